@@ -1,0 +1,2 @@
+//! The `compartment` command line.
+fn main() {}

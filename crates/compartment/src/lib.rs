@@ -1,0 +1,1 @@
+//! Named Redis databases with a contract: typed stores over Redis or memory.

@@ -1,0 +1,1 @@
+//! The legal-document stages: extract, chunk, entities, resolve, relate.

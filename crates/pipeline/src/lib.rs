@@ -1,0 +1,1 @@
+//! Stages over documents with cached results and exact progress, on any backend.
