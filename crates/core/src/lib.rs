@@ -1,1 +1,46 @@
 //! What a store promises: store traits, the database map, typed keys, errors. No I/O.
+//!
+//! A **database** has a name, a [placement](Placement) and a [kind](DatabaseKind); its
+//! [contract](Contract) is enforced wherever Compartment writes. The [`DatabaseMap`] says which
+//! databases there are; a [`Backend`] opens them; [`Databases`] hands them out by name.
+//!
+//! Every store is two traits: a small one that backends implement ([`KeyValueStore`]) and a
+//! blanket `…Ext` that users call ([`KeyValueStoreExt`]).
+
+mod clock;
+mod codec;
+mod contract;
+mod database;
+mod database_map;
+mod error;
+mod glob;
+mod key;
+mod stores;
+mod traffic;
+
+#[cfg(feature = "tokio")]
+pub use clock::SystemClock;
+pub use clock::{Clock, ManualClock, Timestamp};
+pub use codec::{Codec, Format, MAX_DECODED_BYTES};
+pub use contract::{Contract, DatabaseKind, Expiry, MAX_TTL, Placement, TtlRule};
+pub use database::{Backend, Capabilities, Database, Databases, Stores};
+pub use database_map::{
+    DatabaseMap, DatabaseMapBuilder, Instance, InstanceUrl, KeyRule, Preset, Scheme, TlsFiles,
+    TtlByEnvironment,
+};
+pub use error::{Error, ErrorKind, Result, Retry};
+pub use glob::{escape_glob, glob_matches};
+pub use key::{KeyTemplate, Template, TypedKey};
+pub use stores::{
+    Condition, CounterStore, CounterStoreExt, FENCE_RETENTION, FencingToken, HashStore,
+    HashStoreExt, Holder, KeyStream, KeyValueStore, KeyValueStoreExt, LockAttempt, LockStore,
+    RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt, SetOptions, Ttl, Usage, UsageStore,
+};
+#[cfg(feature = "tokio")]
+pub use stores::{LockGuard, LockOptions, LockStoreExt};
+#[cfg(feature = "mock")]
+pub use stores::{
+    MockCounterStore, MockHashStore, MockKeyValueStore, MockLockStore, MockRateLimitStore,
+    MockUsageStore,
+};
+pub use traffic::{Traffic, TrafficSnapshot};

@@ -1,0 +1,184 @@
+//! Time as something that is handed in, so that no test waits to see an expiry.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt, poll_fn};
+
+/// A moment: microseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// A moment given in microseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// A moment given in milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1_000))
+    }
+
+    /// Microseconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// Whole milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1_000
+    }
+
+    /// This moment plus `duration`; stops at the end of time instead of wrapping.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(micros))
+    }
+
+    /// The time from `earlier` to this moment; zero if `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Where the time comes from.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+
+    /// A future that is ready once `duration` has passed on this clock.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+
+    /// Whether this clock runs with the wall clock by itself (a test's clock does not).
+    fn is_wall_clock(&self) -> bool;
+}
+
+/// The machine's clock; sleeps on tokio's timer.
+#[cfg(feature = "tokio")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+#[cfg(feature = "tokio")]
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since_epoch =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::default().after(since_epoch)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(duration).boxed()
+    }
+
+    fn is_wall_clock(&self) -> bool {
+        true
+    }
+}
+
+/// A clock that moves only when told to.
+///
+/// Clones share the same time.
+#[derive(Clone, Debug)]
+pub struct ManualClock {
+    state: Arc<Mutex<ManualState>>,
+}
+
+#[derive(Debug)]
+struct ManualState {
+    now: Timestamp,
+    sleepers: Vec<Waker>,
+}
+
+impl Default for ManualClock {
+    /// Starts at 2001-09-09T01:46:40Z, a moment that is easy to recognise (a billion seconds).
+    fn default() -> Self {
+        Self::starting_at(Timestamp::from_millis(1_000_000_000_000))
+    }
+}
+
+impl ManualClock {
+    /// A clock that stands at `now`.
+    #[must_use]
+    pub fn starting_at(now: Timestamp) -> Self {
+        Self { state: Arc::new(Mutex::new(ManualState { now, sleepers: Vec::new() })) }
+    }
+
+    /// Moves the clock on and wakes whoever slept until then.
+    pub fn advance(&self, duration: Duration) {
+        let sleepers = {
+            let mut state = self.lock();
+            state.now = state.now.after(duration);
+            std::mem::take(&mut state.sleepers)
+        };
+        for waker in sleepers {
+            waker.wake();
+        }
+    }
+
+    /// Puts the clock at `now`, backwards too: servers' clocks are sometimes set back.
+    pub fn set(&self, now: Timestamp) {
+        self.lock().now = now;
+        self.advance(Duration::ZERO);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, ManualState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        self.lock().now
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let clock = self.clone();
+        let deadline = self.now().after(duration);
+        poll_fn(move |context| {
+            let mut state = clock.lock();
+            if state.now >= deadline {
+                return Poll::Ready(());
+            }
+            // Every advance wakes all sleepers; who is not due yet registers again.
+            state.sleepers.push(context.waker().clone());
+            Poll::Pending
+        })
+        .boxed()
+    }
+
+    fn is_wall_clock(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_the_clock_is_moved_past_its_deadline() {
+        let clock = ManualClock::default();
+        let sleeper = tokio::spawn(clock.sleep(Duration::from_secs(10)));
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_secs(9));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.advance(Duration::from_secs(1));
+        sleeper.await.unwrap();
+    }
+
+    #[test]
+    fn time_stops_at_its_end_instead_of_wrapping() {
+        assert_eq!(Timestamp::from_micros(5).after(Duration::MAX).as_micros(), u64::MAX);
+        assert_eq!(Timestamp::from_micros(5).since(Timestamp::from_micros(9)), Duration::ZERO);
+    }
+}

@@ -1,0 +1,330 @@
+//! A database's contract: its kind, where it lives, and how long a key may live in it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind, Result};
+
+/// What a database is for, and so what may happen to a key in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DatabaseKind {
+    /// Always a TTL; may be evicted within its budget; fails open when Redis is away.
+    Cache,
+    /// Needs no TTL; never evicted; fails closed.
+    Durable,
+    /// Locks, limits, leases: always a TTL; never evicted; locks fail closed.
+    Coordination,
+}
+
+impl DatabaseKind {
+    /// Whether every key of such a database has to have a TTL.
+    #[must_use]
+    pub fn requires_ttl(self) -> bool {
+        match self {
+            Self::Cache | Self::Coordination => true,
+            Self::Durable => false,
+        }
+    }
+
+    /// Whether a key may be evicted before its TTL.
+    #[must_use]
+    pub fn may_evict(self) -> bool {
+        match self {
+            Self::Cache => true,
+            Self::Durable | Self::Coordination => false,
+        }
+    }
+}
+
+impl fmt::Display for DatabaseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `pad`, so that tables can align it.
+        f.pad(match self {
+            Self::Cache => "cache",
+            Self::Durable => "durable",
+            Self::Coordination => "coordination",
+        })
+    }
+}
+
+/// Where a database lives.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Placement {
+    /// A numbered database of its own on the instance.
+    Index {
+        /// The instance's name in the map.
+        instance: String,
+        /// Redis's number for it.
+        index: u32,
+    },
+    /// A prefix in front of every key, where there is one numbered database only.
+    Prefix {
+        /// The instance's name in the map.
+        instance: String,
+        /// Redis's number for it, 0 on a cluster.
+        index: u32,
+        /// What stands in front of every key, separator included.
+        prefix: String,
+    },
+}
+
+impl Placement {
+    /// The instance's name in the map.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        match self {
+            Self::Index { instance, .. } | Self::Prefix { instance, .. } => instance,
+        }
+    }
+
+    /// Redis's number for the database.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        match self {
+            Self::Index { index, .. } | Self::Prefix { index, .. } => *index,
+        }
+    }
+
+    /// What stands in front of every key; empty for an index of its own.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        match self {
+            Self::Index { .. } => "",
+            Self::Prefix { prefix, .. } => prefix,
+        }
+    }
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index { instance, index } => write!(f, "{instance}/{index}"),
+            Self::Prefix { instance, index, prefix } => write!(f, "{instance}/{index} {prefix}*"),
+        }
+    }
+}
+
+/// How long a written key lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Expiry {
+    /// The database's `default_ttl`. A write that adds to an existing hash or counter leaves the
+    /// TTL that it has.
+    #[default]
+    DatabaseDefault,
+    /// From now on this long; milliseconds count, less than one is rounded up, zero is refused.
+    After(Duration),
+    /// For ever. Refused by databases whose keys always have a TTL.
+    Never,
+    /// The TTL that the key has; a new key gets the database's default.
+    Keep,
+}
+
+impl From<Duration> for Expiry {
+    fn from(duration: Duration) -> Self {
+        Self::After(duration)
+    }
+}
+
+/// An [`Expiry`] held against a contract: what a backend has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TtlRule {
+    /// Set the TTL, in milliseconds.
+    Set(u64),
+    /// Remove any TTL.
+    Clear,
+    /// Keep the TTL of an existing key; give a new key this one, in milliseconds, or none.
+    Keep {
+        /// For a key that did not exist.
+        new_key: Option<u64>,
+    },
+}
+
+/// The longest TTL that is taken: a hundred years. Redis's own limit overflows silently into
+/// "expired" with some commands and into an error with others.
+pub const MAX_TTL: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+/// A database's contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Contract {
+    /// The database's name.
+    pub name: String,
+    /// Its kind.
+    pub kind: DatabaseKind,
+    /// Where it lives.
+    pub placement: Placement,
+    /// The TTL of a key whose writer gives none.
+    pub default_ttl: Option<Duration>,
+    /// The most bytes its keys may take, where the backend or a budget keeper can hold it to that.
+    pub memory_budget: Option<u64>,
+    /// Whether it says that it shares its placement with another database.
+    pub shared: bool,
+}
+
+impl Contract {
+    /// A contract with no default TTL and no budget, placed on `primary` at index 0.
+    #[must_use]
+    pub fn new(name: impl Into<String>, kind: DatabaseKind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            placement: Placement::Index { instance: "primary".into(), index: 0 },
+            default_ttl: None,
+            memory_budget: None,
+            shared: false,
+        }
+    }
+
+    /// With another placement.
+    #[must_use]
+    pub fn with_placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// At this numbered database of its instance.
+    #[must_use]
+    pub fn with_index(mut self, index: u32) -> Self {
+        self.placement = Placement::Index { instance: self.placement.instance().into(), index };
+        self
+    }
+
+    /// With a TTL for keys whose writer gives none.
+    #[must_use]
+    pub fn with_default_ttl(mut self, ttl: Duration) -> Self {
+        self.default_ttl = Some(ttl);
+        self
+    }
+
+    /// With a budget in bytes.
+    #[must_use]
+    pub fn with_memory_budget(mut self, bytes: u64) -> Self {
+        self.memory_budget = Some(bytes);
+        self
+    }
+
+    /// What a write that replaces the whole value has to do with the TTL.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Contract`] when the kind requires a TTL and there is none;
+    /// [`ErrorKind::InvalidArgument`] for a TTL of zero or above [`MAX_TTL`].
+    pub fn on_replace(
+        &self,
+        operation: &'static str,
+        key: &str,
+        expiry: Expiry,
+    ) -> Result<TtlRule> {
+        match expiry {
+            Expiry::DatabaseDefault => {
+                Ok(self.default_millis(operation, key)?.map_or(TtlRule::Clear, TtlRule::Set))
+            }
+            _ => self.on_update(operation, key, expiry),
+        }
+    }
+
+    /// What a write that adds to a value (a hash field, a counter) has to do with the TTL.
+    ///
+    /// # Errors
+    /// As [`Contract::on_replace`].
+    pub fn on_update(&self, operation: &'static str, key: &str, expiry: Expiry) -> Result<TtlRule> {
+        match expiry {
+            Expiry::After(ttl) => Ok(TtlRule::Set(self.millis(operation, key, ttl)?)),
+            Expiry::Never if self.kind.requires_ttl() => Err(self.without_ttl(operation, key)),
+            Expiry::Never => Ok(TtlRule::Clear),
+            Expiry::DatabaseDefault | Expiry::Keep => {
+                Ok(TtlRule::Keep { new_key: self.default_millis(operation, key)? })
+            }
+        }
+    }
+
+    /// A lease, window or TTL in milliseconds, rounded up.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for zero or above [`MAX_TTL`].
+    pub fn millis(&self, operation: &'static str, key: &str, duration: Duration) -> Result<u64> {
+        if duration.is_zero() || duration > MAX_TTL {
+            return Err(self.error(
+                ErrorKind::InvalidArgument,
+                operation,
+                key,
+                format!("a time of {duration:?} is refused: give more than zero and at most a hundred years"),
+            ));
+        }
+        // MAX_TTL in milliseconds fits by far.
+        Ok(u64::try_from(duration.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX))
+    }
+
+    /// An error about a key of this database.
+    #[must_use]
+    pub fn error(
+        &self,
+        kind: ErrorKind,
+        operation: &'static str,
+        key: &str,
+        message: impl Into<String>,
+    ) -> Error {
+        Error::new(kind, operation, message).in_database(&self.name).at_key(key)
+    }
+
+    fn default_millis(&self, operation: &'static str, key: &str) -> Result<Option<u64>> {
+        match self.default_ttl {
+            Some(ttl) => self.millis(operation, key, ttl).map(Some),
+            None if self.kind.requires_ttl() => Err(self.without_ttl(operation, key)),
+            None => Ok(None),
+        }
+    }
+
+    fn without_ttl(&self, operation: &'static str, key: &str) -> Error {
+        self.error(
+            ErrorKind::Contract,
+            operation,
+            key,
+            format!(
+                "every key of a {} database has a TTL: give one with the write, or set default_ttl for {:?}",
+                self.kind, self.name
+            ),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_key_without_a_ttl_is_refused_and_the_error_says_what_to_do() {
+        let contract = Contract::new("cache", DatabaseKind::Cache);
+        let error = contract.on_replace("set", "a", Expiry::DatabaseDefault).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Contract);
+        assert!(error.to_string().contains("default_ttl"), "{error}");
+        assert!(contract.on_update("set", "a", Expiry::Never).is_err());
+        assert!(contract.on_replace("set", "a", Expiry::Keep).is_err());
+        assert_eq!(
+            contract.on_replace("set", "a", Duration::from_secs(1).into()).unwrap(),
+            TtlRule::Set(1_000)
+        );
+    }
+
+    #[test]
+    fn the_default_ttl_replaces_on_a_whole_write_and_only_fills_in_on_an_update() {
+        let contract = Contract::new("results", DatabaseKind::Durable)
+            .with_default_ttl(Duration::from_secs(60));
+        let rule = contract.on_replace("set", "a", Expiry::DatabaseDefault).unwrap();
+        assert_eq!(rule, TtlRule::Set(60_000));
+        let rule = contract.on_update("increment", "a", Expiry::DatabaseDefault).unwrap();
+        assert_eq!(rule, TtlRule::Keep { new_key: Some(60_000) });
+    }
+
+    #[test]
+    fn times_are_rounded_up_and_zero_is_refused() {
+        let contract = Contract::new("batch", DatabaseKind::Durable);
+        assert_eq!(contract.millis("set", "a", Duration::from_micros(1)).unwrap(), 1);
+        assert_eq!(contract.millis("set", "a", Duration::from_micros(1_001)).unwrap(), 2);
+        assert!(contract.millis("set", "a", Duration::ZERO).is_err());
+        assert!(contract.millis("set", "a", Duration::MAX).is_err());
+    }
+}

@@ -1,0 +1,232 @@
+//! Environment variables over a map: those that existing deployments already set.
+
+use super::{DatabaseMapBuilder, InstanceUrl, Scheme, nearest, wrong};
+use crate::{Placement, Result};
+
+const POLICIES: [&str; 8] = [
+    "noeviction",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+];
+
+impl DatabaseMapBuilder {
+    /// Lets environment variables override what is there: `REDIS_HOST`, `REDIS_PORT`,
+    /// `REDIS_PASSWORD`, `REDIS_MAX_CONNECTIONS`, `REDIS_MAX_MEMORY_MB`, `REDIS_EVICTION_POLICY`,
+    /// `ENVIRONMENT` and `REDIS_DB_<NAME>` for each database. An empty value counts as unset.
+    ///
+    /// Host, port and password belong to the instance `primary`, or the only one. A
+    /// `REDIS_DB_…` of a name that is no database becomes a note: it may be another program's.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Configuration`] naming the variable, never a password's value.
+    pub fn environment_variables(
+        mut self,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
+        let set: std::collections::BTreeMap<String, String> =
+            variables.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let get = |name: &str| set.get(name).map(String::as_str);
+        if let Some(name) = get("ENVIRONMENT") {
+            self.environment = Some(name.to_owned());
+        }
+        self.apply_address(get("REDIS_HOST"), get("REDIS_PORT"), get("REDIS_PASSWORD"))?;
+        let primary = self.primary_name();
+        if let Some(instance) = primary.and_then(|name| self.instances.get_mut(&name)) {
+            if let Some(value) = get("REDIS_MAX_CONNECTIONS") {
+                instance.max_connections = number("REDIS_MAX_CONNECTIONS", value)?;
+            }
+            if let Some(value) = get("REDIS_MAX_MEMORY_MB") {
+                let mib: u32 = number("REDIS_MAX_MEMORY_MB", value)?;
+                instance.expected_max_memory = Some(u64::from(mib) * 1024 * 1024);
+            }
+            if let Some(value) = get("REDIS_EVICTION_POLICY") {
+                instance.expected_eviction_policy = Some(policy("REDIS_EVICTION_POLICY", value)?);
+            }
+        }
+        for (variable, value) in &set {
+            if let Some(name) = variable.strip_prefix("REDIS_DB_") {
+                self.apply_index(variable, &name.to_ascii_lowercase(), value)?;
+            }
+        }
+        Ok(self)
+    }
+
+    fn apply_address(
+        &mut self,
+        host: Option<&str>,
+        port: Option<&str>,
+        password: Option<&str>,
+    ) -> Result<()> {
+        if host.is_none() && port.is_none() && password.is_none() {
+            return Ok(());
+        }
+        let port: Option<u16> = port.map(|port| number("REDIS_PORT", port)).transpose()?;
+        let Some(name) = self.primary_name() else {
+            return Err(wrong(
+                "REDIS_HOST, REDIS_PORT and REDIS_PASSWORD mean the instance \"primary\", and there \
+                 are several of other names",
+            ));
+        };
+        let Some(instance) = self.instances.get_mut(&name) else {
+            return Ok(());
+        };
+        let url = &instance.url;
+        if !matches!(url.scheme(), Scheme::Standalone | Scheme::Memory) {
+            self.notes.push(format!(
+                "REDIS_HOST, REDIS_PORT and REDIS_PASSWORD are not used: {url} is no single server"
+            ));
+            return Ok(());
+        }
+        // Memory has no address to change: only a host moves it to a server.
+        if url.scheme() == Scheme::Memory && host.is_none() {
+            self.notes.push(
+                "REDIS_PORT and REDIS_PASSWORD are not used without REDIS_HOST: the backend is memory"
+                    .into(),
+            );
+            return Ok(());
+        }
+        let known = if url.scheme() == Scheme::Memory { "" } else { url.hosts()[0] };
+        let (known_host, known_port) = known.rsplit_once(':').unwrap_or((known, ""));
+        let host = host.unwrap_or(known_host);
+        let port = port.map(|port| port.to_string()).unwrap_or_else(|| {
+            if known_port.is_empty() { "6379".into() } else { known_port.into() }
+        });
+        let (user, known_password) = url.user_info().unwrap_or(("", ""));
+        let password = password.map_or_else(|| known_password.to_owned(), percent_encode);
+        let login = if user.is_empty() && password.is_empty() {
+            String::new()
+        } else {
+            format!("{user}:{password}@")
+        };
+        let scheme = if url.is_tls() { "rediss" } else { "redis" };
+        instance.url = InstanceUrl::parse(&format!("{scheme}://{login}{host}:{port}"))?;
+        Ok(())
+    }
+
+    fn apply_index(&mut self, variable: &str, name: &str, value: &str) -> Result<()> {
+        let index: u32 = number(variable, value)?;
+        let known: Vec<&str> = self.databases.keys().map(String::as_str).collect();
+        if !known.contains(&name) {
+            let hint =
+                nearest(name, &known).map(|n| format!("; did you mean {n:?}?")).unwrap_or_default();
+            self.notes.push(format!(
+                "{variable} is not used: there is no database {name:?} (known: {}){hint}",
+                known.join(", ")
+            ));
+            return Ok(());
+        }
+        if let Some(contract) = self.databases.get_mut(name) {
+            let instance = contract.placement.instance().to_owned();
+            contract.placement = match contract.placement.prefix() {
+                "" => Placement::Index { instance, index },
+                prefix => Placement::Prefix { instance, index, prefix: prefix.to_owned() },
+            };
+        }
+        Ok(())
+    }
+}
+
+fn number<T: std::str::FromStr>(variable: &str, value: &str) -> Result<T> {
+    value.trim().parse().map_err(|_| {
+        wrong(format!("{variable} is {value:?}, which is no whole number in its range"))
+    })
+}
+
+pub(super) fn policy(setting: &str, value: &str) -> Result<String> {
+    if POLICIES.contains(&value) {
+        return Ok(value.to_owned());
+    }
+    let hint = nearest(value, &POLICIES).map(|n| format!("; did you mean {n:?}?"));
+    Err(wrong(format!(
+        "{setting} is {value:?}; Redis knows {}{}",
+        POLICIES.join(", "),
+        hint.unwrap_or_default()
+    )))
+}
+
+/// A password as it stands in a URL.
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DatabaseMap, Instance, Preset};
+
+    fn with(url: &str, variables: &[(&str, &str)]) -> Result<DatabaseMap> {
+        let variables = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+        DatabaseMapBuilder::preset(Preset::Pipeline)
+            .instance("primary", Instance::new(url).unwrap())
+            .environment_variables(variables)?
+            .build()
+    }
+
+    #[test]
+    fn a_host_moves_the_primary_to_a_server() {
+        let map = with(
+            "memory://",
+            &[("REDIS_HOST", "10.0.0.7"), ("REDIS_PASSWORD", "p@ss/w:rd"), ("REDIS_PORT", "7000")],
+        )
+        .unwrap();
+        let url = &map.instances()["primary"].url;
+        assert_eq!(url.reveal(), "redis://:p%40ss%2Fw%3Ard@10.0.0.7:7000");
+        assert_eq!(url.to_string(), "redis://:***@10.0.0.7:7000");
+    }
+
+    #[test]
+    fn each_part_overrides_alone() {
+        let map = with("rediss://me:old@a:1", &[("REDIS_PORT", "2")]).unwrap();
+        assert_eq!(map.instances()["primary"].url.reveal(), "rediss://me:old@a:2");
+        let map = with("redis://a", &[("REDIS_PASSWORD", "new")]).unwrap();
+        assert_eq!(map.instances()["primary"].url.reveal(), "redis://:new@a:6379");
+    }
+
+    #[test]
+    fn indexes_connections_memory_and_policy_override() {
+        let map = with(
+            "redis://a",
+            &[
+                ("REDIS_DB_CACHE", "9"),
+                ("REDIS_MAX_CONNECTIONS", "12"),
+                ("REDIS_MAX_MEMORY_MB", "64"),
+                ("REDIS_EVICTION_POLICY", "volatile-lru"),
+                ("ENVIRONMENT", "production"),
+                ("REDIS_DB_BATCH", ""),
+            ],
+        )
+        .unwrap();
+        assert_eq!(map.database("cache").unwrap().placement.index(), 9);
+        assert_eq!(map.database("batch").unwrap().placement.index(), 4);
+        let primary = &map.instances()["primary"];
+        assert_eq!(primary.max_connections, 12);
+        assert_eq!(primary.expected_max_memory, Some(64 * 1024 * 1024));
+        assert_eq!(primary.expected_eviction_policy.as_deref(), Some("volatile-lru"));
+        assert_eq!(map.environment(), "production");
+    }
+
+    #[test]
+    fn a_wrong_value_names_its_variable_and_a_foreign_name_is_noted() {
+        let error = with("redis://a", &[("REDIS_DB_CACHE", "two")]).unwrap_err().to_string();
+        assert!(error.contains("REDIS_DB_CACHE"), "{error}");
+        let error = with("redis://a", &[("REDIS_EVICTION_POLICY", "volatile-lrv")]).unwrap_err();
+        assert!(error.to_string().contains(r#"did you mean "volatile-lru"?"#), "{error}");
+        let map = with("redis://a", &[("REDIS_DB_CASHE", "2")]).unwrap();
+        assert!(map.notes()[0].contains(r#"did you mean "cache"?"#), "{:?}", map.notes());
+        let error = with("redis://a", &[("REDIS_DB_CACHE", "0")]).unwrap_err().to_string();
+        assert!(error.contains("\"broker\" and \"cache\""), "{error}");
+    }
+}

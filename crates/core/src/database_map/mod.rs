@@ -1,0 +1,385 @@
+//! Which databases there are, where they live, and the rules a map has to keep.
+
+mod environment;
+mod file;
+mod instance;
+mod preset;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use instance::{Instance, InstanceUrl, Scheme, TlsFiles};
+pub use preset::Preset;
+
+use crate::{Contract, Error, ErrorKind, Placement, Result, Template};
+
+/// A TTL per environment: `default` and, say, a shorter one in `production`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TtlByEnvironment {
+    default: Option<Duration>,
+    by_environment: BTreeMap<String, Duration>,
+}
+
+impl TtlByEnvironment {
+    /// The same TTL everywhere.
+    #[must_use]
+    pub fn everywhere(ttl: Duration) -> Self {
+        Self { default: Some(ttl), by_environment: BTreeMap::new() }
+    }
+
+    /// With another TTL in one environment.
+    #[must_use]
+    pub fn in_environment(mut self, environment: impl Into<String>, ttl: Duration) -> Self {
+        self.by_environment.insert(environment.into(), ttl);
+        self
+    }
+
+    /// The TTL in `environment`.
+    #[must_use]
+    pub fn get(&self, environment: &str) -> Option<Duration> {
+        self.by_environment.get(environment).copied().or(self.default)
+    }
+}
+
+/// What `[keys]` says about one template: the program's own, or another program's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyRule {
+    /// The keys' template.
+    pub template: Template,
+    /// The database they belong in.
+    pub database: String,
+    /// How long they live.
+    pub ttl: TtlByEnvironment,
+}
+
+/// The named databases of an installation. Immutable once built, and valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseMap {
+    instances: BTreeMap<String, Instance>,
+    databases: Vec<Contract>,
+    keys: BTreeMap<String, KeyRule>,
+    environment: String,
+    notes: Vec<String>,
+}
+
+impl DatabaseMap {
+    /// Starts an empty map.
+    #[must_use]
+    pub fn builder() -> DatabaseMapBuilder {
+        DatabaseMapBuilder::default()
+    }
+
+    /// A preset on one instance.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for a URL that is none.
+    pub fn preset(preset: Preset, url: &str) -> Result<Self> {
+        DatabaseMapBuilder::preset(preset).instance("primary", Instance::new(url)?).build()
+    }
+
+    /// The databases, in the order of instance, index, prefix and name.
+    #[must_use]
+    pub fn databases(&self) -> &[Contract] {
+        &self.databases
+    }
+
+    /// The contract of one database.
+    #[must_use]
+    pub fn database(&self, name: &str) -> Option<&Contract> {
+        self.databases.iter().find(|contract| contract.name == name)
+    }
+
+    /// The instances by name.
+    #[must_use]
+    pub fn instances(&self) -> &BTreeMap<String, Instance> {
+        &self.instances
+    }
+
+    /// The rules of `[keys]` by name.
+    #[must_use]
+    pub fn keys(&self) -> &BTreeMap<String, KeyRule> {
+        &self.keys
+    }
+
+    /// The environment whose TTLs count, `default` unless told.
+    #[must_use]
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+
+    /// What a reader of the configuration should know: settings that had no effect.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// How long keys of the template `name` live in this environment, if `[keys]` says.
+    #[must_use]
+    pub fn ttl_of(&self, name: &str) -> Option<Duration> {
+        self.keys.get(name).and_then(|rule| rule.ttl.get(&self.environment))
+    }
+
+    /// The names of the other databases that live where `contract` does.
+    #[must_use]
+    pub fn sharing_with(&self, contract: &Contract) -> Vec<&str> {
+        self.databases
+            .iter()
+            .filter(|other| other.name != contract.name && other.placement == contract.placement)
+            .map(|other| other.name.as_str())
+            .collect()
+    }
+}
+
+/// Builds a [`DatabaseMap`], from code, a preset, a file or the environment, in that order: what
+/// comes later wins.
+#[derive(Clone, Debug, Default)]
+pub struct DatabaseMapBuilder {
+    instances: BTreeMap<String, Instance>,
+    databases: BTreeMap<String, Contract>,
+    keys: BTreeMap<String, KeyRule>,
+    environment: Option<String>,
+    notes: Vec<String>,
+}
+
+impl DatabaseMapBuilder {
+    /// Adds or replaces an instance.
+    #[must_use]
+    pub fn instance(mut self, name: impl Into<String>, instance: Instance) -> Self {
+        self.instances.insert(name.into(), instance);
+        self
+    }
+
+    /// Adds or replaces a database.
+    #[must_use]
+    pub fn database(mut self, contract: Contract) -> Self {
+        self.databases.insert(contract.name.clone(), contract);
+        self
+    }
+
+    /// Adds or replaces a rule for the keys of `template`.
+    ///
+    /// # Errors
+    /// As [`Template::parse`].
+    pub fn key(
+        mut self,
+        name: impl Into<String>,
+        template: &str,
+        database: impl Into<String>,
+        ttl: TtlByEnvironment,
+    ) -> Result<Self> {
+        let rule = KeyRule { template: Template::parse(template)?, database: database.into(), ttl };
+        self.keys.insert(name.into(), rule);
+        Ok(self)
+    }
+
+    /// Names the environment whose TTLs count.
+    #[must_use]
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.environment = Some(name.into());
+        self
+    }
+
+    /// Points the primary instance elsewhere, keeping its other settings.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for a URL that is none.
+    pub fn url(mut self, url: &str) -> Result<Self> {
+        let parsed = InstanceUrl::parse(url)?;
+        match self.primary_name() {
+            Some(name) => {
+                if let Some(instance) = self.instances.get_mut(&name) {
+                    instance.url = parsed;
+                }
+            }
+            None => {
+                self.instances.insert("primary".into(), Instance::new(url)?);
+            }
+        }
+        Ok(self)
+    }
+
+    /// The instance that the environment and `url` mean: `primary`, or the only one.
+    fn primary_name(&self) -> Option<String> {
+        if self.instances.contains_key("primary") {
+            return Some("primary".into());
+        }
+        match self.instances.len() {
+            1 => self.instances.keys().next().cloned(),
+            _ => None,
+        }
+    }
+
+    /// Checks the whole and finishes it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] naming what is wrong: no databases, an unknown instance or
+    /// database, two databases in one place that do not both say so, a prefix inside another.
+    pub fn build(self) -> Result<DatabaseMap> {
+        if self.databases.is_empty() {
+            return Err(wrong("no databases: add [databases], or name a preset"));
+        }
+        let instances: Vec<&str> = self.instances.keys().map(String::as_str).collect();
+        for contract in self.databases.values() {
+            check_name(&contract.name)?;
+            let instance = contract.placement.instance();
+            if !self.instances.contains_key(instance) {
+                return Err(unknown("instance", instance, &instances, &contract.name));
+            }
+        }
+        let mut databases: Vec<Contract> = self.databases.into_values().collect();
+        databases.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
+        for (at, first) in databases.iter().enumerate() {
+            for second in &databases[at + 1..] {
+                check_apart(first, second)?;
+            }
+        }
+        let names: Vec<&str> = databases.iter().map(|contract| contract.name.as_str()).collect();
+        for (key, rule) in &self.keys {
+            if !names.contains(&rule.database.as_str()) {
+                return Err(unknown("database", &rule.database, &names, key));
+            }
+        }
+        Ok(DatabaseMap {
+            instances: self.instances,
+            databases,
+            keys: self.keys,
+            environment: self.environment.unwrap_or_else(|| "default".into()),
+            notes: self.notes,
+        })
+    }
+}
+
+fn sort_key(contract: &Contract) -> (&str, u32, &str, &str) {
+    let placement = &contract.placement;
+    (placement.instance(), placement.index(), placement.prefix(), &contract.name)
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > 64 || !name.chars().all(good) {
+        return Err(wrong(format!(
+            "database name {name:?}: a name is 1 to 64 of a-z, 0-9, _ and -"
+        )));
+    }
+    Ok(())
+}
+
+/// The shared-index rule: two databases live in one place only when both say so, and prefixes on
+/// one index must not contain each other.
+fn check_apart(first: &Contract, second: &Contract) -> Result<()> {
+    let (a, b) = (&first.placement, &second.placement);
+    if a.instance() != b.instance() || a.index() != b.index() {
+        return Ok(());
+    }
+    let both = format!("{:?} and {:?}", first.name, second.name);
+    let place = format!("index {} of instance {:?}", a.index(), a.instance());
+    if a.prefix() == b.prefix() {
+        if first.shared && second.shared {
+            return Ok(());
+        }
+        return Err(wrong(format!(
+            "{both} are both at {place}: give each an index of its own, or let both say shared = true \
+             (then neither can be flushed by itself)"
+        )));
+    }
+    let overlap = match (a, b) {
+        (Placement::Prefix { prefix: p, .. }, Placement::Prefix { prefix: q, .. }) => {
+            p.starts_with(q.as_str()) || q.starts_with(p.as_str())
+        }
+        // A whole index beside a prefix in it sees the other's keys.
+        _ => true,
+    };
+    if overlap && !(first.shared && second.shared) {
+        return Err(wrong(format!(
+            "{both} overlap at {place}: one's keys would be seen in the other; give each a prefix \
+             that does not begin with the other's"
+        )));
+    }
+    Ok(())
+}
+
+pub(crate) fn wrong(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Configuration, "read configuration", message)
+}
+
+fn unknown(what: &str, name: &str, known: &[&str], used_by: &str) -> Error {
+    let hint = nearest(name, known).map(|n| format!("; did you mean {n:?}?")).unwrap_or_default();
+    wrong(format!(
+        "{used_by:?} names the {what} {name:?}, which there is not; known: {}{hint}",
+        known.join(", ")
+    ))
+}
+
+/// The known name that is most like `name`, if any is like it at all.
+pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let likeness = |other: &str| strsim::jaro_winkler(name, other);
+    known
+        .iter()
+        .copied()
+        .filter(|other| likeness(other) > 0.75)
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DatabaseKind;
+
+    fn two(first: Contract, second: Contract) -> Result<DatabaseMap> {
+        DatabaseMap::builder()
+            .instance("primary", Instance::new("memory://").unwrap())
+            .database(first)
+            .database(second)
+            .build()
+    }
+
+    fn prefixed(name: &str, prefix: &str) -> Contract {
+        let placement =
+            Placement::Prefix { instance: "primary".into(), index: 0, prefix: prefix.into() };
+        Contract::new(name, DatabaseKind::Durable).with_placement(placement)
+    }
+
+    #[test]
+    fn two_names_share_an_index_only_when_both_say_so() {
+        let mut a = Contract::new("a", DatabaseKind::Durable);
+        let mut b = Contract::new("b", DatabaseKind::Durable);
+        let error = two(a.clone(), b.clone()).unwrap_err().to_string();
+        assert!(error.contains("shared = true"), "{error}");
+        a.shared = true;
+        assert!(two(a.clone(), b.clone()).is_err());
+        b.shared = true;
+        let map = two(a, b).unwrap();
+        assert_eq!(map.sharing_with(map.database("a").unwrap()), ["b"]);
+    }
+
+    #[test]
+    fn prefixes_must_not_contain_each_other() {
+        assert!(two(prefixed("a", "a:"), prefixed("b", "b:")).is_ok());
+        assert!(two(prefixed("a", "a:"), prefixed("b", "a:b:")).is_err());
+        assert!(two(prefixed("a", "a:"), Contract::new("b", DatabaseKind::Durable)).is_err());
+    }
+
+    #[test]
+    fn an_unknown_instance_or_database_names_the_nearest() {
+        let placement = Placement::Index { instance: "primry".into(), index: 0 };
+        let contract = Contract::new("a", DatabaseKind::Durable).with_placement(placement);
+        let error =
+            two(contract, Contract::new("b", DatabaseKind::Durable)).unwrap_err().to_string();
+        assert!(error.contains(r#"did you mean "primary"?"#), "{error}");
+    }
+
+    #[test]
+    fn ttls_follow_the_environment() {
+        let day = Duration::from_secs(86_400);
+        let ttl = TtlByEnvironment::everywhere(day * 7).in_environment("production", day * 3);
+        let map = DatabaseMapBuilder::preset(Preset::Pipeline)
+            .instance("primary", Instance::new("memory://").unwrap())
+            .key("doc_state", "doc:state:{id}", "cache", ttl)
+            .unwrap();
+        assert_eq!(map.clone().build().unwrap().ttl_of("doc_state"), Some(day * 7));
+        let production = map.environment("production").build().unwrap();
+        assert_eq!(production.ttl_of("doc_state"), Some(day * 3));
+        assert_eq!(production.ttl_of("other"), None);
+    }
+}

@@ -1,0 +1,55 @@
+//! Counters: whole numbers that many callers add to.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::{Expiry, Result};
+
+/// Counters of one database. A counter is a value of decimal digits, as Redis keeps it, so
+/// [`crate::KeyValueStore`] reads, deletes and expires it.
+///
+/// # Contract
+/// - `a_counter_starts_at_zero`.
+/// - `a_counter_reads_as_decimal_text` through the key/value store, and the reverse.
+/// - `increment_of_a_text_is_not_a_number`, and so is a sum outside `i64`; neither changes it.
+/// - `counter_operations_on_another_type_are_wrong_type`.
+///
+/// # Atomicity
+/// - `increments_add_up` among any number of callers; `take` loses none of them.
+///
+/// # Expiry
+/// - `an_increment_keeps_the_ttl` unless it gives one; a new counter gets the database's default.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait CounterStore: fmt::Debug + Send + Sync + 'static {
+    /// Adds `by` (negative to subtract); the sum.
+    async fn increment(&self, key: &str, by: i64, expiry: Expiry) -> Result<i64>;
+
+    /// Adds to many counters in one round trip; the sums in order. Each is atomic, the whole is not.
+    async fn increment_many(&self, entries: Vec<(String, i64)>, expiry: Expiry)
+    -> Result<Vec<i64>>;
+
+    /// The number, if there is such a counter.
+    async fn count(&self, key: &str) -> Result<Option<i64>>;
+
+    /// The numbers of many counters in order.
+    async fn count_many(&self, keys: &[String]) -> Result<Vec<Option<i64>>>;
+
+    /// Reads and removes a counter in one step; 0 if there was none.
+    async fn take(&self, key: &str) -> Result<i64>;
+}
+
+/// Short forms over any [`CounterStore`].
+#[async_trait]
+pub trait CounterStoreExt: CounterStore {
+    /// Adds one with the database's default expiry; the sum.
+    ///
+    /// # Errors
+    /// As [`CounterStore::increment`].
+    async fn increment_one(&self, key: &str) -> Result<i64> {
+        self.increment(key, 1, Expiry::DatabaseDefault).await
+    }
+}
+
+impl<S: CounterStore + ?Sized> CounterStoreExt for S {}

@@ -1,0 +1,96 @@
+//! Hashes: fields and values under one key.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{Expiry, Result};
+
+/// Hashes of one database. Delete, expire and TTL of a whole hash are those of
+/// [`crate::KeyValueStore`].
+///
+/// # Contract
+/// - `fields_read_back`: each field holds the bytes of its last acknowledged set.
+/// - `set_fields_counts_new_fields`: how many were not there before.
+/// - `a_hash_without_fields_does_not_exist`: it goes with its last field.
+/// - `hash_operations_on_another_type_are_wrong_type`.
+/// - `increment_field_starts_at_zero`, and `increment_of_a_text_is_not_a_number`.
+///
+/// # Atomicity
+/// - `set_fields_is_atomic`: a reader sees all fields of one call or none.
+/// - `set_field_if_absent_has_one_winner`, `increments_of_a_field_add_up` among concurrent callers.
+///
+/// # Expiry
+/// - `a_write_to_a_hash_keeps_its_ttl` unless it gives one; a new hash gets the database's default.
+/// - A write that the contract refuses changes nothing.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait HashStore: fmt::Debug + Send + Sync + 'static {
+    /// The value of one field.
+    async fn get_field(&self, key: &str, field: &str) -> Result<Option<Bytes>>;
+
+    /// The values of `fields`, in their order.
+    async fn get_fields(&self, key: &str, fields: &[String]) -> Result<Vec<Option<Bytes>>>;
+
+    /// Every field and its value; empty if there is no such hash. A field name that is not UTF-8
+    /// is an error of kind [`crate::ErrorKind::Decode`].
+    async fn get_all(&self, key: &str) -> Result<BTreeMap<String, Bytes>>;
+
+    /// Sets fields; how many are new. Setting none is refused as an invalid argument.
+    async fn set_fields(
+        &self,
+        key: &str,
+        fields: Vec<(String, Bytes)>,
+        expiry: Expiry,
+    ) -> Result<u64>;
+
+    /// Sets a field if it is not there; whether it was set. If not, the TTL stays too.
+    async fn set_field_if_absent(
+        &self,
+        key: &str,
+        field: &str,
+        value: Bytes,
+        expiry: Expiry,
+    ) -> Result<bool>;
+
+    /// Deletes fields; how many there were.
+    async fn delete_fields(&self, key: &str, fields: &[String]) -> Result<u64>;
+
+    /// Adds `by` to a field that holds a whole number; the sum.
+    async fn increment_field(&self, key: &str, field: &str, by: i64, expiry: Expiry)
+    -> Result<i64>;
+
+    /// How many fields there are.
+    async fn len(&self, key: &str) -> Result<u64>;
+}
+
+/// Short forms over any [`HashStore`].
+#[async_trait]
+pub trait HashStoreExt: HashStore {
+    /// Sets one field with the database's default expiry; whether it is new.
+    ///
+    /// # Errors
+    /// As [`HashStore::set_fields`].
+    async fn set_field(
+        &self,
+        key: &str,
+        field: &str,
+        value: impl Into<Bytes> + Send,
+    ) -> Result<bool> {
+        let fields = vec![(field.to_owned(), value.into())];
+        Ok(self.set_fields(key, fields, Expiry::DatabaseDefault).await? > 0)
+    }
+
+    /// One field as text; bytes that are not UTF-8 are replaced.
+    ///
+    /// # Errors
+    /// As [`HashStore::get_field`].
+    async fn get_text(&self, key: &str, field: &str) -> Result<Option<String>> {
+        let value = self.get_field(key, field).await?;
+        Ok(value.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}
+
+impl<S: HashStore + ?Sized> HashStoreExt for S {}

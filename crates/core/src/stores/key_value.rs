@@ -1,0 +1,199 @@
+//! Keys and values.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Codec, Expiry, Result};
+
+/// The keys of a scan, one by one.
+pub type KeyStream = BoxStream<'static, Result<String>>;
+
+/// When a set takes effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Condition {
+    /// Always.
+    #[default]
+    Always,
+    /// Only if the key does not exist.
+    IfAbsent,
+    /// Only if the key exists.
+    IfPresent,
+}
+
+/// How a value is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct SetOptions {
+    /// How long it lives.
+    pub expiry: Expiry,
+    /// When the set takes effect.
+    pub condition: Condition,
+}
+
+impl SetOptions {
+    /// A plain set that lives as `expiry` says.
+    #[must_use]
+    pub fn expiring(expiry: impl Into<Expiry>) -> Self {
+        Self { expiry: expiry.into(), condition: Condition::Always }
+    }
+
+    /// The same, if the key does not exist.
+    #[must_use]
+    pub fn if_absent(self) -> Self {
+        Self { condition: Condition::IfAbsent, ..self }
+    }
+
+    /// The same, if the key exists.
+    #[must_use]
+    pub fn if_present(self) -> Self {
+        Self { condition: Condition::IfPresent, ..self }
+    }
+}
+
+/// How long a key still lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ttl {
+    /// There is no such key.
+    Missing,
+    /// It lives for ever.
+    Unlimited,
+    /// It lives this long, in milliseconds' precision.
+    Remaining(Duration),
+}
+
+/// Keys and values of one database.
+///
+/// # Contract
+/// - `get_returns_what_was_set`: the bytes of the last acknowledged set, or nothing.
+/// - `keys_are_separate_between_databases`: a key of one database is not seen in another.
+/// - `set_replaces_any_type`: a set takes the place of a hash, counter, lock or window.
+/// - `get_of_another_type_is_wrong_type`: `get` and `get_many` of a hash, lock or window fail.
+/// - `set_if_absent_and_if_present`: a conditional set says whether it took effect.
+/// - `delete_counts_what_existed`: of any type; a name given twice counts once.
+/// - `scan_returns_every_key_present_throughout`: at least once, perhaps more often; names that
+///   are not UTF-8 (written by other programs) are left out, the administration commands see them.
+/// - `cache_and_coordination_keys_always_have_a_ttl`: a write that would leave none is refused.
+///
+/// # Atomicity
+/// - `compare_and_set_is_atomic`: among any number of callers one wins per expected value.
+/// - Each entry of `set_many` and `get_many` is atomic, the whole is not.
+///
+/// # Expiry
+/// - `a_key_is_gone_when_its_ttl_has_passed`: for every operation, to the millisecond.
+/// - `a_set_replaces_the_ttl`, except with [`Expiry::Keep`].
+/// - `expire_and_ttl_work_on_every_type`.
+///
+/// # Cancellation
+/// A dropped future may or may not have written; it never leaves half an entry.
+///
+/// # Errors
+/// Reads are sent again after a passing failure, writes only where that changes nothing; see
+/// [`crate::ErrorKind`] for what comes back in the end.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait KeyValueStore: fmt::Debug + Send + Sync + 'static {
+    /// The value of `key`.
+    async fn get(&self, key: &str) -> Result<Option<Bytes>>;
+
+    /// The values of `keys`, in their order.
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>>;
+
+    /// Sets `key`; whether the set took effect, which an unconditional one always does.
+    async fn set(&self, key: &str, value: Bytes, options: SetOptions) -> Result<bool>;
+
+    /// Sets every entry.
+    async fn set_many(&self, entries: Vec<(String, Bytes)>, expiry: Expiry) -> Result<()>;
+
+    /// Deletes `keys` of any type; how many there were. After a retry the count may be too low.
+    async fn delete(&self, keys: &[String]) -> Result<u64>;
+
+    /// Whether there is a key of any type.
+    async fn exists(&self, key: &str) -> Result<bool>;
+
+    /// Gives an existing key of any type another TTL; whether there was one.
+    /// [`Expiry::Keep`] changes nothing.
+    async fn expire(&self, key: &str, expiry: Expiry) -> Result<bool>;
+
+    /// How long a key of any type still lives.
+    async fn ttl(&self, key: &str) -> Result<Ttl>;
+
+    /// Sets `key` to `replacement` (`None` deletes it) if it now holds `expected` (`None`: if it
+    /// does not exist); whether it did.
+    async fn compare_and_set(
+        &self,
+        key: &str,
+        expected: Option<Bytes>,
+        replacement: Option<Bytes>,
+        expiry: Expiry,
+    ) -> Result<bool>;
+
+    /// The keys of any type whose name matches Redis's glob `pattern`.
+    fn scan(&self, pattern: &str) -> KeyStream;
+}
+
+/// Typed and short forms over any [`KeyValueStore`].
+#[async_trait]
+pub trait KeyValueStoreExt: KeyValueStore {
+    /// The decoded value of `key`.
+    ///
+    /// # Errors
+    /// Also [`crate::ErrorKind::Decode`] when the bytes are no `T`.
+    async fn get_as<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        match self.get(key).await? {
+            Some(bytes) => Codec::decode(&bytes).map(Some).map_err(|error| error.at_key(key)),
+            None => Ok(None),
+        }
+    }
+
+    /// Sets `key` to `value` as `codec` writes it.
+    ///
+    /// # Errors
+    /// Also [`crate::ErrorKind::Encode`].
+    async fn set_as<T: Serialize + Sync + ?Sized>(
+        &self,
+        key: &str,
+        value: &T,
+        codec: Codec,
+        options: SetOptions,
+    ) -> Result<bool> {
+        let bytes = codec.encode(value).map_err(|error| error.at_key(key))?;
+        self.set(key, bytes, options).await
+    }
+
+    /// Sets `key` to `value` with the database's default TTL.
+    ///
+    /// # Errors
+    /// As [`KeyValueStore::set`].
+    async fn put(&self, key: &str, value: impl Into<Bytes> + Send) -> Result<()> {
+        self.set(key, value.into(), SetOptions::default()).await.map(drop)
+    }
+
+    /// Deletes one key; whether there was one.
+    ///
+    /// # Errors
+    /// As [`KeyValueStore::delete`].
+    async fn remove(&self, key: &str) -> Result<bool> {
+        Ok(self.delete(&[key.to_owned()]).await? > 0)
+    }
+
+    /// Every key that matches, each once, sorted: for small databases and tests.
+    ///
+    /// # Errors
+    /// As [`KeyValueStore::scan`].
+    async fn keys(&self, pattern: &str) -> Result<Vec<String>> {
+        let mut scan = self.scan(pattern);
+        let mut keys = std::collections::BTreeSet::new();
+        while let Some(key) = scan.next().await {
+            keys.insert(key?);
+        }
+        Ok(keys.into_iter().collect())
+    }
+}
+
+impl<S: KeyValueStore + ?Sized> KeyValueStoreExt for S {}

@@ -1,0 +1,98 @@
+//! Locks: leases with a fencing token.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::Result;
+
+/// A number that grows with every acquisition of a lock. A resource that remembers the greatest
+/// token it has seen can refuse a holder whose lease ran out while it was not looking
+/// (Kleppmann, "How to do distributed locking", 2016).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FencingToken(u64);
+
+impl FencingToken {
+    /// A token of this number: for backends, and for reading one back from where it was stored.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number, to be stored beside what the lock protects. Stays below 2^53, so that
+    /// programs which keep numbers as doubles compare it exactly.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for FencingToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// How long a free lock's last token is remembered (ten minutes), so that tokens grow even when
+/// the server's clock is set back by less.
+pub const FENCE_RETENTION: Duration = Duration::from_secs(600);
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The name it gave itself.
+    pub owner: String,
+    /// Its token.
+    pub token: FencingToken,
+    /// What is left of its lease.
+    pub remaining: Duration,
+}
+
+impl Holder {
+    /// A holder as a backend read it.
+    #[must_use]
+    pub fn new(owner: String, token: FencingToken, remaining: Duration) -> Self {
+        Self { owner, token, remaining }
+    }
+}
+
+/// The answer to an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockAttempt {
+    /// The lock is the caller's until its lease ends.
+    Acquired(FencingToken),
+    /// Somebody holds it.
+    Held(Holder),
+}
+
+/// Locks of one database.
+///
+/// # Contract
+/// - `a_lock_has_one_holder` at a time by the server's clock, among any number of callers.
+/// - `tokens_only_grow`: over expiry, release and a flush of the database, and while the clock is
+///   set back by less than [`FENCE_RETENTION`]. A token is at least the microseconds since 1970.
+/// - `a_lock_is_not_reentrant`: its holder's second attempt is told that it is held.
+/// - `only_the_token_renews_and_releases`: a late holder changes nothing of its successor's.
+/// - `an_expired_lease_cannot_be_renewed`, even if nobody has taken the lock since.
+/// - `a_lock_on_another_type_is_wrong_type`.
+///
+/// # Expiry
+/// - `a_lock_is_free_when_its_lease_has_passed`. Its token is remembered for
+///   [`FENCE_RETENTION`] longer, so the key outlives the lease.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait LockStore: fmt::Debug + Send + Sync + 'static {
+    /// Tries once to take the lock for `lease`, under the name `owner`.
+    async fn try_acquire(&self, key: &str, owner: &str, lease: Duration) -> Result<LockAttempt>;
+
+    /// Makes the lease last for `lease` from now; `false` if the lock is no longer the token's.
+    async fn renew(&self, key: &str, token: FencingToken, lease: Duration) -> Result<bool>;
+
+    /// Frees the lock; `false` if it was no longer the token's.
+    async fn release(&self, key: &str, token: FencingToken) -> Result<bool>;
+
+    /// Who holds it, if anybody.
+    async fn holder(&self, key: &str) -> Result<Option<Holder>>;
+}

@@ -1,0 +1,33 @@
+//! The store traits: for each store a small trait to implement and a blanket `…Ext` to use.
+//!
+//! Queues and batches will be further files here; every trait is used as `Arc<dyn …>`.
+
+mod counter;
+mod hash;
+mod key_value;
+mod lock;
+#[cfg(feature = "tokio")]
+mod lock_guard;
+mod rate_limit;
+mod usage;
+
+#[cfg(feature = "mock")]
+pub use counter::MockCounterStore;
+pub use counter::{CounterStore, CounterStoreExt};
+#[cfg(feature = "mock")]
+pub use hash::MockHashStore;
+pub use hash::{HashStore, HashStoreExt};
+#[cfg(feature = "mock")]
+pub use key_value::MockKeyValueStore;
+pub use key_value::{Condition, KeyStream, KeyValueStore, KeyValueStoreExt, SetOptions, Ttl};
+#[cfg(feature = "mock")]
+pub use lock::MockLockStore;
+pub use lock::{FENCE_RETENTION, FencingToken, Holder, LockAttempt, LockStore};
+#[cfg(feature = "tokio")]
+pub use lock_guard::{LockGuard, LockOptions, LockStoreExt};
+#[cfg(feature = "mock")]
+pub use rate_limit::MockRateLimitStore;
+pub use rate_limit::{RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt};
+#[cfg(feature = "mock")]
+pub use usage::MockUsageStore;
+pub use usage::{Usage, UsageStore};
