@@ -1,0 +1,169 @@
+//! Bytes to text: finds the format from the content and reads it within limits.
+
+mod encoding;
+mod furniture;
+mod glyphs;
+mod html;
+mod layout;
+mod ocr;
+mod pdf;
+
+use std::time::Duration;
+
+use crate::error::DocumentError;
+use crate::model::{ExtractedText, PageSpan, TextSource};
+
+/// What reading a document may cost, and with which program pages are read by OCR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExtractOptions {
+    /// Largest file accepted, in bytes.
+    pub max_bytes: u64,
+    /// Most pages accepted.
+    pub max_pages: usize,
+    /// Most bytes the page contents of a PDF may expand to.
+    pub max_expanded_bytes: u64,
+    /// Longest time for one document, OCR included.
+    pub document_timeout: Duration,
+    /// Longest time to parse, lay out and rasterise one page.
+    pub page_timeout: Duration,
+    /// Whether pages without text are read by OCR; when not, they are left out with a warning.
+    pub ocr: bool,
+    /// The tesseract program: a name on the path, or a path.
+    pub ocr_program: String,
+    /// The language data OCR uses, as tesseract names it.
+    pub ocr_language: String,
+    /// Resolution at which pages are rasterised for OCR, in dots per inch.
+    pub ocr_dpi: u32,
+    /// Longest time for OCR of one page.
+    pub ocr_page_timeout: Duration,
+}
+
+impl Default for ExtractOptions {
+    fn default() -> Self {
+        Self {
+            max_bytes: 100 * 1024 * 1024,
+            max_pages: 10_000,
+            max_expanded_bytes: 1024 * 1024 * 1024,
+            document_timeout: Duration::from_secs(30 * 60),
+            page_timeout: Duration::from_secs(60),
+            ocr: true,
+            ocr_program: "tesseract".to_owned(),
+            ocr_language: "eng".to_owned(),
+            ocr_dpi: 300,
+            ocr_page_timeout: Duration::from_secs(120),
+        }
+    }
+}
+
+impl ExtractOptions {
+    /// Refuses a size before a byte is read; [`extract`] checks the same.
+    ///
+    /// # Errors
+    /// [`DocumentError::Empty`] and [`DocumentError::TooLarge`].
+    pub fn check_size(&self, size: u64) -> Result<(), DocumentError> {
+        if size == 0 {
+            return Err(DocumentError::Empty);
+        }
+        if size > self.max_bytes {
+            return Err(DocumentError::TooLarge { size, limit: self.max_bytes });
+        }
+        Ok(())
+    }
+}
+
+/// How far into a file a PDF may start; readers accept a header within the first kilobyte.
+const PDF_HEADER_WINDOW: usize = 1024;
+
+/// Reads the text of a document. The format is found from the content; `name` only words warnings.
+///
+/// Blocks for as long as OCR takes: on an async runtime, call it where blocking is allowed.
+///
+/// # Errors
+/// Every [`DocumentError`]; none of them concerns more than this document.
+pub fn extract(
+    bytes: &[u8],
+    name: &str,
+    options: &ExtractOptions,
+) -> Result<ExtractedText, DocumentError> {
+    options.check_size(bytes.len() as u64)?;
+    let head = &bytes[..bytes.len().min(PDF_HEADER_WINDOW)];
+    if let Some(at) = find(head, b"%PDF-") {
+        return pdf::extract(bytes, at, options);
+    }
+    if let Some(found) = encoding::binary_format(bytes) {
+        return Err(DocumentError::UnsupportedFormat { found });
+    }
+    let decoded = encoding::decode(bytes);
+    let mut warnings = decoded.warnings;
+    let (text, source) = if html::looks_like_html(&decoded.text) {
+        (html::visible_text(&decoded.text), TextSource::Html)
+    } else {
+        if name.to_ascii_lowercase().ends_with(".pdf") {
+            warnings.push("the name ends in .pdf but the content is plain text".to_owned());
+        }
+        (decoded.text, TextSource::PlainText)
+    };
+    if text.trim().is_empty() {
+        return Err(DocumentError::NoText);
+    }
+    let pages = form_feed_pages(&text);
+    if pages.len() > options.max_pages {
+        return Err(DocumentError::TooManyPages { pages: pages.len(), limit: options.max_pages });
+    }
+    Ok(ExtractedText { text, pages, source, warnings })
+}
+
+/// Pages of plain text: court systems put a form feed between them.
+fn form_feed_pages(text: &str) -> Vec<PageSpan> {
+    let mut pages = Vec::new();
+    let mut start = 0;
+    for (at, _) in text.match_indices('\u{c}') {
+        pages.push(PageSpan { start, end: at });
+        start = at + 1;
+    }
+    pages.push(PageSpan { start, end: text.len() });
+    pages
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<ExtractedText, DocumentError> {
+        extract(bytes, "x.txt", &ExtractOptions::default())
+    }
+
+    #[test]
+    fn nothing_and_too_much_are_refused() {
+        assert_eq!(read(b"").unwrap_err().code(), "empty");
+        assert_eq!(read(b" \n ").unwrap_err().code(), "no_text");
+        let small = ExtractOptions { max_bytes: 4, ..ExtractOptions::default() };
+        assert_eq!(extract(b"hello", "x", &small).unwrap_err().code(), "too_large");
+    }
+
+    #[test]
+    fn a_binary_named_txt_is_refused() {
+        let error = read(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0").unwrap_err();
+        assert_eq!(error.code(), "unsupported_format");
+        assert!(error.to_string().contains("program"), "{error}");
+    }
+
+    #[test]
+    fn form_feeds_part_pages() {
+        let read = read(b"one\x0ctwo").unwrap();
+        assert_eq!(read.pages.len(), 2);
+        assert_eq!(read.page_of(4), 1);
+        assert_eq!(read.page_of(1), 0);
+    }
+
+    #[test]
+    fn html_is_known_by_its_content() {
+        let read = read(b"<!DOCTYPE html><html><body><p>Held.</p></body></html>").unwrap();
+        assert_eq!((read.source, read.text.trim()), (TextSource::Html, "Held."));
+    }
+}

@@ -1,0 +1,315 @@
+//! The text of a PDF, page by page: its text layer, or OCR where a page has none.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use hayro::hayro_interpret::{Context, InterpreterCache, InterpreterSettings, interpret_page};
+use hayro::hayro_syntax::page::Page;
+use hayro::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
+use hayro::vello_cpu::color::palette::css::WHITE;
+use hayro::{PixmapSettings, RenderCache, RenderSettings};
+
+use super::glyphs::GlyphCollector;
+use super::layout::Line;
+use super::ocr::GrayImage;
+use super::{ExtractOptions, furniture, layout, ocr};
+use crate::error::DocumentError;
+use crate::model::{ExtractedText, PageSpan, TextSource};
+
+/// Parsers recurse over nested objects; a main thread's stack would overflow before their own limits do.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
+
+/// What reading one page gave.
+enum PageText {
+    Layer(Vec<Line>),
+    Ocr(String),
+    /// Needs OCR, which is switched off; the lines are the stamp, if there is one.
+    Skipped(Vec<Line>),
+}
+
+/// What the reading thread reports.
+enum Progress {
+    Pages(usize),
+    Page(PageText),
+    Done(Result<(), DocumentError>),
+}
+
+/// Reads a PDF whose header is at byte `header`.
+pub(super) fn extract(
+    bytes: &[u8],
+    header: usize,
+    options: &ExtractOptions,
+) -> Result<ExtractedText, DocumentError> {
+    // Offsets in the file count from its header.
+    let data = bytes[header..].to_vec();
+    let (sender, receiver) = channel();
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let worker = Worker { sender, cancelled: Arc::clone(&cancelled), options: options.clone() };
+    // A thread of its own: deep recursion gets a big stack, a panic is this document's failure, and a reader
+    // that never returns can be left behind.
+    std::thread::Builder::new()
+        .name("pdf-reader".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(move || worker.run(data))
+        .map_err(|error| DocumentError::ReaderFailed { reason: error.to_string() })?;
+    let deadline = Instant::now() + options.document_timeout;
+    let step =
+        options.page_timeout + if options.ocr { options.ocr_page_timeout } else { Duration::ZERO };
+    let mut pages = Vec::new();
+    let outcome = loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match receiver.recv_timeout(step.min(left)) {
+            Ok(Progress::Pages(count)) => pages.reserve(count.min(options.max_pages)),
+            Ok(Progress::Page(page)) => pages.push(page),
+            Ok(Progress::Done(outcome)) => break outcome,
+            Err(RecvTimeoutError::Timeout) => {
+                cancelled.store(true, Ordering::Relaxed);
+                let limit = if left < step { options.document_timeout } else { step };
+                break Err(DocumentError::TimedOut { limit });
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                break Err(DocumentError::ReaderFailed {
+                    reason: "it stopped without a word".into(),
+                });
+            }
+        }
+    };
+    outcome?;
+    assemble(pages)
+}
+
+struct Worker {
+    sender: Sender<Progress>,
+    cancelled: Arc<AtomicBool>,
+    options: ExtractOptions,
+}
+
+impl Worker {
+    fn run(&self, data: Vec<u8>) {
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| self.read(data)))
+            .unwrap_or_else(|panic| {
+                Err(DocumentError::ReaderFailed { reason: panic_text(&*panic) })
+            });
+        // The other end is gone only after a time-out, and then nobody waits for the outcome.
+        let _ = self.sender.send(Progress::Done(outcome));
+    }
+
+    fn read(&self, data: Vec<u8>) -> Result<(), DocumentError> {
+        let pdf = Pdf::new(data).map_err(|error| match error {
+            LoadPdfError::Decryption(
+                DecryptionError::PasswordProtected | DecryptionError::UnsupportedAlgorithm,
+            ) => DocumentError::Encrypted,
+            LoadPdfError::Decryption(error) => {
+                DocumentError::Damaged { reason: format!("its encryption is broken ({error:?})") }
+            }
+            LoadPdfError::Invalid => DocumentError::Damaged {
+                reason: "its table of objects cannot be read or rebuilt".to_owned(),
+            },
+        })?;
+        let pages = pdf.pages();
+        if pages.is_empty() {
+            return Err(DocumentError::Damaged { reason: "it has no readable page".to_owned() });
+        }
+        if pages.len() > self.options.max_pages {
+            let limit = self.options.max_pages;
+            return Err(DocumentError::TooManyPages { pages: pages.len(), limit });
+        }
+        let _ = self.sender.send(Progress::Pages(pages.len()));
+        let cache = InterpreterCache::new();
+        let render_cache = RenderCache::new();
+        let mut expanded = 0_u64;
+        for (index, page) in pages.iter().enumerate() {
+            expanded += page.page_stream().map_or(0, |stream| stream.len() as u64);
+            if expanded > self.options.max_expanded_bytes {
+                return Err(DocumentError::Expands { limit: self.options.max_expanded_bytes });
+            }
+            let text = self.read_page(page, index, &cache, &render_cache)?;
+            if self.sender.send(Progress::Page(text)).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_page<'a>(
+        &self,
+        page: &'a Page<'a>,
+        index: usize,
+        cache: &InterpreterCache<'a>,
+        render_cache: &RenderCache<'a>,
+    ) -> Result<PageText, DocumentError> {
+        let settings = InterpreterSettings::default();
+        let mut collector = GlyphCollector::new(&self.cancelled);
+        let (width, height) = page.render_dimensions();
+        let page_area = f64::from(width) * f64::from(height);
+        let bounds = page.intersected_crop_box();
+        let bbox = hayro::kurbo::Rect::new(bounds.x0, bounds.y0, bounds.x1, bounds.y1);
+        let transform = hayro::kurbo::Affine::new(page.initial_transform(true).as_coeffs());
+        let mut context = Context::new(transform, bbox, cache, page.xref(), settings.clone());
+        interpret_page(page, &mut context, &mut collector);
+        let unknown = collector.unknown;
+        let pictures =
+            Pictures { share: collector.image_area / page_area.max(1.0), paths: collector.paths };
+        let mut lines = layout::lines(collector.glyphs);
+        let letters: usize = lines.iter().map(|line| letters(&line.text())).sum();
+        if !needs_ocr(letters, unknown, &pictures) {
+            furniture::drop_margin_numbers(&mut lines);
+            return Ok(PageText::Layer(lines));
+        }
+        if !self.options.ocr {
+            return Ok(PageText::Skipped(lines));
+        }
+        let image = rasterise(page, render_cache, &settings, self.options.ocr_dpi);
+        ocr::read_page(&image, index + 1, &self.options).map(PageText::Ocr)
+    }
+}
+
+fn letters(text: &str) -> usize {
+    text.chars().filter(|c| c.is_alphanumeric()).count()
+}
+
+/// Fewer letters than this on a scanned page are a court's stamp, not its text.
+const STAMP_LETTERS: usize = 300;
+
+/// What a page shows beside its text.
+struct Pictures {
+    /// Share of the page that images cover.
+    share: f64,
+    /// Shapes drawn.
+    paths: usize,
+}
+
+/// Fewer letters than this say nothing: a page number, a bar code's caption.
+const NO_LETTERS: usize = 12;
+
+/// A page is read by OCR when it has pictures and no text, when an image covers much of it and the text is a
+/// stamp at most, or when its letters cannot be told from the file.
+fn needs_ocr(letters: usize, unknown: usize, pictures: &Pictures) -> bool {
+    (letters < NO_LETTERS && (pictures.share > 0.02 || pictures.paths > 100))
+        || (letters < STAMP_LETTERS && pictures.share > 0.4)
+        || (unknown > 50 && unknown > 2 * letters)
+}
+
+/// More pixels than this are not rasterised: an A3 page at 300 dpi has 17 million.
+const MAX_PIXELS: f64 = 40_000_000.0;
+
+fn rasterise<'a>(
+    page: &'a Page<'a>,
+    cache: &RenderCache<'a>,
+    settings: &InterpreterSettings,
+    dpi: u32,
+) -> GrayImage {
+    let (width, height) = page.render_dimensions();
+    // PDF units are 72 to the inch.
+    let wanted = dpi as f32 / 72.0;
+    let most = (MAX_PIXELS / f64::from(width * height).max(1.0)).sqrt() as f32;
+    let scale = wanted.min(most).min(f32::from(u16::MAX - 1) / width.max(height).max(1.0));
+    let pixmap_settings = PixmapSettings { x_scale: scale, y_scale: scale, bg_color: WHITE };
+    let pixmap = hayro::render(page, cache, settings, &RenderSettings::default(), &pixmap_settings);
+    let pixels = pixmap
+        .data()
+        .iter()
+        // Rec. 601 luma in integers.
+        .map(|p| {
+            ((u32::from(p.r) * 299 + u32::from(p.g) * 587 + u32::from(p.b) * 114) / 1000) as u8
+        })
+        .collect();
+    GrayImage { width: pixmap.width().into(), height: pixmap.height().into(), pixels }
+}
+
+/// Joins pages into one text.
+fn assemble(pages: Vec<PageText>) -> Result<ExtractedText, DocumentError> {
+    let mut warnings = Vec::new();
+    let (mut by_ocr, mut skipped) = (0, 0);
+    let total = pages.len();
+    let mut layers: Vec<Vec<Line>> = Vec::new();
+    let mut read: Vec<Option<String>> = Vec::new();
+    for page in pages {
+        let (lines, text) = match page {
+            PageText::Layer(lines) => (lines, None),
+            PageText::Skipped(lines) => {
+                skipped += 1;
+                (lines, None)
+            }
+            PageText::Ocr(text) => {
+                by_ocr += 1;
+                (Vec::new(), Some(text))
+            }
+        };
+        layers.push(lines);
+        read.push(text);
+    }
+    furniture::drop_running_heads(&mut layers);
+    let mut text = String::new();
+    let mut spans = Vec::with_capacity(total);
+    for (lines, ocr_text) in layers.iter().zip(read) {
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        let start = text.len();
+        match ocr_text {
+            Some(page) => text.push_str(page.trim_matches(['\n', '\u{c}', ' '])),
+            None => push_lines(&mut text, lines),
+        }
+        spans.push(PageSpan { start, end: text.len() });
+    }
+    if text.trim().is_empty() {
+        return Err(DocumentError::NoText);
+    }
+    if skipped > 0 {
+        warnings
+            .push(format!("{skipped} of {total} pages are images and were not read: OCR is off"));
+    }
+    if by_ocr > 0 {
+        warnings.push(format!("{by_ocr} of {total} pages were read by OCR"));
+    }
+    let source = match by_ocr {
+        0 => TextSource::PdfTextLayer,
+        n if n == total => TextSource::Ocr,
+        _ => TextSource::Mixed,
+    };
+    Ok(ExtractedText { text, pages: spans, source, warnings })
+}
+
+/// Lines to text: words hyphenated at a line's end are joined, wider spacing becomes a blank line.
+fn push_lines(text: &mut String, lines: &[Line]) {
+    let mut gaps: Vec<f64> =
+        lines.windows(2).map(|pair| pair[1].y - pair[0].y).filter(|gap| *gap > 0.0).collect();
+    gaps.sort_by(f64::total_cmp);
+    let usual = gaps.get(gaps.len() / 2).copied().unwrap_or(f64::INFINITY);
+    let mut previous: Option<f64> = None;
+    for line in lines {
+        let content = line.text();
+        if let Some(y) = previous {
+            let gap = line.y - y;
+            let cut = text.strip_suffix('-').is_some_and(|rest| {
+                rest.ends_with(|c: char| c.is_lowercase())
+                    && content.starts_with(|c: char| c.is_lowercase())
+                    && gap < 1.5 * usual
+            });
+            if cut {
+                text.pop();
+            } else {
+                text.push('\n');
+                if !(0.0..=1.4 * usual).contains(&gap) {
+                    text.push('\n');
+                }
+            }
+        }
+        text.push_str(&content);
+        previous = Some(line.y);
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("it gave no reason")
+        .to_owned()
+}
