@@ -1,1 +1,27 @@
 //! The stores on Redis: standalone, Sentinel, Cluster.
+//!
+//! Each database has connections of its own, so that a flood in one never queues in front of
+//! another. Concurrent single reads of one database are merged into `MGET`s; a lone read goes
+//! straight out. Reads and idempotent writes are sent again with back-off after a passing
+//! failure, other writes only when it is certain that they were not executed.
+
+mod backend;
+mod config;
+mod connector;
+mod counter;
+mod error;
+mod hash;
+mod key_value;
+mod line;
+mod link;
+mod lock;
+mod merge;
+mod probe;
+mod rate_limit;
+mod scan;
+mod script;
+mod usage;
+
+pub use backend::RedisBackend;
+pub use config::RedisConfig;
+pub use probe::{ServerInfo, Topology};

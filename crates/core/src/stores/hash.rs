@@ -38,7 +38,8 @@ pub trait HashStore: fmt::Debug + Send + Sync + 'static {
     /// is an error of kind [`crate::ErrorKind::Decode`].
     async fn get_all(&self, key: &str) -> Result<BTreeMap<String, Bytes>>;
 
-    /// Sets fields; how many are new. Setting none is refused as an invalid argument.
+    /// Sets fields; how many are new (after a retry perhaps too few). Setting none is refused as
+    /// an invalid argument.
     async fn set_fields(
         &self,
         key: &str,
@@ -55,7 +56,7 @@ pub trait HashStore: fmt::Debug + Send + Sync + 'static {
         expiry: Expiry,
     ) -> Result<bool>;
 
-    /// Deletes fields; how many there were.
+    /// Deletes fields; how many there were. After a retry the count may be too low.
     async fn delete_fields(&self, key: &str, fields: &[String]) -> Result<u64>;
 
     /// Adds `by` to a field that holds a whole number; the sum.

@@ -1,0 +1,151 @@
+//! Opens databases on one server or cluster.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use compartment_core::{
+    Backend, Capabilities, Contract, Database, Error, ErrorKind, Placement, Result, Stores,
+};
+
+use crate::RedisConfig;
+use crate::connector::Connector;
+use crate::counter::RedisCounter;
+use crate::hash::RedisHash;
+use crate::key_value::RedisKeyValue;
+use crate::line::Line;
+use crate::link::Link;
+use crate::lock::RedisLock;
+use crate::probe::{ServerInfo, Topology, probe, prove_isolation};
+use crate::rate_limit::RedisRateLimit;
+use crate::usage::RedisUsage;
+
+/// A server or cluster that has been looked at and can hold databases.
+#[derive(Debug)]
+pub struct RedisBackend {
+    config: RedisConfig,
+    info: ServerInfo,
+    connections: AtomicU32,
+}
+
+impl RedisBackend {
+    /// Connects and probes: the server's version and set-up, that it has the `indexes` that are
+    /// going to be used, and that they are isolated from each other. The proof writes one key for
+    /// a moment into the first index that is not 0.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`], [`ErrorKind::Authentication`], [`ErrorKind::Protocol`],
+    /// [`ErrorKind::NotIsolated`], [`ErrorKind::Configuration`]: each with the server's address
+    /// and what to do.
+    pub async fn connect(config: RedisConfig, indexes: &[u32]) -> Result<Self> {
+        let info = probe(&config).await?;
+        let backend = Self { config, info, connections: AtomicU32::new(0) };
+        // With one database there is nothing to select: names become prefixes.
+        if backend.info.databases != Some(1) {
+            for index in indexes {
+                backend.check_index(*index)?;
+            }
+            prove_isolation(&backend.config, indexes).await?;
+        }
+        Ok(backend)
+    }
+
+    /// What the probe found.
+    #[must_use]
+    pub fn server(&self) -> &ServerInfo {
+        &self.info
+    }
+
+    fn check_index(&self, index: u32) -> Result<()> {
+        match self.info.databases {
+            Some(databases) if index >= databases => Err(Error::new(
+                ErrorKind::Configuration,
+                "connect",
+                format!(
+                    "{}: index {index} is configured, and the server has {databases} databases (0 \
+                     to {}); raise `databases` in its configuration, which takes a restart",
+                    self.config.url,
+                    databases.saturating_sub(1)
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// With index 0 only, as on most clusters, a database is placed by its name as a prefix.
+    fn place(&self, contract: Contract) -> Contract {
+        let numbered = self.info.databases.is_none_or(|databases| databases > 1);
+        match &contract.placement {
+            Placement::Index { instance, .. } if !numbered => {
+                let prefix = format!("{}:", contract.name);
+                let placement = Placement::Prefix { instance: instance.clone(), index: 0, prefix };
+                contract.with_placement(placement)
+            }
+            _ => contract,
+        }
+    }
+
+    /// Takes `count` connections from those that the instance may open.
+    fn reserve(&self, contract: &Contract, count: u32) -> Result<()> {
+        let taken = self.connections.fetch_add(count, Ordering::Relaxed) + count;
+        if taken <= self.config.max_connections {
+            return Ok(());
+        }
+        self.connections.fetch_sub(count, Ordering::Relaxed);
+        Err(Error::new(
+            ErrorKind::Configuration,
+            "open database",
+            format!(
+                "max_connections is {}, and each database needs at least one of its own; raise it",
+                self.config.max_connections
+            ),
+        )
+        .in_database(&contract.name))
+    }
+}
+
+#[async_trait]
+impl Backend for RedisBackend {
+    async fn open(&self, contract: Contract) -> Result<Database> {
+        let contract = self.place(contract);
+        self.check_index(contract.placement.index())?;
+        let count = self.config.connections_per_database.max(1);
+        self.reserve(&contract, count)?;
+        let connector = Arc::new(Connector::new(
+            &self.config,
+            contract.placement.index(),
+            format!("compartment:{}", contract.name),
+        )?);
+        let lines = (0..count).map(|_| Line::new(Arc::clone(&connector))).collect();
+        let contract = Arc::new(contract);
+        let link = Arc::new(Link::new(
+            Arc::clone(&contract),
+            lines,
+            self.info.topology == Topology::Cluster,
+            self.config.retries,
+            self.config.clock.clone(),
+        ));
+        link.connect().await?;
+        let stores = Stores {
+            key_value: Arc::new(RedisKeyValue::new(Arc::clone(&link))),
+            hash: Arc::new(RedisHash::new(Arc::clone(&link))),
+            counter: Arc::new(RedisCounter::new(Arc::clone(&link))),
+            lock: Arc::new(RedisLock::new(Arc::clone(&link))),
+            rate_limit: Arc::new(RedisRateLimit::new(Arc::clone(&link))),
+            usage: Arc::new(RedisUsage::new(Arc::clone(&link))),
+        };
+        Ok(Database::new(contract, Arc::clone(&link.traffic), stores))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::none();
+        capabilities.outlives_process = true;
+        capabilities.shared_between_processes = true;
+        capabilities
+    }
+
+    fn location(&self) -> String {
+        let (url, info) = (&self.config.url, &self.info);
+        format!("{} {} at {url}", info.server, info.version)
+    }
+}

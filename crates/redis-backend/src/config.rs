@@ -1,0 +1,47 @@
+//! How to talk to one instance.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compartment_core::{Clock, Instance, InstanceUrl, TlsFiles};
+
+/// The settings of a [`crate::RedisBackend`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RedisConfig {
+    /// Where the server, its sentinels or its cluster's nodes are.
+    pub url: InstanceUrl,
+    /// The most connections of this backend over all the databases that it opens.
+    pub max_connections: u32,
+    /// Connections of each database. Commands of many tasks are pipelined over one, which is
+    /// faster than a pool; a second one keeps a large value from standing in front of small ones.
+    pub connections_per_database: u32,
+    /// How long opening a connection may take.
+    pub connect_timeout: Duration,
+    /// How long one answer may take.
+    pub response_timeout: Duration,
+    /// How often a request that may be sent again is sent again.
+    pub retries: u32,
+    /// Files for TLS.
+    pub tls: TlsFiles,
+    /// A clock that locks and limits go by instead of the server's: for tests.
+    pub clock: Option<Arc<dyn Clock>>,
+}
+
+impl RedisConfig {
+    /// The settings of `instance` when `databases` databases are opened on it.
+    #[must_use]
+    pub fn for_instance(instance: &Instance, databases: usize) -> Self {
+        let share = instance.max_connections / u32::try_from(databases.max(1)).unwrap_or(u32::MAX);
+        Self {
+            url: instance.url.clone(),
+            max_connections: instance.max_connections,
+            connections_per_database: share.clamp(1, 2),
+            connect_timeout: instance.connect_timeout,
+            response_timeout: instance.response_timeout,
+            retries: instance.retries,
+            tls: instance.tls.clone(),
+            clock: None,
+        }
+    }
+}

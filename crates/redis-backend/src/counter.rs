@@ -1,0 +1,88 @@
+//! Counters on Redis.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use compartment_core::{CounterStore, ErrorKind, Expiry, Result, TtlRule};
+use redis::Cmd;
+
+use crate::link::{Link, Repeat, rule_arguments};
+use crate::merge::MergedReads;
+use crate::script::{LuaScript, lua_script};
+
+static INCREMENT: LuaScript = lua_script!("counter_increment.lua");
+static TAKE: LuaScript = lua_script!("counter_take.lua");
+
+#[derive(Debug)]
+pub(crate) struct RedisCounter {
+    link: Arc<Link>,
+    reads: MergedReads,
+}
+
+impl RedisCounter {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self { reads: MergedReads::new(Arc::clone(&link)), link }
+    }
+
+    fn parse(&self, key: &str, digits: &[u8]) -> Result<i64> {
+        // Redis writes a number in one way only: what reads back differently is a text.
+        std::str::from_utf8(digits)
+            .ok()
+            .and_then(|text| text.parse::<i64>().ok().filter(|n| n.to_string() == text))
+            .ok_or_else(|| {
+                self.link.contract.error(
+                    ErrorKind::NotANumber,
+                    "count",
+                    key,
+                    "the value is no whole number in the range of i64",
+                )
+            })
+    }
+}
+
+#[async_trait]
+impl CounterStore for RedisCounter {
+    async fn increment(&self, key: &str, by: i64, expiry: Expiry) -> Result<i64> {
+        let rule = self.link.on_update("increment", key, expiry)?;
+        self.link.traffic.wrote(1);
+        let repeat = Repeat::OnlyIfNotSent;
+        if rule == (TtlRule::Keep { new_key: None }) {
+            let mut command = redis::cmd("INCRBY");
+            command.arg(self.link.name(key).as_bytes()).arg(by);
+            return self.link.query(repeat, "increment", key, &command).await;
+        }
+        let (rule, millis) = rule_arguments(rule);
+        let arguments = |command: &mut Cmd| {
+            command.arg(rule).arg(&millis).arg(by);
+        };
+        INCREMENT.run(&self.link, repeat, "increment", key, arguments).await
+    }
+
+    async fn increment_many(
+        &self,
+        entries: Vec<(String, i64)>,
+        expiry: Expiry,
+    ) -> Result<Vec<i64>> {
+        // All leave at once over the shared connection, which pipelines them.
+        let sums = entries.iter().map(|(key, by)| self.increment(key, *by, expiry));
+        futures_util::future::join_all(sums).await.into_iter().collect()
+    }
+
+    async fn count(&self, key: &str) -> Result<Option<i64>> {
+        let digits = self.reads.get(key).await?;
+        digits.map(|digits| self.parse(key, &digits)).transpose()
+    }
+
+    async fn count_many(&self, keys: &[String]) -> Result<Vec<Option<i64>>> {
+        let values = self.reads.get_many("count", keys).await?;
+        keys.iter()
+            .zip(values)
+            .map(|(key, digits)| digits.map(|digits| self.parse(key, &digits)).transpose())
+            .collect()
+    }
+
+    async fn take(&self, key: &str) -> Result<i64> {
+        self.link.traffic.wrote(1);
+        TAKE.run(&self.link, Repeat::OnlyIfNotSent, "take", key, |_| {}).await
+    }
+}

@@ -1,0 +1,146 @@
+//! redis-rs's errors in Compartment's terms.
+
+use compartment_core::{Error, ErrorKind};
+use redis::{ErrorKind as RedisErrorKind, RedisError, ServerErrorKind};
+
+/// When a request failed, which decides whether it may have been executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// While a connection was opened: nothing was sent.
+    Connect,
+    /// After the request was handed to a connection.
+    Request,
+}
+
+/// The error of `operation`, with what to do about it.
+pub(crate) fn convert(operation: &'static str, phase: Phase, error: &RedisError) -> Error {
+    let kind = classify(phase, error);
+    Error::new(kind, operation, explain(kind, error)).caused_by(error.clone())
+}
+
+fn classify(phase: Phase, error: &RedisError) -> ErrorKind {
+    match error.kind() {
+        RedisErrorKind::Server(kind) => classify_server(kind, &text_of(error)),
+        RedisErrorKind::Extension => classify_code(error.code().unwrap_or_default()),
+        RedisErrorKind::AuthenticationFailed => classify_authentication(&text_of(error)),
+        RedisErrorKind::InvalidClientConfig | RedisErrorKind::EmptySentinelList => {
+            ErrorKind::Configuration
+        }
+        RedisErrorKind::Io if error.is_timeout() && phase == Phase::Connect => {
+            ErrorKind::Unavailable
+        }
+        RedisErrorKind::Io if error.is_timeout() => ErrorKind::Timeout,
+        RedisErrorKind::Io if is_tls_failure(error) => ErrorKind::Protocol,
+        RedisErrorKind::Io | RedisErrorKind::Client if phase == Phase::Connect => {
+            ErrorKind::Unavailable
+        }
+        RedisErrorKind::Io | RedisErrorKind::Client => ErrorKind::Interrupted,
+        RedisErrorKind::ClusterConnectionNotFound
+        | RedisErrorKind::MasterNameNotFoundBySentinel
+        | RedisErrorKind::NoValidReplicasFoundBySentinel => ErrorKind::Unavailable,
+        RedisErrorKind::Parse
+        | RedisErrorKind::UnexpectedReturnType
+        | RedisErrorKind::RESP3NotSupported => ErrorKind::Protocol,
+        // redis-rs may add kinds within a minor version; what is not known is not sent again.
+        _ => ErrorKind::Protocol,
+    }
+}
+
+fn classify_server(kind: ServerErrorKind, text: &str) -> ErrorKind {
+    match kind {
+        ServerErrorKind::BusyLoading
+        | ServerErrorKind::TryAgain
+        | ServerErrorKind::ClusterDown
+        | ServerErrorKind::MasterDown
+        | ServerErrorKind::Moved
+        | ServerErrorKind::Ask => ErrorKind::NotReady,
+        ServerErrorKind::ReadOnly => ErrorKind::ReadOnly,
+        ServerErrorKind::NoPerm => ErrorKind::Permission,
+        ServerErrorKind::CrossSlot | ServerErrorKind::NoScript => ErrorKind::Unsupported,
+        _ => classify_response(text),
+    }
+}
+
+/// Answers that begin with a plain `ERR`: their text is all there is to go by.
+fn classify_response(text: &str) -> ErrorKind {
+    let says = |part: &str| text.contains(part);
+    if says("WRONGTYPE") {
+        ErrorKind::WrongType
+    } else if says("not an integer") || says("would overflow") {
+        ErrorKind::NotANumber
+    } else if says("DB index is out of range") || says("SELECT is not allowed") {
+        ErrorKind::Configuration
+    } else if says("max number of clients") {
+        ErrorKind::Unavailable
+    } else if says("OOM command") {
+        ErrorKind::OutOfMemory
+    } else if says("MISCONF") {
+        ErrorKind::ReadOnly
+    } else if says("unknown command") || says("unknown subcommand") {
+        ErrorKind::Unsupported
+    } else if says("invalid password") || says("without any password") {
+        ErrorKind::Authentication
+    } else {
+        ErrorKind::Protocol
+    }
+}
+
+fn classify_code(code: &str) -> ErrorKind {
+    match code {
+        "WRONGTYPE" => ErrorKind::WrongType,
+        "OOM" => ErrorKind::OutOfMemory,
+        "NOAUTH" | "WRONGPASS" => ErrorKind::Authentication,
+        "MISCONF" | "NOREPLICAS" => ErrorKind::ReadOnly,
+        "BUSY" | "BUSYKEY" => ErrorKind::NotReady,
+        "NOPROTO" => ErrorKind::Protocol,
+        _ => ErrorKind::Protocol,
+    }
+}
+
+/// redis-rs reports whatever fails in the handshake as failed authentication.
+fn classify_authentication(text: &str) -> ErrorKind {
+    if text.contains("LOADING") {
+        ErrorKind::NotReady
+    } else if text.contains("max number of clients") {
+        ErrorKind::Unavailable
+    } else {
+        ErrorKind::Authentication
+    }
+}
+
+fn is_tls_failure(error: &RedisError) -> bool {
+    let text = text_of(error).to_ascii_lowercase();
+    text.contains("certificate") || text.contains("tls") || text.contains("corrupt message")
+}
+
+/// All that the error says, for matching only.
+fn text_of(error: &RedisError) -> String {
+    format!("{} {} {error}", error.code().unwrap_or_default(), error.detail().unwrap_or_default())
+}
+
+fn explain(kind: ErrorKind, error: &RedisError) -> String {
+    let said = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+    let what = match kind {
+        ErrorKind::WrongType => return "the key holds another type of value".into(),
+        ErrorKind::NotANumber => {
+            return "the value is no whole number, or the sum leaves the range of i64".into();
+        }
+        ErrorKind::Timeout => {
+            return "no answer within the response time-out; the server is busy, paused or gone"
+                .into();
+        }
+        ErrorKind::Unavailable => "the server cannot be reached",
+        ErrorKind::Interrupted => "the connection broke before the answer came",
+        ErrorKind::NotReady => "the server is not ready",
+        ErrorKind::ReadOnly => "the server refuses writes: it is a replica, or cannot persist them",
+        ErrorKind::OutOfMemory => {
+            "the server is out of memory (maxmemory reached, and nothing it may evict)"
+        }
+        ErrorKind::Authentication => "the server refuses the login: check user name and password",
+        ErrorKind::Permission => "the user may not do this: see ACL on the server",
+        ErrorKind::Configuration => "the server cannot be used as configured",
+        ErrorKind::Unsupported => "the server does not support this",
+        _ => "the answer is not what a Redis server gives: check address, port and TLS",
+    };
+    format!("{what} ({said})")
+}

@@ -1,0 +1,239 @@
+//! A database's way to its server: its connections, its prefix, and what may be sent again.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use compartment_core::{
+    Clock, Contract, Error, ErrorKind, Expiry, Result, Retry, Traffic, TtlRule,
+};
+use redis::{Cmd, FromRedisValue, Value};
+
+use crate::connector::Wire;
+use crate::error::{Phase, convert};
+use crate::line::Line;
+
+/// Whether a request may be sent again when it is not known if it was executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Reads, and writes that change nothing the second time.
+    Idempotent,
+    /// Everything else.
+    OnlyIfNotSent,
+}
+
+/// What the stores of one database share.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) contract: Arc<Contract>,
+    pub(crate) traffic: Arc<Traffic>,
+    pub(crate) is_cluster: bool,
+    lines: Vec<Line>,
+    next_line: AtomicUsize,
+    retries: u32,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+/// The first pause before a request is sent again; doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+/// No pause is longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+impl Link {
+    pub(crate) fn new(
+        contract: Arc<Contract>,
+        lines: Vec<Line>,
+        is_cluster: bool,
+        retries: u32,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Self {
+        Self {
+            contract,
+            traffic: Arc::new(Traffic::default()),
+            is_cluster,
+            lines,
+            next_line: AtomicUsize::new(0),
+            retries,
+            clock,
+        }
+    }
+
+    /// The key as it stands on the server.
+    pub(crate) fn name<'a>(&self, key: &'a str) -> Cow<'a, str> {
+        match self.contract.placement.prefix() {
+            "" => Cow::Borrowed(key),
+            prefix => Cow::Owned(format!("{prefix}{key}")),
+        }
+    }
+
+    /// The time for scripts in microseconds; empty for the server's own.
+    pub(crate) fn script_time(&self) -> String {
+        self.clock.as_ref().map_or(String::new(), |clock| clock.now().as_micros().to_string())
+    }
+
+    /// Opens every connection now, so that a failure shows at the start.
+    pub(crate) async fn connect(&self) -> Result<()> {
+        for line in &self.lines {
+            line.wire().await.map_err(|error| error.in_database(&self.contract.name))?;
+        }
+        Ok(())
+    }
+
+    /// Sends a command about `key`.
+    pub(crate) async fn query<T: FromRedisValue>(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        command: &Cmd,
+    ) -> Result<T> {
+        let mut attempt = 0;
+        loop {
+            match self.query_once(operation, command).await {
+                Ok(value) => return Ok(value),
+                Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
+            }
+        }
+    }
+
+    /// Sends many commands; each answer, or the first error. `key` stands for them in errors.
+    pub(crate) async fn query_many<T: FromRedisValue>(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        commands: Vec<Cmd>,
+    ) -> Result<Vec<T>> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut attempt = 0;
+        loop {
+            match self.query_many_once(operation, commands.clone()).await {
+                Ok(values) => return Ok(values),
+                Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
+            }
+        }
+    }
+
+    /// A connection to use directly, for scans that stay with one node.
+    pub(crate) async fn wire(&self) -> Result<Wire> {
+        self.line().wire().await.map(|(wire, _)| wire)
+    }
+
+    fn line(&self) -> &Line {
+        match self.lines.as_slice() {
+            [only] => only,
+            lines => &lines[self.next_line.fetch_add(1, Ordering::Relaxed) % lines.len()],
+        }
+    }
+
+    async fn query_once<T: FromRedisValue>(
+        &self,
+        operation: &'static str,
+        command: &Cmd,
+    ) -> Result<T> {
+        let line = self.line();
+        let (mut wire, generation) = line.wire().await?;
+        let answer = wire.send(command).await.and_then(Value::extract_error);
+        answer
+            .and_then(|value| redis::from_redis_value(value).map_err(Into::into))
+            .map_err(|error| self.note_failure(line, generation, operation, &error))
+    }
+
+    async fn query_many_once<T: FromRedisValue>(
+        &self,
+        operation: &'static str,
+        commands: Vec<Cmd>,
+    ) -> Result<Vec<T>> {
+        let line = self.line();
+        let (mut wire, generation) = line.wire().await?;
+        let answers = wire.send_many(commands).await;
+        answers
+            .and_then(|values| {
+                let one = |value: Value| {
+                    value
+                        .extract_error()
+                        .and_then(|v| redis::from_redis_value(v).map_err(Into::into))
+                };
+                values.into_iter().map(one).collect()
+            })
+            .map_err(|error| self.note_failure(line, generation, operation, &error))
+    }
+
+    /// Turns the failure into an error, and drops a connection that cannot be trusted any more.
+    fn note_failure(
+        &self,
+        line: &Line,
+        generation: u64,
+        operation: &'static str,
+        error: &redis::RedisError,
+    ) -> Error {
+        let error = convert(operation, Phase::Request, error);
+        // A read-only answer means that the master has moved: Sentinel knows where. After a
+        // time-out the network may have lost the connection without telling.
+        let lost = matches!(
+            error.kind(),
+            ErrorKind::Interrupted | ErrorKind::Timeout | ErrorKind::ReadOnly
+        );
+        if lost && !self.is_cluster {
+            line.forget(generation);
+        }
+        error
+    }
+
+    async fn pause_or_give_up(
+        &self,
+        repeat: Repeat,
+        attempt: u32,
+        key: &str,
+        error: Error,
+    ) -> Result<u32> {
+        let may_repeat = match error.retry() {
+            Retry::Safe => true,
+            Retry::IfIdempotent => repeat == Repeat::Idempotent,
+            Retry::Never => false,
+        };
+        if !may_repeat || attempt >= self.retries {
+            let error = error.in_database(&self.contract.name);
+            return Err(if key.is_empty() { error } else { error.at_key(key) });
+        }
+        self.traffic.retried();
+        let pause = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
+        tokio::time::sleep(jittered(pause)).await;
+        Ok(attempt + 1)
+    }
+
+    /// An answer that the protocol does not give.
+    pub(crate) fn unexpected(&self, operation: &'static str, key: &str, what: &str) -> Error {
+        self.contract.error(ErrorKind::Protocol, operation, key, what)
+    }
+
+    pub(crate) fn on_update(
+        &self,
+        operation: &'static str,
+        key: &str,
+        expiry: Expiry,
+    ) -> Result<TtlRule> {
+        self.contract.on_update(operation, key, expiry)
+    }
+}
+
+/// Between half of `pause` and all of it, so that many clients do not come back at once.
+fn jittered(pause: Duration) -> Duration {
+    use std::hash::{BuildHasher, Hasher};
+    // The standard library's hasher is seeded at random for each of these.
+    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    let share = (random % 1_000) as u32;
+    pause / 2 + pause * share / 2_000
+}
+
+/// A rule as two script arguments: `set`, `clear` or `keep`, and milliseconds or nothing.
+pub(crate) fn rule_arguments(rule: TtlRule) -> (&'static str, String) {
+    match rule {
+        TtlRule::Set(millis) => ("set", millis.to_string()),
+        TtlRule::Clear => ("clear", String::new()),
+        TtlRule::Keep { new_key } => ("keep", new_key.map_or(String::new(), |m| m.to_string())),
+    }
+}

@@ -1,0 +1,120 @@
+//! Walks a database's keys by `SCAN`, on every node of a cluster.
+
+use std::sync::Arc;
+
+use compartment_core::{Error, KeyStream, Result, escape_glob};
+use futures_util::stream::{StreamExt, TryStreamExt, unfold};
+use redis::Value;
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
+
+use crate::connector::Wire;
+use crate::error::{Phase, convert};
+use crate::link::{Link, Repeat};
+
+/// Names asked for at a time: enough to be quick, few enough to keep the server answering others.
+const PAGE: usize = 1_000;
+
+/// One node and how far its walk has come.
+struct Walk {
+    link: Arc<Link>,
+    node: Option<(String, u16)>,
+    pattern: String,
+    /// `None` once the server has said that it was all.
+    cursor: Option<u64>,
+}
+
+/// The names that match `pattern`, without the database's prefix.
+pub(crate) fn scan(link: Arc<Link>, pattern: &str) -> KeyStream {
+    let prefix = link.contract.placement.prefix().to_owned();
+    let pattern = format!("{}{pattern}", escape_glob(&prefix));
+    let walks = futures_util::stream::once(start(link, pattern));
+    walks
+        .map_ok(|walks| futures_util::stream::iter(walks).map(Ok::<Walk, Error>))
+        .try_flatten()
+        .and_then(|walk| async move {
+            Ok(unfold(walk, |mut walk| async move {
+                let page = walk.next_page().await?;
+                Some((page, walk))
+            }))
+        })
+        .try_flatten()
+        .map_ok(|names: Vec<Vec<u8>>| futures_util::stream::iter(names).map(Ok::<_, Error>))
+        .try_flatten()
+        .try_filter_map(move |name| {
+            let name = String::from_utf8(name).ok();
+            let name = name.and_then(|name| name.strip_prefix(&prefix).map(str::to_owned));
+            async move { Ok(name) }
+        })
+        .boxed()
+}
+
+/// A walk for each node that holds keys.
+async fn start(link: Arc<Link>, pattern: String) -> Result<Vec<Walk>> {
+    let nodes = match link.is_cluster {
+        false => vec![None],
+        true => masters(&link).await?.into_iter().map(Some).collect(),
+    };
+    let walk =
+        |node| Walk { link: Arc::clone(&link), node, pattern: pattern.clone(), cursor: Some(0) };
+    Ok(nodes.into_iter().map(walk).collect())
+}
+
+impl Walk {
+    async fn next_page(&mut self) -> Option<Result<Vec<Vec<u8>>>> {
+        let cursor = self.cursor?;
+        let mut command = redis::cmd("SCAN");
+        command.arg(cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(PAGE);
+        let answer: Result<(u64, Vec<Vec<u8>>)> = match &self.node {
+            None => self.link.query(Repeat::Idempotent, "scan", "", &command).await,
+            Some((host, port)) => on_node(&self.link, command, host, *port).await,
+        };
+        match answer {
+            Ok((next, names)) => {
+                self.cursor = (next != 0).then_some(next);
+                Some(Ok(names))
+            }
+            Err(error) => {
+                self.cursor = None;
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+/// Sends a command to one node of a cluster.
+async fn on_node<T: redis::FromRedisValue>(
+    link: &Link,
+    command: redis::Cmd,
+    host: &str,
+    port: u16,
+) -> Result<T> {
+    let fail = |error| convert("scan", Phase::Request, &error).in_database(&link.contract.name);
+    let Wire::Cluster(mut connection) = link.wire().await? else {
+        return Err(link.unexpected("scan", "", "the connection is to no cluster"));
+    };
+    let route = SingleNodeRoutingInfo::ByAddress { host: host.to_owned(), port };
+    let answer =
+        connection.route_command(command, RoutingInfo::SingleNode(route)).await.map_err(fail)?;
+    redis::from_redis_value(answer).map_err(|error| fail(error.into()))
+}
+
+/// The masters of a cluster, from `CLUSTER SLOTS`.
+async fn masters(link: &Link) -> Result<Vec<(String, u16)>> {
+    let mut command = redis::cmd("CLUSTER");
+    command.arg("SLOTS");
+    let ranges: Vec<Vec<Value>> = link.query(Repeat::Idempotent, "scan", "", &command).await?;
+    let mut masters: Vec<(String, u16)> = ranges
+        .into_iter()
+        .filter_map(|range| {
+            // First slot, last slot, the master, its replicas.
+            let Some(Value::Array(master)) = range.into_iter().nth(2) else { return None };
+            let mut parts = master.into_iter();
+            let host: String = redis::from_redis_value(parts.next()?).ok()?;
+            let port: u16 = redis::from_redis_value(parts.next()?).ok()?;
+            Some((host, port))
+        })
+        .collect();
+    masters.sort();
+    masters.dedup();
+    Ok(masters)
+}

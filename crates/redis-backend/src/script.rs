@@ -1,0 +1,61 @@
+//! Lua scripts: sent by their hash, and whole to a server that does not know them yet.
+
+use std::sync::LazyLock;
+
+use compartment_core::{ErrorKind, Result};
+use redis::{Cmd, FromRedisValue, Script};
+
+use crate::link::{Link, Repeat};
+
+/// One script, read from a file beside the store that owns it.
+pub(crate) struct LuaScript {
+    source: &'static str,
+    compiled: LazyLock<Script>,
+}
+
+macro_rules! lua_script {
+    ($file:literal) => {
+        crate::script::LuaScript::new(include_str!(concat!("lua/", $file)), || {
+            redis::Script::new(include_str!(concat!("lua/", $file)))
+        })
+    };
+}
+pub(crate) use lua_script;
+
+impl LuaScript {
+    pub(crate) const fn new(source: &'static str, compile: fn() -> Script) -> Self {
+        Self { source, compiled: LazyLock::new(compile) }
+    }
+
+    /// Runs the script on one key.
+    pub(crate) async fn run<T: FromRedisValue>(
+        &self,
+        link: &Link,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        arguments: impl Fn(&mut Cmd),
+    ) -> Result<T> {
+        let name = link.name(key);
+        let command = |verb: &str, script: &str| {
+            let mut command = redis::cmd(verb);
+            command.arg(script).arg(1).arg(name.as_bytes());
+            arguments(&mut command);
+            command
+        };
+        let by_hash = command("EVALSHA", self.compiled.get_hash());
+        match link.query(repeat, operation, key, &by_hash).await {
+            // NOSCRIPT: nothing ran. The whole text runs it and makes it known.
+            Err(error) if error.kind() == ErrorKind::Unsupported && is_unknown_script(&error) => {
+                link.query(repeat, operation, key, &command("EVAL", self.source)).await
+            }
+            other => other,
+        }
+    }
+}
+
+fn is_unknown_script(error: &compartment_core::Error) -> bool {
+    std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<redis::RedisError>())
+        .is_some_and(|error| error.code() == Some("NOSCRIPT"))
+}
