@@ -1,0 +1,169 @@
+//! Opens databases, and gives those of one index one keyspace.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use compartment_core::{
+    Backend, Capabilities, Contract, Database, DatabaseKind, Error, ErrorKind, Placement, Result,
+    Stores, Timestamp, Traffic,
+};
+
+use crate::MemoryConfig;
+use crate::error::Refusal;
+use crate::keyspace::{Change, Keyspace};
+use crate::value::Entry;
+
+/// Databases in the memory of this process. Clones share them.
+///
+/// ```
+/// use compartment_core::{Backend, Contract, DatabaseKind, KeyValueStoreExt};
+/// use compartment_memory::MemoryBackend;
+///
+/// # futures_util::FutureExt::now_or_never(async {
+/// let backend = MemoryBackend::default();
+/// let results = backend.open(Contract::new("results", DatabaseKind::Durable)).await?;
+/// results.key_value().put("doc:1", "done").await?;
+/// assert_eq!(results.key_value().get("doc:1").await?.as_deref(), Some(&b"done"[..]));
+/// # Ok::<(), compartment_core::Error>(())
+/// # }).expect("memory answers at once")?;
+/// # Ok::<(), compartment_core::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MemoryBackend {
+    config: MemoryConfig,
+    keyspaces: Arc<Mutex<HashMap<KeyspaceId, Arc<Keyspace>>>>,
+}
+
+/// Which databases see the same keys.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum KeyspaceId {
+    /// Those of one index, prefixes in it included.
+    Index(u32),
+    /// A prefix with a budget, which can be held only where nobody else's keys are.
+    BudgetedPrefix(u32, String),
+}
+
+impl MemoryBackend {
+    /// An empty backend.
+    #[must_use]
+    pub fn new(config: MemoryConfig) -> Self {
+        Self { config, keyspaces: Arc::default() }
+    }
+
+    fn keyspace(&self, contract: &Contract) -> Result<Arc<Keyspace>> {
+        let budget = contract
+            .memory_budget
+            .filter(|_| contract.kind == DatabaseKind::Cache && !contract.shared);
+        let id = match &contract.placement {
+            Placement::Prefix { index, prefix, .. } if budget.is_some() => {
+                KeyspaceId::BudgetedPrefix(*index, prefix.clone())
+            }
+            placement => KeyspaceId::Index(placement.index()),
+        };
+        let mut keyspaces = self.keyspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let keyspace = keyspaces
+            .entry(id)
+            .or_insert_with(|| Arc::new(Keyspace::new(Arc::clone(&self.config.clock), budget)));
+        if keyspace.budget().is_some() && budget.is_none() {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "open database",
+                format!(
+                    "{} is open as a cache with a budget, which evicts: give each database an \
+                     index of its own, or let both say shared = true",
+                    contract.placement
+                ),
+            )
+            .in_database(&contract.name));
+        }
+        if contract.kind == DatabaseKind::Cache
+            && contract.memory_budget.is_some()
+            && keyspace.budget() != contract.memory_budget
+        {
+            tracing::warn!(
+                database = contract.name,
+                "the memory budget has no effect: the keyspace is shared, or open with another"
+            );
+        }
+        Ok(Arc::clone(keyspace))
+    }
+}
+
+#[async_trait]
+impl Backend for MemoryBackend {
+    async fn open(&self, contract: Contract) -> Result<Database> {
+        let keyspace = self.keyspace(&contract)?;
+        let contract = Arc::new(contract);
+        let traffic = Arc::new(Traffic::default());
+        let stores = Arc::new(MemoryStores {
+            contract: Arc::clone(&contract),
+            traffic: Arc::clone(&traffic),
+            keyspace,
+        });
+        let stores = Stores {
+            key_value: stores.clone(),
+            hash: stores.clone(),
+            counter: stores.clone(),
+            lock: stores.clone(),
+            rate_limit: stores.clone(),
+            usage: stores,
+        };
+        Ok(Database::new(contract, traffic, stores))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::none();
+        capabilities.holds_budget = true;
+        capabilities.injected_clock = true;
+        capabilities
+    }
+
+    fn location(&self) -> String {
+        "memory of this process".to_owned()
+    }
+}
+
+/// Every store of one database; each implements its trait in a file of its own.
+#[derive(Debug)]
+pub(crate) struct MemoryStores {
+    pub(crate) contract: Arc<Contract>,
+    pub(crate) traffic: Arc<Traffic>,
+    pub(crate) keyspace: Arc<Keyspace>,
+}
+
+impl MemoryStores {
+    /// The name of `key` in the keyspace.
+    pub(crate) fn name<'a>(&self, key: &'a str) -> Cow<'a, str> {
+        match self.contract.placement.prefix() {
+            "" => Cow::Borrowed(key),
+            prefix => Cow::Owned(format!("{prefix}{key}")),
+        }
+    }
+
+    /// The live entry of `key`.
+    pub(crate) fn read(&self, key: &str) -> Option<Entry> {
+        self.keyspace.read(&self.name(key))
+    }
+
+    /// Lets `decide` change `key` while nobody else does, and counts the write.
+    pub(crate) fn update<T>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        decide: impl FnOnce(Option<Entry>, Timestamp) -> Result<(Change, T), Refusal>,
+    ) -> Result<T> {
+        self.traffic.wrote(1);
+        self.keyspace.update(&self.name(key), decide).map_err(self.refused(operation, key))
+    }
+
+    /// Makes an error of a refusal.
+    pub(crate) fn refused(
+        &self,
+        operation: &'static str,
+        key: &str,
+    ) -> impl FnOnce(Refusal) -> Error {
+        move |refusal| refusal.into_error(&self.contract, operation, key)
+    }
+}

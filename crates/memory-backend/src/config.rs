@@ -1,0 +1,28 @@
+//! What a memory backend can be told.
+
+use std::sync::Arc;
+
+use compartment_core::{Clock, SystemClock};
+
+/// Settings of a [`crate::MemoryBackend`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MemoryConfig {
+    /// The time that expiry, locks and limits go by; the system's unless told.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock) }
+    }
+}
+
+impl MemoryConfig {
+    /// With another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+}

@@ -1,0 +1,39 @@
+//! Why an operation was refused, and the one place where that becomes an error.
+
+use compartment_core::{Contract, Error, ErrorKind};
+
+use crate::value::Value;
+
+/// Why the stored value refuses an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    WrongType { found: &'static str, wanted: &'static str },
+    NotANumber,
+    OutOfRange,
+}
+
+impl Refusal {
+    pub(crate) fn wrong_type(found: &Value, wanted: &'static str) -> Self {
+        Self::WrongType { found: found.type_name(), wanted }
+    }
+
+    pub(crate) fn into_error(
+        self,
+        contract: &Contract,
+        operation: &'static str,
+        key: &str,
+    ) -> Error {
+        let (kind, message) = match self {
+            Self::WrongType { found, wanted } => {
+                (ErrorKind::WrongType, format!("the key holds {found}, not {wanted}"))
+            }
+            Self::NotANumber => {
+                (ErrorKind::NotANumber, "the value is not a whole number".to_owned())
+            }
+            Self::OutOfRange => {
+                (ErrorKind::NotANumber, "the sum leaves the range of 64-bit numbers".to_owned())
+            }
+        };
+        contract.error(kind, operation, key, message)
+    }
+}

@@ -1,0 +1,205 @@
+//! What a key holds, when it ends, and how many bytes it is counted as.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use compartment_core::Timestamp;
+
+/// What is counted for each key besides its name and value: moka's own records of an entry.
+/// Measured on a million small keys as the growth of the process less names and values.
+pub const ENTRY_OVERHEAD: u64 = 320;
+/// What is counted for each field of a hash besides its name and value.
+const FIELD_OVERHEAD: u64 = 64;
+/// What is counted for each run of permits in a window.
+const RUN_OVERHEAD: u64 = 16;
+
+/// A key's value and when it ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) value: Value,
+    pub(crate) expires_at: Option<Timestamp>,
+    /// Name, value and overhead when it was last written. Kept here because moka weighs an entry
+    /// while the value may be locked by its writer.
+    pub(crate) weight: u64,
+}
+
+impl Entry {
+    pub(crate) fn is_live(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+/// What a key holds. Cheap to clone: moka clones a value with every read.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    /// Bytes; a counter is its decimal digits.
+    Bytes(Bytes),
+    /// A hash, or a lock, which is a hash of three fields. Written in place under the write lock
+    /// of its key, so that a field of a large hash costs no copy of the whole.
+    Hash(Shared<Fields>),
+    /// The permits given within a rate limit's window.
+    Window(Shared<Window>),
+}
+
+impl Value {
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Bytes(_) => "a value",
+            Self::Hash(_) => "a hash or lock",
+            Self::Window(_) => "a rate limit's window",
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Hash(fields) => fields.lock().bytes,
+            Self::Window(window) => window.lock().runs.len() as u64 * RUN_OVERHEAD,
+        }
+    }
+}
+
+/// A value that its readers and its one writer share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared<T>(Arc<Mutex<T>>);
+
+impl<T> Shared<T> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        // A writer checks before it changes, so a panic leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// The fields of a hash, and their bytes, counted as they change.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    map: BTreeMap<String, Bytes>,
+    bytes: u64,
+}
+
+impl Fields {
+    pub(crate) fn all(&self) -> &BTreeMap<String, Bytes> {
+        &self.map
+    }
+
+    pub(crate) fn get(&self, field: &str) -> Option<&Bytes> {
+        self.map.get(field)
+    }
+
+    pub(crate) fn text(&self, field: &str) -> Option<&str> {
+        self.map.get(field).and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+
+    /// Sets a field; whether it is new.
+    pub(crate) fn set(&mut self, field: String, value: Bytes) -> bool {
+        let name = field.len() as u64;
+        self.bytes += value.len() as u64;
+        match self.map.insert(field, value) {
+            Some(old) => {
+                self.bytes -= old.len() as u64;
+                false
+            }
+            None => {
+                self.bytes += name + FIELD_OVERHEAD;
+                true
+            }
+        }
+    }
+
+    /// Removes a field; whether it was there.
+    pub(crate) fn remove(&mut self, field: &str) -> bool {
+        let Some(old) = self.map.remove(field) else {
+            return false;
+        };
+        self.bytes -= old.len() as u64 + field.len() as u64 + FIELD_OVERHEAD;
+        true
+    }
+}
+
+/// Permits given, oldest first, as runs of one millisecond each.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    runs: VecDeque<Run>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// Milliseconds since the epoch.
+    at: u64,
+    permits: u64,
+}
+
+impl Window {
+    /// How many permits were given after `edge`.
+    pub(crate) fn used_after(&self, edge: u64) -> u64 {
+        self.runs.iter().filter(|run| run.at > edge).map(|run| run.permits).sum()
+    }
+
+    /// When the `nth` (from 1) oldest permit after `edge` was given.
+    pub(crate) fn nth_after(&self, edge: u64, nth: u64) -> Option<u64> {
+        let mut counted = 0;
+        self.runs.iter().filter(|run| run.at > edge).find_map(|run| {
+            counted += run.permits;
+            (counted >= nth).then_some(run.at)
+        })
+    }
+
+    /// Forgets what was given at `edge` or before.
+    pub(crate) fn forget_until(&mut self, edge: u64) {
+        while self.runs.front().is_some_and(|run| run.at <= edge) {
+            self.runs.pop_front();
+        }
+    }
+
+    /// Notes `permits` given at `now`, in its place should the clock have been set back; when the
+    /// youngest permit of all was given.
+    pub(crate) fn give(&mut self, now: u64, permits: u64) -> u64 {
+        let place = self.runs.iter().rposition(|run| run.at <= now);
+        match place.and_then(|at| self.runs.get_mut(at)) {
+            Some(run) if run.at == now => run.permits += permits,
+            _ => self.runs.insert(place.map_or(0, |at| at + 1), Run { at: now, permits }),
+        }
+        self.runs.back().map_or(now, |run| run.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_a_hash_are_those_of_its_fields_now() {
+        let mut fields = Fields::default();
+        assert!(fields.set("ab".into(), "xyz".into()));
+        assert!(!fields.set("ab".into(), "x".into()));
+        assert!(fields.set(String::new(), Bytes::new()));
+        assert_eq!(fields.bytes, 3 + 2 * FIELD_OVERHEAD);
+        assert!(fields.remove("ab"));
+        assert!(!fields.remove("ab"));
+        assert!(fields.remove(""));
+        assert_eq!(fields.bytes, 0);
+    }
+
+    #[test]
+    fn a_window_stays_sorted_when_the_clock_is_set_back() {
+        let mut window = Window::default();
+        assert_eq!(window.give(100, 2), 100);
+        assert_eq!(window.give(50, 1), 100);
+        assert_eq!(window.give(75, 1), 100);
+        assert_eq!(window.give(75, 3), 100);
+        assert_eq!(window.used_after(0), 7);
+        assert_eq!(window.nth_after(0, 1), Some(50));
+        assert_eq!(window.nth_after(0, 5), Some(75));
+        assert_eq!(window.nth_after(0, 6), Some(100));
+        assert_eq!(window.nth_after(0, 8), None);
+        window.forget_until(75);
+        assert_eq!(window.used_after(0), 2);
+    }
+}
