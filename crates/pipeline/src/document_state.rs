@@ -1,0 +1,124 @@
+//! What has been done with a document: a hash in the batch database.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use compartment_core::{Clock, Database, Expiry, Result};
+
+use crate::{Patience, StageError};
+
+/// How a stage left a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StageStatus {
+    /// It made its result, in this version of the stage.
+    Done {
+        /// The stage's version.
+        version: String,
+    },
+    /// It failed.
+    Failed {
+        /// The reason's stable name.
+        code: String,
+        /// The reason in words.
+        message: String,
+    },
+}
+
+/// The state of one document: its name, and how each stage left it. Written once a document, as
+/// one hash with a field a stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DocumentState {
+    name: String,
+    stages: BTreeMap<String, StageStatus>,
+}
+
+const NAME: &str = "name";
+const UPDATED: &str = "updated_ms";
+
+impl DocumentState {
+    /// The state of a document of this name that no stage has seen.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), stages: BTreeMap::new() }
+    }
+
+    /// The document's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How each stage left it.
+    #[must_use]
+    pub fn stages(&self) -> &BTreeMap<String, StageStatus> {
+        &self.stages
+    }
+
+    /// Notes that a stage made its result.
+    pub fn done(&mut self, stage: &str, version: &str) {
+        let version = version.to_owned();
+        self.stages.insert(stage.to_owned(), StageStatus::Done { version });
+    }
+
+    /// Notes that a stage failed.
+    pub fn failed(&mut self, stage: &str, error: &StageError) {
+        let (code, message) = (error.code.to_owned(), error.message.clone());
+        self.stages.insert(stage.to_owned(), StageStatus::Failed { code, message });
+    }
+
+    /// Writes the state; waits for a server that is away.
+    ///
+    /// # Errors
+    /// The store's, once `patience` has run out.
+    pub async fn save(
+        &self,
+        batch: &Database,
+        key: &str,
+        clock: &dyn Clock,
+        patience: &Patience,
+    ) -> Result<()> {
+        let mut fields: Vec<(String, Bytes)> = vec![
+            (NAME.to_owned(), Bytes::from(self.name.clone())),
+            (UPDATED.to_owned(), Bytes::from(clock.now().as_millis().to_string())),
+        ];
+        for (stage, status) in &self.stages {
+            let text = match status {
+                StageStatus::Done { version } => format!("done {version}"),
+                StageStatus::Failed { code, message } => format!("failed {code} {message}"),
+            };
+            fields.push((format!("stage:{stage}"), text.into()));
+        }
+        patience
+            .outlast(|| batch.hash().set_fields(key, fields.clone(), Expiry::DatabaseDefault))
+            .await
+            .map(drop)
+    }
+
+    /// Reads a state back; `None` if the document has never been seen.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn load(batch: &Database, key: &str) -> Result<Option<Self>> {
+        let fields = batch.hash().get_all(key).await?;
+        if fields.is_empty() {
+            return Ok(None);
+        }
+        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+        let mut state = Self::new(fields.get(NAME).map(text).unwrap_or_default());
+        for (field, value) in &fields {
+            let Some(stage) = field.strip_prefix("stage:") else { continue };
+            let value = text(value);
+            let status = match value.split_once(' ') {
+                Some(("done", version)) => StageStatus::Done { version: version.to_owned() },
+                Some(("failed", rest)) => {
+                    let (code, message) = rest.split_once(' ').unwrap_or((rest, ""));
+                    StageStatus::Failed { code: code.to_owned(), message: message.to_owned() }
+                }
+                _ => continue,
+            };
+            state.stages.insert(stage.to_owned(), status);
+        }
+        Ok(Some(state))
+    }
+}

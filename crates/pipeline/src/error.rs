@@ -1,0 +1,43 @@
+//! What ends one document, and what ends a whole run.
+
+use compartment_core::Error;
+
+/// Why a stage failed on one document. Other documents are not affected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct StageError {
+    /// A short stable name of the reason, for counting and filtering.
+    pub code: &'static str,
+    /// What happened and what to do, in words.
+    pub message: String,
+    /// Whether the same document may succeed later without being changed.
+    pub is_transient: bool,
+}
+
+impl StageError {
+    /// A failure of the document itself.
+    #[must_use]
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), is_transient: false }
+    }
+
+    /// The same failure, worth another try later.
+    #[must_use]
+    pub fn transient(mut self) -> Self {
+        self.is_transient = true;
+        self
+    }
+}
+
+/// Why a stage gave no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The document's own failure.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// A store failed for longer than the run waits, or for good: this ends the run.
+    #[error(transparent)]
+    Store(#[from] Error),
+}

@@ -1,0 +1,219 @@
+//! How far a run is: figures per stage, events for whoever watches, a copy in the batch database.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use compartment_core::{Database, Error, Expiry, Result};
+
+use crate::runner::Origin;
+use crate::{Patience, StageError};
+
+/// What a run tells while it goes on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A stage is going to see so many documents.
+    StageTotal {
+        /// The stage's name.
+        stage: &'static str,
+        /// Documents.
+        total: u64,
+    },
+    /// A stage is done with a document.
+    StageDone {
+        /// The stage's name.
+        stage: &'static str,
+        /// Whether the result was made or found.
+        origin: Origin,
+    },
+    /// A stage failed on a document.
+    StageFailed {
+        /// The stage's name.
+        stage: &'static str,
+        /// The document's name.
+        document: &'a str,
+        /// Why.
+        error: &'a StageError,
+    },
+    /// A store is away and is being waited for.
+    Waiting {
+        /// For how long it has been away.
+        away: Duration,
+        /// How long it is waited for in all.
+        limit: Duration,
+        /// What the store said.
+        error: &'a Error,
+    },
+    /// A store that was away has answered.
+    Resumed {
+        /// How long it was away.
+        away: Duration,
+    },
+}
+
+/// Watches a run. Called from many tasks: return quickly.
+pub trait Observer: Send + Sync + 'static {
+    /// Something happened.
+    fn event(&self, event: &Event<'_>);
+}
+
+/// Watches nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&self, _: &Event<'_>) {}
+}
+
+/// One stage's figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct StageFigures {
+    /// Documents it is going to see.
+    pub total: u64,
+    /// Results made.
+    pub computed: u64,
+    /// Results found in the cache.
+    pub cached: u64,
+    /// Documents it failed on.
+    pub failed: u64,
+    /// Time spent making results, summed over all tasks, in milliseconds.
+    pub busy_ms: u64,
+}
+
+impl StageFigures {
+    /// Documents it is done with, in whichever way.
+    #[must_use]
+    pub fn finished(&self) -> u64 {
+        self.computed + self.cached + self.failed
+    }
+}
+
+/// The figures of a run. Clones share them.
+#[derive(Clone)]
+pub struct Progress {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    stages: Mutex<BTreeMap<&'static str, StageFigures>>,
+    observer: Arc<dyn Observer>,
+}
+
+impl std::fmt::Debug for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Progress").field("stages", &self.figures()).finish_non_exhaustive()
+    }
+}
+
+impl Progress {
+    /// Figures at zero, told to `observer` as they move.
+    #[must_use]
+    pub fn new(observer: Arc<dyn Observer>) -> Self {
+        Self { shared: Arc::new(Shared { stages: Mutex::default(), observer }) }
+    }
+
+    /// Who watches.
+    #[must_use]
+    pub fn observer(&self) -> Arc<dyn Observer> {
+        Arc::clone(&self.shared.observer)
+    }
+
+    /// Says how many documents a stage is going to see.
+    pub fn expect(&self, stage: &'static str, total: u64) {
+        self.change(stage, |figures| figures.total = total);
+        self.shared.observer.event(&Event::StageTotal { stage, total });
+    }
+
+    /// Counts a result.
+    pub fn done(&self, stage: &'static str, origin: Origin, busy: Duration) {
+        self.change(stage, |figures| match origin {
+            Origin::Computed => {
+                figures.computed += 1;
+                figures.busy_ms += u64::try_from(busy.as_millis()).unwrap_or(u64::MAX);
+            }
+            Origin::Cached => figures.cached += 1,
+        });
+        self.shared.observer.event(&Event::StageDone { stage, origin });
+    }
+
+    /// Counts a failure.
+    pub fn failed(&self, stage: &'static str, document: &str, error: &StageError) {
+        self.change(stage, |figures| figures.failed += 1);
+        self.shared.observer.event(&Event::StageFailed { stage, document, error });
+    }
+
+    /// The figures of every stage now.
+    #[must_use]
+    pub fn figures(&self) -> BTreeMap<&'static str, StageFigures> {
+        self.shared.stages.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, stage: &'static str, change: impl FnOnce(&mut StageFigures)) {
+        let mut stages = self.shared.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        change(stages.entry(stage).or_default());
+    }
+
+    /// Copies the figures into the hash `key` of the batch database. The values are absolute, so
+    /// that a copy sent twice is right, and a lost one is made good by the next.
+    ///
+    /// # Errors
+    /// The store's, once `patience` has run out.
+    pub async fn save(&self, batch: &Database, key: &str, patience: &Patience) -> Result<()> {
+        let mut fields: Vec<(String, Bytes)> = Vec::new();
+        for (stage, figures) in self.figures() {
+            for (name, value) in [
+                ("total", figures.total),
+                ("computed", figures.computed),
+                ("cached", figures.cached),
+                ("failed", figures.failed),
+            ] {
+                fields.push((format!("{stage}.{name}"), value.to_string().into()));
+            }
+        }
+        if fields.is_empty() {
+            return Ok(());
+        }
+        patience
+            .outlast(|| batch.hash().set_fields(key, fields.clone(), Expiry::DatabaseDefault))
+            .await
+            .map(drop)
+    }
+
+    /// Adds what has been done since `before` to the counters of the metrics database. Counting
+    /// is best effort: figures for people do not hold up a run.
+    pub async fn count(
+        &self,
+        metrics: &Database,
+        before: &BTreeMap<&'static str, StageFigures>,
+    ) -> BTreeMap<&'static str, StageFigures> {
+        let now = self.figures();
+        let mut entries = Vec::new();
+        for (stage, figures) in &now {
+            let old = before.get(stage).copied().unwrap_or_default();
+            for (name, added) in [
+                ("computed", figures.computed - old.computed),
+                ("cached", figures.cached - old.cached),
+                ("failed", figures.failed - old.failed),
+                ("busy_ms", figures.busy_ms - old.busy_ms),
+            ] {
+                if added > 0 {
+                    let added = i64::try_from(added).unwrap_or(i64::MAX);
+                    entries.push((format!("stage:{stage}:{name}"), added));
+                }
+            }
+        }
+        if entries.is_empty() {
+            return now;
+        }
+        match metrics.counter().increment_many(entries, Expiry::DatabaseDefault).await {
+            Ok(_) => now,
+            Err(error) => {
+                tracing::warn!(%error, "the metrics could not be counted yet");
+                before.clone()
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Pipeline logic when a store fails: staged with mocks, no server needed.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use compartment_core::{
+    Backend, Capabilities, Clock, Codec, Contract, Database, DatabaseMap, Databases, Error,
+    ErrorKind, KeyTemplate, ManualClock, MockCounterStore, MockHashStore, MockKeyValueStore,
+    MockLockStore, MockRateLimitStore, MockUsageStore, Preset, Result, Stores, Traffic,
+};
+use compartment_pipeline::{
+    DocumentState, Event, Observer, Origin, Patience, PipelineError, Progress, Runner,
+    RunnerOptions, Silent, Stage, StageError, StageStatus,
+};
+
+/// Counts words; panics on one word, fails on another.
+struct WordCount;
+
+impl Stage for WordCount {
+    type Input = String;
+    type Output = usize;
+
+    fn name(&self) -> &'static str {
+        "words"
+    }
+
+    fn version(&self) -> String {
+        "1".into()
+    }
+
+    fn template(&self) -> KeyTemplate<usize> {
+        KeyTemplate::new("doc_words", "doc:words:{content_hash}:{version}", "cache")
+    }
+
+    fn run(&self, input: &String) -> std::result::Result<usize, StageError> {
+        match input.as_str() {
+            "" => Err(StageError::new("empty", "there is nothing to count")),
+            "panic" => panic!("a bug on this document"),
+            text => Ok(text.split_whitespace().count()),
+        }
+    }
+}
+
+/// Opens every database with the same mocks.
+#[derive(Debug)]
+struct MockBackend(Stores);
+
+#[async_trait]
+impl Backend for MockBackend {
+    async fn open(&self, contract: Contract) -> Result<Database> {
+        Ok(Database::new(Arc::new(contract), Arc::new(Traffic::default()), self.0.clone()))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::none()
+    }
+
+    fn location(&self) -> String {
+        "mocks".into()
+    }
+}
+
+async fn databases(key_value: MockKeyValueStore, hash: MockHashStore) -> Databases {
+    let stores = Stores {
+        key_value: Arc::new(key_value),
+        hash: Arc::new(hash),
+        counter: Arc::new(MockCounterStore::new()),
+        lock: Arc::new(MockLockStore::new()),
+        rate_limit: Arc::new(MockRateLimitStore::new()),
+        usage: Arc::new(MockUsageStore::new()),
+    };
+    let backend: Arc<dyn Backend> = Arc::new(MockBackend(stores));
+    let map = DatabaseMap::preset(Preset::Pipeline, "memory://").unwrap();
+    Databases::open(map, &BTreeMap::from([("primary".to_owned(), backend)])).await.unwrap()
+}
+
+async fn runner(key_value: MockKeyValueStore) -> Runner {
+    let databases = databases(key_value, MockHashStore::new()).await;
+    Runner::new(databases, Progress::new(Arc::new(Silent)), RunnerOptions::default())
+}
+
+fn error(kind: ErrorKind) -> Error {
+    Error::new(kind, "get", "staged")
+}
+
+async fn run(runner: &Runner, text: &str) -> std::result::Result<(usize, Origin), PipelineError> {
+    let input = Arc::new(text.to_owned());
+    let done = runner.run(&Arc::new(WordCount), "h4sh", "a.txt", async { Ok(input) }).await?;
+    Ok((done.value, done.origin))
+}
+
+#[tokio::test]
+async fn a_cached_result_is_taken_and_the_input_not_asked_for() {
+    let mut store = MockKeyValueStore::new();
+    store
+        .expect_get()
+        .withf(|key| key == "doc:words:h4sh:1")
+        .returning(|_| Ok(Some(Codec::JSON.encode(&41usize).unwrap())));
+    let runner = runner(store).await;
+    let input = async { panic!("the input is not needed") };
+    let done = runner.run(&Arc::new(WordCount), "h4sh", "a.txt", input).await.unwrap();
+    assert_eq!((done.value, done.origin), (41, Origin::Cached));
+}
+
+#[tokio::test]
+async fn a_cache_that_is_away_costs_the_work_and_nothing_else() {
+    let mut store = MockKeyValueStore::new();
+    store.expect_get().returning(|_| Err(error(ErrorKind::Unavailable)));
+    store.expect_set().returning(|_, _, _| Err(error(ErrorKind::Timeout)));
+    assert_eq!(run(&runner(store).await, "a b c").await.unwrap(), (3, Origin::Computed));
+}
+
+#[tokio::test]
+async fn a_damaged_cache_entry_is_a_miss_and_is_replaced() {
+    let mut store = MockKeyValueStore::new();
+    store.expect_get().returning(|_| Ok(Some(Bytes::from_static(b"{not json"))));
+    store.expect_set().times(1).returning(|_, _, _| Ok(true));
+    assert_eq!(run(&runner(store).await, "a b").await.unwrap(), (2, Origin::Computed));
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_the_program_ends_the_run_instead_of_every_document() {
+    let mut store = MockKeyValueStore::new();
+    store.expect_get().returning(|_| Err(error(ErrorKind::Permission)));
+    let failed = run(&runner(store).await, "a b").await.unwrap_err();
+    assert!(matches!(failed, PipelineError::Store(e) if e.kind() == ErrorKind::Permission));
+}
+
+#[tokio::test]
+async fn a_failing_or_panicking_stage_is_that_documents_failure() {
+    let mut store = MockKeyValueStore::new();
+    store.expect_get().returning(|_| Ok(None));
+    store.expect_set().times(1).returning(|_, _, _| Ok(true));
+    let runner = runner(store).await;
+    let PipelineError::Stage(failed) = run(&runner, "").await.unwrap_err() else { panic!() };
+    assert_eq!(failed.code, "empty");
+    let PipelineError::Stage(failed) = run(&runner, "panic").await.unwrap_err() else { panic!() };
+    assert_eq!(failed.code, "panicked");
+    assert!(failed.message.contains("a bug on this document"), "{failed}");
+    run(&runner, "fine").await.unwrap();
+    let figures = runner.progress().figures()["words"];
+    assert_eq!((figures.computed, figures.failed), (1, 2));
+}
+
+#[derive(Default)]
+struct Recorder(Mutex<Vec<String>>);
+
+impl Observer for Recorder {
+    fn event(&self, event: &Event<'_>) {
+        let text = match event {
+            Event::Waiting { .. } => "waiting".to_owned(),
+            Event::Resumed { away } => format!("resumed after {}s", away.as_secs()),
+            _ => return,
+        };
+        self.0.lock().unwrap().push(text);
+    }
+}
+
+#[tokio::test]
+async fn the_state_of_a_document_waits_for_a_server_that_is_away() {
+    let clock = ManualClock::default();
+    let asked = Arc::new(AtomicU32::new(0));
+    let mut store = MockHashStore::new();
+    let (count, time) = (Arc::clone(&asked), clock.clone());
+    store.expect_set_fields().returning(move |key, fields, _| {
+        assert_eq!(key, "doc:state:h4sh");
+        assert!(fields.iter().any(|(f, v)| f == "stage:extract" && v == "done 3"));
+        if count.fetch_add(1, Ordering::Relaxed) < 2 {
+            time.advance(Duration::from_secs(5));
+            return Err(error(ErrorKind::Interrupted));
+        }
+        Ok(3)
+    });
+    let databases = databases(MockKeyValueStore::new(), store).await;
+    let recorder = Arc::new(Recorder::default());
+    let patience =
+        Patience::new(Duration::from_secs(60), Arc::new(clock.clone()), recorder.clone());
+    let mut state = DocumentState::new("a.pdf");
+    state.done("extract", "3");
+    state.failed("chunk", &StageError::new("empty", "nothing to cut"));
+    let batch = databases.get("batch").unwrap();
+    let ticking = clock.clone();
+    let ticker = tokio::spawn(async move {
+        loop {
+            tokio::task::yield_now().await;
+            ticking.advance(Duration::from_millis(10));
+        }
+    });
+    state.save(batch, "doc:state:h4sh", &clock, &patience).await.unwrap();
+    ticker.abort();
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    let events = recorder.0.lock().unwrap();
+    assert_eq!(events[..2], ["waiting", "waiting"]);
+    assert!(events[2].starts_with("resumed after 1"), "{events:?}");
+}
+
+#[tokio::test]
+async fn a_state_reads_back() {
+    let mut store = MockHashStore::new();
+    let kept: Arc<Mutex<BTreeMap<String, Bytes>>> = Arc::default();
+    let written = Arc::clone(&kept);
+    store.expect_set_fields().returning(move |_, fields, _| {
+        written.lock().unwrap().extend(fields);
+        Ok(1)
+    });
+    store.expect_get_all().returning(move |_| Ok(kept.lock().unwrap().clone()));
+    let databases = databases(MockKeyValueStore::new(), store).await;
+    let batch = databases.get("batch").unwrap();
+    let clock = ManualClock::default();
+    let patience = Patience::new(Duration::ZERO, Arc::new(clock.clone()), Arc::new(Silent));
+    let mut state = DocumentState::new("a.pdf");
+    state.done("extract", "3");
+    state.failed("chunk", &StageError::new("empty", "nothing to cut"));
+    state.save(batch, "k", &clock, &patience).await.unwrap();
+    let loaded = DocumentState::load(batch, "k").await.unwrap().unwrap();
+    assert_eq!(loaded, state);
+    assert!(
+        matches!(&loaded.stages()["chunk"], StageStatus::Failed { code, .. } if code == "empty")
+    );
+    assert!(clock.now() > compartment_core::Timestamp::default());
+}
