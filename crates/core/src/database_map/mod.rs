@@ -4,6 +4,7 @@ mod environment;
 mod file;
 mod instance;
 mod preset;
+mod text;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

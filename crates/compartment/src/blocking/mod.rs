@@ -1,0 +1,166 @@
+//! The same databases without async, for programs that have no runtime.
+//!
+//! Every call blocks its thread. Called on a thread of an async runtime it would stop that
+//! runtime, so there it fails with [`ErrorKind::Unsupported`] instead.
+//!
+//! ```
+//! use compartment::blocking;
+//! use compartment::{DatabaseMap, Preset, SetOptions};
+//!
+//! let databases = blocking::open(DatabaseMap::preset(Preset::Pipeline, "memory://")?)?;
+//! let cache = databases.get("cache")?;
+//! cache.key_value().set("greeting", "good morning", SetOptions::default())?;
+//! assert_eq!(cache.key_value().get("greeting")?.as_deref(), Some(b"good morning".as_slice()));
+//! # Ok::<(), compartment::Error>(())
+//! ```
+
+mod stores;
+
+use std::sync::Arc;
+
+use compartment_core::{DatabaseMap, Error, ErrorKind, Result, TypedKey, Usage};
+pub use stores::{Counter, Hash, KeyValue, Lock, RateLimiter};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// Opens every database of `map`. See [`crate::open`].
+///
+/// # Errors
+/// As [`crate::open`]; [`ErrorKind::Unsupported`] on a thread of an async runtime.
+pub fn open(map: DatabaseMap) -> Result<Databases> {
+    let waiter = Waiter::new()?;
+    let inner = waiter.wait(crate::open(map))?;
+    Ok(Databases { inner, waiter })
+}
+
+/// Runs futures to their end on a runtime of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiter {
+    runtime: Arc<Runtime>,
+}
+
+impl Waiter {
+    fn new() -> Result<Self> {
+        refuse_inside_runtime()?;
+        let runtime = Builder::new_multi_thread()
+            // Connections are served here while the callers' threads wait.
+            .worker_threads(1)
+            .thread_name("compartment")
+            .enable_all()
+            .build()
+            .map_err(|error| {
+                Error::new(ErrorKind::Unsupported, "open databases", error.to_string())
+                    .caused_by(error)
+            })?;
+        Ok(Self { runtime: Arc::new(runtime) })
+    }
+
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        refuse_inside_runtime()?;
+        self.runtime.block_on(work)
+    }
+}
+
+fn refuse_inside_runtime() -> Result<()> {
+    if Handle::try_current().is_err() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        "block",
+        "the blocking API was called on a thread of an async runtime; use compartment::open there",
+    ))
+}
+
+/// Every database of a map, open, by name. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Databases {
+    inner: crate::Databases,
+    waiter: Waiter,
+}
+
+impl Databases {
+    /// The database `name`.
+    ///
+    /// # Errors
+    /// As [`crate::Databases::get`].
+    pub fn get(&self, name: &str) -> Result<Database> {
+        Ok(Database { inner: self.inner.get(name)?.clone(), waiter: self.waiter.clone() })
+    }
+
+    /// The value of a typed key.
+    ///
+    /// # Errors
+    /// As [`crate::Databases::read`].
+    pub fn read<V: serde::de::DeserializeOwned>(&self, key: &TypedKey<V>) -> Result<Option<V>> {
+        self.waiter.wait(self.inner.read(key))
+    }
+
+    /// Writes a typed key.
+    ///
+    /// # Errors
+    /// As [`crate::Databases::write`].
+    pub fn write<V: serde::Serialize>(&self, key: &TypedKey<V>, value: &V) -> Result<()> {
+        self.waiter.wait(self.inner.write(key, value))
+    }
+
+    /// Deletes a typed key; whether there was one.
+    ///
+    /// # Errors
+    /// As [`crate::Databases::remove`].
+    pub fn remove<V>(&self, key: &TypedKey<V>) -> Result<bool> {
+        self.waiter.wait(self.inner.remove(key))
+    }
+
+    /// The async form of the same databases.
+    #[must_use]
+    pub fn as_async(&self) -> &crate::Databases {
+        &self.inner
+    }
+}
+
+/// One open database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    inner: crate::Database,
+    waiter: Waiter,
+}
+
+impl Database {
+    /// Keys and values.
+    #[must_use]
+    pub fn key_value(&self) -> KeyValue {
+        KeyValue::new(self.inner.key_value(), &self.waiter)
+    }
+
+    /// Hashes.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        Hash::new(self.inner.hash(), &self.waiter)
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn counter(&self) -> Counter {
+        Counter::new(self.inner.counter(), &self.waiter)
+    }
+
+    /// Locks.
+    #[must_use]
+    pub fn lock(&self) -> Lock {
+        Lock::new(self.inner.lock(), &self.waiter)
+    }
+
+    /// Rate limits.
+    #[must_use]
+    pub fn rate_limit(&self) -> RateLimiter {
+        RateLimiter::new(self.inner.rate_limit(), &self.waiter)
+    }
+
+    /// Keys and bytes.
+    ///
+    /// # Errors
+    /// As [`crate::UsageStore::usage`].
+    pub fn usage(&self) -> Result<Usage> {
+        self.waiter.wait(self.inner.usage().usage())
+    }
+}

@@ -1,0 +1,132 @@
+//! The stores without async: each method waits for the one of the same name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use compartment_core::{
+    CounterStore, Expiry, FencingToken, HashStore, Holder, KeyValueStore, KeyValueStoreExt,
+    LockAttempt, LockStore, RateDecision, RateLimit, RateLimitStore, Result, SetOptions, Ttl,
+};
+
+use super::Waiter;
+
+macro_rules! blocking_store {
+    ($(#[$doc:meta])* $name:ident over $trait:ident {
+        $($(#[$method_doc:meta])*
+        fn $method:ident($($argument:ident: $type:ty $(=> $convert:expr)?),*) -> $output:ty;)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name {
+            store: Arc<dyn $trait>,
+            waiter: Waiter,
+        }
+
+        impl $name {
+            pub(super) fn new(store: &Arc<dyn $trait>, waiter: &Waiter) -> Self {
+                Self { store: Arc::clone(store), waiter: waiter.clone() }
+            }
+
+            $($(#[$method_doc])*
+            ///
+            /// # Errors
+            #[doc = concat!("As the method of [`", stringify!($trait), "`] of this name.")]
+            pub fn $method(&self, $($argument: $type),*) -> Result<$output> {
+                $($(let $argument = $convert;)?)*
+                self.waiter.wait(self.store.$method($($argument),*))
+            })*
+        }
+    };
+}
+
+blocking_store! {
+    /// Keys and values. See [`KeyValueStore`] for what is promised.
+    KeyValue over KeyValueStore {
+        /// The value of `key`.
+        fn get(key: &str) -> Option<Bytes>;
+        /// The values of `keys`, in their order.
+        fn get_many(keys: &[String]) -> Vec<Option<Bytes>>;
+        /// Sets `key`; whether the set took effect.
+        fn set(key: &str, value: impl Into<Bytes> => value.into(), options: SetOptions) -> bool;
+        /// Sets every entry.
+        fn set_many(entries: Vec<(String, Bytes)>, expiry: Expiry) -> ();
+        /// Deletes `keys` of any type; how many there were.
+        fn delete(keys: &[String]) -> u64;
+        /// Whether there is a key of any type.
+        fn exists(key: &str) -> bool;
+        /// Gives an existing key of any type another TTL; whether there was one.
+        fn expire(key: &str, expiry: Expiry) -> bool;
+        /// How long a key of any type still lives.
+        fn ttl(key: &str) -> Ttl;
+        /// Sets `key` to `replacement` if it now holds `expected`; whether it did.
+        fn compare_and_set(
+            key: &str, expected: Option<Bytes>, replacement: Option<Bytes>, expiry: Expiry
+        ) -> bool;
+        /// Every key that matches Redis's glob `pattern`, each once, sorted.
+        fn keys(pattern: &str) -> Vec<String>;
+    }
+}
+
+blocking_store! {
+    /// Hashes. See [`HashStore`] for what is promised.
+    Hash over HashStore {
+        /// The value of one field.
+        fn get_field(key: &str, field: &str) -> Option<Bytes>;
+        /// The values of `fields`, in their order.
+        fn get_fields(key: &str, fields: &[String]) -> Vec<Option<Bytes>>;
+        /// Every field and its value.
+        fn get_all(key: &str) -> BTreeMap<String, Bytes>;
+        /// Sets fields; how many are new.
+        fn set_fields(key: &str, fields: Vec<(String, Bytes)>, expiry: Expiry) -> u64;
+        /// Sets a field if it is not there; whether it was set.
+        fn set_field_if_absent(
+            key: &str, field: &str, value: impl Into<Bytes> => value.into(), expiry: Expiry
+        ) -> bool;
+        /// Deletes fields; how many there were.
+        fn delete_fields(key: &str, fields: &[String]) -> u64;
+        /// Adds to a field that holds a whole number; the sum.
+        fn increment_field(key: &str, field: &str, by: i64, expiry: Expiry) -> i64;
+        /// How many fields there are.
+        fn len(key: &str) -> u64;
+    }
+}
+
+blocking_store! {
+    /// Counters. See [`CounterStore`] for what is promised.
+    Counter over CounterStore {
+        /// Adds `by`; the sum.
+        fn increment(key: &str, by: i64, expiry: Expiry) -> i64;
+        /// Adds to many counters; the sums in order.
+        fn increment_many(entries: Vec<(String, i64)>, expiry: Expiry) -> Vec<i64>;
+        /// The number, if there is such a counter.
+        fn count(key: &str) -> Option<i64>;
+        /// The numbers of many counters in order.
+        fn count_many(keys: &[String]) -> Vec<Option<i64>>;
+        /// Reads and removes a counter in one step.
+        fn take(key: &str) -> i64;
+    }
+}
+
+blocking_store! {
+    /// Locks as leases; renew them from the thread that holds one. See [`LockStore`].
+    Lock over LockStore {
+        /// Tries once to take the lock for `lease`, under the name `owner`.
+        fn try_acquire(key: &str, owner: &str, lease: Duration) -> LockAttempt;
+        /// Makes the lease last for `lease` from now; `false` if the lock is no longer the token's.
+        fn renew(key: &str, token: FencingToken, lease: Duration) -> bool;
+        /// Frees the lock; `false` if it was no longer the token's.
+        fn release(key: &str, token: FencingToken) -> bool;
+        /// Who holds it, if anybody.
+        fn holder(key: &str) -> Option<Holder>;
+    }
+}
+
+blocking_store! {
+    /// Sliding-window limits. See [`RateLimitStore`] for what is promised.
+    RateLimiter over RateLimitStore {
+        /// Asks for `permits` at once; 0 asks only what is left.
+        fn acquire(key: &str, limit: RateLimit, permits: u32) -> RateDecision;
+    }
+}

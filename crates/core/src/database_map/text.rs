@@ -1,0 +1,160 @@
+//! A map written as the `compartment.toml` that would make it, passwords left out.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::{DatabaseMap, Instance, TtlByEnvironment};
+use crate::{Contract, Placement};
+
+impl DatabaseMap {
+    /// The map as a `compartment.toml`. A password in a URL is written as `***`.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        if self.environment != "default" {
+            line(&mut text, format_args!("environment = {}", quoted(&self.environment)));
+        }
+        for (name, instance) in &self.instances {
+            write_instance(&mut text, name, instance);
+        }
+        line(&mut text, format_args!("\n[databases]"));
+        let width = self.databases.iter().map(|c| c.name.len()).max().unwrap_or(0);
+        let several = self.instances.len() > 1;
+        for contract in &self.databases {
+            let fields = database_fields(contract, several);
+            line(&mut text, format_args!("{:width$} = {{ {fields} }}", contract.name));
+        }
+        for (name, rule) in &self.keys {
+            line(&mut text, format_args!("\n[keys.{name}]"));
+            line(&mut text, format_args!("template = {}", quoted(rule.template.as_str())));
+            line(&mut text, format_args!("database = {}", quoted(&rule.database)));
+            if let Some(ttl) = ttl_field(&rule.ttl) {
+                line(&mut text, format_args!("ttl = {ttl}"));
+            }
+        }
+        text.trim_start().to_owned()
+    }
+}
+
+/// Writing to a string cannot fail.
+fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    let _ = writeln!(text, "{arguments}");
+}
+
+/// As a TOML string.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn span(duration: Duration) -> String {
+    format!("\"{}\"", humantime::format_duration(duration)).replace("days", "d").replace("day", "d")
+}
+
+fn size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    for (unit, name) in UNITS {
+        if bytes >= unit && bytes.is_multiple_of(unit) {
+            return format!("\"{}{name}\"", bytes / unit);
+        }
+    }
+    format!("\"{bytes}B\"")
+}
+
+fn write_instance(text: &mut String, name: &str, instance: &Instance) {
+    line(text, format_args!("\n[instances.{name}]"));
+    line(text, format_args!("url = {}", quoted(&instance.url.to_string())));
+    line(text, format_args!("max_connections = {}", instance.max_connections));
+    line(text, format_args!("connect_timeout = {}", span(instance.connect_timeout)));
+    line(text, format_args!("response_timeout = {}", span(instance.response_timeout)));
+    line(text, format_args!("retries = {}", instance.retries));
+    for (key, file) in [
+        ("tls_ca", &instance.tls.ca),
+        ("tls_certificate", &instance.tls.certificate),
+        ("tls_key", &instance.tls.key),
+    ] {
+        if let Some(file) = file {
+            line(text, format_args!("{key} = {}", quoted(&file.display().to_string())));
+        }
+    }
+    if let Some(bytes) = instance.expected_max_memory {
+        line(text, format_args!("max_memory = {}", size(bytes)));
+    }
+    if let Some(policy) = &instance.expected_eviction_policy {
+        line(text, format_args!("eviction_policy = {}", quoted(policy)));
+    }
+}
+
+fn database_fields(contract: &Contract, several: bool) -> String {
+    let mut fields = Vec::new();
+    if several {
+        fields.push(format!("instance = {}", quoted(contract.placement.instance())));
+    }
+    match &contract.placement {
+        Placement::Index { index, .. } => fields.push(format!("index = {index}")),
+        Placement::Prefix { index, prefix, .. } => {
+            fields.push(format!("index = {index}, prefix = {}", quoted(prefix)));
+        }
+    }
+    fields.push(format!("kind = \"{}\"", contract.kind));
+    if let Some(ttl) = contract.default_ttl {
+        fields.push(format!("default_ttl = {}", span(ttl)));
+    }
+    if let Some(bytes) = contract.memory_budget {
+        fields.push(format!("memory_budget = {}", size(bytes)));
+    }
+    if contract.shared {
+        fields.push("shared = true".into());
+    }
+    fields.join(", ")
+}
+
+fn ttl_field(ttl: &TtlByEnvironment) -> Option<String> {
+    let mut fields: Vec<String> =
+        ttl.default.iter().map(|ttl| format!("default = {}", span(*ttl))).collect();
+    if ttl.by_environment.is_empty() {
+        return ttl.default.map(span);
+    }
+    fields.extend(ttl.by_environment.iter().map(|(n, ttl)| format!("{n} = {}", span(*ttl))));
+    Some(format!("{{ {} }}", fields.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{DatabaseMapBuilder, Preset};
+    use super::*;
+    use crate::DatabaseKind;
+
+    #[test]
+    fn a_map_reads_back_from_its_text() {
+        let placement =
+            Placement::Prefix { instance: "other".into(), index: 0, prefix: "q:\"".into() };
+        let map = DatabaseMapBuilder::preset(Preset::Pipeline)
+            .instance("primary", Instance::new("redis://me@10.0.0.1:7000").unwrap())
+            .instance("other", Instance::new("memory://").unwrap())
+            .database(
+                Contract::new("queue", DatabaseKind::Durable)
+                    .with_placement(placement)
+                    .with_memory_budget(1_500),
+            )
+            .environment("production")
+            .key(
+                "doc_state",
+                "doc:state:{id}",
+                "cache",
+                TtlByEnvironment::everywhere(Duration::from_secs(90_061))
+                    .in_environment("production", Duration::from_secs(3)),
+            )
+            .unwrap()
+            .build()
+            .unwrap();
+        let text = map.to_toml();
+        let read = DatabaseMapBuilder::toml(&text).unwrap().build().unwrap();
+        assert_eq!(read, map, "{text}");
+    }
+
+    #[test]
+    fn a_password_is_not_written() {
+        let map = DatabaseMap::preset(Preset::Assistant, "redis://:s3cret@host").unwrap();
+        assert!(!map.to_toml().contains("s3cret"));
+    }
+}
