@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use compartment_core::{
     Backend, Capabilities, Contract, Database, DatabaseKind, Error, ErrorKind, Placement, Result,
-    Stores, Timestamp, Traffic,
+    Stores, Timestamp, Traffic, TtlRule,
 };
 
 use crate::MemoryConfig;
@@ -145,6 +146,26 @@ impl MemoryStores {
     /// The live entry of `key`.
     pub(crate) fn read(&self, key: &str) -> Option<Entry> {
         self.keyspace.read(&self.name(key))
+    }
+
+    /// When a key that is written now, over `old`, ends by `rule`.
+    pub(crate) fn end_by(
+        &self,
+        rule: TtlRule,
+        old: Option<&Entry>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let in_millis = |millis| now.after(Duration::from_millis(millis));
+        match (rule, old) {
+            (TtlRule::Set(millis), _) => Some(in_millis(millis)),
+            (TtlRule::Clear, _) => None,
+            // In a keyspace that is shared, another database may have left a key without a TTL.
+            (TtlRule::Keep { new_key }, Some(old)) if self.contract.kind.requires_ttl() => {
+                old.expires_at.or(new_key.map(in_millis))
+            }
+            (TtlRule::Keep { .. }, Some(old)) => old.expires_at,
+            (TtlRule::Keep { new_key }, None) => new_key.map(in_millis),
+        }
     }
 
     /// Lets `decide` change `key` while nobody else does, and counts the write.

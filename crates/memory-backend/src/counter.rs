@@ -7,7 +7,7 @@ use compartment_core::{CounterStore, Expiry, Result, TtlRule};
 use crate::backend::MemoryStores;
 use crate::error::Refusal;
 use crate::key_value::bytes_of;
-use crate::keyspace::{Change, end_by};
+use crate::keyspace::Change;
 use crate::value::Value;
 
 /// The number that `bytes` spell as Redis would write it: no sign but `-`, no leading zero.
@@ -28,7 +28,7 @@ impl MemoryStores {
     fn add(&self, operation: &'static str, key: &str, by: i64, rule: TtlRule) -> Result<i64> {
         self.update(operation, key, |old, now| {
             let (sum, text) = add(bytes_of(old.clone())?.as_deref(), by)?;
-            Ok((Change::Put(Value::Bytes(text), end_by(rule, old.as_ref(), now)), sum))
+            Ok((Change::Put(Value::Bytes(text), self.end_by(rule, old.as_ref(), now)), sum))
         })
     }
 }

@@ -9,7 +9,7 @@ use compartment_core::{ErrorKind, Expiry, HashStore, Result, TtlRule};
 use crate::backend::MemoryStores;
 use crate::counter;
 use crate::error::Refusal;
-use crate::keyspace::{Change, end_by};
+use crate::keyspace::Change;
 use crate::value::{Entry, Fields, Shared, Value};
 
 /// The fields of an entry that has to be a hash.
@@ -53,7 +53,9 @@ impl MemoryStores {
             let change = match wrote {
                 Wrote::No => Change::Nothing,
                 Wrote::Yes if is_empty => Change::Remove,
-                Wrote::Yes => Change::Put(Value::Hash(fields), end_by(rule, old.as_ref(), now)),
+                Wrote::Yes => {
+                    Change::Put(Value::Hash(fields), self.end_by(rule, old.as_ref(), now))
+                }
             };
             Ok((change, answer))
         })

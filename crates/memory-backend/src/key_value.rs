@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::backend::MemoryStores;
 use crate::error::Refusal;
-use crate::keyspace::{Change, end_by};
+use crate::keyspace::Change;
 use crate::value::{Entry, Value};
 
 /// The bytes of an entry that has to be a plain value.
@@ -43,7 +43,7 @@ impl MemoryStores {
             if !takes_effect {
                 return Ok((Change::Nothing, false));
             }
-            Ok((Change::Put(Value::Bytes(value), end_by(rule, old.as_ref(), now)), true))
+            Ok((Change::Put(Value::Bytes(value), self.end_by(rule, old.as_ref(), now)), true))
         })
     }
 }
@@ -104,7 +104,7 @@ impl KeyValueStore for MemoryStores {
             let Some(old) = old else {
                 return Ok((Change::Nothing, false));
             };
-            let end = end_by(rule, Some(&old), now);
+            let end = self.end_by(rule, Some(&old), now);
             Ok((Change::Put(old.value, end), true))
         })
     }
@@ -140,7 +140,7 @@ impl KeyValueStore for MemoryStores {
             }
             let change = match replacement {
                 Some((value, rule)) => {
-                    Change::Put(Value::Bytes(value), end_by(rule, old.as_ref(), now))
+                    Change::Put(Value::Bytes(value), self.end_by(rule, old.as_ref(), now))
                 }
                 None => Change::Remove,
             };

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use compartment_core::{Clock, Timestamp, TtlRule};
+use compartment_core::{Clock, Timestamp};
 use moka::Expiry;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
@@ -123,17 +123,6 @@ impl Keyspace {
             .iter()
             .filter(|(name, _)| name.starts_with(prefix))
             .fold((0, 0), |(keys, bytes), (_, entry)| (keys + 1, bytes + entry.weight))
-    }
-}
-
-/// When a key that is written now, over `old`, ends by `rule`.
-pub(crate) fn end_by(rule: TtlRule, old: Option<&Entry>, now: Timestamp) -> Option<Timestamp> {
-    let in_millis = |millis| now.after(Duration::from_millis(millis));
-    match (rule, old) {
-        (TtlRule::Set(millis), _) => Some(in_millis(millis)),
-        (TtlRule::Clear, _) => None,
-        (TtlRule::Keep { .. }, Some(old)) => old.expires_at,
-        (TtlRule::Keep { new_key }, None) => new_key.map(in_millis),
     }
 }
 

@@ -27,19 +27,19 @@ struct Stored {
 }
 
 impl Stored {
+    /// The lock of an entry; nothing for a hash that is none.
     fn read(entry: Option<&Entry>) -> Result<Option<Self>, Refusal> {
-        let wrong = Refusal::WrongType { found: "no lock", wanted: "a lock" };
-        let Some(fields) = fields_of(entry).map_err(|_| wrong)? else {
+        let Some(fields) = fields_of(entry)? else {
             return Ok(None);
         };
-        let (token, lease_ends, owner) = {
+        let parts = {
             let fields = fields.lock();
             let number = |field| fields.text(field).and_then(|text| text.parse().ok());
-            (
-                number(TOKEN).ok_or(wrong)?,
-                number(LEASE_ENDS).unwrap_or(0),
-                fields.text(OWNER).unwrap_or_default().to_owned(),
-            )
+            let owner = fields.text(OWNER).unwrap_or_default().to_owned();
+            (number(TOKEN), number(LEASE_ENDS).unwrap_or(0), owner)
+        };
+        let (Some(token), lease_ends, owner) = parts else {
+            return Ok(None);
         };
         Ok(Some(Self { fields, owner, token, lease_ends }))
     }
@@ -76,6 +76,9 @@ impl LockStore for MemoryStores {
         let lease = self.contract.millis("acquire lock", key, lease)?;
         self.update("acquire lock", key, |old, now| {
             let stored = Stored::read(old.as_ref())?;
+            if stored.is_none() && old.is_some() {
+                return Err(Refusal::WrongType { found: "a hash", wanted: "a lock" });
+            }
             if let Some(holder) = stored.as_ref().and_then(|lock| lock.holder(now)) {
                 return Ok((Change::Nothing, LockAttempt::Held(holder)));
             }

@@ -50,7 +50,11 @@ impl RateLimitStore for MemoryStores {
             }
             if used + permits > limit {
                 let oldest = used + permits - limit;
-                let given = window.and_then(|window| window.lock().nth_after(edge, oldest));
+                let given = window.and_then(|window| {
+                    let mut window = window.lock();
+                    window.forget_until(edge);
+                    window.nth_after(edge, oldest)
+                });
                 let back = given.unwrap_or(now_ms).saturating_add(millis);
                 let wait = Duration::from_millis(back.saturating_sub(now_ms));
                 return Ok((Change::Nothing, RateDecision::new(false, left(limit, used), wait)));

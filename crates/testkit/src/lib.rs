@@ -1,1 +1,35 @@
 //! One conformance suite for every backend and wrapper; starts real Redis servers for tests.
+//!
+//! - [`Harness`]: what a crate writes once, so that the suite can open its databases and move time.
+//! - [`conformance_suite!`]: one test for each sentence of the store traits' contracts.
+//! - [`differential`]: random programs, run on two backends and compared answer by answer.
+//! - [`TestRedis`], [`TestCluster`], [`TestSentinel`]: servers of one test's own.
+//! - [`FaultProxy`], [`NotRedis`]: what networks and strangers do to a client.
+//!
+//! # Where there is no redis-server
+//! Tests that need one show as ignored. The crate that has them copies this crate's `build.rs`,
+//! which sets `cfg(have_redis)`, and marks them
+//! `#[cfg_attr(not(have_redis), ignore = "needs redis-server")]`. With `COMPARTMENT_TEST_REDIS=none`
+//! in the environment the server is taken to be missing.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test support: a failure here is a failed test"
+)]
+
+pub mod differential;
+mod fault_proxy;
+mod harness;
+mod not_redis;
+mod resp;
+mod run;
+mod server;
+pub mod suite;
+
+pub use fault_proxy::FaultProxy;
+pub use harness::Harness;
+pub use not_redis::NotRedis;
+pub use resp::{Reply, RespConnection};
+pub use run::{eventually, run_test};
+pub use server::{TestCluster, TestRedis, TestRedisBuilder, TestSentinel, TlsCertificates};

@@ -1,0 +1,41 @@
+//! The memory backend with a clock that tests move.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use compartment_core::{Backend, Capabilities, Contract, Database, ManualClock};
+use compartment_memory::{MemoryBackend, MemoryConfig};
+use compartment_testkit::Harness;
+
+pub(crate) struct MemoryHarness {
+    backend: MemoryBackend,
+    clock: ManualClock,
+}
+
+impl MemoryHarness {
+    pub(crate) fn new() -> Self {
+        let clock = ManualClock::default();
+        let config = MemoryConfig::default().clock(Arc::new(clock.clone()));
+        Self { backend: MemoryBackend::new(config), clock }
+    }
+}
+
+#[async_trait]
+impl Harness for MemoryHarness {
+    async fn open(&self, contract: Contract) -> Database {
+        self.backend.open(contract).await.unwrap()
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.backend.capabilities()
+    }
+
+    fn clock(&self) -> ManualClock {
+        self.clock.clone()
+    }
+}

@@ -1,0 +1,1 @@
+//! Random programs, run on two backends and compared answer by answer.

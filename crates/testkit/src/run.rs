@@ -1,0 +1,34 @@
+//! Runs one test on a runtime of its own, never for ever, and waits for what happens in the
+//! background.
+
+use std::time::{Duration, Instant};
+
+/// No test takes longer than this; one that does hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs `test` on a runtime with several threads; fails if it hangs.
+///
+/// # Panics
+/// When the test fails or takes two minutes.
+pub fn run_test<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .expect("a runtime can be built");
+    runtime.block_on(async {
+        tokio::time::timeout(PATIENCE, test).await.expect("the test hangs: two minutes have passed")
+    })
+}
+
+/// Waits until `condition` holds, for what another task or process does in its own time.
+///
+/// # Panics
+/// With `what` when ten seconds have not been enough.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let give_up = Instant::now() + Duration::from_secs(10);
+    while !condition().await {
+        assert!(Instant::now() < give_up, "in ten seconds it did not come about that {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}

@@ -1,0 +1,119 @@
+//! A cluster of three masters of a test's own.
+
+use std::time::Duration;
+
+use super::process::{Process, free_port};
+use super::test_redis::pass_time;
+use crate::{Reply, eventually};
+
+const MASTERS: usize = 3;
+const SLOTS: usize = 16_384;
+
+/// Three masters without replicas; killed on drop.
+#[derive(Debug)]
+pub struct TestCluster {
+    masters: Vec<Process>,
+}
+
+impl TestCluster {
+    /// Starts the masters and waits until each says that the cluster is whole.
+    ///
+    /// # Panics
+    /// When there is no redis-server, or they do not come together.
+    pub async fn start() -> Self {
+        let mut masters = Vec::with_capacity(MASTERS);
+        for number in 0..MASTERS {
+            // The bus port has to be told: ten thousand above a high port is none.
+            let process = Process::start(false, None, |_| {
+                format!(
+                    "save \"\"\nappendonly no\ncluster-enabled yes\ncluster-port {}\n\
+                     cluster-node-timeout 5000\n",
+                    free_port()
+                )
+            })
+            .await;
+            let (first, last) = (number * SLOTS / MASTERS, (number + 1) * SLOTS / MASTERS - 1);
+            let slots = [first.to_string(), last.to_string()];
+            let added = process.command(&["CLUSTER", "ADDSLOTSRANGE", &slots[0], &slots[1]]).await;
+            assert!(!added.is_error(), "{added:?}");
+            // Told apart, or each would have to yield to the others first.
+            let epoch = (number + 1).to_string();
+            let set = process.command(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).await;
+            assert!(!set.is_error(), "{set:?}");
+            masters.push(process);
+        }
+        let cluster = Self { masters };
+        cluster.bring_together().await;
+        cluster
+    }
+
+    async fn bring_together(&self) {
+        let first = &self.masters[0];
+        let mut bus_ports = Vec::new();
+        for master in &self.masters {
+            let reply = master.command(&["CONFIG", "GET", "cluster-port"]).await;
+            bus_ports.push(reply.array()[1].text());
+        }
+        for (master, bus_port) in self.masters.iter().zip(&bus_ports).skip(1) {
+            let port = master.port.to_string();
+            let met = first.command(&["CLUSTER", "MEET", "127.0.0.1", &port, bus_port]).await;
+            assert!(!met.is_error(), "{met:?}");
+        }
+        for master in &self.masters {
+            eventually("the cluster is whole", || async {
+                let info = master.command(&["CLUSTER", "INFO"]).await.text();
+                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+            })
+            .await;
+        }
+    }
+
+    /// The URL that names every master.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let hosts: Vec<String> =
+            self.masters.iter().map(|master| format!("127.0.0.1:{}", master.port)).collect();
+        format!("redis+cluster://{}", hosts.join(","))
+    }
+
+    /// The masters' ports.
+    #[must_use]
+    pub fn ports(&self) -> Vec<u16> {
+        self.masters.iter().map(|master| master.port).collect()
+    }
+
+    /// The answer of one master, from 0, to one command.
+    ///
+    /// # Panics
+    /// When there is no such master, or it does not answer.
+    pub async fn command<A: AsRef<[u8]>>(&self, master: usize, command: &[A]) -> Reply {
+        self.masters[master].command(command).await
+    }
+
+    /// Lets `by` pass for every key, as [`crate::TestRedis::pass_time`].
+    ///
+    /// # Panics
+    /// When a master does not answer.
+    pub async fn pass_time(&self, by: Duration) {
+        for master in &self.masters {
+            let mut connection = master.connect().await.expect("the master takes connections");
+            pass_time(&mut connection, by).await;
+        }
+    }
+
+    /// Kills one master, from 0, as a crash does.
+    ///
+    /// # Panics
+    /// When there is no such master.
+    pub fn kill(&mut self, master: usize) {
+        self.masters[master].kill();
+    }
+
+    /// Starts a master again, with the slots it had and no keys.
+    ///
+    /// # Panics
+    /// When there is no such master, or it does not start.
+    pub async fn restart(&mut self, master: usize) {
+        self.masters[master].restart().await;
+    }
+}

@@ -1,0 +1,276 @@
+//! One standalone server of a test's own.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::process::{Process, free_port};
+use super::tls::TlsCertificates;
+use crate::{Reply, RespConnection};
+
+/// What a [`TestRedis`] is started with.
+#[derive(Clone, Debug, Default)]
+pub struct TestRedisBuilder {
+    lines: Vec<String>,
+    password: Option<String>,
+    tls: bool,
+    asks_for_client_certificate: bool,
+}
+
+impl TestRedisBuilder {
+    /// With a line of redis.conf: `.config("maxmemory", "20mb")`.
+    #[must_use]
+    pub fn config(mut self, name: &str, value: &str) -> Self {
+        self.lines.push(format!("{name} {value}"));
+        self
+    }
+
+    /// With so many numbered databases; 16 unless told.
+    #[must_use]
+    pub fn databases(self, count: u32) -> Self {
+        self.config("databases", &count.to_string())
+    }
+
+    /// With another user, `rules` as in `ACL SETUSER`: `.acl_user("bob", "pw", "~* +@read")`.
+    #[must_use]
+    pub fn acl_user(self, name: &str, password: &str, rules: &str) -> Self {
+        self.config("user", &format!("{name} on >{password} {rules}"))
+    }
+
+    /// With a password for the default user.
+    #[must_use]
+    pub fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self.config("requirepass", password)
+    }
+
+    /// With TLS on the port of [`TestRedis::url`]. [`TestRedis::command`] goes by a plain one.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// With TLS, for clients only that show a certificate.
+    #[must_use]
+    pub fn tls_with_client_certificates(mut self) -> Self {
+        self.asks_for_client_certificate = true;
+        self.tls()
+    }
+
+    /// Starts it and waits until it answers.
+    ///
+    /// # Panics
+    /// When there is no redis-server, or it does not start.
+    pub async fn start(self) -> TestRedis {
+        // The certificates outlive each attempt to find a port.
+        let tls = self.tls.then(|| {
+            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            let certificates = TlsCertificates::make_in(folder.path());
+            Tls { port: free_port(), certificates, _folder: folder }
+        });
+        let mut lines = "save \"\"\nappendonly no\n".to_owned();
+        for line in &self.lines {
+            lines.push_str(line);
+            lines.push('\n');
+        }
+        if let Some(tls) = &tls {
+            lines.push_str(&tls.configuration(self.asks_for_client_certificate));
+        }
+        let process = Process::start(false, self.password.clone(), |_| lines.clone()).await;
+        TestRedis { process, password: self.password, tls }
+    }
+}
+
+#[derive(Debug)]
+struct Tls {
+    port: u16,
+    certificates: TlsCertificates,
+    _folder: TempDir,
+}
+
+impl Tls {
+    fn configuration(&self, asks_for_client_certificate: bool) -> String {
+        let files = &self.certificates;
+        format!(
+            "tls-port {}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\ntls-auth-clients {}\n",
+            self.port,
+            files.server_certificate.display(),
+            files.server_key.display(),
+            files.ca.display(),
+            if asks_for_client_certificate { "yes" } else { "no" },
+        )
+    }
+}
+
+/// A redis-server of a test's own, without persistence, in a temporary folder; killed on drop.
+#[derive(Debug)]
+pub struct TestRedis {
+    process: Process,
+    password: Option<String>,
+    tls: Option<Tls>,
+}
+
+impl TestRedis {
+    /// Starts a server with no settings but those a test needs.
+    ///
+    /// # Panics
+    /// When there is no redis-server, or it does not start.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// For a server with settings.
+    #[must_use]
+    pub fn builder() -> TestRedisBuilder {
+        TestRedisBuilder::default()
+    }
+
+    /// The port for clients: the encrypted one of a server with TLS.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.tls.as_ref().map_or(self.process.port, |tls| tls.port)
+    }
+
+    /// The port without TLS.
+    #[must_use]
+    pub fn plain_port(&self) -> u16 {
+        self.process.port
+    }
+
+    /// The URL for the default user, its password included.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match &self.password {
+            Some(password) => self.url_with_user("", password),
+            None => format!("{}://{}:{}", self.scheme(), self.host(), self.port()),
+        }
+    }
+
+    /// The URL for another user.
+    #[must_use]
+    pub fn url_with_user(&self, user: &str, password: &str) -> String {
+        format!("{}://{user}:{password}@{}:{}", self.scheme(), self.host(), self.port())
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "rediss" } else { "redis" }
+    }
+
+    fn host(&self) -> &'static str {
+        // Certificates are checked against a name more often than against an address.
+        if self.tls.is_some() { "localhost" } else { "127.0.0.1" }
+    }
+
+    /// The certificates of a server with TLS.
+    #[must_use]
+    pub fn certificates(&self) -> Option<&TlsCertificates> {
+        self.tls.as_ref().map(|tls| &tls.certificates)
+    }
+
+    /// The server's folder, where it would write its files.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.process.folder()
+    }
+
+    /// What the server has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// A connection of the default user, past the client under test.
+    ///
+    /// # Panics
+    /// When the server takes none.
+    pub async fn connect(&self) -> RespConnection {
+        self.process.connect().await.expect("the server takes connections")
+    }
+
+    /// The answer to one command in database 0.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn command<A: AsRef<[u8]>>(&self, command: &[A]) -> Reply {
+        self.process.command(command).await
+    }
+
+    /// The answer to one command in another database.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn command_in<A: AsRef<[u8]>>(&self, index: u32, command: &[A]) -> Reply {
+        let mut connection = self.connect().await;
+        let selected = connection.send(&["SELECT", &index.to_string()]).await;
+        assert_eq!(selected.expect("the server answers"), Reply::Bytes(b"OK".to_vec()));
+        connection.send(command).await.expect("the server answers")
+    }
+
+    /// Lets `by` pass for every key of every database: takes it off their TTLs, and removes those
+    /// that had no more.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn pass_time(&self, by: Duration) {
+        pass_time(&mut self.connect().await, by).await;
+    }
+
+    /// Kills the server as a crash does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again, on its port and in its folder, killing it first if it runs.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn restart(&mut self) {
+        self.process.restart().await;
+    }
+
+    /// Stops the server's process without ending it: connections stay and nothing answers.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn pause(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets a paused server go on.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn resume(&self) {
+        self.process.signal("CONT");
+    }
+}
+
+/// Atomic, so that no client sees half the keys aged. SCAN may name a key twice.
+const PASS_TIME: &str = "
+local cursor, seen = '0', {}
+repeat
+  local page = redis.call('SCAN', cursor, 'COUNT', 1000)
+  cursor = page[1]
+  for _, key in ipairs(page[2]) do
+    if not seen[key] then
+      seen[key] = true
+      local left = redis.call('PTTL', key)
+      if left >= 0 then redis.call('PEXPIRE', key, string.format('%.0f', left - ARGV[1])) end
+    end
+  end
+until cursor == '0'";
+
+pub(super) async fn pass_time(connection: &mut RespConnection, by: Duration) {
+    let millis = by.as_millis().to_string();
+    let keyspace = connection.send(&["INFO", "keyspace"]).await.expect("the server answers").text();
+    let indexes = keyspace.lines().filter_map(|line| line.strip_prefix("db")?.split(':').next());
+    for index in indexes {
+        let selected = connection.send(&["SELECT", index]).await.expect("the server answers");
+        assert!(!selected.is_error(), "{selected:?}");
+        let passed = connection.send(&["EVAL", PASS_TIME, "0", &millis]).await;
+        let passed = passed.expect("the server answers");
+        assert!(!passed.is_error(), "{passed:?}");
+    }
+}

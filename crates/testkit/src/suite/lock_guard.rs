@@ -1,0 +1,169 @@
+//! What [`compartment_core::LockGuard`] promises, over the backend's locks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compartment_core::{
+    Clock, Database, ErrorKind, KeyValueStoreExt, LockAttempt, LockGuard, LockOptions, LockStoreExt,
+};
+
+use super::databases::{MINUTE, all, coordination};
+use super::lock::acquire;
+use crate::{Harness, eventually};
+
+const SECOND: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_secs(30);
+
+fn options(harness: &dyn Harness) -> LockOptions {
+    LockOptions::default().lease(LEASE).owner("guard").clock(Arc::new(harness.clock()))
+}
+
+async fn take(harness: &dyn Harness, database: &Database) -> LockGuard {
+    let guard = database.lock().lock("a", options(harness)).await.unwrap();
+    guard.expect("the lock is free")
+}
+
+async fn is_free(database: &Database) -> bool {
+    database.lock().holder("a").await.unwrap().is_none()
+}
+
+/// Renewed every third of its lease, for as long as it lives.
+pub async fn a_guard_renews_its_lease(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    let guard = take(harness, &database).await;
+    for _ in 0..9 {
+        harness.advance(LEASE / 3).await;
+        eventually("the lease is renewed", || async {
+            let holder = database.lock().holder("a").await.unwrap();
+            holder.is_some_and(|holder| holder.remaining == LEASE && holder.token == guard.token())
+        })
+        .await;
+        assert!(guard.is_held());
+    }
+    assert!(guard.release().await.unwrap());
+    assert!(is_free(&database).await);
+}
+
+/// At the renewal that finds another holder.
+pub async fn a_guard_tells_when_its_lock_was_taken(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    let guard = take(harness, &database).await;
+    database.key_value().remove("a").await.unwrap();
+    harness.advance(Duration::from_millis(1)).await;
+    let token = acquire(&database, "a", MINUTE).await;
+    assert!(guard.is_held(), "nothing is known yet");
+    harness.advance(LEASE / 3).await;
+    guard.lost().await;
+    assert!(!guard.is_held());
+    assert!(token > guard.token());
+    drop(guard);
+    let holder = database.lock().holder("a").await.unwrap().expect("its successor holds it");
+    assert_eq!(holder.token, token);
+}
+
+/// A process that was stopped for longer than its lease has lost the lock, taken or not.
+pub async fn a_guard_is_lost_when_its_lease_has_passed(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    let guard = take(harness, &database).await;
+    harness.advance(LEASE + SECOND).await;
+    guard.lost().await;
+    assert!(!guard.release().await.unwrap());
+}
+
+/// Work stops with the lock.
+pub async fn run_ends_when_the_lock_is_lost(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    let guard = take(harness, &database).await;
+    assert_eq!(guard.run(async { 7 }).await.unwrap(), 7);
+    let (lost, ()) = tokio::join!(guard.run(std::future::pending::<()>()), async {
+        harness.advance(LEASE + SECOND).await;
+    });
+    let error = lost.unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ErrorKind::Interrupted, Some("a")));
+}
+
+/// Without waiting for the lease to end.
+pub async fn a_dropped_guard_frees_its_lock(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    drop(take(harness, &database).await);
+    eventually("the lock is free", || is_free(&database)).await;
+    assert!(take(harness, &database).await.is_held());
+}
+
+/// A release says whether the lock was still the guard's.
+pub async fn release_says_whether_it_was_held(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    let guard = take(harness, &database).await;
+    assert!(guard.release().await.unwrap());
+    let guard = take(harness, &database).await;
+    database.key_value().remove("a").await.unwrap();
+    assert!(!guard.release().await.unwrap());
+}
+
+/// Moves the time on in small steps until `task` ends.
+async fn advance_until_done<T: Send + 'static>(
+    harness: &dyn Harness,
+    task: tokio::task::JoinHandle<T>,
+) -> T {
+    while !task.is_finished() {
+        harness.advance(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    all(vec![task]).await.pop().expect("one task, one answer")
+}
+
+/// Soon after it is freed, and while its time to wait lasts.
+pub async fn a_waiter_gets_the_lock_when_it_is_free(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    let token = acquire(&database, "a", MINUTE * 10).await;
+    let (lock, options) = (database.lock().clone(), options(harness).wait(MINUTE * 20));
+    let waiter = tokio::spawn(async move { lock.lock("a", options).await.unwrap() });
+    for _ in 0..10 {
+        harness.advance(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(!waiter.is_finished());
+    assert!(database.lock().release("a", token).await.unwrap());
+    let guard = advance_until_done(harness, waiter).await.expect("the waiter got it");
+    assert!(guard.token() > token);
+    assert!(guard.is_held());
+}
+
+/// Having waited as long as it was told, and not much longer.
+pub async fn a_waiter_gives_up(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    acquire(&database, "a", MINUTE * 10).await;
+    assert!(database.lock().lock("a", options(harness)).await.unwrap().is_none());
+    let began = harness.clock().now();
+    let (lock, options) = (database.lock().clone(), options(harness).wait(SECOND * 3));
+    let waiter = tokio::spawn(async move { lock.lock("a", options).await.unwrap() });
+    assert!(advance_until_done(harness, waiter).await.is_none());
+    let waited = harness.clock().now().since(began);
+    assert!(waited >= SECOND * 3, "it gave up after {waited:?}");
+}
+
+/// Many waiters get the lock one after the other.
+pub async fn waiters_take_turns(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    let first = take(harness, &database).await;
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let (lock, options) = (database.lock().clone(), options(harness).wait(MINUTE * 60));
+            tokio::spawn(async move {
+                let guard = lock.lock("a", options).await.unwrap().expect("in an hour");
+                let token = guard.token();
+                tokio::task::yield_now().await;
+                assert!(guard.release().await.unwrap());
+                token
+            })
+        })
+        .collect();
+    assert!(first.release().await.unwrap());
+    let together = tokio::spawn(all(tasks));
+    let mut tokens = advance_until_done(harness, together).await;
+    tokens.sort_unstable();
+    tokens.dedup();
+    assert_eq!(tokens.len(), 8);
+    let attempt = database.lock().try_acquire("a", "me", LEASE).await.unwrap();
+    assert!(matches!(attempt, LockAttempt::Acquired(_)));
+}

@@ -1,0 +1,173 @@
+//! One test for each sentence of the store traits' contracts.
+//!
+//! Each function takes a harness, opens databases of its own and panics where a promise is
+//! broken; [`conformance_suite!`](crate::conformance_suite) makes tests of all of them.
+
+mod databases;
+
+pub mod contract;
+pub mod counter;
+pub mod hash;
+pub mod key_value;
+pub mod lock;
+pub mod lock_guard;
+pub mod rate_limit;
+pub mod typed;
+
+/// Expands to one `#[test]` for each promise of the store traits, in a module for each store.
+///
+/// The expression makes a [`Harness`](crate::Harness) and may await; it is evaluated anew for
+/// each test, in a module inside the one that the macro is used in. Attributes before it are put on
+/// every test. Each test runs on a runtime of its own and fails when it hangs.
+///
+/// ```ignore
+/// compartment_testkit::conformance_suite!(MemoryHarness::new());
+///
+/// compartment_testkit::conformance_suite!(
+///     #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+///     RedisHarness::start().await
+/// );
+/// ```
+#[macro_export]
+macro_rules! conformance_suite {
+    // The attributes are passed on as one, since they repeat by themselves and not by test.
+    ($(#[$attribute:meta])* $harness:expr) => {
+        $crate::conformance_suite!(@store key_value [$(#[$attribute])*] $harness;
+            get_returns_what_was_set
+            many_are_set_and_read_in_order
+            keys_are_separate_between_databases
+            a_database_opened_twice_is_one
+            set_replaces_any_type
+            get_of_another_type_is_wrong_type
+            set_if_absent_and_if_present
+            a_set_without_effect_keeps_the_ttl
+            delete_counts_what_existed
+            scan_returns_every_key_present_throughout
+            scan_goes_by_globs
+            scan_leaves_out_what_has_ended
+            compare_and_set_goes_by_the_expected_value
+            compare_and_set_is_atomic
+            set_if_absent_has_one_winner
+            a_key_is_gone_when_its_ttl_has_passed
+            a_set_replaces_the_ttl
+            expire_and_ttl_work_on_every_type
+            traffic_is_counted
+            usage_counts_keys_and_bytes
+        );
+        $crate::conformance_suite!(@store hash [$(#[$attribute])*] $harness;
+            fields_read_back
+            set_fields_counts_new_fields
+            setting_no_fields_is_an_invalid_argument
+            a_hash_of_many_fields_reads_back
+            a_hash_without_fields_does_not_exist
+            hash_operations_on_another_type_are_wrong_type
+            increment_field_starts_at_zero
+            increment_of_a_text_is_not_a_number
+            set_fields_is_atomic
+            set_field_if_absent_has_one_winner
+            increments_of_a_field_add_up
+            a_write_to_a_hash_keeps_its_ttl
+            a_write_does_not_give_a_ttl_to_what_lives_for_ever
+        );
+        $crate::conformance_suite!(@store counter [$(#[$attribute])*] $harness;
+            a_counter_starts_at_zero
+            a_counter_reads_as_decimal_text
+            increment_of_a_text_is_not_a_number
+            counter_operations_on_another_type_are_wrong_type
+            increment_many_answers_in_order
+            increments_add_up
+            take_loses_no_increment
+            an_increment_keeps_the_ttl
+        );
+        $crate::conformance_suite!(@store lock [$(#[$attribute])*] $harness;
+            a_lock_has_one_holder
+            a_lock_tells_who_holds_it
+            tokens_only_grow
+            a_lock_is_not_reentrant
+            only_the_token_renews_and_releases
+            an_expired_lease_cannot_be_renewed
+            a_lock_on_another_type_is_wrong_type
+            a_lock_is_free_when_its_lease_has_passed
+            a_lock_is_a_hash_of_three_fields
+            a_lock_ends_with_its_key
+        );
+        $crate::conformance_suite!(@store lock_guard [$(#[$attribute])*] $harness;
+            a_guard_renews_its_lease
+            a_guard_tells_when_its_lock_was_taken
+            a_guard_is_lost_when_its_lease_has_passed
+            run_ends_when_the_lock_is_lost
+            a_dropped_guard_frees_its_lock
+            release_says_whether_it_was_held
+            a_waiter_gets_the_lock_when_it_is_free
+            a_waiter_gives_up
+            waiters_take_turns
+        );
+        $crate::conformance_suite!(@store rate_limit [$(#[$attribute])*] $harness;
+            a_window_never_holds_more_than_its_permits
+            a_permit_comes_back_when_its_window_has_passed
+            a_refused_request_takes_nothing
+            asking_for_no_permits_changes_nothing
+            more_permits_than_the_limit_is_an_invalid_argument
+            a_limit_on_another_type_is_wrong_type
+            concurrent_requests_never_exceed_the_limit
+            a_window_without_permits_is_gone
+            a_lowered_limit_counts_what_was_given
+            permits_count_when_the_clock_is_set_back
+            acquire_within_waits_for_the_permits
+        );
+        $crate::conformance_suite!(@store contract [$(#[$attribute])*] $harness;
+            cache_and_coordination_keys_always_have_a_ttl
+            locks_and_windows_need_no_ttl
+            a_key_without_a_ttl_of_its_own_gets_the_default
+            a_ttl_that_cannot_be_is_an_invalid_argument
+        );
+        $crate::conformance_suite!(@store typed [$(#[$attribute])*] $harness;
+            a_typed_value_reads_back
+            a_typed_key_gets_its_ttl
+            a_value_of_another_type_is_a_decode_error
+            a_key_of_an_unknown_database_names_the_nearest
+        );
+    };
+    (@store $store:ident $attributes:tt $harness:expr; $($name:ident)+) => {
+        mod $store {
+            use super::*;
+
+            $($crate::conformance_suite!(@test $store $attributes $harness; $name);)+
+        }
+    };
+    (@test $store:ident [$(#[$attribute:meta])*] $harness:expr; $name:ident) => {
+        #[test]
+        $(#[$attribute])*
+        fn $name() {
+            $crate::run_test(async {
+                let harness = $harness;
+                $crate::suite::$store::$name(&harness).await;
+            });
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// A promise that no backend is held to would be none.
+    #[test]
+    fn every_function_of_the_suite_is_in_the_macro() {
+        let macro_text = include_str!("mod.rs");
+        let files = [
+            include_str!("key_value.rs"),
+            include_str!("hash.rs"),
+            include_str!("counter.rs"),
+            include_str!("lock.rs"),
+            include_str!("lock_guard.rs"),
+            include_str!("rate_limit.rs"),
+            include_str!("contract.rs"),
+            include_str!("typed.rs"),
+        ];
+        for line in files.iter().flat_map(|file| file.lines()) {
+            let Some(rest) = line.strip_prefix("pub async fn ") else { continue };
+            let name = rest.split('(').next().expect("a function has a name");
+            let listed = macro_text.lines().any(|line| line.trim() == name);
+            assert!(listed, "{name} is missing from conformance_suite!");
+        }
+    }
+}

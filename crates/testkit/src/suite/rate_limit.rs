@@ -1,0 +1,214 @@
+//! What [`compartment_core::RateLimitStore`] promises.
+
+use std::time::Duration;
+
+use compartment_core::ErrorKind::{InvalidArgument, WrongType};
+use compartment_core::{Clock, KeyValueStoreExt, RateLimit, RateLimitStoreExt, Timestamp};
+
+use super::databases::{
+    MINUTE, all, coordination, durable, expect_end, expect_error, expect_ttl, one_of_each_type,
+};
+use crate::Harness;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// At no moment, not even across its edge: the grants of a long run are counted again by hand.
+pub async fn a_window_never_holds_more_than_its_permits(harness: &dyn Harness) {
+    let store = coordination(harness).await.rate_limit().clone();
+    let limit = RateLimit::new(10, MINUTE);
+    let clock = harness.clock();
+    let mut given: Vec<(Timestamp, u32)> = Vec::new();
+    let (mut refused, mut random) = (0, 12_345_u64);
+    for _ in 0..200 {
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        harness.advance(Duration::from_millis((random >> 33) % 15_000)).await;
+        let permits = u32::try_from((random >> 20) % 4).unwrap() + 1;
+        let now = clock.now();
+        let used = |given: &[(Timestamp, u32)]| -> u32 {
+            given.iter().filter(|(at, _)| now.since(*at) < MINUTE).map(|(_, n)| n).sum()
+        };
+        let decision = store.acquire("a", limit, permits).await.unwrap();
+        assert_eq!(decision.allowed, used(&given) + permits <= limit.permits);
+        if decision.allowed {
+            given.push((now, permits));
+        } else {
+            refused += 1;
+        }
+        assert!(used(&given) <= limit.permits);
+        assert_eq!(decision.remaining, limit.permits - used(&given));
+    }
+    assert!(refused > 20 && given.len() > 20, "{refused} refused, {} given", given.len());
+}
+
+/// To the millisecond.
+pub async fn a_permit_comes_back_when_its_window_has_passed(harness: &dyn Harness) {
+    let store = coordination(harness).await.rate_limit().clone();
+    let limit = RateLimit::new(3, MINUTE);
+    assert_eq!(store.acquire("a", limit, 1).await.unwrap().remaining, 2);
+    harness.advance(SECOND * 10).await;
+    assert_eq!(store.acquire("a", limit, 2).await.unwrap().remaining, 0);
+    harness.advance(SECOND * 50 - MILLISECOND).await;
+    assert!(!store.acquire("a", limit, 1).await.unwrap().allowed);
+    harness.advance(MILLISECOND).await;
+    assert_eq!(store.acquire("a", limit, 0).await.unwrap().remaining, 1);
+    assert!(store.acquire("a", limit, 1).await.unwrap().allowed);
+    assert!(!store.acquire("a", limit, 1).await.unwrap().allowed);
+    harness.advance(SECOND * 10).await;
+    assert!(store.acquire("a", limit, 2).await.unwrap().allowed);
+}
+
+/// And says when the same would be allowed, which it then is, and not a millisecond before.
+pub async fn a_refused_request_takes_nothing(harness: &dyn Harness) {
+    let store = coordination(harness).await.rate_limit().clone();
+    let limit = RateLimit::new(4, MINUTE);
+    for pause in [0, 5, 10, 7] {
+        harness.advance(SECOND * pause).await;
+        let decision = store.acquire("a", limit, 1).await.unwrap();
+        assert!(decision.allowed);
+        assert_eq!(decision.retry_after, Duration::ZERO);
+    }
+    // Given at 0, 5, 15 and 22 seconds; now is 22.
+    for (permits, seconds) in [(1, 38), (2, 43), (3, 53), (4, 60)] {
+        let decision = store.acquire("a", limit, permits).await.unwrap();
+        assert!(!decision.allowed);
+        assert_eq!(decision.remaining, 0);
+        assert_eq!(decision.retry_after, SECOND * seconds, "for {permits}");
+    }
+    let wait = store.acquire("a", limit, 3).await.unwrap().retry_after;
+    harness.advance(wait - MILLISECOND).await;
+    assert_eq!(store.acquire("a", limit, 3).await.unwrap().retry_after, MILLISECOND);
+    harness.advance(MILLISECOND).await;
+    assert!(store.acquire("a", limit, 3).await.unwrap().allowed);
+}
+
+/// Asking for none says what is left and writes nothing.
+pub async fn asking_for_no_permits_changes_nothing(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    let (store, limit) = (database.rate_limit(), RateLimit::new(3, MINUTE));
+    let decision = store.acquire("a", limit, 0).await.unwrap();
+    assert!(decision.allowed);
+    assert_eq!((decision.remaining, decision.retry_after), (3, Duration::ZERO));
+    assert!(!database.key_value().exists("a").await.unwrap());
+    store.acquire("a", limit, 3).await.unwrap();
+    harness.advance(SECOND).await;
+    let decision = store.acquire("a", limit, 0).await.unwrap();
+    assert!(decision.allowed);
+    assert_eq!(decision.remaining, 0);
+    expect_ttl(harness, &database, "a", MINUTE - SECOND).await;
+}
+
+/// It could never be allowed.
+pub async fn more_permits_than_the_limit_is_an_invalid_argument(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    let store = database.rate_limit();
+    for (limit, permits) in [(3, 4), (0, 1), (0, 0), (1, u32::MAX)] {
+        let decision = store.acquire("a", RateLimit::new(limit, MINUTE), permits).await;
+        expect_error(decision, InvalidArgument, &database, "a");
+    }
+    assert!(!database.key_value().exists("a").await.unwrap());
+    assert!(store.acquire("a", RateLimit::new(3, MINUTE), 3).await.unwrap().allowed);
+}
+
+/// Values, counters, hashes and locks are no windows.
+pub async fn a_limit_on_another_type_is_wrong_type(harness: &dyn Harness) {
+    let database = durable(harness).await;
+    one_of_each_type(&database).await;
+    for key in ["value", "counter", "hash", "lock"] {
+        for permits in [0, 1] {
+            let decision =
+                database.rate_limit().acquire(key, RateLimit::new(3, MINUTE), permits).await;
+            expect_error(decision, WrongType, &database, key);
+        }
+    }
+    assert_eq!(database.key_value().get("value").await.unwrap(), Some("text".into()));
+}
+
+/// Among any number of callers.
+pub async fn concurrent_requests_never_exceed_the_limit(harness: &dyn Harness) {
+    let store = coordination(harness).await.rate_limit().clone();
+    let limit = RateLimit::new(100, MINUTE);
+    for round in 0..3 {
+        let tasks = (0..64)
+            .map(|caller| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let mut given = 0;
+                    for _ in 0..5 {
+                        let permits = caller % 3 + 1;
+                        let decision = store.acquire("a", limit, permits).await.unwrap();
+                        given += if decision.allowed { permits } else { 0 };
+                    }
+                    given
+                })
+            })
+            .collect();
+        // Whoever asks for one takes the last.
+        assert_eq!(all(tasks).await.into_iter().sum::<u32>(), 100, "round {round}");
+        harness.advance(MINUTE).await;
+    }
+}
+
+/// Its key lives as long as its youngest permit.
+pub async fn a_window_without_permits_is_gone(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    let (store, limit) = (database.rate_limit(), RateLimit::new(5, MINUTE));
+    store.acquire("a", limit, 1).await.unwrap();
+    expect_ttl(harness, &database, "a", MINUTE).await;
+    harness.advance(SECOND * 20).await;
+    store.acquire("a", limit, 1).await.unwrap();
+    expect_ttl(harness, &database, "a", MINUTE).await;
+    harness.advance(SECOND * 20).await;
+    assert!(!store.acquire("a", limit, 5).await.unwrap().allowed);
+    expect_ttl(harness, &database, "a", SECOND * 40).await;
+    expect_end(harness, &database, "a", SECOND * 40).await;
+}
+
+/// A limit that was lowered counts what was given under the old one.
+pub async fn a_lowered_limit_counts_what_was_given(harness: &dyn Harness) {
+    let store = coordination(harness).await.rate_limit().clone();
+    let (high, low) = (RateLimit::new(5, MINUTE), RateLimit::new(2, MINUTE));
+    for _ in 0..5 {
+        assert!(store.acquire("a", high, 1).await.unwrap().allowed);
+        harness.advance(SECOND).await;
+    }
+    // Given at 0 to 4 seconds; now is 5. One of two is free when four of five have come back.
+    let decision = store.acquire("a", low, 1).await.unwrap();
+    assert!(!decision.allowed);
+    assert_eq!((decision.remaining, decision.retry_after), (0, SECOND * 58));
+    assert_eq!(store.acquire("a", low, 0).await.unwrap().remaining, 0);
+}
+
+/// The clock of a server may be set back; what was given later than now still counts.
+pub async fn permits_count_when_the_clock_is_set_back(harness: &dyn Harness) {
+    let store = coordination(harness).await.rate_limit().clone();
+    let (limit, clock) = (RateLimit::new(3, MINUTE), harness.clock());
+    assert!(store.acquire("a", limit, 2).await.unwrap().allowed);
+    let since = clock.now().since(Timestamp::default());
+    clock.set(Timestamp::default().after(since - SECOND * 20));
+    assert!(store.acquire("a", limit, 1).await.unwrap().allowed);
+    let decision = store.acquire("a", limit, 1).await.unwrap();
+    assert!(!decision.allowed);
+    assert_eq!(decision.retry_after, MINUTE, "the one given by the clock that was set back");
+    let decision = store.acquire("a", limit, 2).await.unwrap();
+    assert_eq!(decision.retry_after, MINUTE + SECOND * 20);
+}
+
+/// Waits by the clock that it is given, until the permits are given or the time is up.
+pub async fn acquire_within_waits_for_the_permits(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    let (store, clock) = (database.rate_limit().clone(), harness.clock());
+    let limit = RateLimit::new(1, MINUTE);
+    assert!(store.acquire("a", limit, 1).await.unwrap().allowed);
+    let soon = store.acquire_within("a", limit, 1, &clock, SECOND * 59).await.unwrap();
+    assert!(!soon.allowed, "it gives up at once when the wait cannot be enough");
+    let waiter =
+        tokio::spawn(
+            async move { store.acquire_within("a", limit, 1, &clock, MINUTE).await.unwrap() },
+        );
+    harness.advance(MINUTE).await;
+    let decision = all(vec![waiter]).await.pop().unwrap();
+    assert!(decision.allowed);
+    database.key_value().put("b", "x").await.unwrap_err();
+}
