@@ -1,4 +1,5 @@
 //! The memory backend with a clock that tests move.
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -25,13 +25,13 @@ pub mod typed;
 ///
 /// compartment_testkit::conformance_suite!(
 ///     #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
-///     RedisHarness::start().await
+///     => RedisHarness::start().await
 /// );
 /// ```
 #[macro_export]
 macro_rules! conformance_suite {
     // The attributes are passed on as one, since they repeat by themselves and not by test.
-    ($(#[$attribute:meta])* $harness:expr) => {
+    ($(#[$attribute:meta])* => $harness:expr) => {
         $crate::conformance_suite!(@store key_value [$(#[$attribute])*] $harness;
             get_returns_what_was_set
             many_are_set_and_read_in_order
@@ -144,6 +144,9 @@ macro_rules! conformance_suite {
                 $crate::suite::$store::$name(&harness).await;
             });
         }
+    };
+    ($harness:expr) => {
+        $crate::conformance_suite!(=> $harness);
     };
 }
 

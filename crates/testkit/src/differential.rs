@@ -1,1 +1,0 @@
-//! Random programs, run on two backends and compared answer by answer.

@@ -1,0 +1,132 @@
+//! Random programs, run on two backends and compared answer by answer.
+//!
+//! [`operations`] makes programs over all five stores of three databases, on few keys, with
+//! awkward names, values and numbers, TTLs, leases, windows and time that passes.
+//! [`run_differential`] runs one on a model (the memory backend) and a subject, and panics where
+//! an answer, the kind of an error, or what a key has left differs.
+//!
+//! ```ignore
+//! #[test]
+//! #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+//! fn redis_answers_as_memory_does() {
+//!     run_test(async {
+//!         let subject = RedisHarness::start().await;
+//!         let mut runner = TestRunner::new(ProptestConfig::with_cases(64));
+//!         // `run` is not async: the program of a case runs on the runtime that is entered.
+//!         tokio::task::block_in_place(|| {
+//!             runner.run(&operations(), |program| {
+//!                 tokio::runtime::Handle::current().block_on(async {
+//!                     subject.server().command(&["FLUSHALL"]).await;
+//!                     run_differential(&MemoryHarness::new(), &subject, program).await;
+//!                 });
+//!                 Ok(())
+//!             })
+//!         })
+//!         .unwrap();
+//!     });
+//! }
+//! ```
+//!
+//! # Time
+//! Every TTL, lease, window and step is a multiple of [`GRID`], so that a key either has much
+//! left or nothing. A subject's key may have less left than the model's by the real time that has
+//! passed since the program began, at most half of [`GRID`], and never more.
+
+mod answer;
+mod op;
+mod strategy;
+
+use std::time::{Duration, Instant};
+
+use compartment_core::{Clock, Contract, Database, DatabaseKind, Ttl};
+
+pub use op::{CounterOp, HashOp, KeyValueOp, LockOp, Op, Step};
+pub use strategy::operations;
+
+use crate::Harness;
+
+/// What every time of a program is a multiple of.
+pub const GRID: Duration = Duration::from_secs(50);
+
+/// The databases of a program.
+fn contracts() -> [Contract; 3] {
+    [
+        Contract::new("results", DatabaseKind::Durable).with_index(1),
+        Contract::new("reports", DatabaseKind::Durable).with_index(2).with_default_ttl(GRID * 4),
+        Contract::new("locks", DatabaseKind::Coordination).with_index(3),
+    ]
+}
+
+/// Runs `program` on both, both empty, and compares each answer and what each key has left.
+///
+/// # Panics
+/// Where they differ, with the program up to there.
+pub async fn run_differential(model: &dyn Harness, subject: &dyn Harness, program: Vec<Op>) {
+    let began = Instant::now();
+    // Tokens and leases are told in the clock's time.
+    let now = model.clock().now().max(subject.clock().now());
+    model.clock().set(now);
+    subject.clock().set(now);
+    let mut sides = [Side::open(model).await, Side::open(subject).await];
+    for (at, op) in program.iter().enumerate() {
+        let mut answers = Vec::with_capacity(2);
+        for side in &mut sides {
+            answers.push(side.run(op).await);
+        }
+        let so_far = || {
+            let steps: Vec<String> = program[..=at].iter().map(|op| format!("  {op:?}")).collect();
+            format!("after\n{}\n", steps.join("\n"))
+        };
+        assert_eq!(answers[1], answers[0], "subject and model differ in their answer {}", so_far());
+        for (database, key) in op.touches() {
+            let model = sides[0].ttl(database, &key).await;
+            let subject = sides[1].ttl(database, &key).await;
+            assert!(
+                agree(model, subject, began.elapsed()),
+                "subject's {key:?} has {subject:?} left, the model's {model:?}, {}",
+                so_far(),
+            );
+        }
+    }
+}
+
+/// Whether the subject has what the model has, less the real time that has passed.
+fn agree(model: Ttl, subject: Ttl, passed: Duration) -> bool {
+    match (model, subject) {
+        (Ttl::Remaining(model), Ttl::Remaining(subject)) => {
+            assert!(passed < GRID / 2, "the program took {passed:?}: too long to compare TTLs");
+            subject <= model && subject + passed + Duration::from_millis(2) >= model
+        }
+        (model, subject) => model == subject,
+    }
+}
+
+/// One of the two, with its databases.
+struct Side<'a> {
+    harness: &'a dyn Harness,
+    databases: Vec<Database>,
+}
+
+impl<'a> Side<'a> {
+    async fn open(harness: &'a dyn Harness) -> Self {
+        let mut databases = Vec::new();
+        for contract in contracts() {
+            databases.push(harness.open(contract).await);
+        }
+        Self { harness, databases }
+    }
+
+    async fn run(&mut self, op: &Op) -> String {
+        match op {
+            Op::Advance(steps) => {
+                self.harness.advance(GRID * *steps).await;
+                String::new()
+            }
+            Op::In(database, step) => answer::of(&self.databases[*database], step).await,
+        }
+    }
+
+    async fn ttl(&self, database: usize, key: &str) -> Ttl {
+        self.databases[database].key_value().ttl(key).await.expect("a TTL can be asked for")
+    }
+}

@@ -1,0 +1,124 @@
+//! The operations of a program.
+
+use bytes::Bytes;
+use compartment_core::{Condition, Expiry, RateLimit};
+use std::time::Duration;
+
+/// One operation of a program.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// A step in one of the databases.
+    In(usize, Step),
+    /// Lets so many [`super::GRID`]s pass.
+    Advance(u32),
+}
+
+/// A step in one database.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Of keys and values.
+    KeyValue(KeyValueOp),
+    /// Of a hash, by its key.
+    Hash(String, HashOp),
+    /// Of counters.
+    Counter(CounterOp),
+    /// Of a lock, by its key.
+    Lock(String, LockOp),
+    /// Asks for so many permits.
+    Acquire(String, RateLimit, u32),
+}
+
+/// A step of keys and values.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is the store's operation of that name")]
+pub enum KeyValueOp {
+    Get(String),
+    GetMany(Vec<String>),
+    Set(String, Bytes, Expiry, Condition),
+    SetMany(Vec<(String, Bytes)>, Expiry),
+    Delete(Vec<String>),
+    Exists(String),
+    Expire(String, Expiry),
+    CompareAndSet(String, Option<Bytes>, Option<Bytes>, Expiry),
+    Scan(String),
+}
+
+/// A step of a hash.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is the store's operation of that name")]
+pub enum HashOp {
+    GetField(String),
+    GetFields(Vec<String>),
+    GetAll,
+    SetFields(Vec<(String, Bytes)>, Expiry),
+    SetFieldIfAbsent(String, Bytes, Expiry),
+    DeleteFields(Vec<String>),
+    IncrementField(String, i64, Expiry),
+    Len,
+}
+
+/// A step of counters.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is the store's operation of that name")]
+pub enum CounterOp {
+    Increment(String, i64, Expiry),
+    IncrementMany(Vec<(String, i64)>, Expiry),
+    Count(String),
+    CountMany(Vec<String>),
+    Take(String),
+}
+
+/// A step of a lock. `true` for the token of its present holder, `false` for one too low.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is the store's operation of that name")]
+pub enum LockOp {
+    TryAcquire(String, Duration),
+    Renew(bool, Duration),
+    Release(bool),
+    Holder,
+}
+
+impl Op {
+    /// The keys whose TTL is compared afterwards; every key when time has passed.
+    pub(super) fn touches(&self) -> Vec<(usize, String)> {
+        match self {
+            Self::In(database, step) => {
+                step.keys().into_iter().map(|key| (*database, key)).collect()
+            }
+            Self::Advance(_) => (0..super::contracts().len())
+                .flat_map(|database| {
+                    super::strategy::KEYS.iter().map(move |key| (database, (*key).to_owned()))
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Step {
+    fn keys(&self) -> Vec<String> {
+        match self {
+            Self::Hash(key, _) | Self::Lock(key, _) | Self::Acquire(key, ..) => vec![key.clone()],
+            Self::KeyValue(op) => match op {
+                KeyValueOp::Get(key)
+                | KeyValueOp::Set(key, ..)
+                | KeyValueOp::Exists(key)
+                | KeyValueOp::Expire(key, _)
+                | KeyValueOp::CompareAndSet(key, ..) => vec![key.clone()],
+                KeyValueOp::GetMany(keys) | KeyValueOp::Delete(keys) => keys.clone(),
+                KeyValueOp::SetMany(entries, _) => {
+                    entries.iter().map(|(key, _)| key.clone()).collect()
+                }
+                KeyValueOp::Scan(_) => Vec::new(),
+            },
+            Self::Counter(op) => match op {
+                CounterOp::Increment(key, ..) | CounterOp::Count(key) | CounterOp::Take(key) => {
+                    vec![key.clone()]
+                }
+                CounterOp::IncrementMany(entries, _) => {
+                    entries.iter().map(|(key, _)| key.clone()).collect()
+                }
+                CounterOp::CountMany(keys) => keys.clone(),
+            },
+        }
+    }
+}
