@@ -169,6 +169,7 @@ fn a_proxy_cuts_refuses_delays_and_rewrites() {
         assert!(connection.send(&["GET", "a"]).await.is_err());
 
         let mut connection = RespConnection::open(proxy.port()).await.unwrap();
+        connection.send(&["PING"]).await.unwrap();
         proxy.refuse().await;
         assert_eq!(connection.send(&["GET", "a"]).await.unwrap().text(), "1", "an old one lives");
         assert!(RespConnection::open(proxy.port()).await.is_err());

@@ -36,7 +36,7 @@ impl TestSentinel {
             format!(
                 "sentinel monitor {SERVICE} 127.0.0.1 {} 1\n\
                  sentinel down-after-milliseconds {SERVICE} 1000\n\
-                 sentinel failover-timeout {SERVICE} 5000\n",
+                 sentinel failover-timeout {SERVICE} 2000\n",
                 master.port
             )
         })
@@ -100,6 +100,11 @@ impl TestSentinel {
     /// When it does not come about.
     pub async fn fail_over(&self) {
         let before = self.master_port().await;
+        eventually("the replica has all that the master has", || async {
+            let (first, second) = (self.offset(0).await, self.offset(1).await);
+            first == second
+        })
+        .await;
         eventually("Sentinel starts the fail-over", || async {
             !self.ask("FAILOVER").await.is_error()
         })
@@ -107,8 +112,12 @@ impl TestSentinel {
         self.until_another_than(before).await;
         let old = self.servers.iter().find(|server| server.port == before);
         let old = old.expect("one of two is the master");
+        // Sentinel does the same, some ten seconds later.
+        let now = self.master_port().await.to_string();
+        let follows = old.command(&["REPLICAOF", "127.0.0.1", &now]).await;
+        assert!(!follows.is_error(), "{follows:?}");
         eventually("the old master is a replica", || async {
-            old.command(&["ROLE"]).await.text().starts_with("slave")
+            old.command(&["INFO", "replication"]).await.text().contains("master_link_status:up")
         })
         .await;
     }
@@ -131,6 +140,12 @@ impl TestSentinel {
             now != before && self.command(&["ROLE"]).await.text().starts_with("master")
         })
         .await;
+    }
+
+    /// How far a server is in the stream of writes.
+    async fn offset(&self, server: usize) -> Option<String> {
+        let info = self.servers[server].command(&["INFO", "replication"]).await.text();
+        info.lines().find_map(|line| line.strip_prefix("master_repl_offset:")).map(str::to_owned)
     }
 
     async fn ask(&self, what: &str) -> Reply {
