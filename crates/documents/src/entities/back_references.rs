@@ -1,0 +1,138 @@
+//! Citations that point back: `Id. at 5`, `Doe, supra`, `In Doe at 62`.
+
+use std::collections::HashSet;
+
+use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
+use crate::static_regex::static_regex;
+
+static_regex!(
+    id_regex,
+    r"\b(?:[Ii]d|[Ii]bid)\.,?(?P<pin>\s+at\s+(?:\*|¶{1,2}\s?|n\.\s?|pp?\.\s?)?\d{1,5}(?:\s?[-–—]\s?\d{1,5})?(?:\s*nn?\.\s*\d{1,3})?(?:,\s+\d{1,5}(?:\s?[-–]\s?\d{1,5})?)*|\s+§{1,2}\s*[\w.()-]+)?"
+);
+static_regex!(
+    supra_regex,
+    r"(?:(?P<name>[A-Z\w][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8})(?:,|\s)\s*)?\bsupra\b(?:,)?(?P<pin>\s+(?:at\s+|note\s+|n\.\s?|p\.\s?|pp\.\s?)\d{1,5}(?:\s?[-–—]\s?\d{1,5})?(?:,\s+at\s+\d{1,5})?)?"
+);
+static_regex!(named_at_regex, r"(?P<name>[A-Z][\w'’&.-]*(?:\s+[A-Z][\w'’&.-]*){0,4}),?\s+at\s+(?P<pin>\d{1,5}(?:[-–]\d{1,5})?)\b");
+
+/// Every `Id.`, `supra` and named reference. `citations` are the document's other citations: a named
+/// reference counts only where a citation bears the name.
+pub(super) fn back_references(text: &str, citations: &[Mention]) -> Vec<Mention> {
+    let mut found: Vec<Mention> = Vec::new();
+    for captures in id_regex().captures_iter(text) {
+        let Some(whole) = captures.get(0) else { continue };
+        let mut parts = CitationParts::new(CitationForm::Id, whole.start(), whole.end());
+        parts.pin_cite = captures.name("pin").map(|pin| pin.as_str().trim().to_owned());
+        let mention = Mention::new(EntityKind::Citation, text, whole.start(), whole.end(), "Id.");
+        found.push(mention.with_citation(parts));
+    }
+    let spans = short_spans(citations);
+    for captures in supra_regex().captures_iter(text) {
+        let Some(whole) = captures.get(0) else { continue };
+        // `Doe, supra, 316 F. Supp. at 884` is a short citation with a word in it.
+        if spans.iter().any(|(start, end)| *start < whole.end() && whole.end() <= *end) {
+            continue;
+        }
+        let name = captures.name("name").map(|name| last_capitalised(name.as_str()));
+        let mut parts = CitationParts::new(CitationForm::Supra, whole.start(), whole.end());
+        parts.pin_cite = captures.name("pin").map(|pin| pin.as_str().trim().to_owned());
+        let normal = match &name {
+            Some(name) => format!("{name}, supra"),
+            None => "supra".to_owned(),
+        };
+        parts.antecedent = name;
+        let mention = Mention::new(EntityKind::Citation, text, whole.start(), whole.end(), normal);
+        found.push(mention.with_citation(parts));
+    }
+    found.extend(named_references(text, citations));
+    found
+}
+
+fn short_spans(citations: &[Mention]) -> Vec<(usize, usize)> {
+    citations
+        .iter()
+        .filter_map(Mention::citation)
+        .filter(|parts| parts.form == CitationForm::ShortCase)
+        .map(|parts| (parts.full_start, parts.full_end))
+        .collect()
+}
+
+/// `In Doe at 62`, where a full citation of the document names Doe.
+fn named_references(text: &str, citations: &[Mention]) -> Vec<Mention> {
+    let names: HashSet<&str> = citations
+        .iter()
+        .filter_map(Mention::citation)
+        .filter(|parts| parts.form == CitationForm::FullCase)
+        .flat_map(|parts| [parts.plaintiff.as_deref(), parts.defendant.as_deref()])
+        .flatten()
+        .filter(|name| name.len() > 2)
+        .collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for captures in named_at_regex().captures_iter(text) {
+        let (Some(name), Some(pin)) = (captures.name("name"), captures.name("pin")) else { continue };
+        // The name may follow a capitalised word of the sentence: `In Doe at 62`.
+        let mut offset = 0;
+        let candidate = loop {
+            let rest = &name.as_str()[offset..];
+            if names.contains(rest) {
+                break Some(rest);
+            }
+            match rest.find(char::is_whitespace) {
+                Some(space) => offset += space + rest[space..].len() - rest[space..].trim_start().len(),
+                None => break None,
+            }
+        };
+        let Some(candidate) = candidate else { continue };
+        let (start, end) = (name.start() + offset, pin.end());
+        let mut parts = CitationParts::new(CitationForm::Reference, start, end);
+        parts.antecedent = Some(candidate.to_owned());
+        parts.pin_cite = Some(pin.as_str().to_owned());
+        let normal = format!("{candidate}, at {}", pin.as_str());
+        found.push(Mention::new(EntityKind::Citation, text, start, end, normal).with_citation(parts));
+    }
+    found
+}
+
+/// The name without signal words before it.
+fn last_capitalised(name: &str) -> String {
+    let words: Vec<&str> = name.split_whitespace().collect();
+    let skip = words
+        .iter()
+        .take_while(|word| {
+            let lower = word.trim_end_matches([',', '.']).to_lowercase();
+            super::tables::words::SIGNALS.contains(&lower.as_str())
+        })
+        .count();
+    words[skip.min(words.len().saturating_sub(1))..].join(" ").trim_end_matches(',').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entities::case_citations::case_citations;
+
+    fn normals(text: &str) -> Vec<String> {
+        let citations = case_citations(text);
+        back_references(text, &citations).iter().map(|m| m.normal.clone()).collect()
+    }
+
+    #[test]
+    fn id_and_ibid() {
+        let found = back_references("Id. at 62-63, 67-68. Ibid. The bid. ID. 5", &[]);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].citation().unwrap().pin_cite.as_deref(), Some("at 62-63, 67-68"));
+    }
+
+    #[test]
+    fn supra_knows_its_name() {
+        assert_eq!(normals("See Roe, supra, at 2. And supra."), ["Roe, supra", "And, supra"]);
+    }
+
+    #[test]
+    fn names_refer_only_where_a_citation_bears_them() {
+        assert_eq!(normals("Foo v. Bar, 1 U.S. 12. In Foo at 62, and Baz at 3"), ["Foo, at 62"]);
+    }
+}

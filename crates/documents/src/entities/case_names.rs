@@ -1,0 +1,266 @@
+//! Names of cases: what stands on both sides of a `v.`, or after `In re`.
+
+use super::tables::words::{CONNECTORS, SIGNALS, is_abbreviation};
+use crate::static_regex::static_regex;
+
+/// A case name found in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CaseName {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) plaintiff: Option<String>,
+    pub(super) defendant: Option<String>,
+}
+
+static_regex!(versus_regex, r"(?:^|[\s,\x{200b}])(?:v|vs|V|VS|Vs)\.?\s|\s(?:versus|Versus|VERSUS)\s|\bv\.(?:[A-Z])");
+static_regex!(
+    in_re_regex,
+    r"\b(?:In\s+re:?|IN\s+RE:?|In\s+the\s+Matter\s+of|Matter\s+of|Ex\s+parte|EX\s+PARTE|Estate\s+of|In\s+the\s+Interest\s+of|Application\s+of|Petition\s+of)\s+"
+);
+
+/// Farthest a case's name reaches before its citation, in bytes.
+const WINDOW: usize = 300;
+
+/// The case name that ends where a citation starts, if there is one; `floor` is the end of the citation before.
+pub(super) fn name_before(text: &str, citation: usize, floor: usize) -> Option<CaseName> {
+    let from = floor_boundary(text, citation.saturating_sub(WINDOW)).max(floor);
+    let window = text.get(from..citation)?;
+    let trimmed = strip_before_citation(window);
+    let versus = versus_regex().find_iter(trimmed).last();
+    let re = in_re_regex().find_iter(trimmed).last();
+    match (versus, re) {
+        (Some(versus), re) if re.is_none_or(|re| re.start() < versus.start()) => {
+            let defendant_at = versus.end() - usize::from(trimmed[..versus.end()].ends_with(|c: char| c.is_uppercase()));
+            let defendant = &trimmed[defendant_at..];
+            if !is_name(defendant) {
+                return None;
+            }
+            let plaintiff_at = plaintiff_start(&trimmed[..versus.start()])?;
+            let plaintiff = clean(&trimmed[plaintiff_at..versus.start()]);
+            Some(CaseName {
+                start: from + plaintiff_at,
+                end: from + trimmed.len(),
+                plaintiff: (!plaintiff.is_empty()).then_some(plaintiff),
+                defendant: Some(clean(defendant)),
+            })
+        }
+        (_, Some(re)) => {
+            let subject = &trimmed[re.end()..];
+            is_name(subject).then(|| CaseName {
+                start: from + re.start(),
+                end: from + trimmed.len(),
+                plaintiff: None,
+                defendant: Some(clean(subject)),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Case names that no citation follows: `Roe v. Doe` in running text. `taken` are spans already read.
+pub(super) fn bare_names(text: &str, taken: &[(usize, usize)]) -> Vec<CaseName> {
+    let mut found: Vec<CaseName> = Vec::new();
+    let mut next = 0;
+    for versus in versus_regex().find_iter(text) {
+        while next < taken.len() && taken[next].1 <= versus.start() {
+            next += 1;
+        }
+        if taken.get(next).is_some_and(|(start, _)| *start <= versus.end()) {
+            continue;
+        }
+        let floor = found.last().map_or(0, |name| name.end);
+        let from = floor_boundary(text, versus.start().saturating_sub(WINDOW / 2)).max(floor);
+        let Some(before) = text.get(from..versus.start()) else { continue };
+        let Some(plaintiff_at) = plaintiff_start(before) else { continue };
+        let to = floor_boundary(text, (versus.end() + WINDOW / 2).min(text.len()));
+        let defendant_at = versus.end() - usize::from(text[..versus.end()].ends_with(|c: char| c.is_uppercase()));
+        let length = defendant_length(&text[defendant_at..to]);
+        let (plaintiff, defendant) =
+            (clean(&before[plaintiff_at..]), clean(&text[defendant_at..defendant_at + length]));
+        if plaintiff.is_empty() || defendant.is_empty() {
+            continue;
+        }
+        found.push(CaseName {
+            start: from + plaintiff_at,
+            end: defendant_at + length,
+            plaintiff: Some(plaintiff),
+            defendant: Some(defendant),
+        });
+    }
+    found
+}
+
+static_regex!(
+    /// A year in parentheses or a star page that stands between a name and its citation.
+    between_regex,
+    r"(?:[\[(][^()\[\]]{0,40}?(?:1[6-9]\d\d|20\d\d)\s?[\])]|\*\s?\d{1,5}|,\s*supra|\d{2,4}-\d{3,5},\s*(?:p\.|pp\.)\s*\d+\s*\([^)]{0,40}\))[\s,]*$"
+);
+
+/// Takes what may stand between a name and its citation off the end.
+fn strip_before_citation(window: &str) -> &str {
+    let edge = |c: char| c.is_whitespace() || matches!(c, ',' | '_' | '*' | '[' | '(' | '\u{200b}' | '"' | '”' | '’');
+    let mut window = window.trim_end_matches(edge);
+    for opener in ["reported in", "reported as", "reported at", "at"] {
+        window = window.strip_suffix(opener).map_or(window, |w| w.trim_end_matches(edge));
+    }
+    while let Some(found) = between_regex().find(window) {
+        window = window[..found.start()].trim_end_matches(edge);
+    }
+    window
+}
+
+/// Whether all of `text` can be one party's name: no sentence ends in it.
+fn is_name(text: &str) -> bool {
+    let trimmed = text.trim();
+    if trimmed.is_empty() || trimmed.len() > 200 || trimmed.contains([';', '?', '!', '\u{c}']) {
+        return false;
+    }
+    let mut words = trimmed.split_whitespace().peekable();
+    let Some(first) = words.peek() else { return false };
+    if !first.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit() || matches!(c, '“' | '"' | '$')) {
+        return false;
+    }
+    let mut lower = 0;
+    while let Some(word) = words.next() {
+        if word.ends_with('.') && words.peek().is_some() && !is_abbreviation(word) {
+            return false;
+        }
+        let plain = word.trim_matches([',', '.', '(', ')']);
+        if plain.starts_with(|c: char| c.is_lowercase()) && !CONNECTORS.contains(&plain) {
+            lower += 1;
+        }
+    }
+    lower <= 1
+}
+
+/// Where the plaintiff's name starts in the text before a `v.`; `None` where no name stands there.
+fn plaintiff_start(before: &str) -> Option<usize> {
+    let trimmed = before.trim_end_matches(|c: char| c.is_whitespace() || c == ',' || c == '\u{200b}');
+    // Words from the back, as long as they can belong to a name.
+    let mut start = None;
+    let mut edge = trimmed.len();
+    let mut count = 0;
+    while edge > 0 && count < 24 {
+        let head = trimmed[..edge].trim_end();
+        let gap = &trimmed[head.len()..edge];
+        // An empty line ends a name, except in typescript that is set in double space.
+        if gap.matches('\n').count() > 1 && count > 0 && !head.ends_with([',', '&']) {
+            break;
+        }
+        let word_at = head.rfind(char::is_whitespace).map_or(0, |at| {
+            at + head[at..].chars().next().map_or(1, char::len_utf8)
+        });
+        let word = &head[word_at..];
+        if word.is_empty() {
+            break;
+        }
+        let plain = word.trim_matches(['“', '”', '"', '(', ')', '[', ']', ',', '‘', '*', '_']);
+        let lower = plain.to_lowercase();
+        let bare = lower.trim_end_matches('.');
+        let capital = plain.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
+        if word.ends_with([';', ':', '?', '!', ')', ']', '”', '—']) && count > 0 && !word.ends_with("s)") {
+            break;
+        }
+        if count > 0 && word.ends_with('.') && !is_abbreviation(word) {
+            break;
+        }
+        if SIGNALS.contains(&bare) && !(CONNECTORS.contains(&bare) && plain.starts_with(char::is_lowercase)) {
+            break;
+        }
+        if !capital && !CONNECTORS.contains(&bare) && plain != "&" {
+            break;
+        }
+        edge = word_at;
+        count += 1;
+        if capital {
+            start = Some(edge + word.find(plain).unwrap_or(0));
+        }
+        if word.starts_with(['(', '“', '"', '[', '‘']) {
+            break;
+        }
+    }
+    start
+}
+
+/// How many bytes of `after` are the defendant's name.
+fn defendant_length(after: &str) -> usize {
+    let mut length = 0;
+    let mut position = 0;
+    let mut previous_comma = false;
+    for word in after.split_inclusive(char::is_whitespace) {
+        let bare = word.trim_end();
+        let start = position;
+        position += word.len();
+        if bare.is_empty() {
+            if length > 0 && after[..position].ends_with("\n\n") {
+                break;
+            }
+            continue;
+        }
+        let plain = bare.trim_matches(['“', '”', '"', '(', ')', '[', ']', ',', '‘', '’', '.', ';', ':']);
+        let lower = plain.to_lowercase();
+        let capital = plain.starts_with(|c: char| c.is_uppercase());
+        let suffix = matches!(lower.as_str(), "inc" | "ltd" | "llc" | "llp" | "co" | "corp" | "jr" | "sr" | "n.a" | "l.l.c" | "et");
+        if previous_comma && !suffix {
+            break;
+        }
+        if !capital && !(length > 0 && CONNECTORS.contains(&lower.as_str())) {
+            break;
+        }
+        let name_end = start + bare.trim_end_matches([',', ';', ':', ')', ']', '”', '"', '?']).len();
+        if capital || lower == "al" {
+            length = name_end;
+        }
+        if bare.ends_with([';', ':', ')', ']', '”', '?']) || (bare.ends_with('.') && !is_abbreviation(bare)) {
+            break;
+        }
+        previous_comma = bare.ends_with(',');
+    }
+    let name = after[..length].trim_end();
+    // The dot of a sentence's end is not the name's.
+    match name.strip_suffix('.') {
+        Some(cut) if !is_abbreviation(name.rsplit(char::is_whitespace).next().unwrap_or(name)) => cut.len(),
+        _ => name.len(),
+    }
+}
+
+/// A name on one line, without quotes and commas at its edges.
+fn clean(name: &str) -> String {
+    let joined = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    joined.trim_matches([' ', ',', ';', '“', '”', '"', '(', '[', '_', '*', '\u{200b}']).to_owned()
+}
+
+fn floor_boundary(text: &str, at: usize) -> usize {
+    text.floor_char_boundary(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn before(text: &str) -> Option<(String, String)> {
+        name_before(text, text.len(), 0)
+            .map(|name| (name.plaintiff.unwrap_or_default(), name.defendant.unwrap_or_default()))
+    }
+
+    fn pair(a: &str, b: &str) -> Option<(String, String)> {
+        Some((a.to_owned(), b.to_owned()))
+    }
+
+    #[test]
+    fn names_stop_at_signals_and_sentences() {
+        assert_eq!(before("It failed. See Roe v. Doe, "), pair("Roe", "Doe"));
+        assert_eq!(before("as in Acme Mfg. Co. v. United States, "), pair("Acme Mfg. Co.", "United States"));
+        assert_eq!(before("bob Roe v. Doe "), pair("Roe", "Doe"));
+        assert_eq!(before("(citing State ex rel. Roe v. Bd. of Educ., "), pair("State ex rel. Roe", "Bd. of Educ."));
+        assert_eq!(before("See In re K.F. (2009) "), pair("", "K.F."));
+        assert_eq!(before("Roe v. Doe. He was wrong, as "), None);
+    }
+
+    #[test]
+    fn bare_names_end_with_the_name() {
+        let text = "We follow Roe v. Acme Corp. and hold so. Under Doe v. Smith, the rule stands.";
+        let names: Vec<_> = bare_names(text, &[]).iter().map(|n| text[n.start..n.end].to_owned()).collect();
+        assert_eq!(names, ["Roe v. Acme Corp.", "Doe v. Smith"]);
+    }
+}

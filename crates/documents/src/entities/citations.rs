@@ -1,0 +1,292 @@
+//! Case and journal citations: volume, reporter, page, and the short form `495 U.S. at 602`.
+//!
+//! A scan looks at every number and asks the reporter table what follows it. That is one bounded look-up a
+//! number, so the cost grows with the text and with nothing else, and spacing, line breaks and missing dots
+//! inside an abbreviation (`556\n\nF.3d 351`) need no patterns of their own.
+
+use super::tables::reporters::{LONGEST_KEY, Reporter, reporter, reporter_key};
+use crate::model::CitationForm;
+use crate::static_regex::static_regex;
+
+/// A volume, reporter and page found in the text, before its surroundings are read.
+#[derive(Clone, Debug)]
+pub(super) struct CoreCitation {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) volume: Option<String>,
+    pub(super) reporter: String,
+    pub(super) form: CitationForm,
+    pub(super) court: Option<&'static str>,
+    /// `None` where the text leaves the page blank.
+    pub(super) page: Option<String>,
+    /// Year given between reporter and page: `126 S. Ct. (2006) 1910`.
+    pub(super) year: Option<u16>,
+}
+
+impl CoreCitation {
+    /// The citation in normal form.
+    pub(super) fn normal(&self) -> String {
+        let page = self.page.as_deref().unwrap_or("___");
+        let at = if self.form == CitationForm::ShortCase { "at " } else { "" };
+        match &self.volume {
+            Some(volume) => format!("{volume} {} {at}{page}", self.reporter),
+            None => format!("{} {at}{page}", self.reporter),
+        }
+    }
+}
+
+static_regex!(
+    /// A volume: a number, perhaps with a letter or a part, at the end of the given text's head.
+    volume_regex,
+    r"^(?:\d{1,4}[A-Z]?(?:\s(?:Suppl|Spec|Supp)\.)?|\d{2,4}-\d{1,3})(?:\s{1,90}|\s?-{1,2}\s?|–)"
+);
+
+static_regex!(
+    /// What stands between a reporter and its page.
+    gap_regex,
+    r"(?x)^,?\s{0,90}
+      (?:[\(\[](?:\d\s)?(?P<nominative>[A-Z][A-Za-z.'’&\s]{1,24}|N\.\s?S\.|CCH|BNA|P-H|RIA)[\)\]]\s*)?
+      (?:[\(\[]\s*(?:Ed\.\s)?(?P<year>1[6-9]\d\d|20\d\d),?\s*[\)\]],?\s*)?
+      -?\s?
+      (?:(?P<at>at)\s+)?
+      (?:pp?\.\s*|No\.\s*|¶+\s*|par(?:a)?\.\s*|P\s?)?"
+);
+
+static_regex!(
+    /// A page, or a blank one.
+    page_regex,
+    r"^(?:(?P<page>\*?\d{1,3}(?:,\d{3})+|\*?[A-D]?\d{1,7}(?:[.-]\d{1,4})?(?:-?[A-Za-z]|\([A-Z]\))?|[ivxlc]{2,7})(?:\b|$)|(?P<blank>_{2,8}|-{2,8}|—{1,4}|–{2,4}))"
+);
+
+/// Every volume–reporter–page in the text, in order, without overlaps.
+pub(super) fn core_citations(text: &str) -> Vec<CoreCitation> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        if byte.is_ascii_digit() || byte == b'-' || byte == b'_' {
+            let before = at.checked_sub(1).map(|i| bytes[i]);
+            let starts = !before.is_some_and(|b| {
+                b.is_ascii_alphanumeric() || b == b'$' || b == byte || (b == b'.' && byte != b'-')
+            });
+            if starts && let Some(citation) = citation_at(text, at) {
+                at = citation.end;
+                found.push(citation);
+                continue;
+            }
+            while at < bytes.len() && bytes[at].is_ascii_digit() {
+                at += 1;
+            }
+            at += usize::from(!byte.is_ascii_digit());
+        } else {
+            at += 1;
+        }
+    }
+    found
+}
+
+/// Reads a citation whose volume starts at byte `start`.
+fn citation_at(text: &str, start: usize) -> Option<CoreCitation> {
+    let rest = &text[start..];
+    // A volume left blank, `--- U.S. ---`, is a citation only of a decision not yet printed: not kept.
+    let volume_match = volume_regex().find(rest)?;
+    let raw = volume_match.as_str();
+    let joined = raw.ends_with(['-', '–']) || raw.trim_end().ends_with('-');
+    let volume = raw.trim_end_matches(|c: char| c.is_whitespace() || c == '-' || c == '–');
+    let reporter_start = start + volume_match.end();
+    let by_year = volume.len() == 4
+        && volume.parse::<u16>().is_ok_and(|year| (1750..=2100).contains(&year));
+    for candidate in reporters_at(text, reporter_start) {
+        if joined && !candidate.reporter.by_year && !candidate.reporter_is_state_only() {
+            continue;
+        }
+        if candidate.reporter.by_year && !by_year {
+            continue;
+        }
+        if let Some(citation) = read_page(text, start, volume, &candidate) {
+            return Some(citation);
+        }
+    }
+    None
+}
+
+/// A reporter found at a place, and where its abbreviation ends.
+struct Candidate {
+    reporter: Reporter,
+    end: usize,
+}
+
+impl Candidate {
+    /// `2009 -Ohio- 2951`: hyphens around a state's abbreviation make a neutral citation.
+    fn reporter_is_state_only(&self) -> bool {
+        self.reporter.name.split(' ').count() == 1
+    }
+}
+
+/// Most words of a law journal's abbreviation.
+const MOST_JOURNAL_WORDS: usize = 9;
+
+/// The reporters whose abbreviation starts at `start`, the longest first.
+fn reporters_at(text: &str, start: usize) -> Vec<Candidate> {
+    let rest = &text[start..];
+    if !rest.starts_with(|c: char| c.is_ascii_uppercase()) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut key = String::with_capacity(LONGEST_KEY);
+    let mut words = 1;
+    let mut blank = 0;
+    let mut chars = rest.char_indices().peekable();
+    while let Some((offset, c)) = chars.next() {
+        if c.is_whitespace() {
+            blank += 1;
+            // Line-wrapped typescript pads with a hundred spaces; more is another column.
+            if blank > 120 {
+                break;
+            }
+            if blank == 1 {
+                words += 1;
+            }
+            continue;
+        }
+        blank = 0;
+        if c.is_alphanumeric() || c == '&' {
+            key.extend(c.to_lowercase());
+        } else if !matches!(c, '.' | '\'' | '’' | ',' | '(' | ')' | '[' | ']' | '-') {
+            break;
+        }
+        if key.len() > 2 * LONGEST_KEY || words > MOST_JOURNAL_WORDS {
+            break;
+        }
+        let next = chars.peek().map(|(_, next)| *next);
+        let boundary = next.is_none_or(|next| !next.is_alphanumeric() || next == '\u{b6}');
+        // `F.2d` may run into what follows only where letters meet digits: `Misc1211` is no reporter.
+        if !boundary || !(c.is_alphanumeric() || matches!(c, '.' | ')' | ']' | '\'' | '’')) {
+            continue;
+        }
+        let end = start + offset + c.len_utf8();
+        if let Some(reporter) = reporter(&key) {
+            found.push(Candidate { reporter: reporter.clone(), end });
+        } else if let Some(journal) = journal(&key, words, &text[start..end]) {
+            found.push(Candidate { reporter: journal, end });
+        }
+    }
+    found.reverse();
+    found
+}
+
+/// Law journals are too many to list; their names end alike.
+fn journal(key: &str, words: usize, raw: &str) -> Option<Reporter> {
+    const ENDINGS: [&str; 16] = [
+        "lrev", "lj", "lawrev", "lawreview", "lawjournal", "lq", "jl", "intll", "jintll", "jlegalstud",
+        "jlegis", "jltech", "lrevonline", "forum", "jlegaleduc", "jl&poly",
+    ];
+    let ends = ENDINGS.iter().any(|ending| key.ends_with(ending) && key.len() > ending.len());
+    (ends && words >= 2 && key.len() >= 4).then(|| Reporter {
+        name: raw.split_whitespace().collect::<Vec<_>>().join(" "),
+        form: CitationForm::Journal,
+        court: None,
+        by_year: false,
+    })
+}
+
+fn read_page(text: &str, start: usize, volume: &str, found: &Candidate) -> Option<CoreCitation> {
+    let rest = &text[found.end..];
+    let gap = gap_regex().captures(rest)?;
+    let after = gap.get(0).map_or(0, |m| m.end());
+    let page = page_regex().captures(&rest[after..])?;
+    let short = gap.name("at").is_some();
+    let matched = page.get(0)?;
+    let end = found.end + after + matched.end();
+    let value = page.name("page").map(|m| m.as_str().to_owned());
+    if after == 0 && value.is_some() && !rest[..matched.end()].starts_with(['_', '-', '—'])
+        && !text[..found.end].ends_with(['.', ')'])
+    {
+        // `U.S.1` is a slip of the typist; `Ala1` is not a citation.
+        return None;
+    }
+    if let Some(page) = &value {
+        let following = &text[end..];
+        // `111 S.W. 12th St.`: an ordinal is an address.
+        let ordinal = ["th ", "st ", "nd ", "rd "].iter().any(|o| following.starts_with(o));
+        // `1 Cal. 2 Cal.` and `5 F. 3d`: the number belongs to what follows.
+        let unit = following.starts_with('%') || (page.len() == 1 && following.starts_with("d "));
+        if ordinal || unit {
+            return None;
+        }
+    }
+    let form = match (found.reporter.form, short) {
+        (CitationForm::FullCase, true) => CitationForm::ShortCase,
+        (form, _) => form,
+    };
+    // A blank page means something only where a page is to come.
+    if value.is_none() && form != CitationForm::FullCase {
+        return None;
+    }
+    Some(CoreCitation {
+        start,
+        end,
+        volume: Some(volume.to_owned()),
+        reporter: found.reporter.name.clone(),
+        form,
+        court: found.reporter.court,
+        page: value,
+        year: gap.name("year").and_then(|m| m.as_str().parse().ok()),
+    })
+}
+
+/// Keys of a citation for joining: the same volume, reporter and page however they are spaced.
+pub(super) fn citation_key(volume: Option<&str>, reporter: &str, page: Option<&str>) -> String {
+    format!(
+        "{}|{}|{}",
+        volume.unwrap_or_default(),
+        reporter_key(reporter),
+        page.unwrap_or_default().replace(',', "")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normals(text: &str) -> Vec<String> {
+        core_citations(text).iter().map(CoreCitation::normal).collect()
+    }
+
+    #[test]
+    fn spacing_and_line_breaks_do_not_matter() {
+        assert_eq!(normals("Roe, 556\n\n            F.3d 351, 353"), ["556 F.3d 351"]);
+        assert_eq!(normals("123 N. Y. S. 2d 456"), ["123 N.Y.S.2d 456"]);
+        assert_eq!(normals("427 F Supp 2d 1084 [D Kan 2006]"), ["427 F. Supp. 2d 1084"]);
+    }
+
+    #[test]
+    fn short_forms_and_blanks() {
+        assert_eq!(normals("495 U.S. at 602; 1 U. S., at 2"), ["495 U.S. at 602", "1 U.S. at 2"]);
+        assert_eq!(normals("576 U.S. ___, 13"), ["576 U.S. ___"]);
+        assert_eq!(normals("2 F.3d 500, at 559"), ["2 F.3d 500"]);
+    }
+
+    #[test]
+    fn neutral_citations_and_journals() {
+        assert_eq!(normals("2014 IL App (2d) 120583-U"), ["2014 IL App (2d) 120583-U"]);
+        assert_eq!(normals("2022-NCSC-1"), ["2022 NCSC 1"]);
+        assert_eq!(normals("1 Minn. L. Rev. 1, 2-3 (2007)"), ["1 Minn. L. Rev. 1"]);
+        assert_eq!(normals("2012 WL 1234567"), ["2012 WL 1234567"]);
+    }
+
+    #[test]
+    fn addresses_and_amounts_are_not_citations() {
+        assert!(normals("lorem 111 S.W. 12th St. and $5 F. 3").is_empty());
+        assert!(normals("On 5 May 2010 at 12 noon").is_empty());
+    }
+
+    #[test]
+    fn five_megabytes_of_almost_citations_take_linear_time() {
+        let started = std::time::Instant::now();
+        let text = "1 U.S. a. ".repeat(500_000);
+        assert!(core_citations(&text).is_empty());
+        assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+    }
+}

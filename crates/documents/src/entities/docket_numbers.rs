@@ -1,0 +1,110 @@
+//! Docket numbers: after `No.`, federal case numbers by their shape, and the Indian `Appeal No. 7 of 2011`.
+
+use crate::model::{EntityKind, Mention};
+use crate::static_regex::static_regex;
+
+/// One number as courts write it: `92-1549`, `16A982`, `S-07-138`, `3:08-cv-00284-TMB`, `ED108783`, `CV17-00016-CAS(JCx)`.
+const NUMBER: &str = r"(?:\d:\d{2}-[A-Za-z]{2,4}-\d{2,6}(?:-[A-Za-z0-9]{1,5})*(?:\s?\([A-Za-z]{2,4}\))?|[A-Z]{0,5}-?\d{1,7}(?:[-–][A-Z0-9]{1,7}){0,4}[A-Z]{0,5}\d{0,6}(?:-[A-Z0-9]{1,5}){0,3}(?:\s?(?:DOC\s)?\([A-Za-z]{2,5}\))?)";
+
+static_regex!(
+    labelled_regex,
+    format!(
+        r"\b(?:(?:Docket|DOCKET|Case|CASE|Record|Cause|CAUSE|File|Misc(?:ellaneous)?\.?|Civil|Criminal|CIVIL|CRIMINAL|Civ\.|Crim\.|Cr\.|D\.C\.|COA|Appeal|Index|Application|Calendar|MDL|Adversary|Adv\.|Bankruptcy|Lower\s+Ct|AG)\s+(?:Action|ACTION|Docket|Appeal|Case|Pro\.|Proceeding|Proc\.|AG)?\s*(?:Nos?\.?|NOS?\.?|Numbers?:?|\#:?)|(?:Nos?|NOS?)\.|Numbers?:|DOCKET\s+FOR\s+CASE\s+\#:|Docket\s+(?:for|\#:)|Court\s+of\s+Appeals\s+Docket\s+\#:)\s*:?\s{{0,60}}\(?(?P<list>{NUMBER}(?:(?:\s*[,;&]\s*|\s+and\s+|,\s+and\s+)(?:Nos?\.\s*)?{NUMBER})*)"
+    )
+);
+static_regex!(one_number_regex, NUMBER);
+static_regex!(federal_regex, r"\b\d:\d{2}-[a-z]{2,4}-\d{2,6}(?:-[A-Za-z0-9]{1,5})*|\b\d{2}-(?:CV|CR|cv|cr)-\d{2,6}(?:-[A-Za-z0-9]{1,5})*");
+static_regex!(
+    named_regex,
+    r"(?x)\b(?:
+      (?:(?:[A-Z][\w.&/]*(?:\([A-Za-z.\s]{1,12}\))?|of|the|by|and)[\s.-]*){0,6}?
+      (?:Appeal|Petition|Suit|Application|Case|Revision|Reference|Complaint|Crime|Claim\sPetition|
+         (?:[A-Z][A-Za-z]{0,4}\.?\s?){1,6}(?:\([A-Za-z.]{1,8}\)\.?\s?)*)
+      (?:\s?\([A-Za-z.,\s]{1,16}\))*\s*(?:bearing\s+)?)
+      (?:Nos?|NOS?|no|Sr\sNos?)\s*\.?\s*-?\s*
+      (?P<list>\d{1,6}(?:[-–]\d{1,6})?(?:\s*(?:,|&|and|to)\s*\d{1,6}(?:/\d{2,4})?)*
+        (?:\s*(?:of|Of|OF|/)\s*(?:1[89]\d\d|20\d\d|\d\d)\b)
+        (?:(?:\s*(?:,|&|and)\s*)(?:Nos?\.?\s*)?\d{1,6}(?:\s*(?:of|/)\s*(?:1[89]\d\d|20\d\d|\d\d)\b))*)"
+);
+
+/// Every docket number in the text.
+pub(super) fn docket_numbers(text: &str) -> Vec<Mention> {
+    let mut found = Vec::new();
+    for captures in named_regex().captures_iter(text) {
+        let Some(whole) = captures.get(0) else { continue };
+        let start = whole.start() + skip_connectors(whole.as_str());
+        let normal = text[start..whole.end()].split_whitespace().collect::<Vec<_>>().join(" ");
+        found.push(Mention::new(EntityKind::DocketNumber, text, start, whole.end(), normal));
+    }
+    let named: Vec<(usize, usize)> = found.iter().map(|m| (m.start, m.end)).collect();
+    let taken = |start: usize, end: usize| {
+        let at = named.partition_point(|(_, e)| *e <= start);
+        named.get(at).is_some_and(|(s, _)| *s < end)
+    };
+    for captures in labelled_regex().captures_iter(text) {
+        let Some(list) = captures.name("list") else { continue };
+        for number in one_number_regex().find_iter(list.as_str()) {
+            let (start, end) = (list.start() + number.start(), list.start() + number.end());
+            if is_docket_number(number.as_str()) && !taken(start, end) {
+                found.push(Mention::new(EntityKind::DocketNumber, text, start, end, normal(number.as_str())));
+            }
+        }
+    }
+    for number in federal_regex().find_iter(text) {
+        if !found.iter().rev().take(64).any(|m| m.start <= number.start() && number.end() <= m.end) {
+            let normal = normal(number.as_str());
+            found.push(Mention::new(EntityKind::DocketNumber, text, number.start(), number.end(), normal));
+        }
+    }
+    found.sort_by_key(|m| (m.start, std::cmp::Reverse(m.end)));
+    found.dedup_by(|b, a| b.start < a.end);
+    found
+}
+
+fn skip_connectors(text: &str) -> usize {
+    let mut at = 0;
+    for word in text.split_inclusive(char::is_whitespace) {
+        let plain = word.trim().to_lowercase();
+        let skip = matches!(plain.as_str(), "in" | "the" | "of" | "and" | "by" | "this" | "when" | "that" | "to" | "said" | "court" | "with" | "from" | "");
+        if !skip {
+            break;
+        }
+        at += word.len();
+    }
+    at
+}
+
+/// A docket number has a few digits, and more than a footnote's number.
+fn is_docket_number(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    digits >= 3 && (digits >= 5 || text.contains(['-', '–', ':']) || text.contains(|c: char| c.is_ascii_uppercase()) || digits >= 4)
+}
+
+/// Without spaces and with plain hyphens, upper case, so that spellings of one number are equal.
+fn normal(number: &str) -> String {
+    number.chars().filter(|c| !c.is_whitespace()).map(|c| if c == '–' { '-' } else { c.to_ascii_uppercase() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normals(text: &str) -> Vec<String> {
+        docket_numbers(text).into_iter().map(|m| m.normal).collect()
+    }
+
+    #[test]
+    fn courts_number_in_many_ways() {
+        assert_eq!(normals("No. 92-1549"), ["92-1549"]);
+        assert_eq!(normals("Nos. 08-1214, 08-1215 and 08-1307"), ["08-1214", "08-1215", "08-1307"]);
+        assert_eq!(normals("Docket No. 276372."), ["276372"]);
+        assert_eq!(normals("CIVIL DOCKET FOR CASE #: 3:08-cv-00284-TMB"), ["3:08-CV-00284-TMB"]);
+        assert_eq!(normals("No. 12–CF–1657."), ["12-CF-1657"]);
+        assert_eq!(normals("Criminal Appeal No.607 of 2011"), ["Criminal Appeal No.607 of 2011"]);
+    }
+
+    #[test]
+    fn small_numbers_are_not_dockets() {
+        assert!(normals("Claim No. 12 and No. 3").is_empty());
+    }
+}

@@ -1,0 +1,143 @@
+//! Judges: by title, by the panel that heard the case, by the line that opens an opinion, by a docket's fields.
+
+use super::persons::{PERSON, is_office_word, normal_name};
+use crate::model::{EntityKind, Mention};
+use crate::static_regex::static_regex;
+
+const RANK: &str = r"(?:(?i:chief|senior|associate|presiding|acting|circuit|district|bankruptcy|magistrate|united\s+states|u\.\s?s\.|administrative|law|superior|court|trial|supreme|special|retired|visiting|judicial|accountant|technical|vice|administrative\s+law)[\s-]+){0,5}";
+const TITLE: &str = r"(?i:judges?|justices?|chancellor|magistrate|commissioner|referee)";
+
+static_regex!(
+    after_name_regex,
+    format!(
+        r"(?P<names>(?:{PERSON}(?:,\s+|,?\s+(?:and|AND|And)\s+|\s+&\s+)){{0,8}}{PERSON})(?:[\s-]+I{{1,3}})?,?\s*(?:\*|†)?\s*,?\s+\(?(?:{RANK}{TITLE}\b|(?:P\.\s?|C\.\s?|A\.\s?C\.\s?|S\.\s?|V\.\s?C\.\s?)?JJ?\.|(?:Judicial|Accountant)\s+Member)|(?P<indian>{PERSON})(?:-I{{1,3}})?\s?,\s?J\.?(?:\s|$)"
+    )
+);
+static_regex!(
+    before_name_regex,
+    format!(
+        r"\b(?:(?:The\s+)?(?:Hon(?:ou?rable|['’,]?\s?ble|\.|\b)?|HON(?:ORABLE|OURABLE|['’]BLE|\.)?)\s*(?:(?:(?i:mr|mrs|ms|dr|smt|sri|shri|the|kumari)\.?\s*){{0,2}})(?:{RANK}{TITLE}\s+|J\.\s+)?|(?:{RANK}(?:Judge|Justice|JUDGE|JUSTICE|Chancellor|CHANCELLOR)s?\s+)(?:(?i:mr|ms|dr)\.\s*)?|(?:(?i:mr|mrs|ms|dr|smt)\.?\s?)(?:Justice|JUSTICE)\s+)(?P<name>{PERSON})"
+    )
+);
+static_regex!(
+    panel_regex,
+    format!(
+        r"(?:\b(?:Before|BEFORE|Present|PRESENT|Panel|PANEL|Coram|CORAM|Quorum)\b\s*(?:the\s+)?:?\s*(?:(?:Chief\s+)?(?:Judge|Justice)s?\s+)?)(?P<names>(?:(?i:(?:chief|senior)\s+judge\s+)?{PERSON}(?:,\s+|,?\s+(?:and|AND|And)\s+|\s+&\s+|\n\s*\n)){{0,8}}(?i:mr\.?\s?justice\s+)?{PERSON})"
+    )
+);
+static_regex!(
+    field_regex,
+    format!(
+        r"\b(?:Assigned\s+to|Referred\s+to|Trial\s+Judge|Ordering\s+Judge|Civil\s+Proceeding|Secondary\s+Judge|Presiding\s+Judge|Lower\s+Court\s+Judge|Sentencing\s+Judge|Panel|Presiding|Magistrate)\s*:\s*(?:(?:Chief|Senior|Magistrate|District)\s+)?(?:Judge\s+|Justice\s+)?(?P<name>{PERSON}(?:\n\s*\n?{PERSON}(?:\n|$)){{0,8}})"
+    )
+);
+static_regex!(person_regex, PERSON);
+
+/// Every mention of a judge.
+pub(super) fn judges(text: &str) -> Vec<Mention> {
+    let mut found = Vec::new();
+    for captures in after_name_regex().captures_iter(text) {
+        let names = captures.name("names").or(captures.name("indian"));
+        let Some(names) = names else { continue };
+        add_names(text, names.start(), names.end(), &mut found);
+    }
+    for captures in before_name_regex().captures_iter(text) {
+        let Some(name) = captures.name("name") else { continue };
+        add_names(text, name.start(), name.end(), &mut found);
+    }
+    for captures in panel_regex().captures_iter(text) {
+        let (Some(whole), Some(names)) = (captures.get(0), captures.name("names")) else { continue };
+        // Only a heading names the panel: `Before Smith could answer` does not.
+        let after = &text[whole.end()..text.floor_char_boundary((whole.end() + 90).min(text.len()))];
+        let list = names.as_str().contains(',') || names.as_str().contains(" and ") || names.as_str().contains(" AND ");
+        let ranked = ["judge", "justice", "j.", "jj."].iter().any(|rank| after.to_lowercase().contains(rank));
+        if (list || whole.as_str().contains(':')) && (ranked || whole.as_str().starts_with(['C', 'Q'])) {
+            add_names(text, names.start(), names.end(), &mut found);
+        }
+    }
+    for captures in field_regex().captures_iter(text) {
+        let Some(names) = captures.name("name") else { continue };
+        let mut start = names.start();
+        for line in names.as_str().split_inclusive('\n') {
+            add_names(text, start, start + line.trim_end().len(), &mut found);
+            start += line.len();
+        }
+    }
+    found.sort_by_key(|m| (m.start, std::cmp::Reverse(m.end)));
+    found.dedup_by(|b, a| b.start < a.end);
+    found
+}
+
+/// Adds each name of a list such as `Torruella, Selya and Stahl`.
+fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
+    for name in person_regex().find_iter(&text[start..end]) {
+        let mut from = start + name.start();
+        let to = start + name.end();
+        // Titles in front of the name are not the name.
+        loop {
+            let rest = &text[from..to];
+            let word = rest.split_whitespace().next().unwrap_or_default();
+            let title = matches!(
+                word.trim_end_matches(['.', ',']).to_lowercase().as_str(),
+                "judge" | "justice" | "chief" | "senior" | "circuit" | "district" | "hon" | "honorable" | "mr" | "mrs" | "ms"
+                    | "dr" | "shri" | "sri" | "smt" | "and" | "before" | "by" | "the" | "per" | "associate" | "magistrate" | "honourable"
+                    | "j" | "presiding" | "present" | "in" | "coram" | "retired" | "justices" | "judges"
+            ) && rest.len() > word.len();
+            if !title {
+                break;
+            }
+            let skipped = rest.find(word).unwrap_or(0) + word.len();
+            from += skipped + (rest[skipped..].len() - rest[skipped..].trim_start().len());
+        }
+        let Some(mut raw) = text.get(from..to) else { continue };
+        // Two empty lines apart are two things.
+        if let Some(cut) = raw.find("\n\n") {
+            raw = &raw[..cut];
+        }
+        let raw = raw.trim_end_matches([',', ' ', '\n', '\r']);
+        let raw = trim_stray_end(raw);
+        let letters = raw.chars().filter(|c| c.is_alphabetic()).count();
+        if letters < 3 || raw.split_whitespace().any(is_office_word) {
+            continue;
+        }
+        let mention = Mention::new(EntityKind::Judge, text, from, from + raw.len(), normal_name(raw));
+        found.push(mention);
+    }
+}
+
+/// A dot at the end belongs to an abbreviation or to the sentence; only the first stays.
+fn trim_stray_end(name: &str) -> &str {
+    match name.strip_suffix('.') {
+        Some(cut) if !["Jr", "Sr", "JR", "SR"].iter().any(|suffix| cut.ends_with(suffix)) && !cut.ends_with(|c: char| c.is_uppercase()) => cut,
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normals(text: &str) -> Vec<String> {
+        judges(text).into_iter().map(|m| m.normal).collect()
+    }
+
+    #[test]
+    fn panels_and_authors() {
+        assert_eq!(normals("Before\n\n   Roe, Doe and Poe,\n\n  Circuit Judges.\n"), ["Roe", "Doe", "Poe"]);
+        assert_eq!(normals("Present: ROEMER, McDOE and BEAL, JJ."), ["Roemer", "McDOE", "Beal"]);
+        assert_eq!(normals("JONES, Circuit Judge."), ["Jones"]);
+        assert_eq!(normals("[Hon. Ann A. Roe, Senior U.S. District Judge]"), ["Ann A. Roe"]);
+        assert_eq!(normals("Assigned to: Timothy M. Roe\n"), ["Timothy M. Roe"]);
+    }
+
+    #[test]
+    fn indian_titles() {
+        assert_eq!(normals("Coram: Hon'Ble Mr. Justice Amol Ratan Roe\n"), ["Amol Ratan Roe"]);
+        assert_eq!(normals("The Honourable Mr.Justice B.Roe\n"), ["B.Roe"]);
+    }
+
+    #[test]
+    fn courts_and_sentences_name_no_judge() {
+        assert!(normals("Before Smith could answer, the Supreme Court Justices left.").is_empty());
+    }
+}

@@ -1,0 +1,40 @@
+//! Finds what a document names: citations, courts, parties, judges, lawyers, docket numbers, dates, money.
+
+mod back_references;
+mod case_citations;
+mod case_names;
+mod citations;
+mod court_keys;
+mod courts;
+mod dates;
+mod docket_numbers;
+mod judges;
+mod lawyers;
+mod money;
+mod parties;
+mod persons;
+mod statutes;
+pub(crate) mod tables;
+
+use crate::model::Mention;
+
+pub use court_keys::court_key;
+
+/// Every mention in the text, by place. The cost grows with the length of the text and with nothing else.
+pub fn mentions(text: &str) -> Vec<Mention> {
+    let mut found = case_citations::case_citations(text);
+    let references = back_references::back_references(text, &found);
+    let mut parties = parties::parties(text);
+    parties::title_parties(text, &found, &mut parties);
+    found.extend(references);
+    found.append(&mut parties);
+    found.extend(statutes::statutes(text));
+    found.extend(courts::courts(text));
+    found.extend(judges::judges(text));
+    found.extend(lawyers::lawyers(text));
+    found.extend(docket_numbers::docket_numbers(text));
+    found.extend(dates::dates(text));
+    found.extend(money::money(text));
+    found.sort_by(|a, b| (a.start, a.end, a.kind).cmp(&(b.start, b.end, b.kind)));
+    found
+}

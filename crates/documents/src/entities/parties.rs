@@ -1,0 +1,327 @@
+//! Parties and their roles, read from captions: around a `v.`, beside a role, under a role's heading.
+
+use super::persons::normal_name;
+use crate::model::{EntityKind, Mention};
+use crate::static_regex::static_regex;
+
+const ROLE_WORD: &str = r"(?:plaintiff|defendant|appellant|appellee|petitioner|respondent|claimant|debtor|intervenor|applicant|movant|relator|revisionist|complainant|accused|garnishee|creditor|opposite\s+part(?:y|ies)|interested\s+party|cross-\w+|third[- ]party\s+\w+|realtor|objector|amicus\s+curiae)";
+
+static_regex!(
+    /// A role at the end of a name: `, Appellee,` or `....Petitioner` or `---Appellants`.
+    role_regex,
+    format!(
+        r"(?i)(?P<lead>,|\.{{2,}}|…+|-{{2,}}|\s{{2,}}|\n|\]|\t|^)\s*(?:(?:the|sole|cross|counter|third[- ]party|intervenor|and)[\s-]+)*(?P<role>{ROLE_WORD}(?:\(?s\)?|/s)?(?:\s*[-–/,\u{{a0}}]\s*(?:and\s+)?(?:cross-)?{ROLE_WORD}(?:\(?s\)?)?){{0,3}})(?:\s*(?:nos?\.?\s*)?\d+)?\s*(?:[.,;:)]|\n|$|\s{{2,}}|\bv\b|in\b)"
+    )
+);
+static_regex!(
+    versus_line_regex,
+    r"(?m)^[ \t]*(?:-?\s?(?i:v|vs|versus)[.,:s]*-?)(?:[ \t]*[-:)\]][^\n]*|[ \t]{3,}[^\n]*)?[ \t]*$|\bVersus\b"
+);
+static_regex!(field_regex, format!(r"(?im)^[ \t]*(?P<role>{ROLE_WORD}s?)[ \t]*:-?[ \t]*(?P<name>[A-Z][^\n]{{2,200}})$"));
+static_regex!(
+    /// What ends a caption above or below the parties.
+    border_regex,
+    r"(?ix)^\W*(?:(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|title:|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
+);
+static_regex!(role_line_regex, format!(r"(?i)^(?P<role>(?:third[- ]party\s+|cross[- ]?|counter[- ]?|intervenor\s+|interested\s+|consolidated\s+)?(?:{ROLE_WORD}|party)(?:\(?s\)?)?(?:\s*[-–/\u{{a0}}]\s*{ROLE_WORD}s?)?)[,.]?$"));
+
+/// Longest reach of a caption from its `v.`, in lines and bytes.
+const MOST_LINES: usize = 40;
+
+/// Every party the captions of the text name.
+pub(super) fn parties(text: &str) -> Vec<Mention> {
+    let mut found = Vec::new();
+    for versus in versus_line_regex().find_iter(text).take(60) {
+        let above = block_above(text, versus.start());
+        let below = block_below(text, versus.end());
+        let first_role = read_block(text, above, None, &mut found);
+        let opposite = first_role.as_deref().and_then(counterpart);
+        read_block(text, below, opposite.or(Some("defendant")).filter(|_| true), &mut found);
+    }
+    for captures in field_regex().captures_iter(text) {
+        let (Some(role), Some(name)) = (captures.name("role"), captures.name("name")) else { continue };
+        add_names(text, name.start(), name.end(), &role_name(role.as_str()), &mut found);
+    }
+    sheet(text, &mut found);
+    found.sort_by_key(|m: &Mention| (m.start, std::cmp::Reverse(m.end)));
+    found.dedup_by(|b, a| b.start < a.end);
+    found
+}
+
+/// The parties of one-line titles, `Roe v. Doe`, near the top of the text.
+pub(super) fn title_parties(text: &str, cases: &[Mention], found: &mut Vec<Mention>) {
+    const TITLE_REACH: usize = 4000;
+    for case in cases.iter().filter(|m| m.kind == EntityKind::Case && m.start < TITLE_REACH) {
+        let Some(parts) = case.citation() else { continue };
+        for (name, role) in [(&parts.plaintiff, "plaintiff"), (&parts.defendant, "defendant")] {
+            let Some(name) = name else { continue };
+            let first = name.split(' ').next().unwrap_or(name);
+            let region = text.get(case.start..case.end).unwrap_or_default();
+            let at = if role == "plaintiff" { region.find(first) } else { region.rfind(first) };
+            let Some(at) = at else { continue };
+            let start = case.start + at;
+            let end = if role == "plaintiff" { (start + name.len()).min(case.end) } else { case.end };
+            if !text.is_char_boundary(end) || found.iter().any(|m| m.start < end && start < m.end) {
+                continue;
+            }
+            add_names(text, start, end, role, found);
+        }
+    }
+}
+
+fn counterpart(role: &str) -> Option<&'static str> {
+    let lower = role.to_lowercase();
+    [("plaintiff", "defendant"), ("appellant", "appellee"), ("petitioner", "respondent"), ("appellee", "appellant"), ("applicant", "respondent"), ("respondent", "appellant"), ("revisionist", "opposite party"), ("complainant", "accused"), ("claimant", "respondent")]
+        .into_iter()
+        .find(|(one, _)| lower.contains(one))
+        .map(|(_, other)| other)
+}
+
+fn role_name(role: &str) -> String {
+    let lower = role.to_lowercase();
+    let joined = lower.split(|c: char| c.is_whitespace() || c == '\u{a0}').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ");
+    let joined = joined.replace("(s)", "").replace("/s", "");
+    joined
+        .split_inclusive(['-', '/', ',', ' '])
+        .map(|part| {
+            let end = part.trim_end_matches(['-', '/', ',', ' ']);
+            let rest = &part[end.len()..];
+            let single = end.strip_suffix('s').filter(|cut| !cut.ends_with('u') && cut.len() > 3).unwrap_or(end);
+            format!("{single}{rest}")
+        })
+        .collect::<String>()
+        .trim_matches([' ', ','])
+        .to_owned()
+}
+
+/// The lines above a `v.` that belong to its caption.
+fn block_above(text: &str, versus: usize) -> (usize, usize) {
+    let mut start = versus;
+    let mut lines = 0;
+    let mut blanks = 0;
+    while start > 0 && lines < MOST_LINES && versus - start < 4000 {
+        let line_start = text[..start - 1].rfind('\n').map_or(0, |at| at + 1);
+        let line = text[line_start..start].trim();
+        if line.is_empty() {
+            blanks += 1;
+            // Three empty lines part a caption from what is above it.
+            if blanks > 3 {
+                break;
+            }
+        } else {
+            let border = border_regex().is_match(line) || is_rule(line) || versus_line_regex().is_match(line);
+            if border && !role_line_regex().is_match(line) {
+                break;
+            }
+            blanks = 0;
+        }
+        start = line_start;
+        lines += 1;
+        if start == 0 {
+            break;
+        }
+    }
+    (start, versus)
+}
+
+/// The lines below a `v.` that belong to its caption.
+fn block_below(text: &str, versus: usize) -> (usize, usize) {
+    let mut end = versus;
+    let mut blanks = 0;
+    let mut some = false;
+    for line in text[versus..].split_inclusive('\n').take(MOST_LINES + 1) {
+        let trimmed = line.trim();
+        if trimmed.is_empty() {
+            blanks += usize::from(some);
+            if blanks > 3 {
+                break;
+            }
+        } else {
+            let border = border_regex().is_match(trimmed) || is_rule(trimmed) || versus_line_regex().is_match(trimmed);
+            if some && border && !role_line_regex().is_match(trimmed) {
+                break;
+            }
+            if some && trimmed.len() > 400 {
+                break;
+            }
+            blanks = 0;
+            some = true;
+        }
+        end += line.len();
+        if end - versus > 4000 {
+            break;
+        }
+    }
+    (versus, text.floor_char_boundary(end.min(text.len())))
+}
+
+fn is_rule(line: &str) -> bool {
+    line.len() >= 4 && line.chars().all(|c| matches!(c, '=' | '_' | '-' | '*' | '–' | '—' | ' ' | '.' | 'x' | 'X'))
+}
+
+/// Reads the names and roles of one side; gives the first role.
+fn read_block(text: &str, block: (usize, usize), fallback: Option<&str>, found: &mut Vec<Mention>) -> Option<String> {
+    let (start, end) = block;
+    let Some(content) = text.get(start..end) else { return None };
+    let mut first = None;
+    let mut from = start;
+    for captures in role_regex().captures_iter(content) {
+        let (Some(whole), Some(role)) = (captures.get(0), captures.name("role")) else { continue };
+        let role_text = role_name(role.as_str());
+        let name_end = start + whole.start();
+        if name_end > from {
+            add_names(text, from, name_end, &role_text, found);
+        }
+        first.get_or_insert(role_text);
+        from = start + role.end();
+    }
+    if first.is_none() {
+        let role = fallback.unwrap_or("plaintiff");
+        // Without a role only the paragraph next to the `v.` is a name.
+        let paragraph = if fallback.is_none() {
+            let tail = content.trim_end();
+            let at = tail.rfind("\n\n").or_else(|| tail.rfind("\n \n")).map_or(0, |at| at + 1);
+            (start + at, start + tail.len())
+        } else {
+            let head = content.trim_start();
+            let skipped = content.len() - head.len();
+            let length = head.find("\n\n").or_else(|| head.find("\n \n")).unwrap_or(head.len());
+            (start + skipped, start + skipped + length)
+        };
+        add_names(text, paragraph.0, paragraph.1, role, found);
+    }
+    first
+}
+
+static_regex!(
+    number_regex,
+    r"(?m)(?:^|\n|\s{2,}|\()[ \t]*(?:\d{1,3}|\d/\d{1,2})[.)][ \t]*"
+);
+static_regex!(
+    /// What follows a party's name and describes it.
+    description_regex,
+    r"(?x)(?:\s*(?:&|\band\b)\s*(?i:ors|anr|\d+|others|another)\b|,?\s*\b(?i:et\s+al\b|individually|in\s+(?:his|her|their|its)\s|as\s+(?:trustee|representative|next|guardian|executor|administrator|personal|successor|the\s|an?\s|assignee|receiver)|on\s+behalf|by\s+and\s+through|d/b/a|f/k/a|a/k/a|formerly|an?\s+(?:\w+\s+){1,3}(?:corporation|company|partnership|llc)|aged?\b|age\s*:|s/o|w/o|d/o|c/o|r/o|son\s+of|wife\s+of|daughter\s+of|resident|residing|rep(?:resented)?\s*\.?\s*by|reptd|through|having|occupation|lead\s+(?:petitioner|attorney)|dba\b|applicants?\b|petitioners?\b|respondents?\b|since\s+deceased)|\(\s*(?:since|deceased|individually)|\s[)\]:|]|\s{3,}\S|\n\s*\(|\s@@|\(By\b|\(Rep)"
+);
+static_regex!(split_regex, r",\s+and\s+|;\s*(?:and\s+)?|,\s+(?:AND\s+)|\s+AND\s+|\n\s*and\s+");
+
+/// Adds the names in `start..end`, cut from numbers, descriptions and the caption's right column.
+fn add_names(text: &str, start: usize, end: usize, role: &str, found: &mut Vec<Mention>) {
+    let Some(block) = text.get(start..end) else { return };
+    let mut pieces: Vec<(usize, usize)> = Vec::new();
+    let mut from = 0;
+    for number in number_regex().find_iter(block) {
+        pieces.push((from, number.start()));
+        from = number.end();
+    }
+    pieces.push((from, block.len()));
+    for (piece_start, piece_end) in pieces {
+        let piece = &block[piece_start..piece_end];
+        let lead = piece.len() - piece.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '“').len();
+        let piece = &piece[lead..];
+        let cut = description_regex().find(piece).map_or(piece.len(), |m| m.start());
+        let name = &piece[..cut];
+        let mut at = start + piece_start + lead;
+        let mut rest = name;
+        while let Some(split) = split_regex().find(rest) {
+            add_name(text, at, &rest[..split.start()], role, found);
+            at += split.end();
+            rest = &rest[split.end()..];
+        }
+        add_name(text, at, rest, role, found);
+    }
+}
+
+fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Mention>) {
+    let edge = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '-' | '–' | '*' | '_' | ')' | ']' | '|' | '…' | '“' | '"' | '¶');
+    let lead = name.len() - name.trim_start_matches(|c: char| edge(c) || c == '.').len();
+    let mut trimmed = name[lead..].trim_end_matches(edge).trim_end_matches("...").trim_end_matches(edge);
+    let mut start = at + lead;
+    for prefix in ["Title:", "The ", "THE ", "M/s.", "M/s", "M/S.", "Mr.", "Mrs.", "Ms.", "Smt.", "Shri ", "Sri ", "Pt. ", "Dr. ", "and ", "AND "] {
+        if let Some(rest) = trimmed.strip_prefix(prefix) {
+            let rest_trimmed = rest.trim_start();
+            start += trimmed.len() - rest_trimmed.len();
+            trimmed = rest_trimmed;
+        }
+    }
+    // A name has a line or two; a paragraph is something else.
+    let words = trimmed.split_whitespace().count();
+    let letters = trimmed.chars().filter(|c| c.is_alphabetic()).count();
+    if letters < 2 || words > 26 || trimmed.len() > 260 || !trimmed.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit()) {
+        return;
+    }
+    if border_regex().is_match(trimmed) && words < 5 || role_line_regex().is_match(trimmed) {
+        return;
+    }
+    let lower = trimmed.split_whitespace().filter(|w| w.starts_with(|c: char| c.is_lowercase()) && w.len() > 3).count();
+    if lower * 2 > words {
+        return;
+    }
+    let end = start + trimmed.len();
+    if text.get(start..end).is_some() {
+        let mention = Mention::new(EntityKind::Party, text, start, end, normal_name(trimmed));
+        found.push(mention.with_role(role));
+    }
+}
+
+/// Docket sheets: a role on a line of its own, with the name on the next line or on the one before.
+fn sheet(text: &str, found: &mut Vec<Mention>) {
+    let lines: Vec<(usize, &str)> = {
+        let mut offset = 0;
+        text.split('\n')
+            .filter_map(|line| {
+                let at = offset;
+                offset += line.len() + 1;
+                let trimmed = line.trim();
+                (!trimmed.is_empty()).then(|| (at + line.find(trimmed).unwrap_or(0), trimmed))
+            })
+            .collect()
+    };
+    // CM/ECF sheets of district courts say the role first; those of appellate courts say it last.
+    let role_first = text.to_lowercase().contains("represented by");
+    let listed = lines.iter().filter(|(_, line)| role_line_regex().is_match(line)).count();
+    if listed == 0 {
+        return;
+    }
+    for (at, (_, line)) in lines.iter().enumerate() {
+        let Some(captures) = role_line_regex().captures(line) else { continue };
+        let neighbour = if role_first { lines.get(at + 1) } else { at.checked_sub(1).and_then(|i| lines.get(i)) };
+        let Some((start, name)) = neighbour else { continue };
+        if name.len() > 200 || name.ends_with(':') || role_line_regex().is_match(name) {
+            continue;
+        }
+        add_names(text, *start, start + name.len(), &role_name(&captures["role"]), found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &str) -> Vec<(String, String)> {
+        parties(text).into_iter().map(|m| (m.normal, m.attributes.role.unwrap_or_default())).collect()
+    }
+
+    fn pair(a: &str, b: &str) -> (String, String) {
+        (a.to_owned(), b.to_owned())
+    }
+
+    #[test]
+    fn appellate_typescript() {
+        let text = "No. 92-1549\n\n        UNITED STATES OF AMERICA,\n\n               Appellee,\n\n                  v.\n\n         CARLOS ROE,\n\n         Defendant, Appellant.\n\n    APPEAL FROM THE COURT";
+        assert_eq!(pairs(text), [pair("United States of America", "appellee"), pair("Carlos Roe", "defendant, appellant")]);
+    }
+
+    #[test]
+    fn captions_without_roles_and_indian_ones() {
+        assert_eq!(pairs("STATE of Utopia\nv.\nAnn ROE.\n\nNo. 7.")[1], pair("Ann ROE.", "defendant").clone());
+        let text = "=====\n   Hari Roe.... Petitioner\n       Versus\n  State Of Gujarat & 3.... Respondents\n=====";
+        assert_eq!(pairs(text), [pair("Hari Roe", "petitioner"), pair("State Of Gujarat", "respondent")]);
+    }
+
+    #[test]
+    fn docket_sheets() {
+        let text = "Plaintiff\n\nAcme Insurance Company\n\nrepresented by\tA. B. Roe\n\nV.\n\nDefendant\n\nMatthew Doe\n\nDefendant\n\nPage, Inc.\n";
+        let names: Vec<String> = pairs(text).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["Acme Insurance Company", "Matthew Doe", "Page Inc."]);
+    }
+}

@@ -1,0 +1,134 @@
+//! What a person's name looks like, and what only looks like one.
+
+use super::tables::states::STATES;
+use crate::static_regex::static_regex;
+
+/// A person's name in ordinary or capital letters: given names or initials, a family name, a suffix.
+pub(super) const PERSON: &str = r"(?:(?:[A-Z]\.(?:\s?[A-Z]\.){0,3}\s?|[A-Z][\w'’‘-]*\.?\s+|(?:de|la|del|van|von|der|di|da|le|bin|al)\s+){0,5}(?:[A-Z]\.)?(?:[A-Z][\w'’‘-]{1,}(?:\s[A-Z]\b)?|[A-Z]\.?))(?:,?\s+(?:Jr|Sr|JR|SR|II|III|IV|Junior)\b\.?)?";
+
+/// Words that stand in titles, offices, firms and places, and in no person's name.
+const NOT_A_NAME: &str = "
+attorney attorneys general assistant deputy chief senior junior special associate united states state states' office law
+offices llp llc pllc p.c pc p.a pa inc ltd co corp company counsel court department dep't division county district city
+street avenue suite floor road drive box bureau commission commissioner board section circuit judge judges justice
+justices magistrate solicitor public defender federal legal aid society university school college center centre bank
+insurance association national american plaintiff plaintiffs defendant defendants appellant appellants appellee
+appellees petitioner petitioners respondent respondents intervenor brief briefs argued oral argument the and of for in
+on with whom was were by from to at a an this that no nos order opinion motion rule act code section article amendment
+prosecutor prosecuting criminal civil appeals appeal appellate supreme superior trial present before case docket
+government republic minister ministry secretary director police inspector station house bar group firm partners
+association services service power trust fund union department's january february march april may june july august
+september october november december monday tuesday wednesday thursday friday saturday sunday esq hon honorable
+honourable mr mrs ms dr smt shri sri advocate advocates learned adv president vice governor mayor sheriff warden
+new north south east west per curiam concurring dissenting not available none notice pro se firm direct email fax
+phone terminated lead cause jurisdiction nature jury demand date filed related agency category product export place pending
+here there when where while although because since if as but his her their its our my your he she they we you it is are
+proposed amicus curiae amici estate matter re ex parte see also cf page id ibid supra argument discussion background facts
+conclusion affirmed reversed remanded vacated dismissed denied granted so ordered judgment minutes telephone facsimile
+application petition writ certiorari response reply hearing conference distributed search home supplement docketed reports
+query utilities logout calendar opinions orders reporters journal courthouse building center
+";
+
+static_regex!(whole_person_regex, format!("^{PERSON}$"));
+
+/// Whether all of `text` can be one person's name: two to six words, none of them an office or a place.
+pub(super) fn is_person(text: &str) -> bool {
+    let text = text.trim();
+    if text.len() < 4 || text.len() > 60 || !whole_person_regex().is_match(text) {
+        return false;
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let parts = words.iter().flat_map(|word| word.split('.')).filter(|part| !part.is_empty()).count();
+    if !(2..=7).contains(&parts) || words.len() > 6 {
+        return false;
+    }
+    if words.iter().any(|word| is_office_word(word)) {
+        return false;
+    }
+    // A family name has three letters or more, or the name has three parts.
+    let letters = |word: &&str| word.chars().filter(|c| c.is_alphabetic()).count();
+    if words.iter().map(letters).max().unwrap_or(0) < 3 {
+        return false;
+    }
+    !STATES.iter().any(|state| state.name.eq_ignore_ascii_case(text))
+}
+
+/// Whether a word belongs to an office, a firm or a place.
+pub(super) fn is_office_word(word: &str) -> bool {
+    // An initial is no article.
+    if word.ends_with('.') && word.chars().count() <= 2 {
+        return false;
+    }
+    let lower = word
+        .trim_matches([',', '.', ';', ':', '(', ')', '*'])
+        .to_lowercase()
+        .replace('’', "'");
+    office_words().contains(lower.as_str())
+}
+
+fn office_words() -> &'static std::collections::HashSet<&'static str> {
+    static WORDS: std::sync::LazyLock<std::collections::HashSet<&'static str>> =
+        std::sync::LazyLock::new(|| NOT_A_NAME.split_whitespace().collect());
+    &WORDS
+}
+
+/// A name in normal form: one space between words, no commas, title case where it was all capitals.
+pub(super) fn normal_name(name: &str) -> String {
+    let words: Vec<String> = name
+        .split(|c: char| c.is_whitespace() || c == ',')
+        .filter(|word| !word.is_empty())
+        .map(title_case)
+        .collect();
+    words.join(" ")
+}
+
+fn title_case(word: &str) -> String {
+    let letters: Vec<char> = word.chars().filter(|c| c.is_alphabetic()).collect();
+    let capitals = letters.iter().all(|c| c.is_uppercase());
+    if capitals && matches!(word, "OF" | "THE" | "AND" | "FOR" | "IN" | "AT" | "TO" | "BY" | "ON") {
+        return word.to_lowercase();
+    }
+    let roman = matches!(word.trim_end_matches('.'), "II" | "III" | "IV" | "LLC" | "LLP" | "USA" | "N.A");
+    if !capitals || letters.len() < 3 || roman || word.contains('.') && letters.len() <= 3 {
+        return word.to_owned();
+    }
+    let mut out = String::with_capacity(word.len());
+    let mut start = true;
+    for c in word.chars() {
+        if start {
+            out.push(c);
+        } else {
+            out.extend(c.to_lowercase());
+        }
+        start = matches!(c, '-' | '\'' | '’' | '.');
+    }
+    out.strip_prefix("Mc").filter(|rest| rest.starts_with(char::is_lowercase)).map_or_else(
+        || out.clone(),
+        |rest| {
+            let mut letters = rest.chars();
+            let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+            format!("Mc{first}{}", letters.as_str())
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_and_offices_are_told_apart() {
+        for name in ["Jane Q. Doe", "John A. Roe, Jr.", "A.K. Rao", "MARY O'NEIL", "Maria de la Cruz"] {
+            assert!(is_person(name), "{name}");
+        }
+        for name in ["Attorney General", "New York", "Doe", "Roe LLP", "United States", "the court"] {
+            assert!(!is_person(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn capitals_become_title_case() {
+        assert_eq!(normal_name("JOHN  McDONALD, JR."), "John McDONALD JR.");
+        assert_eq!(normal_name("O'NEIL SMITH-JONES III"), "O'Neil Smith-Jones III");
+    }
+}

@@ -1,0 +1,293 @@
+//! Statutes, regulations, constitutions and rules: codes with their sections, sections alone, acts by name.
+
+use std::sync::LazyLock;
+
+use super::tables::codes::{CODE_WORDS, state_pattern};
+use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
+use crate::static_regex::static_regex;
+
+/// A section number with its subsections: `1983`, `10a-10c`, `924(c)(1)(A)`, `85.25(h)`, `19.2-56.2`.
+const SECTION: &str = r"\d[\w]*(?:[.:–-]\d*[A-Za-z]{0,2}\d*[A-Za-z]{0,2})*(?:\([A-Za-z0-9]{1,5}\))*(?:-\d{1,3}\b)?(?:-\d+[a-z]*(?:\(\w{1,5}\))+)?";
+
+const SIGN: &str = r"(?:§{1,2}|[Ss]ec(?:tion|s?\.|tions)|[Ss]s\.)";
+
+static STATES: LazyLock<String> = LazyLock::new(state_pattern);
+
+static_regex!(
+    usc_regex,
+    format!(
+        r"(?:\b(?P<title>\d{{1,2}})\s+U\.?\s?S\.?\s?C\.?(?:\s?[AUS]\.?)?(?:\s+App\.)?|\b(?P<title2>\d{{1,2}}),?\s+U(?:nited|\.)\s?S(?:tates|\.)\s+Code(?:\s+Annotated)?),?\s*(?:{SIGN}\s*){{0,2}}(?P<section>{SECTION})(?P<tail>\s+(?:note|et\s+seq\.?))?"
+    )
+);
+static_regex!(
+    cfr_regex,
+    format!(r"\b(?P<title>\d{{1,2}})\s+C\.?\s?F\.?\s?R\.?,?\s*(?:{SIGN}\s*|[Pp](?:ar)?ts?\.?\s*)?(?P<section>{SECTION})")
+);
+static_regex!(
+    public_law_regex,
+    r"\b(?P<kind>P(?:ub(?:lic)?|vt|riv(?:ate)?)?\.?\s?L(?:aw|\.)?)\s{0,4}(?:No\.?\s?|Number\s)?(?P<number>\d{2,3}\s?[-–]\s?\d{1,3})\b"
+);
+static_regex!(
+    constitution_regex,
+    format!(
+        r"(?P<who>U\.?\s?S\.?|{})\s*Const(?:\.|itution)(?:\s+Ann\.)?,?\s+(?P<section>(?:[Aa]rt(?:icle|s?\.)?|[Aa]mend(?:ment|s?\.)?|pmbl\.|§)\s*(?:[IVXLC]+|\d+(?:\.\d+)?)\b(?:,?\s*(?:§{{1,2}}|[Ss]ec(?:tion|\.))\s*\d+[a-z]?(?:\([a-z0-9]+\))*)?(?:,?\s*(?:cl\.|[Cc]lause)\s*\d+)?)",
+        *STATES
+    )
+);
+static_regex!(
+    state_code_regex,
+    format!(
+        r"(?:\b(?P<title>\d{{1,4}}(?:-\d{{1,3}}(?:-\d{{1,3}})?)?)\s+)?\b(?P<code>{}\s*(?:{CODE_WORDS}\.?,?\s*&?\s*){{1,9}}\]?),?\s*(?:\((?:\w+\.?\s?){{1,3}}\)\s*)?(?P<sign>(?:tit\.|[Tt]itle|ch\.|[Cc]hapter)\s*\d+[A-Za-z]?,?\s*(?:pt\.\s*\d+,?\s*)?|(?:art(?:icle)?|r(?:ule)?|c|par(?:a)?)\.?\s+)?(?P<sign2>{SIGN}\s*)?(?P<section>\d[\w]*(?:\s?/\s?\d[\w-]*)?(?:[.:–,-]\d[\w]*)*(?:\([A-Za-z0-9]{{1,5}}\))*(?:,\s*{SIGN}\s*{SECTION})?)",
+        *STATES
+    )
+);
+static_regex!(
+    rules_regex,
+    r"\b(?P<code>Fed\.?\s?R\.?\s?(?:Civ|Crim|App|Evid|Bankr)\.?\s?(?:P\.?)?|F\.\s?R\.\s?(?:Civ|Crim|App|Evid)\.?\s?P?\.?|U\.?S\.?S\.?G\.?)\s*(?:§{1,2}\s*)?(?P<section>\d[\w.]*(?:\([A-Za-z0-9]{1,5}\))*)"
+);
+static_regex!(
+    bare_section_regex,
+    format!(
+        r"(?:§{{1,2}}\s*|\b(?:[Ss]ections?|[Ss]ub-?sections?|SECTIONS?|[Aa]rticles?|[Rr]ules?|[Cc]lauses?|[Oo]rder|[Ss]ec\.|Regulations?|Amendment)\s+)(?P<section>\(?(?:\d|[IVX]+\b)[\w./]*(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*(?:(?:\s*(?:,|and|&|or|to|read\s+with|r/w)\s*)+(?:[Ss]ections?\s+|[Rr]ule\s+)?(?:\d[\w./]*(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*|\([a-z0-9]{{1,4}}\)))*)"
+    )
+);
+static_regex!(
+    act_regex,
+    r"\b(?P<act>(?:(?:[A-Z][\w'’.&-]*|of|and|the|for|to|on|in|&|\([A-Z][\w\s,&-]{2,60}\)),?\s+){0,10}?(?:[A-Z][\w'’&-]*|\([A-Z][\w\s,&-]{2,60}\)),?\s+(?:Act|Code|Ordinance|Bill|Sanhita|Adhiniyam|Rules|Regulations|Constitution)\b(?:,?\s*(?:of\s+)?(?:1[6-9]\d\d|20\d\d))?|(?:the\s+)?Constitution(?:\s+of\s+(?:India|the\s+United\s+States))?|(?:I\.?P\.?C|Cr\.?\s?P\.?C|C\.?P\.?C|N\.?D\.?P\.?S|IPC|CrPC|Cr\.PC|Cr\. P\. C)\b\.?|(?:[A-Z]{2,10})\s+(?:Act|Code|Rules|Regulations)\b(?:,?\s*(?:of\s+)?(?:1[6-9]\d\d|20\d\d))?)"
+);
+
+/// Every statute, regulation and constitution the text cites.
+pub(super) fn statutes(text: &str) -> Vec<Mention> {
+    let mut found = Vec::new();
+    let mut taken: Vec<(usize, usize)> = Vec::new();
+    // The special forms come first and keep their place from the general ones.
+    usc(text, &mut found);
+    cfr(text, &mut found);
+    public_laws(text, &mut found);
+    constitutions(text, &mut found);
+    rules(text, &mut found);
+    taken.extend(found.iter().map(|m: &Mention| (m.start, m.end)));
+    taken.sort_unstable();
+    let mut codes = Vec::new();
+    state_codes(text, &taken, &mut codes);
+    taken.extend(codes.iter().map(|m: &Mention| (m.start, m.end)));
+    taken.sort_unstable();
+    found.append(&mut codes);
+    let mut general = Vec::new();
+    bare_sections(text, &taken, &mut general);
+    acts(text, &taken, &mut general);
+    found.append(&mut general);
+    found
+}
+
+/// Whether `start..end` meets one of the sorted spans.
+fn is_taken(taken: &[(usize, usize)], start: usize, end: usize) -> bool {
+    let after = taken.partition_point(|(_, taken_end)| *taken_end <= start);
+    taken.get(after).is_some_and(|(taken_start, _)| *taken_start < end)
+}
+
+fn push(
+    found: &mut Vec<Mention>,
+    text: &str,
+    span: (usize, usize),
+    normal: String,
+    parts: CitationParts,
+) {
+    let mention = Mention::new(EntityKind::Citation, text, span.0, span.1, normal);
+    found.push(mention.with_citation(parts));
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('–', "-")
+}
+
+/// The end of a section without the punctuation of the sentence around it.
+fn section_end(text: &str, start: usize, end: usize) -> usize {
+    start + text[start..end].trim_end_matches(['.', ':', '-', '–', ',', ' ', '\n']).len()
+}
+
+fn usc(text: &str, found: &mut Vec<Mention>) {
+    for captures in usc_regex().captures_iter(text) {
+        let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else { continue };
+        let title = captures.name("title").or(captures.name("title2")).map_or("", |m| m.as_str());
+        let end = if captures.name("tail").is_some() { whole.end() } else { section_end(text, section.start(), whole.end()) };
+        let number = one_line(text[section.start()..end].trim_end());
+        let mut parts = CitationParts::new(CitationForm::Statute, whole.start(), end);
+        parts.volume = Some(title.to_owned());
+        parts.reporter = Some("U.S.C.".to_owned());
+        parts.section = Some(number.clone());
+        push(found, text, (whole.start(), end), format!("{title} U.S.C. § {number}"), parts);
+    }
+}
+
+fn cfr(text: &str, found: &mut Vec<Mention>) {
+    for captures in cfr_regex().captures_iter(text) {
+        let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else { continue };
+        let end = section_end(text, section.start(), whole.end());
+        let title = &captures["title"];
+        let number = one_line(&text[section.start()..end]);
+        let mut parts = CitationParts::new(CitationForm::Regulation, whole.start(), end);
+        parts.volume = Some(title.to_owned());
+        parts.reporter = Some("C.F.R.".to_owned());
+        parts.section = Some(number.clone());
+        push(found, text, (whole.start(), end), format!("{title} C.F.R. § {number}"), parts);
+    }
+}
+
+fn public_laws(text: &str, found: &mut Vec<Mention>) {
+    for captures in public_law_regex().captures_iter(text) {
+        let Some(whole) = captures.get(0) else { continue };
+        let kind = &captures["kind"];
+        let private = kind.to_lowercase().contains('v');
+        let series = if private { "Pvt. L." } else { "Pub. L." };
+        let number = captures["number"].replace('–', "-").replace(char::is_whitespace, "");
+        let mut parts = CitationParts::new(CitationForm::Statute, whole.start(), whole.end());
+        parts.reporter = Some(series.to_owned());
+        parts.section = Some(number.clone());
+        push(found, text, (whole.start(), whole.end()), format!("{series} {number}"), parts);
+    }
+}
+
+fn constitutions(text: &str, found: &mut Vec<Mention>) {
+    for captures in constitution_regex().captures_iter(text) {
+        let Some(whole) = captures.get(0) else { continue };
+        let who = one_line(&captures["who"]);
+        let who = if who.replace(['.', ' '], "") == "US" { "U.S.".to_owned() } else { who };
+        let section = one_line(&captures["section"])
+            .replace("Article", "art.")
+            .replace("Art", "art")
+            .replace("Amend", "amend")
+            .replace("article", "art.");
+        let mut parts = CitationParts::new(CitationForm::Constitution, whole.start(), whole.end());
+        parts.reporter = Some(format!("{who} Const."));
+        parts.section = Some(section.clone());
+        push(found, text, (whole.start(), whole.end()), format!("{who} Const., {section}"), parts);
+    }
+}
+
+fn rules(text: &str, found: &mut Vec<Mention>) {
+    for captures in rules_regex().captures_iter(text) {
+        let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else { continue };
+        let end = section_end(text, section.start(), whole.end());
+        let code = one_line(&captures["code"]);
+        let number = &text[section.start()..end];
+        let mut parts = CitationParts::new(CitationForm::Statute, whole.start(), end);
+        parts.reporter = Some(code.clone());
+        parts.section = Some(number.to_owned());
+        push(found, text, (whole.start(), end), format!("{code} {number}"), parts);
+    }
+}
+
+fn state_codes(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
+    for captures in state_code_regex().captures_iter(text) {
+        let (Some(whole), Some(section), Some(code)) =
+            (captures.get(0), captures.name("section"), captures.name("code"))
+        else {
+            continue;
+        };
+        let signed = captures.name("sign").is_some() || captures.name("sign2").is_some();
+        let name = one_line(code.as_str());
+        let lower = name.to_lowercase();
+        // Without a sign, only a word for a code or for rules tells that the number is a section.
+        let tells = ["code", "stat", "law", "regs", "pub. l", "comp"].iter().any(|word| lower.contains(word));
+        // A reporter's name may be all that was found: `Pa. Super. 77`.
+        if is_taken(taken, whole.start(), whole.end()) || !(signed || tells) || !lower.contains(|c| c == ' ' || c == '.') {
+            continue;
+        }
+        let end = section_end(text, section.start(), section.end());
+        let form = if ["admin", "regs", "code r.", "reg."].iter().any(|word| lower.contains(word)) {
+            CitationForm::Regulation
+        } else if lower.contains("const") {
+            CitationForm::Constitution
+        } else {
+            CitationForm::Statute
+        };
+        let mut parts = CitationParts::new(form, whole.start(), end);
+        parts.volume = captures.name("title").map(|m| m.as_str().to_owned());
+        parts.reporter = Some(name.trim_end_matches([',', ' ']).to_owned());
+        let number = one_line(&text[section.start()..end]);
+        parts.section = Some(number.clone());
+        let title = parts.volume.as_ref().map(|v| format!("{v} ")).unwrap_or_default();
+        push(found, text, (whole.start(), end), format!("{title}{} § {number}", name.trim_end_matches([',', ' '])), parts);
+    }
+}
+
+fn bare_sections(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
+    for captures in bare_section_regex().captures_iter(text) {
+        let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else { continue };
+        let end = section_end(text, section.start(), whole.end());
+        if is_taken(taken, whole.start(), end) {
+            continue;
+        }
+        let number = one_line(&text[section.start()..end]);
+        let word = text[whole.start()..section.start()].trim().to_lowercase();
+        let sign = match word.trim_end_matches('s') {
+            "article" => "art.",
+            "rule" => "r.",
+            "clause" => "cl.",
+            "order" => "ord.",
+            "regulation" => "reg.",
+            "amendment" => "amend.",
+            _ => "§",
+        };
+        let mut parts = CitationParts::new(CitationForm::Statute, whole.start(), end);
+        parts.section = Some(number.clone());
+        push(found, text, (whole.start(), end), format!("{sign} {number}"), parts);
+    }
+}
+
+fn acts(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
+    const NOT_FIRST: [&str; 22] = [
+        "the", "this", "that", "said", "under", "in", "of", "and", "for", "to", "on", "an", "a", "by", "see", "if",
+        "such", "whether", "as", "when", "section", "&",
+    ];
+    for captures in act_regex().captures_iter(text) {
+        let Some(act) = captures.name("act") else { continue };
+        let mut start = act.start();
+        // The run of words may begin before the name: `Under the Evidence Act`.
+        loop {
+            let rest = &text[start..act.end()];
+            let Some(space) = rest.find(char::is_whitespace) else { break };
+            if !NOT_FIRST.contains(&rest[..space].to_lowercase().trim_matches(',')) {
+                break;
+            }
+            start += space + rest[space..].len() - rest[space..].trim_start().len();
+        }
+        let name = one_line(&text[start..act.end()]);
+        let words = name.split(' ').count();
+        let generic = ["Act", "Code", "Bill", "Rules", "Regulations", "Ordinance"].contains(&name.as_str());
+        if generic || words > 14 || is_taken(taken, start, act.end()) {
+            continue;
+        }
+        let mut parts = CitationParts::new(CitationForm::Statute, start, act.end());
+        parts.reporter = Some(name.clone());
+        push(found, text, (start, act.end()), name, parts);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normals(text: &str) -> Vec<String> {
+        statutes(text).into_iter().map(|m| m.normal).collect()
+    }
+
+    #[test]
+    fn federal_codes() {
+        assert_eq!(normals("(7 U.S.C. 612c note)."), ["7 U.S.C. § 612c note"]);
+        assert_eq!(normals("18 U.S.C.\n § 924(c)(1)."), ["18 U.S.C. § 924(c)(1)"]);
+        assert_eq!(normals("18, United States Code, Section 981(a)(l)(C)"), ["18 U.S.C. § 981(a)(l)(C)"]);
+        assert_eq!(normals("24 CFR 85.25(h)"), ["24 C.F.R. § 85.25(h)"]);
+        assert_eq!(normals("Pub. L. No. 96–164;"), ["Pub. L. 96-164"]);
+        assert_eq!(normals("U. S. Const., Art. I, § 8, cl. 18"), ["U.S. Const., art. I, § 8, cl. 18"]);
+    }
+
+    #[test]
+    fn state_codes_and_bare_sections() {
+        assert_eq!(normals("Kan. Stat. Ann. § 21-3516(a)(2)"), ["Kan. Stat. Ann. § 21-3516(a)(2)"]);
+        assert_eq!(normals("N.Y. Penal Law § 120.05"), ["N.Y. Penal Law § 120.05"]);
+        assert_eq!(normals("see §99 of it"), ["§ 99"]);
+        assert_eq!(normals("Section 302 of the Indian Penal Code, 1860"), ["§ 302", "Indian Penal Code, 1860"]);
+    }
+}

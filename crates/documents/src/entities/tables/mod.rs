@@ -1,0 +1,6 @@
+//! Facts about American and Indian law that rules look up: states, reporters, codes, courts, words.
+
+pub(crate) mod codes;
+pub(crate) mod reporters;
+pub(crate) mod states;
+pub(crate) mod words;

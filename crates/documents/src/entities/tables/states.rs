@@ -1,0 +1,98 @@
+//! The states and territories: names, legal abbreviations, postal codes.
+
+/// A state or territory as law texts name it.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// Two-letter code in lower case; also the state's part of a court key.
+    pub(crate) code: &'static str,
+    /// Full name.
+    pub(crate) name: &'static str,
+    /// Usual abbreviations in citations, the preferred one first.
+    pub(crate) abbreviations: &'static [&'static str],
+    /// Federal district courts: the parts a state is divided into; empty for a single district.
+    pub(crate) districts: &'static str,
+}
+
+const fn state(
+    code: &'static str,
+    name: &'static str,
+    abbreviations: &'static [&'static str],
+    districts: &'static str,
+) -> State {
+    State { code, name, abbreviations, districts }
+}
+
+/// All of them. Districts are the initials of the federal judicial districts (28 U.S.C. §§ 81–131).
+pub(crate) static STATES: [State; 57] = [
+    state("al", "Alabama", &["Ala."], "nms"),
+    state("ak", "Alaska", &["Alaska", "Alas."], ""),
+    state("az", "Arizona", &["Ariz."], ""),
+    state("ar", "Arkansas", &["Ark."], "ew"),
+    state("ca", "California", &["Cal.", "Calif."], "ncse"),
+    state("co", "Colorado", &["Colo.", "Col."], ""),
+    state("ct", "Connecticut", &["Conn."], ""),
+    state("de", "Delaware", &["Del."], ""),
+    state("dc", "District of Columbia", &["D.C."], ""),
+    state("fl", "Florida", &["Fla."], "nms"),
+    state("ga", "Georgia", &["Ga."], "nms"),
+    state("hi", "Hawaii", &["Haw.", "Hawaii", "Hawai'i"], ""),
+    state("id", "Idaho", &["Idaho", "Ida."], ""),
+    state("il", "Illinois", &["Ill."], "ncs"),
+    state("in", "Indiana", &["Ind."], "ns"),
+    state("ia", "Iowa", &["Iowa", "Ia."], "ns"),
+    state("ks", "Kansas", &["Kan.", "Kans."], ""),
+    state("ky", "Kentucky", &["Ky."], "ew"),
+    state("la", "Louisiana", &["La."], "emw"),
+    state("me", "Maine", &["Me."], ""),
+    state("md", "Maryland", &["Md."], ""),
+    state("ma", "Massachusetts", &["Mass."], ""),
+    state("mi", "Michigan", &["Mich."], "ew"),
+    state("mn", "Minnesota", &["Minn."], ""),
+    state("ms", "Mississippi", &["Miss."], "ns"),
+    state("mo", "Missouri", &["Mo."], "ew"),
+    state("mt", "Montana", &["Mont."], ""),
+    state("ne", "Nebraska", &["Neb."], ""),
+    state("nv", "Nevada", &["Nev."], ""),
+    state("nh", "New Hampshire", &["N.H."], ""),
+    state("nj", "New Jersey", &["N.J."], ""),
+    state("nm", "New Mexico", &["N.M.", "N. Mex."], ""),
+    state("ny", "New York", &["N.Y."], "nsew"),
+    state("nc", "North Carolina", &["N.C."], "emw"),
+    state("nd", "North Dakota", &["N.D.", "N. Dak."], ""),
+    state("oh", "Ohio", &["Ohio"], "ns"),
+    state("ok", "Oklahoma", &["Okla."], "new"),
+    state("or", "Oregon", &["Or.", "Ore."], ""),
+    state("pa", "Pennsylvania", &["Pa.", "Penn."], "emw"),
+    state("ri", "Rhode Island", &["R.I."], ""),
+    state("sc", "South Carolina", &["S.C."], ""),
+    state("sd", "South Dakota", &["S.D.", "S. Dak."], ""),
+    state("tn", "Tennessee", &["Tenn."], "emw"),
+    state("tx", "Texas", &["Tex."], "nsew"),
+    state("ut", "Utah", &["Utah"], ""),
+    state("vt", "Vermont", &["Vt."], ""),
+    state("va", "Virginia", &["Va."], "ew"),
+    state("wa", "Washington", &["Wash."], "ew"),
+    state("wv", "West Virginia", &["W. Va.", "W.Va."], "ns"),
+    state("wi", "Wisconsin", &["Wis.", "Wisc."], "ew"),
+    state("wy", "Wyoming", &["Wyo."], ""),
+    state("pr", "Puerto Rico", &["P.R."], ""),
+    state("gu", "Guam", &["Guam"], ""),
+    state("vi", "Virgin Islands", &["V.I."], ""),
+    state("mp", "Northern Mariana Islands", &["N. Mar. I."], ""),
+    state("as", "American Samoa", &["Am. Samoa"], ""),
+    state("nn", "Navajo Nation", &["Navajo"], ""),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_every_state_has_an_abbreviation() {
+        for (at, state) in STATES.iter().enumerate() {
+            assert!(!state.abbreviations.is_empty());
+            assert!(!state.name.is_empty() && state.districts.len() <= 4);
+            assert!(STATES[at + 1..].iter().all(|other| other.code != state.code));
+        }
+    }
+}
