@@ -62,11 +62,16 @@ impl CounterStore for MemoryStores {
     }
 
     async fn count_many(&self, keys: &[String]) -> Result<Vec<Option<i64>>> {
+        // All are read before any is taken for a number, as one request to a server does.
+        let values = keys
+            .iter()
+            .map(|key| bytes_of(self.read(key)).map_err(self.refused("count many", key)))
+            .collect::<Result<Vec<_>>>()?;
         keys.iter()
-            .map(|key| {
-                bytes_of(self.read(key))
-                    .and_then(|bytes| bytes.as_deref().map(number).transpose())
-                    .map_err(self.refused("count many", key))
+            .zip(values)
+            .map(|(key, bytes)| {
+                let count = bytes.as_deref().map(number).transpose();
+                count.map_err(self.refused("count many", key))
             })
             .collect()
     }

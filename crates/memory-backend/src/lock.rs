@@ -60,10 +60,9 @@ impl Stored {
     }
 }
 
-/// When a lease from `now` on ends, in whole milliseconds; rounded up, so that it never ends
-/// before the holder thinks it does.
+/// When a lease from `now` on ends: the millisecond of now counts as begun, as on Redis.
 fn lease_end(now: Timestamp, lease_millis: u64) -> u64 {
-    now.after(Duration::from_millis(lease_millis)).as_micros().div_ceil(1_000)
+    now.as_millis().saturating_add(lease_millis)
 }
 
 fn forgotten_after(now: Timestamp, lease_millis: u64) -> Option<Timestamp> {
