@@ -255,7 +255,7 @@ impl Contract {
             ));
         }
         // MAX_TTL in milliseconds fits by far.
-        Ok(u64::try_from(duration.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX))
+        Ok(u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
     }
 
     /// An error about a key of this database.
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn times_are_rounded_up_and_zero_is_refused() {
         let contract = Contract::new("batch", DatabaseKind::Durable);
-        assert_eq!(contract.millis("set", "a", Duration::from_micros(1)).unwrap(), 1);
+        assert_eq!(contract.millis("set", "a", Duration::from_nanos(1)).unwrap(), 1);
         assert_eq!(contract.millis("set", "a", Duration::from_micros(1_001)).unwrap(), 2);
         assert!(contract.millis("set", "a", Duration::ZERO).is_err());
         assert!(contract.millis("set", "a", Duration::MAX).is_err());

@@ -25,7 +25,20 @@ use crate::usage::RedisUsage;
 pub struct RedisBackend {
     config: RedisConfig,
     info: ServerInfo,
-    connections: AtomicU32,
+    connections: Arc<AtomicU32>,
+}
+
+/// Connections that a database has taken of those its instance may open; given back on drop.
+#[derive(Debug)]
+pub(crate) struct Share {
+    taken: Arc<AtomicU32>,
+    count: u32,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(self.count, Ordering::Relaxed);
+    }
 }
 
 impl RedisBackend {
@@ -39,7 +52,7 @@ impl RedisBackend {
     /// and what to do.
     pub async fn connect(config: RedisConfig, indexes: &[u32]) -> Result<Self> {
         let info = probe(&config).await?;
-        let backend = Self { config, info, connections: AtomicU32::new(0) };
+        let backend = Self { config, info, connections: Arc::default() };
         // With one database there is nothing to select: names become prefixes.
         if backend.info.databases != Some(1) {
             for index in indexes {
@@ -86,12 +99,12 @@ impl RedisBackend {
     }
 
     /// Takes `count` connections from those that the instance may open.
-    fn reserve(&self, contract: &Contract, count: u32) -> Result<()> {
+    fn reserve(&self, contract: &Contract, count: u32) -> Result<Share> {
         let taken = self.connections.fetch_add(count, Ordering::Relaxed) + count;
+        let share = Share { taken: Arc::clone(&self.connections), count };
         if taken <= self.config.max_connections {
-            return Ok(());
+            return Ok(share);
         }
-        self.connections.fetch_sub(count, Ordering::Relaxed);
         Err(Error::new(
             ErrorKind::Configuration,
             "open database",
@@ -110,7 +123,7 @@ impl Backend for RedisBackend {
         let contract = self.place(contract);
         self.check_index(contract.placement.index())?;
         let count = self.config.connections_per_database.max(1);
-        self.reserve(&contract, count)?;
+        let share = self.reserve(&contract, count)?;
         let connector = Arc::new(Connector::new(
             &self.config,
             contract.placement.index(),
@@ -121,6 +134,7 @@ impl Backend for RedisBackend {
         let link = Arc::new(Link::new(
             Arc::clone(&contract),
             lines,
+            share,
             self.info.topology == Topology::Cluster,
             self.config.retries,
             self.config.clock.clone(),

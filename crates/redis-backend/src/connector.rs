@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use compartment_core::{Error, ErrorKind, Result, Scheme};
-use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
@@ -28,32 +28,42 @@ impl Wire {
         match self {
             Self::Single(connection) => connection.send_packed_command(command).await,
             Self::Cluster(connection) => {
-                redis::aio::ConnectionLike::req_packed_command(connection, command).await
+                ConnectionLike::req_packed_command(connection, command).await
             }
         }
     }
 
-    /// Sends many commands; an answer or an error for each.
-    pub(crate) async fn send_many(&mut self, commands: Vec<Cmd>) -> RedisResult<Vec<Value>> {
+    /// Sends many commands in one round trip, in order; an answer for each, which may be an error
+    /// of its own.
+    pub(crate) async fn send_many(&mut self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
         match self {
             Self::Single(connection) => {
                 let mut pipeline = Pipeline::with_capacity(commands.len());
-                let count = commands.len();
+                pipeline.ignore_errors();
                 for command in commands {
-                    pipeline.add_command(command);
+                    pipeline.add_command(command.clone());
                 }
-                connection.send_packed_commands(&pipeline, 0, count).await
+                connection.send_packed_commands(&pipeline, 0, commands.len()).await
             }
-            // A pipeline goes to one node; the keys of these commands are on many.
+            // A pipeline goes to one node; the keys of these commands are on many. The commands of
+            // one node keep their order on its connection.
             Self::Cluster(connection) => {
-                let sent = commands.into_iter().map(|command| {
+                let sent = commands.iter().map(|command| {
                     let mut connection = connection.clone();
                     async move {
-                        redis::aio::ConnectionLike::req_packed_command(&mut connection, &command)
-                            .await
+                        let answer = ConnectionLike::req_packed_command(&mut connection, command);
+                        match answer.await {
+                            Err(error) => match error.clone().into_server_errors() {
+                                Some(errors) if errors.len() == 1 => {
+                                    Ok(Value::ServerError(errors[0].1.clone()))
+                                }
+                                _ => Err(error),
+                            },
+                            answer => answer,
+                        }
                     }
                 });
-                futures_util::future::try_join_all(sent).await
+                futures_util::future::join_all(sent).await.into_iter().collect()
             }
         }
     }

@@ -24,7 +24,7 @@ impl RedisCounter {
         Self { reads: MergedReads::new(Arc::clone(&link)), link }
     }
 
-    fn parse(&self, key: &str, digits: &[u8]) -> Result<i64> {
+    fn parse(&self, operation: &'static str, key: &str, digits: &[u8]) -> Result<i64> {
         // Redis writes a number in one way only: what reads back differently is a text.
         std::str::from_utf8(digits)
             .ok()
@@ -32,7 +32,7 @@ impl RedisCounter {
             .ok_or_else(|| {
                 self.link.contract.error(
                     ErrorKind::NotANumber,
-                    "count",
+                    operation,
                     key,
                     "the value is no whole number in the range of i64",
                 )
@@ -63,21 +63,42 @@ impl CounterStore for RedisCounter {
         entries: Vec<(String, i64)>,
         expiry: Expiry,
     ) -> Result<Vec<i64>> {
-        // All leave at once over the shared connection, which pipelines them.
-        let sums = entries.iter().map(|(key, by)| self.increment(key, *by, expiry));
-        futures_util::future::join_all(sums).await.into_iter().collect()
+        let Some((first, _)) = entries.first() else { return Ok(Vec::new()) };
+        let rule = self.link.on_update("increment many", first, expiry)?;
+        let (rule_name, millis) = rule_arguments(rule);
+        self.link.traffic.wrote(entries.len() as u64);
+        let each = entries.iter().map(|(key, by)| {
+            let name = self.link.name(key).into_owned();
+            (key.as_str(), name, *by)
+        });
+        if rule == (TtlRule::Keep { new_key: None }) {
+            let commands = each.map(|(key, name, by)| {
+                let mut command = redis::cmd("INCRBY");
+                command.arg(name.as_bytes()).arg(by);
+                (key.to_owned(), command)
+            });
+            let sums = self.link.query_each("increment many", commands.collect()).await?;
+            return sums.into_iter().collect();
+        }
+        INCREMENT
+            .run_each(&self.link, "increment many", each.collect(), |command: &mut Cmd, by: i64| {
+                command.arg(rule_name).arg(&millis).arg(by);
+            })
+            .await
     }
 
     async fn count(&self, key: &str) -> Result<Option<i64>> {
         let digits = self.reads.get(key).await?;
-        digits.map(|digits| self.parse(key, &digits)).transpose()
+        digits.map(|digits| self.parse("count", key, &digits)).transpose()
     }
 
     async fn count_many(&self, keys: &[String]) -> Result<Vec<Option<i64>>> {
-        let values = self.reads.get_many("count", keys).await?;
+        let values = self.reads.get_many("count many", keys).await?;
         keys.iter()
             .zip(values)
-            .map(|(key, digits)| digits.map(|digits| self.parse(key, &digits)).transpose())
+            .map(|(key, digits)| {
+                digits.map(|digits| self.parse("count many", key, &digits)).transpose()
+            })
             .collect()
     }
 

@@ -119,7 +119,7 @@ fn text_of(error: &RedisError) -> String {
 }
 
 fn explain(kind: ErrorKind, error: &RedisError) -> String {
-    let said = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+    let said = shorten(&error.detail().map_or_else(|| error.to_string(), str::to_owned));
     let what = match kind {
         ErrorKind::WrongType => return "the key holds another type of value".into(),
         ErrorKind::NotANumber => {
@@ -143,4 +143,14 @@ fn explain(kind: ErrorKind, error: &RedisError) -> String {
         _ => "the answer is not what a Redis server gives: check address, port and TLS",
     };
     format!("{what} ({said})")
+}
+
+/// What a server or parser says, in one line and cut: it may quote pages of somebody's data.
+fn shorten(said: &str) -> String {
+    const MOST_CHARS: usize = 160;
+    let one_line = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    match one_line.char_indices().nth(MOST_CHARS) {
+        Some((at, _)) => format!("{}…", &one_line[..at]),
+        None => one_line,
+    }
 }

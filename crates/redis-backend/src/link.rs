@@ -10,6 +10,7 @@ use compartment_core::{
 };
 use redis::{Cmd, FromRedisValue, Value};
 
+use crate::backend::Share;
 use crate::connector::Wire;
 use crate::error::{Phase, convert};
 use crate::line::Line;
@@ -30,6 +31,8 @@ pub(crate) struct Link {
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) is_cluster: bool,
     lines: Vec<Line>,
+    /// Held for as long as the connections are.
+    _share: Share,
     next_line: AtomicUsize,
     retries: u32,
     clock: Option<Arc<dyn Clock>>,
@@ -44,6 +47,7 @@ impl Link {
     pub(crate) fn new(
         contract: Arc<Contract>,
         lines: Vec<Line>,
+        share: Share,
         is_cluster: bool,
         retries: u32,
         clock: Option<Arc<dyn Clock>>,
@@ -53,6 +57,7 @@ impl Link {
             traffic: Arc::new(Traffic::default()),
             is_cluster,
             lines,
+            _share: share,
             next_line: AtomicUsize::new(0),
             retries,
             clock,
@@ -105,16 +110,67 @@ impl Link {
         key: &str,
         commands: Vec<Cmd>,
     ) -> Result<Vec<T>> {
+        let answers = self.query_many_raw(repeat, operation, key, commands).await?;
+        let read_all: Result<Vec<T>, _> = answers.into_iter().map(read).collect();
+        read_all.map_err(|error| {
+            let error = convert(operation, Phase::Request, &error).in_database(&self.contract.name);
+            if key.is_empty() { error } else { error.at_key(key) }
+        })
+    }
+
+    async fn query_many_raw(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        commands: Vec<Cmd>,
+    ) -> Result<Vec<Value>> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
         let mut attempt = 0;
         loop {
-            match self.query_many_once(operation, commands.clone()).await {
-                Ok(values) => return Ok(values),
+            let line = self.line();
+            let sent = match line.wire().await {
+                Ok((mut wire, generation)) => wire
+                    .send_many(&commands)
+                    .await
+                    .map_err(|error| self.note_failure(line, generation, operation, &error)),
+                Err(error) => Err(error),
+            };
+            match sent {
+                Ok(answers) => return Ok(answers),
                 Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
             }
         }
+    }
+
+    /// Sends commands that are not idempotent, each about a key; an answer or an error for each.
+    ///
+    /// # Errors
+    /// When it is not known which of them were executed.
+    pub(crate) async fn query_each<T: FromRedisValue>(
+        &self,
+        operation: &'static str,
+        commands: Vec<(String, Cmd)>,
+    ) -> Result<Vec<Result<T>>> {
+        let (keys, commands): (Vec<String>, Vec<Cmd>) = commands.into_iter().unzip();
+        let answers: Vec<Value> = self
+            .query_many_raw(
+                Repeat::OnlyIfNotSent,
+                operation,
+                keys.first().map_or("", String::as_str),
+                commands,
+            )
+            .await?;
+        let each = keys.into_iter().zip(answers).map(|(key, answer)| {
+            read(answer).map_err(|error| {
+                convert(operation, Phase::Request, &error)
+                    .in_database(&self.contract.name)
+                    .at_key(key)
+            })
+        });
+        Ok(each.collect())
     }
 
     /// A connection to use directly, for scans that stay with one node.
@@ -136,29 +192,9 @@ impl Link {
     ) -> Result<T> {
         let line = self.line();
         let (mut wire, generation) = line.wire().await?;
-        let answer = wire.send(command).await.and_then(Value::extract_error);
+        let answer = wire.send(command).await;
         answer
-            .and_then(|value| redis::from_redis_value(value).map_err(Into::into))
-            .map_err(|error| self.note_failure(line, generation, operation, &error))
-    }
-
-    async fn query_many_once<T: FromRedisValue>(
-        &self,
-        operation: &'static str,
-        commands: Vec<Cmd>,
-    ) -> Result<Vec<T>> {
-        let line = self.line();
-        let (mut wire, generation) = line.wire().await?;
-        let answers = wire.send_many(commands).await;
-        answers
-            .and_then(|values| {
-                let one = |value: Value| {
-                    value
-                        .extract_error()
-                        .and_then(|v| redis::from_redis_value(v).map_err(Into::into))
-                };
-                values.into_iter().map(one).collect()
-            })
+            .and_then(read)
             .map_err(|error| self.note_failure(line, generation, operation, &error))
     }
 
@@ -218,6 +254,11 @@ impl Link {
     ) -> Result<TtlRule> {
         self.contract.on_update(operation, key, expiry)
     }
+}
+
+/// The answer as a `T`, or the error that it is.
+fn read<T: FromRedisValue>(answer: Value) -> redis::RedisResult<T> {
+    redis::from_redis_value(answer.extract_error()?).map_err(Into::into)
 }
 
 /// Between half of `pause` and all of it, so that many clients do not come back at once.

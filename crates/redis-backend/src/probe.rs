@@ -42,9 +42,11 @@ const OLDEST: (u32, u32) = (6, 2);
 pub(crate) async fn probe(config: &RedisConfig) -> Result<ServerInfo> {
     let connector = Connector::new(config, 0, "compartment:probe".into())?;
     let mut wire = connector.open().await.map_err(|error| at(config, error))?;
-    let info: String = ask(&mut wire, redis::cmd("INFO").arg("server"))
+    let info: Value = ask(&mut wire, redis::cmd("INFO").arg("server"))
         .await
         .map_err(|error| at(config, error))?;
+    let info: String = redis::from_redis_value(of_one_node(info))
+        .map_err(|error| at(config, convert("connect", Phase::Request, &error.into())))?;
     let field = |name: &str| {
         info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
     };
@@ -126,12 +128,27 @@ async fn ask<T: redis::FromRedisValue>(wire: &mut Wire, command: &Cmd) -> Result
         .map_err(|error| convert("connect", Phase::Request, &error))
 }
 
+/// A cluster's nodes are all asked, and answer in a map by address: one of them will do.
+fn of_one_node(answer: Value) -> Value {
+    match answer {
+        Value::Map(mut nodes) if nodes.iter().all(|(_, answer)| !is_plain(answer)) => {
+            nodes.pop().map_or(Value::Nil, |(_, answer)| answer)
+        }
+        answer => answer,
+    }
+}
+
+fn is_plain(value: &Value) -> bool {
+    matches!(value, Value::BulkString(_) | Value::SimpleString(_) | Value::Int(_))
+}
+
 /// A setting, where the server lets one ask: managed ones do not.
 async fn setting_of(wire: &mut Wire, name: &str) -> Option<String> {
     let mut command = redis::cmd("CONFIG");
     command.arg("GET").arg(name);
-    let answer: Vec<(String, String)> = ask(wire, &command).await.ok()?;
-    answer.into_iter().find(|(setting, _)| setting == name).map(|(_, value)| value)
+    let answer: Value = ask(wire, &command).await.ok()?;
+    let settings: Vec<(String, String)> = redis::from_redis_value(of_one_node(answer)).ok()?;
+    settings.into_iter().find(|(setting, _)| setting == name).map(|(_, value)| value)
 }
 
 fn check_version(config: &RedisConfig, version: &str) -> Result<()> {

@@ -52,6 +52,39 @@ impl LuaScript {
             other => other,
         }
     }
+
+    /// Runs the script on many keys in one round trip, each with an argument of its own.
+    pub(crate) async fn run_each<T: FromRedisValue, A: Copy>(
+        &self,
+        link: &Link,
+        operation: &'static str,
+        keys: Vec<(&str, String, A)>,
+        arguments: impl Fn(&mut Cmd, A),
+    ) -> Result<Vec<T>> {
+        let command = |verb: &str, script: &str, (key, name, argument): &(&str, String, A)| {
+            let mut command = redis::cmd(verb);
+            command.arg(script).arg(1).arg(name.as_bytes());
+            arguments(&mut command, *argument);
+            ((*key).to_owned(), command)
+        };
+        let hash = self.compiled.get_hash();
+        let by_hash = keys.iter().map(|one| command("EVALSHA", hash, one)).collect();
+        let mut answers: Vec<Result<T>> = link.query_each(operation, by_hash).await?;
+        let is_unknown = |answer: &Result<T>| {
+            answer.as_ref().is_err_and(|error| {
+                error.kind() == ErrorKind::Unsupported && is_unknown_script(error)
+            })
+        };
+        // Those that found the script unknown did nothing; its text makes it known.
+        let again: Vec<usize> = (0..answers.len()).filter(|at| is_unknown(&answers[*at])).collect();
+        if !again.is_empty() {
+            let whole = again.iter().map(|at| command("EVAL", self.source, &keys[*at])).collect();
+            for (at, answer) in again.into_iter().zip(link.query_each(operation, whole).await?) {
+                answers[at] = answer;
+            }
+        }
+        answers.into_iter().collect()
+    }
 }
 
 fn is_unknown_script(error: &compartment_core::Error) -> bool {

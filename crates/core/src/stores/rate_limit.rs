@@ -83,11 +83,14 @@ pub trait RateLimitStoreExt: RateLimitStore {
     ) -> Result<RateDecision> {
         let give_up = clock.now().after(wait);
         loop {
+            // The answer is about the moment of the question; time may pass before it is here.
+            let asked = clock.now();
             let decision = self.acquire(key, limit, permits).await?;
-            if decision.allowed || clock.now().after(decision.retry_after) > give_up {
+            let again = asked.after(decision.retry_after);
+            if decision.allowed || again > give_up {
                 return Ok(decision);
             }
-            clock.sleep(decision.retry_after).await;
+            clock.sleep(again.since(clock.now())).await;
         }
     }
 }

@@ -12,10 +12,9 @@ elseif ARGV[5] == 'set' then
   redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[6])
 elseif ARGV[5] == 'clear' then
   redis.call('SET', KEYS[1], ARGV[4])
-else
+elseif now or ARGV[6] == '' then
   redis.call('SET', KEYS[1], ARGV[4], 'KEEPTTL')
-  if ARGV[6] ~= '' and redis.call('PTTL', KEYS[1]) < 0 then
-    redis.call('PEXPIRE', KEYS[1], ARGV[6])
-  end
+else
+  redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[6])
 end
 return 1
