@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use compartment_core::Timestamp;
 
-/// What is counted for each key besides its name and value: moka's own records of an entry.
-/// Measured on a million small keys as the growth of the process less names and values.
-pub const ENTRY_OVERHEAD: u64 = 320;
-/// What is counted for each field of a hash besides its name and value.
-const FIELD_OVERHEAD: u64 = 64;
+/// What is counted for each key besides its name and value: moka's records of an entry, and what
+/// the allocator adds. Measured on a million small keys as the growth of the process less names
+/// and values: 433 bytes without TTLs, 481 with.
+pub const ENTRY_OVERHEAD: u64 = 480;
+/// What is counted for each field of a hash besides its name and value; measured likewise: 143.
+const FIELD_OVERHEAD: u64 = 144;
 /// What is counted for each run of permits in a window.
 const RUN_OVERHEAD: u64 = 16;
 
