@@ -150,9 +150,11 @@ async fn pass(client: TcpStream, state: Arc<State>, mut cuts: watch::Receiver<u6
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
+        // First: what is sent after a cut must not get through.
+        biased;
+        _ = cuts.changed() => {}
         () = forward(from_client, to_server, &state, true) => {}
         () = forward(from_server, to_client, &state, false) => {}
-        _ = cuts.changed() => {}
     }
 }
 

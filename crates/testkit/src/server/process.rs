@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Another process may take a port between its choice and its use.
 const ATTEMPTS: u32 = 10;
 
-/// A port that was free a moment ago, low enough to leave room for nothing else to be derived.
+/// A port that was free a moment ago.
 pub(super) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())
