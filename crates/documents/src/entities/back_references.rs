@@ -11,9 +11,12 @@ static_regex!(
 );
 static_regex!(
     supra_regex,
-    r"(?:(?P<name>[A-Z\w][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8})(?:,|\s)\s*)?\bsupra\b(?:,)?(?P<pin>\s+(?:at\s+|note\s+|n\.\s?|p\.\s?|pp\.\s?)\d{1,5}(?:\s?[-–—]\s?\d{1,5})?(?:,\s+at\s+\d{1,5})?)?"
+    r"(?:(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8})(?:,|\s)\s*)?\bsupra\b(?:,)?(?P<pin>\s+(?:at\s+|note\s+|n\.\s?|p\.\s?|pp\.\s?)\d{1,5}(?:\s?[-–—]\s?\d{1,5})?(?:,\s+at\s+\d{1,5})?)?"
 );
-static_regex!(named_at_regex, r"(?P<name>[A-Z][\w'’&.-]*(?:\s+[A-Z][\w'’&.-]*){0,4}),?\s+at\s+(?P<pin>\d{1,5}(?:[-–]\d{1,5})?)\b");
+static_regex!(
+    named_at_regex,
+    r"(?P<name>[A-Z][\w'’&.-]*(?:\s+[A-Z][\w'’&.-]*){0,4}),?\s+at\s+(?P<pin>\d{1,5}(?:[-–]\d{1,5})?)\b"
+);
 
 /// Every `Id.`, `supra` and named reference. `citations` are the document's other citations: a named
 /// reference counts only where a citation bears the name.
@@ -72,7 +75,9 @@ fn named_references(text: &str, citations: &[Mention]) -> Vec<Mention> {
     }
     let mut found = Vec::new();
     for captures in named_at_regex().captures_iter(text) {
-        let (Some(name), Some(pin)) = (captures.name("name"), captures.name("pin")) else { continue };
+        let (Some(name), Some(pin)) = (captures.name("name"), captures.name("pin")) else {
+            continue;
+        };
         // The name may follow a capitalised word of the sentence: `In Doe at 62`.
         let mut offset = 0;
         let candidate = loop {
@@ -81,7 +86,9 @@ fn named_references(text: &str, citations: &[Mention]) -> Vec<Mention> {
                 break Some(rest);
             }
             match rest.find(char::is_whitespace) {
-                Some(space) => offset += space + rest[space..].len() - rest[space..].trim_start().len(),
+                Some(space) => {
+                    offset += space + rest[space..].len() - rest[space..].trim_start().len()
+                }
                 None => break None,
             }
         };
@@ -91,7 +98,9 @@ fn named_references(text: &str, citations: &[Mention]) -> Vec<Mention> {
         parts.antecedent = Some(candidate.to_owned());
         parts.pin_cite = Some(pin.as_str().to_owned());
         let normal = format!("{candidate}, at {}", pin.as_str());
-        found.push(Mention::new(EntityKind::Citation, text, start, end, normal).with_citation(parts));
+        found.push(
+            Mention::new(EntityKind::Citation, text, start, end, normal).with_citation(parts),
+        );
     }
     found
 }

@@ -24,7 +24,10 @@ static_regex!(
     parallel_regex,
     r"^[\s,;:\[(]*$"
 );
-static_regex!(antecedent_regex, r"(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8}),?(?:\s*supra,?)?\s*$");
+static_regex!(
+    antecedent_regex,
+    r"(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8}),?(?:\s*supra,?)?\s*$"
+);
 static_regex!(year_before_regex, r"[\[(](?P<year>1[6-9]\d\d|20\d\d)[\])]\s*$");
 
 /// Every case and journal citation, and every case named without one.
@@ -45,7 +48,9 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
         let parallel = mentions.last().and_then(Mention::citation).is_some_and(|previous| {
             core.form == CitationForm::FullCase
                 && previous.form == CitationForm::FullCase
-                && text.get(previous.full_end..core.start).is_some_and(|gap| parallel_regex().is_match(gap) && !gap.contains(';'))
+                && text
+                    .get(previous.full_end..core.start)
+                    .is_some_and(|gap| parallel_regex().is_match(gap) && !gap.contains(';'))
         });
         if parallel {
             share_with_previous(&mut mentions, chain_start, &mut parts);
@@ -58,8 +63,10 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
                         take_name(name, &mut parts);
                     }
                     if parts.year.is_none() {
-                        let head = &text[text.floor_char_boundary(core.start.saturating_sub(12))..core.start];
-                        parts.year = year_before_regex().captures(head).and_then(|c| c["year"].parse().ok());
+                        let head = &text
+                            [text.floor_char_boundary(core.start.saturating_sub(12))..core.start];
+                        parts.year =
+                            year_before_regex().captures(head).and_then(|c| c["year"].parse().ok());
                     }
                 }
                 _ => {}
@@ -93,7 +100,11 @@ fn read_after(text: &str, next: usize, core: &CoreCitation, parts: &mut Citation
         let matched = &pin["pin"];
         let pin_end = pin.get(0).map_or(0, |m| m.end());
         // The last number may be the next citation's volume.
-        let cut = if end + pin_end >= next { matched.rfind([',', '&']).unwrap_or(0) } else { matched.len() };
+        let cut = if end + pin_end >= next {
+            matched.rfind([',', '&']).unwrap_or(0)
+        } else {
+            matched.len()
+        };
         // `1 U.S. 1 1982`: a number without a comma is no pin page.
         let separated = rest.trim_start().starts_with([',', 'a']) || core.page.is_none();
         if cut > 0 && separated {
@@ -211,7 +222,11 @@ mod tests {
         assert_eq!(all.len(), 3);
         for mention in &all {
             let parts = mention.citation().unwrap();
-            assert_eq!((parts.year, parts.defendant.as_deref()), (Some(1982), Some("Doe")), "{parts:?}");
+            assert_eq!(
+                (parts.year, parts.defendant.as_deref()),
+                (Some(1982), Some("Doe")),
+                "{parts:?}"
+            );
         }
         assert_eq!(first(text).pin_cite.as_deref(), Some("15"));
     }
@@ -219,7 +234,10 @@ mod tests {
     #[test]
     fn short_citations_know_the_name_before() {
         let parts = first("So held Roe, 1 U. S., at 2 (2016)");
-        assert_eq!((parts.form, parts.antecedent.as_deref()), (CitationForm::ShortCase, Some("Roe")));
+        assert_eq!(
+            (parts.form, parts.antecedent.as_deref()),
+            (CitationForm::ShortCase, Some("Roe"))
+        );
         assert_eq!(parts.pin_cite.as_deref(), Some("2"));
     }
 

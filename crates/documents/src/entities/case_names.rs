@@ -12,7 +12,10 @@ pub(super) struct CaseName {
     pub(super) defendant: Option<String>,
 }
 
-static_regex!(versus_regex, r"(?:^|[\s,\x{200b}])(?:v|vs|V|VS|Vs)\.?\s|\s(?:versus|Versus|VERSUS)\s|\bv\.(?:[A-Z])");
+static_regex!(
+    versus_regex,
+    r"(?:^|[\s,\x{200b}])(?:v|vs|V|VS|Vs)\.?\s|\s(?:versus|Versus|VERSUS)\s|\bv\.(?:[A-Z])"
+);
 static_regex!(
     in_re_regex,
     r"\b(?:In\s+re:?|IN\s+RE:?|In\s+the\s+Matter\s+of|Matter\s+of|Ex\s+parte|EX\s+PARTE|Estate\s+of|In\s+the\s+Interest\s+of|Application\s+of|Petition\s+of)\s+"
@@ -30,7 +33,8 @@ pub(super) fn name_before(text: &str, citation: usize, floor: usize) -> Option<C
     let re = in_re_regex().find_iter(trimmed).last();
     match (versus, re) {
         (Some(versus), re) if re.is_none_or(|re| re.start() < versus.start()) => {
-            let defendant_at = versus.end() - usize::from(trimmed[..versus.end()].ends_with(|c: char| c.is_uppercase()));
+            let defendant_at = versus.end()
+                - usize::from(trimmed[..versus.end()].ends_with(|c: char| c.is_uppercase()));
             let defendant = &trimmed[defendant_at..];
             if !is_name(defendant) {
                 return None;
@@ -73,7 +77,8 @@ pub(super) fn bare_names(text: &str, taken: &[(usize, usize)]) -> Vec<CaseName> 
         let Some(before) = text.get(from..versus.start()) else { continue };
         let Some(plaintiff_at) = plaintiff_start(before) else { continue };
         let to = floor_boundary(text, (versus.end() + WINDOW / 2).min(text.len()));
-        let defendant_at = versus.end() - usize::from(text[..versus.end()].ends_with(|c: char| c.is_uppercase()));
+        let defendant_at =
+            versus.end() - usize::from(text[..versus.end()].ends_with(|c: char| c.is_uppercase()));
         let length = defendant_length(&text[defendant_at..to]);
         let (plaintiff, defendant) =
             (clean(&before[plaintiff_at..]), clean(&text[defendant_at..defendant_at + length]));
@@ -98,7 +103,9 @@ static_regex!(
 
 /// Takes what may stand between a name and its citation off the end.
 fn strip_before_citation(window: &str) -> &str {
-    let edge = |c: char| c.is_whitespace() || matches!(c, ',' | '_' | '*' | '[' | '(' | '\u{200b}' | '"' | '”' | '’');
+    let edge = |c: char| {
+        c.is_whitespace() || matches!(c, ',' | '_' | '*' | '[' | '(' | '\u{200b}' | '"' | '”' | '’')
+    };
     let mut window = window.trim_end_matches(edge);
     for opener in ["reported in", "reported as", "reported at", "at"] {
         window = window.strip_suffix(opener).map_or(window, |w| w.trim_end_matches(edge));
@@ -117,7 +124,9 @@ fn is_name(text: &str) -> bool {
     }
     let mut words = trimmed.split_whitespace().peekable();
     let Some(first) = words.peek() else { return false };
-    if !first.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit() || matches!(c, '“' | '"' | '$')) {
+    if !first.starts_with(|c: char| {
+        c.is_uppercase() || c.is_ascii_digit() || matches!(c, '“' | '"' | '$')
+    }) {
         return false;
     }
     let mut lower = 0;
@@ -135,7 +144,8 @@ fn is_name(text: &str) -> bool {
 
 /// Where the plaintiff's name starts in the text before a `v.`; `None` where no name stands there.
 fn plaintiff_start(before: &str) -> Option<usize> {
-    let trimmed = before.trim_end_matches(|c: char| c.is_whitespace() || c == ',' || c == '\u{200b}');
+    let trimmed =
+        before.trim_end_matches(|c: char| c.is_whitespace() || c == ',' || c == '\u{200b}');
     // Words from the back, as long as they can belong to a name.
     let mut start = None;
     let mut edge = trimmed.len();
@@ -147,9 +157,9 @@ fn plaintiff_start(before: &str) -> Option<usize> {
         if gap.matches('\n').count() > 1 && count > 0 && !head.ends_with([',', '&']) {
             break;
         }
-        let word_at = head.rfind(char::is_whitespace).map_or(0, |at| {
-            at + head[at..].chars().next().map_or(1, char::len_utf8)
-        });
+        let word_at = head
+            .rfind(char::is_whitespace)
+            .map_or(0, |at| at + head[at..].chars().next().map_or(1, char::len_utf8));
         let word = &head[word_at..];
         if word.is_empty() {
             break;
@@ -158,13 +168,18 @@ fn plaintiff_start(before: &str) -> Option<usize> {
         let lower = plain.to_lowercase();
         let bare = lower.trim_end_matches('.');
         let capital = plain.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
-        if word.ends_with([';', ':', '?', '!', ')', ']', '”', '—']) && count > 0 && !word.ends_with("s)") {
+        if word.ends_with([';', ':', '?', '!', ')', ']', '”', '—'])
+            && count > 0
+            && !word.ends_with("s)")
+        {
             break;
         }
         if count > 0 && word.ends_with('.') && !is_abbreviation(word) {
             break;
         }
-        if SIGNALS.contains(&bare) && !(CONNECTORS.contains(&bare) && plain.starts_with(char::is_lowercase)) {
+        if SIGNALS.contains(&bare)
+            && !(CONNECTORS.contains(&bare) && plain.starts_with(char::is_lowercase))
+        {
             break;
         }
         if !capital && !CONNECTORS.contains(&bare) && plain != "&" {
@@ -197,21 +212,28 @@ fn defendant_length(after: &str) -> usize {
             }
             continue;
         }
-        let plain = bare.trim_matches(['“', '”', '"', '(', ')', '[', ']', ',', '‘', '’', '.', ';', ':']);
+        let plain =
+            bare.trim_matches(['“', '”', '"', '(', ')', '[', ']', ',', '‘', '’', '.', ';', ':']);
         let lower = plain.to_lowercase();
         let capital = plain.starts_with(|c: char| c.is_uppercase());
-        let suffix = matches!(lower.as_str(), "inc" | "ltd" | "llc" | "llp" | "co" | "corp" | "jr" | "sr" | "n.a" | "l.l.c" | "et");
+        let suffix = matches!(
+            lower.as_str(),
+            "inc" | "ltd" | "llc" | "llp" | "co" | "corp" | "jr" | "sr" | "n.a" | "l.l.c" | "et"
+        );
         if previous_comma && !suffix {
             break;
         }
         if !capital && !(length > 0 && CONNECTORS.contains(&lower.as_str())) {
             break;
         }
-        let name_end = start + bare.trim_end_matches([',', ';', ':', ')', ']', '”', '"', '?']).len();
+        let name_end =
+            start + bare.trim_end_matches([',', ';', ':', ')', ']', '”', '"', '?']).len();
         if capital || lower == "al" {
             length = name_end;
         }
-        if bare.ends_with([';', ':', ')', ']', '”', '?']) || (bare.ends_with('.') && !is_abbreviation(bare)) {
+        if bare.ends_with([';', ':', ')', ']', '”', '?'])
+            || (bare.ends_with('.') && !is_abbreviation(bare))
+        {
             break;
         }
         previous_comma = bare.ends_with(',');
@@ -219,7 +241,9 @@ fn defendant_length(after: &str) -> usize {
     let name = after[..length].trim_end();
     // The dot of a sentence's end is not the name's.
     match name.strip_suffix('.') {
-        Some(cut) if !is_abbreviation(name.rsplit(char::is_whitespace).next().unwrap_or(name)) => cut.len(),
+        Some(cut) if !is_abbreviation(name.rsplit(char::is_whitespace).next().unwrap_or(name)) => {
+            cut.len()
+        }
         _ => name.len(),
     }
 }
@@ -250,9 +274,15 @@ mod tests {
     #[test]
     fn names_stop_at_signals_and_sentences() {
         assert_eq!(before("It failed. See Roe v. Doe, "), pair("Roe", "Doe"));
-        assert_eq!(before("as in Acme Mfg. Co. v. United States, "), pair("Acme Mfg. Co.", "United States"));
+        assert_eq!(
+            before("as in Acme Mfg. Co. v. United States, "),
+            pair("Acme Mfg. Co.", "United States")
+        );
         assert_eq!(before("bob Roe v. Doe "), pair("Roe", "Doe"));
-        assert_eq!(before("(citing State ex rel. Roe v. Bd. of Educ., "), pair("State ex rel. Roe", "Bd. of Educ."));
+        assert_eq!(
+            before("(citing State ex rel. Roe v. Bd. of Educ., "),
+            pair("State ex rel. Roe", "Bd. of Educ.")
+        );
         assert_eq!(before("See In re K.F. (2009) "), pair("", "K.F."));
         assert_eq!(before("Roe v. Doe. He was wrong, as "), None);
     }
@@ -260,7 +290,8 @@ mod tests {
     #[test]
     fn bare_names_end_with_the_name() {
         let text = "We follow Roe v. Acme Corp. and hold so. Under Doe v. Smith, the rule stands.";
-        let names: Vec<_> = bare_names(text, &[]).iter().map(|n| text[n.start..n.end].to_owned()).collect();
+        let names: Vec<_> =
+            bare_names(text, &[]).iter().map(|n| text[n.start..n.end].to_owned()).collect();
         assert_eq!(names, ["Roe v. Acme Corp.", "Doe v. Smith"]);
     }
 }

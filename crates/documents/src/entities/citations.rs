@@ -95,8 +95,8 @@ fn citation_at(text: &str, start: usize) -> Option<CoreCitation> {
     let joined = raw.ends_with(['-', '–']) || raw.trim_end().ends_with('-');
     let volume = raw.trim_end_matches(|c: char| c.is_whitespace() || c == '-' || c == '–');
     let reporter_start = start + volume_match.end();
-    let by_year = volume.len() == 4
-        && volume.parse::<u16>().is_ok_and(|year| (1750..=2100).contains(&year));
+    let by_year =
+        volume.len() == 4 && volume.parse::<u16>().is_ok_and(|year| (1750..=2100).contains(&year));
     for candidate in reporters_at(text, reporter_start) {
         if joined && !candidate.reporter.by_year && !candidate.reporter_is_state_only() {
             continue;
@@ -179,8 +179,22 @@ fn reporters_at(text: &str, start: usize) -> Vec<Candidate> {
 /// Law journals are too many to list; their names end alike.
 fn journal(key: &str, words: usize, raw: &str) -> Option<Reporter> {
     const ENDINGS: [&str; 16] = [
-        "lrev", "lj", "lawrev", "lawreview", "lawjournal", "lq", "jl", "intll", "jintll", "jlegalstud",
-        "jlegis", "jltech", "lrevonline", "forum", "jlegaleduc", "jl&poly",
+        "lrev",
+        "lj",
+        "lawrev",
+        "lawreview",
+        "lawjournal",
+        "lq",
+        "jl",
+        "intll",
+        "jintll",
+        "jlegalstud",
+        "jlegis",
+        "jltech",
+        "lrevonline",
+        "forum",
+        "jlegaleduc",
+        "jl&poly",
     ];
     let ends = ENDINGS.iter().any(|ending| key.ends_with(ending) && key.len() > ending.len());
     (ends && words >= 2 && key.len() >= 4).then(|| Reporter {
@@ -200,7 +214,9 @@ fn read_page(text: &str, start: usize, volume: &str, found: &Candidate) -> Optio
     let matched = page.get(0)?;
     let end = found.end + after + matched.end();
     let value = page.name("page").map(|m| m.as_str().to_owned());
-    if after == 0 && value.is_some() && !rest[..matched.end()].starts_with(['_', '-', '—'])
+    if after == 0
+        && value.is_some()
+        && !rest[..matched.end()].starts_with(['_', '-', '—'])
         && !text[..found.end].ends_with(['.', ')'])
     {
         // `U.S.1` is a slip of the typist; `Ala1` is not a citation.
@@ -237,7 +253,7 @@ fn read_page(text: &str, start: usize, volume: &str, found: &Candidate) -> Optio
 }
 
 /// Keys of a citation for joining: the same volume, reporter and page however they are spaced.
-pub(super) fn citation_key(volume: Option<&str>, reporter: &str, page: Option<&str>) -> String {
+pub(crate) fn citation_key(volume: Option<&str>, reporter: &str, page: Option<&str>) -> String {
     format!(
         "{}|{}|{}",
         volume.unwrap_or_default(),

@@ -91,14 +91,52 @@ static TYPES: [(&str, &str, bool); 78] = [
 
 /// Words that tell nothing about which court is meant.
 const EMPTY_WORDS: [&str; 30] = [
-    "the", "of", "for", "in", "and", "at", "to", "a", "an", "state", "states", "commonwealth", "people", "county",
-    "city", "town", "village", "borough", "court", "courts", "ct", "division", "department", "hon", "honorable",
-    "s", "territory", "republic", "parish", "before",
+    "the",
+    "of",
+    "for",
+    "in",
+    "and",
+    "at",
+    "to",
+    "a",
+    "an",
+    "state",
+    "states",
+    "commonwealth",
+    "people",
+    "county",
+    "city",
+    "town",
+    "village",
+    "borough",
+    "court",
+    "courts",
+    "ct",
+    "division",
+    "department",
+    "hon",
+    "honorable",
+    "s",
+    "territory",
+    "republic",
+    "parish",
+    "before",
 ];
 
 const ORDINALS: [(&str, u8); 13] = [
-    ("first", 1), ("second", 2), ("third", 3), ("fourth", 4), ("fifth", 5), ("sixth", 6), ("seventh", 7),
-    ("eighth", 8), ("ninth", 9), ("tenth", 10), ("eleventh", 11), ("twelfth", 12), ("thirteenth", 13),
+    ("first", 1),
+    ("second", 2),
+    ("third", 3),
+    ("fourth", 4),
+    ("fifth", 5),
+    ("sixth", 6),
+    ("seventh", 7),
+    ("eighth", 8),
+    ("ninth", 9),
+    ("tenth", 10),
+    ("eleventh", 11),
+    ("twelfth", 12),
+    ("thirteenth", 13),
 ];
 
 /// The key of the court that `name` names; `None` where it names no court.
@@ -110,7 +148,9 @@ pub fn court_key(name: &str) -> Option<String> {
     let kept: Vec<&str> = words
         .iter()
         .map(String::as_str)
-        .filter(|word| !matches!(*word, "of" | "the" | "and" | "for" | "in" | "at" | "s" | "to" | "on"))
+        .filter(|word| {
+            !matches!(*word, "of" | "the" | "and" | "for" | "in" | "at" | "s" | "to" | "on")
+        })
         .collect();
     let Some((kind, local, rest)) = take_type(&kept) else {
         return federal_district(&sovereign, direction, &kept);
@@ -121,7 +161,9 @@ pub fn court_key(name: &str) -> Option<String> {
         ("supreme", true, _) => "us/supreme".to_owned(),
         ("supreme", false, Some("india")) => "in/supreme".to_owned(),
         ("high", ..) => format!("in/high/{}", place(&rest, sovereign.state)),
-        ("appeals", true, _) | ("appeals", false, Some("dc")) if has(&rest, "circuit") || federal => {
+        ("appeals", true, _) | ("appeals", false, Some("dc"))
+            if has(&rest, "circuit") || federal =>
+        {
             match circuit(&rest) {
                 Some(number) => format!("us/appeals/{number}"),
                 None if state == Some("dc") && has(&rest, "circuit") => "us/appeals/dc".to_owned(),
@@ -134,16 +176,27 @@ pub fn court_key(name: &str) -> Option<String> {
             None if has(&rest, "federal") => "us/appeals/fed".to_owned(),
             None => return None,
         },
-        ("bap", ..) => format!("us/bap/{}", circuit(&rest).map(|n| n.to_string()).unwrap_or_default()),
+        ("bap", ..) => {
+            format!("us/bap/{}", circuit(&rest).map(|n| n.to_string()).unwrap_or_default())
+        }
         ("judicial-council", ..) => {
-            format!("us/judicial-council/{}", circuit(&rest).map_or_else(|| state.unwrap_or("-").to_owned(), |n| n.to_string()))
+            format!(
+                "us/judicial-council/{}",
+                circuit(&rest).map_or_else(|| state.unwrap_or("-").to_owned(), |n| n.to_string())
+            )
         }
         ("bankruptcy", ..) => format!("us/bankruptcy/{}", district(state, direction)),
-        ("district", true, Some(state)) => format!("us/district/{}", district(Some(state), direction)),
-        ("district", false, Some(state)) if direction.is_some() || has(&rest, "district") && !is_divided(state) => {
+        ("district", true, Some(state)) => {
             format!("us/district/{}", district(Some(state), direction))
         }
-        ("circuit", true, Some(state)) => format!("us/circuit/{}", district(Some(state), direction)),
+        ("district", false, Some(state))
+            if direction.is_some() || has(&rest, "district") && !is_divided(state) =>
+        {
+            format!("us/district/{}", district(Some(state), direction))
+        }
+        ("circuit", true, Some(state)) => {
+            format!("us/circuit/{}", district(Some(state), direction))
+        }
         (kind, true, _) if !local => format!("us/{kind}"),
         ("supreme", false, Some("ny")) => {
             let place = place(&rest, state);
@@ -153,9 +206,16 @@ pub fn court_key(name: &str) -> Option<String> {
             let local = [direction.map(|d| d.to_string()), ordinal(&rest).map(|n| n.to_string())];
             let local: Vec<String> = local.into_iter().flatten().collect();
             let county = if state == "oh" { place(&rest, Some(state)) } else { String::new() };
-            let tail: Vec<&str> =
-                local.iter().map(String::as_str).chain((!county.is_empty()).then_some(county.as_str())).collect();
-            if tail.is_empty() { format!("{state}/appeals") } else { format!("{state}/appeals/{}", tail.join("/")) }
+            let tail: Vec<&str> = local
+                .iter()
+                .map(String::as_str)
+                .chain((!county.is_empty()).then_some(county.as_str()))
+                .collect();
+            if tail.is_empty() {
+                format!("{state}/appeals")
+            } else {
+                format!("{state}/appeals/{}", tail.join("/"))
+            }
         }
         (kind, _, state) => {
             let sovereign = if federal { "us" } else { state.unwrap_or("-") };
@@ -163,7 +223,11 @@ pub fn court_key(name: &str) -> Option<String> {
             if sovereign == "-" && place.is_empty() {
                 return None;
             }
-            if place.is_empty() { format!("{sovereign}/{kind}") } else { format!("{sovereign}/{kind}/{place}") }
+            if place.is_empty() {
+                format!("{sovereign}/{kind}")
+            } else {
+                format!("{sovereign}/{kind}/{place}")
+            }
         }
     })
 }
@@ -186,9 +250,9 @@ pub(crate) fn abbreviated_court(text: &str) -> Option<String> {
             _ => {}
         }
     }
-    let states = STATES.iter().flat_map(|state| {
-        state.abbreviations.iter().map(move |form| (state, reporter_key(form)))
-    });
+    let states = STATES
+        .iter()
+        .flat_map(|state| state.abbreviations.iter().map(move |form| (state, reporter_key(form))));
     let mut best: Option<(usize, String)> = None;
     let mut offer = |length: usize, key: String| {
         if best.as_ref().is_none_or(|(most, _)| length > *most) {
@@ -282,7 +346,8 @@ fn take_sovereign(words: &mut Vec<String>) -> Sovereign {
     // The last state named is the court's: `Superior Court of Washington County, Oregon`.
     let mut best: Option<(usize, usize, &'static str)> = None;
     for candidate in &STATES {
-        let name: Vec<String> = candidate.name.to_lowercase().split(' ').map(str::to_owned).collect();
+        let name: Vec<String> =
+            candidate.name.to_lowercase().split(' ').map(str::to_owned).collect();
         let mut forms = vec![name];
         let short: Vec<String> = candidate.abbreviations[0]
             .to_lowercase()
@@ -291,13 +356,13 @@ fn take_sovereign(words: &mut Vec<String>) -> Sovereign {
             .map(str::to_owned)
             .collect();
         // A lone letter pair such as `n d` is a direction; whole abbreviations of three letters tell a state.
-        if short.iter().any(|part| part.len() >= 3) || matches!(candidate.code, "pa" | "va" | "ga" | "ny" | "nj") {
+        if short.iter().any(|part| part.len() >= 3)
+            || matches!(candidate.code, "pa" | "va" | "ga" | "ny" | "nj")
+        {
             forms.push(short);
         }
         for form in forms {
-            let at = words.windows(form.len()).rposition(|window| {
-                window == form.as_slice()
-            });
+            let at = words.windows(form.len()).rposition(|window| window == form.as_slice());
             let Some(at) = at else { continue };
             let after = words.get(at + form.len()).map(String::as_str);
             // `Washington County` names a county, unless nothing else is left to name a state.
@@ -319,18 +384,26 @@ fn take_sovereign(words: &mut Vec<String>) -> Sovereign {
 
 /// Takes `northern district`, `n d` and the like out of the words.
 fn take_direction(words: &mut Vec<String>) -> Option<char> {
-    const DIRECTIONS: [(&str, char); 6] =
-        [("north", 'n'), ("south", 's'), ("east", 'e'), ("west", 'w'), ("middle", 'm'), ("central", 'c')];
+    const DIRECTIONS: [(&str, char); 6] = [
+        ("north", 'n'),
+        ("south", 's'),
+        ("east", 'e'),
+        ("west", 'w'),
+        ("middle", 'm'),
+        ("central", 'c'),
+    ];
     let letter = |word: &str| -> Option<char> {
         DIRECTIONS
             .iter()
             .find(|(full, short)| {
-                (word.starts_with(full) && word.len() <= full.len() + 4) || word.chars().eq([*short])
+                (word.starts_with(full) && word.len() <= full.len() + 4)
+                    || word.chars().eq([*short])
             })
             .map(|(_, short)| *short)
     };
     let at = words.windows(2).position(|pair| {
-        letter(&pair[0]).is_some() && matches!(pair[1].as_str(), "district" | "d" | "division" | "of")
+        letter(&pair[0]).is_some()
+            && matches!(pair[1].as_str(), "district" | "d" | "division" | "of")
             && (pair[0].len() > 1 || pair[1] == "d" || pair[1] == "district")
     });
     if let Some(at) = at {
@@ -339,7 +412,9 @@ fn take_direction(words: &mut Vec<String>) -> Option<char> {
         words.drain(at..at + 1 + usize::from(two));
         return found;
     }
-    let at = words.iter().position(|word| letter(word).is_some() && word.len() > 4 && word.ends_with("ern"))?;
+    let at = words
+        .iter()
+        .position(|word| letter(word).is_some() && word.len() > 4 && word.ends_with("ern"))?;
     let found = letter(&words[at]);
     words.remove(at);
     found
@@ -351,7 +426,9 @@ fn take_type<'w>(words: &[&'w str]) -> Option<(&'static str, bool, Vec<&'w str>)
         let parts: Vec<&str> = pattern.split(' ').collect();
         let at = words.windows(parts.len()).position(|window| {
             window.iter().zip(&parts).all(|(word, part)| {
-                word == part || (word.len() > 4 && word.strip_suffix('s') == Some(part.strip_suffix('s').unwrap_or(part)))
+                word == part
+                    || (word.len() > 4
+                        && word.strip_suffix('s') == Some(part.strip_suffix('s').unwrap_or(part)))
             })
         });
         if let Some(at) = at {
@@ -364,7 +441,11 @@ fn take_type<'w>(words: &[&'w str]) -> Option<(&'static str, bool, Vec<&'w str>)
 }
 
 /// `Northern District of California`: a federal district without the words `District Court`.
-fn federal_district(sovereign: &Sovereign, direction: Option<char>, words: &[&str]) -> Option<String> {
+fn federal_district(
+    sovereign: &Sovereign,
+    direction: Option<char>,
+    words: &[&str],
+) -> Option<String> {
     let state = sovereign.state?;
     let known = direction.is_some_and(|d| districts(state).contains(d));
     (known && (words.is_empty() || sovereign.federal))
@@ -411,7 +492,21 @@ fn place(words: &[&str], state: Option<&str>) -> String {
         .iter()
         .copied()
         .filter(|word| !EMPTY_WORDS.contains(word) && state != Some(*word))
-        .filter(|word| !matches!(*word, "judicature" | "bench" | "special" | "trial" | "term" | "general" | "district" | "judicial" | "ordinary" | "original"))
+        .filter(|word| {
+            !matches!(
+                *word,
+                "judicature"
+                    | "bench"
+                    | "special"
+                    | "trial"
+                    | "term"
+                    | "general"
+                    | "district"
+                    | "judicial"
+                    | "ordinary"
+                    | "original"
+            )
+        })
         .collect();
     kept.sort_unstable();
     kept.dedup();
@@ -426,9 +521,27 @@ mod tests {
     fn names_of_one_court_have_one_key() {
         let cases = [
             ("us/supreme", &["Supreme Court of the United States", "U.S. Supreme Court"][..]),
-            ("us/appeals/1", &["United States Court of Appeals\n\n For the First Circuit", "Court of Appeals First Circuit"]),
-            ("us/district/ca/n", &["United States District Court, N.D. California", "Northern District of California"]),
-            ("us/district/ak", &["United States District Court for the District of Alaska", "US District Court D Alaska"]),
+            (
+                "us/appeals/1",
+                &[
+                    "United States Court of Appeals\n\n For the First Circuit",
+                    "Court of Appeals First Circuit",
+                ],
+            ),
+            (
+                "us/district/ca/n",
+                &[
+                    "United States District Court, N.D. California",
+                    "Northern District of California",
+                ],
+            ),
+            (
+                "us/district/ak",
+                &[
+                    "United States District Court for the District of Alaska",
+                    "US District Court D Alaska",
+                ],
+            ),
             ("pa/superior", &["Superior Court of Pennsylvania", "Pennsylvania Superior Court"]),
             ("mo/appeals/e", &["Missouri Court of Appeals, Eastern District"]),
             ("us/bankruptcy/oh/n", &["United States Bankruptcy Court N D Ohio"]),

@@ -18,9 +18,46 @@ static_regex!(
 
 /// Words that begin a sentence or refer, and belong to no court's name.
 const NOT_LEFT: [&str; 40] = [
-    "the", "this", "that", "a", "an", "in", "by", "from", "our", "and", "of", "for", "to", "before", "on", "at",
-    "hon'ble", "honourable", "honorable", "hon", "see", "but", "as", "when", "if", "under", "because", "its", "both",
-    "each", "said", "such", "chief", "judge", "judges", "justice", "former", "present", "appeal", "docket",
+    "the",
+    "this",
+    "that",
+    "a",
+    "an",
+    "in",
+    "by",
+    "from",
+    "our",
+    "and",
+    "of",
+    "for",
+    "to",
+    "before",
+    "on",
+    "at",
+    "hon'ble",
+    "honourable",
+    "honorable",
+    "hon",
+    "see",
+    "but",
+    "as",
+    "when",
+    "if",
+    "under",
+    "because",
+    "its",
+    "both",
+    "each",
+    "said",
+    "such",
+    "chief",
+    "judge",
+    "judges",
+    "justice",
+    "former",
+    "present",
+    "appeal",
+    "docket",
 ];
 
 /// Most words a court's name takes on either side of its type.
@@ -38,11 +75,8 @@ pub(super) fn courts(text: &str) -> Vec<Mention> {
             continue;
         }
         let start = extend_left(text, head.start(), floor);
-        let head_end = if head.as_str().to_lowercase().ends_with("of") {
-            head.end() - 2
-        } else {
-            head.end()
-        };
+        let head_end =
+            if head.as_str().to_lowercase().ends_with("of") { head.end() - 2 } else { head.end() };
         let end = extend_right(text, head_end);
         let Some(name) = text.get(start..end) else { continue };
         if let Some(key) = court_key(name) {
@@ -70,9 +104,9 @@ fn extend_left(text: &str, head: usize, floor: usize) -> usize {
         if trimmed.is_empty() || gap.matches('\n').count() > 1 || gap.is_empty() {
             break;
         }
-        let word_at = trimmed.rfind(char::is_whitespace).map_or(0, |at| {
-            at + trimmed[at..].chars().next().map_or(1, char::len_utf8)
-        });
+        let word_at = trimmed
+            .rfind(char::is_whitespace)
+            .map_or(0, |at| at + trimmed[at..].chars().next().map_or(1, char::len_utf8));
         let word = &trimmed[word_at..];
         let lower = word.trim_matches([',', '.', '(', ')']).to_lowercase().replace('’', "'");
         let capital = word.starts_with(|c: char| c.is_uppercase());
@@ -97,7 +131,10 @@ fn before_is_capital(before: &str) -> bool {
 
 fn is_court_word(text: &str) -> bool {
     let word = text.split_whitespace().next().unwrap_or_default().to_lowercase();
-    matches!(word.as_str(), "district" | "circuit" | "supreme" | "superior" | "court" | "appellate" | "bankruptcy")
+    matches!(
+        word.as_str(),
+        "district" | "circuit" | "supreme" | "superior" | "court" | "appellate" | "bankruptcy"
+    )
 }
 
 /// A word after which no name goes on.
@@ -126,7 +163,9 @@ fn extend_right(text: &str, head_end: usize) -> usize {
             at = text.len() - after.len();
             continue;
         }
-        let length = trimmed.find(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | ')' | '(')).unwrap_or(trimmed.len());
+        let length = trimmed
+            .find(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | ')' | '('))
+            .unwrap_or(trimmed.len());
         let word = &trimmed[..length];
         if word.is_empty() || gap.is_empty() && !after_comma {
             break;
@@ -144,7 +183,11 @@ fn extend_right(text: &str, head_end: usize) -> usize {
             break;
         }
         let capital = word.starts_with(|c: char| c.is_uppercase() || c == '\'' || c == '‘')
-            || word.starts_with(|c: char| c.is_ascii_digit()) && (lower.ends_with("th") || lower.ends_with("st") || lower.ends_with("nd") || lower.ends_with("rd"));
+            || word.starts_with(|c: char| c.is_ascii_digit())
+                && (lower.ends_with("th")
+                    || lower.ends_with("st")
+                    || lower.ends_with("nd")
+                    || lower.ends_with("rd"));
         let word_end = text.len() - trimmed.len() + length;
         if connector && !after_comma {
             after_connector = true;
@@ -152,7 +195,10 @@ fn extend_right(text: &str, head_end: usize) -> usize {
             words += 1;
             continue;
         }
-        if !capital || (after_comma && !place_like(trimmed)) || (!after_connector && !after_comma && !continues_name(trimmed)) {
+        if !capital
+            || (after_comma && !place_like(trimmed))
+            || (!after_connector && !after_comma && !continues_name(trimmed))
+        {
             break;
         }
         end = word_end;
@@ -168,7 +214,9 @@ fn extend_right(text: &str, head_end: usize) -> usize {
     }
     let name = text[..end].trim_end_matches(['.', ',', ' ']);
     // The dot of `N.Y.` stays, the dot of a sentence goes.
-    if text[..end].ends_with('.') && name.rsplit(char::is_whitespace).next().is_some_and(|w| w.contains('.') || w.len() <= 4) {
+    if text[..end].ends_with('.')
+        && name.rsplit(char::is_whitespace).next().is_some_and(|w| w.contains('.') || w.len() <= 4)
+    {
         end
     } else {
         name.len()
@@ -190,7 +238,10 @@ fn direction_follows(text: &str) -> bool {
     direction_regex().is_match(text)
 }
 
-static_regex!(direction_regex, r"^(?i:northern|southern|eastern|western|middle|central|district)\s+(?i:district|of)\b");
+static_regex!(
+    direction_regex,
+    r"^(?i:northern|southern|eastern|western|middle|central|district)\s+(?i:district|of)\b"
+);
 
 /// Words that go on with a court's name without a connector.
 fn continues_name(text: &str) -> bool {
@@ -207,18 +258,33 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<(String, String)> {
-        courts(text).into_iter().map(|m| (m.text.split_whitespace().collect::<Vec<_>>().join(" "), m.normal)).collect()
+        courts(text)
+            .into_iter()
+            .map(|m| (m.text.split_whitespace().collect::<Vec<_>>().join(" "), m.normal))
+            .collect()
     }
 
     #[test]
     fn captions_and_prose() {
         let text = "UNITED STATES COURT OF APPEALS\n\n          FOR THE FIRST CIRCUIT\n\n\nNo. 1";
-        assert_eq!(found(text), [("UNITED STATES COURT OF APPEALS FOR THE FIRST CIRCUIT".into(), "us/appeals/1".into())]);
+        assert_eq!(
+            found(text),
+            [(
+                "UNITED STATES COURT OF APPEALS FOR THE FIRST CIRCUIT".into(),
+                "us/appeals/1".into()
+            )]
+        );
         let text = "UNITED STATES DISTRICT COURT\nCENTRAL DISTRICT OF CALIFORNIA\n\nROE";
         assert_eq!(found(text)[0].1, "us/district/ca/c");
-        assert_eq!(found("Appeal from the Superior Court, Onslow County. The District Court erred.").len(), 1);
+        assert_eq!(
+            found("Appeal from the Superior Court, Onslow County. The District Court erred.").len(),
+            1
+        );
         assert_eq!(found("Court of Appeals of Michigan.")[0].1, "mi/appeals");
-        assert_eq!(found("In the High Court Of Karnataka At Bengaluru\n\n Writ")[0].0, "High Court Of Karnataka At Bengaluru");
+        assert_eq!(
+            found("In the High Court Of Karnataka At Bengaluru\n\n Writ")[0].0,
+            "High Court Of Karnataka At Bengaluru"
+        );
     }
 
     #[test]

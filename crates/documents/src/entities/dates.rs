@@ -7,14 +7,21 @@ const MONTH: &str = r"(?:[Jj]an(?:uary)?|JAN(?:UARY)?|[Ff]eb(?:ruary)?|FEB(?:RUA
 
 static_regex!(
     month_first_regex,
-    format!(r"\b(?P<m>{MONTH})\.?\s{{1,60}}(?P<d>\d{{1,2}})\s?(?:st|nd|rd|th|ST|ND|RD|TH)?\s?[,.]?\s{{0,60}}(?P<y>1[5-9]\d\d|20\d\d)\b")
+    format!(
+        r"\b(?P<m>{MONTH})\.?\s{{1,60}}(?P<d>\d{{1,2}})\s?(?:st|nd|rd|th|ST|ND|RD|TH)?\s?[,.]?\s{{0,60}}(?P<y>1[5-9]\d\d|20\d\d)\b"
+    )
 );
 static_regex!(
     day_first_regex,
-    format!(r"\b(?P<d>\d{{1,2}})\s?(?:st|nd|rd|th|ST|ND|RD|TH|Th|St|Nd|Rd)?\s{{0,4}}(?:(?i:day\s+of)\s+|[-./]\s?)?(?P<m>{MONTH})\.?\s?[,.\-/]?\s{{0,60}}(?P<y>1[5-9]\d\d|20\d\d|\d\d\b)")
+    format!(
+        r"\b(?P<d>\d{{1,2}})\s?(?:st|nd|rd|th|ST|ND|RD|TH|Th|St|Nd|Rd)?\s{{0,4}}(?:(?i:day\s+of)\s+|[-./]\s?)?(?P<m>{MONTH})\.?\s?[,.\-/]?\s{{0,60}}(?P<y>1[5-9]\d\d|20\d\d|\d\d\b)"
+    )
 );
 static_regex!(slash_regex, r"\b(?P<a>\d{1,2})/(?P<b>\d{1,2})/(?P<y>1[5-9]\d\d|20\d\d|\d\d)\b");
-static_regex!(dot_regex, r"\b(?P<a>\d{1,2})(?P<s>[.-])(?P<b>\d{1,2})[.-](?P<y>1[5-9]\d\d|20\d\d|\d\d)\b");
+static_regex!(
+    dot_regex,
+    r"\b(?P<a>\d{1,2})(?P<s>[.-])(?P<b>\d{1,2})[.-](?P<y>1[5-9]\d\d|20\d\d|\d\d)\b"
+);
 static_regex!(iso_regex, r"\b(?P<y>1[5-9]\d\d|20\d\d)-(?P<m>\d\d)-(?P<d>\d\d)\b");
 static_regex!(
     label_regex,
@@ -26,20 +33,30 @@ pub(super) fn dates(text: &str) -> Vec<Mention> {
     let mut found: Vec<Mention> = Vec::new();
     for regex in [month_first_regex(), day_first_regex()] {
         for captures in regex.captures_iter(text) {
-            let (Some(whole), Some(month)) = (captures.get(0), month(&captures["m"])) else { continue };
+            let (Some(whole), Some(month)) = (captures.get(0), month(&captures["m"])) else {
+                continue;
+            };
             add(text, &mut found, whole.range(), (&captures["y"], month, number(&captures["d"])));
         }
     }
     for captures in iso_regex().captures_iter(text) {
         let Some(whole) = captures.get(0) else { continue };
-        add(text, &mut found, whole.range(), (&captures["y"], number(&captures["m"]), number(&captures["d"])));
+        add(
+            text,
+            &mut found,
+            whole.range(),
+            (&captures["y"], number(&captures["m"]), number(&captures["d"])),
+        );
     }
     let slashes: Vec<(std::ops::Range<usize>, String, u32, u32)> = slash_regex()
         .captures_iter(text)
-        .filter_map(|c| Some((c.get(0)?.range(), c["y"].to_owned(), number(&c["a"]), number(&c["b"]))))
+        .filter_map(|c| {
+            Some((c.get(0)?.range(), c["y"].to_owned(), number(&c["a"]), number(&c["b"])))
+        })
         .collect();
     // American papers put the month first; a paper with a 25th "month" and no 25th "day" does not.
-    let day_first = slashes.iter().any(|(_, _, a, _)| *a > 12) && !slashes.iter().any(|(_, _, _, b)| *b > 12);
+    let day_first =
+        slashes.iter().any(|(_, _, a, _)| *a > 12) && !slashes.iter().any(|(_, _, _, b)| *b > 12);
     for (range, year, a, b) in slashes {
         let (month, day) = if day_first || a > 12 { (b, a) } else { (a, b) };
         add(text, &mut found, range, (&year, month, day));
@@ -47,7 +64,9 @@ pub(super) fn dates(text: &str) -> Vec<Mention> {
     for captures in dot_regex().captures_iter(text) {
         let Some(whole) = captures.get(0) else { continue };
         // `1.2.19` numbers a heading; hyphened pairs of digits are docket numbers.
-        if captures["y"].len() == 2 && (&captures["s"] == "-" || captures["a"].len() < 2 && captures["b"].len() < 2) {
+        if captures["y"].len() == 2
+            && (&captures["s"] == "-" || captures["a"].len() < 2 && captures["b"].len() < 2)
+        {
             continue;
         }
         let (a, b) = (number(&captures["a"]), number(&captures["b"]));
@@ -57,7 +76,12 @@ pub(super) fn dates(text: &str) -> Vec<Mention> {
     found
 }
 
-fn add(text: &str, found: &mut Vec<Mention>, range: std::ops::Range<usize>, date: (&str, u32, u32)) {
+fn add(
+    text: &str,
+    found: &mut Vec<Mention>,
+    range: std::ops::Range<usize>,
+    date: (&str, u32, u32),
+) {
     let (year, month, day) = date;
     let year = match (year.len(), number(year)) {
         (2, short @ 0..=39) => 2000 + short,
@@ -67,8 +91,13 @@ fn add(text: &str, found: &mut Vec<Mention>, range: std::ops::Range<usize>, date
     if !is_date(year, month, day) {
         return;
     }
-    let mut mention =
-        Mention::new(EntityKind::Date, text, range.start, range.end, format!("{year:04}-{month:02}-{day:02}"));
+    let mut mention = Mention::new(
+        EntityKind::Date,
+        text,
+        range.start,
+        range.end,
+        format!("{year:04}-{month:02}-{day:02}"),
+    );
     let head = &text[text.floor_char_boundary(range.start.saturating_sub(40))..range.start];
     mention.attributes.role = label_regex().captures(head).map(|captures| {
         captures["label"].to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
@@ -109,7 +138,17 @@ mod tests {
 
     #[test]
     fn every_usual_form() {
-        for text in ["March 4, 2019", "MARCH 4, 2019", "Mar 04 2019", "4 March 2019", "4th day of March, 2019", "2019-03-04", "03/04/2019", "04.03.2019", "4th\nMarch, 2019"] {
+        for text in [
+            "March 4, 2019",
+            "MARCH 4, 2019",
+            "Mar 04 2019",
+            "4 March 2019",
+            "4th day of March, 2019",
+            "2019-03-04",
+            "03/04/2019",
+            "04.03.2019",
+            "4th\nMarch, 2019",
+        ] {
             assert_eq!(normals(text), ["2019-03-04"], "{text}");
         }
     }

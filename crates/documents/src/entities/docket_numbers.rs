@@ -1,5 +1,6 @@
 //! Docket numbers: after `No.`, federal case numbers by their shape, and the Indian `Appeal No. 7 of 2011`.
 
+use super::windows::windows;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
 
@@ -13,7 +14,10 @@ static_regex!(
     )
 );
 static_regex!(one_number_regex, NUMBER);
-static_regex!(federal_regex, r"\b\d:\d{2}-[a-z]{2,4}-\d{2,6}(?:-[A-Za-z0-9]{1,5})*|\b\d{2}-(?:CV|CR|cv|cr)-\d{2,6}(?:-[A-Za-z0-9]{1,5})*");
+static_regex!(
+    federal_regex,
+    r"\b\d:\d{2}-[a-z]{2,4}-\d{2,6}(?:-[A-Za-z0-9]{1,5})*|\b\d{2}-(?:CV|CR|cv|cr)-\d{2,6}(?:-[A-Za-z0-9]{1,5})*"
+);
 static_regex!(
     named_regex,
     r"(?x)\b(?:
@@ -27,33 +31,54 @@ static_regex!(
         (?:(?:\s*(?:,|&|and)\s*)(?:Nos?\.?\s*)?\d{1,6}(?:\s*(?:of|/)\s*(?:1[89]\d\d|20\d\d|\d\d)\b))*)"
 );
 
+static_regex!(number_trigger, r"(?:N[Oo]s?|NOS|no)\s*\.?\s*-?\s*\d");
+static_regex!(
+    label_trigger,
+    r"(?:N[Oo]s?\.|NOS?\.?|Number|#|Docket|DOCKET|(?:Case|Record|Action|Cause)\s+No)"
+);
+
 /// Every docket number in the text.
 pub(super) fn docket_numbers(text: &str) -> Vec<Mention> {
     let mut found = Vec::new();
-    for captures in named_regex().captures_iter(text) {
-        let Some(whole) = captures.get(0) else { continue };
-        let start = whole.start() + skip_connectors(whole.as_str());
-        let normal = text[start..whole.end()].split_whitespace().collect::<Vec<_>>().join(" ");
-        found.push(Mention::new(EntityKind::DocketNumber, text, start, whole.end(), normal));
+    for range in windows(text, number_trigger(), 110, 140) {
+        let at = range.start;
+        for whole in named_regex().find_iter(&text[range]) {
+            let start = at + whole.start() + skip_connectors(whole.as_str());
+            let end = at + whole.end();
+            let normal = text[start..end].split_whitespace().collect::<Vec<_>>().join(" ");
+            found.push(Mention::new(EntityKind::DocketNumber, text, start, end, normal));
+        }
     }
     let named: Vec<(usize, usize)> = found.iter().map(|m| (m.start, m.end)).collect();
     let taken = |start: usize, end: usize| {
         let at = named.partition_point(|(_, e)| *e <= start);
         named.get(at).is_some_and(|(s, _)| *s < end)
     };
-    for captures in labelled_regex().captures_iter(text) {
-        let Some(list) = captures.name("list") else { continue };
-        for number in one_number_regex().find_iter(list.as_str()) {
-            let (start, end) = (list.start() + number.start(), list.start() + number.end());
-            if is_docket_number(number.as_str()) && !taken(start, end) {
-                found.push(Mention::new(EntityKind::DocketNumber, text, start, end, normal(number.as_str())));
+    for range in windows(text, label_trigger(), 40, 200) {
+        let at = range.start;
+        for captures in labelled_regex().captures_iter(&text[range]) {
+            let Some(list) = captures.name("list") else { continue };
+            for number in one_number_regex().find_iter(list.as_str()) {
+                let start = at + list.start() + number.start();
+                let end = start + number.len();
+                if is_docket_number(number.as_str()) && !taken(start, end) {
+                    let normal = normal(number.as_str());
+                    found.push(Mention::new(EntityKind::DocketNumber, text, start, end, normal));
+                }
             }
         }
     }
     for number in federal_regex().find_iter(text) {
-        if !found.iter().rev().take(64).any(|m| m.start <= number.start() && number.end() <= m.end) {
+        if !found.iter().rev().take(64).any(|m| m.start <= number.start() && number.end() <= m.end)
+        {
             let normal = normal(number.as_str());
-            found.push(Mention::new(EntityKind::DocketNumber, text, number.start(), number.end(), normal));
+            found.push(Mention::new(
+                EntityKind::DocketNumber,
+                text,
+                number.start(),
+                number.end(),
+                normal,
+            ));
         }
     }
     found.sort_by_key(|m| (m.start, std::cmp::Reverse(m.end)));
@@ -65,7 +90,22 @@ fn skip_connectors(text: &str) -> usize {
     let mut at = 0;
     for word in text.split_inclusive(char::is_whitespace) {
         let plain = word.trim().to_lowercase();
-        let skip = matches!(plain.as_str(), "in" | "the" | "of" | "and" | "by" | "this" | "when" | "that" | "to" | "said" | "court" | "with" | "from" | "");
+        let skip = matches!(
+            plain.as_str(),
+            "in" | "the"
+                | "of"
+                | "and"
+                | "by"
+                | "this"
+                | "when"
+                | "that"
+                | "to"
+                | "said"
+                | "court"
+                | "with"
+                | "from"
+                | ""
+        );
         if !skip {
             break;
         }
@@ -77,12 +117,20 @@ fn skip_connectors(text: &str) -> usize {
 /// A docket number has a few digits, and more than a footnote's number.
 fn is_docket_number(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    digits >= 3 && (digits >= 5 || text.contains(['-', '–', ':']) || text.contains(|c: char| c.is_ascii_uppercase()) || digits >= 4)
+    digits >= 3
+        && (digits >= 5
+            || text.contains(['-', '–', ':'])
+            || text.contains(|c: char| c.is_ascii_uppercase())
+            || digits >= 4)
 }
 
 /// Without spaces and with plain hyphens, upper case, so that spellings of one number are equal.
 fn normal(number: &str) -> String {
-    number.chars().filter(|c| !c.is_whitespace()).map(|c| if c == '–' { '-' } else { c.to_ascii_uppercase() }).collect()
+    number
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .map(|c| if c == '–' { '-' } else { c.to_ascii_uppercase() })
+        .collect()
 }
 
 #[cfg(test)]

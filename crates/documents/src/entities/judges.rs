@@ -1,6 +1,7 @@
 //! Judges: by title, by the panel that heard the case, by the line that opens an opinion, by a docket's fields.
 
 use super::persons::{PERSON, is_office_word, normal_name};
+use super::windows::windows;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
 
@@ -32,29 +33,33 @@ static_regex!(
     )
 );
 static_regex!(person_regex, PERSON);
+static_regex!(
+    rank_trigger,
+    r"(?i:judge|justice|chancellor|magistrate|commissioner|referee|member)|\bJJ?\.|,\s?J\b"
+);
+static_regex!(title_trigger, r"Hon|HON|hon|Judge|JUDGE|Justice|JUSTICE|Chancellor|CHANCELLOR");
+static_regex!(panel_trigger, r"Before|BEFORE|Present|PRESENT|Panel|PANEL|Coram|CORAM|Quorum");
 
 /// Every mention of a judge.
 pub(super) fn judges(text: &str) -> Vec<Mention> {
     let mut found = Vec::new();
-    for captures in after_name_regex().captures_iter(text) {
-        let names = captures.name("names").or(captures.name("indian"));
-        let Some(names) = names else { continue };
-        add_names(text, names.start(), names.end(), &mut found);
-    }
-    for captures in before_name_regex().captures_iter(text) {
-        let Some(name) = captures.name("name") else { continue };
-        add_names(text, name.start(), name.end(), &mut found);
-    }
-    for captures in panel_regex().captures_iter(text) {
-        let (Some(whole), Some(names)) = (captures.get(0), captures.name("names")) else { continue };
-        // Only a heading names the panel: `Before Smith could answer` does not.
-        let after = &text[whole.end()..text.floor_char_boundary((whole.end() + 90).min(text.len()))];
-        let list = names.as_str().contains(',') || names.as_str().contains(" and ") || names.as_str().contains(" AND ");
-        let ranked = ["judge", "justice", "j.", "jj."].iter().any(|rank| after.to_lowercase().contains(rank));
-        if (list || whole.as_str().contains(':')) && (ranked || whole.as_str().starts_with(['C', 'Q'])) {
-            add_names(text, names.start(), names.end(), &mut found);
+    // A list of eight names and their titles fits in the stretch before a rank.
+    for range in windows(text, rank_trigger(), 300, 24) {
+        let at = range.start;
+        for captures in after_name_regex().captures_iter(&text[range]) {
+            let names = captures.name("names").or(captures.name("indian"));
+            let Some(names) = names else { continue };
+            add_names(text, at + names.start(), at + names.end(), &mut found);
         }
     }
+    for range in windows(text, title_trigger(), 60, 110) {
+        let at = range.start;
+        for captures in before_name_regex().captures_iter(&text[range]) {
+            let Some(name) = captures.name("name") else { continue };
+            add_names(text, at + name.start(), at + name.end(), &mut found);
+        }
+    }
+    panels(text, &mut found);
     for captures in field_regex().captures_iter(text) {
         let Some(names) = captures.name("name") else { continue };
         let mut start = names.start();
@@ -68,6 +73,28 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
     found
 }
 
+/// The panel that heard the case, as its heading lists it.
+fn panels(text: &str, found: &mut Vec<Mention>) {
+    for range in windows(text, panel_trigger(), 2, 420) {
+        let at = range.start;
+        for captures in panel_regex().captures_iter(&text[range]) {
+            let (Some(whole), Some(names)) = (captures.get(0), captures.name("names")) else {
+                continue;
+            };
+            // Only a heading names the panel: `Before Smith could answer` does not.
+            let end = at + whole.end();
+            let after = &text[end..text.floor_char_boundary((end + 90).min(text.len()))];
+            let list = [",", " and ", " AND "].iter().any(|mark| names.as_str().contains(mark));
+            let lower = after.to_lowercase();
+            let ranked = ["judge", "justice", "j.", "jj."].iter().any(|rank| lower.contains(rank));
+            let heading = whole.as_str().starts_with(['C', 'Q']);
+            if (list || whole.as_str().contains(':')) && (ranked || heading) {
+                add_names(text, at + names.start(), at + names.end(), found);
+            }
+        }
+    }
+}
+
 /// Adds each name of a list such as `Torruella, Selya and Stahl`.
 fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
     for name in person_regex().find_iter(&text[start..end]) {
@@ -79,9 +106,37 @@ fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
             let word = rest.split_whitespace().next().unwrap_or_default();
             let title = matches!(
                 word.trim_end_matches(['.', ',']).to_lowercase().as_str(),
-                "judge" | "justice" | "chief" | "senior" | "circuit" | "district" | "hon" | "honorable" | "mr" | "mrs" | "ms"
-                    | "dr" | "shri" | "sri" | "smt" | "and" | "before" | "by" | "the" | "per" | "associate" | "magistrate" | "honourable"
-                    | "j" | "presiding" | "present" | "in" | "coram" | "retired" | "justices" | "judges"
+                "judge"
+                    | "justice"
+                    | "chief"
+                    | "senior"
+                    | "circuit"
+                    | "district"
+                    | "hon"
+                    | "honorable"
+                    | "mr"
+                    | "mrs"
+                    | "ms"
+                    | "dr"
+                    | "shri"
+                    | "sri"
+                    | "smt"
+                    | "and"
+                    | "before"
+                    | "by"
+                    | "the"
+                    | "per"
+                    | "associate"
+                    | "magistrate"
+                    | "honourable"
+                    | "j"
+                    | "presiding"
+                    | "present"
+                    | "in"
+                    | "coram"
+                    | "retired"
+                    | "justices"
+                    | "judges"
             ) && rest.len() > word.len();
             if !title {
                 break;
@@ -100,7 +155,8 @@ fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
         if letters < 3 || raw.split_whitespace().any(is_office_word) {
             continue;
         }
-        let mention = Mention::new(EntityKind::Judge, text, from, from + raw.len(), normal_name(raw));
+        let mention =
+            Mention::new(EntityKind::Judge, text, from, from + raw.len(), normal_name(raw));
         found.push(mention);
     }
 }
@@ -108,7 +164,12 @@ fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
 /// A dot at the end belongs to an abbreviation or to the sentence; only the first stays.
 fn trim_stray_end(name: &str) -> &str {
     match name.strip_suffix('.') {
-        Some(cut) if !["Jr", "Sr", "JR", "SR"].iter().any(|suffix| cut.ends_with(suffix)) && !cut.ends_with(|c: char| c.is_uppercase()) => cut,
+        Some(cut)
+            if !["Jr", "Sr", "JR", "SR"].iter().any(|suffix| cut.ends_with(suffix))
+                && !cut.ends_with(|c: char| c.is_uppercase()) =>
+        {
+            cut
+        }
         _ => name,
     }
 }
@@ -123,7 +184,10 @@ mod tests {
 
     #[test]
     fn panels_and_authors() {
-        assert_eq!(normals("Before\n\n   Roe, Doe and Poe,\n\n  Circuit Judges.\n"), ["Roe", "Doe", "Poe"]);
+        assert_eq!(
+            normals("Before\n\n   Roe, Doe and Poe,\n\n  Circuit Judges.\n"),
+            ["Roe", "Doe", "Poe"]
+        );
         assert_eq!(normals("Present: ROEMER, McDOE and BEAL, JJ."), ["Roemer", "McDOE", "Beal"]);
         assert_eq!(normals("JONES, Circuit Judge."), ["Jones"]);
         assert_eq!(normals("[Hon. Ann A. Roe, Senior U.S. District Judge]"), ["Ann A. Roe"]);

@@ -1,13 +1,19 @@
 //! Lawyers and whom they represent: counsel paragraphs, docket sheets, Indian appearances.
 
 use super::persons::{PERSON, is_person, normal_name};
+use super::windows::windows;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
 
 /// Words for whom a lawyer appears.
 const CLIENT: &str = r"(?:(?:the\s+)?(?:plaintiffs?|defendants?|appellants?|appellees?|petitioners?|respondents?|claimants?|intervenors?|debtors?|government|state|people|commonwealth|united\s+states|applicants?|movants?|complainants?|revisionists?|opposite\s+part(?:y|ies)|assessee|revenue|amic(?:us|i)(?:\s+curiae)?|cross-\w+|employer|employee|insurer|trustee|accused|r-?\d+)(?:[-/\s(),]*(?:plaintiffs?|defendants?|appellants?|appellees?|petitioners?|respondents?|s\b|cross-\w+|nos?\.?|\d+))*)";
 
-static_regex!(for_client_regex, format!(r"(?i)(?:,|\bof\s+counsel\)?,?|\s|\))\s*\b(?:for|on\s+behalf\s+of|appear(?:ing|ed|s)\s+(?:for|on\s+behalf\s+of)|counsel\s+for|attorneys?\s+for)\s+(?P<client>{CLIENT})"));
+static_regex!(
+    for_client_regex,
+    format!(
+        r"(?i)(?:,|\bof\s+counsel\)?,?|\s|\))\s*\b(?:for|on\s+behalf\s+of|appear(?:ing|ed|s)\s+(?:for|on\s+behalf\s+of)|counsel\s+for|attorneys?\s+for)\s+(?P<client>{CLIENT})"
+    )
+);
 static_regex!(person_regex, PERSON);
 static_regex!(
     honorific_regex,
@@ -24,7 +30,10 @@ static_regex!(
     r"(?m)^\s*(?:Attorneys?|ATTORNEYS?|Counsel|COUNSEL)\s+(?:for|FOR)\s+(?P<client>[A-Za-z ]{4,40})s?:?\s*$"
 );
 static_regex!(represented_regex, r"(?i)represented\s+by[:\s]+");
-static_regex!(role_line_regex, r"^(?i:(?:third[- ]party\s+|cross[- ]?|counter[- ]?|intervenor\s+|interested\s+|consolidated\s+)?(?:plaintiffs?|defendants?|appellants?|appellees?|petitioners?|respondents?|debtors?|part(?:y|ies)|claimants?|intervenors?|movants?|creditors?|trustees?|amicus|applicants?)(?:\s*[-–\u{a0}/]\s*\w+)?[,.]?)$");
+static_regex!(
+    role_line_regex,
+    r"^(?i:(?:third[- ]party\s+|cross[- ]?|counter[- ]?|intervenor\s+|interested\s+|consolidated\s+)?(?:plaintiffs?|defendants?|appellants?|appellees?|petitioners?|respondents?|debtors?|part(?:y|ies)|claimants?|intervenors?|movants?|creditors?|trustees?|amicus|applicants?)(?:\s*[-–\u{a0}/]\s*\w+)?[,.]?)$"
+);
 
 /// Every lawyer, with the client where the text tells it.
 pub(super) fn lawyers(text: &str) -> Vec<Mention> {
@@ -50,7 +59,8 @@ pub(super) fn lawyers(text: &str) -> Vec<Mention> {
 }
 
 fn push(text: &str, start: usize, end: usize, client: Option<&str>, found: &mut Vec<Mention>) {
-    let mut mention = Mention::new(EntityKind::Lawyer, text, start, end, normal_name(&text[start..end]));
+    let mut mention =
+        Mention::new(EntityKind::Lawyer, text, start, end, normal_name(&text[start..end]));
     if let Some(client) = client {
         mention.attributes.represents.push(client_name(client));
     }
@@ -70,8 +80,11 @@ const COUNSEL_WINDOW: usize = 700;
 fn counsel_paragraphs(text: &str, found: &mut Vec<Mention>) {
     let mut floor = 0;
     for captures in for_client_regex().captures_iter(text) {
-        let (Some(whole), Some(client)) = (captures.get(0), captures.name("client")) else { continue };
-        let from = text.floor_char_boundary(whole.start().saturating_sub(COUNSEL_WINDOW)).max(floor);
+        let (Some(whole), Some(client)) = (captures.get(0), captures.name("client")) else {
+            continue;
+        };
+        let from =
+            text.floor_char_boundary(whole.start().saturating_sub(COUNSEL_WINDOW)).max(floor);
         let window = &text[from..whole.start()];
         let start = from + counsel_start(window);
         let segment = &text[start..whole.start()];
@@ -91,7 +104,10 @@ fn counsel_start(window: &str) -> usize {
     let mut start = 0;
     let bytes = window.as_bytes();
     for (at, _) in window.match_indices('.') {
-        let word = window[..at].rsplit(|c: char| c.is_whitespace() || c == ',' || c == '(').next().unwrap_or_default();
+        let word = window[..at]
+            .rsplit(|c: char| c.is_whitespace() || c == ',' || c == '(')
+            .next()
+            .unwrap_or_default();
         let next = bytes.get(at + 1).copied();
         let ends = word.chars().count() > 3
             && !super::tables::words::is_abbreviation(&format!("{word}."))
@@ -101,7 +117,8 @@ fn counsel_start(window: &str) -> usize {
         }
     }
     // Star pages and rules stand before the first name: `*274James Roe`.
-    let head = window[start..].len() - window[start..].trim_start_matches(|c: char| !c.is_alphabetic()).len();
+    let head = window[start..].len()
+        - window[start..].trim_start_matches(|c: char| !c.is_alphabetic()).len();
     start + head
 }
 
@@ -117,11 +134,66 @@ fn is_counsel_list(segment: &str) -> bool {
             let bare = word.trim_matches([',', '.', ';', '(', ')']);
             !matches!(
                 bare,
-                "with" | "whom" | "was" | "were" | "on" | "brief" | "briefs" | "the" | "and" | "of" | "counsel" | "for" | "by" | "in" | "assigned"
-                    | "senior" | "assistant" | "state's" | "attorney" | "attorneys" | "at" | "a" | "argued" | "cause" | "a/w" | "i/b" | "w" | "esq"
-                    | "him" | "her" | "them" | "appointed" | "submitted" | "oral" | "argument" | "appearance" | "deputy" | "special" | "general"
-                    | "public" | "defender" | "prosecuting" | "law" | "student" | "as" | "also" | "pro" | "hac" | "vice" | "appeal" | "behalf" | "from"
-                    | "solicitor" | "office" | "chief" | "advocate" | "advocates" | "learned" | "joined" | "filed"
+                "with"
+                    | "whom"
+                    | "was"
+                    | "were"
+                    | "on"
+                    | "brief"
+                    | "briefs"
+                    | "the"
+                    | "and"
+                    | "of"
+                    | "counsel"
+                    | "for"
+                    | "by"
+                    | "in"
+                    | "assigned"
+                    | "senior"
+                    | "assistant"
+                    | "state's"
+                    | "attorney"
+                    | "attorneys"
+                    | "at"
+                    | "a"
+                    | "argued"
+                    | "cause"
+                    | "a/w"
+                    | "i/b"
+                    | "w"
+                    | "esq"
+                    | "him"
+                    | "her"
+                    | "them"
+                    | "appointed"
+                    | "submitted"
+                    | "oral"
+                    | "argument"
+                    | "appearance"
+                    | "deputy"
+                    | "special"
+                    | "general"
+                    | "public"
+                    | "defender"
+                    | "prosecuting"
+                    | "law"
+                    | "student"
+                    | "as"
+                    | "also"
+                    | "pro"
+                    | "hac"
+                    | "vice"
+                    | "appeal"
+                    | "behalf"
+                    | "from"
+                    | "solicitor"
+                    | "office"
+                    | "chief"
+                    | "advocate"
+                    | "advocates"
+                    | "learned"
+                    | "joined"
+                    | "filed"
             )
         })
         .count();
@@ -136,11 +208,35 @@ fn names_in(segment: &str) -> Vec<(usize, &str)> {
         // A firm is named by what follows: `Roe Doe LLP`, `Roe & Doe`.
         let after = segment[found.end()..].trim_start();
         let before = segment[..found.start()].trim_end();
-        let firm = ["LLP", "LLC", "P.C", "PLLC", "PLC", "P.A", "& ", "PC", ", LLP", ", P.C", ", PLC", ", PLLC", ", P.A", "Law ", "Associates"]
-            .iter()
-            .any(|mark| after.starts_with(mark));
-        let name = name.strip_suffix('.').filter(|cut| !cut.ends_with("Jr") && !cut.ends_with("Sr")).unwrap_or(name);
-        if is_person(name) && !firm && !before.ends_with('&') && !before.ends_with(" of") && !before.ends_with("Office of the") {
+        let firm = [
+            "LLP",
+            "LLC",
+            "P.C",
+            "PLLC",
+            "PLC",
+            "P.A",
+            "& ",
+            "PC",
+            ", LLP",
+            ", P.C",
+            ", PLC",
+            ", PLLC",
+            ", P.A",
+            "Law ",
+            "Associates",
+        ]
+        .iter()
+        .any(|mark| after.starts_with(mark));
+        let name = name
+            .strip_suffix('.')
+            .filter(|cut| !cut.ends_with("Jr") && !cut.ends_with("Sr"))
+            .unwrap_or(name);
+        if is_person(name)
+            && !firm
+            && !before.ends_with('&')
+            && !before.ends_with(" of")
+            && !before.ends_with("Office of the")
+        {
             names.push((found.start(), name));
         }
     }
@@ -150,17 +246,27 @@ fn names_in(segment: &str) -> Vec<(usize, &str)> {
 /// `Counsel for Petitioner :- A. Roe,B. Doe`.
 fn counsel_fields(text: &str, found: &mut Vec<Mention>) {
     for captures in counsel_field_regex().captures_iter(text) {
-        let (Some(client), Some(names)) = (captures.name("client"), captures.name("names")) else { continue };
+        let (Some(client), Some(names)) = (captures.name("client"), captures.name("names")) else {
+            continue;
+        };
         let mut at = names.start();
         for piece in names.as_str().split(',') {
             let name = piece.trim().trim_end_matches('.');
             let name = name.split(" (").next().unwrap_or(name);
-            let bare = name.trim_start_matches("Mr.").trim_start_matches("Ms.").trim_start_matches("Sri").trim_start_matches("Shri").trim_start();
+            let bare = name
+                .trim_start_matches("Mr.")
+                .trim_start_matches("Ms.")
+                .trim_start_matches("Sri")
+                .trim_start_matches("Shri")
+                .trim_start();
             let start = at + piece.find(bare).unwrap_or(0);
             let good = bare.len() >= 4
                 && bare.starts_with(|c: char| c.is_uppercase())
                 && bare.split_whitespace().count() <= 5
-                && (bare.contains(' ') || bare.contains('.') && bare.chars().filter(|c| c.is_lowercase()).count() >= 2 || bare.len() > 5)
+                && (bare.contains(' ')
+                    || bare.contains('.')
+                        && bare.chars().filter(|c| c.is_lowercase()).count() >= 2
+                    || bare.len() > 5)
                 && !bare.split_whitespace().any(super::persons::is_office_word)
                 && !bare.chars().any(|c| c.is_ascii_digit() || c == ':');
             if good {
@@ -176,41 +282,82 @@ static_regex!(
     r"(?i)\b(?:adv(?:ocates?|s)?\b|counsels?\b|for\s+(?:the\s+)?(?:petitioner|respondent|appellant|plaintiff|defendant|applicant|state|assessee|revenue|complainant|accused|r-?\d|intervenor|opposite|revisionist|union)|solicitor|a\.?g\.?p\b|a\.?p\.?p\b|a\.?g\.?a\b|g\.?p\b|p\.?p\b|appear(?:s|ed|ing)\b|amicus|a/w|i/b|public\s+prosecutor|standing)"
 );
 
+static_regex!(honorific_trigger, r"\b(?i:mr|mrs|ms|miss|shri|sri|smt|dr|advocate|adv|learned)\b");
+
 /// `Mr. A.K. Roe, Sr. Advocate, for the petitioner`: a title and, close by, a word of advocacy.
 fn honorifics(text: &str, found: &mut Vec<Mention>) {
-    let spots: Vec<(usize, usize)> = advocacy_regex().find_iter(text).map(|m| (m.start(), m.end())).collect();
+    let spots: Vec<(usize, usize)> =
+        advocacy_regex().find_iter(text).map(|m| (m.start(), m.end())).collect();
     if spots.is_empty() {
         return;
     }
-    for captures in honorific_regex().captures_iter(text) {
-        let (Some(whole), Some(name)) = (captures.get(0), captures.name("name")) else { continue };
-        let raw = name.as_str();
-        let cut = raw.find('\n').filter(|at| raw[*at..].trim_start().starts_with("Mr") || raw[*at..].contains("\n\n")).unwrap_or(raw.len());
+    let ranges = windows(text, honorific_trigger(), 2, 90);
+    let hits = ranges.into_iter().flat_map(|range| {
+        let at = range.start;
+        honorific_regex().captures_iter(&text[range]).filter_map(move |captures| {
+            let (whole, name) = (captures.get(0)?, captures.name("name")?);
+            Some((at + whole.start(), at + name.start()..at + name.end()))
+        })
+    });
+    for (whole, name) in hits {
+        let raw = &text[name.clone()];
+        let cut = raw
+            .find('\n')
+            .filter(|at| raw[*at..].trim_start().starts_with("Mr") || raw[*at..].contains("\n\n"))
+            .unwrap_or(raw.len());
         let mut raw = raw[..cut].trim_end_matches([' ', ',', '\n']);
         // Titles that follow the name are not part of it.
         while let Some((head, last)) = raw.rsplit_once(char::is_whitespace) {
-            let office = super::persons::is_office_word(last) || matches!(last.trim_matches(['.', ',']), "Adv" | "Sr" | "App" | "APP" | "AGP" | "Agp" | "GP" | "Gp" | "FCA" | "Fca" | "CIT" | "Cit" | "For" | "Asg" | "ASG" | "AGA" | "PP" | "Counsel" | "AAG" | "Aag" | "SC" | "DAG");
+            let office = super::persons::is_office_word(last)
+                || matches!(
+                    last.trim_matches(['.', ',']),
+                    "Adv"
+                        | "Sr"
+                        | "App"
+                        | "APP"
+                        | "AGP"
+                        | "Agp"
+                        | "GP"
+                        | "Gp"
+                        | "FCA"
+                        | "Fca"
+                        | "CIT"
+                        | "Cit"
+                        | "For"
+                        | "Asg"
+                        | "ASG"
+                        | "AGA"
+                        | "PP"
+                        | "Counsel"
+                        | "AAG"
+                        | "Aag"
+                        | "SC"
+                        | "DAG"
+                );
             if !office {
                 break;
             }
             raw = head.trim_end_matches([' ', ',', '\n']);
         }
-        let (start, end) = (name.start(), name.start() + raw.len());
+        let (start, end) = (name.start, name.start + raw.len());
         let letters = raw.chars().filter(|c| c.is_alphabetic()).count();
-        if letters < 4 || raw.split_whitespace().next().is_some_and(super::persons::is_office_word) {
+        if letters < 4 || raw.split_whitespace().next().is_some_and(super::persons::is_office_word)
+        {
             continue;
         }
         // A judge has titles too.
-        if text[whole.start()..name.start()].to_lowercase().contains("justice") {
+        if text[whole..name.start].to_lowercase().contains("justice") {
             continue;
         }
         let near = |window: usize| {
-            let from = spots.partition_point(|(_, e)| *e + 12 < whole.start());
+            let from = spots.partition_point(|(_, e)| *e + 12 < whole);
             spots[from..].iter().take_while(|(s, _)| *s <= end + window).next().is_some()
         };
-        if near(130) || whole.as_str().to_lowercase().starts_with("adv") {
+        if near(130) || text[whole..start].to_lowercase().starts_with("adv") {
             let tail = &text[end..text.floor_char_boundary((end + 220).min(text.len()))];
-            let client = for_client_regex().captures(tail).and_then(|c| c.name("client").map(|m| m.as_str().to_owned()));
+            let client = for_client_regex()
+                .captures(tail)
+                .and_then(|c| c.name("client").map(|m| m.as_str().to_owned()));
             push(text, start, end, client.as_deref(), found);
         }
     }
@@ -233,7 +380,9 @@ fn docket_sheet(text: &str, found: &mut Vec<Mention>) {
         for piece in raw.split('\t') {
             let trimmed = piece.trim();
             let lower = trimmed.to_lowercase();
-            if let Some(rest) = lower.strip_prefix("represented by").filter(|rest| !rest.trim().is_empty()) {
+            if let Some(rest) =
+                lower.strip_prefix("represented by").filter(|rest| !rest.trim().is_empty())
+            {
                 let name = &trimmed[trimmed.len() - rest.len()..];
                 lines.push((at + piece.find(trimmed).unwrap_or(0), "represented by"));
                 lines.push((at + piece.find(name).unwrap_or(0), name.trim()));
@@ -257,8 +406,13 @@ fn docket_sheet(text: &str, found: &mut Vec<Mention>) {
             expects_name = false;
             // The party's name stands before the role in some sheets and after it in others.
             let before = at.checked_sub(1).map_or("", |i| lines[i].1);
-            let represented = lines.get(at + 2).is_some_and(|(_, l)| l.to_lowercase().starts_with("represented"));
-            party = Some(if represented || before.is_empty() { next.to_owned() } else { before.to_owned() });
+            let represented =
+                lines.get(at + 2).is_some_and(|(_, l)| l.to_lowercase().starts_with("represented"));
+            party = Some(if represented || before.is_empty() {
+                next.to_owned()
+            } else {
+                before.to_owned()
+            });
             continue;
         }
         let lower = line.to_lowercase();
@@ -269,7 +423,15 @@ fn docket_sheet(text: &str, found: &mut Vec<Mention>) {
             expects_name = true;
             continue;
         }
-        let marker = ["attorney to be noticed", "lead attorney", "bar status", "pro hac vice", "terminated:"].iter().any(|mark| lower.starts_with(mark));
+        let marker = [
+            "attorney to be noticed",
+            "lead attorney",
+            "bar status",
+            "pro hac vice",
+            "terminated:",
+        ]
+        .iter()
+        .any(|mark| lower.starts_with(mark));
         if marker {
             expects_name = true;
             continue;
@@ -279,8 +441,13 @@ fn docket_sheet(text: &str, found: &mut Vec<Mention>) {
             continue;
         }
         let name = line.trim_end_matches([',']).replace(" ,", ",");
-        let told = ["direct:", "firm:", "[cor", "[ntc", "counsel of record", "(see above", "email:"].iter().any(|mark| next.to_lowercase().starts_with(mark));
-        if (told || expects_name) && (is_person(&name) || is_person(name.trim_end_matches(", Esq."))) {
+        let told =
+            ["direct:", "firm:", "[cor", "[ntc", "counsel of record", "(see above", "email:"]
+                .iter()
+                .any(|mark| next.to_lowercase().starts_with(mark));
+        if (told || expects_name)
+            && (is_person(&name) || is_person(name.trim_end_matches(", Esq.")))
+        {
             push(text, *start, start + line.trim_end_matches([',']).len(), party.as_deref(), found);
         }
         expects_name = false;
@@ -302,19 +469,33 @@ mod tests {
     #[test]
     fn counsel_paragraphs_name_people_and_clients() {
         let text = "Frank A. Roe, Jr.,  Assistant United States Attorney, with whom A. John Poe, United States Attorney, was on brief, for the United States.";
-        assert_eq!(pairs(text), [pair("Frank A. Roe Jr.", "United States"), pair("A. John Poe", "United States")]);
-        assert!(pairs("The court found that the jury had ruled for the plaintiff on May 2.").is_empty());
+        assert_eq!(
+            pairs(text),
+            [pair("Frank A. Roe Jr.", "United States"), pair("A. John Poe", "United States")]
+        );
+        assert!(
+            pairs("The court found that the jury had ruled for the plaintiff on May 2.").is_empty()
+        );
     }
 
     #[test]
     fn docket_sheets_name_lawyers_under_parties() {
         let text = "Plaintiff\n\nAcme Insurance Company\n\nrepresented by\tBrewster H. Roe\n\nLane LLP\n\nLEAD ATTORNEY\n\nATTORNEY TO BE NOTICED\n\nAnn B. Poe\n(See above for address)\n";
-        assert_eq!(pairs(text), [pair("Brewster H. Roe", "Acme Insurance Company"), pair("Ann B. Poe", "Acme Insurance Company")]);
+        assert_eq!(
+            pairs(text),
+            [
+                pair("Brewster H. Roe", "Acme Insurance Company"),
+                pair("Ann B. Poe", "Acme Insurance Company")
+            ]
+        );
     }
 
     #[test]
     fn indian_appearances() {
-        assert_eq!(pairs("Present: Mr. Surjit Roe, Advocate,\n for the petitioner.")[0], pair("Surjit Roe", "petitioner"));
+        assert_eq!(
+            pairs("Present: Mr. Surjit Roe, Advocate,\n for the petitioner.")[0],
+            pair("Surjit Roe", "petitioner")
+        );
         assert_eq!(pairs("Counsel for Appellant :- A.K. Roe,Murli Poe\n").len(), 2);
     }
 }

@@ -15,9 +15,11 @@ mod parties;
 mod persons;
 mod statutes;
 pub(crate) mod tables;
+mod windows;
 
 use crate::model::Mention;
 
+pub(crate) use citations::citation_key;
 pub use court_keys::court_key;
 
 /// Every mention in the text, by place. The cost grows with the length of the text and with nothing else.

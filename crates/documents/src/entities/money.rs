@@ -21,7 +21,13 @@ pub(super) fn money(text: &str) -> Vec<Mention> {
         let (currency, unit) = currency(&captures["cur"]);
         let Some(minor) = minor_units(&captures["n"], scale, unit) else { continue };
         let end = whole.start() + whole.as_str().trim_end().len();
-        found.push(Mention::new(EntityKind::Money, text, whole.start(), end, format!("{currency} {minor}")));
+        found.push(Mention::new(
+            EntityKind::Money,
+            text,
+            whole.start(),
+            end,
+            format!("{currency} {minor}"),
+        ));
     }
     found
 }

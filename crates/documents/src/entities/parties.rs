@@ -17,13 +17,21 @@ static_regex!(
     versus_line_regex,
     r"(?m)^[ \t]*(?:-?\s?(?i:v|vs|versus)[.,:s]*-?)(?:[ \t]*[-:)\]][^\n]*|[ \t]{3,}[^\n]*)?[ \t]*$|\bVersus\b"
 );
-static_regex!(field_regex, format!(r"(?im)^[ \t]*(?P<role>{ROLE_WORD}s?)[ \t]*:-?[ \t]*(?P<name>[A-Z][^\n]{{2,200}})$"));
+static_regex!(
+    field_regex,
+    format!(r"(?im)^[ \t]*(?P<role>{ROLE_WORD}s?)[ \t]*:-?[ \t]*(?P<name>[A-Z][^\n]{{2,200}})$")
+);
 static_regex!(
     /// What ends a caption above or below the parties.
     border_regex,
     r"(?ix)^\W*(?:(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|title:|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
 );
-static_regex!(role_line_regex, format!(r"(?i)^(?P<role>(?:third[- ]party\s+|cross[- ]?|counter[- ]?|intervenor\s+|interested\s+|consolidated\s+)?(?:{ROLE_WORD}|party)(?:\(?s\)?)?(?:\s*[-–/\u{{a0}}]\s*{ROLE_WORD}s?)?)[,.]?$"));
+static_regex!(
+    role_line_regex,
+    format!(
+        r"(?i)^(?P<role>(?:third[- ]party\s+|cross[- ]?|counter[- ]?|intervenor\s+|interested\s+|consolidated\s+)?(?:{ROLE_WORD}|party)(?:\(?s\)?)?(?:\s*[-–/\u{{a0}}]\s*{ROLE_WORD}s?)?)[,.]?$"
+    )
+);
 
 /// Longest reach of a caption from its `v.`, in lines and bytes.
 const MOST_LINES: usize = 40;
@@ -39,7 +47,9 @@ pub(super) fn parties(text: &str) -> Vec<Mention> {
         read_block(text, below, opposite.or(Some("defendant")).filter(|_| true), &mut found);
     }
     for captures in field_regex().captures_iter(text) {
-        let (Some(role), Some(name)) = (captures.name("role"), captures.name("name")) else { continue };
+        let (Some(role), Some(name)) = (captures.name("role"), captures.name("name")) else {
+            continue;
+        };
         add_names(text, name.start(), name.end(), &role_name(role.as_str()), &mut found);
     }
     sheet(text, &mut found);
@@ -60,7 +70,8 @@ pub(super) fn title_parties(text: &str, cases: &[Mention], found: &mut Vec<Menti
             let at = if role == "plaintiff" { region.find(first) } else { region.rfind(first) };
             let Some(at) = at else { continue };
             let start = case.start + at;
-            let end = if role == "plaintiff" { (start + name.len()).min(case.end) } else { case.end };
+            let end =
+                if role == "plaintiff" { (start + name.len()).min(case.end) } else { case.end };
             if !text.is_char_boundary(end) || found.iter().any(|m| m.start < end && start < m.end) {
                 continue;
             }
@@ -71,22 +82,39 @@ pub(super) fn title_parties(text: &str, cases: &[Mention], found: &mut Vec<Menti
 
 fn counterpart(role: &str) -> Option<&'static str> {
     let lower = role.to_lowercase();
-    [("plaintiff", "defendant"), ("appellant", "appellee"), ("petitioner", "respondent"), ("appellee", "appellant"), ("applicant", "respondent"), ("respondent", "appellant"), ("revisionist", "opposite party"), ("complainant", "accused"), ("claimant", "respondent")]
-        .into_iter()
-        .find(|(one, _)| lower.contains(one))
-        .map(|(_, other)| other)
+    [
+        ("plaintiff", "defendant"),
+        ("appellant", "appellee"),
+        ("petitioner", "respondent"),
+        ("appellee", "appellant"),
+        ("applicant", "respondent"),
+        ("respondent", "appellant"),
+        ("revisionist", "opposite party"),
+        ("complainant", "accused"),
+        ("claimant", "respondent"),
+    ]
+    .into_iter()
+    .find(|(one, _)| lower.contains(one))
+    .map(|(_, other)| other)
 }
 
 fn role_name(role: &str) -> String {
     let lower = role.to_lowercase();
-    let joined = lower.split(|c: char| c.is_whitespace() || c == '\u{a0}').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ");
+    let joined = lower
+        .split(|c: char| c.is_whitespace() || c == '\u{a0}')
+        .filter(|w| !w.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
     let joined = joined.replace("(s)", "").replace("/s", "");
     joined
         .split_inclusive(['-', '/', ',', ' '])
         .map(|part| {
             let end = part.trim_end_matches(['-', '/', ',', ' ']);
             let rest = &part[end.len()..];
-            let single = end.strip_suffix('s').filter(|cut| !cut.ends_with('u') && cut.len() > 3).unwrap_or(end);
+            let single = end
+                .strip_suffix('s')
+                .filter(|cut| !cut.ends_with('u') && cut.len() > 3)
+                .unwrap_or(end);
             format!("{single}{rest}")
         })
         .collect::<String>()
@@ -109,7 +137,9 @@ fn block_above(text: &str, versus: usize) -> (usize, usize) {
                 break;
             }
         } else {
-            let border = border_regex().is_match(line) || is_rule(line) || versus_line_regex().is_match(line);
+            let border = border_regex().is_match(line)
+                || is_rule(line)
+                || versus_line_regex().is_match(line);
             if border && !role_line_regex().is_match(line) {
                 break;
             }
@@ -137,7 +167,9 @@ fn block_below(text: &str, versus: usize) -> (usize, usize) {
                 break;
             }
         } else {
-            let border = border_regex().is_match(trimmed) || is_rule(trimmed) || versus_line_regex().is_match(trimmed);
+            let border = border_regex().is_match(trimmed)
+                || is_rule(trimmed)
+                || versus_line_regex().is_match(trimmed);
             if some && border && !role_line_regex().is_match(trimmed) {
                 break;
             }
@@ -156,11 +188,19 @@ fn block_below(text: &str, versus: usize) -> (usize, usize) {
 }
 
 fn is_rule(line: &str) -> bool {
-    line.len() >= 4 && line.chars().all(|c| matches!(c, '=' | '_' | '-' | '*' | '–' | '—' | ' ' | '.' | 'x' | 'X'))
+    line.len() >= 4
+        && line
+            .chars()
+            .all(|c| matches!(c, '=' | '_' | '-' | '*' | '–' | '—' | ' ' | '.' | 'x' | 'X'))
 }
 
 /// Reads the names and roles of one side; gives the first role.
-fn read_block(text: &str, block: (usize, usize), fallback: Option<&str>, found: &mut Vec<Mention>) -> Option<String> {
+fn read_block(
+    text: &str,
+    block: (usize, usize),
+    fallback: Option<&str>,
+    found: &mut Vec<Mention>,
+) -> Option<String> {
     let (start, end) = block;
     let Some(content) = text.get(start..end) else { return None };
     let mut first = None;
@@ -193,10 +233,7 @@ fn read_block(text: &str, block: (usize, usize), fallback: Option<&str>, found: 
     first
 }
 
-static_regex!(
-    number_regex,
-    r"(?m)(?:^|\n|\s{2,}|\()[ \t]*(?:\d{1,3}|\d/\d{1,2})[.)][ \t]*"
-);
+static_regex!(number_regex, r"(?m)(?:^|\n|\s{2,}|\()[ \t]*(?:\d{1,3}|\d/\d{1,2})[.)][ \t]*");
 static_regex!(
     /// What follows a party's name and describes it.
     description_regex,
@@ -216,7 +253,8 @@ fn add_names(text: &str, start: usize, end: usize, role: &str, found: &mut Vec<M
     pieces.push((from, block.len()));
     for (piece_start, piece_end) in pieces {
         let piece = &block[piece_start..piece_end];
-        let lead = piece.len() - piece.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '“').len();
+        let lead = piece.len()
+            - piece.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '“').len();
         let piece = &piece[lead..];
         let cut = description_regex().find(piece).map_or(piece.len(), |m| m.start());
         let name = &piece[..cut];
@@ -232,11 +270,21 @@ fn add_names(text: &str, start: usize, end: usize, role: &str, found: &mut Vec<M
 }
 
 fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Mention>) {
-    let edge = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '-' | '–' | '*' | '_' | ')' | ']' | '|' | '…' | '“' | '"' | '¶');
+    let edge = |c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                ',' | ';' | ':' | '-' | '–' | '*' | '_' | ')' | ']' | '|' | '…' | '“' | '"' | '¶'
+            )
+    };
     let lead = name.len() - name.trim_start_matches(|c: char| edge(c) || c == '.').len();
-    let mut trimmed = name[lead..].trim_end_matches(edge).trim_end_matches("...").trim_end_matches(edge);
+    let mut trimmed =
+        name[lead..].trim_end_matches(edge).trim_end_matches("...").trim_end_matches(edge);
     let mut start = at + lead;
-    for prefix in ["Title:", "The ", "THE ", "M/s.", "M/s", "M/S.", "Mr.", "Mrs.", "Ms.", "Smt.", "Shri ", "Sri ", "Pt. ", "Dr. ", "and ", "AND "] {
+    for prefix in [
+        "Title:", "The ", "THE ", "M/s.", "M/s", "M/S.", "Mr.", "Mrs.", "Ms.", "Smt.", "Shri ",
+        "Sri ", "Pt. ", "Dr. ", "and ", "AND ",
+    ] {
         if let Some(rest) = trimmed.strip_prefix(prefix) {
             let rest_trimmed = rest.trim_start();
             start += trimmed.len() - rest_trimmed.len();
@@ -246,13 +294,20 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
     // A name has a line or two; a paragraph is something else.
     let words = trimmed.split_whitespace().count();
     let letters = trimmed.chars().filter(|c| c.is_alphabetic()).count();
-    if letters < 2 || words > 26 || trimmed.len() > 260 || !trimmed.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit()) {
+    if letters < 2
+        || words > 26
+        || trimmed.len() > 260
+        || !trimmed.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit())
+    {
         return;
     }
     if border_regex().is_match(trimmed) && words < 5 || role_line_regex().is_match(trimmed) {
         return;
     }
-    let lower = trimmed.split_whitespace().filter(|w| w.starts_with(|c: char| c.is_lowercase()) && w.len() > 3).count();
+    let lower = trimmed
+        .split_whitespace()
+        .filter(|w| w.starts_with(|c: char| c.is_lowercase()) && w.len() > 3)
+        .count();
     if lower * 2 > words {
         return;
     }
@@ -284,7 +339,11 @@ fn sheet(text: &str, found: &mut Vec<Mention>) {
     }
     for (at, (_, line)) in lines.iter().enumerate() {
         let Some(captures) = role_line_regex().captures(line) else { continue };
-        let neighbour = if role_first { lines.get(at + 1) } else { at.checked_sub(1).and_then(|i| lines.get(i)) };
+        let neighbour = if role_first {
+            lines.get(at + 1)
+        } else {
+            at.checked_sub(1).and_then(|i| lines.get(i))
+        };
         let Some((start, name)) = neighbour else { continue };
         if name.len() > 200 || name.ends_with(':') || role_line_regex().is_match(name) {
             continue;
@@ -298,7 +357,10 @@ mod tests {
     use super::*;
 
     fn pairs(text: &str) -> Vec<(String, String)> {
-        parties(text).into_iter().map(|m| (m.normal, m.attributes.role.unwrap_or_default())).collect()
+        parties(text)
+            .into_iter()
+            .map(|m| (m.normal, m.attributes.role.unwrap_or_default()))
+            .collect()
     }
 
     fn pair(a: &str, b: &str) -> (String, String) {
@@ -308,14 +370,26 @@ mod tests {
     #[test]
     fn appellate_typescript() {
         let text = "No. 92-1549\n\n        UNITED STATES OF AMERICA,\n\n               Appellee,\n\n                  v.\n\n         CARLOS ROE,\n\n         Defendant, Appellant.\n\n    APPEAL FROM THE COURT";
-        assert_eq!(pairs(text), [pair("United States of America", "appellee"), pair("Carlos Roe", "defendant, appellant")]);
+        assert_eq!(
+            pairs(text),
+            [
+                pair("United States of America", "appellee"),
+                pair("Carlos Roe", "defendant, appellant")
+            ]
+        );
     }
 
     #[test]
     fn captions_without_roles_and_indian_ones() {
-        assert_eq!(pairs("STATE of Utopia\nv.\nAnn ROE.\n\nNo. 7.")[1], pair("Ann ROE.", "defendant").clone());
+        assert_eq!(
+            pairs("STATE of Utopia\nv.\nAnn ROE.\n\nNo. 7.")[1],
+            pair("Ann ROE.", "defendant").clone()
+        );
         let text = "=====\n   Hari Roe.... Petitioner\n       Versus\n  State Of Gujarat & 3.... Respondents\n=====";
-        assert_eq!(pairs(text), [pair("Hari Roe", "petitioner"), pair("State Of Gujarat", "respondent")]);
+        assert_eq!(
+            pairs(text),
+            [pair("Hari Roe", "petitioner"), pair("State Of Gujarat", "respondent")]
+        );
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub(super) fn is_person(text: &str) -> bool {
         return false;
     }
     let words: Vec<&str> = text.split_whitespace().collect();
-    let parts = words.iter().flat_map(|word| word.split('.')).filter(|part| !part.is_empty()).count();
+    let parts =
+        words.iter().flat_map(|word| word.split('.')).filter(|part| !part.is_empty()).count();
     if !(2..=7).contains(&parts) || words.len() > 6 {
         return false;
     }
@@ -59,10 +60,8 @@ pub(super) fn is_office_word(word: &str) -> bool {
     if word.ends_with('.') && word.chars().count() <= 2 {
         return false;
     }
-    let lower = word
-        .trim_matches([',', '.', ';', ':', '(', ')', '*'])
-        .to_lowercase()
-        .replace('’', "'");
+    let lower =
+        word.trim_matches([',', '.', ';', ':', '(', ')', '*']).to_lowercase().replace('’', "'");
     office_words().contains(lower.as_str())
 }
 
@@ -88,7 +87,8 @@ fn title_case(word: &str) -> String {
     if capitals && matches!(word, "OF" | "THE" | "AND" | "FOR" | "IN" | "AT" | "TO" | "BY" | "ON") {
         return word.to_lowercase();
     }
-    let roman = matches!(word.trim_end_matches('.'), "II" | "III" | "IV" | "LLC" | "LLP" | "USA" | "N.A");
+    let roman =
+        matches!(word.trim_end_matches('.'), "II" | "III" | "IV" | "LLC" | "LLP" | "USA" | "N.A");
     if !capitals || letters.len() < 3 || roman || word.contains('.') && letters.len() <= 3 {
         return word.to_owned();
     }
@@ -118,10 +118,13 @@ mod tests {
 
     #[test]
     fn people_and_offices_are_told_apart() {
-        for name in ["Jane Q. Doe", "John A. Roe, Jr.", "A.K. Rao", "MARY O'NEIL", "Maria de la Cruz"] {
+        for name in
+            ["Jane Q. Doe", "John A. Roe, Jr.", "A.K. Rao", "MARY O'NEIL", "Maria de la Cruz"]
+        {
             assert!(is_person(name), "{name}");
         }
-        for name in ["Attorney General", "New York", "Doe", "Roe LLP", "United States", "the court"] {
+        for name in ["Attorney General", "New York", "Doe", "Roe LLP", "United States", "the court"]
+        {
             assert!(!is_person(name), "{name}");
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::tables::codes::{CODE_WORDS, state_pattern};
+use super::windows::windows;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 use crate::static_regex::static_regex;
 
@@ -21,7 +22,9 @@ static_regex!(
 );
 static_regex!(
     cfr_regex,
-    format!(r"\b(?P<title>\d{{1,2}})\s+C\.?\s?F\.?\s?R\.?,?\s*(?:{SIGN}\s*|[Pp](?:ar)?ts?\.?\s*)?(?P<section>{SECTION})")
+    format!(
+        r"\b(?P<title>\d{{1,2}})\s+C\.?\s?F\.?\s?R\.?,?\s*(?:{SIGN}\s*|[Pp](?:ar)?ts?\.?\s*)?(?P<section>{SECTION})"
+    )
 );
 static_regex!(
     public_law_regex,
@@ -54,6 +57,19 @@ static_regex!(
 static_regex!(
     act_regex,
     r"\b(?P<act>(?:(?:[A-Z][\w'’.&-]*|of|and|the|for|to|on|in|&|\([A-Z][\w\s,&-]{2,60}\)),?\s+){0,10}?(?:[A-Z][\w'’&-]*|\([A-Z][\w\s,&-]{2,60}\)),?\s+(?:Act|Code|Ordinance|Bill|Sanhita|Adhiniyam|Rules|Regulations|Constitution)\b(?:,?\s*(?:of\s+)?(?:1[6-9]\d\d|20\d\d))?|(?:the\s+)?Constitution(?:\s+of\s+(?:India|the\s+United\s+States))?|(?:I\.?P\.?C|Cr\.?\s?P\.?C|C\.?P\.?C|N\.?D\.?P\.?S|IPC|CrPC|Cr\.PC|Cr\. P\. C)\b\.?|(?:[A-Z]{2,10})\s+(?:Act|Code|Rules|Regulations)\b(?:,?\s*(?:of\s+)?(?:1[6-9]\d\d|20\d\d))?)"
+);
+
+static_regex!(
+    code_trigger,
+    r"\b(?:Code|Codes|Codified|Stats?|Statutes|Laws?|Const|Regs?|Comp|Evid|Act|Acts|Stat|Admin)\b"
+);
+static_regex!(
+    section_trigger,
+    r"§|ection|SECTION|rticle|[Rr]ules?\s+\d|[Cc]lauses?\s|Order\s+[IVX\d]|[Ss]ec\.|Regulations?\s+\d|Amendment\s+[\dIVX]"
+);
+static_regex!(
+    act_trigger,
+    r"\b(?:Act|Code|Ordinance|Bill|Sanhita|Adhiniyam|Rules|Regulations|Constitution|I\.?P\.?C|Cr\.?\s?P\.?\s?C|C\.?P\.?C|N\.?D\.?P\.?S)\b"
 );
 
 /// Every statute, regulation and constitution the text cites.
@@ -108,9 +124,15 @@ fn section_end(text: &str, start: usize, end: usize) -> usize {
 
 fn usc(text: &str, found: &mut Vec<Mention>) {
     for captures in usc_regex().captures_iter(text) {
-        let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else { continue };
+        let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else {
+            continue;
+        };
         let title = captures.name("title").or(captures.name("title2")).map_or("", |m| m.as_str());
-        let end = if captures.name("tail").is_some() { whole.end() } else { section_end(text, section.start(), whole.end()) };
+        let end = if captures.name("tail").is_some() {
+            whole.end()
+        } else {
+            section_end(text, section.start(), whole.end())
+        };
         let number = one_line(text[section.start()..end].trim_end());
         let mut parts = CitationParts::new(CitationForm::Statute, whole.start(), end);
         parts.volume = Some(title.to_owned());
@@ -122,7 +144,9 @@ fn usc(text: &str, found: &mut Vec<Mention>) {
 
 fn cfr(text: &str, found: &mut Vec<Mention>) {
     for captures in cfr_regex().captures_iter(text) {
-        let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else { continue };
+        let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else {
+            continue;
+        };
         let end = section_end(text, section.start(), whole.end());
         let title = &captures["title"];
         let number = one_line(&text[section.start()..end]);
@@ -167,7 +191,9 @@ fn constitutions(text: &str, found: &mut Vec<Mention>) {
 
 fn rules(text: &str, found: &mut Vec<Mention>) {
     for captures in rules_regex().captures_iter(text) {
-        let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else { continue };
+        let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else {
+            continue;
+        };
         let end = section_end(text, section.start(), whole.end());
         let code = one_line(&captures["code"]);
         let number = &text[section.start()..end];
@@ -179,48 +205,71 @@ fn rules(text: &str, found: &mut Vec<Mention>) {
 }
 
 fn state_codes(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
-    for captures in state_code_regex().captures_iter(text) {
-        let (Some(whole), Some(section), Some(code)) =
-            (captures.get(0), captures.name("section"), captures.name("code"))
-        else {
-            continue;
-        };
-        let signed = captures.name("sign").is_some() || captures.name("sign2").is_some();
-        let name = one_line(code.as_str());
-        let lower = name.to_lowercase();
-        // Without a sign, only a word for a code or for rules tells that the number is a section.
-        let tells = ["code", "stat", "law", "regs", "pub. l", "comp"].iter().any(|word| lower.contains(word));
-        // A reporter's name may be all that was found: `Pa. Super. 77`.
-        if is_taken(taken, whole.start(), whole.end()) || !(signed || tells) || !lower.contains(|c| c == ' ' || c == '.') {
-            continue;
+    for range in windows(text, code_trigger(), 100, 160) {
+        let at = range.start;
+        for captures in state_code_regex().captures_iter(&text[range]) {
+            state_code(text, at, &captures, taken, found);
         }
-        let end = section_end(text, section.start(), section.end());
-        let form = if ["admin", "regs", "code r.", "reg."].iter().any(|word| lower.contains(word)) {
-            CitationForm::Regulation
-        } else if lower.contains("const") {
-            CitationForm::Constitution
-        } else {
-            CitationForm::Statute
-        };
-        let mut parts = CitationParts::new(form, whole.start(), end);
-        parts.volume = captures.name("title").map(|m| m.as_str().to_owned());
-        parts.reporter = Some(name.trim_end_matches([',', ' ']).to_owned());
-        let number = one_line(&text[section.start()..end]);
-        parts.section = Some(number.clone());
-        let title = parts.volume.as_ref().map(|v| format!("{v} ")).unwrap_or_default();
-        push(found, text, (whole.start(), end), format!("{title}{} § {number}", name.trim_end_matches([',', ' '])), parts);
     }
 }
 
+fn state_code(
+    text: &str,
+    at: usize,
+    captures: &regex::Captures<'_>,
+    taken: &[(usize, usize)],
+    found: &mut Vec<Mention>,
+) {
+    let (Some(whole), Some(section), Some(code)) =
+        (captures.get(0), captures.name("section"), captures.name("code"))
+    else {
+        return;
+    };
+    let (start, section) = (at + whole.start(), at + section.start()..at + section.end());
+    let signed = captures.name("sign").is_some() || captures.name("sign2").is_some();
+    let name = one_line(code.as_str());
+    let name = name.trim_end_matches([',', ' ']);
+    let lower = name.to_lowercase();
+    // Without a sign, only a word for a code or for rules tells that the number is a section.
+    let tells =
+        ["code", "stat", "law", "regs", "pub. l", "comp"].iter().any(|word| lower.contains(word));
+    // A reporter's name may be all that was found: `Pa. Super. 77`.
+    if is_taken(taken, start, section.end) || !(signed || tells) || !lower.contains([' ', '.']) {
+        return;
+    }
+    let end = section_end(text, section.start, section.end);
+    let form = if ["admin", "regs", "code r.", "reg."].iter().any(|word| lower.contains(word)) {
+        CitationForm::Regulation
+    } else if lower.contains("const") {
+        CitationForm::Constitution
+    } else {
+        CitationForm::Statute
+    };
+    let mut parts = CitationParts::new(form, start, end);
+    parts.volume = captures.name("title").map(|m| m.as_str().to_owned());
+    parts.reporter = Some(name.to_owned());
+    let number = one_line(&text[section.start..end]);
+    parts.section = Some(number.clone());
+    let title = parts.volume.as_ref().map(|v| format!("{v} ")).unwrap_or_default();
+    push(found, text, (start, end), format!("{title}{name} § {number}"), parts);
+}
+
 fn bare_sections(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
-    for captures in bare_section_regex().captures_iter(text) {
-        let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else { continue };
-        let end = section_end(text, section.start(), whole.end());
-        if is_taken(taken, whole.start(), end) {
+    let ranges = windows(text, section_trigger(), 12, 160);
+    let hits = ranges.into_iter().flat_map(|range| {
+        let at = range.start;
+        bare_section_regex().captures_iter(&text[range]).filter_map(move |captures| {
+            let (whole, section) = (captures.get(0)?, captures.name("section")?);
+            Some((at + whole.start(), at + section.start(), at + whole.end()))
+        })
+    });
+    for (start, section, whole_end) in hits {
+        let end = section_end(text, section, whole_end);
+        if is_taken(taken, start, end) {
             continue;
         }
-        let number = one_line(&text[section.start()..end]);
-        let word = text[whole.start()..section.start()].trim().to_lowercase();
+        let number = one_line(&text[section..end]);
+        let word = text[start..section].trim().to_lowercase();
         let sign = match word.trim_end_matches('s') {
             "article" => "art.",
             "rule" => "r.",
@@ -230,38 +279,43 @@ fn bare_sections(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>)
             "amendment" => "amend.",
             _ => "§",
         };
-        let mut parts = CitationParts::new(CitationForm::Statute, whole.start(), end);
+        let mut parts = CitationParts::new(CitationForm::Statute, start, end);
         parts.section = Some(number.clone());
-        push(found, text, (whole.start(), end), format!("{sign} {number}"), parts);
+        push(found, text, (start, end), format!("{sign} {number}"), parts);
     }
 }
 
 fn acts(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
     const NOT_FIRST: [&str; 22] = [
-        "the", "this", "that", "said", "under", "in", "of", "and", "for", "to", "on", "an", "a", "by", "see", "if",
-        "such", "whether", "as", "when", "section", "&",
+        "the", "this", "that", "said", "under", "in", "of", "and", "for", "to", "on", "an", "a",
+        "by", "see", "if", "such", "whether", "as", "when", "section", "&",
     ];
-    for captures in act_regex().captures_iter(text) {
-        let Some(act) = captures.name("act") else { continue };
-        let mut start = act.start();
+    let ranges = windows(text, act_trigger(), 140, 40);
+    let hits = ranges.into_iter().flat_map(|range| {
+        let at = range.start;
+        act_regex().find_iter(&text[range]).map(move |act| at + act.start()..at + act.end())
+    });
+    for act in hits {
+        let mut start = act.start;
         // The run of words may begin before the name: `Under the Evidence Act`.
         loop {
-            let rest = &text[start..act.end()];
+            let rest = &text[start..act.end];
             let Some(space) = rest.find(char::is_whitespace) else { break };
             if !NOT_FIRST.contains(&rest[..space].to_lowercase().trim_matches(',')) {
                 break;
             }
             start += space + rest[space..].len() - rest[space..].trim_start().len();
         }
-        let name = one_line(&text[start..act.end()]);
+        let name = one_line(&text[start..act.end]);
         let words = name.split(' ').count();
-        let generic = ["Act", "Code", "Bill", "Rules", "Regulations", "Ordinance"].contains(&name.as_str());
-        if generic || words > 14 || is_taken(taken, start, act.end()) {
+        let generic =
+            ["Act", "Code", "Bill", "Rules", "Regulations", "Ordinance"].contains(&name.as_str());
+        if generic || words > 14 || is_taken(taken, start, act.end) {
             continue;
         }
-        let mut parts = CitationParts::new(CitationForm::Statute, start, act.end());
+        let mut parts = CitationParts::new(CitationForm::Statute, start, act.end);
         parts.reporter = Some(name.clone());
-        push(found, text, (start, act.end()), name, parts);
+        push(found, text, (start, act.end), name, parts);
     }
 }
 
@@ -277,10 +331,16 @@ mod tests {
     fn federal_codes() {
         assert_eq!(normals("(7 U.S.C. 612c note)."), ["7 U.S.C. § 612c note"]);
         assert_eq!(normals("18 U.S.C.\n § 924(c)(1)."), ["18 U.S.C. § 924(c)(1)"]);
-        assert_eq!(normals("18, United States Code, Section 981(a)(l)(C)"), ["18 U.S.C. § 981(a)(l)(C)"]);
+        assert_eq!(
+            normals("18, United States Code, Section 981(a)(l)(C)"),
+            ["18 U.S.C. § 981(a)(l)(C)"]
+        );
         assert_eq!(normals("24 CFR 85.25(h)"), ["24 C.F.R. § 85.25(h)"]);
         assert_eq!(normals("Pub. L. No. 96–164;"), ["Pub. L. 96-164"]);
-        assert_eq!(normals("U. S. Const., Art. I, § 8, cl. 18"), ["U.S. Const., art. I, § 8, cl. 18"]);
+        assert_eq!(
+            normals("U. S. Const., Art. I, § 8, cl. 18"),
+            ["U.S. Const., art. I, § 8, cl. 18"]
+        );
     }
 
     #[test]
@@ -288,6 +348,9 @@ mod tests {
         assert_eq!(normals("Kan. Stat. Ann. § 21-3516(a)(2)"), ["Kan. Stat. Ann. § 21-3516(a)(2)"]);
         assert_eq!(normals("N.Y. Penal Law § 120.05"), ["N.Y. Penal Law § 120.05"]);
         assert_eq!(normals("see §99 of it"), ["§ 99"]);
-        assert_eq!(normals("Section 302 of the Indian Penal Code, 1860"), ["§ 302", "Indian Penal Code, 1860"]);
+        assert_eq!(
+            normals("Section 302 of the Indian Penal Code, 1860"),
+            ["§ 302", "Indian Penal Code, 1860"]
+        );
     }
 }

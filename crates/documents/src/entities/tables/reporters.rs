@@ -21,10 +21,7 @@ pub(crate) struct Reporter {
 
 /// The letters and digits of an abbreviation in lower case: `N. Y. S. 2d` and `N.Y.S.2d` are one key.
 pub(crate) fn reporter_key(text: &str) -> String {
-    text.chars()
-        .filter(|c| c.is_alphanumeric() || *c == '&')
-        .flat_map(char::to_lowercase)
-        .collect()
+    text.chars().filter(|c| c.is_alphanumeric() || *c == '&').flat_map(char::to_lowercase).collect()
 }
 
 /// The longest key of the table in characters; a scan need not read on after it.
@@ -153,8 +150,8 @@ fn build() -> HashMap<String, Reporter> {
 /// Reporters that report one court only tell the court of what they report.
 fn one_court(name: &str) -> Option<&'static str> {
     match name {
-        "U.S." | "S. Ct." | "L. Ed." | "L. Ed. 2d" | "U.S. LEXIS" | "U.S.L.W." | "Cranch" | "Wheat."
-        | "Dall." => Some("us/supreme"),
+        "U.S." | "S. Ct." | "L. Ed." | "L. Ed. 2d" | "U.S. LEXIS" | "U.S.L.W." | "Cranch"
+        | "Wheat." | "Dall." => Some("us/supreme"),
         "IL" => Some("il/supreme"),
         "Fed. Cl." => Some("us/federal-claims"),
         "Cal. 4th" | "Cal. 5th" | "Cal. 3d" | "Cal. 2d" => Some("ca/supreme"),
@@ -177,7 +174,9 @@ mod tests {
 
     #[test]
     fn states_series_are_known() {
-        for (key, name) in [("calapp4th", "Cal. App. 4th"), ("ohiost3d", "Ohio St. 3d"), ("wis2d", "Wis. 2d")] {
+        for (key, name) in
+            [("calapp4th", "Cal. App. 4th"), ("ohiost3d", "Ohio St. 3d"), ("wis2d", "Wis. 2d")]
+        {
             assert_eq!(reporter(key).unwrap().name, name);
         }
         assert_eq!(reporter("alalaws").unwrap().form, CitationForm::Statute);

@@ -1,0 +1,101 @@
+//! Reads the corpus: lines of JSON, document texts, and offsets counted in code points.
+
+use std::path::{Path, PathBuf};
+
+use compartment_documents::{ExtractOptions, ExtractedText, extract};
+use serde_json::Value;
+
+/// A folder of documents with a `gold` folder.
+#[derive(Debug)]
+pub(super) struct Corpus {
+    root: PathBuf,
+}
+
+impl Corpus {
+    pub(super) fn open(root: &Path) -> std::io::Result<Self> {
+        if !root.join("gold").is_dir() {
+            let message = format!("{} has no folder named gold", root.display());
+            return Err(std::io::Error::new(std::io::ErrorKind::NotFound, message));
+        }
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// The objects of `gold/<name>.jsonl`; none where the corpus has no such file.
+    pub(super) fn gold(&self, name: &str) -> std::io::Result<Vec<Value>> {
+        let path = self.root.join("gold").join(format!("{name}.jsonl"));
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let content = std::fs::read_to_string(path)?;
+        content
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(|line| serde_json::from_str(line).map_err(std::io::Error::other))
+            .collect()
+    }
+
+    /// The text of a document as the extract stage gives it.
+    pub(super) fn extracted(&self, document: &str) -> std::io::Result<ExtractedText> {
+        let bytes = std::fs::read(self.root.join(document))?;
+        extract(&bytes, document, &ExtractOptions::default()).map_err(|error| std::io::Error::other(format!("{document}: {error}")))
+    }
+
+    /// The characters of a text file as they are, so that gold offsets hold.
+    pub(super) fn plain(&self, document: &str) -> std::io::Result<String> {
+        std::fs::read_to_string(self.root.join(document))
+    }
+
+    /// A path below the corpus.
+    pub(super) fn path(&self, below: &str) -> PathBuf {
+        self.root.join(below)
+    }
+}
+
+/// Byte offsets of code points: gold offsets are in code points.
+#[derive(Debug)]
+pub(super) struct CodePoints {
+    starts: Vec<usize>,
+}
+
+impl CodePoints {
+    pub(super) fn of(text: &str) -> Self {
+        let mut starts: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+        starts.push(text.len());
+        Self { starts }
+    }
+
+    /// The byte at which code point `index` starts.
+    pub(super) fn byte(&self, index: usize) -> usize {
+        self.starts.get(index).or(self.starts.last()).copied().unwrap_or(0)
+    }
+}
+
+/// A field as text; empty where it is missing.
+pub(super) fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+    value[field].as_str().unwrap_or_default()
+}
+
+/// A field as a list; empty where it is missing.
+pub(super) fn list<'v>(value: &'v Value, field: &str) -> &'v [Value] {
+    value[field].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A field as an offset.
+pub(super) fn offset(value: &Value, field: &str) -> usize {
+    value[field].as_u64().map_or(0, |n| n as usize)
+}
+
+/// Letters and digits in lower case, one space between words.
+pub(super) fn plain_words(text: &str) -> String {
+    let spaced: String = text
+        .chars()
+        .map(|c| if c.is_alphanumeric() || c == '&' { c.to_ascii_lowercase() } else if matches!(c, '.' | '\'' | '’') { '\u{0}' } else { ' ' })
+        .filter(|c| *c != '\u{0}')
+        .collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Letters and digits only, in lower case.
+pub(super) fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}

@@ -1,0 +1,224 @@
+//! How the things a document names belong together, each relationship with the place that says so.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::model::{CitationForm, EntityKind, Evidence, Mention, Relationship, RelationshipKind};
+use crate::resolve::DocumentEntities;
+
+/// What counts as being mentioned together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RelateOptions {
+    /// Two mentions at most this many bytes apart are together: about two sentences.
+    pub window: usize,
+    /// Fewest times that two entities must be together.
+    pub min_together: usize,
+    /// Most pairs kept for one document, the heaviest first.
+    pub max_together: usize,
+}
+
+impl Default for RelateOptions {
+    fn default() -> Self {
+        Self { window: 300, min_together: 2, max_together: 200 }
+    }
+}
+
+/// The relationships a document tells. Ids are those of its own entities; after resolving across documents,
+/// [`crate::Resolution::rename`] gives them the ids of the set.
+pub fn relate(document: &DocumentEntities, options: &RelateOptions) -> Vec<Relationship> {
+    let mut found = Relations::default();
+    if let Some(case) = document.case {
+        for (at, mention) in document.mentions.iter().enumerate() {
+            let Some(entity) = document.links[at].filter(|entity| *entity != case) else {
+                continue;
+            };
+            let (kind, from, to) = match mention.kind {
+                EntityKind::Party => (RelationshipKind::PartyCase, entity, case),
+                EntityKind::Judge => (RelationshipKind::JudgeCase, entity, case),
+                EntityKind::Citation | EntityKind::Case if is_authority(mention) => {
+                    (RelationshipKind::Cites, case, entity)
+                }
+                _ => continue,
+            };
+            found.add(kind, from, to, (mention.start, mention.end));
+        }
+    }
+    lawyers(document, &mut found);
+    together(document, options, &mut found);
+    found.finish(document)
+}
+
+/// Whether a mention cites: a bare name in the caption is the case's own.
+fn is_authority(mention: &Mention) -> bool {
+    mention.citation().is_some_and(|parts| {
+        parts.form != CitationForm::Reference || mention.kind == EntityKind::Citation
+    })
+}
+
+#[derive(Default)]
+struct Relations {
+    found: BTreeMap<(RelationshipKind, usize, usize), (Evidence, usize)>,
+}
+
+impl Relations {
+    fn add(&mut self, kind: RelationshipKind, from: usize, to: usize, span: (usize, usize)) {
+        let evidence = Evidence { start: span.0, end: span.1 };
+        let entry = self.found.entry((kind, from, to)).or_insert((evidence, 0));
+        entry.0 = entry.0.min(evidence);
+        entry.1 += 1;
+    }
+
+    fn finish(self, document: &DocumentEntities) -> Vec<Relationship> {
+        self.found
+            .into_iter()
+            .map(|((kind, from, to), (evidence, count))| Relationship {
+                kind,
+                from: document.entities[from].id.clone(),
+                to: document.entities[to].id.clone(),
+                document: document.document.clone(),
+                evidence,
+                weight: count as f64,
+            })
+            .collect()
+    }
+}
+
+/// Lawyers to the parties they represent, named by name or by role.
+fn lawyers(document: &DocumentEntities, found: &mut Relations) {
+    let parties: Vec<(usize, &Mention)> = document
+        .mentions
+        .iter()
+        .enumerate()
+        .filter(|(_, mention)| mention.kind == EntityKind::Party)
+        .filter_map(|(at, mention)| Some((document.links[at]?, mention)))
+        .collect();
+    for (at, lawyer) in
+        document.mentions.iter().enumerate().filter(|(_, m)| m.kind == EntityKind::Lawyer)
+    {
+        let Some(entity) = document.links[at] else { continue };
+        for client in &lawyer.attributes.represents {
+            let client = client.to_lowercase();
+            let mut clients: Vec<usize> = parties
+                .iter()
+                .filter(|(_, party)| is_client(&client, party))
+                .map(|(party, _)| *party)
+                .collect();
+            clients.sort_unstable();
+            clients.dedup();
+            for party in clients {
+                found.add(RelationshipKind::LawyerParty, entity, party, (lawyer.start, lawyer.end));
+            }
+        }
+    }
+}
+
+/// `appellant` is the party of that role; `United States` is the party of that name.
+fn is_client(client: &str, party: &Mention) -> bool {
+    let name = party.normal.to_lowercase();
+    if name == client
+        || client.len() > 4
+            && (name.starts_with(client) || client.starts_with(&name) && name.len() > 4)
+    {
+        return true;
+    }
+    let role = party.attributes.role.as_deref().unwrap_or_default();
+    role.split([' ', '-', ',', '/']).filter(|word| word.len() > 5).any(|word| client.contains(word))
+}
+
+/// Most mentions after one that are looked at: a list of fifty names does not make a thousand pairs.
+const MOST_NEIGHBOURS: usize = 8;
+
+fn together(document: &DocumentEntities, options: &RelateOptions, found: &mut Relations) {
+    let spots: Vec<(usize, &Mention)> = document
+        .mentions
+        .iter()
+        .enumerate()
+        .filter(|(_, m)| {
+            matches!(
+                m.kind,
+                EntityKind::Party
+                    | EntityKind::Judge
+                    | EntityKind::Lawyer
+                    | EntityKind::Court
+                    | EntityKind::Case
+                    | EntityKind::Citation
+            )
+        })
+        .filter_map(|(at, mention)| Some((document.links[at]?, mention)))
+        .collect();
+    let mut counts: HashMap<(usize, usize), (Evidence, usize)> = HashMap::new();
+    for (at, (one, first)) in spots.iter().enumerate() {
+        let mut seen = Vec::with_capacity(MOST_NEIGHBOURS);
+        for (other, second) in spots[at + 1..].iter().take(MOST_NEIGHBOURS) {
+            if second.start.saturating_sub(first.end) > options.window {
+                break;
+            }
+            if one == other || seen.contains(other) {
+                continue;
+            }
+            seen.push(*other);
+            let evidence = Evidence { start: first.start, end: second.end.max(first.end) };
+            let entry = counts.entry((*one.min(other), *one.max(other))).or_insert((evidence, 0));
+            entry.1 += 1;
+        }
+    }
+    let mut pairs: Vec<_> =
+        counts.into_iter().filter(|(_, (_, count))| *count >= options.min_together).collect();
+    // Heaviest first, then by place, so that the cut does not depend on the hash map's order.
+    pairs.sort_by(|(a, (ea, ca)), (b, (eb, cb))| cb.cmp(ca).then(ea.cmp(eb)).then(a.cmp(b)));
+    pairs.truncate(options.max_together);
+    for ((one, other), (evidence, count)) in pairs {
+        for _ in 0..count {
+            found.add(
+                RelationshipKind::MentionedTogether,
+                one,
+                other,
+                (evidence.start, evidence.end),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entities::mentions;
+    use crate::resolve::resolve;
+
+    fn relations(text: &str) -> Vec<(RelationshipKind, String, String)> {
+        let document = resolve("d", mentions(text));
+        let name = |id: &str| document.entities.iter().find(|e| e.id == id).unwrap().name.clone();
+        relate(&document, &RelateOptions::default())
+            .iter()
+            .map(|r| (r.kind, name(&r.from), name(&r.to)))
+            .collect()
+    }
+
+    #[test]
+    fn a_caption_tells_parties_judges_lawyers_and_authorities() {
+        let text = "No. 92-1549\n\n   UNITED STATES OF AMERICA,\n\n      Appellee,\n\n         v.\n\n   CARLOS ROE,\n\n   Defendant, Appellant.\n\n\
+            [Hon. Ann A. Poe, U.S. District Judge]\n\nFrank Doe, with whom A. John Moe, was on brief, for appellant.\n\nSee Foo v. Bar, 1 U.S. 1 (1790).";
+        let found = relations(text);
+        let has = |kind, from: &str, to: &str| {
+            found.iter().any(|(k, a, b)| *k == kind && a.contains(from) && b.contains(to))
+        };
+        assert!(has(RelationshipKind::PartyCase, "Carlos Roe", "92-1549"), "{found:?}");
+        assert!(has(RelationshipKind::JudgeCase, "Ann A. Poe", "92-1549"), "{found:?}");
+        assert!(has(RelationshipKind::LawyerParty, "Frank Doe", "Carlos Roe"), "{found:?}");
+        assert!(has(RelationshipKind::Cites, "92-1549", "1 U.S. 1"), "{found:?}");
+    }
+
+    #[test]
+    fn together_needs_more_than_one_place() {
+        let once = relations("Judge Ann Roe and Judge Ben Poe sat.");
+        assert!(!once.iter().any(|(kind, ..)| *kind == RelationshipKind::MentionedTogether));
+        let far = "x ".repeat(400);
+        let twice = relations(&format!(
+            "Judge Ann Roe and Judge Ben Poe sat. {far} Judge Ann Roe and Judge Ben Poe sat."
+        ));
+        assert!(
+            twice.iter().any(|(kind, ..)| *kind == RelationshipKind::MentionedTogether),
+            "{twice:?}"
+        );
+    }
+}

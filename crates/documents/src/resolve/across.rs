@@ -1,0 +1,258 @@
+//! The same things in many documents: equal keys first, then spellings that can only mean the same.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::names::{PersonName, is_organisation, person};
+use super::{DocumentEntities, Groups, entity_id};
+use crate::model::{CanonicalEntity, EntityKind, Relationship};
+
+/// The things a set of documents names.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Resolution {
+    /// Every thing, by kind and key.
+    pub entities: Vec<CanonicalEntity>,
+    /// For each document, in the order given, the index into `entities` of each of its own entities.
+    pub links: Vec<Vec<usize>>,
+    by_local_id: HashMap<String, usize>,
+}
+
+impl Resolution {
+    /// What a mention of a document names; `document` and `mention` are indices into what was resolved.
+    pub fn entity_of(
+        &self,
+        documents: &[DocumentEntities],
+        document: usize,
+        mention: usize,
+    ) -> Option<&CanonicalEntity> {
+        let local = documents.get(document)?.links.get(mention).copied().flatten()?;
+        self.entities.get(*self.links.get(document)?.get(local)?)
+    }
+
+    /// Replaces the ids of single documents in relationships by those of the whole set.
+    pub fn rename(&self, relationships: &mut [Relationship]) {
+        for relationship in relationships {
+            for id in [&mut relationship.from, &mut relationship.to] {
+                if let Some(at) = self.by_local_id.get(id.as_str()) {
+                    id.clone_from(&self.entities[*at].id);
+                }
+            }
+        }
+    }
+}
+
+/// Joins the entities of many documents.
+///
+/// Does not depend on the order of the documents. Entities with equal keys are one. Beyond that, people are
+/// joined within a family name, companies within a first word, and only where nothing else fits, so the cost
+/// is that of sorting the distinct keys.
+pub fn resolve_across(documents: &[DocumentEntities]) -> Resolution {
+    let mut distinct: BTreeMap<(EntityKind, &str), Vec<(usize, usize)>> = BTreeMap::new();
+    for (document, entities) in documents.iter().enumerate() {
+        for (local, (entity, key)) in entities.entities.iter().zip(&entities.keys).enumerate() {
+            distinct.entry((entity.kind, key)).or_default().push((document, local));
+        }
+    }
+    let keys: Vec<(EntityKind, &str)> = distinct.keys().copied().collect();
+    let mut groups = Groups::new(keys.len());
+    join_people(&keys, &mut groups);
+    join_spellings(&keys, &mut groups);
+    build(documents, &distinct.into_values().collect::<Vec<_>>(), &keys, &mut groups)
+}
+
+/// `F. Roe` and `Frank A. Roe` are one where only one person of the set fits the short form.
+fn join_people(keys: &[(EntityKind, &str)], groups: &mut Groups) {
+    let mut families: BTreeMap<(EntityKind, String), Vec<(usize, PersonName)>> = BTreeMap::new();
+    for (at, (kind, key)) in keys.iter().enumerate() {
+        if matches!(kind, EntityKind::Judge | EntityKind::Lawyer) {
+            let name = from_key(key);
+            families.entry((*kind, name.family.clone())).or_default().push((at, name));
+        }
+    }
+    for members in families.into_values() {
+        // A family name so frequent in one set tells nobody apart.
+        if members.len() > 64 {
+            continue;
+        }
+        for (at, name) in &members {
+            // A family name alone is too little to join across documents.
+            if name.given.is_empty() {
+                continue;
+            }
+            let fits: Vec<&(usize, PersonName)> = members
+                .iter()
+                .filter(|(other, full)| {
+                    other != at
+                        && !full.given.is_empty()
+                        && full.fullness() >= name.fullness()
+                        && name.is_compatible(full)
+                })
+                .collect();
+            let agree = fits.iter().all(|(_, a)| fits.iter().all(|(_, b)| a.is_compatible(b)));
+            if agree {
+                for (other, _) in fits {
+                    groups.join(*at, *other);
+                }
+            }
+        }
+    }
+}
+
+/// A person's key, `roe frank a,jr`, taken apart again.
+fn from_key(key: &str) -> PersonName {
+    let (names, suffix) =
+        key.split_once(',').map_or((key, None), |(names, suffix)| (names, Some(suffix)));
+    let mut words = names.split(' ');
+    let family = words.next().unwrap_or_default();
+    let ordered: Vec<&str> = words.chain(std::iter::once(family)).collect();
+    let mut name = person(&ordered.join(" "));
+    name.suffix = suffix.map(str::to_owned);
+    name
+}
+
+/// How alike two names of a company must be (Jaro–Winkler): one slip of a typist in an ordinary name.
+const ALIKE: f64 = 0.965;
+
+/// Neighbours in the sorted list that a name is compared with.
+const NEIGHBOURS: usize = 6;
+
+/// Slips of spelling in names of companies; names of people are too short for that.
+fn join_spellings(keys: &[(EntityKind, &str)], groups: &mut Groups) {
+    for (at, (kind, key)) in keys.iter().enumerate() {
+        if *kind != EntityKind::Party || key.len() < 12 || !is_organisation(key) {
+            continue;
+        }
+        for (other, (other_kind, other_key)) in
+            keys.iter().enumerate().skip(at + 1).take(NEIGHBOURS)
+        {
+            if other_kind != kind {
+                break;
+            }
+            let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+            // Fund III is not Fund II, and District 5 is not District 6.
+            let last = |text: &str| text.rsplit(' ').next().unwrap_or_default().to_owned();
+            if digits(key) == digits(other_key)
+                && (last(key) == last(other_key))
+                && other_key.len() >= 12
+                && strsim::jaro_winkler(key, other_key) >= ALIKE
+            {
+                groups.join(at, other);
+            }
+        }
+    }
+}
+
+fn build(
+    documents: &[DocumentEntities],
+    members: &[Vec<(usize, usize)>],
+    keys: &[(EntityKind, &str)],
+    groups: &mut Groups,
+) -> Resolution {
+    let mut grouped: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for at in 0..keys.len() {
+        grouped.entry(groups.root(at)).or_default().push(at);
+    }
+    let mut entities = Vec::with_capacity(grouped.len());
+    let mut links: Vec<Vec<usize>> =
+        documents.iter().map(|document| vec![0; document.entities.len()]).collect();
+    let mut by_local_id = HashMap::new();
+    for (root, group) in grouped {
+        let kind = keys[root].0;
+        // The longest key is the fullest name; the first in order among equals.
+        let key = group
+            .iter()
+            .map(|at| keys[*at].1)
+            .min_by_key(|key| (std::cmp::Reverse(key.len()), *key))
+            .unwrap_or_default();
+        let index = entities.len();
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        let mut named_in: BTreeSet<&str> = BTreeSet::new();
+        let mut count = 0;
+        for &(document, local) in group.iter().flat_map(|at| &members[*at]) {
+            let entity = &documents[document].entities[local];
+            names.insert(&entity.name);
+            names.extend(entity.aliases.iter().map(String::as_str));
+            named_in.insert(&documents[document].document);
+            count += entity.mention_count;
+            links[document][local] = index;
+            if !by_local_id.contains_key(&entity.id) {
+                by_local_id.insert(entity.id.clone(), index);
+            }
+        }
+        let name = names
+            .iter()
+            .copied()
+            .max_by(|a, b| a.chars().count().cmp(&b.chars().count()).then(b.cmp(a)))
+            .unwrap_or_default()
+            .to_owned();
+        entities.push(CanonicalEntity {
+            id: entity_id(kind, key),
+            kind,
+            aliases: names.into_iter().filter(|alias| *alias != name).map(str::to_owned).collect(),
+            name,
+            mention_count: count,
+            documents: named_in.into_iter().map(str::to_owned).collect(),
+        });
+    }
+    Resolution { entities, links, by_local_id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entities::mentions;
+    use crate::resolve::resolve;
+
+    fn set() -> Vec<DocumentEntities> {
+        let texts = [
+            "No. 20-1001\n\nACME WIDGET MANUFACTURING, INC.,\n\nPlaintiff,\n\nv.\n\nJOHN ROE,\n\nDefendant.\n\n[Hon. Frank A. Doe, U.S. District Judge]\nSee Foo v. Bar, 1 U.S. 1 (1790).",
+            "No. 21-2002\n\nAcme Widget Manufacturing, Incorporated,\n\nPlaintiff,\n\nv.\n\nJANE ROE,\n\nDefendant.\n\n[Hon. F. Doe, U.S. District Judge]\nSee Foo v. Bar, 1 U. S. 1 (1790).",
+            "No. 22-3003\n\nAcme Widgit Manufacturing, Inc.,\n\nPlaintiff,\n\nv.\n\nJOHN POE,\n\nDefendant.\n\n",
+        ];
+        texts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| resolve(&format!("d{at}"), mentions(text)))
+            .collect()
+    }
+
+    fn find<'r>(resolution: &'r Resolution, kind: EntityKind, name: &str) -> &'r CanonicalEntity {
+        resolution.entities.iter().find(|e| e.kind == kind && e.name.contains(name)).unwrap()
+    }
+
+    #[test]
+    fn one_company_in_three_spellings() {
+        let resolution = resolve_across(&set());
+        assert_eq!(find(&resolution, EntityKind::Party, "Acme").documents, ["d0", "d1", "d2"]);
+        assert_eq!(find(&resolution, EntityKind::Judge, "Frank").documents, ["d0", "d1"]);
+        assert_eq!(find(&resolution, EntityKind::Case, "1 U.S. 1").documents, ["d0", "d1"]);
+        // The same family name is not the same person.
+        assert!(
+            resolution
+                .entities
+                .iter()
+                .filter(|e| e.kind == EntityKind::Party && e.name.ends_with("Roe"))
+                .count()
+                == 2
+        );
+    }
+
+    #[test]
+    fn the_order_of_documents_does_not_matter() {
+        let forward = set();
+        let mut backward = set();
+        backward.reverse();
+        assert_eq!(resolve_across(&forward).entities, resolve_across(&backward).entities);
+    }
+
+    #[test]
+    fn a_thousand_documents_take_little_time() {
+        let documents: Vec<DocumentEntities> = (0..1000)
+            .map(|n| resolve(&format!("d{n}"), mentions(&format!("No. 20-{n:04}\n\nACME NUMBER {n} INC.,\n\nPlaintiff,\n\nv.\n\nJOHN ROE,\n\nDefendant.\n"))))
+            .collect();
+        let started = std::time::Instant::now();
+        let resolution = resolve_across(&documents);
+        assert!(resolution.entities.len() > 2000);
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    }
+}

@@ -1,0 +1,178 @@
+//! Names to keys: what may differ in spelling is folded, what tells two things apart is kept.
+
+/// A person's name taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PersonName {
+    /// Family name in lower case letters.
+    pub(super) family: String,
+    /// Given names and initials in lower case letters.
+    pub(super) given: Vec<String>,
+    /// `jr`, `sr`, `ii` and so on; it tells father from son.
+    pub(super) suffix: Option<String>,
+}
+
+/// Takes a person's name apart.
+pub(super) fn person(name: &str) -> PersonName {
+    let mut words: Vec<String> = name
+        .split(|c: char| c.is_whitespace() || matches!(c, ',' | '.'))
+        .map(fold)
+        .filter(|word| !word.is_empty())
+        .collect();
+    let mut suffix = None;
+    if words.len() > 1 && words.last().is_some_and(|last| is_suffix(last)) {
+        suffix = words.pop().map(|last| if last == "junior" { "jr".to_owned() } else { last });
+    }
+    let family = words.pop().unwrap_or_default();
+    PersonName { family, given: words, suffix }
+}
+
+fn is_suffix(word: &str) -> bool {
+    matches!(word, "jr" | "sr" | "ii" | "iii" | "iv" | "junior")
+}
+
+impl PersonName {
+    /// Whether both can be one person: the same family name, and no given name that speaks against it.
+    pub(super) fn is_compatible(&self, other: &Self) -> bool {
+        let suffixes = match (&self.suffix, &other.suffix) {
+            (Some(a), Some(b)) => a == b,
+            _ => true,
+        };
+        self.family == other.family
+            && suffixes
+            && self
+                .given
+                .iter()
+                .zip(&other.given)
+                .all(|(a, b)| a.starts_with(b.as_str()) || b.starts_with(a.as_str()))
+    }
+
+    /// How much the name tells: letters of given names count.
+    pub(super) fn fullness(&self) -> usize {
+        self.given.iter().map(String::len).sum::<usize>() + usize::from(self.suffix.is_some())
+    }
+
+    /// The name as a key.
+    pub(super) fn key(&self) -> String {
+        let mut key = self.family.clone();
+        for given in &self.given {
+            key.push(' ');
+            key.push_str(given);
+        }
+        if let Some(suffix) = &self.suffix {
+            key.push(',');
+            key.push_str(suffix);
+        }
+        key
+    }
+}
+
+/// Lower case letters, digits; apostrophes and hyphens inside a word go.
+fn fold(word: &str) -> String {
+    word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The key of a party's name: case, punctuation, legal forms and `et al.` folded.
+pub(super) fn party_key(name: &str) -> String {
+    let spaced = name.replace('&', " and ").replace(['.', '\'', '’'], "");
+    let words: Vec<String> = spaced
+        .split(|c: char| !c.is_alphanumeric())
+        .map(fold)
+        .filter(|word| !word.is_empty())
+        .map(|word| match word.as_str() {
+            "incorporated" => "inc".to_owned(),
+            "corporation" => "corp".to_owned(),
+            "company" => "co".to_owned(),
+            "limited" => "ltd".to_owned(),
+            "private" => "pvt".to_owned(),
+            "association" | "assn" => "assn".to_owned(),
+            "department" | "dept" => "dept".to_owned(),
+            "commission" | "commn" => "commn".to_owned(),
+            "international" | "intl" => "intl".to_owned(),
+            "usa" => "united states".to_owned(),
+            _ => word,
+        })
+        .collect();
+    let joined = words.join(" ");
+    let joined = joined.strip_prefix("the ").unwrap_or(&joined);
+    let mut key = joined;
+    for tail in [" et al", " and others", " and another", " and ors", " and anr"] {
+        key = key.split(tail).next().unwrap_or(key);
+    }
+    // The sovereign is named with and without its tail.
+    match key {
+        "us" | "u s" | "united states of america" => "united states".to_owned(),
+        key => key.trim_end().to_owned(),
+    }
+}
+
+/// Words of a company, an office or a state: such a name is not taken apart as a person's.
+pub(super) fn is_organisation(key: &str) -> bool {
+    const WORDS: [&str; 44] = [
+        "inc",
+        "corp",
+        "co",
+        "ltd",
+        "llc",
+        "llp",
+        "lp",
+        "pc",
+        "pllc",
+        "plc",
+        "na",
+        "sa",
+        "bank",
+        "state",
+        "states",
+        "united",
+        "city",
+        "county",
+        "board",
+        "dept",
+        "department",
+        "commn",
+        "agency",
+        "assn",
+        "university",
+        "school",
+        "district",
+        "trust",
+        "fund",
+        "insurance",
+        "people",
+        "commonwealth",
+        "union",
+        "society",
+        "church",
+        "hospital",
+        "secretary",
+        "commissioner",
+        "authority",
+        "government",
+        "republic",
+        "office",
+        "bureau",
+        "pvt",
+    ];
+    key.split(' ').any(|word| WORDS.contains(&word)) || key.split(' ').count() > 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_a_company_are_one_key() {
+        for name in ["ACME, INC.", "Acme Incorporated", "The Acme Inc", "Acme, Inc., et al."] {
+            assert_eq!(party_key(name), "acme inc", "{name}");
+        }
+        assert_eq!(party_key("UNITED STATES OF AMERICA"), "united states");
+    }
+
+    #[test]
+    fn initials_agree_with_names_and_sons_differ_from_fathers() {
+        let full = person("John A. Roe");
+        assert!(full.is_compatible(&person("Roe")) && full.is_compatible(&person("J. Roe")));
+        assert!(!full.is_compatible(&person("Jane Roe")));
+        assert!(!person("John Roe, Jr.").is_compatible(&person("John Roe, Sr.")));
+    }
+}

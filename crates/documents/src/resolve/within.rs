@@ -1,0 +1,298 @@
+//! The things one document names.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::names::{is_organisation, party_key, person};
+use super::{DocumentEntities, back, entity_id};
+use crate::model::{CanonicalEntity, CitationForm, EntityKind, Mention};
+
+/// Joins a document's mentions into the things they name.
+///
+/// The same mentions give the same result in whatever order they come.
+pub fn resolve(document: &str, mut mentions: Vec<Mention>) -> DocumentEntities {
+    mentions.sort_by(|a, b| (a.start, a.end, a.kind).cmp(&(b.start, b.end, b.kind)));
+    let mut keys: Vec<Option<(EntityKind, String)>> = vec![None; mentions.len()];
+    citations(&mentions, &mut keys);
+    for kind in [EntityKind::Judge, EntityKind::Lawyer] {
+        people(&mentions, kind, &mut keys);
+    }
+    parties(&mentions, &mut keys);
+    for (at, mention) in mentions.iter().enumerate() {
+        if matches!(
+            mention.kind,
+            EntityKind::Court | EntityKind::DocketNumber | EntityKind::Date | EntityKind::Money
+        ) {
+            keys[at] = Some((mention.kind, mention.normal.clone()));
+        }
+    }
+    build(document, mentions, keys)
+}
+
+fn citations(mentions: &[Mention], keys: &mut [Option<(EntityKind, String)>]) {
+    for (at, source) in back::sources(mentions).into_iter().enumerate() {
+        let Some(source) = source else { continue };
+        let Some(parts) = mentions[source].citation() else { continue };
+        keys[at] = Some(match parts.form {
+            CitationForm::FullCase => (EntityKind::Case, plain(&mentions[source].normal)),
+            CitationForm::Reference => {
+                (EntityKind::Case, format!("name:{}", plain(&mentions[source].normal)))
+            }
+            _ => (EntityKind::Citation, plain(&mentions[source].normal)),
+        });
+    }
+}
+
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// Judges and lawyers: a family name alone means the one person of the document who bears it.
+fn people(mentions: &[Mention], kind: EntityKind, keys: &mut [Option<(EntityKind, String)>]) {
+    let mut by_family: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (at, mention) in mentions.iter().enumerate().filter(|(_, mention)| mention.kind == kind) {
+        by_family.entry(person(&mention.normal).family).or_default().push(at);
+    }
+    for group in by_family.into_values() {
+        let names: Vec<_> = group.iter().map(|at| person(&mentions[*at].normal)).collect();
+        for (position, &at) in group.iter().enumerate() {
+            let name = &names[position];
+            let mut fullest: Vec<_> =
+                names.iter().filter(|other| name.is_compatible(other)).collect();
+            fullest.sort_by(|a, b| b.fullness().cmp(&a.fullness()).then(a.key().cmp(&b.key())));
+            // Two people fit the short name: it stays by itself.
+            let best = fullest.first().copied().unwrap_or(name);
+            let clear = fullest.iter().all(|other| other.is_compatible(best));
+            keys[at] = Some((kind, if clear { best.key() } else { name.key() }));
+        }
+    }
+}
+
+fn parties(mentions: &[Mention], keys: &mut [Option<(EntityKind, String)>]) {
+    let all: Vec<(usize, String)> = mentions
+        .iter()
+        .enumerate()
+        .filter(|(_, mention)| mention.kind == EntityKind::Party)
+        .map(|(at, mention)| (at, party_key(&mention.normal)))
+        .collect();
+    let mut distinct: Vec<&str> = all.iter().map(|(_, key)| key.as_str()).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    // The last word and the first tell where a longer form of the name may be.
+    let mut by_word: HashMap<&str, Vec<&str>> = HashMap::new();
+    for key in &distinct {
+        for word in [key.split(' ').next(), key.split(' ').next_back()].into_iter().flatten() {
+            let entry = by_word.entry(word).or_default();
+            if entry.last() != Some(key) {
+                entry.push(key);
+            }
+        }
+    }
+    for (at, key) in &all {
+        let mut longer: Vec<&str> = Vec::new();
+        for word in [key.split(' ').next(), key.split(' ').next_back()].into_iter().flatten() {
+            for candidate in by_word.get(word).into_iter().flatten() {
+                let extends = candidate.len() > key.len()
+                    && (candidate.starts_with(&format!("{key} "))
+                        || (!is_organisation(candidate)
+                            && candidate.ends_with(&format!(" {key}"))));
+                if extends && !longer.contains(candidate) {
+                    longer.push(candidate);
+                }
+            }
+        }
+        longer.sort_by_key(|candidate| std::cmp::Reverse(candidate.len()));
+        // One long form that contains the others, or the name stays by itself.
+        let best =
+            longer.first().copied().filter(|best| longer.iter().all(|other| best.contains(other)));
+        keys[*at] = Some((EntityKind::Party, best.unwrap_or(key).to_owned()));
+    }
+}
+
+fn build(
+    document: &str,
+    mentions: Vec<Mention>,
+    keys: Vec<Option<(EntityKind, String)>>,
+) -> DocumentEntities {
+    let mut grouped: BTreeMap<(EntityKind, String), Vec<usize>> = BTreeMap::new();
+    for (at, key) in keys.into_iter().enumerate() {
+        if let Some(key) = key.filter(|(_, key)| !key.is_empty()) {
+            grouped.entry(key).or_default().push(at);
+        }
+    }
+    let own = own_case(&mentions);
+    if let Some((key, _)) = &own {
+        grouped.entry((EntityKind::Case, key.clone())).or_default();
+    }
+    let mut links = vec![None; mentions.len()];
+    let mut entities = Vec::with_capacity(grouped.len());
+    let mut entity_keys = Vec::with_capacity(grouped.len());
+    let mut case = None;
+    for ((kind, key), members) in grouped {
+        let index = entities.len();
+        for &at in &members {
+            links[at] = Some(index);
+        }
+        let is_own =
+            own.as_ref().is_some_and(|(own_key, _)| kind == EntityKind::Case && *own_key == key);
+        let (name, aliases) = match (&own, is_own) {
+            (Some((_, name)), true) => (name.clone(), Vec::new()),
+            _ => names(kind, &mentions, &members),
+        };
+        if is_own {
+            case = Some(index);
+        }
+        entities.push(CanonicalEntity {
+            id: entity_id(kind, &key),
+            kind,
+            name,
+            aliases,
+            mention_count: members.len(),
+            documents: vec![document.to_owned()],
+        });
+        entity_keys.push(key);
+    }
+    DocumentEntities {
+        document: document.to_owned(),
+        mentions,
+        entities,
+        links,
+        keys: entity_keys,
+        case,
+    }
+}
+
+/// The fullest form a thing was named by, and the others.
+fn names(kind: EntityKind, mentions: &[Mention], members: &[usize]) -> (String, Vec<String>) {
+    let form = |at: usize| -> Option<String> {
+        let mention = &mentions[at];
+        match mention.citation() {
+            // Back references name nothing by themselves.
+            Some(parts) => match parts.form {
+                CitationForm::FullCase if kind == EntityKind::Case => {
+                    match (&parts.plaintiff, &parts.defendant) {
+                        (Some(plaintiff), Some(defendant)) => {
+                            Some(format!("{plaintiff} v. {defendant}, {}", mention.normal))
+                        }
+                        (None, Some(subject)) => {
+                            Some(format!("In re {subject}, {}", mention.normal))
+                        }
+                        _ => Some(mention.normal.clone()),
+                    }
+                }
+                CitationForm::Id | CitationForm::Supra | CitationForm::ShortCase => None,
+                _ => Some(mention.normal.clone()),
+            },
+            None if kind == EntityKind::Court => {
+                Some(mention.text.split_whitespace().collect::<Vec<_>>().join(" "))
+            }
+            None => Some(mention.normal.clone()),
+        }
+    };
+    let mut forms: Vec<String> = members.iter().filter_map(|at| form(*at)).collect();
+    forms.sort();
+    forms.dedup();
+    let best = forms
+        .iter()
+        .max_by(|a, b| a.chars().count().cmp(&b.chars().count()).then(b.cmp(a)))
+        .cloned();
+    let name = best.unwrap_or_else(|| {
+        members.first().map(|at| mentions[*at].normal.clone()).unwrap_or_default()
+    });
+    forms.retain(|form| *form != name);
+    (name, forms)
+}
+
+/// How far into a document its own caption reaches, in bytes.
+const CAPTION_REACH: usize = 6000;
+
+/// The document's own case: its first docket number with its first court, or the names of its parties.
+fn own_case(mentions: &[Mention]) -> Option<(String, String)> {
+    let head =
+        |kind: EntityKind| mentions.iter().find(move |m| m.kind == kind && m.start < CAPTION_REACH);
+    let docket = head(EntityKind::DocketNumber);
+    let court = head(EntityKind::Court);
+    let party = |first: bool| {
+        mentions.iter().find(|m| {
+            let role = m.attributes.role.as_deref().unwrap_or_default();
+            let is_first = ["plaintiff", "petitioner", "appellant", "applicant", "claimant"]
+                .iter()
+                .any(|word| role.starts_with(word));
+            m.kind == EntityKind::Party && m.start < CAPTION_REACH && is_first == first
+        })
+    };
+    let name = match (party(true), party(false)) {
+        (Some(a), Some(b)) if a.start < b.start => format!("{} v. {}", a.normal, b.normal),
+        (Some(a), Some(b)) => format!("{} v. {}", b.normal, a.normal),
+        (Some(one), None) | (None, Some(one)) => one.normal.clone(),
+        (None, None) => String::new(),
+    };
+    let key = match (docket, court) {
+        (Some(docket), Some(court)) => format!("{}|{}", court.normal, plain(&docket.normal)),
+        (Some(docket), None) => format!("-|{}", plain(&docket.normal)),
+        (None, _) if !name.is_empty() => format!("own:{}", plain(&name)),
+        (None, _) => return None,
+    };
+    let name = match (name.is_empty(), docket) {
+        (true, Some(docket)) => format!("No. {}", docket.normal),
+        (false, Some(docket)) => format!("{name}, No. {}", docket.normal),
+        (_, None) => name,
+    };
+    Some((key, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entities::mentions;
+
+    fn resolved(text: &str) -> DocumentEntities {
+        resolve("d", mentions(text))
+    }
+
+    fn ids(document: &DocumentEntities, kind: EntityKind) -> Vec<Option<&str>> {
+        document
+            .mentions
+            .iter()
+            .zip(&document.links)
+            .filter(|(mention, _)| mention.kind == kind)
+            .map(|(_, link)| link.map(|at| document.keys[at].as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn back_references_find_their_source() {
+        let text =
+            "Foo v. Bar, 1 U.S. 1 (1790). Foo, 1 U.S., at 2. Id. at 3. Bar, supra, at 5. Id. at 0.";
+        let document = resolved(text);
+        assert_eq!(
+            ids(&document, EntityKind::Citation),
+            [Some("1 u.s. 1"), Some("1 u.s. 1"), Some("1 u.s. 1"), Some("1 u.s. 1"), None]
+        );
+    }
+
+    #[test]
+    fn what_fits_two_sources_fits_none() {
+        let text = "Foo v. Bar, 1 U.S. 1. Baz v. Qux, 1 U.S. 20. As said, 1 U.S., at 30.";
+        assert_eq!(ids(&resolved(text), EntityKind::Citation)[2], None);
+    }
+
+    #[test]
+    fn a_family_name_means_the_one_who_bears_it() {
+        let document = resolved(
+            "[Hon. Ann A. Roe, U.S. District Judge]\n\nJudge Roe held so. Judge Doe did not.",
+        );
+        assert_eq!(
+            ids(&document, EntityKind::Judge),
+            [Some("roe ann a"), Some("roe ann a"), Some("doe")]
+        );
+    }
+
+    #[test]
+    fn the_order_of_mentions_does_not_matter() {
+        let text =
+            "Foo v. Bar, 1 U.S. 1 (1790). Foo, 1 U.S., at 2. Id. at 3. Judge Ann Roe. Judge Roe.";
+        let mut reversed = mentions(text);
+        reversed.reverse();
+        assert_eq!(resolve("d", reversed), resolved(text));
+    }
+}
