@@ -1,2 +1,61 @@
-//! The only task runner: check, test, bench, score.
-fn main() {}
+//! The only task runner: check, test, bench, score. CI calls the same verbs.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+
+mod bench;
+mod check;
+mod command;
+mod test;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use command::Failure;
+
+/// Checks, tests and measures the workspace. Exits with 1 when something fails, with 2 when the
+/// arguments are wrong.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Format, clippy, documentation, dependencies, and the house rules.
+    Check,
+    /// The house rules alone: file openings and lengths, contracts and their tests, links.
+    Tidy,
+    /// Every test and every example; installs redis-server first where it is missing.
+    Test(test::TestArgs),
+    /// Our backends beside other clients, on servers of the benchmark's own.
+    Bench(bench::BenchArgs),
+    /// Score the document stages against gold annotations: --corpus PATH [--json].
+    Score(bench::ScoreArgs),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().verb {
+        Verb::Check => check::run(),
+        Verb::Tidy => tidy::run(),
+        Verb::Test(args) => test::run(&args),
+        Verb::Bench(args) => bench::bench(&args),
+        Verb::Score(args) => bench::score(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's folder, whatever folder the task runner is called in.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
