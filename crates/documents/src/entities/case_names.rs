@@ -98,7 +98,7 @@ pub(super) fn bare_names(text: &str, taken: &[(usize, usize)]) -> Vec<CaseName> 
 static_regex!(
     /// A year in parentheses or a star page that stands between a name and its citation.
     between_regex,
-    r"(?:[\[(][^()\[\]]{0,40}?(?:1[6-9]\d\d|20\d\d)\s?[\])]|\*\s?\d{1,5}|,\s*supra|\d{2,4}-\d{3,5},\s*(?:p\.|pp\.)\s*\d+\s*\([^)]{0,40}\))[\s,]*$"
+    r"(?:[\[(][^()\[\]]{0,40}?(?:1[6-9]\d\d|20\d\d)\s?[\])]|\*\s?\d{1,5}|,\s*supra|[-_—]{2,}\s+[A-Z][A-Za-z.\s]{0,12}?\s*[-_—]{2,}|\d{2,4}-\d{3,5},\s*(?:p\.|pp\.)\s*\d+\s*\([^)]{0,40}\))[\s,]*$"
 );
 
 /// Takes what may stand between a name and its citation off the end.

@@ -38,7 +38,7 @@ impl CoreCitation {
 static_regex!(
     /// A volume: a number, perhaps with a letter or a part, at the end of the given text's head.
     volume_regex,
-    r"^(?:\d{1,4}[A-Z]?(?:\s(?:Suppl|Spec|Supp)\.)?|\d{2,4}-\d{1,3})(?:\s{1,90}|\s?-{1,2}\s?|–)"
+    r"^(?:\d{1,4}[A-Z]?(?:\s(?:Suppl|Spec|Supp)\.)?|\d{2,4}-\d{1,3})(?:\s?-{1,2}\s?|–|\s{1,90})"
 );
 
 static_regex!(
@@ -60,6 +60,17 @@ static_regex!(
 
 /// Every volume–reporter–page in the text, in order, without overlaps.
 pub(super) fn core_citations(text: &str) -> Vec<CoreCitation> {
+    let mut found = numbered(text);
+    let unnumbered = super::unnumbered::unnumbered(text, &found);
+    if !unnumbered.is_empty() {
+        found.extend(unnumbered);
+        found.sort_by_key(|citation| citation.start);
+    }
+    found
+}
+
+/// The citations that begin with a volume.
+fn numbered(text: &str) -> Vec<CoreCitation> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let mut at = 0;

@@ -8,7 +8,7 @@ use super::tables::states::STATES;
 
 /// Types of court by the words of their names; the first that fits counts, so the special come first. The
 /// flag says whether the place is part of the identity (`local`).
-static TYPES: [(&str, &str, bool); 78] = [
+static TYPES: [(&str, &str, bool); 80] = [
     ("appellate division supreme court", "appellate-division", false),
     ("supreme court appellate division", "appellate-division", false),
     ("superior court appellate division", "superior-appellate", false),
@@ -38,11 +38,11 @@ static TYPES: [(&str, &str, bool); 78] = [
     ("supreme court errors", "supreme", false),
     ("supreme court", "supreme", false),
     ("supreme courts", "supreme", false),
-    ("district courts appeal", "appeals", false),
-    ("district court appeal", "appeals", false),
+    ("district courts appeals", "appeals", false),
+    ("district court appeals", "appeals", false),
     ("courts appeals", "appeals", false),
     ("court appeals", "appeals", false),
-    ("court appeal", "appeals", false),
+    ("court of appeal", "appeals", false),
     ("appeals court", "appeals", false),
     ("appellate court", "appeals", false),
     ("commonwealth court", "commonwealth", false),
@@ -51,7 +51,9 @@ static TYPES: [(&str, &str, bool); 78] = [
     ("board tax appeals", "tax-appeals", false),
     ("court chancery", "chancery", false),
     ("chancery court", "chancery", false),
-    ("patent trial appeal board", "ptab", false),
+    ("patent trial appeals board", "ptab", false),
+    ("board patent appeals", "bpai", false),
+    ("court military review", "military-review", false),
     ("surrogate court", "surrogate", true),
     ("surrogates court", "surrogate", true),
     ("orphans court", "orphans", true),
@@ -87,6 +89,23 @@ static TYPES: [(&str, &str, bool); 78] = [
     ("sessions court", "sessions", true),
     ("appellate tribunal", "tribunal", true),
     ("administrative tribunal", "tribunal", true),
+];
+
+/// Types of court that only the federation has.
+const FEDERAL_ONLY: [&str; 13] = [
+    "fisa",
+    "fisa-review",
+    "jpml",
+    "international-trade",
+    "customs",
+    "customs-patent-appeals",
+    "federal-claims",
+    "armed-forces",
+    "military-appeals",
+    "veterans",
+    "ptab",
+    "bpai",
+    "military-review",
 ];
 
 /// Words that tell nothing about which court is meant.
@@ -160,7 +179,13 @@ pub fn court_key(name: &str) -> Option<String> {
     Some(match (kind, federal, state) {
         ("supreme", true, _) => "us/supreme".to_owned(),
         ("supreme", false, Some("india")) => "in/supreme".to_owned(),
-        ("high", ..) => format!("in/high/{}", place(&rest, sovereign.state)),
+        ("high", ..) => {
+            let place = place(&rest, sovereign.state);
+            if place.is_empty() {
+                return None;
+            }
+            format!("in/high/{place}")
+        }
         ("appeals", true, _) | ("appeals", false, Some("dc"))
             if has(&rest, "circuit") || federal =>
         {
@@ -189,15 +214,27 @@ pub fn court_key(name: &str) -> Option<String> {
         ("district", true, Some(state)) => {
             format!("us/district/{}", district(Some(state), direction))
         }
+        ("circuit", true, None) if has(&rest, "circuit") && circuit(&rest).is_some() => {
+            format!("us/appeals/{}", circuit(&rest).unwrap_or_default())
+        }
         ("district", false, Some(state))
-            if direction.is_some() || has(&rest, "district") && !is_divided(state) =>
+            if direction.is_some()
+                || has(&rest, "d")
+                || has(&rest, "district") && !has(&rest, "judicial") && !is_divided(state) =>
         {
             format!("us/district/{}", district(Some(state), direction))
         }
         ("circuit", true, Some(state)) => {
             format!("us/circuit/{}", district(Some(state), direction))
         }
+        (kind, ..) if FEDERAL_ONLY.contains(&kind) => format!("us/{kind}"),
         (kind, true, _) if !local => format!("us/{kind}"),
+        // Only New York has a supreme court in every county.
+        ("supreme", false, None) if words.iter().any(|word| word == "county") => {
+            format!("ny/supreme/{}", place(&rest, None))
+        }
+        // Which supreme court is meant, the text around it tells, not the name.
+        ("supreme", false, None) if rest.is_empty() => "-/supreme".to_owned(),
         ("supreme", false, Some("ny")) => {
             let place = place(&rest, state);
             if place.is_empty() { "ny/supreme".to_owned() } else { format!("ny/supreme/{place}") }
@@ -322,6 +359,10 @@ fn words(name: &str) -> Vec<String> {
                 "dept" => "department",
                 "bankr" => "bankruptcy",
                 "unites" => "united",
+                "ptab" => "patent trial appeal board",
+                "bpai" | "b.p.a.i" => "board patent appeals",
+                "apeals" | "appeal" => "appeals",
+                "apex" => "supreme",
                 other => other,
             };
             expanded.split(['.', ' ']).map(|part| part.replace('\'', "")).collect::<Vec<_>>()

@@ -7,7 +7,7 @@ use crate::static_regex::static_regex;
 static_regex!(
     head_regex,
     r"(?x)\b(?:
-      (?i:supreme|superior|district|circuit|county|municipal|family|probate|bankruptcy|appellate|chancery|tax|juvenile|high|city|sessions|justice|surrogate['’]?s|orphans['’]?|customs|commonwealth|surveillance|trial)\s+(?i:courts?)
+      (?i:supreme|apex|superior|district|circuit|county|municipal|family|probate|bankruptcy|appellate|chancery|tax|juvenile|high|city|sessions|justice|surrogate['’]?s|orphans['’]?|customs|commonwealth|surveillance|trial)\s+(?i:courts?)
       |(?i:court)\s+(?i:of)\s+(?:(?i:criminal|civil|special|military|international|federal|common|customs|first)\s+)?(?i:appeals?|pleas|claims|trade|instance|chancery|errors|sessions|common\s+pleas)
       |(?i:appeals\s+court)|(?i:supreme\s+judicial\s+court)
       |(?i:bankruptcy\s+appellate\s+panel)
@@ -149,6 +149,7 @@ fn extend_right(text: &str, head_end: usize) -> usize {
     let mut at = head_end;
     let mut words = 0;
     let mut after_connector = false;
+    let mut previous_connector = false;
     let mut after_comma = false;
     while words < MOST_WORDS {
         let rest = &text[at..];
@@ -179,7 +180,8 @@ fn extend_right(text: &str, head_end: usize) -> usize {
         if direction_follows(trimmed) {
             lines = lines.saturating_sub(2);
         }
-        if lines > 1 || (lines == 1 && !connector && !after_connector && !continues_name(trimmed)) {
+        let dangling = after_connector && previous_connector;
+        if lines > 1 || (lines == 1 && !connector && !dangling && !continues_name(trimmed)) {
             break;
         }
         let capital = word.starts_with(|c: char| c.is_uppercase() || c == '\'' || c == '‘')
@@ -190,7 +192,12 @@ fn extend_right(text: &str, head_end: usize) -> usize {
                     || lower.ends_with("rd"));
         let word_end = text.len() - trimmed.len() + length;
         if connector && !after_comma {
+            // `in` goes on with a name only as `in and for`.
+            if lower == "in" && !text[word_end..].trim_start().starts_with("and ") {
+                break;
+            }
             after_connector = true;
+            previous_connector = true;
             at = word_end;
             words += 1;
             continue;
@@ -205,6 +212,11 @@ fn extend_right(text: &str, head_end: usize) -> usize {
         at = word_end;
         words += 1;
         after_comma = false;
+        previous_connector = false;
+        if word.ends_with(['"', '”']) {
+            end -= word.chars().next_back().map_or(0, char::len_utf8);
+            break;
+        }
         // What follows a place without a connector is another sentence or line.
         after_connector = after_connector && !ends_name(word) || continues_name(trimmed);
         if word.ends_with('.') && !super::tables::words::is_abbreviation(word) {

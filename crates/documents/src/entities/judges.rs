@@ -17,7 +17,7 @@ static_regex!(
 static_regex!(
     before_name_regex,
     format!(
-        r"\b(?:(?:The\s+)?(?:Hon(?:ou?rable|['’,]?\s?ble|\.|\b)?|HON(?:ORABLE|OURABLE|['’]BLE|\.)?)\s*(?:(?:(?i:mr|mrs|ms|dr|smt|sri|shri|the|kumari)\.?\s*){{0,2}})(?:{RANK}{TITLE}\s+|J\.\s+)?|(?:{RANK}(?:Judge|Justice|JUDGE|JUSTICE|Chancellor|CHANCELLOR)s?\s+)(?:(?i:mr|ms|dr)\.\s*)?|(?:(?i:mr|mrs|ms|dr|smt)\.?\s?)(?:Justice|JUSTICE)\s+)(?P<name>{PERSON})"
+        r"\b(?:(?:The\s+)?(?:Hon(?:ou?rable|['’,]?\s?[Bb]le|\.|\b)?|HON(?:ORABLE|OURABLE|['’]BLE|\.)?)\s*(?:(?:(?i:mr|mrs|ms|dr|smt|sri|shri|the|kumari)\.?\s*){{0,2}})(?:{RANK}{TITLE}\s+|J\.\s+)?|(?:{RANK}(?:Judge|Justice|JUDGE|JUSTICE|Chancellor|CHANCELLOR)s?\s+)(?:(?i:mr|ms|dr)\.\s*)?|(?:(?i:mr|mrs|ms|dr|smt)\.?\s?)(?:Justice|JUSTICE)\s+)(?P<name>{PERSON})"
     )
 );
 static_regex!(
@@ -48,7 +48,13 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
         let at = range.start;
         for captures in after_name_regex().captures_iter(&text[range]) {
             let names = captures.name("names").or(captures.name("indian"));
-            let Some(names) = names else { continue };
+            let (Some(names), Some(whole)) = (names, captures.get(0)) else { continue };
+            // `Three judge bench`: one word needs a comma to be a name.
+            let rank = &text[at + names.end()..at + whole.end()];
+            let word = !names.as_str().contains(char::is_whitespace) && !names.as_str().contains('.');
+            if word && !rank.contains(',') && !rank.trim().ends_with("J.") {
+                continue;
+            }
             add_names(text, at + names.start(), at + names.end(), &mut found);
         }
     }
@@ -56,7 +62,15 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
         let at = range.start;
         for captures in before_name_regex().captures_iter(&text[range]) {
             let Some(name) = captures.name("name") else { continue };
-            add_names(text, at + name.start(), at + name.end(), &mut found);
+            // The next line of a list of judges begins with a title of its own.
+            let lines: Vec<&str> = name.as_str().split('\n').collect();
+            let first = lines[0].trim_end();
+            let length = if first.split_whitespace().count() >= 2 || first.contains('.') {
+                first.len()
+            } else {
+                name.len()
+            };
+            add_names(text, at + name.start(), at + name.start() + length, &mut found);
         }
     }
     panels(text, &mut found);
@@ -108,6 +122,9 @@ fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
                 word.trim_end_matches(['.', ',']).to_lowercase().as_str(),
                 "judge"
                     | "justice"
+                    | "hon'ble"
+                    | "hon’ble"
+                    | "honble"
                     | "chief"
                     | "senior"
                     | "circuit"

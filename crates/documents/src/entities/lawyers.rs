@@ -393,6 +393,7 @@ fn docket_sheet(text: &str, found: &mut Vec<Mention>) {
         }
         offset += raw.len() + 1;
     }
+    let role_first = represented_regex().is_match(text);
     let mut party: Option<String> = None;
     let mut expects_name = false;
     for (at, (start, line)) in lines.iter().enumerate() {
@@ -406,9 +407,7 @@ fn docket_sheet(text: &str, found: &mut Vec<Mention>) {
             expects_name = false;
             // The party's name stands before the role in some sheets and after it in others.
             let before = at.checked_sub(1).map_or("", |i| lines[i].1);
-            let represented =
-                lines.get(at + 2).is_some_and(|(_, l)| l.to_lowercase().starts_with("represented"));
-            party = Some(if represented || before.is_empty() {
+            party = Some(if role_first || before.is_empty() {
                 next.to_owned()
             } else {
                 before.to_owned()
@@ -417,7 +416,7 @@ fn docket_sheet(text: &str, found: &mut Vec<Mention>) {
         }
         let lower = line.to_lowercase();
         if lower.starts_with("represented by") {
-            if let Some((_, before)) = at.checked_sub(1).and_then(|i| lines.get(i)) {
+            if let (None, Some((_, before))) = (&party, at.checked_sub(1).and_then(|i| lines.get(i))) {
                 party = Some((*before).to_owned());
             }
             expects_name = true;

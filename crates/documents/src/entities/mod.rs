@@ -15,6 +15,7 @@ mod parties;
 mod persons;
 mod statutes;
 pub(crate) mod tables;
+mod unnumbered;
 mod windows;
 
 use crate::model::Mention;
@@ -26,10 +27,8 @@ pub use court_keys::court_key;
 pub fn mentions(text: &str) -> Vec<Mention> {
     let mut found = case_citations::case_citations(text);
     let references = back_references::back_references(text, &found);
-    let mut parties = parties::parties(text);
-    parties::title_parties(text, &found, &mut parties);
     found.extend(references);
-    found.append(&mut parties);
+    found.extend(parties::parties(text));
     found.extend(statutes::statutes(text));
     found.extend(courts::courts(text));
     found.extend(judges::judges(text));

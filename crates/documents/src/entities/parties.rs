@@ -15,8 +15,9 @@ static_regex!(
 );
 static_regex!(
     versus_line_regex,
-    r"(?m)^[ \t]*(?:-?\s?(?i:v|vs|versus)[.,:s]*-?)(?:[ \t]*[-:)\]][^\n]*|[ \t]{3,}[^\n]*)?[ \t]*$|\bVersus\b"
+    r"(?m)^[ \t]*(?:-?\s?(?i:v|vs|versus|and)[.,:s]*-?)(?:[ \t]*[-:)\]][^\n]*|[ \t]{3,}[^\n]*)?[ \t]*$|\bVersus\b"
 );
+static_regex!(between_regex, r"(?m)^[ \t]*(?i:between)[ \t]*:?[ \t]*$");
 static_regex!(
     field_regex,
     format!(r"(?im)^[ \t]*(?P<role>{ROLE_WORD}s?)[ \t]*:-?[ \t]*(?P<name>[A-Z][^\n]{{2,200}})$")
@@ -24,7 +25,7 @@ static_regex!(
 static_regex!(
     /// What ends a caption above or below the parties.
     border_regex,
-    r"(?ix)^\W*(?:(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|title:|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
+    r"(?ix)^\W*(?:[^\n]{0,60}\bnos?\.?\s?-?\s?\d|(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
 );
 static_regex!(
     role_line_regex,
@@ -39,12 +40,20 @@ const MOST_LINES: usize = 40;
 /// Every party the captions of the text name.
 pub(super) fn parties(text: &str) -> Vec<Mention> {
     let mut found = Vec::new();
+    let usual = usual_roles(text);
+    // `Between … And …` is how some Indian courts say versus.
+    let between = between_regex().is_match(text);
     for versus in versus_line_regex().find_iter(text).take(60) {
+        let and = versus.as_str().trim().to_lowercase().starts_with("and");
+        if and && !between {
+            continue;
+        }
         let above = block_above(text, versus.start());
         let below = block_below(text, versus.end());
-        let first_role = read_block(text, above, None, &mut found);
+        let first_role = read_block(text, above, usual.0, true, &mut found);
         let opposite = first_role.as_deref().and_then(counterpart);
-        read_block(text, below, opposite.or(Some("defendant")).filter(|_| true), &mut found);
+        let opposite = opposite.or(Some(usual.1));
+        read_block(text, below, opposite.unwrap_or(usual.1), false, &mut found);
     }
     for captures in field_regex().captures_iter(text) {
         let (Some(role), Some(name)) = (captures.name("role"), captures.name("name")) else {
@@ -53,31 +62,53 @@ pub(super) fn parties(text: &str) -> Vec<Mention> {
         add_names(text, name.start(), name.end(), &role_name(role.as_str()), &mut found);
     }
     sheet(text, &mut found);
+    one_line_captions(text, usual, &mut found);
     found.sort_by_key(|m: &Mention| (m.start, std::cmp::Reverse(m.end)));
     found.dedup_by(|b, a| b.start < a.end);
     found
 }
 
-/// The parties of one-line titles, `Roe v. Doe`, near the top of the text.
-pub(super) fn title_parties(text: &str, cases: &[Mention], found: &mut Vec<Mention>) {
-    const TITLE_REACH: usize = 4000;
-    for case in cases.iter().filter(|m| m.kind == EntityKind::Case && m.start < TITLE_REACH) {
-        let Some(parts) = case.citation() else { continue };
-        for (name, role) in [(&parts.plaintiff, "plaintiff"), (&parts.defendant, "defendant")] {
-            let Some(name) = name else { continue };
-            let first = name.split(' ').next().unwrap_or(name);
-            let region = text.get(case.start..case.end).unwrap_or_default();
-            let at = if role == "plaintiff" { region.find(first) } else { region.rfind(first) };
-            let Some(at) = at else { continue };
-            let start = case.start + at;
-            let end =
-                if role == "plaintiff" { (start + name.len()).min(case.end) } else { case.end };
-            if !text.is_char_boundary(end) || found.iter().any(|m| m.start < end && start < m.end) {
-                continue;
-            }
-            add_names(text, start, end, role, found);
+static_regex!(
+    title_regex,
+    r"(?m)^[ \t]*(?:(?i:re|title|case\s+name)\s*:[ \t]*)?(?P<a>[A-Z][^\n]{1,140}?),?[ \t]+(?:v|vs|V|Vs|VS|versus|Versus|VERSUS)\.?[ \t]+(?P<b>[A-Z][^\n]{1,140}?)[ \t]*$"
+);
+static_regex!(
+    dotted_regex,
+    format!(
+        r"(?im)^[ \t]*(?:\d{{1,2}}[.)][ \t]*)?(?P<name>[A-Z][^\n]{{2,160}}?)[ \t]*(?:\.{{2,}}|…+|-{{3,}})[ \t]*(?P<role>{ROLE_WORD}(?:\(?s\)?|/s)?)\b"
+    )
+);
+
+/// How far into a text its title may stand, in bytes.
+const TITLE_REACH: usize = 6000;
+
+/// The parties of one-line titles, `Roe v. Doe`, and of lines such as `Roe ..... Appellant`.
+fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) {
+    let head = &text[..text.floor_char_boundary(text.len().min(TITLE_REACH))];
+    let mut more = Vec::new();
+    for captures in title_regex().captures_iter(head) {
+        let (Some(a), Some(b)) = (captures.name("a"), captures.name("b")) else { continue };
+        // A line of prose has more words in lower case than a title.
+        let lower = captures[0].split_whitespace().filter(|w| w.starts_with(char::is_lowercase)).count();
+        if lower <= 5 {
+            add_names(text, a.start(), a.end(), usual.0, &mut more);
+            add_names(text, b.start(), b.end(), usual.1, &mut more);
         }
     }
+    for captures in dotted_regex().captures_iter(head) {
+        let (Some(name), Some(role)) = (captures.name("name"), captures.name("role")) else { continue };
+        add_names(text, name.start(), name.end(), &role_name(role.as_str()), &mut more);
+    }
+    more.retain(|new| !found.iter().any(|old: &Mention| old.start < new.end && new.start < old.end));
+    found.append(&mut more);
+}
+
+/// What this paper calls its parties: the pair of words it uses most.
+fn usual_roles(text: &str) -> (&'static str, &'static str) {
+    let head = text[..text.floor_char_boundary(text.len().min(20_000))].to_lowercase();
+    let pairs = [("plaintiff", "defendant"), ("petitioner", "respondent"), ("appellant", "appellee")];
+    let count = |pair: &(&str, &str)| head.matches(pair.0).count() + head.matches(pair.1).count();
+    pairs.into_iter().rev().max_by_key(count).unwrap_or(pairs[0])
 }
 
 fn counterpart(role: &str) -> Option<&'static str> {
@@ -198,7 +229,8 @@ fn is_rule(line: &str) -> bool {
 fn read_block(
     text: &str,
     block: (usize, usize),
-    fallback: Option<&str>,
+    fallback: &str,
+    above: bool,
     found: &mut Vec<Mention>,
 ) -> Option<String> {
     let (start, end) = block;
@@ -216,9 +248,9 @@ fn read_block(
         from = start + role.end();
     }
     if first.is_none() {
-        let role = fallback.unwrap_or("plaintiff");
+        let role = fallback;
         // Without a role only the paragraph next to the `v.` is a name.
-        let paragraph = if fallback.is_none() {
+        let paragraph = if above {
             let tail = content.trim_end();
             let at = tail.rfind("\n\n").or_else(|| tail.rfind("\n \n")).map_or(0, |at| at + 1);
             (start + at, start + tail.len())
@@ -237,7 +269,7 @@ static_regex!(number_regex, r"(?m)(?:^|\n|\s{2,}|\()[ \t]*(?:\d{1,3}|\d/\d{1,2})
 static_regex!(
     /// What follows a party's name and describes it.
     description_regex,
-    r"(?x)(?:\s*(?:&|\band\b)\s*(?i:ors|anr|\d+|others|another)\b|,?\s*\b(?i:et\s+al\b|individually|in\s+(?:his|her|their|its)\s|as\s+(?:trustee|representative|next|guardian|executor|administrator|personal|successor|the\s|an?\s|assignee|receiver)|on\s+behalf|by\s+and\s+through|d/b/a|f/k/a|a/k/a|formerly|an?\s+(?:\w+\s+){1,3}(?:corporation|company|partnership|llc)|aged?\b|age\s*:|s/o|w/o|d/o|c/o|r/o|son\s+of|wife\s+of|daughter\s+of|resident|residing|rep(?:resented)?\s*\.?\s*by|reptd|through|having|occupation|lead\s+(?:petitioner|attorney)|dba\b|applicants?\b|petitioners?\b|respondents?\b|since\s+deceased)|\(\s*(?:since|deceased|individually)|\s[)\]:|]|\s{3,}\S|\n\s*\(|\s@@|\(By\b|\(Rep)"
+    r"(?x)(?:\s*(?:&|\b(?i:and)\b)\s*(?i:ors|anr|\d+|others|another)\b|,?\s*\b(?i:et\s+al\b|individually|in\s+(?:his|her|their|its)\s|as\s+(?:trustee|representative|next|guardian|executor|administrator|personal|successor|the\s|an?\s|assignee|receiver)|on\s+behalf|by\s+and\s+through|d/b/a|f/k/a|a/k/a|formerly|an?\s+(?:\w+\s+){1,3}(?:corporation|company|partnership|llc)|aged?\b|age\s*:|s/o|w/o|d/o|c/o|r/o|son\s+of|wife\s+of|daughter\s+of|resident|residing|rep(?:resented)?\s*\.?\s*by|reptd|through|having|occupation|lead\s+(?:petitioner|attorney)|dba\b|applicants?\b|petitioners?\b|respondents?\b|since\s+deceased)|\(\s*(?:since|deceased|individually)|\s[)\]:|]|[\ \t]{3,}\S|\n\s*\(|\(now\b|\s@@|\(By\b|\(Rep)"
 );
 static_regex!(split_regex, r",\s+and\s+|;\s*(?:and\s+)?|,\s+(?:AND\s+)|\s+AND\s+|\n\s*and\s+");
 
@@ -311,11 +343,32 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
     if lower * 2 > words {
         return;
     }
+    // The dot of a sentence is not the name's; that of `Ltd.` and `U.P.` is.
+    let last = trimmed.rsplit(char::is_whitespace).next().unwrap_or(trimmed);
+    if trimmed.ends_with('.') && !super::tables::words::is_abbreviation(last) {
+        trimmed = &trimmed[..trimmed.len() - 1];
+    }
+    // A line that ends without a comma goes on; after a comma the address begins.
+    if let Some(cut) = trimmed.find(",\n").or_else(|| trimmed.find(", \n")) {
+        let rest = trimmed[cut + 1..].trim_start();
+        if !rest.starts_with(|c: char| c.is_lowercase()) && !is_suffix(rest) {
+            trimmed = &trimmed[..cut];
+        }
+    }
     let end = start + trimmed.len();
     if text.get(start..end).is_some() {
         let mention = Mention::new(EntityKind::Party, text, start, end, normal_name(trimmed));
         found.push(mention.with_role(role));
     }
+}
+
+/// `Inc.`, `LLC` and the like go on with a name after a comma.
+fn is_suffix(text: &str) -> bool {
+    let word = text.split_whitespace().next().unwrap_or_default().to_lowercase();
+    matches!(
+        word.trim_end_matches([',', '.']),
+        "inc" | "llc" | "ltd" | "llp" | "l.l.c" | "p.c" | "p.a" | "n.a" | "jr" | "sr" | "ii" | "iii" | "co" | "corp" | "corporation"
+    )
 }
 
 /// Docket sheets: a role on a line of its own, with the name on the next line or on the one before.

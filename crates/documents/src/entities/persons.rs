@@ -26,6 +26,8 @@ here there when where while although because since if as but his her their its o
 proposed amicus curiae amici estate matter re ex parte see also cf page id ibid supra argument discussion background facts
 conclusion affirmed reversed remanded vacated dismissed denied granted so ordered judgment minutes telephone facsimile
 application petition writ certiorari response reply hearing conference distributed search home supplement docketed reports
+three single sessions divisional additional subordinate bench inspecting principal accountant judicial empowerment
+information member members full learned central fast track motor claims revenue income tax joint labour industrial chairman
 query utilities logout calendar opinions orders reporters journal courthouse building center
 ";
 

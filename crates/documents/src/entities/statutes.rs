@@ -82,6 +82,7 @@ pub(super) fn statutes(text: &str) -> Vec<Mention> {
     public_laws(text, &mut found);
     constitutions(text, &mut found);
     rules(text, &mut found);
+    boards(text, &mut found);
     taken.extend(found.iter().map(|m: &Mention| (m.start, m.end)));
     taken.sort_unstable();
     let mut codes = Vec::new();
@@ -252,6 +253,23 @@ fn state_code(
     parts.section = Some(number.clone());
     let title = parts.volume.as_ref().map(|v| format!("{v} ")).unwrap_or_default();
     push(found, text, (start, end), format!("{title}{name} § {number}"), parts);
+}
+
+static_regex!(
+    board_regex,
+    r"\b(?P<board>ASBCA|CBCA|GSBCA|PSBCA|VABCA|DOTBCA|AGBCA|ENGBCA|IBCA|LBCA|NASABCA|HUDBCA|EBCA|SBA|IBLA|OHA)\s+Nos?\.\s?(?P<number>[A-Z]{0,5}-?\d{2,6}(?:-[A-Z\d]{1,4})?)"
+);
+
+/// Decisions of boards of contract appeals and the like, cited by number.
+fn boards(text: &str, found: &mut Vec<Mention>) {
+    for captures in board_regex().captures_iter(text) {
+        let Some(whole) = captures.get(0) else { continue };
+        let mut parts = CitationParts::new(CitationForm::Regulation, whole.start(), whole.end());
+        parts.reporter = Some(captures["board"].to_owned());
+        parts.section = Some(captures["number"].to_owned());
+        let normal = format!("{} No. {}", &captures["board"], &captures["number"]);
+        push(found, text, (whole.start(), whole.end()), normal, parts);
+    }
 }
 
 fn bare_sections(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
