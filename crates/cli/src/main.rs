@@ -1,2 +1,21 @@
 //! The `compartment` command line.
-fn main() {}
+
+mod args;
+mod commands;
+mod exit_code;
+mod progress_bars;
+mod screen;
+mod settings;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    let arguments = args::Arguments::parse();
+    match commands::run(arguments) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            screen::complain(&error);
+            error.code().into()
+        }
+    }
+}

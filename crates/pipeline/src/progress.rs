@@ -127,6 +127,16 @@ impl Progress {
         self.shared.observer.event(&Event::StageTotal { stage, total });
     }
 
+    /// Says that a stage is not going to see one of the documents it was to see.
+    pub fn expect_one_less(&self, stage: &'static str) {
+        let mut total = 0;
+        self.change(stage, |figures| {
+            figures.total = figures.total.saturating_sub(1);
+            total = figures.total;
+        });
+        self.shared.observer.event(&Event::StageTotal { stage, total });
+    }
+
     /// Counts a result.
     pub fn done(&self, stage: &'static str, origin: Origin, busy: Duration) {
         self.change(stage, |figures| match origin {

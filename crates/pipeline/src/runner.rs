@@ -112,10 +112,37 @@ impl Runner {
         name: &str,
         input: impl Future<Output = Result<Arc<S::Input>, PipelineError>>,
     ) -> Result<Done<S::Output>, PipelineError> {
-        if let Some(value) = self.find(stage.as_ref(), subject).await? {
-            self.progress.done(stage.name(), Origin::Cached, Duration::ZERO);
-            return Ok(Done { value, origin: Origin::Cached });
+        match self.find_done(stage.as_ref(), subject).await? {
+            Some(done) => Ok(done),
+            None => self.make(stage, subject, name, input).await,
         }
+    }
+
+    /// The cached result of `stage`, counted in the figures as found.
+    ///
+    /// # Errors
+    /// As [`Runner::find`].
+    pub async fn find_done<S: Stage>(
+        &self,
+        stage: &S,
+        subject: &str,
+    ) -> Result<Option<Done<S::Output>>, PipelineError> {
+        let Some(value) = self.find(stage, subject).await? else { return Ok(None) };
+        self.progress.done(stage.name(), Origin::Cached, Duration::ZERO);
+        Ok(Some(Done { value, origin: Origin::Cached }))
+    }
+
+    /// A new result of `stage`, without asking the cache first.
+    ///
+    /// # Errors
+    /// As [`Runner::run`].
+    pub async fn make<S: Stage>(
+        &self,
+        stage: &Arc<S>,
+        subject: &str,
+        name: &str,
+        input: impl Future<Output = Result<Arc<S::Input>, PipelineError>>,
+    ) -> Result<Done<S::Output>, PipelineError> {
         let input = input.await?;
         match self.compute(stage, input).await {
             Ok((value, busy)) => {

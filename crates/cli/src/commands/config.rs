@@ -1,0 +1,110 @@
+//! `compartment config`: write, show, check, export.
+
+use std::io::Write;
+use std::path::Path;
+
+use compartment::{DatabaseMap, Preset};
+
+use crate::args::{Config, General};
+use crate::commands::{export, on_runtime};
+use crate::exit_code::{CliError, ExitCode};
+use crate::screen::{self, GOOD, STRONG};
+use crate::settings::{self, DEFAULT_FILE, Settings};
+
+pub(crate) fn run(general: &General, command: Config) -> Result<ExitCode, CliError> {
+    match command {
+        Config::Init { preset, force } => init(general, &preset, force),
+        Config::Show => show(general),
+        Config::Check { offline } => check(general, offline),
+        Config::Export { format } => {
+            let settings = settings::load(general)?;
+            screen::say(export::render(&settings.map, format)?.trim_end());
+            Ok(ExitCode::Success)
+        }
+    }
+}
+
+const INTRODUCTION: &str = "\
+# The databases of this installation: each a name, a place and a contract.
+#
+# kind = \"cache\"         every key has a TTL; may be evicted; fails open
+# kind = \"durable\"       never evicted; fails closed
+# kind = \"coordination\"  locks and limits: every key has a TTL; never evicted
+#
+# The environment overrides this file: REDIS_HOST, REDIS_PORT, REDIS_PASSWORD,
+# REDIS_MAX_CONNECTIONS, REDIS_DB_<NAME>, REDIS_MAX_MEMORY_MB, REDIS_EVICTION_POLICY, ENVIRONMENT.
+";
+
+const KEYS: &str = "
+# Templates of keys: how long each lives, by environment.
+[keys.doc_ocr_result]
+template = \"doc:ocr_result:{content_hash}:{version}\"
+database = \"cache\"
+ttl = { default = \"7d\", production = \"3d\" }
+";
+
+fn init(general: &General, preset: &str, force: bool) -> Result<ExitCode, CliError> {
+    let preset: Preset = preset.parse()?;
+    let url = general.backend.as_deref().unwrap_or("redis://127.0.0.1:6379");
+    let map = DatabaseMap::preset(preset, url)?;
+    let path = general.config.as_deref().unwrap_or_else(|| Path::new(DEFAULT_FILE));
+    let keys = if preset == Preset::Pipeline { KEYS } else { "" };
+    let text = format!("{INTRODUCTION}\n{}{keys}", map.to_toml());
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true);
+    // Whoever else creates the file in this moment wins, too.
+    let opened = match force {
+        true => options.create(true).truncate(true).open(path),
+        false => options.create_new(true).open(path),
+    };
+    let mut file = opened.map_err(|error| {
+        let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
+        let error = CliError::files("write", path, &error);
+        if is_there { error.hint("--force replaces it") } else { error }
+    })?;
+    file.write_all(text.as_bytes()).map_err(|error| CliError::files("write", path, &error))?;
+    screen::say(format!("wrote {} with the databases of preset {preset}", path.display()));
+    if url.contains('@') {
+        screen::remark("the password is not in the file: set REDIS_PASSWORD");
+    }
+    Ok(ExitCode::Success)
+}
+
+fn show(general: &General) -> Result<ExitCode, CliError> {
+    let settings = settings::load(general)?;
+    let from = match &settings.file {
+        Some(path) => format!("# {} with the environment and flags applied", path.display()),
+        None => "# no compartment.toml: the preset pipeline, with the environment and flags".into(),
+    };
+    screen::say(from);
+    screen::say(settings.map.to_toml().trim_end());
+    notes(&settings);
+    Ok(ExitCode::Success)
+}
+
+fn check(general: &General, offline: bool) -> Result<ExitCode, CliError> {
+    let settings = settings::load(general)?;
+    notes(&settings);
+    let count = settings.map.databases().len();
+    screen::say(format!(
+        "{GOOD}ok{GOOD:#}  {count} databases, each in a place of its own or shared by agreement"
+    ));
+    if offline {
+        return Ok(ExitCode::Success);
+    }
+    on_runtime(async move {
+        let databases = compartment::open(settings.map).await?;
+        for (name, location) in databases.locations() {
+            screen::say(format!(
+                "{GOOD}ok{GOOD:#}  {STRONG}{name}{STRONG:#}: {location}, its databases are isolated"
+            ));
+        }
+        Ok(ExitCode::Success)
+    })
+}
+
+fn notes(settings: &Settings) {
+    for note in settings.map.notes() {
+        screen::remark(format!("{STRONG}note:{STRONG:#} {note}"));
+    }
+}

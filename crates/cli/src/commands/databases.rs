@@ -1,0 +1,87 @@
+//! `compartment databases`: the map, its contracts, and what is in each.
+
+use compartment::{Database, Placement, Usage};
+use serde_json::json;
+
+use crate::args::{self, General};
+use crate::exit_code::{CliError, ExitCode};
+use crate::screen::{self, FAINT, STRONG};
+use crate::settings;
+
+pub(crate) async fn run(
+    general: &General,
+    command: &args::Databases,
+) -> Result<ExitCode, CliError> {
+    let settings = settings::load(general)?;
+    let databases = compartment::open(settings.map).await?;
+    let shown: Vec<&Database> = match &command.name {
+        Some(name) => vec![databases.get(name)?],
+        None => databases
+            .map()
+            .databases()
+            .iter()
+            .filter_map(|contract| databases.get(&contract.name).ok())
+            .collect(),
+    };
+    let mut rows = Vec::new();
+    for database in shown {
+        rows.push((database, database.usage().usage().await?));
+    }
+    if command.json {
+        let list: Vec<_> = rows.iter().map(|(database, usage)| as_json(database, *usage)).collect();
+        let report = json!({ "instances": databases.locations(), "databases": list });
+        screen::say(format!("{report:#}"));
+        return Ok(ExitCode::Success);
+    }
+    let mut table = screen::table(
+        &["database", "place", "kind", "ttl", "budget", "keys", "bytes"],
+        &[3, 4, 5, 6],
+    );
+    for (database, usage) in &rows {
+        let contract = database.contract();
+        table.add_row([
+            contract.name.clone(),
+            contract.placement.to_string(),
+            contract.kind.to_string(),
+            screen::ttl(contract.default_ttl),
+            contract.memory_budget.map_or_else(|| "–".into(), screen::bytes),
+            screen::count(usage.keys),
+            size(*usage),
+        ]);
+    }
+    screen::say(table.to_string());
+    for (name, location) in databases.locations() {
+        screen::say(format!("{STRONG}{name}{STRONG:#}  {location}"));
+    }
+    if rows.iter().any(|(_, usage)| !usage.exact && usage.keys > 0) {
+        screen::say(format!("{FAINT}~ estimated from a sample of keys{FAINT:#}"));
+    }
+    Ok(ExitCode::Success)
+}
+
+/// Bytes, marked where they are an estimate.
+pub(crate) fn size(usage: Usage) -> String {
+    let mark = if usage.exact || usage.keys == 0 { "" } else { "~" };
+    format!("{mark}{}", screen::bytes(usage.bytes))
+}
+
+fn as_json(database: &Database, usage: Usage) -> serde_json::Value {
+    let contract = database.contract();
+    let prefix = match &contract.placement {
+        Placement::Prefix { prefix, .. } => Some(prefix),
+        _ => None,
+    };
+    json!({
+        "name": contract.name,
+        "instance": contract.placement.instance(),
+        "index": contract.placement.index(),
+        "prefix": prefix,
+        "kind": contract.kind,
+        "default_ttl_ms": contract.default_ttl.map(|ttl| ttl.as_millis() as u64),
+        "memory_budget_bytes": contract.memory_budget,
+        "shared": contract.shared,
+        "keys": usage.keys,
+        "bytes": usage.bytes,
+        "bytes_are_exact": usage.exact,
+    })
+}

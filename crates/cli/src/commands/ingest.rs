@@ -1,0 +1,291 @@
+//! `compartment ingest`: documents through the stages, then a summary.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compartment::Databases;
+use compartment::pipeline::Progress;
+use compartment_documents::model::{EntityKind, RelationshipKind};
+use compartment_documents::stages::STAGES;
+use compartment_documents::{IngestError, IngestOptions, IngestReport, ingest};
+use serde_json::json;
+
+use super::databases::size;
+use crate::args::{General, Ingest};
+use crate::exit_code::{CliError, ExitCode, code_of};
+use crate::progress_bars::ProgressBars;
+use crate::screen::{self, BAD, FAINT, GOOD, STRONG};
+use crate::settings;
+
+pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, CliError> {
+    let settings = settings::load(general)?;
+    for note in settings.map.notes() {
+        screen::remark(format!("{STRONG}note:{STRONG:#} {note}"));
+    }
+    if let Some(out) = &command.out {
+        // Now, not after an hour of work.
+        std::fs::create_dir_all(out).map_err(|error| CliError::files("write to", out, &error))?;
+    }
+    let databases = compartment::open(settings.map).await?;
+    let options = options(&command);
+    let bars = Arc::new(ProgressBars::new());
+    let progress = Progress::new(bars.clone());
+    let outcome = tokio::select! {
+        outcome = ingest(&databases, &command.paths, &options, &progress) => outcome,
+        () = interrupted() => {
+            bars.clear();
+            return Err(stopped(&progress));
+        }
+    };
+    bars.clear();
+    let report = outcome.map_err(failed)?;
+    if command.json {
+        screen::say(format!("{:#}", as_json(&databases, &report).await));
+    } else {
+        print(&databases, &report).await?;
+    }
+    if report.documents.total == 0 {
+        screen::remark("no documents were found at the paths given");
+    }
+    Ok(if report.failures.is_empty() { ExitCode::Success } else { ExitCode::SomeFailed })
+}
+
+fn options(command: &Ingest) -> IngestOptions {
+    let mut options = IngestOptions::default();
+    options.project.clone_from(&command.project);
+    options.concurrency = command.concurrency.map_or(options.concurrency, |n| n as usize);
+    options.cache = !command.no_cache;
+    options.wait = Duration::from_secs(command.wait);
+    options.out.clone_from(&command.out);
+    options.extract.ocr_program.clone_from(&command.ocr);
+    options.extract.max_bytes = command.max_mib.saturating_mul(1024 * 1024);
+    options
+}
+
+/// Ctrl-C, or what a service manager sends.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+fn stopped(progress: &Progress) -> CliError {
+    let figures = progress.figures();
+    let done = figures.get(STAGES[4]).map_or(0, |stage| stage.finished());
+    let total = figures.get(STAGES[0]).map_or(0, |stage| stage.total);
+    CliError::new(
+        ExitCode::Interrupted,
+        format!("stopped: {done} of {total} documents were through their stages"),
+    )
+    .hint("run the same command again: what is in the cache is not done twice")
+}
+
+fn failed(error: IngestError) -> CliError {
+    match error {
+        IngestError::Store { error, done, total } => CliError::new(
+            code_of(error.kind()),
+            format!("failed to {error}; {done} of {total} documents are done"),
+        )
+        .hint("run the same command again: it does the rest"),
+        IngestError::Output { path, error } => CliError::files("write", &path, &error),
+        other => CliError::new(ExitCode::Other, other.to_string()),
+    }
+}
+
+async fn print(databases: &Databases, report: &IngestReport) -> Result<(), CliError> {
+    let documents = &report.documents;
+    let mut line = format!("{GOOD}{}{GOOD:#} documents done", screen::count(documents.done));
+    if documents.failed > 0 {
+        line += &format!(", {BAD}{} failed{BAD:#}", screen::count(documents.failed));
+    }
+    if documents.duplicates > 0 {
+        line += &format!(", {} of them duplicates", screen::count(documents.duplicates));
+    }
+    line += &format!(
+        " in {} ({:.1} documents/s, peak memory {})",
+        screen::time(report.elapsed()),
+        report.documents_per_second,
+        peak_memory().map_or_else(|| "unknown".into(), screen::bytes)
+    );
+    screen::say(line);
+    if documents.skipped > 0 {
+        screen::say(format!(
+            "{FAINT}{} skipped: by their ending they are no documents{FAINT:#}",
+            screen::count(documents.skipped)
+        ));
+    }
+    if let Some(share) = report.answered_from_cache() {
+        screen::say(format!(
+            "{} of the results were answered from the cache",
+            screen::percent(Some(share))
+        ));
+    }
+    print_failures(report);
+    print_found(report);
+    print_stages(report);
+    print_databases(databases).await
+}
+
+/// More than these would scroll everything else away; `--json` has them all.
+const SHOWN_FAILURES: usize = 20;
+
+fn print_failures(report: &IngestReport) {
+    if report.failures.is_empty() {
+        return;
+    }
+    let mut table = screen::table(&["failed document", "reason"], &[]);
+    for failure in report.failures.iter().take(SHOWN_FAILURES) {
+        table.add_row([&failure.document, &failure.reason]);
+    }
+    screen::say(format!("\n{table}"));
+    if let Some(more) = report.failures.len().checked_sub(SHOWN_FAILURES).filter(|n| *n > 0) {
+        screen::say(format!("and {more} more: --json has them all"));
+    }
+}
+
+fn print_found(report: &IngestReport) {
+    let entities: u64 = report.entities.values().sum();
+    let relationships: u64 = report.relationships.values().sum();
+    let mut table = screen::table(&["entities", "", "relationships", ""], &[1, 3]);
+    let left: Vec<(String, u64)> =
+        report.entities.iter().map(|(kind, n)| (entity_name(*kind).into(), *n)).collect();
+    let right: Vec<(String, u64)> = report
+        .relationships
+        .iter()
+        .map(|(kind, n)| (relationship_name(*kind).into(), *n))
+        .collect();
+    for at in 0..left.len().max(right.len()) {
+        let cells = |side: &[(String, u64)]| {
+            side.get(at)
+                .map_or_else(Default::default, |(name, n)| (name.clone(), screen::count(*n)))
+        };
+        let ((a, b), (c, d)) = (cells(&left), cells(&right));
+        table.add_row([a, b, c, d]);
+    }
+    table.add_row([
+        "all".to_owned(),
+        screen::count(entities),
+        "all".to_owned(),
+        screen::count(relationships),
+    ]);
+    screen::say(format!("\n{table}"));
+    if report.foremost.is_empty() {
+        return;
+    }
+    let mut table =
+        screen::table(&["named in the most documents", "", "documents", "mentions"], &[2, 3]);
+    for entity in report.foremost.iter().take(6) {
+        table.add_row([
+            entity.name.clone(),
+            entity_name(entity.kind).to_owned(),
+            screen::count(entity.documents),
+            screen::count(entity.mentions),
+        ]);
+    }
+    screen::say(format!("\n{table}"));
+}
+
+fn print_stages(report: &IngestReport) {
+    let mut table =
+        screen::table(&["stage", "computed", "cached", "failed", "busy time"], &[1, 2, 3, 4]);
+    for stage in STAGES {
+        let Some(figures) = report.stages.get(stage) else { continue };
+        table.add_row([
+            stage.to_owned(),
+            screen::count(figures.computed),
+            screen::count(figures.cached),
+            screen::count(figures.failed),
+            screen::time(Duration::from_millis(figures.busy_ms)),
+        ]);
+    }
+    screen::say(format!("\n{table}"));
+}
+
+async fn print_databases(databases: &Databases) -> Result<(), CliError> {
+    let mut table =
+        screen::table(&["database", "place", "kind", "keys", "bytes", "hit rate"], &[3, 4, 5]);
+    for contract in databases.map().databases() {
+        let database = databases.get(&contract.name)?;
+        let usage = database.usage().usage().await?;
+        table.add_row([
+            contract.name.clone(),
+            database.contract().placement.to_string(),
+            contract.kind.to_string(),
+            screen::count(usage.keys),
+            size(usage),
+            screen::percent(database.traffic().snapshot().hit_rate()),
+        ]);
+    }
+    screen::say(format!("\n{table}"));
+    for (name, location) in databases.locations() {
+        screen::say(format!("{STRONG}{name}{STRONG:#}  {location}"));
+    }
+    Ok(())
+}
+
+fn entity_name(kind: EntityKind) -> &'static str {
+    match kind {
+        EntityKind::Citation => "citations",
+        EntityKind::Court => "courts",
+        EntityKind::Party => "parties",
+        EntityKind::Judge => "judges",
+        EntityKind::Lawyer => "lawyers",
+        EntityKind::DocketNumber => "docket numbers",
+        EntityKind::Date => "dates",
+        EntityKind::Money => "money",
+        EntityKind::Case => "cases",
+        _ => "others",
+    }
+}
+
+fn relationship_name(kind: RelationshipKind) -> &'static str {
+    match kind {
+        RelationshipKind::PartyCase => "party – case",
+        RelationshipKind::LawyerParty => "lawyer – party",
+        RelationshipKind::JudgeCase => "judge – case",
+        RelationshipKind::Cites => "cites",
+        RelationshipKind::MentionedTogether => "mentioned together",
+        _ => "others",
+    }
+}
+
+async fn as_json(databases: &Databases, report: &IngestReport) -> serde_json::Value {
+    let mut list = Vec::new();
+    for contract in databases.map().databases() {
+        let Ok(database) = databases.get(&contract.name) else { continue };
+        // The report is of value even if the server went away after the run.
+        let usage = database.usage().usage().await.ok();
+        let traffic = database.traffic().snapshot();
+        list.push(json!({
+            "name": contract.name,
+            "keys": usage.map(|usage| usage.keys),
+            "bytes": usage.map(|usage| usage.bytes),
+            "bytes_are_exact": usage.map(|usage| usage.exact),
+            "hits": traffic.hits,
+            "misses": traffic.misses,
+            "hit_rate": traffic.hit_rate(),
+        }));
+    }
+    let mut value = serde_json::to_value(report).unwrap_or_default();
+    value["databases"] = list.into();
+    value["peak_memory_bytes"] = json!(peak_memory());
+    value["answered_from_cache"] = json!(report.answered_from_cache());
+    value
+}
+
+/// The most memory that this process has taken, in bytes, where the system says (Linux).
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib * 1024)
+}

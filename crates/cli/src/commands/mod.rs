@@ -1,0 +1,45 @@
+//! One file a command, and the dispatch.
+
+mod config;
+mod databases;
+mod export;
+mod ingest;
+mod shell;
+
+use crate::args::{Arguments, Command};
+use crate::exit_code::{CliError, ExitCode};
+use crate::screen;
+
+/// Runs the command.
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
+    screen::choose_colors(arguments.general.color);
+    if arguments.general.verbose {
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_max_level(tracing::Level::INFO)
+            .without_time()
+            .init();
+    }
+    let general = &arguments.general;
+    match arguments.command {
+        Command::Ingest(command) => on_runtime(ingest::run(general, command)),
+        Command::Databases(command) => on_runtime(databases::run(general, &command)),
+        Command::Config(command) => config::run(general, command),
+        Command::Completions { shell } => shell::completions(shell),
+        Command::Man => shell::manual(),
+    }
+}
+
+/// Runs async work on a runtime of its own.
+pub(crate) fn on_runtime(
+    work: impl Future<Output = Result<ExitCode, CliError>>,
+) -> Result<ExitCode, CliError> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+            CliError::new(ExitCode::Other, format!("the async runtime did not start: {error}"))
+        })?;
+    let result = runtime.block_on(work);
+    // A stage that still runs on a blocking thread must not keep the process from ending.
+    runtime.shutdown_background();
+    result
+}

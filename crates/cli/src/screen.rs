@@ -1,0 +1,144 @@
+//! What people see: tables, sizes, colours where there is a terminal.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
+
+use crate::args::Color;
+use crate::exit_code::CliError;
+
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const STRONG: Style = Style::new().bold();
+pub(crate) const FAINT: Style = Style::new().dimmed();
+
+/// Decides for the whole process whether colours are used.
+pub(crate) fn choose_colors(color: Color) {
+    let choice = match color {
+        Color::Auto => anstream::ColorChoice::Auto,
+        Color::Always => anstream::ColorChoice::Always,
+        Color::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+/// Prints a line; a reader that has gone away (`| head`) is no error.
+pub(crate) fn say(line: impl AsRef<str>) {
+    let _ = writeln!(anstream::stdout(), "{}", line.as_ref());
+}
+
+/// Prints a line for people on standard error, which scripts do not read.
+pub(crate) fn remark(line: impl AsRef<str>) {
+    let _ = writeln!(anstream::stderr(), "{}", line.as_ref());
+}
+
+/// Prints an error in one line, and what to do in a second.
+pub(crate) fn complain(error: &CliError) {
+    remark(format!("{BAD}error:{BAD:#} {error}"));
+    if let Some(hint) = error.hint_text() {
+        remark(format!("{STRONG}hint:{STRONG:#} {hint}"));
+    }
+}
+
+/// A table that fits 80 columns; the columns named in `right` are aligned to the right.
+pub(crate) fn table(header: &[&str], right: &[usize]) -> Table {
+    let mut table = Table::new();
+    let rule = LineStyle::none().fill('─').junction('─');
+    table.load_style(presets::NOTHING.header_separator(rule));
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        table.set_width(80);
+    }
+    table.set_header(header);
+    for index in right {
+        if let Some(column) = table.column_mut(*index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// `1.5 MiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1_024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64;
+    let mut unit = "";
+    for name in UNITS {
+        if value < 1_024.0 {
+            break;
+        }
+        value /= 1_024.0;
+        unit = name;
+    }
+    format!("{value:.1} {unit}")
+}
+
+/// `1,234,567`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1.25 s`, `3 m 20 s`, `12 ms`.
+pub(crate) fn time(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 1.0 {
+        format!("{} ms", duration.as_millis())
+    } else if seconds < 60.0 {
+        format!("{seconds:.2} s")
+    } else if seconds < 3_600.0 {
+        format!("{} m {} s", duration.as_secs() / 60, duration.as_secs() % 60)
+    } else {
+        format!("{} h {} m", duration.as_secs() / 3_600, duration.as_secs() / 60 % 60)
+    }
+}
+
+/// `2d`, `1h`, or a dash for none.
+pub(crate) fn ttl(duration: Option<Duration>) -> String {
+    let Some(duration) = duration else { return "–".into() };
+    let seconds = duration.as_secs();
+    for (unit, name) in [(86_400, "d"), (3_600, "h"), (60, "m")] {
+        if seconds >= unit && seconds.is_multiple_of(unit) {
+            return format!("{}{name}", seconds / unit);
+        }
+    }
+    format!("{:.3}", duration.as_secs_f64()).trim_end_matches('0').trim_end_matches('.').to_owned()
+        + "s"
+}
+
+/// `87 %`, or a dash before the first read.
+pub(crate) fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".into(), |share| format!("{:.0} %", share * 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_read_well() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1_536), "1.5 KiB");
+        assert_eq!(bytes(512 << 20), "512.0 MiB");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(123), "123");
+        assert_eq!(time(Duration::from_millis(12)), "12 ms");
+        assert_eq!(time(Duration::from_secs(200)), "3 m 20 s");
+        assert_eq!(ttl(Some(Duration::from_secs(172_800))), "2d");
+        assert_eq!(ttl(Some(Duration::from_millis(1_500))), "1.5s");
+        assert_eq!(ttl(None), "–");
+        assert_eq!(percent(Some(0.875)), "88 %");
+    }
+}

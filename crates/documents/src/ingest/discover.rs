@@ -1,0 +1,157 @@
+//! Finds the documents below the paths that were given.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use compartment_pipeline::StageError;
+
+/// A file to read, and the name it goes by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// The name in reports: its path below what was given.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// What is below the paths.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Discovery {
+    /// The files to read, by name.
+    pub files: Vec<Found>,
+    /// What could not be looked at: each is a document that failed.
+    pub failures: Vec<(String, StageError)>,
+    /// Files whose ending says that they are no documents.
+    pub skipped: u64,
+}
+
+/// Endings of documents; a file without one is looked into. A file that is named itself is taken
+/// whatever its ending.
+const ENDINGS: [&str; 6] = ["pdf", "txt", "text", "html", "htm", "xhtml"];
+
+/// Walks `paths`. Follows links, notices loops, leaves hidden files out.
+#[must_use]
+pub fn discover(paths: &[PathBuf]) -> Discovery {
+    let mut discovery = Discovery::default();
+    for path in paths {
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {
+                walk(path, "", &mut Vec::new(), &mut discovery);
+            }
+            Ok(_) => {
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+                discovery.files.push(Found { name: name.into_owned(), path: path.clone() });
+            }
+            Err(error) => discovery.fail(path.display().to_string(), &error),
+        }
+    }
+    discovery.files.sort();
+    // A file reached by two ways is one file.
+    let mut seen = BTreeSet::new();
+    discovery.files.retain(|file| seen.insert(file.path.canonicalize().unwrap_or(file.path.clone())));
+    discovery
+}
+
+impl Discovery {
+    fn fail(&mut self, name: String, error: &std::io::Error) {
+        self.failures.push((name, unreadable(error)));
+    }
+}
+
+/// A file or folder that the system does not let us read.
+pub(crate) fn unreadable(error: &std::io::Error) -> StageError {
+    StageError::new("unreadable", format!("it cannot be read: {error}")).transient()
+}
+
+/// `above` are the folders on the way here, as the system knows them.
+fn walk(folder: &Path, name: &str, above: &mut Vec<PathBuf>, discovery: &mut Discovery) {
+    let shown = || if name.is_empty() { folder.display().to_string() } else { name.to_owned() };
+    let real = match folder.canonicalize() {
+        Ok(real) => real,
+        Err(error) => return discovery.fail(shown(), &error),
+    };
+    if above.contains(&real) {
+        let message = "the folder leads back to one that it is in: a loop of links, not followed";
+        discovery.failures.push((shown(), StageError::new("folder_loop", message)));
+        return;
+    }
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return discovery.fail(shown(), &error),
+    };
+    above.push(real);
+    let mut entries: Vec<_> = entries.filter_map(Result::ok).collect();
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let file_name = entry.file_name().to_string_lossy().into_owned();
+        if file_name.starts_with('.') {
+            continue;
+        }
+        let name = if name.is_empty() { file_name } else { format!("{name}/{file_name}") };
+        let path = entry.path();
+        match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => walk(&path, &name, above, discovery),
+            Ok(_) if is_document(&path) => discovery.files.push(Found { name, path }),
+            Ok(_) => discovery.skipped += 1,
+            // A link that leads nowhere, or round in circles.
+            Err(error) => discovery.fail(name, &error),
+        }
+    }
+    above.pop();
+}
+
+fn is_document(path: &Path) -> bool {
+    path.extension().is_none_or(|ending| {
+        ENDINGS.iter().any(|known| ending.to_string_lossy().eq_ignore_ascii_case(known))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(discovery: &Discovery) -> Vec<&str> {
+        discovery.files.iter().map(|file| file.name.as_str()).collect()
+    }
+
+    #[test]
+    fn folders_are_walked_and_other_files_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("b/c")).unwrap();
+        for name in ["z.txt", "b/a.PDF", "b/c/noending", "b/picture.jpg", ".hidden.txt"] {
+            std::fs::write(at(name), "x").unwrap();
+        }
+        let discovery = discover(&[folder.path().to_owned(), at("b/picture.jpg"), at("z.txt")]);
+        assert_eq!(names(&discovery), ["b/a.PDF", "b/c/noending", "picture.jpg", "z.txt"]);
+        assert_eq!(discovery.skipped, 1);
+        assert!(discovery.failures.is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn loops_and_dead_links_are_failures_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("in")).unwrap();
+        std::fs::write(at("in/a.txt"), "x").unwrap();
+        std::os::unix::fs::symlink(folder.path(), at("in/again")).unwrap();
+        std::os::unix::fs::symlink(at("nowhere"), at("dead.txt")).unwrap();
+        std::os::unix::fs::symlink(at("round"), at("round")).unwrap();
+        let discovery = discover(&[folder.path().to_owned()]);
+        assert_eq!(names(&discovery), ["in/a.txt"]);
+        let failed: Vec<_> =
+            discovery.failures.iter().map(|(name, error)| (name.as_str(), error.code)).collect();
+        assert_eq!(
+            failed,
+            [("dead.txt", "unreadable"), ("in/again", "folder_loop"), ("round", "unreadable")]
+        );
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_a_failure() {
+        let discovery = discover(&["/no/such/place".into()]);
+        assert_eq!(discovery.failures[0].1.code, "unreadable");
+    }
+}

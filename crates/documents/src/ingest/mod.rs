@@ -1,0 +1,261 @@
+//! The whole job: files in, entities and relationships over all of them out.
+
+mod discover;
+mod document;
+mod output;
+mod project;
+mod report;
+mod summary;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use compartment_core::{Databases, Error, SystemClock};
+use compartment_pipeline::{
+    Patience, PipelineError, Progress, Runner, RunnerOptions, StageError,
+};
+use futures_util::StreamExt;
+
+pub use discover::{Discovery, Found, discover};
+pub use output::{DocumentFile, ResolvedMention};
+pub use report::{DocumentCounts, Failure, Foremost, IngestReport};
+
+use crate::chunk::ChunkOptions;
+use crate::extract::ExtractOptions;
+use crate::relate::RelateOptions;
+use crate::stages::{ChunkStage, ExtractStage, RelateStage, STAGES};
+use document::{Outcome, Processed, Worker};
+use output::FileNames;
+
+/// How a run goes about its documents.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct IngestOptions {
+    /// The project that the documents belong to.
+    pub project: String,
+    /// Documents worked on at the same time; the number of CPUs unless told.
+    pub concurrency: usize,
+    /// Whether results are read from and written to the cache.
+    pub cache: bool,
+    /// How long a server that goes away is waited for.
+    pub wait: Duration,
+    /// Where to write one JSON file a document.
+    pub out: Option<PathBuf>,
+    /// What reading a document may cost.
+    pub extract: ExtractOptions,
+    /// How large chunks are.
+    pub chunk: ChunkOptions,
+    /// What counts as being mentioned together.
+    pub relate: RelateOptions,
+}
+
+impl Default for IngestOptions {
+    fn default() -> Self {
+        Self {
+            project: "default".into(),
+            concurrency: RunnerOptions::default().concurrency,
+            cache: true,
+            wait: Duration::from_secs(60),
+            out: None,
+            extract: ExtractOptions::default(),
+            chunk: ChunkOptions::default(),
+            relate: RelateOptions::default(),
+        }
+    }
+}
+
+/// Why a run ended before its end. What was done is kept; the same run again does the rest.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IngestError {
+    /// A store failed for good, or was away for longer than the run waits.
+    #[error("{error}")]
+    Store {
+        /// What the store said.
+        error: Error,
+        /// Documents that are done.
+        done: u64,
+        /// Documents in all.
+        total: u64,
+    },
+    /// A file of results could not be written.
+    #[error("cannot write {}: {error}", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+/// How often the progress is copied into the batch database.
+const SAVE_EVERY: Duration = Duration::from_millis(250);
+
+/// Processes the documents at `paths` over `databases`, with figures in `progress`.
+///
+/// Needs the databases `cache`, `batch` and `metrics`. One document's failure is in the report and
+/// ends nothing.
+///
+/// # Errors
+/// [`IngestError`], saying how far it has come.
+pub async fn ingest(
+    databases: &Databases,
+    paths: &[PathBuf],
+    options: &IngestOptions,
+    progress: &Progress,
+) -> Result<IngestReport, IngestError> {
+    let started = Instant::now();
+    let own_paths = paths.to_vec();
+    // Walking a large tree blocks.
+    let discovery = tokio::task::spawn_blocking(move || discover(&own_paths))
+        .await
+        .unwrap_or_default();
+    let total = (discovery.files.len() + discovery.failures.len()) as u64;
+    let patience = Patience::new(options.wait, Arc::new(SystemClock), progress.observer());
+    let run = Run { databases, options, progress, patience, total };
+    let mut outcomes = run.process_all(discovery.files).await?;
+    for (name, error) in discovery.failures {
+        outcomes.push(Outcome::Failed { name, error });
+    }
+    let mut report = run.finish(outcomes).await?;
+    report.documents.skipped = discovery.skipped;
+    report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let finished = (report.documents.done + report.documents.failed) as f64;
+    report.documents_per_second = finished / started.elapsed().as_secs_f64().max(1e-6);
+    Ok(report)
+}
+
+struct Run<'a> {
+    databases: &'a Databases,
+    options: &'a IngestOptions,
+    progress: &'a Progress,
+    patience: Patience,
+    total: u64,
+}
+
+impl Run<'_> {
+    fn store_error(&self, error: Error, done: u64) -> IngestError {
+        IngestError::Store { error, done, total: self.total }
+    }
+
+    async fn process_all(&self, files: Vec<Found>) -> Result<Vec<Outcome>, IngestError> {
+        for stage in STAGES {
+            self.progress.expect(stage, files.len() as u64);
+        }
+        let fail = |error| self.store_error(error, 0);
+        let runner_options = {
+            let mut runner_options = RunnerOptions::default();
+            runner_options.concurrency = self.options.concurrency.max(1);
+            runner_options.cache = self.options.cache;
+            runner_options
+        };
+        let worker = Worker {
+            runner: Runner::new(self.databases.clone(), self.progress.clone(), runner_options),
+            extract: Arc::new(ExtractStage { options: self.options.extract.clone() }),
+            chunk: Arc::new(ChunkStage { options: self.options.chunk }),
+            relate: Arc::new(RelateStage { options: self.options.relate }),
+            batch: self.databases.get("batch").map_err(fail)?.clone(),
+            patience: self.patience.clone(),
+            out: self.options.out.clone(),
+            file_names: Mutex::new(FileNames::default()),
+            seen: Mutex::default(),
+        };
+        project::start(&worker.batch, &self.options.project, &files, &self.patience)
+            .await
+            .map_err(fail)?;
+        let outcomes = Mutex::new(Vec::with_capacity(files.len()));
+        let working = async {
+            // Twice as many documents as stages that run at once: while one stage works, the next
+            // document is read and looked up.
+            let mut work = futures_util::stream::iter(files)
+                .map(|file| worker.process(file))
+                .buffer_unordered(self.options.concurrency.max(1) * 2);
+            while let Some(outcome) = work.next().await {
+                outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome?);
+            }
+            Ok::<(), PipelineError>(())
+        };
+        let worked = tokio::select! {
+            worked = working => worked,
+            error = self.save_progress() => Err(error.into()),
+        };
+        let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match worked {
+            Ok(()) => Ok(outcomes),
+            Err(PipelineError::Store(error)) => {
+                let done = outcomes.iter().filter(|outcome| outcome.is_done()).count() as u64;
+                Err(self.store_error(error, done))
+            }
+            Err(other) => {
+                let error = Error::new(
+                    compartment_core::ErrorKind::Unsupported,
+                    "process documents",
+                    other.to_string(),
+                );
+                Err(self.store_error(error, 0))
+            }
+        }
+    }
+
+    /// Copies the progress until the store fails for good.
+    async fn save_progress(&self) -> Error {
+        let mut counted = Default::default();
+        loop {
+            tokio::time::sleep(SAVE_EVERY).await;
+            match self.save_once(&counted).await {
+                Ok(now) => counted = now,
+                Err(error) => return error,
+            }
+        }
+    }
+
+    async fn save_once(
+        &self,
+        counted: &std::collections::BTreeMap<&'static str, compartment_pipeline::StageFigures>,
+    ) -> Result<
+        std::collections::BTreeMap<&'static str, compartment_pipeline::StageFigures>,
+        Error,
+    > {
+        let batch = self.databases.get("batch")?;
+        let key = project::progress_key(&self.options.project)?;
+        self.progress.save(batch, &key, &self.patience).await?;
+        Ok(self.progress.count(self.databases.get("metrics")?, counted).await)
+    }
+
+    /// Resolves over all documents, finishes the files, and writes down how it went.
+    async fn finish(&self, outcomes: Vec<Outcome>) -> Result<IngestReport, IngestError> {
+        let mut processed: Vec<Processed> = Vec::new();
+        let mut report = IngestReport { project: self.options.project.clone(), ..Default::default() };
+        for outcome in outcomes {
+            report.documents.total += 1;
+            match outcome {
+                Outcome::Done(document) => processed.push(*document),
+                Outcome::Duplicate => report.documents.duplicates += 1,
+                Outcome::Failed { name, error } => report.failures.push(failure(name, error)),
+            }
+        }
+        // Documents end in any order; what is made of them does not depend on it.
+        processed.sort_by(|a, b| a.name.cmp(&b.name));
+        report.failures.sort();
+        report.documents.failed = report.failures.len() as u64;
+        report.documents.done = processed.len() as u64 + report.documents.duplicates;
+        let done = report.documents.done;
+        summary::across(self, processed, &mut report).await?;
+        report.stages = self.progress.figures();
+        let fail = |error| self.store_error(error, done);
+        let batch = self.databases.get("batch").map_err(fail)?;
+        self.save_once(&Default::default()).await.map_err(fail)?;
+        project::finish(batch, &report, &self.patience).await.map_err(fail)?;
+        Ok(report)
+    }
+}
+
+fn failure(document: String, error: StageError) -> Failure {
+    Failure {
+        document,
+        code: error.code.to_owned(),
+        reason: error.message,
+        may_succeed_later: error.is_transient,
+    }
+}

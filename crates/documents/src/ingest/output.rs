@@ -1,0 +1,147 @@
+//! One JSON file a document: what `--out` writes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{CanonicalEntity, Mention, Relationship};
+use crate::resolve::{DocumentEntities, Resolution};
+use crate::stages::TextSummary;
+
+/// The file's content.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DocumentFile {
+    /// The document's name.
+    pub document: String,
+    /// SHA-256 of its content, 32 hex digits: the first half.
+    pub content_hash: String,
+    /// About its text.
+    pub text: TextSummary,
+    /// Id of the case that it belongs to.
+    pub case: Option<String>,
+    /// The things it names.
+    pub entities: Vec<CanonicalEntity>,
+    /// The places that name them.
+    pub mentions: Vec<ResolvedMention>,
+    /// How the things belong together.
+    pub relationships: Vec<Relationship>,
+}
+
+/// A mention and what it names.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ResolvedMention {
+    /// The mention.
+    #[serde(flatten)]
+    pub mention: Mention,
+    /// Id of the thing it names, where that can be told.
+    pub entity: Option<String>,
+}
+
+/// Hands out a file name for each document, each once.
+#[derive(Debug, Default)]
+pub(crate) struct FileNames {
+    taken: BTreeSet<PathBuf>,
+}
+
+impl FileNames {
+    /// `folder/name.json`; where two documents have one name, the second gets its hash.
+    pub(crate) fn claim(&mut self, folder: &Path, name: &str, hash: &str) -> PathBuf {
+        // Names come from below a folder and have no `..`; a name that was given may.
+        let safe: PathBuf = Path::new(name)
+            .components()
+            .filter(|part| matches!(part, std::path::Component::Normal(_)))
+            .collect();
+        let plain = folder.join(format!("{}.json", safe.display()));
+        let path = if self.taken.contains(&plain) {
+            folder.join(format!("{}-{}.json", safe.display(), &hash[..hash.len().min(8)]))
+        } else {
+            plain
+        };
+        self.taken.insert(path.clone());
+        path
+    }
+}
+
+impl DocumentFile {
+    /// The file before the things of all documents are known: ids are the document's own.
+    pub(crate) fn draft(
+        name: &str,
+        text: TextSummary,
+        entities: &DocumentEntities,
+        relationships: Vec<Relationship>,
+    ) -> Self {
+        let id = |local: usize| entities.entities.get(local).map(|entity| entity.id.clone());
+        let mentions = entities.mentions.iter().zip(&entities.links).map(|(mention, link)| {
+            ResolvedMention { mention: mention.clone(), entity: link.and_then(id) }
+        });
+        Self {
+            document: name.to_owned(),
+            content_hash: entities.document.clone(),
+            text,
+            case: entities.case.and_then(id),
+            mentions: mentions.collect(),
+            entities: entities.entities.clone(),
+            relationships,
+        }
+    }
+
+    /// Puts the ids of the whole set in place of the document's own. `at` is the document's place
+    /// among those that were resolved.
+    pub(crate) fn finish(&mut self, resolution: &Resolution, at: usize) {
+        let Some(links) = resolution.links.get(at) else { return };
+        let global: std::collections::HashMap<String, &CanonicalEntity> = self
+            .entities
+            .iter()
+            .zip(links)
+            .filter_map(|(own, link)| Some((own.id.clone(), resolution.entities.get(*link)?)))
+            .collect();
+        let rename = |id: &mut String| {
+            if let Some(entity) = global.get(id.as_str()) {
+                id.clone_from(&entity.id);
+            }
+        };
+        self.case.iter_mut().for_each(rename);
+        self.mentions.iter_mut().filter_map(|m| m.entity.as_mut()).for_each(rename);
+        resolution.rename(&mut self.relationships);
+        for entity in &mut self.entities {
+            if let Some(whole) = global.get(entity.id.as_str()) {
+                entity.id.clone_from(&whole.id);
+                entity.name.clone_from(&whole.name);
+            }
+        }
+    }
+
+    /// Writes the file beside its place and moves it there, so that no reader sees half of it.
+    pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        let file = std::io::BufWriter::new(std::fs::File::create(&partial)?);
+        serde_json::to_writer_pretty(file, self)?;
+        std::fs::rename(&partial, path)
+    }
+
+    pub(crate) fn read(path: &Path) -> std::io::Result<Self> {
+        Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_below_the_folder_and_apart() {
+        let mut names = FileNames::default();
+        let folder = Path::new("out");
+        let claim = |names: &mut FileNames, name| names.claim(folder, name, "0123456789abcdef");
+        assert_eq!(claim(&mut names, "a/b.pdf"), Path::new("out/a/b.pdf.json"));
+        assert_eq!(claim(&mut names, "a/b.pdf"), Path::new("out/a/b.pdf-01234567.json"));
+        assert_eq!(claim(&mut names, "../../etc/x"), Path::new("out/etc/x.json"));
+    }
+}
