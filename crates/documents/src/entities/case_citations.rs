@@ -65,8 +65,12 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
                     if parts.year.is_none() {
                         let head = &text
                             [text.floor_char_boundary(core.start.saturating_sub(12))..core.start];
-                        parts.year =
-                            year_before_regex().captures(head).and_then(|c| c["year"].parse().ok());
+                        if let Some(found) = year_before_regex().captures(head) {
+                            parts.year = found["year"].parse().ok();
+                            // `(1969) 2 SCC 262`: the year is a part of the reference.
+                            let length = found.get(0).map_or(0, |m| m.len());
+                            parts.full_start = parts.full_start.min(core.start - length);
+                        }
                     }
                 }
                 _ => {}

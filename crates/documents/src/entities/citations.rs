@@ -61,6 +61,16 @@ static_regex!(
 /// Every volume–reporter–page in the text, in order, without overlaps.
 pub(super) fn core_citations(text: &str) -> Vec<CoreCitation> {
     let mut found = numbered(text);
+    let indian = super::unnumbered::all_india(text);
+    if !indian.is_empty() {
+        let clash = |citation: &CoreCitation| {
+            let at = indian.partition_point(|air| air.end <= citation.start);
+            indian.get(at).is_some_and(|air| air.start < citation.end)
+        };
+        found.retain(|citation| !clash(citation));
+        found.extend(indian);
+        found.sort_by_key(|citation| citation.start);
+    }
     let unnumbered = super::unnumbered::unnumbered(text, &found);
     if !unnumbered.is_empty() {
         found.extend(unnumbered);

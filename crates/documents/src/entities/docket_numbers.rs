@@ -21,9 +21,9 @@ static_regex!(
 static_regex!(
     named_regex,
     r"(?x)\b(?:
-      (?:(?:[A-Z][\w.&/]*(?:\([A-Za-z.\s]{1,12}\))?|of|the|by|and)[\s.-]*){0,6}?
+      (?:(?:[A-Z][\w.&/]*(?:\([A-Za-z.\ ]{1,12}\))?|of|the|by|and)[\ \t.-]*){0,6}?
       (?:Appeal|Petition|Suit|Application|Case|Revision|Reference|Complaint|Crime|Claim\sPetition|
-         (?:[A-Z][A-Za-z]{0,4}\.?\s?){1,6}(?:\([A-Za-z.]{1,8}\)\.?\s?)*)
+         (?:[A-Z][A-Za-z]{0,4}\.?\ ?){1,6}(?:\([A-Za-z.]{1,8}\)\.?\s?)*)
       (?:\s?\([A-Za-z.,\s]{1,16}\))*\s*(?:bearing\s+)?)
       (?:Nos?|NOS?|no|Sr\sNos?)\s*\.?\s*-?\s*
       (?P<list>\d{1,6}(?:[-–]\d{1,6})?(?:\s*(?:,|&|and|to)\s*\d{1,6}(?:/\d{2,4})?)*
@@ -102,6 +102,10 @@ fn skip_connectors(text: &str) -> usize {
                 | "to"
                 | "said"
                 | "court"
+                | "arising"
+                | "out"
+                | "order"
+                | "case"
                 | "with"
                 | "from"
                 | ""

@@ -116,11 +116,20 @@ fn counsel_start(window: &str) -> usize {
             start = at + 1;
         }
     }
+    // Lists of counsel follow the caption and the panel, and a list for the other side.
+    if let Some(last) = heading_regex().find_iter(&window[start..]).last() {
+        start += last.end();
+    }
     // Star pages and rules stand before the first name: `*274James Roe`.
     let head = window[start..].len()
         - window[start..].trim_start_matches(|c: char| !c.is_alphabetic()).len();
     start + head
 }
+
+static_regex!(
+    heading_regex,
+    r"(?i)\b(?:petitioners?|respondents?|appellants?|appellees?|plaintiffs?|defendants?|versus|vs\.|between|coram|before|appearances?|present)\b(?:\(s\)|/s)?[\s.:;-]*"
+);
 
 fn is_counsel_list(segment: &str) -> bool {
     let words: Vec<&str> = segment.split_whitespace().collect();

@@ -25,7 +25,7 @@ static_regex!(
 static_regex!(
     /// What ends a caption above or below the parties.
     border_regex,
-    r"(?ix)^\W*(?:[^\n]{0,60}\bnos?\.?\s?-?\s?\d|(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
+    r"(?ix)^\W*(?:[^\n]{0,60}\bnos?\.?\s?-?\s?\d|(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|(?:(?:northern|southern|eastern|western|central|middle)\s+)?district\s+of\b|(?:northern|southern|eastern|western|central|middle)\s+(?:district|division)\W*$|division\b|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|status\s*:|title\s*:\s*$|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
 );
 static_regex!(
     role_line_regex,
@@ -70,7 +70,7 @@ pub(super) fn parties(text: &str) -> Vec<Mention> {
 
 static_regex!(
     title_regex,
-    r"(?m)^[ \t]*(?:(?i:re|title|case\s+name)\s*:[ \t]*)?(?P<a>[A-Z][^\n]{1,140}?),?[ \t]+(?:v|vs|V|Vs|VS|versus|Versus|VERSUS)\.?[ \t]+(?P<b>[A-Z][^\n]{1,140}?)[ \t]*$"
+    r"(?m)^[ \t]*(?:(?i:re|title|case\s+name)(?:\s*:[ \t]*|[ \t]{2,}))?(?P<a>[A-Z][^\n]{1,140}?),?[ \t]+(?:v|vs|V|Vs|VS|versus|Versus|VERSUS)\.?[ \t]+(?P<b>[A-Z][^\n]{1,140}?)[ \t]*$"
 );
 static_regex!(
     dotted_regex,
@@ -88,6 +88,10 @@ fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) 
     let mut more = Vec::new();
     for captures in title_regex().captures_iter(head) {
         let (Some(a), Some(b)) = (captures.name("a"), captures.name("b")) else { continue };
+        // A citation names cases that are not this one.
+        if captures[0].contains('(') || captures["b"].contains(|c: char| c.is_ascii_digit()) {
+            continue;
+        }
         // A line of prose has more words in lower case than a title.
         let lower = captures[0].split_whitespace().filter(|w| w.starts_with(char::is_lowercase)).count();
         if lower <= 5 {
@@ -168,6 +172,7 @@ fn block_above(text: &str, versus: usize) -> (usize, usize) {
                 break;
             }
         } else {
+            let line = left_part(line);
             let border = border_regex().is_match(line)
                 || is_rule(line)
                 || versus_line_regex().is_match(line);
@@ -198,6 +203,7 @@ fn block_below(text: &str, versus: usize) -> (usize, usize) {
                 break;
             }
         } else {
+            let trimmed = left_part(trimmed);
             let border = border_regex().is_match(trimmed)
                 || is_rule(trimmed)
                 || versus_line_regex().is_match(trimmed);
@@ -234,7 +240,8 @@ fn read_block(
     found: &mut Vec<Mention>,
 ) -> Option<String> {
     let (start, end) = block;
-    let Some(content) = text.get(start..end) else { return None };
+    let content = left_column(text.get(start..end)?);
+    let content = content.as_str();
     let mut first = None;
     let mut from = start;
     for captures in role_regex().captures_iter(content) {
@@ -265,12 +272,48 @@ fn read_block(
     first
 }
 
+static_regex!(column_regex, r"[ \t]{3,}|[ \t][)\]:|](?:[ \t]|$)|^[)\]:|][ \t]");
+static_regex!(right_role_regex, format!(r"(?i)^[\s.…\])|:-]*(?:{ROLE_WORD})"));
+
+/// The caption with its right column blanked, so that offsets stay: `ROE,   )   No. 7` keeps `ROE,`.
+fn left_column(block: &str) -> String {
+    let mut out = String::with_capacity(block.len());
+    for line in block.split_inclusive('\n') {
+        let lead = line.len() - line.trim_start().len();
+        let cut = column_regex().find(&line[lead..]).map(|m| lead + m.start());
+        match cut {
+            // A role may stand at the right edge: `Roe        …Petitioner`.
+            Some(cut) if !right_role_regex().is_match(&line[cut..]) => {
+                out.push_str(&line[..cut]);
+                for c in line[cut..].chars() {
+                    if c == '\n' {
+                        out.push(c);
+                    } else {
+                        out.extend(std::iter::repeat_n(' ', c.len_utf8()));
+                    }
+                }
+            }
+            _ => out.push_str(line),
+        }
+    }
+    out
+}
+
+/// The left column of one line, which alone tells whether a caption ends there.
+fn left_part(line: &str) -> &str {
+    match column_regex().find(line).map(|m| m.start()) {
+        Some(cut) if cut > 0 => line[..cut].trim_end(),
+        _ => line,
+    }
+}
+
 static_regex!(number_regex, r"(?m)(?:^|\n|\s{2,}|\()[ \t]*(?:\d{1,3}|\d/\d{1,2})[.)][ \t]*");
 static_regex!(
     /// What follows a party's name and describes it.
     description_regex,
     r"(?x)(?:\s*(?:&|\b(?i:and)\b)\s*(?i:ors|anr|\d+|others|another)\b|,?\s*\b(?i:et\s+al\b|individually|in\s+(?:his|her|their|its)\s|as\s+(?:trustee|representative|next|guardian|executor|administrator|personal|successor|the\s|an?\s|assignee|receiver)|on\s+behalf|by\s+and\s+through|d/b/a|f/k/a|a/k/a|formerly|an?\s+(?:\w+\s+){1,3}(?:corporation|company|partnership|llc)|aged?\b|age\s*:|s/o|w/o|d/o|c/o|r/o|son\s+of|wife\s+of|daughter\s+of|resident|residing|rep(?:resented)?\s*\.?\s*by|reptd|through|having|occupation|lead\s+(?:petitioner|attorney)|dba\b|applicants?\b|petitioners?\b|respondents?\b|since\s+deceased)|\(\s*(?:since|deceased|individually)|\s[)\]:|]|[\ \t]{3,}\S|\n\s*\(|\(now\b|\s@@|\(By\b|\(Rep)"
 );
+static_regex!(blank_line_regex, r"\n[ \t]*\n");
 static_regex!(split_regex, r",\s+and\s+|;\s*(?:and\s+)?|,\s+(?:AND\s+)|\s+AND\s+|\n\s*and\s+");
 
 /// Adds the names in `start..end`, cut from numbers, descriptions and the caption's right column.
@@ -278,9 +321,16 @@ fn add_names(text: &str, start: usize, end: usize, role: &str, found: &mut Vec<M
     let Some(block) = text.get(start..end) else { return };
     let mut pieces: Vec<(usize, usize)> = Vec::new();
     let mut from = 0;
-    for number in number_regex().find_iter(block) {
-        pieces.push((from, number.start()));
-        from = number.end();
+    for number in number_regex().find_iter(block).chain(blank_line_regex().find_iter(block)) {
+        pieces.push((number.start(), number.end()));
+    }
+    pieces.sort_unstable();
+    let cuts = std::mem::take(&mut pieces);
+    for (cut_start, cut_end) in cuts {
+        if cut_start >= from {
+            pieces.push((from, cut_start));
+            from = cut_end;
+        }
     }
     pieces.push((from, block.len()));
     for (piece_start, piece_end) in pieces {
@@ -314,7 +364,7 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
         name[lead..].trim_end_matches(edge).trim_end_matches("...").trim_end_matches(edge);
     let mut start = at + lead;
     for prefix in [
-        "Title:", "The ", "THE ", "M/s.", "M/s", "M/S.", "Mr.", "Mrs.", "Ms.", "Smt.", "Shri ",
+        "Title:", "IN RE:", "In re:", "IN RE ", "In re ", "The ", "THE ", "M/s.", "M/s", "M/S.", "Mr.", "Mrs.", "Ms.", "Smt.", "Shri ",
         "Sri ", "Pt. ", "Dr. ", "and ", "AND ",
     ] {
         if let Some(rest) = trimmed.strip_prefix(prefix) {

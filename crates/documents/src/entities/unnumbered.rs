@@ -25,6 +25,32 @@ static_regex!(
     r"\b(?P<name>T\.?\s?C\.?\s(?:Memo(?:randum)?\.?|Summ(?:ary|\.)\s?Op(?:inion|\.))|SCDB)\s(?:No\.\s)?(?P<volume>(?:1[789]|20)\d\d)-(?P<page>\d{1,4})\b"
 );
 
+static_regex!(
+    /// The All India Reporter: year, court, page.
+    air_regex,
+    r"\b(?:AIR|A\.I\.R\.|Air),?\s(?P<volume>1[89]\d\d|20\d\d),?\s(?P<name>[A-Z][A-Za-z&.]{0,8}(?:\s?\([A-Z]{1,4}\))?)\s(?P<page>\d{1,5})\b"
+);
+
+/// Citations of the All India Reporter, which name the reporter first.
+pub(super) fn all_india(text: &str) -> Vec<CoreCitation> {
+    air_regex()
+        .captures_iter(text)
+        .filter_map(|captures| {
+            let whole = captures.get(0)?;
+            Some(CoreCitation {
+                start: whole.start(),
+                end: whole.end(),
+                volume: Some(captures["volume"].to_owned()),
+                reporter: format!("AIR {}", &captures["name"]),
+                form: CitationForm::FullCase,
+                court: None,
+                page: Some(captures["page"].to_owned()),
+                year: captures["volume"].parse().ok(),
+            })
+        })
+        .collect()
+}
+
 /// The citations without a volume that do not lie inside one with a volume.
 pub(super) fn unnumbered(text: &str, taken: &[CoreCitation]) -> Vec<CoreCitation> {
     let mut found: Vec<CoreCitation> = Vec::new();

@@ -20,26 +20,40 @@ pub(super) fn drop_margin_numbers(lines: &mut Vec<Line>) {
     // The numbers are set flush right in one column: the most frequent right edge is its place.
     let column = numbered
         .iter()
-        .map(|(edge, _)| (numbered.iter().filter(|(e, _)| (e - edge).abs() < 6.0).count(), *edge))
+        .map(|(edge, _)| (numbered.iter().filter(|(e, _)| (e - edge).abs() < 8.0).count(), *edge))
         .max_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
     let Some((count, edge)) = column else { return };
     let in_column: Vec<u32> =
-        numbered.iter().filter(|(e, _)| (e - edge).abs() < 6.0).map(|(_, n)| *n).collect();
+        numbered.iter().filter(|(e, _)| (e - edge).abs() < 8.0).map(|(_, n)| *n).collect();
     let rising = in_column.windows(2).filter(|pair| pair[1] == pair[0] + 1).count();
     // Nearly all other lines begin to the right of the numbers; a footer may not.
-    let others = lines.iter().filter_map(|line| {
+    let joined = |line: &Line| {
+        let first = line.segments.first().and_then(|segment| segment.text.split_once(' '));
+        first.is_some_and(|(head, _)| head.len() <= 2 && head.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let others = lines.iter().filter(|line| !joined(line)).filter_map(|line| {
         let skip = usize::from(number(line).is_some());
         line.segments.get(skip).map(|segment| segment.x)
     });
     let (inside, outside): (Vec<f64>, Vec<f64>) = others.partition(|x| *x > edge);
     if count < MIN_NUMBERED_LINES
-        || rising * 10 < in_column.len() * 8
+        || rising * 10 < in_column.len() * 6
         || outside.len() * 5 > inside.len()
     {
         return;
     }
     for line in lines.iter_mut() {
-        if number(line).is_some() && (line.segments[0].end_x - edge).abs() < 6.0 {
+        // A number close to its line was laid out as the line's first word.
+        if let Some(first) = line.segments.first_mut()
+            && first.x < edge
+            && let Some((digits, rest)) = first.text.split_once(' ')
+            && digits.len() <= 2
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            first.text = rest.to_owned();
+            first.x = edge;
+        }
+        if number(line).is_some() && (line.segments[0].end_x - edge).abs() < 8.0 {
             line.segments.remove(0);
         }
     }
