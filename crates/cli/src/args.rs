@@ -8,7 +8,7 @@ use clap_complete::Shell;
 /// Gives each purpose of a Redis a database with a name and a contract, and runs batches of legal
 /// documents over them.
 #[derive(Debug, Parser)]
-#[command(name = "compartment", version, about, after_help = EXAMPLES, propagate_version = true)]
+#[command(name = "compartment", version, after_help = EXAMPLES, propagate_version = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) general: General,
@@ -26,17 +26,21 @@ const EXAMPLES: &str = "Examples:
 Exit codes: 0 done, 2 wrong arguments, 3 some documents failed, 4 configuration,
 5 server away, 6 refused, 7 wrong server, 8 store, 9 files, 130 interrupted.";
 
+/// The heading of the flags of every command.
+const GENERAL: &str = "General options";
+
 /// Flags of every command.
 #[derive(Args, Debug)]
 pub(crate) struct General {
     /// Read the databases from this file [default: compartment.toml where there is one]
-    #[arg(long, global = true, value_name = "FILE", env = "COMPARTMENT_CONFIG")]
+    #[arg(long, global = true, help_heading = GENERAL, value_name = "FILE", env = "COMPARTMENT_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 
     /// Use this server, or memory://, instead of the configured one
     #[arg(
         long,
         global = true,
+        help_heading = GENERAL,
         value_name = "URL",
         env = "COMPARTMENT_BACKEND",
         hide_env_values = true
@@ -44,11 +48,11 @@ pub(crate) struct General {
     pub(crate) backend: Option<String>,
 
     /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, help_heading = GENERAL, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
 
     /// Say what is going on behind the scenes, on standard error
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = GENERAL)]
     pub(crate) verbose: bool,
 }
 
