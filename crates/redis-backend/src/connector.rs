@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use compartment_core::{Error, ErrorKind, Result, Scheme};
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::cluster::{ClusterClient, ClusterClientBuilder};
-use redis::cluster_async::ClusterConnection;
+use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo,
@@ -14,28 +12,34 @@ use redis::{
 use tokio::sync::Mutex;
 
 use crate::RedisConfig;
+use crate::cluster::{ClusterConnector, ClusterWire};
 use crate::error::{Phase, convert};
+use crate::link::Repeat;
 
 /// An open connection that many tasks share.
 #[derive(Clone)]
 pub(crate) enum Wire {
     Single(MultiplexedConnection),
-    Cluster(ClusterConnection),
+    Cluster(ClusterWire),
 }
 
 impl Wire {
-    pub(crate) async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
+    /// Sends a command. Only a cluster's client sends one again by itself, and so has to know
+    /// whether it may.
+    pub(crate) async fn send(&mut self, command: &Cmd, repeat: Repeat) -> RedisResult<Value> {
         match self {
             Self::Single(connection) => connection.send_packed_command(command).await,
-            Self::Cluster(connection) => {
-                ConnectionLike::req_packed_command(connection, command).await
-            }
+            Self::Cluster(cluster) => cluster.send(command, repeat).await,
         }
     }
 
     /// Sends many commands in one round trip, in order; an answer for each, which may be an error
     /// of its own.
-    pub(crate) async fn send_many(&mut self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
+    pub(crate) async fn send_many(
+        &mut self,
+        commands: &[Cmd],
+        repeat: Repeat,
+    ) -> RedisResult<Vec<Value>> {
         match self {
             Self::Single(connection) => {
                 let mut pipeline = Pipeline::with_capacity(commands.len());
@@ -45,26 +49,7 @@ impl Wire {
                 }
                 connection.send_packed_commands(&pipeline, 0, commands.len()).await
             }
-            // A pipeline goes to one node; the keys of these commands are on many. The commands of
-            // one node keep their order on its connection.
-            Self::Cluster(connection) => {
-                let sent = commands.iter().map(|command| {
-                    let mut connection = connection.clone();
-                    async move {
-                        let answer = ConnectionLike::req_packed_command(&mut connection, command);
-                        match answer.await {
-                            Err(error) => match error.clone().into_server_errors() {
-                                Some(errors) if errors.len() == 1 => {
-                                    Ok(Value::ServerError(errors[0].1.clone()))
-                                }
-                                _ => Err(error),
-                            },
-                            answer => answer,
-                        }
-                    }
-                });
-                futures_util::future::join_all(sent).await.into_iter().collect()
-            }
+            Self::Cluster(cluster) => cluster.send_many(commands, repeat).await,
         }
     }
 }
@@ -82,7 +67,7 @@ enum Target {
     Server(Box<Client>),
     // Sentinel's client learns of new sentinels while it asks, and so needs to be owned.
     Sentinel(Box<Mutex<SentinelClient>>),
-    Cluster(Box<ClusterClient>),
+    Cluster(Box<ClusterConnector>),
 }
 
 impl std::fmt::Debug for Connector {
@@ -99,7 +84,7 @@ impl Connector {
         let target = match config.url.scheme() {
             Scheme::Standalone | Scheme::Unix => Target::Server(Box::new(server(config, index)?)),
             Scheme::Sentinel => Target::Sentinel(Box::new(Mutex::new(sentinel(config, index)?))),
-            Scheme::Cluster => Target::Cluster(Box::new(cluster(config, index)?)),
+            Scheme::Cluster => Target::Cluster(Box::new(ClusterConnector::new(config, index)?)),
             other => {
                 return Err(Error::new(
                     ErrorKind::Configuration,
@@ -148,7 +133,7 @@ impl Connector {
                     .await
                     .map(Wire::Single)
             }
-            Target::Cluster(client) => client.get_async_connection().await.map(Wire::Cluster),
+            Target::Cluster(cluster) => cluster.open().await.map(Wire::Cluster),
         }
     }
 }
@@ -158,7 +143,11 @@ fn wrong(config: &RedisConfig, what: &str) -> Error {
 }
 
 /// The login and address of one host of the URL, as redis-rs wants it.
-fn connection_info(config: &RedisConfig, host: &str, index: u32) -> Result<ConnectionInfo> {
+pub(crate) fn connection_info(
+    config: &RedisConfig,
+    host: &str,
+    index: u32,
+) -> Result<ConnectionInfo> {
     let url = &config.url;
     let login = url.user_info().map_or(String::new(), |(user, pass)| format!("{user}:{pass}@"));
     let scheme = if url.is_tls() { "rediss" } else { "redis" };
@@ -234,29 +223,7 @@ fn sentinel(config: &RedisConfig, index: u32) -> Result<SentinelClient> {
     builder.build().map_err(fail)
 }
 
-fn cluster(config: &RedisConfig, index: u32) -> Result<ClusterClient> {
-    let nodes = config
-        .url
-        .hosts()
-        .into_iter()
-        .map(|host| connection_info(config, host, 0))
-        .collect::<Result<Vec<_>>>()?;
-    let mut builder = ClusterClientBuilder::new(nodes)
-        .use_protocol(ProtocolVersion::RESP3)
-        .connection_timeout(config.connect_timeout)
-        .response_timeout(config.response_timeout)
-        // Redirections count as retries here; redis-rs follows them itself.
-        .retries(config.retries.max(3));
-    if index > 0 {
-        builder = builder.database_id(i64::from(index));
-    }
-    if let Some(files) = certificates(config)? {
-        builder = builder.certs(files);
-    }
-    builder.build().map_err(|error| convert("connect", Phase::Connect, &error))
-}
-
-fn certificates(config: &RedisConfig) -> Result<Option<TlsCertificates>> {
+pub(crate) fn certificates(config: &RedisConfig) -> Result<Option<TlsCertificates>> {
     let tls = &config.tls;
     let read = |path: &std::path::PathBuf| {
         std::fs::read(path).map_err(|error| {

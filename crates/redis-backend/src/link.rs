@@ -95,7 +95,7 @@ impl Link {
     ) -> Result<T> {
         let mut attempt = 0;
         loop {
-            match self.query_once(operation, command).await {
+            match self.query_once(repeat, operation, command).await {
                 Ok(value) => return Ok(value),
                 Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
             }
@@ -133,7 +133,7 @@ impl Link {
             let line = self.line();
             let sent = match line.wire().await {
                 Ok((mut wire, generation)) => wire
-                    .send_many(&commands)
+                    .send_many(&commands, repeat)
                     .await
                     .map_err(|error| self.note_failure(line, generation, operation, &error)),
                 Err(error) => Err(error),
@@ -187,12 +187,13 @@ impl Link {
 
     async fn query_once<T: FromRedisValue>(
         &self,
+        repeat: Repeat,
         operation: &'static str,
         command: &Cmd,
     ) -> Result<T> {
         let line = self.line();
         let (mut wire, generation) = line.wire().await?;
-        let answer = wire.send(command).await;
+        let answer = wire.send(command, repeat).await;
         answer
             .and_then(read)
             .map_err(|error| self.note_failure(line, generation, operation, &error))

@@ -89,12 +89,11 @@ async fn on_node<T: redis::FromRedisValue>(
     port: u16,
 ) -> Result<T> {
     let fail = |error| convert("scan", Phase::Request, &error).in_database(&link.contract.name);
-    let Wire::Cluster(mut connection) = link.wire().await? else {
+    let Wire::Cluster(cluster) = link.wire().await? else {
         return Err(link.unexpected("scan", "", "the connection is to no cluster"));
     };
     let route = SingleNodeRoutingInfo::ByAddress { host: host.to_owned(), port };
-    let answer =
-        connection.route_command(command, RoutingInfo::SingleNode(route)).await.map_err(fail)?;
+    let answer = cluster.send_to(command, RoutingInfo::SingleNode(route)).await.map_err(fail)?;
     redis::from_redis_value(answer).map_err(|error| fail(error.into()))
 }
 

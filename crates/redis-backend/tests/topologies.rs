@@ -216,3 +216,44 @@ fn a_database_has_connections_of_its_own_and_no_more_than_allowed() {
         backend.open(durable("c", 2)).await.unwrap();
     });
 }
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_slot_on_its_way_to_another_master_is_followed() {
+    run_test(async {
+        let harness = RedisHarness::cluster().await;
+        let Servers::Cluster(servers) = &harness.servers else { unreachable!() };
+        let database = harness.backend.open(durable("batch", 0)).await.unwrap();
+        let key = "batch:n";
+        let slot = servers.command(0, &["CLUSTER", "KEYSLOT", key]).await.integer().unwrap();
+        let slot = slot.to_string();
+        let from = usize::try_from(slot.parse::<u32>().unwrap() * 3 / 16_384).unwrap();
+        let to = (from + 1) % 3;
+        let id = async |master| servers.command(master, &["CLUSTER", "MYID"]).await.text();
+        let (from_id, to_id) = (id(from).await, id(to).await);
+        servers.command(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]).await;
+        servers.command(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]).await;
+        // The key is not here any more, and not yet said to be there: ASK.
+        for sum in 1..=5 {
+            let counted = database.counter().increment("n", 1, Default::default()).await;
+            assert_eq!(counted.unwrap(), sum);
+        }
+        assert_eq!(database.counter().count("n").await.unwrap(), Some(5));
+        let many = vec![("n".to_owned(), 2), ("n".to_owned(), 3)];
+        let sums = database.counter().increment_many(many, Default::default()).await.unwrap();
+        assert_eq!(sums, [7, 10]);
+        // The slot has arrived: MOVED.
+        for master in [to, from, (to + 1) % 3] {
+            servers.command(master, &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).await;
+        }
+        for sum in 11..=15 {
+            let counted = database.counter().increment("n", 1, Default::default()).await;
+            assert_eq!(counted.unwrap(), sum);
+        }
+        // Back again, for the tests that share this cluster.
+        servers.command(to, &["DEL", key]).await;
+        for master in 0..3 {
+            servers.command(master, &["CLUSTER", "SETSLOT", &slot, "NODE", &from_id]).await;
+        }
+    });
+}
