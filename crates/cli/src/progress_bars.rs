@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use compartment::pipeline::{Event, Observer, Origin};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::screen;
 
@@ -47,9 +47,9 @@ impl ProgressBars {
             Some(known) => known.bar.set_length(total),
             None => {
                 let bar = self.screen.add(ProgressBar::new(total));
-                let form = "{prefix:>9} {bar:32.green/dim} {pos:>7}/{len:<7} {per_sec:>10} {msg}";
+                let form = "{prefix:>9} {bar:32.green/dim} {pos:>7}/{len:<7} {rate:>9} {msg}";
                 if let Ok(style) = ProgressStyle::with_template(form) {
-                    bar.set_style(style.progress_chars("━╸─"));
+                    bar.set_style(style.with_key("rate", rate).progress_chars("━╸─"));
                 }
                 bar.set_prefix(stage);
                 // A bar that does not move still shows that the run is alive.
@@ -104,6 +104,11 @@ impl ProgressBars {
             }
         }
     }
+}
+
+/// Documents a second.
+fn rate(state: &ProgressState, into: &mut dyn std::fmt::Write) {
+    let _ = write!(into, "{:.1}/s", state.per_sec());
 }
 
 impl Observer for ProgressBars {

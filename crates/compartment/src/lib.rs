@@ -40,3 +40,8 @@ pub use compartment_pipeline as pipeline;
 #[cfg(feature = "redis")]
 pub use compartment_redis as redis;
 pub use open::{open, open_with_clock};
+
+/// The README's examples compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
