@@ -8,13 +8,7 @@ macro_rules! static_regex {
         $(#[$doc])*
         fn $name() -> &'static ::regex::Regex {
             static REGEX: ::std::sync::LazyLock<::regex::Regex> = ::std::sync::LazyLock::new(|| {
-                let pattern = $crate::static_regex::western(::std::convert::AsRef::<str>::as_ref(&$pattern));
-                #[expect(clippy::expect_used, reason = "the pattern is a constant, covered by a test")]
-                ::regex::RegexBuilder::new(&pattern)
-                    .size_limit(64 << 20)
-                    .dfa_size_limit(16 << 20)
-                    .build()
-                    .expect("a pattern of the source is valid")
+                $crate::static_regex::compile(::std::convert::AsRef::<str>::as_ref(&$pattern))
             });
             &REGEX
         }
@@ -22,6 +16,19 @@ macro_rules! static_regex {
 }
 
 pub(crate) use static_regex;
+
+/// Compiles a pattern of the source.
+#[expect(
+    clippy::expect_used,
+    reason = "the pattern is a constant of the source, covered by a test"
+)]
+pub(crate) fn compile(pattern: &str) -> regex::Regex {
+    regex::RegexBuilder::new(&western(pattern))
+        .size_limit(64 << 20)
+        .dfa_size_limit(16 << 20)
+        .build()
+        .expect("a pattern of the source is valid")
+}
 
 /// Narrows `\w`, `\d` and `\b` to Western letters and ASCII boundaries.
 ///

@@ -223,7 +223,8 @@ fn defendant_length(after: &str) -> usize {
         if previous_comma && !suffix {
             break;
         }
-        if !capital && !(length > 0 && CONNECTORS.contains(&lower.as_str())) {
+        let connects = length > 0 && CONNECTORS.contains(&lower.as_str());
+        if !capital && !connects {
             break;
         }
         let name_end =

@@ -1,6 +1,7 @@
 //! Mentions of courts: the longest run of words around a type of court that names one court.
 
-use super::court_keys::{abbreviated_court, court_key};
+use super::court_abbreviations::abbreviated_court;
+use super::court_keys::court_key;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
 
@@ -301,6 +302,6 @@ mod tests {
 
     #[test]
     fn a_court_that_could_be_any_is_not_named() {
-        assert!(found("The District Court held so. This Supreme Court").is_empty());
+        assert!(found("The District Court held so. This High Court").is_empty());
     }
 }

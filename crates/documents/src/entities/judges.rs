@@ -51,7 +51,8 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
             let (Some(names), Some(whole)) = (names, captures.get(0)) else { continue };
             // `Three judge bench`: one word needs a comma to be a name.
             let rank = &text[at + names.end()..at + whole.end()];
-            let word = !names.as_str().contains(char::is_whitespace) && !names.as_str().contains('.');
+            let word =
+                !names.as_str().contains(char::is_whitespace) && !names.as_str().contains('.');
             if word && !rank.contains(',') && !rank.trim().ends_with("J.") {
                 continue;
             }

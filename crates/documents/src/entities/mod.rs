@@ -1,9 +1,12 @@
 //! Finds what a document names: citations, courts, parties, judges, lawyers, docket numbers, dates, money.
 
 mod back_references;
+mod captions;
 mod case_citations;
 mod case_names;
 mod citations;
+mod counsel_sheets;
+mod court_abbreviations;
 mod court_keys;
 mod courts;
 mod dates;
@@ -36,6 +39,6 @@ pub fn mentions(text: &str) -> Vec<Mention> {
     found.extend(docket_numbers::docket_numbers(text));
     found.extend(dates::dates(text));
     found.extend(money::money(text));
-    found.sort_by(|a, b| (a.start, a.end, a.kind).cmp(&(b.start, b.end, b.kind)));
+    found.sort_by_key(|mention| (mention.start, mention.end, mention.kind));
     found
 }

@@ -1,10 +1,12 @@
 //! Parties and their roles, read from captions: around a `v.`, beside a role, under a role's heading.
 
+use super::captions::{
+    ROLE_WORD, block_above, block_below, is_border, is_role_line, left_column, role_of_line,
+    versus_lines,
+};
 use super::persons::normal_name;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
-
-const ROLE_WORD: &str = r"(?:plaintiff|defendant|appellant|appellee|petitioner|respondent|claimant|debtor|intervenor|applicant|movant|relator|revisionist|complainant|accused|garnishee|creditor|opposite\s+part(?:y|ies)|interested\s+party|cross-\w+|third[- ]party\s+\w+|realtor|objector|amicus\s+curiae)";
 
 static_regex!(
     /// A role at the end of a name: `, Appellee,` or `....Petitioner` or `---Appellants`.
@@ -13,29 +15,11 @@ static_regex!(
         r"(?i)(?P<lead>,|\.{{2,}}|…+|-{{2,}}|\s{{2,}}|\n|\]|\t|^)\s*(?:(?:the|sole|cross|counter|third[- ]party|intervenor|and)[\s-]+)*(?P<role>{ROLE_WORD}(?:\(?s\)?|/s)?(?:\s*[-–/,\u{{a0}}]\s*(?:and\s+)?(?:cross-)?{ROLE_WORD}(?:\(?s\)?)?){{0,3}})(?:\s*(?:nos?\.?\s*)?\d+)?\s*(?:[.,;:)]|\n|$|\s{{2,}}|\bv\b|in\b)"
     )
 );
-static_regex!(
-    versus_line_regex,
-    r"(?m)^[ \t]*(?:-?\s?(?i:v|vs|versus|and)[.,:s]*-?)(?:[ \t]*[-:)\]][^\n]*|[ \t]{3,}[^\n]*)?[ \t]*$|\bVersus\b"
-);
 static_regex!(between_regex, r"(?m)^[ \t]*(?i:between)[ \t]*:?[ \t]*$");
 static_regex!(
     field_regex,
     format!(r"(?im)^[ \t]*(?P<role>{ROLE_WORD}s?)[ \t]*:-?[ \t]*(?P<name>[A-Z][^\n]{{2,200}})$")
 );
-static_regex!(
-    /// What ends a caption above or below the parties.
-    border_regex,
-    r"(?ix)^\W*(?:[^\n]{0,60}\bnos?\.?\s?-?\s?\d|(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|(?:(?:northern|southern|eastern|western|central|middle)\s+)?district\s+of\b|(?:northern|southern|eastern|western|central|middle)\s+(?:district|division)\W*$|division\b|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|status\s*:|title\s*:\s*$|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
-);
-static_regex!(
-    role_line_regex,
-    format!(
-        r"(?i)^(?P<role>(?:third[- ]party\s+|cross[- ]?|counter[- ]?|intervenor\s+|interested\s+|consolidated\s+)?(?:{ROLE_WORD}|party)(?:\(?s\)?)?(?:\s*[-–/\u{{a0}}]\s*{ROLE_WORD}s?)?)[,.]?$"
-    )
-);
-
-/// Longest reach of a caption from its `v.`, in lines and bytes.
-const MOST_LINES: usize = 40;
 
 /// Every party the captions of the text name.
 pub(super) fn parties(text: &str) -> Vec<Mention> {
@@ -43,7 +27,7 @@ pub(super) fn parties(text: &str) -> Vec<Mention> {
     let usual = usual_roles(text);
     // `Between … And …` is how some Indian courts say versus.
     let between = between_regex().is_match(text);
-    for versus in versus_line_regex().find_iter(text).take(60) {
+    for versus in versus_lines(text).take(60) {
         let and = versus.as_str().trim().to_lowercase().starts_with("and");
         if and && !between {
             continue;
@@ -93,24 +77,30 @@ fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) 
             continue;
         }
         // A line of prose has more words in lower case than a title.
-        let lower = captures[0].split_whitespace().filter(|w| w.starts_with(char::is_lowercase)).count();
+        let lower =
+            captures[0].split_whitespace().filter(|w| w.starts_with(char::is_lowercase)).count();
         if lower <= 5 {
             add_names(text, a.start(), a.end(), usual.0, &mut more);
             add_names(text, b.start(), b.end(), usual.1, &mut more);
         }
     }
     for captures in dotted_regex().captures_iter(head) {
-        let (Some(name), Some(role)) = (captures.name("name"), captures.name("role")) else { continue };
+        let (Some(name), Some(role)) = (captures.name("name"), captures.name("role")) else {
+            continue;
+        };
         add_names(text, name.start(), name.end(), &role_name(role.as_str()), &mut more);
     }
-    more.retain(|new| !found.iter().any(|old: &Mention| old.start < new.end && new.start < old.end));
+    more.retain(|new| {
+        !found.iter().any(|old: &Mention| old.start < new.end && new.start < old.end)
+    });
     found.append(&mut more);
 }
 
 /// What this paper calls its parties: the pair of words it uses most.
 fn usual_roles(text: &str) -> (&'static str, &'static str) {
     let head = text[..text.floor_char_boundary(text.len().min(20_000))].to_lowercase();
-    let pairs = [("plaintiff", "defendant"), ("petitioner", "respondent"), ("appellant", "appellee")];
+    let pairs =
+        [("plaintiff", "defendant"), ("petitioner", "respondent"), ("appellant", "appellee")];
     let count = |pair: &(&str, &str)| head.matches(pair.0).count() + head.matches(pair.1).count();
     pairs.into_iter().rev().max_by_key(count).unwrap_or(pairs[0])
 }
@@ -157,80 +147,6 @@ fn role_name(role: &str) -> String {
         .to_owned()
 }
 
-/// The lines above a `v.` that belong to its caption.
-fn block_above(text: &str, versus: usize) -> (usize, usize) {
-    let mut start = versus;
-    let mut lines = 0;
-    let mut blanks = 0;
-    while start > 0 && lines < MOST_LINES && versus - start < 4000 {
-        let line_start = text[..start - 1].rfind('\n').map_or(0, |at| at + 1);
-        let line = text[line_start..start].trim();
-        if line.is_empty() {
-            blanks += 1;
-            // Three empty lines part a caption from what is above it.
-            if blanks > 3 {
-                break;
-            }
-        } else {
-            let line = left_part(line);
-            let border = border_regex().is_match(line)
-                || is_rule(line)
-                || versus_line_regex().is_match(line);
-            if border && !role_line_regex().is_match(line) {
-                break;
-            }
-            blanks = 0;
-        }
-        start = line_start;
-        lines += 1;
-        if start == 0 {
-            break;
-        }
-    }
-    (start, versus)
-}
-
-/// The lines below a `v.` that belong to its caption.
-fn block_below(text: &str, versus: usize) -> (usize, usize) {
-    let mut end = versus;
-    let mut blanks = 0;
-    let mut some = false;
-    for line in text[versus..].split_inclusive('\n').take(MOST_LINES + 1) {
-        let trimmed = line.trim();
-        if trimmed.is_empty() {
-            blanks += usize::from(some);
-            if blanks > 3 {
-                break;
-            }
-        } else {
-            let trimmed = left_part(trimmed);
-            let border = border_regex().is_match(trimmed)
-                || is_rule(trimmed)
-                || versus_line_regex().is_match(trimmed);
-            if some && border && !role_line_regex().is_match(trimmed) {
-                break;
-            }
-            if some && trimmed.len() > 400 {
-                break;
-            }
-            blanks = 0;
-            some = true;
-        }
-        end += line.len();
-        if end - versus > 4000 {
-            break;
-        }
-    }
-    (versus, text.floor_char_boundary(end.min(text.len())))
-}
-
-fn is_rule(line: &str) -> bool {
-    line.len() >= 4
-        && line
-            .chars()
-            .all(|c| matches!(c, '=' | '_' | '-' | '*' | '–' | '—' | ' ' | '.' | 'x' | 'X'))
-}
-
 /// Reads the names and roles of one side; gives the first role.
 fn read_block(
     text: &str,
@@ -270,41 +186,6 @@ fn read_block(
         add_names(text, paragraph.0, paragraph.1, role, found);
     }
     first
-}
-
-static_regex!(column_regex, r"[ \t]{3,}|[ \t][)\]:|](?:[ \t]|$)|^[)\]:|][ \t]");
-static_regex!(right_role_regex, format!(r"(?i)^[\s.…\])|:-]*(?:{ROLE_WORD})"));
-
-/// The caption with its right column blanked, so that offsets stay: `ROE,   )   No. 7` keeps `ROE,`.
-fn left_column(block: &str) -> String {
-    let mut out = String::with_capacity(block.len());
-    for line in block.split_inclusive('\n') {
-        let lead = line.len() - line.trim_start().len();
-        let cut = column_regex().find(&line[lead..]).map(|m| lead + m.start());
-        match cut {
-            // A role may stand at the right edge: `Roe        …Petitioner`.
-            Some(cut) if !right_role_regex().is_match(&line[cut..]) => {
-                out.push_str(&line[..cut]);
-                for c in line[cut..].chars() {
-                    if c == '\n' {
-                        out.push(c);
-                    } else {
-                        out.extend(std::iter::repeat_n(' ', c.len_utf8()));
-                    }
-                }
-            }
-            _ => out.push_str(line),
-        }
-    }
-    out
-}
-
-/// The left column of one line, which alone tells whether a caption ends there.
-fn left_part(line: &str) -> &str {
-    match column_regex().find(line).map(|m| m.start()) {
-        Some(cut) if cut > 0 => line[..cut].trim_end(),
-        _ => line,
-    }
 }
 
 static_regex!(number_regex, r"(?m)(?:^|\n|\s{2,}|\()[ \t]*(?:\d{1,3}|\d/\d{1,2})[.)][ \t]*");
@@ -364,8 +245,8 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
         name[lead..].trim_end_matches(edge).trim_end_matches("...").trim_end_matches(edge);
     let mut start = at + lead;
     for prefix in [
-        "Title:", "IN RE:", "In re:", "IN RE ", "In re ", "The ", "THE ", "M/s.", "M/s", "M/S.", "Mr.", "Mrs.", "Ms.", "Smt.", "Shri ",
-        "Sri ", "Pt. ", "Dr. ", "and ", "AND ",
+        "Title:", "IN RE:", "In re:", "IN RE ", "In re ", "The ", "THE ", "M/s.", "M/s", "M/S.",
+        "Mr.", "Mrs.", "Ms.", "Smt.", "Shri ", "Sri ", "Pt. ", "Dr. ", "and ", "AND ",
     ] {
         if let Some(rest) = trimmed.strip_prefix(prefix) {
             let rest_trimmed = rest.trim_start();
@@ -383,7 +264,7 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
     {
         return;
     }
-    if border_regex().is_match(trimmed) && words < 5 || role_line_regex().is_match(trimmed) {
+    if is_border(trimmed) && words < 5 || is_role_line(trimmed) {
         return;
     }
     let lower = trimmed
@@ -417,7 +298,21 @@ fn is_suffix(text: &str) -> bool {
     let word = text.split_whitespace().next().unwrap_or_default().to_lowercase();
     matches!(
         word.trim_end_matches([',', '.']),
-        "inc" | "llc" | "ltd" | "llp" | "l.l.c" | "p.c" | "p.a" | "n.a" | "jr" | "sr" | "ii" | "iii" | "co" | "corp" | "corporation"
+        "inc"
+            | "llc"
+            | "ltd"
+            | "llp"
+            | "l.l.c"
+            | "p.c"
+            | "p.a"
+            | "n.a"
+            | "jr"
+            | "sr"
+            | "ii"
+            | "iii"
+            | "co"
+            | "corp"
+            | "corporation"
     )
 }
 
@@ -436,22 +331,22 @@ fn sheet(text: &str, found: &mut Vec<Mention>) {
     };
     // CM/ECF sheets of district courts say the role first; those of appellate courts say it last.
     let role_first = text.to_lowercase().contains("represented by");
-    let listed = lines.iter().filter(|(_, line)| role_line_regex().is_match(line)).count();
+    let listed = lines.iter().filter(|(_, line)| is_role_line(line)).count();
     if listed == 0 {
         return;
     }
     for (at, (_, line)) in lines.iter().enumerate() {
-        let Some(captures) = role_line_regex().captures(line) else { continue };
+        let Some(role) = role_of_line(line) else { continue };
         let neighbour = if role_first {
             lines.get(at + 1)
         } else {
             at.checked_sub(1).and_then(|i| lines.get(i))
         };
         let Some((start, name)) = neighbour else { continue };
-        if name.len() > 200 || name.ends_with(':') || role_line_regex().is_match(name) {
+        if name.len() > 200 || name.ends_with(':') || is_role_line(name) {
             continue;
         }
-        add_names(text, *start, start + name.len(), &role_name(&captures["role"]), found);
+        add_names(text, *start, start + name.len(), &role_name(role), found);
     }
 }
 
@@ -486,7 +381,7 @@ mod tests {
     fn captions_without_roles_and_indian_ones() {
         assert_eq!(
             pairs("STATE of Utopia\nv.\nAnn ROE.\n\nNo. 7.")[1],
-            pair("Ann ROE.", "defendant").clone()
+            pair("Ann Roe", "defendant")
         );
         let text = "=====\n   Hari Roe.... Petitioner\n       Versus\n  State Of Gujarat & 3.... Respondents\n=====";
         assert_eq!(

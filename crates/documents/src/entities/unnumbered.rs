@@ -56,7 +56,9 @@ pub(super) fn unnumbered(text: &str, taken: &[CoreCitation]) -> Vec<CoreCitation
     let mut found: Vec<CoreCitation> = Vec::new();
     for regex in [nominative_regex(), service_regex(), notebook_regex(), memorandum_regex()] {
         for captures in regex.captures_iter(text) {
-            let (Some(whole), Some(name)) = (captures.get(0), captures.name("name")) else { continue };
+            let (Some(whole), Some(name)) = (captures.get(0), captures.name("name")) else {
+                continue;
+            };
             let (start, end) = (whole.start(), whole.end());
             let at = taken.partition_point(|citation| citation.end <= start);
             let clash = taken.get(at).is_some_and(|citation| citation.start < end)
@@ -64,8 +66,10 @@ pub(super) fn unnumbered(text: &str, taken: &[CoreCitation]) -> Vec<CoreCitation
             if clash {
                 continue;
             }
-            let spelled = name.as_str().split_whitespace().collect::<Vec<_>>().join(" ").replace('’', "'");
-            let usual = reporter(&reporter_key(&spelled)).map_or(spelled, |known| known.name.clone());
+            let spelled =
+                name.as_str().split_whitespace().collect::<Vec<_>>().join(" ").replace('’', "'");
+            let usual =
+                reporter(&reporter_key(&spelled)).map_or(spelled, |known| known.name.clone());
             let volume = captures.name("volume").or(captures.name("roman"));
             found.push(CoreCitation {
                 start,

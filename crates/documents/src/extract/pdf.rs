@@ -99,7 +99,10 @@ impl Worker {
     }
 
     fn read(&self, data: Vec<u8>) -> Result<(), DocumentError> {
+        // A rebuilt table of objects loses what the encryption needs; then the keyword is all there is.
+        let locked = data.windows(8).any(|window| window == b"/Encrypt");
         let pdf = Pdf::new(data).map_err(|error| match error {
+            LoadPdfError::Invalid if locked => DocumentError::Encrypted,
             LoadPdfError::Decryption(
                 DecryptionError::PasswordProtected | DecryptionError::UnsupportedAlgorithm,
             ) => DocumentError::Encrypted,

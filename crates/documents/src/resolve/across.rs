@@ -110,8 +110,11 @@ fn from_key(key: &str) -> PersonName {
     name
 }
 
-/// How alike two names of a company must be (Jaro–Winkler): one slip of a typist in an ordinary name.
-const ALIKE: f64 = 0.965;
+/// Most slips of a typist (optimal string alignment distance) in two spellings of one name: one in twelve
+/// letters, two in a long name.
+fn slips(length: usize) -> usize {
+    (length / 12).min(2)
+}
 
 /// Neighbours in the sorted list that a name is compared with.
 const NEIGHBOURS: usize = 6;
@@ -134,7 +137,7 @@ fn join_spellings(keys: &[(EntityKind, &str)], groups: &mut Groups) {
             if digits(key) == digits(other_key)
                 && (last(key) == last(other_key))
                 && other_key.len() >= 12
-                && strsim::jaro_winkler(key, other_key) >= ALIKE
+                && strsim::osa_distance(key, other_key) <= slips(key.len().min(other_key.len()))
             {
                 groups.join(at, other);
             }

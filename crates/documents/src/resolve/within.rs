@@ -10,7 +10,7 @@ use crate::model::{CanonicalEntity, CitationForm, EntityKind, Mention};
 ///
 /// The same mentions give the same result in whatever order they come.
 pub fn resolve(document: &str, mut mentions: Vec<Mention>) -> DocumentEntities {
-    mentions.sort_by(|a, b| (a.start, a.end, a.kind).cmp(&(b.start, b.end, b.kind)));
+    mentions.sort_by_key(|mention| (mention.start, mention.end, mention.kind));
     let mut keys: Vec<Option<(EntityKind, String)>> = vec![None; mentions.len()];
     citations(&mentions, &mut keys);
     for kind in [EntityKind::Judge, EntityKind::Lawyer] {

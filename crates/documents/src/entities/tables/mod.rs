@@ -1,6 +1,7 @@
 //! Facts about American and Indian law that rules look up: states, reporters, codes, courts, words.
 
 pub(crate) mod codes;
+pub(crate) mod courts;
 pub(crate) mod reporters;
 pub(crate) mod states;
 pub(crate) mod words;

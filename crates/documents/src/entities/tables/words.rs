@@ -79,7 +79,9 @@ pub(crate) static SIGNALS: [&str; 34] = [
 
 /// Lower-case words that may stand inside a case's name.
 pub(crate) static CONNECTORS: [&str; 31] = [
-    "of", "the", "and", "&", "for", "ex", "rel", "et", "al", "de", "la", "las", "los", "del", "der", "den", "da", "di", "du", "van", "von", "le", "y", "on", "at", "a", "an", "d/b/a", "a/k/a", "f/k/a", "dba",
+    "of", "the", "and", "&", "for", "ex", "rel", "et", "al", "de", "la", "las", "los", "del",
+    "der", "den", "da", "di", "du", "van", "von", "le", "y", "on", "at", "a", "an", "d/b/a",
+    "a/k/a", "f/k/a", "dba",
 ];
 
 #[cfg(test)]

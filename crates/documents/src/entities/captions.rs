@@ -1,0 +1,154 @@
+//! Where a caption's two sides lie around its `v.`, and what of them is its left column.
+
+use crate::static_regex::static_regex;
+
+/// What parties are called.
+pub(super) const ROLE_WORD: &str = r"(?:plaintiff|defendant|appellant|appellee|petitioner|respondent|claimant|debtor|intervenor|applicant|movant|relator|revisionist|complainant|accused|garnishee|creditor|opposite\s+part(?:y|ies)|interested\s+party|cross-\w+|third[- ]party\s+\w+|realtor|objector|amicus\s+curiae)";
+
+static_regex!(
+    /// What ends a caption above or below the parties.
+    border_regex,
+    r"(?ix)^\W*(?:[^\n]{0,60}\bnos?\.?\s?-?\s?\d|(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|(?:(?:northern|southern|eastern|western|central|middle)\s+)?district\s+of\b|(?:northern|southern|eastern|western|central|middle)\s+(?:district|division)\W*$|division\b|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|status\s*:|title\s*:\s*$|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
+);
+static_regex!(
+    versus_line_regex,
+    r"(?m)^[ \t]*(?:-?\s?(?i:v|vs|versus|and)[.,:s]*-?)(?:[ \t]*[-:)\]][^\n]*|[ \t]{3,}[^\n]*)?[ \t]*$|\bVersus\b"
+);
+static_regex!(
+    role_line_regex,
+    format!(
+        r"(?i)^(?P<role>(?:third[- ]party\s+|cross[- ]?|counter[- ]?|intervenor\s+|interested\s+|consolidated\s+)?(?:{ROLE_WORD}|party)(?:\(?s\)?)?(?:\s*[-–/\u{{a0}}]\s*{ROLE_WORD}s?)?)[,.]?$"
+    )
+);
+
+/// Longest reach of a caption from its `v.`, in lines and bytes.
+const MOST_LINES: usize = 40;
+
+/// The places of every `v.` that stands on a line of its own.
+pub(super) fn versus_lines(text: &str) -> impl Iterator<Item = regex::Match<'_>> {
+    versus_line_regex().find_iter(text)
+}
+
+/// Whether a line ends a caption: a court, a docket number, a date, a heading.
+pub(super) fn is_border(line: &str) -> bool {
+    border_regex().is_match(line)
+}
+
+/// Whether a line is nothing but a role.
+pub(super) fn is_role_line(line: &str) -> bool {
+    role_line_regex().is_match(line)
+}
+
+/// The role, where a line is nothing but one.
+pub(super) fn role_of_line(line: &str) -> Option<&str> {
+    role_line_regex().captures(line)?.name("role").map(|role| role.as_str())
+}
+
+/// The lines above a `v.` that belong to its caption.
+pub(super) fn block_above(text: &str, versus: usize) -> (usize, usize) {
+    let mut start = versus;
+    let mut lines = 0;
+    let mut blanks = 0;
+    while start > 0 && lines < MOST_LINES && versus - start < 4000 {
+        let line_start = text[..start - 1].rfind('\n').map_or(0, |at| at + 1);
+        let line = text[line_start..start].trim();
+        if line.is_empty() {
+            blanks += 1;
+            // Three empty lines part a caption from what is above it.
+            if blanks > 3 {
+                break;
+            }
+        } else {
+            let line = left_part(line);
+            let border = border_regex().is_match(line)
+                || is_rule(line)
+                || versus_line_regex().is_match(line);
+            if border && !role_line_regex().is_match(line) {
+                break;
+            }
+            blanks = 0;
+        }
+        start = line_start;
+        lines += 1;
+        if start == 0 {
+            break;
+        }
+    }
+    (start, versus)
+}
+
+/// The lines below a `v.` that belong to its caption.
+pub(super) fn block_below(text: &str, versus: usize) -> (usize, usize) {
+    let mut end = versus;
+    let mut blanks = 0;
+    let mut some = false;
+    for line in text[versus..].split_inclusive('\n').take(MOST_LINES + 1) {
+        let trimmed = line.trim();
+        if trimmed.is_empty() {
+            blanks += usize::from(some);
+            if blanks > 3 {
+                break;
+            }
+        } else {
+            let trimmed = left_part(trimmed);
+            let border = border_regex().is_match(trimmed)
+                || is_rule(trimmed)
+                || versus_line_regex().is_match(trimmed);
+            if some && border && !role_line_regex().is_match(trimmed) {
+                break;
+            }
+            if some && trimmed.len() > 400 {
+                break;
+            }
+            blanks = 0;
+            some = true;
+        }
+        end += line.len();
+        if end - versus > 4000 {
+            break;
+        }
+    }
+    (versus, text.floor_char_boundary(end.min(text.len())))
+}
+
+fn is_rule(line: &str) -> bool {
+    line.len() >= 4
+        && line
+            .chars()
+            .all(|c| matches!(c, '=' | '_' | '-' | '*' | '–' | '—' | ' ' | '.' | 'x' | 'X'))
+}
+
+static_regex!(column_regex, r"[ \t]{3,}|[ \t][)\]:|](?:[ \t]|$)|^[)\]:|][ \t]");
+static_regex!(right_role_regex, format!(r"(?i)^[\s.…\])|:-]*(?:{ROLE_WORD})"));
+
+/// The caption with its right column blanked, so that offsets stay: `ROE,   )   No. 7` keeps `ROE,`.
+pub(super) fn left_column(block: &str) -> String {
+    let mut out = String::with_capacity(block.len());
+    for line in block.split_inclusive('\n') {
+        let lead = line.len() - line.trim_start().len();
+        let cut = column_regex().find(&line[lead..]).map(|m| lead + m.start());
+        match cut {
+            // A role may stand at the right edge: `Roe        …Petitioner`.
+            Some(cut) if !right_role_regex().is_match(&line[cut..]) => {
+                out.push_str(&line[..cut]);
+                for c in line[cut..].chars() {
+                    if c == '\n' {
+                        out.push(c);
+                    } else {
+                        out.extend(std::iter::repeat_n(' ', c.len_utf8()));
+                    }
+                }
+            }
+            _ => out.push_str(line),
+        }
+    }
+    out
+}
+
+/// The left column of one line, which alone tells whether a caption ends there.
+fn left_part(line: &str) -> &str {
+    match column_regex().find(line).map(|m| m.start()) {
+        Some(cut) if cut > 0 => line[..cut].trim_end(),
+        _ => line,
+    }
+}
