@@ -41,14 +41,23 @@ pub(super) fn eyecite_find(corpus: &Corpus, report: &mut Report) -> std::io::Res
     for line in corpus.gold("eyecite-find")? {
         let content = cleaned(&line);
         let ours = citations(&content);
-        let mut left: Vec<(String, &Mention)> = ours.iter().filter_map(|m| Some((signature(eyecite_kind(m)?, m), m))).collect();
+        let mut left: Vec<(String, &Mention)> =
+            ours.iter().filter_map(|m| Some((signature(eyecite_kind(m)?, m), m))).collect();
         let gold = list(&line, "expected");
         let (mut correct, mut names, mut named, mut years, mut dated) = (0, 0, 0, 0, 0);
         let found = left.len();
         for expected in gold {
             let wanted = expected_signature(expected);
             let Some(at) = left.iter().position(|(signature, _)| *signature == wanted) else {
-                report.note(source, "citation", "missed", &format!("{wanted} IN {content} OURS {:?}", left.iter().map(|(s, _)| s).collect::<Vec<_>>()));
+                report.note(
+                    source,
+                    "citation",
+                    "missed",
+                    &format!(
+                        "{wanted} IN {content} OURS {:?}",
+                        left.iter().map(|(s, _)| s).collect::<Vec<_>>()
+                    ),
+                );
                 continue;
             };
             correct += 1;
@@ -56,13 +65,22 @@ pub(super) fn eyecite_find(corpus: &Corpus, report: &mut Report) -> std::io::Res
             let Some(parts) = mention.citation() else { continue };
             let metadata = &expected["metadata"];
             if text(expected, "kind") == "FullCaseCitation" {
-                for (field, ours) in [("plaintiff", &parts.plaintiff), ("defendant", &parts.defendant)] {
+                for (field, ours) in
+                    [("plaintiff", &parts.plaintiff), ("defendant", &parts.defendant)]
+                {
                     if metadata[field].is_string() {
                         names += 1;
-                        let right = ours.as_deref().is_some_and(|name| letters(name) == letters(text(metadata, field)));
+                        let right = ours
+                            .as_deref()
+                            .is_some_and(|name| letters(name) == letters(text(metadata, field)));
                         named += usize::from(right);
                         if !right {
-                            report.note(source, "case name", "missed", &format!("{} ours {ours:?} IN {content}", text(metadata, field)));
+                            report.note(
+                                source,
+                                "case name",
+                                "missed",
+                                &format!("{} ours {ours:?} IN {content}", text(metadata, field)),
+                            );
                         }
                     }
                 }
@@ -71,7 +89,12 @@ pub(super) fn eyecite_find(corpus: &Corpus, report: &mut Report) -> std::io::Res
                     let right = parts.year.map(u64::from) == Some(year);
                     years += usize::from(right);
                     if !right {
-                        report.note(source, "year", "missed", &format!("{year} ours {:?} IN {content}", parts.year));
+                        report.note(
+                            source,
+                            "year",
+                            "missed",
+                            &format!("{year} ours {:?} IN {content}", parts.year),
+                        );
                     }
                 }
             }
@@ -92,8 +115,14 @@ fn cleaned(line: &Value) -> String {
     for step in list(line, "clean_steps") {
         content = match step.as_str() {
             Some("html") => strip_tags(&content),
-            Some("all_whitespace") => content.replace('\u{200b}', " ").split_whitespace().collect::<Vec<_>>().join(" "),
-            Some("inline_whitespace") => content.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("\n"),
+            Some("all_whitespace") => {
+                content.replace('\u{200b}', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+            }
+            Some("inline_whitespace") => content
+                .lines()
+                .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
+                .collect::<Vec<_>>()
+                .join("\n"),
             _ => content,
         };
     }
@@ -123,12 +152,23 @@ fn signature(kind: &str, mention: &Mention) -> String {
     let field = |value: Option<&String>| value.map(|v| letters(v)).unwrap_or_default();
     match kind {
         "FullCaseCitation" | "ShortCaseCitation" | "FullJournalCitation" => {
-            let page = parts.and_then(|p| if kind == "ShortCaseCitation" { p.pin_cite.as_ref() } else { p.page.as_ref() });
-            format!("{kind} {}|{}|{}", field(parts.and_then(|p| p.volume.as_ref())), field(parts.and_then(|p| p.reporter.as_ref())), field(page))
+            let page = parts.and_then(|p| {
+                if kind == "ShortCaseCitation" { p.pin_cite.as_ref() } else { p.page.as_ref() }
+            });
+            format!(
+                "{kind} {}|{}|{}",
+                field(parts.and_then(|p| p.volume.as_ref())),
+                field(parts.and_then(|p| p.reporter.as_ref())),
+                field(page)
+            )
         }
         "FullLawCitation" => {
             let section = parts.and_then(|p| p.section.as_deref()).unwrap_or_default();
-            format!("{kind} {}|{}", field(parts.and_then(|p| p.reporter.as_ref())), letters(section.split('(').next().unwrap_or_default()))
+            format!(
+                "{kind} {}|{}",
+                field(parts.and_then(|p| p.reporter.as_ref())),
+                letters(section.split('(').next().unwrap_or_default())
+            )
         }
         "UnknownCitation" => format!("{kind} {}", letters(&mention.text)),
         _ => kind.to_owned(),
@@ -140,9 +180,18 @@ fn expected_signature(expected: &Value) -> String {
     let groups = &expected["groups"];
     match kind {
         "FullCaseCitation" | "ShortCaseCitation" | "FullJournalCitation" => {
-            format!("{kind} {}|{}|{}", letters(text(groups, "volume")), letters(text(expected, "corrected_reporter")), letters(text(groups, "page")))
+            format!(
+                "{kind} {}|{}|{}",
+                letters(text(groups, "volume")),
+                letters(text(expected, "corrected_reporter")),
+                letters(text(groups, "page"))
+            )
         }
-        "FullLawCitation" => format!("{kind} {}|{}", letters(text(groups, "reporter")), letters(text(groups, "section"))),
+        "FullLawCitation" => format!(
+            "{kind} {}|{}",
+            letters(text(groups, "reporter")),
+            letters(text(groups, "section"))
+        ),
         "UnknownCitation" => format!("{kind} {}", letters(text(expected, "matched_text"))),
         _ => kind.to_owned(),
     }
@@ -164,19 +213,36 @@ pub(super) fn us_statutes(corpus: &Corpus, report: &mut Report) -> std::io::Resu
             .collect();
         gold.dedup();
         let kinds = line["types"].to_string();
-        let ours: Vec<Mention> = citations(content).into_iter().filter(|m| of_type(m, &kinds)).collect();
+        let ours: Vec<Mention> =
+            citations(content).into_iter().filter(|m| of_type(m, &kinds)).collect();
         let mut correct = 0;
         for (start, end, matched) in &gold {
             let hit = ours.iter().any(|m| {
-                m.start == *start && (m.end == *end || letters(matched).starts_with(&letters(&m.text)) && letters(&m.text).len() * 10 >= letters(matched).len() * 6)
+                m.start == *start
+                    && (m.end == *end
+                        || letters(matched).starts_with(&letters(&m.text))
+                            && letters(&m.text).len() * 10 >= letters(matched).len() * 6)
             });
             correct += usize::from(hit);
             if !hit {
-                report.note(source, "provision", "missed", &format!("{matched} IN {content} OURS {:?}", ours.iter().map(|m| &m.text).collect::<Vec<_>>()));
+                report.note(
+                    source,
+                    "provision",
+                    "missed",
+                    &format!(
+                        "{matched} IN {content} OURS {:?}",
+                        ours.iter().map(|m| &m.text).collect::<Vec<_>>()
+                    ),
+                );
             }
         }
         if ours.len() > correct {
-            report.note(source, "provision", "in vain", &format!("{:?} IN {content}", ours.iter().map(|m| &m.text).collect::<Vec<_>>()));
+            report.note(
+                source,
+                "provision",
+                "in vain",
+                &format!("{:?} IN {content}", ours.iter().map(|m| &m.text).collect::<Vec<_>>()),
+            );
         }
         report.add(source, "provision", gold.len(), ours.len(), correct);
     }
@@ -195,7 +261,10 @@ fn of_type(mention: &Mention, kinds: &str) -> bool {
             "U.S.C." => kinds.contains("usc\""),
             "Pub. L." | "Pvt. L." => kinds.contains("law"),
             "" => false,
-            other => (other.starts_with('V') && kinds.contains("va_code")) || (other.contains("DC") && kinds.contains("dc_stat")),
+            other => {
+                (other.starts_with('V') && kinds.contains("va_code"))
+                    || (other.contains("DC") && kinds.contains("dc_stat"))
+            }
         },
         _ => false,
     }
@@ -210,12 +279,29 @@ pub(super) fn reporter_examples(corpus: &Corpus, report: &mut Report) -> std::io
         let kind = text(&line, "kind");
         let ours = citations(content);
         let whole = ours.iter().find(|m| letters(&m.text).len() * 10 >= letters(content).len() * 7);
-        let reporter = whole.and_then(Mention::citation).and_then(|parts| parts.reporter.as_deref()).unwrap_or_default();
+        let reporter = whole
+            .and_then(Mention::citation)
+            .and_then(|parts| parts.reporter.as_deref())
+            .unwrap_or_default();
         // The gold gives series of one reporter (`Ill. 2d`) under the reporter's name.
-        let base = letters(reporter.trim_end_matches("2d").trim_end_matches("3d").trim_end_matches("4th").trim());
-        let right = !base.is_empty() && (letters(reporter) == wanted || base == wanted || wanted.starts_with(&base) && wanted.len() <= base.len() + 3);
+        let base = letters(
+            reporter.trim_end_matches("2d").trim_end_matches("3d").trim_end_matches("4th").trim(),
+        );
+        let right = !base.is_empty()
+            && (letters(reporter) == wanted
+                || base == wanted
+                || wanted.starts_with(&base) && wanted.len() <= base.len() + 3);
         if !right {
-            report.note(source, kind, "missed", &format!("{content} ({}) OURS {:?}", text(&line, "reporter"), ours.iter().map(|m| &m.normal).collect::<Vec<_>>()));
+            report.note(
+                source,
+                kind,
+                "missed",
+                &format!(
+                    "{content} ({}) OURS {:?}",
+                    text(&line, "reporter"),
+                    ours.iter().map(|m| &m.normal).collect::<Vec<_>>()
+                ),
+            );
         }
         report.add_recall(source, &format!("{kind} found"), 1, usize::from(whole.is_some()));
         report.add_recall(source, &format!("{kind} named"), 1, usize::from(right));
@@ -225,14 +311,16 @@ pub(super) fn reporter_examples(corpus: &Corpus, report: &mut Report) -> std::io
 
 /// Scores `gold/citation-spans.jsonl`, a machine's full case citations: recall only.
 pub(super) fn citation_spans(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
-    let source = "CourtListener (machine)";
+    let source = "CourtListener*";
     for line in corpus.gold("citation-spans")? {
         let content = corpus.plain(text(&line, "doc"))?;
         let points = CodePoints::of(&content);
         let ours: Vec<Mention> = citations(&content);
         for span in list(&line, "spans") {
-            let (start, end) = (points.byte(offset(span, "start")), points.byte(offset(span, "end")));
-            let hit = ours.iter().any(|m| m.start < end && start < m.end && eyecite_kind(m).is_some());
+            let (start, end) =
+                (points.byte(offset(span, "start")), points.byte(offset(span, "end")));
+            let hit =
+                ours.iter().any(|m| m.start < end && start < m.end && eyecite_kind(m).is_some());
             if !hit {
                 report.note(source, "full case", "missed", &content[start..end]);
             }
@@ -244,7 +332,7 @@ pub(super) fn citation_spans(corpus: &Corpus, report: &mut Report) -> std::io::R
 
 /// Scores `gold/eyecite-reference.jsonl`, another program's output on the opinions: agreement, not truth.
 pub(super) fn eyecite_reference(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
-    let source = "eyecite 2.7.8 (machine)";
+    let source = "eyecite 2.7.8*";
     for line in corpus.gold("eyecite-reference")? {
         let content = corpus.plain(text(&line, "doc"))?;
         let points = CodePoints::of(&content);
@@ -252,9 +340,18 @@ pub(super) fn eyecite_reference(corpus: &Corpus, report: &mut Report) -> std::io
             citations(&content).into_iter().filter_map(|m| Some((eyecite_kind(&m)?, m))).collect();
         let gold: Vec<(&str, usize, usize)> = list(&line, "citations")
             .iter()
-            .map(|c| (text(c, "kind"), points.byte(offset(c, "start")), points.byte(offset(c, "end"))))
+            .map(|c| {
+                (text(c, "kind"), points.byte(offset(c, "start")), points.byte(offset(c, "end")))
+            })
             .collect();
-        for kind in ["FullCaseCitation", "ShortCaseCitation", "IdCitation", "SupraCitation", "FullLawCitation", "FullJournalCitation"] {
+        for kind in [
+            "FullCaseCitation",
+            "ShortCaseCitation",
+            "IdCitation",
+            "SupraCitation",
+            "FullLawCitation",
+            "FullJournalCitation",
+        ] {
             let wanted: Vec<_> = gold.iter().filter(|(k, ..)| *k == kind).collect();
             let found: Vec<_> = ours.iter().filter(|(k, _)| *k == kind).collect();
             let mut correct = 0;
@@ -264,17 +361,33 @@ pub(super) fn eyecite_reference(corpus: &Corpus, report: &mut Report) -> std::io
                 if !hit {
                     let from = content.floor_char_boundary(start.saturating_sub(30));
                     let to = content.floor_char_boundary((end + 30).min(content.len()));
-                    report.note(source, kind, "missed", &format!("{} IN {}", &content[*start..*end], &content[from..to]));
+                    report.note(
+                        source,
+                        kind,
+                        "missed",
+                        &format!("{} IN {}", &content[*start..*end], &content[from..to]),
+                    );
                 }
             }
             for (_, m) in &found {
                 if !wanted.iter().any(|(_, start, end)| m.start < *end && *start < m.end) {
                     let from = content.floor_char_boundary(m.start.saturating_sub(30));
                     let to = content.floor_char_boundary((m.end + 30).min(content.len()));
-                    report.note(source, kind, "in vain", &format!("{} IN {}", m.text, &content[from..to]));
+                    report.note(
+                        source,
+                        kind,
+                        "in vain",
+                        &format!("{} IN {}", m.text, &content[from..to]),
+                    );
                 }
             }
-            report.add(source, kind.trim_end_matches("Citation"), wanted.len(), found.len(), correct);
+            report.add(
+                source,
+                kind.trim_end_matches("Citation"),
+                wanted.len(),
+                found.len(),
+                correct,
+            );
         }
     }
     Ok(())

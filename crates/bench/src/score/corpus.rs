@@ -37,7 +37,8 @@ impl Corpus {
     /// The text of a document as the extract stage gives it.
     pub(super) fn extracted(&self, document: &str) -> std::io::Result<ExtractedText> {
         let bytes = std::fs::read(self.root.join(document))?;
-        extract(&bytes, document, &ExtractOptions::default()).map_err(|error| std::io::Error::other(format!("{document}: {error}")))
+        extract(&bytes, document, &ExtractOptions::default())
+            .map_err(|error| std::io::Error::other(format!("{document}: {error}")))
     }
 
     /// The characters of a text file as they are, so that gold offsets hold.
@@ -89,7 +90,15 @@ pub(super) fn offset(value: &Value, field: &str) -> usize {
 pub(super) fn plain_words(text: &str) -> String {
     let spaced: String = text
         .chars()
-        .map(|c| if c.is_alphanumeric() || c == '&' { c.to_ascii_lowercase() } else if matches!(c, '.' | '\'' | '’') { '\u{0}' } else { ' ' })
+        .map(|c| {
+            if c.is_alphanumeric() || c == '&' {
+                c.to_ascii_lowercase()
+            } else if matches!(c, '.' | '\'' | '’') {
+                '\u{0}'
+            } else {
+                ' '
+            }
+        })
         .filter(|c| *c != '\u{0}')
         .collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")

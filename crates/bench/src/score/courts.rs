@@ -23,7 +23,17 @@ pub(super) fn court_names(corpus: &Corpus, report: &mut Report) -> std::io::Resu
             continue;
         };
         let Some(courts) = catalogue.get(&key) else {
-            report.note("courts-db", "court", "unknown", &format!("{} → {key}; name {} → {:?}", text(line, "text"), text(line, "court_name"), court_key(text(line, "court_name"))));
+            report.note(
+                "courts-db",
+                "court",
+                "unknown",
+                &format!(
+                    "{} → {key}; name {} → {:?}",
+                    text(line, "text"),
+                    text(line, "court_name"),
+                    court_key(text(line, "court_name"))
+                ),
+            );
             continue;
         };
         found += 1;
@@ -31,7 +41,12 @@ pub(super) fn court_names(corpus: &Corpus, report: &mut Report) -> std::io::Resu
         if courts.len() == 1 && courts.contains(text(line, "court_id")) {
             correct += 1;
         } else {
-            report.note("courts-db", "court", "wrong", &format!("{} → {key} ({:?})", text(line, "text"), courts));
+            report.note(
+                "courts-db",
+                "court",
+                "wrong",
+                &format!("{} → {key} ({:?})", text(line, "text"), courts),
+            );
         }
     }
     report.add("courts-db", "court", gold.len(), found, correct);

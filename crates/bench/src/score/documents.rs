@@ -11,13 +11,19 @@ use super::tally::Report;
 pub(super) fn documents(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     for line in corpus.gold("documents")? {
         // The tag-stripped twin is fed where there is one: HTML classes of the publisher would give the gold away.
-        let document = if line["also"].is_string() { text(&line, "also") } else { text(&line, "doc") };
+        let document =
+            if line["also"].is_string() { text(&line, "also") } else { text(&line, "doc") };
         let Ok(read) = corpus.extracted(document) else {
             report.note("documents", "extract", "failed", document);
             continue;
         };
         let found = mentions(&read.text);
-        let gold = Gold { line: &line, source: short_source(text(&line, "gold")), found: &found, document };
+        let gold = Gold {
+            line: &line,
+            source: short_source(text(&line, "gold")),
+            found: &found,
+            document,
+        };
         gold.court(report);
         gold.texts(report, "docket no.", "docket_numbers", |wanted, mention| {
             mention.kind == EntityKind::DocketNumber && same_number(wanted, &mention.normal)
@@ -32,9 +38,9 @@ pub(super) fn documents(corpus: &Corpus, report: &mut Report) -> std::io::Result
 
 fn short_source(gold: &str) -> String {
     let short = match gold {
-        "publisher metadata" => "publisher (Fastcase)",
-        "parser expectation (Juriscraper)" => "docket (Juriscraper)",
-        "caption line matched mechanically" => "caption line",
+        "publisher metadata" => "Fastcase",
+        "parser expectation (Juriscraper)" => "Juriscraper",
+        "caption line matched mechanically" => "caption line*",
         other => other,
     };
     format!("doc: {short}")
@@ -62,11 +68,18 @@ impl Gold<'_> {
     fn court(&self, report: &mut Report) {
         let wanted = text(self.line, "court");
         let key = court_key(wanted);
-        let hit = key.is_some() && self.kind(EntityKind::Court).any(|mention| Some(&mention.normal) == key.as_ref());
+        let hit = key.is_some()
+            && self.kind(EntityKind::Court).any(|mention| Some(&mention.normal) == key.as_ref());
         self.count(report, "court", &format!("{wanted} {key:?}"), hit);
     }
 
-    fn texts(&self, report: &mut Report, kind: &str, field: &str, same: impl Fn(&str, &Mention) -> bool) {
+    fn texts(
+        &self,
+        report: &mut Report,
+        kind: &str,
+        field: &str,
+        same: impl Fn(&str, &Mention) -> bool,
+    ) {
         for wanted in list(self.line, field).iter().filter_map(Value::as_str) {
             let hit = self.found.iter().any(|mention| same(wanted, mention));
             self.count(report, kind, wanted, hit);
@@ -75,8 +88,10 @@ impl Gold<'_> {
 
     fn parties(&self, report: &mut Report) {
         for pair in list(self.line, "parties") {
-            let (name, role) = (pair[0].as_str().unwrap_or_default(), pair[1].as_str().unwrap_or_default());
-            let hits: Vec<&Mention> = self.kind(EntityKind::Party).filter(|m| same_party(name, &m.text)).collect();
+            let (name, role) =
+                (pair[0].as_str().unwrap_or_default(), pair[1].as_str().unwrap_or_default());
+            let hits: Vec<&Mention> =
+                self.kind(EntityKind::Party).filter(|m| same_party(name, &m.text)).collect();
             self.count(report, "party", name, !hits.is_empty());
             if !role.is_empty() && !hits.is_empty() {
                 let wanted = letters(role);
@@ -86,15 +101,31 @@ impl Gold<'_> {
                         wanted.contains(&ours) || ours.contains(&wanted)
                     })
                 });
-                self.count(report, "party role", &format!("{name}: {role}, ours {:?}", hits.iter().map(|m| &m.attributes.role).collect::<Vec<_>>()), right);
+                self.count(
+                    report,
+                    "party role",
+                    &format!(
+                        "{name}: {role}, ours {:?}",
+                        hits.iter().map(|m| &m.attributes.role).collect::<Vec<_>>()
+                    ),
+                    right,
+                );
             }
         }
         // Publisher captions are one string: the names of the short form must be among the parties.
         if list(self.line, "parties").is_empty() && self.line["parties_text"].is_string() {
             for side in text(self.line, "case_name_short").split(" v. ") {
                 let words = plain_words(side);
-                let Some(word) = words.split(' ').filter(|w| w.len() > 3 && *w != "state" && *w != "people").max_by_key(|w| w.len()) else { continue };
-                let hit = self.kind(EntityKind::Party).any(|m| plain_words(&m.text).split(' ').any(|ours| ours == word));
+                let Some(word) = words
+                    .split(' ')
+                    .filter(|w| w.len() > 3 && *w != "state" && *w != "people")
+                    .max_by_key(|w| w.len())
+                else {
+                    continue;
+                };
+                let hit = self
+                    .kind(EntityKind::Party)
+                    .any(|m| plain_words(&m.text).split(' ').any(|ours| ours == word));
                 self.count(report, "party", side, hit);
             }
         }
@@ -118,21 +149,36 @@ impl Gold<'_> {
 
     fn represents(&self, report: &mut Report) {
         for pair in list(self.line, "represents") {
-            let (lawyer, party) = (pair[0].as_str().unwrap_or_default(), pair[1].as_str().unwrap_or_default());
-            let hits: Vec<&Mention> = self.kind(EntityKind::Lawyer).filter(|m| same_person(lawyer, &m.text)).collect();
+            let (lawyer, party) =
+                (pair[0].as_str().unwrap_or_default(), pair[1].as_str().unwrap_or_default());
+            let hits: Vec<&Mention> =
+                self.kind(EntityKind::Lawyer).filter(|m| same_person(lawyer, &m.text)).collect();
             self.count(report, "lawyer", lawyer, !hits.is_empty());
-            let linked = hits.iter().any(|m| m.attributes.represents.iter().any(|client| self.is_client(client, party)));
-            self.count(report, "represents", &format!("{lawyer} → {party}, ours {:?}", hits.iter().map(|m| &m.attributes.represents).collect::<Vec<_>>()), linked);
+            let linked = hits.iter().any(|m| {
+                m.attributes.represents.iter().any(|client| self.is_client(client, party))
+            });
+            self.count(
+                report,
+                "represents",
+                &format!(
+                    "{lawyer} → {party}, ours {:?}",
+                    hits.iter().map(|m| &m.attributes.represents).collect::<Vec<_>>()
+                ),
+                linked,
+            );
         }
         // Publisher texts of counsel: every capitalised pair of words that is a name is not known, so the
         // first name of each sentence is asked for.
         if list(self.line, "represents").is_empty() && self.line["attorneys_text"].is_string() {
             let counsel = text(self.line, "attorneys_text");
             for sentence in counsel.split(" for ").map(|s| s.rsplit(". ").next().unwrap_or(s)) {
-                let first: Vec<&str> = sentence.split(',').next().unwrap_or_default().split_whitespace().collect();
+                let first: Vec<&str> =
+                    sentence.split(',').next().unwrap_or_default().split_whitespace().collect();
                 let person = (2..=4).contains(&first.len())
                     && first.iter().all(|w| w.starts_with(|c: char| c.is_uppercase()))
-                    && !first.iter().any(|w| ["LLP", "PLC", "P.C.", "General", "Law", "&"].contains(w));
+                    && !first
+                        .iter()
+                        .any(|w| ["LLP", "PLC", "P.C.", "General", "Law", "&"].contains(w));
                 if person {
                     let name = first.join(" ");
                     let hit = self.kind(EntityKind::Lawyer).any(|m| same_person(&name, &m.text));
@@ -149,15 +195,20 @@ impl Gold<'_> {
                 same_party(party, &m.text)
                     && m.attributes.role.as_deref().is_some_and(|role| {
                         let client = client.to_lowercase();
-                        role.split([' ', '-', ',']).any(|word| word.len() > 5 && client.contains(word))
+                        role.split([' ', '-', ','])
+                            .any(|word| word.len() > 5 && client.contains(word))
                     })
             })
     }
 
     fn dates(&self, report: &mut Report) {
         let fields = ["date_filed", "date_decided", "date_argued"];
-        let single = fields.iter().filter(|f| self.line[**f].is_string()).map(|f| text(self.line, f).to_owned());
-        let entries = list(self.line, "entry_dates").iter().filter_map(Value::as_str).map(str::to_owned);
+        let single = fields
+            .iter()
+            .filter(|f| self.line[**f].is_string())
+            .map(|f| text(self.line, f).to_owned());
+        let entries =
+            list(self.line, "entry_dates").iter().filter_map(Value::as_str).map(str::to_owned);
         for wanted in single.chain(entries) {
             let hit = self.kind(EntityKind::Date).any(|m| m.normal == wanted);
             self.count(report, "date", &wanted, hit);
@@ -169,7 +220,8 @@ impl Gold<'_> {
 fn same_number(wanted: &str, ours: &str) -> bool {
     let core = |text: &str| {
         let text = text.replace(['–', '—'], "-");
-        let last: String = text.split_whitespace().filter(|w| w.chars().any(|c| c.is_ascii_digit())).collect();
+        let last: String =
+            text.split_whitespace().filter(|w| w.chars().any(|c| c.is_ascii_digit())).collect();
         letters(if last.is_empty() { &text } else { &last })
     };
     let (wanted, ours) = (core(wanted), core(ours));
@@ -187,7 +239,8 @@ fn same_party(wanted: &str, ours: &str) -> bool {
     }
     let (short, long) = if wanted.len() < ours.len() { (&wanted, &ours) } else { (&ours, &wanted) };
     // A name with a description after it is still that name; half of it is not.
-    wanted == ours || long.starts_with(&format!("{short} ")) && short.len() * 10 >= long.len().min(40) * 6
+    wanted == ours
+        || long.starts_with(&format!("{short} ")) && short.len() * 10 >= long.len().min(40) * 6
 }
 
 /// The family name agrees, and every given name or initial that both have.
@@ -195,7 +248,10 @@ fn same_person(wanted: &str, ours: &str) -> bool {
     let names = |text: &str| -> Vec<String> {
         plain_words(text)
             .split(' ')
-            .filter(|w| !["jr", "sr", "ii", "iii", "iv", "junior", "judge", "j", "cj", "jj"].contains(w) && !w.is_empty())
+            .filter(|w| {
+                !["jr", "sr", "ii", "iii", "iv", "junior", "judge", "j", "cj", "jj"].contains(w)
+                    && !w.is_empty()
+            })
             .map(str::to_owned)
             .collect()
     };
@@ -213,8 +269,22 @@ fn same_person(wanted: &str, ours: &str) -> bool {
 /// The people of a publisher's judge line: `Fearing, C.J., and Korsmo, J., concur.`
 fn people(line: &str) -> Vec<String> {
     const NOT_NAMES: [&str; 16] = [
-        "present", "justice", "judge", "per", "curiam", "jj", "j", "cj", "associate", "delivered", "concur", "chief", "opinion",
-        "judgment", "court", "with",
+        "present",
+        "justice",
+        "judge",
+        "per",
+        "curiam",
+        "jj",
+        "j",
+        "cj",
+        "associate",
+        "delivered",
+        "concur",
+        "chief",
+        "opinion",
+        "judgment",
+        "court",
+        "with",
     ];
     if line.to_lowercase().contains("per curiam") {
         return Vec::new();

@@ -8,8 +8,16 @@ use super::tally::Report;
 /// Documents with a reference text: name of the row, document, reference file or folder.
 const PAGES: [(&str, &str, &str); 3] = [
     ("scan, vendor OCR", "scanned/cap-WnApp_199.pdf", "gold/ocr/cap-WnApp_199"),
-    ("scan, born-digital twin", "scanned/scotus-tarrant-v-herrmann-pp1-2-scan.pdf", "gold/ocr/scotus-tarrant-v-herrmann-pp1-2.txt"),
-    ("transcript, text layer", "pdf/scotus-transcript-knowles-p1.pdf", "gold/ocr/scotus-transcript-knowles-p1.txt"),
+    (
+        "scan, twin",
+        "scanned/scotus-tarrant-v-herrmann-pp1-2-scan.pdf",
+        "gold/ocr/scotus-tarrant-v-herrmann-pp1-2.txt",
+    ),
+    (
+        "transcript",
+        "pdf/scotus-transcript-knowles-p1.pdf",
+        "gold/ocr/scotus-transcript-knowles-p1.txt",
+    ),
 ];
 
 /// Scores the pages under `gold/ocr`; a pair the corpus does not have is left out.
@@ -30,7 +38,10 @@ pub(super) fn pages(corpus: &Corpus, report: &mut Report) -> std::io::Result<()>
         }
         let read = corpus.extracted(document)?;
         let (gold, ours) = (bag(&expected), bag(&read.text));
-        let common: usize = gold.iter().map(|(word, count)| (*count).min(ours.get(word).copied().unwrap_or(0))).sum();
+        let common: usize = gold
+            .iter()
+            .map(|(word, count)| (*count).min(ours.get(word).copied().unwrap_or(0)))
+            .sum();
         for (word, count) in &gold {
             let missing = count.saturating_sub(ours.get(word).copied().unwrap_or(0));
             if missing > 0 {

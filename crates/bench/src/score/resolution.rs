@@ -17,11 +17,21 @@ pub(super) fn eyecite_resolve(corpus: &Corpus, report: &mut Report) -> std::io::
             let groups = groups_of(content);
             let gold: Vec<Vec<usize>> = list(&line, "expected_indices")
                 .iter()
-                .map(|group| group.as_array().into_iter().flatten().filter_map(Value::as_u64).map(|n| n as usize).collect())
+                .map(|group| {
+                    group
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter_map(Value::as_u64)
+                        .map(|n| n as usize)
+                        .collect()
+                })
                 .collect();
-            let resource = |at: usize| gold.iter().position(|group| group.contains(&at)).map(|n| n as u64);
+            let resource =
+                |at: usize| gold.iter().position(|group| group.contains(&at)).map(|n| n as u64);
             let total: usize = gold.iter().map(Vec::len).sum();
-            let items: Vec<(Option<u64>, Option<String>)> = (0..total).map(|at| (resource(at), groups.get(at).cloned().flatten())).collect();
+            let items: Vec<(Option<u64>, Option<String>)> =
+                (0..total).map(|at| (resource(at), groups.get(at).cloned().flatten())).collect();
             count(report, &items, content);
             continue;
         }
@@ -40,7 +50,9 @@ pub(super) fn eyecite_resolve(corpus: &Corpus, report: &mut Report) -> std::io::
                 .mentions
                 .iter()
                 .enumerate()
-                .filter(|(_, m)| m.kind == EntityKind::Citation && m.start >= start && m.start < end)
+                .filter(|(_, m)| {
+                    m.kind == EntityKind::Citation && m.start >= start && m.start < end
+                })
                 .find_map(|(at, _)| document.links[at])
                 .map(|at| document.keys[at].clone());
             items.push((item["resource"].as_u64(), ours));
@@ -73,14 +85,20 @@ fn count(report: &mut Report, items: &[(Option<u64>, Option<String>)], content: 
             (None, None) => true,
             (Some(_), Some(ours)) => {
                 let owner = first.and_then(|first| items[first].1.as_ref());
-                let clash = items.iter().any(|(other, key)| other != gold && key.as_ref() == Some(ours));
+                let clash =
+                    items.iter().any(|(other, key)| other != gold && key.as_ref() == Some(ours));
                 owner == Some(ours) && !clash
             }
             _ => false,
         };
         right += usize::from(same);
         if !same {
-            report.note("eyecite tests", "resolution", "wrong", &format!("item {at}: gold {gold:?}, ours {ours:?} IN {content}"));
+            report.note(
+                "eyecite tests",
+                "resolution",
+                "wrong",
+                &format!("item {at}: gold {gold:?}, ours {ours:?} IN {content}"),
+            );
         }
     }
     report.add_recall("eyecite tests", "resolution", items.len(), right);

@@ -7,8 +7,17 @@ use super::corpus::{CodePoints, Corpus, list, offset, text};
 use super::tally::Report;
 
 /// Labels that map to one of our kinds. GPE, ORG, WITNESS and OTHER_PERSON have no counterpart and are left out.
-const LABELS: [&str; 9] =
-    ["PETITIONER", "RESPONDENT", "COURT", "JUDGE", "LAWYER", "DATE", "CASE_NUMBER", "PRECEDENT", "STATUTE+PROVISION"];
+const LABELS: [&str; 9] = [
+    "PETITIONER",
+    "RESPONDENT",
+    "COURT",
+    "JUDGE",
+    "LAWYER",
+    "DATE",
+    "CASE_NUMBER",
+    "PRECEDENT",
+    "STATUTE+PROVISION",
+];
 
 /// Scores `gold/inlegalner.jsonl`.
 pub(super) fn inlegalner(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
@@ -20,7 +29,9 @@ pub(super) fn inlegalner(corpus: &Corpus, report: &mut Report) -> std::io::Resul
             let gold: Vec<(usize, usize)> = list(&line, "entities")
                 .iter()
                 .filter(|entity| label.split('+').any(|one| text(entity, "label") == one))
-                .map(|entity| (points.byte(offset(entity, "start")), points.byte(offset(entity, "end"))))
+                .map(|entity| {
+                    (points.byte(offset(entity, "start")), points.byte(offset(entity, "end")))
+                })
                 .collect();
             // Texts without any annotation were not annotated for what they hold: preambles come in pairs.
             if list(&line, "entities").is_empty() && content.len() > 300 {
@@ -59,7 +70,16 @@ fn spans_for(label: &str, found: &[Mention]) -> Vec<(usize, usize)> {
 
 fn answers(label: &str, mention: &Mention) -> bool {
     let role = mention.attributes.role.as_deref().unwrap_or_default();
-    let first = ["plaintiff", "petitioner", "appellant", "applicant", "claimant", "complainant", "revisionist", "movant"];
+    let first = [
+        "plaintiff",
+        "petitioner",
+        "appellant",
+        "applicant",
+        "claimant",
+        "complainant",
+        "revisionist",
+        "movant",
+    ];
     let is_first = first.iter().any(|word| role.contains(word));
     match (label, mention.kind) {
         ("PETITIONER", EntityKind::Party) => is_first,
@@ -70,37 +90,66 @@ fn answers(label: &str, mention: &Mention) -> bool {
         | ("DATE", EntityKind::Date)
         | ("CASE_NUMBER", EntityKind::DocketNumber)
         | ("PRECEDENT", EntityKind::Case) => true,
-        ("PRECEDENT", EntityKind::Citation) => mention.citation().is_some_and(|parts| parts.form == CitationForm::FullCase),
+        ("PRECEDENT", EntityKind::Citation) => {
+            mention.citation().is_some_and(|parts| parts.form == CitationForm::FullCase)
+        }
         ("STATUTE+PROVISION", EntityKind::Citation) => mention.citation().is_some_and(|parts| {
-            matches!(parts.form, CitationForm::Statute | CitationForm::Regulation | CitationForm::Constitution)
+            matches!(
+                parts.form,
+                CitationForm::Statute | CitationForm::Regulation | CitationForm::Constitution
+            )
         }),
         _ => false,
     }
 }
 
-fn score_label(report: &mut Report, content: &str, label: &str, gold: &[(usize, usize)], ours: &[(usize, usize)]) {
+fn score_label(
+    report: &mut Report,
+    content: &str,
+    label: &str,
+    gold: &[(usize, usize)],
+    ours: &[(usize, usize)],
+) {
     let source = "InLegalNER";
+    let label = label.split('+').next().unwrap_or(label);
     let exact = gold.iter().filter(|span| ours.contains(span)).count();
     // Each of ours may answer for one of the gold, so that one wide span does not count many times.
     let mut used = vec![false; ours.len()];
     let mut overlapping = 0;
     for span in gold {
-        let hit = ours.iter().enumerate().position(|(at, our)| !used[at] && our.0 < span.1 && span.0 < our.1);
+        let hit = ours
+            .iter()
+            .enumerate()
+            .position(|(at, our)| !used[at] && our.0 < span.1 && span.0 < our.1);
         match hit {
             Some(at) => {
                 used[at] = true;
                 overlapping += 1;
                 if !ours.contains(span) {
-                    let line = format!("gold «{}» ours «{}»", &content[span.0..span.1], &content[ours[at].0..ours[at].1]);
+                    let line = format!(
+                        "gold «{}» ours «{}»",
+                        &content[span.0..span.1],
+                        &content[ours[at].0..ours[at].1]
+                    );
                     report.note(source, label, "differs", &line);
                 }
             }
-            None => report.note(source, label, "missed", &format!("{} IN {}", &content[span.0..span.1], context(content, *span))),
+            None => report.note(
+                source,
+                label,
+                "missed",
+                &format!("{} IN {}", &content[span.0..span.1], context(content, *span)),
+            ),
         }
     }
     for (at, our) in ours.iter().enumerate() {
         if !used[at] {
-            report.note(source, label, "in vain", &format!("{} IN {}", &content[our.0..our.1], context(content, *our)));
+            report.note(
+                source,
+                label,
+                "in vain",
+                &format!("{} IN {}", &content[our.0..our.1], context(content, *our)),
+            );
         }
     }
     report.add(source, &format!("{label} exact"), gold.len(), ours.len(), exact);

@@ -48,14 +48,25 @@ impl Report {
     fn row(&mut self, source: &str, kind: &str) -> &mut Tally {
         let at = self.rows.iter().position(|row| row.source == source && row.kind == kind);
         let at = at.unwrap_or_else(|| {
-            self.rows.push(Tally { source: source.to_owned(), kind: kind.to_owned(), ..Tally::default() });
+            self.rows.push(Tally {
+                source: source.to_owned(),
+                kind: kind.to_owned(),
+                ..Tally::default()
+            });
             self.rows.len() - 1
         });
         &mut self.rows[at]
     }
 
     /// Adds counts where everything of the kind is in the gold.
-    pub(super) fn add(&mut self, source: &str, kind: &str, gold: usize, found: usize, correct: usize) {
+    pub(super) fn add(
+        &mut self,
+        source: &str,
+        kind: &str,
+        gold: usize,
+        found: usize,
+        correct: usize,
+    ) {
         let row = self.row(source, kind);
         row.gold += gold;
         row.found = Some(row.found.unwrap_or(0) + found);
@@ -85,7 +96,8 @@ impl Report {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_header(["source", "kind", "gold", "found", "right", "prec", "rec", "F1"]);
-        let percent = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{:.1}", v * 100.0));
+        let percent =
+            |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{:.1}", v * 100.0));
         let mut last = "";
         for row in &self.rows {
             table.add_row([
@@ -100,10 +112,15 @@ impl Report {
             ]);
             last = &row.source;
         }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 1));
+        }
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        table.to_string()
+        format!(
+            "{table}\n\n* machine made; - the gold does not list all there is"
+        )
     }
 
     /// The report as JSON, one object a row with its figures between 0 and 1.
@@ -119,7 +136,12 @@ impl Report {
         let rows: Vec<Row<'_>> = self
             .rows
             .iter()
-            .map(|tally| Row { tally, precision: tally.precision(), recall: tally.recall(), f1: tally.f1() })
+            .map(|tally| Row {
+                tally,
+                precision: tally.precision(),
+                recall: tally.recall(),
+                f1: tally.f1(),
+            })
             .collect();
         serde_json::to_string_pretty(&rows).map_err(std::io::Error::other)
     }
@@ -132,10 +154,13 @@ mod tests {
     #[test]
     fn figures_are_percentages_and_recall_only_rows_say_so() {
         let mut report = Report::new(false);
-        report.add("a", "x", 4, 5, 3);
-        report.add_recall("a", "y", 2, 1);
+        report.add("unitedstates/citation", "RESPONDENT overlap", 4, 5, 3);
+        report.add_recall("doc: Juriscraper", "party role", 2, 1);
         let table = report.table();
-        assert!(table.contains("60.0") && table.contains("75.0") && table.contains("66.7"), "{table}");
+        assert!(
+            table.contains("60.0") && table.contains("75.0") && table.contains("66.7"),
+            "{table}"
+        );
         assert!(table.lines().all(|line| line.chars().count() <= 80));
         assert!(report.json().unwrap().contains("\"f1\": null"));
     }
