@@ -118,9 +118,7 @@ impl Report {
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        format!(
-            "{table}\n\n* machine made; - the gold does not list all there is"
-        )
+        format!("{table}\n\n* machine made; - the gold does not list all there is")
     }
 
     /// The report as JSON, one object a row with its figures between 0 and 1.
