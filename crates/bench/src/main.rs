@@ -1,5 +1,7 @@
 //! Side-by-side benchmarks and scoring; run through `cargo xtask bench` and `cargo xtask score`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
+mod bench;
 mod score;
 
 use std::process::ExitCode;
@@ -15,21 +17,28 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Our backends beside moka and other Redis clients; a cache beside a flood.
+    Bench(bench::BenchArgs),
     /// Score the document stages against a folder of real documents with gold annotations.
     Score(score::ScoreArgs),
+    /// What `bench` starts on each processor to keep it awake.
+    #[command(hide = true)]
+    Spin,
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Score(args) => score::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Score(args) => score::run(&args).map_err(Into::into),
+        Command::Spin => {
+            bench::spin();
+            Ok(())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "the error of a command-line tool")]
-            {
-                eprintln!("error: {error}");
-            }
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }

@@ -13,8 +13,9 @@ pub struct RedisConfig {
     pub url: InstanceUrl,
     /// The most connections of this backend over all the databases that it opens.
     pub max_connections: u32,
-    /// Connections of each database. Commands of many tasks are pipelined over one, which is
-    /// faster than a pool; a second one keeps a large value from standing in front of small ones.
+    /// Connections of each database. Small requests of many tasks are pipelined over the first,
+    /// which is faster than a pool and than two; the others are for large requests and scans, so
+    /// that these do not stand in front of small ones.
     pub connections_per_database: u32,
     /// How long opening a connection may take.
     pub connect_timeout: Duration,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use compartment_core::{
     Clock, Contract, Error, ErrorKind, Expiry, Result, Retry, Traffic, TtlRule,
 };
-use redis::{Cmd, FromRedisValue, Value};
+use redis::{Arg, Cmd, FromRedisValue, Value};
 
 use crate::backend::Share;
 use crate::connector::Wire;
@@ -30,13 +30,20 @@ pub(crate) struct Link {
     pub(crate) contract: Arc<Contract>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) is_cluster: bool,
+    /// The first is for small requests, the others for large ones.
     lines: Vec<Line>,
     /// Held for as long as the connections are.
     _share: Share,
-    next_line: AtomicUsize,
+    next_large_line: AtomicUsize,
     retries: u32,
     clock: Option<Arc<dyn Clock>>,
 }
+
+/// Requests with more bytes than this go by a connection of their own, where there is one, and so
+/// never stand in front of small ones. Small ones keep together: the more of them there are on one
+/// connection, the fewer writes and reads of the network each takes. (Measured at 1,024 tasks: sets
+/// dealt out to two connections in turn reach 0.7 of one connection's throughput.)
+const SMALL_REQUEST: usize = 16 * 1_024;
 
 /// The first pause before a request is sent again; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
@@ -58,7 +65,7 @@ impl Link {
             is_cluster,
             lines,
             _share: share,
-            next_line: AtomicUsize::new(0),
+            next_large_line: AtomicUsize::new(0),
             retries,
             clock,
         }
@@ -130,7 +137,7 @@ impl Link {
         }
         let mut attempt = 0;
         loop {
-            let line = self.line();
+            let line = self.line(commands.iter().map(size).sum());
             let sent = match line.wire().await {
                 Ok((mut wire, generation)) => wire
                     .send_many(&commands, repeat)
@@ -175,14 +182,16 @@ impl Link {
 
     /// A connection to use directly, for scans that stay with one node.
     pub(crate) async fn wire(&self) -> Result<Wire> {
-        self.line().wire().await.map(|(wire, _)| wire)
+        self.line(usize::MAX).wire().await.map(|(wire, _)| wire)
     }
 
-    fn line(&self) -> &Line {
-        match self.lines.as_slice() {
-            [only] => only,
-            lines => &lines[self.next_line.fetch_add(1, Ordering::Relaxed) % lines.len()],
+    /// The connection for a request of so many bytes.
+    fn line(&self, bytes: usize) -> &Line {
+        let for_large = self.lines.len() - 1;
+        if bytes <= SMALL_REQUEST || for_large == 0 {
+            return &self.lines[0];
         }
+        &self.lines[1 + self.next_large_line.fetch_add(1, Ordering::Relaxed) % for_large]
     }
 
     async fn query_once<T: FromRedisValue>(
@@ -191,7 +200,7 @@ impl Link {
         operation: &'static str,
         command: &Cmd,
     ) -> Result<T> {
-        let line = self.line();
+        let line = self.line(size(command));
         let (mut wire, generation) = line.wire().await?;
         let answer = wire.send(command, repeat).await;
         answer
@@ -255,6 +264,15 @@ impl Link {
     ) -> Result<TtlRule> {
         self.contract.on_update(operation, key, expiry)
     }
+}
+
+/// About how many bytes the command is on its way.
+fn size(command: &Cmd) -> usize {
+    let argument = |argument: Arg<&[u8]>| match argument {
+        Arg::Simple(bytes) => bytes.len(),
+        _ => 0,
+    };
+    command.args_iter().map(argument).sum()
 }
 
 /// The answer as a `T`, or the error that it is.

@@ -1,0 +1,146 @@
+//! The batch that floods: many writers of a few kilobytes, pipelines, scans over everything, and now
+//! and then a value of several megabytes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redis::AsyncCommands;
+use tokio::task::JoinHandle;
+
+use crate::bench::Failure;
+use crate::bench::clients::RedisRs;
+
+/// Tasks that write values of 1 to 4 KB, one after the other.
+const WRITERS: usize = 64;
+/// Tasks that send pipelines.
+const PIPELINES: usize = 4;
+/// Commands in each.
+const PIPELINE: usize = 200;
+/// Keys that a scan looks at in each step.
+const PAGE: usize = 1_000;
+/// Bytes of the big values, which are written and read again.
+const BIG: usize = 8 << 20;
+
+/// A flood on one connection, and so on one numbered database.
+pub(super) struct Flood(RedisRs);
+
+/// One that runs.
+pub(super) struct Running {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<Result<usize, Failure>>>,
+}
+
+/// Small keys, for the scans to go over.
+pub(super) async fn fill(client: &RedisRs, keys: usize) -> Result<(), Failure> {
+    let mut connection = client.0.clone();
+    for from in (0..keys).step_by(5_000) {
+        let mut pipeline = redis::pipe();
+        for number in from..(from + 5_000).min(keys) {
+            pipeline.set(format!("batch:item:{number}"), number).ignore();
+        }
+        pipeline.query_async::<()>(&mut connection).await?;
+    }
+    Ok(())
+}
+
+impl Flood {
+    pub(super) fn new(client: RedisRs) -> Self {
+        Self(client)
+    }
+
+    pub(super) fn begin(&self) -> Running {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut tasks = Vec::new();
+        for number in 0..WRITERS {
+            tasks.push(tokio::spawn(write(self.0.clone(), number, Arc::clone(&stop))));
+        }
+        for number in 0..PIPELINES {
+            tasks.push(tokio::spawn(send_pipelines(self.0.clone(), number, Arc::clone(&stop))));
+        }
+        tasks.push(tokio::spawn(scan(self.0.clone(), Arc::clone(&stop))));
+        tasks.push(tokio::spawn(move_big_values(self.0.clone(), Arc::clone(&stop))));
+        Running { stop, tasks }
+    }
+}
+
+impl Running {
+    /// Stops it; how many commands it got done.
+    pub(super) async fn end(self) -> Result<usize, Failure> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut done = 0;
+        for task in self.tasks {
+            done += task.await??;
+        }
+        Ok(done)
+    }
+}
+
+fn goes_on(stop: &AtomicBool) -> bool {
+    !stop.load(Ordering::Relaxed)
+}
+
+async fn write(client: RedisRs, number: usize, stop: Arc<AtomicBool>) -> Result<usize, Failure> {
+    let mut connection = client.0.clone();
+    let value = vec![b'b'; 1_024 * (1 + number % 4)];
+    let mut done = 0;
+    while goes_on(&stop) {
+        let at = done % 1_000;
+        if done % 2 == 0 {
+            let field = format!("field:{}", at % 50);
+            let key = format!("batch:state:{number}:{}", at / 50);
+            connection.hset::<_, _, _, ()>(key, field, &value[..]).await?;
+        } else {
+            connection.set::<_, _, ()>(format!("batch:text:{number}:{at}"), &value[..]).await?;
+        }
+        done += 1;
+    }
+    Ok(done)
+}
+
+async fn send_pipelines(
+    client: RedisRs,
+    number: usize,
+    stop: Arc<AtomicBool>,
+) -> Result<usize, Failure> {
+    let mut connection = client.0.clone();
+    let value = vec![b'p'; 1_024];
+    let mut done = 0;
+    while goes_on(&stop) {
+        let mut pipeline = redis::pipe();
+        for at in 0..PIPELINE {
+            pipeline.set(format!("batch:chunk:{number}:{at}"), &value[..]).ignore();
+        }
+        pipeline.query_async::<()>(&mut connection).await?;
+        done += PIPELINE;
+    }
+    Ok(done)
+}
+
+async fn scan(client: RedisRs, stop: Arc<AtomicBool>) -> Result<usize, Failure> {
+    let mut connection = client.0.clone();
+    let (mut cursor, mut done) = (0_u64, 0);
+    while goes_on(&stop) {
+        let mut page = redis::cmd("SCAN");
+        page.arg(cursor).arg("MATCH").arg("*:none:*").arg("COUNT").arg(PAGE);
+        let (next, _): (u64, Vec<String>) = page.query_async(&mut connection).await?;
+        cursor = next;
+        done += 1;
+    }
+    Ok(done)
+}
+
+async fn move_big_values(client: RedisRs, stop: Arc<AtomicBool>) -> Result<usize, Failure> {
+    let mut connection = client.0.clone();
+    let value = vec![b'B'; BIG];
+    let mut done = 0;
+    while goes_on(&stop) {
+        let key = format!("batch:big:{}", done % 3);
+        connection.set::<_, _, ()>(&key, &value[..]).await?;
+        let back: Vec<u8> = connection.get(&key).await?;
+        if back.len() != BIG {
+            return Err("a big value came back short".into());
+        }
+        done += 2;
+    }
+    Ok(done)
+}

@@ -1,0 +1,214 @@
+//! `bench isolation`: what a cache's reads cost while another purpose floods the server, with both
+//! in one database, in databases of their own, and on servers of their own.
+
+mod flood;
+mod reader;
+
+use std::time::Duration;
+
+use compartment_core::{Backend, Contract, DatabaseKind, Expiry, Instance};
+use compartment_redis::{RedisBackend, RedisConfig};
+use compartment_testkit::TestRedis;
+use serde::Serialize;
+
+use super::Failure;
+use super::clients::RedisRs;
+use super::statistics::{median, percentile};
+use super::table::{align, plain};
+use flood::Flood;
+use reader::{Cache, Latencies};
+
+/// Keys of the cache, each with 100 bytes.
+const CACHE_KEYS: usize = 10_000;
+/// Keys that the flood scans over.
+const BATCH_KEYS: usize = 200_000;
+
+/// How the two purposes are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Side {
+    /// No flood: what there is to lose.
+    Idle,
+    /// One connection, one index, as most programs begin.
+    OneConnection,
+    /// An index and connections for each, by Compartment: one server.
+    OwnDatabase,
+    /// A server for each.
+    OwnInstance,
+}
+
+impl Side {
+    const ALL: [Self; 4] = [Self::Idle, Self::OneConnection, Self::OwnDatabase, Self::OwnInstance];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "no flood",
+            Self::OneConnection => "A: one connection",
+            Self::OwnDatabase => "B: own database",
+            Self::OwnInstance => "C: own instance",
+        }
+    }
+}
+
+/// The latencies of every side.
+#[derive(Debug, Serialize)]
+pub(super) struct Isolation {
+    unit: &'static str,
+    reads_per_second: u32,
+    rounds: usize,
+    round_seconds: f64,
+    sides: Vec<Measured>,
+}
+
+/// One side's part.
+#[derive(Debug, Serialize)]
+struct Measured {
+    side: Side,
+    reads: usize,
+    /// Reads that failed or took longer than the client waits.
+    failed: usize,
+    p50: f64,
+    p99: f64,
+    p999: f64,
+    worst: f64,
+    /// The 99th percentile of each round.
+    p99_by_round: Vec<f64>,
+    /// What the flood got done meanwhile, in commands per second.
+    flood_per_second: f64,
+}
+
+/// Two servers and every client on them.
+struct Stage {
+    cache_shared: Cache,
+    cache_own_database: Cache,
+    cache_own_instance: Cache,
+    flood_shared: Flood,
+    flood_own_database: Flood,
+    _servers: [TestRedis; 2],
+}
+
+impl Stage {
+    async fn set() -> Result<Self, Failure> {
+        let servers = [TestRedis::start().await, TestRedis::start().await];
+        let urls = servers.each_ref().map(TestRedis::url);
+        let shared = RedisRs::connect(&urls[0]).await?;
+        let batch = RedisRs::connect(&format!("{}/1", urls[0])).await?;
+        flood::fill(&shared, BATCH_KEYS).await?;
+        flood::fill(&batch, BATCH_KEYS).await?;
+        let own_database = open_cache(&urls[0], 2).await?;
+        let own_instance = open_cache(&urls[1], 0).await?;
+        // The same keys at index 0, for the side that shares it.
+        open_cache(&urls[0], 0).await?;
+        Ok(Self {
+            cache_shared: Cache::Shared(shared.clone()),
+            cache_own_database: own_database,
+            cache_own_instance: own_instance,
+            flood_shared: Flood::new(shared),
+            flood_own_database: Flood::new(batch),
+            _servers: servers,
+        })
+    }
+
+    fn of(&self, side: Side) -> (&Cache, Option<&Flood>) {
+        match side {
+            Side::Idle => (&self.cache_own_database, None),
+            Side::OneConnection => (&self.cache_shared, Some(&self.flood_shared)),
+            Side::OwnDatabase => (&self.cache_own_database, Some(&self.flood_own_database)),
+            // The flood is where it was; only the cache has moved away.
+            Side::OwnInstance => (&self.cache_own_instance, Some(&self.flood_own_database)),
+        }
+    }
+}
+
+/// A cache of ours with its keys, at `index`.
+async fn open_cache(url: &str, index: u32) -> Result<Cache, Failure> {
+    let mut config = RedisConfig::for_instance(&Instance::new(url)?, 1);
+    config.response_timeout = reader::PATIENCE;
+    let backend = RedisBackend::connect(config, &[index]).await?;
+    let contract = Contract::new("cache", DatabaseKind::Cache)
+        .with_index(index)
+        .with_default_ttl(Duration::from_secs(3_600));
+    let database = backend.open(contract).await?;
+    let entries = (0..CACHE_KEYS).map(|n| (reader::key(n), vec![b'c'; 100].into())).collect();
+    database.key_value().set_many(entries, Expiry::DatabaseDefault).await?;
+    Ok(Cache::Ours(database))
+}
+
+pub(super) async fn measure(quick: bool) -> Result<Isolation, Failure> {
+    let (rounds, round) =
+        if quick { (2, Duration::from_millis(1_500)) } else { (5, Duration::from_secs(5)) };
+    let stage = Stage::set().await?;
+    let mut taken: Vec<Vec<(Latencies, f64)>> = Side::ALL.iter().map(|_| Vec::new()).collect();
+    for first in 0..rounds {
+        for turn in 0..Side::ALL.len() {
+            let at = (first + turn) % Side::ALL.len();
+            let (cache, flood) = stage.of(Side::ALL[at]);
+            let flood = flood.map(Flood::begin);
+            let latencies = reader::read_steadily(cache, round).await?;
+            let done = match flood {
+                Some(flood) => flood.end().await?,
+                None => 0,
+            };
+            taken[at].push((latencies, done as f64 / round.as_secs_f64()));
+        }
+    }
+    let sides = Side::ALL.into_iter().zip(taken);
+    Ok(Isolation {
+        unit: "ms",
+        reads_per_second: reader::RATE,
+        rounds,
+        round_seconds: round.as_secs_f64(),
+        sides: sides.map(|(side, taken)| Measured::of(side, taken)).collect(),
+    })
+}
+
+impl Measured {
+    fn of(side: Side, taken: Vec<(Latencies, f64)>) -> Self {
+        let flood = median(taken.iter().map(|(_, flood)| *flood).collect());
+        let sorted = |mut values: Vec<f64>| {
+            values.sort_by(f64::total_cmp);
+            values
+        };
+        let of_round =
+            |(latencies, _): &(Latencies, f64)| percentile(&sorted(latencies.millis.clone()), 0.99);
+        let p99_by_round = taken.iter().map(of_round).collect();
+        let failed = taken.iter().map(|(latencies, _)| latencies.failed).sum();
+        let all = sorted(taken.into_iter().flat_map(|(latencies, _)| latencies.millis).collect());
+        Self {
+            side,
+            reads: all.len(),
+            failed,
+            p50: percentile(&all, 0.5),
+            p99: percentile(&all, 0.99),
+            p999: percentile(&all, 0.999),
+            worst: percentile(&all, 1.0),
+            p99_by_round,
+            flood_per_second: flood,
+        }
+    }
+}
+
+impl Isolation {
+    pub(super) fn table(&self) -> String {
+        let header = ["", "p50", "p99", "p99.9", "worst", "failed", "reads", "flood/s"];
+        let mut table = plain(header.map(str::to_owned));
+        for side in &self.sides {
+            let latencies =
+                [side.p50, side.p99, side.p999, side.worst].map(|ms| format!("{ms:.2}"));
+            let counts = [side.failed.to_string(), side.reads.to_string()];
+            let flood = super::statistics::short(side.flood_per_second);
+            table.add_row(
+                std::iter::once(side.side.name().to_owned())
+                    .chain(latencies)
+                    .chain(counts)
+                    .chain([flood]),
+            );
+        }
+        align(&mut table);
+        format!(
+            "Isolation: latency in ms of {} cache reads a second beside a flood (less is better)\n\
+             {table}\n",
+            self.reads_per_second
+        )
+    }
+}

@@ -1,0 +1,86 @@
+//! `bench`: the same operations on our backends and on what else there is, in one run.
+
+mod awake;
+mod backends;
+mod client;
+mod clients;
+mod host;
+mod isolation;
+mod slice;
+mod statistics;
+mod table;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+pub(crate) use awake::spin;
+
+/// Any failure of a benchmark ends it: nothing is measured on a client that fails.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What to measure and where to write it.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// What to measure.
+    #[arg(value_enum, default_value_t = What::All)]
+    what: What,
+    /// A fifth of the time: to see that it works, not to quote.
+    #[arg(long)]
+    quick: bool,
+    /// Write every figure to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measure only the operations whose name contains this, for work on one of them.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Our backends beside moka and four Redis clients.
+    Backends,
+    /// A cache's latency while another purpose floods the server.
+    Isolation,
+    /// Both.
+    All,
+}
+
+/// Everything that one run measured.
+#[derive(Debug, Serialize)]
+struct Report {
+    host: host::Host,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backends: Option<backends::Backends>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    isolation: Option<isolation::Isolation>,
+}
+
+/// Measures, prints tables, writes the JSON.
+pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
+    let _awake = awake::Spinners::start()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(measure(args))
+}
+
+async fn measure(args: &BenchArgs) -> Result<(), Failure> {
+    let mut report =
+        Report { host: host::Host::look(args.quick).await, backends: None, isolation: None };
+    println!("{}\n", report.host);
+    if args.what != What::Isolation {
+        let only = args.only.as_deref().unwrap_or_default();
+        let measured = backends::measure(args.quick, only).await?;
+        println!("{}", measured.tables());
+        report.backends = Some(measured);
+    }
+    if args.what != What::Backends {
+        let measured = isolation::measure(args.quick).await?;
+        println!("{}", measured.table());
+        report.isolation = Some(measured);
+    }
+    if let Some(file) = &args.json {
+        std::fs::write(file, serde_json::to_string_pretty(&report)? + "\n")?;
+    }
+    Ok(())
+}
