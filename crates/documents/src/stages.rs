@@ -8,9 +8,7 @@ use crate::chunk::{ChunkOptions, chunk};
 use crate::entities::mentions;
 use crate::error::DocumentError;
 use crate::extract::{ExtractOptions, extract};
-use crate::model::{
-    CanonicalEntity, Chunk, ExtractedText, Mention, Relationship, TextSource,
-};
+use crate::model::{CanonicalEntity, Chunk, ExtractedText, Mention, Relationship, TextSource};
 use crate::relate::{RelateOptions, relate};
 use crate::resolve::{DocumentEntities, resolve};
 
@@ -226,7 +224,10 @@ impl Stage for ResolveStage {
         RESOLVED_MENTIONS
     }
 
-    fn run(&self, (document, mentions): &(String, Vec<Mention>)) -> Result<ResolvedMentions, StageError> {
+    fn run(
+        &self,
+        (document, mentions): &(String, Vec<Mention>),
+    ) -> Result<ResolvedMentions, StageError> {
         let resolved = resolve(document, mentions.clone());
         Ok(ResolvedMentions {
             entities: resolved.entities,

@@ -49,7 +49,9 @@ pub fn discover(paths: &[PathBuf]) -> Discovery {
     discovery.files.sort();
     // A file reached by two ways is one file.
     let mut seen = BTreeSet::new();
-    discovery.files.retain(|file| seen.insert(file.path.canonicalize().unwrap_or(file.path.clone())));
+    discovery
+        .files
+        .retain(|file| seen.insert(file.path.canonicalize().unwrap_or(file.path.clone())));
     discovery
 }
 

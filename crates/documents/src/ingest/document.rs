@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use compartment_core::{Database, SystemClock};
-use compartment_pipeline::{
-    DocumentState, Patience, PipelineError, Runner, Stage, StageError,
-};
+use compartment_pipeline::{DocumentState, Patience, PipelineError, Runner, Stage, StageError};
 use sha2::{Digest, Sha256};
 
 use super::discover::{Found, unreadable};
@@ -187,9 +185,8 @@ impl Worker {
     }
 
     async fn write(&self, draft: DocumentFile, path: PathBuf) -> Result<(), StageError> {
-        let written = tokio::task::spawn_blocking(move || {
-            draft.write(&path).map_err(|error| (path, error))
-        });
+        let written =
+            tokio::task::spawn_blocking(move || draft.write(&path).map_err(|error| (path, error)));
         match written.await {
             Ok(Err((path, error))) => Err(StageError::new(
                 "unwritable",

@@ -12,9 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use compartment_core::{Databases, Error, SystemClock};
-use compartment_pipeline::{
-    Patience, PipelineError, Progress, Runner, RunnerOptions, StageError,
-};
+use compartment_pipeline::{Patience, PipelineError, Progress, Runner, RunnerOptions, StageError};
 use futures_util::StreamExt;
 
 pub use discover::{Discovery, Found, discover};
@@ -108,9 +106,8 @@ pub async fn ingest(
     let started = Instant::now();
     let own_paths = paths.to_vec();
     // Walking a large tree blocks.
-    let discovery = tokio::task::spawn_blocking(move || discover(&own_paths))
-        .await
-        .unwrap_or_default();
+    let discovery =
+        tokio::task::spawn_blocking(move || discover(&own_paths)).await.unwrap_or_default();
     let total = (discovery.files.len() + discovery.failures.len()) as u64;
     let patience = Patience::new(options.wait, Arc::new(SystemClock), progress.observer());
     let run = Run { databases, options, progress, patience, total };
@@ -213,10 +210,8 @@ impl Run<'_> {
     async fn save_once(
         &self,
         counted: &std::collections::BTreeMap<&'static str, compartment_pipeline::StageFigures>,
-    ) -> Result<
-        std::collections::BTreeMap<&'static str, compartment_pipeline::StageFigures>,
-        Error,
-    > {
+    ) -> Result<std::collections::BTreeMap<&'static str, compartment_pipeline::StageFigures>, Error>
+    {
         let batch = self.databases.get("batch")?;
         let key = project::progress_key(&self.options.project)?;
         self.progress.save(batch, &key, &self.patience).await?;
@@ -226,7 +221,8 @@ impl Run<'_> {
     /// Resolves over all documents, finishes the files, and writes down how it went.
     async fn finish(&self, outcomes: Vec<Outcome>) -> Result<IngestReport, IngestError> {
         let mut processed: Vec<Processed> = Vec::new();
-        let mut report = IngestReport { project: self.options.project.clone(), ..Default::default() };
+        let mut report =
+            IngestReport { project: self.options.project.clone(), ..Default::default() };
         for outcome in outcomes {
             report.documents.total += 1;
             match outcome {

@@ -34,8 +34,7 @@ pub(super) async fn across(
     report: &mut IngestReport,
 ) -> Result<(), IngestError> {
     let done = processed.len() as u64;
-    let mut parts =
-        Parts { names: vec![], entities: vec![], relationships: vec![], files: vec![] };
+    let mut parts = Parts { names: vec![], entities: vec![], relationships: vec![], files: vec![] };
     for document in processed {
         parts.names.push(document.name);
         parts.entities.push(document.entities);
