@@ -10,8 +10,8 @@ use crate::command::{Failure, cargo, run};
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct BenchArgs {
-    /// backends, isolation or all, with --quick and --json FILE; or micro, with criterion's own
-    /// arguments.
+    /// backends, isolation or all, with --quick and --json FILE; documents, with --corpus PATH; or
+    /// micro, with criterion's own arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
@@ -32,6 +32,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
         Some((first, criterion)) if first == "micro" => {
             run(cargo(["bench", "--package", PACKAGE, "--"]).args(criterion))
         }
+        Some((first, rest)) if first == "documents" => hand_over("documents", rest),
         _ => hand_over("bench", &args.arguments),
     }
 }

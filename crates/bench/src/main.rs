@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
+mod documents;
 mod score;
 
 use std::process::ExitCode;
@@ -21,6 +22,11 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Score the document stages against a folder of real documents with gold annotations.
     Score(score::ScoreArgs),
+    /// A thousand documents through the whole job, on memory and on Redis.
+    Documents(documents::DocumentsArgs),
+    /// What `documents` starts for each run.
+    #[command(hide = true)]
+    DocumentsOnce(documents::OnceArgs),
     /// What `bench` starts on each processor to keep it awake.
     #[command(hide = true)]
     Spin,
@@ -30,6 +36,8 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
         Command::Score(args) => score::run(&args).map_err(Into::into),
+        Command::Documents(args) => documents::run(&args),
+        Command::DocumentsOnce(args) => documents::run_once(&args),
         Command::Spin => {
             bench::spin();
             Ok(())
