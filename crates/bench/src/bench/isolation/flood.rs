@@ -48,7 +48,7 @@ impl Flood {
         Self(client)
     }
 
-    pub(super) fn begin(&self) -> Running {
+    pub(super) fn begin(&self, big_values: bool) -> Running {
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
         for number in 0..WRITERS {
@@ -58,7 +58,9 @@ impl Flood {
             tasks.push(tokio::spawn(send_pipelines(self.0.clone(), number, Arc::clone(&stop))));
         }
         tasks.push(tokio::spawn(scan(self.0.clone(), Arc::clone(&stop))));
-        tasks.push(tokio::spawn(move_big_values(self.0.clone(), Arc::clone(&stop))));
+        if big_values {
+            tasks.push(tokio::spawn(move_big_values(self.0.clone(), Arc::clone(&stop))));
+        }
         Running { stop, tasks }
     }
 }

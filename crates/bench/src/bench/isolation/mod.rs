@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::clients::RedisRs;
-use super::statistics::{median, percentile};
+use super::statistics::{median, percentile, short};
 use super::table::{align, plain};
 use flood::Flood;
 use reader::{Cache, Latencies};
@@ -57,7 +57,10 @@ pub(super) struct Isolation {
     reads_per_second: u32,
     rounds: usize,
     round_seconds: f64,
-    sides: Vec<Measured>,
+    /// Beside a flood of values of a few kilobytes.
+    small_values: Vec<Measured>,
+    /// Beside the same flood with values of 8 MB among them.
+    big_values: Vec<Measured>,
 }
 
 /// One side's part.
@@ -109,6 +112,31 @@ impl Stage {
         })
     }
 
+    /// Every side in turn, each first as often as last.
+    async fn measure(
+        &self,
+        big_values: bool,
+        rounds: usize,
+        round: Duration,
+    ) -> Result<Vec<Measured>, Failure> {
+        let mut taken: Vec<Vec<(Latencies, f64)>> = Side::ALL.iter().map(|_| Vec::new()).collect();
+        for first in 0..rounds {
+            for turn in 0..Side::ALL.len() {
+                let at = (first + turn) % Side::ALL.len();
+                let (cache, flood) = self.of(Side::ALL[at]);
+                let flood = flood.map(|flood| flood.begin(big_values));
+                let latencies = reader::read_steadily(cache, round).await?;
+                let done = match flood {
+                    Some(flood) => flood.end().await?,
+                    None => 0,
+                };
+                taken[at].push((latencies, done as f64 / round.as_secs_f64()));
+            }
+        }
+        let sides = Side::ALL.into_iter().zip(taken);
+        Ok(sides.map(|(side, taken)| Measured::of(side, taken)).collect())
+    }
+
     fn of(&self, side: Side) -> (&Cache, Option<&Flood>) {
         match side {
             Side::Idle => (&self.cache_own_database, None),
@@ -138,27 +166,13 @@ pub(super) async fn measure(quick: bool) -> Result<Isolation, Failure> {
     let (rounds, round) =
         if quick { (2, Duration::from_millis(1_500)) } else { (5, Duration::from_secs(5)) };
     let stage = Stage::set().await?;
-    let mut taken: Vec<Vec<(Latencies, f64)>> = Side::ALL.iter().map(|_| Vec::new()).collect();
-    for first in 0..rounds {
-        for turn in 0..Side::ALL.len() {
-            let at = (first + turn) % Side::ALL.len();
-            let (cache, flood) = stage.of(Side::ALL[at]);
-            let flood = flood.map(Flood::begin);
-            let latencies = reader::read_steadily(cache, round).await?;
-            let done = match flood {
-                Some(flood) => flood.end().await?,
-                None => 0,
-            };
-            taken[at].push((latencies, done as f64 / round.as_secs_f64()));
-        }
-    }
-    let sides = Side::ALL.into_iter().zip(taken);
     Ok(Isolation {
         unit: "ms",
         reads_per_second: reader::RATE,
         rounds,
         round_seconds: round.as_secs_f64(),
-        sides: sides.map(|(side, taken)| Measured::of(side, taken)).collect(),
+        small_values: stage.measure(false, rounds, round).await?,
+        big_values: stage.measure(true, rounds, round).await?,
     })
 }
 
@@ -190,25 +204,31 @@ impl Measured {
 
 impl Isolation {
     pub(super) fn table(&self) -> String {
-        let header = ["", "p50", "p99", "p99.9", "worst", "failed", "reads", "flood/s"];
-        let mut table = plain(header.map(str::to_owned));
-        for side in &self.sides {
-            let latencies =
-                [side.p50, side.p99, side.p999, side.worst].map(|ms| format!("{ms:.2}"));
-            let counts = [side.failed.to_string(), side.reads.to_string()];
-            let flood = super::statistics::short(side.flood_per_second);
-            table.add_row(
-                std::iter::once(side.side.name().to_owned())
-                    .chain(latencies)
-                    .chain(counts)
-                    .chain([flood]),
-            );
-        }
-        align(&mut table);
-        format!(
-            "Isolation: latency in ms of {} cache reads a second beside a flood (less is better)\n\
-             {table}\n",
-            self.reads_per_second
-        )
+        let rate = self.reads_per_second;
+        let floods = [
+            ("values of 1 to 4 KB", &self.small_values),
+            ("the same, and values of 8 MB", &self.big_values),
+        ];
+        let tables = floods.map(|(flood, sides)| {
+            format!(
+                "Isolation: latency in ms of {rate} cache reads a second (less is better)\n\
+                 beside a flood of {flood}\n{}\n",
+                table_of(sides)
+            )
+        });
+        tables.join("\n")
     }
+}
+
+fn table_of(sides: &[Measured]) -> comfy_table::Table {
+    let header = ["", "p50", "p99", "p99.9", "worst", "failed", "reads", "flood/s"];
+    let mut table = plain(header.map(str::to_owned));
+    for side in sides {
+        let latencies = [side.p50, side.p99, side.p999, side.worst].map(|ms| format!("{ms:.2}"));
+        let counts = [side.failed.to_string(), side.reads.to_string()];
+        let name = std::iter::once(side.side.name().to_owned());
+        table.add_row(name.chain(latencies).chain(counts).chain([short(side.flood_per_second)]));
+    }
+    align(&mut table);
+    table
 }
