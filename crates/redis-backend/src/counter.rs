@@ -10,7 +10,7 @@ use crate::link::{Link, Repeat, rule_arguments};
 use crate::merge::MergedReads;
 use crate::script::{LuaScript, lua_script};
 
-static INCREMENT: LuaScript = lua_script!("counter_increment.lua");
+static INCREMENT: LuaScript = lua_script!("ttl_rule.lua", "counter_increment.lua");
 static TAKE: LuaScript = lua_script!("counter_take.lua");
 
 #[derive(Debug)]

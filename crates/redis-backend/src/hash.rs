@@ -11,9 +11,9 @@ use redis::Cmd;
 use crate::link::{Link, Repeat, rule_arguments};
 use crate::script::{LuaScript, lua_script};
 
-static SET: LuaScript = lua_script!("hash_set.lua");
-static SET_IF_ABSENT: LuaScript = lua_script!("hash_set_if_absent.lua");
-static INCREMENT: LuaScript = lua_script!("hash_increment.lua");
+static SET: LuaScript = lua_script!("ttl_rule.lua", "hash_set.lua");
+static SET_IF_ABSENT: LuaScript = lua_script!("ttl_rule.lua", "hash_set_if_absent.lua");
+static INCREMENT: LuaScript = lua_script!("ttl_rule.lua", "hash_increment.lua");
 
 #[derive(Debug)]
 pub(crate) struct RedisHash {

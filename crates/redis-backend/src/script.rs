@@ -7,16 +7,16 @@ use redis::{Cmd, FromRedisValue, Script};
 
 use crate::link::{Link, Repeat};
 
-/// One script, read from a file beside the store that owns it.
+/// One script, read from the files `lua/…` one after the other.
 pub(crate) struct LuaScript {
     source: &'static str,
     compiled: LazyLock<Script>,
 }
 
 macro_rules! lua_script {
-    ($file:literal) => {
-        crate::script::LuaScript::new(include_str!(concat!("lua/", $file)), || {
-            redis::Script::new(include_str!(concat!("lua/", $file)))
+    ($($file:literal),+) => {
+        crate::script::LuaScript::new(concat!($(include_str!(concat!("lua/", $file))),+), || {
+            redis::Script::new(concat!($(include_str!(concat!("lua/", $file))),+))
         })
     };
 }
