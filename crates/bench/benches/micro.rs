@@ -1,5 +1,5 @@
 //! What happens inside the process: memory beside moka, codecs, key templates, globs.
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark that fails has to end")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that fails has to end")]
 
 use std::hint::black_box;
 use std::time::Duration;
