@@ -44,6 +44,12 @@ pub(super) fn extract(
     header: usize,
     options: &ExtractOptions,
 ) -> Result<ExtractedText, DocumentError> {
+    if ends_early(bytes) {
+        return Err(DocumentError::Damaged {
+            reason: "the file ends before its end mark: it was cut off, or not fully transferred"
+                .to_owned(),
+        });
+    }
     // Offsets in the file count from its header.
     let data = bytes[header..].to_vec();
     let (sender, receiver) = channel();
@@ -80,6 +86,25 @@ pub(super) fn extract(
     };
     outcome?;
     assemble(pages)
+}
+
+/// How far before the end of a file its end mark may stand: some producers and servers append to it.
+const END_WINDOW: usize = 2048;
+
+/// Whether a PDF lacks its end: the place of its table of objects, within the file, and the mark `%%EOF`.
+/// A reader could rebuild such a file from what is left of it, and nobody would know what is missing.
+fn ends_early(bytes: &[u8]) -> bool {
+    let tail = &bytes[bytes.len().saturating_sub(END_WINDOW)..];
+    let last = |needle: &[u8]| tail.windows(needle.len()).rposition(|window| window == needle);
+    let (Some(table), Some(_)) = (last(b"startxref"), last(b"%%EOF")) else { return true };
+    let place = tail[table + b"startxref".len()..]
+        .iter()
+        .skip_while(|byte| byte.is_ascii_whitespace())
+        .take_while(|byte| byte.is_ascii_digit())
+        .fold(None, |place: Option<usize>, digit| {
+            Some(place.unwrap_or(0).saturating_mul(10).saturating_add(usize::from(digit - b'0')))
+        });
+    place.is_none_or(|place| place > bytes.len())
 }
 
 struct Worker {
