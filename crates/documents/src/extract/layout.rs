@@ -238,7 +238,7 @@ fn two_columns(lines: &[Line]) -> Option<(usize, usize, f64)> {
 
 /// Columns of prose fill both sides on most lines; a caption or a table does not.
 fn is_prose(lines: &[Line], gutter: f64) -> bool {
-    let mut both = 0;
+    let (mut left_lines, mut right_lines) = (0, 0);
     let (mut left_chars, mut right_chars) = (0, 0);
     for line in lines {
         let chars = |left: bool| -> usize {
@@ -251,11 +251,15 @@ fn is_prose(lines: &[Line], gutter: f64) -> bool {
         let (l, r) = (chars(true), chars(false));
         left_chars += l;
         right_chars += r;
-        both += usize::from(l > 0 && r > 0);
+        left_lines += usize::from(l > 0);
+        right_lines += usize::from(r > 0);
     }
-    both * 10 >= lines.len() * 6
-        && left_chars >= 22 * lines.len() * 8 / 10
-        && right_chars >= 22 * lines.len() * 8 / 10
+    // The columns need not share their baselines: each is counted by its own lines.
+    let (fewer, more) = (left_lines.min(right_lines), left_lines.max(right_lines));
+    fewer * 10 >= more * 6
+        && fewer >= MIN_COLUMN_LINES * 6 / 10
+        && left_chars >= 22 * more * 8 / 10
+        && right_chars >= 22 * more * 8 / 10
 }
 
 #[cfg(test)]
