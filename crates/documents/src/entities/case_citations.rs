@@ -3,6 +3,7 @@
 use super::case_names::{CaseName, bare_names, name_before};
 use super::citations::{CoreCitation, core_citations};
 use super::courts::court_in_parenthesis;
+use super::initials::Initials;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 use crate::static_regex::static_regex;
 
@@ -33,6 +34,7 @@ static_regex!(year_before_regex, r"[\[(](?P<year>1[6-9]\d\d|20\d\d)[\])]\s*$");
 /// Every case and journal citation, and every case named without one.
 pub(super) fn case_citations(text: &str) -> Vec<Mention> {
     let cores = core_citations(text);
+    let initials = Initials::read(text);
     let mut mentions: Vec<Mention> = Vec::with_capacity(cores.len());
     let mut floor = 0;
     let mut chain_start = 0;
@@ -59,7 +61,7 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
             match core.form {
                 CitationForm::ShortCase => read_antecedent(text, core.start, floor, &mut parts),
                 CitationForm::FullCase | CitationForm::Journal => {
-                    if let Some(name) = name_before(text, core.start, floor) {
+                    if let Some(name) = name_before(text, core.start, floor, &initials) {
                         take_name(name, &mut parts);
                     }
                     if parts.year.is_none() {
@@ -84,7 +86,7 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
         .iter()
         .filter_map(|m| m.citation().map(|parts| (parts.full_start, parts.full_end)))
         .collect();
-    for name in bare_names(text, &taken) {
+    for name in bare_names(text, &taken, &initials) {
         mentions.push(bare_case(text, name));
     }
     mentions

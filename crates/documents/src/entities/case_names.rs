@@ -1,5 +1,6 @@
 //! Names of cases: what stands on both sides of a `v.`, or after `In re`.
 
+use super::initials::Initials;
 use super::tables::words::{CONNECTORS, SIGNALS, is_abbreviation};
 use crate::static_regex::static_regex;
 
@@ -25,11 +26,19 @@ static_regex!(
 const WINDOW: usize = 300;
 
 /// The case name that ends where a citation starts, if there is one; `floor` is the end of the citation before.
-pub(super) fn name_before(text: &str, citation: usize, floor: usize) -> Option<CaseName> {
+pub(super) fn name_before(
+    text: &str,
+    citation: usize,
+    floor: usize,
+    initials: &Initials,
+) -> Option<CaseName> {
     let from = floor_boundary(text, citation.saturating_sub(WINDOW)).max(floor);
     let window = text.get(from..citation)?;
     let trimmed = strip_before_citation(window);
-    let versus = versus_regex().find_iter(trimmed).last();
+    let versus = versus_regex()
+        .find_iter(trimmed)
+        .filter(|v| !initials.has(&trimmed[..v.start()], &trimmed[v.end()..]))
+        .last();
     let re = in_re_regex().find_iter(trimmed).last();
     match (versus, re) {
         (Some(versus), re) if re.is_none_or(|re| re.start() < versus.start()) => {
@@ -62,10 +71,20 @@ pub(super) fn name_before(text: &str, citation: usize, floor: usize) -> Option<C
 }
 
 /// Case names that no citation follows: `Roe v. Doe` in running text. `taken` are spans already read.
-pub(super) fn bare_names(text: &str, taken: &[(usize, usize)]) -> Vec<CaseName> {
+pub(super) fn bare_names(
+    text: &str,
+    taken: &[(usize, usize)],
+    initials: &Initials,
+) -> Vec<CaseName> {
     let mut found: Vec<CaseName> = Vec::new();
     let mut next = 0;
     for versus in versus_regex().find_iter(text) {
+        let (before, after) =
+            (versus.start().saturating_sub(60), (versus.end() + 60).min(text.len()));
+        let before = &text[text.floor_char_boundary(before)..versus.start()];
+        if initials.has(before, &text[versus.end()..text.ceil_char_boundary(after)]) {
+            continue;
+        }
         while next < taken.len() && taken[next].1 <= versus.start() {
             next += 1;
         }
@@ -264,7 +283,7 @@ mod tests {
     use super::*;
 
     fn before(text: &str) -> Option<(String, String)> {
-        name_before(text, text.len(), 0)
+        name_before(text, text.len(), 0, &Initials::default())
             .map(|name| (name.plaintiff.unwrap_or_default(), name.defendant.unwrap_or_default()))
     }
 
@@ -291,8 +310,10 @@ mod tests {
     #[test]
     fn bare_names_end_with_the_name() {
         let text = "We follow Roe v. Acme Corp. and hold so. Under Doe v. Smith, the rule stands.";
-        let names: Vec<_> =
-            bare_names(text, &[]).iter().map(|n| text[n.start..n.end].to_owned()).collect();
+        let names: Vec<_> = bare_names(text, &[], &Initials::default())
+            .iter()
+            .map(|n| text[n.start..n.end].to_owned())
+            .collect();
         assert_eq!(names, ["Roe v. Acme Corp.", "Doe v. Smith"]);
     }
 }

@@ -1,6 +1,6 @@
 //! Judges: by title, by the panel that heard the case, by the line that opens an opinion, by a docket's fields.
 
-use super::persons::{PERSON, is_office_word, normal_name};
+use super::persons::{PERSON, apart, is_office_word, normal_name};
 use super::windows::windows;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
@@ -173,9 +173,10 @@ fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
         if letters < 3 || raw.split_whitespace().any(is_office_word) {
             continue;
         }
-        let mention =
-            Mention::new(EntityKind::Judge, text, from, from + raw.len(), normal_name(raw));
-        found.push(mention);
+        for (at, name) in apart(raw) {
+            let (start, normal) = (from + at, normal_name(name));
+            found.push(Mention::new(EntityKind::Judge, text, start, start + name.len(), normal));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lawyers and whom they represent: counsel paragraphs, docket sheets, Indian appearances.
 
-use super::persons::{PERSON, is_person, normal_name};
+use super::counsel_names::names_in;
+use super::persons::{PERSON, normal_name};
 use super::windows::windows;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
@@ -14,7 +15,6 @@ static_regex!(
         r"(?i)(?:,|\bof\s+counsel\)?,?|\s|\))\s*\b(?:for|on\s+behalf\s+of|appear(?:ing|ed|s)\s+(?:for|on\s+behalf\s+of)|counsel\s+for|attorneys?\s+for)\s+(?P<client>{CLIENT})"
     )
 );
-static_regex!(person_regex, PERSON);
 static_regex!(
     honorific_regex,
     format!(
@@ -205,49 +205,6 @@ fn is_counsel_list(segment: &str) -> bool {
         })
         .count();
     plain * 12 <= words.len()
-}
-
-/// The names of people in a list of counsel, with their offsets.
-fn names_in(segment: &str) -> Vec<(usize, &str)> {
-    let mut names = Vec::new();
-    for found in person_regex().find_iter(segment) {
-        let name = found.as_str().trim_end_matches([',', ' ']);
-        // A firm is named by what follows: `Roe Doe LLP`, `Roe & Doe`.
-        let after = segment[found.end()..].trim_start();
-        let before = segment[..found.start()].trim_end();
-        let firm = [
-            "LLP",
-            "LLC",
-            "P.C",
-            "PLLC",
-            "PLC",
-            "P.A",
-            "& ",
-            "PC",
-            ", LLP",
-            ", P.C",
-            ", PLC",
-            ", PLLC",
-            ", P.A",
-            "Law ",
-            "Associates",
-        ]
-        .iter()
-        .any(|mark| after.starts_with(mark));
-        let name = name
-            .strip_suffix('.')
-            .filter(|cut| !cut.ends_with("Jr") && !cut.ends_with("Sr"))
-            .unwrap_or(name);
-        if is_person(name)
-            && !firm
-            && !before.ends_with('&')
-            && !before.ends_with(" of")
-            && !before.ends_with("Office of the")
-        {
-            names.push((found.start(), name));
-        }
-    }
-    names
 }
 
 /// `Counsel for Petitioner :- A. Roe,B. Doe`.

@@ -5,12 +5,14 @@ mod captions;
 mod case_citations;
 mod case_names;
 mod citations;
+mod counsel_names;
 mod counsel_sheets;
 mod court_abbreviations;
 mod court_keys;
 mod courts;
 mod dates;
 mod docket_numbers;
+mod initials;
 mod judges;
 mod lawyers;
 mod money;
@@ -25,6 +27,7 @@ use crate::model::Mention;
 
 pub(crate) use citations::citation_key;
 pub use court_keys::court_key;
+pub(crate) use persons::normal_name;
 
 /// Every mention in the text, by place. The cost grows with the length of the text and with nothing else.
 pub fn mentions(text: &str) -> Vec<Mention> {

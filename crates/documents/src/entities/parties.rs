@@ -4,6 +4,7 @@ use super::captions::{
     ROLE_WORD, block_above, block_below, is_border, is_role_line, left_column, role_of_line,
     versus_lines,
 };
+use super::initials::Initials;
 use super::persons::normal_name;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
@@ -70,10 +71,14 @@ const TITLE_REACH: usize = 6000;
 fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) {
     let head = &text[..text.floor_char_boundary(text.len().min(TITLE_REACH))];
     let mut more = Vec::new();
+    let initials = Initials::read(text);
     for captures in title_regex().captures_iter(head) {
         let (Some(a), Some(b)) = (captures.name("a"), captures.name("b")) else { continue };
-        // A citation names cases that are not this one.
-        if captures[0].contains('(') || captures["b"].contains(|c: char| c.is_ascii_digit()) {
+        // A citation names cases that are not this one; an initial names a person.
+        if initials.has(a.as_str(), b.as_str())
+            || captures[0].contains('(')
+            || captures["b"].contains(|c: char| c.is_ascii_digit())
+        {
             continue;
         }
         // A line of prose has more words in lower case than a title.
@@ -254,6 +259,9 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
             trimmed = rest_trimmed;
         }
     }
+    for tail in [" and", " AND"] {
+        trimmed = trimmed.strip_suffix(tail).map_or(trimmed, |head| head.trim_end_matches(edge));
+    }
     // A name has a line or two; a paragraph is something else.
     let words = trimmed.split_whitespace().count();
     let letters = trimmed.chars().filter(|c| c.is_alphabetic()).count();
@@ -295,25 +303,9 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
 
 /// `Inc.`, `LLC` and the like go on with a name after a comma.
 fn is_suffix(text: &str) -> bool {
+    const SUFFIXES: &str = " inc llc ltd llp l.l.c p.c p.a n.a jr sr ii iii co corp corporation ";
     let word = text.split_whitespace().next().unwrap_or_default().to_lowercase();
-    matches!(
-        word.trim_end_matches([',', '.']),
-        "inc"
-            | "llc"
-            | "ltd"
-            | "llp"
-            | "l.l.c"
-            | "p.c"
-            | "p.a"
-            | "n.a"
-            | "jr"
-            | "sr"
-            | "ii"
-            | "iii"
-            | "co"
-            | "corp"
-            | "corporation"
-    )
+    SUFFIXES.contains(&format!(" {} ", word.trim_end_matches([',', '.'])))
 }
 
 /// Docket sheets: a role on a line of its own, with the name on the next line or on the one before.

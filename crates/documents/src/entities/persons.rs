@@ -56,6 +56,29 @@ pub(super) fn is_person(text: &str) -> bool {
     !STATES.iter().any(|state| state.name.eq_ignore_ascii_case(text))
 }
 
+/// The names in a stretch that reads as one: a signature stands above the same name in type, and people are
+/// listed one below the other. A name broken over two lines stays whole.
+pub(super) fn apart(raw: &str) -> Vec<(usize, &str)> {
+    let mut names = Vec::new();
+    let mut start = 0;
+    for (at, _) in raw.match_indices('\n') {
+        if is_person(&raw[start..at]) && is_person(&raw[at..]) {
+            names.push((start, raw[start..at].trim_end()));
+            start = raw.len() - raw[at..].trim_start().len();
+        }
+    }
+    let rest = &raw[start..];
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    let (first, second) = words.split_at(words.len() / 2);
+    let twice = first.len() > 1
+        && first.len() == second.len()
+        && first.iter().zip(second).all(|(a, b)| a.eq_ignore_ascii_case(b));
+    let last = second.last().filter(|_| twice).and_then(|_| first.last());
+    let end = last.and_then(|word| rest.find(word).map(|at| at + word.len())).unwrap_or(rest.len());
+    names.push((start, &rest[..end]));
+    names
+}
+
 /// Whether a word belongs to an office, a firm or a place.
 pub(super) fn is_office_word(word: &str) -> bool {
     // An initial is no article.
@@ -74,7 +97,7 @@ fn office_words() -> &'static std::collections::HashSet<&'static str> {
 }
 
 /// A name in normal form: one space between words, no commas, title case where it was all capitals.
-pub(super) fn normal_name(name: &str) -> String {
+pub(crate) fn normal_name(name: &str) -> String {
     let words: Vec<String> = name
         .split(|c: char| c.is_whitespace() || c == ',')
         .filter(|word| !word.is_empty())
@@ -129,6 +152,15 @@ mod tests {
         {
             assert!(!is_person(name), "{name}");
         }
+    }
+
+    #[test]
+    fn names_below_each_other_are_apart() {
+        let names = |raw| apart(raw).into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+        assert_eq!(names("Ann V. Roe\nAnn V. Roe"), ["Ann V. Roe", "Ann V. Roe"]);
+        assert_eq!(names("Ann V. Roe Ann V. Roe"), ["Ann V. Roe"]);
+        assert_eq!(names("Ann V. Roe\n  Bob D. Poe-Moe"), ["Ann V. Roe", "Bob D. Poe-Moe"]);
+        assert_eq!(names("Ann V.\nRoe"), ["Ann V.\nRoe"]);
     }
 
     #[test]

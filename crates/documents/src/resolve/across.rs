@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::names::{PersonName, is_organisation, person};
+use super::names::{PersonName, is_organisation, is_shouted, person};
 use super::{DocumentEntities, Groups, entity_id};
 use crate::model::{CanonicalEntity, EntityKind, Relationship};
 
@@ -169,11 +169,13 @@ fn build(
             .unwrap_or_default();
         let index = entities.len();
         let mut names: BTreeSet<&str> = BTreeSet::new();
+        let mut chosen: BTreeMap<&str, usize> = BTreeMap::new();
         let mut named_in: BTreeSet<&str> = BTreeSet::new();
         let mut count = 0;
         for &(document, local) in group.iter().flat_map(|at| &members[*at]) {
             let entity = &documents[document].entities[local];
             names.insert(&entity.name);
+            *chosen.entry(&entity.name).or_default() += 1;
             names.extend(entity.aliases.iter().map(String::as_str));
             named_in.insert(&documents[document].document);
             count += entity.mention_count;
@@ -182,10 +184,15 @@ fn build(
                 by_local_id.insert(entity.id.clone(), index);
             }
         }
+        // A case goes by the name most documents know it by, all else by its fullest; capitals come last.
+        let rank = |name: &str| {
+            let votes = if kind == EntityKind::Case { chosen.get(name).copied() } else { None };
+            (!is_shouted(name), votes, name.chars().count())
+        };
         let name = names
             .iter()
             .copied()
-            .max_by(|a, b| a.chars().count().cmp(&b.chars().count()).then(b.cmp(a)))
+            .max_by(|a, b| rank(a).cmp(&rank(b)).then(b.cmp(a)))
             .unwrap_or_default()
             .to_owned();
         entities.push(CanonicalEntity {

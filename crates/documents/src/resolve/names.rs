@@ -105,6 +105,14 @@ pub(super) fn party_key(name: &str) -> String {
     }
 }
 
+/// Whether a name is set in capitals, wholly or in part; an abbreviation has four letters at most.
+pub(super) fn is_shouted(name: &str) -> bool {
+    name.split_whitespace().any(|word| {
+        let letters = word.chars().filter(|c| c.is_alphabetic()).count();
+        letters > 4 && !word.chars().any(char::is_lowercase)
+    })
+}
+
 /// Words of a company, an office or a state: such a name is not taken apart as a person's.
 pub(super) fn is_organisation(key: &str) -> bool {
     const WORDS: [&str; 44] = [

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::names::{is_organisation, party_key, person};
+use super::names::{is_organisation, is_shouted, party_key, person};
 use super::{DocumentEntities, back, entity_id};
+use crate::entities::normal_name;
 use crate::model::{CanonicalEntity, CitationForm, EntityKind, Mention};
 
 /// Joins a document's mentions into the things they name.
@@ -136,7 +137,7 @@ fn build(
             own.as_ref().is_some_and(|(own_key, _)| kind == EntityKind::Case && *own_key == key);
         let (name, aliases) = match (&own, is_own) {
             (Some((_, name)), true) => (name.clone(), Vec::new()),
-            _ => names(kind, &mentions, &members),
+            _ => names(kind, &key, &mentions, &members),
         };
         if is_own {
             case = Some(index);
@@ -162,7 +163,12 @@ fn build(
 }
 
 /// The fullest form a thing was named by, and the others.
-fn names(kind: EntityKind, mentions: &[Mention], members: &[usize]) -> (String, Vec<String>) {
+fn names(
+    kind: EntityKind,
+    key: &str,
+    mentions: &[Mention],
+    members: &[usize],
+) -> (String, Vec<String>) {
     let form = |at: usize| -> Option<String> {
         let mention = &mentions[at];
         match mention.citation() {
@@ -183,23 +189,32 @@ fn names(kind: EntityKind, mentions: &[Mention], members: &[usize]) -> (String, 
                 _ => Some(mention.normal.clone()),
             },
             None if kind == EntityKind::Court => {
-                Some(mention.text.split_whitespace().collect::<Vec<_>>().join(" "))
+                let name = mention.text.split_whitespace().collect::<Vec<_>>().join(" ");
+                Some(if is_shouted(&name) { normal_name(&name) } else { name })
             }
             None => Some(mention.normal.clone()),
         }
     };
+    // Parallel citations are one case: it goes by its name and the reporter cited first.
+    let first = members.iter().copied().filter(|at| {
+        kind == EntityKind::Case
+            && plain(&mentions[*at].normal) == key
+            && mentions[*at].citation().is_some_and(|parts| parts.defendant.is_some())
+    });
+    let first = longest(first.filter_map(form));
     let mut forms: Vec<String> = members.iter().filter_map(|at| form(*at)).collect();
     forms.sort();
     forms.dedup();
-    let best = forms
-        .iter()
-        .max_by(|a, b| a.chars().count().cmp(&b.chars().count()).then(b.cmp(a)))
-        .cloned();
+    let best = first.or_else(|| longest(forms.iter().cloned()));
     let name = best.unwrap_or_else(|| {
         members.first().map(|at| mentions[*at].normal.clone()).unwrap_or_default()
     });
     forms.retain(|form| *form != name);
     (name, forms)
+}
+
+fn longest(forms: impl Iterator<Item = String>) -> Option<String> {
+    forms.max_by(|a, b| a.chars().count().cmp(&b.chars().count()).then(b.cmp(a)))
 }
 
 /// How far into a document its own caption reaches, in bytes.

@@ -1,0 +1,87 @@
+//! The people in a list of counsel, told from firms and cities.
+
+use super::persons::{PERSON, apart, is_person};
+use super::tables::states::STATES;
+use crate::static_regex::static_regex;
+
+static_regex!(person_regex, PERSON);
+
+/// What follows a firm's name.
+const FIRM_MARKS: [&str; 15] = [
+    "LLP",
+    "LLC",
+    "P.C",
+    "PLLC",
+    "PLC",
+    "P.A",
+    "& ",
+    "PC",
+    ", LLP",
+    ", P.C",
+    ", PLC",
+    ", PLLC",
+    ", P.A",
+    "Law ",
+    "Associates",
+];
+
+/// The names of people in a list of counsel, with their offsets.
+pub(super) fn names_in(segment: &str) -> Vec<(usize, &str)> {
+    let mut names = Vec::new();
+    let matches = person_regex().find_iter(segment).flat_map(|found| {
+        apart(found.as_str()).into_iter().map(move |(at, name)| (found.start() + at, name))
+    });
+    for (start, raw) in matches {
+        // The tail of a word that is broken or lower case is no part of a name: `Steele Ann Roe`.
+        let inside = segment[..start].ends_with(char::is_alphanumeric);
+        let cut = if inside { raw.find(char::is_uppercase).unwrap_or(0) } else { 0 };
+        let (start, raw) = (start + cut, &raw[cut..]);
+        let name = raw.trim_end_matches([',', ' ']);
+        // A firm is named by what follows: `Roe Doe LLP`, `Roe & Doe`.
+        let rest = &segment[start + raw.len()..];
+        let (after, before) = (rest.trim_start(), segment[..start].trim_end());
+        let firm = FIRM_MARKS.iter().any(|mark| after.starts_with(mark));
+        let name = name
+            .strip_suffix('.')
+            .filter(|cut| !cut.ends_with("Jr") && !cut.ends_with("Sr"))
+            .unwrap_or(name);
+        if is_person(name)
+            && !firm
+            && !is_city(rest)
+            && !before.ends_with('&')
+            && !before.ends_with(" of")
+            && !before.ends_with("Office of the")
+        {
+            names.push((start, name));
+        }
+    }
+    names
+}
+
+/// Whether what follows a name makes it a city's: `, California 94104`.
+fn is_city(after: &str) -> bool {
+    let after = after.trim_start();
+    let Some(after) = after.strip_prefix(',').map(str::trim_start) else { return false };
+    let end = |rest: &str| {
+        let rest = rest.trim_start_matches([' ', '.', ',']);
+        rest.is_empty()
+            || rest.starts_with(|c: char| c.is_ascii_digit() || !c.is_alphabetic())
+            || rest.starts_with("for ")
+    };
+    let code = after.len() > 3
+        && after.bytes().take(2).all(|b| b.is_ascii_uppercase())
+        && after[2..].trim_start().starts_with(|c: char| c.is_ascii_digit());
+    code || STATES.iter().any(|state| after.strip_prefix(state.name).is_some_and(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_from_firms_and_cities() {
+        let names = |text| names_in(text).into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+        assert_eq!(names("Ann V. Roe, Roe Poe LLP, San Pedro, California 94104"), ["Ann V. Roe"]);
+        assert_eq!(names("Ann V. Roe\nAnn V. Roe\nSan Pedro, CA 94104"), ["Ann V. Roe"; 2]);
+    }
+}
