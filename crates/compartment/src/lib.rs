@@ -24,8 +24,8 @@
 //! # Features
 //! - `memory` (default): the backend for `memory://`.
 //! - `redis`: the backend for `redis://`, `rediss://`, `redis+sentinel://` and `redis+cluster://`.
-//! - `pipeline`: the module [`pipeline`](crate::pipeline).
-//! - `blocking`: the module [`blocking`](crate::blocking), the same without async.
+//! - `pipeline`: the module [`pipeline`].
+//! - `blocking`: the module [`blocking`], the same without async.
 //! - `mock`: `mockall` mocks of the store traits.
 
 #[cfg(feature = "blocking")]

@@ -63,14 +63,16 @@ fn is_city(after: &str) -> bool {
     let after = after.trim_start();
     let Some(after) = after.strip_prefix(',').map(str::trim_start) else { return false };
     let end = |rest: &str| {
+        let comma = rest.starts_with(',');
         let rest = rest.trim_start_matches([' ', '.', ',']);
-        rest.is_empty()
+        comma
+            || rest.is_empty()
             || rest.starts_with(|c: char| c.is_ascii_digit() || !c.is_alphabetic())
             || rest.starts_with("for ")
     };
-    let code = after.len() > 3
-        && after.bytes().take(2).all(|b| b.is_ascii_uppercase())
-        && after[2..].trim_start().starts_with(|c: char| c.is_ascii_digit());
+    let code = after.get(..2).is_some_and(|two| {
+        STATES.iter().any(|state| state.code.to_ascii_uppercase() == two) && end(&after[2..])
+    });
     code || STATES.iter().any(|state| after.strip_prefix(state.name).is_some_and(end))
 }
 

@@ -62,7 +62,8 @@ pub(super) fn apart(raw: &str) -> Vec<(usize, &str)> {
     let mut names = Vec::new();
     let mut start = 0;
     for (at, _) in raw.match_indices('\n') {
-        if is_person(&raw[start..at]) && is_person(&raw[at..]) {
+        // Lines that were passed with the blank ones before a name are behind.
+        if at >= start && is_person(&raw[start..at]) && is_person(&raw[at..]) {
             names.push((start, raw[start..at].trim_end()));
             start = raw.len() - raw[at..].trim_start().len();
         }
