@@ -28,14 +28,12 @@ impl Initials {
             let end = text[whole.end()..].find('\n').map_or(text.len(), |at| whole.end() + at);
             // A case's name has words on both sides that belong to it.
             let before = text[line..whole.start()]
-                .rsplit(|c: char| matches!(c, ',' | '/' | ':' | '_' | '(' | ')' | '|' | '\t'))
+                .rsplit([',', '/', ':', '_', '(', ')', '|', '\t'])
                 .next()
                 .unwrap_or_default();
             let before = before.rsplit("   ").next().unwrap_or_default();
             let alone = !before.split_whitespace().any(|word| word.starts_with(char::is_uppercase));
-            let company = [&captures["given"], &captures["family"]]
-                .into_iter()
-                .any(|word| is_office_word(word));
+            let company = [&captures["given"], &captures["family"]].into_iter().any(is_office_word);
             let from = text.floor_char_boundary(line.saturating_sub(NEAR));
             let to = text.ceil_char_boundary((end + NEAR).min(text.len()));
             if alone && !company && signed_regex().is_match(&text[from..to]) {
