@@ -7,12 +7,15 @@ mod project;
 mod report;
 mod summary;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use compartment_core::{Databases, Error, SystemClock};
-use compartment_pipeline::{Patience, PipelineError, Progress, Runner, RunnerOptions, StageError};
+use compartment_pipeline::{
+    Patience, PipelineError, Progress, Runner, RunnerOptions, StageError, StageFigures,
+};
 use futures_util::StreamExt;
 
 pub use discover::{Discovery, Found, discover};
@@ -110,7 +113,7 @@ pub async fn ingest(
         tokio::task::spawn_blocking(move || discover(&own_paths)).await.unwrap_or_default();
     let total = (discovery.files.len() + discovery.failures.len()) as u64;
     let patience = Patience::new(options.wait, Arc::new(SystemClock), progress.observer());
-    let run = Run { databases, options, progress, patience, total };
+    let run = Run { databases, options, progress, patience, total, counted: Default::default() };
     let mut outcomes = run.process_all(discovery.files).await?;
     for (name, error) in discovery.failures {
         outcomes.push(Outcome::Failed { name, error });
@@ -129,6 +132,8 @@ struct Run<'a> {
     progress: &'a Progress,
     patience: Patience,
     total: u64,
+    /// What the metrics have been told already; nothing is counted twice.
+    counted: tokio::sync::Mutex<BTreeMap<&'static str, StageFigures>>,
 }
 
 impl Run<'_> {
@@ -197,25 +202,21 @@ impl Run<'_> {
 
     /// Copies the progress until the store fails for good.
     async fn save_progress(&self) -> Error {
-        let mut counted = Default::default();
         loop {
             tokio::time::sleep(SAVE_EVERY).await;
-            match self.save_once(&counted).await {
-                Ok(now) => counted = now,
-                Err(error) => return error,
+            if let Err(error) = self.save_once().await {
+                return error;
             }
         }
     }
 
-    async fn save_once(
-        &self,
-        counted: &std::collections::BTreeMap<&'static str, compartment_pipeline::StageFigures>,
-    ) -> Result<std::collections::BTreeMap<&'static str, compartment_pipeline::StageFigures>, Error>
-    {
+    async fn save_once(&self) -> Result<(), Error> {
         let batch = self.databases.get("batch")?;
         let key = project::progress_key(&self.options.project)?;
         self.progress.save(batch, &key, &self.patience).await?;
-        Ok(self.progress.count(self.databases.get("metrics")?, counted).await)
+        let mut counted = self.counted.lock().await;
+        *counted = self.progress.count(self.databases.get("metrics")?, &counted).await;
+        Ok(())
     }
 
     /// Resolves over all documents, finishes the files, and writes down how it went.
@@ -241,7 +242,7 @@ impl Run<'_> {
         report.stages = self.progress.figures();
         let fail = |error| self.store_error(error, done);
         let batch = self.databases.get("batch").map_err(fail)?;
-        self.save_once(&Default::default()).await.map_err(fail)?;
+        self.save_once().await.map_err(fail)?;
         project::finish(batch, &report, &self.patience).await.map_err(fail)?;
         Ok(report)
     }
