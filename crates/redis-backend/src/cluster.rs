@@ -62,6 +62,10 @@ fn client(config: &RedisConfig, index: u32, retries: u32) -> Result<ClusterClien
     builder.build().map_err(|error| convert("connect", Phase::Connect, &error))
 }
 
+fn by_address(host: &str, port: u16) -> SingleNodeRoutingInfo {
+    SingleNodeRoutingInfo::ByAddress { host: host.to_owned(), port }
+}
+
 /// Both connections.
 #[derive(Clone)]
 pub(crate) struct ClusterWire {
@@ -105,9 +109,28 @@ impl ClusterWire {
         futures_util::future::join_all(sent).await.into_iter().collect()
     }
 
-    /// Sends a command to one node.
-    pub(crate) async fn send_to(&self, command: Cmd, route: RoutingInfo) -> RedisResult<Value> {
+    /// Sends a command to one node, whatever its keys are.
+    pub(crate) async fn send_to_node(
+        &self,
+        command: Cmd,
+        host: &str,
+        port: u16,
+    ) -> RedisResult<Value> {
+        let route = RoutingInfo::SingleNode(by_address(host, port));
         self.repeating.clone().route_command(command, route).await
+    }
+
+    /// Sends many commands to one node, once, in one round trip.
+    pub(crate) async fn send_pipeline_to_node(
+        &self,
+        pipeline: Pipeline,
+        host: &str,
+        port: u16,
+    ) -> RedisResult<Vec<Value>> {
+        let count = pipeline.len();
+        let route = by_address(host, port);
+        let answers = self.once.clone().route_pipeline(pipeline, 0, count, route).await?;
+        Ok(answers)
     }
 
     /// Follows the redirection of a slot that is on its way to another node. The node that

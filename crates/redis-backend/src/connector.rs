@@ -21,6 +21,12 @@ use crate::link::Repeat;
 pub(crate) enum Wire {
     Single(MultiplexedConnection),
     Cluster(ClusterWire),
+    /// One node of a cluster, whatever the keys of a command are.
+    Node {
+        cluster: ClusterWire,
+        host: String,
+        port: u16,
+    },
 }
 
 impl Wire {
@@ -30,6 +36,25 @@ impl Wire {
         match self {
             Self::Single(connection) => connection.send_packed_command(command).await,
             Self::Cluster(cluster) => cluster.send(command, repeat).await,
+            Self::Node { cluster, host, port } => {
+                cluster.send_to_node(command.clone(), host, *port).await
+            }
+        }
+    }
+
+    /// Sends a pipeline once; an answer for each command, in order.
+    pub(crate) async fn send_pipeline(&mut self, pipeline: &Pipeline) -> RedisResult<Vec<Value>> {
+        match self {
+            Self::Single(connection) => {
+                connection.send_packed_commands(pipeline, 0, pipeline.len()).await
+            }
+            Self::Cluster(cluster) => {
+                let commands: Vec<Cmd> = pipeline.cmd_iter().cloned().collect();
+                cluster.send_many(&commands, Repeat::OnlyIfNotSent).await
+            }
+            Self::Node { cluster, host, port } => {
+                cluster.send_pipeline_to_node(pipeline.clone(), host, *port).await
+            }
         }
     }
 
@@ -50,6 +75,13 @@ impl Wire {
                 connection.send_packed_commands(&pipeline, 0, commands.len()).await
             }
             Self::Cluster(cluster) => cluster.send_many(commands, repeat).await,
+            Self::Node { cluster, host, port } => {
+                let mut pipeline = Pipeline::with_capacity(commands.len());
+                for command in commands {
+                    pipeline.add_command(command.clone());
+                }
+                cluster.send_pipeline_to_node(pipeline, host, *port).await
+            }
         }
     }
 }

@@ -21,8 +21,10 @@ mod probe;
 mod rate_limit;
 mod scan;
 mod script;
+mod server;
 mod usage;
 
 pub use backend::RedisBackend;
 pub use config::RedisConfig;
 pub use probe::{ServerInfo, Topology};
+pub use server::{Connection, Server, answer_error, read_answer};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use compartment_core::{Error, KeyStream, Result, escape_glob};
 use futures_util::stream::{StreamExt, TryStreamExt, unfold};
 use redis::Value;
-use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 
 use crate::connector::Wire;
 use crate::error::{Phase, convert};
@@ -52,7 +51,7 @@ pub(crate) fn scan(link: Arc<Link>, pattern: &str) -> KeyStream {
 async fn start(link: Arc<Link>, pattern: String) -> Result<Vec<Walk>> {
     let nodes = match link.is_cluster {
         false => vec![None],
-        true => masters(&link).await?.into_iter().map(Some).collect(),
+        true => node_masters(&link).await?.into_iter().map(Some).collect(),
     };
     let walk =
         |node| Walk { link: Arc::clone(&link), node, pattern: pattern.clone(), cursor: Some(0) };
@@ -92,16 +91,20 @@ async fn on_node<T: redis::FromRedisValue>(
     let Wire::Cluster(cluster) = link.wire().await? else {
         return Err(link.unexpected("scan", "", "the connection is to no cluster"));
     };
-    let route = SingleNodeRoutingInfo::ByAddress { host: host.to_owned(), port };
-    let answer = cluster.send_to(command, RoutingInfo::SingleNode(route)).await.map_err(fail)?;
+    let answer = cluster.send_to_node(command, host, port).await.map_err(fail)?;
     redis::from_redis_value(answer).map_err(|error| fail(error.into()))
 }
 
-/// The masters of a cluster, from `CLUSTER SLOTS`.
-async fn masters(link: &Link) -> Result<Vec<(String, u16)>> {
+/// The masters of a cluster.
+async fn node_masters(link: &Link) -> Result<Vec<(String, u16)>> {
     let mut command = redis::cmd("CLUSTER");
     command.arg("SLOTS");
-    let ranges: Vec<Vec<Value>> = link.query(Repeat::Idempotent, "scan", "", &command).await?;
+    let ranges = link.query(Repeat::Idempotent, "scan", "", &command).await?;
+    Ok(masters(ranges))
+}
+
+/// The masters in the answer of `CLUSTER SLOTS`, each once.
+pub(crate) fn masters(ranges: Vec<Vec<Value>>) -> Vec<(String, u16)> {
     let mut masters: Vec<(String, u16)> = ranges
         .into_iter()
         .filter_map(|range| {
@@ -115,5 +118,5 @@ async fn masters(link: &Link) -> Result<Vec<(String, u16)>> {
         .collect();
     masters.sort();
     masters.dedup();
-    Ok(masters)
+    masters
 }

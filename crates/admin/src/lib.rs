@@ -1,0 +1,20 @@
+//! What only a server has: analyze, plan, migrate, verify, back up, restore, flush.
+//!
+//! Works on raw names and whole values of any type, whatever program wrote them, and so is not
+//! bound to the store traits.
+
+mod error;
+mod name;
+mod pace;
+mod place;
+mod plan;
+mod progress;
+mod walk;
+
+pub use error::{AdminError, Result};
+pub use name::{escape, unescape};
+pub use pace::{Limits, Pace};
+pub use place::Place;
+pub use plan::{Group, Plan, PlanSource, PlanTarget, Verdict};
+pub use progress::{Progress, Silent};
+pub use walk::Walk;

@@ -1,0 +1,102 @@
+//! Where keys are: a server, an index, perhaps a prefix, and what people call it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use compartment_core::Result;
+use compartment_redis::{Connection, Server};
+
+/// One database on a server, found by its place.
+#[derive(Clone, Debug)]
+pub struct Place {
+    label: String,
+    server: Server,
+    index: u32,
+    prefix: Vec<u8>,
+}
+
+impl Place {
+    /// The numbered database `index` of `server`, called `label` in messages.
+    #[must_use]
+    pub fn new(label: impl Into<String>, server: Server, index: u32) -> Self {
+        Self { label: label.into(), server, index, prefix: Vec::new() }
+    }
+
+    /// The same, of the keys only that begin with `prefix`.
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: impl Into<Vec<u8>>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// What people call it: a database's name, or `index 3`.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Its server.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Redis's number of the database.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// What its keys begin with on the server; empty where it has an index to itself.
+    #[must_use]
+    pub fn prefix(&self) -> &[u8] {
+        &self.prefix
+    }
+
+    /// Whether both are on one server, by its address.
+    #[must_use]
+    pub fn same_server(&self, other: &Self) -> bool {
+        let address = |place: &Self| {
+            let url = place.server.url();
+            let mut hosts: Vec<String> = url.hosts().into_iter().map(str::to_owned).collect();
+            hosts.sort();
+            (hosts, url.path().to_owned())
+        };
+        address(self) == address(other)
+    }
+
+    /// A connection to it, which `CLIENT LIST` shows as `compartment:<purpose>`.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or has no such index.
+    pub async fn open(&self, purpose: &str) -> Result<Connection> {
+        let name = format!("compartment:{purpose}");
+        let opened = self.server.open(self.index, &name).await;
+        opened.map_err(|error| error.in_database(&self.label))
+    }
+
+    /// The key `name` as it stands on the server.
+    #[must_use]
+    pub fn on_server<'a>(&self, name: &'a [u8]) -> Cow<'a, [u8]> {
+        match self.prefix.as_slice() {
+            [] => Cow::Borrowed(name),
+            prefix => Cow::Owned([prefix, name].concat()),
+        }
+    }
+
+    /// The name without the prefix of this place, or `None` for a key that is not in it.
+    #[must_use]
+    pub fn in_place<'a>(&self, on_server: &'a [u8]) -> Option<&'a [u8]> {
+        on_server.strip_prefix(self.prefix.as_slice())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} index {}", self.label, self.server.url(), self.index)?;
+        if !self.prefix.is_empty() {
+            write!(f, " prefix {}", crate::escape(&self.prefix))?;
+        }
+        f.write_str(")")
+    }
+}

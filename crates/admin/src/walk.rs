@@ -1,0 +1,111 @@
+//! Walks the names of a place by `SCAN`, on every node of a cluster.
+
+use compartment_core::{Result, escape_glob};
+use compartment_redis::Connection;
+use redis::Cmd;
+
+use crate::Place;
+
+/// The names of a place, a page at a time. A key that is there throughout is given at least once,
+/// and while the server resizes its table perhaps more than once (`SCAN`'s promise).
+#[derive(Debug)]
+pub struct Walk {
+    nodes: Vec<Connection>,
+    pattern: Option<Vec<u8>>,
+    prefix: Vec<u8>,
+    count: usize,
+    node: usize,
+    cursor: u64,
+}
+
+/// Names that the server looks at for one page, unless told: about a millisecond of its time.
+pub(crate) const PAGE: usize = 1_000;
+
+impl Walk {
+    /// Starts at the first name of `place`. `pattern` is a glob over the names without the place's
+    /// prefix; `None` for all.
+    ///
+    /// # Errors
+    /// When a node cannot be reached.
+    pub async fn start(place: &Place, pattern: Option<&[u8]>) -> Result<Self> {
+        let nodes = place.server().open_nodes(place.index(), "compartment:walk").await?;
+        let prefix = place.prefix();
+        let pattern = match (prefix, pattern) {
+            ([], None) => None,
+            ([], Some(pattern)) => Some(pattern.to_vec()),
+            (prefix, pattern) => {
+                let mut whole = escape_glob_bytes(prefix);
+                whole.extend_from_slice(pattern.unwrap_or(b"*"));
+                Some(whole)
+            }
+        };
+        Ok(Self { nodes, pattern, prefix: prefix.to_vec(), count: PAGE, node: 0, cursor: 0 })
+    }
+
+    /// With another number of names looked at for a page.
+    #[must_use]
+    pub fn page_size(mut self, count: usize) -> Self {
+        self.count = count.max(1);
+        self
+    }
+
+    /// Goes on where another walk of the same place had come to: see [`Walk::position`].
+    #[must_use]
+    pub fn resume_at(mut self, (node, cursor): (usize, u64)) -> Self {
+        (self.node, self.cursor) = (node, cursor);
+        self
+    }
+
+    /// Which node, and the server's cursor on it, the next page begins at. A server's cursors stay
+    /// good for as long as it runs.
+    #[must_use]
+    pub fn position(&self) -> (usize, u64) {
+        (self.node, self.cursor)
+    }
+
+    /// The next names, without the place's prefix, perhaps none; `None` at the end.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Vec<u8>>>> {
+        let command = self.command();
+        let Some(node) = self.nodes.get_mut(self.node) else { return Ok(None) };
+        let (cursor, mut names): (u64, Vec<Vec<u8>>) = node.ask("scan", &command).await?;
+        self.go_on(cursor);
+        if !self.prefix.is_empty() {
+            for name in &mut names {
+                name.drain(..self.prefix.len().min(name.len()));
+            }
+        }
+        Ok(Some(names))
+    }
+
+    fn command(&self) -> Cmd {
+        let mut command = redis::cmd("SCAN");
+        command.arg(self.cursor);
+        if let Some(pattern) = &self.pattern {
+            command.arg("MATCH").arg(pattern);
+        }
+        command.arg("COUNT").arg(self.count);
+        command
+    }
+
+    fn go_on(&mut self, cursor: u64) {
+        self.cursor = cursor;
+        if cursor == 0 {
+            self.node += 1;
+        }
+    }
+}
+
+/// [`escape_glob`] for names that are no text.
+fn escape_glob_bytes(text: &[u8]) -> Vec<u8> {
+    match std::str::from_utf8(text) {
+        Ok(text) => escape_glob(text).into_bytes(),
+        Err(_) => {
+            let special = |byte: &u8| b"*?[]\\^".contains(byte);
+            let escaped = |&byte: &u8| if special(&byte) { vec![b'\\', byte] } else { vec![byte] };
+            text.iter().flat_map(escaped).collect()
+        }
+    }
+}
