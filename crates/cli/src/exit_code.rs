@@ -3,6 +3,7 @@
 use std::fmt;
 
 use compartment::{Error, ErrorKind};
+use compartment_admin::AdminError;
 
 /// What the process ends with. The numbers never change; `docs/exit-codes.md` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,12 @@ pub(crate) enum ExitCode {
     Store = 8,
     /// A file or folder cannot be read or written.
     Files = 9,
+    /// Two sides were compared and are not the same.
+    Different = 10,
+    /// Keys stand where others are to go.
+    Conflict = 11,
+    /// Refused, so that nothing is lost.
+    Unsafe = 12,
     /// Ended by Ctrl-C or SIGTERM; what was done is kept.
     Interrupted = 130,
 }
@@ -80,6 +87,21 @@ impl From<Error> for CliError {
     }
 }
 
+impl From<AdminError> for CliError {
+    fn from(error: AdminError) -> Self {
+        let code = match &error {
+            AdminError::Server(error) => code_of(error.kind()),
+            AdminError::File { .. } | AdminError::BadFile { .. } => ExitCode::Files,
+            AdminError::Invalid(_) => ExitCode::Configuration,
+            AdminError::Conflict(_) => ExitCode::Conflict,
+            AdminError::Unsafe(_) => ExitCode::Unsafe,
+            AdminError::Different(_) => ExitCode::Different,
+            _ => ExitCode::Other,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 pub(crate) fn code_of(kind: ErrorKind) -> ExitCode {
     match kind {
         ErrorKind::Unknown | ErrorKind::Configuration | ErrorKind::InvalidArgument => {
@@ -121,6 +143,9 @@ mod tests {
             (ExitCode::WrongServer, "WrongServer"),
             (ExitCode::Store, "Store"),
             (ExitCode::Files, "Files"),
+            (ExitCode::Different, "Different"),
+            (ExitCode::Conflict, "Conflict"),
+            (ExitCode::Unsafe, "Unsafe"),
             (ExitCode::Interrupted, "Interrupted"),
         ] {
             let row = format!("| {} | {name} |", code as u8);

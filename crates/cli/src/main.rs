@@ -3,6 +3,8 @@
 mod args;
 mod commands;
 mod exit_code;
+mod key_progress;
+mod places;
 mod progress_bars;
 mod screen;
 mod settings;

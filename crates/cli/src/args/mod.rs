@@ -1,9 +1,14 @@
-//! The arguments, with their help.
+//! The arguments of every command, with their help; one file a command that has many.
+
+mod ingest;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub(crate) use ingest::Ingest;
 
 /// Gives each purpose of a Redis a database with a name and a contract, and runs batches of legal
 /// documents over them.
@@ -24,7 +29,8 @@ const EXAMPLES: &str = "Examples:
   compartment config export --format celery
 
 Exit codes: 0 done, 2 wrong arguments, 3 some documents failed, 4 configuration,
-5 server away, 6 refused, 7 wrong server, 8 store, 9 files, 130 interrupted.";
+5 server away, 6 refused, 7 wrong server, 8 store, 9 files, 10 different,
+11 conflict, 12 unsafe, 130 interrupted.";
 
 /// The heading of the flags of every command.
 const GENERAL: &str = "General options";
@@ -56,6 +62,30 @@ pub(crate) struct General {
     pub(crate) verbose: bool,
 }
 
+/// How much the work may trouble a server that others use.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// Send at most this many commands a second
+    #[arg(long, value_name = "N", alias = "max-ops-per-second", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit_ops: Option<u32>,
+
+    /// Slow down when the server takes longer than this to answer, as in 5ms
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) limit_latency: Option<Duration>,
+}
+
+impl From<Load> for compartment_admin::Limits {
+    fn from(load: Load) -> Self {
+        Self::default().operations_per_second(load.limit_ops).latency(load.limit_latency)
+    }
+}
+
+/// A time with its unit: `5ms`, `30s`, `2h`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time.is_zero() { Err("has to be more than nothing".into()) } else { Ok(time) }
+}
+
 /// When to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
@@ -85,60 +115,6 @@ pub(crate) enum Command {
     /// Print the manual page
     Man,
 }
-
-/// Process legal documents.
-#[derive(Args, Debug)]
-#[command(after_help = INGEST_HELP)]
-pub(crate) struct Ingest {
-    /// Files and folders; folders are walked
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
-
-    /// Write one JSON file a document into this folder
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-
-    /// Print the report as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// The project that the documents belong to
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub(crate) project: String,
-
-    /// Documents worked on at the same time [default: the number of CPUs]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
-    pub(crate) concurrency: Option<u32>,
-
-    /// Neither read nor write cached results
-    #[arg(long)]
-    pub(crate) no_cache: bool,
-
-    /// How long to wait for a server that goes away during the run, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub(crate) wait: u64,
-
-    /// The OCR program for pages without text
-    #[arg(long, value_name = "PROGRAM", default_value = "tesseract")]
-    pub(crate) ocr: String,
-
-    /// Refuse files larger than this many MiB
-    #[arg(long, value_name = "MIB", default_value_t = 100)]
-    pub(crate) max_mib: u64,
-}
-
-const INGEST_HELP: &str =
-    "Reads PDF (text layer, or OCR through tesseract where it is installed), \
-HTML and plain text; the content decides, not the name. Other files in folders are skipped and \
-counted. A document that cannot be read fails by itself, with its reason.
-
-Results are cached under the document's content and each stage's version, so a second run is \
-answered from the cache.
-
-Examples:
-  compartment ingest samples
-  compartment ingest samples --out results --json > report.json
-  compartment ingest papers --backend redis://127.0.0.1:6379 --project smith-v-jones";
 
 /// Show the databases.
 #[derive(Args, Debug)]

@@ -1,0 +1,96 @@
+//! From what people type to a place on a server: a database's name, an index, or a URL.
+
+use std::time::Duration;
+
+use compartment::redis::{RedisConfig, Server};
+use compartment::{Instance, Placement, Scheme};
+use compartment_admin::Place;
+
+use crate::args::General;
+use crate::exit_code::{CliError, ExitCode};
+use crate::settings::{self, Settings};
+
+/// One command on one large value takes the server longer than a store's request ever should.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The place of `text`: a name of the database map, an index on the primary instance, or
+/// `redis://host:port/index`.
+pub(crate) async fn resolve(general: &General, text: &str) -> Result<Place, CliError> {
+    let settings = settings::load(general)?;
+    resolve_in(&settings, text).await
+}
+
+/// The same, with settings that have been read.
+pub(crate) async fn resolve_in(settings: &Settings, text: &str) -> Result<Place, CliError> {
+    if text.contains("://") {
+        return of_url(text).await;
+    }
+    if let Some(contract) = settings.map.database(text) {
+        let placement = &contract.placement;
+        let server = connect(&instance(settings, placement.instance())?).await?;
+        // On a server with one index a database is placed by its name as a prefix.
+        let one_index = server.info().databases == Some(1);
+        let prefix = match placement {
+            Placement::Index { .. } if one_index => format!("{text}:"),
+            placement => placement.prefix().to_owned(),
+        };
+        let index = if one_index { 0 } else { placement.index() };
+        return Ok(Place::new(text, server, index).with_prefix(prefix));
+    }
+    if let Ok(index) = text.parse::<u32>() {
+        let server = connect(&primary(settings)?).await?;
+        return Ok(Place::new(format!("index {index}"), server, index));
+    }
+    let known: Vec<&str> =
+        settings.map.databases().iter().map(|contract| contract.name.as_str()).collect();
+    Err(CliError::new(
+        ExitCode::Configuration,
+        format!("no database {text:?}; there are: {}", known.join(", ")),
+    )
+    .hint("an index (0) and a URL (redis://host:port/0) will do as well"))
+}
+
+/// The instance of this name.
+pub(crate) fn instance(settings: &Settings, name: &str) -> Result<Instance, CliError> {
+    settings.map.instances().get(name).cloned().ok_or_else(|| {
+        CliError::new(ExitCode::Configuration, format!("no instance {name:?} is configured"))
+    })
+}
+
+/// The instance that an index by itself is on.
+pub(crate) fn primary(settings: &Settings) -> Result<Instance, CliError> {
+    let instances = settings.map.instances();
+    match (instances.get("primary"), instances.len()) {
+        (Some(primary), _) => Ok(primary.clone()),
+        (None, 1) => instance(settings, instances.keys().next().map_or("", String::as_str)),
+        _ => Err(CliError::new(
+            ExitCode::Configuration,
+            "several instances, none of them called primary: write a database's name or a URL",
+        )),
+    }
+}
+
+async fn of_url(text: &str) -> Result<Place, CliError> {
+    let (server, index) = match text.rsplit_once('/') {
+        Some((server, index)) if index.parse::<u32>().is_ok() && !server.ends_with('/') => {
+            (server, index.parse().unwrap_or(0))
+        }
+        _ => (text, 0),
+    };
+    let instance = Instance::new(server)?;
+    Ok(Place::new(format!("index {index}"), connect(&instance).await?, index))
+}
+
+/// Connects for administration: to a server only, and with patience for large values.
+pub(crate) async fn connect(instance: &Instance) -> Result<Server, CliError> {
+    if instance.url.scheme() == Scheme::Memory {
+        return Err(CliError::new(
+            ExitCode::Configuration,
+            "this needs a server, and the configuration says memory://",
+        )
+        .hint("name one with --backend redis://host:port"));
+    }
+    let mut config = RedisConfig::for_instance(instance, 1);
+    config.response_timeout = config.response_timeout.max(PATIENCE);
+    Ok(Server::connect(config).await?)
+}
