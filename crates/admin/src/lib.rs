@@ -4,11 +4,13 @@
 //! bound to the store traits.
 
 mod error;
+pub mod migrate;
 mod name;
 mod pace;
 mod place;
 mod plan;
 mod progress;
+mod snapshot;
 mod walk;
 
 pub use error::{AdminError, Result};

@@ -19,6 +19,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Whether nothing is limited.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.operations_per_second.is_none() && self.latency.is_none()
+    }
+
     /// With at most so many commands a second.
     #[must_use]
     pub fn operations_per_second(mut self, most: Option<u32>) -> Self {

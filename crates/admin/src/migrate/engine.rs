@@ -1,0 +1,374 @@
+//! The work itself: names are listed, written down, and then carried by several lanes at once.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+use compartment_core::ErrorKind;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+
+use super::journal::{Header, Journal, JournalPlace, Outcomes, Page, Writer};
+use super::report::{GroupReport, MigrationReport};
+use super::way::{Course, Lane, choose, try_out};
+use super::{Item, Migration, Way, resume};
+use crate::{AdminError, Pace, Place, Progress, Result, Walk, escape};
+
+/// Names that are written down together; making them durable is what costs.
+const PAGE: usize = 8_000;
+/// Lanes that carry pages at the same time, so that the server works while a lane reads answers.
+const LANES: usize = 3;
+
+/// Moves the keys. A failure leaves each key in one of its places, and the journal says which have
+/// moved: the same call goes on where it stopped.
+///
+/// # Errors
+/// When a server fails or refuses, naming the key, or the journal cannot be written. Keys that the
+/// target has already are no error: the report counts them.
+pub async fn migrate(migration: Migration, progress: Arc<dyn Progress>) -> Result<MigrationReport> {
+    let run = Run::prepare(migration, progress).await?;
+    run.all().await
+}
+
+/// One migration under way.
+pub(crate) struct Run {
+    pub(crate) migration: Migration,
+    pub(crate) course: Course,
+    pub(crate) way: Way,
+    journal: Journal,
+    progress: Arc<dyn Progress>,
+    report: MigrationReport,
+    started: Instant,
+}
+
+impl Run {
+    pub(crate) async fn prepare(migration: Migration, progress: Arc<dyn Progress>) -> Result<Self> {
+        let course = Course::of(&migration);
+        let way = match migration.options.way {
+            None => choose(&course).await?,
+            Some(way) => match try_out(&course, way).await? {
+                None => way,
+                Some(why) => return Err(AdminError::Invalid(why)),
+            },
+        };
+        for target in &migration.targets {
+            refuse_read_only(target).await?;
+        }
+        let journal = Journal::open(&migration.options.journal, &header(&migration))?;
+        let groups = migration.routes.groups().into_iter().map(|(group, target)| GroupReport {
+            group,
+            database: migration.targets.get(target).map_or("", Place::label).to_owned(),
+            ..GroupReport::default()
+        });
+        let report = MigrationReport {
+            way: Some(way),
+            groups: groups.collect(),
+            ..MigrationReport::default()
+        };
+        Ok(Self { migration, course, way, journal, progress, report, started: Instant::now() })
+    }
+
+    /// One pass over all keys, after what an interrupted run has left open.
+    async fn all(self) -> Result<MigrationReport> {
+        let work = self.start().await?;
+        work.pass().await?;
+        work.finish().await
+    }
+
+    /// Starts the journal's thread and the lanes.
+    pub(crate) async fn start(mut self) -> Result<Work> {
+        if self.journal.resumed {
+            self.progress.note(&format!(
+                "going on with the migration in {}",
+                self.migration.options.journal.display()
+            ));
+        }
+        let open = match self.journal.resumed {
+            true => resume::settle(&self.migration, &self.course).await?,
+            false => Vec::new(),
+        };
+        let next_page = self.journal.next_page;
+        let (pages, pages_in) = mpsc::channel(2);
+        let (written, written_out) = mpsc::channel(2);
+        let writer = Writer::start(self.journal, pages_in, written);
+        let outcomes = writer.outcomes();
+        for page in open {
+            outcomes.done(page.number, page.outcomes);
+        }
+        self.report.passes = 0;
+        let shared = Arc::new(Shared {
+            written: Mutex::new(written_out),
+            report: std::sync::Mutex::new(self.report),
+            progress: Arc::clone(&self.progress),
+            pace: match self.migration.options.limits.is_none() {
+                true => None,
+                false => {
+                    let limits = self.migration.options.limits;
+                    Some(Mutex::new(Pace::new(limits, &self.course.source).await?))
+                }
+            },
+            pass_done: tokio::sync::Notify::new(),
+            in_flight: std::sync::atomic::AtomicU64::new(0),
+        });
+        let mut lanes = JoinSet::new();
+        // What limits the work is easier kept by one lane.
+        let count = if shared.pace.is_some() { 1 } else { LANES };
+        for _ in 0..count {
+            let lane = Lane::open(&self.course, self.way).await?;
+            lanes.spawn(carry_all(lane, Arc::clone(&shared), outcomes.clone()));
+        }
+        Ok(Work {
+            migration: self.migration,
+            shared,
+            pages: Some(pages),
+            lanes: Mutex::new(lanes),
+            writer,
+            outcomes,
+            next_page: std::sync::atomic::AtomicU64::new(next_page),
+            started: self.started,
+        })
+    }
+}
+
+/// What the lanes share.
+struct Shared {
+    written: Mutex<mpsc::Receiver<Page>>,
+    report: std::sync::Mutex<MigrationReport>,
+    progress: Arc<dyn Progress>,
+    pace: Option<Mutex<Pace>>,
+    /// Told whenever a page is done.
+    pass_done: tokio::sync::Notify,
+    in_flight: std::sync::atomic::AtomicU64,
+}
+
+impl Shared {
+    fn report(&self) -> std::sync::MutexGuard<'_, MigrationReport> {
+        self.report.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// A migration whose lanes are open: passes can be made.
+pub(crate) struct Work {
+    pub(crate) migration: Migration,
+    shared: Arc<Shared>,
+    pages: Option<mpsc::Sender<Page>>,
+    lanes: Mutex<JoinSet<Result<()>>>,
+    writer: Writer,
+    outcomes: Outcomes,
+    next_page: std::sync::atomic::AtomicU64,
+    started: Instant,
+}
+
+impl Work {
+    /// Goes over all names of the source once, and waits until those that move have; how many
+    /// there were.
+    pub(crate) async fn pass(&self) -> Result<u64> {
+        let source = &self.migration.source;
+        let total = count_keys(source).await;
+        let passes = {
+            let mut report = self.shared.report();
+            report.passes += 1;
+            report.passes
+        };
+        let what = if passes == 1 { "migrate".to_owned() } else { format!("pass {passes}") };
+        self.shared.progress.begin(&what, total);
+        let mut walk = Walk::start(source, self.migration.routes.pattern_for_server()).await?;
+        let mut items = Vec::with_capacity(PAGE);
+        let mut found = 0;
+        // Where the work is slowed down, small pages keep the journal close to it.
+        let page = if self.shared.pace.is_some() { PAGE / 8 } else { PAGE };
+        while let Some(names) = walk.next_page().await? {
+            let mut stay = 0;
+            for name in names {
+                match self.migration.routes.rule_of(&name) {
+                    Some(rule) => items.push(Item { name, rule }),
+                    None => stay += 1,
+                }
+            }
+            self.shared.progress.advance(stay);
+            if items.len() >= page {
+                found += items.len() as u64;
+                self.send(std::mem::replace(&mut items, Vec::with_capacity(page))).await?;
+            }
+        }
+        found += items.len() as u64;
+        if !items.is_empty() {
+            self.send(items).await?;
+        }
+        self.wait_for_lanes().await?;
+        Ok(found)
+    }
+
+    /// Sends names that were found elsewhere than by a walk, and waits until they are done.
+    pub(crate) async fn carry(&self, items: Vec<Item>) -> Result<()> {
+        if !items.is_empty() {
+            self.send(items).await?;
+        }
+        self.wait_for_lanes().await
+    }
+
+    async fn send(&self, items: Vec<Item>) -> Result<()> {
+        let number = self.next_page.fetch_add(1, SeqCst);
+        self.shared.in_flight.fetch_add(1, SeqCst);
+        let Some(pages) = &self.pages else { return Ok(()) };
+        if pages.send(Page { number, items }).await.is_err() {
+            // The journal's thread or every lane has ended, and one of them says why.
+            return self.first_failure().await;
+        }
+        Ok(())
+    }
+
+    async fn wait_for_lanes(&self) -> Result<()> {
+        loop {
+            let done = self.shared.pass_done.notified();
+            if self.shared.in_flight.load(SeqCst) == 0 {
+                return Ok(());
+            }
+            let mut lanes = self.lanes.lock().await;
+            tokio::select! {
+                () = done => {}
+                ended = lanes.join_next() => match ended {
+                    Some(Ok(Err(error))) => return Err(error),
+                    Some(Err(error)) => return Err(broken(&error.to_string())),
+                    Some(Ok(Ok(()))) | None => return Err(broken("its workers have ended")),
+                },
+            }
+        }
+    }
+
+    async fn first_failure(&self) -> Result<()> {
+        let mut lanes = self.lanes.lock().await;
+        while let Some(ended) = lanes.join_next().await {
+            ended.map_err(|error| broken(&error.to_string()))??;
+        }
+        // No lane failed, so that it was the journal, which says so when it is finished.
+        Err(broken("the journal cannot be written"))
+    }
+
+    pub(crate) fn report(&self) -> MigrationReport {
+        self.shared.report().clone()
+    }
+
+    pub(crate) fn progress(&self) -> &Arc<dyn Progress> {
+        &self.shared.progress
+    }
+
+    /// Ends the lanes and the journal, with the report.
+    pub(crate) async fn finish(mut self) -> Result<MigrationReport> {
+        self.pages = None;
+        let lanes = self.lanes.get_mut();
+        while let Some(ended) = lanes.join_next().await {
+            ended.map_err(|error| broken(&error.to_string()))??;
+        }
+        let mut report = self.shared.report().clone();
+        report.seconds = self.started.elapsed().as_secs_f64();
+        // A migration in which something was left is not at its end: it can be gone on with.
+        if report.complete() {
+            self.outcomes.end(serde_json::to_string(&report).unwrap_or_default());
+        }
+        drop(self.outcomes);
+        self.writer.finish().await?;
+        Ok(report)
+    }
+}
+
+fn broken(why: &str) -> AdminError {
+    AdminError::Invalid(format!("the migration stopped: {why}; run the same command again"))
+}
+
+/// One lane's work: page after page, in portions that the pace allows.
+async fn carry_all(mut lane: Lane, shared: Arc<Shared>, outcomes: Outcomes) -> Result<()> {
+    loop {
+        let page = shared.written.lock().await.recv().await;
+        let Some(page) = page else { return Ok(()) };
+        let mut became = Vec::with_capacity(page.items.len());
+        while became.len() < page.items.len() {
+            let mut portion = lane.capacity();
+            if let Some(pace) = &shared.pace {
+                let mut pace = pace.lock().await;
+                portion = portion.min(pace.batch());
+                pace.admit(portion * lane.commands_per_key()).await?;
+            }
+            let from = became.len();
+            let some = &page.items[from..page.items.len().min(from + portion)];
+            let result = carry_patiently(&mut lane, some).await?;
+            shared.report().count(some, &result);
+            shared.progress.advance(some.len() as u64);
+            became.extend(result);
+        }
+        outcomes.done(page.number, became);
+        shared.in_flight.fetch_sub(1, SeqCst);
+        shared.pass_done.notify_waiters();
+    }
+}
+
+/// A cluster that reshards answers for a moment that a key is on its way.
+async fn carry_patiently(lane: &mut Lane, items: &[Item]) -> Result<Vec<super::Outcome>> {
+    const ATTEMPTS: u32 = 6;
+    let mut pause = Duration::from_millis(50);
+    for _ in 1..ATTEMPTS {
+        match lane.carry(items).await {
+            Err(AdminError::Server(error)) if error.kind() == ErrorKind::NotReady => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            result => return result,
+        }
+    }
+    lane.carry(items).await
+}
+
+/// How many keys the place has; not known of a prefix.
+pub(crate) async fn count_keys(place: &Place) -> Option<u64> {
+    if !place.prefix().is_empty() {
+        return None;
+    }
+    let mut sum = 0;
+    for mut node in place.server().open_nodes(place.index(), "compartment:count").await.ok()? {
+        sum += node.ask::<u64>("count keys", &redis::cmd("DBSIZE")).await.ok()?;
+    }
+    Some(sum)
+}
+
+/// A replica would refuse each key by itself; it is better said at once.
+async fn refuse_read_only(place: &Place) -> Result<()> {
+    if place.server().is_cluster() {
+        return Ok(());
+    }
+    let mut connection = place.open("migrate").await?;
+    let mut command = redis::cmd("INFO");
+    command.arg("replication");
+    let Ok(text) = connection.ask::<String>("ask for the role", &command).await else {
+        return Ok(());
+    };
+    if text.lines().any(|line| line.trim() == "role:slave") {
+        return Err(AdminError::Server(compartment_core::Error::new(
+            ErrorKind::ReadOnly,
+            "migrate",
+            format!("{place} is a replica: name its master, or what is written would be lost"),
+        )));
+    }
+    Ok(())
+}
+
+/// What the journal says of the migration.
+pub(crate) fn header(migration: &Migration) -> Header {
+    let place = |place: &Place| JournalPlace {
+        label: place.label().to_owned(),
+        server: place.server().url().to_string(),
+        index: place.index(),
+        prefix: escape(place.prefix()),
+    };
+    let rename = migration.routes.rename().map(|rename| {
+        let (from, to) = rename.forms();
+        (from.to_owned(), to.to_owned())
+    });
+    Header {
+        compartment_journal: 1,
+        source: place(&migration.source),
+        targets: migration.targets.iter().map(place).collect(),
+        groups: migration.routes.groups(),
+        rename,
+        keep: migration.options.keep,
+    }
+}

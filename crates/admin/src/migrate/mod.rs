@@ -1,0 +1,106 @@
+//! Moves keys between databases while others use the server: journaled, resumable, reversible.
+
+mod engine;
+mod journal;
+mod rename;
+mod report;
+mod resume;
+mod route;
+mod undo;
+mod way;
+
+use std::path::PathBuf;
+
+pub use engine::migrate;
+pub use journal::{Header, JournalPlace};
+pub use rename::Rename;
+pub use report::{GroupReport, MigrationReport};
+pub use route::Routes;
+pub use undo::{has_ended, header_of, undo};
+pub use way::Way;
+
+use crate::{Limits, Place};
+
+/// What moves where.
+#[derive(Clone, Debug)]
+pub struct Migration {
+    /// Where the keys are.
+    pub source: Place,
+    /// Where they go.
+    pub targets: Vec<Place>,
+    /// Which key goes where.
+    pub routes: Routes,
+    /// How.
+    pub options: MigrateOptions,
+}
+
+/// How keys are moved.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MigrateOptions {
+    /// The way that keys go; the best that works where it is `None`.
+    pub way: Option<Way>,
+    /// Leave them in their old place as well.
+    pub keep: bool,
+    /// Compare each value and expiry in the new place with what it was in the old.
+    pub verify: bool,
+    /// What the work may ask of the servers.
+    pub limits: Limits,
+    /// Where the journal is kept. A file that is there is gone on with, when it is of the same
+    /// migration.
+    pub journal: PathBuf,
+}
+
+impl MigrateOptions {
+    /// By the best way, keeping a journal in `journal`.
+    #[must_use]
+    pub fn new(journal: impl Into<PathBuf>) -> Self {
+        Self {
+            way: None,
+            keep: false,
+            verify: false,
+            limits: Limits::default(),
+            journal: journal.into(),
+        }
+    }
+}
+
+/// A key on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    /// Its name in the source, without the place's prefix.
+    pub(crate) name: Vec<u8>,
+    /// The number of the rule that it goes by.
+    pub(crate) rule: usize,
+}
+
+/// What became of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is in the target, and in the source only if it was to be kept.
+    Done,
+    /// It was in the target already, the same in value and expiry.
+    Same,
+    /// It is in neither: it expired or was deleted meanwhile.
+    Gone,
+    /// The target has another value of that name; both are as they were.
+    Conflict,
+    /// It was changed while it was on its way; the source has it still, for the next pass.
+    Changed,
+    /// It arrived with another value or expiry: what differs.
+    Damaged(String),
+}
+
+impl Outcome {
+    /// The word in the journal; none for what is usual.
+    fn word(&self) -> Option<&'static str> {
+        match self {
+            Self::Done => None,
+            Self::Same => Some("same"),
+            Self::Gone => Some("gone"),
+            Self::Conflict => Some("conflict"),
+            Self::Changed => Some("changed"),
+            Self::Damaged(_) => Some("damaged"),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What an interrupted run has left open: pages that were written down, and perhaps moved.
+
+use super::journal::{Past, PastPage};
+use super::way::Course;
+use super::{Item, Migration, Outcome};
+use crate::Result;
+use redis::Pipeline;
+
+/// A page whose outcome was not written, with what can be seen of it now.
+pub(crate) struct SettledPage {
+    pub(crate) number: u64,
+    pub(crate) outcomes: Vec<Outcome>,
+}
+
+/// Looks at each key of the open pages. Nothing is changed: keys that are in the source still are
+/// met by the next pass.
+pub(crate) async fn settle(migration: &Migration, course: &Course) -> Result<Vec<SettledPage>> {
+    let path = migration.options.journal.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut open = Vec::new();
+        Past::open(&path)?.for_each_page(|page| {
+            if page.exceptions.is_none() {
+                open.push(page);
+            }
+            Ok(())
+        })?;
+        Ok(open)
+    });
+    let open: Vec<PastPage> = read.await.unwrap_or_else(|error| {
+        Err(crate::AdminError::Invalid(format!("the journal could not be read: {error}")))
+    })?;
+    let mut settled = Vec::with_capacity(open.len());
+    for page in open {
+        let outcomes = look(course, &page.items).await?;
+        settled.push(SettledPage { number: page.number, outcomes });
+    }
+    Ok(settled)
+}
+
+/// Where each key is now. One that is in the target only is taken to have moved; one in the source
+/// to have been left.
+pub(crate) async fn look(course: &Course, items: &[Item]) -> Result<Vec<Outcome>> {
+    let mut source = course.source.open("migrate").await?;
+    let mut targets = Vec::with_capacity(course.targets.len());
+    for target in &course.targets {
+        targets.push(target.open("migrate").await?);
+    }
+    let mut outcomes = Vec::with_capacity(items.len());
+    for some in items.chunks(1_000) {
+        let mut pipeline = Pipeline::with_capacity(some.len());
+        for item in some {
+            pipeline.cmd("EXISTS").arg(course.source_name(item));
+        }
+        let in_source = source.ask_each("look for a key", &pipeline).await?;
+        for (item, answer) in some.iter().zip(&in_source) {
+            let here = super::way::as_int(course, "look for a key", answer)? == 1;
+            if here && !course.keep {
+                outcomes.push(Outcome::Changed);
+                continue;
+            }
+            let (number, name) = course.destination(item);
+            let mut command = redis::cmd("EXISTS");
+            command.arg(name);
+            let there = match targets.get_mut(number) {
+                Some(target) => target.ask::<i64>("look for a key", &command).await? == 1,
+                None => false,
+            };
+            outcomes.push(match there {
+                true => Outcome::Done,
+                false if here => Outcome::Changed,
+                false => Outcome::Gone,
+            });
+        }
+    }
+    Ok(outcomes)
+}

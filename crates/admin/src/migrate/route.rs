@@ -1,0 +1,164 @@
+//! Which key goes where, and under which name.
+
+use compartment_core::glob_matches;
+
+use super::Rename;
+use crate::{Plan, Verdict, unescape};
+
+/// The rules of a migration, tried in order for each key.
+#[derive(Clone, Debug, Default)]
+pub struct Routes {
+    rules: Vec<Rule>,
+}
+
+/// One group of keys, and where it goes.
+#[derive(Clone, Debug)]
+struct Rule {
+    /// What people call the group.
+    group: String,
+    patterns: Vec<Vec<u8>>,
+    except: Vec<Vec<u8>>,
+    /// The number of the target; `None` for keys that stay.
+    target: Option<usize>,
+    rename: Option<Rename>,
+}
+
+impl Routes {
+    /// All keys that match one of `patterns` (all, where there is none) go to the only target.
+    #[must_use]
+    pub fn single(group: &str, patterns: &[String], rename: Option<Rename>) -> Self {
+        let patterns = match (patterns, &rename) {
+            ([], Some(rename)) => vec![rename.pattern()],
+            (patterns, _) => patterns.iter().map(|pattern| unescape(pattern)).collect(),
+        };
+        let rule =
+            Rule { group: group.to_owned(), patterns, except: Vec::new(), target: Some(0), rename };
+        Self { rules: vec![rule] }
+    }
+
+    /// As the plan says. Targets are numbered as in [`Plan::targets`]; of the groups that move,
+    /// those only that `takes_part` accepts do, and the others keep their keys.
+    #[must_use]
+    pub fn of_plan(plan: &Plan, takes_part: impl Fn(&crate::Group) -> bool) -> Self {
+        let rules = plan.groups.iter().map(|group| {
+            let globs = |texts: &[String]| texts.iter().map(|text| unescape(text)).collect();
+            let goes = group.verdict != Verdict::Stay && takes_part(group);
+            let place = |target: &crate::PlanTarget| target.database == group.database;
+            Rule {
+                group: group.name.clone(),
+                patterns: globs(&group.patterns),
+                except: globs(&group.except),
+                target: if goes { plan.targets.iter().position(place) } else { None },
+                rename: None,
+            }
+        });
+        Self { rules: rules.collect() }
+    }
+
+    /// The rules of a journal: its keys are known by name, and go by the number of their rule.
+    pub(crate) fn of_groups(groups: &[(String, usize)], rename: Option<&Rename>) -> Self {
+        let rules = groups.iter().map(|(group, target)| Rule {
+            group: group.clone(),
+            patterns: Vec::new(),
+            except: Vec::new(),
+            target: Some(*target),
+            rename: rename.cloned(),
+        });
+        Self { rules: rules.collect() }
+    }
+
+    /// Whether some keys get another name.
+    pub(crate) fn renames(&self) -> bool {
+        self.rules.iter().any(|rule| rule.rename.is_some())
+    }
+
+    /// The groups by number, each with the number of its target.
+    pub(crate) fn groups(&self) -> Vec<(String, usize)> {
+        let group = |rule: &Rule| (rule.group.clone(), rule.target.unwrap_or(0));
+        self.rules.iter().map(group).collect()
+    }
+
+    /// Both forms of the renaming, where there is one.
+    pub(crate) fn rename(&self) -> Option<&Rename> {
+        self.rules.iter().find_map(|rule| rule.rename.as_ref())
+    }
+
+    /// A glob that the server can filter by, where one is enough.
+    pub(crate) fn pattern_for_server(&self) -> Option<&[u8]> {
+        match self.rules.as_slice() {
+            [Rule { patterns, .. }] => match patterns.as_slice() {
+                [pattern] => Some(pattern),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The number of the rule that `name` goes by; `None` for a key that stays.
+    pub(crate) fn rule_of(&self, name: &[u8]) -> Option<usize> {
+        let at = self.rules.iter().position(|rule| rule.takes(name))?;
+        let rule = &self.rules[at];
+        let fits = rule.rename.as_ref().is_none_or(|rename| rename.apply(name).is_some());
+        (rule.target.is_some() && fits).then_some(at)
+    }
+
+    /// The target of a rule that [`Routes::rule_of`] gave.
+    pub(crate) fn target(&self, rule: usize) -> usize {
+        self.rules.get(rule).and_then(|rule| rule.target).unwrap_or(0)
+    }
+
+    /// The name in the target of a key that goes by `rule`.
+    pub(crate) fn new_name(&self, rule: usize, name: &[u8]) -> Vec<u8> {
+        let rename = self.rules.get(rule).and_then(|rule| rule.rename.as_ref());
+        rename.and_then(|rename| rename.apply(name)).unwrap_or_else(|| name.to_vec())
+    }
+}
+
+impl Rule {
+    fn takes(&self, name: &[u8]) -> bool {
+        let any = |globs: &[Vec<u8>]| globs.iter().any(|glob| glob_matches(glob, name));
+        (self.patterns.is_empty() || any(&self.patterns)) && !any(&self.except)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_group_that_matches_decides_and_the_rest_stays() {
+        let plan = Plan::parse(
+            r#"
+            version = 1
+            source = { server = "redis://x", index = 0, keys = 9, made = "now" }
+            targets = [{ database = "cache", server = "redis://x", index = 2 },
+                       { database = "broker", server = "redis://x", index = 1 }]
+            [[groups]]
+            name = "locks"
+            verdict = "stay"
+            patterns = ["page:lock:*"]
+            [[groups]]
+            name = "pages"
+            verdict = "move"
+            database = "cache"
+            patterns = ["page:*"]
+            except = ["page:\\x00*"]
+            [[groups]]
+            name = "queues"
+            verdict = "drain"
+            database = "broker"
+            patterns = ["celery"]
+            "#,
+        )
+        .unwrap();
+        let routes = Routes::of_plan(&plan, |group| group.verdict == Verdict::Move);
+        assert_eq!(routes.rule_of(b"page:lock:1"), None);
+        assert_eq!(routes.rule_of(b"page:1"), Some(1));
+        assert_eq!(routes.target(1), 0);
+        assert_eq!(routes.rule_of(b"page:\x001"), None);
+        assert_eq!(routes.rule_of(b"celery"), None, "it has not been drained");
+        assert_eq!(routes.rule_of(b"other"), None);
+        let all = Routes::of_plan(&plan, |_| true);
+        assert_eq!(all.rule_of(b"celery").map(|rule| all.target(rule)), Some(1));
+    }
+}

@@ -1,0 +1,300 @@
+//! The ways that keys can go, and which of them a pair of places and a user's rights allow.
+
+mod copy;
+mod dump;
+mod relocate;
+mod standing;
+
+use compartment_core::{Error, ErrorKind};
+use compartment_redis::{Connection, answer_error};
+use redis::{Cmd, Pipeline, Value};
+use serde::{Deserialize, Serialize};
+
+use super::{Item, Migration, Outcome, Routes};
+use crate::{AdminError, Place, Result, escape};
+
+/// How keys go from one place to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// `MOVE`, within one server: at once whatever the size; keeps everything.
+    Move,
+    /// `COPY` and then removed, within one server: takes memory twice and time by size.
+    Copy,
+    /// `DUMP` and `RESTORE`, between servers.
+    Dump,
+    /// Read and written type by type, to a server that does not know the source's encodings.
+    Typed,
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Move => "MOVE",
+            Self::Copy => "COPY",
+            Self::Dump => "DUMP/RESTORE",
+            Self::Typed => "typed copy",
+        })
+    }
+}
+
+/// What a lane needs to know about the migration.
+#[derive(Clone, Debug)]
+pub(crate) struct Course {
+    pub(crate) source: Place,
+    pub(crate) targets: Vec<Place>,
+    pub(crate) routes: Routes,
+    pub(crate) keep: bool,
+    pub(crate) verify: bool,
+}
+
+impl Course {
+    pub(crate) fn of(migration: &Migration) -> Self {
+        Self {
+            source: migration.source.clone(),
+            targets: migration.targets.clone(),
+            routes: migration.routes.clone(),
+            keep: migration.options.keep,
+            verify: migration.options.verify,
+        }
+    }
+
+    /// The item's name as it stands on the source's server.
+    pub(crate) fn source_name(&self, item: &Item) -> Vec<u8> {
+        self.source.on_server(&item.name).into_owned()
+    }
+
+    /// The number of the item's target, and its name on that server.
+    pub(crate) fn destination(&self, item: &Item) -> (usize, Vec<u8>) {
+        let number = self.routes.target(item.rule);
+        let name = self.routes.new_name(item.rule, &item.name);
+        let name = match self.targets.get(number) {
+            Some(place) => place.on_server(&name).into_owned(),
+            None => name,
+        };
+        (number, name)
+    }
+}
+
+/// Connections of one worker, which carries one page at a time.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    course: Course,
+    way: Way,
+    source: Connection,
+    targets: Vec<Connection>,
+    keys_at_once: dump::Sizing,
+}
+
+impl Lane {
+    pub(crate) async fn open(course: &Course, way: Way) -> Result<Self> {
+        let source = course.source.open("migrate").await?;
+        let mut targets = Vec::with_capacity(course.targets.len());
+        for place in &course.targets {
+            targets.push(place.open("migrate").await?);
+        }
+        Ok(Self { course: course.clone(), way, source, targets, keys_at_once: dump::Sizing::new() })
+    }
+
+    /// How many keys go in one round trip at most.
+    pub(crate) fn capacity(&self) -> usize {
+        match self.way {
+            Way::Move => 1_000,
+            Way::Copy => 200,
+            Way::Dump | Way::Typed => self.keys_at_once.keys(),
+        }
+    }
+
+    /// About how many commands a key costs the servers.
+    pub(crate) fn commands_per_key(&self) -> usize {
+        match self.way {
+            Way::Move => 1,
+            Way::Copy => 2,
+            Way::Dump | Way::Typed => 4,
+        }
+    }
+
+    /// Carries the keys; what became of each.
+    pub(crate) async fn carry(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
+        let before = match self.course.verify {
+            true => Some(self.fingerprints_in_source(items).await?),
+            false => None,
+        };
+        let mut outcomes = match self.way {
+            Way::Move => self.relocate(items).await?,
+            Way::Copy => self.copy(items).await?,
+            Way::Dump | Way::Typed => self.dump(items).await?,
+        };
+        if let Some(before) = before {
+            self.compare_arrived(items, &mut outcomes, before).await?;
+        }
+        Ok(outcomes)
+    }
+
+    /// Of each key of `items`, whether the source has it.
+    async fn in_source(&mut self, items: &[&Item]) -> Result<Vec<bool>> {
+        let mut pipeline = Pipeline::with_capacity(items.len());
+        for item in items {
+            pipeline.cmd("EXISTS").arg(self.course.source_name(item));
+        }
+        let answers = self.source.ask_each("look for a key", &pipeline).await?;
+        answers
+            .iter()
+            .map(|answer| Ok(as_int(&self.course, "look for a key", answer)? == 1))
+            .collect()
+    }
+
+    /// Sends a command for each of some items to their targets; the answers in the items' order.
+    async fn ask_targets(
+        &mut self,
+        operation: &'static str,
+        commands: Vec<(usize, Cmd)>,
+    ) -> Result<Vec<Value>> {
+        let mut by_target: Vec<(Pipeline, Vec<usize>)> =
+            self.targets.iter().map(|_| (Pipeline::new(), Vec::new())).collect();
+        let count = commands.len();
+        for (at, (number, command)) in commands.into_iter().enumerate() {
+            if let Some((pipeline, places)) = by_target.get_mut(number) {
+                pipeline.add_command(command);
+                places.push(at);
+            }
+        }
+        let mut answers = vec![Value::Nil; count];
+        for (connection, (pipeline, places)) in self.targets.iter_mut().zip(by_target) {
+            for (at, answer) in
+                places.into_iter().zip(connection.ask_each(operation, &pipeline).await?)
+            {
+                answers[at] = answer;
+            }
+        }
+        Ok(answers)
+    }
+}
+
+/// An answer that has to be a number; the server's error otherwise.
+pub(crate) fn as_int(course: &Course, operation: &'static str, answer: &Value) -> Result<i64> {
+    match answer {
+        Value::Int(number) => Ok(*number),
+        Value::Boolean(yes) => Ok(i64::from(*yes)),
+        other => Err(unexpected(course, operation, other)),
+    }
+}
+
+/// The error that an answer is, when it is none of those expected.
+pub(crate) fn unexpected(course: &Course, operation: &'static str, answer: &Value) -> AdminError {
+    let error = answer_error(operation, answer).unwrap_or_else(|| {
+        Error::new(ErrorKind::Protocol, operation, "the answer is not what a Redis server gives")
+    });
+    error.in_database(course.source.label()).into()
+}
+
+/// The best way that the servers and the user's rights allow.
+///
+/// # Errors
+/// When none does: names each command that was refused, and why.
+pub(crate) async fn choose(course: &Course) -> Result<Way> {
+    let mut refused = Vec::new();
+    for way in [Way::Move, Way::Copy, Way::Dump] {
+        match try_out(course, way).await? {
+            None => return Ok(way),
+            Some(why) => refused.push(why),
+        }
+    }
+    Err(AdminError::Server(Error::new(
+        ErrorKind::Permission,
+        "find a way for the keys",
+        format!(
+            "{}; allow MOVE (or COPY, EVALSHA and EVAL; or DUMP, PEXPIRETIME, UNLINK, WATCH, MULTI \
+             on the source and RESTORE on the target)",
+            refused.join("; ")
+        ),
+    )))
+}
+
+/// Why this way cannot be taken; `None` when it can.
+///
+/// # Errors
+/// The connection's, and those that no other way mends.
+pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>> {
+    let within = course.targets.iter().all(|target| target.same_server(&course.source));
+    let cluster = course.source.server().is_cluster();
+    let missing = format!("compartment:missing:{}", std::process::id());
+    let Some(target) = course.targets.first() else {
+        return Err(AdminError::Invalid("the migration has no target".into()));
+    };
+    for place in &course.targets {
+        refuse_same_place(course, place)?;
+    }
+    let mut source = course.source.open("migrate").await?;
+    match way {
+        Way::Move if course.keep => Ok(Some("MOVE keeps nothing in the old place".into())),
+        Way::Move | Way::Copy if !within => Ok(Some(format!("{way} works within one server only"))),
+        Way::Move | Way::Copy if cluster => {
+            Ok(Some(format!("{way} between databases is not possible in a cluster")))
+        }
+        Way::Move => {
+            let same_index = course.targets.iter().any(|t| t.index() == course.source.index());
+            let mut command = redis::cmd(if same_index { "RENAMENX" } else { "MOVE" });
+            command.arg(&missing);
+            match same_index {
+                true => command.arg(format!("{missing}:2")),
+                false => command.arg(target.index()),
+            };
+            refusal(&mut source, "MOVE", &command).await
+        }
+        Way::Copy => {
+            let mut command = redis::cmd("COPY");
+            command.arg(&missing).arg(format!("{missing}:2")).arg("DB").arg(target.index());
+            refusal(&mut source, "COPY", &command).await
+        }
+        Way::Dump | Way::Typed => {
+            let mut command = redis::cmd("DUMP");
+            command.arg(&missing);
+            if let Some(why) = refusal(&mut source, "DUMP", &command).await? {
+                return Ok(Some(why));
+            }
+            if way == Way::Typed {
+                return Ok(None);
+            }
+            // An empty payload is refused as such by whoever may restore at all.
+            let mut command = redis::cmd("RESTORE");
+            command.arg(&missing).arg(0).arg("");
+            refusal(&mut target.open("migrate").await?, "RESTORE", &command).await
+        }
+    }
+}
+
+/// What the server says against a command, when it is something that another way may get round.
+async fn refusal(connection: &mut Connection, name: &str, command: &Cmd) -> Result<Option<String>> {
+    match connection.ask::<Value>("find a way for the keys", command).await {
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::Permission => {
+            Ok(Some(format!("{name} is refused: {}", error.message())))
+        }
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            Ok(Some(format!("the server has no {name}")))
+        }
+        // That is about the key, which is not there, or the payload, which is none.
+        Err(error) if error.kind() == ErrorKind::Protocol => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Within one database nothing moves, unless the names change.
+fn refuse_same_place(course: &Course, target: &Place) -> Result<()> {
+    let source = &course.source;
+    let renames = course.routes.renames() || source.prefix() != target.prefix();
+    if target.same_server(source) && target.index() == source.index() && !renames {
+        return Err(AdminError::Invalid(format!(
+            "{} and {} are the same place: nothing would move",
+            source, target
+        )));
+    }
+    Ok(())
+}
+
+/// The error for a key that the server would not take.
+pub(crate) fn key_error(course: &Course, error: Error, number: usize, name: &[u8]) -> AdminError {
+    let label = course.targets.get(number).map_or("", Place::label);
+    AdminError::Server(error.in_database(label).at_key(escape(name)))
+}

@@ -1,0 +1,115 @@
+//! Keys that stand in both places: the same one from an earlier run, or another one in the way.
+
+use super::Lane;
+use crate::Result;
+use crate::migrate::{Item, Outcome};
+
+/// Keys compared in one round trip.
+const AT_ONCE: usize = 100;
+
+impl Lane {
+    /// For keys that did not move within a server: which of them are gone from the source, which
+    /// have another value in their way, and which are there already, the same. Those last are
+    /// removed from the source unless it keeps its keys.
+    pub(super) async fn settle_standing(
+        &mut self,
+        items: &[Item],
+        refused: &[usize],
+        outcomes: &mut [Outcome],
+    ) -> Result<()> {
+        let left: Vec<&Item> = refused.iter().map(|at| &items[*at]).collect();
+        let there = self.in_source(&left).await?;
+        let mut standing = Vec::new();
+        for (at, there) in refused.iter().zip(there) {
+            outcomes[*at] = Outcome::Gone;
+            if there {
+                standing.push(*at);
+            }
+        }
+        for some in standing.chunks(AT_ONCE) {
+            let chosen: Vec<Item> = some.iter().map(|at| items[*at].clone()).collect();
+            for (at, outcome) in some.iter().zip(self.compare_standing(&chosen).await?) {
+                outcomes[*at] = outcome;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at keys in both places, and removes those that are the same from the source unless it
+    /// keeps its keys.
+    pub(crate) async fn compare_standing(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
+        let mut outcomes = self.compare_and_remove(items).await?;
+        if items.len() > 1 {
+            // One that is being written to holds up all that were watched with it.
+            for (at, outcome) in outcomes.iter_mut().enumerate() {
+                if *outcome == Outcome::Changed {
+                    let one = &items[at..=at];
+                    *outcome = self.compare_and_remove(one).await?.pop().unwrap_or(Outcome::Gone);
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn compare_and_remove(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
+        let guard = !self.course.keep && !self.course.source.server().is_cluster();
+        if guard {
+            self.watch(items).await?;
+        }
+        let before = self.fingerprints_in_source(items).await?;
+        let after = self.fingerprints_in_targets(items).await?;
+        let mut outcomes: Vec<Outcome> = before
+            .iter()
+            .zip(&after)
+            .map(|(before, after)| match (before, after) {
+                (None, _) => Outcome::Gone,
+                // The name has become free meanwhile; the next pass moves it.
+                (Some(_), None) => Outcome::Changed,
+                (Some(here), Some(there)) if here.difference(there).is_none() => Outcome::Same,
+                (Some(_), Some(_)) => Outcome::Conflict,
+            })
+            .collect();
+        if self.course.keep {
+            return Ok(outcomes);
+        }
+        let same: Vec<usize> =
+            (0..items.len()).filter(|at| outcomes[*at] == Outcome::Same).collect();
+        let removed = match guard {
+            true => self.remove_watched(items, &same).await?,
+            false => self.remove_unchanged(items, &same, &before).await?,
+        };
+        for (at, removed) in same.into_iter().zip(removed) {
+            if !removed {
+                outcomes[at] = Outcome::Changed;
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Compares keys that have arrived with what they were before.
+    pub(super) async fn compare_arrived(
+        &mut self,
+        items: &[Item],
+        outcomes: &mut [Outcome],
+        before: Vec<Option<crate::snapshot::Snapshot>>,
+    ) -> Result<()> {
+        let after = self.fingerprints_in_targets(items).await?;
+        for ((outcome, before), after) in outcomes.iter_mut().zip(before).zip(after) {
+            if *outcome != Outcome::Done {
+                continue;
+            }
+            match (before, after) {
+                (Some(before), Some(after)) => {
+                    if let Some(what) = before.difference(&after) {
+                        *outcome = Outcome::Damaged(what);
+                    }
+                }
+                // Written between the look and the move, or expired since.
+                (None, _) => {}
+                (Some(before), None) if before.expires_at.is_some() => *outcome = Outcome::Gone,
+                (Some(_), None) => *outcome = Outcome::Damaged("it is not in the target".into()),
+            }
+        }
+        Ok(())
+    }
+}

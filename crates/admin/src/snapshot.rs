@@ -1,0 +1,139 @@
+//! A key's whole value and expiry, as the server dumps them, and whether two are the same.
+
+use compartment_core::{Error, ErrorKind};
+use compartment_redis::{Connection, ServerInfo, answer_error};
+use redis::{Pipeline, Value};
+
+use crate::{Result, escape};
+
+/// A key as it was at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    /// The answer of `DUMP`.
+    pub(crate) payload: Vec<u8>,
+    /// When it expires, in milliseconds since 1970.
+    pub(crate) expires_at: Option<u64>,
+}
+
+/// Bytes behind the value in a payload: the version of its format, and a checksum.
+const FOOTER: usize = 10;
+/// How far apart the expiry of a server may be that tells the time left only: its clock is asked
+/// in the same round trip, and may turn over in between.
+const ROUNDING_MS: u64 = 20;
+
+/// How a server tells when keys expire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExpiryCommand {
+    /// `PEXPIRETIME`, to the millisecond: since 7.0.
+    Absolute,
+    /// `PTTL`, with `TIME` beside it.
+    Left,
+}
+
+impl ExpiryCommand {
+    pub(crate) fn of(server: &ServerInfo) -> Self {
+        let major = server.version.split('.').next().and_then(|n| n.parse::<u32>().ok());
+        if major.is_some_and(|major| major >= 7) { Self::Absolute } else { Self::Left }
+    }
+}
+
+impl Snapshot {
+    /// What differs, in words; `None` when both are the same value and expire together.
+    pub(crate) fn difference(&self, other: &Self) -> Option<String> {
+        if !self.expires_together(other) {
+            let shown = |at: Option<u64>| at.map_or("never".to_owned(), |at| format!("at {at} ms"));
+            return Some(format!(
+                "expires {} and {}",
+                shown(self.expires_at),
+                shown(other.expires_at)
+            ));
+        }
+        self.value_difference(other)
+    }
+
+    fn expires_together(&self, other: &Self) -> bool {
+        match (self.expires_at, other.expires_at) {
+            (None, None) => true,
+            (Some(a), Some(b)) => a.abs_diff(b) <= ROUNDING_MS,
+            _ => false,
+        }
+    }
+
+    fn value_difference(&self, other: &Self) -> Option<String> {
+        let value = |payload: &[u8]| payload.len().saturating_sub(FOOTER);
+        let (a, b) = (value(&self.payload), value(&other.payload));
+        if self.payload[..a] == other.payload[..b] {
+            return None;
+        }
+        Some("the values differ".into())
+    }
+}
+
+/// Adds the commands for one key.
+pub(crate) fn ask(pipeline: &mut Pipeline, expiry: ExpiryCommand, name: &[u8]) {
+    match expiry {
+        ExpiryCommand::Absolute => pipeline.cmd("PEXPIRETIME").arg(name),
+        ExpiryCommand::Left => pipeline.cmd("PTTL").arg(name),
+    };
+    pipeline.cmd("DUMP").arg(name);
+}
+
+/// Reads the answers to [`ask`]; `None` for a key that is not there. `now` is the server's clock
+/// in milliseconds, for [`ExpiryCommand::Left`].
+pub(crate) fn read(
+    expiry: ExpiryCommand,
+    now: u64,
+    name: &[u8],
+    left: &Value,
+    payload: Value,
+) -> Result<Option<Snapshot>> {
+    let fail = |answer: &Value| {
+        let error = answer_error("dump", answer).unwrap_or_else(|| {
+            Error::new(ErrorKind::Protocol, "dump", "the answer is not what a Redis server gives")
+        });
+        crate::AdminError::Server(error.at_key(escape(name)))
+    };
+    let expires_at = match left {
+        Value::Int(at) if *at >= 0 => Some(match expiry {
+            ExpiryCommand::Absolute => at.unsigned_abs(),
+            ExpiryCommand::Left => now + at.unsigned_abs(),
+        }),
+        Value::Int(_) => None,
+        other => return Err(fail(other)),
+    };
+    match payload {
+        Value::BulkString(payload) => Ok(Some(Snapshot { payload, expires_at })),
+        Value::Nil => Ok(None),
+        other => Err(fail(&other)),
+    }
+}
+
+/// Takes a snapshot of each key.
+pub(crate) async fn take(
+    connection: &mut Connection,
+    expiry: ExpiryCommand,
+    names: &[Vec<u8>],
+) -> Result<Vec<Option<Snapshot>>> {
+    let now = match expiry {
+        ExpiryCommand::Absolute => 0,
+        ExpiryCommand::Left => server_time(connection).await?,
+    };
+    let mut pipeline = Pipeline::with_capacity(names.len() * 2);
+    for name in names {
+        ask(&mut pipeline, expiry, name);
+    }
+    let mut answers = connection.ask_each("dump", &pipeline).await?.into_iter();
+    let mut snapshots = Vec::with_capacity(names.len());
+    for name in names {
+        let (left, payload) = (answers.next(), answers.next());
+        let (Some(left), Some(payload)) = (left, payload) else { break };
+        snapshots.push(read(expiry, now, name, &left, payload)?);
+    }
+    Ok(snapshots)
+}
+
+/// The server's clock, in milliseconds since 1970.
+pub(crate) async fn server_time(connection: &mut Connection) -> Result<u64> {
+    let (seconds, micros): (u64, u64) = connection.ask("ask the time", &redis::cmd("TIME")).await?;
+    Ok(seconds * 1_000 + micros / 1_000)
+}
