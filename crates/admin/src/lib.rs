@@ -11,6 +11,7 @@ mod place;
 mod plan;
 mod progress;
 mod snapshot;
+pub mod rdb;
 mod walk;
 
 pub use error::{AdminError, Result};

@@ -1,7 +1,7 @@
 //! One redis-server process on a free port, in a folder of its own, killed with its handle.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,16 @@ impl Process {
         password: Option<String>,
         configuration: impl Fn(u16) -> String,
     ) -> Self {
+        Self::start_on(sentinel, password, None, configuration).await
+    }
+
+    /// The same, on a copy of a file of data.
+    pub(super) async fn start_on(
+        sentinel: bool,
+        password: Option<String>,
+        rdb: Option<&Path>,
+        configuration: impl Fn(u16) -> String,
+    ) -> Self {
         for _ in 0..ATTEMPTS {
             let port = free_port();
             let folder = tempfile::Builder::new()
@@ -52,6 +62,9 @@ impl Process {
                 configuration(port),
             );
             std::fs::write(folder.path().join("redis.conf"), text).expect("the folder is ours");
+            if let Some(rdb) = rdb {
+                std::fs::copy(rdb, folder.path().join("dump.rdb")).expect("the file can be read");
+            }
             let mut process =
                 Self { port, folder, sentinel, password: password.clone(), child: None };
             if process.run().await {

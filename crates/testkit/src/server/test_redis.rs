@@ -1,6 +1,6 @@
 //! One standalone server of a test's own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -16,6 +16,7 @@ pub struct TestRedisBuilder {
     password: Option<String>,
     tls: bool,
     asks_for_client_certificate: bool,
+    rdb: Option<PathBuf>,
 }
 
 impl TestRedisBuilder {
@@ -36,6 +37,13 @@ impl TestRedisBuilder {
     #[must_use]
     pub fn acl_user(self, name: &str, password: &str, rules: &str) -> Self {
         self.config("user", &format!("{name} on >{password} {rules}"))
+    }
+
+    /// With what is in a file in Redis's format, of which it gets a copy.
+    #[must_use]
+    pub fn rdb(mut self, file: &Path) -> Self {
+        self.rdb = Some(file.to_owned());
+        self
     }
 
     /// With a password for the default user.
@@ -78,7 +86,8 @@ impl TestRedisBuilder {
         if let Some(tls) = &tls {
             lines.push_str(&tls.configuration(self.asks_for_client_certificate));
         }
-        let process = Process::start(false, self.password.clone(), |_| lines.clone()).await;
+        let (password, rdb) = (self.password.clone(), self.rdb.as_deref());
+        let process = Process::start_on(false, password, rdb, |_| lines.clone()).await;
         TestRedis { process, password: self.password, tls }
     }
 }

@@ -1,0 +1,51 @@
+//! What can be wrong with a file or a payload in Redis's format.
+
+use std::io;
+
+/// The result of reading or writing the format.
+pub type RdbResult<T> = std::result::Result<T, RdbError>;
+
+/// What is wrong with a file or payload, in words that go behind its name.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RdbError {
+    /// It cannot be read or written.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It ends in the middle.
+    #[error("it ends after {0} bytes, in the middle: it was cut off, or is still being written")]
+    Truncated(u64),
+    /// It does not begin as such a file does.
+    #[error("it is no RDB file: it does not begin with REDIS and a version")]
+    NotRdb,
+    /// A version that is not known here.
+    #[error("it is of RDB version {0}, which is newer than what is known here (13, Valkey 81)")]
+    Version(u16),
+    /// Its bytes are not those that were written.
+    #[error("its checksum is wrong ({found:016x}, the bytes give {expected:016x}): it is damaged")]
+    Checksum {
+        /// The checksum at its end.
+        found: u64,
+        /// That of its bytes.
+        expected: u64,
+    },
+    /// A value of a module's own type, whose end only the module can find.
+    #[error(
+        "it holds a value of the module type {0}, which only a server with that module can read"
+    )]
+    Module(String),
+    /// A type of value or record that is not known here.
+    #[error("it holds a record of type {0}, which is not known here")]
+    UnknownType(u8),
+    /// Something that the format does not allow.
+    #[error("it is damaged: {0}")]
+    Corrupt(&'static str),
+}
+
+impl RdbError {
+    /// Whether it is about reading or writing, not about what was read.
+    #[must_use]
+    pub fn is_io(&self) -> bool {
+        matches!(self, Self::Io(_))
+    }
+}

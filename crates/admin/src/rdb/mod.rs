@@ -1,0 +1,29 @@
+//! Redis's own file format: read it, write it, and look into the values.
+//!
+//! Everything here works on [`std::io::Read`] and [`std::io::Write`] and needs no server. A file
+//! is untrusted: a length in it never makes this allocate more than has arrived.
+
+mod crc64;
+mod decode;
+mod error;
+mod intset;
+mod listpack;
+mod lzf;
+mod payload;
+mod reader;
+mod scanner;
+mod skip;
+mod source;
+mod stream;
+mod types;
+mod value;
+mod writer;
+mod ziplist;
+mod zipmap;
+
+pub use error::{RdbError, RdbResult};
+pub use payload::{Payload, PayloadDigest};
+pub use reader::{Item, Key, RdbReader};
+pub use types::type_name;
+pub use value::{Consumer, Group, HashField, Pending, Stream, StreamEntry, StreamId, Value};
+pub use writer::{RdbWriter, WriterState};

@@ -1,0 +1,99 @@
+//! What `DUMP` answers: one value with its type, version and checksum.
+
+use super::crc64::Crc64;
+use super::decode::decode;
+use super::error::{RdbError, RdbResult};
+use super::types::{is_known, type_name};
+use super::value::Value;
+
+/// Tells values apart: see [`Value::digest`].
+pub type PayloadDigest = [u8; 32];
+
+/// Version and checksum.
+const FOOTER: usize = 2 + 8;
+
+/// An answer of `DUMP` whose checksum is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payload<'a> {
+    value_type: u8,
+    value: &'a [u8],
+    version: u16,
+}
+
+impl<'a> Payload<'a> {
+    /// Checks the footer.
+    ///
+    /// # Errors
+    /// When the bytes are too few, their version is not known, or the checksum is wrong.
+    pub fn parse(dump: &'a [u8]) -> RdbResult<Self> {
+        let payload = Self::parse_unchecked(dump)?;
+        let summed = dump.len() - 8;
+        let found = dump[summed..].try_into().map(u64::from_le_bytes).unwrap_or_default();
+        let expected = Crc64::of(&dump[..summed]);
+        if found != expected {
+            return Err(RdbError::Checksum { found, expected });
+        }
+        if !is_known(payload.version) {
+            return Err(RdbError::Version(payload.version));
+        }
+        Ok(payload)
+    }
+
+    /// The same without the checksum, for what a server just gave over a sound connection.
+    pub(crate) fn parse_unchecked(dump: &'a [u8]) -> RdbResult<Self> {
+        let footer = dump.len().checked_sub(FOOTER).filter(|at| *at > 1);
+        let footer = footer.ok_or(RdbError::Truncated(dump.len() as u64))?;
+        let version = u16::from_le_bytes([dump[footer], dump[footer + 1]]);
+        Ok(Self { value_type: dump[0], value: &dump[1..footer], version })
+    }
+
+    /// The type and how it is written.
+    #[must_use]
+    pub fn value_type(&self) -> u8 {
+        self.value_type
+    }
+
+    /// The type, as `TYPE` names it.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        type_name(self.value_type)
+    }
+
+    /// The value as it is written, as it stands in a file.
+    #[must_use]
+    pub fn raw(&self) -> &'a [u8] {
+        self.value
+    }
+
+    /// The version of the format that the server writes.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
+    /// What the value is.
+    ///
+    /// # Errors
+    /// When it is damaged, or of a module's type.
+    pub fn value(&self) -> RdbResult<Value> {
+        decode(self.value_type, self.version, self.value)
+    }
+
+    /// The same for two values that are equal, however each is written.
+    ///
+    /// # Errors
+    /// As [`Payload::value`].
+    pub fn digest(&self) -> RdbResult<PayloadDigest> {
+        self.value().map(|value| value.digest())
+    }
+
+    /// Whether both are the same value. Quick where they are written the same; a value of a
+    /// module's type is the same only then.
+    #[must_use]
+    pub fn same_value(&self, other: &Payload<'_>) -> bool {
+        if self.value_type == other.value_type && self.value == other.value {
+            return true;
+        }
+        matches!((self.digest(), other.digest()), (Ok(one), Ok(two)) if one == two)
+    }
+}

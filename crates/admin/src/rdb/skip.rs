@@ -1,0 +1,129 @@
+//! Finds the end of a value without looking into it.
+
+use std::io::Read;
+
+use super::error::{RdbError, RdbResult};
+use super::source::Source;
+use super::types::*;
+
+/// Takes a value of `value_type` off the source. The module's type for a value of a module.
+pub(super) fn skip_value<R: Read>(
+    source: &mut Source<R>,
+    value_type: u8,
+    version: u16,
+) -> RdbResult<Option<String>> {
+    match value_type {
+        STRING | HASH_ZIPMAP | LIST_ZIPLIST | SET_INTSET | ZSET_ZIPLIST | HASH_ZIPLIST
+        | HASH_LISTPACK | ZSET_LISTPACK | SET_LISTPACK => source.skip_string()?,
+        LIST | SET | LIST_QUICKLIST => each(source, Source::skip_string)?,
+        HASH => each(source, |source| {
+            source.skip_string()?;
+            source.skip_string()
+        })?,
+        ZSET => each(source, |source| {
+            source.skip_string()?;
+            match source.byte()? {
+                // Not a number, and both infinities.
+                253..=255 => Ok(()),
+                length => source.skip(length.into()),
+            }
+        })?,
+        ZSET_BINARY => each(source, |source| {
+            source.skip_string()?;
+            source.skip(8)
+        })?,
+        LIST_QUICKLIST_2 => each(source, |source| {
+            source.count()?;
+            source.skip_string()
+        })?,
+        STREAM | STREAM_2 | STREAM_3 => skip_stream(source, value_type)?,
+        HASH_TTL_OLD if version >= FIRST_VALKEY => each(source, |source| {
+            source.skip_string()?;
+            source.skip_string()?;
+            source.skip(8)
+        })?,
+        _ if value_type >= HASH_TTL_OLD && version >= FIRST_VALKEY => {
+            return Err(RdbError::UnknownType(value_type));
+        }
+        HASH_TTL_OLD => skip_hash_with_ttl(source)?,
+        HASH_TTL => {
+            source.skip(8)?;
+            skip_hash_with_ttl(source)?;
+        }
+        HASH_LISTPACK_TTL_OLD => source.skip_string()?,
+        HASH_LISTPACK_TTL => {
+            source.skip(8)?;
+            source.skip_string()?;
+        }
+        MODULE => {
+            let name = module_type(source.count()?);
+            skip_module(source)?;
+            return Ok(Some(name));
+        }
+        MODULE_OLD => return Err(RdbError::Module(module_type(source.count()?))),
+        other => return Err(RdbError::UnknownType(other)),
+    }
+    Ok(None)
+}
+
+fn each<R: Read>(
+    source: &mut Source<R>,
+    mut skip: impl FnMut(&mut Source<R>) -> RdbResult<()>,
+) -> RdbResult<()> {
+    for _ in 0..source.count()? {
+        skip(source)?;
+    }
+    Ok(())
+}
+
+fn skip_hash_with_ttl<R: Read>(source: &mut Source<R>) -> RdbResult<()> {
+    each(source, |source| {
+        source.count()?;
+        source.skip_string()?;
+        source.skip_string()
+    })
+}
+
+fn skip_counts<R: Read>(source: &mut Source<R>, how_many: u32) -> RdbResult<()> {
+    for _ in 0..how_many {
+        source.count()?;
+    }
+    Ok(())
+}
+
+fn skip_stream<R: Read>(source: &mut Source<R>, value_type: u8) -> RdbResult<()> {
+    let second = value_type != STREAM;
+    each(source, |source| {
+        source.skip_string()?;
+        source.skip_string()
+    })?;
+    // Entries, last id; since the second form the first id, the last deleted one, entries added.
+    skip_counts(source, if second { 8 } else { 3 })?;
+    each(source, |source| {
+        source.skip_string()?;
+        skip_counts(source, if second { 3 } else { 2 })?;
+        each(source, |source| {
+            source.skip(16 + 8)?;
+            source.count().map(drop)
+        })?;
+        each(source, |source| {
+            source.skip_string()?;
+            source.skip(if value_type == STREAM_3 { 16 } else { 8 })?;
+            each(source, |source| source.skip(16))
+        })
+    })
+}
+
+/// What a module has written, piece by piece up to its end mark.
+pub(super) fn skip_module<R: Read>(source: &mut Source<R>) -> RdbResult<()> {
+    loop {
+        match source.count()? {
+            0 => return Ok(()),
+            1 | 2 => skip_counts(source, 1)?,
+            3 => source.skip(4)?,
+            4 => source.skip(8)?,
+            5 => source.skip_string()?,
+            _ => return Err(RdbError::Corrupt("a module's value is of no known form")),
+        }
+    }
+}

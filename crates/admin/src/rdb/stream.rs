@@ -1,0 +1,117 @@
+//! Streams: entries in listpacks, groups, and what their consumers have not acknowledged.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::error::{RdbError, RdbResult};
+use super::listpack::Listpack;
+use super::scanner::Scanner;
+use super::types::{STREAM, STREAM_3};
+use super::value::{Consumer, Group, Pending, Stream, StreamEntry, StreamId};
+
+const BAD: RdbError = RdbError::Corrupt("a stream is of no known form");
+
+const DELETED: i64 = 1;
+/// The fields of the entry are named like those of the first.
+const SAME_FIELDS: i64 = 2;
+
+pub(super) fn decode(scanner: &mut Scanner<'_>, value_type: u8) -> RdbResult<Stream> {
+    let mut stream = Stream::default();
+    for _ in 0..scanner.count()? {
+        let first = big_endian(&mut Scanner(&scanner.string()?))?;
+        entries(first, &scanner.string()?, &mut stream.entries)?;
+    }
+    let length = scanner.count()?;
+    stream.last_id = counted(scanner)?;
+    if value_type == STREAM {
+        // What Redis takes it for when it loads the old form.
+        stream.entries_added = length;
+    } else {
+        // The first id is that of the first entry.
+        counted(scanner)?;
+        stream.max_deleted_id = counted(scanner)?;
+        stream.entries_added = scanner.count()?;
+    }
+    for _ in 0..scanner.count()? {
+        stream.groups.push(group(scanner, value_type)?);
+    }
+    Ok(stream)
+}
+
+/// An id as two numbers of the file's form.
+fn counted(scanner: &mut Scanner<'_>) -> RdbResult<StreamId> {
+    Ok(StreamId { ms: scanner.count()?, sequence: scanner.count()? })
+}
+
+/// An id as it is where ids are sorted as bytes.
+fn big_endian(scanner: &mut Scanner<'_>) -> RdbResult<StreamId> {
+    let ms = u64::from_be_bytes(scanner.array()?);
+    Ok(StreamId { ms, sequence: u64::from_be_bytes(scanner.array()?) })
+}
+
+fn entries(first: StreamId, bytes: &[u8], into: &mut Vec<StreamEntry>) -> RdbResult<()> {
+    let mut listpack = Listpack::new(bytes)?;
+    // How many there are and how many are deleted; the flags of each entry say the same.
+    listpack.need()?;
+    listpack.need()?;
+    let mut names = Vec::new();
+    for _ in 0..listpack.need()?.integer()? {
+        // Shared by all entries that have it: copies would multiply what has arrived.
+        names.push(Bytes::from(listpack.need()?.into_bytes()));
+    }
+    // The end of the first entry's names.
+    listpack.need()?;
+    while let Some(flags) = listpack.next()? {
+        let flags = flags.integer()?;
+        let id = StreamId {
+            ms: first.ms.wrapping_add_signed(listpack.need()?.integer()?),
+            sequence: first.sequence.wrapping_add_signed(listpack.need()?.integer()?),
+        };
+        let mut fields = Vec::new();
+        if flags & SAME_FIELDS != 0 {
+            for name in &names {
+                fields.push((name.clone(), Bytes::from(listpack.need()?.into_bytes())));
+            }
+        } else {
+            for _ in 0..listpack.need()?.integer()? {
+                let name = Bytes::from(listpack.need()?.into_bytes());
+                fields.push((name, Bytes::from(listpack.need()?.into_bytes())));
+            }
+        }
+        // How many elements the entry has, to walk backwards by.
+        listpack.need()?;
+        if flags & DELETED == 0 {
+            into.push(StreamEntry { id, fields });
+        }
+    }
+    Ok(())
+}
+
+fn group(scanner: &mut Scanner<'_>, value_type: u8) -> RdbResult<Group> {
+    let name = scanner.string()?.into_owned();
+    let last_id = counted(scanner)?;
+    let entries_read = match value_type {
+        STREAM => None,
+        // −1 for unknown.
+        _ => Some(scanner.count()?).filter(|read| *read != u64::MAX),
+    };
+    let mut pending = BTreeMap::new();
+    for _ in 0..scanner.count()? {
+        let id = big_endian(scanner)?;
+        let (delivered_at_ms, deliveries) = (scanner.u64_le()?, scanner.count()?);
+        pending.insert(id, Pending { id, consumer: Vec::new(), delivered_at_ms, deliveries });
+    }
+    let mut consumers = Vec::new();
+    for _ in 0..scanner.count()? {
+        let name = scanner.string()?.into_owned();
+        let seen_at_ms = scanner.u64_le()?;
+        let active_at_ms = if value_type == STREAM_3 { scanner.u64_le()? } else { seen_at_ms };
+        for _ in 0..scanner.count()? {
+            let owned = pending.get_mut(&big_endian(scanner)?).ok_or(BAD)?;
+            owned.consumer.clone_from(&name);
+        }
+        consumers.push(Consumer { name, seen_at_ms, active_at_ms });
+    }
+    Ok(Group { name, last_id, entries_read, pending: pending.into_values().collect(), consumers })
+}

@@ -1,0 +1,79 @@
+//! The numbers of the format: kinds of values and of records.
+
+// Values, by what they hold and how.
+pub(super) const STRING: u8 = 0;
+pub(super) const LIST: u8 = 1;
+pub(super) const SET: u8 = 2;
+pub(super) const ZSET: u8 = 3;
+pub(super) const HASH: u8 = 4;
+pub(super) const ZSET_BINARY: u8 = 5;
+pub(super) const MODULE_OLD: u8 = 6;
+pub(super) const MODULE: u8 = 7;
+pub(super) const HASH_ZIPMAP: u8 = 9;
+pub(super) const LIST_ZIPLIST: u8 = 10;
+pub(super) const SET_INTSET: u8 = 11;
+pub(super) const ZSET_ZIPLIST: u8 = 12;
+pub(super) const HASH_ZIPLIST: u8 = 13;
+pub(super) const LIST_QUICKLIST: u8 = 14;
+pub(super) const STREAM: u8 = 15;
+pub(super) const HASH_LISTPACK: u8 = 16;
+pub(super) const ZSET_LISTPACK: u8 = 17;
+pub(super) const LIST_QUICKLIST_2: u8 = 18;
+pub(super) const STREAM_2: u8 = 19;
+pub(super) const SET_LISTPACK: u8 = 20;
+pub(super) const STREAM_3: u8 = 21;
+/// In Redis 7.4's release candidates; Valkey 9 gives the number to its own form.
+pub(super) const HASH_TTL_OLD: u8 = 22;
+pub(super) const HASH_LISTPACK_TTL_OLD: u8 = 23;
+pub(super) const HASH_TTL: u8 = 24;
+pub(super) const HASH_LISTPACK_TTL: u8 = 25;
+
+// Records that are no keys.
+pub(super) const SLOT_INFO: u8 = 244;
+pub(super) const FUNCTION: u8 = 245;
+pub(super) const MODULE_AUX: u8 = 247;
+pub(super) const IDLE: u8 = 248;
+pub(super) const FREQUENCY: u8 = 249;
+pub(super) const AUX: u8 = 250;
+pub(super) const RESIZE_DB: u8 = 251;
+pub(super) const EXPIRE_MS: u8 = 252;
+pub(super) const EXPIRE_SECONDS: u8 = 253;
+pub(super) const SELECT_DB: u8 = 254;
+pub(super) const END: u8 = 255;
+
+/// From this version on the file is Valkey's, and so are the numbers from 22.
+pub(super) const FIRST_VALKEY: u16 = 80;
+
+/// Whether a file or payload of this version can be read here.
+pub(super) fn is_known(version: u16) -> bool {
+    matches!(version, 1..=13 | 80..=81)
+}
+
+/// The type as `TYPE` would name it, of a value's type byte.
+#[must_use]
+pub fn type_name(value_type: u8) -> &'static str {
+    match value_type {
+        STRING => "string",
+        LIST | LIST_ZIPLIST | LIST_QUICKLIST | LIST_QUICKLIST_2 => "list",
+        SET | SET_INTSET | SET_LISTPACK => "set",
+        ZSET | ZSET_BINARY | ZSET_ZIPLIST | ZSET_LISTPACK => "zset",
+        HASH
+        | HASH_ZIPMAP
+        | HASH_ZIPLIST
+        | HASH_LISTPACK
+        | HASH_TTL_OLD
+        | HASH_LISTPACK_TTL_OLD
+        | HASH_TTL
+        | HASH_LISTPACK_TTL => "hash",
+        STREAM | STREAM_2 | STREAM_3 => "stream",
+        MODULE_OLD | MODULE => "module",
+        _ => "unknown",
+    }
+}
+
+/// A module's own type by the number that stands in the file: nine characters of six bits.
+pub(super) fn module_type(id: u64) -> String {
+    const CHARACTERS: &[u8; 64] =
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    (0..9).map(|place| char::from(CHARACTERS[(id >> (58 - 6 * place) & 63) as usize])).collect()
+}
