@@ -12,6 +12,8 @@ mod plan;
 mod progress;
 mod snapshot;
 pub mod rdb;
+pub mod replication;
+mod resp;
 mod walk;
 
 pub use error::{AdminError, Result};

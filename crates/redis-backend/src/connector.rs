@@ -152,6 +152,23 @@ impl Connector {
         Ok(wire)
     }
 
+    /// Where the server is that [`Connector::open`] connects to, and how to log in.
+    pub(crate) async fn locate(&self) -> Result<ConnectionInfo> {
+        match &self.target {
+            Target::Server(client) => Ok(client.get_connection_info().clone()),
+            Target::Sentinel(sentinel) => {
+                let master = sentinel.lock().await.async_get_client().await;
+                let master = master.map_err(|error| convert("connect", Phase::Connect, &error))?;
+                Ok(master.get_connection_info().clone())
+            }
+            Target::Cluster(_) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "connect",
+                "a cluster is not one server; name one of its nodes",
+            )),
+        }
+    }
+
     async fn open_unbounded(&self) -> RedisResult<Wire> {
         match &self.target {
             Target::Server(client) => client

@@ -22,9 +22,11 @@ mod rate_limit;
 mod scan;
 mod script;
 mod server;
+mod stream;
 mod usage;
 
 pub use backend::RedisBackend;
 pub use config::RedisConfig;
 pub use probe::{ServerInfo, Topology};
 pub use server::{Connection, Server, answer_error, read_answer};
+pub use stream::ServerStream;
