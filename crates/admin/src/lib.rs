@@ -10,10 +10,10 @@ mod pace;
 mod place;
 mod plan;
 mod progress;
-mod snapshot;
 pub mod rdb;
 pub mod replication;
 mod resp;
+mod snapshot;
 mod walk;
 
 pub use error::{AdminError, Result};

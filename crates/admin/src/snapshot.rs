@@ -4,6 +4,7 @@ use compartment_core::{Error, ErrorKind};
 use compartment_redis::{Connection, ServerInfo, answer_error};
 use redis::{Pipeline, Value};
 
+use crate::rdb::Payload;
 use crate::{Result, escape};
 
 /// A key as it was at one moment.
@@ -65,7 +66,17 @@ impl Snapshot {
         if self.payload[..a] == other.payload[..b] {
             return None;
         }
-        Some("the values differ".into())
+        // Other bytes may be the same value: a hash in another order, in another encoding.
+        let parsed =
+            Payload::parse(&self.payload).and_then(|a| Ok((a, Payload::parse(&other.payload)?)));
+        match parsed {
+            Ok((a, b)) if a.same_value(&b) => None,
+            Ok((a, b)) if a.type_name() != b.type_name() => {
+                Some(format!("one is a {}, the other a {}", a.type_name(), b.type_name()))
+            }
+            Ok((a, _)) => Some(format!("the values differ ({})", a.type_name())),
+            Err(error) => Some(format!("the values differ, as far as can be told: {error}")),
+        }
     }
 }
 
