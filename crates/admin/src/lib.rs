@@ -14,6 +14,8 @@ pub mod rdb;
 pub mod replication;
 mod resp;
 mod snapshot;
+mod typed;
+pub mod verify;
 mod walk;
 
 pub use error::{AdminError, Result};

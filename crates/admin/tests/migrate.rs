@@ -107,6 +107,15 @@ fn every_type_goes_by_dump_within_a_server_and_between_two() {
 
 #[test]
 #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn every_type_goes_type_by_type() {
+    run_test(async {
+        let (one, other) = (server().await, server().await);
+        goes_and_comes_back(&one, &other, 0, Way::Typed).await;
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
 fn what_is_kept_is_in_both_places_until_it_is_taken_back() {
     run_test(async {
         let server = server().await;

@@ -11,6 +11,7 @@ mod way;
 
 use std::path::PathBuf;
 
+pub(crate) use engine::count_keys;
 pub use engine::migrate;
 pub use journal::{Header, JournalPlace};
 pub use rename::Rename;
@@ -18,6 +19,7 @@ pub use report::{GroupReport, MigrationReport};
 pub use route::Routes;
 pub use undo::{has_ended, header_of, undo};
 pub use way::Way;
+pub(crate) use way::{Course, Lane};
 
 use crate::{Limits, Place};
 

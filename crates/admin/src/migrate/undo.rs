@@ -102,6 +102,7 @@ impl Back {
             routes,
             keep: header.keep,
             verify: false,
+            any_way: true,
         };
         let mut lanes = Vec::with_capacity(targets.len());
         let mut way = Way::Move;
@@ -113,6 +114,7 @@ impl Back {
                 routes: Routes::of_groups(&all, rename.as_ref().map(Rename::inverse).as_ref()),
                 keep: false,
                 verify: false,
+                any_way: true,
             };
             way = choose(&course).await?;
             lanes.push(Lane::open(&course, way).await?);

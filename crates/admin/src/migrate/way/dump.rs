@@ -56,7 +56,10 @@ impl Lane {
         let snapshots = self.fingerprints_in_source(items).await?;
         let bytes = snapshots.iter().flatten().map(|snapshot| snapshot.payload.len()).sum();
         self.keys_at_once.learn(items.len(), bytes);
-        let mut outcomes = self.restore(items, &snapshots).await?;
+        let mut outcomes = match self.way {
+            Way::Typed => self.write_typed(items, &snapshots).await?,
+            _ => self.restore(items, &snapshots).await?,
+        };
         self.look_at_standing(items, &snapshots, &mut outcomes).await?;
         if !self.course.keep {
             let arrived = |outcome: &Outcome| matches!(outcome, Outcome::Done | Outcome::Same);
@@ -70,6 +73,17 @@ impl Lane {
             }
         }
         Ok(outcomes)
+    }
+
+    /// Each key on both sides, at about the same moment.
+    pub(crate) async fn both_sides(
+        &mut self,
+        items: &[Item],
+    ) -> Result<(Vec<Option<Snapshot>>, Vec<Option<Snapshot>>)> {
+        let here = self.fingerprints_in_source(items).await?;
+        let bytes = here.iter().flatten().map(|snapshot| snapshot.payload.len()).sum();
+        self.keys_at_once.learn(items.len(), bytes);
+        Ok((here, self.fingerprints_in_targets(items).await?))
     }
 
     pub(super) async fn fingerprints_in_source(
@@ -129,11 +143,16 @@ impl Lane {
             ends.push((number, name));
         }
         let mut outcomes = vec![Outcome::Gone; items.len()];
+        let mut unknown = Vec::new();
         let answers = self.ask_targets("restore", commands).await?;
         for ((place, answer), (number, name)) in at.into_iter().zip(answers).zip(ends) {
             outcomes[place] = match &answer {
                 Value::Okay | Value::SimpleString(_) => Outcome::Done,
                 Value::ServerError(error) if error.code() == "BUSYKEY" => Outcome::Conflict,
+                Value::ServerError(error) if self.course.any_way && is_too_new(error) => {
+                    unknown.push(place);
+                    Outcome::Gone
+                }
                 other => match answer_error("restore", other) {
                     Some(error) => {
                         return Err(explain_refusal(key_error(&self.course, error, number, &name)));
@@ -141,6 +160,13 @@ impl Lane {
                     None => return Err(unexpected(&self.course, "restore", other)),
                 },
             };
+        }
+        // The target is older than the source: it is told the values in commands that it knows.
+        for place in unknown {
+            if let Some(snapshot) = &snapshots[place] {
+                outcomes[place] = self.write_one(&items[place], snapshot).await?;
+                self.way = Way::Typed;
+            }
         }
         Ok(outcomes)
     }
@@ -286,11 +312,18 @@ fn sha1(bytes: &[u8]) -> String {
     sha1_smol::Sha1::from(bytes).digest().to_string()
 }
 
+fn is_too_new(error: &redis::ServerError) -> bool {
+    error.details().is_some_and(|text| text.contains(TOO_NEW))
+}
+
+/// What a server answers to a payload of a version that it does not know.
+const TOO_NEW: &str = "DUMP payload version";
+
 /// A payload that the target does not know is no fault of the key.
 fn explain_refusal(error: AdminError) -> AdminError {
     let AdminError::Server(server) = &error else { return error };
     let text = server.message();
-    if server.kind() == ErrorKind::Protocol && text.contains("DUMP payload version") {
+    if server.kind() == ErrorKind::Protocol && text.contains(TOO_NEW) {
         return AdminError::Invalid(format!(
             "the target is older than the source and does not know its encodings ({}): take the \
              way {} (--strategy typed)",

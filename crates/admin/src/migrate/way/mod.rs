@@ -4,6 +4,7 @@ mod copy;
 mod dump;
 mod relocate;
 mod standing;
+mod typed;
 
 use compartment_core::{Error, ErrorKind};
 use compartment_redis::{Connection, answer_error};
@@ -46,6 +47,8 @@ pub(crate) struct Course {
     pub(crate) routes: Routes,
     pub(crate) keep: bool,
     pub(crate) verify: bool,
+    /// Whether a key that cannot go as the others do may go another way.
+    pub(crate) any_way: bool,
 }
 
 impl Course {
@@ -56,6 +59,7 @@ impl Course {
             routes: migration.routes.clone(),
             keep: migration.options.keep,
             verify: migration.options.verify,
+            any_way: migration.options.way.is_none(),
         }
     }
 
@@ -254,7 +258,8 @@ pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>>
                 return Ok(Some(why));
             }
             if way == Way::Typed {
-                return Ok(None);
+                let clusters = course.targets.iter().any(|target| target.server().is_cluster());
+                return Ok(clusters.then(|| format!("a {way} into a cluster is not possible")));
             }
             // An empty payload is refused as such by whoever may restore at all.
             let mut command = redis::cmd("RESTORE");

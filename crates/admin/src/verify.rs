@@ -1,0 +1,315 @@
+//! Compares what two places hold, key by key: type, value, expiry, fields' expiry, stream groups.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use compartment_core::glob_matches;
+use serde::Serialize;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+
+use crate::migrate::{Course, Item, Lane, Routes, Way};
+use crate::rdb::{self, RdbReader};
+use crate::snapshot::{ExpiryCommand, Snapshot, take};
+use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
+
+/// What to compare.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct VerifyOptions {
+    /// Redis globs over names, escaped; all keys where there is none.
+    pub patterns: Vec<String>,
+    /// Keys that only the second side has are differences too.
+    pub both_ways: bool,
+    /// How many differences are listed; all are counted.
+    pub examples: usize,
+    /// What the work may ask of the servers.
+    pub limits: Limits,
+}
+
+impl Default for VerifyOptions {
+    fn default() -> Self {
+        Self { patterns: Vec::new(), both_ways: false, examples: 20, limits: Limits::default() }
+    }
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Keys that are the same on both sides.
+    pub same: u64,
+    /// Keys that the second side lacks.
+    pub missing: u64,
+    /// Keys that are not the same.
+    pub different: u64,
+    /// Keys that the first side lacks; looked for only when asked to.
+    pub extra: u64,
+    /// Keys that expired or were deleted while they were compared.
+    pub gone: u64,
+    /// Some of the differences: escaped name, and what differs.
+    pub examples: Vec<(String, String)>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+impl VerifyReport {
+    /// Whether both sides are the same.
+    #[must_use]
+    pub fn all_same(&self) -> bool {
+        self.missing == 0 && self.different == 0 && self.extra == 0
+    }
+
+    fn note(&mut self, name: &[u8], what: impl Into<String>, most: usize) {
+        if self.examples.len() < most {
+            self.examples.push((escape(name), what.into()));
+        }
+    }
+
+    fn compare(
+        &mut self,
+        name: &[u8],
+        one: Option<&Snapshot>,
+        other: Option<&Snapshot>,
+        most: usize,
+    ) {
+        match (one, other) {
+            (None, _) => self.gone += 1,
+            (Some(_), None) => {
+                self.missing += 1;
+                self.note(name, "it is missing on the other side", most);
+            }
+            (Some(one), Some(other)) => match one.difference(other) {
+                None => self.same += 1,
+                Some(what) => {
+                    self.different += 1;
+                    self.note(name, what, most);
+                }
+            },
+        }
+    }
+}
+
+/// Lanes that compare at the same time.
+const LANES: usize = 3;
+
+/// Compares each key of `from` with the one of that name in `to`.
+///
+/// # Errors
+/// When a server fails or refuses. Differences are no error: the report counts them.
+pub async fn verify(
+    from: Place,
+    to: Place,
+    options: VerifyOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<VerifyReport> {
+    let started = Instant::now();
+    let course = Course {
+        source: from.clone(),
+        targets: vec![to.clone()],
+        routes: Routes::single("all", &options.patterns, None),
+        keep: true,
+        verify: false,
+        any_way: true,
+    };
+    progress.begin("verify", crate::migrate::count_keys(&from).await);
+    let report = Arc::new(Mutex::new(VerifyReport::default()));
+    let (send, pages) = mpsc::channel::<Vec<Item>>(4);
+    let pages = Arc::new(Mutex::new(pages));
+    let pace = Arc::new(Mutex::new(Pace::new(options.limits, &from).await?));
+    let mut lanes = JoinSet::new();
+    for _ in 0..LANES {
+        let lane = Lane::open(&course, Way::Dump).await?;
+        let (pages, report) = (Arc::clone(&pages), Arc::clone(&report));
+        let (pace, progress) = (Arc::clone(&pace), Arc::clone(&progress));
+        let most = options.examples;
+        lanes.spawn(async move { compare_all(lane, pages, pace, report, progress, most).await });
+    }
+    let mut walk = Walk::start(&from, course.routes.pattern_for_server()).await?;
+    while let Some(names) = walk.next_page().await? {
+        let items: Vec<Item> = names
+            .into_iter()
+            .filter_map(|name| Some(Item { rule: course.routes.rule_of(&name)?, name }))
+            .collect();
+        if send.send(items).await.is_err() {
+            break;
+        }
+    }
+    drop(send);
+    while let Some(lane) = lanes.join_next().await {
+        lane.map_err(|error| AdminError::Invalid(error.to_string()))??;
+    }
+    let mut report = std::mem::take(&mut *report.lock().await);
+    if options.both_ways {
+        look_for_extra(&from, &to, &options, &mut report, progress.as_ref()).await?;
+    }
+    report.seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+async fn compare_all(
+    mut lane: Lane,
+    pages: Arc<Mutex<mpsc::Receiver<Vec<Item>>>>,
+    pace: Arc<Mutex<Pace>>,
+    report: Arc<Mutex<VerifyReport>>,
+    progress: Arc<dyn Progress>,
+    most: usize,
+) -> Result<()> {
+    loop {
+        let page = pages.lock().await.recv().await;
+        let Some(items) = page else { return Ok(()) };
+        let mut at = 0;
+        while at < items.len() {
+            let portion = {
+                let mut pace = pace.lock().await;
+                let portion = lane.capacity().min(pace.batch());
+                pace.admit(portion * 2).await?;
+                portion
+            };
+            let some = &items[at..items.len().min(at + portion)];
+            let (one, other) = lane.both_sides(some).await?;
+            let mut report = report.lock().await;
+            for ((item, one), other) in some.iter().zip(&one).zip(&other) {
+                report.compare(&item.name, one.as_ref(), other.as_ref(), most);
+            }
+            at += some.len();
+            progress.advance(some.len() as u64);
+        }
+    }
+}
+
+/// Keys of the second side that the first lacks.
+async fn look_for_extra(
+    from: &Place,
+    to: &Place,
+    options: &VerifyOptions,
+    report: &mut VerifyReport,
+    progress: &dyn Progress,
+) -> Result<()> {
+    progress.begin("extra", crate::migrate::count_keys(to).await);
+    let routes = Routes::single("all", &options.patterns, None);
+    let mut walk = Walk::start(to, routes.pattern_for_server()).await?;
+    let mut connection = from.open("verify").await?;
+    while let Some(names) = walk.next_page().await? {
+        let names: Vec<_> = names.into_iter().filter(|n| routes.rule_of(n).is_some()).collect();
+        let mut pipeline = redis::Pipeline::with_capacity(names.len());
+        for name in &names {
+            pipeline.cmd("EXISTS").arg(from.on_server(name).as_ref());
+        }
+        for (name, answer) in
+            names.iter().zip(connection.ask_each("look for a key", &pipeline).await?)
+        {
+            if compartment_redis::read_answer::<i64>("look for a key", answer)? == 0 {
+                report.extra += 1;
+                report.note(name, "it is only on the other side", options.examples);
+            }
+        }
+        progress.advance(names.len() as u64);
+    }
+    Ok(())
+}
+
+/// Keys of a dump compared at a time, unless they are large.
+const FROM_FILE: usize = 256;
+/// Bytes of a dump compared at a time.
+const BYTES_FROM_FILE: usize = 8 << 20;
+
+/// Compares each key of a dump, from database `index` of it (its only one, where `None`), with the
+/// one of that name in `to`.
+///
+/// # Errors
+/// When the file is damaged or holds several databases, or the server fails.
+pub async fn verify_dump(
+    path: &Path,
+    index: Option<u64>,
+    to: Place,
+    options: VerifyOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<VerifyReport> {
+    let started = Instant::now();
+    progress.begin("verify", None);
+    let (send, mut batches) = mpsc::channel::<Vec<(Vec<u8>, Snapshot)>>(2);
+    let (file, patterns) = (path.to_owned(), options.patterns.clone());
+    let reader = tokio::task::spawn_blocking(move || read_dump(&file, index, &patterns, &send));
+    let mut report = VerifyReport::default();
+    let mut connection = to.open("verify").await?;
+    let expiry = ExpiryCommand::of(to.server().info());
+    while let Some(batch) = batches.recv().await {
+        let names: Vec<Vec<u8>> =
+            batch.iter().map(|(name, _)| to.on_server(name).into_owned()).collect();
+        let there = take(&mut connection, expiry, &names).await?;
+        for ((name, here), there) in batch.iter().zip(&there) {
+            report.compare(name, Some(here), there.as_ref(), options.examples);
+        }
+        progress.advance(batch.len() as u64);
+    }
+    let in_file = reader.await.map_err(|error| AdminError::Invalid(error.to_string()))??;
+    if options.both_ways {
+        let routes = Routes::single("all", &options.patterns, None);
+        let mut walk = Walk::start(&to, routes.pattern_for_server()).await?;
+        let mut here = 0;
+        while let Some(names) = walk.next_page().await? {
+            here += names.iter().filter(|name| routes.rule_of(name).is_some()).count() as u64;
+        }
+        report.extra = here.saturating_sub(in_file - report.missing);
+    }
+    report.seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// Hands the keys of a dump on; how many there were that have not expired.
+fn read_dump(
+    path: &Path,
+    index: Option<u64>,
+    patterns: &[String],
+    send: &mpsc::Sender<Vec<(Vec<u8>, Snapshot)>>,
+) -> Result<u64> {
+    let globs: Vec<Vec<u8>> = patterns.iter().map(|pattern| crate::unescape(pattern)).collect();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+    let damaged = |error: rdb::RdbError| AdminError::BadFile {
+        path: path.to_owned(),
+        problem: error.to_string(),
+    };
+    let file = std::fs::File::open(path).map_err(AdminError::file("read", path))?;
+    let mut reader =
+        RdbReader::new(std::io::BufReader::with_capacity(1 << 18, file)).map_err(damaged)?;
+    let (mut batch, mut bytes, mut keys) = (Vec::new(), 0, 0);
+    let (mut current, mut only) = (0, None);
+    while let Some(item) = reader.next_item().map_err(damaged)? {
+        match item {
+            rdb::Item::SelectDb(number) => current = number,
+            rdb::Item::Key(key) => {
+                if index.is_some_and(|index| index != current) {
+                    continue;
+                }
+                if index.is_none() && *only.get_or_insert(current) != current {
+                    return Err(AdminError::Invalid(format!(
+                        "{} holds several databases: say which with --from-index",
+                        path.display()
+                    )));
+                }
+                let wanted = globs.is_empty() || globs.iter().any(|g| glob_matches(g, &key.name));
+                if !wanted || key.expires_at_ms.is_some_and(|at| at <= now) {
+                    continue;
+                }
+                let snapshot =
+                    Snapshot { payload: key.dump(reader.version()), expires_at: key.expires_at_ms };
+                bytes += snapshot.payload.len();
+                keys += 1;
+                batch.push((key.name, snapshot));
+                if batch.len() >= FROM_FILE || bytes >= BYTES_FROM_FILE {
+                    bytes = 0;
+                    if send.blocking_send(std::mem::take(&mut batch)).is_err() {
+                        return Ok(keys);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let _ = send.blocking_send(batch);
+    Ok(keys)
+}
