@@ -2,6 +2,7 @@
 
 mod engine;
 mod journal;
+mod preview;
 mod rename;
 mod report;
 mod resume;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 pub(crate) use engine::count_keys;
 pub use engine::migrate;
 pub use journal::{Header, JournalPlace};
+pub use preview::{GroupPreview, Preview, preview};
 pub use rename::Rename;
 pub use report::{GroupReport, MigrationReport};
 pub use route::Routes;

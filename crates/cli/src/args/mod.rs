@@ -1,6 +1,7 @@
 //! The arguments of every command, with their help; one file a command that has many.
 
 mod ingest;
+mod migrate;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use ingest::Ingest;
+pub(crate) use migrate::{Migrate, Verify, WayArgument};
 
 /// Gives each purpose of a Redis a database with a name and a contract, and runs batches of legal
 /// documents over them.
@@ -25,6 +27,7 @@ const EXAMPLES: &str = "Examples:
   compartment ingest samples                      on memory, no server needed
   compartment ingest papers --backend redis://127.0.0.1:6379 --out results
   compartment databases --backend redis://127.0.0.1:6379
+  compartment migrate --from 0 --to cache --pattern 'page:*' --dry-run
   compartment config init                         writes compartment.toml
   compartment config export --format celery
 
@@ -104,6 +107,10 @@ pub(crate) enum Command {
     /// Show the databases, their contracts and what is in each
     #[command(visible_alias = "db")]
     Databases(Databases),
+    /// Move keys from one database to another, while others use the server
+    Migrate(Migrate),
+    /// Compare what two databases hold, key by key
+    Verify(Verify),
     /// Write, show, check or export the configuration
     #[command(subcommand)]
     Config(Config),

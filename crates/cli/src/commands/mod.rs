@@ -4,7 +4,9 @@ mod config;
 mod databases;
 mod export;
 mod ingest;
+mod migrate;
 mod shell;
+mod verify;
 
 use crate::args::{Arguments, Command};
 use crate::exit_code::{CliError, ExitCode};
@@ -24,6 +26,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     match arguments.command {
         Command::Ingest(command) => on_runtime(ingest::run(general, command)),
         Command::Databases(command) => on_runtime(databases::run(general, &command)),
+        Command::Migrate(command) => on_runtime(migrate::run(general, command)),
+        Command::Verify(command) => on_runtime(verify::run(general, command)),
         Command::Config(command) => config::run(general, command),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::manual(),

@@ -1,0 +1,100 @@
+//! What a migration would do, found out without changing anything.
+
+use std::sync::Arc;
+
+use redis::Pipeline;
+use serde::Serialize;
+
+use super::way::{Course, as_int, choose, try_out};
+use super::{Item, Migration, Way};
+use crate::{AdminError, Pace, Place, Progress, Result, Walk};
+
+/// What would move.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Preview {
+    /// How the keys would go.
+    pub way: Way,
+    /// The groups that have a place to go to.
+    pub groups: Vec<GroupPreview>,
+    /// Keys that would stay.
+    pub staying: u64,
+}
+
+/// What would move of one group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct GroupPreview {
+    /// Its name.
+    pub group: String,
+    /// The target's.
+    pub database: String,
+    /// Keys that would move.
+    pub keys: u64,
+    /// Those of them whose name the target has already.
+    pub collisions: u64,
+}
+
+/// Goes over the names as the migration would, and looks for each in its target.
+///
+/// # Errors
+/// As the migration's, before it moves anything.
+pub async fn preview(migration: &Migration, progress: Arc<dyn Progress>) -> Result<Preview> {
+    let course = Course::of(migration);
+    let way = match migration.options.way {
+        None => choose(&course).await?,
+        Some(way) => match try_out(&course, way).await? {
+            None => way,
+            Some(why) => return Err(AdminError::Invalid(why)),
+        },
+    };
+    let groups = migration.routes.groups();
+    let mut preview = Preview {
+        way,
+        groups: groups
+            .iter()
+            .map(|(group, target)| GroupPreview {
+                group: group.clone(),
+                database: migration.targets.get(*target).map_or("", Place::label).to_owned(),
+                ..GroupPreview::default()
+            })
+            .collect(),
+        staying: 0,
+    };
+    progress.begin("look", super::count_keys(&migration.source).await);
+    let mut pace = Pace::new(migration.options.limits, &migration.source).await?;
+    let mut targets = Vec::with_capacity(migration.targets.len());
+    for target in &migration.targets {
+        targets.push(target.open("migrate").await?);
+    }
+    let pattern = migration.routes.pattern_for_server();
+    let mut walk = Walk::start(&migration.source, pattern).await?;
+    while let Some(names) = walk.next_page().await? {
+        pace.admit(names.len() + 1).await?;
+        progress.advance(names.len() as u64);
+        let mut asked: Vec<(Pipeline, Vec<usize>)> =
+            targets.iter().map(|_| (Pipeline::new(), Vec::new())).collect();
+        for name in names {
+            let Some(rule) = migration.routes.rule_of(&name) else {
+                preview.staying += 1;
+                continue;
+            };
+            preview.groups[rule].keys += 1;
+            let (number, name) = course.destination(&Item { name, rule });
+            if let Some((pipeline, rules)) = asked.get_mut(number) {
+                pipeline.cmd("EXISTS").arg(name);
+                rules.push(rule);
+            }
+        }
+        for (connection, (pipeline, rules)) in targets.iter_mut().zip(asked) {
+            let answers = connection.ask_each("look for a key", &pipeline).await?;
+            for (rule, answer) in rules.into_iter().zip(&answers) {
+                if as_int(&course, "look for a key", answer)? == 1 {
+                    preview.groups[rule].collisions += 1;
+                }
+            }
+        }
+    }
+    preview.groups.retain(|group| group.keys > 0);
+    Ok(preview)
+}
