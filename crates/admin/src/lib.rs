@@ -3,6 +3,7 @@
 //! Works on raw names and whole values of any type, whatever program wrote them, and so is not
 //! bound to the store traits.
 
+pub mod backup;
 mod error;
 pub mod migrate;
 mod name;

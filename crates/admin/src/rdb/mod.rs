@@ -27,3 +27,13 @@ pub use reader::{Item, Key, RdbReader};
 pub use types::type_name;
 pub use value::{Consumer, Group, HashField, Pending, Stream, StreamEntry, StreamId, Value};
 pub use writer::{RdbWriter, WriterState};
+
+/// A number for a name, the same in every run: to remember names by.
+pub(crate) fn name_hash(name: &[u8]) -> u64 {
+    // A checksum alone is linear in its bits, and names differ in few.
+    let mut hash = crc64::Crc64::of(name);
+    for multiplier in [0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb] {
+        hash = (hash ^ (hash >> 31)).wrapping_mul(multiplier);
+    }
+    hash ^ (hash >> 31)
+}

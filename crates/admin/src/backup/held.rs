@@ -1,0 +1,87 @@
+//! Names that may have been seen before, kept on the disk until that can be told.
+
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Bytes of names that are looked at together.
+const TOGETHER: usize = 8 * 1024 * 1024;
+
+/// A file of names, each behind its length.
+#[derive(Debug)]
+pub(super) struct Held {
+    path: PathBuf,
+    writer: Option<BufWriter<File>>,
+    bytes: u64,
+    /// Up to where the names have been told.
+    told: u64,
+}
+
+impl Held {
+    /// The names in the first `bytes` of the file; whatever is behind them is forgotten.
+    pub(super) fn open(path: &Path, bytes: u64) -> io::Result<Self> {
+        let mut held = Self { path: path.to_owned(), writer: None, bytes, told: 0 };
+        if bytes > 0 {
+            held.writer()?;
+        }
+        Ok(held)
+    }
+
+    fn writer(&mut self) -> io::Result<&mut BufWriter<File>> {
+        if self.writer.is_none() {
+            let mut options = OpenOptions::new();
+            let file = options.write(true).create(true).truncate(false).open(&self.path)?;
+            file.set_len(self.bytes)?;
+            let mut writer = BufWriter::new(file);
+            writer.seek(SeekFrom::End(0))?;
+            self.writer = Some(writer);
+        }
+        self.writer.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn push(&mut self, name: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(name.len()).map_err(io::Error::other)?;
+        let writer = self.writer()?;
+        writer.write_all(&length.to_le_bytes())?;
+        writer.write_all(name)?;
+        self.bytes += 4 + name.len() as u64;
+        Ok(())
+    }
+
+    /// Puts the names on the disk; how many bytes they are.
+    pub(super) fn settle(&mut self) -> io::Result<u64> {
+        if let Some(writer) = &mut self.writer {
+            writer.flush()?;
+            writer.get_ref().sync_data()?;
+        }
+        Ok(self.bytes)
+    }
+
+    /// The next names, each once; none when all have been told. How many repeated each other.
+    pub(super) fn next_names(&mut self) -> io::Result<(HashSet<Vec<u8>>, u64)> {
+        let mut names = HashSet::new();
+        let mut repeated = 0;
+        if self.told == self.bytes {
+            return Ok((names, repeated));
+        }
+        self.settle()?;
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.told))?;
+        let mut reader = BufReader::new(file);
+        let from = self.told;
+        while self.told < self.bytes && (self.told - from) < TOGETHER as u64 {
+            let mut length = [0; 4];
+            reader.read_exact(&mut length)?;
+            let length = u32::from_le_bytes(length);
+            let mut name = Vec::new();
+            reader.by_ref().take(length.into()).read_to_end(&mut name)?;
+            if name.len() != length as usize {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.told += 4 + u64::from(length);
+            repeated += u64::from(!names.insert(name));
+        }
+        Ok((names, repeated))
+    }
+}

@@ -1,0 +1,316 @@
+//! The file of a backup: begun or gone on with, written, kept safe in between, given its name.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::held::Held;
+use super::pack::{Pack, unpacked};
+use super::resume::{Checkpoint, Counts, Paths, Source};
+use crate::error::{AdminError, Result};
+use crate::rdb::{Item, Payload, RdbError, RdbReader, RdbWriter, WriterState};
+
+/// What may be lost by an interruption.
+const SAFE_EVERY: Duration = Duration::from_secs(2);
+const SAFE_EVERY_BYTES: u64 = 128 * 1024 * 1024;
+/// How long a run that was just given up may take to let go of its file.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A key to be written.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) name: Vec<u8>,
+    pub(super) expires_at_ms: Option<u64>,
+    /// As `DUMP` gave it.
+    pub(super) dump: Vec<u8>,
+}
+
+/// What one round trip has brought.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    pub(super) entries: Vec<Entry>,
+    /// Names that may be in the file already.
+    pub(super) held: Vec<Vec<u8>>,
+    pub(super) vanished: u64,
+    /// Where the walk goes on when all of this is written, if this completes a page of it.
+    pub(super) position: Option<(usize, u64)>,
+}
+
+/// What is said about the file inside it.
+#[derive(Clone, Debug)]
+pub(super) struct About {
+    pub(super) label: String,
+    pub(super) server_version: String,
+    pub(super) index: u32,
+    /// The version of the format, should no key tell.
+    pub(super) rdb_version: u16,
+}
+
+/// The file while it is being written.
+#[derive(Debug)]
+pub(super) struct Output {
+    paths: Paths,
+    about: About,
+    /// Where it may be gone on with; `None` for one that may not.
+    source: Option<Source>,
+    /// Before the first key has told the version of the format.
+    unbegun: Option<Pack>,
+    writer: Option<RdbWriter<Pack>>,
+    held: Held,
+    pub(super) rdb_version: u16,
+    pub(super) counts: Counts,
+    pub(super) position: Option<(usize, u64)>,
+    safe_at: Instant,
+    safe_offset: u64,
+}
+
+impl Output {
+    /// Opens the file; goes on with what there is of it where it is of the same source.
+    pub(super) fn open(
+        paths: Paths,
+        about: About,
+        source: Option<Source>,
+        zstd: bool,
+    ) -> Result<Self> {
+        let wrong = |error| AdminError::file("write", &paths.partial)(error);
+        let mut file = lock(&paths.partial)?;
+        let checkpoint = source.as_ref().and_then(|source| Checkpoint::load(&paths.state, source));
+        let length = file.metadata().map_err(wrong)?.len();
+        let checkpoint = checkpoint.filter(|checkpoint| checkpoint.file_bytes <= length);
+        let (end, held_bytes) =
+            checkpoint.as_ref().map_or((0, 0), |c| (c.file_bytes, c.held_bytes));
+        file.set_len(end).map_err(wrong)?;
+        file.seek(SeekFrom::Start(end)).map_err(wrong)?;
+        let pack = Pack::new(file, zstd).map_err(wrong)?;
+        let held = Held::open(&paths.held, held_bytes)
+            .map_err(|error| AdminError::file("write", &paths.held)(error))?;
+        let mut output = Self {
+            rdb_version: about.rdb_version,
+            paths,
+            about,
+            source,
+            unbegun: None,
+            writer: None,
+            held,
+            counts: Counts::default(),
+            position: None,
+            safe_at: Instant::now(),
+            safe_offset: 0,
+        };
+        match checkpoint {
+            Some(checkpoint) => {
+                output.rdb_version = checkpoint.rdb_version;
+                output.counts = checkpoint.counts;
+                output.position = Some((checkpoint.node, checkpoint.cursor));
+                let state = WriterState::new(checkpoint.offset, checkpoint.checksum);
+                output.writer = Some(RdbWriter::resume(pack, state));
+            }
+            None => output.unbegun = Some(pack),
+        }
+        Ok(output)
+    }
+
+    fn wrong(&self, error: RdbError) -> AdminError {
+        match error {
+            RdbError::Io(source) => AdminError::file("write", &self.paths.partial)(source),
+            other => AdminError::BadFile {
+                path: self.paths.partial.clone(),
+                problem: format!("{other}; remove it and run the same command again"),
+            },
+        }
+    }
+
+    /// Writes what stands in front of the keys, if nothing is written yet.
+    pub(super) fn begin(&mut self, rdb_version: u16) -> Result<()> {
+        let Some(pack) = self.unbegun.take() else { return Ok(()) };
+        self.rdb_version = rdb_version;
+        let begin = || {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let mut writer = RdbWriter::new(pack, rdb_version)?;
+            writer.aux("redis-ver", &self.about.server_version)?;
+            writer.aux("ctime", &now.as_secs().to_string())?;
+            writer.aux("compartment", &self.about.label)?;
+            writer.select_db(self.about.index.into())?;
+            Ok(writer)
+        };
+        let begun = begin();
+        self.writer = Some(begun.map_err(|error| self.wrong(error))?);
+        Ok(())
+    }
+
+    /// Writes a key as it stands in a file.
+    pub(super) fn key(
+        &mut self,
+        name: &[u8],
+        expires_at_ms: Option<u64>,
+        value_type: u8,
+        value: &[u8],
+        rdb_version: u16,
+    ) -> Result<()> {
+        self.begin(rdb_version)?;
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        writer.key(name, expires_at_ms, value_type, value).map_err(|error| self.wrong(error))?;
+        self.counts.keys += 1;
+        self.counts.expiring += u64::from(expires_at_ms.is_some());
+        Ok(())
+    }
+
+    /// Writes what a round trip has brought, and makes it safe when it is time.
+    pub(super) fn take(&mut self, page: Page) -> Result<()> {
+        for entry in &page.entries {
+            let payload =
+                Payload::parse_unchecked(&entry.dump).map_err(|error| self.wrong(error))?;
+            self.key(
+                &entry.name,
+                entry.expires_at_ms,
+                payload.value_type(),
+                payload.raw(),
+                payload.version(),
+            )?;
+        }
+        for name in &page.held {
+            let pushed = self.held.push(name);
+            pushed.map_err(|error| AdminError::file("write", &self.paths.held)(error))?;
+        }
+        self.counts.vanished += page.vanished;
+        if let Some(position) = page.position {
+            self.position = Some(position);
+            let offset = self.writer.as_ref().map_or(0, RdbWriter::offset);
+            if self.safe_at.elapsed() >= SAFE_EVERY || offset - self.safe_offset > SAFE_EVERY_BYTES
+            {
+                self.make_safe()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts all of it on the disk, with what it takes to go on from here.
+    pub(super) fn make_safe(&mut self) -> Result<()> {
+        let (Some(source), Some((node, cursor))) = (&self.source, self.position) else {
+            return Ok(());
+        };
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let settled = writer.flush().and_then(|state| Ok((state, writer.get_mut().settle()?)));
+        let held = self.held.settle();
+        let source = source.clone();
+        let (state, file_bytes) = settled.map_err(|error| self.wrong(error))?;
+        let held_bytes =
+            held.map_err(|error| AdminError::file("write", &self.paths.held)(error))?;
+        let checkpoint = Checkpoint {
+            source,
+            rdb_version: self.rdb_version,
+            node,
+            cursor,
+            file_bytes,
+            offset: state.offset,
+            checksum: state.checksum,
+            held_bytes,
+            counts: self.counts,
+        };
+        checkpoint.save(&self.paths.state)?;
+        self.safe_at = Instant::now();
+        self.safe_offset = state.offset;
+        Ok(())
+    }
+
+    /// Tells the name of each key in the file so far.
+    pub(super) fn each_name(&mut self, mut tell: impl FnMut(Vec<u8>)) -> Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let settled = writer.flush().and_then(|_| Ok(writer.get_mut().settle()?));
+        let length = settled.map_err(|error| self.wrong(error))?;
+        let mut read = || {
+            let file = File::open(&self.paths.partial)?.take(length);
+            let mut reader = RdbReader::new(unpacked(file)?)?;
+            loop {
+                match reader.next_item() {
+                    Ok(Some(Item::Key(key))) => tell(key.name),
+                    Ok(Some(_)) => {}
+                    // It has no end yet.
+                    Ok(None) | Err(RdbError::Truncated(_)) => return Ok(()),
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        read().map_err(|error| self.wrong(error))
+    }
+
+    /// Names that were held back and are not in the file; none when there are no more.
+    pub(super) fn next_missing(&mut self) -> Result<Vec<Vec<u8>>> {
+        loop {
+            let told = self.held.next_names();
+            let (mut names, repeated) =
+                told.map_err(|error| AdminError::file("read", &self.paths.held)(error))?;
+            self.counts.repeated += repeated;
+            if names.is_empty() {
+                return Ok(Vec::new());
+            }
+            let mut found = 0;
+            self.each_name(|name| found += u64::from(names.remove(&name)))?;
+            self.counts.repeated += found;
+            if !names.is_empty() {
+                return Ok(names.into_iter().collect());
+            }
+        }
+    }
+
+    /// Ends the file and gives it its name; the name and the length.
+    pub(super) fn finish(mut self) -> Result<(PathBuf, u64)> {
+        self.begin(self.about.rdb_version)?;
+        let Some(writer) = self.writer.take() else { return Ok((PathBuf::new(), 0)) };
+        let pack = writer.finish().map_err(|error| self.wrong(error))?;
+        let file = pack.finish().map_err(|error| self.wrong(error.into()))?;
+        let name = || {
+            let length = file.metadata()?.len();
+            std::fs::rename(&self.paths.partial, &self.paths.whole)?;
+            // The new name has to outlive a power cut too.
+            let folder = self.paths.whole.parent().filter(|path| !path.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+            Ok(length)
+        };
+        let length = name().map_err(AdminError::file("write", &self.paths.whole))?;
+        self.forget();
+        Ok((self.paths.whole, length))
+    }
+
+    /// Removes what only an interrupted run needs.
+    fn forget(&self) {
+        for path in [&self.paths.state, &self.paths.held] {
+            // Most runs have none.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// Removes what there is of a file that cannot be gone on with.
+    pub(super) fn discard(self) {
+        let _ = std::fs::remove_file(&self.paths.partial);
+        self.forget();
+    }
+}
+
+/// Opens the file for this run alone.
+fn lock(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    let opened = options.read(true).write(true).create(true).truncate(false).open(path);
+    let file = opened.map_err(AdminError::file("create", path))?;
+    let give_up = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < give_up => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(AdminError::Invalid(format!(
+                    "{} is being written by another backup",
+                    path.display()
+                )));
+            }
+            // Some file systems have no locks; two backups at once are the rarer mistake.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                return Ok(file);
+            }
+            Err(TryLockError::Error(error)) => return Err(AdminError::file("lock", path)(error)),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The file being written, plain or compressed, and where one may stop and go on.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, Write};
+
+/// Quick, and half the size of most data.
+const LEVEL: i32 = 3;
+
+/// What bytes of the format are written to.
+pub(super) enum Pack {
+    /// As they are.
+    Plain(File),
+    /// In zstd's frames, one after the other; a new one begins wherever one may go on.
+    Zstd(Option<zstd::Encoder<'static, File>>),
+}
+
+impl std::fmt::Debug for Pack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self, Self::Plain(_)) { "Plain" } else { "Zstd" })
+    }
+}
+
+impl Pack {
+    pub(super) fn new(file: File, zstd: bool) -> io::Result<Self> {
+        Ok(if zstd { Self::Zstd(Some(encoder(file)?)) } else { Self::Plain(file) })
+    }
+
+    /// Puts all there is on the disk; the file's length, at which one may go on.
+    pub(super) fn settle(&mut self) -> io::Result<u64> {
+        match self {
+            Self::Plain(file) => settle(file),
+            Self::Zstd(slot) => {
+                let mut file = slot.take().ok_or_else(gone)?.finish()?;
+                let length = settle(&mut file)?;
+                *slot = Some(encoder(file)?);
+                Ok(length)
+            }
+        }
+    }
+
+    /// Ends it; the file, complete on the disk.
+    pub(super) fn finish(self) -> io::Result<File> {
+        let file = match self {
+            Self::Plain(file) => file,
+            Self::Zstd(slot) => slot.ok_or_else(gone)?.finish()?,
+        };
+        file.sync_all()?;
+        Ok(file)
+    }
+
+    fn writer(&mut self) -> io::Result<&mut dyn Write> {
+        match self {
+            Self::Plain(file) => Ok(file),
+            Self::Zstd(slot) => Ok(slot.as_mut().ok_or_else(gone)?),
+        }
+    }
+}
+
+fn encoder(file: File) -> io::Result<zstd::Encoder<'static, File>> {
+    zstd::Encoder::new(file, LEVEL)
+}
+
+fn settle(file: &mut File) -> io::Result<u64> {
+    file.sync_data()?;
+    file.stream_position()
+}
+
+fn gone() -> io::Error {
+    io::Error::other("an earlier write has failed")
+}
+
+impl Write for Pack {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer()?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            // What is gathered for compression stays so: flushing costs size.
+            Self::Zstd(_) => Ok(()),
+            Self::Plain(file) => file.flush(),
+        }
+    }
+}
+
+/// Bytes of the format from a file, which its first bytes say how to unpack.
+pub(crate) fn unpacked(mut file: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+    const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+    let mut head = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut head)?;
+    let is_zstd = head == ZSTD;
+    let whole = io::Cursor::new(head).chain(file);
+    if is_zstd {
+        return Ok(Box::new(zstd::Decoder::with_buffer(BufReader::new(whole))?));
+    }
+    Ok(Box::new(whole))
+}

@@ -1,0 +1,130 @@
+//! What a run has to know to go on where another was interrupted.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use compartment_core::Result as ServerResult;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{AdminError, Result};
+use crate::{Place, escape};
+
+/// The files of one backup.
+#[derive(Clone, Debug)]
+pub(super) struct Paths {
+    /// The name that it is going to have.
+    pub(super) whole: PathBuf,
+    pub(super) partial: PathBuf,
+    pub(super) state: PathBuf,
+    pub(super) held: PathBuf,
+}
+
+impl Paths {
+    pub(super) fn of(whole: &Path) -> Self {
+        let beside = |ending: &str| {
+            let mut path = whole.as_os_str().to_owned();
+            path.push(ending);
+            PathBuf::from(path)
+        };
+        Self {
+            whole: whole.to_owned(),
+            partial: beside(".partial"),
+            state: beside(".partial.state"),
+            held: beside(".partial.held"),
+        }
+    }
+}
+
+/// What is backed up: a run goes on with another's file only where all of it is the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Source {
+    server: String,
+    /// Each server's own mark of this life of it: cursors do not outlive it.
+    run_ids: Vec<String>,
+    index: u32,
+    prefix: String,
+    pattern: Option<String>,
+    zstd: bool,
+}
+
+impl Source {
+    pub(super) async fn of(
+        place: &Place,
+        pattern: Option<&[u8]>,
+        zstd: bool,
+    ) -> ServerResult<Self> {
+        let mut run_ids = Vec::new();
+        for mut node in place.server().open_nodes(place.index(), "compartment:backup").await? {
+            let info: redis::Value = node.ask("back up", redis::cmd("INFO").arg("server")).await?;
+            let info: String = redis::from_redis_value(info).unwrap_or_default();
+            let id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+            // A server that does not tell is taken for another one each time.
+            run_ids.push(id.map_or_else(no_id, |id| id.trim().to_owned()));
+        }
+        Ok(Self {
+            server: place.server().url().to_string(),
+            run_ids,
+            index: place.index(),
+            prefix: escape(place.prefix()),
+            pattern: pattern.map(escape),
+            zstd,
+        })
+    }
+}
+
+fn no_id() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    format!("{:?}", now.unwrap_or_default())
+}
+
+/// What has been counted so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counts {
+    pub(super) keys: u64,
+    pub(super) expiring: u64,
+    pub(super) vanished: u64,
+    pub(super) repeated: u64,
+}
+
+/// Where the file, the walk and the checksum had come to together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Checkpoint {
+    pub(super) source: Source,
+    pub(super) rdb_version: u16,
+    /// The node that was being walked, and the cursor of its next page.
+    pub(super) node: usize,
+    pub(super) cursor: u64,
+    /// Length of the file, and of what is in it before it was compressed.
+    pub(super) file_bytes: u64,
+    pub(super) offset: u64,
+    pub(super) checksum: u64,
+    /// Length of the file of names that were held back.
+    pub(super) held_bytes: u64,
+    pub(super) counts: Counts,
+}
+
+impl Checkpoint {
+    /// The checkpoint in the file, if it is of the same source.
+    pub(super) fn load(path: &Path, source: &Source) -> Option<Self> {
+        let text = std::fs::read(path).ok()?;
+        let checkpoint: Self = serde_json::from_slice(&text).ok()?;
+        (checkpoint.source == *source).then_some(checkpoint)
+    }
+
+    /// Replaces the file all at once.
+    pub(super) fn save(&self, path: &Path) -> Result<()> {
+        let new = path.with_extension("state.new");
+        let text = serde_json::to_vec(self).map_err(|error| AdminError::BadFile {
+            path: path.to_owned(),
+            problem: error.to_string(),
+        })?;
+        let write = || {
+            let mut file = File::create(&new)?;
+            file.write_all(&text)?;
+            file.sync_data()?;
+            std::fs::rename(&new, path)
+        };
+        write().map_err(AdminError::file("write", path))
+    }
+}

@@ -1,0 +1,253 @@
+//! The backup by `SCAN` and `DUMP`: a few pages on their way, a thread that writes.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use compartment_redis::Connection;
+use futures_util::{Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::bloom::Bloom;
+use super::fetch::{ExpiryBy, Sizes, fetch};
+use super::output::{About, Output, Page};
+use super::resume::{Paths, Source};
+use super::{BackupOptions, BackupReport, rdb_version};
+use crate::error::{AdminError, Result};
+use crate::{Limits, Pace, Place, Progress, Walk, walk};
+
+/// Round trips on their way at a time: the server never waits for the next.
+const IN_FLIGHT: usize = 3;
+/// Round trips that wait to be written.
+const WAITING: usize = 3;
+
+pub(super) async fn run(
+    place: &Place,
+    pattern: Option<&[u8]>,
+    file: &Path,
+    options: &BackupOptions,
+    progress: &dyn Progress,
+) -> Result<BackupReport> {
+    let source = Source::of(place, pattern, options.zstd).await?;
+    let mut connection = place.open("backup").await?;
+    let keys: u64 = connection.ask("count keys", &redis::cmd("DBSIZE")).await?;
+    let whole = pattern.is_none() && place.prefix().is_empty();
+    progress.begin("back up", whole.then_some(keys));
+    let (paths, about, zstd) = (Paths::of(file), about(place), options.zstd);
+    let (output, bloom) = on_thread(move || {
+        let mut output = Output::open(paths, about, Some(source), zstd)?;
+        let mut bloom = Bloom::for_names(keys);
+        output.each_name(|name| {
+            bloom.insert(&name);
+        })?;
+        Ok((output, bloom))
+    })
+    .await?;
+    let resumed = output.counts.keys;
+    if resumed > 0 {
+        progress.note(&format!("going on with an interrupted backup of {resumed} keys"));
+        progress.advance(resumed);
+    }
+
+    let mut walk = Walk::start(place, pattern).await?;
+    if let Some(position) = output.position {
+        walk = walk.resume_at(position);
+    }
+    let sizes = Sizes::new();
+    let mut work = Work {
+        place,
+        by: ExpiryBy::of(place),
+        connection,
+        sizes: &sizes,
+        limits: options.limits,
+        progress,
+    };
+    let names = Names {
+        walk,
+        pace: Pace::new(options.limits, place).await?,
+        bloom,
+        sizes: &sizes,
+        page: VecDeque::new(),
+    };
+    let mut output = work.write_all(names, output).await?;
+    loop {
+        let missing;
+        (output, missing) = on_thread(move || {
+            let missing = output.next_missing()?;
+            Ok((output, missing))
+        })
+        .await?;
+        if missing.is_empty() {
+            break;
+        }
+        output = work.write_missing(missing, output).await?;
+    }
+    on_thread(move || {
+        let (counts, rdb_version) = (output.counts, output.rdb_version);
+        let (file, bytes) = output.finish()?;
+        Ok(BackupReport {
+            file,
+            bytes,
+            keys: counts.keys,
+            expiring: counts.expiring,
+            vanished: counts.vanished,
+            repeated: counts.repeated,
+            resumed,
+            rdb_version,
+            via: "scan",
+            elapsed: Default::default(),
+        })
+    })
+    .await
+}
+
+pub(super) fn about(place: &Place) -> About {
+    let info = place.server().info();
+    About {
+        label: place.label().to_owned(),
+        server_version: info.version.clone(),
+        index: place.index(),
+        rdb_version: rdb_version(info),
+    }
+}
+
+/// Does work on files where it holds up nobody.
+pub(crate) async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    joined(tokio::task::spawn_blocking(work)).await
+}
+
+async fn joined<T>(handle: JoinHandle<Result<T>>) -> Result<T> {
+    handle.await.unwrap_or_else(|error| {
+        Err(AdminError::Invalid(format!("the work on the file has failed: {error}")))
+    })
+}
+
+/// What is asked for in one round trip.
+struct Chunk {
+    names: Vec<Vec<u8>>,
+    held: Vec<Vec<u8>>,
+    position: Option<(usize, u64)>,
+}
+
+/// The names of the place, in portions for a round trip each.
+struct Names<'a> {
+    walk: Walk,
+    pace: Pace,
+    bloom: Bloom,
+    sizes: &'a Sizes,
+    page: VecDeque<Vec<u8>>,
+}
+
+impl<'a> Names<'a> {
+    async fn next_chunk(&mut self) -> Result<Option<Chunk>> {
+        if self.page.is_empty() {
+            self.pace.admit(1).await?;
+            let Some(page) = self.walk.next_page().await? else { return Ok(None) };
+            self.page = page.into();
+        }
+        let most = self.sizes.keys(self.pace.batch());
+        let (mut names, mut held) = (Vec::with_capacity(most), Vec::new());
+        while names.len() < most
+            && let Some(name) = self.page.pop_front()
+        {
+            // SCAN may name a key twice, and a server loads no file that holds one twice.
+            if self.bloom.insert(&name) {
+                held.push(name);
+            } else {
+                names.push(name);
+            }
+        }
+        self.pace.admit(names.len() * 2).await?;
+        let position = self.page.is_empty().then(|| self.walk.position());
+        Ok(Some(Chunk { names, held, position }))
+    }
+
+    fn into_stream(self) -> impl Stream<Item = Result<Chunk>> + use<'a> {
+        futures_util::stream::unfold(Some(self), |names| async {
+            let mut names = names?;
+            match names.next_chunk().await {
+                Ok(Some(chunk)) => Some((Ok(chunk), Some(names))),
+                Ok(None) => None,
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+    }
+}
+
+struct Work<'a> {
+    place: &'a Place,
+    by: ExpiryBy,
+    connection: Connection,
+    sizes: &'a Sizes,
+    limits: Limits,
+    progress: &'a dyn Progress,
+}
+
+impl Work<'_> {
+    /// Writes all that is named. Whatever stops it, what has come until then is made safe.
+    async fn write_all(&mut self, names: Names<'_>, output: Output) -> Result<Output> {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let writing = tokio::task::spawn_blocking(move || write(output, receiver));
+        let sent = self.send_all(names, &sender).await;
+        drop(sender);
+        let output = joined(writing).await?;
+        sent.map(|()| output)
+    }
+
+    async fn send_all(&mut self, names: Names<'_>, sender: &mpsc::Sender<Page>) -> Result<()> {
+        let (place, by, sizes) = (self.place, self.by, self.sizes);
+        let connection = &self.connection;
+        let fetched = names.into_stream().map(|chunk| {
+            let mut connection = connection.clone();
+            async move {
+                let chunk = chunk?;
+                let page = fetch(&mut connection, place, by, sizes, chunk.names).await?;
+                Ok::<Page, AdminError>(Page { held: chunk.held, position: chunk.position, ..page })
+            }
+        });
+        // More than one at a time is just what a limit of the latency is against.
+        let in_flight = if self.limits.latency.is_some() { 1 } else { IN_FLIGHT };
+        let mut fetched = std::pin::pin!(fetched.buffered(in_flight));
+        while let Some(page) = fetched.next().await {
+            let page = page?;
+            self.progress.advance((page.entries.len() + page.held.len()) as u64 + page.vanished);
+            if sender.send(page).await.is_err() {
+                // The writer has failed, and says itself why.
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes keys that were held back.
+    async fn write_missing(
+        &mut self,
+        mut missing: Vec<Vec<u8>>,
+        mut output: Output,
+    ) -> Result<Output> {
+        let mut pace = Pace::new(self.limits, self.place).await?;
+        while !missing.is_empty() {
+            let keys = self.sizes.keys(pace.batch().min(walk::PAGE)).min(missing.len());
+            let names = missing.split_off(missing.len() - keys);
+            pace.admit(names.len() * 2).await?;
+            let page = fetch(&mut self.connection, self.place, self.by, self.sizes, names).await?;
+            output = on_thread(move || {
+                output.take(page)?;
+                Ok(output)
+            })
+            .await?;
+        }
+        Ok(output)
+    }
+}
+
+/// Writes page after page until there are no more, or nobody is there who sends them.
+fn write(mut output: Output, mut pages: mpsc::Receiver<Page>) -> Result<Output> {
+    while let Some(page) = pages.blocking_recv() {
+        output.take(page)?;
+    }
+    output.make_safe()?;
+    Ok(output)
+}
