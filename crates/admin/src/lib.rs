@@ -14,6 +14,7 @@ mod progress;
 pub mod rdb;
 pub mod replication;
 mod resp;
+pub mod restore;
 mod snapshot;
 mod typed;
 pub mod verify;

@@ -1,6 +1,6 @@
 //! Backups of real servers: whole, by pattern, interrupted, refused; each loaded by a server again.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod data;
 mod shared_files;

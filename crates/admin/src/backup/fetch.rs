@@ -12,7 +12,7 @@ use crate::{Place, escape};
 
 /// How a key's expiry is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ExpiryBy {
+pub(crate) enum ExpiryBy {
     /// `PEXPIRETIME`, since Redis 7.0.
     Instant,
     /// `PTTL` and the server's clock.
@@ -20,11 +20,21 @@ pub(super) enum ExpiryBy {
 }
 
 impl ExpiryBy {
-    pub(super) fn of(place: &Place) -> Self {
+    pub(crate) fn of(place: &Place) -> Self {
         let info = place.server().info();
         let major: u32 =
             info.version.split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0);
         if major >= 7 { Self::Instant } else { Self::TimeLeft }
+    }
+
+    /// Whether both are the same instant, as exactly as this way can tell.
+    pub(crate) fn is_same(self, one: Option<u64>, two: Option<u64>) -> bool {
+        /// Between the server's two answers a moment passes.
+        const MOMENT_MS: u64 = 1_000;
+        match (self, one, two) {
+            (Self::TimeLeft, Some(one), Some(two)) => one.abs_diff(two) <= MOMENT_MS,
+            _ => one == two,
+        }
     }
 }
 
@@ -35,10 +45,10 @@ const FIRST_GUESS: usize = 64 * 1024;
 /// Learns from the values so far how many keys make a round trip of the right size. A server
 /// names its keys in the order of a hash, so those to come are like those that came.
 #[derive(Debug)]
-pub(super) struct Sizes(AtomicUsize);
+pub(crate) struct Sizes(AtomicUsize);
 
 impl Sizes {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(AtomicUsize::new(FIRST_GUESS))
     }
 
@@ -56,7 +66,7 @@ impl Sizes {
 }
 
 /// Asks for the keys; those that are not there are counted.
-pub(super) async fn fetch(
+pub(crate) async fn fetch(
     connection: &mut Connection,
     place: &Place,
     by: ExpiryBy,

@@ -19,17 +19,17 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A key to be written.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) name: Vec<u8>,
-    pub(super) expires_at_ms: Option<u64>,
+pub(crate) struct Entry {
+    pub(crate) name: Vec<u8>,
+    pub(crate) expires_at_ms: Option<u64>,
     /// As `DUMP` gave it.
-    pub(super) dump: Vec<u8>,
+    pub(crate) dump: Vec<u8>,
 }
 
 /// What one round trip has brought.
 #[derive(Debug, Default)]
-pub(super) struct Page {
-    pub(super) entries: Vec<Entry>,
+pub(crate) struct Page {
+    pub(crate) entries: Vec<Entry>,
     /// Names that may be in the file already.
     pub(super) held: Vec<Vec<u8>>,
     pub(super) vanished: u64,

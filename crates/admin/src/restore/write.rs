@@ -1,0 +1,189 @@
+//! Sends the keys to the server, several round trips on their way.
+
+use compartment_core::{Error, ErrorKind};
+use compartment_redis::{Connection, answer_error};
+use futures_util::{Stream, StreamExt};
+use redis::{Pipeline, Value};
+
+use super::check::Standing;
+use super::keys::{Batch, Keys};
+use super::{OnConflict, RestoreReport, Work};
+use crate::error::{AdminError, Result};
+use crate::rdb::Key;
+use crate::{Pace, escape};
+
+/// Round trips on their way at a time.
+const IN_FLIGHT: usize = 3;
+
+/// What became of the keys of a batch.
+#[derive(Debug, Default)]
+struct Outcome {
+    restored: u64,
+    already_there: u64,
+    standing: u64,
+    expired: u64,
+    /// What stopped it, after the keys counted above.
+    stopped: Option<AdminError>,
+}
+
+impl Work<'_> {
+    pub(super) async fn write(
+        &self,
+        keys: &Keys,
+        connection: &Connection,
+        report: &mut RestoreReport,
+    ) -> Result<()> {
+        let pace = Pace::new(self.options.limits, self.place).await?;
+        let outcomes = paced(keys.batches(), pace).map(|batch| {
+            let mut connection = connection.clone();
+            async move {
+                match batch {
+                    Ok(batch) => self.write_batch(&mut connection, batch, keys).await,
+                    Err(error) => Outcome { stopped: Some(error), ..Outcome::default() },
+                }
+            }
+        });
+        let in_flight = if self.options.limits.latency.is_some() { 1 } else { IN_FLIGHT };
+        let mut outcomes = std::pin::pin!(outcomes.buffered(in_flight));
+        while let Some(outcome) = outcomes.next().await {
+            report.restored += outcome.restored;
+            report.already_there += outcome.already_there;
+            report.standing += outcome.standing;
+            report.expired += outcome.expired;
+            self.progress.advance(
+                outcome.restored + outcome.already_there + outcome.standing + outcome.expired,
+            );
+            if let Some(error) = outcome.stopped {
+                return Err(going_on(error, report.restored));
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_batch(&self, connection: &mut Connection, batch: Batch, keys: &Keys) -> Outcome {
+        let mut outcome = Outcome { expired: batch.expired, ..Outcome::default() };
+        let mut pipeline = Pipeline::with_capacity(batch.keys.len());
+        for key in &batch.keys {
+            self.add(&mut pipeline, key);
+        }
+        let answers = match connection.ask_each("restore", &pipeline).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                outcome.stopped = Some(error.in_database(self.place.label()).into());
+                return outcome;
+            }
+        };
+        drop(pipeline);
+        let mut standing = Vec::new();
+        for (key, answer) in batch.keys.into_iter().zip(answers) {
+            match &answer {
+                Value::ServerError(error) if error.code() == "BUSYKEY" => standing.push(key),
+                answer => match answer_error("restore", answer) {
+                    None => outcome.restored += 1,
+                    // The first says why; the others follow from it.
+                    Some(error) if outcome.stopped.is_none() => {
+                        let error = error.at_key(escape(&key.name));
+                        outcome.stopped = Some(error.in_database(self.place.label()).into());
+                    }
+                    Some(_) => {}
+                },
+            }
+        }
+        if outcome.stopped.is_none()
+            && let Err(error) = self.judge(connection, &standing, keys, &mut outcome).await
+        {
+            outcome.stopped = Some(error);
+        }
+        outcome
+    }
+
+    fn add(&self, pipeline: &mut Pipeline, key: &Key) {
+        let restore = pipeline.cmd("RESTORE");
+        restore
+            .arg(&*self.place.on_server(&key.name))
+            .arg(key.expires_at_ms.unwrap_or(0))
+            .arg(key.dump(self.rdb_version));
+        if self.options.on_conflict == OnConflict::Replace {
+            restore.arg("REPLACE");
+        }
+        restore.arg("ABSTTL");
+    }
+
+    /// What to make of keys that stand where others were to go.
+    async fn judge(
+        &self,
+        connection: &mut Connection,
+        standing: &[Key],
+        keys: &Keys,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        if standing.is_empty() || self.options.on_conflict == OnConflict::Skip {
+            outcome.standing += standing.len() as u64;
+            return Ok(());
+        }
+        for (key, how) in standing.iter().zip(self.standing(connection, standing).await?) {
+            if how != Standing::Same {
+                return Err(AdminError::Conflict(format!(
+                    "the key \"{}\" has come to stand in {} while {} was restored; --on-conflict \
+                     skip keeps it, --on-conflict replace puts the file's in its place",
+                    escape(&key.name),
+                    self.place,
+                    self.name_of(keys),
+                )));
+            }
+            outcome.already_there += 1;
+        }
+        Ok(())
+    }
+}
+
+/// The batches when they may be sent, cut to what may be sent at once.
+fn paced(
+    batches: impl Stream<Item = Result<Batch>>,
+    pace: Pace,
+) -> impl Stream<Item = Result<Batch>> {
+    let state = (Box::pin(batches), pace, None::<Batch>);
+    futures_util::stream::unfold(state, |(mut batches, mut pace, rest)| async {
+        let batch = match rest {
+            Some(batch) => Ok(batch),
+            None => batches.next().await?,
+        };
+        let mut batch = match batch {
+            Ok(batch) => batch,
+            Err(error) => return Some((Err(error), (batches, pace, None))),
+        };
+        let rest = batch.split_off(pace.batch());
+        if let Err(error) = pace.admit(batch.keys.len()).await {
+            return Some((Err(error.into()), (batches, pace, None)));
+        }
+        Some((Ok(batch), (batches, pace, rest)))
+    })
+}
+
+/// The same error, with how to go on.
+fn going_on(error: AdminError, restored: u64) -> AdminError {
+    match error {
+        AdminError::Server(error) => {
+            let kind = error.kind();
+            let way = match kind {
+                ErrorKind::OutOfMemory => "give it more memory and ",
+                ErrorKind::ReadOnly => "name its master and ",
+                ErrorKind::Permission => "allow the user RESTORE and ",
+                _ => "",
+            };
+            let what = format!(
+                "{}; {restored} keys are restored: {way}run the same command again to go on",
+                error.message()
+            );
+            let mut told = Error::new(kind, "restore", what);
+            if let Some(key) = error.key() {
+                told = told.at_key(key);
+            }
+            if let Some(database) = error.database() {
+                told = told.in_database(database);
+            }
+            AdminError::Server(told.caused_by(error))
+        }
+        other => other,
+    }
+}
