@@ -10,7 +10,7 @@ use crate::command::{Failure, cargo, run};
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct BenchArgs {
-    /// backends, isolation or all, with --quick and --json FILE; documents, with --corpus PATH; or
+    /// backends, isolation or all, with --quick and --json FILE; documents, with --corpus PATH; migrate; or
     /// micro, with criterion's own arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
@@ -33,6 +33,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
             run(cargo(["bench", "--package", PACKAGE, "--"]).args(criterion))
         }
         Some((first, rest)) if first == "documents" => hand_over("documents", rest),
+        Some((first, rest)) if first == "migrate" => hand_over("migrate", rest),
         _ => hand_over("bench", &args.arguments),
     }
 }

@@ -3,6 +3,7 @@
 
 mod bench;
 mod documents;
+mod migrate;
 mod score;
 
 use std::process::ExitCode;
@@ -27,6 +28,11 @@ enum Command {
     /// What `documents` starts for each run.
     #[command(hide = true)]
     DocumentsOnce(documents::OnceArgs),
+    /// Moving, copying, backing up and restoring a million keys, beside bare loops.
+    Migrate(migrate::MigrateArgs),
+    /// What `migrate` starts to see its peak memory.
+    #[command(hide = true)]
+    MigrateOnce(migrate::OnceArgs),
     /// What `bench` starts on each processor to keep it awake.
     #[command(hide = true)]
     Spin,
@@ -38,6 +44,8 @@ fn main() -> ExitCode {
         Command::Score(args) => score::run(&args).map_err(Into::into),
         Command::Documents(args) => documents::run(&args),
         Command::DocumentsOnce(args) => documents::run_once(&args),
+        Command::Migrate(args) => migrate::run(&args),
+        Command::MigrateOnce(args) => migrate::run_once(&args),
         Command::Spin => {
             bench::spin();
             Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, glob_matches};
 
 /// What a database is for, and so what may happen to a key in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -163,6 +163,45 @@ pub struct Contract {
     pub memory_budget: Option<u64>,
     /// Whether it says that it shares its placement with another database.
     pub shared: bool,
+    /// Where its keys were before, while a fleet moves.
+    pub previous: Option<Previous>,
+}
+
+/// The place that a database is moving from. A key that is still there is brought to the new place
+/// by the first request about it, in the same step as the request; so a fleet may change over
+/// process by process, and back again, and no request misses a key.
+///
+/// On Redis both places have to be on one server. Memory has nothing from before, and ignores it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Previous {
+    /// Where the keys were.
+    pub placement: Placement,
+    /// Globs of the keys that are this database's, where the old place has those of others too;
+    /// all keys where there is none.
+    pub patterns: Vec<String>,
+}
+
+impl Previous {
+    /// All keys of `placement`.
+    #[must_use]
+    pub fn all(placement: Placement) -> Self {
+        Self { placement, patterns: Vec::new() }
+    }
+
+    /// The keys only that match one of `patterns`.
+    #[must_use]
+    pub fn matching(mut self, patterns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.patterns = patterns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether `key` may be in the old place.
+    #[must_use]
+    pub fn concerns(&self, key: &str) -> bool {
+        let matches = |pattern: &String| glob_matches(pattern.as_bytes(), key.as_bytes());
+        self.patterns.is_empty() || self.patterns.iter().any(matches)
+    }
 }
 
 impl Contract {
@@ -176,6 +215,7 @@ impl Contract {
             default_ttl: None,
             memory_budget: None,
             shared: false,
+            previous: None,
         }
     }
 
@@ -190,6 +230,13 @@ impl Contract {
     #[must_use]
     pub fn with_index(mut self, index: u32) -> Self {
         self.placement = Placement::Index { instance: self.placement.instance().into(), index };
+        self
+    }
+
+    /// Moving from another place.
+    #[must_use]
+    pub fn with_previous(mut self, previous: Previous) -> Self {
+        self.previous = Some(previous);
         self
     }
 

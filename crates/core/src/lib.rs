@@ -22,7 +22,7 @@ mod traffic;
 pub use clock::SystemClock;
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use codec::{Codec, Format, MAX_DECODED_BYTES};
-pub use contract::{Contract, DatabaseKind, Expiry, MAX_TTL, Placement, TtlRule};
+pub use contract::{Contract, DatabaseKind, Expiry, MAX_TTL, Placement, Previous, TtlRule};
 pub use database::{Backend, Capabilities, Database, Databases, Stores};
 pub use database_map::{
     DatabaseMap, DatabaseMapBuilder, Instance, InstanceUrl, KeyRule, Preset, Scheme, TlsFiles,

@@ -9,6 +9,7 @@ pub struct Traffic {
     misses: AtomicU64,
     writes: AtomicU64,
     retries: AtomicU64,
+    brought: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -23,6 +24,9 @@ pub struct TrafficSnapshot {
     pub writes: u64,
     /// Requests sent again after a failure.
     pub retries: u64,
+    /// Keys found in the database's previous place and brought to the new one. Once this stays as
+    /// it is in every process, the previous place can be left out of the configuration.
+    pub brought: u64,
 }
 
 impl Traffic {
@@ -47,6 +51,11 @@ impl Traffic {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts keys that were brought from the previous place.
+    pub fn brought(&self, count: u64) {
+        self.brought.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// The counters now.
     #[must_use]
     pub fn snapshot(&self) -> TrafficSnapshot {
@@ -55,6 +64,7 @@ impl Traffic {
             misses: self.misses.load(Ordering::Relaxed),
             writes: self.writes.load(Ordering::Relaxed),
             retries: self.retries.load(Ordering::Relaxed),
+            brought: self.brought.load(Ordering::Relaxed),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::key_value::RedisKeyValue;
 use crate::line::Line;
 use crate::link::Link;
 use crate::lock::RedisLock;
+use crate::previous::Arrival;
 use crate::probe::{ServerInfo, Topology, probe, prove_isolation};
 use crate::rate_limit::RedisRateLimit;
 use crate::usage::RedisUsage;
@@ -115,13 +116,28 @@ impl RedisBackend {
         )
         .in_database(&contract.name))
     }
-}
 
-#[async_trait]
-impl Backend for RedisBackend {
-    async fn open(&self, contract: Contract) -> Result<Database> {
-        let contract = self.place(contract);
-        self.check_index(contract.placement.index())?;
+    /// The way to a database, and to its previous place while it moves.
+    fn link(&self, contract: Contract) -> Result<Link> {
+        let Some(previous) = contract.previous.clone() else { return self.plain_link(contract) };
+        if self.info.topology == Topology::Cluster {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "open database",
+                "a previous place needs both in one step, which a cluster cannot do; move the keys \
+                 with `compartment migrate`, and leave previous out",
+            )
+            .in_database(&contract.name));
+        }
+        self.check_index(previous.placement.index())?;
+        let mut before = contract.clone().with_placement(previous.placement.clone());
+        before.previous = None;
+        let old = Arc::new(self.plain_link(before)?);
+        let placement = contract.placement.clone();
+        Ok(self.plain_link(contract)?.arriving(Arrival::new(previous, placement, old)))
+    }
+
+    fn plain_link(&self, contract: Contract) -> Result<Link> {
         let count = self.config.connections_per_database.max(1);
         let share = self.reserve(&contract, count)?;
         let connector = Arc::new(Connector::new(
@@ -130,15 +146,24 @@ impl Backend for RedisBackend {
             format!("compartment:{}", contract.name),
         )?);
         let lines = (0..count).map(|_| Line::new(Arc::clone(&connector))).collect();
-        let contract = Arc::new(contract);
-        let link = Arc::new(Link::new(
-            Arc::clone(&contract),
+        Ok(Link::new(
+            Arc::new(contract),
             lines,
             share,
             self.info.topology == Topology::Cluster,
             self.config.retries,
             self.config.clock.clone(),
-        ));
+        ))
+    }
+}
+
+#[async_trait]
+impl Backend for RedisBackend {
+    async fn open(&self, contract: Contract) -> Result<Database> {
+        let contract = self.place(contract);
+        self.check_index(contract.placement.index())?;
+        let link = Arc::new(self.link(contract)?);
+        let contract = Arc::clone(&link.contract);
         link.connect().await?;
         let stores = Stores {
             key_value: Arc::new(RedisKeyValue::new(Arc::clone(&link))),

@@ -17,6 +17,7 @@ mod line;
 mod link;
 mod lock;
 mod merge;
+mod previous;
 mod probe;
 mod rate_limit;
 mod scan;

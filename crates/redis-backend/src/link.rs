@@ -14,6 +14,7 @@ use crate::backend::Share;
 use crate::connector::Wire;
 use crate::error::{Phase, convert};
 use crate::line::Line;
+use crate::previous::{self, Arrival};
 
 /// Whether a request may be sent again when it is not known if it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub(crate) struct Link {
     next_large_line: AtomicUsize,
     retries: u32,
     clock: Option<Arc<dyn Clock>>,
+    /// Where its keys were, while it moves.
+    arrival: Option<Arrival>,
 }
 
 /// Requests with more bytes than this go by a connection of their own, where there is one, and so
@@ -68,7 +71,19 @@ impl Link {
             next_large_line: AtomicUsize::new(0),
             retries,
             clock,
+            arrival: None,
         }
+    }
+
+    /// The same, of a database that moves from another place.
+    pub(crate) fn arriving(mut self, arrival: Arrival) -> Self {
+        self.arrival = Some(arrival);
+        self
+    }
+
+    /// Where its keys were, while it moves.
+    pub(crate) fn arrival(&self) -> Option<&Arrival> {
+        self.arrival.as_ref()
     }
 
     /// The key as it stands on the server.
@@ -139,8 +154,8 @@ impl Link {
         loop {
             let line = self.line(commands.iter().map(size).sum());
             let sent = match line.wire().await {
-                Ok((mut wire, generation)) => wire
-                    .send_many(&commands, repeat)
+                Ok((mut wire, generation)) => self
+                    .send_many(&mut wire, &commands, repeat)
                     .await
                     .map_err(|error| self.note_failure(line, generation, operation, &error)),
                 Err(error) => Err(error),
@@ -180,6 +195,21 @@ impl Link {
         Ok(each.collect())
     }
 
+    /// Sends the commands; where the database is moving, with their keys brought first.
+    async fn send_many(
+        &self,
+        wire: &mut Wire,
+        commands: &[Cmd],
+        repeat: Repeat,
+    ) -> redis::RedisResult<Vec<Value>> {
+        let wrapped = self.arrival.as_ref().and_then(|arrival| arrival.wrap(commands));
+        let Some(wrapped) = wrapped else { return wire.send_many(commands, repeat).await };
+        let answers = wire.send_many(&wrapped, repeat).await?;
+        let (answers, brought) = previous::unwrap(answers, commands.len());
+        self.traffic.brought(brought);
+        Ok(answers)
+    }
+
     /// A connection to use directly, for scans that stay with one node.
     pub(crate) async fn wire(&self) -> Result<Wire> {
         self.line(usize::MAX).wire().await.map(|(wire, _)| wire)
@@ -202,7 +232,14 @@ impl Link {
     ) -> Result<T> {
         let line = self.line(size(command));
         let (mut wire, generation) = line.wire().await?;
-        let answer = wire.send(command, repeat).await;
+        let answer = match &self.arrival {
+            None => wire.send(command, repeat).await,
+            Some(_) => {
+                let answers =
+                    self.send_many(&mut wire, std::slice::from_ref(command), repeat).await;
+                answers.map(|mut answers| answers.pop().unwrap_or(Value::Nil))
+            }
+        };
         answer
             .and_then(read)
             .map_err(|error| self.note_failure(line, generation, operation, &error))

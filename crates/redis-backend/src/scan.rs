@@ -1,6 +1,7 @@
 //! Walks a database's keys by `SCAN`, on every node of a cluster.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError};
 
 use compartment_core::{Error, KeyStream, Result, escape_glob};
 use futures_util::stream::{StreamExt, TryStreamExt, unfold};
@@ -22,8 +23,31 @@ struct Walk {
     cursor: Option<u64>,
 }
 
-/// The names that match `pattern`, without the database's prefix.
+/// The names that match `pattern`, without the database's prefix; those of its previous place as
+/// well while it moves, each once. Keys move one way, so that the old place is looked at first: one
+/// that moves meanwhile is met in the new one.
 pub(crate) fn scan(link: Arc<Link>, pattern: &str) -> KeyStream {
+    let Some(arrival) = link.arrival() else { return scan_place(link, pattern) };
+    let before = scan_place(Arc::clone(&arrival.old), pattern);
+    let now = scan_place(Arc::clone(&link), pattern);
+    // Only names of the old place can come twice.
+    let seen = Arc::new(std::sync::Mutex::new(HashSet::new()));
+    let known = Arc::clone(&seen);
+    let before = before.try_filter_map(move |name| {
+        let mine = link.arrival().is_some_and(|arrival| arrival.concerns(&name));
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = mine && seen.insert(name.clone());
+        std::future::ready(Ok(new.then_some(name)))
+    });
+    let now = now.try_filter_map(move |name| {
+        let seen = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = !seen.contains(&name);
+        std::future::ready(Ok(new.then_some(name)))
+    });
+    before.chain(now).boxed()
+}
+
+fn scan_place(link: Arc<Link>, pattern: &str) -> KeyStream {
     let prefix = link.contract.placement.prefix().to_owned();
     let pattern = format!("{}{pattern}", escape_glob(&prefix));
     let walks = futures_util::stream::once(start(link, pattern));

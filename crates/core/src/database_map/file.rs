@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error as _};
 
 use super::environment::policy;
 use super::{DatabaseMapBuilder, Instance, Preset, TlsFiles, TtlByEnvironment, nearest, wrong};
-use crate::{Contract, DatabaseKind, Error, Placement, Result};
+use crate::{Contract, DatabaseKind, Error, Placement, Previous, Result};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +50,16 @@ struct DatabaseSection {
     memory_budget: Option<Size>,
     #[serde(default)]
     shared: bool,
+    previous: Option<PreviousSection>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PreviousSection {
+    index: Option<u32>,
+    prefix: Option<String>,
+    #[serde(default)]
+    patterns: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -158,21 +168,30 @@ impl DatabaseSection {
             // With no instance at all the caller gives `primary`; the whole is checked at the end.
             (None, None) => "primary".to_owned(),
         };
-        let placement = match (self.index, self.prefix) {
-            (Some(index), None) => Placement::Index { instance, index },
-            (index, Some(prefix)) if !prefix.is_empty() => {
-                Placement::Prefix { instance, index: index.unwrap_or(0), prefix }
-            }
-            _ => {
-                return Err(wrong(format!(
-                    "databases.{name}: give it an index, or a prefix that is not empty"
-                )));
-            }
+        let place = |what: &str, index: Option<u32>, prefix: Option<String>| match (index, prefix) {
+            (Some(index), None) => Ok(Placement::Index { instance: instance.clone(), index }),
+            (index, Some(prefix)) if !prefix.is_empty() => Ok(Placement::Prefix {
+                instance: instance.clone(),
+                index: index.unwrap_or(0),
+                prefix,
+            }),
+            _ => Err(wrong(format!(
+                "databases.{name}{what}: give it an index, or a prefix that is not empty"
+            ))),
+        };
+        let placement = place("", self.index, self.prefix)?;
+        let previous = match self.previous {
+            None => None,
+            Some(before) => Some(
+                Previous::all(place(".previous", before.index, before.prefix)?)
+                    .matching(before.patterns),
+            ),
         };
         let mut contract = Contract::new(name, self.kind).with_placement(placement);
         contract.default_ttl = self.default_ttl.map(|span| span.0);
         contract.memory_budget = self.memory_budget.map(|size| size.0);
         contract.shared = self.shared;
+        contract.previous = previous;
         Ok(contract)
     }
 }
@@ -270,6 +289,20 @@ mod tests {
             let error = read(&FILE.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(says), "{from} -> {to}: {error}");
         }
+    }
+
+    #[test]
+    fn a_database_may_be_on_its_way_from_another_place() {
+        let from = "index = 2, previous = { index = 0, patterns = [\"page:*\"] }";
+        let map = read(&FILE.replace("index = 2", from)).unwrap();
+        let previous = map.database("cache").unwrap().previous.clone().unwrap();
+        assert_eq!(previous.placement.index(), 0);
+        assert!(previous.concerns("page:1") && !previous.concerns("celery"));
+        let read_back = read(&map.to_toml()).unwrap();
+        assert_eq!(read_back, map);
+        let same = FILE.replace("index = 2", "index = 2, previous = { index = 2 }");
+        let error = read(&same).unwrap_err().to_string();
+        assert!(error.contains("cache") && error.contains("previous"), "{error}");
     }
 
     #[test]

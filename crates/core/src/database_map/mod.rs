@@ -227,6 +227,7 @@ impl DatabaseMapBuilder {
             if !self.instances.contains_key(instance) {
                 return Err(unknown("instance", instance, &instances, &contract.name));
             }
+            check_previous(contract)?;
         }
         let mut databases: Vec<Contract> = self.databases.into_values().collect();
         databases.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
@@ -261,6 +262,22 @@ fn check_name(name: &str) -> Result<()> {
     if name.is_empty() || name.len() > 64 || !name.chars().all(good) {
         return Err(wrong(format!(
             "database name {name:?}: a name is 1 to 64 of a-z, 0-9, _ and -"
+        )));
+    }
+    Ok(())
+}
+
+/// A database moves from another place on the same instance.
+fn check_previous(contract: &Contract) -> Result<()> {
+    let Some(previous) = &contract.previous else { return Ok(()) };
+    let name = &contract.name;
+    if previous.placement == contract.placement {
+        return Err(wrong(format!("{name:?} is where its previous place is: leave previous out")));
+    }
+    if previous.placement.instance() != contract.placement.instance() {
+        return Err(wrong(format!(
+            "{name:?}: the previous place is on another instance, where no request can look in the \
+             same step; move the keys with `compartment migrate --live`"
         )));
     }
     Ok(())

@@ -105,6 +105,19 @@ fn database_fields(contract: &Contract, several: bool) -> String {
     if contract.shared {
         fields.push("shared = true".into());
     }
+    if let Some(previous) = &contract.previous {
+        let mut before = match &previous.placement {
+            Placement::Index { index, .. } => format!("index = {index}"),
+            Placement::Prefix { index, prefix, .. } => {
+                format!("index = {index}, prefix = {}", quoted(prefix))
+            }
+        };
+        if !previous.patterns.is_empty() {
+            let patterns: Vec<String> = previous.patterns.iter().map(|p| quoted(p)).collect();
+            before += &format!(", patterns = [{}]", patterns.join(", "));
+        }
+        fields.push(format!("previous = {{ {before} }}"));
+    }
     fields.join(", ")
 }
 

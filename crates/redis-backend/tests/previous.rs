@@ -1,0 +1,209 @@
+//! A database that moves from another place keeps every promise, whoever moves its keys meanwhile.
+
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+mod harness;
+#[path = "../../memory-backend/tests/harness/mod.rs"]
+mod memory_harness;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use compartment_core::{
+    Backend, Capabilities, Contract, Database, DatabaseKind, ErrorKind, Expiry, ManualClock,
+    Placement, Previous,
+};
+use compartment_testkit::differential::{KeyValueOp, Op, Step, operations, run_differential};
+use compartment_testkit::{Harness, TestRedis, run_test};
+use futures_util::TryStreamExt;
+use proptest::test_runner::{Config, TestRunner};
+use tokio::sync::Mutex;
+
+use harness::{RedisHarness, Servers};
+use memory_harness::MemoryHarness;
+
+/// How far the previous place of each database is from its own.
+const APART: u32 = 8;
+
+fn at(index: u32) -> Placement {
+    Contract::new("x", DatabaseKind::Durable).with_index(index).placement
+}
+
+fn arriving(contract: Contract) -> Contract {
+    let before = contract.placement.index() + APART;
+    contract.with_previous(Previous::all(at(before)))
+}
+
+/// Every database moves from eight further on.
+struct ArrivingHarness {
+    inner: RedisHarness,
+    /// Held while time passes, which is not one step on a server.
+    still: Arc<Mutex<()>>,
+}
+
+impl ArrivingHarness {
+    async fn start() -> Self {
+        Self { inner: RedisHarness::start().await, still: Arc::default() }
+    }
+
+    /// Somebody who keeps moving every key back to where it was, as a process does that takes the
+    /// other place for the new one.
+    async fn somebody_moves_them_back(&self) -> tokio::task::JoinHandle<()> {
+        const BACK: &str = "for index = 0, 7 do
+            redis.call('SELECT', index)
+            for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('MOVE', key, index + 8) end
+        end";
+        let mut connection = self.server().connect().await;
+        let still = Arc::clone(&self.still);
+        tokio::spawn(async move {
+            loop {
+                let _still = still.lock().await;
+                let moved = connection.send(&["EVAL", BACK, "0"]).await.unwrap();
+                assert!(!moved.is_error(), "{moved:?}");
+            }
+        })
+    }
+
+    fn server(&self) -> &TestRedis {
+        match &self.inner.servers {
+            Servers::Single(server) => server,
+            _ => unreachable!("it was started with one server"),
+        }
+    }
+}
+
+#[async_trait]
+impl Harness for ArrivingHarness {
+    async fn open(&self, contract: Contract) -> Database {
+        self.inner.open(arriving(contract)).await
+    }
+
+    async fn advance(&self, by: Duration) {
+        let _still = self.still.lock().await;
+        self.inner.advance(by).await;
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn clock(&self) -> ManualClock {
+        self.inner.clock()
+    }
+}
+
+compartment_testkit::conformance_suite!(
+    #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+    => ArrivingHarness::start().await
+);
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn it_answers_as_memory_does_while_somebody_moves_its_keys_back() {
+    run_test(async {
+        let subject = ArrivingHarness::start().await;
+        let somebody = subject.somebody_moves_them_back().await;
+        let mut config = Config::with_cases(64);
+        config.failure_persistence = None;
+        let outcome = tokio::task::block_in_place(|| {
+            TestRunner::new(config).run(&operations(), |mut program| {
+                // A walk is no single step: it may miss what is moved back behind it.
+                program.retain(|op| !matches!(op, Op::In(_, Step::KeyValue(KeyValueOp::Scan(_)))));
+                tokio::runtime::Handle::current().block_on(async {
+                    subject.inner.flush().await;
+                    run_differential(&MemoryHarness::new(), &subject, program).await;
+                });
+                Ok(())
+            })
+        });
+        assert_eq!(outcome.map_err(|failure| failure.to_string()), Ok(()));
+        assert!(!somebody.is_finished(), "keys were moved to the end");
+        somebody.abort();
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn keys_are_found_in_the_old_place_brought_and_counted() {
+    run_test(async {
+        let harness = ArrivingHarness::start().await;
+        let server = harness.server();
+        server.command_in(9, &["SET", "page", "old", "PX", "600000"]).await;
+        server.command_in(9, &["SET", "hits", "41"]).await;
+        server.command_in(9, &["SET", "other", "1"]).await;
+        let database = harness.open(Contract::new("x", DatabaseKind::Durable).with_index(1)).await;
+        let names: Vec<String> = database.key_value().scan("*").try_collect().await.unwrap();
+        assert_eq!(names.len(), 3, "{names:?}");
+        assert_eq!(database.key_value().get("page").await.unwrap().as_deref(), Some(&b"old"[..]));
+        assert_eq!(database.counter().increment("hits", 1, Expiry::Keep).await.unwrap(), 42);
+        assert_eq!(server.command_in(9, &["DBSIZE"]).await.integer(), Some(1));
+        let left = server.command_in(1, &["PTTL", "page"]).await.integer().unwrap();
+        assert!((500_000..=600_000).contains(&left), "{left}");
+        assert_eq!(database.traffic().snapshot().brought, 2);
+        database.key_value().get("page").await.unwrap();
+        assert_eq!(database.traffic().snapshot().brought, 2);
+        let mut names: Vec<String> = database.key_value().scan("*").try_collect().await.unwrap();
+        names.sort();
+        assert_eq!(names, ["hits", "other", "page"]);
+        // What is deleted is gone from both.
+        assert_eq!(database.key_value().delete(&["other".into()]).await.unwrap(), 1);
+        assert_eq!(server.command_in(9, &["DBSIZE"]).await.integer(), Some(0));
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn what_is_others_in_the_old_place_is_not_touched() {
+    run_test(async {
+        let harness = RedisHarness::start().await;
+        let Servers::Single(server) = &harness.servers else { unreachable!("one server") };
+        server.command_in(0, &["SET", "page:1", "mine"]).await;
+        server.command_in(0, &["SET", "celery", "others"]).await;
+        let contract = Contract::new("x", DatabaseKind::Durable)
+            .with_index(2)
+            .with_previous(Previous::all(at(0)).matching(["page:*"]));
+        let database = harness.open(contract).await;
+        assert_eq!(database.key_value().get("celery").await.unwrap(), None);
+        let names: Vec<String> = database.key_value().scan("*").try_collect().await.unwrap();
+        assert_eq!(names, ["page:1"]);
+        assert!(database.key_value().get("page:1").await.unwrap().is_some());
+        assert_eq!(server.command_in(0, &["KEYS", "*"]).await.text(), "celery");
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_prefix_may_be_dropped_or_added_on_the_way() {
+    run_test(async {
+        let harness = RedisHarness::start().await;
+        let Servers::Single(server) = &harness.servers else { unreachable!("one server") };
+        let prefixed = |index, prefix: &str| Placement::Prefix {
+            instance: "primary".into(),
+            index,
+            prefix: prefix.into(),
+        };
+        server.command_in(0, &["SET", "app:page", "1", "PX", "600000"]).await;
+        let contract = Contract::new("x", DatabaseKind::Durable).with_index(2);
+        let database =
+            harness.open(contract.with_previous(Previous::all(prefixed(0, "app:")))).await;
+        assert!(database.key_value().get("page").await.unwrap().is_some());
+        assert!(server.command_in(2, &["PTTL", "page"]).await.integer().unwrap() > 500_000);
+        let contract =
+            Contract::new("y", DatabaseKind::Durable).with_placement(prefixed(2, "new:"));
+        let database = harness.open(contract.with_previous(Previous::all(at(2)))).await;
+        assert!(database.key_value().get("page").await.unwrap().is_some());
+        assert_eq!(server.command_in(2, &["KEYS", "*"]).await.text(), "new:page");
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_cluster_is_told_that_it_cannot() {
+    run_test(async {
+        let harness = RedisHarness::cluster().await;
+        let contract = Contract::new("x", DatabaseKind::Durable);
+        let opened = harness.backend.open(contract.with_previous(Previous::all(at(1)))).await;
+        assert_eq!(opened.unwrap_err().kind(), ErrorKind::Unsupported);
+    });
+}
