@@ -3,11 +3,15 @@
 //! Works on raw names and whole values of any type, whatever program wrote them, and so is not
 //! bound to the store traits.
 
+mod analyze;
 pub mod backup;
 mod error;
+mod frameworks;
+mod key_type;
 pub mod migrate;
 mod name;
 mod pace;
+pub mod patterns;
 mod place;
 mod plan;
 mod progress;
@@ -20,7 +24,13 @@ mod typed;
 pub mod verify;
 mod walk;
 
+pub use analyze::{
+    Analysis, AnalyzeOptions, BigKey, Bucket, ClientUse, KeyGroupReport, Measure, Memory,
+    ServerState, Source, TtlCounts, analyze,
+};
 pub use error::{AdminError, Result};
+pub use frameworks::Purpose;
+pub use key_type::KeyType;
 pub use name::{escape, unescape};
 pub use pace::{Limits, Pace};
 pub use place::Place;

@@ -1,0 +1,275 @@
+//! What is in a database: keys by pattern and producer, memory, TTLs, idle times, clients.
+//!
+//! Two walks: the first learns patterns and programs from the names alone, the second counts each
+//! key in the first group whose globs it matches. So a plan's globs select the very keys that were
+//! counted. Only commands are used that leave the server's idle times as they are: `SCAN`,
+//! `OBJECT`, `PTTL`, `TYPE`, `MEMORY USAGE`, `CLIENT LIST`, `INFO`.
+
+mod clients;
+mod collect;
+mod definitions;
+mod estimate;
+mod fetch;
+mod report;
+mod server;
+mod signs;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use compartment_core::KeyRule;
+use compartment_redis::Connection;
+
+pub use clients::ClientUse;
+pub(crate) use clients::clients;
+pub use report::{
+    Analysis, BigKey, Bucket, KeyGroupReport, Measure, Memory, ServerState, Source, TtlCounts,
+};
+
+use crate::frameworks::Signature;
+use crate::{KeyType, Limits, Pace, Place, Progress, Result, Walk};
+use collect::Collector;
+use definitions::Names;
+use fetch::{Page, Questions};
+
+/// How to analyse.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AnalyzeOptions {
+    /// Measure every element of every key. The server is blocked while it walks a big one.
+    pub exact: bool,
+    /// What the work may ask of the server.
+    pub limits: Limits,
+    /// How many of the biggest keys are named.
+    pub top: usize,
+    /// Look at a few values even where that resets their idle times (Redis before 7.2).
+    pub look_at_values: bool,
+    /// Templates of the database map, which go before all other patterns.
+    pub rules: BTreeMap<String, KeyRule>,
+}
+
+impl Default for AnalyzeOptions {
+    fn default() -> Self {
+        Self {
+            exact: false,
+            limits: Limits::default(),
+            top: 10,
+            look_at_values: false,
+            rules: BTreeMap::new(),
+        }
+    }
+}
+
+/// Round trips that are under way at the same time, so that server and client both work.
+const IN_FLIGHT: usize = 3;
+
+/// Analyses the database at `place`. Writes nothing.
+///
+/// # Errors
+/// When the server cannot be reached or does not allow `SCAN` and `PTTL`. What else it does not
+/// allow is said in [`Analysis::missing`].
+pub async fn analyze(
+    place: &Place,
+    options: &AnalyzeOptions,
+    progress: &dyn Progress,
+) -> Result<Analysis> {
+    let began = Instant::now();
+    let made = now();
+    let mut connection = place.open("analyze").await?;
+    let state = server::state(&mut connection, place).await;
+    let mut missing = Vec::new();
+    let questions =
+        server::questions(&mut connection, &state, options.exact, &mut missing).await;
+    let clients = clients(place).await.unwrap_or_else(|error| {
+        missing.push(format!("CLIENT LIST is not allowed: who is connected ({})", error.message()));
+        Vec::new()
+    });
+    let mut pace = Pace::new(options.limits, place).await?;
+    let expected = expected_keys(place, &state);
+
+    progress.begin("read the names", expected);
+    let names = read_names(place, &mut pace, progress).await?;
+    let known = signatures(&mut connection, place, &names.questions(), &mut pace).await?;
+    let mut definitions = names.define(&options.rules, &known);
+
+    progress.begin("look at the keys", expected);
+    let mut collector = Collector::new(&definitions, options.top);
+    let mut work = Work { place, connection: &connection, questions, progress };
+    let vanished = work.look_at_keys(&mut collector, &mut pace).await?;
+
+    if questions.memory {
+        measure_samples(&mut connection, place, &mut collector, &mut pace, progress).await?;
+    }
+    if signs::leaves_no_trace(&mut connection).await || options.look_at_values {
+        signs::look_at_values(&mut connection, place, &collector, &mut definitions).await?;
+    }
+    let collected = collector.finish(definitions);
+    let measure = match (questions.memory, options.exact) {
+        (false, _) => Measure::Unknown,
+        (true, true) => Measure::Exact,
+        (true, false) => Measure::Sampled,
+    };
+    Ok(Analysis {
+        version: 1,
+        source: source(place),
+        made,
+        seconds: began.elapsed().as_secs_f64(),
+        server: state,
+        keys: collected.keys,
+        vanished,
+        types: collected.types,
+        encodings: collected.encodings,
+        ttl: collected.ttl,
+        idle: collected.idle.list(),
+        uses: collected.uses.list(),
+        memory: collected.memory,
+        measure,
+        groups: collected.groups,
+        biggest: collected.biggest,
+        clients,
+        missing,
+    })
+}
+
+/// The time, as files show it.
+pub(crate) fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
+}
+
+pub(crate) fn source(place: &Place) -> Source {
+    Source {
+        label: place.label().to_owned(),
+        server: place.server().url().to_string(),
+        index: place.index(),
+        prefix: crate::escape(place.prefix()),
+    }
+}
+
+/// The keys of the place, where the server's figure is about them alone.
+fn expected_keys(place: &Place, state: &ServerState) -> Option<u64> {
+    let whole = place.prefix().is_empty() && !place.server().is_cluster();
+    whole.then(|| state.keyspace.get(&place.index()).copied().unwrap_or(0))
+}
+
+async fn read_names(place: &Place, pace: &mut Pace, progress: &dyn Progress) -> Result<Names> {
+    let mut names = Names::default();
+    let mut walk = Walk::start(place, None).await?;
+    loop {
+        pace.admit(1).await?;
+        let Some(page) = walk.next_page().await? else { return Ok(names) };
+        page.iter().for_each(|name| names.add(name));
+        progress.advance(page.len() as u64);
+    }
+}
+
+/// Type and TTL of some keys; those that are gone are left out.
+async fn signatures(
+    connection: &mut Connection,
+    place: &Place,
+    names: &[Vec<u8>],
+    pace: &mut Pace,
+) -> Result<BTreeMap<Vec<u8>, Signature>> {
+    let mut known = BTreeMap::new();
+    let mut rest = names;
+    while !rest.is_empty() {
+        let (page, after) = rest.split_at(pace.batch().min(rest.len()));
+        rest = after;
+        pace.admit(page.len() * 2).await?;
+        let mut pipeline = redis::Pipeline::with_capacity(page.len() * 2);
+        for name in page {
+            let key = place.on_server(name);
+            pipeline.cmd("TYPE").arg(key.as_ref());
+            pipeline.cmd("PTTL").arg(key.as_ref());
+        }
+        let answers = connection.ask_each("look at keys", &pipeline).await?;
+        for (name, pair) in page.iter().zip(answers.chunks(2)) {
+            let key_type = pair.first().and_then(fetch::text).and_then(KeyType::parse);
+            let expires = pair.get(1).and_then(fetch::number).is_some();
+            if let Some(key_type) = key_type {
+                known.insert(name.clone(), Signature { key_type, expires });
+            }
+        }
+    }
+    Ok(known)
+}
+
+struct Work<'a> {
+    place: &'a Place,
+    connection: &'a Connection,
+    questions: Questions,
+    progress: &'a dyn Progress,
+}
+
+impl Work<'_> {
+    /// The second walk; how many keys were gone.
+    async fn look_at_keys(&mut self, collector: &mut Collector, pace: &mut Pace) -> Result<u64> {
+        let mut walk = Walk::start(self.place, None).await?;
+        let mut under_way = VecDeque::new();
+        let mut vanished = 0;
+        loop {
+            pace.admit(1).await?;
+            let Some(mut page) = walk.next_page().await? else { break };
+            while !page.is_empty() {
+                let rest = page.split_off(pace.batch().min(page.len()));
+                pace.admit(page.len() * self.questions.commands_per_key()).await?;
+                let asked = fetch::look_at(
+                    self.connection.clone(),
+                    self.place.clone(),
+                    std::mem::replace(&mut page, rest),
+                    self.questions,
+                );
+                under_way.push_back(tokio::spawn(asked));
+                if under_way.len() >= IN_FLIGHT {
+                    vanished += self.take(under_way.pop_front(), collector).await?;
+                }
+            }
+        }
+        while !under_way.is_empty() {
+            vanished += self.take(under_way.pop_front(), collector).await?;
+        }
+        Ok(vanished)
+    }
+
+    async fn take(
+        &self,
+        task: Option<tokio::task::JoinHandle<compartment_core::Result<Page>>>,
+        collector: &mut Collector,
+    ) -> Result<u64> {
+        let Some(task) = task else { return Ok(0) };
+        let page = task.await.map_err(|error| {
+            crate::AdminError::Invalid(format!("the work ended before its time: {error}"))
+        })??;
+        let mut vanished = 0;
+        self.progress.advance(page.len() as u64);
+        for (name, facts) in &page {
+            match facts {
+                Some(facts) => collector.add(name, facts),
+                None => vanished += 1,
+            }
+        }
+        Ok(vanished)
+    }
+}
+
+async fn measure_samples(
+    connection: &mut Connection,
+    place: &Place,
+    collector: &mut Collector,
+    pace: &mut Pace,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let samples = collector.samples();
+    let keys = samples.iter().map(|sample| sample.names.len() as u64).sum();
+    progress.begin("measure a sample", Some(keys));
+    for sample in samples {
+        let mut sizes = Vec::with_capacity(sample.names.len());
+        for page in sample.names.chunks(pace.batch()) {
+            pace.admit(page.len()).await?;
+            sizes.extend(fetch::sizes(connection, place, page).await?);
+            progress.advance(page.len() as u64);
+        }
+        collector.measured(&sample, &sizes);
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What a server lets one ask, and what it says of itself.
+
+use std::collections::BTreeMap;
+
+use compartment_redis::Connection;
+
+use super::fetch::Questions;
+use super::report::ServerState;
+use crate::Place;
+
+/// A name that nobody uses: allowed commands answer with nothing, others with an error.
+const NOBODY: &str = "compartment:no-such-key";
+
+/// The server's state by `INFO`, as far as it tells.
+pub(crate) async fn state(connection: &mut Connection, place: &Place) -> ServerState {
+    let info = place.server().info();
+    let mut state = ServerState {
+        program: info.server.clone(),
+        version: info.version.clone(),
+        eviction_policy: info.eviction_policy.clone(),
+        ..ServerState::default()
+    };
+    for section in ["memory", "replication", "keyspace"] {
+        let mut command = redis::cmd("INFO");
+        command.arg(section);
+        // A cluster's nodes would each answer for themselves: their first is as good as any.
+        let Ok(text) = connection.ask::<String>("read the server's state", &command).await else {
+            continue;
+        };
+        read_info(&text, &mut state);
+    }
+    state
+}
+
+fn read_info(text: &str, state: &mut ServerState) {
+    for line in text.lines() {
+        let Some((name, value)) = line.trim_end().split_once(':') else { continue };
+        match name {
+            "used_memory" => state.used_memory = value.parse().ok(),
+            "maxmemory" => state.max_memory = value.parse().ok(),
+            "maxmemory_policy" => state.eviction_policy = Some(value.to_owned()),
+            "role" => state.replica = value == "slave",
+            _ => {
+                let index = name.strip_prefix("db").and_then(|index| index.parse().ok());
+                let keys = value.strip_prefix("keys=").and_then(|rest| rest.split(',').next());
+                if let (Some(index), Some(Ok(keys))) = (index, keys.map(str::parse)) {
+                    state.keyspace.insert(index, keys);
+                }
+            }
+        }
+    }
+}
+
+/// What may be asked; what may not is said in `missing`.
+pub(crate) async fn questions(
+    connection: &mut Connection,
+    state: &ServerState,
+    exact: bool,
+    missing: &mut Vec<String>,
+) -> Questions {
+    let lfu = state.eviction_policy.as_deref().is_some_and(|policy| policy.contains("lfu"));
+    let mut allowed = BTreeMap::new();
+    let used = if lfu { "FREQ" } else { "IDLETIME" };
+    for (command, sub, lacks) in [
+        ("OBJECT", "ENCODING", "encodings; every collection is measured"),
+        ("OBJECT", used, "how long keys have not been used"),
+        ("MEMORY", "USAGE", "memory"),
+    ] {
+        let mut ask = redis::cmd(command);
+        ask.arg(sub).arg(NOBODY);
+        let answer = connection.ask::<redis::Value>("ask what is allowed", &ask).await;
+        // Redis before 7 answers with an error for a key that is not there.
+        let is_allowed = match &answer {
+            Ok(_) => true,
+            Err(error) => error.message().contains("no such key"),
+        };
+        if !is_allowed {
+            missing.push(format!("{command} {sub} is not allowed: {lacks}"));
+        }
+        allowed.insert(sub, is_allowed);
+    }
+    let can = |sub: &str| allowed.get(sub).copied().unwrap_or(false);
+    let mut list = redis::cmd("MODULE");
+    list.arg("LIST");
+    let modules = connection.ask::<Vec<redis::Value>>("list modules", &list).await;
+    Questions {
+        encoding: can("ENCODING"),
+        idle: !lfu && can("IDLETIME"),
+        uses: lfu && can("FREQ"),
+        memory: can("USAGE"),
+        exact,
+        has_modules: modules.map_or(true, |modules| !modules.is_empty()),
+    }
+}

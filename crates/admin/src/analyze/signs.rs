@@ -1,0 +1,91 @@
+//! Looks at a few values of groups that nobody is known for, where that leaves no trace.
+
+use compartment_core::Result;
+use compartment_redis::Connection;
+use redis::{Pipeline, Value};
+
+use super::collect::Collector;
+use super::definitions::Definition;
+use crate::frameworks::{self, Purpose, ValueSign, sign_of_bytes, sign_of_fields};
+use crate::plan::Verdict;
+use crate::{KeyType, Place};
+
+/// Bytes of a value that are read.
+const START: isize = 160;
+/// A key that is bigger is not read at all.
+const BIGGEST: u64 = 64 * 1_024;
+
+/// Whether this connection's reads leave the keys' idle times as they are (Redis 7.2 and later).
+pub(crate) async fn leaves_no_trace(connection: &mut Connection) -> bool {
+    let mut command = redis::cmd("CLIENT");
+    command.arg("NO-TOUCH").arg("ON");
+    connection.ask::<Value>("leave no trace", &command).await.is_ok()
+}
+
+/// Names the producers of learnt groups whose values tell.
+pub(crate) async fn look_at_values(
+    connection: &mut Connection,
+    place: &Place,
+    collector: &Collector,
+    definitions: &mut [Definition],
+) -> Result<()> {
+    for (at, one) in definitions.iter_mut().enumerate().filter(|(_, one)| one.learnt) {
+        let (names, key_type) = collector.examples(at);
+        let Some(key_type) = key_type else { continue };
+        let sizes = super::fetch::sizes(connection, place, names).await?;
+        let mut signs = Vec::new();
+        for (name, bytes) in names.iter().zip(sizes) {
+            if bytes.is_none_or(|bytes| bytes > BIGGEST) {
+                continue;
+            }
+            signs.push(read_sign(connection, &place.on_server(name), key_type).await?);
+        }
+        // One program, told by each value that was read.
+        let first = signs.first().copied().flatten();
+        if let Some(sign) = first.filter(|_| signs.iter().all(|sign| *sign == first)) {
+            name_producer(one, sign);
+        }
+    }
+    Ok(())
+}
+
+async fn read_sign(
+    connection: &mut Connection,
+    key: &[u8],
+    key_type: KeyType,
+) -> Result<Option<ValueSign>> {
+    let mut pipeline = Pipeline::new();
+    match key_type {
+        KeyType::String => pipeline.cmd("GETRANGE").arg(key).arg(0).arg(START - 1),
+        KeyType::List => pipeline.cmd("LINDEX").arg(key).arg(0),
+        KeyType::Hash => pipeline.cmd("HRANDFIELD").arg(key).arg(8),
+        _ => return Ok(None),
+    };
+    let answers = connection.ask_each("look at a value", &pipeline).await?;
+    Ok(match answers.into_iter().next() {
+        Some(Value::BulkString(start)) => sign_of_bytes(&start),
+        Some(Value::Array(fields)) => {
+            let bytes = |field| match field {
+                Value::BulkString(bytes) => Some(bytes),
+                _ => None,
+            };
+            sign_of_fields(&fields.into_iter().filter_map(bytes).collect::<Vec<_>>())
+        }
+        _ => None,
+    })
+}
+
+/// A framework's own rules for the purpose where it has them, else only who and what for.
+fn name_producer(one: &mut Definition, sign: ValueSign) {
+    one.producer = sign.producer.to_owned();
+    one.purpose = sign.purpose;
+    let known = frameworks::by_name(sign.producer);
+    let groups = known.into_iter().flat_map(|framework| framework.groups);
+    if let Some(group) = groups.into_iter().find(|group| group.purpose == sign.purpose) {
+        one.verdict = group.verdict;
+        one.note = group.note.to_owned();
+        one.together = group.together.to_owned();
+    } else if sign.purpose == Purpose::Unknown {
+        one.verdict = Verdict::Stay;
+    }
+}

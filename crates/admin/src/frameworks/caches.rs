@@ -1,0 +1,101 @@
+//! Caches: Django, Laravel, Flask, GitLab, Rails, ASP.NET.
+
+use super::{Framework, KeyGroup, Purpose, Row, Setting};
+use crate::KeyType::{Hash, String};
+use crate::plan::Verdict::Move;
+
+const CLEARS: &str = "This program clears its cache by FLUSHDB: it needs a database of its own.";
+
+pub(super) const ALL: &[Framework] = &[
+    Framework::new(
+        "Django cache",
+        &[KeyGroup::new(
+            "django-cache",
+            Purpose::Cache,
+            Move,
+            &[
+                Row::telling(&[":[0-9]*:*"], &[String]),
+                Row::telling(&["*:[0-9]*:views.decorators.cache.*"], &[String]),
+            ],
+        )
+        .note(CLEARS)],
+    )
+    .settings(&[Setting::new(
+        Purpose::Cache,
+        "settings.py",
+        "CACHES[\"default\"][\"LOCATION\"] = \"{url}\"",
+    )]),
+    Framework::new(
+        "Laravel cache",
+        &[KeyGroup::new(
+            "laravel-cache",
+            Purpose::Cache,
+            Move,
+            &[Row::telling(
+                &["laravel_cache*", "*_database_*_cache_*", "*_cache_:*"],
+                &[String],
+            )],
+        )
+        .note(CLEARS)],
+    )
+    .settings(&[Setting::new(Purpose::Cache, ".env", "REDIS_CACHE_DB={index}")]),
+    Framework::new(
+        "Flask-Caching",
+        &[KeyGroup::new(
+            "flask-cache",
+            Purpose::Cache,
+            Move,
+            &[Row::telling(&["flask_cache_*"], &[String])],
+        )],
+    )
+    .settings(&[Setting::new(
+        Purpose::Cache,
+        "the application's configuration",
+        "CACHE_REDIS_URL = \"{url}\"",
+    )]),
+    Framework::new(
+        "GitLab",
+        &[KeyGroup::new(
+            "gitlab",
+            Purpose::Cache,
+            Move,
+            &[Row::telling(&["cache:gitlab*", "cache:gitlab:*"], &[])],
+        )
+        .note("GitLab has settings for one server a purpose: redis.cache.yml.")],
+    )
+    .settings(&[Setting::new(Purpose::Cache, "redis.cache.yml", "url: {url}")]),
+    Framework::new(
+        RAILS,
+        // Names are the application's own: values tell it, see `values.rs`.
+        &[KeyGroup::new(
+            "rails-cache",
+            Purpose::Cache,
+            Move,
+            &[Row::telling(&["views/*:[0-9]*", "views/*/*:*"], &[String])],
+        )
+        .note(CLEARS)],
+    )
+    .settings(&[Setting::new(
+        Purpose::Cache,
+        "config/environments/production.rb",
+        "config.cache_store = :redis_cache_store, { url: \"{url}\" }",
+    )]),
+    Framework::new(
+        ASP_NET,
+        &[KeyGroup::new(
+            "aspnet-cache",
+            Purpose::Cache,
+            Move,
+            &[Row::telling(&["aspnet:cache:*"], &[Hash])],
+        )],
+    )
+    .settings(&[Setting::new(
+        Purpose::Cache,
+        "appsettings.json",
+        "\"{host}:{port},defaultDatabase={index}\"",
+    )]),
+];
+
+/// Programs that are known by their values rather than their names.
+pub(super) const RAILS: &str = "Rails cache";
+pub(super) const ASP_NET: &str = "ASP.NET distributed cache";

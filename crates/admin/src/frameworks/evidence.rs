@@ -1,0 +1,375 @@
+//! Finds out from the names of a database, and the types of a few, which programs write into it.
+
+use std::collections::BTreeMap;
+
+use super::{Framework, KeyGroup, Row, all};
+use crate::KeyType;
+use crate::patterns::{Selection, Selector, escape_glob_into};
+
+/// A group of keys of a program that is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) framework: &'static Framework,
+    pub(crate) group: &'static KeyGroup,
+    /// What this installation put in front of the program's names.
+    pub(crate) prefix: Vec<u8>,
+    pub(crate) globs: Vec<Vec<u8>>,
+}
+
+/// What is known of a key besides its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Signature {
+    pub(crate) key_type: KeyType,
+    pub(crate) expires: bool,
+}
+
+#[derive(Debug)]
+struct SeenRow {
+    framework: &'static Framework,
+    group: &'static KeyGroup,
+    row: &'static Row,
+    samples: Vec<Vec<u8>>,
+}
+
+/// Takes the names of a database.
+#[derive(Debug)]
+pub(crate) struct Evidence {
+    rows: Vec<SeenRow>,
+    selector: Selector,
+    /// Anchors of a framework found behind other text: the framework's place in [`all`], and that
+    /// text.
+    prefixes: BTreeMap<(usize, Vec<u8>), Vec<Vec<u8>>>,
+    /// What stands in front of suffixes that BullMQ uses, and which of them.
+    stems: BTreeMap<Vec<u8>, u32>,
+}
+
+/// Keys of a row whose types are asked for.
+const SAMPLES: usize = 3;
+/// The same where a queue's name stands in a key's.
+const BINDING_SAMPLES: usize = 64;
+const MOST_PREFIXES: usize = 32;
+const LONGEST_PREFIX: usize = 64;
+const MOST_STEMS: usize = 256;
+
+const BINDING: &str = "_kombu.binding.";
+const BULL: &str = "bull:";
+/// Suffixes of a BullMQ queue, and their types.
+const BULL_PARTS: &[(&str, KeyType)] = &[
+    (":meta", KeyType::Hash),
+    (":id", KeyType::String),
+    (":events", KeyType::Stream),
+    (":wait", KeyType::List),
+    (":active", KeyType::List),
+    (":completed", KeyType::Zset),
+    (":failed", KeyType::Zset),
+    (":delayed", KeyType::Zset),
+    (":prioritized", KeyType::Zset),
+    (":stalled-check", KeyType::String),
+];
+const BULL_NEEDS: u32 = 3;
+
+impl Default for Evidence {
+    fn default() -> Self {
+        let mut rows = Vec::new();
+        for framework in all() {
+            for group in framework.groups {
+                for row in group.rows {
+                    rows.push(SeenRow { framework, group, row, samples: Vec::new() });
+                }
+            }
+        }
+        let selections: Vec<Selection> = rows
+            .iter()
+            .map(|seen| {
+                let globs = seen.row.globs.iter().map(|glob| glob.as_bytes().to_vec()).collect();
+                Selection { globs, except: Vec::new() }
+            })
+            .collect();
+        let selector = Selector::new(&selections);
+        Self { rows, selector, prefixes: BTreeMap::new(), stems: BTreeMap::new() }
+    }
+}
+
+impl Evidence {
+    /// Takes a name into account; whether it is certainly a known program's.
+    pub(crate) fn add(&mut self, name: &[u8]) -> bool {
+        let (mut any, mut certain) = (false, false);
+        let rows = &mut self.rows;
+        self.selector.all_matches(name, |at| {
+            let seen = &mut rows[at];
+            any = true;
+            certain |= seen.row.telling && !seen.row.expires;
+            let is_binding = seen.row.globs.iter().any(|glob| glob.starts_with(BINDING));
+            let most = if is_binding { BINDING_SAMPLES } else { SAMPLES };
+            if seen.samples.len() < most {
+                seen.samples.push(name.to_vec());
+            }
+        });
+        if !any || !certain {
+            self.look_for_prefix(name);
+        }
+        certain
+    }
+
+    fn look_for_prefix(&mut self, name: &[u8]) {
+        for (at, framework) in all().enumerate() {
+            for anchor in framework.anchors {
+                let Some(start) = find(name, anchor.as_bytes()) else { continue };
+                if start == 0 || start > LONGEST_PREFIX {
+                    continue;
+                }
+                let key = (at, name[..start].to_vec());
+                if self.prefixes.len() < MOST_PREFIXES || self.prefixes.contains_key(&key) {
+                    let samples = self.prefixes.entry(key).or_default();
+                    if samples.len() < BINDING_SAMPLES && anchor == &BINDING {
+                        samples.push(name[start..].to_vec());
+                    }
+                }
+            }
+        }
+        for (bit, (suffix, _)) in BULL_PARTS.iter().enumerate() {
+            let Some(stem) = name.strip_suffix(suffix.as_bytes()) else { continue };
+            let known = self.stems.contains_key(stem);
+            if !name.starts_with(BULL.as_bytes()) && (known || self.stems.len() < MOST_STEMS) {
+                *self.stems.entry(stem.to_vec()).or_default() |= 1 << bit;
+            }
+        }
+    }
+
+    /// The keys whose type and TTL [`Evidence::decide`] wants to know.
+    pub(crate) fn questions(&self) -> Vec<Vec<u8>> {
+        let mut names: Vec<Vec<u8>> = Vec::new();
+        for seen in &self.rows {
+            names.extend_from_slice(&seen.samples[..seen.samples.len().min(SAMPLES)]);
+            names.extend(seen.samples.iter().filter_map(|name| queue_of(name)));
+        }
+        for (stem, bits) in &self.stems {
+            for (bit, (suffix, _)) in BULL_PARTS.iter().enumerate() {
+                if bits.count_ones() >= BULL_NEEDS && bits & (1 << bit) != 0 {
+                    names.push([stem.as_slice(), suffix.as_bytes()].concat());
+                }
+            }
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The groups of the programs that are there. `known` are the answers to the questions; a key
+    /// that is gone by now is missing.
+    pub(crate) fn decide(&self, known: &BTreeMap<Vec<u8>, Signature>) -> Vec<Found> {
+        let mut found = Vec::new();
+        for (at, framework) in all().enumerate() {
+            let rows = || self.rows.iter().filter(|seen| std::ptr::eq(seen.framework, framework));
+            let fits = |seen: &&SeenRow| seen.fits(known) == Some(true);
+            let telling = rows().filter(fits).any(|seen| seen.row.telling);
+            if telling || rows().filter(fits).count() >= framework.needs {
+                found.extend(framework.groups.iter().map(|group| Found {
+                    framework,
+                    group,
+                    prefix: Vec::new(),
+                    globs: self.globs_of(group, known),
+                }));
+            }
+            let prefixed = self.prefixes.iter().filter(|((of, _), _)| *of == at);
+            for ((_, prefix), bindings) in prefixed {
+                found.extend(framework.groups.iter().map(|group| Found {
+                    framework,
+                    group,
+                    prefix: prefix.clone(),
+                    globs: prefixed_globs(group, prefix, bindings),
+                }));
+            }
+        }
+        found.extend(self.renamed_bull(known));
+        found
+    }
+
+    fn globs_of(&self, group: &KeyGroup, known: &BTreeMap<Vec<u8>, Signature>) -> Vec<Vec<u8>> {
+        let mut globs = Vec::new();
+        for seen in self.rows.iter().filter(|seen| std::ptr::eq(seen.group, group)) {
+            // Names that are there with another type are another program's.
+            if seen.fits(known) == Some(false) {
+                continue;
+            }
+            globs.extend(seen.row.globs.iter().map(|glob| glob.as_bytes().to_vec()));
+            for queue in seen.samples.iter().filter_map(|name| queue_of(name)) {
+                let taken = known.get(&queue).is_some_and(|sign| sign.key_type != KeyType::List);
+                if !taken {
+                    globs.extend(queue_globs(&queue));
+                }
+            }
+        }
+        dedup(globs)
+    }
+
+    /// BullMQ with another prefix: several suffixes of its queues with their types.
+    fn renamed_bull(&self, known: &BTreeMap<Vec<u8>, Signature>) -> Vec<Found> {
+        let Some(framework) = super::by_name("BullMQ") else { return Vec::new() };
+        let mut prefixes: Vec<Vec<u8>> = Vec::new();
+        for stem in self.stems.keys() {
+            let fits = BULL_PARTS.iter().filter(|(suffix, key_type)| {
+                let name = [stem.as_slice(), suffix.as_bytes()].concat();
+                known.get(&name).is_some_and(|sign| sign.key_type == *key_type)
+            });
+            let colon = stem.iter().rposition(|byte| *byte == b':');
+            if let (true, Some(colon)) = (fits.count() >= BULL_NEEDS as usize, colon) {
+                prefixes.push(stem[..=colon].to_vec());
+            }
+        }
+        prefixes.dedup();
+        let groups = prefixes.into_iter().flat_map(|prefix| {
+            framework.groups.iter().map(move |group| {
+                let mut glob = Vec::new();
+                escape_glob_into(&prefix, &mut glob);
+                glob.push(b'*');
+                Found { framework, group, prefix: prefix.clone(), globs: vec![glob] }
+            })
+        });
+        groups.collect()
+    }
+}
+
+impl SeenRow {
+    /// Whether the samples are what the row says; `None` when there are none.
+    fn fits(&self, known: &BTreeMap<Vec<u8>, Signature>) -> Option<bool> {
+        let signs: Vec<&Signature> =
+            self.samples.iter().take(SAMPLES).filter_map(|name| known.get(name)).collect();
+        let fits = |sign: &&Signature| {
+            (self.row.types.is_empty() || self.row.types.contains(&sign.key_type))
+                && (sign.expires || !self.row.expires)
+        };
+        (!signs.is_empty()).then(|| signs.iter().all(|sign| fits(&sign)))
+    }
+}
+
+/// The queue that a binding is usually about: its exchange's name.
+fn queue_of(name: &[u8]) -> Option<Vec<u8>> {
+    let exchange = name.strip_prefix(BINDING.as_bytes())?;
+    let internal = exchange.ends_with(b".pidbox") || exchange.starts_with(b"celeryev");
+    (!internal && !exchange.is_empty()).then(|| exchange.to_vec())
+}
+
+/// A queue, and the same with kombu's priorities.
+fn queue_globs(queue: &[u8]) -> [Vec<u8>; 2] {
+    let mut glob = Vec::new();
+    escape_glob_into(queue, &mut glob);
+    let priorities = [glob.as_slice(), b"\x06\x16[0-9]*"].concat();
+    [glob, priorities]
+}
+
+fn prefixed_globs(group: &KeyGroup, prefix: &[u8], bindings: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut start = Vec::new();
+    escape_glob_into(prefix, &mut start);
+    let mut globs: Vec<Vec<u8>> = group
+        .rows
+        .iter()
+        .flat_map(|row| row.globs)
+        .map(|glob| [start.as_slice(), glob.as_bytes()].concat())
+        .collect();
+    let has_bindings = group.rows.iter().any(|row| row.globs.iter().any(|g| g.starts_with(BINDING)));
+    if has_bindings {
+        for queue in bindings.iter().filter_map(|name| queue_of(name)) {
+            globs.extend(queue_globs(&[prefix, queue.as_slice()].concat()));
+        }
+    }
+    dedup(globs)
+}
+
+fn dedup(globs: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut seen = std::collections::HashSet::new();
+    globs.into_iter().filter(|glob| seen.insert(glob.clone())).collect()
+}
+
+fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    text.windows(needle.len()).position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::patterns::Selector;
+
+    /// The group that each name falls into, given the keys' types.
+    fn groups(keys: &[(&str, KeyType)]) -> Vec<String> {
+        let mut evidence = Evidence::default();
+        for (name, _) in keys {
+            evidence.add(name.as_bytes());
+        }
+        let known = keys
+            .iter()
+            .map(|(name, key_type)| {
+                (name.as_bytes().to_vec(), Signature { key_type: *key_type, expires: true })
+            })
+            .collect();
+        let found = evidence.decide(&known);
+        let selections: Vec<Selection> = found
+            .iter()
+            .map(|one| Selection { globs: one.globs.clone(), except: Vec::new() })
+            .collect();
+        let selector = Selector::new(&selections);
+        let group = |name: &str| {
+            selector.first_match(name.as_bytes()).map_or("-", |at| found[at].group.name).to_owned()
+        };
+        keys.iter().map(|(name, _)| group(name)).collect()
+    }
+
+    use KeyType::{Hash, List, Set, Stream, String as Text, Zset};
+
+    #[test]
+    fn sidekiq_is_known_by_several_of_its_names_only() {
+        assert_eq!(groups(&[("queues", Set), ("retry", Zset)]), ["-", "-"]);
+        assert_eq!(groups(&[("queues", Text), ("retry", Zset), ("dead", Zset)]), ["-"; 3]);
+        let several = [
+            ("queues", Set),
+            ("retry", Zset),
+            ("queue:mail", List),
+            ("stat:processed", Text),
+            ("web1:17:0123456789ab", Hash),
+            (":1:0123456789ab", Text),
+        ];
+        let expected =
+            ["sidekiq", "sidekiq", "sidekiq", "sidekiq-stats", "sidekiq", "django-cache"];
+        assert_eq!(groups(&several), expected);
+    }
+
+    #[test]
+    fn queues_of_celery_are_known_by_their_bindings() {
+        let keys = [
+            ("_kombu.binding.mail", Set),
+            ("mail", List),
+            ("mail\u{6}\u{16}3", List),
+            ("mailbox", List),
+            ("celery", List),
+        ];
+        let expected = ["celery-broker", "celery-broker", "celery-broker", "-", "celery-broker"];
+        assert_eq!(groups(&keys), expected);
+    }
+
+    #[test]
+    fn prefixes_of_an_installation_are_found() {
+        let keys = [
+            ("shop._kombu.binding.mail", Set),
+            ("shop.mail", List),
+            ("shop.unacked", Hash),
+            ("shop.celery-task-meta-1", Text),
+            ("jobs:pdf:meta", Hash),
+            ("jobs:pdf:id", Text),
+            ("jobs:pdf:events", Stream),
+            ("jobs:pdf:17", Hash),
+            ("other:pdf:meta", Hash),
+        ];
+        let expected = [
+            "celery-broker",
+            "celery-broker",
+            "celery-broker",
+            "celery-results",
+            "bullmq",
+            "bullmq",
+            "bullmq",
+            "bullmq",
+            "-",
+        ];
+        assert_eq!(groups(&keys), expected);
+    }
+}

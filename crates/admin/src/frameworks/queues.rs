@@ -1,0 +1,173 @@
+//! Task queues of Python: Celery with kombu, RedBeat, Airflow, RQ, arq, Dramatiq, Huey.
+
+use super::{Framework, KeyGroup, Purpose, Row, Setting};
+use crate::KeyType::{Hash, List, Set, Stream, String, Zset};
+use crate::plan::Verdict::{Drain, Move};
+
+const DRAIN: &str = "Stop producers and workers, let what is in flight finish, move all of it in \
+                     one run, point both at the new database, start them again.";
+
+pub(super) const ALL: &[Framework] = &[
+    Framework::new(
+        "RedBeat",
+        &[KeyGroup::new(
+            "redbeat",
+            Purpose::Broker,
+            Drain,
+            &[
+                Row::telling(&["redbeat::*"], &[Zset, Set, String, Hash]),
+                Row::weak(&["redbeat:*"], &[Hash, String]),
+            ],
+        )
+        .note("The schedule: stop beat, move, set redbeat_redis_url, start beat.")],
+    )
+    .settings(&[Setting::new(
+        Purpose::Broker,
+        "celeryconfig.py",
+        "redbeat_redis_url = \"{url}\"",
+    )]),
+    Framework::new(
+        "Celery",
+        &[
+            KeyGroup::new(
+                "celery-results",
+                Purpose::Results,
+                Move,
+                &[
+                    Row::telling(&["celery-task-meta-*", "celery-taskset-meta-*"], &[String]),
+                    Row::telling(&["chord-unlock-*"], &[]),
+                ],
+            )
+            .note("Set result_backend first: tasks that wait for a result look in one database."),
+            KeyGroup::new(
+                "celery-broker",
+                Purpose::Broker,
+                Drain,
+                &[
+                    Row::telling(&["_kombu.binding.*"], &[Set]),
+                    Row::telling(&["unacked_index"], &[Zset]),
+                    Row::telling(&["*.reply.celery.pidbox", "celeryev.*", "*.pidbox"], &[List]),
+                    Row::weak(&["unacked"], &[Hash]),
+                    Row::weak(&["unacked_mutex"], &[String]),
+                    Row::weak(&["celery", "celery\u{6}\u{16}[0-9]*"], &[List]),
+                ],
+            )
+            .together("celery")
+            .note(
+                "Stop producers and workers and wait until `unacked` is gone. The bindings go \
+                 with the queues: a queue without its binding drops messages silently.",
+            ),
+        ],
+    )
+    .or_several(3)
+    .anchors(&["_kombu.binding.", "unacked_index", "celery-task-meta-"])
+    .settings(&[
+        Setting::new(Purpose::Broker, "celeryconfig.py", "broker_url = \"{url}\""),
+        Setting::new(Purpose::Results, "celeryconfig.py", "result_backend = \"{url}\""),
+    ]),
+    Framework::new(
+        "RQ",
+        &[KeyGroup::new(
+            "rq",
+            Purpose::Broker,
+            Drain,
+            &[
+                Row::telling(&["rq:queues", "rq:workers*"], &[Set]),
+                Row::telling(&["rq:queue:*"], &[List]),
+                Row::telling(&["rq:job:*"], &[Hash]),
+                Row::telling(&["rq:results:*"], &[Stream]),
+                Row::weak(&["rq:*"], &[]),
+            ],
+        )
+        .together("rq")
+        .note(DRAIN)],
+    )
+    .settings(&[Setting::new(Purpose::Broker, "environment of `rq worker`", "RQ_REDIS_URL={url}")]),
+    Framework::new(
+        "arq",
+        &[
+            KeyGroup::new(
+                "arq-results",
+                Purpose::Results,
+                Move,
+                &[Row::telling(&["arq:result:*"], &[String])],
+            ),
+            KeyGroup::new(
+                "arq",
+                Purpose::Broker,
+                Drain,
+                &[
+                    Row::telling(&["arq:queue"], &[Zset]),
+                    Row::telling(&["arq:job:*", "arq:in-progress:*", "arq:retry:*"], &[String]),
+                    Row::weak(&["arq:*"], &[]),
+                ],
+            )
+            .together("arq")
+            .note("Jobs and results are read through one setting: move both or neither."),
+        ],
+    )
+    .settings(&[Setting::new(
+        Purpose::Broker,
+        "WorkerSettings",
+        "redis_settings = RedisSettings(host=\"{host}\", port={port}, database={index})",
+    )]),
+    Framework::new(
+        "Dramatiq",
+        &[
+            KeyGroup::new(
+                "dramatiq-results",
+                Purpose::Results,
+                Move,
+                &[Row::telling(&["dramatiq-results:*"], &[String, List])],
+            ),
+            KeyGroup::new(
+                "dramatiq",
+                Purpose::Broker,
+                Drain,
+                &[
+                    Row::telling(&["dramatiq:__heartbeats__"], &[Zset]),
+                    Row::telling(&["dramatiq:__acks__.*"], &[Set]),
+                    Row::telling(&["dramatiq:*.msgs"], &[Hash]),
+                    Row::weak(&["dramatiq:*"], &[]),
+                ],
+            )
+            .together("dramatiq")
+            .note(DRAIN),
+        ],
+    )
+    .settings(&[Setting::new(
+        Purpose::Broker,
+        "the module that sets the broker",
+        "dramatiq.set_broker(RedisBroker(url=\"{url}\"))",
+    )]),
+    Framework::new(
+        "Huey",
+        &[
+            KeyGroup::new(
+                "huey-results",
+                Purpose::Results,
+                Drain,
+                &[Row::telling(&["huey.results.*"], &[Hash])],
+            )
+            .together("huey")
+            .note("Huey has one setting for queue and results: they move together."),
+            KeyGroup::new(
+                "huey",
+                Purpose::Broker,
+                Drain,
+                &[
+                    Row::telling(&["huey.redis.*"], &[List]),
+                    Row::telling(&["huey.schedule.*"], &[Zset]),
+                    Row::weak(&["huey.*"], &[]),
+                ],
+            )
+            .together("huey")
+            .note(DRAIN),
+        ],
+    )
+    .settings(&[Setting::new(
+        Purpose::Broker,
+        "the module that makes the Huey",
+        "huey = RedisHuey(url=\"{url}\")",
+    )]),
+];

@@ -1,0 +1,212 @@
+//! Task queues of other languages: BullMQ, n8n, Sidekiq, Resque, Asynq, Laravel, Horizon, Symfony.
+
+use super::{Framework, KeyGroup, Purpose, Row, Setting};
+use crate::KeyType::{Hash, List, Set, Stream, String, Zset};
+use crate::plan::Verdict::{Drain, Move};
+
+const DRAIN: &str = "Stop producers and workers, let what is in flight finish, move all of it in \
+                     one run, point both at the new database, start them again.";
+
+/// Sidekiq's name of a process: host, process number and twelve hexadecimal digits.
+const PROCESS: &str = "[^:]*:[0-9]*:[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]\
+                       [0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]";
+/// What it works on.
+const PROCESS_WORK: &str = "[^:]*:[0-9]*:[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]\
+                            [0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]:work";
+
+pub(super) const ALL: &[Framework] = &[
+    Framework::new(
+        "n8n",
+        &[KeyGroup::new(
+            "n8n-cache",
+            Purpose::Cache,
+            Move,
+            &[Row::telling(&["n8n:cache:*"], &[String, Hash])],
+        )],
+    )
+    .settings(&[Setting::new(
+        Purpose::Broker,
+        "environment of n8n",
+        "QUEUE_BULL_REDIS_DB={index}",
+    )]),
+    Framework::new(
+        "BullMQ",
+        &[KeyGroup::new(
+            "bullmq",
+            Purpose::Broker,
+            Drain,
+            &[
+                Row::telling(&["bull:*:meta"], &[Hash]),
+                Row::telling(&["bull:*:id"], &[String]),
+                Row::telling(&["bull:*:events"], &[Stream]),
+                Row::telling(&["bull:*:wait", "bull:*:active", "bull:*:paused"], &[List]),
+                Row::telling(&["bull:*:completed", "bull:*:failed", "bull:*:delayed"], &[Zset]),
+                Row::weak(&["bull:*"], &[]),
+            ],
+        )
+        .together("bullmq")
+        .note(
+            "Everything of the prefix moves together: scripts name the keys to each other. Stop \
+             producers and workers first. The database must never evict.",
+        )],
+    )
+    .settings(&[Setting::new(
+        Purpose::Broker,
+        "each new Queue, Worker, QueueEvents and FlowProducer",
+        "connection: { host: '{host}', port: {port}, db: {index} }",
+    )]),
+    Framework::new(
+        "Asynq",
+        &[KeyGroup::new(
+            "asynq",
+            Purpose::Broker,
+            Drain,
+            &[
+                Row::telling(&["asynq:queues"], &[Set]),
+                Row::telling(&["asynq:{*}:pending", "asynq:{*}:active"], &[List]),
+                Row::telling(&["asynq:{*}:t:*"], &[Hash]),
+                Row::weak(&["asynq:*"], &[]),
+            ],
+        )
+        .together("asynq")
+        .note(DRAIN)],
+    )
+    .settings(&[Setting::new(
+        Purpose::Broker,
+        "where client and server are made",
+        "asynq.RedisClientOpt{Addr: \"{host}:{port}\", DB: {index}}",
+    )]),
+    Framework::new(
+        "Resque",
+        &[KeyGroup::new(
+            "resque",
+            Purpose::Broker,
+            Drain,
+            &[
+                Row::telling(&["resque:queues", "resque:workers"], &[Set]),
+                Row::telling(&["resque:queue:*"], &[List]),
+                Row::weak(&["resque:*"], &[]),
+            ],
+        )
+        .together("resque")
+        .note(DRAIN)],
+    )
+    .settings(&[Setting::new(
+        Purpose::Broker,
+        "config/initializers/resque.rb",
+        "Resque.redis = \"{url}\"",
+    )]),
+    Framework::new(
+        "Sidekiq",
+        &[
+            KeyGroup::new(
+                "sidekiq-stats",
+                Purpose::Metrics,
+                Drain,
+                &[
+                    Row::weak(&["stat:processed", "stat:failed"], &[String]),
+                    Row::weak(&["stat:processed:*", "stat:failed:*"], &[String]),
+                    Row::weak(&["j|[0-9]*", "h|*"], &[Hash, String]),
+                    Row::weak(&["profiles"], &[Zset]),
+                ],
+            )
+            .together("sidekiq")
+            .note("Read through the same connection as the queues: they go where those go."),
+            KeyGroup::new(
+                "sidekiq",
+                Purpose::Broker,
+                Drain,
+                &[
+                    Row::weak(&["queues"], &[Set]),
+                    Row::weak(&["processes"], &[Set]),
+                    Row::weak(&["queue:*"], &[List]),
+                    Row::weak(&["schedule"], &[Zset]),
+                    Row::weak(&["retry"], &[Zset]),
+                    Row::weak(&["dead"], &[Zset]),
+                    Row::weak(&["dear-leader", "process_cleanup"], &[String]),
+                    Row::weak(&[PROCESS], &[Hash]),
+                    Row::weak(&[PROCESS_WORK], &[Hash]),
+                    Row::weak(&["it-*"], &[String, Set]),
+                ],
+            )
+            .together("sidekiq")
+            .note(
+                "Sidekiq's names have no prefix and are known together only. Quiet and stop the \
+                 processes first; the database must never evict.",
+            ),
+        ],
+    )
+    .or_several(3)
+    .settings(&[
+        Setting::new(
+            Purpose::Broker,
+            "config/initializers/sidekiq.rb",
+            "Sidekiq.configure_server { |config| config.redis = { url: \"{url}\" } }",
+        ),
+        Setting::new(
+            Purpose::Broker,
+            "config/initializers/sidekiq.rb",
+            "Sidekiq.configure_client { |config| config.redis = { url: \"{url}\" } }",
+        ),
+    ]),
+    Framework::new(
+        "Laravel Horizon",
+        &[KeyGroup::new(
+            "horizon",
+            Purpose::Broker,
+            Drain,
+            &[Row::telling(&["horizon:*", "*_horizon:*"], &[Hash, Zset, List, String, Set])],
+        )
+        .together("laravel")
+        .note("Stop Horizon (`php artisan horizon:terminate`) with the queue workers.")],
+    )
+    .settings(&[Setting::new(Purpose::Broker, "config/horizon.php", "'use' => 'queue'")]),
+    Framework::new(
+        "Laravel queue",
+        &[KeyGroup::new(
+            "laravel-queue",
+            Purpose::Broker,
+            Drain,
+            &[
+                Row::telling(&["*_database_queues:*:notify"], &[List]),
+                Row::telling(&["*_database_queues:*:delayed"], &[Zset]),
+                Row::telling(&["*_database_queues:*:reserved"], &[Zset]),
+                Row::telling(&["*_database_queues:*"], &[List]),
+                Row::weak(&["queues:*:reserved", "queues:*:delayed"], &[Zset]),
+                Row::weak(&["queues:*:notify"], &[List]),
+                Row::weak(&["queues:*"], &[List]),
+            ],
+        )
+        .together("laravel")
+        .note(DRAIN)],
+    )
+    .or_several(2)
+    .settings(&[
+        Setting::new(
+            Purpose::Broker,
+            "config/database.php",
+            "'queue' => ['host' => '{host}', 'port' => {port}, 'database' => {index}],",
+        ),
+        Setting::new(Purpose::Broker, ".env", "REDIS_QUEUE_CONNECTION=queue"),
+    ]),
+    Framework::new(
+        "Symfony Messenger",
+        &[KeyGroup::new(
+            "symfony-messenger",
+            Purpose::Broker,
+            Drain,
+            &[
+                Row::weak(&["messages"], &[Stream]),
+                Row::weak(&["messages__queue"], &[Zset]),
+            ],
+        )
+        .together("symfony-messenger")
+        .note("Stop the workers: a waiting XREADGROUP fails when its stream moves away.")],
+    )
+    .or_several(1)
+    .settings(&[Setting::new(
+        Purpose::Broker,
+        ".env",
+        "MESSENGER_TRANSPORT_DSN={url}/messages",
+    )]),
+];

@@ -1,0 +1,405 @@
+//! Learns patterns from names as they come, in bounded memory: a tree of segments whose children
+//! become a placeholder when they are too many to be words.
+
+use std::collections::HashMap;
+
+use super::token::{Token, tokens};
+use super::{Class, Pattern};
+
+/// A pattern, and how many of the names it was learnt from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Learned {
+    /// The pattern.
+    pub pattern: Pattern,
+    /// Names that led to it. Another pattern's glob may match some of them: count by a
+    /// [`super::Selector`] where it matters.
+    pub keys: u64,
+}
+
+/// Different words kept under one node before the rarer half becomes a placeholder.
+const MOST_WORDS: usize = 64;
+/// The same for the first segment, where programs' own prefixes stand.
+const MOST_FIRST_WORDS: usize = 256;
+/// Different numbers under one node that may still be versions or priorities.
+const MOST_NUMBERS: usize = 8;
+/// Nodes of the whole tree, about 150 bytes each.
+const MOST_NODES: usize = 16_384;
+/// Patterns that are told apart in the end; the keys of rarer ones are left to `*`.
+const MOST_PATTERNS: usize = 100;
+
+#[derive(Debug, Default)]
+struct Node {
+    /// Names that pass through.
+    count: u64,
+    /// Names that end here.
+    ends: u64,
+    words: HashMap<Word, u32>,
+    kinds: Vec<(Kind, u32)>,
+}
+
+/// A child that stands for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Word {
+    separator: Option<u8>,
+    text: Box<[u8]>,
+}
+
+/// A child that stands for many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind {
+    separator: Option<u8>,
+    class: Class,
+}
+
+impl Word {
+    fn is_number(&self) -> bool {
+        !self.text.is_empty() && self.text.iter().all(u8::is_ascii_digit)
+    }
+
+    fn kind(&self) -> Kind {
+        let class = if self.is_number() { Class::Integer } else { Class::Text };
+        Kind { separator: self.separator, class }
+    }
+}
+
+/// Takes names and finds their patterns.
+#[derive(Debug)]
+pub struct Learner {
+    nodes: Vec<Node>,
+    free: Vec<u32>,
+    most_words: usize,
+    /// Names of a form that nothing generalises: no further node is made.
+    full: bool,
+}
+
+impl Default for Learner {
+    fn default() -> Self {
+        Self { nodes: vec![Node::default()], free: Vec::new(), most_words: MOST_WORDS, full: false }
+    }
+}
+
+const ROOT: u32 = 0;
+
+impl Learner {
+    /// Takes a name into account.
+    pub fn add(&mut self, name: &[u8]) {
+        let mut list = Vec::new();
+        tokens(name, &mut list);
+        let mut at = ROOT;
+        self.node(ROOT).count += 1;
+        for token in &list {
+            let Some(child) = self.child(at, token) else { return };
+            at = child;
+            self.node(at).count += 1;
+        }
+        self.node(at).ends += 1;
+        while self.nodes() > MOST_NODES && !self.full {
+            self.full = self.most_words == 2;
+            self.most_words = (self.most_words / 2).max(2);
+            self.shrink(ROOT);
+        }
+    }
+
+    /// How many nodes the tree has: what bounds its memory.
+    #[must_use]
+    pub fn nodes(&self) -> usize {
+        self.nodes.len() - self.free.len()
+    }
+
+    /// The patterns, the most particular first: the order in which a key has to be held against
+    /// their globs.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Learned> {
+        self.tidy(ROOT, 0);
+        let mut found = Vec::new();
+        self.collect(ROOT, &Pattern::default(), &mut found);
+        merge_equal(found)
+    }
+
+    fn node(&mut self, at: u32) -> &mut Node {
+        &mut self.nodes[at as usize]
+    }
+
+    fn new_node(&mut self) -> u32 {
+        if let Some(at) = self.free.pop() {
+            return at;
+        }
+        self.nodes.push(Node::default());
+        u32::try_from(self.nodes.len() - 1).unwrap_or(ROOT)
+    }
+
+    /// The node for `token` under `at`; `None` when it is new and the tree is full.
+    fn child(&mut self, at: u32, token: &Token<'_>) -> Option<u32> {
+        let kind = Kind { separator: token.separator, class: token.class };
+        if token.class.varies() || token.class == Class::Integer && self.has_kind(at, kind) {
+            let known = self.has_kind(at, kind);
+            return (known || !self.full).then(|| self.kind_child(at, kind));
+        }
+        let word = Word { separator: token.separator, text: token.text.into() };
+        if let Some(child) = self.node(at).words.get(&word) {
+            return Some(*child);
+        }
+        if self.full {
+            let known = self.has_kind(at, word.kind());
+            return known.then(|| self.kind_child(at, word.kind()));
+        }
+        let child = self.new_node();
+        self.node(at).words.insert(word.clone(), child);
+        if token.class == Class::Integer {
+            self.limit_numbers(at, token.separator, MOST_NUMBERS);
+        }
+        let most = if at == ROOT { self.most_words.max(MOST_FIRST_WORDS) } else { self.most_words };
+        if self.node(at).words.len() > most {
+            self.keep_words(at, most / 2);
+        }
+        // Either may have made the new child a part of another.
+        match self.node(at).words.get(&word) {
+            Some(child) => Some(*child),
+            None => Some(self.kind_child(at, word.kind())),
+        }
+    }
+
+    fn has_kind(&mut self, at: u32, kind: Kind) -> bool {
+        self.node(at).kinds.iter().any(|(known, _)| *known == kind)
+    }
+
+    fn kind_child(&mut self, at: u32, kind: Kind) -> u32 {
+        if let Some((_, child)) = self.node(at).kinds.iter().find(|(known, _)| *known == kind) {
+            return *child;
+        }
+        let child = self.new_node();
+        self.node(at).kinds.push((kind, child));
+        child
+    }
+
+    /// Makes the numbers behind one separator a placeholder when they are more than `most`.
+    fn limit_numbers(&mut self, at: u32, separator: Option<u8>, most: usize) {
+        let is_one = |word: &&Word| word.separator == separator && word.is_number();
+        let numbers: Vec<Word> = self.node(at).words.keys().filter(is_one).cloned().collect();
+        if numbers.len() > most {
+            self.generalise(at, &numbers);
+        }
+    }
+
+    /// Keeps the most frequent words of a node.
+    fn keep_words(&mut self, at: u32, keep: usize) {
+        let counted = self.words_by_count(at);
+        let rare: Vec<Word> = counted.into_iter().skip(keep).map(|(_, word)| word).collect();
+        self.generalise(at, &rare);
+    }
+
+    fn words_by_count(&mut self, at: u32) -> Vec<(u64, Word)> {
+        let words: Vec<(Word, u32)> =
+            self.node(at).words.iter().map(|(word, child)| (word.clone(), *child)).collect();
+        let mut counted: Vec<(u64, Word)> =
+            words.into_iter().map(|(word, child)| (self.node(child).count, word)).collect();
+        counted.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        counted
+    }
+
+    /// Turns words into placeholders, what is below them merged.
+    fn generalise(&mut self, at: u32, words: &[Word]) {
+        for word in words {
+            let Some(child) = self.node(at).words.remove(word) else { continue };
+            let into = self.kind_child(at, word.kind());
+            self.merge(child, into);
+        }
+    }
+
+    fn merge(&mut self, from: u32, into: u32) {
+        let node = std::mem::take(self.node(from));
+        self.free.push(from);
+        self.node(into).count += node.count;
+        self.node(into).ends += node.ends;
+        for (kind, child) in node.kinds {
+            let target = self.node(into).kinds.iter().find(|(known, _)| *known == kind).copied();
+            match target {
+                Some((_, target)) => self.merge(child, target),
+                None => self.node(into).kinds.push((kind, child)),
+            }
+        }
+        for (word, child) in node.words {
+            match self.node(into).words.get(&word).copied() {
+                Some(target) => self.merge(child, target),
+                None => {
+                    self.node(into).words.insert(word, child);
+                }
+            }
+        }
+        if self.node(into).words.len() > self.most_words {
+            self.keep_words(into, self.most_words / 2);
+        }
+    }
+
+    fn children(&mut self, at: u32) -> Vec<u32> {
+        let node = self.node(at);
+        node.words.values().copied().chain(node.kinds.iter().map(|(_, child)| *child)).collect()
+    }
+
+    fn shrink(&mut self, at: u32) {
+        let most = self.most_words;
+        if self.node(at).words.len() > most {
+            self.keep_words(at, most);
+        }
+        for child in self.children(at) {
+            self.shrink(child);
+        }
+    }
+
+    /// Decides with all names known what is a word and what is one of many values.
+    fn tidy(&mut self, at: u32, depth: usize) {
+        let total = self.node(at).count;
+        let separators: Vec<Option<u8>> =
+            self.node(at).words.keys().map(|word| word.separator).collect();
+        for separator in separators {
+            let has = self.has_kind(at, Kind { separator, class: Class::Integer });
+            self.limit_numbers(at, separator, if has { 0 } else { 2 });
+        }
+        let counted = self.words_by_count(at);
+        let overflowed = self.node(at).kinds.iter().any(|(kind, _)| kind.class == Class::Text);
+        let rare: Vec<Word> = if depth == 0 {
+            // Programs' own prefixes stay apart from names of one key, unless those are few.
+            let least = if overflowed { total / 1_000 + 2 } else { 0 };
+            counted.into_iter().filter(|(count, _)| *count < least).map(|(_, word)| word).collect()
+        } else if counted.len() > 12 || overflowed {
+            counted.into_iter().filter(|(n, _)| n * 20 < total).map(|(_, word)| word).collect()
+        } else if counted.len() >= 6 && counted.iter().all(|(count, _)| *count == 1) {
+            counted.into_iter().map(|(_, word)| word).collect()
+        } else {
+            Vec::new()
+        };
+        self.generalise(at, &rare);
+        for child in self.children(at) {
+            self.tidy(child, depth + 1);
+        }
+    }
+
+    fn collect(&self, at: u32, so_far: &Pattern, found: &mut Vec<Learned>) {
+        let node = &self.nodes[at as usize];
+        if node.ends > 0 {
+            found.push(Learned { pattern: so_far.clone(), keys: node.ends });
+        }
+        for (word, child) in &node.words {
+            let mut pattern = so_far.clone();
+            word.separator.iter().for_each(|byte| pattern.push_literal(&[*byte]));
+            pattern.push_literal(&word.text);
+            self.collect(*child, &pattern, found);
+        }
+        for (kind, child) in &node.kinds {
+            let mut pattern = so_far.clone();
+            kind.separator.iter().for_each(|byte| pattern.push_literal(&[*byte]));
+            pattern.push_placeholder(kind.class);
+            self.collect(*child, &pattern, found);
+        }
+    }
+}
+
+/// One pattern a glob, ordered, at most [`MOST_PATTERNS`].
+fn merge_equal(found: Vec<Learned>) -> Vec<Learned> {
+    let mut by_glob: HashMap<Vec<u8>, Learned> = HashMap::new();
+    for learned in found {
+        match by_glob.entry(learned.pattern.glob()) {
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(learned);
+            }
+            std::collections::hash_map::Entry::Occupied(mut entry) => {
+                let known = entry.get_mut();
+                known.pattern = known.pattern.widened(&learned.pattern);
+                known.keys += learned.keys;
+            }
+        }
+    }
+    let mut list: Vec<(Vec<u8>, Learned)> = by_glob.into_iter().collect();
+    list.sort_by(|a, b| b.1.keys.cmp(&a.1.keys).then_with(|| a.0.cmp(&b.0)));
+    list.truncate(MOST_PATTERNS);
+    list.sort_by(|a, b| b.1.pattern.weight().cmp(&a.1.pattern.weight()).then(a.0.cmp(&b.0)));
+    list.into_iter().map(|(_, learned)| learned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn learn<N: AsRef<[u8]>>(names: impl IntoIterator<Item = N>) -> Vec<(String, u64)> {
+        let mut learner = Learner::default();
+        names.into_iter().for_each(|name| learner.add(name.as_ref()));
+        assert!(learner.nodes() <= MOST_NODES);
+        let shown = |learned: Learned| (learned.pattern.to_string(), learned.keys);
+        learner.finish().into_iter().map(shown).collect()
+    }
+
+    fn uuid(n: u64) -> String {
+        format!("{n:08x}-98ab-4c5d-8e6f-0123456789ab")
+    }
+
+    /// Numbers that look random and are the same in each run.
+    fn mixed(n: u64) -> u64 {
+        let mut x = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        x ^= x >> 29;
+        x.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 3
+    }
+
+    #[test]
+    fn what_varies_becomes_a_placeholder_and_words_stay() {
+        let names = (0..500).flat_map(|n| {
+            [
+                format!("doc:{}:text", uuid(n)),
+                format!("doc:{}:chunks", uuid(n)),
+                format!("user:{n}"),
+                format!(":1:page{n}"),
+            ]
+        });
+        let expected = [
+            ("doc:{uuid}:chunks", 500),
+            ("doc:{uuid}:text", 500),
+            (":1:page{int}", 500),
+            ("user:{int}", 500),
+        ];
+        assert_eq!(learn(names), expected.map(|(name, keys)| (name.to_owned(), keys)));
+    }
+
+    #[test]
+    fn words_that_are_many_are_values() {
+        let names = (0..5_000).map(|n| format!("session:{}", base36(mixed(n))));
+        assert_eq!(learn(names), [("session:{id}".to_owned(), 5_000)]);
+    }
+
+    fn base36(mut n: u64) -> String {
+        let mut text = String::new();
+        for _ in 0..10 {
+            text.push(char::from(b"abcdefghijklmnopqrstuvwxyz0123456789"[(n % 36) as usize]));
+            n /= 36;
+        }
+        text
+    }
+
+    #[test]
+    fn two_hundred_thousand_random_names_stay_within_bounds() {
+        let names = (0..200_000_u64).map(|n| {
+            let mut name = mixed(n).to_be_bytes().to_vec();
+            name.extend_from_slice(&mixed(n + 7_000_000).to_le_bytes());
+            name.truncate((n % 17) as usize);
+            name
+        });
+        let learned = learn(names);
+        assert!(learned.len() <= MOST_PATTERNS, "{}", learned.len());
+    }
+
+    #[test]
+    fn a_program_among_random_names_is_seen() {
+        let names = (0..20_000).flat_map(|n| {
+            let mut both = vec![base36(mixed(n))];
+            if n % 4 == 0 {
+                both.push(format!("orders:{n}:state"));
+            }
+            both
+        });
+        let learned = learn(names);
+        assert!(learned.contains(&("orders:{int}:state".to_owned(), 5_000)), "{learned:?}");
+    }
+
+    #[test]
+    fn the_empty_name_has_a_pattern() {
+        assert_eq!(learn([""]), [("(the empty name)".to_owned(), 1)]);
+    }
+}

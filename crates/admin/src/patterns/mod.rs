@@ -1,0 +1,12 @@
+//! Patterns of key names: learnt from the names, shown to people, turned into globs.
+
+mod learner;
+mod pattern;
+mod selector;
+mod token;
+
+pub use learner::{Learned, Learner};
+pub use pattern::Pattern;
+pub(crate) use pattern::escape_glob_into;
+pub use selector::{Selection, Selector};
+pub use token::Class;

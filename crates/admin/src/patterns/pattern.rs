@@ -1,0 +1,191 @@
+//! A pattern of key names: what people read, and the glob that selects its keys.
+
+use std::fmt;
+
+use super::Class;
+
+/// Text and placeholders in turn: `doc:{uuid}:text`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Pattern {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Part {
+    Literal(Vec<u8>),
+    Placeholder(Class),
+}
+
+impl Pattern {
+    /// The pattern of one name.
+    #[must_use]
+    pub fn exact(name: &[u8]) -> Self {
+        let mut pattern = Self::default();
+        pattern.push_literal(name);
+        pattern
+    }
+
+    pub(crate) fn push_literal(&mut self, text: &[u8]) {
+        if text.is_empty() {
+            return;
+        }
+        match self.parts.last_mut() {
+            Some(Part::Literal(last)) => last.extend_from_slice(text),
+            _ => self.parts.push(Part::Literal(text.to_vec())),
+        }
+    }
+
+    /// Two placeholders that touch are one.
+    pub(crate) fn push_placeholder(&mut self, class: Class) {
+        match self.parts.last_mut() {
+            Some(Part::Placeholder(last)) => {
+                if *last != class {
+                    *last = Class::Text;
+                }
+            }
+            _ => self.parts.push(Part::Placeholder(class)),
+        }
+    }
+
+    /// The Redis glob that its keys match. Other keys may match too: see [`Pattern::weight`].
+    ///
+    /// A placeholder is `*`. A pattern without a letter of its own would then be every key's, so
+    /// there a placeholder is as narrow as a glob can say.
+    #[must_use]
+    pub fn glob(&self) -> Vec<u8> {
+        let plain = self.has_words();
+        let mut glob = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => escape_glob_into(text, &mut glob),
+                Part::Placeholder(_) if plain => glob.push(b'*'),
+                Part::Placeholder(class) => glob.extend_from_slice(narrow(*class)),
+            }
+        }
+        glob
+    }
+
+    fn has_words(&self) -> bool {
+        self.parts.iter().any(
+            |part| matches!(part, Part::Literal(text) if text.iter().any(u8::is_ascii_alphanumeric)),
+        )
+    }
+
+    /// How particular it is: of two that match a key the heavier one is meant. Bytes that are
+    /// given, then placeholders that have a form.
+    #[must_use]
+    pub fn weight(&self) -> (usize, usize) {
+        let mut weight = (0, 0);
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => weight.0 += text.len(),
+                Part::Placeholder(class) => weight.1 += usize::from(*class != Class::Text),
+            }
+        }
+        weight
+    }
+
+    /// What it begins with, up to the first placeholder.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        match self.parts.first() {
+            Some(Part::Literal(text)) => text,
+            _ => b"",
+        }
+    }
+
+    /// The given text, all of it.
+    pub(crate) fn words(&self) -> Vec<u8> {
+        let mut words = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => words.extend_from_slice(text),
+                Part::Placeholder(_) => words.push(b' '),
+            }
+        }
+        words
+    }
+
+    /// The same, for keys of both: where they differ, a placeholder of any text.
+    pub(crate) fn widened(&self, other: &Self) -> Self {
+        let mut both = Self::default();
+        for (mine, theirs) in self.parts.iter().zip(&other.parts) {
+            match (mine, theirs) {
+                (Part::Literal(text), _) => both.push_literal(text),
+                (Part::Placeholder(a), Part::Placeholder(b)) if a == b => both.push_placeholder(*a),
+                _ => both.push_placeholder(Class::Text),
+            }
+        }
+        both
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.parts.is_empty() {
+            return f.write_str("(the empty name)");
+        }
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => f.write_str(&crate::escape(text))?,
+                Part::Placeholder(class) => write!(f, "{{{}}}", class.name())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The narrowest glob for a value of the class.
+fn narrow(class: Class) -> &'static [u8] {
+    match class {
+        Class::Uuid => b"????????-????-????-????-????????????",
+        Class::Integer => b"[0-9]*",
+        Class::Hex => b"[0-9a-fA-F]*[0-9a-fA-F]",
+        Class::Date => b"[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]",
+        Class::Email => b"*@*",
+        Class::Token | Class::Text => b"*",
+    }
+}
+
+/// Appends `text` as a glob that matches itself only. Works on bytes.
+pub(crate) fn escape_glob_into(text: &[u8], glob: &mut Vec<u8>) {
+    for &byte in text {
+        // `-` and `^` mean something in brackets only, which are escaped themselves.
+        if b"*?[]\\".contains(&byte) {
+            glob.push(b'\\');
+        }
+        glob.push(byte);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use compartment_core::glob_matches;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_pattern_reads_well_and_selects_its_keys() {
+        let mut pattern = Pattern::exact(b"doc:");
+        pattern.push_placeholder(Class::Uuid);
+        pattern.push_literal(b":text");
+        assert_eq!(pattern.to_string(), "doc:{uuid}:text");
+        assert_eq!(pattern.glob(), b"doc:*:text");
+        let mut bare = Pattern::default();
+        bare.push_placeholder(Class::Uuid);
+        assert!(glob_matches(&bare.glob(), b"7f3a5c1e-98ab-4c5d-8e6f-0123456789ab"));
+        assert!(!glob_matches(&bare.glob(), b"doc:1"));
+    }
+
+    proptest! {
+        #[test]
+        fn an_exact_pattern_selects_one_name(
+            name in prop::collection::vec(any::<u8>(), 0..20),
+            other in prop::collection::vec(any::<u8>(), 0..20),
+        ) {
+            let glob = Pattern::exact(&name).glob();
+            prop_assert!(glob_matches(&glob, &name));
+            prop_assert_eq!(glob_matches(&glob, &other), name == other);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Finds the first of many lists of globs that a name matches.
+
+use std::collections::HashMap;
+
+use compartment_core::glob_matches;
+
+/// Which keys one group has: a glob that matches, and none of the exceptions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Redis globs over raw names.
+    pub globs: Vec<Vec<u8>>,
+    /// Keys that match one of these are another group's.
+    pub except: Vec<Vec<u8>>,
+}
+
+/// Ordered [`Selection`]s, prepared so that a name costs much less than one match a glob.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    except: Vec<Vec<Vec<u8>>>,
+    /// Names without a special character, and the first selection that has each.
+    exact: HashMap<Vec<u8>, usize>,
+    /// By a name's first byte, in order; the last is the empty name's.
+    by_first: Vec<Vec<Compiled>>,
+}
+
+#[derive(Clone, Debug)]
+struct Compiled {
+    selection: usize,
+    /// What a name has to begin with.
+    head: Vec<u8>,
+    /// The whole glob, where it is more than the head and a `*`.
+    glob: Option<Vec<u8>>,
+}
+
+const EMPTY_NAME: usize = 256;
+
+impl Selector {
+    /// Prepares `selections`: for each name the first that matches counts.
+    #[must_use]
+    pub fn new(selections: &[Selection]) -> Self {
+        let mut exact: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut by_first = vec![Vec::new(); 257];
+        for (selection, one) in selections.iter().enumerate() {
+            for glob in &one.globs {
+                let (head, rest) = head(glob);
+                // An exact name with exceptions may still be another's: it is matched in order.
+                if rest.is_empty() && one.except.is_empty() {
+                    exact.entry(head).or_insert(selection);
+                    continue;
+                }
+                let glob = (rest != b"*").then(|| glob.clone());
+                let first = head.first().copied();
+                let compiled = Compiled { selection, head, glob };
+                match first {
+                    Some(byte) => by_first[usize::from(byte)].push(compiled),
+                    None => by_first.iter_mut().for_each(|list| list.push(compiled.clone())),
+                }
+            }
+        }
+        let except = selections.iter().map(|one| one.except.clone()).collect();
+        Self { except, exact, by_first }
+    }
+
+    /// The number of the first selection that `name` belongs to.
+    #[must_use]
+    pub fn first_match(&self, name: &[u8]) -> Option<usize> {
+        let exact = self.exact.get(name).copied();
+        let list = &self.by_first[name.first().map_or(EMPTY_NAME, |byte| usize::from(*byte))];
+        for compiled in list {
+            if exact.is_some_and(|exact| exact < compiled.selection) {
+                return exact;
+            }
+            let matches = name.starts_with(&compiled.head)
+                && compiled.glob.as_ref().is_none_or(|glob| glob_matches(glob, name));
+            if matches && !self.is_excepted(compiled.selection, name) {
+                return Some(compiled.selection);
+            }
+        }
+        exact
+    }
+
+    /// The numbers of all the selections that `name` belongs to, not in order, perhaps repeated.
+    pub(crate) fn all_matches(&self, name: &[u8], mut found: impl FnMut(usize)) {
+        if let Some(exact) = self.exact.get(name) {
+            found(*exact);
+        }
+        let list = &self.by_first[name.first().map_or(EMPTY_NAME, |byte| usize::from(*byte))];
+        for compiled in list {
+            let matches = name.starts_with(&compiled.head)
+                && compiled.glob.as_ref().is_none_or(|glob| glob_matches(glob, name));
+            if matches && !self.is_excepted(compiled.selection, name) {
+                found(compiled.selection);
+            }
+        }
+    }
+
+    fn is_excepted(&self, selection: usize, name: &[u8]) -> bool {
+        self.except[selection].iter().any(|glob| glob_matches(glob, name))
+    }
+}
+
+/// The text that a glob begins with, and the rest of it from the first special character on.
+fn head(glob: &[u8]) -> (Vec<u8>, &[u8]) {
+    let mut head = Vec::new();
+    let mut at = 0;
+    while let Some(&byte) = glob.get(at) {
+        match byte {
+            b'*' | b'?' | b'[' => break,
+            b'\\' if at + 1 < glob.len() => {
+                head.push(glob[at + 1]);
+                at += 2;
+            }
+            _ => {
+                head.push(byte);
+                at += 1;
+            }
+        }
+    }
+    (head, &glob[at..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn one(globs: &[&str], except: &[&str]) -> Selection {
+        let bytes = |list: &[&str]| list.iter().map(|glob| glob.as_bytes().to_vec()).collect();
+        Selection { globs: bytes(globs), except: bytes(except) }
+    }
+
+    #[test]
+    fn the_first_that_matches_counts() {
+        let selector = Selector::new(&[
+            one(&["a:*:text"], &["a:0:*"]),
+            one(&["queues", ""], &[]),
+            one(&["a:*", r"\*star"], &[]),
+            one(&["*"], &[]),
+        ]);
+        for (name, expected) in [
+            ("a:1:text", 0),
+            ("a:0:text", 2),
+            ("a:1", 2),
+            ("queues", 1),
+            ("", 1),
+            ("*star", 2),
+            ("zstar", 3),
+        ] {
+            assert_eq!(selector.first_match(name.as_bytes()), Some(expected), "{name:?}");
+        }
+    }
+
+    /// Text that globs and names are made of.
+    fn bits() -> impl Strategy<Value = String> {
+        prop::collection::vec(
+            prop::sample::select(vec!["a", "b", ":", "*", "?", r"\*", "[ab]", "[^a]", r"\"]),
+            0..5,
+        )
+        .prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_trying_each(
+            list in prop::collection::vec(
+                (prop::collection::vec(bits(), 1..3), prop::collection::vec(bits(), 0..2)), 0..5),
+            name in "[ab:*]{0,4}",
+        ) {
+            let selections: Vec<Selection> = list.iter().map(|(globs, except)| {
+                let bytes = |list: &[String]| list.iter().map(|g| g.clone().into_bytes()).collect();
+                Selection { globs: bytes(globs), except: bytes(except) }
+            }).collect();
+            let name = name.as_bytes();
+            let plain = selections.iter().position(|one| {
+                one.globs.iter().any(|glob| glob_matches(glob, name))
+                    && !one.except.iter().any(|glob| glob_matches(glob, name))
+            });
+            prop_assert_eq!(Selector::new(&selections).first_match(name), plain);
+        }
+    }
+}
