@@ -26,7 +26,7 @@ mod walk;
 
 pub use analyze::{
     Analysis, AnalyzeOptions, BigKey, Bucket, ClientUse, KeyGroupReport, Measure, Memory,
-    ServerState, Source, TtlCounts, analyze,
+    ServerState, Source, TtlCounts, analyze, analyze_dump,
 };
 pub use error::{AdminError, Result};
 pub use frameworks::Purpose;
@@ -34,6 +34,6 @@ pub use key_type::KeyType;
 pub use name::{escape, unescape};
 pub use pace::{Limits, Pace};
 pub use place::Place;
-pub use plan::{Group, Plan, PlanSource, PlanTarget, Verdict};
+pub use plan::{Advice, Group, Plan, PlanSource, PlanTarget, Verdict, advice};
 pub use progress::{Progress, Silent};
 pub use walk::Walk;

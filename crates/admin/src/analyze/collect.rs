@@ -192,16 +192,17 @@ impl Collector {
             whole.add(&counts);
             groups.push(report(one, counts, order));
         }
-        groups.sort_by(|a, b| (b.memory.bytes, b.keys).cmp(&(a.memory.bytes, a.keys)));
+        groups.sort_by_key(|group: &KeyGroupReport| Reverse((group.memory.bytes, group.keys)));
         let mut biggest: Vec<_> = self.biggest.into_iter().map(|Reverse(one)| one).collect();
         biggest.sort_by(|a, b| b.cmp(a));
-        let big = |(bytes, name, key_type, encoding, group): (u64, Vec<u8>, _, &str, usize)| BigKey {
-            name: crate::escape(&name),
-            bytes,
-            key_type,
-            encoding: encoding.to_owned(),
-            group: names[group].clone(),
-        };
+        let big =
+            |(bytes, name, key_type, encoding, group): (u64, Vec<u8>, _, &str, usize)| BigKey {
+                name: crate::escape(&name),
+                bytes,
+                key_type,
+                encoding: encoding.to_owned(),
+                group: names[group].clone(),
+            };
         Collected {
             keys: whole.keys,
             encodings: owned(&whole.encodings),

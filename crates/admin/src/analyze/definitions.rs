@@ -76,10 +76,7 @@ fn templates(rules: &BTreeMap<String, KeyRule>) -> Vec<Definition> {
         note: String::new(),
         database: Some(rule.database.clone()),
         patterns: vec![rule.template.as_str().to_owned()],
-        selection: Selection {
-            globs: vec![rule.template.glob().into_bytes()],
-            except: Vec::new(),
-        },
+        selection: Selection { globs: vec![rule.template.glob().into_bytes()], except: Vec::new() },
         learnt: false,
     };
     list.into_iter().map(define).collect()

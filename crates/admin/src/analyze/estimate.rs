@@ -146,11 +146,11 @@ mod tests {
     fn the_interval_holds_the_truth_in_about_95_of_100_runs() {
         let sizes = sizes(7);
         let truth: u64 = sizes.iter().sum();
-        let runs = 1_000;
+        let runs: u64 = 400;
         let mut held = 0;
         let mut widths = 0.0;
         for seed in 1..=runs {
-            let mut reservoir = Reservoir::new(seed * 0x9e37_79b9_7f4a_7c15);
+            let mut reservoir = Reservoir::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
             for at in 0..sizes.len() {
                 reservoir.offer(&at.to_le_bytes());
             }

@@ -8,6 +8,7 @@
 mod clients;
 mod collect;
 mod definitions;
+mod dump;
 mod estimate;
 mod fetch;
 mod report;
@@ -22,6 +23,7 @@ use compartment_redis::Connection;
 
 pub use clients::ClientUse;
 pub(crate) use clients::clients;
+pub use dump::analyze_dump;
 pub use report::{
     Analysis, BigKey, Bucket, KeyGroupReport, Measure, Memory, ServerState, Source, TtlCounts,
 };
@@ -78,8 +80,7 @@ pub async fn analyze(
     let mut connection = place.open("analyze").await?;
     let state = server::state(&mut connection, place).await;
     let mut missing = Vec::new();
-    let questions =
-        server::questions(&mut connection, &state, options.exact, &mut missing).await;
+    let questions = server::questions(&mut connection, &state, options.exact, &mut missing).await;
     let clients = clients(place).await.unwrap_or_else(|error| {
         missing.push(format!("CLIENT LIST is not allowed: who is connected ({})", error.message()));
         Vec::new()

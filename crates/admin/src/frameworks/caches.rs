@@ -31,10 +31,7 @@ pub(super) const ALL: &[Framework] = &[
             "laravel-cache",
             Purpose::Cache,
             Move,
-            &[Row::telling(
-                &["laravel_cache*", "*_database_*_cache_*", "*_cache_:*"],
-                &[String],
-            )],
+            &[Row::telling(&["laravel_cache*", "*_database_*_cache_*", "*_cache_:*"], &[String])],
         )
         .note(CLEARS)],
     )

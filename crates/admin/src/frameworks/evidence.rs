@@ -231,15 +231,16 @@ impl Evidence {
 }
 
 impl SeenRow {
-    /// Whether the samples are what the row says; `None` when there are none.
+    /// Whether a sample is what the row says (another row's names may match its globs as well);
+    /// `None` when there are none.
     fn fits(&self, known: &BTreeMap<Vec<u8>, Signature>) -> Option<bool> {
         let signs: Vec<&Signature> =
             self.samples.iter().take(SAMPLES).filter_map(|name| known.get(name)).collect();
-        let fits = |sign: &&Signature| {
+        let fits = |sign: &Signature| {
             (self.row.types.is_empty() || self.row.types.contains(&sign.key_type))
                 && (sign.expires || !self.row.expires)
         };
-        (!signs.is_empty()).then(|| signs.iter().all(|sign| fits(&sign)))
+        (!signs.is_empty()).then(|| signs.iter().any(|sign| fits(sign)))
     }
 }
 
@@ -267,7 +268,8 @@ fn prefixed_globs(group: &KeyGroup, prefix: &[u8], bindings: &[Vec<u8>]) -> Vec<
         .flat_map(|row| row.globs)
         .map(|glob| [start.as_slice(), glob.as_bytes()].concat())
         .collect();
-    let has_bindings = group.rows.iter().any(|row| row.globs.iter().any(|g| g.starts_with(BINDING)));
+    let has_bindings =
+        group.rows.iter().any(|row| row.globs.iter().any(|g| g.starts_with(BINDING)));
     if has_bindings {
         for queue in bindings.iter().filter_map(|name| queue_of(name)) {
             globs.extend(queue_globs(&[prefix, queue.as_slice()].concat()));

@@ -123,10 +123,7 @@ pub(crate) struct Setting {
 
 impl Row {
     /// Names that only this program writes.
-    pub(crate) const fn telling(
-        globs: &'static [&'static str],
-        types: &'static [KeyType],
-    ) -> Self {
+    pub(crate) const fn telling(globs: &'static [&'static str], types: &'static [KeyType]) -> Self {
         Self { globs, types, telling: true, expires: false }
     }
 

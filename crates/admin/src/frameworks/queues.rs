@@ -82,7 +82,11 @@ pub(super) const ALL: &[Framework] = &[
         .together("rq")
         .note(DRAIN)],
     )
-    .settings(&[Setting::new(Purpose::Broker, "environment of `rq worker`", "RQ_REDIS_URL={url}")]),
+    .settings(&[Setting::new(
+        Purpose::Broker,
+        "environment of `rq worker`",
+        "RQ_REDIS_URL={url}",
+    )]),
     Framework::new(
         "arq",
         &[

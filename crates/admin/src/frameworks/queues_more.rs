@@ -195,10 +195,7 @@ pub(super) const ALL: &[Framework] = &[
             "symfony-messenger",
             Purpose::Broker,
             Drain,
-            &[
-                Row::weak(&["messages"], &[Stream]),
-                Row::weak(&["messages__queue"], &[Zset]),
-            ],
+            &[Row::weak(&["messages"], &[Stream]), Row::weak(&["messages__queue"], &[Zset])],
         )
         .together("symfony-messenger")
         .note("Stop the workers: a waiting XREADGROUP fails when its stream moves away.")],

@@ -36,11 +36,7 @@ pub(super) const ALL: &[Framework] = &[
             "django-sessions",
             Purpose::Sessions,
             Drain,
-            &[Row::telling(
-                &["*:[0-9]*:django.contrib.sessions.cache*"],
-                &[String],
-            )
-            .expiring()],
+            &[Row::telling(&["*:[0-9]*:django.contrib.sessions.cache*"], &[String]).expiring()],
         )
         .note(
             "Sessions inside the cache: clearing that cache logs everybody out. With the \
@@ -128,10 +124,7 @@ pub(super) const ALL: &[Framework] = &[
             "redisson",
             Purpose::Locks,
             Stay,
-            &[Row::telling(
-                &["redisson_*", "{*}:redisson_*"],
-                &[Hash, Zset, List, Set, String],
-            )],
+            &[Row::telling(&["redisson_*", "{*}:redisson_*"], &[Hash, Zset, List, Set, String])],
         )
         .note("Locks live for half a minute: stop their holders and wait, nothing has to move.")],
     ),

@@ -94,18 +94,6 @@ impl Pattern {
         }
     }
 
-    /// The given text, all of it.
-    pub(crate) fn words(&self) -> Vec<u8> {
-        let mut words = Vec::new();
-        for part in &self.parts {
-            match part {
-                Part::Literal(text) => words.extend_from_slice(text),
-                Part::Placeholder(_) => words.push(b' '),
-            }
-        }
-        words
-    }
-
     /// The same, for keys of both: where they differ, a placeholder of any text.
     pub(crate) fn widened(&self, other: &Self) -> Self {
         let mut both = Self::default();

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct Plan {
     /// The version of this format: 1.
     pub version: u32,
+    /// What to know about the whole before it is executed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Where the keys are now.
     pub source: PlanSource,
     /// Where the groups' databases are, so that a plan is refused after the map has changed.
@@ -27,6 +30,10 @@ pub struct PlanSource {
     pub server: String,
     /// The number of the database on it.
     pub index: u32,
+    /// What the names of its keys begin with, where it has no index to itself; the patterns are
+    /// over what is behind that.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
     /// How many keys it had when the plan was made.
     pub keys: u64,
     /// When the plan was made, as in `2026-11-21T11:30:00Z`.
@@ -107,6 +114,28 @@ pub struct Group {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+impl Group {
+    /// A group of the keys that match `patterns`, about which nothing else is known.
+    #[must_use]
+    pub fn new(name: impl Into<String>, verdict: Verdict, patterns: Vec<String>) -> Self {
+        Self {
+            name: name.into(),
+            producer: String::new(),
+            purpose: String::new(),
+            database: String::new(),
+            verdict,
+            patterns,
+            except: Vec::new(),
+            together: String::new(),
+            keys: 0,
+            bytes: 0,
+            collisions: 0,
+            longest_block_ms: 0.0,
+            notes: Vec::new(),
+        }
+    }
 }
 
 impl Plan {
