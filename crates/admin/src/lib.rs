@@ -34,6 +34,9 @@ pub use key_type::KeyType;
 pub use name::{escape, unescape};
 pub use pace::{Limits, Pace};
 pub use place::Place;
-pub use plan::{Advice, Group, Plan, PlanSource, PlanTarget, Verdict, advice};
+pub use plan::{
+    Advice, CheckOptions, Group, Plan, PlanPlaces, PlanSource, PlanTarget, Verdict, advice, check,
+    propose,
+};
 pub use progress::{Progress, Silent};
 pub use walk::Walk;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::patterns::{Selection, Selector};
+
 /// A separation, as `compartment plan` proposes it and `compartment migrate` executes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -167,11 +169,15 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The plan as a file, for [`Plan::parse`].
-    ///
-    /// # Errors
-    /// Never for a plan that was read or made here.
-    pub fn to_toml(&self) -> Result<String, String> {
-        toml::to_string(self).map_err(|error| error.to_string())
+    /// Which group a key belongs to: the number of the first, as `migrate` decides it.
+    #[must_use]
+    pub fn selector(&self) -> Selector {
+        let globs = |texts: &[String]| texts.iter().map(|text| crate::unescape(text)).collect();
+        let selections: Vec<Selection> = self
+            .groups
+            .iter()
+            .map(|group| Selection { globs: globs(&group.patterns), except: globs(&group.except) })
+            .collect();
+        Selector::new(&selections)
     }
 }

@@ -1,7 +1,15 @@
 //! What to do about an overloaded database: a plan to review, change and execute.
 
 mod advice;
+mod check;
+mod collisions;
+mod databases;
 mod file;
+mod indexes;
+mod propose;
+mod text;
 
 pub use advice::{Advice, advice};
+pub use check::{CheckOptions, check};
 pub use file::{Group, Plan, PlanSource, PlanTarget, Verdict};
+pub use propose::{PlanPlaces, propose};

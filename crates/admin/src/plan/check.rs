@@ -1,0 +1,262 @@
+//! Whether a plan still fits before it is executed: much may have changed since it was made.
+
+use std::collections::BTreeMap;
+
+use super::collisions::collisions;
+use super::indexes::indexes;
+use super::{Group, Plan, PlanTarget, Verdict};
+use crate::analyze::{ClientUse, clients};
+use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
+
+/// What a plan is held against.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CheckOptions {
+    /// Groups whose producers and consumers the operator says have been stopped.
+    pub drained: Vec<String>,
+    /// What the check may ask of the servers.
+    pub limits: Limits,
+}
+
+/// A client that has written within this time is at work.
+const AT_WORK_SECONDS: u64 = 10;
+/// Keys that no group has are worth a new plan when they are more than this, and more than a
+/// hundredth of all.
+const MANY_NEW: u64 = 100;
+
+/// Commands by which programs use queues.
+const QUEUE_COMMANDS: &[&str] = &[
+    "lpush",
+    "rpush",
+    "lpushx",
+    "rpushx",
+    "rpoplpush",
+    "lmove",
+    "blmove",
+    "brpoplpush",
+    "blpop",
+    "brpop",
+    "bzpopmin",
+    "bzmpop",
+    "blmpop",
+    "zadd",
+    "xadd",
+    "xreadgroup",
+    "xack",
+    "eval",
+    "evalsha",
+    "fcall",
+    "exec",
+];
+
+/// Holds `plan` against its places as they are now: `source`, and the places of its targets by
+/// name as the map has them today.
+///
+/// # Errors
+/// [`AdminError::Unsafe`], which lists everything that no longer fits; the server's.
+pub async fn check(
+    plan: &Plan,
+    source: &Place,
+    targets: &BTreeMap<String, Place>,
+    options: &CheckOptions,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let mut problems = Vec::new();
+    places_fit(plan, source, targets, &mut problems);
+    if problems.is_empty() {
+        indexes_fit(plan, source, &mut problems).await?;
+        is_drained(plan, source, options, &mut problems).await;
+        names_fit(plan, source, options, progress, &mut problems).await?;
+        no_new_collisions(plan, source, targets, options, progress, &mut problems).await?;
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let list = problems.iter().map(|problem| format!("\n  - {problem}")).collect::<String>();
+    Err(AdminError::Unsafe(format!(
+        "the plan of {} no longer fits:{list}\nmake it anew with `compartment plan`, or change it",
+        plan.source.made
+    )))
+}
+
+fn places_fit(
+    plan: &Plan,
+    source: &Place,
+    targets: &BTreeMap<String, Place>,
+    problems: &mut Vec<String>,
+) {
+    let server = source.server().url().to_string();
+    let made_for = &plan.source;
+    if server != made_for.server || source.index() != made_for.index {
+        problems.push(format!(
+            "it is for {} index {}, and this is {server} index {}",
+            made_for.server,
+            made_for.index,
+            source.index()
+        ));
+    }
+    if escape(source.prefix()) != made_for.prefix {
+        problems.push(format!(
+            "it is for the prefix {:?}, and this is {:?}",
+            made_for.prefix,
+            escape(source.prefix())
+        ));
+    }
+    let goes = |target: &&PlanTarget| {
+        let to = |group: &Group| group.database == target.database;
+        plan.groups.iter().any(|group| group.verdict != Verdict::Stay && to(group))
+    };
+    for target in plan.targets.iter().filter(goes) {
+        match targets.get(&target.database) {
+            None => {
+                problems.push(format!("the map has no database {:?} any more", target.database))
+            }
+            Some(place) if !is_at(target, place) => problems.push(format!(
+                "{} was at {} index {}, and is {place} now",
+                target.database, target.server, target.index
+            )),
+            Some(_) => {}
+        }
+    }
+}
+
+fn is_at(target: &PlanTarget, place: &Place) -> bool {
+    place.server().url().to_string() == target.server
+        && place.index() == target.index
+        && escape(place.prefix()) == target.prefix
+}
+
+async fn indexes_fit(plan: &Plan, source: &Place, problems: &mut Vec<String>) -> Result<()> {
+    if source.index() != 0 {
+        return Ok(());
+    }
+    let found = indexes(&mut source.open("check").await?).await;
+    for group in plan.groups.iter().filter(|group| group.verdict != Verdict::Stay) {
+        for pattern in &group.patterns {
+            let glob = crate::unescape(pattern);
+            let is_special = |byte: &u8| matches!(byte, b'*' | b'?' | b'[' | b'\\');
+            let head = glob.split(is_special).next().unwrap_or_default();
+            if let Some(index) = found.covering(head, &[]) {
+                problems.push(format!(
+                    "the search index {index:?} covers {pattern} of {}, and sees index 0 only",
+                    group.name
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Nobody may wait at, or work on, what has to be drained.
+async fn is_drained(
+    plan: &Plan,
+    source: &Place,
+    options: &CheckOptions,
+    problems: &mut Vec<String>,
+) {
+    let drains: Vec<&Group> = plan
+        .groups
+        .iter()
+        .filter(|group| group.verdict == Verdict::Drain && options.drained.contains(&group.name))
+        .collect();
+    if drains.is_empty() {
+        return;
+    }
+    // A server that does not list its clients cannot be asked: the operator's word has to do.
+    let Ok(found) = clients(source).await else { return };
+    let names: Vec<&str> = drains.iter().map(|group| group.name.as_str()).collect();
+    for client in found.iter().filter(|client| client.index == source.index()) {
+        let works = client.idle_seconds <= AT_WORK_SECONDS
+            && client.commands.iter().any(|command| QUEUE_COMMANDS.contains(&command.as_str()));
+        if client.blocked > 0 {
+            problems.push(format!(
+                "{} of {} wait in index {} ({}): stop the consumers of {}",
+                client.blocked,
+                shown(client),
+                client.index,
+                commands(client),
+                names.join(", ")
+            ));
+        } else if works {
+            problems.push(format!(
+                "{} was at work {} s ago in index {} ({}): stop the producers of {}",
+                shown(client),
+                client.idle_seconds,
+                client.index,
+                commands(client),
+                names.join(", ")
+            ));
+        }
+    }
+}
+
+fn shown(client: &ClientUse) -> String {
+    match (client.name.as_str(), client.library.as_str()) {
+        ("", "") => format!("a client of user {:?}", client.user),
+        ("", library) => format!("{library} of user {:?}", client.user),
+        (name, _) => format!("client {name:?}"),
+    }
+}
+
+fn commands(client: &ClientUse) -> String {
+    client.commands.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether many keys have come that the plan says nothing about.
+async fn names_fit(
+    plan: &Plan,
+    source: &Place,
+    options: &CheckOptions,
+    progress: &dyn Progress,
+    problems: &mut Vec<String>,
+) -> Result<()> {
+    let selector = plan.selector();
+    // The last group of a plan made here takes what no other has.
+    let rest = plan.groups.iter().position(|group| group.patterns == ["*"]);
+    let expected = rest.map_or(0, |at| plan.groups[at].keys);
+    let (mut keys, mut unknown) = (0_u64, 0_u64);
+    let mut example = None;
+    progress.begin("hold the names against the plan", Some(plan.source.keys));
+    let mut pace = Pace::new(options.limits, source).await?;
+    let mut walk = Walk::start(source, None).await?;
+    while let Some(page) = walk.next_page().await? {
+        pace.admit(1).await?;
+        for name in &page {
+            keys += 1;
+            let group = selector.first_match(name);
+            if group.is_none() || group == rest {
+                unknown += 1;
+                example.get_or_insert_with(|| escape(name));
+            }
+        }
+        progress.advance(page.len() as u64);
+    }
+    let new = unknown.saturating_sub(expected);
+    if new > MANY_NEW && new * 100 > keys {
+        problems.push(format!(
+            "{new} keys have come that no group of it has, such as {}",
+            example.unwrap_or_default()
+        ));
+    }
+    Ok(())
+}
+
+async fn no_new_collisions(
+    plan: &Plan,
+    source: &Place,
+    targets: &BTreeMap<String, Place>,
+    options: &CheckOptions,
+    progress: &dyn Progress,
+    problems: &mut Vec<String>,
+) -> Result<()> {
+    let found = collisions(plan, source, targets, options.limits, progress).await?;
+    for (group, count) in plan.groups.iter().zip(found) {
+        if count > group.collisions {
+            problems.push(format!(
+                "{count} names of {} stand in {} already; there were {} when it was made",
+                group.name, group.database, group.collisions
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,357 @@
+//! From an analysis to a plan: where each group goes, when it may, and what speaks against it.
+
+use std::collections::BTreeMap;
+
+use compartment_core::{Contract, DatabaseKind, DatabaseMap};
+
+use super::collisions::collisions;
+use super::databases::{database_for, suggested};
+use super::indexes::{Indexes, indexes};
+use super::{Group, Plan, PlanSource, PlanTarget, Verdict};
+use crate::{Analysis, KeyGroupReport, KeyType, Limits, Place, Progress, Purpose, Result};
+
+/// The servers that a plan is made for.
+#[derive(Clone, Debug)]
+pub struct PlanPlaces {
+    /// The database that was analysed.
+    pub source: Place,
+    /// The databases of the map, by name; a group goes to those only that are here.
+    pub targets: BTreeMap<String, Place>,
+}
+
+/// The time that MOVE takes for a key of any size, in milliseconds.
+const MOVE_MS: f64 = 0.1;
+/// What COPY takes for a byte, in milliseconds: measured 371 ms for 80 MB.
+const COPY_MS: f64 = 4.6e-6;
+/// What DUMP takes for a byte, in milliseconds: measured 661 ms for 80 MB.
+const DUMP_MS: f64 = 8.0e-6;
+
+/// Proposes a plan. Without `places` (the analysis is of a dump) it lacks what only servers know:
+/// collisions and search indexes.
+///
+/// # Errors
+/// The server's.
+pub async fn propose(
+    analysis: &Analysis,
+    map: &DatabaseMap,
+    places: Option<&PlanPlaces>,
+    limits: Limits,
+    progress: &dyn Progress,
+) -> Result<Plan> {
+    let indexes = match places {
+        // Indexes see database 0 only.
+        Some(places) if analysis.source.index == 0 => {
+            indexes(&mut places.source.open("plan").await?).await
+        }
+        _ => Indexes::default(),
+    };
+    let mut reports: Vec<&KeyGroupReport> = analysis.groups.iter().collect();
+    reports.sort_by_key(|report| report.order);
+    let draft = Draft { analysis, map, places, indexes: &indexes };
+    let mut groups: Vec<Group> = reports.iter().map(|report| draft.group(report)).collect();
+    keep_together(&mut groups, &draft);
+    for (group, report) in groups.iter_mut().zip(&reports) {
+        draft.finish(group, report);
+    }
+    let targets = draft.targets();
+    let mut plan = Plan {
+        version: 1,
+        notes: server_notes(analysis, &groups),
+        source: PlanSource {
+            server: analysis.source.server.clone(),
+            index: analysis.source.index,
+            prefix: analysis.source.prefix.clone(),
+            keys: analysis.keys,
+            made: analysis.made.clone(),
+        },
+        targets,
+        groups,
+    };
+    if let Some(places) = places {
+        let found = collisions(&plan, &places.source, &places.targets, limits, progress).await?;
+        for (group, count) in plan.groups.iter_mut().zip(found) {
+            group.collisions = count;
+            if count > 0 {
+                group.notes.push(format!(
+                    "{count} of its names stand in {} already: those keys would stay behind",
+                    group.database
+                ));
+            }
+        }
+    }
+    Ok(plan)
+}
+
+struct Draft<'a> {
+    analysis: &'a Analysis,
+    map: &'a DatabaseMap,
+    places: Option<&'a PlanPlaces>,
+    indexes: &'a Indexes,
+}
+
+impl Draft<'_> {
+    /// The group with its database and verdict, as far as it decides for itself.
+    fn group(&self, report: &KeyGroupReport) -> Group {
+        let mut group = Group::new(&report.name, report.verdict, report.globs.clone());
+        group.producer.clone_from(&report.producer);
+        group.purpose = report.purpose.to_string();
+        group.together.clone_from(&report.together);
+        group.keys = report.keys;
+        group.bytes = report.memory.bytes;
+        if !report.note.is_empty() {
+            group.notes.push(report.note.clone());
+        }
+        if let Some(database) = &report.database {
+            self.by_template(&mut group, report, database);
+        } else if report.producer.is_empty() || report.purpose == Purpose::Unknown {
+            self.by_words(&mut group, report);
+        } else if report.verdict != Verdict::Stay {
+            match database_for(report.purpose, self.map) {
+                Some(contract) => group.database.clone_from(&contract.name),
+                None => {
+                    let note = format!("no database of the map is for {}", report.purpose);
+                    stay(&mut group, note);
+                }
+            }
+        }
+        if let Some(index) = self.index_over(report) {
+            let note =
+                format!("the search index {index:?} covers these keys, and sees index 0 only");
+            stay(&mut group, note);
+        }
+        group
+    }
+
+    fn by_template(&self, group: &mut Group, report: &KeyGroupReport, database: &str) {
+        database.clone_into(&mut group.database);
+        let kind = self.map.database(database).map(|contract| contract.kind);
+        let is_queue = report
+            .types
+            .keys()
+            .any(|key_type| matches!(key_type, KeyType::List | KeyType::Stream | KeyType::Zset));
+        let durable_queue = is_queue && kind == Some(DatabaseKind::Durable);
+        if durable_queue || kind == Some(DatabaseKind::Coordination) {
+            group.verdict = Verdict::Drain;
+            group.notes.push(
+                "lists, streams and locks are waited for and held: stop the programs that use \
+                 them first"
+                    .to_owned(),
+            );
+        }
+        group.purpose = kind.map_or(String::new(), |kind| kind.to_string());
+    }
+
+    /// Keys that nobody is known for: what their names suggest. Only what can be made again is
+    /// proposed to move.
+    fn by_words(&self, group: &mut Group, report: &KeyGroupReport) {
+        group.verdict = Verdict::Stay;
+        let Some((purpose, contract)) = suggested(&report.patterns, self.map) else {
+            group.notes.push(
+                "who writes these is not known: to move them set database and verdict, or add \
+                 their template to [keys]"
+                    .to_owned(),
+            );
+            return;
+        };
+        group.purpose = purpose.to_string();
+        let expire = report.ttl.without == 0;
+        let plain = |types: &[KeyType]| report.types.keys().all(|one| types.contains(one));
+        let movable = match purpose {
+            Purpose::Cache => expire && plain(&[KeyType::String, KeyType::Hash]),
+            Purpose::RateLimit => expire,
+            _ => false,
+        };
+        group.database.clone_from(&contract.name);
+        if movable {
+            group.verdict = Verdict::Move;
+            group.notes.push("by its names only: check that nothing else is in it".to_owned());
+        } else {
+            group.notes.push(format!(
+                "its names suggest {}: when you know who writes it, set the verdict to move or \
+                 drain",
+                contract.name
+            ));
+        }
+    }
+
+    fn index_over(&self, report: &KeyGroupReport) -> Option<&str> {
+        let indexed = |one: &KeyType| matches!(one, KeyType::Hash | KeyType::Module);
+        if !report.types.keys().any(indexed) {
+            return None;
+        }
+        let names: Vec<Vec<u8>> =
+            report.examples.iter().map(|name| crate::unescape(name)).collect();
+        let heads = report.globs.iter().map(|glob| crate::unescape(glob));
+        let is_special = |byte: &u8| matches!(byte, b'*' | b'?' | b'[' | b'\\');
+        let cut = |glob: Vec<u8>| glob.split(is_special).next().unwrap_or_default().to_vec();
+        heads.map(cut).find_map(|head| self.indexes.covering(&head, &names))
+    }
+
+    fn contract(&self, group: &Group) -> Option<&Contract> {
+        self.map.database(&group.database)
+    }
+
+    /// What is to be said when database and verdict are settled.
+    fn finish(&self, group: &mut Group, report: &KeyGroupReport) {
+        let Some(contract) = self.contract(group) else { return };
+        if group.verdict != Verdict::Stay && self.is_source(contract) {
+            stay(group, "is in its database already".to_owned());
+        }
+        if group.verdict == Verdict::Stay {
+            return;
+        }
+        if let Some(places) = self.places
+            && !places.targets.contains_key(&contract.name)
+        {
+            let note = format!("{} is on no server that could be reached", contract.name);
+            stay(group, note);
+            return;
+        }
+        group.longest_block_ms = (self.longest_block(contract, report) * 10.0).ceil() / 10.0;
+        if contract.kind.requires_ttl() && report.ttl.without > 0 {
+            group.notes.push(format!(
+                "{} of its keys have no TTL, and a {} database promises one for each",
+                report.ttl.without, contract.kind
+            ));
+        }
+        let sharing = self.map.sharing_with(contract);
+        if !sharing.is_empty() {
+            group.notes.push(format!(
+                "{} shares its index with {}: neither can be flushed by itself",
+                contract.name,
+                sharing.join(", ")
+            ));
+        }
+    }
+
+    fn place(&self, contract: &Contract) -> Option<&Place> {
+        self.places.and_then(|places| places.targets.get(&contract.name))
+    }
+
+    fn is_source(&self, contract: &Contract) -> bool {
+        match (self.places, self.place(contract)) {
+            (Some(places), Some(target)) => {
+                target.same_server(&places.source)
+                    && target.index() == places.source.index()
+                    && target.prefix() == places.source.prefix()
+            }
+            // Of a dump the server is not known: the index has to do.
+            (None, _) => {
+                contract.placement.index() == self.analysis.source.index
+                    && contract.placement.prefix().is_empty()
+            }
+            _ => false,
+        }
+    }
+
+    fn longest_block(&self, contract: &Contract, report: &KeyGroupReport) -> f64 {
+        let bytes = report.largest as f64;
+        match (self.places, self.place(contract)) {
+            (Some(places), Some(target)) if !target.same_server(&places.source) => {
+                MOVE_MS.max(bytes * DUMP_MS)
+            }
+            (Some(places), Some(target))
+                if target.prefix() != places.source.prefix() || target.server().is_cluster() =>
+            {
+                MOVE_MS.max(bytes * COPY_MS)
+            }
+            _ => MOVE_MS,
+        }
+    }
+
+    /// All databases that a group may be sent to by hand, not only those that are proposed.
+    fn targets(&self) -> Vec<PlanTarget> {
+        let reached = |contract: &&Contract| {
+            !self.is_source(contract) && (self.places.is_none() || self.place(contract).is_some())
+        };
+        let contracts = self.map.databases().iter().filter(reached);
+        let target = |contract: &Contract| match self.place(contract) {
+            Some(place) => PlanTarget {
+                database: contract.name.clone(),
+                server: place.server().url().to_string(),
+                index: place.index(),
+                prefix: crate::escape(place.prefix()),
+            },
+            None => PlanTarget {
+                database: contract.name.clone(),
+                server: self
+                    .map
+                    .instances()
+                    .get(contract.placement.instance())
+                    .map_or(String::new(), |instance| instance.url.to_string()),
+                index: contract.placement.index(),
+                prefix: crate::escape(contract.placement.prefix().as_bytes()),
+            },
+        };
+        contracts.map(target).collect()
+    }
+}
+
+fn stay(group: &mut Group, note: String) {
+    group.verdict = Verdict::Stay;
+    group.notes.push(note);
+}
+
+/// Groups of one set go where its queue goes, or stay with it.
+fn keep_together(groups: &mut [Group], draft: &Draft<'_>) {
+    let broker = Purpose::Broker.to_string();
+    let mut sets: BTreeMap<String, (String, Verdict)> = BTreeMap::new();
+    for group in groups.iter().filter(|group| !group.together.is_empty()) {
+        let is_broker = group.purpose == broker;
+        let lead = (group.database.clone(), group.verdict);
+        let stays = group.verdict == Verdict::Stay;
+        let known = sets.get(&group.together).map(|(_, verdict)| *verdict);
+        if known.is_none() || stays || is_broker && known != Some(Verdict::Stay) {
+            sets.insert(group.together.clone(), lead);
+        }
+    }
+    for group in groups.iter_mut().filter(|group| !group.together.is_empty()) {
+        let Some((database, verdict)) = sets.get(&group.together) else { continue };
+        if *verdict == Verdict::Stay && group.verdict != Verdict::Stay {
+            stay(group, format!("stays with the rest of {:?}", group.together));
+        } else if draft.map.database(database).is_some() {
+            group.database.clone_from(database);
+        }
+    }
+}
+
+/// What the server's settings mean for the groups.
+fn server_notes(analysis: &Analysis, groups: &[Group]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let server = &analysis.server;
+    let policy = server.eviction_policy.as_deref().unwrap_or_default();
+    let has = |purpose: Purpose| groups.iter().any(|group| group.purpose == purpose.to_string());
+    let limited = server.max_memory.is_some_and(|bytes| bytes > 0);
+    if policy.starts_with("allkeys-") {
+        let queues = if has(Purpose::Broker) { "queues included" } else { "whatever they are for" };
+        notes.push(format!(
+            "maxmemory-policy {policy} evicts keys of every database, {queues}: set volatile-lru \
+             (caches have a TTL, the rest has none) or give the cache a server of its own"
+        ));
+    } else if policy.starts_with("volatile-") && (has(Purpose::RateLimit) || has(Purpose::Locks)) {
+        notes.push(format!(
+            "maxmemory-policy {policy} evicts keys with a TTL, and so locks and limits too: they \
+             are safe on a server that never evicts"
+        ));
+    }
+    if policy == "noeviction" && has(Purpose::Cache) && limited {
+        notes.push(
+            "maxmemory-policy noeviction refuses all writes when the cache has filled the server: \
+             volatile-lru gives up cached keys only"
+                .to_owned(),
+        );
+    }
+    let without: u64 = analysis
+        .groups
+        .iter()
+        .filter(|group| group.purpose == Purpose::Cache)
+        .map(|group| group.ttl.without)
+        .sum();
+    if without > 0 {
+        notes.push(format!("{without} cached keys have no TTL: nothing but a flush removes them"));
+    }
+    if server.replica {
+        notes.push("made on a replica: migrate works on the master".to_owned());
+    }
+    notes
+}

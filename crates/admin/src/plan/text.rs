@@ -1,0 +1,151 @@
+//! The plan as a file that explains itself.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::{Group, Plan, PlanSource, PlanTarget, Verdict};
+
+const HEADER: &str = "\
+# A plan of `compartment plan`. Read it, change it, then:
+#   compartment migrate --plan THIS-FILE --dry-run
+#
+# Each key belongs to the first group, from the top, of which a pattern matches its name and no
+# `except` does. Patterns are Redis globs; \\xNN is a byte. Taking a group out gives its keys to the
+# groups below it: to leave keys where they are set verdict = \"stay\" instead.
+#
+#   verdict   \"move\": at any time, once the programs read the new database
+#             \"drain\": first stop what writes and reads them, then move with --drained GROUP
+#             \"stay\": never
+#   database  where the group goes: the name of one of the targets
+#   together  groups with the same word go in one run or not at all
+#
+# keys, bytes, collisions and longest_block_ms are what was found; changing them changes nothing.
+";
+
+#[derive(Serialize)]
+struct Head<'a> {
+    version: u32,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: &'a [String],
+    source: &'a PlanSource,
+}
+
+#[derive(Serialize)]
+struct OneTarget<'a> {
+    targets: [&'a PlanTarget; 1],
+}
+
+#[derive(Serialize)]
+struct OneGroup<'a> {
+    groups: [&'a Group; 1],
+}
+
+impl Plan {
+    /// The plan as a file, for [`Plan::parse`], with comments that say how to change it.
+    ///
+    /// # Errors
+    /// Never for a plan that was read or made here.
+    pub fn to_toml(&self) -> Result<String, String> {
+        let mut text = HEADER.to_owned();
+        text.push('\n');
+        let head = Head { version: self.version, notes: &self.notes, source: &self.source };
+        text.push_str(&toml(&head)?);
+        for target in &self.targets {
+            text.push('\n');
+            text.push_str(&toml(&OneTarget { targets: [target] })?);
+        }
+        for group in &self.groups {
+            let _ = write!(text, "\n{}", comment(group));
+            text.push_str(&toml(&OneGroup { groups: [group] })?);
+        }
+        Ok(text)
+    }
+}
+
+fn toml(value: &impl Serialize) -> Result<String, String> {
+    toml::to_string(value).map_err(|error| error.to_string())
+}
+
+/// One line about a group, for people.
+fn comment(group: &Group) -> String {
+    let of = match group.producer.as_str() {
+        "" => String::new(),
+        // What a program writes may be a line's end; what a map names may not.
+        producer => format!(" of {}", producer.escape_default()),
+    };
+    let what = match group.verdict {
+        Verdict::Move => format!("move to {} at any time", group.database),
+        Verdict::Drain => format!("drain, then move to {}", group.database),
+        Verdict::Stay => "stay".to_owned(),
+    };
+    let size = size(group.bytes);
+    format!("# {} keys{of}, about {size}: {what}\n", group.keys)
+}
+
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = "bytes";
+    for name in UNITS {
+        if value < 1_024.0 {
+            break;
+        }
+        value /= 1_024.0;
+        unit = name;
+    }
+    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{value:.1} {unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn group() -> impl Strategy<Value = Group> {
+        let verdict = prop::sample::select(vec![Verdict::Move, Verdict::Drain, Verdict::Stay]);
+        let texts = || prop::collection::vec(any::<String>(), 1..3);
+        (any::<[String; 3]>(), verdict, texts(), texts(), any::<u32>(), any::<bool>()).prop_map(
+            |([name, producer, purpose], verdict, patterns, notes, keys, more)| Group {
+                producer,
+                purpose,
+                database: "cache".into(),
+                notes: if more { notes.clone() } else { Vec::new() },
+                except: if more { notes } else { Vec::new() },
+                keys: keys.into(),
+                bytes: u64::from(keys) * 1_000,
+                longest_block_ms: 0.1,
+                ..Group::new(name, verdict, patterns)
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_comes_back(
+            groups in prop::collection::vec(group(), 0..4),
+            notes in prop::collection::vec(any::<String>(), 0..3),
+        ) {
+            let plan = Plan {
+                version: 1,
+                notes,
+                source: PlanSource {
+                    server: "redis://h".into(),
+                    index: 0,
+                    prefix: String::new(),
+                    keys: 7,
+                    made: "2026-11-21T11:30:00Z".into(),
+                },
+                targets: vec![PlanTarget {
+                    database: "cache".into(),
+                    server: "redis://h".into(),
+                    index: 2,
+                    prefix: String::new(),
+                }],
+                groups,
+            };
+            let text = plan.to_toml().unwrap();
+            prop_assert_eq!(Plan::parse(&text).unwrap(), plan);
+        }
+    }
+}
