@@ -1,5 +1,6 @@
 //! The arguments of every command, with their help; one file a command that has many.
 
+mod backup;
 mod ingest;
 mod migrate;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use backup::{Backup, OnConflictArgument, Restore, ViaArgument};
 pub(crate) use ingest::Ingest;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
 
@@ -28,6 +30,7 @@ const EXAMPLES: &str = "Examples:
   compartment ingest papers --backend redis://127.0.0.1:6379 --out results
   compartment databases --backend redis://127.0.0.1:6379
   compartment migrate --from 0 --to cache --pattern 'page:*' --dry-run
+  compartment backup --database knowledge -o knowledge.rdb
   compartment config init                         writes compartment.toml
   compartment config export --format celery
 
@@ -111,6 +114,10 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Compare what two databases hold, key by key
     Verify(Verify),
+    /// Write one database into a file that any Redis loads
+    Backup(Backup),
+    /// Bring the keys of a file into a database
+    Restore(Restore),
     /// Write, show, check or export the configuration
     #[command(subcommand)]
     Config(Config),

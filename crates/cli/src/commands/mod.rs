@@ -1,10 +1,12 @@
 //! One file a command, and the dispatch.
 
+mod backup;
 mod config;
 mod databases;
 mod export;
 mod ingest;
 mod migrate;
+mod restore;
 mod shell;
 mod verify;
 
@@ -28,6 +30,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Databases(command) => on_runtime(databases::run(general, &command)),
         Command::Migrate(command) => on_runtime(migrate::run(general, command)),
         Command::Verify(command) => on_runtime(verify::run(general, command)),
+        Command::Backup(command) => on_runtime(backup::run(general, command)),
+        Command::Restore(command) => on_runtime(restore::run(general, command)),
         Command::Config(command) => config::run(general, command),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::manual(),

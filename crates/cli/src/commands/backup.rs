@@ -1,0 +1,91 @@
+//! `compartment backup`: one database into a file.
+
+use compartment_admin::backup::{BackupOptions, BackupReport, Via, backup};
+use compartment_admin::{AdminError, unescape};
+use serde_json::json;
+
+use crate::args::{self, General, ViaArgument};
+use crate::exit_code::{CliError, ExitCode};
+use crate::key_progress::KeyProgress;
+use crate::{places, screen};
+
+pub(crate) async fn run(general: &General, command: args::Backup) -> Result<ExitCode, CliError> {
+    let place = places::resolve(general, &command.database).await?;
+    let options = BackupOptions::default()
+        .via(match command.via {
+            ViaArgument::Auto => Via::Auto,
+            ViaArgument::Scan => Via::Scan,
+            ViaArgument::Replication => Via::Replication,
+        })
+        .zstd(command.zstd)
+        .limits(command.load.into());
+    let pattern = command.pattern.as_deref().map(unescape);
+    let progress = KeyProgress::new();
+    let run = backup(&place, pattern.as_deref(), &command.output, &options, &progress);
+    let result = tokio::select! {
+        result = run => Some(result),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    progress.clear();
+    let Some(result) = result else {
+        screen::remark("interrupted: the same command goes on with a scan where it was");
+        return Ok(ExitCode::Interrupted);
+    };
+    let report = result.map_err(|error| {
+        let kept = matches!(error, AdminError::Server(_) | AdminError::File { .. });
+        let error = CliError::from(error);
+        match kept && command.via != ViaArgument::Replication {
+            true => error.hint("what there is so far is kept: the same command goes on with it"),
+            false => error,
+        }
+    })?;
+    if command.json {
+        screen::say(format!("{:#}", as_json(&report)));
+    } else {
+        show(&report, place.label());
+    }
+    Ok(ExitCode::Success)
+}
+
+fn rate(report: &BackupReport) -> u64 {
+    let keys = report.keys.saturating_sub(report.resumed);
+    (keys as f64 / report.elapsed.as_secs_f64().max(0.001)) as u64
+}
+
+fn as_json(report: &BackupReport) -> serde_json::Value {
+    json!({
+        "file": report.file,
+        "bytes": report.bytes,
+        "keys": report.keys,
+        "expiring": report.expiring,
+        "vanished": report.vanished,
+        "repeated": report.repeated,
+        "resumed": report.resumed,
+        "rdb_version": report.rdb_version,
+        "via": report.via,
+        "seconds": report.elapsed.as_secs_f64(),
+        "keys_per_second": rate(report),
+    })
+}
+
+fn show(report: &BackupReport, label: &str) {
+    let header = ["keys", "with a ttl", "gone meanwhile", "size", "rdb version", "by"];
+    let mut table = screen::table(&header, &[0, 1, 2, 3, 4]);
+    table.add_row([
+        screen::count(report.keys),
+        screen::count(report.expiring),
+        screen::count(report.vanished),
+        screen::bytes(report.bytes),
+        report.rdb_version.to_string(),
+        report.via.to_owned(),
+    ]);
+    screen::say(table.to_string());
+    let (good, file) = (screen::GOOD, report.file.display());
+    screen::say(format!("{good}backed up{good:#}: {label} into {file}"));
+    if report.resumed > 0 {
+        let resumed = screen::count(report.resumed);
+        screen::say(format!("{resumed} of the keys are of an interrupted run"));
+    }
+    let (took, rate) = (screen::time(report.elapsed), screen::count(rate(report)));
+    screen::say(format!("in {took} ({rate} keys/s)"));
+}

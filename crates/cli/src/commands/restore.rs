@@ -1,0 +1,91 @@
+//! `compartment restore`: the keys of a file into one database.
+
+use compartment_admin::restore::{OnConflict, RestoreOptions, RestoreReport, restore};
+use compartment_admin::unescape;
+use serde_json::json;
+
+use crate::args::{self, General, OnConflictArgument};
+use crate::exit_code::{CliError, ExitCode};
+use crate::key_progress::KeyProgress;
+use crate::{places, screen};
+
+pub(crate) async fn run(general: &General, command: args::Restore) -> Result<ExitCode, CliError> {
+    let place = places::resolve(general, &command.database).await?;
+    let options = RestoreOptions::default()
+        .from_index(command.from_index)
+        .pattern(command.pattern.as_deref().map(unescape))
+        .on_conflict(match command.on_conflict {
+            OnConflictArgument::Fail => OnConflict::Fail,
+            OnConflictArgument::Skip => OnConflict::Skip,
+            OnConflictArgument::Replace => OnConflict::Replace,
+        })
+        .dry_run(command.dry_run)
+        .verify(command.verify)
+        .limits(command.load.into());
+    let progress = KeyProgress::new();
+    let result = tokio::select! {
+        result = restore(&command.file, &place, &options, &progress) => Some(result),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    progress.clear();
+    let Some(result) = result else {
+        screen::remark("interrupted: the same command goes on with what is left");
+        return Ok(ExitCode::Interrupted);
+    };
+    let report = result?;
+    if command.json {
+        screen::say(format!("{:#}", as_json(&report)));
+    } else {
+        show(&report, place.label(), options.on_conflict);
+    }
+    Ok(ExitCode::Success)
+}
+
+fn rate(report: &RestoreReport) -> u64 {
+    (report.restored as f64 / report.elapsed.as_secs_f64().max(0.001)) as u64
+}
+
+fn as_json(report: &RestoreReport) -> serde_json::Value {
+    json!({
+        "file": report.file,
+        "rdb_version": report.rdb_version,
+        "from_index": report.from_index,
+        "keys": report.keys,
+        "restored": report.restored,
+        "already_there": report.already_there,
+        "standing": report.standing,
+        "expired": report.expired,
+        "verified": report.verified,
+        "dry_run": report.dry_run,
+        "seconds": report.elapsed.as_secs_f64(),
+        "keys_per_second": rate(report),
+    })
+}
+
+fn show(report: &RestoreReport, label: &str, on_conflict: OnConflict) {
+    let header = ["keys", "restored", "already there", "in the way", "expired", "verified"];
+    let mut table = screen::table(&header, &[0, 1, 2, 3, 4, 5]);
+    table.add_row([
+        screen::count(report.keys),
+        screen::count(report.restored),
+        screen::count(report.already_there),
+        screen::count(report.standing),
+        screen::count(report.expired),
+        report.verified.map_or_else(|| "–".into(), screen::count),
+    ]);
+    screen::say(table.to_string());
+    let (good, file, index) = (screen::GOOD, report.file.display(), report.from_index);
+    if report.dry_run {
+        let way = match on_conflict {
+            OnConflict::Replace => "; what is in the way would be replaced",
+            OnConflict::Skip => "; what is in the way would be kept",
+            _ => "",
+        };
+        screen::say(format!("{file} (database {index}) can be restored into {label}{way}"));
+        screen::say("nothing was written");
+        return;
+    }
+    screen::say(format!("{good}restored{good:#}: {file} (database {index}) into {label}"));
+    let (took, rate) = (screen::time(report.elapsed), screen::count(rate(report)));
+    screen::say(format!("in {took} ({rate} keys/s)"));
+}
