@@ -126,12 +126,14 @@ impl Pace {
         probe.ask::<redis::Value>("measure latency", &redis::cmd("PING")).await?;
         let latency = asked.elapsed();
         self.looked = Instant::now();
-        if latency > limit {
+        // Others wait behind the work as this question did, and some of them longer: so the work
+        // gives way before the limit is reached.
+        if latency > limit / 2 {
             if self.batch <= FEWEST {
                 self.pause = (self.pause * 2).clamp(Duration::from_millis(1), LONGEST_PAUSE);
             }
             self.batch = (self.batch / 2).max(FEWEST);
-        } else if latency < limit / 2 {
+        } else if latency < limit / 4 {
             self.pause /= 2;
             if self.pause < Duration::from_micros(500) {
                 self.pause = Duration::ZERO;

@@ -16,6 +16,8 @@ use crate::{AdminError, Pace, Place, Progress, Result, Walk, escape};
 
 /// Names that are written down together; making them durable is what costs.
 const PAGE: usize = 8_000;
+/// Names that the server looks at for one answer while the work is limited.
+const WALK_GENTLY: usize = 200;
 /// Lanes that carry pages at the same time, so that the server works while a lane reads answers.
 const LANES: usize = 3;
 
@@ -173,6 +175,9 @@ impl Work {
         let what = if passes == 1 { "migrate".to_owned() } else { format!("pass {passes}") };
         self.shared.progress.begin(&what, total);
         let mut walk = Walk::start(source, self.migration.routes.pattern_for_server()).await?;
+        if self.shared.pace.is_some() {
+            walk = walk.page_size(WALK_GENTLY);
+        }
         let mut items = Vec::with_capacity(PAGE);
         let mut found = 0;
         // Where the work is slowed down, small pages keep the journal close to it.
@@ -199,12 +204,14 @@ impl Work {
         Ok(found)
     }
 
-    /// Sends names that were found elsewhere than by a walk, and waits until they are done.
-    pub(crate) async fn carry(&self, items: Vec<Item>) -> Result<()> {
-        if !items.is_empty() {
-            self.send(items).await?;
+    /// Forgets what earlier passes had to leave: the next one meets it again.
+    pub(crate) fn begin_pass(&self) {
+        let mut report = self.shared.report();
+        (report.conflicts, report.changed, report.damaged) = (0, 0, 0);
+        report.examples.clear();
+        for group in &mut report.groups {
+            group.left = 0;
         }
-        self.wait_for_lanes().await
     }
 
     async fn send(&self, items: Vec<Item>) -> Result<()> {

@@ -1,7 +1,9 @@
 //! Moves keys between databases while others use the server: journaled, resumable, reversible.
 
 mod engine;
+mod feed;
 mod journal;
+mod live;
 mod preview;
 mod rename;
 mod report;
@@ -14,7 +16,9 @@ use std::path::PathBuf;
 
 pub(crate) use engine::count_keys;
 pub use engine::migrate;
+pub use feed::follow;
 pub use journal::{Header, JournalPlace};
+pub use live::{LiveOptions, LiveReport, Straggler, migrate_live};
 pub use preview::{GroupPreview, Preview, preview};
 pub use rename::Rename;
 pub use report::{GroupReport, MigrationReport};

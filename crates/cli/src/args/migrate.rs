@@ -47,8 +47,8 @@ pub(crate) struct Migrate {
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
     pub(crate) at_most: Duration,
 
-    /// With --live between servers, while programs still read the old place: follow every change
-    /// by replication, and take the keys away only when told to with --finish
+    /// With --live, for programs that cannot look in both places: copy every change again, by
+    /// replication, until nothing writes to the old place any more; it keeps its keys
     #[arg(long, requires = "live")]
     pub(crate) feed: bool,
 

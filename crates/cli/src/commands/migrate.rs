@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use compartment_admin::migrate::{
-    MigrateOptions, Migration, MigrationReport, Preview, Rename, Routes, Way, has_ended, header_of,
-    migrate, preview, undo,
+    LiveOptions, LiveReport, MigrateOptions, Migration, MigrationReport, Preview, Rename, Routes,
+    Way, follow, has_ended, header_of, migrate, migrate_live, preview, undo,
 };
 use compartment_admin::{Place, Plan, PlanTarget, Verdict, unescape};
 
@@ -33,7 +33,18 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
         return show_preview(&command, &found?);
     }
     let journal = migration.options.journal.clone();
-    let result = migrate(migration, Arc::clone(&progress) as _).await;
+    let shown = Arc::clone(&progress) as _;
+    let mut live = None;
+    let result = if command.live {
+        let options = LiveOptions::new(command.quiet, command.at_most);
+        let result = match command.feed {
+            true => follow(migration, options, shown).await,
+            false => migrate_live(migration, options, shown).await,
+        };
+        result.map(|report| live.insert(report).migration.clone())
+    } else {
+        migrate(migration, shown).await
+    };
     progress.clear();
     let report = result.map_err(|error| {
         CliError::from(error).hint(format!(
@@ -43,7 +54,35 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
             journal.display()
         ))
     })?;
-    finish(&command, &report, &journal, "moved")
+    let code = finish(&command, &report, &journal, "moved")?;
+    Ok(match live {
+        Some(live) => conclude(&command, &live).unwrap_or(code),
+        None => code,
+    })
+}
+
+/// Says whether the old place can be given up, and who still uses it.
+fn conclude(command: &args::Migrate, live: &LiveReport) -> Option<ExitCode> {
+    if command.json {
+        return (!live.quiet).then_some(ExitCode::Conflict);
+    }
+    for client in &live.stragglers {
+        screen::say(format!("still connected to the old place: {client}"));
+    }
+    if live.quiet {
+        let good = screen::GOOD;
+        screen::say(format!(
+            "{good}the old place has been quiet for {}: `previous` can be left out of the \
+             configuration now{good:#}",
+            screen::time(command.quiet)
+        ));
+        return None;
+    }
+    let bad = screen::BAD;
+    screen::say(format!(
+        "{bad}keys still come to the old place: change its writers over, and run this again{bad:#}"
+    ));
+    Some(ExitCode::Conflict)
 }
 
 async fn of_arguments(settings: &Settings, command: &args::Migrate) -> Result<Migration, CliError> {

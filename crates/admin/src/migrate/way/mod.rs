@@ -2,6 +2,7 @@
 
 mod copy;
 mod dump;
+mod refresh;
 mod relocate;
 mod standing;
 mod typed;
