@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use compartment::Instance;
+
 use compartment_admin::migrate::{
     LiveOptions, LiveReport, MigrateOptions, Migration, MigrationReport, Preview, Rename, Routes,
     Way, follow, has_ended, header_of, migrate, migrate_live, preview, undo,
 };
+
 use compartment_admin::{Place, Plan, PlanTarget, Verdict, unescape};
 
 use crate::args::{self, General, WayArgument};
@@ -166,18 +169,25 @@ async fn of_plan(
     Ok(Migration { source, targets, routes, options })
 }
 
-/// The place in a plan's source: the server has to be one that is configured, since the plan does
-/// not hold its password.
+/// The server that a plan or journal names. They hold no password, so that one with a password has
+/// to be configured.
 async fn of_server(settings: &Settings, server: &str, index: u32) -> Result<Place, CliError> {
     let instances = settings.map.instances();
-    let Some(instance) = instances.values().find(|instance| instance.url.to_string() == server)
-    else {
-        return Err(CliError::new(
-            ExitCode::Unsafe,
-            format!("the plan is for {server}, and no configured instance is there: make it anew"),
-        ));
+    let configured = instances.values().find(|instance| instance.url.to_string() == server);
+    let instance = match configured {
+        Some(instance) => instance.clone(),
+        None if !server.contains(":***@") => Instance::new(server)?,
+        None => {
+            return Err(CliError::new(
+                ExitCode::Configuration,
+                format!(
+                    "{server} is not among the configured instances, and its password is hidden"
+                ),
+            )
+            .hint("add it to [instances] of compartment.toml, or name it with --backend"));
+        }
     };
-    Ok(Place::new(format!("index {index}"), places::connect(instance).await?, index))
+    Ok(Place::new(format!("index {index}"), places::connect(&instance).await?, index))
 }
 
 async fn of_target(settings: &Settings, target: &PlanTarget) -> Result<Place, CliError> {
