@@ -126,7 +126,7 @@ pub async fn verify(
         let most = options.examples;
         lanes.spawn(async move { compare_all(lane, pages, pace, report, progress, most).await });
     }
-    let mut walk = Walk::start(&from, course.routes.pattern_for_server()).await?;
+    let mut walk = Walk::start(&from, course.routes.only_pattern()).await?;
     while let Some(names) = walk.next_page().await? {
         let items: Vec<Item> = names
             .into_iter()
@@ -189,7 +189,7 @@ async fn look_for_extra(
 ) -> Result<()> {
     progress.begin("extra", crate::migrate::count_keys(to).await);
     let routes = Routes::single("all", &options.patterns, None);
-    let mut walk = Walk::start(to, routes.pattern_for_server()).await?;
+    let mut walk = Walk::start(to, routes.only_pattern()).await?;
     let mut connection = from.open("verify").await?;
     while let Some(names) = walk.next_page().await? {
         let names: Vec<_> = names.into_iter().filter(|n| routes.rule_of(n).is_some()).collect();
@@ -247,7 +247,7 @@ pub async fn verify_dump(
     let in_file = reader.await.map_err(|error| AdminError::Invalid(error.to_string()))??;
     if options.both_ways {
         let routes = Routes::single("all", &options.patterns, None);
-        let mut walk = Walk::start(&to, routes.pattern_for_server()).await?;
+        let mut walk = Walk::start(&to, routes.only_pattern()).await?;
         let mut here = 0;
         while let Some(names) = walk.next_page().await? {
             here += names.iter().filter(|name| routes.rule_of(name).is_some()).count() as u64;

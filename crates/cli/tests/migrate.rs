@@ -1,6 +1,6 @@
 //! `compartment migrate` and `verify` as people run them: killed, continued, taken back, refused.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a failure here is a failed test")]
 
 mod program;
 
@@ -218,6 +218,10 @@ name = \"queues\"
 database = \"broker\"
 verdict = \"drain\"
 patterns = [\"queue:*\"]
+[[groups]]
+name = \"the rest\"
+verdict = \"stay\"
+patterns = [\"*\"]
 ",
             server.url()
         );

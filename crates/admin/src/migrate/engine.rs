@@ -56,7 +56,8 @@ impl Run {
         for target in &migration.targets {
             refuse_read_only(target).await?;
         }
-        let journal = Journal::open(&migration.options.journal, &header(&migration))?;
+        let options = &migration.options;
+        let journal = Journal::open(&options.journal, &header(&migration), &options.instructions)?;
         let groups = migration.routes.groups().into_iter().map(|(group, target)| GroupReport {
             group,
             database: migration.targets.get(target).map_or("", Place::label).to_owned(),
@@ -174,7 +175,7 @@ impl Work {
         };
         let what = if passes == 1 { "migrate".to_owned() } else { format!("pass {passes}") };
         self.shared.progress.begin(&what, total);
-        let mut walk = Walk::start(source, self.migration.routes.pattern_for_server()).await?;
+        let mut walk = Walk::start(source, self.migration.routes.only_pattern()).await?;
         if self.shared.pace.is_some() {
             walk = walk.page_size(WALK_GENTLY);
         }

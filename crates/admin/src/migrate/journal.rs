@@ -1,6 +1,7 @@
 //! The journal of a migration: names are in it before they move, what became of them after.
 //!
-//! A line of text each. The first is the header, as JSON; then, for each page of keys:
+//! A line of text each. The first is the header, as JSON; then what people have to do besides, behind
+//! `#`; then, for each page of keys:
 //!
 //! ```text
 //! > 17 5b2c9d01 0:page:1 0:page:2 1:celery     page 17, its checksum, rule:name of each key
@@ -199,7 +200,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Creates the journal, or opens it to go on with the same migration.
-    pub(crate) fn open(path: &Path, header: &Header) -> Result<Self> {
+    pub(crate) fn open(path: &Path, header: &Header, instructions: &[String]) -> Result<Self> {
         if path.exists() {
             let past = Past::open(path)?;
             if past.header != *header {
@@ -219,7 +220,12 @@ impl Journal {
             return Ok(Self { path: path.to_owned(), file, next_page, resumed: true });
         }
         let mut file = File::create_new(path).map_err(AdminError::file("create", path))?;
-        let text = serde_json::to_string(header).map_err(|error| bad(path, &error.to_string()))?;
+        let mut text =
+            serde_json::to_string(header).map_err(|error| bad(path, &error.to_string()))?;
+        for line in instructions.iter().flat_map(|text| text.lines()) {
+            text += "\n# ";
+            text += line;
+        }
         writeln!(file, "{text}")
             .and_then(|()| file.sync_all())
             .map_err(AdminError::file("write", path))?;
@@ -383,7 +389,7 @@ mod tests {
     }
 
     async fn write(path: &Path, pages: Vec<Page>, done: &[(u64, Vec<Outcome>)]) {
-        let journal = Journal::open(path, &header()).unwrap();
+        let journal = Journal::open(path, &header(), &["do this".into()]).unwrap();
         let (send, pages_in) = mpsc::channel(1);
         let (written, mut out) = mpsc::channel(100);
         let writer = Writer::start(journal, pages_in, written);
@@ -437,7 +443,7 @@ mod tests {
         let torn = [whole.as_slice(), b"> 2 00000000 0:seco"].concat();
         std::fs::write(&path, torn).unwrap();
         assert_eq!(read(&path).len(), 1);
-        let journal = Journal::open(&path, &header()).unwrap();
+        let journal = Journal::open(&path, &header(), &["do this".into()]).unwrap();
         assert_eq!((journal.next_page, journal.resumed), (2, true));
         assert_eq!(std::fs::read(&path).unwrap(), whole);
 
@@ -451,8 +457,8 @@ mod tests {
     fn a_journal_of_another_migration_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j");
-        Journal::open(&path, &header()).unwrap();
+        Journal::open(&path, &header(), &["do this".into()]).unwrap();
         let other = Header { keep: true, ..header() };
-        assert!(Journal::open(&path, &other).is_err());
+        assert!(Journal::open(&path, &other, &[]).is_err());
     }
 }

@@ -57,6 +57,8 @@ pub struct MigrateOptions {
     /// Where the journal is kept. A file that is there is gone on with, when it is of the same
     /// migration.
     pub journal: PathBuf,
+    /// What people have to do besides, and the way back: written into the journal.
+    pub instructions: Vec<String>,
 }
 
 impl MigrateOptions {
@@ -69,6 +71,7 @@ impl MigrateOptions {
             verify: false,
             limits: Limits::default(),
             journal: journal.into(),
+            instructions: Vec::new(),
         }
     }
 }

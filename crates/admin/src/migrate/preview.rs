@@ -67,7 +67,7 @@ pub async fn preview(migration: &Migration, progress: Arc<dyn Progress>) -> Resu
     for target in &migration.targets {
         targets.push(target.open("migrate").await?);
     }
-    let pattern = migration.routes.pattern_for_server();
+    let pattern = migration.routes.only_pattern();
     let mut walk = Walk::start(&migration.source, pattern).await?;
     while let Some(names) = walk.next_page().await? {
         pace.admit(names.len() + 1).await?;

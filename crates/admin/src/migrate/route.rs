@@ -83,8 +83,10 @@ impl Routes {
         self.rules.iter().find_map(|rule| rule.rename.as_ref())
     }
 
-    /// A glob that the server can filter by, where one is enough.
-    pub(crate) fn pattern_for_server(&self) -> Option<&[u8]> {
+    /// The one glob that all keys which move match; `None` where there are several or none. What
+    /// it matches may be more than what moves.
+    #[must_use]
+    pub fn only_pattern(&self) -> Option<&[u8]> {
         match self.rules.as_slice() {
             [Rule { patterns, .. }] => match patterns.as_slice() {
                 [pattern] => Some(pattern),

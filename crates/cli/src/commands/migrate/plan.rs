@@ -1,0 +1,124 @@
+//! From a plan, or a journal, to a migration: the file holds names, the map knows the places.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use compartment::Instance;
+use compartment_admin::migrate::{Migration, Routes};
+use compartment_admin::{CheckOptions, Group, Place, Plan, Verdict, advice, check, unescape};
+
+use crate::args;
+use crate::exit_code::{CliError, ExitCode};
+use crate::key_progress::KeyProgress;
+use crate::settings::Settings;
+use crate::{places, screen};
+
+/// The migration that a plan asks for, as far as its groups are chosen and drained.
+pub(super) async fn of_plan(
+    settings: &Settings,
+    command: &args::Migrate,
+    path: &Path,
+    progress: &KeyProgress,
+) -> Result<Migration, CliError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| CliError::files("read", path, &error))?;
+    let plan = Plan::parse(&text).map_err(|problem| {
+        CliError::new(ExitCode::Files, format!("{}: {problem}", path.display()))
+    })?;
+    let source = of_server(settings, &plan.source.server, plan.source.index).await?;
+    let source = source.with_prefix(unescape(&plan.source.prefix));
+    let mut by_name = BTreeMap::new();
+    for target in &plan.targets {
+        let place = places::resolve_in(settings, &target.database).await?;
+        by_name.insert(target.database.clone(), place);
+    }
+    let takes_part = |group: &Group| takes_part(command, group);
+    check_choice(command, &plan)?;
+    let name = path.file_stem().map_or("plan".into(), |stem| stem.to_string_lossy());
+    let mut options = super::options(command, &name)?;
+    // A run that goes on has found the plan fit before, and what it has copied since is no
+    // collision.
+    if !options.journal.exists() {
+        let mut held = CheckOptions::default();
+        held.drained = command.drained.clone();
+        held.limits = command.load.into();
+        check(&plan, &source, &by_name, &held, progress).await?;
+    }
+    for one in advice(&plan, &settings.map) {
+        options.instructions.push(format!("{}, in {}:", one.program, one.file));
+        options.instructions.extend(one.lines.iter().map(|line| format!("    {line}")));
+    }
+    let targets = plan.targets.iter().filter_map(|target| by_name.remove(&target.database));
+    let targets: Vec<Place> = targets.collect();
+    let routes = Routes::of_plan(&plan, takes_part);
+    Ok(Migration { source, targets, routes, options })
+}
+
+/// A group moves when it is chosen, and can move at any time or has been drained.
+fn takes_part(command: &args::Migrate, group: &Group) -> bool {
+    let chosen = command.group.is_empty() || command.group.contains(&group.name);
+    chosen && (group.verdict == Verdict::Move || command.drained.contains(&group.name))
+}
+
+/// Groups that are named have to be there; those that belong together have to be chosen together.
+fn check_choice(command: &args::Migrate, plan: &Plan) -> Result<(), CliError> {
+    for name in command.group.iter().chain(&command.drained) {
+        if !plan.groups.iter().any(|group| group.name == *name) {
+            let known: Vec<&str> = plan.groups.iter().map(|group| group.name.as_str()).collect();
+            return Err(CliError::new(
+                ExitCode::Configuration,
+                format!("the plan has no group {name:?}; it has: {}", known.join(", ")),
+            ));
+        }
+    }
+    let moves = |group: &&Group| group.verdict != Verdict::Stay;
+    for group in plan.groups.iter().filter(moves) {
+        if takes_part(command, group) {
+            let left = plan.groups.iter().filter(moves).find(|other| {
+                !group.together.is_empty()
+                    && other.together == group.together
+                    && !takes_part(command, other)
+            });
+            if let Some(left) = left {
+                return Err(CliError::new(
+                    ExitCode::Unsafe,
+                    format!(
+                        "{:?} and {:?} belong together ({}): move both in one run",
+                        group.name, left.name, group.together
+                    ),
+                ));
+            }
+        } else if command.group.is_empty() || command.group.contains(&group.name) {
+            screen::remark(format!(
+                "{} stays for now: stop what writes and reads it, then add --drained {:?}",
+                group.name, group.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The server that a plan or journal names. They hold no password, so that one with a password has
+/// to be configured.
+pub(super) async fn of_server(
+    settings: &Settings,
+    server: &str,
+    index: u32,
+) -> Result<Place, CliError> {
+    let instances = settings.map.instances();
+    let configured = instances.values().find(|instance| instance.url.to_string() == server);
+    let instance = match configured {
+        Some(instance) => instance.clone(),
+        None if !server.contains(":***@") => Instance::new(server)?,
+        None => {
+            return Err(CliError::new(
+                ExitCode::Configuration,
+                format!(
+                    "{server} is not among the configured instances, and its password is hidden"
+                ),
+            )
+            .hint("add it to [instances] of compartment.toml, or name it with --backend"));
+        }
+    };
+    Ok(Place::new(format!("index {index}"), places::connect(&instance).await?, index))
+}
