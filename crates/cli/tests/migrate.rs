@@ -222,6 +222,7 @@ patterns = [\"queue:*\"]
 name = \"the rest\"
 verdict = \"stay\"
 patterns = [\"*\"]
+keys = 200
 ",
             server.url()
         );
@@ -240,7 +241,7 @@ patterns = [\"*\"]
         std::fs::write(folder.path().join("compartment.toml"), map).unwrap();
         let base = ["migrate", "--plan", "plan.toml"];
         let dry = run(folder.path(), &[&base[..], &["--dry-run"]].concat());
-        assert!(dry.out.contains("would move 200 keys by MOVE"), "{}", dry.out);
+        assert!(dry.out.contains("would move 200 keys by MOVE"), "{} {}", dry.out, dry.err);
         assert_eq!(size(&server, 0).await, 500);
         let moved = run(folder.path(), &base);
         assert_eq!(moved.code, 0, "{} {}", moved.out, moved.err);
