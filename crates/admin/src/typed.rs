@@ -121,7 +121,20 @@ fn stream(name: &[u8], stream: &Stream) -> Vec<Cmd> {
     for group in &stream.groups {
         commands.extend(self::group(name, group));
     }
-    for id in for_a_moment {
+    // What is trimmed is not counted as deleted, and what was in front of all entries was trimmed,
+    // or is told by the id at the end.
+    let first = stream.entries.first().map(|entry| entry.id);
+    let (front, between): (Vec<StreamId>, Vec<StreamId>) =
+        for_a_moment.into_iter().partition(|id| first.is_none_or(|first| *id < first));
+    if !front.is_empty() {
+        let mut trim = command("XTRIM", name);
+        match first {
+            Some(first) => trim.arg("MINID").arg("=").arg(id_text(first)),
+            None => trim.arg("MAXLEN").arg("=").arg(0),
+        };
+        commands.push(trim);
+    }
+    for id in between {
         commands.push(command("XDEL", name).arg(id_text(id)).take());
     }
     let mut last = command("XSETID", name);
