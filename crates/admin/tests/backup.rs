@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use compartment_admin::backup::{BackupOptions, BackupReport, Via, backup};
+use compartment_admin::backup::{BackupOptions, BackupReport, Via, backup, settled};
 use compartment_admin::rdb::{Item, RdbReader};
 use compartment_admin::{AdminError, Limits, Place, Progress, Silent};
 use compartment_core::ErrorKind;
@@ -36,6 +36,11 @@ async fn loaded(file: &Path, index: u32) -> State {
     let check = std::process::Command::new("redis-check-rdb").arg(file).output().unwrap();
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
     state(&builder().rdb(file).start().await, index).await
+}
+
+/// Tells whole servers apart, more quickly than key by key.
+async fn digest(server: &TestRedis) -> String {
+    server.command(&["DEBUG", "DIGEST"]).await.text()
 }
 
 /// The names in a file, in the file's order.
@@ -73,7 +78,10 @@ fn every_dump_of_the_set_comes_back_by_both_ways() {
             for index in [0, 1, 2] {
                 expire_a_third(&server, index).await;
                 let wanted = state(&server, index).await;
-                for via in [Via::Scan, Via::Replication] {
+                let ways = [Via::Scan, Via::Replication];
+                // Of empty ones there are many, and one is like the other.
+                let ways = &ways[..if wanted.is_empty() { 1 } else { 2 }];
+                for &via in ways {
                     let file = folder.path().join("out.rdb");
                     let report = back_up(&place(&server, index).await, &file, &by(via)).await;
                     assert_eq!(report.keys, wanted.len() as u64);
@@ -199,7 +207,7 @@ fn an_interrupted_backup_is_no_file_and_is_gone_on_with() {
     run_test(async {
         let server = builder().start().await;
         many(&server, 30_000).await;
-        let wanted = state(&server, 0).await;
+        let wanted = digest(&server).await;
         let folder = tempfile::tempdir().unwrap();
         for zstd in [false, true] {
             let file = folder.path().join(format!("out-{zstd}.rdb"));
@@ -207,12 +215,7 @@ fn an_interrupted_backup_is_no_file_and_is_gone_on_with() {
             let place = place(&server, 0).await;
             interrupt(&place, &file, &options, 8_000).await;
             assert!(!file.exists());
-            // The thread that writes makes safe what it has before it lets go of the file.
-            compartment_testkit::eventually("the file is let go of", || async {
-                let partial = std::fs::File::open(beside(&file, ".partial")).unwrap();
-                beside(&file, ".partial.state").exists() && partial.try_lock().is_ok()
-            })
-            .await;
+            settled(&file).await.unwrap();
             // As a process leaves it that is killed after it was last safe.
             let mut bytes = std::fs::read(beside(&file, ".partial")).unwrap();
             bytes.extend_from_slice(b"\x00\x05half a");
@@ -224,7 +227,7 @@ fn an_interrupted_backup_is_no_file_and_is_gone_on_with() {
                 let unpacked = zstd::decode_all(std::fs::File::open(&file).unwrap()).unwrap();
                 std::fs::write(&file, unpacked).unwrap();
             }
-            assert!(loaded(&file, 0).await == wanted);
+            assert_eq!(digest(&builder().rdb(&file).start().await).await, wanted);
             std::fs::remove_file(&file).unwrap();
         }
         assert_eq!(in_folder(&folder), Vec::<String>::new());
@@ -242,11 +245,7 @@ fn names_given_twice_are_written_once() {
         let place = place(&server, 0).await;
         interrupt(&place, &file, &by(Via::Scan), 10_000).await;
         let state_file = beside(&file, ".partial.state");
-        compartment_testkit::eventually("the file is let go of", || async {
-            let partial = std::fs::File::open(beside(&file, ".partial")).unwrap();
-            state_file.exists() && partial.try_lock().is_ok()
-        })
-        .await;
+        settled(&file).await.unwrap();
         // From the first name again: all that is in the file is named a second time.
         let mut state: serde_json::Value =
             serde_json::from_slice(&std::fs::read(&state_file).unwrap()).unwrap();

@@ -147,3 +147,46 @@ fn a_full_disk_is_said_and_what_is_written_is_kept() {
         assert_eq!(report["keys"], 3_000);
     });
 }
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_killed_backup_is_gone_on_with() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let script = "for i = 1, 60000 do redis.call('SET', i, i) end";
+        server.command(&["EVAL", script, "0"]).await;
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        let url = format!("{}/0", server.url());
+        let slowly = ["backup", "-d", &url, "-o", "out.rdb", "--limit-ops", "30000"];
+        // Asked to end, it says how to go on.
+        let child = program::start(here, &slowly);
+        compartment_testkit::eventually("the backup has begun", || async {
+            here.join("out.rdb.partial").exists()
+        })
+        .await;
+        let pid = child.id().to_string();
+        assert!(
+            std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success()
+        );
+        let ended = program::finish(child);
+        assert!(ended.code == 130 && ended.err.contains("goes on"), "{ended:?}");
+        // Killed, it leaves what was safe.
+        let _ = std::fs::remove_file(here.join("out.rdb.partial.state"));
+        let mut child = program::start(here, &slowly);
+        compartment_testkit::eventually("the backup has come some way", || async {
+            here.join("out.rdb.partial.state").exists()
+        })
+        .await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!here.join("out.rdb").exists());
+        let report = json(&done(here, &["backup", "-d", &url, "-o", "out.rdb", "--json"]));
+        let resumed = report["resumed"].as_u64().unwrap();
+        assert!(resumed > 0 && resumed < 60_000, "{report}");
+        assert_eq!((&report["keys"], &report["repeated"]), (&60_000.into(), &0.into()));
+        let dry =
+            done(here, &["restore", "out.rdb", "-d", &format!("{}/1", server.url()), "--verify"]);
+        assert!(dry.out.contains("60,000"), "{}", dry.out);
+    });
+}

@@ -128,6 +128,20 @@ pub async fn backup(
     Ok(report)
 }
 
+/// Waits until a backup into `file` that was given up has made safe what it has, so that the
+/// process may end and the next run goes on from there.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub async fn settled(file: &Path) -> Result<()> {
+    let partial = resume::Paths::of(file).partial;
+    on_thread(move || match partial.exists() {
+        true => output::lock(&partial).map(drop),
+        false => Ok(()),
+    })
+    .await
+}
+
 /// The version of the format that a server writes, and the newest that it reads, by its program
 /// and version.
 pub(crate) fn rdb_version(server: &ServerInfo) -> u16 {

@@ -9,7 +9,8 @@ use super::held::Held;
 use super::pack::{Pack, unpacked};
 use super::resume::{Checkpoint, Counts, Paths, Source};
 use crate::error::{AdminError, Result};
-use crate::rdb::{Item, Payload, RdbError, RdbReader, RdbWriter, WriterState};
+use crate::escape;
+use crate::rdb::{Item, Payload, RdbError, RdbReader, RdbWriter, WriterState, is_readable};
 
 /// What may be lost by an interruption.
 const SAFE_EVERY: Duration = Duration::from_secs(2);
@@ -148,6 +149,14 @@ impl Output {
         value: &[u8],
         rdb_version: u16,
     ) -> Result<()> {
+        if !is_readable(value_type, rdb_version) {
+            return Err(AdminError::Invalid(format!(
+                "the key \"{}\" is of a form (type {value_type}, RDB version {rdb_version}) that is \
+                 newer than this program and could not be restored by it; leave such keys out with \
+                 a pattern, or use a newer program",
+                escape(name)
+            )));
+        }
         self.begin(rdb_version)?;
         let Some(writer) = &mut self.writer else { return Ok(()) };
         writer.key(name, expires_at_ms, value_type, value).map_err(|error| self.wrong(error))?;
@@ -289,7 +298,7 @@ impl Output {
 }
 
 /// Opens the file for this run alone.
-fn lock(path: &Path) -> Result<File> {
+pub(super) fn lock(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     let opened = options.read(true).write(true).create(true).truncate(false).open(path);
     let file = opened.map_err(AdminError::file("create", path))?;

@@ -30,6 +30,10 @@ pub(super) async fn run(
 ) -> Result<BackupReport> {
     let source = Source::of(place, pattern, options.zstd).await?;
     let mut connection = place.open("backup").await?;
+    // What is read here was used by nobody: where the server can (since 7.2), it shall not count.
+    let mut no_touch = redis::cmd("CLIENT");
+    no_touch.arg("NO-TOUCH").arg("ON");
+    let _ = connection.ask::<redis::Value>("back up", &no_touch).await;
     let keys: u64 = connection.ask("count keys", &redis::cmd("DBSIZE")).await?;
     let whole = pattern.is_none() && place.prefix().is_empty();
     progress.begin("back up", whole.then_some(keys));

@@ -24,6 +24,7 @@ mod zipmap;
 pub use error::{RdbError, RdbResult};
 pub use payload::{Payload, PayloadDigest};
 pub use reader::{Item, Key, RdbReader};
+pub(crate) use types::is_readable;
 pub use types::type_name;
 pub use value::{Consumer, Group, HashField, Pending, Stream, StreamEntry, StreamId, Value};
 pub use writer::{RdbWriter, WriterState};

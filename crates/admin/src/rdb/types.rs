@@ -49,6 +49,12 @@ pub(super) fn is_known(version: u16) -> bool {
     matches!(version, 1..=13 | 80..=81)
 }
 
+/// Whether a value of this type, in a file or payload of this version, can be read here.
+pub(crate) fn is_readable(value_type: u8, version: u16) -> bool {
+    let newest = if version >= FIRST_VALKEY { HASH_TTL_OLD } else { HASH_LISTPACK_TTL };
+    is_known(version) && value_type <= newest && !matches!(value_type, MODULE_OLD | 8)
+}
+
 /// The type as `TYPE` would name it, of a value's type byte.
 #[must_use]
 pub fn type_name(value_type: u8) -> &'static str {

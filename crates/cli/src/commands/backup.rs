@@ -1,6 +1,6 @@
 //! `compartment backup`: one database into a file.
 
-use compartment_admin::backup::{BackupOptions, BackupReport, Via, backup};
+use compartment_admin::backup::{BackupOptions, BackupReport, Via, backup, settled};
 use compartment_admin::{AdminError, unescape};
 use serde_json::json;
 
@@ -28,6 +28,7 @@ pub(crate) async fn run(general: &General, command: args::Backup) -> Result<Exit
     };
     progress.clear();
     let Some(result) = result else {
+        settled(&command.output).await?;
         screen::remark("interrupted: the same command goes on with a scan where it was");
         return Ok(ExitCode::Interrupted);
     };
