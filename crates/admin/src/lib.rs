@@ -6,6 +6,7 @@
 mod analyze;
 pub mod backup;
 mod error;
+mod flush;
 mod frameworks;
 mod key_type;
 pub mod migrate;
@@ -29,6 +30,7 @@ pub use analyze::{
     ServerState, Source, TtlCounts, analyze, analyze_dump,
 };
 pub use error::{AdminError, Result};
+pub use flush::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};
 pub use frameworks::Purpose;
 pub use key_type::KeyType;
 pub use name::{escape, unescape};

@@ -38,6 +38,30 @@ pub(crate) async fn indexes(connection: &mut Connection) -> Indexes {
     Indexes { list }
 }
 
+/// The names of the search indexes of a server, whichever database `connection` is to. A server
+/// that has a search module and does not list its indexes is taken to have some.
+pub(crate) async fn search_indexes(connection: &mut Connection) -> Vec<String> {
+    let listed = connection.ask::<Vec<String>>("list indexes", &redis::cmd("FT._LIST")).await;
+    if let Ok(names) = listed {
+        return names;
+    }
+    let mut list = redis::cmd("MODULE");
+    list.arg("LIST");
+    let modules = connection.ask::<Value>("list modules", &list).await;
+    let has_search = modules.is_ok_and(|modules| names_search(&modules));
+    if has_search { vec!["not listed".to_owned()] } else { Vec::new() }
+}
+
+fn names_search(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.iter().any(names_search),
+        Value::Map(list) => list.iter().any(|(name, one)| {
+            bytes(name).is_some_and(|name| name == b"name") && names_search(one)
+        }),
+        other => bytes(other).is_some_and(|name| matches!(name, b"search" | b"searchlight")),
+    }
+}
+
 /// What stands behind `prefixes`, however deep: older and newer servers nest it differently.
 fn prefixes(value: &Value) -> Option<Vec<Vec<u8>>> {
     match value {

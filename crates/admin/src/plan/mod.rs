@@ -12,4 +12,5 @@ mod text;
 pub use advice::{Advice, advice};
 pub use check::{CheckOptions, check};
 pub use file::{Group, Plan, PlanSource, PlanTarget, Verdict};
+pub(crate) use indexes::search_indexes;
 pub use propose::{PlanPlaces, propose};

@@ -1,0 +1,319 @@
+//! Empties one database, and refuses where that would take more than it.
+
+use std::time::Instant;
+
+use compartment_core::{Contract, DatabaseKind, DatabaseMap};
+use redis::Pipeline;
+use serde::Serialize;
+
+use crate::analyze::{ClientUse, clients};
+use crate::patterns::{Learner, Selection, Selector};
+use crate::plan::search_indexes;
+use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape, unescape};
+
+/// What to remove, and how.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct FlushOptions {
+    /// Redis globs over names as [`crate::escape`] writes them; all keys where there are none.
+    pub patterns: Vec<String>,
+    /// What the work may ask of the server. With limits keys are removed one by one.
+    pub limits: Limits,
+    /// The database's name, by which the operator says that what is not a cache may go too.
+    pub yes_really: Option<String>,
+}
+
+/// How keys are removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FlushWay {
+    /// By `FLUSHDB ASYNC`: at once.
+    FlushDb,
+    /// By `UNLINK`, a batch at a time.
+    Unlink,
+}
+
+/// What a flush would do.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct FlushPreview {
+    /// The database.
+    pub database: String,
+    /// Its server, any password hidden.
+    pub server: String,
+    /// Redis's number of it.
+    pub index: u32,
+    /// What its keys begin with.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
+    /// Its kind, where the map has it.
+    pub kind: Option<DatabaseKind>,
+    /// How it would be done.
+    pub way: FlushWay,
+    /// How many keys would go.
+    pub keys: u64,
+    /// What their names look like, and how many of each, the most first.
+    pub patterns: Vec<(String, u64)>,
+    /// The clients that are connected to the index: they would miss the keys.
+    pub owners: Vec<ClientUse>,
+    /// Why it would be refused; empty when it would not be.
+    pub refusals: Vec<String>,
+}
+
+/// What a flush did.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct FlushReport {
+    /// The database.
+    pub database: String,
+    /// How it was done.
+    pub way: FlushWay,
+    /// How many keys went; of `FLUSHDB` as many as there were just before.
+    pub removed: u64,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Patterns that are shown.
+const SHOWN: usize = 12;
+
+/// What a flush of `place` would do, and whether it would be refused. Changes nothing.
+///
+/// # Errors
+/// The server's.
+pub async fn preview_flush(
+    place: &Place,
+    map: &DatabaseMap,
+    options: &FlushOptions,
+    progress: &dyn Progress,
+) -> Result<FlushPreview> {
+    let here = contracts_at(place, map);
+    let own = here.iter().copied().find(|contract| {
+        contract.name == place.label() || here.len() == 1 && place.prefix().is_empty()
+    });
+    let way = way(place, options);
+    let mut refusals = Vec::new();
+    shared(place, own, &here, options, &mut refusals);
+    let kind = own.map(|contract| contract.kind);
+    if kind != Some(DatabaseKind::Cache) && !is_meant(place, own, options) {
+        let name = own.map_or_else(|| place.label(), |contract| &contract.name);
+        let what = kind.map_or("not in the map".to_owned(), |kind| format!("a {kind} database"));
+        refusals.push(format!(
+            "{name} is {what}: what is in it cannot be made again; say --yes-really {name:?} to \
+             remove it all the same"
+        ));
+    }
+    if way == FlushWay::FlushDb {
+        let found = search_indexes(&mut place.open("flush").await?).await;
+        if !found.is_empty() {
+            refusals.push(format!(
+                "the server has search indexes ({}), and FLUSHDB on any database drops them all: \
+                 --pattern '*' removes the keys one by one instead",
+                found.join(", ")
+            ));
+        }
+    }
+    let mut owners = clients(place).await.unwrap_or_default();
+    owners.retain(|client| client.index == place.index());
+    for client in owners.iter().filter(|client| client.blocked > 0) {
+        refusals.push(format!(
+            "{} of client {:?} wait for elements in index {}: stop the workers first",
+            client.blocked, client.name, client.index
+        ));
+    }
+    let (keys, patterns) = count(place, options, progress).await?;
+    Ok(FlushPreview {
+        database: place.label().to_owned(),
+        server: place.server().url().to_string(),
+        index: place.index(),
+        prefix: escape(place.prefix()),
+        kind,
+        way,
+        keys,
+        patterns,
+        owners,
+        refusals,
+    })
+}
+
+/// Empties `place`, or removes the keys of the patterns.
+///
+/// # Errors
+/// [`AdminError::Unsafe`] when it is refused, with every reason; nothing has been removed then.
+/// The server's: some keys may be gone.
+pub async fn flush(
+    place: &Place,
+    map: &DatabaseMap,
+    options: &FlushOptions,
+    progress: &dyn Progress,
+) -> Result<FlushReport> {
+    let preview = preview_flush(place, map, options, progress).await?;
+    if !preview.refusals.is_empty() {
+        return Err(AdminError::Unsafe(format!(
+            "{} is not flushed: {}",
+            preview.database,
+            preview.refusals.join("; ")
+        )));
+    }
+    let began = Instant::now();
+    let removed = match preview.way {
+        FlushWay::FlushDb => {
+            for mut node in place.server().open_nodes(place.index(), "compartment:flush").await? {
+                let mut command = redis::cmd("FLUSHDB");
+                command.arg("ASYNC");
+                node.ask::<()>("flush", &command).await?;
+            }
+            preview.keys
+        }
+        FlushWay::Unlink => unlink(place, options, preview.keys, progress).await?,
+    };
+    Ok(FlushReport {
+        database: preview.database,
+        way: preview.way,
+        removed,
+        seconds: began.elapsed().as_secs_f64(),
+    })
+}
+
+fn way(place: &Place, options: &FlushOptions) -> FlushWay {
+    let limits = options.limits;
+    let whole = place.prefix().is_empty() && options.patterns.is_empty();
+    let unlimited = limits.operations_per_second.is_none() && limits.latency.is_none();
+    if whole && unlimited { FlushWay::FlushDb } else { FlushWay::Unlink }
+}
+
+/// The databases of the map whose keys are at least partly among those of `place`'s index.
+fn contracts_at<'a>(place: &Place, map: &'a DatabaseMap) -> Vec<&'a Contract> {
+    let server = place.server().url().to_string();
+    let is_here = |contract: &&Contract| {
+        let instance = map.instances().get(contract.placement.instance());
+        let index = contract.placement.index();
+        let one_index = place.server().info().databases == Some(1);
+        instance.is_some_and(|instance| instance.url.to_string() == server)
+            && (index == place.index() || one_index)
+    };
+    map.databases().iter().filter(is_here).collect()
+}
+
+/// Others' keys that would go as well.
+fn shared(
+    place: &Place,
+    own: Option<&Contract>,
+    here: &[&Contract],
+    options: &FlushOptions,
+    refusals: &mut Vec<String>,
+) {
+    let is_other = |contract: &&&Contract| {
+        let other_name = own.is_none_or(|own| own.name != contract.name);
+        // With a prefix of its own only keys of that prefix go.
+        let same_keys = place.prefix().is_empty()
+            || own.is_some_and(|own| own.placement == contract.placement && own.shared);
+        other_name && same_keys
+    };
+    let others: Vec<&str> =
+        here.iter().filter(is_other).map(|contract| contract.name.as_str()).collect();
+    let alone = own.is_none() && others.len() == 1;
+    let chosen = !options.patterns.is_empty() && is_meant(place, own, options);
+    if !others.is_empty() && !alone && !chosen {
+        refusals.push(format!(
+            "index {} is shared with {}: their keys would go too; name the keys by --pattern and \
+             --yes-really",
+            place.index(),
+            others.join(", ")
+        ));
+    }
+}
+
+fn is_meant(place: &Place, own: Option<&Contract>, options: &FlushOptions) -> bool {
+    options.yes_really.as_deref().is_some_and(|name| {
+        name == place.label()
+            || own.is_some_and(|contract| contract.name == name)
+            || name == place.index().to_string()
+    })
+}
+
+/// Which names are meant.
+struct Chosen {
+    /// What the server can filter by.
+    glob: Option<Vec<u8>>,
+    selector: Option<Selector>,
+}
+
+impl Chosen {
+    fn new(options: &FlushOptions) -> Self {
+        let mut globs: Vec<Vec<u8>> = options.patterns.iter().map(|text| unescape(text)).collect();
+        match globs.len() {
+            0 => Self { glob: None, selector: None },
+            1 => Self { glob: globs.pop(), selector: None },
+            _ => {
+                let selection = Selection { globs, except: Vec::new() };
+                Self { glob: None, selector: Some(Selector::new(&[selection])) }
+            }
+        }
+    }
+
+    fn takes(&self, name: &[u8]) -> bool {
+        self.selector.as_ref().is_none_or(|selector| selector.first_match(name).is_some())
+    }
+}
+
+async fn count(
+    place: &Place,
+    options: &FlushOptions,
+    progress: &dyn Progress,
+) -> Result<(u64, Vec<(String, u64)>)> {
+    let chosen = Chosen::new(options);
+    let mut learner = Learner::default();
+    let mut keys = 0;
+    progress.begin("look at the names", None);
+    let mut pace = Pace::new(options.limits, place).await?;
+    let mut walk = Walk::start(place, chosen.glob.as_deref()).await?;
+    loop {
+        pace.admit(1).await?;
+        let Some(page) = walk.next_page().await? else { break };
+        for name in page.iter().filter(|name| chosen.takes(name)) {
+            learner.add(name);
+            keys += 1;
+        }
+        progress.advance(page.len() as u64);
+    }
+    let learned = learner.finish().into_iter();
+    let mut patterns: Vec<(String, u64)> =
+        learned.map(|one| (one.pattern.to_string(), one.keys)).collect();
+    patterns.sort_by_key(|(_, keys)| std::cmp::Reverse(*keys));
+    patterns.truncate(SHOWN);
+    Ok((keys, patterns))
+}
+
+async fn unlink(
+    place: &Place,
+    options: &FlushOptions,
+    keys: u64,
+    progress: &dyn Progress,
+) -> Result<u64> {
+    let chosen = Chosen::new(options);
+    let mut connection = place.open("flush").await?;
+    let mut pace = Pace::new(options.limits, place).await?;
+    let mut walk = Walk::start(place, chosen.glob.as_deref()).await?;
+    let mut removed = 0;
+    progress.begin("remove the keys", Some(keys));
+    loop {
+        pace.admit(1).await?;
+        let Some(mut page) = walk.next_page().await? else { return Ok(removed) };
+        page.retain(|name| chosen.takes(name));
+        for batch in page.chunks(pace.batch()) {
+            pace.admit(batch.len()).await?;
+            let mut pipeline = Pipeline::with_capacity(batch.len());
+            for name in batch {
+                pipeline.cmd("UNLINK").arg(place.on_server(name).as_ref());
+            }
+            for (name, answer) in batch.iter().zip(connection.ask_each("flush", &pipeline).await?) {
+                if let Some(error) = compartment_redis::answer_error("flush", &answer) {
+                    return Err(error.in_database(place.label()).at_key(escape(name)).into());
+                }
+                removed += u64::from(answer == redis::Value::Int(1));
+            }
+            progress.advance(batch.len() as u64);
+        }
+    }
+}
