@@ -27,7 +27,7 @@ mod walk;
 
 pub use analyze::{
     Analysis, AnalyzeOptions, BigKey, Bucket, ClientUse, KeyGroupReport, Measure, Memory,
-    ServerState, Source, TtlCounts, analyze, analyze_dump,
+    ServerState, Source, TtlCounts, analyze, analyze_dump, keyspace,
 };
 pub use error::{AdminError, Result};
 pub use flush::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};

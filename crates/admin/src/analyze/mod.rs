@@ -28,6 +28,8 @@ pub use report::{
     Analysis, BigKey, Bucket, KeyGroupReport, Measure, Memory, ServerState, Source, TtlCounts,
 };
 
+pub use server::keyspace;
+
 use crate::frameworks::Signature;
 use crate::{KeyType, Limits, Pace, Place, Progress, Result, Walk};
 use collect::Collector;

@@ -6,7 +6,7 @@ use compartment_redis::Connection;
 
 use super::fetch::Questions;
 use super::report::ServerState;
-use crate::Place;
+use crate::{Place, Result};
 
 /// A name that nobody uses: allowed commands answer with nothing, others with an error.
 const NOBODY: &str = "compartment:no-such-key";
@@ -30,6 +30,23 @@ pub(crate) async fn state(connection: &mut Connection, place: &Place) -> ServerS
         read_info(&text, &mut state);
     }
     state
+}
+
+/// The keys of each numbered database of the place's server that has any; of a cluster those of
+/// index 0 are counted on one of its nodes only.
+///
+/// # Errors
+/// The server's.
+pub async fn keyspace(place: &Place) -> Result<BTreeMap<u32, u64>> {
+    let mut nodes = place.server().open_nodes(place.index(), "compartment:keyspace").await?;
+    let mut state = ServerState::default();
+    if let Some(node) = nodes.first_mut() {
+        let mut command = redis::cmd("INFO");
+        command.arg("keyspace");
+        let text: String = node.ask("list databases", &command).await?;
+        read_info(&text, &mut state);
+    }
+    Ok(state.keyspace)
 }
 
 fn read_info(text: &str, state: &mut ServerState) {

@@ -1,5 +1,6 @@
 //! The arguments of every command, with their help; one file a command that has many.
 
+mod analyze;
 mod backup;
 mod ingest;
 mod migrate;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use analyze::{Analyze, Flush, PlanArguments};
 pub(crate) use backup::{Backup, OnConflictArgument, Restore, ViaArgument};
 pub(crate) use ingest::Ingest;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
@@ -29,6 +31,8 @@ const EXAMPLES: &str = "Examples:
   compartment ingest samples                      on memory, no server needed
   compartment ingest papers --backend redis://127.0.0.1:6379 --out results
   compartment databases --backend redis://127.0.0.1:6379
+  compartment analyze --backend redis://127.0.0.1:6379
+  compartment plan -o plan.toml
   compartment migrate --from 0 --to cache --pattern 'page:*' --dry-run
   compartment backup --database knowledge -o knowledge.rdb
   compartment config init                         writes compartment.toml
@@ -110,6 +114,10 @@ pub(crate) enum Command {
     /// Show the databases, their contracts and what is in each
     #[command(visible_alias = "db")]
     Databases(Databases),
+    /// Show what is in a database, who writes it and what it costs
+    Analyze(Analyze),
+    /// Propose which keys go to which database, as a file to review
+    Plan(PlanArguments),
     /// Move keys from one database to another, while others use the server
     Migrate(Migrate),
     /// Compare what two databases hold, key by key
@@ -118,6 +126,8 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Bring the keys of a file into a database
     Restore(Restore),
+    /// Remove the keys of one database, after showing what would go
+    Flush(Flush),
     /// Write, show, check or export the configuration
     #[command(subcommand)]
     Config(Config),

@@ -1,11 +1,14 @@
 //! One file a command, and the dispatch.
 
+mod analyze;
 mod backup;
 mod config;
 mod databases;
 mod export;
+mod flush;
 mod ingest;
 mod migrate;
+mod plan;
 mod restore;
 mod shell;
 mod verify;
@@ -28,6 +31,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     match arguments.command {
         Command::Ingest(command) => on_runtime(ingest::run(general, command)),
         Command::Databases(command) => on_runtime(databases::run(general, &command)),
+        Command::Analyze(command) => on_runtime(analyze::run(general, command)),
+        Command::Plan(command) => on_runtime(plan::run(general, command)),
+        Command::Flush(command) => on_runtime(flush::run(general, command)),
         Command::Migrate(command) => on_runtime(migrate::run(general, command)),
         Command::Verify(command) => on_runtime(verify::run(general, command)),
         Command::Backup(command) => on_runtime(backup::run(general, command)),
