@@ -1,6 +1,6 @@
 //! Finds out from the names of a database, and the types of a few, which programs write into it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Framework, KeyGroup, Row, all};
 use crate::KeyType;
@@ -193,7 +193,10 @@ impl Evidence {
                 continue;
             }
             globs.extend(seen.row.globs.iter().map(|glob| glob.as_bytes().to_vec()));
-            for queue in seen.samples.iter().filter_map(|name| queue_of(name)) {
+            // The order of a scan is the server's: the same database has one plan.
+            let queues: BTreeSet<Vec<u8>> =
+                seen.samples.iter().filter_map(|name| queue_of(name)).collect();
+            for queue in queues {
                 let taken = known.get(&queue).is_some_and(|sign| sign.key_type != KeyType::List);
                 if !taken {
                     globs.extend(queue_globs(&queue));
@@ -271,7 +274,8 @@ fn prefixed_globs(group: &KeyGroup, prefix: &[u8], bindings: &[Vec<u8>]) -> Vec<
     let has_bindings =
         group.rows.iter().any(|row| row.globs.iter().any(|g| g.starts_with(BINDING)));
     if has_bindings {
-        for queue in bindings.iter().filter_map(|name| queue_of(name)) {
+        let queues: BTreeSet<Vec<u8>> = bindings.iter().filter_map(|name| queue_of(name)).collect();
+        for queue in queues {
             globs.extend(queue_globs(&[prefix, queue.as_slice()].concat()));
         }
     }

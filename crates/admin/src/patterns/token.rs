@@ -124,7 +124,7 @@ fn first_segment(rest: &[u8]) -> (usize, Class) {
     if is_email(region) {
         return (region.len(), Class::Email);
     }
-    if is_token(region) {
+    if !has_words(region) && is_token(region) {
         return (region.len(), Class::Token);
     }
     let length = region.iter().position(|byte| is_separator(*byte)).unwrap_or(region.len());
@@ -176,6 +176,18 @@ fn is_email(region: &[u8]) -> bool {
         && host.iter().all(good)
         && host.iter().position(|byte| *byte == b'.').is_some_and(|dot| dot > 0)
         && host.last().is_some_and(u8::is_ascii_alphabetic)
+}
+
+/// Whether a part between weak separators is a word as people write them: `celery-task-…`.
+fn has_words(region: &[u8]) -> bool {
+    let mut parts = region.split(|byte| is_separator(*byte));
+    let one_part = parts.clone().count() == 1;
+    !one_part
+        && parts.any(|part| {
+            part.len() >= 4
+                && part[0].is_ascii_alphabetic()
+                && part[1..].iter().all(u8::is_ascii_lowercase)
+        })
 }
 
 /// Whether the characters have no order that a person would have chosen: sixteen or more of
@@ -230,6 +242,8 @@ mod tests {
             ("mail:jo.doe@example.org:last", "mail {email} last"),
             ("cache:0123456789abcdef", "cache {hex}"),
             (":1:views", " {int} views"),
+            ("celery-task-7f3a5c1e-98ab-4c5d-8e6f-0123456789ab", "celery task {uuid}"),
+            ("Session-9f86d081884c7d65", "Session {hex}"),
             ("process_cleanup", "process cleanup"),
             ("", ""),
             ("cafe:decade", "cafe decade"),

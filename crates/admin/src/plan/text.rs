@@ -80,7 +80,8 @@ fn comment(group: &Group) -> String {
         Verdict::Stay => "stay".to_owned(),
     };
     let size = size(group.bytes);
-    format!("# {} keys{of}, about {size}: {what}\n", group.keys)
+    let keys = if group.keys == 1 { "key" } else { "keys" };
+    format!("# {} {keys}{of}, about {size}: {what}\n", group.keys)
 }
 
 fn size(bytes: u64) -> String {

@@ -42,11 +42,11 @@ pub(crate) struct Analyze {
 
 const ANALYZE_HELP: &str = "Changes nothing, and leaves every key's idle time as it is. Memory is \
 the server's own figure for keys that may be large, and a sample of the others; what follows ± is \
-by how much the sample may mislead, in 95 of 100 runs at most.
+by how much the sample may mislead: in 95 of 100 runs by no more.
 
 Examples:
   compartment analyze --backend redis://127.0.0.1:6379
-  compartment analyze --database 0 --max-ops-per-second 5000
+  compartment analyze --database 0 --limit-ops 5000
   compartment analyze --database cache --exact --top 20
   compartment analyze --rdb dump.rdb --json > analysis.json";
 
@@ -121,5 +121,5 @@ elements in it, and for databases that are no cache unless --yes-really names th
 Examples:
   compartment flush --database cache
   compartment flush --database cache --yes
-  compartment flush --database cache --pattern 'page:*' --max-ops-per-second 2000 --yes
+  compartment flush --database cache --pattern 'page:*' --limit-ops 2000 --yes
   compartment flush --database batch --yes-really batch";

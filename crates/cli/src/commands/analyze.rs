@@ -111,11 +111,10 @@ fn show(analysis: &Analysis) {
         server_line(analysis)
     ));
     screen::say(format!(
-        "{} keys, {}, {} of {} with a TTL",
+        "{} keys, {}, {} with a TTL",
         screen::count(analysis.keys),
         memory_line(&analysis.memory, analysis.measure),
-        screen::percent(share(analysis.ttl.with, analysis.keys)),
-        "them"
+        screen::percent(share(analysis.ttl.with, analysis.keys))
     ));
     screen::say("");
     show_groups(analysis);

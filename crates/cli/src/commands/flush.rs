@@ -51,13 +51,14 @@ fn show(preview: &FlushPreview) {
         FlushWay::FlushDb => "FLUSHDB ASYNC",
         FlushWay::Unlink => "UNLINK, key by key",
     };
+    let index = format!("index {}", preview.index);
+    let place = if preview.database == index { String::new() } else { format!(" {index}") };
     screen::say(format!(
-        "{}{}{:#} of {} index {}: {} keys would go by {way}",
+        "{}{}{:#} of {}{place}: {} keys would go by {way}",
         screen::STRONG,
         preview.database,
         screen::STRONG,
         preview.server,
-        preview.index,
         screen::count(preview.keys)
     ));
     if !preview.patterns.is_empty() {
