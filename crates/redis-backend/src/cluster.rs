@@ -120,19 +120,6 @@ impl ClusterWire {
         self.repeating.clone().route_command(command, route).await
     }
 
-    /// Sends many commands to one node, once, in one round trip.
-    pub(crate) async fn send_pipeline_to_node(
-        &self,
-        pipeline: Pipeline,
-        host: &str,
-        port: u16,
-    ) -> RedisResult<Vec<Value>> {
-        let count = pipeline.len();
-        let route = by_address(host, port);
-        let answers = self.once.clone().route_pipeline(pipeline, 0, count, route).await?;
-        Ok(answers)
-    }
-
     /// Follows the redirection of a slot that is on its way to another node. The node that
     /// redirects has executed nothing. (After `MOVED` the client looks at the slots anew by
     /// itself, and the caller sends the command again.)

@@ -21,12 +21,6 @@ use crate::link::Repeat;
 pub(crate) enum Wire {
     Single(MultiplexedConnection),
     Cluster(ClusterWire),
-    /// One node of a cluster, whatever the keys of a command are.
-    Node {
-        cluster: ClusterWire,
-        host: String,
-        port: u16,
-    },
 }
 
 impl Wire {
@@ -36,25 +30,6 @@ impl Wire {
         match self {
             Self::Single(connection) => connection.send_packed_command(command).await,
             Self::Cluster(cluster) => cluster.send(command, repeat).await,
-            Self::Node { cluster, host, port } => {
-                cluster.send_to_node(command.clone(), host, *port).await
-            }
-        }
-    }
-
-    /// Sends a pipeline once; an answer for each command, in order.
-    pub(crate) async fn send_pipeline(&mut self, pipeline: &Pipeline) -> RedisResult<Vec<Value>> {
-        match self {
-            Self::Single(connection) => {
-                connection.send_packed_commands(pipeline, 0, pipeline.len()).await
-            }
-            Self::Cluster(cluster) => {
-                let commands: Vec<Cmd> = pipeline.cmd_iter().cloned().collect();
-                cluster.send_many(&commands, Repeat::OnlyIfNotSent).await
-            }
-            Self::Node { cluster, host, port } => {
-                cluster.send_pipeline_to_node(pipeline.clone(), host, *port).await
-            }
         }
     }
 
@@ -75,13 +50,6 @@ impl Wire {
                 connection.send_packed_commands(&pipeline, 0, commands.len()).await
             }
             Self::Cluster(cluster) => cluster.send_many(commands, repeat).await,
-            Self::Node { cluster, host, port } => {
-                let mut pipeline = Pipeline::with_capacity(commands.len());
-                for command in commands {
-                    pipeline.add_command(command.clone());
-                }
-                cluster.send_pipeline_to_node(pipeline, host, *port).await
-            }
         }
     }
 }
@@ -110,9 +78,7 @@ impl std::fmt::Debug for Connector {
 
 impl Connector {
     pub(crate) fn new(config: &RedisConfig, index: u32, client_name: String) -> Result<Self> {
-        let options = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(config.connect_timeout))
-            .set_response_timeout(Some(config.response_timeout));
+        let options = options(config);
         let target = match config.url.scheme() {
             Scheme::Standalone | Scheme::Unix => Target::Server(Box::new(server(config, index)?)),
             Scheme::Sentinel => Target::Sentinel(Box::new(Mutex::new(sentinel(config, index)?))),
@@ -187,6 +153,49 @@ impl Connector {
     }
 }
 
+/// Opens connections to single nodes of a cluster.
+pub(crate) struct NodeConnector {
+    config: RedisConfig,
+    index: u32,
+    options: AsyncConnectionConfig,
+    client_name: String,
+}
+
+impl NodeConnector {
+    pub(crate) fn new(config: &RedisConfig, index: u32, client_name: String) -> Self {
+        let options = options(config);
+        Self { config: config.clone(), index, options, client_name }
+    }
+
+    /// The addresses in the URL.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let with_port = |host: &str| match host.rsplit_once(':') {
+            Some((_, port)) if port.parse::<u16>().is_ok() => host.to_owned(),
+            _ => format!("{host}:6379"),
+        };
+        self.config.url.hosts().into_iter().map(with_port).collect()
+    }
+
+    /// Connects to the node at `host:port`.
+    pub(crate) async fn open(&self, address: &str) -> RedisResult<MultiplexedConnection> {
+        let client = server_at(&self.config, address, self.index).map_err(|error| {
+            let what = error.message().to_owned();
+            redis::RedisError::from((redis::ErrorKind::InvalidClientConfig, "node", what))
+        })?;
+        let mut node = client.get_multiplexed_async_connection_with_config(&self.options).await?;
+        let mut name = redis::cmd("CLIENT");
+        name.arg("SETNAME").arg(&self.client_name);
+        let _ = node.send_packed_command(&name).await;
+        Ok(node)
+    }
+}
+
+fn options(config: &RedisConfig) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(config.connect_timeout))
+        .set_response_timeout(Some(config.response_timeout))
+}
+
 fn wrong(config: &RedisConfig, what: &str) -> Error {
     Error::new(ErrorKind::Configuration, "connect", format!("{}: {what}", config.url))
 }
@@ -226,7 +235,11 @@ fn server(config: &RedisConfig, index: u32) -> Result<Client> {
             "several hosts; use redis+cluster:// or redis+sentinel:// for more than one",
         ));
     }
-    let info = connection_info(config, hosts.first().copied().unwrap_or_default(), index)?;
+    server_at(config, hosts.first().copied().unwrap_or_default(), index)
+}
+
+fn server_at(config: &RedisConfig, host: &str, index: u32) -> Result<Client> {
+    let info = connection_info(config, host, index)?;
     let client = match certificates(config)? {
         Some(certificates) if config.url.is_tls() => Client::build_with_tls(info, certificates),
         _ => Client::open(info),

@@ -23,6 +23,7 @@ mod rate_limit;
 mod scan;
 mod script;
 mod server;
+mod slots;
 mod stream;
 mod usage;
 

@@ -128,19 +128,31 @@ async fn node_masters(link: &Link) -> Result<Vec<(String, u16)>> {
 }
 
 /// The masters in the answer of `CLUSTER SLOTS`, each once.
-pub(crate) fn masters(ranges: Vec<Vec<Value>>) -> Vec<(String, u16)> {
-    let mut masters: Vec<(String, u16)> = ranges
+fn masters(ranges: Vec<Vec<Value>>) -> Vec<(String, u16)> {
+    let mut masters: Vec<(String, u16)> = slot_ranges(ranges)
         .into_iter()
-        .filter_map(|range| {
-            // First slot, last slot, the master, its replicas.
-            let Some(Value::Array(master)) = range.into_iter().nth(2) else { return None };
-            let mut parts = master.into_iter();
-            let host: String = redis::from_redis_value(parts.next()?).ok()?;
-            let port: u16 = redis::from_redis_value(parts.next()?).ok()?;
-            Some((host, port))
+        .filter_map(|(_, _, address)| {
+            let (host, port) = address.rsplit_once(':')?;
+            Some((host.to_owned(), port.parse().ok()?))
         })
         .collect();
     masters.sort();
     masters.dedup();
     masters
+}
+
+/// First slot, last slot and the master's `host:port` of each range in the answer of
+/// `CLUSTER SLOTS`.
+pub(crate) fn slot_ranges(ranges: Vec<Vec<Value>>) -> Vec<(u16, u16, String)> {
+    let range = |range: Vec<Value>| {
+        let mut parts = range.into_iter();
+        let mut slot = || redis::from_redis_value::<u16>(parts.next()?).ok();
+        let (first, last) = (slot()?, slot()?);
+        let Some(Value::Array(master)) = parts.next() else { return None };
+        let mut parts = master.into_iter();
+        let host: String = redis::from_redis_value(parts.next()?).ok()?;
+        let port: u16 = redis::from_redis_value(parts.next()?).ok()?;
+        Some((first, last, format!("{host}:{port}")))
+    };
+    ranges.into_iter().filter_map(range).collect()
 }

@@ -1,13 +1,14 @@
 //! A server as an administrator sees it: raw names, any command, each numbered database and node.
 
 use compartment_core::{Error, InstanceUrl, Result};
+use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
 
-use crate::connector::{Connector, Wire};
+use crate::RedisConfig;
+use crate::connector::{Connector, NodeConnector, Wire};
 use crate::error::{Phase, convert};
-use crate::link::Repeat;
 use crate::probe::{ServerInfo, Topology, probe};
-use crate::{RedisConfig, scan};
+use crate::slots::Slots;
 
 /// A server or cluster that has been looked at, for commands that no store has.
 #[derive(Clone, Debug)]
@@ -55,9 +56,20 @@ impl Server {
     /// # Errors
     /// When the server cannot be reached, or has no such database.
     pub async fn open(&self, index: u32, name: &str) -> Result<Connection> {
+        let location = self.config.url.to_string();
+        if self.is_cluster() {
+            let slots = self.slots(index, name).await?;
+            return Ok(Connection { way: Way::Slots(slots), location });
+        }
         let connector = Connector::new(&self.config, index, name.to_owned())?;
-        let wire = connector.open().await.map_err(|error| self.at(&error))?;
-        Ok(Connection { wire, location: self.config.url.to_string() })
+        match connector.open().await.map_err(|error| self.at(&error))? {
+            Wire::Single(connection) => Ok(Connection { way: Way::One(connection), location }),
+            Wire::Cluster(_) => Err(self.at(&Error::new(
+                compartment_core::ErrorKind::Configuration,
+                "connect",
+                "this is a cluster, and its URL does not say so",
+            ))),
+        }
     }
 
     /// Opens a connection to each node that holds keys: one, or the masters of a cluster.
@@ -65,27 +77,20 @@ impl Server {
     /// # Errors
     /// As [`Server::open`].
     pub async fn open_nodes(&self, index: u32, name: &str) -> Result<Vec<Connection>> {
-        let mut connection = self.open(index, name).await?;
         if !self.is_cluster() {
-            return Ok(vec![connection]);
+            return Ok(vec![self.open(index, name).await?]);
         }
-        let mut slots = redis::cmd("CLUSTER");
-        slots.arg("SLOTS");
-        let ranges: Vec<Vec<Value>> = connection.ask("list nodes", &slots).await?;
-        let mut nodes = Vec::new();
-        for (host, port) in scan::masters(ranges) {
-            nodes.push(self.node_connection(&connection, host, port));
-        }
-        Ok(nodes)
+        let masters = self.slots(index, name).await?.masters().await;
+        let masters =
+            masters.map_err(|error| self.at(&convert("list nodes", Phase::Connect, &error)))?;
+        let connection = |(location, one)| Connection { way: Way::One(one), location };
+        Ok(masters.into_iter().map(connection).collect())
     }
 
-    fn node_connection(&self, cluster: &Connection, host: String, port: u16) -> Connection {
-        let location = format!("{host}:{port}");
-        let wire = match &cluster.wire {
-            Wire::Cluster(wire) => Wire::Node { cluster: wire.clone(), host, port },
-            other => other.clone(),
-        };
-        Connection { wire, location }
+    async fn slots(&self, index: u32, name: &str) -> Result<Slots> {
+        let connector = NodeConnector::new(&self.config, index, name.to_owned());
+        let opened = Slots::open(connector).await;
+        opened.map_err(|error| self.at(&convert("connect", Phase::Connect, &error)))
     }
 
     fn at(&self, error: &Error) -> Error {
@@ -97,8 +102,16 @@ impl Server {
 /// share it.
 #[derive(Clone)]
 pub struct Connection {
-    wire: Wire,
+    way: Way,
     location: String,
+}
+
+#[derive(Clone)]
+enum Way {
+    /// A server, or one node of a cluster.
+    One(MultiplexedConnection),
+    /// A cluster, by the slots of the keys.
+    Slots(Slots),
 }
 
 impl std::fmt::Debug for Connection {
@@ -123,7 +136,13 @@ impl Connection {
         operation: &'static str,
         command: &Cmd,
     ) -> Result<T> {
-        let answer = self.wire.send(command, Repeat::OnlyIfNotSent).await;
+        let answer = match &mut self.way {
+            Way::One(connection) => connection.send_packed_command(command).await,
+            Way::Slots(slots) => {
+                let answers = slots.send(&[command]).await;
+                answers.map(|mut answers| answers.pop().unwrap_or(Value::Nil))
+            }
+        };
         answer
             .and_then(Value::extract_error)
             .and_then(|value| redis::from_redis_value(value).map_err(Into::into))
@@ -143,7 +162,12 @@ impl Connection {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
-        let answers = self.wire.send_pipeline(commands).await;
+        let answers = match &mut self.way {
+            Way::One(connection) => {
+                connection.send_packed_commands(commands, 0, commands.len()).await
+            }
+            Way::Slots(slots) => slots.send(&commands.cmd_iter().collect::<Vec<_>>()).await,
+        };
         answers.map_err(|error| convert(operation, Phase::Request, &error))
     }
 }
