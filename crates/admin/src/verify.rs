@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use crate::migrate::{Course, Item, Lane, Routes, Way};
-use crate::rdb::{self, RdbReader};
+use crate::rdb::{self, FileReader};
 use crate::snapshot::{ExpiryCommand, Snapshot, take};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 
@@ -269,13 +269,11 @@ fn read_dump(
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
-    let damaged = |error: rdb::RdbError| AdminError::BadFile {
-        path: path.to_owned(),
-        problem: error.to_string(),
+    let damaged = |error: rdb::RdbError| match error {
+        rdb::RdbError::Io(source) => AdminError::file("read", path)(source),
+        error => AdminError::BadFile { path: path.to_owned(), problem: error.to_string() },
     };
-    let file = std::fs::File::open(path).map_err(AdminError::file("read", path))?;
-    let mut reader =
-        RdbReader::new(std::io::BufReader::with_capacity(1 << 18, file)).map_err(damaged)?;
+    let mut reader = FileReader::open(path).map_err(damaged)?;
     let (mut batch, mut bytes, mut keys) = (Vec::new(), 0, 0);
     let (mut current, mut only) = (0, None);
     while let Some(item) = reader.next_item().map_err(damaged)? {

@@ -277,3 +277,21 @@ fn large_values_and_a_cluster_are_no_hindrance() {
         assert_eq!((report.restored, report.verified), (keys, Some(keys)));
     });
 }
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_damaged_value_is_found_without_a_checksum() {
+    run_test(async {
+        let server = builder().start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("odd.rdb");
+        // A set of numbers whose numbers are of no known width; without a checksum.
+        let odd =
+            b"REDIS0010\xfe\0\0\x04good\x01v\x0b\x03odd\x08\x03\0\0\0\0\0\0\0\xff\0\0\0\0\0\0\0\0";
+        std::fs::write(&file, odd).unwrap();
+        let error = bring(&file, &place(&server, 0).await, &options()).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("\"odd\"") && text.contains("nothing was restored"), "{text}");
+        assert_eq!(server.command(&["DBSIZE"]).await.integer(), Some(0));
+    });
+}

@@ -80,6 +80,7 @@ fn a_database_goes_into_a_file_and_into_another_database() {
         insta::assert_snapshot!("restore", lasting(&restored));
         assert_eq!(server.command_in(4, &["DBSIZE"]).await.integer(), Some(2_501));
 
+        go(&["verify", "--rdb", "all.zst", "--to", "batch"]);
         server.command_in(4, &["SET", "page:7", "another"]).await;
         let words = on(&["restore", "all.zst", "--database", "batch"]);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -5,7 +5,6 @@
 //! 64-bit server adds to each key and element.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::Path;
 use std::time::Instant;
 
@@ -14,7 +13,7 @@ use super::definitions::{Definition, Names};
 use super::report::{Analysis, Measure, ServerState, Source};
 use super::{AnalyzeOptions, now};
 use crate::frameworks::Signature;
-use crate::rdb::{Item, Key, RdbReader, type_name};
+use crate::rdb::{FileReader, Item, Key, type_name};
 use crate::{AdminError, KeyType, Progress, Result};
 
 /// Analyses each numbered database of the file, or only one. Reads the file three times and blocks
@@ -115,12 +114,11 @@ fn signatures(path: &Path, databases: &BTreeMap<u64, Names>) -> Result<BTreeMap<
 }
 
 fn read(path: &Path, header: &mut Header, mut each: impl FnMut(&Key, Option<u64>)) -> Result<()> {
-    let file = File::open(path).map_err(AdminError::file("read", path))?;
-    let bad = |error: crate::rdb::RdbError| AdminError::BadFile {
-        path: path.to_owned(),
-        problem: error.to_string(),
+    let bad = |error: crate::rdb::RdbError| match error {
+        crate::rdb::RdbError::Io(source) => AdminError::file("read", path)(source),
+        error => AdminError::BadFile { path: path.to_owned(), problem: error.to_string() },
     };
-    let mut reader = RdbReader::new(file).map_err(bad)?;
+    let mut reader = FileReader::open(path).map_err(bad)?;
     while let Some(item) = reader.next_item().map_err(bad)? {
         match item {
             Item::Key(key) => each(&key, header.saved_at_ms),

@@ -23,7 +23,6 @@ use std::time::{Duration, Instant};
 use compartment_redis::ServerInfo;
 
 pub(crate) use fetch::{ExpiryBy, Sizes, fetch};
-pub(crate) use pack::unpacked;
 pub(crate) use scan::on_thread;
 
 use crate::{Limits, Place, Progress, Result};

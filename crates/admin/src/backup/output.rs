@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::held::Held;
-use super::pack::{Pack, unpacked};
+use super::pack::Pack;
 use super::resume::{Checkpoint, Counts, Paths, Source};
 use crate::error::{AdminError, Result};
 use crate::escape;
-use crate::rdb::{Item, Payload, RdbError, RdbReader, RdbWriter, WriterState, is_readable};
+use crate::rdb::{
+    Item, Payload, RdbError, RdbReader, RdbWriter, WriterState, is_readable, unpacked,
+};
 
 /// What may be lost by an interruption.
 const SAFE_EVERY: Duration = Duration::from_secs(2);

@@ -1,7 +1,7 @@
 //! The file being written, plain or compressed, and where one may stop and go on.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 
 /// Quick, and half the size of most data.
 const LEVEL: i32 = 3;
@@ -81,17 +81,4 @@ impl Write for Pack {
             Self::Plain(file) => file.flush(),
         }
     }
-}
-
-/// Bytes of the format from a file, which its first bytes say how to unpack.
-pub(crate) fn unpacked(mut file: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-    const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-    let mut head = Vec::new();
-    file.by_ref().take(4).read_to_end(&mut head)?;
-    let is_zstd = head == ZSTD;
-    let whole = io::Cursor::new(head).chain(file);
-    if is_zstd {
-        return Ok(Box::new(zstd::Decoder::with_buffer(BufReader::new(whole))?));
-    }
-    Ok(Box::new(whole))
 }

@@ -16,6 +16,7 @@ mod skip;
 mod source;
 mod stream;
 mod types;
+mod unpack;
 mod value;
 mod writer;
 mod ziplist;
@@ -26,6 +27,8 @@ pub use payload::{Payload, PayloadDigest};
 pub use reader::{Item, Key, RdbReader};
 pub(crate) use types::is_readable;
 pub use types::type_name;
+pub use unpack::FileReader;
+pub(crate) use unpack::unpacked;
 pub use value::{Consumer, Group, HashField, Pending, Stream, StreamEntry, StreamId, Value};
 pub use writer::{RdbWriter, WriterState};
 

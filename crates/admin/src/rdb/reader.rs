@@ -81,6 +81,7 @@ pub struct RdbReader<R> {
     version: u16,
     database: u64,
     ended: bool,
+    checked: bool,
 }
 
 impl<R: Read> RdbReader<R> {
@@ -102,7 +103,7 @@ impl<R: Read> RdbReader<R> {
         if !is_known(version) {
             return Err(RdbError::Version(version));
         }
-        Ok(Self { source, version, database: 0, ended: false })
+        Ok(Self { source, version, database: 0, ended: false, checked: false })
     }
 
     /// The file's version of the format: 10 is of Redis 7.0, 80 of Valkey 9.
@@ -115,6 +116,12 @@ impl<R: Read> RdbReader<R> {
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.source.offset()
+    }
+
+    /// Whether the file has a checksum, and it was right; known behind the end.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.checked
     }
 
     /// The next record; `None` behind the end.
@@ -201,6 +208,7 @@ impl<R: Read> RdbReader<R> {
         if found != 0 && found != expected {
             return Err(RdbError::Checksum { found, expected });
         }
+        self.checked = found != 0;
         Ok(())
     }
 }

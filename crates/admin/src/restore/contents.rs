@@ -1,15 +1,13 @@
 //! What is in a file, told by reading all of it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use compartment_core::glob_matches;
 
-use crate::backup::unpacked;
 use crate::error::{AdminError, Result};
-use crate::rdb::{Item, Key, RdbError, RdbReader, type_name};
+use crate::escape;
+use crate::rdb::{FileReader, Item, Key, Payload, RdbError, type_name};
 
 /// What is in a file.
 #[derive(Clone, Debug, Default)]
@@ -40,10 +38,8 @@ pub struct DatabaseContents {
 }
 
 /// A file's reader, unpacked as its content asks for.
-pub(super) fn open(path: &Path) -> Result<RdbReader<Box<dyn Read + Send>>> {
-    let file = File::open(path).map_err(AdminError::file("read", path))?;
-    let unpacked = unpacked(file).map_err(AdminError::file("read", path))?;
-    RdbReader::new(unpacked).map_err(|error| wrong(path, error))
+pub(super) fn open(path: &Path) -> Result<FileReader> {
+    FileReader::open(path).map_err(|error| wrong(path, error))
 }
 
 pub(super) fn wrong(path: &Path, error: RdbError) -> AdminError {
@@ -55,6 +51,26 @@ pub(super) fn wrong(path: &Path, error: RdbError) -> AdminError {
             problem: format!("{error}; nothing was restored"),
         },
     }
+}
+
+/// Looks into each value of a file that has no checksum to vouch for them.
+fn check_values(path: &Path, pattern: Option<&[u8]>) -> Result<()> {
+    let mut reader = open(path)?;
+    let version = reader.version();
+    while let Some(item) = reader.next_item().map_err(|error| wrong(path, error))? {
+        let Item::Key(key) = item else { continue };
+        if key.module.is_some() || pattern.is_some_and(|p| !glob_matches(p, &key.name)) {
+            continue;
+        }
+        let dump = key.dump(version);
+        if let Err(error) = Payload::parse(&dump).and_then(|payload| payload.value()) {
+            return Err(AdminError::BadFile {
+                path: path.to_owned(),
+                problem: format!("key \"{}\": {error}; nothing was restored", escape(&key.name)),
+            });
+        }
+    }
+    Ok(())
 }
 
 impl Contents {
@@ -74,6 +90,9 @@ impl Contents {
                 }
                 _ => {}
             }
+        }
+        if !reader.is_checked() {
+            check_values(path, pattern)?;
         }
         Ok(contents)
     }

@@ -54,10 +54,42 @@ impl Work<'_> {
                 outcome.restored + outcome.already_there + outcome.standing + outcome.expired,
             );
             if let Some(error) = outcome.stopped {
-                return Err(going_on(error, report.restored));
+                return Err(self.going_on(error, report.restored));
             }
         }
         Ok(())
+    }
+
+    /// The same error, with how to go on.
+    fn going_on(&self, error: AdminError, restored: u64) -> AdminError {
+        let AdminError::Server(error) = error else { return error };
+        let way = match error.kind() {
+            ErrorKind::OutOfMemory => "give it more memory and ",
+            ErrorKind::ReadOnly => "name its master and ",
+            ErrorKind::Permission => "allow the user RESTORE and ",
+            _ => "",
+        };
+        let message = error.message();
+        let version = self.rdb_version;
+        let what = if message.contains("payload version") {
+            format!("the server does not take values of RDB version {version}: use a newer one")
+        } else if message.contains("Bad data format") {
+            "the server cannot read the value: it is damaged, or of a module it does not have"
+                .into()
+        } else {
+            message.to_owned()
+        };
+        let what = format!(
+            "{what}; {restored} keys are restored: {way}run the same command again to go on"
+        );
+        let mut told = Error::new(error.kind(), "restore", what);
+        if let Some(key) = error.key() {
+            told = told.at_key(key);
+        }
+        if let Some(database) = error.database() {
+            told = told.in_database(database);
+        }
+        AdminError::Server(told.caused_by(error))
     }
 
     async fn write_batch(&self, connection: &mut Connection, batch: Batch, keys: &Keys) -> Outcome {
@@ -158,32 +190,4 @@ fn paced(
         }
         Some((Ok(batch), (batches, pace, rest)))
     })
-}
-
-/// The same error, with how to go on.
-fn going_on(error: AdminError, restored: u64) -> AdminError {
-    match error {
-        AdminError::Server(error) => {
-            let kind = error.kind();
-            let way = match kind {
-                ErrorKind::OutOfMemory => "give it more memory and ",
-                ErrorKind::ReadOnly => "name its master and ",
-                ErrorKind::Permission => "allow the user RESTORE and ",
-                _ => "",
-            };
-            let what = format!(
-                "{}; {restored} keys are restored: {way}run the same command again to go on",
-                error.message()
-            );
-            let mut told = Error::new(kind, "restore", what);
-            if let Some(key) = error.key() {
-                told = told.at_key(key);
-            }
-            if let Some(database) = error.database() {
-                told = told.in_database(database);
-            }
-            AdminError::Server(told.caused_by(error))
-        }
-        other => other,
-    }
 }
