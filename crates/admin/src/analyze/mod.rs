@@ -87,11 +87,11 @@ pub async fn analyze(
         missing.push(format!("CLIENT LIST is not allowed: who is connected ({})", error.message()));
         Vec::new()
     });
-    let mut pace = Pace::new(options.limits, place).await?;
+    let pace = Pace::new(options.limits, place).await?;
     let expected = expected_keys(place, &state);
 
     progress.begin("read the names", expected);
-    let names = read_names(place, &mut pace, progress).await?;
+    let (names, mut pace) = read_names(place, pace, progress).await?;
     let known = signatures(&mut connection, place, &names.questions(), &mut pace).await?;
     let mut definitions = names.define(&options.rules, &known);
 
@@ -155,15 +155,35 @@ fn expected_keys(place: &Place, state: &ServerState) -> Option<u64> {
     whole.then(|| state.keyspace.get(&place.index()).copied().unwrap_or(0))
 }
 
-async fn read_names(place: &Place, pace: &mut Pace, progress: &dyn Progress) -> Result<Names> {
-    let mut names = Names::default();
+/// The first walk. The server looks for the next names while those that came are taken in.
+async fn read_names(
+    place: &Place,
+    mut pace: Pace,
+    progress: &dyn Progress,
+) -> Result<(Names, Pace)> {
     let mut walk = Walk::start(place, None).await?;
-    loop {
-        pace.admit(1).await?;
-        let Some(page) = walk.next_page().await? else { return Ok(names) };
+    let (send, mut pages) = tokio::sync::mpsc::channel(IN_FLIGHT);
+    let reader = tokio::spawn(async move {
+        loop {
+            pace.admit(1).await?;
+            let Some(page) = walk.next_page().await? else { break };
+            if send.send(page).await.is_err() {
+                break;
+            }
+        }
+        Ok::<_, compartment_core::Error>(pace)
+    });
+    let mut names = Names::default();
+    while let Some(page) = pages.recv().await {
         page.iter().for_each(|name| names.add(name));
         progress.advance(page.len() as u64);
     }
+    let pace = reader.await.map_err(ended_early)??;
+    Ok((names, pace))
+}
+
+fn ended_early(error: tokio::task::JoinError) -> crate::AdminError {
+    crate::AdminError::Invalid(format!("the work ended before its time: {error}"))
 }
 
 /// Type and TTL of some keys; those that are gone are left out.
@@ -240,9 +260,7 @@ impl Work<'_> {
         collector: &mut Collector,
     ) -> Result<u64> {
         let Some(task) = task else { return Ok(0) };
-        let page = task.await.map_err(|error| {
-            crate::AdminError::Invalid(format!("the work ended before its time: {error}"))
-        })??;
+        let page = task.await.map_err(ended_early)??;
         let mut vanished = 0;
         self.progress.advance(page.len() as u64);
         for (name, facts) in &page {

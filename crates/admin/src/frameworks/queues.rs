@@ -46,8 +46,8 @@ pub(super) const ALL: &[Framework] = &[
                 &[
                     Row::telling(&["_kombu.binding.*"], &[Set]),
                     Row::telling(&["unacked_index"], &[Zset]),
-                    // Bindings of such names are sets.
-                    Row::telling(&["*.celery.pidbox", "celeryev.*", "*.pidbox"], &[List, Set]),
+                    // Bindings of such names are sets, behind a prefix too.
+                    Row::weak(&["*.celery.pidbox", "celeryev.*", "*.pidbox"], &[List, Set]),
                     Row::weak(&["unacked"], &[Hash]),
                     Row::weak(&["unacked_mutex"], &[String]),
                     Row::weak(&["celery", "celery\u{6}\u{16}[0-9]*"], &[List]),

@@ -124,7 +124,9 @@ fn first_segment(rest: &[u8]) -> (usize, Class) {
     if is_email(region) {
         return (region.len(), Class::Email);
     }
-    if !has_words(region) && is_token(region) {
+    // A region in one piece is told apart below, where hexadecimal digits come first.
+    let in_pieces = region.iter().any(|byte| is_separator(*byte));
+    if in_pieces && !has_words(region) && is_token(region) {
         return (region.len(), Class::Token);
     }
     let length = region.iter().position(|byte| is_separator(*byte)).unwrap_or(region.len());
@@ -180,14 +182,12 @@ fn is_email(region: &[u8]) -> bool {
 
 /// Whether a part between weak separators is a word as people write them: `celery-task-…`.
 fn has_words(region: &[u8]) -> bool {
-    let mut parts = region.split(|byte| is_separator(*byte));
-    let one_part = parts.clone().count() == 1;
-    !one_part
-        && parts.any(|part| {
-            part.len() >= 4
-                && part[0].is_ascii_alphabetic()
-                && part[1..].iter().all(u8::is_ascii_lowercase)
-        })
+    let is_word = |part: &[u8]| {
+        part.len() >= 4
+            && part[0].is_ascii_alphabetic()
+            && part[1..].iter().all(u8::is_ascii_lowercase)
+    };
+    region.split(|byte| is_separator(*byte)).any(is_word)
 }
 
 /// Whether the characters have no order that a person would have chosen: sixteen or more of
