@@ -10,7 +10,7 @@ use compartment_admin::{
     Analysis, AnalyzeOptions, KeyGroupReport, KeyType, Limits, Measure, Purpose, Silent, Verdict,
     analyze, analyze_dump, escape,
 };
-use compartment_testkit::{TestRedis, run_test};
+use compartment_testkit::{TestCluster, TestRedis, run_test};
 use installations::{place, tell, writer};
 
 async fn analysis_of(server: &TestRedis) -> Analysis {
@@ -227,6 +227,45 @@ fn what_a_server_forbids_is_missing_and_said() {
         for what in ["OBJECT ENCODING", "OBJECT IDLETIME", "MEMORY USAGE", "CLIENT LIST"] {
             assert!(analysis.missing.iter().any(|line| line.contains(what)), "{what}");
         }
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_replica_can_be_asked_instead_of_its_master() {
+    run_test(async {
+        let master = TestRedis::builder().config("repl-diskless-sync-delay", "0").start().await;
+        tell(&mut writer(&master, 0).await, &installations::own(10)).await;
+        let of = format!("127.0.0.1 {}", master.port());
+        let replica = TestRedis::builder().config("replicaof", &of).start().await;
+        compartment_testkit::eventually("the replica to have all", async || {
+            replica.command(&["DBSIZE"]).await.integer() == Some(30)
+        })
+        .await;
+        let analysis = analysis_of(&replica).await;
+        assert!(analysis.server.replica && analysis.missing.is_empty(), "{analysis:?}");
+        assert_eq!((analysis.keys, analysis.measure), (30, Measure::Sampled));
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn every_node_of_a_cluster_is_read() {
+    run_test(async {
+        let cluster = TestCluster::start().await;
+        let instance = compartment_core::Instance::new(&cluster.url()).unwrap();
+        let config = compartment_redis::RedisConfig::for_instance(&instance, 1);
+        let connected = compartment_redis::Server::connect(config).await.unwrap();
+        let place = compartment_admin::Place::new("cluster", connected, 0);
+        let mut connection = place.open("seed").await.unwrap();
+        for n in 0..90 {
+            let mut set = redis::cmd("SET");
+            set.arg(format!("user:{n}:name")).arg("x".repeat(100));
+            connection.ask::<()>("seed", &set).await.unwrap();
+        }
+        let analysis = analyze(&place, &AnalyzeOptions::default(), &Silent).await.unwrap();
+        assert_eq!(said(&analysis, "user:{int}:name").1, 90);
+        assert_eq!((analysis.keys, analysis.memory.measured), (90, 90));
     });
 }
 

@@ -13,13 +13,12 @@ pub(super) const ALL: &[Framework] = &[
             "django-cache",
             Purpose::Cache,
             Move,
-            &[
-                Row::telling(&[":[0-9]*:*"], &[String]),
-                Row::telling(&["*:[0-9]*:views.decorators.cache.*"], &[String]),
-            ],
+            &[Row::telling(&[":[0-9]*:*"], &[String])],
         )
         .note(CLEARS)],
     )
+    // Behind a KEY_PREFIX these tell it, and the prefix's other keys are the cache's too.
+    .anchors(&[":1:views.decorators.cache.", ":1:django.contrib.", ":1:template.cache."])
     .settings(&[Setting::new(
         Purpose::Cache,
         "settings.py",

@@ -101,6 +101,15 @@ mod tests {
     }
 
     #[test]
+    fn a_search_module_is_known_by_its_name() {
+        let module = |name: &str| vec![text("name"), text(name), text("ver"), Value::Int(20_811)];
+        let old = Value::Array(vec![Value::Array(module("search"))]);
+        let new = Value::Array(vec![Value::Map(vec![(text("name"), text("search"))])]);
+        let other = Value::Array(vec![Value::Array(module("ReJSON"))]);
+        assert_eq!([old, new, other].map(|list| names_search(&list)), [true, true, false]);
+    }
+
+    #[test]
     fn prefixes_are_found_in_old_and_new_answers() {
         let list = Value::Array(vec![text("llama_index/vector"), text("doc:")]);
         let definition = vec![text("key_type"), text("HASH"), text("prefixes"), list.clone()];
