@@ -9,15 +9,21 @@ use crate::rdb::{Group, HashField, Pending, Stream, StreamId, Value};
 /// Elements in one command.
 const AT_ONCE: usize = 500;
 
-/// The commands that make `name` hold `value`, where nothing of that name is, in order.
-pub(crate) fn commands(name: &[u8], value: &Value, expires_at: Option<u64>) -> Vec<Cmd> {
+/// The commands that make `name` hold `value`, where nothing of that name is, in order. A server
+/// `before_7` does not know how many entries a stream ever had, nor which was deleted last.
+pub(crate) fn commands(
+    name: &[u8],
+    value: &Value,
+    expires_at: Option<u64>,
+    before_7: bool,
+) -> Vec<Cmd> {
     let mut commands = match value {
         Value::String(bytes) => vec![command("SET", name).arg(bytes).take()],
         Value::List(elements) => variadic("RPUSH", name, elements),
         Value::Set(members) => variadic("SADD", name, members),
         Value::Hash(fields) => hash(name, fields),
         Value::SortedSet(members) => sorted_set(name, members),
-        Value::Stream(stream) => self::stream(name, stream),
+        Value::Stream(stream) => self::stream(name, stream, before_7),
     };
     if let Some(at) = expires_at {
         commands.push(command("PEXPIREAT", name).arg(at).take());
@@ -83,7 +89,7 @@ fn id_text(id: StreamId) -> String {
     format!("{}-{}", id.ms, id.sequence)
 }
 
-fn stream(name: &[u8], stream: &Stream) -> Vec<Cmd> {
+fn stream(name: &[u8], stream: &Stream, before_7: bool) -> Vec<Cmd> {
     type Fields<'a> = Vec<(&'a [u8], &'a [u8])>;
     let mut entries: BTreeMap<StreamId, Fields<'_>> = stream
         .entries
@@ -119,7 +125,7 @@ fn stream(name: &[u8], stream: &Stream) -> Vec<Cmd> {
         commands.push(add);
     }
     for group in &stream.groups {
-        commands.extend(self::group(name, group));
+        commands.extend(self::group(name, group, before_7));
     }
     // What is trimmed is not counted as deleted, and what was in front of all entries was trimmed,
     // or is told by the id at the end.
@@ -139,13 +145,15 @@ fn stream(name: &[u8], stream: &Stream) -> Vec<Cmd> {
     }
     let mut last = command("XSETID", name);
     last.arg(id_text(stream.last_id));
-    last.arg("ENTRIESADDED").arg(stream.entries_added);
-    last.arg("MAXDELETEDID").arg(id_text(stream.max_deleted_id));
+    if !before_7 {
+        last.arg("ENTRIESADDED").arg(stream.entries_added);
+        last.arg("MAXDELETEDID").arg(id_text(stream.max_deleted_id));
+    }
     commands.push(last);
     commands
 }
 
-fn group(name: &[u8], group: &Group) -> Vec<Cmd> {
+fn group(name: &[u8], group: &Group, before_7: bool) -> Vec<Cmd> {
     let begin = |verb: &str| {
         let mut command = redis::cmd("XGROUP");
         command.arg(verb).arg(name).arg(&group.name);
@@ -153,7 +161,9 @@ fn group(name: &[u8], group: &Group) -> Vec<Cmd> {
     };
     let mut create = begin("CREATE");
     create.arg(id_text(group.last_id));
-    if let Some(read) = group.entries_read {
+    if let Some(read) = group.entries_read
+        && !before_7
+    {
         create.arg("ENTRIESREAD").arg(read);
     }
     let mut commands = vec![create];

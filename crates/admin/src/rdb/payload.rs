@@ -3,8 +3,8 @@
 use super::crc64::Crc64;
 use super::decode::decode;
 use super::error::{RdbError, RdbResult};
-use super::types::{is_known, type_name};
-use super::value::Value;
+use super::types::{STREAM, is_known, type_name};
+use super::value::{StreamId, Value};
 
 /// Tells values apart: see [`Value::digest`].
 pub type PayloadDigest = [u8; 32];
@@ -88,12 +88,22 @@ impl<'a> Payload<'a> {
     }
 
     /// Whether both are the same value. Quick where they are written the same; a value of a
-    /// module's type is the same only then.
+    /// module's type is the same only then. A stream as servers before 7.0 write it does not say
+    /// how many entries it ever had, and which was deleted last: beside such a one these do not
+    /// count.
     #[must_use]
     pub fn same_value(&self, other: &Payload<'_>) -> bool {
         if self.value_type == other.value_type && self.value == other.value {
             return true;
         }
-        matches!((self.digest(), other.digest()), (Ok(one), Ok(two)) if one == two)
+        let old = self.value_type == STREAM || other.value_type == STREAM;
+        let digest = |payload: &Payload<'_>| match payload.value() {
+            Ok(Value::Stream(mut stream)) if old => {
+                (stream.entries_added, stream.max_deleted_id) = (0, StreamId::default());
+                Ok(Value::Stream(stream).digest())
+            }
+            value => value.map(|value| value.digest()),
+        };
+        matches!((digest(self), digest(other)), (Ok(one), Ok(two)) if one == two)
     }
 }

@@ -1,6 +1,7 @@
 //! `migrate`: moving, copying, backing up and restoring a million keys, beside bare loops.
 
 mod bare;
+mod files;
 mod keys;
 mod latency;
 
@@ -26,7 +27,7 @@ pub(crate) struct MigrateArgs {
     /// How often each is measured; the median counts.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Measure only what has this in its name.
+    /// Measure only `move`, `copy`, `between`, `files` or `latency`.
     #[arg(long, default_value = "")]
     only: String,
     /// Write every figure to this file as JSON.
@@ -114,6 +115,9 @@ async fn measure_in(args: &MigrateArgs, folder: &Path) -> Result<(Vec<Row>, Vec<
     }
     if wanted("between") {
         rows.push(bench.between().await?);
+    }
+    if wanted("files") {
+        rows.extend(files::measure(&bench).await?);
     }
     if wanted("latency") {
         lines.extend(latency::measure(&bench).await?);

@@ -7,7 +7,7 @@ use super::{Lane, as_int, key_error, unexpected};
 use crate::Result;
 use crate::migrate::{Item, Outcome};
 use crate::rdb::Payload;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{ExpiryCommand, Snapshot};
 use crate::typed;
 
 impl Lane {
@@ -48,7 +48,9 @@ impl Lane {
         }
         let mut write = Pipeline::new();
         write.cmd("MULTI");
-        for command in typed::commands(&name, &value, snapshot.expires_at) {
+        let server = self.course.targets[number].server().info();
+        let before_7 = ExpiryCommand::of(server) == ExpiryCommand::Left;
+        for command in typed::commands(&name, &value, snapshot.expires_at, before_7) {
             write.add_command(command);
         }
         write.cmd("EXEC");

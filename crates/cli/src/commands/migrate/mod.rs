@@ -64,7 +64,7 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
     progress.clear();
     let report = result.map_err(|error| {
         CliError::from(error).hint(format!(
-            "each key is in one of its places; the same command with --journal {} goes on, and \
+            "no key is lost: each is where it was or where it goes; the same command with --journal {} goes on, and \
              `compartment migrate --undo {}` takes back what was done",
             journal.display(),
             journal.display()
