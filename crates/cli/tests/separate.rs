@@ -98,6 +98,7 @@ fn an_analysis_reads_well_and_its_json_has_all() {
 fn a_plan_is_written_once_and_executed_as_it_says() {
     run_test(async {
         let (server, folder) = (overloaded().await, tempfile::tempdir().unwrap());
+        server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
         let planned = at(&server, &folder, &["plan"]);
         assert_eq!(planned.code, 0, "{planned:?}");
         assert!(planned.out.lines().all(|line| line.chars().count() <= 80), "{}", planned.out);

@@ -82,7 +82,9 @@ fn show(preview: &FlushPreview) {
         screen::say(format!("\n{table}"));
     }
     for refusal in &preview.refusals {
-        screen::say(format!("\n{}refused{:#} {refusal}", screen::BAD, screen::BAD));
+        let text = screen::wrapped(&format!("refused: {refusal}"));
+        let text = text.trim_start_matches("refused:");
+        screen::say(format!("\n{}refused:{:#}{text}", screen::BAD, screen::BAD));
     }
     if preview.refusals.is_empty() {
         screen::say("\nnothing was changed; --yes removes them");

@@ -104,7 +104,10 @@ fn show(plan: &Plan) {
         ));
     }
     for note in &plan.notes {
-        screen::say(format!("\n{}note{:#} {note}", screen::STRONG, screen::STRONG));
+        // Wrapped before it is coloured: colours take no columns.
+        let text = screen::wrapped(&format!("note: {note}"));
+        let text = text.trim_start_matches("note:");
+        screen::say(format!("\n{}note:{:#}{text}", screen::STRONG, screen::STRONG));
     }
 }
 
