@@ -42,6 +42,10 @@ impl Limits {
 
 /// Names in one round trip when nothing limits the work.
 const FULL: usize = 1_000;
+/// The most while latency is limited: about a millisecond of the server's time.
+const GENTLE: usize = 256;
+/// The pause between two round trips while latency is limited: others get their turn.
+const BREATH: Duration = Duration::from_millis(1);
 /// The fewest: below this the round trips themselves are the load.
 const FEWEST: usize = 8;
 /// How often the server's latency is looked at.
@@ -100,8 +104,8 @@ impl Pace {
     /// When the server's latency cannot be measured.
     pub async fn admit(&mut self, commands: usize) -> Result<()> {
         self.heed_latency().await?;
-        if !self.pause.is_zero() {
-            tokio::time::sleep(self.pause).await;
+        if self.probe.is_some() {
+            tokio::time::sleep(self.pause.max(BREATH)).await;
         }
         let Some(most) = self.limits.operations_per_second else { return Ok(()) };
         let now = Instant::now();
@@ -135,9 +139,9 @@ impl Pace {
             self.batch = (self.batch / 2).max(FEWEST);
         } else if latency < limit / 4 {
             self.pause /= 2;
-            if self.pause < Duration::from_micros(500) {
+            if self.pause < BREATH {
                 self.pause = Duration::ZERO;
-                self.batch = (self.batch + self.batch / 8 + 1).min(FULL);
+                self.batch = (self.batch + self.batch / 8 + 1).min(GENTLE);
             }
         }
         Ok(())
