@@ -113,8 +113,11 @@ fn words(line: &str) -> Vec<Vec<u8>> {
     line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
 }
 
-/// The commands after the verb and the name, for each type.
-fn value() -> impl Strategy<Value = Vec<(Vec<Vec<u8>>, Vec<Vec<u8>>)>> {
+/// The words of a command in front of the key's name, and those behind it.
+type Around = (Vec<Vec<u8>>, Vec<Vec<u8>>);
+
+/// The commands that make a value, for each type.
+fn value() -> impl Strategy<Value = Vec<Around>> {
     let one = |verb: &'static str| move |rest: Vec<Vec<u8>>| vec![(words(verb), rest)];
     let pairs = |verb: &'static str| {
         move |rest: Vec<Vec<u8>>| {
@@ -149,7 +152,7 @@ fn value() -> impl Strategy<Value = Vec<(Vec<Vec<u8>>, Vec<Vec<u8>>)>> {
 }
 
 /// A stream with groups, of whose entries some were handed out, acknowledged and deleted.
-fn stream(entries: &[Vec<u8>], taken: usize, empty: bool) -> Vec<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+fn stream(entries: &[Vec<u8>], taken: usize, empty: bool) -> Vec<Around> {
     let mut commands = Vec::new();
     for (i, entry) in entries.iter().enumerate() {
         let id = format!("{}-{}", i / 3 + 1, i % 3 + 1);

@@ -1,0 +1,226 @@
+//! The journal of a migration: names are in it before they move, what became of them after.
+//!
+//! A line of text each. The first is the header, as JSON; then what people have to do besides, behind
+//! `#`; then, for each page of keys:
+//!
+//! ```text
+//! > 17 5b2c9d01 0:page:1 0:page:2 1:celery     page 17, its checksum, rule:name of each key
+//! < 17 1-conflict 2-gone                       done, but for the second and third
+//! ```
+//!
+//! and at the end `= {…}`, the report as JSON, or `u {…}` when all was taken back. Names are written as [`crate::escape`] does. A page
+//! without its second line was under way when the work was interrupted; a last line without its end
+//! was being written, and none of its keys has been touched.
+
+mod past;
+mod writer;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Item;
+use crate::{AdminError, Result};
+
+pub(crate) use past::{Past, PastPage};
+pub(crate) use writer::{Outcomes, Writer};
+
+/// What a migration was about: enough to go on with it and to take it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The version of this format: 1.
+    pub compartment_journal: u32,
+    /// Where the keys were.
+    pub source: JournalPlace,
+    /// Where they go, numbered as the rules number them.
+    pub targets: Vec<JournalPlace>,
+    /// The groups by the number of their rule, each with the number of its target.
+    pub groups: Vec<(String, usize)>,
+    /// Both forms of a renaming.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rename: Option<(String, String)>,
+    /// Whether the keys stay in their old place as well.
+    pub keep: bool,
+}
+
+/// A place, so that it can be found again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalPlace {
+    /// What people call it.
+    pub label: String,
+    /// The server, any password hidden.
+    pub server: String,
+    /// Its number there.
+    pub index: u32,
+    /// What its keys begin with, escaped.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
+}
+
+/// Keys that were written down together.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) number: u64,
+    pub(crate) items: Vec<Item>,
+}
+
+/// FNV-1a: enough to know a line that was not written whole.
+fn checksum(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+/// A journal's file, open for writing, and what it held.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+    /// The number of the next page.
+    pub(crate) next_page: u64,
+    /// Whether the file was there: the work goes on.
+    pub(crate) resumed: bool,
+}
+
+impl Journal {
+    /// Creates the journal, or opens it to go on with the same migration.
+    pub(crate) fn open(path: &Path, header: &Header, instructions: &[String]) -> Result<Self> {
+        if path.exists() {
+            let past = Past::open(path)?;
+            if past.header != *header {
+                return Err(bad(
+                    path,
+                    "this journal is of another migration; name another file with --journal",
+                ));
+            }
+            if past.undone()? {
+                return Err(bad(path, "this migration was taken back: begin a new journal"));
+            }
+            let (next_page, whole) = past.extent()?;
+            let file =
+                File::options().append(true).open(path).map_err(AdminError::file("open", path))?;
+            // A line that was being written when the work was interrupted is no part of it.
+            file.set_len(whole).map_err(AdminError::file("write", path))?;
+            return Ok(Self { path: path.to_owned(), file, next_page, resumed: true });
+        }
+        let mut file = File::create_new(path).map_err(AdminError::file("create", path))?;
+        let mut text =
+            serde_json::to_string(header).map_err(|error| bad(path, &error.to_string()))?;
+        for line in instructions.iter().flat_map(|text| text.lines()) {
+            text += "\n# ";
+            text += line;
+        }
+        writeln!(file, "{text}")
+            .and_then(|()| file.sync_all())
+            .map_err(AdminError::file("write", path))?;
+        Ok(Self { path: path.to_owned(), file, next_page: 1, resumed: false })
+    }
+}
+
+fn bad(path: &Path, problem: &str) -> AdminError {
+    AdminError::BadFile { path: path.to_owned(), problem: problem.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate::Outcome;
+    use tokio::sync::mpsc;
+
+    fn header() -> Header {
+        let place = |index| JournalPlace {
+            label: format!("index {index}"),
+            server: "redis://x".into(),
+            index,
+            prefix: String::new(),
+        };
+        Header {
+            compartment_journal: 1,
+            source: place(0),
+            targets: vec![place(1)],
+            groups: vec![("all".into(), 0)],
+            rename: None,
+            keep: false,
+        }
+    }
+
+    fn item(name: &[u8]) -> Item {
+        Item { name: name.to_vec(), rule: 0 }
+    }
+
+    async fn write(path: &Path, pages: Vec<Page>, done: &[(u64, Vec<Outcome>)]) {
+        let journal = Journal::open(path, &header(), &["do this".into()]).unwrap();
+        let (send, pages_in) = mpsc::channel(1);
+        let (written, mut out) = mpsc::channel(100);
+        let writer = Writer::start(journal, pages_in, written);
+        for page in pages {
+            send.send(page).await.unwrap();
+        }
+        drop(send);
+        while out.recv().await.is_some() {}
+        for (page, outcomes) in done {
+            writer.outcomes().done(*page, outcomes.clone());
+        }
+        writer.finish().await.unwrap();
+    }
+
+    fn read(path: &Path) -> Vec<PastPage> {
+        let mut pages = Vec::new();
+        Past::open(path)
+            .unwrap()
+            .for_each_page(|page| {
+                pages.push(page);
+                Ok(())
+            })
+            .unwrap();
+        pages
+    }
+
+    #[tokio::test]
+    async fn pages_come_back_with_what_became_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        let pages = vec![
+            Page { number: 1, items: vec![item(b"a b\n"), item(b""), item(b"\xff:\\")] },
+            Page { number: 2, items: vec![item(b"late")] },
+        ];
+        write(&path, pages, &[(1, vec![Outcome::Done, Outcome::Conflict, Outcome::Gone])]).await;
+        let pages = read(&path);
+        assert_eq!(pages[0].items, [item(b"a b\n"), item(b""), item(b"\xff:\\")]);
+        let exceptions = pages[0].exceptions.clone().unwrap();
+        assert_eq!(exceptions, [(1, "conflict".to_owned()), (2, "gone".to_owned())]);
+        assert_eq!(pages[1].items, [item(b"late")]);
+        assert!(pages[1].exceptions.is_none(), "it was under way");
+    }
+
+    #[tokio::test]
+    async fn a_torn_last_line_is_dropped_and_a_damaged_page_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        let page = Page { number: 1, items: vec![item(b"first")] };
+        write(&path, vec![page], &[(1, vec![Outcome::Done])]).await;
+        let whole = std::fs::read(&path).unwrap();
+        let torn = [whole.as_slice(), b"> 2 00000000 0:seco"].concat();
+        std::fs::write(&path, torn).unwrap();
+        assert_eq!(read(&path).len(), 1);
+        let journal = Journal::open(&path, &header(), &["do this".into()]).unwrap();
+        assert_eq!((journal.next_page, journal.resumed), (2, true));
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+
+        let damaged = String::from_utf8(whole).unwrap().replace("first", "fuzst");
+        std::fs::write(&path, damaged).unwrap();
+        let error = Past::open(&path).unwrap().for_each_page(|_| Ok(())).unwrap_err();
+        assert!(error.to_string().contains("damaged"), "{error}");
+    }
+
+    #[test]
+    fn a_journal_of_another_migration_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        Journal::open(&path, &header(), &["do this".into()]).unwrap();
+        let other = Header { keep: true, ..header() };
+        assert!(Journal::open(&path, &other, &[]).is_err());
+    }
+}
