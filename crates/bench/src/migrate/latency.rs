@@ -24,6 +24,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> Result<Vec<String>, Failure> {
     let limits = Limits::default().latency(Some(Duration::from_millis(5)));
     let limited = observe(bench, Some((to, from, limits)), true).await?;
     lines.push(line("migration, --limit-latency 5ms", &limited) + " (wanted p99 <= 10 ms)");
+    bench.server.command(&["UNLINK", "large"]).await;
     Ok(lines)
 }
 

@@ -110,6 +110,9 @@ async fn measure_in(args: &MigrateArgs, folder: &Path) -> Result<(Vec<Row>, Vec<
         rows.push(bench.relocate().await?);
         lines.push(bench.memory().await?);
     }
+    if wanted("latency") {
+        lines.extend(latency::measure(&bench).await?);
+    }
     if wanted("copy") {
         rows.push(bench.copy().await?);
     }
@@ -118,9 +121,6 @@ async fn measure_in(args: &MigrateArgs, folder: &Path) -> Result<(Vec<Row>, Vec<
     }
     if wanted("files") {
         rows.extend(files::measure(&bench).await?);
-    }
-    if wanted("latency") {
-        lines.extend(latency::measure(&bench).await?);
     }
     Ok((rows, lines))
 }
