@@ -60,7 +60,7 @@ fn the_programs_in_a_mixed_database_are_told_apart() {
         use Purpose::{Broker, Cache, Knowledge, Metrics, Results, Sessions, Unknown};
         use Verdict::{Drain, Move, Stay};
         for (name, expected) in [
-            ("celery-broker", ("Celery", 9, Broker, Drain)),
+            ("celery-broker", ("Celery", 13, Broker, Drain)),
             ("celery-results", ("Celery", 20, Results, Move)),
             ("django-sessions", ("Django sessions", 15, Sessions, Drain)),
             ("django-cache", ("Django cache", 60, Cache, Move)),
@@ -99,7 +99,7 @@ fn a_global_prefix_of_celery_is_recognised() {
     run_test(async {
         let server = seeded(&[installations::celery("shop:", 5)]).await;
         let analysis = analysis_of(&server).await;
-        assert_eq!(said(&analysis, "celery-broker@shop:").1, 9);
+        assert_eq!(said(&analysis, "celery-broker@shop:").1, 13);
         assert_eq!(said(&analysis, "celery-results@shop:").1, 5);
     });
 }
@@ -112,7 +112,8 @@ fn no_idle_time_is_reset_and_nothing_is_written() {
         let mut connection = writer(&server, 0).await;
         tell(&mut connection, &installations::own(20)).await;
         tell(&mut connection, &installations::celery("", 3)).await;
-        let names = connection.send(&["KEYS", "*"]).await.unwrap();
+        // Celery's tables of bindings are read, as each message does that is sent.
+        let names = connection.send(&["KEYS", "[^_]*"]).await.unwrap();
         // The server counts in steps of a second: the clock has to be a step further on.
         let first = "doc:00000000-98ab-4c5d-8e6f-000000000000:text";
         compartment_testkit::eventually("the LRU clock to go on", async || {

@@ -113,8 +113,15 @@ fn run_tests(command: &mut Command) -> Result<(Result<(), Failure>, Tally), Fail
 /// Runs the examples of the crate that users depend on: each is a program that ends by itself.
 fn run_examples() -> Result<(), Failure> {
     for example in examples(&root().join("crates/compartment/examples"))? {
-        let arguments =
-            ["run", "--quiet", "--package", "compartment", "--features", "blocking", "--example"];
+        let arguments = [
+            "run",
+            "--quiet",
+            "--package",
+            "compartment",
+            "--features",
+            "blocking,redis",
+            "--example",
+        ];
         run_command(cargo(arguments).arg(example))?;
     }
     Ok(())

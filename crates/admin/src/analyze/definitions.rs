@@ -42,6 +42,16 @@ impl Names {
         }
     }
 
+    /// The sets whose members name queues.
+    pub(crate) fn binding_tables(&self) -> Vec<Vec<u8>> {
+        self.evidence.binding_tables()
+    }
+
+    /// Takes a member of such a set in.
+    pub(crate) fn bound(&mut self, table: &[u8], member: &[u8]) {
+        self.evidence.bound(table, member);
+    }
+
     /// The keys whose type and TTL decide which program they are of.
     pub(crate) fn questions(&self) -> Vec<Vec<u8>> {
         self.evidence.questions()

@@ -12,8 +12,8 @@ use super::collect::{Collector, KeyFacts};
 use super::definitions::{Definition, Names};
 use super::report::{Analysis, Measure, ServerState, Source};
 use super::{AnalyzeOptions, now};
-use crate::frameworks::Signature;
-use crate::rdb::{FileReader, Item, Key, type_name};
+use crate::frameworks::{Signature, is_binding_table};
+use crate::rdb::{FileReader, Item, Key, Payload, Value, type_name};
 use crate::{AdminError, KeyType, Progress, Result};
 
 /// Analyses each numbered database of the file, or only one. Reads the file three times and blocks
@@ -36,7 +36,9 @@ pub fn analyze_dump(
     progress.begin("read the names", None);
     read(path, &mut header, |key, _| {
         if wanted(key) {
-            databases.entry(key.database).or_default().add(&key.name);
+            let names = databases.entry(key.database).or_default();
+            names.add(&key.name);
+            bindings(key, names);
             keys += 1;
         }
         progress.advance(1);
@@ -85,6 +87,9 @@ pub fn analyze_dump(
     Ok(analyses.collect())
 }
 
+/// Sets are written alike in all versions that know the form they have.
+const ANY_VERSION: u16 = 11;
+
 /// What the file says of itself.
 #[derive(Debug, Default)]
 struct Header {
@@ -94,6 +99,17 @@ struct Header {
 
 /// Types of a few keys of one database.
 type Known = BTreeMap<Vec<u8>, Signature>;
+
+/// Which queues a table of Celery's names, where the key is one.
+fn bindings(key: &Key, names: &mut Names) {
+    if !is_binding_table(&key.name) {
+        return;
+    }
+    let dump = key.dump(ANY_VERSION);
+    if let Ok(Value::Set(members)) = Payload::parse(&dump).and_then(|payload| payload.value()) {
+        members.iter().for_each(|member| names.bound(&key.name, member));
+    }
+}
 
 /// Reads the file for the types of the keys that decide which program they are of.
 fn signatures(path: &Path, databases: &BTreeMap<u64, Names>) -> Result<BTreeMap<u64, Known>> {

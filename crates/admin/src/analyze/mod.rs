@@ -3,7 +3,8 @@
 //! Two walks: the first learns patterns and programs from the names alone, the second counts each
 //! key in the first group whose globs it matches. So a plan's globs select the very keys that were
 //! counted. Only commands are used that leave the server's idle times as they are: `SCAN`,
-//! `OBJECT`, `PTTL`, `TYPE`, `MEMORY USAGE`, `CLIENT LIST`, `INFO`.
+//! `OBJECT`, `PTTL`, `TYPE`, `MEMORY USAGE`, `CLIENT LIST`, `INFO`. The one exception are Celery's
+//! tables of bindings, which each message that is sent reads too.
 
 mod clients;
 mod collect;
@@ -91,7 +92,8 @@ pub async fn analyze(
     let expected = expected_keys(place, &state);
 
     progress.begin("read the names", expected);
-    let (names, mut pace) = read_names(place, pace, progress).await?;
+    let (mut names, mut pace) = read_names(place, pace, progress).await?;
+    signs::read_bindings(&mut connection, place, &mut names).await?;
     let known = signatures(&mut connection, place, &names.questions(), &mut pace).await?;
     let mut definitions = names.define(&options.rules, &known);
 

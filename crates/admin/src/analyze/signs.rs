@@ -5,7 +5,7 @@ use compartment_redis::Connection;
 use redis::{Pipeline, Value};
 
 use super::collect::Collector;
-use super::definitions::Definition;
+use super::definitions::{Definition, Names};
 use crate::frameworks::{self, Purpose, ValueSign, sign_of_bytes, sign_of_fields};
 use crate::plan::Verdict;
 use crate::{KeyType, Place};
@@ -15,11 +15,49 @@ const START: isize = 160;
 /// A key that is bigger is not read at all.
 const BIGGEST: u64 = 64 * 1_024;
 
+/// Tables asked about at once, and members that are read of each.
+const PAGE: usize = 64;
+const MOST_BINDINGS: usize = 1_000;
+
 /// Whether this connection's reads leave the keys' idle times as they are (Redis 7.2 and later).
 pub(crate) async fn leaves_no_trace(connection: &mut Connection) -> bool {
     let mut command = redis::cmd("CLIENT");
     command.arg("NO-TOUCH").arg("ON");
     connection.ask::<Value>("leave no trace", &command).await.is_ok()
+}
+
+/// Reads which queues Celery's tables of bindings name. It is done on old servers too, where it
+/// resets those tables' idle times as each message does: a queue that is not known for Celery's
+/// would stay behind when the rest of the broker moves.
+pub(crate) async fn read_bindings(
+    connection: &mut Connection,
+    place: &Place,
+    names: &mut Names,
+) -> Result<()> {
+    let tables = names.binding_tables();
+    if tables.is_empty() {
+        return Ok(());
+    }
+    leaves_no_trace(connection).await;
+    for page in tables.chunks(PAGE) {
+        let mut pipeline = Pipeline::with_capacity(page.len());
+        for table in page {
+            let key = place.on_server(table);
+            pipeline.cmd("SSCAN").arg(key.as_ref()).arg(0).arg("COUNT").arg(MOST_BINDINGS);
+        }
+        let answers = connection.ask_each("read bindings", &pipeline).await?;
+        for (table, answer) in page.iter().zip(answers) {
+            // A user who may not, or a key that is no set: the table's name has to do.
+            let Value::Array(parts) = answer else { continue };
+            let Some(Value::Array(members)) = parts.into_iter().nth(1) else { continue };
+            for member in members {
+                if let Value::BulkString(member) = member {
+                    names.bound(table, &member);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Names the producers of learnt groups whose values tell.

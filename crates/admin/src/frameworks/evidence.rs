@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::bindings::{self, Bindings, queue_globs};
 use super::{Framework, KeyGroup, Row, all};
 use crate::KeyType;
 use crate::patterns::{Selection, Selector, escape_glob_into};
@@ -41,17 +42,18 @@ pub(crate) struct Evidence {
     prefixes: BTreeMap<(usize, Vec<u8>), Vec<Vec<u8>>>,
     /// What stands in front of suffixes that BullMQ uses, and which of them.
     stems: BTreeMap<Vec<u8>, u32>,
+    bindings: Bindings,
 }
 
 /// Keys of a row whose types are asked for.
 const SAMPLES: usize = 3;
 /// The same where a queue's name stands in a key's.
-const BINDING_SAMPLES: usize = 64;
+const BINDING_SAMPLES: usize = 4_096;
 const MOST_PREFIXES: usize = 32;
 const LONGEST_PREFIX: usize = 64;
 const MOST_STEMS: usize = 256;
 
-const BINDING: &str = "_kombu.binding.";
+const BINDING: &str = bindings::TABLE;
 const BULL: &str = "bull:";
 /// Suffixes of a BullMQ queue, and their types.
 const BULL_PARTS: &[(&str, KeyType)] = &[
@@ -86,7 +88,13 @@ impl Default for Evidence {
             })
             .collect();
         let selector = Selector::new(&selections);
-        Self { rows, selector, prefixes: BTreeMap::new(), stems: BTreeMap::new() }
+        Self {
+            rows,
+            selector,
+            prefixes: BTreeMap::new(),
+            stems: BTreeMap::new(),
+            bindings: Bindings::default(),
+        }
     }
 }
 
@@ -136,12 +144,29 @@ impl Evidence {
         }
     }
 
+    /// The sets whose members name queues, to be told by [`Evidence::bound`]: the last part of a
+    /// queue's name need not be its table's.
+    pub(crate) fn binding_tables(&self) -> Vec<Vec<u8>> {
+        let plain = self.rows.iter().flat_map(|seen| &seen.samples);
+        let plain = plain.filter(|name| bindings::exchange(name).is_some()).cloned();
+        let prefixed = self.prefixes.iter().flat_map(|((_, prefix), tables)| {
+            let tables = tables.iter().filter(|table| bindings::exchange(table).is_some());
+            tables.map(move |table| [prefix.as_slice(), table].concat())
+        });
+        plain.chain(prefixed).collect()
+    }
+
+    /// Takes a member of such a set in.
+    pub(crate) fn bound(&mut self, table: &[u8], member: &[u8]) {
+        self.bindings.add(table, member);
+    }
+
     /// The keys whose type and TTL [`Evidence::decide`] wants to know.
     pub(crate) fn questions(&self) -> Vec<Vec<u8>> {
         let mut names: Vec<Vec<u8>> = Vec::new();
         for seen in &self.rows {
             names.extend_from_slice(&seen.samples[..seen.samples.len().min(SAMPLES)]);
-            names.extend(seen.samples.iter().filter_map(|name| queue_of(name)));
+            names.extend(seen.samples.iter().flat_map(|name| self.bindings.queues(b"", name)));
         }
         for (stem, bits) in &self.stems {
             for (bit, (suffix, _)) in BULL_PARTS.iter().enumerate() {
@@ -172,12 +197,12 @@ impl Evidence {
                 }));
             }
             let prefixed = self.prefixes.iter().filter(|((of, _), _)| *of == at);
-            for ((_, prefix), bindings) in prefixed {
+            for ((_, prefix), tables) in prefixed {
                 found.extend(framework.groups.iter().map(|group| Found {
                     framework,
                     group,
                     prefix: prefix.clone(),
-                    globs: prefixed_globs(group, prefix, bindings),
+                    globs: self.prefixed_globs(group, prefix, tables),
                 }));
             }
         }
@@ -195,12 +220,33 @@ impl Evidence {
             globs.extend(seen.row.globs.iter().map(|glob| glob.as_bytes().to_vec()));
             // The order of a scan is the server's: the same database has one plan.
             let queues: BTreeSet<Vec<u8>> =
-                seen.samples.iter().filter_map(|name| queue_of(name)).collect();
+                seen.samples.iter().flat_map(|name| self.bindings.queues(b"", name)).collect();
             for queue in queues {
                 let taken = known.get(&queue).is_some_and(|sign| sign.key_type != KeyType::List);
                 if !taken {
                     globs.extend(queue_globs(&queue));
                 }
+            }
+        }
+        dedup(globs)
+    }
+
+    fn prefixed_globs(&self, group: &KeyGroup, prefix: &[u8], tables: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let mut start = Vec::new();
+        escape_glob_into(prefix, &mut start);
+        let mut globs: Vec<Vec<u8>> = group
+            .rows
+            .iter()
+            .flat_map(|row| row.globs)
+            .map(|glob| [start.as_slice(), glob.as_bytes()].concat())
+            .collect();
+        let has_bindings =
+            group.rows.iter().any(|row| row.globs.iter().any(|g| g.starts_with(BINDING)));
+        if has_bindings {
+            let queues: BTreeSet<Vec<u8>> =
+                tables.iter().flat_map(|table| self.bindings.queues(prefix, table)).collect();
+            for queue in queues {
+                globs.extend(queue_globs(&[prefix, queue.as_slice()].concat()));
             }
         }
         dedup(globs)
@@ -245,41 +291,6 @@ impl SeenRow {
         };
         (!signs.is_empty()).then(|| signs.iter().any(|sign| fits(sign)))
     }
-}
-
-/// The queue that a binding is usually about: its exchange's name.
-fn queue_of(name: &[u8]) -> Option<Vec<u8>> {
-    let exchange = name.strip_prefix(BINDING.as_bytes())?;
-    let internal = exchange.ends_with(b".pidbox") || exchange.starts_with(b"celeryev");
-    (!internal && !exchange.is_empty()).then(|| exchange.to_vec())
-}
-
-/// A queue, and the same with kombu's priorities.
-fn queue_globs(queue: &[u8]) -> [Vec<u8>; 2] {
-    let mut glob = Vec::new();
-    escape_glob_into(queue, &mut glob);
-    let priorities = [glob.as_slice(), b"\x06\x16[0-9]*"].concat();
-    [glob, priorities]
-}
-
-fn prefixed_globs(group: &KeyGroup, prefix: &[u8], bindings: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let mut start = Vec::new();
-    escape_glob_into(prefix, &mut start);
-    let mut globs: Vec<Vec<u8>> = group
-        .rows
-        .iter()
-        .flat_map(|row| row.globs)
-        .map(|glob| [start.as_slice(), glob.as_bytes()].concat())
-        .collect();
-    let has_bindings =
-        group.rows.iter().any(|row| row.globs.iter().any(|g| g.starts_with(BINDING)));
-    if has_bindings {
-        let queues: BTreeSet<Vec<u8>> = bindings.iter().filter_map(|name| queue_of(name)).collect();
-        for queue in queues {
-            globs.extend(queue_globs(&[prefix, queue.as_slice()].concat()));
-        }
-    }
-    dedup(globs)
 }
 
 fn dedup(globs: Vec<Vec<u8>>) -> Vec<Vec<u8>> {

@@ -1,6 +1,7 @@
 //! What widely used programs keep in Redis: their names, types and purposes, whether the keys may
 //! change database while the program runs, and the settings that name the database.
 
+mod bindings;
 mod caches;
 mod evidence;
 mod intelligence;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::KeyType;
 use crate::plan::Verdict;
 
+pub(crate) use bindings::is_binding_table;
 pub(crate) use evidence::{Evidence, Found, Signature};
 pub(crate) use values::{ValueSign, sign_of_bytes, sign_of_fields};
 

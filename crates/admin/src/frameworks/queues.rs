@@ -7,6 +7,11 @@ use crate::plan::Verdict::{Drain, Move};
 const DRAIN: &str = "Stop producers and workers, let what is in flight finish, move all of it in \
                      one run, point both at the new database, start them again.";
 
+// Most Django projects give Celery's settings this prefix.
+const BROKER_URL: &str = "broker_url = \"{url}\"  # in Django's settings.py: CELERY_BROKER_URL";
+const RESULT_BACKEND: &str =
+    "result_backend = \"{url}\"  # in Django's settings.py: CELERY_RESULT_BACKEND";
+
 pub(super) const ALL: &[Framework] = &[
     Framework::new(
         "RedBeat",
@@ -45,6 +50,9 @@ pub(super) const ALL: &[Framework] = &[
                 Drain,
                 &[
                     Row::telling(&["_kombu.binding.*"], &[Set]),
+                    // kombu 5.7: bindings that never expire, and when the others do.
+                    Row::telling(&["_kombu.binding_permanent.*"], &[Set]),
+                    Row::telling(&["_kombu.binding_deadlines"], &[Zset]),
                     Row::telling(&["unacked_index"], &[Zset]),
                     // Bindings of such names are sets, behind a prefix too.
                     Row::weak(&["*.celery.pidbox", "celeryev.*", "*.pidbox"], &[List, Set]),
@@ -55,16 +63,18 @@ pub(super) const ALL: &[Framework] = &[
             )
             .together("celery")
             .note(
-                "Stop producers and workers and wait until `unacked` is gone. The bindings go \
-                 with the queues: a queue without its binding drops messages silently.",
+                "Stop the producers, then the workers by TERM: each puts what it holds, tasks with \
+                 an eta too, back into its queue, and `unacked` is gone. What a killed worker \
+                 leaves there moves too, and is delivered again after the visibility timeout. The \
+                 bindings go with the queues: a queue without its binding drops messages silently.",
             ),
         ],
     )
     .or_several(3)
     .anchors(&["_kombu.binding.", "unacked_index", "celery-task-meta-"])
     .settings(&[
-        Setting::new(Purpose::Broker, "celeryconfig.py", "broker_url = \"{url}\""),
-        Setting::new(Purpose::Results, "celeryconfig.py", "result_backend = \"{url}\""),
+        Setting::new(Purpose::Broker, "celeryconfig.py", BROKER_URL),
+        Setting::new(Purpose::Results, "celeryconfig.py", RESULT_BACKEND),
     ]),
     Framework::new(
         "RQ",

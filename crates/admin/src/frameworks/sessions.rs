@@ -48,8 +48,8 @@ pub(super) const ALL: &[Framework] = &[
         Setting::new(
             Purpose::Sessions,
             "settings.py",
-            "CACHES[\"sessions\"] = {\"BACKEND\": \"django.core.cache.backends.redis.RedisCache\", \
-             \"LOCATION\": \"{url}\"}",
+            // Backend, serializer and key prefix stay, or no session would be found.
+            "CACHES[\"sessions\"] = {**CACHES[\"default\"], \"LOCATION\": \"{url}\"}",
         ),
         Setting::new(Purpose::Sessions, "settings.py", "SESSION_CACHE_ALIAS = \"sessions\""),
     ]),

@@ -328,11 +328,17 @@ fn server_notes(analysis: &Analysis, groups: &[Group]) -> Vec<String> {
             "maxmemory-policy {policy} evicts keys of every database, {queues}: set volatile-lru \
              (caches have a TTL, the rest has none) or give the cache a server of its own"
         ));
-    } else if policy.starts_with("volatile-") && (has(Purpose::RateLimit) || has(Purpose::Locks)) {
-        notes.push(format!(
-            "maxmemory-policy {policy} evicts keys with a TTL, and so locks and limits too: they \
-             are safe on a server that never evicts"
-        ));
+    } else if policy.starts_with("volatile-") {
+        let expiring = [Purpose::RateLimit, Purpose::Locks, Purpose::Sessions, Purpose::Results];
+        let found: Vec<String> =
+            expiring.into_iter().filter(|one| has(*one)).map(|one| one.to_string()).collect();
+        if !found.is_empty() {
+            notes.push(format!(
+                "maxmemory-policy {policy} evicts keys with a TTL when memory is short, in every \
+                 database, and so these too: {}. They are safe on a server that never evicts",
+                found.join(", ")
+            ));
+        }
     }
     if policy == "noeviction" && has(Purpose::Cache) && limited {
         notes.push(

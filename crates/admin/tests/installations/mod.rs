@@ -46,7 +46,13 @@ pub(crate) fn celery(prefix: &str, tasks: usize) -> Vec<String> {
     let mut list = lines(&[
         format!(r"SADD {prefix}_kombu.binding.celery celery\x06\x16\x06\x16celery"),
         format!(r"SADD {prefix}_kombu.binding.mail mail\x06\x16\x06\x16mail"),
+        format!(r"SADD {prefix}_kombu.binding_permanent.mail mail\x06\x16\x06\x16mail"),
+        format!("ZADD {prefix}_kombu.binding_deadlines 1700000000 celery.pidbox"),
         format!(r"SADD {prefix}_kombu.binding.celery.pidbox \x06\x16\x06\x16w1@h.celery.pidbox"),
+        // Queues of the default exchange, as `task_queues = [Queue("high"), …]` makes them.
+        format!(r"SADD {prefix}_kombu.binding.celery celery\x06\x16\x06\x16high"),
+        format!("LPUSH {prefix}high {body}"),
+        format!(r"LPUSH {prefix}high\x06\x166 {body}"),
         format!(r"LPUSH {prefix}celery\x06\x163 {body}"),
         format!("LPUSH {prefix}mail {body}"),
         format!("ZADD {prefix}unacked_index 1700000000 tag1"),

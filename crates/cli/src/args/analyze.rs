@@ -40,8 +40,8 @@ pub(crate) struct Analyze {
     pub(crate) json: bool,
 }
 
-const ANALYZE_HELP: &str = "Changes nothing, and leaves every key's idle time as it is. Memory is \
-the server's own figure for keys that may be large, and a sample of the others; what follows ± is \
+const ANALYZE_HELP: &str = "Changes nothing, and leaves every key's idle time as it is (but for \
+Celery's tables of bindings, on servers before 7.2). Memory is the server's own figure for keys that may be large, and a sample of the others; what follows ± is \
 by how much the sample may mislead: in 95 of 100 runs by no more.
 
 Examples:

@@ -155,9 +155,12 @@ fn celery(map: &DatabaseMap) -> Result<String, CliError> {
 fn django(map: &DatabaseMap) -> Result<String, CliError> {
     let mut text = String::from(python_password(map));
     text.push_str("# settings.py\nCACHES = {\n");
-    let caches = map.databases().iter().filter(|contract| contract.kind == DatabaseKind::Cache);
+    let sessions = named(map, &["sessions", "session"]);
+    let is_sessions = |one: &Contract| sessions.is_some_and(|found| found.name == one.name);
+    let caches = map.databases().iter().filter(|one| one.kind == DatabaseKind::Cache);
+    let caches = caches.filter(|one| !is_sessions(one)).chain(sessions);
     for (at, contract) in caches.enumerate() {
-        let alias = if at == 0 { "default" } else { &contract.name };
+        let alias = if at == 0 && !is_sessions(contract) { "default" } else { &contract.name };
         text.push_str(&format!(
             "    \"{alias}\": {{\n        \"BACKEND\": \"django.core.cache.backends.redis.RedisCache\",\n        \
              \"LOCATION\": {},\n",
@@ -171,6 +174,9 @@ fn django(map: &DatabaseMap) -> Result<String, CliError> {
     text.push_str(
         "}\n# cache.clear() is FLUSHDB: with an index of its own it clears the cache and nothing else.\n",
     );
+    if let Some(contract) = sessions {
+        text.push_str(&format!("SESSION_CACHE_ALIAS = \"{}\"\n", contract.name));
+    }
     for (setting, names) in [
         ("CELERY_BROKER_URL", ["broker", "queue"]),
         ("CELERY_RESULT_BACKEND", ["results", "result"]),
@@ -244,6 +250,20 @@ mod tests {
             assert!(text.contains("redis.example"), "{text}");
             insta::assert_snapshot!(format!("export_{format:?}").to_lowercase(), text);
         }
+    }
+
+    #[test]
+    fn sessions_are_a_cache_of_django_with_a_name() {
+        let file = "[instances.primary]\nurl = \"redis://h\"\n[databases]\n\
+                    sessions = { index = 3, kind = \"durable\" }\n\
+                    cache = { index = 2, kind = \"cache\", default_ttl = \"1h\" }\n";
+        let map = compartment::DatabaseMapBuilder::toml(file).unwrap().build().unwrap();
+        let text = render(&map, ExportFormat::Django).unwrap();
+        let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"));
+        assert!(place("\"default\": {") < place("redis://h:6379/2"));
+        assert!(place("redis://h:6379/2") < place("\"sessions\": {"));
+        assert!(place("\"sessions\": {") < place("redis://h:6379/3"));
+        place("SESSION_CACHE_ALIAS = \"sessions\"");
     }
 
     #[test]
