@@ -117,6 +117,43 @@ fn a_plan_is_written_once_and_executed_as_it_says() {
 
 #[test]
 #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_plan_is_executed_group_by_group_while_the_programs_change_over() {
+    run_test(async {
+        let (server, folder) = (overloaded().await, tempfile::tempdir().unwrap());
+        let file = format!(
+            "[instances.primary]\nurl = \"{}\"\n[databases]\n\
+             results = {{ index = 1, kind = \"durable\" }}\n\
+             broker = {{ index = 4, kind = \"durable\" }}\n",
+            server.url()
+        );
+        std::fs::write(folder.path().join("compartment.toml"), file).unwrap();
+        assert_eq!(run(folder.path(), &["plan"]).code, 0);
+        // A program writes to the new place before its keys come, and a name is there anew.
+        let mut connection = server.connect().await;
+        connection.send(&["SELECT", "1"]).await.unwrap();
+        let name = "celery-task-meta-00000001-98ab-4c5d-8e6f-000000001eef";
+        connection.send(&["SET", name, "newer"]).await.unwrap();
+        drop(connection);
+        let moved = run(folder.path(), &["migrate", "--plan", "plan.toml"]);
+        assert_eq!(moved.code, 11, "{moved:?}");
+        assert!(moved.out.contains("result_backend") && !moved.out.contains("broker_url"));
+        let drained = ["migrate", "--plan", "plan.toml", "--group", "celery-broker", "--drained"];
+        let moved = run(folder.path(), &[&drained[..], &["celery-broker"]].concat());
+        assert_eq!(moved.code, 0, "{moved:?}");
+        assert!(moved.out.contains("broker_url") && moved.out.contains("plan-2.journal"));
+        let size = async |index| server.command_in(index, &["DBSIZE"]).await.integer().unwrap();
+        assert_eq!((size(1).await, size(4).await), (40, 5));
+        // Both can be taken back, the last first.
+        for (journal, code) in [("plan-2.journal", 0), ("plan.journal", 0)] {
+            let back = run(folder.path(), &["migrate", "--undo", journal]);
+            assert_eq!(back.code, code, "{back:?}");
+        }
+        assert_eq!((size(0).await, size(1).await, size(4).await), (385, 1, 0));
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
 fn a_flush_shows_then_does_and_refuses_with_its_code() {
     run_test(async {
         let (server, folder) = (overloaded().await, tempfile::tempdir().unwrap());

@@ -7,11 +7,6 @@ use crate::plan::Verdict::{Drain, Move};
 const DRAIN: &str = "Stop producers and workers, let what is in flight finish, move all of it in \
                      one run, point both at the new database, start them again.";
 
-// Most Django projects give Celery's settings this prefix.
-const BROKER_URL: &str = "broker_url = \"{url}\"  # in Django's settings.py: CELERY_BROKER_URL";
-const RESULT_BACKEND: &str =
-    "result_backend = \"{url}\"  # in Django's settings.py: CELERY_RESULT_BACKEND";
-
 pub(super) const ALL: &[Framework] = &[
     Framework::new(
         "RedBeat",
@@ -73,8 +68,16 @@ pub(super) const ALL: &[Framework] = &[
     .or_several(3)
     .anchors(&["_kombu.binding.", "unacked_index", "celery-task-meta-"])
     .settings(&[
-        Setting::new(Purpose::Broker, "celeryconfig.py", BROKER_URL),
-        Setting::new(Purpose::Results, "celeryconfig.py", RESULT_BACKEND),
+        Setting::new(
+            Purpose::Broker,
+            "celeryconfig.py (in Django CELERY_BROKER_URL)",
+            "broker_url = \"{url}\"",
+        ),
+        Setting::new(
+            Purpose::Results,
+            "celeryconfig.py (in Django CELERY_RESULT_BACKEND)",
+            "result_backend = \"{url}\"",
+        ),
     ]),
     Framework::new(
         "RQ",

@@ -45,11 +45,16 @@ pub(super) const ALL: &[Framework] = &[
         )],
     )
     .settings(&[
+        // Backend, serializer and key prefix are the same, or no session would be found.
         Setting::new(
             Purpose::Sessions,
             "settings.py",
-            // Backend, serializer and key prefix stay, or no session would be found.
-            "CACHES[\"sessions\"] = {**CACHES[\"default\"], \"LOCATION\": \"{url}\"}",
+            "CACHES[\"sessions\"] = CACHES[\"default\"].copy()",
+        ),
+        Setting::new(
+            Purpose::Sessions,
+            "settings.py",
+            "CACHES[\"sessions\"][\"LOCATION\"] = \"{url}\"",
         ),
         Setting::new(Purpose::Sessions, "settings.py", "SESSION_CACHE_ALIAS = \"sessions\""),
     ]),

@@ -23,7 +23,7 @@ pub use preview::{GroupPreview, Preview, preview};
 pub use rename::Rename;
 pub use report::{GroupReport, MigrationReport};
 pub use route::Routes;
-pub use undo::{has_ended, header_of, undo};
+pub use undo::{can_go_on, header_of, undo};
 pub use way::Way;
 pub(crate) use way::{Course, Lane};
 

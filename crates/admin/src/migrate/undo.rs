@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use super::engine::header;
 use super::journal::{Header, Past, PastPage};
 use super::report::{GroupReport, MigrationReport};
 use super::way::{Course, Lane, choose};
-use super::{Item, Outcome, Rename, Routes, Way, resume};
+use super::{Item, Migration, Outcome, Rename, Routes, Way, resume};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result};
 
 /// What a journal is about: its places have to be found before it can be taken back.
@@ -20,13 +21,14 @@ pub fn header_of(journal: &Path) -> Result<Header> {
     Ok(Past::open(journal)?.header)
 }
 
-/// Whether the migration of a journal came to its end.
+/// Whether `migration` can go on where `journal` ends: it is of the same keys and places, has not
+/// come to its end and was not taken back.
 ///
 /// # Errors
 /// As [`header_of`].
-pub fn has_ended(journal: &Path) -> Result<bool> {
+pub fn can_go_on(journal: &Path, migration: &Migration) -> Result<bool> {
     let past = Past::open(journal)?;
-    Ok(past.ended()? || past.undone()?)
+    Ok(past.header == header(migration) && !past.ended()? && !past.undone()?)
 }
 
 /// Takes back the migration in `journal`. `source` and `targets` are the places of its header, in

@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "result_backend = \"redis://:***@h:7000/1\"  # in Django's settings.py: CELERY_RESULT_BACKEND",
+                "result_backend = \"redis://:***@h:7000/1\"",
                 "REDIS_CACHE_DB=2",
                 "redis_settings = RedisSettings(host=\"h\", port=7000, database=0)",
             ]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use compartment_admin::backup::{BackupOptions, backup};
 use compartment_admin::migrate::{
     JournalPlace, LiveOptions, MigrateOptions, Migration, MigrationReport, Rename, Routes, Way,
-    follow, has_ended, header_of, migrate, migrate_live, preview, undo,
+    can_go_on, follow, header_of, migrate, migrate_live, preview, undo,
 };
 use compartment_admin::unescape;
 
@@ -122,16 +122,13 @@ async fn of_arguments(settings: &Settings, command: &args::Migrate) -> Result<Mi
     };
     let routes = Routes::single(&group, &command.pattern, rename);
     let name = format!("compartment-{}-to-{}", file_part(from), file_part(to));
-    let options = options(command, &name)?;
-    Ok(Migration { source, targets: vec![target], routes, options })
+    let options = options(command);
+    let migration = Migration { source, targets: vec![target], routes, options };
+    with_journal(migration, command, &name)
 }
 
-fn options(command: &args::Migrate, name: &str) -> Result<MigrateOptions, CliError> {
-    let journal = match &command.journal {
-        Some(path) => path.clone(),
-        None => free_journal(name)?,
-    };
-    let mut options = MigrateOptions::new(journal);
+fn options(command: &args::Migrate) -> MigrateOptions {
+    let mut options = MigrateOptions::new(command.journal.clone().unwrap_or_default());
     options.way = match command.strategy {
         WayArgument::Auto => None,
         WayArgument::Move => Some(Way::Move),
@@ -142,21 +139,30 @@ fn options(command: &args::Migrate, name: &str) -> Result<MigrateOptions, CliErr
     options.keep = command.keep;
     options.verify = command.verify;
     options.limits = command.load.into();
-    Ok(options)
+    options
 }
 
-/// The journal of an interrupted migration of this name, to go on with it; a new one otherwise.
-fn free_journal(name: &str) -> Result<PathBuf, CliError> {
+/// With the journal of this very migration where one was interrupted or left keys, to go on with
+/// it; a new one otherwise.
+fn with_journal(
+    mut migration: Migration,
+    command: &args::Migrate,
+    name: &str,
+) -> Result<Migration, CliError> {
+    if command.journal.is_some() {
+        return Ok(migration);
+    }
     for number in 1.. {
         let path = match number {
             1 => PathBuf::from(format!("{name}.journal")),
             number => PathBuf::from(format!("{name}-{number}.journal")),
         };
-        if !path.exists() || !has_ended(&path)? {
-            return Ok(path);
+        if !path.exists() || can_go_on(&path, &migration)? {
+            migration.options.journal = path;
+            break;
         }
     }
-    Ok(PathBuf::from(format!("{name}.journal")))
+    Ok(migration)
 }
 
 fn file_part(place: &str) -> String {

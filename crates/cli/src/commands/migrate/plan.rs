@@ -35,23 +35,34 @@ pub(super) async fn of_plan(
     let takes_part = |group: &Group| takes_part(command, group);
     check_choice(command, &plan)?;
     let name = path.file_stem().map_or("plan".into(), |stem| stem.to_string_lossy());
-    let mut options = super::options(command, &name)?;
+    let migration = Migration {
+        source,
+        targets: plan
+            .targets
+            .iter()
+            .filter_map(|one| by_name.get(&one.database).cloned())
+            .collect(),
+        routes: Routes::of_plan(&plan, takes_part),
+        options: super::options(command),
+    };
+    let mut migration = super::with_journal(migration, command, &name)?;
     // A run that goes on has found the plan fit before, and what it has copied since is no
     // collision.
-    if !options.journal.exists() {
+    if !migration.options.journal.exists() {
         let mut held = CheckOptions::default();
         held.drained = command.drained.clone();
         held.limits = command.load.into();
-        check(&plan, &source, &by_name, &held, progress).await?;
+        check(&plan, &migration.source, &by_name, &held, progress).await?;
     }
-    for one in advice(&plan, &settings.map) {
-        options.instructions.push(format!("{}, in {}:", one.program, one.file));
-        options.instructions.extend(one.lines.iter().map(|line| format!("    {line}")));
+    // A setting that is changed before its keys move is a queue that nobody reads.
+    let mut moving = plan;
+    moving.groups.retain(takes_part);
+    for one in advice(&moving, &settings.map) {
+        let instructions = &mut migration.options.instructions;
+        instructions.push(format!("{}, in {}:", one.program, one.file));
+        instructions.extend(one.lines.iter().map(|line| format!("    {line}")));
     }
-    let targets = plan.targets.iter().filter_map(|target| by_name.remove(&target.database));
-    let targets: Vec<Place> = targets.collect();
-    let routes = Routes::of_plan(&plan, takes_part);
-    Ok(Migration { source, targets, routes, options })
+    Ok(migration)
 }
 
 /// A group moves when it is chosen, and can move at any time or has been drained.
