@@ -231,7 +231,7 @@ keys = 200
         // The plan has the broker at 5; the map, at 0.
         let refused = run(folder.path(), &base);
         assert_eq!(refused.code, 12, "{} {}", refused.out, refused.err);
-        assert!(refused.err.contains("no longer fits"), "{}", refused.err);
+        assert!(refused.err.contains("does not fit"), "{}", refused.err);
         assert_eq!(size(&server, 0).await, 500);
         let map = format!(
             "[instances.primary]\nurl = \"{}\"\n[databases]\nmain = {{ index = 0, kind = \"durable\" }}\n\

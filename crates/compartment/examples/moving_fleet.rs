@@ -22,14 +22,14 @@ limits   = { index = 0, shared = true, kind = "coordination", default_ttl = "1m"
 /// The first deployment: nothing moves yet, but each process also finds what others have moved.
 const FIRST: &str = r#"
 [databases]
-sessions = { index = 0, shared = true, kind = "durable",      previous = { index = 6, patterns = ["session:*"] } }
+sessions = { index = 0, shared = true, kind = "durable", previous = { index = 6, patterns = ["session:*"] } }
 limits   = { index = 0, shared = true, kind = "coordination", default_ttl = "1m", previous = { index = 7, patterns = ["limit:*"] } }
 "#;
 
 /// The second: an index each. A key that is still in database 0 comes along when it is asked for.
 const SECOND: &str = r#"
 [databases]
-sessions = { index = 6, kind = "durable",      previous = { index = 0, patterns = ["session:*"] } }
+sessions = { index = 6, kind = "durable", previous = { index = 0, patterns = ["session:*"] } }
 limits   = { index = 7, kind = "coordination", default_ttl = "1m", previous = { index = 0, patterns = ["limit:*"] } }
 "#;
 

@@ -74,7 +74,8 @@ pub async fn check(
     }
     let list = problems.iter().map(|problem| format!("\n  - {problem}")).collect::<String>();
     Err(AdminError::Unsafe(format!(
-        "the plan of {} no longer fits:{list}\nmake it anew with `compartment plan`, or change it",
+        "the plan of {} does not fit what is there now:{list}\nput that right, or make the plan \
+         anew with `compartment plan`",
         plan.source.made
     )))
 }
@@ -170,7 +171,8 @@ async fn is_drained(
             && client.commands.iter().any(|command| QUEUE_COMMANDS.contains(&command.as_str()));
         if client.blocked > 0 {
             problems.push(format!(
-                "{} of {} wait in index {} ({}): stop the consumers of {}",
+                "{} of the connections of {} wait for elements in index {} ({}): stop the \
+                 consumers of {}",
                 client.blocked,
                 shown(client),
                 client.index,
@@ -192,7 +194,7 @@ async fn is_drained(
 
 fn shown(client: &ClientUse) -> String {
     match (client.name.as_str(), client.library.as_str()) {
-        ("", "") => format!("a client of user {:?}", client.user),
+        ("", "") => format!("user {:?}", client.user),
         ("", library) => format!("{library} of user {:?}", client.user),
         (name, _) => format!("client {name:?}"),
     }

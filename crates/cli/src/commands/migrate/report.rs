@@ -82,13 +82,19 @@ pub(super) fn finish(
     for (name, why) in &report.examples {
         screen::say(format!("{}left{:#} {name}: {why}", screen::BAD, screen::BAD));
     }
-    let rate = (report.seen as f64 / report.seconds.max(0.001)) as u64;
+    // A live run waits most of its time: keys a second would say nothing of it.
+    let rate = match command.live {
+        true => String::new(),
+        false => {
+            let rate = (report.seen as f64 / report.seconds.max(0.001)) as u64;
+            format!(" ({}/s)", screen::count(rate))
+        }
+    };
     let way = report.way.map_or(String::new(), |way| format!(" by {way}"));
     screen::say(format!(
-        "{} keys {verb}{way} in {} ({}/s), {} expired or were deleted meanwhile",
+        "{} keys {verb}{way} in {}{rate}, {} expired or were deleted meanwhile",
         screen::count(report.moved + report.same),
         screen::time(std::time::Duration::from_secs_f64(report.seconds)),
-        screen::count(rate),
         screen::count(report.gone)
     ));
     Ok(code)
