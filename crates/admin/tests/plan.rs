@@ -10,7 +10,9 @@ use compartment_admin::{
     Analysis, AnalyzeOptions, CheckOptions, Limits, Place, Plan, PlanPlaces, Silent, Verdict,
     advice, analyze, check, propose,
 };
-use compartment_core::{DatabaseMap, DatabaseMapBuilder, Instance, Preset, TtlByEnvironment};
+use compartment_core::{
+    Contract, DatabaseKind, DatabaseMap, DatabaseMapBuilder, Instance, Preset, TtlByEnvironment,
+};
 use compartment_redis::{RedisConfig, Server};
 use compartment_testkit::{TestRedis, run_test};
 use installations::{tell, uuid, writer};
@@ -163,6 +165,7 @@ fn a_plan_that_no_longer_fits_says_why() {
             .instance("primary", Instance::new(&server.url()).unwrap())
             .environment_variables([("REDIS_DB_BROKER".to_owned(), "7".to_owned())])
             .unwrap()
+            .database(Contract::new("sessions", DatabaseKind::Durable).with_index(8))
             .build()
             .unwrap();
         let lines = [installations::celery("", 5), installations::django(5)];
@@ -203,6 +206,8 @@ fn a_plan_that_no_longer_fits_says_why() {
         there.check(&plan, &[]).await.unwrap();
         let said = there.check(&plan, &["celery-broker"]).await.unwrap_err();
         assert!(said.contains("worker1") && said.contains("stop the consumers"), "{said}");
+        // Nobody waits for a session.
+        there.check(&plan, &["django-sessions"]).await.unwrap();
         waiting.abort();
 
         let moved = installations::place(&there.server, 9).await;

@@ -6,7 +6,7 @@ use super::collisions::collisions;
 use super::indexes::indexes;
 use super::{Group, Plan, PlanTarget, Verdict};
 use crate::analyze::{ClientUse, clients};
-use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
+use crate::{AdminError, Limits, Pace, Place, Progress, Purpose, Result, Walk, escape};
 
 /// What a plan is held against.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,10 @@ const AT_WORK_SECONDS: u64 = 10;
 /// Keys that no group has are worth a new plan when they are more than this, and more than a
 /// hundredth of all.
 const MANY_NEW: u64 = 100;
+
+/// What has other keys than queues: who waits for elements, waits for those of another group.
+const NEVER_QUEUES: &[Purpose] =
+    &[Purpose::Sessions, Purpose::Cache, Purpose::RateLimit, Purpose::Locks];
 
 /// Commands by which programs use queues.
 const QUEUE_COMMANDS: &[&str] = &[
@@ -159,6 +163,7 @@ async fn is_drained(
         .groups
         .iter()
         .filter(|group| group.verdict == Verdict::Drain && options.drained.contains(&group.name))
+        .filter(|group| !NEVER_QUEUES.iter().any(|purpose| purpose.to_string() == group.purpose))
         .collect();
     if drains.is_empty() {
         return;
