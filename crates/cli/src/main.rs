@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod exit_code;
+mod interrupt;
 mod key_progress;
 mod places;
 mod progress_bars;

@@ -7,7 +7,7 @@ mod program;
 use std::path::Path;
 use std::time::Duration;
 
-use compartment_testkit::{RespConnection, TestRedis, run_test};
+use compartment_testkit::{RespConnection, TestRedis, eventually, run_test};
 use program::{finish, json, run, start};
 
 async fn connection(server: &TestRedis, index: u32) -> RespConnection {
@@ -116,14 +116,14 @@ fn killed_at_fifty_moments_it_goes_on_and_loses_and_doubles_nothing() {
                 "--journal",
                 &journal,
                 "--limit-ops",
-                "8000",
+                "4000",
             ];
-            kills += kill_until_done(folder.path(), &arguments, 14, &mut chance).await;
+            kills += kill_until_done(folder.path(), &arguments, 16, &mut chance).await;
             assert_eq!((size(&one, 0).await, size(target, index).await), (0, i64::from(KEYS)));
             assert_eq!(digest(target, index).await, original, "by round {round}");
             let arguments =
-                ["migrate", "--backend", &one.url(), "--undo", &journal, "--limit-ops", "8000"];
-            kills += kill_until_done(folder.path(), &arguments, 14, &mut chance).await;
+                ["migrate", "--backend", &one.url(), "--undo", &journal, "--limit-ops", "4000"];
+            kills += kill_until_done(folder.path(), &arguments, 16, &mut chance).await;
             assert_eq!((size(&one, 0).await, size(target, index).await), (i64::from(KEYS), 0));
             assert_eq!(digest(&one, 0).await, original, "back from round {round}");
         }
@@ -185,6 +185,57 @@ fn a_server_that_restarts_or_is_flushed_meanwhile_is_told_and_the_same_command_g
         other.command(&["FLUSHDB"]).await;
         let run = finish(child);
         assert_eq!(run.code, 0, "{} {}", run.out, run.err);
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn interrupted_it_says_how_to_go_on() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        fill(&server, 5_000).await;
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = [
+            "migrate",
+            "--backend",
+            &server.url(),
+            "--from",
+            "0",
+            "--to",
+            "3",
+            "--limit-ops",
+            "2000",
+            "--backup",
+            "before.rdb",
+        ];
+        let child = start(folder.path(), &arguments);
+        eventually("keys move", || async { size(&server, 3).await > 0 }).await;
+        let stopped = std::process::Command::new("kill").arg(child.id().to_string()).status();
+        assert!(stopped.unwrap().success());
+        let run = finish(child);
+        assert_eq!(run.code, 130, "{} {}", run.out, run.err);
+        assert!(run.err.contains("--undo compartment-0-to-3.journal"), "{}", run.err);
+        // The same command finds its journal, and does not back up half of it again.
+        let backed_up =
+            std::fs::metadata(folder.path().join("before.rdb")).unwrap().modified().unwrap();
+        let run = program::run(folder.path(), &arguments);
+        assert_eq!(run.code, 0, "{} {}", run.out, run.err);
+        assert!(run.err.contains("going on with the migration"), "{}", run.err);
+        assert_eq!((size(&server, 0).await, size(&server, 3).await), (0, 5_000));
+        let now = std::fs::metadata(folder.path().join("before.rdb")).unwrap().modified().unwrap();
+        assert_eq!(now, backed_up);
+        let same = [
+            "verify",
+            "--backend",
+            &server.url(),
+            "--rdb",
+            "before.rdb",
+            "--to",
+            "3",
+            "--both-ways",
+        ];
+        let same = program::run(folder.path(), &same);
+        assert_eq!(same.code, 0, "{} {}", same.out, same.err);
     });
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::args::{self, General, ViaArgument};
 use crate::exit_code::{CliError, ExitCode};
+use crate::interrupt::interrupted;
 use crate::key_progress::KeyProgress;
 use crate::{places, screen};
 
@@ -24,7 +25,7 @@ pub(crate) async fn run(general: &General, command: args::Backup) -> Result<Exit
     let run = backup(&place, pattern.as_deref(), &command.output, &options, &progress);
     let result = tokio::select! {
         result = run => Some(result),
-        _ = tokio::signal::ctrl_c() => None,
+        () = interrupted() => None,
     };
     progress.clear();
     let Some(result) = result else {

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::databases::size;
 use crate::args::{General, Ingest};
 use crate::exit_code::{CliError, ExitCode, code_of};
+use crate::interrupt::interrupted;
 use crate::progress_bars::ProgressBars;
 use crate::screen::{self, BAD, FAINT, GOOD, STRONG};
 use crate::settings;
@@ -60,22 +61,6 @@ fn options(command: &Ingest) -> IngestOptions {
     options.extract.ocr_program.clone_from(&command.ocr);
     options.extract.max_bytes = command.max_mib.saturating_mul(1024 * 1024);
     options
-}
-
-/// Ctrl-C, or what a service manager sends.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 fn stopped(progress: &Progress) -> CliError {

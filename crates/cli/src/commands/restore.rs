@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::args::{self, General, OnConflictArgument};
 use crate::exit_code::{CliError, ExitCode};
+use crate::interrupt::interrupted;
 use crate::key_progress::KeyProgress;
 use crate::{places, screen};
 
@@ -25,7 +26,7 @@ pub(crate) async fn run(general: &General, command: args::Restore) -> Result<Exi
     let progress = KeyProgress::new();
     let result = tokio::select! {
         result = restore(&command.file, &place, &options, &progress) => Some(result),
-        _ = tokio::signal::ctrl_c() => None,
+        () = interrupted() => None,
     };
     progress.clear();
     let Some(result) = result else {

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use compartment_admin::backup::{BackupOptions, backup};
 use compartment_admin::migrate::{
-    JournalPlace, LiveOptions, MigrateOptions, Migration, MigrationReport, Rename, Routes, Way,
-    can_go_on, follow, header_of, migrate, migrate_live, preview, undo,
+    JournalPlace, LiveOptions, LiveReport, MigrateOptions, Migration, MigrationReport, Rename,
+    Routes, Way, can_go_on, follow, header_of, migrate, migrate_live, preview, undo,
 };
-use compartment_admin::unescape;
+use compartment_admin::{AdminError, unescape};
 
 use crate::args::{self, General, WayArgument};
 use crate::exit_code::{CliError, ExitCode};
+use crate::interrupt::interrupted;
 use crate::key_progress::KeyProgress;
 use crate::settings::Settings;
 use crate::{places, screen, settings};
@@ -49,33 +50,43 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
     if let Some(file) = &command.backup {
         back_up(&command, &migration, file, &progress).await?;
     }
-    let shown = Arc::clone(&progress) as _;
-    let mut live = None;
-    let result = if command.live {
-        let options = LiveOptions::new(command.quiet, command.at_most);
-        let result = match command.feed {
-            true => follow(migration, options, shown).await,
-            false => migrate_live(migration, options, shown).await,
-        };
-        result.map(|report| live.insert(report).migration.clone())
-    } else {
-        migrate(migration, shown).await
+    let hint = format!(
+        "no key is lost: each is where it was or where it goes; the same command with --journal {0} \
+         goes on, and `compartment migrate --undo {0}` takes back what was done",
+        journal.display()
+    );
+    let result = tokio::select! {
+        result = carry_out(&command, migration, &progress) => result.map_err(CliError::from),
+        () = interrupted() => Err(CliError::new(ExitCode::Interrupted, "interrupted")),
     };
     progress.clear();
-    let report = result.map_err(|error| {
-        CliError::from(error).hint(format!(
-            "no key is lost: each is where it was or where it goes; the same command with --journal {} goes on, and \
-             `compartment migrate --undo {}` takes back what was done",
-            journal.display(),
-            journal.display()
-        ))
-    })?;
+    // Before there is a journal nothing has begun.
+    let begun = journal.exists();
+    let (report, live) = result.map_err(|error| if begun { error.hint(hint) } else { error })?;
     let code = finish(&command, &report, "moved")?;
     show_instructions(&command, &instructions);
     Ok(match live {
         Some(live) => conclude(&command, &live).unwrap_or(code),
         None => code,
     })
+}
+
+/// Moves the keys, once or until nobody writes to the old place any more.
+async fn carry_out(
+    command: &args::Migrate,
+    migration: Migration,
+    progress: &Arc<KeyProgress>,
+) -> Result<(MigrationReport, Option<LiveReport>), AdminError> {
+    let shown = Arc::clone(progress) as _;
+    if !command.live {
+        return Ok((migrate(migration, shown).await?, None));
+    }
+    let options = LiveOptions::new(command.quiet, command.at_most);
+    let live = match command.feed {
+        true => follow(migration, options, shown).await?,
+        false => migrate_live(migration, options, shown).await?,
+    };
+    Ok((live.migration.clone(), Some(live)))
 }
 
 /// Writes what is about to move into a file, unless an earlier run that goes on has done so.

@@ -82,6 +82,12 @@ pub(super) fn finish(
     for (name, why) in &report.examples {
         screen::say(format!("{}left{:#} {name}: {why}", screen::BAD, screen::BAD));
     }
+    if report.conflicts > 0 {
+        screen::say(
+            "What is left stands in both places, as it was. Where the programs use the new one \
+             already, the old key\ncan go: compartment flush --database OLD --pattern NAME",
+        );
+    }
     // A live run waits most of its time: keys a second would say nothing of it.
     let rate = match command.live {
         true => String::new(),
