@@ -158,7 +158,7 @@ pub async fn flush(
     let began = Instant::now();
     let removed = match preview.way {
         FlushWay::FlushDb => {
-            for mut node in place.server().open_nodes(place.index(), "compartment:flush").await? {
+            for mut node in place.open_nodes("flush").await? {
                 let mut command = redis::cmd("FLUSHDB");
                 command.arg("ASYNC");
                 node.ask::<()>("flush", &command).await?;

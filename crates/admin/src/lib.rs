@@ -5,6 +5,7 @@
 
 mod analyze;
 pub mod backup;
+mod client_list;
 mod error;
 mod flush;
 mod frameworks;

@@ -6,6 +6,8 @@ use std::fmt;
 use compartment_core::Result;
 use compartment_redis::{Connection, Server};
 
+use crate::client_list::own_name;
+
 /// One database on a server, found by its place.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -65,13 +67,22 @@ impl Place {
         address(self) == address(other)
     }
 
-    /// A connection to it, which `CLIENT LIST` shows as `compartment:<purpose>`.
+    /// A connection to it, which `CLIENT LIST` shows as `compartment-admin:<purpose>`.
     ///
     /// # Errors
     /// When the server cannot be reached or has no such index.
     pub async fn open(&self, purpose: &str) -> Result<Connection> {
-        let name = format!("compartment:{purpose}");
+        let name = own_name(purpose);
         let opened = self.server.open(self.index, &name).await;
+        opened.map_err(|error| error.in_database(&self.label))
+    }
+
+    /// A connection to each node that has keys of it: one, or the masters of a cluster.
+    ///
+    /// # Errors
+    /// As [`Place::open`].
+    pub async fn open_nodes(&self, purpose: &str) -> Result<Vec<Connection>> {
+        let opened = self.server.open_nodes(self.index, &own_name(purpose)).await;
         opened.map_err(|error| error.in_database(&self.label))
     }
 

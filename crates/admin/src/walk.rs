@@ -28,7 +28,7 @@ impl Walk {
     /// # Errors
     /// When a node cannot be reached.
     pub async fn start(place: &Place, pattern: Option<&[u8]>) -> Result<Self> {
-        let nodes = place.server().open_nodes(place.index(), "compartment:walk").await?;
+        let nodes = place.open_nodes("walk").await?;
         let prefix = place.prefix();
         let pattern = match (prefix, pattern) {
             ([], None) => None,

@@ -292,7 +292,7 @@ fn uses_are_counted_under_an_lfu_policy_and_clients_are_seen() {
         let client = |name: &str| analysis.clients.iter().find(|one| one.name == name).unwrap();
         assert_eq!((client("worker").index, client("worker").blocked), (3, 1));
         assert_eq!((client("web").index, client("web").blocked), (0, 0));
-        assert!(analysis.clients.iter().all(|one| !one.name.starts_with("compartment:")));
+        assert!(analysis.clients.iter().all(|one| !one.name.starts_with("compartment-admin:")));
     });
 }
 

@@ -38,8 +38,7 @@ pub(crate) async fn resolve_in(settings: &Settings, text: &str) -> Result<Place,
         return Ok(Place::new(text, server, index).with_prefix(prefix));
     }
     if let Ok(index) = text.parse::<u32>() {
-        let server = connect(&primary(settings)?).await?;
-        return Ok(Place::new(format!("index {index}"), server, index));
+        return numbered(connect(&primary(settings)?).await?, index);
     }
     let known: Vec<&str> =
         settings.map.databases().iter().map(|contract| contract.name.as_str()).collect();
@@ -78,7 +77,25 @@ async fn of_url(text: &str) -> Result<Place, CliError> {
         _ => (text, 0),
     };
     let instance = Instance::new(server)?;
-    Ok(Place::new(format!("index {index}"), connect(&instance).await?, index))
+    numbered(connect(&instance).await?, index)
+}
+
+/// A numbered database, if the server has it.
+fn numbered(server: Server, index: u32) -> Result<Place, CliError> {
+    if let Some(databases) = server.info().databases
+        && index >= databases
+    {
+        return Err(CliError::new(
+            ExitCode::Configuration,
+            format!(
+                "{} has no index {index}: it has {databases} (0 to {})",
+                server.url(),
+                databases.saturating_sub(1)
+            ),
+        )
+        .hint("raise `databases` in its configuration, which takes a restart"));
+    }
+    Ok(Place::new(format!("index {index}"), server, index))
 }
 
 /// Connects for administration: to a server only, and with patience for large values.

@@ -38,7 +38,7 @@ pub(crate) async fn state(connection: &mut Connection, place: &Place) -> ServerS
 /// # Errors
 /// The server's.
 pub async fn keyspace(place: &Place) -> Result<BTreeMap<u32, u64>> {
-    let mut nodes = place.server().open_nodes(place.index(), "compartment:keyspace").await?;
+    let mut nodes = place.open_nodes("keyspace").await?;
     let mut state = ServerState::default();
     if let Some(node) = nodes.first_mut() {
         let mut command = redis::cmd("INFO");

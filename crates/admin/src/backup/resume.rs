@@ -55,7 +55,7 @@ impl Source {
         zstd: bool,
     ) -> ServerResult<Self> {
         let mut run_ids = Vec::new();
-        for mut node in place.server().open_nodes(place.index(), "compartment:backup").await? {
+        for mut node in place.open_nodes("backup").await? {
             let info: redis::Value = node.ask("back up", redis::cmd("INFO").arg("server")).await?;
             let info: String = redis::from_redis_value(info).unwrap_or_default();
             let id = info.lines().find_map(|line| line.strip_prefix("run_id:"));

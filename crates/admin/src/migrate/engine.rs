@@ -332,7 +332,7 @@ pub(crate) async fn count_keys(place: &Place) -> Option<u64> {
         return None;
     }
     let mut sum = 0;
-    for mut node in place.server().open_nodes(place.index(), "compartment:count").await.ok()? {
+    for mut node in place.open_nodes("count").await.ok()? {
         sum += node.ask::<u64>("count keys", &redis::cmd("DBSIZE")).await.ok()?;
     }
     Some(sum)

@@ -12,6 +12,7 @@ use super::engine::Run;
 use super::live::{LiveOptions, LiveReport, clients_of};
 use super::way::{Course, Lane};
 use super::{Item, Migration, Way};
+use crate::client_list::own_name;
 use crate::replication::{Command, Feed, Replica, Wanted};
 use crate::{AdminError, Progress, Result, Walk};
 
@@ -174,7 +175,7 @@ struct KeyPositions {
 
 impl KeyPositions {
     async fn of(server: &Server) -> Result<Self> {
-        let mut connection = server.open(0, "compartment:migrate").await?;
+        let mut connection = server.open(0, &own_name("migrate")).await?;
         let table: Vec<Value> = connection.ask("list commands", &redis::cmd("COMMAND")).await?;
         let mut known = HashMap::new();
         for entry in table {

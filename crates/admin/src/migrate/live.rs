@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::engine::{Run, Work};
 use super::{Migration, MigrationReport};
+use crate::client_list::client_list;
 use crate::{Place, Progress, Result};
 
 /// When a live migration ends.
@@ -126,39 +127,19 @@ async fn tell_stragglers(work: &Work, told: &mut BTreeSet<String>) -> Result<()>
     Ok(())
 }
 
-/// The clients that have the place's index selected, ourselves left out. None where the server
-/// does not tell.
+/// The clients that have the place's index selected. None where the server does not tell: a user
+/// who may not look is no reason to stop.
 pub(crate) async fn clients_of(place: &Place) -> Result<Vec<Straggler>> {
-    let mut found = Vec::new();
-    for mut node in place.server().open_nodes(place.index(), "compartment:clients").await? {
-        let mut command = redis::cmd("CLIENT");
-        command.arg("LIST");
-        // A user who may not look is no reason to stop.
-        let Ok(list) = node.ask::<String>("list clients", &command).await else { continue };
-        for line in list.lines() {
-            let field = |name: &str| {
-                line.split(' ')
-                    .find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
-                    .unwrap_or("")
-            };
-            let is_ours = field("name").starts_with("compartment:")
-                && OWN.iter().any(|own| field("name").ends_with(own));
-            // Replicas and monitors have an index too.
-            let is_client = !field("flags").contains(['S', 'M', 'O']);
-            if field("db") == place.index().to_string() && is_client && !is_ours {
-                found.push(Straggler {
-                    address: field("addr").to_owned(),
-                    name: field("name").to_owned(),
-                    library: field("lib-name").to_owned(),
-                    command: field("cmd").to_owned(),
-                });
-            }
-        }
-    }
+    let clients = client_list(place).await.unwrap_or_default();
+    let here = clients.into_iter().filter(|client| client.index == place.index());
+    let mut found: Vec<Straggler> = here
+        .map(|client| Straggler {
+            address: client.address,
+            name: client.name,
+            library: client.library,
+            command: client.command,
+        })
+        .collect();
     found.sort();
     Ok(found)
 }
-
-/// What this program calls its own connections.
-const OWN: [&str; 8] =
-    ["migrate", "walk", "count", "clients", "latency", "verify", "backup", "probe"];

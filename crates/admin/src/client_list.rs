@@ -1,0 +1,98 @@
+//! Who is connected to a server: the lines of `CLIENT LIST`, ours left out.
+
+use std::collections::BTreeMap;
+
+use compartment_core::Result;
+
+use crate::Place;
+
+/// What the names of this crate's own connections begin with. Those of programs that use the
+/// library begin with `compartment:`, and are shown.
+pub(crate) const OWN: &str = "compartment-admin:";
+
+/// One connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Client {
+    /// Redis's number of the database that it has selected.
+    pub(crate) index: u32,
+    pub(crate) address: String,
+    /// What it calls itself; empty for nothing.
+    pub(crate) name: String,
+    /// The library and its version, where the server tells (since 7.2).
+    pub(crate) library: String,
+    pub(crate) user: String,
+    /// Whether it waits for an element of a list, a sorted set or a stream.
+    pub(crate) blocked: bool,
+    /// Seconds since its last command.
+    pub(crate) idle_seconds: u64,
+    /// Its last command; empty before the first.
+    pub(crate) command: String,
+}
+
+/// The clients of the place's server, on every node.
+///
+/// # Errors
+/// The server's, where it does not allow `CLIENT LIST`.
+pub(crate) async fn client_list(place: &Place) -> Result<Vec<Client>> {
+    let mut clients = Vec::new();
+    for mut node in place.open_nodes("clients").await? {
+        let mut list = redis::cmd("CLIENT");
+        list.arg("LIST");
+        let text: String = node.ask("list clients", &list).await?;
+        clients.extend(text.lines().filter_map(read));
+    }
+    Ok(clients)
+}
+
+/// What a connection of this crate calls itself.
+pub(crate) fn own_name(purpose: &str) -> String {
+    format!("{OWN}{purpose}")
+}
+
+/// One line; `None` for what is no client: ourselves, replicas, the connection to a master,
+/// monitors.
+pub(crate) fn read(line: &str) -> Option<Client> {
+    let fields: BTreeMap<&str, &str> =
+        line.split(' ').filter_map(|field| field.split_once('=')).collect();
+    let field = |name: &str| fields.get(name).copied().unwrap_or_default();
+    let flags = field("flags");
+    if field("name").starts_with(OWN) || flags.contains(['S', 'M', 'O']) {
+        return None;
+    }
+    Some(Client {
+        index: field("db").parse().ok()?,
+        address: field("addr").to_owned(),
+        name: field("name").to_owned(),
+        library: match (field("lib-name"), field("lib-ver")) {
+            ("", _) => String::new(),
+            (name, "") => name.to_owned(),
+            (name, version) => format!("{name} {version}"),
+        },
+        user: field("user").to_owned(),
+        blocked: flags.contains('b'),
+        idle_seconds: field("idle").parse().unwrap_or(0),
+        command: match field("cmd") {
+            "NULL" => String::new(),
+            command => command.to_owned(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_and_what_is_no_client_is_left_out() {
+        let line = "id=3 addr=127.0.0.1:5 name=celery age=3 idle=9 flags=b db=2 cmd=brpop user=app \
+                    lib-name=redis-py lib-ver=5.0";
+        let client = read(line).unwrap();
+        assert_eq!((client.index, client.blocked, client.idle_seconds), (2, true, 9));
+        assert_eq!((client.library.as_str(), client.user.as_str()), ("redis-py 5.0", "app"));
+        let named = |name: &str| line.replace("celery", name);
+        assert!(read(&named("compartment:cache")).is_some(), "a program that uses the library");
+        assert!(read(&named("compartment-admin:walk")).is_none());
+        assert!(read(&line.replace("flags=b", "flags=S")).is_none());
+        assert!(read("nonsense").is_none());
+    }
+}
