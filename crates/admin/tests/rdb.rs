@@ -274,7 +274,9 @@ proptest! {
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
         let files = files("loads");
-        prop_assume!(!files.is_empty());
+        if files.is_empty() {
+            return Ok(());
+        }
         let mut bytes = std::fs::read(pick.get(&files)).unwrap();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
