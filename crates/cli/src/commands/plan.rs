@@ -103,7 +103,23 @@ fn show(plan: &Plan) {
             screen::BAD
         ));
     }
-    for note in &plan.notes {
+    // A group without a place to go to is worth a line here; the file has every other reason.
+    let homeless = |group: &&compartment_admin::Group| {
+        group.verdict == Verdict::Stay && !group.producer.is_empty() && group.database.is_empty()
+    };
+    let homes: Vec<String> = plan
+        .groups
+        .iter()
+        .filter(homeless)
+        .filter(|group| group.notes.iter().any(|note| note.starts_with("no database of the map")))
+        .map(|group| {
+            format!(
+                "{} has nowhere to go: add a database for {} to the configuration, and plan again",
+                group.name, group.purpose
+            )
+        })
+        .collect();
+    for note in plan.notes.iter().chain(&homes) {
         // Wrapped before it is coloured: colours take no columns.
         let text = screen::wrapped(&format!("note: {note}"));
         let text = text.trim_start_matches("note:");
