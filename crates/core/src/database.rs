@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 
 use crate::database_map::nearest;
 use crate::{
-    Codec, Contract, CounterStore, DatabaseMap, Error, ErrorKind, Expiry, HashStore, KeyValueStore,
-    LockStore, RateLimitStore, Result, SetOptions, Traffic, TypedKey, UsageStore,
+    ChannelStore, Codec, Contract, CounterStore, DatabaseMap, Error, ErrorKind, Expiry, HashStore,
+    KeyValueStore, LockStore, RateLimitStore, Result, SetOptions, Traffic, TypedKey, UsageStore,
 };
 
 /// What a backend can and cannot do; each backend's tests pin it, so that a conformance suite
@@ -68,6 +68,8 @@ pub struct Stores {
     pub lock: Arc<dyn LockStore>,
     /// Rate limits.
     pub rate_limit: Arc<dyn RateLimitStore>,
+    /// Channels.
+    pub channel: Arc<dyn ChannelStore>,
     /// Keys and bytes.
     pub usage: Arc<dyn UsageStore>,
 }
@@ -140,6 +142,12 @@ impl Database {
     #[must_use]
     pub fn rate_limit(&self) -> &Arc<dyn RateLimitStore> {
         &self.stores.rate_limit
+    }
+
+    /// Channels.
+    #[must_use]
+    pub fn channel(&self) -> &Arc<dyn ChannelStore> {
+        &self.stores.channel
     }
 
     /// Keys and bytes.

@@ -32,15 +32,16 @@ pub use error::{Error, ErrorKind, Result, Retry};
 pub use glob::{escape_glob, glob_matches};
 pub use key::{KeyTemplate, Template, TypedKey};
 pub use stores::{
-    Condition, CounterStore, CounterStoreExt, FENCE_RETENTION, FencingToken, HashStore,
-    HashStoreExt, Holder, KeyStream, KeyValueStore, KeyValueStoreExt, LockAttempt, LockStore,
-    RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt, SetOptions, Ttl, Usage, UsageStore,
+    ChannelEvent, ChannelStore, Condition, CounterStore, CounterStoreExt, FENCE_RETENTION,
+    FencingToken, HashStore, HashStoreExt, Holder, KeyStream, KeyValueStore, KeyValueStoreExt,
+    LockAttempt, LockStore, RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt, SetOptions,
+    Subscription, Ttl, Usage, UsageStore,
 };
 #[cfg(feature = "tokio")]
 pub use stores::{LockGuard, LockOptions, LockStoreExt};
 #[cfg(feature = "mock")]
 pub use stores::{
-    MockCounterStore, MockHashStore, MockKeyValueStore, MockLockStore, MockRateLimitStore,
-    MockUsageStore,
+    MockChannelStore, MockCounterStore, MockHashStore, MockKeyValueStore, MockLockStore,
+    MockRateLimitStore, MockUsageStore,
 };
 pub use traffic::{Traffic, TrafficSnapshot};

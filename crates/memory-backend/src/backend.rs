@@ -12,6 +12,7 @@ use compartment_core::{
 };
 
 use crate::MemoryConfig;
+use crate::channel::Hub;
 use crate::error::Refusal;
 use crate::keyspace::{Change, Keyspace};
 use crate::value::Entry;
@@ -35,6 +36,7 @@ use crate::value::Entry;
 pub struct MemoryBackend {
     config: MemoryConfig,
     keyspaces: Arc<Mutex<HashMap<KeyspaceId, Arc<Keyspace>>>>,
+    hub: Arc<Hub>,
 }
 
 /// Which databases see the same keys.
@@ -50,7 +52,7 @@ impl MemoryBackend {
     /// An empty backend.
     #[must_use]
     pub fn new(config: MemoryConfig) -> Self {
-        Self { config, keyspaces: Arc::default() }
+        Self { config, keyspaces: Arc::default(), hub: Arc::default() }
     }
 
     fn keyspace(&self, contract: &Contract) -> Result<Arc<Keyspace>> {
@@ -102,6 +104,7 @@ impl Backend for MemoryBackend {
             contract: Arc::clone(&contract),
             traffic: Arc::clone(&traffic),
             keyspace,
+            hub: Arc::clone(&self.hub),
         });
         let stores = Stores {
             key_value: stores.clone(),
@@ -109,6 +112,7 @@ impl Backend for MemoryBackend {
             counter: stores.clone(),
             lock: stores.clone(),
             rate_limit: stores.clone(),
+            channel: stores.clone(),
             usage: stores,
         };
         Ok(Database::new(contract, traffic, stores))
@@ -132,6 +136,7 @@ pub(crate) struct MemoryStores {
     pub(crate) contract: Arc<Contract>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) keyspace: Arc<Keyspace>,
+    pub(crate) hub: Arc<Hub>,
 }
 
 impl MemoryStores {

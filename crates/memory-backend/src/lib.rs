@@ -16,6 +16,7 @@
 //! already without a bound, the budget has no effect and opening says so in the log.
 
 mod backend;
+mod channel;
 mod config;
 mod counter;
 mod error;

@@ -11,8 +11,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_core::{
     Backend, Capabilities, Clock, Codec, Contract, Database, DatabaseMap, Databases, Error,
-    ErrorKind, KeyTemplate, ManualClock, MockCounterStore, MockHashStore, MockKeyValueStore,
-    MockLockStore, MockRateLimitStore, MockUsageStore, Preset, Result, Stores, Traffic,
+    ErrorKind, KeyTemplate, ManualClock, MockChannelStore, MockCounterStore, MockHashStore,
+    MockKeyValueStore, MockLockStore, MockRateLimitStore, MockUsageStore, Preset, Result, Stores,
+    Traffic,
 };
 use compartment_pipeline::{
     DocumentState, Event, Observer, Origin, Patience, PipelineError, Progress, Runner,
@@ -73,6 +74,7 @@ async fn databases(key_value: MockKeyValueStore, hash: MockHashStore) -> Databas
         counter: Arc::new(MockCounterStore::new()),
         lock: Arc::new(MockLockStore::new()),
         rate_limit: Arc::new(MockRateLimitStore::new()),
+        channel: Arc::new(MockChannelStore::new()),
         usage: Arc::new(MockUsageStore::new()),
     };
     let backend: Arc<dyn Backend> = Arc::new(MockBackend(stores));

@@ -9,7 +9,8 @@ use compartment_core::{
 };
 
 use crate::RedisConfig;
-use crate::connector::Connector;
+use crate::channel::{Ear, RedisChannel};
+use crate::connector::{Connector, NodeConnector};
 use crate::counter::RedisCounter;
 use crate::hash::RedisHash;
 use crate::key_value::RedisKeyValue;
@@ -26,7 +27,14 @@ use crate::usage::RedisUsage;
 pub struct RedisBackend {
     config: RedisConfig,
     info: ServerInfo,
-    connections: Arc<AtomicU32>,
+    places: Places,
+}
+
+/// The connections that an instance may open, and those that are.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    taken: Arc<AtomicU32>,
+    most: u32,
 }
 
 /// Connections that a database has taken of those its instance may open; given back on drop.
@@ -42,6 +50,27 @@ impl Drop for Share {
     }
 }
 
+impl Places {
+    /// Takes `count` connections from those that the instance may open.
+    pub(crate) fn take(&self, contract: &Contract, count: u32) -> Result<Share> {
+        let taken = self.taken.fetch_add(count, Ordering::Relaxed) + count;
+        let share = Share { taken: Arc::clone(&self.taken), count };
+        if taken <= self.most {
+            return Ok(share);
+        }
+        Err(Error::new(
+            ErrorKind::Configuration,
+            "open database",
+            format!(
+                "max_connections is {}, and each database needs at least one of its own, and one \
+                 for each subscription; raise it",
+                self.most
+            ),
+        )
+        .in_database(&contract.name))
+    }
+}
+
 impl RedisBackend {
     /// Connects and probes: the server's version and set-up, that it has the `indexes` that are
     /// going to be used, and that they are isolated from each other. The proof writes one key for
@@ -53,7 +82,8 @@ impl RedisBackend {
     /// and what to do.
     pub async fn connect(config: RedisConfig, indexes: &[u32]) -> Result<Self> {
         let info = probe(&config).await?;
-        let backend = Self { config, info, connections: Arc::default() };
+        let places = Places { taken: Arc::default(), most: config.max_connections };
+        let backend = Self { config, info, places };
         // With one database there is nothing to select: names become prefixes.
         if backend.info.databases != Some(1) {
             for index in indexes {
@@ -99,24 +129,6 @@ impl RedisBackend {
         }
     }
 
-    /// Takes `count` connections from those that the instance may open.
-    fn reserve(&self, contract: &Contract, count: u32) -> Result<Share> {
-        let taken = self.connections.fetch_add(count, Ordering::Relaxed) + count;
-        let share = Share { taken: Arc::clone(&self.connections), count };
-        if taken <= self.config.max_connections {
-            return Ok(share);
-        }
-        Err(Error::new(
-            ErrorKind::Configuration,
-            "open database",
-            format!(
-                "max_connections is {}, and each database needs at least one of its own; raise it",
-                self.config.max_connections
-            ),
-        )
-        .in_database(&contract.name))
-    }
-
     /// The way to a database, and to its previous place while it moves.
     fn link(&self, contract: Contract) -> Result<Link> {
         let Some(previous) = contract.previous.clone() else { return self.plain_link(contract) };
@@ -137,9 +149,20 @@ impl RedisBackend {
         Ok(self.plain_link(contract)?.arriving(Arrival::new(previous, placement, old)))
     }
 
+    /// How its channels are heard.
+    fn ear(&self, contract: &Contract) -> Result<Ear> {
+        let name = format!("compartment:{}:channel", contract.name);
+        let index = contract.placement.index();
+        Ok(if self.info.topology == Topology::Cluster {
+            Ear::Nodes(NodeConnector::new(&self.config, 0, name))
+        } else {
+            Ear::Server(Connector::new(&self.config, index, name)?)
+        })
+    }
+
     fn plain_link(&self, contract: Contract) -> Result<Link> {
         let count = self.config.connections_per_database.max(1);
-        let share = self.reserve(&contract, count)?;
+        let share = self.places.take(&contract, count)?;
         let connector = Arc::new(Connector::new(
             &self.config,
             contract.placement.index(),
@@ -171,6 +194,11 @@ impl Backend for RedisBackend {
             counter: Arc::new(RedisCounter::new(Arc::clone(&link))),
             lock: Arc::new(RedisLock::new(Arc::clone(&link))),
             rate_limit: Arc::new(RedisRateLimit::new(Arc::clone(&link))),
+            channel: Arc::new(RedisChannel::new(
+                Arc::clone(&link),
+                self.ear(&contract)?,
+                self.places.clone(),
+            )),
             usage: Arc::new(RedisUsage::new(Arc::clone(&link))),
         };
         Ok(Database::new(contract, Arc::clone(&link.traffic), stores))

@@ -7,9 +7,10 @@ use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo,
-    IntoConnectionInfo, Pipeline, ProtocolVersion, RedisResult, TlsCertificates, Value,
+    IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, RedisResult, TlsCertificates, Value,
 };
 use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::RedisConfig;
 use crate::cluster::{ClusterConnector, ClusterWire};
@@ -118,6 +119,29 @@ impl Connector {
         Ok(wire)
     }
 
+    /// Opens a connection whose pushed messages go to `sender`: of one server, never of a cluster.
+    pub(crate) async fn open_listening(
+        &self,
+        sender: UnboundedSender<PushInfo>,
+    ) -> Result<MultiplexedConnection> {
+        let options = self.options.clone().set_push_sender(sender);
+        let client = match &self.target {
+            Target::Server(client) => client.as_ref().clone(),
+            Target::Sentinel(sentinel) => {
+                let master = sentinel.lock().await.async_get_client().await;
+                master.map_err(|error| convert("connect", Phase::Connect, &error))?
+            }
+            Target::Cluster(_) => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    "connect",
+                    "a cluster is not one server; name one of its nodes",
+                ));
+            }
+        };
+        listen(&client, &options, &self.client_name).await
+    }
+
     /// Where the server is that [`Connector::open`] connects to, and how to log in.
     pub(crate) async fn locate(&self) -> Result<ConnectionInfo> {
         match &self.target {
@@ -161,10 +185,35 @@ pub(crate) struct NodeConnector {
     client_name: String,
 }
 
+impl std::fmt::Debug for NodeConnector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeConnector")
+            .field("client_name", &self.client_name)
+            .finish_non_exhaustive()
+    }
+}
+
 impl NodeConnector {
     pub(crate) fn new(config: &RedisConfig, index: u32, client_name: String) -> Self {
         let options = options(config);
         Self { config: config.clone(), index, options, client_name }
+    }
+
+    /// Opens a connection to the first node that answers; what is pushed goes to `sender`.
+    pub(crate) async fn open_listening(
+        &self,
+        sender: UnboundedSender<PushInfo>,
+    ) -> Result<MultiplexedConnection> {
+        let options = self.options.clone().set_push_sender(sender);
+        let mut last = None;
+        for address in self.hosts() {
+            let client = server_at(&self.config, &address, self.index)?;
+            match listen(&client, &options, &self.client_name).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| wrong(&self.config, "there is no host in it")))
     }
 
     /// The addresses in the URL.
@@ -188,6 +237,21 @@ impl NodeConnector {
         let _ = node.send_packed_command(&name).await;
         Ok(node)
     }
+}
+
+async fn listen(
+    client: &Client,
+    options: &AsyncConnectionConfig,
+    name: &str,
+) -> Result<MultiplexedConnection> {
+    let mut connection = client
+        .get_multiplexed_async_connection_with_config(options)
+        .await
+        .map_err(|error| convert("connect", Phase::Connect, &error))?;
+    let mut set_name = redis::cmd("CLIENT");
+    set_name.arg("SETNAME").arg(name);
+    let _ = connection.send_packed_command(&set_name).await;
+    Ok(connection)
 }
 
 fn options(config: &RedisConfig) -> AsyncConnectionConfig {

@@ -6,6 +6,7 @@
 //! failure, other writes only when it is certain that they were not executed.
 
 mod backend;
+mod channel;
 mod cluster;
 mod config;
 mod connector;

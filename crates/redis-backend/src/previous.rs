@@ -98,7 +98,7 @@ fn keys_of(command: &Cmd) -> Vec<&[u8]> {
             arguments.take(count.unwrap_or(0)).collect()
         }
         b"MEMORY" => arguments.nth(1).into_iter().collect(),
-        b"DBSIZE" | b"SCAN" | b"CLUSTER" => Vec::new(),
+        b"DBSIZE" | b"SCAN" | b"CLUSTER" | b"PUBLISH" => Vec::new(),
         _ => arguments.next().into_iter().collect(),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Queues and batches will be further files here; every trait is used as `Arc<dyn …>`.
 
+mod channel;
 mod counter;
 mod hash;
 mod key_value;
@@ -11,6 +12,9 @@ mod lock_guard;
 mod rate_limit;
 mod usage;
 
+#[cfg(feature = "mock")]
+pub use channel::MockChannelStore;
+pub use channel::{ChannelEvent, ChannelStore, Subscription};
 #[cfg(feature = "mock")]
 pub use counter::MockCounterStore;
 pub use counter::{CounterStore, CounterStoreExt};

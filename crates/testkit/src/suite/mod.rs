@@ -5,6 +5,7 @@
 
 mod databases;
 
+pub mod channel;
 pub mod contract;
 pub mod counter;
 pub mod hash;
@@ -115,6 +116,13 @@ macro_rules! conformance_suite {
             permits_count_when_the_clock_is_set_back
             acquire_within_waits_for_the_permits
         );
+        $crate::conformance_suite!(@store channel [$(#[$attribute])*] $harness;
+            a_message_reaches_every_subscriber
+            messages_of_one_sender_arrive_in_order
+            a_subscriber_hears_its_channel_only
+            channels_are_separate_between_databases
+            a_subscription_hears_what_is_sent_once_it_is_made
+        );
         $crate::conformance_suite!(@store contract [$(#[$attribute])*] $harness;
             cache_and_coordination_keys_always_have_a_ttl
             locks_and_windows_need_no_ttl
@@ -163,6 +171,7 @@ mod tests {
             include_str!("lock.rs"),
             include_str!("lock_guard.rs"),
             include_str!("rate_limit.rs"),
+            include_str!("channel.rs"),
             include_str!("contract.rs"),
             include_str!("typed.rs"),
         ];

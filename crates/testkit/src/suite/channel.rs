@@ -1,0 +1,86 @@
+//! What [`compartment_core::ChannelStore`] promises.
+
+use bytes::Bytes;
+use compartment_core::{ChannelEvent, Database, Subscription};
+use futures_util::StreamExt;
+
+use super::databases::{cache, durable};
+use crate::Harness;
+
+async fn subscribe(database: &Database, channel: &str) -> Subscription {
+    database.channel().subscribe(channel).await.unwrap()
+}
+
+async fn publish(database: &Database, channel: &str, message: impl Into<Bytes>) {
+    database.channel().publish(channel, message.into()).await.unwrap();
+}
+
+/// The next message; whatever else is told is a broken promise here.
+async fn next(subscription: &mut Subscription) -> Bytes {
+    match subscription.next().await.expect("a subscription does not end") {
+        ChannelEvent::Message(message) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The sender's own included, once.
+pub async fn a_message_reaches_every_subscriber(harness: &dyn Harness) {
+    let database = cache(harness).await;
+    let same = cache(harness).await;
+    let mut heard = [
+        subscribe(&database, "news").await,
+        subscribe(&database, "news").await,
+        subscribe(&same, "news").await,
+    ];
+    let message = Bytes::from_static(b"\x00 any \xff bytes \r\n");
+    publish(&database, "news", message.clone()).await;
+    publish(&same, "news", "end").await;
+    for subscription in &mut heard {
+        assert_eq!(next(subscription).await, message);
+        assert_eq!(next(subscription).await, "end");
+    }
+}
+
+/// When each was sent after the one before was done.
+pub async fn messages_of_one_sender_arrive_in_order(harness: &dyn Harness) {
+    let database = cache(harness).await;
+    let mut subscription = subscribe(&database, "news").await;
+    for number in 0..500 {
+        publish(&database, "news", format!("{number}")).await;
+    }
+    for number in 0..500 {
+        assert_eq!(next(&mut subscription).await, format!("{number}"));
+    }
+}
+
+/// Whatever bytes the names have in common; a name is no pattern.
+pub async fn a_subscriber_hears_its_channel_only(harness: &dyn Harness) {
+    let database = cache(harness).await;
+    let mut star = subscribe(&database, "n*").await;
+    let mut empty = subscribe(&database, "").await;
+    publish(&database, "news", "news").await;
+    publish(&database, "n*", "star").await;
+    publish(&database, "", "empty").await;
+    assert_eq!(next(&mut star).await, "star");
+    assert_eq!(next(&mut empty).await, "empty");
+}
+
+/// A server's own channels ignore its databases.
+pub async fn channels_are_separate_between_databases(harness: &dyn Harness) {
+    let (cache, durable) = (cache(harness).await, durable(harness).await);
+    let mut subscription = subscribe(&cache, "news").await;
+    publish(&durable, "news", "of the other").await;
+    publish(&cache, "news", "its own").await;
+    assert_eq!(next(&mut subscription).await, "its own");
+}
+
+/// It is complete when the call returns; what was sent before is not heard.
+pub async fn a_subscription_hears_what_is_sent_once_it_is_made(harness: &dyn Harness) {
+    let database = cache(harness).await;
+    for number in 0..20 {
+        publish(&database, "news", "before").await;
+        let mut subscription = subscribe(&database, "news").await;
+        publish(&database, "news", format!("{number}")).await;
+        assert_eq!(next(&mut subscription).await, format!("{number}"));
+    }
+}
