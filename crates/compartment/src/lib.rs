@@ -24,6 +24,7 @@
 //! # Features
 //! - `memory` (default): the backend for `memory://`.
 //! - `redis`: the backend for `redis://`, `rediss://`, `redis+sentinel://` and `redis+cluster://`.
+//! - `cache`: the module [`cache`], a typed read-through cache.
 //! - `pipeline`: the module [`pipeline`].
 //! - `blocking`: the module [`blocking`], the same without async.
 //! - `mock`: `mockall` mocks of the store traits.
@@ -32,6 +33,8 @@
 pub mod blocking;
 mod open;
 
+#[cfg(feature = "cache")]
+pub use compartment_cache as cache;
 pub use compartment_core::*;
 #[cfg(feature = "memory")]
 pub use compartment_memory as memory;

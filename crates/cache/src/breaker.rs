@@ -1,0 +1,197 @@
+//! A breaker: after failures in a row a database is left alone for a while, then tried by one.
+
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use compartment_core::Timestamp;
+
+/// Whether a database is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BreakerState {
+    /// It is asked.
+    Closed,
+    /// It is left alone: requests fail at once.
+    Open,
+    /// One request tries it; the others fail at once.
+    HalfOpen,
+}
+
+const CLOSED: u8 = 0;
+const OPEN: u8 = 1;
+const HALF_OPEN: u8 = 2;
+
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    failures_to_open: u32,
+    open_for: Duration,
+    state: AtomicU8,
+    failures: AtomicU32,
+    /// Microseconds; when the last change to open or half-open was.
+    since: AtomicU64,
+    opened: AtomicU64,
+}
+
+/// A request that was let through. Dropped without an answer it counts as no news.
+#[derive(Debug)]
+pub(crate) struct Permit<'a> {
+    breaker: &'a Breaker,
+    is_trial: bool,
+    answered: bool,
+}
+
+impl Breaker {
+    pub(crate) fn new(failures_to_open: u32, open_for: Duration) -> Self {
+        Self {
+            failures_to_open: failures_to_open.max(1),
+            open_for,
+            state: AtomicU8::new(CLOSED),
+            failures: AtomicU32::new(0),
+            since: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
+        }
+    }
+
+    /// Lets a request through, or not.
+    pub(crate) fn permit(&self, now: Timestamp) -> Option<Permit<'_>> {
+        let permit = |is_trial| Some(Permit { breaker: self, is_trial, answered: false });
+        if self.state.load(Ordering::Acquire) == CLOSED {
+            return permit(false);
+        }
+        let since = self.since.load(Ordering::Acquire);
+        if now.since(Timestamp::from_micros(since)) < self.open_for {
+            return None;
+        }
+        // Of many that come now one wins: whoever moves `since`. A trial that never answers is
+        // followed by another after the same time.
+        self.since
+            .compare_exchange(since, now.as_micros(), Ordering::AcqRel, Ordering::Relaxed)
+            .ok()?;
+        self.state.store(HALF_OPEN, Ordering::Release);
+        permit(true)
+    }
+
+    pub(crate) fn state(&self) -> BreakerState {
+        match self.state.load(Ordering::Acquire) {
+            CLOSED => BreakerState::Closed,
+            HALF_OPEN => BreakerState::HalfOpen,
+            _ => BreakerState::Open,
+        }
+    }
+
+    /// How often it has opened.
+    pub(crate) fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    fn open(&self, now: Timestamp) {
+        self.since.store(now.as_micros(), Ordering::Release);
+        if self.state.swap(OPEN, Ordering::AcqRel) == CLOSED {
+            self.opened.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Permit<'_> {
+    /// The database answered.
+    pub(crate) fn succeeded(mut self) {
+        self.answered = true;
+        let breaker = self.breaker;
+        // A late success of a request from before the opening does not close it.
+        if self.is_trial || breaker.state.load(Ordering::Acquire) == CLOSED {
+            if breaker.failures.load(Ordering::Relaxed) != 0 {
+                breaker.failures.store(0, Ordering::Relaxed);
+            }
+            if self.is_trial {
+                breaker.state.store(CLOSED, Ordering::Release);
+            }
+        }
+    }
+
+    /// It did not.
+    pub(crate) fn failed(mut self, now: Timestamp) {
+        self.answered = true;
+        let breaker = self.breaker;
+        let failures = breaker.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        let is_closed = breaker.state.load(Ordering::Acquire) == CLOSED;
+        if self.is_trial || (is_closed && failures >= breaker.failures_to_open) {
+            breaker.open(now);
+        }
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        // A trial that was given up may be made again at once.
+        if self.is_trial && !self.answered {
+            self.breaker.since.store(0, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(1_000_000 + seconds * 1_000)
+    }
+
+    fn breaker() -> Breaker {
+        Breaker::new(3, Duration::from_secs(5))
+    }
+
+    fn fail(breaker: &Breaker, times: u32, now: Timestamp) {
+        for _ in 0..times {
+            breaker.permit(now).unwrap().failed(now);
+        }
+    }
+
+    #[test]
+    fn it_opens_after_failures_in_a_row_only() {
+        let breaker = breaker();
+        fail(&breaker, 2, at(0));
+        breaker.permit(at(0)).unwrap().succeeded();
+        fail(&breaker, 2, at(0));
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        fail(&breaker, 1, at(0));
+        assert_eq!(breaker.state(), BreakerState::Open);
+        assert_eq!(breaker.opened(), 1);
+        assert!(breaker.permit(at(4)).is_none());
+    }
+
+    #[test]
+    fn one_tries_and_decides() {
+        let breaker = breaker();
+        fail(&breaker, 3, at(0));
+        let trial = breaker.permit(at(5)).unwrap();
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        assert!(breaker.permit(at(5)).is_none());
+        trial.failed(at(6));
+        assert_eq!(breaker.state(), BreakerState::Open);
+        assert!(breaker.permit(at(10)).is_none());
+        breaker.permit(at(11)).unwrap().succeeded();
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        fail(&breaker, 2, at(12));
+        assert_eq!(breaker.state(), BreakerState::Closed, "failures before do not count");
+        assert_eq!(breaker.opened(), 1);
+    }
+
+    #[test]
+    fn a_trial_that_was_given_up_is_made_again() {
+        let breaker = breaker();
+        fail(&breaker, 3, at(0));
+        drop(breaker.permit(at(5)).unwrap());
+        breaker.permit(at(5)).unwrap().succeeded();
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_late_success_does_not_close_it() {
+        let breaker = breaker();
+        let late = breaker.permit(at(0)).unwrap();
+        fail(&breaker, 3, at(0));
+        late.succeeded();
+        assert_eq!(breaker.state(), BreakerState::Open);
+    }
+}

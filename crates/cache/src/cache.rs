@@ -1,0 +1,202 @@
+//! The handle: typed reads, writes and loads of one cache database.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use compartment_core::{Database, DatabaseKind, Error, ErrorKind, Result, TypedKey};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::first_tier::Shared;
+use crate::inner::Inner;
+use crate::metrics::{CacheMetrics, Counters};
+use crate::options::CacheOptions;
+use crate::policy::CachePolicy;
+use crate::stamps;
+
+/// What a cache holds: anything that can be stored and shared.
+pub trait Cached: Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cached for V {}
+
+/// A cache over one database of kind `cache`. Cheap to clone; clones share both tiers.
+///
+/// See the [crate's documentation](crate) for what it promises.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    pub(crate) inner: Arc<Inner>,
+    /// What entries written through this handle are derived from.
+    pub(crate) labels: Arc<[Arc<str>]>,
+    /// The policy of this handle, where it has one.
+    pub(crate) policy: Option<Arc<CachePolicy>>,
+}
+
+/// What is known of a key.
+#[derive(Debug)]
+pub enum Lookup<V> {
+    /// Its value.
+    Found(Arc<V>),
+    /// That there is no value.
+    Absent,
+    /// Nothing.
+    Unknown,
+}
+
+/// Whether a removal has reached the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Delivery {
+    /// Nobody who hears of it serves what was there.
+    Delivered,
+    /// This process does not serve it any more; others may until the database is back. It is kept
+    /// and delivered before this process reads anything from the database again.
+    Pending,
+}
+
+/// What became of a value that was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Stored {
+    /// It is in the database.
+    Stored,
+    /// The key was written or invalidated by somebody else at the same time.
+    Superseded,
+    /// It is larger than the policy allows, or its document is not to be cached; what was there
+    /// before is removed.
+    Refused,
+    /// The database could not be reached: what was there before is removed when it can be.
+    Pending,
+}
+
+impl Cache {
+    /// A cache over `database`. A server that is away does not fail this: reads go without it
+    /// until it is back.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when the database is not of kind `cache`.
+    pub async fn open(database: &Database, options: CacheOptions) -> Result<Self> {
+        if database.contract().kind != DatabaseKind::Cache {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "open cache",
+                format!("it is of kind {}, and a cache evicts", database.contract().kind),
+            )
+            .in_database(database.name()));
+        }
+        let enabled = options.enabled;
+        let inner = Arc::new(Inner::new(database.clone(), options));
+        if enabled {
+            inner.listen().await;
+        }
+        Ok(Self { inner, labels: Arc::default(), policy: None })
+    }
+
+    /// The same cache; what is written through the handle is derived from document `id`, and goes
+    /// with it ([`Cache::invalidate_document`]).
+    #[must_use]
+    pub fn of_document(&self, id: &str) -> Self {
+        self.labelled(stamps::document(id))
+    }
+
+    /// The same cache; what is written through the handle has `tag`, and goes with it
+    /// ([`Cache::invalidate_tag`]).
+    #[must_use]
+    pub fn tagged(&self, tag: &str) -> Self {
+        self.labelled(stamps::tag(tag))
+    }
+
+    /// The same cache with a policy of the handle's own.
+    #[must_use]
+    pub fn with_policy(&self, policy: CachePolicy) -> Self {
+        Self { policy: Some(Arc::new(policy)), ..self.clone() }
+    }
+
+    /// The database behind.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    /// The figures of this process.
+    #[must_use]
+    pub fn metrics(&self) -> CacheMetrics {
+        let inner = &self.inner;
+        CacheMetrics {
+            database: inner.database.name().to_owned(),
+            templates: inner.metrics.templates(inner.options.clock.now()),
+            first_tier_entries: inner.first.len(),
+            first_tier_bytes: inner.first.bytes(),
+            evicted: inner.first.evicted(),
+            invalidations: inner.metrics.invalidations.load(Ordering::Relaxed),
+            trusted: inner.first.is_trusted(),
+            distrusted: inner.metrics.distrusted.load(Ordering::Relaxed),
+            breaker: inner.breaker.state(),
+            breaker_opened: inner.breaker.opened(),
+            pending_removals: inner.pending.len() as u64,
+        }
+    }
+
+    fn labelled(&self, label: String) -> Self {
+        let mut labels = self.labels.to_vec();
+        if !labels.iter().any(|known| **known == *label) {
+            labels.push(label.into());
+        }
+        Self { labels: labels.into(), ..self.clone() }
+    }
+
+    /// Refuses keys of other databases, and labels that cannot be.
+    pub(crate) fn check<V>(&self, key: &TypedKey<V>) -> Result<()> {
+        stamps::check_labels(&self.labels)?;
+        let (wanted, name) = (key.template().database(), self.inner.database.name());
+        if wanted == name {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "use cache",
+            format!("the key is of database {wanted:?}, and this cache is over {name:?}"),
+        )
+        .at_key(key.as_str()))
+    }
+
+    pub(crate) fn terms<V>(&self, key: &TypedKey<V>) -> Terms {
+        let template = key.template();
+        let options = &self.inner.options;
+        let policy = match &self.policy {
+            Some(policy) => Arc::clone(policy),
+            None => {
+                Arc::new(options.policies.get(template.name()).unwrap_or(&options.policy).clone())
+            }
+        };
+        let ttl = policy
+            .ttl
+            .or_else(|| options.ttls.get(template.name()).copied())
+            .or(template.ttl())
+            .or(self.inner.database.contract().default_ttl)
+            .unwrap_or(Duration::from_secs(86_400));
+        Terms { policy, ttl, counters: self.inner.metrics.of(template.name()) }
+    }
+}
+
+/// What holds for the entries of one template.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) policy: Arc<CachePolicy>,
+    pub(crate) ttl: Duration,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// A value as the first tier keeps it.
+pub(crate) fn erase<V: Cached>(value: Option<&Arc<V>>) -> Shared {
+    value.map(|value| Arc::clone(value) as Arc<dyn Any + Send + Sync>)
+}
+
+/// The value as it is wanted; the error: it is of another type.
+pub(crate) fn typed<V: Cached>(value: &Shared) -> Result<Option<Arc<V>>, ()> {
+    match value {
+        Some(value) => Arc::clone(value).downcast::<V>().map(Some).map_err(drop),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,145 @@
+//! What all handles of a cache share, and how it hears of other processes.
+
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use compartment_core::{ChannelEvent, Database, Subscription};
+use futures_util::StreamExt;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::breaker::Breaker;
+use crate::first_tier::FirstTier;
+use crate::flight::Flights;
+use crate::message::{Message, News};
+use crate::metrics::{Metrics, add};
+use crate::options::CacheOptions;
+use crate::pending_removals::PendingRemovals;
+use crate::stamps::StampBook;
+use crate::unique::unique;
+
+/// The channel of the news, in its database.
+pub(crate) const CHANNEL: &str = "cache";
+/// The first pause before listening is tried again; doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// No pause is longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) database: Database,
+    pub(crate) options: CacheOptions,
+    pub(crate) first: FirstTier,
+    pub(crate) book: StampBook,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) breaker: Breaker,
+    pub(crate) pending: PendingRemovals,
+    pub(crate) metrics: Metrics,
+    /// Under which this process speaks.
+    pub(crate) sender: u64,
+    /// Moves with everything that is heard: loads that wait for another process look again.
+    pub(crate) heard: watch::Sender<u64>,
+    listener: OnceLock<AbortHandle>,
+}
+
+impl Inner {
+    pub(crate) fn new(database: Database, options: CacheOptions) -> Self {
+        Self {
+            first: FirstTier::new(options.first_tier_bytes),
+            book: StampBook::default(),
+            flights: Arc::default(),
+            breaker: Breaker::new(options.breaker_failures, options.breaker_open_for),
+            pending: PendingRemovals::new(options.pending_removals),
+            metrics: Metrics::default(),
+            sender: unique(),
+            heard: watch::Sender::new(0),
+            listener: OnceLock::new(),
+            database,
+            options,
+        }
+    }
+
+    /// Listens from now on; when this returns, news arrives or the first tier is distrusted.
+    pub(crate) async fn listen(self: &Arc<Self>) {
+        let first = self.call(self.database.channel().subscribe(CHANNEL)).await.ok();
+        if first.is_some() {
+            self.first.trust();
+        }
+        let task = tokio::spawn(listen(Arc::downgrade(self), first));
+        // Set once: there is one call.
+        let _ = self.listener.set(task.abort_handle());
+    }
+
+    fn hear(&self, event: &ChannelEvent) {
+        match event {
+            ChannelEvent::Message(bytes) => match Message::read(bytes) {
+                Some(message) if message.sender == self.sender => return,
+                Some(message) => self.take_in(message.news),
+                // Something was said, and not understood: a newer version speaks.
+                None => {
+                    self.distrust();
+                    self.first.trust();
+                }
+            },
+            ChannelEvent::Resumed => {
+                self.book.forget_all();
+                self.first.trust();
+            }
+            _ => self.distrust(),
+        }
+        self.heard.send_modify(|count| *count += 1);
+    }
+
+    fn take_in(&self, news: Vec<News>) {
+        for one in news {
+            match one {
+                News::Key(key) => self.first.written(&key),
+                News::Stamp(name, stamp) => self.book.note(&name, stamp),
+            }
+        }
+    }
+
+    /// News may be missing: what is here may be old.
+    pub(crate) fn distrust(&self) {
+        self.first.distrust();
+        self.book.forget_all();
+        add(&self.metrics.distrusted, 1);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(listener) = self.listener.get() {
+            listener.abort();
+        }
+    }
+}
+
+async fn listen(inner: Weak<Inner>, mut subscription: Option<Subscription>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Some(mut events) = subscription.take() {
+            pause = FIRST_PAUSE;
+            while let Some(event) = events.next().await {
+                let Some(inner) = inner.upgrade() else { return };
+                inner.hear(&event);
+            }
+            let Some(inner) = inner.upgrade() else { return };
+            inner.distrust();
+        }
+        let Some(strong) = inner.upgrade() else { return };
+        match strong.call(strong.database.channel().subscribe(CHANNEL)).await {
+            Ok(again) => {
+                strong.hear(&ChannelEvent::Resumed);
+                subscription = Some(again);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the cache does not hear of other processes yet");
+                let slept = strong.options.clock.sleep(pause);
+                drop(strong);
+                slept.await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}

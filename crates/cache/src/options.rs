@@ -1,0 +1,132 @@
+//! What a cache can be told when it is opened.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use compartment_core::{Clock, DatabaseMap, SystemClock};
+
+use crate::policy::CachePolicy;
+
+/// Settings of a [`crate::Cache`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CacheOptions {
+    /// The most bytes of the first tier: encoded values, keys, and 256 an entry.
+    pub first_tier_bytes: u64,
+    /// How long one request to the database may take before the cache goes on without it.
+    pub database_timeout: Duration,
+    /// After so many failed requests in a row the database is left alone,
+    pub breaker_failures: u32,
+    /// for so long; then one request tries it.
+    pub breaker_open_for: Duration,
+    /// Removals that are kept while they cannot be delivered; beyond, everything in the database
+    /// is invalidated instead.
+    pub pending_removals: usize,
+    /// While news of other processes does not arrive, or the database does not answer, a value is
+    /// served from the first tier for at most this long after it was loaded.
+    pub blind_ttl: Duration,
+    /// Off: nothing is read, kept or invalidated, and every load runs.
+    pub enabled: bool,
+    /// What holds for templates without a policy of their own.
+    pub policy: CachePolicy,
+    /// Policies by the template's name.
+    pub policies: HashMap<String, CachePolicy>,
+    /// TTLs by the template's name, where the policy has none: see [`CacheOptions::for_map`].
+    pub ttls: HashMap<String, Duration>,
+    /// The time that everything goes by; the system's unless told. Processes that share a
+    /// database should agree on it to within a fraction of the TTLs.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for CacheOptions {
+    fn default() -> Self {
+        Self {
+            first_tier_bytes: 64 * 1024 * 1024,
+            database_timeout: Duration::from_millis(500),
+            breaker_failures: 5,
+            breaker_open_for: Duration::from_secs(2),
+            pending_removals: 10_000,
+            blind_ttl: Duration::from_secs(1),
+            enabled: true,
+            policy: CachePolicy::default(),
+            policies: HashMap::new(),
+            ttls: HashMap::new(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl CacheOptions {
+    /// The defaults, with the TTLs that `[keys]` of the map gives templates in its environment.
+    #[must_use]
+    pub fn for_map(map: &DatabaseMap) -> Self {
+        let of = |name: &String| Some((name.clone(), map.ttl_of(name)?));
+        let ttls = map.keys().keys().filter_map(of).collect();
+        Self { ttls, ..Self::default() }
+    }
+
+    /// With another size of the first tier.
+    #[must_use]
+    pub fn first_tier_bytes(mut self, bytes: u64) -> Self {
+        self.first_tier_bytes = bytes;
+        self
+    }
+
+    /// With another time-out of requests to the database.
+    #[must_use]
+    pub fn database_timeout(mut self, limit: Duration) -> Self {
+        self.database_timeout = limit;
+        self
+    }
+
+    /// Leaving the database alone after so many failures in a row, for so long.
+    #[must_use]
+    pub fn breaker(mut self, failures: u32, open_for: Duration) -> Self {
+        self.breaker_failures = failures;
+        self.breaker_open_for = open_for;
+        self
+    }
+
+    /// Keeping so many removals that cannot be delivered.
+    #[must_use]
+    pub fn pending_removals(mut self, most: usize) -> Self {
+        self.pending_removals = most;
+        self
+    }
+
+    /// With another bound of what is served while nothing would tell that it is old.
+    #[must_use]
+    pub fn blind_ttl(mut self, ttl: Duration) -> Self {
+        self.blind_ttl = ttl;
+        self
+    }
+
+    /// On or off.
+    #[must_use]
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    /// With another policy for templates that have none of their own.
+    #[must_use]
+    pub fn policy(mut self, policy: CachePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// With a policy for the template of this name.
+    #[must_use]
+    pub fn policy_of(mut self, template: impl Into<String>, policy: CachePolicy) -> Self {
+        self.policies.insert(template.into(), policy);
+        self
+    }
+
+    /// By another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+}

@@ -1,0 +1,211 @@
+//! How long a value is fresh, how long it may be served stale, and how a load is bounded.
+
+use std::time::Duration;
+
+use compartment_core::{Clock, Timestamp};
+
+/// What holds for the entries of one template, or for all of them.
+///
+/// ```
+/// use compartment_cache::CachePolicy;
+/// use std::time::Duration;
+///
+/// let policy = CachePolicy::default()
+///     .ttl(Duration::from_secs(3 * 86_400))
+///     .eager_refresh(0.9)
+///     .stale_on_error(Duration::from_secs(86_400))
+///     .soft_timeout(Duration::from_millis(200));
+/// assert_eq!(policy.negative_ttl, None);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CachePolicy {
+    /// How long a value is fresh. `None`: what `[keys]` of the configuration says of its template,
+    /// else the template's own TTL, else the database's default, else a day.
+    pub ttl: Option<Duration>,
+    /// How long it is remembered that there is no value; `None`: not at all.
+    pub negative_ttl: Option<Duration>,
+    /// From which share of its TTL on (0 to 1) a fresh value is loaded anew in the background when
+    /// it is read; `None`: never.
+    pub eager_refresh: Option<f64>,
+    /// For how long after its TTL a value is served while a new one is loaded in the background.
+    pub stale_while_revalidate: Duration,
+    /// For how long after its TTL a value is served when its load fails or takes longer than
+    /// [`CachePolicy::soft_timeout`].
+    pub stale_on_error: Duration,
+    /// After this long a caller that could be given a stale value is given it; the load goes on.
+    pub soft_timeout: Option<Duration>,
+    /// After this long a load is given up.
+    pub hard_timeout: Option<Duration>,
+    /// By up to this share (0 to 1) a TTL is shortened at random, so that what was loaded together
+    /// does not end together.
+    pub jitter: f64,
+    /// A larger entry, its header included, is returned to its caller and not kept.
+    pub max_entry_bytes: usize,
+    /// How long other processes wait for a loader that does not answer any more. A loader that
+    /// lives renews it every third.
+    pub lease: Duration,
+    /// Whether values are kept in the process as well.
+    pub first_tier: bool,
+}
+
+impl Default for CachePolicy {
+    fn default() -> Self {
+        Self {
+            ttl: None,
+            negative_ttl: None,
+            eager_refresh: None,
+            stale_while_revalidate: Duration::ZERO,
+            stale_on_error: Duration::ZERO,
+            soft_timeout: None,
+            hard_timeout: None,
+            jitter: 0.05,
+            max_entry_bytes: 16 * 1024 * 1024,
+            lease: Duration::from_secs(30),
+            first_tier: true,
+        }
+    }
+}
+
+impl CachePolicy {
+    /// With this TTL.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Remembering for this long that there is no value.
+    #[must_use]
+    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
+        self.negative_ttl = Some(ttl);
+        self
+    }
+
+    /// Loading anew from this share of the TTL on.
+    #[must_use]
+    pub fn eager_refresh(mut self, share: f64) -> Self {
+        self.eager_refresh = Some(share.clamp(0.0, 1.0));
+        self
+    }
+
+    /// Serving what has ended for this long while it is loaded anew.
+    #[must_use]
+    pub fn stale_while_revalidate(mut self, limit: Duration) -> Self {
+        self.stale_while_revalidate = limit;
+        self
+    }
+
+    /// Serving what has ended for this long when its load fails.
+    #[must_use]
+    pub fn stale_on_error(mut self, limit: Duration) -> Self {
+        self.stale_on_error = limit;
+        self
+    }
+
+    /// Serving what has ended after waiting this long for a load.
+    #[must_use]
+    pub fn soft_timeout(mut self, limit: Duration) -> Self {
+        self.soft_timeout = Some(limit);
+        self
+    }
+
+    /// Giving a load up after this long.
+    #[must_use]
+    pub fn hard_timeout(mut self, limit: Duration) -> Self {
+        self.hard_timeout = Some(limit);
+        self
+    }
+
+    /// Shortening TTLs by up to this share.
+    #[must_use]
+    pub fn jitter(mut self, share: f64) -> Self {
+        self.jitter = share.clamp(0.0, 1.0);
+        self
+    }
+
+    /// Keeping no entry larger than this.
+    #[must_use]
+    pub fn max_entry_bytes(mut self, bytes: usize) -> Self {
+        self.max_entry_bytes = bytes;
+        self
+    }
+
+    /// With another lease.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease.max(Duration::from_millis(1));
+        self
+    }
+
+    /// Whether values are kept in the process as well.
+    #[must_use]
+    pub fn first_tier(mut self, keep: bool) -> Self {
+        self.first_tier = keep;
+        self
+    }
+
+    /// For how long after its TTL an entry is kept at all.
+    pub(crate) fn stale_limit(&self) -> Duration {
+        self.stale_while_revalidate.max(self.stale_on_error)
+    }
+
+    /// The moments of an entry that is made now and lives for `ttl`.
+    pub(crate) fn times(&self, clock: &dyn Clock, ttl: Duration, random: u64) -> Times {
+        let created = clock.now();
+        // 53 bits: what a double holds exactly.
+        let share = (random >> 11) as f64 / (1u64 << 53) as f64;
+        let ttl = ttl.mul_f64((1.0 - self.jitter * share).clamp(0.0, 1.0));
+        let ttl = ttl.max(Duration::from_millis(1));
+        let fresh_until = created.after(ttl);
+        Times { created, fresh_until, stale_until: fresh_until.after(self.stale_limit()) }
+    }
+
+    /// When a read of an entry with these times loads it anew.
+    pub(crate) fn eager_at(&self, times: Times) -> Timestamp {
+        match self.eager_refresh {
+            Some(share) => {
+                let ttl = times.fresh_until.since(times.created);
+                times.created.after(ttl.mul_f64(share.clamp(0.0, 1.0)))
+            }
+            None => Timestamp::from_micros(u64::MAX),
+        }
+    }
+}
+
+/// When an entry was made, and until when it is fresh and may be served at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) created: Timestamp,
+    pub(crate) fresh_until: Timestamp,
+    pub(crate) stale_until: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use compartment_core::ManualClock;
+
+    #[test]
+    fn jitter_shortens_by_its_share_at_most() {
+        let clock = ManualClock::default();
+        let policy = CachePolicy::default().jitter(0.2);
+        let ttl = Duration::from_secs(100);
+        let ttls: Vec<Duration> = (0..64)
+            .map(|n| policy.times(&clock, ttl, n << 58))
+            .map(|times| times.fresh_until.since(times.created))
+            .collect();
+        assert_eq!(ttls.iter().max(), Some(&ttl));
+        let least = *ttls.iter().min().unwrap();
+        assert!(least > Duration::from_secs(80) && least < Duration::from_secs(81), "{least:?}");
+    }
+
+    #[test]
+    fn what_has_ended_is_kept_for_the_longer_limit() {
+        let policy = CachePolicy::default()
+            .stale_while_revalidate(Duration::from_secs(5))
+            .stale_on_error(Duration::from_secs(50));
+        let times = policy.times(&ManualClock::default(), Duration::from_secs(10), 0);
+        assert_eq!(times.stale_until.since(times.created), Duration::from_secs(60));
+    }
+}

@@ -1,0 +1,284 @@
+//! Reading through: what is not there is loaded, once for all who want it.
+
+use std::sync::Arc;
+
+use compartment_core::{Timestamp, TypedKey};
+use futures_util::FutureExt;
+
+use crate::cache::{Cache, Cached, Terms, typed};
+use crate::error::{BoxError, LoadError};
+use crate::flight::{Landing, Part, landed};
+use crate::load::{Item, Load, Loaded, Loader};
+use crate::look::{Ended, Seen};
+use crate::many::uncached;
+use crate::metrics::add;
+
+impl Cache {
+    /// The value of `key`, loaded where there is none that may be served.
+    ///
+    /// Of any number of callers in any number of processes that share the database one loads, and
+    /// the others get its value, or its error. The load runs as a task of its own: a caller that
+    /// is dropped does not end it.
+    ///
+    /// # Errors
+    /// The loader's, when no stale value may be served instead. A database that does not answer
+    /// is no error.
+    pub async fn get_or_load<V, L, F, E>(
+        &self,
+        key: &TypedKey<V>,
+        loader: L,
+    ) -> Result<Arc<V>, LoadError>
+    where
+        V: Cached,
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<V, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let loader = once(move |_| {
+            let load = loader();
+            async move { load.await.map(Loaded::Value).map_err(LoadError::failed) }
+        });
+        match self.through(key, loader, Wanted::Value).await? {
+            Some(value) => Ok(value),
+            // It joined a load that may find none.
+            None => Err(LoadError::failed("it is noted that there is no value")),
+        }
+    }
+
+    /// The same for what may not exist; that it does not is remembered for the policy's
+    /// `negative_ttl`.
+    ///
+    /// # Errors
+    /// As [`Cache::get_or_load`].
+    pub async fn get_or_load_optional<V, L, F, E>(
+        &self,
+        key: &TypedKey<V>,
+        loader: L,
+    ) -> Result<Option<Arc<V>>, LoadError>
+    where
+        V: Cached,
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<Option<V>, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let loader = once(move |_| {
+            let load = loader();
+            async move {
+                let value = load.await.map_err(LoadError::failed)?;
+                Ok(value.map_or(Loaded::Absent, Loaded::Value))
+            }
+        });
+        self.through(key, loader, Wanted::Any).await
+    }
+
+    /// The same; the loader is given the value that has ended, and may say that it still holds
+    /// ([`Loaded::Unchanged`]), as a server answers to a conditional request.
+    ///
+    /// # Errors
+    /// As [`Cache::get_or_load`].
+    pub async fn get_or_revalidate<V, L, F, E>(
+        &self,
+        key: &TypedKey<V>,
+        loader: L,
+    ) -> Result<Option<Arc<V>>, LoadError>
+    where
+        V: Cached,
+        L: FnOnce(Option<Arc<V>>) -> F + Send + 'static,
+        F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let loader = once(move |old| {
+            let load = loader(old);
+            async move { load.await.map_err(LoadError::failed) }
+        });
+        self.through(key, loader, Wanted::Any).await
+    }
+
+    /// Loads `key` anew, even where there is a fresh value; that one stays until the new one is
+    /// there.
+    ///
+    /// # Errors
+    /// As [`Cache::get_or_load`].
+    pub async fn refresh<V, L, F, E>(
+        &self,
+        key: &TypedKey<V>,
+        loader: L,
+    ) -> Result<Option<Arc<V>>, LoadError>
+    where
+        V: Cached,
+        L: FnOnce(Option<Arc<V>>) -> F + Send + 'static,
+        F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let loader = once(move |old| {
+            let load = loader(old);
+            async move { load.await.map_err(LoadError::failed) }
+        });
+        self.through(key, loader, Wanted::New).await
+    }
+
+    async fn through<V: Cached>(
+        &self,
+        key: &TypedKey<V>,
+        mut loader: Loader<V>,
+        wanted: Wanted,
+    ) -> Result<Option<Arc<V>>, LoadError> {
+        self.check(key)?;
+        if !self.inner.options.enabled {
+            return Ok(uncached(1, &mut loader).await?.pop().flatten());
+        }
+        let mut newer_than = None;
+        let (ended, raw) = match wanted {
+            Wanted::New => {
+                newer_than = Some(self.inner.options.clock.now());
+                (None, None)
+            }
+            Wanted::Any | Wanted::Value => {
+                let moment = self.inner.first.moment(key.as_str());
+                match self.look(key).await {
+                    // Somebody noted that there is none, and this loader always has one.
+                    Seen::Fresh { value: None, created, .. } if wanted == Wanted::Value => {
+                        newer_than = Some(created);
+                        (None, None)
+                    }
+                    Seen::Fresh { value, created, eager } => {
+                        if eager {
+                            self.load_in_background(key, loader, Some(created));
+                        }
+                        return Ok(value);
+                    }
+                    Seen::Lacking { ended, raw } => (ended, raw.map(|raw| (moment, raw))),
+                }
+            }
+        };
+        let terms = self.terms(key);
+        if let Some(ended) = &ended
+            && self.may_revalidate(ended, &terms)
+        {
+            self.load_in_background(key, loader, None);
+            add(&terms.counters.stale_hits, 1);
+            terms.counters.read(self.inner.options.clock.now(), true);
+            return Ok(ended.value.clone());
+        }
+        let landing =
+            match self.inner.flights.join(key.as_str(), &self.inner.first, &self.inner.book) {
+                Part::Waits(landing) => landing,
+                Part::Leads(leader) => {
+                    // Another may have loaded it between the look and now.
+                    if newer_than.is_none()
+                        && let Ok(Seen::Fresh { value, .. }) = self.look_first(key.as_str())
+                    {
+                        leader.land(Ok(crate::cache::erase(value.as_ref())));
+                        return Ok(value);
+                    }
+                    let landing = leader.subscribe();
+                    let key = key.clone();
+                    let item = Item { position: 0, key, leader, newer_than, raw };
+                    let load = Load { cache: self.clone(), terms: terms.clone() };
+                    tokio::spawn(load.run(vec![item], loader));
+                    landing
+                }
+            };
+        self.outcome(landed(landing), ended, &terms).await
+    }
+
+    /// What a load brings, or what may be served instead.
+    pub(crate) async fn outcome<V: Cached>(
+        &self,
+        landing: impl Future<Output = Landing>,
+        ended: Option<Ended<V>>,
+        terms: &Terms,
+    ) -> Result<Option<Arc<V>>, LoadError> {
+        let clock = &self.inner.options.clock;
+        tokio::pin!(landing);
+        if let Some(limit) = terms.policy.soft_timeout
+            && ended.is_some()
+        {
+            tokio::select! {
+                biased;
+                landing = &mut landing => return self.served(landing, ended, terms),
+                () = clock.sleep(limit) => {}
+            }
+            // The load goes on. What is too old to be served has to wait for it.
+            if let Some(value) = self.on_error(ended.clone(), terms) {
+                return Ok(value);
+            }
+        }
+        self.served(landing.await, ended, terms)
+    }
+
+    fn served<V: Cached>(
+        &self,
+        landing: Landing,
+        ended: Option<Ended<V>>,
+        terms: &Terms,
+    ) -> Result<Option<Arc<V>>, LoadError> {
+        let clock = &self.inner.options.clock;
+        match landing {
+            Ok(value) => {
+                add(&terms.counters.misses, 1);
+                terms.counters.read(clock.now(), false);
+                typed(&value).map_err(|()| LoadError::OtherType)
+            }
+            Err(error) => match self.on_error(ended, terms) {
+                Some(value) => Ok(value),
+                None => {
+                    add(&terms.counters.misses, 1);
+                    terms.counters.read(clock.now(), false);
+                    Err(error)
+                }
+            },
+        }
+    }
+
+    fn may_revalidate<V>(&self, ended: &Ended<V>, terms: &Terms) -> bool {
+        let now = self.inner.options.clock.now();
+        // What has not ended is here because it may be old: that is no reason to serve it.
+        now >= ended.since && now < ended.since.after(terms.policy.stale_while_revalidate)
+    }
+
+    fn load_in_background<V: Cached>(
+        &self,
+        key: &TypedKey<V>,
+        loader: Loader<V>,
+        newer_than: Option<Timestamp>,
+    ) {
+        let inner = &self.inner;
+        if let Part::Leads(leader) = inner.flights.join(key.as_str(), &inner.first, &inner.book) {
+            let item = Item { position: 0, key: key.clone(), leader, newer_than, raw: None };
+            let load = Load { cache: self.clone(), terms: self.terms(key) };
+            tokio::spawn(load.run(vec![item], loader));
+        }
+    }
+}
+
+/// What a caller is content with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// A value, or that there is none.
+    Any,
+    /// A value.
+    Value,
+    /// What is loaded from now on.
+    New,
+}
+
+/// A loader of one key, that is called once.
+fn once<V, L, F>(loader: L) -> Loader<V>
+where
+    V: Cached,
+    L: FnOnce(Option<Arc<V>>) -> F + Send + 'static,
+    F: Future<Output = Result<Loaded<V>, LoadError>> + Send + 'static,
+{
+    let mut loader = Some(loader);
+    Box::new(move |mut wanted| {
+        let old = wanted.pop().and_then(|(_, old)| old);
+        match loader.take() {
+            Some(loader) => {
+                let load = loader(old);
+                async move { Ok(vec![load.await?]) }.boxed()
+            }
+            None => async { Err(LoadError::Ended) }.boxed(),
+        }
+    })
+}

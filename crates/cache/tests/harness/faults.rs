@@ -1,0 +1,160 @@
+//! A process's way to its database, that can be cut.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use compartment_core::{
+    ChannelEvent, ChannelStore, Database, Error, ErrorKind, Expiry, KeyStream, KeyValueStore,
+    Result, SetOptions, Stores, Subscription, Ttl,
+};
+use futures_util::stream::{self, StreamExt};
+use tokio::sync::watch;
+
+/// Cuts one process off and joins it again.
+#[derive(Clone)]
+pub(crate) struct Cut {
+    is_cut: Arc<watch::Sender<bool>>,
+    requests: Arc<AtomicU64>,
+}
+
+impl Cut {
+    /// The database as this process reaches it.
+    pub(crate) fn of(database: &Database) -> (Database, Self) {
+        let cut = Self { is_cut: Arc::new(watch::Sender::new(false)), requests: Arc::default() };
+        let behind = Arc::new(Behind { stores: database.stores().clone(), cut: cut.clone() });
+        let mut stores = database.stores().clone();
+        stores.key_value = behind.clone();
+        stores.channel = behind;
+        let contract = Arc::new(database.contract().clone());
+        (Database::new(contract, Arc::default(), stores), cut)
+    }
+
+    pub(crate) fn set(&self, is_cut: bool) {
+        self.is_cut.send_replace(is_cut);
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        *self.is_cut.borrow()
+    }
+
+    /// Requests that were tried.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    fn pass(&self) -> Result<()> {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        if self.is_cut() {
+            return Err(Error::new(ErrorKind::Unavailable, "reach", "the way is cut"));
+        }
+        Ok(())
+    }
+}
+
+struct Behind {
+    stores: Stores,
+    cut: Cut,
+}
+
+impl fmt::Debug for Behind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Behind")
+    }
+}
+
+#[async_trait]
+impl KeyValueStore for Behind {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>> {
+        self.cut.pass()?;
+        self.stores.key_value.get(key).await
+    }
+
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>> {
+        self.cut.pass()?;
+        self.stores.key_value.get_many(keys).await
+    }
+
+    async fn set(&self, key: &str, value: Bytes, options: SetOptions) -> Result<bool> {
+        self.cut.pass()?;
+        self.stores.key_value.set(key, value, options).await
+    }
+
+    async fn set_many(&self, entries: Vec<(String, Bytes)>, expiry: Expiry) -> Result<()> {
+        self.cut.pass()?;
+        self.stores.key_value.set_many(entries, expiry).await
+    }
+
+    async fn delete(&self, keys: &[String]) -> Result<u64> {
+        self.cut.pass()?;
+        self.stores.key_value.delete(keys).await
+    }
+
+    async fn exists(&self, key: &str) -> Result<bool> {
+        self.cut.pass()?;
+        self.stores.key_value.exists(key).await
+    }
+
+    async fn expire(&self, key: &str, expiry: Expiry) -> Result<bool> {
+        self.cut.pass()?;
+        self.stores.key_value.expire(key, expiry).await
+    }
+
+    async fn ttl(&self, key: &str) -> Result<Ttl> {
+        self.cut.pass()?;
+        self.stores.key_value.ttl(key).await
+    }
+
+    async fn compare_and_set(
+        &self,
+        key: &str,
+        expected: Option<Bytes>,
+        replacement: Option<Bytes>,
+        expiry: Expiry,
+    ) -> Result<bool> {
+        self.cut.pass()?;
+        self.stores.key_value.compare_and_set(key, expected, replacement, expiry).await
+    }
+
+    fn scan(&self, pattern: &str) -> KeyStream {
+        self.stores.key_value.scan(pattern)
+    }
+}
+
+#[async_trait]
+impl ChannelStore for Behind {
+    async fn publish(&self, channel: &str, message: Bytes) -> Result<()> {
+        self.cut.pass()?;
+        self.stores.channel.publish(channel, message).await
+    }
+
+    async fn subscribe(&self, channel: &str) -> Result<Subscription> {
+        self.cut.pass()?;
+        let events = self.stores.channel.subscribe(channel).await?;
+        let state = (events, self.cut.is_cut.subscribe(), false);
+        Ok(stream::unfold(state, |(mut events, mut cut, mut was_cut)| async move {
+            loop {
+                let is_cut = *cut.borrow_and_update();
+                if is_cut != was_cut {
+                    was_cut = is_cut;
+                    let event = if is_cut { ChannelEvent::Lost } else { ChannelEvent::Resumed };
+                    return Some((event, (events, cut, was_cut)));
+                }
+                tokio::select! {
+                    biased;
+                    changed = cut.changed() => if changed.is_err() { return None },
+                    event = events.next() => {
+                        let event = event?;
+                        // What is sent while the way is cut is missed.
+                        if !is_cut && !*cut.borrow() {
+                            return Some((event, (events, cut, was_cut)));
+                        }
+                    }
+                }
+            }
+        })
+        .boxed())
+    }
+}
