@@ -40,7 +40,7 @@ impl Progress for KeyProgress {
         let bar = keys.map_or_else(ProgressBar::no_length, ProgressBar::new);
         let form = match keys {
             Some(_) => {
-                "{prefix:>9} {bar:24.green/dim} {done:>10}/{all:<10} {rate:>11} {eta_precise}"
+                "{prefix:>9} {wide_bar:.green/dim} {done:>10}/{all:<10} {rate:>11} {eta_precise}"
             }
             None => "{prefix:>9} {spinner} {done:>10} keys {rate:>11} {elapsed_precise}",
         };

@@ -181,8 +181,6 @@ impl Work {
         }
         let mut items = Vec::with_capacity(PAGE);
         let mut found = 0;
-        // Where the work is slowed down, small pages keep the journal close to it.
-        let page = if self.shared.pace.is_some() { PAGE / 8 } else { PAGE };
         while let Some(names) = walk.next_page().await? {
             let mut stay = 0;
             for name in names {
@@ -192,9 +190,9 @@ impl Work {
                 }
             }
             self.shared.progress.advance(stay);
-            if items.len() >= page {
+            if items.len() >= PAGE {
                 found += items.len() as u64;
-                self.send(std::mem::replace(&mut items, Vec::with_capacity(page))).await?;
+                self.send(std::mem::replace(&mut items, Vec::with_capacity(PAGE))).await?;
             }
         }
         found += items.len() as u64;
