@@ -134,6 +134,10 @@ impl FirstTier {
     pub(crate) fn get(&self, key: &str, book: &StampBook, now: Timestamp) -> Found {
         let Some(entry) = self.entries.get(key) else { return Found::Nothing };
         if entry.trust != self.trust.load(Ordering::Acquire) {
+            if book.standing(&entry.stamps) == Standing::Differs {
+                self.entries.remove(key);
+                return Found::Nothing;
+            }
             return Found::Doubtful(entry);
         }
         let epoch = book.epoch();

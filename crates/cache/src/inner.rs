@@ -82,7 +82,7 @@ impl Inner {
                 }
             },
             ChannelEvent::Resumed => {
-                self.book.forget_all();
+                self.book.doubt_all();
                 self.first.trust();
             }
             _ => self.distrust(),
@@ -102,7 +102,7 @@ impl Inner {
     /// News may be missing: what is here may be old.
     pub(crate) fn distrust(&self) {
         self.first.distrust();
-        self.book.forget_all();
+        self.book.doubt_all();
         add(&self.metrics.distrusted, 1);
     }
 }

@@ -12,7 +12,7 @@ use crate::envelope::StampSeen;
 use crate::inner::Inner;
 use crate::message::{Message, News};
 use crate::pending_removals::Pending;
-use crate::stamps::{Stamp, Standing, WHOLE, key_of};
+use crate::stamps::{Stamp, WHOLE, key_of};
 
 /// Stamps are kept far longer than anything that was made under them.
 const STAMP_TTL: Duration = Duration::from_secs(366 * 86_400);
@@ -123,7 +123,7 @@ impl Inner {
 
     /// Whether an entry's stamps hold, by what is known here or else in the database.
     pub(crate) async fn holds(&self, seen: &[StampSeen]) -> Result<bool> {
-        if self.first.is_trusted() && self.book.standing(seen) == Standing::Holds {
+        if self.first.is_trusted() && self.book.is_certain(seen) {
             return Ok(true);
         }
         let names: Vec<_> = seen.iter().map(|stamp| Arc::clone(&stamp.name)).collect();
@@ -166,11 +166,9 @@ impl Inner {
     /// A stamp that holds in this process until the database can be asked: enough to tell whether
     /// this process has invalidated it.
     fn provisional(&self, name: &str) -> Stamp {
-        self.book.get(name).unwrap_or_else(|| {
-            let stamp = Stamp::new(false);
-            self.book.note(name, stamp);
-            stamp
-        })
+        let stamp = self.book.last(name).unwrap_or_else(|| Stamp::new(false));
+        self.book.note_provisional(name, stamp);
+        stamp
     }
 
     async fn known_or_made(&self, names: &[Arc<str>]) -> Result<Vec<Stamp>> {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 use compartment_core::{Error, ErrorKind, Result};
@@ -86,18 +86,29 @@ pub(crate) fn check_labels(labels: &[Arc<str>]) -> Result<()> {
 /// The stamps that this process knows, as far as news of others arrives.
 #[derive(Debug, Default)]
 pub(crate) struct StampBook {
-    known: RwLock<HashMap<Arc<str>, Stamp>>,
+    known: RwLock<HashMap<Arc<str>, Known>>,
     /// Moves with every change, so that what was checked before need not be checked again.
     epoch: AtomicU64,
-    /// Moves with all news, and when stamps were forgotten and with them what was said about them.
+    /// Moves with all news, and when stamps became doubtful: what is being read may be older.
     changes: AtomicU64,
+    /// Moves when news may have been missed. What was known in an era before cannot tell that an
+    /// entry holds; it still tells that one does not, above all what this process invalidated.
+    era: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Known {
+    stamp: Stamp,
+    era: u64,
+    /// It is the database's, and not made up here while that could not be asked.
+    is_certain: bool,
 }
 
 /// What was known of a stamp before it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Before {
     changes: u64,
-    known: Option<Stamp>,
+    known: Option<Known>,
 }
 
 /// Whether an entry's stamps are those that hold.
@@ -115,60 +126,96 @@ impl StampBook {
         self.epoch.load(Ordering::Acquire)
     }
 
+    /// A stamp that is the database's, as far as news arrives.
     pub(crate) fn get(&self, name: &str) -> Option<Stamp> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(name).copied()
+        let known = self.read().get(name).copied()?;
+        (known.is_certain && known.era == self.era()).then_some(known.stamp)
     }
 
-    /// Notes a stamp that somebody else made, or that was read.
+    /// The last that was known of a stamp.
+    pub(crate) fn last(&self, name: &str) -> Option<Stamp> {
+        self.read().get(name).map(|known| known.stamp)
+    }
+
+    /// Notes a stamp that somebody has just made.
     pub(crate) fn note(&self, name: &str, stamp: Stamp) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        self.put(name, stamp, true);
+    }
+
+    /// Notes a stamp that holds in this process until the database can be asked.
+    pub(crate) fn note_provisional(&self, name: &str, stamp: Stamp) {
+        self.put(name, stamp, false);
+    }
+
+    fn put(&self, name: &str, stamp: Stamp, is_certain: bool) {
+        let mut known = self.write();
         if known.len() >= MOST_KNOWN {
             known.clear();
         }
         self.changes.fetch_add(1, Ordering::AcqRel);
-        if known.insert(name.into(), stamp) != Some(stamp) {
+        let now = Known { stamp, era: self.era(), is_certain };
+        if known.insert(name.into(), now) != Some(now) {
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }
     }
 
     /// To be taken before a stamp is read.
     pub(crate) fn before(&self, name: &str) -> Before {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.read();
         Before { changes: self.changes.load(Ordering::Acquire), known: known.get(name).copied() }
     }
 
-    /// Notes a stamp that was read, unless news of it has come since: what was read is older.
+    /// Notes a stamp that was read, unless news has come since: what was read may be older.
     pub(crate) fn note_read(&self, name: &str, stamp: Stamp, before: Before) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.write();
         let now = Before {
             changes: self.changes.load(Ordering::Acquire),
             known: known.get(name).copied(),
         };
-        if now == before && now.known != Some(stamp) {
-            known.insert(name.into(), stamp);
+        let found = Known { stamp, era: self.era(), is_certain: true };
+        if now == before && now.known != Some(found) {
+            known.insert(name.into(), found);
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }
     }
 
-    /// Forgets all.
-    pub(crate) fn forget_all(&self) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.clear();
+    /// News may have been missed: nothing that is known tells any more that an entry holds.
+    pub(crate) fn doubt_all(&self) {
+        let _known = self.write();
+        self.era.fetch_add(1, Ordering::AcqRel);
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(crate) fn standing(&self, seen: &[StampSeen]) -> Standing {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let (known, era) = (self.read(), self.era());
         let mut standing = Standing::Holds;
         for stamp in seen {
             match known.get(&stamp.name) {
-                Some(now) if now.token == stamp.token => {}
-                Some(_) => return Standing::Differs,
-                None => standing = Standing::Unknown,
+                Some(now) if now.stamp.token != stamp.token => return Standing::Differs,
+                Some(now) if now.era == era => {}
+                _ => standing = Standing::Unknown,
             }
         }
         standing
+    }
+
+    /// Whether these are the database's stamps, as far as news arrives. What an entry of the
+    /// database goes by; an entry of this process may go by provisional ones.
+    pub(crate) fn is_certain(&self, seen: &[StampSeen]) -> bool {
+        seen.iter().all(|seen| self.get(&seen.name).is_some_and(|now| now.token == seen.token))
+    }
+
+    fn era(&self) -> u64 {
+        self.era.load(Ordering::Acquire)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Arc<str>, Known>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Arc<str>, Known>> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -189,8 +236,23 @@ mod tests {
         book.note("tag:a", Stamp::new(false));
         assert_eq!(book.standing(&seen), Standing::Differs);
         assert_ne!(book.epoch(), epoch);
-        book.forget_all();
-        assert_eq!(book.standing(&seen), Standing::Unknown);
+        let own = [StampSeen { name: "tag:a".into(), token: book.get("tag:a").unwrap().token }];
+        book.doubt_all();
+        assert_eq!(book.standing(&own), Standing::Unknown);
+        assert_eq!(book.standing(&seen), Standing::Differs, "what was invalidated stays so");
+        assert_eq!(book.get("tag:a"), None);
+    }
+
+    #[test]
+    fn a_provisional_stamp_says_nothing_of_the_database() {
+        let book = StampBook::default();
+        let stamp = Stamp::new(false);
+        let seen = [StampSeen { name: "tag:a".into(), token: stamp.token }];
+        book.note("tag:a", stamp);
+        assert!(book.is_certain(&seen));
+        book.doubt_all();
+        book.note_provisional("tag:a", stamp);
+        assert_eq!((book.standing(&seen), book.is_certain(&seen)), (Standing::Holds, false));
     }
 
     #[test]
@@ -202,7 +264,7 @@ mod tests {
         book.note_read("tag:a", old, before);
         assert_eq!(book.get("tag:a"), Some(new));
         let before = book.before("tag:b");
-        book.forget_all();
+        book.doubt_all();
         book.note_read("tag:b", old, before);
         assert_eq!(book.get("tag:b"), None, "news may have been lost with the rest");
         book.note_read("tag:b", old, book.before("tag:b"));

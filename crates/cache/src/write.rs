@@ -168,14 +168,14 @@ impl Cache {
         // The mark outlives an invalidation; where it cannot be read, what is known here counts.
         let no_cache = match self.inner.book.get(name) {
             Some(stamp) if self.inner.first.is_trusted() => stamp.no_cache,
-            known => match self.inner.read(&[crate::stamps::key_of(name)]).await {
+            _ => match self.inner.read(&[crate::stamps::key_of(name)]).await {
                 Ok(found) => found
                     .into_iter()
                     .flatten()
                     .next()
                     .and_then(|bytes| Stamp::read(&bytes))
                     .is_some_and(|stamp| stamp.no_cache),
-                Err(_) => known.is_some_and(|stamp| stamp.no_cache),
+                Err(_) => self.inner.book.last(name).is_some_and(|stamp| stamp.no_cache),
             },
         };
         self.renew(name, Stamp::new(no_cache)).await
