@@ -119,7 +119,7 @@ fn run_examples() -> Result<(), Failure> {
             "--package",
             "compartment",
             "--features",
-            "blocking,redis",
+            "blocking,cache,redis",
             "--example",
         ];
         run_command(cargo(arguments).arg(example))?;
