@@ -72,6 +72,7 @@ mod error;
 mod first_tier;
 mod flight;
 mod inner;
+mod lease;
 mod load;
 mod look;
 mod many;
