@@ -92,7 +92,7 @@ async fn kill_until_done(folder: &Path, arguments: &[&str], most: u32, chance: &
 #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
 fn killed_at_fifty_moments_it_goes_on_and_loses_and_doubles_nothing() {
     run_test(async {
-        const KEYS: u32 = 6_000;
+        const KEYS: u32 = 12_000;
         let (one, other) = (TestRedis::start().await, TestRedis::start().await);
         let mut chance = Chance::new();
         let mut kills = 0;
@@ -127,6 +127,7 @@ fn killed_at_fifty_moments_it_goes_on_and_loses_and_doubles_nothing() {
             assert_eq!((size(&one, 0).await, size(target, index).await), (i64::from(KEYS), 0));
             assert_eq!(digest(&one, 0).await, original, "back from round {round}");
         }
+        println!("killed {kills} times");
         assert!(kills >= 50, "killed {kills} times only: it ended too soon");
     });
 }
