@@ -164,12 +164,9 @@ impl Cache {
     pub(crate) fn terms<V>(&self, key: &TypedKey<V>) -> Terms {
         let template = key.template();
         let options = &self.inner.options;
-        let policy = match &self.policy {
-            Some(policy) => Arc::clone(policy),
-            None => {
-                Arc::new(options.policies.get(template.name()).unwrap_or(&options.policy).clone())
-            }
-        };
+        let inner = &self.inner;
+        let of_template = || inner.policies.get(template.name()).unwrap_or(&inner.policy);
+        let policy = Arc::clone(self.policy.as_ref().unwrap_or_else(of_template));
         let ttl = policy
             .ttl
             .or_else(|| options.ttls.get(template.name()).copied())

@@ -1,5 +1,6 @@
 //! What all handles of a cache share, and how it hears of other processes.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::message::{Message, News};
 use crate::metrics::{Metrics, add};
 use crate::options::CacheOptions;
 use crate::pending_removals::PendingRemovals;
+use crate::policy::CachePolicy;
 use crate::stamps::StampBook;
 use crate::unique::unique;
 
@@ -29,6 +31,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub(crate) struct Inner {
     pub(crate) database: Database,
     pub(crate) options: CacheOptions,
+    /// The policies of `options`, to be shared by reads.
+    pub(crate) policy: Arc<CachePolicy>,
+    pub(crate) policies: HashMap<String, Arc<CachePolicy>>,
     pub(crate) first: FirstTier,
     pub(crate) book: StampBook,
     pub(crate) flights: Arc<Flights>,
@@ -44,7 +49,11 @@ pub(crate) struct Inner {
 
 impl Inner {
     pub(crate) fn new(database: Database, options: CacheOptions) -> Self {
+        let shared =
+            |(name, policy): (&String, &CachePolicy)| (name.clone(), Arc::new(policy.clone()));
         Self {
+            policy: Arc::new(options.policy.clone()),
+            policies: options.policies.iter().map(shared).collect(),
             first: FirstTier::new(options.first_tier_bytes),
             book: StampBook::default(),
             flights: Arc::default(),

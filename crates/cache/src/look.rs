@@ -130,8 +130,7 @@ impl Cache {
         match inner.first.get(key, &inner.book, now) {
             Found::Fresh(entry) => match typed(&entry.value) {
                 Ok(value) => {
-                    add(&entry.counters.first_hits, 1);
-                    entry.counters.read(now, true);
+                    entry.counters.first_hit(now);
                     let (created, eager) = (entry.times.created, now >= entry.eager_at);
                     Ok(Seen::Fresh { value, created, eager })
                 }

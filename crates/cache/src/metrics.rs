@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -13,11 +13,12 @@ use crate::breaker::BreakerState;
 /// The window of the hit rate: so many slots of so long.
 const SLOTS: usize = 30;
 const SLOT: Duration = Duration::from_secs(10);
+/// Threads share so many sets of counters.
+const STRIPES: usize = 4;
 
 /// One template's counters. Counting is relaxed: figures for people.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) first_hits: AtomicU64,
     pub(crate) second_hits: AtomicU64,
     pub(crate) stale_hits: AtomicU64,
     pub(crate) misses: AtomicU64,
@@ -28,6 +29,14 @@ pub(crate) struct Counters {
     pub(crate) refused: AtomicU64,
     pub(crate) superseded: AtomicU64,
     pub(crate) bytes: AtomicU64,
+    stripes: [Stripe; STRIPES],
+}
+
+/// What every read counts: apart for threads, so that they do not wait for each other's cache lines.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Stripe {
+    first_hits: AtomicU64,
     window: [Slot; SLOTS],
 }
 
@@ -44,24 +53,31 @@ pub(crate) fn add(counter: &AtomicU64, by: u64) {
 }
 
 impl Counters {
-    /// Counts a read in the window.
-    pub(crate) fn read(&self, now: Timestamp, hit: bool) {
-        let number = slot_number(now);
-        let Some(slot) = self.window.get((number % SLOTS as u64) as usize) else { return };
-        if slot.number.load(Ordering::Relaxed) != number {
-            // Two that come first at once may lose a count of each other.
-            slot.number.store(number, Ordering::Relaxed);
-            slot.hits.store(0, Ordering::Relaxed);
-            slot.misses.store(0, Ordering::Relaxed);
-        }
-        add(if hit { &slot.hits } else { &slot.misses }, 1);
+    /// Counts a read that the first tier answered.
+    pub(crate) fn first_hit(&self, now: Timestamp) {
+        let stripe = self.stripe();
+        add(&stripe.first_hits, 1);
+        stripe.read(now, true);
     }
 
+    /// Counts a read in the window.
+    pub(crate) fn read(&self, now: Timestamp, hit: bool) {
+        self.stripe().read(now, hit);
+    }
+
+    fn stripe(&self) -> &Stripe {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static MINE: usize = THREADS.fetch_add(1, Ordering::Relaxed) % STRIPES;
+        }
+        // The index is below the length.
+        &self.stripes[MINE.with(|mine| *mine)]
+    }
     fn snapshot(&self, now: Timestamp) -> TemplateMetrics {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (mut hits, mut misses) = (0, 0);
         let last = slot_number(now);
-        for slot in &self.window {
+        for slot in self.stripes.iter().flat_map(|stripe| &stripe.window) {
             let number = get(&slot.number);
             if number <= last && number + SLOTS as u64 > last {
                 hits += get(&slot.hits);
@@ -69,7 +85,7 @@ impl Counters {
             }
         }
         TemplateMetrics {
-            first_tier_hits: get(&self.first_hits),
+            first_tier_hits: self.stripes.iter().map(|stripe| get(&stripe.first_hits)).sum(),
             second_tier_hits: get(&self.second_hits),
             stale_hits: get(&self.stale_hits),
             misses: get(&self.misses),
@@ -83,6 +99,20 @@ impl Counters {
             recent_hits: hits,
             recent_misses: misses,
         }
+    }
+}
+
+impl Stripe {
+    fn read(&self, now: Timestamp, hit: bool) {
+        let number = slot_number(now);
+        let Some(slot) = self.window.get((number % SLOTS as u64) as usize) else { return };
+        if slot.number.load(Ordering::Relaxed) != number {
+            // Two that come first at once may lose a count of each other.
+            slot.number.store(number, Ordering::Relaxed);
+            slot.hits.store(0, Ordering::Relaxed);
+            slot.misses.store(0, Ordering::Relaxed);
+        }
+        add(if hit { &slot.hits } else { &slot.misses }, 1);
     }
 }
 
