@@ -86,6 +86,27 @@ impl Place {
         opened.map_err(|error| error.in_database(&self.label))
     }
 
+    /// How many keys its index has on all nodes, those outside the prefix included. (A command
+    /// without keys goes to one node of a cluster only.)
+    ///
+    /// # Errors
+    /// When a node cannot be reached.
+    pub(crate) async fn index_keys(&self) -> Result<u64> {
+        let mut sum = 0;
+        for mut node in self.open_nodes("count").await? {
+            sum += node.ask::<u64>("count keys", &redis::cmd("DBSIZE")).await?;
+        }
+        Ok(sum)
+    }
+
+    /// How many keys it has, to show how far work is; `None` where only a walk would tell.
+    pub(crate) async fn known_keys(&self) -> Option<u64> {
+        match self.prefix.is_empty() {
+            true => self.index_keys().await.ok(),
+            false => None,
+        }
+    }
+
     /// The key `name` as it stands on the server.
     #[must_use]
     pub fn on_server<'a>(&self, name: &'a [u8]) -> Cow<'a, [u8]> {

@@ -113,7 +113,7 @@ pub async fn verify(
         verify: false,
         any_way: true,
     };
-    progress.begin("verify", crate::migrate::count_keys(&from).await);
+    progress.begin("verify", from.known_keys().await);
     let report = Arc::new(Mutex::new(VerifyReport::default()));
     let (send, pages) = mpsc::channel::<Vec<Item>>(4);
     let pages = Arc::new(Mutex::new(pages));
@@ -187,7 +187,7 @@ async fn look_for_extra(
     report: &mut VerifyReport,
     progress: &dyn Progress,
 ) -> Result<()> {
-    progress.begin("extra", crate::migrate::count_keys(to).await);
+    progress.begin("extra", to.known_keys().await);
     let routes = Routes::single("all", &options.patterns, None);
     let mut walk = Walk::start(to, routes.only_pattern()).await?;
     let mut connection = from.open("verify").await?;

@@ -280,6 +280,43 @@ fn large_values_and_a_cluster_are_no_hindrance() {
 
 #[test]
 #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_name_on_any_node_of_a_cluster_is_in_the_way_before_anything_is_written() {
+    run_test(async {
+        let source = builder().start().await;
+        for i in 0..50 {
+            source.command_in(3, &["SET", &format!("key:{i}"), "1"]).await;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = backed_up(folder.path(), &source).await;
+        let cluster = TestCluster::start().await;
+        let place = place_at(&cluster.url(), 0).await;
+        for master in 0..3 {
+            // One of the fifty is at home on each master.
+            let mut own = None;
+            for i in 0..50 {
+                let set = cluster.command(master, &["SET", &format!("key:{i}"), "other"]).await;
+                if !set.is_error() {
+                    own = Some(format!("key:{i}"));
+                    break;
+                }
+            }
+            let error = bring(&file, &place, &options()).await.unwrap_err();
+            assert!(matches!(error, AdminError::Conflict(_)), "{error}");
+            for node in 0..3 {
+                let keys = cluster.command(node, &["DBSIZE"]).await.integer().unwrap();
+                assert_eq!(
+                    keys,
+                    i64::from(node == master),
+                    "{own:?} on {master}, {keys} on {node}"
+                );
+                cluster.command(node, &["FLUSHALL"]).await;
+            }
+        }
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
 fn a_damaged_value_is_found_without_a_checksum() {
     run_test(async {
         let server = builder().start().await;

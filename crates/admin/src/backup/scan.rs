@@ -34,7 +34,7 @@ pub(super) async fn run(
     let mut no_touch = redis::cmd("CLIENT");
     no_touch.arg("NO-TOUCH").arg("ON");
     let _ = connection.ask::<redis::Value>("back up", &no_touch).await;
-    let keys: u64 = connection.ask("count keys", &redis::cmd("DBSIZE")).await?;
+    let keys = place.index_keys().await?;
     let whole = pattern.is_none() && place.prefix().is_empty();
     progress.begin("back up", whole.then_some(keys));
     let (paths, about, zstd) = (Paths::of(file), about(place), options.zstd);

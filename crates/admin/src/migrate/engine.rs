@@ -167,7 +167,7 @@ impl Work {
     /// there were.
     pub(crate) async fn pass(&self) -> Result<u64> {
         let source = &self.migration.source;
-        let total = count_keys(source).await;
+        let total = source.known_keys().await;
         let passes = {
             let mut report = self.shared.report();
             report.passes += 1;
@@ -322,18 +322,6 @@ async fn carry_patiently(lane: &mut Lane, items: &[Item]) -> Result<Vec<super::O
         }
     }
     lane.carry(items).await
-}
-
-/// How many keys the place has; not known of a prefix.
-pub(crate) async fn count_keys(place: &Place) -> Option<u64> {
-    if !place.prefix().is_empty() {
-        return None;
-    }
-    let mut sum = 0;
-    for mut node in place.open_nodes("count").await.ok()? {
-        sum += node.ask::<u64>("count keys", &redis::cmd("DBSIZE")).await.ok()?;
-    }
-    Some(sum)
 }
 
 /// A replica would refuse each key by itself; it is better said at once.

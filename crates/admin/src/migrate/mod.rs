@@ -14,7 +14,6 @@ mod way;
 
 use std::path::PathBuf;
 
-pub(crate) use engine::count_keys;
 pub use engine::migrate;
 pub use feed::follow;
 pub use journal::{Header, JournalPlace};

@@ -61,7 +61,7 @@ pub async fn preview(migration: &Migration, progress: Arc<dyn Progress>) -> Resu
             .collect(),
         staying: 0,
     };
-    progress.begin("look", super::count_keys(&migration.source).await);
+    progress.begin("look", migration.source.known_keys().await);
     let mut pace = Pace::new(migration.options.limits, &migration.source).await?;
     let mut targets = Vec::with_capacity(migration.targets.len());
     for target in &migration.targets {

@@ -21,9 +21,11 @@ pub(super) async fn collisions(
     for group in plan.groups.iter().filter(|group| group.verdict != Verdict::Stay) {
         let Some(place) = targets.get(&group.database) else { continue };
         if !filled.contains_key(&group.database) {
-            let mut connection = place.open("plan").await?;
-            let keys: u64 = connection.ask("count keys", &redis::cmd("DBSIZE")).await?;
-            filled.insert(group.database.clone(), (keys > 0).then_some((connection, place)));
+            let target = match place.index_keys().await? {
+                0 => None,
+                _ => Some((place.open("plan").await?, place)),
+            };
+            filled.insert(group.database.clone(), target);
         }
     }
     filled.retain(|_, target| target.is_some());

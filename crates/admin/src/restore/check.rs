@@ -28,8 +28,8 @@ pub(super) enum Standing {
 
 impl Work<'_> {
     /// Whether there is any key where keys are to go.
-    pub(super) async fn holds_keys(&self, connection: &mut Connection) -> Result<bool> {
-        let keys: u64 = connection.ask("count keys", &redis::cmd("DBSIZE")).await?;
+    pub(super) async fn holds_keys(&self) -> Result<bool> {
+        let keys = self.place.index_keys().await?;
         if keys == 0 || self.place.prefix().is_empty() {
             return Ok(keys > 0);
         }

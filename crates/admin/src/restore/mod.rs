@@ -171,7 +171,7 @@ pub async fn restore(
     };
     let work = Work { place, options, progress, rdb_version: contents.rdb_version };
     let finds_conflicts = options.on_conflict == OnConflict::Fail || options.dry_run;
-    if finds_conflicts && work.holds_keys(&mut connection).await? {
+    if finds_conflicts && work.holds_keys().await? {
         progress.begin("compare", Some(chosen.chosen));
         work.find_conflicts(&keys, &connection, &mut report).await?;
     }

@@ -1,7 +1,7 @@
 //! Makes keys in the targets what they are in the source now, whatever they were.
 
 use compartment_redis::answer_error;
-use redis::{Pipeline, Value};
+use redis::Value;
 
 use super::{Lane, key_error, unexpected};
 use crate::Result;
@@ -49,17 +49,10 @@ impl Lane {
     /// Removes from the targets the keys that the source does not have: after it was emptied.
     pub(crate) async fn remove_gone(&mut self, items: &[Item]) -> Result<()> {
         for some in items.chunks(1_000) {
-            let mut pipeline = Pipeline::with_capacity(some.len());
-            for item in some {
-                pipeline.cmd("EXISTS").arg(self.course.source_name(item));
-            }
-            let answers = self.source.ask_each("look for a key", &pipeline).await?;
-            let mut gone = Vec::new();
-            for (item, answer) in some.iter().zip(&answers) {
-                if super::as_int(&self.course, "look for a key", answer)? == 0 {
-                    gone.push(item.clone());
-                }
-            }
+            let there = self.in_source(&some.iter().collect::<Vec<_>>()).await?;
+            let pairs = some.iter().zip(there);
+            let gone: Vec<Item> =
+                pairs.filter(|(_, there)| !there).map(|(item, _)| item.clone()).collect();
             self.refresh(&gone).await?;
         }
         Ok(())
