@@ -6,7 +6,8 @@ use std::time::Duration;
 use compartment_core::Timestamp;
 
 /// Whether a database is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BreakerState {
     /// It is asked.
@@ -15,6 +16,14 @@ pub enum BreakerState {
     Open,
     /// One request tries it; the others fail at once.
     HalfOpen,
+}
+
+impl BreakerState {
+    /// Whether the database is asked.
+    #[must_use]
+    pub fn is_closed(self) -> bool {
+        self == Self::Closed
+    }
 }
 
 const CLOSED: u8 = 0;

@@ -2,17 +2,17 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use compartment_core::{Database, DatabaseKind, Error, ErrorKind, Result, TypedKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::figures::CacheMetrics;
 use crate::first_tier::Shared;
 use crate::inner::Inner;
-use crate::metrics::{CacheMetrics, Counters};
-use crate::options::CacheOptions;
+use crate::metrics::Counters;
+use crate::options::{CacheOptions, StartUp};
 use crate::policy::CachePolicy;
 use crate::stamps;
 
@@ -89,8 +89,13 @@ impl Cache {
         let inner = Arc::new(Inner::new(database.clone(), options));
         if enabled {
             inner.listen().await;
+            crate::publication::start(&inner);
         }
-        Ok(Self { inner, labels: Arc::default(), policy: None })
+        let cache = Self { inner, labels: Arc::default(), policy: None };
+        if enabled {
+            cache.start_up();
+        }
+        Ok(cache)
     }
 
     /// The same cache; what is written through the handle is derived from document `id`, and goes
@@ -122,20 +127,7 @@ impl Cache {
     /// The figures of this process.
     #[must_use]
     pub fn metrics(&self) -> CacheMetrics {
-        let inner = &self.inner;
-        CacheMetrics {
-            database: inner.database.name().to_owned(),
-            templates: inner.metrics.templates(inner.options.clock.now()),
-            first_tier_entries: inner.first.len(),
-            first_tier_bytes: inner.first.bytes(),
-            evicted: inner.first.evicted(),
-            invalidations: inner.metrics.invalidations.load(Ordering::Relaxed),
-            trusted: inner.first.is_trusted(),
-            distrusted: inner.metrics.distrusted.load(Ordering::Relaxed),
-            breaker: inner.breaker.state(),
-            breaker_opened: inner.breaker.opened(),
-            pending_removals: inner.pending.len() as u64,
-        }
+        self.inner.figures()
     }
 
     fn labelled(&self, label: String) -> Self {
@@ -144,6 +136,14 @@ impl Cache {
             labels.push(label.into());
         }
         Self { labels: labels.into(), ..self.clone() }
+    }
+
+    /// Runs the hook, beside whatever else the program begins with.
+    fn start_up(&self) {
+        if let Some(StartUp(hook)) = &self.inner.options.start_up {
+            let task = tokio::spawn(hook(self.clone()));
+            self.inner.keep_task(task.abort_handle());
+        }
     }
 
     /// Refuses keys of other databases, and labels that cannot be.

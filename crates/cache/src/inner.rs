@@ -1,7 +1,8 @@
 //! What all handles of a cache share, and how it hears of other processes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use compartment_core::{ChannelEvent, Database, Subscription};
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::breaker::Breaker;
+use crate::figures::CacheMetrics;
 use crate::first_tier::FirstTier;
 use crate::flight::Flights;
 use crate::message::{Message, News};
@@ -17,6 +19,7 @@ use crate::metrics::{Metrics, add};
 use crate::options::CacheOptions;
 use crate::pending_removals::PendingRemovals;
 use crate::policy::CachePolicy;
+use crate::publication::Published;
 use crate::stamps::StampBook;
 use crate::unique::unique;
 
@@ -44,7 +47,9 @@ pub(crate) struct Inner {
     pub(crate) sender: u64,
     /// Moves with everything that is heard: loads that wait for another process look again.
     pub(crate) heard: watch::Sender<u64>,
-    listener: OnceLock<AbortHandle>,
+    pub(crate) published: Published,
+    /// What runs beside, ended with the cache.
+    tasks: Mutex<Vec<AbortHandle>>,
 }
 
 impl Inner {
@@ -62,7 +67,8 @@ impl Inner {
             metrics: Metrics::default(),
             sender: unique(),
             heard: watch::Sender::new(0),
-            listener: OnceLock::new(),
+            published: Published::nothing(),
+            tasks: Mutex::default(),
             database,
             options,
         }
@@ -75,8 +81,29 @@ impl Inner {
             self.first.trust();
         }
         let task = tokio::spawn(listen(Arc::downgrade(self), first));
-        // Set once: there is one call.
-        let _ = self.listener.set(task.abort_handle());
+        self.keep_task(task.abort_handle());
+    }
+
+    /// Ends a task when the cache is dropped.
+    pub(crate) fn keep_task(&self, task: AbortHandle) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    }
+
+    /// The figures of this process.
+    pub(crate) fn figures(&self) -> CacheMetrics {
+        CacheMetrics {
+            database: self.database.name().to_owned(),
+            templates: self.metrics.templates(self.options.clock.now()),
+            first_tier_entries: self.first.len(),
+            first_tier_bytes: self.first.bytes(),
+            evicted: self.first.evicted(),
+            invalidations: self.metrics.invalidations.load(Ordering::Relaxed),
+            trusted: self.first.is_trusted(),
+            distrusted: self.metrics.distrusted.load(Ordering::Relaxed),
+            breaker: self.breaker.state(),
+            breaker_opened: self.breaker.opened(),
+            pending_removals: self.pending.len() as u64,
+        }
     }
 
     fn hear(&self, event: &ChannelEvent) {
@@ -118,8 +145,9 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(listener) = self.listener.get() {
-            listener.abort();
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            task.abort();
         }
     }
 }

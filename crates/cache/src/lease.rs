@@ -12,13 +12,14 @@ use bytes::Bytes;
 use compartment_core::Timestamp;
 
 use crate::cache::{Cached, erase};
+use crate::document_limit::Asking;
 use crate::envelope::{Envelope, Payload};
 use crate::error::LoadError;
 use crate::first_tier::{Moment, NewEntry};
 use crate::load::{Item, Load, Loaded};
 use crate::look::Held;
 use crate::message::News;
-use crate::metrics::add;
+use crate::metrics::{Refusal, add};
 use crate::second_tier::LoadStamps;
 use crate::unique::unique;
 
@@ -92,8 +93,10 @@ impl Load {
         let (payload, ttl) = match (payload, ttl) {
             (Some(payload), Some(ttl)) if !stamps.no_cache => (payload, ttl),
             (payload, _) => {
-                if payload.is_none() || stamps.no_cache {
-                    add(&counters.refused, 1);
+                if stamps.no_cache {
+                    counters.refuse(Refusal::NoCache);
+                } else if payload.is_none() {
+                    counters.refuse(Refusal::Entry);
                 }
                 // What there was before is older than what is known now.
                 let news = self.release::<V>(key, lease, None).await;
@@ -105,28 +108,27 @@ impl Load {
         let bytes = if let Payload::Value(bytes) = &payload { bytes.len() } else { 0 };
         let envelope = Envelope { payload, times, lease: None, stamps: stamps.seen.clone() };
         let packed = envelope.to_bytes();
-        if packed.len() > policy.max_entry_bytes {
-            add(&counters.refused, 1);
+        let ttl = times.stale_until.since(times.created);
+        let asking = Asking { key, bytes: packed.len(), ttl };
+        if let Some(refusal) = cache.refusal(&self.terms, stamps, asking).await {
+            counters.refuse(refusal);
             let news = self.release::<V>(key, lease, None).await;
             item.leader.land(Ok(shared));
             return news;
         }
         let (keep, blind, news) = match lease {
-            Some(lease) => {
-                let ttl = times.stale_until.since(times.created);
-                match inner.swap(key, Some(lease), Some(packed), ttl).await {
-                    Ok(true) => {
-                        add(&counters.sets, 1);
-                        add(&counters.bytes, bytes as u64);
-                        (true, false, Some(News::Key(key.to_owned())))
-                    }
-                    Ok(false) => {
-                        add(&counters.superseded, 1);
-                        (false, false, None)
-                    }
-                    Err(_) => (true, true, None),
+            Some(lease) => match inner.swap(key, Some(lease), Some(packed), ttl).await {
+                Ok(true) => {
+                    add(&counters.sets, 1);
+                    add(&counters.bytes, bytes as u64);
+                    (true, false, Some(News::Key(key.to_owned())))
                 }
-            }
+                Ok(false) => {
+                    add(&counters.superseded, 1);
+                    (false, false, None)
+                }
+                Err(_) => (true, true, None),
+            },
             None => (true, true, None),
         };
         if keep && policy.first_tier {

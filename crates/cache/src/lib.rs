@@ -67,9 +67,12 @@
 
 mod breaker;
 mod cache;
+mod document_limit;
 mod envelope;
 mod error;
+mod figures;
 mod first_tier;
+mod fleet_metrics;
 mod flight;
 mod inner;
 mod lease;
@@ -81,16 +84,23 @@ mod metrics;
 mod options;
 mod pending_removals;
 mod policy;
+mod prometheus;
+mod publication;
 mod read_through;
 mod second_tier;
+mod settings;
 mod stamps;
 mod unique;
+mod warm;
 mod write;
 
 pub use breaker::BreakerState;
 pub use cache::{Cache, Cached, Delivery, Lookup, Stored};
 pub use error::{BoxError, LoadError, Shared};
+pub use figures::{CacheMetrics, TemplateMetrics};
+pub use fleet_metrics::FleetMetrics;
 pub use load::Loaded;
-pub use metrics::{CacheMetrics, TemplateMetrics};
-pub use options::CacheOptions;
+pub use options::{CacheOptions, StartUp};
 pub use policy::CachePolicy;
+pub use publication::ProcessMetrics;
+pub use warm::{WarmOptions, WarmReport};

@@ -1,12 +1,17 @@
 //! What a cache can be told when it is opened.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::{Clock, DatabaseMap, SystemClock};
+use compartment_core::{Clock, Database, SystemClock};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 
+use crate::cache::Cache;
 use crate::policy::CachePolicy;
+use crate::publication::EVERY;
 
 /// Settings of a [`crate::Cache`].
 #[derive(Clone, Debug)]
@@ -34,9 +39,25 @@ pub struct CacheOptions {
     pub policies: HashMap<String, CachePolicy>,
     /// TTLs by the template's name, where the policy has none: see [`CacheOptions::for_map`].
     pub ttls: HashMap<String, Duration>,
+    /// Where this process adds its figures to those of all: a database, as a rule `metrics`.
+    pub metrics: Option<Database>,
+    /// How often it does.
+    pub metrics_every: Duration,
+    /// What is done once the cache is open, beside other work: see [`CacheOptions::at_start`].
+    pub start_up: Option<StartUp>,
     /// The time that everything goes by; the system's unless told. Processes that share a
     /// database should agree on it to within a fraction of the TTLs.
     pub clock: Arc<dyn Clock>,
+}
+
+/// What a program does with its cache when that is open: a task that ends with the cache.
+#[derive(Clone)]
+pub struct StartUp(pub(crate) Arc<dyn Fn(Cache) -> BoxFuture<'static, ()> + Send + Sync>);
+
+impl fmt::Debug for StartUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StartUp(..)")
+    }
 }
 
 impl Default for CacheOptions {
@@ -52,20 +73,15 @@ impl Default for CacheOptions {
             policy: CachePolicy::default(),
             policies: HashMap::new(),
             ttls: HashMap::new(),
+            metrics: None,
+            metrics_every: EVERY,
+            start_up: None,
             clock: Arc::new(SystemClock),
         }
     }
 }
 
 impl CacheOptions {
-    /// The defaults, with the TTLs that `[keys]` of the map gives templates in its environment.
-    #[must_use]
-    pub fn for_map(map: &DatabaseMap) -> Self {
-        let of = |name: &String| Some((name.clone(), map.ttl_of(name)?));
-        let ttls = map.keys().keys().filter_map(of).collect();
-        Self { ttls, ..Self::default() }
-    }
-
     /// With another size of the first tier.
     #[must_use]
     pub fn first_tier_bytes(mut self, bytes: u64) -> Self {
@@ -120,6 +136,40 @@ impl CacheOptions {
     #[must_use]
     pub fn policy_of(mut self, template: impl Into<String>, policy: CachePolicy) -> Self {
         self.policies.insert(template.into(), policy);
+        self
+    }
+
+    /// Adding this process's figures to those of all, in `metrics`.
+    #[must_use]
+    pub fn metrics(mut self, metrics: &Database) -> Self {
+        self.metrics = Some(metrics.clone());
+        self
+    }
+
+    /// Runs `work` once the cache is open, without keeping anybody waiting: to warm it, say. The
+    /// task ends with the cache.
+    ///
+    /// ```
+    /// # use compartment_cache::{CacheOptions, WarmOptions};
+    /// # use compartment_core::KeyTemplate;
+    /// const SUMMARY: KeyTemplate<String> =
+    ///     KeyTemplate::new("summary", "doc:summary:{document_uuid}", "cache");
+    ///
+    /// let options = CacheOptions::default().at_start(|cache| async move {
+    ///     let reads = ["7f3a", "81c0"].map(|id| {
+    ///         let cache = cache.clone();
+    ///         async move { Ok(cache.get(&SUMMARY.key(&[id])?).await?.is_some()) }
+    ///     });
+    ///     let report = cache.warm(reads, &WarmOptions::default(), |_| {}).await;
+    ///     tracing::info!(found = report.found, "warm");
+    /// });
+    /// ```
+    #[must_use]
+    pub fn at_start<F>(mut self, work: impl Fn(Cache) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.start_up = Some(StartUp(Arc::new(move |cache| work(cache).boxed())));
         self
     }
 

@@ -42,6 +42,10 @@ pub struct CachePolicy {
     pub jitter: f64,
     /// A larger entry, its header included, is returned to its caller and not kept.
     pub max_entry_bytes: usize,
+    /// The most bytes that are kept of one document, over all its entries; an entry beyond is
+    /// returned to its caller and not kept. `None`: no limit. With one, a write through a
+    /// document's handle costs two more requests, so that all processes count together.
+    pub max_document_bytes: Option<u64>,
     /// How long other processes wait for a loader that does not answer any more. A loader that
     /// lives renews it every third.
     pub lease: Duration,
@@ -61,6 +65,7 @@ impl Default for CachePolicy {
             hard_timeout: None,
             jitter: 0.05,
             max_entry_bytes: 16 * 1024 * 1024,
+            max_document_bytes: None,
             lease: Duration::from_secs(30),
             first_tier: true,
         }
@@ -128,6 +133,13 @@ impl CachePolicy {
     #[must_use]
     pub fn max_entry_bytes(mut self, bytes: usize) -> Self {
         self.max_entry_bytes = bytes;
+        self
+    }
+
+    /// Keeping no more than this of one document.
+    #[must_use]
+    pub fn max_document_bytes(mut self, bytes: u64) -> Self {
+        self.max_document_bytes = Some(bytes);
         self
     }
 

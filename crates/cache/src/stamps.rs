@@ -56,10 +56,25 @@ pub(crate) fn key_of(name: &str) -> String {
 
 /// What the keys of stamps begin with.
 pub(crate) const STAMP_PREFIX: &str = "compartment:stamp:";
+/// What all keys of the cache's own begin with.
+pub(crate) const OWN_PREFIX: &str = "compartment:";
+
+/// What the names of documents' stamps begin with.
+const DOCUMENT: &str = "document:";
 
 /// A stamp's name for a document.
 pub(crate) fn document(id: &str) -> String {
-    format!("document:{id}")
+    format!("{DOCUMENT}{id}")
+}
+
+/// Whether a stamp is a document's.
+pub(crate) fn is_document(name: &str) -> bool {
+    name.starts_with(DOCUMENT)
+}
+
+/// The document whose stamp stands at this key.
+pub(crate) fn document_at(key: &str) -> Option<&str> {
+    key.strip_prefix(STAMP_PREFIX)?.strip_prefix(DOCUMENT)
 }
 
 /// A stamp's name for a tag.

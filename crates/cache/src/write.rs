@@ -6,12 +6,14 @@ use std::sync::Arc;
 use compartment_core::{Error, ErrorKind, Result, SetOptions, TypedKey};
 use futures_util::StreamExt;
 
-use crate::cache::{Cache, Cached, Delivery, Stored, erase};
+use crate::cache::{Cache, Cached, Delivery, Stored, Terms, erase};
+use crate::document_limit::Asking;
 use crate::envelope::{Envelope, LeaseMark, Payload};
 use crate::first_tier::NewEntry;
 use crate::message::News;
-use crate::metrics::add;
-use crate::stamps::{STAMP_PREFIX, Stamp, document, tag};
+use crate::metrics::{Refusal, add};
+use crate::second_tier::LoadStamps;
+use crate::stamps::{OWN_PREFIX, Stamp, document, document_at, key_of, tag};
 use crate::unique::unique;
 
 /// Keys that are deleted in one request.
@@ -53,8 +55,10 @@ impl Cache {
             stamps: stamps.seen.clone(),
         };
         let packed = envelope.to_bytes();
-        if stamps.no_cache || packed.len() > terms.policy.max_entry_bytes {
-            add(&terms.counters.refused, 1);
+        let ttl = times.stale_until.since(times.created);
+        let asking = Asking { key: name, bytes: packed.len(), ttl };
+        if let Some(refusal) = self.refusal(&terms, &stamps, asking).await {
+            terms.counters.refuse(refusal);
             return Ok(match self.remove_names(vec![name.to_owned()]).await {
                 Delivery::Delivered => Stored::Refused,
                 Delivery::Pending => Stored::Pending,
@@ -67,7 +71,6 @@ impl Cache {
             let options = SetOptions::expiring(terms.policy.lease);
             let store = inner.database.key_value();
             inner.call(store.set(name, place.clone(), options)).await?;
-            let ttl = times.stale_until.since(times.created);
             inner.swap(name, Some(place.clone()), Some(packed), ttl).await
         };
         let written = if stamps.blind { None } else { written.await.ok() };
@@ -104,6 +107,27 @@ impl Cache {
                 Stored::Pending
             }
         })
+    }
+
+    /// Why an entry is not kept, if it is not.
+    pub(crate) async fn refusal(
+        &self,
+        terms: &Terms,
+        stamps: &LoadStamps,
+        asking: Asking<'_>,
+    ) -> Option<Refusal> {
+        if stamps.no_cache {
+            return Some(Refusal::NoCache);
+        }
+        if asking.bytes > terms.policy.max_entry_bytes {
+            return Some(Refusal::Entry);
+        }
+        if stamps.blind {
+            return None;
+        }
+        let limit = terms.policy.max_document_bytes;
+        let has_room = self.inner.has_room(&stamps.seen, asking, limit).await;
+        (!has_room).then_some(Refusal::Document)
     }
 
     /// Removes `key`, and what is being loaded for it: a load that began before is not kept.
@@ -156,9 +180,34 @@ impl Cache {
         if let (Some(stamp), true) = (self.inner.book.get(&name), self.inner.first.is_trusted()) {
             return Some(stamp.no_cache);
         }
-        let found = self.inner.read(&[crate::stamps::key_of(&name)]).await.ok()?;
+        let found = self.inner.read(&[key_of(&name)]).await.ok()?;
         let stamp = found.into_iter().flatten().next().and_then(|bytes| Stamp::read(&bytes));
         Some(stamp.is_some_and(|stamp| stamp.no_cache))
+    }
+
+    /// The documents that are marked, in order: a walk over the names of all that were ever
+    /// cached.
+    ///
+    /// # Errors
+    /// As a scan's, when the database does not answer.
+    pub async fn no_cache_documents(&self) -> Result<Vec<String>> {
+        let mut scan = self.inner.database.key_value().scan(&key_of(&document("*")));
+        let mut keys = BTreeSet::new();
+        while let Some(key) = scan.next().await {
+            keys.insert(key?);
+        }
+        let keys: Vec<String> = keys.into_iter().collect();
+        let mut marked = Vec::new();
+        for page in keys.chunks(PAGE) {
+            let stamps = self.inner.read(page).await?;
+            for (key, stamp) in page.iter().zip(stamps) {
+                let stamp = stamp.as_deref().and_then(Stamp::read);
+                if stamp.is_some_and(|stamp| stamp.no_cache) {
+                    marked.extend(document_at(key).map(str::to_owned));
+                }
+            }
+        }
+        Ok(marked)
     }
 
     async fn invalidate(&self, name: &str) -> Delivery {
@@ -168,7 +217,7 @@ impl Cache {
         // The mark outlives an invalidation; where it cannot be read, what is known here counts.
         let no_cache = match self.inner.book.get(name) {
             Some(stamp) if self.inner.first.is_trusted() => stamp.no_cache,
-            _ => match self.inner.read(&[crate::stamps::key_of(name)]).await {
+            _ => match self.inner.read(&[key_of(name)]).await {
                 Ok(found) => found
                     .into_iter()
                     .flatten()
@@ -223,13 +272,13 @@ impl Cache {
         Ok(count)
     }
 
-    /// Names only: stamps are the cache's own, and are left out.
+    /// Names only: stamps and sizes are the cache's own, and are left out.
     async fn matching(&self, pattern: &str) -> Result<BTreeSet<String>> {
         let mut scan = self.inner.database.key_value().scan(pattern);
         let mut names = BTreeSet::new();
         while let Some(name) = scan.next().await {
             let name = name?;
-            if !name.starts_with(STAMP_PREFIX) {
+            if !name.starts_with(OWN_PREFIX) {
                 names.insert(name);
             }
         }

@@ -25,8 +25,8 @@ pub use codec::{Codec, Format, MAX_DECODED_BYTES};
 pub use contract::{Contract, DatabaseKind, Expiry, MAX_TTL, Placement, Previous, TtlRule};
 pub use database::{Backend, Capabilities, Database, Databases, Stores};
 pub use database_map::{
-    DatabaseMap, DatabaseMapBuilder, Instance, InstanceUrl, KeyRule, Preset, Scheme, TlsFiles,
-    TtlByEnvironment,
+    ByEnvironment, CacheSettings, DatabaseMap, DatabaseMapBuilder, Instance, InstanceUrl, KeyRule,
+    PolicyRule, Preset, Scheme, TlsFiles, TtlByEnvironment,
 };
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use glob::{escape_glob, glob_matches};

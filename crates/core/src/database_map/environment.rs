@@ -17,7 +17,8 @@ const POLICIES: [&str; 8] = [
 impl DatabaseMapBuilder {
     /// Lets environment variables override what is there: `REDIS_HOST`, `REDIS_PORT`,
     /// `REDIS_PASSWORD`, `REDIS_MAX_CONNECTIONS`, `REDIS_MAX_MEMORY_MB`, `REDIS_EVICTION_POLICY`,
-    /// `ENVIRONMENT` and `REDIS_DB_<NAME>` for each database. An empty value counts as unset.
+    /// `ENVIRONMENT`, `REDIS_DB_<NAME>` for each database, and `CACHE_ENABLED` (`true` or `false`,
+    /// `1` or `0`, `yes` or `no`, `on` or `off`). An empty value counts as unset.
     ///
     /// Host, port and password belong to the instance `primary`, or the only one. A
     /// `REDIS_DB_…` of a name that is no database becomes a note: it may be another program's.
@@ -33,6 +34,9 @@ impl DatabaseMapBuilder {
         let get = |name: &str| set.get(name).map(String::as_str);
         if let Some(name) = get("ENVIRONMENT") {
             self.environment = Some(name.to_owned());
+        }
+        if let Some(value) = get("CACHE_ENABLED") {
+            self.cache.enabled = Some(switch("CACHE_ENABLED", value)?);
         }
         self.apply_address(get("REDIS_HOST"), get("REDIS_PORT"), get("REDIS_PASSWORD"))?;
         let primary = self.primary_name();
@@ -137,6 +141,14 @@ fn number<T: std::str::FromStr>(variable: &str, value: &str) -> Result<T> {
     })
 }
 
+fn switch(variable: &str, value: &str) -> Result<bool> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(wrong(format!("{variable} is {value:?}; it is true or false"))),
+    }
+}
+
 pub(super) fn policy(setting: &str, value: &str) -> Result<String> {
     if POLICIES.contains(&value) {
         return Ok(value.to_owned());
@@ -205,6 +217,7 @@ mod tests {
                 ("REDIS_MAX_MEMORY_MB", "64"),
                 ("REDIS_EVICTION_POLICY", "volatile-lru"),
                 ("ENVIRONMENT", "production"),
+                ("CACHE_ENABLED", "Off"),
                 ("REDIS_DB_BATCH", ""),
             ],
         )
@@ -216,6 +229,8 @@ mod tests {
         assert_eq!(primary.expected_max_memory, Some(64 * 1024 * 1024));
         assert_eq!(primary.expected_eviction_policy.as_deref(), Some("volatile-lru"));
         assert_eq!(map.environment(), "production");
+        assert_eq!(map.cache().enabled, Some(false));
+        assert!(with("redis://a", &[("CACHE_ENABLED", "perhaps")]).is_err());
     }
 
     #[test]

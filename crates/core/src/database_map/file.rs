@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use super::cache::{CacheSection, PolicySection};
 use super::environment::policy;
-use super::{DatabaseMapBuilder, Instance, Preset, TlsFiles, TtlByEnvironment, nearest, wrong};
+use super::{ByEnvironment, DatabaseMapBuilder, Instance, Preset, TlsFiles, nearest, wrong};
 use crate::{Contract, DatabaseKind, Error, Placement, Previous, Result};
 
 #[derive(Deserialize)]
@@ -22,6 +23,7 @@ struct File {
     databases: BTreeMap<String, DatabaseSection>,
     #[serde(default)]
     keys: BTreeMap<String, KeySection>,
+    cache: Option<CacheSection>,
 }
 
 #[derive(Deserialize)]
@@ -67,18 +69,14 @@ struct PreviousSection {
 struct KeySection {
     template: String,
     database: String,
-    ttl: Option<TtlSection>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum TtlSection {
-    Everywhere(Span),
-    ByEnvironment(BTreeMap<String, Span>),
+    #[serde(default)]
+    ttl: ByEnvironment<Span>,
+    #[serde(default)]
+    policy: PolicySection,
 }
 
 /// A duration such as `90s`, `2d` or `1h 30m`.
-struct Span(Duration);
+pub(super) struct Span(pub(super) Duration);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -90,7 +88,7 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 /// A size such as `512MiB`.
-struct Size(u64);
+pub(super) struct Size(pub(super) u64);
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -126,15 +124,12 @@ impl DatabaseMapBuilder {
             builder.databases.insert(name, contract);
         }
         for (name, section) in file.keys {
-            let ttl = match section.ttl {
-                None => TtlByEnvironment::default(),
-                Some(TtlSection::Everywhere(span)) => TtlByEnvironment::everywhere(span.0),
-                Some(TtlSection::ByEnvironment(mut spans)) => TtlByEnvironment {
-                    default: spans.remove("default").map(|span| span.0),
-                    by_environment: spans.into_iter().map(|(n, span)| (n, span.0)).collect(),
-                },
-            };
-            builder = builder.key(name, &section.template, section.database, ttl)?;
+            let ttl = section.ttl.map(|span| span.0);
+            builder = builder.key(&name, &section.template, section.database, ttl)?;
+            builder = builder.policy(&name, section.policy.into())?;
+        }
+        if let Some(section) = file.cache {
+            builder = builder.cache(section.into());
         }
         Ok(builder)
     }

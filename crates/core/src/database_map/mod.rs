@@ -1,49 +1,28 @@
 //! Which databases there are, where they live, and the rules a map has to keep.
 
+mod by_environment;
+mod cache;
 mod environment;
 mod file;
 mod instance;
 mod preset;
+mod rules;
 mod text;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use by_environment::{ByEnvironment, TtlByEnvironment};
+pub use cache::{CacheSettings, PolicyRule};
 pub use instance::{Instance, InstanceUrl, Scheme, TlsFiles};
 pub use preset::Preset;
 
-use crate::{Contract, Error, ErrorKind, Placement, Result, Template};
+use rules::{check_apart, check_name, check_previous};
 
-/// A TTL per environment: `default` and, say, a shorter one in `production`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TtlByEnvironment {
-    default: Option<Duration>,
-    by_environment: BTreeMap<String, Duration>,
-}
-
-impl TtlByEnvironment {
-    /// The same TTL everywhere.
-    #[must_use]
-    pub fn everywhere(ttl: Duration) -> Self {
-        Self { default: Some(ttl), by_environment: BTreeMap::new() }
-    }
-
-    /// With another TTL in one environment.
-    #[must_use]
-    pub fn in_environment(mut self, environment: impl Into<String>, ttl: Duration) -> Self {
-        self.by_environment.insert(environment.into(), ttl);
-        self
-    }
-
-    /// The TTL in `environment`.
-    #[must_use]
-    pub fn get(&self, environment: &str) -> Option<Duration> {
-        self.by_environment.get(environment).copied().or(self.default)
-    }
-}
+use crate::{Contract, Error, ErrorKind, Result, Template};
 
 /// What `[keys]` says about one template: the program's own, or another program's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct KeyRule {
     /// The keys' template.
@@ -52,14 +31,17 @@ pub struct KeyRule {
     pub database: String,
     /// How long they live.
     pub ttl: TtlByEnvironment,
+    /// How they are cached.
+    pub policy: PolicyRule,
 }
 
 /// The named databases of an installation. Immutable once built, and valid.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DatabaseMap {
     instances: BTreeMap<String, Instance>,
     databases: Vec<Contract>,
     keys: BTreeMap<String, KeyRule>,
+    cache: CacheSettings,
     environment: String,
     notes: Vec<String>,
 }
@@ -103,6 +85,12 @@ impl DatabaseMap {
         &self.keys
     }
 
+    /// What `[cache]` says of every cache.
+    #[must_use]
+    pub fn cache(&self) -> &CacheSettings {
+        &self.cache
+    }
+
     /// The environment whose TTLs count, `default` unless told.
     #[must_use]
     pub fn environment(&self) -> &str {
@@ -139,6 +127,7 @@ pub struct DatabaseMapBuilder {
     instances: BTreeMap<String, Instance>,
     databases: BTreeMap<String, Contract>,
     keys: BTreeMap<String, KeyRule>,
+    cache: CacheSettings,
     environment: Option<String>,
     notes: Vec<String>,
 }
@@ -169,9 +158,30 @@ impl DatabaseMapBuilder {
         database: impl Into<String>,
         ttl: TtlByEnvironment,
     ) -> Result<Self> {
-        let rule = KeyRule { template: Template::parse(template)?, database: database.into(), ttl };
+        let (template, database) = (Template::parse(template)?, database.into());
+        let rule = KeyRule { template, database, ttl, policy: PolicyRule::default() };
         self.keys.insert(name.into(), rule);
         Ok(self)
+    }
+
+    /// Says how the keys of the template `name` are cached.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] where [`DatabaseMapBuilder::key`] has not named the template.
+    pub fn policy(mut self, name: &str, policy: PolicyRule) -> Result<Self> {
+        let Some(rule) = self.keys.get_mut(name) else {
+            let known: Vec<&str> = self.keys.keys().map(String::as_str).collect();
+            return Err(unknown("key template", name, &known, "policy"));
+        };
+        rule.policy = policy;
+        Ok(self)
+    }
+
+    /// Settles what holds for every cache.
+    #[must_use]
+    pub fn cache(mut self, settings: CacheSettings) -> Self {
+        self.cache = settings;
+        self
     }
 
     /// Names the environment whose TTLs count.
@@ -246,6 +256,7 @@ impl DatabaseMapBuilder {
             instances: self.instances,
             databases,
             keys: self.keys,
+            cache: self.cache,
             environment: self.environment.unwrap_or_else(|| "default".into()),
             notes: self.notes,
         })
@@ -255,66 +266,6 @@ impl DatabaseMapBuilder {
 fn sort_key(contract: &Contract) -> (&str, u32, &str, &str) {
     let placement = &contract.placement;
     (placement.instance(), placement.index(), placement.prefix(), &contract.name)
-}
-
-fn check_name(name: &str) -> Result<()> {
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-    if name.is_empty() || name.len() > 64 || !name.chars().all(good) {
-        return Err(wrong(format!(
-            "database name {name:?}: a name is 1 to 64 of a-z, 0-9, _ and -"
-        )));
-    }
-    Ok(())
-}
-
-/// A database moves from another place on the same instance.
-fn check_previous(contract: &Contract) -> Result<()> {
-    let Some(previous) = &contract.previous else { return Ok(()) };
-    let name = &contract.name;
-    if previous.placement == contract.placement {
-        return Err(wrong(format!("{name:?} is where its previous place is: leave previous out")));
-    }
-    if previous.placement.instance() != contract.placement.instance() {
-        return Err(wrong(format!(
-            "{name:?}: the previous place is on another instance, where no request can look in the \
-             same step; move the keys with `compartment migrate --live`"
-        )));
-    }
-    Ok(())
-}
-
-/// The shared-index rule: two databases live in one place only when both say so, and prefixes on
-/// one index must not contain each other.
-fn check_apart(first: &Contract, second: &Contract) -> Result<()> {
-    let (a, b) = (&first.placement, &second.placement);
-    if a.instance() != b.instance() || a.index() != b.index() {
-        return Ok(());
-    }
-    let both = format!("{:?} and {:?}", first.name, second.name);
-    let place = format!("index {} of instance {:?}", a.index(), a.instance());
-    if a.prefix() == b.prefix() {
-        if first.shared && second.shared {
-            return Ok(());
-        }
-        return Err(wrong(format!(
-            "{both} are both at {place}: give each an index of its own, or let both say shared = true \
-             (then neither can be flushed by itself)"
-        )));
-    }
-    let overlap = match (a, b) {
-        (Placement::Prefix { prefix: p, .. }, Placement::Prefix { prefix: q, .. }) => {
-            p.starts_with(q.as_str()) || q.starts_with(p.as_str())
-        }
-        // A whole index beside a prefix in it sees the other's keys.
-        _ => true,
-    };
-    if overlap && !(first.shared && second.shared) {
-        return Err(wrong(format!(
-            "{both} overlap at {place}: one's keys would be seen in the other; give each a prefix \
-             that does not begin with the other's"
-        )));
-    }
-    Ok(())
 }
 
 pub(crate) fn wrong(message: impl Into<String>) -> Error {
@@ -342,7 +293,7 @@ pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::DatabaseKind;
+    use crate::{DatabaseKind, Placement};
 
     fn two(first: Contract, second: Contract) -> Result<DatabaseMap> {
         DatabaseMap::builder()

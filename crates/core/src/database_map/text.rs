@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{DatabaseMap, Instance, TtlByEnvironment};
+use super::{DatabaseMap, Instance};
 use crate::{Contract, Placement};
 
 impl DatabaseMap {
@@ -24,13 +24,16 @@ impl DatabaseMap {
             let fields = database_fields(contract, several);
             line(&mut text, format_args!("{:width$} = {{ {fields} }}", contract.name));
         }
+        write_section(&mut text, "cache", self.cache.fields());
+        write_section(&mut text, "cache.policy", self.cache.policy.fields());
         for (name, rule) in &self.keys {
             line(&mut text, format_args!("\n[keys.{name}]"));
             line(&mut text, format_args!("template = {}", quoted(rule.template.as_str())));
             line(&mut text, format_args!("database = {}", quoted(&rule.database)));
-            if let Some(ttl) = ttl_field(&rule.ttl) {
+            if let Some(ttl) = rule.ttl.to_field(|ttl| span(*ttl)) {
                 line(&mut text, format_args!("ttl = {ttl}"));
             }
+            write_section(&mut text, &format!("keys.{name}.policy"), rule.policy.fields());
         }
         text.trim_start().to_owned()
     }
@@ -46,11 +49,11 @@ fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-fn span(duration: Duration) -> String {
+pub(super) fn span(duration: Duration) -> String {
     format!("\"{}\"", humantime::format_duration(duration)).replace("days", "d").replace("day", "d")
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     for (unit, name) in UNITS {
         if bytes >= unit && bytes.is_multiple_of(unit) {
@@ -121,19 +124,20 @@ fn database_fields(contract: &Contract, several: bool) -> String {
     fields.join(", ")
 }
 
-fn ttl_field(ttl: &TtlByEnvironment) -> Option<String> {
-    let mut fields: Vec<String> =
-        ttl.default.iter().map(|ttl| format!("default = {}", span(*ttl))).collect();
-    if ttl.by_environment.is_empty() {
-        return ttl.default.map(span);
+/// A section that says something.
+fn write_section(text: &mut String, name: &str, fields: Vec<(&'static str, String)>) {
+    if fields.is_empty() {
+        return;
     }
-    fields.extend(ttl.by_environment.iter().map(|(n, ttl)| format!("{n} = {}", span(*ttl))));
-    Some(format!("{{ {} }}", fields.join(", ")))
+    line(text, format_args!("\n[{name}]"));
+    for (field, value) in fields {
+        line(text, format_args!("{field} = {value}"));
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DatabaseMapBuilder, Preset};
+    use super::super::{DatabaseMapBuilder, Preset, TtlByEnvironment};
     use super::*;
     use crate::DatabaseKind;
 

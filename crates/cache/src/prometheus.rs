@@ -1,0 +1,77 @@
+//! Figures as Prometheus's text format.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::figures::{FIGURES, TemplateMetrics};
+
+/// The text of one database's figures, as it grows.
+pub(crate) struct Text {
+    text: String,
+    database: String,
+}
+
+impl Text {
+    pub(crate) fn of(database: &str) -> Self {
+        Self { text: String::new(), database: escape(database) }
+    }
+
+    /// The figures of templates. Hits stand under one name with their tier, time in seconds.
+    pub(crate) fn templates(&mut self, templates: &BTreeMap<String, TemplateMetrics>) {
+        self.head("hits_total", "counter", "Reads answered fresh, by tier.");
+        for (template, figures) in templates {
+            let template = escape(template);
+            let tiers = [("first", figures.first_tier_hits), ("second", figures.second_tier_hits)];
+            for (tier, hits) in tiers {
+                let labels = format!("template=\"{template}\",tier=\"{tier}\"");
+                self.line("hits_total", &labels, hits as f64);
+            }
+        }
+        // The first two are the hits.
+        for figure in FIGURES.iter().skip(2) {
+            let is_time = figure.name == "load_micros";
+            let name = if is_time { "load_seconds" } else { figure.name };
+            let name = format!("{name}_total");
+            self.head(&name, "counter", figure.help);
+            for (template, figures) in templates {
+                let value = *(figure.place)(&mut figures.clone()) as f64;
+                let value = if is_time { value / 1e6 } else { value };
+                self.line(&name, &format!("template=\"{}\"", escape(template)), value);
+            }
+        }
+    }
+
+    pub(crate) fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.head(name, "counter", help);
+        self.line(name, "", value as f64);
+    }
+
+    pub(crate) fn gauge(&mut self, name: &str, help: &str, value: u64) {
+        self.head(name, "gauge", help);
+        self.line(name, "", value as f64);
+    }
+
+    pub(crate) fn finish(self) -> String {
+        self.text
+    }
+
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.text, "# HELP compartment_cache_{name} {help}");
+        let _ = writeln!(self.text, "# TYPE compartment_cache_{name} {kind}");
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: f64) {
+        let comma = if labels.is_empty() { "" } else { "," };
+        let database = &self.database;
+        let _ = writeln!(
+            self.text,
+            "compartment_cache_{name}{{database=\"{database}\"{comma}{labels}}} {value}"
+        );
+    }
+}
+
+/// A label's value as the format wants it.
+fn escape(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}

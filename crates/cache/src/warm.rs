@@ -1,0 +1,133 @@
+//! Warming: reads that nobody waits for, until there is no more room.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+
+use crate::cache::Cache;
+use crate::error::LoadError;
+
+/// How a cache is warmed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WarmOptions {
+    /// Reads under way at the same time.
+    pub concurrency: usize,
+    /// Warming stops when the first tier holds so many bytes; its whole size unless told.
+    pub first_tier_bytes: Option<u64>,
+    /// Warming stops when the database holds this share (0 to 1) of its memory budget, where it
+    /// has one: beyond, what is loaded would drive out what is there.
+    pub budget_share: f64,
+}
+
+impl Default for WarmOptions {
+    fn default() -> Self {
+        Self { concurrency: 8, first_tier_bytes: None, budget_share: 0.95 }
+    }
+}
+
+impl WarmOptions {
+    /// With so many reads under way at the same time.
+    #[must_use]
+    pub fn concurrency(mut self, reads: usize) -> Self {
+        self.concurrency = reads.max(1);
+        self
+    }
+
+    /// Stopping when the first tier holds so many bytes.
+    #[must_use]
+    pub fn first_tier_bytes(mut self, bytes: u64) -> Self {
+        self.first_tier_bytes = Some(bytes);
+        self
+    }
+}
+
+/// How warming went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct WarmReport {
+    /// Reads that brought a value.
+    pub found: u64,
+    /// Reads that brought none.
+    pub missing: u64,
+    /// Reads whose load failed.
+    pub failed: u64,
+    /// Reads that were not made any more: a budget was reached.
+    pub left_out: u64,
+    /// What it took, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// The database's size is asked for after so many reads.
+const ASK_EVERY: u64 = 64;
+
+impl Cache {
+    /// Makes `reads` of this cache, in their order, some at a time, until the first tier or the
+    /// database's budget is full; `watch` is told after each. A read says whether it brought a
+    /// value; what it does besides, such as loading, is its own.
+    ///
+    /// Other reads of the cache go on meanwhile.
+    pub async fn warm<R>(
+        &self,
+        reads: impl IntoIterator<Item = R>,
+        options: &WarmOptions,
+        mut watch: impl FnMut(&WarmReport),
+    ) -> WarmReport
+    where
+        R: Future<Output = Result<bool, LoadError>>,
+    {
+        let clock = &self.inner.options.clock;
+        let started = clock.now();
+        let mut report = WarmReport::default();
+        let evicted_before = self.inner.first.evicted();
+        let mut full = self.is_full(options).await;
+        let mut reads = reads.into_iter();
+        let mut under_way = futures_util::stream::FuturesUnordered::new();
+        let mut asked = 0;
+        loop {
+            while !full && under_way.len() < options.concurrency.max(1) {
+                let Some(read) = reads.next() else { break };
+                under_way.push(read);
+            }
+            let Some(outcome) = under_way.next().await else { break };
+            match outcome {
+                Ok(true) => report.found += 1,
+                Ok(false) => report.missing += 1,
+                Err(error) => {
+                    tracing::debug!(%error, "a value could not be warmed");
+                    report.failed += 1;
+                }
+            }
+            watch(&report);
+            asked += 1;
+            // One entry now and then gives way before the tier is full to the last byte.
+            let evicted = self.inner.first.evicted() - evicted_before;
+            full = full || self.first_tier_is_full(options) || evicted > report.found / 16;
+            if !full && asked % ASK_EVERY == 0 {
+                full = self.is_full(options).await;
+            }
+        }
+        report.left_out = reads.count() as u64;
+        let elapsed: Duration = clock.now().since(started);
+        report.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        report
+    }
+
+    fn first_tier_is_full(&self, options: &WarmOptions) -> bool {
+        let inner = &self.inner;
+        let limit = options.first_tier_bytes.unwrap_or(inner.options.first_tier_bytes);
+        inner.first.bytes() >= limit.min(inner.options.first_tier_bytes) / 100 * 98
+    }
+
+    async fn is_full(&self, options: &WarmOptions) -> bool {
+        if self.first_tier_is_full(options) {
+            return true;
+        }
+        let Some(budget) = self.inner.database.contract().memory_budget else { return false };
+        // A database that does not say is as good as one with room: reads fail open.
+        match self.inner.call(self.inner.database.usage().usage()).await {
+            Ok(usage) => usage.bytes as f64 >= budget as f64 * options.budget_share,
+            Err(_) => false,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The rules a map has to keep: names, and places that do not overlap.
+
+use super::wrong;
+use crate::{Contract, Placement, Result};
+
+pub(super) fn check_name(name: &str) -> Result<()> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > 64 || !name.chars().all(good) {
+        return Err(wrong(format!(
+            "database name {name:?}: a name is 1 to 64 of a-z, 0-9, _ and -"
+        )));
+    }
+    Ok(())
+}
+
+/// A database moves from another place on the same instance.
+pub(super) fn check_previous(contract: &Contract) -> Result<()> {
+    let Some(previous) = &contract.previous else { return Ok(()) };
+    let name = &contract.name;
+    if previous.placement == contract.placement {
+        return Err(wrong(format!("{name:?} is where its previous place is: leave previous out")));
+    }
+    if previous.placement.instance() != contract.placement.instance() {
+        return Err(wrong(format!(
+            "{name:?}: the previous place is on another instance, where no request can look in the \
+             same step; move the keys with `compartment migrate --live`"
+        )));
+    }
+    Ok(())
+}
+
+/// The shared-index rule: two databases live in one place only when both say so, and prefixes on
+/// one index must not contain each other.
+pub(super) fn check_apart(first: &Contract, second: &Contract) -> Result<()> {
+    let (a, b) = (&first.placement, &second.placement);
+    if a.instance() != b.instance() || a.index() != b.index() {
+        return Ok(());
+    }
+    let both = format!("{:?} and {:?}", first.name, second.name);
+    let place = format!("index {} of instance {:?}", a.index(), a.instance());
+    if a.prefix() == b.prefix() {
+        if first.shared && second.shared {
+            return Ok(());
+        }
+        return Err(wrong(format!(
+            "{both} are both at {place}: give each an index of its own, or let both say shared = true \
+             (then neither can be flushed by itself)"
+        )));
+    }
+    let overlap = match (a, b) {
+        (Placement::Prefix { prefix: p, .. }, Placement::Prefix { prefix: q, .. }) => {
+            p.starts_with(q.as_str()) || q.starts_with(p.as_str())
+        }
+        // A whole index beside a prefix in it sees the other's keys.
+        _ => true,
+    };
+    if overlap && !(first.shared && second.shared) {
+        return Err(wrong(format!(
+            "{both} overlap at {place}: one's keys would be seen in the other; give each a prefix \
+             that does not begin with the other's"
+        )));
+    }
+    Ok(())
+}
