@@ -118,6 +118,12 @@ impl Cache {
         Self { policy: Some(Arc::new(policy)), ..self.clone() }
     }
 
+    /// Whether it reads and keeps anything: see [`CacheOptions::enabled`].
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.inner.options.enabled
+    }
+
     /// The database behind.
     #[must_use]
     pub fn database(&self) -> &Database {

@@ -109,7 +109,7 @@ pub(crate) struct NewEntry {
     pub(crate) stamps: Vec<StampSeen>,
     pub(crate) counters: Arc<Counters>,
     /// Bytes of the encoded value.
-    pub(crate) bytes: usize,
+    pub(crate) bytes: u64,
 }
 
 impl FirstTier {
@@ -192,7 +192,8 @@ impl FirstTier {
         if self.is_past(key, moment) {
             return;
         }
-        let weight = (new.bytes + key.len()) as u64
+        let weight = new.bytes
+            + key.len() as u64
             + ENTRY_OVERHEAD
             + new.stamps.iter().map(|stamp| stamp.name.len() as u64 + 32).sum::<u64>();
         let entry = FirstEntry {
@@ -281,7 +282,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
-    fn entry(bytes: usize) -> NewEntry {
+    fn entry(bytes: u64) -> NewEntry {
         let until = NOW.after(Duration::from_secs(60));
         NewEntry {
             value: Some(Arc::new(7_u32)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::Timestamp;
+use compartment_core::{Codec, Timestamp};
 
 use crate::cache::{Cached, erase};
 use crate::document_limit::Asking;
@@ -105,7 +105,10 @@ impl Load {
             }
         };
         let times = policy.times(inner.options.clock.as_ref(), ttl, unique());
-        let bytes = if let Payload::Value(bytes) = &payload { bytes.len() } else { 0 };
+        let (bytes, in_process) = match &payload {
+            Payload::Value(bytes) => (bytes.len(), Codec::decoded_len(bytes)),
+            Payload::Absent | Payload::Nothing => (0, 0),
+        };
         let envelope = Envelope { payload, times, lease: None, stamps: stamps.seen.clone() };
         let packed = envelope.to_bytes();
         let ttl = times.stale_until.since(times.created);
@@ -139,7 +142,7 @@ impl Load {
                 serve_until: cache.serve_until(times.fresh_until, blind),
                 stamps: stamps.seen.clone(),
                 counters: Arc::clone(counters),
-                bytes,
+                bytes: in_process,
             };
             inner.first.put(key, new, moment);
         }

@@ -202,7 +202,7 @@ impl Cache {
         }
         let times = held.envelope.times;
         let bytes = match &held.envelope.payload {
-            Payload::Value(bytes) => bytes.len(),
+            Payload::Value(bytes) => Codec::decoded_len(bytes),
             Payload::Absent | Payload::Nothing => 0,
         };
         let new = NewEntry {

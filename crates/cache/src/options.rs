@@ -17,7 +17,8 @@ use crate::publication::EVERY;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CacheOptions {
-    /// The most bytes of the first tier: encoded values, keys, and 256 an entry.
+    /// The most bytes of the first tier: values as they are encoded before compression, keys, and
+    /// 256 an entry. A value of many small parts takes two or three times that once decoded.
     pub first_tier_bytes: u64,
     /// How long one request to the database may take before the cache goes on without it.
     pub database_timeout: Duration,

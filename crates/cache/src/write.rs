@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use compartment_core::{Error, ErrorKind, Result, SetOptions, TypedKey};
+use compartment_core::{Codec, Error, ErrorKind, Result, SetOptions, TypedKey};
 use futures_util::StreamExt;
 
 use crate::cache::{Cache, Cached, Delivery, Stored, Terms, erase};
@@ -47,7 +47,7 @@ impl Cache {
         inner.first.written(name);
         let stamps = inner.stamps(&self.labels).await;
         let times = terms.policy.times(inner.options.clock.as_ref(), terms.ttl, unique());
-        let bytes = encoded.len();
+        let (bytes, in_process) = (encoded.len(), Codec::decoded_len(&encoded));
         let envelope = Envelope {
             payload: Payload::Value(encoded),
             times,
@@ -84,7 +84,7 @@ impl Cache {
                 serve_until: self.serve_until(times.fresh_until, blind),
                 stamps: stamps.seen,
                 counters: Arc::clone(&terms.counters),
-                bytes,
+                bytes: in_process,
             };
             inner.first.put(name, new, since);
         }

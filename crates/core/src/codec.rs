@@ -108,6 +108,21 @@ impl Codec {
             json => from_json(json),
         }
     }
+
+    /// How many bytes a value takes once it is decompressed: what it costs in memory, roughly.
+    /// For bytes that say nothing of it, their own number.
+    #[must_use]
+    pub fn decoded_len(bytes: &[u8]) -> u64 {
+        let own = bytes.len() as u64;
+        match bytes {
+            [MARK, JSON_ZSTD | MESSAGE_PACK_ZSTD, packed @ ..] => {
+                let said = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten();
+                // The header may be damaged, and promise anything.
+                said.unwrap_or(own).min(MAX_DECODED_BYTES as u64)
+            }
+            _ => own,
+        }
+    }
 }
 
 fn marked(form: u8, payload: &[u8]) -> Bytes {
@@ -194,6 +209,15 @@ mod tests {
     #[test]
     fn small_json_is_stored_as_plain_json() {
         assert_eq!(Codec::JSON.encode(&vec![1, 2]).unwrap(), "[1,2]");
+    }
+
+    #[test]
+    fn the_length_in_memory_is_known_without_decompressing() {
+        let text = "the court finds that ".repeat(1_000);
+        let packed = Codec::JSON.encode(&text).unwrap();
+        assert_eq!(Codec::decoded_len(&packed), text.len() as u64 + 2);
+        assert_eq!(Codec::decoded_len(b"[1,2]"), 5);
+        assert_eq!(Codec::decoded_len(&[MARK, JSON_ZSTD, 1]), 3);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The one error of every store, the database map and the codec.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The result of every fallible call in Compartment.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -89,15 +90,18 @@ impl ErrorKind {
 /// An error: its kind, the operation, the database and key it was about, what to do, and the cause.
 ///
 /// `Display` reads well after "failed to": *failed to* `get key "doc:1" in database "cache": …`.
+/// A clone has the same cause: who waited for one request together gets one error.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     operation: &'static str,
     database: Option<String>,
     key: Option<String>,
     message: String,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 /// Longer keys are cut in messages: a key may be megabytes of someone's data.
@@ -137,7 +141,7 @@ impl Error {
         mut self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(source.into().into());
         self
     }
 

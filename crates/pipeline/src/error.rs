@@ -30,8 +30,8 @@ impl StageError {
     }
 }
 
-/// Why a stage gave no result.
-#[derive(Debug, thiserror::Error)]
+/// Why a stage gave no result. All who waited for one result get the same.
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PipelineError {
     /// The document's own failure.

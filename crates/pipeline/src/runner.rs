@@ -1,9 +1,10 @@
 //! Runs stages: from the cache where it can, off the runtime where it cannot.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use compartment_core::{Databases, ErrorKind, TypedKey};
+use compartment_cache::{Cache, LoadError};
+use compartment_core::{Error, ErrorKind, TypedKey};
 use tokio::sync::Semaphore;
 
 use crate::{PipelineError, Progress, Stage, StageError};
@@ -13,16 +14,16 @@ use crate::{PipelineError, Progress, Stage, StageError};
 pub enum Origin {
     /// The stage ran.
     Computed,
-    /// The cache had it.
+    /// The cache had it, or another process made it meanwhile.
     Cached,
 }
 
 /// A stage's result.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct Done<T> {
-    /// The result.
-    pub value: T,
+    /// The result, shared with the cache.
+    pub value: Arc<T>,
     /// Whether it was made or found.
     pub origin: Origin,
 }
@@ -33,38 +34,35 @@ pub struct Done<T> {
 pub struct RunnerOptions {
     /// Stages that run at the same time; the number of CPUs unless told.
     pub concurrency: usize,
-    /// Whether results are read from and written to the cache.
-    pub cache: bool,
 }
 
 impl Default for RunnerOptions {
     fn default() -> Self {
-        let concurrency = std::thread::available_parallelism().map_or(2, usize::from);
-        Self { concurrency, cache: true }
+        Self { concurrency: std::thread::available_parallelism().map_or(2, usize::from) }
     }
 }
 
-/// Runs stages over the databases of a run.
+/// Runs stages, each once for the same content, however many processes ask for it.
 #[derive(Clone, Debug)]
 pub struct Runner {
-    databases: Databases,
+    cache: Cache,
     progress: Progress,
-    options: RunnerOptions,
     places: Arc<Semaphore>,
 }
 
 impl Runner {
-    /// Runs stages with results in `databases` and figures in `progress`.
+    /// Runs stages with results in `cache` and figures in `progress`. A cache that is off has
+    /// nothing and keeps nothing.
     #[must_use]
-    pub fn new(databases: Databases, progress: Progress, options: RunnerOptions) -> Self {
+    pub fn new(cache: Cache, progress: Progress, options: RunnerOptions) -> Self {
         let places = Arc::new(Semaphore::new(options.concurrency.max(1)));
-        Self { databases, progress, options, places }
+        Self { cache, progress, places }
     }
 
-    /// The databases.
+    /// The cache.
     #[must_use]
-    pub fn databases(&self) -> &Databases {
-        &self.databases
+    pub fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// The figures.
@@ -73,127 +71,81 @@ impl Runner {
         &self.progress
     }
 
-    /// The cached result of `stage` for the content `subject`, if there is one. A cache that fails
-    /// is a cache that has nothing.
+    /// Asks the cache's database once. One that is away is no error: the cache does without. One that
+    /// refuses the program would be done without for ever, and nobody would notice.
     ///
     /// # Errors
-    /// [`PipelineError::Store`] when the map lacks the cache's database, or a key cannot be made.
-    pub async fn find<S: Stage>(
-        &self,
-        stage: &S,
-        subject: &str,
-    ) -> Result<Option<S::Output>, PipelineError> {
-        if !self.options.cache {
-            return Ok(None);
+    /// [`PipelineError::Store`] when the database refuses the program, or is not set up.
+    pub async fn check_cache(&self) -> Result<(), PipelineError> {
+        if !self.cache.is_enabled() {
+            return Ok(());
         }
-        let key = key_of(stage, subject)?;
-        match self.databases.read(&key).await {
-            Ok(found) => Ok(found),
-            Err(error) if is_misuse(error.kind()) => Err(error.into()),
-            Err(error) => {
-                tracing::warn!(%error, "the cache could not be read; the stage runs instead");
-                Ok(None)
-            }
+        match self.cache.database().key_value().get("compartment:asked").await {
+            Err(error) if is_refusal(error.kind()) => Err(error.into()),
+            _ => Ok(()),
         }
     }
 
     /// The result of `stage` for the content `subject`: the cached one, or a new one made from
     /// `input`, which is only asked for when it is needed.
     ///
-    /// The stage is counted in the figures; `name` is the document's name there.
+    /// The stage is counted in the figures; `name` is the document's name there. What is kept goes
+    /// with the document `subject` ([`Cache::invalidate_document`]).
     ///
     /// # Errors
     /// [`PipelineError::Stage`] for the document's own failure, a panic included;
-    /// [`PipelineError::Store`] as [`Runner::find`]; whatever `input` fails with.
+    /// [`PipelineError::Store`] when a key cannot be made, or is of another database than the
+    /// cache; whatever `input` fails with.
     pub async fn run<S: Stage>(
         &self,
         stage: &Arc<S>,
         subject: &str,
         name: &str,
-        input: impl Future<Output = Result<Arc<S::Input>, PipelineError>>,
+        input: impl Future<Output = Result<Arc<S::Input>, PipelineError>> + Send + 'static,
     ) -> Result<Done<S::Output>, PipelineError> {
-        match self.find_done(stage.as_ref(), subject).await? {
-            Some(done) => Ok(done),
-            None => self.make(stage, subject, name, input).await,
+        let key = key_of(stage.as_ref(), subject)?;
+        let (work, places) = (Arc::clone(stage), Arc::clone(&self.places));
+        let took = Arc::new(OnceLock::new());
+        let noted = Arc::clone(&took);
+        let loader = move || async move {
+            let input = input.await?;
+            let (value, busy) = compute(places, work, input).await?;
+            // It is called once.
+            let _ = noted.set(busy);
+            Ok::<_, PipelineError>(value)
+        };
+        match self.cache.of_document(subject).get_or_load(&key, loader).await {
+            Ok(value) => {
+                let (origin, busy) = match took.get() {
+                    Some(busy) => (Origin::Computed, *busy),
+                    None => (Origin::Cached, Duration::ZERO),
+                };
+                self.progress.done(stage.name(), origin, busy);
+                Ok(Done { value, origin })
+            }
+            Err(error) => {
+                let error = failure(stage.name(), &error);
+                if let PipelineError::Stage(error) = &error {
+                    self.progress.failed(stage.name(), name, error);
+                }
+                Err(error)
+            }
         }
     }
 
-    /// The cached result of `stage`, counted in the figures as found.
+    /// The cached result of `stage`, counted in the figures as found, if there is one.
     ///
     /// # Errors
-    /// As [`Runner::find`].
-    pub async fn find_done<S: Stage>(
+    /// [`PipelineError::Store`] as [`Runner::run`].
+    pub async fn find<S: Stage>(
         &self,
         stage: &S,
         subject: &str,
     ) -> Result<Option<Done<S::Output>>, PipelineError> {
-        let Some(value) = self.find(stage, subject).await? else { return Ok(None) };
+        let key = key_of(stage, subject)?;
+        let Some(value) = self.cache.get(&key).await? else { return Ok(None) };
         self.progress.done(stage.name(), Origin::Cached, Duration::ZERO);
         Ok(Some(Done { value, origin: Origin::Cached }))
-    }
-
-    /// A new result of `stage`, without asking the cache first.
-    ///
-    /// # Errors
-    /// As [`Runner::run`].
-    pub async fn make<S: Stage>(
-        &self,
-        stage: &Arc<S>,
-        subject: &str,
-        name: &str,
-        input: impl Future<Output = Result<Arc<S::Input>, PipelineError>>,
-    ) -> Result<Done<S::Output>, PipelineError> {
-        let input = input.await?;
-        match self.compute(stage, input).await {
-            Ok((value, busy)) => {
-                if self.options.cache {
-                    self.keep(stage.as_ref(), subject, &value).await?;
-                }
-                self.progress.done(stage.name(), Origin::Computed, busy);
-                Ok(Done { value, origin: Origin::Computed })
-            }
-            Err(error) => {
-                self.progress.failed(stage.name(), name, &error);
-                Err(error.into())
-            }
-        }
-    }
-
-    async fn compute<S: Stage>(
-        &self,
-        stage: &Arc<S>,
-        input: Arc<S::Input>,
-    ) -> Result<(S::Output, Duration), StageError> {
-        // The semaphore is never closed.
-        let place = Arc::clone(&self.places).acquire_owned().await.ok();
-        let work = Arc::clone(stage);
-        let started = Instant::now();
-        let worked = tokio::task::spawn_blocking(move || {
-            let result = work.run(&input);
-            drop(place);
-            result
-        });
-        match worked.await {
-            Ok(result) => result.map(|value| (value, started.elapsed())),
-            Err(error) => Err(StageError::new("panicked", describe_panic(stage.name(), error))),
-        }
-    }
-
-    async fn keep<S: Stage>(
-        &self,
-        stage: &S,
-        subject: &str,
-        value: &S::Output,
-    ) -> Result<(), PipelineError> {
-        let key = key_of(stage, subject)?;
-        match self.databases.write(&key, value).await {
-            Err(error) if is_misuse(error.kind()) => Err(error.into()),
-            Err(error) => {
-                tracing::warn!(%error, "a result could not be cached; it is made again next time");
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
     }
 }
 
@@ -201,9 +153,44 @@ fn key_of<S: Stage>(stage: &S, subject: &str) -> compartment_core::Result<TypedK
     stage.template().key(&[subject, &stage.version()])
 }
 
-/// Failures that no outage explains: the program or the configuration is wrong, and every
-/// document would run into them.
-fn is_misuse(kind: ErrorKind) -> bool {
+async fn compute<S: Stage>(
+    places: Arc<Semaphore>,
+    stage: Arc<S>,
+    input: Arc<S::Input>,
+) -> Result<(S::Output, Duration), StageError> {
+    // The semaphore is never closed.
+    let place = places.acquire_owned().await.ok();
+    let name = stage.name();
+    let started = Instant::now();
+    let worked = tokio::task::spawn_blocking(move || {
+        let result = stage.run(&input);
+        drop(place);
+        result
+    });
+    match worked.await {
+        Ok(result) => result.map(|value| (value, started.elapsed())),
+        Err(error) => Err(StageError::new("panicked", describe_panic(name, error))),
+    }
+}
+
+/// Why there is no result. All who waited for one load have the same error, so it is copied.
+fn failure(stage: &str, error: &LoadError) -> PipelineError {
+    match error {
+        LoadError::Misuse(error) => PipelineError::Store(Error::clone(error)),
+        other => match other.downcast_ref::<PipelineError>() {
+            Some(error) => error.clone(),
+            // The input's own future ended without an answer: the runtime is going down.
+            None => PipelineError::Store(Error::new(
+                ErrorKind::Interrupted,
+                "run stage",
+                format!("stage {stage}: {other}"),
+            )),
+        },
+    }
+}
+
+/// Failures that no outage explains.
+fn is_refusal(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Unknown

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{
-    Backend, Capabilities, Clock, Codec, Contract, Database, DatabaseMap, Databases, Error,
-    ErrorKind, KeyTemplate, ManualClock, MockChannelStore, MockCounterStore, MockHashStore,
-    MockKeyValueStore, MockLockStore, MockRateLimitStore, MockUsageStore, Preset, Result, Stores,
-    Traffic,
+    Backend, Capabilities, Clock, Contract, Database, DatabaseMap, Databases, Error, ErrorKind,
+    KeyTemplate, ManualClock, MockChannelStore, MockCounterStore, MockHashStore, MockKeyValueStore,
+    MockLockStore, MockRateLimitStore, MockUsageStore, Preset, Result, SetOptions, Stores, Traffic,
 };
+use compartment_memory::MemoryBackend;
 use compartment_pipeline::{
     DocumentState, Event, Observer, Origin, Patience, PipelineError, Progress, Runner,
     RunnerOptions, Silent, Stage, StageError, StageStatus,
@@ -68,13 +69,16 @@ impl Backend for MockBackend {
 }
 
 async fn databases(key_value: MockKeyValueStore, hash: MockHashStore) -> Databases {
+    let mut channel = MockChannelStore::new();
+    channel.expect_subscribe().returning(|_| Err(error(ErrorKind::Unavailable)));
+    channel.expect_publish().returning(|_, _| Err(error(ErrorKind::Unavailable)));
     let stores = Stores {
         key_value: Arc::new(key_value),
         hash: Arc::new(hash),
         counter: Arc::new(MockCounterStore::new()),
         lock: Arc::new(MockLockStore::new()),
         rate_limit: Arc::new(MockRateLimitStore::new()),
-        channel: Arc::new(MockChannelStore::new()),
+        channel: Arc::new(channel),
         usage: Arc::new(MockUsageStore::new()),
     };
     let backend: Arc<dyn Backend> = Arc::new(MockBackend(stores));
@@ -82,9 +86,26 @@ async fn databases(key_value: MockKeyValueStore, hash: MockHashStore) -> Databas
     Databases::open(map, &BTreeMap::from([("primary".to_owned(), backend)])).await.unwrap()
 }
 
-async fn runner(key_value: MockKeyValueStore) -> Runner {
-    let databases = databases(key_value, MockHashStore::new()).await;
-    Runner::new(databases, Progress::new(Arc::new(Silent)), RunnerOptions::default())
+async fn runner(databases: &Databases) -> Runner {
+    let cache = Cache::open(databases.get("cache").unwrap(), CacheOptions::default()).await;
+    let progress = Progress::new(Arc::new(Silent));
+    Runner::new(cache.unwrap(), progress, RunnerOptions::default())
+}
+
+async fn on_memory() -> Databases {
+    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::default());
+    let map = DatabaseMap::preset(Preset::Pipeline, "memory://").unwrap();
+    Databases::open(map, &BTreeMap::from([("primary".to_owned(), backend)])).await.unwrap()
+}
+
+/// A key-value store that fails whatever is asked of it.
+fn failing(kind: ErrorKind) -> MockKeyValueStore {
+    let mut store = MockKeyValueStore::new();
+    store.expect_get().returning(move |_| Err(error(kind)));
+    store.expect_get_many().returning(move |_| Err(error(kind)));
+    store.expect_set().returning(move |_, _, _| Err(error(kind)));
+    store.expect_compare_and_set().returning(move |_, _, _, _| Err(error(kind)));
+    store
 }
 
 fn error(kind: ErrorKind) -> Error {
@@ -94,52 +115,79 @@ fn error(kind: ErrorKind) -> Error {
 async fn run(runner: &Runner, text: &str) -> std::result::Result<(usize, Origin), PipelineError> {
     let input = Arc::new(text.to_owned());
     let done = runner.run(&Arc::new(WordCount), "h4sh", "a.txt", async { Ok(input) }).await?;
-    Ok((done.value, done.origin))
+    Ok((*done.value, done.origin))
 }
 
 #[tokio::test]
 async fn a_cached_result_is_taken_and_the_input_not_asked_for() {
-    let mut store = MockKeyValueStore::new();
-    store
-        .expect_get()
-        .withf(|key| key == "doc:words:h4sh:1")
-        .returning(|_| Ok(Some(Codec::JSON.encode(&41usize).unwrap())));
-    let runner = runner(store).await;
+    let databases = on_memory().await;
+    assert!(runner(&databases).await.find(&WordCount, "h4sh").await.unwrap().is_none());
+    assert_eq!(run(&runner(&databases).await, "a b c").await.unwrap(), (3, Origin::Computed));
+    // Another process has nothing in its own memory.
+    let other = runner(&databases).await;
     let input = async { panic!("the input is not needed") };
-    let done = runner.run(&Arc::new(WordCount), "h4sh", "a.txt", input).await.unwrap();
-    assert_eq!((done.value, done.origin), (41, Origin::Cached));
+    let done = other.run(&Arc::new(WordCount), "h4sh", "a.txt", input).await.unwrap();
+    assert_eq!((*done.value, done.origin), (3, Origin::Cached));
+    assert_eq!(*other.find(&WordCount, "h4sh").await.unwrap().unwrap().value, 3);
+    let figures = other.progress().figures()["words"];
+    assert_eq!((figures.computed, figures.cached), (0, 2));
+    // What was derived from a document goes with it.
+    let _ = other.cache().invalidate_document("h4sh").await;
+    assert_eq!(run(&other, "a b").await.unwrap(), (2, Origin::Computed));
 }
 
 #[tokio::test]
 async fn a_cache_that_is_away_costs_the_work_and_nothing_else() {
-    let mut store = MockKeyValueStore::new();
-    store.expect_get().returning(|_| Err(error(ErrorKind::Unavailable)));
-    store.expect_set().returning(|_, _, _| Err(error(ErrorKind::Timeout)));
-    assert_eq!(run(&runner(store).await, "a b c").await.unwrap(), (3, Origin::Computed));
+    for kind in [ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::OutOfMemory] {
+        let databases = databases(failing(kind), MockHashStore::new()).await;
+        let runner = runner(&databases).await;
+        runner.check_cache().await.unwrap();
+        assert_eq!(run(&runner, "a b c").await.unwrap(), (3, Origin::Computed));
+    }
+}
+
+#[tokio::test]
+async fn a_cache_that_is_off_runs_every_stage() {
+    let databases = on_memory().await;
+    let options = CacheOptions::default().enabled(false);
+    let cache = Cache::open(databases.get("cache").unwrap(), options).await.unwrap();
+    let off = Runner::new(cache, Progress::new(Arc::new(Silent)), RunnerOptions::default());
+    for _ in 0..2 {
+        assert_eq!(run(&off, "a b c").await.unwrap(), (3, Origin::Computed));
+    }
+    assert!(off.find(&WordCount, "h4sh").await.unwrap().is_none());
+    assert_eq!(databases.get("cache").unwrap().usage().usage().await.unwrap().keys, 0);
 }
 
 #[tokio::test]
 async fn a_damaged_cache_entry_is_a_miss_and_is_replaced() {
-    let mut store = MockKeyValueStore::new();
-    store.expect_get().returning(|_| Ok(Some(Bytes::from_static(b"{not json"))));
-    store.expect_set().times(1).returning(|_, _, _| Ok(true));
-    assert_eq!(run(&runner(store).await, "a b").await.unwrap(), (2, Origin::Computed));
+    let databases = on_memory().await;
+    let store = databases.get("cache").unwrap().key_value();
+    let damaged = Bytes::from_static(b"{not json");
+    store.set("doc:words:h4sh:1", damaged, SetOptions::default()).await.unwrap();
+    assert_eq!(run(&runner(&databases).await, "a b").await.unwrap(), (2, Origin::Computed));
+    assert_eq!(run(&runner(&databases).await, "a b").await.unwrap(), (2, Origin::Cached));
 }
 
 #[tokio::test]
-async fn a_store_that_refuses_the_program_ends_the_run_instead_of_every_document() {
-    let mut store = MockKeyValueStore::new();
-    store.expect_get().returning(|_| Err(error(ErrorKind::Permission)));
-    let failed = run(&runner(store).await, "a b").await.unwrap_err();
+async fn a_store_that_refuses_the_program_is_told_before_the_first_document() {
+    let databases = databases(failing(ErrorKind::Permission), MockHashStore::new()).await;
+    let failed = runner(&databases).await.check_cache().await.unwrap_err();
     assert!(matches!(failed, PipelineError::Store(e) if e.kind() == ErrorKind::Permission));
 }
 
 #[tokio::test]
+async fn two_who_want_the_same_content_work_once() {
+    let databases = on_memory().await;
+    let (one, other) = (runner(&databases).await, runner(&databases).await);
+    let (first, second) = tokio::join!(run(&one, "a b c"), run(&other, "a b c"));
+    let origins = [first.unwrap().1, second.unwrap().1];
+    assert_eq!(origins.iter().filter(|origin| **origin == Origin::Computed).count(), 1);
+}
+
+#[tokio::test]
 async fn a_failing_or_panicking_stage_is_that_documents_failure() {
-    let mut store = MockKeyValueStore::new();
-    store.expect_get().returning(|_| Ok(None));
-    store.expect_set().times(1).returning(|_, _, _| Ok(true));
-    let runner = runner(store).await;
+    let runner = runner(&on_memory().await).await;
     let PipelineError::Stage(failed) = run(&runner, "").await.unwrap_err() else { panic!() };
     assert_eq!(failed.code, "empty");
     let PipelineError::Stage(failed) = run(&runner, "panic").await.unwrap_err() else { panic!() };
