@@ -34,6 +34,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
         }
         Some((first, rest)) if first == "documents" => hand_over("documents", rest),
         Some((first, rest)) if first == "migrate" => hand_over("migrate", rest),
+        Some((first, rest)) if first == "cache" => hand_over("cache", rest),
         _ => hand_over("bench", &args.arguments),
     }
 }

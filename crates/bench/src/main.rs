@@ -2,7 +2,9 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
+mod cache;
 mod documents;
+mod measure;
 mod migrate;
 mod score;
 
@@ -33,6 +35,8 @@ enum Command {
     /// What `migrate` starts to see its peak memory.
     #[command(hide = true)]
     MigrateOnce(migrate::OnceArgs),
+    /// A cache in front of Redis: hits beside bare clients, hit rates, latency under load, outages.
+    Cache(cache::CacheArgs),
     /// What `bench` starts on each processor to keep it awake.
     #[command(hide = true)]
     Spin,
@@ -46,8 +50,9 @@ fn main() -> ExitCode {
         Command::DocumentsOnce(args) => documents::run_once(&args),
         Command::Migrate(args) => migrate::run(&args),
         Command::MigrateOnce(args) => migrate::run_once(&args),
+        Command::Cache(args) => cache::run(&args),
         Command::Spin => {
-            bench::spin();
+            measure::awake::spin();
             Ok(())
         }
     };

@@ -1,17 +1,17 @@
-//! `bench backends`: contenders take turns in short slices, so that all see the same machine.
+//! `bench backends`: our two backends beside moka and other Redis clients.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use compartment_testkit::TestRedis;
 use serde::Serialize;
 
-use super::Failure;
 use super::client::{Data, Operation, VALUE};
 use super::clients::{Bb8, Deadpool, Fred, Moka, Ours, RedisRs};
-use super::slice::Contender;
-use super::statistics::median;
-use super::table::table_of;
+use super::contender::Contender;
+use crate::measure::Failure;
+use crate::measure::rounds::{Plan, Row, Slice, take_turns};
+use crate::measure::slice::unit;
+use crate::measure::table::side_by_side;
 
 /// How many tasks ask at once.
 const TASKS: [usize; 3] = [1, 64, 1_024];
@@ -25,55 +25,11 @@ pub(super) struct Backends {
 
 /// Contenders on one kind of store.
 #[derive(Debug, Serialize)]
-pub(super) struct Comparison {
-    pub(super) contenders: Vec<&'static str>,
+struct Comparison {
+    contenders: Vec<&'static str>,
     /// The one that the others are compared with.
-    pub(super) reference: &'static str,
-    pub(super) rows: Vec<Row>,
-}
-
-/// One operation with one number of tasks.
-#[derive(Debug, Serialize)]
-pub(super) struct Row {
-    pub(super) operation: &'static str,
-    pub(super) tasks: usize,
-    /// `µs` (less is better) for one task, `operations/s` (more is better) for several.
-    unit: &'static str,
-    rounds: usize,
-    slice_ms: u128,
-    pub(super) figures: Vec<Figure>,
-}
-
-/// One contender's part of a row.
-#[derive(Debug, Serialize)]
-pub(super) struct Figure {
-    contender: &'static str,
-    /// The median over the rounds.
-    pub(super) median: f64,
-    /// The median of the ratios to the reference within each round.
-    pub(super) ratio: f64,
-    /// What each round gave.
-    samples: Vec<f64>,
-}
-
-/// How long and how often.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    rounds: usize,
-    slice: Duration,
-}
-
-impl Plan {
-    /// A lone client depends on which processor it shares with the server: many short slices see
-    /// both cases. Many tasks need a moment to get going.
-    fn of(tasks: usize, quick: bool) -> Self {
-        match (tasks, quick) {
-            (1, false) => Self { rounds: 60, slice: Duration::from_millis(30) },
-            (1, true) => Self { rounds: 20, slice: Duration::from_millis(15) },
-            (_, false) => Self { rounds: 9, slice: Duration::from_millis(250) },
-            (_, true) => Self { rounds: 3, slice: Duration::from_millis(120) },
-        }
-    }
+    reference: &'static str,
+    rows: Vec<Row>,
 }
 
 pub(super) async fn measure(quick: bool, only: &str) -> Result<Backends, Failure> {
@@ -128,47 +84,19 @@ async fn compare(
     let mut rows = Vec::new();
     for tasks in TASKS {
         for operation in operations {
-            rows.push(row(contenders, *operation, tasks, Plan::of(tasks, quick)).await?);
+            let slices = contenders.iter().map(|contender| {
+                let slice: Slice<'_> =
+                    Box::new(move |duration| contender.slice(*operation, tasks, duration));
+                (contender.name, slice)
+            });
+            let (plan, unit, slices) = (Plan::of(tasks, quick), unit(tasks), slices.collect());
+            rows.push(take_turns(operation.name(), tasks, unit, plan, REFERENCE, slices).await?);
         }
     }
     Ok(Comparison {
         contenders: contenders.iter().map(|contender| contender.name).collect(),
         reference: contenders[REFERENCE].name,
         rows,
-    })
-}
-
-async fn row(
-    contenders: &[Contender],
-    operation: Operation,
-    tasks: usize,
-    plan: Plan,
-) -> Result<Row, Failure> {
-    let mut samples = vec![Vec::with_capacity(plan.rounds); contenders.len()];
-    for contender in contenders {
-        contender.slice(operation, tasks, plan.slice / 2).await?;
-    }
-    for round in 0..plan.rounds {
-        // Each is first as often as last.
-        for turn in 0..contenders.len() {
-            let at = (round + turn) % contenders.len();
-            samples[at].push(contenders[at].slice(operation, tasks, plan.slice).await?);
-        }
-    }
-    let reference = samples[REFERENCE].clone();
-    let figures = contenders.iter().zip(samples).map(|(contender, samples)| Figure {
-        contender: contender.name,
-        median: median(samples.clone()),
-        ratio: median(samples.iter().zip(&reference).map(|(own, theirs)| own / theirs).collect()),
-        samples,
-    });
-    Ok(Row {
-        operation: operation.name(),
-        tasks,
-        unit: if tasks == 1 { "µs" } else { "operations/s" },
-        rounds: plan.rounds,
-        slice_ms: plan.slice.as_millis(),
-        figures: figures.collect(),
     })
 }
 
@@ -183,4 +111,16 @@ impl Backends {
         }
         text
     }
+}
+
+/// The rows of one comparison that have so many tasks.
+fn table_of(title: &str, comparison: &Comparison, tasks: usize) -> String {
+    let reference = comparison.reference;
+    let heading = if tasks == 1 {
+        format!("{title}, 1 task: median latency in µs, × that of {reference} (less is better)")
+    } else {
+        format!("{title}, {tasks} tasks: operations/s, × those of {reference} (more is better)")
+    };
+    let rows: Vec<&Row> = comparison.rows.iter().filter(|row| row.tasks == tasks).collect();
+    format!("{heading}\n{}\n", side_by_side(&comparison.contenders, &rows))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
+use crate::measure::Failure;
 
 /// Something that keeps values. No method may answer before its answer is there.
 pub(super) trait Client: Clone + Send + Sync + 'static {
@@ -106,7 +106,7 @@ impl Data {
 
 /// A record as a pipeline keeps them: about 1 KB of JSON.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Document {
+pub(crate) struct Document {
     uuid: String,
     title: String,
     court: String,
@@ -117,7 +117,7 @@ pub(super) struct Document {
 }
 
 impl Document {
-    pub(super) fn sample() -> Self {
+    pub(crate) fn sample() -> Self {
         Self {
             uuid: "7f3a0c9e-5d8e-4c55-9d4f-6a4c2f4f9b11".to_owned(),
             title: "Order granting in part the motion for summary judgment".to_owned(),

@@ -15,8 +15,8 @@ use fred::prelude::{ClientLike, HashesInterface, KeysInterface};
 use redis::AsyncCommands;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
-use super::Failure;
 use super::client::{Client, Document, MANY, VALUE};
+use crate::measure::Failure;
 
 /// The connections of a pool, unless a contender has its own idea.
 const POOL: u32 = 16;
@@ -199,7 +199,7 @@ macro_rules! redis_rs_client {
 
 /// redis-rs as it comes: one connection that many tasks share.
 #[derive(Clone)]
-pub(super) struct RedisRs(pub(super) ConnectionManager);
+pub(crate) struct RedisRs(pub(crate) ConnectionManager);
 
 impl RedisRs {
     pub(super) async fn connect(url: &str) -> Result<Self, Failure> {

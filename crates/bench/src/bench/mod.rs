@@ -1,24 +1,17 @@
 //! `bench`: the same operations on our backends and on what else there is, in one run.
 
-mod awake;
 mod backends;
-mod client;
-mod clients;
-mod host;
-mod isolation;
-mod slice;
-mod statistics;
-mod table;
+pub(crate) mod client;
+pub(crate) mod clients;
+mod contender;
+pub(crate) mod isolation;
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-pub(crate) use awake::spin;
-
-/// Any failure of a benchmark ends it: nothing is measured on a client that fails.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+use crate::measure::{Failure, awake, host};
 
 /// What to measure and where to write it.
 #[derive(Debug, Args)]

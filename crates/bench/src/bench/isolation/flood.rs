@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redis::AsyncCommands;
 use tokio::task::JoinHandle;
 
-use crate::bench::Failure;
 use crate::bench::clients::RedisRs;
+use crate::measure::Failure;
 
 /// Tasks that write values of 1 to 4 KB, one after the other.
 const WRITERS: usize = 64;
@@ -22,16 +22,16 @@ const PAGE: usize = 1_000;
 const BIG: usize = 8 << 20;
 
 /// A flood on one connection, and so on one numbered database.
-pub(super) struct Flood(RedisRs);
+pub(crate) struct Flood(RedisRs);
 
 /// One that runs.
-pub(super) struct Running {
+pub(crate) struct Running {
     stop: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<Result<usize, Failure>>>,
 }
 
 /// Small keys, for the scans to go over.
-pub(super) async fn fill(client: &RedisRs, keys: usize) -> Result<(), Failure> {
+pub(crate) async fn fill(client: &RedisRs, keys: usize) -> Result<(), Failure> {
     let mut connection = client.0.clone();
     for from in (0..keys).step_by(5_000) {
         let mut pipeline = redis::pipe();
@@ -44,11 +44,11 @@ pub(super) async fn fill(client: &RedisRs, keys: usize) -> Result<(), Failure> {
 }
 
 impl Flood {
-    pub(super) fn new(client: RedisRs) -> Self {
+    pub(crate) fn new(client: RedisRs) -> Self {
         Self(client)
     }
 
-    pub(super) fn begin(&self, big_values: bool) -> Running {
+    pub(crate) fn begin(&self, big_values: bool) -> Running {
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
         for number in 0..WRITERS {
@@ -67,7 +67,7 @@ impl Flood {
 
 impl Running {
     /// Stops it; how many commands it got done.
-    pub(super) async fn end(self) -> Result<usize, Failure> {
+    pub(crate) async fn end(self) -> Result<usize, Failure> {
         self.stop.store(true, Ordering::Relaxed);
         let mut done = 0;
         for task in self.tasks {

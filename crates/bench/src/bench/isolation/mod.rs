@@ -1,7 +1,7 @@
 //! `bench isolation`: what a cache's reads cost while another purpose floods the server, with both
 //! in one database, in databases of their own, and on servers of their own.
 
-mod flood;
+pub(crate) mod flood;
 mod reader;
 
 use std::time::Duration;
@@ -11,10 +11,10 @@ use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::TestRedis;
 use serde::Serialize;
 
-use super::Failure;
 use super::clients::RedisRs;
-use super::statistics::{median, percentile, short};
-use super::table::{align, plain};
+use crate::measure::Failure;
+use crate::measure::statistics::{median, percentile, short};
+use crate::measure::table::{align, plain};
 use flood::Flood;
 use reader::{Cache, Latencies};
 
@@ -222,7 +222,7 @@ impl Isolation {
 
 fn table_of(sides: &[Measured]) -> comfy_table::Table {
     let header = ["", "p50", "p99", "p99.9", "worst", "failed", "reads", "flood/s"];
-    let mut table = plain(header.map(str::to_owned));
+    let mut table = plain(header);
     for side in sides {
         let latencies = [side.p50, side.p99, side.p999, side.worst].map(|ms| format!("{ms:.2}"));
         let counts = [side.failed.to_string(), side.reads.to_string()];

@@ -6,8 +6,8 @@ use compartment_core::Database;
 use redis::AsyncCommands;
 
 use super::CACHE_KEYS;
-use crate::bench::Failure;
 use crate::bench::clients::RedisRs;
+use crate::measure::Failure;
 
 /// Reads that begin each second.
 pub(super) const RATE: u32 = 2_000;

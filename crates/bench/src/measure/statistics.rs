@@ -1,14 +1,14 @@
 //! Medians, percentiles and how they are written.
 
 /// The value below which `share` of the sorted values lie.
-pub(super) fn percentile(sorted: &[f64], share: f64) -> f64 {
+pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     let at = (last as f64 * share).round() as usize;
     sorted.get(at.min(last)).copied().unwrap_or(f64::NAN)
 }
 
 /// The middle value.
-pub(super) fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {
@@ -19,7 +19,7 @@ pub(super) fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Three digits, with k and M: 412k, 1.31M, 34.5.
-pub(super) fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     let (value, unit) = match value {
         v if v >= 999_500.0 => (v / 1e6, "M"),
         v if v >= 999.5 => (v / 1e3, "k"),

@@ -5,15 +5,15 @@
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 
-use super::Failure;
+use crate::measure::Failure;
 
 /// The programs that turn in circles; ended on drop.
 #[derive(Debug)]
-pub(super) struct Spinners(Vec<Child>);
+pub(crate) struct Spinners(Vec<Child>);
 
 impl Spinners {
     /// One for each processor, scheduled only where nothing else is.
-    pub(super) fn start() -> Result<Self, Failure> {
+    pub(crate) fn start() -> Result<Self, Failure> {
         let program = std::env::current_exe()?;
         let count = std::thread::available_parallelism()?.get();
         let mut spinners = Self(Vec::with_capacity(count));

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// The machine, the programs and the moment.
 #[derive(Debug, Serialize)]
-pub(super) struct Host {
+pub(crate) struct Host {
     cpu: String,
     cores: usize,
     system: String,
@@ -20,7 +20,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) async fn look(quick: bool) -> Self {
+    pub(crate) async fn look(quick: bool) -> Self {
         let unknown = || "unknown".to_owned();
         let changed =
             output("git", &["status", "--porcelain"]).is_some_and(|text| !text.is_empty());
