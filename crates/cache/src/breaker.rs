@@ -64,7 +64,7 @@ impl Breaker {
     /// Lets a request through, or not.
     pub(crate) fn permit(&self, now: Timestamp) -> Option<Permit<'_>> {
         let permit = |is_trial| Some(Permit { breaker: self, is_trial, answered: false });
-        if self.state.load(Ordering::Acquire) == CLOSED {
+        if self.is_closed() {
             return permit(false);
         }
         let since = self.since.load(Ordering::Acquire);
@@ -78,6 +78,11 @@ impl Breaker {
             .ok()?;
         self.state.store(HALF_OPEN, Ordering::Release);
         permit(true)
+    }
+
+    /// Whether it lets everything through.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.load(Ordering::Acquire) == CLOSED
     }
 
     pub(crate) fn state(&self) -> BreakerState {
@@ -117,11 +122,13 @@ impl Permit<'_> {
         }
     }
 
-    /// It did not.
-    pub(crate) fn failed(mut self, now: Timestamp) {
+    /// It did not; so many requests stood behind this one.
+    pub(crate) fn failed(mut self, now: Timestamp, requests: usize) {
         self.answered = true;
         let breaker = self.breaker;
-        let failures = breaker.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+        let failures =
+            breaker.failures.fetch_add(requests, Ordering::Relaxed).saturating_add(requests);
         let is_closed = breaker.state.load(Ordering::Acquire) == CLOSED;
         if self.is_trial || (is_closed && failures >= breaker.failures_to_open) {
             breaker.open(now);
@@ -152,7 +159,7 @@ mod tests {
 
     fn fail(breaker: &Breaker, times: u32, now: Timestamp) {
         for _ in 0..times {
-            breaker.permit(now).unwrap().failed(now);
+            breaker.permit(now).unwrap().failed(now, 1);
         }
     }
 
@@ -176,7 +183,7 @@ mod tests {
         let trial = breaker.permit(at(5)).unwrap();
         assert_eq!(breaker.state(), BreakerState::HalfOpen);
         assert!(breaker.permit(at(5)).is_none());
-        trial.failed(at(6));
+        trial.failed(at(6), 1);
         assert_eq!(breaker.state(), BreakerState::Open);
         assert!(breaker.permit(at(10)).is_none());
         breaker.permit(at(11)).unwrap().succeeded();

@@ -167,19 +167,27 @@ impl Cache {
         .at_key(key.as_str()))
     }
 
+    pub(crate) fn policy_of<V>(&self, key: &TypedKey<V>) -> &Arc<CachePolicy> {
+        let inner = &self.inner;
+        let of_template = || inner.policies.get(key.template().name()).unwrap_or(&inner.policy);
+        self.policy.as_ref().unwrap_or_else(of_template)
+    }
+
+    pub(crate) fn counters_of<V>(&self, key: &TypedKey<V>) -> &Arc<Counters> {
+        self.inner.metrics.of(key.template().name())
+    }
+
     pub(crate) fn terms<V>(&self, key: &TypedKey<V>) -> Terms {
         let template = key.template();
         let options = &self.inner.options;
-        let inner = &self.inner;
-        let of_template = || inner.policies.get(template.name()).unwrap_or(&inner.policy);
-        let policy = Arc::clone(self.policy.as_ref().unwrap_or_else(of_template));
+        let policy = Arc::clone(self.policy_of(key));
         let ttl = policy
             .ttl
             .or_else(|| options.ttls.get(template.name()).copied())
             .or(template.ttl())
             .or(self.inner.database.contract().default_ttl)
             .unwrap_or(Duration::from_secs(86_400));
-        Terms { policy, ttl, counters: self.inner.metrics.of(template.name()) }
+        Terms { policy, ttl, counters: Arc::clone(self.counters_of(key)) }
     }
 }
 

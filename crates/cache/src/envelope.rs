@@ -97,7 +97,31 @@ impl Envelope {
 
     /// The entry of these bytes; nothing for what this version does not read.
     pub(crate) fn read(bytes: &Bytes) -> Option<Self> {
-        let mut rest = Rest(bytes.clone());
+        View::read(bytes).map(|view| view.to_envelope(bytes))
+    }
+}
+
+/// An entry as it stands in its bytes: what a hit needs, with nothing copied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    kind: u8,
+    pub(crate) times: Times,
+    lease: Option<(LeaseMark, StampsView<'a>)>,
+    stamps: StampsView<'a>,
+    value: &'a [u8],
+}
+
+/// What a view holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PayloadView<'a> {
+    Value(&'a [u8]),
+    Absent,
+    Nothing,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut rest = Rest(bytes);
         let [MARK, VERSION, kind, has_lease @ (0 | 1)] = rest.take::<4>()? else { return None };
         let times = Times {
             created: rest.moment()?,
@@ -111,13 +135,59 @@ impl Envelope {
             None
         };
         let stamps = rest.stamps()?;
-        let payload = match kind {
-            VALUE => Payload::Value(rest.0),
-            ABSENT if rest.0.is_empty() => Payload::Absent,
-            NOTHING if rest.0.is_empty() => Payload::Nothing,
-            _ => return None,
+        let is_known = match kind {
+            VALUE => true,
+            ABSENT | NOTHING => rest.0.is_empty(),
+            _ => false,
         };
-        Some(Self { payload, times, lease, stamps })
+        is_known.then_some(Self { kind, times, lease, stamps, value: rest.0 })
+    }
+
+    pub(crate) fn payload(&self) -> PayloadView<'a> {
+        match self.kind {
+            VALUE => PayloadView::Value(self.value),
+            ABSENT => PayloadView::Absent,
+            _ => PayloadView::Nothing,
+        }
+    }
+
+    /// Names and numbers.
+    pub(crate) fn stamps(&self) -> impl Iterator<Item = (&'a str, u64)> {
+        self.stamps.iter()
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn stamps_seen(&self) -> Vec<StampSeen> {
+        self.stamps.seen()
+    }
+
+    /// The entry; its value shares `bytes`, of which this is the view.
+    pub(crate) fn to_envelope(self, bytes: &Bytes) -> Envelope {
+        let payload = match self.payload() {
+            PayloadView::Value(value) => Payload::Value(bytes.slice_ref(value)),
+            PayloadView::Absent => Payload::Absent,
+            PayloadView::Nothing => Payload::Nothing,
+        };
+        let lease = self.lease.map(|(mark, stamps)| (mark, stamps.seen()));
+        Envelope { payload, times: self.times, lease, stamps: self.stamps.seen() }
+    }
+}
+
+/// Stamps that were found to add up.
+#[derive(Clone, Copy, Debug)]
+struct StampsView<'a> {
+    count: u8,
+    bytes: &'a [u8],
+}
+
+impl<'a> StampsView<'a> {
+    fn iter(self) -> impl Iterator<Item = (&'a str, u64)> {
+        let mut rest = Rest(self.bytes);
+        (0..self.count).map_while(move |_| rest.stamp())
+    }
+
+    fn seen(self) -> Vec<StampSeen> {
+        self.iter().map(|(name, token)| StampSeen { name: name.into(), token }).collect()
     }
 }
 
@@ -133,13 +203,13 @@ fn put_stamps(bytes: &mut BytesMut, stamps: &[StampSeen]) {
 }
 
 /// What has not been read yet.
-struct Rest(Bytes);
+struct Rest<'a>(&'a [u8]);
 
-impl Rest {
+impl<'a> Rest<'a> {
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let taken = self.0.get(..N)?.try_into().ok()?;
-        self.0 = self.0.slice(N..);
-        Some(taken)
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*taken)
     }
 
     fn number(&mut self) -> Option<u64> {
@@ -150,16 +220,20 @@ impl Rest {
         self.number().map(Timestamp::from_micros)
     }
 
-    fn stamps(&mut self) -> Option<Vec<StampSeen>> {
+    fn stamps(&mut self) -> Option<StampsView<'a>> {
         let [count] = self.take()?;
-        (0..count).map(|_| self.stamp()).collect()
+        let bytes = self.0;
+        for _ in 0..count {
+            self.stamp()?;
+        }
+        Some(StampsView { count, bytes })
     }
 
-    fn stamp(&mut self) -> Option<StampSeen> {
+    fn stamp(&mut self) -> Option<(&'a str, u64)> {
         let length = usize::from(u16::from_le_bytes(self.take()?));
-        let name = std::str::from_utf8(self.0.get(..length)?).ok()?.into();
-        self.0 = self.0.slice(length..);
-        Some(StampSeen { name, token: self.number()? })
+        let (name, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some((std::str::from_utf8(name).ok()?, self.number()?))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::options::CacheOptions;
 use crate::pending_removals::PendingRemovals;
 use crate::policy::CachePolicy;
 use crate::publication::Published;
+use crate::reads::Reads;
 use crate::stamps::StampBook;
 use crate::unique::unique;
 
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) flights: Arc<Flights>,
     pub(crate) breaker: Breaker,
     pub(crate) pending: PendingRemovals,
+    pub(crate) reads: Reads,
     pub(crate) metrics: Metrics,
     /// Under which this process speaks.
     pub(crate) sender: u64,
@@ -64,6 +66,7 @@ impl Inner {
             flights: Arc::default(),
             breaker: Breaker::new(options.breaker_failures, options.breaker_open_for),
             pending: PendingRemovals::new(options.pending_removals),
+            reads: Reads::default(),
             metrics: Metrics::default(),
             sender: unique(),
             heard: watch::Sender::new(0),

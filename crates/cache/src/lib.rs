@@ -87,6 +87,7 @@ mod policy;
 mod prometheus;
 mod publication;
 mod read_through;
+mod reads;
 mod second_tier;
 mod settings;
 mod stamps;

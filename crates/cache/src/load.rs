@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::cache::{Cache, Cached, Terms, erase};
-use crate::envelope::{Envelope, LeaseMark};
+use crate::envelope::{Envelope, LeaseMark, View};
 use crate::error::LoadError;
 use crate::first_tier::Moment;
 use crate::flight::Leader;
@@ -127,8 +127,8 @@ impl Load {
             let is_new = item.newer_than.is_none_or(|moment| times.created > moment);
             if now < times.fresh_until && is_new {
                 let value = erase(held.value.as_ref());
-                if let Some(held) = before {
-                    cache.keep(&key, held, &self.terms, moment);
+                if let Some(view) = raw.as_deref().and_then(View::read) {
+                    cache.keep(&key, held.value.as_ref(), &view, &self.terms, moment);
                 }
                 item.leader.land(Ok(value));
                 return Step::Landed;

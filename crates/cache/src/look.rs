@@ -6,9 +6,10 @@ use bytes::Bytes;
 use compartment_core::{Codec, Result, Timestamp, TypedKey};
 
 use crate::cache::{Cache, Cached, Lookup, Terms, erase, typed};
-use crate::envelope::{Envelope, Payload};
+use crate::envelope::{Envelope, PayloadView, View};
 use crate::first_tier::{FirstEntry, Found, Moment, NewEntry};
 use crate::metrics::add;
+use crate::reads::Away;
 
 /// What the tiers have of a key. A value of `None`: it is known that there is none.
 pub(crate) enum Seen<V> {
@@ -102,18 +103,15 @@ impl Cache {
         if !inner.options.enabled {
             return Seen::Lacking { ended: None, raw: None };
         }
-        let mut ended = None;
-        match self.look_first(key.as_str()) {
+        let ended = match self.look_first(key.as_str()) {
             Ok(fresh) => return fresh,
-            Err(found) => ended = found.or(ended),
-        }
-        let moment = inner.first.moment(key.as_str());
-        let name = key.as_str().to_owned();
-        let raw = match inner.read(std::slice::from_ref(&name)).await {
-            Ok(values) => values.into_iter().next().flatten(),
-            Err(_) => return Seen::Lacking { ended, raw: None },
+            Err(ended) => ended,
         };
-        self.judge(key, raw, moment, ended).await
+        let moment = inner.first.moment(key.as_str());
+        match inner.read_one(key.as_str()).await {
+            Ok(answer) => self.judge(key, answer.bytes(), moment, ended).await,
+            Err(Away) => Seen::Lacking { ended, raw: None },
+        }
     }
 
     /// What the first tier has: something fresh, or something that may do.
@@ -145,31 +143,30 @@ impl Cache {
     pub(crate) async fn judge<V: Cached>(
         &self,
         key: &TypedKey<V>,
-        raw: Option<Bytes>,
+        raw: Option<&Bytes>,
         moment: Moment,
         ended: Option<Ended<V>>,
     ) -> Seen<V> {
-        let held = match self.held(raw.as_ref()).await {
-            Ok(held) => held,
+        let now = self.inner.options.clock.now();
+        let valid = match self.valid(raw, now).await {
+            Ok(valid) => valid,
             Err(()) => return Seen::Lacking { ended, raw: None },
         };
-        let Some(held) = held else {
+        let Some((value, view)) = valid else {
             // It was invalidated, or it ended for good: what the first tier had is no better.
-            return Seen::Lacking { ended: None, raw: Some(raw) };
+            return Seen::Lacking { ended: None, raw: Some(raw.cloned()) };
         };
-        let times = held.envelope.times;
-        let now = self.inner.options.clock.now();
+        let times = view.times;
         if now >= times.fresh_until {
-            let ended = Some(Ended { value: held.value, since: times.fresh_until });
-            return Seen::Lacking { ended, raw: Some(raw) };
+            let ended = Some(Ended { value, since: times.fresh_until });
+            return Seen::Lacking { ended, raw: Some(raw.cloned()) };
         }
-        let terms = self.terms(key);
-        add(&terms.counters.second_hits, 1);
-        terms.counters.read(now, true);
-        let eager = now >= terms.policy.eager_at(times);
-        let value = held.value.clone();
-        self.keep(key.as_str(), held, &terms, moment);
-        Seen::Fresh { value, created: times.created, eager }
+        let (policy, counters) = (self.policy_of(key), self.counters_of(key));
+        counters.second_hit(now);
+        if policy.first_tier {
+            self.keep(key.as_str(), value.as_ref(), &view, &self.terms(key), moment);
+        }
+        Seen::Fresh { value, created: times.created, eager: now >= policy.eager_at(times) }
     }
 
     /// The entry of these bytes, if it may be served at all; the error: the database is away.
@@ -177,44 +174,64 @@ impl Cache {
         &self,
         raw: Option<&Bytes>,
     ) -> std::result::Result<Option<Held<V>>, ()> {
-        let Some(envelope) = raw.and_then(Envelope::read) else { return Ok(None) };
-        if self.inner.options.clock.now() >= envelope.times.stale_until {
+        let now = self.inner.options.clock.now();
+        let Some((value, view)) = self.valid(raw, now).await? else { return Ok(None) };
+        let envelope = raw.map(|raw| view.to_envelope(raw));
+        Ok(envelope.map(|envelope| Held { value, envelope }))
+    }
+
+    /// The value of these bytes, decoded, and what stands beside it.
+    async fn valid<'a, V: Cached>(
+        &self,
+        raw: Option<&'a Bytes>,
+        now: Timestamp,
+    ) -> std::result::Result<Option<(Option<Arc<V>>, View<'a>)>, ()> {
+        let Some(view) = raw.and_then(|raw| View::read(raw)) else { return Ok(None) };
+        if now >= view.times.stale_until {
             return Ok(None);
         }
-        let value = match &envelope.payload {
-            Payload::Value(bytes) => match Codec::decode::<V>(bytes) {
+        let value = match view.payload() {
+            PayloadView::Value(bytes) => match Codec::decode::<V>(bytes) {
                 Ok(value) => Some(Arc::new(value)),
                 // Another version of the type wrote it.
                 Err(_) => return Ok(None),
             },
-            Payload::Absent => None,
-            Payload::Nothing => return Ok(None),
+            PayloadView::Absent => None,
+            PayloadView::Nothing => return Ok(None),
         };
-        let holds = self.inner.holds(&envelope.stamps).await.map_err(drop)?;
-        Ok(holds.then_some(Held { value, envelope }))
+        let inner = &self.inner;
+        let holds = (inner.first.is_trusted() && inner.book.is_certain(view.stamps()))
+            || inner.holds(&view.stamps_seen()).await.map_err(drop)?;
+        Ok(holds.then_some((value, view)))
     }
 
     /// Keeps an entry of the database in the first tier.
-    pub(crate) fn keep<V: Cached>(&self, key: &str, held: Held<V>, terms: &Terms, moment: Moment) {
-        let inner = &self.inner;
+    pub(crate) fn keep<V: Cached>(
+        &self,
+        key: &str,
+        value: Option<&Arc<V>>,
+        view: &View<'_>,
+        terms: &Terms,
+        moment: Moment,
+    ) {
         if !terms.policy.first_tier {
             return;
         }
-        let times = held.envelope.times;
-        let bytes = match &held.envelope.payload {
-            Payload::Value(bytes) => Codec::decoded_len(bytes),
-            Payload::Absent | Payload::Nothing => 0,
+        let times = view.times;
+        let bytes = match view.payload() {
+            PayloadView::Value(bytes) => Codec::decoded_len(bytes),
+            PayloadView::Absent | PayloadView::Nothing => 0,
         };
         let new = NewEntry {
-            value: erase(held.value.as_ref()),
+            value: erase(value),
             times,
             eager_at: terms.policy.eager_at(times),
             serve_until: self.serve_until(times.fresh_until, false),
-            stamps: held.envelope.stamps,
+            stamps: view.stamps_seen(),
             counters: Arc::clone(&terms.counters),
             bytes,
         };
-        inner.first.put(key, new, moment);
+        self.inner.first.put(key, new, moment);
     }
 
     /// Until when the first tier serves what is put in now.

@@ -143,12 +143,12 @@ impl Cache {
             }));
         }
         let Ok(values) = self.inner.read(&names).await else { return found };
-        let judged = lacking.iter().zip(values).zip(moments).map(|((at, raw), moment)| {
+        let judged = lacking.iter().zip(&values).zip(moments).map(|((at, raw), moment)| {
             let ended = match &found[*at] {
                 Seen::Lacking { ended, .. } => ended.clone(),
                 Seen::Fresh { .. } => None,
             };
-            self.judge(&keys[*at], raw, moment, ended)
+            self.judge(&keys[*at], raw.as_ref(), moment, ended)
         });
         let judged = join_all(judged).await;
         for (at, seen) in lacking.into_iter().zip(judged) {

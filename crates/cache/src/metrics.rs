@@ -1,8 +1,8 @@
 //! What went through a cache in this process: by template and tier, since the start and of late.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use compartment_core::Timestamp;
@@ -18,7 +18,6 @@ const STRIPES: usize = 4;
 /// One template's counters. Counting is relaxed: figures for people.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) second_hits: AtomicU64,
     pub(crate) stale_hits: AtomicU64,
     pub(crate) misses: AtomicU64,
     pub(crate) loads: AtomicU64,
@@ -36,6 +35,7 @@ pub(crate) struct Counters {
 #[repr(align(128))]
 struct Stripe {
     first_hits: AtomicU64,
+    second_hits: AtomicU64,
     window: [Slot; SLOTS],
 }
 
@@ -67,6 +67,13 @@ impl Counters {
     pub(crate) fn first_hit(&self, now: Timestamp) {
         let stripe = self.stripe();
         add(&stripe.first_hits, 1);
+        stripe.read(now, true);
+    }
+
+    /// Counts a read that the database answered.
+    pub(crate) fn second_hit(&self, now: Timestamp) {
+        let stripe = self.stripe();
+        add(&stripe.second_hits, 1);
         stripe.read(now, true);
     }
 
@@ -108,7 +115,7 @@ impl Counters {
         }
         TemplateMetrics {
             first_tier_hits: self.stripes.iter().map(|stripe| get(&stripe.first_hits)).sum(),
-            second_tier_hits: get(&self.second_hits),
+            second_tier_hits: self.stripes.iter().map(|stripe| get(&stripe.second_hits)).sum(),
             stale_hits: get(&self.stale_hits),
             misses: get(&self.misses),
             loads: get(&self.loads),
@@ -147,7 +154,7 @@ fn slot_number(now: Timestamp) -> u64 {
 /// All templates' counters.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    templates: RwLock<HashMap<&'static str, Arc<Counters>>>,
+    templates: Page,
     /// Removals of keys, documents, tags and patterns.
     pub(crate) invalidations: AtomicU64,
     /// Times that the first tier was distrusted.
@@ -155,20 +162,32 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn of(&self, template: &'static str) -> Arc<Counters> {
-        let templates = self.templates.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counters) = templates.get(template) {
-            return Arc::clone(counters);
+    pub(crate) fn of(&self, template: &'static str) -> &Arc<Counters> {
+        let mut page = &self.templates;
+        loop {
+            for slot in &page.slots {
+                let (name, counters) = slot.get_or_init(|| (template, Arc::default()));
+                if *name == template {
+                    return counters;
+                }
+            }
+            page = page.next.get_or_init(Box::default);
         }
-        drop(templates);
-        let mut templates = self.templates.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(templates.entry(template).or_default())
     }
 
     pub(crate) fn templates(&self, now: Timestamp) -> BTreeMap<String, TemplateMetrics> {
-        let templates = self.templates.read().unwrap_or_else(PoisonError::into_inner);
-        templates.iter().map(|(name, c)| ((*name).to_owned(), c.snapshot(now))).collect()
+        let pages = std::iter::successors(Some(&self.templates), |page| Some(&**page.next.get()?));
+        let templates = pages.flat_map(|page| &page.slots).filter_map(OnceLock::get);
+        templates.map(|(name, c)| ((*name).to_owned(), c.snapshot(now))).collect()
     }
+}
+
+/// Templates in the order in which they were first seen. There are few and none goes away: they
+/// are found without a lock, which threads would write to at each read.
+#[derive(Debug, Default)]
+struct Page {
+    slots: [OnceLock<(&'static str, Arc<Counters>)>; 16],
+    next: OnceLock<Box<Page>>,
 }
 
 #[cfg(test)]
@@ -189,5 +208,17 @@ mod tests {
         assert_eq!(at(later), Some(1.0 / 11.0));
         assert_eq!(at(start.after(SLOT * 30)), Some(1.0));
         assert_eq!(at(start.after(SLOT * 41)), None);
+    }
+
+    #[test]
+    fn each_template_has_its_own_counters_however_many_there_are() {
+        let metrics = Metrics::default();
+        let names: Vec<&'static str> = (0..40).map(|n| &*format!("{n}").leak()).collect();
+        for (at, name) in names.iter().enumerate() {
+            add(&metrics.of(name).loads, at as u64);
+        }
+        let templates = metrics.templates(Timestamp::default());
+        assert_eq!(templates.len(), names.len());
+        assert!(names.iter().enumerate().all(|(at, name)| templates[*name].loads == at as u64));
     }
 }

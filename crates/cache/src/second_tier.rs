@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::{Error, ErrorKind, Expiry, Result, SetOptions};
+use compartment_core::{Error, ErrorKind, Expiry, Result, SetOptions, Timestamp};
 use futures_util::future::join_all;
 
 use crate::envelope::StampSeen;
@@ -39,6 +39,16 @@ impl Inner {
     }
 
     async fn guarded<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
+        self.guarded_for(1, self.options.database_timeout, request).await
+    }
+
+    /// The same for a request that stands for several, and has so much time left.
+    async fn guarded_for<T>(
+        &self,
+        requests: usize,
+        limit: Duration,
+        request: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let clock = &self.options.clock;
         let Some(permit) = self.breaker.permit(clock.now()) else {
             return Err(self.away("it did not answer of late, and is left alone for a moment"));
@@ -46,7 +56,7 @@ impl Inner {
         let answer = tokio::select! {
             biased;
             answer = request => answer,
-            () = clock.sleep(self.options.database_timeout) => Err(Error::new(
+            () = clock.sleep(limit) => Err(Error::new(
                 ErrorKind::Timeout,
                 "ask the cache",
                 format!("no answer within {:?}", self.options.database_timeout),
@@ -54,7 +64,7 @@ impl Inner {
             .in_database(self.database.name())),
         };
         match &answer {
-            Err(error) if is_away(error.kind()) => permit.failed(clock.now()),
+            Err(error) if is_away(error.kind()) => permit.failed(clock.now(), requests),
             _ => permit.succeeded(),
         }
         answer
@@ -93,6 +103,31 @@ impl Inner {
             [key] => self.call(store.get(key)).await.map(|value| vec![value]),
             keys => self.call(store.get_many(keys)).await,
         };
+        self.each_where_types_differ(keys, all).await
+    }
+
+    /// The values of keys that several readers wait for, until `deadline`.
+    pub(crate) async fn read_until(
+        &self,
+        keys: &[String],
+        deadline: Timestamp,
+    ) -> Result<Vec<Option<Bytes>>> {
+        if self.pending.any() {
+            self.deliver().await?;
+        }
+        let limit = deadline.since(self.options.clock.now());
+        let all = self.database.key_value().get_many(keys);
+        let all = self.guarded_for(keys.len(), limit, all).await;
+        self.each_where_types_differ(keys, all).await
+    }
+
+    /// One key of another type fails all that are read with it: then each is read by itself.
+    async fn each_where_types_differ(
+        &self,
+        keys: &[String],
+        all: Result<Vec<Option<Bytes>>>,
+    ) -> Result<Vec<Option<Bytes>>> {
+        let store = self.database.key_value();
         match all {
             Err(error) if error.kind() == ErrorKind::WrongType => {
                 let each = join_all(keys.iter().map(|key| self.call(store.get(key)))).await;
@@ -123,7 +158,8 @@ impl Inner {
 
     /// Whether an entry's stamps hold, by what is known here or else in the database.
     pub(crate) async fn holds(&self, seen: &[StampSeen]) -> Result<bool> {
-        if self.first.is_trusted() && self.book.is_certain(seen) {
+        let known = seen.iter().map(|seen| (&*seen.name, seen.token));
+        if self.first.is_trusted() && self.book.is_certain(known) {
             return Ok(true);
         }
         let names: Vec<_> = seen.iter().map(|stamp| Arc::clone(&stamp.name)).collect();

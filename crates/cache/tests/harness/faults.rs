@@ -1,4 +1,4 @@
-//! A process's way to its database, that can be cut.
+//! A process's way to its database, that can be cut or held up.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,13 +17,18 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub(crate) struct Cut {
     is_cut: Arc<watch::Sender<bool>>,
+    holds_reads: Arc<watch::Sender<bool>>,
     requests: Arc<AtomicU64>,
 }
 
 impl Cut {
     /// The database as this process reaches it.
     pub(crate) fn of(database: &Database) -> (Database, Self) {
-        let cut = Self { is_cut: Arc::new(watch::Sender::new(false)), requests: Arc::default() };
+        let cut = Self {
+            is_cut: Arc::new(watch::Sender::new(false)),
+            holds_reads: Arc::new(watch::Sender::new(false)),
+            requests: Arc::default(),
+        };
         let behind = Arc::new(Behind { stores: database.stores().clone(), cut: cut.clone() });
         let mut stores = database.stores().clone();
         stores.key_value = behind.clone();
@@ -38,6 +43,18 @@ impl Cut {
 
     pub(crate) fn is_cut(&self) -> bool {
         *self.is_cut.borrow()
+    }
+
+    /// Holds reads up until it is called with `false`.
+    pub(crate) fn hold_reads(&self, hold: bool) {
+        self.holds_reads.send_replace(hold);
+    }
+
+    async fn pass_read(&self) -> Result<()> {
+        self.pass()?;
+        // The sender is held here.
+        let _ = self.holds_reads.subscribe().wait_for(|holds| !holds).await;
+        Ok(())
     }
 
     /// Requests that were tried.
@@ -68,12 +85,12 @@ impl fmt::Debug for Behind {
 #[async_trait]
 impl KeyValueStore for Behind {
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
-        self.cut.pass()?;
+        self.cut.pass_read().await?;
         self.stores.key_value.get(key).await
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>> {
-        self.cut.pass()?;
+        self.cut.pass_read().await?;
         self.stores.key_value.get_many(keys).await
     }
 
