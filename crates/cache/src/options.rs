@@ -159,7 +159,7 @@ impl CacheOptions {
     /// let options = CacheOptions::default().at_start(|cache| async move {
     ///     let reads = ["7f3a", "81c0"].map(|id| {
     ///         let cache = cache.clone();
-    ///         async move { Ok(cache.get(&SUMMARY.key(&[id])?).await?.is_some()) }
+    ///         async move { cache.get(&SUMMARY.key(&[id])?).await.map(|found| found.is_some()) }
     ///     });
     ///     let report = cache.warm(reads, &WarmOptions::default(), |_| {}).await;
     ///     tracing::info!(found = report.found, "warm");

@@ -66,7 +66,7 @@ impl Default for CachePolicy {
             jitter: 0.05,
             max_entry_bytes: 16 * 1024 * 1024,
             max_document_bytes: None,
-            lease: Duration::from_secs(30),
+            lease: Duration::from_secs(5),
             first_tier: true,
         }
     }

@@ -86,13 +86,24 @@ impl Published {
 
 impl Cache {
     /// Adds this process's figures to those of all processes, in the database of
-    /// [`crate::CacheOptions::metrics`]. Done by itself every ten seconds; a program that ends
-    /// calls it once more, so that its last figures are counted.
+    /// [`crate::CacheOptions::metrics`]. Done by itself every ten seconds.
     ///
     /// # Errors
     /// The metrics database's. Where it is away, what was not added is added the next time.
     pub async fn publish_metrics(&self) -> Result<()> {
         self.inner.publish_figures().await
+    }
+
+    /// Adds the last figures, and takes this process off those that are shown: for a program that
+    /// ends. The cache can still be used.
+    ///
+    /// # Errors
+    /// As [`Cache::publish_metrics`].
+    pub async fn close(&self) -> Result<()> {
+        let Some(metrics) = self.inner.options.metrics.as_ref() else { return Ok(()) };
+        self.inner.publish_figures().await?;
+        let key = self.inner.process_key()?;
+        metrics.key_value().delete(&[key]).await.map(drop)
     }
 }
 
@@ -123,6 +134,11 @@ impl Inner {
         Ok(())
     }
 
+    fn process_key(&self) -> Result<String> {
+        let process = format!("{:x}", self.sender);
+        Ok(PROCESS.key(&[self.database.name(), &process])?.as_str().to_owned())
+    }
+
     async fn say_state(&self, metrics: &Database, now: &CacheMetrics, at: Timestamp) -> Result<()> {
         let process = ProcessMetrics {
             pid: std::process::id(),
@@ -133,10 +149,10 @@ impl Inner {
             breaker: now.breaker,
             pending_removals: now.pending_removals,
         };
-        let key = PROCESS.key(&[self.database.name(), &format!("{:x}", self.sender)])?;
+        let key = self.process_key()?;
         let options = SetOptions::expiring(self.options.metrics_every * MISSED);
         let value = PROCESS.codec().encode(&process)?;
-        metrics.key_value().set(key.as_str(), value, options).await.map(drop)
+        metrics.key_value().set(&key, value, options).await.map(drop)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Warming: reads that nobody waits for, until there is no more room.
 
+use std::fmt;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 
 use crate::cache::Cache;
-use crate::error::LoadError;
 
 /// How a cache is warmed.
 #[derive(Clone, Debug)]
@@ -67,14 +67,15 @@ impl Cache {
     /// value; what it does besides, such as loading, is its own.
     ///
     /// Other reads of the cache go on meanwhile.
-    pub async fn warm<R>(
+    pub async fn warm<R, E>(
         &self,
         reads: impl IntoIterator<Item = R>,
         options: &WarmOptions,
         mut watch: impl FnMut(&WarmReport),
     ) -> WarmReport
     where
-        R: Future<Output = Result<bool, LoadError>>,
+        R: Future<Output = Result<bool, E>>,
+        E: fmt::Display,
     {
         let clock = &self.inner.options.clock;
         let started = clock.now();

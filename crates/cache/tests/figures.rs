@@ -77,6 +77,9 @@ async fn two_processes_are_counted_together() {
         "compartment_cache_hits_total{database=\"cache\",template=\"page\",tier=\"first\"} 3";
     assert!(text.contains(hits), "{text}");
     assert!(text.contains("compartment_cache_processes{database=\"cache\"} 2"), "{text}");
+    other.close().await.unwrap();
+    let left = pair.read(Duration::from_secs(300)).await;
+    assert_eq!((left.processes.len(), left.total()), (1, fleet.total()));
     let own = one.metrics();
     assert_eq!(own.total().hits(), 3);
     assert!(own.to_prometheus().contains("compartment_cache_load_seconds_total"));

@@ -109,9 +109,9 @@ async fn warming_brings_what_there_is_and_stops_when_the_first_tier_is_full() {
         async move {
             most.fetch_max(under_way.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
             tokio::task::yield_now().await;
-            let found = cache.get(&part("7f3a", number)).await?.is_some();
+            let found = cache.get(&part("7f3a", number)).await.map(|found| found.is_some());
             under_way.fetch_sub(1, Ordering::Relaxed);
-            Ok(found)
+            found
         }
     });
     let mut watched = 0;
@@ -141,7 +141,7 @@ async fn a_program_warms_its_cache_at_its_start() {
         async move {
             let reads = [0, 1].map(|number| {
                 let cache = cache.clone();
-                async move { Ok(cache.get(&part("7f3a", number)).await?.is_some()) }
+                async move { cache.get(&part("7f3a", number)).await.map(|found| found.is_some()) }
             });
             let report = cache.warm(reads, &WarmOptions::default(), |_| {}).await;
             done.send_replace(Some(report));

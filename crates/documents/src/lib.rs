@@ -15,7 +15,9 @@ pub use chunk::{ChunkOptions, chunk};
 pub use entities::mentions;
 pub use error::DocumentError;
 pub use extract::{ExtractOptions, extract};
-pub use ingest::{IngestError, IngestOptions, IngestReport, ingest};
+pub use ingest::{
+    IngestError, IngestOptions, IngestReport, WarmDocuments, WarmedDocuments, ingest, warm,
+};
 pub use model::ExtractedText;
 pub use relate::{RelateOptions, relate};
 pub use resolve::{DocumentEntities, Resolution, resolve, resolve_across};

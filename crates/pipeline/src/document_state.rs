@@ -1,14 +1,16 @@
 //! What has been done with a document: a hash in the batch database.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use compartment_core::{Clock, Database, Expiry, Result};
+use compartment_core::{Clock, Database, Expiry, Result, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::{Patience, StageError};
 
 /// How a stage left a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StageStatus {
     /// It made its result, in this version of the stage.
@@ -27,20 +29,35 @@ pub enum StageStatus {
 
 /// The state of one document: its name, and how each stage left it. Written once a document, as
 /// one hash with a field a stage.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentState {
     name: String,
+    file: Option<PathBuf>,
     stages: BTreeMap<String, StageStatus>,
 }
 
 const NAME: &str = "name";
+const FILE: &str = "file";
 const UPDATED: &str = "updated_ms";
 
 impl DocumentState {
     /// The state of a document of this name that no stage has seen.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), stages: BTreeMap::new() }
+        Self { name: name.into(), file: None, stages: BTreeMap::new() }
+    }
+
+    /// Read from this file.
+    #[must_use]
+    pub fn from_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.file = Some(path.into());
+        self
+    }
+
+    /// The file it was read from, as its machine names it.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// The document's name.
@@ -82,6 +99,9 @@ impl DocumentState {
             (NAME.to_owned(), Bytes::from(self.name.clone())),
             (UPDATED.to_owned(), Bytes::from(clock.now().as_millis().to_string())),
         ];
+        if let Some(file) = &self.file {
+            fields.push((FILE.to_owned(), file.display().to_string().into()));
+        }
         for (stage, status) in &self.stages {
             let text = match status {
                 StageStatus::Done { version } => format!("done {version}"),
@@ -106,6 +126,7 @@ impl DocumentState {
         }
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
         let mut state = Self::new(fields.get(NAME).map(text).unwrap_or_default());
+        state.file = fields.get(FILE).map(|file| text(file).into());
         for (field, value) in &fields {
             let Some(stage) = field.strip_prefix("stage:") else { continue };
             let value = text(value);
@@ -120,5 +141,15 @@ impl DocumentState {
             state.stages.insert(stage.to_owned(), status);
         }
         Ok(Some(state))
+    }
+
+    /// When the state of a document was last written, if it ever was.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn updated(batch: &Database, key: &str) -> Result<Option<Timestamp>> {
+        let field = batch.hash().get_field(key, UPDATED).await?;
+        let millis = field.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok());
+        Ok(millis.map(Timestamp::from_millis))
     }
 }

@@ -105,19 +105,20 @@ impl Runner {
     ) -> Result<Done<S::Output>, PipelineError> {
         let key = key_of(stage.as_ref(), subject)?;
         let (work, places) = (Arc::clone(stage), Arc::clone(&self.places));
-        let took = Arc::new(OnceLock::new());
-        let noted = Arc::clone(&took);
+        // How long it took where it ran; nothing inside where it failed.
+        let ran: Arc<OnceLock<Option<Duration>>> = Arc::default();
+        let noted = Arc::clone(&ran);
         let loader = move || async move {
             let input = input.await?;
-            let (value, busy) = compute(places, work, input).await?;
+            let made = compute(places, work, input).await;
             // It is called once.
-            let _ = noted.set(busy);
-            Ok::<_, PipelineError>(value)
+            let _ = noted.set(made.as_ref().ok().map(|(_, busy)| *busy));
+            Ok::<_, PipelineError>(made?.0)
         };
         match self.cache.of_document(subject).get_or_load(&key, loader).await {
             Ok(value) => {
-                let (origin, busy) = match took.get() {
-                    Some(busy) => (Origin::Computed, *busy),
+                let (origin, busy) = match ran.get() {
+                    Some(busy) => (Origin::Computed, busy.unwrap_or_default()),
                     None => (Origin::Cached, Duration::ZERO),
                 };
                 self.progress.done(stage.name(), origin, busy);
@@ -125,7 +126,8 @@ impl Runner {
             }
             Err(error) => {
                 let error = failure(stage.name(), &error);
-                if let PipelineError::Stage(error) = &error {
+                // What its input failed of is another stage's failure.
+                if let (PipelineError::Stage(error), Some(_)) = (&error, ran.get()) {
                     self.progress.failed(stage.name(), name, error);
                 }
                 Err(error)

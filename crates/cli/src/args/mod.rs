@@ -2,6 +2,7 @@
 
 mod analyze;
 mod backup;
+mod cache;
 mod ingest;
 mod migrate;
 
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 
 pub(crate) use analyze::{Analyze, Flush, PlanArguments};
 pub(crate) use backup::{Backup, OnConflictArgument, Restore, ViaArgument};
+pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
 pub(crate) use ingest::Ingest;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
 
@@ -30,6 +32,7 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "Examples:
   compartment ingest samples                      on memory, no server needed
   compartment ingest papers --backend redis://127.0.0.1:6379 --out results
+  compartment cache stats --backend redis://127.0.0.1:6379
   compartment databases --backend redis://127.0.0.1:6379
   compartment analyze --backend redis://127.0.0.1:6379
   compartment plan -o plan.toml
@@ -111,6 +114,10 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Process legal documents: extract, chunk, entities, resolve, relate
     Ingest(Ingest),
+    /// Bring recent documents into the cache before anybody asks for them
+    Warm(Warm),
+    /// Show what a cache answers, invalidate what is in it, mark documents not to be kept
+    Cache(Cache),
     /// Show the databases, their contracts and what is in each
     #[command(visible_alias = "db")]
     Databases(Databases),

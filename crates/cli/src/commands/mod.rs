@@ -2,6 +2,8 @@
 
 mod analyze;
 mod backup;
+mod cache;
+mod cache_stats;
 mod config;
 mod databases;
 mod export;
@@ -12,6 +14,7 @@ mod plan;
 mod restore;
 mod shell;
 mod verify;
+mod warm;
 
 use crate::args::{Arguments, Command};
 use crate::exit_code::{CliError, ExitCode};
@@ -30,6 +33,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     let general = &arguments.general;
     match arguments.command {
         Command::Ingest(command) => on_runtime(ingest::run(general, command)),
+        Command::Warm(command) => on_runtime(warm::run(general, command)),
+        Command::Cache(command) => on_runtime(cache::run(general, command)),
         Command::Databases(command) => on_runtime(databases::run(general, &command)),
         Command::Analyze(command) => on_runtime(analyze::run(general, command)),
         Command::Plan(command) => on_runtime(plan::run(general, command)),

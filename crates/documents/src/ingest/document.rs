@@ -1,17 +1,20 @@
 //! One document through the stages that concern it alone.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use compartment_core::{Database, SystemClock};
-use compartment_pipeline::{DocumentState, Patience, PipelineError, Runner, Stage, StageError};
+use compartment_pipeline::{
+    DocumentState, Origin, Patience, PipelineError, Runner, Stage, StageError,
+};
 use sha2::{Digest, Sha256};
 
 use super::discover::{Found, unreadable};
 use super::output::{DocumentFile, FileNames};
-use super::project::state_key;
-use crate::model::Relationship;
+use super::project::{state_copy, state_key};
+use crate::model::{ExtractedText, Relationship};
 use crate::resolve::DocumentEntities;
 use crate::stages::{
     ChunkStage, EntitiesStage, ExtractStage, ExtractedMentions, RelateStage, ResolveStage, STAGES,
@@ -63,6 +66,7 @@ impl Worker {
     /// Takes one document through; its own failure is an outcome, not an error.
     pub(super) async fn process(&self, file: Found) -> Result<Outcome, PipelineError> {
         let name = file.name.clone();
+        let path = file.path.clone();
         let source = match self.read(file).await {
             Ok(source) => source,
             Err(error) => {
@@ -77,7 +81,7 @@ impl Worker {
             self.skip_after(0);
             return Ok(Outcome::Duplicate);
         }
-        let mut state = DocumentState::new(&name);
+        let mut state = DocumentState::new(&name).from_file(path);
         let worked = self.stages(&name, &hash, source, &mut state).await;
         let outcome = match worked {
             Ok(processed) => Outcome::Done(Box::new(processed)),
@@ -91,6 +95,8 @@ impl Worker {
         };
         let key = state_key(&hash)?;
         state.save(&self.batch, &key, &SystemClock, &self.patience).await?;
+        // A copy that somebody reads is old now; one that cannot be removed yet is kept in mind.
+        let _ = self.runner.cache().remove(&state_copy(&hash)?).await?;
         Ok(outcome)
     }
 
@@ -101,7 +107,8 @@ impl Worker {
         }
     }
 
-    async fn read(&self, file: Found) -> Result<(String, SourceFile), StageError> {
+    /// The file's content and its hash.
+    pub(super) async fn read(&self, file: Found) -> Result<(String, SourceFile), StageError> {
         let options = self.extract.options.clone();
         let read = tokio::task::spawn_blocking(move || {
             let metadata = std::fs::metadata(&file.path).map_err(|error| unreadable(&error))?;
@@ -126,15 +133,7 @@ impl Worker {
         state: &mut DocumentState,
     ) -> Result<Processed, PipelineError> {
         let found = self.mentions(name, hash, source, state).await?;
-        let resolve = Arc::new(ResolveStage);
-        let mentions = found.mentions.clone();
-        let input = async { Ok(Arc::new((hash.to_owned(), mentions))) };
-        let resolved = self.runner.run(&resolve, hash, name, input).await?.value;
-        state.done(resolve.name(), &resolve.version());
-        let entities = Arc::new(resolved.with_mentions(hash, found.mentions));
-        let input = async { Ok(Arc::clone(&entities)) };
-        let relationships = self.runner.run(&self.relate, hash, name, input).await?.value;
-        state.done(self.relate.name(), &self.relate.version());
+        let (entities, relationships) = self.things(name, hash, &found, state).await?;
         let file = match &self.out {
             Some(folder) => {
                 let mut names = self.file_names.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,7 +142,8 @@ impl Worker {
             None => None,
         };
         if let Some(path) = &file {
-            let draft = DocumentFile::draft(name, found.text, &entities, relationships.clone());
+            let relationships = relationships.clone();
+            let draft = DocumentFile::draft(name, found.text.clone(), &entities, relationships);
             self.write(draft, path.clone()).await?;
         }
         let mut entities = Arc::unwrap_or_clone(entities);
@@ -153,6 +153,22 @@ impl Worker {
         Ok(Processed { name: name.to_owned(), entities, relationships, file })
     }
 
+    /// Every result of a document, the text and chunks too, made where the cache lacks it.
+    pub(super) async fn results(
+        &self,
+        name: &str,
+        hash: &str,
+        source: SourceFile,
+    ) -> Result<(), PipelineError> {
+        let source = async { Ok(Arc::new(source)) };
+        let text = self.runner.run(&self.extract, hash, name, source).await?.value;
+        let input = Arc::clone(&text);
+        self.runner.run(&self.chunk, hash, name, async { Ok(input) }).await?;
+        let stage = Arc::new(EntitiesStage);
+        let found = self.runner.run(&stage, hash, name, async { Ok(text) }).await?.value;
+        self.things(name, hash, &found, &mut DocumentState::new(name)).await.map(drop)
+    }
+
     /// The document's mentions. Where they are cached, neither text nor chunks are looked at.
     async fn mentions(
         &self,
@@ -160,28 +176,56 @@ impl Worker {
         hash: &str,
         source: SourceFile,
         state: &mut DocumentState,
-    ) -> Result<ExtractedMentions, PipelineError> {
+    ) -> Result<Arc<ExtractedMentions>, PipelineError> {
         let stage = Arc::new(EntitiesStage);
-        if let Some(found) = self.runner.find_done(stage.as_ref(), hash).await? {
+        let text = TextOf {
+            runner: self.runner.clone(),
+            extract: Arc::clone(&self.extract),
+            chunk: Arc::clone(&self.chunk),
+            name: name.to_owned(),
+            hash: hash.to_owned(),
+            reached: Arc::default(),
+        };
+        let reached = Arc::clone(&text.reached);
+        let found = self.runner.run(&stage, hash, name, text.read(source)).await;
+        let reached = if found.is_ok() { 2 } else { reached.load(Ordering::Relaxed) };
+        let before = [
+            (self.extract.name(), self.extract.version()),
+            (self.chunk.name(), self.chunk.version()),
+        ];
+        for (stage, version) in before.iter().take(reached) {
+            state.done(stage, version);
+        }
+        let found = found?;
+        if found.origin == Origin::Cached {
             let progress = self.runner.progress();
             for skipped in [STAGES[0], STAGES[1]] {
                 progress.done(skipped, found.origin, std::time::Duration::ZERO);
             }
-            state.done(self.extract.name(), &self.extract.version());
-            state.done(self.chunk.name(), &self.chunk.version());
-            state.done(stage.name(), &stage.version());
-            return Ok(found.value);
         }
-        let source = async { Ok(Arc::new(source)) };
-        let text = Arc::new(self.runner.run(&self.extract, hash, name, source).await?.value);
-        state.done(self.extract.name(), &self.extract.version());
-        let input = async { Ok(Arc::clone(&text)) };
-        self.runner.run(&self.chunk, hash, name, input).await?;
-        state.done(self.chunk.name(), &self.chunk.version());
-        let input = async { Ok(Arc::clone(&text)) };
-        let found = self.runner.make(&stage, hash, name, input).await?.value;
         state.done(stage.name(), &stage.version());
-        Ok(found)
+        Ok(found.value)
+    }
+
+    /// What the mentions name, and how that belongs together.
+    async fn things(
+        &self,
+        name: &str,
+        hash: &str,
+        found: &Arc<ExtractedMentions>,
+        state: &mut DocumentState,
+    ) -> Result<(Arc<DocumentEntities>, Vec<Relationship>), PipelineError> {
+        let resolve = Arc::new(ResolveStage);
+        let (mentions, id) = (Arc::clone(found), hash.to_owned());
+        let input = async move { Ok(Arc::new((id, mentions.mentions.clone()))) };
+        let resolved = self.runner.run(&resolve, hash, name, input).await?.value;
+        state.done(resolve.name(), &resolve.version());
+        let resolved = Arc::unwrap_or_clone(resolved);
+        let entities = Arc::new(resolved.with_mentions(hash, found.mentions.clone()));
+        let input = Arc::clone(&entities);
+        let related = self.runner.run(&self.relate, hash, name, async { Ok(input) }).await?.value;
+        state.done(self.relate.name(), &self.relate.version());
+        Ok((entities, Arc::unwrap_or_clone(related)))
     }
 
     async fn write(&self, draft: DocumentFile, path: PathBuf) -> Result<(), StageError> {
@@ -196,6 +240,38 @@ impl Worker {
             _ => Ok(()),
         }
     }
+}
+
+/// The way to a document's text and its chunks, for when its mentions have to be made.
+struct TextOf {
+    runner: Runner,
+    extract: Arc<ExtractStage>,
+    chunk: Arc<ChunkStage>,
+    name: String,
+    hash: String,
+    /// How many of the two stages are done.
+    reached: Arc<AtomicUsize>,
+}
+
+impl TextOf {
+    async fn read(self, source: SourceFile) -> Result<Arc<ExtractedText>, PipelineError> {
+        let (name, hash) = (self.name.as_str(), self.hash.as_str());
+        let source = async { Ok(Arc::new(source)) };
+        let text = self.runner.run(&self.extract, hash, name, source).await?.value;
+        self.reached.store(1, Ordering::Relaxed);
+        let input = Arc::clone(&text);
+        self.runner.run(&self.chunk, hash, name, async { Ok(input) }).await?;
+        self.reached.store(2, Ordering::Relaxed);
+        Ok(text)
+    }
+}
+
+/// The id of the document in a file: the same for the same content.
+///
+/// # Errors
+/// The system's, when the file cannot be read.
+pub fn document_id(path: &Path) -> std::io::Result<String> {
+    Ok(content_hash(&std::fs::read(path)?))
 }
 
 /// The first half of the content's SHA-256, in hex: 128 bits keep any two documents apart.

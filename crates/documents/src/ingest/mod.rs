@@ -6,12 +6,14 @@ mod output;
 mod project;
 mod report;
 mod summary;
+mod warm;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use compartment_cache::{Cache, CacheOptions, TemplateMetrics};
 use compartment_core::{Databases, Error, SystemClock};
 use compartment_pipeline::{
     Patience, PipelineError, Progress, Runner, RunnerOptions, StageError, StageFigures,
@@ -19,8 +21,10 @@ use compartment_pipeline::{
 use futures_util::StreamExt;
 
 pub use discover::{Discovery, Found, discover};
+pub use document::document_id;
 pub use output::{DocumentFile, ResolvedMention};
 pub use report::{DocumentCounts, Failure, Foremost, IngestReport};
+pub use warm::{WarmDocuments, WarmedDocuments, warm, warm_cache};
 
 use crate::chunk::ChunkOptions;
 use crate::extract::ExtractOptions;
@@ -113,12 +117,16 @@ pub async fn ingest(
         tokio::task::spawn_blocking(move || discover(&own_paths)).await.unwrap_or_default();
     let total = (discovery.files.len() + discovery.failures.len()) as u64;
     let patience = Patience::new(options.wait, Arc::new(SystemClock), progress.observer());
-    let run = Run { databases, options, progress, patience, total, counted: Default::default() };
+    let fail = |error| IngestError::Store { error, done: 0, total };
+    let cache = open_cache(databases, options.cache).await.map_err(fail)?;
+    let counted = Default::default();
+    let run = Run { databases, options, cache, progress, patience, total, counted };
     let mut outcomes = run.process_all(discovery.files).await?;
     for (name, error) in discovery.failures {
         outcomes.push(Outcome::Failed { name, error });
     }
     let mut report = run.finish(outcomes).await?;
+    report.cache = run.cached().await;
     report.documents.skipped = discovery.skipped;
     report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let finished = (report.documents.done + report.documents.failed) as f64;
@@ -126,9 +134,45 @@ pub async fn ingest(
     Ok(report)
 }
 
+/// The first tier of a run that looks at each document once, unless the configuration says.
+const FIRST_TIER_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The cache of the results, as the configuration has it; off where it or the caller says so.
+async fn open_cache(databases: &Databases, enabled: bool) -> compartment_core::Result<Cache> {
+    let map = databases.map();
+    let mut options = CacheOptions::for_map(map).metrics(databases.get("metrics")?);
+    options.enabled &= enabled;
+    options.first_tier_bytes = map.cache().first_tier.unwrap_or(FIRST_TIER_BYTES);
+    Cache::open(databases.get("cache")?, options).await
+}
+
+/// Takes documents through the stages, as `options` say.
+fn worker(
+    databases: &Databases,
+    options: &IngestOptions,
+    cache: Cache,
+    progress: &Progress,
+    patience: Patience,
+) -> compartment_core::Result<Worker> {
+    let mut runner_options = RunnerOptions::default();
+    runner_options.concurrency = options.concurrency.max(1);
+    Ok(Worker {
+        runner: Runner::new(cache, progress.clone(), runner_options),
+        extract: Arc::new(ExtractStage { options: options.extract.clone() }),
+        chunk: Arc::new(ChunkStage { options: options.chunk }),
+        relate: Arc::new(RelateStage { options: options.relate }),
+        batch: databases.get("batch")?.clone(),
+        patience,
+        out: options.out.clone(),
+        file_names: Mutex::new(FileNames::default()),
+        seen: Mutex::default(),
+    })
+}
+
 struct Run<'a> {
     databases: &'a Databases,
     options: &'a IngestOptions,
+    cache: Cache,
     progress: &'a Progress,
     patience: Patience,
     total: u64,
@@ -146,23 +190,13 @@ impl Run<'_> {
             self.progress.expect(stage, files.len() as u64);
         }
         let fail = |error| self.store_error(error, 0);
-        let runner_options = {
-            let mut runner_options = RunnerOptions::default();
-            runner_options.concurrency = self.options.concurrency.max(1);
-            runner_options.cache = self.options.cache;
-            runner_options
-        };
-        let worker = Worker {
-            runner: Runner::new(self.databases.clone(), self.progress.clone(), runner_options),
-            extract: Arc::new(ExtractStage { options: self.options.extract.clone() }),
-            chunk: Arc::new(ChunkStage { options: self.options.chunk }),
-            relate: Arc::new(RelateStage { options: self.options.relate }),
-            batch: self.databases.get("batch").map_err(fail)?.clone(),
-            patience: self.patience.clone(),
-            out: self.options.out.clone(),
-            file_names: Mutex::new(FileNames::default()),
-            seen: Mutex::default(),
-        };
+        let (cache, patience) = (self.cache.clone(), self.patience.clone());
+        let worker = worker(self.databases, self.options, cache, self.progress, patience);
+        let worker = worker.map_err(fail)?;
+        worker.runner.check_cache().await.map_err(|error| match error {
+            PipelineError::Store(error) => fail(error),
+            other => fail(refused(&other)),
+        })?;
         project::start(&worker.batch, &self.options.project, &files, &self.patience)
             .await
             .map_err(fail)?;
@@ -189,15 +223,16 @@ impl Run<'_> {
                 let done = outcomes.iter().filter(|outcome| outcome.is_done()).count() as u64;
                 Err(self.store_error(error, done))
             }
-            Err(other) => {
-                let error = Error::new(
-                    compartment_core::ErrorKind::Unsupported,
-                    "process documents",
-                    other.to_string(),
-                );
-                Err(self.store_error(error, 0))
-            }
+            Err(other) => Err(self.store_error(refused(&other), 0)),
         }
+    }
+
+    /// The cache's figures, added to those of all processes as well.
+    async fn cached(&self) -> TemplateMetrics {
+        if let Err(error) = self.cache.close().await {
+            tracing::warn!(%error, "the cache's figures could not be added to the metrics");
+        }
+        self.cache.metrics().total()
     }
 
     /// Copies the progress until the store fails for good.
@@ -246,6 +281,11 @@ impl Run<'_> {
         project::finish(batch, &report, &self.patience).await.map_err(fail)?;
         Ok(report)
     }
+}
+
+/// What no store said, as one would have.
+fn refused(error: &PipelineError) -> Error {
+    Error::new(compartment_core::ErrorKind::Unsupported, "process documents", error.to_string())
 }
 
 fn failure(document: String, error: StageError) -> Failure {

@@ -1,14 +1,17 @@
 //! What the batch database knows of a project: its documents and its last run.
 
 use bytes::Bytes;
-use compartment_core::{Clock, Database, Expiry, KeyTemplate, Result, SystemClock};
-use compartment_pipeline::Patience;
+use compartment_core::{Clock, Database, Expiry, KeyTemplate, Result, SystemClock, TypedKey};
+use compartment_pipeline::{DocumentState, Patience};
 
 use super::discover::Found;
 use super::report::IngestReport;
 
 /// The state of a document: a hash with a field a stage.
 const STATE: KeyTemplate<()> = KeyTemplate::new("doc_state", "doc:state:{content_hash}", "batch");
+/// A copy of a document's state in the cache, for those who read it often.
+const STATE_COPY: KeyTemplate<DocumentState> =
+    KeyTemplate::new("doc_state_copy", "doc:state:{content_hash}", "cache");
 /// About a project: a hash.
 const METADATA: KeyTemplate<()> =
     KeyTemplate::new("project_metadata", "project:metadata:{project}", "batch");
@@ -24,6 +27,22 @@ const FIELDS_AT_ONCE: usize = 1_000;
 
 pub(super) fn state_key(hash: &str) -> Result<String> {
     Ok(STATE.key(&[hash])?.as_str().to_owned())
+}
+
+/// The copy's key.
+pub(super) fn state_copy(hash: &str) -> Result<TypedKey<DocumentState>> {
+    STATE_COPY.key(&[hash])
+}
+
+/// The names of all documents' states.
+pub(super) fn states() -> Result<String> {
+    Ok(compartment_core::Template::parse(STATE.template())?.glob())
+}
+
+/// The content hash in the name of a state.
+pub(super) fn hash_of(key: &str) -> Option<&str> {
+    let (before, _) = STATE.template().split_once('{')?;
+    key.strip_prefix(before)
 }
 
 pub(super) fn progress_key(project: &str) -> Result<String> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use compartment_cache::TemplateMetrics;
 use compartment_pipeline::StageFigures;
 use serde::Serialize;
 
@@ -26,6 +27,8 @@ pub struct IngestReport {
     pub foremost: Vec<Foremost>,
     /// Each stage's figures.
     pub stages: BTreeMap<&'static str, StageFigures>,
+    /// What this process read from the cache and kept in it.
+    pub cache: TemplateMetrics,
     /// How long the run took, in milliseconds.
     pub elapsed_ms: u64,
     /// Documents done or failed, a second.

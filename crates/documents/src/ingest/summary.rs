@@ -89,10 +89,8 @@ async fn keep(
     at: usize,
     version: &str,
 ) -> Origin {
-    if !run.options.cache {
-        return Origin::Computed;
-    }
-    let Ok(key) = CANONICAL_ENTITIES.key(&[&parts.entities[at].document, version]) else {
+    let document = &parts.entities[at].document;
+    let Ok(key) = CANONICAL_ENTITIES.key(&[document, version]) else {
         return Origin::Computed;
     };
     let ids: Vec<String> = resolution.links[at]
@@ -100,11 +98,11 @@ async fn keep(
         .filter_map(|link| resolution.entities.get(*link))
         .map(|entity| entity.id.clone())
         .collect();
-    match run.databases.read(&key).await {
-        Ok(Some(known)) if known == ids => return Origin::Cached,
-        _ => {}
+    let cache = run.cache.of_document(document);
+    if cache.get(&key).await.is_ok_and(|known| known.is_some_and(|known| *known == ids)) {
+        return Origin::Cached;
     }
-    if let Err(error) = run.databases.write(&key, &ids).await {
+    if let Err(error) = cache.set(&key, ids).await {
         tracing::warn!(%error, "the ids of a document's entities could not be cached");
     }
     Origin::Computed

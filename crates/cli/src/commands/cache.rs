@@ -1,0 +1,123 @@
+//! `compartment cache`: what may not be served any more, and which documents are not to be kept.
+
+use std::path::Path;
+
+use compartment::Databases;
+use compartment::cache::{Cache, CacheOptions, Delivery};
+use serde_json::json;
+
+use super::cache_stats;
+use crate::args::{self, CacheCommand, General, Invalidate, Mark};
+use crate::exit_code::{CliError, ExitCode};
+use crate::{screen, settings};
+
+pub(crate) async fn run(general: &General, command: args::Cache) -> Result<ExitCode, CliError> {
+    let settings = settings::load(general)?;
+    let databases = compartment::open(settings.map).await?;
+    match command.command {
+        None => cache_stats::run(&databases, &command.stats).await,
+        Some(CacheCommand::Stats(stats)) => cache_stats::run(&databases, &stats).await,
+        Some(CacheCommand::Invalidate(what)) => invalidate(&databases, &what).await,
+        Some(CacheCommand::Mark(mark)) => self::mark(&databases, &mark).await,
+    }
+}
+
+/// The cache, on whatever the configuration says: an invalidation counts while programs run with
+/// it off, too.
+pub(super) async fn open(databases: &Databases, name: &str) -> Result<Cache, CliError> {
+    let options = CacheOptions::for_map(databases.map()).enabled(true);
+    Ok(Cache::open(databases.get(name)?, options).await?)
+}
+
+/// A document's id: of a file it is made from the content, anything else is one.
+async fn id_of(document: &str) -> Result<String, CliError> {
+    let path = Path::new(document).to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        if !path.is_file() {
+            return Ok(None);
+        }
+        compartment_documents::ingest::document_id(&path)
+            .map(Some)
+            .map_err(|error| CliError::files("read", &path, &error))
+    });
+    let id = read.await.map_err(|error| CliError::new(ExitCode::Other, error.to_string()))??;
+    Ok(id.unwrap_or_else(|| document.to_owned()))
+}
+
+async fn invalidate(databases: &Databases, what: &Invalidate) -> Result<ExitCode, CliError> {
+    let cache = open(databases, &what.which.database).await?;
+    if let Some(pattern) = &what.pattern {
+        let count = cache.count_matching(pattern).await?;
+        let keys = screen::count(count);
+        if !what.yes {
+            screen::say(format!("{keys} keys match {pattern:?}; --yes removes them"));
+            return Ok(ExitCode::Success);
+        }
+        // Keys that come meanwhile are not removed unseen.
+        let removed = cache.remove_matching(pattern, count).await?;
+        screen::say(format!("{} keys removed", screen::count(removed)));
+        return Ok(ExitCode::Success);
+    }
+    let mut done = Vec::new();
+    for document in &what.document {
+        let id = id_of(document).await?;
+        let named = if id == *document { id.clone() } else { format!("{document} ({id})") };
+        done.push((format!("document {named}"), Target::Document(id)));
+    }
+    for tag in &what.tag {
+        done.push((format!("tag {tag}"), Target::Tag(tag.clone())));
+    }
+    if what.all {
+        done.push((format!("everything in {}", what.which.database), Target::All));
+    }
+    for (name, target) in done {
+        if what.dry_run {
+            screen::say(format!("would be invalidated: {name}"));
+            continue;
+        }
+        let delivery = match &target {
+            Target::Document(id) => cache.invalidate_document(id).await,
+            Target::Tag(tag) => cache.invalidate_tag(tag).await,
+            Target::All => cache.invalidate_all().await,
+        };
+        delivered(delivery)?;
+        screen::say(format!("invalidated: {name}"));
+    }
+    Ok(ExitCode::Success)
+}
+
+enum Target {
+    Document(String),
+    Tag(String),
+    All,
+}
+
+/// A program that ends now cannot deliver later.
+fn delivered(delivery: Delivery) -> Result<(), CliError> {
+    match delivery {
+        Delivery::Delivered => Ok(()),
+        Delivery::Pending => Err(CliError::new(
+            ExitCode::Unavailable,
+            "the cache database did not answer: nothing was changed",
+        )
+        .hint("run the same command again when it does")),
+    }
+}
+
+async fn mark(databases: &Databases, mark: &Mark) -> Result<ExitCode, CliError> {
+    let cache = open(databases, &mark.which.database).await?;
+    for document in &mark.documents {
+        let id = id_of(document).await?;
+        delivered(cache.set_no_cache(&id, !mark.remove).await)?;
+    }
+    let marked = cache.no_cache_documents().await?;
+    if mark.json {
+        screen::say(format!("{:#}", json!({ "database": mark.which.database, "marked": marked })));
+    } else if marked.is_empty() {
+        screen::say("no document is marked");
+    } else {
+        screen::say("nothing is kept of these documents:");
+        marked.iter().for_each(|document| screen::say(format!("  {document}")));
+    }
+    Ok(ExitCode::Success)
+}

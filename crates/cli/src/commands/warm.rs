@@ -1,0 +1,81 @@
+//! `compartment warm`: recent documents into the cache, before anybody asks for them.
+
+use std::time::Duration;
+
+use compartment_documents::{WarmDocuments, WarmedDocuments, warm};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::args::{self, General};
+use crate::exit_code::{CliError, ExitCode};
+use crate::interrupt::interrupted;
+use crate::screen::{self, BAD, FAINT, GOOD};
+use crate::settings;
+
+pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCode, CliError> {
+    let settings = settings::load(general)?;
+    let databases = compartment::open(settings.map).await?;
+    if databases.map().cache().enabled == Some(false) {
+        screen::remark("the cache is off (enabled = false, or CACHE_ENABLED): nothing is kept");
+    }
+    let mut options = WarmDocuments::default();
+    options.within = Duration::from_secs(command.hours.saturating_mul(3_600));
+    options.limit = command.limit;
+    options.make = !command.no_load;
+    let concurrency = command.concurrency.map_or(options.ingest.concurrency, |n| n as usize);
+    options.ingest.concurrency = concurrency;
+    options.reads = options.reads.concurrency(concurrency * 2);
+    let bar = ProgressBar::new(0);
+    let form = "   warm {wide_bar:.green/dim} {pos}/{len} documents {eta_precise}";
+    if let Ok(style) = ProgressStyle::with_template(form) {
+        bar.set_style(style.progress_chars("━╸─"));
+    }
+    let watch = |total, report: &compartment::cache::WarmReport| {
+        bar.set_length(total);
+        bar.set_position(report.found + report.missing + report.failed);
+    };
+    let warmed = tokio::select! {
+        warmed = warm(&databases, &options, watch) => warmed,
+        () = interrupted() => {
+            bar.finish_and_clear();
+            return Err(CliError::new(ExitCode::Interrupted, "stopped: what was made is kept"));
+        }
+    };
+    bar.finish_and_clear();
+    let warmed = warmed?;
+    if command.json {
+        screen::say(serde_json::to_string_pretty(&warmed).unwrap_or_default());
+    } else {
+        show(&warmed, command.hours);
+    }
+    Ok(if warmed.failed == 0 { ExitCode::Success } else { ExitCode::SomeFailed })
+}
+
+fn show(warmed: &WarmedDocuments, hours: u64) {
+    if warmed.documents == 0 {
+        screen::say(format!("no documents were processed in the last {hours} hours"));
+        return;
+    }
+    let count = screen::count;
+    let mut line = format!(
+        "{GOOD}{}{GOOD:#} documents: {} were in the cache, {} made anew",
+        count(warmed.documents),
+        count(warmed.found),
+        count(warmed.made)
+    );
+    if warmed.missing > 0 {
+        line += &format!(", {} lack something", count(warmed.missing));
+    }
+    if warmed.failed > 0 {
+        line += &format!(", {BAD}{} failed{BAD:#}", count(warmed.failed));
+    }
+    if warmed.left_out > 0 {
+        line += &format!(", {} left out: the budget is reached", count(warmed.left_out));
+    }
+    screen::say(line);
+    screen::say(format!(
+        "{FAINT}{} entries, {} read in {}{FAINT:#}",
+        count(warmed.first_tier_entries),
+        screen::bytes(warmed.first_tier_bytes),
+        screen::time(Duration::from_millis(warmed.elapsed_ms))
+    ));
+}

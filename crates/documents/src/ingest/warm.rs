@@ -1,0 +1,216 @@
+//! Warming: the text, state and results of recent documents, before anybody asks for them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use compartment_cache::{Cache, WarmOptions, WarmReport};
+use compartment_core::{Clock, Database, Databases, Result, SystemClock, Timestamp};
+use compartment_pipeline::{DocumentState, Patience, PipelineError, Progress, Silent};
+use futures_util::StreamExt;
+use futures_util::future::try_join_all;
+use serde::Serialize;
+
+use super::discover::Found;
+use super::document::Worker;
+use super::project::{hash_of, state_copy, state_key, states};
+use super::{IngestOptions, open_cache, worker};
+use crate::stages::{EntitiesStage, ResolveStage};
+
+/// Which documents are warmed, and how.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WarmDocuments {
+    /// Documents whose state was written within this time.
+    pub within: Duration,
+    /// The newest so many.
+    pub limit: usize,
+    /// Whether results that the cache lacks are made from the document's file, where it still is
+    /// what it was.
+    pub make: bool,
+    /// How the reads are made, and when they stop.
+    pub reads: WarmOptions,
+    /// How documents are worked on where that is needed.
+    pub ingest: IngestOptions,
+}
+
+impl Default for WarmDocuments {
+    fn default() -> Self {
+        Self {
+            within: Duration::from_secs(24 * 3_600),
+            limit: 100,
+            make: true,
+            reads: WarmOptions::default(),
+            ingest: IngestOptions::default(),
+        }
+    }
+}
+
+/// How warming went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct WarmedDocuments {
+    /// Recent documents, at most as many as the limit.
+    pub documents: u64,
+    /// Documents that the cache had whole.
+    pub found: u64,
+    /// Documents of which something was made anew.
+    pub made: u64,
+    /// Documents of which the cache lacks something, and that were not made.
+    pub missing: u64,
+    /// Documents that failed when they were made.
+    pub failed: u64,
+    /// Documents that were left out, since a budget was reached.
+    pub left_out: u64,
+    /// Entries of the first tier afterwards.
+    pub first_tier_entries: u64,
+    /// Bytes of the first tier afterwards.
+    pub first_tier_bytes: u64,
+    /// What it took, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// Reads what the cache has of recent documents into this process, newest first, and makes what it
+/// lacks; `watch` is told how many documents there are, and after each. Needs the databases
+/// `cache`, `batch` and `metrics`.
+///
+/// # Errors
+/// The batch database's: it knows which documents are recent. A cache that is away is no error.
+pub async fn warm(
+    databases: &Databases,
+    options: &WarmDocuments,
+    watch: impl FnMut(u64, &WarmReport),
+) -> Result<WarmedDocuments> {
+    let cache = open_cache(databases, options.ingest.cache).await?;
+    let warmed = warm_cache(databases, &cache, options, watch).await?;
+    if let Err(error) = cache.close().await {
+        tracing::warn!(%error, "the cache's figures could not be added to the metrics");
+    }
+    Ok(warmed)
+}
+
+/// The same for a cache that a program has open already.
+///
+/// # Errors
+/// As [`warm`].
+pub async fn warm_cache(
+    databases: &Databases,
+    cache: &Cache,
+    options: &WarmDocuments,
+    mut watch: impl FnMut(u64, &WarmReport),
+) -> Result<WarmedDocuments> {
+    let batch = databases.get("batch")?;
+    let recent = recent(batch, options, SystemClock.now()).await?;
+    let total = recent.len() as u64;
+    let progress = Progress::new(Arc::new(Silent));
+    let patience = Patience::new(options.ingest.wait, Arc::new(SystemClock), Arc::new(Silent));
+    let mut ingest = options.ingest.clone();
+    ingest.out = None;
+    let worker = Arc::new(worker(databases, &ingest, cache.clone(), &progress, patience)?);
+    let made = Arc::new(AtomicU64::new(0));
+    let reads = recent.into_iter().map(|hash| {
+        let (worker, made, make) = (Arc::clone(&worker), Arc::clone(&made), options.make);
+        async move {
+            let file = match look(&worker, &hash).await? {
+                Held::Whole => return Ok::<bool, PipelineError>(true),
+                Held::Lacking(file) => file.filter(|_| make),
+            };
+            let is_made = match file {
+                Some(file) => remake(&worker, &hash, file).await?,
+                None => false,
+            };
+            made.fetch_add(u64::from(is_made), Ordering::Relaxed);
+            Ok(is_made)
+        }
+    });
+    watch(total, &WarmReport::default());
+    let report = cache.warm(reads, &options.reads, |report| watch(total, report)).await;
+    let (made, metrics) = (made.load(Ordering::Relaxed), cache.metrics());
+    Ok(WarmedDocuments {
+        documents: total,
+        found: report.found - made,
+        made,
+        missing: report.missing,
+        failed: report.failed,
+        left_out: report.left_out,
+        first_tier_entries: metrics.first_tier_entries,
+        first_tier_bytes: metrics.first_tier_bytes,
+        elapsed_ms: report.elapsed_ms,
+    })
+}
+
+/// States that are looked at together.
+const AT_ONCE: usize = 256;
+
+/// The content hashes of the newest documents, newest first; no more than the limit are held.
+async fn recent(batch: &Database, options: &WarmDocuments, now: Timestamp) -> Result<Vec<String>> {
+    let oldest = Timestamp::from_millis(
+        now.as_millis()
+            .saturating_sub(u64::try_from(options.within.as_millis()).unwrap_or(u64::MAX)),
+    );
+    let mut newest: BTreeSet<(Timestamp, String)> = BTreeSet::new();
+    let mut pages = batch.key_value().scan(&states()?).ready_chunks(AT_ONCE);
+    while let Some(page) = pages.next().await {
+        let names = page.into_iter().collect::<Result<Vec<String>>>()?;
+        let times = names.iter().map(|name| DocumentState::updated(batch, name));
+        let times = try_join_all(times).await?;
+        for (name, time) in names.iter().zip(times) {
+            let (Some(hash), Some(time)) = (hash_of(name), time) else { continue };
+            if time >= oldest {
+                newest.insert((time, hash.to_owned()));
+            }
+            if newest.len() > options.limit {
+                newest.pop_first();
+            }
+        }
+    }
+    Ok(newest.into_iter().rev().map(|(_, hash)| hash).collect())
+}
+
+/// What the cache has of a document.
+enum Held {
+    Whole,
+    /// Not all; the file it was read from, if that is known.
+    Lacking(Option<Found>),
+}
+
+/// Reads all there is of a document.
+async fn look(worker: &Worker, hash: &str) -> Result<Held, PipelineError> {
+    let (batch, key) = (worker.batch.clone(), state_key(hash)?);
+    let cache = worker.runner.cache().of_document(hash);
+    let load = move || async move { DocumentState::load(&batch, &key).await };
+    let state = cache.get_or_load_optional(&state_copy(hash)?, load).await;
+    let runner = &worker.runner;
+    let (text, chunks, mentions, things, relations) = tokio::try_join!(
+        runner.find(worker.extract.as_ref(), hash),
+        runner.find(worker.chunk.as_ref(), hash),
+        runner.find(&EntitiesStage, hash),
+        runner.find(&ResolveStage, hash),
+        runner.find(worker.relate.as_ref(), hash),
+    )?;
+    let is_whole = text.is_some()
+        && chunks.is_some()
+        && mentions.is_some()
+        && things.is_some()
+        && relations.is_some();
+    if is_whole {
+        return Ok(Held::Whole);
+    }
+    let state = state.ok().flatten();
+    let file = state.and_then(|state| {
+        Some(Found { name: state.name().to_owned(), path: state.file()?.to_owned() })
+    });
+    Ok(Held::Lacking(file))
+}
+
+/// Makes what lacks from the document's file; whether that still is the same document.
+async fn remake(worker: &Worker, hash: &str, file: Found) -> Result<bool, PipelineError> {
+    let name = file.name.clone();
+    match worker.read(file).await {
+        Ok((found, source)) if found == hash => {
+            worker.results(&name, hash, source).await.map(|()| true)
+        }
+        _ => Ok(false),
+    }
+}
