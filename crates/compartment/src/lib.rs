@@ -45,6 +45,6 @@ pub use compartment_redis as redis;
 pub use open::{open, open_with_clock};
 
 /// The README's examples compile and run.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "cache"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
