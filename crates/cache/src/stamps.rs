@@ -244,6 +244,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn stamps_are_evicted_after_all_else() {
+        assert!(STAMP_PREFIX.starts_with(compartment_core::HOUSEKEEPING_PREFIX));
+    }
+
+    #[test]
     fn an_entry_holds_while_its_stamps_are_the_same() {
         let book = StampBook::default();
         let stamp = Stamp::new(false);

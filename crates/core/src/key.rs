@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use crate::{Codec, Error, ErrorKind, Result, escape_glob};
 
+/// What the names of keys begin with that Compartment keeps for itself beside a user's, such as the
+/// stamps of a cache. A budget evicts them only when nothing else is left.
+pub const HOUSEKEEPING_PREFIX: &str = "compartment:";
+
 /// A key's pattern with placeholders: `doc:ocr_result:{document_uuid}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Template {

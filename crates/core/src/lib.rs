@@ -30,7 +30,7 @@ pub use database_map::{
 };
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use glob::{escape_glob, glob_matches};
-pub use key::{KeyTemplate, Template, TypedKey};
+pub use key::{HOUSEKEEPING_PREFIX, KeyTemplate, Template, TypedKey};
 pub use stores::{
     ChannelEvent, ChannelStore, Condition, CounterStore, CounterStoreExt, FENCE_RETENTION,
     FencingToken, HashStore, HashStoreExt, Holder, KeyStream, KeyValueStore, KeyValueStoreExt,

@@ -10,6 +10,7 @@ pub struct Traffic {
     writes: AtomicU64,
     retries: AtomicU64,
     brought: AtomicU64,
+    evicted: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -27,6 +28,9 @@ pub struct TrafficSnapshot {
     /// Keys found in the database's previous place and brought to the new one. Once this stays as
     /// it is in every process, the previous place can be left out of the configuration.
     pub brought: u64,
+    /// Keys that this process evicted to hold the memory budget on a server; memory evicts without
+    /// counting.
+    pub evicted: u64,
 }
 
 impl Traffic {
@@ -56,6 +60,11 @@ impl Traffic {
         self.brought.fetch_add(count, Ordering::Relaxed);
     }
 
+    /// Counts keys that were evicted.
+    pub fn evicted(&self, count: u64) {
+        self.evicted.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// The counters now.
     #[must_use]
     pub fn snapshot(&self) -> TrafficSnapshot {
@@ -65,6 +74,7 @@ impl Traffic {
             writes: self.writes.load(Ordering::Relaxed),
             retries: self.retries.load(Ordering::Relaxed),
             brought: self.brought.load(Ordering::Relaxed),
+            evicted: self.evicted.load(Ordering::Relaxed),
         }
     }
 }

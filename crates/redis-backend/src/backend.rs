@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use compartment_core::{
     Backend, Capabilities, Contract, Database, Error, ErrorKind, Placement, Result, Stores,
+    SystemClock,
 };
 
 use crate::RedisConfig;
+use crate::budget::{Budget, watch};
 use crate::channel::{Ear, RedisChannel};
 use crate::connector::{Connector, NodeConnector};
 use crate::counter::RedisCounter;
@@ -185,9 +187,11 @@ impl Backend for RedisBackend {
     async fn open(&self, contract: Contract) -> Result<Database> {
         let contract = self.place(contract);
         self.check_index(contract.placement.index())?;
-        let link = Arc::new(self.link(contract)?);
+        let budget = Budget::of(&contract, self.info.topology == Topology::Cluster);
+        let link = Arc::new(self.link(contract)?.within(budget));
         let contract = Arc::clone(&link.contract);
         link.connect().await?;
+        watch(&link, self.config.clock.clone().unwrap_or_else(|| Arc::new(SystemClock)));
         let stores = Stores {
             key_value: Arc::new(RedisKeyValue::new(Arc::clone(&link))),
             hash: Arc::new(RedisHash::new(Arc::clone(&link))),
@@ -208,6 +212,9 @@ impl Backend for RedisBackend {
         let mut capabilities = Capabilities::none();
         capabilities.outlives_process = true;
         capabilities.shared_between_processes = true;
+        // A budget takes an index of the database's own.
+        capabilities.holds_budget =
+            self.info.databases != Some(1) && self.info.topology != Topology::Cluster;
         capabilities
     }
 

@@ -45,6 +45,7 @@ impl CounterStore for RedisCounter {
     async fn increment(&self, key: &str, by: i64, expiry: Expiry) -> Result<i64> {
         let rule = self.link.on_update("increment", key, expiry)?;
         self.link.traffic.wrote(1);
+        let _room = self.link.make_room(key, 0).await;
         let repeat = Repeat::OnlyIfNotSent;
         if rule == (TtlRule::Keep { new_key: None }) {
             let mut command = redis::cmd("INCRBY");
@@ -67,6 +68,8 @@ impl CounterStore for RedisCounter {
         let rule = self.link.on_update("increment many", first, expiry)?;
         let (rule_name, millis) = rule_arguments(rule);
         self.link.traffic.wrote(entries.len() as u64);
+        let _room =
+            self.link.make_room_for_counters(entries.iter().map(|(key, _)| key.len())).await;
         let each = entries.iter().map(|(key, by)| {
             let name = self.link.name(key).into_owned();
             (key.as_str(), name, *by)

@@ -87,6 +87,8 @@ impl HashStore for RedisHash {
             ));
         }
         self.link.traffic.wrote(1);
+        let bytes = fields.iter().map(|(field, value)| field.len() + value.len()).sum();
+        let _room = self.link.make_room(key, bytes).await;
         let push = |command: &mut Cmd| {
             for (field, value) in &fields {
                 command.arg(field).arg(value.as_ref());
@@ -116,6 +118,7 @@ impl HashStore for RedisHash {
     ) -> Result<bool> {
         let rule = self.link.on_update("set field if absent", key, expiry)?;
         self.link.traffic.wrote(1);
+        let _room = self.link.make_room(key, field.len() + value.len()).await;
         let (rule, millis) = rule_arguments(rule);
         let arguments = |command: &mut Cmd| {
             command.arg(rule).arg(&millis).arg(field).arg(value.as_ref());
@@ -144,6 +147,7 @@ impl HashStore for RedisHash {
     ) -> Result<i64> {
         let rule = self.link.on_update("increment field", key, expiry)?;
         self.link.traffic.wrote(1);
+        let _room = self.link.make_room(key, field.len()).await;
         let repeat = Repeat::OnlyIfNotSent;
         if rule == (TtlRule::Keep { new_key: None }) {
             let mut command = self.command("HINCRBY", key);

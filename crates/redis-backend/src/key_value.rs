@@ -72,6 +72,7 @@ impl KeyValueStore for RedisKeyValue {
     async fn set(&self, key: &str, value: Bytes, options: SetOptions) -> Result<bool> {
         let rule = self.link.contract.on_replace("set", key, options.expiry)?;
         self.link.traffic.wrote(1);
+        let _room = self.link.make_room(key, value.len()).await;
         // What the key has is kept, and what has nothing gets something: a question and an
         // answer, which only a script asks in one step. A key set if absent has nothing to keep.
         if let (TtlRule::Keep { new_key: Some(millis) }, Condition::Always) =
@@ -118,11 +119,15 @@ impl KeyValueStore for RedisKeyValue {
             return Ok(());
         }
         self.link.traffic.wrote(entries.len() as u64);
-        let about = entries.first().map_or("", |(key, _)| key);
-        self.link
-            .query_many::<Value>(Repeat::Idempotent, "set many", about, commands)
-            .await
-            .map(drop)
+        let mut entries = entries.as_slice();
+        while let Some((first, _)) = entries.first() {
+            let lengths = entries.iter().map(|(key, value)| (key.len(), value.len()));
+            let (count, _room) = self.link.make_room_for_some(lengths).await;
+            let rest = commands.split_off(count);
+            self.link.query_many::<Value>(Repeat::Idempotent, "set many", first, commands).await?;
+            (entries, commands) = (&entries[count..], rest);
+        }
+        Ok(())
     }
 
     async fn delete(&self, keys: &[String]) -> Result<u64> {
@@ -190,6 +195,10 @@ impl KeyValueStore for RedisKeyValue {
             None => TtlRule::Clear,
         };
         self.link.traffic.wrote(1);
+        let _room = match &replacement {
+            Some(value) => self.link.make_room(key, value.len()).await,
+            None => None,
+        };
         let (rule, millis) = rule_arguments(rule);
         let arguments = |command: &mut Cmd| {
             for value in [&expected, &replacement] {

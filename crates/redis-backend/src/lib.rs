@@ -6,6 +6,9 @@
 //! failure, other writes only when it is certain that they were not executed.
 
 mod backend;
+mod budget;
+mod candidates;
+mod census;
 mod channel;
 mod cluster;
 mod config;

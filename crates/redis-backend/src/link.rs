@@ -11,6 +11,7 @@ use compartment_core::{
 use redis::{Arg, Cmd, FromRedisValue, Value};
 
 use crate::backend::Share;
+use crate::budget::{Budget, Room, about};
 use crate::connector::Wire;
 use crate::error::{Phase, convert};
 use crate::line::Line;
@@ -40,6 +41,8 @@ pub(crate) struct Link {
     clock: Option<Arc<dyn Clock>>,
     /// Where its keys were, while it moves.
     arrival: Option<Arrival>,
+    /// What its keys may take, where that is held.
+    pub(crate) budget: Option<Budget>,
 }
 
 /// Requests with more bytes than this go by a connection of their own, where there is one, and so
@@ -72,7 +75,49 @@ impl Link {
             retries,
             clock,
             arrival: None,
+            budget: None,
         }
+    }
+
+    /// The same, of a database that is kept within a budget.
+    pub(crate) fn within(mut self, budget: Option<Budget>) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// To be called before a key of that name gets so many more bytes; the room is held until the
+    /// write is done.
+    pub(crate) async fn make_room(&self, key: &str, bytes: usize) -> Option<Room<'_>> {
+        let budget = self.budget.as_ref()?;
+        Some(budget.before_write(self, 1, about(key.len(), bytes)).await)
+    }
+
+    /// The same for counters with names of these lengths: so small that all are written at once.
+    pub(crate) async fn make_room_for_counters(
+        &self,
+        names: impl ExactSizeIterator<Item = usize>,
+    ) -> Option<Room<'_>> {
+        let budget = self.budget.as_ref()?;
+        let (keys, bytes) = (names.len() as u64, names.map(|name| about(name, 0)).sum());
+        Some(budget.before_write(self, keys, bytes).await)
+    }
+
+    /// To be called before the first of keys with names and values of these lengths are written: for
+    /// how many of them there is room now, one at least.
+    pub(crate) async fn make_room_for_some(
+        &self,
+        lengths: impl ExactSizeIterator<Item = (usize, usize)>,
+    ) -> (usize, Option<Room<'_>>) {
+        let Some(budget) = &self.budget else { return (lengths.len(), None) };
+        let (mut count, mut bytes) = (0, 0);
+        for (name, value) in lengths {
+            let more = about(name, value);
+            if count > 0 && bytes + more > budget.most_at_once() {
+                break;
+            }
+            (count, bytes) = (count + 1, bytes + more);
+        }
+        (count, Some(budget.before_write(self, count as u64, bytes).await))
     }
 
     /// The same, of a database that moves from another place.

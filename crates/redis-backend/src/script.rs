@@ -53,6 +53,29 @@ impl LuaScript {
         }
     }
 
+    /// Runs the script on no key in particular.
+    pub(crate) async fn run_without_key<T: FromRedisValue>(
+        &self,
+        link: &Link,
+        repeat: Repeat,
+        operation: &'static str,
+        arguments: impl Fn(&mut Cmd),
+    ) -> Result<T> {
+        let command = |verb: &str, script: &str| {
+            let mut command = redis::cmd(verb);
+            command.arg(script).arg(0);
+            arguments(&mut command);
+            command
+        };
+        let by_hash = command("EVALSHA", self.compiled.get_hash());
+        match link.query(repeat, operation, "", &by_hash).await {
+            Err(error) if error.kind() == ErrorKind::Unsupported && is_unknown_script(&error) => {
+                link.query(repeat, operation, "", &command("EVAL", self.source)).await
+            }
+            other => other,
+        }
+    }
+
     /// Runs the script on many keys in one round trip, each with an argument of its own.
     pub(crate) async fn run_each<T: FromRedisValue, A: Copy>(
         &self,

@@ -19,6 +19,7 @@ fn the_capabilities_are_these() {
     let mut wanted = Capabilities::none();
     wanted.outlives_process = true;
     wanted.shared_between_processes = true;
+    wanted.holds_budget = true;
     run_test(async {
         assert_eq!(RedisHarness::start().await.capabilities(), wanted);
     });

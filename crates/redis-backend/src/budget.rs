@@ -1,0 +1,357 @@
+//! Keeps a `cache` database within its memory budget, since no server does that for one database.
+//!
+//! A process counts what it writes. After each [`STEP`] of the budget one writer is the keeper for a
+//! round before its write goes on: it walks on over the keys, measures them ([`Census`]), and evicts
+//! those unused for longest ([`Candidates`]) until there is room for the step that follows. Others
+//! write on meanwhile, up to [`LEAD`] steps, and then wait for the round. Processes know nothing of
+//! each other but what the server says, and each makes room for what it writes itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use compartment_core::{Clock, Contract, DatabaseKind, Error, ErrorKind, Placement, Result};
+use redis::Cmd;
+use tokio::sync::Mutex;
+
+use crate::candidates::{Candidate, Candidates};
+use crate::census::Census;
+use crate::link::{Link, Repeat};
+use crate::script::{LuaScript, lua_script};
+
+static WALK: LuaScript = lua_script!("budget_rank.lua", "budget_walk.lua");
+static EVICT: LuaScript = lua_script!("budget_rank.lua", "budget_evict.lua");
+
+/// A round for each of so many parts of the budget written.
+const STEP: u64 = 256;
+/// Steps that are written ahead of the keeper before writers wait for it.
+const LEAD: u64 = 3;
+/// What a round leaves of a hundred parts of the budget, less a step or what is on its way.
+const PERCENT: u64 = 98;
+/// Keys met for each that has to go. Half of the keys are met between the time that an average key
+/// is written and its end, were it two; eviction then takes keys unused for 0.75 to 1.25 of the time
+/// that the least recently used would have, and for 0.83 to 1.17 of it with three.
+const MET_PER_EVICTED: u64 = 3;
+/// Keys in one script: some 0.2 ms of the server's time.
+const PAGE: u64 = 200;
+/// Up to so many keys are all measured in each round.
+const FEW: u64 = 2 * PAGE;
+/// Scripts in one round: a database that is far over its budget is brought back in several.
+const MOST_SCRIPTS: usize = 64;
+/// How often what other programs write is looked at.
+const EVERY: Duration = Duration::from_secs(10);
+/// Keys met in such a look, at least.
+const LOOK: u64 = 4_000;
+/// About what the server takes for a key beside its name and value.
+const OVERHEAD: u64 = 48;
+
+/// What of a database is measured and known, by whoever makes room.
+#[derive(Debug, Default)]
+struct Keeper {
+    census: Census,
+    candidates: Candidates,
+    by_frequency: bool,
+}
+
+/// The budget of one database.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    bytes: u64,
+    /// Written since the last round.
+    written_keys: AtomicU64,
+    written_bytes: AtomicU64,
+    /// Counted, and perhaps not written yet.
+    in_flight: AtomicU64,
+    keeper: Mutex<Keeper>,
+    /// Set once the server has refused what it takes.
+    refused: AtomicBool,
+}
+
+/// Room for a write, held until the write is done.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Room<'a> {
+    budget: &'a Budget,
+    bytes: u64,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.budget.in_flight.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Budget {
+    /// The budget of a database, where it can be held.
+    pub(crate) fn of(contract: &Contract, is_cluster: bool) -> Option<Self> {
+        let bytes = contract.memory_budget.filter(|_| contract.kind == DatabaseKind::Cache)?;
+        let is_alone = matches!(contract.placement, Placement::Index { .. }) && !contract.shared;
+        if !is_alone || is_cluster {
+            tracing::warn!(
+                database = contract.name,
+                placement = %contract.placement,
+                "the memory budget is not held: that takes a numbered database of its own on one \
+                 server, not on a cluster"
+            );
+            return None;
+        }
+        Some(Self {
+            bytes,
+            written_keys: AtomicU64::default(),
+            written_bytes: AtomicU64::default(),
+            in_flight: AtomicU64::default(),
+            keeper: Mutex::default(),
+            refused: AtomicBool::default(),
+        })
+    }
+
+    /// Counts what is going to be written, and makes room first when that is due. Never fails: a
+    /// write does not depend on it.
+    pub(crate) async fn before_write(&self, link: &Link, keys: u64, bytes: u64) -> Room<'_> {
+        self.in_flight.fetch_add(bytes, Ordering::Relaxed);
+        let room = Room { budget: self, bytes };
+        self.written_keys.fetch_add(keys, Ordering::Relaxed);
+        let written = self.written_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if written >= self.step() {
+            self.wait_for_room(link, written).await;
+        }
+        room
+    }
+
+    /// How many bytes may be written in one request.
+    pub(crate) fn most_at_once(&self) -> u64 {
+        self.step()
+    }
+
+    async fn wait_for_room(&self, link: &Link, written: u64) {
+        if self.refused.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut keeper = match self.keeper.try_lock() {
+            Ok(keeper) => keeper,
+            Err(_) if written < self.step() * LEAD => return,
+            Err(_) => self.keeper.lock().await,
+        };
+        // Whoever waited finds that room was made.
+        if self.written_bytes.load(Ordering::Relaxed) >= self.step() {
+            self.round(link, &mut keeper, 0).await;
+        }
+    }
+
+    fn step(&self) -> u64 {
+        (self.bytes / STEP).max(1)
+    }
+
+    /// Makes room for a step, and looks at `least` keys at least.
+    async fn round(&self, link: &Link, keeper: &mut Keeper, least: u64) {
+        let keys = self.written_keys.swap(0, Ordering::Relaxed);
+        let bytes = self.written_bytes.swap(0, Ordering::Relaxed);
+        keeper.census.wrote(keys, bytes);
+        // As many come as go, unless their sizes change; then the walk keeps up with both.
+        let leaving = ((bytes as f64 / keeper.census.mean().max(1.0)) as u64).max(keys);
+        // One step of the walk at least, which also tells how many keys there are; and all of them
+        // where they are few, and each by itself weighs.
+        let all = Some(keeper.census.database_keys()).filter(|keys| *keys <= FEW);
+        let wanted = (leaving * MET_PER_EVICTED).max(least).max(all.unwrap_or(0)).max(1);
+        if let Err(error) = self.make_room(link, keeper, wanted, bytes).await {
+            self.note(link, &error);
+        }
+    }
+
+    /// Meets `wanted` keys, and evicts after `written` bytes.
+    async fn make_room(
+        &self,
+        link: &Link,
+        keeper: &mut Keeper,
+        wanted: u64,
+        written: u64,
+    ) -> Result<()> {
+        let start = keeper.census.progress();
+        let (mut met, mut scripts) = (0, 0);
+        while scripts < MOST_SCRIPTS && keeper.census.progress() - start < 1.0 {
+            if met >= wanted && keeper.census.growth() <= self.step() as f64 {
+                break;
+            }
+            met += keeper.walk(link, wanted.saturating_sub(met)).await?;
+            scripts += 1;
+        }
+        let reserved = self.in_flight.load(Ordering::Relaxed).max(self.step());
+        let target = (self.bytes / 100 * PERCENT).saturating_sub(reserved);
+        let used = keeper.census.used();
+        let goal = if used + reserved > self.bytes {
+            target
+        } else {
+            // Several processes see the same excess, or one of them more than there is.
+            target.max(used.saturating_sub(written + used.saturating_sub(target) / 4))
+        };
+        keeper.evict_until(link, goal, MOST_SCRIPTS - scripts).await
+    }
+
+    /// A server that refuses is told of once, and asked no more.
+    fn note(&self, link: &Link, error: &Error) {
+        let database = link.contract.name.as_str();
+        if matches!(error.kind(), ErrorKind::Permission | ErrorKind::Unsupported) {
+            self.refused.store(true, Ordering::Relaxed);
+            tracing::warn!(
+                database,
+                %error,
+                "the memory budget is not held: it takes SCAN, MEMORY USAGE, OBJECT, DBSIZE, TIME, \
+                 UNLINK and EVAL"
+            );
+        } else {
+            tracing::debug!(database, %error, "a round of the memory budget failed");
+        }
+    }
+}
+
+impl Keeper {
+    /// Walks on by about `names`; how many it met.
+    async fn walk(&mut self, link: &Link, names: u64) -> Result<u64> {
+        // A candidate that is met again has to be seen, in whatever second its last use falls now:
+        // it is counted where it was met last.
+        let limit = self.candidates.limit().map(|limit| limit + 2 * self.slack());
+        let limit = limit.map_or(String::new(), |limit| limit.to_string());
+        let (cursor, count) = (self.census.cursor(), names.clamp(PAGE / 10, PAGE));
+        let arguments = |command: &mut Cmd| {
+            command.arg(cursor).arg(count).arg(&limit);
+        };
+        let (next, database_keys, by_frequency, keys, bytes, found): Walked =
+            WALK.run_without_key(link, Repeat::Idempotent, "measure", arguments).await?;
+        if keys > 0 && by_frequency != self.by_frequency {
+            self.by_frequency = by_frequency;
+            self.candidates.clear();
+        }
+        let step = self.census.met(next, keys, bytes, database_keys);
+        for (name, bytes, rank) in found {
+            self.candidates.add(Candidate { name: name.into(), bytes, rank, step });
+        }
+        Ok(keys)
+    }
+
+    /// By how much a rank may seem higher by itself: the server's clock of last uses is a tenth of a
+    /// second late, and so falls into the second before.
+    fn slack(&self) -> i64 {
+        i64::from(!self.by_frequency)
+    }
+
+    /// Evicts until no more than `goal` bytes are used, if so many scripts are enough.
+    async fn evict_until(&mut self, link: &Link, goal: u64, scripts: usize) -> Result<()> {
+        let (mut dry_since, mut all) = (None, false);
+        for _ in 0..scripts {
+            let over = self.census.used().saturating_sub(goal);
+            if over == 0 {
+                return Ok(());
+            }
+            let leaving = self.candidates.take(over, PAGE as usize / 2, all);
+            if !leaving.is_empty() {
+                self.evict(link, leaving).await?;
+                dry_since = None;
+                continue;
+            }
+            // No candidate: the walk finds more, and housekeeping goes once there is nothing else.
+            let since = *dry_since.get_or_insert(self.census.progress());
+            if self.census.progress() - since < 1.0 {
+                self.walk(link, PAGE).await?;
+            } else if all {
+                return Ok(());
+            } else {
+                (all, dry_since) = (true, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Evicts those that were not used since they were met.
+    async fn evict(&mut self, link: &Link, leaving: Vec<Candidate>) -> Result<()> {
+        let slack = self.slack();
+        // Another process that makes room at this moment spares this one as many.
+        let enough = self.census.database_keys().saturating_sub(leaving.len() as u64);
+        let arguments = |command: &mut Cmd| {
+            command.arg(enough);
+            for candidate in &leaving {
+                command.arg(candidate.name.as_ref()).arg(candidate.rank + slack);
+            }
+        };
+        let answer: Vec<i64> =
+            EVICT.run_without_key(link, Repeat::OnlyIfNotSent, "evict", arguments).await?;
+        let Some((&database_keys, freed)) = answer.split_first() else { return Ok(()) };
+        self.census.counted(database_keys.unsigned_abs());
+        for (candidate, &freed) in leaving.into_iter().zip(freed) {
+            match freed {
+                USED_SINCE => {}
+                NOT_NEEDED => self.candidates.add(candidate),
+                _ => self.census.removed(candidate.step, candidate.bytes),
+            }
+        }
+        link.traffic.evicted(freed.iter().filter(|freed| **freed > 0).count() as u64);
+        Ok(())
+    }
+}
+
+/// Answers of the script that evicts, beside the bytes that a key took.
+const USED_SINCE: i64 = -1;
+const NOT_NEEDED: i64 = -2;
+
+/// Cursor, keys in the database, whether ranks are frequencies, keys met, their bytes, and the
+/// candidates among them.
+type Walked = (u64, u64, bool, u64, u64, Vec<(Vec<u8>, u64, i64)>);
+
+/// Looks every now and then at what other programs have written, for as long as `link` is used.
+pub(crate) fn watch(link: &Arc<Link>, clock: Arc<dyn Clock>) {
+    if link.budget.is_none() {
+        return;
+    }
+    let link = Arc::downgrade(link);
+    tokio::spawn(async move {
+        loop {
+            if let Some(link) = link.upgrade() {
+                let Some(budget) = &link.budget else { return };
+                if budget.refused.load(Ordering::Relaxed) {
+                    return;
+                }
+                budget.round(&link, &mut *budget.keeper.lock().await, LOOK).await;
+            } else {
+                return;
+            }
+            clock.sleep(EVERY).await;
+        }
+    });
+}
+
+/// About the bytes that a key with such a name and value takes.
+pub(crate) fn about(name: usize, value: usize) -> u64 {
+    allocated(name as u64 + 2) + allocated(value as u64 + 4) + OVERHEAD
+}
+
+/// What an allocation of `bytes` takes: allocators have four sizes to each doubling.
+fn allocated(bytes: u64) -> u64 {
+    let unit = if bytes <= 64 { 8 } else { 1 << ((bytes - 1).ilog2() - 2) };
+    bytes.next_multiple_of(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allocations_are_rounded_up_as_allocators_do() {
+        for (bytes, wanted) in [(1, 8), (100, 112), (129, 160), (300, 320), (65_540, 81_920)] {
+            assert_eq!(allocated(bytes), wanted, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn only_a_cache_on_an_index_of_its_own_has_a_budget_that_is_held() {
+        let cache = Contract::new("cache", DatabaseKind::Cache).with_memory_budget(1 << 20);
+        assert!(Budget::of(&cache, false).is_some());
+        assert!(Budget::of(&cache, true).is_none());
+        let mut shared = cache.clone();
+        shared.shared = true;
+        assert!(Budget::of(&shared, false).is_none());
+        let placement =
+            Placement::Prefix { instance: "primary".into(), index: 0, prefix: "cache:".into() };
+        assert!(Budget::of(&cache.with_placement(placement), false).is_none());
+        let durable = Contract::new("batch", DatabaseKind::Durable).with_memory_budget(1 << 20);
+        assert!(Budget::of(&durable, false).is_none());
+    }
+}
