@@ -2,6 +2,7 @@
 //!
 //! A section is a file: it measures, and gives a text to print and figures to write.
 
+mod corpus;
 mod hits;
 mod trace;
 
@@ -44,7 +45,10 @@ impl Measured {
 /// Measures; a fifth of the time where that is wanted.
 type Section = fn(bool) -> LocalBoxFuture<'static, Result<Measured, Failure>>;
 
-const SECTIONS: [(&str, Section); 1] = [("hits", |quick| hits::measure(quick).boxed_local())];
+const SECTIONS: [(&str, Section); 2] = [
+    ("hits", |quick| hits::measure(quick).boxed_local()),
+    ("corpus", |quick| corpus::measure(quick).boxed_local()),
+];
 
 /// Measures, prints tables, writes the JSON.
 pub(crate) fn run(args: &CacheArgs) -> Result<(), Failure> {
