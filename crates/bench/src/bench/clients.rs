@@ -202,7 +202,7 @@ macro_rules! redis_rs_client {
 pub(crate) struct RedisRs(pub(crate) ConnectionManager);
 
 impl RedisRs {
-    pub(super) async fn connect(url: &str) -> Result<Self, Failure> {
+    pub(crate) async fn connect(url: &str) -> Result<Self, Failure> {
         let config = ConnectionManagerConfig::new().set_response_timeout(Some(PATIENCE));
         let client = redis::Client::open(url)?;
         Ok(Self(ConnectionManager::new_with_config(client, config).await?))

@@ -5,6 +5,7 @@ pub(crate) mod host;
 pub(crate) mod rounds;
 pub(crate) mod slice;
 pub(crate) mod statistics;
+pub(crate) mod steady;
 pub(crate) mod table;
 
 /// Any failure of a benchmark ends it: nothing is measured on a client that fails.

@@ -1,6 +1,6 @@
 //! The cache's client: reads at a steady rate, whatever the last one took.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use compartment_core::Database;
 use redis::AsyncCommands;
@@ -8,6 +8,7 @@ use redis::AsyncCommands;
 use super::CACHE_KEYS;
 use crate::bench::clients::RedisRs;
 use crate::measure::Failure;
+use crate::measure::steady::steadily;
 
 /// Reads that begin each second.
 pub(super) const RATE: u32 = 2_000;
@@ -46,31 +47,14 @@ impl Cache {
     }
 }
 
-/// Begins a read at each moment that is due, for so long. Each is timed from that moment, so that a
-/// stall counts for every read that it delays.
+/// Reads the keys in turn at the rate, for so long.
 pub(super) async fn read_steadily(cache: &Cache, duration: Duration) -> Result<Latencies, Failure> {
-    let (cache, runtime) = (cache.clone(), tokio::runtime::Handle::current());
-    // A thread of its own: the runtime's timer knows milliseconds only, and may be late itself.
-    let reads = tokio::task::spawn_blocking(move || {
-        let start = Instant::now();
-        let count = (f64::from(RATE) * duration.as_secs_f64()) as u32;
-        let begin = |number: u32| {
-            let due = start + Duration::from_secs(1) / RATE * number;
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            let (cache, key) = (cache.clone(), key(number as usize * 7_919 % CACHE_KEYS));
-            runtime.spawn(async move {
-                let found = cache.read(&key).await;
-                found.then(|| due.elapsed().as_secs_f64() * 1e3)
-            })
-        };
-        (0..count).map(begin).collect::<Vec<_>>()
-    });
-    let mut latencies = Latencies { millis: Vec::new(), failed: 0 };
-    for read in reads.await? {
-        match read.await {
-            Ok(Some(millis)) => latencies.millis.push(millis),
-            _ => latencies.failed += 1,
-        }
-    }
-    Ok(latencies)
+    let cache = cache.clone();
+    let read = move |number: u32| {
+        let (cache, key) = (cache.clone(), key(number as usize * 7_919 % CACHE_KEYS));
+        async move { cache.read(&key).await }
+    };
+    let reads = steadily(RATE, duration, read).await?;
+    let millis: Vec<f64> = reads.iter().copied().flatten().collect();
+    Ok(Latencies { failed: reads.len() - millis.len(), millis })
 }
