@@ -1,64 +1,31 @@
 //! Random programs with random faults, held against a model: after recovery no value is served
 //! that is older than its last invalidation.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod harness;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use compartment_cache::{Cache, LoadError, Stored};
-use compartment_core::{Database, KeyTemplate, TypedKey};
+use compartment_cache::Cache;
+use compartment_core::Database;
 
 use harness::faults::Cut;
+use harness::model::{Model, PROCESSES, for_seeds};
 use harness::{Fleet, policy};
 
-const VERSION: KeyTemplate<u64> = KeyTemplate::new("version", "version:{id}", "cache");
-const KEYS: usize = 12;
-const DOCUMENTS: usize = 3;
-const PROCESSES: usize = 3;
 const OPEN_FOR: Duration = Duration::from_secs(2);
 
-fn key(id: usize) -> TypedKey<u64> {
-    VERSION.key(&[&id.to_string()]).unwrap()
-}
-
-/// A generator that gives the same numbers for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        // SplitMix64 (Steele, Lea, Flood 2014).
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
-    }
-}
-
-struct Process {
-    cache: Cache,
-    cut: Cut,
-    /// For each key, the source's version when this process last invalidated it.
-    floor: [u64; KEYS],
-}
-
-/// What the cache is in front of: a version for each key.
 struct World {
     fleet: Fleet,
-    source: Arc<[AtomicU64; KEYS]>,
-    processes: Vec<Process>,
-    random: Random,
-    probes: u64,
+    cuts: Vec<Cut>,
+    model: Model,
 }
 
 impl World {
     async fn new(seed: u64) -> Self {
         let fleet = Fleet::new().await;
-        let mut processes = Vec::new();
+        let (mut caches, mut cuts) = (Vec::new(), Vec::new());
         for _ in 0..PROCESSES {
             let (database, cut): (Database, Cut) = Cut::of(&fleet.database);
             let options = fleet
@@ -66,219 +33,56 @@ impl World {
                 .policy(policy().stale_on_error(Duration::from_secs(30)).eager_refresh(0.8))
                 .breaker(3, OPEN_FOR)
                 .pending_removals(6);
-            let cache = Cache::open(&database, options).await.unwrap();
-            processes.push(Process { cache, cut, floor: [0; KEYS] });
+            caches.push(Cache::open(&database, options).await.unwrap());
+            cuts.push(cut);
         }
-        let source = Arc::new(std::array::from_fn(|_| AtomicU64::new(0)));
-        Self { fleet, source, processes, random: Random(seed), probes: 0 }
-    }
-
-    /// Reads through, with a loader that fails now and then where that is wanted.
-    async fn read(&mut self, process: usize, id: usize, may_fail: bool) -> Option<u64> {
-        let fails = may_fail && self.random.below(10) == 0;
-        let source = Arc::clone(&self.source);
-        let load = move || async move {
-            // Others may do something between the read of the source and its return.
-            let version = source[id].load(Ordering::SeqCst);
-            tokio::task::yield_now().await;
-            if fails { Err(std::io::Error::other("staged")) } else { Ok(version) }
-        };
-        let document = self.processes[process].cache.of_document(&(id % DOCUMENTS).to_string());
-        match document.get_or_load(&key(id), load).await {
-            Ok(version) => Some(*version),
-            // Its own failure, or that of a load it joined.
-            Err(LoadError::Failed(_)) if may_fail => None,
-            Err(error) => panic!("a read with a loader failed: {error}"),
-        }
+        Self { fleet, cuts, model: Model::new(caches, seed) }
     }
 
     async fn step(&mut self) {
-        let process = self.random.below(PROCESSES);
-        let id = self.random.below(KEYS);
-        match self.random.below(20) {
-            0..10 => {
-                if let Some(version) = self.read(process, id, true).await {
-                    let floor = self.processes[process].floor[id];
-                    assert!(
-                        version >= floor,
-                        "it serves {version}, and invalidated {floor} itself"
-                    );
-                }
-            }
-            10..12 => {
-                self.change(id);
-                let _ = self.processes[process].cache.remove(&key(id)).await.unwrap();
-                self.invalidated(process, id);
-            }
-            12 => {
-                let document = id % DOCUMENTS;
-                for id in (0..KEYS).filter(|id| id % DOCUMENTS == document) {
-                    self.change(id);
-                }
-                let name = document.to_string();
-                let _ = self.processes[process].cache.invalidate_document(&name).await;
-                for id in (0..KEYS).filter(|id| id % DOCUMENTS == document) {
-                    self.invalidated(process, id);
-                }
-            }
-            13 => {
-                let version = self.change(id);
-                let document = self.processes[process].cache.of_document(&(id % 3).to_string());
-                match document.set(&key(id), version).await.unwrap() {
-                    Stored::Superseded => {
-                        // Somebody wrote at the same time: a removal settles it.
-                        let _ = self.processes[process].cache.remove(&key(id)).await.unwrap();
-                    }
-                    Stored::Stored | Stored::Pending | Stored::Refused => {}
-                }
-                self.invalidated(process, id);
-            }
-            14 => {
-                let is_cut = self.processes[process].cut.is_cut();
-                self.processes[process].cut.set(!is_cut);
-            }
-            15 => self.overlap(process, id).await,
+        match self.model.random.below(20) {
+            0..16 => self.model.step().await,
             16 => {
-                let ids: Vec<_> = (0..KEYS).map(key).collect();
-                let source = Arc::clone(&self.source);
-                let load = move |keys: Vec<TypedKey<u64>>| {
-                    let version = |key: &TypedKey<u64>| {
-                        let id: usize = key.as_str()["version:".len()..].parse().unwrap();
-                        Some(source[id].load(Ordering::SeqCst))
-                    };
-                    let versions = keys.iter().map(version).collect();
-                    async move { Ok::<_, std::io::Error>(versions) }
-                };
-                // Of another set of labels, as a program with a mistake would have it: by key
-                // they are invalidated all the same, so by key they are here.
-                let all = self.processes[process].cache.get_or_load_many(&ids, load).await.unwrap();
-                for (id, version) in all.into_iter().enumerate() {
-                    let floor = self.processes[process].floor[id];
-                    assert!(*version.unwrap() >= floor);
-                }
-                // They hang on no document: taken out again, so that the model need not know.
-                for id in ids {
-                    let _ = self.processes[process].cache.remove(&id).await.unwrap();
-                }
+                let cut = &self.cuts[self.model.random.below(PROCESSES)];
+                cut.set(!cut.is_cut());
             }
             17 => {
-                let millis = self.random.below(20_000) as u64;
+                let millis = self.model.random.below(20_000) as u64;
                 self.fleet.clock.advance(Duration::from_millis(millis));
             }
             _ => {
-                for _ in 0..self.random.below(5) {
+                for _ in 0..self.model.random.below(5) {
                     tokio::task::yield_now().await;
                 }
             }
         }
-    }
-
-    /// The source changes.
-    fn change(&self, id: usize) -> u64 {
-        self.source[id].fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    fn invalidated(&mut self, process: usize, id: usize) {
-        self.processes[process].floor[id] = self.source[id].load(Ordering::SeqCst);
-    }
-
-    /// A load, and a change with its removal while the load is under way.
-    async fn overlap(&mut self, process: usize, id: usize) {
-        let other = self.random.below(PROCESSES);
-        let source = Arc::clone(&self.source);
-        let reader = self.processes[process].cache.of_document(&(id % DOCUMENTS).to_string());
-        let reading = tokio::spawn(async move {
-            let load = move || async move {
-                let version = source[id].load(Ordering::SeqCst);
-                for _ in 0..8 {
-                    tokio::task::yield_now().await;
-                }
-                Ok::<_, std::io::Error>(version)
-            };
-            reader.get_or_load(&key(id), load).await
-        });
-        for _ in 0..self.random.below(8) {
-            tokio::task::yield_now().await;
-        }
-        self.change(id);
-        let _ = self.processes[other].cache.remove(&key(id)).await.unwrap();
-        self.invalidated(other, id);
-        assert!(reading.await.unwrap().is_ok());
     }
 
     /// Everybody is joined again, has delivered what was pending, and has heard the news.
-    async fn recover(&mut self) {
-        for process in &self.processes {
-            process.cut.set(false);
-        }
-        for process in &self.processes {
-            compartment_testkit::eventually("a process recovers", || async {
+    async fn check(&mut self) {
+        self.cuts.iter().for_each(|cut| cut.set(false));
+        for process in 0..PROCESSES {
+            compartment_testkit::eventually("a process recovers", || {
                 self.fleet.clock.advance(OPEN_FOR);
-                let _ = process.cache.get(&key(0)).await.unwrap();
-                tokio::task::yield_now().await;
-                let metrics = process.cache.metrics();
-                metrics.trusted && metrics.pending_removals == 0
+                self.model.has_recovered(process)
             })
             .await;
         }
-        // News arrives in order: who has heard of the probe has heard of all before it. The first
-        // of a sender's two may be read from the database; with it in the first tier the second
-        // is seen only by whoever has heard of it.
-        for sender in (0..PROCESSES).flat_map(|sender| [sender, sender]) {
-            self.probes += 1;
-            let probe = VERSION.key(&["probe"]).unwrap();
-            let set = self.processes[sender].cache.set(&probe, self.probes).await.unwrap();
-            assert_eq!(set, Stored::Stored);
-            for process in &self.processes {
-                compartment_testkit::eventually("the probe arrives", || async {
-                    tokio::task::yield_now().await;
-                    process.cache.get(&probe).await.unwrap().is_some_and(|p| *p == self.probes)
-                })
-                .await;
-            }
-        }
-    }
-
-    async fn check(&mut self) {
-        self.recover().await;
-        for process in 0..PROCESSES {
-            for id in 0..KEYS {
-                let wanted = self.source[id].load(Ordering::SeqCst);
-                let cached = self.processes[process].cache.get(&key(id)).await.unwrap();
-                assert!(
-                    cached.as_ref().is_none_or(|found| **found == wanted),
-                    "process {process}, key {id}: {cached:?} instead of {wanted}; the versions that \
-                     each process invalidated: {:?}",
-                    self.processes.iter().map(|process| process.floor[id]).collect::<Vec<_>>()
-                );
-                assert_eq!(self.read(process, id, false).await, Some(wanted));
-            }
-        }
+        self.model.all_hear_all().await;
+        self.model.check().await;
     }
 }
 
 /// 20 programs of 500 steps.
 #[test]
 fn after_recovery_nothing_is_served_from_before_its_last_invalidation() {
-    let seeds = match std::env::var("COMPARTMENT_SEED") {
-        Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (0..20).collect::<Vec<u64>>(),
-    };
-    for seed in seeds {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let program = async {
-            let mut world = World::new(seed).await;
-            for step in 1..=500 {
-                world.step().await;
-                if step % 50 == 0 {
-                    world.check().await;
-                }
+    for_seeds(0..20, |seed| async move {
+        let mut world = World::new(seed).await;
+        for step in 1..=500 {
+            world.step().await;
+            if step % 50 == 0 {
+                world.check().await;
             }
-        };
-        let run = std::panic::AssertUnwindSafe(|| runtime.block_on(program));
-        if let Err(panic) = std::panic::catch_unwind(run) {
-            println!("COMPARTMENT_SEED={seed} repeats this");
-            std::panic::resume_unwind(panic);
         }
-    }
+    });
 }

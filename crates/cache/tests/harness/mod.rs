@@ -1,10 +1,16 @@
 //! Caches over databases in memory, and loaders that count.
 
-#![expect(clippy::unwrap_used, reason = "test support: a failure here is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "test support: a failure here is a failed test"
+)]
 // Each test file uses a part of this.
 #![allow(dead_code, clippy::allow_attributes, reason = "not every test file uses all of it")]
 
 pub(crate) mod faults;
+pub(crate) mod model;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
