@@ -7,14 +7,12 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use compartment_core::Timestamp;
-use quick_cache::sync::Cache as QuickCache;
-use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
-
 use crate::envelope::StampSeen;
 use crate::metrics::Counters;
 use crate::policy::Times;
+use crate::shards::{Shards, Wanted, Weighed};
 use crate::stamps::{StampBook, Standing};
+use compartment_core::Timestamp;
 
 /// A value of any type; `None`: it is known that there is none.
 pub(crate) type Shared = Option<Arc<dyn Any + Send + Sync>>;
@@ -45,15 +43,21 @@ pub(crate) struct FirstEntry {
     weight: u64,
 }
 
-/// What the tier has of a key.
-pub(crate) enum Found {
+/// In which state an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
     /// To be served.
-    Fresh(Arc<FirstEntry>),
+    Fresh,
     /// It has ended, and nothing else speaks against it.
-    Ended(Arc<FirstEntry>),
+    Ended,
     /// It may have been invalidated without this process being told.
-    Doubtful(Arc<FirstEntry>),
-    Nothing,
+    Doubtful,
+}
+
+impl Weighed for FirstEntry {
+    fn weight(&self) -> u64 {
+        self.weight
+    }
 }
 
 /// What was so before an entry's value was read or loaded; it is put in only if it still is.
@@ -66,37 +70,13 @@ pub(crate) struct Moment {
 
 #[derive(Debug)]
 pub(crate) struct FirstTier {
-    entries: QuickCache<Box<str>, Arc<FirstEntry>, ByBytes, DefaultHashBuilder, CountEvicted>,
+    entries: Shards<FirstEntry>,
     marks: Box<[AtomicU64]>,
     /// Moves when this process is done with a key that others here may wait for.
     done: Box<[AtomicU64]>,
-    hasher: DefaultHashBuilder,
     /// Moves when news may have been missed.
     trust: AtomicU64,
     trusted: AtomicBool,
-    evicted: Arc<AtomicU64>,
-}
-
-#[derive(Clone, Debug)]
-struct ByBytes;
-
-impl Weighter<Box<str>, Arc<FirstEntry>> for ByBytes {
-    fn weight(&self, _: &Box<str>, entry: &Arc<FirstEntry>) -> u64 {
-        entry.weight
-    }
-}
-
-#[derive(Clone, Debug)]
-struct CountEvicted(Arc<AtomicU64>);
-
-impl Lifecycle<Box<str>, Arc<FirstEntry>> for CountEvicted {
-    type RequestState = ();
-
-    fn begin_request(&self) {}
-
-    fn before_evict(&self, (): &mut (), _: &Box<str>, _: &mut Arc<FirstEntry>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// What an entry is made of.
@@ -115,54 +95,66 @@ pub(crate) struct NewEntry {
 impl FirstTier {
     /// An empty tier of so many bytes; distrusted until news arrives.
     pub(crate) fn new(bytes: u64) -> Self {
-        let evicted = Arc::new(AtomicU64::new(0));
-        let hasher = DefaultHashBuilder::default();
         let items = usize::try_from(bytes / USUAL_BYTES).unwrap_or(usize::MAX).clamp(64, 1 << 22);
-        let lifecycle = CountEvicted(Arc::clone(&evicted));
         Self {
-            entries: QuickCache::with(items, bytes, ByBytes, hasher.clone(), lifecycle),
+            entries: Shards::new(bytes, items),
             marks: (0..MARKS).map(|_| AtomicU64::new(0)).collect(),
             done: (0..MARKS).map(|_| AtomicU64::new(0)).collect(),
-            hasher,
             trust: AtomicU64::new(0),
             trusted: AtomicBool::new(false),
-            evicted,
         }
     }
 
-    /// What there is of `key`.
-    pub(crate) fn get(&self, key: &str, book: &StampBook, now: Timestamp) -> Found {
-        let Some(entry) = self.entries.get(key) else { return Found::Nothing };
+    /// What `look` makes of the entry of `key` and its state, where there is one.
+    pub(crate) fn look<R>(
+        &self,
+        key: &str,
+        book: &StampBook,
+        now: Timestamp,
+        look: impl FnOnce(&FirstEntry, State) -> R,
+    ) -> Option<R> {
+        let wanted = self.entries.wanted(key);
+        let seen = self.entries.look(wanted, |entry| {
+            let state = self.state(entry, book, now)?;
+            Some(look(entry, state))
+        });
+        if let Some(None) = seen {
+            // It was invalidated. Should another have come in the meantime, that is loaded again.
+            self.entries.remove(wanted);
+        }
+        seen.flatten()
+    }
+
+    /// The state of an entry that was not invalidated.
+    fn state(&self, entry: &FirstEntry, book: &StampBook, now: Timestamp) -> Option<State> {
         if entry.trust != self.trust.load(Ordering::Acquire) {
-            if book.standing(&entry.stamps) == Standing::Differs {
-                self.entries.remove(key);
-                return Found::Nothing;
-            }
-            return Found::Doubtful(entry);
+            let differs = book.standing(&entry.stamps) == Standing::Differs;
+            return (!differs).then_some(State::Doubtful);
         }
         let epoch = book.epoch();
         if entry.checked.load(Ordering::Relaxed) != epoch {
             match book.standing(&entry.stamps) {
                 Standing::Holds => entry.checked.store(epoch, Ordering::Relaxed),
-                Standing::Differs => {
-                    self.entries.remove(key);
-                    return Found::Nothing;
-                }
-                Standing::Unknown => return Found::Doubtful(entry),
+                Standing::Differs => return None,
+                Standing::Unknown => return Some(State::Doubtful),
             }
         }
-        if now < entry.serve_until {
-            Found::Fresh(entry)
+        Some(if now < entry.serve_until {
+            State::Fresh
         } else if now < entry.times.fresh_until {
-            Found::Doubtful(entry)
+            State::Doubtful
         } else {
-            Found::Ended(entry)
-        }
+            State::Ended
+        })
     }
 
     /// To be taken before a value is read or loaded.
     pub(crate) fn moment(&self, key: &str) -> Moment {
-        let place = self.place(key);
+        self.moment_of(self.entries.wanted(key))
+    }
+
+    fn moment_of(&self, wanted: Wanted<'_>) -> Moment {
+        let place = wanted.place(MARKS);
         Moment {
             mark: self.marks[place].load(Ordering::Acquire),
             trust: self.trust.load(Ordering::Acquire),
@@ -172,7 +164,11 @@ impl FirstTier {
 
     /// Whether `key` was written, or news missed, since.
     pub(crate) fn is_past(&self, key: &str, moment: Moment) -> bool {
-        let now = self.moment(key);
+        self.is_past_of(self.entries.wanted(key), moment)
+    }
+
+    fn is_past_of(&self, wanted: Wanted<'_>, moment: Moment) -> bool {
+        let now = self.moment_of(wanted);
         (now.mark, now.trust) != (moment.mark, moment.trust)
     }
 
@@ -184,12 +180,13 @@ impl FirstTier {
 
     /// This process is done with `key`: a load or a set has come to its end.
     pub(crate) fn done(&self, key: &str) {
-        self.done[self.place(key)].fetch_add(1, Ordering::AcqRel);
+        self.done[self.entries.wanted(key).place(MARKS)].fetch_add(1, Ordering::AcqRel);
     }
 
     /// Puts an entry in, unless its key was written since `moment`.
     pub(crate) fn put(&self, key: &str, new: NewEntry, moment: Moment) {
-        if self.is_past(key, moment) {
+        let wanted = self.entries.wanted(key);
+        if self.is_past_of(wanted, moment) {
             return;
         }
         let weight = new.bytes
@@ -208,31 +205,32 @@ impl FirstTier {
             checked: AtomicU64::new(u64::MAX),
             weight,
         };
-        self.entries.insert(key.into(), Arc::new(entry));
+        self.entries.insert(wanted, entry);
         // Whoever wrote the key in between has moved its mark before it looked for an entry to
         // remove: either it finds this one, or the mark is seen here.
-        if self.is_past(key, moment) {
-            self.entries.remove(key);
+        if self.is_past_of(wanted, moment) {
+            self.entries.remove(wanted);
         }
     }
 
     /// The key was written or removed by somebody: what is here, or on its way here, is old.
     pub(crate) fn written(&self, key: &str) {
-        self.mark(key).fetch_add(1, Ordering::AcqRel);
-        self.entries.remove(key);
+        let wanted = self.entries.wanted(key);
+        self.mark(wanted).fetch_add(1, Ordering::AcqRel);
+        self.entries.remove(wanted);
     }
 
     /// The key was written by this process, and by nobody else since `moment`: the moment from
     /// which on what it wrote may be put in; `None` where somebody else wrote it as well.
     pub(crate) fn written_since(&self, key: &str, moment: Moment) -> Option<Moment> {
-        let mark = moment.mark;
-        let moved = self.mark(key).compare_exchange(
+        let (mark, wanted) = (moment.mark, self.entries.wanted(key));
+        let moved = self.mark(wanted).compare_exchange(
             mark,
             mark.wrapping_add(1),
             Ordering::AcqRel,
             Ordering::Relaxed,
         );
-        self.entries.remove(key);
+        self.entries.remove(wanted);
         moved.ok().map(|_| Moment { mark: mark.wrapping_add(1), ..moment })
     }
 
@@ -254,7 +252,7 @@ impl FirstTier {
     }
 
     pub(crate) fn len(&self) -> u64 {
-        self.entries.len() as u64
+        self.entries.len()
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -262,16 +260,12 @@ impl FirstTier {
     }
 
     pub(crate) fn evicted(&self) -> u64 {
-        self.evicted.load(Ordering::Relaxed)
+        self.entries.evicted()
     }
 
-    fn place(&self, key: &str) -> usize {
-        self.hasher.hash_one(key) as usize % MARKS
-    }
-
-    fn mark(&self, key: &str) -> &AtomicU64 {
+    fn mark(&self, wanted: Wanted<'_>) -> &AtomicU64 {
         // The place is below the length.
-        &self.marks[self.place(key)]
+        &self.marks[wanted.place(MARKS)]
     }
 }
 
@@ -295,6 +289,10 @@ mod tests {
         }
     }
 
+    fn state(tier: &FirstTier, book: &StampBook, now: Timestamp) -> Option<State> {
+        tier.look("a", book, now, |_, state| state)
+    }
+
     #[test]
     fn it_stays_within_its_bytes_and_counts_what_it_gives_up() {
         let tier = FirstTier::new(1 << 20);
@@ -313,15 +311,15 @@ mod tests {
         let moment = tier.moment("a");
         tier.written("a");
         tier.put("a", entry(1), moment);
-        assert!(matches!(tier.get("a", &book, NOW), Found::Nothing));
+        assert_eq!(state(&tier, &book, NOW), None);
         tier.put("a", entry(1), tier.moment("a"));
-        assert!(matches!(tier.get("a", &book, NOW), Found::Fresh(_)));
+        assert_eq!(state(&tier, &book, NOW), Some(State::Fresh));
         tier.distrust();
-        assert!(matches!(tier.get("a", &book, NOW), Found::Doubtful(_)));
+        assert_eq!(state(&tier, &book, NOW), Some(State::Doubtful));
         tier.trust();
-        assert!(matches!(tier.get("a", &book, NOW), Found::Doubtful(_)));
+        assert_eq!(state(&tier, &book, NOW), Some(State::Doubtful));
         tier.put("a", entry(1), tier.moment("a"));
         let ended = NOW.after(Duration::from_secs(60));
-        assert!(matches!(tier.get("a", &book, ended), Found::Ended(_)));
+        assert_eq!(state(&tier, &book, ended), Some(State::Ended));
     }
 }

@@ -90,6 +90,7 @@ mod read_through;
 mod reads;
 mod second_tier;
 mod settings;
+mod shards;
 mod stamps;
 mod unique;
 mod warm;

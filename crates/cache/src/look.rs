@@ -7,7 +7,7 @@ use compartment_core::{Codec, Result, Timestamp, TypedKey};
 
 use crate::cache::{Cache, Cached, Lookup, Terms, erase, typed};
 use crate::envelope::{Envelope, PayloadView, View};
-use crate::first_tier::{FirstEntry, Found, Moment, NewEntry};
+use crate::first_tier::{Moment, NewEntry, State};
 use crate::metrics::add;
 use crate::reads::Away;
 
@@ -77,9 +77,6 @@ impl Cache {
     }
 
     fn missed<V>(&self, terms: &Terms) -> Lookup<V> {
-        if !self.inner.options.enabled {
-            return Lookup::Unknown;
-        }
         add(&terms.counters.misses, 1);
         terms.counters.read(self.inner.options.clock.now(), false);
         Lookup::Unknown
@@ -124,21 +121,19 @@ impl Cache {
     ) -> std::result::Result<Seen<V>, Option<Ended<V>>> {
         let inner = &self.inner;
         let now = inner.options.clock.now();
-        let ended = |entry: &FirstEntry| {
+        let seen = inner.first.look(key, &inner.book, now, |entry, state| {
             let value = typed(&entry.value).ok()?;
-            Some(Ended { value, since: entry.times.fresh_until })
-        };
-        match inner.first.get(key, &inner.book, now) {
-            Found::Fresh(entry) => match typed(&entry.value) {
-                Ok(value) => {
-                    entry.counters.first_hit(now);
-                    let (created, eager) = (entry.times.created, now >= entry.eager_at);
-                    Ok(Seen::Fresh { value, created, eager })
-                }
-                Err(()) => Err(None),
-            },
-            Found::Ended(entry) | Found::Doubtful(entry) => Err(ended(&entry)),
-            Found::Nothing => Err(None),
+            if state != State::Fresh {
+                return Some(Err(Ended { value, since: entry.times.fresh_until }));
+            }
+            entry.counters.first_hit(now);
+            let (created, eager) = (entry.times.created, now >= entry.eager_at);
+            Some(Ok(Seen::Fresh { value, created, eager }))
+        });
+        match seen.flatten() {
+            Some(Ok(fresh)) => Ok(fresh),
+            Some(Err(ended)) => Err(Some(ended)),
+            None => Err(None),
         }
     }
 

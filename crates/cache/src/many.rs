@@ -80,6 +80,7 @@ impl Cache {
         if !self.inner.options.enabled {
             return uncached(keys.len(), &mut loader).await;
         }
+        let began = self.inner.options.clock.now();
         let moments: Vec<_> =
             keys.iter().map(|key| self.inner.first.moment(key.as_str())).collect();
         let seen = self.look_many(keys).await;
@@ -120,7 +121,7 @@ impl Cache {
             match wait {
                 Wait::No(value) => Ok(value),
                 Wait::For(landing, ended, terms) => {
-                    self.outcome(landed(landing), ended, &terms).await
+                    self.outcome(landed(landing), ended, &terms, began).await
                 }
             }
         });

@@ -127,10 +127,11 @@ impl Cache {
         if !self.inner.options.enabled {
             return Ok(uncached(1, &mut loader).await?.pop().flatten());
         }
+        let began = self.inner.options.clock.now();
         let mut newer_than = None;
         let (ended, raw) = match wanted {
             Wanted::New => {
-                newer_than = Some(self.inner.options.clock.now());
+                newer_than = Some(began);
                 (None, None)
             }
             Wanted::Any | Wanted::Value => {
@@ -179,15 +180,16 @@ impl Cache {
                     landing
                 }
             };
-        self.outcome(landed(landing), ended, &terms).await
+        self.outcome(landed(landing), ended, &terms, began).await
     }
 
-    /// What a load brings, or what may be served instead.
+    /// What a load brings, or what may be served instead to a caller who waits since `began`.
     pub(crate) async fn outcome<V: Cached>(
         &self,
         landing: impl Future<Output = Landing>,
         ended: Option<Ended<V>>,
         terms: &Terms,
+        began: Timestamp,
     ) -> Result<Option<Arc<V>>, LoadError> {
         let clock = &self.inner.options.clock;
         tokio::pin!(landing);
@@ -197,7 +199,7 @@ impl Cache {
             tokio::select! {
                 biased;
                 landing = &mut landing => return self.served(landing, ended, terms),
-                () = clock.sleep(limit) => {}
+                () = clock.sleep(limit.saturating_sub(clock.now().since(began))) => {}
             }
             // The load goes on. What is too old to be served has to wait for it.
             if let Some(value) = self.on_error(ended.clone(), terms) {
