@@ -77,6 +77,9 @@ impl Cache {
     }
 
     fn missed<V>(&self, terms: &Terms) -> Lookup<V> {
+        if !self.inner.options.enabled {
+            return Lookup::Unknown;
+        }
         add(&terms.counters.misses, 1);
         terms.counters.read(self.inner.options.clock.now(), false);
         Lookup::Unknown

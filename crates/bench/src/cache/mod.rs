@@ -2,6 +2,7 @@
 //!
 //! A section is a file: it measures, and gives a text to print and figures to write.
 
+mod corpus;
 mod hits;
 mod load;
 mod outage;
@@ -48,11 +49,12 @@ impl Measured {
 /// Measures; a fifth of the time where that is wanted.
 type Section = fn(bool) -> LocalBoxFuture<'static, Result<Measured, Failure>>;
 
-const SECTIONS: [(&str, Section); 4] = [
+const SECTIONS: [(&str, Section); 5] = [
     ("hits", |quick| hits::measure(quick).boxed_local()),
     ("zipf", |quick| zipf::measure(quick).boxed_local()),
     ("load", |quick| load::measure(quick).boxed_local()),
     ("outage", |quick| outage::measure(quick).boxed_local()),
+    ("corpus", |quick| corpus::measure(quick).boxed_local()),
 ];
 
 /// Measures, prints tables, writes the JSON.
