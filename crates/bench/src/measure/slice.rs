@@ -37,7 +37,7 @@ pub(crate) async fn slice<W: Work>(
     }
 }
 
-/// What [`slice`] of this many tasks is counted in.
+/// What [`slice()`] of this many tasks is counted in.
 pub(crate) fn unit(tasks: usize) -> &'static str {
     if tasks == 1 { "µs" } else { "operations/s" }
 }
