@@ -106,11 +106,15 @@ impl Cache {
         if !inner.options.enabled {
             return Seen::Lacking { ended: None, raw: None };
         }
-        let ended = match self.look_first(key.as_str()) {
-            Ok(fresh) => return fresh,
-            Err(ended) => ended,
-        };
-        let moment = inner.first.moment(key.as_str());
+        // What is not kept in the process is not looked for there either.
+        let (mut ended, mut moment) = (None, None);
+        if self.policy_of(key).first_tier {
+            match self.look_first(key.as_str()) {
+                Ok(fresh) => return fresh,
+                Err(found) => ended = found,
+            }
+            moment = Some(inner.first.moment(key.as_str()));
+        }
         match inner.read_one(key.as_str()).await {
             Ok(answer) => self.judge(key, answer.bytes(), moment, ended).await,
             Err(Away) => Seen::Lacking { ended, raw: None },
@@ -140,12 +144,13 @@ impl Cache {
         }
     }
 
-    /// What stands in the database is fresh, or has ended, or is nothing that holds.
+    /// What stands in the database is fresh, or has ended, or is nothing that holds. Fresh, it is
+    /// kept in the first tier, if nobody has written it since `moment`.
     pub(crate) async fn judge<V: Cached>(
         &self,
         key: &TypedKey<V>,
         raw: Option<&Bytes>,
-        moment: Moment,
+        moment: Option<Moment>,
         ended: Option<Ended<V>>,
     ) -> Seen<V> {
         let now = self.inner.options.clock.now();
@@ -164,7 +169,7 @@ impl Cache {
         }
         let (policy, counters) = (self.policy_of(key), self.counters_of(key));
         counters.second_hit(now);
-        if policy.first_tier {
+        if let (true, Some(moment)) = (policy.first_tier, moment) {
             self.keep(key.as_str(), value.as_ref(), &view, &self.terms(key), moment);
         }
         Seen::Fresh { value, created: times.created, eager: now >= policy.eager_at(times) }

@@ -149,7 +149,7 @@ impl Cache {
                 Seen::Lacking { ended, .. } => ended.clone(),
                 Seen::Fresh { .. } => None,
             };
-            self.judge(&keys[*at], raw.as_ref(), moment, ended)
+            self.judge(&keys[*at], raw.as_ref(), Some(moment), ended)
         });
         let judged = join_all(judged).await;
         for (at, seen) in lacking.into_iter().zip(judged) {

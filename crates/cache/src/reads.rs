@@ -139,6 +139,8 @@ impl Drop for UnderWay<'_> {
 impl Inner {
     /// What stands at `key`; a key that holds another type is one that has nothing.
     pub(crate) async fn read_one(self: &Arc<Self>, key: &str) -> Result<Answer, Away> {
+        // Made before the lock, which others wait for.
+        let name = key.to_owned();
         let waiting = {
             let mut state = self.reads.lock();
             // A breaker that is not closed and removals that are pending decide about each alone.
@@ -146,7 +148,7 @@ impl Inner {
                 state.under_way += 1;
                 None
             } else {
-                Some(self.wait_in(&mut state.waiting, key))
+                Some(self.wait_in(&mut state.waiting, name))
             }
         };
         if let Some(waiting) = waiting {
@@ -160,18 +162,18 @@ impl Inner {
         }
     }
 
-    fn wait_in(&self, waiting: &mut VecDeque<Arc<Batch>>, key: &str) -> Waiting {
+    fn wait_in(&self, waiting: &mut VecDeque<Arc<Batch>>, key: String) -> Waiting {
         if let Some(batch) = waiting.back() {
             let mut joined = batch.lock();
             if joined.keys.len() < MOST_KEYS {
-                joined.keys.push(key.to_owned());
+                joined.keys.push(key);
                 joined.wakers.push(None);
                 return Waiting { batch: Arc::clone(batch), place: joined.keys.len() - 1 };
             }
         }
         let batch = Arc::new(Batch {
             deadline: self.options.clock.now().after(self.options.database_timeout),
-            joined: Mutex::new(Joined { keys: vec![key.to_owned()], wakers: vec![None] }),
+            joined: Mutex::new(Joined { keys: vec![key], wakers: vec![None] }),
             answers: OnceLock::new(),
         });
         waiting.push_back(Arc::clone(&batch));

@@ -40,7 +40,38 @@ type Entries<V> = QuickCache<Name, V, ByWeight, BuildHasherDefault<AsItIs>, Keep
 #[derive(Debug)]
 struct Name {
     hash: u64,
-    text: Box<str>,
+    text: Text,
+}
+
+/// The bytes of a key. Most fit beside the entry, and are there when it is.
+#[derive(Debug)]
+enum Text {
+    Short(u8, [u8; Text::SHORT]),
+    Long(Box<[u8]>),
+}
+
+impl Text {
+    /// Room for a prefix and a UUID; the whole takes 48 bytes.
+    const SHORT: usize = 46;
+
+    fn of(text: &str) -> Self {
+        let mut bytes = [0; Self::SHORT];
+        match bytes.get_mut(..text.len()) {
+            Some(short) => {
+                short.copy_from_slice(text.as_bytes());
+                Self::Short(text.len() as u8, bytes)
+            }
+            None => Self::Long(text.as_bytes().into()),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            // No longer than there is room.
+            Self::Short(length, bytes) => &bytes[..usize::from(*length)],
+            Self::Long(bytes) => bytes,
+        }
+    }
 }
 
 /// A key that is looked for.
@@ -72,7 +103,7 @@ impl Hash for Wanted<'_> {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.text.bytes() == other.text.bytes()
     }
 }
 
@@ -80,8 +111,7 @@ impl Eq for Name {}
 
 impl Equivalent<Name> for Wanted<'_> {
     fn equivalent(&self, name: &Name) -> bool {
-        // The hash first: it stands in the table, and the text elsewhere.
-        self.hash == name.hash && *self.text == *name.text
+        self.hash == name.hash && self.text.as_bytes() == name.text.bytes()
     }
 }
 
@@ -164,7 +194,7 @@ impl<V: Weighed> Shards<V> {
     }
 
     pub(crate) fn insert(&self, wanted: Wanted<'_>, entry: V) {
-        let name = Name { hash: wanted.hash, text: wanted.text.into() };
+        let name = Name { hash: wanted.hash, text: Text::of(wanted.text) };
         let evicted = self.shard(wanted).write().insert_with_lifecycle(name, entry);
         // Dropping may take long, and nobody waits for the lock now.
         drop(evicted);
@@ -203,5 +233,31 @@ impl<V: Weighed> Shard<V> {
 
     fn write(&self) -> RwLockWriteGuard<'_, Entries<V>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Weighed for usize {
+        fn weight(&self) -> u64 {
+            1
+        }
+    }
+
+    #[test]
+    fn names_of_any_length_are_told_apart() {
+        let shards = Shards::<usize>::new(1_000, 1_000);
+        let names: Vec<String> = (0..200).map(|length| "n".repeat(length)).collect();
+        for (length, name) in names.iter().enumerate() {
+            shards.insert(shards.wanted(name), length);
+        }
+        for (length, name) in names.iter().enumerate() {
+            assert_eq!(shards.look(shards.wanted(name), |entry| *entry), Some(length));
+        }
+        shards.remove(shards.wanted(&names[46]));
+        assert_eq!(shards.look(shards.wanted(&names[46]), |entry| *entry), None);
+        assert_eq!((shards.len(), shards.weight(), shards.evicted()), (199, 199, 0));
     }
 }
