@@ -24,23 +24,36 @@ const MARKS: usize = 4_096;
 /// What an entry takes on average, for the size of the tables.
 const USUAL_BYTES: u64 = 1_024;
 
-/// One entry.
+/// One entry: what a hit looks at, in little memory.
 #[derive(Debug)]
 pub(crate) struct FirstEntry {
     pub(crate) value: Shared,
-    pub(crate) times: Times,
+    pub(crate) created: Timestamp,
     /// When a read loads it anew.
     pub(crate) eager_at: Timestamp,
     /// Until when it is served as fresh: earlier than its time where nothing would tell that it
     /// has been invalidated.
-    pub(crate) serve_until: Timestamp,
-    pub(crate) stamps: Box<[StampSeen]>,
+    serve_until: Timestamp,
     pub(crate) counters: Arc<Counters>,
     /// The trust it was put in under.
     trust: u64,
     /// The stamps' epoch at which they were found to hold.
     checked: AtomicU64,
+    rest: Box<Rest>,
+}
+
+/// What a hit does not look at.
+#[derive(Debug)]
+struct Rest {
+    fresh_until: Timestamp,
+    stamps: Box<[StampSeen]>,
     weight: u64,
+}
+
+impl FirstEntry {
+    pub(crate) fn fresh_until(&self) -> Timestamp {
+        self.rest.fresh_until
+    }
 }
 
 /// In which state an entry is.
@@ -56,7 +69,7 @@ pub(crate) enum State {
 
 impl Weighed for FirstEntry {
     fn weight(&self) -> u64 {
-        self.weight
+        self.rest.weight
     }
 }
 
@@ -128,12 +141,12 @@ impl FirstTier {
     /// The state of an entry that was not invalidated.
     fn state(&self, entry: &FirstEntry, book: &StampBook, now: Timestamp) -> Option<State> {
         if entry.trust != self.trust.load(Ordering::Acquire) {
-            let differs = book.standing(&entry.stamps) == Standing::Differs;
+            let differs = book.standing(&entry.rest.stamps) == Standing::Differs;
             return (!differs).then_some(State::Doubtful);
         }
         let epoch = book.epoch();
         if entry.checked.load(Ordering::Relaxed) != epoch {
-            match book.standing(&entry.stamps) {
+            match book.standing(&entry.rest.stamps) {
                 Standing::Holds => entry.checked.store(epoch, Ordering::Relaxed),
                 Standing::Differs => return None,
                 Standing::Unknown => return Some(State::Doubtful),
@@ -141,7 +154,7 @@ impl FirstTier {
         }
         Some(if now < entry.serve_until {
             State::Fresh
-        } else if now < entry.times.fresh_until {
+        } else if now < entry.rest.fresh_until {
             State::Doubtful
         } else {
             State::Ended
@@ -193,17 +206,17 @@ impl FirstTier {
             + key.len() as u64
             + ENTRY_OVERHEAD
             + new.stamps.iter().map(|stamp| stamp.name.len() as u64 + 32).sum::<u64>();
+        let fresh_until = new.times.fresh_until;
         let entry = FirstEntry {
             value: new.value,
-            times: new.times,
+            created: new.times.created,
             eager_at: new.eager_at,
             serve_until: new.serve_until,
-            stamps: new.stamps.into(),
             counters: new.counters,
             trust: moment.trust,
             // No epoch: the first read checks.
             checked: AtomicU64::new(u64::MAX),
-            weight,
+            rest: Box::new(Rest { fresh_until, stamps: new.stamps.into(), weight }),
         };
         self.entries.insert(wanted, entry);
         // Whoever wrote the key in between has moved its mark before it looked for an entry to

@@ -131,10 +131,10 @@ impl Cache {
         let seen = inner.first.look(key, &inner.book, now, |entry, state| {
             let value = typed(&entry.value).ok()?;
             if state != State::Fresh {
-                return Some(Err(Ended { value, since: entry.times.fresh_until }));
+                return Some(Err(Ended { value, since: entry.fresh_until() }));
             }
             entry.counters.first_hit(now);
-            let (created, eager) = (entry.times.created, now >= entry.eager_at);
+            let (created, eager) = (entry.created, now >= entry.eager_at);
             Some(Ok(Seen::Fresh { value, created, eager }))
         });
         match seen.flatten() {
