@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use crate::database_map::nearest;
 use crate::{
     ChannelStore, Codec, Contract, CounterStore, DatabaseMap, Error, ErrorKind, Expiry, HashStore,
-    KeyValueStore, LockStore, RateLimitStore, Result, SetOptions, Traffic, TypedKey, UsageStore,
+    KeyValueStore, LockStore, QueueStore, RateLimitStore, Result, SetOptions, Traffic, TypedKey,
+    UsageStore,
 };
 
 /// What a backend can and cannot do; each backend's tests pin it, so that a conformance suite
@@ -68,6 +69,8 @@ pub struct Stores {
     pub lock: Arc<dyn LockStore>,
     /// Rate limits.
     pub rate_limit: Arc<dyn RateLimitStore>,
+    /// Queues.
+    pub queue: Arc<dyn QueueStore>,
     /// Channels.
     pub channel: Arc<dyn ChannelStore>,
     /// Keys and bytes.
@@ -142,6 +145,12 @@ impl Database {
     #[must_use]
     pub fn rate_limit(&self) -> &Arc<dyn RateLimitStore> {
         &self.stores.rate_limit
+    }
+
+    /// Queues.
+    #[must_use]
+    pub fn queue(&self) -> &Arc<dyn QueueStore> {
+        &self.stores.queue
     }
 
     /// Channels.

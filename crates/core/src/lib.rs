@@ -32,16 +32,19 @@ pub use error::{Error, ErrorKind, Result, Retry};
 pub use glob::{escape_glob, glob_matches};
 pub use key::{HOUSEKEEPING_PREFIX, KeyTemplate, Template, TypedKey};
 pub use stores::{
-    ChannelEvent, ChannelStore, Condition, CounterStore, CounterStoreExt, FENCE_RETENTION,
-    FencingToken, HashStore, HashStoreExt, Holder, KeyStream, KeyValueStore, KeyValueStoreExt,
-    LockAttempt, LockStore, RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt, SetOptions,
-    Subscription, Ttl, Usage, UsageStore,
+    AfterFailure, Backoff, ChannelEvent, ChannelStore, Claim, ClaimOptions, ClaimedTask, Condition,
+    CounterStore, CounterStoreExt, DeadTask, FENCE_RETENTION, FencingToken, HashStore,
+    HashStoreExt, Holder, KeyStream, KeyValueStore, KeyValueStoreExt, LEASES_ENDED_ERROR,
+    LockAttempt, LockStore, MAX_CLAIM, MAX_QUEUE_NAME, NewTask, QueueCounts, QueueStore,
+    QueueStoreExt, RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt, SetOptions,
+    Submitted, Subscription, TaskClass, TaskId, TaskRecord, Ttl, Usage, UsageStore, check_queue,
+    shorten_task_error,
 };
 #[cfg(feature = "tokio")]
 pub use stores::{LockGuard, LockOptions, LockStoreExt};
 #[cfg(feature = "mock")]
 pub use stores::{
     MockChannelStore, MockCounterStore, MockHashStore, MockKeyValueStore, MockLockStore,
-    MockRateLimitStore, MockUsageStore,
+    MockQueueStore, MockRateLimitStore, MockUsageStore,
 };
 pub use traffic::{Traffic, TrafficSnapshot};

@@ -112,6 +112,7 @@ impl Backend for MemoryBackend {
             counter: stores.clone(),
             lock: stores.clone(),
             rate_limit: stores.clone(),
+            queue: stores.clone(),
             channel: stores.clone(),
             usage: stores,
         };

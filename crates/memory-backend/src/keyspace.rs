@@ -1,5 +1,6 @@
 //! The keys of one numbered database: what lives, what has ended, and who may write.
 
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::error::Refusal;
+use crate::queue_state::Queue;
 use crate::value::{ENTRY_OVERHEAD, Entry, Value};
 
 /// Writers of one key take turns by one of so many locks; more than any number of writers that
@@ -37,6 +39,7 @@ pub(crate) struct Keyspace {
     write_locks: Box<[Mutex<()>]>,
     hasher: RandomState,
     budget: Option<u64>,
+    queues: Mutex<HashMap<String, Queue>>,
 }
 
 impl Keyspace {
@@ -57,6 +60,21 @@ impl Keyspace {
             write_locks: (0..WRITE_LOCKS).map(|_| Mutex::new(())).collect(),
             hasher: RandomState::new(),
             budget,
+            queues: Mutex::default(),
+        }
+    }
+
+    /// Lets `change` have the queue `name` for itself.
+    pub(crate) fn in_queue<T>(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Queue, Timestamp) -> T,
+    ) -> T {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        match queues.get_mut(name) {
+            Some(queue) => change(queue, now),
+            None => change(queues.entry(name.to_owned()).or_default(), now),
         }
     }
 

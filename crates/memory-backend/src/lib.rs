@@ -24,6 +24,8 @@ mod hash;
 mod key_value;
 mod keyspace;
 mod lock;
+mod queue;
+mod queue_state;
 mod rate_limit;
 mod usage;
 mod value;

@@ -21,6 +21,7 @@ use crate::link::Link;
 use crate::lock::RedisLock;
 use crate::previous::Arrival;
 use crate::probe::{ServerInfo, Topology, probe, prove_isolation};
+use crate::queue::RedisQueue;
 use crate::rate_limit::RedisRateLimit;
 use crate::usage::RedisUsage;
 
@@ -198,6 +199,7 @@ impl Backend for RedisBackend {
             counter: Arc::new(RedisCounter::new(Arc::clone(&link))),
             lock: Arc::new(RedisLock::new(Arc::clone(&link))),
             rate_limit: Arc::new(RedisRateLimit::new(Arc::clone(&link))),
+            queue: Arc::new(RedisQueue::new(Arc::clone(&link))),
             channel: Arc::new(RedisChannel::new(
                 Arc::clone(&link),
                 self.ear(&contract)?,

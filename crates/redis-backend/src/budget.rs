@@ -45,6 +45,9 @@ const LOOK: u64 = 4_000;
 /// About what the server takes for a key beside its name and value.
 const OVERHEAD: u64 = 48;
 
+/// The names that a walk meets are arguments.
+const NO_KEYS: &[&str] = &[];
+
 /// What of a database is measured and known, by whoever makes room.
 #[derive(Debug, Default)]
 struct Keeper {
@@ -216,7 +219,7 @@ impl Keeper {
             command.arg(cursor).arg(count).arg(&limit);
         };
         let (next, database_keys, by_frequency, keys, bytes, found): Walked =
-            WALK.run_without_key(link, Repeat::Idempotent, "measure", arguments).await?;
+            WALK.run_on(link, Repeat::Idempotent, "measure", "", NO_KEYS, arguments).await?;
         if keys > 0 && by_frequency != self.by_frequency {
             self.by_frequency = by_frequency;
             self.candidates.clear();
@@ -273,7 +276,7 @@ impl Keeper {
             }
         };
         let answer: Vec<i64> =
-            EVICT.run_without_key(link, Repeat::OnlyIfNotSent, "evict", arguments).await?;
+            EVICT.run_on(link, Repeat::OnlyIfNotSent, "evict", "", NO_KEYS, arguments).await?;
         let Some((&database_keys, freed)) = answer.split_first() else { return Ok(()) };
         self.census.counted(database_keys.unsigned_abs());
         for (candidate, &freed) in leaving.into_iter().zip(freed) {

@@ -23,6 +23,7 @@ mod lock;
 mod merge;
 mod previous;
 mod probe;
+mod queue;
 mod rate_limit;
 mod scan;
 mod script;

@@ -36,10 +36,26 @@ impl LuaScript {
         key: &str,
         arguments: impl Fn(&mut Cmd),
     ) -> Result<T> {
-        let name = link.name(key);
+        self.run_on(link, repeat, operation, key, &[link.name(key)], arguments).await
+    }
+
+    /// Runs the script on the keys of these names, of which there may be none. `key` stands for
+    /// them in errors.
+    pub(crate) async fn run_on<T: FromRedisValue>(
+        &self,
+        link: &Link,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        names: &[impl AsRef<str>],
+        arguments: impl Fn(&mut Cmd),
+    ) -> Result<T> {
         let command = |verb: &str, script: &str| {
             let mut command = redis::cmd(verb);
-            command.arg(script).arg(1).arg(name.as_bytes());
+            command.arg(script).arg(names.len());
+            for name in names {
+                command.arg(name.as_ref().as_bytes());
+            }
             arguments(&mut command);
             command
         };
@@ -48,29 +64,6 @@ impl LuaScript {
             // NOSCRIPT: nothing ran. The whole text runs it and makes it known.
             Err(error) if error.kind() == ErrorKind::Unsupported && is_unknown_script(&error) => {
                 link.query(repeat, operation, key, &command("EVAL", self.source)).await
-            }
-            other => other,
-        }
-    }
-
-    /// Runs the script on no key in particular.
-    pub(crate) async fn run_without_key<T: FromRedisValue>(
-        &self,
-        link: &Link,
-        repeat: Repeat,
-        operation: &'static str,
-        arguments: impl Fn(&mut Cmd),
-    ) -> Result<T> {
-        let command = |verb: &str, script: &str| {
-            let mut command = redis::cmd(verb);
-            command.arg(script).arg(0);
-            arguments(&mut command);
-            command
-        };
-        let by_hash = command("EVALSHA", self.compiled.get_hash());
-        match link.query(repeat, operation, "", &by_hash).await {
-            Err(error) if error.kind() == ErrorKind::Unsupported && is_unknown_script(&error) => {
-                link.query(repeat, operation, "", &command("EVAL", self.source)).await
             }
             other => other,
         }

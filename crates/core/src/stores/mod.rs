@@ -1,6 +1,6 @@
 //! The store traits: for each store a small trait to implement and a blanket `…Ext` to use.
 //!
-//! Queues and batches will be further files here; every trait is used as `Arc<dyn …>`.
+//! Batches will be a further file here; every trait is used as `Arc<dyn …>`.
 
 mod channel;
 mod counter;
@@ -9,7 +9,9 @@ mod key_value;
 mod lock;
 #[cfg(feature = "tokio")]
 mod lock_guard;
+mod queue;
 mod rate_limit;
+mod task;
 mod usage;
 
 #[cfg(feature = "mock")]
@@ -30,8 +32,16 @@ pub use lock::{FENCE_RETENTION, FencingToken, Holder, LockAttempt, LockStore};
 #[cfg(feature = "tokio")]
 pub use lock_guard::{LockGuard, LockOptions, LockStoreExt};
 #[cfg(feature = "mock")]
+pub use queue::MockQueueStore;
+pub use queue::{QueueStore, QueueStoreExt};
+#[cfg(feature = "mock")]
 pub use rate_limit::MockRateLimitStore;
 pub use rate_limit::{RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt};
+pub use task::{
+    AfterFailure, Backoff, Claim, ClaimOptions, ClaimedTask, DeadTask, LEASES_ENDED_ERROR,
+    MAX_CLAIM, MAX_QUEUE_NAME, NewTask, QueueCounts, Submitted, TaskClass, TaskId, TaskRecord,
+    check_queue, shorten_task_error,
+};
 #[cfg(feature = "mock")]
 pub use usage::MockUsageStore;
 pub use usage::{Usage, UsageStore};

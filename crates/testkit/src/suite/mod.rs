@@ -12,6 +12,7 @@ pub mod hash;
 pub mod key_value;
 pub mod lock;
 pub mod lock_guard;
+pub mod queue;
 pub mod rate_limit;
 pub mod typed;
 
@@ -116,6 +117,27 @@ macro_rules! conformance_suite {
             permits_count_when_the_clock_is_set_back
             acquire_within_waits_for_the_permits
         );
+        $crate::conformance_suite!(@store queue [$(#[$attribute])*] $harness;
+            a_task_is_claimed_by_one_worker
+            a_failed_task_comes_back_after_its_pause
+            a_buried_task_is_listed_with_its_error
+            a_task_whose_leases_end_is_dead_in_the_end
+            only_the_last_claim_counts
+            claims_that_are_handed_back_are_no_attempts
+            tokens_of_claims_only_grow
+            a_deduplication_key_is_taken_once
+            a_delayed_task_waits_for_its_time
+            dead_tasks_are_replayed_or_discarded
+            a_purge_leaves_nothing
+            a_paused_queue_hands_out_nothing
+            queues_belong_in_durable_databases
+            the_earliest_deadline_goes_first
+            groups_take_turns
+            a_large_group_starves_nobody
+            a_group_is_first_in_first_out
+            a_lease_that_has_ended_is_claimed_by_anybody
+            queues_are_separate_between_databases
+        );
         $crate::conformance_suite!(@store channel [$(#[$attribute])*] $harness;
             a_message_reaches_every_subscriber
             messages_of_one_sender_arrive_in_order
@@ -170,6 +192,7 @@ mod tests {
             include_str!("counter.rs"),
             include_str!("lock.rs"),
             include_str!("lock_guard.rs"),
+            include_str!("queue.rs"),
             include_str!("rate_limit.rs"),
             include_str!("channel.rs"),
             include_str!("contract.rs"),

@@ -1,0 +1,134 @@
+//! Queues: tasks that any of many workers claims for a while, and none is lost.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{
+    AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, NewTask, QueueCounts, Result,
+    Submitted, TaskId,
+};
+
+/// Dead tasks that are looked at in one request.
+const PAGE: u32 = 500;
+
+/// Queues of one durable database.
+///
+/// A task waits, is claimed for a lease, and is done with when its claim is completed. It is done at
+/// least once: a worker that dies, or is slower than its lease, leaves it to another.
+///
+/// # Contract
+/// - `a_task_is_claimed_by_one_worker` at a time, among any number of callers, and gone once it is
+///   completed.
+/// - `a_failed_task_comes_back_after_its_pause` with its place by its first submission, and the
+///   number of its attempt; `a_buried_task_is_listed_with_its_error`.
+/// - `a_task_whose_leases_end_is_dead_in_the_end`, so that what kills its workers does not for ever.
+/// - `only_the_last_claim_counts`: a worker whose task was claimed by another changes nothing, and is
+///   told so; until then a late one still completes, renews and hands back.
+/// - `claims_that_are_handed_back_are_no_attempts`.
+/// - `tokens_of_claims_only_grow`, and so do ids, over purges and flushes too.
+/// - `a_deduplication_key_is_taken_once` until its task is complete or dead.
+/// - `a_delayed_task_waits_for_its_time`, and counts as submitted then.
+/// - `dead_tasks_are_replayed_or_discarded`, and replayed ones count as submitted now.
+/// - `a_purge_leaves_nothing`; `a_paused_queue_hands_out_nothing`.
+/// - `queues_belong_in_durable_databases`: others refuse them.
+///
+/// # Order
+/// A task's deadline is its submission plus its class's slack ([`crate::TaskClass::slack`]).
+/// - `the_earliest_deadline_goes_first` among classes, by the oldest task of each: from its deadline
+///   on, no younger task of another class is claimed before the oldest of a class.
+/// - `groups_take_turns` within a class: a claim is shared out evenly, and a group that has had its
+///   turn goes behind those that wait.
+/// - `a_large_group_starves_nobody`: so between two turns of a group each other group of its class has
+///   one, and a task waits for those of its own group that were submitted before it, for as many of
+///   each other group, and for what is more urgent until its deadline has passed.
+/// - `a_group_is_first_in_first_out`.
+///
+/// # Atomicity
+/// - Each request is atomic for up to 1,000 tasks; a larger one for each 1,000 of them.
+///
+/// # Expiry
+/// - `a_lease_that_has_ended_is_claimed_by_anybody`, as part of their claims: there is nothing to
+///   run beside the workers.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait QueueStore: fmt::Debug + Send + Sync + 'static {
+    /// Submits tasks; what became of each, in order.
+    async fn submit(&self, queue: &str, tasks: Vec<NewTask>) -> Result<Vec<Submitted>>;
+
+    /// Claims tasks: fewer than wanted, or none, when no more wait.
+    async fn claim(&self, queue: &str, options: ClaimOptions) -> Result<Vec<ClaimedTask>>;
+
+    /// Makes leases last for `lease` from now; for each claim whether it still counts.
+    async fn renew(&self, queue: &str, claims: &[Claim], lease: Duration) -> Result<Vec<bool>>;
+
+    /// The tasks are done; for each claim whether it still counted.
+    async fn complete(&self, queue: &str, claims: &[Claim]) -> Result<Vec<bool>>;
+
+    /// The attempt failed with `error`; whether the claim still counted.
+    async fn fail(
+        &self,
+        queue: &str,
+        claim: Claim,
+        error: &str,
+        then: AfterFailure,
+    ) -> Result<bool>;
+
+    /// Hands tasks back as if they had not been claimed; for each claim whether it still counted.
+    async fn release(&self, queue: &str, claims: &[Claim]) -> Result<Vec<bool>>;
+
+    /// Up to `most` dead tasks after the first `skip`, those that died first in front.
+    async fn dead(&self, queue: &str, skip: u64, most: u32) -> Result<Vec<DeadTask>>;
+
+    /// Lets dead tasks wait again, with no attempts; how many there were.
+    async fn replay(&self, queue: &str, tasks: &[TaskId]) -> Result<u64>;
+
+    /// Removes dead tasks; how many there were.
+    async fn discard(&self, queue: &str, tasks: &[TaskId]) -> Result<u64>;
+
+    /// Removes every task, claimed and dead ones too; how many there were.
+    async fn purge(&self, queue: &str) -> Result<u64>;
+
+    /// Stops handing out tasks, or goes on.
+    async fn set_paused(&self, queue: &str, is_paused: bool) -> Result<()>;
+
+    /// How many tasks are where.
+    async fn counts(&self, queue: &str) -> Result<QueueCounts>;
+}
+
+/// Short forms over any [`QueueStore`].
+#[async_trait]
+pub trait QueueStoreExt: QueueStore {
+    /// Submits one task.
+    ///
+    /// # Errors
+    /// As [`QueueStore::submit`].
+    async fn submit_one(&self, queue: &str, task: NewTask) -> Result<Submitted> {
+        let submitted = self.submit(queue, vec![task]).await?;
+        Ok(submitted.first().copied().unwrap_or(Submitted::new(TaskId::default(), false)))
+    }
+
+    /// Replays dead tasks that died of `error`, or all; how many. Those that die meanwhile stay.
+    ///
+    /// # Errors
+    /// As [`QueueStore::dead`] and [`QueueStore::replay`]; some may have been replayed.
+    async fn replay_dead(&self, queue: &str, error: Option<&str>) -> Result<u64> {
+        let (mut replayed, mut skip) = (0, 0);
+        let mut left = self.counts(queue).await?.dead;
+        while left > 0 {
+            let page = self.dead(queue, skip, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            left = left.saturating_sub(page.len() as u64);
+            let is_wanted = |task: &&DeadTask| error.is_none_or(|error| task.error == error);
+            let ids: Vec<TaskId> = page.iter().filter(is_wanted).map(|task| task.id).collect();
+            skip += (page.len() - ids.len()) as u64;
+            replayed += self.replay(queue, &ids).await?;
+        }
+        Ok(replayed)
+    }
+}
+
+impl<S: QueueStore + ?Sized> QueueStoreExt for S {}

@@ -1,0 +1,433 @@
+//! What goes through a queue: tasks as submitted, claimed, failed and dead.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{Contract, DatabaseKind, ErrorKind, FencingToken, Result, Timestamp};
+
+/// The longest name of a queue, group or deduplication key, in bytes.
+pub const MAX_QUEUE_NAME: usize = 255;
+/// The most tasks of one claim.
+pub const MAX_CLAIM: u32 = 1_000;
+/// What a task died of whose workers did not live to tell: for backends.
+pub const LEASES_ENDED_ERROR: &str = "its worker did not renew its lease";
+/// What of an error is kept with a task, in bytes.
+const MOST_OF_AN_ERROR: usize = 1_024;
+
+/// Names a task in its queue. Later tasks have greater ids, over a flush of the database too.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct TaskId(u64);
+
+impl TaskId {
+    /// The id of this number.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number; stays below 2^53.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// How soon a task is wanted: its deadline is its submission plus the slack of its class.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskClass {
+    /// Somebody waits for it.
+    High,
+    /// The usual.
+    #[default]
+    Normal,
+    /// Whenever there is time.
+    Low,
+}
+
+impl TaskClass {
+    /// Every class, most urgent first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
+    /// How long such a task lets younger ones of a more urgent class pass.
+    #[must_use]
+    pub const fn slack(self) -> Duration {
+        match self {
+            Self::High => Duration::ZERO,
+            Self::Normal => Duration::from_secs(60),
+            Self::Low => Duration::from_secs(600),
+        }
+    }
+
+    /// Its place in [`TaskClass::ALL`]: for backends.
+    #[must_use]
+    pub const fn place(self) -> usize {
+        match self {
+            Self::High => 0,
+            Self::Normal => 1,
+            Self::Low => 2,
+        }
+    }
+}
+
+/// A task to submit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewTask {
+    /// What the worker gets.
+    pub payload: Bytes,
+    /// How soon it is wanted.
+    pub class: TaskClass,
+    /// How long it waits before it may be claimed; it counts as submitted then.
+    pub delay: Duration,
+    /// What it belongs to, a batch for example: groups take turns. `""` is a group too.
+    pub group: String,
+    /// While a task of this key waits or is claimed, another of the same key is not taken.
+    pub deduplication_key: Option<String>,
+}
+
+impl NewTask {
+    /// A task of class normal in the group `""`.
+    #[must_use]
+    pub fn new(payload: impl Into<Bytes>) -> Self {
+        Self {
+            payload: payload.into(),
+            class: TaskClass::default(),
+            delay: Duration::ZERO,
+            group: String::new(),
+            deduplication_key: None,
+        }
+    }
+
+    /// Of another class.
+    #[must_use]
+    pub fn class(mut self, class: TaskClass) -> Self {
+        self.class = class;
+        self
+    }
+
+    /// To be claimed after `delay`; milliseconds count.
+    #[must_use]
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// In a group.
+    #[must_use]
+    pub fn in_group(mut self, group: impl Into<String>) -> Self {
+        self.group = group.into();
+        self
+    }
+
+    /// Once only, while another of this key waits or is claimed.
+    #[must_use]
+    pub fn once(mut self, deduplication_key: impl Into<String>) -> Self {
+        self.deduplication_key = Some(deduplication_key.into());
+        self
+    }
+
+    /// The delay in milliseconds, once everything about the task is found to be allowed: for
+    /// backends.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for names that are too long, an empty deduplication key, and a
+    /// delay above [`crate::MAX_TTL`].
+    pub fn check(&self, contract: &Contract, queue: &str) -> Result<u64> {
+        let wrong = |what: String| {
+            Err(contract.error(ErrorKind::InvalidArgument, "submit task", queue, what))
+        };
+        if self.group.len() > MAX_QUEUE_NAME {
+            return wrong(format!("a group's name has at most {MAX_QUEUE_NAME} bytes"));
+        }
+        if self.deduplication_key.as_ref().is_some_and(|k| k.is_empty() || k.len() > MAX_QUEUE_NAME)
+        {
+            return wrong(format!("a deduplication key has 1 to {MAX_QUEUE_NAME} bytes"));
+        }
+        if self.delay.is_zero() {
+            return Ok(0);
+        }
+        contract.millis("submit task", queue, self.delay)
+    }
+}
+
+/// What became of a submitted task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Submitted {
+    /// Its id, or that of the task that has its deduplication key.
+    pub id: TaskId,
+    /// Whether it was taken; `false` when there is one of its deduplication key already.
+    pub is_new: bool,
+}
+
+impl Submitted {
+    /// As a backend found it.
+    #[must_use]
+    pub const fn new(id: TaskId, is_new: bool) -> Self {
+        Self { id, is_new }
+    }
+}
+
+/// How to claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClaimOptions {
+    /// At most so many tasks, 1 to [`MAX_CLAIM`].
+    pub most: u32,
+    /// After so long without renewal anybody may claim them again.
+    pub lease: Duration,
+    /// A task whose lease has ended is dead if that was its so manieth attempt. After a failure that
+    /// its worker lives to tell, the worker decides.
+    pub most_attempts: u32,
+}
+
+impl ClaimOptions {
+    /// `most` tasks for `lease`, each attempted five times.
+    #[must_use]
+    pub const fn new(most: u32, lease: Duration) -> Self {
+        Self { most, lease, most_attempts: 5 }
+    }
+
+    /// The lease in milliseconds, once all is found to be allowed: for backends.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for no tasks, more than [`MAX_CLAIM`], no attempts, or a lease
+    /// of zero or above [`crate::MAX_TTL`].
+    pub fn check(&self, contract: &Contract, queue: &str) -> Result<u64> {
+        if self.most == 0 || self.most > MAX_CLAIM || self.most_attempts == 0 {
+            let what =
+                format!("a claim is of 1 to {MAX_CLAIM} tasks, each attempted at least once");
+            return Err(contract.error(ErrorKind::InvalidArgument, "claim tasks", queue, what));
+        }
+        contract.millis("claim tasks", queue, self.lease)
+    }
+}
+
+/// Who may say what became of a task: its id, and the token of one claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// The task.
+    pub id: TaskId,
+    /// Grows with every claim in the queue; to be stored beside what the task writes, so that a
+    /// later owner's writes are told from an earlier one's.
+    pub token: FencingToken,
+}
+
+impl Claim {
+    /// The claim of a task under a token.
+    #[must_use]
+    pub const fn new(id: TaskId, token: FencingToken) -> Self {
+        Self { id, token }
+    }
+}
+
+/// A task that is the caller's until its lease ends and somebody else claims it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClaimedTask {
+    /// To be handed back with what became of it.
+    pub claim: Claim,
+    /// 1 the first time.
+    pub attempt: u32,
+    /// Its class.
+    pub class: TaskClass,
+    /// Its group.
+    pub group: String,
+    /// When it was submitted, its delay added; the same in every attempt.
+    pub submitted_at: Timestamp,
+    /// What it was submitted with.
+    pub payload: Bytes,
+}
+
+/// A task that will not be claimed again unless it is replayed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeadTask {
+    /// Its id.
+    pub id: TaskId,
+    /// Attempts that failed.
+    pub attempts: u32,
+    /// Its class.
+    pub class: TaskClass,
+    /// Its group.
+    pub group: String,
+    /// When it was submitted, its delay added.
+    pub submitted_at: Timestamp,
+    /// When it died.
+    pub died_at: Timestamp,
+    /// What it died of, its first kilobyte.
+    pub error: String,
+    /// What it was submitted with.
+    pub payload: Bytes,
+}
+
+/// What a backend keeps of a task besides its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a backend has to fill in all of it")]
+pub struct TaskRecord {
+    /// Its class.
+    pub class: TaskClass,
+    /// Its group.
+    pub group: String,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// What it was submitted with.
+    pub payload: Bytes,
+}
+
+impl TaskRecord {
+    /// The task as it is claimed.
+    #[must_use]
+    pub fn claimed(self, claim: Claim, attempt: u32) -> ClaimedTask {
+        let Self { class, group, submitted_at, payload } = self;
+        ClaimedTask { claim, attempt, class, group, submitted_at, payload }
+    }
+
+    /// The task as it is listed once it is dead.
+    #[must_use]
+    pub fn dead(self, id: TaskId, attempts: u32, died_at: Timestamp, error: String) -> DeadTask {
+        let Self { class, group, submitted_at, payload } = self;
+        DeadTask { id, attempts, class, group, submitted_at, died_at, error, payload }
+    }
+}
+
+/// What becomes of a task that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// It is claimed again, not before so long has passed; zero is at once.
+    Retry(Duration),
+    /// It is dead.
+    Bury,
+}
+
+/// Pauses between attempts: doubling, with jitter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Backoff {
+    /// Before the second attempt.
+    pub first: Duration,
+    /// None is longer.
+    pub longest: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(1), longest: Duration::from_secs(600) }
+    }
+}
+
+impl Backoff {
+    /// From `first`, doubling up to `longest`.
+    #[must_use]
+    pub const fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest }
+    }
+
+    /// The pause after the `attempt`th attempt (from 1) failed: between half of the doubled pause
+    /// and all of it, so that what failed together does not come back together.
+    #[must_use]
+    pub fn after(&self, attempt: u32) -> Duration {
+        use std::hash::{BuildHasher, Hasher};
+        // The standard library's hasher is seeded at random for each of these.
+        let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+        let doubled = self.first.saturating_mul(1 << attempt.saturating_sub(1).min(30));
+        let pause = doubled.min(self.longest);
+        pause / 2 + (pause / 2).mul_f64((random % 1_000) as f64 / 999.0)
+    }
+}
+
+/// How many tasks of a queue are where. What has become due, and leases that have ended, move on
+/// with the next claim.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueCounts {
+    /// To be claimed.
+    pub waiting: u64,
+    /// Submitted or failed, and to be claimed later.
+    pub delayed: u64,
+    /// Claimed, those included whose lease has ended and which nobody has claimed since.
+    pub claimed: u64,
+    /// Dead.
+    pub dead: u64,
+    /// Whether nothing is handed out.
+    pub is_paused: bool,
+}
+
+impl QueueCounts {
+    /// Counts as a backend found them.
+    #[must_use]
+    pub const fn new(waiting: u64, delayed: u64, claimed: u64, dead: u64, is_paused: bool) -> Self {
+        Self { waiting, delayed, claimed, dead, is_paused }
+    }
+}
+
+/// Whether a database may hold the queue: for backends.
+///
+/// # Errors
+/// [`ErrorKind::Contract`] in a database that is not durable; [`ErrorKind::InvalidArgument`] for an
+/// empty name or one of more than [`MAX_QUEUE_NAME`] bytes.
+pub fn check_queue(contract: &Contract, operation: &'static str, queue: &str) -> Result<()> {
+    if contract.kind != DatabaseKind::Durable {
+        let what = format!(
+            "a queue belongs in a durable database: a {} may evict or end what it holds",
+            contract.kind
+        );
+        return Err(contract.error(ErrorKind::Contract, operation, queue, what));
+    }
+    if queue.is_empty() || queue.len() > MAX_QUEUE_NAME {
+        let what = format!("a queue's name has 1 to {MAX_QUEUE_NAME} bytes");
+        return Err(contract.error(ErrorKind::InvalidArgument, operation, queue, what));
+    }
+    Ok(())
+}
+
+/// What of an error is kept with a task: its first kilobyte, cut between characters.
+#[must_use]
+pub fn shorten_task_error(error: &str) -> &str {
+    let mut end = error.len().min(MOST_OF_AN_ERROR);
+    while !error.is_char_boundary(end) {
+        end -= 1;
+    }
+    &error[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_differ() {
+        let backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(60));
+        for (attempt, longest) in [(1, 2), (2, 4), (5, 32), (6, 60), (4_000_000_000, 60)] {
+            for _ in 0..50 {
+                let pause = backoff.after(attempt);
+                let longest = Duration::from_secs(longest);
+                assert!((longest / 2..=longest).contains(&pause), "{pause:?} after {attempt}");
+            }
+        }
+        let pauses: std::collections::HashSet<_> = (0..50).map(|_| backoff.after(6)).collect();
+        assert!(pauses.len() > 10);
+    }
+
+    #[test]
+    fn an_error_is_cut_between_characters() {
+        let long = format!("a{}", "é".repeat(1_000));
+        assert_eq!(shorten_task_error(&long).len(), 1_023);
+        assert_eq!(shorten_task_error("short"), "short");
+    }
+}

@@ -1,0 +1,82 @@
+-- Then: most, lease in milliseconds, most attempts, the error of those that have had them, and the
+-- slack of each class in milliseconds. Returns the token, then id, failed attempts and record of each.
+local most, lease, most_attempts = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local slack = {[0] = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])}
+if redis.call('HEXISTS', meta, 'paused') == 1 then return {} end
+
+local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, most)
+for _, id in ipairs(due) do
+  local record = redis.call('HGET', tasks, id)
+  if record then wait(record, id) end
+end
+call_many('ZREM', delayed, due)
+
+local ended = redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, most)
+for _, id in ipairs(ids_of(ended)) do
+  local failed = redis.call('HINCRBY', attempts, id, 1)
+  local record = redis.call('HGET', tasks, id)
+  if record and failed < most_attempts then
+    wait(record, id)
+  elseif record then
+    redis.call('HSET', errors, id, ARGV[5])
+    bury(id)
+  end
+end
+call_many('ZREM', leases, ended)
+settle()
+
+local found = {}
+while #found < most do
+  -- The class whose oldest task has the earliest deadline, and the next deadline of another.
+  local class, deadline, other
+  for c = 0, 2 do
+    local head = redis.call('ZRANGEBYSCORE', heads, c * CLASS, '(' .. (c + 1) * CLASS,
+      'WITHSCORES', 'LIMIT', 0, 1)[2]
+    local its = head and head - c * CLASS + slack[c]
+    if its and (not deadline or its < deadline) then
+      class, deadline, other = c, its, deadline
+    elseif its and (not other or its < other) then
+      other = its
+    end
+  end
+  if not class then break end
+  local from, to = class * TURN, '(' .. (class + 1) * TURN
+  local line = redis.call('ZRANGEBYSCORE', turns, from, to, 'LIMIT', 0, 1)[1]
+  local share = math.max(math.floor(most / redis.call('ZCOUNT', turns, from, to)), 1)
+  share = math.min(share, most - #found)
+  local members = redis.call('ZRANGEBYLEX', ready, '[' .. line, '(' .. line .. ':',
+    'LIMIT', 0, share + 1)
+  local gone = {}
+  for nth = 1, math.min(share, #members) do
+    local at = tonumber(string.sub(members[nth], #line + 1, #line + 14))
+    if nth > 1 and other and at + slack[class] > other then break end
+    gone[nth] = members[nth]
+    found[#found + 1] = string.sub(members[nth], #line + 15)
+  end
+  call_many('ZREM', ready, gone)
+  local next_one = members[#gone + 1]
+  if next_one then
+    set_head(line, tonumber(string.sub(next_one, #line + 1, #line + 14)))
+    take_turn(line)
+  else
+    redis.call('ZREM', heads, line)
+    redis.call('ZREM', turns, line)
+  end
+end
+if #found == 0 then return {} end
+
+local token = next_number()
+local records = ask_many('HMGET', tasks, found)
+local failed = redis.call('EXISTS', attempts) == 1 and ask_many('HMGET', attempts, found) or {}
+local answer, claims, ends = {token}, {}, whole(now + lease)
+for i, id in ipairs(found) do
+  if records[i] then
+    claims[#claims + 1] = ends
+    claims[#claims + 1] = id .. token
+    answer[#answer + 1] = id
+    answer[#answer + 1] = failed[i] or 0
+    answer[#answer + 1] = records[i]
+  end
+end
+call_many('ZADD', leases, claims)
+return answer

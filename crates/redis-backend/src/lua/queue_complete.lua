@@ -1,0 +1,14 @@
+-- Then: claims. Returns for each 1 if it still counted, else 0.
+local counting, answers = standing(2)
+local ids = ids_of(counting)
+call_many('ZREM', leases, counting)
+call_many('HDEL', tasks, ids)
+-- Few tasks ever failed, or have a deduplication key.
+if redis.call('EXISTS', attempts) == 1 then
+  call_many('HDEL', attempts, ids)
+  call_many('HDEL', errors, ids)
+end
+if redis.call('EXISTS', holds) == 1 then
+  for _, id in ipairs(ids) do free_key(id) end
+end
+return answers

@@ -1,0 +1,4 @@
+-- Returns how many tasks there were. The numbers given so far stay.
+local count = redis.call('HLEN', tasks)
+redis.call('UNLINK', tasks, ready, heads, turns, delayed, leases, dead, attempts, errors, taken, holds)
+return count
