@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compartment_core::{
-    CounterStore, Expiry, FencingToken, HashStore, Holder, KeyValueStore, KeyValueStoreExt,
-    LockAttempt, LockStore, RateDecision, RateLimit, RateLimitStore, Result, SetOptions, Ttl,
+    AfterFailure, Claim, ClaimOptions, ClaimedTask, CounterStore, DeadTask, Expiry, FencingToken,
+    HashStore, Holder, KeyValueStore, KeyValueStoreExt, LockAttempt, LockStore, NewTask,
+    QueueCounts, QueueStore, RateDecision, RateLimit, RateLimitStore, Result, SetOptions,
+    Submitted, TaskId, Ttl,
 };
 
 use super::Waiter;
@@ -128,5 +130,35 @@ blocking_store! {
     RateLimiter over RateLimitStore {
         /// Asks for `permits` at once; 0 asks only what is left.
         fn acquire(key: &str, limit: RateLimit, permits: u32) -> RateDecision;
+    }
+}
+
+blocking_store! {
+    /// Queues. See [`QueueStore`] for what is promised.
+    Queue over QueueStore {
+        /// Submits tasks; what became of each, in order.
+        fn submit(queue: &str, tasks: Vec<NewTask>) -> Vec<Submitted>;
+        /// Claims tasks: fewer than wanted, or none, when no more wait.
+        fn claim(queue: &str, options: ClaimOptions) -> Vec<ClaimedTask>;
+        /// Makes leases last for `lease` from now; for each claim whether it still counts.
+        fn renew(queue: &str, claims: &[Claim], lease: Duration) -> Vec<bool>;
+        /// The tasks are done; for each claim whether it still counted.
+        fn complete(queue: &str, claims: &[Claim]) -> Vec<bool>;
+        /// The attempt failed with `error`; whether the claim still counted.
+        fn fail(queue: &str, claim: Claim, error: &str, then: AfterFailure) -> bool;
+        /// Hands tasks back as if they had not been claimed.
+        fn release(queue: &str, claims: &[Claim]) -> Vec<bool>;
+        /// Up to `most` dead tasks after the first `skip`.
+        fn dead(queue: &str, skip: u64, most: u32) -> Vec<DeadTask>;
+        /// Lets dead tasks wait again; how many there were.
+        fn replay(queue: &str, tasks: &[TaskId]) -> u64;
+        /// Removes dead tasks; how many there were.
+        fn discard(queue: &str, tasks: &[TaskId]) -> u64;
+        /// Removes every task; how many there were.
+        fn purge(queue: &str) -> u64;
+        /// Stops handing out tasks, or goes on.
+        fn set_paused(queue: &str, is_paused: bool) -> ();
+        /// How many tasks are where.
+        fn counts(queue: &str) -> QueueCounts;
     }
 }

@@ -96,14 +96,15 @@ local function bury(id)
   redis.call('ZADD', dead, now, id)
 end
 
--- The claims among ARGV from `from` on that still count, and for each of ARGV whether it does.
-local function standing(from)
+-- The claims among ARGV from `from` on that still count, and for each of ARGV whether it does; where
+-- it `ends_them`, only the first time.
+local function standing(from, ends_them)
   local claims, counting, answers, seen = {}, {}, {}, {}
   for i = from, #ARGV do claims[#claims + 1] = ARGV[i] end
   local ends = ask_many('ZMSCORE', leases, claims)
   for i, claim in ipairs(claims) do
     local counts = ends[i] and not seen[claim]
-    seen[claim] = true
+    seen[claim] = ends_them
     answers[i] = counts and 1 or 0
     if counts then counting[#counting + 1] = claim end
   end

@@ -1,5 +1,5 @@
 -- Then: claims. Returns for each 1 if it still counted, else 0.
-local counting, answers = standing(2)
+local counting, answers = standing(2, true)
 local ids = ids_of(counting)
 call_many('ZREM', leases, counting)
 call_many('HDEL', tasks, ids)

@@ -1,5 +1,5 @@
 -- Then: lease in milliseconds, claims. Returns for each 1 if it still counts, else 0.
-local counting, answers = standing(3)
+local counting, answers = standing(3, false)
 local claims, ends = {}, whole(now + ARGV[2])
 for _, claim in ipairs(counting) do
   claims[#claims + 1] = ends

@@ -19,7 +19,7 @@ pub(super) async fn of(database: &Database, step: &Step) -> String {
 }
 
 /// Values in full; of an error its kind, and that it names the database.
-fn text<T: Debug>(result: Result<T>) -> String {
+pub(super) fn text<T: Debug>(result: Result<T>) -> String {
     match result {
         Ok(answer) => format!("{answer:?}"),
         Err(error) => format!("{:?} in {:?}", error.kind(), error.database()),

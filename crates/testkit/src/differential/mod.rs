@@ -34,6 +34,7 @@
 
 mod answer;
 mod op;
+mod queue;
 mod strategy;
 
 use std::time::{Duration, Instant};
@@ -41,6 +42,7 @@ use std::time::{Duration, Instant};
 use compartment_core::{Clock, Contract, Database, DatabaseKind, Ttl};
 
 pub use op::{CounterOp, HashOp, KeyValueOp, LockOp, Op, Step};
+pub use queue::{QueueOp, QueueStep, queue_operations, run_queue_differential};
 pub use strategy::operations;
 
 use crate::Harness;

@@ -1,0 +1,209 @@
+//! Random programs over queues: every answer of the two backends is compared, ids and tokens too.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use compartment_core::{
+    AfterFailure, Claim, ClaimOptions, Clock, Contract, Database, DatabaseKind, FencingToken,
+    NewTask, TaskClass, TaskId,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::answer::text;
+use crate::Harness;
+
+/// Few, so that tasks meet; one with what a cluster's hash tags are made of.
+const QUEUES: [&str; 2] = ["extract", "}{:"];
+const GROUPS: [&str; 5] = ["", "a", "b", "a\0:9", "группа 99"];
+const PAYLOADS: [&[u8]; 3] = [b"", b"\0\xff\r\n", b"0003a00000000000000"];
+const KEYS: [&str; 2] = ["doc:1", "{}"];
+/// What time passes by: leases and pauses are of the same sizes, so that ends meet.
+const TIMES: [u64; 7] = [0, 1, 999, 1_000, 30_000, 60_000, 600_000];
+
+/// One operation of a program.
+#[derive(Clone, Debug)]
+pub enum QueueStep {
+    /// Of one queue, by its place among those there are.
+    In(usize, QueueOp),
+    /// Lets so many milliseconds pass.
+    Advance(u64),
+}
+
+/// An operation of one queue. Claims and dead tasks are named by their place among those that the
+/// program has seen.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is the store's operation of that name")]
+pub enum QueueOp {
+    Submit(Vec<NewTask>),
+    Claim(ClaimOptions),
+    Renew(Vec<usize>, Duration),
+    Complete(Vec<usize>),
+    Fail(usize, String, AfterFailure),
+    Release(Vec<usize>),
+    Dead(u64, u32),
+    Replay(Vec<usize>),
+    Discard(Vec<usize>),
+    Purge,
+    SetPaused(bool),
+    Counts,
+}
+
+/// Programs of up to 150 operations.
+pub fn queue_operations() -> impl Strategy<Value = Vec<QueueStep>> {
+    let step = prop_oneof![
+        8 => (0..QUEUES.len(), op()).prop_map(|(queue, op)| QueueStep::In(queue, op)),
+        2 => select(TIMES.to_vec()).prop_map(QueueStep::Advance),
+    ];
+    vec(step, 1..150)
+}
+
+fn op() -> impl Strategy<Value = QueueOp> {
+    let some = || vec(0..40_usize, 0..6);
+    prop_oneof![
+        10 => vec(task(), 0..8).prop_map(QueueOp::Submit),
+        10 => claim().prop_map(QueueOp::Claim),
+        2 => (some(), time()).prop_map(|(claims, lease)| QueueOp::Renew(claims, lease)),
+        5 => some().prop_map(QueueOp::Complete),
+        6 => (0..40_usize, select(vec!["no answer", ""]), after())
+            .prop_map(|(claim, error, then)| QueueOp::Fail(claim, error.to_owned(), then)),
+        2 => some().prop_map(QueueOp::Release),
+        2 => (0..5_u64, 0..5_u32).prop_map(|(skip, most)| QueueOp::Dead(skip, most)),
+        2 => some().prop_map(QueueOp::Replay),
+        1 => some().prop_map(QueueOp::Discard),
+        1 => Just(QueueOp::Purge),
+        1 => any::<bool>().prop_map(QueueOp::SetPaused),
+        3 => Just(QueueOp::Counts),
+    ]
+}
+
+fn time() -> impl Strategy<Value = Duration> {
+    select(TIMES.to_vec()).prop_map(Duration::from_millis)
+}
+
+fn after() -> impl Strategy<Value = AfterFailure> {
+    prop_oneof![2 => time().prop_map(AfterFailure::Retry), 1 => Just(AfterFailure::Bury)]
+}
+
+fn task() -> impl Strategy<Value = NewTask> {
+    let delay = prop_oneof![3 => Just(Duration::ZERO), 1 => time()];
+    let key = prop_oneof![3 => Just(None), 1 => select(KEYS.to_vec()).prop_map(Some)];
+    let class = select(TaskClass::ALL.to_vec());
+    (select(PAYLOADS.to_vec()), class, select(GROUPS.to_vec()), delay, key).prop_map(
+        |(payload, class, group, delay, key)| {
+            let task = NewTask::new(Bytes::from_static(payload)).class(class).in_group(group);
+            let task = task.after(delay);
+            match key {
+                Some(key) => task.once(key),
+                None => task,
+            }
+        },
+    )
+}
+
+fn claim() -> impl Strategy<Value = ClaimOptions> {
+    (0..12_u32, time(), 1..4_u32).prop_map(|(most, lease, most_attempts)| {
+        let mut options = ClaimOptions::new(most, lease);
+        options.most_attempts = most_attempts;
+        options
+    })
+}
+
+/// Runs `program` on both, both empty, and compares each answer.
+///
+/// # Panics
+/// Where they differ, with the program up to there.
+pub async fn run_queue_differential(
+    model: &dyn Harness,
+    subject: &dyn Harness,
+    program: Vec<QueueStep>,
+) {
+    // Ids and tokens are made of the clock's time.
+    let now = model.clock().now().max(subject.clock().now());
+    model.clock().set(now);
+    subject.clock().set(now);
+    let mut sides = [Side::open(model).await, Side::open(subject).await];
+    for (at, step) in program.iter().enumerate() {
+        let mut answers = Vec::with_capacity(2);
+        for side in &mut sides {
+            answers.push(side.run(step).await);
+        }
+        let steps: Vec<String> = program[..=at].iter().map(|step| format!("  {step:?}")).collect();
+        assert_eq!(answers[1], answers[0], "subject and model differ after\n{}", steps.join("\n"));
+    }
+}
+
+/// One of the two, and what it has handed out.
+struct Side<'a> {
+    harness: &'a dyn Harness,
+    database: Database,
+    /// Of every queue, latest first: a program mostly goes on with what it just claimed.
+    claims: Vec<Claim>,
+    dead: Vec<TaskId>,
+}
+
+impl<'a> Side<'a> {
+    async fn open(harness: &'a dyn Harness) -> Self {
+        let contract = Contract::new("batch", DatabaseKind::Durable).with_index(1);
+        let database = harness.open(contract).await;
+        Self { harness, database, claims: Vec::new(), dead: Vec::new() }
+    }
+
+    async fn run(&mut self, step: &QueueStep) -> String {
+        match step {
+            QueueStep::Advance(millis) => {
+                self.harness.advance(Duration::from_millis(*millis)).await;
+                String::new()
+            }
+            QueueStep::In(queue, op) => self.answer(QUEUES[*queue], op).await,
+        }
+    }
+
+    async fn answer(&mut self, queue: &str, op: &QueueOp) -> String {
+        let store = self.database.queue().clone();
+        match op {
+            QueueOp::Submit(tasks) => text(store.submit(queue, tasks.clone()).await),
+            QueueOp::Claim(options) => {
+                let tasks = store.claim(queue, *options).await;
+                for task in tasks.iter().flatten() {
+                    self.claims.insert(0, task.claim);
+                }
+                text(tasks)
+            }
+            QueueOp::Renew(claims, lease) => {
+                text(store.renew(queue, &self.claims(claims), *lease).await)
+            }
+            QueueOp::Complete(claims) => text(store.complete(queue, &self.claims(claims)).await),
+            QueueOp::Fail(claim, error, then) => {
+                text(store.fail(queue, self.claim(*claim), error, *then).await)
+            }
+            QueueOp::Release(claims) => text(store.release(queue, &self.claims(claims)).await),
+            QueueOp::Dead(skip, most) => {
+                let dead = store.dead(queue, *skip, *most).await;
+                self.dead.extend(dead.iter().flatten().map(|task| task.id));
+                text(dead)
+            }
+            QueueOp::Replay(tasks) => text(store.replay(queue, &self.tasks(tasks)).await),
+            QueueOp::Discard(tasks) => text(store.discard(queue, &self.tasks(tasks)).await),
+            QueueOp::Purge => text(store.purge(queue).await),
+            QueueOp::SetPaused(is_paused) => text(store.set_paused(queue, *is_paused).await),
+            QueueOp::Counts => text(store.counts(queue).await),
+        }
+    }
+
+    /// A claim that the program has seen, or one that nobody has.
+    fn claim(&self, place: usize) -> Claim {
+        let unknown = Claim::new(TaskId::from_number(1), FencingToken::from_number(1));
+        self.claims.get(place).copied().unwrap_or(unknown)
+    }
+
+    fn claims(&self, places: &[usize]) -> Vec<Claim> {
+        places.iter().map(|place| self.claim(*place)).collect()
+    }
+
+    fn tasks(&self, places: &[usize]) -> Vec<TaskId> {
+        let unknown = TaskId::from_number(1);
+        places.iter().map(|place| self.dead.get(*place).copied().unwrap_or(unknown)).collect()
+    }
+}
