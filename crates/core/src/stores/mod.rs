@@ -2,6 +2,7 @@
 //!
 //! Batches will be a further file here; every trait is used as `Arc<dyn …>`.
 
+mod backoff;
 mod channel;
 mod counter;
 mod hash;
@@ -14,6 +15,7 @@ mod rate_limit;
 mod task;
 mod usage;
 
+pub use backoff::Backoff;
 #[cfg(feature = "mock")]
 pub use channel::MockChannelStore;
 pub use channel::{ChannelEvent, ChannelStore, Subscription};
@@ -38,9 +40,9 @@ pub use queue::{QueueStore, QueueStoreExt};
 pub use rate_limit::MockRateLimitStore;
 pub use rate_limit::{RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt};
 pub use task::{
-    AfterFailure, Backoff, Claim, ClaimOptions, ClaimedTask, DeadTask, LEASES_ENDED_ERROR,
-    MAX_CLAIM, MAX_QUEUE_NAME, NewTask, QueueCounts, Submitted, TaskClass, TaskId, TaskRecord,
-    check_queue, shorten_task_error,
+    AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, LEASES_ENDED_ERROR, MAX_CLAIM,
+    MAX_QUEUE_NAME, NewTask, QueueCounts, Submitted, TaskClass, TaskId, TaskRecord, check_queue,
+    shorten_task_error,
 };
 #[cfg(feature = "mock")]
 pub use usage::MockUsageStore;

@@ -13,6 +13,7 @@ pub mod key_value;
 pub mod lock;
 pub mod lock_guard;
 pub mod queue;
+pub mod queue_order;
 pub mod rate_limit;
 pub mod typed;
 
@@ -131,12 +132,14 @@ macro_rules! conformance_suite {
             a_purge_leaves_nothing
             a_paused_queue_hands_out_nothing
             queues_belong_in_durable_databases
+            a_lease_that_has_ended_is_claimed_by_anybody
+            queues_are_separate_between_databases
+        );
+        $crate::conformance_suite!(@store queue_order [$(#[$attribute])*] $harness;
             the_earliest_deadline_goes_first
             groups_take_turns
             a_large_group_starves_nobody
             a_group_is_first_in_first_out
-            a_lease_that_has_ended_is_claimed_by_anybody
-            queues_are_separate_between_databases
         );
         $crate::conformance_suite!(@store channel [$(#[$attribute])*] $harness;
             a_message_reaches_every_subscriber
@@ -193,6 +196,7 @@ mod tests {
             include_str!("lock.rs"),
             include_str!("lock_guard.rs"),
             include_str!("queue.rs"),
+            include_str!("queue_order.rs"),
             include_str!("rate_limit.rs"),
             include_str!("channel.rs"),
             include_str!("contract.rs"),

@@ -1,0 +1,58 @@
+//! How long to wait before the next attempt.
+
+use std::time::Duration;
+
+/// Pauses between attempts: doubling, with jitter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Backoff {
+    /// Before the second attempt.
+    pub first: Duration,
+    /// None is longer.
+    pub longest: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(1), longest: Duration::from_secs(600) }
+    }
+}
+
+impl Backoff {
+    /// From `first`, doubling up to `longest`.
+    #[must_use]
+    pub const fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest }
+    }
+
+    /// The pause after the `attempt`th attempt (from 1) failed: between half of the doubled pause
+    /// and all of it, so that what failed together does not come back together.
+    #[must_use]
+    pub fn after(&self, attempt: u32) -> Duration {
+        use std::hash::{BuildHasher, Hasher};
+        // The standard library's hasher is seeded at random for each of these.
+        let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+        let doubled = self.first.saturating_mul(1 << attempt.saturating_sub(1).min(30));
+        let pause = doubled.min(self.longest);
+        pause / 2 + (pause / 2).mul_f64((random % 1_000) as f64 / 999.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_differ() {
+        let backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(60));
+        for (attempt, longest) in [(1, 2), (2, 4), (5, 32), (6, 60), (4_000_000_000, 60)] {
+            for _ in 0..50 {
+                let pause = backoff.after(attempt);
+                let longest = Duration::from_secs(longest);
+                assert!((longest / 2..=longest).contains(&pause), "{pause:?} after {attempt}");
+            }
+        }
+        let pauses: std::collections::HashSet<_> = (0..50).map(|_| backoff.after(6)).collect();
+        assert!(pauses.len() > 10);
+    }
+}
