@@ -13,7 +13,8 @@ use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{
     Backend, Capabilities, Clock, Contract, Database, DatabaseMap, Databases, Error, ErrorKind,
     KeyTemplate, ManualClock, MockChannelStore, MockCounterStore, MockHashStore, MockKeyValueStore,
-    MockLockStore, MockRateLimitStore, MockUsageStore, Preset, Result, SetOptions, Stores, Traffic,
+    MockLockStore, MockQueueStore, MockRateLimitStore, MockUsageStore, Preset, Result, SetOptions,
+    Stores, Traffic,
 };
 use compartment_memory::MemoryBackend;
 use compartment_pipeline::{
@@ -78,6 +79,7 @@ async fn databases(key_value: MockKeyValueStore, hash: MockHashStore) -> Databas
         counter: Arc::new(MockCounterStore::new()),
         lock: Arc::new(MockLockStore::new()),
         rate_limit: Arc::new(MockRateLimitStore::new()),
+        queue: Arc::new(MockQueueStore::new()),
         channel: Arc::new(channel),
         usage: Arc::new(MockUsageStore::new()),
     };
