@@ -10,8 +10,8 @@ use crate::command::{Failure, cargo, run};
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct BenchArgs {
-    /// backends, isolation or all, with --quick and --json FILE; documents, with --corpus PATH; migrate; or
-    /// micro, with criterion's own arguments.
+    /// backends, isolation or all, with --quick and --json FILE; cache, with --only SECTION too;
+    /// documents, with --corpus PATH; migrate; or micro, with criterion's own arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }

@@ -49,7 +49,7 @@ pub struct CachePolicy {
     /// How long other processes wait for a loader that does not answer any more. A loader that
     /// lives renews it every third.
     pub lease: Duration,
-    /// Whether values are kept in the process as well.
+    /// Whether values are kept in the process as well, and looked for there.
     pub first_tier: bool,
 }
 
