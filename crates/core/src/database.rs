@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 
 use crate::database_map::nearest;
 use crate::{
-    ChannelStore, Codec, Contract, CounterStore, DatabaseMap, Error, ErrorKind, Expiry, HashStore,
-    KeyValueStore, LockStore, QueueStore, RateLimitStore, Result, SetOptions, Traffic, TypedKey,
-    UsageStore,
+    BatchStore, ChannelStore, Codec, Contract, CounterStore, DatabaseMap, Error, ErrorKind, Expiry,
+    HashStore, KeyValueStore, LockStore, QueueStore, RateLimitStore, Result, SetOptions, Traffic,
+    TypedKey, UsageStore,
 };
 
 /// What a backend can and cannot do; each backend's tests pin it, so that a conformance suite
@@ -71,6 +71,8 @@ pub struct Stores {
     pub rate_limit: Arc<dyn RateLimitStore>,
     /// Queues.
     pub queue: Arc<dyn QueueStore>,
+    /// Batches.
+    pub batch: Arc<dyn BatchStore>,
     /// Channels.
     pub channel: Arc<dyn ChannelStore>,
     /// Keys and bytes.
@@ -151,6 +153,12 @@ impl Database {
     #[must_use]
     pub fn queue(&self) -> &Arc<dyn QueueStore> {
         &self.stores.queue
+    }
+
+    /// Batches.
+    #[must_use]
+    pub fn batch(&self) -> &Arc<dyn BatchStore> {
+        &self.stores.batch
     }
 
     /// Channels.

@@ -113,6 +113,7 @@ impl Backend for MemoryBackend {
             lock: stores.clone(),
             rate_limit: stores.clone(),
             queue: stores.clone(),
+            batch: stores.clone(),
             channel: stores.clone(),
             usage: stores,
         };

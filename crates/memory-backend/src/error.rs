@@ -1,6 +1,6 @@
 //! Why an operation was refused, and the one place where that becomes an error.
 
-use compartment_core::{Contract, Error, ErrorKind};
+use compartment_core::{BatchRefusal, Contract, Error, ErrorKind};
 
 use crate::value::Value;
 
@@ -10,6 +10,7 @@ pub(crate) enum Refusal {
     WrongType { found: &'static str, wanted: &'static str },
     NotANumber,
     OutOfRange,
+    Batch(BatchRefusal),
 }
 
 impl Refusal {
@@ -24,6 +25,7 @@ impl Refusal {
         key: &str,
     ) -> Error {
         let (kind, message) = match self {
+            Self::Batch(refusal) => return refusal.error(contract, operation, key),
             Self::WrongType { found, wanted } => {
                 (ErrorKind::WrongType, format!("the key holds {found}, not {wanted}"))
             }

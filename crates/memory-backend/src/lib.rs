@@ -16,6 +16,8 @@
 //! already without a bound, the budget has no effect and opening says so in the log.
 
 mod backend;
+mod batch;
+mod batch_state;
 mod channel;
 mod config;
 mod counter;

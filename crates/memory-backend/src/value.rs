@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use compartment_core::Timestamp;
 
+use crate::batch_state::Batch;
+
 /// What is counted for each key besides its name and value: moka's records of an entry, and what
 /// the allocator adds. Measured on a million small keys as the growth of the process less names
 /// and values: 433 bytes without TTLs, 481 with.
@@ -41,6 +43,8 @@ pub(crate) enum Value {
     Hash(Shared<Fields>),
     /// The permits given within a rate limit's window.
     Window(Shared<Window>),
+    /// A batch.
+    Batch(Shared<Batch>),
 }
 
 impl Value {
@@ -49,6 +53,7 @@ impl Value {
             Self::Bytes(_) => "a value",
             Self::Hash(_) => "a hash or lock",
             Self::Window(_) => "a rate limit's window",
+            Self::Batch(_) => "a batch",
         }
     }
 
@@ -57,6 +62,7 @@ impl Value {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Hash(fields) => fields.lock().bytes,
             Self::Window(window) => window.lock().runs.len() as u64 * RUN_OVERHEAD,
+            Self::Batch(batch) => batch.lock().weight(),
         }
     }
 }
@@ -66,6 +72,10 @@ impl Value {
 pub(crate) struct Shared<T>(Arc<Mutex<T>>);
 
 impl<T> Shared<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Arc::new(Mutex::new(value)))
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         // A writer checks before it changes, so a panic leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{
     Backend, Capabilities, Clock, Contract, Database, DatabaseMap, Databases, Error, ErrorKind,
-    KeyTemplate, ManualClock, MockChannelStore, MockCounterStore, MockHashStore, MockKeyValueStore,
-    MockLockStore, MockQueueStore, MockRateLimitStore, MockUsageStore, Preset, Result, SetOptions,
-    Stores, Traffic,
+    KeyTemplate, ManualClock, MockBatchStore, MockChannelStore, MockCounterStore, MockHashStore,
+    MockKeyValueStore, MockLockStore, MockQueueStore, MockRateLimitStore, MockUsageStore, Preset,
+    Result, SetOptions, Stores, Traffic,
 };
 use compartment_memory::MemoryBackend;
 use compartment_pipeline::{
@@ -80,6 +80,7 @@ async fn databases(key_value: MockKeyValueStore, hash: MockHashStore) -> Databas
         lock: Arc::new(MockLockStore::new()),
         rate_limit: Arc::new(MockRateLimitStore::new()),
         queue: Arc::new(MockQueueStore::new()),
+        batch: Arc::new(MockBatchStore::new()),
         channel: Arc::new(channel),
         usage: Arc::new(MockUsageStore::new()),
     };

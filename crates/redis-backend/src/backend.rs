@@ -10,6 +10,7 @@ use compartment_core::{
 };
 
 use crate::RedisConfig;
+use crate::batch::RedisBatch;
 use crate::budget::{Budget, watch};
 use crate::channel::{Ear, RedisChannel};
 use crate::connector::{Connector, NodeConnector};
@@ -200,6 +201,7 @@ impl Backend for RedisBackend {
             lock: Arc::new(RedisLock::new(Arc::clone(&link))),
             rate_limit: Arc::new(RedisRateLimit::new(Arc::clone(&link))),
             queue: Arc::new(RedisQueue::new(Arc::clone(&link))),
+            batch: Arc::new(RedisBatch::new(Arc::clone(&link))),
             channel: Arc::new(RedisChannel::new(
                 Arc::clone(&link),
                 self.ear(&contract)?,

@@ -6,6 +6,8 @@
 //! failure, other writes only when it is certain that they were not executed.
 
 mod backend;
+mod batch;
+mod batch_answer;
 mod budget;
 mod candidates;
 mod census;

@@ -5,7 +5,8 @@ mod harness;
 mod memory_harness;
 
 use compartment_testkit::differential::{
-    operations, queue_operations, run_differential, run_queue_differential,
+    batch_operations, operations, queue_operations, run_batch_differential, run_differential,
+    run_queue_differential,
 };
 use compartment_testkit::run_test;
 use proptest::test_runner::{Config, TestRunner};
@@ -42,6 +43,20 @@ async fn compare_queues(subject: &RedisHarness, cases: u32) {
     assert_eq!(outcome.map_err(|failure| failure.to_string()), Ok(()));
 }
 
+/// The same for programs over batches.
+async fn compare_batches(subject: &RedisHarness, cases: u32) {
+    let outcome = tokio::task::block_in_place(|| {
+        TestRunner::new(settings(cases)).run(&batch_operations(), |program| {
+            tokio::runtime::Handle::current().block_on(async {
+                subject.flush().await;
+                run_batch_differential(&MemoryHarness::new(), subject, program).await;
+            });
+            Ok(())
+        })
+    });
+    assert_eq!(outcome.map_err(|failure| failure.to_string()), Ok(()));
+}
+
 fn settings(cases: u32) -> Config {
     let mut config = Config::with_cases(cases);
     config.failure_persistence = None;
@@ -70,4 +85,16 @@ fn queues_on_redis_answer_as_those_in_memory_do() {
 #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
 fn queues_on_a_cluster_answer_as_those_in_memory_do() {
     run_test(async { compare_queues(&RedisHarness::cluster().await, 24).await });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn batches_on_redis_answer_as_those_in_memory_do() {
+    run_test(async { compare_batches(&RedisHarness::start().await, 128).await });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn batches_on_a_cluster_answer_as_those_in_memory_do() {
+    run_test(async { compare_batches(&RedisHarness::cluster().await, 24).await });
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use compartment_core::{
-    Backend, Capabilities, Contract, Database, DatabaseKind, ErrorKind, Expiry, ManualClock,
-    Placement, Previous,
+    Backend, BatchPlan, Capabilities, Contract, Database, DatabaseKind, ErrorKind, Expiry,
+    ManualClock, Placement, Previous,
 };
 use compartment_testkit::differential::{KeyValueOp, Op, Step, operations, run_differential};
 use compartment_testkit::{Harness, TestRedis, run_test};
@@ -93,10 +93,29 @@ impl Harness for ArrivingHarness {
     }
 }
 
-compartment_testkit::conformance_suite!(
+compartment_testkit::conformance_suite!(without batches
     #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
     => ArrivingHarness::start().await
 );
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn batches_wait_until_it_has_arrived() {
+    run_test(async {
+        let harness = ArrivingHarness::start().await;
+        let contract = Contract::new("batch", DatabaseKind::Durable).with_index(4);
+        let store = harness.open(contract.clone()).await.batch().clone();
+        let error = store.create("b", &BatchPlan::chain(&["extract"])).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.message().contains("previous"), "{error}");
+        assert!(store.progress("b").await.is_err());
+        // Batches are not what moves here.
+        let patterns = vec!["page:*".to_owned()];
+        let contract = contract.with_previous(Previous::all(at(12)).matching(patterns));
+        let store = harness.inner.open(contract).await.batch().clone();
+        assert!(store.create("b", &BatchPlan::chain(&["extract"])).await.unwrap());
+    });
+}
 
 #[test]
 #[cfg_attr(not(have_redis), ignore = "needs redis-server")]

@@ -19,7 +19,7 @@ mod stores;
 use std::sync::Arc;
 
 use compartment_core::{DatabaseMap, Error, ErrorKind, Result, TypedKey, Usage};
-pub use stores::{Counter, Hash, KeyValue, Lock, Queue, RateLimiter};
+pub use stores::{Batch, Counter, Hash, KeyValue, Lock, Queue, RateLimiter};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Opens every database of `map`. See [`crate::open`].
@@ -154,6 +154,12 @@ impl Database {
     #[must_use]
     pub fn rate_limit(&self) -> RateLimiter {
         RateLimiter::new(self.inner.rate_limit(), &self.waiter)
+    }
+
+    /// Batches.
+    #[must_use]
+    pub fn batch(&self) -> Batch {
+        Batch::new(self.inner.batch(), &self.waiter)
     }
 
     /// Queues.

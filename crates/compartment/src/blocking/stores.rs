@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compartment_core::{
-    AfterFailure, Claim, ClaimOptions, ClaimedTask, CounterStore, DeadTask, Expiry, FencingToken,
-    HashStore, Holder, KeyValueStore, KeyValueStoreExt, LockAttempt, LockStore, NewTask,
-    QueueCounts, QueueStore, RateDecision, RateLimit, RateLimitStore, Result, SetOptions,
+    AfterFailure, BatchClaim, BatchPlan, BatchProgress, BatchStatus, BatchStore, Claim,
+    ClaimOptions, ClaimRequest, ClaimedTask, CounterStore, DeadTask, Expiry, FencingToken,
+    HashStore, Holder, KeyValueStore, KeyValueStoreExt, LockAttempt, LockStore, NewTask, Outcome,
+    QueueCounts, QueueStore, RateDecision, RateLimit, RateLimitStore, Result, SetOptions, Settled,
     Submitted, TaskId, Ttl,
 };
 
@@ -160,5 +161,40 @@ blocking_store! {
         fn set_paused(queue: &str, is_paused: bool) -> ();
         /// How many tasks are where.
         fn counts(queue: &str) -> QueueCounts;
+    }
+}
+
+blocking_store! {
+    /// Batches. See [`BatchStore`] for what is promised.
+    Batch over BatchStore {
+        /// Makes an open batch; `false` if there is one of that name.
+        fn create(batch: &str, plan: &BatchPlan) -> bool;
+        /// Adds documents; the first one's ordinal.
+        fn submit(batch: &str, entries: Vec<Bytes>) -> u32;
+        /// Lets nothing be added any more; where the batch is afterwards.
+        fn seal(batch: &str) -> BatchStatus;
+        /// Takes documents that are ready for a stage.
+        fn claim(batch: &str, request: ClaimRequest) -> Option<BatchClaim>;
+        /// Makes a claim last for `lease` from now; `false` if it is no longer the token's.
+        fn renew(batch: &str, token: FencingToken, lease: Duration) -> bool;
+        /// Says how a stage left documents.
+        fn settle(batch: &str, stage: usize, token: FencingToken, outcomes: Vec<(u32, Outcome)>)
+            -> Settled;
+        /// Hands out nothing (`true`), or goes on.
+        fn pause(batch: &str, paused: bool) -> ();
+        /// Ends a batch as it is; where it is afterwards.
+        fn cancel(batch: &str) -> BatchStatus;
+        /// Tries dead documents again; how many were dead.
+        fn retry(batch: &str, dead: Vec<(usize, u32)>) -> u64;
+        /// Takes the completion of a batch for `lease`.
+        fn claim_completion(batch: &str, lease: Duration) -> Option<FencingToken>;
+        /// Says that the completion is done with; `false` if it is no longer the token's.
+        fn finish_completion(batch: &str, token: FencingToken) -> bool;
+        /// How far it is.
+        fn progress(batch: &str) -> Option<BatchProgress>;
+        /// What the documents of a batch go through.
+        fn plan(batch: &str) -> BatchPlan;
+        /// Removes a batch and all there is of it; whether there was one.
+        fn remove(batch: &str) -> bool;
     }
 }

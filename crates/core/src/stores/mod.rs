@@ -1,8 +1,10 @@
 //! The store traits: for each store a small trait to implement and a blanket `…Ext` to use.
 //!
-//! Batches will be a further file here; every trait is used as `Arc<dyn …>`.
+//! Every trait is used as `Arc<dyn …>`.
 
 mod backoff;
+mod batch;
+mod batch_plan;
 mod channel;
 mod counter;
 mod hash;
@@ -16,6 +18,15 @@ mod task;
 mod usage;
 
 pub use backoff::Backoff;
+#[cfg(feature = "mock")]
+pub use batch::MockBatchStore;
+pub use batch::{
+    BatchClaim, BatchFailure, BatchProgress, BatchStatus, BatchStore, ClaimRequest,
+    ClaimedDocument, FailureStream, Outcome, Settled, StageProgress,
+};
+pub use batch_plan::{
+    BatchPlan, BatchRefusal, BatchStage, MAX_AT_ONCE, MAX_ATTEMPTS, MAX_ENTRY, MAX_STAGES,
+};
 #[cfg(feature = "mock")]
 pub use channel::MockChannelStore;
 pub use channel::{ChannelEvent, ChannelStore, Subscription};

@@ -33,6 +33,7 @@
 //! passed since the program began, at most half of [`GRID`], and never more.
 
 mod answer;
+mod batch;
 mod op;
 mod queue;
 mod strategy;
@@ -41,6 +42,7 @@ use std::time::{Duration, Instant};
 
 use compartment_core::{Clock, Contract, Database, DatabaseKind, Ttl};
 
+pub use batch::{BatchOp, BatchStep, batch_operations, run_batch_differential};
 pub use op::{CounterOp, HashOp, KeyValueOp, LockOp, Op, Step};
 pub use queue::{QueueOp, QueueStep, queue_operations, run_queue_differential};
 pub use strategy::operations;

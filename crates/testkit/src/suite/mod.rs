@@ -5,6 +5,8 @@
 
 mod databases;
 
+pub mod batch;
+pub mod batch_leases;
 pub mod channel;
 pub mod contract;
 pub mod counter;
@@ -18,6 +20,8 @@ pub mod rate_limit;
 pub mod typed;
 
 /// Expands to one `#[test]` for each promise of the store traits, in a module for each store.
+///
+/// `without batches` in front leaves those out, for databases on their way from another place.
 ///
 /// The expression makes a [`Harness`](crate::Harness) and may await; it is evaluated anew for
 /// each test, in a module inside the one that the macro is used in. Attributes before it are put on
@@ -35,6 +39,33 @@ pub mod typed;
 macro_rules! conformance_suite {
     // The attributes are passed on as one, since they repeat by themselves and not by test.
     ($(#[$attribute:meta])* => $harness:expr) => {
+        $crate::conformance_suite!(without batches $(#[$attribute])* => $harness);
+        $crate::conformance_suite!(@store batch [$(#[$attribute])*] $harness;
+            ordinals_count_up
+            a_stage_is_claimed_after_those_before_it
+            progress_moves_only_with_a_fact
+            a_dead_document_goes_no_further
+            a_batch_completes_once_sealed_and_settled
+            an_empty_batch_completes_when_it_is_sealed
+            nothing_is_added_to_a_sealed_batch
+            a_full_batch_refuses_documents_and_settles_on
+            a_paused_batch_hands_out_nothing
+            what_is_dead_can_be_retried
+            a_batch_that_is_not_there_is_unknown
+            batch_operations_on_another_type_are_wrong_type
+            a_document_has_one_owner
+            the_last_two_to_settle_complete_once
+        );
+        $crate::conformance_suite!(@store batch_leases [$(#[$attribute])*] $harness;
+            what_is_not_settled_in_its_lease_is_claimed_again
+            a_renewed_lease_keeps_its_documents
+            a_late_success_counts_and_a_late_failure_does_not
+            what_fails_too_often_is_dead
+            what_is_handed_back_is_claimed_again
+            a_retry_waits_for_its_time
+        );
+    };
+    (without batches $(#[$attribute:meta])* => $harness:expr) => {
         $crate::conformance_suite!(@store key_value [$(#[$attribute])*] $harness;
             get_returns_what_was_set
             many_are_set_and_read_in_order
@@ -198,6 +229,8 @@ mod tests {
             include_str!("queue.rs"),
             include_str!("queue_order.rs"),
             include_str!("rate_limit.rs"),
+            include_str!("batch.rs"),
+            include_str!("batch_leases.rs"),
             include_str!("channel.rs"),
             include_str!("contract.rs"),
             include_str!("typed.rs"),

@@ -1,0 +1,278 @@
+//! Batches: documents with ordinals, the stages they go through, and progress that is exact.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use super::batch_plan::BatchPlan;
+use crate::{FencingToken, Result};
+
+/// Where a batch is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BatchStatus {
+    /// Documents can be added.
+    Open,
+    /// None can any more.
+    Sealed,
+    /// It is sealed, and every document is done or dead.
+    Completed,
+    /// Nothing of it is worked on any more.
+    Cancelled,
+}
+
+/// What a worker asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClaimRequest {
+    /// The place of the stage in the plan.
+    pub stage: usize,
+    /// At most so many documents, 1 to [`crate::MAX_AT_ONCE`].
+    pub most: usize,
+    /// For so long they are the worker's, unless it renews.
+    pub lease: Duration,
+}
+
+impl ClaimRequest {
+    /// Up to `most` documents of a stage for `lease`.
+    #[must_use]
+    pub fn new(stage: usize, most: usize, lease: Duration) -> Self {
+        Self { stage, most, lease }
+    }
+}
+
+/// A document to work on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClaimedDocument {
+    /// Its number in the batch.
+    pub ordinal: u32,
+    /// Which attempt this is, from 1.
+    pub attempt: u8,
+    /// What it was submitted as.
+    pub entry: Bytes,
+}
+
+/// Documents that are a worker's until the lease ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BatchClaim {
+    /// The claim's own number, higher than that of any claim of the batch before.
+    pub token: FencingToken,
+    /// The documents.
+    pub documents: Vec<ClaimedDocument>,
+}
+
+impl BatchClaim {
+    /// A claim as a backend made it.
+    #[must_use]
+    pub fn new(token: FencingToken, documents: Vec<ClaimedDocument>) -> Self {
+        Self { token, documents }
+    }
+}
+
+impl ClaimedDocument {
+    /// A document as a backend hands it out.
+    #[must_use]
+    pub fn new(ordinal: u32, attempt: u8, entry: Bytes) -> Self {
+        Self { ordinal, attempt, entry }
+    }
+}
+
+/// How a stage left a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It is done with it.
+    Done,
+    /// It failed, and is tried again after a while, unless it has been tried too often.
+    Retry {
+        /// Why, in words.
+        error: String,
+        /// Not before this time has passed.
+        after: Duration,
+    },
+    /// It failed for good: the document is dead.
+    Dead {
+        /// Why, in words.
+        error: String,
+    },
+    /// It did not look at it: the attempt does not count.
+    HandedBack,
+}
+
+/// What settling came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settled {
+    /// Outcomes that counted: the others were known already, or not the claim's to tell.
+    pub counted: u64,
+    /// Whether the batch was completed by this very request.
+    pub completed: bool,
+}
+
+/// One stage's progress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StageProgress {
+    /// Documents it is done with.
+    pub done: u64,
+    /// Documents that are dead of it.
+    pub dead: u64,
+    /// Documents under way.
+    pub claimed: u64,
+    /// Documents that could be claimed now.
+    pub ready: u64,
+    /// Documents that wait for another attempt.
+    pub delayed: u64,
+}
+
+/// How far a batch is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BatchProgress {
+    /// Where it is in its life.
+    pub status: BatchStatus,
+    /// Whether nothing is handed out at the moment.
+    pub paused: bool,
+    /// Documents submitted.
+    pub total: u64,
+    /// Documents that every stage is done with.
+    pub done: u64,
+    /// Documents that are dead.
+    pub dead: u64,
+    /// Bytes of their entries.
+    pub bytes: u64,
+    /// Each stage, in the plan's order.
+    pub stages: Vec<StageProgress>,
+}
+
+impl BatchProgress {
+    /// A batch of this status, with nothing in it.
+    #[must_use]
+    pub fn new(status: BatchStatus) -> Self {
+        Self { status, paused: false, total: 0, done: 0, dead: 0, bytes: 0, stages: Vec::new() }
+    }
+
+    /// Whether every document that was submitted is done or dead.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.done + self.dead == self.total
+    }
+}
+
+/// A document that is dead, or waits after a failure.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct BatchFailure {
+    /// The place of the stage in the plan.
+    pub stage: usize,
+    /// The document's number.
+    pub ordinal: u32,
+    /// The last error, in words.
+    pub error: String,
+}
+
+impl BatchFailure {
+    /// A failure as a backend keeps it.
+    #[must_use]
+    pub fn new(stage: usize, ordinal: u32, error: String) -> Self {
+        Self { stage, ordinal, error }
+    }
+}
+
+/// The failures of a batch, in no order.
+pub type FailureStream = BoxStream<'static, Result<BatchFailure>>;
+
+/// Batches of one database.
+///
+/// A document is an ordinal, counted from 0 in the order of submission, and an entry of a few bytes
+/// that names it. A stage is the place in the [`BatchPlan`].
+///
+/// # Contract
+/// - `ordinals_count_up`: documents are numbered in the order of submission, without a gap.
+/// - `a_stage_is_claimed_after_those_before_it`: a document is handed out for a stage once every
+///   stage before it is done with the document, and once at a time.
+/// - `progress_moves_only_with_a_fact`: a document that is settled twice, by whomever, counts once.
+/// - `a_dead_document_goes_no_further`, and counts once however many of its stages fail.
+/// - `a_batch_completes_once_sealed_and_settled`, and is told so by the request that did it; its
+///   completion can be claimed from then on, and until it is finished.
+/// - `an_empty_batch_completes_when_it_is_sealed`.
+/// - `nothing_is_added_to_a_sealed_batch`: that is a contract error, and changes nothing.
+/// - `a_full_batch_refuses_documents_and_settles_on`: beyond the plan's bytes a submission is out of
+///   memory, and adds nothing.
+/// - `a_paused_batch_hands_out_nothing`, and takes what is settled; so does a cancelled one, for good.
+/// - `what_is_dead_can_be_retried`: it counts as open again, and a completed batch completes anew.
+/// - `a_batch_that_is_not_there_is_unknown`, and `batch_operations_on_another_type_are_wrong_type`.
+///
+/// # Leases
+/// - `what_is_not_settled_in_its_lease_is_claimed_again`, by anybody who claims, as another attempt.
+/// - `a_renewed_lease_keeps_its_documents`; one that has ended cannot be renewed.
+/// - `a_late_success_counts_and_a_late_failure_does_not`: whoever lost a claim may have done the work;
+///   what went wrong with it is the new owner's to tell.
+/// - `what_fails_too_often_is_dead`, by its owner's word or because its workers vanish.
+/// - `what_is_handed_back_is_claimed_again` at once, and that attempt does not count.
+/// - `a_retry_waits_for_its_time`.
+///
+/// # Atomicity
+/// - `a_document_has_one_owner` at a time among any number of workers.
+/// - `the_last_two_to_settle_complete_once`.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait BatchStore: fmt::Debug + Send + Sync + 'static {
+    /// Makes an open batch; `false` if there is one of that name.
+    async fn create(&self, batch: &str, plan: &BatchPlan) -> Result<bool>;
+
+    /// Adds documents, at most [`crate::MAX_AT_ONCE`]; the first one's ordinal.
+    async fn submit(&self, batch: &str, entries: Vec<Bytes>) -> Result<u32>;
+
+    /// Lets nothing be added any more; where the batch is afterwards.
+    async fn seal(&self, batch: &str) -> Result<BatchStatus>;
+
+    /// Takes documents that are ready for a stage; `None` where there are none. Leases of the stage
+    /// that have ended are taken up on the way, a few at a time.
+    async fn claim(&self, batch: &str, request: ClaimRequest) -> Result<Option<BatchClaim>>;
+
+    /// Makes a claim last for `lease` from now; `false` if it is no longer the token's.
+    async fn renew(&self, batch: &str, token: FencingToken, lease: Duration) -> Result<bool>;
+
+    /// Says how a stage left documents, at most [`crate::MAX_AT_ONCE`]. What is not settled stays claimed.
+    async fn settle(
+        &self,
+        batch: &str,
+        stage: usize,
+        token: FencingToken,
+        outcomes: Vec<(u32, Outcome)>,
+    ) -> Result<Settled>;
+
+    /// Hands out nothing (`true`), or goes on.
+    async fn pause(&self, batch: &str, paused: bool) -> Result<()>;
+
+    /// Ends a batch as it is; where it is afterwards. One that is completed stays so.
+    async fn cancel(&self, batch: &str) -> Result<BatchStatus>;
+
+    /// Tries dead documents again, each named by stage and ordinal, at most [`crate::MAX_AT_ONCE`]; how many
+    /// were dead.
+    async fn retry(&self, batch: &str, dead: Vec<(usize, u32)>) -> Result<u64>;
+
+    /// Takes the completion of a batch for `lease`; `None` where there is none to take.
+    async fn claim_completion(&self, batch: &str, lease: Duration) -> Result<Option<FencingToken>>;
+
+    /// Says that the completion is done with; `false` if it is no longer the token's.
+    async fn finish_completion(&self, batch: &str, token: FencingToken) -> Result<bool>;
+
+    /// How far it is; `None` where there is no such batch.
+    async fn progress(&self, batch: &str) -> Result<Option<BatchProgress>>;
+
+    /// What the documents of a batch go through.
+    async fn plan(&self, batch: &str) -> Result<BatchPlan>;
+
+    /// The last error of every document that is dead or waits after a failure.
+    fn failures(&self, batch: &str) -> FailureStream;
+
+    /// Removes a batch and all there is of it; whether there was one.
+    async fn remove(&self, batch: &str) -> Result<bool>;
+}

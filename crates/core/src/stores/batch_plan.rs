@@ -1,0 +1,190 @@
+//! What a batch goes through, and why one refuses a request.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Contract, DatabaseKind, Error, ErrorKind, Result};
+
+/// The most stages of a plan.
+pub const MAX_STAGES: usize = 16;
+/// The most attempts that are counted.
+pub const MAX_ATTEMPTS: u8 = 15;
+/// The longest entry, in bytes: a document is named here, and kept elsewhere.
+pub const MAX_ENTRY: usize = 4_096;
+/// The most documents that are submitted, claimed or settled in one request.
+pub const MAX_AT_ONCE: usize = 1_000;
+
+/// A stage of a batch, and the stages whose results it works on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BatchStage {
+    /// Its name.
+    pub name: String,
+    /// The stages that have to be done with a document before this one, by their places in the
+    /// plan: all of them before its own.
+    pub after: Vec<usize>,
+}
+
+/// What the documents of a batch go through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BatchPlan {
+    /// The stages, each behind those it comes after.
+    pub stages: Vec<BatchStage>,
+    /// How often a stage is tried with a document before the document is dead, 1 to
+    /// [`MAX_ATTEMPTS`].
+    pub max_attempts: u8,
+    /// The most bytes of entries; beyond, a submission is refused. Nothing that settles ever is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
+}
+
+impl BatchPlan {
+    /// A plan without stages, of three attempts.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { stages: Vec::new(), max_attempts: 3, max_bytes: None }
+    }
+
+    /// Stages one after the other.
+    #[must_use]
+    pub fn chain(names: &[&str]) -> Self {
+        names.iter().enumerate().fold(Self::new(), |plan, (at, name)| {
+            let after: Vec<usize> = at.checked_sub(1).into_iter().collect();
+            plan.stage(*name, &after)
+        })
+    }
+
+    /// With one more stage, after those at the places `after`.
+    #[must_use]
+    pub fn stage(mut self, name: impl Into<String>, after: &[usize]) -> Self {
+        self.stages.push(BatchStage { name: name.into(), after: after.to_vec() });
+        self
+    }
+
+    /// Trying each stage so often.
+    #[must_use]
+    pub fn max_attempts(mut self, attempts: u8) -> Self {
+        self.max_attempts = attempts;
+        self
+    }
+
+    /// Refusing documents once their entries take so many bytes.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Says what is wrong with a plan, if anything is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`].
+    pub fn check(&self) -> Result<()> {
+        let wrong = |what: String| Err(Error::new(ErrorKind::InvalidArgument, "plan batch", what));
+        if self.stages.is_empty() || self.stages.len() > MAX_STAGES {
+            let found = self.stages.len();
+            return wrong(format!("a plan has 1 to {MAX_STAGES} stages, and this one has {found}"));
+        }
+        if self.max_attempts == 0 || self.max_attempts > MAX_ATTEMPTS {
+            return wrong(format!("a stage is tried 1 to {MAX_ATTEMPTS} times"));
+        }
+        for (at, stage) in self.stages.iter().enumerate() {
+            let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+            let name = &stage.name;
+            if name.is_empty() || name.len() > 64 || !name.chars().all(good) {
+                return wrong(format!(
+                    "stage name {name:?}: a name is 1 to 64 of a-z, 0-9, _ and -"
+                ));
+            }
+            if self.stages[..at].iter().any(|other| other.name == *name) {
+                return wrong(format!("two stages are named {name:?}"));
+            }
+            if stage.after.iter().any(|before| *before >= at) {
+                return wrong(format!("stage {name:?} comes after one that is not before it"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The place of a stage in the plan.
+    #[must_use]
+    pub fn place(&self, stage: &str) -> Option<usize> {
+        self.stages.iter().position(|known| known.name == stage)
+    }
+}
+
+impl Default for BatchPlan {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Why a batch refuses a request: in the same words on every backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BatchRefusal {
+    /// There is no such batch.
+    Missing,
+    /// It takes no more documents.
+    Sealed,
+    /// Its entries take as many bytes as they may.
+    Full,
+    /// More documents than one request may name.
+    TooMany,
+    /// An entry is too long.
+    EntryTooLong,
+    /// Its plan has no such stage.
+    NoStage,
+    /// The key of the batch holds something else.
+    OtherType,
+    /// The database is of a kind whose keys end, or are evicted.
+    NotDurable,
+}
+
+impl BatchRefusal {
+    /// The error.
+    #[must_use]
+    pub fn error(self, contract: &Contract, operation: &'static str, batch: &str) -> Error {
+        let kind = match self {
+            Self::Missing => ErrorKind::Unknown,
+            Self::Sealed | Self::NotDurable => ErrorKind::Contract,
+            Self::Full => ErrorKind::OutOfMemory,
+            Self::TooMany | Self::EntryTooLong | Self::NoStage => ErrorKind::InvalidArgument,
+            Self::OtherType => ErrorKind::WrongType,
+        };
+        contract.error(kind, operation, batch, self.to_string())
+    }
+
+    /// Refuses batches in databases whose keys have to end.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Contract`].
+    pub fn unless_durable(contract: &Contract, operation: &'static str, batch: &str) -> Result<()> {
+        if contract.kind == DatabaseKind::Durable {
+            return Ok(());
+        }
+        Err(Self::NotDurable.error(contract, operation, batch))
+    }
+}
+
+impl fmt::Display for BatchRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("there is no such batch"),
+            Self::Sealed => f.write_str("the batch takes no more documents: it is sealed or ended"),
+            Self::Full => f.write_str(
+                "the batch is full: its entries take as many bytes as its plan allows; seal it and \
+                 begin another",
+            ),
+            Self::TooMany => write!(f, "at most {MAX_AT_ONCE} documents in one request"),
+            Self::EntryTooLong => write!(f, "an entry is at most {MAX_ENTRY} bytes"),
+            Self::NoStage => f.write_str("the batch's plan has no such stage"),
+            Self::OtherType => f.write_str("the key holds another type of value than a batch"),
+            Self::NotDurable => {
+                f.write_str("a batch has to last, and keys of this database end: use a durable one")
+            }
+        }
+    }
+}

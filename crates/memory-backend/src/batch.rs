@@ -1,0 +1,221 @@
+//! Batches in memory: one value a batch, changed under its key's lock.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use compartment_core::{
+    BatchClaim, BatchPlan, BatchProgress, BatchRefusal, BatchStatus, BatchStore, ClaimRequest,
+    Error, FailureStream, FencingToken, MAX_AT_ONCE, MAX_ENTRY, Outcome, Result, Settled,
+    Timestamp,
+};
+use futures_util::StreamExt;
+
+use crate::backend::MemoryStores;
+use crate::batch_state::Batch;
+use crate::error::Refusal;
+use crate::keyspace::Change;
+use crate::value::{Entry, Shared, Value};
+
+/// The key of a batch.
+fn key_of(batch: &str) -> String {
+    format!("{{batch:{batch}}}")
+}
+
+fn batch_of(entry: Option<&Entry>) -> Result<Shared<Batch>, Refusal> {
+    match entry.map(|entry| &entry.value) {
+        Some(Value::Batch(batch)) => Ok(batch.clone()),
+        Some(_) => Err(Refusal::Batch(BatchRefusal::OtherType)),
+        None => Err(Refusal::Batch(BatchRefusal::Missing)),
+    }
+}
+
+impl MemoryStores {
+    /// Changes a batch while nobody else does.
+    fn change<T>(
+        &self,
+        operation: &'static str,
+        batch: &str,
+        change: impl FnOnce(&mut Batch, Timestamp) -> Result<T, BatchRefusal>,
+    ) -> Result<T> {
+        self.traffic.wrote(1);
+        let done = self.keyspace.update(&self.name(&key_of(batch)), |old, now| {
+            let held = batch_of(old.as_ref())?;
+            let answer = change(&mut held.lock(), now).map_err(Refusal::Batch)?;
+            // Put again, so that its bytes are counted anew.
+            Ok((Change::Put(Value::Batch(held), None), answer))
+        });
+        done.map_err(self.refused(operation, batch))
+    }
+
+    /// Looks at a batch; nothing where there is none.
+    fn look_at<T>(
+        &self,
+        operation: &'static str,
+        batch: &str,
+        look: impl FnOnce(&Batch) -> T,
+    ) -> Result<Option<T>> {
+        match batch_of(self.read(&key_of(batch)).as_ref()) {
+            Ok(held) => Ok(Some(look(&held.lock()))),
+            Err(Refusal::Batch(BatchRefusal::Missing)) => Ok(None),
+            Err(refusal) => Err(self.refused(operation, batch)(refusal)),
+        }
+    }
+
+    fn refuse(&self, refusal: BatchRefusal, operation: &'static str, batch: &str) -> Error {
+        refusal.error(&self.contract, operation, batch)
+    }
+}
+
+fn check_stage(batch: &Batch, stage: usize) -> Result<(), BatchRefusal> {
+    if stage < batch.plan().stages.len() { Ok(()) } else { Err(BatchRefusal::NoStage) }
+}
+
+#[async_trait]
+impl BatchStore for MemoryStores {
+    async fn create(&self, batch: &str, plan: &BatchPlan) -> Result<bool> {
+        let operation = "create batch";
+        BatchRefusal::unless_durable(&self.contract, operation, batch)?;
+        plan.check()
+            .map_err(|error| error.in_database(self.contract.name.as_str()).at_key(batch))?;
+        self.traffic.wrote(1);
+        let made = self.keyspace.update(&self.name(&key_of(batch)), |old, _| {
+            match batch_of(old.as_ref()) {
+                Ok(_) => Ok((Change::Nothing, false)),
+                Err(Refusal::Batch(BatchRefusal::Missing)) => {
+                    let made = Shared::new(Batch::new(plan.clone()));
+                    Ok((Change::Put(Value::Batch(made), None), true))
+                }
+                Err(refusal) => Err(refusal),
+            }
+        });
+        made.map_err(self.refused(operation, batch))
+    }
+
+    async fn submit(&self, batch: &str, entries: Vec<Bytes>) -> Result<u32> {
+        let operation = "submit to batch";
+        if entries.is_empty() || entries.len() > MAX_AT_ONCE {
+            return Err(self.refuse(BatchRefusal::TooMany, operation, batch));
+        }
+        if entries.iter().any(|entry| entry.len() > MAX_ENTRY) {
+            return Err(self.refuse(BatchRefusal::EntryTooLong, operation, batch));
+        }
+        self.change(operation, batch, |state, _| {
+            if !state.is_open() {
+                return Err(BatchRefusal::Sealed);
+            }
+            if !state.has_room(&entries) {
+                return Err(BatchRefusal::Full);
+            }
+            Ok(state.add(entries))
+        })
+    }
+
+    async fn seal(&self, batch: &str) -> Result<BatchStatus> {
+        self.change("seal batch", batch, |state, _| Ok(state.seal()))
+    }
+
+    async fn claim(&self, batch: &str, request: ClaimRequest) -> Result<Option<BatchClaim>> {
+        let operation = "claim of batch";
+        if request.most == 0 || request.most > MAX_AT_ONCE {
+            return Err(self.refuse(BatchRefusal::TooMany, operation, batch));
+        }
+        let lease = self.contract.millis(operation, batch, request.lease)?;
+        self.change(operation, batch, |state, now| {
+            check_stage(state, request.stage)?;
+            let claim = state.claim(&request, lease, now);
+            Ok(claim.map(|(token, documents)| BatchClaim::new(token, documents)))
+        })
+    }
+
+    async fn renew(&self, batch: &str, token: FencingToken, lease: Duration) -> Result<bool> {
+        let operation = "renew claim of batch";
+        let lease = self.contract.millis(operation, batch, lease)?;
+        let renew = |state: &mut Batch, now: Timestamp| {
+            Ok(state.renew(token.number(), lease, now.as_millis()))
+        };
+        self.change(operation, batch, renew)
+    }
+
+    async fn settle(
+        &self,
+        batch: &str,
+        stage: usize,
+        token: FencingToken,
+        outcomes: Vec<(u32, Outcome)>,
+    ) -> Result<Settled> {
+        let operation = "settle in batch";
+        if outcomes.len() > MAX_AT_ONCE {
+            return Err(self.refuse(BatchRefusal::TooMany, operation, batch));
+        }
+        self.change(operation, batch, |state, now| {
+            check_stage(state, stage)?;
+            Ok(state.settle(stage, token.number(), outcomes, now.as_millis()))
+        })
+    }
+
+    async fn pause(&self, batch: &str, paused: bool) -> Result<()> {
+        self.change("pause batch", batch, |state, _| {
+            state.pause(paused);
+            Ok(())
+        })
+    }
+
+    async fn cancel(&self, batch: &str) -> Result<BatchStatus> {
+        self.change("cancel batch", batch, |state, _| Ok(state.cancel()))
+    }
+
+    async fn retry(&self, batch: &str, dead: Vec<(usize, u32)>) -> Result<u64> {
+        let operation = "retry in batch";
+        if dead.len() > MAX_AT_ONCE {
+            return Err(self.refuse(BatchRefusal::TooMany, operation, batch));
+        }
+        self.change(operation, batch, |state, _| Ok(state.retry(dead)))
+    }
+
+    async fn claim_completion(&self, batch: &str, lease: Duration) -> Result<Option<FencingToken>> {
+        let operation = "claim completion of batch";
+        let lease = self.contract.millis(operation, batch, lease)?;
+        let token =
+            self.change(operation, batch, |state, now| Ok(state.claim_completion(lease, now)))?;
+        Ok(token.map(FencingToken::from_number))
+    }
+
+    async fn finish_completion(&self, batch: &str, token: FencingToken) -> Result<bool> {
+        self.change("finish completion of batch", batch, |state, now| {
+            Ok(state.finish_completion(token.number(), now.as_millis()))
+        })
+    }
+
+    async fn progress(&self, batch: &str) -> Result<Option<BatchProgress>> {
+        self.look_at("read batch", batch, Batch::progress)
+    }
+
+    async fn plan(&self, batch: &str) -> Result<BatchPlan> {
+        let operation = "read plan of batch";
+        let plan = self.look_at(operation, batch, |state| state.plan().clone())?;
+        plan.ok_or_else(|| self.refuse(BatchRefusal::Missing, operation, batch))
+    }
+
+    fn failures(&self, batch: &str) -> FailureStream {
+        let operation = "read failures of batch";
+        let failures = match self.look_at(operation, batch, Batch::failures) {
+            Ok(failures) => failures.unwrap_or_default().into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        };
+        futures_util::stream::iter(failures).boxed()
+    }
+
+    async fn remove(&self, batch: &str) -> Result<bool> {
+        let operation = "remove batch";
+        self.traffic.wrote(1);
+        let removed = self.keyspace.update(&self.name(&key_of(batch)), |old, _| {
+            match batch_of(old.as_ref()) {
+                Ok(_) => Ok((Change::Remove, true)),
+                Err(Refusal::Batch(BatchRefusal::Missing)) => Ok((Change::Nothing, false)),
+                Err(refusal) => Err(refusal),
+            }
+        });
+        removed.map_err(self.refused(operation, batch))
+    }
+}

@@ -1,0 +1,320 @@
+//! A batch as it is kept in memory: facts as bits, counts that move only with them.
+
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use bytes::Bytes;
+use compartment_core::{
+    BatchFailure, BatchPlan, BatchProgress, BatchStatus, ClaimRequest, ClaimedDocument,
+    FencingToken, MAX_ATTEMPTS, StageProgress, Timestamp,
+};
+
+/// Leases that have ended and are taken up in one claim.
+const RECLAIMED_AT_ONCE: usize = 4;
+/// What is counted for a document besides its entry.
+const DOCUMENT_OVERHEAD: u64 = 32;
+
+/// One stage's part of the state.
+#[derive(Debug, Default)]
+struct Stage {
+    /// The first document that was never handed out, of a stage that comes after no other.
+    next: u32,
+    /// Documents to be handed out before that one.
+    ready: VecDeque<u32>,
+    /// Documents to be tried again, by the millisecond from which on.
+    delayed: BTreeSet<(u64, u32)>,
+    /// Attempts by ordinal.
+    tries: HashMap<u32, u8>,
+    done: u64,
+    dead: u64,
+    claimed: u64,
+}
+
+/// Documents that are somebody's.
+#[derive(Debug)]
+struct Held {
+    stage: usize,
+    documents: BTreeSet<u32>,
+    /// Milliseconds since 1970.
+    lease_ends: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Completion {
+    None,
+    Due,
+    Claimed { token: u64, lease_ends: u64 },
+}
+
+/// One batch.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    plan: BatchPlan,
+    status: BatchStatus,
+    paused: bool,
+    entries: Vec<Bytes>,
+    bytes: u64,
+    /// A bit a stage, by ordinal.
+    done: Vec<u16>,
+    dead: Vec<u16>,
+    stages: Vec<Stage>,
+    held: HashMap<u64, Held>,
+    /// By the end of their lease, then by token.
+    leases: BTreeSet<(u64, u64)>,
+    errors: BTreeMap<(usize, u32), String>,
+    documents_done: u64,
+    documents_dead: u64,
+    last_token: u64,
+    completion: Completion,
+}
+
+fn bit(stage: usize) -> u16 {
+    1 << stage
+}
+
+impl Batch {
+    pub(crate) fn new(plan: BatchPlan) -> Self {
+        let stages = plan.stages.iter().map(|_| Stage::default()).collect();
+        Self {
+            plan,
+            stages,
+            status: BatchStatus::Open,
+            paused: false,
+            entries: Vec::new(),
+            bytes: 0,
+            done: Vec::new(),
+            dead: Vec::new(),
+            held: HashMap::new(),
+            leases: BTreeSet::new(),
+            errors: BTreeMap::new(),
+            documents_done: 0,
+            documents_dead: 0,
+            last_token: 0,
+            completion: Completion::None,
+        }
+    }
+
+    pub(crate) fn plan(&self) -> &BatchPlan {
+        &self.plan
+    }
+
+    pub(crate) fn weight(&self) -> u64 {
+        self.bytes + self.entries.len() as u64 * DOCUMENT_OVERHEAD
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.status == BatchStatus::Open
+    }
+
+    pub(crate) fn has_room(&self, entries: &[Bytes]) -> bool {
+        let more: u64 = entries.iter().map(|entry| entry.len() as u64).sum();
+        self.plan.max_bytes.is_none_or(|most| self.bytes + more <= most)
+    }
+
+    /// Adds documents; the first one's ordinal.
+    pub(crate) fn add(&mut self, entries: Vec<Bytes>) -> u32 {
+        let first = self.total();
+        for entry in entries {
+            self.bytes += entry.len() as u64;
+            self.entries.push(entry);
+            self.done.push(0);
+            self.dead.push(0);
+        }
+        first
+    }
+
+    fn total(&self) -> u32 {
+        u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn seal(&mut self) -> BatchStatus {
+        if self.status == BatchStatus::Open {
+            self.status = BatchStatus::Sealed;
+            self.complete();
+        }
+        self.status
+    }
+
+    pub(crate) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    pub(crate) fn cancel(&mut self) -> BatchStatus {
+        if self.status != BatchStatus::Completed {
+            self.status = BatchStatus::Cancelled;
+        }
+        self.status
+    }
+
+    /// Completes a sealed batch whose documents are all settled; whether it was this that did.
+    fn complete(&mut self) -> bool {
+        let settled = self.documents_done + self.documents_dead == self.entries.len() as u64;
+        if self.status != BatchStatus::Sealed || !settled {
+            return false;
+        }
+        self.status = BatchStatus::Completed;
+        self.completion = Completion::Due;
+        true
+    }
+
+    fn next_token(&mut self, now: Timestamp) -> u64 {
+        self.last_token = (self.last_token + 1).max(now.as_micros());
+        self.last_token
+    }
+
+    pub(crate) fn claim(
+        &mut self,
+        request: &ClaimRequest,
+        lease_millis: u64,
+        now: Timestamp,
+    ) -> Option<(FencingToken, Vec<ClaimedDocument>)> {
+        self.take_up(now.as_millis());
+        let works = matches!(self.status, BatchStatus::Open | BatchStatus::Sealed);
+        if self.paused || !works {
+            return None;
+        }
+        let at = request.stage;
+        let is_root = self.plan.stages[at].after.is_empty();
+        let total = self.total();
+        let stage = &mut self.stages[at];
+        let due: Vec<(u64, u32)> = stage
+            .delayed
+            .iter()
+            .take_while(|(due, _)| *due <= now.as_millis())
+            .take(request.most)
+            .copied()
+            .collect();
+        for one in due {
+            stage.delayed.remove(&one);
+            stage.ready.push_back(one.1);
+        }
+        let mut documents = Vec::new();
+        while documents.len() < request.most {
+            let ordinal = match stage.ready.pop_front() {
+                Some(ordinal) => ordinal,
+                None if is_root && stage.next < total => {
+                    stage.next += 1;
+                    stage.next - 1
+                }
+                None => break,
+            };
+            let facts = self.done[ordinal as usize] | self.dead[ordinal as usize];
+            if facts & bit(at) != 0 {
+                continue;
+            }
+            let tries = stage.tries.entry(ordinal).or_default();
+            *tries = (*tries + 1).min(MAX_ATTEMPTS);
+            let entry = self.entries[ordinal as usize].clone();
+            documents.push(ClaimedDocument::new(ordinal, *tries, entry));
+        }
+        if documents.is_empty() {
+            return None;
+        }
+        stage.claimed += documents.len() as u64;
+        let token = self.next_token(now);
+        let lease_ends = now.as_millis().saturating_add(lease_millis);
+        let held = documents.iter().map(|document| document.ordinal).collect();
+        self.held.insert(token, Held { stage: at, documents: held, lease_ends });
+        self.leases.insert((lease_ends, token));
+        Some((FencingToken::from_number(token), documents))
+    }
+
+    /// Gives back what the leases held that have ended.
+    fn take_up(&mut self, now: u64) {
+        let ended: Vec<(u64, u64)> = self
+            .leases
+            .iter()
+            .take_while(|(ends, _)| *ends <= now)
+            .take(RECLAIMED_AT_ONCE)
+            .copied()
+            .collect();
+        if ended.is_empty() {
+            return;
+        }
+        for one in ended {
+            self.leases.remove(&one);
+            let Some(held) = self.held.remove(&one.1) else { continue };
+            let at = held.stage;
+            self.stages[at].claimed -= held.documents.len() as u64;
+            for ordinal in held.documents.into_iter().rev() {
+                let facts = self.done[ordinal as usize] | self.dead[ordinal as usize];
+                if facts & bit(at) != 0 {
+                    continue;
+                }
+                let tries = self.stages[at].tries.get(&ordinal).copied().unwrap_or(0);
+                if tries >= self.plan.max_attempts {
+                    let error = format!("no worker settled it within its lease, {tries} times");
+                    self.bury(at, ordinal, error);
+                } else {
+                    self.stages[at].ready.push_front(ordinal);
+                }
+            }
+        }
+        self.complete();
+    }
+
+    pub(crate) fn renew(&mut self, token: u64, lease_millis: u64, now: u64) -> bool {
+        let Some(held) = self.held.get_mut(&token).filter(|held| held.lease_ends > now) else {
+            return false;
+        };
+        self.leases.remove(&(held.lease_ends, token));
+        held.lease_ends = now.saturating_add(lease_millis);
+        self.leases.insert((held.lease_ends, token));
+        true
+    }
+
+    pub(crate) fn claim_completion(&mut self, lease_millis: u64, now: Timestamp) -> Option<u64> {
+        let millis = now.as_millis();
+        let is_due = match self.completion {
+            Completion::None => false,
+            Completion::Due => true,
+            Completion::Claimed { lease_ends, .. } => lease_ends <= millis,
+        };
+        if !is_due {
+            return None;
+        }
+        let token = self.next_token(now);
+        let lease_ends = millis.saturating_add(lease_millis);
+        self.completion = Completion::Claimed { token, lease_ends };
+        Some(token)
+    }
+
+    pub(crate) fn finish_completion(&mut self, token: u64, now: u64) -> bool {
+        let is_current = matches!(
+            self.completion,
+            Completion::Claimed { token: held, lease_ends } if held == token && lease_ends > now
+        );
+        if is_current {
+            self.completion = Completion::None;
+        }
+        is_current
+    }
+
+    pub(crate) fn progress(&self) -> BatchProgress {
+        let mut progress = BatchProgress::new(self.status);
+        progress.paused = self.paused;
+        progress.total = self.entries.len() as u64;
+        progress.bytes = self.bytes;
+        progress.done = self.documents_done;
+        progress.dead = self.documents_dead;
+        for (stage, planned) in self.stages.iter().zip(&self.plan.stages) {
+            let unseen = if planned.after.is_empty() { self.total() - stage.next } else { 0 };
+            let mut figures = StageProgress::default();
+            figures.done = stage.done;
+            figures.dead = stage.dead;
+            figures.claimed = stage.claimed;
+            figures.ready = stage.ready.len() as u64 + u64::from(unseen);
+            figures.delayed = stage.delayed.len() as u64;
+            progress.stages.push(figures);
+        }
+        progress
+    }
+
+    pub(crate) fn failures(&self) -> Vec<BatchFailure> {
+        let failure = |((stage, ordinal), error): (&(usize, u32), &String)| {
+            BatchFailure::new(*stage, *ordinal, error.clone())
+        };
+        self.errors.iter().map(failure).collect()
+    }
+}

@@ -1,0 +1,54 @@
+//! What the scripts of batches answer, part by part.
+
+use compartment_core::{BatchStatus, Result};
+use redis::{FromRedisValue, Value};
+
+use crate::link::Link;
+
+/// What a script said after the word that tells how it went.
+pub(crate) struct Answer<'a> {
+    parts: std::vec::IntoIter<Value>,
+    link: &'a Link,
+    operation: &'static str,
+    batch: &'a str,
+}
+
+impl<'a> Answer<'a> {
+    pub(crate) fn new(
+        parts: Vec<Value>,
+        link: &'a Link,
+        operation: &'static str,
+        batch: &'a str,
+    ) -> Self {
+        Self { parts: parts.into_iter(), link, operation, batch }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    pub(crate) fn next<T: FromRedisValue>(&mut self) -> Result<T> {
+        let part = self.parts.next().and_then(|value| redis::from_redis_value(value).ok());
+        part.ok_or_else(|| {
+            let what = "the script's answer lacks a part";
+            self.link.unexpected(self.operation, self.batch, what)
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.len() == 0
+    }
+
+    pub(crate) fn status(&mut self) -> Result<BatchStatus> {
+        match self.next::<String>()?.as_str() {
+            "open" => Ok(BatchStatus::Open),
+            "sealed" => Ok(BatchStatus::Sealed),
+            "completed" => Ok(BatchStatus::Completed),
+            "cancelled" => Ok(BatchStatus::Cancelled),
+            other => {
+                let what = format!("a batch of status {other:?}: a newer program wrote it");
+                Err(self.link.unexpected(self.operation, self.batch, &what))
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+-- Stands in front of every script of a batch. KEYS[1] is the hash of what the batch is; its other keys
+-- begin with that name, braces included, so that a cluster keeps them together:
+--   :e:<n>       hash of the entries 100 n to 100 n + 99; small enough for the server to pack it
+--   :done :dead  bitmaps, a bit for each document and stage
+--   :tries       attempts, four bits for each document and stage
+--   :ready:<s>   list of documents to hand out; :delayed:<s> those to be tried again, by time
+--   :leases      claims by the end of their lease; :held what each holds; :errors the last of each
+-- ARGV[1] is the time in microseconds, or ''.
+local base = KEYS[1]
+local now_us = tonumber(ARGV[1])
+if not now_us then
+  local time = redis.call('TIME')
+  now_us = time[1] * 1000000 + time[2]
+end
+local now_ms = math.floor(now_us / 1000)
+local function text(number) return string.format('%.0f', number) end
+local kind = redis.call('TYPE', base).ok
+if kind ~= 'hash' and kind ~= 'none' then return {'other type'} end
+local plan = redis.call('HGET', base, 'plan')
+if kind == 'hash' and not plan then return {'other type'} end
+if not plan then return {'missing'} end
+plan = cjson.decode(plan)
+local stages = #plan.stages
+local function field(name) return tonumber(redis.call('HGET', base, name) or '0') end
+local function add(name, by) return redis.call('HINCRBY', base, name, by) end
+local function at(stage, ordinal) return ordinal * stages + stage end
+local function is_set(bits, stage, ordinal)
+  return redis.call('GETBIT', base .. bits, at(stage, ordinal)) == 1
+end
+-- Reads or changes many small numbers of a bitmap in one command, in parts: Lua's unpack fails at some
+-- thousands of values.
+local function many(bits, verb, width, places, value)
+  local answers = {}
+  for from = 1, #places, 500 do
+    local command = {'OVERFLOW', 'SAT'}
+    for i = from, math.min(from + 499, #places) do
+      local n = #command
+      command[n + 1], command[n + 2], command[n + 3], command[n + 4] = verb, width, places[i], value
+    end
+    local part = redis.call('BITFIELD', base .. bits, unpack(command))
+    for i = 1, #part do answers[#answers + 1] = part[i] end
+  end
+  return answers
+end
+-- Where the bits of documents are, as text: a number is made text anew by every command that takes it,
+-- and as a double, which costs more than the command.
+local function places_of(stage, ordinals)
+  local places, format = {}, string.format
+  for i = 1, #ordinals do places[i] = format('%d', ordinals[i] * stages + stage) end
+  return places
+end
+local function marked(places)
+  local all = {}
+  for i = 1, #places do all[i] = '#' .. places[i] end
+  return all
+end
+local function next_token()
+  local token = math.max(field('token') + 1, now_us)
+  redis.call('HSET', base, 'token', text(token))
+  return text(token)
+end
+-- Completes a sealed batch whose documents are all settled.
+local function complete()
+  local facts = redis.call('HMGET', base, 'status', 'total', 'done', 'dead')
+  if facts[1] ~= 'sealed' then return false end
+  if tonumber(facts[3]) + tonumber(facts[4]) ~= tonumber(facts[2]) then return false end
+  redis.call('HSET', base, 'status', 'completed', 'completion', 'due')
+  return true
+end
+-- A document is dead of a stage; whether that is news.
+local function bury(stage, ordinal, message)
+  if is_set(':done', stage, ordinal) then return false end
+  local before = false
+  for other = 0, stages - 1 do before = before or is_set(':dead', other, ordinal) end
+  if redis.call('SETBIT', base .. ':dead', at(stage, ordinal), 1) == 1 then return false end
+  add('dead:' .. stage, 1)
+  if not before then add('dead', 1) end
+  redis.call('HSET', base .. ':errors', stage .. ':' .. ordinal, message)
+  return true
+end
+local function tries(stage, ordinal)
+  return redis.call('BITFIELD', base .. ':tries', 'GET', 'u4', '#' .. at(stage, ordinal))[1]
+end

@@ -1,0 +1,248 @@
+//! Random programs over batches: every answer of the two backends is compared, tokens too.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use compartment_core::{
+    BatchFailure, BatchPlan, BatchStore, ClaimRequest, Clock, Contract, Database, DatabaseKind,
+    FencingToken, Outcome, Result,
+};
+use futures_util::TryStreamExt;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::answer::text;
+use crate::Harness;
+
+/// Few, so that operations meet; one with what a cluster's hash tags are made of.
+const BATCHES: [&str; 2] = ["smith v. jones", "}{:"];
+const ENTRIES: [&[u8]; 3] = [b"", b"\0\xff\r\n", b"7f3a"];
+/// What time passes by: leases and pauses are of the same sizes, so that ends meet.
+const TIMES: [u64; 6] = [0, 1, 1_000, 30_000, 60_000, 600_000];
+/// One more than any plan has.
+const STAGES: usize = 5;
+/// Documents that a program names: some are not there.
+const ORDINALS: u32 = 24;
+
+/// One operation of a program.
+#[derive(Clone, Debug)]
+pub enum BatchStep {
+    /// Of one batch, by its place among those there are.
+    In(usize, BatchOp),
+    /// Lets so many milliseconds pass.
+    Advance(u64),
+}
+
+/// An operation of one batch. Claims are named by their place among those that the program has seen,
+/// documents that are settled by theirs in the claim, and some by their ordinal.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is the store's operation of that name")]
+pub enum BatchOp {
+    Create(BatchPlan),
+    Submit(Vec<Bytes>),
+    Seal,
+    Claim(ClaimRequest),
+    Renew(usize, Duration),
+    Settle(usize, Vec<(usize, Outcome)>),
+    SettleUnclaimed(usize, usize, Vec<(u32, Outcome)>),
+    Pause(bool),
+    Cancel,
+    Retry(Vec<(usize, u32)>),
+    ClaimCompletion(Duration),
+    FinishCompletion,
+    Progress,
+    Failures,
+    Remove,
+}
+
+/// Programs of up to 150 operations.
+pub fn batch_operations() -> impl Strategy<Value = Vec<BatchStep>> {
+    let step = prop_oneof![
+        8 => (0..BATCHES.len(), op()).prop_map(|(batch, op)| BatchStep::In(batch, op)),
+        1 => select(TIMES.to_vec()).prop_map(BatchStep::Advance),
+    ];
+    // A program over batches that are not there would say little.
+    (vec(plan(), BATCHES.len()), vec(step, 1..150)).prop_map(|(plans, steps)| {
+        let made = plans.into_iter().enumerate();
+        let made = made.map(|(batch, plan)| BatchStep::In(batch, BatchOp::Create(plan)));
+        made.chain(steps).collect()
+    })
+}
+
+fn op() -> impl Strategy<Value = BatchOp> {
+    use BatchOp::*;
+    let entry = || select(ENTRIES.to_vec()).prop_map(Bytes::from_static);
+    let settled = || vec((0..6_usize, outcome()), 0..6);
+    prop_oneof![
+        1 => plan().prop_map(Create),
+        6 => vec(entry(), 0..8).prop_map(Submit),
+        1 => Just(Seal),
+        14 => claim().prop_map(Claim),
+        2 => (0..12_usize, time()).prop_map(|(claim, lease)| Renew(claim, lease)),
+        14 => (0..4_usize, settled()).prop_map(|(claim, settled)| Settle(claim, settled)),
+        2 => (0..12_usize, 0..STAGES, vec((0..ORDINALS, outcome()), 0..4))
+            .prop_map(|(claim, stage, settled)| SettleUnclaimed(claim, stage, settled)),
+        1 => any::<bool>().prop_map(Pause),
+        // Seldom: it ends what the program does with the batch.
+        1 => prop_oneof![9 => Just(Progress), 1 => Just(Cancel), 1 => Just(Remove)],
+        3 => vec((0..STAGES, 0..ORDINALS), 0..6).prop_map(Retry),
+        2 => time().prop_map(ClaimCompletion),
+        2 => Just(FinishCompletion),
+        4 => Just(Progress),
+        2 => Just(Failures),
+    ]
+}
+
+fn plan() -> impl Strategy<Value = BatchPlan> {
+    let stages = select(vec![
+        BatchPlan::chain(&["extract"]),
+        BatchPlan::chain(&["extract", "chunk", "entities"]),
+        BatchPlan::new().stage("a", &[]).stage("b", &[]).stage("c", &[0]).stage("d", &[1, 2]),
+        BatchPlan::new(),
+    ]);
+    (stages, 1..4_u8, select(vec![None, Some(20)])).prop_map(|(plan, attempts, most)| {
+        let plan = plan.max_attempts(attempts);
+        match most {
+            Some(bytes) => plan.max_bytes(bytes),
+            None => plan,
+        }
+    })
+}
+
+fn time() -> impl Strategy<Value = Duration> {
+    select(TIMES.to_vec()).prop_map(Duration::from_millis)
+}
+
+fn claim() -> impl Strategy<Value = ClaimRequest> {
+    (0..STAGES, 0..6_usize, time())
+        .prop_map(|(stage, most, lease)| ClaimRequest::new(stage, most, lease))
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let error = || select(vec!["no answer", ""]).prop_map(str::to_owned);
+    prop_oneof![
+        6 => Just(Outcome::Done),
+        2 => (error(), time()).prop_map(|(error, after)| Outcome::Retry { error, after }),
+        2 => error().prop_map(|error| Outcome::Dead { error }),
+        1 => Just(Outcome::HandedBack),
+    ]
+}
+
+/// Runs `program` on both, both empty, and compares each answer.
+///
+/// # Panics
+/// Where they differ, with the program up to there.
+pub async fn run_batch_differential(
+    model: &dyn Harness,
+    subject: &dyn Harness,
+    program: Vec<BatchStep>,
+) {
+    // Tokens are made of the clock's time.
+    let now = model.clock().now().max(subject.clock().now());
+    model.clock().set(now);
+    subject.clock().set(now);
+    let mut sides = [Side::open(model).await, Side::open(subject).await];
+    for (at, step) in program.iter().enumerate() {
+        let mut answers = Vec::with_capacity(2);
+        for side in &mut sides {
+            answers.push(side.run(step).await);
+        }
+        let steps: Vec<String> = program[..=at].iter().map(|step| format!("  {step:?}")).collect();
+        assert_eq!(answers[1], answers[0], "subject and model differ after\n{}", steps.join("\n"));
+    }
+}
+
+/// One that was handed out: the stage, the token, and the documents.
+type Known = (usize, FencingToken, Vec<u32>);
+
+/// One of the two, and what it has handed out.
+struct Side<'a> {
+    harness: &'a dyn Harness,
+    database: Database,
+    /// Of every batch, latest first: a program mostly goes on with what it just claimed.
+    claims: Vec<Known>,
+    completion: FencingToken,
+}
+
+impl<'a> Side<'a> {
+    async fn open(harness: &'a dyn Harness) -> Self {
+        let contract = Contract::new("batch", DatabaseKind::Durable).with_index(1);
+        let database = harness.open(contract).await;
+        let completion = FencingToken::from_number(1);
+        Self { harness, database, claims: Vec::new(), completion }
+    }
+
+    async fn run(&mut self, step: &BatchStep) -> String {
+        match step {
+            BatchStep::Advance(millis) => {
+                self.harness.advance(Duration::from_millis(*millis)).await;
+                String::new()
+            }
+            BatchStep::In(batch, op) => self.answer(BATCHES[*batch], op).await,
+        }
+    }
+
+    async fn answer(&mut self, batch: &str, op: &BatchOp) -> String {
+        let store = self.database.batch().clone();
+        match op {
+            BatchOp::Create(plan) => {
+                let made = text(store.create(batch, plan).await);
+                made + &text(store.plan(batch).await)
+            }
+            BatchOp::Submit(entries) => text(store.submit(batch, entries.clone()).await),
+            BatchOp::Seal => text(store.seal(batch).await),
+            BatchOp::Claim(request) => {
+                let claimed = store.claim(batch, request.clone()).await;
+                if let Ok(Some(claim)) = &claimed {
+                    let ordinals = claim.documents.iter().map(|one| one.ordinal).collect();
+                    self.claims.insert(0, (request.stage, claim.token, ordinals));
+                }
+                text(claimed)
+            }
+            BatchOp::Renew(claim, lease) => {
+                text(store.renew(batch, self.claim(*claim).1, *lease).await)
+            }
+            BatchOp::Settle(claim, settled) => {
+                let (stage, token, documents) = self.claim(*claim);
+                let settled = settled.iter().filter_map(|(place, outcome)| {
+                    Some((*documents.get(*place)?, outcome.clone()))
+                });
+                text(store.settle(batch, stage, token, settled.collect()).await)
+            }
+            BatchOp::SettleUnclaimed(claim, stage, settled) => {
+                let token = self.claim(*claim).1;
+                text(store.settle(batch, *stage, token, settled.clone()).await)
+            }
+            BatchOp::Pause(paused) => text(store.pause(batch, *paused).await),
+            BatchOp::Cancel => text(store.cancel(batch).await),
+            BatchOp::Retry(dead) => text(store.retry(batch, dead.clone()).await),
+            BatchOp::ClaimCompletion(lease) => {
+                let token = store.claim_completion(batch, *lease).await;
+                if let Ok(Some(token)) = &token {
+                    self.completion = *token;
+                }
+                text(token)
+            }
+            BatchOp::FinishCompletion => {
+                text(store.finish_completion(batch, self.completion).await)
+            }
+            BatchOp::Progress => text(store.progress(batch).await),
+            BatchOp::Failures => text(failures(store.as_ref(), batch).await),
+            BatchOp::Remove => text(store.remove(batch).await),
+        }
+    }
+
+    /// A claim that the program has seen, or one that nobody has.
+    fn claim(&self, place: usize) -> Known {
+        let unknown = || (0, FencingToken::from_number(1), Vec::new());
+        self.claims.get(place).cloned().unwrap_or_else(unknown)
+    }
+}
+
+/// In an order of their own.
+async fn failures(store: &dyn BatchStore, batch: &str) -> Result<Vec<BatchFailure>> {
+    let mut failures: Vec<BatchFailure> = store.failures(batch).try_collect().await?;
+    failures.sort();
+    Ok(failures)
+}

@@ -1,0 +1,116 @@
+//! What [`compartment_core::BatchStore`] promises of documents that are claimed.
+
+use std::time::Duration;
+
+use compartment_core::{BatchPlan, BatchStatus, Outcome};
+
+use super::batch::{
+    batch, claim, claim_some, dead, done, failures, ordinals, progress, retry, settle,
+};
+use super::databases::MINUTE;
+use crate::Harness;
+
+/// By anybody who claims, as another attempt.
+pub async fn what_is_not_settled_in_its_lease_is_claimed_again(harness: &dyn Harness) {
+    let store = batch(harness, BatchPlan::chain(&["extract"]), 5).await;
+    let lost = claim_some(&store, 0, 3).await;
+    let settled = vec![(1, Outcome::Done)];
+    assert_eq!(store.settle("b", 0, lost.token, settled).await.unwrap().counted, 1);
+    assert_eq!(ordinals(&claim_some(&store, 0, 1).await), [3]);
+    harness.advance(MINUTE).await;
+    let again = claim_some(&store, 0, 10).await;
+    // What comes back comes first.
+    assert_eq!(ordinals(&again), [3, 0, 2, 4]);
+    let attempts: Vec<u8> = again.documents.iter().map(|document| document.attempt).collect();
+    assert_eq!(attempts, [2, 2, 2, 1]);
+    assert!(again.token > lost.token);
+    assert_eq!(progress(&store).await.stages[0].claimed, 4);
+}
+
+/// One that has ended cannot be renewed.
+pub async fn a_renewed_lease_keeps_its_documents(harness: &dyn Harness) {
+    let store = batch(harness, BatchPlan::chain(&["extract"]), 1).await;
+    let held = claim_some(&store, 0, 1).await;
+    harness.advance(MINUTE / 2).await;
+    assert!(store.renew("b", held.token, MINUTE).await.unwrap());
+    harness.advance(MINUTE / 2).await;
+    assert_eq!(claim(&store, 0, 1).await, None);
+    harness.advance(MINUTE / 2).await;
+    assert!(!store.renew("b", held.token, MINUTE).await.unwrap());
+    assert_eq!(claim_some(&store, 0, 1).await.documents[0].attempt, 2);
+    assert!(!store.renew("b", held.token, MINUTE).await.unwrap());
+}
+
+/// Whoever lost a claim may have done the work; what went wrong is the new owner's to tell.
+pub async fn a_late_success_counts_and_a_late_failure_does_not(harness: &dyn Harness) {
+    let store = batch(harness, BatchPlan::chain(&["extract", "chunk"]), 2).await;
+    let late = claim_some(&store, 0, 2).await;
+    harness.advance(MINUTE).await;
+    assert_eq!(settle(&store, 0, &late, dead()).await.counted, 0);
+    let owner = claim_some(&store, 0, 2).await;
+    assert_eq!(settle(&store, 0, &late, retry(MINUTE)).await.counted, 0);
+    assert_eq!(settle(&store, 0, &late, Outcome::HandedBack).await.counted, 0);
+    let one = vec![(0, Outcome::Done)];
+    assert_eq!(store.settle("b", 0, late.token, one).await.unwrap().counted, 1);
+    assert_eq!(ordinals(&claim_some(&store, 1, 2).await), [0]);
+    // A success is never taken back.
+    assert_eq!(settle(&store, 0, &owner, dead()).await.counted, 1);
+    let progress = progress(&store).await;
+    assert_eq!((progress.stages[0].done, progress.stages[0].dead), (1, 1));
+    assert_eq!(progress.stages[0].claimed, 0);
+}
+
+/// By its owner's word or because its workers vanish; that too may complete the batch.
+pub async fn what_fails_too_often_is_dead(harness: &dyn Harness) {
+    let store = batch(harness, BatchPlan::chain(&["extract"]).max_attempts(2), 2).await;
+    store.seal("b").await.unwrap();
+    for attempt in 1..=2 {
+        let first = claim_some(&store, 0, 1).await;
+        assert_eq!((ordinals(&first), first.documents[0].attempt), (vec![0], attempt));
+        assert_eq!(settle(&store, 0, &first, retry(Duration::ZERO)).await.counted, 1);
+        if attempt == 1 {
+            // The other one waits its turn behind what is tried again at once.
+            let second = claim_some(&store, 0, 2).await;
+            assert_eq!(ordinals(&second), [0, 1]);
+            settle(&store, 0, &second, Outcome::HandedBack).await;
+        }
+    }
+    assert_eq!(progress(&store).await.dead, 1);
+    for attempt in 1..=2 {
+        assert_eq!(claim_some(&store, 0, 1).await.documents[0].attempt, attempt);
+        harness.advance(MINUTE).await;
+    }
+    assert_eq!(claim(&store, 0, 1).await, None);
+    let progress = progress(&store).await;
+    assert_eq!((progress.status, progress.dead), (BatchStatus::Completed, 2));
+    assert!(store.claim_completion("b", MINUTE).await.unwrap().is_some());
+    let failures = failures(&store).await;
+    assert!(failures[1].error.contains("within its lease, 2 times"), "{failures:?}");
+}
+
+/// At once, and that attempt does not count.
+pub async fn what_is_handed_back_is_claimed_again(harness: &dyn Harness) {
+    let store = batch(harness, BatchPlan::chain(&["extract"]), 2).await;
+    for _ in 0..4 {
+        let first = claim_some(&store, 0, 1).await;
+        assert_eq!((ordinals(&first), first.documents[0].attempt), (vec![0], 1));
+        assert_eq!(settle(&store, 0, &first, Outcome::HandedBack).await.counted, 1);
+    }
+}
+
+/// It is not handed out before, and is an attempt of its own.
+pub async fn a_retry_waits_for_its_time(harness: &dyn Harness) {
+    let store = batch(harness, BatchPlan::chain(&["extract"]), 1).await;
+    let first = claim_some(&store, 0, 1).await;
+    assert_eq!(settle(&store, 0, &first, retry(MINUTE)).await.counted, 1);
+    let waiting = progress(&store).await.stages[0];
+    assert_eq!((waiting.delayed, waiting.claimed, waiting.ready), (1, 0, 0));
+    assert_eq!(failures(&store).await[0].error, "the service does not answer");
+    harness.advance(MINUTE / 2).await;
+    assert_eq!(claim(&store, 0, 1).await, None);
+    harness.advance(MINUTE / 2).await;
+    let again = claim_some(&store, 0, 1).await;
+    assert_eq!(again.documents[0].attempt, 2);
+    done(&store, 0, &again).await;
+    assert!(failures(&store).await.is_empty(), "it is done after all");
+}
