@@ -307,16 +307,15 @@ pub(crate) fn watch(link: &Arc<Link>, clock: Arc<dyn Clock>) {
     let link = Arc::downgrade(link);
     tokio::spawn(async move {
         loop {
-            if let Some(link) = link.upgrade() {
-                let Some(budget) = &link.budget else { return };
-                if budget.refused.load(Ordering::Relaxed) {
-                    return;
-                }
-                budget.round(&link, &mut *budget.keeper.lock().await, LOOK).await;
-            } else {
+            // The first look is not at once: a command that opens a database only to show it evicts
+            // nothing.
+            clock.sleep(EVERY).await;
+            let Some(link) = link.upgrade() else { return };
+            let Some(budget) = &link.budget else { return };
+            if budget.refused.load(Ordering::Relaxed) {
                 return;
             }
-            clock.sleep(EVERY).await;
+            budget.round(&link, &mut *budget.keeper.lock().await, LOOK).await;
         }
     });
 }

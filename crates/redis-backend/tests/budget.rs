@@ -210,7 +210,7 @@ fn a_flood_from_three_processes_stays_within_the_budget_of_all() {
 #[test]
 #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
 fn sizes_may_change_and_be_uneven() {
-    let small: fn(&mut Dice) -> usize = |_| 100;
+    let small: fn(&mut Dice) -> usize = |_| 250;
     let large: fn(&mut Dice) -> usize = |_| 60_000;
     run_test(stays_within(16 * MIB, 1, &[large, small, large, Dice::mixed, Dice::rarely_large]));
 }

@@ -24,12 +24,16 @@ local now = math.floor(time / 1000)
 
 local function whole(number) return string.format('%.0f', number) end
 
--- The next number for a task or a claim: above the last one, and above all from before a flush.
+-- The next number for a task or a claim: above the last one, and above all from before a flush. To
+-- be kept by `keep_number` once the script has taken all that it needs.
 local last
 local function next_number()
   last = math.max(tonumber(last or redis.call('HGET', meta, 'last') or 0) + 1, time)
-  redis.call('HSET', meta, 'last', whole(last))
   return string.format('%016.0f', last)
+end
+
+local function keep_number()
+  if last then redis.call('HSET', meta, 'last', whole(last)) end
 end
 
 -- A command with many values, in parts: Lua's unpack fails at some thousands.

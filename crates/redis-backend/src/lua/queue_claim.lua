@@ -2,7 +2,9 @@
 -- slack of each class in milliseconds. Returns the token, then id, failed attempts and record of each.
 local most, lease, most_attempts = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local slack = {[0] = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])}
-if redis.call('HEXISTS', meta, 'paused') == 1 then return {} end
+local state = redis.call('HMGET', meta, 'paused', 'last')
+if state[1] then return {} end
+last = state[2]
 
 local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, most)
 for _, id in ipairs(due) do
@@ -25,9 +27,11 @@ end
 call_many('ZREM', leases, ended)
 settle()
 
-local found = {}
-while #found < most do
-  -- The class whose oldest task has the earliest deadline, and the next deadline of another.
+-- The line whose turn it is, of the class whose oldest task has the earliest deadline; the score of
+-- that task; the next deadline of another class; and how many lines the class has.
+local function next_line()
+  local first = redis.call('ZRANGE', heads, 0, 1, 'WITHSCORES')
+  if #first <= 2 then return first[1], first[2], nil, 1 end
   local class, deadline, other
   for c = 0, 2 do
     local head = redis.call('ZRANGEBYSCORE', heads, c * CLASS, '(' .. (c + 1) * CLASS,
@@ -39,25 +43,36 @@ while #found < most do
       other = its
     end
   end
-  if not class then break end
   local from, to = class * TURN, '(' .. (class + 1) * TURN
   local line = redis.call('ZRANGEBYSCORE', turns, from, to, 'LIMIT', 0, 1)[1]
-  local share = math.max(math.floor(most / redis.call('ZCOUNT', turns, from, to)), 1)
-  share = math.min(share, most - #found)
+  return line, nil, other, redis.call('ZCOUNT', turns, from, to)
+end
+
+local found = {}
+while #found < most do
+  local line, head, other, lines = next_line()
+  if not line then break end
+  local class = class_of(line)
+  local share = math.min(math.max(math.floor(most / lines), 1), most - #found)
   local members = redis.call('ZRANGEBYLEX', ready, '[' .. line, '(' .. line .. ':',
     'LIMIT', 0, share + 1)
-  local gone = {}
+  local count = 0
   for nth = 1, math.min(share, #members) do
     local at = tonumber(string.sub(members[nth], #line + 1, #line + 14))
     if nth > 1 and other and at + slack[class] > other then break end
-    gone[nth] = members[nth]
+    count = nth
     found[#found + 1] = string.sub(members[nth], #line + 15)
   end
-  call_many('ZREM', ready, gone)
-  local next_one = members[#gone + 1]
+  -- They are next to each other, and what stands first leaves first.
+  if count > 0 then
+    redis.call('ZREMRANGEBYLEX', ready, '[' .. members[1], '[' .. members[count])
+  end
+  local next_one = members[count + 1]
   if next_one then
-    set_head(line, tonumber(string.sub(next_one, #line + 1, #line + 14)))
-    take_turn(line)
+    local at = tonumber(string.sub(next_one, #line + 1, #line + 14))
+    if not head or at ~= head - class * CLASS then set_head(line, at) end
+    -- A line that is alone stays in front of whichever comes.
+    if lines > 1 then take_turn(line) end
   else
     redis.call('ZREM', heads, line)
     redis.call('ZREM', turns, line)
@@ -66,6 +81,7 @@ end
 if #found == 0 then return {} end
 
 local token = next_number()
+keep_number()
 local records = ask_many('HMGET', tasks, found)
 local failed = redis.call('EXISTS', attempts) == 1 and ask_many('HMGET', attempts, found) or {}
 local answer, claims, ends = {token}, {}, whole(now + lease)

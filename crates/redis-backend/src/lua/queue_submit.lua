@@ -23,6 +23,7 @@ for i = 2, #ARGV, 4 do
   answer[#answer + 1] = id
   answer[#answer + 1] = is_new and 1 or 0
 end
+keep_number()
 call_many('HSET', tasks, records)
 settle()
 return answer
