@@ -2,6 +2,7 @@
 //!
 //! A section is a file: it measures, and gives a text to print and figures to write.
 
+mod budget;
 mod corpus;
 mod hits;
 mod load;
@@ -49,11 +50,12 @@ impl Measured {
 /// Measures; a fifth of the time where that is wanted.
 type Section = fn(bool) -> LocalBoxFuture<'static, Result<Measured, Failure>>;
 
-const SECTIONS: [(&str, Section); 5] = [
+const SECTIONS: [(&str, Section); 6] = [
     ("hits", |quick| hits::measure(quick).boxed_local()),
     ("zipf", |quick| zipf::measure(quick).boxed_local()),
     ("load", |quick| load::measure(quick).boxed_local()),
     ("outage", |quick| outage::measure(quick).boxed_local()),
+    ("budget", |quick| budget::measure(quick).boxed_local()),
     ("corpus", |quick| corpus::measure(quick).boxed_local()),
 ];
 
