@@ -28,10 +28,14 @@ const STEP: u64 = 256;
 const LEAD: u64 = 3;
 /// What a round leaves of a hundred parts of the budget, less a step or what is on its way.
 const PERCENT: u64 = 98;
-/// Keys met for each that has to go. Half of the keys are met between the time that an average key
-/// is written and its end, were it two; eviction then takes keys unused for 0.75 to 1.25 of the time
-/// that the least recently used would have, and for 0.83 to 1.17 of it with three.
-const MET_PER_EVICTED: u64 = 3;
+/// Keys met for each that has to go. A key is met so many times between its writing and its end, and
+/// goes when it is met, or soon after: with two, at 0.75 to 1.25 of the time at which exact LRU would
+/// take it. Each costs the server about as much as a small write.
+const MET_PER_EVICTED: u64 = 2;
+/// While less than so many hundredths of the budget are used, one in so many of them is met: enough
+/// to know the longest unused by the time that something has to go.
+const FAR_BELOW: u64 = 90;
+const ONE_IN: u64 = 16;
 /// Keys in one script: some 0.2 ms of the server's time.
 const PAGE: u64 = 200;
 /// Up to so many keys are all measured in each round.
@@ -152,10 +156,15 @@ impl Budget {
         keeper.census.wrote(keys, bytes);
         // As many come as go, unless their sizes change; then the walk keeps up with both.
         let leaving = ((bytes as f64 / keeper.census.mean().max(1.0)) as u64).max(keys);
-        // One step of the walk at least, which also tells how many keys there are; and all of them
-        // where they are few, and each by itself weighs.
-        let all = Some(keeper.census.database_keys()).filter(|keys| *keys <= FEW);
-        let wanted = (leaving * MET_PER_EVICTED).max(least).max(all.unwrap_or(0)).max(1);
+        let wanted = if keeper.census.used() < self.bytes / 100 * FAR_BELOW {
+            leaving * MET_PER_EVICTED / ONE_IN
+        } else {
+            // All of them where they are few, and each by itself weighs.
+            let all = Some(keeper.census.database_keys()).filter(|keys| *keys <= FEW);
+            (leaving * MET_PER_EVICTED).max(all.unwrap_or(0))
+        };
+        // One step of the walk at least: it also tells how many keys there are.
+        let wanted = wanted.max(least).max(1);
         if let Err(error) = self.make_room(link, keeper, wanted, bytes).await {
             self.note(link, &error);
         }
@@ -181,13 +190,14 @@ impl Budget {
         let reserved = self.in_flight.load(Ordering::Relaxed).max(self.step());
         let target = (self.bytes / 100 * PERCENT).saturating_sub(reserved);
         let used = keeper.census.used();
-        let goal = if used + reserved > self.bytes {
-            target
+        let over = used.saturating_sub(target);
+        let leaving = if used + reserved > self.bytes {
+            over
         } else {
             // Several processes see the same excess, or one of them more than there is.
-            target.max(used.saturating_sub(written + used.saturating_sub(target) / 4))
+            over.min(written + over / 4)
         };
-        keeper.evict_until(link, goal, MOST_SCRIPTS - scripts).await
+        keeper.evict_bytes(link, leaving, MOST_SCRIPTS - scripts).await
     }
 
     /// A server that refuses is told of once, and asked no more.
@@ -237,17 +247,17 @@ impl Keeper {
         i64::from(!self.by_frequency)
     }
 
-    /// Evicts until no more than `goal` bytes are used, if so many scripts are enough.
-    async fn evict_until(&mut self, link: &Link, goal: u64, scripts: usize) -> Result<()> {
-        let (mut dry_since, mut all) = (None, false);
+    /// Evicts so many bytes, if so many scripts are enough. What is written meanwhile is for the next
+    /// round: to run after it would take a script for every few keys.
+    async fn evict_bytes(&mut self, link: &Link, bytes: u64, scripts: usize) -> Result<()> {
+        let (mut left, mut dry_since, mut all) = (bytes, None, false);
         for _ in 0..scripts {
-            let over = self.census.used().saturating_sub(goal);
-            if over == 0 {
+            if left == 0 {
                 return Ok(());
             }
-            let leaving = self.candidates.take(over, PAGE as usize / 2, all);
+            let leaving = self.candidates.take(left, PAGE as usize / 2, all);
             if !leaving.is_empty() {
-                self.evict(link, leaving).await?;
+                left = left.saturating_sub(self.evict(link, leaving).await?);
                 dry_since = None;
                 continue;
             }
@@ -264,8 +274,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// Evicts those that were not used since they were met.
-    async fn evict(&mut self, link: &Link, leaving: Vec<Candidate>) -> Result<()> {
+    /// Evicts those that were not used since they were met; how many bytes are not needed any more.
+    async fn evict(&mut self, link: &Link, leaving: Vec<Candidate>) -> Result<u64> {
         let slack = self.slack();
         // Another process that makes room at this moment spares this one as many.
         let enough = self.census.database_keys().saturating_sub(leaving.len() as u64);
@@ -277,21 +287,29 @@ impl Keeper {
         };
         let answer: Vec<i64> =
             EVICT.run_on(link, Repeat::OnlyIfNotSent, "evict", "", NO_KEYS, arguments).await?;
-        let Some((&database_keys, freed)) = answer.split_first() else { return Ok(()) };
+        let Some((&database_keys, freed)) = answer.split_first() else { return Ok(0) };
         self.census.counted(database_keys.unsigned_abs());
+        let mut bytes = 0;
         for (candidate, &freed) in leaving.into_iter().zip(freed) {
             match freed {
                 USED_SINCE => {}
-                NOT_NEEDED => self.candidates.add(candidate),
-                _ => self.census.removed(candidate.step, candidate.bytes),
+                NOT_NEEDED => {
+                    bytes += candidate.bytes;
+                    self.candidates.add(candidate);
+                }
+                _ => {
+                    // One that was gone was missing in what is used already.
+                    bytes += if freed > 0 { candidate.bytes } else { 0 };
+                    self.census.removed(candidate.step, candidate.bytes);
+                }
             }
         }
         link.traffic.evicted(freed.iter().filter(|freed| **freed > 0).count() as u64);
-        Ok(())
+        Ok(bytes)
     }
 }
 
-/// Answers of the script that evicts, beside the bytes that a key took.
+/// Answers of the script that evicts, beside 1 and 0 for keys that are gone now.
 const USED_SINCE: i64 = -1;
 const NOT_NEEDED: i64 = -2;
 
