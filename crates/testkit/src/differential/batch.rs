@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compartment_core::{
-    BatchFailure, BatchPlan, BatchStore, ClaimRequest, Clock, Contract, Database, DatabaseKind,
+    BatchFailure, BatchPlan, BatchStore, ClaimRequest, Contract, Database, DatabaseKind,
     FencingToken, Outcome, Result,
 };
 use futures_util::TryStreamExt;
@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::answer::text;
+use super::in_step::{Side, in_step};
 use crate::Harness;
 
 /// Few, so that operations meet; one with what a cluster's hash tags are made of.
@@ -138,26 +139,14 @@ pub async fn run_batch_differential(
     subject: &dyn Harness,
     program: Vec<BatchStep>,
 ) {
-    // Tokens are made of the clock's time.
-    let now = model.clock().now().max(subject.clock().now());
-    model.clock().set(now);
-    subject.clock().set(now);
-    let mut sides = [Side::open(model).await, Side::open(subject).await];
-    for (at, step) in program.iter().enumerate() {
-        let mut answers = Vec::with_capacity(2);
-        for side in &mut sides {
-            answers.push(side.run(step).await);
-        }
-        let steps: Vec<String> = program[..=at].iter().map(|step| format!("  {step:?}")).collect();
-        assert_eq!(answers[1], answers[0], "subject and model differ after\n{}", steps.join("\n"));
-    }
+    in_step::<BatchStep, OneSide<'_>>(model, subject, &program).await;
 }
 
 /// One that was handed out: the stage, the token, and the documents.
 type Known = (usize, FencingToken, Vec<u32>);
 
 /// One of the two, and what it has handed out.
-struct Side<'a> {
+struct OneSide<'a> {
     harness: &'a dyn Harness,
     database: Database,
     /// Of every batch, latest first: a program mostly goes on with what it just claimed.
@@ -165,7 +154,7 @@ struct Side<'a> {
     completion: FencingToken,
 }
 
-impl<'a> Side<'a> {
+impl<'a> Side<'a, BatchStep> for OneSide<'a> {
     async fn open(harness: &'a dyn Harness) -> Self {
         let contract = Contract::new("batch", DatabaseKind::Durable).with_index(1);
         let database = harness.open(contract).await;
@@ -182,7 +171,9 @@ impl<'a> Side<'a> {
             BatchStep::In(batch, op) => self.answer(BATCHES[*batch], op).await,
         }
     }
+}
 
+impl OneSide<'_> {
     async fn answer(&mut self, batch: &str, op: &BatchOp) -> String {
         let store = self.database.batch().clone();
         match op {

@@ -34,6 +34,7 @@
 
 mod answer;
 mod batch;
+mod in_step;
 mod op;
 mod queue;
 mod strategy;

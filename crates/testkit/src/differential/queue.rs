@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compartment_core::{
-    AfterFailure, Claim, ClaimOptions, Clock, Contract, Database, DatabaseKind, FencingToken,
-    NewTask, TaskClass, TaskId,
+    AfterFailure, Claim, ClaimOptions, Contract, Database, DatabaseKind, FencingToken, NewTask,
+    TaskClass, TaskId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::answer::text;
+use super::in_step::{Side, in_step};
 use crate::Harness;
 
 /// Few, so that tasks meet; one with what a cluster's hash tags are made of.
@@ -119,23 +120,11 @@ pub async fn run_queue_differential(
     subject: &dyn Harness,
     program: Vec<QueueStep>,
 ) {
-    // Ids and tokens are made of the clock's time.
-    let now = model.clock().now().max(subject.clock().now());
-    model.clock().set(now);
-    subject.clock().set(now);
-    let mut sides = [Side::open(model).await, Side::open(subject).await];
-    for (at, step) in program.iter().enumerate() {
-        let mut answers = Vec::with_capacity(2);
-        for side in &mut sides {
-            answers.push(side.run(step).await);
-        }
-        let steps: Vec<String> = program[..=at].iter().map(|step| format!("  {step:?}")).collect();
-        assert_eq!(answers[1], answers[0], "subject and model differ after\n{}", steps.join("\n"));
-    }
+    in_step::<QueueStep, OneSide<'_>>(model, subject, &program).await;
 }
 
 /// One of the two, and what it has handed out.
-struct Side<'a> {
+struct OneSide<'a> {
     harness: &'a dyn Harness,
     database: Database,
     /// Of every queue, latest first: a program mostly goes on with what it just claimed.
@@ -143,7 +132,7 @@ struct Side<'a> {
     dead: Vec<TaskId>,
 }
 
-impl<'a> Side<'a> {
+impl<'a> Side<'a, QueueStep> for OneSide<'a> {
     async fn open(harness: &'a dyn Harness) -> Self {
         let contract = Contract::new("batch", DatabaseKind::Durable).with_index(1);
         let database = harness.open(contract).await;
@@ -159,7 +148,9 @@ impl<'a> Side<'a> {
             QueueStep::In(queue, op) => self.answer(QUEUES[*queue], op).await,
         }
     }
+}
 
+impl OneSide<'_> {
     async fn answer(&mut self, queue: &str, op: &QueueOp) -> String {
         let store = self.database.queue().clone();
         match op {

@@ -1,0 +1,39 @@
+//! Runs a program on two sides in step, and stops where an answer differs.
+
+use std::fmt::Debug;
+
+use compartment_core::Clock;
+
+use crate::Harness;
+
+/// A backend under a program, and what the program has seen of it.
+pub(super) trait Side<'a, Step> {
+    async fn open(harness: &'a dyn Harness) -> Self;
+
+    /// The answer to a step, in a form that compares.
+    async fn run(&mut self, step: &Step) -> String;
+}
+
+/// Runs `program` on both, both empty.
+///
+/// # Panics
+/// Where an answer differs, with the program up to there.
+pub(super) async fn in_step<'a, Step: Debug, S: Side<'a, Step>>(
+    model: &'a dyn Harness,
+    subject: &'a dyn Harness,
+    program: &[Step],
+) {
+    // Ids and tokens are made of the clock's time.
+    let now = model.clock().now().max(subject.clock().now());
+    model.clock().set(now);
+    subject.clock().set(now);
+    let (mut model, mut subject) = (S::open(model).await, S::open(subject).await);
+    for (at, step) in program.iter().enumerate() {
+        let (wanted, found) = (model.run(step).await, subject.run(step).await);
+        let so_far = || {
+            let steps: Vec<String> = program[..=at].iter().map(|s| format!("  {s:?}")).collect();
+            steps.join("\n")
+        };
+        assert_eq!(found, wanted, "subject and model differ after\n{}", so_far());
+    }
+}
