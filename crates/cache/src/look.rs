@@ -8,7 +8,6 @@ use compartment_core::{Codec, Result, Timestamp, TypedKey};
 use crate::cache::{Cache, Cached, Lookup, Terms, erase, typed};
 use crate::envelope::{Envelope, PayloadView, View};
 use crate::first_tier::{Moment, NewEntry, State};
-use crate::metrics::add;
 use crate::reads::Away;
 
 /// What the tiers have of a key. A value of `None`: it is known that there is none.
@@ -80,8 +79,7 @@ impl Cache {
         if !self.inner.options.enabled {
             return Lookup::Unknown;
         }
-        add(&terms.counters.misses, 1);
-        terms.counters.read(self.inner.options.clock.now(), false);
+        terms.counters.miss(self.inner.options.clock.now());
         Lookup::Unknown
     }
 
@@ -95,8 +93,7 @@ impl Cache {
         if now >= ended.since.after(terms.policy.stale_on_error) {
             return None;
         }
-        add(&terms.counters.stale_hits, 1);
-        terms.counters.read(now, true);
+        terms.counters.stale_hit(now);
         Some(ended.value)
     }
 

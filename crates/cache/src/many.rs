@@ -11,7 +11,6 @@ use crate::error::{BoxError, LoadError};
 use crate::flight::{Part, landed};
 use crate::load::{Item, Load, Loaded, Loader};
 use crate::look::{Ended, Seen};
-use crate::metrics::add;
 
 impl Cache {
     /// The fresh values of `keys`, in their order; those that the first tier lacks in one round
@@ -37,8 +36,7 @@ impl Cache {
                     {
                         return value;
                     }
-                    add(&terms.counters.misses, 1);
-                    terms.counters.read(now, false);
+                    terms.counters.miss(now);
                     None
                 }
             })

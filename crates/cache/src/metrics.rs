@@ -18,8 +18,8 @@ const STRIPES: usize = 4;
 /// One template's counters. Counting is relaxed: figures for people.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) stale_hits: AtomicU64,
-    pub(crate) misses: AtomicU64,
+    stale_hits: AtomicU64,
+    misses: AtomicU64,
     pub(crate) loads: AtomicU64,
     pub(crate) failed_loads: AtomicU64,
     pub(crate) load_micros: AtomicU64,
@@ -77,6 +77,18 @@ impl Counters {
         stripe.read(now, true);
     }
 
+    /// Counts a read that was answered with what had ended.
+    pub(crate) fn stale_hit(&self, now: Timestamp) {
+        add(&self.stale_hits, 1);
+        self.read(now, true);
+    }
+
+    /// Counts a read that found nothing to serve.
+    pub(crate) fn miss(&self, now: Timestamp) {
+        add(&self.misses, 1);
+        self.read(now, false);
+    }
+
     /// Counts a value that is not kept.
     pub(crate) fn refuse(&self, why: Refusal) {
         let [entry, document, no_cache] = &self.refused;
@@ -89,7 +101,7 @@ impl Counters {
     }
 
     /// Counts a read in the window.
-    pub(crate) fn read(&self, now: Timestamp, hit: bool) {
+    fn read(&self, now: Timestamp, hit: bool) {
         self.stripe().read(now, hit);
     }
 

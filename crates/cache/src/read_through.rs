@@ -11,7 +11,6 @@ use crate::flight::{Landing, Part, landed};
 use crate::load::{Item, Load, Loaded, Loader};
 use crate::look::{Ended, Seen};
 use crate::many::uncached;
-use crate::metrics::add;
 
 impl Cache {
     /// The value of `key`, loaded where there is none that may be served.
@@ -87,11 +86,7 @@ impl Cache {
         F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        let loader = once(move |old| {
-            let load = loader(old);
-            async move { load.await.map_err(LoadError::failed) }
-        });
-        self.through(key, loader, Wanted::Any).await
+        self.through(key, conditional(loader), Wanted::Any).await
     }
 
     /// Loads `key` anew, even where there is a fresh value; that one stays until the new one is
@@ -110,11 +105,7 @@ impl Cache {
         F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        let loader = once(move |old| {
-            let load = loader(old);
-            async move { load.await.map_err(LoadError::failed) }
-        });
-        self.through(key, loader, Wanted::New).await
+        self.through(key, conditional(loader), Wanted::New).await
     }
 
     async fn through<V: Cached>(
@@ -157,8 +148,7 @@ impl Cache {
             && self.may_revalidate(ended, &terms)
         {
             self.load_in_background(key, loader, None);
-            add(&terms.counters.stale_hits, 1);
-            terms.counters.read(self.inner.options.clock.now(), true);
+            terms.counters.stale_hit(self.inner.options.clock.now());
             return Ok(ended.value.clone());
         }
         let landing =
@@ -218,15 +208,13 @@ impl Cache {
         let clock = &self.inner.options.clock;
         match landing {
             Ok(value) => {
-                add(&terms.counters.misses, 1);
-                terms.counters.read(clock.now(), false);
+                terms.counters.miss(clock.now());
                 typed(&value).map_err(|()| LoadError::OtherType)
             }
             Err(error) => match self.on_error(ended, terms) {
                 Some(value) => Ok(value),
                 None => {
-                    add(&terms.counters.misses, 1);
-                    terms.counters.read(clock.now(), false);
+                    terms.counters.miss(clock.now());
                     Err(error)
                 }
             },
@@ -263,6 +251,20 @@ enum Wanted {
     Value,
     /// What is loaded from now on.
     New,
+}
+
+/// A loader that is given the old value, with its error as the cache has it.
+fn conditional<V, L, F, E>(loader: L) -> Loader<V>
+where
+    V: Cached,
+    L: FnOnce(Option<Arc<V>>) -> F + Send + 'static,
+    F: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+    E: Into<BoxError>,
+{
+    once(move |old| {
+        let load = loader(old);
+        async move { load.await.map_err(LoadError::failed) }
+    })
 }
 
 /// A loader of one key, that is called once.

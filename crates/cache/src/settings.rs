@@ -1,6 +1,6 @@
 //! From the configuration to the options of a cache.
 
-use compartment_core::{ByEnvironment, CacheSettings, DatabaseMap, PolicyRule};
+use compartment_core::{CacheSettings, DatabaseMap, PolicyRule};
 
 use crate::options::CacheOptions;
 use crate::policy::CachePolicy;
@@ -65,22 +65,19 @@ impl CacheOptions {
 impl CachePolicy {
     /// With what `rule` says for `environment`; what it leaves open stays.
     fn in_environment(mut self, rule: &PolicyRule, environment: &str) -> Self {
-        fn get<T: Copy>(each: &ByEnvironment<T>, environment: &str) -> Option<T> {
-            each.get(environment)
-        }
-        let bytes =
-            |each| get(each, environment).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-        self.negative_ttl = get(&rule.negative_ttl, environment).or(self.negative_ttl);
-        self.eager_refresh = get(&rule.eager_refresh, environment).or(self.eager_refresh);
-        self.soft_timeout = get(&rule.soft_timeout, environment).or(self.soft_timeout);
-        self.hard_timeout = get(&rule.hard_timeout, environment).or(self.hard_timeout);
-        self.max_document_bytes = get(&rule.max_document, environment).or(self.max_document_bytes);
-        put(&mut self.stale_while_revalidate, get(&rule.stale_while_revalidate, environment));
-        put(&mut self.stale_on_error, get(&rule.stale_on_error, environment));
-        put(&mut self.jitter, get(&rule.jitter, environment));
-        put(&mut self.max_entry_bytes, bytes(&rule.max_entry));
-        put(&mut self.first_tier, get(&rule.first_tier, environment));
-        match get(&rule.lease, environment) {
+        let max_entry = rule.max_entry.get(environment);
+        let max_entry = max_entry.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        self.negative_ttl = rule.negative_ttl.get(environment).or(self.negative_ttl);
+        self.eager_refresh = rule.eager_refresh.get(environment).or(self.eager_refresh);
+        self.soft_timeout = rule.soft_timeout.get(environment).or(self.soft_timeout);
+        self.hard_timeout = rule.hard_timeout.get(environment).or(self.hard_timeout);
+        self.max_document_bytes = rule.max_document.get(environment).or(self.max_document_bytes);
+        put(&mut self.stale_while_revalidate, rule.stale_while_revalidate.get(environment));
+        put(&mut self.stale_on_error, rule.stale_on_error.get(environment));
+        put(&mut self.jitter, rule.jitter.get(environment));
+        put(&mut self.max_entry_bytes, max_entry);
+        put(&mut self.first_tier, rule.first_tier.get(environment));
+        match rule.lease.get(environment) {
             Some(lease) => self.lease(lease),
             None => self,
         }

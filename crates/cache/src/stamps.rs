@@ -57,8 +57,6 @@ pub(crate) fn key_of(name: &str) -> String {
 
 /// What the keys of stamps begin with.
 pub(crate) const STAMP_PREFIX: &str = "compartment:stamp:";
-/// What all keys of the cache's own begin with.
-pub(crate) const OWN_PREFIX: &str = "compartment:";
 
 /// What the names of documents' stamps begin with.
 const DOCUMENT: &str = "document:";

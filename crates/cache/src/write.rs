@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use compartment_core::{Codec, Error, ErrorKind, Result, SetOptions, TypedKey};
+use compartment_core::{
+    Codec, Error, ErrorKind, HOUSEKEEPING_PREFIX, Result, SetOptions, TypedKey,
+};
 use futures_util::StreamExt;
 
 use crate::cache::{Cache, Cached, Delivery, Stored, Terms, erase};
@@ -13,7 +15,7 @@ use crate::first_tier::NewEntry;
 use crate::message::News;
 use crate::metrics::{Refusal, add};
 use crate::second_tier::LoadStamps;
-use crate::stamps::{OWN_PREFIX, Stamp, document, document_at, key_of, tag};
+use crate::stamps::{Stamp, document, document_at, key_of, tag};
 use crate::unique::unique;
 
 /// Keys that are deleted in one request.
@@ -176,11 +178,15 @@ impl Cache {
 
     /// Whether document `id` is marked; `None` when the database cannot be asked.
     pub async fn is_no_cache(&self, id: &str) -> Option<bool> {
-        let name = document(id);
-        if let (Some(stamp), true) = (self.inner.book.get(&name), self.inner.first.is_trusted()) {
+        self.mark_of(&document(id)).await
+    }
+
+    /// Whether a stamp has the mark, by what is known here or else in the database.
+    async fn mark_of(&self, name: &str) -> Option<bool> {
+        if let (Some(stamp), true) = (self.inner.book.get(name), self.inner.first.is_trusted()) {
             return Some(stamp.no_cache);
         }
-        let found = self.inner.read(&[key_of(&name)]).await.ok()?;
+        let found = self.inner.read(&[key_of(name)]).await.ok()?;
         let stamp = found.into_iter().flatten().next().and_then(|bytes| Stamp::read(&bytes));
         Some(stamp.is_some_and(|stamp| stamp.no_cache))
     }
@@ -215,18 +221,8 @@ impl Cache {
             return Delivery::Delivered;
         }
         // The mark outlives an invalidation; where it cannot be read, what is known here counts.
-        let no_cache = match self.inner.book.get(name) {
-            Some(stamp) if self.inner.first.is_trusted() => stamp.no_cache,
-            _ => match self.inner.read(&[key_of(name)]).await {
-                Ok(found) => found
-                    .into_iter()
-                    .flatten()
-                    .next()
-                    .and_then(|bytes| Stamp::read(&bytes))
-                    .is_some_and(|stamp| stamp.no_cache),
-                Err(_) => self.inner.book.last(name).is_some_and(|stamp| stamp.no_cache),
-            },
-        };
+        let known = || self.inner.book.last(name).is_some_and(|stamp| stamp.no_cache);
+        let no_cache = self.mark_of(name).await.unwrap_or_else(known);
         self.renew(name, Stamp::new(no_cache)).await
     }
 
@@ -278,7 +274,7 @@ impl Cache {
         let mut names = BTreeSet::new();
         while let Some(name) = scan.next().await {
             let name = name?;
-            if !name.starts_with(OWN_PREFIX) {
+            if !name.starts_with(HOUSEKEEPING_PREFIX) {
                 names.insert(name);
             }
         }

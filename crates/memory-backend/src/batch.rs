@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_core::{
     BatchClaim, BatchPlan, BatchProgress, BatchRefusal, BatchStatus, BatchStore, ClaimRequest,
-    Error, FailureStream, FencingToken, MAX_AT_ONCE, MAX_ENTRY, Outcome, Result, Settled,
-    Timestamp,
+    Error, FailureStream, FencingToken, MAX_AT_ONCE, Outcome, Result, Settled, Timestamp,
 };
 use futures_util::StreamExt;
 
@@ -94,12 +93,7 @@ impl BatchStore for MemoryStores {
 
     async fn submit(&self, batch: &str, entries: Vec<Bytes>) -> Result<u32> {
         let operation = "submit to batch";
-        if entries.is_empty() || entries.len() > MAX_AT_ONCE {
-            return Err(self.refuse(BatchRefusal::TooMany, operation, batch));
-        }
-        if entries.iter().any(|entry| entry.len() > MAX_ENTRY) {
-            return Err(self.refuse(BatchRefusal::EntryTooLong, operation, batch));
-        }
+        BatchRefusal::unless_submittable(&entries, &self.contract, operation, batch)?;
         self.change(operation, batch, |state, _| {
             if !state.is_open() {
                 return Err(BatchRefusal::Sealed);
@@ -145,9 +139,7 @@ impl BatchStore for MemoryStores {
         outcomes: Vec<(u32, Outcome)>,
     ) -> Result<Settled> {
         let operation = "settle in batch";
-        if outcomes.len() > MAX_AT_ONCE {
-            return Err(self.refuse(BatchRefusal::TooMany, operation, batch));
-        }
+        BatchRefusal::unless_few(outcomes.len(), &self.contract, operation, batch)?;
         self.change(operation, batch, |state, now| {
             check_stage(state, stage)?;
             Ok(state.settle(stage, token.number(), outcomes, now.as_millis()))
@@ -167,9 +159,7 @@ impl BatchStore for MemoryStores {
 
     async fn retry(&self, batch: &str, dead: Vec<(usize, u32)>) -> Result<u64> {
         let operation = "retry in batch";
-        if dead.len() > MAX_AT_ONCE {
-            return Err(self.refuse(BatchRefusal::TooMany, operation, batch));
-        }
+        BatchRefusal::unless_few(dead.len(), &self.contract, operation, batch)?;
         self.change(operation, batch, |state, _| Ok(state.retry(dead)))
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use compartment_core::{
     BatchClaim, BatchFailure, BatchPlan, BatchProgress, BatchRefusal, BatchStatus, BatchStore,
     ClaimRequest, ClaimedDocument, Codec, Error, ErrorKind, FailureStream, FencingToken,
-    MAX_AT_ONCE, MAX_ENTRY, Outcome, Result, Settled, StageProgress,
+    MAX_AT_ONCE, Outcome, Result, Settled, StageProgress,
 };
 use futures_util::StreamExt;
 use redis::{Cmd, Value};
@@ -158,12 +158,7 @@ impl BatchStore for RedisBatch {
 
     async fn submit(&self, batch: &str, entries: Vec<Bytes>) -> Result<u32> {
         let operation = "submit to batch";
-        if entries.is_empty() || entries.len() > MAX_AT_ONCE {
-            return Err(self.refuse(BatchRefusal::TooMany, operation, batch));
-        }
-        if entries.iter().any(|entry| entry.len() > MAX_ENTRY) {
-            return Err(self.refuse(BatchRefusal::EntryTooLong, operation, batch));
-        }
+        BatchRefusal::unless_submittable(&entries, &self.link.contract, operation, batch)?;
         self.link.traffic.wrote(1);
         let arguments = |command: &mut Cmd| {
             for entry in &entries {
@@ -222,9 +217,7 @@ impl BatchStore for RedisBatch {
         outcomes: Vec<(u32, Outcome)>,
     ) -> Result<Settled> {
         let operation = "settle in batch";
-        if outcomes.len() > MAX_AT_ONCE {
-            return Err(self.refuse(BatchRefusal::TooMany, operation, batch));
-        }
+        BatchRefusal::unless_few(outcomes.len(), &self.link.contract, operation, batch)?;
         self.link.traffic.wrote(1);
         let arguments = |command: &mut Cmd| {
             command.arg(stage).arg(token.number());
@@ -260,9 +253,7 @@ impl BatchStore for RedisBatch {
 
     async fn retry(&self, batch: &str, dead: Vec<(usize, u32)>) -> Result<u64> {
         let operation = "retry in batch";
-        if dead.len() > MAX_AT_ONCE {
-            return Err(self.refuse(BatchRefusal::TooMany, operation, batch));
-        }
+        BatchRefusal::unless_few(dead.len(), &self.link.contract, operation, batch)?;
         self.link.traffic.wrote(1);
         let arguments = |command: &mut Cmd| {
             for (stage, ordinal) in &dead {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{Contract, DatabaseKind, Error, ErrorKind, Result};
@@ -155,6 +156,42 @@ impl BatchRefusal {
             Self::OtherType => ErrorKind::WrongType,
         };
         contract.error(kind, operation, batch, self.to_string())
+    }
+
+    /// Refuses more documents than one request may name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`].
+    pub fn unless_few(
+        documents: usize,
+        contract: &Contract,
+        operation: &'static str,
+        batch: &str,
+    ) -> Result<()> {
+        if documents <= MAX_AT_ONCE {
+            return Ok(());
+        }
+        Err(Self::TooMany.error(contract, operation, batch))
+    }
+
+    /// Refuses a submission of none or too many documents, or of too long an entry.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`].
+    pub fn unless_submittable(
+        entries: &[Bytes],
+        contract: &Contract,
+        operation: &'static str,
+        batch: &str,
+    ) -> Result<()> {
+        let refusal = if entries.is_empty() || entries.len() > MAX_AT_ONCE {
+            Self::TooMany
+        } else if entries.iter().any(|entry| entry.len() > MAX_ENTRY) {
+            Self::EntryTooLong
+        } else {
+            return Ok(());
+        };
+        Err(refusal.error(contract, operation, batch))
     }
 
     /// Refuses batches in databases whose keys have to end.

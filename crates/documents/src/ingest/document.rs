@@ -160,10 +160,7 @@ impl Worker {
         hash: &str,
         source: SourceFile,
     ) -> Result<(), PipelineError> {
-        let source = async { Ok(Arc::new(source)) };
-        let text = self.runner.run(&self.extract, hash, name, source).await?.value;
-        let input = Arc::clone(&text);
-        self.runner.run(&self.chunk, hash, name, async { Ok(input) }).await?;
+        let text = self.text_of(name, hash).read(source).await?;
         let stage = Arc::new(EntitiesStage);
         let found = self.runner.run(&stage, hash, name, async { Ok(text) }).await?.value;
         self.things(name, hash, &found, &mut DocumentState::new(name)).await.map(drop)
@@ -178,14 +175,7 @@ impl Worker {
         state: &mut DocumentState,
     ) -> Result<Arc<ExtractedMentions>, PipelineError> {
         let stage = Arc::new(EntitiesStage);
-        let text = TextOf {
-            runner: self.runner.clone(),
-            extract: Arc::clone(&self.extract),
-            chunk: Arc::clone(&self.chunk),
-            name: name.to_owned(),
-            hash: hash.to_owned(),
-            reached: Arc::default(),
-        };
+        let text = self.text_of(name, hash);
         let reached = Arc::clone(&text.reached);
         let found = self.runner.run(&stage, hash, name, text.read(source)).await;
         let reached = if found.is_ok() { 2 } else { reached.load(Ordering::Relaxed) };
@@ -205,6 +195,17 @@ impl Worker {
         }
         state.done(stage.name(), &stage.version());
         Ok(found.value)
+    }
+
+    fn text_of(&self, name: &str, hash: &str) -> TextOf {
+        TextOf {
+            runner: self.runner.clone(),
+            extract: Arc::clone(&self.extract),
+            chunk: Arc::clone(&self.chunk),
+            name: name.to_owned(),
+            hash: hash.to_owned(),
+            reached: Arc::default(),
+        }
     }
 
     /// What the mentions name, and how that belongs together.
