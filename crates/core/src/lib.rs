@@ -32,21 +32,24 @@ pub use error::{Error, ErrorKind, Result, Retry};
 pub use glob::{escape_glob, glob_matches};
 pub use key::{HOUSEKEEPING_PREFIX, KeyTemplate, Template, TypedKey};
 pub use stores::{
-    AfterFailure, Backoff, BatchClaim, BatchFailure, BatchPlan, BatchProgress, BatchRefusal,
-    BatchStage, BatchStatus, BatchStore, ChannelEvent, ChannelStore, Claim, ClaimOptions,
-    ClaimRequest, ClaimedDocument, ClaimedTask, Condition, CounterStore, CounterStoreExt, DeadTask,
+    AfterFailure, Backoff, BatchAudit, BatchClaim, BatchEvent, BatchEventKind, BatchEventStore,
+    BatchFailure, BatchPlan, BatchProgress, BatchRefusal, BatchStage, BatchStatus, BatchStore,
+    BatchUpkeepStore, ChannelEvent, ChannelStore, Claim, ClaimOptions, ClaimRequest,
+    ClaimedDocument, ClaimedTask, Condition, CounterDrift, CounterStore, CounterStoreExt, DeadTask,
     FENCE_RETENTION, FailureStream, FencingToken, HashStore, HashStoreExt, Holder, KeyStream,
     KeyValueStore, KeyValueStoreExt, LEASES_ENDED_ERROR, LockAttempt, LockStore, MAX_AT_ONCE,
-    MAX_ATTEMPTS, MAX_CLAIM, MAX_ENTRY, MAX_QUEUE_NAME, MAX_STAGES, NewTask, Outcome, QueueCounts,
-    QueueStore, QueueStoreExt, RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt,
-    SetOptions, Settled, StageProgress, Submitted, Subscription, TaskClass, TaskId, TaskRecord,
-    Ttl, Usage, UsageStore, check_queue, shorten_task_error,
+    MAX_ATTEMPTS, MAX_CLAIM, MAX_ENTRY, MAX_QUEUE_NAME, MAX_STAGES, NewTask, OutboxEntry,
+    OutboxFact, Outcome, QueueCounts, QueueStore, QueueStoreExt, RateDecision, RateLimit,
+    RateLimitStore, RateLimitStoreExt, RestoredFact, SetOptions, Settled, Settlement,
+    StageProgress, Submitted, Subscription, TaskClass, TaskId, TaskRecord, Ttl, Usage, UsageStore,
+    check_queue, shorten_task_error,
 };
 #[cfg(feature = "tokio")]
 pub use stores::{LockGuard, LockOptions, LockStoreExt};
 #[cfg(feature = "mock")]
 pub use stores::{
-    MockBatchStore, MockChannelStore, MockCounterStore, MockHashStore, MockKeyValueStore,
-    MockLockStore, MockQueueStore, MockRateLimitStore, MockUsageStore,
+    MockBatchEventStore, MockBatchStore, MockBatchUpkeepStore, MockChannelStore, MockCounterStore,
+    MockHashStore, MockKeyValueStore, MockLockStore, MockQueueStore, MockRateLimitStore,
+    MockUsageStore,
 };
 pub use traffic::{Traffic, TrafficSnapshot};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_core::{
     BatchClaim, BatchPlan, BatchProgress, BatchRefusal, BatchStatus, BatchStore, ClaimRequest,
-    Error, FailureStream, FencingToken, MAX_AT_ONCE, Outcome, Result, Settled, Timestamp,
+    Error, FailureStream, FencingToken, MAX_AT_ONCE, Result, Settled, Settlement, Timestamp,
 };
 use futures_util::StreamExt;
 
@@ -131,14 +131,9 @@ impl BatchStore for MemoryStores {
         self.change(operation, batch, renew)
     }
 
-    async fn settle(
-        &self,
-        batch: &str,
-        stage: usize,
-        token: FencingToken,
-        outcomes: Vec<(u32, Outcome)>,
-    ) -> Result<Settled> {
+    async fn settle(&self, batch: &str, settlement: Settlement) -> Result<Settled> {
         let operation = "settle in batch";
+        let Settlement { stage, token, outcomes, .. } = settlement;
         BatchRefusal::unless_few(outcomes.len(), &self.contract, operation, batch)?;
         self.change(operation, batch, |state, now| {
             check_stage(state, stage)?;

@@ -9,12 +9,16 @@ mod document_state;
 mod error;
 mod patience;
 mod progress;
+mod registry;
 mod runner;
 mod stage;
+mod task_note;
 
 pub use document_state::{DocumentState, StageStatus};
 pub use error::{PipelineError, StageError};
 pub use patience::Patience;
 pub use progress::{Event, Observer, Progress, Silent, StageFigures};
+pub use registry::{BatchRecord, BatchRegistry};
 pub use runner::{Done, Origin, Runner, RunnerOptions};
 pub use stage::Stage;
+pub use task_note::{TaskNote, TaskRow, TaskStatus};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use compartment_core::{
     BatchClaim, BatchFailure, BatchPlan, BatchProgress, BatchRefusal, BatchStatus, BatchStore,
     ClaimRequest, ClaimedDocument, Codec, Error, ErrorKind, FailureStream, FencingToken,
-    MAX_AT_ONCE, Outcome, Result, Settled, StageProgress,
+    MAX_AT_ONCE, Outcome, Result, Settled, Settlement, StageProgress,
 };
 use futures_util::StreamExt;
 use redis::{Cmd, Value};
@@ -209,14 +209,9 @@ impl BatchStore for RedisBatch {
         self.run(&RENEW, Repeat::Idempotent, operation, batch, arguments).await?.next()
     }
 
-    async fn settle(
-        &self,
-        batch: &str,
-        stage: usize,
-        token: FencingToken,
-        outcomes: Vec<(u32, Outcome)>,
-    ) -> Result<Settled> {
+    async fn settle(&self, batch: &str, settlement: Settlement) -> Result<Settled> {
         let operation = "settle in batch";
+        let Settlement { stage, token, outcomes, .. } = settlement;
         BatchRefusal::unless_few(outcomes.len(), &self.link.contract, operation, batch)?;
         self.link.traffic.wrote(1);
         let arguments = |command: &mut Cmd| {

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use compartment_core::{
     AfterFailure, BatchClaim, BatchPlan, BatchProgress, BatchStatus, BatchStore, Claim,
     ClaimOptions, ClaimRequest, ClaimedTask, CounterStore, DeadTask, Expiry, FencingToken,
-    HashStore, Holder, KeyValueStore, KeyValueStoreExt, LockAttempt, LockStore, NewTask, Outcome,
+    HashStore, Holder, KeyValueStore, KeyValueStoreExt, LockAttempt, LockStore, NewTask,
     QueueCounts, QueueStore, RateDecision, RateLimit, RateLimitStore, Result, SetOptions, Settled,
-    Submitted, TaskId, Ttl,
+    Settlement, Submitted, TaskId, Ttl,
 };
 
 use super::Waiter;
@@ -178,7 +178,7 @@ blocking_store! {
         /// Makes a claim last for `lease` from now; `false` if it is no longer the token's.
         fn renew(batch: &str, token: FencingToken, lease: Duration) -> bool;
         /// Says how a stage left documents.
-        fn settle(batch: &str, stage: usize, token: FencingToken, outcomes: Vec<(u32, Outcome)>)
+        fn settle(batch: &str, settlement: Settlement)
             -> Settled;
         /// Hands out nothing (`true`), or goes on.
         fn pause(batch: &str, paused: bool) -> ();

@@ -104,6 +104,35 @@ pub enum Outcome {
     HandedBack,
 }
 
+/// How a worker left documents of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settlement {
+    /// The place of the stage in the plan.
+    pub stage: usize,
+    /// The claim.
+    pub token: FencingToken,
+    /// How each document was left, at most [`crate::MAX_AT_ONCE`].
+    pub outcomes: Vec<(u32, Outcome)>,
+    /// What is kept in the outbox about them, for a plan that has one.
+    pub note: Bytes,
+}
+
+impl Settlement {
+    /// Without a note.
+    #[must_use]
+    pub fn new(stage: usize, token: FencingToken, outcomes: Vec<(u32, Outcome)>) -> Self {
+        Self { stage, token, outcomes, note: Bytes::new() }
+    }
+
+    /// With a note for the outbox.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<Bytes>) -> Self {
+        self.note = note.into();
+        self
+    }
+}
+
 /// What settling came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -240,13 +269,7 @@ pub trait BatchStore: fmt::Debug + Send + Sync + 'static {
     async fn renew(&self, batch: &str, token: FencingToken, lease: Duration) -> Result<bool>;
 
     /// Says how a stage left documents, at most [`crate::MAX_AT_ONCE`]. What is not settled stays claimed.
-    async fn settle(
-        &self,
-        batch: &str,
-        stage: usize,
-        token: FencingToken,
-        outcomes: Vec<(u32, Outcome)>,
-    ) -> Result<Settled>;
+    async fn settle(&self, batch: &str, settlement: Settlement) -> Result<Settled>;
 
     /// Hands out nothing (`true`), or goes on.
     async fn pause(&self, batch: &str, paused: bool) -> Result<()>;

@@ -39,13 +39,20 @@ pub struct BatchPlan {
     /// The most bytes of entries; beyond, a submission is refused. Nothing that settles ever is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u64>,
+    /// Whether what counts is kept in an outbox until it is written elsewhere
+    /// ([`crate::BatchUpkeepStore::outbox`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outbox: bool,
+    /// The most bytes of events that are kept for others to follow; none at 0.
+    #[serde(default)]
+    pub event_bytes: u64,
 }
 
 impl BatchPlan {
     /// A plan without stages, of three attempts.
     #[must_use]
     pub fn new() -> Self {
-        Self { stages: Vec::new(), max_attempts: 3, max_bytes: None }
+        Self { stages: Vec::new(), max_attempts: 3, max_bytes: None, outbox: false, event_bytes: 0 }
     }
 
     /// Stages one after the other.
@@ -75,6 +82,20 @@ impl BatchPlan {
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Keeping what counts in an outbox.
+    #[must_use]
+    pub fn with_outbox(mut self) -> Self {
+        self.outbox = true;
+        self
+    }
+
+    /// Keeping so many bytes of events.
+    #[must_use]
+    pub fn event_bytes(mut self, bytes: u64) -> Self {
+        self.event_bytes = bytes;
         self
     }
 

@@ -4,7 +4,9 @@
 
 mod backoff;
 mod batch;
+mod batch_event;
 mod batch_plan;
+mod batch_upkeep;
 mod channel;
 mod counter;
 mod hash;
@@ -22,10 +24,18 @@ pub use backoff::Backoff;
 pub use batch::MockBatchStore;
 pub use batch::{
     BatchClaim, BatchFailure, BatchProgress, BatchStatus, BatchStore, ClaimRequest,
-    ClaimedDocument, FailureStream, Outcome, Settled, StageProgress,
+    ClaimedDocument, FailureStream, Outcome, Settled, Settlement, StageProgress,
 };
+#[cfg(feature = "mock")]
+pub use batch_event::MockBatchEventStore;
+pub use batch_event::{BatchEvent, BatchEventKind, BatchEventStore};
 pub use batch_plan::{
     BatchPlan, BatchRefusal, BatchStage, MAX_AT_ONCE, MAX_ATTEMPTS, MAX_ENTRY, MAX_STAGES,
+};
+#[cfg(feature = "mock")]
+pub use batch_upkeep::MockBatchUpkeepStore;
+pub use batch_upkeep::{
+    BatchAudit, BatchUpkeepStore, CounterDrift, OutboxEntry, OutboxFact, RestoredFact,
 };
 #[cfg(feature = "mock")]
 pub use channel::MockChannelStore;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use compartment_core::{
     BatchFailure, BatchPlan, BatchStore, ClaimRequest, Contract, Database, DatabaseKind,
-    FencingToken, Outcome, Result,
+    FencingToken, Outcome, Result, Settlement,
 };
 use futures_util::TryStreamExt;
 use proptest::collection::vec;
@@ -199,11 +199,11 @@ impl OneSide<'_> {
                 let settled = settled.iter().filter_map(|(place, outcome)| {
                     Some((*documents.get(*place)?, outcome.clone()))
                 });
-                text(store.settle(batch, stage, token, settled.collect()).await)
+                text(store.settle(batch, Settlement::new(stage, token, settled.collect())).await)
             }
             BatchOp::SettleUnclaimed(claim, stage, settled) => {
                 let token = self.claim(*claim).1;
-                text(store.settle(batch, *stage, token, settled.clone()).await)
+                text(store.settle(batch, Settlement::new(*stage, token, settled.clone())).await)
             }
             BatchOp::Pause(paused) => text(store.pause(batch, *paused).await),
             BatchOp::Cancel => text(store.cancel(batch).await),

@@ -9,7 +9,7 @@ use compartment_core::ErrorKind::{Contract, InvalidArgument, OutOfMemory, Unknow
 use compartment_core::{
     BatchClaim, BatchFailure, BatchPlan, BatchProgress, BatchStatus, BatchStore, ClaimRequest,
     ErrorKind, FencingToken, HashStoreExt, KeyValueStoreExt, MAX_AT_ONCE, MAX_ENTRY, Outcome,
-    Result, Settled,
+    Result, Settled, Settlement,
 };
 use futures_util::TryStreamExt;
 
@@ -66,7 +66,7 @@ pub(super) async fn settle(
     outcome: Outcome,
 ) -> Settled {
     let outcomes = ordinals(claim).into_iter().map(|ordinal| (ordinal, outcome.clone())).collect();
-    store.settle("b", stage, claim.token, outcomes).await.unwrap()
+    store.settle("b", Settlement::new(stage, claim.token, outcomes)).await.unwrap()
 }
 
 pub(super) async fn done(store: &Store, stage: usize, claim: &BatchClaim) -> Settled {
@@ -156,7 +156,7 @@ pub async fn progress_moves_only_with_a_fact(harness: &dyn Harness) {
     assert_eq!(settle(&store, 0, &extract, dead()).await.counted, 0);
     // Of what nobody has claimed nothing is believed.
     let unclaimed = vec![(2, Outcome::Done), (99, Outcome::Done)];
-    let settled = store.settle("b", 0, extract.token, unclaimed).await.unwrap();
+    let settled = store.settle("b", Settlement::new(0, extract.token, unclaimed)).await.unwrap();
     assert_eq!(settled.counted, 0);
     let chunk = claim_some(&store, 1, 2).await;
     assert_eq!(done(&store, 1, &chunk).await.counted, 2);
@@ -280,7 +280,10 @@ pub async fn a_batch_that_is_not_there_is_unknown(harness: &dyn Harness) {
     expect_error(store.seal("b").await, Unknown);
     expect_error(store.claim("b", ClaimRequest::new(0, 1, MINUTE)).await, Unknown);
     expect_error(store.renew("b", token, MINUTE).await, Unknown);
-    expect_error(store.settle("b", 0, token, vec![(0, Outcome::Done)]).await, Unknown);
+    expect_error(
+        store.settle("b", Settlement::new(0, token, vec![(0, Outcome::Done)])).await,
+        Unknown,
+    );
     expect_error(store.plan("b").await, Unknown);
     expect_error(store.retry("b", vec![(0, 0)]).await, Unknown);
     expect_error(store.claim_completion("b", MINUTE).await, Unknown);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compartment_core::{BatchPlan, BatchStatus, Outcome};
+use compartment_core::{BatchPlan, BatchStatus, Outcome, Settlement};
 
 use super::batch::{
     batch, claim, claim_some, dead, done, failures, ordinals, progress, retry, settle,
@@ -15,7 +15,10 @@ pub async fn what_is_not_settled_in_its_lease_is_claimed_again(harness: &dyn Har
     let store = batch(harness, BatchPlan::chain(&["extract"]), 5).await;
     let lost = claim_some(&store, 0, 3).await;
     let settled = vec![(1, Outcome::Done)];
-    assert_eq!(store.settle("b", 0, lost.token, settled).await.unwrap().counted, 1);
+    assert_eq!(
+        store.settle("b", Settlement::new(0, lost.token, settled)).await.unwrap().counted,
+        1
+    );
     assert_eq!(ordinals(&claim_some(&store, 0, 1).await), [3]);
     harness.advance(MINUTE).await;
     let again = claim_some(&store, 0, 10).await;
@@ -51,7 +54,7 @@ pub async fn a_late_success_counts_and_a_late_failure_does_not(harness: &dyn Har
     assert_eq!(settle(&store, 0, &late, retry(MINUTE)).await.counted, 0);
     assert_eq!(settle(&store, 0, &late, Outcome::HandedBack).await.counted, 0);
     let one = vec![(0, Outcome::Done)];
-    assert_eq!(store.settle("b", 0, late.token, one).await.unwrap().counted, 1);
+    assert_eq!(store.settle("b", Settlement::new(0, late.token, one)).await.unwrap().counted, 1);
     assert_eq!(ordinals(&claim_some(&store, 1, 2).await), [0]);
     // A success is never taken back.
     assert_eq!(settle(&store, 0, &owner, dead()).await.counted, 1);

@@ -1,0 +1,167 @@
+//! What a batch keeps besides its progress: the outbox, its documents, and whether its facts agree.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{FencingToken, Result};
+
+/// Something that happened to documents of a batch, kept until it is written elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OutboxEntry {
+    /// Names the entry in its batch; later ones are kept behind it.
+    pub id: String,
+    /// What happened.
+    pub fact: OutboxFact,
+}
+
+impl OutboxEntry {
+    /// An entry as a backend keeps it.
+    #[must_use]
+    pub fn new(id: String, fact: OutboxFact) -> Self {
+        Self { id, fact }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OutboxFact {
+    /// A worker settled documents.
+    Settled {
+        /// The place of the stage in the plan.
+        stage: usize,
+        /// The claim they were settled with.
+        token: FencingToken,
+        /// Those of its documents that did not count: known already, or not the claim's to tell.
+        refused: Vec<u32>,
+        /// What the worker wrote about all of them.
+        note: Bytes,
+    },
+    /// Documents died of workers that did not live to tell.
+    Lost {
+        /// The place of the stage in the plan.
+        stage: usize,
+        /// The documents.
+        ordinals: Vec<u32>,
+        /// What they died of, in words.
+        error: String,
+    },
+    /// Dead documents are tried again.
+    Retried {
+        /// The place of the stage in the plan.
+        stage: usize,
+        /// The documents.
+        ordinals: Vec<u32>,
+    },
+}
+
+/// What is known about a document whose batch is made anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RestoredFact {
+    /// A stage is done with it.
+    Done,
+    /// It is dead of a stage.
+    Dead {
+        /// Of what, in words.
+        error: String,
+    },
+}
+
+/// A number that is counted, and what its facts come to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CounterDrift {
+    /// The count's name: `done`, `dead`, `done:0`, `dead:0`, `claimed:0`.
+    pub counter: String,
+    /// What is counted.
+    pub counted: i64,
+    /// What the bits say.
+    pub facts: i64,
+}
+
+impl CounterDrift {
+    /// A difference as a backend found it.
+    #[must_use]
+    pub fn new(counter: impl Into<String>, counted: i64, facts: i64) -> Self {
+        Self { counter: counter.into(), counted, facts }
+    }
+}
+
+/// A batch's bits beside its counts, of one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BatchAudit {
+    /// Documents.
+    pub total: u64,
+    /// For each stage in the plan's order a bit for each document, ordinal 0 the highest bit of the first
+    /// byte: the stage is done with it.
+    pub done: Vec<Vec<u8>>,
+    /// The same for documents that are dead of the stage.
+    pub dead: Vec<Vec<u8>>,
+    /// Counts that differ from the bits.
+    pub drift: Vec<CounterDrift>,
+    /// Documents, by stage and ordinal, that could be worked on and that nobody would ever be handed:
+    /// neither ready, nor delayed, nor claimed.
+    pub stranded: Vec<(usize, u32)>,
+    /// Whether the batch is settled and sealed, and yet its completion was never due.
+    pub completion_missed: bool,
+}
+
+impl BatchAudit {
+    /// Whether everything agrees.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.drift.is_empty() && self.stranded.is_empty() && !self.completion_missed
+    }
+}
+
+/// What of the batches of one database is kept besides their progress.
+///
+/// # Contract
+/// - `entries_read_back_in_order`, from any ordinal on, at most [`crate::MAX_AT_ONCE`] in one request.
+/// - `what_counted_is_in_the_outbox`: with [`crate::BatchPlan::with_outbox`] each settling is kept in the
+///   step that counts it, with the documents that did not count; so is what dies of leases that end,
+///   and what is retried. Without it nothing is kept.
+/// - `an_outbox_is_read_until_it_is_cleared`, oldest first.
+/// - `restored_facts_count_once`, and what is restored as done or dead is not handed out again.
+/// - `an_audit_finds_counts_that_drifted`, and a repair sets them right while others work.
+/// - `an_audit_finds_stranded_documents`, and a repair hands them out again.
+/// - `an_audit_of_a_sound_batch_is_clean` at any moment of its life.
+/// - `a_missed_completion_is_made_due`.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait BatchUpkeepStore: fmt::Debug + Send + Sync + 'static {
+    /// What the documents from the ordinal `from` on were submitted as; empty beyond the last.
+    async fn entries(&self, batch: &str, from: u32, most: usize) -> Result<Vec<Bytes>>;
+
+    /// The oldest entries of the outbox, at most [`crate::MAX_AT_ONCE`].
+    async fn outbox(&self, batch: &str, most: usize) -> Result<Vec<OutboxEntry>>;
+
+    /// Removes entries of the outbox; how many there were.
+    async fn clear_outbox(&self, batch: &str, ids: &[String]) -> Result<u64>;
+
+    /// How many entries the outbox holds.
+    async fn outbox_len(&self, batch: &str) -> Result<u64>;
+
+    /// Notes what was known about documents of a stage, at most [`crate::MAX_AT_ONCE`]; how many were
+    /// news. Nothing of it goes to the outbox or the events.
+    async fn restore(
+        &self,
+        batch: &str,
+        stage: usize,
+        facts: Vec<(u32, RestoredFact)>,
+    ) -> Result<u64>;
+
+    /// Compares what is counted with the bits, in one moment. Costs the server a copy of them: two bits
+    /// for each document and stage.
+    async fn audit(&self, batch: &str) -> Result<BatchAudit>;
+
+    /// Sets right what an audit found: counts by their differences, so that it may be done while others
+    /// work; stranded documents are handed out again, and a missed completion becomes due.
+    async fn repair(&self, batch: &str, audit: &BatchAudit) -> Result<()>;
+}

@@ -1,0 +1,106 @@
+//! Which batches there are: one hash in the batch database.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use compartment_core::{Database, Error, ErrorKind, Expiry, Result, TaskClass, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The hash of all batches, by name.
+const KEY: &str = "batches";
+
+/// A batch as it was submitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BatchRecord {
+    /// Its name.
+    pub name: String,
+    /// The pipeline that its documents go through.
+    pub pipeline: String,
+    /// The versions of the pipeline's stages in the code that made the batch, by stage.
+    pub versions: BTreeMap<String, String>,
+    /// How soon it is wanted.
+    pub class: TaskClass,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl BatchRecord {
+    /// A batch of a pipeline, of class normal.
+    #[must_use]
+    pub fn new(
+        name: impl Into<String>,
+        pipeline: impl Into<String>,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            pipeline: pipeline.into(),
+            versions: BTreeMap::new(),
+            class: TaskClass::default(),
+            created_at,
+        }
+    }
+}
+
+/// The batches of a database, by name.
+#[derive(Clone, Debug)]
+pub struct BatchRegistry {
+    batch: Database,
+}
+
+impl BatchRegistry {
+    /// Of the batches in `batch`.
+    #[must_use]
+    pub fn new(batch: Database) -> Self {
+        Self { batch }
+    }
+
+    /// Notes a batch; `false` if there is one of that name, which stays as it is.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn add(&self, record: &BatchRecord) -> Result<bool> {
+        let text = serde_json::to_vec(record)
+            .map_err(|error| Error::new(ErrorKind::Encode, "note batch", error.to_string()))?;
+        let hash = self.batch.hash();
+        hash.set_field_if_absent(KEY, &record.name, Bytes::from(text), Expiry::Never).await
+    }
+
+    /// The batch of this name.
+    ///
+    /// # Errors
+    /// The store's; [`ErrorKind::Decode`] where its record is none.
+    pub async fn get(&self, name: &str) -> Result<Option<BatchRecord>> {
+        let field = self.batch.hash().get_field(KEY, name).await?;
+        field.map(|bytes| read(name, &bytes)).transpose()
+    }
+
+    /// All of them, by the time they were made.
+    ///
+    /// # Errors
+    /// The store's; [`ErrorKind::Decode`] where a record is none.
+    pub async fn list(&self) -> Result<Vec<BatchRecord>> {
+        let fields = self.batch.hash().get_all(KEY).await?;
+        let read = fields.iter().map(|(name, bytes)| read(name, bytes));
+        let mut records = read.collect::<Result<Vec<_>>>()?;
+        records.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
+        Ok(records)
+    }
+
+    /// Forgets a batch; whether it was known. Its documents are another matter
+    /// ([`compartment_core::BatchStore::remove`]).
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn remove(&self, name: &str) -> Result<bool> {
+        Ok(self.batch.hash().delete_fields(KEY, &[name.to_owned()]).await? > 0)
+    }
+}
+
+fn read(name: &str, bytes: &[u8]) -> Result<BatchRecord> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let what = format!("the record of batch {name:?} in the hash {KEY:?} is none: {error}");
+        Error::new(ErrorKind::Decode, "read batch record", what)
+    })
+}

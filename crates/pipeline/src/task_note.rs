@@ -1,0 +1,107 @@
+//! What a worker writes about the documents it settles: what the ledger's rows are made of.
+
+use bytes::Bytes;
+use compartment_core::{Error, ErrorKind, Result, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// How a stage left a document, as the ledger has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum TaskStatus {
+    /// Done.
+    Done,
+    /// Failed, and to be tried again.
+    Failed,
+    /// Failed for good.
+    Dead,
+}
+
+impl TaskStatus {
+    /// Its name in the ledger.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// One document of a [`TaskNote`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "a row is all of it")]
+pub struct TaskRow {
+    /// Its number in the batch.
+    pub ordinal: u32,
+    /// How it was left.
+    pub status: TaskStatus,
+    /// Which attempt it was, from 1.
+    pub attempt: u8,
+    /// When it was begun, in milliseconds after the note's [`TaskNote::since`].
+    pub started: u32,
+    /// How long it took, in milliseconds.
+    pub took: u32,
+    /// What went wrong, in words; empty if nothing did.
+    pub error: String,
+}
+
+/// What one worker did with documents of one claim. Packed small, since it is written with every settling.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "the engine fills in all of it")]
+pub struct TaskNote {
+    /// The worker's id.
+    pub worker: String,
+    /// What times count from.
+    pub since: Timestamp,
+    /// The documents.
+    pub rows: Vec<TaskRow>,
+}
+
+impl TaskNote {
+    /// As it is kept: MessagePack without field names.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Encode`] never, for what is in it; the signature is the encoder's.
+    pub fn to_bytes(&self) -> Result<Bytes> {
+        rmp_serde::to_vec(self)
+            .map(Bytes::from)
+            .map_err(|error| Error::new(ErrorKind::Encode, "pack task note", error.to_string()))
+    }
+
+    /// Read back.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] for bytes that are no note.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        rmp_serde::from_slice(bytes)
+            .map_err(|error| Error::new(ErrorKind::Decode, "read task note", error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_reads_back_and_is_small() {
+        let row = |ordinal| TaskRow {
+            ordinal,
+            status: TaskStatus::Done,
+            attempt: 1,
+            started: 3,
+            took: 12,
+            error: String::new(),
+        };
+        let note = TaskNote {
+            worker: "host-1".into(),
+            since: Timestamp::from_millis(1_790_000_000_000),
+            rows: (0..100).map(row).collect(),
+        };
+        let bytes = note.to_bytes().unwrap();
+        assert!(bytes.len() < 1_700, "{} bytes for a hundred documents", bytes.len());
+        assert_eq!(TaskNote::from_bytes(&bytes).unwrap(), note);
+        assert_eq!(TaskNote::from_bytes(b"no").unwrap_err().kind(), ErrorKind::Decode);
+    }
+}
