@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 
 use crate::database_map::nearest;
 use crate::{
-    BatchStore, ChannelStore, Codec, Contract, CounterStore, DatabaseMap, Error, ErrorKind, Expiry,
-    HashStore, KeyValueStore, LockStore, QueueStore, RateLimitStore, Result, SetOptions, Traffic,
-    TypedKey, UsageStore,
+    BatchEventStore, BatchStore, BatchUpkeepStore, ChannelStore, Codec, Contract, CounterStore,
+    DatabaseMap, Error, ErrorKind, Expiry, HashStore, KeyValueStore, LockStore, QueueStore,
+    RateLimitStore, Result, SetOptions, Traffic, TypedKey, UsageStore,
 };
 
 /// What a backend can and cannot do; each backend's tests pin it, so that a conformance suite
@@ -73,6 +73,10 @@ pub struct Stores {
     pub queue: Arc<dyn QueueStore>,
     /// Batches.
     pub batch: Arc<dyn BatchStore>,
+    /// What batches keep besides their progress.
+    pub batch_upkeep: Arc<dyn BatchUpkeepStore>,
+    /// Events of batches.
+    pub batch_events: Arc<dyn BatchEventStore>,
     /// Channels.
     pub channel: Arc<dyn ChannelStore>,
     /// Keys and bytes.
@@ -159,6 +163,18 @@ impl Database {
     #[must_use]
     pub fn batch(&self) -> &Arc<dyn BatchStore> {
         &self.stores.batch
+    }
+
+    /// What batches keep besides their progress.
+    #[must_use]
+    pub fn batch_upkeep(&self) -> &Arc<dyn BatchUpkeepStore> {
+        &self.stores.batch_upkeep
+    }
+
+    /// Events of batches.
+    #[must_use]
+    pub fn batch_events(&self) -> &Arc<dyn BatchEventStore> {
+        &self.stores.batch_events
     }
 
     /// Channels.

@@ -114,6 +114,8 @@ impl Backend for MemoryBackend {
             rate_limit: stores.clone(),
             queue: stores.clone(),
             batch: stores.clone(),
+            batch_upkeep: stores.clone(),
+            batch_events: stores.clone(),
             channel: stores.clone(),
             usage: stores,
         };

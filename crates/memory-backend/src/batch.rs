@@ -31,7 +31,7 @@ fn batch_of(entry: Option<&Entry>) -> Result<Shared<Batch>, Refusal> {
 
 impl MemoryStores {
     /// Changes a batch while nobody else does.
-    fn change<T>(
+    pub(crate) fn change<T>(
         &self,
         operation: &'static str,
         batch: &str,
@@ -48,7 +48,7 @@ impl MemoryStores {
     }
 
     /// Looks at a batch; nothing where there is none.
-    fn look_at<T>(
+    pub(crate) fn look_at<T>(
         &self,
         operation: &'static str,
         batch: &str,
@@ -61,12 +61,17 @@ impl MemoryStores {
         }
     }
 
-    fn refuse(&self, refusal: BatchRefusal, operation: &'static str, batch: &str) -> Error {
+    pub(crate) fn refuse(
+        &self,
+        refusal: BatchRefusal,
+        operation: &'static str,
+        batch: &str,
+    ) -> Error {
         refusal.error(&self.contract, operation, batch)
     }
 }
 
-fn check_stage(batch: &Batch, stage: usize) -> Result<(), BatchRefusal> {
+pub(crate) fn check_stage(batch: &Batch, stage: usize) -> Result<(), BatchRefusal> {
     if stage < batch.plan().stages.len() { Ok(()) } else { Err(BatchRefusal::NoStage) }
 }
 
@@ -133,11 +138,10 @@ impl BatchStore for MemoryStores {
 
     async fn settle(&self, batch: &str, settlement: Settlement) -> Result<Settled> {
         let operation = "settle in batch";
-        let Settlement { stage, token, outcomes, .. } = settlement;
-        BatchRefusal::unless_few(outcomes.len(), &self.contract, operation, batch)?;
+        BatchRefusal::unless_few(settlement.outcomes.len(), &self.contract, operation, batch)?;
         self.change(operation, batch, |state, now| {
-            check_stage(state, stage)?;
-            Ok(state.settle(stage, token.number(), outcomes, now.as_millis()))
+            check_stage(state, settlement.stage)?;
+            Ok(state.settle(settlement, now.as_millis()))
         })
     }
 

@@ -1,14 +1,21 @@
 //! A batch as it is kept in memory: facts as bits, counts that move only with them.
 
+mod events;
+mod outbox;
 mod settle;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
 use compartment_core::{
-    BatchFailure, BatchPlan, BatchProgress, BatchStatus, ClaimRequest, ClaimedDocument,
-    FencingToken, MAX_ATTEMPTS, StageProgress, Timestamp,
+    BatchEventKind, BatchFailure, BatchPlan, BatchProgress, BatchStatus, ClaimRequest,
+    ClaimedDocument, FencingToken, MAX_ATTEMPTS, StageProgress, Timestamp,
 };
+
+use events::Events;
+use outbox::Outbox;
+use upkeep::Died;
 
 /// Leases that have ended and are taken up in one claim.
 const RECLAIMED_AT_ONCE: usize = 4;
@@ -20,6 +27,8 @@ const DOCUMENT_OVERHEAD: u64 = 32;
 struct Stage {
     /// The first document that was never handed out, of a stage that comes after no other.
     next: u32,
+    /// Documents from there on that were restored as done or dead.
+    restored: u32,
     /// Documents to be handed out before that one.
     ready: VecDeque<u32>,
     /// Documents to be tried again, by the millisecond from which on.
@@ -35,7 +44,8 @@ struct Stage {
 #[derive(Debug)]
 struct Held {
     stage: usize,
-    documents: BTreeSet<u32>,
+    /// In the order in which they were handed out.
+    documents: VecDeque<u32>,
     /// Milliseconds since 1970.
     lease_ends: u64,
 }
@@ -67,6 +77,11 @@ pub(crate) struct Batch {
     documents_dead: u64,
     last_token: u64,
     completion: Completion,
+    outbox: Outbox,
+    events: Events,
+    /// Documents that died in the request that is under way.
+    died: Vec<Died>,
+    repairs: u64,
 }
 
 fn bit(stage: usize) -> u16 {
@@ -92,6 +107,10 @@ impl Batch {
             documents_dead: 0,
             last_token: 0,
             completion: Completion::None,
+            outbox: Outbox::default(),
+            events: Events::default(),
+            died: Vec::new(),
+            repairs: 0,
         }
     }
 
@@ -100,7 +119,24 @@ impl Batch {
     }
 
     pub(crate) fn weight(&self) -> u64 {
-        self.bytes + self.entries.len() as u64 * DOCUMENT_OVERHEAD
+        let documents = self.bytes + self.entries.len() as u64 * DOCUMENT_OVERHEAD;
+        documents + self.outbox.bytes() + self.events.bytes()
+    }
+
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    pub(crate) fn outbox_mut(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    pub(crate) fn events_mut(&mut self) -> &mut Events {
+        &mut self.events
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -121,6 +157,7 @@ impl Batch {
             self.done.push(0);
             self.dead.push(0);
         }
+        self.tell(BatchEventKind::Submitted, (first..self.total()).collect(), None, None);
         first
     }
 
@@ -155,6 +192,7 @@ impl Batch {
         }
         self.status = BatchStatus::Completed;
         self.completion = Completion::Due;
+        self.tell(BatchEventKind::Completed, Vec::new(), None, None);
         true
     }
 
@@ -191,16 +229,17 @@ impl Batch {
         }
         let mut documents = Vec::new();
         while documents.len() < request.most {
-            let ordinal = match stage.ready.pop_front() {
-                Some(ordinal) => ordinal,
+            let (ordinal, is_first) = match stage.ready.pop_front() {
+                Some(ordinal) => (ordinal, false),
                 None if is_root && stage.next < total => {
                     stage.next += 1;
-                    stage.next - 1
+                    (stage.next - 1, true)
                 }
                 None => break,
             };
             let facts = self.done[ordinal as usize] | self.dead[ordinal as usize];
             if facts & bit(at) != 0 {
+                stage.restored = stage.restored.saturating_sub(u32::from(is_first));
                 continue;
             }
             let tries = stage.tries.entry(ordinal).or_default();
@@ -238,8 +277,7 @@ impl Batch {
             let at = held.stage;
             self.stages[at].claimed -= held.documents.len() as u64;
             for ordinal in held.documents.into_iter().rev() {
-                let facts = self.done[ordinal as usize] | self.dead[ordinal as usize];
-                if facts & bit(at) != 0 {
+                if self.is_settled(at, ordinal) {
                     continue;
                 }
                 let tries = self.stages[at].tries.get(&ordinal).copied().unwrap_or(0);
@@ -251,6 +289,7 @@ impl Batch {
                 }
             }
         }
+        self.tell_died(true);
         self.complete();
     }
 
@@ -299,7 +338,8 @@ impl Batch {
         progress.done = self.documents_done;
         progress.dead = self.documents_dead;
         for (stage, planned) in self.stages.iter().zip(&self.plan.stages) {
-            let unseen = if planned.after.is_empty() { self.total() - stage.next } else { 0 };
+            let to_come = self.total().saturating_sub(stage.next).saturating_sub(stage.restored);
+            let unseen = if planned.after.is_empty() { to_come } else { 0 };
             let mut figures = StageProgress::default();
             figures.done = stage.done;
             figures.dead = stage.dead;

@@ -17,7 +17,9 @@
 
 mod backend;
 mod batch;
+mod batch_event;
 mod batch_state;
+mod batch_upkeep;
 mod channel;
 mod config;
 mod counter;

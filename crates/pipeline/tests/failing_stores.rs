@@ -12,9 +12,10 @@ use bytes::Bytes;
 use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{
     Backend, Capabilities, Clock, Contract, Database, DatabaseMap, Databases, Error, ErrorKind,
-    KeyTemplate, ManualClock, MockBatchStore, MockChannelStore, MockCounterStore, MockHashStore,
-    MockKeyValueStore, MockLockStore, MockQueueStore, MockRateLimitStore, MockUsageStore, Preset,
-    Result, SetOptions, Stores, Traffic,
+    KeyTemplate, ManualClock, MockBatchEventStore, MockBatchStore, MockBatchUpkeepStore,
+    MockChannelStore, MockCounterStore, MockHashStore, MockKeyValueStore, MockLockStore,
+    MockQueueStore, MockRateLimitStore, MockUsageStore, Preset, Result, SetOptions, Stores,
+    Traffic,
 };
 use compartment_memory::MemoryBackend;
 use compartment_pipeline::{
@@ -81,6 +82,8 @@ async fn databases(key_value: MockKeyValueStore, hash: MockHashStore) -> Databas
         rate_limit: Arc::new(MockRateLimitStore::new()),
         queue: Arc::new(MockQueueStore::new()),
         batch: Arc::new(MockBatchStore::new()),
+        batch_upkeep: Arc::new(MockBatchUpkeepStore::new()),
+        batch_events: Arc::new(MockBatchEventStore::new()),
         channel: Arc::new(channel),
         usage: Arc::new(MockUsageStore::new()),
     };

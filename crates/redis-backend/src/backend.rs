@@ -194,6 +194,7 @@ impl Backend for RedisBackend {
         let contract = Arc::clone(&link.contract);
         link.connect().await?;
         watch(&link, self.config.clock.clone().unwrap_or_else(|| Arc::new(SystemClock)));
+        let batch = Arc::new(RedisBatch::new(Arc::clone(&link)));
         let stores = Stores {
             key_value: Arc::new(RedisKeyValue::new(Arc::clone(&link))),
             hash: Arc::new(RedisHash::new(Arc::clone(&link))),
@@ -201,7 +202,9 @@ impl Backend for RedisBackend {
             lock: Arc::new(RedisLock::new(Arc::clone(&link))),
             rate_limit: Arc::new(RedisRateLimit::new(Arc::clone(&link))),
             queue: Arc::new(RedisQueue::new(Arc::clone(&link))),
-            batch: Arc::new(RedisBatch::new(Arc::clone(&link))),
+            batch: batch.clone(),
+            batch_upkeep: batch.clone(),
+            batch_events: batch,
             channel: Arc::new(RedisChannel::new(
                 Arc::clone(&link),
                 self.ear(&contract)?,

@@ -18,12 +18,13 @@ use crate::link::{Link, Repeat};
 use crate::script::{LuaScript, lua_script};
 
 static CREATE: LuaScript = lua_script!("batch_create.lua");
-static SUBMIT: LuaScript = lua_script!("batch_open.lua", "batch_submit.lua");
-static CHANGE: LuaScript = lua_script!("batch_open.lua", "batch_change.lua");
-static CLAIM: LuaScript = lua_script!("batch_open.lua", "batch_claim.lua");
+static SUBMIT: LuaScript = lua_script!("batch_open.lua", "batch_news.lua", "batch_submit.lua");
+static CHANGE: LuaScript = lua_script!("batch_open.lua", "batch_news.lua", "batch_change.lua");
+static CLAIM: LuaScript = lua_script!("batch_open.lua", "batch_news.lua", "batch_claim.lua");
 static RENEW: LuaScript = lua_script!("batch_open.lua", "batch_renew.lua");
-static SETTLE: LuaScript = lua_script!("batch_open.lua", "batch_settle.lua");
-static RETRY: LuaScript = lua_script!("batch_open.lua", "batch_retry.lua");
+static SETTLE: LuaScript =
+    lua_script!("batch_open.lua", "batch_news.lua", "batch_finish.lua", "batch_settle.lua");
+static RETRY: LuaScript = lua_script!("batch_open.lua", "batch_news.lua", "batch_retry.lua");
 static COMPLETION: LuaScript = lua_script!("batch_open.lua", "batch_completion.lua");
 static PROGRESS: LuaScript = lua_script!("batch_open.lua", "batch_progress.lua");
 static REMOVE: LuaScript = lua_script!("batch_open.lua", "batch_remove.lua");
@@ -33,7 +34,7 @@ const FAILURES_AT_ONCE: usize = 500;
 
 #[derive(Debug)]
 pub(crate) struct RedisBatch {
-    link: Arc<Link>,
+    pub(crate) link: Arc<Link>,
 }
 
 /// The key of what a batch is; its other keys begin with it. The tag is not empty whatever the name
@@ -48,7 +49,7 @@ impl RedisBatch {
     }
 
     /// Runs a script of an existing batch.
-    async fn run<'a>(
+    pub(crate) async fn run<'a>(
         &'a self,
         script: &LuaScript,
         repeat: Repeat,
@@ -80,6 +81,7 @@ impl RedisBatch {
             "sealed" => BatchRefusal::Sealed,
             "full" => BatchRefusal::Full,
             "no stage" => BatchRefusal::NoStage,
+            "no group" => BatchRefusal::NoGroup,
             _ => BatchRefusal::OtherType,
         };
         Err(self.refuse(refusal, operation, batch))
@@ -96,7 +98,12 @@ impl RedisBatch {
         Err(self.link.contract.error(ErrorKind::Unsupported, operation, batch, what))
     }
 
-    fn refuse(&self, refusal: BatchRefusal, operation: &'static str, batch: &str) -> Error {
+    pub(crate) fn refuse(
+        &self,
+        refusal: BatchRefusal,
+        operation: &'static str,
+        batch: &str,
+    ) -> Error {
         refusal.error(&self.link.contract, operation, batch)
     }
 
@@ -185,11 +192,17 @@ impl BatchStore for RedisBatch {
         };
         // Sent twice, the documents of the first would be nobody's until their lease has ended.
         let repeat = Repeat::OnlyIfNotSent;
-        let mut answer = self.run(&CLAIM, repeat, operation, batch, arguments).await?;
-        if answer.is_empty() {
-            return Ok(None);
-        }
-        let token = FencingToken::from_number(answer.next()?);
+        let (mut answer, token) = loop {
+            let mut answer = self.run(&CLAIM, repeat, operation, batch, arguments).await?;
+            if answer.is_empty() {
+                return Ok(None);
+            }
+            // 0: what it looked at is settled already, and there is more.
+            let token: u64 = answer.next()?;
+            if token != 0 {
+                break (answer, FencingToken::from_number(token));
+            }
+        };
         let mut documents = Vec::with_capacity(answer.len() / 3);
         while !answer.is_empty() {
             let (ordinal, attempt) = (answer.next()?, answer.next()?);
@@ -211,11 +224,11 @@ impl BatchStore for RedisBatch {
 
     async fn settle(&self, batch: &str, settlement: Settlement) -> Result<Settled> {
         let operation = "settle in batch";
-        let Settlement { stage, token, outcomes, .. } = settlement;
+        let Settlement { stage, token, outcomes, note, .. } = settlement;
         BatchRefusal::unless_few(outcomes.len(), &self.link.contract, operation, batch)?;
         self.link.traffic.wrote(1);
         let arguments = |command: &mut Cmd| {
-            command.arg(stage).arg(token.number());
+            command.arg(stage).arg(token.number()).arg(note.as_ref());
             for (ordinal, outcome) in &outcomes {
                 let (what, error, after) = match outcome {
                     Outcome::Done => {

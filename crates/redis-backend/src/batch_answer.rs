@@ -1,6 +1,6 @@
 //! What the scripts of batches answer, part by part.
 
-use compartment_core::{BatchStatus, Result};
+use compartment_core::{BatchStatus, Error, Result};
 use redis::{FromRedisValue, Value};
 
 use crate::link::Link;
@@ -31,12 +31,17 @@ impl<'a> Answer<'a> {
         let part = self.parts.next().and_then(|value| redis::from_redis_value(value).ok());
         part.ok_or_else(|| {
             let what = "the script's answer lacks a part";
-            self.link.unexpected(self.operation, self.batch, what)
+            self.unexpected(what)
         })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.parts.len() == 0
+    }
+
+    /// The error for an answer of another form than the script's.
+    pub(crate) fn unexpected(&self, what: &str) -> Error {
+        self.link.unexpected(self.operation, self.batch, what)
     }
 
     pub(crate) fn status(&mut self) -> Result<BatchStatus> {
@@ -47,7 +52,7 @@ impl<'a> Answer<'a> {
             "cancelled" => Ok(BatchStatus::Cancelled),
             other => {
                 let what = format!("a batch of status {other:?}: a newer program wrote it");
-                Err(self.link.unexpected(self.operation, self.batch, &what))
+                Err(self.unexpected(&what))
             }
         }
     }

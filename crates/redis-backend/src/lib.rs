@@ -8,6 +8,8 @@
 mod backend;
 mod batch;
 mod batch_answer;
+mod batch_event;
+mod batch_upkeep;
 mod budget;
 mod candidates;
 mod census;

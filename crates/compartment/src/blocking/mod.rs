@@ -19,7 +19,9 @@ mod stores;
 use std::sync::Arc;
 
 use compartment_core::{DatabaseMap, Error, ErrorKind, Result, TypedKey, Usage};
-pub use stores::{Batch, Counter, Hash, KeyValue, Lock, Queue, RateLimiter};
+pub use stores::{
+    Batch, BatchEvents, BatchUpkeep, Counter, Hash, KeyValue, Lock, Queue, RateLimiter,
+};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Opens every database of `map`. See [`crate::open`].
@@ -160,6 +162,18 @@ impl Database {
     #[must_use]
     pub fn batch(&self) -> Batch {
         Batch::new(self.inner.batch(), &self.waiter)
+    }
+
+    /// What batches keep besides their progress.
+    #[must_use]
+    pub fn batch_upkeep(&self) -> BatchUpkeep {
+        BatchUpkeep::new(self.inner.batch_upkeep(), &self.waiter)
+    }
+
+    /// Events of batches.
+    #[must_use]
+    pub fn batch_events(&self) -> BatchEvents {
+        BatchEvents::new(self.inner.batch_events(), &self.waiter)
     }
 
     /// Queues.

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compartment_core::{
-    AfterFailure, BatchClaim, BatchPlan, BatchProgress, BatchStatus, BatchStore, Claim,
-    ClaimOptions, ClaimRequest, ClaimedTask, CounterStore, DeadTask, Expiry, FencingToken,
-    HashStore, Holder, KeyValueStore, KeyValueStoreExt, LockAttempt, LockStore, NewTask,
-    QueueCounts, QueueStore, RateDecision, RateLimit, RateLimitStore, Result, SetOptions, Settled,
-    Settlement, Submitted, TaskId, Ttl,
+    AfterFailure, BatchAudit, BatchClaim, BatchEvent, BatchEventStore, BatchPlan, BatchProgress,
+    BatchStatus, BatchStore, BatchStoreExt, BatchUpkeepStore, Claim, ClaimOptions, ClaimRequest,
+    ClaimedTask, CounterStore, DeadTask, Expiry, FencingToken, HashStore, Holder, KeyValueStore,
+    KeyValueStoreExt, LockAttempt, LockStore, NewTask, OutboxEntry, QueueCounts, QueueStore,
+    RateDecision, RateLimit, RateLimitStore, RestoredFact, Result, SetOptions, Settled, Settlement,
+    Submitted, TaskId, Ttl,
 };
 
 use super::Waiter;
@@ -186,6 +187,8 @@ blocking_store! {
         fn cancel(batch: &str) -> BatchStatus;
         /// Tries dead documents again; how many were dead.
         fn retry(batch: &str, dead: Vec<(usize, u32)>) -> u64;
+        /// Retries what is dead: all, of one stage, or with an error that begins so; how many.
+        fn retry_failed(batch: &str, stage: Option<usize>, error: Option<&str>) -> u64;
         /// Takes the completion of a batch for `lease`.
         fn claim_completion(batch: &str, lease: Duration) -> Option<FencingToken>;
         /// Says that the completion is done with; `false` if it is no longer the token's.
@@ -196,5 +199,43 @@ blocking_store! {
         fn plan(batch: &str) -> BatchPlan;
         /// Removes a batch and all there is of it; whether there was one.
         fn remove(batch: &str) -> bool;
+    }
+}
+
+blocking_store! {
+    /// What batches keep besides their progress. See [`BatchUpkeepStore`] for what is promised.
+    BatchUpkeep over BatchUpkeepStore {
+        /// What documents were submitted as.
+        fn entries(batch: &str, from: u32, most: usize) -> Vec<Bytes>;
+        /// The oldest entries of the outbox.
+        fn outbox(batch: &str, most: usize) -> Vec<OutboxEntry>;
+        /// Removes entries of the outbox; how many there were.
+        fn clear_outbox(batch: &str, ids: &[String]) -> u64;
+        /// How many entries the outbox holds.
+        fn outbox_len(batch: &str) -> u64;
+        /// Notes what was known about documents of a stage; how many were news.
+        fn restore(batch: &str, stage: usize, facts: Vec<(u32, RestoredFact)>) -> u64;
+        /// Compares what is counted with the bits.
+        fn audit(batch: &str) -> BatchAudit;
+        /// Sets right what an audit found; `false` if there was a repair since.
+        fn repair(batch: &str, audit: &BatchAudit) -> bool;
+    }
+}
+
+blocking_store! {
+    /// Events of batches. See [`BatchEventStore`] for what is promised.
+    BatchEvents over BatchEventStore {
+        /// Events behind the one of the id `after`, or from the oldest on.
+        fn events(batch: &str, after: Option<String>, most: usize) -> Vec<BatchEvent>;
+        /// Makes a group of consumers; `false` if there is one of that name.
+        fn join(batch: &str, group: &str) -> bool;
+        /// Events that no consumer of the group was handed yet.
+        fn next(batch: &str, group: &str, consumer: &str, most: usize) -> Vec<BatchEvent>;
+        /// Says that events are done with; how many of them were the group's.
+        fn acknowledge(batch: &str, group: &str, ids: &[String]) -> u64;
+        /// Takes over events that were handed to a consumer at least `idle` ago.
+        fn take_over(
+            batch: &str, group: &str, consumer: &str, idle: Duration, most: usize
+        ) -> Vec<BatchEvent>;
     }
 }

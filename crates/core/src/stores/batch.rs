@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 
-use super::batch_plan::BatchPlan;
+use super::batch_plan::{BatchPlan, MAX_AT_ONCE};
 use crate::{FencingToken, Result};
 
 /// Where a batch is in its life.
@@ -261,7 +262,7 @@ pub trait BatchStore: fmt::Debug + Send + Sync + 'static {
     /// Lets nothing be added any more; where the batch is afterwards.
     async fn seal(&self, batch: &str) -> Result<BatchStatus>;
 
-    /// Takes documents that are ready for a stage; `None` where there are none. Leases of the stage
+    /// Takes documents that are ready for a stage, perhaps fewer than there are; `None` where there are none. Leases of the stage
     /// that have ended are taken up on the way, a few at a time.
     async fn claim(&self, batch: &str, request: ClaimRequest) -> Result<Option<BatchClaim>>;
 
@@ -299,3 +300,37 @@ pub trait BatchStore: fmt::Debug + Send + Sync + 'static {
     /// Removes a batch and all there is of it; whether there was one.
     async fn remove(&self, batch: &str) -> Result<bool>;
 }
+
+/// Short forms over any [`BatchStore`].
+#[async_trait]
+pub trait BatchStoreExt: BatchStore {
+    /// Retries what is dead: all of it, or what is dead of one stage, or with an error that begins with
+    /// `error`; how many. Those that die meanwhile may stay.
+    ///
+    /// # Errors
+    /// As [`BatchStore::failures`] and [`BatchStore::retry`]; some may have been retried.
+    async fn retry_failed(
+        &self,
+        batch: &str,
+        stage: Option<usize>,
+        error: Option<&str>,
+    ) -> Result<u64> {
+        let mut pages = self.failures(batch).try_chunks(MAX_AT_ONCE);
+        let mut retried = 0;
+        while let Some(page) = pages.try_next().await.map_err(|stopped| stopped.1)? {
+            let is_wanted = |failure: &BatchFailure| {
+                stage.is_none_or(|stage| failure.stage == stage)
+                    && error.is_none_or(|error| failure.error.starts_with(error))
+            };
+            let wanted = page.into_iter().filter(is_wanted);
+            // Of those that only wait for another attempt the store knows.
+            let wanted: Vec<_> = wanted.map(|failure| (failure.stage, failure.ordinal)).collect();
+            if !wanted.is_empty() {
+                retried += self.retry(batch, wanted).await?;
+            }
+        }
+        Ok(retried)
+    }
+}
+
+impl<S: BatchStore + ?Sized> BatchStoreExt for S {}

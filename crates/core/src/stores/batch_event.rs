@@ -70,7 +70,8 @@ impl BatchEvent {
 /// and `error`.
 ///
 /// # Contract
-/// - `events_tell_what_counted`, in the step that counts it, in order, and once.
+/// - `events_tell_what_counted`, in the step that counts it, in order, and once: one event for each kind,
+///   stage and error of a request. A document that is to be tried again is none.
 /// - `events_are_kept_to_their_bytes`: [`crate::BatchPlan::event_bytes`] bounds names and values of the
 ///   fields; the oldest events go.
 /// - `a_group_shares_events_among_its_consumers`: each event is handed to one of them.
@@ -79,7 +80,8 @@ impl BatchEvent {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait BatchEventStore: fmt::Debug + Send + Sync + 'static {
-    /// Events behind the one of the id `after`, or from the oldest that is kept on.
+    /// Events behind the one of the id `after`, or from the oldest that is kept on, at most
+    /// [`crate::MAX_AT_ONCE`] as in all that follows.
     async fn events(
         &self,
         batch: &str,
@@ -91,7 +93,8 @@ pub trait BatchEventStore: fmt::Debug + Send + Sync + 'static {
     /// one of that name.
     async fn join(&self, batch: &str, group: &str) -> Result<bool>;
 
-    /// Events that no consumer of the group was handed yet.
+    /// Events that no consumer of the group was handed yet. A group that is not there is unknown, here
+    /// and below.
     async fn next(
         &self,
         batch: &str,

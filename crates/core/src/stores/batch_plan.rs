@@ -153,12 +153,16 @@ pub enum BatchRefusal {
     Sealed,
     /// Its entries take as many bytes as they may.
     Full,
-    /// More documents than one request may name.
+    /// More documents, entries or events than one request may name.
     TooMany,
     /// An entry is too long.
     EntryTooLong,
     /// Its plan has no such stage.
     NoStage,
+    /// Nobody joined its events under that name.
+    NoGroup,
+    /// It does not name an event.
+    NoEventId,
     /// The key of the batch holds something else.
     OtherType,
     /// The database is of a kind whose keys end, or are evicted.
@@ -170,10 +174,12 @@ impl BatchRefusal {
     #[must_use]
     pub fn error(self, contract: &Contract, operation: &'static str, batch: &str) -> Error {
         let kind = match self {
-            Self::Missing => ErrorKind::Unknown,
+            Self::Missing | Self::NoGroup => ErrorKind::Unknown,
             Self::Sealed | Self::NotDurable => ErrorKind::Contract,
             Self::Full => ErrorKind::OutOfMemory,
-            Self::TooMany | Self::EntryTooLong | Self::NoStage => ErrorKind::InvalidArgument,
+            Self::TooMany | Self::EntryTooLong | Self::NoStage | Self::NoEventId => {
+                ErrorKind::InvalidArgument
+            }
             Self::OtherType => ErrorKind::WrongType,
         };
         contract.error(kind, operation, batch, self.to_string())
@@ -236,9 +242,13 @@ impl fmt::Display for BatchRefusal {
                 "the batch is full: its entries take as many bytes as its plan allows; seal it and \
                  begin another",
             ),
-            Self::TooMany => write!(f, "at most {MAX_AT_ONCE} documents in one request"),
+            Self::TooMany => write!(f, "at most {MAX_AT_ONCE} in one request"),
             Self::EntryTooLong => write!(f, "an entry is at most {MAX_ENTRY} bytes"),
             Self::NoStage => f.write_str("the batch's plan has no such stage"),
+            Self::NoGroup => {
+                f.write_str("its events have no such group of consumers: join it first")
+            }
+            Self::NoEventId => f.write_str("that is no id of an event: use one that was read"),
             Self::OtherType => f.write_str("the key holds another type of value than a batch"),
             Self::NotDurable => {
                 f.write_str("a batch has to last, and keys of this database end: use a durable one")

@@ -76,7 +76,9 @@ pub enum RestoredFact {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CounterDrift {
-    /// The count's name: `done`, `dead`, `done:0`, `dead:0`, `claimed:0`.
+    /// The count's name: `done`, `dead`, and by stage `done:0`, `dead:0`, `claimed:0`. Of a stage that comes
+    /// after no other also `next:0`, the first document that was never handed out, and `restored:0`,
+    /// documents from there on that are known to be done or dead.
     pub counter: String,
     /// What is counted.
     pub counted: i64,
@@ -98,6 +100,9 @@ impl CounterDrift {
 pub struct BatchAudit {
     /// Documents.
     pub total: u64,
+    /// How often the batch was repaired before: a repair by an audit from before another does nothing.
+    #[serde(default)]
+    pub repairs: u64,
     /// For each stage in the plan's order a bit for each document, ordinal 0 the highest bit of the first
     /// byte: the stage is done with it.
     pub done: Vec<Vec<u8>>,
@@ -122,34 +127,42 @@ impl BatchAudit {
 
 /// What of the batches of one database is kept besides their progress.
 ///
+/// A batch that is cancelled goes on settling what was claimed, so its outbox goes on too. One that is
+/// removed takes its outbox with it: whoever removes one reads the outbox to its end before.
+///
 /// # Contract
 /// - `entries_read_back_in_order`, from any ordinal on, at most [`crate::MAX_AT_ONCE`] in one request.
 /// - `what_counted_is_in_the_outbox`: with [`crate::BatchPlan::with_outbox`] each settling is kept in the
 ///   step that counts it, with the documents that did not count; so is what dies of leases that end,
 ///   and what is retried. Without it nothing is kept.
 /// - `an_outbox_is_read_until_it_is_cleared`, oldest first.
-/// - `restored_facts_count_once`, and what is restored as done or dead is not handed out again.
-/// - `an_audit_finds_counts_that_drifted`, and a repair sets them right while others work.
+/// - `restored_facts_count_once`, and what is restored as done or dead is not handed out again; what is
+///   dead can be retried.
+/// - `an_audit_finds_counts_that_drifted`, and a repair sets them right while others work, once.
 /// - `an_audit_finds_stranded_documents`, and a repair hands them out again.
 /// - `an_audit_of_a_sound_batch_is_clean` at any moment of its life.
 /// - `a_missed_completion_is_made_due`.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait BatchUpkeepStore: fmt::Debug + Send + Sync + 'static {
-    /// What the documents from the ordinal `from` on were submitted as; empty beyond the last.
+    /// What the documents from the ordinal `from` on were submitted as, at most [`crate::MAX_AT_ONCE`];
+    /// empty beyond the last.
     async fn entries(&self, batch: &str, from: u32, most: usize) -> Result<Vec<Bytes>>;
 
     /// The oldest entries of the outbox, at most [`crate::MAX_AT_ONCE`].
     async fn outbox(&self, batch: &str, most: usize) -> Result<Vec<OutboxEntry>>;
 
-    /// Removes entries of the outbox; how many there were.
+    /// Removes entries of the outbox, at most [`crate::MAX_AT_ONCE`]; how many there were.
     async fn clear_outbox(&self, batch: &str, ids: &[String]) -> Result<u64>;
 
     /// How many entries the outbox holds.
     async fn outbox_len(&self, batch: &str) -> Result<u64>;
 
     /// Notes what was known about documents of a stage, at most [`crate::MAX_AT_ONCE`]; how many were
-    /// news. Nothing of it goes to the outbox or the events.
+    /// news. Nothing of it goes to the outbox or the events, but that the batch is completed, if it is.
+    ///
+    /// It is for a batch that nobody works on yet: what is somebody's stays so. Restore the last stages
+    /// first: then no document is queued for a stage that is known to be done with it.
     async fn restore(
         &self,
         batch: &str,
@@ -157,11 +170,12 @@ pub trait BatchUpkeepStore: fmt::Debug + Send + Sync + 'static {
         facts: Vec<(u32, RestoredFact)>,
     ) -> Result<u64>;
 
-    /// Compares what is counted with the bits, in one moment. Costs the server a copy of them: two bits
-    /// for each document and stage.
+    /// Compares what is counted with the bits, in one moment. Costs the server a copy of them, two bits
+    /// for each document and stage, and of the ordinals that wait or are claimed.
     async fn audit(&self, batch: &str) -> Result<BatchAudit>;
 
     /// Sets right what an audit found: counts by their differences, so that it may be done while others
-    /// work; stranded documents are handed out again, and a missed completion becomes due.
-    async fn repair(&self, batch: &str, audit: &BatchAudit) -> Result<()>;
+    /// work; stranded documents are handed out again, and a missed completion becomes due. `false`, and
+    /// nothing is done, if there was a repair since that audit.
+    async fn repair(&self, batch: &str, audit: &BatchAudit) -> Result<bool>;
 }

@@ -5,6 +5,7 @@
 mod backoff;
 mod batch;
 mod batch_event;
+mod batch_facts;
 mod batch_plan;
 mod batch_upkeep;
 mod channel;
@@ -14,6 +15,7 @@ mod key_value;
 mod lock;
 #[cfg(feature = "tokio")]
 mod lock_guard;
+mod ordinals;
 mod queue;
 mod rate_limit;
 mod task;
@@ -23,12 +25,13 @@ pub use backoff::Backoff;
 #[cfg(feature = "mock")]
 pub use batch::MockBatchStore;
 pub use batch::{
-    BatchClaim, BatchFailure, BatchProgress, BatchStatus, BatchStore, ClaimRequest,
+    BatchClaim, BatchFailure, BatchProgress, BatchStatus, BatchStore, BatchStoreExt, ClaimRequest,
     ClaimedDocument, FailureStream, Outcome, Settled, Settlement, StageProgress,
 };
 #[cfg(feature = "mock")]
 pub use batch_event::MockBatchEventStore;
 pub use batch_event::{BatchEvent, BatchEventKind, BatchEventStore};
+pub use batch_facts::BatchFacts;
 pub use batch_plan::{
     BatchPlan, BatchRefusal, BatchStage, MAX_AT_ONCE, MAX_ATTEMPTS, MAX_ENTRY, MAX_STAGES,
 };
@@ -54,6 +57,7 @@ pub use lock::MockLockStore;
 pub use lock::{FENCE_RETENTION, FencingToken, Holder, LockAttempt, LockStore};
 #[cfg(feature = "tokio")]
 pub use lock_guard::{LockGuard, LockOptions, LockStoreExt};
+pub use ordinals::{ordinals_from_text, ordinals_to_text};
 #[cfg(feature = "mock")]
 pub use queue::MockQueueStore;
 pub use queue::{QueueStore, QueueStoreExt};

@@ -1,27 +1,31 @@
 //! How documents of a batch in memory become done or dead, and what follows from it.
 
-use compartment_core::{BatchStatus, Outcome, Settled};
+use compartment_core::{BatchEventKind, BatchStatus, OutboxFact, Outcome, Settled, Settlement};
 
+use super::upkeep::Died;
 use super::{Batch, Completion, bit};
 
 impl Batch {
-    pub(crate) fn settle(
-        &mut self,
-        at: usize,
-        token: u64,
-        outcomes: Vec<(u32, Outcome)>,
-        now: u64,
-    ) -> Settled {
+    pub(crate) fn settle(&mut self, settlement: Settlement, now: u64) -> Settled {
+        let Settlement { stage: at, token, outcomes, note, .. } = settlement;
         let (mut settled, mut handed_back) = (Settled::default(), Vec::new());
+        let (mut finished, mut refused) = (Vec::new(), Vec::new());
+        let number = token.number();
         let is_current =
-            self.held.get(&token).is_some_and(|held| held.stage == at && held.lease_ends > now);
+            self.held.get(&number).is_some_and(|held| held.stage == at && held.lease_ends > now);
         for (ordinal, outcome) in outcomes {
-            if ordinal >= self.total() {
-                continue;
-            }
-            let was_held = self.let_go(at, token, ordinal, is_current || outcome == Outcome::Done);
+            let is_known = ordinal < self.total();
+            let may = is_known && (is_current || outcome == Outcome::Done);
+            let was_held = self.let_go(at, number, ordinal, may);
+            let was_handed_back = outcome == Outcome::HandedBack;
             let counts = match outcome {
-                Outcome::Done => self.finish(at, ordinal),
+                _ if !is_known => false,
+                Outcome::Done => {
+                    let counts =
+                        (was_held || self.was_tried(at, ordinal)) && self.finish(at, ordinal);
+                    finished.extend(counts.then_some(ordinal));
+                    counts
+                }
                 _ if !is_current || !was_held => false,
                 Outcome::HandedBack => {
                     if let Some(tries) = self.stages[at].tries.get_mut(&ordinal) {
@@ -45,13 +49,30 @@ impl Batch {
                 _ => false,
             };
             settled.counted += u64::from(counts);
+            if !counts && !was_handed_back {
+                refused.push(ordinal);
+            }
+        }
+        // What was handed back nobody needs to know.
+        if settled.counted > handed_back.len() as u64 {
+            refused.sort_unstable();
+            self.keep(OutboxFact::Settled { stage: at, token, refused, note });
         }
         // In the order in which they were told.
         for ordinal in handed_back.into_iter().rev() {
             self.stages[at].ready.push_front(ordinal);
         }
+        if !finished.is_empty() {
+            self.tell(BatchEventKind::StageDone, finished, Some(at), None);
+        }
+        self.tell_died(false);
         settled.completed = self.complete();
         settled
+    }
+
+    /// Of what nobody was given nothing is believed.
+    fn was_tried(&self, at: usize, ordinal: u32) -> bool {
+        self.stages[at].tries.get(&ordinal).is_some_and(|tries| *tries > 0)
     }
 
     /// Takes a document off a claim, if it may; whether it was the claim's.
@@ -59,9 +80,11 @@ impl Batch {
         let Some(held) = self.held.get_mut(&token).filter(|held| may && held.stage == at) else {
             return false;
         };
-        if !held.documents.remove(&ordinal) {
+        // Mostly the first one.
+        let Some(place) = held.documents.iter().position(|held| *held == ordinal) else {
             return false;
-        }
+        };
+        held.documents.remove(place);
         self.stages[at].claimed -= 1;
         if held.documents.is_empty() {
             let lease_ends = held.lease_ends;
@@ -72,10 +95,9 @@ impl Batch {
     }
 
     /// A stage is done with a document; whether that is news.
-    fn finish(&mut self, at: usize, ordinal: u32) -> bool {
+    pub(super) fn finish(&mut self, at: usize, ordinal: u32) -> bool {
         let index = ordinal as usize;
-        let was_tried = self.stages[at].tries.get(&ordinal).is_some_and(|tries| *tries > 0);
-        if (self.done[index] | self.dead[index]) & bit(at) != 0 || !was_tried {
+        if self.is_settled(at, ordinal) {
             return false;
         }
         self.done[index] |= bit(at);
@@ -83,7 +105,9 @@ impl Batch {
         self.errors.remove(&(at, ordinal));
         let facts = self.done[index];
         for (after, stage) in self.plan.stages.iter().enumerate() {
-            if stage.after.contains(&at) && stage.after.iter().all(|one| facts & bit(*one) != 0) {
+            // What comes after may be known to be done already, in a batch that was restored.
+            let is_next = stage.after.contains(&at) && facts & bit(after) == 0;
+            if is_next && stage.after.iter().all(|one| facts & bit(*one) != 0) {
                 self.stages[after].ready.push_back(ordinal);
             }
         }
@@ -104,12 +128,17 @@ impl Batch {
         }
         self.dead[index] |= bit(at);
         self.stages[at].dead += 1;
-        self.errors.insert((at, ordinal), error);
+        self.errors.insert((at, ordinal), error.clone());
+        match self.died.iter_mut().find(|died| died.stage == at && died.error == error) {
+            Some(died) => died.ordinals.push(ordinal),
+            None => self.died.push(Died { stage: at, error, ordinals: vec![ordinal] }),
+        }
         true
     }
 
     pub(crate) fn retry(&mut self, dead: Vec<(usize, u32)>) -> u64 {
         let mut revived = 0;
+        let mut retried = vec![Vec::new(); self.stages.len()];
         for (at, ordinal) in dead {
             let index = ordinal as usize;
             if at >= self.stages.len() || ordinal >= self.total() || self.dead[index] & bit(at) == 0
@@ -120,12 +149,25 @@ impl Batch {
             if self.dead[index] == 0 {
                 self.documents_dead -= 1;
             }
+            let is_unseen = self.is_unseen(at, ordinal);
             let stage = &mut self.stages[at];
             stage.dead -= 1;
             stage.tries.remove(&ordinal);
-            stage.ready.push_back(ordinal);
+            if is_unseen {
+                // It was restored as dead, and its turn comes.
+                stage.restored = stage.restored.saturating_sub(1);
+            } else {
+                stage.ready.push_back(ordinal);
+            }
+            retried[at].push(ordinal);
             self.errors.remove(&(at, ordinal));
             revived += 1;
+        }
+        for (stage, mut ordinals) in retried.into_iter().enumerate() {
+            if !ordinals.is_empty() {
+                ordinals.sort_unstable();
+                self.keep(OutboxFact::Retried { stage, ordinals });
+            }
         }
         if revived > 0 && self.status == BatchStatus::Completed {
             // A document may still be dead of another stage.

@@ -1,5 +1,6 @@
 -- ARGV[2]: stage, [3]: how many at most, [4]: lease in milliseconds.
--- Returns {'ok', token, ordinal, attempt, entry, ordinal, …}, or {'ok'} where there is nothing.
+-- Returns {'ok', token, ordinal, attempt, entry, ordinal, …}, {'ok'} where there is nothing, or {'ok', 0}
+-- where there may be more behind what was looked at.
 local stage, most = tonumber(ARGV[2]), tonumber(ARGV[3])
 if stage >= stages then return {'no stage'} end
 -- Leases that have ended give back what they held: a few, so that the cost is bounded.
@@ -23,8 +24,12 @@ for _, token in ipairs(ended) do
     end
   end
 end
-if #ended > 0 then complete() end
-local facts = redis.call('HMGET', base, 'status', 'paused', 'total', 'next:' .. stage)
+if #ended > 0 then
+  tell_died(true)
+  complete()
+end
+local facts = redis.call('HMGET', base, 'status', 'paused', 'total', 'next:' .. stage,
+  'restored:' .. stage)
 if facts[2] or (facts[1] ~= 'open' and facts[1] ~= 'sealed') then return {'ok'} end
 local ready, delayed = base .. ':ready:' .. stage, base .. ':delayed:' .. stage
 local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now_ms, 'LIMIT', 0, most)
@@ -33,25 +38,49 @@ for _, ordinal in ipairs(due) do
   redis.call('RPUSH', ready, tonumber(ordinal))
 end
 local total, next_one = tonumber(facts[3]), tonumber(facts[4] or '0')
-local is_root = #plan.stages[stage + 1].after == 0
-local taken = {}
+local taken, has_dead = {}, redis.call('EXISTS', base .. ':dead') == 1
+-- Takes those that the stage is neither done with nor has let die, until there are enough; how many it
+-- looked at, and how many of these it left.
+local function take(page)
+  local places, settled = places_of(stage, page), 0
+  local done = many(':done', 'GET', 'u1', places)
+  local dead = has_dead and many(':dead', 'GET', 'u1', places)
+  for i = 1, #page do
+    if #taken == most then return i - 1, settled end
+    if done[i] == 0 and (not dead or dead[i] == 0) then
+      taken[#taken + 1] = tonumber(page[i])
+    else
+      settled = settled + 1
+    end
+  end
+  return #page, settled
+end
 while #taken < most do
   local page = redis.call('LPOP', ready, most - #taken)
   if not page or #page == 0 then break end
-  local places = places_of(stage, page)
-  local done, dead = many(':done', 'GET', 'u1', places), many(':dead', 'GET', 'u1', places)
-  for i = 1, #page do
-    if done[i] + dead[i] == 0 then taken[#taken + 1] = tonumber(page[i]) end
-  end
+  take(page)
 end
-if is_root and #taken < most and next_one < total then
-  while #taken < most and next_one < total do
+if is_root(stage) and #taken < most and next_one < total then
+  local restored, rounds = tonumber(facts[5] or '0'), 0
+  -- Some of a batch that was restored are settled before their turn. They are passed by, so many in one
+  -- claim that it stays short.
+  while restored > 0 and #taken < most and next_one < total and rounds < 10 do
+    local page = {}
+    for i = 1, math.min(total - next_one, 500) do page[i] = next_one + i - 1 end
+    local looked_at, settled = take(page)
+    next_one, restored, rounds = next_one + looked_at, restored - settled, rounds + 1
+    if settled > 0 then add('restored:' .. stage, -settled) end
+  end
+  while restored <= 0 and #taken < most and next_one < total do
     taken[#taken + 1] = next_one
     next_one = next_one + 1
   end
   redis.call('HSET', base, 'next:' .. stage, next_one)
 end
-if #taken == 0 then return {'ok'} end
+if #taken == 0 then
+  if is_root(stage) and next_one < total then return {'ok', 0} end
+  return {'ok'}
+end
 local tried = many(':tries', 'INCRBY', 'u4', marked(places_of(stage, taken)), '1')
 local answer = {'ok', next_token()}
 local from = 1

@@ -5,6 +5,7 @@
 --   :tries       attempts, four bits for each document and stage
 --   :ready:<s>   list of documents to hand out; :delayed:<s> those to be tried again, by time
 --   :leases      claims by the end of their lease; :held what each holds; :errors the last of each
+--   :outbox      stream of what is to be written elsewhere; :events stream of what others follow
 -- ARGV[1] is the time in microseconds, or ''.
 local base = KEYS[1]
 local now_us = tonumber(ARGV[1])
@@ -22,6 +23,7 @@ if not plan then return {'missing'} end
 plan = cjson.decode(plan)
 local stages = #plan.stages
 local function field(name) return tonumber(redis.call('HGET', base, name) or '0') end
+local function is_root(stage) return #plan.stages[stage + 1].after == 0 end
 local function add(name, by) return redis.call('HINCRBY', base, name, by) end
 local function at(stage, ordinal) return ordinal * stages + stage end
 local function is_set(bits, stage, ordinal)
@@ -58,25 +60,6 @@ local function next_token()
   local token = math.max(field('token') + 1, now_us)
   redis.call('HSET', base, 'token', text(token))
   return text(token)
-end
--- Completes a sealed batch whose documents are all settled.
-local function complete()
-  local facts = redis.call('HMGET', base, 'status', 'total', 'done', 'dead')
-  if facts[1] ~= 'sealed' then return false end
-  if tonumber(facts[3]) + tonumber(facts[4]) ~= tonumber(facts[2]) then return false end
-  redis.call('HSET', base, 'status', 'completed', 'completion', 'due')
-  return true
-end
--- A document is dead of a stage; whether that is news.
-local function bury(stage, ordinal, message)
-  if is_set(':done', stage, ordinal) then return false end
-  local before = false
-  for other = 0, stages - 1 do before = before or is_set(':dead', other, ordinal) end
-  if redis.call('SETBIT', base .. ':dead', at(stage, ordinal), 1) == 1 then return false end
-  add('dead:' .. stage, 1)
-  if not before then add('dead', 1) end
-  redis.call('HSET', base .. ':errors', stage .. ':' .. ordinal, message)
-  return true
 end
 local function tries(stage, ordinal)
   return redis.call('BITFIELD', base .. ':tries', 'GET', 'u4', '#' .. at(stage, ordinal))[1]

@@ -11,5 +11,5 @@ for stage = 0, stages - 1 do
   redis.call('UNLINK', base .. ':ready:' .. stage, base .. ':delayed:' .. stage)
 end
 redis.call('UNLINK', base .. ':done', base .. ':dead', base .. ':tries', base .. ':leases',
-  base .. ':held', base .. ':errors', base)
+  base .. ':held', base .. ':errors', base .. ':outbox', base .. ':events', base)
 return {'ok', 1}

@@ -1,5 +1,5 @@
 -- ARGV[2…]: stage and ordinal of dead documents by turns. Returns {'ok', how many were dead}.
-local total, revived = field('total'), 0
+local total, revived, retried = field('total'), 0, {}
 for i = 2, #ARGV, 2 do
   local stage, ordinal = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
   if stage < stages and ordinal < total and is_set(':dead', stage, ordinal) then
@@ -9,9 +9,22 @@ for i = 2, #ARGV, 2 do
     for other = 0, stages - 1 do still = still or is_set(':dead', other, ordinal) end
     if not still then add('dead', -1) end
     redis.call('BITFIELD', base .. ':tries', 'SET', 'u4', '#' .. at(stage, ordinal), 0)
-    redis.call('RPUSH', base .. ':ready:' .. stage, ordinal)
+    if is_root(stage) and ordinal >= field('next:' .. stage) then
+      -- It was restored as dead, and its turn comes.
+      add('restored:' .. stage, -1)
+    else
+      redis.call('RPUSH', base .. ':ready:' .. stage, ordinal)
+    end
+    retried[stage] = retried[stage] or {}
+    table.insert(retried[stage], ordinal)
     redis.call('HDEL', base .. ':errors', stage .. ':' .. ordinal)
     revived = revived + 1
+  end
+end
+for stage = 0, stages - 1 do
+  if retried[stage] then
+    table.sort(retried[stage])
+    keep('fact', 'retried', 'stage', stage, 'documents', ranges(retried[stage]))
   end
 end
 if revived > 0 and redis.call('HGET', base, 'status') == 'completed' then

@@ -10,4 +10,7 @@ for i = 2, #ARGV do
   redis.call('HSET', base .. ':e:' .. math.floor(ordinal / 100), ordinal % 100, ARGV[i])
 end
 redis.call('HSET', base, 'total', first + #ARGV - 1, 'bytes', text(facts[3] + bytes))
+local ordinals = {}
+for i = 2, #ARGV do ordinals[i - 1] = first + i - 2 end
+tell('submitted', ordinals)
 return {'ok', first}

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::answer::text;
+use super::batch_upkeep::{UpkeepOp, upkeep_answer, upkeep_op};
 use super::in_step::{Side, in_step};
 use crate::Harness;
 
@@ -55,6 +56,7 @@ pub enum BatchOp {
     Progress,
     Failures,
     Remove,
+    Upkeep(UpkeepOp),
 }
 
 /// Programs of up to 150 operations.
@@ -92,6 +94,7 @@ fn op() -> impl Strategy<Value = BatchOp> {
         2 => Just(FinishCompletion),
         4 => Just(Progress),
         2 => Just(Failures),
+        8 => upkeep_op().prop_map(Upkeep),
     ]
 }
 
@@ -102,13 +105,14 @@ fn plan() -> impl Strategy<Value = BatchPlan> {
         BatchPlan::new().stage("a", &[]).stage("b", &[]).stage("c", &[0]).stage("d", &[1, 2]),
         BatchPlan::new(),
     ]);
-    (stages, 1..4_u8, select(vec![None, Some(20)])).prop_map(|(plan, attempts, most)| {
-        let plan = plan.max_attempts(attempts);
-        match most {
-            Some(bytes) => plan.max_bytes(bytes),
-            None => plan,
-        }
-    })
+    let told = (any::<bool>(), select(vec![0, 150, 10_000]));
+    (stages, 1..4_u8, select(vec![None, Some(20)]), told).prop_map(
+        |(plan, attempts, most, (has_outbox, event_bytes))| {
+            let mut plan = plan.max_attempts(attempts).event_bytes(event_bytes);
+            (plan.max_bytes, plan.outbox) = (most, has_outbox);
+            plan
+        },
+    )
 }
 
 fn time() -> impl Strategy<Value = Duration> {
@@ -199,7 +203,8 @@ impl OneSide<'_> {
                 let settled = settled.iter().filter_map(|(place, outcome)| {
                     Some((*documents.get(*place)?, outcome.clone()))
                 });
-                text(store.settle(batch, Settlement::new(stage, token, settled.collect())).await)
+                let settlement = Settlement::new(stage, token, settled.collect()).note("a note");
+                text(store.settle(batch, settlement).await)
             }
             BatchOp::SettleUnclaimed(claim, stage, settled) => {
                 let token = self.claim(*claim).1;
@@ -221,6 +226,7 @@ impl OneSide<'_> {
             BatchOp::Progress => text(store.progress(batch).await),
             BatchOp::Failures => text(failures(store.as_ref(), batch).await),
             BatchOp::Remove => text(store.remove(batch).await),
+            BatchOp::Upkeep(op) => upkeep_answer(&self.database, batch, op).await,
         }
     }
 

@@ -34,6 +34,7 @@
 
 mod answer;
 mod batch;
+mod batch_upkeep;
 mod in_step;
 mod op;
 mod queue;
@@ -44,6 +45,7 @@ use std::time::{Duration, Instant};
 use compartment_core::{Clock, Contract, Database, DatabaseKind, Ttl};
 
 pub use batch::{BatchOp, BatchStep, batch_operations, run_batch_differential};
+pub use batch_upkeep::UpkeepOp;
 pub use op::{CounterOp, HashOp, KeyValueOp, LockOp, Op, Step};
 pub use queue::{QueueOp, QueueStep, queue_operations, run_queue_differential};
 pub use strategy::operations;

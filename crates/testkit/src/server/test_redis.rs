@@ -256,7 +256,8 @@ impl TestRedis {
     }
 }
 
-/// Atomic, so that no client sees half the keys aged. SCAN may name a key twice.
+/// Atomic, so that no client sees half the keys aged. SCAN may name a key twice. What a consumer of a
+/// stream was handed is as old as its key.
 const PASS_TIME: &str = "
 local cursor, seen = '0', {}
 repeat
@@ -267,6 +268,14 @@ repeat
       seen[key] = true
       local left = redis.call('PTTL', key)
       if left >= 0 then redis.call('PEXPIRE', key, string.format('%.0f', left - ARGV[1])) end
+      if redis.call('TYPE', key).ok == 'stream' then
+        for _, group in ipairs(redis.call('XINFO', 'GROUPS', key)) do
+          for _, one in ipairs(redis.call('XPENDING', key, group[2], '-', '+', 10000)) do
+            redis.call('XCLAIM', key, group[2], one[2], 0, one[1], 'IDLE',
+              string.format('%.0f', one[3] + ARGV[1]), 'JUSTID')
+          end
+        end
+      end
     end
   end
 until cursor == '0'";

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use compartment_core::ErrorKind::{Contract, InvalidArgument, OutOfMemory, Unknown, WrongType};
 use compartment_core::{
-    BatchClaim, BatchFailure, BatchPlan, BatchProgress, BatchStatus, BatchStore, ClaimRequest,
-    ErrorKind, FencingToken, HashStoreExt, KeyValueStoreExt, MAX_AT_ONCE, MAX_ENTRY, Outcome,
-    Result, Settled, Settlement,
+    BatchClaim, BatchFailure, BatchPlan, BatchProgress, BatchStatus, BatchStore, BatchStoreExt,
+    ClaimRequest, ErrorKind, FencingToken, HashStoreExt, KeyValueStoreExt, MAX_AT_ONCE, MAX_ENTRY,
+    Outcome, Result, Settled, Settlement,
 };
 use futures_util::TryStreamExt;
 
@@ -20,7 +20,7 @@ pub(super) type Store = Arc<dyn BatchStore>;
 
 /// Checks the error's kind, and that it names a database and a batch.
 #[track_caller]
-fn expect_error<T>(result: Result<T>, kind: ErrorKind) {
+pub(super) fn expect_error<T>(result: Result<T>, kind: ErrorKind) {
     let error = result.err().expect("an error was expected");
     assert_eq!(error.kind(), kind, "{error}");
     assert!(error.database().is_some() && error.key().is_some(), "{error:?}");
@@ -264,12 +264,17 @@ pub async fn what_is_dead_can_be_retried(harness: &dyn Harness) {
     assert_eq!((reopened.status, reopened.dead), (BatchStatus::Sealed, 1));
     assert_eq!(failures(&store).await.len(), 1);
     assert_eq!(store.claim_completion("b", MINUTE).await.unwrap(), None);
+    // All that is dead with an error that begins so, of a stage or of any.
+    assert_eq!(store.retry_failed("b", Some(1), None).await.unwrap(), 0);
+    assert_eq!(store.retry_failed("b", None, Some("no such")).await.unwrap(), 0);
     let again = claim_some(&store, 0, 2).await;
     assert_eq!((ordinals(&again), again.documents[0].attempt), (vec![1], 1));
     assert!(done(&store, 0, &again).await.completed);
     assert!(store.claim_completion("b", MINUTE).await.unwrap().is_some());
-    let progress = progress(&store).await;
-    assert_eq!((progress.done, progress.dead), (1, 1));
+    let settled = progress(&store).await;
+    assert_eq!((settled.done, settled.dead), (1, 1));
+    assert_eq!(store.retry_failed("b", Some(0), Some("the file is")).await.unwrap(), 1);
+    assert_eq!(progress(&store).await.dead, 0);
 }
 
 /// Whatever is asked of it, but its progress, its failures and its removal.

@@ -6,7 +6,9 @@
 mod databases;
 
 pub mod batch;
+pub mod batch_events;
 pub mod batch_leases;
+pub mod batch_upkeep;
 pub mod channel;
 pub mod contract;
 pub mod counter;
@@ -63,6 +65,23 @@ macro_rules! conformance_suite {
             what_fails_too_often_is_dead
             what_is_handed_back_is_claimed_again
             a_retry_waits_for_its_time
+        );
+        $crate::conformance_suite!(@store batch_upkeep [$(#[$attribute])*] $harness;
+            entries_read_back_in_order
+            what_counted_is_in_the_outbox
+            an_outbox_is_read_until_it_is_cleared
+            restored_facts_count_once
+            an_audit_finds_counts_that_drifted
+            an_audit_finds_stranded_documents
+            an_audit_of_a_sound_batch_is_clean
+            a_missed_completion_is_made_due
+        );
+        $crate::conformance_suite!(@store batch_events [$(#[$attribute])*] $harness;
+            events_tell_what_counted
+            events_are_kept_to_their_bytes
+            a_group_shares_events_among_its_consumers
+            what_is_not_acknowledged_is_taken_over
+            events_end_with_their_batch
         );
     };
     (without batches $(#[$attribute:meta])* => $harness:expr) => {
@@ -231,6 +250,8 @@ mod tests {
             include_str!("rate_limit.rs"),
             include_str!("batch.rs"),
             include_str!("batch_leases.rs"),
+            include_str!("batch_upkeep.rs"),
+            include_str!("batch_events.rs"),
             include_str!("channel.rs"),
             include_str!("contract.rs"),
             include_str!("typed.rs"),

@@ -1,0 +1,71 @@
+//! What batches in memory keep besides their progress: entries, the outbox, and the audit of the rest.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use compartment_core::{
+    BatchAudit, BatchRefusal, BatchUpkeepStore, OutboxEntry, RestoredFact, Result,
+};
+
+use crate::backend::MemoryStores;
+use crate::batch::check_stage;
+use crate::batch_state::Batch;
+
+impl MemoryStores {
+    /// Looks at a batch that has to be there.
+    pub(crate) fn look_into<T>(
+        &self,
+        operation: &'static str,
+        batch: &str,
+        look: impl FnOnce(&Batch) -> T,
+    ) -> Result<T> {
+        let found = self.look_at(operation, batch, look)?;
+        found.ok_or_else(|| self.refuse(BatchRefusal::Missing, operation, batch))
+    }
+}
+
+#[async_trait]
+impl BatchUpkeepStore for MemoryStores {
+    async fn entries(&self, batch: &str, from: u32, most: usize) -> Result<Vec<Bytes>> {
+        let operation = "read entries of batch";
+        BatchRefusal::unless_few(most, &self.contract, operation, batch)?;
+        self.look_into(operation, batch, |state| state.entries(from, most))
+    }
+
+    async fn outbox(&self, batch: &str, most: usize) -> Result<Vec<OutboxEntry>> {
+        let operation = "read outbox of batch";
+        BatchRefusal::unless_few(most, &self.contract, operation, batch)?;
+        self.look_into(operation, batch, |state| state.outbox().oldest(most))
+    }
+
+    async fn clear_outbox(&self, batch: &str, ids: &[String]) -> Result<u64> {
+        let operation = "clear outbox of batch";
+        BatchRefusal::unless_few(ids.len(), &self.contract, operation, batch)?;
+        self.change(operation, batch, |state, _| Ok(state.outbox_mut().clear(ids)))
+    }
+
+    async fn outbox_len(&self, batch: &str) -> Result<u64> {
+        self.look_into("measure outbox of batch", batch, |state| state.outbox().len())
+    }
+
+    async fn restore(
+        &self,
+        batch: &str,
+        stage: usize,
+        facts: Vec<(u32, RestoredFact)>,
+    ) -> Result<u64> {
+        let operation = "restore in batch";
+        BatchRefusal::unless_few(facts.len(), &self.contract, operation, batch)?;
+        self.change(operation, batch, |state, _| {
+            check_stage(state, stage)?;
+            Ok(state.restore(stage, facts))
+        })
+    }
+
+    async fn audit(&self, batch: &str) -> Result<BatchAudit> {
+        self.look_into("audit batch", batch, Batch::audit)
+    }
+
+    async fn repair(&self, batch: &str, audit: &BatchAudit) -> Result<bool> {
+        self.change("repair batch", batch, |state, _| Ok(state.repair(audit)))
+    }
+}

@@ -1,0 +1,18 @@
+-- ARGV[2]: how often the batch was repaired before, [3]: how many counts follow, each by its name and what is
+-- added to it, then stage and ordinal of stranded documents by turns.
+-- Returns {'ok', 1, or 0 if there was another repair meanwhile}.
+if field('repairs') ~= tonumber(ARGV[2]) then return {'ok', 0} end
+add('repairs', 1)
+local first = 4 + 2 * ARGV[3]
+for i = 4, first - 1, 2 do add(ARGV[i], ARGV[i + 1]) end
+local total = field('total')
+for i = first, #ARGV, 2 do
+  local stage, ordinal = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+  local is_known = stage < stages and ordinal < total
+  if is_known and not is_set(':done', stage, ordinal) and not is_set(':dead', stage, ordinal)
+    and not (is_root(stage) and ordinal >= field('next:' .. stage)) then
+    redis.call('RPUSH', base .. ':ready:' .. stage, ordinal)
+  end
+end
+complete()
+return {'ok', 1}
