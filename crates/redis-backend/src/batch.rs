@@ -98,6 +98,11 @@ impl RedisBatch {
         Err(self.link.contract.error(ErrorKind::Unsupported, operation, batch, what))
     }
 
+    pub(crate) fn read_plan(&self, batch: &str, json: &[u8]) -> Result<BatchPlan> {
+        Codec::decode(json)
+            .map_err(|error| error.in_database(self.link.contract.name.as_str()).at_key(batch))
+    }
+
     pub(crate) fn refuse(
         &self,
         refusal: BatchRefusal,
@@ -314,8 +319,7 @@ impl BatchStore for RedisBatch {
         let Some(json) = json else {
             return Err(self.refuse(BatchRefusal::Missing, operation, batch));
         };
-        Codec::decode(&json)
-            .map_err(|error| error.in_database(self.link.contract.name.as_str()).at_key(batch))
+        self.read_plan(batch, &json)
     }
 
     fn failures(&self, batch: &str) -> FailureStream {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_core::{
-    BatchAudit, BatchFacts, BatchRefusal, BatchStore, BatchUpkeepStore, FencingToken, MAX_AT_ONCE,
-    OutboxEntry, OutboxFact, RestoredFact, Result, ordinals_from_text,
+    BatchAudit, BatchFacts, BatchRefusal, BatchUpkeepStore, FencingToken, MAX_AT_ONCE, OutboxEntry,
+    OutboxFact, RestoredFact, Result, ordinals_from_text,
 };
 use redis::Cmd;
 
@@ -146,10 +146,10 @@ impl BatchUpkeepStore for RedisBatch {
 
     async fn audit(&self, batch: &str) -> Result<BatchAudit> {
         let operation = "audit batch";
-        let plan = self.plan(batch).await?;
         let mut answer = self.run(&AUDIT, Repeat::Idempotent, operation, batch, |_| {}).await?;
         let (status, fields) = (answer.status()?, answer.next::<Fields>()?);
         let (done, dead): (Vec<u8>, Vec<u8>) = (answer.next()?, answer.next()?);
+        let plan = self.read_plan(batch, fields.get("plan").map_or(&[], Vec::as_slice))?;
         let mut lists: Vec<String> = Vec::with_capacity(answer.len());
         while !answer.is_empty() {
             lists.push(answer.next()?);
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn bits_are_sorted_by_document() {
-        assert_eq!(by_document(&[0b1010_0110, 0b1000_0000], 4, 3), [0b101, 0b100, 0b011, 0]);
+        assert_eq!(by_document(&[0b1010_0110, 0b1000_0000], 4, 3), [0b101, 0b100, 0b101, 0]);
         assert_eq!(by_document(&[], 2, 1), [0, 0]);
     }
 

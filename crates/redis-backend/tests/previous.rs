@@ -104,11 +104,16 @@ fn batches_wait_until_it_has_arrived() {
     run_test(async {
         let harness = ArrivingHarness::start().await;
         let contract = Contract::new("batch", DatabaseKind::Durable).with_index(4);
-        let store = harness.open(contract.clone()).await.batch().clone();
+        let database = harness.open(contract.clone()).await;
+        let store = database.batch();
         let error = store.create("b", &BatchPlan::chain(&["extract"])).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.message().contains("previous"), "{error}");
         assert!(store.progress("b").await.is_err());
+        let error = database.batch_upkeep().audit("b").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        let error = database.batch_events().join("b", "search").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
         // Batches are not what moves here.
         let patterns = vec!["page:*".to_owned()];
         let contract = contract.with_previous(Previous::all(at(12)).matching(patterns));
