@@ -22,6 +22,21 @@ impl StageError {
         Self { code, message: message.into(), is_transient: false }
     }
 
+    /// A bug in a stage on this document.
+    #[must_use]
+    pub fn panicked(stage: &str, panic: Box<dyn std::any::Any + Send>) -> Self {
+        let said = match panic.downcast::<String>() {
+            Ok(text) => *text,
+            Err(other) => {
+                other.downcast_ref::<&str>().map(|text| (*text).to_owned()).unwrap_or_default()
+            }
+        };
+        let what = format!(
+            "stage {stage} broke down on this document ({said}); please report it with the file"
+        );
+        Self::new("panicked", what)
+    }
+
     /// The same failure, worth another try later.
     #[must_use]
     pub fn transient(mut self) -> Self {

@@ -5,20 +5,37 @@
 //! document's failure, or a panic, reach another. What has to be kept, [`DocumentState`] and
 //! [`Progress`], waits with [`Patience`] for a server that is away; the cache fails open.
 
+mod completed;
+mod document;
 mod document_state;
+mod engine;
 mod error;
+mod node;
 mod patience;
+mod pipeline;
 mod progress;
 mod registry;
+mod result_size;
 mod runner;
 mod stage;
+mod stage_options;
+mod submission;
 mod task_note;
+mod worker;
 
+pub use completed::Completed;
+pub use document::{Document, Identity};
 pub use document_state::{DocumentState, StageStatus};
+pub use engine::{DocumentRun, Engine};
 pub use error::{PipelineError, StageError};
+pub use node::{Needs, Node};
 pub use patience::Patience;
+pub use pipeline::{Pipeline, PipelineBuilder};
 pub use progress::{Event, Observer, Progress, Silent, StageFigures};
 pub use registry::{BatchRecord, BatchRegistry};
 pub use runner::{Done, Origin, Runner, RunnerOptions};
-pub use stage::Stage;
+pub use stage::{ExternalStage, Stage};
+pub use stage_options::StageOptions;
+pub use submission::{BatchOptions, Submission, TaskData, submit_task};
 pub use task_note::{TaskNote, TaskRow, TaskStatus};
+pub use worker::{Ended, Running, Worker, WorkerOptions, WorkerReport, WorkerState, workers};

@@ -4,10 +4,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use compartment_cache::{Cache, LoadError};
-use compartment_core::{Error, ErrorKind, TypedKey};
+use compartment_core::{Databases, Error, ErrorKind, KeyTemplate, TypedKey};
+use futures_util::FutureExt;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
-use crate::{PipelineError, Progress, Stage, StageError};
+use crate::result_size::check_size;
+use crate::{ExternalStage, PipelineError, Progress, Stage, StageError};
 
 /// Whether a result was made or found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +52,13 @@ pub struct Runner {
     cache: Cache,
     progress: Progress,
     places: Arc<Semaphore>,
+    /// Where results are kept whose templates name another database than the cache.
+    databases: Option<Databases>,
+    max_result_bytes: u64,
 }
+
+/// How long a result took where it was made; nothing inside where that failed.
+type Ran = Arc<OnceLock<Option<Duration>>>;
 
 impl Runner {
     /// Runs stages with results in `cache` and figures in `progress`. A cache that is off has
@@ -56,7 +66,21 @@ impl Runner {
     #[must_use]
     pub fn new(cache: Cache, progress: Progress, options: RunnerOptions) -> Self {
         let places = Arc::new(Semaphore::new(options.concurrency.max(1)));
-        Self { cache, progress, places }
+        Self { cache, progress, places, databases: None, max_result_bytes: u64::MAX }
+    }
+
+    /// Keeping the results of stages whose templates name another database there.
+    #[must_use]
+    pub fn with_databases(mut self, databases: Databases) -> Self {
+        self.databases = Some(databases);
+        self
+    }
+
+    /// Taking a result of more bytes, in MessagePack, for a failure of the document.
+    #[must_use]
+    pub fn with_max_result_bytes(mut self, bytes: u64) -> Self {
+        self.max_result_bytes = bytes;
+        self
     }
 
     /// The cache.
@@ -103,32 +127,95 @@ impl Runner {
         name: &str,
         input: impl Future<Output = Result<Arc<S::Input>, PipelineError>> + Send + 'static,
     ) -> Result<Done<S::Output>, PipelineError> {
-        let key = key_of(stage.as_ref(), subject)?;
+        let key = key_of(stage.template(), subject, &stage.version())?;
         let (work, places) = (Arc::clone(stage), Arc::clone(&self.places));
-        // How long it took where it ran; nothing inside where it failed.
-        let ran: Arc<OnceLock<Option<Duration>>> = Arc::default();
+        let most = self.max_result_bytes;
+        let ran = Ran::default();
         let noted = Arc::clone(&ran);
-        let loader = move || async move {
-            let input = input.await?;
-            let made = compute(places, work, input).await;
+        let make = move || async move {
+            let input = unless_panicked(work.name(), input).await?;
+            let made = compute(places, work, input, most).await;
             // It is called once.
             let _ = noted.set(made.as_ref().ok().map(|(_, busy)| *busy));
             Ok::<_, PipelineError>(made?.0)
         };
-        match self.cache.of_document(subject).get_or_load(&key, loader).await {
+        let found = self.kept_or_made(&key, subject, stage.name(), make).await;
+        self.counted(stage.name(), name, &ran, found)
+    }
+
+    /// The result of a stage that asks somebody else: the one that is kept, or `answer`.
+    ///
+    /// # Errors
+    /// As [`Runner::run`].
+    pub async fn call<S: ExternalStage>(
+        &self,
+        stage: &S,
+        subject: &str,
+        name: &str,
+        answer: impl Future<Output = Result<S::Output, PipelineError>> + Send + 'static,
+    ) -> Result<Done<S::Output>, PipelineError> {
+        let key = key_of(stage.template(), subject, &stage.version())?;
+        let (most, stage_name) = (self.max_result_bytes, stage.name());
+        let ran = Ran::default();
+        let noted = Arc::clone(&ran);
+        let make = move || async move {
+            let started = Instant::now();
+            let answer = unless_panicked(stage_name, answer).await;
+            let answer = answer.and_then(|answer| Ok(check_size(stage_name, answer, most)?));
+            let _ = noted.set(answer.as_ref().ok().map(|_| started.elapsed()));
+            answer
+        };
+        let found = self.kept_or_made(&key, subject, stage_name, make).await;
+        self.counted(stage_name, name, &ran, found)
+    }
+
+    /// What is kept under the key, or else what `make` makes, and kept.
+    async fn kept_or_made<T, F>(
+        &self,
+        key: &TypedKey<T>,
+        subject: &str,
+        stage: &'static str,
+        make: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<Arc<T>, PipelineError>
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+        F: Future<Output = Result<T, PipelineError>> + Send + 'static,
+    {
+        let elsewhere = self.databases.as_ref();
+        let elsewhere =
+            elsewhere.filter(|_| key.template().database() != self.cache.database().name());
+        let Some(databases) = elsewhere else {
+            let kept = self.cache.of_document(subject).get_or_load(key, make).await;
+            return kept.map_err(|error| failure(stage, &error));
+        };
+        if let Some(value) = databases.read(key).await? {
+            return Ok(Arc::new(value));
+        }
+        let value = make().await?;
+        databases.write(key, &value).await?;
+        Ok(Arc::new(value))
+    }
+
+    fn counted<T>(
+        &self,
+        stage: &'static str,
+        name: &str,
+        ran: &Ran,
+        found: Result<Arc<T>, PipelineError>,
+    ) -> Result<Done<T>, PipelineError> {
+        match found {
             Ok(value) => {
                 let (origin, busy) = match ran.get() {
                     Some(busy) => (Origin::Computed, busy.unwrap_or_default()),
                     None => (Origin::Cached, Duration::ZERO),
                 };
-                self.progress.done(stage.name(), origin, busy);
+                self.progress.done(stage, origin, busy);
                 Ok(Done { value, origin })
             }
             Err(error) => {
-                let error = failure(stage.name(), &error);
                 // What its input failed of is another stage's failure.
                 if let (PipelineError::Stage(error), Some(_)) = (&error, ran.get()) {
-                    self.progress.failed(stage.name(), name, error);
+                    self.progress.failed(stage, name, error);
                 }
                 Err(error)
             }
@@ -144,21 +231,37 @@ impl Runner {
         stage: &S,
         subject: &str,
     ) -> Result<Option<Done<S::Output>>, PipelineError> {
-        let key = key_of(stage, subject)?;
+        let key = key_of(stage.template(), subject, &stage.version())?;
         let Some(value) = self.cache.get(&key).await? else { return Ok(None) };
         self.progress.done(stage.name(), Origin::Cached, Duration::ZERO);
         Ok(Some(Done { value, origin: Origin::Cached }))
     }
 }
 
-fn key_of<S: Stage>(stage: &S, subject: &str) -> compartment_core::Result<TypedKey<S::Output>> {
-    stage.template().key(&[subject, &stage.version()])
+fn key_of<T>(
+    template: KeyTemplate<T>,
+    subject: &str,
+    version: &str,
+) -> compartment_core::Result<TypedKey<T>> {
+    template.key(&[subject, version])
+}
+
+/// A panic is the document's own failure.
+async fn unless_panicked<T>(
+    stage: &str,
+    work: impl Future<Output = Result<T, PipelineError>>,
+) -> Result<T, PipelineError> {
+    match std::panic::AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => Err(StageError::panicked(stage, panic).into()),
+    }
 }
 
 async fn compute<S: Stage>(
     places: Arc<Semaphore>,
     stage: Arc<S>,
     input: Arc<S::Input>,
+    max_result_bytes: u64,
 ) -> Result<(S::Output, Duration), StageError> {
     // The semaphore is never closed.
     let place = places.acquire_owned().await.ok();
@@ -167,11 +270,17 @@ async fn compute<S: Stage>(
     let worked = tokio::task::spawn_blocking(move || {
         let result = stage.run(&input);
         drop(place);
-        result
+        check_size(name, result?, max_result_bytes)
     });
     match worked.await {
         Ok(result) => result.map(|value| (value, started.elapsed())),
-        Err(error) => Err(StageError::new("panicked", describe_panic(name, error))),
+        Err(error) => Err(match error.try_into_panic() {
+            Ok(panic) => StageError::panicked(name, panic),
+            Err(_) => {
+                let what = format!("stage {name} was ended before its end");
+                StageError::new("interrupted", what).transient()
+            }
+        }),
     }
 }
 
@@ -202,16 +311,4 @@ fn is_refusal(kind: ErrorKind) -> bool {
             | ErrorKind::Authentication
             | ErrorKind::Permission
     )
-}
-
-fn describe_panic(stage: &str, error: tokio::task::JoinError) -> String {
-    let said = match error.try_into_panic() {
-        Ok(panic) => panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_default(),
-        Err(_) => "it was cancelled".into(),
-    };
-    format!("stage {stage} broke down on this document ({said}); please report it with the file")
 }

@@ -1,5 +1,6 @@
 //! What a stage is.
 
+use async_trait::async_trait;
 use compartment_core::KeyTemplate;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,4 +30,30 @@ pub trait Stage: Send + Sync + 'static {
     /// # Errors
     /// The document's own failure.
     fn run(&self, input: &Self::Input) -> Result<Self::Output, StageError>;
+}
+
+/// A step that asks somebody else, an OCR service or a language model. Its answer is kept like a
+/// stage's result, so that no document is asked about twice; how often the fleet asks is bounded by
+/// [`crate::StageOptions::rate_limit`].
+#[async_trait]
+pub trait ExternalStage: Send + Sync + 'static {
+    /// What it asks with.
+    type Input: Send + Sync + 'static;
+    /// The answer.
+    type Output: Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// Its name in progress, metrics and the ledger.
+    fn name(&self) -> &'static str;
+
+    /// As [`Stage::version`]: the model that is asked belongs into it.
+    fn version(&self) -> String;
+
+    /// As [`Stage::template`].
+    fn template(&self) -> KeyTemplate<Self::Output>;
+
+    /// Asks. It must not block.
+    ///
+    /// # Errors
+    /// The document's own failure; a transient one where the other side may answer later.
+    async fn call(&self, input: &Self::Input) -> Result<Self::Output, StageError>;
 }

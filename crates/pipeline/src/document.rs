@@ -1,0 +1,121 @@
+//! A document of a batch, as stages see it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use compartment_core::FencingToken;
+
+use crate::StageError;
+
+/// Whose document it is, and which content it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Identity {
+    /// What its results are kept under: the same for the same content.
+    pub subject: String,
+    /// What people call it.
+    pub name: String,
+}
+
+impl Identity {
+    /// Named, and with results kept under `subject`.
+    #[must_use]
+    pub fn new(subject: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { subject: subject.into(), name: name.into() }
+    }
+
+    /// The entry itself, as text, is both. What is not UTF-8 is in hexadecimal.
+    ///
+    /// # Errors
+    /// None; a pipeline's own way of naming documents may have some.
+    pub fn of_entry(entry: &[u8]) -> Result<Self, StageError> {
+        let text = match std::str::from_utf8(entry) {
+            Ok(text) => text.to_owned(),
+            Err(_) => entry.iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
+        Ok(Self::new(text.clone(), text))
+    }
+}
+
+/// A document that a stage works on. Cheap to clone.
+#[derive(Clone)]
+pub struct Document(Arc<Inner>);
+
+struct Inner {
+    batch: String,
+    ordinal: u32,
+    entry: Bytes,
+    identity: Identity,
+    fence: Option<FencingToken>,
+}
+
+impl Document {
+    /// The document `ordinal` of a batch. A task of its own is of no batch: `""`.
+    #[must_use]
+    pub fn new(batch: &str, ordinal: u32, entry: Bytes, identity: Identity) -> Self {
+        let batch = batch.to_owned();
+        Self(Arc::new(Inner { batch, ordinal, entry, identity, fence: None }))
+    }
+
+    /// While a lock on it is held.
+    pub(crate) fn fenced(&self, fence: FencingToken) -> Self {
+        let Inner { batch, ordinal, entry, identity, .. } = self.0.as_ref();
+        let (batch, entry, identity) = (batch.clone(), entry.clone(), identity.clone());
+        Self(Arc::new(Inner { batch, ordinal: *ordinal, entry, identity, fence: Some(fence) }))
+    }
+
+    /// The batch's name; empty for a task of its own.
+    #[must_use]
+    pub fn batch(&self) -> &str {
+        &self.0.batch
+    }
+
+    /// Its number in the batch.
+    #[must_use]
+    pub fn ordinal(&self) -> u32 {
+        self.0.ordinal
+    }
+
+    /// What it was submitted as.
+    #[must_use]
+    pub fn entry(&self) -> &Bytes {
+        &self.0.entry
+    }
+
+    /// The entry as text.
+    ///
+    /// # Errors
+    /// The document's failure where it is not UTF-8.
+    pub fn text(&self) -> Result<&str, StageError> {
+        std::str::from_utf8(&self.0.entry).map_err(|error| {
+            StageError::new("malformed", format!("what was submitted is no text: {error}"))
+        })
+    }
+
+    /// What its results are kept under.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.0.identity.subject
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.identity.name
+    }
+
+    /// The token of the lock on it, in a stage that is exclusive: to be stored beside what the stage
+    /// writes elsewhere, so that a later owner's writes are told from an earlier one's.
+    #[must_use]
+    pub fn fence(&self) -> Option<FencingToken> {
+        self.0.fence
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { batch, ordinal, identity, .. } = self.0.as_ref();
+        write!(f, "Document({:?}, {batch:?} {ordinal})", identity.name)
+    }
+}

@@ -1,0 +1,280 @@
+//! Takes one document through one stage of a pipeline, and says how the stage left it.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use compartment_cache::Cache;
+use compartment_core::{
+    Clock, Databases, Error, ErrorKind, LockOptions, LockStoreExt, RateLimitStoreExt,
+};
+use futures_util::FutureExt;
+
+use crate::node::{AnyResult, typed};
+use crate::pipeline::Placed;
+use crate::{
+    Document, Node, Pipeline, PipelineError, Progress, Runner, RunnerOptions, StageError,
+    StageOptions,
+};
+
+/// The database of limits and of documents' locks.
+const LIMITS: &str = "rate_limit";
+
+/// Runs the stages of one pipeline over databases. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pipeline: Pipeline,
+    /// One for each stage: they share places and figures.
+    runners: Vec<Runner>,
+    databases: Databases,
+    cache: Cache,
+    clock: Arc<dyn Clock>,
+    /// Attempts that were given up and still run.
+    overdue: Arc<AtomicUsize>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("pipeline", &self.inner.pipeline).finish_non_exhaustive()
+    }
+}
+
+/// How a stage left a document, before anything is told.
+#[derive(Debug)]
+pub(crate) enum Left {
+    Done,
+    Failed(StageError),
+    /// A store, a limit or the run itself is why there is no result: no attempt of the document's.
+    Untried(Error),
+}
+
+impl Engine {
+    /// Runs the pipeline's stages with results in `cache`, or in the database that their template
+    /// names, and limits in the database `rate_limit`. `places` results are made at a time.
+    #[must_use]
+    pub fn new(
+        pipeline: Pipeline,
+        databases: &Databases,
+        cache: Cache,
+        progress: Progress,
+        places: usize,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let options = RunnerOptions { concurrency: places.max(1) };
+        let runner =
+            Runner::new(cache.clone(), progress, options).with_databases(databases.clone());
+        let of_stage =
+            |options: &StageOptions| runner.clone().with_max_result_bytes(options.max_result_bytes);
+        let runners = pipeline.all().iter().map(|stage| of_stage(&stage.options)).collect();
+        let (databases, overdue) = (databases.clone(), Arc::default());
+        Self { inner: Arc::new(Inner { pipeline, runners, databases, cache, clock, overdue }) }
+    }
+
+    /// The pipeline.
+    #[must_use]
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.inner.pipeline
+    }
+
+    /// The cache of the results.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.inner.cache
+    }
+
+    /// The document that an entry names.
+    ///
+    /// # Errors
+    /// The document's failure, where the entry is malformed.
+    pub fn document(
+        &self,
+        batch: &str,
+        ordinal: u32,
+        entry: Bytes,
+    ) -> Result<Document, StageError> {
+        let identity = self.inner.pipeline.identify(&entry)?;
+        Ok(Document::new(batch, ordinal, entry, identity))
+    }
+
+    /// The result of a stage for a document: the one that is kept, or a new one.
+    ///
+    /// # Errors
+    /// [`PipelineError::Stage`] for the document's own failure, [`PipelineError::Store`] for a store's.
+    pub async fn value<T: Send + Sync + 'static>(
+        &self,
+        node: Node<T>,
+        document: &Document,
+    ) -> Result<Arc<T>, PipelineError> {
+        let run = DocumentRun { engine: self.clone(), document: document.clone() };
+        run.value(node).await
+    }
+
+    /// Attempts that were given up after their time and still run, in this process.
+    #[must_use]
+    pub fn overdue(&self) -> usize {
+        self.inner.overdue.load(Ordering::Relaxed)
+    }
+
+    /// Takes a document through the stage at `place`.
+    pub(crate) async fn attempt(&self, place: usize, document: &Document) -> Left {
+        let worked = match self.stage(place) {
+            Ok(stage) if stage.options.exclusive => self.locked(stage, place, document).await,
+            Ok(stage) => self.timed(stage, place, document.clone()).await,
+            Err(error) => Err(error),
+        };
+        match worked {
+            Ok(()) => Left::Done,
+            Err(PipelineError::Stage(error)) => Left::Failed(error),
+            Err(PipelineError::Store(error)) => Left::Untried(error),
+        }
+    }
+
+    /// With the document's lock held; given up when it is lost.
+    async fn locked(
+        &self,
+        stage: &Placed,
+        place: usize,
+        document: &Document,
+    ) -> Result<(), PipelineError> {
+        let key = format!("lock:document:{}", document.subject());
+        let wait = stage.options.time_out;
+        let options = LockOptions::default().wait(wait).clock(Arc::clone(&self.inner.clock));
+        let locks = self.inner.databases.get(LIMITS)?.lock();
+        let Some(guard) = locks.lock(&key, options).await? else {
+            let what = format!("somebody else holds the document's lock since {wait:?} and longer");
+            return Err(Error::new(ErrorKind::NotReady, "lock document", what).at_key(key).into());
+        };
+        let document = document.fenced(guard.token());
+        let worked = guard.run(self.timed(stage, place, document)).await?;
+        // A lock that cannot be given back ends with its lease.
+        let _ = guard.release().await;
+        worked
+    }
+
+    /// Within the stage's time.
+    async fn timed(
+        &self,
+        stage: &Placed,
+        place: usize,
+        document: Document,
+    ) -> Result<(), PipelineError> {
+        let run = DocumentRun { engine: self.clone(), document };
+        if stage.options.inline {
+            let work = AssertUnwindSafe(run.produce(place)).catch_unwind().await;
+            let broken = |panic| Err(StageError::panicked(stage.name, panic).into());
+            return work.unwrap_or_else(broken).map(drop);
+        }
+        let mut work = tokio::spawn(async move { run.produce(place).await.map(drop) });
+        let limit = stage.options.time_out;
+        match tokio::time::timeout(limit, &mut work).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => Err(match error.try_into_panic() {
+                Ok(panic) => StageError::panicked(stage.name, panic).into(),
+                Err(_) => interrupted(stage.name),
+            }),
+            Err(_) => {
+                let overdue = Arc::clone(&self.inner.overdue);
+                overdue.fetch_add(1, Ordering::Relaxed);
+                // A thread cannot be ended from outside; what it makes is kept if it ever ends.
+                tokio::spawn(async move {
+                    let _ = work.await;
+                    overdue.fetch_sub(1, Ordering::Relaxed);
+                });
+                let name = stage.name;
+                let what = format!("stage {name} was not done within {limit:?}, its time-out");
+                Err(StageError::new("timed_out", what).transient().into())
+            }
+        }
+    }
+
+    pub(crate) fn is_inline(&self, place: usize) -> bool {
+        self.stage(place).is_ok_and(|stage| stage.options.inline)
+    }
+
+    /// How often the stage is tried.
+    pub(crate) fn max_attempts(&self, place: usize) -> u32 {
+        self.stage(place).map_or(1, |stage| u32::from(stage.options.max_attempts))
+    }
+
+    /// How long to wait before the `attempt`th attempt; `None` if that is one too many.
+    pub(crate) fn pause_before(&self, place: usize, attempt: u32) -> Option<Duration> {
+        let options = &self.stage(place).ok()?.options;
+        let is_allowed = attempt <= u32::from(options.max_attempts);
+        is_allowed.then(|| options.backoff.after(attempt.saturating_sub(1)))
+    }
+
+    fn stage(&self, place: usize) -> Result<&Placed, PipelineError> {
+        self.inner.pipeline.placed(place).ok_or_else(|| {
+            let what = format!("the pipeline has no stage {place}: is the node of another one?");
+            Error::new(ErrorKind::InvalidArgument, "run stage", what).into()
+        })
+    }
+}
+
+fn interrupted(stage: &str) -> PipelineError {
+    Error::new(ErrorKind::Interrupted, "run stage", format!("stage {stage} was ended")).into()
+}
+
+/// One document on its way through an engine. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct DocumentRun {
+    engine: Engine,
+    document: Document,
+}
+
+impl DocumentRun {
+    /// The document.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The result of a stage: the one that is kept, or a new one.
+    ///
+    /// # Errors
+    /// As [`Engine::value`].
+    pub async fn value<T: Send + Sync + 'static>(
+        &self,
+        node: Node<T>,
+    ) -> Result<Arc<T>, PipelineError> {
+        typed(self.produce(node.place).await?)
+    }
+
+    async fn produce(&self, place: usize) -> Result<AnyResult, PipelineError> {
+        Arc::clone(&self.engine.stage(place)?.node).produce(self).await
+    }
+
+    pub(crate) fn is_inline(&self, place: usize) -> bool {
+        self.engine.is_inline(place)
+    }
+
+    pub(crate) fn runner(&self, place: usize) -> &Runner {
+        // There is one for each stage.
+        &self.engine.inner.runners[place]
+    }
+
+    /// Waits for a permit to make a result, where the stage has a limit.
+    pub(crate) async fn permit(&self, place: usize) -> Result<(), PipelineError> {
+        let options = &self.engine.stage(place)?.options;
+        let Some((key, limit)) = &options.rate_limit else { return Ok(()) };
+        let inner = &self.engine.inner;
+        let store = inner.databases.get(LIMITS)?.rate_limit();
+        let wait = options.time_out;
+        let decision = store.acquire_within(key, *limit, 1, inner.clock.as_ref(), wait).await?;
+        if decision.allowed {
+            return Ok(());
+        }
+        let what = format!(
+            "no permit under {key:?} within {wait:?}: {} in {:?} are allowed",
+            limit.permits, limit.window
+        );
+        Err(Error::new(ErrorKind::NotReady, "ask for a permit", what).in_database(LIMITS).into())
+    }
+}

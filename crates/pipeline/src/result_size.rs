@@ -1,0 +1,59 @@
+//! Results are measured before they are kept: one that is too large is its document's failure.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::StageError;
+
+/// Counts bytes, and ends where there are too many.
+struct Measure {
+    left: u64,
+}
+
+impl Write for Measure {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.left.checked_sub(bytes.len() as u64) {
+            Some(left) => self.left = left,
+            None => return Err(io::ErrorKind::FileTooLarge.into()),
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The result, unless it takes more bytes in MessagePack than `most`. A value that has no form is
+/// left to whoever keeps it.
+pub(crate) fn check_size<T: Serialize>(stage: &str, result: T, most: u64) -> Result<T, StageError> {
+    if most == u64::MAX {
+        return Ok(result);
+    }
+    let mut measure = Measure { left: most };
+    match rmp_serde::encode::write(&mut measure, &result) {
+        Err(rmp_serde::encode::Error::InvalidValueWrite(_)) => {
+            let what = format!(
+                "stage {stage} made a result of more than {most} bytes; raise its limit or let it \
+                 keep less"
+            );
+            Err(StageError::new("result_too_large", what))
+        }
+        _ => Ok(result),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_may_be_as_large_as_the_limit() {
+        let text = "x".repeat(1_000);
+        assert!(check_size("s", text.clone(), 1_003).is_ok());
+        assert_eq!(check_size("s", text.clone(), 1_002).unwrap_err().code, "result_too_large");
+        assert!(check_size("s", vec![text; 1_000], 10_000).is_err());
+        assert!(check_size("s", vec![1_u64; 100], u64::MAX).is_ok());
+    }
+}

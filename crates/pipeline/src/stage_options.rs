@@ -1,0 +1,113 @@
+//! How a stage of a pipeline is run: attempts, pauses, time-out, limits.
+
+use std::time::Duration;
+
+use compartment_core::{Backoff, RateLimit};
+
+/// How a stage is run. What is not said is as in [`StageOptions::default`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StageOptions {
+    /// The queue of its single tasks; `pipeline.stage` unless told.
+    pub queue: Option<String>,
+    /// The most documents that one worker takes through it at the same time; as many as the worker
+    /// has places unless told.
+    pub concurrency: Option<usize>,
+    /// How often it is tried with a document, 1 to [`compartment_core::MAX_ATTEMPTS`].
+    pub max_attempts: u8,
+    /// How long a document waits after a failed attempt.
+    pub backoff: Backoff,
+    /// An attempt that takes longer has failed.
+    pub time_out: Duration,
+    /// A result of more bytes, in MessagePack, is a failure of the document.
+    pub max_result_bytes: u64,
+    /// The key in the database `rate_limit`, and how often the fleet may make a result that is not
+    /// kept already.
+    pub rate_limit: Option<(String, RateLimit)>,
+    /// Whether a document's lock is held meanwhile, for stages that write elsewhere.
+    pub exclusive: bool,
+    /// Whether it is run where it is asked for, and its result not kept: for what takes less than
+    /// a millisecond and blocks nothing.
+    pub inline: bool,
+}
+
+impl Default for StageOptions {
+    fn default() -> Self {
+        Self {
+            queue: None,
+            concurrency: None,
+            max_attempts: 3,
+            backoff: Backoff::default(),
+            time_out: Duration::from_secs(600),
+            max_result_bytes: 64 * 1024 * 1024,
+            rate_limit: None,
+            exclusive: false,
+            inline: false,
+        }
+    }
+}
+
+impl StageOptions {
+    /// With single tasks in this queue.
+    #[must_use]
+    pub fn queue(mut self, name: impl Into<String>) -> Self {
+        self.queue = Some(name.into());
+        self
+    }
+
+    /// At most so many documents at a time in one worker.
+    #[must_use]
+    pub fn concurrency(mut self, documents: usize) -> Self {
+        self.concurrency = Some(documents.max(1));
+        self
+    }
+
+    /// Tried so often.
+    #[must_use]
+    pub fn max_attempts(mut self, attempts: u8) -> Self {
+        self.max_attempts = attempts;
+        self
+    }
+
+    /// With these pauses between attempts.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Failing after this time.
+    #[must_use]
+    pub fn time_out(mut self, time_out: Duration) -> Self {
+        self.time_out = time_out;
+        self
+    }
+
+    /// Failing with a larger result.
+    #[must_use]
+    pub fn max_result_bytes(mut self, bytes: u64) -> Self {
+        self.max_result_bytes = bytes;
+        self
+    }
+
+    /// Asking for a permit under `key`, as in `rate:openai:summarise`, before a result is made.
+    #[must_use]
+    pub fn rate_limit(mut self, key: impl Into<String>, limit: RateLimit) -> Self {
+        self.rate_limit = Some((key.into(), limit));
+        self
+    }
+
+    /// Holding the document's lock.
+    #[must_use]
+    pub fn exclusive(mut self) -> Self {
+        self.exclusive = true;
+        self
+    }
+
+    /// Run where it is asked for, its result not kept.
+    #[must_use]
+    pub fn inline(mut self) -> Self {
+        self.inline = true;
+        self
+    }
+}

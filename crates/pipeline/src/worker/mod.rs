@@ -1,0 +1,302 @@
+//! A worker: takes documents of batches and single tasks through the stages of its pipelines.
+
+mod held;
+mod lane;
+mod memory;
+mod registration;
+mod shared;
+mod sources;
+mod tasks;
+mod turns;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use compartment_core::{Clock, Database, MAX_AT_ONCE, Result, Timestamp};
+use tokio::task::JoinSet;
+
+pub use registration::{Running, WorkerState, workers};
+
+use self::shared::{Phase, Shared};
+use self::sources::Source;
+use crate::{Engine, Patience};
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WorkerOptions {
+    /// Names it among all workers; host, process and a number unless told.
+    pub id: String,
+    /// The stages it serves; all unless told.
+    pub stages: Option<Vec<String>>,
+    /// The batches it serves, and no single tasks; all unless told.
+    pub batches: Option<Vec<String>>,
+    /// Whether it ends once its batches need nothing any more.
+    pub until_finished: bool,
+    /// Documents it works on at the same time; the number of CPUs unless told.
+    pub concurrency: usize,
+    /// The most documents of one claim, 1 to [`MAX_AT_ONCE`]. A claim is of as many as take a fifth of a
+    /// second together.
+    pub most_at_once: usize,
+    /// After so long without a sign of it others take its documents.
+    pub lease: Duration,
+    /// The same for the work at the completion of a batch, which is not renewed.
+    pub completion_lease: Duration,
+    /// How long what was begun may take once it is told to end; what is not done then is handed back.
+    pub drain: Duration,
+    /// Ends, to be started anew, when its memory passes this, in bytes.
+    pub memory_limit: Option<u64>,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let host = if host.trim().is_empty() { "worker" } else { host.trim() };
+        let unique = compartment_core::SystemClock.now().as_millis() % 100_000;
+        Self {
+            id: format!("{host}-{}-{unique}", std::process::id()),
+            stages: None,
+            batches: None,
+            until_finished: false,
+            concurrency: std::thread::available_parallelism().map_or(2, usize::from),
+            most_at_once: MAX_AT_ONCE,
+            lease: Duration::from_secs(30),
+            completion_lease: Duration::from_secs(300),
+            drain: Duration::from_secs(20),
+            memory_limit: None,
+        }
+    }
+}
+
+/// Why a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// Its batches need nothing any more.
+    Finished,
+    /// Its memory passed the limit: it should be started anew.
+    Memory,
+    /// More attempts than it has places were given up and still run: it should be started anew.
+    Overdue,
+}
+
+/// What a worker has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerReport {
+    /// Why it ended.
+    pub ended: Ended,
+    /// Stages of documents it is done with.
+    pub done: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Documents it handed back.
+    pub handed_back: u64,
+}
+
+/// A worker over the batches and queues of one database.
+///
+/// Documents are claimed for a lease that is renewed while they are worked on, and settled when they are
+/// done. A worker that is killed loses its leases, and others do its documents again.
+pub struct Worker {
+    shared: Arc<Shared>,
+    started_at: Timestamp,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}
+
+/// How often it is looked which batches there are.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often the memory is looked at.
+const WATCH_EVERY: Duration = Duration::from_millis(100);
+
+impl Worker {
+    /// A worker for the pipelines of `engines`, over the batches and queues in `batch`.
+    #[must_use]
+    pub fn new(
+        batch: &Database,
+        engines: Vec<Engine>,
+        options: WorkerOptions,
+        clock: Arc<dyn Clock>,
+        patience: Patience,
+    ) -> Self {
+        let by_name =
+            engines.into_iter().map(|engine| (engine.pipeline().name().to_owned(), engine));
+        let engines: HashMap<String, Engine> = by_name.collect();
+        let started_at = clock.now();
+        let shared = Shared::new(options, batch.clone(), clock, patience, engines);
+        let mut queues = Vec::new();
+        if shared.options.batches.is_none() {
+            for engine in shared.engines.values() {
+                let places = engine.pipeline().stages().enumerate();
+                for (place, _) in places.filter(|(_, stage)| shared.serves(stage)) {
+                    let Some(name) = engine.pipeline().queue_of(place) else { continue };
+                    queues.push(Source::Queue { name: name.into(), engine: engine.clone(), place });
+                }
+            }
+        }
+        shared.sources().set_queues(queues);
+        Self { shared: Arc::new(shared), started_at }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.shared.options.id
+    }
+
+    /// Works until `stop` is done, then ends in good order: what was begun is finished, up to
+    /// [`WorkerOptions::drain`], and the rest handed back.
+    ///
+    /// # Errors
+    /// None while a store is away: it is asked again. Those that no waiting helps, as a wrong password,
+    /// at the start.
+    pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<WorkerReport> {
+        let shared = self.shared.as_ref();
+        // Now, not after the first minute: what refuses the program is seen at once.
+        shared.patience.outlast(|| shared.batch.batch().progress("compartment:asked")).await?;
+        let mut lanes = JoinSet::new();
+        for _ in 0..shared.options.concurrency.max(1) {
+            let shared = Arc::clone(&self.shared);
+            lanes.spawn(async move { lane::lane(&shared).await });
+        }
+        let all = async { while lanes.join_next().await.is_some() {} };
+        let beside = async {
+            tokio::join!(
+                shared.held.renew(&shared.batch, shared.options.lease, shared.clock.as_ref()),
+                self.look(),
+                self.register(),
+                watch(shared),
+                end(shared, stop),
+            );
+        };
+        tokio::select! {
+            () = all => {}
+            () = beside => {}
+        }
+        let ids = [shared.options.id.clone()];
+        if let Err(error) = registration::remove(&shared.batch, &ids).await {
+            tracing::warn!(%error, "the worker could not sign off");
+        }
+        let figures = &shared.figures;
+        let ended = match *shared.phase.borrow() {
+            Phase::Draining(ended) | Phase::Ending(ended) => ended,
+            Phase::Working => Ended::Stopped,
+        };
+        Ok(WorkerReport {
+            ended,
+            done: figures.done.load(Ordering::Relaxed),
+            failed: figures.failed.load(Ordering::Relaxed),
+            handed_back: figures.handed_back.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Keeps the list of batches, and does completions.
+    async fn look(&self) {
+        let shared = self.shared.as_ref();
+        loop {
+            match sources::look(shared).await {
+                Ok(completions) => {
+                    for view in completions {
+                        if let Err(error) = lane::complete(shared, &view).await {
+                            tracing::warn!(%error, "a completion could not be done yet");
+                        }
+                    }
+                    shared.work.notify_waiters();
+                }
+                Err(error) => tracing::warn!(%error, "the batches could not be read yet"),
+            }
+            let options = &shared.options;
+            if options.until_finished
+                && options
+                    .batches
+                    .as_ref()
+                    .is_some_and(|names| shared.sources().are_finished(names))
+            {
+                shared.go_to(Phase::Draining(Ended::Finished));
+            }
+            tokio::select! {
+                () = shared.clock.sleep(LOOK_EVERY) => {}
+                () = shared.look.notified() => {}
+            }
+        }
+    }
+
+    async fn register(&self) {
+        let shared = self.shared.as_ref();
+        loop {
+            if let Err(error) = registration::write(&shared.batch, &self.state()).await {
+                tracing::warn!(%error, "the worker's state could not be written yet");
+            }
+            shared.clock.sleep(registration::HEARTBEAT).await;
+        }
+    }
+
+    /// How it is now.
+    #[must_use]
+    pub fn state(&self) -> WorkerState {
+        let shared = self.shared.as_ref();
+        let mut serves = Vec::new();
+        for engine in shared.engines.values() {
+            for (stage, version) in engine.pipeline().versions() {
+                if shared.serves(&stage) {
+                    serves.push(format!("{}/{stage} {version}", engine.pipeline().name()));
+                }
+            }
+        }
+        serves.sort();
+        WorkerState {
+            id: shared.options.id.clone(),
+            pid: std::process::id(),
+            started_at: self.started_at,
+            seen_at: shared.clock.now(),
+            serves,
+            concurrency: shared.options.concurrency,
+            running: shared.figures.running(),
+            done: shared.figures.done.load(Ordering::Relaxed),
+            failed: shared.figures.failed.load(Ordering::Relaxed),
+            memory: memory::resident(),
+            is_ending: !shared.is_working(),
+        }
+    }
+}
+
+/// Ends the worker when its memory, or what it has given up, is too much.
+async fn watch(shared: &Shared) {
+    loop {
+        tokio::time::sleep(WATCH_EVERY).await;
+        let limit = shared.options.memory_limit;
+        if limit.is_some_and(|limit| memory::resident().is_some_and(|now| now > limit)) {
+            // What fills the memory would go on doing so: it is not waited for.
+            shared.go_to(Phase::Draining(Ended::Memory));
+            shared.go_to(Phase::Ending(Ended::Memory));
+        }
+        let overdue: usize = shared.engines.values().map(Engine::overdue).sum();
+        if overdue >= shared.options.concurrency.max(1) {
+            shared.go_to(Phase::Draining(Ended::Overdue));
+        }
+    }
+}
+
+/// Ends the worker when it is told to, and what was begun when it has had its time.
+async fn end(shared: &Shared, stop: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop => shared.go_to(Phase::Draining(Ended::Stopped)),
+        () = shared.not_working() => {}
+    }
+    let ended = match *shared.phase.borrow() {
+        Phase::Draining(ended) => ended,
+        _ => return std::future::pending().await,
+    };
+    shared.clock.sleep(shared.options.drain).await;
+    shared.go_to(Phase::Ending(ended));
+    std::future::pending().await
+}

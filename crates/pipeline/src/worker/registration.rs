@@ -1,0 +1,105 @@
+//! Who works: each worker writes how it is into one hash of the batch database.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use compartment_core::{Database, Error, ErrorKind, Expiry, Result, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The hash of all workers, by id.
+const KEY: &str = "workers";
+
+/// How often a worker writes how it is.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// A document, or a single task, that is worked on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Running {
+    /// The batch, or the queue of a single task.
+    pub source: String,
+    /// The document's ordinal, or the task's id.
+    pub number: u64,
+    /// What people call the document.
+    pub name: String,
+    /// The stage.
+    pub stage: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Running {
+    pub(super) fn new(
+        (source, number): (&str, u64),
+        name: &str,
+        stage: &str,
+        since: Timestamp,
+    ) -> Self {
+        let (source, name, stage) = (source.to_owned(), name.to_owned(), stage.to_owned());
+        Self { source, number, name, stage, since }
+    }
+}
+
+/// How a worker was when it last wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WorkerState {
+    /// Its id.
+    pub id: String,
+    /// Its process.
+    pub pid: u32,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it last wrote.
+    pub seen_at: Timestamp,
+    /// The pipelines and stages it serves, each as `pipeline/stage version`.
+    pub serves: Vec<String>,
+    /// Documents it works on at the same time.
+    pub concurrency: usize,
+    /// What it works on now.
+    pub running: Vec<Running>,
+    /// Stages of documents it is done with.
+    pub done: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Its memory, in bytes, where that is known.
+    pub memory: Option<u64>,
+    /// Whether it takes nothing new.
+    pub is_ending: bool,
+}
+
+impl WorkerState {
+    /// Whether it has not written for so long that it is taken for gone: three of its turns to write.
+    #[must_use]
+    pub fn is_gone(&self, now: Timestamp) -> bool {
+        now.since(self.seen_at) > HEARTBEAT * 3
+    }
+}
+
+/// Every worker that has written and not signed off, by id.
+///
+/// # Errors
+/// The store's; [`ErrorKind::Decode`] where a state is none.
+pub async fn workers(batch: &Database) -> Result<Vec<WorkerState>> {
+    let fields = batch.hash().get_all(KEY).await?;
+    let read = |(id, bytes): (String, Bytes)| {
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let what = format!("the state of worker {id:?} is none: {error}");
+            Error::new(ErrorKind::Decode, "read workers", what).at_key(KEY)
+        })
+    };
+    fields.into_iter().map(read).collect()
+}
+
+/// Writes how a worker is.
+pub(super) async fn write(batch: &Database, state: &WorkerState) -> Result<()> {
+    let bytes = serde_json::to_vec(state)
+        .map_err(|error| Error::new(ErrorKind::Encode, "write worker", error.to_string()))?;
+    let fields = vec![(state.id.clone(), Bytes::from(bytes))];
+    batch.hash().set_fields(KEY, fields, Expiry::Never).await.map(drop)
+}
+
+/// Removes workers; how many there were.
+pub(super) async fn remove(batch: &Database, ids: &[String]) -> Result<u64> {
+    if ids.is_empty() { Ok(0) } else { batch.hash().delete_fields(KEY, ids).await }
+}

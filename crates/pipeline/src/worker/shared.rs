@@ -1,0 +1,216 @@
+//! What the parts of a worker share.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use compartment_core::{Clock, Database};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+
+use super::held::Held;
+use super::sources::Sources;
+use super::{Ended, Running, WorkerOptions};
+use crate::{Engine, Patience, StageError};
+
+/// How far a worker is from its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Working,
+    /// Nothing new is taken; what was begun is finished.
+    Draining(Ended),
+    /// What is not finished now is not waited for.
+    Ending(Ended),
+}
+
+pub(super) struct Shared {
+    pub(super) options: WorkerOptions,
+    pub(super) batch: Database,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) patience: Patience,
+    /// By the name of the pipeline.
+    pub(super) engines: HashMap<String, Engine>,
+    pub(super) held: Held,
+    pub(super) phase: watch::Sender<Phase>,
+    /// There may be work: nobody needs to wait.
+    pub(super) work: Notify,
+    /// Batches should be looked at.
+    pub(super) look: Notify,
+    pub(super) figures: Figures,
+    sources: Mutex<Sources>,
+    pace: Mutex<HashMap<(String, usize), Pace>>,
+    places: HashMap<(String, usize), Arc<Semaphore>>,
+}
+
+/// What a worker has done.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    pub(super) done: AtomicU64,
+    pub(super) failed: AtomicU64,
+    pub(super) handed_back: AtomicU64,
+    running: Mutex<HashSet<Running>>,
+}
+
+impl Figures {
+    /// What is worked on now, what was begun first in front.
+    pub(super) fn running(&self) -> Vec<Running> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<Running> = running.iter().cloned().collect();
+        all.sort_by_key(|running| running.since);
+        all
+    }
+
+    pub(super) fn count(&self, failed: Option<&StageError>) {
+        let counter = if failed.is_some() { &self.failed } else { &self.done };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A document that is listed as worked on while this lives.
+pub(super) struct Listed<'a> {
+    figures: &'a Figures,
+    running: Running,
+}
+
+impl Figures {
+    pub(super) fn list(&self, running: Running) -> Listed<'_> {
+        let mut all = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(running.clone());
+        Listed { figures: self, running }
+    }
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        let mut running = self.figures.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.remove(&self.running);
+    }
+}
+
+/// How long a stage takes a document, and how many were claimed at once for it.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    micros: f64,
+    claimed: usize,
+}
+
+/// What an ending worker has to say may take this long.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// A claim is of as many documents as take about this long.
+const CLAIM_TIME: Duration = Duration::from_millis(200);
+
+impl Shared {
+    pub(super) fn new(
+        options: WorkerOptions,
+        batch: Database,
+        clock: Arc<dyn Clock>,
+        patience: Patience,
+        engines: HashMap<String, Engine>,
+    ) -> Self {
+        let mut places = HashMap::new();
+        for (name, engine) in &engines {
+            for (place, stage) in engine.pipeline().all().iter().enumerate() {
+                let most = stage.options.concurrency.unwrap_or(options.concurrency).max(1);
+                places.insert((name.clone(), place), Arc::new(Semaphore::new(most)));
+            }
+        }
+        Self {
+            options,
+            batch,
+            clock,
+            patience,
+            engines,
+            held: Held::default(),
+            phase: watch::Sender::new(Phase::Working),
+            work: Notify::new(),
+            look: Notify::new(),
+            figures: Figures::default(),
+            sources: Mutex::default(),
+            pace: Mutex::default(),
+            places,
+        }
+    }
+
+    pub(super) fn sources(&self) -> MutexGuard<'_, Sources> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn serves(&self, stage: &str) -> bool {
+        let wanted = self.options.stages.as_ref();
+        wanted.is_none_or(|wanted| wanted.iter().any(|name| name == stage))
+    }
+
+    pub(super) fn is_working(&self) -> bool {
+        *self.phase.borrow() == Phase::Working
+    }
+
+    /// Goes on to a later phase, never back.
+    pub(super) fn go_to(&self, phase: Phase) {
+        self.phase.send_if_modified(|now| {
+            let is_later = match (*now, phase) {
+                (Phase::Working, later) => later != Phase::Working,
+                (Phase::Draining(_), Phase::Ending(_)) => true,
+                _ => false,
+            };
+            if is_later {
+                *now = phase;
+            }
+            is_later
+        });
+        self.work.notify_waiters();
+    }
+
+    /// Once nothing is waited for any more: why.
+    pub(super) async fn must_end(&self) -> Ended {
+        let mut phase = self.phase.subscribe();
+        match phase.wait_for(|phase| matches!(phase, Phase::Ending(_))).await.map(|phase| *phase) {
+            Ok(Phase::Ending(ended)) => ended,
+            // The sender is in `self`.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Once even what is done need not be told any more.
+    pub(super) async fn gave_up(&self) {
+        self.must_end().await;
+        self.clock.sleep(LAST_WORDS).await;
+    }
+
+    /// Once nothing new is taken.
+    pub(super) async fn not_working(&self) {
+        let mut phase = self.phase.subscribe();
+        let _ = phase.wait_for(|phase| *phase != Phase::Working).await;
+    }
+
+    /// A place to work at a stage, if one is free.
+    pub(super) fn place_for(&self, pipeline: &str, place: usize) -> Option<OwnedSemaphorePermit> {
+        let places = self.places.get(&(pipeline.to_owned(), place))?;
+        Arc::clone(places).try_acquire_owned().ok()
+    }
+
+    /// How many documents to claim: few at first, then as many as take a while together.
+    pub(super) fn claim_size(&self, pipeline: &str, place: usize) -> usize {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pace) = pace.get_mut(&(pipeline.to_owned(), place)) else { return 1 };
+        let most = (CLAIM_TIME.as_micros() as f64 / pace.micros.max(1.0)) as usize;
+        let most = most.clamp(1, self.options.most_at_once);
+        most.min(pace.claimed * 8)
+    }
+
+    /// Notes that so many documents took so long.
+    pub(super) fn note_pace(&self, pipeline: &str, place: usize, documents: usize, took: Duration) {
+        if documents == 0 {
+            return;
+        }
+        let micros = took.as_micros() as f64 / documents as f64;
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.entry((pipeline.to_owned(), place))
+            .and_modify(|pace| {
+                // What has become slower is believed at once.
+                let weight = if micros > pace.micros { 0.5 } else { 0.2 };
+                pace.micros += (micros - pace.micros) * weight;
+                pace.claimed = documents;
+            })
+            .or_insert(Pace { micros, claimed: documents });
+    }
+}

@@ -1,0 +1,102 @@
+//! Whose turn it is: batches and queues, by their class and by when they were last served.
+
+use std::collections::HashMap;
+
+use compartment_core::{TaskClass, Timestamp};
+
+/// When each source of work was last served by this worker.
+///
+/// A source's turn is due at the time it was last served plus the slack of its class, and the earliest
+/// due goes first. So a source that has work waits at most its slack behind more urgent ones, and for one
+/// claim of each other source of its class: nothing starves, however much there is of anything else.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    served: HashMap<String, Timestamp>,
+}
+
+impl Turns {
+    /// Sources in the order of their turns; `of` says a source's name, class and since when it waits.
+    pub(crate) fn in_order<T>(
+        &self,
+        mut sources: Vec<T>,
+        of: impl Fn(&T) -> (&str, TaskClass, Timestamp),
+    ) -> Vec<T> {
+        sources.sort_by_cached_key(|source| {
+            let (name, class, since) = of(source);
+            let served = self.served.get(name).copied().unwrap_or(since);
+            (served.after(class.slack()), name.to_owned())
+        });
+        sources
+    }
+
+    /// Notes that a source was served.
+    pub(crate) fn served(&mut self, name: &str, now: Timestamp) {
+        match self.served.get_mut(name) {
+            Some(served) => *served = now,
+            None => {
+                self.served.insert(name.to_owned(), now);
+            }
+        }
+    }
+
+    /// Forgets sources that are gone.
+    pub(crate) fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.served.retain(|name, _| is_there(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Serves whoever is first, a claim of so long each, and says who it was.
+    fn serve(
+        turns: &mut Turns,
+        now: &mut Timestamp,
+        sources: &[(&'static str, TaskClass)],
+    ) -> &'static str {
+        let order =
+            turns.in_order(sources.to_vec(), |(name, class)| (name, *class, Timestamp::default()));
+        turns.served(order[0].0, *now);
+        *now = now.after(Duration::from_millis(250));
+        order[0].0
+    }
+
+    #[test]
+    fn sources_of_one_class_take_turns() {
+        let (mut turns, mut now) = (Turns::default(), Timestamp::from_millis(1_000_000));
+        let sources =
+            [("a", TaskClass::Normal), ("b", TaskClass::Normal), ("c", TaskClass::Normal)];
+        let served: Vec<&str> = (0..6).map(|_| serve(&mut turns, &mut now, &sources)).collect();
+        assert_eq!(served, ["a", "b", "c", "a", "b", "c"]);
+    }
+
+    #[test]
+    fn what_is_urgent_goes_first_and_nothing_waits_longer_than_its_slack() {
+        let (mut turns, mut now) = (Turns::default(), Timestamp::from_millis(1_000_000));
+        let sources =
+            [("low", TaskClass::Low), ("normal", TaskClass::Normal), ("high", TaskClass::High)];
+        for (name, _) in sources {
+            turns.served(name, now);
+        }
+        let mut last = HashMap::from([("low", now), ("normal", now), ("high", now)]);
+        let mut longest: HashMap<&str, Duration> = HashMap::new();
+        let mut counts: HashMap<&str, u32> = HashMap::new();
+        // An hour of claims.
+        for _ in 0..14_400 {
+            let name = serve(&mut turns, &mut now, &sources);
+            let waited = now.since(last.insert(name, now).unwrap());
+            let longest = longest.entry(name).or_default();
+            *longest = waited.max(*longest);
+            *counts.entry(name).or_default() += 1;
+        }
+        let claim = Duration::from_millis(250);
+        for (name, class) in sources {
+            let bound = class.slack() + claim * 3;
+            assert!(longest[name] <= bound, "{name} waited {:?}, bound {bound:?}", longest[name]);
+        }
+        assert!(counts["high"] > 14_000 && counts["low"] >= 5, "{counts:?}");
+    }
+}
