@@ -1,5 +1,6 @@
 //! The legal-document stages: extract, chunk, entities, resolve, relate.
 
+pub mod batch;
 pub mod chunk;
 pub mod entities;
 mod error;

@@ -1,7 +1,7 @@
 //! One document through the stages that concern it alone.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,16 +9,16 @@ use compartment_core::{Database, SystemClock};
 use compartment_pipeline::{
     DocumentState, Origin, Patience, PipelineError, Runner, Stage, StageError,
 };
-use sha2::{Digest, Sha256};
 
-use super::discover::{Found, unreadable};
+use super::discover::Found;
 use super::output::{DocumentFile, FileNames};
 use super::project::{state_copy, state_key};
+use super::source::read_source;
 use crate::model::{ExtractedText, Relationship};
 use crate::resolve::DocumentEntities;
 use crate::stages::{
     ChunkStage, EntitiesStage, ExtractStage, ExtractedMentions, RelateStage, ResolveStage, STAGES,
-    SourceFile, stage_error,
+    SourceFile,
 };
 
 /// How a document ended.
@@ -110,16 +110,7 @@ impl Worker {
     /// The file's content and its hash.
     pub(super) async fn read(&self, file: Found) -> Result<(String, SourceFile), StageError> {
         let options = self.extract.options.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let metadata = std::fs::metadata(&file.path).map_err(|error| unreadable(&error))?;
-            if !metadata.is_file() {
-                return Err(StageError::new("not_a_file", "it is a device or pipe, not a file"));
-            }
-            // Before a byte is read: a file may be larger than the memory.
-            options.check_size(metadata.len()).map_err(|error| stage_error(&error))?;
-            let bytes = std::fs::read(&file.path).map_err(|error| unreadable(&error))?;
-            Ok((content_hash(&bytes), SourceFile { name: file.name, bytes }))
-        });
+        let read = tokio::task::spawn_blocking(move || read_source(&file, &options));
         read.await.unwrap_or_else(|_| {
             Err(StageError::new("interrupted", "the run ended while it was read").transient())
         })
@@ -265,17 +256,4 @@ impl TextOf {
         self.reached.store(2, Ordering::Relaxed);
         Ok(text)
     }
-}
-
-/// The id of the document in a file: the same for the same content.
-///
-/// # Errors
-/// The system's, when the file cannot be read.
-pub fn document_id(path: &Path) -> std::io::Result<String> {
-    Ok(content_hash(&std::fs::read(path)?))
-}
-
-/// The first half of the content's SHA-256, in hex: 128 bits keep any two documents apart.
-fn content_hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

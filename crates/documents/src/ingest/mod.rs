@@ -5,6 +5,7 @@ mod document;
 mod output;
 mod project;
 mod report;
+mod source;
 mod summary;
 mod warm;
 
@@ -21,9 +22,12 @@ use compartment_pipeline::{
 use futures_util::StreamExt;
 
 pub use discover::{Discovery, Found, discover};
-pub use document::document_id;
 pub use output::{DocumentFile, ResolvedMention};
 pub use report::{DocumentCounts, Failure, Foremost, IngestReport};
+pub use source::document_id;
+pub(crate) use source::read_source;
+pub use summary::SetSummary;
+pub(crate) use summary::summarize;
 pub use warm::{WarmDocuments, WarmedDocuments, warm, warm_cache};
 
 use crate::chunk::ChunkOptions;
@@ -138,7 +142,10 @@ pub async fn ingest(
 const FIRST_TIER_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The cache of the results, as the configuration has it; off where it or the caller says so.
-async fn open_cache(databases: &Databases, enabled: bool) -> compartment_core::Result<Cache> {
+pub(crate) async fn open_cache(
+    databases: &Databases,
+    enabled: bool,
+) -> compartment_core::Result<Cache> {
     let map = databases.map();
     let mut options = CacheOptions::for_map(map).metrics(databases.get("metrics")?);
     options.enabled &= enabled;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use compartment_cache::TemplateMetrics;
 use compartment_pipeline::StageFigures;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{EntityKind, RelationshipKind};
 
@@ -66,7 +66,7 @@ pub struct Failure {
 }
 
 /// One of the things that are named in the most documents.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Foremost {
     /// What sort of thing it is.

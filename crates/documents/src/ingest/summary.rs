@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use compartment_core::ErrorKind;
 use compartment_pipeline::Origin;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::document::Processed;
@@ -25,6 +26,30 @@ struct Parts {
     entities: Vec<DocumentEntities>,
     relationships: Vec<Vec<Relationship>>,
     files: Vec<Option<PathBuf>>,
+}
+
+/// What documents of a set say together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SetSummary {
+    /// Things found over all documents, by kind.
+    pub entities: BTreeMap<EntityKind, u64>,
+    /// Relationships found over all documents, by kind.
+    pub relationships: BTreeMap<RelationshipKind, u64>,
+    /// The things named in the most documents.
+    pub foremost: Vec<Foremost>,
+}
+
+/// Resolves across documents, and counts. Blocks, for long over many documents.
+pub(crate) fn summarize(
+    entities: &[DocumentEntities],
+    mut relationships: Vec<Vec<Relationship>>,
+) -> SetSummary {
+    let resolution = resolve_across(entities);
+    for relationships in &mut relationships {
+        resolution.rename(relationships);
+    }
+    SetSummary::of(&resolution, &relationships)
 }
 
 /// Resolves across the documents and fills in the report.
@@ -58,7 +83,10 @@ pub(super) async fn across(
         run.store_error(error, done)
     })?;
     let busy = started.elapsed() / u32::try_from(parts.names.len().max(1)).unwrap_or(u32::MAX);
-    count(&resolution, &parts, report);
+    let summary = SetSummary::of(&resolution, &parts.relationships);
+    report.entities = summary.entities;
+    report.relationships = summary.relationships;
+    report.foremost = summary.foremost;
     let version = set_version(&parts.entities);
     for at in 0..parts.names.len() {
         let origin = keep(run, &resolution, &parts, at, &version).await;
@@ -125,24 +153,25 @@ fn finish_files(
     Ok(())
 }
 
-fn count(resolution: &Resolution, parts: &Parts, report: &mut IngestReport) {
-    for entity in &resolution.entities {
-        *report.entities.entry(entity.kind).or_default() += 1;
-    }
-    // The same two things in the same relationship are one, however many documents say so.
-    let mut seen: HashSet<(RelationshipKind, &str, &str)> = HashSet::new();
-    let mut kinds: BTreeMap<RelationshipKind, u64> = BTreeMap::new();
-    for relationship in parts.relationships.iter().flatten() {
-        if seen.insert((relationship.kind, &relationship.from, &relationship.to)) {
-            *kinds.entry(relationship.kind).or_default() += 1;
+impl SetSummary {
+    fn of(resolution: &Resolution, relationships: &[Vec<Relationship>]) -> Self {
+        let mut summary = Self { foremost: foremost(resolution), ..Self::default() };
+        for entity in &resolution.entities {
+            *summary.entities.entry(entity.kind).or_default() += 1;
         }
+        // The same two things in the same relationship are one, however many documents say so.
+        let mut seen: HashSet<(RelationshipKind, &str, &str)> = HashSet::new();
+        for relationship in relationships.iter().flatten() {
+            if seen.insert((relationship.kind, &relationship.from, &relationship.to)) {
+                *summary.relationships.entry(relationship.kind).or_default() += 1;
+            }
+        }
+        summary
     }
-    report.relationships = kinds;
-    report.foremost = foremost(resolution, parts);
 }
 
 /// The people, companies and courts named in the most documents.
-fn foremost(resolution: &Resolution, parts: &Parts) -> Vec<Foremost> {
+fn foremost(resolution: &Resolution) -> Vec<Foremost> {
     let mut documents: HashMap<usize, u64> = HashMap::new();
     for links in &resolution.links {
         let distinct: HashSet<usize> = links.iter().copied().collect();
@@ -150,7 +179,6 @@ fn foremost(resolution: &Resolution, parts: &Parts) -> Vec<Foremost> {
             *documents.entry(entity).or_default() += 1;
         }
     }
-    debug_assert_eq!(resolution.links.len(), parts.names.len());
     let told = |kind: EntityKind| {
         matches!(
             kind,
