@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::batch::SubmitOptions;
+use super::worker::ReadingOptions;
+
 /// Process legal documents.
 #[derive(Args, Debug)]
 #[command(after_help = INGEST_HELP)]
@@ -32,17 +35,19 @@ pub(crate) struct Ingest {
     #[arg(long)]
     pub(crate) no_cache: bool,
 
+    /// Submit the documents as a batch of the project's name, for `compartment worker`, and end
+    #[arg(long, conflicts_with_all = ["out", "concurrency", "no_cache"])]
+    pub(crate) submit: bool,
+
+    #[command(flatten)]
+    pub(crate) how: SubmitOptions,
+
     /// How long to wait for a server that goes away during the run, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) wait: u64,
 
-    /// The OCR program for pages without text
-    #[arg(long, value_name = "PROGRAM", default_value = "tesseract")]
-    pub(crate) ocr: String,
-
-    /// Refuse files larger than this many MiB
-    #[arg(long, value_name = "MIB", default_value_t = 100)]
-    pub(crate) max_mib: u64,
+    #[command(flatten)]
+    pub(crate) reading: ReadingOptions,
 }
 
 const INGEST_HELP: &str =

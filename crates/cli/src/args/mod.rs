@@ -2,9 +2,12 @@
 
 mod analyze;
 mod backup;
+mod batch;
 mod cache;
 mod ingest;
+mod ledger;
 mod migrate;
+mod worker;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,9 +17,14 @@ use clap_complete::Shell;
 
 pub(crate) use analyze::{Analyze, Flush, PlanArguments};
 pub(crate) use backup::{Backup, OnConflictArgument, Restore, ViaArgument};
+pub(crate) use batch::{
+    Batch, BatchCommand, BatchName, BatchRemove, BatchRetry, BatchSubmit, BatchWatch,
+};
 pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
 pub(crate) use ingest::Ingest;
+pub(crate) use ledger::LedgerArgument;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
+pub(crate) use worker::{ReadingOptions, Submit, Worker, Workers, WorkersCommand};
 
 /// Gives each purpose of a Redis a database with a name and a contract, and runs batches of legal
 /// documents over them.
@@ -32,6 +40,7 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "Examples:
   compartment ingest samples                      on memory, no server needed
   compartment ingest papers --backend redis://127.0.0.1:6379 --out results
+  compartment batch submit smith-v-jones papers   then as many `compartment worker` as wanted
   compartment cache stats --backend redis://127.0.0.1:6379
   compartment databases --backend redis://127.0.0.1:6379
   compartment analyze --backend redis://127.0.0.1:6379
@@ -114,6 +123,14 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Process legal documents: extract, chunk, entities, resolve, relate
     Ingest(Ingest),
+    /// Submit, watch and steer batches of documents
+    Batch(Batch),
+    /// Work on batches and single tasks until told to end
+    Worker(Worker),
+    /// Show the workers
+    Workers(Workers),
+    /// Submit a single task: one stage for one document
+    Submit(Submit),
     /// Bring recent documents into the cache before anybody asks for them
     Warm(Warm),
     /// Show what a cache answers, invalidate what is in it, mark documents not to be kept

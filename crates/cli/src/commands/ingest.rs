@@ -11,7 +11,7 @@ use compartment_documents::{IngestError, IngestOptions, IngestReport, ingest};
 use serde_json::json;
 
 use super::databases::size;
-use crate::args::{General, Ingest};
+use crate::args::{BatchName, BatchSubmit, General, Ingest, ReadingOptions};
 use crate::exit_code::{CliError, ExitCode, code_of};
 use crate::interrupt::interrupted;
 use crate::progress_bars::ProgressBars;
@@ -28,6 +28,9 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
         std::fs::create_dir_all(out).map_err(|error| CliError::files("write to", out, &error))?;
     }
     let databases = compartment::open(settings.map).await?;
+    if command.submit {
+        return submit(&databases, &command).await;
+    }
     let options = options(&command);
     let bars = Arc::new(ProgressBars::new());
     let progress = Progress::new(bars.clone());
@@ -58,9 +61,27 @@ fn options(command: &Ingest) -> IngestOptions {
     options.cache = !command.no_cache;
     options.wait = Duration::from_secs(command.wait);
     options.out.clone_from(&command.out);
-    options.extract.ocr_program.clone_from(&command.ocr);
-    options.extract.max_bytes = command.max_mib.saturating_mul(1024 * 1024);
+    reading(&mut options, &command.reading);
     options
+}
+
+/// How documents are read, in whatever command.
+pub(super) fn reading(options: &mut IngestOptions, reading: &ReadingOptions) {
+    options.extract.ocr_program.clone_from(&reading.ocr);
+    options.extract.max_bytes = reading.max_mib.saturating_mul(1024 * 1024);
+}
+
+/// As a batch of the project's name.
+async fn submit(databases: &Databases, command: &Ingest) -> Result<ExitCode, CliError> {
+    let submission = BatchSubmit {
+        batch: BatchName { name: command.project.clone() },
+        paths: command.paths.clone(),
+        how: command.how.clone(),
+        open: false,
+        dry_run: false,
+        json: command.json,
+    };
+    super::batch::submit::run(databases, &submission).await
 }
 
 fn stopped(progress: &Progress) -> CliError {

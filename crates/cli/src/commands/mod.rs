@@ -2,6 +2,7 @@
 
 mod analyze;
 mod backup;
+mod batch;
 mod cache;
 mod cache_stats;
 mod config;
@@ -13,8 +14,11 @@ mod migrate;
 mod plan;
 mod restore;
 mod shell;
+mod submit;
 mod verify;
 mod warm;
+mod worker;
+mod workers;
 
 use crate::args::{Arguments, Command};
 use crate::exit_code::{CliError, ExitCode};
@@ -33,6 +37,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     let general = &arguments.general;
     match arguments.command {
         Command::Ingest(command) => on_runtime(ingest::run(general, command)),
+        Command::Batch(command) => on_runtime(batch::run(general, command)),
+        Command::Worker(command) => on_runtime(worker::run(general, command)),
+        Command::Workers(command) => on_runtime(workers::run(general, command)),
+        Command::Submit(command) => on_runtime(submit::run(general, command)),
         Command::Warm(command) => on_runtime(warm::run(general, command)),
         Command::Cache(command) => on_runtime(cache::run(general, command)),
         Command::Databases(command) => on_runtime(databases::run(general, &command)),

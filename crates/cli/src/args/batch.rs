@@ -1,0 +1,187 @@
+//! The arguments of `compartment batch`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use compartment::TaskClass;
+
+use super::{LedgerArgument, duration};
+
+/// Batches of documents that workers take through the stages.
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub(crate) struct Batch {
+    #[command(subcommand)]
+    pub(crate) command: BatchCommand,
+}
+
+const HELP: &str = "A batch is submitted once, and any number of `compartment worker` take its \
+documents through the stages. What is counted is exact: a document that is done twice counts once.
+
+Examples:
+  compartment batch submit smith-v-jones papers --backend redis://127.0.0.1:6379
+  compartment batch watch smith-v-jones
+  compartment batch show smith-v-jones --json
+  compartment batch retry smith-v-jones --stage extract
+  compartment batch pause smith-v-jones";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BatchCommand {
+    /// Submit documents as a batch
+    Submit(BatchSubmit),
+    /// List the batches
+    List(BatchList),
+    /// Show how far a batch is, what failed and what takes long
+    Show(BatchShow),
+    /// Watch a batch until it is completed
+    Watch(BatchWatch),
+    /// Hand out nothing of a batch for now
+    Pause(BatchName),
+    /// Go on with a batch that is paused
+    Resume(BatchName),
+    /// End a batch as it is: nothing of it is worked on any more
+    Cancel(BatchName),
+    /// Try documents again that are dead
+    Retry(BatchRetry),
+    /// Remove a batch, and all that is kept of its progress
+    Remove(BatchRemove),
+}
+
+/// Which batch.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BatchName {
+    /// The batch
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+/// How soon a batch is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClassArgument {
+    /// Before everything else.
+    High,
+    /// Passed by what is high for a minute at most.
+    Normal,
+    /// Passed by others for ten minutes at most.
+    Low,
+}
+
+impl From<ClassArgument> for TaskClass {
+    fn from(class: ClassArgument) -> Self {
+        match class {
+            ClassArgument::High => Self::High,
+            ClassArgument::Normal => Self::Normal,
+            ClassArgument::Low => Self::Low,
+        }
+    }
+}
+
+/// Submit a batch.
+#[derive(Args, Debug)]
+pub(crate) struct BatchSubmit {
+    #[command(flatten)]
+    pub(crate) batch: BatchName,
+
+    /// Files and folders; folders are walked. Workers have to see them under the same paths
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) how: SubmitOptions,
+
+    /// Leave the batch open, so that more can be submitted to it by the same command
+    #[arg(long)]
+    pub(crate) open: bool,
+
+    /// Say what would be submitted, and submit nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a batch is kept.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SubmitOptions {
+    /// How soon it is wanted
+    #[arg(long, value_name = "CLASS", default_value = "normal")]
+    pub(crate) class: ClassArgument,
+
+    /// Refuse documents once their entries take this many MiB
+    #[arg(long, value_name = "MIB")]
+    pub(crate) max_entry_mib: Option<u64>,
+
+    /// Keep this many KiB of events for other systems to follow; 0 for none
+    #[arg(long, value_name = "KIB", default_value_t = 1024)]
+    pub(crate) event_kib: u64,
+
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgument,
+}
+
+/// List batches.
+#[derive(Args, Debug)]
+pub(crate) struct BatchList {
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show a batch.
+#[derive(Args, Debug)]
+pub(crate) struct BatchShow {
+    #[command(flatten)]
+    pub(crate) batch: BatchName,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Watch a batch.
+#[derive(Args, Debug)]
+pub(crate) struct BatchWatch {
+    #[command(flatten)]
+    pub(crate) batch: BatchName,
+
+    /// Look this often
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "500ms")]
+    pub(crate) every: Duration,
+
+    /// Print a line of JSON each time something has changed
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Try again.
+#[derive(Args, Debug)]
+pub(crate) struct BatchRetry {
+    #[command(flatten)]
+    pub(crate) batch: BatchName,
+
+    /// Only what died at this stage
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) stage: Option<String>,
+
+    /// Only what died of an error that begins with this, as in timed_out
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) error: Option<String>,
+
+    /// Count what would be tried again, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Remove a batch.
+#[derive(Args, Debug)]
+pub(crate) struct BatchRemove {
+    #[command(flatten)]
+    pub(crate) batch: BatchName,
+
+    /// Also while documents of it are neither done nor dead
+    #[arg(long)]
+    pub(crate) force: bool,
+}

@@ -1,0 +1,67 @@
+//! `compartment batch list`: every batch in one line.
+
+use compartment::pipeline::BatchRegistry;
+use compartment::{BatchStatus, Clock, Databases, SystemClock};
+use serde_json::json;
+
+use crate::exit_code::{CliError, ExitCode};
+use crate::screen;
+
+pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode, CliError> {
+    let database = databases.get("batch")?;
+    let now = SystemClock.now();
+    let mut rows = Vec::new();
+    for record in BatchRegistry::new(database.clone()).list().await? {
+        let progress = database.batch().progress(&record.name).await?;
+        rows.push((record, progress));
+    }
+    if as_json {
+        let rows = rows.iter().map(|(record, progress)| {
+            let progress = progress.as_ref();
+            json!({
+                "name": record.name,
+                "pipeline": record.pipeline,
+                "class": record.class,
+                "created_ms": record.created_at.as_millis(),
+                "status": progress.map_or("gone", |progress| status(progress.status, progress.paused)),
+                "total": progress.map(|progress| progress.total),
+                "done": progress.map(|progress| progress.done),
+                "dead": progress.map(|progress| progress.dead),
+            })
+        });
+        screen::say(format!("{:#}", json!(rows.collect::<Vec<_>>())));
+        return Ok(ExitCode::Success);
+    }
+    if rows.is_empty() {
+        screen::say("there are no batches; `compartment batch submit NAME PATH` makes one");
+        return Ok(ExitCode::Success);
+    }
+    let header = ["batch", "status", "class", "age", "documents", "done", "dead"];
+    let mut table = screen::table(&header, &[3, 4, 5, 6]);
+    for (record, progress) in &rows {
+        let progress = progress.as_ref();
+        let figure = |number: Option<u64>| number.map_or_else(|| "–".into(), screen::count);
+        table.add_row([
+            record.name.clone(),
+            progress.map_or("gone", |progress| status(progress.status, progress.paused)).to_owned(),
+            format!("{:?}", record.class).to_lowercase(),
+            screen::time(now.since(record.created_at)),
+            figure(progress.map(|progress| progress.total)),
+            figure(progress.map(|progress| progress.done)),
+            figure(progress.map(|progress| progress.dead)),
+        ]);
+    }
+    screen::say(table.to_string());
+    Ok(ExitCode::Success)
+}
+
+/// Where a batch is in its life, in a word.
+pub(super) fn status(status: BatchStatus, paused: bool) -> &'static str {
+    match status {
+        BatchStatus::Completed => "completed",
+        BatchStatus::Cancelled => "cancelled",
+        _ if paused => "paused",
+        BatchStatus::Open => "open",
+        _ => "running",
+    }
+}

@@ -1,0 +1,47 @@
+//! `compartment batch`: one file for each thing that is done with batches.
+
+mod change;
+mod list;
+mod show;
+pub(super) mod submit;
+mod view;
+mod watch;
+
+use compartment::{Databases, Scheme};
+
+use crate::args::{self, BatchCommand, General};
+use crate::exit_code::{CliError, ExitCode};
+use crate::settings;
+
+pub(crate) async fn run(general: &General, command: args::Batch) -> Result<ExitCode, CliError> {
+    let settings = settings::load(general)?;
+    let databases = open(settings.map).await?;
+    match command.command {
+        BatchCommand::Submit(command) => submit::run(&databases, &command).await,
+        BatchCommand::List(command) => list::run(&databases, command.json).await,
+        BatchCommand::Show(command) => {
+            show::run(&databases, &command.batch.name, command.json).await
+        }
+        BatchCommand::Watch(command) => watch::run(&databases, &command).await,
+        BatchCommand::Pause(batch) => change::pause(&databases, &batch.name, true).await,
+        BatchCommand::Resume(batch) => change::pause(&databases, &batch.name, false).await,
+        BatchCommand::Cancel(batch) => change::cancel(&databases, &batch.name).await,
+        BatchCommand::Retry(command) => change::retry(&databases, &command).await,
+        BatchCommand::Remove(command) => change::remove(&databases, &command).await,
+    }
+}
+
+/// The databases, on a server: in memory there is nothing that another command has left.
+pub(super) async fn open(map: compartment::DatabaseMap) -> Result<Databases, CliError> {
+    let databases = compartment::open(map).await?;
+    let placement = &databases.get("batch")?.contract().placement;
+    let instance = databases.map().instances().get(placement.instance());
+    if instance.is_some_and(|instance| instance.url.scheme() == Scheme::Memory) {
+        return Err(CliError::new(
+            ExitCode::Configuration,
+            "batches, workers and tasks are shared by processes, and memory:// is of one only",
+        )
+        .hint("name a server with --backend redis://HOST:PORT or in compartment.toml"));
+    }
+    Ok(databases)
+}

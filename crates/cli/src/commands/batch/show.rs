@@ -1,0 +1,91 @@
+//! `compartment batch show`: how far a batch is, what failed, and what takes long.
+
+use compartment::Databases;
+
+use super::view::View;
+use crate::exit_code::{CliError, ExitCode};
+use crate::screen::{self, BAD, FAINT, GOOD, STRONG};
+
+/// More rows would scroll the stages away; `--json` has them all.
+const SHOWN: usize = 8;
+
+pub(super) async fn run(
+    databases: &Databases,
+    name: &str,
+    as_json: bool,
+) -> Result<ExitCode, CliError> {
+    let view = View::read(databases, name, true).await?;
+    if as_json {
+        screen::say(format!("{:#}", view.as_json()));
+    } else {
+        print(&view);
+    }
+    Ok(ExitCode::Success)
+}
+
+pub(super) fn print(view: &View) {
+    let progress = &view.progress;
+    let count = screen::count;
+    let mut line = format!(
+        "{STRONG}{}{STRONG:#} is {}: {GOOD}{}{GOOD:#} of {} documents done",
+        view.record.name,
+        view.status(),
+        count(progress.done),
+        count(progress.total)
+    );
+    if progress.dead > 0 {
+        line += &format!(", {BAD}{} dead{BAD:#}", count(progress.dead));
+    }
+    screen::say(line);
+    let header = ["stage", "done", "dead", "worked on", "ready", "tried again"];
+    let mut table = screen::table(&header, &[1, 2, 3, 4, 5]);
+    for (stage, figures) in view.plan.stages.iter().zip(&progress.stages) {
+        table.add_row([
+            stage.name.clone(),
+            count(figures.done),
+            count(figures.dead),
+            count(figures.claimed),
+            count(figures.ready),
+            count(figures.delayed),
+        ]);
+    }
+    screen::say(format!("\n{table}"));
+    failures(view);
+    running(view);
+    if !view.unserved.is_empty() && !view.is_over() {
+        screen::say(format!(
+            "\n{BAD}no worker serves{BAD:#} {}: start `compartment worker`",
+            view.unserved.join(", ")
+        ));
+    }
+}
+
+fn failures(view: &View) {
+    if view.failures.is_empty() {
+        return;
+    }
+    let mut table = screen::table(&["failed at", "documents", "error, as in"], &[1]);
+    for group in view.failures.iter().take(SHOWN) {
+        table.add_row([&group.stage, &screen::count(group.documents), &group.example]);
+    }
+    screen::say(format!("\n{table}"));
+    if let Some(more) = view.failures.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        screen::say(format!("{FAINT}and {more} more: --json has them all{FAINT:#}"));
+    }
+}
+
+fn running(view: &View) {
+    if view.running.is_empty() {
+        return;
+    }
+    let mut table = screen::table(&["worked on longest", "stage", "for", "by"], &[2]);
+    for (worker, one) in view.running.iter().take(SHOWN) {
+        let long = screen::time(view.now.since(one.since));
+        table.add_row([&one.name, &one.stage, &long, worker]);
+    }
+    screen::say(format!("\n{table}"));
+    let stuck = view.stuck().count();
+    if stuck > 0 {
+        screen::say(format!("{BAD}{stuck} stuck{BAD:#}: worked on for more than two minutes"));
+    }
+}

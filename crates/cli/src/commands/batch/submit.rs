@@ -1,0 +1,135 @@
+//! `compartment batch submit` and `compartment ingest --submit`: documents as a batch, for workers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compartment::pipeline::{BatchOptions, Patience, Silent, Submission};
+use compartment::{Clock, Databases, SystemClock};
+use compartment_documents::IngestOptions;
+use compartment_documents::batch::{SubmittedFiles, pipeline, submit_files};
+use compartment_documents::ingest::discover;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::args::BatchSubmit;
+use crate::exit_code::{CliError, ExitCode};
+use crate::interrupt::interrupted;
+use crate::screen::{self, BAD, FAINT, GOOD};
+
+/// How long a server that goes away is waited for.
+const WAIT: Duration = Duration::from_secs(60);
+
+pub(crate) async fn run(
+    databases: &Databases,
+    command: &BatchSubmit,
+) -> Result<ExitCode, CliError> {
+    let (name, paths) = (command.batch.name.as_str(), command.paths.clone());
+    let discovery = tokio::task::spawn_blocking(move || discover(&paths)).await;
+    let discovery = discovery.map_err(|error| CliError::new(ExitCode::Other, error.to_string()))?;
+    let files = discovery.files.len() as u64;
+    if command.dry_run {
+        screen::say(format!(
+            "{} files would be submitted as batch {name}; {} are skipped by their ending",
+            screen::count(files),
+            screen::count(discovery.skipped)
+        ));
+        return Ok(ExitCode::Success);
+    }
+    let pipeline = pipeline(databases, &IngestOptions::default())?;
+    let mut options = BatchOptions::default().class(command.how.class.into());
+    options.event_bytes = command.how.event_kib.saturating_mul(1024);
+    options.max_bytes = command.how.max_entry_mib.map(|mib| mib.saturating_mul(1024 * 1024));
+    options.outbox = command.how.ledger.url().is_some();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let patience = Patience::new(WAIT, Arc::clone(&clock), Arc::new(Silent));
+    let batch = databases.get("batch")?;
+    let begun = Submission::begin(batch, name, &pipeline, &options, &clock, patience).await;
+    let mut submission = begun?;
+    let bar = ProgressBar::new(files);
+    let form = " submit {wide_bar:.green/dim} {pos}/{len} files {eta_precise}";
+    if let Ok(style) = ProgressStyle::with_template(form) {
+        bar.set_style(style.progress_chars("━╸─"));
+    }
+    let submitted = tokio::select! {
+        submitted = submit_files(&mut submission, discovery.files, |at| bar.set_position(at)) => {
+            submitted?
+        }
+        () = interrupted() => {
+            bar.finish_and_clear();
+            return Err(CliError::new(
+                ExitCode::Interrupted,
+                format!("stopped: batch {name} is open, with {} documents", submission.submitted()),
+            )
+            .hint(format!("`compartment batch cancel {name}` ends it; submit under another name")));
+        }
+    };
+    let total = if command.open {
+        submission.flush().await?;
+        submission.submitted()
+    } else {
+        submission.seal().await?
+    };
+    bar.finish_and_clear();
+    let mut refused = submitted.refused.clone();
+    refused.extend(discovery.failures.into_iter().map(|(name, error)| (name, error.message)));
+    if command.json {
+        screen::say(format!("{:#}", as_json(command, total, &submitted, &refused)));
+    } else {
+        print(command, total, &submitted, &refused);
+    }
+    Ok(if refused.is_empty() { ExitCode::Success } else { ExitCode::SomeFailed })
+}
+
+fn as_json(
+    command: &BatchSubmit,
+    total: u64,
+    submitted: &SubmittedFiles,
+    refused: &[(String, String)],
+) -> serde_json::Value {
+    let refused = refused.iter().map(|(name, why)| json!({"document": name, "reason": why}));
+    json!({
+        "batch": command.batch.name,
+        "submitted": submitted.submitted,
+        "duplicates": submitted.duplicates,
+        "refused": refused.collect::<Vec<_>>(),
+        "total": total,
+        "is_open": command.open,
+    })
+}
+
+fn print(
+    command: &BatchSubmit,
+    total: u64,
+    submitted: &SubmittedFiles,
+    refused: &[(String, String)],
+) {
+    let (name, count) = (&command.batch.name, screen::count);
+    let mut line =
+        format!("{GOOD}{}{GOOD:#} documents submitted as batch {name}", count(submitted.submitted));
+    if total != submitted.submitted {
+        line += &format!(", which has {} now", count(total));
+    }
+    if submitted.duplicates > 0 {
+        line += &format!("; {} of the same content left out", count(submitted.duplicates));
+    }
+    screen::say(line);
+    if !refused.is_empty() {
+        let mut table = screen::table(&["not submitted", "reason"], &[]);
+        for (name, reason) in refused.iter().take(20) {
+            table.add_row([name, reason]);
+        }
+        screen::say(format!("\n{table}"));
+        if refused.len() > 20 {
+            screen::say(format!(
+                "{BAD}and {} more{BAD:#}: --json has them all",
+                refused.len() - 20
+            ));
+        }
+    }
+    let more =
+        if command.open { "; it is open: submit more, then once without --open" } else { "" };
+    screen::say(format!(
+        "{FAINT}`compartment worker` works on it, `compartment batch watch {name}` shows how far it \
+         is{more}{FAINT:#}"
+    ));
+}

@@ -1,0 +1,49 @@
+//! `compartment submit`: a single task.
+
+use std::time::Duration;
+
+use compartment::pipeline::{TaskData, submit_task};
+use compartment_documents::IngestOptions;
+use compartment_documents::batch::{DocumentEntry, pipeline};
+use serde_json::json;
+
+use super::batch;
+use crate::args::{General, Submit};
+use crate::exit_code::{CliError, ExitCode};
+use crate::screen::{self, GOOD};
+use crate::settings;
+
+pub(crate) async fn run(general: &General, command: Submit) -> Result<ExitCode, CliError> {
+    let databases = batch::open(settings::load(general)?.map).await?;
+    let entry = match (&command.file, &command.data) {
+        (Some(path), _) => {
+            let path =
+                path.canonicalize().map_err(|error| CliError::files("read", path, &error))?;
+            path.display().to_string()
+        }
+        (None, data) => data.clone().unwrap_or_default(),
+    };
+    let read = entry.clone();
+    let entry = tokio::task::spawn_blocking(move || DocumentEntry::read(read.as_bytes())).await;
+    let entry = entry
+        .map_err(|error| CliError::new(ExitCode::Other, error.to_string()))?
+        .map_err(|error| CliError::new(ExitCode::Files, error.message))?;
+    let pipeline = pipeline(&databases, &IngestOptions::default())?;
+    let mut data = TaskData::new(&command.stage, entry.to_json());
+    data.version.clone_from(&command.stage_version);
+    let store = databases.get("batch")?;
+    let delay = command.delay.unwrap_or(Duration::ZERO);
+    let (class, once) = (command.class.into(), command.once.as_deref());
+    let submitted = submit_task(store, &pipeline, &data, class, delay, once).await?;
+    let queue = pipeline.place(&command.stage).and_then(|place| pipeline.queue_of(place));
+    let queue = queue.unwrap_or_default();
+    if command.json {
+        let task = submitted.id.number();
+        screen::say(json!({"queue": queue, "task": task, "is_new": submitted.is_new}).to_string());
+    } else if submitted.is_new {
+        screen::say(format!("task {GOOD}{}{GOOD:#} waits in queue {queue}", submitted.id));
+    } else {
+        screen::say(format!("task {} of that key waits or is worked on already", submitted.id));
+    }
+    Ok(ExitCode::Success)
+}

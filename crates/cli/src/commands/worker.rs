@@ -1,0 +1,175 @@
+//! `compartment worker`: works on batches and single tasks until it is told to end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compartment::pipeline::{
+    Ended, Engine, Patience, Progress, Silent, Worker, WorkerOptions, WorkerReport,
+};
+use compartment::{Clock, Databases, SystemClock};
+use compartment_documents::IngestOptions;
+use compartment_documents::batch::engine;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::{batch, ingest};
+use crate::args::{self, General};
+use crate::exit_code::{CliError, ExitCode};
+use crate::interrupt::interrupted;
+use crate::screen::{self, BAD, FAINT, GOOD};
+use crate::settings;
+
+/// How often the line on the terminal is written anew.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+
+pub(crate) async fn run(general: &General, command: args::Worker) -> Result<ExitCode, CliError> {
+    let databases = batch::open(settings::load(general)?.map).await?;
+    let options = options(&command);
+    let mut reading = IngestOptions::default();
+    reading.concurrency = options.concurrency;
+    reading.cache = !command.no_cache;
+    ingest::reading(&mut reading, &command.reading);
+    let progress = Progress::new(Arc::new(Silent));
+    let engine = engine(&databases, &reading, progress).await?;
+    check_stages(&options, &engine)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let patience = Patience::new(command.wait, Arc::clone(&clock), Arc::new(Silent));
+    let batch = databases.get("batch")?;
+    let worker = Worker::new(batch, vec![engine.clone()], options, clock, patience);
+    announce(&worker, &databases);
+    let report = tokio::select! {
+        report = worker.run(interrupted()) => report?,
+        () = told_twice() => {
+            return Err(CliError::new(
+                ExitCode::Interrupted,
+                "ended at once: what was begun is others' once its lease has ended",
+            ));
+        }
+        () = tell(&worker) => return Ok(ExitCode::Other),
+    };
+    if let Err(error) = engine.cache().close().await {
+        tracing::warn!(%error, "the cache's figures could not be added to the metrics");
+    }
+    say(&command, &worker, &report);
+    match report.ended {
+        Ended::Memory | Ended::Overdue => Err(start_anew()),
+        Ended::Stopped => Ok(ExitCode::Interrupted),
+        _ => Ok(if report.failed > 0 { ExitCode::SomeFailed } else { ExitCode::Success }),
+    }
+}
+
+fn options(command: &args::Worker) -> WorkerOptions {
+    let mut options = WorkerOptions::default();
+    if let Some(id) = &command.id {
+        options.id.clone_from(id);
+    }
+    options.stages.clone_from(&command.stages);
+    options.batches = Some(command.batch.clone()).filter(|batches| !batches.is_empty());
+    options.until_finished = command.until_finished;
+    options.concurrency = command.concurrency.map_or(options.concurrency, |n| n as usize);
+    options.lease = command.lease;
+    options.drain = command.drain;
+    options.memory_limit = command.memory_mib.map(|mib| mib.saturating_mul(1024 * 1024));
+    options
+}
+
+fn check_stages(options: &WorkerOptions, engine: &Engine) -> Result<(), CliError> {
+    let known: Vec<&str> = engine.pipeline().stages().collect();
+    let wanted = options.stages.iter().flatten();
+    match wanted.into_iter().find(|stage| !known.contains(&stage.as_str())) {
+        None => Ok(()),
+        Some(stage) => Err(CliError::new(
+            ExitCode::Configuration,
+            format!("there is no stage {stage:?}; there are {}", known.join(", ")),
+        )),
+    }
+}
+
+fn announce(worker: &Worker, databases: &Databases) {
+    let state = worker.state();
+    let stages: Vec<&str> =
+        state.serves.iter().filter_map(|one| one.split(['/', ' ']).nth(1)).collect();
+    screen::remark(format!(
+        "worker {GOOD}{}{GOOD:#} serves {} with {} places",
+        state.id,
+        stages.join(", "),
+        state.concurrency
+    ));
+    for (name, location) in databases.locations() {
+        screen::remark(format!("{FAINT}{name}  {location}; Ctrl-C ends it in good order{FAINT:#}"));
+    }
+}
+
+/// Once it was told to end a second time.
+async fn told_twice() {
+    interrupted().await;
+    // The same signal told the worker as well.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    interrupted().await;
+}
+
+/// A line on the terminal, for ever.
+async fn tell(worker: &Worker) {
+    let line = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+        line.set_style(style);
+    }
+    loop {
+        let state = worker.state();
+        let mut text = format!("{} done", screen::count(state.done));
+        if state.failed > 0 {
+            text += &format!(", {} failed", screen::count(state.failed));
+        }
+        for one in state.running.iter().take(3) {
+            text += &format!(" · {} {}", one.stage, one.name);
+        }
+        line.set_message(text);
+        line.tick();
+        tokio::time::sleep(TELL_EVERY).await;
+    }
+}
+
+fn say(command: &args::Worker, worker: &Worker, report: &WorkerReport) {
+    let why = match report.ended {
+        Ended::Finished => "its batches need nothing any more",
+        Ended::Memory => "its memory passed the limit",
+        Ended::Overdue => "too much of what it has given up still runs",
+        _ => "it was told to",
+    };
+    if command.json {
+        let (done, failed, handed_back) = (report.done, report.failed, report.handed_back);
+        screen::say(
+            json!({
+                "worker": worker.id(),
+                "ended": why,
+                "done": done,
+                "failed": failed,
+                "handed_back": handed_back,
+            })
+            .to_string(),
+        );
+        return;
+    }
+    let mut line = format!("{GOOD}{}{GOOD:#} stages of documents done", screen::count(report.done));
+    if report.failed > 0 {
+        line += &format!(", {BAD}{} attempts failed{BAD:#}", screen::count(report.failed));
+    }
+    if report.handed_back > 0 {
+        line += &format!(", {} documents handed back", screen::count(report.handed_back));
+    }
+    screen::say(format!("{line}; ended since {why}"));
+}
+
+/// Takes the place of this process with a new one of the same arguments: what fills the memory, or hangs,
+/// ends with it. Returns only where that fails.
+fn start_anew() -> CliError {
+    screen::remark("starting anew");
+    let program = std::env::current_exe();
+    #[cfg(unix)]
+    if let Ok(program) = program {
+        use std::os::unix::process::CommandExt;
+        let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).exec();
+        return CliError::new(ExitCode::Other, format!("the worker could not start anew: {error}"));
+    }
+    CliError::new(ExitCode::Other, "the worker could not start anew: start it again")
+}

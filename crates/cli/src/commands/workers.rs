@@ -1,0 +1,63 @@
+//! `compartment workers`: who works, on what, and who is gone.
+
+use compartment::pipeline::{WorkerState, workers};
+use compartment::{Clock, SystemClock};
+use serde_json::json;
+
+use super::batch;
+use crate::args::{self, General, WorkersCommand};
+use crate::exit_code::{CliError, ExitCode};
+use crate::screen::{self, BAD};
+use crate::settings;
+
+pub(crate) async fn run(general: &General, command: args::Workers) -> Result<ExitCode, CliError> {
+    let databases = batch::open(settings::load(general)?.map).await?;
+    let WorkersCommand::List { json } = command.command;
+    let states = workers(databases.get("batch")?).await?;
+    let now = SystemClock.now();
+    if json {
+        let states = states.iter().map(|state| {
+            let mut value = json!(state);
+            value["is_gone"] = json!(state.is_gone(now));
+            value
+        });
+        screen::say(format!("{:#}", json!(states.collect::<Vec<_>>())));
+        return Ok(ExitCode::Success);
+    }
+    if states.is_empty() {
+        screen::say("there are no workers; `compartment worker` starts one");
+        return Ok(ExitCode::Success);
+    }
+    let header = ["worker", "up", "seen", "places", "done", "failed", "memory", "works on"];
+    let mut table = screen::table(&header, &[1, 2, 3, 4, 5, 6]);
+    for state in &states {
+        let seen = screen::time(now.since(state.seen_at));
+        table.add_row([
+            state.id.clone(),
+            screen::time(now.since(state.started_at)),
+            if state.is_gone(now) { format!("{BAD}{seen}{BAD:#}") } else { seen },
+            format!("{}/{}", state.running.len(), state.concurrency),
+            screen::count(state.done),
+            screen::count(state.failed),
+            state.memory.map_or_else(|| "–".into(), screen::bytes),
+            works_on(state),
+        ]);
+    }
+    screen::say(table.to_string());
+    let gone = states.iter().filter(|state| state.is_gone(now)).count();
+    if gone > 0 {
+        screen::say(format!(
+            "{BAD}{gone} gone{BAD:#}: not heard of for more than 15 s; their documents are others' \
+             once their leases have ended"
+        ));
+    }
+    Ok(ExitCode::Success)
+}
+
+fn works_on(state: &WorkerState) -> String {
+    match state.running.first() {
+        Some(one) => format!("{} {} {}", one.source, one.stage, one.name),
+        None if state.is_ending => "ending".into(),
+        None => "nothing".into(),
+    }
+}
