@@ -33,7 +33,7 @@ struct Stage {
     ready: VecDeque<u32>,
     /// Documents to be tried again, by the millisecond from which on.
     delayed: BTreeSet<(u64, u32)>,
-    /// Attempts by ordinal.
+    /// Attempts that failed, by ordinal.
     tries: HashMap<u32, u8>,
     done: u64,
     dead: u64,
@@ -242,10 +242,9 @@ impl Batch {
                 stage.restored = stage.restored.saturating_sub(u32::from(is_first));
                 continue;
             }
-            let tries = stage.tries.entry(ordinal).or_default();
-            *tries = (*tries + 1).min(MAX_ATTEMPTS);
+            let failed = stage.tries.get(&ordinal).copied().unwrap_or(0);
             let entry = self.entries[ordinal as usize].clone();
-            documents.push(ClaimedDocument::new(ordinal, *tries, entry));
+            documents.push(ClaimedDocument::new(ordinal, failed + 1, entry));
         }
         if documents.is_empty() {
             return None;
@@ -280,7 +279,7 @@ impl Batch {
                 if self.is_settled(at, ordinal) {
                     continue;
                 }
-                let tries = self.stages[at].tries.get(&ordinal).copied().unwrap_or(0);
+                let tries = self.count_attempt(at, ordinal);
                 if tries >= self.plan.max_attempts {
                     let error = format!("no worker settled it within its lease, {tries} times");
                     self.bury(at, ordinal, error);
@@ -291,6 +290,13 @@ impl Batch {
         }
         self.tell_died(true);
         self.complete();
+    }
+
+    /// An attempt failed; how many did by now.
+    fn count_attempt(&mut self, at: usize, ordinal: u32) -> u8 {
+        let failed = self.stages[at].tries.entry(ordinal).or_default();
+        *failed = (*failed + 1).min(MAX_ATTEMPTS);
+        *failed
     }
 
     pub(crate) fn renew(&mut self, token: u64, lease_millis: u64, now: u64) -> bool {

@@ -22,21 +22,19 @@ impl Batch {
                 _ if !is_known => false,
                 Outcome::Done => {
                     let counts =
-                        (was_held || self.was_tried(at, ordinal)) && self.finish(at, ordinal);
+                        (was_held || self.was_lost(at, ordinal)) && self.finish(at, ordinal);
                     finished.extend(counts.then_some(ordinal));
                     counts
                 }
                 _ if !is_current || !was_held => false,
                 Outcome::HandedBack => {
-                    if let Some(tries) = self.stages[at].tries.get_mut(&ordinal) {
-                        *tries = tries.saturating_sub(1);
-                    }
                     handed_back.push(ordinal);
                     true
                 }
+                // Who lost it to this claim was done with it in the end.
+                _ if self.is_settled(at, ordinal) => false,
                 Outcome::Retry { error, after } => {
-                    let tries = self.stages[at].tries.get(&ordinal).copied().unwrap_or(0);
-                    if tries >= self.plan.max_attempts {
+                    if self.count_attempt(at, ordinal) >= self.plan.max_attempts {
                         self.bury(at, ordinal, error)
                     } else {
                         let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
@@ -70,8 +68,8 @@ impl Batch {
         settled
     }
 
-    /// Of what nobody was given nothing is believed.
-    fn was_tried(&self, at: usize, ordinal: u32) -> bool {
+    /// Of what a claim does not hold it is believed only if somebody may have lost it.
+    fn was_lost(&self, at: usize, ordinal: u32) -> bool {
         self.stages[at].tries.get(&ordinal).is_some_and(|tries| *tries > 0)
     }
 

@@ -15,7 +15,7 @@ for _, token in ipairs(ended) do
   for i = #held, 2, -1 do
     local ordinal = held[i]
     if not is_set(':done', of, ordinal) and not is_set(':dead', of, ordinal) then
-      local tried = tries(of, ordinal)
+      local tried = count_attempt(of, ordinal)
       if tried >= plan.max_attempts then
         bury(of, ordinal, 'no worker settled it within its lease, ' .. tried .. ' times')
       else
@@ -81,22 +81,11 @@ if #taken == 0 then
   if is_root(stage) and next_one < total then return {'ok', 0} end
   return {'ok'}
 end
-local tried = many(':tries', 'INCRBY', 'u4', marked(places_of(stage, taken)), '1')
+local tried, entries = tries(stage, taken), entries_of(taken)
 local answer = {'ok', next_token()}
-local from = 1
-while from <= #taken do
-  -- Neighbours share a hash.
-  local chunk, fields, to = math.floor(taken[from] / 100), {}, from
-  while to <= #taken and math.floor(taken[to] / 100) == chunk do
-    fields[#fields + 1] = string.format('%d', taken[to] % 100)
-    to = to + 1
-  end
-  local entries = redis.call('HMGET', base .. ':e:' .. chunk, unpack(fields))
-  for i = 1, #fields do
-    local n = #answer
-    answer[n + 1], answer[n + 2], answer[n + 3] = taken[from], tried[from], entries[i]
-    from = from + 1
-  end
+for i = 1, #taken do
+  local n = #answer
+  answer[n + 1], answer[n + 2], answer[n + 3] = taken[i], (tried[i] or 0) + 1, entries[i]
 end
 add('claimed:' .. stage, #taken)
 table.insert(taken, 1, stage)

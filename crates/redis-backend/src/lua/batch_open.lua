@@ -1,8 +1,8 @@
 -- Stands in front of every script of a batch. KEYS[1] is the hash of what the batch is; its other keys
 -- begin with that name, braces included, so that a cluster keeps them together:
---   :e:<n>       hash of the entries 100 n to 100 n + 99; small enough for the server to pack it
+--   :e:<n>       list of the entries 100 n to 100 n + 99; small enough for the server to pack it
 --   :done :dead  bitmaps, a bit for each document and stage
---   :tries       attempts, four bits for each document and stage
+--   :tries       attempts that failed, four bits for each document and stage; not there before the first
 --   :ready:<s>   list of documents to hand out; :delayed:<s> those to be tried again, by time
 --   :leases      claims by the end of their lease; :held what each holds; :errors the last of each
 --   :outbox      stream of what is to be written elsewhere; :events stream of what others follow
@@ -61,6 +61,30 @@ local function next_token()
   redis.call('HSET', base, 'token', text(token))
   return text(token)
 end
-local function tries(stage, ordinal)
-  return redis.call('BITFIELD', base .. ':tries', 'GET', 'u4', '#' .. at(stage, ordinal))[1]
+-- An attempt failed; how many did by now.
+local function count_attempt(stage, ordinal)
+  local place = '#' .. at(stage, ordinal)
+  return redis.call('BITFIELD', base .. ':tries', 'OVERFLOW', 'SAT', 'INCRBY', 'u4', place, 1)[1]
+end
+-- How many attempts failed with each document; nothing where none ever did.
+local function tries(stage, ordinals)
+  if redis.call('EXISTS', base .. ':tries') == 0 then return {} end
+  return many(':tries', 'GET', 'u4', marked(places_of(stage, ordinals)))
+end
+-- The entries of documents; neighbours are read together.
+local function entries_of(ordinals)
+  local entries, from, floor = {}, 1, math.floor
+  while from <= #ordinals do
+    local chunk, to = floor(ordinals[from] / 100), from
+    local first, last = ordinals[from], ordinals[from]
+    while to < #ordinals and floor(ordinals[to + 1] / 100) == chunk do
+      to = to + 1
+      if ordinals[to] < first then first = ordinals[to] end
+      if ordinals[to] > last then last = ordinals[to] end
+    end
+    local page = redis.call('LRANGE', base .. ':e:' .. chunk, first % 100, last % 100)
+    for i = from, to do entries[i] = page[ordinals[i] - first + 1] end
+    from = to + 1
+  end
+  return entries
 end

@@ -8,7 +8,9 @@ for i = 2, #ARGV, 2 do
     local still = false
     for other = 0, stages - 1 do still = still or is_set(':dead', other, ordinal) end
     if not still then add('dead', -1) end
-    redis.call('BITFIELD', base .. ':tries', 'SET', 'u4', '#' .. at(stage, ordinal), 0)
+    if redis.call('EXISTS', base .. ':tries') == 1 then
+      redis.call('BITFIELD', base .. ':tries', 'SET', 'u4', '#' .. at(stage, ordinal), 0)
+    end
     if is_root(stage) and ordinal >= field('next:' .. stage) then
       -- It was restored as dead, and its turn comes.
       add('restored:' .. stage, -1)

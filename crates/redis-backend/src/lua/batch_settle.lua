@@ -20,11 +20,11 @@ local finished, refused, counted = {}, {}, 0
 local function finish_told()
   local able = done
   if is_doubted then
-    -- Of what nobody was given nothing is believed.
-    local tried = many(':tries', 'GET', 'u4', marked(places_of(stage, done)))
+    -- Of what the claim does not hold it is believed only if somebody may have lost it.
+    local tried = tries(stage, done)
     able = {}
     for i = 1, #done do
-      if not doubted[i] or tried[i] > 0 then able[#able + 1] = done[i] end
+      if not doubted[i] or (tried[i] or 0) > 0 then able[#able + 1] = done[i] end
     end
   end
   if #able > 0 then able = finish(stage, able) end
@@ -61,12 +61,13 @@ while i <= #ARGV do
     news = true
   elseif is_current and was_held then
     if #done > 0 then finish_told() end
-    local place = '#' .. at(stage, ordinal)
     news = true
     if what == 'back' then
-      redis.call('BITFIELD', base .. ':tries', 'OVERFLOW', 'SAT', 'INCRBY', 'u4', place, -1)
       back[#back + 1] = ordinal
-    elseif what == 'dead' or tries(stage, ordinal) >= plan.max_attempts then
+    elseif is_set(':done', stage, ordinal) or is_set(':dead', stage, ordinal) then
+      -- Who lost it to this claim was done with it in the end.
+      news = false
+    elseif what == 'dead' or count_attempt(stage, ordinal) >= plan.max_attempts then
       news = bury(stage, ordinal, message)
     else
       redis.call('HSET', base .. ':errors', stage .. ':' .. ordinal, message)

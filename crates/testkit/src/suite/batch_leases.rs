@@ -56,7 +56,10 @@ pub async fn a_late_success_counts_and_a_late_failure_does_not(harness: &dyn Har
     let one = vec![(0, Outcome::Done)];
     assert_eq!(store.settle("b", Settlement::new(0, late.token, one)).await.unwrap().counted, 1);
     assert_eq!(ordinals(&claim_some(&store, 1, 2).await), [0]);
-    // A success is never taken back.
+    // A success is never taken back, nor does what it lost to fail.
+    let first = vec![(0, retry(MINUTE))];
+    assert_eq!(store.settle("b", Settlement::new(0, owner.token, first)).await.unwrap().counted, 0);
+    assert!(failures(&store).await.is_empty());
     assert_eq!(settle(&store, 0, &owner, dead()).await.counted, 1);
     let progress = progress(&store).await;
     assert_eq!((progress.stages[0].done, progress.stages[0].dead), (1, 1));
