@@ -10,6 +10,8 @@ mod document;
 mod document_state;
 mod engine;
 mod error;
+#[cfg(feature = "ledger")]
+pub mod ledger;
 mod node;
 mod patience;
 mod pipeline;

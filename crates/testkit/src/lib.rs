@@ -4,6 +4,7 @@
 //! - [`conformance_suite!`]: one test for each sentence of the store traits' contracts.
 //! - [`differential`]: random programs, run on two backends and compared answer by answer.
 //! - [`TestRedis`], [`TestCluster`], [`TestSentinel`]: servers of one test's own.
+//! - [`TestPostgres`]: a PostgreSQL server of one test's own, where it is installed.
 //! - [`FaultProxy`], [`NotRedis`]: what networks and strangers do to a client.
 //!
 //! # Where there is no redis-server
@@ -32,4 +33,6 @@ pub use harness::Harness;
 pub use not_redis::NotRedis;
 pub use resp::{Reply, RespConnection};
 pub use run::{eventually, run_test};
-pub use server::{TestCluster, TestRedis, TestRedisBuilder, TestSentinel, TlsCertificates};
+pub use server::{
+    TestCluster, TestPostgres, TestRedis, TestRedisBuilder, TestSentinel, TlsCertificates,
+};

@@ -1,12 +1,14 @@
-//! Redis servers of one test's own: standalone, a cluster, a Sentinel group.
+//! Servers of one test's own: Redis standalone, as a cluster and as a Sentinel group; PostgreSQL.
 
 mod cluster;
+mod postgres;
 mod process;
 mod sentinel;
 mod test_redis;
 mod tls;
 
 pub use cluster::TestCluster;
+pub use postgres::TestPostgres;
 pub use sentinel::TestSentinel;
 pub use test_redis::{TestRedis, TestRedisBuilder};
 pub use tls::TlsCertificates;

@@ -1,0 +1,62 @@
+-- The ledger: what became of every document of every batch. Times are milliseconds since 1970 UTC.
+
+-- A batch. One that is made anew under an old name is another batch: its rows are its own.
+CREATE TABLE batches (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    name        TEXT NOT NULL,
+    created     INTEGER NOT NULL,            -- when it was made
+    pipeline    TEXT NOT NULL,
+    plan        TEXT NOT NULL,               -- its stages and limits, JSON
+    record      TEXT NOT NULL,               -- as it stands among the batches of its database, JSON
+    state       TEXT NOT NULL DEFAULT 'open', -- open, sealed, completed, cancelled, removed
+    paused      INTEGER NOT NULL DEFAULT 0,
+    total       INTEGER NOT NULL DEFAULT 0,  -- documents submitted, as last seen
+    documents   INTEGER NOT NULL DEFAULT 0,  -- documents copied: all below this ordinal
+    step        INTEGER NOT NULL DEFAULT 0,  -- moves with everything that is written of its outbox
+    unreadable  INTEGER NOT NULL DEFAULT 0,  -- entries of its outbox that could not be read
+    rebuilding  INTEGER NOT NULL DEFAULT 0,  -- whether it is being made anew from here
+    seen        INTEGER NOT NULL DEFAULT 0,  -- when its state was last written
+    UNIQUE (name, created)
+);
+
+-- Queues' tasks belong to no batch.
+INSERT INTO batches (id, name, created, pipeline, plan, record, state)
+VALUES (0, '', 0, '', '', '', 'open');
+
+-- What a document was submitted as: text where it is text, bytes otherwise.
+CREATE TABLE batch_documents (
+    batch_id  INTEGER NOT NULL,
+    ordinal   INTEGER NOT NULL,
+    document  TEXT,
+    bytes     BLOB,
+    PRIMARY KEY (batch_id, ordinal)
+) WITHOUT ROWID;
+
+-- One stage of one document, or one task of a queue (batch 0, the task's id as ordinal).
+CREATE TABLE processing_tasks (
+    batch_id     INTEGER NOT NULL,
+    task_type    TEXT NOT NULL,              -- the stage, or the queue
+    ordinal      INTEGER NOT NULL,           -- the document's number in its batch
+    document     TEXT,                       -- what was submitted, where it is text
+    status       TEXT NOT NULL,              -- done, failed, dead, retried
+    worker       TEXT NOT NULL,
+    claim_token  INTEGER NOT NULL,           -- of the claim that wrote the row; 0 where there was none
+    retry_count  INTEGER NOT NULL,           -- attempts before this one
+    error        TEXT,
+    started      INTEGER,
+    completed    INTEGER,                    -- when the attempt ended, however it ended
+    PRIMARY KEY (batch_id, task_type, ordinal)
+) WITHOUT ROWID;
+
+CREATE INDEX processing_tasks_troubled ON processing_tasks (batch_id, status)
+WHERE status <> 'done';
+
+-- Entries of an outbox that could not be read: kept as they were.
+CREATE TABLE unreadable_entries (
+    batch_id  INTEGER NOT NULL,
+    entry     TEXT NOT NULL,
+    stage     INTEGER NOT NULL,
+    note      BLOB NOT NULL,
+    reason    TEXT NOT NULL,
+    PRIMARY KEY (batch_id, entry)
+);

@@ -1,0 +1,140 @@
+//! Where a ledger is: an SQLite file, or a PostgreSQL server.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use compartment_core::{Error, ErrorKind, Result};
+
+/// Where a ledger is. What it shows and what `Debug` prints hide the password.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LedgerAddress {
+    /// An SQLite file, made when it is not there.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database, by its URL.
+    Postgres(String),
+}
+
+impl LedgerAddress {
+    /// As the SQL client takes it.
+    pub(crate) fn url(&self) -> Result<String> {
+        match self {
+            Self::Postgres(url) => Ok(url.clone()),
+            Self::Sqlite(path) => {
+                // The client takes the first part of a relative path for a host.
+                let path = std::path::absolute(path).map_err(|error| {
+                    wrong(format!("the ledger's file {}: {error}", path.display()))
+                })?;
+                let Some(text) = path.to_str() else {
+                    return wrong_path(&path);
+                };
+                let mut url = "sqlite://".to_owned();
+                for letter in text.chars() {
+                    match letter {
+                        '%' => url.push_str("%25"),
+                        '?' => url.push_str("%3F"),
+                        '#' => url.push_str("%23"),
+                        other => url.push(other),
+                    }
+                }
+                url.push_str("?mode=rwc");
+                Ok(url)
+            }
+        }
+    }
+}
+
+fn wrong(what: String) -> Error {
+    Error::new(ErrorKind::Configuration, "open ledger", what)
+}
+
+fn wrong_path<T>(path: &Path) -> Result<T> {
+    Err(wrong(format!("the ledger's file {} has a name that is no text", path.display())))
+}
+
+impl FromStr for LedgerAddress {
+    type Err = Error;
+
+    /// `sqlite://path`, `sqlite:path` or a path; `postgres://` or `postgresql://`.
+    fn from_str(text: &str) -> Result<Self> {
+        let text = text.trim();
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        let path = text
+            .strip_prefix("sqlite://")
+            .or_else(|| text.strip_prefix("sqlite:"))
+            .unwrap_or(text)
+            .to_owned();
+        if let Some((scheme, _)) = path.split_once("://") {
+            return Err(wrong(format!(
+                "a ledger is in sqlite://FILE or postgres://HOST/DATABASE, not in {scheme}://"
+            )));
+        }
+        if path.is_empty() || path == ":memory:" {
+            return Err(wrong("a ledger needs a file: sqlite://FILE, or its path".to_owned()));
+        }
+        Ok(Self::Sqlite(path.into()))
+    }
+}
+
+impl fmt::Display for LedgerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+                // What follows a `?` may hold a secret too, and is left out.
+                let rest = rest.split(['?', '#']).next().unwrap_or_default();
+                // A password may hold an `@` that was not escaped: the last one ends it.
+                let (user, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+                write!(f, "{scheme}://")?;
+                match user.split_once(':') {
+                    Some((user, _)) => write!(f, "{user}:***@")?,
+                    None if user.is_empty() => {}
+                    None => write!(f, "{user}@")?,
+                }
+                f.write_str(place)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for LedgerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LedgerAddress({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_a_file_and_a_url_is_what_it_says() {
+        for text in ["tasks.db", "sqlite://tasks.db", "sqlite:tasks.db"] {
+            let address: LedgerAddress = text.parse().unwrap();
+            assert_eq!(address, LedgerAddress::Sqlite("tasks.db".into()));
+        }
+        let url = LedgerAddress::Sqlite("/a b/50%?#.db".into()).url().unwrap();
+        assert_eq!(url, "sqlite:///a b/50%25%3F%23.db?mode=rwc");
+        let error = "mysql://host/x".parse::<LedgerAddress>().unwrap_err();
+        assert!(error.to_string().contains("not in mysql://"), "{error}");
+        assert!("".parse::<LedgerAddress>().is_err());
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for url in [
+            "postgres://anna:s3cr%40t@db.example:5432/tasks?password=s3cret",
+            "postgres://anna:s3cr@t@db.example:5432/tasks#s3cr",
+        ] {
+            let address: LedgerAddress = url.parse().unwrap();
+            assert_eq!(address.to_string(), "postgres://anna:***@db.example:5432/tasks");
+            assert!(!format!("{address:?}").contains("s3cr"));
+        }
+        let open: LedgerAddress = "postgres://db.example/tasks".parse().unwrap();
+        assert_eq!(open.to_string(), "postgres://db.example/tasks");
+    }
+}

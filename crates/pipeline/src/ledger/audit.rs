@@ -1,0 +1,292 @@
+//! Compares what a batch counts, what its bits say and what the ledger's rows say, and sets it right.
+
+use std::sync::Arc;
+
+use compartment_core::{
+    BatchAudit, Database, Expiry, KeyTemplate, MAX_AT_ONCE, RestoredFact, Result,
+};
+use serde::Serialize;
+
+use super::batch_row::LedgerBatch;
+use super::drift::{AuditReport, Bits, DriftKind, LedgerDrift};
+use super::outbox::millis;
+use super::session::Parameters;
+use super::write::{NO_TOKEN, TaskWrite, Writer};
+use super::{Ledger, LedgerMirror, LedgerStatus};
+
+/// Who is noted as the worker of rows that were written from bits.
+pub const AUDIT_WORKER: &str = "audit";
+/// Rows that are read in one request.
+const PAGE: u64 = 5_000;
+
+/// What the last audit of a batch found: fields by what does not agree, and `at_ms`.
+pub(crate) const AUDITED: KeyTemplate<()> =
+    KeyTemplate::new("batch_audit", "batch:audit:{database}:{batch}", "metrics");
+/// For so long figures of an audit are kept.
+const TTL: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
+
+/// What a repair did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Repaired {
+    /// Whether counts, stranded documents and the completion were set right; `false` if somebody else
+    /// repaired the batch since the audit.
+    pub batch: bool,
+    /// Rows written from bits.
+    pub rows: u64,
+    /// Bits restored from rows.
+    pub bits: u64,
+}
+
+/// Done and dead documents of one stage.
+#[derive(Debug, Default)]
+struct Said {
+    done: Bits,
+    dead: Bits,
+}
+
+impl LedgerMirror {
+    /// Compares a batch with itself and with the ledger, after bringing what waits. It may be worked on
+    /// meanwhile: bits are looked at before and after the rows, and what moved in between is no drift.
+    ///
+    /// # Errors
+    /// The store's and the ledger's; [`compartment_core::ErrorKind::Unknown`] where there is no such batch.
+    pub async fn audit(&self, batch: &str) -> Result<AuditReport> {
+        let upkeep = self.batch.batch_upkeep();
+        let plan = self.batch.batch().plan(batch).await?;
+        let audit = upkeep.audit(batch).await?;
+        let mut report = AuditReport {
+            batch: batch.to_owned(),
+            total: audit.total,
+            at_ms: self.clock.now().as_millis(),
+            counters: audit.drift.clone(),
+            stranded: audit.stranded.clone(),
+            completion_missed: audit.completion_missed,
+            ledger: Vec::new(),
+            compared_with_ledger: plan.outbox,
+            unreadable: 0,
+            audit,
+        };
+        if !plan.outbox {
+            return Ok(report);
+        }
+        self.mirror_once(batch).await?;
+        let row = self.ledger.known("audit batch", batch).await?;
+        report.unreadable = row.unreadable;
+        let mut drift = self.compare(batch, &row, &report.audit).await?;
+        if !drift.is_empty() {
+            // Somebody may have died and been retried between two looks: what stays, differs.
+            let again = upkeep.audit(batch).await?;
+            self.mirror_once(batch).await?;
+            let still = self.compare(batch, &row, &again).await?;
+            drift = in_both(drift, &still);
+        }
+        report.ledger = drift;
+        Ok(report)
+    }
+
+    /// The rows of the present beside the bits of before and of after.
+    async fn compare(
+        &self,
+        batch: &str,
+        row: &LedgerBatch,
+        before: &BatchAudit,
+    ) -> Result<Vec<LedgerDrift>> {
+        let mut rows = Vec::with_capacity(row.plan.stages.len());
+        for stage in &row.plan.stages {
+            rows.push(self.ledger.said(row, &stage.name).await?);
+        }
+        let after = self.batch.batch_upkeep().audit(batch).await?;
+        let total = u32::try_from(before.total).unwrap_or(u32::MAX);
+        let bits =
+            |all: &[Vec<u8>], stage: usize| Bits(all.get(stage).cloned().unwrap_or_default());
+        let mut drift = Vec::new();
+        for (place, (stage, said)) in row.plan.stages.iter().zip(&rows).enumerate() {
+            let done = (&bits(&before.done, place), &bits(&after.done, place));
+            let dead = (&bits(&before.dead, place), &bits(&after.dead, place));
+            for (kind, ordinals) in [
+                (
+                    DriftKind::DoneWithoutRow,
+                    Bits::ordinals(total, &[done.0, done.1], &[&said.done]),
+                ),
+                (
+                    DriftKind::DeadWithoutRow,
+                    Bits::ordinals(total, &[dead.0, dead.1], &[&said.dead]),
+                ),
+                (
+                    DriftKind::RowWithoutDone,
+                    Bits::ordinals(total, &[&said.done], &[done.0, done.1]),
+                ),
+                (
+                    DriftKind::RowWithoutDead,
+                    Bits::ordinals(total, &[&said.dead], &[dead.0, dead.1]),
+                ),
+            ] {
+                if !ordinals.is_empty() {
+                    drift.push(LedgerDrift { stage: stage.name.clone(), place, kind, ordinals });
+                }
+            }
+        }
+        Ok(drift)
+    }
+
+    /// Sets right what an audit found: counts, stranded documents and a missed completion in the batch; rows
+    /// that are missing are written from its bits, by [`AUDIT_WORKER`]; bits that are missing are restored
+    /// from rows. May be done while others work.
+    ///
+    /// # Errors
+    /// The store's and the ledger's. What was set right before stays so.
+    pub async fn repair(&self, report: &AuditReport) -> Result<Repaired> {
+        let mut repaired = Repaired::default();
+        // Later stages first: then nothing is queued for a stage that is known to be done.
+        for drift in report.ledger.iter().rev() {
+            match drift.kind {
+                DriftKind::DoneWithoutRow | DriftKind::DeadWithoutRow => {
+                    repaired.rows += self.write_rows(report, drift).await?;
+                }
+                DriftKind::RowWithoutDone | DriftKind::RowWithoutDead => {
+                    repaired.bits += self.restore_bits(report, drift).await?;
+                }
+            }
+        }
+        // Restoring moves counts by itself; the audit of before holds for the differences it found.
+        let audit = &report.audit;
+        repaired.batch =
+            audit.is_clean() || self.batch.batch_upkeep().repair(&report.batch, audit).await?;
+        Ok(repaired)
+    }
+
+    async fn write_rows(&self, report: &AuditReport, drift: &LedgerDrift) -> Result<u64> {
+        let row = self.ledger.known("repair batch", &report.batch).await?;
+        let status = match drift.kind {
+            DriftKind::DeadWithoutRow => LedgerStatus::Dead,
+            _ => LedgerStatus::Done,
+        };
+        let error = (status == LedgerStatus::Dead)
+            .then(|| "dead in the batch; an audit found no row that says of what".to_owned());
+        let (task_type, worker) =
+            (Arc::new(drift.stage.clone()), Arc::new(AUDIT_WORKER.to_owned()));
+        let now = Some(millis(self.clock.now()));
+        let mut session = self.ledger.session("repair ledger").await?;
+        session.begin().await?;
+        let mut writer = Writer::new(&mut session, row.id);
+        for ordinal in &drift.ordinals {
+            let row = TaskWrite {
+                task_type: Arc::clone(&task_type),
+                ordinal: i64::from(*ordinal),
+                document: None,
+                status,
+                worker: Arc::clone(&worker),
+                token: NO_TOKEN,
+                retry_count: 0,
+                error: error.clone(),
+                started: None,
+                completed: now,
+            };
+            writer.task(row).await?;
+        }
+        let rows = writer.finish().await?;
+        session.commit().await?;
+        Ok(rows)
+    }
+
+    async fn restore_bits(&self, report: &AuditReport, drift: &LedgerDrift) -> Result<u64> {
+        let mut restored = 0;
+        for some in drift.ordinals.chunks(MAX_AT_ONCE) {
+            let mut facts = Vec::with_capacity(some.len());
+            for ordinal in some {
+                let fact = if drift.kind == DriftKind::RowWithoutDone {
+                    RestoredFact::Done
+                } else {
+                    let rows = self.ledger.task(&report.batch, u64::from(*ordinal)).await?;
+                    let row = rows.into_iter().find(|row| row.task_type == drift.stage);
+                    RestoredFact::Dead { error: row.and_then(|row| row.error).unwrap_or_default() }
+                };
+                facts.push((*ordinal, fact));
+            }
+            let upkeep = self.batch.batch_upkeep();
+            restored += upkeep.restore(&report.batch, drift.place, facts).await?;
+        }
+        Ok(restored)
+    }
+
+    /// Shows what an audit found in the `metrics` database, as a hash for each batch.
+    ///
+    /// # Errors
+    /// The metrics database's.
+    pub async fn export_drift(&self, metrics: &Database, report: &AuditReport) -> Result<()> {
+        let key = AUDITED.key(&[self.batch.name(), &report.batch])?;
+        let documents = |kind| {
+            let of_kind = report.ledger.iter().filter(|drift| drift.kind == kind);
+            of_kind.map(|drift| drift.ordinals.len() as u64).sum::<u64>()
+        };
+        let fields = [
+            ("drift", report.drift()),
+            ("counters", report.counters.len() as u64),
+            ("stranded", report.stranded.len() as u64),
+            ("completion_missed", u64::from(report.completion_missed)),
+            ("done_without_row", documents(DriftKind::DoneWithoutRow)),
+            ("dead_without_row", documents(DriftKind::DeadWithoutRow)),
+            ("row_without_done", documents(DriftKind::RowWithoutDone)),
+            ("row_without_dead", documents(DriftKind::RowWithoutDead)),
+            ("unreadable", report.unreadable),
+            ("at_ms", report.at_ms),
+        ];
+        let fields =
+            fields.map(|(name, value)| (name.to_owned(), value.to_string().into())).to_vec();
+        metrics.hash().set_fields(key.as_str(), fields, Expiry::After(TTL)).await.map(drop)
+    }
+}
+
+/// What differs in both of two looks.
+fn in_both(first: Vec<LedgerDrift>, second: &[LedgerDrift]) -> Vec<LedgerDrift> {
+    let again = |drift: &LedgerDrift| {
+        second.iter().find(|other| other.place == drift.place && other.kind == drift.kind)
+    };
+    let kept = first.into_iter().filter_map(|mut drift| {
+        let other = again(&drift)?;
+        drift.ordinals.retain(|ordinal| other.ordinals.binary_search(ordinal).is_ok());
+        (!drift.ordinals.is_empty()).then_some(drift)
+    });
+    kept.collect()
+}
+
+impl Ledger {
+    /// What the rows of a stage say.
+    async fn said(&self, batch: &LedgerBatch, stage: &str) -> Result<Said> {
+        let mut said = Said::default();
+        let mut from = 0;
+        loop {
+            let page = self.ended(batch, stage, from, PAGE).await?;
+            for (ordinal, error) in &page {
+                let bits = if error.is_none() { &mut said.done } else { &mut said.dead };
+                bits.set(*ordinal);
+            }
+            let Some((last, _)) = page.last().filter(|_| page.len() as u64 == PAGE) else {
+                return Ok(said);
+            };
+            from = u64::from(*last) + 1;
+        }
+    }
+
+    /// Documents of a stage from `from` on that are done, or dead of an error.
+    pub(super) async fn ended(
+        &self,
+        batch: &LedgerBatch,
+        stage: &str,
+        from: u64,
+        most: u64,
+    ) -> Result<Vec<(u32, Option<String>)>> {
+        let mut session = self.session("read ledger").await?;
+        let sql = "SELECT ordinal, CASE WHEN status = 'dead' THEN COALESCE(error, '') END \
+                   FROM processing_tasks WHERE batch_id = $1 AND task_type = $2 \
+                   AND ordinal >= $3 AND status IN ('done', 'dead') ORDER BY ordinal LIMIT $4";
+        let parameters =
+            Parameters::none().with(batch.id).with(stage.to_owned()).number(from).number(most);
+        let rows = session.rows(sql, parameters).await?;
+        let read = rows.iter().map(|row| {
+            Ok((u32::try_from(row.number(0)?).unwrap_or(u32::MAX), row.get::<Option<String>>(1)?))
+        });
+        read.collect()
+    }
+}

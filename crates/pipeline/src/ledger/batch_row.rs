@@ -1,0 +1,258 @@
+//! The ledger's row of a batch: its plan, its record, how far it was copied.
+
+use std::fmt;
+use std::str::FromStr;
+
+use compartment_core::{
+    BatchPlan, BatchProgress, BatchStatus, Error, ErrorKind, Result, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use super::Ledger;
+use super::session::{LedgerRow, Parameters, Session};
+use crate::BatchRecord;
+
+/// Where a batch was in its life when the ledger last saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum BatchState {
+    /// Documents could be added.
+    Open,
+    /// None could any more.
+    Sealed,
+    /// Every document was done or dead.
+    Completed,
+    /// Nothing of it was worked on any more.
+    Cancelled,
+    /// It was removed on purpose, and is not to come back.
+    Removed,
+}
+
+impl BatchState {
+    /// Every state.
+    pub const ALL: [Self; 5] =
+        [Self::Open, Self::Sealed, Self::Completed, Self::Cancelled, Self::Removed];
+
+    /// Its name in the ledger.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Sealed => "sealed",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+impl From<BatchStatus> for BatchState {
+    fn from(status: BatchStatus) -> Self {
+        match status {
+            BatchStatus::Sealed => Self::Sealed,
+            BatchStatus::Completed => Self::Completed,
+            BatchStatus::Cancelled => Self::Cancelled,
+            // A status that is new to this code is taken for the one that promises least.
+            _ => Self::Open,
+        }
+    }
+}
+
+impl fmt::Display for BatchState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for BatchState {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name).ok_or_else(|| {
+            let what =
+                format!("the ledger says that a batch is {name:?}: a newer program wrote it");
+            Error::new(ErrorKind::Decode, "read ledger", what)
+        })
+    }
+}
+
+/// A batch, as the ledger has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LedgerBatch {
+    /// Its number in the ledger.
+    #[serde(skip)]
+    pub(super) id: i64,
+    /// What it is among the batches of its database.
+    pub record: BatchRecord,
+    /// What its documents go through.
+    pub plan: BatchPlan,
+    /// Where it was in its life.
+    pub state: BatchState,
+    /// Whether it was paused.
+    pub paused: bool,
+    /// Documents submitted, as last seen.
+    pub total: u64,
+    /// Documents copied to the ledger: all below this ordinal.
+    pub documents: u64,
+    /// Moves with everything that is written of its outbox.
+    #[serde(skip)]
+    pub(super) step: i64,
+    /// Entries of its outbox that could not be read.
+    pub unreadable: u64,
+    /// Whether somebody began to make it anew from the ledger, and has not ended.
+    pub rebuilding: bool,
+    /// When its state was last written, in milliseconds since 1970 UTC.
+    pub seen_ms: u64,
+}
+
+const COLUMNS: &str = "id, record, plan, state, paused, total, documents, step, unreadable, \
+                       rebuilding, seen";
+
+impl LedgerBatch {
+    fn read(row: &LedgerRow) -> Result<Self> {
+        let json = |what: &str, error: serde_json::Error| {
+            let what = format!("the {what} of a batch in the ledger is none: {error}");
+            Error::new(ErrorKind::Decode, "read ledger", what)
+        };
+        Ok(Self {
+            id: row.get(0)?,
+            record: serde_json::from_str(&row.text(1)?).map_err(|error| json("record", error))?,
+            plan: serde_json::from_str(&row.text(2)?).map_err(|error| json("plan", error))?,
+            state: row.text(3)?.parse()?,
+            paused: row.get::<i64>(4)? != 0,
+            total: row.number(5)?,
+            documents: row.number(6)?,
+            step: row.get(7)?,
+            unreadable: row.number(8)?,
+            rebuilding: row.get::<i64>(9)? != 0,
+            seen_ms: row.number(10)?,
+        })
+    }
+}
+
+impl Ledger {
+    /// The batches that the ledger knows, the newest of each name, by the time they were made.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn batches(&self) -> Result<Vec<LedgerBatch>> {
+        let mut session = self.session("list batches in ledger").await?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM batches b WHERE id <> 0 AND created = \
+             (SELECT MAX(created) FROM batches o WHERE o.name = b.name) ORDER BY created, name"
+        );
+        let rows = session.rows(sqlx::AssertSqlSafe(sql), Parameters::none()).await?;
+        rows.iter().map(LedgerBatch::read).collect()
+    }
+
+    /// The newest batch of this name.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn batch(&self, name: &str) -> Result<Option<LedgerBatch>> {
+        let mut session = self.session("find batch in ledger").await?;
+        newest(&mut session, name).await
+    }
+
+    /// The newest batch of this name, or an error that says that there is none.
+    pub(super) async fn known(&self, operation: &'static str, name: &str) -> Result<LedgerBatch> {
+        self.batch(name).await?.ok_or_else(|| {
+            let what = format!(
+                "the ledger {} has no batch {name:?}: it knows those that were made with a ledger",
+                self.address()
+            );
+            Error::new(ErrorKind::Unknown, operation, what)
+        })
+    }
+
+    /// The row of a batch, made where there is none. One that was made at another time is another batch.
+    pub(super) async fn note_batch(
+        &self,
+        record: &BatchRecord,
+        plan: &BatchPlan,
+    ) -> Result<LedgerBatch> {
+        let json = |error: serde_json::Error| {
+            Error::new(ErrorKind::Encode, "note batch in ledger", error.to_string())
+        };
+        let mut session = self.session("note batch in ledger").await?;
+        let created = record.created_at.as_millis();
+        let parameters = Parameters::none()
+            .with(record.name.as_str())
+            .number(created)
+            .with(record.pipeline.as_str())
+            .with(serde_json::to_string(plan).map_err(json)?)
+            .with(serde_json::to_string(record).map_err(json)?);
+        let sql = "INSERT INTO batches (name, created, pipeline, plan, record) \
+                   VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name, created) DO NOTHING";
+        session.execute(sql, parameters).await?;
+        let sql = format!("SELECT {COLUMNS} FROM batches WHERE name = $1 AND created = $2");
+        let parameters = Parameters::none().with(record.name.as_str()).number(created);
+        let rows = session.rows(sqlx::AssertSqlSafe(sql), parameters).await?;
+        rows.first().map_or_else(
+            || {
+                let what = format!("the row of batch {:?} was removed just now", record.name);
+                Err(Error::new(ErrorKind::NotReady, "note batch in ledger", what))
+            },
+            LedgerBatch::read,
+        )
+    }
+
+    /// Notes how far a batch is. What is removed stays so.
+    pub(super) async fn note_state(
+        &self,
+        batch: &mut LedgerBatch,
+        progress: &BatchProgress,
+        now: Timestamp,
+    ) -> Result<()> {
+        let state = BatchState::from(progress.status);
+        if batch.state == state && batch.paused == progress.paused && batch.total == progress.total
+        {
+            return Ok(());
+        }
+        let mut session = self.session("note state in ledger").await?;
+        let sql = "UPDATE batches SET state = $2, paused = $3, total = $4, seen = $5 \
+                   WHERE id = $1 AND state <> 'removed'";
+        let parameters = Parameters::none()
+            .with(batch.id)
+            .with(state.name())
+            .with(i64::from(progress.paused))
+            .number(progress.total)
+            .number(now.as_millis());
+        session.execute(sql, parameters).await?;
+        (batch.state, batch.paused, batch.total) = (state, progress.paused, progress.total);
+        Ok(())
+    }
+
+    /// Notes that a batch was removed on purpose, so that a rebuilding of all batches leaves it out; whether
+    /// the ledger knew it. Its rows stay.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn note_removed(&self, name: &str) -> Result<bool> {
+        let mut session = self.session("note removal in ledger").await?;
+        let Some(batch) = newest(&mut session, name).await? else { return Ok(false) };
+        let sql = "UPDATE batches SET state = 'removed' WHERE id = $1";
+        Ok(session.execute(sql, Parameters::none().with(batch.id)).await? > 0)
+    }
+
+    pub(super) async fn note_rebuilding(
+        &self,
+        batch: &LedgerBatch,
+        rebuilding: bool,
+    ) -> Result<()> {
+        let mut session = self.session("note rebuilding in ledger").await?;
+        let sql = "UPDATE batches SET rebuilding = $2 WHERE id = $1";
+        let parameters = Parameters::none().with(batch.id).with(i64::from(rebuilding));
+        session.execute(sql, parameters).await.map(drop)
+    }
+}
+
+async fn newest(session: &mut Session<'_>, name: &str) -> Result<Option<LedgerBatch>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM batches WHERE name = $1 AND id <> 0 ORDER BY created DESC LIMIT 1"
+    );
+    let rows = session.rows(sqlx::AssertSqlSafe(sql), Parameters::none().with(name)).await?;
+    rows.first().map(LedgerBatch::read).transpose()
+}

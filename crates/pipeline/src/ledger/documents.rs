@@ -1,0 +1,92 @@
+//! What documents were submitted as: copied once, in order, and read back to make a batch anew.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use compartment_core::{Error, ErrorKind, Result};
+use sqlx::AssertSqlSafe;
+
+use super::batch_row::LedgerBatch;
+use super::session::Parameters;
+use super::{Ledger, many};
+
+impl Ledger {
+    /// Copies the entries of the documents from the ordinal `from` on.
+    pub(super) async fn copy_documents(
+        &self,
+        batch: &LedgerBatch,
+        from: u64,
+        entries: &[Bytes],
+    ) -> Result<()> {
+        let mut session = self.session("copy documents to ledger").await?;
+        session.begin().await?;
+        let mut ordinal = i64::try_from(from).unwrap_or(i64::MAX);
+        for some in entries.chunks(many::MOST) {
+            let size = many::size_for(some.len());
+            let mut parameters = Parameters::none().with(batch.id);
+            for at in 0..size {
+                let entry = some.get(at);
+                let (text, bytes) = entry.map_or((None, None), parts);
+                parameters.push(if entry.is_some() { ordinal } else { many::FILLING });
+                parameters.push(text);
+                parameters.push(bytes);
+                ordinal += i64::from(entry.is_some());
+            }
+            session.execute(AssertSqlSafe(insert_of(size)), parameters).await?;
+        }
+        let sql = "UPDATE batches SET documents = $2 WHERE id = $1 AND documents < $2";
+        session.execute(sql, Parameters::none().with(batch.id).with(ordinal)).await?;
+        session.commit().await
+    }
+
+    /// What the documents from the ordinal `from` on were submitted as; empty beyond the last.
+    pub(super) async fn documents(
+        &self,
+        batch: &LedgerBatch,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<Bytes>> {
+        let mut session = self.session("read documents of ledger").await?;
+        let sql = "SELECT ordinal, document, bytes FROM batch_documents \
+                   WHERE batch_id = $1 AND ordinal >= $2 ORDER BY ordinal LIMIT $3";
+        let parameters = Parameters::none().with(batch.id).number(from).number(most as u64);
+        let rows = session.rows(sql, parameters).await?;
+        let mut entries = Vec::with_capacity(rows.len());
+        for (row, wanted) in rows.iter().zip(from..) {
+            let found = row.number(0)?;
+            if found != wanted {
+                let what = format!(
+                    "the ledger has document {found} of batch {:?}, and none of the number {wanted}: \
+                     rows of batch_documents were removed",
+                    batch.record.name
+                );
+                return Err(Error::new(ErrorKind::Decode, "read documents of ledger", what));
+            }
+            let text: Option<String> = row.get(1)?;
+            let bytes: Option<Vec<u8>> = row.get(2)?;
+            entries.push(text.map_or_else(|| bytes.unwrap_or_default().into(), Bytes::from));
+        }
+        Ok(entries)
+    }
+}
+
+/// Text where it is text that every SQL database takes, bytes otherwise.
+fn parts(entry: &Bytes) -> (Option<String>, Option<Vec<u8>>) {
+    match std::str::from_utf8(entry) {
+        Ok(text) if !text.contains('\0') => (Some(text.to_owned()), None),
+        _ => (None, Some(entry.to_vec())),
+    }
+}
+
+fn insert_of(size: usize) -> Arc<str> {
+    static TEXTS: many::Texts = [const { OnceLock::new() }; many::SIZES.len()];
+    many::text_of(&TEXTS, size, || {
+        format!(
+            "WITH v (ordinal, document, bytes) AS (VALUES {})
+INSERT INTO batch_documents (batch_id, ordinal, document, bytes)
+SELECT $1, v.ordinal, v.document, v.bytes FROM v WHERE v.ordinal >= 0
+ON CONFLICT (batch_id, ordinal) DO NOTHING",
+            many::rows_of(size, 3, 2)
+        )
+    })
+}

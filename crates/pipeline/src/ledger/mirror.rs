@@ -1,0 +1,244 @@
+//! Brings what batches settled from their outboxes to the ledger.
+
+use std::sync::Arc;
+
+use compartment_core::{
+    Clock, Database, Error, ErrorKind, MAX_AT_ONCE, OutboxEntry, Result, SystemClock, Timestamp,
+};
+use serde::Serialize;
+
+use super::batch_row::LedgerBatch;
+use super::figures::MirrorFigures;
+use super::{BatchState, Ledger};
+use crate::{BatchRecord, BatchRegistry};
+
+/// Entries that are written in one transaction. Each tells of a claim's documents, a thousand at most.
+const PAGE: usize = 256;
+/// How often a page is begun anew because another mirror was faster, before this one leaves it to it.
+const ATTEMPTS: u32 = 5;
+
+/// What was brought to the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Mirrored {
+    /// Documents whose entries were copied.
+    pub documents: u64,
+    /// Entries of outboxes that were written and cleared.
+    pub entries: u64,
+    /// Rows that were made or changed.
+    pub rows: u64,
+    /// Entries that could not be read, and were put aside.
+    pub unreadable: u64,
+}
+
+impl Mirrored {
+    /// Whether there was nothing to bring.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.documents += other.documents;
+        self.entries += other.entries;
+        self.rows += other.rows;
+        self.unreadable += other.unreadable;
+    }
+}
+
+/// Brings what the batches of a database settled to a ledger. Cheap to clone.
+///
+/// Any number may do so at once, and any may be killed at any moment: a page of an outbox is written in one
+/// transaction, which fails if another mirror wrote since, and is cleared only once it is written.
+#[derive(Clone, Debug)]
+pub struct LedgerMirror {
+    pub(super) batch: Database,
+    pub(super) registry: BatchRegistry,
+    pub(super) ledger: Ledger,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) locks: Option<Database>,
+    pub(super) figures: Arc<MirrorFigures>,
+    page: usize,
+}
+
+impl LedgerMirror {
+    /// From the batches in `batch` to `ledger`.
+    #[must_use]
+    pub fn new(batch: Database, ledger: Ledger) -> Self {
+        let registry = BatchRegistry::new(batch.clone());
+        let (clock, figures) = (Arc::new(SystemClock), Arc::default());
+        Self { batch, registry, ledger, clock, locks: None, figures, page: PAGE }
+    }
+
+    /// By another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Writing so many entries in one transaction, 1 to [`MAX_AT_ONCE`].
+    #[must_use]
+    pub fn page(mut self, entries: usize) -> Self {
+        self.page = entries.clamp(1, MAX_AT_ONCE);
+        self
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Brings everything that waits of one batch.
+    ///
+    /// # Errors
+    /// The store's and the ledger's. What was not written stays in the outbox, and the next try brings it;
+    /// [`ErrorKind::Unknown`] where there is no such batch.
+    pub async fn mirror_once(&self, batch: &str) -> Result<Mirrored> {
+        let mut mirrored = Mirrored::default();
+        let mut row = self.row_of(batch).await?;
+        let mut overtaken = 0;
+        loop {
+            let entries = self.batch.batch_upkeep().outbox(batch, self.page).await?;
+            // Looked at after the outbox: what it tells of has been submitted.
+            let progress = self.batch.batch().progress(batch).await?;
+            let Some(progress) = progress else { return Err(missing(batch)) };
+            self.ledger.note_state(&mut row, &progress, self.clock.now()).await?;
+            mirrored.documents += self.copy(batch, &mut row, progress.total).await?;
+            if !entries.is_empty() {
+                match self.bring(batch, &mut row, &entries).await? {
+                    Some(brought) => mirrored.add(brought),
+                    None if overtaken < ATTEMPTS => {
+                        overtaken += 1;
+                        row = self.row_of(batch).await?;
+                        continue;
+                    }
+                    None => return Ok(mirrored),
+                }
+            }
+            if entries.len() < self.page {
+                return Ok(mirrored);
+            }
+        }
+    }
+
+    /// Writes a page and clears it; `None` if another mirror was faster.
+    async fn bring(
+        &self,
+        batch: &str,
+        row: &mut LedgerBatch,
+        entries: &[OutboxEntry],
+    ) -> Result<Option<Mirrored>> {
+        let Some(applied) = self.ledger.apply(row, entries, self.clock.now()).await? else {
+            return Ok(None);
+        };
+        row.step += 1;
+        let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+        let cleared = self.batch.batch_upkeep().clear_outbox(batch, &ids).await?;
+        Ok(Some(Mirrored {
+            documents: 0,
+            entries: cleared,
+            rows: applied.rows,
+            unreadable: applied.unreadable,
+        }))
+    }
+
+    /// Copies what the ledger does not have yet of the documents below `total`.
+    async fn copy(&self, batch: &str, row: &mut LedgerBatch, total: u64) -> Result<u64> {
+        let before = row.documents;
+        while row.documents < total {
+            let from = u32::try_from(row.documents).unwrap_or(u32::MAX);
+            let entries = self.batch.batch_upkeep().entries(batch, from, MAX_AT_ONCE).await?;
+            if entries.is_empty() {
+                break;
+            }
+            self.ledger.copy_documents(row, row.documents, &entries).await?;
+            row.documents += entries.len() as u64;
+        }
+        Ok(row.documents - before)
+    }
+
+    /// The ledger's row of a batch, made where there is none.
+    async fn row_of(&self, batch: &str) -> Result<LedgerBatch> {
+        let plan = self.batch.batch().plan(batch).await?;
+        let record = match self.registry.get(batch).await? {
+            Some(record) => record,
+            None => match self.ledger.batch(batch).await? {
+                Some(row) if row.plan == plan && row.state != BatchState::Removed => {
+                    return Ok(row);
+                }
+                // A batch that was never registered: nobody knows when it was made.
+                _ => BatchRecord::new(batch, "", Timestamp::default()),
+            },
+        };
+        self.ledger.note_batch(&record, &plan).await
+    }
+
+    /// Brings what waits of every batch. One that cannot be read keeps no other.
+    ///
+    /// # Errors
+    /// The last error there was, once every batch was tried; at once where the ledger is away.
+    pub async fn mirror_all(&self) -> Result<Mirrored> {
+        let mut mirrored = Mirrored::default();
+        let mut failed = None;
+        for record in self.registry.list().await? {
+            match self.mirror_known(&record).await {
+                Ok(brought) => mirrored.add(brought),
+                Err(error) if error.kind() == ErrorKind::Unknown => {
+                    tracing::debug!(batch = record.name, "a batch that is listed is not there");
+                }
+                Err(error) => {
+                    self.figures.failed(&error);
+                    if error.retry() != compartment_core::Retry::Never {
+                        return Err(error);
+                    }
+                    tracing::warn!(batch = record.name, %error, "a batch was not mirrored");
+                    failed = Some(error);
+                }
+            }
+        }
+        failed.map_or(Ok(mirrored), Err)
+    }
+
+    /// Brings what waits of a batch, unless it is over and everything was brought before.
+    async fn mirror_known(&self, record: &BatchRecord) -> Result<Mirrored> {
+        if self.figures.is_quiet(record) && self.waiting_of(&record.name).await? == 0 {
+            return Ok(Mirrored::default());
+        }
+        let mirrored = self.mirror_once(&record.name).await?;
+        self.figures.brought(&mirrored);
+        if mirrored.is_nothing()
+            && let Some(row) = self.ledger.batch(&record.name).await?
+        {
+            let is_over = matches!(row.state, BatchState::Completed | BatchState::Cancelled);
+            self.figures.note_quiet(record, is_over);
+        }
+        Ok(mirrored)
+    }
+
+    /// How many entries wait in the outboxes of all batches.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn waiting(&self) -> Result<u64> {
+        let mut waiting = 0;
+        for record in self.registry.list().await? {
+            match self.waiting_of(&record.name).await {
+                Ok(entries) => waiting += entries,
+                Err(error) if error.kind() == ErrorKind::Unknown => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(waiting)
+    }
+
+    async fn waiting_of(&self, batch: &str) -> Result<u64> {
+        self.batch.batch_upkeep().outbox_len(batch).await
+    }
+}
+
+fn missing(batch: &str) -> Error {
+    let what = format!("there is no batch {batch:?}");
+    Error::new(ErrorKind::Unknown, "mirror batch", what).at_key(batch)
+}

@@ -1,0 +1,105 @@
+//! A mirror that goes on until it is told to stop, once in a fleet.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use compartment_core::{Database, LockGuard, LockOptions, LockStoreExt, Result};
+
+use super::{LedgerMirror, Mirrored};
+
+/// The lock that one mirror of a fleet holds.
+const LOCK: &str = "ledger:mirror";
+/// For so long a mirror that died keeps the others waiting.
+const LEASE: Duration = Duration::from_secs(15);
+/// How long a mirror rests that found nothing to bring.
+const REST: Duration = Duration::from_millis(500);
+/// How long it waits after the first failure, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// For so long what still waits is brought after it was told to stop.
+const LAST_PASS: Duration = Duration::from_secs(10);
+
+impl LedgerMirror {
+    /// Only where no other mirror runs: of those that share `locks`, one does. Two would do no harm; they
+    /// would do the same work.
+    #[must_use]
+    pub fn one_of_a_fleet(mut self, locks: Database) -> Self {
+        self.locks = Some(locks);
+        self
+    }
+
+    /// Brings what waits of every batch, until `stop` is ready, and then what still waits, for ten seconds
+    /// at most. A ledger or database that is away is waited for; what waits stays where it is.
+    pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
+        let mut stop = pin!(stop);
+        let mut pause = PAUSES.0;
+        let mut lock = None;
+        loop {
+            let pass = async {
+                if !self.take(&mut lock).await? {
+                    return Ok(Mirrored::default());
+                }
+                let mirrored = self.mirror_all().await?;
+                self.publish().await;
+                Ok(mirrored)
+            };
+            let passed: Result<Mirrored> = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                passed = pass => passed,
+            };
+            let rest = match passed {
+                Ok(mirrored) => {
+                    pause = PAUSES.0;
+                    if mirrored.is_nothing() { REST } else { Duration::ZERO }
+                }
+                Err(error) => {
+                    self.figures.failed(&error);
+                    tracing::warn!(%error, again_after = ?pause, "the ledger is behind");
+                    let rest = pause;
+                    pause = (pause * 2).min(PAUSES.1);
+                    rest
+                }
+            };
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = self.clock.sleep(rest) => {}
+            }
+        }
+        // Whoever holds the lock does it otherwise.
+        if self.locks.is_none() || lock.is_some() {
+            self.end().await;
+        }
+        if let Some(lock) = lock
+            && let Err(error) = lock.release().await
+        {
+            tracing::debug!(%error, "the mirror's lock ends with its lease");
+        }
+    }
+
+    async fn end(&self) {
+        let last = async {
+            while !self.mirror_all().await?.is_nothing() {}
+            Result::<()>::Ok(())
+        };
+        match tokio::time::timeout(LAST_PASS, last).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "rows wait in the outboxes for the next start")
+            }
+            Err(_) => tracing::warn!("rows wait in the outboxes for the next start"),
+        }
+        self.publish().await;
+    }
+
+    /// Whether this mirror is the one that runs.
+    async fn take(&self, lock: &mut Option<LockGuard>) -> Result<bool> {
+        let Some(locks) = &self.locks else { return Ok(true) };
+        if lock.as_ref().is_none_or(|lock| !lock.is_held()) {
+            let options = LockOptions::default().lease(LEASE).clock(self.clock.clone());
+            *lock = locks.lock().lock(LOCK, options).await?;
+        }
+        Ok(lock.is_some())
+    }
+}

@@ -1,0 +1,35 @@
+//! The ledger: what became of every document, in SQL.
+//!
+//! What a batch settles is kept in its outbox by the step that counts it, and is brought here by a mirror.
+//! So a row of `processing_tasks` is a fact that counted, none is missing but those that still wait in the
+//! outbox, and a ledger that is away keeps nobody from working.
+
+mod address;
+mod audit;
+mod batch_row;
+mod connection;
+mod documents;
+mod drift;
+mod error;
+mod figures;
+mod many;
+mod mirror;
+mod mirror_loop;
+mod outbox;
+mod reading;
+mod rebuild;
+mod schema;
+mod session;
+mod task;
+mod write;
+
+pub use address::LedgerAddress;
+pub use audit::{AUDIT_WORKER, Repaired};
+pub use batch_row::{BatchState, LedgerBatch};
+pub use connection::Ledger;
+pub use drift::{AuditReport, DriftKind, LedgerDrift};
+pub use figures::MirrorStatus;
+pub use mirror::{LedgerMirror, Mirrored};
+pub use reading::{FailureGroup, TaskCount, TaskFilter};
+pub use rebuild::{RebuildOutcome, RebuildProgress, Rebuilt};
+pub use task::{LedgerStatus, LedgerTask};

@@ -1,0 +1,196 @@
+//! From the outbox of a batch to rows, a page in one transaction.
+
+use std::sync::Arc;
+
+use compartment_core::{BatchPlan, OutboxEntry, OutboxFact, Result, Timestamp};
+
+use super::batch_row::LedgerBatch;
+use super::session::Parameters;
+use super::write::{NO_TOKEN, TaskWrite, Writer, clean};
+use super::{Ledger, LedgerStatus};
+use crate::{TaskNote, TaskRow, TaskStatus};
+
+/// What of a note that cannot be read is kept, in bytes.
+const MOST_OF_A_NOTE: usize = 4_096;
+
+/// What a page came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Applied {
+    /// Rows made or changed.
+    pub(super) rows: u64,
+    /// Entries that could not be read, and that were not known to be so.
+    pub(super) unreadable: u64,
+}
+
+impl Ledger {
+    /// Writes the oldest entries of a batch's outbox; `None`, and nothing is written, if somebody else has
+    /// written of it since `batch` was read. So no page that was read long ago undoes what came after it.
+    ///
+    /// A page that is written again, since nobody lived to clear it, leaves the rows as they are: done stays
+    /// done, and of what happened to a document otherwise the last is written last again.
+    pub(super) async fn apply(
+        &self,
+        batch: &LedgerBatch,
+        entries: &[OutboxEntry],
+        now: Timestamp,
+    ) -> Result<Option<Applied>> {
+        let mut session = self.session("write ledger").await?;
+        session.begin().await?;
+        let sql = "UPDATE batches SET step = step + 1 WHERE id = $1 AND step = $2";
+        let parameters = Parameters::none().with(batch.id).with(batch.step);
+        if session.execute(sql, parameters).await? == 0 {
+            session.roll_back().await?;
+            return Ok(None);
+        }
+        let stages: Vec<Arc<String>> =
+            batch.plan.stages.iter().map(|stage| Arc::new(stage.name.clone())).collect();
+        let mut unreadable = Vec::new();
+        let mut writer = Writer::new(&mut session, batch.id);
+        for entry in entries {
+            if let Err(reason) = write(&mut writer, &batch.plan, &stages, &entry.fact, now).await? {
+                unreadable.push((entry, reason));
+            }
+        }
+        let mut applied = Applied { rows: writer.finish().await?, unreadable: 0 };
+        for (entry, reason) in unreadable {
+            applied.unreadable += keep_unreadable(&mut session, batch, entry, reason).await?;
+        }
+        if applied.unreadable > 0 {
+            let sql = "UPDATE batches SET unreadable = unreadable + $2 WHERE id = $1";
+            let parameters = Parameters::none().with(batch.id).number(applied.unreadable);
+            session.execute(sql, parameters).await?;
+        }
+        session.commit().await?;
+        Ok(Some(applied))
+    }
+}
+
+/// Writes one fact; the inner error says why it cannot be read.
+async fn write(
+    writer: &mut Writer<'_, '_>,
+    plan: &BatchPlan,
+    stages: &[Arc<String>],
+    fact: &OutboxFact,
+    now: Timestamp,
+) -> Result<Result<(), String>> {
+    let (OutboxFact::Settled { stage, .. }
+    | OutboxFact::Lost { stage, .. }
+    | OutboxFact::Retried { stage, .. }) = fact
+    else {
+        return Ok(
+            Err("a newer program wrote it: this one does not know what it tells".to_owned()),
+        );
+    };
+    let Some(task_type) = stages.get(*stage) else {
+        return Ok(Err(format!("the batch's plan has no stage {stage}")));
+    };
+    match fact {
+        OutboxFact::Settled { token, refused, note, .. } => {
+            if note.is_empty() {
+                return Ok(Err("it was settled without a note".to_owned()));
+            }
+            let note = match TaskNote::from_bytes(note) {
+                Ok(note) => note,
+                Err(error) => return Ok(Err(error.message().to_owned())),
+            };
+            let worker = Arc::new(clean(&note.worker));
+            let token = i64::try_from(token.number()).unwrap_or(i64::MAX);
+            for row in &note.rows {
+                // In order, as a backend keeps them.
+                if refused.binary_search(&row.ordinal).is_ok() {
+                    continue;
+                }
+                let status = status_of(row, plan);
+                writer.task(of_row(row, &note, task_type, &worker, status, token)).await?;
+            }
+        }
+        OutboxFact::Lost { ordinals, error, .. } => {
+            let nobody = Arc::new(String::new());
+            for ordinal in ordinals {
+                let row = TaskWrite {
+                    task_type: Arc::clone(task_type),
+                    ordinal: i64::from(*ordinal),
+                    document: None,
+                    status: LedgerStatus::Dead,
+                    worker: Arc::clone(&nobody),
+                    token: NO_TOKEN,
+                    retry_count: i64::from(plan.max_attempts.saturating_sub(1)),
+                    error: Some(clean(error)),
+                    started: None,
+                    completed: Some(millis(now)),
+                };
+                writer.task(row).await?;
+            }
+        }
+        OutboxFact::Retried { ordinals, .. } => writer.retried(task_type, ordinals).await?,
+        _ => {}
+    }
+    Ok(Ok(()))
+}
+
+/// How the batch has it: what fails for the last time is dead, whatever its worker hoped.
+fn status_of(row: &TaskRow, plan: &BatchPlan) -> LedgerStatus {
+    match row.status {
+        TaskStatus::Failed if row.attempt >= plan.max_attempts => LedgerStatus::Dead,
+        status => status.into(),
+    }
+}
+
+fn of_row(
+    row: &TaskRow,
+    note: &TaskNote,
+    task_type: &Arc<String>,
+    worker: &Arc<String>,
+    status: LedgerStatus,
+    token: i64,
+) -> TaskWrite {
+    let started = millis(note.since) + i64::from(row.started);
+    TaskWrite {
+        task_type: Arc::clone(task_type),
+        ordinal: i64::from(row.ordinal),
+        document: None,
+        status,
+        worker: Arc::clone(worker),
+        token,
+        retry_count: i64::from(row.attempt.saturating_sub(1)),
+        error: (!row.error.is_empty()).then(|| clean(&row.error)),
+        started: Some(started),
+        completed: Some(started + i64::from(row.took)),
+    }
+}
+
+/// Keeps an entry as it is, for people; 1 if it was not kept yet.
+async fn keep_unreadable(
+    session: &mut super::session::Session<'_>,
+    batch: &LedgerBatch,
+    entry: &OutboxEntry,
+    reason: String,
+) -> Result<u64> {
+    let name = &batch.record.name;
+    tracing::warn!(
+        batch = name,
+        entry = entry.id,
+        reason,
+        "an entry of the outbox cannot be read: it is kept in unreadable_entries, and an audit finds the \
+         rows that are missing for it"
+    );
+    let (stage, note) = match &entry.fact {
+        OutboxFact::Settled { stage, note, .. } => (*stage, note.as_ref()),
+        OutboxFact::Lost { stage, .. } | OutboxFact::Retried { stage, .. } => (*stage, &[][..]),
+        _ => (0, &[][..]),
+    };
+    let sql = "INSERT INTO unreadable_entries (batch_id, entry, stage, note, reason) \
+               VALUES ($1, $2, $3, $4, $5) ON CONFLICT (batch_id, entry) DO NOTHING";
+    let parameters = Parameters::none()
+        .with(batch.id)
+        .with(entry.id.as_str())
+        .number(stage as u64)
+        .with(note[..note.len().min(MOST_OF_A_NOTE)].to_vec())
+        .with(clean(&reason));
+    session.execute(sql, parameters).await
+}
+
+/// As the ledger has a time.
+pub(super) fn millis(at: Timestamp) -> i64 {
+    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,250 @@
+//! Questions to the ledger: tasks, counts, failures by error, the slowest documents.
+
+use compartment_core::Result;
+use serde::Serialize;
+use sqlx::AssertSqlSafe;
+
+use super::session::{LedgerRow, Parameters};
+use super::{Ledger, LedgerStatus, LedgerTask};
+
+/// Which tasks. Everything that is given has to fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskFilter {
+    /// Of this batch, the newest of its name; `""` for queues' tasks.
+    pub batch: Option<String>,
+    /// Of this stage, or queue.
+    pub task_type: Option<String>,
+    /// With this number in the batch.
+    pub ordinal: Option<u64>,
+    /// That stand so.
+    pub status: Option<LedgerStatus>,
+    /// That this worker had last.
+    pub worker: Option<String>,
+    /// Whose error has this in it, in capitals or not.
+    pub error: Option<String>,
+    /// At most so many.
+    pub limit: u64,
+    /// After so many that fit.
+    pub offset: u64,
+}
+
+impl Default for TaskFilter {
+    fn default() -> Self {
+        Self {
+            batch: None,
+            task_type: None,
+            ordinal: None,
+            status: None,
+            worker: None,
+            error: None,
+            limit: 100,
+            offset: 0,
+        }
+    }
+}
+
+impl TaskFilter {
+    /// Every task of a batch.
+    #[must_use]
+    pub fn of_batch(batch: impl Into<String>) -> Self {
+        Self { batch: Some(batch.into()), ..Self::default() }
+    }
+}
+
+/// Tasks of a stage that stand alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TaskCount {
+    /// The stage, or the queue.
+    pub task_type: String,
+    /// How they stand.
+    pub status: LedgerStatus,
+    /// How many there are.
+    pub tasks: u64,
+}
+
+/// Tasks of a stage that failed alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct FailureGroup {
+    /// The stage, or the queue.
+    pub task_type: String,
+    /// Whether they are dead, or tried again.
+    pub status: LedgerStatus,
+    /// What went wrong, in words.
+    pub error: String,
+    /// How many there are.
+    pub tasks: u64,
+    /// The first of them, by its number in the batch.
+    pub first: u64,
+}
+
+const COLUMNS: &str = "b.name, t.task_type, t.ordinal, t.document, t.status, t.worker, \
+                       t.claim_token, t.retry_count, t.error, t.started, t.completed";
+
+impl Ledger {
+    /// Tasks that fit, by batch, stage and document.
+    ///
+    /// # Errors
+    /// The ledger's; [`compartment_core::ErrorKind::Unknown`] for a batch that it does not know.
+    pub async fn tasks(&self, filter: &TaskFilter) -> Result<Vec<LedgerTask>> {
+        let mut conditions = Conditions::default();
+        match filter.batch.as_deref() {
+            Some("") => conditions.number("t.batch_id =", 0),
+            Some(name) => {
+                conditions.number("t.batch_id =", self.known("list tasks", name).await?.id);
+            }
+            None => {}
+        }
+        if let Some(task_type) = &filter.task_type {
+            conditions.text("t.task_type =", task_type, "");
+        }
+        if let Some(ordinal) = filter.ordinal {
+            conditions.number("t.ordinal =", i64::try_from(ordinal).unwrap_or(i64::MAX));
+        }
+        if let Some(status) = filter.status {
+            conditions.text("t.status =", status.name(), "");
+        }
+        if let Some(worker) = &filter.worker {
+            conditions.text("t.worker =", worker, "");
+        }
+        if let Some(error) = &filter.error {
+            let error = error.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+            let error = format!("%{}%", error.to_lowercase());
+            conditions.text("LOWER(t.error) LIKE", &error, " ESCAPE '\\'");
+        }
+        let (limit, offset) = (conditions.place(1), conditions.place(2));
+        let sql = format!(
+            "SELECT {COLUMNS} FROM processing_tasks t JOIN batches b ON b.id = t.batch_id{} \
+             ORDER BY t.batch_id, t.task_type, t.ordinal LIMIT ${limit} OFFSET ${offset}",
+            conditions.text,
+        );
+        let parameters = conditions.parameters.number(filter.limit).number(filter.offset);
+        let mut session = self.session("list tasks").await?;
+        let rows = session.rows(AssertSqlSafe(sql), parameters).await?;
+        rows.iter().map(read_task).collect()
+    }
+
+    /// What became of one document, stage by stage as their names sort.
+    ///
+    /// # Errors
+    /// As [`Ledger::tasks`].
+    pub async fn task(&self, batch: &str, ordinal: u64) -> Result<Vec<LedgerTask>> {
+        let filter = TaskFilter { ordinal: Some(ordinal), ..TaskFilter::of_batch(batch) };
+        self.tasks(&filter).await
+    }
+
+    /// How many tasks of a batch stand how, by stage.
+    ///
+    /// # Errors
+    /// As [`Ledger::tasks`].
+    pub async fn counts(&self, batch: &str) -> Result<Vec<TaskCount>> {
+        let id = self.id_of("count tasks", batch).await?;
+        let sql = "SELECT task_type, status, COUNT(*) FROM processing_tasks WHERE batch_id = $1 \
+                   GROUP BY task_type, status ORDER BY task_type, status";
+        let mut session = self.session("count tasks").await?;
+        let rows = session.rows(sql, Parameters::none().with(id)).await?;
+        let read = |row: &LedgerRow| {
+            let (task_type, status) = (row.text(0)?, row.text(1)?.parse()?);
+            Ok(TaskCount { task_type, status, tasks: row.number(2)? })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// What went wrong in a batch, the most frequent first, at most `most` kinds of it.
+    ///
+    /// # Errors
+    /// As [`Ledger::tasks`].
+    pub async fn failures(&self, batch: &str, most: u64) -> Result<Vec<FailureGroup>> {
+        let id = self.id_of("group failures", batch).await?;
+        let sql = "SELECT task_type, status, COALESCE(error, ''), COUNT(*), MIN(ordinal) \
+                   FROM processing_tasks \
+                   WHERE batch_id = $1 AND status <> 'done' AND status IN ('dead', 'failed') \
+                   GROUP BY task_type, status, error ORDER BY 4 DESC, 1, 3 LIMIT $2";
+        let mut session = self.session("group failures").await?;
+        let rows = session.rows(sql, Parameters::none().with(id).number(most)).await?;
+        let read = |row: &LedgerRow| {
+            Ok(FailureGroup {
+                task_type: row.text(0)?,
+                status: row.text(1)?.parse()?,
+                error: row.text(2)?,
+                tasks: row.number(3)?,
+                first: row.number(4)?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// The tasks of a batch that took longest.
+    ///
+    /// # Errors
+    /// As [`Ledger::tasks`].
+    pub async fn slowest(&self, batch: &str, most: u64) -> Result<Vec<LedgerTask>> {
+        let id = self.id_of("find slowest tasks", batch).await?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM processing_tasks t JOIN batches b ON b.id = t.batch_id \
+             WHERE t.batch_id = $1 AND t.started IS NOT NULL AND t.completed IS NOT NULL \
+             ORDER BY t.completed - t.started DESC, t.ordinal LIMIT $2"
+        );
+        let mut session = self.session("find slowest tasks").await?;
+        let parameters = Parameters::none().with(id).number(most);
+        let rows = session.rows(AssertSqlSafe(sql), parameters).await?;
+        rows.iter().map(read_task).collect()
+    }
+
+    async fn id_of(&self, operation: &'static str, batch: &str) -> Result<i64> {
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        Ok(self.known(operation, batch).await?.id)
+    }
+}
+
+/// `WHERE … AND …`, with what is compared as parameters.
+#[derive(Default)]
+struct Conditions {
+    text: String,
+    parameters: Parameters,
+    count: usize,
+}
+
+impl Conditions {
+    /// The number of the parameter that is so many behind those there are.
+    fn place(&self, behind: usize) -> usize {
+        self.count + behind
+    }
+
+    fn begin(&mut self, comparison: &str, end: &str) {
+        self.count += 1;
+        let word = if self.count == 1 { "WHERE" } else { "AND" };
+        self.text.push_str(&format!(" {word} {comparison} ${}{end}", self.count));
+    }
+
+    fn number(&mut self, comparison: &str, value: i64) {
+        self.begin(comparison, "");
+        self.parameters.push(value);
+    }
+
+    fn text(&mut self, comparison: &str, value: &str, end: &str) {
+        self.begin(comparison, end);
+        self.parameters.push(value.to_owned());
+    }
+}
+
+fn read_task(row: &LedgerRow) -> Result<LedgerTask> {
+    let number = |value: i64| u64::try_from(value).unwrap_or(0);
+    Ok(LedgerTask {
+        batch: row.text(0)?,
+        task_type: row.text(1)?,
+        ordinal: row.number(2)?,
+        document: row.get(3)?,
+        status: row.text(4)?.parse()?,
+        worker: row.text(5)?,
+        claim_token: row.number(6)?,
+        retry_count: u32::try_from(row.get::<i64>(7)?).unwrap_or(0),
+        error: row.get(8)?,
+        started_ms: row.get::<Option<i64>>(9)?.map(number),
+        completed_ms: row.get::<Option<i64>>(10)?.map(number),
+    })
+}

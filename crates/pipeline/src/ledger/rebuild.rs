@@ -1,0 +1,188 @@
+//! Makes batches anew from the ledger, after their database was lost.
+
+use bytes::Bytes;
+use compartment_core::{Error, ErrorKind, MAX_AT_ONCE, RestoredFact, Result};
+use serde::Serialize;
+
+use super::batch_row::LedgerBatch;
+use super::{BatchState, LedgerMirror};
+
+/// How far the making of a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RebuildProgress {
+    /// Documents submitted so far.
+    pub documents: u64,
+    /// Documents to submit.
+    pub total: u64,
+    /// Facts restored so far.
+    pub facts: u64,
+}
+
+/// A batch that was made anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Rebuilt {
+    /// The batch.
+    pub batch: String,
+    /// Documents submitted.
+    pub documents: u64,
+    /// Documents and stages that are known to be done or dead.
+    pub facts: u64,
+    /// Documents that the ledger knows of and never got: they have to be submitted again.
+    pub missing: u64,
+}
+
+/// What became of a batch when all of them were to be made anew.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RebuildOutcome {
+    /// It was made.
+    Rebuilt(Rebuilt),
+    /// It is there, and was left as it is.
+    IsThere,
+    /// It was removed on purpose.
+    WasRemoved,
+    /// It could not be made.
+    Failed(Error),
+}
+
+impl LedgerMirror {
+    /// Makes a batch anew from the ledger: its plan, its documents in their order, what is known to be done
+    /// or dead, and its place among the batches, which is last: nobody works on it before. What was done and
+    /// had not arrived in the ledger is done again. Of one whose making was cut short it begins anew.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Contract`] where the batch is there; [`ErrorKind::Unknown`] where the ledger has none of
+    /// the name; the store's and the ledger's.
+    pub async fn rebuild(
+        &self,
+        batch: &str,
+        mut progress: impl FnMut(RebuildProgress) + Send,
+    ) -> Result<Rebuilt> {
+        let row = self.ledger.known("rebuild batch", batch).await?;
+        self.make_way(&row).await?;
+        self.ledger.note_rebuilding(&row, true).await?;
+        let store = self.batch.batch();
+        store.create(batch, &row.plan).await?;
+        let mut so_far = RebuildProgress { documents: 0, total: row.documents, facts: 0 };
+        loop {
+            let entries = self.ledger.documents(&row, so_far.documents, MAX_AT_ONCE).await?;
+            let found = entries.len() as u64;
+            if found == 0 {
+                break;
+            }
+            self.submit(batch, so_far.documents, entries).await?;
+            so_far.documents += found;
+            progress(so_far);
+        }
+        // The last stages first: then no document is queued for one that is known to be done with it.
+        for place in (0..row.plan.stages.len()).rev() {
+            self.restore_stage(&row, place, &mut so_far, &mut progress).await?;
+        }
+        match row.state {
+            BatchState::Open | BatchState::Removed => {}
+            BatchState::Cancelled => drop(store.cancel(batch).await?),
+            BatchState::Sealed | BatchState::Completed => drop(store.seal(batch).await?),
+        }
+        if row.paused {
+            store.pause(batch, true).await?;
+        }
+        self.registry.add(&row.record).await?;
+        self.ledger.note_rebuilding(&row, false).await?;
+        let missing = row.total.saturating_sub(so_far.documents);
+        Ok(Rebuilt {
+            batch: batch.to_owned(),
+            documents: so_far.documents,
+            facts: so_far.facts,
+            missing,
+        })
+    }
+
+    /// Makes every batch anew that the ledger knows and that is not there, but those that were removed on
+    /// purpose. One that fails keeps no other.
+    ///
+    /// # Errors
+    /// The ledger's, if it cannot say which batches there are.
+    pub async fn rebuild_all(
+        &self,
+        mut progress: impl FnMut(&str, RebuildProgress) + Send,
+    ) -> Result<Vec<(String, RebuildOutcome)>> {
+        let mut outcomes = Vec::new();
+        for row in self.ledger.batches().await? {
+            let name = row.record.name;
+            let outcome = if row.state == BatchState::Removed {
+                RebuildOutcome::WasRemoved
+            } else {
+                match self.rebuild(&name, |so_far| progress(&name, so_far)).await {
+                    Ok(rebuilt) => RebuildOutcome::Rebuilt(rebuilt),
+                    Err(error) if error.kind() == ErrorKind::Contract => RebuildOutcome::IsThere,
+                    Err(error) => RebuildOutcome::Failed(error),
+                }
+            };
+            outcomes.push((name, outcome));
+        }
+        Ok(outcomes)
+    }
+
+    /// Refuses where the batch is there, and clears away what a making that was cut short has left.
+    async fn make_way(&self, row: &LedgerBatch) -> Result<()> {
+        let name = row.record.name.as_str();
+        let is_listed = self.registry.get(name).await?.is_some();
+        if self.batch.batch().progress(name).await?.is_none() {
+            return Ok(());
+        }
+        if row.rebuilding && !is_listed {
+            self.batch.batch().remove(name).await?;
+            return Ok(());
+        }
+        if row.rebuilding {
+            // It was all but done.
+            self.ledger.note_rebuilding(row, false).await?;
+        }
+        let what = format!(
+            "batch {name:?} is there, and is left as it is: compare it with the ledger by an audit, or \
+             remove it first"
+        );
+        Err(Error::new(ErrorKind::Contract, "rebuild batch", what).in_database(self.batch.name()))
+    }
+
+    async fn submit(&self, batch: &str, first: u64, entries: Vec<Bytes>) -> Result<()> {
+        let at = self.batch.batch().submit(batch, entries).await?;
+        if u64::from(at) == first {
+            return Ok(());
+        }
+        let what = format!(
+            "document {first} of batch {batch:?} became number {at}: somebody else submits to it; stop \
+             that, remove the batch, and begin anew"
+        );
+        Err(Error::new(ErrorKind::Contract, "rebuild batch", what).in_database(self.batch.name()))
+    }
+
+    async fn restore_stage(
+        &self,
+        row: &LedgerBatch,
+        place: usize,
+        so_far: &mut RebuildProgress,
+        progress: &mut (impl FnMut(RebuildProgress) + Send),
+    ) -> Result<()> {
+        let (name, stage) = (row.record.name.as_str(), &row.plan.stages[place].name);
+        let mut from = 0;
+        loop {
+            let page = self.ledger.ended(row, stage, from, MAX_AT_ONCE as u64).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            from = u64::from(*last) + 1;
+            let known = page.into_iter().filter(|(ordinal, _)| {
+                // A row may be of a document that was never copied: it is missing as a whole.
+                u64::from(*ordinal) < so_far.documents
+            });
+            let facts = known.map(|(ordinal, error)| {
+                let fact = error.map_or(RestoredFact::Done, |error| RestoredFact::Dead { error });
+                (ordinal, fact)
+            });
+            let facts: Vec<_> = facts.collect();
+            so_far.facts += self.batch.batch_upkeep().restore(name, place, facts).await?;
+            progress(*so_far);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The ledger's tables, by migrations that are built in.
+
+use std::borrow::Cow;
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+/// A migration in both dialects: its number, what it is for, SQLite's text, PostgreSQL's.
+type InBoth = (i64, &'static str, &'static str, &'static str);
+
+/// In order. What is here has run somewhere: changes are further migrations.
+const MIGRATIONS: [InBoth; 1] = [(
+    1,
+    "ledger",
+    include_str!("../../migrations/sqlite/0001_ledger.sql"),
+    include_str!("../../migrations/postgres/0001_ledger.sql"),
+)];
+
+pub(super) fn migrator(is_sqlite: bool) -> Migrator {
+    let in_dialect = |(version, what, sqlite, postgres): InBoth| {
+        let text = if is_sqlite { sqlite } else { postgres };
+        let what = Cow::Borrowed(what);
+        Migration::new(version, what, MigrationType::Simple, text.into_sql_str(), false)
+    };
+    Migrator::with_migrations(MIGRATIONS.into_iter().map(in_dialect).collect())
+}

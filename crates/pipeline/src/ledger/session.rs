@@ -1,0 +1,191 @@
+//! One connection to the ledger for one piece of work, with an end to waiting.
+
+use std::future::Future;
+use std::time::Duration;
+
+use compartment_core::{Error, Result};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, Arguments, Encode, Row, SqlSafeStr, Type};
+
+use super::connection::Ledger;
+use super::error::{ledger_error, too_slow};
+
+/// A connection on loan. One whose work failed, or was given up, is closed rather than handed to others:
+/// nobody knows what it is in the middle of.
+pub(super) struct Session<'l> {
+    ledger: &'l Ledger,
+    operation: &'static str,
+    connection: PoolConnection<Any>,
+    is_whole: bool,
+}
+
+impl<'l> Session<'l> {
+    pub(super) fn new(
+        ledger: &'l Ledger,
+        operation: &'static str,
+        connection: PoolConnection<Any>,
+    ) -> Self {
+        Self { ledger, operation, connection, is_whole: true }
+    }
+
+    /// Begins a transaction that writes.
+    pub(super) async fn begin(&mut self) -> Result<()> {
+        // SQLite else begins by reading, and fails where it would have waited for another writer.
+        let begin = if self.ledger.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" };
+        self.execute(begin, Parameters::none()).await?;
+        self.is_whole = false;
+        Ok(())
+    }
+
+    pub(super) async fn commit(&mut self) -> Result<()> {
+        self.execute("COMMIT", Parameters::none()).await?;
+        self.is_whole = true;
+        Ok(())
+    }
+
+    pub(super) async fn roll_back(&mut self) -> Result<()> {
+        self.execute("ROLLBACK", Parameters::none()).await?;
+        self.is_whole = true;
+        Ok(())
+    }
+
+    /// Executes a statement; how many rows it changed.
+    pub(super) async fn execute(
+        &mut self,
+        sql: impl SqlSafeStr,
+        parameters: Parameters,
+    ) -> Result<u64> {
+        let query = sqlx::query_with(sql, parameters.finish(self)?);
+        let was_whole = self.risk();
+        let done = query.execute(&mut *self.connection);
+        match within(self.ledger.timeout(), done).await {
+            Some(Ok(done)) => {
+                self.is_whole = was_whole;
+                Ok(done.rows_affected())
+            }
+            Some(Err(error)) => Err(self.broke(error)),
+            None => Err(self.gave_up()),
+        }
+    }
+
+    /// Every row of an answer, which is small.
+    pub(super) async fn rows(
+        &mut self,
+        sql: impl SqlSafeStr,
+        parameters: Parameters,
+    ) -> Result<Vec<LedgerRow>> {
+        let query = sqlx::query_with(sql, parameters.finish(self)?);
+        let was_whole = self.risk();
+        let rows = query.fetch_all(&mut *self.connection);
+        match within(self.ledger.timeout(), rows).await {
+            Some(Ok(rows)) => {
+                self.is_whole = was_whole;
+                Ok(rows.into_iter().map(|row| self.row(row)).collect())
+            }
+            Some(Err(error)) => Err(self.broke(error)),
+            None => Err(self.gave_up()),
+        }
+    }
+
+    /// Whoever waits may be dropped in the middle of a statement: until it has ended, the connection is not
+    /// one for others.
+    fn risk(&mut self) -> bool {
+        std::mem::replace(&mut self.is_whole, false)
+    }
+
+    fn row(&self, row: AnyRow) -> LedgerRow {
+        LedgerRow { row, ledger: self.ledger.clone(), operation: self.operation }
+    }
+
+    fn broke(&self, error: sqlx::Error) -> Error {
+        ledger_error(self.ledger.address(), self.operation, error)
+    }
+
+    fn gave_up(&self) -> Error {
+        too_slow(self.ledger.address(), self.operation, self.ledger.timeout())
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// What a future comes to, unless it takes too long.
+pub(super) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(time, future).await.ok()
+}
+
+/// What a statement is given, in the order of its numbers.
+#[derive(Default)]
+pub(super) struct Parameters {
+    arguments: AnyArguments,
+    failure: Option<sqlx::Error>,
+}
+
+impl Parameters {
+    pub(super) fn none() -> Self {
+        Self::default()
+    }
+
+    /// With one more.
+    pub(super) fn with<'q, T>(mut self, value: T) -> Self
+    where
+        T: Encode<'q, Any> + Type<Any>,
+    {
+        self.push(value);
+        self
+    }
+
+    pub(super) fn push<'q, T>(&mut self, value: T)
+    where
+        T: Encode<'q, Any> + Type<Any>,
+    {
+        if let Err(error) = self.arguments.add(value) {
+            self.failure = Some(sqlx::Error::Encode(error));
+        }
+    }
+
+    /// With a number that never reaches the sign bit.
+    pub(super) fn number(self, number: u64) -> Self {
+        self.with(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    fn finish(self, session: &mut Session<'_>) -> Result<AnyArguments> {
+        self.failure.map_or(Ok(self.arguments), |error| {
+            Err(ledger_error(session.ledger.address(), session.operation, error))
+        })
+    }
+}
+
+/// A row of an answer.
+pub(super) struct LedgerRow {
+    row: AnyRow,
+    ledger: Ledger,
+    operation: &'static str,
+}
+
+impl LedgerRow {
+    /// The column at a place.
+    pub(super) fn get<T>(&self, at: usize) -> Result<T>
+    where
+        T: for<'r> sqlx::Decode<'r, Any> + Type<Any>,
+    {
+        self.row
+            .try_get(at)
+            .map_err(|error| ledger_error(self.ledger.address(), self.operation, error))
+    }
+
+    /// A number that is never below 0.
+    pub(super) fn number(&self, at: usize) -> Result<u64> {
+        Ok(u64::try_from(self.get::<i64>(at)?).unwrap_or(0))
+    }
+
+    pub(super) fn text(&self, at: usize) -> Result<String> {
+        self.get(at)
+    }
+}

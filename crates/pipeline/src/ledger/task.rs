@@ -1,0 +1,171 @@
+//! A row of the ledger: one stage of one document, or one task of a queue.
+
+use std::fmt;
+use std::str::FromStr;
+
+use compartment_core::{Error, ErrorKind, FencingToken, Result, TaskId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::TaskStatus;
+
+/// How a task stands in the ledger. One that nobody has ended yet has no row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum LedgerStatus {
+    /// Done. Stays so.
+    Done,
+    /// Its last attempt failed, and it is tried again.
+    Failed,
+    /// It failed for good.
+    Dead,
+    /// It was dead, and is tried again.
+    Retried,
+}
+
+impl LedgerStatus {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Done, Self::Failed, Self::Dead, Self::Retried];
+
+    /// Its name in the ledger.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Dead => "dead",
+            Self::Retried => "retried",
+        }
+    }
+}
+
+impl From<TaskStatus> for LedgerStatus {
+    fn from(status: TaskStatus) -> Self {
+        match status {
+            TaskStatus::Done => Self::Done,
+            TaskStatus::Failed => Self::Failed,
+            TaskStatus::Dead => Self::Dead,
+        }
+    }
+}
+
+impl fmt::Display for LedgerStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for LedgerStatus {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name).ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            let what = format!("no task is {name:?}; a status is one of {known}");
+            Error::new(ErrorKind::InvalidArgument, "read task status", what)
+        })
+    }
+}
+
+/// A row of `processing_tasks`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LedgerTask {
+    /// The batch; empty for a task of a queue.
+    pub batch: String,
+    /// The stage, or the queue.
+    pub task_type: String,
+    /// The document's number in its batch, or the id of a queue's task.
+    pub ordinal: u64,
+    /// What was submitted, where it is text.
+    pub document: Option<String>,
+    /// How it stands.
+    pub status: LedgerStatus,
+    /// Who had it last.
+    pub worker: String,
+    /// The claim that it was written under; 0 where there was none.
+    pub claim_token: u64,
+    /// Attempts before this one.
+    pub retry_count: u32,
+    /// What went wrong, in words.
+    pub error: Option<String>,
+    /// When the attempt began, in milliseconds since 1970 UTC.
+    pub started_ms: Option<u64>,
+    /// When it ended, however it ended.
+    pub completed_ms: Option<u64>,
+}
+
+impl LedgerTask {
+    /// A queue's task, ended just now by whoever claimed it with this token.
+    #[must_use]
+    pub fn of_queue(
+        queue: impl Into<String>,
+        task: TaskId,
+        status: LedgerStatus,
+        token: FencingToken,
+    ) -> Self {
+        Self {
+            batch: String::new(),
+            task_type: queue.into(),
+            ordinal: task.number(),
+            document: None,
+            status,
+            worker: String::new(),
+            claim_token: token.number(),
+            retry_count: 0,
+            error: None,
+            started_ms: None,
+            completed_ms: None,
+        }
+    }
+
+    /// By this worker, as its so manieth attempt, from 1.
+    #[must_use]
+    pub fn by(mut self, worker: impl Into<String>, attempt: u32) -> Self {
+        self.worker = worker.into();
+        self.retry_count = attempt.saturating_sub(1);
+        self
+    }
+
+    /// About this document.
+    #[must_use]
+    pub fn document(mut self, document: impl Into<String>) -> Self {
+        self.document = Some(document.into());
+        self
+    }
+
+    /// With what went wrong.
+    #[must_use]
+    pub fn error(mut self, error: impl Into<String>) -> Self {
+        self.error = Some(error.into());
+        self
+    }
+
+    /// Begun and ended then.
+    #[must_use]
+    pub fn between(mut self, started: Timestamp, completed: Timestamp) -> Self {
+        self.started_ms = Some(started.as_millis());
+        self.completed_ms = Some(completed.as_millis());
+        self
+    }
+
+    /// How long the attempt took, in milliseconds.
+    #[must_use]
+    pub fn took_ms(&self) -> Option<u64> {
+        Some(self.completed_ms?.saturating_sub(self.started_ms?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_reads_back_by_its_name() {
+        for status in LedgerStatus::ALL {
+            assert_eq!(status.name().parse::<LedgerStatus>().unwrap(), status);
+        }
+        let error = "finished".parse::<LedgerStatus>().unwrap_err();
+        assert!(error.to_string().contains("done, failed, dead, retried"), "{error}");
+    }
+}

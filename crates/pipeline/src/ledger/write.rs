@@ -1,0 +1,206 @@
+//! Rows written many at a time, and the one rule by which a row is replaced.
+
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
+
+use compartment_core::Result;
+use sqlx::AssertSqlSafe;
+
+use super::session::{Parameters, Session};
+use super::{Ledger, LedgerStatus, LedgerTask, many};
+
+const COLUMNS: usize = 10;
+
+/// Who writes what no claim told: what the store itself saw, and what an audit found.
+pub(super) const NO_TOKEN: i64 = 0;
+
+/// The rule for a row that is there: done stays done; otherwise the token may not be lower than the row's,
+/// or its writer has lost its claim to another since. A success of a batch counts whoever tells it, as its
+/// bit does; and what no claim told, the batch's own store did.
+const RULE: &str = "
+ON CONFLICT (batch_id, task_type, ordinal) DO UPDATE SET
+    document = COALESCE(excluded.document, processing_tasks.document),
+    status = excluded.status,
+    worker = excluded.worker,
+    claim_token = CASE WHEN excluded.claim_token > processing_tasks.claim_token
+        THEN excluded.claim_token ELSE processing_tasks.claim_token END,
+    retry_count = CASE WHEN excluded.claim_token = 0
+        THEN processing_tasks.retry_count ELSE excluded.retry_count END,
+    error = excluded.error,
+    started = COALESCE(excluded.started, processing_tasks.started),
+    completed = excluded.completed
+WHERE processing_tasks.status <> 'done'
+    AND (excluded.claim_token >= processing_tasks.claim_token
+        OR excluded.claim_token = 0
+        OR (excluded.status = 'done' AND excluded.batch_id <> 0))";
+
+/// A row to write.
+#[derive(Clone, Debug)]
+pub(super) struct TaskWrite {
+    pub(super) task_type: Arc<String>,
+    pub(super) ordinal: i64,
+    pub(super) document: Option<String>,
+    pub(super) status: LedgerStatus,
+    pub(super) worker: Arc<String>,
+    pub(super) token: i64,
+    pub(super) retry_count: i64,
+    pub(super) error: Option<String>,
+    pub(super) started: Option<i64>,
+    pub(super) completed: Option<i64>,
+}
+
+impl From<&LedgerTask> for TaskWrite {
+    fn from(task: &LedgerTask) -> Self {
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        Self {
+            task_type: clean(&task.task_type).into(),
+            ordinal: number(task.ordinal),
+            document: task.document.as_deref().map(clean),
+            status: task.status,
+            worker: clean(&task.worker).into(),
+            token: number(task.claim_token),
+            retry_count: task.retry_count.into(),
+            error: task.error.as_deref().map(clean),
+            started: task.started_ms.map(number),
+            completed: task.completed_ms.map(number),
+        }
+    }
+}
+
+/// Text that every SQL database takes: PostgreSQL has none with a zero in it.
+pub(super) fn clean(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// Collects rows of one batch, and writes them in the transaction that is open.
+pub(super) struct Writer<'s, 'l> {
+    session: &'s mut Session<'l>,
+    batch_id: i64,
+    waiting: Vec<TaskWrite>,
+    keys: HashSet<(Arc<String>, i64)>,
+    changed: u64,
+}
+
+impl<'s, 'l> Writer<'s, 'l> {
+    pub(super) fn new(session: &'s mut Session<'l>, batch_id: i64) -> Self {
+        let (waiting, keys) = (Vec::with_capacity(many::MOST), HashSet::with_capacity(many::MOST));
+        Self { session, batch_id, waiting, keys, changed: 0 }
+    }
+
+    pub(super) async fn task(&mut self, task: TaskWrite) -> Result<()> {
+        // One statement cannot change a row twice.
+        let is_new = self.keys.insert((Arc::clone(&task.task_type), task.ordinal));
+        if !is_new || self.waiting.len() == many::MOST {
+            self.flush().await?;
+            self.keys.insert((Arc::clone(&task.task_type), task.ordinal));
+        }
+        self.waiting.push(task);
+        Ok(())
+    }
+
+    /// Notes that dead documents are tried again.
+    pub(super) async fn retried(
+        &mut self,
+        task_type: &Arc<String>,
+        ordinals: &[u32],
+    ) -> Result<()> {
+        self.flush().await?;
+        for some in ordinals.chunks(many::MOST) {
+            let size = many::size_for(some.len());
+            let mut parameters = Parameters::none().with(self.batch_id).with(Arc::clone(task_type));
+            for at in 0..size {
+                parameters.push(some.get(at).map_or(many::FILLING, |ordinal| i64::from(*ordinal)));
+            }
+            let sql = AssertSqlSafe(retry_of(size));
+            self.changed += self.session.execute(sql, parameters).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what waits; how many rows were made or changed by this writer.
+    pub(super) async fn finish(mut self) -> Result<u64> {
+        self.flush().await?;
+        Ok(self.changed)
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        self.keys.clear();
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let size = many::size_for(self.waiting.len());
+        let mut parameters = Parameters::none().with(self.batch_id);
+        let missing = size - self.waiting.len();
+        for task in self.waiting.drain(..) {
+            parameters.push(task.task_type);
+            parameters.push(task.ordinal);
+            parameters.push(task.document);
+            parameters.push(task.status.name());
+            parameters.push(task.worker);
+            parameters.push(task.token);
+            parameters.push(task.retry_count);
+            parameters.push(task.error);
+            parameters.push(task.started);
+            parameters.push(task.completed);
+        }
+        for _ in 0..missing {
+            parameters =
+                parameters.with("").with(many::FILLING).with(None::<String>).with("").with("");
+            parameters = parameters.with(0_i64).with(0_i64).with(None::<String>);
+            parameters = parameters.with(None::<i64>).with(None::<i64>);
+        }
+        self.changed += self.session.execute(AssertSqlSafe(upsert_of(size)), parameters).await?;
+        Ok(())
+    }
+}
+
+fn upsert_of(size: usize) -> Arc<str> {
+    static TEXTS: many::Texts = [const { OnceLock::new() }; many::SIZES.len()];
+    many::text_of(&TEXTS, size, || {
+        let rows = many::rows_of(size, COLUMNS, 2);
+        format!(
+            "WITH v (task_type, ordinal, document, status, worker, claim_token, retry_count, error, \
+             started, completed) AS (VALUES {rows})
+INSERT INTO processing_tasks (batch_id, task_type, ordinal, document, status, worker, claim_token, \
+             retry_count, error, started, completed)
+SELECT $1, v.task_type, v.ordinal, COALESCE(v.document, d.document), v.status, v.worker, v.claim_token, \
+             v.retry_count, v.error, v.started, v.completed
+FROM v LEFT JOIN batch_documents d ON d.batch_id = $1 AND d.ordinal = v.ordinal
+WHERE v.ordinal >= 0{RULE}"
+        )
+    })
+}
+
+fn retry_of(size: usize) -> Arc<str> {
+    static TEXTS: many::Texts = [const { OnceLock::new() }; many::SIZES.len()];
+    many::text_of(&TEXTS, size, || {
+        let places: Vec<String> = (0..size).map(|at| format!("${}", at + 3)).collect();
+        format!(
+            "UPDATE processing_tasks SET status = 'retried' WHERE batch_id = $1 AND task_type = $2 \
+             AND status = 'dead' AND ordinal IN ({})",
+            places.join(", ")
+        )
+    })
+}
+
+impl Ledger {
+    /// Writes rows of queues' tasks (whatever batch they name); how many were made or changed. One whose
+    /// token is lower than its row's is refused: its writer has lost the task to another.
+    ///
+    /// # Errors
+    /// The ledger's; nothing is written then.
+    pub async fn record_tasks(&self, tasks: &[LedgerTask]) -> Result<u64> {
+        let mut session = self.session("record tasks in ledger").await?;
+        session.begin().await?;
+        let mut writer = Writer::new(&mut session, QUEUES);
+        for task in tasks {
+            writer.task(task.into()).await?;
+        }
+        let changed = writer.finish().await?;
+        session.commit().await?;
+        Ok(changed)
+    }
+}
+
+/// The batch that queues' tasks are under.
+const QUEUES: i64 = 0;

@@ -1,0 +1,80 @@
+//! A store whose mirror dies, or dawdles, at a chosen moment.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use compartment_core::{
+    BatchAudit, BatchUpkeepStore, Contract, Database, Error, ErrorKind, OutboxEntry, RestoredFact,
+    Result, Stores, Traffic,
+};
+use tokio::sync::Semaphore;
+
+/// What goes wrong.
+#[derive(Debug)]
+pub(crate) struct Dying {
+    inner: Arc<dyn BatchUpkeepStore>,
+    /// Nothing is cleared: who would have done so is dead.
+    pub(crate) before_clearing: AtomicBool,
+    /// Who has read an outbox goes on only with a permit.
+    pub(crate) may_go_on: Semaphore,
+}
+
+impl Dying {
+    /// The database with this store in it.
+    pub(crate) fn around(batch: &Database) -> (Database, Arc<Self>) {
+        let dying = Arc::new(Self {
+            inner: Arc::clone(batch.batch_upkeep()),
+            before_clearing: AtomicBool::new(false),
+            may_go_on: Semaphore::new(1_000_000),
+        });
+        let stores = Stores { batch_upkeep: Arc::clone(&dying) as _, ..batch.stores().clone() };
+        let contract: Contract = batch.contract().clone();
+        let traffic = Arc::new(Traffic::default());
+        (Database::new(Arc::new(contract), traffic, stores), dying)
+    }
+}
+
+#[async_trait]
+impl BatchUpkeepStore for Dying {
+    async fn entries(&self, batch: &str, from: u32, most: usize) -> Result<Vec<Bytes>> {
+        self.inner.entries(batch, from, most).await
+    }
+
+    async fn outbox(&self, batch: &str, most: usize) -> Result<Vec<OutboxEntry>> {
+        let read = self.inner.outbox(batch, most).await;
+        if let Ok(permit) = self.may_go_on.acquire().await {
+            permit.forget();
+        }
+        read
+    }
+
+    async fn clear_outbox(&self, batch: &str, ids: &[String]) -> Result<u64> {
+        if self.before_clearing.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Unavailable, "clear outbox", "killed"));
+        }
+        self.inner.clear_outbox(batch, ids).await
+    }
+
+    async fn outbox_len(&self, batch: &str) -> Result<u64> {
+        self.inner.outbox_len(batch).await
+    }
+
+    async fn restore(
+        &self,
+        batch: &str,
+        stage: usize,
+        facts: Vec<(u32, RestoredFact)>,
+    ) -> Result<u64> {
+        self.inner.restore(batch, stage, facts).await
+    }
+
+    async fn audit(&self, batch: &str) -> Result<BatchAudit> {
+        self.inner.audit(batch).await
+    }
+
+    async fn repair(&self, batch: &str, audit: &BatchAudit) -> Result<bool> {
+        self.inner.repair(batch, audit).await
+    }
+}
