@@ -22,6 +22,7 @@ mod runner;
 mod stage;
 mod stage_options;
 mod submission;
+mod sweeper;
 mod task_note;
 mod worker;
 
@@ -39,5 +40,6 @@ pub use runner::{Done, Origin, Runner, RunnerOptions};
 pub use stage::{ExternalStage, Stage};
 pub use stage_options::StageOptions;
 pub use submission::{BatchOptions, Submission, TaskData, submit_task};
+pub use sweeper::{RemovalWitness, Sweeper, SweeperOptions, Swept};
 pub use task_note::{TaskNote, TaskRow, TaskStatus};
 pub use worker::{Ended, Running, Worker, WorkerOptions, WorkerReport, WorkerState, workers};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use async_trait::async_trait;
 use compartment_core::{
     BatchPlan, BatchProgress, BatchStatus, Error, ErrorKind, Result, Timestamp,
 };
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Ledger;
 use super::session::{LedgerRow, Parameters, Session};
-use crate::BatchRecord;
+use crate::{BatchRecord, RemovalWitness};
 
 /// Where a batch was in its life when the ledger last saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -246,6 +247,13 @@ impl Ledger {
         let sql = "UPDATE batches SET rebuilding = $2 WHERE id = $1";
         let parameters = Parameters::none().with(batch.id).with(i64::from(rebuilding));
         session.execute(sql, parameters).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl RemovalWitness for Ledger {
+    async fn before_removal(&self, batch: &BatchRecord) -> Result<()> {
+        self.note_removed(&batch.name).await.map(drop)
     }
 }
 
