@@ -280,7 +280,7 @@ impl Batch {
                     continue;
                 }
                 let tries = self.count_attempt(at, ordinal);
-                if tries >= self.plan.max_attempts {
+                if tries >= self.plan.max_lost {
                     let error = format!("no worker settled it within its lease, {tries} times");
                     self.bury(at, ordinal, error);
                 } else {

@@ -243,7 +243,8 @@ pub type FailureStream = BoxStream<'static, Result<BatchFailure>>;
 /// - `a_renewed_lease_keeps_its_documents`; one that has ended cannot be renewed.
 /// - `a_late_success_counts_and_a_late_failure_does_not`: whoever lost a claim may have done the work;
 ///   what went wrong with it is the new owner's to tell.
-/// - `what_fails_too_often_is_dead`, by its owner's word or because its workers vanish.
+/// - `what_fails_too_often_is_dead`, by its owner's word or because its workers vanish
+///   ([`BatchPlan::max_lost`]).
 /// - `what_is_handed_back_is_claimed_again` at once, and that attempt does not count.
 /// - `a_retry_waits_for_its_time`.
 ///

@@ -36,6 +36,11 @@ pub struct BatchPlan {
     /// How often a stage is tried with a document before the document is dead, 1 to
     /// [`MAX_ATTEMPTS`].
     pub max_attempts: u8,
+    /// How often the leases of workers may end over a document before it is dead, 1 to
+    /// [`MAX_ATTEMPTS`]. More than attempts: a worker that is killed takes with it what it had claimed
+    /// and not looked at.
+    #[serde(default = "most_counted")]
+    pub max_lost: u8,
     /// The most bytes of entries; beyond, a submission is refused. Nothing that settles ever is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u64>,
@@ -52,7 +57,14 @@ impl BatchPlan {
     /// A plan without stages, of three attempts.
     #[must_use]
     pub fn new() -> Self {
-        Self { stages: Vec::new(), max_attempts: 3, max_bytes: None, outbox: false, event_bytes: 0 }
+        Self {
+            stages: Vec::new(),
+            max_attempts: 3,
+            max_lost: MAX_ATTEMPTS,
+            max_bytes: None,
+            outbox: false,
+            event_bytes: 0,
+        }
     }
 
     /// Stages one after the other.
@@ -75,6 +87,13 @@ impl BatchPlan {
     #[must_use]
     pub fn max_attempts(mut self, attempts: u8) -> Self {
         self.max_attempts = attempts;
+        self
+    }
+
+    /// Taking a document for dead once so many leases have ended over it.
+    #[must_use]
+    pub fn max_lost(mut self, leases: u8) -> Self {
+        self.max_lost = leases;
         self
     }
 
@@ -112,6 +131,11 @@ impl BatchPlan {
         if self.max_attempts == 0 || self.max_attempts > MAX_ATTEMPTS {
             return wrong(format!("a stage is tried 1 to {MAX_ATTEMPTS} times"));
         }
+        if self.max_lost == 0 || self.max_lost > MAX_ATTEMPTS {
+            return wrong(format!(
+                "a document is dead after 1 to {MAX_ATTEMPTS} leases that ended"
+            ));
+        }
         for (at, stage) in self.stages.iter().enumerate() {
             let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
             let name = &stage.name;
@@ -135,6 +159,10 @@ impl BatchPlan {
     pub fn place(&self, stage: &str) -> Option<usize> {
         self.stages.iter().position(|known| known.name == stage)
     }
+}
+
+fn most_counted() -> u8 {
+    MAX_ATTEMPTS
 }
 
 impl Default for BatchPlan {

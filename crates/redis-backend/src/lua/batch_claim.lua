@@ -16,7 +16,7 @@ for _, token in ipairs(ended) do
     local ordinal = held[i]
     if not is_set(':done', of, ordinal) and not is_set(':dead', of, ordinal) then
       local tried = count_attempt(of, ordinal)
-      if tried >= plan.max_attempts then
+      if tried >= plan.max_lost then
         bury(of, ordinal, 'no worker settled it within its lease, ' .. tried .. ' times')
       else
         redis.call('LPUSH', base .. ':ready:' .. of, ordinal)

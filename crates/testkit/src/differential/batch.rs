@@ -108,7 +108,7 @@ fn plan() -> impl Strategy<Value = BatchPlan> {
     let told = (any::<bool>(), select(vec![0, 150, 10_000]));
     (stages, 1..4_u8, select(vec![None, Some(20)]), told).prop_map(
         |(plan, attempts, most, (has_outbox, event_bytes))| {
-            let mut plan = plan.max_attempts(attempts).event_bytes(event_bytes);
+            let mut plan = plan.max_attempts(attempts).max_lost(attempts).event_bytes(event_bytes);
             (plan.max_bytes, plan.outbox) = (most, has_outbox);
             plan
         },

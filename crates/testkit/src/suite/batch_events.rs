@@ -23,7 +23,7 @@ async fn events(harness: &dyn Harness) -> Events {
 }
 
 fn plan(bytes: u64) -> BatchPlan {
-    BatchPlan::chain(&["extract", "chunk"]).max_attempts(1).event_bytes(bytes)
+    BatchPlan::chain(&["extract", "chunk"]).max_attempts(1).max_lost(1).event_bytes(bytes)
 }
 
 async fn read(events: &Events) -> Vec<BatchEvent> {

@@ -68,7 +68,7 @@ pub async fn a_late_success_counts_and_a_late_failure_does_not(harness: &dyn Har
 
 /// By its owner's word or because its workers vanish; that too may complete the batch.
 pub async fn what_fails_too_often_is_dead(harness: &dyn Harness) {
-    let store = batch(harness, BatchPlan::chain(&["extract"]).max_attempts(2), 2).await;
+    let store = batch(harness, BatchPlan::chain(&["extract"]).max_attempts(2).max_lost(2), 2).await;
     store.seal("b").await.unwrap();
     for attempt in 1..=2 {
         let first = claim_some(&store, 0, 1).await;

@@ -69,7 +69,7 @@ pub async fn entries_read_back_in_order(harness: &dyn Harness) {
 /// Each settling with what did not count, what dies of leases that end, and what is retried; nothing
 /// of it without an outbox.
 pub async fn what_counted_is_in_the_outbox(harness: &dyn Harness) {
-    let plan = BatchPlan::chain(&["extract"]).max_attempts(1);
+    let plan = BatchPlan::chain(&["extract"]).max_attempts(1).max_lost(1);
     let store = batch(harness, plan.clone().with_outbox(), 8).await;
     let upkeep = upkeep(harness).await;
     let first = claim_some(&store, 0, 4).await;
@@ -249,7 +249,7 @@ pub async fn an_audit_finds_stranded_documents(harness: &dyn Harness) {
 pub async fn an_audit_of_a_sound_batch_is_clean(harness: &dyn Harness) {
     let plan =
         BatchPlan::new().stage("a", &[]).stage("b", &[0]).stage("c", &[0]).stage("d", &[1, 2]);
-    let store = batch(harness, plan.max_attempts(2), 0).await;
+    let store = batch(harness, plan.max_attempts(2).max_lost(2), 0).await;
     let upkeep = upkeep(harness).await;
     clean(&upkeep).await;
     store.submit("b", vec![Bytes::from_static(b"x"); 250]).await.unwrap();
