@@ -24,6 +24,7 @@ mod stage_options;
 mod submission;
 mod sweeper;
 mod task_note;
+mod task_outbox;
 mod worker;
 
 pub use completed::Completed;
@@ -42,4 +43,5 @@ pub use stage_options::StageOptions;
 pub use submission::{BatchOptions, Submission, TaskData, submit_task};
 pub use sweeper::{RemovalWitness, Sweeper, SweeperOptions, Swept};
 pub use task_note::{TaskNote, TaskRow, TaskStatus};
+pub use task_outbox::{SingleTaskRow, TaskOutbox};
 pub use worker::{Ended, Running, Worker, WorkerOptions, WorkerReport, WorkerState, workers};

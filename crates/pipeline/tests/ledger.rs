@@ -1,47 +1,47 @@
 //! The ledger in an SQLite file.
 
-mod ledger_common;
+mod ledger_fixtures;
 
 use std::time::Duration;
 
 use compartment_core::ErrorKind;
 use compartment_pipeline::ledger::{Ledger, LedgerStatus, TaskFilter};
-use ledger_common::{in_a_file, task};
+use ledger_fixtures::{in_a_file, task};
 
 #[tokio::test]
 async fn rows_read_back() {
     let (ledger, _folder) = in_a_file();
-    ledger_common::rows_read_back(&ledger).await;
+    ledger_fixtures::rows_read_back(&ledger).await;
 }
 
 #[tokio::test]
 async fn a_stale_owner_is_refused_by_its_token() {
     let (ledger, _folder) = in_a_file();
-    ledger_common::a_stale_owner_is_refused_by_its_token(&ledger).await;
+    ledger_fixtures::a_stale_owner_is_refused_by_its_token(&ledger).await;
 }
 
 #[tokio::test]
 async fn what_is_done_is_never_taken_back() {
     let (ledger, _folder) = in_a_file();
-    ledger_common::what_is_done_is_never_taken_back(&ledger).await;
+    ledger_fixtures::what_is_done_is_never_taken_back(&ledger).await;
 }
 
 #[tokio::test]
 async fn one_call_may_name_a_task_again() {
     let (ledger, _folder) = in_a_file();
-    ledger_common::one_call_may_name_a_task_again(&ledger).await;
+    ledger_fixtures::one_call_may_name_a_task_again(&ledger).await;
 }
 
 #[tokio::test]
 async fn thousands_of_rows_arrive() {
     let (ledger, _folder) = in_a_file();
-    ledger_common::thousands_of_rows_arrive(&ledger).await;
+    ledger_fixtures::thousands_of_rows_arrive(&ledger).await;
 }
 
 #[tokio::test]
 async fn failures_are_found_and_grouped() {
     let (ledger, _folder) = in_a_file();
-    ledger_common::failures_are_found_and_grouped(&ledger).await;
+    ledger_fixtures::failures_are_found_and_grouped(&ledger).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod ledger_common;
+mod ledger_fixtures;
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use compartment_pipeline::ledger::{
     AUDIT_WORKER, DriftKind, Ledger, LedgerMirror, LedgerStatus, LedgerTask,
 };
 use compartment_testkit::{RespConnection, TestPostgres, TestRedis, run_test};
-use ledger_common::batches::{in_memory, on_redis, step, submitted, work};
-use ledger_common::{execute, in_a_file};
+use ledger_fixtures::batches::{in_memory, on_redis, step, submitted, work};
+use ledger_fixtures::{execute, in_a_file};
 
 /// What is found, as text: `extract done_without_row 3,9`.
 async fn found(mirror: &LedgerMirror) -> Vec<String> {

@@ -2,23 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod ledger_common;
+mod ledger_fixtures;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::{ClaimRequest, Database, Outcome, Retry, Settlement, Timestamp};
+use compartment_core::{ClaimRequest, Database, Outcome, Retry, Settlement, TaskId, Timestamp};
 use compartment_pipeline::ledger::{
     Ledger, LedgerAddress, LedgerMirror, LedgerStatus, TaskCount, TaskFilter,
 };
 use compartment_pipeline::{BatchRecord, BatchRegistry, TaskNote, TaskRow, TaskStatus};
 use compartment_testkit::{TestPostgres, TestRedis, eventually, run_test};
-use ledger_common::batches::{
+use ledger_fixtures::batches::{
     LEASE, in_memory, name_of, on_redis, plan, rows_of, step, submitted, work,
 };
-use ledger_common::dying::Dying;
-use ledger_common::in_a_file;
+use ledger_fixtures::dying::Dying;
+use ledger_fixtures::in_a_file;
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 

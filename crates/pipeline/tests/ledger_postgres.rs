@@ -1,19 +1,19 @@
 //! The ledger on a PostgreSQL server.
 
-mod ledger_common;
+mod ledger_fixtures;
 
 use std::time::Duration;
 
 use compartment_core::{ErrorKind, Retry};
 use compartment_pipeline::ledger::{Ledger, LedgerStatus};
 use compartment_testkit::TestPostgres;
-use ledger_common::task;
+use ledger_fixtures::task;
 
 #[tokio::test]
 async fn a_ledger_keeps_its_promises_on_postgresql() {
     let Some(server) = TestPostgres::start().await else { return };
     let ledger = Ledger::at(&server.url()).unwrap();
-    ledger_common::a_ledger_keeps_its_promises(&ledger).await;
+    ledger_fixtures::a_ledger_keeps_its_promises(&ledger).await;
     assert_ne!(server.sql("SELECT COUNT(*) FROM processing_tasks"), "0");
     let wrong = server.url().replace("p%40ss", "pass");
     let error = Ledger::at(&wrong).unwrap().open().await.unwrap_err();

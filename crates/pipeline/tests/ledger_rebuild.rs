@@ -2,15 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-mod ledger_common;
+mod ledger_fixtures;
 
 use bytes::Bytes;
 use compartment_core::{BatchStatus, Database, ErrorKind, Timestamp};
 use compartment_pipeline::ledger::{Ledger, LedgerMirror, RebuildOutcome};
 use compartment_pipeline::{BatchRecord, BatchRegistry};
 use compartment_testkit::{RespConnection, TestPostgres, TestRedis, run_test};
-use ledger_common::batches::{in_memory, on_redis, plan, step, submitted, work};
-use ledger_common::{execute, in_a_file};
+use ledger_fixtures::batches::{in_memory, on_redis, plan, step, submitted, work};
+use ledger_fixtures::{execute, in_a_file};
 
 async fn forget(batch: &Database, name: &str) {
     BatchRegistry::new(batch.clone()).remove(name).await.unwrap();

@@ -143,7 +143,7 @@ async fn a_batch_that_is_listed_and_not_there_is_forgotten_after_a_while() {
 #[tokio::test]
 async fn a_batch_whose_last_worker_vanished_ends() {
     let (batch, clock) = in_memory().await;
-    let plan = BatchPlan::chain(&["extract"]).max_attempts(1);
+    let plan = BatchPlan::chain(&["extract"]).max_attempts(1).max_lost(1);
     submitted(&batch, "papers", 2, plan).await;
     let sweeper = sweeper(&batch, &clock, SweeperOptions::default());
     batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap().unwrap();

@@ -1,308 +1,18 @@
-//! Pipelines and workers over batches and single tasks, on memory.
+//! Workers over batches and single tasks, on memory.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is a failed test")]
+mod stages;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use compartment_cache::{Cache, CacheOptions};
-use compartment_core::{
-    Backend, Backoff, BatchProgress, BatchStatus, Clock, Database, DatabaseMap, Databases,
-    KeyTemplate, Preset, RateLimit, SystemClock, TaskClass,
-};
-use compartment_memory::{MemoryBackend, MemoryConfig};
+use compartment_core::{Backoff, Clock, SystemClock, TaskClass};
 use compartment_pipeline::{
-    BatchOptions, BatchRegistry, Ended, Engine, ExternalStage, Patience, Pipeline, Progress,
-    Silent, Stage, StageError, StageOptions, Submission, TaskData, Worker, WorkerOptions,
-    WorkerReport, submit_task, workers,
+    BatchOptions, BatchRegistry, Ended, Pipeline, StageOptions, Submission, TaskData, TaskOutbox,
+    TaskStatus, Worker, submit_task, workers,
 };
-use futures_util::TryStreamExt;
 
-type Work<I, O> = dyn Fn(&I) -> Result<O, StageError> + Send + Sync;
-
-/// A stage made of a function, with its calls counted.
-struct Made<I, O> {
-    name: &'static str,
-    work: Box<Work<I, O>>,
-    calls: Arc<AtomicU32>,
-}
-
-fn made<I, O>(
-    name: &'static str,
-    work: impl Fn(&I) -> Result<O, StageError> + Send + Sync + 'static,
-) -> (Made<I, O>, Arc<AtomicU32>) {
-    let calls = Arc::<AtomicU32>::default();
-    (Made { name, work: Box::new(work), calls: Arc::clone(&calls) }, calls)
-}
-
-impl<I, O> Stage for Made<I, O>
-where
-    I: Send + Sync + 'static,
-    O: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static,
-{
-    type Input = I;
-    type Output = O;
-
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn version(&self) -> String {
-        "1".into()
-    }
-
-    fn template(&self) -> KeyTemplate<O> {
-        match self.name {
-            "split" => KeyTemplate::new("t_split", "t:split:{subject}:{version}", "cache"),
-            "length" => KeyTemplate::new("t_length", "t:length:{subject}:{version}", "cache"),
-            "sum" => KeyTemplate::new("t_sum", "t:sum:{subject}:{version}", "results"),
-            _ => KeyTemplate::new("t_other", "t:other:{subject}:{version}", "cache"),
-        }
-    }
-
-    fn run(&self, input: &I) -> Result<O, StageError> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        (self.work)(input)
-    }
-}
-
-async fn databases() -> Databases {
-    let map = DatabaseMap::preset(Preset::Pipeline, "memory://").unwrap();
-    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new(MemoryConfig::default()));
-    let backends = BTreeMap::from([("primary".to_owned(), backend)]);
-    Databases::open(map, &backends).await.unwrap()
-}
-
-async fn engine(databases: &Databases, pipeline: &Pipeline) -> Engine {
-    let options = CacheOptions::for_map(databases.map());
-    let cache = Cache::open(databases.get("cache").unwrap(), options).await.unwrap();
-    let progress = Progress::new(Arc::new(Silent));
-    Engine::new(pipeline.clone(), databases, cache, progress, 2, Arc::new(SystemClock))
-}
-
-fn patience() -> Patience {
-    Patience::new(Duration::from_secs(5), Arc::new(SystemClock), Arc::new(Silent))
-}
-
-async fn submit(batch: &Database, pipeline: &Pipeline, name: &str, entries: &[&str]) {
-    let options = BatchOptions::default();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let begun = Submission::begin(batch, name, pipeline, &options, &clock, patience()).await;
-    let mut submission = begun.unwrap();
-    for entry in entries {
-        submission.push((*entry).to_owned()).await.unwrap();
-    }
-    assert_eq!(submission.seal().await.unwrap(), entries.len() as u64);
-}
-
-fn options() -> WorkerOptions {
-    let mut options = WorkerOptions::default();
-    options.concurrency = 2;
-    options
-}
-
-/// Works until the batch needs nothing any more.
-async fn work(databases: &Databases, pipeline: &Pipeline, batch: &str) -> WorkerReport {
-    let mut options = options();
-    options.batches = Some(vec![batch.to_owned()]);
-    options.until_finished = true;
-    let engines = vec![engine(databases, pipeline).await];
-    let store = databases.get("batch").unwrap();
-    let worker = Worker::new(store, engines, options, Arc::new(SystemClock), patience());
-    let done = worker.run(std::future::pending());
-    tokio::time::timeout(Duration::from_secs(30), done).await.expect("it hangs").unwrap()
-}
-
-async fn progress(databases: &Databases, batch: &str) -> BatchProgress {
-    databases.get("batch").unwrap().batch().progress(batch).await.unwrap().unwrap()
-}
-
-async fn failures(databases: &Databases, batch: &str) -> Vec<(usize, u32, String)> {
-    let failures = databases.get("batch").unwrap().batch().failures(batch);
-    let mut all: Vec<_> = failures
-        .map_ok(|failure| (failure.stage, failure.ordinal, failure.error))
-        .try_collect()
-        .await
-        .unwrap();
-    all.sort();
-    all
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stages_hand_on_what_they_make_and_parts_come_together() {
-    let databases = databases().await;
-    let (split, splits) =
-        made("split", |text: &String| Ok(text.split(' ').map(str::to_owned).collect::<Vec<_>>()));
-    let (length, lengths) = made("length", |word: &String| match word.as_str() {
-        "bad" => Err(StageError::new("bad_word", "a word is bad")),
-        word => Ok(word.len() as u64),
-    });
-    let (sum, _) = made("sum", |lengths: &Vec<u64>| Ok(lengths.iter().sum::<u64>()));
-    let total = Arc::<Mutex<Vec<(String, u64)>>>::default();
-
-    let mut builder = Pipeline::builder("words");
-    let words = builder
-        .stage(split, StageOptions::default(), (), |document, ()| Ok(document.text()?.to_owned()));
-    let each = builder.each(length, StageOptions::default(), words, |_, _, word| Ok(word.clone()));
-    let all = builder.stage(sum, StageOptions::default(), (words, each), |_, (words, lengths)| {
-        assert_eq!(words.len(), lengths.len());
-        Ok(lengths.iter().map(|length| **length).collect::<Vec<u64>>())
-    });
-    let results = Arc::clone(&total);
-    builder.at_completion(move |batch| {
-        let results = Arc::clone(&results);
-        async move {
-            let dead = batch.dead().await?;
-            let mut documents = batch.documents();
-            while let Some(document) = documents.try_next().await? {
-                if !dead.contains(&document.ordinal()) {
-                    let sum = batch.value(all, &document).await?;
-                    results.lock().unwrap().push((document.name().to_owned(), *sum));
-                }
-            }
-            Ok(())
-        }
-    });
-    let pipeline = builder.build().unwrap();
-
-    let store = databases.get("batch").unwrap();
-    submit(store, &pipeline, "b", &["one two", "three", "one bad thing", "four five six"]).await;
-    let report = work(&databases, &pipeline, "b").await;
-    assert_eq!(report.ended, Ended::Finished);
-    assert_eq!(report.failed, 1);
-    let progress = progress(&databases, "b").await;
-    assert_eq!(progress.status, BatchStatus::Completed);
-    assert_eq!((progress.total, progress.done, progress.dead), (4, 3, 1));
-    let failed = failures(&databases, "b").await;
-    assert_eq!(failed, [(1, 2, "bad_word: a word is bad".to_owned())]);
-    let mut sums = total.lock().unwrap().clone();
-    sums.sort();
-    let expected = [("four five six", 11), ("one two", 6), ("three", 5)];
-    assert_eq!(sums, expected.map(|(name, sum)| (name.to_owned(), sum)));
-    // Each text was split once, each word measured once.
-    assert_eq!((splits.load(Ordering::Relaxed), lengths.load(Ordering::Relaxed)), (4, 9));
-
-    // What is kept in `results` is there; what was in the cache is made again where it is needed.
-    let kept = databases.get("results").unwrap().key_value();
-    assert!(kept.get("t:sum:three:1").await.unwrap().is_some());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failure_that_may_pass_is_tried_again_and_one_that_lasts_is_not() {
-    let databases = databases().await;
-    let tried = Arc::<AtomicU32>::default();
-    let seen = Arc::clone(&tried);
-    let (stage, _) = made("split", move |text: &String| match text.as_str() {
-        "later" if seen.fetch_add(1, Ordering::Relaxed) < 2 => {
-            Err(StageError::new("away", "the service is away").transient())
-        }
-        "never" => Err(StageError::new("away", "the service is away").transient()),
-        "broken" => Err(StageError::new("broken", "it cannot be read")),
-        "panics" => panic!("a bug"),
-        "large" => Ok(vec!["x".repeat(200_000)]),
-        text => Ok(vec![text.to_owned()]),
-    });
-    let short = Backoff::new(Duration::from_millis(2), Duration::from_millis(5));
-    let stage_options =
-        StageOptions::default().max_attempts(3).backoff(short).max_result_bytes(100_000);
-    let mut builder = Pipeline::builder("words");
-    builder.stage(stage, stage_options, (), |document, ()| Ok(document.text()?.to_owned()));
-    let pipeline = builder.build().unwrap();
-    let store = databases.get("batch").unwrap();
-    let entries = ["good", "later", "never", "broken", "panics", "large"];
-    submit(store, &pipeline, "b", &entries).await;
-    work(&databases, &pipeline, "b").await;
-    let progress = progress(&databases, "b").await;
-    assert_eq!((progress.done, progress.dead), (2, 4));
-    let failed = failures(&databases, "b").await;
-    let reasons: Vec<(u32, &str)> = failed
-        .iter()
-        .map(|(_, ordinal, error)| (*ordinal, error.split(':').next().unwrap()))
-        .collect();
-    assert_eq!(reasons, [(2, "away"), (3, "broken"), (4, "panicked"), (5, "result_too_large")]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stage_that_hangs_is_given_up_and_the_worker_started_anew() {
-    let databases = databases().await;
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let released = Mutex::new(released);
-    let (stage, _) = made("split", move |text: &String| {
-        if text == "hangs" {
-            let _ = released.lock().unwrap().recv();
-        }
-        Ok(1_u32)
-    });
-    let stage_options =
-        StageOptions::default().max_attempts(1).time_out(Duration::from_millis(100));
-    let mut builder = Pipeline::builder("words");
-    builder.stage(stage, stage_options, (), |document, ()| Ok(document.text()?.to_owned()));
-    let pipeline = builder.build().unwrap();
-    let store = databases.get("batch").unwrap();
-    submit(store, &pipeline, "b", &["a", "hangs", "b", "c"]).await;
-    assert_eq!(work(&databases, &pipeline, "b").await.ended, Ended::Finished);
-    let progress = progress(&databases, "b").await;
-    assert_eq!((progress.done, progress.dead), (3, 1));
-    assert!(
-        failures(&databases, "b").await[0].2.starts_with("timed_out: stage split was not done")
-    );
-    drop(release);
-}
-
-/// Asks a service that counts.
-struct Ask(Arc<AtomicU64>);
-
-#[async_trait]
-impl ExternalStage for Ask {
-    type Input = String;
-    type Output = String;
-
-    fn name(&self) -> &'static str {
-        "ask"
-    }
-
-    fn version(&self) -> String {
-        "model-1".into()
-    }
-
-    fn template(&self) -> KeyTemplate<String> {
-        KeyTemplate::new("t_answer", "t:answer:{subject}:{version}", "cache")
-    }
-
-    async fn call(&self, input: &String) -> Result<String, StageError> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Ok(format!("about {input}"))
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn external_calls_keep_to_their_limit_and_a_repeated_run_makes_none() {
-    let databases = databases().await;
-    let calls = Arc::<AtomicU64>::default();
-    let mut builder = Pipeline::builder("asking");
-    let limit = RateLimit::new(4, Duration::from_millis(300));
-    let stage_options = StageOptions::default().rate_limit("rate:openai:ask", limit);
-    builder.external(Ask(Arc::clone(&calls)), stage_options, (), |document, ()| {
-        Ok(document.text()?.to_owned())
-    });
-    let pipeline = builder.build().unwrap();
-    let store = databases.get("batch").unwrap();
-    let entries = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
-    submit(store, &pipeline, "first", &entries).await;
-    let started = std::time::Instant::now();
-    work(&databases, &pipeline, "first").await;
-    assert_eq!(calls.load(Ordering::Relaxed), 9);
-    // Four at once, four in the next window, one in the third.
-    assert!(started.elapsed() >= Duration::from_millis(600), "{:?}", started.elapsed());
-
-    submit(store, &pipeline, "again", &entries).await;
-    work(&databases, &pipeline, "again").await;
-    assert_eq!(calls.load(Ordering::Relaxed), 9, "what was answered is not asked again");
-    assert_eq!(progress(&databases, "again").await.done, 9);
-}
+use stages::{databases, engine, made, options, patience, progress, submit, work};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn single_tasks_are_done_or_dead_with_a_reason() {
@@ -327,7 +37,9 @@ async fn single_tasks_are_done_or_dead_with_a_reason() {
     store.queue().submit("words.split", vec![malformed]).await.unwrap();
 
     let engines = vec![engine(&databases, &pipeline).await];
-    let worker = Worker::new(store, engines, options(), Arc::new(SystemClock), patience());
+    let mut options = options();
+    options.keep_task_rows = true;
+    let worker = Worker::new(store, engines, options, Arc::new(SystemClock), patience());
     let all_told = async {
         loop {
             let counts = store.queue().counts("words.split").await.unwrap();
@@ -345,6 +57,19 @@ async fn single_tasks_are_done_or_dead_with_a_reason() {
         dead.iter().map(|task| task.error.split(':').next().unwrap()).collect();
     reasons.sort_unstable();
     assert_eq!(reasons, ["malformed", "other_version"]);
+    // Each attempt has its row, the one that is tried again too.
+    let (rows, unreadable) = TaskOutbox::new(store.clone()).rows().await.unwrap();
+    let mut left: Vec<(TaskStatus, u32)> =
+        rows.iter().map(|row| (row.status, row.attempt)).collect();
+    left.sort_by_key(|(status, attempt)| (status.name(), *attempt));
+    let wanted = [
+        (TaskStatus::Dead, 1),
+        (TaskStatus::Dead, 2),
+        (TaskStatus::Done, 1),
+        (TaskStatus::Failed, 1),
+    ];
+    assert_eq!(left, wanted);
+    assert!(unreadable.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

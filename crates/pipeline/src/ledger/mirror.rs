@@ -175,12 +175,12 @@ impl LedgerMirror {
         self.ledger.note_batch(&record, &plan).await
     }
 
-    /// Brings what waits of every batch. One that cannot be read keeps no other.
+    /// Brings what waits of single tasks and of every batch. One that cannot be read keeps no other.
     ///
     /// # Errors
     /// The last error there was, once every batch was tried; at once where the ledger is away.
     pub async fn mirror_all(&self) -> Result<Mirrored> {
-        let mut mirrored = Mirrored::default();
+        let mut mirrored = self.mirror_single_tasks().await?;
         let mut failed = None;
         for record in self.registry.list().await? {
             match self.mirror_known(&record).await {

@@ -20,6 +20,7 @@ mod reading;
 mod rebuild;
 mod schema;
 mod session;
+mod single_tasks;
 mod task;
 mod write;
 

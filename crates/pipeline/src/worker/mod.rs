@@ -46,6 +46,9 @@ pub struct WorkerOptions {
     pub completion_lease: Duration,
     /// How long what was begun may take once it is told to end; what is not done then is handed back.
     pub drain: Duration,
+    /// Whether what becomes of single tasks is kept for a ledger. Batches have an outbox of their own or
+    /// none ([`crate::BatchOptions::outbox`]).
+    pub keep_task_rows: bool,
     /// Ends, to be started anew, when its memory passes this, in bytes.
     pub memory_limit: Option<u64>,
 }
@@ -65,6 +68,7 @@ impl Default for WorkerOptions {
             lease: Duration::from_secs(30),
             completion_lease: Duration::from_secs(300),
             drain: Duration::from_secs(20),
+            keep_task_rows: false,
             memory_limit: None,
         }
     }

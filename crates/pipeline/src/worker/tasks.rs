@@ -1,12 +1,12 @@
 //! Single tasks: one stage for one document, from the queue of the stage.
 
-use compartment_core::{AfterFailure, ClaimOptions, ClaimedTask, Outcome, Result};
+use compartment_core::{AfterFailure, ClaimOptions, ClaimedTask, Outcome, Result, Timestamp};
 
 use super::Running;
 use super::lane::outcome_of;
 use super::shared::Shared;
 use crate::engine::Left;
-use crate::{Engine, StageError, TaskData};
+use crate::{Engine, SingleTaskRow, StageError, TaskData, TaskOutbox, TaskStatus};
 
 /// Claims single tasks of a stage, and does them; whether there was any.
 pub(super) async fn from_queue(
@@ -49,11 +49,13 @@ async fn one(
         return shared.patience.outlast(hand_back).await.map(drop);
     }
     let holding = shared.held.task(queue, claim);
+    let (mut name, started) = (String::new(), shared.clock.now());
     let left = match read(engine, place, &task) {
         Ok(document) => {
+            document.name().clone_into(&mut name);
             let stage = engine.pipeline().stages().nth(place).unwrap_or_default();
-            let (of, now) = ((queue, claim.id.number()), shared.clock.now());
-            let _listed = shared.figures.list(Running::new(of, document.name(), stage, now));
+            let of = (queue, claim.id.number());
+            let _listed = shared.figures.list(Running::new(of, document.name(), stage, started));
             tokio::select! {
                 biased;
                 left = engine.attempt(place, &document) => left,
@@ -72,7 +74,13 @@ async fn one(
         }
     };
     shared.figures.count(error.as_ref());
-    let counted = match outcome_of(engine, place, task.attempt, error.as_ref()) {
+    let outcome = outcome_of(engine, place, task.attempt, error.as_ref());
+    if shared.options.keep_task_rows {
+        let row = row_of(shared, queue, &task, name, started, &outcome);
+        let outbox = TaskOutbox::new(shared.batch.clone());
+        shared.patience.outlast(|| outbox.keep(&row)).await?;
+    }
+    let counted = match outcome {
         Outcome::Retry { error, after } => {
             let then = AfterFailure::Retry(after);
             shared.patience.outlast(|| store.fail(queue, claim, &error, then)).await?
@@ -90,6 +98,34 @@ async fn one(
         tracing::info!(queue, task = %claim.id, "told late: somebody else had claimed it");
     }
     Ok(())
+}
+
+/// What the ledger is told of an attempt.
+fn row_of(
+    shared: &Shared,
+    queue: &str,
+    task: &ClaimedTask,
+    document: String,
+    started: Timestamp,
+    outcome: &Outcome,
+) -> SingleTaskRow {
+    let (status, error) = match outcome {
+        Outcome::Retry { error, .. } => (TaskStatus::Failed, error.clone()),
+        Outcome::Dead { error } => (TaskStatus::Dead, error.clone()),
+        _ => (TaskStatus::Done, String::new()),
+    };
+    SingleTaskRow {
+        queue: queue.to_owned(),
+        task: task.claim.id,
+        token: task.claim.token.number(),
+        document,
+        worker: shared.options.id.clone(),
+        attempt: task.attempt,
+        status,
+        error,
+        started,
+        completed: shared.clock.now(),
+    }
 }
 
 /// The document of a task.

@@ -32,9 +32,9 @@ pub(crate) async fn on_redis(url: &str) -> Database {
     backend.open(contract).await.unwrap()
 }
 
-/// Two stages, three attempts, an outbox.
+/// Two stages, three attempts and as many leases, an outbox.
 pub(crate) fn plan() -> BatchPlan {
-    BatchPlan::chain(&["extract", "chunk"]).with_outbox()
+    BatchPlan::chain(&["extract", "chunk"]).max_lost(3).with_outbox()
 }
 
 pub(crate) fn name_of(ordinal: u32) -> String {

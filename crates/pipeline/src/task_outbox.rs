@@ -1,0 +1,104 @@
+//! What workers write about single tasks, until it is in the ledger: a hash in the batch database.
+
+use bytes::Bytes;
+use compartment_core::{
+    Claim, Database, Error, ErrorKind, Expiry, FencingToken, Result, TaskId, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::TaskStatus;
+
+/// The hash of all rows that wait, by queue, task and claim.
+const KEY: &str = "task_outbox";
+
+/// How an attempt at a single task ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "a row is all of it")]
+pub struct SingleTaskRow {
+    /// Its queue.
+    pub queue: String,
+    /// Its id.
+    pub task: TaskId,
+    /// The claim's token.
+    pub token: u64,
+    /// What people call the document.
+    pub document: String,
+    /// Who had it.
+    pub worker: String,
+    /// Which attempt it was, from 1.
+    pub attempt: u32,
+    /// How it was left.
+    pub status: TaskStatus,
+    /// What went wrong, in words; empty if nothing did.
+    pub error: String,
+    /// When the attempt began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub completed: Timestamp,
+}
+
+impl SingleTaskRow {
+    /// The claim it was written under.
+    #[must_use]
+    pub fn claim(&self) -> Claim {
+        Claim::new(self.task, FencingToken::from_number(self.token))
+    }
+
+    /// Each attempt has a field of its own, so that what is removed is what was read.
+    fn field(&self) -> String {
+        format!("{}/{}/{}", self.queue, self.task, self.token)
+    }
+}
+
+/// Rows of single tasks that wait for the ledger.
+#[derive(Clone, Debug)]
+pub struct TaskOutbox {
+    batch: Database,
+}
+
+impl TaskOutbox {
+    /// In the database `batch`.
+    #[must_use]
+    pub fn new(batch: Database) -> Self {
+        Self { batch }
+    }
+
+    /// Keeps a row. It is written before the queue is told: a worker that dies in between leaves a row
+    /// too many, which the next attempt's replaces, and never one too few.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn keep(&self, row: &SingleTaskRow) -> Result<()> {
+        let bytes = serde_json::to_vec(row)
+            .map_err(|error| Error::new(ErrorKind::Encode, "keep task row", error.to_string()))?;
+        let fields = vec![(row.field(), Bytes::from(bytes))];
+        self.batch.hash().set_fields(KEY, fields, Expiry::Never).await.map(drop)
+    }
+
+    /// Every row that waits, and the fields that are none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn rows(&self) -> Result<(Vec<SingleTaskRow>, Vec<String>)> {
+        let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
+        for (field, bytes) in self.batch.hash().get_all(KEY).await? {
+            match serde_json::from_slice(&bytes) {
+                Ok(row) => rows.push(row),
+                Err(_) => unreadable.push(field),
+            }
+        }
+        Ok((rows, unreadable))
+    }
+
+    /// Removes rows that are in the ledger; how many there were.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn clear(&self, rows: &[SingleTaskRow]) -> Result<u64> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let fields: Vec<String> = rows.iter().map(SingleTaskRow::field).collect();
+        self.batch.hash().delete_fields(KEY, &fields).await
+    }
+}
