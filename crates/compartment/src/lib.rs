@@ -26,6 +26,7 @@
 //! - `redis`: the backend for `redis://`, `rediss://`, `redis+sentinel://` and `redis+cluster://`.
 //! - `cache`: the module [`cache`], a typed read-through cache.
 //! - `pipeline`: the module [`pipeline`].
+//! - `ledger`: with it, what became of every document, in SQLite or PostgreSQL.
 //! - `blocking`: the module [`blocking`], the same without async.
 //! - `mock`: `mockall` mocks of the store traits.
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::{ClaimRequest, Database, Outcome, Retry, Settlement, TaskId, Timestamp};
+use compartment_core::{ClaimRequest, Database, Outcome, Retry, Settlement, Timestamp};
 use compartment_pipeline::ledger::{
     Ledger, LedgerAddress, LedgerMirror, LedgerStatus, TaskCount, TaskFilter,
 };

@@ -1,7 +1,5 @@
 //! Rows of single tasks on their way to the ledger.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 mod ledger_fixtures;
 
 use compartment_core::{TaskId, Timestamp};

@@ -44,6 +44,10 @@ pub(crate) enum BatchCommand {
     Cancel(BatchName),
     /// Try documents again that are dead
     Retry(BatchRetry),
+    /// Compare what a batch counts, what its bits say and what the ledger has
+    Audit(BatchAudit),
+    /// Make batches anew from the ledger, after their database was lost
+    Rebuild(BatchRebuild),
     /// Remove a batch, and all that is kept of its progress
     Remove(BatchRemove),
 }
@@ -175,6 +179,49 @@ pub(crate) struct BatchRetry {
     pub(crate) dry_run: bool,
 }
 
+/// Audit batches.
+#[derive(Args, Debug)]
+pub(crate) struct BatchAudit {
+    /// The batch [default: every batch]
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// Set right what is found: counts, what nobody would be handed, a completion that was missed, rows
+    /// and bits that are missing
+    #[arg(long)]
+    pub(crate) repair: bool,
+
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgument,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Rebuild batches.
+#[derive(Args, Debug)]
+pub(crate) struct BatchRebuild {
+    /// The batch
+    #[arg(value_name = "NAME", required_unless_present = "all")]
+    pub(crate) name: Option<String>,
+
+    /// Every batch that the ledger knows and that is not there
+    #[arg(long, conflicts_with = "name")]
+    pub(crate) all: bool,
+
+    /// Say what would be made, and make nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgument,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Remove a batch.
 #[derive(Args, Debug)]
 pub(crate) struct BatchRemove {
@@ -184,4 +231,7 @@ pub(crate) struct BatchRemove {
     /// Also while documents of it are neither done nor dead
     #[arg(long)]
     pub(crate) force: bool,
+
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgument,
 }

@@ -7,6 +7,7 @@ mod cache;
 mod ingest;
 mod ledger;
 mod migrate;
+mod tasks;
 mod worker;
 
 use std::path::PathBuf;
@@ -18,12 +19,16 @@ use clap_complete::Shell;
 pub(crate) use analyze::{Analyze, Flush, PlanArguments};
 pub(crate) use backup::{Backup, OnConflictArgument, Restore, ViaArgument};
 pub(crate) use batch::{
-    Batch, BatchCommand, BatchName, BatchRemove, BatchRetry, BatchSubmit, BatchWatch,
+    Batch, BatchAudit, BatchCommand, BatchName, BatchRebuild, BatchRemove, BatchRetry, BatchSubmit,
+    BatchWatch,
 };
 pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
 pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
+pub(crate) use tasks::{
+    StatusArgument, Tasks, TasksCommand, TasksList, TasksPurge, TasksReplay, TasksShow, WhichDead,
+};
 pub(crate) use worker::{ReadingOptions, Submit, Worker, Workers, WorkersCommand};
 
 /// Gives each purpose of a Redis a database with a name and a contract, and runs batches of legal
@@ -129,6 +134,8 @@ pub(crate) enum Command {
     Worker(Worker),
     /// Show the workers
     Workers(Workers),
+    /// Show what became of tasks; replay or remove those that are dead
+    Tasks(Tasks),
     /// Submit a single task: one stage for one document
     Submit(Submit),
     /// Bring recent documents into the cache before anybody asks for them

@@ -15,6 +15,8 @@ mod plan;
 mod restore;
 mod shell;
 mod submit;
+mod tasks;
+mod upkeep;
 mod verify;
 mod warm;
 mod worker;
@@ -40,6 +42,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Batch(command) => on_runtime(batch::run(general, command)),
         Command::Worker(command) => on_runtime(worker::run(general, command)),
         Command::Workers(command) => on_runtime(workers::run(general, command)),
+        Command::Tasks(command) => on_runtime(tasks::run(general, command)),
         Command::Submit(command) => on_runtime(submit::run(general, command)),
         Command::Warm(command) => on_runtime(warm::run(general, command)),
         Command::Cache(command) => on_runtime(cache::run(general, command)),

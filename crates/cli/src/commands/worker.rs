@@ -12,6 +12,7 @@ use compartment_documents::batch::engine;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::upkeep::Upkeep;
 use super::{batch, ingest};
 use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
@@ -37,6 +38,7 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
     let batch = databases.get("batch")?;
     let worker = Worker::new(batch, vec![engine.clone()], options, clock, patience);
     announce(&worker, &databases);
+    let upkeep = Upkeep::start(&databases, &command.ledger)?;
     let report = tokio::select! {
         report = worker.run(interrupted()) => report?,
         () = told_twice() => {
@@ -47,6 +49,7 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
         }
         () = tell(&worker) => return Ok(ExitCode::Other),
     };
+    upkeep.end().await;
     if let Err(error) = engine.cache().close().await {
         tracing::warn!(%error, "the cache's figures could not be added to the metrics");
     }
@@ -67,6 +70,7 @@ fn options(command: &args::Worker) -> WorkerOptions {
     options.batches = Some(command.batch.clone()).filter(|batches| !batches.is_empty());
     options.until_finished = command.until_finished;
     options.concurrency = command.concurrency.map_or(options.concurrency, |n| n as usize);
+    options.keep_task_rows = command.ledger.url().is_some();
     options.lease = command.lease;
     options.drain = command.drain;
     options.memory_limit = command.memory_mib.map(|mib| mib.saturating_mul(1024 * 1024));

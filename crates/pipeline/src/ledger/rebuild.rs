@@ -140,10 +140,8 @@ impl LedgerMirror {
             // It was all but done.
             self.ledger.note_rebuilding(row, false).await?;
         }
-        let what = format!(
-            "batch {name:?} is there, and is left as it is: compare it with the ledger by an audit, or \
-             remove it first"
-        );
+        let what =
+            format!("batch {name:?} is there, and is left as it is: audit it, or remove it first");
         Err(Error::new(ErrorKind::Contract, "rebuild batch", what).in_database(self.batch.name()))
     }
 

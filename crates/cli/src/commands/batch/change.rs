@@ -6,6 +6,7 @@ use futures_util::TryStreamExt;
 
 use super::view::View;
 use crate::args::{BatchRemove, BatchRetry};
+use crate::commands::upkeep;
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, GOOD};
 
@@ -89,6 +90,14 @@ pub(super) async fn remove(
             format!("batch {name} is neither completed nor cancelled"),
         )
         .hint("cancel it, or say --force"));
+    }
+    if progress.is_some()
+        && database.batch().plan(name).await?.outbox
+        && let Some(ledger) = upkeep::ledger(&command.ledger)?
+    {
+        // What waits would go with the batch; and it is not to come back by a rebuilding of all.
+        upkeep::mirror(databases, ledger.clone())?.mirror_once(name).await?;
+        ledger.note_removed(name).await?;
     }
     let was_there = database.batch().remove(name).await?;
     let was_known = BatchRegistry::new(database.clone()).remove(name).await?;

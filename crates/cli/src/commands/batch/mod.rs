@@ -1,7 +1,9 @@
 //! `compartment batch`: one file for each thing that is done with batches.
 
+mod audit;
 mod change;
 mod list;
+mod rebuild;
 mod show;
 pub(super) mod submit;
 mod view;
@@ -27,6 +29,8 @@ pub(crate) async fn run(general: &General, command: args::Batch) -> Result<ExitC
         BatchCommand::Resume(batch) => change::pause(&databases, &batch.name, false).await,
         BatchCommand::Cancel(batch) => change::cancel(&databases, &batch.name).await,
         BatchCommand::Retry(command) => change::retry(&databases, &command).await,
+        BatchCommand::Audit(command) => audit::run(&databases, &command).await,
+        BatchCommand::Rebuild(command) => rebuild::run(&databases, &command).await,
         BatchCommand::Remove(command) => change::remove(&databases, &command).await,
     }
 }

@@ -1,0 +1,138 @@
+//! `compartment tasks list`: tasks of the ledger, and dead letters of queues.
+
+use comfy_table::ColumnConstraint;
+use compartment::pipeline::ledger::{LedgerStatus, LedgerTask, TaskFilter};
+use compartment::{Clock, Databases, DeadTask, SystemClock, Timestamp};
+use serde_json::{Value, json};
+
+use super::dead_letters::{self, DeadLetter};
+use crate::args::TasksList;
+use crate::commands::upkeep;
+use crate::exit_code::{CliError, ExitCode};
+use crate::screen::{self, FAINT};
+
+pub(super) async fn run(databases: &Databases, command: &TasksList) -> Result<ExitCode, CliError> {
+    let letters = letters(databases, command).await?;
+    let mut tasks = Vec::new();
+    if !command.dead_letters
+        && let Some(ledger) = upkeep::ledger(&command.ledger)?
+    {
+        tasks = ledger.tasks(&filter(command)).await?;
+    }
+    if command.json {
+        let letters = letters.iter().map(DeadLetter::as_json).collect::<Vec<_>>();
+        let tasks: Vec<Value> = tasks.iter().map(task_as_json).collect();
+        screen::say(format!("{:#}", json!({"dead_letters": letters, "tasks": tasks})));
+        return Ok(ExitCode::Success);
+    }
+    if letters.is_empty() && tasks.is_empty() {
+        screen::say("no task fits");
+        return Ok(ExitCode::Success);
+    }
+    if !letters.is_empty() {
+        print_letters(&letters);
+    }
+    if !tasks.is_empty() {
+        print_tasks(&tasks);
+        if tasks.len() as u64 == command.limit {
+            let next = command.offset + command.limit;
+            screen::say(format!("{FAINT}perhaps there are more: --offset {next}{FAINT:#}"));
+        }
+    }
+    Ok(ExitCode::Success)
+}
+
+fn filter(command: &TasksList) -> TaskFilter {
+    let mut filter = TaskFilter::default();
+    filter.batch.clone_from(&command.batch);
+    filter.task_type.clone_from(&command.stage);
+    filter.status = command.status.map(|status| match status {
+        crate::args::StatusArgument::Done => LedgerStatus::Done,
+        crate::args::StatusArgument::Failed => LedgerStatus::Failed,
+        crate::args::StatusArgument::Dead => LedgerStatus::Dead,
+        crate::args::StatusArgument::Retried => LedgerStatus::Retried,
+    });
+    filter.worker.clone_from(&command.worker);
+    filter.error.clone_from(&command.error);
+    (filter.limit, filter.offset) = (command.limit, command.offset);
+    filter
+}
+
+/// Dead letters that fit, where a batch or a worker or another status is not asked for.
+async fn letters(databases: &Databases, command: &TasksList) -> Result<Vec<DeadLetter>, CliError> {
+    let is_dead = command.status.is_none_or(|status| status == crate::args::StatusArgument::Dead);
+    if command.batch.is_some() || command.worker.is_some() || !is_dead {
+        return Ok(Vec::new());
+    }
+    let error = command.error.as_ref().map(|error| error.to_lowercase());
+    let fits = |task: &DeadTask| {
+        error.as_ref().is_none_or(|error| task.error.to_lowercase().contains(error.as_str()))
+    };
+    // The stages of other pipelines have no queue here; the ledger may know them.
+    let stage = command.stage.as_deref();
+    match dead_letters::read(databases, stage, fits, command.limit).await {
+        Err(error) if error.code() == ExitCode::Configuration && !command.dead_letters => {
+            Ok(Vec::new())
+        }
+        letters => letters,
+    }
+}
+
+fn print_letters(letters: &[DeadLetter]) {
+    let now = SystemClock.now();
+    let mut table = screen::table(&["dead letter", "stage", "attempts", "died", "error"], &[2]);
+    for letter in letters {
+        let task = &letter.task;
+        table.add_row([
+            task.id.to_string(),
+            letter.stage.clone(),
+            task.attempts.to_string(),
+            format!("{} ago", screen::time(now.since(task.died_at))),
+            task.error.clone(),
+        ]);
+    }
+    screen::say(format!("{table}\n"));
+}
+
+fn print_tasks(tasks: &[LedgerTask]) {
+    let header = ["task", "stage", "status", "tries", "took", "ago", "error or document"];
+    let mut table = screen::table(&header, &[3, 4, 5]);
+    // Errors and paths are what may be broken.
+    for column in 0..header.len() - 1 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    for task in tasks {
+        let what = task.error.as_ref().or(task.document.as_ref());
+        let number = task.ordinal.to_string();
+        let is_of_batch = !task.batch.is_empty();
+        table.add_row([
+            if is_of_batch { format!("{} {number}", task.batch) } else { number },
+            task.task_type.clone(),
+            task.status.to_string(),
+            (task.retry_count + 1).to_string(),
+            took(task),
+            ended(task),
+            what.cloned().unwrap_or_default(),
+        ]);
+    }
+    screen::say(table.to_string());
+}
+
+pub(super) fn took(task: &LedgerTask) -> String {
+    let took = task.took_ms().map(std::time::Duration::from_millis);
+    took.map_or_else(|| "–".into(), screen::time)
+}
+
+/// How long ago a task ended.
+pub(super) fn ended(task: &LedgerTask) -> String {
+    let Some(at) = task.completed_ms else { return "–".into() };
+    screen::time(SystemClock.now().since(Timestamp::from_millis(at)))
+}
+
+pub(super) fn task_as_json(task: &LedgerTask) -> Value {
+    let mut value = json!(task);
+    value["took_ms"] = json!(task.took_ms());
+    value
+}

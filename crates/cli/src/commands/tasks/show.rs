@@ -1,0 +1,91 @@
+//! `compartment tasks show`: what became of one document, or of one single task.
+
+use compartment::pipeline::ledger::{LedgerTask, TaskFilter};
+use compartment::{Databases, Error, ErrorKind};
+use serde_json::{Value, json};
+
+use super::dead_letters::{self, DeadLetter};
+use super::list::{ended, task_as_json, took};
+use super::queues;
+use crate::args::TasksShow;
+use crate::commands::upkeep;
+use crate::exit_code::{CliError, ExitCode};
+use crate::screen::{self, STRONG};
+
+pub(super) async fn run(databases: &Databases, command: &TasksShow) -> Result<ExitCode, CliError> {
+    let (place, number) = (command.place.as_str(), command.number);
+    let ledger = upkeep::ledger(&command.ledger)?;
+    let queue = queues(databases, Some(place)).ok().and_then(|mut queues| queues.pop());
+    let mut letters = Vec::new();
+    if queue.is_some() {
+        let is_it = |task: &compartment::DeadTask| task.id.number() == number;
+        letters = dead_letters::read(databases, Some(place), is_it, 1).await?;
+    }
+    let mut tasks = Vec::new();
+    if let Some(ledger) = ledger {
+        tasks = match ledger.task(place, number).await {
+            Err(error) if error.kind() == ErrorKind::Unknown => Vec::new(),
+            tasks => tasks?,
+        };
+        if let Some((_, queue)) = &queue {
+            let mut filter = TaskFilter::of_batch("");
+            filter.task_type = Some(queue.clone());
+            filter.ordinal = Some(number);
+            tasks.extend(ledger.tasks(&filter).await?);
+        }
+    }
+    if letters.is_empty() && tasks.is_empty() {
+        let what = format!(
+            "nothing is known of number {number} of batch or stage {place:?}: what has not ended yet has \
+             no row"
+        );
+        return Err(Error::new(ErrorKind::Unknown, "find task", what).into());
+    }
+    if command.json {
+        let letters: Vec<Value> = letters.iter().map(DeadLetter::as_json).collect();
+        let tasks: Vec<Value> = tasks.iter().map(task_as_json).collect();
+        screen::say(format!("{:#}", json!({"dead_letters": letters, "tasks": tasks})));
+        return Ok(ExitCode::Success);
+    }
+    for letter in &letters {
+        let task = &letter.task;
+        screen::say(format!("{STRONG}dead letter {}{STRONG:#} of queue {}", task.id, letter.queue));
+        screen::say(format!("  died of  {}", task.error));
+        screen::say(format!("  attempts {}", task.attempts));
+        screen::say(format!("  data     {}", String::from_utf8_lossy(&task.payload)));
+    }
+    print(place, &tasks);
+    Ok(ExitCode::Success)
+}
+
+fn print(place: &str, tasks: &[LedgerTask]) {
+    let Some(first) = tasks.first() else { return };
+    let document = first.document.as_deref().unwrap_or("(no text)");
+    screen::say(format!("{STRONG}{place} {}{STRONG:#}\n{}\n", first.ordinal, folded(document)));
+    let header = ["stage", "status", "tries", "took", "ago", "worker", "claim"];
+    let mut table = screen::table(&header, &[2, 3, 4]);
+    for task in tasks {
+        table.add_row([
+            task.task_type.clone(),
+            task.status.to_string(),
+            (task.retry_count + 1).to_string(),
+            took(task),
+            ended(task),
+            task.worker.clone(),
+            task.claim_token.to_string(),
+        ]);
+    }
+    screen::say(table.to_string());
+    for task in tasks {
+        if let Some(error) = &task.error {
+            screen::say(format!("\n{STRONG}{}{STRONG:#}: {error}", task.task_type));
+        }
+    }
+}
+
+/// The text in lines of 80 columns: paths have no spaces to break at.
+fn folded(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    let lines = letters.chunks(80).map(|line| line.iter().collect::<String>());
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,72 @@
+//! What runs beside a worker: the mirror to the ledger, and the sweeper.
+
+use std::sync::Arc;
+
+use compartment::Databases;
+use compartment::pipeline::ledger::{Ledger, LedgerMirror};
+use compartment::pipeline::{Sweeper, SweeperOptions};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::args::LedgerArgument;
+use crate::exit_code::CliError;
+
+/// The ledger, unless there is to be none.
+pub(super) fn ledger(argument: &LedgerArgument) -> Result<Option<Ledger>, CliError> {
+    Ok(argument.url().map(Ledger::at).transpose()?)
+}
+
+/// A mirror from the databases' batches to the ledger.
+pub(super) fn mirror(databases: &Databases, ledger: Ledger) -> Result<LedgerMirror, CliError> {
+    let mirror = LedgerMirror::new(databases.get("batch")?.clone(), ledger);
+    // A map without such a database has no figures.
+    Ok(match databases.get("metrics") {
+        Ok(metrics) => mirror.with_metrics(metrics.clone()),
+        Err(_) => mirror,
+    })
+}
+
+/// A mirror and a sweeper that run until they are told to end.
+pub(super) struct Upkeep {
+    stop: watch::Sender<bool>,
+    running: Vec<JoinHandle<()>>,
+    ledger: Option<Ledger>,
+}
+
+impl Upkeep {
+    pub(super) fn start(
+        databases: &Databases,
+        argument: &LedgerArgument,
+    ) -> Result<Self, CliError> {
+        let batch = databases.get("batch")?;
+        let (stop, told) = watch::channel(false);
+        let until = |mut told: watch::Receiver<bool>| async move {
+            // Whoever would tell is gone: then this ends too.
+            let _ = told.wait_for(|stop| *stop).await;
+        };
+        let mut running = Vec::new();
+        let ledger = ledger(argument)?;
+        let mut sweeper = Sweeper::new(batch.clone(), SweeperOptions::default());
+        if let Some(ledger) = &ledger {
+            sweeper = sweeper.witness(Arc::new(ledger.clone()));
+            let mirror = mirror(databases, ledger.clone())?.one_of_a_fleet(batch.clone());
+            let until = until(told.clone());
+            running.push(tokio::spawn(async move { mirror.run(until).await }));
+        }
+        let until = until(told);
+        running.push(tokio::spawn(async move { sweeper.run(until).await }));
+        Ok(Self { stop, running, ledger })
+    }
+
+    /// Brings what still waits to the ledger, and ends.
+    pub(super) async fn end(self) {
+        self.stop.send_replace(true);
+        for running in self.running {
+            // One that panicked has said so.
+            let _ = running.await;
+        }
+        if let Some(ledger) = self.ledger {
+            ledger.close().await;
+        }
+    }
+}
