@@ -91,13 +91,18 @@ fn every_stage_of_every_document_has_its_row() {
         assert_eq!(list.out.lines().filter(|line| line.contains("extract")).count(), 6);
         fits(&list);
         let show = place.done(&["tasks", "show", "papers", "3"]);
-        assert!(show.out.contains("papers 3"), "{}", show.out);
+        assert!(show.out.contains("papers 3 ") && show.out.contains(".txt"), "{}", show.out);
         fits(&show);
         let shown = json(&place.done(&["tasks", "show", "papers", "3", "--json"]));
         assert_eq!(shown["tasks"].as_array().unwrap().len() as u64, done / 6);
         let none = place.run(&["tasks", "show", "papers", "99"]);
         assert_eq!(none.code, 4, "{}", none.err);
         assert!(none.err.contains("nothing is known of number 99"), "{}", none.err);
+        let show = place.done(&["batch", "show", "papers"]);
+        assert!(show.out.contains("took longest"), "{}", show.out);
+        fits(&show);
+        let show = json(&place.done(&["batch", "show", "papers", "--json"]));
+        assert!(show["slowest"][0]["took_ms"].as_u64() >= show["slowest"][1]["took_ms"].as_u64());
         let none = place.run(&["tasks", "list", "--batch", "nowhere"]);
         assert_eq!(none.code, 4, "{}", none.err);
     });
@@ -171,6 +176,31 @@ fn what_was_removed_on_purpose_does_not_come_back() {
         assert_eq!(outcomes[0]["outcome"], "was_removed");
         place.done(&["batch", "rebuild", "papers"]);
         place.done(&["batch", "show", "papers"]);
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_ledger_that_is_not_there_is_not_made_by_looking() {
+    run_test(async {
+        let place = Place::new(1).await;
+        place.worked_on();
+        let elsewhere = ["--ledger", "elsewhere.db"];
+        for command in [
+            &["batch", "audit"][..],
+            &["batch", "rebuild", "papers"],
+            &["batch", "remove", "papers"],
+        ] {
+            let run = place.run(&[command, &elsewhere].concat());
+            assert_eq!(run.code, 4, "{}", run.err);
+            assert!(run.err.contains("there is no ledger in elsewhere.db"), "{}", run.err);
+        }
+        for command in [&["tasks", "list"][..], &["batch", "show", "papers"]] {
+            let run = place.done(&[command, &elsewhere].concat());
+            assert!(run.err.contains("there is no ledger in elsewhere.db"), "{}", run.err);
+        }
+        assert!(!place.path().join("elsewhere.db").exists());
+        place.done(&["batch", "remove", "papers", "--ledger", "none"]);
     });
 }
 

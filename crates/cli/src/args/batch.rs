@@ -140,6 +140,9 @@ pub(crate) struct BatchShow {
     #[command(flatten)]
     pub(crate) batch: BatchName,
 
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgument,
+
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -228,7 +231,7 @@ pub(crate) struct BatchRemove {
     #[command(flatten)]
     pub(crate) batch: BatchName,
 
-    /// Also while documents of it are neither done nor dead
+    /// Also while documents of it are neither done nor dead, and without telling the ledger
     #[arg(long)]
     pub(crate) force: bool,
 

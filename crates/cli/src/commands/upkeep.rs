@@ -3,17 +3,49 @@
 use std::sync::Arc;
 
 use compartment::Databases;
-use compartment::pipeline::ledger::{Ledger, LedgerMirror};
+use compartment::pipeline::ledger::{Ledger, LedgerAddress, LedgerMirror};
 use compartment::pipeline::{Sweeper, SweeperOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::args::LedgerArgument;
-use crate::exit_code::CliError;
+use crate::exit_code::{CliError, ExitCode};
+use crate::screen::{self, FAINT};
 
 /// The ledger, unless there is to be none.
 pub(super) fn ledger(argument: &LedgerArgument) -> Result<Option<Ledger>, CliError> {
     Ok(argument.url().map(Ledger::at).transpose()?)
+}
+
+/// The ledger to read from: none where its file is not there, which is said.
+pub(super) fn readable(argument: &LedgerArgument) -> Result<Option<Ledger>, CliError> {
+    let ledger = ledger(argument)?;
+    if let Some(missing) = ledger.as_ref().and_then(missing) {
+        screen::remark(format!("{FAINT}there is no ledger in {missing}{FAINT:#}"));
+        return Ok(None);
+    }
+    Ok(ledger)
+}
+
+/// The ledger, which has to be there: what waits would else be brought to a new one, in whatever folder
+/// this is.
+pub(super) fn existing(argument: &LedgerArgument) -> Result<Option<Ledger>, CliError> {
+    let ledger = ledger(argument)?;
+    match ledger.as_ref().and_then(missing) {
+        None => Ok(ledger),
+        Some(missing) => {
+            Err(CliError::new(ExitCode::Configuration, format!("there is no ledger in {missing}"))
+                .hint("name it with --ledger URL or COMPARTMENT_LEDGER, or say --ledger none"))
+        }
+    }
+}
+
+/// The file of a ledger that is not there.
+fn missing(ledger: &Ledger) -> Option<String> {
+    match ledger.address() {
+        LedgerAddress::Sqlite(path) if !path.exists() => Some(path.display().to_string()),
+        _ => None,
+    }
 }
 
 /// A mirror from the databases' batches to the ledger.

@@ -91,13 +91,15 @@ pub(super) async fn remove(
         )
         .hint("cancel it, or say --force"));
     }
-    if progress.is_some()
-        && database.batch().plan(name).await?.outbox
-        && let Some(ledger) = upkeep::ledger(&command.ledger)?
-    {
+    if progress.is_some() && database.batch().plan(name).await?.outbox && !command.force {
         // What waits would go with the batch; and it is not to come back by a rebuilding of all.
-        upkeep::mirror(databases, ledger.clone())?.mirror_once(name).await?;
-        ledger.note_removed(name).await?;
+        match upkeep::existing(&command.ledger)? {
+            Some(ledger) => {
+                upkeep::mirror(databases, ledger.clone())?.mirror_once(name).await?;
+                ledger.note_removed(name).await?;
+            }
+            None => unless_waiting(databases, name).await?,
+        }
     }
     let was_there = database.batch().remove(name).await?;
     let was_known = BatchRegistry::new(database.clone()).remove(name).await?;
@@ -107,4 +109,15 @@ pub(super) async fn remove(
         screen::say(format!("there is no batch {name}"));
     }
     Ok(ExitCode::Success)
+}
+
+/// Refuses where rows would be lost that no ledger has.
+async fn unless_waiting(databases: &Databases, name: &str) -> Result<(), CliError> {
+    let waiting = databases.get("batch")?.batch_upkeep().outbox_len(name).await?;
+    if waiting == 0 {
+        return Ok(());
+    }
+    let waiting = screen::count(waiting);
+    let what = format!("{waiting} entries of batch {name} wait for a ledger");
+    Err(CliError::new(ExitCode::Unsafe, what).hint("name it with --ledger URL, or say --force"))
 }

@@ -11,6 +11,7 @@ mod watch;
 
 use compartment::{Databases, Scheme};
 
+use super::upkeep;
 use crate::args::{self, BatchCommand, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::settings;
@@ -22,7 +23,8 @@ pub(crate) async fn run(general: &General, command: args::Batch) -> Result<ExitC
         BatchCommand::Submit(command) => submit::run(&databases, &command).await,
         BatchCommand::List(command) => list::run(&databases, command.json).await,
         BatchCommand::Show(command) => {
-            show::run(&databases, &command.batch.name, command.json).await
+            let ledger = upkeep::readable(&command.ledger)?;
+            show::run(&databases, &command.batch.name, ledger, command.json).await
         }
         BatchCommand::Watch(command) => watch::run(&databases, &command).await,
         BatchCommand::Pause(batch) => change::pause(&databases, &batch.name, true).await,

@@ -1,8 +1,10 @@
 //! `compartment batch show`: how far a batch is, what failed, and what takes long.
 
-use compartment::Databases;
+use compartment::pipeline::ledger::{Ledger, LedgerTask};
+use compartment::{Databases, ErrorKind};
 
 use super::view::View;
+use crate::commands::tasks::{name_of, task_as_json, took};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, BAD, FAINT, GOOD, STRONG};
 
@@ -12,15 +14,43 @@ const SHOWN: usize = 8;
 pub(super) async fn run(
     databases: &Databases,
     name: &str,
+    ledger: Option<Ledger>,
     as_json: bool,
 ) -> Result<ExitCode, CliError> {
     let view = View::read(databases, name, true).await?;
+    let slowest = match ledger {
+        Some(ledger) => slowest(&ledger, name).await?,
+        None => Vec::new(),
+    };
     if as_json {
-        screen::say(format!("{:#}", view.as_json()));
+        let mut value = view.as_json();
+        value["slowest"] = slowest.iter().map(task_as_json).collect();
+        screen::say(format!("{value:#}"));
     } else {
         print(&view);
+        print_slowest(&slowest);
     }
     Ok(ExitCode::Success)
+}
+
+/// What took longest so far, as far as the ledger has it.
+async fn slowest(ledger: &Ledger, name: &str) -> Result<Vec<LedgerTask>, CliError> {
+    match ledger.slowest(name, SHOWN as u64).await {
+        Err(error) if error.kind() == ErrorKind::Unknown => Ok(Vec::new()),
+        slowest => Ok(slowest?),
+    }
+}
+
+fn print_slowest(slowest: &[LedgerTask]) {
+    if slowest.is_empty() {
+        return;
+    }
+    let mut table = screen::table(&["took longest", "document", "stage", "took"], &[1, 3]);
+    for task in slowest {
+        let name = name_of(task).unwrap_or_default();
+        table.add_row([name, task.ordinal.to_string(), task.task_type.clone(), took(task)]);
+    }
+    screen::say(format!("\n{table}"));
 }
 
 pub(super) fn print(view: &View) {

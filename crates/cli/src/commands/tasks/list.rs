@@ -3,6 +3,7 @@
 use comfy_table::ColumnConstraint;
 use compartment::pipeline::ledger::{LedgerStatus, LedgerTask, TaskFilter};
 use compartment::{Clock, Databases, DeadTask, SystemClock, Timestamp};
+use compartment_documents::batch::DocumentEntry;
 use serde_json::{Value, json};
 
 use super::dead_letters::{self, DeadLetter};
@@ -15,7 +16,7 @@ pub(super) async fn run(databases: &Databases, command: &TasksList) -> Result<Ex
     let letters = letters(databases, command).await?;
     let mut tasks = Vec::new();
     if !command.dead_letters
-        && let Some(ledger) = upkeep::ledger(&command.ledger)?
+        && let Some(ledger) = upkeep::readable(&command.ledger)?
     {
         tasks = ledger.tasks(&filter(command)).await?;
     }
@@ -104,7 +105,7 @@ fn print_tasks(tasks: &[LedgerTask]) {
         }
     }
     for task in tasks {
-        let what = task.error.as_ref().or(task.document.as_ref());
+        let what = task.error.clone().or_else(|| name_of(task));
         let number = task.ordinal.to_string();
         let is_of_batch = !task.batch.is_empty();
         table.add_row([
@@ -114,13 +115,20 @@ fn print_tasks(tasks: &[LedgerTask]) {
             (task.retry_count + 1).to_string(),
             took(task),
             ended(task),
-            what.cloned().unwrap_or_default(),
+            what.unwrap_or_default(),
         ]);
     }
     screen::say(table.to_string());
 }
 
-pub(super) fn took(task: &LedgerTask) -> String {
+/// What people call the document.
+pub(crate) fn name_of(task: &LedgerTask) -> Option<String> {
+    let document = task.document.as_ref()?;
+    let entry: Option<DocumentEntry> = serde_json::from_str(document).ok();
+    Some(entry.map_or_else(|| document.clone(), |entry| entry.name))
+}
+
+pub(crate) fn took(task: &LedgerTask) -> String {
     let took = task.took_ms().map(std::time::Duration::from_millis);
     took.map_or_else(|| "–".into(), screen::time)
 }
@@ -131,7 +139,7 @@ pub(super) fn ended(task: &LedgerTask) -> String {
     screen::time(SystemClock.now().since(Timestamp::from_millis(at)))
 }
 
-pub(super) fn task_as_json(task: &LedgerTask) -> Value {
+pub(crate) fn task_as_json(task: &LedgerTask) -> Value {
     let mut value = json!(task);
     value["took_ms"] = json!(task.took_ms());
     value

@@ -4,6 +4,8 @@ mod dead_letters;
 mod list;
 mod show;
 
+pub(super) use list::{name_of, task_as_json, took};
+
 use compartment::Databases;
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::pipeline;

@@ -1,11 +1,12 @@
 //! `compartment tasks show`: what became of one document, or of one single task.
 
+use comfy_table::ColumnConstraint;
 use compartment::pipeline::ledger::{LedgerTask, TaskFilter};
 use compartment::{Databases, Error, ErrorKind};
 use serde_json::{Value, json};
 
 use super::dead_letters::{self, DeadLetter};
-use super::list::{ended, task_as_json, took};
+use super::list::{ended, name_of, task_as_json, took};
 use super::queues;
 use crate::args::TasksShow;
 use crate::commands::upkeep;
@@ -14,7 +15,7 @@ use crate::screen::{self, STRONG};
 
 pub(super) async fn run(databases: &Databases, command: &TasksShow) -> Result<ExitCode, CliError> {
     let (place, number) = (command.place.as_str(), command.number);
-    let ledger = upkeep::ledger(&command.ledger)?;
+    let ledger = upkeep::readable(&command.ledger)?;
     let queue = queues(databases, Some(place)).ok().and_then(|mut queues| queues.pop());
     let mut letters = Vec::new();
     if queue.is_some() {
@@ -60,8 +61,13 @@ pub(super) async fn run(databases: &Databases, command: &TasksShow) -> Result<Ex
 
 fn print(place: &str, tasks: &[LedgerTask]) {
     let Some(first) = tasks.first() else { return };
-    let document = first.document.as_deref().unwrap_or("(no text)");
-    screen::say(format!("{STRONG}{place} {}{STRONG:#}\n{}\n", first.ordinal, folded(document)));
+    let name = name_of(first).unwrap_or_default();
+    let document = first.document.as_deref().unwrap_or("submitted as bytes that are no text");
+    screen::say(format!(
+        "{STRONG}{place} {}{STRONG:#} {name}\n{}\n",
+        first.ordinal,
+        folded(document)
+    ));
     let header = ["stage", "status", "tries", "took", "ago", "worker", "claim"];
     let mut table = screen::table(&header, &[2, 3, 4]);
     for task in tasks {
@@ -74,6 +80,12 @@ fn print(place: &str, tasks: &[LedgerTask]) {
             task.worker.clone(),
             task.claim_token.to_string(),
         ]);
+    }
+    // A worker's name may be long; the other columns read best whole.
+    for column in [0, 1, 2, 3, 4, 6] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     screen::say(table.to_string());
     for task in tasks {
