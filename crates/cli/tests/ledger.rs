@@ -206,6 +206,31 @@ fn a_ledger_that_is_not_there_is_not_made_by_looking() {
 
 #[test]
 #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn the_configuration_says_where_the_ledger_is() {
+    run_test(async {
+        let place = Place::new(1).await;
+        let configuration = |ledger: &str| {
+            let text = format!(
+                "preset = \"pipeline\"\n[instances.primary]\nurl = \"memory://\"\n[ledger]\n{ledger}\n"
+            );
+            std::fs::write(place.path().join("compartment.toml"), text).unwrap();
+        };
+        configuration("url = \"own.db\"");
+        place.worked_on();
+        assert!(place.path().join("own.db").exists());
+        assert!(!place.path().join("compartment-ledger.sqlite3").exists());
+        let tasks = json(&place.done(&["tasks", "list", "--json"]));
+        assert_eq!(tasks["tasks"][0]["batch"], "papers");
+        let shown = place.done(&["config", "show"]);
+        assert!(shown.out.contains("[ledger]\nurl = \"sqlite://own.db\""), "{}", shown.out);
+        configuration("enabled = false");
+        let run = place.done(&["batch", "audit"]);
+        assert!(run.out.contains("no ledger"), "{}", run.out);
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
 fn a_single_task_has_its_row_too() {
     run_test(async {
         let place = Place::new(1).await;

@@ -26,7 +26,7 @@ pub use contract::{Contract, DatabaseKind, Expiry, MAX_TTL, Placement, Previous,
 pub use database::{Backend, Capabilities, Database, Databases, Stores};
 pub use database_map::{
     ByEnvironment, CacheSettings, DatabaseMap, DatabaseMapBuilder, Instance, InstanceUrl, KeyRule,
-    PolicyRule, Preset, Scheme, TlsFiles, TtlByEnvironment,
+    LedgerAddress, LedgerSettings, PolicyRule, Preset, Scheme, TlsFiles, TtlByEnvironment,
 };
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use glob::{escape_glob, glob_matches};

@@ -1,6 +1,8 @@
 //! How many rows a second a mirror brings: `cargo test --release -p compartment-pipeline --features ledger
 //! --test ledger_speed -- --ignored --nocapture`.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "what is measured is printed")]
+
 mod ledger_fixtures;
 
 use std::time::Instant;

@@ -13,13 +13,19 @@ use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, FAINT};
 
 /// The ledger, unless there is to be none.
-pub(super) fn ledger(argument: &LedgerArgument) -> Result<Option<Ledger>, CliError> {
-    Ok(argument.url().map(Ledger::at).transpose()?)
+pub(super) fn ledger(
+    databases: &Databases,
+    argument: &LedgerArgument,
+) -> Result<Option<Ledger>, CliError> {
+    Ok(argument.address(databases.map())?.map(Ledger::new))
 }
 
 /// The ledger to read from: none where its file is not there, which is said.
-pub(super) fn readable(argument: &LedgerArgument) -> Result<Option<Ledger>, CliError> {
-    let ledger = ledger(argument)?;
+pub(super) fn readable(
+    databases: &Databases,
+    argument: &LedgerArgument,
+) -> Result<Option<Ledger>, CliError> {
+    let ledger = ledger(databases, argument)?;
     if let Some(missing) = ledger.as_ref().and_then(missing) {
         screen::remark(format!("{FAINT}there is no ledger in {missing}{FAINT:#}"));
         return Ok(None);
@@ -29,8 +35,11 @@ pub(super) fn readable(argument: &LedgerArgument) -> Result<Option<Ledger>, CliE
 
 /// The ledger, which has to be there: what waits would else be brought to a new one, in whatever folder
 /// this is.
-pub(super) fn existing(argument: &LedgerArgument) -> Result<Option<Ledger>, CliError> {
-    let ledger = ledger(argument)?;
+pub(super) fn existing(
+    databases: &Databases,
+    argument: &LedgerArgument,
+) -> Result<Option<Ledger>, CliError> {
+    let ledger = ledger(databases, argument)?;
     match ledger.as_ref().and_then(missing) {
         None => Ok(ledger),
         Some(missing) => {
@@ -77,7 +86,7 @@ impl Upkeep {
             let _ = told.wait_for(|stop| *stop).await;
         };
         let mut running = Vec::new();
-        let ledger = ledger(argument)?;
+        let ledger = ledger(databases, argument)?;
         let mut sweeper = Sweeper::new(batch.clone(), SweeperOptions::default());
         if let Some(ledger) = &ledger {
             sweeper = sweeper.witness(Arc::new(ledger.clone()));

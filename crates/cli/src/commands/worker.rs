@@ -25,7 +25,8 @@ const TELL_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(general: &General, command: args::Worker) -> Result<ExitCode, CliError> {
     let databases = batch::open(settings::load(general)?.map).await?;
-    let options = options(&command);
+    let mut options = options(&command);
+    options.keep_task_rows = command.ledger.address(databases.map())?.is_some();
     let mut reading = IngestOptions::default();
     reading.concurrency = options.concurrency;
     reading.cache = !command.no_cache;
@@ -70,7 +71,6 @@ fn options(command: &args::Worker) -> WorkerOptions {
     options.batches = Some(command.batch.clone()).filter(|batches| !batches.is_empty());
     options.until_finished = command.until_finished;
     options.concurrency = command.concurrency.map_or(options.concurrency, |n| n as usize);
-    options.keep_task_rows = command.ledger.url().is_some();
     options.lease = command.lease;
     options.drain = command.drain;
     options.memory_limit = command.memory_mib.map(|mib| mib.saturating_mul(1024 * 1024));

@@ -9,6 +9,7 @@ use serde::de::{Deserializer, Error as _};
 
 use super::cache::{CacheSection, PolicySection};
 use super::environment::policy;
+use super::ledger::LedgerSection;
 use super::{ByEnvironment, DatabaseMapBuilder, Instance, Preset, TlsFiles, nearest, wrong};
 use crate::{Contract, DatabaseKind, Error, Placement, Previous, Result};
 
@@ -24,6 +25,7 @@ struct File {
     #[serde(default)]
     keys: BTreeMap<String, KeySection>,
     cache: Option<CacheSection>,
+    ledger: Option<LedgerSection>,
 }
 
 #[derive(Deserialize)]
@@ -130,6 +132,9 @@ impl DatabaseMapBuilder {
         }
         if let Some(section) = file.cache {
             builder = builder.cache(section.into());
+        }
+        if let Some(section) = file.ledger {
+            builder = builder.ledger(section.into_settings()?);
         }
         Ok(builder)
     }

@@ -5,6 +5,7 @@ mod cache;
 mod environment;
 mod file;
 mod instance;
+mod ledger;
 mod preset;
 mod rules;
 mod text;
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub use by_environment::{ByEnvironment, TtlByEnvironment};
 pub use cache::{CacheSettings, PolicyRule};
 pub use instance::{Instance, InstanceUrl, Scheme, TlsFiles};
+pub use ledger::{LedgerAddress, LedgerSettings};
 pub use preset::Preset;
 
 use rules::{check_apart, check_name, check_previous};
@@ -42,6 +44,7 @@ pub struct DatabaseMap {
     databases: Vec<Contract>,
     keys: BTreeMap<String, KeyRule>,
     cache: CacheSettings,
+    ledger: LedgerSettings,
     environment: String,
     notes: Vec<String>,
 }
@@ -91,6 +94,12 @@ impl DatabaseMap {
         &self.cache
     }
 
+    /// What `[ledger]` says.
+    #[must_use]
+    pub fn ledger(&self) -> &LedgerSettings {
+        &self.ledger
+    }
+
     /// The environment whose TTLs count, `default` unless told.
     #[must_use]
     pub fn environment(&self) -> &str {
@@ -128,6 +137,7 @@ pub struct DatabaseMapBuilder {
     databases: BTreeMap<String, Contract>,
     keys: BTreeMap<String, KeyRule>,
     cache: CacheSettings,
+    ledger: LedgerSettings,
     environment: Option<String>,
     notes: Vec<String>,
 }
@@ -181,6 +191,13 @@ impl DatabaseMapBuilder {
     #[must_use]
     pub fn cache(mut self, settings: CacheSettings) -> Self {
         self.cache = settings;
+        self
+    }
+
+    /// Says where the ledger is.
+    #[must_use]
+    pub fn ledger(mut self, settings: LedgerSettings) -> Self {
+        self.ledger = settings;
         self
     }
 
@@ -257,6 +274,7 @@ impl DatabaseMapBuilder {
             databases,
             keys: self.keys,
             cache: self.cache,
+            ledger: self.ledger,
             environment: self.environment.unwrap_or_else(|| "default".into()),
             notes: self.notes,
         })

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use compartment_core::Result;
+use compartment_core::{LedgerAddress, Result};
 use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
 use tokio::sync::OnceCell;
 
-use super::LedgerAddress;
 use super::error::{ledger_error, too_slow};
+use super::many::Dialect;
 use super::schema::migrator;
 use super::session::{Session, within};
 
@@ -47,7 +47,13 @@ impl Ledger {
     /// # Errors
     /// [`compartment_core::ErrorKind::Configuration`] for an address that is none. Nothing is opened yet.
     pub fn at(address: &str) -> Result<Self> {
-        Ok(Self::of(address.parse()?, TIMEOUT))
+        Ok(Self::new(address.parse()?))
+    }
+
+    /// The ledger at an address that was read already. Nothing is opened yet.
+    #[must_use]
+    pub fn new(address: LedgerAddress) -> Self {
+        Self::of(address, TIMEOUT)
     }
 
     /// The same ledger, with another time to wait for each of its answers.
@@ -85,6 +91,10 @@ impl Ledger {
 
     pub(super) fn is_sqlite(&self) -> bool {
         matches!(self.inner.address, LedgerAddress::Sqlite(_))
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        if self.is_sqlite() { Dialect::Sqlite } else { Dialect::Postgres }
     }
 
     pub(super) fn timeout(&self) -> Duration {
@@ -128,7 +138,7 @@ impl Ledger {
                 })
             });
         }
-        let open = options.connect(&self.address().url()?).await.map_err(fail)?;
+        let open = options.connect(&self.address().reveal()?).await.map_err(fail)?;
         let migrations = migrator(self.is_sqlite());
         if migrations.run(&open).await.is_err() {
             // Another process may have made the tables at the same moment: then there is nothing left to do.

@@ -1,12 +1,13 @@
 //! What documents were submitted as: copied once, in order, and read back to make a batch anew.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use compartment_core::{Error, ErrorKind, Result};
 use sqlx::AssertSqlSafe;
 
 use super::batch_row::LedgerBatch;
+use super::many::Dialect;
 use super::session::Parameters;
 use super::{Ledger, many};
 
@@ -32,7 +33,7 @@ impl Ledger {
                 parameters.push(bytes);
                 ordinal += i64::from(entry.is_some());
             }
-            session.execute(AssertSqlSafe(insert_of(size)), parameters).await?;
+            session.execute(AssertSqlSafe(insert_of(session.dialect(), size)), parameters).await?;
         }
         let sql = "UPDATE batches SET documents = $2 WHERE id = $1 AND documents < $2";
         session.execute(sql, Parameters::none().with(batch.id).with(ordinal)).await?;
@@ -78,15 +79,16 @@ fn parts(entry: &Bytes) -> (Option<String>, Option<Vec<u8>>) {
     }
 }
 
-fn insert_of(size: usize) -> Arc<str> {
-    static TEXTS: many::Texts = [const { OnceLock::new() }; many::SIZES.len()];
-    many::text_of(&TEXTS, size, || {
+fn insert_of(dialect: Dialect, size: usize) -> Arc<str> {
+    static TEXTS: many::Texts = many::no_texts();
+    many::text_of(&TEXTS, dialect, size, || {
         format!(
-            "WITH v (ordinal, document, bytes) AS (VALUES {})
+            "WITH b (id) AS (VALUES ({})), v (ordinal, document, bytes) AS (VALUES {})
 INSERT INTO batch_documents (batch_id, ordinal, document, bytes)
-SELECT $1, v.ordinal, v.document, v.bytes FROM v WHERE v.ordinal >= 0
+SELECT b.id, v.ordinal, v.document, v.bytes FROM b CROSS JOIN v WHERE v.ordinal >= 0
 ON CONFLICT (batch_id, ordinal) DO NOTHING",
-            many::rows_of(size, 3, 2)
+            dialect.parameter(1),
+            many::rows_of(dialect, size, 3, 2)
         )
     })
 }

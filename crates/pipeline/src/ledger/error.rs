@@ -1,8 +1,6 @@
 //! What the SQL client's errors mean to who uses the ledger.
 
-use compartment_core::{Error, ErrorKind};
-
-use super::LedgerAddress;
+use compartment_core::{Error, ErrorKind, LedgerAddress};
 
 /// An error of the SQL client, in the terms of stores.
 pub(super) fn ledger_error(

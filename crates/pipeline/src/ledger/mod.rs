@@ -4,7 +4,6 @@
 //! So a row of `processing_tasks` is a fact that counted, none is missing but those that still wait in the
 //! outbox, and a ledger that is away keeps nobody from working.
 
-mod address;
 mod audit;
 mod batch_row;
 mod connection;
@@ -24,7 +23,8 @@ mod single_tasks;
 mod task;
 mod write;
 
-pub use address::LedgerAddress;
+pub use compartment_core::LedgerAddress;
+
 pub use audit::{AUDIT_WORKER, Repaired};
 pub use batch_row::{BatchState, LedgerBatch};
 pub use connection::Ledger;

@@ -10,6 +10,7 @@ use sqlx::{Any, Arguments, Encode, Row, SqlSafeStr, Type};
 
 use super::connection::Ledger;
 use super::error::{ledger_error, too_slow};
+use super::many::Dialect;
 
 /// A connection on loan. One whose work failed, or was given up, is closed rather than handed to others:
 /// nobody knows what it is in the middle of.
@@ -27,6 +28,10 @@ impl<'l> Session<'l> {
         connection: PoolConnection<Any>,
     ) -> Self {
         Self { ledger, operation, connection, is_whole: true }
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        self.ledger.dialect()
     }
 
     /// Begins a transaction that writes.

@@ -1,15 +1,18 @@
 //! Rows written many at a time, and the one rule by which a row is replaced.
 
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use compartment_core::Result;
 use sqlx::AssertSqlSafe;
 
+use super::many::Dialect;
 use super::session::{Parameters, Session};
 use super::{Ledger, LedgerStatus, LedgerTask, many};
 
 const COLUMNS: usize = 10;
+const LISTED: &str = "task_type, ordinal, document, status, worker, claim_token, retry_count, error, \
+                      started, completed";
 
 /// Who writes what no claim told: what the store itself saw, and what an audit found.
 pub(super) const NO_TOKEN: i64 = 0;
@@ -111,7 +114,7 @@ impl<'s, 'l> Writer<'s, 'l> {
             for at in 0..size {
                 parameters.push(some.get(at).map_or(many::FILLING, |ordinal| i64::from(*ordinal)));
             }
-            let sql = AssertSqlSafe(retry_of(size));
+            let sql = AssertSqlSafe(retry_of(self.session.dialect(), size));
             self.changed += self.session.execute(sql, parameters).await?;
         }
         Ok(())
@@ -149,35 +152,39 @@ impl<'s, 'l> Writer<'s, 'l> {
             parameters = parameters.with(0_i64).with(0_i64).with(None::<String>);
             parameters = parameters.with(None::<i64>).with(None::<i64>);
         }
-        self.changed += self.session.execute(AssertSqlSafe(upsert_of(size)), parameters).await?;
+        self.changed += self
+            .session
+            .execute(AssertSqlSafe(upsert_of(self.session.dialect(), size)), parameters)
+            .await?;
         Ok(())
     }
 }
 
-fn upsert_of(size: usize) -> Arc<str> {
-    static TEXTS: many::Texts = [const { OnceLock::new() }; many::SIZES.len()];
-    many::text_of(&TEXTS, size, || {
-        let rows = many::rows_of(size, COLUMNS, 2);
+fn upsert_of(dialect: Dialect, size: usize) -> Arc<str> {
+    static TEXTS: many::Texts = many::no_texts();
+    many::text_of(&TEXTS, dialect, size, || {
+        let rows = many::rows_of(dialect, size, COLUMNS, 2);
         format!(
-            "WITH v (task_type, ordinal, document, status, worker, claim_token, retry_count, error, \
-             started, completed) AS (VALUES {rows})
-INSERT INTO processing_tasks (batch_id, task_type, ordinal, document, status, worker, claim_token, \
-             retry_count, error, started, completed)
-SELECT $1, v.task_type, v.ordinal, COALESCE(v.document, d.document), v.status, v.worker, v.claim_token, \
-             v.retry_count, v.error, v.started, v.completed
-FROM v LEFT JOIN batch_documents d ON d.batch_id = $1 AND d.ordinal = v.ordinal
-WHERE v.ordinal >= 0{RULE}"
+            "WITH b (id) AS (VALUES ({})), v ({LISTED}) AS (VALUES {rows})
+INSERT INTO processing_tasks (batch_id, {LISTED})
+SELECT b.id, v.task_type, v.ordinal, COALESCE(v.document, d.document), v.status, v.worker,
+    v.claim_token, v.retry_count, v.error, v.started, v.completed
+FROM b CROSS JOIN v LEFT JOIN batch_documents d ON d.batch_id = b.id AND d.ordinal = v.ordinal
+WHERE v.ordinal >= 0{RULE}",
+            dialect.parameter(1)
         )
     })
 }
 
-fn retry_of(size: usize) -> Arc<str> {
-    static TEXTS: many::Texts = [const { OnceLock::new() }; many::SIZES.len()];
-    many::text_of(&TEXTS, size, || {
-        let places: Vec<String> = (0..size).map(|at| format!("${}", at + 3)).collect();
+fn retry_of(dialect: Dialect, size: usize) -> Arc<str> {
+    static TEXTS: many::Texts = many::no_texts();
+    many::text_of(&TEXTS, dialect, size, || {
+        let places: Vec<String> = (0..size).map(|at| dialect.parameter(at + 3)).collect();
         format!(
-            "UPDATE processing_tasks SET status = 'retried' WHERE batch_id = $1 AND task_type = $2 \
+            "UPDATE processing_tasks SET status = 'retried' WHERE batch_id = {} AND task_type = {} \
              AND status = 'dead' AND ordinal IN ({})",
+            dialect.parameter(1),
+            dialect.parameter(2),
             places.join(", ")
         )
     })

@@ -15,7 +15,7 @@ const SHOWN: usize = 40;
 
 pub(super) async fn run(databases: &Databases, command: &BatchAudit) -> Result<ExitCode, CliError> {
     let batch = databases.get("batch")?;
-    let Some(ledger) = upkeep::existing(&command.ledger)? else {
+    let Some(ledger) = upkeep::existing(databases, &command.ledger)? else {
         return audit_without_ledger(databases, command).await;
     };
     let mirror = upkeep::mirror(databases, ledger)?;

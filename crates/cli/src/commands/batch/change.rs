@@ -93,7 +93,7 @@ pub(super) async fn remove(
     }
     if progress.is_some() && database.batch().plan(name).await?.outbox && !command.force {
         // What waits would go with the batch; and it is not to come back by a rebuilding of all.
-        match upkeep::existing(&command.ledger)? {
+        match upkeep::existing(databases, &command.ledger)? {
             Some(ledger) => {
                 upkeep::mirror(databases, ledger.clone())?.mirror_once(name).await?;
                 ledger.note_removed(name).await?;

@@ -23,7 +23,7 @@ pub(crate) async fn run(general: &General, command: args::Batch) -> Result<ExitC
         BatchCommand::Submit(command) => submit::run(&databases, &command).await,
         BatchCommand::List(command) => list::run(&databases, command.json).await,
         BatchCommand::Show(command) => {
-            let ledger = upkeep::readable(&command.ledger)?;
+            let ledger = upkeep::readable(&databases, &command.ledger)?;
             show::run(&databases, &command.batch.name, ledger, command.json).await
         }
         BatchCommand::Watch(command) => watch::run(&databases, &command).await,

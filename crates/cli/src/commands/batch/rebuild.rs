@@ -14,7 +14,7 @@ pub(super) async fn run(
     databases: &Databases,
     command: &BatchRebuild,
 ) -> Result<ExitCode, CliError> {
-    let Some(ledger) = upkeep::existing(&command.ledger)? else {
+    let Some(ledger) = upkeep::existing(databases, &command.ledger)? else {
         return Err(CliError::new(
             ExitCode::Configuration,
             "without a ledger there is nothing to make a batch from",

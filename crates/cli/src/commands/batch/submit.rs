@@ -39,7 +39,7 @@ pub(crate) async fn run(
     let mut options = BatchOptions::default().class(command.how.class.into());
     options.event_bytes = command.how.event_kib.saturating_mul(1024);
     options.max_bytes = command.how.max_entry_mib.map(|mib| mib.saturating_mul(1024 * 1024));
-    options.outbox = command.how.ledger.url().is_some();
+    options.outbox = command.how.ledger.address(databases.map())?.is_some();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let patience = Patience::new(WAIT, Arc::clone(&clock), Arc::new(Silent));
     let batch = databases.get("batch")?;

@@ -16,7 +16,7 @@ pub(super) async fn run(databases: &Databases, command: &TasksList) -> Result<Ex
     let letters = letters(databases, command).await?;
     let mut tasks = Vec::new();
     if !command.dead_letters
-        && let Some(ledger) = upkeep::readable(&command.ledger)?
+        && let Some(ledger) = upkeep::readable(databases, &command.ledger)?
     {
         tasks = ledger.tasks(&filter(command)).await?;
     }

@@ -15,7 +15,7 @@ use crate::screen::{self, STRONG};
 
 pub(super) async fn run(databases: &Databases, command: &TasksShow) -> Result<ExitCode, CliError> {
     let (place, number) = (command.place.as_str(), command.number);
-    let ledger = upkeep::readable(&command.ledger)?;
+    let ledger = upkeep::readable(databases, &command.ledger)?;
     let queue = queues(databases, Some(place)).ok().and_then(|mut queues| queues.pop());
     let mut letters = Vec::new();
     if queue.is_some() {

@@ -1,10 +1,51 @@
-//! Where a ledger is: an SQLite file, or a PostgreSQL server.
+//! Where the ledger is, an SQLite file or a PostgreSQL server, and whether there is one.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use compartment_core::{Error, ErrorKind, Result};
+use serde::Deserialize;
+
+use crate::{Error, ErrorKind, Result};
+
+/// What `[ledger]` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LedgerSettings {
+    /// Whether there is one, if that is said.
+    pub enabled: Option<bool>,
+    /// Where it is.
+    pub address: Option<LedgerAddress>,
+}
+
+impl LedgerSettings {
+    /// The fields of the section, as TOML; a password is written as `***`.
+    pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
+        let mut fields = Vec::new();
+        if let Some(enabled) = self.enabled {
+            fields.push(("enabled", enabled.to_string()));
+        }
+        if let Some(address) = &self.address {
+            fields.push(("url", toml::Value::String(address.to_string()).to_string()));
+        }
+        fields
+    }
+}
+
+/// `[ledger]` of a file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LedgerSection {
+    enabled: Option<bool>,
+    url: Option<String>,
+}
+
+impl LedgerSection {
+    pub(super) fn into_settings(self) -> Result<LedgerSettings> {
+        let address = self.url.as_deref().map(str::parse).transpose()?;
+        Ok(LedgerSettings { enabled: self.enabled, address })
+    }
+}
 
 /// Where a ledger is. What it shows and what `Debug` prints hide the password.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,8 +58,11 @@ pub enum LedgerAddress {
 }
 
 impl LedgerAddress {
-    /// As the SQL client takes it.
-    pub(crate) fn url(&self) -> Result<String> {
+    /// As a URL that SQL clients take, with the password. A file that is not there is made by it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] for a file whose name is no text.
+    pub fn reveal(&self) -> Result<String> {
         match self {
             Self::Postgres(url) => Ok(url.clone()),
             Self::Sqlite(path) => {
@@ -110,6 +154,7 @@ impl fmt::Debug for LedgerAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DatabaseMapBuilder;
 
     #[test]
     fn a_path_is_a_file_and_a_url_is_what_it_says() {
@@ -117,11 +162,28 @@ mod tests {
             let address: LedgerAddress = text.parse().unwrap();
             assert_eq!(address, LedgerAddress::Sqlite("tasks.db".into()));
         }
-        let url = LedgerAddress::Sqlite("/a b/50%?#.db".into()).url().unwrap();
+        let url = LedgerAddress::Sqlite("/a b/50%?#.db".into()).reveal().unwrap();
         assert_eq!(url, "sqlite:///a b/50%25%3F%23.db?mode=rwc");
         let error = "mysql://host/x".parse::<LedgerAddress>().unwrap_err();
         assert!(error.to_string().contains("not in mysql://"), "{error}");
         assert!("".parse::<LedgerAddress>().is_err());
+    }
+
+    #[test]
+    fn a_file_says_where_it_is() {
+        let text = "preset = \"pipeline\"\n[instances.primary]\nurl = \"memory://\"\n[ledger]\n";
+        let build = |line: &str| DatabaseMapBuilder::toml(&format!("{text}{line}"))?.build();
+        let map = build("url = \"postgres://anna:s3cret@db/tasks\"").unwrap();
+        let url = map.ledger().address.as_ref().unwrap().reveal().unwrap();
+        assert_eq!(url, "postgres://anna:s3cret@db/tasks");
+        assert!(!format!("{map:?}").contains("s3cret"));
+        let written = map.to_toml();
+        assert!(written.contains("[ledger]\nurl = \"postgres://anna:***@db/tasks\""), "{written}");
+        assert_eq!(build("enabled = false").unwrap().ledger().enabled, Some(false));
+        let error = build("adress = \"x\"").unwrap_err().to_string();
+        assert!(error.contains("url"), "{error}");
+        let error = build("url = \"mysql://h/d\"").unwrap_err().to_string();
+        assert!(error.contains("not in mysql://"), "{error}");
     }
 
     #[test]
