@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_cache::Cache;
+use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{
-    Clock, Databases, Error, ErrorKind, LockOptions, LockStoreExt, RateLimitStoreExt,
+    Clock, Databases, Error, ErrorKind, LockOptions, LockStoreExt, RateLimitStoreExt, SystemClock,
 };
 use futures_util::FutureExt;
 
 use crate::node::{AnyResult, typed};
 use crate::pipeline::Placed;
 use crate::{
-    Document, Node, Pipeline, PipelineError, Progress, Runner, RunnerOptions, StageError,
+    Document, Node, Pipeline, PipelineError, Progress, Runner, RunnerOptions, Silent, StageError,
     StageOptions,
 };
 
@@ -56,6 +56,19 @@ pub(crate) enum Left {
 }
 
 impl Engine {
+    /// Runs the pipeline's stages with results in the databases' cache, as the configuration has it, as
+    /// many at a time as there are CPUs.
+    ///
+    /// # Errors
+    /// The cache's, when its database is not set up or refuses the program.
+    pub async fn open(pipeline: Pipeline, databases: &Databases) -> compartment_core::Result<Self> {
+        let options = CacheOptions::for_map(databases.map());
+        let cache = Cache::open(databases.get("cache")?, options).await?;
+        let progress = Progress::new(Arc::new(Silent));
+        let places = RunnerOptions::default().concurrency;
+        Ok(Self::new(pipeline, databases, cache, progress, places, Arc::new(SystemClock)))
+    }
+
     /// Runs the pipeline's stages with results in `cache`, or in the database that their template
     /// names, and limits in the database `rate_limit`. `places` results are made at a time.
     #[must_use]
@@ -132,6 +145,9 @@ impl Engine {
         match worked {
             Ok(()) => Left::Done,
             Err(PipelineError::Stage(error)) => Left::Failed(error),
+            Err(PipelineError::Store(error)) if is_about_the_document(&error) => {
+                Left::Failed(StageError::new("refused_by_store", error.to_string()))
+            }
             Err(PipelineError::Store(error)) => Left::Untried(error),
         }
     }
@@ -216,6 +232,20 @@ impl Engine {
             Error::new(ErrorKind::InvalidArgument, "run stage", what).into()
         })
     }
+}
+
+/// Whether a store refuses what the document has it do, however often it is asked: a name that cannot be, a
+/// value that is none. Handed back, it would come again for ever.
+fn is_about_the_document(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidArgument
+            | ErrorKind::Contract
+            | ErrorKind::Decode
+            | ErrorKind::Encode
+            | ErrorKind::WrongType
+            | ErrorKind::Unsupported
+    )
 }
 
 fn interrupted(stage: &str) -> PipelineError {

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use compartment_core::{Clock, Result, Retry, Timestamp};
+use compartment_core::{Clock, Result, Retry, SystemClock, Timestamp};
 
+use crate::Silent;
 use crate::progress::{Event, Observer};
 
 /// How long a run waits for a store that is away before it ends. One outage is one wait, however
@@ -34,6 +35,18 @@ impl Patience {
     #[must_use]
     pub fn new(limit: Duration, clock: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Self {
         Self { limit, clock, observer, away_since: Arc::default() }
+    }
+
+    /// Waits up to `limit` by the wall clock, and tells nobody.
+    #[must_use]
+    pub fn waiting(limit: Duration) -> Self {
+        Self::new(limit, Arc::new(SystemClock), Arc::new(Silent))
+    }
+
+    /// The clock it goes by.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// The limit.
@@ -95,7 +108,6 @@ impl Patience {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Silent;
     use compartment_core::{Error, ErrorKind, ManualClock};
     use std::sync::atomic::{AtomicU32, Ordering};
 

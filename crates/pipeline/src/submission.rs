@@ -1,12 +1,11 @@
 //! Submitting: a batch in pages as they come, or a single task.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use compartment_core::{
-    BatchStatus, Clock, Database, Error, ErrorKind, MAX_AT_ONCE, NewTask, QueueStoreExt, Result,
-    Retry, Submitted, TaskClass,
+    BatchStatus, Database, Error, ErrorKind, MAX_AT_ONCE, NewTask, QueueStoreExt, Result, Retry,
+    Submitted, TaskClass,
 };
 use serde::{Deserialize, Serialize};
 
@@ -90,10 +89,9 @@ impl Submission {
         name: &str,
         pipeline: &Pipeline,
         options: &BatchOptions,
-        clock: &Arc<dyn Clock>,
         patience: Patience,
     ) -> Result<Self> {
-        let mut record = BatchRecord::new(name, pipeline.name(), clock.now());
+        let mut record = BatchRecord::new(name, pipeline.name(), patience.clock().now());
         record.versions = pipeline.versions();
         record.class = options.class;
         let registry = BatchRegistry::new(batch.clone());

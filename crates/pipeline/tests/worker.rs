@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use compartment_core::{Backoff, Clock, SystemClock, TaskClass};
+use compartment_core::{Backoff, TaskClass};
 use compartment_pipeline::{
     BatchOptions, BatchRegistry, Ended, Pipeline, StageOptions, Submission, TaskData, TaskOutbox,
     TaskStatus, Worker, submit_task, workers,
@@ -39,7 +39,7 @@ async fn single_tasks_are_done_or_dead_with_a_reason() {
     let engines = vec![engine(&databases, &pipeline).await];
     let mut options = options();
     options.keep_task_rows = true;
-    let worker = Worker::new(store, engines, options, Arc::new(SystemClock), patience());
+    let worker = Worker::new(store, engines, options, patience());
     let all_told = async {
         loop {
             let counts = store.queue().counts("words.split").await.unwrap();
@@ -90,7 +90,7 @@ async fn a_worker_that_is_told_to_end_finishes_what_it_began_and_hands_back_the_
     let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
     submit(store, &pipeline, "b", &entries).await;
     let engines = vec![engine(&databases, &pipeline).await];
-    let worker = Worker::new(store, engines, options(), Arc::new(SystemClock), patience());
+    let worker = Worker::new(store, engines, options(), patience());
     let stop = async {
         for _ in 0..6 {
             beginning.recv().await;
@@ -150,9 +150,8 @@ async fn a_batch_name_is_taken_once_and_an_open_batch_goes_on() {
     let pipeline = build("words", stage);
     let other = build("others", made("split", |_: &String| Ok(1_u32)).0);
     let store = databases.get("batch").unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let kept = BatchOptions::default();
-    let begin = |pipeline| Submission::begin(store, "b", pipeline, &kept, &clock, patience());
+    let begin = |pipeline| Submission::begin(store, "b", pipeline, &kept, patience());
     let mut first = begin(&pipeline).await.unwrap();
     first.push("one").await.unwrap();
     first.flush().await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use compartment::pipeline::{
     Ended, Engine, Patience, Progress, Silent, Worker, WorkerOptions, WorkerReport,
 };
-use compartment::{Clock, Databases, SystemClock};
+use compartment::Databases;
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::engine;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -34,10 +34,9 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
     let progress = Progress::new(Arc::new(Silent));
     let engine = engine(&databases, &reading, progress).await?;
     check_stages(&options, &engine)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let patience = Patience::new(command.wait, Arc::clone(&clock), Arc::new(Silent));
+    let patience = Patience::waiting(command.wait);
     let batch = databases.get("batch")?;
-    let worker = Worker::new(batch, vec![engine.clone()], options, clock, patience);
+    let worker = Worker::new(batch, vec![engine.clone()], options, patience);
     announce(&worker, &databases);
     let upkeep = Upkeep::start(&databases, &command.ledger)?;
     let report = tokio::select! {

@@ -74,6 +74,23 @@ impl Default for WorkerOptions {
     }
 }
 
+impl WorkerOptions {
+    /// Serving this batch, and no others, until it needs nothing any more.
+    #[must_use]
+    pub fn until_finished(mut self, batch: impl Into<String>) -> Self {
+        self.batches.get_or_insert_default().push(batch.into());
+        self.until_finished = true;
+        self
+    }
+
+    /// With so many documents at the same time.
+    #[must_use]
+    pub fn concurrency(mut self, documents: usize) -> Self {
+        self.concurrency = documents.max(1);
+        self
+    }
+}
+
 /// Why a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -123,15 +140,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
 impl Worker {
-    /// A worker for the pipelines of `engines`, over the batches and queues in `batch`.
+    /// A worker for the pipelines of `engines`, over the batches and queues in `batch`. What it has to
+    /// tell a server that is away waits with `patience`.
     #[must_use]
     pub fn new(
         batch: &Database,
         engines: Vec<Engine>,
         options: WorkerOptions,
-        clock: Arc<dyn Clock>,
         patience: Patience,
     ) -> Self {
+        let clock = Arc::clone(patience.clock());
         let by_name =
             engines.into_iter().map(|engine| (engine.pipeline().name().to_owned(), engine));
         let engines: HashMap<String, Engine> = by_name.collect();

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{
-    Backend, BatchProgress, Clock, Database, DatabaseMap, Databases, KeyTemplate, Preset,
+    Backend, BatchProgress, Database, DatabaseMap, Databases, KeyTemplate, Preset,
     SystemClock,
 };
 use compartment_memory::{MemoryBackend, MemoryConfig};
@@ -87,13 +87,12 @@ pub(crate) async fn engine(databases: &Databases, pipeline: &Pipeline) -> Engine
 }
 
 pub(crate) fn patience() -> Patience {
-    Patience::new(Duration::from_secs(5), Arc::new(SystemClock), Arc::new(Silent))
+    Patience::waiting(Duration::from_secs(5))
 }
 
 pub(crate) async fn submit(batch: &Database, pipeline: &Pipeline, name: &str, entries: &[&str]) {
     let options = BatchOptions::default();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let begun = Submission::begin(batch, name, pipeline, &options, &clock, patience()).await;
+    let begun = Submission::begin(batch, name, pipeline, &options, patience()).await;
     let mut submission = begun.unwrap();
     for entry in entries {
         submission.push((*entry).to_owned()).await.unwrap();
@@ -114,7 +113,7 @@ pub(crate) async fn work(databases: &Databases, pipeline: &Pipeline, batch: &str
     options.until_finished = true;
     let engines = vec![engine(databases, pipeline).await];
     let store = databases.get("batch").unwrap();
-    let worker = Worker::new(store, engines, options, Arc::new(SystemClock), patience());
+    let worker = Worker::new(store, engines, options, patience());
     let done = worker.run(std::future::pending());
     tokio::time::timeout(Duration::from_secs(30), done).await.expect("it hangs").unwrap()
 }

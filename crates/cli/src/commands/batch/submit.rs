@@ -1,10 +1,9 @@
 //! `compartment batch submit` and `compartment ingest --submit`: documents as a batch, for workers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use compartment::pipeline::{BatchOptions, Patience, Silent, Submission};
-use compartment::{Clock, Databases, SystemClock};
+use compartment::pipeline::{BatchOptions, Patience, Submission};
+use compartment::Databases;
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::{SubmittedFiles, pipeline, submit_files};
 use compartment_documents::ingest::discover;
@@ -40,10 +39,9 @@ pub(crate) async fn run(
     options.event_bytes = command.how.event_kib.saturating_mul(1024);
     options.max_bytes = command.how.max_entry_mib.map(|mib| mib.saturating_mul(1024 * 1024));
     options.outbox = command.how.ledger.address(databases.map())?.is_some();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let patience = Patience::new(WAIT, Arc::clone(&clock), Arc::new(Silent));
+    let patience = Patience::waiting(WAIT);
     let batch = databases.get("batch")?;
-    let begun = Submission::begin(batch, name, &pipeline, &options, &clock, patience).await;
+    let begun = Submission::begin(batch, name, &pipeline, &options, patience).await;
     let mut submission = begun?;
     let bar = ProgressBar::new(files);
     let form = " submit {wide_bar:.green/dim} {pos}/{len} files {eta_precise}";
