@@ -135,6 +135,13 @@ fn a_batch_that_is_worked_on_has_no_drift_at_any_moment() {
                 tokio::spawn(async move { work(&batch, "papers", 10).await })
             })
             .collect();
+        // Somebody else mirrors all the time, as beside a worker.
+        let other = mirror.clone().page(5);
+        let others = tokio::spawn(async move {
+            loop {
+                let _ = other.mirror_once("papers").await;
+            }
+        });
         let mut audits = 0;
         while !workers.iter().all(tokio::task::JoinHandle::is_finished) {
             let report = mirror.audit("papers").await.unwrap();
@@ -142,6 +149,7 @@ fn a_batch_that_is_worked_on_has_no_drift_at_any_moment() {
             audits += 1;
         }
         assert!(audits > 0);
+        others.abort();
     });
 }
 

@@ -121,6 +121,12 @@ async fn a_batch_that_is_there_is_left_as_it_is() {
     ledger.note_removed("papers").await.unwrap();
     let outcomes = mirror.rebuild_all(|_, _| ()).await.unwrap();
     assert!(matches!(outcomes[0].1, RebuildOutcome::WasRemoved), "{outcomes:?}");
+    // Asked for by its name it comes back as it was, and counts as there from then on.
+    mirror.rebuild("papers", |_| ()).await.unwrap();
+    assert_eq!(progress(&batch, "papers").await.status, BatchStatus::Sealed);
+    forget(&batch, "papers").await;
+    let outcomes = mirror.rebuild_all(|_, _| ()).await.unwrap();
+    assert!(matches!(outcomes[0].1, RebuildOutcome::Rebuilt(_)), "{outcomes:?}");
 }
 
 #[tokio::test]

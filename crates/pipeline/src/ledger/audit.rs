@@ -70,14 +70,14 @@ impl LedgerMirror {
         if !plan.outbox {
             return Ok(report);
         }
-        self.mirror_once(batch).await?;
+        self.mirror_whole(batch).await?;
         let row = self.ledger.known("audit batch", batch).await?;
         report.unreadable = row.unreadable;
         let mut drift = self.compare(batch, &row, &report.audit).await?;
         if !drift.is_empty() {
             // Somebody may have died and been retried between two looks: what stays, differs.
             let again = upkeep.audit(batch).await?;
-            self.mirror_once(batch).await?;
+            self.mirror_whole(batch).await?;
             let still = self.compare(batch, &row, &again).await?;
             drift = in_both(drift, &still);
         }

@@ -26,14 +26,11 @@ pub enum BatchState {
     Completed,
     /// Nothing of it was worked on any more.
     Cancelled,
-    /// It was removed on purpose, and is not to come back.
-    Removed,
 }
 
 impl BatchState {
     /// Every state.
-    pub const ALL: [Self; 5] =
-        [Self::Open, Self::Sealed, Self::Completed, Self::Cancelled, Self::Removed];
+    pub const ALL: [Self; 4] = [Self::Open, Self::Sealed, Self::Completed, Self::Cancelled];
 
     /// Its name in the ledger.
     #[must_use]
@@ -43,7 +40,6 @@ impl BatchState {
             Self::Sealed => "sealed",
             Self::Completed => "completed",
             Self::Cancelled => "cancelled",
-            Self::Removed => "removed",
         }
     }
 }
@@ -91,6 +87,8 @@ pub struct LedgerBatch {
     pub plan: BatchPlan,
     /// Where it was in its life.
     pub state: BatchState,
+    /// Whether it was removed on purpose, and is not to come back with all others.
+    pub removed: bool,
     /// Whether it was paused.
     pub paused: bool,
     /// Documents submitted, as last seen.
@@ -109,7 +107,7 @@ pub struct LedgerBatch {
 }
 
 const COLUMNS: &str = "id, record, plan, state, paused, total, documents, step, unreadable, \
-                       rebuilding, seen";
+                       rebuilding, seen, removed";
 
 impl LedgerBatch {
     fn read(row: &LedgerRow) -> Result<Self> {
@@ -129,6 +127,7 @@ impl LedgerBatch {
             unreadable: row.number(8)?,
             rebuilding: row.get::<i64>(9)? != 0,
             seen_ms: row.number(10)?,
+            removed: row.get::<i64>(11)? != 0,
         })
     }
 }
@@ -200,7 +199,7 @@ impl Ledger {
         )
     }
 
-    /// Notes how far a batch is. What is removed stays so.
+    /// Notes how far a batch is.
     pub(super) async fn note_state(
         &self,
         batch: &mut LedgerBatch,
@@ -213,8 +212,7 @@ impl Ledger {
             return Ok(());
         }
         let mut session = self.session("note state in ledger").await?;
-        let sql = "UPDATE batches SET state = $2, paused = $3, total = $4, seen = $5 \
-                   WHERE id = $1 AND state <> 'removed'";
+        let sql = "UPDATE batches SET state = $2, paused = $3, total = $4, seen = $5 WHERE id = $1";
         let parameters = Parameters::none()
             .with(batch.id)
             .with(state.name())
@@ -234,17 +232,18 @@ impl Ledger {
     pub async fn note_removed(&self, name: &str) -> Result<bool> {
         let mut session = self.session("note removal in ledger").await?;
         let Some(batch) = newest(&mut session, name).await? else { return Ok(false) };
-        let sql = "UPDATE batches SET state = 'removed' WHERE id = $1";
+        let sql = "UPDATE batches SET removed = 1 WHERE id = $1";
         Ok(session.execute(sql, Parameters::none().with(batch.id)).await? > 0)
     }
 
+    /// Notes that a batch is being made anew, or is there again.
     pub(super) async fn note_rebuilding(
         &self,
         batch: &LedgerBatch,
         rebuilding: bool,
     ) -> Result<()> {
         let mut session = self.session("note rebuilding in ledger").await?;
-        let sql = "UPDATE batches SET rebuilding = $2 WHERE id = $1";
+        let sql = "UPDATE batches SET rebuilding = $2, removed = 0 WHERE id = $1";
         let parameters = Parameters::none().with(batch.id).with(i64::from(rebuilding));
         session.execute(sql, parameters).await.map(drop)
     }

@@ -16,6 +16,8 @@ use crate::{BatchRecord, BatchRegistry};
 const PAGE: usize = 256;
 /// How often a page is begun anew because another mirror was faster, before this one leaves it to it.
 const ATTEMPTS: u32 = 5;
+/// The same, for who needs everything.
+const PERSISTENT_ATTEMPTS: u32 = 200;
 
 /// What was brought to the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -96,6 +98,24 @@ impl LedgerMirror {
     /// The store's and the ledger's. What was not written stays in the outbox, and the next try brings it;
     /// [`ErrorKind::Unknown`] where there is no such batch.
     pub async fn mirror_once(&self, batch: &str) -> Result<Mirrored> {
+        self.mirror_trying(batch, ATTEMPTS).await.map(|(mirrored, _)| mirrored)
+    }
+
+    /// Brings everything that waits of one batch, and waits for nobody who does the same.
+    ///
+    /// # Errors
+    /// As [`LedgerMirror::mirror_once`]; [`ErrorKind::NotReady`] if others were faster again and again.
+    pub(super) async fn mirror_whole(&self, batch: &str) -> Result<Mirrored> {
+        let (mirrored, is_whole) = self.mirror_trying(batch, PERSISTENT_ATTEMPTS).await?;
+        if is_whole {
+            return Ok(mirrored);
+        }
+        let what = format!("other mirrors wrote of batch {batch:?} all the time: try again");
+        Err(Error::new(ErrorKind::NotReady, "mirror batch", what))
+    }
+
+    /// What was brought, and whether that is everything that waited when it began.
+    async fn mirror_trying(&self, batch: &str, attempts: u32) -> Result<(Mirrored, bool)> {
         let mut mirrored = Mirrored::default();
         let mut row = self.row_of(batch).await?;
         let mut overtaken = 0;
@@ -109,16 +129,16 @@ impl LedgerMirror {
             if !entries.is_empty() {
                 match self.bring(batch, &mut row, &entries).await? {
                     Some(brought) => mirrored.add(brought),
-                    None if overtaken < ATTEMPTS => {
+                    None if overtaken < attempts => {
                         overtaken += 1;
                         row = self.row_of(batch).await?;
                         continue;
                     }
-                    None => return Ok(mirrored),
+                    None => return Ok((mirrored, false)),
                 }
             }
             if entries.len() < self.page {
-                return Ok(mirrored);
+                return Ok((mirrored, true));
             }
         }
     }
@@ -165,7 +185,7 @@ impl LedgerMirror {
         let record = match self.registry.get(batch).await? {
             Some(record) => record,
             None => match self.ledger.batch(batch).await? {
-                Some(row) if row.plan == plan && row.state != BatchState::Removed => {
+                Some(row) if row.plan == plan && !row.removed => {
                     return Ok(row);
                 }
                 // A batch that was never registered: nobody knows when it was made.

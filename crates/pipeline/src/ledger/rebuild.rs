@@ -81,7 +81,7 @@ impl LedgerMirror {
             self.restore_stage(&row, place, &mut so_far, &mut progress).await?;
         }
         match row.state {
-            BatchState::Open | BatchState::Removed => {}
+            BatchState::Open => {}
             BatchState::Cancelled => drop(store.cancel(batch).await?),
             BatchState::Sealed | BatchState::Completed => drop(store.seal(batch).await?),
         }
@@ -111,7 +111,7 @@ impl LedgerMirror {
         let mut outcomes = Vec::new();
         for row in self.ledger.batches().await? {
             let name = row.record.name;
-            let outcome = if row.state == BatchState::Removed {
+            let outcome = if row.removed {
                 RebuildOutcome::WasRemoved
             } else {
                 match self.rebuild(&name, |so_far| progress(&name, so_far)).await {

@@ -9,12 +9,20 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 type InBoth = (i64, &'static str, &'static str, &'static str);
 
 /// In order. What is here has run somewhere: changes are further migrations.
-const MIGRATIONS: [InBoth; 1] = [(
-    1,
-    "ledger",
-    include_str!("../../migrations/sqlite/0001_ledger.sql"),
-    include_str!("../../migrations/postgres/0001_ledger.sql"),
-)];
+const MIGRATIONS: [InBoth; 2] = [
+    (
+        1,
+        "ledger",
+        include_str!("../../migrations/sqlite/0001_ledger.sql"),
+        include_str!("../../migrations/postgres/0001_ledger.sql"),
+    ),
+    (
+        2,
+        "removed",
+        include_str!("../../migrations/sqlite/0002_removed.sql"),
+        include_str!("../../migrations/postgres/0002_removed.sql"),
+    ),
+];
 
 pub(super) fn migrator(is_sqlite: bool) -> Migrator {
     let in_dialect = |(version, what, sqlite, postgres): InBoth| {

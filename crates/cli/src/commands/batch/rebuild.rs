@@ -1,6 +1,6 @@
 //! `compartment batch rebuild`: batches made anew from the ledger.
 
-use compartment::pipeline::ledger::{BatchState, Ledger, RebuildOutcome, RebuildProgress, Rebuilt};
+use compartment::pipeline::ledger::{Ledger, RebuildOutcome, RebuildProgress, Rebuilt};
 use compartment::{Databases, ErrorKind};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ async fn preview(
         }
         let what = if store.progress(name).await?.is_some() {
             "is there"
-        } else if batch.state == BatchState::Removed {
+        } else if batch.removed {
             "was removed on purpose"
         } else {
             "would be made"
