@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use compartment::Databases;
 use compartment::pipeline::{
     Ended, Engine, Patience, Progress, Silent, Worker, WorkerOptions, WorkerReport,
 };
-use compartment::Databases;
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::engine;
 use indicatif::{ProgressBar, ProgressStyle};

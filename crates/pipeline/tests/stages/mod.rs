@@ -14,8 +14,7 @@ use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{
-    Backend, BatchProgress, Database, DatabaseMap, Databases, KeyTemplate, Preset,
-    SystemClock,
+    Backend, BatchProgress, Database, DatabaseMap, Databases, KeyTemplate, Preset, SystemClock,
 };
 use compartment_memory::{MemoryBackend, MemoryConfig};
 use compartment_pipeline::{

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use compartment::pipeline::{BatchOptions, Patience, Submission};
 use compartment::Databases;
+use compartment::pipeline::{BatchOptions, Patience, Submission};
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::{SubmittedFiles, pipeline, submit_files};
 use compartment_documents::ingest::discover;
