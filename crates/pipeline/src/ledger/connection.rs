@@ -20,6 +20,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const BUSY_MILLIS: u64 = 5_000;
 /// How long one that refuses connections is asked again, before it is said to be away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often tables are begun to be made that others may be making, and the first pause between.
+const MIGRATION_ATTEMPTS: u32 = 10;
+const MIGRATION_PAUSE: Duration = Duration::from_millis(20);
 /// Connections of one process: one mirrors, others read.
 const CONNECTIONS: u32 = 4;
 
@@ -140,9 +143,15 @@ impl Ledger {
         }
         let open = options.connect(&self.address().reveal()?).await.map_err(fail)?;
         let migrations = migrator(self.is_sqlite());
-        if migrations.run(&open).await.is_err() {
-            // Another process may have made the tables at the same moment: then there is nothing left to do.
-            migrations.run(&open).await.map_err(|error| fail(error.into()))?;
+        for attempt in 1.. {
+            match migrations.run(&open).await {
+                Ok(()) => break,
+                // Another process may be making the same tables at this moment.
+                Err(_) if attempt < MIGRATION_ATTEMPTS => {
+                    tokio::time::sleep(MIGRATION_PAUSE * attempt).await;
+                }
+                Err(error) => return Err(fail(error.into())),
+            }
         }
         Ok(open)
     }
