@@ -6,7 +6,8 @@ mod program;
 
 use std::time::{Duration, Instant};
 
-use compartment_testkit::{FaultProxy, TestRedis, eventually, run_test};
+use compartment::pipeline::ledger::{Ledger, LedgerStatus};
+use compartment_testkit::{FaultProxy, TestPostgres, TestRedis, eventually, run_test};
 use fleet::{Fleet, LEASE, WorkerProcess, random};
 
 /// For all of a batch, on a machine that is busy with other tests.
@@ -177,5 +178,44 @@ fn a_worker_that_is_told_to_end_leaves_nothing_to_a_lease() {
         let _next = fleet.worker(&[]);
         fleet.completed(batch, PATIENCE).await;
         fleet.assert_exact(batch).await;
+    });
+}
+
+/// Work goes on meanwhile, and not a row is missing afterwards.
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn the_ledger_is_stopped_for_a_minute() {
+    run_test(async {
+        let Some(postgres) = TestPostgres::start().await else { return };
+        let url = postgres.url();
+        let fleet = Fleet::new(TestRedis::start().await, 300);
+        fleet.submit();
+        let databases = fleet.databases().await;
+        let batch = databases.get("batch").unwrap();
+        let _workers: Vec<WorkerProcess> =
+            (0..2).map(|_| fleet.worker(&["--ledger", &url])).collect();
+        eventually("they have begun", || async { finished(batch).await > 20 }).await;
+        postgres.freeze();
+        let stopped = Instant::now();
+        let progress = fleet.completed(batch, Duration::from_secs(45)).await;
+        let waiting = batch.batch_upkeep().outbox_len("b").await.unwrap();
+        assert!(waiting > 0, "what the ledger was not told waits");
+        tokio::time::sleep(Duration::from_secs(60).saturating_sub(stopped.elapsed())).await;
+        postgres.thaw();
+        let thawed = Instant::now();
+        while batch.batch_upkeep().outbox_len("b").await.unwrap() > 0 {
+            assert!(thawed.elapsed() < Duration::from_secs(45), "rows still wait");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let counts = Ledger::at(&url).unwrap().counts("b").await.unwrap();
+        for (at, stage) in ["extract", "chunk", "entities", "resolve", "relate"].iter().enumerate()
+        {
+            let of = |status: LedgerStatus| -> u64 {
+                let rows = counts.iter().filter(|one| one.task_type == *stage);
+                rows.filter(|one| one.status == status).map(|one| one.tasks).sum()
+            };
+            assert_eq!(of(LedgerStatus::Done), progress.stages[at].done, "{stage}: {counts:?}");
+            assert_eq!(of(LedgerStatus::Dead), progress.stages[at].dead, "{stage}: {counts:?}");
+        }
     });
 }

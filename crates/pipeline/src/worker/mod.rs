@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use compartment_core::{Clock, Database, MAX_AT_ONCE, Result, Timestamp};
+use compartment_core::{Clock, Database, Error, ErrorKind, MAX_AT_ONCE, Result, Timestamp};
 use tokio::task::JoinSet;
 
 pub use registration::{Running, WorkerState, workers};
@@ -49,7 +49,8 @@ pub struct WorkerOptions {
     /// Whether what becomes of single tasks is kept for a ledger. Batches have an outbox of their own or
     /// none ([`crate::BatchOptions::outbox`]).
     pub keep_task_rows: bool,
-    /// Ends, to be started anew, when its memory passes this, in bytes.
+    /// Ends, to be started anew, when its memory passes this, in bytes. At least twice of what it has when
+    /// it starts.
     pub memory_limit: Option<u64>,
 }
 
@@ -183,6 +184,15 @@ impl Worker {
     /// at the start.
     pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<WorkerReport> {
         let shared = self.shared.as_ref();
+        if let (Some(limit), Some(now)) = (shared.options.memory_limit, memory::resident())
+            && now > limit / 2
+        {
+            let what = format!(
+                "the memory limit of {limit} bytes is too low: before its first document the worker \
+                 has {now}; allow at least twice as much"
+            );
+            return Err(Error::new(ErrorKind::Configuration, "start worker", what));
+        }
         // Now, not after the first minute: what refuses the program is seen at once.
         shared.patience.outlast(|| shared.batch.batch().progress("compartment:asked")).await?;
         let mut lanes = JoinSet::new();
