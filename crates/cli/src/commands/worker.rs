@@ -1,7 +1,7 @@
 //! `compartment worker`: works on batches and single tasks until it is told to end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use compartment::Databases;
 use compartment::pipeline::{
@@ -20,11 +20,13 @@ use crate::interrupt::interrupted;
 use crate::screen::{self, BAD, FAINT, GOOD};
 use crate::settings;
 
+/// How often a server that is not there at the start is asked again.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How often the line on the terminal is written anew.
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(general: &General, command: args::Worker) -> Result<ExitCode, CliError> {
-    let databases = batch::open(settings::load(general)?.map).await?;
+    let databases = open(general, command.wait).await?;
     let mut options = options(&command);
     options.keep_task_rows = command.ledger.address(databases.map())?.is_some();
     let mut reading = IngestOptions::default();
@@ -32,9 +34,9 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
     reading.cache = !command.no_cache;
     ingest::reading(&mut reading, &command.reading);
     let progress = Progress::new(Arc::new(Silent));
-    let engine = engine(&databases, &reading, progress).await?;
-    check_stages(&options, &engine)?;
     let patience = Patience::waiting(command.wait);
+    let engine = patience.outlast(|| engine(&databases, &reading, progress.clone())).await?;
+    check_stages(&options, &engine)?;
     let batch = databases.get("batch")?;
     let worker = Worker::new(batch, vec![engine.clone()], options, patience);
     announce(&worker, &databases);
@@ -58,6 +60,29 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
         Ended::Memory | Ended::Overdue => Err(start_anew()),
         Ended::Stopped => Ok(ExitCode::Interrupted),
         _ => Ok(if report.failed > 0 { ExitCode::SomeFailed } else { ExitCode::Success }),
+    }
+}
+
+/// The databases, once there is a server: it may be started after its workers.
+async fn open(general: &General, wait: Duration) -> Result<Databases, CliError> {
+    let started = Instant::now();
+    loop {
+        let error = match batch::open(settings::load(general)?.map).await {
+            Err(error) if error.code() == ExitCode::Unavailable => error,
+            opened => return opened,
+        };
+        if started.elapsed() >= wait {
+            return Err(error);
+        }
+        let left = screen::time(wait.saturating_sub(started.elapsed()));
+        screen::remark(format!("{FAINT}waiting up to {left} for the server: {error}{FAINT:#}"));
+        tokio::select! {
+            () = tokio::time::sleep(ASK_EVERY.min(wait)) => {}
+            () = interrupted() => {
+                let what = "ended before there was a server";
+                return Err(CliError::new(ExitCode::Interrupted, what));
+            }
+        }
     }
 }
 
