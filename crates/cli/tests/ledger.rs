@@ -6,6 +6,7 @@ mod program;
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use compartment_testkit::{RespConnection, TestRedis, eventually, run_test};
 use program::{json, paper, run};
@@ -163,6 +164,41 @@ fn a_flushed_database_is_made_anew() {
         let run = place.run(&["batch", "rebuild", "papers", "--ledger", "none"]);
         assert_eq!(run.code, 4, "{}", run.err);
     });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_worker_removes_finished_batches_that_are_old() {
+    run_test(async {
+        let place = Place::new(2).await;
+        place.worked_on();
+        // Long over, by what the sweeper noted.
+        place.on_server(&["HSET", "batches:finished", "papers", "1000"]).await;
+        // The first worker has swept a moment ago.
+        place.on_server(&["DEL", "batches:sweeper"]).await;
+        place.done(&["batch", "submit", "more", "papers"]);
+        let url = place.redis.url();
+        let keep = ["worker", "--backend", &url, "--keep-finished", "1h"];
+        let worker = program::start(place.path(), &keep);
+        let is_gone = || place.run(&["batch", "show", "papers"]).code != 0;
+        until(Duration::from_secs(30), is_gone).await;
+        let told = Command::new("kill").args(["-TERM", &worker.id().to_string()]).status();
+        assert!(told.unwrap().success());
+        program::finish(worker);
+        place.done(&["batch", "show", "more"]);
+        let outcomes = json(&place.done(&["batch", "rebuild", "--all", "--json"]));
+        let papers = outcomes.as_array().unwrap().iter().find(|one| one["batch"] == "papers");
+        assert_eq!(papers.unwrap()["outcome"], "was_removed");
+    });
+}
+
+/// Waits for what a worker does now and then.
+async fn until(most: Duration, condition: impl Fn() -> bool) {
+    let give_up = Instant::now() + most;
+    while !condition() {
+        assert!(Instant::now() < give_up, "it did not come about in {most:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[test]

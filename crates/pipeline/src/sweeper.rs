@@ -135,11 +135,6 @@ impl Sweeper {
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = pin!(stop);
         loop {
-            tokio::select! {
-                biased;
-                () = &mut stop => return,
-                () = self.clock.sleep(self.options.every) => {}
-            }
             let round = async {
                 let owner = format!("process {}", std::process::id());
                 // Not freed: for as long nobody else sweeps either.
@@ -156,6 +151,11 @@ impl Sweeper {
             };
             if let Err(error) = swept {
                 tracing::debug!(%error, "the batches could not be gone through");
+            }
+            tokio::select! {
+                biased;
+                () = &mut stop => return,
+                () = self.clock.sleep(self.options.every) => {}
             }
         }
     }

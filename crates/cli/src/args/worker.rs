@@ -51,6 +51,14 @@ pub(crate) struct Worker {
     #[command(flatten)]
     pub(crate) ledger: LedgerArgument,
 
+    /// Keep completed and cancelled batches this long
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "7d")]
+    pub(crate) keep_finished: Duration,
+
+    /// Keep this many MiB of completed and cancelled batches; the oldest go, once ten minutes old
+    #[arg(long, value_name = "MIB")]
+    pub(crate) keep_finished_mib: Option<u64>,
+
     /// How long to wait for a server that goes away while there is something to tell it
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10m")]
     pub(crate) wait: Duration,

@@ -8,7 +8,7 @@ use compartment::pipeline::{Sweeper, SweeperOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::args::LedgerArgument;
+use crate::args::{self, LedgerArgument};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, FAINT};
 
@@ -75,10 +75,7 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    pub(super) fn start(
-        databases: &Databases,
-        argument: &LedgerArgument,
-    ) -> Result<Self, CliError> {
+    pub(super) fn start(databases: &Databases, command: &args::Worker) -> Result<Self, CliError> {
         let batch = databases.get("batch")?;
         let (stop, told) = watch::channel(false);
         let until = |mut told: watch::Receiver<bool>| async move {
@@ -86,8 +83,11 @@ impl Upkeep {
             let _ = told.wait_for(|stop| *stop).await;
         };
         let mut running = Vec::new();
-        let ledger = ledger(databases, argument)?;
-        let mut sweeper = Sweeper::new(batch.clone(), SweeperOptions::default());
+        let ledger = ledger(databases, &command.ledger)?;
+        let mut options = SweeperOptions::default().retention(command.keep_finished);
+        options.finished_bytes =
+            command.keep_finished_mib.map(|mib| mib.saturating_mul(1024 * 1024));
+        let mut sweeper = Sweeper::new(batch.clone(), options);
         if let Some(ledger) = &ledger {
             sweeper = sweeper.witness(Arc::new(ledger.clone()));
             let mirror = mirror(databases, ledger.clone())?.one_of_a_fleet(batch.clone());

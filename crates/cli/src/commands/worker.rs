@@ -40,7 +40,7 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
     let batch = databases.get("batch")?;
     let worker = Worker::new(batch, vec![engine.clone()], options, patience);
     announce(&worker, &databases);
-    let upkeep = Upkeep::start(&databases, &command.ledger)?;
+    let upkeep = Upkeep::start(&databases, &command)?;
     let report = tokio::select! {
         report = worker.run(interrupted()) => report?,
         () = told_twice() => {
