@@ -7,11 +7,12 @@ mod ledger_fixtures;
 use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::{Backend, BatchStatus, Contract, Database, DatabaseKind};
+use compartment_core::{Backend, BatchStatus, Contract, Database, DatabaseKind, Timestamp};
 use compartment_memory::MemoryBackend;
 use compartment_pipeline::ledger::{
     AUDIT_WORKER, DriftKind, Ledger, LedgerMirror, LedgerStatus, LedgerTask,
 };
+use compartment_pipeline::{BatchRecord, BatchRegistry};
 use compartment_testkit::{RespConnection, TestPostgres, TestRedis, run_test};
 use ledger_fixtures::batches::{in_memory, on_redis, step, submitted, work};
 use ledger_fixtures::{execute, in_a_file};
@@ -160,8 +161,13 @@ async fn a_batch_without_an_outbox_is_compared_with_itself_only() {
     let plan = compartment_core::BatchPlan::chain(&["extract"]);
     batch.batch().create("papers", &plan).await.unwrap();
     batch.batch().submit("papers", vec![Bytes::from_static(b"a")]).await.unwrap();
-    let report = LedgerMirror::new(batch, ledger.clone()).audit("papers").await.unwrap();
+    let record = BatchRecord::new("papers", "papers", Timestamp::from_millis(7));
+    BatchRegistry::new(batch.clone()).add(&record).await.unwrap();
+    let mirror = LedgerMirror::new(batch, ledger.clone());
+    let report = mirror.audit("papers").await.unwrap();
     assert!(report.is_clean() && !report.compared_with_ledger);
+    // Whoever made it wanted no ledger.
+    assert!(mirror.mirror_all().await.unwrap().is_nothing());
     assert!(ledger.batches().await.unwrap().is_empty());
 }
 

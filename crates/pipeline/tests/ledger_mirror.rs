@@ -351,6 +351,19 @@ async fn rows_arrive_once_a_killed_server_is_back() {
     .await;
 }
 
+#[tokio::test]
+async fn one_that_ends_brings_what_waits_though_another_has_the_lock() {
+    let (batch, _clock) = in_memory().await;
+    let (ledger, _folder) = in_a_file();
+    submitted(&batch, "papers", 20).await;
+    work(&batch, "papers", 10).await;
+    // Of a mirror that was killed.
+    batch.lock().try_acquire("ledger:mirror", "somebody", LEASE).await.unwrap();
+    let mirror = LedgerMirror::new(batch.clone(), ledger.clone()).one_of_a_fleet(batch.clone());
+    mirror.run(std::future::ready(())).await;
+    all_has_arrived(&ledger, "papers", 20).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_fleet_one_mirrors_and_another_takes_over() {
     let (batch, _clock) = in_memory().await;

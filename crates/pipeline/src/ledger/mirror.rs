@@ -13,7 +13,7 @@ use super::{BatchState, Ledger};
 use crate::{BatchRecord, BatchRegistry};
 
 /// Entries that are written in one transaction. Each tells of a claim's documents, a thousand at most.
-const PAGE: usize = 256;
+pub(super) const PAGE: usize = 256;
 /// How often a page is begun anew because another mirror was faster, before this one leaves it to it.
 const ATTEMPTS: u32 = 5;
 /// The same, for who needs everything.
@@ -195,7 +195,8 @@ impl LedgerMirror {
         self.ledger.note_batch(&record, &plan).await
     }
 
-    /// Brings what waits of single tasks and of every batch. One that cannot be read keeps no other.
+    /// Brings what waits of single tasks and of every batch that has an outbox. One that cannot be read keeps
+    /// no other.
     ///
     /// # Errors
     /// The last error there was, once every batch was tried; at once where the ledger is away.
@@ -224,6 +225,11 @@ impl LedgerMirror {
     /// Brings what waits of a batch, unless it is over and everything was brought before.
     async fn mirror_known(&self, record: &BatchRecord) -> Result<Mirrored> {
         if self.figures.is_quiet(record) && self.waiting_of(&record.name).await? == 0 {
+            return Ok(Mirrored::default());
+        }
+        if !self.batch.batch().plan(&record.name).await?.outbox {
+            // Whoever made it wanted no ledger.
+            self.figures.note_quiet(record, true);
             return Ok(Mirrored::default());
         }
         let mirrored = self.mirror_once(&record.name).await?;

@@ -4,8 +4,9 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use compartment_core::{Database, LockGuard, LockOptions, LockStoreExt, Result};
+use compartment_core::{Database, LockGuard, LockOptions, LockStoreExt, Result, Timestamp};
 
+use super::mirror::PAGE;
 use super::{LedgerMirror, Mirrored};
 
 /// The lock that one mirror of a fleet holds.
@@ -14,6 +15,10 @@ const LOCK: &str = "ledger:mirror";
 const LEASE: Duration = Duration::from_secs(15);
 /// How long a mirror rests that found nothing to bring.
 const REST: Duration = Duration::from_millis(500);
+/// How long one rests that found little: more is brought together then.
+const SHORT_REST: Duration = Duration::from_millis(100);
+/// How often figures are added to the metrics.
+const PUBLISH_EVERY: Duration = Duration::from_secs(5);
 /// How long it waits after the first failure, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// For so long what still waits is brought after it was told to stop.
@@ -33,14 +38,17 @@ impl LedgerMirror {
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = pin!(stop);
         let mut pause = PAUSES.0;
-        let mut lock = None;
+        let (mut lock, mut published) = (None, Timestamp::default());
         loop {
             let pass = async {
                 if !self.take(&mut lock).await? {
                     return Ok(Mirrored::default());
                 }
                 let mirrored = self.mirror_all().await?;
-                self.publish().await;
+                if self.clock.now() >= published.after(PUBLISH_EVERY) {
+                    self.publish().await;
+                    published = self.clock.now();
+                }
                 Ok(mirrored)
             };
             let passed: Result<Mirrored> = tokio::select! {
@@ -51,7 +59,11 @@ impl LedgerMirror {
             let rest = match passed {
                 Ok(mirrored) => {
                     pause = PAUSES.0;
-                    if mirrored.is_nothing() { REST } else { Duration::ZERO }
+                    match mirrored.entries {
+                        _ if mirrored.is_nothing() => REST,
+                        entries if entries < PAGE as u64 => SHORT_REST,
+                        _ => Duration::ZERO,
+                    }
                 }
                 Err(error) => {
                     self.figures.failed(&error);
@@ -67,10 +79,8 @@ impl LedgerMirror {
                 () = self.clock.sleep(rest) => {}
             }
         }
-        // Whoever holds the lock does it otherwise.
-        if self.locks.is_none() || lock.is_some() {
-            self.end().await;
-        }
+        // Whoever holds the lock may be dead, and two at once do no harm.
+        self.end().await;
         if let Some(lock) = lock
             && let Err(error) = lock.release().await
         {
