@@ -1,11 +1,12 @@
 //! One lane of a worker: claims documents, takes them through a stage one by one, settles them.
 
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use compartment_core::{
-    BatchClaim, BatchStatus, ClaimRequest, ClaimedDocument, ErrorKind, Outcome, Result, Retry,
-    Settlement, Timestamp,
+    BatchClaim, BatchStatus, ClaimRequest, ClaimedDocument, ErrorKind, FencingToken, Outcome,
+    Result, Retry, Settlement, Timestamp,
 };
 
 use super::held::Holding;
@@ -93,7 +94,7 @@ async fn from_batch(shared: &Shared, view: &BatchView, at: usize, place: usize) 
         return Ok(false);
     };
     shared.sources().served(batch, at, now);
-    Work { shared, view, at, place, since: now, settling: Settling::default() }.all(claim).await
+    Work { shared, view, at, place, since: now }.all(claim).await
 }
 
 /// Outcomes that are not told yet.
@@ -103,6 +104,19 @@ struct Settling {
     rows: Vec<TaskRow>,
 }
 
+impl Settling {
+    fn hand_back(&mut self, documents: impl Iterator<Item = ClaimedDocument>) {
+        self.outcomes.extend(documents.map(|document| (document.ordinal, Outcome::HandedBack)));
+    }
+}
+
+/// How an attempt at a document ended.
+enum Attempted {
+    Told(Outcome, Option<TaskRow>),
+    /// It could not be tried, so that others cannot either.
+    Untried,
+}
+
 /// One claim on its way.
 struct Work<'a> {
     shared: &'a Shared,
@@ -110,45 +124,55 @@ struct Work<'a> {
     at: usize,
     place: usize,
     since: Timestamp,
-    settling: Settling,
 }
 
 impl Work<'_> {
-    async fn all(mut self, claim: BatchClaim) -> Result<bool> {
-        let shared = self.shared;
-        let holding = shared.held.batch(&self.view.record.name, claim.token);
+    async fn all(self, claim: BatchClaim) -> Result<bool> {
+        let (shared, token) = (self.shared, claim.token);
+        let holding = shared.held.batch(&self.view.record.name, token);
+        let mut settling = Settling::default();
         let (mut told, started, mut worked) = (Instant::now(), Instant::now(), 0);
-        let mut documents = claim.documents.into_iter();
-        for document in documents.by_ref() {
-            if !shared.is_working() || holding.is_lost() {
-                self.hand_back(document.ordinal);
-                break;
-            }
-            let is_untried = self.one(document).await;
+        let mut rest = VecDeque::from(claim.documents);
+        while shared.is_working() && !holding.is_lost() {
+            let Some(document) = rest.pop_front() else { break };
+            let ordinal = document.ordinal;
+            let mut attempt = std::pin::pin!(self.one(document));
+            let attempted = loop {
+                tokio::select! {
+                    biased;
+                    attempted = &mut attempt => break attempted,
+                    () = tokio::time::sleep(SETTLE_EVERY) => {
+                        // It takes long: others may have those behind it meanwhile.
+                        settling.hand_back(rest.drain(..));
+                        self.settle(&mut settling, &holding, token).await?;
+                        told = Instant::now();
+                    }
+                }
+            };
             worked += 1;
-            if is_untried {
-                break;
+            match attempted {
+                Attempted::Told(outcome, row) => {
+                    settling.outcomes.push((ordinal, outcome));
+                    settling.rows.extend(row);
+                }
+                Attempted::Untried => {
+                    settling.outcomes.push((ordinal, Outcome::HandedBack));
+                    break;
+                }
             }
             if told.elapsed() > SETTLE_EVERY {
-                self.settle(&holding, claim.token).await?;
+                self.settle(&mut settling, &holding, token).await?;
                 told = Instant::now();
             }
         }
-        for document in documents {
-            self.hand_back(document.ordinal);
-        }
+        shared.figures.handed_back.fetch_add(rest.len() as u64, Ordering::Relaxed);
+        settling.hand_back(rest.into_iter());
         shared.note_pace(&self.view.record.pipeline, self.place, worked, started.elapsed());
-        self.settle(&holding, claim.token).await?;
+        self.settle(&mut settling, &holding, token).await?;
         Ok(true)
     }
 
-    fn hand_back(&mut self, ordinal: u32) {
-        self.shared.figures.handed_back.fetch_add(1, Ordering::Relaxed);
-        self.settling.outcomes.push((ordinal, Outcome::HandedBack));
-    }
-
-    /// Whether it could not be tried, so that others cannot either.
-    async fn one(&mut self, claimed: ClaimedDocument) -> bool {
+    async fn one(&self, claimed: ClaimedDocument) -> Attempted {
         let ClaimedDocument { ordinal, attempt, entry, .. } = claimed;
         let (shared, view) = (self.shared, self.view);
         let engine = &view.engine;
@@ -173,20 +197,16 @@ impl Work<'_> {
             Left::Failed(error) => Some(error),
             Left::Untried(error) => {
                 tracing::warn!(%error, batch = %view.record.name, ordinal, "handed back");
-                self.hand_back(ordinal);
+                shared.figures.handed_back.fetch_add(1, Ordering::Relaxed);
                 // Whatever it is that is away will be back later than at once.
                 shared.clock.sleep(Duration::from_millis(200)).await;
-                return true;
+                return Attempted::Untried;
             }
         };
         shared.figures.count(error.as_ref());
         let outcome = outcome_of(engine, self.place, u32::from(attempt), error.as_ref());
-        if view.plan.outbox {
-            let row = self.row(ordinal, attempt, started, &outcome);
-            self.settling.rows.push(row);
-        }
-        self.settling.outcomes.push((ordinal, outcome));
-        false
+        let row = view.plan.outbox.then(|| self.row(ordinal, attempt, started, &outcome));
+        Attempted::Told(outcome, row)
     }
 
     fn row(&self, ordinal: u32, attempt: u8, started: Timestamp, outcome: &Outcome) -> TaskRow {
@@ -210,11 +230,12 @@ impl Work<'_> {
     /// Tells what was done. A server that is away is waited for: it is harmless to tell it twice, and
     /// what is done counts even if the lease has ended meanwhile.
     async fn settle(
-        &mut self,
+        &self,
+        settling: &mut Settling,
         holding: &Holding,
-        token: compartment_core::FencingToken,
+        token: FencingToken,
     ) -> Result<()> {
-        let Settling { outcomes, rows } = std::mem::take(&mut self.settling);
+        let Settling { outcomes, rows } = std::mem::take(settling);
         if outcomes.is_empty() {
             return Ok(());
         }

@@ -105,7 +105,8 @@ fn failures(view: &View) {
 }
 
 fn running(view: &View) {
-    if view.running.is_empty() {
+    // Workers tell what they work on now and then: what is over may still be listed.
+    if view.running.is_empty() || view.is_over() {
         return;
     }
     let mut table = screen::table(&["worked on longest", "stage", "for", "by"], &[2]);
