@@ -17,7 +17,7 @@ use crate::exit_code::CliError;
 /// Failures that are looked at: of more, those beyond are only counted.
 const LOOKED_AT: usize = 20_000;
 /// What is worked on for longer is taken for stuck.
-const STUCK_AFTER: Duration = Duration::from_secs(120);
+pub(super) const STUCK_AFTER: Duration = Duration::from_secs(120);
 
 /// A batch at one moment.
 pub(super) struct View {
@@ -34,6 +34,7 @@ pub(super) struct View {
 }
 
 /// Documents that failed in the same way.
+#[derive(Clone)]
 pub(super) struct FailureGroup {
     pub(super) stage: String,
     /// The error up to its first colon is its code; this is one of the whole texts.

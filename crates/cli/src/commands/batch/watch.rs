@@ -4,15 +4,24 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use compartment::Databases;
+use compartment::pipeline::Running;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::show;
-use super::view::View;
+use super::view::{FailureGroup, STUCK_AFTER, View};
 use crate::args::BatchWatch;
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
 use crate::screen;
 
+/// How often failures are gone through: there may be many.
+const FAILURES_EVERY: Duration = Duration::from_secs(3);
+/// A server that is away is asked again after this.
+const AWAY_AGAIN: Duration = Duration::from_secs(1);
+/// What is worked on for longer is told.
+const SLOW: Duration = Duration::from_secs(5);
+/// Lines of what failed, and of what takes long.
+const LINES: usize = 3;
 /// The rate is that of the last so long.
 const RATE_OVER: Duration = Duration::from_secs(20);
 
@@ -20,8 +29,26 @@ pub(super) async fn run(databases: &Databases, command: &BatchWatch) -> Result<E
     let mut bars = Bars::new();
     let mut told = serde_json::Value::Null;
     let mut stop = std::pin::pin!(interrupted());
+    let (mut failures, mut looked): (Vec<FailureGroup>, Option<Instant>) = (Vec::new(), None);
     loop {
-        let view = View::read(databases, &command.batch.name, command.json).await?;
+        let is_due = looked.is_none_or(|looked| looked.elapsed() > FAILURES_EVERY);
+        let mut view = match View::read(databases, &command.batch.name, is_due).await {
+            Ok(view) => view,
+            // It is back soon, or somebody ends this.
+            Err(error) if error.code() == ExitCode::Unavailable => {
+                bars.away(&error);
+                tokio::select! {
+                    () = tokio::time::sleep(command.every.max(AWAY_AGAIN)) => continue,
+                    () = &mut stop => return Err(error),
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        if is_due {
+            looked = Some(Instant::now());
+            failures = std::mem::take(&mut view.failures);
+        }
+        view.failures.clone_from(&failures);
         if command.json {
             let now = view.as_json();
             if now != told {
@@ -56,7 +83,8 @@ pub(super) async fn run(databases: &Databases, command: &BatchWatch) -> Result<E
 struct Bars {
     screen: MultiProgress,
     stages: Vec<ProgressBar>,
-    lines: Option<[ProgressBar; 2]>,
+    /// The summary, what failed, what takes long, and troubles.
+    lines: Vec<ProgressBar>,
     /// Stages of documents done or dead, at moments of the last while.
     past: VecDeque<(Instant, u64)>,
     said: Option<Instant>,
@@ -65,7 +93,7 @@ struct Bars {
 impl Bars {
     fn new() -> Self {
         let screen = MultiProgress::new();
-        Self { screen, stages: Vec::new(), lines: None, past: VecDeque::new(), said: None }
+        Self { screen, stages: Vec::new(), lines: Vec::new(), past: VecDeque::new(), said: None }
     }
 
     fn clear(&self) {
@@ -116,18 +144,40 @@ impl Bars {
             bar.set_message(notes.join(", "));
             bar.tick();
         }
-        let lines = self.lines.get_or_insert_with(|| {
-            let line = || {
-                let bar = self.screen.add(ProgressBar::new_spinner());
-                if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
-                    bar.set_style(style);
-                }
-                bar
-            };
-            [line(), line()]
-        });
-        lines[0].set_message(summary(view, finished, rate));
-        lines[1].set_message(troubles(view));
+        let mut texts = vec![summary(view, finished, rate)];
+        texts.extend(view.failures.iter().take(LINES).map(failure));
+        let slow = view.running.iter().filter(|(_, one)| view.now.since(one.since) > SLOW);
+        texts.extend(slow.take(LINES).map(|(worker, one)| running(view, worker, one)));
+        if !view.unserved.is_empty() {
+            texts.push(format!("no worker serves {}", view.unserved.join(", ")));
+        }
+        self.tell(&texts);
+    }
+
+    /// Writes so many lines below the bars, and no others.
+    fn tell(&mut self, texts: &[String]) {
+        while self.lines.len() < texts.len() {
+            let line = self.screen.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("          {wide_msg}") {
+                line.set_style(style);
+            }
+            self.lines.push(line);
+        }
+        for line in self.lines.drain(texts.len()..) {
+            line.finish_and_clear();
+            self.screen.remove(&line);
+        }
+        for (line, text) in self.lines.iter().zip(texts) {
+            line.set_message(text.clone());
+        }
+    }
+
+    fn away(&mut self, error: &CliError) {
+        if self.screen.is_hidden() {
+            screen::remark(format!("waiting for the server: {error}"));
+        } else {
+            self.tell(&[format!("waiting for the server: {error}")]);
+        }
     }
 
     /// Stages of documents a second.
@@ -154,7 +204,7 @@ fn summary(view: &View, finished: u64, rate: f64) -> String {
         "–".into()
     };
     format!(
-        "          {}: {} of {} done, {} dead · {:.1} documents/s · {eta} left",
+        "{}: {} of {} done, {} dead · {:.1} documents/s · {eta} left",
         view.status(),
         screen::count(progress.done),
         screen::count(progress.total),
@@ -163,17 +213,13 @@ fn summary(view: &View, finished: u64, rate: f64) -> String {
     )
 }
 
-fn troubles(view: &View) -> String {
-    let mut notes = Vec::new();
-    if !view.unserved.is_empty() {
-        notes.push(format!("no worker serves {}", view.unserved.join(", ")));
-    }
-    if let Some((worker, one)) = view.running.first() {
-        let long = view.now.since(one.since);
-        if long > Duration::from_secs(5) {
-            let (name, stage) = (&one.name, &one.stage);
-            notes.push(format!("{name} at {stage} for {} on {worker}", screen::time(long)));
-        }
-    }
-    if notes.is_empty() { String::new() } else { format!("          {}", notes.join(" · ")) }
+fn failure(group: &FailureGroup) -> String {
+    format!("{} failed at {}: {}", screen::count(group.documents), group.stage, group.example)
+}
+
+fn running(view: &View, worker: &str, one: &Running) -> String {
+    let long = view.now.since(one.since);
+    let word = if long > STUCK_AFTER { "stuck" } else { "slow" };
+    let (name, stage) = (&one.name, &one.stage);
+    format!("{word}: {name} at {stage} for {} on {worker}", screen::time(long))
 }
