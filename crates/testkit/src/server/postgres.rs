@@ -100,12 +100,20 @@ impl TestPostgres {
     /// Kills the server as a crash does.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            for pid in children_of(child.id()) {
-                send("KILL", pid);
+            // Stopped first, so that it starts no process in the place of one that is killed.
+            send("STOP", child.id());
+            let children = children_of(child.id());
+            for pid in &children {
+                send("KILL", *pid);
             }
             // It may have ended by itself; either way it is gone and reaped.
             let _ = child.kill();
             let _ = child.wait();
+            // Its processes share its memory, and while one is left no other server starts on its data.
+            let give_up = Instant::now() + PATIENCE;
+            while children.iter().any(|pid| runs(*pid)) && Instant::now() < give_up {
+                std::thread::sleep(Duration::from_millis(2));
+            }
         }
     }
 
@@ -231,6 +239,13 @@ fn children_of(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
     pids.filter(|pid| parent_of(*pid) == Some(parent)).collect()
+}
+
+/// Whether there is such a process, and not only what is left of one.
+fn runs(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let state = status.lines().find_map(|line| line.strip_prefix("State:"));
+    state.is_some_and(|state| !state.trim_start().starts_with('Z'))
 }
 
 fn parent_of(pid: u32) -> Option<u32> {
