@@ -11,7 +11,7 @@ use crate::command::{Failure, cargo, run};
 #[command(disable_help_flag = true)]
 pub(crate) struct BenchArgs {
     /// backends, isolation or all, with --quick and --json FILE; cache, with --only SECTION too;
-    /// documents, with --corpus PATH; migrate; or micro, with criterion's own arguments.
+    /// batches, with --only SECTION and --peers; documents, with --corpus PATH; migrate; or micro, with criterion's own arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
@@ -35,6 +35,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
         Some((first, rest)) if first == "documents" => hand_over("documents", rest),
         Some((first, rest)) if first == "migrate" => hand_over("migrate", rest),
         Some((first, rest)) if first == "cache" => hand_over("cache", rest),
+        Some((first, rest)) if first == "batches" => batches(rest),
         _ => hand_over("bench", &args.arguments),
     }
 }
@@ -43,8 +44,21 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
     hand_over("score", &args.arguments)
 }
 
+/// `--peers` builds other programs' queues in, to be measured beside ours.
+fn batches(arguments: &[OsString]) -> Result<(), Failure> {
+    let (peers, rest): (Vec<_>, Vec<_>) =
+        arguments.iter().cloned().partition(|argument| argument == "--peers");
+    let features: &[&str] = if peers.is_empty() { &[] } else { &["--features", "peers"] };
+    hand_over_with(features, "batches", &rest)
+}
+
 fn hand_over(verb: &str, arguments: &[OsString]) -> Result<(), Failure> {
-    let mut command = cargo(["run", "--quiet", "--release", "--package", PACKAGE, "--", verb]);
+    hand_over_with(&[], verb, arguments)
+}
+
+fn hand_over_with(features: &[&str], verb: &str, arguments: &[OsString]) -> Result<(), Failure> {
+    let mut command = cargo(["run", "--quiet", "--release", "--package", PACKAGE]);
+    command.args(features).args(["--", verb]);
     // Paths are those of whoever called.
     if let Ok(folder) = std::env::current_dir() {
         command.current_dir(folder);

@@ -1,6 +1,7 @@
 //! Side-by-side benchmarks and scoring; run through `cargo xtask bench` and `cargo xtask score`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
+mod batches;
 mod bench;
 mod cache;
 mod documents;
@@ -37,6 +38,8 @@ enum Command {
     MigrateOnce(migrate::OnceArgs),
     /// A cache in front of Redis: hits beside bare clients, hit rates, latency under load, outages.
     Cache(cache::CacheArgs),
+    /// Batches, queues and workers over Redis, beside bare loops and other queues.
+    Batches(batches::BatchesArgs),
     /// What `bench` starts on each processor to keep it awake.
     #[command(hide = true)]
     Spin,
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Migrate(args) => migrate::run(&args),
         Command::MigrateOnce(args) => migrate::run_once(&args),
         Command::Cache(args) => cache::run(&args),
+        Command::Batches(args) => batches::run(&args),
         Command::Spin => {
             measure::awake::spin();
             Ok(())

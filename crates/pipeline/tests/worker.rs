@@ -164,3 +164,12 @@ async fn a_batch_name_is_taken_once_and_an_open_batch_goes_on() {
     assert!(begin(&pipeline).await.unwrap_err().to_string().contains("takes no more documents"));
     assert_eq!(BatchRegistry::new(store.clone()).list().await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_worker_can_be_spawned() {
+    let databases = databases().await;
+    let store = databases.get("batch").unwrap().clone();
+    let worker = Worker::new(&store, Vec::new(), options(), patience());
+    let running = tokio::spawn(async move { worker.run(std::future::ready(())).await });
+    assert_eq!(running.await.unwrap().unwrap().ended, Ended::Stopped);
+}

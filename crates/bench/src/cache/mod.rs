@@ -15,11 +15,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
-use serde::Serialize;
-use serde_json::{Map, Value};
 
-use crate::measure::{Failure, awake, host};
+use crate::measure::section::{self, Measured, Section};
+use crate::measure::{Failure, awake};
 
 /// What to measure and where to write it.
 #[derive(Debug, Args)]
@@ -35,22 +33,7 @@ pub(crate) struct CacheArgs {
     only: Option<String>,
 }
 
-/// What a section has found.
-struct Measured {
-    text: String,
-    figures: Value,
-}
-
-impl Measured {
-    fn new(text: String, figures: &impl Serialize) -> Result<Self, Failure> {
-        Ok(Self { text, figures: serde_json::to_value(figures)? })
-    }
-}
-
-/// Measures; a fifth of the time where that is wanted.
-type Section = fn(bool) -> LocalBoxFuture<'static, Result<Measured, Failure>>;
-
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [Section; 6] = [
     ("hits", |quick| hits::measure(quick).boxed_local()),
     ("zipf", |quick| zipf::measure(quick).boxed_local()),
     ("load", |quick| load::measure(quick).boxed_local()),
@@ -63,23 +46,6 @@ const SECTIONS: [(&str, Section); 6] = [
 pub(crate) fn run(args: &CacheArgs) -> Result<(), Failure> {
     let _awake = awake::Spinners::start()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(measure(args))
-}
-
-async fn measure(args: &CacheArgs) -> Result<(), Failure> {
-    let host = host::Host::look(args.quick).await;
-    println!("{host}\n");
-    let mut report = Map::new();
-    report.insert("host".to_owned(), serde_json::to_value(host)?);
-    for (name, section) in SECTIONS {
-        if args.only.as_deref().is_none_or(|only| only == name) {
-            let measured = section(args.quick).await?;
-            println!("{}", measured.text);
-            report.insert(name.to_owned(), measured.figures);
-        }
-    }
-    if let Some(file) = &args.json {
-        std::fs::write(file, serde_json::to_string_pretty(&report)? + "\n")?;
-    }
-    Ok(())
+    let only = args.only.as_deref();
+    runtime.block_on(section::measure(&SECTIONS, args.quick, only, args.json.as_deref()))
 }

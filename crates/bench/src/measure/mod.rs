@@ -3,6 +3,7 @@
 pub(crate) mod awake;
 pub(crate) mod host;
 pub(crate) mod rounds;
+pub(crate) mod section;
 pub(crate) mod slice;
 pub(crate) mod statistics;
 pub(crate) mod steady;

@@ -324,10 +324,8 @@ async fn end(shared: &Shared, stop: impl Future<Output = ()>) {
         () = stop => shared.go_to(Phase::Draining(Ended::Stopped)),
         () = shared.not_working() => {}
     }
-    let ended = match *shared.phase.borrow() {
-        Phase::Draining(ended) => ended,
-        _ => return std::future::pending().await,
-    };
+    let phase = *shared.phase.borrow();
+    let Phase::Draining(ended) = phase else { return std::future::pending().await };
     shared.clock.sleep(shared.options.drain).await;
     shared.go_to(Phase::Ending(ended));
     std::future::pending().await

@@ -1,0 +1,173 @@
+//! `engine`: a worker over a pipeline whose stage does nothing, with and without the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use compartment_cache::{Cache, CacheOptions};
+use compartment_core::{
+    Backend, Clock, DatabaseMap, Databases, Instance, KeyTemplate, Preset, SystemClock,
+};
+use compartment_pipeline::ledger::{Ledger, LedgerMirror};
+use compartment_pipeline::{
+    BatchOptions, Engine, Patience, Pipeline, Progress, Silent, Stage, StageError, StageOptions,
+    Submission, Worker, WorkerOptions,
+};
+use compartment_redis::{RedisBackend, RedisConfig};
+use compartment_testkit::TestRedis;
+use futures_util::FutureExt;
+use serde::Serialize;
+
+use super::ours::id;
+use super::server::{Line, Spent, Turn, spent, table, take_turns};
+use crate::measure::Failure;
+use crate::measure::section::Measured;
+use crate::measure::statistics::short;
+
+const DOCUMENTS: usize = 100_000;
+/// Where each result is kept on the server.
+const FEWER: usize = 20_000;
+const ROUNDS: usize = 3;
+const NAME: &str = "papers";
+/// Documents of a loop that calls the stage.
+const CALLS: u32 = 2_000_000;
+
+/// Does nothing.
+struct Nothing;
+
+impl Stage for Nothing {
+    type Input = String;
+    type Output = u32;
+
+    fn name(&self) -> &'static str {
+        "nothing"
+    }
+
+    fn version(&self) -> String {
+        "1".into()
+    }
+
+    fn template(&self) -> KeyTemplate<u32> {
+        KeyTemplate::new("nothing", "nothing:{subject}:{version}", "cache")
+    }
+
+    fn run(&self, input: &String) -> Result<u32, StageError> {
+        u32::try_from(std::hint::black_box(input).len())
+            .map_err(|_| StageError::new("too_long", "the id is too long"))
+    }
+}
+
+/// A worker's surroundings.
+struct Place {
+    databases: Databases,
+    folder: std::path::PathBuf,
+}
+
+#[derive(Debug, Serialize)]
+struct Orchestration {
+    lines: Vec<Line>,
+    /// What one call of the stage in a loop takes, in nanoseconds.
+    call_nanos: f64,
+}
+
+pub(super) async fn measure(quick: bool) -> Result<Measured, Failure> {
+    let share = if quick { 5 } else { 1 };
+    let server = TestRedis::start().await;
+    let place = Place { databases: databases(&server.url()).await?, folder: server.folder() };
+    let of = |is_kept: bool, has_ledger: bool| -> Turn<'_> {
+        let (server, place) = (&server, &place);
+        Box::new(move |count| turn(server, place, is_kept, has_ledger, count).boxed_local())
+    };
+    let contenders = vec![
+        ("worker", DOCUMENTS / share, of(false, false)),
+        ("worker and ledger in SQLite", DOCUMENTS / share, of(false, true)),
+        ("worker, results kept", FEWER / share, of(true, false)),
+    ];
+    let lines = take_turns(ROUNDS, 0, contenders).await?;
+    let began = Instant::now();
+    for document in 0..CALLS {
+        let _ = std::hint::black_box(Nothing.run(&id(document % 100)));
+    }
+    let call_nanos = began.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS);
+    let title = "One worker, one stage that does nothing";
+    let text = table(title, &lines)
+        + &format!("the stage called in a loop: {} ns a document\n", short(call_nanos));
+    Measured::new(text, &Orchestration { lines, call_nanos })
+}
+
+async fn databases(url: &str) -> Result<Databases, Failure> {
+    let map = DatabaseMap::preset(Preset::Pipeline, url)?;
+    let config = RedisConfig::for_instance(&Instance::new(url)?, 6);
+    let backend: Arc<dyn Backend> =
+        Arc::new(RedisBackend::connect(config, &[0, 1, 2, 3, 4, 5]).await?);
+    Ok(Databases::open(map, &BTreeMap::from([("primary".to_owned(), backend)])).await?)
+}
+
+/// Works off a batch; with a ledger until it has every row.
+async fn turn(
+    server: &TestRedis,
+    place: &Place,
+    is_kept: bool,
+    has_ledger: bool,
+    documents: usize,
+) -> Result<Spent, Failure> {
+    server.command(&["FLUSHALL"]).await;
+    let databases = &place.databases;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let patience = Patience::new(Duration::from_secs(10), Arc::clone(&clock), Arc::new(Silent));
+    let options = if is_kept { StageOptions::default() } else { StageOptions::default().inline() };
+    let mut builder = Pipeline::builder("nothing");
+    builder.stage(Nothing, options, (), |document, ()| Ok(document.text()?.to_owned()));
+    let pipeline = builder.build()?;
+    let batch = databases.get("batch")?;
+    let kept = BatchOptions::default();
+    let kept = if has_ledger { kept.with_outbox() } else { kept };
+    let mut submission = Submission::begin(batch, NAME, &pipeline, &kept, patience.clone()).await?;
+    for document in 0..u32::try_from(documents)? {
+        submission.push(id(document)).await?;
+    }
+    submission.seal().await?;
+    let cache =
+        Cache::open(databases.get("cache")?, CacheOptions::for_map(databases.map())).await?;
+    let progress = Progress::new(Arc::new(Silent));
+    let engine = Engine::new(pipeline, databases, cache, progress, 2, Arc::clone(&clock));
+    let mut options = WorkerOptions::default();
+    options.concurrency = 2;
+    options.batches = Some(vec![NAME.to_owned()]);
+    options.until_finished = true;
+    let worker = Worker::new(batch, vec![engine], options, patience);
+    let file = place.folder.join("ledger.sqlite");
+    let ledger = Ledger::at(&format!("sqlite://{}", file.display()))?;
+    if has_ledger {
+        ledger.open().await?;
+    }
+    let spent = spent(server, async {
+        let mirror = LedgerMirror::new(batch.clone(), ledger.clone());
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let mirrored = async {
+            if has_ledger {
+                mirror.run(async { drop(stopped.await) }).await;
+            }
+        };
+        let worked = async {
+            let report = worker.run(std::future::pending()).await;
+            drop(stop);
+            report
+        };
+        let (report, ()) = tokio::join!(worked, mirrored);
+        let done = report?.done;
+        if done != documents as u64 {
+            return Err(format!("{done} of {documents} documents are done").into());
+        }
+        match batch.batch_upkeep().outbox_len(NAME).await? {
+            0 => Ok(()),
+            left => Err(format!("{left} entries are not in the ledger").into()),
+        }
+    })
+    .await?;
+    ledger.close().await;
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", file.display()));
+    }
+    Ok(spent)
+}

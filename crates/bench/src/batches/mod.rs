@@ -1,0 +1,48 @@
+//! `batches`: what a document costs in batches, in queues and under a worker, in one run.
+
+mod engine;
+mod ours;
+#[cfg(feature = "peers")]
+mod peers;
+mod queue;
+mod server;
+mod state;
+mod stores;
+mod stream;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use futures_util::FutureExt;
+
+use crate::measure::section::{self, Section};
+use crate::measure::{Failure, awake};
+
+/// What to measure and where to write it.
+#[derive(Debug, Args)]
+pub(crate) struct BatchesArgs {
+    /// A fifth of the documents: to see that it works, not to quote.
+    #[arg(long)]
+    quick: bool,
+    /// Write every figure to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measure only this section.
+    #[arg(long, value_name = "SECTION", value_parser = SECTIONS.map(|section| section.0))]
+    only: Option<String>,
+}
+
+const SECTIONS: [Section; 4] = [
+    ("stores", |quick| stores::measure(quick).boxed_local()),
+    ("queue", |quick| queue::measure(quick).boxed_local()),
+    ("engine", |quick| engine::measure(quick).boxed_local()),
+    ("state", |quick| state::measure(quick).boxed_local()),
+];
+
+/// Measures, prints tables, writes the JSON.
+pub(crate) fn run(args: &BatchesArgs) -> Result<(), Failure> {
+    let _awake = awake::Spinners::start()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let only = args.only.as_deref();
+    runtime.block_on(section::measure(&SECTIONS, args.quick, only, args.json.as_deref()))
+}
