@@ -74,7 +74,6 @@ fn what_ingest_submits_is_what_a_worker_does() {
         let worker = fleet.worker(&[]);
         let databases = fleet.databases().await;
         fleet.completed(databases.get("batch").unwrap(), PATIENCE).await;
-        drop(worker);
         // Run directly, it finds what the worker has made.
         let ingested = json(&fleet.run(&["ingest", "papers", "--json"]));
         for stage in ["extract", "chunk", "entities", "resolve", "relate"] {
@@ -90,6 +89,7 @@ fn what_ingest_submits_is_what_a_worker_does() {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        drop(worker);
         let summary = serde_json::to_value(summary.unwrap()).unwrap();
         assert_eq!(summary["entities"], ingested["entities"]);
         assert_eq!(summary["relationships"], ingested["relationships"]);

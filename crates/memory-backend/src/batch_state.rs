@@ -300,6 +300,13 @@ impl Batch {
     }
 
     pub(crate) fn renew(&mut self, token: u64, lease_millis: u64, now: u64) -> bool {
+        if let Completion::Claimed { token: of, lease_ends } = &mut self.completion
+            && *of == token
+            && *lease_ends > now
+        {
+            *lease_ends = now.saturating_add(lease_millis);
+            return true;
+        }
         let Some(held) = self.held.get_mut(&token).filter(|held| held.lease_ends > now) else {
             return false;
         };
@@ -339,6 +346,7 @@ impl Batch {
     pub(crate) fn progress(&self) -> BatchProgress {
         let mut progress = BatchProgress::new(self.status);
         progress.paused = self.paused;
+        progress.is_completing = !matches!(self.completion, Completion::None);
         progress.total = self.entries.len() as u64;
         progress.bytes = self.bytes;
         progress.done = self.documents_done;

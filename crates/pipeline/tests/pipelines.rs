@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use compartment_core::{Backoff, BatchStatus, KeyTemplate, RateLimit};
-use compartment_pipeline::{Ended, ExternalStage, Pipeline, StageError, StageOptions};
+use compartment_pipeline::{Ended, ExternalStage, Pipeline, StageError, StageOptions, Worker};
 use futures_util::TryStreamExt;
 
-use stages::{databases, failures, made, progress, submit, work};
+use stages::{databases, engine, failures, made, options, patience, progress, submit, work};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stages_hand_on_what_they_make_and_parts_come_together() {
@@ -184,4 +184,35 @@ async fn external_calls_keep_to_their_limit_and_a_repeated_run_makes_none() {
     work(&databases, &pipeline, "again").await;
     assert_eq!(calls.load(Ordering::Relaxed), 9, "what was answered is not asked again");
     assert_eq!(progress(&databases, "again").await.done, 9);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_at_a_completion_that_breaks_down_is_done_again_and_holds_up_no_other() {
+    let databases = databases().await;
+    let (stage, _) = made("split", |_: &String| Ok(1_u32));
+    let tries = Arc::<AtomicU32>::default();
+    let tried = Arc::clone(&tries);
+    let mut builder = Pipeline::builder("words");
+    builder
+        .stage(stage, StageOptions::default(), (), |document, ()| Ok(document.text()?.to_owned()));
+    builder.at_completion(move |batch| {
+        let tried = Arc::clone(&tried);
+        async move {
+            if batch.batch() == "bad" && tried.fetch_add(1, Ordering::Relaxed) == 0 {
+                panic!("a bug at the completion");
+            }
+            Ok(())
+        }
+    });
+    let pipeline = builder.build().unwrap();
+    let store = databases.get("batch").unwrap();
+    submit(store, &pipeline, "bad", &["a"]).await;
+    submit(store, &pipeline, "good", &["b"]).await;
+    let mut options = options().until_finished("bad").until_finished("good");
+    options.lease = Duration::from_millis(300);
+    let engines = vec![engine(&databases, &pipeline).await];
+    let worker = Worker::new(store, engines, options, patience());
+    let report = worker.run(std::future::pending()).await.unwrap();
+    assert_eq!(report.ended, Ended::Finished);
+    assert_eq!(tries.load(Ordering::Relaxed), 2);
 }

@@ -297,7 +297,7 @@ impl BatchStore for RedisBatch {
             other => other?,
         };
         let mut progress = BatchProgress::new(answer.status()?);
-        progress.paused = answer.next()?;
+        (progress.paused, progress.is_completing) = (answer.next()?, answer.next()?);
         (progress.total, progress.done) = (answer.next()?, answer.next()?);
         (progress.dead, progress.bytes) = (answer.next()?, answer.next()?);
         while !answer.is_empty() {

@@ -168,6 +168,8 @@ pub struct BatchProgress {
     pub status: BatchStatus,
     /// Whether nothing is handed out at the moment.
     pub paused: bool,
+    /// Whether its completion is due, or somebody's and not finished.
+    pub is_completing: bool,
     /// Documents submitted.
     pub total: u64,
     /// Documents that every stage is done with.
@@ -184,7 +186,16 @@ impl BatchProgress {
     /// A batch of this status, with nothing in it.
     #[must_use]
     pub fn new(status: BatchStatus) -> Self {
-        Self { status, paused: false, total: 0, done: 0, dead: 0, bytes: 0, stages: Vec::new() }
+        Self {
+            status,
+            paused: false,
+            is_completing: false,
+            total: 0,
+            done: 0,
+            dead: 0,
+            bytes: 0,
+            stages: Vec::new(),
+        }
     }
 
     /// Whether every document that was submitted is done or dead.
@@ -241,6 +252,7 @@ pub type FailureStream = BoxStream<'static, Result<BatchFailure>>;
 /// # Leases
 /// - `what_is_not_settled_in_its_lease_is_claimed_again`, by anybody who claims, as another attempt.
 /// - `a_renewed_lease_keeps_its_documents`; one that has ended cannot be renewed.
+/// - `a_renewed_completion_stays_with_its_worker`.
 /// - `a_late_success_counts_and_a_late_failure_does_not`: whoever lost a claim may have done the work;
 ///   what went wrong with it is the new owner's to tell.
 /// - `what_fails_too_often_is_dead`, by its owner's word or because its workers vanish
@@ -267,7 +279,8 @@ pub trait BatchStore: fmt::Debug + Send + Sync + 'static {
     /// that have ended are taken up on the way, a few at a time.
     async fn claim(&self, batch: &str, request: ClaimRequest) -> Result<Option<BatchClaim>>;
 
-    /// Makes a claim last for `lease` from now; `false` if it is no longer the token's.
+    /// Makes a claim, of documents or of the completion, last for `lease` from now; `false` if it is no
+    /// longer the token's.
     async fn renew(&self, batch: &str, token: FencingToken, lease: Duration) -> Result<bool>;
 
     /// Says how a stage left documents, at most [`crate::MAX_AT_ONCE`]. What is not settled stays claimed.

@@ -1,17 +1,20 @@
 //! One lane of a worker: claims documents, takes them through a stage one by one, settles them.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use compartment_core::{
-    BatchClaim, BatchStatus, ClaimRequest, ClaimedDocument, ErrorKind, FencingToken, Outcome,
-    Result, Retry, Settlement, Timestamp,
+    BatchClaim, ClaimRequest, ClaimedDocument, ErrorKind, FencingToken, Outcome, Result, Retry,
+    Settlement, Timestamp,
 };
+
+use futures_util::FutureExt;
 
 use super::held::Holding;
 use super::shared::Shared;
-use super::sources::{self, BatchView, Source};
+use super::sources::{BatchView, Source};
 use super::{Ended, Running, tasks};
 use crate::engine::Left;
 use crate::{Engine, StageError, TaskNote, TaskRow, TaskStatus};
@@ -314,31 +317,24 @@ pub(super) fn outcome_of(
     }
 }
 
-/// Does what is due at the completion of batches.
+/// Does what is due at the completion of a batch, unless somebody else is at it.
 pub(super) async fn complete(shared: &Shared, view: &BatchView) -> Result<()> {
     let (batch, store) = (view.record.name.as_str(), shared.batch.batch());
+    let Some(token) = store.claim_completion(batch, shared.options.lease).await? else {
+        return Ok(());
+    };
+    let _holding = shared.held.batch(batch, token);
     if let Some(work) = view.engine.pipeline().at_completion() {
-        let lease = shared.options.completion_lease;
-        let Some(token) = store.claim_completion(batch, lease).await? else {
-            return is_over(shared, batch).await;
-        };
         let completed = crate::Completed::new(batch, view.engine.clone(), shared.batch.clone());
-        if let Err(error) = work(completed).await {
+        let done = match AssertUnwindSafe(work(completed)).catch_unwind().await {
+            Ok(done) => done,
+            Err(panic) => Err(StageError::panicked("at_completion", panic).into()),
+        };
+        if let Err(error) = done {
             tracing::error!(%error, batch, "the work at the completion failed; it is due again");
             return Ok(());
         }
-        shared.patience.outlast(|| store.finish_completion(batch, token)).await?;
-    } else if let Some(token) = store.claim_completion(batch, shared.options.lease).await? {
-        shared.patience.outlast(|| store.finish_completion(batch, token)).await?;
     }
-    is_over(shared, batch).await
-}
-
-/// Leaves a batch alone whose completion nobody has to do any more.
-async fn is_over(shared: &Shared, batch: &str) -> Result<()> {
-    let progress = shared.batch.batch().progress(batch).await?;
-    if progress.is_none_or(|progress| progress.status == BatchStatus::Completed) {
-        sources::finish(shared, batch);
-    }
+    shared.patience.outlast(|| store.finish_completion(batch, token)).await?;
     Ok(())
 }

@@ -9,12 +9,14 @@ mod sources;
 mod tasks;
 mod turns;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use compartment_core::{Clock, Database, Error, ErrorKind, MAX_AT_ONCE, Result, Timestamp};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinSet;
 
 pub use registration::{Running, WorkerState, workers};
@@ -42,8 +44,6 @@ pub struct WorkerOptions {
     pub most_at_once: usize,
     /// After so long without a sign of it others take its documents.
     pub lease: Duration,
-    /// The same for the work at the completion of a batch, which is not renewed.
-    pub completion_lease: Duration,
     /// How long what was begun may take once it is told to end; what is not done then is handed back.
     pub drain: Duration,
     /// Whether what becomes of single tasks is kept for a ledger. Batches have an outbox of their own or
@@ -67,7 +67,6 @@ impl Default for WorkerOptions {
             concurrency: std::thread::available_parallelism().map_or(2, usize::from),
             most_at_once: MAX_AT_ONCE,
             lease: Duration::from_secs(30),
-            completion_lease: Duration::from_secs(300),
             drain: Duration::from_secs(20),
             keep_task_rows: false,
             memory_limit: None,
@@ -231,15 +230,22 @@ impl Worker {
         })
     }
 
-    /// Keeps the list of batches, and does completions.
+    /// Keeps the list of batches, and does completions beside it: one may take long.
     async fn look(&self) {
         let shared = self.shared.as_ref();
+        let (mut completing, mut names) = (FuturesUnordered::new(), HashSet::new());
         loop {
             match sources::look(shared).await {
                 Ok(completions) => {
                     for view in completions {
-                        if let Err(error) = lane::complete(shared, &view).await {
-                            tracing::warn!(%error, "a completion could not be done yet");
+                        let name = view.record.name.clone();
+                        if names.insert(name.clone()) {
+                            completing.push(async move {
+                                if let Err(error) = lane::complete(shared, &view).await {
+                                    tracing::warn!(%error, "a completion could not be done yet");
+                                }
+                                name
+                            });
                         }
                     }
                     shared.work.notify_waiters();
@@ -247,17 +253,16 @@ impl Worker {
                 Err(error) => tracing::warn!(%error, "the batches could not be read yet"),
             }
             let options = &shared.options;
-            if options.until_finished
-                && options
-                    .batches
-                    .as_ref()
-                    .is_some_and(|names| shared.sources().are_finished(names))
-            {
+            let wanted = options.batches.as_ref().filter(|_| options.until_finished);
+            if wanted.is_some_and(|names| shared.sources().are_finished(names)) {
                 shared.go_to(Phase::Draining(Ended::Finished));
             }
             tokio::select! {
                 () = shared.clock.sleep(LOOK_EVERY) => {}
                 () = shared.look.notified() => {}
+                Some(name) = completing.next() => {
+                    names.remove(&name);
+                }
             }
         }
     }

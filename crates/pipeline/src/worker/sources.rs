@@ -152,7 +152,11 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
                 sources.finished.remove(&name);
                 sources.batches.insert(name, view);
             }
-            BatchStatus::Completed => completions.push(view),
+            BatchStatus::Completed if progress.is_completing => {
+                // Others are told once it is finished.
+                shared.sources().forget(&name);
+                completions.push(view);
+            }
             _ => finish(shared, &name),
         }
     }
@@ -172,7 +176,7 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
 }
 
 /// A batch needs nothing any more, unless what is dead is retried.
-pub(super) fn finish(shared: &Shared, batch: &str) {
+fn finish(shared: &Shared, batch: &str) {
     let again = shared.clock.now().after(FINISHED_AGAIN);
     let mut sources = shared.sources();
     sources.forget(batch);

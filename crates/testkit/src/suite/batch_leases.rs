@@ -120,3 +120,24 @@ pub async fn a_retry_waits_for_its_time(harness: &dyn Harness) {
     done(&store, 0, &again).await;
     assert!(failures(&store).await.is_empty(), "it is done after all");
 }
+
+/// As long as it is renewed; then anybody's, until it is finished.
+pub async fn a_renewed_completion_stays_with_its_worker(harness: &dyn Harness) {
+    let store = batch(harness, BatchPlan::chain(&["extract"]), 0).await;
+    assert_eq!(store.seal("b").await.unwrap(), BatchStatus::Completed);
+    let token = store.claim_completion("b", MINUTE).await.unwrap().unwrap();
+    for _ in 0..3 {
+        harness.advance(MINUTE / 2).await;
+        assert!(store.renew("b", token, MINUTE).await.unwrap());
+        assert_eq!(store.claim_completion("b", MINUTE).await.unwrap(), None);
+    }
+    harness.advance(MINUTE).await;
+    assert!(!store.renew("b", token, MINUTE).await.unwrap());
+    let other = store.claim_completion("b", MINUTE).await.unwrap().unwrap();
+    assert!(progress(&store).await.is_completing);
+    assert!(!store.renew("b", token, MINUTE).await.unwrap());
+    assert!(store.renew("b", other, MINUTE).await.unwrap());
+    assert!(store.finish_completion("b", other).await.unwrap());
+    assert!(!store.renew("b", other, MINUTE).await.unwrap());
+    assert!(!progress(&store).await.is_completing);
+}

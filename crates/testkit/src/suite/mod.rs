@@ -61,6 +61,7 @@ macro_rules! conformance_suite {
         $crate::conformance_suite!(@store batch_leases [$(#[$attribute])*] $harness;
             what_is_not_settled_in_its_lease_is_claimed_again
             a_renewed_lease_keeps_its_documents
+            a_renewed_completion_stays_with_its_worker
             a_late_success_counts_and_a_late_failure_does_not
             what_fails_too_often_is_dead
             what_is_handed_back_is_claimed_again
