@@ -17,6 +17,9 @@ use crate::measure::section::Measured;
 const DOCUMENTS: usize = 100_000;
 #[cfg(feature = "peers")]
 const FEWER: usize = 20_000;
+/// With 20,000 waiting apalis-redis hands out none.
+#[cfg(feature = "peers")]
+const FEWEST: usize = 4_000;
 /// Of one turn over a network that takes its time.
 const FAR: usize = 50_000;
 const ROUNDS: usize = 5;
@@ -91,7 +94,7 @@ fn contenders<'a>(
         let fewer = FEWER / share;
         let apalis: Turn<'a> =
             Box::new(move |count| peers::apalis(server, url, count).boxed_local());
-        all.push(("apalis-redis", fewer, apalis));
+        all.push(("apalis-redis", FEWEST.min(fewer), apalis));
         let bullmq: Turn<'a> =
             Box::new(move |count| peers::bullmq(server, url, count).boxed_local());
         all.push(("bullmq-official", fewer, bullmq));
