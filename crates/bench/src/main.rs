@@ -40,6 +40,9 @@ enum Command {
     Cache(cache::CacheArgs),
     /// Batches, queues and workers over Redis, beside bare loops and other queues.
     Batches(batches::BatchesArgs),
+    /// What `batches` starts as a worker.
+    #[command(hide = true)]
+    BatchesWorker(batches::fleet::WorkerArgs),
     /// What `bench` starts on each processor to keep it awake.
     #[command(hide = true)]
     Spin,
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::MigrateOnce(args) => migrate::run_once(&args),
         Command::Cache(args) => cache::run(&args),
         Command::Batches(args) => batches::run(&args),
+        Command::BatchesWorker(args) => batches::fleet::work(&args),
         Command::Spin => {
             measure::awake::spin();
             Ok(())

@@ -1,6 +1,7 @@
 //! `batches`: what a document costs in batches, in queues and under a worker, in one run.
 
 mod engine;
+pub(crate) mod fleet;
 mod ours;
 #[cfg(feature = "peers")]
 mod peers;
@@ -32,11 +33,12 @@ pub(crate) struct BatchesArgs {
     only: Option<String>,
 }
 
-const SECTIONS: [Section; 4] = [
+const SECTIONS: [Section; 5] = [
     ("stores", |quick| stores::measure(quick).boxed_local()),
     ("queue", |quick| queue::measure(quick).boxed_local()),
     ("engine", |quick| engine::measure(quick).boxed_local()),
     ("state", |quick| state::measure(quick).boxed_local()),
+    ("fleet", |quick| fleet::measure(quick).boxed_local()),
 ];
 
 /// Measures, prints tables, writes the JSON.

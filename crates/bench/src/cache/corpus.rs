@@ -1,6 +1,6 @@
 //! `corpus`: the same documents run again and again, with the cache and without: loader calls and hits.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::Measured;
 use crate::measure::Failure;
+use crate::measure::corpus::corpus;
 use crate::measure::table::{align, plain};
 
 /// Runs over the same documents, each as a process would begin: with nothing in its memory.
@@ -57,15 +58,6 @@ pub(super) async fn measure(quick: bool) -> Result<Measured, Failure> {
         share(hits, hits + misses),
     );
     Measured::new(text, &runs)
-}
-
-/// The shared corpus where it is, else the samples.
-fn corpus() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let shared = std::env::var_os("COMPARTMENT_SHARED")
-        .map_or_else(|| root.join("../shared"), PathBuf::from)
-        .join("corpus");
-    if shared.is_dir() { shared } else { root.join("samples") }
 }
 
 async fn once(corpus: &Path, url: &str, cached: bool) -> Result<Run, Failure> {

@@ -1,6 +1,7 @@
 //! What every benchmark goes by: turns in slices, statistics, tables, and where it was measured.
 
 pub(crate) mod awake;
+pub(crate) mod corpus;
 pub(crate) mod host;
 pub(crate) mod rounds;
 pub(crate) mod section;

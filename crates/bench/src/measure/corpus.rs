@@ -1,0 +1,12 @@
+//! The documents that benchmarks take through the stages.
+
+use std::path::{Path, PathBuf};
+
+/// The shared corpus where it is, else the samples.
+pub(crate) fn corpus() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let shared = std::env::var_os("COMPARTMENT_SHARED")
+        .map_or_else(|| root.join("../shared"), PathBuf::from)
+        .join("corpus");
+    if shared.is_dir() { shared } else { root.join("samples") }
+}
