@@ -32,7 +32,8 @@ fn a_batch_is_submitted_watched_steered_and_removed() {
         assert_eq!(again.code, 8, "{}", again.err);
         assert!(again.err.contains("takes no more documents"), "{}", again.err);
 
-        assert_eq!(fleet.run(&["batch", "pause", "b"]).code, 0);
+        let paused = json(&fleet.run(&["batch", "pause", "b", "--json"]));
+        assert_eq!(paused, serde_json::json!({"batch": "b", "paused": true}));
         let shown = json(&fleet.run(&["batch", "show", "b", "--json"]));
         assert_eq!((&shown["status"], &shown["total"]), (&"paused".into(), &61.into()));
         assert_eq!(shown["unserved_stages"].as_array().map(Vec::len), Some(5));
@@ -56,7 +57,8 @@ fn a_batch_is_submitted_watched_steered_and_removed() {
         let retried =
             fleet.run(&["batch", "retry", "b", "--stage", "extract", "--error", "damaged"]);
         assert!(retried.out.contains("1 documents are tried again"), "{}", retried.out);
-        assert_eq!(fleet.run(&["batch", "cancel", "b"]).code, 0);
+        let cancelled = json(&fleet.run(&["batch", "cancel", "b", "--json"]));
+        assert_eq!(cancelled["status"], "cancelled");
         assert_eq!(fleet.run(&["batch", "remove", "b"]).code, 0);
         let gone = fleet.run(&["batch", "show", "b"]);
         assert_eq!(gone.code, 4, "{}", gone.err);

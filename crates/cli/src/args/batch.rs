@@ -37,11 +37,11 @@ pub(crate) enum BatchCommand {
     /// Watch a batch until it is completed
     Watch(BatchWatch),
     /// Hand out nothing of a batch for now
-    Pause(BatchName),
+    Pause(BatchChange),
     /// Go on with a batch that is paused
-    Resume(BatchName),
+    Resume(BatchChange),
     /// End a batch as it is: nothing of it is worked on any more
-    Cancel(BatchName),
+    Cancel(BatchChange),
     /// Try documents again that are dead
     Retry(BatchRetry),
     /// Compare what a batch counts, what its bits say and what the ledger has
@@ -58,6 +58,17 @@ pub(crate) struct BatchName {
     /// The batch
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
+}
+
+/// Change how a batch goes on.
+#[derive(Args, Debug)]
+pub(crate) struct BatchChange {
+    #[command(flatten)]
+    pub(crate) batch: BatchName,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// How soon a batch is wanted.
@@ -180,6 +191,10 @@ pub(crate) struct BatchRetry {
     /// Count what would be tried again, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Audit batches.
@@ -234,6 +249,10 @@ pub(crate) struct BatchRemove {
     /// Also while documents of it are neither done nor dead, and without telling the ledger
     #[arg(long)]
     pub(crate) force: bool,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 
     #[command(flatten)]
     pub(crate) ledger: LedgerArgument,

@@ -19,8 +19,8 @@ use clap_complete::Shell;
 pub(crate) use analyze::{Analyze, Flush, PlanArguments};
 pub(crate) use backup::{Backup, OnConflictArgument, Restore, ViaArgument};
 pub(crate) use batch::{
-    Batch, BatchAudit, BatchCommand, BatchName, BatchRebuild, BatchRemove, BatchRetry, BatchSubmit,
-    BatchWatch,
+    Batch, BatchAudit, BatchChange, BatchCommand, BatchName, BatchRebuild, BatchRemove, BatchRetry,
+    BatchSubmit, BatchWatch,
 };
 pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
 pub(crate) use ingest::Ingest;

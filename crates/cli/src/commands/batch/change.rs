@@ -3,28 +3,40 @@
 use compartment::pipeline::BatchRegistry;
 use compartment::{BatchStatus, BatchStoreExt, Databases};
 use futures_util::TryStreamExt;
+use serde_json::{Value, json};
 
 use super::view::View;
-use crate::args::{BatchRemove, BatchRetry};
+use crate::args::{BatchChange, BatchRemove, BatchRetry};
 use crate::commands::upkeep;
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, GOOD};
 
-pub(super) async fn pause(
-    databases: &Databases,
-    name: &str,
-    paused: bool,
-) -> Result<ExitCode, CliError> {
-    databases.get("batch")?.batch().pause(name, paused).await?;
-    screen::say(if paused {
-        format!("batch {name} is paused: nothing of it is handed out; what is begun is finished")
-    } else {
-        format!("batch {name} goes on")
-    });
+/// Says what was done, for people or for programs.
+fn say(as_json: bool, text: &str, value: &Value) -> Result<ExitCode, CliError> {
+    screen::say(if as_json { value.to_string() } else { text.to_owned() });
     Ok(ExitCode::Success)
 }
 
-pub(super) async fn cancel(databases: &Databases, name: &str) -> Result<ExitCode, CliError> {
+pub(super) async fn pause(
+    databases: &Databases,
+    command: &BatchChange,
+    paused: bool,
+) -> Result<ExitCode, CliError> {
+    let name = command.batch.name.as_str();
+    databases.get("batch")?.batch().pause(name, paused).await?;
+    let text = if paused {
+        format!("batch {name} is paused: nothing of it is handed out; what is begun is finished")
+    } else {
+        format!("batch {name} goes on")
+    };
+    say(command.json, &text, &json!({"batch": name, "paused": paused}))
+}
+
+pub(super) async fn cancel(
+    databases: &Databases,
+    command: &BatchChange,
+) -> Result<ExitCode, CliError> {
+    let name = command.batch.name.as_str();
     let status = databases.get("batch")?.batch().cancel(name).await?;
     if status == BatchStatus::Completed {
         return Err(CliError::new(
@@ -32,8 +44,8 @@ pub(super) async fn cancel(databases: &Databases, name: &str) -> Result<ExitCode
             format!("batch {name} is completed: there is nothing to cancel"),
         ));
     }
-    screen::say(format!("batch {name} is cancelled: nothing of it is handed out any more"));
-    Ok(ExitCode::Success)
+    let text = format!("batch {name} is cancelled: nothing of it is handed out any more");
+    say(command.json, &text, &json!({"batch": name, "status": "cancelled"}))
 }
 
 pub(super) async fn retry(
@@ -63,15 +75,14 @@ pub(super) async fn retry(
         while let Some(failure) = failures.try_next().await? {
             documents += u64::from(is_meant(&failure));
         }
-        let documents = screen::count(documents);
-        screen::say(format!(
-            "{documents} documents would be tried again, those that wait included"
-        ));
-        return Ok(ExitCode::Success);
+        let shown = screen::count(documents);
+        let text = format!("{shown} documents would be tried again, those that wait included");
+        let value = json!({"batch": name, "would_retry": documents});
+        return say(command.json, &text, &value);
     }
     let retried = store.retry_failed(name, stage, error).await?;
-    screen::say(format!("{GOOD}{}{GOOD:#} documents are tried again", screen::count(retried)));
-    Ok(ExitCode::Success)
+    let text = format!("{GOOD}{}{GOOD:#} documents are tried again", screen::count(retried));
+    say(command.json, &text, &json!({"batch": name, "retried": retried}))
 }
 
 pub(super) async fn remove(
@@ -103,12 +114,13 @@ pub(super) async fn remove(
     }
     let was_there = database.batch().remove(name).await?;
     let was_known = BatchRegistry::new(database.clone()).remove(name).await?;
-    if was_there || was_known {
-        screen::say(format!("batch {name} is removed; its results stay where they are kept"));
+    let is_removed = was_there || was_known;
+    let text = if is_removed {
+        format!("batch {name} is removed; its results stay where they are kept")
     } else {
-        screen::say(format!("there is no batch {name}"));
-    }
-    Ok(ExitCode::Success)
+        format!("there is no batch {name}")
+    };
+    say(command.json, &text, &json!({"batch": name, "removed": is_removed}))
 }
 
 /// Refuses where rows would be lost that no ledger has.

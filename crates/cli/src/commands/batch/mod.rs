@@ -27,9 +27,9 @@ pub(crate) async fn run(general: &General, command: args::Batch) -> Result<ExitC
             show::run(&databases, &command.batch.name, ledger, command.json).await
         }
         BatchCommand::Watch(command) => watch::run(&databases, &command).await,
-        BatchCommand::Pause(batch) => change::pause(&databases, &batch.name, true).await,
-        BatchCommand::Resume(batch) => change::pause(&databases, &batch.name, false).await,
-        BatchCommand::Cancel(batch) => change::cancel(&databases, &batch.name).await,
+        BatchCommand::Pause(command) => change::pause(&databases, &command, true).await,
+        BatchCommand::Resume(command) => change::pause(&databases, &command, false).await,
+        BatchCommand::Cancel(command) => change::cancel(&databases, &command).await,
         BatchCommand::Retry(command) => change::retry(&databases, &command).await,
         BatchCommand::Audit(command) => audit::run(&databases, &command).await,
         BatchCommand::Rebuild(command) => rebuild::run(&databases, &command).await,
