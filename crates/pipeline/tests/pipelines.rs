@@ -216,3 +216,47 @@ async fn work_at_a_completion_that_breaks_down_is_done_again_and_holds_up_no_oth
     assert_eq!(report.ended, Ended::Finished);
     assert_eq!(tries.load(Ordering::Relaxed), 2);
 }
+
+/// What one version made is not what another works on: each has results of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_of_old_and_new_code_share_a_batch_and_mix_no_results() {
+    let databases = databases().await;
+    let build = |version: &'static str, has_last: bool| {
+        let mut builder = Pipeline::builder("words");
+        let (first, calls) = made("split", move |text: &String| Ok(format!("{text} by {version}")));
+        let read =
+            builder.stage(first.version(version), StageOptions::default(), (), |document, ()| {
+                Ok(document.text()?.to_owned())
+            });
+        if has_last {
+            let (last, _) = made("sum", |made: &String| Ok(made.clone()));
+            let last = last.version(version);
+            builder.stage(last, StageOptions::default(), read, |_, made| Ok(made));
+        }
+        (builder.build().unwrap(), calls)
+    };
+    let (new, made_new) = build("2", true);
+    let (old, made_old) = build("1", false);
+    let store = databases.get("batch").unwrap();
+    submit(store, &new, "b", &["a", "b", "c"]).await;
+
+    // Old code does its stage, and leaves what it does not know to others.
+    let engines = vec![engine(&databases, &old).await];
+    let worker = Worker::new(store, engines, options(), patience());
+    let is_done = async {
+        while progress(&databases, "b").await.stages[0].done < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    worker.run(is_done).await.unwrap();
+    let halfway = progress(&databases, "b").await;
+    assert_eq!((halfway.done, halfway.dead, halfway.stages[1].ready), (0, 0, 3));
+    assert_eq!(made_old.load(Ordering::Relaxed), 3);
+
+    work(&databases, &new, "b").await;
+    assert_eq!(progress(&databases, "b").await.done, 3);
+    assert_eq!(made_new.load(Ordering::Relaxed), 3, "made anew by the new code, on the way");
+    let kept = databases.get("results").unwrap().key_value();
+    let value = kept.get("t:sum:a:2").await.unwrap().unwrap();
+    assert!(value.windows(6).any(|part| part == b"a by 2"), "{value:?}");
+}

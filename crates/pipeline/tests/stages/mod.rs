@@ -28,6 +28,7 @@ pub(crate) type Work<I, O> = dyn Fn(&I) -> Result<O, StageError> + Send + Sync;
 /// A stage made of a function, with its calls counted.
 pub(crate) struct Made<I, O> {
     name: &'static str,
+    version: &'static str,
     work: Box<Work<I, O>>,
     calls: Arc<AtomicU32>,
 }
@@ -37,7 +38,15 @@ pub(crate) fn made<I, O>(
     work: impl Fn(&I) -> Result<O, StageError> + Send + Sync + 'static,
 ) -> (Made<I, O>, Arc<AtomicU32>) {
     let calls = Arc::<AtomicU32>::default();
-    (Made { name, work: Box::new(work), calls: Arc::clone(&calls) }, calls)
+    (Made { name, version: "1", work: Box::new(work), calls: Arc::clone(&calls) }, calls)
+}
+
+impl<I, O> Made<I, O> {
+    /// As newer code has it.
+    pub(crate) fn version(mut self, version: &'static str) -> Self {
+        self.version = version;
+        self
+    }
 }
 
 impl<I, O> Stage for Made<I, O>
@@ -53,7 +62,7 @@ where
     }
 
     fn version(&self) -> String {
-        "1".into()
+        self.version.into()
     }
 
     fn template(&self) -> KeyTemplate<O> {
