@@ -63,6 +63,14 @@ struct Place {
     folder: std::path::PathBuf,
 }
 
+/// How a worker is set up.
+#[derive(Clone, Copy)]
+struct How {
+    is_kept: bool,
+    has_ledger: bool,
+    places: usize,
+}
+
 #[derive(Debug, Serialize)]
 struct Orchestration {
     lines: Vec<Line>,
@@ -74,14 +82,17 @@ pub(super) async fn measure(quick: bool) -> Result<Measured, Failure> {
     let share = if quick { 5 } else { 1 };
     let server = TestRedis::start().await;
     let place = Place { databases: databases(&server.url()).await?, folder: server.folder() };
-    let of = |is_kept: bool, has_ledger: bool| -> Turn<'_> {
+    let of = |how: How| -> Turn<'_> {
         let (server, place) = (&server, &place);
-        Box::new(move |count| turn(server, place, is_kept, has_ledger, count).boxed_local())
+        Box::new(move |count| turn(server, place, how, count).boxed_local())
     };
+    let plain = How { is_kept: false, has_ledger: false, places: 2 };
+    let (ledger, kept) = (How { has_ledger: true, ..plain }, How { is_kept: true, ..plain });
     let contenders = vec![
-        ("worker", DOCUMENTS / share, of(false, false)),
-        ("worker and ledger in SQLite", DOCUMENTS / share, of(false, true)),
-        ("worker, results kept", FEWER / share, of(true, false)),
+        ("worker", DOCUMENTS / share, of(plain)),
+        ("worker and ledger in SQLite", DOCUMENTS / share, of(ledger)),
+        ("worker, results kept", FEWER / share, of(kept)),
+        ("the same with 32 places", FEWER / share, of(How { places: 32, ..kept })),
     ];
     let lines = take_turns(ROUNDS, 0, contenders).await?;
     let began = Instant::now();
@@ -107,10 +118,10 @@ async fn databases(url: &str) -> Result<Databases, Failure> {
 async fn turn(
     server: &TestRedis,
     place: &Place,
-    is_kept: bool,
-    has_ledger: bool,
+    how: How,
     documents: usize,
 ) -> Result<Spent, Failure> {
+    let How { is_kept, has_ledger, places } = how;
     server.command(&["FLUSHALL"]).await;
     let databases = &place.databases;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -130,9 +141,9 @@ async fn turn(
     let cache =
         Cache::open(databases.get("cache")?, CacheOptions::for_map(databases.map())).await?;
     let progress = Progress::new(Arc::new(Silent));
-    let engine = Engine::new(pipeline, databases, cache, progress, 2, Arc::clone(&clock));
+    let engine = Engine::new(pipeline, databases, cache, progress, places, Arc::clone(&clock));
     let mut options = WorkerOptions::default();
-    options.concurrency = 2;
+    options.concurrency = places;
     options.batches = Some(vec![NAME.to_owned()]);
     options.until_finished = true;
     let worker = Worker::new(batch, vec![engine], options, patience);
