@@ -76,14 +76,21 @@ impl BatchRegistry {
         field.map(|bytes| read(name, &bytes)).transpose()
     }
 
-    /// All of them, by the time they were made.
+    /// All of them, by the time they were made. A record that is none, newer code's perhaps, is left out:
+    /// it keeps no other batch from being worked on.
     ///
     /// # Errors
-    /// The store's; [`ErrorKind::Decode`] where a record is none.
+    /// The store's.
     pub async fn list(&self) -> Result<Vec<BatchRecord>> {
         let fields = self.batch.hash().get_all(KEY).await?;
-        let read = fields.iter().map(|(name, bytes)| read(name, bytes));
-        let mut records = read.collect::<Result<Vec<_>>>()?;
+        let read = |(name, bytes): (&String, &Bytes)| match read(name, bytes) {
+            Ok(record) => Some(record),
+            Err(error) => {
+                tracing::warn!(%error, "a batch is left out");
+                None
+            }
+        };
+        let mut records: Vec<BatchRecord> = fields.iter().filter_map(read).collect();
         records.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
         Ok(records)
     }

@@ -173,3 +173,23 @@ async fn a_worker_can_be_spawned() {
     let running = tokio::spawn(async move { worker.run(std::future::ready(())).await });
     assert_eq!(running.await.unwrap().unwrap().ended, Ended::Stopped);
 }
+
+/// Written by newer code, or by nobody's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_cannot_be_read_keeps_nobody_from_working() {
+    use compartment_core::HashStoreExt;
+
+    let databases = databases().await;
+    let (stage, _) = made("split", |_: &String| Ok(1_u32));
+    let mut builder = Pipeline::builder("words");
+    builder
+        .stage(stage, StageOptions::default(), (), |document, ()| Ok(document.text()?.to_owned()));
+    let pipeline = builder.build().unwrap();
+    let store = databases.get("batch").unwrap();
+    store.hash().set_field("batches", "strange", "{\"form\": 2}").await.unwrap();
+    store.hash().set_field("workers", "strange", "?").await.unwrap();
+    submit(store, &pipeline, "b", &["a", "b"]).await;
+    assert_eq!(work(&databases, &pipeline, "b").await.ended, Ended::Finished);
+    assert!(workers(store).await.unwrap().is_empty());
+    assert_eq!(BatchRegistry::new(store.clone()).list().await.unwrap().len(), 1);
+}

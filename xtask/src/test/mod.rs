@@ -119,7 +119,7 @@ fn run_examples() -> Result<(), Failure> {
             "--package",
             "compartment",
             "--features",
-            "blocking,cache,redis",
+            "blocking,cache,pipeline,redis",
             "--example",
         ];
         run_command(cargo(arguments).arg(example))?;

@@ -76,19 +76,21 @@ impl WorkerState {
     }
 }
 
-/// Every worker that has written and not signed off, by id.
+/// Every worker that has written and not signed off, by id. A state that is none, newer code's perhaps,
+/// is left out.
 ///
 /// # Errors
-/// The store's; [`ErrorKind::Decode`] where a state is none.
+/// The store's.
 pub async fn workers(batch: &Database) -> Result<Vec<WorkerState>> {
     let fields = batch.hash().get_all(KEY).await?;
-    let read = |(id, bytes): (String, Bytes)| {
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let what = format!("the state of worker {id:?} is none: {error}");
-            Error::new(ErrorKind::Decode, "read workers", what).at_key(KEY)
-        })
+    let read = |(id, bytes): (String, Bytes)| match serde_json::from_slice(&bytes) {
+        Ok(state) => Some(state),
+        Err(error) => {
+            tracing::warn!(worker = id, %error, "the state of a worker cannot be read");
+            None
+        }
     };
-    fields.into_iter().map(read).collect()
+    Ok(fields.into_iter().filter_map(read).collect())
 }
 
 /// Writes how a worker is.
