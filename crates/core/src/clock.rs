@@ -54,12 +54,48 @@ impl Timestamp {
     }
 }
 
+/// A reading of a monotonic clock: it only says how long something took, and nobody sets it.
+///
+/// Readings of one process can be compared, those of two cannot; none is ever stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MonotonicInstant(Duration);
+
+impl MonotonicInstant {
+    /// The latest reading there can be.
+    pub const MAX: Self = Self(Duration::MAX);
+
+    /// A reading this long after the clock's beginning, which is any moment before its first use.
+    #[must_use]
+    pub const fn since_beginning(duration: Duration) -> Self {
+        Self(duration)
+    }
+
+    /// This reading plus `duration`; stops at the end of time instead of wrapping.
+    #[must_use]
+    pub const fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
+    }
+
+    /// The time from `earlier` to this reading; zero if `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
 /// Where the time comes from.
+///
+/// There are two times. The wall clock says what day it is; people and servers set it, forwards and
+/// back, so it serves only what is stored or shown. The monotonic clock says how long something
+/// takes: leases, waits, time-outs, pauses and lifetimes in this process go by it.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The present moment.
+    /// The present moment by the wall clock.
     fn now(&self) -> Timestamp;
 
-    /// A future that is ready once `duration` has passed on this clock.
+    /// The present reading of the monotonic clock.
+    fn monotonic(&self) -> MonotonicInstant;
+
+    /// A future that is ready once `duration` has passed on the monotonic clock.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
     /// Whether this clock runs with the wall clock by itself (a test's clock does not).
@@ -77,6 +113,13 @@ impl Clock for SystemClock {
         let since_epoch =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp::default().after(since_epoch)
+    }
+
+    fn monotonic(&self) -> MonotonicInstant {
+        // Windows and others have no zero of their own: the first reading is the beginning.
+        static BEGINNING: std::sync::LazyLock<std::time::Instant> =
+            std::sync::LazyLock::new(std::time::Instant::now);
+        MonotonicInstant::since_beginning(BEGINNING.elapsed())
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
@@ -99,6 +142,7 @@ pub struct ManualClock {
 #[derive(Debug)]
 struct ManualState {
     now: Timestamp,
+    monotonic: MonotonicInstant,
     sleepers: Vec<Waker>,
 }
 
@@ -113,14 +157,16 @@ impl ManualClock {
     /// A clock that stands at `now`.
     #[must_use]
     pub fn starting_at(now: Timestamp) -> Self {
-        Self { state: Arc::new(Mutex::new(ManualState { now, sleepers: Vec::new() })) }
+        let (monotonic, sleepers) = (MonotonicInstant::default(), Vec::new());
+        Self { state: Arc::new(Mutex::new(ManualState { now, monotonic, sleepers })) }
     }
 
-    /// Moves the clock on and wakes whoever slept until then.
+    /// Moves both times on and wakes whoever slept until then.
     pub fn advance(&self, duration: Duration) {
         let sleepers = {
             let mut state = self.lock();
             state.now = state.now.after(duration);
+            state.monotonic = state.monotonic.after(duration);
             std::mem::take(&mut state.sleepers)
         };
         for waker in sleepers {
@@ -128,10 +174,10 @@ impl ManualClock {
         }
     }
 
-    /// Puts the clock at `now`, backwards too: servers' clocks are sometimes set back.
+    /// Puts the wall clock at `now`, forwards or back, as people and time servers do. No time
+    /// passes by that: the monotonic clock stays, and whoever sleeps sleeps on.
     pub fn set(&self, now: Timestamp) {
         self.lock().now = now;
-        self.advance(Duration::ZERO);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, ManualState> {
@@ -144,12 +190,16 @@ impl Clock for ManualClock {
         self.lock().now
     }
 
+    fn monotonic(&self) -> MonotonicInstant {
+        self.lock().monotonic
+    }
+
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         let clock = self.clone();
-        let deadline = self.now().after(duration);
+        let deadline = self.monotonic().after(duration);
         poll_fn(move |context| {
             let mut state = clock.lock();
-            if state.now >= deadline {
+            if state.monotonic >= deadline {
                 return Poll::Ready(());
             }
             // Every advance wakes all sleepers; who is not due yet registers again.
@@ -178,6 +228,22 @@ mod tests {
         assert!(!sleeper.is_finished());
         clock.advance(Duration::from_secs(1));
         sleeper.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn setting_the_wall_clock_lets_no_time_pass() {
+        let clock = ManualClock::default();
+        let (wall, monotonic) = (clock.now(), clock.monotonic());
+        let sleeper = tokio::spawn(clock.sleep(Duration::from_secs(10)));
+        tokio::task::yield_now().await;
+        clock.set(wall.after(Duration::from_secs(3_600)));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.set(Timestamp::default());
+        assert_eq!(clock.monotonic(), monotonic);
+        clock.advance(Duration::from_secs(10));
+        sleeper.await.unwrap();
+        assert_eq!(clock.monotonic().since(monotonic), Duration::from_secs(10));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::database_map::nearest;
 use crate::{
     BatchEventStore, BatchStore, BatchUpkeepStore, ChannelStore, Codec, Contract, CounterStore,
     DatabaseMap, Error, ErrorKind, Expiry, HashStore, KeyValueStore, LockStore, QueueStore,
-    RateLimitStore, Result, SetOptions, Traffic, TypedKey, UsageStore,
+    RateLimitStore, Result, SetOptions, Traffic, TypedKey, Unfinished, UsageStore,
 };
 
 /// What a backend can and cannot do; each backend's tests pin it, so that a conformance suite
@@ -88,6 +88,7 @@ pub struct Stores {
 pub struct Database {
     contract: Arc<Contract>,
     traffic: Arc<Traffic>,
+    unfinished: Unfinished,
     stores: Stores,
 }
 
@@ -95,7 +96,21 @@ impl Database {
     /// A database of `stores`, for backends and wrappers.
     #[must_use]
     pub fn new(contract: Arc<Contract>, traffic: Arc<Traffic>, stores: Stores) -> Self {
-        Self { contract, traffic, stores }
+        Self { contract, traffic, unfinished: Unfinished::default(), stores }
+    }
+
+    /// The database with its backend's own count of unfinished work.
+    #[must_use]
+    pub fn with_unfinished(mut self, unfinished: Unfinished) -> Self {
+        self.unfinished = unfinished;
+        self
+    }
+
+    /// What it still has to do that nobody waits for. Whoever builds on a database counts such work
+    /// here, so that [`Databases::close`] waits for it.
+    #[must_use]
+    pub fn unfinished(&self) -> &Unfinished {
+        &self.unfinished
     }
 
     /// Its name.
@@ -250,6 +265,44 @@ impl Databases {
     /// Every database, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Database> {
         self.inner.open.values()
+    }
+
+    /// Waits until nothing is left to do that nobody else waits for, at most for `limit`: locks whose
+    /// guards were dropped are freed, claims and permits of callers that gave up are handed back,
+    /// removals from caches and rows for the ledger are delivered.
+    ///
+    /// To be called at the end of `main`: whatever is still on its way when the process ends is
+    /// lost, and what it held is free again only when its lease has ended. The databases can be used
+    /// afterwards.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`], naming the databases that are not done.
+    #[cfg(feature = "tokio")]
+    pub async fn close(&self, limit: std::time::Duration) -> Result<()> {
+        let all = async {
+            // Work on one database may begin some on another: once more, until all are done at once.
+            while self.iter().any(|database| database.unfinished.count() > 0) {
+                for database in self.iter() {
+                    database.unfinished.done().await;
+                }
+            }
+        };
+        if tokio::time::timeout(limit, all).await.is_ok() {
+            return Ok(());
+        }
+        let left: Vec<String> = self
+            .iter()
+            .filter(|database| database.unfinished.count() > 0)
+            .map(|database| format!("{} ({})", database.name(), database.unfinished.count()))
+            .collect();
+        Err(Error::new(
+            ErrorKind::Timeout,
+            "close",
+            format!(
+                "after {limit:?} work is not done yet in {}: what it holds is free when its leases end",
+                left.join(", ")
+            ),
+        ))
     }
 
     /// The map they were opened from.

@@ -17,10 +17,11 @@ mod glob;
 mod key;
 mod stores;
 mod traffic;
+mod unfinished;
 
 #[cfg(feature = "tokio")]
 pub use clock::SystemClock;
-pub use clock::{Clock, ManualClock, Timestamp};
+pub use clock::{Clock, ManualClock, MonotonicInstant, Timestamp};
 pub use codec::{Codec, Format, MAX_DECODED_BYTES};
 pub use contract::{Contract, DatabaseKind, Expiry, MAX_TTL, Placement, Previous, TtlRule};
 pub use database::{Backend, Capabilities, Database, Databases, Stores};
@@ -53,3 +54,4 @@ pub use stores::{
     MockUsageStore,
 };
 pub use traffic::{Traffic, TrafficSnapshot};
+pub use unfinished::{Unfinished, UnfinishedWork};
