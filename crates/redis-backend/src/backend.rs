@@ -180,7 +180,8 @@ impl RedisBackend {
             self.info.topology == Topology::Cluster,
             self.config.retries,
             self.config.clock.clone(),
-        ))
+        )
+        .attempts_within(self.config.connect_timeout.saturating_add(self.config.response_timeout)))
     }
 }
 

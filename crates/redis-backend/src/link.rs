@@ -38,6 +38,8 @@ pub(crate) struct Link {
     _share: Share,
     next_large_line: AtomicUsize,
     retries: u32,
+    /// How long one attempt may take, its connection included.
+    attempt: Duration,
     clock: Option<Arc<dyn Clock>>,
     /// Where its keys were, while it moves.
     arrival: Option<Arrival>,
@@ -73,10 +75,17 @@ impl Link {
             _share: share,
             next_large_line: AtomicUsize::new(0),
             retries,
+            attempt: Duration::ZERO,
             clock,
             arrival: None,
             budget: None,
         }
+    }
+
+    /// The same; an attempt takes no longer than this, its connection included.
+    pub(crate) fn attempts_within(mut self, limit: Duration) -> Self {
+        self.attempt = limit;
+        self
     }
 
     /// The same, of a database that is kept within a budget.
@@ -345,6 +354,14 @@ impl Link {
         expiry: Expiry,
     ) -> Result<TtlRule> {
         self.contract.on_update(operation, key, expiry)
+    }
+
+    /// How long one request may take in all: each attempt with its connection, and the pauses.
+    pub(crate) fn patience(&self) -> Duration {
+        let attempts = self.retries.saturating_add(1);
+        let pauses = (0..self.retries)
+            .map(|attempt| FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE));
+        self.attempt.saturating_mul(attempts).saturating_add(pauses.sum())
     }
 }
 
