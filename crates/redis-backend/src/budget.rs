@@ -14,6 +14,7 @@ use compartment_core::{Clock, Contract, DatabaseKind, Error, ErrorKind, Placemen
 use redis::Cmd;
 use tokio::sync::Mutex;
 
+use crate::background;
 use crate::candidates::{Candidate, Candidates};
 use crate::census::Census;
 use crate::link::{Link, Repeat};
@@ -137,7 +138,11 @@ impl Budget {
         let mut keeper = match self.keeper.try_lock() {
             Ok(keeper) => keeper,
             Err(_) if written < self.step() * LEAD => return,
-            Err(_) => self.keeper.lock().await,
+            // A keeper whose runtime stands still keeps no writer: a write does not depend on room.
+            Err(_) => match tokio::time::timeout(link.patience(), self.keeper.lock()).await {
+                Ok(keeper) => keeper,
+                Err(_) => return,
+            },
         };
         // Whoever waited finds that room was made.
         if self.written_bytes.load(Ordering::Relaxed) >= self.step() {
@@ -323,7 +328,9 @@ pub(crate) fn watch(link: &Arc<Link>, clock: Arc<dyn Clock>) {
         return;
     }
     let link = Arc::downgrade(link);
-    tokio::spawn(async move {
+    // Not on the runtime that opened the database, which may end before it.
+    let Some(runtime) = background::runtime() else { return };
+    runtime.spawn(async move {
         loop {
             // The first look is not at once: a command that opens a database only to show it evicts
             // nothing.

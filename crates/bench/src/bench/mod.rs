@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod clients;
 mod contender;
 pub(crate) mod isolation;
+mod limits;
 
 use std::path::PathBuf;
 
@@ -36,7 +37,9 @@ enum What {
     Backends,
     /// A cache's latency while another purpose floods the server.
     Isolation,
-    /// Both.
+    /// Rate limits, by permits and by the length of their log.
+    Limits,
+    /// All of them.
     All,
 }
 
@@ -48,6 +51,8 @@ struct Report {
     backends: Option<backends::Backends>,
     #[serde(skip_serializing_if = "Option::is_none")]
     isolation: Option<isolation::Isolation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<limits::Limits>,
 }
 
 /// Measures, prints tables, writes the JSON.
@@ -58,19 +63,25 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
 }
 
 async fn measure(args: &BenchArgs) -> Result<(), Failure> {
-    let mut report =
-        Report { host: host::Host::look(args.quick).await, backends: None, isolation: None };
+    let host = host::Host::look(args.quick).await;
+    let mut report = Report { host, backends: None, isolation: None, limits: None };
     println!("{}\n", report.host);
-    if args.what != What::Isolation {
+    let is_wanted = |what| args.what == what || args.what == What::All;
+    if is_wanted(What::Backends) {
         let only = args.only.as_deref().unwrap_or_default();
         let measured = backends::measure(args.quick, only).await?;
         println!("{}", measured.tables());
         report.backends = Some(measured);
     }
-    if args.what != What::Backends {
+    if is_wanted(What::Isolation) {
         let measured = isolation::measure(args.quick).await?;
         println!("{}", measured.table());
         report.isolation = Some(measured);
+    }
+    if is_wanted(What::Limits) {
+        let measured = limits::measure(args.quick).await?;
+        println!("{}", measured.table());
+        report.limits = Some(measured);
     }
     if let Some(file) = &args.json {
         std::fs::write(file, serde_json::to_string_pretty(&report)? + "\n")?;

@@ -9,6 +9,7 @@ pub mod batch;
 pub mod batch_events;
 pub mod batch_leases;
 pub mod batch_upkeep;
+pub mod cancellation;
 pub mod channel;
 pub mod contract;
 pub mod counter;
@@ -206,6 +207,9 @@ macro_rules! conformance_suite {
             channels_are_separate_between_databases
             a_subscription_hears_what_is_sent_once_it_is_made
         );
+        $crate::conformance_suite!(@store cancellation [$(#[$attribute])*] $harness;
+            cancel_everything
+        );
         $crate::conformance_suite!(@store contract [$(#[$attribute])*] $harness;
             cache_and_coordination_keys_always_have_a_ttl
             locks_and_windows_need_no_ttl
@@ -260,6 +264,7 @@ mod tests {
             include_str!("batch_leases.rs"),
             include_str!("batch_upkeep.rs"),
             include_str!("batch_events.rs"),
+            include_str!("cancellation.rs"),
             include_str!("channel.rs"),
             include_str!("contract.rs"),
             include_str!("typed.rs"),
