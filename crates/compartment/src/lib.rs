@@ -21,6 +21,9 @@
 //! # }
 //! ```
 //!
+//! How calls behave that are given up, shared by several runtimes, or answered late:
+//! [docs/locks-and-limits.md](https://github.com/compartment/compartment/blob/main/docs/locks-and-limits.md).
+//!
 //! # Features
 //! - `memory` (default): the backend for `memory://`.
 //! - `redis`: the backend for `redis://`, `rediss://`, `redis+sentinel://` and `redis+cluster://`.
@@ -49,3 +52,8 @@ pub use open::{open, open_with_clock};
 #[cfg(all(doctest, feature = "cache"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// So do those of the page about locks and limits.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/locks-and-limits.md")]
+struct LocksAndLimits;

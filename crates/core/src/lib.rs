@@ -6,6 +6,17 @@
 //!
 //! Every store is two traits: a small one that backends implement ([`KeyValueStore`]) and a
 //! blanket `…Ext` that users call ([`KeyValueStoreExt`]).
+//!
+//! # Cancellation
+//! Any future of a store may be dropped at any moment: in `select!`, by a time-out, with its task. One
+//! rule holds everywhere: **a dropped future leaves no resource held that its caller cannot name, and
+//! loses nothing that was accepted.** What each store makes of it stands in its trait's docs under
+//! `# Cancellation`. Whatever is handed back or finished in the background is waited for by
+//! [`Databases::close`].
+//!
+//! # Time
+//! Whatever measures how long something takes goes by [`Clock::monotonic`]; the wall clock,
+//! [`Clock::now`], serves only what is stored or shown.
 
 mod batch_of_reads;
 mod clock;

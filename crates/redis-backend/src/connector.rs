@@ -100,9 +100,9 @@ impl Connector {
 
     /// Opens a connection, within [`Connector::limit`].
     pub(crate) async fn open(&self) -> Result<Wire> {
-        let limit = self.limit();
-        let opened = async {
-            let mut wire = self.open_unbounded().await?;
+        self.within_limit(async {
+            let opened = self.open_unbounded().await;
+            let mut wire = opened.map_err(|error| convert("connect", Phase::Connect, &error))?;
             if let Wire::Single(connection) = &mut wire {
                 // A name for CLIENT LIST is a courtesy: not every server or user may set one.
                 let mut name = redis::cmd("CLIENT");
@@ -110,15 +110,8 @@ impl Connector {
                 let _ = connection.send_packed_command(&name).await;
             }
             Ok(wire)
-        };
-        let opened = tokio::time::timeout(limit, opened).await.map_err(|_| {
-            Error::new(
-                ErrorKind::Unavailable,
-                "connect",
-                format!("no connection within {limit:?}; the server is busy, paused or gone"),
-            )
-        })?;
-        opened.map_err(|error| convert("connect", Phase::Connect, &error))
+        })
+        .await
     }
 
     /// Opens a connection whose pushed messages go to `sender`: of one server, never of a cluster.
@@ -127,25 +120,43 @@ impl Connector {
         sender: UnboundedSender<PushInfo>,
     ) -> Result<MultiplexedConnection> {
         let options = self.options.clone().set_push_sender(sender);
-        let client = match &self.target {
-            Target::Server(client) => client.as_ref().clone(),
-            Target::Sentinel(sentinel) => {
-                let master = sentinel.lock().await.async_get_client().await;
-                master.map_err(|error| convert("connect", Phase::Connect, &error))?
-            }
-            Target::Cluster(_) => {
-                return Err(Error::new(
-                    ErrorKind::Unsupported,
-                    "connect",
-                    "a cluster is not one server; name one of its nodes",
-                ));
-            }
-        };
-        listen(&client, &options, &self.client_name).await
+        self.within_limit(async {
+            let client = match &self.target {
+                Target::Server(client) => client.as_ref().clone(),
+                Target::Sentinel(sentinel) => {
+                    let master = sentinel.lock().await.async_get_client().await;
+                    master.map_err(|error| convert("connect", Phase::Connect, &error))?
+                }
+                Target::Cluster(_) => {
+                    return Err(Error::new(
+                        ErrorKind::Unsupported,
+                        "connect",
+                        "a cluster is not one server; name one of its nodes",
+                    ));
+                }
+            };
+            listen(&client, &options, &self.client_name).await
+        })
+        .await
+    }
+
+    async fn within_limit<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let limit = self.limit();
+        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            Err(Error::new(
+                ErrorKind::Unavailable,
+                "connect",
+                format!("no connection within {limit:?}; the server is busy, paused or gone"),
+            ))
+        })
     }
 
     /// Where the server is that [`Connector::open`] connects to, and how to log in.
     pub(crate) async fn locate(&self) -> Result<ConnectionInfo> {
+        self.within_limit(self.locate_unbounded()).await
+    }
+
+    async fn locate_unbounded(&self) -> Result<ConnectionInfo> {
         match &self.target {
             Target::Server(client) => Ok(client.get_connection_info().clone()),
             Target::Sentinel(sentinel) => {

@@ -36,6 +36,10 @@ pub type Subscription = BoxStream<'static, ChannelEvent>;
 /// - `channels_are_separate_between_databases`.
 /// - `a_subscription_hears_what_is_sent_once_it_is_made`: it is complete when the call returns.
 ///
+/// # Cancellation
+/// A dropped `publish` may or may not have sent its message. A dropped `subscribe` leaves no
+/// subscription, and a subscription ends when it is dropped.
+///
 /// # Loss
 /// Messages are not durable: a subscriber whose connection broke is told so
 /// ([`ChannelEvent::Lost`]), and the subscription is made again without its doing. How soon a

@@ -18,6 +18,10 @@ use crate::{Expiry, Result};
 /// # Atomicity
 /// - `increments_add_up` among any number of callers; `take` loses none of them.
 ///
+/// # Cancellation
+/// A dropped future may or may not have added. A dropped [`CounterStore::take`] may have removed the
+/// counter, and its answer is gone with it.
+///
 /// # Expiry
 /// - `an_increment_keeps_the_ttl` unless it gives one; a new counter gets the database's default.
 #[cfg_attr(feature = "mock", mockall::automock)]
