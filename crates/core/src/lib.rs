@@ -28,8 +28,9 @@ pub use codec::{Codec, Format, MAX_DECODED_BYTES};
 pub use contract::{Contract, DatabaseKind, Expiry, MAX_TTL, Placement, Previous, TtlRule};
 pub use database::{Backend, Capabilities, Database, Databases, Stores};
 pub use database_map::{
-    ByEnvironment, CacheSettings, DatabaseMap, DatabaseMapBuilder, Instance, InstanceUrl, KeyRule,
-    LedgerAddress, LedgerSettings, PolicyRule, Preset, Scheme, TlsFiles, TtlByEnvironment,
+    Bounds, ByEnvironment, CacheBounds, CacheSettings, DatabaseMap, DatabaseMapBuilder, Instance,
+    InstanceUrl, KeyRule, LedgerAddress, LedgerSettings, PolicyRule, Preset, Scheme, TlsFiles,
+    TtlByEnvironment,
 };
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use glob::{escape_glob, glob_matches};
