@@ -13,6 +13,9 @@ use crate::policy::Times;
 /// An entry from further ahead than this was written by another clock.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
+/// Databases count milliseconds, and round up.
+const ROUNDING: Duration = Duration::from_millis(1);
+
 /// A moment of the monotonic clock in eight bytes: nanoseconds since its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment64(u64);
@@ -54,10 +57,12 @@ impl Age {
         (!is_ahead).then(|| Self { age: now.since(times.created), ttl, kept })
     }
 
-    /// Its age by what the database says it still has to live.
-    pub(crate) fn by_rest(times: Times, rest: Duration) -> Self {
+    /// Its age by what the database says it still has to live; nothing where that cannot be: the
+    /// database's own clock was set back.
+    pub(crate) fn by_rest(times: Times, rest: Duration) -> Option<Self> {
         let (ttl, kept) = lives(times);
-        Self { age: kept.saturating_sub(rest), ttl, kept }
+        let is_possible = rest <= kept.saturating_add(ROUNDING);
+        is_possible.then(|| Self { age: kept.saturating_sub(rest), ttl, kept })
     }
 
     /// For how long it is fresh yet; nothing once it has ended.
@@ -122,12 +127,9 @@ mod tests {
     fn an_entry_from_the_future_has_the_age_that_the_database_says() {
         let earlier = Timestamp::from_millis(900_000_000);
         assert_eq!(Age::by_wall(times(), earlier), None);
-        let age = Age::by_rest(times(), Duration::from_secs(70));
+        let age = Age::by_rest(times(), Duration::from_secs(70)).unwrap();
         assert_eq!(age.fresh_for(), Some(Duration::from_secs(30)));
-        assert_eq!(
-            Age::by_rest(times(), Duration::from_secs(500)).fresh_for().unwrap().as_secs(),
-            60
-        );
+        assert_eq!(Age::by_rest(times(), Duration::from_secs(500)), None);
     }
 
     #[test]

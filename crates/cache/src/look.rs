@@ -277,10 +277,13 @@ impl Cache {
         let age = match Age::by_wall(view.times, self.inner.options.clock.now()) {
             Some(age) => age,
             // By the clock of its writer or of this process, it is from the future.
-            None => match self.inner.rest_of(key).await.map_err(drop)? {
-                Some(rest) => Age::by_rest(view.times, rest),
-                None => return Ok(None),
-            },
+            None => {
+                let rest = self.inner.rest_of(key).await.map_err(drop)?;
+                let Some(age) = rest.and_then(|rest| Age::by_rest(view.times, rest)) else {
+                    return Ok(None);
+                };
+                age
+            }
         };
         if age.kept_for().is_none() {
             return Ok(None);

@@ -16,9 +16,18 @@ use crate::stamps::{Stamp, WHOLE};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pending {
     removals: u64,
-    /// Each with which of its removals it is.
-    pub(crate) keys: HashMap<String, u64>,
+    pub(crate) keys: HashMap<String, PendingKey>,
     pub(crate) stamps: HashMap<Arc<str>, NewStamp>,
+}
+
+/// A key that others are to forget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PendingKey {
+    /// Which of its removals it is.
+    number: u64,
+    /// Whether it is to be removed from the database too. A value that was set stays; others were
+    /// not told of it.
+    pub(crate) removes: bool,
 }
 
 /// A stamp that is to be another.
@@ -98,14 +107,17 @@ impl PendingRemovals {
         stamps: impl IntoIterator<Item = (Arc<str>, NewStamp)>,
     ) {
         let mut kept = self.lock();
-        let pending = &mut kept.pending;
-        for key in keys {
-            pending.removals += 1;
-            let number = pending.removals;
-            pending.keys.insert(key, number);
-        }
-        pending.stamps.extend(stamps);
-        pending.bound(self.most);
+        keys.into_iter().for_each(|key| kept.pending.add_key(key, true));
+        kept.pending.stamps.extend(stamps);
+        kept.pending.bound(self.most);
+        self.note(&mut kept);
+    }
+
+    /// Others are to be told that a key was written.
+    pub(crate) fn add_news(&self, key: &str) {
+        let mut kept = self.lock();
+        kept.pending.add_key(key.to_owned(), false);
+        kept.pending.bound(self.most);
         self.note(&mut kept);
     }
 
@@ -205,6 +217,13 @@ impl Drop for Delivery<'_> {
 impl Pending {
     fn is_any(&self) -> bool {
         !self.keys.is_empty() || !self.stamps.is_empty()
+    }
+
+    fn add_key(&mut self, key: String, removes: bool) {
+        self.removals += 1;
+        let number = self.removals;
+        let before = self.keys.get(&key).is_some_and(|before| before.removes);
+        self.keys.insert(key, PendingKey { number, removes: removes || before });
     }
 
     fn bound(&mut self, most: usize) {

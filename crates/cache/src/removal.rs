@@ -51,6 +51,14 @@ impl<'a> Removal<'a> {
         self.keep();
     }
 
+    /// It is done, and only the other processes are not told yet.
+    pub(crate) fn keep_news(self, key: &str) {
+        let inner = self.inner;
+        self.done();
+        inner.pending.add_news(key);
+        inner.deliver_in_background();
+    }
+
     fn keep(&mut self) {
         let (keys, stamp) = (std::mem::take(&mut self.keys), self.stamp.take());
         if keys.is_empty() && stamp.is_none() {
@@ -170,7 +178,8 @@ impl Inner {
             self.book.note(name, stamp);
             news.push(News::Stamp(Arc::clone(name), stamp));
         }
-        let keys: Vec<String> = pending.keys.keys().cloned().collect();
+        let removed = pending.keys.iter().filter(|(_, key)| key.removes);
+        let keys: Vec<String> = removed.map(|(name, _)| name.clone()).collect();
         for page in keys.chunks(PAGE) {
             self.guarded(store.delete(page)).await?;
             lives();

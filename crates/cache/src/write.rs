@@ -105,8 +105,8 @@ impl Cache {
                 if inner.tell(vec![News::Key(name.to_owned())]).await {
                     removal.done();
                 } else {
-                    // Others may have the old one: with it removed here they are told again.
-                    removal.keep_pending();
+                    // Others may have the old one until they are told.
+                    removal.keep_news(name);
                 }
                 Stored::Stored
             }
