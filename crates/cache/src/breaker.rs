@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use compartment_core::Timestamp;
+use compartment_core::MonotonicInstant;
 
 /// Whether a database is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -36,8 +36,8 @@ pub(crate) struct Breaker {
     open_for: Duration,
     state: AtomicU8,
     failures: AtomicU32,
-    /// Microseconds; when the last change to open or half-open was.
-    since: AtomicU64,
+    /// Microseconds of the monotonic clock; from then on one may try it.
+    until: AtomicU64,
     opened: AtomicU64,
 }
 
@@ -52,30 +52,29 @@ pub(crate) struct Permit<'a> {
 impl Breaker {
     pub(crate) fn new(failures_to_open: u32, open_for: Duration) -> Self {
         Self {
-            failures_to_open: failures_to_open.max(1),
+            failures_to_open,
             open_for,
             state: AtomicU8::new(CLOSED),
             failures: AtomicU32::new(0),
-            since: AtomicU64::new(0),
+            until: AtomicU64::new(0),
             opened: AtomicU64::new(0),
         }
     }
 
     /// Lets a request through, or not.
-    pub(crate) fn permit(&self, now: Timestamp) -> Option<Permit<'_>> {
+    pub(crate) fn permit(&self, now: MonotonicInstant) -> Option<Permit<'_>> {
         let permit = |is_trial| Some(Permit { breaker: self, is_trial, answered: false });
         if self.is_closed() {
             return permit(false);
         }
-        let since = self.since.load(Ordering::Acquire);
-        if now.since(Timestamp::from_micros(since)) < self.open_for {
+        let until = self.until.load(Ordering::Acquire);
+        if micros(now) < until {
             return None;
         }
-        // Of many that come now one wins: whoever moves `since`. A trial that never answers is
+        // Of many that come now one wins: whoever moves `until`. A trial that never answers is
         // followed by another after the same time.
-        self.since
-            .compare_exchange(since, now.as_micros(), Ordering::AcqRel, Ordering::Relaxed)
-            .ok()?;
+        let next = micros(now.after(self.open_for));
+        self.until.compare_exchange(until, next, Ordering::AcqRel, Ordering::Relaxed).ok()?;
         self.state.store(HALF_OPEN, Ordering::Release);
         permit(true)
     }
@@ -98,12 +97,17 @@ impl Breaker {
         self.opened.load(Ordering::Relaxed)
     }
 
-    fn open(&self, now: Timestamp) {
-        self.since.store(now.as_micros(), Ordering::Release);
+    fn open(&self, now: MonotonicInstant) {
+        self.until.store(micros(now.after(self.open_for)), Ordering::Release);
         if self.state.swap(OPEN, Ordering::AcqRel) == CLOSED {
             self.opened.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+fn micros(now: MonotonicInstant) -> u64 {
+    let since = now.since(MonotonicInstant::default());
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Permit<'_> {
@@ -123,7 +127,7 @@ impl Permit<'_> {
     }
 
     /// It did not; so many requests stood behind this one.
-    pub(crate) fn failed(mut self, now: Timestamp, requests: usize) {
+    pub(crate) fn failed(mut self, now: MonotonicInstant, requests: usize) {
         self.answered = true;
         let breaker = self.breaker;
         let requests = u32::try_from(requests).unwrap_or(u32::MAX);
@@ -140,7 +144,7 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         // A trial that was given up may be made again at once.
         if self.is_trial && !self.answered {
-            self.breaker.since.store(0, Ordering::Release);
+            self.breaker.until.store(0, Ordering::Release);
         }
     }
 }
@@ -149,15 +153,15 @@ impl Drop for Permit<'_> {
 mod tests {
     use super::*;
 
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_millis(1_000_000 + seconds * 1_000)
+    fn at(seconds: u64) -> MonotonicInstant {
+        MonotonicInstant::since_beginning(Duration::from_secs(1_000 + seconds))
     }
 
     fn breaker() -> Breaker {
         Breaker::new(3, Duration::from_secs(5))
     }
 
-    fn fail(breaker: &Breaker, times: u32, now: Timestamp) {
+    fn fail(breaker: &Breaker, times: u32, now: MonotonicInstant) {
         for _ in 0..times {
             breaker.permit(now).unwrap().failed(now, 1);
         }

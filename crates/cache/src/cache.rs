@@ -31,10 +31,13 @@ pub struct Cache {
     pub(crate) labels: Arc<[Arc<str>]>,
     /// The policy of this handle, where it has one.
     pub(crate) policy: Option<Arc<CachePolicy>>,
+    /// Why that is refused.
+    refusal: Option<Arc<str>>,
 }
 
 /// What is known of a key.
 #[derive(Debug)]
+#[must_use]
 pub enum Lookup<V> {
     /// Its value.
     Found(Arc<V>),
@@ -51,7 +54,8 @@ pub enum Delivery {
     /// Nobody who hears of it serves what was there.
     Delivered,
     /// This process does not serve it any more; others may until the database is back. It is kept
-    /// and delivered before this process reads anything from the database again.
+    /// and delivered in the background, and before this process reads anything from the database
+    /// again; `Databases::close` waits for it.
     Pending,
 }
 
@@ -75,7 +79,8 @@ impl Cache {
     /// until it is back.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when the database is not of kind `cache`.
+    /// [`ErrorKind::Configuration`] when the database is not of kind `cache`, and for a setting that
+    /// is out of its bounds, which are in the message.
     pub async fn open(database: &Database, options: CacheOptions) -> Result<Self> {
         if database.contract().kind != DatabaseKind::Cache {
             return Err(Error::new(
@@ -85,13 +90,16 @@ impl Cache {
             )
             .in_database(database.name()));
         }
+        options.check().map_err(|why| {
+            Error::new(ErrorKind::Configuration, "open cache", why).in_database(database.name())
+        })?;
         let enabled = options.enabled;
         let inner = Arc::new(Inner::new(database.clone(), options));
         if enabled {
             inner.listen().await;
             crate::publication::start(&inner);
         }
-        let cache = Self { inner, labels: Arc::default(), policy: None };
+        let cache = Self { inner, labels: Arc::default(), policy: None, refusal: None };
         if enabled {
             cache.start_up();
         }
@@ -112,10 +120,12 @@ impl Cache {
         self.labelled(stamps::tag(tag))
     }
 
-    /// The same cache with a policy of the handle's own.
+    /// The same cache with a policy of the handle's own. With one that is out of its bounds every
+    /// call of the handle is refused ([`ErrorKind::InvalidArgument`]).
     #[must_use]
     pub fn with_policy(&self, policy: CachePolicy) -> Self {
-        Self { policy: Some(Arc::new(policy)), ..self.clone() }
+        let refusal = policy.check().err().map(Arc::from);
+        Self { policy: Some(Arc::new(policy)), refusal, ..self.clone() }
     }
 
     /// Whether it reads and keeps anything: see [`CacheOptions::enabled`].
@@ -152,9 +162,14 @@ impl Cache {
         }
     }
 
-    /// Refuses keys of other databases, and labels that cannot be.
+    /// Refuses keys of other databases, labels that cannot be, and a policy that cannot work.
     pub(crate) fn check<V>(&self, key: &TypedKey<V>) -> Result<()> {
         stamps::check_labels(&self.labels)?;
+        if let Some(why) = &self.refusal {
+            return Err(Error::new(ErrorKind::InvalidArgument, "use cache", why.to_string())
+                .in_database(self.inner.database.name())
+                .at_key(key.as_str()));
+        }
         let (wanted, name) = (key.template().database(), self.inner.database.name());
         if wanted == name {
             return Ok(());

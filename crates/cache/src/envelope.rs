@@ -7,20 +7,25 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use compartment_core::Timestamp;
+use compartment_core::{Codec, Timestamp};
 
 use crate::policy::Times;
 
 /// No JSON, MessagePack or compressed value of the codec begins so.
 const MARK: u8 = 0xC1;
-/// The version: whoever changes the layout takes another.
-const VERSION: u8 = 0xE1;
+/// The version: whoever changes the layout takes the next.
+const VERSION: u8 = Codec::CACHE_ENTRY;
 /// More stamps than any entry has.
 pub(crate) const MOST_STAMPS: usize = 255;
 
 const VALUE: u8 = 0;
 const ABSENT: u8 = 1;
 const NOTHING: u8 = 2;
+
+/// Whether these bytes were not written by a cache of any version, and so are somebody's value.
+pub(crate) fn is_foreign(bytes: &[u8]) -> bool {
+    !matches!(bytes, [MARK, form, ..] if form >> 4 == VERSION >> 4)
+}
 
 /// What an entry was derived from, and in which state that was: the entry holds while the state
 /// is the same.
@@ -284,6 +289,13 @@ mod tests {
             let bytes = envelope.to_bytes();
             prop_assert_eq!(Envelope::read(&bytes.slice(..cut)), None);
         }
+    }
+
+    #[test]
+    fn what_no_cache_wrote_is_somebodys_value() {
+        let own = Envelope::held(None, LeaseMark { token: 1, until: Timestamp::default() }, &[]);
+        assert!(!is_foreign(&own.to_bytes()) && !is_foreign(b"\xC1\xE0\x00\x00"));
+        assert!(is_foreign(b"{}") && is_foreign(b"") && is_foreign(b"\xC1\x01\x81"));
     }
 
     #[test]

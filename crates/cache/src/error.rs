@@ -1,5 +1,6 @@
 //! Why a load gave no value.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,26 +9,25 @@ use std::time::Duration;
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A load that gave no value, and no stale one could be served. All who waited get the same.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The loader failed.
-    #[error("load a value for the cache: {0}")]
-    Failed(#[source] Shared),
-    /// The key is of another database, or its labels cannot be.
-    #[error(transparent)]
+    Failed(Shared),
+    /// The key is of another database or was not written by a cache, its labels cannot be, or the
+    /// handle's policy is refused.
     Misuse(Arc<compartment_core::Error>),
     /// It took longer than the policy's hard time-out, and was given up.
-    #[error("load a value for the cache: no value within {0:?}, the policy's hard time-out")]
     TimedOut(Duration),
-    /// It panicked, or its runtime ended.
-    #[error("load a value for the cache: the loader panicked, or its runtime ended")]
+    /// The loader panicked, with these words.
+    Panicked(Arc<str>),
+    /// The loader's runtime ended, or stands still.
     Ended,
-    /// The key is loaded as another type elsewhere in this process.
-    #[error("load a value for the cache: the key is used for values of another type as well")]
+    /// The loader waits for the value that it is to load, itself or by way of other loads.
+    WaitsForItself,
+    /// The key is used as another type elsewhere in this process.
     OtherType,
     /// It gave another number of values than it was asked for.
-    #[error("load values for the cache: {wanted} were asked for, and {given} were given")]
     OtherCount {
         /// Keys asked for.
         wanted: usize,
@@ -51,11 +51,57 @@ impl LoadError {
         Self::Failed(Shared(error.into().into()))
     }
 
+    /// Of what a loader panicked with: text, as a rule.
+    pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Self {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        Self::Panicked(text.unwrap_or("it panicked with something that is no text").into())
+    }
+
     /// The loader's own error, if it failed with a `T`.
     #[must_use]
     pub fn downcast_ref<T: std::error::Error + 'static>(&self) -> Option<&T> {
         match self {
             Self::Failed(Shared(error)) => error.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misuse(error) => return error.fmt(f),
+            Self::OtherCount { wanted, given } => {
+                return write!(
+                    f,
+                    "load values for the cache: {wanted} were asked for, and {given} were given"
+                );
+            }
+            _ => f.write_str("load a value for the cache: ")?,
+        }
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::TimedOut(limit) => {
+                write!(f, "no value within {limit:?}, the policy's hard time-out")
+            }
+            Self::Panicked(text) => write!(f, "the loader panicked: {text}"),
+            Self::Ended => f.write_str("the loader's runtime ended, or stands still"),
+            Self::WaitsForItself => f.write_str(
+                "its loader reads the key that it loads, itself or by way of other loads, and \
+                 would wait for itself; let it read the source",
+            ),
+            _ => f.write_str("the key is used for values of another type as well"),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {
+    // The error itself stands in the text already: a chain goes on with its cause.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(error) => error.source(),
+            Self::Misuse(error) => error.source(),
             _ => None,
         }
     }
@@ -76,5 +122,39 @@ impl fmt::Display for Shared {
 impl std::error::Error for Shared {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+
+    #[test]
+    fn a_chain_says_each_cause_once() {
+        let cause = compartment_core::Error::new(
+            compartment_core::ErrorKind::Decode,
+            "read the court's file",
+            "cut off",
+        )
+        .caused_by(std::io::Error::other("the disk is full"));
+        let error = LoadError::failed(cause);
+        let mut said = vec![error.to_string()];
+        let mut next = error.source();
+        while let Some(cause) = next {
+            said.push(cause.to_string());
+            next = cause.source();
+        }
+        assert_eq!(
+            said,
+            ["load a value for the cache: read the court's file: cut off", "the disk is full"]
+        );
+    }
+
+    #[test]
+    fn a_panic_keeps_its_words() {
+        let text: Box<dyn Any + Send> = Box::new("no page 7".to_owned());
+        let said = LoadError::panicked(&*text).to_string();
+        assert_eq!(said, "load a value for the cache: the loader panicked: no page 7");
     }
 }

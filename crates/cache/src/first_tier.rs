@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::envelope::StampSeen;
+use crate::life::Moment64;
 use crate::metrics::Counters;
-use crate::policy::Times;
 use crate::shards::{Shards, Wanted, Weighed};
 use crate::stamps::{StampBook, Standing};
 use compartment_core::Timestamp;
@@ -28,12 +28,13 @@ const USUAL_BYTES: u64 = 1_024;
 #[derive(Debug)]
 pub(crate) struct FirstEntry {
     pub(crate) value: Shared,
+    /// By its writer's clock: tells it from others, and measures nothing.
     pub(crate) created: Timestamp,
     /// When a read loads it anew.
-    pub(crate) eager_at: Timestamp,
+    pub(crate) eager_at: Moment64,
     /// Until when it is served as fresh: earlier than its time where nothing would tell that it
     /// has been invalidated.
-    serve_until: Timestamp,
+    serve_until: Moment64,
     pub(crate) counters: Arc<Counters>,
     /// The trust it was put in under.
     trust: u64,
@@ -45,13 +46,13 @@ pub(crate) struct FirstEntry {
 /// What a hit does not look at.
 #[derive(Debug)]
 struct Rest {
-    fresh_until: Timestamp,
+    fresh_until: Moment64,
     stamps: Box<[StampSeen]>,
     weight: u64,
 }
 
 impl FirstEntry {
-    pub(crate) fn fresh_until(&self) -> Timestamp {
+    pub(crate) fn fresh_until(&self) -> Moment64 {
         self.rest.fresh_until
     }
 }
@@ -96,9 +97,10 @@ pub(crate) struct FirstTier {
 #[derive(Debug)]
 pub(crate) struct NewEntry {
     pub(crate) value: Shared,
-    pub(crate) times: Times,
-    pub(crate) eager_at: Timestamp,
-    pub(crate) serve_until: Timestamp,
+    pub(crate) created: Timestamp,
+    pub(crate) eager_at: Moment64,
+    pub(crate) fresh_until: Moment64,
+    pub(crate) serve_until: Moment64,
     pub(crate) stamps: Vec<StampSeen>,
     pub(crate) counters: Arc<Counters>,
     /// Bytes of the encoded value.
@@ -123,7 +125,7 @@ impl FirstTier {
         &self,
         key: &str,
         book: &StampBook,
-        now: Timestamp,
+        now: Moment64,
         look: impl FnOnce(&FirstEntry, State) -> R,
     ) -> Option<R> {
         let wanted = self.entries.wanted(key);
@@ -139,7 +141,7 @@ impl FirstTier {
     }
 
     /// The state of an entry that was not invalidated.
-    fn state(&self, entry: &FirstEntry, book: &StampBook, now: Timestamp) -> Option<State> {
+    fn state(&self, entry: &FirstEntry, book: &StampBook, now: Moment64) -> Option<State> {
         if entry.trust != self.trust.load(Ordering::Acquire) {
             let differs = book.standing(&entry.rest.stamps) == Standing::Differs;
             return (!differs).then_some(State::Doubtful);
@@ -206,17 +208,20 @@ impl FirstTier {
             + key.len() as u64
             + ENTRY_OVERHEAD
             + new.stamps.iter().map(|stamp| stamp.name.len() as u64 + 32).sum::<u64>();
-        let fresh_until = new.times.fresh_until;
         let entry = FirstEntry {
             value: new.value,
-            created: new.times.created,
+            created: new.created,
             eager_at: new.eager_at,
             serve_until: new.serve_until,
             counters: new.counters,
             trust: moment.trust,
             // No epoch: the first read checks.
             checked: AtomicU64::new(u64::MAX),
-            rest: Box::new(Rest { fresh_until, stamps: new.stamps.into(), weight }),
+            rest: Box::new(Rest {
+                fresh_until: new.fresh_until,
+                stamps: new.stamps.into(),
+                weight,
+            }),
         };
         self.entries.insert(wanted, entry);
         // Whoever wrote the key in between has moved its mark before it looked for an entry to
@@ -285,16 +290,20 @@ impl FirstTier {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use compartment_core::MonotonicInstant;
     use std::time::Duration;
 
-    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+    fn now() -> Moment64 {
+        Moment64::of(MonotonicInstant::since_beginning(Duration::from_secs(1_000)))
+    }
 
     fn entry(bytes: u64) -> NewEntry {
-        let until = NOW.after(Duration::from_secs(60));
+        let until = now().after(Duration::from_secs(60));
         NewEntry {
             value: Some(Arc::new(7_u32)),
-            times: Times { created: NOW, fresh_until: until, stale_until: until },
+            created: Timestamp::default(),
             eager_at: until,
+            fresh_until: until,
             serve_until: until,
             stamps: Vec::new(),
             counters: Arc::default(),
@@ -302,7 +311,7 @@ mod tests {
         }
     }
 
-    fn state(tier: &FirstTier, book: &StampBook, now: Timestamp) -> Option<State> {
+    fn state(tier: &FirstTier, book: &StampBook, now: Moment64) -> Option<State> {
         tier.look("a", book, now, |_, state| state)
     }
 
@@ -324,15 +333,15 @@ mod tests {
         let moment = tier.moment("a");
         tier.written("a");
         tier.put("a", entry(1), moment);
-        assert_eq!(state(&tier, &book, NOW), None);
+        assert_eq!(state(&tier, &book, now()), None);
         tier.put("a", entry(1), tier.moment("a"));
-        assert_eq!(state(&tier, &book, NOW), Some(State::Fresh));
+        assert_eq!(state(&tier, &book, now()), Some(State::Fresh));
         tier.distrust();
-        assert_eq!(state(&tier, &book, NOW), Some(State::Doubtful));
+        assert_eq!(state(&tier, &book, now()), Some(State::Doubtful));
         tier.trust();
-        assert_eq!(state(&tier, &book, NOW), Some(State::Doubtful));
+        assert_eq!(state(&tier, &book, now()), Some(State::Doubtful));
         tier.put("a", entry(1), tier.moment("a"));
-        let ended = NOW.after(Duration::from_secs(60));
+        let ended = now().after(Duration::from_secs(60));
         assert_eq!(state(&tier, &book, ended), Some(State::Ended));
     }
 }

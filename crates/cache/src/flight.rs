@@ -1,17 +1,30 @@
 //! One load of a key at a time in the process; whoever else wants it waits for the same.
+//!
+//! A load is a task, and a task lives as long as its runtime. One that ends tells those who wait; one
+//! that stands still cannot, so a load gives a sign of life now and then while it is under way, and
+//! who misses it loads anew.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
+use compartment_core::Clock;
 use tokio::sync::watch;
 
 use crate::envelope::StampSeen;
 use crate::error::LoadError;
 use crate::first_tier::{FirstTier, Moment, Shared};
 use crate::stamps::{StampBook, Standing};
+use crate::waits::{self, Circle, Wait};
 
 /// What a flight ends with.
 pub(crate) type Landing = Result<Shared, LoadError>;
+
+/// No load is given up sooner for want of a sign of life: a busy machine may be this late.
+const LEAST_SILENCE: Duration = Duration::from_secs(1);
+/// Signs of life in the time after which a load counts as lost.
+const SIGNS: u32 = 4;
 
 /// The loads that are under way.
 #[derive(Debug, Default)]
@@ -22,11 +35,15 @@ pub(crate) struct Flights {
 /// One load.
 #[derive(Debug)]
 pub(crate) struct Flight {
+    number: u64,
     landing: watch::Sender<Option<Landing>>,
     /// Who joins later must not get what was loaded before its key was written.
     moment: Moment,
     /// Nor what was loaded before its document or a tag was invalidated.
     stamps: OnceLock<Vec<StampSeen>>,
+    /// Signs of life; after so long without one it counts as lost.
+    signs: AtomicU64,
+    silence: Duration,
 }
 
 /// A caller's part in a load.
@@ -34,7 +51,9 @@ pub(crate) enum Part {
     /// It has to load.
     Leads(Leader),
     /// Somebody else does.
-    Waits(watch::Receiver<Option<Landing>>),
+    Waits(Waiter),
+    /// Somebody else does who waits for the caller.
+    WouldWaitForItself,
 }
 
 /// The one that loads. Dropped without a landing, it tells those who wait that the load ended.
@@ -46,9 +65,25 @@ pub(crate) struct Leader {
     landed: bool,
 }
 
+/// One that waits for a load.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    flights: Arc<Flights>,
+    flight: Arc<Flight>,
+    landing: watch::Receiver<Option<Landing>>,
+    _wait: Wait,
+}
+
 impl Flights {
-    /// Joins the load of `key`, or leads one.
-    pub(crate) fn join(self: &Arc<Self>, key: &str, tier: &FirstTier, book: &StampBook) -> Part {
+    /// Joins the load of `key`, or leads one; others give it up after so long without a sign of
+    /// life.
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        key: &str,
+        tier: &FirstTier,
+        book: &StampBook,
+        silence: Duration,
+    ) -> Part {
         let moment = tier.moment(key);
         let mut under_way = self.lock();
         if let Some(flight) = under_way.get(key) {
@@ -56,13 +91,34 @@ impl Flights {
             let is_old =
                 tier.is_past(key, flight.moment) || book.standing(stamps) != Standing::Holds;
             if !is_old {
-                return Part::Waits(flight.landing.subscribe());
+                return match self.waiter(flight) {
+                    Ok(waiter) => Part::Waits(waiter),
+                    Err(Circle) => Part::WouldWaitForItself,
+                };
             }
         }
         let (key, landing) = (Arc::<str>::from(key), watch::Sender::new(None));
-        let flight = Arc::new(Flight { landing, moment, stamps: OnceLock::new() });
+        let flight = Arc::new(Flight {
+            number: waits::number(),
+            landing,
+            moment,
+            stamps: OnceLock::new(),
+            signs: AtomicU64::new(0),
+            silence: silence.max(LEAST_SILENCE),
+        });
         under_way.insert(Arc::clone(&key), Arc::clone(&flight));
         Part::Leads(Leader { flights: Arc::clone(self), key, flight, landed: false })
+    }
+
+    fn waiter(self: &Arc<Self>, flight: &Arc<Flight>) -> Result<Waiter, Circle> {
+        let _wait = waits::wait_for(flight.number)?;
+        let landing = flight.landing.subscribe();
+        Ok(Waiter { flights: Arc::clone(self), flight: Arc::clone(flight), landing, _wait })
+    }
+
+    /// Takes a flight out, if it is still the one of its key.
+    fn forget(&self, flight: &Arc<Flight>) {
+        self.lock().retain(|_, known| !Arc::ptr_eq(known, flight));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Arc<Flight>>> {
@@ -71,15 +127,25 @@ impl Flights {
 }
 
 impl Leader {
+    /// Its load's number among all.
+    pub(crate) fn number(&self) -> u64 {
+        self.flight.number
+    }
+
+    /// What gives its signs of life.
+    pub(crate) fn pulse(&self) -> Pulse {
+        Pulse(Arc::clone(&self.flight))
+    }
+
     /// Notes the stamps that the load goes by.
     pub(crate) fn goes_by(&self, stamps: &[StampSeen]) {
         // A second try goes by newer ones; whoever joins then is held to the first, and leads.
         let _ = self.flight.stamps.set(stamps.to_vec());
     }
 
-    /// Who else wants to know how it ends.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<Landing>> {
-        self.flight.landing.subscribe()
+    /// Who else wants to know how it ends; nobody who is waited for.
+    pub(crate) fn waiter(&self) -> Result<Waiter, Circle> {
+        self.flights.waiter(&self.flight)
     }
 
     /// Ends the load.
@@ -107,30 +173,95 @@ impl Drop for Leader {
     }
 }
 
-/// Waits until a load has landed.
-pub(crate) async fn landed(mut landing: watch::Receiver<Option<Landing>>) -> Landing {
-    match landing.wait_for(Option::is_some).await {
-        Ok(landing) => landing.clone().unwrap_or(Err(LoadError::Ended)),
-        Err(_) => Err(LoadError::Ended),
+/// The signs of life of a load.
+#[derive(Debug)]
+pub(crate) struct Pulse(Arc<Flight>);
+
+impl Pulse {
+    pub(crate) fn beat(&self) {
+        self.0.signs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it is to beat.
+    pub(crate) fn every(&self) -> Duration {
+        self.0.silence / SIGNS
+    }
+}
+
+impl Waiter {
+    /// Ready when the load has landed, has ended, or gives no sign of life any more.
+    pub(crate) async fn landed(mut self, clock: &dyn Clock) -> Landing {
+        let (mut seen, mut missed) = (self.flight.signs.load(Ordering::Relaxed), 0);
+        loop {
+            tokio::select! {
+                biased;
+                landing = self.landing.wait_for(Option::is_some) => return match landing {
+                    Ok(landing) => landing.clone().unwrap_or(Err(LoadError::Ended)),
+                    Err(_) => Err(LoadError::Ended),
+                },
+                () = clock.sleep(self.flight.silence / 2) => {}
+            }
+            // Two looks: who is woken late finds the load as late as itself.
+            let now = self.flight.signs.load(Ordering::Relaxed);
+            missed = if now == seen { missed + 1 } else { 0 };
+            seen = now;
+            if missed == 2 {
+                self.flights.forget(&self.flight);
+                return Err(LoadError::Ended);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use compartment_core::ManualClock;
+
+    const SILENCE: Duration = Duration::from_secs(6);
 
     #[tokio::test]
     async fn who_comes_after_a_write_does_not_join_a_load_from_before() {
         let flights = Arc::new(Flights::default());
+        let clock = ManualClock::default();
         let (tier, book) = (FirstTier::new(1 << 20), StampBook::default());
-        let Part::Leads(first) = flights.join("a", &tier, &book) else { panic!("nobody loads") };
-        let Part::Waits(waiter) = flights.join("a", &tier, &book) else { panic!("one loads") };
+        let join = || flights.join("a", &tier, &book, SILENCE);
+        let Part::Leads(first) = join() else { panic!("nobody loads") };
+        let Part::Waits(waiter) = join() else { panic!("one loads") };
         tier.written("a");
-        let Part::Leads(second) = flights.join("a", &tier, &book) else { panic!("too old") };
+        let Part::Leads(second) = join() else { panic!("too old") };
         first.land(Ok(Some(Arc::new(1))));
-        let Part::Waits(later) = flights.join("a", &tier, &book) else { panic!("one loads") };
-        assert!(landed(waiter).await.is_ok());
+        let Part::Waits(later) = join() else { panic!("one loads") };
+        assert!(waiter.landed(&clock).await.is_ok());
         drop(second);
-        assert!(matches!(landed(later).await, Err(LoadError::Ended)));
+        assert!(matches!(later.landed(&clock).await, Err(LoadError::Ended)));
+    }
+
+    #[tokio::test]
+    async fn a_load_without_a_sign_of_life_is_waited_for_no_longer() {
+        let flights = Arc::new(Flights::default());
+        let clock = ManualClock::default();
+        let (tier, book) = (FirstTier::new(1 << 20), StampBook::default());
+        let join = || flights.join("a", &tier, &book, SILENCE);
+        let Part::Leads(still) = join() else { panic!("nobody loads") };
+        let Part::Waits(waiter) = join() else { panic!("one loads") };
+        let waiting = tokio::spawn({
+            let clock = clock.clone();
+            async move { waiter.landed(&clock).await }
+        });
+        let pulse = still.pulse();
+        for _ in 0..4 {
+            tokio::task::yield_now().await;
+            pulse.beat();
+            clock.advance(SILENCE / 2);
+        }
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        for _ in 0..2 {
+            clock.advance(SILENCE / 2);
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(waiting.await, Ok(Err(LoadError::Ended))));
+        assert!(matches!(join(), Part::Leads(_)), "the next one leads");
     }
 }

@@ -1,11 +1,12 @@
 //! What all handles of a cache share, and how it hears of other processes.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use compartment_core::{ChannelEvent, Database, Subscription};
+use bytes::Bytes;
+use compartment_core::{ChannelEvent, Database, ReadMerger, Subscription};
 use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -20,7 +21,7 @@ use crate::options::CacheOptions;
 use crate::pending_removals::PendingRemovals;
 use crate::policy::CachePolicy;
 use crate::publication::Published;
-use crate::reads::Reads;
+use crate::reads::Away;
 use crate::stamps::StampBook;
 use crate::unique::unique;
 
@@ -43,7 +44,7 @@ pub(crate) struct Inner {
     pub(crate) flights: Arc<Flights>,
     pub(crate) breaker: Breaker,
     pub(crate) pending: PendingRemovals,
-    pub(crate) reads: Reads,
+    pub(crate) reads: ReadMerger<Option<Bytes>, Away>,
     pub(crate) metrics: Metrics,
     /// Under which this process speaks.
     pub(crate) sender: u64,
@@ -52,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) published: Published,
     /// What runs beside, ended with the cache.
     tasks: Mutex<Vec<AbortHandle>>,
+    /// Whether something listens; not where the runtime has ended that did.
+    listens: AtomicBool,
 }
 
 impl Inner {
@@ -65,13 +68,14 @@ impl Inner {
             book: StampBook::default(),
             flights: Arc::default(),
             breaker: Breaker::new(options.breaker_failures, options.breaker_open_for),
-            pending: PendingRemovals::new(options.pending_removals),
-            reads: Reads::default(),
+            pending: PendingRemovals::new(options.pending_removals, database.unfinished().clone()),
+            reads: ReadMerger::default(),
             metrics: Metrics::default(),
             sender: unique(),
             heard: watch::Sender::new(0),
             published: Published::nothing(),
             tasks: Mutex::default(),
+            listens: AtomicBool::new(false),
             database,
             options,
         }
@@ -79,24 +83,48 @@ impl Inner {
 
     /// Listens from now on; when this returns, news arrives or the first tier is distrusted.
     pub(crate) async fn listen(self: &Arc<Self>) {
+        self.listens.store(true, Ordering::Release);
+        let listening = Listening(Arc::downgrade(self));
         let first = self.call(self.database.channel().subscribe(CHANNEL)).await.ok();
         if first.is_some() {
             self.first.trust();
         }
-        let task = tokio::spawn(listen(Arc::downgrade(self), first));
+        self.listen_beside(listening, first);
+    }
+
+    /// Listens again where the runtime that did has ended: to be called before the database is
+    /// asked, which is cheap.
+    pub(crate) fn keep_listening(self: &Arc<Self>) {
+        if !self.options.enabled || self.listens.load(Ordering::Acquire) {
+            return;
+        }
+        if !self.listens.swap(true, Ordering::AcqRel) {
+            self.listen_beside(Listening(Arc::downgrade(self)), None);
+        }
+    }
+
+    fn listen_beside(self: &Arc<Self>, listening: Listening, first: Option<Subscription>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let inner = Arc::downgrade(self);
+        let task = runtime.spawn(async move {
+            let _listening = listening;
+            listen(inner, first).await;
+        });
         self.keep_task(task.abort_handle());
     }
 
     /// Ends a task when the cache is dropped.
     pub(crate) fn keep_task(&self, task: AbortHandle) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(task);
     }
 
     /// The figures of this process.
     pub(crate) fn figures(&self) -> CacheMetrics {
         CacheMetrics {
             database: self.database.name().to_owned(),
-            templates: self.metrics.templates(self.options.clock.now()),
+            templates: self.metrics.templates(self.options.clock.monotonic()),
             first_tier_entries: self.first.len(),
             first_tier_bytes: self.first.bytes(),
             evicted: self.first.evicted(),
@@ -151,6 +179,19 @@ impl Drop for Inner {
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             task.abort();
+        }
+    }
+}
+
+/// Held by whoever listens. Dropped, with its runtime perhaps, nothing that is here can be trusted
+/// until somebody else does.
+struct Listening(Weak<Inner>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.distrust();
+            inner.listens.store(false, Ordering::Release);
         }
     }
 }

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::{Codec, Timestamp};
+use compartment_core::Codec;
 
 use crate::cache::{Cached, erase};
 use crate::document_limit::Asking;
 use crate::envelope::{Envelope, Payload};
 use crate::error::LoadError;
 use crate::first_tier::{Moment, NewEntry};
+use crate::inner::Inner;
+use crate::life::Moment64;
 use crate::load::{Item, Load, Loaded};
 use crate::look::Held;
 use crate::message::News;
@@ -25,38 +27,70 @@ use crate::unique::unique;
 
 /// A key whose load may begin.
 pub(crate) struct Ready<V> {
+    /// `None` where the database is away, or nothing is kept. Before the item: dropped together, it
+    /// is given back before those who wait are told.
+    pub(crate) lease: Option<Lease>,
     pub(crate) item: Item<V>,
     pub(crate) moment: Moment,
-    /// The bytes that stand for its lease; `None` where the database is away, or nothing is kept.
-    pub(crate) lease: Option<Bytes>,
     pub(crate) before: Option<Held<V>>,
+}
+
+/// A lease of this process. Dropped while it is held, as a load is whose runtime ends, the key is
+/// removed in the background, so that nobody waits for the lease's end.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    inner: Arc<Inner>,
+    key: String,
+    /// The bytes that stand for it in the database.
+    bytes: Option<Bytes>,
+}
+
+impl Lease {
+    pub(crate) fn of(inner: &Arc<Inner>, key: &str, bytes: Bytes) -> Self {
+        Self { inner: Arc::clone(inner), key: key.to_owned(), bytes: Some(bytes) }
+    }
+
+    /// It is not held any more, or ends by itself.
+    pub(crate) fn given_up(mut self) {
+        self.bytes = None;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.bytes.is_some() {
+            // Loads of this process that wait for it look again, and deliver it first.
+            self.inner.first.done(&self.key);
+            self.inner.pending.add([std::mem::take(&mut self.key)], []);
+            self.inner.heard.send_modify(|count| *count += 1);
+            self.inner.deliver_in_background();
+        }
+    }
 }
 
 impl Load {
     /// How long an entry with a lease lives: as long as what it holds beside it, and not less.
-    pub(crate) fn lease_ttl<V>(&self, before: Option<&Held<V>>, now: Timestamp) -> Duration {
-        let left = before.map_or(Duration::ZERO, |held| held.envelope.times.stale_until.since(now));
-        left.max(self.terms.policy.lease)
+    pub(crate) fn lease_ttl<V>(&self, before: Option<&Held<V>>, lease: Duration) -> Duration {
+        let now = self.cache.inner.options.clock.monotonic();
+        before.map_or(Duration::ZERO, |held| held.kept_for(now)).max(lease)
     }
 
     pub(crate) async fn renew<V>(&self, one: &mut Ready<V>) {
-        let Some(lease) = one.lease.take() else { return };
         let inner = &self.cache.inner;
-        let Some(mut envelope) = Envelope::read(&lease) else { return };
-        let now = inner.options.clock.now();
+        let length = one.item.terms.policy.lease;
+        let ttl = self.lease_ttl(one.before.as_ref(), length);
+        let Some(lease) = &mut one.lease else { return };
+        let Some(bytes) = lease.bytes.clone() else { return };
+        let Some(mut envelope) = Envelope::read(&bytes) else { return };
         if let Some((mark, _)) = &mut envelope.lease {
-            mark.until = now.after(self.terms.policy.lease);
+            mark.until = inner.options.clock.now().after(length);
         }
-        let (renewed, ttl) = (envelope.to_bytes(), self.lease_ttl(one.before.as_ref(), now));
-        let swapped =
-            inner.swap(one.item.key.as_str(), Some(lease.clone()), Some(renewed.clone()), ttl);
-        match swapped.await {
-            Ok(true) => one.lease = Some(renewed),
-            // Somebody has taken the key: the result will find no place.
-            Ok(false) => one.lease = Some(lease),
-            // Whether it was renewed is not known. The old bytes find no place if it was, and
-            // the lease ends.
-            Err(_) => one.lease = Some(lease),
+        let renewed = envelope.to_bytes();
+        // Otherwise somebody has taken the key, and the result will find no place; or whether it
+        // was renewed is not known: the old bytes find no place if it was, and the lease ends.
+        let swapped = inner.swap(one.item.key.as_str(), Some(bytes), Some(renewed.clone()), ttl);
+        if let Ok(true) = swapped.await {
+            lease.bytes = Some(renewed);
         }
     }
 
@@ -68,15 +102,15 @@ impl Load {
         stamps: &LoadStamps,
     ) -> Option<News> {
         let (cache, inner) = (&self.cache, &self.cache.inner);
-        let (policy, counters) = (&self.terms.policy, &self.terms.counters);
         let Ready { item, moment, lease, before } = one;
-        let key = item.key.as_str();
+        let terms = &item.terms;
+        let (policy, counters, key) = (&terms.policy, &terms.counters, item.key.as_str());
         let (value, payload, ttl) = match loaded {
             Loaded::Unchanged => match before {
                 Some(ref held) => (
                     held.value.clone(),
                     Some(held.envelope.payload.clone()),
-                    if held.value.is_some() { Some(self.terms.ttl) } else { policy.negative_ttl },
+                    if held.value.is_some() { Some(terms.ttl) } else { policy.negative_ttl },
                 ),
                 None => (None, Some(Payload::Absent), policy.negative_ttl),
             },
@@ -86,7 +120,7 @@ impl Load {
                 if let Err(error) = &encoded {
                     tracing::warn!(%error, "a loaded value cannot be kept");
                 }
-                (Some(Arc::new(value)), encoded.ok().map(Payload::Value), Some(self.terms.ttl))
+                (Some(Arc::new(value)), encoded.ok().map(Payload::Value), Some(terms.ttl))
             }
         };
         let shared = erase(value.as_ref());
@@ -104,7 +138,7 @@ impl Load {
                 return news;
             }
         };
-        let times = policy.times(inner.options.clock.as_ref(), ttl, unique());
+        let times = policy.times(inner.options.clock.now(), ttl, unique());
         let (bytes, in_process) = match &payload {
             Payload::Value(bytes) => (bytes.len(), Codec::decoded_len(bytes)),
             Payload::Absent | Payload::Nothing => (0, 0),
@@ -113,33 +147,41 @@ impl Load {
         let packed = envelope.to_bytes();
         let ttl = times.stale_until.since(times.created);
         let asking = Asking { key, bytes: packed.len(), ttl };
-        if let Some(refusal) = cache.refusal(&self.terms, stamps, asking).await {
+        if let Some(refusal) = cache.refusal(terms, stamps, asking).await {
             counters.refuse(refusal);
             let news = self.release::<V>(key, lease, None).await;
             item.leader.land(Ok(shared));
             return news;
         }
         let (keep, blind, news) = match lease {
-            Some(lease) => match inner.swap(key, Some(lease), Some(packed), ttl).await {
-                Ok(true) => {
-                    add(&counters.sets, 1);
-                    add(&counters.bytes, bytes as u64);
-                    (true, false, Some(News::Key(key.to_owned())))
+            Some(lease) => {
+                let swapped = inner.swap(key, lease.bytes.clone(), Some(packed), ttl).await;
+                // Where the outcome is not known, it ends by itself.
+                lease.given_up();
+                match swapped {
+                    Ok(true) => {
+                        add(&counters.sets, 1);
+                        add(&counters.bytes, bytes as u64);
+                        (true, false, Some(News::Key(key.to_owned())))
+                    }
+                    Ok(false) => {
+                        add(&counters.superseded, 1);
+                        (false, false, None)
+                    }
+                    Err(_) => (true, true, None),
                 }
-                Ok(false) => {
-                    add(&counters.superseded, 1);
-                    (false, false, None)
-                }
-                Err(_) => (true, true, None),
-            },
+            }
             None => (true, true, None),
         };
         if keep && policy.first_tier {
+            let now = Moment64::of(inner.options.clock.monotonic());
+            let fresh_until = now.after(times.fresh_until.since(times.created));
             let new = NewEntry {
                 value: shared.clone(),
-                times,
-                eager_at: policy.eager_at(times),
-                serve_until: cache.serve_until(times.fresh_until, blind),
+                created: times.created,
+                eager_at: policy.eager_at(times, now),
+                fresh_until,
+                serve_until: cache.serve_until(fresh_until, blind, now),
                 stamps: stamps.seen.clone(),
                 counters: Arc::clone(counters),
                 bytes: in_process,
@@ -153,6 +195,7 @@ impl Load {
     /// Gives the lease back, with what there was before in its place.
     pub(crate) async fn fail<V>(&self, one: Ready<V>, error: LoadError) -> Option<News> {
         let Ready { item, lease, before, .. } = one;
+        add(&item.terms.counters.failed_loads, 1);
         let news = self.release(item.key.as_str(), lease, before).await;
         item.leader.land(Err(error));
         news
@@ -161,17 +204,16 @@ impl Load {
     async fn release<V>(
         &self,
         key: &str,
-        lease: Option<Bytes>,
+        lease: Option<Lease>,
         before: Option<Held<V>>,
     ) -> Option<News> {
         let (lease, inner) = (lease?, &self.cache.inner);
-        let now = inner.options.clock.now();
-        let ttl = before
-            .as_ref()
-            .map_or(Duration::ZERO, |held| held.envelope.times.stale_until.since(now));
+        let now = inner.options.clock.monotonic();
+        let ttl = before.as_ref().map_or(Duration::ZERO, |held| held.kept_for(now));
         let before = before.map(|held| Envelope { lease: None, ..held.envelope }.to_bytes());
+        let released = inner.swap(key, lease.bytes.clone(), before, ttl).await;
         // Should this fail, the lease ends by itself.
-        let released = inner.swap(key, Some(lease), before, ttl).await;
+        lease.given_up();
         matches!(released, Ok(true)).then(|| News::Key(key.to_owned()))
     }
 }

@@ -1,26 +1,24 @@
-//! The load itself: which keys have to be loaded, who waits for whom, how long it may take.
+//! Which keys have to be loaded, and which of them somebody else loads.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use compartment_core::{Timestamp, TypedKey};
-use futures_util::FutureExt;
+use compartment_core::{MonotonicInstant, Timestamp, TypedKey};
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::cache::{Cache, Cached, Terms, erase};
 use crate::envelope::{Envelope, LeaseMark, View};
 use crate::error::LoadError;
 use crate::first_tier::Moment;
-use crate::flight::Leader;
-use crate::lease::Ready;
-use crate::message::News;
-use crate::metrics::add;
+use crate::flight::{Leader, Pulse};
+use crate::lease::{Lease, Ready};
 use crate::second_tier::LoadStamps;
 use crate::unique::unique;
+use crate::waits;
 
 /// What a loader gives for a key.
 #[derive(Debug)]
+#[must_use]
 pub enum Loaded<V> {
     /// A value.
     Value(V),
@@ -41,30 +39,64 @@ pub(crate) type Loader<V> = Box<
 pub(crate) struct Item<V> {
     pub(crate) position: usize,
     pub(crate) key: TypedKey<V>,
+    pub(crate) terms: Terms,
     pub(crate) leader: Leader,
-    /// In a refresh: a value from after this moment will do.
-    pub(crate) newer_than: Option<Timestamp>,
+    /// In a refresh: which value will not do.
+    pub(crate) unlike: Option<Unlike>,
     /// What stands in the database, where it has just been read.
     pub(crate) raw: Option<(Moment, Option<Bytes>)>,
+    /// Somebody else's lease, and when it was first seen.
+    pub(crate) lease_seen: Option<(LeaseMark, MonotonicInstant)>,
+}
+
+/// A value that is not wanted. Told apart by when its writer says it made it, which measures nothing
+/// and so depends on nobody's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unlike {
+    /// The one that stands there when the load begins.
+    WhatStands,
+    /// The one that was made then.
+    MadeAt(Timestamp),
 }
 
 enum Step<V> {
     Landed,
     Load(Ready<V>),
     /// Somebody else loads it, until then at the latest.
-    Wait(Item<V>, Moment, Timestamp),
+    Wait(Item<V>, Moment, MonotonicInstant),
     Again(Item<V>),
 }
 
-/// Loads of one template's keys, under one set of labels.
+/// Loads of keys under one set of labels; each by its own template's policy.
 pub(crate) struct Load {
     pub(crate) cache: Cache,
-    pub(crate) terms: Terms,
 }
 
 impl Load {
+    /// Loads every item in a task of its own, which gives signs of life while it does.
+    pub(crate) fn spawn<V: Cached>(self, items: Vec<Item<V>>, loader: Loader<V>) {
+        let loads: Arc<[u64]> = items.iter().map(|item| item.leader.number()).collect();
+        let pulses: Vec<Pulse> = items.iter().map(|item| item.leader.pulse()).collect();
+        let clock = Arc::clone(&self.cache.inner.options.clock);
+        // A lease is held, and somebody may wait for it, whether or not a caller is left.
+        let work = self.cache.inner.database.unfinished().begin();
+        tokio::spawn(waits::within(loads, async move {
+            let run = self.run(items, loader);
+            tokio::pin!(run);
+            let every = pulses.iter().map(Pulse::every).min().unwrap_or_default();
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut run => break,
+                    () = clock.sleep(every) => pulses.iter().for_each(Pulse::beat),
+                }
+            }
+            drop(work);
+        }));
+    }
+
     /// Loads every item; each lands in the end.
-    pub(crate) async fn run<V: Cached>(self, mut items: Vec<Item<V>>, mut loader: Loader<V>) {
+    async fn run<V: Cached>(self, mut items: Vec<Item<V>>, mut loader: Loader<V>) {
         let mut heard = self.cache.inner.heard.subscribe();
         while !items.is_empty() {
             heard.mark_unchanged();
@@ -118,53 +150,90 @@ impl Load {
         let (cache, inner) = (&self.cache, &self.cache.inner);
         let Some((moment, raw)) = item.raw.take() else { return Step::Again(item) };
         let key = item.key.as_str().to_owned();
-        let Ok(before) = cache.held::<V>(raw.as_ref()).await else {
+        if let Some(refusal) = raw.as_ref().and_then(|raw| cache.foreign(&key, raw)) {
+            item.leader.land(Err(refusal.into()));
+            return Step::Landed;
+        }
+        let Ok(before) = cache.held::<V>(&key, raw.as_ref()).await else {
             return Step::Load(Ready { item, moment, lease: None, before: None });
         };
-        let now = inner.options.clock.now();
-        if let Some(held) = &before {
-            let times = held.envelope.times;
-            let is_new = item.newer_than.is_none_or(|moment| times.created > moment);
-            if now < times.fresh_until && is_new {
-                let value = erase(held.value.as_ref());
-                if let Some(view) = raw.as_deref().and_then(View::read) {
-                    cache.keep(&key, held.value.as_ref(), &view, &self.terms, moment);
-                }
-                item.leader.land(Ok(value));
-                return Step::Landed;
+        let made = before.as_ref().map(|held| held.envelope.times.created);
+        let is_wanted = match item.unlike {
+            None => true,
+            Some(Unlike::MadeAt(unwanted)) => made != Some(unwanted),
+            Some(Unlike::WhatStands) => false,
+        };
+        if item.unlike == Some(Unlike::WhatStands) {
+            item.unlike = made.map(Unlike::MadeAt);
+        }
+        if let Some(held) = &before
+            && is_wanted
+            && held.is_fresh(inner.options.clock.monotonic())
+        {
+            let value = erase(held.value.as_ref());
+            if let Some(view) = raw.as_deref().and_then(View::read) {
+                cache.keep(&key, held.value.as_ref(), &view, held.age, &item.terms, moment);
             }
+            item.leader.land(Ok(value));
+            return Step::Landed;
         }
         let held_by = raw.as_ref().and_then(Envelope::read).and_then(|envelope| envelope.lease);
         if let Some((lease, seen)) = held_by
-            && now < lease.until
+            && let Some(until) = self.others_until(&mut item, lease)
             // A load from before an invalidation is waited for by nobody.
             && inner.holds(&seen).await.unwrap_or(false)
         {
-            return Step::Wait(item, moment, lease.until);
+            return Step::Wait(item, moment, until);
         }
         if stamps.no_cache {
             return Step::Load(Ready { item, moment, lease: None, before });
         }
-        let mark = LeaseMark { token: unique(), until: now.after(self.terms.policy.lease) };
+        let length = item.terms.policy.lease;
+        let mark = LeaseMark { token: unique(), until: inner.options.clock.now().after(length) };
         let beside = before.as_ref().map(|held| &held.envelope);
-        let lease = Envelope::held(beside, mark, &stamps.seen).to_bytes();
-        let ttl = self.lease_ttl(before.as_ref(), now);
-        match inner.swap(&key, raw, Some(lease.clone()), ttl).await {
+        let bytes = Envelope::held(beside, mark, &stamps.seen).to_bytes();
+        let ttl = self.lease_ttl(before.as_ref(), length);
+        // Held from before the request: whether it is executed is not known if this is dropped.
+        let lease = Lease::of(inner, &key, bytes.clone());
+        match inner.swap(&key, raw, Some(bytes), ttl).await {
             Ok(true) => Step::Load(Ready { item, moment, lease: Some(lease), before }),
-            Ok(false) => Step::Again(item),
-            Err(_) => Step::Load(Ready { item, moment, lease: None, before }),
+            Ok(false) => {
+                lease.given_up();
+                Step::Again(item)
+            }
+            Err(_) => {
+                lease.given_up();
+                Step::Load(Ready { item, moment, lease: None, before })
+            }
         }
+    }
+
+    /// Until when somebody else's lease is waited for: as it says by the wall clock, which may be
+    /// another's, and for no longer than a lease since this process saw it first.
+    fn others_until<V>(&self, item: &mut Item<V>, lease: LeaseMark) -> Option<MonotonicInstant> {
+        let clock = &self.cache.inner.options.clock;
+        let now = clock.monotonic();
+        let first_seen = match item.lease_seen {
+            Some((seen, at)) if seen == lease => at,
+            _ => {
+                item.lease_seen = Some((lease, now));
+                now
+            }
+        };
+        let by_wall = now.after(lease.until.since(clock.now()));
+        let until = first_seen.after(item.terms.policy.lease).min(by_wall);
+        (now < until).then_some(until)
     }
 
     /// Waits until one of the keys was written by somebody, or a lease has ended.
     async fn wait<V>(
         &self,
-        waiting: &[(Item<V>, Moment, Timestamp)],
+        waiting: &[(Item<V>, Moment, MonotonicInstant)],
         heard: &mut tokio::sync::watch::Receiver<u64>,
     ) {
         let inner = &self.cache.inner;
         let until = waiting.iter().map(|(_, _, until)| *until).min().unwrap_or_default();
-        let ends = inner.options.clock.sleep(until.since(inner.options.clock.now()));
+        let ends = inner.options.clock.sleep(until.since(inner.options.clock.monotonic()));
         let is_news = || {
             waiting.iter().any(|(item, moment, _)| inner.first.has_news(item.key.as_str(), *moment))
         };
@@ -178,83 +247,6 @@ impl Load {
         tokio::select! {
             () = news => {}
             () = ends => {}
-        }
-    }
-
-    async fn load<V: Cached>(
-        &self,
-        mut ready: Vec<Ready<V>>,
-        loader: &mut Loader<V>,
-        stamps: &LoadStamps,
-    ) {
-        let clock = Arc::clone(&self.cache.inner.options.clock);
-        let counters = Arc::clone(&self.terms.counters);
-        let wanted = ready
-            .iter()
-            .map(|one| (one.item.position, one.before.as_ref().and_then(|held| held.value.clone())))
-            .collect();
-        let started = clock.now();
-        let outcome = self.drive(wanted, &mut ready, loader).await;
-        add(&counters.loads, ready.len() as u64);
-        let took = clock.now().since(started).as_micros();
-        add(&counters.load_micros, u64::try_from(took).unwrap_or(u64::MAX));
-        let outcome = outcome.and_then(|given| {
-            let (wanted, given_count) = (ready.len(), given.len());
-            if wanted == given_count {
-                Ok(given)
-            } else {
-                Err(LoadError::OtherCount { wanted, given: given_count })
-            }
-        });
-        let news: Vec<News> = match outcome {
-            Ok(given) => {
-                let each = ready.into_iter().zip(given);
-                join_all(each.map(|(one, loaded)| self.finish(one, loaded, stamps))).await
-            }
-            Err(error) => {
-                add(&counters.failed_loads, ready.len() as u64);
-                join_all(ready.into_iter().map(|one| self.fail(one, error.clone()))).await
-            }
-        }
-        .into_iter()
-        .flatten()
-        .collect();
-        if !news.is_empty() {
-            // Who waits elsewhere and does not hear it waits for the lease's end.
-            self.cache.inner.tell(news).await;
-        }
-    }
-
-    /// Runs the loader, and renews the leases meanwhile.
-    async fn drive<V: Cached>(
-        &self,
-        wanted: Vec<(usize, Option<Arc<V>>)>,
-        ready: &mut [Ready<V>],
-        loader: &mut Loader<V>,
-    ) -> Result<Vec<Loaded<V>>, LoadError> {
-        let clock = Arc::clone(&self.cache.inner.options.clock);
-        let work = std::panic::catch_unwind(AssertUnwindSafe(|| loader(wanted)));
-        let mut work = AssertUnwindSafe(work.map_err(|_| LoadError::Ended)?).catch_unwind();
-        let hard = self.terms.policy.hard_timeout;
-        let give_up = hard.map(|limit| clock.sleep(limit));
-        let give_up = async {
-            match give_up {
-                Some(sleep) => sleep.await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::pin!(give_up);
-        loop {
-            tokio::select! {
-                biased;
-                given = &mut work => return given.unwrap_or(Err(LoadError::Ended)),
-                () = &mut give_up => {
-                    return Err(LoadError::TimedOut(hard.unwrap_or_default()));
-                }
-                () = clock.sleep(self.terms.policy.lease / 3) => {
-                    join_all(ready.iter_mut().map(|one| self.renew(one))).await;
-                }
-            }
         }
     }
 }

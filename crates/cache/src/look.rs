@@ -1,14 +1,15 @@
 //! Looking a key up in both tiers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::{Codec, Result, Timestamp, TypedKey};
+use compartment_core::{Codec, Error, ErrorKind, MonotonicInstant, Result, Timestamp, TypedKey};
 
 use crate::cache::{Cache, Cached, Lookup, Terms, erase, typed};
-use crate::envelope::{Envelope, PayloadView, View};
+use crate::envelope::{Envelope, PayloadView, View, is_foreign};
 use crate::first_tier::{Moment, NewEntry, State};
-use crate::reads::Away;
+use crate::life::{Age, Moment64};
 
 /// What the tiers have of a key. A value of `None`: it is known that there is none.
 pub(crate) enum Seen<V> {
@@ -22,17 +23,40 @@ pub(crate) enum Seen<V> {
     },
 }
 
+/// What the first tier has of a key.
+pub(crate) enum SeenFirst<V> {
+    Fresh {
+        value: Option<Arc<V>>,
+        created: Timestamp,
+        eager: bool,
+    },
+    Ended(Ended<V>),
+    Nothing,
+    /// A value of another type, which may be served to others.
+    OtherType,
+}
+
 /// A value whose time is over, or that may be old.
 #[derive(Debug)]
 pub(crate) struct Ended<V> {
     pub(crate) value: Option<Arc<V>>,
-    pub(crate) since: Timestamp,
+    /// When it ended, or is going to.
+    at: Moment64,
+    /// For how long it had been over then.
+    before: Duration,
 }
 
 // By hand: a derive would ask the same of `V`.
 impl<V> Clone for Ended<V> {
     fn clone(&self) -> Self {
-        Self { value: self.value.clone(), since: self.since }
+        Self { value: self.value.clone(), at: self.at, before: self.before }
+    }
+}
+
+impl<V> Ended<V> {
+    /// For how long it has been over; nothing if it has not ended, and only may be old.
+    pub(crate) fn over_for(&self, now: Moment64) -> Option<Duration> {
+        (now >= self.at).then(|| now.since(self.at).saturating_add(self.before))
     }
 }
 
@@ -40,6 +64,21 @@ impl<V> Clone for Ended<V> {
 pub(crate) struct Held<V> {
     pub(crate) value: Option<Arc<V>>,
     pub(crate) envelope: Envelope,
+    /// How old it was
+    pub(crate) age: Age,
+    /// when it was read.
+    read_at: MonotonicInstant,
+}
+
+impl<V> Held<V> {
+    pub(crate) fn is_fresh(&self, now: MonotonicInstant) -> bool {
+        self.age.fresh_for().is_some_and(|left| now.since(self.read_at) < left)
+    }
+
+    /// How long it is kept yet.
+    pub(crate) fn kept_for(&self, now: MonotonicInstant) -> Duration {
+        self.age.kept_for().unwrap_or_default().saturating_sub(now.since(self.read_at))
+    }
 }
 
 impl Cache {
@@ -47,7 +86,9 @@ impl Cache {
     /// be old, within the policy's limit for errors.
     ///
     /// # Errors
-    /// For a key of another database only. A database that does not answer has nothing.
+    /// For a key of another database or a policy out of its bounds; for a key whose value no cache
+    /// wrote ([`ErrorKind::Decode`]), or that is used for values of another type in this process as
+    /// well ([`ErrorKind::InvalidArgument`]). A database that does not answer has nothing.
     pub async fn get<V: Cached>(&self, key: &TypedKey<V>) -> Result<Option<Arc<V>>> {
         match self.lookup(key).await? {
             Lookup::Found(value) => Ok(Some(value)),
@@ -61,7 +102,7 @@ impl Cache {
     /// As [`Cache::get`].
     pub async fn lookup<V: Cached>(&self, key: &TypedKey<V>) -> Result<Lookup<V>> {
         self.check(key)?;
-        Ok(match self.look(key).await {
+        Ok(match self.look(key).await? {
             Seen::Fresh { value, .. } => value.map_or(Lookup::Absent, Lookup::Found),
             Seen::Lacking { ended, raw: None } => {
                 let terms = self.terms(key);
@@ -79,7 +120,7 @@ impl Cache {
         if !self.inner.options.enabled {
             return Lookup::Unknown;
         }
-        terms.counters.miss(self.inner.options.clock.now());
+        terms.counters.miss(self.inner.options.clock.monotonic());
         Lookup::Unknown
     }
 
@@ -89,8 +130,9 @@ impl Cache {
         ended: Option<Ended<V>>,
         terms: &Terms,
     ) -> Option<Option<Arc<V>>> {
-        let (ended, now) = (ended?, self.inner.options.clock.now());
-        if now >= ended.since.after(terms.policy.stale_on_error) {
+        let (ended, now) = (ended?, self.inner.options.clock.monotonic());
+        if ended.over_for(Moment64::of(now)).is_some_and(|over| over >= terms.policy.stale_on_error)
+        {
             return None;
         }
         terms.counters.stale_hit(now);
@@ -98,47 +140,83 @@ impl Cache {
     }
 
     /// Looks into the first tier, then into the database.
-    pub(crate) async fn look<V: Cached>(&self, key: &TypedKey<V>) -> Seen<V> {
+    pub(crate) async fn look<V: Cached>(&self, key: &TypedKey<V>) -> Result<Seen<V>> {
         let inner = &self.inner;
         if !inner.options.enabled {
-            return Seen::Lacking { ended: None, raw: None };
+            return Ok(Seen::Lacking { ended: None, raw: None });
         }
         // What is not kept in the process is not looked for there either.
-        let (mut ended, mut moment) = (None, None);
+        let (mut ended, mut moment, mut has_other_type) = (None, None, false);
         if self.policy_of(key).first_tier {
             match self.look_first(key.as_str()) {
-                Ok(fresh) => return fresh,
-                Err(found) => ended = found,
+                SeenFirst::Fresh { value, created, eager } => {
+                    return Ok(Seen::Fresh { value, created, eager });
+                }
+                SeenFirst::Ended(found) => ended = Some(found),
+                SeenFirst::Nothing => {}
+                SeenFirst::OtherType => has_other_type = true,
             }
             moment = Some(inner.first.moment(key.as_str()));
         }
-        match inner.read_one(key.as_str()).await {
-            Ok(answer) => self.judge(key, answer.bytes(), moment, ended).await,
-            Err(Away) => Seen::Lacking { ended, raw: None },
+        inner.keep_listening();
+        let Ok(raw) = inner.read_one(key.as_str()).await else {
+            return Ok(Seen::Lacking { ended, raw: None });
+        };
+        if has_other_type {
+            self.check_type::<V>(key.as_str(), raw.as_ref())?;
         }
+        self.judge(key, raw.as_ref(), moment, ended).await
     }
 
     /// What the first tier has: something fresh, or something that may do.
-    pub(crate) fn look_first<V: Cached>(
-        &self,
-        key: &str,
-    ) -> std::result::Result<Seen<V>, Option<Ended<V>>> {
+    pub(crate) fn look_first<V: Cached>(&self, key: &str) -> SeenFirst<V> {
         let inner = &self.inner;
-        let now = inner.options.clock.now();
+        let instant = inner.options.clock.monotonic();
+        let now = Moment64::of(instant);
         let seen = inner.first.look(key, &inner.book, now, |entry, state| {
-            let value = typed(&entry.value).ok()?;
+            let Ok(value) = typed(&entry.value) else { return SeenFirst::OtherType };
             if state != State::Fresh {
-                return Some(Err(Ended { value, since: entry.fresh_until() }));
+                let at = entry.fresh_until();
+                return SeenFirst::Ended(Ended { value, at, before: Duration::ZERO });
             }
-            entry.counters.first_hit(now);
+            entry.counters.first_hit(instant);
             let (created, eager) = (entry.created, now >= entry.eager_at);
-            Some(Ok(Seen::Fresh { value, created, eager }))
+            SeenFirst::Fresh { value, created, eager }
         });
-        match seen.flatten() {
-            Some(Ok(fresh)) => Ok(fresh),
-            Some(Err(ended)) => Err(Some(ended)),
-            None => Err(None),
-        }
+        seen.unwrap_or(SeenFirst::Nothing)
+    }
+
+    /// Refuses a value that no cache wrote: it would be overwritten, and is somebody's.
+    pub(crate) fn foreign(&self, key: &str, raw: &[u8]) -> Option<Error> {
+        let error = || {
+            Error::new(
+                ErrorKind::Decode,
+                "read from the cache",
+                "its value was not written by a cache, but by `Databases::write` or another \
+                 program: read it there, or remove it and let the cache load it",
+            )
+            .in_database(self.inner.database.name())
+            .at_key(key)
+        };
+        is_foreign(raw).then(error)
+    }
+
+    /// Refuses a type that cannot be read, where this process has the key as another already.
+    pub(crate) fn check_type<V: Cached>(&self, key: &str, raw: Option<&Bytes>) -> Result<()> {
+        let Some(view) = raw.and_then(|raw| View::read(raw)) else { return Ok(()) };
+        let PayloadView::Value(bytes) = view.payload() else { return Ok(()) };
+        let Err(error) = Codec::decode::<V>(bytes) else { return Ok(()) };
+        Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "read from the cache",
+            format!(
+                "the key is used for values of another type in this process as well as for {}",
+                std::any::type_name::<V>()
+            ),
+        )
+        .in_database(self.inner.database.name())
+        .at_key(key)
+        .caused_by(error))
     }
 
     /// What stands in the database is fresh, or has ended, or is nothing that holds. Fresh, it is
@@ -149,48 +227,65 @@ impl Cache {
         raw: Option<&Bytes>,
         moment: Option<Moment>,
         ended: Option<Ended<V>>,
-    ) -> Seen<V> {
-        let now = self.inner.options.clock.now();
-        let valid = match self.valid(raw, now).await {
-            Ok(valid) => valid,
-            Err(()) => return Seen::Lacking { ended, raw: None },
+    ) -> Result<Seen<V>> {
+        if let Some(refusal) = raw.and_then(|raw| self.foreign(key.as_str(), raw)) {
+            return Err(refusal);
+        }
+        let Ok(valid) = self.valid(key.as_str(), raw).await else {
+            return Ok(Seen::Lacking { ended, raw: None });
         };
-        let Some((value, view)) = valid else {
+        let Some((value, view, age)) = valid else {
             // It was invalidated, or it ended for good: what the first tier had is no better.
-            return Seen::Lacking { ended: None, raw: Some(raw.cloned()) };
+            return Ok(Seen::Lacking { ended: None, raw: Some(raw.cloned()) });
         };
-        let times = view.times;
-        if now >= times.fresh_until {
-            let ended = Some(Ended { value, since: times.fresh_until });
-            return Seen::Lacking { ended, raw: Some(raw.cloned()) };
+        let now = self.inner.options.clock.monotonic();
+        if age.fresh_for().is_none() {
+            let ended = Some(Ended { value, at: Moment64::of(now), before: age.over_for() });
+            return Ok(Seen::Lacking { ended, raw: Some(raw.cloned()) });
         }
         let (policy, counters) = (self.policy_of(key), self.counters_of(key));
         counters.second_hit(now);
         if let (true, Some(moment)) = (policy.first_tier, moment) {
-            self.keep(key.as_str(), value.as_ref(), &view, &self.terms(key), moment);
+            self.keep(key.as_str(), value.as_ref(), &view, age, &self.terms(key), moment);
         }
-        Seen::Fresh { value, created: times.created, eager: now >= policy.eager_at(times) }
+        let eager = policy.eager_refresh.is_some_and(|share| age.is_past(share));
+        Ok(Seen::Fresh { value, created: view.times.created, eager })
     }
 
     /// The entry of these bytes, if it may be served at all; the error: the database is away.
     pub(crate) async fn held<V: Cached>(
         &self,
+        key: &str,
         raw: Option<&Bytes>,
     ) -> std::result::Result<Option<Held<V>>, ()> {
-        let now = self.inner.options.clock.now();
-        let Some((value, view)) = self.valid(raw, now).await? else { return Ok(None) };
-        let envelope = raw.map(|raw| view.to_envelope(raw));
-        Ok(envelope.map(|envelope| Held { value, envelope }))
+        let Some((value, view, age)) = self.valid(key, raw).await? else { return Ok(None) };
+        let read_at = self.inner.options.clock.monotonic();
+        let held = |raw| Held { value, envelope: view.to_envelope(raw), age, read_at };
+        Ok(raw.map(held))
     }
 
-    /// The value of these bytes, decoded, and what stands beside it.
+    /// The value of these bytes, decoded, what stands beside it, and its age.
     async fn valid<'a, V: Cached>(
         &self,
+        key: &str,
         raw: Option<&'a Bytes>,
-        now: Timestamp,
-    ) -> std::result::Result<Option<(Option<Arc<V>>, View<'a>)>, ()> {
+    ) -> std::result::Result<Option<(Option<Arc<V>>, View<'a>, Age)>, ()> {
         let Some(view) = raw.and_then(|raw| View::read(raw)) else { return Ok(None) };
-        if now >= view.times.stale_until {
+        if view.payload() == PayloadView::Nothing {
+            return Ok(None);
+        }
+        let age = match Age::by_wall(view.times, self.inner.options.clock.now()) {
+            Some(age) => age,
+            // By the clock of its writer or of this process, it is from the future.
+            None => {
+                let rest = self.inner.rest_of(key).await.map_err(drop)?;
+                let Some(age) = rest.and_then(|rest| Age::by_rest(view.times, rest)) else {
+                    return Ok(None);
+                };
+                age
+            }
+        };
+        if age.kept_for().is_none() {
             return Ok(None);
         }
         let value = match view.payload() {
@@ -199,37 +294,49 @@ impl Cache {
                 // Another version of the type wrote it.
                 Err(_) => return Ok(None),
             },
-            PayloadView::Absent => None,
-            PayloadView::Nothing => return Ok(None),
+            PayloadView::Absent | PayloadView::Nothing => None,
         };
         let inner = &self.inner;
         let holds = (inner.first.is_trusted() && inner.book.is_certain(view.stamps()))
             || inner.holds(&view.stamps_seen()).await.map_err(drop)?;
-        Ok(holds.then_some((value, view)))
+        Ok(holds.then_some((value, view, age)))
     }
 
-    /// Keeps an entry of the database in the first tier.
+    /// Keeps an entry of the database in the first tier: for as long as it has left, and for no
+    /// longer than this process's own policy says, from now on.
     pub(crate) fn keep<V: Cached>(
         &self,
         key: &str,
         value: Option<&Arc<V>>,
         view: &View<'_>,
+        age: Age,
         terms: &Terms,
         moment: Moment,
     ) {
+        let Some(left) = age.fresh_for() else { return };
         if !terms.policy.first_tier {
             return;
         }
-        let times = view.times;
         let bytes = match view.payload() {
             PayloadView::Value(bytes) => Codec::decoded_len(bytes),
             PayloadView::Absent | PayloadView::Nothing => 0,
         };
+        let longest = match (value, terms.policy.negative_ttl) {
+            (None, Some(negative_ttl)) => negative_ttl,
+            _ => terms.ttl,
+        };
+        let now = Moment64::of(self.inner.options.clock.monotonic());
+        let fresh_until = now.after(left.min(longest));
+        let eager_at = match terms.policy.eager_refresh {
+            Some(share) => now.after(age.until(share)),
+            None => Moment64::NEVER,
+        };
         let new = NewEntry {
             value: erase(value),
-            times,
-            eager_at: terms.policy.eager_at(times),
-            serve_until: self.serve_until(times.fresh_until, false),
+            created: view.times.created,
+            eager_at,
+            fresh_until,
+            serve_until: self.serve_until(fresh_until, false, now),
             stamps: view.stamps_seen(),
             counters: Arc::clone(&terms.counters),
             bytes,
@@ -238,10 +345,15 @@ impl Cache {
     }
 
     /// Until when the first tier serves what is put in now.
-    pub(crate) fn serve_until(&self, fresh_until: Timestamp, blind: bool) -> Timestamp {
+    pub(crate) fn serve_until(
+        &self,
+        fresh_until: Moment64,
+        blind: bool,
+        now: Moment64,
+    ) -> Moment64 {
         let inner = &self.inner;
         if blind || !inner.first.is_trusted() {
-            fresh_until.min(inner.options.clock.now().after(inner.options.blind_ttl))
+            fresh_until.min(now.after(inner.options.blind_ttl))
         } else {
             fresh_until
         }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use compartment_core::{Result, TypedKey};
+use compartment_core::{MonotonicInstant, Result, TypedKey};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
-use crate::cache::{Cache, Cached, erase};
+use crate::cache::{Cache, Cached, Terms, erase};
 use crate::error::{BoxError, LoadError};
-use crate::flight::{Part, landed};
+use crate::flight::{Part, Waiter};
 use crate::load::{Item, Load, Loaded, Loader};
-use crate::look::{Ended, Seen};
+use crate::look::{Ended, Seen, SeenFirst};
 
 impl Cache {
     /// The fresh values of `keys`, in their order; those that the first tier lacks in one round
@@ -22,8 +22,8 @@ impl Cache {
         for key in keys {
             self.check(key)?;
         }
-        let now = self.inner.options.clock.now();
-        let seen = self.look_many(keys).await;
+        let seen = self.look_many(keys).await?;
+        let now = self.inner.options.clock.monotonic();
         Ok(keys
             .iter()
             .zip(seen)
@@ -46,7 +46,8 @@ impl Cache {
     /// The values of `keys`, in their order. Those that are not there are loaded by one call,
     /// which is given their keys and answers in their order, `None` where there is no value. Keys
     /// that somebody else is loading are waited for, and not asked for twice; should that load
-    /// fail in another process, the loader is called again for them.
+    /// fail in another process, or end with its runtime in this one, the loader is called again for
+    /// them. Each key has the TTL, the limits and the lease of its own template's policy.
     ///
     /// # Errors
     /// The first failure, when no stale value may be served instead.
@@ -64,24 +65,46 @@ impl Cache {
         for key in keys {
             self.check(key)?;
         }
-        let all: Arc<[TypedKey<V>]> = keys.into();
-        let mut loader: Loader<V> = Box::new(move |wanted: Vec<(usize, Option<Arc<V>>)>| {
-            let keys = wanted.iter().filter_map(|(at, _)| all.get(*at).cloned()).collect();
-            let load = loader(keys);
-            async move {
-                let values = load.await.map_err(LoadError::failed)?;
-                let loaded = |value: Option<V>| value.map_or(Loaded::Absent, Loaded::Value);
-                Ok(values.into_iter().map(loaded).collect())
-            }
-            .boxed()
-        });
+        let loader = Arc::new(loader);
         if !self.inner.options.enabled {
-            return uncached(keys.len(), &mut loader).await;
+            return uncached(keys.len(), &mut for_keys(keys.into(), &loader)).await;
         }
-        let began = self.inner.options.clock.now();
+        let began = self.inner.options.clock.monotonic();
+        let mut found: Vec<Option<Arc<V>>> = keys.iter().map(|_| None).collect();
+        let mut left: Vec<usize> = (0..keys.len()).collect();
+        while !left.is_empty() {
+            let some: Vec<TypedKey<V>> = left.iter().map(|at| keys[*at].clone()).collect();
+            let outcomes = self.round(&some, &loader, began).await?;
+            let mut again = Vec::new();
+            for (at, outcome) in left.into_iter().zip(outcomes) {
+                match outcome {
+                    Outcome::Has(value) => found[at] = value,
+                    // Its runtime ended, and this caller lives: it loads anew.
+                    Outcome::Failed { error: LoadError::Ended, is_own: false } => again.push(at),
+                    Outcome::Failed { error, .. } => return Err(error),
+                }
+            }
+            left = again;
+        }
+        Ok(found)
+    }
+
+    /// Looks `keys` up, loads what nobody loads, and waits for the rest.
+    async fn round<V, L, F, E>(
+        &self,
+        keys: &[TypedKey<V>],
+        loader: &Arc<L>,
+        began: MonotonicInstant,
+    ) -> Result<Vec<Outcome<V>>, LoadError>
+    where
+        V: Cached,
+        L: Fn(Vec<TypedKey<V>>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Vec<Option<V>>, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
         let moments: Vec<_> =
             keys.iter().map(|key| self.inner.first.moment(key.as_str())).collect();
-        let seen = self.look_many(keys).await;
+        let seen = self.look_many(keys).await?;
         let mut items = Vec::new();
         let mut waiting = Vec::with_capacity(keys.len());
         for (position, ((key, moment), seen)) in keys.iter().zip(moments).zip(seen).enumerate() {
@@ -92,56 +115,81 @@ impl Cache {
                 }
                 Seen::Lacking { ended, raw } => (ended, raw.map(|raw| (moment, raw))),
             };
-            let inner = &self.inner;
-            let landing = match inner.flights.join(key.as_str(), &inner.first, &inner.book) {
-                Part::Waits(landing) => landing,
+            let terms = self.terms(key);
+            let (waiter, is_own) = match self.join(key, &terms) {
+                Part::WouldWaitForItself => (None, false),
+                Part::Waits(waiter) => (Some(waiter), false),
                 Part::Leads(leader) => match self.look_first(key.as_str()) {
-                    Ok(Seen::Fresh { value, .. }) => {
+                    SeenFirst::Fresh { value, .. } => {
                         leader.land(Ok(erase(value.as_ref())));
                         waiting.push(Wait::No(value));
                         continue;
                     }
                     _ => {
-                        let landing = leader.subscribe();
-                        let key = key.clone();
-                        items.push(Item { position, key, leader, newer_than: None, raw });
-                        landing
+                        let waiter = leader.waiter().ok();
+                        items.push(Item {
+                            position,
+                            key: key.clone(),
+                            terms: terms.clone(),
+                            leader,
+                            unlike: None,
+                            raw,
+                            lease_seen: None,
+                        });
+                        (waiter, true)
                     }
                 },
             };
-            waiting.push(Wait::For(landing, ended, self.terms(key)));
+            waiting.push(Wait::For { waiter, ended, terms, is_own });
         }
-        if let Some(item) = items.first() {
-            let load = Load { cache: self.clone(), terms: self.terms(&item.key) };
-            tokio::spawn(load.run(items, loader));
+        if !items.is_empty() {
+            Load { cache: self.clone() }.spawn(items, for_keys(keys.into(), loader));
         }
         let outcomes = waiting.into_iter().map(|wait| async move {
             match wait {
-                Wait::No(value) => Ok(value),
-                Wait::For(landing, ended, terms) => {
-                    self.outcome(landed(landing), ended, &terms, began).await
+                Wait::No(value) => Outcome::Has(value),
+                Wait::For { waiter, ended, terms, is_own } => {
+                    match self.outcome(self.landed(waiter), ended, &terms, began).await {
+                        Ok(value) => Outcome::Has(value),
+                        Err(error) => Outcome::Failed { error, is_own },
+                    }
                 }
             }
         });
-        join_all(outcomes).await.into_iter().collect()
+        Ok(join_all(outcomes).await)
     }
 
-    async fn look_many<V: Cached>(&self, keys: &[TypedKey<V>]) -> Vec<Seen<V>> {
+    async fn look_many<V: Cached>(&self, keys: &[TypedKey<V>]) -> Result<Vec<Seen<V>>> {
         let nothing = |ended: Option<Ended<V>>| Seen::Lacking { ended, raw: None };
         if !self.inner.options.enabled {
-            return keys.iter().map(|_| nothing(None)).collect();
+            return Ok(keys.iter().map(|_| nothing(None)).collect());
         }
         let mut found = Vec::with_capacity(keys.len());
         let (mut lacking, mut names, mut moments) = (Vec::new(), Vec::new(), Vec::new());
+        let mut others = Vec::new();
         for (at, key) in keys.iter().enumerate() {
-            found.push(self.look_first(key.as_str()).unwrap_or_else(|ended| {
-                lacking.push(at);
-                names.push(key.as_str().to_owned());
-                moments.push(self.inner.first.moment(key.as_str()));
-                nothing(ended)
-            }));
+            let ended = match self.look_first(key.as_str()) {
+                SeenFirst::Fresh { value, created, eager } => {
+                    found.push(Seen::Fresh { value, created, eager });
+                    continue;
+                }
+                SeenFirst::Ended(ended) => Some(ended),
+                SeenFirst::Nothing => None,
+                SeenFirst::OtherType => {
+                    others.push(lacking.len());
+                    None
+                }
+            };
+            lacking.push(at);
+            names.push(key.as_str().to_owned());
+            moments.push(self.inner.first.moment(key.as_str()));
+            found.push(nothing(ended));
         }
-        let Ok(values) = self.inner.read(&names).await else { return found };
+        self.inner.keep_listening();
+        let Ok(values) = self.inner.read(&names).await else { return Ok(found) };
+        for at in others {
+            self.check_type::<V>(&names[at], values[at].as_ref())?;
+        }
         let judged = lacking.iter().zip(&values).zip(moments).map(|((at, raw), moment)| {
             let ended = match &found[*at] {
                 Seen::Lacking { ended, .. } => ended.clone(),
@@ -151,19 +199,49 @@ impl Cache {
         });
         let judged = join_all(judged).await;
         for (at, seen) in lacking.into_iter().zip(judged) {
-            found[at] = seen;
+            found[at] = seen?;
         }
-        found
+        Ok(found)
     }
 }
 
 enum Wait<V> {
     No(Option<Arc<V>>),
-    For(
-        tokio::sync::watch::Receiver<Option<crate::flight::Landing>>,
-        Option<Ended<V>>,
-        crate::cache::Terms,
-    ),
+    For {
+        /// None for one that waits for this caller.
+        waiter: Option<Waiter>,
+        ended: Option<Ended<V>>,
+        terms: Terms,
+        /// Whether the load is this call's.
+        is_own: bool,
+    },
+}
+
+/// What came of a key.
+enum Outcome<V> {
+    Has(Option<Arc<V>>),
+    Failed { error: LoadError, is_own: bool },
+}
+
+/// A loader of these keys, for the positions that it is given.
+fn for_keys<V, L, F, E>(all: Arc<[TypedKey<V>]>, loader: &Arc<L>) -> Loader<V>
+where
+    V: Cached,
+    L: Fn(Vec<TypedKey<V>>) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Vec<Option<V>>, E>> + Send + 'static,
+    E: Into<BoxError>,
+{
+    let loader = Arc::clone(loader);
+    Box::new(move |wanted: Vec<(usize, Option<Arc<V>>)>| {
+        let keys = wanted.iter().filter_map(|(at, _)| all.get(*at).cloned()).collect();
+        let load = loader(keys);
+        async move {
+            let values = load.await.map_err(LoadError::failed)?;
+            let loaded = |value: Option<V>| value.map_or(Loaded::Absent, Loaded::Value);
+            Ok(values.into_iter().map(loaded).collect())
+        }
+        .boxed()
+    })
 }
 
 /// Runs a loader with nothing around it.

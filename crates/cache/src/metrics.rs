@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use compartment_core::Timestamp;
+use compartment_core::MonotonicInstant;
 
 use crate::figures::TemplateMetrics;
 
@@ -64,27 +64,27 @@ pub(crate) fn add(counter: &AtomicU64, by: u64) {
 
 impl Counters {
     /// Counts a read that the first tier answered.
-    pub(crate) fn first_hit(&self, now: Timestamp) {
+    pub(crate) fn first_hit(&self, now: MonotonicInstant) {
         let stripe = self.stripe();
         add(&stripe.first_hits, 1);
         stripe.read(now, true);
     }
 
     /// Counts a read that the database answered.
-    pub(crate) fn second_hit(&self, now: Timestamp) {
+    pub(crate) fn second_hit(&self, now: MonotonicInstant) {
         let stripe = self.stripe();
         add(&stripe.second_hits, 1);
         stripe.read(now, true);
     }
 
     /// Counts a read that was answered with what had ended.
-    pub(crate) fn stale_hit(&self, now: Timestamp) {
+    pub(crate) fn stale_hit(&self, now: MonotonicInstant) {
         add(&self.stale_hits, 1);
         self.read(now, true);
     }
 
     /// Counts a read that found nothing to serve.
-    pub(crate) fn miss(&self, now: Timestamp) {
+    pub(crate) fn miss(&self, now: MonotonicInstant) {
         add(&self.misses, 1);
         self.read(now, false);
     }
@@ -101,7 +101,7 @@ impl Counters {
     }
 
     /// Counts a read in the window.
-    fn read(&self, now: Timestamp, hit: bool) {
+    fn read(&self, now: MonotonicInstant, hit: bool) {
         self.stripe().read(now, hit);
     }
 
@@ -114,7 +114,7 @@ impl Counters {
         &self.stripes[MINE.with(|mine| *mine)]
     }
 
-    fn snapshot(&self, now: Timestamp) -> TemplateMetrics {
+    fn snapshot(&self, now: MonotonicInstant) -> TemplateMetrics {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (mut hits, mut misses) = (0, 0);
         let last = slot_number(now);
@@ -146,7 +146,7 @@ impl Counters {
 }
 
 impl Stripe {
-    fn read(&self, now: Timestamp, hit: bool) {
+    fn read(&self, now: MonotonicInstant, hit: bool) {
         let number = slot_number(now);
         let Some(slot) = self.window.get((number % SLOTS as u64) as usize) else { return };
         if slot.number.load(Ordering::Relaxed) != number {
@@ -159,8 +159,8 @@ impl Stripe {
     }
 }
 
-fn slot_number(now: Timestamp) -> u64 {
-    now.as_millis() / SLOT.as_millis() as u64
+fn slot_number(now: MonotonicInstant) -> u64 {
+    now.since(MonotonicInstant::default()).as_secs() / SLOT.as_secs()
 }
 
 /// All templates' counters.
@@ -187,7 +187,7 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn templates(&self, now: Timestamp) -> BTreeMap<String, TemplateMetrics> {
+    pub(crate) fn templates(&self, now: MonotonicInstant) -> BTreeMap<String, TemplateMetrics> {
         let pages = std::iter::successors(Some(&self.templates), |page| Some(&**page.next.get()?));
         let templates = pages.flat_map(|page| &page.slots).filter_map(OnceLock::get);
         templates.map(|(name, c)| ((*name).to_owned(), c.snapshot(now))).collect()
@@ -210,7 +210,7 @@ mod tests {
     fn the_hit_rate_forgets_what_is_long_ago() {
         let metrics = Metrics::default();
         let counters = metrics.of("doc");
-        let start = Timestamp::from_millis(1_000_000_000_000);
+        let start = MonotonicInstant::since_beginning(Duration::from_secs(1_000_000));
         for _ in 0..10 {
             counters.read(start, false);
         }
@@ -229,7 +229,7 @@ mod tests {
         for (at, name) in names.iter().enumerate() {
             add(&metrics.of(name).loads, at as u64);
         }
-        let templates = metrics.templates(Timestamp::default());
+        let templates = metrics.templates(MonotonicInstant::default());
         assert_eq!(templates.len(), names.len());
         assert!(names.iter().enumerate().all(|(at, name)| templates[*name].loads == at as u64));
     }

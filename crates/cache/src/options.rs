@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::{Clock, Database, SystemClock};
+use compartment_core::{CacheBounds, Clock, Database, SystemClock};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -13,7 +13,8 @@ use crate::cache::Cache;
 use crate::policy::CachePolicy;
 use crate::publication::EVERY;
 
-/// Settings of a [`crate::Cache`].
+/// Settings of a [`crate::Cache`]. What each may be is in [`CacheBounds`]; what is out of its bounds
+/// is refused by [`Cache::open`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CacheOptions {
@@ -172,6 +173,25 @@ impl CacheOptions {
     {
         self.start_up = Some(StartUp(Arc::new(move |cache| work(cache).boxed())));
         self
+    }
+
+    /// Refuses what cannot work, with the bounds and whose policy it is.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        CacheBounds::check_first_tier(self.first_tier_bytes)?;
+        CacheBounds::DATABASE_TIMEOUT.check(self.database_timeout)?;
+        CacheBounds::BLIND_TTL.check(self.blind_ttl)?;
+        CacheBounds::BREAKER_FAILURES.check(self.breaker_failures)?;
+        CacheBounds::BREAKER_OPEN_FOR.check(self.breaker_open_for)?;
+        CacheBounds::METRICS_EVERY.check(self.metrics_every)?;
+        self.policy.check()?;
+        let of = |template: &String, why| format!("template {template:?}: {why}");
+        for (template, policy) in &self.policies {
+            policy.check().map_err(|why| of(template, why))?;
+        }
+        for (template, ttl) in &self.ttls {
+            CacheBounds::TTL.check(*ttl).map_err(|why| of(template, why))?;
+        }
+        Ok(())
     }
 
     /// By another clock.

@@ -1,8 +1,13 @@
 //! Removals that could not be delivered, kept until they are.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use compartment_core::{MonotonicInstant, Unfinished, UnfinishedWork};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::stamps::{Stamp, WHOLE};
 
@@ -11,27 +16,78 @@ use crate::stamps::{Stamp, WHOLE};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pending {
     removals: u64,
-    /// Each with which of its removals it is.
-    pub(crate) keys: HashMap<String, u64>,
-    pub(crate) stamps: HashMap<Arc<str>, Stamp>,
+    pub(crate) keys: HashMap<String, PendingKey>,
+    pub(crate) stamps: HashMap<Arc<str>, NewStamp>,
+}
+
+/// A key that others are to forget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PendingKey {
+    /// Which of its removals it is.
+    number: u64,
+    /// Whether it is to be removed from the database too. A value that was set stays; others were
+    /// not told of it.
+    pub(crate) removes: bool,
+}
+
+/// A stamp that is to be another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NewStamp {
+    pub(crate) stamp: Stamp,
+    /// It could not be asked whether the document is marked: what the database says holds.
+    pub(crate) keeps_mark: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct PendingRemovals {
     most: usize,
     any: AtomicBool,
-    pending: Mutex<Pending>,
-    /// Held by the one that delivers.
-    pub(crate) delivery: tokio::sync::Mutex<()>,
+    kept: Mutex<Kept>,
+    turn: Mutex<Option<Turn>>,
+    turns: AtomicU64,
+    /// Deliveries that failed.
+    failures: AtomicU64,
+    /// Whoever waits for a delivery is told of its end.
+    ended: Notify,
+    /// Something delivers in the background.
+    has_courier: AtomicBool,
+    unfinished: Unfinished,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    pending: Pending,
+    /// Held while there is anything.
+    work: Option<UnfinishedWork>,
+}
+
+/// Who delivers, and when it last gave a sign of life.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    number: u64,
+    since: MonotonicInstant,
+}
+
+/// The right to deliver: one at a time.
+#[derive(Debug)]
+pub(crate) struct Delivery<'a> {
+    of: &'a PendingRemovals,
+    number: u64,
+    succeeded: bool,
 }
 
 impl PendingRemovals {
-    pub(crate) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize, unfinished: Unfinished) -> Self {
         Self {
             most,
             any: AtomicBool::new(false),
-            pending: Mutex::default(),
-            delivery: tokio::sync::Mutex::new(()),
+            kept: Mutex::default(),
+            turn: Mutex::default(),
+            turns: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            ended: Notify::new(),
+            has_courier: AtomicBool::new(false),
+            unfinished,
         }
     }
 
@@ -41,53 +97,120 @@ impl PendingRemovals {
     }
 
     pub(crate) fn len(&self) -> usize {
-        let pending = self.lock();
-        pending.keys.len() + pending.stamps.len()
+        let kept = self.lock();
+        kept.pending.keys.len() + kept.pending.stamps.len()
     }
 
-    pub(crate) fn add_keys(&self, keys: impl IntoIterator<Item = String>) {
-        let mut pending = self.lock();
-        for key in keys {
-            pending.removals += 1;
-            let number = pending.removals;
-            pending.keys.insert(key, number);
-        }
-        self.bound(&mut pending);
-        self.any.store(pending.is_any(), Ordering::Release);
+    pub(crate) fn add(
+        &self,
+        keys: impl IntoIterator<Item = String>,
+        stamps: impl IntoIterator<Item = (Arc<str>, NewStamp)>,
+    ) {
+        let mut kept = self.lock();
+        keys.into_iter().for_each(|key| kept.pending.add_key(key, true));
+        kept.pending.stamps.extend(stamps);
+        kept.pending.bound(self.most);
+        self.note(&mut kept);
     }
 
-    pub(crate) fn add_stamp(&self, name: &str, stamp: Stamp) {
-        let mut pending = self.lock();
-        pending.stamps.insert(name.into(), stamp);
-        self.bound(&mut pending);
-        self.any.store(true, Ordering::Release);
+    /// Others are to be told that a key was written.
+    pub(crate) fn add_news(&self, key: &str) {
+        let mut kept = self.lock();
+        kept.pending.add_key(key.to_owned(), false);
+        kept.pending.bound(self.most);
+        self.note(&mut kept);
     }
 
     /// What is to be delivered now.
     pub(crate) fn take_copy(&self) -> Pending {
-        self.lock().clone()
+        self.lock().pending.clone()
     }
 
     /// Forgets what was delivered. What was removed again meanwhile is delivered again: the first
     /// delivery may have come before the second removal.
     pub(crate) fn delivered(&self, delivered: &Pending) {
-        let mut pending = self.lock();
-        pending.keys.retain(|key, number| delivered.keys.get(key) != Some(number));
-        pending.stamps.retain(|name, stamp| delivered.stamps.get(name) != Some(stamp));
-        self.any.store(pending.is_any(), Ordering::Release);
+        let mut kept = self.lock();
+        let is_new = |name: &Arc<str>, new: &NewStamp| {
+            delivered.stamps.get(name).is_none_or(|old| old.stamp.token != new.stamp.token)
+        };
+        kept.pending.keys.retain(|key, number| delivered.keys.get(key) != Some(number));
+        kept.pending.stamps.retain(|name, new| is_new(name, new));
+        self.note(&mut kept);
     }
 
-    fn bound(&self, pending: &mut Pending) {
-        if pending.keys.len() + pending.stamps.len() > self.most {
-            // Marks of documents are kept: they say more than that something has changed.
-            pending.stamps.retain(|_, stamp| stamp.no_cache);
-            pending.keys.clear();
-            pending.stamps.insert(WHOLE.into(), Stamp::new(false));
+    fn note(&self, kept: &mut Kept) {
+        let any = kept.pending.is_any();
+        if !any {
+            kept.work = None;
+        } else if kept.work.is_none() {
+            kept.work = Some(self.unfinished.begin());
+        }
+        self.any.store(any, Ordering::Release);
+    }
+
+    /// The right to deliver, if nobody has it who has given a sign of life within `silence`.
+    pub(crate) fn begin(&self, now: MonotonicInstant, silence: Duration) -> Option<Delivery<'_>> {
+        let mut turn = self.turn();
+        if turn.is_some_and(|turn| now < turn.since.after(silence)) {
+            return None;
+        }
+        let number = self.turns.fetch_add(1, Ordering::Relaxed);
+        *turn = Some(Turn { number, since: now });
+        Some(Delivery { of: self, number, succeeded: false })
+    }
+
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Acquire)
+    }
+
+    /// Ready when a delivery ends that ends after this call.
+    pub(crate) fn ended(&self) -> Notified<'_> {
+        self.ended.notified()
+    }
+
+    /// The right to deliver in the background: one at a time.
+    pub(crate) fn takes_courier(&self) -> bool {
+        !self.has_courier.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn courier_has_gone(&self) {
+        self.has_courier.store(false, Ordering::Release);
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Option<Turn>> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Delivery<'_> {
+    /// It goes on, since `now`.
+    pub(crate) fn lives(&self, now: MonotonicInstant) {
+        if let Some(turn) = self.of.turn().as_mut().filter(|turn| turn.number == self.number) {
+            turn.since = now;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pending> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn succeeded(mut self) {
+        self.succeeded = true;
+    }
+}
+
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        if !self.succeeded {
+            self.of.failures.fetch_add(1, Ordering::AcqRel);
+        }
+        let mut turn = self.of.turn();
+        // Somebody else may have it, where this one stood still.
+        if turn.is_some_and(|turn| turn.number == self.number) {
+            *turn = None;
+        }
+        drop(turn);
+        self.of.ended.notify_waiters();
     }
 }
 
@@ -95,35 +218,75 @@ impl Pending {
     fn is_any(&self) -> bool {
         !self.keys.is_empty() || !self.stamps.is_empty()
     }
+
+    fn add_key(&mut self, key: String, removes: bool) {
+        self.removals += 1;
+        let number = self.removals;
+        let before = self.keys.get(&key).is_some_and(|before| before.removes);
+        self.keys.insert(key, PendingKey { number, removes: removes || before });
+    }
+
+    fn bound(&mut self, most: usize) {
+        if self.keys.len() + self.stamps.len() > most {
+            // Marks of documents are kept: they say more than that something has changed.
+            self.stamps.retain(|_, new| new.stamp.no_cache);
+            self.keys.clear();
+            let whole = NewStamp { stamp: Stamp::new(false), keeps_mark: false };
+            self.stamps.insert(WHOLE.into(), whole);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn pending(most: usize) -> (PendingRemovals, Unfinished) {
+        let unfinished = Unfinished::default();
+        (PendingRemovals::new(most, unfinished.clone()), unfinished)
+    }
+
+    fn tag() -> (Arc<str>, NewStamp) {
+        ("tag:t".into(), NewStamp { stamp: Stamp::new(false), keeps_mark: false })
+    }
+
     #[test]
     fn beyond_the_bound_the_whole_is_invalidated() {
-        let pending = PendingRemovals::new(3);
-        pending.add_keys(["a", "b", "c"].map(str::to_owned));
-        assert_eq!(pending.len(), 3);
-        pending.add_keys(["d".to_owned()]);
+        let (pending, unfinished) = pending(3);
+        pending.add(["a", "b", "c"].map(str::to_owned), []);
+        assert_eq!((pending.len(), unfinished.count()), (3, 1));
+        pending.add(["d".to_owned()], []);
         let copy = pending.take_copy();
         assert!(copy.keys.is_empty() && copy.stamps.contains_key(WHOLE));
         pending.delivered(&copy);
-        assert!(!pending.any());
+        assert_eq!((pending.any(), unfinished.count()), (false, 0));
     }
 
     #[test]
     fn what_was_added_meanwhile_stays() {
-        let pending = PendingRemovals::new(10);
-        pending.add_keys(["a", "c"].map(str::to_owned));
-        pending.add_stamp("tag:t", Stamp::new(false));
+        let (pending, _) = pending(10);
+        pending.add(["a", "c"].map(str::to_owned), [tag()]);
         let copy = pending.take_copy();
-        pending.add_keys(["b", "c"].map(str::to_owned));
-        pending.add_stamp("tag:t", Stamp::new(false));
+        pending.add(["b", "c"].map(str::to_owned), [tag()]);
         pending.delivered(&copy);
         let left = pending.take_copy();
         assert!(left.keys.contains_key("b") && left.keys.contains_key("c"));
         assert_eq!((left.keys.len(), left.stamps.len()), (2, 1));
+    }
+
+    #[test]
+    fn one_delivers_at_a_time_and_one_that_stands_still_is_replaced() {
+        let (pending, _) = pending(10);
+        let silence = Duration::from_secs(1);
+        let at = |millis| MonotonicInstant::since_beginning(Duration::from_millis(millis));
+        let first = pending.begin(at(0), silence).unwrap();
+        assert!(pending.begin(at(900), silence).is_none());
+        first.lives(at(900));
+        assert!(pending.begin(at(1_800), silence).is_none());
+        let second = pending.begin(at(1_900), silence).unwrap();
+        drop(first);
+        assert!(pending.begin(at(2_000), silence).is_none(), "it is the second's turn");
+        second.succeeded();
+        assert!(pending.begin(at(2_000), silence).is_some());
     }
 }

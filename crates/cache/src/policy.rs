@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use compartment_core::{Clock, Timestamp};
+use compartment_core::{CacheBounds, MAX_TTL, Timestamp};
+
+use crate::life::{Moment64, scaled};
 
 /// What holds for the entries of one template, or for all of them.
 ///
@@ -90,7 +92,7 @@ impl CachePolicy {
     /// Loading anew from this share of the TTL on.
     #[must_use]
     pub fn eager_refresh(mut self, share: f64) -> Self {
-        self.eager_refresh = Some(share.clamp(0.0, 1.0));
+        self.eager_refresh = Some(share);
         self
     }
 
@@ -125,7 +127,7 @@ impl CachePolicy {
     /// Shortening TTLs by up to this share.
     #[must_use]
     pub fn jitter(mut self, share: f64) -> Self {
-        self.jitter = share.clamp(0.0, 1.0);
+        self.jitter = share;
         self
     }
 
@@ -146,7 +148,7 @@ impl CachePolicy {
     /// With another lease.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.lease = lease.max(Duration::from_millis(1));
+        self.lease = lease;
         self
     }
 
@@ -163,25 +165,38 @@ impl CachePolicy {
     }
 
     /// The moments of an entry that is made now and lives for `ttl`.
-    pub(crate) fn times(&self, clock: &dyn Clock, ttl: Duration, random: u64) -> Times {
-        let created = clock.now();
+    pub(crate) fn times(&self, created: Timestamp, ttl: Duration, random: u64) -> Times {
         // 53 bits: what a double holds exactly.
         let share = (random >> 11) as f64 / (1u64 << 53) as f64;
-        let ttl = ttl.mul_f64((1.0 - self.jitter * share).clamp(0.0, 1.0));
-        let ttl = ttl.max(Duration::from_millis(1));
-        let fresh_until = created.after(ttl);
-        Times { created, fresh_until, stale_until: fresh_until.after(self.stale_limit()) }
+        let ttl = scaled(ttl, 1.0 - self.jitter * share);
+        let ttl = ttl.clamp(Duration::from_millis(1), MAX_TTL);
+        // No database keeps anything for longer.
+        let kept = ttl.saturating_add(self.stale_limit()).min(MAX_TTL);
+        Times { created, fresh_until: created.after(ttl), stale_until: created.after(kept) }
     }
 
-    /// When a read of an entry with these times loads it anew.
-    pub(crate) fn eager_at(&self, times: Times) -> Timestamp {
-        match self.eager_refresh {
-            Some(share) => {
-                let ttl = times.fresh_until.since(times.created);
-                times.created.after(ttl.mul_f64(share.clamp(0.0, 1.0)))
-            }
-            None => Timestamp::from_micros(u64::MAX),
-        }
+    /// When a read of an entry with these times, which is made `now`, loads it anew.
+    pub(crate) fn eager_at(&self, times: Times, now: Moment64) -> Moment64 {
+        let ttl = times.fresh_until.since(times.created);
+        self.eager_refresh.map_or(Moment64::NEVER, |share| now.after(scaled(ttl, share)))
+    }
+
+    /// Refuses what cannot work, with the bounds.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let all = [
+            self.ttl.map_or(Ok(()), |ttl| CacheBounds::TTL.check(ttl)),
+            self.negative_ttl.map_or(Ok(()), |ttl| CacheBounds::NEGATIVE_TTL.check(ttl)),
+            self.eager_refresh.map_or(Ok(()), |share| CacheBounds::EAGER_REFRESH.check(share)),
+            CacheBounds::STALE_WHILE_REVALIDATE.check(self.stale_while_revalidate),
+            CacheBounds::STALE_ON_ERROR.check(self.stale_on_error),
+            self.soft_timeout.map_or(Ok(()), |limit| CacheBounds::SOFT_TIMEOUT.check(limit)),
+            self.hard_timeout.map_or(Ok(()), |limit| CacheBounds::HARD_TIMEOUT.check(limit)),
+            CacheBounds::JITTER.check(self.jitter),
+            CacheBounds::MAX_ENTRY.check(self.max_entry_bytes as u64),
+            self.max_document_bytes.map_or(Ok(()), |most| CacheBounds::MAX_DOCUMENT.check(most)),
+            CacheBounds::LEASE.check(self.lease),
+        ];
+        all.into_iter().collect()
     }
 }
 
@@ -196,15 +211,15 @@ pub(crate) struct Times {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use compartment_core::ManualClock;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
 
     #[test]
     fn jitter_shortens_by_its_share_at_most() {
-        let clock = ManualClock::default();
         let policy = CachePolicy::default().jitter(0.2);
         let ttl = Duration::from_secs(100);
         let ttls: Vec<Duration> = (0..64)
-            .map(|n| policy.times(&clock, ttl, n << 58))
+            .map(|n| policy.times(NOW, ttl, n << 58))
             .map(|times| times.fresh_until.since(times.created))
             .collect();
         assert_eq!(ttls.iter().max(), Some(&ttl));
@@ -217,7 +232,48 @@ mod tests {
         let policy = CachePolicy::default()
             .stale_while_revalidate(Duration::from_secs(5))
             .stale_on_error(Duration::from_secs(50));
-        let times = policy.times(&ManualClock::default(), Duration::from_secs(10), 0);
+        let times = policy.times(NOW, Duration::from_secs(10), 0);
         assert_eq!(times.stale_until.since(times.created), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn no_time_is_too_long_to_be_kept() {
+        let policy = CachePolicy::default().stale_on_error(MAX_TTL).jitter(0.0);
+        let times = policy.times(NOW, Duration::MAX, 1);
+        assert_eq!(times.stale_until.since(times.created), MAX_TTL);
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_its_bounds() {
+        let good = CachePolicy::default;
+        for (policy, name) in [
+            (good().ttl(Duration::ZERO), "ttl"),
+            (good().ttl(Duration::MAX), "ttl"),
+            (good().negative_ttl(Duration::ZERO), "negative_ttl"),
+            (good().eager_refresh(f64::NAN), "eager_refresh"),
+            (good().eager_refresh(1.1), "eager_refresh"),
+            (good().stale_on_error(Duration::MAX), "stale_on_error"),
+            (good().stale_while_revalidate(MAX_TTL * 2), "stale_while_revalidate"),
+            (good().soft_timeout(Duration::MAX), "soft_timeout"),
+            (good().hard_timeout(Duration::ZERO), "hard_timeout"),
+            (good().jitter(-0.1), "jitter"),
+            (good().jitter(f64::INFINITY), "jitter"),
+            (good().max_entry_bytes(0), "max_entry"),
+            (good().max_document_bytes(0), "max_document"),
+            (good().lease(Duration::ZERO), "lease"),
+            (good().lease(Duration::from_millis(1)), "lease"),
+        ] {
+            let refusal = policy.check().unwrap_err();
+            assert!(refusal.starts_with(name) && refusal.contains(" to "), "{refusal}");
+        }
+        let at_its_bounds = good()
+            .ttl(Duration::from_millis(1))
+            .eager_refresh(0.0)
+            .jitter(1.0)
+            .soft_timeout(Duration::ZERO)
+            .hard_timeout(MAX_TTL)
+            .max_entry_bytes(usize::MAX)
+            .max_document_bytes(u64::MAX);
+        assert_eq!(at_its_bounds.check(), Ok(()));
     }
 }

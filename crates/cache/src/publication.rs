@@ -6,7 +6,7 @@
 //! whose outcome is not known is not made again: figures for people may miss a little, and never
 //! count twice.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use compartment_core::{Codec, Database, Expiry, KeyTemplate, Result, SetOptions, Timestamp};
@@ -75,12 +75,18 @@ pub(crate) fn whole(metrics: &CacheMetrics) -> Whole {
 /// What has been added already.
 #[derive(Debug)]
 pub(crate) struct Published {
-    said: tokio::sync::Mutex<Option<CacheMetrics>>,
+    said: Mutex<Option<CacheMetrics>>,
 }
 
 impl Published {
     pub(crate) fn nothing() -> Self {
-        Self { said: tokio::sync::Mutex::new(None) }
+        Self { said: Mutex::new(None) }
+    }
+}
+
+impl Published {
+    fn said(&self) -> MutexGuard<'_, Option<CacheMetrics>> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,22 +116,25 @@ impl Cache {
 impl Inner {
     async fn publish_figures(&self) -> Result<()> {
         let Some(metrics) = self.options.metrics.as_ref() else { return Ok(()) };
-        let mut said = self.published.said.lock().await;
-        let (now, at) = (self.figures(), self.options.clock.now());
+        let at = self.options.clock.now();
         let name = self.database.name();
-        let (totals, minute) = additions(said.as_ref(), &now);
         let totals_key = TOTALS.key(&[name])?;
         let minute_key = MINUTE.key(&[name, &minute_of(at).to_string()])?;
         // First what may be repeated: a database that is away is noticed before anything is added.
-        self.say_state(metrics, &now, at).await?;
-        if said.is_none() {
+        self.say_state(metrics, &self.figures(), at).await?;
+        if self.published.said().is_none() {
             let value = at.as_millis().to_string().into();
             let (store, expiry) = (metrics.hash(), Expiry::After(TOTALS_TTL));
             store.set_field_if_absent(totals_key.as_str(), SINCE, value, expiry).await?;
         }
-        // What fails from here on is lost rather than counted twice.
-        *said = Some(now);
-        drop(said);
+        // What fails from here on is lost rather than counted twice. Nobody waits with this lock.
+        let (totals, minute) = {
+            let mut said = self.published.said();
+            let now = self.figures();
+            let grown = additions(said.as_ref(), &now);
+            *said = Some(now);
+            grown
+        };
         let ttl = LONGEST_WINDOW + Duration::from_secs(3_600);
         tokio::try_join!(
             add_all(metrics, totals_key.as_str(), totals, TOTALS_TTL),
@@ -150,7 +159,7 @@ impl Inner {
             pending_removals: now.pending_removals,
         };
         let key = self.process_key()?;
-        let options = SetOptions::expiring(self.options.metrics_every * MISSED);
+        let options = SetOptions::expiring(self.options.metrics_every.saturating_mul(MISSED));
         let value = PROCESS.codec().encode(&process)?;
         metrics.key_value().set(&key, value, options).await.map(drop)
     }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use compartment_core::{Timestamp, TypedKey};
+use compartment_core::{MonotonicInstant, TypedKey};
 use futures_util::FutureExt;
 
-use crate::cache::{Cache, Cached, Terms, typed};
+use crate::cache::{Cache, Cached, Terms, erase, typed};
 use crate::error::{BoxError, LoadError};
-use crate::flight::{Landing, Part, landed};
-use crate::load::{Item, Load, Loaded, Loader};
-use crate::look::{Ended, Seen};
+use crate::flight::{Landing, Part, Waiter};
+use crate::life::Moment64;
+use crate::load::{Item, Load, Loaded, Loader, Unlike};
+use crate::look::{Ended, Seen, SeenFirst};
 use crate::many::uncached;
 
 impl Cache {
@@ -20,8 +21,9 @@ impl Cache {
     /// is dropped does not end it.
     ///
     /// # Errors
-    /// The loader's, when no stale value may be served instead. A database that does not answer
-    /// is no error.
+    /// The loader's, when no stale value may be served instead; [`LoadError::WaitsForItself`] for a
+    /// loader that reads its own key through the cache. A database that does not answer is no
+    /// error.
     pub async fn get_or_load<V, L, F, E>(
         &self,
         key: &TypedKey<V>,
@@ -118,24 +120,24 @@ impl Cache {
         if !self.inner.options.enabled {
             return Ok(uncached(1, &mut loader).await?.pop().flatten());
         }
-        let began = self.inner.options.clock.now();
-        let mut newer_than = None;
-        let (ended, raw) = match wanted {
+        let began = self.inner.options.clock.monotonic();
+        let mut unlike = None;
+        let (ended, mut raw) = match wanted {
             Wanted::New => {
-                newer_than = Some(began);
+                unlike = Some(Unlike::WhatStands);
                 (None, None)
             }
             Wanted::Any | Wanted::Value => {
                 let moment = self.inner.first.moment(key.as_str());
-                match self.look(key).await {
+                match self.look(key).await? {
                     // Somebody noted that there is none, and this loader always has one.
                     Seen::Fresh { value: None, created, .. } if wanted == Wanted::Value => {
-                        newer_than = Some(created);
+                        unlike = Some(Unlike::MadeAt(created));
                         (None, None)
                     }
                     Seen::Fresh { value, created, eager } => {
                         if eager {
-                            self.load_in_background(key, loader, Some(created));
+                            self.load_in_background(key, loader, Some(Unlike::MadeAt(created)));
                         }
                         return Ok(value);
                     }
@@ -148,29 +150,62 @@ impl Cache {
             && self.may_revalidate(ended, &terms)
         {
             self.load_in_background(key, loader, None);
-            terms.counters.stale_hit(self.inner.options.clock.now());
+            terms.counters.stale_hit(self.inner.options.clock.monotonic());
             return Ok(ended.value.clone());
         }
-        let landing =
-            match self.inner.flights.join(key.as_str(), &self.inner.first, &self.inner.book) {
-                Part::Waits(landing) => landing,
+        let mut loader = Some(loader);
+        loop {
+            let waiter = match self.join(key, &terms) {
+                Part::WouldWaitForItself => {
+                    return self.served(Err(LoadError::WaitsForItself), ended, &terms);
+                }
+                Part::Waits(waiter) => Some(waiter),
                 Part::Leads(leader) => {
                     // Another may have loaded it between the look and now.
-                    if newer_than.is_none()
-                        && let Ok(Seen::Fresh { value, .. }) = self.look_first(key.as_str())
+                    if unlike.is_none()
+                        && let SeenFirst::Fresh { value, .. } = self.look_first(key.as_str())
                     {
-                        leader.land(Ok(crate::cache::erase(value.as_ref())));
+                        leader.land(Ok(erase(value.as_ref())));
                         return Ok(value);
                     }
-                    let landing = leader.subscribe();
-                    let key = key.clone();
-                    let item = Item { position: 0, key, leader, newer_than, raw };
-                    let load = Load { cache: self.clone(), terms: terms.clone() };
-                    tokio::spawn(load.run(vec![item], loader));
-                    landing
+                    let waiter = leader.waiter().ok();
+                    let Some(loader) = loader.take() else {
+                        return self.served(Err(LoadError::Ended), ended, &terms);
+                    };
+                    let item = Item {
+                        position: 0,
+                        key: key.clone(),
+                        terms: terms.clone(),
+                        leader,
+                        unlike,
+                        raw: raw.take(),
+                        lease_seen: None,
+                    };
+                    Load { cache: self.clone() }.spawn(vec![item], loader);
+                    waiter
                 }
             };
-        self.outcome(landed(landing), ended, &terms, began).await
+            let outcome = self.outcome(self.landed(waiter), ended.clone(), &terms, began).await;
+            match outcome {
+                // Its runtime ended, and this caller lives: it loads anew.
+                Err(LoadError::Ended) if loader.is_some() => raw = None,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Joins the load of `key`, or leads one.
+    pub(crate) fn join<V>(&self, key: &TypedKey<V>, terms: &Terms) -> Part {
+        let inner = &self.inner;
+        inner.flights.join(key.as_str(), &inner.first, &inner.book, terms.policy.lease)
+    }
+
+    /// How a load ends for one that waits for it.
+    pub(crate) async fn landed(&self, waiter: Option<Waiter>) -> Landing {
+        match waiter {
+            Some(waiter) => waiter.landed(self.inner.options.clock.as_ref()).await,
+            None => Err(LoadError::WaitsForItself),
+        }
     }
 
     /// What a load brings, or what may be served instead to a caller who waits since `began`.
@@ -179,7 +214,7 @@ impl Cache {
         landing: impl Future<Output = Landing>,
         ended: Option<Ended<V>>,
         terms: &Terms,
-        began: Timestamp,
+        began: MonotonicInstant,
     ) -> Result<Option<Arc<V>>, LoadError> {
         let clock = &self.inner.options.clock;
         tokio::pin!(landing);
@@ -189,7 +224,7 @@ impl Cache {
             tokio::select! {
                 biased;
                 landing = &mut landing => return self.served(landing, ended, terms),
-                () = clock.sleep(limit.saturating_sub(clock.now().since(began))) => {}
+                () = clock.sleep(limit.saturating_sub(clock.monotonic().since(began))) => {}
             }
             // The load goes on. What is too old to be served has to wait for it.
             if let Some(value) = self.on_error(ended.clone(), terms) {
@@ -199,7 +234,7 @@ impl Cache {
         self.served(landing.await, ended, terms)
     }
 
-    fn served<V: Cached>(
+    pub(crate) fn served<V: Cached>(
         &self,
         landing: Landing,
         ended: Option<Ended<V>>,
@@ -208,13 +243,13 @@ impl Cache {
         let clock = &self.inner.options.clock;
         match landing {
             Ok(value) => {
-                terms.counters.miss(clock.now());
+                terms.counters.miss(clock.monotonic());
                 typed(&value).map_err(|()| LoadError::OtherType)
             }
             Err(error) => match self.on_error(ended, terms) {
                 Some(value) => Ok(value),
                 None => {
-                    terms.counters.miss(clock.now());
+                    terms.counters.miss(clock.monotonic());
                     Err(error)
                 }
             },
@@ -222,22 +257,22 @@ impl Cache {
     }
 
     fn may_revalidate<V>(&self, ended: &Ended<V>, terms: &Terms) -> bool {
-        let now = self.inner.options.clock.now();
+        let over = ended.over_for(Moment64::of(self.inner.options.clock.monotonic()));
         // What has not ended is here because it may be old: that is no reason to serve it.
-        now >= ended.since && now < ended.since.after(terms.policy.stale_while_revalidate)
+        over.is_some_and(|over| over < terms.policy.stale_while_revalidate)
     }
 
     fn load_in_background<V: Cached>(
         &self,
         key: &TypedKey<V>,
         loader: Loader<V>,
-        newer_than: Option<Timestamp>,
+        unlike: Option<Unlike>,
     ) {
-        let inner = &self.inner;
-        if let Part::Leads(leader) = inner.flights.join(key.as_str(), &inner.first, &inner.book) {
-            let item = Item { position: 0, key: key.clone(), leader, newer_than, raw: None };
-            let load = Load { cache: self.clone(), terms: self.terms(key) };
-            tokio::spawn(load.run(vec![item], loader));
+        let terms = self.terms(key);
+        if let Part::Leads(leader) = self.join(key, &terms) {
+            let (key, raw, lease_seen) = (key.clone(), None, None);
+            let item = Item { position: 0, key, terms, leader, unlike, raw, lease_seen };
+            Load { cache: self.clone() }.spawn(vec![item], loader);
         }
     }
 }

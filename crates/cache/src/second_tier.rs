@@ -5,19 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::{Error, ErrorKind, Expiry, Result, SetOptions, Timestamp};
-use futures_util::future::join_all;
+use compartment_core::{Error, ErrorKind, Expiry, MonotonicInstant, Result, SetOptions, Ttl};
 
 use crate::envelope::StampSeen;
 use crate::inner::Inner;
 use crate::message::{Message, News};
-use crate::pending_removals::Pending;
 use crate::stamps::{Stamp, WHOLE, key_of};
 
 /// Stamps are kept far longer than anything that was made under them.
-const STAMP_TTL: Duration = Duration::from_secs(366 * 86_400);
-/// Names in one request.
-const PAGE: usize = 500;
+pub(crate) const STAMP_TTL: Duration = Duration::from_secs(366 * 86_400);
 
 /// The stamps that a load goes by.
 #[derive(Clone, Debug)]
@@ -38,11 +34,25 @@ impl Inner {
         self.guarded(request).await
     }
 
-    async fn guarded<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
+    /// The same for a request that stands for several, and is given up at `until`.
+    pub(crate) async fn call_for_many<T>(
+        &self,
+        requests: usize,
+        until: MonotonicInstant,
+        request: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        if self.pending.any() {
+            self.deliver().await?;
+        }
+        let limit = until.since(self.options.clock.monotonic());
+        self.guarded_for(requests, limit, request).await
+    }
+
+    /// Runs a request, bounded and counted.
+    pub(crate) async fn guarded<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
         self.guarded_for(1, self.options.database_timeout, request).await
     }
 
-    /// The same for a request that stands for several, and has so much time left.
     async fn guarded_for<T>(
         &self,
         requests: usize,
@@ -50,7 +60,7 @@ impl Inner {
         request: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let clock = &self.options.clock;
-        let Some(permit) = self.breaker.permit(clock.now()) else {
+        let Some(permit) = self.breaker.permit(clock.monotonic()) else {
             return Err(self.away("it did not answer of late, and is left alone for a moment"));
         };
         let answer = tokio::select! {
@@ -64,82 +74,14 @@ impl Inner {
             .in_database(self.database.name())),
         };
         match &answer {
-            Err(error) if is_away(error.kind()) => permit.failed(clock.now(), requests),
+            Err(error) if is_away(error.kind()) => permit.failed(clock.monotonic(), requests),
             _ => permit.succeeded(),
         }
         answer
     }
 
-    fn away(&self, why: &str) -> Error {
+    pub(crate) fn away(&self, why: &str) -> Error {
         Error::new(ErrorKind::Unavailable, "ask the cache", why).in_database(self.database.name())
-    }
-
-    /// Delivers what could not be removed before. While one does, others go without the database.
-    async fn deliver(&self) -> Result<()> {
-        let Ok(_turn) = self.pending.delivery.try_lock() else {
-            return Err(self.away("removals are being delivered"));
-        };
-        let pending = self.pending.take_copy();
-        let store = self.database.key_value();
-        for (name, stamp) in &pending.stamps {
-            let options = SetOptions::expiring(STAMP_TTL);
-            self.guarded(store.set(&key_of(name), stamp.to_bytes(), options)).await?;
-            self.book.note(name, *stamp);
-        }
-        let keys: Vec<String> = pending.keys.keys().cloned().collect();
-        for page in keys.chunks(PAGE) {
-            self.guarded(store.delete(page)).await?;
-        }
-        self.guarded(self.publish(news_of(&pending))).await?;
-        self.pending.delivered(&pending);
-        Ok(())
-    }
-
-    /// The values of `keys`; a key that holds another type is one that has nothing.
-    pub(crate) async fn read(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>> {
-        let store = self.database.key_value();
-        let all = match keys {
-            [] => return Ok(Vec::new()),
-            [key] => self.call(store.get(key)).await.map(|value| vec![value]),
-            keys => self.call(store.get_many(keys)).await,
-        };
-        self.each_where_types_differ(keys, all).await
-    }
-
-    /// The values of keys that several readers wait for, until `deadline`.
-    pub(crate) async fn read_until(
-        &self,
-        keys: &[String],
-        deadline: Timestamp,
-    ) -> Result<Vec<Option<Bytes>>> {
-        if self.pending.any() {
-            self.deliver().await?;
-        }
-        let limit = deadline.since(self.options.clock.now());
-        let all = self.database.key_value().get_many(keys);
-        let all = self.guarded_for(keys.len(), limit, all).await;
-        self.each_where_types_differ(keys, all).await
-    }
-
-    /// One key of another type fails all that are read with it: then each is read by itself.
-    async fn each_where_types_differ(
-        &self,
-        keys: &[String],
-        all: Result<Vec<Option<Bytes>>>,
-    ) -> Result<Vec<Option<Bytes>>> {
-        let store = self.database.key_value();
-        match all {
-            Err(error) if error.kind() == ErrorKind::WrongType => {
-                let each = join_all(keys.iter().map(|key| self.call(store.get(key)))).await;
-                each.into_iter()
-                    .map(|value| match value {
-                        Err(error) if error.kind() == ErrorKind::WrongType => Ok(None),
-                        other => other,
-                    })
-                    .collect()
-            }
-            other => other,
-        }
     }
 
     /// Puts `replacement` in the place of exactly `expected`.
@@ -154,6 +96,15 @@ impl Inner {
         let expiry = Expiry::After(ttl.max(Duration::from_millis(1)));
         let store = self.database.key_value();
         self.call(store.compare_and_set(key, expected, replacement, expiry)).await
+    }
+
+    /// How long the database keeps a key yet; nothing for one that is gone.
+    pub(crate) async fn rest_of(&self, key: &str) -> Result<Option<Duration>> {
+        Ok(match self.call(self.database.key_value().ttl(key)).await? {
+            Ttl::Remaining(rest) => Some(rest),
+            // No cache writes one without an end.
+            Ttl::Missing | Ttl::Unlimited => None,
+        })
     }
 
     /// Whether an entry's stamps hold, by what is known here or else in the database.
@@ -245,27 +196,6 @@ impl Inner {
         }
     }
 
-    /// Gives a stamp a new number: whatever hangs on it does not hold any more. Whether the
-    /// database knows.
-    pub(crate) async fn renew_stamp(&self, name: &str, stamp: Stamp) -> bool {
-        let store = self.database.key_value();
-        // Here first, so that whoever reads here from now on finds nothing old.
-        self.book.note(name, stamp);
-        let options = SetOptions::expiring(STAMP_TTL);
-        let key = key_of(name);
-        let request = store.set(&key, stamp.to_bytes(), options);
-        let mut delivered = self.call(request).await.is_ok();
-        // And again: somebody may have read the old one meanwhile.
-        self.book.note(name, stamp);
-        if delivered {
-            delivered = self.tell(vec![News::Stamp(name.into(), stamp)]).await;
-        }
-        if !delivered {
-            self.pending.add_stamp(name, stamp);
-        }
-        delivered
-    }
-
     /// Tells the other processes; whether it was sent.
     pub(crate) async fn tell(&self, news: Vec<News>) -> bool {
         // Loads of this process may wait as well, for a set or for a load from before a loss.
@@ -278,19 +208,13 @@ impl Inner {
         self.call(self.publish(news)).await.is_ok()
     }
 
-    async fn publish(&self, news: Vec<News>) -> Result<()> {
+    pub(crate) async fn publish(&self, news: Vec<News>) -> Result<()> {
         if news.is_empty() {
             return Ok(());
         }
         let message = Message { sender: self.sender, news }.to_bytes();
         self.database.channel().publish(crate::inner::CHANNEL, message).await
     }
-}
-
-fn news_of(pending: &Pending) -> Vec<News> {
-    let keys = pending.keys.keys().cloned().map(News::Key);
-    let stamps = pending.stamps.iter().map(|(name, s)| News::Stamp(name.clone(), *s));
-    keys.chain(stamps).collect()
 }
 
 /// Whether an error says that the database is away, and not that a request is wrong.

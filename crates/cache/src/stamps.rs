@@ -81,9 +81,14 @@ pub(crate) fn tag(tag: &str) -> String {
     format!("tag:{tag}")
 }
 
+/// Whether no entry can have this label.
+pub(crate) fn is_too_long(label: &str) -> bool {
+    label.len() > LONGEST_NAME
+}
+
 /// Labels that entries may have: not too many, nor too long.
 pub(crate) fn check_labels(labels: &[Arc<str>]) -> Result<()> {
-    let too_long = labels.iter().any(|label| label.len() > LONGEST_NAME);
+    let too_long = labels.iter().any(|label| is_too_long(label));
     if too_long || labels.len() >= MOST_STAMPS {
         return Err(Error::new(
             ErrorKind::InvalidArgument,

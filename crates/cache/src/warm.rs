@@ -78,7 +78,7 @@ impl Cache {
         E: fmt::Display,
     {
         let clock = &self.inner.options.clock;
-        let started = clock.now();
+        let started = clock.monotonic();
         let mut report = WarmReport::default();
         let evicted_before = self.inner.first.evicted();
         let mut full = self.is_full(options).await;
@@ -109,7 +109,7 @@ impl Cache {
             }
         }
         report.left_out = reads.count() as u64;
-        let elapsed: Duration = clock.now().since(started);
+        let elapsed: Duration = clock.monotonic().since(started);
         report.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         report
     }
@@ -117,7 +117,7 @@ impl Cache {
     fn first_tier_is_full(&self, options: &WarmOptions) -> bool {
         let inner = &self.inner;
         let limit = options.first_tier_bytes.unwrap_or(inner.options.first_tier_bytes);
-        inner.first.bytes() >= limit.min(inner.options.first_tier_bytes) / 100 * 98
+        inner.first.bytes() >= limit.min(inner.options.first_tier_bytes).saturating_mul(98) / 100
     }
 
     async fn is_full(&self, options: &WarmOptions) -> bool {
@@ -127,7 +127,11 @@ impl Cache {
         let Some(budget) = self.inner.database.contract().memory_budget else { return false };
         // A database that does not say is as good as one with room: reads fail open.
         match self.inner.call(self.inner.database.usage().usage()).await {
-            Ok(usage) => usage.bytes as f64 >= budget as f64 * options.budget_share,
+            // A share that is no number warms nothing, which the report shows.
+            Ok(usage) => {
+                let share = options.budget_share;
+                share.is_nan() || usage.bytes as f64 >= budget as f64 * share
+            }
             Err(_) => false,
         }
     }

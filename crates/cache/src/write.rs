@@ -12,20 +12,21 @@ use crate::cache::{Cache, Cached, Delivery, Stored, Terms, erase};
 use crate::document_limit::Asking;
 use crate::envelope::{Envelope, LeaseMark, Payload};
 use crate::first_tier::NewEntry;
+use crate::life::Moment64;
 use crate::message::News;
 use crate::metrics::{Refusal, add};
+use crate::pending_removals::NewStamp;
+use crate::removal::{PAGE, Removal};
 use crate::second_tier::LoadStamps;
-use crate::stamps::{Stamp, document, document_at, key_of, tag};
+use crate::stamps::{Stamp, document, document_at, is_too_long, key_of, tag};
 use crate::unique::unique;
-
-/// Keys that are deleted in one request.
-const PAGE: usize = 500;
 
 impl Cache {
     /// Sets `key`.
     ///
     /// The key is first emptied and then filled: a request that a paused server executes late
-    /// cannot bring the value back once somebody has removed it.
+    /// cannot bring the value back once somebody has removed it. Dropped in between, the key is
+    /// removed: see [`Delivery::Pending`].
     ///
     /// # Errors
     /// [`ErrorKind::Encode`], and for a key of another database. A database that does not answer
@@ -47,8 +48,9 @@ impl Cache {
             .encode(&*value)
             .map_err(|error| error.in_database(inner.database.name()).at_key(name))?;
         inner.first.written(name);
+        let removal = Removal::of_keys(inner, vec![name.to_owned()]);
         let stamps = inner.stamps(&self.labels).await;
-        let times = terms.policy.times(inner.options.clock.as_ref(), terms.ttl, unique());
+        let times = terms.policy.times(inner.options.clock.now(), terms.ttl, unique());
         let (bytes, in_process) = (encoded.len(), Codec::decoded_len(&encoded));
         let envelope = Envelope {
             payload: Payload::Value(encoded),
@@ -61,8 +63,11 @@ impl Cache {
         let asking = Asking { key: name, bytes: packed.len(), ttl };
         if let Some(refusal) = self.refusal(&terms, &stamps, asking).await {
             terms.counters.refuse(refusal);
-            return Ok(match self.remove_names(vec![name.to_owned()]).await {
-                Delivery::Delivered => Stored::Refused,
+            return Ok(match inner.remove_names(vec![name.to_owned()]).await {
+                Delivery::Delivered => {
+                    removal.done();
+                    Stored::Refused
+                }
                 Delivery::Pending => Stored::Pending,
             });
         }
@@ -79,11 +84,14 @@ impl Cache {
         let since = inner.first.written_since(name, moment);
         let blind = written.is_none();
         if let (Some(true) | None, Some(since), true) = (written, since, terms.policy.first_tier) {
+            let now = Moment64::of(inner.options.clock.monotonic());
+            let fresh_until = now.after(times.fresh_until.since(times.created));
             let new = NewEntry {
                 value: erase(Some(&value)),
-                times,
-                eager_at: terms.policy.eager_at(times),
-                serve_until: self.serve_until(times.fresh_until, blind),
+                created: times.created,
+                eager_at: terms.policy.eager_at(times, now),
+                fresh_until,
+                serve_until: self.serve_until(fresh_until, blind, now),
                 stamps: stamps.seen,
                 counters: Arc::clone(&terms.counters),
                 bytes: in_process,
@@ -94,18 +102,21 @@ impl Cache {
             Some(true) => {
                 add(&terms.counters.sets, 1);
                 add(&terms.counters.bytes, bytes as u64);
-                if !inner.tell(vec![News::Key(name.to_owned())]).await {
-                    // Others may have the old one: with it removed here they are told again.
-                    inner.pending.add_keys([name.to_owned()]);
+                if inner.tell(vec![News::Key(name.to_owned())]).await {
+                    removal.done();
+                } else {
+                    // Others may have the old one until they are told.
+                    removal.keep_news(name);
                 }
                 Stored::Stored
             }
             Some(false) => {
+                removal.done();
                 add(&terms.counters.superseded, 1);
                 Stored::Superseded
             }
             None => {
-                inner.pending.add_keys([name.to_owned()]);
+                removal.keep_pending();
                 Stored::Pending
             }
         })
@@ -139,7 +150,7 @@ impl Cache {
     pub async fn remove<V>(&self, key: &TypedKey<V>) -> Result<Delivery> {
         self.check(key)?;
         add(&self.inner.metrics.invalidations, 1);
-        Ok(self.remove_names(vec![key.as_str().to_owned()]).await)
+        Ok(self.inner.remove_names(vec![key.as_str().to_owned()]).await)
     }
 
     /// Removes keys in one request.
@@ -151,7 +162,8 @@ impl Cache {
             self.check(key)?;
         }
         add(&self.inner.metrics.invalidations, keys.len() as u64);
-        Ok(self.remove_names(keys.iter().map(|key| key.as_str().to_owned()).collect()).await)
+        let names = keys.iter().map(|key| key.as_str().to_owned()).collect();
+        Ok(self.inner.remove_names(names).await)
     }
 
     /// Invalidates everything that was derived from document `id`, at once and however much it
@@ -173,7 +185,13 @@ impl Cache {
     /// Marks document `id` as one of which nothing is kept, or takes the mark back. What was kept
     /// of it is invalidated.
     pub async fn set_no_cache(&self, id: &str, no_cache: bool) -> Delivery {
-        self.renew(&document(id), Stamp::new(no_cache)).await
+        let name = document(id);
+        if is_too_long(&name) {
+            // Nothing is kept of it anyway: such a name is refused.
+            return Delivery::Delivered;
+        }
+        let new = NewStamp { stamp: Stamp::new(no_cache), keeps_mark: false };
+        self.inner.renew_stamp(&name, new).await
     }
 
     /// Whether document `id` is marked; `None` when the database cannot be asked.
@@ -217,22 +235,20 @@ impl Cache {
     }
 
     async fn invalidate(&self, name: &str) -> Delivery {
-        if !self.inner.options.enabled {
+        if !self.inner.options.enabled || is_too_long(name) {
             return Delivery::Delivered;
         }
-        // The mark outlives an invalidation; where it cannot be read, what is known here counts.
-        let known = || self.inner.book.last(name).is_some_and(|stamp| stamp.no_cache);
-        let no_cache = self.mark_of(name).await.unwrap_or_else(known);
-        self.renew(name, Stamp::new(no_cache)).await
-    }
-
-    async fn renew(&self, name: &str, stamp: Stamp) -> Delivery {
-        add(&self.inner.metrics.invalidations, 1);
-        if self.inner.renew_stamp(name, stamp).await {
-            Delivery::Delivered
-        } else {
-            Delivery::Pending
-        }
+        // The mark outlives an invalidation; where it cannot be read, it is when it is delivered.
+        let known = self.inner.book.last(name).is_some_and(|stamp| stamp.no_cache);
+        let unsure = NewStamp { stamp: Stamp::new(known), keeps_mark: true };
+        let begun = Removal::of_stamp(&self.inner, name, unsure);
+        let mark = self.mark_of(name).await;
+        begun.done();
+        let new = match mark {
+            Some(no_cache) => NewStamp { stamp: Stamp::new(no_cache), keeps_mark: false },
+            None => unsure,
+        };
+        self.inner.renew_stamp(name, new).await
     }
 
     /// How many keys of the database match Redis's glob `pattern`: to be looked at before
@@ -245,6 +261,7 @@ impl Cache {
     }
 
     /// Removes the keys that match `pattern`, if they are not more than `at_most`; how many.
+    /// Dropped once it removes, it goes on in the background, as every removal does.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] when there are more, and then none is removed; as a scan's.
@@ -260,11 +277,8 @@ impl Cache {
             .in_database(self.inner.database.name()));
         }
         add(&self.inner.metrics.invalidations, count);
-        let names: Vec<String> = names.into_iter().collect();
-        for page in names.chunks(PAGE) {
-            // What is not delivered is kept.
-            let _ = self.remove_names(page.to_vec()).await;
-        }
+        // What is not delivered is kept.
+        let _ = self.inner.remove_names(names.into_iter().collect()).await;
         Ok(count)
     }
 
@@ -279,29 +293,5 @@ impl Cache {
             }
         }
         Ok(names)
-    }
-
-    pub(crate) async fn remove_names(&self, names: Vec<String>) -> Delivery {
-        let inner = &self.inner;
-        if !inner.options.enabled || names.is_empty() {
-            return Delivery::Delivered;
-        }
-        for name in &names {
-            inner.first.written(name);
-        }
-        let store = inner.database.key_value();
-        let mut delivered = inner.call(store.delete(&names)).await.is_ok();
-        // And again: somebody may have read the old one before it was deleted.
-        for name in &names {
-            inner.first.written(name);
-        }
-        if delivered {
-            delivered = inner.tell(names.iter().cloned().map(News::Key).collect()).await;
-        }
-        if delivered {
-            return Delivery::Delivered;
-        }
-        inner.pending.add_keys(names);
-        Delivery::Pending
     }
 }

@@ -81,12 +81,14 @@ async fn what_comes_while_two_are_under_way_is_one_request() {
 async fn who_waits_does_so_no_longer_than_a_request_may_take() {
     let (fleet, cache, cut) = begin().await;
     cut.hold_reads(true);
-    let mut reads = read(&cache, 0..10).await;
+    let reads = read(&cache, 0..10).await;
     fleet.clock.advance(TIMEOUT - Duration::from_millis(100));
-    reads.extend(read(&cache, 10..12).await);
-    assert!(reads.iter().all(|read| !read.is_finished()));
+    let later = read(&cache, 10..12).await;
+    assert!(reads.iter().chain(&later).all(|read| !read.is_finished()));
     fleet.clock.advance(Duration::from_millis(100));
     assert!(all(reads).await.iter().all(Option::is_none));
+    fleet.clock.advance(TIMEOUT - Duration::from_millis(100));
+    assert!(all(later).await.iter().all(Option::is_none));
     assert_eq!(cache.metrics().breaker, BreakerState::Open, "each of them counts");
     cut.hold_reads(false);
     fleet.clock.advance(Duration::from_secs(2));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use compartment_cache::{Cache, LoadError, Loaded, Lookup, Stored};
+use compartment_cache::{Cache, Delivery, LoadError, Loaded, Lookup, Stored};
 use compartment_core::{
     Contract, Database, DatabaseKind, ErrorKind, KeyTemplate, KeyValueStoreExt, SetOptions, Stores,
     Traffic,
@@ -87,7 +87,10 @@ async fn errors_and_panics_reach_all_who_wait_and_are_not_kept() {
             Ok::<_, LoadError>(String::new())
         })
         .await;
-    assert!(matches!(panics, Err(LoadError::Ended)));
+    assert_eq!(
+        panics.unwrap_err().to_string(),
+        "load a value for the cache: the loader panicked: a bug"
+    );
     source.let_go(1);
     assert_eq!(read(&cache, "a", &source).await.unwrap(), "value 2");
 }
@@ -315,17 +318,36 @@ async fn an_entry_that_is_too_large_is_served_and_not_kept() {
 }
 
 #[tokio::test]
-async fn old_formats_are_misses() {
+async fn what_no_cache_wrote_is_an_error_and_stays() {
+    let fleet = Fleet::new().await;
+    let store = fleet.database.key_value();
+    for old in ["\"plain JSON\"", "", "\u{1}\u{2}"] {
+        let cache = fleet.cache(policy()).await;
+        let value = bytes::Bytes::from(old);
+        store.set("doc:a", value.clone(), SetOptions::expiring(TTL)).await.unwrap();
+        let error = cache.get(&key("a")).await.unwrap_err();
+        assert!(error.to_string().contains("Databases::write"), "{error}");
+        assert!(cache.get_many(&[key("a")]).await.is_err());
+        let loaded = read(&cache, "a", &Source::open()).await;
+        assert!(matches!(loaded, Err(LoadError::Misuse(_))), "{loaded:?}");
+        assert_eq!(store.get("doc:a").await.unwrap(), Some(value));
+        // Removed, the key is the cache's.
+        assert_eq!(cache.remove(&key("a")).await.unwrap(), Delivery::Delivered);
+        assert_eq!(read(&cache, "a", &Source::open()).await.unwrap(), "value 1");
+        let read =
+            compartment_core::Codec::decode::<String>(&store.get("doc:a").await.unwrap().unwrap());
+        assert!(read.unwrap_err().to_string().contains("read it through `Cache`"));
+    }
+}
+
+#[tokio::test]
+async fn an_entry_of_another_version_and_another_type_are_misses() {
     let fleet = Fleet::new().await;
     let cache = fleet.cache(policy()).await;
     let store = fleet.database.key_value();
-    for old in ["\"plain JSON of an old version\"", "", "\u{1}\u{2}"] {
-        store
-            .set("doc:a", old.as_bytes().to_vec().into(), SetOptions::expiring(TTL))
-            .await
-            .unwrap();
-        assert_eq!(cache.get(&key("a")).await.unwrap(), None);
-    }
+    let newer = bytes::Bytes::from_static(b"\xC1\xE9\x00");
+    store.set("doc:a", newer, SetOptions::expiring(TTL)).await.unwrap();
+    assert_eq!(cache.get(&key("a")).await.unwrap(), None);
     assert_eq!(read(&cache, "a", &Source::open()).await.unwrap(), "value 1");
     // A key of another type is one that has nothing to be read, and is left alone.
     fleet.database.counter().increment("doc:b", 1, TTL.into()).await.unwrap();

@@ -55,6 +55,10 @@ impl Codec {
     /// MessagePack, compressed from 4 KiB on.
     pub const MESSAGE_PACK: Self = Self { format: Format::MessagePack, compress_from: Some(4_096) };
 
+    /// With this byte after its first begins an entry of a cache, which is a value with a header
+    /// before it: a cache reads and writes it, and no codec. Later versions have a later byte.
+    pub const CACHE_ENTRY: u8 = 0xE1;
+
     /// With another threshold for compression, in bytes; `None` for never.
     #[must_use]
     pub const fn compress_from(mut self, bytes: Option<usize>) -> Self {
@@ -100,6 +104,11 @@ impl Codec {
             [MARK, MESSAGE_PACK, rest @ ..] => from_message_pack(rest),
             [MARK, JSON_ZSTD, rest @ ..] => from_json(&decompress(rest)?),
             [MARK, MESSAGE_PACK_ZSTD, rest @ ..] => from_message_pack(&decompress(rest)?),
+            [MARK, Self::CACHE_ENTRY..=0xEF, ..] => Err(Error::new(
+                ErrorKind::Decode,
+                "decode",
+                "it is an entry of a cache: read it through `Cache`, which wrote it",
+            )),
             [MARK, form, ..] => Err(Error::new(
                 ErrorKind::Decode,
                 "decode",
@@ -232,6 +241,12 @@ mod tests {
         let bomb = zstd::bulk::compress(&vec![b' '; MAX_DECODED_BYTES + 1], 1).unwrap();
         let error = Codec::decode::<Page>(&marked(JSON_ZSTD, &bomb)).unwrap_err();
         assert!(error.to_string().contains("more than"), "{error}");
+    }
+
+    #[test]
+    fn an_entry_of_a_cache_says_who_reads_it() {
+        let error = Codec::decode::<Page>(&[MARK, Codec::CACHE_ENTRY, 0, 0]).unwrap_err();
+        assert!(error.to_string().contains("read it through `Cache`"), "{error}");
     }
 
     #[test]

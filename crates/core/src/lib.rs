@@ -41,8 +41,9 @@ pub use contract::{
 };
 pub use database::{Backend, Capabilities, Database, Databases, Stores};
 pub use database_map::{
-    ByEnvironment, CacheSettings, DatabaseMap, DatabaseMapBuilder, Instance, InstanceUrl, KeyRule,
-    LedgerAddress, LedgerSettings, PolicyRule, Preset, Scheme, TlsFiles, TtlByEnvironment,
+    Bounds, ByEnvironment, CacheBounds, CacheSettings, DatabaseMap, DatabaseMapBuilder, Instance,
+    InstanceUrl, KeyRule, LedgerAddress, LedgerSettings, PolicyRule, Preset, Scheme, TlsFiles,
+    TtlByEnvironment,
 };
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use glob::{escape_glob, glob_matches};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 pub(crate) struct Cut {
     is_cut: Arc<watch::Sender<bool>>,
     holds_reads: Arc<watch::Sender<bool>>,
+    takes_turns: Arc<AtomicBool>,
     requests: Arc<AtomicU64>,
 }
 
@@ -27,6 +28,7 @@ impl Cut {
         let cut = Self {
             is_cut: Arc::new(watch::Sender::new(false)),
             holds_reads: Arc::new(watch::Sender::new(false)),
+            takes_turns: Arc::default(),
             requests: Arc::default(),
         };
         let behind = Arc::new(Behind { stores: database.stores().clone(), cut: cut.clone() });
@@ -57,6 +59,18 @@ impl Cut {
         Ok(())
     }
 
+    /// Each request takes a turn of the runtime before it is executed and one after, as over a
+    /// network: it may be given up in either.
+    pub(crate) fn take_turns(&self) {
+        self.takes_turns.store(true, Ordering::SeqCst);
+    }
+
+    async fn turn(&self) {
+        if self.takes_turns.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Requests that were tried.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::SeqCst)
@@ -76,6 +90,15 @@ struct Behind {
     cut: Cut,
 }
 
+impl Behind {
+    async fn executed<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
+        self.cut.turn().await;
+        let answer = request.await;
+        self.cut.turn().await;
+        answer
+    }
+}
+
 impl fmt::Debug for Behind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Behind")
@@ -86,42 +109,42 @@ impl fmt::Debug for Behind {
 impl KeyValueStore for Behind {
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
         self.cut.pass_read().await?;
-        self.stores.key_value.get(key).await
+        self.executed(self.stores.key_value.get(key)).await
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>> {
         self.cut.pass_read().await?;
-        self.stores.key_value.get_many(keys).await
+        self.executed(self.stores.key_value.get_many(keys)).await
     }
 
     async fn set(&self, key: &str, value: Bytes, options: SetOptions) -> Result<bool> {
         self.cut.pass()?;
-        self.stores.key_value.set(key, value, options).await
+        self.executed(self.stores.key_value.set(key, value, options)).await
     }
 
     async fn set_many(&self, entries: Vec<(String, Bytes)>, expiry: Expiry) -> Result<()> {
         self.cut.pass()?;
-        self.stores.key_value.set_many(entries, expiry).await
+        self.executed(self.stores.key_value.set_many(entries, expiry)).await
     }
 
     async fn delete(&self, keys: &[String]) -> Result<u64> {
         self.cut.pass()?;
-        self.stores.key_value.delete(keys).await
+        self.executed(self.stores.key_value.delete(keys)).await
     }
 
     async fn exists(&self, key: &str) -> Result<bool> {
         self.cut.pass()?;
-        self.stores.key_value.exists(key).await
+        self.executed(self.stores.key_value.exists(key)).await
     }
 
     async fn expire(&self, key: &str, expiry: Expiry) -> Result<bool> {
         self.cut.pass()?;
-        self.stores.key_value.expire(key, expiry).await
+        self.executed(self.stores.key_value.expire(key, expiry)).await
     }
 
     async fn ttl(&self, key: &str) -> Result<Ttl> {
         self.cut.pass()?;
-        self.stores.key_value.ttl(key).await
+        self.executed(self.stores.key_value.ttl(key)).await
     }
 
     async fn compare_and_set(
@@ -132,7 +155,8 @@ impl KeyValueStore for Behind {
         expiry: Expiry,
     ) -> Result<bool> {
         self.cut.pass()?;
-        self.stores.key_value.compare_and_set(key, expected, replacement, expiry).await
+        self.executed(self.stores.key_value.compare_and_set(key, expected, replacement, expiry))
+            .await
     }
 
     fn scan(&self, pattern: &str) -> KeyStream {
@@ -144,7 +168,7 @@ impl KeyValueStore for Behind {
 impl ChannelStore for Behind {
     async fn publish(&self, channel: &str, message: Bytes) -> Result<()> {
         self.cut.pass()?;
-        self.stores.channel.publish(channel, message).await
+        self.executed(self.stores.channel.publish(channel, message)).await
     }
 
     async fn subscribe(&self, channel: &str) -> Result<Subscription> {

@@ -14,6 +14,7 @@ pub(crate) mod model;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions, CachePolicy, LoadError};
@@ -117,4 +118,17 @@ pub(crate) async fn read_failing(
 /// Lets tasks run until `condition` holds.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     compartment_testkit::eventually(what, || async { condition() }).await;
+}
+
+/// Polls a future so many times at most, and drops it if it has not come to its end by then.
+pub(crate) async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
+    let mut future = Box::pin(future);
+    for _ in 0..times {
+        let polled = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
+        if let Poll::Ready(output) = polled.await {
+            return Some(output);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
 }

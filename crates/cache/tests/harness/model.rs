@@ -21,6 +21,10 @@ fn key(id: usize) -> TypedKey<u64> {
 pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         // SplitMix64 (Steele, Lea, Flood 2014).
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

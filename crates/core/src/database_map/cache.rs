@@ -1,14 +1,126 @@
 //! What the configuration says of caches: `[cache]` for all of them, `policy` for a template.
 
+use std::cell::RefCell;
+use std::fmt::Debug;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
 
 use super::ByEnvironment;
 use super::file::{Size, Span};
 use super::text::{size, span};
-use crate::Result;
+use crate::{MAX_TTL, Result};
+
+/// What a setting may be: from one value to another, both included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds<T> {
+    name: &'static str,
+    least: T,
+    most: T,
+}
+
+/// What the settings of a cache may be. The configuration and the options of a cache go by the
+/// same.
+///
+/// A bound is where a setting stops to work as it reads: a time-out of nothing fails every request,
+/// a lease shorter than a few round trips ends before its load is stored.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct CacheBounds;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+impl CacheBounds {
+    /// One request to the database.
+    pub const DATABASE_TIMEOUT: Bounds<Duration> = times("database_timeout", MILLISECOND, HOUR);
+    /// Nothing: what nothing would tell to be old is not served.
+    pub const BLIND_TTL: Bounds<Duration> = times("blind_ttl", Duration::ZERO, MAX_TTL);
+    /// Failures in a row.
+    pub const BREAKER_FAILURES: Bounds<u32> =
+        Bounds { name: "breaker_failures", least: 1, most: u32::MAX };
+    /// How long the database is left alone.
+    pub const BREAKER_OPEN_FOR: Bounds<Duration> = times("breaker_open_for", MILLISECOND, DAY);
+    /// Bytes: room for an entry or two in each of the parts that the tier consists of. Nothing (0)
+    /// is taken as well: no value is kept in the process.
+    pub const FIRST_TIER: Bounds<u64> = sizes("first_tier", 64 * 1_024, 1 << 50);
+    /// How often figures are published.
+    pub const METRICS_EVERY: Bounds<Duration> =
+        times("metrics_every", Duration::from_millis(100), DAY);
+    /// How long a value is fresh.
+    pub const TTL: Bounds<Duration> = times("ttl", MILLISECOND, MAX_TTL);
+    /// How long it is remembered that there is no value.
+    pub const NEGATIVE_TTL: Bounds<Duration> = times("negative_ttl", MILLISECOND, MAX_TTL);
+    /// A share of a TTL.
+    pub const EAGER_REFRESH: Bounds<f64> = shares("eager_refresh");
+    /// After a TTL.
+    pub const STALE_WHILE_REVALIDATE: Bounds<Duration> =
+        times("stale_while_revalidate", Duration::ZERO, MAX_TTL);
+    /// After a TTL.
+    pub const STALE_ON_ERROR: Bounds<Duration> = times("stale_on_error", Duration::ZERO, MAX_TTL);
+    /// Nothing: a caller that can be given a stale value does not wait.
+    pub const SOFT_TIMEOUT: Bounds<Duration> = times("soft_timeout", Duration::ZERO, MAX_TTL);
+    /// A load.
+    pub const HARD_TIMEOUT: Bounds<Duration> = times("hard_timeout", MILLISECOND, MAX_TTL);
+    /// A share of a TTL.
+    pub const JITTER: Bounds<f64> = shares("jitter");
+    /// Bytes, a header of about a hundred included.
+    pub const MAX_ENTRY: Bounds<u64> = sizes("max_entry", 256, u64::MAX);
+    /// Bytes of one document.
+    pub const MAX_DOCUMENT: Bounds<u64> = sizes("max_document", 256, u64::MAX);
+    /// A few round trips to a server that is far away, at least.
+    pub const LEASE: Bounds<Duration> = times("lease", Duration::from_millis(100), HOUR);
+}
+
+const fn times(name: &'static str, least: Duration, most: Duration) -> Bounds<Duration> {
+    Bounds { name, least, most }
+}
+
+const fn sizes(name: &'static str, least: u64, most: u64) -> Bounds<u64> {
+    Bounds { name, least, most }
+}
+
+const fn shares(name: &'static str) -> Bounds<f64> {
+    Bounds { name, least: 0.0, most: 1.0 }
+}
+
+impl<T: Copy + PartialOrd + Debug> Bounds<T> {
+    /// Whether a value is within.
+    ///
+    /// # Errors
+    /// One line with the setting, the value and the bounds.
+    pub fn check(&self, value: T) -> Result<(), String> {
+        // A number that is none is within no bounds.
+        if self.least <= value && value <= self.most {
+            return Ok(());
+        }
+        let Self { name, least, most } = self;
+        Err(format!("{name} of {value:?} is refused: it may be {least:?} to {most:?}"))
+    }
+
+    /// The same for each environment.
+    fn check_each(&self, values: &ByEnvironment<T>) -> Result<(), String> {
+        let refusal = RefCell::new(Ok(()));
+        let note = |value| {
+            if let Err(why) = self.check(value) {
+                let _ = refusal.replace(Err(why));
+            }
+        };
+        values.clone().map(note);
+        refusal.into_inner()
+    }
+}
+
+impl CacheBounds {
+    /// Whether the first tier may have so many bytes.
+    ///
+    /// # Errors
+    /// As [`Bounds::check`].
+    pub fn check_first_tier(bytes: u64) -> Result<(), String> {
+        if bytes == 0 { Ok(()) } else { Self::FIRST_TIER.check(bytes) }
+    }
+}
 
 /// Settings of every cache that is opened for the map. What is `None` has the cache's own default.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,8 +174,16 @@ pub struct PolicyRule {
 }
 
 #[derive(Deserialize)]
+#[serde(try_from = "CacheFields")]
+pub(super) struct CacheSection(CacheSettings);
+
+#[derive(Default, Deserialize)]
+#[serde(try_from = "PolicyFields")]
+pub(super) struct PolicySection(PolicyRule);
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CacheSection {
+struct CacheFields {
     enabled: Option<bool>,
     first_tier: Option<Size>,
     database_timeout: Option<Span>,
@@ -77,66 +197,87 @@ pub(super) struct CacheSection {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct PolicySection {
+struct PolicyFields {
     negative_ttl: ByEnvironment<Span>,
-    eager_refresh: ByEnvironment<Share>,
+    eager_refresh: ByEnvironment<f64>,
     stale_while_revalidate: ByEnvironment<Span>,
     stale_on_error: ByEnvironment<Span>,
     soft_timeout: ByEnvironment<Span>,
     hard_timeout: ByEnvironment<Span>,
-    jitter: ByEnvironment<Share>,
+    jitter: ByEnvironment<f64>,
     max_entry: ByEnvironment<Size>,
     max_document: ByEnvironment<Size>,
     lease: ByEnvironment<Span>,
     first_tier: ByEnvironment<bool>,
 }
 
-/// A number from 0 to 1.
-struct Share(f64);
-
-impl<'de> Deserialize<'de> for Share {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let share = f64::deserialize(deserializer)?;
-        if (0.0..=1.0).contains(&share) {
-            return Ok(Self(share));
-        }
-        Err(D::Error::custom(format!("{share} is no share: a number from 0 to 1")))
-    }
-}
-
 impl From<CacheSection> for CacheSettings {
     fn from(section: CacheSection) -> Self {
-        Self {
-            enabled: section.enabled,
-            first_tier: section.first_tier.map(|size| size.0),
-            database_timeout: section.database_timeout.map(|span| span.0),
-            blind_ttl: section.blind_ttl.map(|span| span.0),
-            breaker_failures: section.breaker_failures,
-            breaker_open_for: section.breaker_open_for.map(|span| span.0),
-            pending_removals: section.pending_removals,
-            policy: section.policy.into(),
-        }
+        section.0
     }
 }
 
 impl From<PolicySection> for PolicyRule {
     fn from(section: PolicySection) -> Self {
-        let time = |each: ByEnvironment<Span>| each.map(|span| span.0);
-        let bytes = |each: ByEnvironment<Size>| each.map(|size| size.0);
-        let share = |each: ByEnvironment<Share>| each.map(|share| share.0);
-        Self {
-            negative_ttl: time(section.negative_ttl),
-            eager_refresh: share(section.eager_refresh),
-            stale_while_revalidate: time(section.stale_while_revalidate),
-            stale_on_error: time(section.stale_on_error),
-            soft_timeout: time(section.soft_timeout),
-            hard_timeout: time(section.hard_timeout),
-            jitter: share(section.jitter),
-            max_entry: bytes(section.max_entry),
-            max_document: bytes(section.max_document),
-            lease: time(section.lease),
-            first_tier: section.first_tier,
-        }
+        section.0
+    }
+}
+
+impl TryFrom<CacheFields> for CacheSection {
+    type Error = String;
+
+    fn try_from(fields: CacheFields) -> Result<Self, String> {
+        let time = |span: Option<Span>, bounds: Bounds<Duration>| match span {
+            Some(Span(time)) => bounds.check(time).map(|()| Some(time)),
+            None => Ok(None),
+        };
+        let first_tier = fields.first_tier.map(|size| size.0);
+        first_tier.map_or(Ok(()), CacheBounds::check_first_tier)?;
+        let failures = fields.breaker_failures;
+        failures.map_or(Ok(()), |failures| CacheBounds::BREAKER_FAILURES.check(failures))?;
+        Ok(Self(CacheSettings {
+            enabled: fields.enabled,
+            first_tier,
+            database_timeout: time(fields.database_timeout, CacheBounds::DATABASE_TIMEOUT)?,
+            blind_ttl: time(fields.blind_ttl, CacheBounds::BLIND_TTL)?,
+            breaker_failures: failures,
+            breaker_open_for: time(fields.breaker_open_for, CacheBounds::BREAKER_OPEN_FOR)?,
+            pending_removals: fields.pending_removals,
+            policy: fields.policy.into(),
+        }))
+    }
+}
+
+impl TryFrom<PolicyFields> for PolicySection {
+    type Error = String;
+
+    fn try_from(fields: PolicyFields) -> Result<Self, String> {
+        let time = |each: ByEnvironment<Span>, bounds: Bounds<Duration>| {
+            let each = each.map(|span| span.0);
+            bounds.check_each(&each).map(|()| each)
+        };
+        let bytes = |each: ByEnvironment<Size>, bounds: Bounds<u64>| {
+            let each = each.map(|size| size.0);
+            bounds.check_each(&each).map(|()| each)
+        };
+        let share =
+            |each: ByEnvironment<f64>, bounds: Bounds<f64>| bounds.check_each(&each).map(|()| each);
+        Ok(Self(PolicyRule {
+            negative_ttl: time(fields.negative_ttl, CacheBounds::NEGATIVE_TTL)?,
+            eager_refresh: share(fields.eager_refresh, CacheBounds::EAGER_REFRESH)?,
+            stale_while_revalidate: time(
+                fields.stale_while_revalidate,
+                CacheBounds::STALE_WHILE_REVALIDATE,
+            )?,
+            stale_on_error: time(fields.stale_on_error, CacheBounds::STALE_ON_ERROR)?,
+            soft_timeout: time(fields.soft_timeout, CacheBounds::SOFT_TIMEOUT)?,
+            hard_timeout: time(fields.hard_timeout, CacheBounds::HARD_TIMEOUT)?,
+            jitter: share(fields.jitter, CacheBounds::JITTER)?,
+            max_entry: bytes(fields.max_entry, CacheBounds::MAX_ENTRY)?,
+            max_document: bytes(fields.max_document, CacheBounds::MAX_DOCUMENT)?,
+            lease: time(fields.lease, CacheBounds::LEASE)?,
+            first_tier: fields.first_tier,
+        }))
     }
 }
 
@@ -237,7 +378,12 @@ mod tests {
     #[test]
     fn what_is_wrong_says_what_would_be_right() {
         for (from, to, says) in [
-            ("jitter = 0.1", "jitter = 1.5", "a number from 0 to 1"),
+            ("jitter = 0.1", "jitter = 1.5", "0.0 to 1.0"),
+            ("jitter = 0.1", "lease = \"1ms\"", "100ms to 3600s"),
+            ("\"1h\"", "\"200y\"", "stale_on_error"),
+            ("\"16MiB\"", "\"1KiB\"", "65536 to"),
+            ("breaker_failures = 3", "breaker_failures = 0", "may be 1 to"),
+            ("breaker_failures = 3", "database_timeout = \"0s\"", "1ms to"),
             ("jitter = 0.1", "jiter = 0.1", "did you mean `jitter`?"),
             ("\"1h\"", "\"an hour\"", "no duration"),
             ("\"4MiB\"", "\"four\"", "no size"),

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use by_environment::{ByEnvironment, TtlByEnvironment};
-pub use cache::{CacheSettings, PolicyRule};
+pub use cache::{Bounds, CacheBounds, CacheSettings, PolicyRule};
 pub use instance::{Instance, InstanceUrl, Scheme, TlsFiles};
 pub use ledger::{LedgerAddress, LedgerSettings};
 pub use preset::Preset;

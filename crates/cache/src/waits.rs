@@ -1,0 +1,113 @@
+//! Which load waits for which, so that one that would wait for itself is told.
+//!
+//! A loader may read other keys through the cache, whose loaders may read others. Each load is a task
+//! of its own that knows its number; before it waits for another, the loads that one waits for are
+//! followed. Coming back to itself, it would wait for ever. What loads in tasks of a loader's own
+//! wait for is not known here, and ends by the policy's hard time-out.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+tokio::task_local! {
+    /// The loads that this task makes.
+    static LOADS: Arc<[u64]>;
+}
+
+/// Of every load that waits: the loads that it waits for. All caches of the process share it, as
+/// the loader of one may read from another.
+static WAITING: LazyLock<Mutex<HashMap<u64, Vec<u64>>>> = LazyLock::new(Mutex::default);
+
+/// Another number for each load.
+pub(crate) fn number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Runs `work` as that of these loads.
+pub(crate) async fn within<F: Future>(loads: Arc<[u64]>, work: F) -> F::Output {
+    LOADS.scope(loads, work).await
+}
+
+/// It waits until this is dropped.
+#[derive(Debug)]
+#[must_use = "the wait ends when this is dropped"]
+pub(crate) struct Wait {
+    waiting: Option<(Arc<[u64]>, u64)>,
+}
+
+/// It would wait for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Circle;
+
+/// Notes that the loads of this task wait for `load`, if they may.
+pub(crate) fn wait_for(load: u64) -> Result<Wait, Circle> {
+    let Ok(loads) = LOADS.try_with(Arc::clone) else { return Ok(Wait { waiting: None }) };
+    let mut waiting = lock();
+    if leads_back(&waiting, load, &loads) {
+        return Err(Circle);
+    }
+    for own in loads.iter() {
+        waiting.entry(*own).or_default().push(load);
+    }
+    drop(waiting);
+    Ok(Wait { waiting: Some((loads, load)) })
+}
+
+/// Whether `load` is one of `own`, or waits for one of them, by way of others perhaps.
+fn leads_back(waiting: &HashMap<u64, Vec<u64>>, load: u64, own: &[u64]) -> bool {
+    let mut seen = vec![load];
+    let mut at = 0;
+    while let Some(load) = seen.get(at).copied() {
+        if own.contains(&load) {
+            return true;
+        }
+        for next in waiting.get(&load).into_iter().flatten() {
+            if !seen.contains(next) {
+                seen.push(*next);
+            }
+        }
+        at += 1;
+    }
+    false
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        let Some((loads, load)) = self.waiting.take() else { return };
+        let mut waiting = lock();
+        for own in loads.iter() {
+            let Some(others) = waiting.get_mut(own) else { continue };
+            if let Some(at) = others.iter().position(|other| *other == load) {
+                others.swap_remove(at);
+            }
+            if others.is_empty() {
+                waiting.remove(own);
+            }
+        }
+    }
+}
+
+fn lock() -> MutexGuard<'static, HashMap<u64, Vec<u64>>> {
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_circle_is_found_however_long_it_is_and_ends_with_its_waits() {
+        let [a, b, c] = std::array::from_fn(|_| number());
+        let of = |load: u64| Arc::<[u64]>::from([load]);
+        let first = within(of(a), async { wait_for(b) }).await.unwrap();
+        let second = within(of(b), async { wait_for(c) }).await.unwrap();
+        assert!(within(of(c), async { wait_for(a) }).await.is_err());
+        assert!(within(of(c), async { wait_for(c) }).await.is_err());
+        drop(first);
+        let third = within(of(c), async { wait_for(a) }).await;
+        assert!(third.is_ok());
+        drop((second, third));
+        assert!(wait_for(a).is_ok(), "who loads nothing waits for anything");
+    }
+}
