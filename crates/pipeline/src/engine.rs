@@ -1,7 +1,6 @@
 //! Takes one document through one stage of a pipeline, and says how the stage left it.
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,10 +10,10 @@ use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{
     Clock, Databases, Error, ErrorKind, LockOptions, LockStoreExt, RateLimitStoreExt, SystemClock,
 };
-use futures_util::FutureExt;
 
 use crate::node::{AnyResult, typed};
 use crate::pipeline::Placed;
+use crate::runner::unless_panicked;
 use crate::{
     Document, Node, Pipeline, PipelineError, Progress, Runner, RunnerOptions, Silent, StageError,
     StageOptions,
@@ -183,9 +182,7 @@ impl Engine {
     ) -> Result<(), PipelineError> {
         let run = DocumentRun { engine: self.clone(), document };
         if stage.options.inline {
-            let work = AssertUnwindSafe(run.produce(place)).catch_unwind().await;
-            let broken = |panic| Err(StageError::panicked(stage.name, panic).into());
-            return work.unwrap_or_else(broken).map(drop);
+            return unless_panicked(stage.name, run.produce(place)).await.map(drop);
         }
         let mut work = tokio::spawn(async move { run.produce(place).await.map(drop) });
         let limit = stage.options.time_out;

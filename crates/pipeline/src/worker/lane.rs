@@ -1,7 +1,6 @@
 //! One lane of a worker: claims documents, takes them through a stage one by one, settles them.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -10,18 +9,19 @@ use compartment_core::{
     Settlement, Timestamp,
 };
 
-use futures_util::FutureExt;
-
 use super::held::Holding;
 use super::shared::Shared;
 use super::sources::{BatchView, Source};
 use super::{Ended, Running, tasks};
 use crate::engine::Left;
+use crate::runner::unless_panicked;
 use crate::{Engine, StageError, TaskNote, TaskRow, TaskStatus};
 
 /// A lane without work looks again after this long, doubled each time.
 const FIRST_IDLE: Duration = Duration::from_millis(5);
 const LONGEST_IDLE: Duration = Duration::from_millis(250);
+/// How long a lane rests after what could not be tried.
+pub(super) const UNTRIED_PAUSE: Duration = Duration::from_millis(200);
 /// What is done is told at least so often.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
@@ -202,7 +202,7 @@ impl Work<'_> {
                 tracing::warn!(%error, batch = %view.record.name, ordinal, "handed back");
                 shared.figures.handed_back.fetch_add(1, Ordering::Relaxed);
                 // Whatever it is that is away will be back later than at once.
-                shared.clock.sleep(Duration::from_millis(200)).await;
+                shared.clock.sleep(UNTRIED_PAUSE).await;
                 return Attempted::Untried;
             }
         };
@@ -213,16 +213,7 @@ impl Work<'_> {
     }
 
     fn row(&self, ordinal: u32, attempt: u8, started: Timestamp, outcome: &Outcome) -> TaskRow {
-        let (status, error) = match outcome {
-            Outcome::Done => (TaskStatus::Done, String::new()),
-            Outcome::Retry { error, .. } if attempt < self.view.plan.max_attempts => {
-                (TaskStatus::Failed, error.clone())
-            }
-            Outcome::Retry { error, .. } | Outcome::Dead { error } => {
-                (TaskStatus::Dead, error.clone())
-            }
-            _ => (TaskStatus::Failed, String::new()),
-        };
+        let (status, error) = noted_as(outcome);
         let millis = |from: Timestamp, to: Timestamp| {
             u32::try_from(to.since(from).as_millis()).unwrap_or(u32::MAX)
         };
@@ -302,6 +293,15 @@ pub(super) fn given_up(shared: &Shared, ended: Ended) -> Left {
     Left::Failed(StageError::new("out_of_memory", what).transient())
 }
 
+/// How the ledger is told of an outcome. That a last attempt makes a document dead it knows by the plan.
+pub(super) fn noted_as(outcome: &Outcome) -> (TaskStatus, String) {
+    match outcome {
+        Outcome::Retry { error, .. } => (TaskStatus::Failed, error.clone()),
+        Outcome::Dead { error } => (TaskStatus::Dead, error.clone()),
+        _ => (TaskStatus::Done, String::new()),
+    }
+}
+
 /// What is told about a document after its so manieth attempt.
 pub(super) fn outcome_of(
     engine: &Engine,
@@ -326,11 +326,7 @@ pub(super) async fn complete(shared: &Shared, view: &BatchView) -> Result<()> {
     let _holding = shared.held.batch(batch, token);
     if let Some(work) = view.engine.pipeline().at_completion() {
         let completed = crate::Completed::new(batch, view.engine.clone(), shared.batch.clone());
-        let done = match AssertUnwindSafe(work(completed)).catch_unwind().await {
-            Ok(done) => done,
-            Err(panic) => Err(StageError::panicked("at_completion", panic).into()),
-        };
-        if let Err(error) = done {
+        if let Err(error) = unless_panicked("at_completion", work(completed)).await {
             tracing::error!(%error, batch, "the work at the completion failed; it is due again");
             return Ok(());
         }

@@ -161,13 +161,8 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
         }
     }
     let mut sources = shared.sources();
-    let is_queue = |name: &str| sources.queues.iter().any(|queue| queue.name() == name);
-    let queues: HashSet<String> = sources
-        .queues
-        .iter()
-        .map(|queue| queue.name().to_owned())
-        .filter(|n| is_queue(n))
-        .collect();
+    let queues: HashSet<String> =
+        sources.queues.iter().map(|queue| queue.name().to_owned()).collect();
     sources.batches.retain(|name, _| there.contains(name));
     sources.finished.retain(|name, _| there.contains(name));
     sources.empty.retain(|(name, _), _| there.contains(name) || queues.contains(name));

@@ -3,10 +3,10 @@
 use compartment_core::{AfterFailure, ClaimOptions, ClaimedTask, Outcome, Result, Timestamp};
 
 use super::Running;
-use super::lane::outcome_of;
+use super::lane::{UNTRIED_PAUSE, noted_as, outcome_of};
 use super::shared::Shared;
 use crate::engine::Left;
-use crate::{Engine, SingleTaskRow, StageError, TaskData, TaskOutbox, TaskStatus};
+use crate::{Engine, SingleTaskRow, StageError, TaskData, TaskOutbox};
 
 /// Claims single tasks of a stage, and does them; whether there was any.
 pub(super) async fn from_queue(
@@ -69,7 +69,7 @@ async fn one(
         Left::Failed(error) => Some(error),
         Left::Untried(error) => {
             tracing::warn!(%error, queue, task = %claim.id, "handed back");
-            shared.clock.sleep(std::time::Duration::from_millis(200)).await;
+            shared.clock.sleep(UNTRIED_PAUSE).await;
             return shared.patience.outlast(hand_back).await.map(drop);
         }
     };
@@ -109,11 +109,7 @@ fn row_of(
     started: Timestamp,
     outcome: &Outcome,
 ) -> SingleTaskRow {
-    let (status, error) = match outcome {
-        Outcome::Retry { error, .. } => (TaskStatus::Failed, error.clone()),
-        Outcome::Dead { error } => (TaskStatus::Dead, error.clone()),
-        _ => (TaskStatus::Done, String::new()),
-    };
+    let (status, error) = noted_as(outcome);
     SingleTaskRow {
         queue: queue.to_owned(),
         task: task.claim.id,
@@ -147,8 +143,7 @@ fn read(engine: &Engine, place: usize, task: &ClaimedTask) -> Result<crate::Docu
             return Err(StageError::new("unknown_stage", what).transient());
         }
     }
-    let versions = pipeline.versions();
-    let have = versions.get(&data.stage);
+    let have = pipeline.placed(place).map(|stage| &stage.version);
     if let (Some(wanted), Some(have)) = (&data.version, have)
         && wanted != have
     {
