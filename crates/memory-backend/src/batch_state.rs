@@ -6,6 +6,7 @@ mod settle;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
 
 use bytes::Bytes;
 use compartment_core::{
@@ -35,6 +36,8 @@ struct Stage {
     delayed: BTreeSet<(u64, u32)>,
     /// Attempts that failed, by ordinal.
     tries: HashMap<u32, u8>,
+    /// Leases that ended, by ordinal.
+    lost: HashMap<u32, u8>,
     done: u64,
     dead: u64,
     claimed: u64,
@@ -60,6 +63,8 @@ enum Completion {
 /// One batch.
 #[derive(Debug)]
 pub(crate) struct Batch {
+    /// The token it was born with: every claim's is above it.
+    born: u64,
     plan: BatchPlan,
     status: BatchStatus,
     paused: bool,
@@ -77,6 +82,8 @@ pub(crate) struct Batch {
     documents_dead: u64,
     last_token: u64,
     completion: Completion,
+    /// The millisecond in which it was over.
+    ended: Option<u64>,
     outbox: Outbox,
     events: Events,
     /// Documents that died in the request that is under way.
@@ -88,10 +95,18 @@ fn bit(stage: usize) -> u16 {
     1 << stage
 }
 
+/// Counts one more for a document; how many by now.
+fn count(counts: &mut HashMap<u32, u8>, ordinal: u32) -> u8 {
+    let count = counts.entry(ordinal).or_default();
+    *count = (*count + 1).min(MAX_ATTEMPTS);
+    *count
+}
+
 impl Batch {
-    pub(crate) fn new(plan: BatchPlan) -> Self {
+    pub(crate) fn new(plan: BatchPlan, born: u64) -> Self {
         let stages = plan.stages.iter().map(|_| Stage::default()).collect();
         Self {
+            born,
             plan,
             stages,
             status: BatchStatus::Open,
@@ -105,13 +120,23 @@ impl Batch {
             errors: BTreeMap::new(),
             documents_done: 0,
             documents_dead: 0,
-            last_token: 0,
+            last_token: born,
             completion: Completion::None,
-            outbox: Outbox::default(),
-            events: Events::default(),
+            ended: None,
+            outbox: Outbox::numbered_from(born),
+            events: Events::numbered_from(born),
             died: Vec::new(),
             repairs: 0,
         }
+    }
+
+    pub(crate) fn born(&self) -> u64 {
+        self.born
+    }
+
+    /// Whether a claim's token is of this batch, and of no former one of its name.
+    pub(crate) fn gave(&self, token: u64) -> bool {
+        self.born < token && token <= self.last_token
     }
 
     pub(crate) fn plan(&self) -> &BatchPlan {
@@ -161,14 +186,14 @@ impl Batch {
         first
     }
 
-    fn total(&self) -> u32 {
+    pub(crate) fn total(&self) -> u32 {
         u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
     }
 
-    pub(crate) fn seal(&mut self) -> BatchStatus {
+    pub(crate) fn seal(&mut self, now: u64) -> BatchStatus {
         if self.status == BatchStatus::Open {
             self.status = BatchStatus::Sealed;
-            self.complete();
+            self.complete(now);
         }
         self.status
     }
@@ -177,21 +202,22 @@ impl Batch {
         self.paused = paused;
     }
 
-    pub(crate) fn cancel(&mut self) -> BatchStatus {
+    pub(crate) fn cancel(&mut self, now: u64) -> BatchStatus {
         if self.status != BatchStatus::Completed {
             self.status = BatchStatus::Cancelled;
+            self.ended.get_or_insert(now);
         }
         self.status
     }
 
     /// Completes a sealed batch whose documents are all settled; whether it was this that did.
-    fn complete(&mut self) -> bool {
+    fn complete(&mut self, now: u64) -> bool {
         let settled = self.documents_done + self.documents_dead == self.entries.len() as u64;
         if self.status != BatchStatus::Sealed || !settled {
             return false;
         }
         self.status = BatchStatus::Completed;
-        self.completion = Completion::Due;
+        (self.completion, self.ended) = (Completion::Due, Some(now));
         self.tell(BatchEventKind::Completed, Vec::new(), None, None);
         true
     }
@@ -243,8 +269,9 @@ impl Batch {
                 continue;
             }
             let failed = stage.tries.get(&ordinal).copied().unwrap_or(0);
+            let lost = stage.lost.get(&ordinal).copied().unwrap_or(0);
             let entry = self.entries[ordinal as usize].clone();
-            documents.push(ClaimedDocument::new(ordinal, failed + 1, entry));
+            documents.push(ClaimedDocument::new(ordinal, failed + 1, lost, entry));
         }
         if documents.is_empty() {
             return None;
@@ -279,9 +306,9 @@ impl Batch {
                 if self.is_settled(at, ordinal) {
                     continue;
                 }
-                let tries = self.count_attempt(at, ordinal);
-                if tries >= self.plan.max_lost {
-                    let error = format!("no worker settled it within its lease, {tries} times");
+                let lost = count(&mut self.stages[at].lost, ordinal);
+                if lost >= self.plan.max_lost {
+                    let error = format!("no worker settled it within its lease, {lost} times");
                     self.bury(at, ordinal, error);
                 } else {
                     self.stages[at].ready.push_front(ordinal);
@@ -289,14 +316,29 @@ impl Batch {
             }
         }
         self.tell_died(true);
-        self.complete();
+        self.complete(now);
     }
 
-    /// An attempt failed; how many did by now.
-    fn count_attempt(&mut self, at: usize, ordinal: u32) -> u8 {
-        let failed = self.stages[at].tries.entry(ordinal).or_default();
-        *failed = (*failed + 1).min(MAX_ATTEMPTS);
-        *failed
+    /// Hands back what a claim holds, of documents or of the completion.
+    pub(crate) fn release(&mut self, token: u64, now: u64) -> bool {
+        if matches!(
+            self.completion,
+            Completion::Claimed { token: of, lease_ends } if of == token && lease_ends > now
+        ) {
+            self.completion = Completion::Due;
+            return true;
+        }
+        if self.held.get(&token).is_none_or(|held| held.lease_ends <= now) {
+            return false;
+        }
+        let Some(held) = self.held.remove(&token) else { return false };
+        self.leases.remove(&(held.lease_ends, token));
+        let stage = &mut self.stages[held.stage];
+        stage.claimed -= held.documents.len() as u64;
+        for ordinal in held.documents.into_iter().rev() {
+            stage.ready.push_front(ordinal);
+        }
+        true
     }
 
     pub(crate) fn renew(&mut self, token: u64, lease_millis: u64, now: u64) -> bool {
@@ -338,13 +380,16 @@ impl Batch {
             Completion::Claimed { token: held, lease_ends } if held == token && lease_ends > now
         );
         if is_current {
-            self.completion = Completion::None;
+            (self.completion, self.ended) = (Completion::None, Some(now));
         }
         is_current
     }
 
-    pub(crate) fn progress(&self) -> BatchProgress {
+    pub(crate) fn progress(&self, now: Timestamp) -> BatchProgress {
         let mut progress = BatchProgress::new(self.status);
+        progress.born = FencingToken::from_number(self.born);
+        let since = |ended| Duration::from_millis(now.as_millis().saturating_sub(ended));
+        progress.ended = self.ended.map(since);
         progress.paused = self.paused;
         progress.is_completing = !matches!(self.completion, Completion::None);
         progress.total = self.entries.len() as u64;

@@ -14,6 +14,7 @@ mod budget;
 mod candidates;
 mod census;
 mod channel;
+mod claimant;
 mod cluster;
 mod config;
 mod connector;

@@ -33,7 +33,8 @@ pub use batch_event::MockBatchEventStore;
 pub use batch_event::{BatchEvent, BatchEventKind, BatchEventStore};
 pub use batch_facts::BatchFacts;
 pub use batch_plan::{
-    BatchPlan, BatchRefusal, BatchStage, MAX_AT_ONCE, MAX_ATTEMPTS, MAX_ENTRY, MAX_STAGES,
+    BatchPlan, BatchRefusal, BatchStage, MAX_AT_ONCE, MAX_ATTEMPTS, MAX_BATCH_NAME, MAX_ENTRY,
+    MAX_STAGES,
 };
 #[cfg(feature = "mock")]
 pub use batch_upkeep::MockBatchUpkeepStore;
@@ -66,8 +67,8 @@ pub use rate_limit::MockRateLimitStore;
 pub use rate_limit::{RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt};
 pub use task::{
     AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, LEASES_ENDED_ERROR, MAX_CLAIM,
-    MAX_QUEUE_NAME, NewTask, QueueCounts, Submitted, TaskClass, TaskId, TaskRecord, check_queue,
-    shorten_task_error,
+    MAX_QUEUE_NAME, NewTask, QueueCounts, Submitted, TaskClass, TaskEnds, TaskId, TaskRecord,
+    check_queue, shorten_task_error,
 };
 #[cfg(feature = "mock")]
 pub use usage::MockUsageStore;

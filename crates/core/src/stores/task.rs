@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::batch_plan::MAX_ATTEMPTS;
 use crate::{Contract, DatabaseKind, ErrorKind, FencingToken, Result, Timestamp};
 
 /// The longest name of a queue, group or deduplication key, in bytes.
@@ -141,6 +142,21 @@ impl NewTask {
         self
     }
 
+    /// The delays of tasks in milliseconds, once everything about all of them is found to be allowed: for
+    /// backends.
+    ///
+    /// # Errors
+    /// As [`NewTask::check`], with the place of the task among them, from 0.
+    pub fn check_all(tasks: &[Self], contract: &Contract, queue: &str) -> Result<Vec<u64>> {
+        let place = |(place, task): (usize, &Self)| {
+            task.check(contract, queue).map_err(|error| {
+                let what = format!("task {place} of {}: {}", tasks.len(), error.message());
+                contract.error(error.kind(), "submit task", queue, what)
+            })
+        };
+        tasks.iter().enumerate().map(place).collect()
+    }
+
     /// The delay in milliseconds, once everything about the task is found to be allowed: for
     /// backends.
     ///
@@ -191,27 +207,27 @@ pub struct ClaimOptions {
     pub most: u32,
     /// After so long without renewal anybody may claim them again.
     pub lease: Duration,
-    /// A task whose lease has ended is dead if that was its so manieth attempt. After a failure that
-    /// its worker lives to tell, the worker decides.
-    pub most_attempts: u32,
+    /// A task is dead once so many leases have ended over it. After a failure that its worker lives to
+    /// tell, the worker decides; the two are counted apart.
+    pub most_lost: u32,
 }
 
 impl ClaimOptions {
-    /// `most` tasks for `lease`, each attempted five times.
+    /// `most` tasks for `lease`, each lost up to fifteen times, as a document of a batch.
     #[must_use]
     pub const fn new(most: u32, lease: Duration) -> Self {
-        Self { most, lease, most_attempts: 5 }
+        Self { most, lease, most_lost: MAX_ATTEMPTS as u32 }
     }
 
     /// The lease in milliseconds, once all is found to be allowed: for backends.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for no tasks, more than [`MAX_CLAIM`], no attempts, or a lease
+    /// [`ErrorKind::InvalidArgument`] for no tasks, more than [`MAX_CLAIM`], no lease to lose, or a lease
     /// of zero or above [`crate::MAX_TTL`].
     pub fn check(&self, contract: &Contract, queue: &str) -> Result<u64> {
-        if self.most == 0 || self.most > MAX_CLAIM || self.most_attempts == 0 {
+        if self.most == 0 || self.most > MAX_CLAIM || self.most_lost == 0 {
             let what =
-                format!("a claim is of 1 to {MAX_CLAIM} tasks, each attempted at least once");
+                format!("a claim is of 1 to {MAX_CLAIM} tasks, dead after 1 lost lease or more");
             return Err(contract.error(ErrorKind::InvalidArgument, "claim tasks", queue, what));
         }
         contract.millis("claim tasks", queue, self.lease)
@@ -242,8 +258,10 @@ impl Claim {
 pub struct ClaimedTask {
     /// To be handed back with what became of it.
     pub claim: Claim,
-    /// 1 the first time.
+    /// 1 the first time: one more than the attempts that failed.
     pub attempt: u32,
+    /// How often a lease ended over it before; such a claim is no attempt.
+    pub lost: u32,
     /// Its class.
     pub class: TaskClass,
     /// Its group.
@@ -262,6 +280,8 @@ pub struct DeadTask {
     pub id: TaskId,
     /// Attempts that failed.
     pub attempts: u32,
+    /// How often a lease ended over it.
+    pub lost: u32,
     /// Its class.
     pub class: TaskClass,
     /// Its group.
@@ -274,6 +294,16 @@ pub struct DeadTask {
     pub error: String,
     /// What it was submitted with.
     pub payload: Bytes,
+}
+
+/// How the claims of a task ended so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a backend has to fill in all of it")]
+pub struct TaskEnds {
+    /// So many times its worker told that it failed.
+    pub failed: u32,
+    /// So many times the lease ended first.
+    pub lost: u32,
 }
 
 /// What a backend keeps of a task besides its id.
@@ -293,16 +323,18 @@ pub struct TaskRecord {
 impl TaskRecord {
     /// The task as it is claimed.
     #[must_use]
-    pub fn claimed(self, claim: Claim, attempt: u32) -> ClaimedTask {
+    pub fn claimed(self, claim: Claim, ended: TaskEnds) -> ClaimedTask {
         let Self { class, group, submitted_at, payload } = self;
-        ClaimedTask { claim, attempt, class, group, submitted_at, payload }
+        let (attempt, lost) = (ended.failed.saturating_add(1), ended.lost);
+        ClaimedTask { claim, attempt, lost, class, group, submitted_at, payload }
     }
 
     /// The task as it is listed once it is dead.
     #[must_use]
-    pub fn dead(self, id: TaskId, attempts: u32, died_at: Timestamp, error: String) -> DeadTask {
+    pub fn dead(self, id: TaskId, ended: TaskEnds, died_at: Timestamp, error: String) -> DeadTask {
         let Self { class, group, submitted_at, payload } = self;
-        DeadTask { id, attempts, class, group, submitted_at, died_at, error, payload }
+        let TaskEnds { failed: attempts, lost } = ended;
+        DeadTask { id, attempts, lost, class, group, submitted_at, died_at, error, payload }
     }
 }
 
