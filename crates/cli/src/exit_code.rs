@@ -121,7 +121,8 @@ pub(crate) fn code_of(kind: ErrorKind) -> ExitCode {
         | ErrorKind::Decode
         | ErrorKind::Encode
         | ErrorKind::ReadOnly
-        | ErrorKind::OutOfMemory => ExitCode::Store,
+        | ErrorKind::OutOfMemory
+        | ErrorKind::Held => ExitCode::Store,
         _ => ExitCode::Other,
     }
 }

@@ -147,6 +147,9 @@ pub enum TtlRule {
 /// "expired" with some commands and into an error with others.
 pub const MAX_TTL: Duration = Duration::from_secs(100 * 366 * 86_400);
 
+/// The most fields of a hash that are set in one step.
+pub const MAX_FIELDS_AT_ONCE: usize = 100_000;
+
 /// A database's contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -303,6 +306,26 @@ impl Contract {
         }
         // MAX_TTL in milliseconds fits by far.
         Ok(u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
+    }
+
+    /// Whether so many fields of a hash may be set in one step.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] above [`MAX_FIELDS_AT_ONCE`]: the server answers nobody else
+    /// meanwhile.
+    pub fn check_field_count(
+        &self,
+        operation: &'static str,
+        key: &str,
+        count: usize,
+    ) -> Result<()> {
+        if count <= MAX_FIELDS_AT_ONCE {
+            return Ok(());
+        }
+        let what = format!(
+            "{count} fields in one step are refused: give at most {MAX_FIELDS_AT_ONCE} at a time"
+        );
+        Err(self.error(ErrorKind::InvalidArgument, operation, key, what))
     }
 
     /// An error about a key of this database.

@@ -48,6 +48,8 @@ pub enum ErrorKind {
     NotIsolated,
     /// The backend or server cannot do this.
     Unsupported,
+    /// Somebody else holds the lock.
+    Held,
 }
 
 /// Whether a failed request may be sent again.
@@ -82,7 +84,8 @@ impl ErrorKind {
             | Self::Permission
             | Self::Protocol
             | Self::NotIsolated
-            | Self::Unsupported => Retry::Never,
+            | Self::Unsupported
+            | Self::Held => Retry::Never,
         }
     }
 }
@@ -197,8 +200,19 @@ impl fmt::Display for Error {
     }
 }
 
+/// `{:?}` says what `Display` says, and then the causes: it is what a `main` that returns a `Result`
+/// shows. `{:#?}` shows the parts.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            write!(f, "{self}")?;
+            let mut cause = std::error::Error::source(self);
+            while let Some(error) = cause {
+                write!(f, "\ncaused by: {error}")?;
+                cause = error.source();
+            }
+            return Ok(());
+        }
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("operation", &self.0.operation)
@@ -231,6 +245,16 @@ mod tests {
         );
         let error = Error::new(ErrorKind::Configuration, "read configuration", "no databases");
         assert_eq!(error.to_string(), "read configuration: no databases");
+    }
+
+    #[test]
+    fn debug_says_what_display_says_and_the_causes() {
+        let error = Error::new(ErrorKind::Decode, "get", "it is no JSON").at_key("a");
+        assert_eq!(format!("{error:?}"), r#"get key "a": it is no JSON"#);
+        let cause = std::io::Error::other("line 1");
+        let error = error.caused_by(cause);
+        assert_eq!(format!("{error:?}"), "get key \"a\": it is no JSON\ncaused by: line 1");
+        assert!(format!("{error:#?}").contains("kind: Decode"));
     }
 
     #[test]

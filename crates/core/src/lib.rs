@@ -23,7 +23,9 @@ mod unfinished;
 pub use clock::SystemClock;
 pub use clock::{Clock, ManualClock, MonotonicInstant, Timestamp};
 pub use codec::{Codec, Format, MAX_DECODED_BYTES};
-pub use contract::{Contract, DatabaseKind, Expiry, MAX_TTL, Placement, Previous, TtlRule};
+pub use contract::{
+    Contract, DatabaseKind, Expiry, MAX_FIELDS_AT_ONCE, MAX_TTL, Placement, Previous, TtlRule,
+};
 pub use database::{Backend, Capabilities, Database, Databases, Stores};
 pub use database_map::{
     ByEnvironment, CacheSettings, DatabaseMap, DatabaseMapBuilder, Instance, InstanceUrl, KeyRule,

@@ -99,6 +99,7 @@ impl HashStore for MemoryStores {
                 "no fields were given",
             ));
         }
+        self.contract.check_field_count(OPERATION, key, fields.len())?;
         self.write(OPERATION, key, rule, |all| {
             let new = fields.into_iter().map(|(field, value)| u64::from(all.set(field, value)));
             Ok((Wrote::Yes, new.sum()))

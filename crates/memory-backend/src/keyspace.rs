@@ -13,6 +13,7 @@ use moka::sync::Cache;
 
 use crate::error::Refusal;
 use crate::queue_state::Queue;
+use crate::steady_time::SteadyTime;
 use crate::value::{ENTRY_OVERHEAD, Entry, Value};
 
 /// Writers of one key take turns by one of so many locks; more than any number of writers that
@@ -34,7 +35,7 @@ pub(crate) enum Change {
 /// Every key of one numbered database.
 #[derive(Debug)]
 pub(crate) struct Keyspace {
-    clock: Arc<dyn Clock>,
+    time: SteadyTime,
     entries: Cache<String, Entry>,
     write_locks: Box<[Mutex<()>]>,
     hasher: RandomState,
@@ -45,6 +46,7 @@ pub(crate) struct Keyspace {
 impl Keyspace {
     /// An empty keyspace; with a budget it evicts what was used least recently beyond it.
     pub(crate) fn new(clock: Arc<dyn Clock>, budget: Option<u64>) -> Self {
+        let time = SteadyTime::of(Arc::clone(&clock));
         let mut builder = Cache::builder()
             .eviction_policy(EvictionPolicy::lru())
             .weigher(|_, entry: &Entry| u32::try_from(entry.weight).unwrap_or(u32::MAX));
@@ -52,10 +54,10 @@ impl Keyspace {
             builder = builder.max_capacity(bytes);
         }
         if clock.is_wall_clock() {
-            builder = builder.expire_after(Housekeeping { clock: Arc::clone(&clock) });
+            builder = builder.expire_after(Housekeeping { time: time.clone() });
         }
         Self {
-            clock,
+            time,
             entries: builder.build(),
             write_locks: (0..WRITE_LOCKS).map(|_| Mutex::new(())).collect(),
             hasher: RandomState::new(),
@@ -71,7 +73,7 @@ impl Keyspace {
         change: impl FnOnce(&mut Queue, Timestamp) -> T,
     ) -> T {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.clock.now();
+        let now = self.time.now();
         match queues.get_mut(name) {
             Some(queue) => change(queue, now),
             None => change(queues.entry(name.to_owned()).or_default(), now),
@@ -83,14 +85,14 @@ impl Keyspace {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.time.now()
     }
 
     /// The live entry of `name`.
     pub(crate) fn read(&self, name: &str) -> Option<Entry> {
         let entry = self.entries.get(name)?;
         // Most keys of a durable database never end: no look at the clock for those.
-        (entry.expires_at.is_none() || entry.is_live(self.clock.now())).then_some(entry)
+        (entry.expires_at.is_none() || entry.is_live(self.time.now())).then_some(entry)
     }
 
     /// Shows `decide` the live entry of `name` and does what it says, while no other writer
@@ -105,7 +107,7 @@ impl Keyspace {
             .write_locks
             .get(lock)
             .map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
-        let now = self.clock.now();
+        let now = self.time.now();
         let stored = self.entries.get(name);
         let has_ended = stored.as_ref().is_some_and(|entry| !entry.is_live(now));
         let (change, answer) = decide(stored.filter(|_| !has_ended), now)?;
@@ -123,7 +125,7 @@ impl Keyspace {
 
     /// The names of the live keys that `wanted` picks.
     pub(crate) fn names(&self, wanted: impl Fn(&str) -> bool) -> Vec<Arc<String>> {
-        let now = self.clock.now();
+        let now = self.time.now();
         self.entries
             .iter()
             .filter(|(name, entry)| entry.is_live(now) && wanted(name))
@@ -147,13 +149,13 @@ impl Keyspace {
 
 /// Tells moka when it may drop an entry that nobody asks for again.
 struct Housekeeping {
-    clock: Arc<dyn Clock>,
+    time: SteadyTime,
 }
 
 impl Housekeeping {
     fn time_left(&self, entry: &Entry) -> Option<Duration> {
         let end = entry.expires_at?;
-        Some(end.since(self.clock.now()) + HOUSEKEEPING_GRACE)
+        Some(end.since(self.time.now()) + HOUSEKEEPING_GRACE)
     }
 }
 

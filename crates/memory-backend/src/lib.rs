@@ -31,8 +31,10 @@ mod lock;
 mod queue;
 mod queue_state;
 mod rate_limit;
+mod steady_time;
 mod usage;
 mod value;
+mod window;
 
 pub use backend::MemoryBackend;
 pub use config::MemoryConfig;

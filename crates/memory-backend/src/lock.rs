@@ -15,6 +15,9 @@ use crate::value::{Entry, Fields, Shared, Value};
 
 const OWNER: &str = "owner";
 const TOKEN: &str = "token";
+/// The attempt that took the lock. A server takes one back by it whose caller has gone; here each is over
+/// before its caller can go.
+const ATTEMPT: &str = "attempt";
 /// Milliseconds since the epoch; 0 when the lock is free.
 const LEASE_ENDS: &str = "lease_ends_ms";
 
@@ -69,6 +72,19 @@ fn forgotten_after(now: Timestamp, lease_millis: u64) -> Option<Timestamp> {
     Some(now.after(Duration::from_millis(lease_millis)).after(FENCE_RETENTION))
 }
 
+impl MemoryStores {
+    fn free(&self, key: &str, token: FencingToken) -> Result<bool> {
+        self.update("release lock", key, |old, now| match Stored::read(old.as_ref())? {
+            Some(lock) if lock.is_held_by(token, now) => {
+                lock.fields.lock().set(LEASE_ENDS.to_owned(), "0".into());
+                let end = forgotten_after(now, 0);
+                Ok((Change::Put(Value::Hash(lock.fields), end), true))
+            }
+            _ => Ok((Change::Nothing, false)),
+        })
+    }
+}
+
 #[async_trait]
 impl LockStore for MemoryStores {
     async fn try_acquire(&self, key: &str, owner: &str, lease: Duration) -> Result<LockAttempt> {
@@ -88,6 +104,7 @@ impl LockStore for MemoryStores {
                 let mut fields = fields.lock();
                 fields.set(OWNER.to_owned(), owner.to_owned().into());
                 fields.set(TOKEN.to_owned(), token.to_string().into());
+                fields.set(ATTEMPT.to_owned(), Default::default());
                 fields.set(LEASE_ENDS.to_owned(), lease_end(now, lease).to_string().into());
             }
             let change = Change::Put(Value::Hash(fields), forgotten_after(now, lease));
@@ -109,14 +126,13 @@ impl LockStore for MemoryStores {
     }
 
     async fn release(&self, key: &str, token: FencingToken) -> Result<bool> {
-        self.update("release lock", key, |old, now| match Stored::read(old.as_ref())? {
-            Some(lock) if lock.is_held_by(token, now) => {
-                lock.fields.lock().set(LEASE_ENDS.to_owned(), "0".into());
-                let end = forgotten_after(now, 0);
-                Ok((Change::Put(Value::Hash(lock.fields), end), true))
-            }
-            _ => Ok((Change::Nothing, false)),
-        })
+        self.free(key, token)
+    }
+
+    fn release_in_background(&self, key: &str, token: FencingToken) {
+        if let Err(error) = self.free(key, token) {
+            tracing::warn!(%error, "a dropped lock could not be freed and ends with its lease");
+        }
     }
 
     async fn holder(&self, key: &str) -> Result<Option<Holder>> {

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use compartment_core::{ErrorKind, RateDecision, RateLimit, RateLimitStore, Result, Timestamp};
+use compartment_core::{ErrorKind, RateDecision, RateLimit, RateLimitStore, Result};
 
 use crate::backend::MemoryStores;
 use crate::error::Refusal;
 use crate::keyspace::Change;
-use crate::value::{Entry, Shared, Value, Window};
+use crate::value::{Entry, Shared, Value};
+use crate::window::Window;
 
 const OPERATION: &str = "acquire permits of";
 
@@ -39,8 +40,8 @@ impl RateLimitStore for MemoryStores {
         let (limit, permits) = (u64::from(limit.permits), u64::from(permits));
         self.update(OPERATION, key, |old, now| {
             let now_ms = now.as_millis();
-            // What was given at the edge or before no longer counts. A clock within the first
-            // window after 1970 has no edge yet.
+            // An entry at the edge or before no longer counts. A clock within the first window after
+            // 1970 has no edge yet.
             let edge = now_ms.saturating_sub(millis);
             let window = window_of(old)?;
             let used = window.as_ref().map_or(0, |window| window.lock().used_after(edge));
@@ -50,24 +51,19 @@ impl RateLimitStore for MemoryStores {
             }
             if used + permits > limit {
                 let oldest = used + permits - limit;
-                let given = window.and_then(|window| {
-                    let mut window = window.lock();
-                    window.forget_until(edge);
-                    window.nth_after(edge, oldest)
-                });
+                let given = window.and_then(|window| window.lock().nth_after(edge, oldest));
                 let back = given.unwrap_or(now_ms).saturating_add(millis);
                 let wait = Duration::from_millis(back.saturating_sub(now_ms));
                 return Ok((Change::Nothing, RateDecision::new(false, left(limit, used), wait)));
             }
             let window = window.unwrap_or_default();
-            let youngest = {
+            let kept = {
                 let mut window = window.lock();
-                window.forget_until(edge);
-                window.give(now_ms, permits)
+                let kept = window.keep_for(millis, now_ms);
+                window.give(now_ms, permits);
+                kept
             };
-            // With a clock that was set back, the youngest permit lies ahead of it.
-            let ends =
-                now.max(Timestamp::from_millis(youngest)).after(Duration::from_millis(millis));
+            let ends = now.after(Duration::from_millis(kept));
             let answer = RateDecision::new(true, left(limit, used + permits), Duration::ZERO);
             Ok((Change::Put(Value::Window(window), Some(ends)), answer))
         })

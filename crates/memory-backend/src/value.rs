@@ -1,12 +1,13 @@
 //! What a key holds, when it ends, and how many bytes it is counted as.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use compartment_core::Timestamp;
 
 use crate::batch_state::Batch;
+use crate::window::Window;
 
 /// What is counted for each key besides its name and value: moka's records of an entry, and what
 /// the allocator adds. Measured on a million small keys as the growth of the process less names
@@ -14,8 +15,8 @@ use crate::batch_state::Batch;
 pub const ENTRY_OVERHEAD: u64 = 480;
 /// What is counted for each field of a hash besides its name and value; measured likewise: 143.
 const FIELD_OVERHEAD: u64 = 144;
-/// What is counted for each run of permits in a window.
-const RUN_OVERHEAD: u64 = 16;
+/// What is counted for each entry of a rate limit's log.
+const GIVEN_OVERHEAD: u64 = 24;
 
 /// A key's value and when it ends.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ impl Entry {
 pub(crate) enum Value {
     /// Bytes; a counter is its decimal digits.
     Bytes(Bytes),
-    /// A hash, or a lock, which is a hash of three fields. Written in place under the write lock
+    /// A hash, or a lock, which is a hash of four fields. Written in place under the write lock
     /// of its key, so that a field of a large hash costs no copy of the whole.
     Hash(Shared<Fields>),
     /// The permits given within a rate limit's window.
@@ -61,7 +62,7 @@ impl Value {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Hash(fields) => fields.lock().bytes,
-            Self::Window(window) => window.lock().runs.len() as u64 * RUN_OVERHEAD,
+            Self::Window(window) => window.lock().len() as u64 * GIVEN_OVERHEAD,
             Self::Batch(batch) => batch.lock().weight(),
         }
     }
@@ -134,53 +135,6 @@ impl Fields {
     }
 }
 
-/// Permits given, oldest first, as runs of one millisecond each.
-#[derive(Debug, Default)]
-pub(crate) struct Window {
-    runs: VecDeque<Run>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    /// Milliseconds since the epoch.
-    at: u64,
-    permits: u64,
-}
-
-impl Window {
-    /// How many permits were given after `edge`.
-    pub(crate) fn used_after(&self, edge: u64) -> u64 {
-        self.runs.iter().filter(|run| run.at > edge).map(|run| run.permits).sum()
-    }
-
-    /// When the `nth` (from 1) oldest permit after `edge` was given.
-    pub(crate) fn nth_after(&self, edge: u64, nth: u64) -> Option<u64> {
-        let mut counted = 0;
-        self.runs.iter().filter(|run| run.at > edge).find_map(|run| {
-            counted += run.permits;
-            (counted >= nth).then_some(run.at)
-        })
-    }
-
-    /// Forgets what was given at `edge` or before.
-    pub(crate) fn forget_until(&mut self, edge: u64) {
-        while self.runs.front().is_some_and(|run| run.at <= edge) {
-            self.runs.pop_front();
-        }
-    }
-
-    /// Notes `permits` given at `now`, in its place should the clock have been set back; when the
-    /// youngest permit of all was given.
-    pub(crate) fn give(&mut self, now: u64, permits: u64) -> u64 {
-        let place = self.runs.iter().rposition(|run| run.at <= now);
-        match place.and_then(|at| self.runs.get_mut(at)) {
-            Some(run) if run.at == now => run.permits += permits,
-            _ => self.runs.insert(place.map_or(0, |at| at + 1), Run { at: now, permits }),
-        }
-        self.runs.back().map_or(now, |run| run.at)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,21 +150,5 @@ mod tests {
         assert!(!fields.remove("ab"));
         assert!(fields.remove(""));
         assert_eq!(fields.bytes, 0);
-    }
-
-    #[test]
-    fn a_window_stays_sorted_when_the_clock_is_set_back() {
-        let mut window = Window::default();
-        assert_eq!(window.give(100, 2), 100);
-        assert_eq!(window.give(50, 1), 100);
-        assert_eq!(window.give(75, 1), 100);
-        assert_eq!(window.give(75, 3), 100);
-        assert_eq!(window.used_after(0), 7);
-        assert_eq!(window.nth_after(0, 1), Some(50));
-        assert_eq!(window.nth_after(0, 5), Some(75));
-        assert_eq!(window.nth_after(0, 6), Some(100));
-        assert_eq!(window.nth_after(0, 8), None);
-        window.forget_until(75);
-        assert_eq!(window.used_after(0), 2);
     }
 }

@@ -18,7 +18,7 @@ use crate::counter::RedisCounter;
 use crate::hash::RedisHash;
 use crate::key_value::RedisKeyValue;
 use crate::line::Line;
-use crate::link::Link;
+use crate::link::{Link, pause_before_retry};
 use crate::lock::RedisLock;
 use crate::previous::Arrival;
 use crate::probe::{ServerInfo, Topology, probe, prove_isolation};
@@ -85,7 +85,7 @@ impl RedisBackend {
     /// [`ErrorKind::NotIsolated`], [`ErrorKind::Configuration`]: each with the server's address
     /// and what to do.
     pub async fn connect(config: RedisConfig, indexes: &[u32]) -> Result<Self> {
-        let info = probe(&config).await?;
+        let info = when_ready(&config, || probe(&config)).await?;
         let places = Places { taken: Arc::default(), most: config.max_connections };
         let backend = Self { config, info, places };
         // With one database there is nothing to select: names become prefixes.
@@ -93,7 +93,7 @@ impl RedisBackend {
             for index in indexes {
                 backend.check_index(*index)?;
             }
-            prove_isolation(&backend.config, indexes).await?;
+            when_ready(&backend.config, || prove_isolation(&backend.config, indexes)).await?;
         }
         Ok(backend)
     }
@@ -173,14 +173,24 @@ impl RedisBackend {
             format!("compartment:{}", contract.name),
         )?);
         let lines = (0..count).map(|_| Line::new(Arc::clone(&connector))).collect();
-        Ok(Link::new(
-            Arc::new(contract),
-            lines,
-            share,
-            self.info.topology == Topology::Cluster,
-            self.config.retries,
-            self.config.clock.clone(),
-        ))
+        Ok(Link::new(Arc::new(contract), lines, share, &self.info, &self.config))
+    }
+}
+
+/// Asks again while the server is starting or busy, as requests do.
+async fn when_ready<T, F: Future<Output = Result<T>>>(
+    config: &RedisConfig,
+    mut ask: impl FnMut() -> F,
+) -> Result<T> {
+    let mut attempt = 0;
+    loop {
+        match ask().await {
+            Err(error) if error.kind() == ErrorKind::NotReady && attempt < config.retries => {
+                tokio::time::sleep(pause_before_retry(attempt)).await;
+                attempt += 1;
+            }
+            answer => return answer,
+        }
     }
 }
 
@@ -192,7 +202,11 @@ impl Backend for RedisBackend {
         let budget = Budget::of(&contract, self.info.topology == Topology::Cluster);
         let link = Arc::new(self.link(contract)?.within(budget));
         let contract = Arc::clone(&link.contract);
-        link.connect().await?;
+        when_ready(&self.config, || link.connect()).await?;
+        if let Some(arrival) = link.arrival() {
+            let proof = arrival.prove(&link).await;
+            proof.map_err(|error| error.in_database(&contract.name))?;
+        }
         watch(&link, self.config.clock.clone().unwrap_or_else(|| Arc::new(SystemClock)));
         let batch = Arc::new(RedisBatch::new(Arc::clone(&link)));
         let stores = Stores {
@@ -212,7 +226,8 @@ impl Backend for RedisBackend {
             )),
             usage: Arc::new(RedisUsage::new(Arc::clone(&link))),
         };
-        Ok(Database::new(contract, Arc::clone(&link.traffic), stores))
+        let database = Database::new(contract, Arc::clone(&link.traffic), stores);
+        Ok(database.with_unfinished(link.unfinished.clone()))
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -95,28 +95,36 @@ impl Connector {
         Ok(Self { target, options, connect_timeout: config.connect_timeout, client_name })
     }
 
+    /// How long opening a connection may take. The search for a master or for the nodes of a cluster
+    /// comes before the connection itself.
+    pub(crate) fn limit(&self) -> Duration {
+        match self.target {
+            Target::Server(_) => self.connect_timeout,
+            Target::Sentinel(_) | Target::Cluster(_) => self.connect_timeout * 2,
+        }
+    }
+
+    /// Opens a connection, within [`Connector::limit`].
     pub(crate) async fn open(&self) -> Result<Wire> {
-        // redis-rs's time-out covers the handshake of one server; the search for the master or
-        // the cluster's nodes may take several.
-        let limit = match self.target {
-            Target::Server(_) => self.connect_timeout * 2,
-            Target::Sentinel(_) | Target::Cluster(_) => self.connect_timeout * 4,
+        let limit = self.limit();
+        let opened = async {
+            let mut wire = self.open_unbounded().await?;
+            if let Wire::Single(connection) = &mut wire {
+                // A name for CLIENT LIST is a courtesy: not every server or user may set one.
+                let mut name = redis::cmd("CLIENT");
+                name.arg("SETNAME").arg(&self.client_name);
+                let _ = connection.send_packed_command(&name).await;
+            }
+            Ok(wire)
         };
-        let opened = tokio::time::timeout(limit, self.open_unbounded()).await.map_err(|_| {
+        let opened = tokio::time::timeout(limit, opened).await.map_err(|_| {
             Error::new(
                 ErrorKind::Unavailable,
                 "connect",
                 format!("no connection within {limit:?}; the server is busy, paused or gone"),
             )
         })?;
-        let mut wire = opened.map_err(|error| convert("connect", Phase::Connect, &error))?;
-        if let Wire::Single(connection) = &mut wire {
-            // A name for CLIENT LIST is a courtesy: not every server or user may set one.
-            let mut name = redis::cmd("CLIENT");
-            name.arg("SETNAME").arg(&self.client_name);
-            let _ = connection.send_packed_command(&name).await;
-        }
-        Ok(wire)
+        opened.map_err(|error| convert("connect", Phase::Connect, &error))
     }
 
     /// Opens a connection whose pushed messages go to `sender`: of one server, never of a cluster.

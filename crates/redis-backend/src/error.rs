@@ -66,8 +66,12 @@ fn classify_response(text: &str) -> ErrorKind {
     let says = |part: &str| text.contains(part);
     if says("WRONGTYPE") {
         ErrorKind::WrongType
+    } else if is_not_ready(text) {
+        ErrorKind::NotReady
     } else if says("not an integer") || says("would overflow") {
         ErrorKind::NotANumber
+    } else if says("invalid bulk length") || says("exceeds maximum allowed size") {
+        ErrorKind::InvalidArgument
     } else if says("DB index is out of range") || says("SELECT is not allowed") {
         ErrorKind::Configuration
     } else if says("max number of clients") {
@@ -76,8 +80,11 @@ fn classify_response(text: &str) -> ErrorKind {
         ErrorKind::OutOfMemory
     } else if says("MISCONF") {
         ErrorKind::ReadOnly
-    } else if says("unknown command") || says("unknown subcommand") {
+    } else if says("unknown command") || says("unknown subcommand") || says("Unknown Redis command")
+    {
         ErrorKind::Unsupported
+    } else if says("The user executing the script") || says("NOPERM") {
+        ErrorKind::Permission
     } else if says("invalid password") || says("without any password") {
         ErrorKind::Authentication
     } else {
@@ -97,9 +104,16 @@ fn classify_code(code: &str) -> ErrorKind {
     }
 }
 
+/// A server that cannot answer now, by its words: in the handshake redis-rs drops the code before them.
+fn is_not_ready(text: &str) -> bool {
+    ["Redis is busy", "Valkey is busy", "is loading the dataset", "Link with MASTER is down"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
 /// redis-rs reports whatever fails in the handshake as failed authentication.
 fn classify_authentication(text: &str) -> ErrorKind {
-    if text.contains("LOADING") {
+    if text.contains("LOADING") || is_not_ready(text) {
         ErrorKind::NotReady
     } else if text.contains("max number of clients") {
         ErrorKind::Unavailable
@@ -128,6 +142,9 @@ fn explain(kind: ErrorKind, error: &RedisError) -> String {
         ErrorKind::Timeout => {
             return "no answer within the response time-out; the server is busy, paused or gone"
                 .into();
+        }
+        ErrorKind::InvalidArgument => {
+            "the value is larger than the server takes: see its proto-max-bulk-len"
         }
         ErrorKind::Unavailable => "the server cannot be reached",
         ErrorKind::Interrupted => "the connection broke before the answer came",

@@ -15,6 +15,9 @@ static SET: LuaScript = lua_script!("ttl_rule.lua", "hash_set.lua");
 static SET_IF_ABSENT: LuaScript = lua_script!("ttl_rule.lua", "hash_set_if_absent.lua");
 static INCREMENT: LuaScript = lua_script!("ttl_rule.lua", "hash_increment.lua");
 
+/// The most fields that one command reads or deletes.
+const MOST_AT_ONCE: usize = 1_000;
+
 #[derive(Debug)]
 pub(crate) struct RedisHash {
     link: Arc<Link>,
@@ -41,12 +44,15 @@ impl HashStore for RedisHash {
     }
 
     async fn get_fields(&self, key: &str, fields: &[String]) -> Result<Vec<Option<Bytes>>> {
-        if fields.is_empty() {
-            return Ok(Vec::new());
+        let mut values = Vec::with_capacity(fields.len());
+        for some in fields.chunks(MOST_AT_ONCE) {
+            let mut command = self.command("HMGET", key);
+            command.arg(some);
+            let answer: Vec<Option<Bytes>> =
+                self.link.query(Repeat::Idempotent, "get fields", key, &command).await?;
+            values.extend(answer);
         }
-        let mut command = self.command("HMGET", key);
-        command.arg(fields);
-        self.link.query(Repeat::Idempotent, "get fields", key, &command).await
+        Ok(values)
     }
 
     async fn get_all(&self, key: &str) -> Result<BTreeMap<String, Bytes>> {
@@ -86,6 +92,7 @@ impl HashStore for RedisHash {
                 "no fields were given: a hash without fields does not exist",
             ));
         }
+        self.link.contract.check_field_count("set fields", key, fields.len())?;
         self.link.traffic.wrote(1);
         let bytes = fields.iter().map(|(field, value)| field.len() + value.len()).sum();
         let _room = self.link.make_room(key, bytes).await;
@@ -129,13 +136,18 @@ impl HashStore for RedisHash {
     }
 
     async fn delete_fields(&self, key: &str, fields: &[String]) -> Result<u64> {
-        if fields.is_empty() {
-            return Ok(0);
+        if !fields.is_empty() {
+            self.link.traffic.wrote(1);
         }
-        self.link.traffic.wrote(1);
-        let mut command = self.command("HDEL", key);
-        command.arg(fields);
-        self.link.query(Repeat::Idempotent, "delete fields", key, &command).await
+        let mut deleted = 0;
+        for some in fields.chunks(MOST_AT_ONCE) {
+            let mut command = self.command("HDEL", key);
+            command.arg(some);
+            let answer: u64 =
+                self.link.query(Repeat::Idempotent, "delete fields", key, &command).await?;
+            deleted += answer;
+        }
+        Ok(deleted)
     }
 
     async fn increment_field(

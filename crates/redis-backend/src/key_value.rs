@@ -17,6 +17,9 @@ use crate::script::{LuaScript, lua_script};
 static SET_KEEP_TTL: LuaScript = lua_script!("set_keep_ttl.lua");
 static COMPARE_AND_SET: LuaScript = lua_script!("compare_and_set.lua");
 
+/// The most keys that one command deletes, so that none keeps the server from others for long.
+const MOST_AT_ONCE: usize = 1_000;
+
 #[derive(Debug)]
 pub(crate) struct RedisKeyValue {
     link: Arc<Link>,
@@ -131,13 +134,18 @@ impl KeyValueStore for RedisKeyValue {
     }
 
     async fn delete(&self, keys: &[String]) -> Result<u64> {
-        let Some(first) = keys.first() else { return Ok(0) };
-        let mut command = redis::cmd("UNLINK");
-        for key in keys {
-            command.arg(self.link.name(key).as_bytes());
-        }
         self.link.traffic.wrote(keys.len() as u64);
-        self.link.query(Repeat::Idempotent, "delete", first, &command).await
+        let mut deleted = 0;
+        for some in keys.chunks(MOST_AT_ONCE) {
+            let mut command = redis::cmd("UNLINK");
+            for key in some {
+                command.arg(self.link.name(key).as_bytes());
+            }
+            let answer: u64 =
+                self.link.query(Repeat::Idempotent, "delete", &some[0], &command).await?;
+            deleted += answer;
+        }
+        Ok(deleted)
     }
 
     async fn exists(&self, key: &str) -> Result<bool> {

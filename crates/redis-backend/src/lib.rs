@@ -5,7 +5,9 @@
 //! straight out. Reads and idempotent writes are sent again with back-off after a passing
 //! failure, other writes only when it is certain that they were not executed.
 
+mod attempt;
 mod backend;
+mod background;
 mod batch;
 mod batch_answer;
 mod batch_event;

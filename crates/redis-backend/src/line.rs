@@ -1,68 +1,197 @@
-//! One connection that comes back by itself after it broke.
+//! One connection that comes back by itself after it broke, whichever runtimes use it.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::Duration;
 
-use compartment_core::Result;
-use tokio::sync::Mutex;
+use compartment_core::{Error, ErrorKind, Result};
+use tokio::runtime::{Handle, Id};
+use tokio::sync::watch;
 
+use crate::background;
 use crate::connector::{Connector, Wire};
 
-/// A connection, opened when first needed and again after it broke. Whoever finds it broken
-/// forgets it; the next request opens a new one, once for all who wait.
+/// A connection, opened when first needed and again after it broke. Whoever finds it broken forgets
+/// it; the next request opens a new one. All who want it meanwhile share that attempt's outcome,
+/// its error too, so that a server that is away costs each of them one attempt and not a queue of
+/// them.
+///
+/// A connection is driven by a task on a runtime, and ends with it. The first runtime that asks
+/// drives it itself, which is quickest. Once a second one asks, the connection is driven by the
+/// library's own thread.
 #[derive(Debug)]
 pub(crate) struct Line {
     connector: Arc<Connector>,
-    open: RwLock<Open>,
-    opening: Mutex<()>,
+    state: Arc<RwLock<State>>,
 }
 
 #[derive(Default)]
-struct Open {
-    wire: Option<Wire>,
+struct State {
+    open: Option<Open>,
     /// Counts connections, so that a late failure of an old one does not close its successor.
     generation: u64,
+    /// The attempt that is under way.
+    attempt: Option<Attempt>,
+    attempts: u64,
+    /// Several runtimes use it.
+    is_shared: bool,
 }
 
-impl std::fmt::Debug for Open {
+struct Open {
+    wire: Wire,
+    /// The runtime that drives it.
+    driver: Option<Id>,
+}
+
+type Outcome = Option<Result<()>>;
+
+#[derive(Clone)]
+struct Attempt {
+    number: u64,
+    outcome: watch::Receiver<Outcome>,
+}
+
+impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Open")
-            .field("connected", &self.wire.is_some())
+        f.debug_struct("State")
+            .field("connected", &self.open.is_some())
             .field("generation", &self.generation)
-            .finish()
+            .field("is_shared", &self.is_shared)
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// The connection, if whoever asks on the runtime `here` may use it.
+    fn usable(&self, here: Option<Id>) -> Option<(Wire, u64)> {
+        let open = self.open.as_ref()?;
+        let own = background::id();
+        // The library's own thread never ends, and works for callers of any runtime.
+        let may_use = open.driver == here || (own.is_some() && (open.driver == own || here == own));
+        may_use.then(|| (open.wire.clone(), self.generation))
     }
 }
 
 impl Line {
     pub(crate) fn new(connector: Arc<Connector>) -> Self {
-        Self { connector, open: RwLock::default(), opening: Mutex::new(()) }
+        Self { connector, state: Arc::default() }
+    }
+
+    /// How long opening the connection may take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.connector.limit()
     }
 
     /// The connection and its generation.
+    ///
+    /// # Errors
+    /// That of the attempt to open one, which takes no longer than [`Connector::limit`].
     pub(crate) async fn wire(&self) -> Result<(Wire, u64)> {
-        if let Some(found) = self.current() {
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
+        if let Some(found) = self.state.read().unwrap_or_else(PoisonError::into_inner).usable(here)
+        {
             return Ok(found);
         }
-        let _one_at_a_time = self.opening.lock().await;
-        if let Some(found) = self.current() {
+        self.open(here).await
+    }
+
+    async fn open(&self, here: Option<Id>) -> Result<(Wire, u64)> {
+        let limit = self.connector.limit();
+        // An attempt whose runtime ended, or stands still, is made once more: on the library's own
+        // thread, where neither happens. So is one that opened the connection for another runtime.
+        for _ in 0..3 {
+            let mut attempt = {
+                let mut state = self.lock();
+                if let Some(found) = state.usable(here) {
+                    return Ok(found);
+                }
+                if state.open.take().is_some() {
+                    // Requests under way keep their clones of it.
+                    state.is_shared = true;
+                }
+                match &state.attempt {
+                    Some(attempt) => attempt.clone(),
+                    None => self.begin(&mut state)?,
+                }
+            };
+            // A little longer than the attempt itself may take: its own error says more.
+            let landed = attempt.outcome.wait_for(Option::is_some);
+            let landed = tokio::time::timeout(limit + SLACK, landed).await;
+            if let Ok(Ok(outcome)) = landed {
+                match &*outcome {
+                    Some(Err(error)) => return Err(error.clone()),
+                    _ => continue,
+                }
+            }
+            let mut state = self.lock();
+            if state.attempt.as_ref().is_some_and(|known| known.number == attempt.number) {
+                state.attempt = None;
+            }
+            state.is_shared = true;
+        }
+        if let Some(found) = self.lock().usable(here) {
             return Ok(found);
         }
-        let wire = self.connector.open().await?;
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        open.generation += 1;
-        open.wire = Some(wire.clone());
-        Ok((wire, open.generation))
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            "connect",
+            format!("no connection within {limit:?}; the server is busy, paused or gone"),
+        ))
+    }
+
+    /// Begins an attempt as a task, so that no caller who gives up ends it for the others.
+    fn begin(&self, state: &mut State) -> Result<Attempt> {
+        let runtime = match state.is_shared {
+            true => background::runtime(),
+            false => Handle::try_current().ok().or_else(background::runtime),
+        };
+        let Some(runtime) = runtime else {
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                "connect",
+                "there is no tokio runtime to connect on, and no thread could be started",
+            ));
+        };
+        state.attempts += 1;
+        let number = state.attempts;
+        let (landed, outcome) = watch::channel(None);
+        let (connector, state_of_line) = (Arc::clone(&self.connector), Arc::clone(&self.state));
+        let driver = Some(runtime.id());
+        runtime.spawn(async move {
+            let opened = connector.open().await;
+            let mut state = state_of_line.write().unwrap_or_else(PoisonError::into_inner);
+            let is_wanted = state.attempt.as_ref().is_some_and(|known| known.number == number);
+            if is_wanted {
+                state.attempt = None;
+            }
+            let outcome = match opened {
+                Ok(wire) if is_wanted => {
+                    state.generation += 1;
+                    state.open = Some(Open { wire, driver });
+                    Ok(())
+                }
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            drop(state);
+            landed.send_replace(Some(outcome));
+        });
+        let attempt = Attempt { number, outcome };
+        state.attempt = Some(attempt.clone());
+        Ok(attempt)
     }
 
     /// Drops the connection of this generation, if it is still the one in use.
     pub(crate) fn forget(&self, generation: u64) {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        if open.generation == generation {
-            open.wire = None;
+        let mut state = self.lock();
+        if state.generation == generation {
+            state.open = None;
         }
     }
 
-    fn current(&self) -> Option<(Wire, u64)> {
-        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.wire.clone().map(|wire| (wire, open.generation))
+    fn lock(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How much longer than an attempt may take its outcome is waited for.
+const SLACK: Duration = Duration::from_millis(250);

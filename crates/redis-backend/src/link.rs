@@ -6,16 +6,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use compartment_core::{
-    Clock, Contract, Error, ErrorKind, Expiry, Result, Retry, Traffic, TtlRule,
+    Clock, Contract, Error, ErrorKind, Expiry, Result, Retry, Traffic, TtlRule, Unfinished,
 };
 use redis::{Arg, Cmd, FromRedisValue, Value};
 
+use crate::RedisConfig;
 use crate::backend::Share;
+use crate::background;
 use crate::budget::{Budget, Room, about};
 use crate::connector::Wire;
 use crate::error::{Phase, convert};
 use crate::line::Line;
 use crate::previous::{self, Arrival};
+use crate::probe::{ServerInfo, Topology};
 
 /// Whether a request may be sent again when it is not known if it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,19 +34,28 @@ pub(crate) enum Repeat {
 pub(crate) struct Link {
     pub(crate) contract: Arc<Contract>,
     pub(crate) traffic: Arc<Traffic>,
+    /// What goes on after its caller has gone.
+    pub(crate) unfinished: Unfinished,
     pub(crate) is_cluster: bool,
+    /// The most bytes of one argument that the server takes.
+    max_value_bytes: u64,
     /// The first is for small requests, the others for large ones.
     lines: Vec<Line>,
     /// Held for as long as the connections are.
     _share: Share,
     next_large_line: AtomicUsize,
     retries: u32,
+    /// How long one answer may take.
+    response_timeout: Duration,
     clock: Option<Arc<dyn Clock>>,
     /// Where its keys were, while it moves.
     arrival: Option<Arrival>,
     /// What its keys may take, where that is held.
     pub(crate) budget: Option<Budget>,
 }
+
+/// The most bytes of one value, unless the server says otherwise: `proto-max-bulk-len` as it comes.
+const MAX_VALUE_BYTES: u64 = 512 << 20;
 
 /// Requests with more bytes than this go by a connection of their own, where there is one, and so
 /// never stand in front of small ones. Small ones keep together: the more of them there are on one
@@ -61,19 +73,21 @@ impl Link {
         contract: Arc<Contract>,
         lines: Vec<Line>,
         share: Share,
-        is_cluster: bool,
-        retries: u32,
-        clock: Option<Arc<dyn Clock>>,
+        info: &ServerInfo,
+        config: &RedisConfig,
     ) -> Self {
         Self {
             contract,
             traffic: Arc::new(Traffic::default()),
-            is_cluster,
+            unfinished: Unfinished::default(),
+            is_cluster: info.topology == Topology::Cluster,
+            max_value_bytes: info.max_value_bytes.unwrap_or(MAX_VALUE_BYTES),
             lines,
             _share: share,
             next_large_line: AtomicUsize::new(0),
-            retries,
-            clock,
+            retries: config.retries,
+            response_timeout: config.response_timeout,
+            clock: config.clock.clone(),
             arrival: None,
             budget: None,
         }
@@ -131,6 +145,41 @@ impl Link {
         self.arrival.as_ref()
     }
 
+    /// The longest that a request may take, all its attempts and the pauses between them included.
+    pub(crate) fn patience(&self) -> Duration {
+        let connect = self.lines.iter().map(Line::limit).max().unwrap_or_default();
+        let attempt = connect.saturating_add(self.response_timeout);
+        let pauses = (0..self.retries.min(64)).map(pause_before_retry);
+        let pauses = pauses.fold(Duration::ZERO, Duration::saturating_add);
+        attempt.saturating_mul(self.retries.saturating_add(1)).saturating_add(pauses)
+    }
+
+    /// Runs `work` until it says that it is done, on the library's own thread, for as long as the
+    /// database is open. Nobody waits for it but `Databases::close`.
+    pub(crate) fn in_background<F>(self: &Arc<Self>, work: impl Fn(Arc<Self>) -> F + Send + 'static)
+    where
+        F: Future<Output = Result<()>> + Send,
+    {
+        let link = Arc::downgrade(self);
+        let until_done = async move {
+            let mut failures = 0;
+            // A server that hangs may yet do what was asked of it: there is no end before it says so.
+            while let Some(link) = link.upgrade() {
+                match work(link).await {
+                    Ok(()) => return,
+                    Err(error) if error.retry() == Retry::Never => {
+                        tracing::warn!(%error, "a caller gave up, and what it had asked for stays");
+                        return;
+                    }
+                    Err(error) => tracing::debug!(%error, "background work is tried again"),
+                }
+                tokio::time::sleep(background::pause_after(failures)).await;
+                failures += 1;
+            }
+        };
+        background::spawn(self.unfinished.begin(), until_done);
+    }
+
     /// The key as it stands on the server.
     pub(crate) fn name<'a>(&self, key: &'a str) -> Cow<'a, str> {
         match self.contract.placement.prefix() {
@@ -160,6 +209,29 @@ impl Link {
         key: &str,
         command: &Cmd,
     ) -> Result<T> {
+        let Some(wrapped) = self.wrapped(command) else {
+            return self.query_plain(repeat, operation, key, command).await;
+        };
+        let answer: Value = self.query_plain(repeat, operation, key, &wrapped).await?;
+        let (answer, brought) = previous::unwrap(answer);
+        self.traffic.brought(brought);
+        read(answer).map_err(|error| self.refused(operation, key, &error))
+    }
+
+    /// The command with its keys brought first, where the database is moving.
+    fn wrapped(&self, command: &Cmd) -> Option<Cmd> {
+        self.arrival.as_ref()?.wrap(command)
+    }
+
+    /// Sends a command as it is.
+    pub(crate) async fn query_plain<T: FromRedisValue>(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        command: &Cmd,
+    ) -> Result<T> {
+        self.check_size(operation, key, command)?;
         let mut attempt = 0;
         loop {
             match self.query_once(repeat, operation, command).await {
@@ -179,10 +251,13 @@ impl Link {
     ) -> Result<Vec<T>> {
         let answers = self.query_many_raw(repeat, operation, key, commands).await?;
         let read_all: Result<Vec<T>, _> = answers.into_iter().map(read).collect();
-        read_all.map_err(|error| {
-            let error = convert(operation, Phase::Request, &error).in_database(&self.contract.name);
-            if key.is_empty() { error } else { error.at_key(key) }
-        })
+        read_all.map_err(|error| self.refused(operation, key, &error))
+    }
+
+    /// The error that the server answered, about `key` where there is one.
+    fn refused(&self, operation: &'static str, key: &str, error: &redis::RedisError) -> Error {
+        let error = convert(operation, Phase::Request, error).in_database(&self.contract.name);
+        if key.is_empty() { error } else { error.at_key(key) }
     }
 
     async fn query_many_raw(
@@ -195,18 +270,38 @@ impl Link {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
+        let (commands, is_wrapped): (Vec<Cmd>, Vec<bool>) = commands
+            .into_iter()
+            .map(|command| match self.wrapped(&command) {
+                Some(wrapped) => (wrapped, true),
+                None => (command, false),
+            })
+            .unzip();
+        for command in &commands {
+            self.check_size(operation, key, command)?;
+        }
         let mut attempt = 0;
         loop {
             let line = self.line(commands.iter().map(size).sum());
             let sent = match line.wire().await {
-                Ok((mut wire, generation)) => self
-                    .send_many(&mut wire, &commands, repeat)
+                Ok((mut wire, generation)) => wire
+                    .send_many(&commands, repeat)
                     .await
                     .map_err(|error| self.note_failure(line, generation, operation, &error)),
                 Err(error) => Err(error),
             };
             match sent {
-                Ok(answers) => return Ok(answers),
+                Ok(answers) => {
+                    let each = answers.into_iter().zip(is_wrapped).map(|(answer, is_wrapped)| {
+                        if !is_wrapped {
+                            return answer;
+                        }
+                        let (answer, brought) = previous::unwrap(answer);
+                        self.traffic.brought(brought);
+                        answer
+                    });
+                    return Ok(each.collect());
+                }
                 Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
             }
         }
@@ -231,28 +326,29 @@ impl Link {
             )
             .await?;
         let each = keys.into_iter().zip(answers).map(|(key, answer)| {
-            read(answer).map_err(|error| {
-                convert(operation, Phase::Request, &error)
-                    .in_database(&self.contract.name)
-                    .at_key(key)
-            })
+            read(answer).map_err(|error| self.refused(operation, &key, &error))
         });
         Ok(each.collect())
     }
 
-    /// Sends the commands; where the database is moving, with their keys brought first.
-    async fn send_many(
-        &self,
-        wire: &mut Wire,
-        commands: &[Cmd],
-        repeat: Repeat,
-    ) -> redis::RedisResult<Vec<Value>> {
-        let wrapped = self.arrival.as_ref().and_then(|arrival| arrival.wrap(commands));
-        let Some(wrapped) = wrapped else { return wire.send_many(commands, repeat).await };
-        let answers = wire.send_many(&wrapped, repeat).await?;
-        let (answers, brought) = previous::unwrap(answers, commands.len());
-        self.traffic.brought(brought);
-        Ok(answers)
+    /// Refuses what the server would: it closes the connection over it, and with it whatever else is
+    /// on its way there.
+    fn check_size(&self, operation: &'static str, key: &str, command: &Cmd) -> Result<()> {
+        let most = usize::try_from(self.max_value_bytes).unwrap_or(usize::MAX);
+        if size(command) <= most {
+            return Ok(());
+        }
+        let largest = command.args_iter().map(argument_size).max().unwrap_or_default();
+        if largest <= most {
+            return Ok(());
+        }
+        let what = format!(
+            "a value of {largest} bytes is more than the {most} that the server takes in one \
+             (proto-max-bulk-len): raise that, or store the value in parts"
+        );
+        let error = Error::new(ErrorKind::InvalidArgument, operation, what);
+        let error = error.in_database(&self.contract.name);
+        Err(if key.is_empty() { error } else { error.at_key(key) })
     }
 
     /// A connection to use directly, for scans that stay with one node.
@@ -277,15 +373,8 @@ impl Link {
     ) -> Result<T> {
         let line = self.line(size(command));
         let (mut wire, generation) = line.wire().await?;
-        let answer = match &self.arrival {
-            None => wire.send(command, repeat).await,
-            Some(_) => {
-                let answers =
-                    self.send_many(&mut wire, std::slice::from_ref(command), repeat).await;
-                answers.map(|mut answers| answers.pop().unwrap_or(Value::Nil))
-            }
-        };
-        answer
+        wire.send(command, repeat)
+            .await
             .and_then(read)
             .map_err(|error| self.note_failure(line, generation, operation, &error))
     }
@@ -328,8 +417,7 @@ impl Link {
             return Err(if key.is_empty() { error } else { error.at_key(key) });
         }
         self.traffic.retried();
-        let pause = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
-        tokio::time::sleep(jittered(pause)).await;
+        tokio::time::sleep(jittered(pause_before_retry(attempt))).await;
         Ok(attempt + 1)
     }
 
@@ -350,11 +438,14 @@ impl Link {
 
 /// About how many bytes the command is on its way.
 fn size(command: &Cmd) -> usize {
-    let argument = |argument: Arg<&[u8]>| match argument {
+    command.args_iter().map(argument_size).sum()
+}
+
+fn argument_size(argument: Arg<&[u8]>) -> usize {
+    match argument {
         Arg::Simple(bytes) => bytes.len(),
         _ => 0,
-    };
-    command.args_iter().map(argument).sum()
+    }
 }
 
 /// The answer as a `T`, or the error that it is.
@@ -362,12 +453,14 @@ fn read<T: FromRedisValue>(answer: Value) -> redis::RedisResult<T> {
     redis::from_redis_value(answer.extract_error()?).map_err(Into::into)
 }
 
+/// The longest pause after an attempt of that number, counted from 0.
+pub(crate) fn pause_before_retry(attempt: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE)
+}
+
 /// Between half of `pause` and all of it, so that many clients do not come back at once.
 fn jittered(pause: Duration) -> Duration {
-    use std::hash::{BuildHasher, Hasher};
-    // The standard library's hasher is seeded at random for each of these.
-    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    let share = (random % 1_000) as u32;
+    let share = (crate::attempt::random() % 1_000) as u32;
     pause / 2 + pause * share / 2_000
 }
 

@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use compartment_core::{FENCE_RETENTION, FencingToken, Holder, LockAttempt, LockStore, Result};
 use redis::Cmd;
 
+use crate::attempt::Attempt;
 use crate::link::{Link, Repeat};
 use crate::script::{LuaScript, lua_script};
 
 static ACQUIRE: LuaScript = lua_script!("lock_acquire.lua");
+static TAKE_BACK: LuaScript = lua_script!("lock_take_back.lua");
 static KEEP: LuaScript = lua_script!("lock_keep.lua");
 static HOLDER: LuaScript = lua_script!("lock_holder.lua");
 
@@ -57,6 +59,22 @@ impl RedisLock {
     }
 }
 
+/// Takes an attempt back whose answer nobody has.
+fn take_back(link: &Arc<Link>, key: &str, attempt: String) {
+    let key = key.to_owned();
+    link.in_background(move |link| {
+        let (key, attempt) = (key.clone(), attempt.clone());
+        async move {
+            let time = link.script_time();
+            let arguments = |command: &mut Cmd| {
+                command.arg(&attempt).arg(retention_millis()).arg(&time);
+            };
+            let repeat = Repeat::Idempotent;
+            TAKE_BACK.run::<i64>(&link, repeat, "release lock", &key, arguments).await.map(drop)
+        }
+    });
+}
+
 fn retention_millis() -> u64 {
     FENCE_RETENTION.as_secs() * 1_000
 }
@@ -67,13 +85,15 @@ impl LockStore for RedisLock {
         let lease = self.link.contract.millis("lock", key, lease)?;
         self.link.traffic.wrote(1);
         let time = self.link.script_time();
+        let attempt = Attempt::new(|name| take_back(&self.link, key, name));
         let arguments = |command: &mut Cmd| {
-            command.arg(owner).arg(lease).arg(retention_millis()).arg(&time);
+            command.arg(owner).arg(lease).arg(retention_millis()).arg(&time).arg(attempt.name());
         };
         // Repeated, an attempt that had succeeded would find the lock held, by itself.
-        let answer: Vec<redis::Value> =
-            ACQUIRE.run(&self.link, Repeat::OnlyIfNotSent, "lock", key, arguments).await?;
-        let mut parts = answer.into_iter();
+        let answer: Result<Vec<redis::Value>> =
+            ACQUIRE.run(&self.link, Repeat::OnlyIfNotSent, "lock", key, arguments).await;
+        attempt.answered(&answer);
+        let mut parts = answer?.into_iter();
         let acquired: Option<i64> = next(&mut parts);
         let token: Option<u64> = next(&mut parts);
         match (acquired, token) {
@@ -93,6 +113,14 @@ impl LockStore for RedisLock {
 
     async fn release(&self, key: &str, token: FencingToken) -> Result<bool> {
         self.keep("release lock", Repeat::OnlyIfNotSent, key, token, 0).await
+    }
+
+    fn release_in_background(&self, key: &str, token: FencingToken) {
+        let key = key.to_owned();
+        self.link.in_background(move |link| {
+            let key = key.clone();
+            async move { Self::new(link).release(&key, token).await.map(drop) }
+        });
     }
 
     async fn holder(&self, key: &str) -> Result<Option<Holder>> {

@@ -1,17 +1,21 @@
 //! A database that moves from another place: each request first brings the keys it is about.
 //!
-//! The script that brings them and the request itself are one transaction, so that no other client
-//! sees a key in neither place or in both; which of two places a process takes for the new one makes
-//! no difference to what it reads and writes. So a fleet may change over process by process.
+//! Bringing the keys and the request itself are one script, so that no other client sees a key in
+//! neither place or in both; which of two places a process takes for the new one makes no
+//! difference to what it reads and writes. So a fleet may change over process by process. A key
+//! that cannot be brought ends the script before the request: on an empty new place the request
+//! would be right about nothing, and its result would stand in the way of the old value.
 
 use std::sync::Arc;
 
-use compartment_core::{Placement, Previous};
+use compartment_core::{Error, ErrorKind, HOUSEKEEPING_PREFIX, Placement, Previous, Result};
 use redis::{Arg, Cmd, Value};
 
-use crate::link::Link;
+use crate::link::{Link, Repeat};
 
 const BRING: &str = include_str!("lua/bring.lua");
+/// A request that is a plain command, as a script.
+const PLAIN: &str = include_str!("lua/plain.lua");
 
 /// What a [`Link`] needs to know of the place that its database is moving from.
 #[derive(Debug)]
@@ -32,73 +36,136 @@ impl Arrival {
         self.previous.concerns(key)
     }
 
-    /// The requests in a transaction that brings their keys first; `None` where they are about no
-    /// key that may be in the old place.
-    pub(crate) fn wrap(&self, commands: &[Cmd]) -> Option<Vec<Cmd>> {
-        let mut bring = redis::cmd("EVAL");
-        let keys: Vec<&[u8]> = commands
-            .iter()
-            .flat_map(keys_of)
-            .filter(|name| {
-                let key = name.strip_prefix(self.placement.prefix().as_bytes());
-                key.and_then(|key| std::str::from_utf8(key).ok()).is_some_and(|k| self.concerns(k))
-            })
-            .collect();
-        if keys.is_empty() {
-            return None;
-        }
-        bring.arg(BRING).arg(keys.len());
+    /// The request as a script that brings its keys first; `None` where it is about no key that may
+    /// be in the old place.
+    pub(crate) fn wrap(&self, command: &Cmd) -> Option<Cmd> {
+        let keys = keys_of(command);
+        let is_concerned = |name: &&[u8]| {
+            let key = name.strip_prefix(self.placement.prefix().as_bytes());
+            key.and_then(|key| std::str::from_utf8(key).ok()).is_some_and(|key| self.concerns(key))
+        };
+        let marks: String =
+            keys.iter().map(|key| if is_concerned(key) { '1' } else { '0' }).collect();
+        marks.contains('1').then(|| self.script(command, &keys, &marks))
+    }
+
+    fn script(&self, command: &Cmd, keys: &[&[u8]], marks: &str) -> Cmd {
+        let mut arguments = arguments_of(command);
+        let (request, own) = match arguments.first() {
+            Some(&b"EVAL") => {
+                let text = String::from_utf8_lossy(arguments[1]).into_owned();
+                (text, arguments.split_off(3 + keys.len()))
+            }
+            _ => (PLAIN.to_owned(), arguments),
+        };
+        let text = format!(
+            "{BRING}\nlocal function request()\n{request}\nend\nreturn {{brought, request()}}"
+        );
+        let mut script = redis::cmd("EVAL");
+        script.arg(text).arg(keys.len());
         for key in keys {
-            bring.arg(key);
+            script.arg(*key);
         }
         let old = &self.previous.placement;
-        bring.arg(self.placement.index()).arg(old.index());
-        bring.arg(self.placement.prefix()).arg(old.prefix());
-        let mut wrapped = Vec::with_capacity(commands.len() + 3);
-        wrapped.push(redis::cmd("MULTI"));
-        wrapped.push(bring);
-        wrapped.extend_from_slice(commands);
-        wrapped.push(redis::cmd("EXEC"));
-        Some(wrapped)
+        script.arg(self.placement.index()).arg(old.index());
+        script.arg(self.placement.prefix()).arg(old.prefix()).arg(marks);
+        for argument in own {
+            script.arg(argument);
+        }
+        script
+    }
+
+    /// Proves that keys can be brought, with one of our own, so that rights that are missing show
+    /// when the database is opened and not at its first request.
+    ///
+    /// # Errors
+    /// The server's, with what to do.
+    pub(crate) async fn prove(&self, link: &Link) -> Result<()> {
+        let key = format!("{HOUSEKEEPING_PREFIX}previous-canary:{:016x}", crate::attempt::random());
+        let old_name = self.old.name(&key).into_owned();
+        let name = link.name(&key).into_owned();
+        let mut write = redis::cmd("SET");
+        write.arg(&old_name).arg("1").arg("PX").arg(60_000);
+        let written: Result<Value> =
+            self.old.query_plain(Repeat::Idempotent, "open database", "", &write).await;
+        if let Err(error) = written {
+            return if is_about_key_names(&error) { Ok(()) } else { Err(explain(&error)) };
+        }
+        let mut read = redis::cmd("EXISTS");
+        read.arg(&name);
+        let script = self.script(&read, &[name.as_bytes()], "1");
+        let brought: Result<Vec<i64>> =
+            link.query_plain(Repeat::Idempotent, "open database", "", &script).await;
+        for (place, name) in [(link, &name), (&*self.old, &old_name)] {
+            let mut remove = redis::cmd("UNLINK");
+            remove.arg(name);
+            // It ends within a minute by itself.
+            let _: Result<Value> =
+                place.query_plain(Repeat::Idempotent, "open database", "", &remove).await;
+        }
+        match brought {
+            Ok(answer) if answer.last() == Some(&1) => Ok(()),
+            Ok(_) => Err(Error::new(
+                ErrorKind::NotIsolated,
+                "open database",
+                "a key that was written into the previous place did not arrive in the new one: the \
+                 server does not keep the two apart",
+            )),
+            Err(error) if is_about_key_names(&error) => Ok(()),
+            Err(error) => Err(explain(&error)),
+        }
     }
 }
 
-/// The answers to the requests themselves, and how many keys were brought.
-pub(crate) fn unwrap(mut answers: Vec<Value>, requests: usize) -> (Vec<Value>, u64) {
-    match answers.pop() {
-        Some(Value::Array(mut each)) if each.len() == requests + 1 => {
-            let own = each.split_off(1);
-            match each.pop() {
-                Some(Value::Int(brought)) => (own, brought.unsigned_abs()),
-                // What could not be brought must not be missed silently.
-                Some(error @ Value::ServerError(_)) => (vec![error; requests], 0),
-                _ => (own, 0),
-            }
-        }
-        last => {
-            // The transaction was refused; why is among the answers before its end.
-            let refused =
-                answers.into_iter().find(|answer| matches!(answer, Value::ServerError(_)));
-            (vec![refused.or(last).unwrap_or(Value::Nil); requests], 0)
-        }
+/// A user that may use some keys only may be refused the canary's name and still bring its own.
+fn is_about_key_names(error: &Error) -> bool {
+    let text = format!("{error} {}", error.message());
+    error.kind() == ErrorKind::Permission
+        && ["access a key", "one of the keys", "access at least one"]
+            .iter()
+            .any(|it| text.contains(it))
+}
+
+fn explain(error: &Error) -> Error {
+    let what = format!(
+        "keys cannot be brought from the previous place: {}; the user needs SELECT, EXISTS, MOVE, \
+         COPY, RENAME and UNLINK on both, also within scripts",
+        error.message()
+    );
+    Error::new(error.kind(), "open database", what)
+}
+
+/// The answer to the request itself, and how many keys were brought.
+pub(crate) fn unwrap(answer: Value) -> (Value, u64) {
+    match answer {
+        Value::Array(mut each) if !each.is_empty() => match each.remove(0) {
+            Value::Int(brought) => (each.pop().unwrap_or(Value::Nil), brought.unsigned_abs()),
+            other => (other, 0),
+        },
+        other => (other, 0),
     }
+}
+
+fn arguments_of(command: &Cmd) -> Vec<&[u8]> {
+    let simple = |argument| match argument {
+        Arg::Simple(bytes) => Some(bytes),
+        _ => None,
+    };
+    command.args_iter().filter_map(simple).collect()
 }
 
 /// The keys of the commands that the stores send.
 fn keys_of(command: &Cmd) -> Vec<&[u8]> {
-    let mut arguments = command.args_iter().filter_map(|argument| match argument {
-        Arg::Simple(bytes) => Some(bytes),
-        _ => None,
-    });
-    let verb = arguments.next().unwrap_or_default();
-    match verb {
-        b"MGET" | b"UNLINK" | b"EXISTS" => arguments.collect(),
+    let arguments = arguments_of(command);
+    let mut rest = arguments.iter().copied();
+    match rest.next().unwrap_or_default() {
+        b"MGET" | b"UNLINK" | b"EXISTS" => rest.collect(),
         b"EVAL" | b"EVALSHA" => {
-            let count = arguments.nth(1).and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
-            arguments.take(count.unwrap_or(0)).collect()
+            let count = rest.nth(1).and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
+            rest.take(count.unwrap_or(0)).collect()
         }
-        b"MEMORY" => arguments.nth(1).into_iter().collect(),
+        b"MEMORY" => rest.nth(1).into_iter().collect(),
         b"DBSIZE" | b"SCAN" | b"CLUSTER" | b"PUBLISH" => Vec::new(),
-        _ => arguments.next().into_iter().collect(),
+        _ => rest.next().into_iter().collect(),
     }
 }

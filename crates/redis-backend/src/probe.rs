@@ -34,6 +34,8 @@ pub struct ServerInfo {
     pub databases: Option<u32>,
     /// Its `maxmemory-policy`, if it says.
     pub eviction_policy: Option<String>,
+    /// The most bytes of one value that it takes (`proto-max-bulk-len`), if it says.
+    pub max_value_bytes: Option<u64>,
 }
 
 /// The oldest version whose commands and scripts are all used here.
@@ -81,6 +83,9 @@ pub(crate) async fn probe(config: &RedisConfig) -> Result<ServerInfo> {
         topology,
         databases,
         eviction_policy: setting_of(&mut wire, "maxmemory-policy").await,
+        max_value_bytes: setting_of(&mut wire, "proto-max-bulk-len")
+            .await
+            .and_then(|bytes| bytes.parse().ok()),
     })
 }
 

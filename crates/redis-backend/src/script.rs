@@ -59,6 +59,10 @@ impl LuaScript {
             arguments(&mut command);
             command
         };
+        if link.arrival().is_some() {
+            // Its keys are brought by the script itself, which takes its text.
+            return link.query(repeat, operation, key, &command("EVAL", self.source)).await;
+        }
         let by_hash = command("EVALSHA", self.compiled.get_hash());
         match link.query(repeat, operation, key, &by_hash).await {
             // NOSCRIPT: nothing ran. The whole text runs it and makes it known.
@@ -83,6 +87,10 @@ impl LuaScript {
             arguments(&mut command, *argument);
             ((*key).to_owned(), command)
         };
+        if link.arrival().is_some() {
+            let whole = keys.iter().map(|one| command("EVAL", self.source, one)).collect();
+            return link.query_each(operation, whole).await?.into_iter().collect();
+        }
         let hash = self.compiled.get_hash();
         let by_hash = keys.iter().map(|one| command("EVALSHA", hash, one)).collect();
         let mut answers: Vec<Result<T>> = link.query_each(operation, by_hash).await?;

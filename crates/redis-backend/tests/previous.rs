@@ -231,3 +231,83 @@ fn a_cluster_is_told_that_it_cannot() {
         assert_eq!(opened.unwrap_err().kind(), ErrorKind::Unsupported);
     });
 }
+
+/// A user who may not move keys, once the database is open: each request ends before it does anything,
+/// and with rights again every old value is where it was.
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn without_the_right_to_move_nothing_runs_on_the_empty_new_place() {
+    use compartment_core::{LockAttempt, NewTask, QueueStoreExt, RateLimit};
+    run_test(async {
+        let harness = ArrivingHarness::start().await;
+        let server = harness.server();
+        let lease = Duration::from_secs(60);
+        let limit = RateLimit::new(10, lease);
+        let old = harness.inner.open(Contract::new("x", DatabaseKind::Durable).with_index(9)).await;
+        let cleared = Expiry::Never;
+        old.key_value().set("value", "old".into(), Default::default()).await.unwrap();
+        old.counter().increment("hits", 1_000, cleared).await.unwrap();
+        old.hash().set_fields("hash", vec![("a".into(), "1".into())], cleared).await.unwrap();
+        for n in 0..3 {
+            old.queue().submit_one("tasks", NewTask::new(vec![n])).await.unwrap();
+        }
+        let locks = Contract::new("locks", DatabaseKind::Coordination);
+        let old_locks = harness.inner.open(locks.clone().with_index(11)).await;
+        let LockAttempt::Acquired(token) =
+            old_locks.lock().try_acquire("lock", "me", lease).await.unwrap()
+        else {
+            panic!("it is free")
+        };
+        assert!(old_locks.rate_limit().acquire("limit", limit, 7).await.unwrap().allowed);
+
+        let x = harness.open(Contract::new("x", DatabaseKind::Durable).with_index(1)).await;
+        let locked = harness.open(locks.clone().with_index(3)).await;
+        server.command(&["ACL", "SETUSER", "default", "-move"]).await;
+        let names =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let field = vec![("a".into(), "2".into())];
+        let outcomes: Vec<(&str, Option<ErrorKind>)> = vec![
+            ("get", kind(x.key_value().get("value").await)),
+            ("get many", kind(x.key_value().get_many(&names(&["value", "hits"])).await)),
+            ("set", kind(x.key_value().set("value", "new".into(), Default::default()).await)),
+            ("delete", kind(x.key_value().delete(&names(&["value"])).await)),
+            ("ttl", kind(x.key_value().ttl("value").await)),
+            ("increment", kind(x.counter().increment("hits", 1, cleared).await)),
+            ("take", kind(x.counter().take("hits").await)),
+            ("get field", kind(x.hash().get_field("hash", "a").await)),
+            ("set fields", kind(x.hash().set_fields("hash", field, cleared).await)),
+            ("submit", kind(x.queue().submit_one("tasks", NewTask::new("n")).await)),
+            (
+                "claim",
+                kind(x.queue().claim("tasks", compartment_core::ClaimOptions::new(1, lease)).await),
+            ),
+            ("purge", kind(x.queue().purge("tasks").await)),
+            ("lock", kind(locked.lock().try_acquire("lock", "you", lease).await)),
+            ("renew", kind(locked.lock().renew("lock", token, lease).await)),
+            ("acquire", kind(locked.rate_limit().acquire("limit", limit, 7).await)),
+        ];
+        for (what, outcome) in outcomes {
+            assert_eq!(outcome, Some(ErrorKind::Permission), "{what}");
+        }
+        for index in [1, 3] {
+            let keys = server.command_in(index, &["DBSIZE"]).await;
+            assert_eq!(keys.integer(), Some(0), "the new place {index} is empty");
+        }
+        let refused = harness.inner.backend.open(arriving(locks.with_index(3))).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Permission, "{refused}");
+        assert!(refused.to_string().contains("previous place"), "{refused}");
+
+        server.command(&["ACL", "SETUSER", "default", "+move"]).await;
+        assert_eq!(x.key_value().get("value").await.unwrap(), Some("old".into()));
+        assert_eq!(x.counter().increment("hits", 1, cleared).await.unwrap(), 1_001);
+        assert_eq!(x.hash().get_field("hash", "a").await.unwrap(), Some("1".into()));
+        assert_eq!(x.queue().counts("tasks").await.unwrap().waiting, 3);
+        let attempt = locked.lock().try_acquire("lock", "you", lease).await.unwrap();
+        assert!(matches!(attempt, LockAttempt::Held(_)), "{attempt:?}");
+        assert_eq!(locked.rate_limit().acquire("limit", limit, 0).await.unwrap().remaining, 3);
+    });
+}
+
+fn kind<T>(outcome: compartment_core::Result<T>) -> Option<ErrorKind> {
+    outcome.err().map(|error| error.kind())
+}

@@ -32,7 +32,7 @@ pub use fault_proxy::FaultProxy;
 pub use harness::Harness;
 pub use not_redis::NotRedis;
 pub use resp::{Reply, RespConnection};
-pub use run::{eventually, run_test};
+pub use run::{eventually, give_up_after, run_test};
 pub use server::{
     TestCluster, TestPostgres, TestRedis, TestRedisBuilder, TestSentinel, TlsCertificates,
 };

@@ -32,3 +32,19 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: imp
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
+
+/// Drops `work` after so long, which may be microseconds: a timer counts milliseconds. `None` if it was
+/// not done.
+pub async fn give_up_after<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let began = Instant::now();
+    let is_over = async {
+        while began.elapsed() < limit {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = is_over => None,
+    }
+}

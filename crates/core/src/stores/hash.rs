@@ -19,8 +19,13 @@ use crate::{Expiry, Result};
 /// - `increment_field_starts_at_zero`, and `increment_of_a_text_is_not_a_number`.
 ///
 /// # Atomicity
-/// - `set_fields_is_atomic`: a reader sees all fields of one call or none.
+/// - `set_fields_is_atomic`: a reader sees all fields of one call or none. One call takes at most
+///   [`MAX_FIELDS_AT_ONCE`](crate::MAX_FIELDS_AT_ONCE) fields.
+/// - Reading and deleting fields is atomic for each thousand of them.
 /// - `set_field_if_absent_has_one_winner`, `increments_of_a_field_add_up` among concurrent callers.
+///
+/// # Cancellation
+/// A dropped future may or may not have written; it never leaves half of a call's fields set.
 ///
 /// # Expiry
 /// - `a_write_to_a_hash_keeps_its_ttl` unless it gives one; a new hash gets the database's default.

@@ -82,7 +82,7 @@ pub enum Ttl {
 ///
 /// # Atomicity
 /// - `compare_and_set_is_atomic`: among any number of callers one wins per expected value.
-/// - Each entry of `set_many` and `get_many` is atomic, the whole is not.
+/// - Each entry of `set_many`, `get_many` and `delete` is atomic, the whole is not.
 ///
 /// # Expiry
 /// - `a_key_is_gone_when_its_ttl_has_passed`: for every operation, to the millisecond.

@@ -60,6 +60,7 @@ impl Holder {
 
 /// The answer to an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a lock that was acquired is held until its lease ends or it is released"]
 pub enum LockAttempt {
     /// The lock is the caller's until its lease ends.
     Acquired(FencingToken),
@@ -78,6 +79,13 @@ pub enum LockAttempt {
 /// - `an_expired_lease_cannot_be_renewed`, even if nobody has taken the lock since.
 /// - `a_lock_on_another_type_is_wrong_type`.
 ///
+/// # Cancellation
+/// - `a_dropped_attempt_leaves_no_lock`: an attempt whose future is dropped, or that ends with
+///   [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) or
+///   [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted), holds nothing: it is taken back in the
+///   background, one round trip after the server answers again, and takes nothing if it comes later.
+/// - A dropped renewal or release may have been done or not; both can be repeated.
+///
 /// # Expiry
 /// - `a_lock_is_free_when_its_lease_has_passed`. Its token is remembered for
 ///   [`FENCE_RETENTION`] longer, so the key outlives the lease.
@@ -92,6 +100,10 @@ pub trait LockStore: fmt::Debug + Send + Sync + 'static {
 
     /// Frees the lock; `false` if it was no longer the token's.
     async fn release(&self, key: &str, token: FencingToken) -> Result<bool>;
+
+    /// Frees the lock without waiting for the answer; [`crate::Databases::close`] does. Works on any
+    /// thread, inside and outside of a runtime.
+    fn release_in_background(&self, key: &str, token: FencingToken);
 
     /// Who holds it, if anybody.
     async fn holder(&self, key: &str) -> Result<Option<Holder>>;

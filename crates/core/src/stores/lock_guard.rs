@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::lock::{FencingToken, LockAttempt, LockStore};
-use crate::{Clock, Error, ErrorKind, Result, SystemClock};
+use super::lock::{FencingToken, Holder, LockAttempt, LockStore};
+use crate::{Clock, Error, ErrorKind, MonotonicInstant, Result, SystemClock};
 
 /// How a lock is taken and kept.
 #[derive(Clone, Debug)]
@@ -65,56 +65,124 @@ impl LockOptions {
     }
 }
 
+/// The first pause between two attempts of a waiter; doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
 /// The longest pause between two attempts of a waiter.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Locks as handles, over any [`LockStore`].
+///
+/// # Cancellation
+/// A call that is dropped, at whatever moment, leaves no lock held: an attempt that is under way is
+/// taken back in the background (see [`LockStore`]). So is one that ended with
+/// [`ErrorKind::Timeout`] or [`ErrorKind::Interrupted`].
+///
+/// ```
+/// use std::time::Duration;
+/// use compartment_core::{Database, LockOptions, LockStoreExt, Result};
+///
+/// async fn nightly(locks: &Database) -> Result<()> {
+///     let options = LockOptions::default().lease(Duration::from_secs(10));
+///     let guard = locks.lock().lock_or_fail("nightly", options).await?;
+///     guard.run(async { /* work; `guard.token()` goes beside whatever it writes */ }).await?;
+///     guard.release().await.map(drop)
+/// }
+/// ```
 #[async_trait]
 pub trait LockStoreExt {
     /// Takes the lock, waiting up to `options.wait`; `None` if somebody still holds it then.
     ///
     /// # Errors
-    /// As [`LockStore::try_acquire`].
+    /// As [`LockStore::try_acquire`]; [`ErrorKind::Timeout`] when the store has not answered
+    /// within `options.wait`, if there is one, and a tenth of a second more.
     async fn lock(&self, key: &str, options: LockOptions) -> Result<Option<LockGuard>>;
+
+    /// Takes the lock as [`LockStoreExt::lock`] does, and fails where somebody still holds it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Held`], naming the holder; as [`LockStoreExt::lock`].
+    async fn lock_or_fail(&self, key: &str, options: LockOptions) -> Result<LockGuard>;
 }
 
 #[async_trait]
 impl LockStoreExt for Arc<dyn LockStore> {
     async fn lock(&self, key: &str, options: LockOptions) -> Result<Option<LockGuard>> {
-        let clock = Arc::clone(&options.clock);
-        let give_up = clock.now().after(options.wait);
-        let mut pause = Duration::from_millis(2);
-        loop {
-            // The lease counts from before the request: the answer may be slow.
-            let asked = clock.now();
-            match self.try_acquire(key, &options.owner, options.lease).await? {
-                LockAttempt::Acquired(token) => {
-                    return Ok(Some(LockGuard::keep(Arc::clone(self), key, token, options, asked)));
+        wait_for(self, key, options).await.map(Result::ok)
+    }
+
+    async fn lock_or_fail(&self, key: &str, options: LockOptions) -> Result<LockGuard> {
+        let waited = options.wait;
+        wait_for(self, key, options).await?.map_err(|holder| {
+            let what = format!(
+                "{} holds it for {:?} more, after a wait of {waited:?}",
+                holder.owner, holder.remaining
+            );
+            Error::new(ErrorKind::Held, "lock", what).at_key(key)
+        })
+    }
+}
+
+/// The lock, or who still holds it when the time to wait is over.
+async fn wait_for(
+    store: &Arc<dyn LockStore>,
+    key: &str,
+    options: LockOptions,
+) -> Result<std::result::Result<LockGuard, Holder>> {
+    let clock = Arc::clone(&options.clock);
+    let began = clock.monotonic();
+    let left = || options.wait.saturating_sub(clock.monotonic().since(began));
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // The lease counts from before the request: the answer may be slow.
+        let asked = clock.monotonic();
+        let attempt = store.try_acquire(key, &options.owner, options.lease);
+        let attempt = if options.wait.is_zero() {
+            attempt.await?
+        } else {
+            // A wait that is almost over still gives the store the time to answer.
+            let limit = left().saturating_add(LONGEST_PAUSE);
+            tokio::select! {
+                biased;
+                attempt = attempt => attempt?,
+                () = clock.sleep(limit) => {
+                    let what = format!("no answer within the wait of {:?}", options.wait);
+                    return Err(Error::new(ErrorKind::Timeout, "lock", what).at_key(key));
                 }
-                LockAttempt::Held(holder) => {
-                    let left = give_up.since(clock.now());
-                    if left.is_zero() {
-                        return Ok(None);
-                    }
-                    clock.sleep(pause.min(left).min(holder.remaining.max(pause))).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        };
+        match attempt {
+            LockAttempt::Acquired(token) => {
+                return Ok(Ok(LockGuard::keep(Arc::clone(store), key, token, options, asked)));
+            }
+            LockAttempt::Held(holder) => {
+                let left = left();
+                if left.is_zero() {
+                    return Ok(Err(holder));
                 }
+                clock.sleep(pause.min(left).min(holder.remaining.max(pause))).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }
 }
 
 /// A held lock. While it lives, a task renews its lease every third of the lease. Dropping it
-/// frees the lock in the background; [`LockGuard::release`] frees it and says whether it was
-/// still held.
+/// frees the lock in the background, on whichever thread it is dropped;
+/// [`LockGuard::release`] frees it and says whether it was still held.
+///
+/// A guard that is dropped at the end of `main` frees its lock only if the process lives long enough:
+/// release it, or call [`crate::Databases::close`].
 #[derive(Debug)]
+#[must_use = "the lock is freed when its guard is dropped"]
 pub struct LockGuard {
     store: Arc<dyn LockStore>,
     key: String,
     token: FencingToken,
-    held: watch::Receiver<bool>,
+    clock: Arc<dyn Clock>,
+    /// Until when the lock is held; `None` once it is lost.
+    lease: watch::Receiver<Option<MonotonicInstant>>,
     renewal: JoinHandle<()>,
-    released: bool,
+    is_released: bool,
 }
 
 impl LockGuard {
@@ -123,18 +191,19 @@ impl LockGuard {
         key: &str,
         token: FencingToken,
         options: LockOptions,
-        since: crate::Timestamp,
+        since: MonotonicInstant,
     ) -> Self {
-        let (lost, held) = watch::channel(true);
+        let clock = Arc::clone(&options.clock);
+        let (renewed, lease) = watch::channel(Some(since.after(options.lease)));
         let renewal = tokio::spawn(renew_until_lost(
             Arc::clone(&store),
             key.to_owned(),
             token,
             options,
             since,
-            lost,
+            renewed,
         ));
-        Self { store, key: key.to_owned(), token, held, renewal, released: false }
+        Self { store, key: key.to_owned(), token, clock, lease, renewal, is_released: false }
     }
 
     /// The token to store beside whatever the lock protects.
@@ -143,18 +212,31 @@ impl LockGuard {
         self.token
     }
 
-    /// Whether the lease is still this handle's, as far as is known.
+    /// Whether the lease is still this handle's, as far as is known. A lease that has passed by the
+    /// monotonic clock is over, even if the task that renews it did not come to say so.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        *self.held.borrow()
+        // Nobody renews a lease once the runtime of its task has ended: it is not relied on any more.
+        let is_renewed = self.lease.has_changed().is_ok();
+        is_renewed && self.lease.borrow().is_some_and(|ends| self.clock.monotonic() < ends)
     }
 
     /// Ready the moment the lock is lost: its lease was taken over, or could not be renewed in
     /// time. Never ready while it is held.
     pub async fn lost(&self) {
-        let mut held = self.held.clone();
-        // An error means that the renewing task ended, which it does only when the lock is lost.
-        let _ = held.wait_for(|held| !held).await;
+        let mut lease = self.lease.clone();
+        loop {
+            let Some(ends) = *lease.borrow_and_update() else { return };
+            let left = ends.since(self.clock.monotonic());
+            if left.is_zero() {
+                return;
+            }
+            tokio::select! {
+                // An error means that the task which renews it has ended, by itself or with its runtime.
+                changed = lease.changed() => if changed.is_err() { return },
+                () = self.clock.sleep(left) => {}
+            }
+        }
     }
 
     /// Runs `work` for as long as the lock is held.
@@ -172,31 +254,25 @@ impl LockGuard {
         }
     }
 
-    /// Frees the lock; whether it was still held.
+    /// Frees the lock; whether it was still held. Dropped before the answer, it is freed in the
+    /// background.
     ///
     /// # Errors
     /// As [`LockStore::release`]; the lock then ends with its lease.
     pub async fn release(mut self) -> Result<bool> {
-        self.released = true;
         self.renewal.abort();
-        self.store.release(&self.key, self.token).await
+        let was_held = self.store.release(&self.key, self.token).await?;
+        self.is_released = true;
+        Ok(was_held)
     }
 }
 
 impl Drop for LockGuard {
     fn drop(&mut self) {
         self.renewal.abort();
-        if self.released || !self.is_held() {
-            return;
-        }
-        // Outside a runtime the lease ends by itself.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (store, key, token) = (Arc::clone(&self.store), self.key.clone(), self.token);
-            runtime.spawn(async move {
-                if let Err(error) = store.release(&key, token).await {
-                    tracing::warn!(%error, "a dropped lock could not be freed and ends with its lease");
-                }
-            });
+        // A lease that is over by this clock may still stand on a server whose clock is slower.
+        if !self.is_released {
+            self.store.release_in_background(&self.key, self.token);
         }
     }
 }
@@ -206,17 +282,17 @@ async fn renew_until_lost(
     key: String,
     token: FencingToken,
     options: LockOptions,
-    mut renewed: crate::Timestamp,
-    lost: watch::Sender<bool>,
+    mut renewed: MonotonicInstant,
+    lease: watch::Sender<Option<MonotonicInstant>>,
 ) {
     let clock = &options.clock;
     let period = options.lease / 3;
     loop {
         let ends = renewed.after(options.lease);
         let next = renewed.after(period);
-        clock.sleep(next.since(clock.now())).await;
+        clock.sleep(next.since(clock.monotonic())).await;
         loop {
-            let asked = clock.now();
+            let asked = clock.monotonic();
             let left = ends.since(asked);
             // Whatever the store would say, the lease is over by this clock; and a store that
             // does not answer must not keep the signal back.
@@ -226,16 +302,17 @@ async fn renew_until_lost(
                 () = clock.sleep(left) => None,
             };
             match answer {
-                Some(Ok(true)) if clock.now() < ends => {
+                Some(Ok(true)) if clock.monotonic() < ends => {
                     renewed = asked;
+                    lease.send_replace(Some(renewed.after(options.lease)));
                     break;
                 }
-                Some(Err(error)) if clock.now() < ends => {
+                Some(Err(error)) if clock.monotonic() < ends => {
                     tracing::warn!(%error, "a lock's lease could not be renewed yet");
-                    clock.sleep((period / 4).min(ends.since(clock.now()))).await;
+                    clock.sleep((period / 4).min(ends.since(clock.monotonic()))).await;
                 }
                 Some(_) | None => {
-                    lost.send_replace(false);
+                    lease.send_replace(None);
                     return;
                 }
             }

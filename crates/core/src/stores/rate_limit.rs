@@ -4,8 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::{Either, select};
 
-use crate::{Clock, Result};
+use crate::{Clock, Error, ErrorKind, Result};
 
 /// At most so many permits within any window of so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +27,7 @@ impl RateLimit {
 
 /// The answer of a limiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "whether the permits were given is in the decision"]
 #[non_exhaustive]
 pub struct RateDecision {
     /// Whether the permits were given.
@@ -44,8 +46,10 @@ impl RateDecision {
     }
 }
 
-/// Sliding-window limits of one database: an exact log of the permits given, not an estimate.
-/// Time and memory of one key grow with the permits of its window.
+/// Sliding-window limits of one database: an exact log of what was given, not an estimate.
+///
+/// Each acquisition is one entry, however many permits it takes: about a hundred bytes on Redis,
+/// and 24 in memory. An answer takes time by the logarithm of the number of entries.
 ///
 /// # Contract
 /// - `a_window_never_holds_more_than_its_permits`: at no moment, not even across its edge.
@@ -53,9 +57,21 @@ impl RateDecision {
 /// - `a_refused_request_takes_nothing`, and says when the same would be allowed.
 /// - `more_permits_than_the_limit_is_an_invalid_argument`: it could never be allowed.
 /// - `a_limit_on_another_type_is_wrong_type`.
+/// - `callers_of_one_key_share_its_log`: each counts what all were given within its own window, so one
+///   with another limit or another window loosens nobody's promise.
+/// - `no_permit_stays_away_longer_than_its_window`: `retry_after` is at most the window, wherever the
+///   server's clock was when the permits were given. While the clock is set back, time in the log
+///   stands still.
 ///
 /// # Atomicity
 /// - `concurrent_requests_never_exceed_the_limit`.
+///
+/// # Cancellation
+/// - `a_dropped_request_takes_no_permits`: a request whose future is dropped, or that ends with
+///   [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) or
+///   [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted), is taken back in the background, one
+///   round trip after the server answers again. Where more than a thousand others have acquired
+///   since, its permits come back with their window.
 ///
 /// # Expiry
 /// - `a_window_without_permits_is_gone`: its key lives as long as its youngest permit.
@@ -66,13 +82,17 @@ pub trait RateLimitStore: fmt::Debug + Send + Sync + 'static {
     async fn acquire(&self, key: &str, limit: RateLimit, permits: u32) -> Result<RateDecision>;
 }
 
+/// How much longer than the caller waits the store has for an answer.
+const LEAST_PATIENCE: Duration = Duration::from_millis(100);
+
 /// Short forms over any [`RateLimitStore`].
 #[async_trait]
 pub trait RateLimitStoreExt: RateLimitStore {
     /// Waits on `clock` until `permits` are given, at most `wait`; the last decision.
     ///
     /// # Errors
-    /// As [`RateLimitStore::acquire`].
+    /// As [`RateLimitStore::acquire`]; [`ErrorKind::Timeout`] when the store has not answered
+    /// within `wait`, if there is one, and a tenth of a second more.
     async fn acquire_within(
         &self,
         key: &str,
@@ -81,16 +101,30 @@ pub trait RateLimitStoreExt: RateLimitStore {
         clock: &dyn Clock,
         wait: Duration,
     ) -> Result<RateDecision> {
-        let give_up = clock.now().after(wait);
+        let give_up = clock.monotonic().after(wait);
         loop {
             // The answer is about the moment of the question; time may pass before it is here.
-            let asked = clock.now();
-            let decision = self.acquire(key, limit, permits).await?;
+            let asked = clock.monotonic();
+            let acquire = self.acquire(key, limit, permits);
+            let decision = if wait.is_zero() {
+                acquire.await?
+            } else {
+                // A wait that is almost over still gives the store the time to answer.
+                let left = give_up.since(asked).saturating_add(LEAST_PATIENCE);
+                match select(acquire, clock.sleep(left)).await {
+                    Either::Left((decision, _)) => decision?,
+                    Either::Right(_) => {
+                        let what = format!("no answer within the wait of {wait:?}");
+                        let error = Error::new(ErrorKind::Timeout, "acquire permits", what);
+                        return Err(error.at_key(key));
+                    }
+                }
+            };
             let again = asked.after(decision.retry_after);
             if decision.allowed || again > give_up {
                 return Ok(decision);
             }
-            clock.sleep(again.since(clock.now())).await;
+            clock.sleep(again.since(clock.monotonic())).await;
         }
     }
 }

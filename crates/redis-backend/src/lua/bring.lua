@@ -1,29 +1,35 @@
--- Brings each of KEYS from the database's previous place, if it is there still, in the step of the
--- request that follows. ARGV: index and previous index, prefix and previous prefix. A key that is in
--- both has been written to the new place since: the old one is outdated. Answers how many there were.
-local index, old_index, prefix, old_prefix = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+-- Brings those of KEYS that are marked from the database's previous place, if they are there still,
+-- before the request that follows in the same script. ARGV: index and previous index, prefix and
+-- previous prefix, a mark for each key ('1' or '0'), then the request's own arguments. A key that is in
+-- both places has been written to the new one since: the old one is outdated. A command that is refused
+-- ends the script, and the request with it.
+local index, old_index, prefix, old_prefix, marks = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local brought = 0
-for _, name in ipairs(KEYS) do
-  local old_name = old_prefix .. string.sub(name, #prefix + 1)
-  redis.call('SELECT', old_index)
-  if redis.call('EXISTS', old_name) == 1 then
-    brought = brought + 1
-    if old_name == name then
-      if redis.call('MOVE', name, index) == 0 then redis.call('UNLINK', name) end
-    else
-      redis.call('SELECT', index)
-      local taken = redis.call('EXISTS', name) == 1
-      redis.call('SELECT', old_index)
-      if taken then
-        redis.call('UNLINK', old_name)
-      elseif index == old_index then
-        redis.call('RENAME', old_name, name)
+for at, name in ipairs(KEYS) do
+  if string.sub(marks, at, at) == '1' then
+    local old_name = old_prefix .. string.sub(name, #prefix + 1)
+    redis.call('SELECT', old_index)
+    if redis.call('EXISTS', old_name) == 1 then
+      brought = brought + 1
+      if old_name == name then
+        if redis.call('MOVE', name, index) == 0 then redis.call('UNLINK', name) end
       else
-        redis.call('COPY', old_name, name, 'DB', index)
-        redis.call('UNLINK', old_name)
+        redis.call('SELECT', index)
+        local taken = redis.call('EXISTS', name) == 1
+        redis.call('SELECT', old_index)
+        if taken then
+          redis.call('UNLINK', old_name)
+        elseif index == old_index then
+          redis.call('RENAME', old_name, name)
+        else
+          redis.call('COPY', old_name, name, 'DB', index)
+          redis.call('UNLINK', old_name)
+        end
       end
     end
   end
 end
 redis.call('SELECT', index)
-return brought
+local own = {}
+for at = 6, #ARGV do own[at - 5] = ARGV[at] end
+local ARGV = own

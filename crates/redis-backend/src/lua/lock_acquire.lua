@@ -1,7 +1,7 @@
--- ARGV: owner, lease in milliseconds, retention in milliseconds, time in microseconds or ''.
+-- ARGV: owner, lease in milliseconds, retention in milliseconds, time in microseconds or '', attempt.
 -- Returns {1, token} or {0, token, owner, remaining milliseconds}.
-local held = redis.call('HMGET', KEYS[1], 'token', 'owner', 'lease_ends_ms')
-if not held[1] and redis.call('EXISTS', KEYS[1]) == 1 then
+local held = redis.call('HMGET', KEYS[1], 'token', 'owner', 'lease_ends_ms', 'taken_back')
+if not held[1] and not held[4] and redis.call('EXISTS', KEYS[1]) == 1 then
   return redis.error_reply('WRONGTYPE the hash is no lock')
 end
 local now_us = tonumber(ARGV[4])
@@ -14,10 +14,14 @@ local ends = tonumber(held[3] or '0')
 if ends > now_ms then
   return {0, held[1], held[2], string.format('%.0f', ends - now_ms)}
 end
+-- Its caller has given up, and it comes late: nobody waits for this answer.
+if held[4] and string.find(held[4], ARGV[5], 1, true) then
+  return {0, held[1] or '0', held[2] or '', '0'}
+end
 -- Above the last token, and above every token given before a flush or a lost replication.
 local token = math.max(tonumber(held[1] or '0') + 1, now_us)
 local text = string.format('%.0f', token)
-redis.call('HSET', KEYS[1], 'token', text, 'owner', ARGV[1],
+redis.call('HSET', KEYS[1], 'token', text, 'owner', ARGV[1], 'attempt', ARGV[5],
   'lease_ends_ms', string.format('%.0f', now_ms + ARGV[2]))
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', ARGV[2] + ARGV[3]))
 return {1, text}

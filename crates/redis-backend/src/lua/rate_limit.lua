@@ -1,31 +1,96 @@
--- Sliding window: a sorted set with one member a permit, scored by its time in milliseconds.
--- ARGV: limit, window in milliseconds, permits, time in microseconds or ''.
+-- Sliding window: a sorted set with one member an acquisition, so that no answer depends on how many
+-- permits it took. A member is all permits ever given up to its end (16 digits), how many it took and the
+-- attempt's name; its score is the time in milliseconds. One member of score -1 stands in front: how far
+-- the log's time is ahead of the clock, the longest window that anybody asked with, and the names of
+-- attempts that were taken back before they came.
+--
+-- The log's time never goes back: when the clock does, it goes on from its last entry. So members are in
+-- order of time and total both, sums are differences of totals, and no permit stays away for longer than
+-- its window.
+--
+-- ARGV: limit, window in milliseconds, permits, time in microseconds or '', attempt.
 -- Returns {1, remaining, 0} or {0, remaining, milliseconds until the same would be allowed}.
+local key, WRAP, PAGE = KEYS[1], 9e15, 1000
+local limit, window, permits = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local function whole(number) return string.format('%.0f', number) end
 local now_us = tonumber(ARGV[4])
 if not now_us then
   local time = redis.call('TIME')
   now_us = time[1] * 1000000 + time[2]
 end
 local now = math.floor(now_us / 1000)
-local limit, window, permits = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local stamp = string.format('%.0f', now)
-local edge = string.format('%.0f', now - window)
-if permits == 0 then
-  local used = redis.call('ZCOUNT', KEYS[1], '(' .. edge, '+inf')
-  return {1, math.max(limit - used, 0), '0'}
+
+local first = redis.call('ZRANGE', key, 0, 1, 'WITHSCORES')
+local front, ahead, kept, taken_back, old_front = 0, 0, window, '', nil
+if first[1] then
+  old_front = first[1]
+  ahead, kept, taken_back = string.match(old_front, '^(%d+):(%d+):(.*)$')
+  if first[2] ~= '-1' or not ahead then
+    return redis.error_reply('WRONGTYPE the sorted set is no limit')
+  end
+  front, ahead, kept = 1, tonumber(ahead), tonumber(kept)
+  if kept < window then kept = window end
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', edge)
-local used = redis.call('ZCARD', KEYS[1])
+local last, last_at, total = nil, nil, 0
+if first[3] then
+  last = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')
+  last_at, total = tonumber(last[2]), tonumber(string.sub(last[1], 1, 16))
+end
+if last_at and last_at > now + ahead then ahead = last_at - now end
+local at = now + ahead
+
+-- The rank of the oldest entry that the window holds, and what had been given before it.
+local edge, rank, before = at - window, nil, total
+if last_at and last_at > edge then
+  local oldest = first[3]
+  if tonumber(first[4]) > edge then
+    rank = 1
+  else
+    oldest = redis.call('ZRANGEBYSCORE', key, '(' .. whole(edge), '+inf', 'LIMIT', 0, 1)[1]
+  end
+  local upto, took = string.match(oldest, '^(%d+):(%d+):')
+  before = (upto - took) % WRAP
+  rank = rank or redis.call('ZRANK', key, oldest)
+end
+local used = (total - before) % WRAP
+local remaining = math.max(limit - used, 0)
+if permits == 0 then return {1, remaining, '0'} end
+if taken_back ~= '' and string.find(taken_back, ARGV[5], 1, true) then return {0, remaining, '0'} end
+
+-- What no window holds any more goes, so many at a time that no answer is slow.
+local function forget()
+  local oldest_kept = at - kept
+  if not first[4] or tonumber(first[4]) > oldest_kept then return end
+  local past = redis.call('ZCOUNT', key, 0, whole(oldest_kept))
+  redis.call('ZREMRANGEBYRANK', key, 1, math.min(past, PAGE))
+end
+
 if used + permits > limit then
-  -- The permit whose return makes room for all that are asked for.
-  local at = used + permits - limit - 1
-  local oldest = redis.call('ZRANGE', KEYS[1], at, at, 'WITHSCORES')
-  return {0, math.max(limit - used, 0), string.format('%.0f', oldest[2] + window - now)}
+  -- The first entry with whose return there is room for all that are asked for: entries are in order of
+  -- their totals, so it is searched by halves.
+  local most = limit - permits
+  local low, high = rank, redis.call('ZCARD', key) - 1
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local upto = string.sub(redis.call('ZRANGE', key, middle, middle)[1], 1, 16)
+    if (total - upto) % WRAP <= most then high = middle else low = middle + 1 end
+  end
+  local back = redis.call('ZRANGE', key, low, low, 'WITHSCORES')[2]
+  forget()
+  return {0, remaining, whole(back + window - at)}
 end
--- Members of one millisecond are told apart by a number; old ones leave only together.
-local first = redis.call('ZCOUNT', KEYS[1], stamp, stamp)
-for i = first, first + permits - 1 do
-  redis.call('ZADD', KEYS[1], stamp, stamp .. '-' .. i)
+forget()
+total = total + permits
+if total >= WRAP then
+  -- Totals begin anew, at a moment of their own: members of one moment sort by their totals.
+  total = total - WRAP
+  if last_at == at then at, ahead = at + 1, ahead + 1 end
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('ZADD', key, whole(at), string.format('%016.0f:%s:%s', total, ARGV[3], ARGV[5]))
+local new_front = whole(ahead) .. ':' .. whole(kept) .. ':' .. taken_back
+if new_front ~= old_front then
+  if old_front then redis.call('ZREM', key, old_front) end
+  redis.call('ZADD', key, -1, new_front)
+end
+redis.call('PEXPIRE', key, whole(kept))
 return {1, limit - used - permits, '0'}

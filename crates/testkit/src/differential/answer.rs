@@ -52,7 +52,14 @@ async fn hash(database: &Database, key: &str, op: HashOp) -> String {
     match op {
         HashOp::GetField(field) => text(store.get_field(key, &field).await),
         HashOp::GetFields(fields) => text(store.get_fields(key, &fields).await),
-        HashOp::GetAll => text(store.get_all(key).await),
+        HashOp::GetAll => {
+            let mut all = store.get_all(key).await;
+            if let Ok(fields) = &mut all {
+                // The attempt that took a lock has a name of its own.
+                fields.entry("attempt".to_owned()).and_modify(|name| *name = Default::default());
+            }
+            text(all)
+        }
         HashOp::SetFields(fields, expiry) => text(store.set_fields(key, fields, expiry).await),
         HashOp::SetFieldIfAbsent(field, value, expiry) => {
             text(store.set_field_if_absent(key, &field, value, expiry).await)

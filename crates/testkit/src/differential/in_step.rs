@@ -25,8 +25,9 @@ pub(super) async fn in_step<'a, Step: Debug, S: Side<'a, Step>>(
 ) {
     // Ids and tokens are made of the clock's time.
     let now = model.clock().now().max(subject.clock().now());
-    model.clock().set(now);
-    subject.clock().set(now);
+    for clock in [model.clock(), subject.clock()] {
+        clock.advance(now.since(clock.now()));
+    }
     let (mut model, mut subject) = (S::open(model).await, S::open(subject).await);
     for (at, step) in program.iter().enumerate() {
         let (wanted, found) = (model.run(step).await, subject.run(step).await);

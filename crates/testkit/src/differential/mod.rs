@@ -72,8 +72,9 @@ pub async fn run_differential(model: &dyn Harness, subject: &dyn Harness, progra
     let began = Instant::now();
     // Tokens and leases are told in the clock's time.
     let now = model.clock().now().max(subject.clock().now());
-    model.clock().set(now);
-    subject.clock().set(now);
+    for clock in [model.clock(), subject.clock()] {
+        clock.advance(now.since(clock.now()));
+    }
     let mut sides = [Side::open(model).await, Side::open(subject).await];
     for (at, op) in program.iter().enumerate() {
         let mut answers = Vec::with_capacity(2);

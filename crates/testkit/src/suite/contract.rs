@@ -61,9 +61,9 @@ pub async fn cache_and_coordination_keys_always_have_a_ttl(harness: &dyn Harness
 /// Locks and windows have TTLs by themselves.
 pub async fn locks_and_windows_need_no_ttl(harness: &dyn Harness) {
     let database = coordination(harness).await;
-    database.lock().try_acquire("lock", "me", MINUTE).await.unwrap();
+    let _ = database.lock().try_acquire("lock", "me", MINUTE).await.unwrap();
     let limit = compartment_core::RateLimit::new(1, MINUTE);
-    database.rate_limit().acquire("window", limit, 1).await.unwrap();
+    let _ = database.rate_limit().acquire("window", limit, 1).await.unwrap();
     for key in ["lock", "window"] {
         let ttl = database.key_value().ttl(key).await.unwrap();
         assert!(matches!(ttl, Ttl::Remaining(_)), "{key}: {ttl:?}");

@@ -45,9 +45,9 @@ pub(super) async fn one_of_each_type(database: &Database) {
     database.key_value().put("value", "text").await.unwrap();
     database.counter().increment_one("counter").await.unwrap();
     database.hash().set_field("hash", "field", "1").await.unwrap();
-    database.lock().try_acquire("lock", "me", MINUTE).await.unwrap();
+    let _ = database.lock().try_acquire("lock", "me", MINUTE).await.unwrap();
     let limit = RateLimit::new(5, MINUTE);
-    database.rate_limit().acquire("window", limit, 1).await.unwrap();
+    let _ = database.rate_limit().acquire("window", limit, 1).await.unwrap();
 }
 
 /// Checks the error's kind, and that it names the database and the key.

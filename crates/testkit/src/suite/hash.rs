@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use compartment_core::ErrorKind::{InvalidArgument, NotANumber, WrongType};
-use compartment_core::{CounterStoreExt, Expiry, HashStoreExt, KeyValueStoreExt, Ttl};
+use compartment_core::{
+    CounterStoreExt, Expiry, HashStoreExt, KeyValueStoreExt, MAX_FIELDS_AT_ONCE, Ttl,
+};
 
 use super::databases::{
     MINUTE, all, cache, durable, durable_for_a_minute, expect_end, expect_error, expect_ttl, names,
@@ -53,6 +55,9 @@ pub async fn set_fields_counts_new_fields(harness: &dyn Harness) {
 pub async fn setting_no_fields_is_an_invalid_argument(harness: &dyn Harness) {
     let database = durable(harness).await;
     let set = database.hash().set_fields("h", Vec::new(), KEEP).await;
+    expect_error(set, InvalidArgument, &database, "h");
+    let too_many = vec![("f".to_owned(), Bytes::new()); MAX_FIELDS_AT_ONCE + 1];
+    let set = database.hash().set_fields("h", too_many, KEEP).await;
     expect_error(set, InvalidArgument, &database, "h");
 }
 

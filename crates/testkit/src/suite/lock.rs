@@ -10,7 +10,7 @@ use compartment_core::{
 };
 
 use super::databases::{MINUTE, all, coordination, durable, expect_error, names, one_of_each_type};
-use crate::Harness;
+use crate::{Harness, eventually, give_up_after};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -187,8 +187,34 @@ pub async fn a_lock_is_free_when_its_lease_has_passed(harness: &dyn Harness) {
     assert!(!store.exists("b").await.unwrap());
 }
 
-/// Owner, token and the lease's end, for whoever looks at the database.
-pub async fn a_lock_is_a_hash_of_three_fields(harness: &dyn Harness) {
+/// However early or late its future is dropped: nobody else has to wait for the lease's end.
+pub async fn a_dropped_attempt_leaves_no_lock(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    for round in 0..200_u64 {
+        let key = format!("lock {round}");
+        let attempt = database.lock().try_acquire(&key, "me", MINUTE);
+        if let Some(attempt) = give_up_after(Duration::from_micros(round * 2), attempt).await {
+            let LockAttempt::Acquired(token) = attempt.unwrap() else { panic!("it was free") };
+            assert!(database.lock().release(&key, token).await.unwrap());
+        }
+    }
+    eventually("no lock is held", || async {
+        database.unfinished().done().await;
+        for round in 0..200 {
+            if database.lock().holder(&format!("lock {round}")).await.unwrap().is_some() {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
+    // Nor does an attempt that comes late hinder the next.
+    acquire(&database, "lock 0", MINUTE).await;
+}
+
+/// Owner, token and the lease's end, for whoever looks at the database, and the name of the attempt
+/// that took it.
+pub async fn a_lock_is_a_hash_of_four_fields(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let token = acquire(&database, "a", MINUTE).await;
     let ends = harness.clock().now().after(MINUTE).as_millis();
@@ -197,9 +223,14 @@ pub async fn a_lock_is_a_hash_of_three_fields(harness: &dyn Harness) {
             .map(|(field, value)| (field.to_owned(), bytes::Bytes::from(value)))
     };
     let hash = database.hash();
-    assert!(hash.get_all("a").await.unwrap().into_iter().eq(fields(ends)));
+    let shown = || async {
+        let mut all = hash.get_all("a").await.unwrap();
+        assert!(all.remove("attempt").is_some());
+        all
+    };
+    assert!(shown().await.into_iter().eq(fields(ends)));
     assert!(database.lock().release("a", token).await.unwrap());
-    assert!(hash.get_all("a").await.unwrap().into_iter().eq(fields(0)));
+    assert!(shown().await.into_iter().eq(fields(0)));
 }
 
 /// Deleting its key frees a lock; giving it a TTL shortens it.

@@ -142,6 +142,32 @@ pub async fn a_waiter_gives_up(harness: &dyn Harness) {
     assert!(waited >= SECOND * 3, "it gave up after {waited:?}");
 }
 
+/// For those who do not go on without it.
+pub async fn a_held_lock_can_be_an_error(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    let guard = database.lock().lock_or_fail("a", options(harness)).await.unwrap();
+    let error = database.lock().lock_or_fail("a", options(harness)).await.unwrap_err();
+    assert_eq!((error.kind(), error.key()), (ErrorKind::Held, Some("a")));
+    assert!(error.to_string().contains("guard holds it"), "{error}");
+    assert!(guard.release().await.unwrap());
+}
+
+/// Setting the wall clock back or forward neither lengthens a lease nor ends it.
+pub async fn a_lease_ends_by_the_monotonic_clock(harness: &dyn Harness) {
+    let database = coordination(harness).await;
+    let guard = take(harness, &database).await;
+    let clock = harness.clock();
+    let now = clock.now();
+    clock.set(now.after(MINUTE * 60));
+    tokio::task::yield_now().await;
+    assert!(guard.is_held());
+    let hour = u64::try_from((MINUTE * 60).as_micros()).unwrap();
+    clock.set(compartment_core::Timestamp::from_micros(now.as_micros() - hour));
+    harness.advance(LEASE).await;
+    assert!(!guard.is_held(), "at once, whoever renews it");
+    guard.lost().await;
+}
+
 /// Many waiters get the lock one after the other.
 pub async fn waiters_take_turns(harness: &dyn Harness) {
     let database = coordination(harness).await;

@@ -158,7 +158,8 @@ macro_rules! conformance_suite {
             an_expired_lease_cannot_be_renewed
             a_lock_on_another_type_is_wrong_type
             a_lock_is_free_when_its_lease_has_passed
-            a_lock_is_a_hash_of_three_fields
+            a_dropped_attempt_leaves_no_lock
+            a_lock_is_a_hash_of_four_fields
             a_lock_ends_with_its_key
         );
         $crate::conformance_suite!(@store lock_guard [$(#[$attribute])*] $harness;
@@ -170,10 +171,16 @@ macro_rules! conformance_suite {
             release_says_whether_it_was_held
             a_waiter_gets_the_lock_when_it_is_free
             a_waiter_gives_up
+            a_held_lock_can_be_an_error
+            a_lease_ends_by_the_monotonic_clock
             waiters_take_turns
         );
         $crate::conformance_suite!(@store rate_limit [$(#[$attribute])*] $harness;
             a_window_never_holds_more_than_its_permits
+            callers_of_one_key_share_its_log
+            no_permit_stays_away_longer_than_its_window
+            a_million_permits_cost_as_much_as_one
+            a_dropped_request_takes_no_permits
             a_permit_comes_back_when_its_window_has_passed
             a_refused_request_takes_nothing
             asking_for_no_permits_changes_nothing

@@ -8,7 +8,7 @@ use compartment_core::{Clock, KeyValueStoreExt, RateLimit, RateLimitStoreExt, Ti
 use super::databases::{
     MINUTE, all, coordination, durable, expect_end, expect_error, expect_ttl, one_of_each_type,
 };
-use crate::Harness;
+use crate::{Harness, eventually, give_up_after};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -91,7 +91,7 @@ pub async fn asking_for_no_permits_changes_nothing(harness: &dyn Harness) {
     assert!(decision.allowed);
     assert_eq!((decision.remaining, decision.retry_after), (3, Duration::ZERO));
     assert!(!database.key_value().exists("a").await.unwrap());
-    store.acquire("a", limit, 3).await.unwrap();
+    let _ = store.acquire("a", limit, 3).await.unwrap();
     harness.advance(SECOND).await;
     let decision = store.acquire("a", limit, 0).await.unwrap();
     assert!(decision.allowed);
@@ -154,10 +154,10 @@ pub async fn concurrent_requests_never_exceed_the_limit(harness: &dyn Harness) {
 pub async fn a_window_without_permits_is_gone(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let (store, limit) = (database.rate_limit(), RateLimit::new(5, MINUTE));
-    store.acquire("a", limit, 1).await.unwrap();
+    let _ = store.acquire("a", limit, 1).await.unwrap();
     expect_ttl(harness, &database, "a", MINUTE).await;
     harness.advance(SECOND * 20).await;
-    store.acquire("a", limit, 1).await.unwrap();
+    let _ = store.acquire("a", limit, 1).await.unwrap();
     expect_ttl(harness, &database, "a", MINUTE).await;
     harness.advance(SECOND * 20).await;
     assert!(!store.acquire("a", limit, 5).await.unwrap().allowed);
@@ -188,11 +188,90 @@ pub async fn permits_count_when_the_clock_is_set_back(harness: &dyn Harness) {
     let since = clock.now().since(Timestamp::default());
     clock.set(Timestamp::default().after(since - SECOND * 20));
     assert!(store.acquire("a", limit, 1).await.unwrap().allowed);
+    for permits in 1..=3 {
+        let decision = store.acquire("a", limit, permits).await.unwrap();
+        assert!(!decision.allowed);
+        assert_eq!(
+            decision.retry_after, MINUTE,
+            "{permits}: all were given now, by the log's time"
+        );
+    }
+}
+
+/// Each counts what all were given within its own window; the entries of one with a short window are
+/// kept for the one with a long window.
+pub async fn callers_of_one_key_share_its_log(harness: &dyn Harness) {
+    let store = coordination(harness).await.rate_limit().clone();
+    let (hourly, quick) = (RateLimit::new(10, MINUTE * 60), RateLimit::new(8, SECOND));
+    assert_eq!(store.acquire("a", hourly, 4).await.unwrap().remaining, 6);
+    for second in 1..=3 {
+        harness.advance(SECOND).await;
+        assert_eq!(store.acquire("a", quick, 0).await.unwrap().remaining, 8);
+        assert!(store.acquire("a", quick, 2).await.unwrap().allowed, "second {second}");
+    }
+    assert_eq!(store.acquire("a", hourly, 0).await.unwrap().remaining, 0);
+    harness.advance(MINUTE * 30).await;
+    assert!(store.acquire("a", quick, 1).await.unwrap().allowed);
+    assert_eq!(store.acquire("a", hourly, 0).await.unwrap().remaining, 0);
+    // The four of the beginning have come back; six of the short window and one more have not.
+    harness.advance(MINUTE * 30 - SECOND * 3).await;
+    assert_eq!(store.acquire("a", hourly, 0).await.unwrap().remaining, 3);
+}
+
+/// Wherever the clock was when the permits were given: a server's that was ahead by an hour.
+pub async fn no_permit_stays_away_longer_than_its_window(harness: &dyn Harness) {
+    let store = coordination(harness).await.rate_limit().clone();
+    let (limit, clock) = (RateLimit::new(4, MINUTE), harness.clock());
+    let before = clock.now();
+    assert!(store.acquire("a", limit, 1).await.unwrap().allowed);
+    clock.set(before.after(MINUTE / 2));
+    assert!(store.acquire("a", limit, 1).await.unwrap().allowed);
+    clock.set(before);
+    assert!(store.acquire("a", limit, 2).await.unwrap().allowed);
     let decision = store.acquire("a", limit, 1).await.unwrap();
-    assert!(!decision.allowed);
-    assert_eq!(decision.retry_after, MINUTE, "the one given by the clock that was set back");
-    let decision = store.acquire("a", limit, 2).await.unwrap();
-    assert_eq!(decision.retry_after, MINUTE + SECOND * 20);
+    assert!(!decision.allowed && decision.retry_after <= MINUTE, "{decision:?}");
+    let back = decision.retry_after;
+    harness.advance(back - MILLISECOND).await;
+    assert!(!store.acquire("a", limit, 1).await.unwrap().allowed);
+    harness.advance(MILLISECOND).await;
+    assert!(store.acquire("a", limit, 1).await.unwrap().allowed, "it is back when it was promised");
+    harness.advance(MINUTE).await;
+    assert_eq!(store.acquire("a", limit, 0).await.unwrap().remaining, 4);
+}
+
+/// A million permits are one entry, and come back together.
+pub async fn a_million_permits_cost_as_much_as_one(harness: &dyn Harness) {
+    let store = coordination(harness).await.rate_limit().clone();
+    let limit = RateLimit::new(u32::MAX, MINUTE);
+    assert_eq!(store.acquire("a", limit, 1_000_000).await.unwrap().remaining, u32::MAX - 1_000_000);
+    harness.advance(SECOND).await;
+    assert_eq!(store.acquire("a", limit, u32::MAX - 1_000_000).await.unwrap().remaining, 0);
+    let decision = store.acquire("a", limit, 1_000_000).await.unwrap();
+    assert_eq!((decision.allowed, decision.retry_after), (false, MINUTE - SECOND));
+    let decision = store.acquire("a", limit, 1_000_001).await.unwrap();
+    assert_eq!((decision.allowed, decision.retry_after), (false, MINUTE));
+    harness.advance(MINUTE - SECOND).await;
+    assert!(store.acquire("a", limit, 1_000_000).await.unwrap().allowed);
+}
+
+/// However early or late its future is dropped.
+pub async fn a_dropped_request_takes_no_permits(harness: &dyn Harness) {
+    let store = coordination(harness).await.rate_limit().clone();
+    let limit = RateLimit::new(1_000_000, MINUTE * 60);
+    let mut kept = 0;
+    for round in 0..200 {
+        let permits = 1 + round % 7;
+        let request = store.acquire("a", limit, permits);
+        match give_up_after(Duration::from_micros(u64::from(round) * 2), request).await {
+            Some(decision) if decision.as_ref().unwrap().allowed => kept += permits,
+            Some(decision) => panic!("{decision:?}"),
+            None => {}
+        }
+    }
+    eventually("the others' permits are given back", || async {
+        store.acquire("a", limit, 0).await.unwrap().remaining == limit.permits - kept
+    })
+    .await;
 }
 
 /// Waits by the clock that it is given, until the permits are given or the time is up.

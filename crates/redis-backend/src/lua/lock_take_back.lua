@@ -1,0 +1,20 @@
+-- Takes back an attempt whose caller has gone: frees the lock if the attempt has it, and notes the
+-- attempt where it has not come yet, so that it takes nothing when it comes.
+-- ARGV: attempt, retention in milliseconds, time in microseconds or ''. Returns 1 if the lock was freed.
+local NOTES = 64
+local held = redis.call('HMGET', KEYS[1], 'attempt', 'lease_ends_ms', 'taken_back')
+if held[1] == ARGV[1] then
+  local now_us = tonumber(ARGV[3])
+  if not now_us then
+    local time = redis.call('TIME')
+    now_us = time[1] * 1000000 + time[2]
+  end
+  if tonumber(held[2] or '0') <= math.floor(now_us / 1000) then return 0 end
+  redis.call('HSET', KEYS[1], 'lease_ends_ms', '0')
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return 1
+end
+local names = string.sub(ARGV[1] .. ',' .. (held[3] or ''), 1, NOTES * (#ARGV[1] + 1))
+redis.call('HSET', KEYS[1], 'taken_back', names)
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
