@@ -161,17 +161,14 @@ impl RedisBatch {
         if answer.is_empty() { Ok(None) } else { answer.next().map(Some) }
     }
 
-    /// Sends a request that hands out what is held for `lease`: what it hands out while nobody waits for
-    /// its answer is handed back.
-    async fn ask<T>(
-        &self,
-        batch: &str,
-        lease: Duration,
-        send: impl AsyncFnOnce(&Asked) -> Result<T>,
-    ) -> Result<T> {
-        let (store, name): (Self, Arc<str>) = (self.clone(), batch.into());
-        let asking = self.claimant.ask(&self.link, lease, move |asked| {
-            let (store, name) = (store.clone(), Arc::clone(&name));
+    /// Sends a request that hands something out: what it hands out while nobody waits for its answer is
+    /// handed back.
+    async fn ask<T>(&self, batch: &str, send: impl AsyncFnOnce(&Asked) -> Result<T>) -> Result<T> {
+        let (claimant, born) = (Arc::clone(&self.claimant), self.born);
+        let name: Arc<str> = batch.into();
+        let asking = self.claimant.ask(&self.link, move |link, asked| {
+            let store = Self { link, claimant: Arc::clone(&claimant), born };
+            let name = Arc::clone(&name);
             Box::pin(async move { store.withdraw(&name, &asked).await })
         });
         let answer = send(asking.asked()).await;
@@ -200,7 +197,11 @@ impl RedisBatch {
     async fn withdraw(&self, batch: &str, asked: &Asked) -> Result<()> {
         let operation = "withdraw claim of batch";
         let arguments = |command: &mut Cmd| named(command, asked);
-        self.run(&WITHDRAW, Repeat::Idempotent, operation, batch, arguments).await.map(drop)
+        match self.run(&WITHDRAW, Repeat::Idempotent, operation, batch, arguments).await {
+            // The batch is gone, and whatever was held of it.
+            Err(error) if error.kind() == ErrorKind::Unknown => Ok(()),
+            withdrawn => withdrawn.map(drop),
+        }
     }
 
     /// Removes a batch: what the script said in the end, nothing where there is none.
@@ -307,7 +308,7 @@ impl BatchStore for RedisBatch {
                 }
             }
         };
-        let Some((token, mut answer)) = self.ask(batch, request.lease, send).await? else {
+        let Some((token, mut answer)) = self.ask(batch, send).await? else {
             return Ok(None);
         };
         let mut documents = Vec::with_capacity(answer.len() / 3);
@@ -401,7 +402,7 @@ impl BatchStore for RedisBatch {
             let mut answer = self.run(&COMPLETION, repeat, operation, batch, arguments).await?;
             if answer.is_empty() { Ok(None) } else { answer.next().map(Some) }
         };
-        let token: Option<u64> = self.ask(batch, lease, send).await?;
+        let token: Option<u64> = self.ask(batch, send).await?;
         Ok(token.map(FencingToken::from_number))
     }
 

@@ -1,19 +1,13 @@
 //! Requests that hand something out, and what becomes of those whose answer nobody gets.
 
 use std::future::Future;
-use std::hash::{BuildHasher, Hasher};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use compartment_core::{Result, Retry};
 
+use crate::attempt::random;
 use crate::link::Link;
-
-/// Between two tries to hand back.
-const PAUSE: Duration = Duration::from_millis(100);
-/// What a longer lease holds is handed back within this time, or when it ends.
-const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// One store of one process, as the scripts that hand something out know it.
 ///
@@ -51,21 +45,24 @@ pub(crate) struct Asked {
     pub(crate) number: u64,
 }
 
-type Withdrawal = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+/// A withdrawal on its way.
+pub(crate) type Withdrawal = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+/// Sends the withdrawal of a request.
+pub(crate) trait Withdraw: Fn(Arc<Link>, Asked) -> Withdrawal + Send + 'static {}
+
+impl<F: Fn(Arc<Link>, Asked) -> Withdrawal + Send + 'static> Withdraw for F {}
 
 /// A request on its way. Dropped before it is answered, it is withdrawn.
-pub(crate) struct Asking<W: Fn(Asked) -> Withdrawal + Send + Sync + 'static> {
+pub(crate) struct Asking<W: Withdraw> {
     asked: Asked,
     /// How it is withdrawn, until it is answered.
     withdraw: Option<W>,
     link: Arc<Link>,
-    lease: Duration,
 }
 
 impl Claimant {
     pub(crate) fn new() -> Arc<Self> {
-        // The standard library's hasher is seeded at random for each of these.
-        let random = || std::collections::hash_map::RandomState::new().build_hasher().finish();
         let name = format!("{:016x}{:016x}", random(), random());
         Arc::new(Self { name, slots: Mutex::default() })
     }
@@ -74,16 +71,8 @@ impl Claimant {
         &self.name
     }
 
-    /// Names a request for something that is held for `lease`; `withdraw` sends its withdrawal.
-    pub(crate) fn ask<W>(
-        self: &Arc<Self>,
-        link: &Arc<Link>,
-        lease: Duration,
-        withdraw: W,
-    ) -> Asking<W>
-    where
-        W: Fn(Asked) -> Withdrawal + Send + Sync + 'static,
-    {
+    /// Names a request for something that is held; `withdraw` sends its withdrawal.
+    pub(crate) fn ask<W: Withdraw>(self: &Arc<Self>, link: &Arc<Link>, withdraw: W) -> Asking<W> {
         let slot = {
             let mut slots = self.lock();
             slots.free.pop().unwrap_or_else(|| {
@@ -93,7 +82,7 @@ impl Claimant {
         };
         let number = slot.number + 1;
         let asked = Asked { claimant: Arc::clone(self), slot: slot.place, number };
-        Asking { asked, withdraw: Some(withdraw), link: Arc::clone(link), lease }
+        Asking { asked, withdraw: Some(withdraw), link: Arc::clone(link) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
@@ -109,7 +98,7 @@ impl Asked {
     }
 }
 
-impl<W: Fn(Asked) -> Withdrawal + Send + Sync + 'static> Asking<W> {
+impl<W: Withdraw> Asking<W> {
     pub(crate) fn asked(&self) -> &Asked {
         &self.asked
     }
@@ -124,33 +113,18 @@ impl<W: Fn(Asked) -> Withdrawal + Send + Sync + 'static> Asking<W> {
     }
 }
 
-impl<W: Fn(Asked) -> Withdrawal + Send + Sync + 'static> Drop for Asking<W> {
+impl<W: Withdraw> Drop for Asking<W> {
     fn drop(&mut self) {
         let Some(withdraw) = self.withdraw.take() else { return };
-        let (asked, until) = (self.asked.clone(), self.lease.min(LONGEST));
-        self.link.in_background(async move {
-            let again = async {
-                while let Err(error) = withdraw(asked.clone()).await {
-                    if error.retry() == Retry::Never {
-                        // There is nothing any more that could be held.
-                        tracing::debug!(%error, "a request was not withdrawn");
-                        return;
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                }
+        let asked = self.asked.clone();
+        self.link.in_background(move |link| {
+            let (asked, withdrawal) = (asked.clone(), withdraw(link, asked.clone()));
+            async move {
+                // Not before it is withdrawn: another request of the slot would say that this one is over.
+                withdrawal.await?;
                 asked.free();
-            };
-            // Afterwards the lease has ended; the slot is left alone, as the request may still come.
-            let _ = tokio::time::timeout(until, again).await;
+                Ok(())
+            }
         });
-    }
-}
-
-impl Link {
-    /// Runs work that nobody waits for.
-    pub(crate) fn in_background(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(work);
-        }
     }
 }

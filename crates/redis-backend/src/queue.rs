@@ -188,9 +188,10 @@ impl QueueStore for RedisQueue {
         const OPERATION: &str = "claim tasks";
         check_queue(&self.link.contract, OPERATION, queue)?;
         let lease = options.check(&self.link.contract, queue)?;
-        let (store, name): (Self, Arc<str>) = (self.clone(), queue.into());
-        let asking = self.claimant.ask(&self.link, options.lease, move |asked| {
-            let (store, name) = (store.clone(), Arc::clone(&name));
+        let (claimant, name) = (Arc::clone(&self.claimant), Arc::<str>::from(queue));
+        let asking = self.claimant.ask(&self.link, move |link, asked| {
+            let store = Self { link, claimant: Arc::clone(&claimant) };
+            let name = Arc::clone(&name);
             Box::pin(async move { store.withdraw(&name, &asked).await })
         });
         let asked = asking.asked();

@@ -8,15 +8,15 @@ use compartment_core::{ClaimOptions, Database, NewTask};
 
 use super::databases::{MINUTE, durable};
 use super::queue::QUEUE;
-use crate::Harness;
+use crate::{Harness, give_up_after};
 
 /// Futures that are dropped in each test.
 pub(super) const DROPPED: u32 = 200;
 
-/// Drops a future after a while that differs by its number; what it said if it was faster.
+/// Drops a future after a while that differs by its number, up to about a round trip; what it said if it was
+/// faster.
 pub(super) async fn cut_short<T>(number: u32, work: impl Future<Output = T>) -> Option<T> {
-    // Up to 400 microseconds: about a round trip.
-    tokio::time::timeout(Duration::from_micros(u64::from(number) * 2), work).await.ok()
+    give_up_after(Duration::from_micros(u64::from(number) * 2), work).await
 }
 
 /// Waits for what was left to do when nobody waited any more: one round trip each.
