@@ -198,9 +198,10 @@ impl Submission {
             // Told twice, or late after all, it adds nothing: the batch has more documents by then.
             let added =
                 self.patience.outlast(|| store.submit_at(name, first, some.clone())).await?;
-            if added || self.has(first, &some).await? {
-                self.page.drain(..count);
-                self.submitted += count as u64;
+            let there = if added { count } else { self.there(first, &some).await? };
+            if there > 0 {
+                self.page.drain(..there);
+                self.submitted += there as u64;
             } else {
                 // Somebody else added some: these come behind them.
                 let progress = self.patience.outlast(|| store.progress(name)).await?;
@@ -210,11 +211,12 @@ impl Submission {
         Ok(())
     }
 
-    /// Whether the batch has these entries from `first` on: an earlier try was executed.
-    async fn has(&self, first: u32, entries: &[Bytes]) -> Result<bool> {
+    /// How many of these entries the batch has from `first` on: those of an earlier try that was executed,
+    /// before which there may have been fewer of them.
+    async fn there(&self, first: u32, entries: &[Bytes]) -> Result<usize> {
         let (upkeep, name) = (&self.upkeep, self.record.name.as_str());
-        let there = || upkeep.entries(name, first, entries.len());
-        Ok(self.patience.outlast(there).await? == entries)
+        let there = self.patience.outlast(|| upkeep.entries(name, first, entries.len())).await?;
+        Ok(there.iter().zip(entries).take_while(|(there, own)| there == own).count())
     }
 
     fn missing(&self) -> Error {
