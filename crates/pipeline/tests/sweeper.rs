@@ -154,7 +154,7 @@ async fn a_batch_whose_last_worker_vanished_ends() {
     let plan = BatchPlan::chain(&["extract"]).max_attempts(1).max_lost(1);
     submitted(&batch, "papers", 2, plan).await;
     let sweeper = sweeper(&batch, &clock, SweeperOptions::default());
-    batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap().unwrap();
+    drop(batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap().unwrap());
     assert!(sweeper.sweep_once().await.unwrap().taken_up.is_empty());
     clock.advance(LEASE * 2);
     sweeper.sweep_once().await.unwrap();
@@ -167,7 +167,7 @@ async fn what_a_vanished_worker_had_waits_again_and_its_loss_is_counted() {
     let (batch, clock) = in_memory().await;
     submitted(&batch, "papers", 2, BatchPlan::chain(&["extract"])).await;
     let sweeper = sweeper(&batch, &clock, SweeperOptions::default());
-    batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap().unwrap();
+    drop(batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap().unwrap());
     clock.advance(LEASE * 2);
     assert_eq!(sweeper.sweep_once().await.unwrap().taken_up, ["papers"]);
     let claim = batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap();

@@ -11,6 +11,7 @@ mod background;
 mod batch;
 mod batch_answer;
 mod batch_event;
+mod batch_script;
 mod batch_upkeep;
 mod budget;
 mod candidates;

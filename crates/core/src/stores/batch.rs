@@ -61,6 +61,7 @@ pub struct ClaimedDocument {
 }
 
 /// Documents that are a worker's until the lease ends.
+#[must_use = "what is claimed and neither settled nor released is nobody's until its lease ends"]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BatchClaim {
@@ -72,7 +73,6 @@ pub struct BatchClaim {
 
 impl BatchClaim {
     /// A claim as a backend made it.
-    #[must_use]
     pub fn new(token: FencingToken, documents: Vec<ClaimedDocument>) -> Self {
         Self { token, documents }
     }

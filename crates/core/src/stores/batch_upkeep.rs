@@ -150,6 +150,11 @@ impl BatchAudit {
 /// - `only_a_batch_that_is_over_goes`: a batch is removed by [`BatchUpkeepStore::remove_ended`] once it is
 ///   completed and its completion finished, or it is cancelled, nothing of it is claimed, and its outbox
 ///   is empty; all of that and the removal are one step.
+///
+/// # Cancellation
+/// Nothing here hands anything out. Each request does all of its work or none, also if its future is
+/// dropped, and says the same when it is told twice; only what it counts is lower then. A removal or a
+/// repair of many parts may be left half done: told again, it is finished.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait BatchUpkeepStore: fmt::Debug + Send + Sync + 'static {

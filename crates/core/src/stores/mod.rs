@@ -19,6 +19,7 @@ mod ordinals;
 mod queue;
 mod rate_limit;
 mod task;
+mod task_claim;
 mod usage;
 
 pub use backoff::Backoff;
@@ -66,10 +67,10 @@ pub use queue::{QueueStore, QueueStoreExt};
 pub use rate_limit::MockRateLimitStore;
 pub use rate_limit::{RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt};
 pub use task::{
-    AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, LEASES_ENDED_ERROR, MAX_CLAIM,
-    MAX_QUEUE_NAME, NewTask, QueueCounts, Submitted, TaskClass, TaskEnds, TaskId, TaskRecord,
-    check_queue, shorten_task_error,
+    AfterFailure, LEASES_ENDED_ERROR, MAX_CLAIM, MAX_QUEUE_NAME, NewTask, QueueCounts, Submitted,
+    TaskClass, TaskId, check_queue, shorten_task_error,
 };
+pub use task_claim::{Claim, ClaimOptions, ClaimedTask, DeadTask, TaskEnds, TaskRecord};
 #[cfg(feature = "mock")]
 pub use usage::MockUsageStore;
 pub use usage::{Usage, UsageStore};

@@ -3,6 +3,7 @@
 mod held;
 mod lane;
 mod memory;
+mod outcomes;
 mod registration;
 mod shared;
 mod sources;
@@ -292,7 +293,7 @@ impl Worker {
                         let name = view.record.name.clone();
                         if names.insert(name.clone()) {
                             completing.push(async move {
-                                if let Err(error) = lane::complete(shared, &view).await {
+                                if let Err(error) = outcomes::complete(shared, &view).await {
                                     tracing::warn!(%error, "a completion could not be done yet");
                                 }
                                 name

@@ -8,7 +8,8 @@ use compartment_core::{
 };
 
 use super::Running;
-use super::lane::{UNTRIED_PAUSE, noted_as, outcome_of};
+use super::lane::UNTRIED_PAUSE;
+use super::outcomes::{given_up, noted_as, outcome_of};
 use super::shared::Shared;
 use crate::engine::Left;
 use crate::hand_back::HandBack;
@@ -84,7 +85,7 @@ impl Work {
                 tokio::select! {
                     biased;
                     left = engine.attempt(place, &document) => left,
-                    ended = shared.must_end() => super::lane::given_up(&shared, ended),
+                    ended = shared.must_end() => given_up(&shared, ended),
                 }
             }
             Err(error) => Left::Failed(error),
