@@ -66,17 +66,18 @@ async fn backend_for(
             config.clock = clock;
             Ok(Arc::new(compartment_redis::RedisBackend::connect(config, indexes).await?))
         }
-        _ => {
+        scheme => {
             let _ = (indexes, clock);
-            Err(Error::new(
-                ErrorKind::Unsupported,
-                "open databases",
-                format!(
-                    "{} needs a backend that is not compiled in: enable the feature `memory` or \
-                     `redis` of the crate compartment",
-                    instance.url
-                ),
-            ))
+            let feature = match scheme {
+                compartment_core::Scheme::Memory => "memory",
+                _ => "redis",
+            };
+            let what = format!(
+                "{} needs the feature `{feature}` of the crate compartment, and this program was built \
+                 without it: compartment = {{ …, features = [\"{feature}\"] }}",
+                instance.url
+            );
+            Err(Error::new(ErrorKind::Unsupported, "open databases", what))
         }
     }
 }

@@ -147,6 +147,18 @@ pub enum TtlRule {
 /// "expired" with some commands and into an error with others.
 pub const MAX_TTL: Duration = Duration::from_secs(100 * 366 * 86_400);
 
+/// Whether a TTL that is configured can be used.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`] naming `what` and the bounds.
+pub(crate) fn check_ttl(what: &str, ttl: Duration) -> Result<()> {
+    if !ttl.is_zero() && ttl <= MAX_TTL {
+        return Ok(());
+    }
+    let message = format!("{what} is {ttl:?}; it is more than zero and at most a hundred years");
+    Err(Error::new(ErrorKind::Configuration, "read configuration", message))
+}
+
 /// The most fields of a hash that are set in one step.
 pub const MAX_FIELDS_AT_ONCE: usize = 100_000;
 
@@ -289,6 +301,24 @@ impl Contract {
                 Ok(TtlRule::Keep { new_key: self.default_millis(operation, key)? })
             }
         }
+    }
+
+    /// Whether the settings can be used.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] with the setting and its bounds.
+    pub fn check(&self) -> Result<()> {
+        if let Some(ttl) = self.default_ttl {
+            check_ttl(&format!("databases.{}.default_ttl", self.name), ttl)?;
+        }
+        if self.memory_budget == Some(0) {
+            let what = format!(
+                "databases.{}.memory_budget is 0: give it some bytes, as in 64MiB, or leave it out",
+                self.name
+            );
+            return Err(Error::new(ErrorKind::Configuration, "read configuration", what));
+        }
+        Ok(())
     }
 
     /// A lease, window or TTL in milliseconds, rounded up.

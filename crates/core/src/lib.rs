@@ -7,6 +7,7 @@
 //! Every store is two traits: a small one that backends implement ([`KeyValueStore`]) and a
 //! blanket `…Ext` that users call ([`KeyValueStoreExt`]).
 
+mod batch_of_reads;
 mod clock;
 mod codec;
 mod contract;
@@ -15,6 +16,7 @@ mod database_map;
 mod error;
 mod glob;
 mod key;
+mod merge;
 mod stores;
 mod traffic;
 mod unfinished;
@@ -34,6 +36,7 @@ pub use database_map::{
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use glob::{escape_glob, glob_matches};
 pub use key::{HOUSEKEEPING_PREFIX, KeyTemplate, Template, TypedKey};
+pub use merge::{ReadMerger, ReadSource};
 pub use stores::{
     AfterFailure, Backoff, BatchAudit, BatchClaim, BatchEvent, BatchEventKind, BatchEventStore,
     BatchFacts, BatchFailure, BatchPlan, BatchProgress, BatchRefusal, BatchStage, BatchStatus,

@@ -85,6 +85,7 @@ impl RedisBackend {
     /// [`ErrorKind::NotIsolated`], [`ErrorKind::Configuration`]: each with the server's address
     /// and what to do.
     pub async fn connect(config: RedisConfig, indexes: &[u32]) -> Result<Self> {
+        config.check()?;
         let info = when_ready(&config, || probe(&config)).await?;
         let places = Places { taken: Arc::default(), most: config.max_connections };
         let backend = Self { config, info, places };

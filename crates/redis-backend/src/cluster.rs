@@ -1,8 +1,9 @@
-//! A cluster's connections: one whose client repeats what failed, and one that never does.
+//! A cluster's connections, whose client repeats nothing by itself.
 //!
 //! redis-rs's cluster client sends a command again after a broken connection, whether or not it may
-//! have been executed. That is right for reads and idempotent writes. Everything else goes over a
-//! second client without retries, which leaves redirections to be followed here.
+//! have been executed, and by a count of its own that would multiply ours. So it is told to repeat
+//! nothing: redirections are followed here, and everything else is sent again, or not, as on one
+//! server.
 
 use compartment_core::Result;
 use redis::aio::ConnectionLike;
@@ -16,32 +17,23 @@ use redis::{
 use crate::RedisConfig;
 use crate::connector::{certificates, connection_info};
 use crate::error::{Phase, convert};
-use crate::link::Repeat;
 
-/// Opens both connections.
+/// Opens the connections.
 pub(crate) struct ClusterConnector {
-    repeating: ClusterClient,
-    once: ClusterClient,
+    client: ClusterClient,
 }
 
 impl ClusterConnector {
     pub(crate) fn new(config: &RedisConfig, index: u32) -> Result<Self> {
-        // Redirections count as retries, and a reshard gives several in a row.
-        let repeating = client(config, index, config.retries.max(3))?;
-        Ok(Self { repeating, once: client(config, index, 0)? })
+        Ok(Self { client: client(config, index)? })
     }
 
     pub(crate) async fn open(&self) -> RedisResult<ClusterWire> {
-        let (repeating, once) = futures_util::future::try_join(
-            self.repeating.get_async_connection(),
-            self.once.get_async_connection(),
-        )
-        .await?;
-        Ok(ClusterWire { repeating, once })
+        self.client.get_async_connection().await.map(|nodes| ClusterWire { nodes })
     }
 }
 
-fn client(config: &RedisConfig, index: u32, retries: u32) -> Result<ClusterClient> {
+fn client(config: &RedisConfig, index: u32) -> Result<ClusterClient> {
     let nodes = config
         .url
         .hosts()
@@ -52,7 +44,7 @@ fn client(config: &RedisConfig, index: u32, retries: u32) -> Result<ClusterClien
         .use_protocol(ProtocolVersion::RESP3)
         .connection_timeout(config.connect_timeout)
         .response_timeout(config.response_timeout)
-        .retries(retries);
+        .retries(0);
     if index > 0 {
         builder = builder.database_id(i64::from(index));
     }
@@ -66,36 +58,30 @@ fn by_address(host: &str, port: u16) -> SingleNodeRoutingInfo {
     SingleNodeRoutingInfo::ByAddress { host: host.to_owned(), port }
 }
 
-/// Both connections.
+/// Redirections of one request that are followed: a slot on its way gives two, and a node that has
+/// not heard of its new place yet some more.
+const MOST_REDIRECTIONS: usize = 5;
+
+/// The connections to every node.
 #[derive(Clone)]
 pub(crate) struct ClusterWire {
-    repeating: ClusterConnection,
-    once: ClusterConnection,
+    nodes: ClusterConnection,
 }
 
 impl ClusterWire {
-    pub(crate) async fn send(&self, command: &Cmd, repeat: Repeat) -> RedisResult<Value> {
-        match repeat {
-            Repeat::Idempotent => self.repeating.clone().req_packed_command(command).await,
-            Repeat::OnlyIfNotSent => {
-                let answer = self.once.clone().req_packed_command(command).await;
-                match answer.and_then(Value::extract_error) {
-                    Err(error) => self.follow(command, error).await,
-                    answer => answer,
-                }
-            }
+    pub(crate) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        let answer = self.nodes.clone().req_packed_command(command).await;
+        match answer.and_then(Value::extract_error) {
+            Err(error) => self.follow(command, error).await,
+            answer => answer,
         }
     }
 
     /// Sends many commands, to their nodes at once; those of one node keep their order on its
     /// connection. (A pipeline would go to one node.)
-    pub(crate) async fn send_many(
-        &self,
-        commands: &[Cmd],
-        repeat: Repeat,
-    ) -> RedisResult<Vec<Value>> {
+    pub(crate) async fn send_many(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
         let sent = commands.iter().map(|command| async move {
-            match self.send(command, repeat).await {
+            match self.send(command).await {
                 // A server's own answer to one command says nothing against the others.
                 Err(error) => match error.clone().into_server_errors() {
                     Some(errors) if errors.len() == 1 => {
@@ -117,25 +103,37 @@ impl ClusterWire {
         port: u16,
     ) -> RedisResult<Value> {
         let route = RoutingInfo::SingleNode(by_address(host, port));
-        self.repeating.clone().route_command(command, route).await
+        self.nodes.clone().route_command(command, route).await
     }
 
-    /// Follows the redirection of a slot that is on its way to another node. The node that
-    /// redirects has executed nothing. (After `MOVED` the client looks at the slots anew by
-    /// itself, and the caller sends the command again.)
-    async fn follow(&self, command: &Cmd, error: RedisError) -> RedisResult<Value> {
-        if error.kind() != ErrorKind::Server(ServerErrorKind::Ask) {
-            return Err(error);
+    /// Follows redirections, of a slot that has moved or is on its way. The node that redirects has
+    /// executed nothing. (The client looks at the slots anew by itself after `MOVED`.)
+    async fn follow(&self, command: &Cmd, mut error: RedisError) -> RedisResult<Value> {
+        for _ in 0..MOST_REDIRECTIONS {
+            let is_asking = match error.kind() {
+                ErrorKind::Server(ServerErrorKind::Ask) => true,
+                ErrorKind::Server(ServerErrorKind::Moved) => false,
+                _ => return Err(error),
+            };
+            let target = error.redirect_node().and_then(|(address, _slot)| {
+                let (host, port) = address.rsplit_once(':')?;
+                Some(by_address(host, port.parse::<u16>().ok()?))
+            });
+            let Some(route) = target else { return Err(error) };
+            let mut nodes = self.nodes.clone();
+            let answer = if is_asking {
+                let mut asking = Pipeline::with_capacity(2);
+                asking.add_command(redis::cmd("ASKING")).add_command(command.clone());
+                let answers = nodes.route_pipeline(asking, 1, 1, route).await?;
+                answers.into_iter().next_back().unwrap_or(Value::Nil)
+            } else {
+                nodes.route_command(command.clone(), RoutingInfo::SingleNode(route)).await?
+            };
+            match answer.extract_error() {
+                Err(again) => error = again,
+                answer => return answer,
+            }
         }
-        let target = error.redirect_node().and_then(|(address, _slot)| {
-            let (host, port) = address.rsplit_once(':')?;
-            Some((host.to_owned(), port.parse::<u16>().ok()?))
-        });
-        let Some((host, port)) = target else { return Err(error) };
-        let mut asking = Pipeline::with_capacity(2);
-        asking.add_command(redis::cmd("ASKING")).add_command(command.clone());
-        let route = SingleNodeRoutingInfo::ByAddress { host, port };
-        let answers = self.once.clone().route_pipeline(asking, 1, 1, route).await?;
-        answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
+        Err(error)
     }
 }

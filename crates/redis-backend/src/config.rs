@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::{Clock, Instance, InstanceUrl, TlsFiles};
+use compartment_core::{Clock, Instance, InstanceUrl, Result, TlsFiles};
 
 /// The settings of a [`crate::RedisBackend`].
 #[derive(Clone, Debug)]
@@ -44,5 +44,15 @@ impl RedisConfig {
             tls: instance.tls.clone(),
             clock: None,
         }
+    }
+
+    /// Whether the settings can be used: within the bounds of an [`Instance`]'s.
+    pub(crate) fn check(&self) -> Result<()> {
+        let mut instance = Instance::new("memory://")?;
+        instance.max_connections = self.max_connections;
+        instance.connect_timeout = self.connect_timeout;
+        instance.response_timeout = self.response_timeout;
+        instance.retries = self.retries;
+        instance.check()
     }
 }

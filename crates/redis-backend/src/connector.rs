@@ -15,7 +15,6 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::RedisConfig;
 use crate::cluster::{ClusterConnector, ClusterWire};
 use crate::error::{Phase, convert};
-use crate::link::Repeat;
 
 /// An open connection that many tasks share.
 #[derive(Clone)]
@@ -25,22 +24,17 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    /// Sends a command. Only a cluster's client sends one again by itself, and so has to know
-    /// whether it may.
-    pub(crate) async fn send(&mut self, command: &Cmd, repeat: Repeat) -> RedisResult<Value> {
+    /// Sends a command, once.
+    pub(crate) async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
         match self {
             Self::Single(connection) => connection.send_packed_command(command).await,
-            Self::Cluster(cluster) => cluster.send(command, repeat).await,
+            Self::Cluster(cluster) => cluster.send(command).await,
         }
     }
 
     /// Sends many commands in one round trip, in order; an answer for each, which may be an error
     /// of its own.
-    pub(crate) async fn send_many(
-        &mut self,
-        commands: &[Cmd],
-        repeat: Repeat,
-    ) -> RedisResult<Vec<Value>> {
+    pub(crate) async fn send_many(&mut self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
         match self {
             Self::Single(connection) => {
                 let mut pipeline = Pipeline::with_capacity(commands.len());
@@ -50,7 +44,7 @@ impl Wire {
                 }
                 connection.send_packed_commands(&pipeline, 0, commands.len()).await
             }
-            Self::Cluster(cluster) => cluster.send_many(commands, repeat).await,
+            Self::Cluster(cluster) => cluster.send_many(commands).await,
         }
     }
 }

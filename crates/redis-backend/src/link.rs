@@ -234,7 +234,7 @@ impl Link {
         self.check_size(operation, key, command)?;
         let mut attempt = 0;
         loop {
-            match self.query_once(repeat, operation, command).await {
+            match self.query_once(operation, command).await {
                 Ok(value) => return Ok(value),
                 Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
             }
@@ -285,7 +285,7 @@ impl Link {
             let line = self.line(commands.iter().map(size).sum());
             let sent = match line.wire().await {
                 Ok((mut wire, generation)) => wire
-                    .send_many(&commands, repeat)
+                    .send_many(&commands)
                     .await
                     .map_err(|error| self.note_failure(line, generation, operation, &error)),
                 Err(error) => Err(error),
@@ -367,13 +367,12 @@ impl Link {
 
     async fn query_once<T: FromRedisValue>(
         &self,
-        repeat: Repeat,
         operation: &'static str,
         command: &Cmd,
     ) -> Result<T> {
         let line = self.line(size(command));
         let (mut wire, generation) = line.wire().await?;
-        wire.send(command, repeat)
+        wire.send(command)
             .await
             .and_then(read)
             .map_err(|error| self.note_failure(line, generation, operation, &error))

@@ -6,7 +6,6 @@ use redis::{Cmd, Value};
 use crate::RedisConfig;
 use crate::connector::{Connector, Wire};
 use crate::error::{Phase, convert};
-use crate::link::Repeat;
 
 /// How a server is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +127,7 @@ pub(crate) async fn prove_isolation(config: &RedisConfig, indexes: &[u32]) -> Re
 }
 
 async fn ask<T: redis::FromRedisValue>(wire: &mut Wire, command: &Cmd) -> Result<T> {
-    let answer = wire.send(command, Repeat::Idempotent).await.and_then(Value::extract_error);
+    let answer = wire.send(command).await.and_then(Value::extract_error);
     answer
         .and_then(|value| redis::from_redis_value(value).map_err(Into::into))
         .map_err(|error| convert("connect", Phase::Request, &error))

@@ -1,7 +1,8 @@
 //! The same databases without async, for programs that have no runtime.
 //!
-//! Every call blocks its thread. Called on a thread of an async runtime it would stop that
-//! runtime, so there it fails with [`ErrorKind::Unsupported`] instead.
+//! Every call blocks its thread. Called in async code it would stop that code's runtime, so there it
+//! fails with [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) instead. In `spawn_blocking`
+//! it works, and the databases may be dropped anywhere.
 //!
 //! ```
 //! use compartment::blocking;
@@ -15,62 +16,25 @@
 //! ```
 
 mod stores;
+mod waiter;
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use compartment_core::{DatabaseMap, Error, ErrorKind, Result, TypedKey, Usage};
+use compartment_core::{DatabaseMap, Result, TypedKey, Usage};
 pub use stores::{
     Batch, BatchEvents, BatchUpkeep, Counter, Hash, KeyValue, Lock, Queue, RateLimiter,
 };
-use tokio::runtime::{Builder, Handle, Runtime};
+
+use waiter::Waiter;
 
 /// Opens every database of `map`. See [`crate::open`].
 ///
 /// # Errors
-/// As [`crate::open`]; [`ErrorKind::Unsupported`] on a thread of an async runtime.
+/// As [`crate::open`]; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) in async code.
 pub fn open(map: DatabaseMap) -> Result<Databases> {
     let waiter = Waiter::new()?;
     let inner = waiter.wait(crate::open(map))?;
     Ok(Databases { inner, waiter })
-}
-
-/// Runs futures to their end on a runtime of its own.
-#[derive(Clone, Debug)]
-pub(crate) struct Waiter {
-    runtime: Arc<Runtime>,
-}
-
-impl Waiter {
-    fn new() -> Result<Self> {
-        refuse_inside_runtime()?;
-        let runtime = Builder::new_multi_thread()
-            // Connections are served here while the callers' threads wait.
-            .worker_threads(1)
-            .thread_name("compartment")
-            .enable_all()
-            .build()
-            .map_err(|error| {
-                Error::new(ErrorKind::Unsupported, "open databases", error.to_string())
-                    .caused_by(error)
-            })?;
-        Ok(Self { runtime: Arc::new(runtime) })
-    }
-
-    pub(crate) fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        refuse_inside_runtime()?;
-        self.runtime.block_on(work)
-    }
-}
-
-fn refuse_inside_runtime() -> Result<()> {
-    if Handle::try_current().is_err() {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Unsupported,
-        "block",
-        "the blocking API was called on a thread of an async runtime; use compartment::open there",
-    ))
 }
 
 /// Every database of a map, open, by name. Cheap to clone.
@@ -111,6 +75,14 @@ impl Databases {
     /// As [`crate::Databases::remove`].
     pub fn remove<V>(&self, key: &TypedKey<V>) -> Result<bool> {
         self.waiter.wait(self.inner.remove(key))
+    }
+
+    /// Waits until nothing is left to do that nobody else waits for: see [`crate::Databases::close`].
+    ///
+    /// # Errors
+    /// As [`crate::Databases::close`].
+    pub fn close(&self, limit: Duration) -> Result<()> {
+        self.waiter.wait(self.inner.close(limit))
     }
 
     /// The async form of the same databases.

@@ -14,7 +14,7 @@ use compartment_core::{
     Submitted, TaskId, Ttl,
 };
 
-use super::Waiter;
+use super::waiter::Waiter;
 
 macro_rules! blocking_store {
     ($(#[$doc:meta])* $name:ident over $trait:ident {

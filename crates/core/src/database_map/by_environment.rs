@@ -48,6 +48,11 @@ impl<T> ByEnvironment<T> {
         self.by_environment.get(environment).copied().or(self.default)
     }
 
+    /// Every value, of whichever environment.
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.default.iter().chain(self.by_environment.values())
+    }
+
     pub(super) fn map<U>(self, change: impl Fn(T) -> U) -> ByEnvironment<U> {
         let each = self.by_environment.into_iter();
         ByEnvironment {

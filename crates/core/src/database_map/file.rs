@@ -143,9 +143,6 @@ impl DatabaseMapBuilder {
 impl InstanceSection {
     fn into_instance(self) -> Result<Instance> {
         let mut instance = Instance::new(&self.url)?;
-        if self.max_connections == Some(0) {
-            return Err(wrong("max_connections is 0: at least one is needed"));
-        }
         instance.max_connections = self.max_connections.unwrap_or(instance.max_connections);
         instance.connect_timeout = self.connect_timeout.map_or(instance.connect_timeout, |s| s.0);
         instance.response_timeout =
@@ -156,6 +153,7 @@ impl InstanceSection {
         instance.expected_max_memory = self.max_memory.map(|size| size.0);
         instance.expected_eviction_policy =
             self.eviction_policy.map(|value| policy("eviction_policy", &value)).transpose()?;
+        instance.check()?;
         Ok(instance)
     }
 }
@@ -192,6 +190,7 @@ impl DatabaseSection {
         contract.memory_budget = self.memory_budget.map(|size| size.0);
         contract.shared = self.shared;
         contract.previous = previous;
+        contract.check()?;
         Ok(contract)
     }
 }
@@ -283,6 +282,9 @@ mod tests {
             ("index = 2, ", "", "give it an index"),
             ("index = 2, ", "prefix = \"\", ", "give it an index"),
             ("max_connections = 20", "max_connections = 0", "at least one"),
+            ("max_connections = 20", "retries = 4000000", "at most 1000"),
+            ("max_connections = 20", "connect_timeout = \"0s\"", "from 1ms to 1day"),
+            ("response_timeout = \"1s 500ms\"", "response_timeout = \"200y\"", "from 1ms to 1day"),
             ("database = \"cache\"", "database = \"cace\"", "did you mean \"cache\"?"),
             ("{document_uuid}", "{document_uuid", "without its }"),
         ] {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::wrong;
+use super::{login, wrong};
 use crate::Result;
 
 /// What kind of instance a URL names.
@@ -50,14 +50,21 @@ impl InstanceUrl {
     /// [`crate::ErrorKind::Configuration`] naming the schemes there are. The URL is not quoted:
     /// it may hold a password.
     pub fn parse(text: &str) -> Result<Self> {
-        let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
-        let Some((_, scheme, tls)) = SCHEMES.iter().find(|(name, ..)| *name == scheme) else {
-            let known: Vec<String> = SCHEMES.iter().map(|(n, ..)| format!("{n}://")).collect();
+        let known = || SCHEMES.map(|(name, ..)| format!("{name}://")).join(", ");
+        let Some((scheme, rest)) = text.split_once("://") else {
             return Err(wrong(format!(
-                "a URL of unknown form; it begins with one of {}",
-                known.join(", ")
+                "a URL has no scheme, as in redis://127.0.0.1:6379; it begins with one of {}",
+                known()
             )));
         };
+        let Some((_, scheme, tls)) = SCHEMES.iter().find(|(name, ..)| *name == scheme) else {
+            // What stands there instead of a scheme may be a part of a password.
+            return Err(wrong(format!(
+                "a URL has an unknown scheme; it begins with one of {}",
+                known()
+            )));
+        };
+        login::check(rest)?;
         let url = Self { scheme: *scheme, tls: *tls, text: text.to_owned() };
         let needs_host = !matches!(url.scheme, Scheme::Memory | Scheme::Unix);
         if needs_host && url.hosts().iter().any(|host| host.is_empty() || host.starts_with(':')) {
@@ -89,44 +96,38 @@ impl InstanceUrl {
     /// `host:port` of each server named.
     #[must_use]
     pub fn hosts(&self) -> Vec<&str> {
-        let (authority, _) = self.authority_and_path();
-        authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts).split(',').collect()
+        let (hosts, _) = self.hosts_and_path();
+        hosts.split(',').collect()
     }
 
     /// User and password, still percent-encoded, where the URL has them; either may be empty.
     #[must_use]
     pub fn user_info(&self) -> Option<(&str, &str)> {
-        let (authority, _) = self.authority_and_path();
-        let (user_info, _) = authority.rsplit_once('@')?;
-        Some(user_info.split_once(':').unwrap_or((user_info, "")))
+        let login = login::split(self.rest()).0?;
+        Some(login.split_once(':').unwrap_or((login, "")))
     }
 
     /// What stands behind the hosts, without the `/`: Sentinel's service name, a socket's path.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.authority_and_path().1
+        self.hosts_and_path().1
     }
 
-    fn authority_and_path(&self) -> (&str, &str) {
-        let rest = self.text.split_once("://").map_or("", |(_, rest)| rest);
-        let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        // A password may hold a slash by mistake; the hosts begin behind the last @ in any case.
-        let from = rest.rfind('@').unwrap_or(0);
-        match rest[from..].find('/') {
-            Some(at) => (&rest[..from + at], &rest[from + at + 1..]),
-            None => (rest, ""),
-        }
+    fn rest(&self) -> &str {
+        self.text.split_once("://").map_or("", |(_, rest)| rest)
+    }
+
+    fn hosts_and_path(&self) -> (&str, &str) {
+        let (_, place) = login::split(self.rest());
+        let place = place.split(['?', '#']).next().unwrap_or_default();
+        place.split_once('/').unwrap_or((place, ""))
     }
 }
 
 impl fmt::Display for InstanceUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = self.text.split_once("://").map_or("", |(scheme, _)| scheme);
-        write!(f, "{scheme}://")?;
-        if let Some((user, password)) = self.user_info() {
-            let hidden = if password.is_empty() { "" } else { ":***" };
-            write!(f, "{user}{hidden}@")?;
-        }
+        write!(f, "{scheme}://{}", login::shown(login::split(self.rest()).0))?;
         write!(f, "{}", self.hosts().join(","))?;
         if !self.path().is_empty() {
             write!(f, "/{}", self.path())?;
@@ -196,6 +197,36 @@ impl Instance {
     }
 }
 
+/// The bounds of a time-out: a day, as nobody waits for longer.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
+const MOST_RETRIES: u32 = 1_000;
+
+impl Instance {
+    /// Whether the settings can be used.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Configuration`] with the setting and its bounds.
+    pub fn check(&self) -> Result<()> {
+        for (name, timeout) in
+            [("connect_timeout", self.connect_timeout), ("response_timeout", self.response_timeout)]
+        {
+            if timeout < Duration::from_millis(1) || timeout > LONGEST_TIMEOUT {
+                return Err(wrong(format!("{name} is {timeout:?}; it is from 1ms to 1day")));
+            }
+        }
+        if self.max_connections == 0 {
+            return Err(wrong("max_connections is 0: at least one is needed"));
+        }
+        if self.retries > MOST_RETRIES {
+            return Err(wrong(format!(
+                "retries is {}; it is at most {MOST_RETRIES}",
+                self.retries
+            )));
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,15 +236,24 @@ mod tests {
         for text in [
             "redis://:s3cret@host:6379",
             "rediss://user:s3cret@host",
-            "redis+sentinel://user:s3c/s3cret@a:1,b:2/main",
+            "redis://s3cret@host",
+            "redis://me:s3c@s3cret@host",
             "redis://host/0?password=s3cret",
         ] {
             let url = InstanceUrl::parse(text).unwrap();
             assert!(!format!("{url} {url:?}").contains("s3cret"), "{url}");
             assert_eq!(url.reveal(), text);
         }
-        let error = InstanceUrl::parse("http://:s3cret@host").unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("s3cret"));
+        for text in [
+            "http://:s3cret@host",
+            ":s3cret@host",
+            "redis://:s3cret#s3cret@",
+            "redis+sentinel://user:s3c/s3cret@a:1,b:2/main",
+            "redis://s3cret?s3cret@host",
+        ] {
+            let error = InstanceUrl::parse(text).unwrap_err();
+            assert!(!format!("{error} {error:?} {error:#?}").contains("s3cret"), "{error}");
+        }
     }
 
     #[test]
@@ -231,7 +271,8 @@ mod tests {
     fn a_url_without_host_or_scheme_is_refused() {
         assert!(InstanceUrl::parse("redis://").is_err());
         assert!(InstanceUrl::parse("redis://:6379").is_err());
-        assert!(InstanceUrl::parse("127.0.0.1:6379").is_err());
+        let error = InstanceUrl::parse("127.0.0.1:6379").unwrap_err();
+        assert!(error.to_string().contains("no scheme"), "{error}");
         assert!(InstanceUrl::parse("memory://").is_ok());
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use super::login;
 use crate::{Error, ErrorKind, Result};
 
 /// What `[ledger]` says.
@@ -104,6 +105,7 @@ impl FromStr for LedgerAddress {
     fn from_str(text: &str) -> Result<Self> {
         let text = text.trim();
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            login::check(text.split_once("://").map_or("", |(_, rest)| rest))?;
             return Ok(Self::Postgres(text.to_owned()));
         }
         let path = text
@@ -129,16 +131,10 @@ impl fmt::Display for LedgerAddress {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
             Self::Postgres(url) => {
                 let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+                let (login, place) = login::split(rest);
+                write!(f, "{scheme}://{}", login::shown(login))?;
                 // What follows a `?` may hold a secret too, and is left out.
-                let rest = rest.split(['?', '#']).next().unwrap_or_default();
-                // A password may hold an `@` that was not escaped: the last one ends it.
-                let (user, place) = rest.rsplit_once('@').unwrap_or(("", rest));
-                write!(f, "{scheme}://")?;
-                match user.split_once(':') {
-                    Some((user, _)) => write!(f, "{user}:***@")?,
-                    None if user.is_empty() => {}
-                    None => write!(f, "{user}@")?,
-                }
+                let place = place.split(['?', '#']).next().unwrap_or_default();
                 f.write_str(place)
             }
         }
@@ -196,6 +192,8 @@ mod tests {
             assert_eq!(address.to_string(), "postgres://anna:***@db.example:5432/tasks");
             assert!(!format!("{address:?}").contains("s3cr"));
         }
+        let raw = "postgres://anna:s3#cret@db.example/tasks".parse::<LedgerAddress>().unwrap_err();
+        assert!(!format!("{raw} {raw:?}").contains("cret"), "{raw}");
         let open: LedgerAddress = "postgres://db.example/tasks".parse().unwrap();
         assert_eq!(open.to_string(), "postgres://db.example/tasks");
     }

@@ -6,6 +6,7 @@ mod environment;
 mod file;
 mod instance;
 mod ledger;
+mod login;
 mod preset;
 mod rules;
 mod text;
@@ -21,6 +22,7 @@ pub use preset::Preset;
 
 use rules::{check_apart, check_name, check_previous};
 
+use crate::contract::check_ttl;
 use crate::{Contract, Error, ErrorKind, Result, Template};
 
 /// What `[keys]` says about one template: the program's own, or another program's.
@@ -248,8 +250,18 @@ impl DatabaseMapBuilder {
             return Err(wrong("no databases: add [databases], or name a preset"));
         }
         let instances: Vec<&str> = self.instances.keys().map(String::as_str).collect();
+        for (name, instance) in &self.instances {
+            let checked = instance.check();
+            checked.map_err(|error| wrong(format!("instances.{name}: {}", error.message())))?;
+        }
+        for (name, rule) in &self.keys {
+            for ttl in rule.ttl.values() {
+                check_ttl(&format!("keys.{name}.ttl"), *ttl)?;
+            }
+        }
         for contract in self.databases.values() {
             check_name(&contract.name)?;
+            contract.check()?;
             let instance = contract.placement.instance();
             if !self.instances.contains_key(instance) {
                 return Err(unknown("instance", instance, &instances, &contract.name));

@@ -147,7 +147,7 @@ mod tests {
         let placement =
             Placement::Prefix { instance: "other".into(), index: 0, prefix: "q:\"".into() };
         let map = DatabaseMapBuilder::preset(Preset::Pipeline)
-            .instance("primary", Instance::new("redis://me@10.0.0.1:7000").unwrap())
+            .instance("primary", Instance::new("redis://10.0.0.1:7000").unwrap())
             .instance("other", Instance::new("memory://").unwrap())
             .database(
                 Contract::new("queue", DatabaseKind::Durable)

@@ -120,7 +120,7 @@ pub(super) async fn of_server(
     let configured = instances.values().find(|instance| instance.url.to_string() == server);
     let instance = match configured {
         Some(instance) => instance.clone(),
-        None if !server.contains(":***@") => Instance::new(server)?,
+        None if !server.contains("***@") => Instance::new(server)?,
         None => {
             return Err(CliError::new(
                 ExitCode::Configuration,
