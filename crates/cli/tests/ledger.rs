@@ -172,8 +172,8 @@ fn a_worker_removes_finished_batches_that_are_old() {
     run_test(async {
         let place = Place::new(2).await;
         place.worked_on();
-        // Long over, by what the sweeper noted.
-        place.on_server(&["HSET", "batches:finished", "papers", "1000"]).await;
+        // Long over, by what the batch noted.
+        place.on_server(&["HSET", "{batch:papers}", "ended", "1000"]).await;
         // The first worker has swept a moment ago.
         place.on_server(&["DEL", "batches:sweeper"]).await;
         place.done(&["batch", "submit", "more", "papers"]);

@@ -56,11 +56,12 @@ pub use stores::{
     ClaimRequest, ClaimedDocument, ClaimedTask, Condition, CounterDrift, CounterStore,
     CounterStoreExt, DeadTask, FENCE_RETENTION, FailureStream, FencingToken, HashStore,
     HashStoreExt, Holder, KeyStream, KeyValueStore, KeyValueStoreExt, LEASES_ENDED_ERROR,
-    LockAttempt, LockStore, MAX_AT_ONCE, MAX_ATTEMPTS, MAX_CLAIM, MAX_ENTRY, MAX_QUEUE_NAME,
-    MAX_STAGES, NewTask, OutboxEntry, OutboxFact, Outcome, QueueCounts, QueueStore, QueueStoreExt,
-    RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt, RestoredFact, SetOptions, Settled,
-    Settlement, StageProgress, Submitted, Subscription, TaskClass, TaskId, TaskRecord, Ttl, Usage,
-    UsageStore, check_queue, ordinals_from_text, ordinals_to_text, shorten_task_error,
+    LockAttempt, LockStore, MAX_AT_ONCE, MAX_ATTEMPTS, MAX_BATCH_NAME, MAX_CLAIM, MAX_ENTRY,
+    MAX_QUEUE_NAME, MAX_STAGES, NewTask, OutboxEntry, OutboxFact, Outcome, QueueCounts, QueueStore,
+    QueueStoreExt, RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt, RestoredFact,
+    SetOptions, Settled, Settlement, StageProgress, Submitted, Subscription, TaskClass, TaskEnds,
+    TaskId, TaskRecord, Ttl, Usage, UsageStore, check_queue, ordinals_from_text, ordinals_to_text,
+    shorten_task_error,
 };
 #[cfg(feature = "tokio")]
 pub use stores::{LockGuard, LockOptions, LockStoreExt};

@@ -105,6 +105,7 @@ impl Backend for MemoryBackend {
             traffic: Arc::clone(&traffic),
             keyspace,
             hub: Arc::clone(&self.hub),
+            born: None,
         });
         let stores = Stores {
             key_value: stores.clone(),
@@ -135,12 +136,14 @@ impl Backend for MemoryBackend {
 }
 
 /// Every store of one database; each implements its trait in a file of its own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct MemoryStores {
     pub(crate) contract: Arc<Contract>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) keyspace: Arc<Keyspace>,
     pub(crate) hub: Arc<Hub>,
+    /// Batches of any other birth are not seen.
+    pub(crate) born: Option<u64>,
 }
 
 impl MemoryStores {

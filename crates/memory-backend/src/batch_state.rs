@@ -1,11 +1,13 @@
 //! A batch as it is kept in memory: facts as bits, counts that move only with them.
 
 mod events;
+mod leases;
 mod outbox;
 mod settle;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
 
 use bytes::Bytes;
 use compartment_core::{
@@ -17,8 +19,6 @@ use events::Events;
 use outbox::Outbox;
 use upkeep::Died;
 
-/// Leases that have ended and are taken up in one claim.
-const RECLAIMED_AT_ONCE: usize = 4;
 /// What is counted for a document besides its entry.
 const DOCUMENT_OVERHEAD: u64 = 32;
 
@@ -35,6 +35,8 @@ struct Stage {
     delayed: BTreeSet<(u64, u32)>,
     /// Attempts that failed, by ordinal.
     tries: HashMap<u32, u8>,
+    /// Leases that ended, by ordinal.
+    lost: HashMap<u32, u8>,
     done: u64,
     dead: u64,
     claimed: u64,
@@ -60,6 +62,8 @@ enum Completion {
 /// One batch.
 #[derive(Debug)]
 pub(crate) struct Batch {
+    /// The token it was born with: every claim's is above it.
+    born: u64,
     plan: BatchPlan,
     status: BatchStatus,
     paused: bool,
@@ -77,6 +81,8 @@ pub(crate) struct Batch {
     documents_dead: u64,
     last_token: u64,
     completion: Completion,
+    /// The millisecond in which it was over.
+    ended: Option<u64>,
     outbox: Outbox,
     events: Events,
     /// Documents that died in the request that is under way.
@@ -88,10 +94,18 @@ fn bit(stage: usize) -> u16 {
     1 << stage
 }
 
+/// Counts one more for a document; how many by now.
+fn count(counts: &mut HashMap<u32, u8>, ordinal: u32) -> u8 {
+    let count = counts.entry(ordinal).or_default();
+    *count = (*count + 1).min(MAX_ATTEMPTS);
+    *count
+}
+
 impl Batch {
-    pub(crate) fn new(plan: BatchPlan) -> Self {
+    pub(crate) fn new(plan: BatchPlan, born: u64) -> Self {
         let stages = plan.stages.iter().map(|_| Stage::default()).collect();
         Self {
+            born,
             plan,
             stages,
             status: BatchStatus::Open,
@@ -105,13 +119,23 @@ impl Batch {
             errors: BTreeMap::new(),
             documents_done: 0,
             documents_dead: 0,
-            last_token: 0,
+            last_token: born,
             completion: Completion::None,
-            outbox: Outbox::default(),
-            events: Events::default(),
+            ended: None,
+            outbox: Outbox::numbered_from(born),
+            events: Events::numbered_from(born),
             died: Vec::new(),
             repairs: 0,
         }
+    }
+
+    pub(crate) fn born(&self) -> u64 {
+        self.born
+    }
+
+    /// Whether a claim's token is of this batch, and of no former one of its name.
+    pub(crate) fn gave(&self, token: u64) -> bool {
+        self.born < token && token <= self.last_token
     }
 
     pub(crate) fn plan(&self) -> &BatchPlan {
@@ -161,14 +185,14 @@ impl Batch {
         first
     }
 
-    fn total(&self) -> u32 {
+    pub(crate) fn total(&self) -> u32 {
         u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
     }
 
-    pub(crate) fn seal(&mut self) -> BatchStatus {
+    pub(crate) fn seal(&mut self, now: u64) -> BatchStatus {
         if self.status == BatchStatus::Open {
             self.status = BatchStatus::Sealed;
-            self.complete();
+            self.complete(now);
         }
         self.status
     }
@@ -177,21 +201,22 @@ impl Batch {
         self.paused = paused;
     }
 
-    pub(crate) fn cancel(&mut self) -> BatchStatus {
+    pub(crate) fn cancel(&mut self, now: u64) -> BatchStatus {
         if self.status != BatchStatus::Completed {
             self.status = BatchStatus::Cancelled;
+            self.ended.get_or_insert(now);
         }
         self.status
     }
 
     /// Completes a sealed batch whose documents are all settled; whether it was this that did.
-    fn complete(&mut self) -> bool {
+    fn complete(&mut self, now: u64) -> bool {
         let settled = self.documents_done + self.documents_dead == self.entries.len() as u64;
         if self.status != BatchStatus::Sealed || !settled {
             return false;
         }
         self.status = BatchStatus::Completed;
-        self.completion = Completion::Due;
+        (self.completion, self.ended) = (Completion::Due, Some(now));
         self.tell(BatchEventKind::Completed, Vec::new(), None, None);
         true
     }
@@ -243,8 +268,9 @@ impl Batch {
                 continue;
             }
             let failed = stage.tries.get(&ordinal).copied().unwrap_or(0);
+            let lost = stage.lost.get(&ordinal).copied().unwrap_or(0);
             let entry = self.entries[ordinal as usize].clone();
-            documents.push(ClaimedDocument::new(ordinal, failed + 1, entry));
+            documents.push(ClaimedDocument::new(ordinal, failed + 1, lost, entry));
         }
         if documents.is_empty() {
             return None;
@@ -258,93 +284,11 @@ impl Batch {
         Some((FencingToken::from_number(token), documents))
     }
 
-    /// Gives back what the leases held that have ended.
-    fn take_up(&mut self, now: u64) {
-        let ended: Vec<(u64, u64)> = self
-            .leases
-            .iter()
-            .take_while(|(ends, _)| *ends <= now)
-            .take(RECLAIMED_AT_ONCE)
-            .copied()
-            .collect();
-        if ended.is_empty() {
-            return;
-        }
-        for one in ended {
-            self.leases.remove(&one);
-            let Some(held) = self.held.remove(&one.1) else { continue };
-            let at = held.stage;
-            self.stages[at].claimed -= held.documents.len() as u64;
-            for ordinal in held.documents.into_iter().rev() {
-                if self.is_settled(at, ordinal) {
-                    continue;
-                }
-                let tries = self.count_attempt(at, ordinal);
-                if tries >= self.plan.max_lost {
-                    let error = format!("no worker settled it within its lease, {tries} times");
-                    self.bury(at, ordinal, error);
-                } else {
-                    self.stages[at].ready.push_front(ordinal);
-                }
-            }
-        }
-        self.tell_died(true);
-        self.complete();
-    }
-
-    /// An attempt failed; how many did by now.
-    fn count_attempt(&mut self, at: usize, ordinal: u32) -> u8 {
-        let failed = self.stages[at].tries.entry(ordinal).or_default();
-        *failed = (*failed + 1).min(MAX_ATTEMPTS);
-        *failed
-    }
-
-    pub(crate) fn renew(&mut self, token: u64, lease_millis: u64, now: u64) -> bool {
-        if let Completion::Claimed { token: of, lease_ends } = &mut self.completion
-            && *of == token
-            && *lease_ends > now
-        {
-            *lease_ends = now.saturating_add(lease_millis);
-            return true;
-        }
-        let Some(held) = self.held.get_mut(&token).filter(|held| held.lease_ends > now) else {
-            return false;
-        };
-        self.leases.remove(&(held.lease_ends, token));
-        held.lease_ends = now.saturating_add(lease_millis);
-        self.leases.insert((held.lease_ends, token));
-        true
-    }
-
-    pub(crate) fn claim_completion(&mut self, lease_millis: u64, now: Timestamp) -> Option<u64> {
-        let millis = now.as_millis();
-        let is_due = match self.completion {
-            Completion::None => false,
-            Completion::Due => true,
-            Completion::Claimed { lease_ends, .. } => lease_ends <= millis,
-        };
-        if !is_due {
-            return None;
-        }
-        let token = self.next_token(now);
-        let lease_ends = millis.saturating_add(lease_millis);
-        self.completion = Completion::Claimed { token, lease_ends };
-        Some(token)
-    }
-
-    pub(crate) fn finish_completion(&mut self, token: u64, now: u64) -> bool {
-        let is_current = matches!(
-            self.completion,
-            Completion::Claimed { token: held, lease_ends } if held == token && lease_ends > now
-        );
-        if is_current {
-            self.completion = Completion::None;
-        }
-        is_current
-    }
-
-    pub(crate) fn progress(&self) -> BatchProgress {
+    pub(crate) fn progress(&self, now: Timestamp) -> BatchProgress {
         let mut progress = BatchProgress::new(self.status);
+        progress.born = FencingToken::from_number(self.born);
+        let since = |ended| Duration::from_millis(now.as_millis().saturating_sub(ended));
+        progress.ended = self.ended.map(since);
         progress.paused = self.paused;
         progress.is_completing = !matches!(self.completion, Completion::None);
         progress.total = self.entries.len() as u64;

@@ -1,9 +1,11 @@
 //! What batches in memory keep besides their progress: entries, the outbox, and the audit of the rest.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_core::{
-    BatchAudit, BatchRefusal, BatchUpkeepStore, OutboxEntry, RestoredFact, Result,
+    BatchAudit, BatchRefusal, BatchUpkeepStore, FencingToken, OutboxEntry, RestoredFact, Result,
 };
 
 use crate::backend::MemoryStores;
@@ -25,6 +27,10 @@ impl MemoryStores {
 
 #[async_trait]
 impl BatchUpkeepStore for MemoryStores {
+    fn born_as(&self, token: FencingToken) -> Arc<dyn BatchUpkeepStore> {
+        Arc::new(Self { born: Some(token.number()), ..self.clone() })
+    }
+
     async fn entries(&self, batch: &str, from: u32, most: usize) -> Result<Vec<Bytes>> {
         let operation = "read entries of batch";
         BatchRefusal::unless_few(most, &self.contract, operation, batch)?;
@@ -55,9 +61,9 @@ impl BatchUpkeepStore for MemoryStores {
     ) -> Result<u64> {
         let operation = "restore in batch";
         BatchRefusal::unless_few(facts.len(), &self.contract, operation, batch)?;
-        self.change(operation, batch, |state, _| {
+        self.change(operation, batch, |state, now| {
             check_stage(state, stage)?;
-            Ok(state.restore(stage, facts))
+            Ok(state.restore(stage, facts, now.as_millis()))
         })
     }
 
@@ -66,6 +72,13 @@ impl BatchUpkeepStore for MemoryStores {
     }
 
     async fn repair(&self, batch: &str, audit: &BatchAudit) -> Result<bool> {
-        self.change("repair batch", batch, |state, _| Ok(state.repair(audit)))
+        self.change("repair batch", batch, |state, now| Ok(state.repair(audit, now.as_millis())))
+    }
+
+    async fn remove_ended(&self, batch: &str) -> Result<bool> {
+        let operation = "remove ended batch";
+        let removed =
+            self.remove_if(operation, batch, |state, now| state.may_go(now.as_millis()))?;
+        removed.ok_or_else(|| self.refuse(BatchRefusal::Missing, operation, batch))
     }
 }

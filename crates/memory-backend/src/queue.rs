@@ -52,9 +52,7 @@ impl MemoryStores {
 impl QueueStore for MemoryStores {
     async fn submit(&self, queue: &str, tasks: Vec<NewTask>) -> Result<Vec<Submitted>> {
         check_queue(&self.contract, "submit task", queue)?;
-        let delays: Result<Vec<u64>> =
-            tasks.iter().map(|task| task.check(&self.contract, queue)).collect();
-        let delays = delays?;
+        let delays = NewTask::check_all(&tasks, &self.contract, queue)?;
         self.traffic.wrote(tasks.len() as u64);
         self.in_queue("submit task", queue, |queue, now| {
             tasks
@@ -69,7 +67,7 @@ impl QueueStore for MemoryStores {
         check_queue(&self.contract, "claim tasks", queue)?;
         let lease = options.check(&self.contract, queue)?;
         self.in_queue("claim tasks", queue, |queue, now| {
-            queue.claim(options.most as usize, lease, options.most_attempts, now)
+            queue.claim(options.most as usize, lease, options.most_lost, now)
         })
     }
 
@@ -109,7 +107,7 @@ impl QueueStore for MemoryStores {
     }
 
     async fn replay(&self, queue: &str, tasks: &[TaskId]) -> Result<u64> {
-        self.count_each("replay tasks", queue, tasks, Queue::replay)
+        self.count_each("replay tasks", queue, tasks, |queue, id, now| queue.replay(id, now))
     }
 
     async fn discard(&self, queue: &str, tasks: &[TaskId]) -> Result<u64> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use compartment_core::{
     Claim, ClaimedTask, DeadTask, FencingToken, LEASES_ENDED_ERROR, NewTask, QueueCounts,
-    Submitted, TaskClass, TaskId, TaskRecord, Timestamp,
+    Submitted, TaskClass, TaskEnds, TaskId, TaskRecord, Timestamp,
 };
 
 /// Milliseconds since the epoch.
@@ -16,10 +16,10 @@ type Id = u64;
 #[derive(Debug)]
 struct Task {
     record: TaskRecord,
-    /// That failed.
-    attempts: u32,
+    ended: TaskEnds,
     error: String,
     died: Millis,
+    /// Its own while it stands in `taken_keys`, so not while it is dead.
     deduplication_key: Option<String>,
 }
 
@@ -80,7 +80,13 @@ impl Queue {
         let deduplication_key = task.deduplication_key;
         self.tasks.insert(
             id,
-            Task { record, attempts: 0, error: String::new(), died: 0, deduplication_key },
+            Task {
+                record,
+                ended: TaskEnds::default(),
+                error: String::new(),
+                died: 0,
+                deduplication_key,
+            },
         );
         if delay == 0 {
             self.wait(id);
@@ -108,14 +114,14 @@ impl Queue {
         &mut self,
         most: usize,
         lease: u64,
-        most_attempts: u32,
+        most_lost: u32,
         now: Timestamp,
     ) -> Vec<ClaimedTask> {
         if self.is_paused {
             return Vec::new();
         }
         self.bring_due(most, now.as_millis());
-        self.reclaim(most, most_attempts, now.as_millis());
+        self.reclaim(most, most_lost, now.as_millis());
         let taken = self.take(most);
         if taken.is_empty() {
             return Vec::new();
@@ -127,7 +133,7 @@ impl Queue {
             self.leases.insert((end, id));
             self.claims.insert(id, (token, end));
             let claim = Claim::new(TaskId::from_number(id), FencingToken::from_number(token));
-            Some(task.record.clone().claimed(claim, task.attempts + 1))
+            Some(task.record.clone().claimed(claim, task.ended))
         });
         claimed.collect()
     }
@@ -144,14 +150,14 @@ impl Queue {
     }
 
     /// Takes tasks back whose leases have ended.
-    fn reclaim(&mut self, most: usize, most_attempts: u32, now: Millis) {
+    fn reclaim(&mut self, most: usize, most_lost: u32, now: Millis) {
         let ended: Vec<Id> =
             self.leases.iter().take_while(|(end, _)| *end <= now).take(most).map(|l| l.1).collect();
         for id in ended {
             self.let_go(id);
             let Some(task) = self.tasks.get_mut(&id) else { continue };
-            task.attempts += 1;
-            if task.attempts < most_attempts {
+            task.ended.lost += 1;
+            if task.ended.lost < most_lost {
                 self.wait(id);
             } else {
                 task.error = LEASES_ENDED_ERROR.to_owned();
@@ -253,7 +259,7 @@ impl Queue {
         }
         self.let_go(id);
         if let Some(task) = self.tasks.get_mut(&id) {
-            task.attempts += 1;
+            task.ended.failed += 1;
             error.clone_into(&mut task.error);
         }
         match pause {
@@ -274,9 +280,9 @@ impl Queue {
     }
 
     fn free_key(&mut self, id: Id) {
-        let key = self.tasks.get_mut(&id).and_then(|task| task.deduplication_key.take());
-        if let Some(key) = key {
-            self.taken_keys.remove(&key);
+        let task = self.tasks.get(&id);
+        if let Some(key) = task.and_then(|task| task.deduplication_key.as_deref()) {
+            self.taken_keys.remove(key);
         }
     }
 
@@ -284,7 +290,7 @@ impl Queue {
         let listed = self.dead.iter().skip(skip).take(most).filter_map(|(died, id)| {
             let task = self.tasks.get(id)?;
             let (id, died) = (TaskId::from_number(*id), Timestamp::from_millis(*died));
-            Some(task.record.clone().dead(id, task.attempts, died, task.error.clone()))
+            Some(task.record.clone().dead(id, task.ended, died, task.error.clone()))
         });
         listed.collect()
     }
@@ -296,14 +302,20 @@ impl Queue {
     }
 
     pub(crate) fn replay(&mut self, id: TaskId, now: Timestamp) -> bool {
-        let was_dead = self.exhume(id);
-        if was_dead && let Some(task) = self.tasks.get_mut(&id.number()) {
-            task.attempts = 0;
+        let key = self.tasks.get(&id.number()).and_then(|task| task.deduplication_key.clone());
+        if key.as_ref().is_some_and(|key| self.taken_keys.contains_key(key)) || !self.exhume(id) {
+            return false;
+        }
+        if let Some(key) = key {
+            self.taken_keys.insert(key, id.number());
+        }
+        if let Some(task) = self.tasks.get_mut(&id.number()) {
+            task.ended = TaskEnds::default();
             task.error.clear();
             task.record.submitted_at = Timestamp::from_millis(now.as_millis());
-            self.wait(id.number());
         }
-        was_dead
+        self.wait(id.number());
+        true
     }
 
     pub(crate) fn discard(&mut self, id: TaskId) -> bool {

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use compartment_core::{BatchProgress, Database, Error, ErrorKind, MAX_AT_ONCE};
+use compartment_core::{
+    BatchProgress, BatchStore, BatchUpkeepStore, Database, Error, ErrorKind, FencingToken,
+    MAX_AT_ONCE,
+};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 
@@ -14,14 +17,25 @@ use crate::{Document, Engine, Node, PipelineError};
 pub struct Completed {
     batch: Arc<str>,
     engine: Engine,
-    store: Database,
+    /// The database's name.
+    database: String,
+    store: Arc<dyn BatchStore>,
+    upkeep: Arc<dyn BatchUpkeepStore>,
 }
 
 impl Completed {
     /// The batch of this name in the database `store`, for work that `engine` does with it.
     #[must_use]
     pub fn new(batch: &str, engine: Engine, store: Database) -> Self {
-        Self { batch: batch.into(), engine, store }
+        let (own, upkeep) = (Arc::clone(store.batch()), Arc::clone(store.batch_upkeep()));
+        Self { batch: batch.into(), engine, database: store.name().to_owned(), store: own, upkeep }
+    }
+
+    /// The batch that was born with this token, and no other that may be made under its name.
+    #[must_use]
+    pub fn born_as(mut self, token: FencingToken) -> Self {
+        (self.store, self.upkeep) = (self.store.born_as(token), self.upkeep.born_as(token));
+        self
     }
 
     /// The batch's name.
@@ -35,10 +49,10 @@ impl Completed {
     /// # Errors
     /// The store's; [`ErrorKind::Unknown`] where the batch has been removed.
     pub async fn progress(&self) -> Result<BatchProgress, PipelineError> {
-        let progress = self.store.batch().progress(&self.batch).await?;
+        let progress = self.store.progress(&self.batch).await?;
         progress.ok_or_else(|| {
             let what = format!("batch {:?} has been removed", self.batch);
-            Error::new(ErrorKind::Unknown, "read batch", what).in_database(self.store.name()).into()
+            Error::new(ErrorKind::Unknown, "read batch", what).in_database(&self.database).into()
         })
     }
 
@@ -47,7 +61,7 @@ impl Completed {
     /// # Errors
     /// The store's.
     pub async fn dead(&self) -> Result<BTreeSet<u32>, PipelineError> {
-        let failures = self.store.batch().failures(&self.batch);
+        let failures = self.store.failures(&self.batch);
         Ok(failures.map_ok(|failure| failure.ordinal).try_collect().await?)
     }
 
@@ -57,8 +71,7 @@ impl Completed {
         let pages = futures_util::stream::try_unfold(0, move |from| {
             let completed = completed.clone();
             async move {
-                let store = completed.store.batch_upkeep();
-                let entries = store.entries(&completed.batch, from, MAX_AT_ONCE).await?;
+                let entries = completed.upkeep.entries(&completed.batch, from, MAX_AT_ONCE).await?;
                 let next = from + u32::try_from(entries.len()).unwrap_or(u32::MAX);
                 if entries.is_empty() {
                     return Ok::<_, PipelineError>(None);

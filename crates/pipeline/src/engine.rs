@@ -1,7 +1,6 @@
 //! Takes one document through one stage of a pipeline, and says how the stage left it.
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,10 +10,12 @@ use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{
     Clock, Databases, Error, ErrorKind, LockOptions, LockStoreExt, RateLimitStoreExt, SystemClock,
 };
-use futures_util::FutureExt;
+
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::node::{AnyResult, typed};
 use crate::pipeline::Placed;
+use crate::runner::unless_panicked;
 use crate::{
     Document, Node, Pipeline, PipelineError, Progress, Runner, RunnerOptions, Silent, StageError,
     StageOptions,
@@ -183,13 +184,12 @@ impl Engine {
     ) -> Result<(), PipelineError> {
         let run = DocumentRun { engine: self.clone(), document };
         if stage.options.inline {
-            let work = AssertUnwindSafe(run.produce(place)).catch_unwind().await;
-            let broken = |panic| Err(StageError::panicked(stage.name, panic).into());
-            return work.unwrap_or_else(broken).map(drop);
+            return unless_panicked(stage.name, run.produce(place)).await.map(drop);
         }
-        let mut work = tokio::spawn(async move { run.produce(place).await.map(drop) });
+        let mut work =
+            Spawned(Some(tokio::spawn(async move { run.produce(place).await.map(drop) })));
         let limit = stage.options.time_out;
-        match tokio::time::timeout(limit, &mut work).await {
+        match tokio::time::timeout(limit, work.joined()).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(match error.try_into_panic() {
                 Ok(panic) => StageError::panicked(stage.name, panic).into(),
@@ -199,8 +199,11 @@ impl Engine {
                 let overdue = Arc::clone(&self.inner.overdue);
                 overdue.fetch_add(1, Ordering::Relaxed);
                 // A thread cannot be ended from outside; what it makes is kept if it ever ends.
+                let work = work.0.take();
                 tokio::spawn(async move {
-                    let _ = work.await;
+                    if let Some(work) = work {
+                        let _ = work.await;
+                    }
                     overdue.fetch_sub(1, Ordering::Relaxed);
                 });
                 let name = stage.name;
@@ -212,11 +215,6 @@ impl Engine {
 
     pub(crate) fn is_inline(&self, place: usize) -> bool {
         self.stage(place).is_ok_and(|stage| stage.options.inline)
-    }
-
-    /// How often the stage is tried.
-    pub(crate) fn max_attempts(&self, place: usize) -> u32 {
-        self.stage(place).map_or(1, |stage| u32::from(stage.options.max_attempts))
     }
 
     /// How long to wait before the `attempt`th attempt; `None` if that is one too many.
@@ -231,6 +229,26 @@ impl Engine {
             let what = format!("the pipeline has no stage {place}: is the node of another one?");
             Error::new(ErrorKind::InvalidArgument, "run stage", what).into()
         })
+    }
+}
+
+/// Work in a task of its own, which ends with whoever waits for it: it holds places and permits.
+struct Spawned<T>(Option<JoinHandle<T>>);
+
+impl<T> Spawned<T> {
+    async fn joined(&mut self) -> Result<T, JoinError> {
+        match &mut self.0 {
+            Some(work) => work.await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl<T> Drop for Spawned<T> {
+    fn drop(&mut self) {
+        if let Some(work) = &self.0 {
+            work.abort();
+        }
     }
 }
 

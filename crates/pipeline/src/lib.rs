@@ -15,6 +15,7 @@ mod document;
 mod document_state;
 mod engine;
 mod error;
+mod hand_back;
 #[cfg(feature = "ledger")]
 pub mod ledger;
 mod node;

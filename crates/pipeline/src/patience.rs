@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use compartment_core::{Clock, Result, Retry, SystemClock, Timestamp};
+use compartment_core::{Clock, MonotonicInstant, Result, Retry, SystemClock};
 
 use crate::Silent;
 use crate::progress::{Event, Observer};
@@ -16,7 +16,7 @@ pub struct Patience {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     /// When the present outage began.
-    away_since: Arc<Mutex<Option<Timestamp>>>,
+    away_since: Arc<Mutex<Option<MonotonicInstant>>>,
 }
 
 impl std::fmt::Debug for Patience {
@@ -37,7 +37,7 @@ impl Patience {
         Self { limit, clock, observer, away_since: Arc::default() }
     }
 
-    /// Waits up to `limit` by the wall clock, and tells nobody.
+    /// Waits up to `limit`, and tells nobody.
     #[must_use]
     pub fn waiting(limit: Duration) -> Self {
         Self::new(limit, Arc::new(SystemClock), Arc::new(Silent))
@@ -66,7 +66,7 @@ impl Patience {
     ) -> Result<T> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let asked = self.clock.now();
+            let asked = self.clock.monotonic();
             match request().await {
                 Ok(value) => {
                     self.note_answer();
@@ -89,16 +89,16 @@ impl Patience {
     }
 
     /// How long the server has been away, counted from the first request that failed.
-    fn note_failure(&self, asked: Timestamp) -> Duration {
+    fn note_failure(&self, asked: MonotonicInstant) -> Duration {
         let mut away_since = self.away_since.lock().unwrap_or_else(PoisonError::into_inner);
         let since = *away_since.get_or_insert(asked);
-        self.clock.now().since(since)
+        self.clock.monotonic().since(since)
     }
 
     fn note_answer(&self) {
         let mut away_since = self.away_since.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(since) = away_since.take() {
-            let away = self.clock.now().since(since);
+            let away = self.clock.monotonic().since(since);
             drop(away_since);
             self.observer.event(&Event::Resumed { away });
         }

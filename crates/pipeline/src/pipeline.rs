@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use compartment_core::{BatchPlan, Error, ErrorKind, MAX_ATTEMPTS, Result};
+use compartment_core::{BatchPlan, Error, ErrorKind, MAX_QUEUE_NAME, Result};
 use futures_util::future::BoxFuture;
 
 use crate::completed::Completed;
@@ -224,19 +224,24 @@ impl PipelineBuilder {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for no or too many stages, names that cannot be or are taken
-    /// twice, a stage that needs one of another pipeline, or attempts that cannot be.
+    /// twice, a stage that needs one of another pipeline, or options that cannot be.
     pub fn build(self) -> Result<Pipeline> {
         let Self { name, stages, identify, at_completion } = self;
+        let wrong = |what: String| Error::new(ErrorKind::InvalidArgument, "build pipeline", what);
         for stage in &stages {
-            let attempts = stage.options.max_attempts;
-            if attempts == 0 || attempts > MAX_ATTEMPTS {
-                let what = format!("stage {:?} is tried 1 to {MAX_ATTEMPTS} times", stage.name);
-                return Err(Error::new(ErrorKind::InvalidArgument, "build pipeline", what));
-            }
+            let refused = |why: String| wrong(format!("stage {:?}: {why}", stage.name));
+            stage.options.check().map_err(refused)?;
         }
         let pipeline =
             Pipeline { inner: Arc::new(Inner { name, stages, identify, at_completion }) };
         pipeline.plan().check()?;
+        for queue in (0..pipeline.inner.stages.len()).filter_map(|place| pipeline.queue_of(place)) {
+            if queue.is_empty() || queue.len() > MAX_QUEUE_NAME {
+                return Err(wrong(format!(
+                    "queue {queue:?}: a name has 1 to {MAX_QUEUE_NAME} bytes"
+                )));
+            }
+        }
         Ok(pipeline)
     }
 

@@ -61,10 +61,14 @@ impl BatchRegistry {
     /// # Errors
     /// The store's.
     pub async fn add(&self, record: &BatchRecord) -> Result<bool> {
-        let text = serde_json::to_vec(record)
-            .map_err(|error| Error::new(ErrorKind::Encode, "note batch", error.to_string()))?;
-        let hash = self.batch.hash();
-        hash.set_field_if_absent(KEY, &record.name, Bytes::from(text), Expiry::Never).await
+        let text = write(record)?;
+        self.batch.hash().set_field_if_absent(KEY, &record.name, text, Expiry::Never).await
+    }
+
+    /// Notes a batch in the place of whichever was noted under its name.
+    pub(crate) async fn replace(&self, record: &BatchRecord) -> Result<()> {
+        let fields = vec![(record.name.clone(), write(record)?)];
+        self.batch.hash().set_fields(KEY, fields, Expiry::Never).await.map(drop)
     }
 
     /// The batch of this name.
@@ -103,6 +107,23 @@ impl BatchRegistry {
     pub async fn remove(&self, name: &str) -> Result<bool> {
         Ok(self.batch.hash().delete_fields(KEY, &[name.to_owned()]).await? > 0)
     }
+
+    /// Forgets this very batch, and no other that has been noted under its name since; whether it was
+    /// known. Of one that is noted in between, its submission knows and notes it again
+    /// ([`crate::Submission::seal`]).
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn remove_this(&self, record: &BatchRecord) -> Result<bool> {
+        Ok(self.get(&record.name).await?.as_ref() == Some(record)
+            && self.remove(&record.name).await?)
+    }
+}
+
+fn write(record: &BatchRecord) -> Result<Bytes> {
+    let text = serde_json::to_vec(record)
+        .map_err(|error| Error::new(ErrorKind::Encode, "note batch", error.to_string()))?;
+    Ok(Bytes::from(text))
 }
 
 fn read(name: &str, bytes: &[u8]) -> Result<BatchRecord> {

@@ -247,7 +247,7 @@ fn key_of<T>(
 }
 
 /// A panic is the document's own failure.
-async fn unless_panicked<T>(
+pub(crate) async fn unless_panicked<T>(
     stage: &str,
     work: impl Future<Output = Result<T, PipelineError>>,
 ) -> Result<T, PipelineError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compartment_core::{Backoff, RateLimit};
+use compartment_core::{Backoff, MAX_ATTEMPTS, MAX_TTL, RateLimit};
 
 /// How a stage is run. What is not said is as in [`StageOptions::default`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,5 +109,71 @@ impl StageOptions {
     pub fn inline(mut self) -> Self {
         self.inline = true;
         self
+    }
+
+    /// Says what is wrong with the options, if anything is, with the bounds.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let is_time = |time: Duration| !time.is_zero() && time <= MAX_TTL;
+        if self.max_attempts == 0 || self.max_attempts > MAX_ATTEMPTS {
+            return Err(format!("it is tried 1 to {MAX_ATTEMPTS} times"));
+        }
+        if self.concurrency == Some(0) {
+            return Err("at least 1 document goes through it at a time".to_owned());
+        }
+        if !is_time(self.time_out) {
+            return Err("its time-out is more than zero and at most a hundred years".to_owned());
+        }
+        if self.max_result_bytes == 0 {
+            return Err("a result has at least 1 byte, so no document would get through".to_owned());
+        }
+        if let Some((key, limit)) = &self.rate_limit {
+            if key.is_empty() {
+                return Err("the key of its limit is empty".to_owned());
+            }
+            if limit.permits == 0 || !is_time(limit.window) {
+                return Err(
+                    "its limit is of at least 1 permit in a window of more than zero and at most \
+                            a hundred years"
+                        .to_owned(),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_is_refused_with_its_bounds() {
+        let limit = |permits, window| RateLimit::new(permits, window);
+        let second = Duration::from_secs(1);
+        let of = StageOptions::default;
+        let none = StageOptions { concurrency: Some(0), ..of() };
+        for (options, bounds) in [
+            (of().max_attempts(0), "1 to 15 times"),
+            (of().max_attempts(16), "1 to 15 times"),
+            (none, "at least 1 document"),
+            (of().time_out(Duration::ZERO), "more than zero"),
+            (of().time_out(Duration::MAX), "a hundred years"),
+            (of().max_result_bytes(0), "at least 1 byte"),
+            (of().rate_limit("", limit(1, second)), "is empty"),
+            (of().rate_limit("rate:x", limit(0, second)), "at least 1 permit"),
+            (of().rate_limit("rate:x", limit(1, Duration::ZERO)), "more than zero"),
+            (of().rate_limit("rate:x", limit(1, Duration::MAX)), "a hundred years"),
+        ] {
+            assert!(options.check().unwrap_err().contains(bounds), "{options:?}");
+        }
+        let longest = Backoff::new(Duration::MAX, Duration::MAX);
+        for options in [
+            of(),
+            of().max_attempts(15).time_out(MAX_TTL).backoff(longest).max_result_bytes(u64::MAX),
+            of().rate_limit("rate:x", limit(u32::MAX, MAX_TTL)),
+            StageOptions { concurrency: Some(usize::MAX), ..of() },
+        ] {
+            assert_eq!(options.check(), Ok(()));
+        }
     }
 }

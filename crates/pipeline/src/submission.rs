@@ -1,11 +1,12 @@
 //! Submitting: a batch in pages as they come, or a single task.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use compartment_core::{
-    BatchStatus, Database, Error, ErrorKind, MAX_AT_ONCE, NewTask, QueueStoreExt, Result, Retry,
-    Submitted, TaskClass,
+    BatchRefusal, BatchStatus, BatchStore, BatchUpkeepStore, Database, Error, ErrorKind,
+    MAX_AT_ONCE, MAX_ENTRY, NewTask, QueueStoreExt, Result, Submitted, TaskClass,
 };
 use serde::{Deserialize, Serialize};
 
@@ -66,14 +67,28 @@ impl BatchOptions {
     }
 }
 
-/// A batch that documents are being added to. Holds one page of them at most.
+/// A batch that documents are being added to. Holds one page of them, and more only while pages cannot be
+/// sent.
+///
+/// # Cancellation
+/// A document is taken as soon as [`Submission::push`] is first polled. It stays with the submission until
+/// the batch has it, so any of its futures may be dropped, or end with an error, and the next one goes on:
+/// each document is in the batch once in the end, also if what was dropped is executed after all. Only a
+/// submission that is dropped itself takes with it what [`Submission::pending`] counts, and says so in the
+/// log; the batch stays open, and a [`Submission::begin`] of its name goes on with it.
 #[derive(Debug)]
+#[must_use = "documents that were not flushed are lost with it"]
 pub struct Submission {
-    name: String,
+    record: BatchRecord,
+    registry: BatchRegistry,
     batch: Database,
+    /// The batch that it began with, and no other that may be made under its name.
+    store: Arc<dyn BatchStore>,
+    upkeep: Arc<dyn BatchUpkeepStore>,
     patience: Patience,
+    /// What the batch does not have yet, as far as is known.
     page: Vec<Bytes>,
-    /// Documents that the batch has.
+    /// Documents that the batch has: the first of the page becomes this number.
     submitted: u64,
 }
 
@@ -91,6 +106,7 @@ impl Submission {
         options: &BatchOptions,
         patience: Patience,
     ) -> Result<Self> {
+        BatchRefusal::unless_a_name(batch.contract(), "submit batch", name)?;
         let mut record = BatchRecord::new(name, pipeline.name(), patience.clock().now());
         record.versions = pipeline.versions();
         record.class = options.class;
@@ -98,7 +114,8 @@ impl Submission {
         let refused = |what: String| {
             Err(Error::new(ErrorKind::Contract, "submit batch", what).in_database(batch.name()))
         };
-        if !patience.outlast(|| registry.add(&record)).await? {
+        let is_listed = !patience.outlast(|| registry.add(&record)).await?;
+        if is_listed {
             let known = registry.get(name).await?.map(|known| known.pipeline);
             if known.as_deref() != Some(pipeline.name()) {
                 return refused(format!(
@@ -110,12 +127,19 @@ impl Submission {
         let mut plan = pipeline.plan().event_bytes(options.event_bytes);
         plan.outbox = options.outbox;
         plan.max_bytes = options.max_bytes;
+        if is_listed && patience.outlast(|| batch.batch().progress(name)).await?.is_none() {
+            // What is listed was of a former batch, or of a submission that was never begun.
+            patience.outlast(|| registry.replace(&record)).await?;
+        }
         patience.outlast(|| batch.batch().create(name, &plan)).await?;
         let progress = patience.outlast(|| batch.batch().progress(name)).await?;
         match progress {
             Some(progress) if progress.status == BatchStatus::Open => Ok(Self {
-                name: name.to_owned(),
+                record,
+                registry,
                 batch: batch.clone(),
+                store: batch.batch().born_as(progress.born),
+                upkeep: batch.batch_upkeep().born_as(progress.born),
                 patience,
                 page: Vec::new(),
                 submitted: progress.total,
@@ -132,56 +156,96 @@ impl Submission {
         self.submitted
     }
 
-    /// Adds a document; every thousandth sends a page.
+    /// Documents that were added here and that the batch does not have yet, as far as is known.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.page.len()
+    }
+
+    /// Adds a document; every thousandth sends a page. An empty entry is one: what it means, the pipeline
+    /// says.
     ///
     /// # Errors
-    /// As [`compartment_core::BatchStore::submit`].
+    /// [`ErrorKind::InvalidArgument`] for an entry of more than [`MAX_ENTRY`] bytes, which alone is not
+    /// taken. Any other is about sending, as of [`Submission::flush`]: the document is taken, and
+    /// [`Submission::pending`] until a later call sends it.
     pub async fn push(&mut self, entry: impl Into<Bytes>) -> Result<()> {
-        self.page.push(entry.into());
+        let entry = entry.into();
+        if entry.len() > MAX_ENTRY {
+            let what = format!(
+                "an entry is at most {MAX_ENTRY} bytes, and this one has {}: it names a document that is \
+                 kept elsewhere",
+                entry.len()
+            );
+            let error = Error::new(ErrorKind::InvalidArgument, "submit batch", what);
+            return Err(error.in_database(self.batch.name()).at_key(&self.record.name));
+        }
+        self.page.push(entry);
         if self.page.len() < MAX_AT_ONCE { Ok(()) } else { self.flush().await }
     }
 
     /// Sends what has been added.
     ///
     /// # Errors
-    /// As [`compartment_core::BatchStore::submit`].
+    /// As [`BatchStore::submit`]; [`ErrorKind::Unknown`] where the batch has been removed. What was not sent
+    /// is kept.
     pub async fn flush(&mut self) -> Result<()> {
-        if self.page.is_empty() {
-            return Ok(());
-        }
-        let page = std::mem::take(&mut self.page);
-        let (store, name, before) = (self.batch.batch(), self.name.as_str(), self.submitted);
-        let after = before + page.len() as u64;
-        let is_there = || async {
-            let progress = store.progress(name).await?;
-            Ok(progress.is_some_and(|progress| progress.total >= after))
-        };
-        loop {
-            let error = match store.submit(name, page.clone()).await {
-                Ok(_) => break,
-                Err(error) => error,
-            };
-            if error.retry() == Retry::Never {
-                self.page = page;
-                return Err(error);
-            }
-            // Whether it was executed is not known: the batch says how many documents it has.
-            if self.patience.outlast(is_there).await? {
-                break;
+        while !self.page.is_empty() {
+            let first = u32::try_from(self.submitted).unwrap_or(u32::MAX);
+            let some = self.page[..self.page.len().min(MAX_AT_ONCE)].to_vec();
+            let count = some.len();
+            let (store, name) = (&self.store, self.record.name.as_str());
+            // Told twice, or late after all, it adds nothing: the batch has more documents by then.
+            let added =
+                self.patience.outlast(|| store.submit_at(name, first, some.clone())).await?;
+            let there = if added { count } else { self.there(first, &some).await? };
+            if there > 0 {
+                self.page.drain(..there);
+                self.submitted += there as u64;
+            } else {
+                // Somebody else added some: these come behind them.
+                let progress = self.patience.outlast(|| store.progress(name)).await?;
+                self.submitted = progress.ok_or_else(|| self.missing())?.total;
             }
         }
-        self.submitted = after;
         Ok(())
     }
 
-    /// Sends the rest, and lets nothing be added any more; how many documents there are.
+    /// How many of these entries the batch has from `first` on: those of an earlier try that was executed,
+    /// before which there may have been fewer of them.
+    async fn there(&self, first: u32, entries: &[Bytes]) -> Result<usize> {
+        let (upkeep, name) = (&self.upkeep, self.record.name.as_str());
+        let there = self.patience.outlast(|| upkeep.entries(name, first, entries.len())).await?;
+        Ok(there.iter().zip(entries).take_while(|(there, own)| there == own).count())
+    }
+
+    fn missing(&self) -> Error {
+        let what = format!("batch {:?} has been removed", self.record.name);
+        Error::new(ErrorKind::Unknown, "submit batch", what).in_database(self.batch.name())
+    }
+
+    /// Sends the rest, and lets nothing be added any more; how many documents there are. Dropped or refused,
+    /// the batch is open or sealed, and calling it again goes on.
     ///
     /// # Errors
-    /// As [`compartment_core::BatchStore::submit`] and [`compartment_core::BatchStore::seal`].
-    pub async fn seal(mut self) -> Result<u64> {
+    /// As [`Submission::flush`] and [`BatchStore::seal`].
+    pub async fn seal(&mut self) -> Result<u64> {
         self.flush().await?;
-        self.patience.outlast(|| self.batch.batch().seal(&self.name)).await?;
+        let (store, name) = (&self.store, self.record.name.as_str());
+        // Whoever removed a former batch of this name may have taken the new one off the list.
+        self.patience.outlast(|| self.registry.add(&self.record)).await?;
+        self.patience.outlast(|| store.seal(name)).await?;
         Ok(self.submitted)
+    }
+}
+
+impl Drop for Submission {
+    fn drop(&mut self) {
+        let pending = self.page.len();
+        if pending > 0 {
+            let batch = self.record.name.as_str();
+            tracing::warn!(batch, pending, "documents were dropped that the batch does not have");
+        }
     }
 }
 
@@ -207,6 +271,10 @@ impl TaskData {
 }
 
 /// Submits a single task: one stage, with all it needs, for one document.
+///
+/// # Cancellation
+/// Once it is dropped, or ends with an error that does not tell, nobody knows whether the task was taken.
+/// With a deduplication key it can simply be submitted again.
 ///
 /// # Errors
 /// [`ErrorKind::Unknown`] for a stage that the pipeline lacks; the store's.

@@ -8,17 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use compartment_core::{
-    BatchProgress, BatchStatus, ClaimRequest, Clock, Database, Error, Expiry, LockAttempt, Outcome,
-    Result, Settlement, SystemClock, Timestamp,
+    BatchProgress, BatchStatus, BatchStore, ClaimRequest, Clock, Database, Error, FencingToken,
+    LockAttempt, MonotonicInstant, Result, SystemClock,
 };
 use serde::Serialize;
 
+use crate::hand_back::HandBack;
 use crate::{BatchRecord, BatchRegistry};
 
-/// The hash of the moments, in milliseconds since 1970, at which batches were first seen to be over.
-const FINISHED: &str = "batches:finished";
 /// The lock that lets one process of a fleet sweep at a time.
 const LOCK: &str = "batches:sweeper";
 /// For so long a sweeper has a document whose worker vanished, before it hands it back.
@@ -33,7 +31,8 @@ pub struct SweeperOptions {
     /// How long a listed batch may be missing before it is taken off the list, and how old a finished one
     /// has to be before it may go for want of room.
     pub grace: Duration,
-    /// How long batches are kept once they are completed or cancelled.
+    /// How long batches are kept once they are over: since their completion was finished, or they were
+    /// cancelled, by the clock of the server.
     pub retention: Duration,
     /// The most bytes of finished batches: beyond, the oldest go.
     pub finished_bytes: Option<u64>,
@@ -71,6 +70,12 @@ impl SweeperOptions {
 pub trait RemovalWitness: fmt::Debug + Send + Sync + 'static {
     /// Says that a batch is about to be removed. An error keeps it.
     async fn before_removal(&self, batch: &BatchRecord) -> Result<()>;
+
+    /// Says that it was not removed after all: somebody tries it again. Unless told, nobody needs to know.
+    async fn not_removed(&self, batch: &BatchRecord) -> Result<()> {
+        let _ = batch;
+        Ok(())
+    }
 }
 
 /// What a round did.
@@ -98,13 +103,15 @@ pub struct Sweeper {
     options: SweeperOptions,
     witness: Option<Arc<dyn RemovalWitness>>,
     /// Since when listed batches are missing.
-    missing: Mutex<BTreeMap<String, Timestamp>>,
+    missing: Mutex<BTreeMap<String, MonotonicInstant>>,
 }
 
 /// A batch that is over and could go.
 struct Finished {
     record: BatchRecord,
-    since: Timestamp,
+    born: FencingToken,
+    /// For how long.
+    age: Duration,
     bytes: u64,
 }
 
@@ -166,26 +173,23 @@ impl Sweeper {
     /// The store's, if it cannot say which batches there are.
     pub async fn sweep_once(&self) -> Result<Swept> {
         let (mut swept, mut finished) = (Swept::default(), Vec::new());
-        let known = self.batch.hash().get_all(FINISHED).await?;
         for record in self.registry.list().await? {
-            let since = known.get(&record.name);
-            if let Err(error) = self.look_after(&record, since, &mut swept, &mut finished).await {
+            if let Err(error) = self.look_after(&record, &mut swept, &mut finished).await {
                 note_failure(&mut swept, &record, &error);
             }
         }
         // The oldest first.
-        finished.sort_by_key(|one| one.since);
-        let now = self.clock.now();
+        finished.sort_by_key(|one| std::cmp::Reverse(one.age));
         let mut bytes: u64 = finished.iter().map(|one| one.bytes).sum();
         for one in finished {
-            let age = now.since(one.since);
+            let age = one.age;
             let is_too_much = self.options.finished_bytes.is_some_and(|most| bytes > most);
             let may_go =
                 age >= self.options.retention || (is_too_much && age >= self.options.grace);
             if !may_go {
                 continue;
             }
-            match self.remove(&one.record).await {
+            match self.remove(&one).await {
                 Ok(true) => {
                     bytes -= one.bytes;
                     swept.removed.push(one.record.name);
@@ -200,41 +204,44 @@ impl Sweeper {
     async fn look_after(
         &self,
         record: &BatchRecord,
-        over_since: Option<&Bytes>,
         swept: &mut Swept,
         finished: &mut Vec<Finished>,
     ) -> Result<()> {
         let name = &record.name;
         let Some(progress) = self.batch.batch().progress(name).await? else {
-            if self.is_gone(name) && self.registry.remove(name).await? {
+            if self.is_gone(name) && self.registry.remove_this(record).await? {
                 tracing::warn!(batch = name, "a batch is listed and not there: taken off the list");
-                self.forget(name).await?;
+                self.lock_missing().remove(name);
                 swept.forgotten.push(name.clone());
             }
             return Ok(());
         };
         self.lock_missing().remove(name);
+        let own = self.batch.batch().born_as(progress.born);
         if matches!(progress.status, BatchStatus::Completed | BatchStatus::Cancelled) {
-            let since = self.finished_since(name, over_since).await?;
-            if progress.stages.iter().all(|stage| stage.claimed == 0) {
-                let bytes = bytes_of(&progress);
-                finished.push(Finished { record: record.clone(), since, bytes });
+            match progress.ended {
+                // Somebody needs it for its completion yet.
+                _ if progress.is_completing => {}
+                Some(age) => {
+                    let (record, born, bytes) =
+                        (record.clone(), progress.born, bytes_of(&progress));
+                    finished.push(Finished { record, born, age, bytes });
+                }
+                // It ended before batches noted when: it does so now.
+                None => drop(own.seal(name).await?),
             }
             return Ok(());
         }
-        if over_since.is_some() {
-            // Something of it is tried again: it will be over anew.
-            self.forget(name).await?;
-        }
         if progress.status == BatchStatus::Sealed && progress.is_settled() {
-            let audit = self.batch.batch_upkeep().audit(name).await?;
-            if audit.completion_missed && self.batch.batch_upkeep().repair(name, &audit).await? {
+            let upkeep = self.batch.batch_upkeep().born_as(progress.born);
+            let audit = upkeep.audit(name).await?;
+            if audit.completion_missed && upkeep.repair(name, &audit).await? {
                 tracing::warn!(batch = name, "a completion was missed, and is due now");
                 swept.completions.push(name.clone());
             }
             return Ok(());
         }
-        if self.take_up(name, &progress).await? {
+        if self.take_up(&own, name, &progress).await? {
             swept.taken_up.push(name.clone());
         }
         Ok(())
@@ -242,63 +249,60 @@ impl Sweeper {
 
     /// Takes up ended leases of stages of which everything is somebody's: who claims does so too, but perhaps
     /// nobody is left who claims of them.
-    async fn take_up(&self, name: &str, progress: &BatchProgress) -> Result<bool> {
+    async fn take_up(
+        &self,
+        store: &Arc<dyn BatchStore>,
+        name: &str,
+        progress: &BatchProgress,
+    ) -> Result<bool> {
         let mut any = false;
         for (at, stage) in progress.stages.iter().enumerate() {
             if stage.claimed == 0 || stage.ready > 0 {
                 continue;
             }
             let request = ClaimRequest::new(at, 1, LEASE);
-            let Some(claim) = self.batch.batch().claim(name, request).await? else { continue };
-            let back = claim.documents.iter().map(|one| (one.ordinal, Outcome::HandedBack));
-            let settlement = Settlement::new(at, claim.token, back.collect());
-            self.batch.batch().settle(name, settlement).await?;
+            let Some(claim) = store.claim(name, request).await? else { continue };
+            let (late, batch) = (Arc::clone(store), name.to_owned());
+            let hand_back = HandBack::on_drop(&self.batch, LEASE, async move {
+                let _ = late.release(&batch, claim.token).await;
+            });
+            store.release(name, claim.token).await?;
+            hand_back.settled();
             any = true;
         }
         Ok(any)
     }
 
-    /// Removes a batch that is over; `false` if something of it is still to be written elsewhere.
-    async fn remove(&self, record: &BatchRecord) -> Result<bool> {
-        let name = &record.name;
-        if self.batch.batch_upkeep().outbox_len(name).await? > 0 {
+    /// Removes a batch that is over; `false` if something of it is still to be written elsewhere, or it is
+    /// tried again by now.
+    async fn remove(&self, finished: &Finished) -> Result<bool> {
+        let (record, name) = (&finished.record, &finished.record.name);
+        let upkeep = self.batch.batch_upkeep().born_as(finished.born);
+        if upkeep.outbox_len(name).await? > 0 {
             return Ok(false);
         }
         if let Some(witness) = &self.witness {
             witness.before_removal(record).await?;
         }
-        self.batch.batch().remove(name).await?;
-        self.registry.remove(name).await?;
-        self.forget(name).await?;
+        if !upkeep.remove_ended(name).await? {
+            if let Some(witness) = &self.witness {
+                witness.not_removed(record).await?;
+            }
+            return Ok(false);
+        }
+        self.registry.remove_this(record).await?;
         tracing::info!(batch = name, "a finished batch was removed");
         Ok(true)
     }
 
-    /// Since when a batch is known to be over; noted where nobody did yet.
-    async fn finished_since(&self, name: &str, known: Option<&Bytes>) -> Result<Timestamp> {
-        let millis = known.and_then(|bytes| std::str::from_utf8(bytes).ok()?.parse().ok());
-        if let Some(millis) = millis {
-            return Ok(Timestamp::from_millis(millis));
-        }
-        let now = self.clock.now();
-        let fields = vec![(name.to_owned(), Bytes::from(now.as_millis().to_string()))];
-        self.batch.hash().set_fields(FINISHED, fields, Expiry::Never).await?;
-        Ok(now)
-    }
-
-    async fn forget(&self, name: &str) -> Result<()> {
-        self.lock_missing().remove(name);
-        self.batch.hash().delete_fields(FINISHED, &[name.to_owned()]).await.map(drop)
-    }
-
     /// Whether a batch is missing for long enough; begins to count where it is not counted yet.
     fn is_gone(&self, name: &str) -> bool {
-        let now = self.clock.now();
+        let now = self.clock.monotonic();
         let since = *self.lock_missing().entry(name.to_owned()).or_insert(now);
         now.since(since) >= self.options.grace
     }
 
-    fn lock_missing(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Timestamp>> {
+    fn lock_missing(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, MonotonicInstant>> {
         self.missing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

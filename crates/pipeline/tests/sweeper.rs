@@ -54,6 +54,14 @@ async fn finish(batch: &Database, name: &str) {
         let settlement = Settlement::new(0, claim.token, outcomes).note(note);
         batch.batch().settle(name, settlement).await.unwrap();
     }
+    complete(batch, name).await;
+}
+
+/// Does what is due at its completion, if anything is.
+async fn complete(batch: &Database, name: &str) {
+    if let Some(token) = batch.batch().claim_completion(name, LEASE).await.unwrap() {
+        assert!(batch.batch().finish_completion(name, token).await.unwrap());
+    }
 }
 
 async fn names(batch: &Database) -> Vec<String> {
@@ -146,7 +154,7 @@ async fn a_batch_whose_last_worker_vanished_ends() {
     let plan = BatchPlan::chain(&["extract"]).max_attempts(1).max_lost(1);
     submitted(&batch, "papers", 2, plan).await;
     let sweeper = sweeper(&batch, &clock, SweeperOptions::default());
-    batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap().unwrap();
+    drop(batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap().unwrap());
     assert!(sweeper.sweep_once().await.unwrap().taken_up.is_empty());
     clock.advance(LEASE * 2);
     sweeper.sweep_once().await.unwrap();
@@ -155,16 +163,17 @@ async fn a_batch_whose_last_worker_vanished_ends() {
 }
 
 #[tokio::test]
-async fn what_a_vanished_worker_had_waits_again_with_its_attempts() {
+async fn what_a_vanished_worker_had_waits_again_and_its_loss_is_counted() {
     let (batch, clock) = in_memory().await;
     submitted(&batch, "papers", 2, BatchPlan::chain(&["extract"])).await;
     let sweeper = sweeper(&batch, &clock, SweeperOptions::default());
-    batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap().unwrap();
+    drop(batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap().unwrap());
     clock.advance(LEASE * 2);
     assert_eq!(sweeper.sweep_once().await.unwrap().taken_up, ["papers"]);
     let claim = batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap();
-    let attempts: Vec<u8> = claim.unwrap().documents.iter().map(|one| one.attempt).collect();
-    assert_eq!(attempts, [2, 2]);
+    let claim = claim.unwrap();
+    let counts = claim.documents.iter().map(|one| (one.attempt, one.lost));
+    assert_eq!(counts.collect::<Vec<_>>(), [(1, 1), (1, 1)]);
 }
 
 /// Keeps what it is told, and may refuse.
@@ -187,6 +196,7 @@ async fn nothing_goes_before_its_witness_knows() {
     let (batch, clock) = in_memory().await;
     for name in ["gone", "kept"] {
         submitted(&batch, name, 0, BatchPlan::chain(&["extract"])).await;
+        complete(&batch, name).await;
     }
     let witness = Arc::new(Witness::default());
     let sweeper = sweeper(&batch, &clock, SweeperOptions::default()).witness(witness.clone());
@@ -224,4 +234,94 @@ fn a_missed_completion_is_made_due() {
         assert!(batch.batch().claim_completion("papers", LEASE).await.unwrap().is_some());
         assert!(sweeper.sweep_once().await.unwrap().completions.is_empty());
     });
+}
+
+#[tokio::test]
+async fn a_batch_whose_completion_is_due_or_claimed_stays() {
+    let (batch, clock) = in_memory().await;
+    submitted(&batch, "papers", 0, BatchPlan::chain(&["extract"])).await;
+    let sweeper = sweeper(&batch, &clock, SweeperOptions::default());
+    clock.advance(DAY * 30);
+    assert!(sweeper.sweep_once().await.unwrap().removed.is_empty(), "it is due");
+    let token = batch.batch().claim_completion("papers", DAY * 40).await.unwrap().unwrap();
+    clock.advance(DAY * 30);
+    assert!(sweeper.sweep_once().await.unwrap().removed.is_empty(), "somebody is at it");
+    assert!(batch.batch().finish_completion("papers", token).await.unwrap());
+    clock.advance(DAY * 7 - LEASE);
+    assert!(sweeper.sweep_once().await.unwrap().removed.is_empty());
+    clock.advance(LEASE);
+    assert_eq!(sweeper.sweep_once().await.unwrap().removed, ["papers"]);
+}
+
+#[tokio::test]
+async fn a_name_that_is_used_again_is_kept_as_long_as_any() {
+    let (batch, clock) = in_memory().await;
+    let sweeper = sweeper(&batch, &clock, SweeperOptions::default());
+    submitted(&batch, "papers", 0, BatchPlan::chain(&["extract"])).await;
+    complete(&batch, "papers").await;
+    sweeper.sweep_once().await.unwrap();
+    // Somebody removes it, and the sweeper does not see it.
+    clock.advance(DAY * 6);
+    assert!(batch.batch().remove("papers").await.unwrap());
+    submitted(&batch, "papers", 0, BatchPlan::chain(&["extract"])).await;
+    complete(&batch, "papers").await;
+    clock.advance(DAY * 2);
+    assert!(sweeper.sweep_once().await.unwrap().removed.is_empty());
+    clock.advance(DAY * 5);
+    assert_eq!(sweeper.sweep_once().await.unwrap().removed, ["papers"]);
+}
+
+#[tokio::test]
+async fn a_worker_whose_clock_is_a_week_ahead_removes_nothing_early() {
+    let (batch, clock) = in_memory().await;
+    for name in ["completed", "cancelled"] {
+        submitted(&batch, name, 0, BatchPlan::chain(&["extract"])).await;
+    }
+    complete(&batch, "completed").await;
+    batch.batch().cancel("cancelled").await.unwrap();
+    let ahead = ManualClock::default();
+    ahead.advance(DAY * 365);
+    let options = SweeperOptions::default().finished_bytes(0);
+    let sweeper = Sweeper::new(batch.clone(), options).clock(Arc::new(ahead.clone()));
+    for _ in 0..3 {
+        assert!(sweeper.sweep_once().await.unwrap().removed.is_empty());
+        ahead.advance(DAY * 8);
+    }
+    complete(&batch, "cancelled").await;
+    clock.advance(DAY * 7);
+    assert_eq!(sweeper.sweep_once().await.unwrap().removed.len(), 2);
+}
+
+/// A database in which a batch is tried again in the moment before it is removed.
+#[derive(Debug)]
+struct RetriedInBetween(Database, Mutex<Vec<String>>);
+
+#[async_trait]
+impl RemovalWitness for RetriedInBetween {
+    async fn before_removal(&self, batch: &BatchRecord) -> Result<()> {
+        self.0.batch().retry(&batch.name, vec![(0, 0)]).await.map(drop)
+    }
+
+    async fn not_removed(&self, batch: &BatchRecord) -> Result<()> {
+        self.1.lock().unwrap().push(batch.name.clone());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_is_tried_again_in_the_last_moment_stays() {
+    let (batch, clock) = in_memory().await;
+    submitted(&batch, "papers", 1, BatchPlan::chain(&["extract"])).await;
+    let claim = batch.batch().claim("papers", ClaimRequest::new(0, 1, LEASE)).await.unwrap();
+    let dead = vec![(0, Outcome::Dead { error: "blank".into() })];
+    batch.batch().settle("papers", Settlement::new(0, claim.unwrap().token, dead)).await.unwrap();
+    complete(&batch, "papers").await;
+    clock.advance(DAY * 8);
+    let witness = Arc::new(RetriedInBetween(batch.clone(), Mutex::default()));
+    let sweeper = sweeper(&batch, &clock, SweeperOptions::default()).witness(witness.clone());
+    assert!(sweeper.sweep_once().await.unwrap().removed.is_empty());
+    assert_eq!(*witness.1.lock().unwrap(), ["papers"]);
+    assert_eq!(names(&batch).await, ["papers"]);
+    let progress = batch.batch().progress("papers").await.unwrap().unwrap();
+    assert_eq!((progress.status, progress.dead), (BatchStatus::Sealed, 0));
 }

@@ -10,7 +10,7 @@ use compartment_core::{
 };
 
 use crate::RedisConfig;
-use crate::batch::RedisBatch;
+use crate::batch_script::RedisBatch;
 use crate::budget::{Budget, watch};
 use crate::channel::{Ear, RedisChannel};
 use crate::connector::{Connector, NodeConnector};

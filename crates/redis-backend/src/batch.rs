@@ -7,111 +7,35 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_core::{
     BatchClaim, BatchFailure, BatchPlan, BatchProgress, BatchRefusal, BatchStatus, BatchStore,
-    ClaimRequest, ClaimedDocument, Codec, Error, ErrorKind, FailureStream, FencingToken,
-    MAX_AT_ONCE, Outcome, Result, Settled, Settlement, StageProgress,
+    ClaimRequest, ClaimedDocument, Codec, ErrorKind, FailureStream, FencingToken, MAX_AT_ONCE,
+    Outcome, Result, Settled, Settlement, StageProgress,
 };
 use futures_util::StreamExt;
-use redis::{Cmd, Value};
+use redis::Cmd;
 
-use crate::batch_answer::Answer;
-use crate::link::{Link, Repeat};
+use crate::batch_script::{RedisBatch, key_of, named};
+use crate::claimant::Asked;
+use crate::link::Repeat;
 use crate::script::{LuaScript, lua_script};
 
+static RELEASE: LuaScript = lua_script!("batch_open.lua", "batch_back.lua", "batch_release.lua");
 static CREATE: LuaScript = lua_script!("batch_create.lua");
 static SUBMIT: LuaScript = lua_script!("batch_open.lua", "batch_news.lua", "batch_submit.lua");
 static CHANGE: LuaScript = lua_script!("batch_open.lua", "batch_news.lua", "batch_change.lua");
-static CLAIM: LuaScript = lua_script!("batch_open.lua", "batch_news.lua", "batch_claim.lua");
+static CLAIM: LuaScript =
+    lua_script!("batch_open.lua", "batch_news.lua", "asked.lua", "batch_claim.lua");
 static RENEW: LuaScript = lua_script!("batch_open.lua", "batch_renew.lua");
 static SETTLE: LuaScript =
     lua_script!("batch_open.lua", "batch_news.lua", "batch_finish.lua", "batch_settle.lua");
 static RETRY: LuaScript = lua_script!("batch_open.lua", "batch_news.lua", "batch_retry.lua");
-static COMPLETION: LuaScript = lua_script!("batch_open.lua", "batch_completion.lua");
+static COMPLETION: LuaScript = lua_script!("batch_open.lua", "asked.lua", "batch_completion.lua");
 static PROGRESS: LuaScript = lua_script!("batch_open.lua", "batch_progress.lua");
 static REMOVE: LuaScript = lua_script!("batch_open.lua", "batch_remove.lua");
 
 /// Failures that are read in one request.
 const FAILURES_AT_ONCE: usize = 500;
 
-#[derive(Debug)]
-pub(crate) struct RedisBatch {
-    pub(crate) link: Arc<Link>,
-}
-
-/// The key of what a batch is; its other keys begin with it. The tag is not empty whatever the name
-/// is, so all of them are in one slot.
-fn key_of(batch: &str) -> String {
-    format!("{{batch:{batch}}}")
-}
-
 impl RedisBatch {
-    pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self { link }
-    }
-
-    /// Runs a script of an existing batch.
-    pub(crate) async fn run<'a>(
-        &'a self,
-        script: &LuaScript,
-        repeat: Repeat,
-        operation: &'static str,
-        batch: &'a str,
-        arguments: impl Fn(&mut Cmd),
-    ) -> Result<Answer<'a>> {
-        self.check_place(operation, batch)?;
-        let time = self.link.script_time();
-        let all = |command: &mut Cmd| {
-            command.arg(&time);
-            arguments(command);
-        };
-        let key = key_of(batch);
-        let answer: Vec<Value> = script.run(&self.link, repeat, operation, &key, all).await?;
-        self.read(answer, operation, batch)
-    }
-
-    fn read<'a>(
-        &'a self,
-        answer: Vec<Value>,
-        operation: &'static str,
-        batch: &'a str,
-    ) -> Result<Answer<'a>> {
-        let mut answer = Answer::new(answer, &self.link, operation, batch);
-        let refusal = match answer.next::<String>()?.as_str() {
-            "ok" => return Ok(answer),
-            "missing" => BatchRefusal::Missing,
-            "sealed" => BatchRefusal::Sealed,
-            "full" => BatchRefusal::Full,
-            "no stage" => BatchRefusal::NoStage,
-            "no group" => BatchRefusal::NoGroup,
-            _ => BatchRefusal::OtherType,
-        };
-        Err(self.refuse(refusal, operation, batch))
-    }
-
-    /// A batch has more keys than a request could name, so none could be brought from another place.
-    fn check_place(&self, operation: &'static str, batch: &str) -> Result<()> {
-        let arrives = self.link.arrival().is_some_and(|arrival| arrival.concerns(&key_of(batch)));
-        if !arrives {
-            return Ok(());
-        }
-        let what = "its database is on its way from a previous place, which batches cannot be; finish \
-                    or remove the batches there, and leave previous out";
-        Err(self.link.contract.error(ErrorKind::Unsupported, operation, batch, what))
-    }
-
-    pub(crate) fn read_plan(&self, batch: &str, json: &[u8]) -> Result<BatchPlan> {
-        Codec::decode(json)
-            .map_err(|error| error.in_database(self.link.contract.name.as_str()).at_key(batch))
-    }
-
-    pub(crate) fn refuse(
-        &self,
-        refusal: BatchRefusal,
-        operation: &'static str,
-        batch: &str,
-    ) -> Error {
-        refusal.error(&self.link.contract, operation, batch)
-    }
-
     async fn change(
         &self,
         operation: &'static str,
@@ -125,20 +49,68 @@ impl RedisBatch {
         self.run(&CHANGE, Repeat::Idempotent, operation, batch, argument).await?.status()
     }
 
-    async fn completion(
+    async fn add(
+        &self,
+        batch: &str,
+        repeat: Repeat,
+        first: &str,
+        entries: &[Bytes],
+    ) -> Result<Option<u32>> {
+        let operation = "submit to batch";
+        BatchRefusal::unless_submittable(entries, &self.link.contract, operation, batch)?;
+        self.link.traffic.wrote(1);
+        let arguments = |command: &mut Cmd| {
+            command.arg(first);
+            for entry in entries {
+                command.arg(entry.as_ref());
+            }
+        };
+        let mut answer = self.run(&SUBMIT, repeat, operation, batch, arguments).await?;
+        if answer.is_empty() { Ok(None) } else { answer.next().map(Some) }
+    }
+
+    /// A page of failures, and the cursor of the next.
+    async fn failures_from(&self, batch: &str, cursor: u64) -> Result<(u64, Vec<BatchFailure>)> {
+        let (operation, key) = ("read failures of batch", format!("{}:errors", key_of(batch)));
+        let mut command = redis::cmd("HSCAN");
+        let name = self.link.name(&key);
+        command.arg(name.as_bytes()).arg(cursor).arg("COUNT").arg(FAILURES_AT_ONCE);
+        let (next, fields): (u64, Vec<(String, String)>) =
+            self.link.query(Repeat::Idempotent, operation, &key, &command).await?;
+        if self.born.is_some() {
+            // A batch that is there afterwards was there when this was read.
+            self.plan(batch).await?;
+        }
+        let failure = |(field, error): (String, String)| {
+            let (stage, ordinal) = field.split_once(':')?;
+            Some(BatchFailure::new(stage.parse().ok()?, ordinal.parse().ok()?, error))
+        };
+        Ok((next, fields.into_iter().filter_map(failure).collect()))
+    }
+
+    /// Removes a batch: what the script said in the end, nothing where there is none.
+    pub(crate) async fn remove_all(
         &self,
         operation: &'static str,
         batch: &str,
-        lease: u64,
-        token: &str,
-    ) -> Result<Option<u64>> {
+        only: &str,
+    ) -> Result<Option<u8>> {
         self.link.traffic.wrote(1);
-        let arguments = |command: &mut Cmd| {
-            command.arg(lease).arg(token);
+        let argument = |command: &mut Cmd| {
+            command.arg(only);
         };
-        let mut answer =
-            self.run(&COMPLETION, Repeat::OnlyIfNotSent, operation, batch, arguments).await?;
-        if answer.is_empty() { Ok(None) } else { answer.next().map(Some) }
+        let mut began = false;
+        loop {
+            let removed = self.run(&REMOVE, Repeat::Idempotent, operation, batch, argument).await;
+            match removed {
+                // Somebody else may have removed the rest.
+                Err(error) if error.kind() == ErrorKind::Unknown => return Ok(began.then_some(1)),
+                other => match other?.next()? {
+                    0 => began = true,
+                    said => return Ok(Some(said)),
+                },
+            }
+        }
     }
 }
 
@@ -152,15 +124,21 @@ fn millis(time: Duration) -> u64 {
 
 #[async_trait]
 impl BatchStore for RedisBatch {
+    fn born_as(&self, token: FencingToken) -> Arc<dyn BatchStore> {
+        Arc::new(self.of_birth(token))
+    }
+
     async fn create(&self, batch: &str, plan: &BatchPlan) -> Result<bool> {
         let (operation, contract) = ("create batch", &self.link.contract);
         BatchRefusal::unless_durable(contract, operation, batch)?;
+        BatchRefusal::unless_a_name(contract, operation, batch)?;
         plan.check().map_err(|error| error.in_database(contract.name.as_str()).at_key(batch))?;
         self.check_place(operation, batch)?;
         let json = PLAN.encode(plan)?;
         self.link.traffic.wrote(1);
+        let time = self.link.script_time();
         let argument = |command: &mut Cmd| {
-            command.arg(json.as_ref());
+            command.arg(&time).arg(json.as_ref());
         };
         let repeat = Repeat::OnlyIfNotSent;
         let key = key_of(batch);
@@ -169,16 +147,14 @@ impl BatchStore for RedisBatch {
     }
 
     async fn submit(&self, batch: &str, entries: Vec<Bytes>) -> Result<u32> {
-        let operation = "submit to batch";
-        BatchRefusal::unless_submittable(&entries, &self.link.contract, operation, batch)?;
-        self.link.traffic.wrote(1);
-        let arguments = |command: &mut Cmd| {
-            for entry in &entries {
-                command.arg(entry.as_ref());
-            }
-        };
+        let first = self.add(batch, Repeat::OnlyIfNotSent, "", &entries).await?;
+        Ok(first.unwrap_or_default())
+    }
+
+    async fn submit_at(&self, batch: &str, first: u32, entries: Vec<Bytes>) -> Result<bool> {
+        // Sent twice by the link, the second says that it was in vain: so only the caller repeats it.
         let repeat = Repeat::OnlyIfNotSent;
-        self.run(&SUBMIT, repeat, operation, batch, arguments).await?.next()
+        Ok(self.add(batch, repeat, &first.to_string(), &entries).await?.is_some())
     }
 
     async fn seal(&self, batch: &str) -> Result<BatchStatus> {
@@ -192,27 +168,34 @@ impl BatchStore for RedisBatch {
         }
         let lease = self.link.contract.millis(operation, batch, request.lease)?;
         self.link.traffic.wrote(1);
-        let arguments = |command: &mut Cmd| {
-            command.arg(request.stage).arg(request.most).arg(lease);
+        let send = async |asked: &Asked| {
+            let arguments = |command: &mut Cmd| {
+                command.arg(request.stage).arg(request.most).arg(lease);
+                named(command, asked);
+            };
+            // Sent twice, the second would hand out what nobody gets.
+            let repeat = Repeat::OnlyIfNotSent;
+            loop {
+                let mut answer = self.run(&CLAIM, repeat, operation, batch, arguments).await?;
+                if answer.is_empty() {
+                    return Ok(None);
+                }
+                // 0: what it looked at is settled already, and there is more.
+                let token: u64 = answer.next()?;
+                if token != 0 {
+                    return Ok(Some((FencingToken::from_number(token), answer)));
+                }
+            }
         };
-        // Sent twice, the documents of the first would be nobody's until their lease has ended.
-        let repeat = Repeat::OnlyIfNotSent;
-        let (mut answer, token) = loop {
-            let mut answer = self.run(&CLAIM, repeat, operation, batch, arguments).await?;
-            if answer.is_empty() {
-                return Ok(None);
-            }
-            // 0: what it looked at is settled already, and there is more.
-            let token: u64 = answer.next()?;
-            if token != 0 {
-                break (answer, FencingToken::from_number(token));
-            }
+        let Some((token, mut answer)) = self.ask(batch, send).await? else {
+            return Ok(None);
         };
         let mut documents = Vec::with_capacity(answer.len() / 3);
         while !answer.is_empty() {
-            let (ordinal, attempt) = (answer.next()?, answer.next()?);
+            let (ordinal, counts): (u32, u8) = (answer.next()?, answer.next()?);
+            let (failed, lost) = (counts % 16, counts / 16);
             let entry: Vec<u8> = answer.next()?;
-            documents.push(ClaimedDocument::new(ordinal, attempt, entry.into()));
+            documents.push(ClaimedDocument::new(ordinal, failed + 1, lost, entry.into()));
         }
         Ok(Some(BatchClaim::new(token, documents)))
     }
@@ -227,10 +210,19 @@ impl BatchStore for RedisBatch {
         self.run(&RENEW, Repeat::Idempotent, operation, batch, arguments).await?.next()
     }
 
+    async fn release(&self, batch: &str, token: FencingToken) -> Result<bool> {
+        let operation = "hand back claim of batch";
+        self.link.traffic.wrote(1);
+        let argument = |command: &mut Cmd| {
+            command.arg(token.number());
+        };
+        self.run(&RELEASE, Repeat::Idempotent, operation, batch, argument).await?.next()
+    }
+
     async fn settle(&self, batch: &str, settlement: Settlement) -> Result<Settled> {
         let operation = "settle in batch";
         let Settlement { stage, token, outcomes, note, .. } = settlement;
-        BatchRefusal::unless_few(outcomes.len(), &self.link.contract, operation, batch)?;
+        BatchRefusal::unless_settleable(&outcomes, &self.link.contract, operation, batch)?;
         self.link.traffic.wrote(1);
         let arguments = |command: &mut Cmd| {
             command.arg(stage).arg(token.number()).arg(note.as_ref());
@@ -278,15 +270,28 @@ impl BatchStore for RedisBatch {
 
     async fn claim_completion(&self, batch: &str, lease: Duration) -> Result<Option<FencingToken>> {
         let operation = "claim completion of batch";
-        let lease = self.link.contract.millis(operation, batch, lease)?;
-        let token = self.completion(operation, batch, lease, "").await?;
+        let millis = self.link.contract.millis(operation, batch, lease)?;
+        self.link.traffic.wrote(1);
+        let send = async |asked: &Asked| {
+            let arguments = |command: &mut Cmd| {
+                command.arg(millis);
+                named(command, asked);
+            };
+            let repeat = Repeat::OnlyIfNotSent;
+            let mut answer = self.run(&COMPLETION, repeat, operation, batch, arguments).await?;
+            if answer.is_empty() { Ok(None) } else { answer.next().map(Some) }
+        };
+        let token: Option<u64> = self.ask(batch, send).await?;
         Ok(token.map(FencingToken::from_number))
     }
 
     async fn finish_completion(&self, batch: &str, token: FencingToken) -> Result<bool> {
         let operation = "finish completion of batch";
-        let token = token.number().to_string();
-        Ok(self.completion(operation, batch, 0, &token).await? == Some(1))
+        self.link.traffic.wrote(1);
+        let arguments = |command: &mut Cmd| {
+            command.arg("").arg(token.number());
+        };
+        self.run(&COMPLETION, Repeat::OnlyIfNotSent, operation, batch, arguments).await?.next()
     }
 
     async fn progress(&self, batch: &str) -> Result<Option<BatchProgress>> {
@@ -297,6 +302,8 @@ impl BatchStore for RedisBatch {
             other => other?,
         };
         let mut progress = BatchProgress::new(answer.status()?);
+        progress.born = FencingToken::from_number(answer.next()?);
+        progress.ended = answer.next::<String>()?.parse().ok().map(Duration::from_millis);
         (progress.paused, progress.is_completing) = (answer.next()?, answer.next()?);
         (progress.total, progress.done) = (answer.next()?, answer.next()?);
         (progress.dead, progress.bytes) = (answer.next()?, answer.next()?);
@@ -312,23 +319,24 @@ impl BatchStore for RedisBatch {
 
     async fn plan(&self, batch: &str) -> Result<BatchPlan> {
         let (operation, key) = ("read plan of batch", key_of(batch));
-        let mut command = redis::cmd("HGET");
-        command.arg(self.link.name(&key).as_bytes()).arg("plan");
-        let json: Option<Vec<u8>> =
+        let mut command = redis::cmd("HMGET");
+        command.arg(self.link.name(&key).as_bytes()).arg("plan").arg("born");
+        let (json, born): (Option<Vec<u8>>, Option<u64>) =
             self.link.query(Repeat::Idempotent, operation, &key, &command).await?;
-        let Some(json) = json else {
+        let is_own = self.born.is_none_or(|own| own == born.unwrap_or(0));
+        let Some(json) = json.filter(|_| is_own) else {
             return Err(self.refuse(BatchRefusal::Missing, operation, batch));
         };
         self.read_plan(batch, &json)
     }
 
     fn failures(&self, batch: &str) -> FailureStream {
-        let (link, batch) = (Arc::clone(&self.link), batch.to_owned());
+        let (store, batch) = (self.clone(), batch.to_owned());
         let pages = futures_util::stream::unfold(Some(0_u64), move |cursor| {
-            let (link, batch) = (Arc::clone(&link), batch.clone());
+            let (store, batch) = (store.clone(), batch.clone());
             async move {
                 let cursor = cursor?;
-                match failures_from(&link, &batch, cursor).await {
+                match store.failures_from(&batch, cursor).await {
                     Ok((next, page)) => {
                         let next = (next != 0).then_some(next);
                         Some((page.into_iter().map(Ok).collect::<Vec<_>>(), next))
@@ -341,32 +349,6 @@ impl BatchStore for RedisBatch {
     }
 
     async fn remove(&self, batch: &str) -> Result<bool> {
-        let operation = "remove batch";
-        self.link.traffic.wrote(1);
-        loop {
-            let removed = self.run(&REMOVE, Repeat::Idempotent, operation, batch, |_| {}).await;
-            match removed {
-                Err(error) if error.kind() == ErrorKind::Unknown => return Ok(false),
-                other => {
-                    if other?.next()? {
-                        return Ok(true);
-                    }
-                }
-            }
-        }
+        Ok(self.remove_all("remove batch", batch, "").await?.is_some())
     }
-}
-
-/// A page of failures, and the cursor of the next.
-async fn failures_from(link: &Link, batch: &str, cursor: u64) -> Result<(u64, Vec<BatchFailure>)> {
-    let (operation, key) = ("read failures of batch", format!("{}:errors", key_of(batch)));
-    let mut command = redis::cmd("HSCAN");
-    command.arg(link.name(&key).as_bytes()).arg(cursor).arg("COUNT").arg(FAILURES_AT_ONCE);
-    let (next, fields): (u64, Vec<(String, String)>) =
-        link.query(Repeat::Idempotent, operation, &key, &command).await?;
-    let failure = |(field, error): (String, String)| {
-        let (stage, ordinal) = field.split_once(':')?;
-        Some(BatchFailure::new(stage.parse().ok()?, ordinal.parse().ok()?, error))
-    };
-    Ok((next, fields.into_iter().filter_map(failure).collect()))
 }

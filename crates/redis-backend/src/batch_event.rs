@@ -8,8 +8,8 @@ use compartment_core::{
 };
 use redis::Cmd;
 
-use crate::batch::RedisBatch;
 use crate::batch_answer::Answer;
+use crate::batch_script::RedisBatch;
 use crate::batch_upkeep::{Fields, is_stream_id, text_of};
 use crate::link::Repeat;
 use crate::script::{LuaScript, lua_script};

@@ -1,6 +1,7 @@
 //! What batches on Redis keep besides their progress: entries, the outbox, and the audit of the rest.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,8 +11,8 @@ use compartment_core::{
 };
 use redis::Cmd;
 
-use crate::batch::RedisBatch;
 use crate::batch_answer::Answer;
+use crate::batch_script::RedisBatch;
 use crate::link::Repeat;
 use crate::script::{LuaScript, lua_script};
 
@@ -80,6 +81,10 @@ fn fact_of(mut fields: Fields, answer: &Answer<'_>) -> Result<OutboxFact> {
 
 #[async_trait]
 impl BatchUpkeepStore for RedisBatch {
+    fn born_as(&self, token: FencingToken) -> Arc<dyn BatchUpkeepStore> {
+        Arc::new(self.of_birth(token))
+    }
+
     async fn entries(&self, batch: &str, from: u32, most: usize) -> Result<Vec<Bytes>> {
         let operation = "read entries of batch";
         BatchRefusal::unless_few(most, &self.link.contract, operation, batch)?;
@@ -162,8 +167,10 @@ impl BatchUpkeepStore for RedisBatch {
             };
             facts.counted = fields.into_iter().filter_map(count).collect::<BTreeMap<String, i64>>();
             let counted = |name: &str| facts.counted.get(name).copied().unwrap_or(0);
+            let born = u64::try_from(counted("born")).unwrap_or(0);
             facts.repairs = u64::try_from(counted("repairs")).unwrap_or(0);
             let total = usize::try_from(counted("total")).unwrap_or(0);
+            facts.born = FencingToken::from_number(born);
             facts.done = by_document(&done, total, plan.stages.len());
             facts.dead = by_document(&dead, total, plan.stages.len());
             for (stage, lists) in lists.chunks_exact(2).take(plan.stages.len()).enumerate() {
@@ -187,7 +194,7 @@ impl BatchUpkeepStore for RedisBatch {
             let stranded = pages.next().unwrap_or_default();
             self.link.traffic.wrote(1);
             let arguments = |command: &mut Cmd| {
-                command.arg(repairs).arg(drift.len());
+                command.arg(repairs).arg(audit.born).arg(drift.len());
                 for (counter, by) in &drift {
                     command.arg(counter).arg(by);
                 }
@@ -205,6 +212,14 @@ impl BatchUpkeepStore for RedisBatch {
             }
             // What follows is a repair of its own.
             (repairs, drift) = (repairs + 1, Vec::new());
+        }
+    }
+
+    async fn remove_ended(&self, batch: &str) -> Result<bool> {
+        let operation = "remove ended batch";
+        match self.remove_all(operation, batch, "ended").await? {
+            Some(said) => Ok(said == 1),
+            None => Err(self.refuse(BatchRefusal::Missing, operation, batch)),
         }
     }
 }

@@ -7,16 +7,18 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_core::{
     AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, FencingToken, LEASES_ENDED_ERROR,
-    NewTask, QueueCounts, QueueStore, Result, Submitted, TaskClass, TaskId, TaskRecord, Timestamp,
-    check_queue, shorten_task_error,
+    NewTask, QueueCounts, QueueStore, Result, Submitted, TaskClass, TaskEnds, TaskId, TaskRecord,
+    Timestamp, check_queue, shorten_task_error,
 };
 use redis::{Cmd, FromRedisValue, Value};
 
+use crate::claimant::{Asked, Claimant};
 use crate::link::{Link, Repeat};
 use crate::script::{LuaScript, lua_script};
 
 static SUBMIT: LuaScript = lua_script!("queue.lua", "queue_submit.lua");
-static CLAIM: LuaScript = lua_script!("queue.lua", "queue_claim.lua");
+static CLAIM: LuaScript = lua_script!("queue.lua", "asked.lua", "queue_claim.lua");
+static WITHDRAW: LuaScript = lua_script!("queue.lua", "asked.lua", "queue_withdraw.lua");
 static RENEW: LuaScript = lua_script!("queue.lua", "queue_renew.lua");
 static COMPLETE: LuaScript = lua_script!("queue.lua", "queue_complete.lua");
 static FAIL: LuaScript = lua_script!("queue.lua", "queue_fail.lua");
@@ -29,23 +31,24 @@ static PAUSE: LuaScript = lua_script!("queue.lua", "queue_pause.lua");
 static COUNT: LuaScript = lua_script!("queue.lua", "queue_count.lua");
 
 /// The keys of a queue, in the order in which `queue.lua` names them.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "meta", "tasks", "ready", "heads", "turns", "delayed", "leases", "dead", "attempts", "errors",
-    "taken", "holds",
+    "taken", "holds", "lost",
 ];
 /// Tasks or claims of one script: some milliseconds of the server's time.
 const PART: usize = 1_000;
 /// Digits of the millisecond of a task's submission in its record.
 const MILLIS_DIGITS: usize = 14;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RedisQueue {
     link: Arc<Link>,
+    claimant: Arc<Claimant>,
 }
 
 impl RedisQueue {
     pub(crate) fn new(link: Arc<Link>) -> Self {
-        Self { link }
+        Self { link, claimant: Claimant::new() }
     }
 
     /// Runs a script of a queue with the time and `arguments`.
@@ -57,14 +60,39 @@ impl RedisQueue {
         queue: &str,
         arguments: impl Fn(&mut Cmd),
     ) -> Result<T> {
+        self.run_with(script, repeat, operation, queue, None, arguments).await
+    }
+
+    /// The same with the key of what a claimant asked for last.
+    async fn run_with<T: FromRedisValue>(
+        &self,
+        script: &LuaScript,
+        repeat: Repeat,
+        operation: &'static str,
+        queue: &str,
+        asked: Option<&Asked>,
+        arguments: impl Fn(&mut Cmd),
+    ) -> Result<T> {
         // The tag is not empty whatever the name is, so all keys are in one slot.
         let name = |key: &str| self.link.name(&format!("{{queue:{queue}}}:{key}")).into_owned();
+        let mut names: Vec<String> = KEYS.iter().map(|key| name(key)).collect();
+        names.extend(asked.map(|asked| name(&format!("asked:{}", asked.claimant.name()))));
         let time = self.link.script_time();
         let with_time = |command: &mut Cmd| {
             command.arg(&time);
             arguments(command);
         };
-        script.run_on(&self.link, repeat, operation, queue, &KEYS.map(name), with_time).await
+        script.run_on(&self.link, repeat, operation, queue, &names, with_time).await
+    }
+
+    async fn withdraw(&self, queue: &str, asked: &Asked) -> Result<()> {
+        let (operation, repeat) = ("withdraw claim of tasks", Repeat::Idempotent);
+        let arguments = |command: &mut Cmd| {
+            command.arg(asked.slot).arg(asked.number);
+        };
+        let handed_back: Result<u64> =
+            self.run_with(&WITHDRAW, repeat, operation, queue, Some(asked), arguments).await;
+        handed_back.map(drop)
     }
 
     /// Runs a script that answers for each claim whether it still counted.
@@ -134,9 +162,7 @@ impl QueueStore for RedisQueue {
     async fn submit(&self, queue: &str, tasks: Vec<NewTask>) -> Result<Vec<Submitted>> {
         const OPERATION: &str = "submit task";
         check_queue(&self.link.contract, OPERATION, queue)?;
-        let delays: Result<Vec<u64>> =
-            tasks.iter().map(|task| task.check(&self.link.contract, queue)).collect();
-        let delays = delays?;
+        let delays = NewTask::check_all(&tasks, &self.link.contract, queue)?;
         self.link.traffic.wrote(tasks.len() as u64);
         let mut submitted = Vec::with_capacity(tasks.len());
         for (tasks, delays) in tasks.chunks(PART).zip(delays.chunks(PART)) {
@@ -162,14 +188,24 @@ impl QueueStore for RedisQueue {
         const OPERATION: &str = "claim tasks";
         check_queue(&self.link.contract, OPERATION, queue)?;
         let lease = options.check(&self.link.contract, queue)?;
+        let (claimant, name) = (Arc::clone(&self.claimant), Arc::<str>::from(queue));
+        let asking = self.claimant.ask(&self.link, move |link, asked| {
+            let store = Self { link, claimant: Arc::clone(&claimant) };
+            let name = Arc::clone(&name);
+            Box::pin(async move { store.withdraw(&name, &asked).await })
+        });
+        let asked = asking.asked();
         let arguments = |command: &mut Cmd| {
-            command.arg(options.most).arg(lease).arg(options.most_attempts).arg(LEASES_ENDED_ERROR);
+            command.arg(options.most).arg(lease).arg(options.most_lost).arg(LEASES_ENDED_ERROR);
             for class in TaskClass::ALL {
                 command.arg(class.slack().as_millis() as u64);
             }
+            command.arg(asked.slot).arg(asked.number);
         };
-        // An answer that is lost leaves its tasks claimed until their leases end.
-        let answer = self.run(&CLAIM, Repeat::OnlyIfNotSent, OPERATION, queue, arguments).await?;
+        // Sent twice, the second would hand out what nobody gets.
+        let repeat = Repeat::OnlyIfNotSent;
+        let answer = self.run_with(&CLAIM, repeat, OPERATION, queue, Some(asked), arguments).await;
+        let answer = asking.answered(answer)?;
         let mut parts = self.parts(OPERATION, queue, answer);
         let mut claimed = Vec::new();
         if parts.is_empty() {
@@ -178,8 +214,8 @@ impl QueueStore for RedisQueue {
         let token = FencingToken::from_number(parts.next()?);
         while !parts.is_empty() {
             let claim = Claim::new(TaskId::from_number(parts.next()?), token);
-            let failed: u32 = parts.next()?;
-            claimed.push(parts.record()?.claimed(claim, failed.saturating_add(1)));
+            let ended = TaskEnds { failed: parts.next()?, lost: parts.next()? };
+            claimed.push(parts.record()?.claimed(claim, ended));
         }
         Ok(claimed)
     }
@@ -226,20 +262,26 @@ impl QueueStore for RedisQueue {
     async fn dead(&self, queue: &str, skip: u64, most: u32) -> Result<Vec<DeadTask>> {
         const OPERATION: &str = "list dead tasks";
         check_queue(&self.link.contract, OPERATION, queue)?;
-        if most == 0 {
-            return Ok(Vec::new());
-        }
-        let arguments = |command: &mut Cmd| {
-            command.arg(skip.min(u64::from(u32::MAX))).arg(most);
-        };
-        let answer = self.run(&DEAD, Repeat::Idempotent, OPERATION, queue, arguments).await?;
-        let mut parts = self.parts(OPERATION, queue, answer);
         let mut dead = Vec::new();
-        while !parts.is_empty() {
-            let id = TaskId::from_number(parts.next()?);
-            let died_at = Timestamp::from_millis(parts.next()?);
-            let (attempts, error): (u32, String) = (parts.next()?, parts.next()?);
-            dead.push(parts.record()?.dead(id, attempts, died_at, error));
+        // No script goes through more than a part, whatever its caller asks for.
+        while dead.len() < most as usize {
+            let from = skip.saturating_add(dead.len() as u64).min(u64::from(u32::MAX));
+            let part = PART.min(most as usize - dead.len());
+            let arguments = |command: &mut Cmd| {
+                command.arg(from).arg(part);
+            };
+            let answer = self.run(&DEAD, Repeat::Idempotent, OPERATION, queue, arguments).await?;
+            let (mut parts, before) = (self.parts(OPERATION, queue, answer), dead.len());
+            while !parts.is_empty() {
+                let id = TaskId::from_number(parts.next()?);
+                let died_at = Timestamp::from_millis(parts.next()?);
+                let ended = TaskEnds { failed: parts.next()?, lost: parts.next()? };
+                let error: String = parts.next()?;
+                dead.push(parts.record()?.dead(id, ended, died_at, error));
+            }
+            if dead.len() - before < part {
+                break;
+            }
         }
         Ok(dead)
     }

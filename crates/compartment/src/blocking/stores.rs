@@ -172,12 +172,16 @@ blocking_store! {
         fn create(batch: &str, plan: &BatchPlan) -> bool;
         /// Adds documents; the first one's ordinal.
         fn submit(batch: &str, entries: Vec<Bytes>) -> u32;
+        /// Adds documents, the first of which becomes number `first`; `false` if it cannot.
+        fn submit_at(batch: &str, first: u32, entries: Vec<Bytes>) -> bool;
         /// Lets nothing be added any more; where the batch is afterwards.
         fn seal(batch: &str) -> BatchStatus;
         /// Takes documents that are ready for a stage.
         fn claim(batch: &str, request: ClaimRequest) -> Option<BatchClaim>;
         /// Makes a claim last for `lease` from now; `false` if it is no longer the token's.
         fn renew(batch: &str, token: FencingToken, lease: Duration) -> bool;
+        /// Hands back all that a claim holds; `false` if it holds nothing any more.
+        fn release(batch: &str, token: FencingToken) -> bool;
         /// Says how a stage left documents.
         fn settle(batch: &str, settlement: Settlement)
             -> Settled;
@@ -219,6 +223,8 @@ blocking_store! {
         fn audit(batch: &str) -> BatchAudit;
         /// Sets right what an audit found; `false` if there was a repair since.
         fn repair(batch: &str, audit: &BatchAudit) -> bool;
+        /// Removes a batch if it is over and nobody needs anything of it.
+        fn remove_ended(batch: &str) -> bool;
     }
 }
 
@@ -237,5 +243,21 @@ blocking_store! {
         fn take_over(
             batch: &str, group: &str, consumer: &str, idle: Duration, most: usize
         ) -> Vec<BatchEvent>;
+    }
+}
+
+impl Batch {
+    /// This store for the one batch that was born with `token`: see [`BatchStore::born_as`].
+    #[must_use]
+    pub fn born_as(&self, token: FencingToken) -> Self {
+        Self { store: self.store.born_as(token), waiter: self.waiter.clone() }
+    }
+}
+
+impl BatchUpkeep {
+    /// This store for the one batch that was born with `token`: see [`BatchStore::born_as`].
+    #[must_use]
+    pub fn born_as(&self, token: FencingToken) -> Self {
+        Self { store: self.store.born_as(token), waiter: self.waiter.clone() }
     }
 }

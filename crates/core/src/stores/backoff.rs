@@ -34,7 +34,9 @@ impl Backoff {
         let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
         let doubled = self.first.saturating_mul(1 << attempt.saturating_sub(1).min(30));
         let pause = doubled.min(self.longest);
-        pause / 2 + (pause / 2).mul_f64((random % 1_000) as f64 / 999.0)
+        // A float may round the longest there is up, beyond what there is.
+        let half = pause / 2;
+        half.saturating_add(half / 1_000 * (random % 1_001) as u32).min(pause)
     }
 }
 
@@ -54,5 +56,20 @@ mod tests {
         }
         let pauses: std::collections::HashSet<_> = (0..50).map(|_| backoff.after(6)).collect();
         assert!(pauses.len() > 10);
+    }
+
+    #[test]
+    fn the_longest_and_the_shortest_pauses_there_are_do_not_overflow() {
+        for (first, longest) in [
+            (Duration::MAX, Duration::MAX),
+            (Duration::from_secs(200 * 366 * 86_400), Duration::MAX),
+            (Duration::ZERO, Duration::MAX),
+            (Duration::MAX, Duration::ZERO),
+        ] {
+            let backoff = Backoff::new(first, longest);
+            for attempt in [0, 1, 31, u32::MAX].repeat(1_000) {
+                assert!(backoff.after(attempt) <= longest);
+            }
+        }
     }
 }

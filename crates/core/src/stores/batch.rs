@@ -1,6 +1,7 @@
 //! Batches: documents with ordinals, the stages they go through, and progress that is exact.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,13 +52,16 @@ impl ClaimRequest {
 pub struct ClaimedDocument {
     /// Its number in the batch.
     pub ordinal: u32,
-    /// Which attempt this is, from 1.
+    /// Which attempt this is, from 1: one more than those that failed.
     pub attempt: u8,
+    /// How often a lease ended over it before; such a claim is no attempt.
+    pub lost: u8,
     /// What it was submitted as.
     pub entry: Bytes,
 }
 
 /// Documents that are a worker's until the lease ends.
+#[must_use = "what is claimed and neither settled nor released is nobody's until its lease ends"]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BatchClaim {
@@ -69,7 +73,6 @@ pub struct BatchClaim {
 
 impl BatchClaim {
     /// A claim as a backend made it.
-    #[must_use]
     pub fn new(token: FencingToken, documents: Vec<ClaimedDocument>) -> Self {
         Self { token, documents }
     }
@@ -78,8 +81,8 @@ impl BatchClaim {
 impl ClaimedDocument {
     /// A document as a backend hands it out.
     #[must_use]
-    pub fn new(ordinal: u32, attempt: u8, entry: Bytes) -> Self {
-        Self { ordinal, attempt, entry }
+    pub fn new(ordinal: u32, attempt: u8, lost: u8, entry: Bytes) -> Self {
+        Self { ordinal, attempt, lost, entry }
     }
 }
 
@@ -164,8 +167,14 @@ pub struct StageProgress {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BatchProgress {
+    /// The token it was born with, which no other batch has: see [`BatchStore::born_as`].
+    pub born: FencingToken,
     /// Where it is in its life.
     pub status: BatchStatus,
+    /// How long ago it was completed, its completion finished, or it was cancelled, by the clock that
+    /// its leases go by; `None` while it is not over, and until somebody asks for a change of it if an
+    /// earlier version of this library ended it.
+    pub ended: Option<Duration>,
     /// Whether nothing is handed out at the moment.
     pub paused: bool,
     /// Whether its completion is due, or somebody's and not finished.
@@ -187,7 +196,9 @@ impl BatchProgress {
     #[must_use]
     pub fn new(status: BatchStatus) -> Self {
         Self {
+            born: FencingToken::from_number(0),
             status,
+            ended: None,
             paused: false,
             is_completing: false,
             total: 0,
@@ -248,15 +259,37 @@ pub type FailureStream = BoxStream<'static, Result<BatchFailure>>;
 /// - `a_paused_batch_hands_out_nothing`, and takes what is settled; so does a cancelled one, for good.
 /// - `what_is_dead_can_be_retried`: it counts as open again, and a completed batch completes anew.
 /// - `a_batch_that_is_not_there_is_unknown`, and `batch_operations_on_another_type_are_wrong_type`.
+/// - `what_no_batch_can_be_is_refused` when it is made: a name, a plan, and what a request asks for.
+/// - `a_batch_tells_since_when_it_is_over`, and one that is tried again is not.
+///
+/// # Identity
+/// A name can be used again once its batch has been removed. A batch is therefore born with a token,
+/// above all tokens that were given under its name before.
+/// - `a_batch_made_anew_is_another`: a claim of the former one is told that the batch is unknown, counts
+///   nothing, and cannot be renewed.
+/// - `whoever_saw_a_batch_born_changes_no_other`: [`BatchStore::born_as`] is the same store for that one
+///   batch; once it is gone, its name is unknown there, whatever has been made under it.
+///
+/// # Cancellation
+/// Any future of this store may be dropped, and any request may end with an error that does not tell
+/// whether it was executed ([`crate::ErrorKind::Timeout`], [`crate::ErrorKind::Interrupted`]).
+/// - `a_dropped_claim_holds_nothing`, of documents or of the completion, beyond one round trip once the
+///   server answers again. What it was handed is handed back, and that attempt does not count.
+/// - `documents_are_added_where_they_belong_or_not_at_all`: [`BatchStore::submit_at`] may be told as often
+///   as it takes, and late; it adds once. After a dropped [`BatchStore::submit`] only the batch knows
+///   how many documents it has.
+/// - Everything else says the same when it is told twice, and only counts lower.
 ///
 /// # Leases
-/// - `what_is_not_settled_in_its_lease_is_claimed_again`, by anybody who claims, as another attempt.
+/// - `what_is_not_settled_in_its_lease_is_claimed_again`, by anybody who claims. That is no failed
+///   attempt, and is counted by itself.
+/// - `a_claim_is_handed_back_by_its_token`, as if it had never been.
 /// - `a_renewed_lease_keeps_its_documents`; one that has ended cannot be renewed.
 /// - `a_renewed_completion_stays_with_its_worker`.
 /// - `a_late_success_counts_and_a_late_failure_does_not`: whoever lost a claim may have done the work;
 ///   what went wrong with it is the new owner's to tell.
-/// - `what_fails_too_often_is_dead`, by its owner's word or because its workers vanish
-///   ([`BatchPlan::max_lost`]).
+/// - `what_fails_too_often_is_dead`, by its owner's word ([`BatchPlan::max_attempts`]) or because its
+///   workers vanish ([`BatchPlan::max_lost`]); neither counts for the other.
 /// - `what_is_handed_back_is_claimed_again` at once, and that attempt does not count.
 /// - `a_retry_waits_for_its_time`.
 ///
@@ -266,22 +299,34 @@ pub type FailureStream = BoxStream<'static, Result<BatchFailure>>;
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait BatchStore: fmt::Debug + Send + Sync + 'static {
+    /// This store for the one batch that was born with `token` ([`BatchProgress::born`]): to anything
+    /// else of its name it is as if there were none.
+    fn born_as(&self, token: FencingToken) -> Arc<dyn BatchStore>;
+
     /// Makes an open batch; `false` if there is one of that name.
     async fn create(&self, batch: &str, plan: &BatchPlan) -> Result<bool>;
 
     /// Adds documents, at most [`crate::MAX_AT_ONCE`]; the first one's ordinal.
     async fn submit(&self, batch: &str, entries: Vec<Bytes>) -> Result<u32>;
 
+    /// Adds documents, the first of which becomes number `first`; `false`, and nothing is added, if the
+    /// batch has more or fewer than that many.
+    async fn submit_at(&self, batch: &str, first: u32, entries: Vec<Bytes>) -> Result<bool>;
+
     /// Lets nothing be added any more; where the batch is afterwards.
     async fn seal(&self, batch: &str) -> Result<BatchStatus>;
 
-    /// Takes documents that are ready for a stage, perhaps fewer than there are; `None` where there are none. Leases of the stage
-    /// that have ended are taken up on the way, a few at a time.
+    /// Takes documents that are ready for a stage, perhaps fewer than there are; `None` where there are
+    /// none. Leases that have ended are taken up on the way, a few at a time.
     async fn claim(&self, batch: &str, request: ClaimRequest) -> Result<Option<BatchClaim>>;
 
     /// Makes a claim, of documents or of the completion, last for `lease` from now; `false` if it is no
     /// longer the token's.
     async fn renew(&self, batch: &str, token: FencingToken, lease: Duration) -> Result<bool>;
+
+    /// Hands back all that a claim holds, documents or the completion, as if it had not been made;
+    /// `false` if it holds nothing any more, or its lease has ended.
+    async fn release(&self, batch: &str, token: FencingToken) -> Result<bool>;
 
     /// Says how a stage left documents, at most [`crate::MAX_AT_ONCE`]. What is not settled stays claimed.
     async fn settle(&self, batch: &str, settlement: Settlement) -> Result<Settled>;

@@ -77,6 +77,11 @@ impl BatchEvent {
 /// - `a_group_shares_events_among_its_consumers`: each event is handed to one of them.
 /// - `what_is_not_acknowledged_is_taken_over` by a consumer that asks for what has been idle.
 /// - `events_end_with_their_batch`.
+///
+/// # Cancellation
+/// Events that a dropped [`BatchEventStore::next`] or [`BatchEventStore::take_over`] was handed are the
+/// consumer's, who named itself: it takes them over from itself, with an `idle` of zero. Everything else
+/// says the same when it is told twice.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait BatchEventStore: fmt::Debug + Send + Sync + 'static {

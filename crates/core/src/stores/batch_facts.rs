@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::batch::BatchStatus;
 use super::batch_plan::BatchPlan;
 use super::batch_upkeep::{BatchAudit, CounterDrift};
+use crate::FencingToken;
 
 /// All of a batch in one moment, as its backend has it.
 ///
@@ -12,6 +13,8 @@ use super::batch_upkeep::{BatchAudit, CounterDrift};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BatchFacts<'a> {
+    /// The token it was born with.
+    pub born: FencingToken,
     /// What its documents go through.
     pub plan: &'a BatchPlan,
     /// Where it is in its life.
@@ -36,6 +39,7 @@ impl<'a> BatchFacts<'a> {
     pub fn new(plan: &'a BatchPlan, status: BatchStatus) -> Self {
         let none = vec![Vec::new(); plan.stages.len()];
         Self {
+            born: FencingToken::from_number(0),
             plan,
             status,
             repairs: 0,
@@ -51,7 +55,7 @@ impl<'a> BatchFacts<'a> {
     #[must_use]
     pub fn audit(&self) -> BatchAudit {
         let mut audit = BatchAudit { total: self.done.len() as u64, ..BatchAudit::default() };
-        audit.repairs = self.repairs;
+        (audit.born, audit.repairs) = (self.born.number(), self.repairs);
         let every = self.bits(0..self.plan.stages.len());
         let done = self.done.iter().filter(|bits| **bits == every).count();
         let dead = self.dead.iter().filter(|bits| **bits != 0).count();

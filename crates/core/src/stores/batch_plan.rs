@@ -5,12 +5,15 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Contract, DatabaseKind, Error, ErrorKind, Result};
+use super::batch::Outcome;
+use crate::{Contract, DatabaseKind, Error, ErrorKind, MAX_TTL, Result};
 
 /// The most stages of a plan.
 pub const MAX_STAGES: usize = 16;
 /// The most attempts that are counted.
 pub const MAX_ATTEMPTS: u8 = 15;
+/// The longest name of a batch, in bytes.
+pub const MAX_BATCH_NAME: usize = 255;
 /// The longest entry, in bytes: a document is named here, and kept elsewhere.
 pub const MAX_ENTRY: usize = 4_096;
 /// The most documents that are submitted, claimed or settled in one request.
@@ -136,6 +139,11 @@ impl BatchPlan {
                 "a document is dead after 1 to {MAX_ATTEMPTS} leases that ended"
             ));
         }
+        if self.max_bytes == Some(0) {
+            return wrong(
+                "a batch of 0 bytes takes no document: give at least 1, or no limit".into(),
+            );
+        }
         for (at, stage) in self.stages.iter().enumerate() {
             let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
             let name = &stage.name;
@@ -177,6 +185,8 @@ impl Default for BatchPlan {
 pub enum BatchRefusal {
     /// There is no such batch.
     Missing,
+    /// The claim is of a former batch of that name.
+    Former,
     /// It takes no more documents.
     Sealed,
     /// Its entries take as many bytes as they may.
@@ -185,6 +195,8 @@ pub enum BatchRefusal {
     TooMany,
     /// An entry is too long.
     EntryTooLong,
+    /// A document is to be tried again later than any time there is.
+    TooLate,
     /// Its plan has no such stage.
     NoStage,
     /// Nobody joined its events under that name.
@@ -202,12 +214,14 @@ impl BatchRefusal {
     #[must_use]
     pub fn error(self, contract: &Contract, operation: &'static str, batch: &str) -> Error {
         let kind = match self {
-            Self::Missing | Self::NoGroup => ErrorKind::Unknown,
+            Self::Missing | Self::Former | Self::NoGroup => ErrorKind::Unknown,
             Self::Sealed | Self::NotDurable => ErrorKind::Contract,
             Self::Full => ErrorKind::OutOfMemory,
-            Self::TooMany | Self::EntryTooLong | Self::NoStage | Self::NoEventId => {
-                ErrorKind::InvalidArgument
-            }
+            Self::TooMany
+            | Self::EntryTooLong
+            | Self::TooLate
+            | Self::NoStage
+            | Self::NoEventId => ErrorKind::InvalidArgument,
             Self::OtherType => ErrorKind::WrongType,
         };
         contract.error(kind, operation, batch, self.to_string())
@@ -249,6 +263,43 @@ impl BatchRefusal {
         Err(refusal.error(contract, operation, batch))
     }
 
+    /// Refuses a name that no batch can have.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`].
+    pub fn unless_a_name(contract: &Contract, operation: &'static str, batch: &str) -> Result<()> {
+        let is_good = !batch.is_empty()
+            && batch.len() <= MAX_BATCH_NAME
+            && !batch.chars().any(char::is_control);
+        if is_good {
+            return Ok(());
+        }
+        let what = format!(
+            "a batch's name is 1 to {MAX_BATCH_NAME} bytes, none of them of a control character"
+        );
+        Err(contract.error(ErrorKind::InvalidArgument, operation, batch, what))
+    }
+
+    /// Refuses outcomes of more documents than one request may name, or that are to be tried again later
+    /// than [`MAX_TTL`] from now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`].
+    pub fn unless_settleable(
+        outcomes: &[(u32, Outcome)],
+        contract: &Contract,
+        operation: &'static str,
+        batch: &str,
+    ) -> Result<()> {
+        Self::unless_few(outcomes.len(), contract, operation, batch)?;
+        let is_late =
+            |outcome: &Outcome| matches!(outcome, Outcome::Retry { after, .. } if *after > MAX_TTL);
+        if outcomes.iter().any(|(_, outcome)| is_late(outcome)) {
+            return Err(Self::TooLate.error(contract, operation, batch));
+        }
+        Ok(())
+    }
+
     /// Refuses batches in databases whose keys have to end.
     ///
     /// # Errors
@@ -265,13 +316,19 @@ impl fmt::Display for BatchRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("there is no such batch"),
+            Self::Former => f.write_str(
+                "there is no such batch any more: the claim is of a former one of that name",
+            ),
             Self::Sealed => f.write_str("the batch takes no more documents: it is sealed or ended"),
             Self::Full => f.write_str(
                 "the batch is full: its entries take as many bytes as its plan allows; seal it and \
                  begin another",
             ),
-            Self::TooMany => write!(f, "at most {MAX_AT_ONCE} in one request"),
+            Self::TooMany => write!(f, "1 to {MAX_AT_ONCE} in one request"),
             Self::EntryTooLong => write!(f, "an entry is at most {MAX_ENTRY} bytes"),
+            Self::TooLate => {
+                f.write_str("a document waits at most a hundred years for its next attempt")
+            }
             Self::NoStage => f.write_str("the batch's plan has no such stage"),
             Self::NoGroup => {
                 f.write_str("its events have no such group of consumers: join it first")

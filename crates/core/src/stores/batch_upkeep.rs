@@ -1,6 +1,7 @@
 //! What a batch keeps besides its progress: the outbox, its documents, and whether its facts agree.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -98,6 +99,10 @@ impl CounterDrift {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BatchAudit {
+    /// The number of the token that the batch was born with: a repair by an audit of a former batch of its
+    /// name does nothing.
+    #[serde(default)]
+    pub born: u64,
     /// Documents.
     pub total: u64,
     /// How often the batch was repaired before: a repair by an audit from before another does nothing.
@@ -142,9 +147,20 @@ impl BatchAudit {
 /// - `an_audit_finds_stranded_documents`, and a repair hands them out again.
 /// - `an_audit_of_a_sound_batch_is_clean` at any moment of its life.
 /// - `a_missed_completion_is_made_due`.
+/// - `only_a_batch_that_is_over_goes`: a batch is removed by [`BatchUpkeepStore::remove_ended`] once it is
+///   completed and its completion finished, or it is cancelled, nothing of it is claimed, and its outbox
+///   is empty; all of that and the removal are one step.
+///
+/// # Cancellation
+/// Nothing here hands anything out. Each request does all of its work or none, also if its future is
+/// dropped, and says the same when it is told twice; only what it counts is lower then. A removal or a
+/// repair of many parts may be left half done: told again, it is finished.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait BatchUpkeepStore: fmt::Debug + Send + Sync + 'static {
+    /// This store for the one batch that was born with `token`: see [`crate::BatchStore::born_as`].
+    fn born_as(&self, token: FencingToken) -> Arc<dyn BatchUpkeepStore>;
+
     /// What the documents from the ordinal `from` on were submitted as, at most [`crate::MAX_AT_ONCE`];
     /// empty beyond the last.
     async fn entries(&self, batch: &str, from: u32, most: usize) -> Result<Vec<Bytes>>;
@@ -176,6 +192,9 @@ pub trait BatchUpkeepStore: fmt::Debug + Send + Sync + 'static {
 
     /// Sets right what an audit found: counts by their differences, so that it may be done while others
     /// work; stranded documents are handed out again, and a missed completion becomes due. `false`, and
-    /// nothing is done, if there was a repair since that audit.
+    /// nothing is done, if there was a repair since that audit, or the batch is another.
     async fn repair(&self, batch: &str, audit: &BatchAudit) -> Result<bool>;
+
+    /// Removes a batch if it is over and nobody needs anything of it; `false`, and it stays, otherwise.
+    async fn remove_ended(&self, batch: &str) -> Result<bool>;
 }

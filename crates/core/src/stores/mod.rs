@@ -19,6 +19,7 @@ mod ordinals;
 mod queue;
 mod rate_limit;
 mod task;
+mod task_claim;
 mod usage;
 
 pub use backoff::Backoff;
@@ -33,7 +34,8 @@ pub use batch_event::MockBatchEventStore;
 pub use batch_event::{BatchEvent, BatchEventKind, BatchEventStore};
 pub use batch_facts::BatchFacts;
 pub use batch_plan::{
-    BatchPlan, BatchRefusal, BatchStage, MAX_AT_ONCE, MAX_ATTEMPTS, MAX_ENTRY, MAX_STAGES,
+    BatchPlan, BatchRefusal, BatchStage, MAX_AT_ONCE, MAX_ATTEMPTS, MAX_BATCH_NAME, MAX_ENTRY,
+    MAX_STAGES,
 };
 #[cfg(feature = "mock")]
 pub use batch_upkeep::MockBatchUpkeepStore;
@@ -65,10 +67,10 @@ pub use queue::{QueueStore, QueueStoreExt};
 pub use rate_limit::MockRateLimitStore;
 pub use rate_limit::{RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt};
 pub use task::{
-    AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, LEASES_ENDED_ERROR, MAX_CLAIM,
-    MAX_QUEUE_NAME, NewTask, QueueCounts, Submitted, TaskClass, TaskId, TaskRecord, check_queue,
-    shorten_task_error,
+    AfterFailure, LEASES_ENDED_ERROR, MAX_CLAIM, MAX_QUEUE_NAME, NewTask, QueueCounts, Submitted,
+    TaskClass, TaskId, check_queue, shorten_task_error,
 };
+pub use task_claim::{Claim, ClaimOptions, ClaimedTask, DeadTask, TaskEnds, TaskRecord};
 #[cfg(feature = "mock")]
 pub use usage::MockUsageStore;
 pub use usage::{Usage, UsageStore};

@@ -24,6 +24,7 @@ const PAGE: u32 = 500;
 /// - `a_failed_task_comes_back_after_its_pause` with its place by its first submission, and the
 ///   number of its attempt; `a_buried_task_is_listed_with_its_error`.
 /// - `a_task_whose_leases_end_is_dead_in_the_end`, so that what kills its workers does not for ever.
+///   Leases that end are no failed attempts, nor the reverse.
 /// - `only_the_last_claim_counts`: a worker whose task was claimed by another changes nothing, and is
 ///   told so; until then a late one still completes, renews and hands back.
 /// - `claims_that_are_handed_back_are_no_attempts`.
@@ -31,6 +32,9 @@ const PAGE: u32 = 500;
 /// - `a_deduplication_key_is_taken_once` until its task is complete or dead.
 /// - `a_delayed_task_waits_for_its_time`, and counts as submitted then.
 /// - `dead_tasks_are_replayed_or_discarded`, and replayed ones count as submitted now.
+/// - `a_replayed_task_takes_its_deduplication_key_again`, and its class and group are what they were; one
+///   whose key another task has by now stays dead.
+/// - `a_submission_with_a_bad_task_takes_none`, and says which it is.
 /// - `a_purge_leaves_nothing`; `a_paused_queue_hands_out_nothing`.
 /// - `queues_belong_in_durable_databases`: others refuse them.
 ///
@@ -44,6 +48,15 @@ const PAGE: u32 = 500;
 ///   one, and a task waits for those of its own group that were submitted before it, for as many of
 ///   each other group, and for what is more urgent until its deadline has passed.
 /// - `a_group_is_first_in_first_out`.
+///
+/// # Cancellation
+/// Any future of this store may be dropped, and any request may end with an error that does not tell
+/// whether it was executed ([`crate::ErrorKind::Timeout`], [`crate::ErrorKind::Interrupted`]).
+/// - `a_dropped_claim_of_tasks_holds_none` beyond one round trip once the server answers again: its tasks
+///   are handed back as by [`QueueStore::release`].
+/// - After a dropped [`QueueStore::submit`] the tasks were taken or not, of more than 1,000 perhaps some.
+///   Tasks with deduplication keys can simply be submitted again.
+/// - Everything else says the same when it is told twice, but that the second time it did not count.
 ///
 /// # Atomicity
 /// - Each request is atomic for up to 1,000 tasks; a larger one for each 1,000 of them.
@@ -81,7 +94,8 @@ pub trait QueueStore: fmt::Debug + Send + Sync + 'static {
     /// Up to `most` dead tasks after the first `skip`, those that died first in front.
     async fn dead(&self, queue: &str, skip: u64, most: u32) -> Result<Vec<DeadTask>>;
 
-    /// Lets dead tasks wait again, with no attempts; how many there were.
+    /// Lets dead tasks wait again, with no attempts; how many there were whose deduplication key, if they
+    /// had one, was free.
     async fn replay(&self, queue: &str, tasks: &[TaskId]) -> Result<u64>;
 
     /// Removes dead tasks; how many there were.
@@ -124,8 +138,10 @@ pub trait QueueStoreExt: QueueStore {
             left = left.saturating_sub(page.len() as u64);
             let is_wanted = |task: &&DeadTask| error.is_none_or(|error| task.error == error);
             let ids: Vec<TaskId> = page.iter().filter(is_wanted).map(|task| task.id).collect();
-            skip += (page.len() - ids.len()) as u64;
-            replayed += self.replay(queue, &ids).await?;
+            let some = self.replay(queue, &ids).await?;
+            // Those whose key another task has by now stay where they are.
+            skip += (page.len() as u64).saturating_sub(some);
+            replayed += some;
         }
         Ok(replayed)
     }

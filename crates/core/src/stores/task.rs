@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Contract, DatabaseKind, ErrorKind, FencingToken, Result, Timestamp};
+use crate::{Contract, DatabaseKind, ErrorKind, Result};
 
 /// The longest name of a queue, group or deduplication key, in bytes.
 pub const MAX_QUEUE_NAME: usize = 255;
@@ -141,6 +141,21 @@ impl NewTask {
         self
     }
 
+    /// The delays of tasks in milliseconds, once everything about all of them is found to be allowed: for
+    /// backends.
+    ///
+    /// # Errors
+    /// As [`NewTask::check`], with the place of the task among them, from 0.
+    pub fn check_all(tasks: &[Self], contract: &Contract, queue: &str) -> Result<Vec<u64>> {
+        let place = |(place, task): (usize, &Self)| {
+            task.check(contract, queue).map_err(|error| {
+                let what = format!("task {place} of {}: {}", tasks.len(), error.message());
+                contract.error(error.kind(), "submit task", queue, what)
+            })
+        };
+        tasks.iter().enumerate().map(place).collect()
+    }
+
     /// The delay in milliseconds, once everything about the task is found to be allowed: for
     /// backends.
     ///
@@ -180,129 +195,6 @@ impl Submitted {
     #[must_use]
     pub const fn new(id: TaskId, is_new: bool) -> Self {
         Self { id, is_new }
-    }
-}
-
-/// How to claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClaimOptions {
-    /// At most so many tasks, 1 to [`MAX_CLAIM`].
-    pub most: u32,
-    /// After so long without renewal anybody may claim them again.
-    pub lease: Duration,
-    /// A task whose lease has ended is dead if that was its so manieth attempt. After a failure that
-    /// its worker lives to tell, the worker decides.
-    pub most_attempts: u32,
-}
-
-impl ClaimOptions {
-    /// `most` tasks for `lease`, each attempted five times.
-    #[must_use]
-    pub const fn new(most: u32, lease: Duration) -> Self {
-        Self { most, lease, most_attempts: 5 }
-    }
-
-    /// The lease in milliseconds, once all is found to be allowed: for backends.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for no tasks, more than [`MAX_CLAIM`], no attempts, or a lease
-    /// of zero or above [`crate::MAX_TTL`].
-    pub fn check(&self, contract: &Contract, queue: &str) -> Result<u64> {
-        if self.most == 0 || self.most > MAX_CLAIM || self.most_attempts == 0 {
-            let what =
-                format!("a claim is of 1 to {MAX_CLAIM} tasks, each attempted at least once");
-            return Err(contract.error(ErrorKind::InvalidArgument, "claim tasks", queue, what));
-        }
-        contract.millis("claim tasks", queue, self.lease)
-    }
-}
-
-/// Who may say what became of a task: its id, and the token of one claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Claim {
-    /// The task.
-    pub id: TaskId,
-    /// Grows with every claim in the queue; to be stored beside what the task writes, so that a
-    /// later owner's writes are told from an earlier one's.
-    pub token: FencingToken,
-}
-
-impl Claim {
-    /// The claim of a task under a token.
-    #[must_use]
-    pub const fn new(id: TaskId, token: FencingToken) -> Self {
-        Self { id, token }
-    }
-}
-
-/// A task that is the caller's until its lease ends and somebody else claims it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClaimedTask {
-    /// To be handed back with what became of it.
-    pub claim: Claim,
-    /// 1 the first time.
-    pub attempt: u32,
-    /// Its class.
-    pub class: TaskClass,
-    /// Its group.
-    pub group: String,
-    /// When it was submitted, its delay added; the same in every attempt.
-    pub submitted_at: Timestamp,
-    /// What it was submitted with.
-    pub payload: Bytes,
-}
-
-/// A task that will not be claimed again unless it is replayed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeadTask {
-    /// Its id.
-    pub id: TaskId,
-    /// Attempts that failed.
-    pub attempts: u32,
-    /// Its class.
-    pub class: TaskClass,
-    /// Its group.
-    pub group: String,
-    /// When it was submitted, its delay added.
-    pub submitted_at: Timestamp,
-    /// When it died.
-    pub died_at: Timestamp,
-    /// What it died of, its first kilobyte.
-    pub error: String,
-    /// What it was submitted with.
-    pub payload: Bytes,
-}
-
-/// What a backend keeps of a task besides its id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a backend has to fill in all of it")]
-pub struct TaskRecord {
-    /// Its class.
-    pub class: TaskClass,
-    /// Its group.
-    pub group: String,
-    /// When it was submitted.
-    pub submitted_at: Timestamp,
-    /// What it was submitted with.
-    pub payload: Bytes,
-}
-
-impl TaskRecord {
-    /// The task as it is claimed.
-    #[must_use]
-    pub fn claimed(self, claim: Claim, attempt: u32) -> ClaimedTask {
-        let Self { class, group, submitted_at, payload } = self;
-        ClaimedTask { claim, attempt, class, group, submitted_at, payload }
-    }
-
-    /// The task as it is listed once it is dead.
-    #[must_use]
-    pub fn dead(self, id: TaskId, attempts: u32, died_at: Timestamp, error: String) -> DeadTask {
-        let Self { class, group, submitted_at, payload } = self;
-        DeadTask { id, attempts, class, group, submitted_at, died_at, error, payload }
     }
 }
 

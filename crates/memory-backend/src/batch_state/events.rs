@@ -37,6 +37,11 @@ fn weight(event: &BatchEvent) -> u64 {
 }
 
 impl Events {
+    /// None yet, with ids above those of any former batch of its name.
+    pub(super) fn numbered_from(last: u64) -> Self {
+        Self { last, ..Self::default() }
+    }
+
     /// Adds an event, and removes the oldest beyond `most` bytes.
     pub(super) fn add(&mut self, mut event: BatchEvent, most: u64) {
         self.last += 1;

@@ -35,6 +35,11 @@ fn weight(fact: &OutboxFact) -> u64 {
 }
 
 impl Outbox {
+    /// Empty, with ids above those of any former batch of its name.
+    pub(super) fn numbered_from(last: u64) -> Self {
+        Self { last, ..Self::default() }
+    }
+
     pub(super) fn keep(&mut self, fact: OutboxFact) {
         self.last += 1;
         self.bytes += weight(&fact);

@@ -3,7 +3,7 @@
 use compartment_core::{BatchEventKind, BatchStatus, OutboxFact, Outcome, Settled, Settlement};
 
 use super::upkeep::Died;
-use super::{Batch, Completion, bit};
+use super::{Batch, Completion, bit, count};
 
 impl Batch {
     pub(crate) fn settle(&mut self, settlement: Settlement, now: u64) -> Settled {
@@ -34,7 +34,7 @@ impl Batch {
                 // Who lost it to this claim was done with it in the end.
                 _ if self.is_settled(at, ordinal) => false,
                 Outcome::Retry { error, after } => {
-                    if self.count_attempt(at, ordinal) >= self.plan.max_attempts {
+                    if count(&mut self.stages[at].tries, ordinal) >= self.plan.max_attempts {
                         self.bury(at, ordinal, error)
                     } else {
                         let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
@@ -64,13 +64,13 @@ impl Batch {
             self.tell(BatchEventKind::StageDone, finished, Some(at), None);
         }
         self.tell_died(false);
-        settled.completed = self.complete();
+        settled.completed = self.complete(now);
         settled
     }
 
     /// Of what a claim does not hold it is believed only if somebody may have lost it.
     fn was_lost(&self, at: usize, ordinal: u32) -> bool {
-        self.stages[at].tries.get(&ordinal).is_some_and(|tries| *tries > 0)
+        self.stages[at].lost.contains_key(&ordinal)
     }
 
     /// Takes a document off a claim, if it may; whether it was the claim's.
@@ -134,7 +134,7 @@ impl Batch {
         true
     }
 
-    pub(crate) fn retry(&mut self, dead: Vec<(usize, u32)>) -> u64 {
+    pub(crate) fn retry(&mut self, dead: Vec<(usize, u32)>, now: u64) -> u64 {
         let mut revived = 0;
         let mut retried = vec![Vec::new(); self.stages.len()];
         for (at, ordinal) in dead {
@@ -151,6 +151,7 @@ impl Batch {
             let stage = &mut self.stages[at];
             stage.dead -= 1;
             stage.tries.remove(&ordinal);
+            stage.lost.remove(&ordinal);
             if is_unseen {
                 // It was restored as dead, and its turn comes.
                 stage.restored = stage.restored.saturating_sub(1);
@@ -170,8 +171,8 @@ impl Batch {
         if revived > 0 && self.status == BatchStatus::Completed {
             // A document may still be dead of another stage.
             self.status = BatchStatus::Sealed;
-            self.completion = Completion::None;
-            self.complete();
+            (self.completion, self.ended) = (Completion::None, None);
+            self.complete(now);
         }
         revived
     }

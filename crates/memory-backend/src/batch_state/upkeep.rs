@@ -1,10 +1,12 @@
 //! What a batch in memory tells others, what it is restored from, and its comparison with itself.
 
 use bytes::Bytes;
-use compartment_core::{BatchAudit, BatchEventKind, BatchFacts, OutboxFact, RestoredFact};
+use compartment_core::{
+    BatchAudit, BatchEventKind, BatchFacts, BatchStatus, FencingToken, OutboxFact, RestoredFact,
+};
 
 use super::events::event;
-use super::{Batch, bit};
+use super::{Batch, Completion, bit};
 
 /// Documents that died of one stage with one error.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ impl Batch {
     }
 
     /// Notes what was known about documents of a stage; how many were news.
-    pub(crate) fn restore(&mut self, at: usize, facts: Vec<(u32, RestoredFact)>) -> u64 {
+    pub(crate) fn restore(&mut self, at: usize, facts: Vec<(u32, RestoredFact)>, now: u64) -> u64 {
         let mut news = 0;
         for (ordinal, fact) in facts {
             if ordinal >= self.total() {
@@ -72,7 +74,7 @@ impl Batch {
         // Whoever restores knows.
         self.died.clear();
         if news > 0 {
-            self.complete();
+            self.complete(now);
         }
         news
     }
@@ -84,7 +86,7 @@ impl Batch {
 
     pub(crate) fn audit(&self) -> BatchAudit {
         let mut facts = BatchFacts::new(&self.plan, self.status);
-        facts.repairs = self.repairs;
+        (facts.born, facts.repairs) = (FencingToken::from_number(self.born), self.repairs);
         (facts.done, facts.dead) = (self.done.clone(), self.dead.clone());
         let mut count = |name: String, count: u64| {
             facts.counted.insert(name, i64::try_from(count).unwrap_or(i64::MAX));
@@ -107,8 +109,8 @@ impl Batch {
     }
 
     /// Sets right what an audit found; `false` if there was a repair since.
-    pub(crate) fn repair(&mut self, audit: &BatchAudit) -> bool {
-        if audit.repairs != self.repairs {
+    pub(crate) fn repair(&mut self, audit: &BatchAudit, now: u64) -> bool {
+        if (audit.born, audit.repairs) != (self.born, self.repairs) {
             return false;
         }
         self.repairs += 1;
@@ -121,8 +123,16 @@ impl Batch {
                 self.stages[at].ready.push_back(ordinal);
             }
         }
-        self.complete();
+        self.complete(now);
         true
+    }
+
+    /// Whether it is over and nobody needs anything of it.
+    pub(crate) fn may_go(&self, now: u64) -> bool {
+        let is_over = matches!(self.status, BatchStatus::Completed | BatchStatus::Cancelled);
+        let is_finished = self.completion == Completion::None;
+        let is_held = self.leases.iter().any(|(ends, _)| *ends > now);
+        is_over && is_finished && !is_held && self.outbox.len() == 0
     }
 
     /// Whether the stage is done with the document, or has let it die.

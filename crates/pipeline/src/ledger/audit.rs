@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use compartment_core::{
-    BatchAudit, Database, Expiry, KeyTemplate, MAX_AT_ONCE, RestoredFact, Result,
+    BatchAudit, Database, Expiry, FencingToken, KeyTemplate, MAX_AT_ONCE, RestoredFact, Result,
 };
 use serde::Serialize;
 
 use super::batch_row::LedgerBatch;
 use super::drift::{AuditReport, Bits, DriftKind, LedgerDrift};
+use super::mirror::Own;
 use super::outbox::millis;
 use super::session::Parameters;
 use super::write::{NO_TOKEN, TaskWrite, Writer};
@@ -52,8 +53,9 @@ impl LedgerMirror {
     /// # Errors
     /// The store's and the ledger's; [`compartment_core::ErrorKind::Unknown`] where there is no such batch.
     pub async fn audit(&self, batch: &str) -> Result<AuditReport> {
-        let upkeep = self.batch.batch_upkeep();
-        let plan = self.batch.batch().plan(batch).await?;
+        let own = self.own(batch).await?;
+        let upkeep = &own.upkeep;
+        let plan = own.batch.plan(batch).await?;
         let audit = upkeep.audit(batch).await?;
         let mut report = AuditReport {
             batch: batch.to_owned(),
@@ -65,20 +67,21 @@ impl LedgerMirror {
             ledger: Vec::new(),
             compared_with_ledger: plan.outbox,
             unreadable: 0,
+            row: None,
             audit,
         };
         if !plan.outbox {
             return Ok(report);
         }
-        self.mirror_whole(batch).await?;
+        self.mirror_whole(&own).await?;
         let row = self.ledger.known("audit batch", batch).await?;
-        report.unreadable = row.unreadable;
-        let mut drift = self.compare(batch, &row, &report.audit).await?;
+        (report.unreadable, report.row) = (row.unreadable, Some(row.id));
+        let mut drift = self.compare(&own, &row, &report.audit).await?;
         if !drift.is_empty() {
             // Somebody may have died and been retried between two looks: what stays, differs.
             let again = upkeep.audit(batch).await?;
-            self.mirror_whole(batch).await?;
-            let still = self.compare(batch, &row, &again).await?;
+            self.mirror_whole(&own).await?;
+            let still = self.compare(&own, &row, &again).await?;
             drift = in_both(drift, &still);
         }
         report.ledger = drift;
@@ -88,7 +91,7 @@ impl LedgerMirror {
     /// The rows of the present beside the bits of before and of after.
     async fn compare(
         &self,
-        batch: &str,
+        own: &Own,
         row: &LedgerBatch,
         before: &BatchAudit,
     ) -> Result<Vec<LedgerDrift>> {
@@ -96,7 +99,7 @@ impl LedgerMirror {
         for stage in &row.plan.stages {
             rows.push(self.ledger.said(row, &stage.name).await?);
         }
-        let after = self.batch.batch_upkeep().audit(batch).await?;
+        let after = own.upkeep.audit(&own.name).await?;
         let total = u32::try_from(before.total).unwrap_or(u32::MAX);
         let bits =
             |all: &[Vec<u8>], stage: usize| Bits(all.get(stage).cloned().unwrap_or_default());
@@ -138,6 +141,9 @@ impl LedgerMirror {
     /// The store's and the ledger's. What was set right before stays so.
     pub async fn repair(&self, report: &AuditReport) -> Result<Repaired> {
         let mut repaired = Repaired::default();
+        let own = self.born_as(&report.batch, FencingToken::from_number(report.audit.born));
+        // Rows are written only for the batch that was audited.
+        own.batch.plan(&report.batch).await?;
         // Later stages first: then nothing is queued for a stage that is known to be done.
         for drift in report.ledger.iter().rev() {
             match drift.kind {
@@ -145,19 +151,18 @@ impl LedgerMirror {
                     repaired.rows += self.write_rows(report, drift).await?;
                 }
                 DriftKind::RowWithoutDone | DriftKind::RowWithoutDead => {
-                    repaired.bits += self.restore_bits(report, drift).await?;
+                    repaired.bits += self.restore_bits(&own, report, drift).await?;
                 }
             }
         }
         // Restoring moves counts by itself; the audit of before holds for the differences it found.
         let audit = &report.audit;
-        repaired.batch =
-            audit.is_clean() || self.batch.batch_upkeep().repair(&report.batch, audit).await?;
+        repaired.batch = audit.is_clean() || own.upkeep.repair(&report.batch, audit).await?;
         Ok(repaired)
     }
 
     async fn write_rows(&self, report: &AuditReport, drift: &LedgerDrift) -> Result<u64> {
-        let row = self.ledger.known("repair batch", &report.batch).await?;
+        let Some(row) = report.row else { return Ok(0) };
         let status = match drift.kind {
             DriftKind::DeadWithoutRow => LedgerStatus::Dead,
             _ => LedgerStatus::Done,
@@ -169,7 +174,7 @@ impl LedgerMirror {
         let now = Some(millis(self.clock.now()));
         let mut session = self.ledger.session("repair ledger").await?;
         session.begin().await?;
-        let mut writer = Writer::new(&mut session, row.id);
+        let mut writer = Writer::new(&mut session, row);
         for ordinal in &drift.ordinals {
             let row = TaskWrite {
                 task_type: Arc::clone(&task_type),
@@ -190,7 +195,12 @@ impl LedgerMirror {
         Ok(rows)
     }
 
-    async fn restore_bits(&self, report: &AuditReport, drift: &LedgerDrift) -> Result<u64> {
+    async fn restore_bits(
+        &self,
+        own: &Own,
+        report: &AuditReport,
+        drift: &LedgerDrift,
+    ) -> Result<u64> {
         let mut restored = 0;
         for some in drift.ordinals.chunks(MAX_AT_ONCE) {
             let mut facts = Vec::with_capacity(some.len());
@@ -204,8 +214,7 @@ impl LedgerMirror {
                 };
                 facts.push((*ordinal, fact));
             }
-            let upkeep = self.batch.batch_upkeep();
-            restored += upkeep.restore(&report.batch, drift.place, facts).await?;
+            restored += own.upkeep.restore(&report.batch, drift.place, facts).await?;
         }
         Ok(restored)
     }

@@ -236,6 +236,17 @@ impl Ledger {
         Ok(session.execute(sql, Parameters::none().with(batch.id)).await? > 0)
     }
 
+    /// Notes whether this very batch was removed.
+    async fn note_gone(&self, record: &BatchRecord, is_gone: bool) -> Result<()> {
+        let mut session = self.session("note removal in ledger").await?;
+        let sql = "UPDATE batches SET removed = $3 WHERE name = $1 AND created = $2";
+        let parameters = Parameters::none()
+            .with(record.name.as_str())
+            .number(record.created_at.as_millis())
+            .with(i64::from(is_gone));
+        session.execute(sql, parameters).await.map(drop)
+    }
+
     /// Notes that a batch is being made anew, or is there again.
     pub(super) async fn note_rebuilding(
         &self,
@@ -252,7 +263,11 @@ impl Ledger {
 #[async_trait]
 impl RemovalWitness for Ledger {
     async fn before_removal(&self, batch: &BatchRecord) -> Result<()> {
-        self.note_removed(&batch.name).await.map(drop)
+        self.note_gone(batch, true).await
+    }
+
+    async fn not_removed(&self, batch: &BatchRecord) -> Result<()> {
+        self.note_gone(batch, false).await
     }
 }
 

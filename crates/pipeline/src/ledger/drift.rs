@@ -72,6 +72,9 @@ pub struct AuditReport {
     pub compared_with_ledger: bool,
     /// Entries of its outbox that could not be read so far. They are kept in the ledger.
     pub unreadable: u64,
+    /// The row of the ledger that it was compared with.
+    #[serde(skip)]
+    pub(super) row: Option<i64>,
     /// What the batch's own store found: what a repair goes by.
     #[serde(skip)]
     pub(super) audit: BatchAudit,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use compartment_core::{
-    Clock, Database, Error, ErrorKind, MAX_AT_ONCE, OutboxEntry, Result, SystemClock, Timestamp,
+    BatchStore, BatchUpkeepStore, Clock, Database, Error, ErrorKind, FencingToken, MAX_AT_ONCE,
+    OutboxEntry, Result, SystemClock, Timestamp,
 };
 use serde::Serialize;
 
@@ -98,40 +99,57 @@ impl LedgerMirror {
     /// The store's and the ledger's. What was not written stays in the outbox, and the next try brings it;
     /// [`ErrorKind::Unknown`] where there is no such batch.
     pub async fn mirror_once(&self, batch: &str) -> Result<Mirrored> {
-        self.mirror_trying(batch, ATTEMPTS).await.map(|(mirrored, _)| mirrored)
+        let own = self.own(batch).await?;
+        self.mirror_trying(&own, ATTEMPTS).await.map(|(mirrored, _)| mirrored)
+    }
+
+    /// The batch of this name that is there now.
+    pub(super) async fn own(&self, batch: &str) -> Result<Own> {
+        let progress = self.batch.batch().progress(batch).await?;
+        let progress = progress.ok_or_else(|| missing(batch))?;
+        Ok(self.born_as(batch, progress.born))
+    }
+
+    pub(super) fn born_as(&self, batch: &str, token: FencingToken) -> Own {
+        Own {
+            name: batch.to_owned(),
+            batch: self.batch.batch().born_as(token),
+            upkeep: self.batch.batch_upkeep().born_as(token),
+        }
     }
 
     /// Brings everything that waits of one batch, and waits for nobody who does the same.
     ///
     /// # Errors
     /// As [`LedgerMirror::mirror_once`]; [`ErrorKind::NotReady`] if others were faster again and again.
-    pub(super) async fn mirror_whole(&self, batch: &str) -> Result<Mirrored> {
-        let (mirrored, is_whole) = self.mirror_trying(batch, PERSISTENT_ATTEMPTS).await?;
+    pub(super) async fn mirror_whole(&self, own: &Own) -> Result<Mirrored> {
+        let (mirrored, is_whole) = self.mirror_trying(own, PERSISTENT_ATTEMPTS).await?;
         if is_whole {
             return Ok(mirrored);
         }
-        let what = format!("other mirrors wrote of batch {batch:?} all the time: try again");
+        let what = format!("other mirrors wrote of batch {:?} all the time: try again", own.name);
         Err(Error::new(ErrorKind::NotReady, "mirror batch", what))
     }
 
     /// What was brought, and whether that is everything that waited when it began.
-    async fn mirror_trying(&self, batch: &str, attempts: u32) -> Result<(Mirrored, bool)> {
+    async fn mirror_trying(&self, own: &Own, attempts: u32) -> Result<(Mirrored, bool)> {
+        let batch = own.name.as_str();
         let mut mirrored = Mirrored::default();
-        let mut row = self.row_of(batch).await?;
+        let mut row = self.row_of(own).await?;
         let mut overtaken = 0;
         loop {
-            let entries = self.batch.batch_upkeep().outbox(batch, self.page).await?;
+            let entries = own.upkeep.outbox(batch, self.page).await?;
             // Looked at after the outbox: what it tells of has been submitted.
-            let progress = self.batch.batch().progress(batch).await?;
+            let progress = own.batch.progress(batch).await?;
             let Some(progress) = progress else { return Err(missing(batch)) };
             self.ledger.note_state(&mut row, &progress, self.clock.now()).await?;
-            mirrored.documents += self.copy(batch, &mut row, progress.total).await?;
+            mirrored.documents += self.copy(own, &mut row, progress.total).await?;
             if !entries.is_empty() {
-                match self.bring(batch, &mut row, &entries).await? {
+                match self.bring(own, &mut row, &entries).await? {
                     Some(brought) => mirrored.add(brought),
                     None if overtaken < attempts => {
                         overtaken += 1;
-                        row = self.row_of(batch).await?;
+                        row = self.row_of(own).await?;
                         continue;
                     }
                     None => return Ok((mirrored, false)),
@@ -146,7 +164,7 @@ impl LedgerMirror {
     /// Writes a page and clears it; `None` if another mirror was faster.
     async fn bring(
         &self,
-        batch: &str,
+        own: &Own,
         row: &mut LedgerBatch,
         entries: &[OutboxEntry],
     ) -> Result<Option<Mirrored>> {
@@ -155,7 +173,7 @@ impl LedgerMirror {
         };
         row.step += 1;
         let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
-        let cleared = self.batch.batch_upkeep().clear_outbox(batch, &ids).await?;
+        let cleared = own.upkeep.clear_outbox(&own.name, &ids).await?;
         Ok(Some(Mirrored {
             documents: 0,
             entries: cleared,
@@ -165,11 +183,11 @@ impl LedgerMirror {
     }
 
     /// Copies what the ledger does not have yet of the documents below `total`.
-    async fn copy(&self, batch: &str, row: &mut LedgerBatch, total: u64) -> Result<u64> {
+    async fn copy(&self, own: &Own, row: &mut LedgerBatch, total: u64) -> Result<u64> {
         let before = row.documents;
         while row.documents < total {
             let from = u32::try_from(row.documents).unwrap_or(u32::MAX);
-            let entries = self.batch.batch_upkeep().entries(batch, from, MAX_AT_ONCE).await?;
+            let entries = own.upkeep.entries(&own.name, from, MAX_AT_ONCE).await?;
             if entries.is_empty() {
                 break;
             }
@@ -180,9 +198,12 @@ impl LedgerMirror {
     }
 
     /// The ledger's row of a batch, made where there is none.
-    async fn row_of(&self, batch: &str) -> Result<LedgerBatch> {
-        let plan = self.batch.batch().plan(batch).await?;
-        let record = match self.registry.get(batch).await? {
+    async fn row_of(&self, own: &Own) -> Result<LedgerBatch> {
+        let batch = own.name.as_str();
+        let record = self.registry.get(batch).await?;
+        // Afterwards: a batch that is still there is the one that is listed.
+        let plan = own.batch.plan(batch).await?;
+        let record = match record {
             Some(record) => record,
             None => match self.ledger.batch(batch).await? {
                 Some(row) if row.plan == plan && !row.removed => {
@@ -262,6 +283,13 @@ impl LedgerMirror {
     async fn waiting_of(&self, batch: &str) -> Result<u64> {
         self.batch.batch_upkeep().outbox_len(batch).await
     }
+}
+
+/// A batch, and no other that may be made under its name.
+pub(super) struct Own {
+    pub(super) name: String,
+    pub(super) batch: Arc<dyn BatchStore>,
+    pub(super) upkeep: Arc<dyn BatchUpkeepStore>,
 }
 
 fn missing(batch: &str) -> Error {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use compartment_core::{Database, LockGuard, LockOptions, LockStoreExt, Result, Timestamp};
+use compartment_core::{Database, LockGuard, LockOptions, LockStoreExt, MonotonicInstant, Result};
 
 use super::mirror::PAGE;
 use super::{LedgerMirror, Mirrored};
@@ -38,16 +38,17 @@ impl LedgerMirror {
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = pin!(stop);
         let mut pause = PAUSES.0;
-        let (mut lock, mut published) = (None, Timestamp::default());
+        let (mut lock, mut published) = (None, None::<MonotonicInstant>);
         loop {
             let pass = async {
                 if !self.take(&mut lock).await? {
                     return Ok(Mirrored::default());
                 }
                 let mirrored = self.mirror_all().await?;
-                if self.clock.now() >= published.after(PUBLISH_EVERY) {
+                let now = self.clock.monotonic();
+                if published.is_none_or(|published| now >= published.after(PUBLISH_EVERY)) {
                     self.publish().await;
-                    published = self.clock.now();
+                    published = Some(now);
                 }
                 Ok(mirrored)
             };

@@ -5,6 +5,7 @@ use compartment_core::{Error, ErrorKind, MAX_AT_ONCE, RestoredFact, Result};
 use serde::Serialize;
 
 use super::batch_row::LedgerBatch;
+use super::mirror::Own;
 use super::{BatchState, LedgerMirror};
 
 /// How far the making of a batch is.
@@ -63,8 +64,11 @@ impl LedgerMirror {
         let row = self.ledger.known("rebuild batch", batch).await?;
         self.make_way(&row).await?;
         self.ledger.note_rebuilding(&row, true).await?;
-        let store = self.batch.batch();
-        store.create(batch, &row.plan).await?;
+        if !self.batch.batch().create(batch, &row.plan).await? {
+            return Err(self.is_there(batch));
+        }
+        let own = self.own(batch).await?;
+        let store = &own.batch;
         let mut so_far = RebuildProgress { documents: 0, total: row.documents, facts: 0 };
         loop {
             let entries = self.ledger.documents(&row, so_far.documents, MAX_AT_ONCE).await?;
@@ -72,13 +76,13 @@ impl LedgerMirror {
             if found == 0 {
                 break;
             }
-            self.submit(batch, so_far.documents, entries).await?;
+            self.submit(&own, so_far.documents, entries).await?;
             so_far.documents += found;
             progress(so_far);
         }
         // The last stages first: then no document is queued for one that is known to be done with it.
         for place in (0..row.plan.stages.len()).rev() {
-            self.restore_stage(&row, place, &mut so_far, &mut progress).await?;
+            self.restore_stage(&own, &row, place, &mut so_far, &mut progress).await?;
         }
         match row.state {
             BatchState::Open => {}
@@ -129,36 +133,39 @@ impl LedgerMirror {
     async fn make_way(&self, row: &LedgerBatch) -> Result<()> {
         let name = row.record.name.as_str();
         let is_listed = self.registry.get(name).await?.is_some();
-        if self.batch.batch().progress(name).await?.is_none() {
-            return Ok(());
-        }
+        let Some(progress) = self.batch.batch().progress(name).await? else { return Ok(()) };
         if row.rebuilding && !is_listed {
-            self.batch.batch().remove(name).await?;
+            self.batch.batch().born_as(progress.born).remove(name).await?;
             return Ok(());
         }
         if row.rebuilding {
             // It was all but done.
             self.ledger.note_rebuilding(row, false).await?;
         }
-        let what =
-            format!("batch {name:?} is there, and is left as it is: audit it, or remove it first");
-        Err(Error::new(ErrorKind::Contract, "rebuild batch", what).in_database(self.batch.name()))
+        Err(self.is_there(name))
     }
 
-    async fn submit(&self, batch: &str, first: u64, entries: Vec<Bytes>) -> Result<()> {
-        let at = self.batch.batch().submit(batch, entries).await?;
-        if u64::from(at) == first {
+    fn is_there(&self, name: &str) -> Error {
+        let what =
+            format!("batch {name:?} is there, and is left as it is: audit it, or remove it first");
+        Error::new(ErrorKind::Contract, "rebuild batch", what).in_database(self.batch.name())
+    }
+
+    async fn submit(&self, own: &Own, first: u64, entries: Vec<Bytes>) -> Result<()> {
+        let (batch, at) = (own.name.as_str(), u32::try_from(first).unwrap_or(u32::MAX));
+        if own.batch.submit_at(batch, at, entries).await? {
             return Ok(());
         }
         let what = format!(
-            "document {first} of batch {batch:?} became number {at}: somebody else submits to it; stop \
-             that, remove the batch, and begin anew"
+            "document {first} of batch {batch:?} would become another number: somebody else submits to \
+             it; stop that, remove the batch, and begin anew"
         );
         Err(Error::new(ErrorKind::Contract, "rebuild batch", what).in_database(self.batch.name()))
     }
 
     async fn restore_stage(
         &self,
+        own: &Own,
         row: &LedgerBatch,
         place: usize,
         so_far: &mut RebuildProgress,
@@ -179,7 +186,7 @@ impl LedgerMirror {
                 (ordinal, fact)
             });
             let facts: Vec<_> = facts.collect();
-            so_far.facts += self.batch.batch_upkeep().restore(name, place, facts).await?;
+            so_far.facts += own.upkeep.restore(name, place, facts).await?;
             progress(*so_far);
         }
     }

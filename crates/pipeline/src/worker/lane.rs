@@ -1,32 +1,34 @@
 //! One lane of a worker: claims documents, takes them through a stage one by one, settles them.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use compartment_core::{
     BatchClaim, ClaimRequest, ClaimedDocument, ErrorKind, FencingToken, Outcome, Result, Retry,
-    Settlement, Timestamp,
+    Settled, Settlement, Timestamp,
 };
 
-use futures_util::FutureExt;
-
 use super::held::Holding;
+use super::outcomes::{given_up, noted_as, outcome_of};
 use super::shared::Shared;
 use super::sources::{BatchView, Source};
-use super::{Ended, Running, tasks};
+use super::{Running, tasks};
 use crate::engine::Left;
-use crate::{Engine, StageError, TaskNote, TaskRow, TaskStatus};
+use crate::hand_back::HandBack;
+use crate::{TaskNote, TaskRow};
 
 /// A lane without work looks again after this long, doubled each time.
 const FIRST_IDLE: Duration = Duration::from_millis(5);
 const LONGEST_IDLE: Duration = Duration::from_millis(250);
+/// How long a lane rests after what could not be tried.
+pub(super) const UNTRIED_PAUSE: Duration = Duration::from_millis(200);
 /// What is done is told at least so often.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
 /// Works until the worker takes nothing new.
-pub(super) async fn lane(shared: &Shared) {
+pub(super) async fn lane(shared: &Arc<Shared>) {
     let mut idle = FIRST_IDLE;
     while shared.is_working() {
         match work_once(shared).await {
@@ -51,7 +53,7 @@ pub(super) async fn lane(shared: &Shared) {
 }
 
 /// Claims from the first source that has work, and does it; whether there was any.
-async fn work_once(shared: &Shared) -> Result<bool> {
+async fn work_once(shared: &Arc<Shared>) -> Result<bool> {
     let sources = shared.sources().in_order();
     for source in sources {
         match &source {
@@ -72,15 +74,20 @@ async fn work_once(shared: &Shared) -> Result<bool> {
     Ok(false)
 }
 
-async fn from_batch(shared: &Shared, view: &BatchView, at: usize, place: usize) -> Result<bool> {
+async fn from_batch(
+    shared: &Arc<Shared>,
+    view: &Arc<BatchView>,
+    at: usize,
+    place: usize,
+) -> Result<bool> {
     let (batch, pipeline) = (view.record.name.as_str(), view.record.pipeline.as_str());
-    if !shared.sources().may_have_work(batch, at, shared.clock.now()) {
+    if !shared.sources().may_have_work(batch, at, shared.clock.monotonic()) {
         return Ok(false);
     }
     let Some(_place) = shared.place_for(pipeline, place) else { return Ok(false) };
     let most = shared.claim_size(pipeline, place);
     let request = ClaimRequest::new(at, most, shared.options.lease);
-    let claim = match shared.batch.batch().claim(batch, request).await {
+    let claim = match view.store.claim(batch, request).await {
         Ok(claim) => claim,
         Err(error) if error.kind() == ErrorKind::Unknown => {
             // It has been removed since it was looked at.
@@ -90,27 +97,14 @@ async fn from_batch(shared: &Shared, view: &BatchView, at: usize, place: usize) 
         }
         Err(error) => return Err(error),
     };
-    let now = shared.clock.now();
+    let now = shared.clock.monotonic();
     let Some(claim) = claim else {
         shared.sources().found_empty(batch, at, now);
         // Leases that ended may just have left it without anything to do.
         return Ok(false);
     };
     shared.sources().served(batch, at, now);
-    Work { shared, view, at, place, since: now }.all(claim).await
-}
-
-/// Outcomes that are not told yet.
-#[derive(Default)]
-struct Settling {
-    outcomes: Vec<(u32, Outcome)>,
-    rows: Vec<TaskRow>,
-}
-
-impl Settling {
-    fn hand_back(&mut self, documents: impl Iterator<Item = ClaimedDocument>) {
-        self.outcomes.extend(documents.map(|document| (document.ordinal, Outcome::HandedBack)));
-    }
+    Work::new(shared, view, at, place, &claim).all(claim).await
 }
 
 /// How an attempt at a document ended.
@@ -120,151 +114,132 @@ enum Attempted {
     Untried,
 }
 
-/// One claim on its way.
-struct Work<'a> {
-    shared: &'a Shared,
-    view: &'a BatchView,
+/// One claim on its way. What of it is not told when it is dropped is told in the background: what is done
+/// as done, and the rest as handed back.
+struct Work {
+    shared: Arc<Shared>,
+    view: Arc<BatchView>,
     at: usize,
     place: usize,
     since: Timestamp,
+    token: FencingToken,
+    /// Outcomes that are not told yet, or of which it is not known.
+    outcomes: Vec<(u32, Outcome)>,
+    rows: Vec<TaskRow>,
+    /// What was not begun.
+    rest: VecDeque<ClaimedDocument>,
+    /// What is worked on.
+    current: Option<u32>,
 }
 
-impl Work<'_> {
-    async fn all(self, claim: BatchClaim) -> Result<bool> {
-        let (shared, token) = (self.shared, claim.token);
-        let holding = shared.held.batch(&self.view.record.name, token);
-        let mut settling = Settling::default();
+impl Work {
+    fn new(
+        shared: &Arc<Shared>,
+        view: &Arc<BatchView>,
+        at: usize,
+        place: usize,
+        claim: &BatchClaim,
+    ) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            view: Arc::clone(view),
+            at,
+            place,
+            since: shared.clock.now(),
+            token: claim.token,
+            outcomes: Vec::new(),
+            rows: Vec::new(),
+            rest: VecDeque::new(),
+            current: None,
+        }
+    }
+
+    async fn all(mut self, claim: BatchClaim) -> Result<bool> {
+        self.rest = VecDeque::from(claim.documents);
+        let shared = Arc::clone(&self.shared);
+        let holding = shared.held.batch(&self.view.record.name, self.token);
         let (mut told, started, mut worked) = (Instant::now(), Instant::now(), 0);
-        let mut rest = VecDeque::from(claim.documents);
         while shared.is_working() && !holding.is_lost() {
-            let Some(document) = rest.pop_front() else { break };
+            let Some(document) = self.rest.pop_front() else { break };
             let ordinal = document.ordinal;
-            let mut attempt = std::pin::pin!(self.one(document));
+            self.current = Some(ordinal);
+            let (view, since) = (Arc::clone(&self.view), self.since);
+            let tried = one(&shared, &view, (self.at, self.place), since, document);
+            let mut attempt = std::pin::pin!(tried);
             let attempted = loop {
                 tokio::select! {
                     biased;
                     attempted = &mut attempt => break attempted,
                     () = tokio::time::sleep(SETTLE_EVERY) => {
                         // It takes long: others may have those behind it meanwhile.
-                        settling.hand_back(rest.drain(..));
-                        self.settle(&mut settling, &holding, token).await?;
+                        self.hand_back_rest();
+                        self.settle(&holding).await?;
                         told = Instant::now();
                     }
                 }
             };
             worked += 1;
+            self.current = None;
             match attempted {
                 Attempted::Told(outcome, row) => {
-                    settling.outcomes.push((ordinal, outcome));
-                    settling.rows.extend(row);
+                    self.outcomes.push((ordinal, outcome));
+                    self.rows.extend(row);
                 }
                 Attempted::Untried => {
-                    settling.outcomes.push((ordinal, Outcome::HandedBack));
+                    self.outcomes.push((ordinal, Outcome::HandedBack));
                     break;
                 }
             }
             if told.elapsed() > SETTLE_EVERY {
-                self.settle(&mut settling, &holding, token).await?;
+                self.settle(&holding).await?;
                 told = Instant::now();
             }
         }
-        shared.figures.handed_back.fetch_add(rest.len() as u64, Ordering::Relaxed);
-        settling.hand_back(rest.into_iter());
+        shared.figures.handed_back.fetch_add(self.rest.len() as u64, Ordering::Relaxed);
+        self.hand_back_rest();
         shared.note_pace(&self.view.record.pipeline, self.place, worked, started.elapsed());
-        self.settle(&mut settling, &holding, token).await?;
+        self.settle(&holding).await?;
         Ok(true)
     }
 
-    async fn one(&self, claimed: ClaimedDocument) -> Attempted {
-        let ClaimedDocument { ordinal, attempt, entry, .. } = claimed;
-        let (shared, view) = (self.shared, self.view);
-        let engine = &view.engine;
-        let started = shared.clock.now();
-        let left = match engine.document(&view.record.name, ordinal, entry) {
-            Ok(document) => {
-                let stage = &view.plan.stages[self.at].name;
-                let is_inline = engine.is_inline(self.place);
-                let of = (view.record.name.as_str(), u64::from(ordinal));
-                let running = || Running::new(of, document.name(), stage, started);
-                let _listed = (!is_inline).then(|| shared.figures.list(running()));
-                tokio::select! {
-                    biased;
-                    left = engine.attempt(self.place, &document) => left,
-                    ended = shared.must_end() => given_up(shared, ended),
-                }
-            }
-            Err(error) => Left::Failed(error),
-        };
-        let error = match left {
-            Left::Done => None,
-            Left::Failed(error) => Some(error),
-            Left::Untried(error) => {
-                tracing::warn!(%error, batch = %view.record.name, ordinal, "handed back");
-                shared.figures.handed_back.fetch_add(1, Ordering::Relaxed);
-                // Whatever it is that is away will be back later than at once.
-                shared.clock.sleep(Duration::from_millis(200)).await;
-                return Attempted::Untried;
-            }
-        };
-        shared.figures.count(error.as_ref());
-        let outcome = outcome_of(engine, self.place, u32::from(attempt), error.as_ref());
-        let row = view.plan.outbox.then(|| self.row(ordinal, attempt, started, &outcome));
-        Attempted::Told(outcome, row)
+    fn hand_back_rest(&mut self) {
+        let rest = self.rest.drain(..).map(|document| (document.ordinal, Outcome::HandedBack));
+        self.outcomes.extend(rest);
     }
 
-    fn row(&self, ordinal: u32, attempt: u8, started: Timestamp, outcome: &Outcome) -> TaskRow {
-        let (status, error) = match outcome {
-            Outcome::Done => (TaskStatus::Done, String::new()),
-            Outcome::Retry { error, .. } if attempt < self.view.plan.max_attempts => {
-                (TaskStatus::Failed, error.clone())
-            }
-            Outcome::Retry { error, .. } | Outcome::Dead { error } => {
-                (TaskStatus::Dead, error.clone())
-            }
-            _ => (TaskStatus::Failed, String::new()),
-        };
-        let millis = |from: Timestamp, to: Timestamp| {
-            u32::try_from(to.since(from).as_millis()).unwrap_or(u32::MAX)
-        };
-        let took = millis(started, self.shared.clock.now());
-        TaskRow { ordinal, status, attempt, started: millis(self.since, started), took, error }
+    /// What is to be told, with its note.
+    fn settlement(&self) -> Result<Settlement> {
+        let settlement = Settlement::new(self.at, self.token, self.outcomes.clone());
+        if self.rows.is_empty() {
+            return Ok(settlement);
+        }
+        let (worker, rows) = (self.shared.options.id.clone(), self.rows.clone());
+        Ok(settlement.note(TaskNote { worker, since: self.since, rows }.to_bytes()?))
     }
 
     /// Tells what was done. A server that is away is waited for: it is harmless to tell it twice, and
     /// what is done counts even if the lease has ended meanwhile.
-    async fn settle(
-        &self,
-        settling: &mut Settling,
-        holding: &Holding,
-        token: FencingToken,
-    ) -> Result<()> {
-        let Settling { outcomes, rows } = std::mem::take(settling);
-        if outcomes.is_empty() {
+    async fn settle(&mut self, holding: &Holding) -> Result<()> {
+        if self.outcomes.is_empty() {
             return Ok(());
         }
-        let (shared, batch) = (self.shared, self.view.record.name.as_str());
-        let is_news = outcomes.iter().any(|(_, outcome)| *outcome != Outcome::HandedBack);
-        let mut settlement = Settlement::new(self.at, token, outcomes);
-        if !rows.is_empty() {
-            let worker = shared.options.id.clone();
-            settlement.note = TaskNote { worker, since: self.since, rows }.to_bytes()?;
-        }
-        let store = shared.batch.batch();
-        let tell = || store.settle(batch, settlement.clone());
+        let settlement = self.settlement()?;
+        let is_news = self.outcomes.iter().any(|(_, outcome)| *outcome != Outcome::HandedBack);
+        let (shared, view) = (&self.shared, &self.view);
         let told = tokio::select! {
             biased;
-            told = shared.patience.outlast(tell) => told,
+            told = tell(shared, view, &settlement) => Some(told?),
             // Its leases end by themselves, and others do it again.
-            () = shared.gave_up() => return Ok(()),
+            () = shared.gave_up() => None,
         };
-        let settled = match told {
-            Ok(settled) => settled,
-            // It was removed while it was worked on: nobody asks for the outcome.
-            Err(error) if error.kind() == ErrorKind::Unknown => {
+        self.outcomes.clear();
+        self.rows.clear();
+        let (batch, shared) = (self.view.record.name.as_str(), &self.shared);
+        let Some(Some(settled)) = told else {
+            if told.is_some() {
                 shared.sources().forget(batch);
-                return Ok(());
             }
-            Err(error) => return Err(error),
+            return Ok(());
         };
         if holding.is_lost() {
             tracing::info!(batch, "told late: the lease had ended");
@@ -280,61 +255,82 @@ impl Work<'_> {
     }
 }
 
-/// A document that is worked on when the worker ends: what fills the memory is counted against it, since
-/// it would do so again.
-pub(super) fn given_up(shared: &Shared, ended: Ended) -> Left {
-    let what = match ended {
-        Ended::Memory => {
-            let limit = shared.options.memory_limit.unwrap_or_default();
-            format!(
-                "the worker's memory passed its limit of {limit} bytes while this was worked on"
-            )
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.hand_back_rest();
+        self.outcomes.extend(self.current.take().map(|ordinal| (ordinal, Outcome::HandedBack)));
+        if self.outcomes.is_empty() {
+            return;
         }
-        _ => {
-            let what = "the worker ended before it was done";
-            return Left::Untried(compartment_core::Error::new(
-                ErrorKind::Interrupted,
-                "run stage",
-                what,
-            ));
-        }
-    };
-    Left::Failed(StageError::new("out_of_memory", what).transient())
-}
-
-/// What is told about a document after its so manieth attempt.
-pub(super) fn outcome_of(
-    engine: &Engine,
-    place: usize,
-    attempt: u32,
-    error: Option<&StageError>,
-) -> Outcome {
-    let Some(error) = error else { return Outcome::Done };
-    let words = format!("{}: {}", error.code, error.message);
-    match engine.pause_before(place, attempt + 1) {
-        Some(after) if error.is_transient => Outcome::Retry { error: words, after },
-        _ => Outcome::Dead { error: words },
+        let Ok(settlement) = self.settlement() else { return };
+        let (shared, view) = (Arc::clone(&self.shared), Arc::clone(&self.view));
+        let lease = shared.options.lease;
+        drop(HandBack::on_drop(&self.shared.batch, lease, async move {
+            if let Err(error) = tell(&shared, &view, &settlement).await {
+                tracing::warn!(%error, batch = view.record.name, "a claim ends with its lease");
+            }
+        }));
     }
 }
 
-/// Does what is due at the completion of a batch, unless somebody else is at it.
-pub(super) async fn complete(shared: &Shared, view: &BatchView) -> Result<()> {
-    let (batch, store) = (view.record.name.as_str(), shared.batch.batch());
-    let Some(token) = store.claim_completion(batch, shared.options.lease).await? else {
-        return Ok(());
-    };
-    let _holding = shared.held.batch(batch, token);
-    if let Some(work) = view.engine.pipeline().at_completion() {
-        let completed = crate::Completed::new(batch, view.engine.clone(), shared.batch.clone());
-        let done = match AssertUnwindSafe(work(completed)).catch_unwind().await {
-            Ok(done) => done,
-            Err(panic) => Err(StageError::panicked("at_completion", panic).into()),
-        };
-        if let Err(error) = done {
-            tracing::error!(%error, batch, "the work at the completion failed; it is due again");
-            return Ok(());
-        }
+/// Tells how documents were left; nothing where the batch was removed while they were worked on, since
+/// nobody asks for the outcome.
+async fn tell(
+    shared: &Shared,
+    view: &BatchView,
+    settlement: &Settlement,
+) -> Result<Option<Settled>> {
+    let told = || view.store.settle(&view.record.name, settlement.clone());
+    match shared.patience.outlast(told).await {
+        Err(error) if error.kind() == ErrorKind::Unknown => Ok(None),
+        told => told.map(Some),
     }
-    shared.patience.outlast(|| store.finish_completion(batch, token)).await?;
-    Ok(())
+}
+
+/// Takes one document through a stage, at its places in the plan and in the pipeline.
+async fn one(
+    shared: &Shared,
+    view: &BatchView,
+    (at, place): (usize, usize),
+    since: Timestamp,
+    claimed: ClaimedDocument,
+) -> Attempted {
+    let ClaimedDocument { ordinal, attempt, entry, .. } = claimed;
+    let engine = &view.engine;
+    let (began, started) = (shared.clock.monotonic(), shared.clock.now());
+    let left = match engine.document(&view.record.name, ordinal, entry) {
+        Ok(document) => {
+            let stage = &view.plan.stages[at].name;
+            let is_inline = engine.is_inline(place);
+            let of = (view.record.name.as_str(), u64::from(ordinal));
+            let running = || Running::new(of, document.name(), stage, started);
+            let _listed = (!is_inline).then(|| shared.figures.list(running()));
+            tokio::select! {
+                biased;
+                left = engine.attempt(place, &document) => left,
+                ended = shared.must_end() => given_up(shared, ended),
+            }
+        }
+        Err(error) => Left::Failed(error),
+    };
+    let error = match left {
+        Left::Done => None,
+        Left::Failed(error) => Some(error),
+        Left::Untried(error) => {
+            tracing::warn!(%error, batch = %view.record.name, ordinal, "handed back");
+            shared.figures.handed_back.fetch_add(1, Ordering::Relaxed);
+            // Whatever it is that is away will be back later than at once.
+            shared.clock.sleep(UNTRIED_PAUSE).await;
+            return Attempted::Untried;
+        }
+    };
+    shared.figures.count(error.as_ref());
+    let outcome = outcome_of(engine, place, u32::from(attempt), error.as_ref());
+    let row = view.plan.outbox.then(|| {
+        let (status, error) = noted_as(&outcome);
+        let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        let took = millis(shared.clock.monotonic().since(began));
+        TaskRow { ordinal, status, attempt, started: millis(started.since(since)), took, error }
+    });
+    Attempted::Told(outcome, row)
 }

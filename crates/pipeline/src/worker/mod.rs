@@ -3,6 +3,7 @@
 mod held;
 mod lane;
 mod memory;
+mod outcomes;
 mod registration;
 mod shared;
 mod sources;
@@ -14,9 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use compartment_core::{Clock, Database, Error, ErrorKind, MAX_AT_ONCE, Result, Timestamp};
+use compartment_core::{
+    Clock, Database, Error, ErrorKind, MAX_AT_ONCE, MAX_QUEUE_NAME, MAX_TTL, Result, Timestamp,
+};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 pub use registration::{Running, WorkerState, workers};
@@ -89,6 +93,35 @@ impl WorkerOptions {
         self.concurrency = documents.max(1);
         self
     }
+
+    /// Says what is wrong with the options, if anything is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`], with the bounds.
+    pub fn check(&self) -> Result<()> {
+        let wrong =
+            |what: String| Err(Error::new(ErrorKind::InvalidArgument, "start worker", what));
+        if self.id.is_empty() || self.id.len() > MAX_QUEUE_NAME {
+            return wrong(format!("a worker's id has 1 to {MAX_QUEUE_NAME} bytes"));
+        }
+        if self.concurrency == 0 || self.concurrency > Semaphore::MAX_PERMITS {
+            return wrong("a worker works on at least 1 document at a time".to_owned());
+        }
+        if self.most_at_once == 0 || self.most_at_once > MAX_AT_ONCE {
+            return wrong(format!("a claim is of 1 to {MAX_AT_ONCE} documents"));
+        }
+        if self.lease < SHORTEST_LEASE || self.lease > MAX_TTL {
+            return wrong(format!(
+                "a lease of {:?} is refused: give at least {SHORTEST_LEASE:?}, as it is renewed each \
+                 third, and at most a hundred years",
+                self.lease
+            ));
+        }
+        if self.until_finished && self.batches.as_ref().is_none_or(Vec::is_empty) {
+            return wrong("a worker that ends with its batches needs to be told which".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// Why a worker ended.
@@ -103,6 +136,8 @@ pub enum Ended {
     Memory,
     /// More attempts than it has places were given up and still run: it should be started anew.
     Overdue,
+    /// A batch that it is to finish is not there: it never was, or it was removed.
+    Missing,
 }
 
 /// What a worker has done.
@@ -134,6 +169,8 @@ impl std::fmt::Debug for Worker {
     }
 }
 
+/// A lease that is renewed each third of it should outlast a slow answer.
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 /// How often it is looked which batches there are.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often the memory is looked at.
@@ -178,11 +215,17 @@ impl Worker {
     /// Works until `stop` is done, then ends in good order: what was begun is finished, up to
     /// [`WorkerOptions::drain`], and the rest handed back.
     ///
+    /// # Cancellation
+    /// Dropped, it hands back in the background what it has claimed, and tells what is done
+    /// ([`Database::unfinished`]); what runs on a thread of its own cannot be ended.
+    ///
     /// # Errors
     /// None while a store is away: it is asked again. Those that no waiting helps, as a wrong password,
-    /// at the start.
+    /// at the start; [`ErrorKind::InvalidArgument`] for options that cannot be; [`ErrorKind::Unknown`] where
+    /// it is to finish a batch that never was, or that was removed before it was finished.
     pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<WorkerReport> {
         let shared = self.shared.as_ref();
+        shared.options.check()?;
         if let (Some(limit), Some(now)) = (shared.options.memory_limit, memory::resident())
             && now > limit / 2
         {
@@ -222,6 +265,15 @@ impl Worker {
             Phase::Draining(ended) | Phase::Ending(ended) => ended,
             Phase::Working => Ended::Stopped,
         };
+        if ended == Ended::Missing {
+            let sources = shared.sources();
+            let name = sources.missing().unwrap_or_default();
+            let what = format!(
+                "there is no batch {name:?} to finish: it was never submitted, or it has been removed"
+            );
+            let error = Error::new(ErrorKind::Unknown, "finish batch", what);
+            return Err(error.in_database(shared.batch.name()).at_key(name));
+        }
         Ok(WorkerReport {
             ended,
             done: figures.done.load(Ordering::Relaxed),
@@ -241,7 +293,7 @@ impl Worker {
                         let name = view.record.name.clone();
                         if names.insert(name.clone()) {
                             completing.push(async move {
-                                if let Err(error) = lane::complete(shared, &view).await {
+                                if let Err(error) = outcomes::complete(shared, &view).await {
                                     tracing::warn!(%error, "a completion could not be done yet");
                                 }
                                 name
@@ -256,6 +308,9 @@ impl Worker {
             let wanted = options.batches.as_ref().filter(|_| options.until_finished);
             if wanted.is_some_and(|names| shared.sources().are_finished(names)) {
                 shared.go_to(Phase::Draining(Ended::Finished));
+            }
+            if shared.sources().missing().is_some() {
+                shared.go_to(Phase::Draining(Ended::Missing));
             }
             tokio::select! {
                 () = shared.clock.sleep(LOOK_EVERY) => {}

@@ -110,7 +110,8 @@ impl Shared {
         let mut places = HashMap::new();
         for (name, engine) in &engines {
             for (place, stage) in engine.pipeline().all().iter().enumerate() {
-                let most = stage.options.concurrency.unwrap_or(options.concurrency).max(1);
+                let most = stage.options.concurrency.unwrap_or(options.concurrency);
+                let most = most.clamp(1, Semaphore::MAX_PERMITS);
                 places.insert((name.clone(), place), Arc::new(Semaphore::new(most)));
             }
         }
@@ -193,7 +194,7 @@ impl Shared {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(pace) = pace.get_mut(&(pipeline.to_owned(), place)) else { return 1 };
         let most = (CLAIM_TIME.as_micros() as f64 / pace.micros.max(1.0)) as usize;
-        let most = most.clamp(1, self.options.most_at_once);
+        let most = most.clamp(1, self.options.most_at_once.max(1));
         most.min(pace.claimed * 8)
     }
 

@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::{BatchPlan, BatchStatus, Result, TaskClass, Timestamp};
+use compartment_core::{
+    BatchPlan, BatchStatus, BatchStore, ErrorKind, FencingToken, MonotonicInstant, Result,
+    TaskClass,
+};
 
 use super::shared::Shared;
 use super::turns::Turns;
@@ -20,6 +23,12 @@ const FINISHED_AGAIN: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(super) struct BatchView {
     pub(super) record: BatchRecord,
+    /// The token that the batch was born with.
+    pub(super) born: FencingToken,
+    /// For this batch, and no other that may be made under its name.
+    pub(super) store: Arc<dyn BatchStore>,
+    /// When this worker first saw it.
+    pub(super) seen: MonotonicInstant,
     pub(super) engine: Engine,
     pub(super) plan: Arc<BatchPlan>,
     /// The stages that the worker serves: their places in the plan and in the pipeline.
@@ -46,17 +55,17 @@ impl Source {
         }
     }
 
-    fn turn(&self) -> (&str, TaskClass, Timestamp) {
+    fn turn(&self) -> (&str, TaskClass, MonotonicInstant) {
         match self {
-            Self::Batch(view) => (&view.record.name, view.record.class, view.record.created_at),
-            Self::Queue { name, .. } => (name, TaskClass::Normal, Timestamp::default()),
+            Self::Batch(view) => (&view.record.name, view.record.class, view.seen),
+            Self::Queue { name, .. } => (name, TaskClass::Normal, MonotonicInstant::default()),
         }
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Empty {
-    until: Timestamp,
+    until: MonotonicInstant,
     pause: Duration,
 }
 
@@ -69,7 +78,11 @@ pub(super) struct Sources {
     /// By source and place.
     empty: HashMap<(String, usize), Empty>,
     /// Batches that need nothing, and when to look again.
-    finished: HashMap<String, Timestamp>,
+    finished: HashMap<String, MonotonicInstant>,
+    /// Batches that a worker which ends with them has seen to the end: they may be removed by now.
+    seen_to_the_end: HashSet<String>,
+    /// Batches that such a worker is to finish, and that are not there.
+    missing: Vec<String>,
 }
 
 impl Sources {
@@ -84,7 +97,7 @@ impl Sources {
         self.turns.in_order(all, Source::turn)
     }
 
-    pub(super) fn served(&mut self, source: &str, place: usize, now: Timestamp) {
+    pub(super) fn served(&mut self, source: &str, place: usize, now: MonotonicInstant) {
         self.turns.served(source, now);
         self.empty.remove(&(source.to_owned(), place));
     }
@@ -94,7 +107,7 @@ impl Sources {
         self.empty.retain(|(name, _), _| name != source);
     }
 
-    pub(super) fn found_empty(&mut self, source: &str, place: usize, now: Timestamp) {
+    pub(super) fn found_empty(&mut self, source: &str, place: usize, now: MonotonicInstant) {
         let empty = self
             .empty
             .entry((source.to_owned(), place))
@@ -103,7 +116,7 @@ impl Sources {
         empty.until = now.after(empty.pause);
     }
 
-    pub(super) fn may_have_work(&self, source: &str, place: usize, now: Timestamp) -> bool {
+    pub(super) fn may_have_work(&self, source: &str, place: usize, now: MonotonicInstant) -> bool {
         self.empty.get(&(source.to_owned(), place)).is_none_or(|empty| empty.until <= now)
     }
 
@@ -114,13 +127,18 @@ impl Sources {
 
     /// Whether all batches of these names need nothing any more.
     pub(super) fn are_finished(&self, names: &[String]) -> bool {
-        names.iter().all(|name| self.finished.contains_key(name))
+        names.iter().all(|name| self.seen_to_the_end.contains(name))
+    }
+
+    /// One of the batches that are to be finished, which is not there: it never was, or it was removed.
+    pub(super) fn missing(&self) -> Option<&str> {
+        self.missing.first().map(String::as_str)
     }
 }
 
 /// Looks which batches there are and what they need; the completions that are due.
 pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
-    let now = shared.clock.now();
+    let now = shared.clock.monotonic();
     let records = BatchRegistry::new(shared.batch.clone()).list().await?;
     let wanted = |record: &BatchRecord| {
         let wanted = shared.options.batches.as_ref();
@@ -140,16 +158,24 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
         let Some(progress) = shared.batch.batch().progress(&name).await? else { continue };
         let known = shared.sources().batches.get(&name).cloned();
         let view = match known {
-            Some(view) => view,
-            None => {
-                let plan = shared.batch.batch().plan(&name).await?;
-                Arc::new(view_of(shared, record, engine, plan))
+            Some(view) if view.born == progress.born => view,
+            _ => {
+                let store = shared.batch.batch().born_as(progress.born);
+                match store.plan(&name).await {
+                    Ok(plan) => {
+                        Arc::new(view_of(shared, record, engine, plan, progress.born, store))
+                    }
+                    // It was removed just now.
+                    Err(error) if error.kind() == ErrorKind::Unknown => continue,
+                    Err(error) => return Err(error),
+                }
             }
         };
         match progress.status {
             BatchStatus::Open | BatchStatus::Sealed => {
                 let mut sources = shared.sources();
                 sources.finished.remove(&name);
+                sources.seen_to_the_end.remove(&name);
                 sources.batches.insert(name, view);
             }
             BatchStatus::Completed if progress.is_completing => {
@@ -160,14 +186,11 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
             _ => finish(shared, &name),
         }
     }
+    let missing = missing(shared, &there).await?;
     let mut sources = shared.sources();
-    let is_queue = |name: &str| sources.queues.iter().any(|queue| queue.name() == name);
-    let queues: HashSet<String> = sources
-        .queues
-        .iter()
-        .map(|queue| queue.name().to_owned())
-        .filter(|n| is_queue(n))
-        .collect();
+    sources.missing = missing;
+    let queues: HashSet<String> =
+        sources.queues.iter().map(|queue| queue.name().to_owned()).collect();
     sources.batches.retain(|name, _| there.contains(name));
     sources.finished.retain(|name, _| there.contains(name));
     sources.empty.retain(|(name, _), _| there.contains(name) || queues.contains(name));
@@ -175,15 +198,36 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
     Ok(completions)
 }
 
+/// The batches that the worker is to finish and that are neither listed nor there.
+async fn missing(shared: &Shared, listed: &HashSet<String>) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    let wanted = shared.options.batches.as_ref().filter(|_| shared.options.until_finished);
+    for name in wanted.into_iter().flatten().filter(|name| !listed.contains(*name)) {
+        let is_over = shared.sources().seen_to_the_end.contains(name);
+        if !is_over && shared.batch.batch().progress(name).await?.is_none() {
+            missing.push(name.clone());
+        }
+    }
+    Ok(missing)
+}
+
 /// A batch needs nothing any more, unless what is dead is retried.
 fn finish(shared: &Shared, batch: &str) {
-    let again = shared.clock.now().after(FINISHED_AGAIN);
+    let again = shared.clock.monotonic().after(FINISHED_AGAIN);
     let mut sources = shared.sources();
+    sources.seen_to_the_end.insert(batch.to_owned());
     sources.forget(batch);
     sources.finished.insert(batch.to_owned(), again);
 }
 
-fn view_of(shared: &Shared, record: BatchRecord, engine: &Engine, plan: BatchPlan) -> BatchView {
+fn view_of(
+    shared: &Shared,
+    record: BatchRecord,
+    engine: &Engine,
+    plan: BatchPlan,
+    born: FencingToken,
+    store: Arc<dyn BatchStore>,
+) -> BatchView {
     let pipeline = engine.pipeline();
     let places = plan.stages.iter().enumerate().filter_map(|(at, stage)| {
         let is_served = shared.serves(&stage.name);
@@ -192,5 +236,6 @@ fn view_of(shared: &Shared, record: BatchRecord, engine: &Engine, plan: BatchPla
     // The last stages first: documents are finished before others are begun.
     let mut stages: Vec<(usize, usize)> = places.collect();
     stages.reverse();
-    BatchView { record, engine: engine.clone(), plan: Arc::new(plan), stages }
+    let seen = shared.clock.monotonic();
+    BatchView { record, born, store, seen, engine: engine.clone(), plan: Arc::new(plan), stages }
 }

@@ -1,103 +1,173 @@
 //! Single tasks: one stage for one document, from the queue of the stage.
 
-use compartment_core::{AfterFailure, ClaimOptions, ClaimedTask, Outcome, Result, Timestamp};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use compartment_core::{
+    AfterFailure, Claim, ClaimOptions, ClaimedTask, Outcome, Result, Timestamp,
+};
 
 use super::Running;
-use super::lane::outcome_of;
+use super::lane::UNTRIED_PAUSE;
+use super::outcomes::{given_up, noted_as, outcome_of};
 use super::shared::Shared;
 use crate::engine::Left;
-use crate::{Engine, SingleTaskRow, StageError, TaskData, TaskOutbox, TaskStatus};
+use crate::hand_back::HandBack;
+use crate::{Engine, SingleTaskRow, StageError, TaskData, TaskOutbox};
 
 /// Claims single tasks of a stage, and does them; whether there was any.
 pub(super) async fn from_queue(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     queue: &str,
     engine: &Engine,
     place: usize,
 ) -> Result<bool> {
-    if !shared.sources().may_have_work(queue, place, shared.clock.now()) {
+    if !shared.sources().may_have_work(queue, place, shared.clock.monotonic()) {
         return Ok(false);
     }
     let pipeline = engine.pipeline();
     let Some(_place) = shared.place_for(pipeline.name(), place) else { return Ok(false) };
     let most = u32::try_from(shared.claim_size(pipeline.name(), place)).unwrap_or(1);
-    let mut options = ClaimOptions::new(most, shared.options.lease);
-    options.most_attempts = engine.max_attempts(place);
+    let options = ClaimOptions::new(most, shared.options.lease);
     let claimed = shared.batch.queue().claim(queue, options).await?;
-    let now = shared.clock.now();
+    let now = shared.clock.monotonic();
     if claimed.is_empty() {
         shared.sources().found_empty(queue, place, now);
         return Ok(false);
     }
     shared.sources().served(queue, place, now);
+    let mut work = Work {
+        shared: Arc::clone(shared),
+        queue: queue.to_owned(),
+        open: claimed.iter().map(|task| task.claim).collect(),
+        told: None,
+    };
     for task in claimed {
-        one(shared, queue, engine, place, task).await?;
+        work.one(engine, place, task).await?;
     }
     Ok(true)
 }
 
-async fn one(
-    shared: &Shared,
-    queue: &str,
-    engine: &Engine,
-    place: usize,
-    task: ClaimedTask,
-) -> Result<()> {
-    let (store, claim) = (shared.batch.queue(), task.claim);
-    let hand_back = || store.release(queue, std::slice::from_ref(&claim));
-    if !shared.is_working() {
-        return shared.patience.outlast(hand_back).await.map(drop);
-    }
-    let holding = shared.held.task(queue, claim);
-    let (mut name, started) = (String::new(), shared.clock.now());
-    let left = match read(engine, place, &task) {
-        Ok(document) => {
-            document.name().clone_into(&mut name);
-            let stage = engine.pipeline().stages().nth(place).unwrap_or_default();
-            let of = (queue, claim.id.number());
-            let _listed = shared.figures.list(Running::new(of, document.name(), stage, started));
-            tokio::select! {
-                biased;
-                left = engine.attempt(place, &document) => left,
-                ended = shared.must_end() => super::lane::given_up(shared, ended),
+/// Tasks of one claim on their way. What of them is not told when it is dropped is told in the background:
+/// what was done with the one that is worked on, if that is known, and the rest as handed back.
+struct Work {
+    shared: Arc<Shared>,
+    queue: String,
+    /// Claims that nothing is known of yet, the one that is worked on in front.
+    open: VecDeque<Claim>,
+    /// What is being told.
+    told: Option<Told>,
+}
+
+/// How an attempt at a task ended.
+#[derive(Clone)]
+struct Told {
+    claim: Claim,
+    outcome: Outcome,
+    row: Option<SingleTaskRow>,
+}
+
+impl Work {
+    async fn one(&mut self, engine: &Engine, place: usize, task: ClaimedTask) -> Result<()> {
+        let (shared, queue, claim) = (Arc::clone(&self.shared), self.queue.clone(), task.claim);
+        if !shared.is_working() {
+            return self.hand_back().await;
+        }
+        let holding = shared.held.task(&queue, claim);
+        let (mut name, started) = (String::new(), shared.clock.now());
+        let left = match read(engine, place, &task) {
+            Ok(document) => {
+                document.name().clone_into(&mut name);
+                let stage = engine.pipeline().stages().nth(place).unwrap_or_default();
+                let running =
+                    Running::new((&queue, claim.id.number()), document.name(), stage, started);
+                let _listed = shared.figures.list(running);
+                tokio::select! {
+                    biased;
+                    left = engine.attempt(place, &document) => left,
+                    ended = shared.must_end() => given_up(&shared, ended),
+                }
             }
+            Err(error) => Left::Failed(error),
+        };
+        let error = match left {
+            Left::Done => None,
+            Left::Failed(error) => Some(error),
+            Left::Untried(error) => {
+                tracing::warn!(%error, queue, task = %claim.id, "handed back");
+                shared.clock.sleep(UNTRIED_PAUSE).await;
+                return self.hand_back().await;
+            }
+        };
+        shared.figures.count(error.as_ref());
+        let outcome = outcome_of(engine, place, task.attempt, error.as_ref());
+        let row = shared
+            .options
+            .keep_task_rows
+            .then(|| row_of(&shared, &queue, &task, name, started, &outcome));
+        self.open.pop_front();
+        let told = self.told.insert(Told { claim, outcome, row });
+        let counted = tell(&shared, &queue, told).await?;
+        self.told = None;
+        if !counted || holding.is_lost() {
+            tracing::info!(queue, task = %claim.id, "told late: somebody else had claimed it");
         }
-        Err(error) => Left::Failed(error),
-    };
-    let error = match left {
-        Left::Done => None,
-        Left::Failed(error) => Some(error),
-        Left::Untried(error) => {
-            tracing::warn!(%error, queue, task = %claim.id, "handed back");
-            shared.clock.sleep(std::time::Duration::from_millis(200)).await;
-            return shared.patience.outlast(hand_back).await.map(drop);
-        }
-    };
-    shared.figures.count(error.as_ref());
-    let outcome = outcome_of(engine, place, task.attempt, error.as_ref());
-    if shared.options.keep_task_rows {
-        let row = row_of(shared, queue, &task, name, started, &outcome);
-        let outbox = TaskOutbox::new(shared.batch.clone());
-        shared.patience.outlast(|| outbox.keep(&row)).await?;
+        Ok(())
     }
-    let counted = match outcome {
+
+    /// Hands back the first of those that nothing is known of.
+    async fn hand_back(&mut self) -> Result<()> {
+        let Some(claim) = self.open.front().copied() else { return Ok(()) };
+        let (store, claims) = (self.shared.batch.queue(), [claim]);
+        self.shared.patience.outlast(|| store.release(&self.queue, &claims)).await?;
+        self.open.pop_front();
+        Ok(())
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let (told, open) = (self.told.take(), std::mem::take(&mut self.open));
+        if told.is_none() && open.is_empty() {
+            return;
+        }
+        let (shared, queue) = (Arc::clone(&self.shared), self.queue.clone());
+        let (lease, claims) = (shared.options.lease, Vec::from(open));
+        drop(HandBack::on_drop(&self.shared.batch, lease, async move {
+            let store = shared.batch.queue();
+            let released = shared.patience.outlast(|| store.release(&queue, &claims)).await;
+            let told = match &told {
+                Some(told) => tell(&shared, &queue, told).await.map(drop),
+                None => Ok(()),
+            };
+            if let Err(error) = released.and(told) {
+                tracing::warn!(%error, queue, "a claim ends with its lease");
+            }
+        }));
+    }
+}
+
+/// Tells how a task was left; whether its claim still counted.
+async fn tell(shared: &Shared, queue: &str, told: &Told) -> Result<bool> {
+    let (store, claim) = (shared.batch.queue(), told.claim);
+    if let Some(row) = &told.row {
+        let outbox = TaskOutbox::new(shared.batch.clone());
+        shared.patience.outlast(|| outbox.keep(row)).await?;
+    }
+    match &told.outcome {
         Outcome::Retry { error, after } => {
-            let then = AfterFailure::Retry(after);
-            shared.patience.outlast(|| store.fail(queue, claim, &error, then)).await?
+            let then = AfterFailure::Retry(*after);
+            shared.patience.outlast(|| store.fail(queue, claim, error, then)).await
         }
         Outcome::Dead { error } => {
-            shared.patience.outlast(|| store.fail(queue, claim, &error, AfterFailure::Bury)).await?
+            shared.patience.outlast(|| store.fail(queue, claim, error, AfterFailure::Bury)).await
         }
         _ => {
             let claims = [claim];
             let told = shared.patience.outlast(|| store.complete(queue, &claims)).await?;
-            told.first().copied().unwrap_or(false)
+            Ok(told.first().copied().unwrap_or(false))
         }
-    };
-    if !counted || holding.is_lost() {
-        tracing::info!(queue, task = %claim.id, "told late: somebody else had claimed it");
     }
-    Ok(())
 }
 
 /// What the ledger is told of an attempt.
@@ -109,11 +179,7 @@ fn row_of(
     started: Timestamp,
     outcome: &Outcome,
 ) -> SingleTaskRow {
-    let (status, error) = match outcome {
-        Outcome::Retry { error, .. } => (TaskStatus::Failed, error.clone()),
-        Outcome::Dead { error } => (TaskStatus::Dead, error.clone()),
-        _ => (TaskStatus::Done, String::new()),
-    };
+    let (status, error) = noted_as(outcome);
     SingleTaskRow {
         queue: queue.to_owned(),
         task: task.claim.id,
@@ -147,8 +213,7 @@ fn read(engine: &Engine, place: usize, task: &ClaimedTask) -> Result<crate::Docu
             return Err(StageError::new("unknown_stage", what).transient());
         }
     }
-    let versions = pipeline.versions();
-    let have = versions.get(&data.stage);
+    let have = pipeline.placed(place).map(|stage| &stage.version);
     if let (Some(wanted), Some(have)) = (&data.version, have)
         && wanted != have
     {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use compartment_core::{TaskClass, Timestamp};
+use compartment_core::{MonotonicInstant, TaskClass};
 
 /// When each source of work was last served by this worker.
 ///
@@ -11,7 +11,7 @@ use compartment_core::{TaskClass, Timestamp};
 /// claim of each other source of its class: nothing starves, however much there is of anything else.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
-    served: HashMap<String, Timestamp>,
+    served: HashMap<String, MonotonicInstant>,
 }
 
 impl Turns {
@@ -19,7 +19,7 @@ impl Turns {
     pub(crate) fn in_order<T>(
         &self,
         mut sources: Vec<T>,
-        of: impl Fn(&T) -> (&str, TaskClass, Timestamp),
+        of: impl Fn(&T) -> (&str, TaskClass, MonotonicInstant),
     ) -> Vec<T> {
         sources.sort_by_cached_key(|source| {
             let (name, class, since) = of(source);
@@ -30,7 +30,7 @@ impl Turns {
     }
 
     /// Notes that a source was served.
-    pub(crate) fn served(&mut self, name: &str, now: Timestamp) {
+    pub(crate) fn served(&mut self, name: &str, now: MonotonicInstant) {
         match self.served.get_mut(name) {
             Some(served) => *served = now,
             None => {
@@ -54,11 +54,12 @@ mod tests {
     /// Serves whoever is first, a claim of so long each, and says who it was.
     fn serve(
         turns: &mut Turns,
-        now: &mut Timestamp,
+        now: &mut MonotonicInstant,
         sources: &[(&'static str, TaskClass)],
     ) -> &'static str {
-        let order =
-            turns.in_order(sources.to_vec(), |(name, class)| (name, *class, Timestamp::default()));
+        let order = turns.in_order(sources.to_vec(), |(name, class)| {
+            (name, *class, MonotonicInstant::default())
+        });
         turns.served(order[0].0, *now);
         *now = now.after(Duration::from_millis(250));
         order[0].0
@@ -66,7 +67,8 @@ mod tests {
 
     #[test]
     fn sources_of_one_class_take_turns() {
-        let (mut turns, mut now) = (Turns::default(), Timestamp::from_millis(1_000_000));
+        let (mut turns, mut now) =
+            (Turns::default(), MonotonicInstant::since_beginning(Duration::from_secs(1_000)));
         let sources =
             [("a", TaskClass::Normal), ("b", TaskClass::Normal), ("c", TaskClass::Normal)];
         let served: Vec<&str> = (0..6).map(|_| serve(&mut turns, &mut now, &sources)).collect();
@@ -75,7 +77,8 @@ mod tests {
 
     #[test]
     fn what_is_urgent_goes_first_and_nothing_waits_longer_than_its_slack() {
-        let (mut turns, mut now) = (Turns::default(), Timestamp::from_millis(1_000_000));
+        let (mut turns, mut now) =
+            (Turns::default(), MonotonicInstant::since_beginning(Duration::from_secs(1_000)));
         let sources =
             [("low", TaskClass::Low), ("normal", TaskClass::Normal), ("high", TaskClass::High)];
         for (name, _) in sources {

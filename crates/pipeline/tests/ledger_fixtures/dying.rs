@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_core::{
-    BatchAudit, BatchUpkeepStore, Contract, Database, Error, ErrorKind, OutboxEntry, RestoredFact,
-    Result, Stores, Traffic,
+    BatchAudit, BatchUpkeepStore, Contract, Database, Error, ErrorKind, FencingToken, OutboxEntry,
+    RestoredFact, Result, Stores, Traffic,
 };
 use tokio::sync::Semaphore;
 
-/// What goes wrong.
-#[derive(Debug)]
+/// What goes wrong. Clones share it.
+#[derive(Clone, Debug)]
 pub(crate) struct Dying {
     inner: Arc<dyn BatchUpkeepStore>,
     /// Nothing is cleared: who would have done so is dead.
-    pub(crate) before_clearing: AtomicBool,
+    pub(crate) before_clearing: Arc<AtomicBool>,
     /// Who has read an outbox goes on only with a permit.
-    pub(crate) may_go_on: Semaphore,
+    pub(crate) may_go_on: Arc<Semaphore>,
 }
 
 impl Dying {
@@ -26,8 +26,8 @@ impl Dying {
     pub(crate) fn around(batch: &Database) -> (Database, Arc<Self>) {
         let dying = Arc::new(Self {
             inner: Arc::clone(batch.batch_upkeep()),
-            before_clearing: AtomicBool::new(false),
-            may_go_on: Semaphore::new(1_000_000),
+            before_clearing: Arc::default(),
+            may_go_on: Arc::new(Semaphore::new(1_000_000)),
         });
         let stores = Stores { batch_upkeep: Arc::clone(&dying) as _, ..batch.stores().clone() };
         let contract: Contract = batch.contract().clone();
@@ -38,6 +38,10 @@ impl Dying {
 
 #[async_trait]
 impl BatchUpkeepStore for Dying {
+    fn born_as(&self, token: FencingToken) -> Arc<dyn BatchUpkeepStore> {
+        Arc::new(Self { inner: self.inner.born_as(token), ..self.clone() })
+    }
+
     async fn entries(&self, batch: &str, from: u32, most: usize) -> Result<Vec<Bytes>> {
         self.inner.entries(batch, from, most).await
     }
@@ -76,5 +80,9 @@ impl BatchUpkeepStore for Dying {
 
     async fn repair(&self, batch: &str, audit: &BatchAudit) -> Result<bool> {
         self.inner.repair(batch, audit).await
+    }
+
+    async fn remove_ended(&self, batch: &str) -> Result<bool> {
+        self.inner.remove_ended(batch).await
     }
 }

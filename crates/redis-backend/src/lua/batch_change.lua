@@ -11,4 +11,8 @@ elseif change == 'resume' then
 elseif change == 'cancel' and status ~= 'completed' then
   redis.call('HSET', base, 'status', 'cancelled')
 end
-return {'ok', redis.call('HGET', base, 'status')}
+status = redis.call('HGET', base, 'status')
+if status == 'completed' or status == 'cancelled' then
+  redis.call('HSETNX', base, 'ended', text(now_ms))
+end
+return {'ok', status}

@@ -1,8 +1,11 @@
--- ARGV[2]: stage, [3]: how many at most, [4]: lease in milliseconds.
--- Returns {'ok', token, ordinal, attempt, entry, ordinal, …}, {'ok'} where there is nothing, or {'ok', 0}
+-- ARGV[2]: stage, [3]: how many at most, [4]: lease in milliseconds, [5]: claimant, [6]: slot, [7]: number of
+-- the slot's request. Returns {'ok', token, ordinal, counts, entry, ordinal, …}, of which counts is 16 times the
+-- leases that ended over the document, and the attempts that failed; {'ok'} where there is nothing, or {'ok', 0}
 -- where there may be more behind what was looked at.
 local stage, most = tonumber(ARGV[2]), tonumber(ARGV[3])
 if stage >= stages then return {'no stage'} end
+local asked, number = base .. ':asked:' .. ARGV[5], tonumber(ARGV[7])
+if asked_last(asked, ARGV[6]) >= number then return {'ok'} end
 -- Leases that have ended give back what they held: a few, so that the cost is bounded.
 local ended = redis.call('ZRANGEBYSCORE', base .. ':leases', '-inf', now_ms, 'LIMIT', 0, 4)
 for _, token in ipairs(ended) do
@@ -15,9 +18,9 @@ for _, token in ipairs(ended) do
   for i = #held, 2, -1 do
     local ordinal = held[i]
     if not is_set(':done', of, ordinal) and not is_set(':dead', of, ordinal) then
-      local tried = count_attempt(of, ordinal)
-      if tried >= plan.max_lost then
-        bury(of, ordinal, 'no worker settled it within its lease, ' .. tried .. ' times')
+      local lost = count(':lost', of, ordinal)
+      if lost >= plan.max_lost then
+        bury(of, ordinal, 'no worker settled it within its lease, ' .. lost .. ' times')
       else
         redis.call('LPUSH', base .. ':ready:' .. of, ordinal)
       end
@@ -81,14 +84,16 @@ if #taken == 0 then
   if is_root(stage) and next_one < total then return {'ok', 0} end
   return {'ok'}
 end
-local tried, entries = tries(stage, taken), entries_of(taken)
+local tried, lost = counts_of(':tries', stage, taken), counts_of(':lost', stage, taken)
+local entries = entries_of(taken)
 local answer = {'ok', next_token()}
 for i = 1, #taken do
   local n = #answer
-  answer[n + 1], answer[n + 2], answer[n + 3] = taken[i], (tried[i] or 0) + 1, entries[i]
+  answer[n + 1], answer[n + 2], answer[n + 3] = taken[i], (tried[i] or 0) + 16 * (lost[i] or 0), entries[i]
 end
 add('claimed:' .. stage, #taken)
 table.insert(taken, 1, stage)
 redis.call('HSET', base .. ':held', answer[2], cmsgpack.pack(taken))
 redis.call('ZADD', base .. ':leases', text(now_ms + ARGV[4]), answer[2])
+note_asked(asked, ARGV[6], number, answer[2])
 return answer

@@ -49,7 +49,7 @@ local function complete()
   local facts = redis.call('HMGET', base, 'status', 'total', 'done', 'dead')
   if facts[1] ~= 'sealed' then return false end
   if tonumber(facts[3]) + tonumber(facts[4]) ~= tonumber(facts[2]) then return false end
-  redis.call('HSET', base, 'status', 'completed', 'completion', 'due')
+  redis.call('HSET', base, 'status', 'completed', 'completion', 'due', 'ended', text(now_ms))
   tell('completed', {})
   return true
 end

@@ -3,12 +3,16 @@
 --   :e:<n>       list of the entries 100 n to 100 n + 99; small enough for the server to pack it
 --   :done :dead  bitmaps, a bit for each document and stage
 --   :tries       attempts that failed, four bits for each document and stage; not there before the first
+--   :lost        leases that ended over a document, likewise
 --   :ready:<s>   list of documents to hand out; :delayed:<s> those to be tried again, by time
 --   :leases      claims by the end of their lease; :held what each holds; :errors the last of each
 --   :outbox      stream of what is to be written elsewhere; :events stream of what others follow
--- ARGV[1] is the time in microseconds, or ''.
+--   :asked:<c>   what the claimant c asked for last: see asked.lua
+-- ARGV[1] is the time in microseconds, or '', and behind a slash the token that the batch has to be born with,
+-- if it has to be a certain one of its name.
 local base = KEYS[1]
-local now_us = tonumber(ARGV[1])
+local now_us, birth = string.match(ARGV[1], '^(%d*)/?(%d*)$')
+now_us = tonumber(now_us)
 if not now_us then
   local time = redis.call('TIME')
   now_us = time[1] * 1000000 + time[2]
@@ -17,9 +21,12 @@ local now_ms = math.floor(now_us / 1000)
 local function text(number) return string.format('%.0f', number) end
 local kind = redis.call('TYPE', base).ok
 if kind ~= 'hash' and kind ~= 'none' then return {'other type'} end
-local plan = redis.call('HGET', base, 'plan')
+local head = {}
+if kind == 'hash' then head = redis.call('HMGET', base, 'plan', 'born', 'token') end
+-- The batch's own token, and the last one that it gave.
+local plan, born, last_token = head[1], tonumber(head[2] or '0'), tonumber(head[3] or '0')
 if kind == 'hash' and not plan then return {'other type'} end
-if not plan then return {'missing'} end
+if not plan or (birth ~= '' and tonumber(birth) ~= born) then return {'missing'} end
 plan = cjson.decode(plan)
 local stages = #plan.stages
 local function field(name) return tonumber(redis.call('HGET', base, name) or '0') end
@@ -57,19 +64,24 @@ local function marked(places)
   return all
 end
 local function next_token()
-  local token = math.max(field('token') + 1, now_us)
-  redis.call('HSET', base, 'token', text(token))
-  return text(token)
+  last_token = math.max(last_token + 1, now_us)
+  redis.call('HSET', base, 'token', text(last_token))
+  return text(last_token)
 end
--- An attempt failed; how many did by now.
-local function count_attempt(stage, ordinal)
+-- Whether a claim's token is of this batch, and of no former one of its name.
+local function gave(token)
+  token = tonumber(token)
+  return born < token and token <= last_token
+end
+-- One more of what is counted in :tries or :lost; how many by now.
+local function count(counts, stage, ordinal)
   local place = '#' .. at(stage, ordinal)
-  return redis.call('BITFIELD', base .. ':tries', 'OVERFLOW', 'SAT', 'INCRBY', 'u4', place, 1)[1]
+  return redis.call('BITFIELD', base .. counts, 'OVERFLOW', 'SAT', 'INCRBY', 'u4', place, 1)[1]
 end
--- How many attempts failed with each document; nothing where none ever did.
-local function tries(stage, ordinals)
-  if redis.call('EXISTS', base .. ':tries') == 0 then return {} end
-  return many(':tries', 'GET', 'u4', marked(places_of(stage, ordinals)))
+-- The count of each document; nothing where there never was any.
+local function counts_of(counts, stage, ordinals)
+  if redis.call('EXISTS', base .. counts) == 0 then return {} end
+  return many(counts, 'GET', 'u4', marked(places_of(stage, ordinals)))
 end
 -- The entries of documents; neighbours are read together.
 local function entries_of(ordinals)

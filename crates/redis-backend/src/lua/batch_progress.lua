@@ -1,8 +1,9 @@
--- Returns {'ok', status, 1 if it is paused, 1 if its completion is not finished, total, done, dead,
+-- Returns {'ok', status, born, milliseconds since it is over or '', 1 if it is paused, 1 if its completion is not finished, total, done, dead,
 -- bytes, then for each stage: done, dead, claimed, ready, delayed}.
 local facts = redis.call('HMGET', base, 'status', 'paused', 'total', 'done', 'dead', 'bytes',
-  'completion')
-local answer = {'ok', facts[1], facts[2] and 1 or 0, facts[7] and 1 or 0, facts[3], facts[4], facts[5],
+  'completion', 'ended')
+local ended = facts[8] and text(math.max(now_ms - facts[8], 0)) or ''
+local answer = {'ok', facts[1], text(born), ended, facts[2] and 1 or 0, facts[7] and 1 or 0, facts[3], facts[4], facts[5],
   facts[6]}
 for stage = 0, stages - 1 do
   local of = redis.call('HMGET', base, 'done:' .. stage, 'dead:' .. stage, 'claimed:' .. stage,

@@ -1,15 +1,25 @@
--- Removes a batch, its entries 1,000 hashes at a time. Returns {'ok', 1 once nothing is left}.
+-- Removes a batch, its entries 1,000 lists at a time. ARGV[2]: 'ended' if it has to be over. Returns {'ok', 1
+-- once nothing is left, 0 as long as there is something, and 2 if it has to stay}.
+if ARGV[2] == 'ended' and field('removed') == 0 then
+  local facts = redis.call('HMGET', base, 'status', 'completion')
+  local is_over = (facts[1] == 'completed' or facts[1] == 'cancelled') and not facts[2]
+  if not is_over or redis.call('ZCOUNT', base .. ':leases', '(' .. text(now_ms), '+inf') > 0
+    or redis.call('XLEN', base .. ':outbox') > 0 then
+    return {'ok', 2}
+  end
+end
 local chunks = math.ceil(field('total') / 100)
 local from = field('removed')
 local to = math.min(chunks, from + 1000)
 for n = from, to - 1 do redis.call('UNLINK', base .. ':e:' .. n) end
 if to < chunks then
   redis.call('HSET', base, 'removed', to, 'status', 'cancelled')
+  redis.call('HSETNX', base, 'ended', text(now_ms))
   return {'ok', 0}
 end
 for stage = 0, stages - 1 do
   redis.call('UNLINK', base .. ':ready:' .. stage, base .. ':delayed:' .. stage)
 end
-redis.call('UNLINK', base .. ':done', base .. ':dead', base .. ':tries', base .. ':leases',
+redis.call('UNLINK', base .. ':done', base .. ':dead', base .. ':tries', base .. ':lost', base .. ':leases',
   base .. ':held', base .. ':errors', base .. ':outbox', base .. ':events', base)
 return {'ok', 1}

@@ -1,10 +1,10 @@
--- ARGV[2]: how often the batch was repaired before, [3]: how many counts follow, each by its name and what is
+-- ARGV[2]: how often the batch was repaired before, [3]: the token it was born with, [4]: how many counts follow, each by its name and what is
 -- added to it, then stage and ordinal of stranded documents by turns.
 -- Returns {'ok', 1, or 0 if there was another repair meanwhile}.
-if field('repairs') ~= tonumber(ARGV[2]) then return {'ok', 0} end
+if field('repairs') ~= tonumber(ARGV[2]) or born ~= tonumber(ARGV[3]) then return {'ok', 0} end
 add('repairs', 1)
-local first = 4 + 2 * ARGV[3]
-for i = 4, first - 1, 2 do add(ARGV[i], ARGV[i + 1]) end
+local first = 5 + 2 * ARGV[4]
+for i = 5, first - 1, 2 do add(ARGV[i], ARGV[i + 1]) end
 local total = field('total')
 for i = first, #ARGV, 2 do
   local stage, ordinal = tonumber(ARGV[i]), tonumber(ARGV[i + 1])

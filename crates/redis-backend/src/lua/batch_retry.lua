@@ -8,8 +8,10 @@ for i = 2, #ARGV, 2 do
     local still = false
     for other = 0, stages - 1 do still = still or is_set(':dead', other, ordinal) end
     if not still then add('dead', -1) end
-    if redis.call('EXISTS', base .. ':tries') == 1 then
-      redis.call('BITFIELD', base .. ':tries', 'SET', 'u4', '#' .. at(stage, ordinal), 0)
+    for _, counts in ipairs({':tries', ':lost'}) do
+      if redis.call('EXISTS', base .. counts) == 1 then
+        redis.call('BITFIELD', base .. counts, 'SET', 'u4', '#' .. at(stage, ordinal), 0)
+      end
     end
     if is_root(stage) and ordinal >= field('next:' .. stage) then
       -- It was restored as dead, and its turn comes.
@@ -31,7 +33,7 @@ for stage = 0, stages - 1 do
 end
 if revived > 0 and redis.call('HGET', base, 'status') == 'completed' then
   redis.call('HSET', base, 'status', 'sealed')
-  redis.call('HDEL', base, 'completion', 'completion_ends')
+  redis.call('HDEL', base, 'completion', 'completion_ends', 'ended')
   complete()
 end
 return {'ok', revived}

@@ -3,6 +3,7 @@
 -- again. Returns {'ok', how many counted, 1 if the batch is completed by this}.
 local stage, token = tonumber(ARGV[2]), ARGV[3]
 if stage >= stages then return {'no stage'} end
+if not gave(token) then return {'former'} end
 local total = field('total')
 local is_current, held, mine, left = false, nil, {}, 0
 local packed = redis.call('HGET', base .. ':held', token)
@@ -21,10 +22,10 @@ local function finish_told()
   local able = done
   if is_doubted then
     -- Of what the claim does not hold it is believed only if somebody may have lost it.
-    local tried = tries(stage, done)
+    local lost = counts_of(':lost', stage, done)
     able = {}
     for i = 1, #done do
-      if not doubted[i] or (tried[i] or 0) > 0 then able[#able + 1] = done[i] end
+      if not doubted[i] or (lost[i] or 0) > 0 then able[#able + 1] = done[i] end
     end
   end
   if #able > 0 then able = finish(stage, able) end
@@ -67,7 +68,7 @@ while i <= #ARGV do
     elseif is_set(':done', stage, ordinal) or is_set(':dead', stage, ordinal) then
       -- Who lost it to this claim was done with it in the end.
       news = false
-    elseif what == 'dead' or count_attempt(stage, ordinal) >= plan.max_attempts then
+    elseif what == 'dead' or count(':tries', stage, ordinal) >= plan.max_attempts then
       news = bury(stage, ordinal, message)
     else
       redis.call('HSET', base .. ':errors', stage .. ':' .. ordinal, message)

@@ -10,9 +10,11 @@
 --   leases    id and token of a claim to the millisecond at which it ends
 --   dead      id to the millisecond in which it died
 --   attempts  hash: id to how many of its attempts failed, where any did; errors likewise
---   taken     hash: deduplication key to id; holds, the reverse
+--   lost      hash: id to how many of its leases ended, where any did
+--   taken     hash: deduplication key to id, of tasks that are not dead; holds, the reverse, of dead ones too
+--   asked     hash: what the claimant asked for last, for scripts that hand out or withdraw: see asked.lua
 -- Ids and tokens have 16 digits, so that they sort as text.
-local meta, tasks, ready, heads, turns, delayed, leases, dead, attempts, errors, taken, holds =
+local meta, tasks, ready, heads, turns, delayed, leases, dead, attempts, errors, taken, holds, lost, asked =
   unpack(KEYS)
 local CLASS, TURN, PART = 1e14, 2 ^ 40, 1000
 local time = tonumber(ARGV[1])
@@ -87,16 +89,10 @@ local function settle()
   end
 end
 
-local function free_key(id)
-  local key = redis.call('HGET', holds, id)
-  if key then
-    redis.call('HDEL', holds, id)
-    redis.call('HDEL', taken, key)
-  end
-end
-
+-- A dead task's key is free, and known for when it is replayed.
 local function bury(id)
-  free_key(id)
+  local key = redis.call('HGET', holds, id)
+  if key then redis.call('HDEL', taken, key) end
   redis.call('ZADD', dead, now, id)
 end
 
@@ -119,5 +115,15 @@ local function ids_of(claims)
   local ids = {}
   for i, claim in ipairs(claims) do ids[i] = string.sub(claim, 1, 16) end
   return ids
+end
+
+-- Ends claims as if they had not been made.
+local function give_back(claims)
+  local ids = ids_of(claims)
+  call_many('ZREM', leases, claims)
+  for i, record in ipairs(ask_many('HMGET', tasks, ids)) do
+    if record then wait(record, ids[i]) end
+  end
+  settle()
 end
 

@@ -1,9 +1,11 @@
--- Then: most, lease in milliseconds, most attempts, the error of those that have had them, and the
--- slack of each class in milliseconds. Returns the token, then id, failed attempts and record of each.
-local most, lease, most_attempts = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+-- Then: most, lease in milliseconds, most lost leases, the error of those that have had them, the slack of
+-- each class in milliseconds, the slot that asks, and the number of its request. Returns the token, then id,
+-- failed attempts, lost leases and record of each.
+local most, lease, most_lost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local slack = {[0] = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])}
 local state = redis.call('HMGET', meta, 'paused', 'last')
-if state[1] then return {} end
+local slot, number = ARGV[9], tonumber(ARGV[10])
+if state[1] or asked_last(asked, slot) >= number then return {} end
 last = state[2]
 
 local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, most)
@@ -15,9 +17,9 @@ call_many('ZREM', delayed, due)
 
 local ended = redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, most)
 for _, id in ipairs(ids_of(ended)) do
-  local failed = redis.call('HINCRBY', attempts, id, 1)
+  local times = redis.call('HINCRBY', lost, id, 1)
   local record = redis.call('HGET', tasks, id)
-  if record and failed < most_attempts then
+  if record and times < most_lost then
     wait(record, id)
   elseif record then
     redis.call('HSET', errors, id, ARGV[5])
@@ -83,7 +85,10 @@ if #found == 0 then return {} end
 local token = next_number()
 keep_number()
 local records = ask_many('HMGET', tasks, found)
-local failed = redis.call('EXISTS', attempts) == 1 and ask_many('HMGET', attempts, found) or {}
+local failed, ended = {}, {}
+if redis.call('EXISTS', attempts, lost) > 0 then
+  failed, ended = ask_many('HMGET', attempts, found), ask_many('HMGET', lost, found)
+end
 local answer, claims, ends = {token}, {}, whole(now + lease)
 for i, id in ipairs(found) do
   if records[i] then
@@ -91,8 +96,10 @@ for i, id in ipairs(found) do
     claims[#claims + 1] = id .. token
     answer[#answer + 1] = id
     answer[#answer + 1] = failed[i] or 0
+    answer[#answer + 1] = ended[i] or 0
     answer[#answer + 1] = records[i]
   end
 end
 call_many('ZADD', leases, claims)
+note_asked(asked, slot, number, token .. ends)
 return answer

@@ -4,11 +4,17 @@ local ids = ids_of(counting)
 call_many('ZREM', leases, counting)
 call_many('HDEL', tasks, ids)
 -- Few tasks ever failed, or have a deduplication key.
-if redis.call('EXISTS', attempts) == 1 then
+if redis.call('EXISTS', attempts, lost) > 0 then
   call_many('HDEL', attempts, ids)
+  call_many('HDEL', lost, ids)
   call_many('HDEL', errors, ids)
 end
 if redis.call('EXISTS', holds) == 1 then
-  for _, id in ipairs(ids) do free_key(id) end
+  for i, key in ipairs(ask_many('HMGET', holds, ids)) do
+    if key then
+      redis.call('HDEL', holds, ids[i])
+      redis.call('HDEL', taken, key)
+    end
+  end
 end
 return answers

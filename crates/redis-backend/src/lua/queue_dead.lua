@@ -1,5 +1,5 @@
 -- Then: how many to leave out, how many to list at most. Returns id, millisecond of its death, failed
--- attempts, error and record of each.
+-- attempts, lost leases, error and record of each.
 local from = tonumber(ARGV[2])
 local page = redis.call('ZRANGE', dead, whole(from), whole(from + ARGV[3] - 1), 'WITHSCORES')
 local answer = {}
@@ -8,6 +8,7 @@ for i = 1, #page, 2 do
   local record = redis.call('HGET', tasks, id)
   if record then
     local parts = {id, page[i + 1], redis.call('HGET', attempts, id) or 0,
+      redis.call('HGET', lost, id) or 0,
       redis.call('HGET', errors, id) or '', record}
     for _, part in ipairs(parts) do answer[#answer + 1] = part end
   end

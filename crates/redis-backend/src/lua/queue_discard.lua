@@ -7,6 +7,8 @@ for i = 2, #ARGV do
     redis.call('HDEL', tasks, id)
     redis.call('HDEL', attempts, id)
     redis.call('HDEL', errors, id)
+    redis.call('HDEL', lost, id)
+    redis.call('HDEL', holds, id)
   end
 end
 return count

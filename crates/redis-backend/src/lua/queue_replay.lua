@@ -1,15 +1,20 @@
--- Then: ids. Returns how many of them were dead.
+-- Then: ids. Returns how many of them were dead, and had no key or one that was free.
 local count = 0
 for i = 2, #ARGV do
   local id = ARGV[i]
-  local record = redis.call('ZREM', dead, id) == 1 and redis.call('HGET', tasks, id)
+  local key = redis.call('HGET', holds, id)
+  local may = redis.call('ZSCORE', dead, id) and not (key and redis.call('HEXISTS', taken, key) == 1)
+  local record = may and redis.call('HGET', tasks, id)
   if record then
     count = count + 1
+    redis.call('ZREM', dead, id)
+    if key then redis.call('HSET', taken, key, id) end
     local line = line_of(record)
     record = line .. string.format('%014.0f', now) .. string.sub(record, #line + 15)
     redis.call('HSET', tasks, id, record)
     redis.call('HDEL', attempts, id)
     redis.call('HDEL', errors, id)
+    redis.call('HDEL', lost, id)
     wait(record, id)
   end
 end

@@ -43,9 +43,11 @@ pub enum BatchStep {
 pub enum BatchOp {
     Create(BatchPlan),
     Submit(Vec<Bytes>),
+    SubmitAt(u32, Vec<Bytes>),
     Seal,
     Claim(ClaimRequest),
     Renew(usize, Duration),
+    Release(usize),
     Settle(usize, Vec<(usize, Outcome)>),
     SettleUnclaimed(usize, usize, Vec<(u32, Outcome)>),
     Pause(bool),
@@ -53,6 +55,8 @@ pub enum BatchOp {
     Retry(Vec<(usize, u32)>),
     ClaimCompletion(Duration),
     FinishCompletion,
+    /// Of the completion that was claimed last.
+    ReleaseCompletion,
     Progress,
     Failures,
     Remove,
@@ -80,9 +84,11 @@ fn op() -> impl Strategy<Value = BatchOp> {
     prop_oneof![
         1 => plan().prop_map(Create),
         6 => vec(entry(), 0..8).prop_map(Submit),
+        2 => (0..ORDINALS, vec(entry(), 1..3)).prop_map(|(at, entries)| SubmitAt(at, entries)),
         1 => Just(Seal),
         14 => claim().prop_map(Claim),
         2 => (0..12_usize, time()).prop_map(|(claim, lease)| Renew(claim, lease)),
+        2 => (0..4_usize).prop_map(Release),
         14 => (0..4_usize, settled()).prop_map(|(claim, settled)| Settle(claim, settled)),
         2 => (0..12_usize, 0..STAGES, vec((0..ORDINALS, outcome()), 0..4))
             .prop_map(|(claim, stage, settled)| SettleUnclaimed(claim, stage, settled)),
@@ -92,6 +98,7 @@ fn op() -> impl Strategy<Value = BatchOp> {
         3 => vec((0..STAGES, 0..ORDINALS), 0..6).prop_map(Retry),
         2 => time().prop_map(ClaimCompletion),
         2 => Just(FinishCompletion),
+        1 => Just(ReleaseCompletion),
         4 => Just(Progress),
         2 => Just(Failures),
         8 => upkeep_op().prop_map(Upkeep),
@@ -106,9 +113,10 @@ fn plan() -> impl Strategy<Value = BatchPlan> {
         BatchPlan::new(),
     ]);
     let told = (any::<bool>(), select(vec![0, 150, 10_000]));
-    (stages, 1..4_u8, select(vec![None, Some(20)]), told).prop_map(
-        |(plan, attempts, most, (has_outbox, event_bytes))| {
-            let mut plan = plan.max_attempts(attempts).max_lost(attempts).event_bytes(event_bytes);
+    let often = (1..4_u8, 1..4_u8);
+    (stages, often, select(vec![None, Some(20)]), told).prop_map(
+        |(plan, (attempts, lost), most, (has_outbox, event_bytes))| {
+            let mut plan = plan.max_attempts(attempts).max_lost(lost).event_bytes(event_bytes);
             (plan.max_bytes, plan.outbox) = (most, has_outbox);
             plan
         },
@@ -186,6 +194,9 @@ impl OneSide<'_> {
                 made + &text(store.plan(batch).await)
             }
             BatchOp::Submit(entries) => text(store.submit(batch, entries.clone()).await),
+            BatchOp::SubmitAt(first, entries) => {
+                text(store.submit_at(batch, *first, entries.clone()).await)
+            }
             BatchOp::Seal => text(store.seal(batch).await),
             BatchOp::Claim(request) => {
                 let claimed = store.claim(batch, request.clone()).await;
@@ -198,6 +209,8 @@ impl OneSide<'_> {
             BatchOp::Renew(claim, lease) => {
                 text(store.renew(batch, self.claim(*claim).1, *lease).await)
             }
+            BatchOp::Release(claim) => text(store.release(batch, self.claim(*claim).1).await),
+            BatchOp::ReleaseCompletion => text(store.release(batch, self.completion).await),
             BatchOp::Settle(claim, settled) => {
                 let (stage, token, documents) = self.claim(*claim);
                 let settled = settled.iter().filter_map(|(place, outcome)| {

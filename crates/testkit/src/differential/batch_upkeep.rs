@@ -30,6 +30,7 @@ pub enum UpkeepOp {
     Damage(usize, u8),
     /// By an audit of that moment, and again.
     Repair,
+    RemoveEnded,
     /// Behind the first so many.
     Events(usize, usize),
     Join(usize),
@@ -58,6 +59,7 @@ pub(super) fn upkeep_op() -> impl Strategy<Value = UpkeepOp> {
         4 => Just(Audit),
         1 => (0..STAGES, 1..4_u8).prop_map(|(at, by)| Damage(at, by)),
         2 => Just(Repair),
+        1 => Just(RemoveEnded),
         4 => (0..9_usize, 0..30_usize).prop_map(|(after, most)| Events(after, most)),
         1 => group().prop_map(Join),
         2 => (group(), consumer(), 0..5_usize).prop_map(|(group, one, most)| Next(group, one, most)),
@@ -107,6 +109,7 @@ pub(super) async fn upkeep_answer(database: &Database, batch: &str, op: &UpkeepO
             }
             Err(error) => text::<()>(Err(error)),
         },
+        UpkeepOp::RemoveEnded => text(store.remove_ended(batch).await),
         UpkeepOp::Events(after, most) => match id_at(database, batch, *after).await {
             Ok(after) => each(events.events(batch, after, *most).await, told),
             Err(error) => text::<()>(Err(error)),

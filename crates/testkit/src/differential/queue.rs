@@ -104,9 +104,9 @@ fn task() -> impl Strategy<Value = NewTask> {
 }
 
 fn claim() -> impl Strategy<Value = ClaimOptions> {
-    (0..12_u32, time(), 1..4_u32).prop_map(|(most, lease, most_attempts)| {
+    (0..12_u32, time(), 1..4_u32).prop_map(|(most, lease, most_lost)| {
         let mut options = ClaimOptions::new(most, lease);
-        options.most_attempts = most_attempts;
+        options.most_lost = most_lost;
         options
     })
 }

@@ -24,8 +24,8 @@ pub async fn what_is_not_settled_in_its_lease_is_claimed_again(harness: &dyn Har
     let again = claim_some(&store, 0, 10).await;
     // What comes back comes first.
     assert_eq!(ordinals(&again), [3, 0, 2, 4]);
-    let attempts: Vec<u8> = again.documents.iter().map(|document| document.attempt).collect();
-    assert_eq!(attempts, [2, 2, 2, 1]);
+    let counts = again.documents.iter().map(|document| (document.attempt, document.lost));
+    assert_eq!(counts.collect::<Vec<_>>(), [(1, 1), (1, 1), (1, 1), (1, 0)]);
     assert!(again.token > lost.token);
     assert_eq!(progress(&store).await.stages[0].claimed, 4);
 }
@@ -40,7 +40,7 @@ pub async fn a_renewed_lease_keeps_its_documents(harness: &dyn Harness) {
     assert_eq!(claim(&store, 0, 1).await, None);
     harness.advance(MINUTE / 2).await;
     assert!(!store.renew("b", held.token, MINUTE).await.unwrap());
-    assert_eq!(claim_some(&store, 0, 1).await.documents[0].attempt, 2);
+    assert_eq!(claim_some(&store, 0, 1).await.documents[0].lost, 1);
     assert!(!store.renew("b", held.token, MINUTE).await.unwrap());
 }
 
@@ -66,7 +66,8 @@ pub async fn a_late_success_counts_and_a_late_failure_does_not(harness: &dyn Har
     assert_eq!(progress.stages[0].claimed, 0);
 }
 
-/// By its owner's word or because its workers vanish; that too may complete the batch.
+/// By its owner's word or because its workers vanish; that too may complete the batch. What is counted
+/// for the one does not count for the other.
 pub async fn what_fails_too_often_is_dead(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]).max_attempts(2).max_lost(2), 2).await;
     store.seal("b").await.unwrap();
@@ -82,9 +83,19 @@ pub async fn what_fails_too_often_is_dead(harness: &dyn Harness) {
         }
     }
     assert_eq!(progress(&store).await.dead, 1);
-    for attempt in 1..=2 {
-        assert_eq!(claim_some(&store, 0, 1).await.documents[0].attempt, attempt);
-        harness.advance(MINUTE).await;
+    for lost in 0..2 {
+        let second = claim_some(&store, 0, 1).await;
+        assert_eq!((second.documents[0].attempt, second.documents[0].lost), (lost + 1, lost));
+        if lost == 0 {
+            // Nor does a lease that ended make a failed attempt the last one.
+            harness.advance(MINUTE).await;
+            let again = claim_some(&store, 0, 1).await;
+            assert_eq!((again.documents[0].attempt, again.documents[0].lost), (1, 1));
+            assert_eq!(settle(&store, 0, &again, retry(Duration::ZERO)).await.counted, 1);
+            assert_eq!(progress(&store).await.dead, 1);
+        } else {
+            harness.advance(MINUTE).await;
+        }
     }
     assert_eq!(claim(&store, 0, 1).await, None);
     let progress = progress(&store).await;
@@ -102,6 +113,32 @@ pub async fn what_is_handed_back_is_claimed_again(harness: &dyn Harness) {
         assert_eq!((ordinals(&first), first.documents[0].attempt), (vec![0], 1));
         assert_eq!(settle(&store, 0, &first, Outcome::HandedBack).await.counted, 1);
     }
+}
+
+/// As if it had never been, of documents and of the completion; what was settled stays so.
+pub async fn a_claim_is_handed_back_by_its_token(harness: &dyn Harness) {
+    let store = batch(harness, BatchPlan::chain(&["extract"]), 4).await;
+    let first = claim_some(&store, 0, 3).await;
+    let one = vec![(1, Outcome::Done)];
+    assert_eq!(store.settle("b", Settlement::new(0, first.token, one)).await.unwrap().counted, 1);
+    assert!(store.release("b", first.token).await.unwrap());
+    assert!(!store.release("b", first.token).await.unwrap(), "it holds nothing any more");
+    let waiting = progress(&store).await.stages[0];
+    assert_eq!((waiting.claimed, waiting.ready, waiting.done), (0, 3, 1));
+    let again = claim_some(&store, 0, 9).await;
+    assert_eq!(ordinals(&again), [0, 2, 3]);
+    assert!(again.documents.iter().all(|one| (one.attempt, one.lost) == (1, 0)));
+    harness.advance(MINUTE).await;
+    assert!(!store.release("b", again.token).await.unwrap(), "its lease has ended");
+    let last = claim_some(&store, 0, 9).await;
+    done(&store, 0, &last).await;
+    store.seal("b").await.unwrap();
+    let token = store.claim_completion("b", MINUTE).await.unwrap().unwrap();
+    assert!(store.release("b", token).await.unwrap());
+    let next = store.claim_completion("b", MINUTE).await.unwrap().expect("it is due again");
+    assert!(!store.release("b", token).await.unwrap());
+    assert!(store.finish_completion("b", next).await.unwrap());
+    assert!(!store.release("b", next).await.unwrap());
 }
 
 /// It is not handed out before, and is an attempt of its own.

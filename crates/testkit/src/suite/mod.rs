@@ -6,7 +6,9 @@
 mod databases;
 
 pub mod batch;
+pub mod batch_claims;
 pub mod batch_events;
+pub mod batch_identity;
 pub mod batch_leases;
 pub mod batch_upkeep;
 pub mod cancellation;
@@ -18,7 +20,9 @@ pub mod key_value;
 pub mod lock;
 pub mod lock_guard;
 pub mod queue;
+pub mod queue_claims;
 pub mod queue_order;
+pub mod queue_upkeep;
 pub mod rate_limit;
 pub mod typed;
 
@@ -66,7 +70,19 @@ macro_rules! conformance_suite {
             a_late_success_counts_and_a_late_failure_does_not
             what_fails_too_often_is_dead
             what_is_handed_back_is_claimed_again
+            a_claim_is_handed_back_by_its_token
             a_retry_waits_for_its_time
+        );
+        $crate::conformance_suite!(@store batch_claims [$(#[$attribute])*] $harness;
+            a_dropped_claim_holds_nothing
+        );
+        $crate::conformance_suite!(@store batch_identity [$(#[$attribute])*] $harness;
+            a_batch_made_anew_is_another
+            whoever_saw_a_batch_born_changes_no_other
+            documents_are_added_where_they_belong_or_not_at_all
+            a_batch_tells_since_when_it_is_over
+            only_a_batch_that_is_over_goes
+            what_no_batch_can_be_is_refused
         );
         $crate::conformance_suite!(@store batch_upkeep [$(#[$attribute])*] $harness;
             entries_read_back_in_order
@@ -194,6 +210,13 @@ macro_rules! conformance_suite {
             a_lease_that_has_ended_is_claimed_by_anybody
             queues_are_separate_between_databases
         );
+        $crate::conformance_suite!(@store queue_upkeep [$(#[$attribute])*] $harness;
+            a_replayed_task_takes_its_deduplication_key_again
+            a_submission_with_a_bad_task_takes_none
+        );
+        $crate::conformance_suite!(@store queue_claims [$(#[$attribute])*] $harness;
+            a_dropped_claim_of_tasks_holds_none
+        );
         $crate::conformance_suite!(@store queue_order [$(#[$attribute])*] $harness;
             the_earliest_deadline_goes_first
             groups_take_turns
@@ -265,6 +288,10 @@ mod tests {
             include_str!("batch_upkeep.rs"),
             include_str!("batch_events.rs"),
             include_str!("cancellation.rs"),
+            include_str!("batch_identity.rs"),
+            include_str!("batch_claims.rs"),
+            include_str!("queue_claims.rs"),
+            include_str!("queue_upkeep.rs"),
             include_str!("channel.rs"),
             include_str!("contract.rs"),
             include_str!("typed.rs"),

@@ -128,20 +128,25 @@ pub async fn a_buried_task_is_listed_with_its_error(harness: &dyn Harness) {
     assert_eq!(store.dead(QUEUE, 1, 10).await.unwrap(), []);
 }
 
-/// So that what kills its workers does not for ever.
+/// So that what kills its workers does not for ever; apart from its failed attempts.
 pub async fn a_task_whose_leases_end_is_dead_in_the_end(harness: &dyn Harness) {
     let store = queue(harness).await;
     submit(&store, NewTask::new("deadly").once("only one")).await;
     let mut options = most(1);
-    options.most_attempts = 3;
-    for attempt in 1..=3 {
+    options.most_lost = 3;
+    let failed = claim(&store, options).await.pop().unwrap().claim;
+    assert!(
+        store.fail(QUEUE, failed, "no answer", AfterFailure::Retry(Duration::ZERO)).await.unwrap()
+    );
+    for lost in 0..3 {
         let task = claim(&store, options).await.pop().unwrap();
-        assert_eq!(task.attempt, attempt);
+        assert_eq!((task.attempt, task.lost), (2, lost));
         harness.advance(MINUTE).await;
     }
     assert_eq!(claim(&store, options).await, []);
     let dead = store.dead(QUEUE, 0, 10).await.unwrap();
-    assert_eq!((dead[0].attempts, dead[0].error.contains("lease")), (3, true), "{dead:?}");
+    assert_eq!((dead[0].attempts, dead[0].lost), (1, 3), "{dead:?}");
+    assert!(dead[0].error.contains("lease"), "{dead:?}");
     submit(&store, NewTask::new("again").once("only one")).await;
 }
 
@@ -154,7 +159,7 @@ pub async fn only_the_last_claim_counts(harness: &dyn Harness) {
     assert_eq!(store.renew(QUEUE, &[late], MINUTE).await.unwrap(), [true], "late, and alone");
     harness.advance(MINUTE).await;
     let next = claim_one(&store).await.unwrap();
-    assert_eq!(next.attempt, 2);
+    assert_eq!((next.attempt, next.lost), (1, 1));
     let never = Claim::new(TaskId::from_number(7), FencingToken::from_number(7));
     for old in [late, never] {
         assert_eq!(store.renew(QUEUE, &[old], MINUTE).await.unwrap(), [false]);
@@ -346,7 +351,7 @@ pub async fn a_lease_that_has_ended_is_claimed_by_anybody(harness: &dyn Harness)
     assert!(claim_one(&store).await.is_none());
     harness.advance(MILLISECOND).await;
     let again = claim(&store, most(5)).await;
-    assert_eq!((payloads(&again), again[0].attempt), (vec!["a".to_owned()], 2));
+    assert_eq!((payloads(&again), again[0].lost), (vec!["a".to_owned()], 1));
     assert!(again[0].claim.token > tasks[0].claim.token);
     harness.advance(SECOND * 40).await;
     assert_eq!(payloads(&claim(&store, most(5)).await), ["b"]);

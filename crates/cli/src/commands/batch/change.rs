@@ -91,7 +91,8 @@ pub(super) async fn remove(
 ) -> Result<ExitCode, CliError> {
     let name = command.batch.name.as_str();
     let database = databases.get("batch")?;
-    let progress = database.batch().progress(name).await?;
+    let registry = BatchRegistry::new(database.clone());
+    let (record, progress) = (registry.get(name).await?, database.batch().progress(name).await?);
     let is_ended = progress.as_ref().is_none_or(|progress| {
         matches!(progress.status, BatchStatus::Completed | BatchStatus::Cancelled)
     });
@@ -112,8 +113,15 @@ pub(super) async fn remove(
             None => unless_waiting(databases, name).await?,
         }
     }
-    let was_there = database.batch().remove(name).await?;
-    let was_known = BatchRegistry::new(database.clone()).remove(name).await?;
+    // Of the batch that was looked at, and of none that somebody makes under its name meanwhile.
+    let was_there = match &progress {
+        Some(progress) => database.batch().born_as(progress.born).remove(name).await?,
+        None => false,
+    };
+    let was_known = match &record {
+        Some(record) => registry.remove_this(record).await?,
+        None => false,
+    };
     let is_removed = was_there || was_known;
     let text = if is_removed {
         format!("batch {name} is removed; its results stay where they are kept")

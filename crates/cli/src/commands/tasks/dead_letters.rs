@@ -26,6 +26,7 @@ impl DeadLetter {
             "queue": self.queue,
             "task": task.id,
             "attempts": task.attempts,
+            "lost": task.lost,
             "class": task.class,
             "submitted_ms": task.submitted_at.as_millis(),
             "died_ms": task.died_at.as_millis(),
@@ -102,7 +103,14 @@ pub(super) async fn replay(
     for (queue, ids) in by_queue(&letters) {
         replayed += store.replay(queue, &ids).await?;
     }
-    missing(&command.which, replayed)?;
+    let found = letters.len() as u64;
+    missing(&command.which, found)?;
+    if replayed < found && !command.json {
+        let stay = screen::count(found - replayed);
+        screen::remark(format!(
+            "{stay} stay: another task has their deduplication key by now, or somebody was faster"
+        ));
+    }
     told(command.json, "replayed", replayed, "wait to be worked on again")
 }
 

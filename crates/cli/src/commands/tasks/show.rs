@@ -53,6 +53,9 @@ pub(super) async fn run(databases: &Databases, command: &TasksShow) -> Result<Ex
         screen::say(format!("{STRONG}dead letter {}{STRONG:#} of queue {}", task.id, letter.queue));
         screen::say(format!("  died of  {}", task.error));
         screen::say(format!("  attempts {}", task.attempts));
+        if task.lost > 0 {
+            screen::say(format!("  lost     {} times, as its worker vanished", task.lost));
+        }
         screen::say(format!("  data     {}", String::from_utf8_lossy(&task.payload)));
     }
     print(place, &tasks);

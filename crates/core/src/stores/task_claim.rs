@@ -1,0 +1,148 @@
+//! Tasks as they are claimed, and what a backend keeps of them for that.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::batch_plan::MAX_ATTEMPTS;
+use super::task::{MAX_CLAIM, TaskClass, TaskId};
+use crate::{Contract, ErrorKind, FencingToken, Result, Timestamp};
+
+/// How to claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClaimOptions {
+    /// At most so many tasks, 1 to [`MAX_CLAIM`].
+    pub most: u32,
+    /// After so long without renewal anybody may claim them again.
+    pub lease: Duration,
+    /// A task is dead once so many leases have ended over it. After a failure that its worker lives to
+    /// tell, the worker decides; the two are counted apart.
+    pub most_lost: u32,
+}
+
+impl ClaimOptions {
+    /// `most` tasks for `lease`, each lost up to fifteen times, as a document of a batch.
+    #[must_use]
+    pub const fn new(most: u32, lease: Duration) -> Self {
+        Self { most, lease, most_lost: MAX_ATTEMPTS as u32 }
+    }
+
+    /// The lease in milliseconds, once all is found to be allowed: for backends.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for no tasks, more than [`MAX_CLAIM`], no lease to lose, or a lease
+    /// of zero or above [`crate::MAX_TTL`].
+    pub fn check(&self, contract: &Contract, queue: &str) -> Result<u64> {
+        if self.most == 0 || self.most > MAX_CLAIM || self.most_lost == 0 {
+            let what =
+                format!("a claim is of 1 to {MAX_CLAIM} tasks, dead after 1 lost lease or more");
+            return Err(contract.error(ErrorKind::InvalidArgument, "claim tasks", queue, what));
+        }
+        contract.millis("claim tasks", queue, self.lease)
+    }
+}
+
+/// Who may say what became of a task: its id, and the token of one claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// The task.
+    pub id: TaskId,
+    /// Grows with every claim in the queue; to be stored beside what the task writes, so that a
+    /// later owner's writes are told from an earlier one's.
+    pub token: FencingToken,
+}
+
+impl Claim {
+    /// The claim of a task under a token.
+    #[must_use]
+    pub const fn new(id: TaskId, token: FencingToken) -> Self {
+        Self { id, token }
+    }
+}
+
+/// A task that is the caller's until its lease ends and somebody else claims it.
+#[must_use = "a task that is neither completed, failed nor released waits for the end of its lease"]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClaimedTask {
+    /// To be handed back with what became of it.
+    pub claim: Claim,
+    /// 1 the first time: one more than the attempts that failed.
+    pub attempt: u32,
+    /// How often a lease ended over it before; such a claim is no attempt.
+    pub lost: u32,
+    /// Its class.
+    pub class: TaskClass,
+    /// Its group.
+    pub group: String,
+    /// When it was submitted, its delay added; the same in every attempt.
+    pub submitted_at: Timestamp,
+    /// What it was submitted with.
+    pub payload: Bytes,
+}
+
+/// A task that will not be claimed again unless it is replayed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeadTask {
+    /// Its id.
+    pub id: TaskId,
+    /// Attempts that failed.
+    pub attempts: u32,
+    /// How often a lease ended over it.
+    pub lost: u32,
+    /// Its class.
+    pub class: TaskClass,
+    /// Its group.
+    pub group: String,
+    /// When it was submitted, its delay added.
+    pub submitted_at: Timestamp,
+    /// When it died.
+    pub died_at: Timestamp,
+    /// What it died of, its first kilobyte.
+    pub error: String,
+    /// What it was submitted with.
+    pub payload: Bytes,
+}
+
+/// How the claims of a task ended so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a backend has to fill in all of it")]
+pub struct TaskEnds {
+    /// So many times its worker told that it failed.
+    pub failed: u32,
+    /// So many times the lease ended first.
+    pub lost: u32,
+}
+
+/// What a backend keeps of a task besides its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a backend has to fill in all of it")]
+pub struct TaskRecord {
+    /// Its class.
+    pub class: TaskClass,
+    /// Its group.
+    pub group: String,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// What it was submitted with.
+    pub payload: Bytes,
+}
+
+impl TaskRecord {
+    /// The task as it is claimed.
+    pub fn claimed(self, claim: Claim, ended: TaskEnds) -> ClaimedTask {
+        let Self { class, group, submitted_at, payload } = self;
+        let (attempt, lost) = (ended.failed.saturating_add(1), ended.lost);
+        ClaimedTask { claim, attempt, lost, class, group, submitted_at, payload }
+    }
+
+    /// The task as it is listed once it is dead.
+    #[must_use]
+    pub fn dead(self, id: TaskId, ended: TaskEnds, died_at: Timestamp, error: String) -> DeadTask {
+        let Self { class, group, submitted_at, payload } = self;
+        let TaskEnds { failed: attempts, lost } = ended;
+        DeadTask { id, attempts, lost, class, group, submitted_at, died_at, error, payload }
+    }
+}

@@ -1,0 +1,83 @@
+//! How attempts at documents and tasks end, and what is done at the completion of a batch.
+
+use std::sync::Arc;
+
+use compartment_core::{Error, ErrorKind, MAX_TTL, Outcome, Result};
+
+use super::Ended;
+use super::shared::Shared;
+use super::sources::BatchView;
+use crate::engine::Left;
+use crate::hand_back::HandBack;
+use crate::runner::unless_panicked;
+use crate::{Engine, StageError, TaskStatus};
+
+/// A document that is worked on when the worker ends: what fills the memory is counted against it, since
+/// it would do so again.
+pub(super) fn given_up(shared: &Shared, ended: Ended) -> Left {
+    let what = match ended {
+        Ended::Memory => {
+            let limit = shared.options.memory_limit.unwrap_or_default();
+            format!(
+                "the worker's memory passed its limit of {limit} bytes while this was worked on"
+            )
+        }
+        _ => {
+            let what = "the worker ended before it was done";
+            return Left::Untried(Error::new(ErrorKind::Interrupted, "run stage", what));
+        }
+    };
+    Left::Failed(StageError::new("out_of_memory", what).transient())
+}
+
+/// How the ledger is told of an outcome. That a last attempt makes a document dead it knows by the plan.
+pub(super) fn noted_as(outcome: &Outcome) -> (TaskStatus, String) {
+    match outcome {
+        Outcome::Retry { error, .. } => (TaskStatus::Failed, error.clone()),
+        Outcome::Dead { error } => (TaskStatus::Dead, error.clone()),
+        _ => (TaskStatus::Done, String::new()),
+    }
+}
+
+/// What is told about a document after its so manieth attempt.
+pub(super) fn outcome_of(
+    engine: &Engine,
+    place: usize,
+    attempt: u32,
+    error: Option<&StageError>,
+) -> Outcome {
+    let Some(error) = error else { return Outcome::Done };
+    let words = format!("{}: {}", error.code, error.message);
+    match engine.pause_before(place, attempt + 1) {
+        Some(after) if error.is_transient => {
+            Outcome::Retry { error: words, after: after.min(MAX_TTL) }
+        }
+        _ => Outcome::Dead { error: words },
+    }
+}
+
+/// Does what is due at the completion of a batch, unless somebody else is at it.
+pub(super) async fn complete(shared: &Shared, view: &BatchView) -> Result<()> {
+    let (batch, store, lease) = (view.record.name.as_str(), &view.store, shared.options.lease);
+    let Some(token) = store.claim_completion(batch, lease).await? else {
+        return Ok(());
+    };
+    let (late, name) = (Arc::clone(store), batch.to_owned());
+    let hand_back = HandBack::on_drop(&shared.batch, lease, async move {
+        let _ = late.release(&name, token).await;
+    });
+    let _holding = shared.held.batch(batch, token);
+    if let Some(work) = view.engine.pipeline().at_completion() {
+        let completed = crate::Completed::new(batch, view.engine.clone(), shared.batch.clone());
+        let completed = completed.born_as(view.born);
+        if let Err(error) = unless_panicked("at_completion", work(completed)).await {
+            tracing::error!(%error, batch, "the work at the completion failed; it is due again");
+            // Once the lease has ended: at once it would fail in the same way.
+            hand_back.settled();
+            return Ok(());
+        }
+    }
+    shared.patience.outlast(|| store.finish_completion(batch, token)).await?;
+    hand_back.settled();
+    Ok(())
+}
