@@ -100,6 +100,8 @@ impl Inner {
         }
         if !self.listens.swap(true, Ordering::AcqRel) {
             self.listen_beside(Listening(Arc::downgrade(self)), None);
+            // It ended with the same runtime.
+            crate::publication::start(self);
         }
     }
 

@@ -52,18 +52,41 @@
 //! that died, or that came too late because somebody wrote, removed or invalidated the key, has no
 //! place to write to. Waiters in other processes are woken by the channel, else by the lease's end.
 //!
+//! A loader may read other keys through the cache. One that would wait for its own, directly or by
+//! way of other loads of the process, is told so ([`LoadError::WaitsForItself`]). Waits that are not
+//! known here, in tasks that a loader spawns or across processes, end by
+//! [`CachePolicy::hard_timeout`].
+//!
 //! # When the database is away
 //! A request takes [`CacheOptions::database_timeout`] at most, and after a few failures in a row
 //! none at all for a moment: the breaker is open. Reads go on with what is in the process, then
-//! with the loader. Removals that could not be delivered are kept and delivered before anything is
-//! read from the database again; beyond [`CacheOptions::pending_removals`] everything in the
-//! database is invalidated instead. They are kept in the process: one that ends meanwhile forgets
+//! with the loader. Removals that could not be delivered are kept, and delivered in the background
+//! as soon as they can be, and before anything is read from the database again; beyond
+//! [`CacheOptions::pending_removals`] everything in the database is invalidated instead. They are
+//! kept in the process: `Databases::close` waits for them, and a process that ends without forgets
 //! them, and the old value then lives as long as its TTL.
 //!
+//! # Cancellation
+//! Any future of a cache may be dropped at any moment. A removal, an invalidation or a set that was
+//! begun is noted in the process before its first request: dropped half-way it is delivered in the
+//! background, and a key that was to be set is removed. A reader that is dropped ends no load. A
+//! load is a task; should its runtime end, its lease is given back, and callers in other runtimes
+//! that waited for it load anew. All of this counts as unfinished work of the database.
+//!
+//! # Several runtimes
+//! A cache may be shared by any number of runtimes that come and go. Reads that wait for each other
+//! are driven by whoever waits; where the runtime ends that listened to the other processes, the
+//! first tier is distrusted until another listens, which the next read begins. A runtime that stands
+//! still, neither running nor ended, holds others up for half a request's time, or for a lease
+//! where it was loading. The news that it should hear it hears late.
+//!
 //! # Clocks
-//! Times in entries are those of the process that wrote them. Clocks that differ make an entry
-//! that much older or younger, and a lease that much shorter or longer, which costs a load and
-//! overwrites nothing.
+//! Lives in the process, time-outs, pauses and leases go by the monotonic clock. Times in entries
+//! are those of the process that wrote them. They tell how old an entry is, and it is kept in the
+//! first tier for no longer than this process's own policy says from when it was read; for an entry
+//! from the future the database is asked how long it still has to live. So clocks that differ cost
+//! loads, and make no value live longer than its TTL. A lease of another clock is waited for no
+//! longer than a lease.
 
 mod breaker;
 mod cache;

@@ -61,7 +61,7 @@ pub(crate) enum Unlike {
 
 enum Step<V> {
     Landed,
-    Load(Ready<V>),
+    Load(Box<Ready<V>>),
     /// Somebody else loads it, until then at the latest.
     Wait(Item<V>, Moment, MonotonicInstant),
     Again(Item<V>),
@@ -109,7 +109,7 @@ impl Load {
             for step in steps {
                 match step {
                     Step::Landed => {}
-                    Step::Load(one) => ready.push(one),
+                    Step::Load(one) => ready.push(*one),
                     Step::Wait(item, moment, until) => waiting.push((item, moment, until)),
                     Step::Again(item) => again.push(item),
                 }
@@ -136,7 +136,7 @@ impl Load {
         let Some(values) = values else {
             let blind = |item: Item<V>| {
                 let moment = inner.first.moment(item.key.as_str());
-                Step::Load(Ready { item, moment, lease: None, before: None })
+                Step::Load(Box::new(Ready { item, moment, lease: None, before: None }))
             };
             return items.into_iter().map(blind).collect();
         };
@@ -155,7 +155,7 @@ impl Load {
             return Step::Landed;
         }
         let Ok(before) = cache.held::<V>(&key, raw.as_ref()).await else {
-            return Step::Load(Ready { item, moment, lease: None, before: None });
+            return Step::Load(Box::new(Ready { item, moment, lease: None, before: None }));
         };
         let made = before.as_ref().map(|held| held.envelope.times.created);
         let is_wanted = match item.unlike {
@@ -186,7 +186,7 @@ impl Load {
             return Step::Wait(item, moment, until);
         }
         if stamps.no_cache {
-            return Step::Load(Ready { item, moment, lease: None, before });
+            return Step::Load(Box::new(Ready { item, moment, lease: None, before }));
         }
         let length = item.terms.policy.lease;
         let mark = LeaseMark { token: unique(), until: inner.options.clock.now().after(length) };
@@ -196,14 +196,14 @@ impl Load {
         // Held from before the request: whether it is executed is not known if this is dropped.
         let lease = Lease::of(inner, &key, bytes.clone());
         match inner.swap(&key, raw, Some(bytes), ttl).await {
-            Ok(true) => Step::Load(Ready { item, moment, lease: Some(lease), before }),
+            Ok(true) => Step::Load(Box::new(Ready { item, moment, lease: Some(lease), before })),
             Ok(false) => {
                 lease.given_up();
                 Step::Again(item)
             }
             Err(_) => {
                 lease.given_up();
-                Step::Load(Ready { item, moment, lease: None, before })
+                Step::Load(Box::new(Ready { item, moment, lease: None, before }))
             }
         }
     }

@@ -222,8 +222,9 @@ pub(crate) async fn publish_regularly(inner: Weak<Inner>) {
 
 /// Starts publishing where there is somewhere to publish to.
 pub(crate) fn start(inner: &Arc<Inner>) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     if inner.options.metrics.is_some() {
-        let task = tokio::spawn(publish_regularly(Arc::downgrade(inner)));
+        let task = runtime.spawn(publish_regularly(Arc::downgrade(inner)));
         inner.keep_task(task.abort_handle());
     }
 }

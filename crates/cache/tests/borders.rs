@@ -7,9 +7,11 @@ mod harness;
 use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions, CachePolicy, Delivery, LoadError, Stored};
-use compartment_core::{DatabaseMapBuilder, ErrorKind, KeyTemplate, MAX_TTL, Ttl, TypedKey};
+use compartment_core::{
+    Codec, DatabaseMapBuilder, ErrorKind, KeyTemplate, MAX_TTL, SetOptions, Ttl, TypedKey,
+};
 
-use harness::{Fleet, Source, key, policy, read, until};
+use harness::{Fleet, Source, TTL, key, policy, read, until};
 
 #[tokio::test]
 async fn what_cannot_work_is_refused_when_the_cache_is_opened() {
@@ -107,11 +109,8 @@ const SHORT: KeyTemplate<String> =
 const LONG: KeyTemplate<String> =
     KeyTemplate::new("long", "long:{id}", "cache").with_ttl(Duration::from_secs(86_400));
 
-async fn ttl(fleet: &Fleet, key: &TypedKey<String>) -> Duration {
-    match fleet.database.key_value().ttl(key.as_str()).await.unwrap() {
-        Ttl::Remaining(left) => left,
-        other => panic!("{key:?}: {other:?}"),
-    }
+async fn ttl(fleet: &Fleet, key: &TypedKey<String>) -> Ttl {
+    fleet.database.key_value().ttl(key.as_str()).await.unwrap()
 }
 
 #[tokio::test]
@@ -134,8 +133,8 @@ async fn keys_of_several_templates_in_one_call_keep_each_its_own_policy() {
             Ok::<_, std::io::Error>(values)
         };
         cache.get_or_load_many(&keys, load).await.unwrap();
-        assert_eq!(ttl(&fleet, &short).await, Duration::from_secs(2), "{swap}");
-        assert_eq!(ttl(&fleet, &long).await, Duration::from_secs(86_400), "{swap}");
+        assert_eq!(ttl(&fleet, &short).await, Ttl::Remaining(Duration::from_secs(2)), "{swap}");
+        assert_eq!(ttl(&fleet, &long).await, Ttl::Remaining(Duration::from_secs(86_400)), "{swap}");
     }
     // A short patience ends for its own key, and the other has its value.
     let source = Source::closed();
@@ -167,6 +166,28 @@ async fn keys_of_several_templates_in_one_call_keep_each_its_own_policy() {
 }
 
 #[tokio::test]
+async fn what_no_cache_wrote_is_an_error_and_stays() {
+    let fleet = Fleet::new().await;
+    let store = fleet.database.key_value();
+    for old in ["\"plain JSON\"", "", "\u{1}\u{2}"] {
+        let cache = fleet.cache(policy()).await;
+        let value = bytes::Bytes::from(old);
+        store.set("doc:a", value.clone(), SetOptions::expiring(TTL)).await.unwrap();
+        let error = cache.get(&key("a")).await.unwrap_err();
+        assert!(error.to_string().contains("Databases::write"), "{error}");
+        assert!(cache.get_many(&[key("a")]).await.is_err());
+        let loaded = read(&cache, "a", &Source::open()).await;
+        assert!(matches!(loaded, Err(LoadError::Misuse(_))), "{loaded:?}");
+        assert_eq!(store.get("doc:a").await.unwrap(), Some(value));
+        // Removed, the key is the cache's.
+        assert_eq!(cache.remove(&key("a")).await.unwrap(), Delivery::Delivered);
+        assert_eq!(read(&cache, "a", &Source::open()).await.unwrap(), "value 1");
+        let read = Codec::decode::<String>(&store.get("doc:a").await.unwrap().unwrap());
+        assert!(read.unwrap_err().to_string().contains("read it through `Cache`"));
+    }
+}
+
+#[tokio::test]
 async fn two_types_for_one_key_are_an_error_that_says_so() {
     const NUMBER: KeyTemplate<u64> = KeyTemplate::new("doc", "doc:{id}", "cache");
     let fleet = Fleet::new().await;
@@ -175,7 +196,7 @@ async fn two_types_for_one_key_are_an_error_that_says_so() {
     let number = NUMBER.key(&["a"]).unwrap();
     let error = cache.get(&number).await.unwrap_err();
     assert!(error.to_string().contains("another type") && error.to_string().contains("u64"));
-    assert!(cache.get_many(&[number.clone()]).await.is_err());
+    assert!(cache.get_many(std::slice::from_ref(&number)).await.is_err());
     let loaded = cache.get_or_load(&number, || async { Ok::<_, LoadError>(7) }).await;
     assert!(loaded.unwrap_err().to_string().contains("another type"));
     assert_eq!(*cache.get(&key("a")).await.unwrap().unwrap(), "text", "it stays");

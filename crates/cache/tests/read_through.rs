@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use compartment_cache::{Cache, Delivery, LoadError, Loaded, Lookup, Stored};
+use compartment_cache::{Cache, LoadError, Loaded, Lookup, Stored};
 use compartment_core::{
     Contract, Database, DatabaseKind, ErrorKind, KeyTemplate, KeyValueStoreExt, SetOptions, Stores,
     Traffic,
@@ -315,29 +315,6 @@ async fn an_entry_that_is_too_large_is_served_and_not_kept() {
     assert_eq!(cache.get_or_load(&key("a"), load).await.unwrap().len(), 1_000);
     assert_eq!(cache.get(&key("a")).await.unwrap(), None);
     assert_eq!(cache.metrics().templates["doc"].refused, 2);
-}
-
-#[tokio::test]
-async fn what_no_cache_wrote_is_an_error_and_stays() {
-    let fleet = Fleet::new().await;
-    let store = fleet.database.key_value();
-    for old in ["\"plain JSON\"", "", "\u{1}\u{2}"] {
-        let cache = fleet.cache(policy()).await;
-        let value = bytes::Bytes::from(old);
-        store.set("doc:a", value.clone(), SetOptions::expiring(TTL)).await.unwrap();
-        let error = cache.get(&key("a")).await.unwrap_err();
-        assert!(error.to_string().contains("Databases::write"), "{error}");
-        assert!(cache.get_many(&[key("a")]).await.is_err());
-        let loaded = read(&cache, "a", &Source::open()).await;
-        assert!(matches!(loaded, Err(LoadError::Misuse(_))), "{loaded:?}");
-        assert_eq!(store.get("doc:a").await.unwrap(), Some(value));
-        // Removed, the key is the cache's.
-        assert_eq!(cache.remove(&key("a")).await.unwrap(), Delivery::Delivered);
-        assert_eq!(read(&cache, "a", &Source::open()).await.unwrap(), "value 1");
-        let read =
-            compartment_core::Codec::decode::<String>(&store.get("doc:a").await.unwrap().unwrap());
-        assert!(read.unwrap_err().to_string().contains("read it through `Cache`"));
-    }
 }
 
 #[tokio::test]

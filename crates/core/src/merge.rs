@@ -194,10 +194,10 @@ impl<V, E> State<V, E> {
 
     /// A seat in the last batch.
     fn join(&mut self, mut key: String) -> (Arc<Batch<V, E>>, usize) {
-        if let Some(batch) = self.waiting.back() {
-            if let Some(number) = batch.take_in(&mut key, MOST_KEYS) {
-                return (Arc::clone(batch), number);
-            }
+        if let Some(batch) = self.waiting.back()
+            && let Some(number) = batch.take_in(&mut key, MOST_KEYS)
+        {
+            return (Arc::clone(batch), number);
         }
         let batch = Arc::new(Batch::of(key));
         self.waiting.push_back(Arc::clone(&batch));
