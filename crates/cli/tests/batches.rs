@@ -63,6 +63,9 @@ fn a_batch_is_submitted_watched_steered_and_removed() {
         let gone = fleet.run(&["batch", "show", "b"]);
         assert_eq!(gone.code, 4, "{}", gone.err);
         assert!(gone.err.contains("there is no batch \"b\""), "{}", gone.err);
+        let never = fleet.run(&["worker", "--batch", "b", "--until-finished"]);
+        assert_eq!(never.code, 4, "{}", never.err);
+        assert!(never.err.contains("there is no batch \"b\" to finish"), "{}", never.err);
     });
 }
 

@@ -64,7 +64,7 @@ pub(super) async fn retry(
     };
     let stage = command.stage.as_ref().map(place).transpose()?;
     let error = command.error.as_deref();
-    let store = databases.get("batch")?.batch();
+    let store = databases.get("batch")?.batch().born_as(view.progress.born);
     if command.dry_run {
         let is_meant = |failure: &compartment::BatchFailure| {
             stage.is_none_or(|stage| failure.stage == stage)
