@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub type Result<T, E = AdminError> = std::result::Result<T, E>;
 
 /// Why it stopped. Each says what is left as it was.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
     /// The server's or the connection's.
@@ -42,6 +42,13 @@ pub enum AdminError {
     /// Both sides were compared and are not the same.
     #[error("{0}")]
     Different(String),
+}
+
+// Its own words, causes included: a `main` that returns a `Result` shows them.
+impl std::fmt::Debug for AdminError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl AdminError {

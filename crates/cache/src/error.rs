@@ -9,7 +9,7 @@ use std::time::Duration;
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A load that gave no value, and no stale one could be served. All who waited get the same.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The loader failed.
@@ -96,6 +96,12 @@ impl fmt::Display for LoadError {
     }
 }
 
+impl fmt::Debug for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        compartment_core::write_causes(self, f)
+    }
+}
+
 impl std::error::Error for LoadError {
     // The error itself stands in the text already: a chain goes on with its cause.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
@@ -145,6 +151,7 @@ mod tests {
             said.push(cause.to_string());
             next = cause.source();
         }
+        assert_eq!(format!("{error:?}"), said.join("\ncaused by: "));
         assert_eq!(
             said,
             ["load a value for the cache: read the court's file: cut off", "the disk is full"]

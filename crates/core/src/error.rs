@@ -200,18 +200,26 @@ impl fmt::Display for Error {
     }
 }
 
-/// `{:?}` says what `Display` says, and then the causes: it is what a `main` that returns a `Result`
-/// shows. `{:#?}` shows the parts.
+/// Writes what an error's `Display` says and then its causes, a line each: for the `Debug` of an error,
+/// which is what a `main` that returns a `Result` shows.
+///
+/// # Errors
+/// The formatter's.
+pub fn write_causes(error: &dyn std::error::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{error}")?;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(f, "\ncaused by: {error}")?;
+        cause = error.source();
+    }
+    Ok(())
+}
+
+/// `{:?}` says what `Display` says and the causes, `{:#?}` shows the parts.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !f.alternate() {
-            write!(f, "{self}")?;
-            let mut cause = std::error::Error::source(self);
-            while let Some(error) = cause {
-                write!(f, "\ncaused by: {error}")?;
-                cause = error.source();
-            }
-            return Ok(());
+            return write_causes(self, f);
         }
         f.debug_struct("Error")
             .field("kind", &self.0.kind)

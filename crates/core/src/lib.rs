@@ -45,7 +45,7 @@ pub use database_map::{
     InstanceUrl, KeyRule, LedgerAddress, LedgerSettings, PolicyRule, Preset, Scheme, TlsFiles,
     TtlByEnvironment,
 };
-pub use error::{Error, ErrorKind, Result, Retry};
+pub use error::{Error, ErrorKind, Result, Retry, write_causes};
 pub use glob::{escape_glob, glob_matches};
 pub use key::{HOUSEKEEPING_PREFIX, KeyTemplate, Template, TypedKey};
 pub use merge::{ReadMerger, ReadSource};

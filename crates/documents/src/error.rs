@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A reason for which one document fails; other documents are not affected.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
     /// The file has no bytes.
@@ -94,6 +94,13 @@ pub enum DocumentError {
     /// The document was read and holds no text.
     #[error("the document holds no text")]
     NoText,
+}
+
+// Its own words, causes included: a `main` that returns a `Result` shows them.
+impl std::fmt::Debug for DocumentError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl DocumentError {

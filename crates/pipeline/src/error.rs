@@ -1,5 +1,7 @@
 //! What ends one document, and what ends a whole run.
 
+use std::fmt;
+
 use compartment_core::Error;
 
 /// Why a stage failed on one document. Other documents are not affected.
@@ -46,7 +48,7 @@ impl StageError {
 }
 
 /// Why a stage gave no result. All who waited for one result get the same.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum PipelineError {
     /// The document's own failure.
@@ -55,4 +57,10 @@ pub enum PipelineError {
     /// A store failed for longer than the run waits, or for good: this ends the run.
     #[error(transparent)]
     Store(#[from] Error),
+}
+
+impl fmt::Debug for PipelineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        compartment_core::write_causes(self, f)
+    }
 }

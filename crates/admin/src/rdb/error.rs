@@ -6,7 +6,7 @@ use std::io;
 pub type RdbResult<T> = std::result::Result<T, RdbError>;
 
 /// What is wrong with a file or payload, in words that go behind its name.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RdbError {
     /// It cannot be read or written.
@@ -40,6 +40,13 @@ pub enum RdbError {
     /// Something that the format does not allow.
     #[error("it is damaged: {0}")]
     Corrupt(&'static str),
+}
+
+// Its own words, causes included: a `main` that returns a `Result` shows them.
+impl std::fmt::Debug for RdbError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl RdbError {

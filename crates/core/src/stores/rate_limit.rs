@@ -40,7 +40,6 @@ pub struct RateDecision {
 
 impl RateDecision {
     /// A decision as a backend made it.
-    #[must_use]
     pub const fn new(allowed: bool, remaining: u32, retry_after: Duration) -> Self {
         Self { allowed, remaining, retry_after }
     }

@@ -75,7 +75,7 @@ impl Default for IngestOptions {
 }
 
 /// Why a run ended before its end. What was done is kept; the same run again does the rest.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum IngestError {
     /// A store failed for good, or was away for longer than the run waits.
@@ -96,6 +96,13 @@ pub enum IngestError {
         /// What the system said.
         error: std::io::Error,
     },
+}
+
+// Its own words, causes included: a `main` that returns a `Result` shows them.
+impl std::fmt::Debug for IngestError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// How often the progress is copied into the batch database.

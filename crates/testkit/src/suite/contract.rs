@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use compartment_core::ErrorKind::{Contract as ContractBroken, InvalidArgument};
-use compartment_core::{Expiry, KeyValueStoreExt, MAX_TTL, SetOptions, Ttl};
+use compartment_core::{
+    Expiry, KeyValueStoreExt, LockOptions, LockStoreExt, MAX_TTL, RateLimit, RateLimitStoreExt,
+    SetOptions, Ttl,
+};
 
 use super::databases::{
     MINUTE, cache, coordination, durable, durable_for_a_minute, expect_error, expect_ttl, names,
@@ -123,4 +127,32 @@ pub async fn a_ttl_that_cannot_be_is_an_invalid_argument(harness: &dyn Harness) 
     store.set("a", "2".into(), SetOptions::expiring(Duration::from_nanos(1))).await.unwrap();
     harness.advance(Duration::from_secs(1)).await;
     assert_eq!(store.delete(&names(&["a"])).await.unwrap(), 0);
+}
+
+/// A key's name and a value may be anything: nothing, a newline, what a glob or a cluster reads, long.
+pub async fn names_and_values_may_be_anything(harness: &dyn Harness) {
+    let (values, locks) = (durable(harness).await, coordination(harness).await);
+    let long = "x".repeat(10_000);
+    let limit = RateLimit::new(u32::MAX, MAX_TTL);
+    for name in ["", "a\nb", "{}", "{a}{b", "}{", "k*[?\\", " ", "\u{0}", "ключ", &long] {
+        let store = values.key_value();
+        store.put(name, "").await.unwrap();
+        assert_eq!(store.get(name).await.unwrap().as_deref(), Some(&b""[..]), "{name:?}");
+        assert_eq!(store.delete(&[name.to_owned()]).await.unwrap(), 1, "{name:?}");
+        let fields = vec![(name.to_owned(), Bytes::new())];
+        assert_eq!(values.hash().set_fields(name, fields, Expiry::Never).await.unwrap(), 1);
+        assert_eq!(values.hash().get_field(name, name).await.unwrap(), Some(Bytes::new()));
+        let options = LockOptions::default().owner(name).lease(MAX_TTL).wait(Duration::MAX);
+        let guard = locks.lock().lock_or_fail(name, options).await.unwrap();
+        let holder = locks.lock().holder(name).await.unwrap().unwrap();
+        assert_eq!(holder.owner, name);
+        assert!(guard.release().await.unwrap(), "{name:?}");
+        values.key_value().delete(&[name.to_owned()]).await.unwrap();
+        // The lock's own hash goes first: a key is of one type.
+        locks.key_value().delete(&[name.to_owned()]).await.unwrap();
+        let clock = harness.clock();
+        let store = locks.rate_limit();
+        let decision = store.acquire_within(name, limit, 1, &clock, Duration::MAX).await.unwrap();
+        assert_eq!((decision.allowed, decision.remaining), (true, u32::MAX - 1), "{name:?}");
+    }
 }

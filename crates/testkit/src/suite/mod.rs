@@ -238,6 +238,7 @@ macro_rules! conformance_suite {
             locks_and_windows_need_no_ttl
             a_key_without_a_ttl_of_its_own_gets_the_default
             a_ttl_that_cannot_be_is_an_invalid_argument
+            names_and_values_may_be_anything
         );
         $crate::conformance_suite!(@store typed [$(#[$attribute])*] $harness;
             a_typed_value_reads_back
