@@ -5,7 +5,7 @@
 local stage, most = tonumber(ARGV[2]), tonumber(ARGV[3])
 if stage >= stages then return {'no stage'} end
 local asked, number = base .. ':asked:' .. ARGV[5], tonumber(ARGV[7])
-if asked_last(asked, ARGV[6]) >= number then return {'ok'} end
+if was_withdrawn(head[4], now_ms, asked, ARGV[6], number) then return {'ok'} end
 -- Leases that have ended give back what they held: a few, so that the cost is bounded.
 local ended = redis.call('ZRANGEBYSCORE', base .. ':leases', '-inf', now_ms, 'LIMIT', 0, 4)
 for _, token in ipairs(ended) do

@@ -10,7 +10,7 @@ if ARGV[2] == '' then
   return {'ok', 1}
 end
 local asked, number = base .. ':asked:' .. ARGV[3], tonumber(ARGV[5])
-if not held[1] or is_held or asked_last(asked, ARGV[4]) >= number then return {'ok'} end
+if not held[1] or is_held or was_withdrawn(head[4], now_ms, asked, ARGV[4], number) then return {'ok'} end
 local token = next_token()
 redis.call('HSET', base, 'completion', token, 'completion_ends', text(now_ms + ARGV[2]))
 note_asked(asked, ARGV[4], number, token)

@@ -22,7 +22,7 @@ local function text(number) return string.format('%.0f', number) end
 local kind = redis.call('TYPE', base).ok
 if kind ~= 'hash' and kind ~= 'none' then return {'other type'} end
 local head = {}
-if kind == 'hash' then head = redis.call('HMGET', base, 'plan', 'born', 'token') end
+if kind == 'hash' then head = redis.call('HMGET', base, 'plan', 'born', 'token', 'withdrawn') end
 -- The batch's own token, and the last one that it gave.
 local plan, born, last_token = head[1], tonumber(head[2] or '0'), tonumber(head[3] or '0')
 if kind == 'hash' and not plan then return {'other type'} end

@@ -3,9 +3,9 @@
 -- failed attempts, lost leases and record of each.
 local most, lease, most_lost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local slack = {[0] = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])}
-local state = redis.call('HMGET', meta, 'paused', 'last')
+local state = redis.call('HMGET', meta, 'paused', 'last', 'withdrawn')
 local slot, number = ARGV[9], tonumber(ARGV[10])
-if state[1] or asked_last(asked, slot) >= number then return {} end
+if state[1] or was_withdrawn(state[3], now, asked, slot, number) then return {} end
 last = state[2]
 
 local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, most)
