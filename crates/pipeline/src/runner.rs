@@ -288,6 +288,10 @@ async fn compute<S: Stage>(
 fn failure(stage: &str, error: &LoadError) -> PipelineError {
     match error {
         LoadError::Misuse(error) => PipelineError::Store(Error::clone(error)),
+        // However often it is tried, the stage is written so that it ends like this.
+        LoadError::WaitsForItself | LoadError::OtherType | LoadError::Panicked(_) => {
+            StageError::new("broken_stage", format!("stage {stage}: {error}")).into()
+        }
         other => match other.downcast_ref::<PipelineError>() {
             Some(error) => error.clone(),
             // The input's own future ended without an answer: the runtime is going down.

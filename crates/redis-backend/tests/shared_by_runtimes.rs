@@ -22,9 +22,8 @@ fn run<T: Send + 'static>(
 ) -> std::thread::JoinHandle<T> {
     std::thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            tokio::time::timeout(Duration::from_secs(60), test).await.expect("a test hangs")
-        })
+        runtime
+            .block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await.unwrap() })
     })
 }
 
