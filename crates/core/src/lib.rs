@@ -28,6 +28,7 @@ mod error;
 mod glob;
 mod key;
 mod merge;
+mod placement;
 mod stores;
 mod traffic;
 mod unfinished;
@@ -36,9 +37,7 @@ mod unfinished;
 pub use clock::SystemClock;
 pub use clock::{Clock, ManualClock, MonotonicInstant, Timestamp};
 pub use codec::{Codec, Format, MAX_DECODED_BYTES};
-pub use contract::{
-    Contract, DatabaseKind, Expiry, MAX_FIELDS_AT_ONCE, MAX_TTL, Placement, Previous, TtlRule,
-};
+pub use contract::{Contract, DatabaseKind, Expiry, MAX_FIELDS_AT_ONCE, MAX_TTL, TtlRule};
 pub use database::{Backend, Capabilities, Database, Databases, Stores};
 pub use database_map::{
     Bounds, ByEnvironment, CacheBounds, CacheSettings, DatabaseMap, DatabaseMapBuilder, Instance,
@@ -49,6 +48,7 @@ pub use error::{Error, ErrorKind, Result, Retry, write_causes};
 pub use glob::{escape_glob, glob_matches};
 pub use key::{HOUSEKEEPING_PREFIX, KeyTemplate, Template, TypedKey};
 pub use merge::{ReadMerger, ReadSource};
+pub use placement::{Placement, Previous};
 pub use stores::{
     AfterFailure, Backoff, BatchAudit, BatchClaim, BatchEvent, BatchEventKind, BatchEventStore,
     BatchFacts, BatchFailure, BatchPlan, BatchProgress, BatchRefusal, BatchStage, BatchStatus,

@@ -18,12 +18,13 @@ use crate::counter::RedisCounter;
 use crate::hash::RedisHash;
 use crate::key_value::RedisKeyValue;
 use crate::line::Line;
-use crate::link::{Link, pause_before_retry};
+use crate::link::Link;
 use crate::lock::RedisLock;
 use crate::previous::Arrival;
 use crate::probe::{ServerInfo, Topology, probe, prove_isolation};
 use crate::queue::RedisQueue;
 use crate::rate_limit::RedisRateLimit;
+use crate::repeat::pause_before_retry;
 use crate::usage::RedisUsage;
 
 /// A server or cluster that has been looked at and can hold databases.

@@ -15,7 +15,7 @@ use redis::Cmd;
 
 use crate::batch_script::{RedisBatch, key_of, named};
 use crate::claimant::Asked;
-use crate::link::Repeat;
+use crate::repeat::Repeat;
 use crate::script::{LuaScript, lua_script};
 
 static RELEASE: LuaScript = lua_script!("batch_open.lua", "batch_back.lua", "batch_release.lua");

@@ -11,7 +11,7 @@ use redis::Cmd;
 use crate::batch_answer::Answer;
 use crate::batch_script::RedisBatch;
 use crate::batch_upkeep::{Fields, is_stream_id, text_of};
-use crate::link::Repeat;
+use crate::repeat::Repeat;
 use crate::script::{LuaScript, lua_script};
 
 static EVENTS: LuaScript = lua_script!("batch_open.lua", "batch_events.lua");

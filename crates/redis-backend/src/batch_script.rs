@@ -7,7 +7,8 @@ use redis::{Cmd, Value};
 
 use crate::batch_answer::Answer;
 use crate::claimant::{Asked, Claimant};
-use crate::link::{Link, Repeat};
+use crate::link::Link;
+use crate::repeat::Repeat;
 use crate::script::{LuaScript, lua_script};
 
 static WITHDRAW: LuaScript =

@@ -13,7 +13,7 @@ use redis::Cmd;
 
 use crate::batch_answer::Answer;
 use crate::batch_script::RedisBatch;
-use crate::link::Repeat;
+use crate::repeat::Repeat;
 use crate::script::{LuaScript, lua_script};
 
 static ENTRIES: LuaScript = lua_script!("batch_open.lua", "batch_entries.lua");

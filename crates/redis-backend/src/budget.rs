@@ -17,7 +17,8 @@ use tokio::sync::Mutex;
 use crate::background;
 use crate::candidates::{Candidate, Candidates};
 use crate::census::Census;
-use crate::link::{Link, Repeat};
+use crate::link::Link;
+use crate::repeat::Repeat;
 use crate::script::{LuaScript, lua_script};
 
 static WALK: LuaScript = lua_script!("budget_rank.lua", "budget_walk.lua");

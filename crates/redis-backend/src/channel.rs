@@ -13,7 +13,8 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use crate::backend::{Places, Share};
 use crate::connector::{Connector, NodeConnector};
-use crate::link::{Link, Repeat};
+use crate::link::Link;
+use crate::repeat::Repeat;
 
 /// A lost connection that nobody told of is noticed within this and the response time-out.
 const HEARTBEAT: Duration = Duration::from_secs(1);

@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use compartment_core::{CounterStore, ErrorKind, Expiry, Result, TtlRule};
 use redis::Cmd;
 
-use crate::link::{Link, Repeat, rule_arguments};
+use crate::link::Link;
 use crate::merge::MergedReads;
+use crate::repeat::Repeat;
+use crate::script::rule_arguments;
 use crate::script::{LuaScript, lua_script};
 
 static INCREMENT: LuaScript = lua_script!("ttl_rule.lua", "counter_increment.lua");

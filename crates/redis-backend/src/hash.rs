@@ -8,7 +8,9 @@ use bytes::Bytes;
 use compartment_core::{ErrorKind, Expiry, HashStore, Result, TtlRule};
 use redis::Cmd;
 
-use crate::link::{Link, Repeat, rule_arguments};
+use crate::link::Link;
+use crate::repeat::Repeat;
+use crate::script::rule_arguments;
 use crate::script::{LuaScript, lua_script};
 
 static SET: LuaScript = lua_script!("ttl_rule.lua", "hash_set.lua");

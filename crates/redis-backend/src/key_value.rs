@@ -9,9 +9,11 @@ use compartment_core::{
 };
 use redis::{Cmd, Value};
 
-use crate::link::{Link, Repeat, rule_arguments};
+use crate::link::Link;
 use crate::merge::MergedReads;
+use crate::repeat::Repeat;
 use crate::scan::scan;
+use crate::script::rule_arguments;
 use crate::script::{LuaScript, lua_script};
 
 static SET_KEEP_TTL: LuaScript = lua_script!("set_keep_ttl.lua");

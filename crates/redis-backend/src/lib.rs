@@ -33,6 +33,8 @@ mod previous;
 mod probe;
 mod queue;
 mod rate_limit;
+mod repeat;
+mod request_size;
 mod scan;
 mod script;
 mod server;

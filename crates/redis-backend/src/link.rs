@@ -8,7 +8,7 @@ use std::time::Duration;
 use compartment_core::{
     Clock, Contract, Error, ErrorKind, Expiry, Result, Retry, Traffic, TtlRule, Unfinished,
 };
-use redis::{Arg, Cmd, FromRedisValue, Value};
+use redis::{Cmd, FromRedisValue, Value};
 
 use crate::RedisConfig;
 use crate::backend::Share;
@@ -19,15 +19,8 @@ use crate::error::{Phase, convert};
 use crate::line::Line;
 use crate::previous::{self, Arrival};
 use crate::probe::{ServerInfo, Topology};
-
-/// Whether a request may be sent again when it is not known if it was executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// Reads, and writes that change nothing the second time.
-    Idempotent,
-    /// Everything else.
-    OnlyIfNotSent,
-}
+use crate::repeat::{Repeat, longest_pauses, pause_before_retry};
+use crate::request_size::{MAX_VALUE_BYTES, check_size, size};
 
 /// What the stores of one database share.
 #[derive(Debug)]
@@ -54,19 +47,11 @@ pub(crate) struct Link {
     pub(crate) budget: Option<Budget>,
 }
 
-/// The most bytes of one value, unless the server says otherwise: `proto-max-bulk-len` as it comes.
-const MAX_VALUE_BYTES: u64 = 512 << 20;
-
 /// Requests with more bytes than this go by a connection of their own, where there is one, and so
 /// never stand in front of small ones. Small ones keep together: the more of them there are on one
 /// connection, the fewer writes and reads of the network each takes. (Measured at 1,024 tasks: sets
 /// dealt out to two connections in turn reach 0.7 of one connection's throughput.)
 const SMALL_REQUEST: usize = 16 * 1_024;
-
-/// The first pause before a request is sent again; doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(25);
-/// No pause is longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Link {
     pub(crate) fn new(
@@ -149,8 +134,7 @@ impl Link {
     pub(crate) fn patience(&self) -> Duration {
         let connect = self.lines.iter().map(Line::limit).max().unwrap_or_default();
         let attempt = connect.saturating_add(self.response_timeout);
-        let pauses = (0..self.retries.min(64)).map(pause_before_retry);
-        let pauses = pauses.fold(Duration::ZERO, Duration::saturating_add);
+        let pauses = longest_pauses(self.retries);
         attempt.saturating_mul(self.retries.saturating_add(1)).saturating_add(pauses)
     }
 
@@ -231,7 +215,7 @@ impl Link {
         key: &str,
         command: &Cmd,
     ) -> Result<T> {
-        self.check_size(operation, key, command)?;
+        check_size(&self.contract, self.max_value_bytes, operation, key, command)?;
         let mut attempt = 0;
         loop {
             match self.query_once(operation, command).await {
@@ -278,7 +262,7 @@ impl Link {
             })
             .unzip();
         for command in &commands {
-            self.check_size(operation, key, command)?;
+            check_size(&self.contract, self.max_value_bytes, operation, key, command)?;
         }
         let mut attempt = 0;
         loop {
@@ -329,26 +313,6 @@ impl Link {
             read(answer).map_err(|error| self.refused(operation, &key, &error))
         });
         Ok(each.collect())
-    }
-
-    /// Refuses what the server would: it closes the connection over it, and with it whatever else is
-    /// on its way there.
-    fn check_size(&self, operation: &'static str, key: &str, command: &Cmd) -> Result<()> {
-        let most = usize::try_from(self.max_value_bytes).unwrap_or(usize::MAX);
-        if size(command) <= most {
-            return Ok(());
-        }
-        let largest = command.args_iter().map(argument_size).max().unwrap_or_default();
-        if largest <= most {
-            return Ok(());
-        }
-        let what = format!(
-            "a value of {largest} bytes is more than the {most} that the server takes in one \
-             (proto-max-bulk-len): raise that, or store the value in parts"
-        );
-        let error = Error::new(ErrorKind::InvalidArgument, operation, what);
-        let error = error.in_database(&self.contract.name);
-        Err(if key.is_empty() { error } else { error.at_key(key) })
     }
 
     /// A connection to use directly, for scans that stay with one node.
@@ -406,17 +370,12 @@ impl Link {
         key: &str,
         error: Error,
     ) -> Result<u32> {
-        let may_repeat = match error.retry() {
-            Retry::Safe => true,
-            Retry::IfIdempotent => repeat == Repeat::Idempotent,
-            Retry::Never => false,
-        };
-        if !may_repeat || attempt >= self.retries {
+        if !repeat.allows(&error) || attempt >= self.retries {
             let error = error.in_database(&self.contract.name);
             return Err(if key.is_empty() { error } else { error.at_key(key) });
         }
         self.traffic.retried();
-        tokio::time::sleep(jittered(pause_before_retry(attempt))).await;
+        tokio::time::sleep(pause_before_retry(attempt)).await;
         Ok(attempt + 1)
     }
 
@@ -435,39 +394,7 @@ impl Link {
     }
 }
 
-/// About how many bytes the command is on its way.
-fn size(command: &Cmd) -> usize {
-    command.args_iter().map(argument_size).sum()
-}
-
-fn argument_size(argument: Arg<&[u8]>) -> usize {
-    match argument {
-        Arg::Simple(bytes) => bytes.len(),
-        _ => 0,
-    }
-}
-
 /// The answer as a `T`, or the error that it is.
 fn read<T: FromRedisValue>(answer: Value) -> redis::RedisResult<T> {
     redis::from_redis_value(answer.extract_error()?).map_err(Into::into)
-}
-
-/// The longest pause after an attempt of that number, counted from 0.
-pub(crate) fn pause_before_retry(attempt: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE)
-}
-
-/// Between half of `pause` and all of it, so that many clients do not come back at once.
-fn jittered(pause: Duration) -> Duration {
-    let share = (crate::attempt::random() % 1_000) as u32;
-    pause / 2 + pause * share / 2_000
-}
-
-/// A rule as two script arguments: `set`, `clear` or `keep`, and milliseconds or nothing.
-pub(crate) fn rule_arguments(rule: TtlRule) -> (&'static str, String) {
-    match rule {
-        TtlRule::Set(millis) => ("set", millis.to_string()),
-        TtlRule::Clear => ("clear", String::new()),
-        TtlRule::Keep { new_key } => ("keep", new_key.map_or(String::new(), |m| m.to_string())),
-    }
 }

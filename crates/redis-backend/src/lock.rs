@@ -8,7 +8,8 @@ use compartment_core::{FENCE_RETENTION, FencingToken, Holder, LockAttempt, LockS
 use redis::Cmd;
 
 use crate::attempt::Attempt;
-use crate::link::{Link, Repeat};
+use crate::link::Link;
+use crate::repeat::Repeat;
 use crate::script::{LuaScript, lua_script};
 
 static ACQUIRE: LuaScript = lua_script!("lock_acquire.lua");

@@ -14,7 +14,8 @@ use compartment_core::{
 use futures_util::future::join_all;
 
 use crate::key_value::wrong_type;
-use crate::link::{Link, Repeat};
+use crate::link::Link;
+use crate::repeat::Repeat;
 
 /// The most keys in one `MGET`: beyond, the server answers other clients noticeably later.
 const MOST_KEYS: usize = 256;

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use compartment_core::{Error, ErrorKind, HOUSEKEEPING_PREFIX, Placement, Previous, Result};
 use redis::{Arg, Cmd, Value};
 
-use crate::link::{Link, Repeat};
+use crate::link::Link;
+use crate::repeat::Repeat;
 
 const BRING: &str = include_str!("lua/bring.lua");
 /// A request that is a plain command, as a script.

@@ -13,7 +13,8 @@ use compartment_core::{
 use redis::{Cmd, FromRedisValue, Value};
 
 use crate::claimant::{Asked, Claimant};
-use crate::link::{Link, Repeat};
+use crate::link::Link;
+use crate::repeat::Repeat;
 use crate::script::{LuaScript, lua_script};
 
 static SUBMIT: LuaScript = lua_script!("queue.lua", "queue_submit.lua");

@@ -9,7 +9,8 @@ use redis::Value;
 
 use crate::connector::Wire;
 use crate::error::{Phase, convert};
-use crate::link::{Link, Repeat};
+use crate::link::Link;
+use crate::repeat::Repeat;
 
 /// Names asked for at a time: enough to be quick, few enough to keep the server answering others.
 const PAGE: usize = 1_000;

@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
-use compartment_core::{ErrorKind, Result};
+use compartment_core::{ErrorKind, Result, TtlRule};
 use redis::{Cmd, FromRedisValue, Script};
 
-use crate::link::{Link, Repeat};
+use crate::link::Link;
+use crate::repeat::Repeat;
 
 /// One script, read from the files `lua/…` one after the other.
 pub(crate) struct LuaScript {
@@ -115,4 +116,13 @@ fn is_unknown_script(error: &compartment_core::Error) -> bool {
     std::error::Error::source(error)
         .and_then(|source| source.downcast_ref::<redis::RedisError>())
         .is_some_and(|error| error.code() == Some("NOSCRIPT"))
+}
+
+/// A rule as two script arguments: `set`, `clear` or `keep`, and milliseconds or nothing.
+pub(crate) fn rule_arguments(rule: TtlRule) -> (&'static str, String) {
+    match rule {
+        TtlRule::Set(millis) => ("set", millis.to_string()),
+        TtlRule::Clear => ("clear", String::new()),
+        TtlRule::Keep { new_key } => ("keep", new_key.map_or(String::new(), |m| m.to_string())),
+    }
 }

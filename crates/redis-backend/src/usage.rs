@@ -7,7 +7,8 @@ use compartment_core::{Result, Usage, UsageStore};
 use futures_util::StreamExt;
 use redis::Cmd;
 
-use crate::link::{Link, Repeat};
+use crate::link::Link;
+use crate::repeat::Repeat;
 use crate::scan::scan;
 
 /// Keys whose memory is asked for. Redis counts no bytes per database, so this is the portable
