@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use compartment_core::{ErrorKind, RateDecision, RateLimit, RateLimitStore, Result};
+use compartment_core::{ErrorKind, RateDecision, RateLimit, RateLimitStore, Result, Timestamp};
 
 use crate::backend::MemoryStores;
 use crate::error::Refusal;
@@ -45,16 +45,23 @@ impl RateLimitStore for MemoryStores {
             let edge = now_ms.saturating_sub(millis);
             let window = window_of(old)?;
             let used = window.as_ref().map_or(0, |window| window.lock().used_after(edge));
-            if permits == 0 {
-                let answer = RateDecision::new(true, left(limit, used), Duration::ZERO);
-                return Ok((Change::Nothing, answer));
-            }
-            if used + permits > limit {
-                let oldest = used + permits - limit;
-                let given = window.and_then(|window| window.lock().nth_after(edge, oldest));
-                let back = given.unwrap_or(now_ms).saturating_add(millis);
-                let wait = Duration::from_millis(back.saturating_sub(now_ms));
-                return Ok((Change::Nothing, RateDecision::new(false, left(limit, used), wait)));
+            if permits == 0 || used + permits > limit {
+                let wait = if permits == 0 {
+                    Duration::ZERO
+                } else {
+                    let oldest = used + permits - limit;
+                    let given = window.as_ref().and_then(|w| w.lock().nth_after(edge, oldest));
+                    let back = given.unwrap_or(now_ms).saturating_add(millis);
+                    Duration::from_millis(back.saturating_sub(now_ms))
+                };
+                let kept = window.as_ref().and_then(|w| w.lock().asked_with(millis, now_ms));
+                let change = match (window, kept) {
+                    (Some(window), Some(until)) => {
+                        Change::Put(Value::Window(window), Some(Timestamp::from_millis(until)))
+                    }
+                    _ => Change::Nothing,
+                };
+                return Ok((change, RateDecision::new(permits == 0, left(limit, used), wait)));
             }
             let window = window.unwrap_or_default();
             let kept = {

@@ -58,6 +58,16 @@ impl Window {
         }
     }
 
+    /// Notes that somebody asks with a window of `millis` and is given nothing; until when the entries are
+    /// kept from now on, if that is longer than before.
+    pub(crate) fn asked_with(&mut self, millis: u64, now: u64) -> Option<u64> {
+        if millis <= self.kept {
+            return None;
+        }
+        let kept = self.keep_for(millis, now);
+        self.entries.back().map(|given| given.at.saturating_add(kept))
+    }
+
     /// How many entries it has.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
@@ -93,7 +103,9 @@ mod tests {
         window.give(1_000, 5);
         assert_eq!(window.keep_for(10, 1_500), 1_000);
         assert_eq!(window.used_after(500), 5);
-        window.keep_for(10, 2_000);
+        assert_eq!(window.asked_with(900, 1_600), None);
+        assert_eq!(window.asked_with(1_200, 1_600), Some(2_200));
+        window.keep_for(10, 2_200);
         assert_eq!((window.used_after(500), window.len()), (0, 0));
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use compartment_core::{
-    BatchProgress, BatchStatus, BatchStore, ClaimRequest, Clock, Database, Error, FencingToken,
-    LockAttempt, MonotonicInstant, Result, SystemClock,
+    BatchProgress, BatchStatus, BatchStore, ClaimRequest, Clock, Database, Error, ErrorKind,
+    FencingToken, LockAttempt, MonotonicInstant, Result, SystemClock,
 };
 use serde::Serialize;
 
@@ -50,6 +50,19 @@ impl Default for SweeperOptions {
 }
 
 impl SweeperOptions {
+    /// Whether they can be used.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for an `every` below a millisecond or above a day.
+    pub fn check(&self) -> Result<()> {
+        const DAY: Duration = Duration::from_secs(86_400);
+        if (Duration::from_millis(1)..=DAY).contains(&self.every) {
+            return Ok(());
+        }
+        let what = format!("a sweep every {:?} cannot be: give 1ms to a day", self.every);
+        Err(Error::new(ErrorKind::InvalidArgument, "sweep batches", what))
+    }
+
     /// Keeping finished batches for so long.
     #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
@@ -139,8 +152,13 @@ impl Sweeper {
     }
 
     /// Goes through the batches now and then, until `stop` is ready; of a fleet one does so at a time.
+    /// Options that cannot be used ([`SweeperOptions::check`]) end it at once, and the log says so.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = pin!(stop);
+        if let Err(error) = self.options.check() {
+            tracing::error!(%error, "no batch is swept");
+            return;
+        }
         loop {
             let round = async {
                 let owner = format!("process {}", std::process::id());

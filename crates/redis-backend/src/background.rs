@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use compartment_core::UnfinishedWork;
+use compartment_core::{ErrorKind, UnfinishedWork};
 use tokio::runtime::{Builder, Handle, Id};
 
 /// The thread's runtime; `None` where no thread can be had. It is started when first needed, and ends
@@ -51,4 +51,23 @@ pub(crate) fn spawn(counted: UnfinishedWork, work: impl Future<Output = ()> + Se
 /// The pause before background work that failed is tried again, doubled from 25 ms up to a second.
 pub(crate) fn pause_after(failures: u32) -> Duration {
     Duration::from_millis(25).saturating_mul(1 << failures.min(6)).min(Duration::from_secs(1))
+}
+
+/// How often work is tried again that somebody has to set right: about ten minutes.
+const MOST_REFUSALS: u32 = 600;
+
+/// Whether work that failed so, after so many failures, may succeed when it is tried again.
+pub(crate) fn may_pass(kind: ErrorKind, failures: u32) -> bool {
+    match kind {
+        ErrorKind::Unavailable
+        | ErrorKind::Interrupted
+        | ErrorKind::Timeout
+        | ErrorKind::NotReady
+        | ErrorKind::ReadOnly => true,
+        // Memory is freed, and rights are given, by somebody else.
+        ErrorKind::OutOfMemory | ErrorKind::Authentication | ErrorKind::Permission => {
+            failures < MOST_REFUSALS
+        }
+        _ => false,
+    }
 }

@@ -95,6 +95,12 @@ impl RedisBatch {
         batch: &str,
         only: &str,
     ) -> Result<Option<u8>> {
+        if self.born.is_none() {
+            // In parts, or sent again, it must not go on with the next batch of the name.
+            let Some(progress) = self.progress(batch).await? else { return Ok(None) };
+            let own = self.of_birth(progress.born);
+            return Box::pin(own.remove_all(operation, batch, only)).await;
+        }
         self.link.traffic.wrote(1);
         let argument = |command: &mut Cmd| {
             command.arg(only);

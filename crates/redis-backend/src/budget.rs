@@ -74,6 +74,8 @@ pub(crate) struct Budget {
     keeper: Mutex<Keeper>,
     /// Set once the server has refused what it takes.
     refused: AtomicBool,
+    /// The keeper was waited for in vain.
+    stands_still: AtomicBool,
 }
 
 /// Room for a write, held until the write is done.
@@ -111,6 +113,7 @@ impl Budget {
             in_flight: AtomicU64::default(),
             keeper: Mutex::default(),
             refused: AtomicBool::default(),
+            stands_still: AtomicBool::default(),
         })
     }
 
@@ -139,12 +142,18 @@ impl Budget {
         let mut keeper = match self.keeper.try_lock() {
             Ok(keeper) => keeper,
             Err(_) if written < self.step() * LEAD => return,
-            // A keeper whose runtime stands still keeps no writer: a write does not depend on room.
+            // A keeper whose runtime stands still keeps nobody: one writer has waited for it in vain,
+            // and those after it go on at once. A write does not depend on room.
+            Err(_) if self.stands_still.load(Ordering::Relaxed) => return,
             Err(_) => match tokio::time::timeout(link.patience(), self.keeper.lock()).await {
                 Ok(keeper) => keeper,
-                Err(_) => return,
+                Err(_) => {
+                    self.stands_still.store(true, Ordering::Relaxed);
+                    return;
+                }
             },
         };
+        self.stands_still.store(false, Ordering::Relaxed);
         // Whoever waited finds that room was made.
         if self.written_bytes.load(Ordering::Relaxed) >= self.step() {
             self.round(link, &mut keeper, 0).await;
@@ -341,7 +350,10 @@ pub(crate) fn watch(link: &Arc<Link>, clock: Arc<dyn Clock>) {
             if budget.refused.load(Ordering::Relaxed) {
                 return;
             }
-            budget.round(&link, &mut *budget.keeper.lock().await, LOOK).await;
+            // Somebody makes room just now, which is as good.
+            if let Ok(mut keeper) = budget.keeper.try_lock() {
+                budget.round(&link, &mut keeper, LOOK).await;
+            }
         }
     });
 }

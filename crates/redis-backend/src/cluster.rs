@@ -11,7 +11,7 @@ use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::{
-    Cmd, ErrorKind, Pipeline, ProtocolVersion, RedisError, RedisResult, ServerErrorKind, Value,
+    Arg, Cmd, ErrorKind, Pipeline, ProtocolVersion, RedisError, RedisResult, ServerErrorKind, Value,
 };
 
 use crate::RedisConfig;
@@ -72,9 +72,28 @@ impl ClusterWire {
     pub(crate) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
         let answer = self.nodes.clone().req_packed_command(command).await;
         match answer.and_then(Value::extract_error) {
-            Err(error) => self.follow(command, error).await,
+            Err(error) if is_redirection(&error) => match keys_of_several(command) {
+                // Its keys are of several slots, of which one has moved or is on its way.
+                Some((verb, keys)) => Box::pin(self.send_by_key(verb, keys)).await,
+                None => self.follow(command, error).await,
+            },
             answer => answer,
         }
+    }
+
+    /// Sends a command about many keys key by key, and puts its answer together.
+    async fn send_by_key(&self, verb: &[u8], keys: Vec<&[u8]>) -> RedisResult<Value> {
+        let (mut found, mut sum) = (Vec::with_capacity(keys.len()), 0);
+        for key in keys {
+            let mut command = Cmd::with_capacity(2, verb.len() + key.len());
+            command.arg(verb).arg(key);
+            match self.send(&command).await? {
+                Value::Array(values) => found.extend(values),
+                Value::Int(count) => sum += count,
+                other => return Ok(other),
+            }
+        }
+        Ok(if verb == b"MGET" { Value::Array(found) } else { Value::Int(sum) })
     }
 
     /// Sends many commands, to their nodes at once; those of one node keep their order on its
@@ -110,11 +129,10 @@ impl ClusterWire {
     /// executed nothing. (The client looks at the slots anew by itself after `MOVED`.)
     async fn follow(&self, command: &Cmd, mut error: RedisError) -> RedisResult<Value> {
         for _ in 0..MOST_REDIRECTIONS {
-            let is_asking = match error.kind() {
-                ErrorKind::Server(ServerErrorKind::Ask) => true,
-                ErrorKind::Server(ServerErrorKind::Moved) => false,
-                _ => return Err(error),
-            };
+            if !is_redirection(&error) {
+                return Err(error);
+            }
+            let is_asking = error.kind() == ErrorKind::Server(ServerErrorKind::Ask);
             let target = error.redirect_node().and_then(|(address, _slot)| {
                 let (host, port) = address.rsplit_once(':')?;
                 Some(by_address(host, port.parse::<u16>().ok()?))
@@ -136,4 +154,23 @@ impl ClusterWire {
         }
         Err(error)
     }
+}
+
+fn is_redirection(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(ServerErrorKind::Ask) | ErrorKind::Server(ServerErrorKind::Moved)
+    )
+}
+
+/// The verb and the keys of a command about several keys, which the client sends to several nodes.
+fn keys_of_several(command: &Cmd) -> Option<(&[u8], Vec<&[u8]>)> {
+    let mut arguments = command.args_iter().filter_map(|argument| match argument {
+        Arg::Simple(bytes) => Some(bytes),
+        _ => None,
+    });
+    let verb = arguments.next()?;
+    let keys: Vec<&[u8]> = arguments.collect();
+    let is_of_keys = [&b"MGET"[..], b"UNLINK", b"EXISTS"].contains(&verb);
+    (is_of_keys && keys.len() > 1).then_some((verb, keys))
 }

@@ -1,11 +1,12 @@
 //! One connection that comes back by itself after it broke, whichever runtimes use it.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard, Weak};
 use std::time::Duration;
 
 use compartment_core::{Error, ErrorKind, Result};
 use tokio::runtime::{Handle, Id};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use crate::background;
 use crate::connector::{Connector, Wire};
@@ -38,8 +39,37 @@ struct State {
 
 struct Open {
     wire: Wire,
-    /// The runtime that drives it.
-    driver: Option<Id>,
+    driver: Driver,
+}
+
+/// The runtime that drives a connection, and whether it still does.
+struct Driver {
+    runtime: Id,
+    /// Gone once the runtime has ended.
+    alive: Weak<()>,
+    task: AbortHandle,
+}
+
+impl Driver {
+    fn on(runtime: &Handle) -> Self {
+        let alive = Arc::new(());
+        let driver = Arc::downgrade(&alive);
+        let task = runtime.spawn(async move {
+            let _alive = alive;
+            std::future::pending::<()>().await;
+        });
+        Self { runtime: runtime.id(), alive: driver, task: task.abort_handle() }
+    }
+
+    fn is_alive(&self) -> bool {
+        self.alive.strong_count() > 0
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 type Outcome = Option<Result<()>>;
@@ -64,9 +94,10 @@ impl State {
     /// The connection, if whoever asks on the runtime `here` may use it.
     fn usable(&self, here: Option<Id>) -> Option<(Wire, u64)> {
         let open = self.open.as_ref()?;
-        let own = background::id();
+        let (own, driver) = (background::id(), Some(open.driver.runtime));
         // The library's own thread never ends, and works for callers of any runtime.
-        let may_use = open.driver == here || (own.is_some() && (open.driver == own || here == own));
+        let may_use = driver == here
+            || (own.is_some() && (driver == own || (here == own && open.driver.is_alive())));
         may_use.then(|| (open.wire.clone(), self.generation))
     }
 }
@@ -155,7 +186,7 @@ impl Line {
         let number = state.attempts;
         let (landed, outcome) = watch::channel(None);
         let (connector, state_of_line) = (Arc::clone(&self.connector), Arc::clone(&self.state));
-        let driver = Some(runtime.id());
+        let driver = Driver::on(&runtime);
         runtime.spawn(async move {
             let opened = connector.open().await;
             let mut state = state_of_line.write().unwrap_or_else(PoisonError::into_inner);

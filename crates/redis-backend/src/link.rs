@@ -138,24 +138,27 @@ impl Link {
         attempt.saturating_mul(self.retries.saturating_add(1)).saturating_add(pauses)
     }
 
-    /// Runs `work` until it says that it is done, on the library's own thread, for as long as the
-    /// database is open. Nobody waits for it but `Databases::close`.
+    /// Runs `work` on the library's own thread until it is done, or cannot be. Nobody waits for it but
+    /// `Databases::close`. The database stays open for the first attempt, and is let go between those
+    /// after it.
     pub(crate) fn in_background<F>(self: &Arc<Self>, work: impl Fn(Arc<Self>) -> F + Send + 'static)
     where
         F: Future<Output = Result<()>> + Send,
     {
-        let link = Arc::downgrade(self);
+        let (mut open, weak) = (Some(Arc::clone(self)), Arc::downgrade(self));
         let until_done = async move {
             let mut failures = 0;
             // A server that hangs may yet do what was asked of it: there is no end before it says so.
-            while let Some(link) = link.upgrade() {
+            while let Some(link) = open.take().or_else(|| weak.upgrade()) {
                 match work(link).await {
                     Ok(()) => return,
-                    Err(error) if error.retry() == Retry::Never => {
+                    Err(error) if background::may_pass(error.kind(), failures) => {
+                        tracing::debug!(%error, "background work is tried again");
+                    }
+                    Err(error) => {
                         tracing::warn!(%error, "a caller gave up, and what it had asked for stays");
                         return;
                     }
-                    Err(error) => tracing::debug!(%error, "background work is tried again"),
                 }
                 tokio::time::sleep(background::pause_after(failures)).await;
                 failures += 1;

@@ -179,3 +179,111 @@ fn a_wait_for_permits_ends_in_time_though_the_server_does_not_answer() {
         assert_eq!(store.acquire("a", limit, 0).await.unwrap().remaining, 5);
     });
 }
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn what_is_given_up_is_handed_back_though_the_databases_are_dropped_at_once() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let watcher = open(config(&server.url())).await;
+        for n in 0..20 {
+            let database = open(config(&server.url())).await;
+            let options = || LockOptions::default().lease(LEASE);
+            let guard = database.lock().lock("a", options()).await.unwrap().unwrap();
+            let limit = RateLimit::new(100, LEASE);
+            let lock = database.lock().clone();
+            let dropped = give_up_after(Duration::from_micros(n * 5), lock.lock("b", options()));
+            drop(dropped.await);
+            let acquire = database.rate_limit().acquire("limit", limit, 5);
+            let kept = give_up_after(Duration::from_micros(n * 5), acquire).await.is_some();
+            drop((lock, guard, database));
+            eventually("nothing is held", || async {
+                let left = watcher.rate_limit().acquire("limit", limit, 0).await.unwrap().remaining;
+                let held = watcher.lock().holder("a").await.unwrap().is_some()
+                    || watcher.lock().holder("b").await.unwrap().is_some();
+                !held && left == if kept { 95 } else { 100 }
+            })
+            .await;
+            watcher.key_value().delete(&["limit".to_owned()]).await.unwrap();
+        }
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn what_is_taken_back_from_a_key_of_another_use_harms_it_not() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let database = open(config(&server.url())).await;
+        server.command(&["HSET", "registry", "a", "1"]).await;
+        server.command(&["ZADD", "ranks", "5", "anna"]).await;
+        server.command(&["SET", "text", "x"]).await;
+        let limit = RateLimit::new(5, LEASE);
+        for n in 0..60 {
+            let patience = Duration::from_micros(n * 3);
+            for key in ["registry", "ranks", "text"] {
+                let locked = database.lock().try_acquire(key, "me", LEASE);
+                drop(give_up_after(patience, locked).await);
+                drop(give_up_after(patience, database.rate_limit().acquire(key, limit, 1)).await);
+            }
+        }
+        database.unfinished().done().await;
+        let all = server.command(&["HGETALL", "registry"]).await;
+        assert_eq!(all.array().len(), 2, "{all:?}");
+        assert_eq!(server.command(&["ZCARD", "ranks"]).await.integer(), Some(1));
+        for key in ["registry", "ranks", "text"] {
+            assert_eq!(server.command(&["PTTL", key]).await.integer(), Some(-1), "{key}");
+        }
+        let error = database.lock().try_acquire("registry", "me", LEASE).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WrongType);
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_lock_is_freed_once_a_full_server_has_room_again() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let database = open(config(&server.url())).await;
+        let options = LockOptions::default().lease(LEASE);
+        let guard = database.lock().lock("a", options).await.unwrap().unwrap();
+        server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+        drop(guard);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(database.lock().holder("a").await.unwrap().is_some());
+        server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+        eventually("it is free", || async { database.lock().holder("a").await.unwrap().is_none() })
+            .await;
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn closing_waits_for_what_is_on_its_way_and_says_what_is_not_done() {
+    use compartment_core::{DatabaseMap, Databases, Instance};
+    run_test(async {
+        let server = TestRedis::start().await;
+        let backend = RedisBackend::connect(impatient(&server.url()), &[0]).await.unwrap();
+        let backends = [("primary".to_owned(), Arc::new(backend) as Arc<dyn Backend>)];
+        let map = DatabaseMap::builder()
+            .instance("primary", Instance::new(&server.url()).unwrap())
+            .database(Contract::new("locks", DatabaseKind::Coordination))
+            .build()
+            .unwrap();
+        let databases = Databases::open(map, &backends.into()).await.unwrap();
+        let locks = databases.get("locks").unwrap();
+        let options = || LockOptions::default().lease(LEASE);
+        drop(locks.lock().lock("a", options()).await.unwrap().unwrap());
+        databases.close(Duration::from_secs(5)).await.unwrap();
+        assert!(locks.lock().holder("a").await.unwrap().is_none());
+        let guard = locks.lock().lock("a", options()).await.unwrap().unwrap();
+        server.pause();
+        drop(guard);
+        let error = databases.close(Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert!(error.to_string().contains("locks (1)"), "{error}");
+        server.resume();
+        databases.close(Duration::from_secs(10)).await.unwrap();
+        assert!(locks.lock().holder("a").await.unwrap().is_none());
+    });
+}

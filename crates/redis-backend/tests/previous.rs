@@ -311,3 +311,31 @@ fn without_the_right_to_move_nothing_runs_on_the_empty_new_place() {
 fn kind<T>(outcome: compartment_core::Result<T>) -> Option<ErrorKind> {
     outcome.err().map(|error| error.kind())
 }
+
+/// Each right that bringing takes, on the way with a prefix: nothing is in two places, and nothing runs.
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn without_any_one_right_a_prefixed_key_stays_where_it_was() {
+    run_test(async {
+        let harness = RedisHarness::start().await;
+        let Servers::Single(server) = &harness.servers else { unreachable!("one server") };
+        let old =
+            |index| Placement::Prefix { instance: "primary".into(), index, prefix: "app:".into() };
+        for (index, right) in [(1, "unlink"), (1, "copy"), (2, "rename"), (1, "select")] {
+            server.command(&["FLUSHALL"]).await;
+            server.command_in(index, &["SET", "app:hits", "1000"]).await;
+            let contract = Contract::new("x", DatabaseKind::Durable).with_index(2);
+            let database = harness.open(contract.with_previous(Previous::all(old(index)))).await;
+            // Connections are open, and in their index.
+            database.key_value().get("other").await.unwrap();
+            server.command(&["ACL", "SETUSER", "default", &format!("-{right}")]).await;
+            let outcome = database.counter().increment("hits", 1, Expiry::Never).await;
+            server.command(&["ACL", "SETUSER", "default", "+@all"]).await;
+            assert_eq!(kind(outcome), Some(ErrorKind::Permission), "{right}");
+            let is_there = server.command_in(2, &["EXISTS", "hits"]).await.integer();
+            assert_eq!(is_there, Some(0), "{right}: the new place is empty");
+            let sum = database.counter().increment("hits", 1, Expiry::Never).await.unwrap();
+            assert_eq!(sum, 1_001, "{right}");
+        }
+    });
+}

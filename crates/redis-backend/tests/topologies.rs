@@ -242,6 +242,12 @@ fn a_slot_on_its_way_to_another_master_is_followed() {
         let many = vec![("n".to_owned(), 2), ("n".to_owned(), 3)];
         let sums = database.counter().increment_many(many, Default::default()).await.unwrap();
         assert_eq!(sums, [7, 10]);
+        // A request about keys of several slots, of which one is on its way.
+        let store = database.key_value();
+        store.put("a", "1").await.unwrap();
+        let names = || ["a", "n", "none"].map(str::to_owned);
+        let values = store.get_many(&names()).await.unwrap();
+        assert_eq!(values, [Some("1".into()), Some("10".into()), None]);
         // The slot has arrived: MOVED.
         for master in [to, from, (to + 1) % 3] {
             servers.command(master, &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).await;
@@ -250,8 +256,10 @@ fn a_slot_on_its_way_to_another_master_is_followed() {
             let counted = database.counter().increment("n", 1, Default::default()).await;
             assert_eq!(counted.unwrap(), sum);
         }
+        let values = store.get_many(&names()).await.unwrap();
+        assert_eq!(values, [Some("1".into()), Some("15".into()), None]);
+        assert_eq!(store.delete(&names()).await.unwrap(), 2);
         // Back again, for the tests that share this cluster.
-        servers.command(to, &["DEL", key]).await;
         for master in 0..3 {
             servers.command(master, &["CLUSTER", "SETSLOT", &slot, "NODE", &from_id]).await;
         }

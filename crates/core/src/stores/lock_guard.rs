@@ -258,7 +258,7 @@ impl LockGuard {
     /// background.
     ///
     /// # Errors
-    /// As [`LockStore::release`]; the lock then ends with its lease.
+    /// As [`LockStore::release`]; the lock is then freed in the background, or ends with its lease.
     pub async fn release(mut self) -> Result<bool> {
         self.renewal.abort();
         let was_held = self.store.release(&self.key, self.token).await?;

@@ -59,8 +59,8 @@ impl RateDecision {
 /// - `callers_of_one_key_share_its_log`: each counts what all were given within its own window, so one
 ///   with another limit or another window loosens nobody's promise.
 /// - `no_permit_stays_away_longer_than_its_window`: `retry_after` is at most the window, wherever the
-///   server's clock was when the permits were given. While the clock is set back, time in the log
-///   stands still.
+///   server's clock was when the permits were given. When the clock is set back, the log's time goes
+///   on from where it was.
 ///
 /// # Atomicity
 /// - `concurrent_requests_never_exceed_the_limit`.

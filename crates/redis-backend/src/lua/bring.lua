@@ -22,6 +22,8 @@ for at, name in ipairs(KEYS) do
         elseif index == old_index then
           redis.call('RENAME', old_name, name)
         else
+          -- Refused, the removal ends the script before there are two of the key: nothing has this name.
+          redis.call('UNLINK', old_name .. ':compartment:none')
           redis.call('COPY', old_name, name, 'DB', index)
           redis.call('UNLINK', old_name)
         end

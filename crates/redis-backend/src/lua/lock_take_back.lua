@@ -2,7 +2,9 @@
 -- attempt where it has not come yet, so that it takes nothing when it comes.
 -- ARGV: attempt, retention in milliseconds, time in microseconds or ''. Returns 1 if the lock was freed.
 local NOTES = 64
-local held = redis.call('HMGET', KEYS[1], 'attempt', 'lease_ends_ms', 'taken_back')
+local held = redis.call('HMGET', KEYS[1], 'attempt', 'lease_ends_ms', 'taken_back', 'token')
+-- Somebody else's hash: the attempt finds it so when it comes, and takes nothing.
+if not held[3] and not held[4] and redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 if held[1] == ARGV[1] then
   local now_us = tonumber(ARGV[3])
   if not now_us then

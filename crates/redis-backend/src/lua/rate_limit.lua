@@ -21,14 +21,15 @@ end
 local now = math.floor(now_us / 1000)
 
 local first = redis.call('ZRANGE', key, 0, 1, 'WITHSCORES')
-local front, ahead, kept, taken_back, old_front = 0, 0, window, '', nil
+local ahead, kept, taken_back, old_front, old_ahead, old_kept = 0, window, '', nil, nil, nil
 if first[1] then
   old_front = first[1]
   ahead, kept, taken_back = string.match(old_front, '^(%d+):(%d+):(.*)$')
   if first[2] ~= '-1' or not ahead then
     return redis.error_reply('WRONGTYPE the sorted set is no limit')
   end
-  front, ahead, kept = 1, tonumber(ahead), tonumber(kept)
+  ahead, kept = tonumber(ahead), tonumber(kept)
+  old_ahead, old_kept = ahead, kept
   if kept < window then kept = window end
 end
 local last, last_at, total = nil, nil, 0
@@ -54,6 +55,22 @@ if last_at and last_at > edge then
 end
 local used = (total - before) % WRAP
 local remaining = math.max(limit - used, 0)
+-- Every answer keeps the log's time going, and the longest window: refused again and again after the clock
+-- was set back, a caller would otherwise stand at one moment for as long as it was set back.
+local function note_front()
+  local new_front = whole(ahead) .. ':' .. whole(kept) .. ':' .. taken_back
+  if new_front == old_front then return end
+  if old_front then redis.call('ZREM', key, old_front) end
+  redis.call('ZADD', key, -1, new_front)
+  old_front = new_front
+end
+if old_front and (ahead ~= old_ahead or kept ~= old_kept) then
+  note_front()
+  -- What is there is kept for the longer window, from its youngest entry on.
+  if kept ~= old_kept and last_at and last_at + kept > at then
+    redis.call('PEXPIRE', key, whole(last_at + kept - at))
+  end
+end
 if permits == 0 then return {1, remaining, '0'} end
 if taken_back ~= '' and string.find(taken_back, ARGV[5], 1, true) then return {0, remaining, '0'} end
 
@@ -87,10 +104,6 @@ if total >= WRAP then
   if last_at == at then at, ahead = at + 1, ahead + 1 end
 end
 redis.call('ZADD', key, whole(at), string.format('%016.0f:%s:%s', total, ARGV[3], ARGV[5]))
-local new_front = whole(ahead) .. ':' .. whole(kept) .. ':' .. taken_back
-if new_front ~= old_front then
-  if old_front then redis.call('ZREM', key, old_front) end
-  redis.call('ZADD', key, -1, new_front)
-end
+note_front()
 redis.call('PEXPIRE', key, whole(kept))
 return {1, limit - used - permits, '0'}

@@ -2,6 +2,9 @@
 -- permits back from their totals. Where it has not come yet, it is noted, and takes nothing when it comes.
 -- ARGV: attempt, how long such a note is kept in milliseconds. Returns 1 if permits were given back.
 local key, WRAP, LOOK, NOTES = KEYS[1], 9e15, 1000, 64
+local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
+-- Somebody else's sorted set: the attempt finds it so when it comes, and takes nothing.
+if head[1] and (head[2] ~= '-1' or not string.match(head[1], '^%d+:%d+:')) then return 0 end
 local recent = redis.call('ZREVRANGE', key, 0, LOOK - 1, 'WITHSCORES')
 local found
 for i = 1, #recent, 2 do
@@ -22,11 +25,10 @@ if found then
   if redis.call('ZCARD', key) == 1 and string.match(front, ':$') then redis.call('UNLINK', key) end
   return 1
 end
-local front = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
 local ahead, kept, taken_back = '0', '0', ''
-if front[2] == '-1' then
-  ahead, kept, taken_back = string.match(front[1], '^(%d+):(%d+):(.*)$')
-  redis.call('ZREM', key, front[1])
+if head[1] then
+  ahead, kept, taken_back = string.match(head[1], '^(%d+):(%d+):(.*)$')
+  redis.call('ZREM', key, head[1])
 end
 taken_back = string.sub(ARGV[1] .. ',' .. taken_back, 1, NOTES * (#ARGV[1] + 1))
 redis.call('ZADD', key, -1, ahead .. ':' .. kept .. ':' .. taken_back)

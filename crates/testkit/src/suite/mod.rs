@@ -180,6 +180,7 @@ macro_rules! conformance_suite {
             a_window_never_holds_more_than_its_permits
             callers_of_one_key_share_its_log
             no_permit_stays_away_longer_than_its_window
+            a_full_limit_outlasts_a_clock_that_is_set_back
             a_million_permits_cost_as_much_as_one
             a_dropped_request_takes_no_permits
             a_permit_comes_back_when_its_window_has_passed

@@ -239,6 +239,21 @@ pub async fn no_permit_stays_away_longer_than_its_window(harness: &dyn Harness) 
     assert_eq!(store.acquire("a", limit, 0).await.unwrap().remaining, 4);
 }
 
+/// A limit that is full when the clock is set back, and asked again and again: its time goes on.
+pub async fn a_full_limit_outlasts_a_clock_that_is_set_back(harness: &dyn Harness) {
+    let store = coordination(harness).await.rate_limit().clone();
+    let (limit, clock) = (RateLimit::new(2, MINUTE), harness.clock());
+    assert!(store.acquire("a", limit, 2).await.unwrap().allowed);
+    let now = clock.now().since(Timestamp::default());
+    clock.set(Timestamp::default().after(now - MINUTE * 60));
+    for half in [MINUTE, MINUTE / 2] {
+        let decision = store.acquire("a", limit, 1).await.unwrap();
+        assert_eq!((decision.allowed, decision.retry_after), (false, half));
+        harness.advance(MINUTE / 2).await;
+    }
+    assert!(store.acquire("a", limit, 1).await.unwrap().allowed);
+}
+
 /// A million permits are one entry, and come back together.
 pub async fn a_million_permits_cost_as_much_as_one(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
