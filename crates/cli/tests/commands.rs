@@ -117,6 +117,8 @@ fn a_server_that_cannot_be_used_is_one_line_and_its_exit_code() {
         let one = FaultProxy::start(server.port()).await;
         one.rewrite_select();
         ask(&one.url(), 7, "ignores it");
-        ask("https://:s3cret@host", 4, "unknown form");
+        ask("https://:s3cret@host", 4, "unknown scheme");
+        ask("localhost:6379", 4, "no scheme");
+        ask("redis://:s3#cret@host", 4, "%23");
     });
 }

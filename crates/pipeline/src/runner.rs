@@ -287,6 +287,10 @@ async fn compute<S: Stage>(
 /// Why there is no result. All who waited for one load have the same error, so it is copied.
 fn failure(stage: &str, error: &LoadError) -> PipelineError {
     match error {
+        // Another program's value stands at the document's key: the others have theirs.
+        LoadError::Misuse(error) if error.kind() == ErrorKind::Decode => {
+            StageError::new("foreign_value", format!("stage {stage}: {error}")).into()
+        }
         LoadError::Misuse(error) => PipelineError::Store(Error::clone(error)),
         // However often it is tried, the stage is written so that it ends like this.
         LoadError::WaitsForItself | LoadError::OtherType | LoadError::Panicked(_) => {

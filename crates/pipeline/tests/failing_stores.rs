@@ -169,10 +169,23 @@ async fn a_cache_that_is_off_runs_every_stage() {
 async fn a_damaged_cache_entry_is_a_miss_and_is_replaced() {
     let databases = on_memory().await;
     let store = databases.get("cache").unwrap().key_value();
-    let damaged = Bytes::from_static(b"{not json");
+    // It begins as an entry of a cache does.
+    let damaged = Bytes::from_static(b"\xC1\xE1 cut off");
     store.set("doc:words:h4sh:1", damaged, SetOptions::default()).await.unwrap();
     assert_eq!(run(&runner(&databases).await, "a b").await.unwrap(), (2, Origin::Computed));
     assert_eq!(run(&runner(&databases).await, "a b").await.unwrap(), (2, Origin::Cached));
+}
+
+#[tokio::test]
+async fn a_value_that_no_cache_wrote_is_the_documents_failure_and_stays() {
+    let databases = on_memory().await;
+    let store = databases.get("cache").unwrap().key_value();
+    let foreign = Bytes::from_static(b"{\"of\": \"another program\"}");
+    store.set("doc:words:h4sh:1", foreign.clone(), SetOptions::default()).await.unwrap();
+    let failed = run(&runner(&databases).await, "a b").await.unwrap_err();
+    let PipelineError::Stage(failed) = failed else { panic!("{failed}") };
+    assert_eq!(failed.code, "foreign_value");
+    assert_eq!(store.get("doc:words:h4sh:1").await.unwrap(), Some(foreign));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use compartment_core::{
-    Clock, Contract, Error, ErrorKind, Expiry, Result, Retry, Traffic, TtlRule, Unfinished,
+    Clock, Contract, Error, ErrorKind, Expiry, Result, Traffic, TtlRule, Unfinished,
 };
 use redis::{Cmd, FromRedisValue, Value};
 

@@ -23,9 +23,9 @@ impl Dice {
         (self.0 >> 33) % below
     }
 
-    /// From at once to a little more than a round trip.
+    /// From at once to a little more than a round trip; now and then as long as it takes.
     fn patience(&mut self) -> Duration {
-        Duration::from_micros(self.roll(400))
+        if self.roll(4) == 0 { MINUTE } else { Duration::from_micros(self.roll(400)) }
     }
 }
 
