@@ -143,3 +143,40 @@ fn a_value_larger_than_the_server_takes_says_so_and_harms_nobody() {
         assert_eq!(store.get("b").await.unwrap(), None);
     });
 }
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_server_that_still_loads_its_file_is_waited_for() {
+    run_test(async {
+        let mut server = TestRedis::builder()
+            .config("key-load-delay", "500")
+            .config("loading-process-events-interval-bytes", "1024")
+            .start()
+            .await;
+        // Two seconds of loading, at half a millisecond a key.
+        let fill = "for i = 1, 4000 do redis.call('SET', 'key ' .. i, i) end";
+        server.command(&["EVAL", fill, "0"]).await;
+        server.command(&["SAVE"]).await;
+        let url = server.url();
+        server.kill();
+        let connecting = async |retries| {
+            loop {
+                let mut config = config(&url);
+                config.retries = retries;
+                match RedisBackend::connect(config, &[0, 3]).await {
+                    // Its port is not open yet.
+                    Err(error) if error.kind() == ErrorKind::Unavailable => {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                    connected => return connected,
+                }
+            }
+        };
+        let ((), impatient, patient) =
+            tokio::join!(server.restart(), connecting(0), connecting(10));
+        assert_eq!(impatient.unwrap_err().kind(), ErrorKind::NotReady);
+        let contract = Contract::new("x", DatabaseKind::Durable);
+        let database = patient.unwrap().open(contract).await.unwrap();
+        assert_eq!(database.key_value().get("key 4000").await.unwrap(), Some("4000".into()));
+    });
+}
