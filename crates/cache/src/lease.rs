@@ -101,9 +101,8 @@ impl Drop for Lease {
         if self.bytes.is_some() {
             // Loads of this process that wait for it look again, and deliver it first.
             self.inner.first.done(&self.key);
-            self.inner.pending.add([std::mem::take(&mut self.key)], []);
+            self.inner.deliver_later([std::mem::take(&mut self.key)], []);
             self.inner.heard.send_modify(|count| *count += 1);
-            self.inner.deliver_in_background();
         }
     }
 }
