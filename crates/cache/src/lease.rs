@@ -3,13 +3,14 @@
 //! A load takes a lease first: in the place of the key it puts an entry that says who loads, until
 //! when, and under which stamps, beside the old value where there is one. The result replaces
 //! exactly these bytes. Whoever writes, removes or takes over the key in the meantime changes them,
-//! and the result of a loader that comes too late finds no place.
+//! and the result of a loader that comes too late finds no place. After a renewal of unknown outcome
+//! either of two entries may stand there, and the result takes the place of the one that does.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::Codec;
+use compartment_core::{Codec, Result};
 
 use crate::cache::{Cached, erase};
 use crate::document_limit::Asking;
@@ -35,24 +36,63 @@ pub(crate) struct Ready<V> {
     pub(crate) before: Option<Held<V>>,
 }
 
-/// A lease of this process. Dropped while it is held, as a load is whose runtime ends, the key is
-/// removed in the background, so that nobody waits for the lease's end.
+/// A lease of this process. Dropped while it is held, or while it may be, the key is removed in the
+/// background, so that nobody waits for the lease's end: a runtime ended in the middle of a load, or
+/// the database did not say what became of a request.
 #[derive(Debug)]
 pub(crate) struct Lease {
     inner: Arc<Inner>,
     key: String,
     /// The bytes that stand for it in the database.
     bytes: Option<Bytes>,
+    /// Those of a renewal of which it is not known whether it was executed.
+    renewed: Option<Bytes>,
 }
 
 impl Lease {
     pub(crate) fn of(inner: &Arc<Inner>, key: &str, bytes: Bytes) -> Self {
-        Self { inner: Arc::clone(inner), key: key.to_owned(), bytes: Some(bytes) }
+        let (inner, key) = (Arc::clone(inner), key.to_owned());
+        Self { inner, key, bytes: Some(bytes), renewed: None }
     }
 
-    /// It is not held any more, or ends by itself.
+    /// It is not held any more.
     pub(crate) fn given_up(mut self) {
         self.bytes = None;
+    }
+
+    async fn renew(&mut self, length: Duration, ttl: Duration) -> Result<()> {
+        if let Some(renewed) = self.renewed.clone() {
+            // Once more: it stands there afterwards, or somebody has taken the key.
+            self.inner.swap(&self.key, self.bytes.clone(), Some(renewed), ttl).await?;
+            self.bytes = self.renewed.take();
+        }
+        let Some(bytes) = self.bytes.clone() else { return Ok(()) };
+        let Some(mut envelope) = Envelope::read(&bytes) else { return Ok(()) };
+        if let Some((mark, _)) = &mut envelope.lease {
+            mark.until = self.inner.options.clock.now().after(length);
+        }
+        let renewed = envelope.to_bytes();
+        self.renewed = Some(renewed.clone());
+        let is_renewed = self.inner.swap(&self.key, Some(bytes), Some(renewed), ttl).await?;
+        let renewed = self.renewed.take();
+        // Otherwise somebody has taken the key, and the result will find no place.
+        if is_renewed {
+            self.bytes = renewed;
+        }
+        Ok(())
+    }
+
+    /// Puts `replacement` in its place; whether it still had one. Whatever the answer, it is held no
+    /// longer: without one, the key is removed.
+    async fn give_place_to(self, replacement: Option<Bytes>, ttl: Duration) -> Result<bool> {
+        let mut found = false;
+        // The older first: where that stands no longer, its renewal stands or nothing of it.
+        for expected in [&self.bytes, &self.renewed].into_iter().flatten() {
+            let (expected, replacement) = (Some(expected.clone()), replacement.clone());
+            found = found || self.inner.swap(&self.key, expected, replacement, ttl).await?;
+        }
+        self.given_up();
+        Ok(found)
     }
 }
 
@@ -61,9 +101,8 @@ impl Drop for Lease {
         if self.bytes.is_some() {
             // Loads of this process that wait for it look again, and deliver it first.
             self.inner.first.done(&self.key);
-            self.inner.pending.add([std::mem::take(&mut self.key)], []);
+            self.inner.deliver_later([std::mem::take(&mut self.key)], []);
             self.inner.heard.send_modify(|count| *count += 1);
-            self.inner.deliver_in_background();
         }
     }
 }
@@ -76,21 +115,12 @@ impl Load {
     }
 
     pub(crate) async fn renew<V>(&self, one: &mut Ready<V>) {
-        let inner = &self.cache.inner;
         let length = one.item.terms.policy.lease;
         let ttl = self.lease_ttl(one.before.as_ref(), length);
         let Some(lease) = &mut one.lease else { return };
-        let Some(bytes) = lease.bytes.clone() else { return };
-        let Some(mut envelope) = Envelope::read(&bytes) else { return };
-        if let Some((mark, _)) = &mut envelope.lease {
-            mark.until = inner.options.clock.now().after(length);
-        }
-        let renewed = envelope.to_bytes();
-        // Otherwise somebody has taken the key, and the result will find no place; or whether it
-        // was renewed is not known: the old bytes find no place if it was, and the lease ends.
-        let swapped = inner.swap(one.item.key.as_str(), Some(bytes), Some(renewed.clone()), ttl);
-        if let Ok(true) = swapped.await {
-            lease.bytes = Some(renewed);
+        if let Err(error) = lease.renew(length, ttl).await {
+            // The next renewal, or the result, finds out.
+            tracing::debug!(%error, "whether a lease was renewed is not known");
         }
     }
 
@@ -154,23 +184,18 @@ impl Load {
             return news;
         }
         let (keep, blind, news) = match lease {
-            Some(lease) => {
-                let swapped = inner.swap(key, lease.bytes.clone(), Some(packed), ttl).await;
-                // Where the outcome is not known, it ends by itself.
-                lease.given_up();
-                match swapped {
-                    Ok(true) => {
-                        add(&counters.sets, 1);
-                        add(&counters.bytes, bytes as u64);
-                        (true, false, Some(News::Key(key.to_owned())))
-                    }
-                    Ok(false) => {
-                        add(&counters.superseded, 1);
-                        (false, false, None)
-                    }
-                    Err(_) => (true, true, None),
+            Some(lease) => match lease.give_place_to(Some(packed), ttl).await {
+                Ok(true) => {
+                    add(&counters.sets, 1);
+                    add(&counters.bytes, bytes as u64);
+                    (true, false, Some(News::Key(key.to_owned())))
                 }
-            }
+                Ok(false) => {
+                    add(&counters.superseded, 1);
+                    (false, false, None)
+                }
+                Err(_) => (true, true, None),
+            },
             None => (true, true, None),
         };
         if keep && policy.first_tier {
@@ -211,9 +236,7 @@ impl Load {
         let now = inner.options.clock.monotonic();
         let ttl = before.as_ref().map_or(Duration::ZERO, |held| held.kept_for(now));
         let before = before.map(|held| Envelope { lease: None, ..held.envelope }.to_bytes());
-        let released = inner.swap(key, lease.bytes.clone(), before, ttl).await;
-        // Should this fail, the lease ends by itself.
-        lease.given_up();
+        let released = lease.give_place_to(before, ttl).await;
         matches!(released, Ok(true)).then(|| News::Key(key.to_owned()))
     }
 }

@@ -201,10 +201,8 @@ impl Load {
                 lease.given_up();
                 Step::Again(item)
             }
-            Err(_) => {
-                lease.given_up();
-                Step::Load(Box::new(Ready { item, moment, lease: None, before }))
-            }
+            // It may be held all the same: dropped here, it is given back beside.
+            Err(_) => Step::Load(Box::new(Ready { item, moment, lease: None, before })),
         }
     }
 

@@ -49,8 +49,9 @@ pub(crate) struct PendingRemovals {
     failures: AtomicU64,
     /// Whoever waits for a delivery is told of its end.
     ended: Notify,
-    /// Something delivers in the background.
-    has_courier: AtomicBool,
+    /// Which courier delivers in the background; 0 where none does.
+    courier: AtomicU64,
+    couriers: AtomicU64,
     unfinished: Unfinished,
 }
 
@@ -86,14 +87,17 @@ impl PendingRemovals {
             turns: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             ended: Notify::new(),
-            has_courier: AtomicBool::new(false),
+            courier: AtomicU64::new(0),
+            couriers: AtomicU64::new(0),
             unfinished,
         }
     }
 
     /// Whether there is something to deliver: as cheap as it can be.
     pub(crate) fn any(&self) -> bool {
-        self.any.load(Ordering::Acquire)
+        // In one order with the courier: either the one that goes sees what has come, or who brings
+        // it sees that the place is free.
+        self.any.load(Ordering::SeqCst)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -101,24 +105,32 @@ impl PendingRemovals {
         kept.pending.keys.len() + kept.pending.stamps.len()
     }
 
+    /// Keeps removals until they are delivered; `resume` has that go on where somebody waits for it.
     pub(crate) fn add(
         &self,
         keys: impl IntoIterator<Item = String>,
         stamps: impl IntoIterator<Item = (Arc<str>, NewStamp)>,
+        resume: impl Fn() + Send + Sync + 'static,
     ) {
         let mut kept = self.lock();
         keys.into_iter().for_each(|key| kept.pending.add_key(key, true));
         kept.pending.stamps.extend(stamps);
-        kept.pending.bound(self.most);
-        self.note(&mut kept);
+        self.begin_work(&mut kept, resume);
     }
 
     /// Others are to be told that a key was written.
-    pub(crate) fn add_news(&self, key: &str) {
+    pub(crate) fn add_news(&self, key: &str, resume: impl Fn() + Send + Sync + 'static) {
         let mut kept = self.lock();
         kept.pending.add_key(key.to_owned(), false);
+        self.begin_work(&mut kept, resume);
+    }
+
+    fn begin_work(&self, kept: &mut Kept, resume: impl Fn() + Send + Sync + 'static) {
         kept.pending.bound(self.most);
-        self.note(&mut kept);
+        if kept.pending.is_any() && kept.work.is_none() {
+            kept.work = Some(self.unfinished.begin_resumable(resume));
+        }
+        self.any.store(kept.pending.is_any(), Ordering::SeqCst);
     }
 
     /// What is to be delivered now.
@@ -135,17 +147,12 @@ impl PendingRemovals {
         };
         kept.pending.keys.retain(|key, number| delivered.keys.get(key) != Some(number));
         kept.pending.stamps.retain(|name, new| is_new(name, new));
-        self.note(&mut kept);
-    }
-
-    fn note(&self, kept: &mut Kept) {
         let any = kept.pending.is_any();
-        if !any {
-            kept.work = None;
-        } else if kept.work.is_none() {
-            kept.work = Some(self.unfinished.begin());
-        }
-        self.any.store(any, Ordering::Release);
+        self.any.store(any, Ordering::SeqCst);
+        let done = if any { None } else { kept.work.take() };
+        drop(kept);
+        // Without the lock: it owns the cache, and wakes who waits.
+        drop(done);
     }
 
     /// The right to deliver, if nobody has it who has given a sign of life within `silence`.
@@ -168,13 +175,39 @@ impl PendingRemovals {
         self.ended.notified()
     }
 
-    /// The right to deliver in the background: one at a time.
-    pub(crate) fn takes_courier(&self) -> bool {
-        !self.has_courier.swap(true, Ordering::AcqRel)
+    /// The right to deliver in the background, where nobody has it.
+    pub(crate) fn takes_courier(&self) -> Option<u64> {
+        let number = self.next_courier();
+        let taken = self.courier.compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst);
+        taken.is_ok().then_some(number)
     }
 
-    pub(crate) fn courier_has_gone(&self) {
-        self.has_courier.store(false, Ordering::Release);
+    /// The same, taken from whoever has it: its runtime may stand still, or be about to end.
+    pub(crate) fn replaces_courier(&self) -> u64 {
+        let number = self.next_courier();
+        self.courier.store(number, Ordering::SeqCst);
+        number
+    }
+
+    pub(crate) fn is_courier(&self, number: u64) -> bool {
+        self.courier.load(Ordering::SeqCst) == number
+    }
+
+    /// It delivers no more. Whoever waits for what it leaves takes that up.
+    pub(crate) fn courier_has_gone(&self, number: u64) {
+        let gone = self.courier.compare_exchange(number, 0, Ordering::SeqCst, Ordering::SeqCst);
+        if gone.is_ok() && self.any() {
+            self.unfinished.stalled();
+        }
+    }
+
+    /// Nobody delivers, as there is no runtime here.
+    pub(crate) fn waits_for_courier(&self) {
+        self.unfinished.stalled();
+    }
+
+    fn next_courier(&self) -> u64 {
+        self.couriers.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     fn turn(&self) -> MutexGuard<'_, Option<Turn>> {
@@ -253,9 +286,9 @@ mod tests {
     #[test]
     fn beyond_the_bound_the_whole_is_invalidated() {
         let (pending, unfinished) = pending(3);
-        pending.add(["a", "b", "c"].map(str::to_owned), []);
+        pending.add(["a", "b", "c"].map(str::to_owned), [], || {});
         assert_eq!((pending.len(), unfinished.count()), (3, 1));
-        pending.add(["d".to_owned()], []);
+        pending.add(["d".to_owned()], [], || {});
         let copy = pending.take_copy();
         assert!(copy.keys.is_empty() && copy.stamps.contains_key(WHOLE));
         pending.delivered(&copy);
@@ -265,9 +298,9 @@ mod tests {
     #[test]
     fn what_was_added_meanwhile_stays() {
         let (pending, _) = pending(10);
-        pending.add(["a", "c"].map(str::to_owned), [tag()]);
+        pending.add(["a", "c"].map(str::to_owned), [tag()], || {});
         let copy = pending.take_copy();
-        pending.add(["b", "c"].map(str::to_owned), [tag()]);
+        pending.add(["b", "c"].map(str::to_owned), [tag()], || {});
         pending.delivered(&copy);
         let left = pending.take_copy();
         assert!(left.keys.contains_key("b") && left.keys.contains_key("c"));
@@ -288,5 +321,18 @@ mod tests {
         assert!(pending.begin(at(2_000), silence).is_none(), "it is the second's turn");
         second.succeeded();
         assert!(pending.begin(at(2_000), silence).is_some());
+    }
+
+    #[test]
+    fn a_courier_that_was_replaced_takes_no_place_with_it() {
+        let (pending, _) = pending(10);
+        let first = pending.takes_courier().unwrap();
+        assert!(pending.takes_courier().is_none());
+        let second = pending.replaces_courier();
+        assert!(!pending.is_courier(first) && pending.is_courier(second));
+        pending.courier_has_gone(first);
+        assert!(pending.takes_courier().is_none(), "the second delivers");
+        pending.courier_has_gone(second);
+        assert!(pending.takes_courier().is_some());
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compartment_core::{Result, SetOptions};
+use tokio::runtime::Handle;
 
 use crate::cache::Delivery;
 use crate::inner::Inner;
@@ -55,7 +56,7 @@ impl<'a> Removal<'a> {
     pub(crate) fn keep_news(self, key: &str) {
         let inner = self.inner;
         self.done();
-        inner.pending.add_news(key);
+        inner.pending.add_news(key, inner.resumption());
         inner.deliver_in_background();
     }
 
@@ -64,8 +65,7 @@ impl<'a> Removal<'a> {
         if keys.is_empty() && stamp.is_none() {
             return;
         }
-        self.inner.pending.add(keys, stamp);
-        self.inner.deliver_in_background();
+        self.inner.deliver_later(keys, stamp);
     }
 }
 
@@ -191,24 +191,57 @@ impl Inner {
         Ok(())
     }
 
-    /// Delivers as soon as the database can be reached, and does not keep anybody waiting. Outside
-    /// of a runtime, or where that ends, the next use of the cache delivers.
-    pub(crate) fn deliver_in_background(self: &Arc<Self>) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if !self.pending.takes_courier() {
-            return;
+    /// Keeps what is to be removed until it is delivered in the background.
+    pub(crate) fn deliver_later(
+        self: &Arc<Self>,
+        keys: impl IntoIterator<Item = String>,
+        stamps: impl IntoIterator<Item = (Arc<str>, NewStamp)>,
+    ) {
+        self.pending.add(keys, stamps, self.resumption());
+        self.deliver_in_background();
+    }
+
+    /// Has the delivery go on where somebody waits for it. It owns the cache: what is pending
+    /// outlives every handle and every runtime.
+    fn resumption(self: &Arc<Self>) -> impl Fn() + Send + Sync + 'static {
+        let inner = Arc::clone(self);
+        move || {
+            if let Ok(runtime) = Handle::try_current() {
+                let number = inner.pending.replaces_courier();
+                Courier { inner: Arc::clone(&inner), number }.sets_out(&runtime);
+            }
         }
-        let courier = Courier(Arc::clone(self));
+    }
+
+    /// Delivers as soon as the database can be reached, and does not keep anybody waiting. Outside
+    /// of a runtime, or where that ends, the next use of the cache delivers, or who waits for it.
+    fn deliver_in_background(self: &Arc<Self>) {
+        let Ok(runtime) = Handle::try_current() else { return self.pending.waits_for_courier() };
+        if let Some(number) = self.pending.takes_courier() {
+            Courier { inner: Arc::clone(self), number }.sets_out(&runtime);
+        }
+    }
+}
+
+/// What delivers in the background, until another takes its place; that is free when it is dropped,
+/// with its runtime perhaps.
+struct Courier {
+    inner: Arc<Inner>,
+    number: u64,
+}
+
+impl Courier {
+    fn sets_out(self, runtime: &Handle) {
         runtime.spawn(async move {
-            let inner = Arc::clone(&courier.0);
+            let inner = Arc::clone(&self.inner);
             let mut pause = FIRST_PAUSE;
-            while inner.pending.any() {
+            while inner.pending.any() && inner.pending.is_courier(self.number) {
                 if inner.deliver().await.is_err() {
                     inner.options.clock.sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
-            drop(courier);
+            drop(self);
             // One that came while this one was going.
             if inner.pending.any() {
                 inner.deliver_in_background();
@@ -217,11 +250,8 @@ impl Inner {
     }
 }
 
-/// What delivers in the background; its place is free when it is dropped, with its runtime perhaps.
-struct Courier(Arc<Inner>);
-
 impl Drop for Courier {
     fn drop(&mut self) {
-        self.0.pending.courier_has_gone();
+        self.inner.pending.courier_has_gone(self.number);
     }
 }

@@ -92,6 +92,11 @@ impl<V, E> Batch<V, E> {
         Some(joined.readers.len() - 1)
     }
 
+    /// Whether its request has come back, and nobody is to make it again.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answers.get().is_some()
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Joined> {
         self.joined.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -123,12 +128,12 @@ impl<'a, S: ReadSource> Seat<'a, S> {
             return Poll::Ready(Turn::Answered(answer));
         }
         let mut joined = self.batch.lock();
-        if let LeadOf::WhoComesFirst(place) = joined.lead {
-            return Poll::Ready(Turn::Leads(self.lead(&mut joined, place, self.source.now())));
-        }
         // Again, since the answer may have come before the lock.
         if let Some(answer) = self.answer() {
             return Poll::Ready(Turn::Answered(answer));
+        }
+        if let LeadOf::WhoComesFirst(place) = joined.lead {
+            return Poll::Ready(Turn::Leads(self.lead(&mut joined, place, self.source.now())));
         }
         if let Some(reader) = joined.readers.get_mut(self.number) {
             match &mut reader.waker {
@@ -159,7 +164,7 @@ impl<'a, S: ReadSource> Seat<'a, S> {
     ) -> Result<Lead<'a, S>, MonotonicInstant> {
         let mut state = self.reads.lock();
         let mut joined = self.batch.lock();
-        if self.batch.answers.get().is_some() {
+        if self.batch.is_answered() {
             return Err(now);
         }
         let place = match joined.lead {
@@ -173,7 +178,8 @@ impl<'a, S: ReadSource> Seat<'a, S> {
                 if now < enough {
                     return Err(enough);
                 }
-                place
+                // Another number, by which the one that led before is told apart from this one.
+                state.exchange_place(place, now)
             }
         };
         Ok(self.lead(&mut joined, place, now))
@@ -190,7 +196,7 @@ impl<'a, S: ReadSource> Seat<'a, S> {
 
 impl<S: ReadSource> Drop for Seat<'_, S> {
     fn drop(&mut self) {
-        if self.batch.answers.get().is_some() {
+        if self.batch.is_answered() {
             return;
         }
         let mut joined = self.batch.lock();
@@ -241,14 +247,23 @@ impl<S: ReadSource> Lead<'_, S> {
 impl<S: ReadSource> Drop for Lead<'_, S> {
     fn drop(&mut self) {
         let mut joined = self.batch.lock();
-        if self.batch.answers.get().is_some() {
+        if self.batch.is_answered() {
             // After the answer: who looked before it has left its waker.
             let wakers: Vec<Waker> =
                 joined.readers.iter_mut().filter_map(|reader| reader.waker.take()).collect();
+            // It was to be asked for again, after a leader that has gone. Nobody takes that place.
+            let held = match std::mem::take(&mut joined.lead) {
+                LeadOf::WhoComesFirst(place) => Some(place),
+                LeadOf::Nobody | LeadOf::Reader(..) => None,
+            };
             drop(joined);
+            if let Some(place) = held {
+                self.place.reads.leave(place, || self.place.source.now());
+            }
             wakers.into_iter().for_each(Waker::wake);
             return;
         }
+        // One that was replaced passes nothing on.
         let leads = matches!(joined.lead, LeadOf::Reader(place, _) if place == self.place.number);
         if leads && !joined.is_left() {
             // With a place of its own: this one is left.

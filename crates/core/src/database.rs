@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+#[cfg(feature = "tokio")]
+use futures_util::future::join_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -271,6 +273,8 @@ impl Databases {
     /// guards were dropped are freed, claims and permits of callers that gave up are handed back,
     /// removals from caches and rows for the ledger are delivered.
     ///
+    /// Removals whose runtime has ended are taken up again in the one that closes.
+    ///
     /// To be called at the end of `main`: whatever is still on its way when the process ends is
     /// lost, and what it held is free again only when its lease has ended. The databases can be used
     /// afterwards.
@@ -282,9 +286,8 @@ impl Databases {
         let all = async {
             // Work on one database may begin some on another: once more, until all are done at once.
             while self.iter().any(|database| database.unfinished.count() > 0) {
-                for database in self.iter() {
-                    database.unfinished.done().await;
-                }
+                // Beside each other: one that cannot be reached keeps no other from going on.
+                join_all(self.iter().map(|database| database.unfinished.done())).await;
             }
         };
         if tokio::time::timeout(limit, all).await.is_ok() {

@@ -177,6 +177,12 @@ impl<V, E> State<V, E> {
         self.last_place
     }
 
+    /// Gives the place of one that stands still to another, for whom its time begins anew.
+    pub(crate) fn exchange_place(&mut self, number: u64, now: MonotonicInstant) -> u64 {
+        self.under_way.retain(|(place, _)| *place != number);
+        self.take_place(now)
+    }
+
     /// Gives each place that is free to the next batch that somebody still waits for; who is to be
     /// woken.
     fn call_all(&mut self, now: MonotonicInstant) -> Vec<Waker> {
@@ -184,7 +190,8 @@ impl<V, E> State<V, E> {
         while self.under_way.len() < MOST_UNDER_WAY {
             let Some(batch) = self.waiting.pop_front() else { break };
             let mut joined = batch.lock();
-            if !joined.is_left() {
+            // One may be answered by a leader that was replaced.
+            if !joined.is_left() && !batch.is_answered() {
                 joined.lead = LeadOf::WhoComesFirst(self.take_place(now));
                 called.extend(joined.one_waker());
             }

@@ -1,5 +1,6 @@
 //! Work that goes on after its caller has gone, so that a program can wait for it before it ends.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -7,6 +8,10 @@ use futures_util::future::poll_fn;
 
 /// Counts what a database still has to do that nobody waits for: a release of a lock whose guard was
 /// dropped, a removal whose caller gave up. [`crate::Databases::close`] waits for all of it.
+///
+/// Such work is done by a task, and a task ends with its runtime. Work that is kept elsewhere and can
+/// be taken up again begins with [`Unfinished::begin_resumable`]: whoever waits for it has it go on
+/// in the runtime in which it waits.
 ///
 /// Clones share the count.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +23,20 @@ pub struct Unfinished {
 struct State {
     count: usize,
     waiting: Vec<Waker>,
+    /// How work goes on, by its number.
+    resumable: Vec<(u64, Resume)>,
+    last_number: u64,
+    /// How often a task has ended before its work was done.
+    stalls: u64,
+}
+
+#[derive(Clone)]
+struct Resume(Arc<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Resume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resume")
+    }
 }
 
 /// One piece of work: counted until it is dropped.
@@ -25,13 +44,36 @@ struct State {
 #[must_use = "the work counts as done when this is dropped"]
 pub struct UnfinishedWork {
     of: Unfinished,
+    number: Option<u64>,
 }
 
 impl Unfinished {
     /// Begins a piece of work; keep the answer until it is done.
     pub fn begin(&self) -> UnfinishedWork {
         self.lock().count += 1;
-        UnfinishedWork { of: self.clone() }
+        UnfinishedWork { of: self.clone(), number: None }
+    }
+
+    /// Begins a piece of work that outlives the task which does it. Whoever begins to wait calls
+    /// `resume`, which has the work go on in the present runtime; so does everybody who waits, after
+    /// [`Unfinished::stalled`]. Whatever `resume` owns is kept until the work is done.
+    pub fn begin_resumable(&self, resume: impl Fn() + Send + Sync + 'static) -> UnfinishedWork {
+        let mut state = self.lock();
+        state.count += 1;
+        state.last_number += 1;
+        let number = state.last_number;
+        state.resumable.push((number, Resume(Arc::new(resume))));
+        UnfinishedWork { of: self.clone(), number: Some(number) }
+    }
+
+    /// A task has ended before its work was done, with its runtime: who waits takes it up again.
+    pub fn stalled(&self) {
+        let waiting = {
+            let mut state = self.lock();
+            state.stalls += 1;
+            std::mem::take(&mut state.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// How much is not done yet.
@@ -40,17 +82,26 @@ impl Unfinished {
         self.lock().count
     }
 
-    /// Ready when nothing is left to do.
+    /// Ready when nothing is left to do. Work that can be resumed goes on in this runtime.
     pub async fn done(&self) {
+        let mut seen = None;
         poll_fn(|context| {
-            let mut state = self.lock();
-            if state.count == 0 {
-                return Poll::Ready(());
-            }
-            let waker = context.waker();
-            if !state.waiting.iter().any(|known| known.will_wake(waker)) {
-                state.waiting.push(waker.clone());
-            }
+            let resumable = {
+                let mut state = self.lock();
+                if state.count == 0 {
+                    return Poll::Ready(());
+                }
+                let waker = context.waker();
+                if !state.waiting.iter().any(|known| known.will_wake(waker)) {
+                    state.waiting.push(waker.clone());
+                }
+                if seen.replace(state.stalls) == Some(state.stalls) {
+                    return Poll::Pending;
+                }
+                state.resumable.clone()
+            };
+            // Without the lock: it may be done at once.
+            resumable.into_iter().for_each(|(_, resume)| (resume.0)());
             Poll::Pending
         })
         .await;
@@ -63,10 +114,15 @@ impl Unfinished {
 
 impl Drop for UnfinishedWork {
     fn drop(&mut self) {
-        let waiting = {
+        // Let go without the lock: what it owns may hold other work.
+        let (waiting, _resumed) = {
             let mut state = self.of.lock();
             state.count -= 1;
-            if state.count == 0 { std::mem::take(&mut state.waiting) } else { Vec::new() }
+            let at = state.resumable.iter().position(|(number, _)| Some(*number) == self.number);
+            let resumed = at.map(|at| state.resumable.swap_remove(at));
+            let all_done = state.count == 0;
+            let waiting = if all_done { std::mem::take(&mut state.waiting) } else { Vec::new() };
+            (waiting, resumed)
         };
         waiting.into_iter().for_each(Waker::wake);
     }
@@ -92,5 +148,40 @@ mod tests {
         assert_eq!(unfinished.count(), 1);
         drop(second);
         waiter.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_has_the_work_go_on_at_first_and_whenever_it_stalls() {
+        let (unfinished, resumed) = (Unfinished::default(), Arc::new(Mutex::new(0)));
+        let work = unfinished.begin_resumable({
+            let resumed = Arc::clone(&resumed);
+            move || *resumed.lock().unwrap() += 1
+        });
+        unfinished.stalled();
+        assert_eq!(*resumed.lock().unwrap(), 0, "nobody waits");
+        let waiter = tokio::spawn({
+            let unfinished = unfinished.clone();
+            async move { unfinished.done().await }
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(*resumed.lock().unwrap(), 1);
+        unfinished.stalled();
+        tokio::task::yield_now().await;
+        assert_eq!(*resumed.lock().unwrap(), 2);
+        drop(work);
+        waiter.await.unwrap();
+        assert_eq!(Arc::strong_count(&resumed), 1, "nothing of it is kept");
+    }
+
+    #[tokio::test]
+    async fn work_that_is_done_when_it_is_resumed_is_not_waited_for() {
+        let (unfinished, kept) = (Unfinished::default(), Arc::new(Mutex::new(None)));
+        let work = unfinished.begin_resumable({
+            let kept = Arc::clone(&kept);
+            move || drop(kept.lock().unwrap().take())
+        });
+        *kept.lock().unwrap() = Some(work);
+        unfinished.done().await;
+        assert_eq!(unfinished.count(), 0);
     }
 }

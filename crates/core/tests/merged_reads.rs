@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -200,6 +201,76 @@ async fn a_leader_that_stands_still_is_replaced() {
     assert_eq!(waits.await.unwrap(), Ok("2".to_owned()));
     assert_eq!(other.await.unwrap(), Ok("3".to_owned()));
     assert_eq!(leader.await, Ok("leader".to_owned()), "it has its share when it goes on");
+}
+
+/// A leader that stands still, the one that has taken over from it, and its request too.
+async fn replaced(
+    world: &World,
+) -> (Pin<Box<impl Future<Output = Result<String, String>>>>, JoinHandle<Result<String, String>>) {
+    let places = [world.read(0).await, world.read(1).await];
+    let (source, reads) = (Arc::clone(&world.source), Arc::clone(&world.reads));
+    let mut leader = Box::pin(async move { reads.read("leader", &*source).await });
+    assert!((&mut leader).now_or_never().is_none());
+    let heir = world.read(2).await;
+    places[0].abort();
+    world.settle().await;
+    assert!((&mut leader).now_or_never().is_none());
+    assert_eq!(world.source.requests(), 3, "it leads");
+    places[1].abort();
+    world.source.clock.advance(PATIENCE / 2);
+    world.settle().await;
+    assert_eq!(world.source.requests(), 4, "the other has taken over");
+    (leader, heir)
+}
+
+/// So many requests go out at once as there are places.
+async fn every_place_is_free(world: &World) {
+    let before = world.source.requests();
+    let reads = [world.read(10).await, world.read(11).await, world.read(12).await];
+    assert_eq!(world.source.requests(), before + 2);
+    world.let_go(3);
+    for read in reads {
+        assert!(read.await.unwrap().is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_leader_that_was_replaced_leaves_no_place_taken_when_it_is_dropped() {
+    let world = World::new(false);
+    let (leader, heir) = replaced(&world).await;
+    drop(leader);
+    world.settle().await;
+    world.let_go(1);
+    assert_eq!(heir.await.unwrap(), Ok("2".to_owned()));
+    every_place_is_free(&world).await;
+}
+
+/// It has a place of its own, which does not go with that of the one it has replaced.
+#[tokio::test]
+async fn who_has_taken_over_keeps_its_place_when_the_replaced_leader_is_dropped() {
+    let world = World::new(false);
+    let (leader, heir) = replaced(&world).await;
+    drop(leader);
+    let before = world.source.requests();
+    let others = [world.read(10).await, world.read(11).await];
+    assert_eq!(world.source.requests(), before + 1, "one place is its own");
+    world.let_go(3);
+    for read in others.into_iter().chain([heir]) {
+        assert!(read.await.unwrap().is_ok());
+    }
+    every_place_is_free(&world).await;
+}
+
+/// The batch is to be asked for again when the replaced leader goes on and answers it.
+#[tokio::test]
+async fn a_place_that_waits_for_a_batch_is_free_when_that_is_answered() {
+    let world = World::new(false);
+    let (mut leader, heir) = replaced(&world).await;
+    heir.abort();
+    world.settle().await;
+    world.let_go(1);
+    assert_eq!((&mut leader).now_or_never(), Some(Ok("leader".to_owned())));
+    every_place_is_free(&world).await;
 }
 
 #[tokio::test]

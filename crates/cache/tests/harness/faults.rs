@@ -18,6 +18,8 @@ use tokio::sync::watch;
 pub(crate) struct Cut {
     is_cut: Arc<watch::Sender<bool>>,
     holds_reads: Arc<watch::Sender<bool>>,
+    holds_swaps: Arc<watch::Sender<bool>>,
+    swaps: Arc<AtomicU64>,
     takes_turns: Arc<AtomicBool>,
     requests: Arc<AtomicU64>,
 }
@@ -28,6 +30,8 @@ impl Cut {
         let cut = Self {
             is_cut: Arc::new(watch::Sender::new(false)),
             holds_reads: Arc::new(watch::Sender::new(false)),
+            holds_swaps: Arc::new(watch::Sender::new(false)),
+            swaps: Arc::default(),
             takes_turns: Arc::default(),
             requests: Arc::default(),
         };
@@ -50,6 +54,16 @@ impl Cut {
     /// Holds reads up until it is called with `false`.
     pub(crate) fn hold_reads(&self, hold: bool) {
         self.holds_reads.send_replace(hold);
+    }
+
+    /// Holds up the answers of swaps, which are executed, until it is called with `false`.
+    pub(crate) fn hold_answers_of_swaps(&self, hold: bool) {
+        self.holds_swaps.send_replace(hold);
+    }
+
+    /// Swaps that were executed.
+    pub(crate) fn swaps(&self) -> u64 {
+        self.swaps.load(Ordering::SeqCst)
     }
 
     async fn pass_read(&self) -> Result<()> {
@@ -155,8 +169,12 @@ impl KeyValueStore for Behind {
         expiry: Expiry,
     ) -> Result<bool> {
         self.cut.pass()?;
-        self.executed(self.stores.key_value.compare_and_set(key, expected, replacement, expiry))
-            .await
+        let swap = self.stores.key_value.compare_and_set(key, expected, replacement, expiry);
+        let answer = self.executed(swap).await;
+        self.cut.swaps.fetch_add(1, Ordering::SeqCst);
+        // The sender is held here.
+        let _ = self.cut.holds_swaps.subscribe().wait_for(|holds| !holds).await;
+        answer
     }
 
     fn scan(&self, pattern: &str) -> KeyStream {
