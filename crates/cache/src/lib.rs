@@ -51,6 +51,9 @@
 //! lease. The lease stands in the key's own place, and the result replaces exactly that: a loader
 //! that died, or that came too late because somebody wrote, removed or invalidated the key, has no
 //! place to write to. Waiters in other processes are woken by the channel, else by the lease's end.
+//! A loader keeps its lease although one renewal had no answer. When the database does not answer
+//! as a lease is taken or as its result is stored, the key is removed as soon as that can be done:
+//! nobody waits for the rest of the lease, and the old value beside it goes too.
 //!
 //! A loader may read other keys through the cache. One that would wait for its own, directly or by
 //! way of other loads of the process, is told so ([`LoadError::WaitsForItself`]). Waits that are not
@@ -71,7 +74,8 @@
 //! begun is noted in the process before its first request: dropped half-way it is delivered in the
 //! background, and a key that was to be set is removed. A reader that is dropped ends no load. A
 //! load is a task; should its runtime end, its lease is given back, and callers in other runtimes
-//! that waited for it load anew. All of this counts as unfinished work of the database.
+//! that waited for it load anew. All of this counts as unfinished work of the database, and outlives
+//! the runtime it began in: `Databases::close` takes it up in its own.
 //!
 //! # Several runtimes
 //! A cache may be shared by any number of runtimes that come and go. Reads that wait for each other

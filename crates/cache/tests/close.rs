@@ -23,7 +23,7 @@ use harness::{Source, key, policy, read, until};
 /// So long that whoever waits for one is noticed.
 const LEASE: Duration = Duration::from_secs(3_600);
 /// Of the close, and of what must not wait for a lease.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// A backend of one database, which has been opened before.
 #[derive(Debug)]
@@ -71,7 +71,9 @@ impl World {
         let backend: Arc<dyn Backend> = Arc::new(Opened(database.clone()));
         let backends = BTreeMap::from([("primary".to_owned(), backend)]);
         let databases = Databases::open(map, &backends).await.unwrap();
-        let options = || CacheOptions::default().policy(policy().lease(LEASE));
+        // No breaker leaves the database alone for a moment once it is back.
+        let options =
+            || CacheOptions::default().policy(policy().lease(LEASE)).breaker(1_000, LIMIT);
         let cache = Some(Cache::open(&database, options()).await.unwrap());
         let other = Cache::open(&all, options()).await.unwrap();
         Self { databases, cut, cache, other, used: Some(runtime()) }
