@@ -47,8 +47,9 @@ impl RateDecision {
 
 /// Sliding-window limits of one database: an exact log of what was given, not an estimate.
 ///
-/// Each acquisition is one entry, however many permits it takes: about a hundred bytes on Redis,
-/// and 24 in memory. An answer takes time by the logarithm of the number of entries.
+/// Each acquisition is one entry, however many permits it takes: about 150 bytes on Redis (by `MEMORY
+/// USAGE` of a log of a million), and 24 in memory. An answer takes time by the logarithm of the
+/// number of entries.
 ///
 /// # Contract
 /// - `a_window_never_holds_more_than_its_permits`: at no moment, not even across its edge.
