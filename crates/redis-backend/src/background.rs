@@ -4,7 +4,6 @@
 //! has its own. Work that outlives its caller, and connections that several runtimes use, run here.
 
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use compartment_core::{ErrorKind, UnfinishedWork};
 use tokio::runtime::{Builder, Handle, Id};
@@ -48,12 +47,7 @@ pub(crate) fn spawn(counted: UnfinishedWork, work: impl Future<Output = ()> + Se
     }
 }
 
-/// The pause before background work that failed is tried again, doubled from 25 ms up to a second.
-pub(crate) fn pause_after(failures: u32) -> Duration {
-    Duration::from_millis(25).saturating_mul(1 << failures.min(6)).min(Duration::from_secs(1))
-}
-
-/// How often work is tried again that somebody has to set right: about ten minutes.
+/// How often work is tried again that somebody has to set right: ten minutes at most.
 const MOST_REFUSALS: u32 = 600;
 
 /// Whether work that failed so, after so many failures, may succeed when it is tried again.

@@ -160,7 +160,7 @@ impl Link {
                         return;
                     }
                 }
-                tokio::time::sleep(background::pause_after(failures)).await;
+                tokio::time::sleep(pause_before_retry(failures)).await;
                 failures += 1;
             }
         };
