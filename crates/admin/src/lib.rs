@@ -30,6 +30,7 @@ mod snapshot;
 mod typed;
 pub mod verify;
 mod walk;
+mod weight;
 
 pub use analyze::{
     Analysis, AnalyzeOptions, BigKey, Bucket, ClientUse, KeyGroupReport, Measure, Memory,
@@ -40,7 +41,7 @@ pub use fitness::{Fitness, Incoming, target_fitness};
 pub use flush::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};
 pub use frameworks::Purpose;
 pub use key_type::KeyType;
-pub use name::{escape, unescape};
+pub use name::{escape, glob_text, read_glob, unescape};
 pub use pace::{Limits, Pace};
 pub use place::Place;
 pub use plan::{

@@ -20,7 +20,7 @@ use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct VerifyOptions {
-    /// Redis globs over names, escaped; all keys where there is none.
+    /// Redis globs over names, as [`crate::read_glob`] reads them; all keys where there is none.
     pub patterns: Vec<String>,
     /// Keys that only the second side has are differences too.
     pub both_ways: bool,
@@ -127,9 +127,10 @@ pub async fn verify(
         verify: false,
         any_way: true,
         watches_evictions: false,
+        elsewhere: Vec::new(),
         shifts: Vec::new(),
     };
-    match course.compare_clocks().await {
+    match course.look_at_servers().await {
         Ok(notes) => notes.iter().for_each(|note| progress.note(&format!("note: {note}"))),
         Err(AdminError::Unsafe(why)) => progress.note(&format!("note: {why}")),
         Err(error) => return Err(error),
@@ -279,7 +280,8 @@ pub async fn verify_dump(
     progress.begin("verify", None);
     let (send, mut batches) = mpsc::channel::<Vec<(Vec<u8>, Snapshot)>>(2);
     let (file, patterns) = (path.to_owned(), options.patterns.clone());
-    let reader = tokio::task::spawn_blocking(move || read_dump(&file, (index, now), &patterns, &send));
+    let reader =
+        tokio::task::spawn_blocking(move || read_dump(&file, (index, now), &patterns, &send));
     let mut report = VerifyReport::default();
     let slack = ClockShift::default().slack_ms();
     let expiry = ExpiryCommand::of(to.server().info());
@@ -316,7 +318,7 @@ fn read_dump(
     patterns: &[String],
     send: &mpsc::Sender<Vec<(Vec<u8>, Snapshot)>>,
 ) -> Result<u64> {
-    let globs: Vec<Vec<u8>> = patterns.iter().map(|pattern| crate::unescape(pattern)).collect();
+    let globs: Vec<Vec<u8>> = patterns.iter().map(|pattern| crate::read_glob(pattern)).collect();
     let damaged = |error: rdb::RdbError| match error {
         rdb::RdbError::Io(source) => AdminError::file("read", path)(source),
         error => AdminError::BadFile { path: path.to_owned(), problem: error.to_string() },

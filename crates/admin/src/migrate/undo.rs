@@ -156,6 +156,7 @@ impl Back {
             verify: false,
             any_way: true,
             watches_evictions: true,
+            elsewhere: Vec::new(),
             shifts: Vec::new(),
         };
         refuse_unfit(&source, &targets).await?;
@@ -171,6 +172,7 @@ impl Back {
                 verify: false,
                 any_way: true,
                 watches_evictions: true,
+                elsewhere: Vec::new(),
                 shifts: Vec::new(),
             };
             way = choose(&course).await?;
@@ -178,7 +180,7 @@ impl Back {
                 // Others write over nothing.
                 way = Way::Dump;
             }
-            for note in course.compare_clocks().await? {
+            for note in course.look_at_servers().await? {
                 progress.note(&format!("note: {note}"));
             }
             lanes.push(Lane::open(&course, way).await?);

@@ -8,6 +8,7 @@ use compartment_core::glob_matches;
 use crate::error::{AdminError, Result};
 use crate::escape;
 use crate::rdb::{FileReader, Item, Key, Payload, RdbError, type_name};
+use crate::weight::weight;
 
 /// What is in a file.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +32,7 @@ pub struct DatabaseContents {
     pub keys: u64,
     /// Those that fit the pattern.
     pub chosen: u64,
-    /// The bytes of their names and values in the file.
+    /// About how many bytes of memory these take.
     pub bytes: u64,
     /// How many of these are of each type.
     pub types: BTreeMap<&'static str, u64>,
@@ -106,7 +107,7 @@ impl Contents {
             return;
         }
         database.chosen += 1;
-        database.bytes += (key.name.len() + key.payload.len()) as u64;
+        database.bytes += key.name.len() as u64 + weight(key.value_type, &key.payload);
         *database.types.entry(type_name(key.value_type)).or_default() += 1;
         if let (Some(module), None) = (key.module, &database.module) {
             database.module = Some((key.name, module));

@@ -21,15 +21,27 @@ use crate::settings::Settings;
 use crate::{places, screen, settings};
 
 use plan::{of_plan, of_server};
-use report::{conclude, finish, show_instructions, show_preview};
+use report::{ABOUT_LIVE, ADVICE_AFTER_UNDO, advise, conclude, finish};
+use report::{show_instructions, show_preview};
 
 pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<ExitCode, CliError> {
     let settings = settings::load(general)?;
     let progress = Arc::new(KeyProgress::new());
     if let Some(journal) = &command.undo {
+        if general.backend.is_some() {
+            screen::remark(
+                "note: --undo takes the places from the journal; --backend is looked at for a password \
+                 only",
+            );
+        }
         let result = take_back(&settings, &command, journal, &progress).await;
         progress.clear();
-        return finish(&command, &result?, "taken back");
+        let report = result?;
+        let code = finish(&command, &report, "taken back")?;
+        if !report.complete() && !command.json {
+            screen::say(ADVICE_AFTER_UNDO);
+        }
+        return Ok(code);
     }
     let mut migration = match &command.plan {
         Some(path) => of_plan(&settings, &command, path, &progress).await?,
@@ -55,6 +67,9 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
          goes on, and `compartment migrate --undo {0}` takes back what was done",
         journal.display()
     );
+    if command.live && !command.feed {
+        screen::remark(ABOUT_LIVE);
+    }
     let result = tokio::select! {
         result = carry_out(&command, migration, &progress) => result.map_err(CliError::from),
         () = interrupted() => Err(CliError::new(ExitCode::Interrupted, "interrupted")),
@@ -64,7 +79,11 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
     let begun = journal.exists();
     let (report, live) = result.map_err(|error| if begun { error.hint(hint) } else { error })?;
     let code = finish(&command, &report, "moved")?;
-    show_instructions(&command, &instructions);
+    // A run that found no key leaves no journal, and nothing to do.
+    if journal.exists() {
+        show_instructions(&settings, &command, &instructions);
+        advise(&command, &report, live.as_ref());
+    }
     Ok(match live {
         Some(live) => conclude(&command, &live).unwrap_or(code),
         None => code,
@@ -99,13 +118,14 @@ async fn back_up(
     if migration.options.journal.exists() {
         return Ok(());
     }
-    if file.exists() {
+    if file.is_file() {
         return Err(CliError::new(
             ExitCode::Files,
             format!("{} is there already; name another file for the backup", file.display()),
         ));
     }
-    let options = BackupOptions::default().limits(command.load.into());
+    let options =
+        BackupOptions::default().limits(command.load.into()).stale_replica(command.stale_replica);
     let pattern = migration.routes.only_pattern();
     let written = backup(&migration.source, pattern, file, &options, progress).await;
     progress.clear();
@@ -149,6 +169,8 @@ fn options(command: &args::Migrate) -> MigrateOptions {
     };
     options.keep = command.keep;
     options.verify = command.verify;
+    options.accept_eviction = command.accept_eviction;
+    options.stale_replica = command.stale_replica;
     options.limits = command.load.into();
     options
 }
