@@ -105,6 +105,11 @@ pub async fn verify(
     progress: Arc<dyn Progress>,
 ) -> Result<VerifyReport> {
     let started = Instant::now();
+    if from.is(&to).await? {
+        return Err(AdminError::Invalid(format!(
+            "{from} and {to} are the same place: there is nothing to compare"
+        )));
+    }
     let course = Course {
         source: from.clone(),
         targets: vec![to.clone()],
