@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) enum Ear {
     Server(Connector),
     /// Any node: a cluster passes a message on to all of them.
-    Nodes(NodeConnector),
+    Nodes(Box<NodeConnector>),
 }
 
 impl Ear {

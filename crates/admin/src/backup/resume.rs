@@ -1,6 +1,5 @@
 //! What a run has to know to go on where another was interrupted.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -8,8 +7,12 @@ use compartment_core::Result as ServerResult;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AdminError, Result};
+<<<<<<< HEAD
 use crate::place::is_hidden;
 use crate::{Place, escape};
+=======
+use crate::{Place, escape, private_file};
+>>>>>>> move
 
 /// The files of one backup.
 #[derive(Clone, Debug)]
@@ -123,7 +126,8 @@ impl Checkpoint {
             problem: error.to_string(),
         })?;
         let write = || {
-            let mut file = File::create(&new)?;
+            let mut file = private_file::open_or_create(&new)?;
+            file.set_len(0)?;
             file.write_all(&text)?;
             file.sync_data()?;
             std::fs::rename(&new, path)

@@ -25,7 +25,7 @@ mod zipmap;
 pub use error::{RdbError, RdbResult};
 pub use payload::{Payload, PayloadDigest};
 pub use reader::{Item, Key, RdbReader};
-pub(crate) use types::is_readable;
+pub(crate) use types::{has_field_lives, is_readable};
 pub use types::type_name;
 pub use unpack::FileReader;
 pub(crate) use unpack::unpacked;

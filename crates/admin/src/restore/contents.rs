@@ -31,6 +31,8 @@ pub struct DatabaseContents {
     pub keys: u64,
     /// Those that fit the pattern.
     pub chosen: u64,
+    /// The bytes of their names and values in the file.
+    pub bytes: u64,
     /// How many of these are of each type.
     pub types: BTreeMap<&'static str, u64>,
     /// The first of these with a value of a module, and the module's type.
@@ -104,6 +106,7 @@ impl Contents {
             return;
         }
         database.chosen += 1;
+        database.bytes += (key.name.len() + key.payload.len()) as u64;
         *database.types.entry(type_name(key.value_type)).or_default() += 1;
         if let (Some(module), None) = (key.module, &database.module) {
             database.module = Some((key.name, module));
