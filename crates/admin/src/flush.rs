@@ -6,7 +6,7 @@ use compartment_core::{Contract, DatabaseKind, DatabaseMap};
 use redis::Pipeline;
 use serde::Serialize;
 
-use crate::analyze::{ClientUse, clients};
+use crate::analyze::{ClientUse, clients_of};
 use crate::patterns::{Learner, Selection, Selector};
 use crate::plan::search_indexes;
 use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape, unescape};
@@ -113,8 +113,7 @@ pub async fn preview_flush(
             ));
         }
     }
-    let mut owners = clients(place).await.unwrap_or_default();
-    owners.retain(|client| client.index == place.index());
+    let owners = clients_of(place).await.unwrap_or_default();
     for client in owners.iter().filter(|client| client.blocked > 0) {
         refusals.push(format!(
             "{} of client {:?} wait for elements in index {}: stop the workers first",
