@@ -2,20 +2,21 @@
 
 use std::time::Instant;
 
-use compartment_core::{Contract, DatabaseKind, DatabaseMap};
+use compartment_core::{Contract, DatabaseKind, DatabaseMap, Scheme};
+use compartment_redis::{RedisConfig, Server};
 use redis::Pipeline;
 use serde::Serialize;
 
 use crate::analyze::{ClientUse, clients_of};
 use crate::patterns::{Learner, Selection, Selector};
 use crate::plan::search_indexes;
-use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape, unescape};
+use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape, read_glob};
 
 /// What to remove, and how.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct FlushOptions {
-    /// Redis globs over names as [`crate::escape`] writes them; all keys where there are none.
+    /// Redis globs over names, as [`crate::read_glob`] reads them; all keys where there are none.
     pub patterns: Vec<String>,
     /// What the work may ask of the server. With limits keys are removed one by one.
     pub limits: Limits,
@@ -87,13 +88,16 @@ pub async fn preview_flush(
     options: &FlushOptions,
     progress: &dyn Progress,
 ) -> Result<FlushPreview> {
-    let here = contracts_at(place, map);
-    let own = here.iter().copied().find(|contract| {
+    let Here { contracts: here, unknown } = contracts_at(place, map).await?;
+    let own = here.iter().find(|contract| {
         contract.name == place.label() || here.len() == 1 && place.prefix().is_empty()
     });
     let way = way(place, options);
     let mut refusals = Vec::new();
     shared(place, own, &here, options, &mut refusals);
+    if !is_meant(place, own, options) {
+        refusals.extend(unknown);
+    }
     let kind = own.map(|contract| contract.kind);
     if kind != Some(DatabaseKind::Cache) && !is_meant(place, own, options) {
         let name = own.map_or_else(|| place.label(), |contract| &contract.name);
@@ -181,28 +185,59 @@ fn way(place: &Place, options: &FlushOptions) -> FlushWay {
     if whole && unlimited { FlushWay::FlushDb } else { FlushWay::Unlink }
 }
 
-/// The databases of the map whose keys are at least partly among those of `place`'s index.
-fn contracts_at<'a>(place: &Place, map: &'a DatabaseMap) -> Vec<&'a Contract> {
-    let server = place.server().url().to_string();
-    let is_here = |contract: &&Contract| {
-        let instance = map.instances().get(contract.placement.instance());
-        let index = contract.placement.index();
-        let one_index = place.server().info().databases == Some(1);
-        instance.is_some_and(|instance| instance.url.to_string() == server)
-            && (index == place.index() || one_index)
-    };
-    map.databases().iter().filter(is_here).collect()
+/// The databases of the map that are on a place's server and index.
+struct Here {
+    /// As they are placed there.
+    contracts: Vec<Contract>,
+    /// Of each instance that cannot be reached: that its databases may be here.
+    unknown: Vec<String>,
+}
+
+/// The databases of the map whose keys are at least partly among those of `place`'s index. An
+/// instance is recognised by its server, whatever its address.
+async fn contracts_at(place: &Place, map: &DatabaseMap) -> Result<Here> {
+    let mut here = Here { contracts: Vec::new(), unknown: Vec::new() };
+    for (name, instance) in map.instances() {
+        let of_instance = map.databases().iter().filter(|one| one.placement.instance() == name);
+        // Those of other indexes can only be here where a server has one index.
+        let could_be_here: Vec<&Contract> = of_instance
+            .filter(|one| one.placement.index() == place.index() || place.index() == 0)
+            .collect();
+        if could_be_here.is_empty() || instance.url.scheme() == Scheme::Memory {
+            continue;
+        }
+        let server = match Server::connect(RedisConfig::for_instance(instance, 1)).await {
+            Ok(server) => server,
+            Err(error) => {
+                here.unknown.push(format!(
+                    "instance {name:?} cannot be reached ({}), and whether it is this server is not \
+                     known: its {} may be in here",
+                    error.message(),
+                    could_be_here.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ")
+                ));
+                continue;
+            }
+        };
+        let near = [place.prefix().to_vec()];
+        if !place.server().is_same(&server, place.index(), &near).await? {
+            continue;
+        }
+        let placed = could_be_here.into_iter().map(|one| server.info().place(one.clone()));
+        here.contracts.extend(placed.filter(|one| one.placement.index() == place.index()));
+    }
+    here.contracts.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(here)
 }
 
 /// Others' keys that would go as well.
 fn shared(
     place: &Place,
     own: Option<&Contract>,
-    here: &[&Contract],
+    here: &[Contract],
     options: &FlushOptions,
     refusals: &mut Vec<String>,
 ) {
-    let is_other = |contract: &&&Contract| {
+    let is_other = |contract: &&Contract| {
         let other_name = own.is_none_or(|own| own.name != contract.name);
         // With a prefix of its own only keys of that prefix go.
         let same_keys = place.prefix().is_empty()
@@ -240,7 +275,7 @@ struct Chosen {
 
 impl Chosen {
     fn new(options: &FlushOptions) -> Self {
-        let mut globs: Vec<Vec<u8>> = options.patterns.iter().map(|text| unescape(text)).collect();
+        let mut globs: Vec<Vec<u8>> = options.patterns.iter().map(|text| read_glob(text)).collect();
         match globs.len() {
             0 => Self { glob: None, selector: None },
             1 => Self { glob: globs.pop(), selector: None },

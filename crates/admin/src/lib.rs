@@ -34,7 +34,7 @@ pub use error::{AdminError, Result};
 pub use flush::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};
 pub use frameworks::Purpose;
 pub use key_type::KeyType;
-pub use name::{escape, printable, unescape};
+pub use name::{escape, glob_text, printable, read_glob, unescape};
 pub use pace::{Limits, Pace};
 pub use place::Place;
 pub use plan::{

@@ -81,6 +81,63 @@ pub fn unescape(text: &str) -> Vec<u8> {
     name
 }
 
+/// A glob as text: UTF-8 as it is, and each byte that cannot be typed as `\xNN`. [`read_glob`] gives
+/// the glob back, and Redis reads the text as it stands where it has no such byte.
+#[must_use]
+pub fn glob_text(glob: &[u8]) -> String {
+    let mut text = String::with_capacity(glob.len());
+    for chunk in glob.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter {
+                letter if letter.is_control() => {
+                    let mut bytes = [0; 4];
+                    write_bytes(&mut text, letter.encode_utf8(&mut bytes).as_bytes());
+                }
+                letter => text.push(letter),
+            }
+        }
+        write_bytes(&mut text, chunk.invalid());
+    }
+    text
+}
+
+fn write_bytes(text: &mut String, bytes: &[u8]) {
+    // A backslash before it would change what follows, and says nothing of such a byte.
+    if !bytes.is_empty() && text.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1 {
+        text.pop();
+    }
+    for byte in bytes {
+        let _ = write!(text, "\\x{byte:02x}");
+    }
+}
+
+/// The glob that a text says: Redis's own rules, and `\xNN` for a byte that cannot be typed, which
+/// is below 20, 7f, or above. (Redis takes the `x` of it for a plain letter. Of a byte that can be
+/// typed, as `\x41`, we do too.)
+#[must_use]
+pub fn read_glob(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut glob = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let length = match &bytes[at..] {
+            [b'\\', b'x', high, low, ..] => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) if !(0x20..0x7f).contains(&(high * 16 + low)) => {
+                    glob.push(high * 16 + low);
+                    at += 4;
+                    continue;
+                }
+                _ => 2,
+            },
+            [b'\\', _, ..] => 2,
+            _ => 1,
+        };
+        glob.extend_from_slice(&bytes[at..at + length]);
+        at += length;
+    }
+    glob
+}
+
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
@@ -104,6 +161,38 @@ mod tests {
             prop_assert!(text.chars().all(is_visible));
             prop_assert_eq!(unescape(&text), name.as_bytes());
         }
+    }
+
+    proptest! {
+        #[test]
+        fn a_glob_of_a_name_comes_back(name in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let mut glob = Vec::new();
+            crate::patterns::escape_glob_into(&name, &mut glob);
+            prop_assert_eq!(read_glob(&glob_text(&glob)), glob);
+        }
+
+        #[test]
+        fn any_glob_means_the_same_once_written(
+            glob in proptest::collection::vec(prop_oneof![Just(b'\\'), Just(b'*'), any::<u8>()], 0..12),
+            name in proptest::collection::vec(any::<u8>(), 0..12),
+        ) {
+            let back = read_glob(&glob_text(&glob));
+            let is_odd = glob.windows(3).any(|part| part[0] == b'\\' && part[1] == b'x');
+            prop_assert!(is_odd || compartment_core::glob_matches(&back, &name)
+                == compartment_core::glob_matches(&glob, &name));
+        }
+    }
+
+    #[test]
+    fn a_glob_is_redis_own() {
+        for text in
+            [r"App\\Models\\User", r"a\*b", r"[a-z]\?", r"\x41", r"a\", "caf\u{e9} *", r"\\xff"]
+        {
+            assert_eq!(read_glob(text), text.as_bytes(), "{text}");
+            assert_eq!(glob_text(text.as_bytes()), text);
+        }
+        assert_eq!(read_glob(r"rk\x06\xff*"), b"rk\x06\xff*");
+        assert_eq!(glob_text(b"rk\x06\xff*"), r"rk\x06\xff*");
     }
 
     #[test]

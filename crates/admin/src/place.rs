@@ -55,16 +55,24 @@ impl Place {
         &self.prefix
     }
 
-    /// Whether both are on one server, by its address.
-    #[must_use]
-    pub fn same_server(&self, other: &Self) -> bool {
-        let address = |place: &Self| {
-            let url = place.server.url();
-            let mut hosts: Vec<String> = url.hosts().into_iter().map(str::to_owned).collect();
-            hosts.sort();
-            (hosts, url.path().to_owned())
-        };
-        address(self) == address(other)
+    /// Whether both are on one server, by what the server says of itself and never by an address: a
+    /// server has many. Where it hides its name, a key is written here for a moment and looked for
+    /// there.
+    ///
+    /// # Errors
+    /// The servers', and when they let nobody tell.
+    pub async fn is_on_server_of(&self, other: &Self) -> Result<bool> {
+        let near = [self.prefix.clone(), other.prefix.clone()];
+        self.server.is_same(&other.server, self.index, &near).await
+    }
+
+    /// Whether both are one place: on one server, at one index, behind one prefix.
+    ///
+    /// # Errors
+    /// As [`Place::is_on_server_of`].
+    pub async fn is(&self, other: &Self) -> Result<bool> {
+        let could_be = self.index == other.index && self.prefix == other.prefix;
+        Ok(could_be && self.is_on_server_of(other).await?)
     }
 
     /// A connection to it, which `CLIENT LIST` shows as `compartment-admin:<purpose>`.

@@ -20,7 +20,7 @@ use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct VerifyOptions {
-    /// Redis globs over names, escaped; all keys where there is none.
+    /// Redis globs over names, as [`crate::read_glob`] reads them; all keys where there is none.
     pub patterns: Vec<String>,
     /// Keys that only the second side has are differences too.
     pub both_ways: bool,
@@ -267,7 +267,7 @@ fn read_dump(
     patterns: &[String],
     send: &mpsc::Sender<Vec<(Vec<u8>, Snapshot)>>,
 ) -> Result<u64> {
-    let globs: Vec<Vec<u8>> = patterns.iter().map(|pattern| crate::unescape(pattern)).collect();
+    let globs: Vec<Vec<u8>> = patterns.iter().map(|pattern| crate::read_glob(pattern)).collect();
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));

@@ -377,7 +377,7 @@ proptest! {
             for name in &names {
                 let takes = |group: &compartment_admin::Group| {
                     let matches = |globs: &[String]| globs.iter().any(|glob| {
-                        let glob = compartment_admin::unescape(glob);
+                        let glob = compartment_admin::read_glob(glob);
                         compartment_core::glob_matches(&glob, name)
                     });
                     matches(&group.patterns) && !matches(&group.except)

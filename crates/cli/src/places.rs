@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use compartment::redis::{RedisConfig, Server};
-use compartment::{Instance, Placement, Scheme};
+use compartment::{Instance, InstanceUrl, Scheme, TlsFiles};
 use compartment_admin::Place;
 
 use crate::args::General;
@@ -23,18 +23,12 @@ pub(crate) async fn resolve(general: &General, text: &str) -> Result<Place, CliE
 /// The same, with settings that have been read.
 pub(crate) async fn resolve_in(settings: &Settings, text: &str) -> Result<Place, CliError> {
     if text.contains("://") {
-        return of_url(text).await;
+        return of_url(settings, text).await;
     }
     if let Some(contract) = settings.map.database(text) {
-        let placement = &contract.placement;
-        let server = connect(&instance(settings, placement.instance())?).await?;
-        // On a server with one index a database is placed by its name as a prefix.
-        let one_index = server.info().databases == Some(1);
-        let prefix = match placement {
-            Placement::Index { .. } if one_index => format!("{text}:"),
-            placement => placement.prefix().to_owned(),
-        };
-        let index = if one_index { 0 } else { placement.index() };
+        let server = connect(&instance(settings, contract.placement.instance())?).await?;
+        let placement = server.info().place(contract.clone()).placement;
+        let (index, prefix) = (placement.index(), placement.prefix().to_owned());
         return Ok(Place::new(text, server, index).with_prefix(prefix));
     }
     if let Ok(index) = text.parse::<u32>() {
@@ -69,15 +63,26 @@ pub(crate) fn primary(settings: &Settings) -> Result<Instance, CliError> {
     }
 }
 
-async fn of_url(text: &str) -> Result<Place, CliError> {
-    let (server, index) = match text.rsplit_once('/') {
-        Some((server, index)) if index.parse::<u32>().is_ok() && !server.ends_with('/') => {
-            (server, index.parse().unwrap_or(0))
+async fn of_url(settings: &Settings, text: &str) -> Result<Place, CliError> {
+    let url = InstanceUrl::parse(text)?;
+    let index = url.index().unwrap_or(0);
+    numbered(connect(&with_url(settings, url)?).await?, index)
+}
+
+/// An instance of this URL, with the other settings of the configured one that has its address:
+/// files for TLS above all.
+pub(crate) fn with_url(settings: &Settings, url: InstanceUrl) -> Result<Instance, CliError> {
+    let mut instances = settings.map.instances().values();
+    let configured = instances.find(|instance| instance.url.has_address_of(&url));
+    let mut instance = Instance::new(url.reveal())?;
+    if let Some(configured) = configured {
+        let own = std::mem::replace(&mut instance, configured.clone());
+        if own.tls != TlsFiles::default() {
+            instance.tls = own.tls;
         }
-        _ => (text, 0),
-    };
-    let instance = Instance::new(server)?;
-    numbered(connect(&instance).await?, index)
+        instance.url = url;
+    }
+    Ok(instance)
 }
 
 /// A numbered database, if the server has it.

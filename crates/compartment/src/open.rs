@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use compartment_core::{
-    Backend, Clock, DatabaseMap, Databases, Error, ErrorKind, Instance, Result,
+    Backend, Clock, DatabaseMap, Databases, Error, ErrorKind, Instance, Result, Scheme,
 };
+#[cfg(feature = "redis")]
+use compartment_redis::{RedisBackend, RedisConfig};
 
 /// Opens every database of `map`: connects to each instance, proves that its databases are
 /// isolated, and opens each database's own connections.
@@ -27,6 +29,8 @@ pub async fn open_with_clock(map: DatabaseMap, clock: Arc<dyn Clock>) -> Result<
 
 async fn open_all(map: DatabaseMap, clock: Option<Arc<dyn Clock>>) -> Result<Databases> {
     let mut backends: BTreeMap<String, Arc<dyn Backend>> = BTreeMap::new();
+    #[cfg(feature = "redis")]
+    let mut servers = BTreeMap::new();
     for (name, instance) in map.instances() {
         let indexes: Vec<u32> = map
             .databases()
@@ -36,48 +40,43 @@ async fn open_all(map: DatabaseMap, clock: Option<Arc<dyn Clock>>) -> Result<Dat
             .collect();
         // An instance that no database lives on is not connected to.
         if !indexes.is_empty() {
-            let backend = backend_for(instance, &indexes, clock.clone()).await?;
+            let backend: Arc<dyn Backend> = match instance.url.scheme() {
+                #[cfg(feature = "memory")]
+                Scheme::Memory => Arc::new(on_memory(clock.clone())),
+                #[cfg(feature = "redis")]
+                Scheme::Standalone | Scheme::Unix | Scheme::Sentinel | Scheme::Cluster => {
+                    let mut config = RedisConfig::for_instance(instance, indexes.len());
+                    config.clock.clone_from(&clock);
+                    let backend = Arc::new(RedisBackend::connect(config, &indexes).await?);
+                    servers.insert(name.clone(), Arc::clone(&backend));
+                    backend
+                }
+                _ => return Err(not_compiled_in(instance)),
+            };
             backends.insert(name.clone(), backend);
         }
     }
+    // Two names of one server are found out here, where each has said what it is.
+    #[cfg(feature = "redis")]
+    compartment_redis::check_apart(&map, &servers).await?;
     Databases::open(map, &backends).await
 }
 
-async fn backend_for(
-    instance: &Instance,
-    indexes: &[u32],
-    clock: Option<Arc<dyn Clock>>,
-) -> Result<Arc<dyn Backend>> {
-    match instance.url.scheme() {
-        #[cfg(feature = "memory")]
-        compartment_core::Scheme::Memory => {
-            let mut config = compartment_memory::MemoryConfig::default();
-            if let Some(clock) = clock {
-                config.clock = clock;
-            }
-            Ok(Arc::new(compartment_memory::MemoryBackend::new(config)))
-        }
-        #[cfg(feature = "redis")]
-        compartment_core::Scheme::Standalone
-        | compartment_core::Scheme::Unix
-        | compartment_core::Scheme::Sentinel
-        | compartment_core::Scheme::Cluster => {
-            let mut config = compartment_redis::RedisConfig::for_instance(instance, indexes.len());
-            config.clock = clock;
-            Ok(Arc::new(compartment_redis::RedisBackend::connect(config, indexes).await?))
-        }
-        scheme => {
-            let _ = (indexes, clock);
-            let feature = match scheme {
-                compartment_core::Scheme::Memory => "memory",
-                _ => "redis",
-            };
-            let what = format!(
-                "{} needs the feature `{feature}` of the crate compartment, and this program was built \
-                 without it: compartment = {{ …, features = [\"{feature}\"] }}",
-                instance.url
-            );
-            Err(Error::new(ErrorKind::Unsupported, "open databases", what))
-        }
+#[cfg(feature = "memory")]
+fn on_memory(clock: Option<Arc<dyn Clock>>) -> compartment_memory::MemoryBackend {
+    let mut config = compartment_memory::MemoryConfig::default();
+    if let Some(clock) = clock {
+        config.clock = clock;
     }
+    compartment_memory::MemoryBackend::new(config)
+}
+
+fn not_compiled_in(instance: &Instance) -> Error {
+    let feature = if instance.url.scheme() == Scheme::Memory { "memory" } else { "redis" };
+    let what = format!(
+        "{} needs the feature `{feature}` of the crate compartment, and this program was built \
+         without it: compartment = {{ …, features = [\"{feature}\"] }}",
+        instance.url
+    );
+    Error::new(ErrorKind::Unsupported, "open databases", what)
 }

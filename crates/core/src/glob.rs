@@ -4,6 +4,10 @@
 /// `[^a]`, and `\` to take the next character as it is. Works on bytes, as Redis does.
 #[must_use]
 pub fn glob_matches(pattern: &[u8], text: &[u8]) -> bool {
+    // Redis looks at no pattern once the text has ended, but for the one that takes all.
+    if text.is_empty() {
+        return pattern.is_empty() || pattern == b"*";
+    }
     let (mut p, mut t) = (0, 0);
     // Where to go on after a mismatch: behind the last `*`, one byte further in the text.
     // One such place is enough, which keeps the cost at pattern × text.
@@ -58,7 +62,8 @@ fn match_class(pattern: &[u8], mut at: usize, byte: u8) -> (bool, usize) {
             }
             b']' => return (matched != negated, at + 1),
             from if pattern.get(at + 1) == Some(&b'-') && at + 2 < pattern.len() => {
-                let to = pattern[at + 2];
+                // Redis compares its own `char`s, which have a sign on most machines.
+                let [from, to, byte] = [from, pattern[at + 2], byte].map(u8::cast_signed);
                 matched |= (from.min(to)..=from.max(to)).contains(&byte);
                 at += 2;
             }
@@ -111,6 +116,8 @@ mod tests {
             ("", "", true),
             ("", "a", false),
             ("[ab", "a", true),
+            ("**", "", false),
+            ("[a-\u{e9}]", "-", true),
         ] {
             assert_eq!(matches(pattern, text), expected, "{pattern:?} on {text:?}");
         }

@@ -40,9 +40,9 @@ pub use codec::{Codec, Format, MAX_DECODED_BYTES};
 pub use contract::{Contract, DatabaseKind, Expiry, MAX_FIELDS_AT_ONCE, MAX_TTL, TtlRule};
 pub use database::{Backend, Capabilities, Database, Databases, Stores};
 pub use database_map::{
-    Bounds, ByEnvironment, CacheBounds, CacheSettings, DatabaseMap, DatabaseMapBuilder, Instance,
-    InstanceUrl, KeyRule, LedgerAddress, LedgerSettings, PolicyRule, Preset, Scheme, TlsFiles,
-    TtlByEnvironment,
+    Bounds, ByEnvironment, CacheBounds, CacheSettings, DatabaseMap, DatabaseMapBuilder, Host,
+    Instance, InstanceUrl, KeyRule, LedgerAddress, LedgerSettings, PolicyRule, Preset, Scheme,
+    TlsFiles, TtlByEnvironment,
 };
 pub use error::{Error, ErrorKind, Result, Retry, write_causes};
 pub use glob::{escape_glob, glob_matches};

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use compartment_core::{
-    Backend, Capabilities, Contract, Database, Error, ErrorKind, Placement, Result, Stores,
-    SystemClock,
+    Backend, Capabilities, Contract, Database, Error, ErrorKind, Result, Stores, SystemClock,
 };
 
 use crate::RedisConfig;
@@ -16,15 +15,17 @@ use crate::channel::{Ear, RedisChannel};
 use crate::connector::{Connector, NodeConnector};
 use crate::counter::RedisCounter;
 use crate::hash::RedisHash;
+use crate::isolation::prove_isolation;
 use crate::key_value::RedisKeyValue;
 use crate::line::Line;
 use crate::link::Link;
 use crate::lock::RedisLock;
 use crate::previous::Arrival;
-use crate::probe::{ServerInfo, Topology, probe, prove_isolation};
+use crate::probe::{ServerInfo, Topology, probe};
 use crate::queue::RedisQueue;
 use crate::rate_limit::RedisRateLimit;
 use crate::repeat::pause_before_retry;
+use crate::server::Server;
 use crate::usage::RedisUsage;
 
 /// A server or cluster that has been looked at and can hold databases.
@@ -95,7 +96,8 @@ impl RedisBackend {
             for index in indexes {
                 backend.check_index(*index)?;
             }
-            when_ready(&backend.config, || prove_isolation(&backend.config, indexes)).await?;
+            let server = backend.as_server();
+            when_ready(&backend.config, || prove_isolation(&server, indexes)).await?;
         }
         Ok(backend)
     }
@@ -104,6 +106,11 @@ impl RedisBackend {
     #[must_use]
     pub fn server(&self) -> &ServerInfo {
         &self.info
+    }
+
+    /// The server as an administrator sees it.
+    pub(crate) fn as_server(&self) -> Server {
+        Server::known(self.config.clone(), self.info.clone())
     }
 
     fn check_index(&self, index: u32) -> Result<()> {
@@ -119,19 +126,6 @@ impl RedisBackend {
                 ),
             )),
             _ => Ok(()),
-        }
-    }
-
-    /// With index 0 only, as on most clusters, a database is placed by its name as a prefix.
-    fn place(&self, contract: Contract) -> Contract {
-        let numbered = self.info.databases.is_none_or(|databases| databases > 1);
-        match &contract.placement {
-            Placement::Index { instance, .. } if !numbered => {
-                let prefix = format!("{}:", contract.name);
-                let placement = Placement::Prefix { instance: instance.clone(), index: 0, prefix };
-                contract.with_placement(placement)
-            }
-            _ => contract,
         }
     }
 
@@ -199,7 +193,7 @@ async fn when_ready<T, F: Future<Output = Result<T>>>(
 #[async_trait]
 impl Backend for RedisBackend {
     async fn open(&self, contract: Contract) -> Result<Database> {
-        let contract = self.place(contract);
+        let contract = self.info.place(contract);
         self.check_index(contract.placement.index())?;
         let budget = Budget::of(&contract, self.info.topology == Topology::Cluster);
         let link = Arc::new(self.link(contract)?.within(budget));

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_core::{ChannelEvent, ChannelStore, Error, ErrorKind, Result, Subscription};
 use futures_util::stream::{self, StreamExt};
-use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use crate::backend::{Places, Share};
 use crate::connector::{Connector, NodeConnector};
+use crate::handshake::Hearing;
 use crate::link::Link;
 use crate::repeat::Repeat;
 
@@ -33,10 +33,7 @@ pub(crate) enum Ear {
 
 impl Ear {
     /// A connection that hears `name` from now on, and what it hears.
-    async fn open(
-        &self,
-        name: &str,
-    ) -> Result<(MultiplexedConnection, UnboundedReceiver<PushInfo>)> {
+    async fn open(&self, name: &str) -> Result<(Hearing, UnboundedReceiver<PushInfo>)> {
         let (sender, pushes) = mpsc::unbounded_channel();
         let mut connection = match self {
             Self::Server(connector) => connector.open_listening(sender).await?,
@@ -103,11 +100,7 @@ struct Listening {
 }
 
 impl Listening {
-    async fn run(
-        self,
-        mut connection: MultiplexedConnection,
-        mut pushes: UnboundedReceiver<PushInfo>,
-    ) {
+    async fn run(self, mut connection: Hearing, mut pushes: UnboundedReceiver<PushInfo>) {
         loop {
             tokio::select! {
                 biased;
@@ -153,7 +146,7 @@ impl Listening {
         }
     }
 
-    async fn open_again(&self) -> (MultiplexedConnection, UnboundedReceiver<PushInfo>) {
+    async fn open_again(&self) -> (Hearing, UnboundedReceiver<PushInfo>) {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.ear.open(&self.name).await {
@@ -170,11 +163,10 @@ impl Listening {
 }
 
 /// Ready once the server does not answer any more.
-async fn until_silent(connection: &mut MultiplexedConnection) {
+async fn until_silent(connection: &mut Hearing) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
-        // The response time-out is the connection's own.
-        if connection.send_packed_command(&redis::cmd("PING")).await.is_err() {
+        if connection.ping().await.is_err() {
             return;
         }
     }

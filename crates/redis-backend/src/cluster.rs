@@ -17,31 +17,40 @@ use redis::{
 use crate::RedisConfig;
 use crate::connector::{certificates, connection_info};
 use crate::error::{Phase, convert};
+use crate::handshake::hides_hello;
 
 /// Opens the connections.
 pub(crate) struct ClusterConnector {
     client: ClusterClient,
+    /// For nodes that hide `HELLO`.
+    in_resp2: ClusterClient,
 }
 
 impl ClusterConnector {
     pub(crate) fn new(config: &RedisConfig, index: u32) -> Result<Self> {
-        Ok(Self { client: client(config, index)? })
+        Ok(Self {
+            client: client(config, index, ProtocolVersion::RESP3)?,
+            in_resp2: client(config, index, ProtocolVersion::RESP2)?,
+        })
     }
 
     pub(crate) async fn open(&self) -> RedisResult<ClusterWire> {
-        self.client.get_async_connection().await.map(|nodes| ClusterWire { nodes })
+        let nodes = match self.client.get_async_connection().await {
+            Err(error) if hides_hello(&error) => self.in_resp2.get_async_connection().await,
+            answer => answer,
+        };
+        nodes.map(|nodes| ClusterWire { nodes })
     }
 }
 
-fn client(config: &RedisConfig, index: u32) -> Result<ClusterClient> {
+fn client(config: &RedisConfig, index: u32, protocol: ProtocolVersion) -> Result<ClusterClient> {
     let nodes = config
         .url
-        .hosts()
-        .into_iter()
-        .map(|host| connection_info(config, host, 0))
+        .addresses()
+        .map(|address| connection_info(config, Some(address), 0))
         .collect::<Result<Vec<_>>>()?;
     let mut builder = ClusterClientBuilder::new(nodes)
-        .use_protocol(ProtocolVersion::RESP3)
+        .use_protocol(protocol)
         .connection_timeout(config.connect_timeout)
         .response_timeout(config.response_timeout)
         .retries(0);

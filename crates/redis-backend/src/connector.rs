@@ -6,8 +6,8 @@ use compartment_core::{Error, ErrorKind, Result, Scheme};
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo,
-    IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, RedisResult, TlsCertificates, Value,
+    Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Pipeline,
+    ProtocolVersion, PushInfo, RedisConnectionInfo, RedisResult, TlsCertificates, Value,
 };
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
@@ -15,6 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::RedisConfig;
 use crate::cluster::{ClusterConnector, ClusterWire};
 use crate::error::{Phase, convert};
+use crate::handshake::{Handshake, Hearing};
 
 /// An open connection that many tasks share.
 #[derive(Clone)]
@@ -52,10 +53,8 @@ impl Wire {
 /// Opens connections to one numbered database.
 pub(crate) struct Connector {
     target: Target,
-    options: AsyncConnectionConfig,
+    handshake: Handshake,
     connect_timeout: Duration,
-    /// Shown by the server's CLIENT LIST.
-    client_name: String,
 }
 
 enum Target {
@@ -67,13 +66,13 @@ enum Target {
 
 impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connector").field("client_name", &self.client_name).finish_non_exhaustive()
+        let name = self.handshake.client_name();
+        f.debug_struct("Connector").field("client_name", &name).finish_non_exhaustive()
     }
 }
 
 impl Connector {
     pub(crate) fn new(config: &RedisConfig, index: u32, client_name: String) -> Result<Self> {
-        let options = options(config);
         let target = match config.url.scheme() {
             Scheme::Standalone | Scheme::Unix => Target::Server(Box::new(server(config, index)?)),
             Scheme::Sentinel => Target::Sentinel(Box::new(Mutex::new(sentinel(config, index)?))),
@@ -86,7 +85,8 @@ impl Connector {
                 ));
             }
         };
-        Ok(Self { target, options, connect_timeout: config.connect_timeout, client_name })
+        let handshake = handshake(config, client_name);
+        Ok(Self { target, handshake, connect_timeout: config.connect_timeout })
     }
 
     /// How long opening a connection may take. The search for a master or for the nodes of a cluster
@@ -102,24 +102,16 @@ impl Connector {
     pub(crate) async fn open(&self) -> Result<Wire> {
         self.within_limit(async {
             let opened = self.open_unbounded().await;
-            let mut wire = opened.map_err(|error| convert("connect", Phase::Connect, &error))?;
-            if let Wire::Single(connection) = &mut wire {
-                // A name for CLIENT LIST is a courtesy: not every server or user may set one.
-                let mut name = redis::cmd("CLIENT");
-                name.arg("SETNAME").arg(&self.client_name);
-                let _ = connection.send_packed_command(&name).await;
-            }
-            Ok(wire)
+            opened.map_err(|error| convert("connect", Phase::Connect, &error))
         })
         .await
     }
 
-    /// Opens a connection whose pushed messages go to `sender`: of one server, never of a cluster.
+    /// Opens a connection whose messages go to `sender`: of one server, never of a cluster.
     pub(crate) async fn open_listening(
         &self,
         sender: UnboundedSender<PushInfo>,
-    ) -> Result<MultiplexedConnection> {
-        let options = self.options.clone().set_push_sender(sender);
+    ) -> Result<Hearing> {
         self.within_limit(async {
             let client = match &self.target {
                 Target::Server(client) => client.as_ref().clone(),
@@ -135,7 +127,8 @@ impl Connector {
                     ));
                 }
             };
-            listen(&client, &options, &self.client_name).await
+            let heard = self.handshake.listen(&client, sender).await;
+            heard.map_err(|error| convert("connect", Phase::Connect, &error))
         })
         .await
     }
@@ -174,16 +167,10 @@ impl Connector {
 
     async fn open_unbounded(&self) -> RedisResult<Wire> {
         match &self.target {
-            Target::Server(client) => client
-                .get_multiplexed_async_connection_with_config(&self.options)
-                .await
-                .map(Wire::Single),
+            Target::Server(client) => self.handshake.open(client).await.map(Wire::Single),
             Target::Sentinel(sentinel) => {
                 let master = sentinel.lock().await.async_get_client().await?;
-                master
-                    .get_multiplexed_async_connection_with_config(&self.options)
-                    .await
-                    .map(Wire::Single)
+                self.handshake.open(&master).await.map(Wire::Single)
             }
             Target::Cluster(cluster) => cluster.open().await.map(Wire::Cluster),
         }
@@ -194,129 +181,113 @@ impl Connector {
 pub(crate) struct NodeConnector {
     config: RedisConfig,
     index: u32,
-    options: AsyncConnectionConfig,
-    client_name: String,
+    handshake: Handshake,
 }
 
 impl std::fmt::Debug for NodeConnector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NodeConnector")
-            .field("client_name", &self.client_name)
-            .finish_non_exhaustive()
+        let name = self.handshake.client_name();
+        f.debug_struct("NodeConnector").field("client_name", &name).finish_non_exhaustive()
     }
 }
 
 impl NodeConnector {
     pub(crate) fn new(config: &RedisConfig, index: u32, client_name: String) -> Self {
-        let options = options(config);
-        Self { config: config.clone(), index, options, client_name }
+        Self { config: config.clone(), index, handshake: handshake(config, client_name) }
     }
 
-    /// Opens a connection to the first node that answers; what is pushed goes to `sender`.
+    /// Opens a connection to the first node that answers; its messages go to `sender`.
     pub(crate) async fn open_listening(
         &self,
         sender: UnboundedSender<PushInfo>,
-    ) -> Result<MultiplexedConnection> {
-        let options = self.options.clone().set_push_sender(sender);
+    ) -> Result<Hearing> {
         let mut last = None;
         for address in self.hosts() {
-            let client = server_at(&self.config, &address, self.index)?;
-            match listen(&client, &options, &self.client_name).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => last = Some(error),
+            let client = server_at(&self.config, host_and_port(&address), self.index)?;
+            match self.handshake.listen(&client, sender.clone()).await {
+                Ok(heard) => return Ok(heard),
+                Err(error) => last = Some(convert("connect", Phase::Connect, &error)),
             }
         }
         Err(last.unwrap_or_else(|| wrong(&self.config, "there is no host in it")))
     }
 
-    /// The addresses in the URL.
+    /// The addresses in the URL, as `host:port`.
     pub(crate) fn hosts(&self) -> Vec<String> {
-        let with_port = |host: &str| match host.rsplit_once(':') {
-            Some((_, port)) if port.parse::<u16>().is_ok() => host.to_owned(),
-            _ => format!("{host}:6379"),
+        let address = |(name, port): (&str, u16)| match name.contains(':') {
+            true => format!("[{name}]:{port}"),
+            false => format!("{name}:{port}"),
         };
-        self.config.url.hosts().into_iter().map(with_port).collect()
+        self.config.url.addresses().map(address).collect()
     }
 
     /// Connects to the node at `host:port`.
     pub(crate) async fn open(&self, address: &str) -> RedisResult<MultiplexedConnection> {
-        let client = server_at(&self.config, address, self.index).map_err(|error| {
+        let client = server_at(&self.config, host_and_port(address), self.index);
+        let client = client.map_err(|error| {
             let what = error.message().to_owned();
             redis::RedisError::from((redis::ErrorKind::InvalidClientConfig, "node", what))
         })?;
-        let mut node = client.get_multiplexed_async_connection_with_config(&self.options).await?;
-        let mut name = redis::cmd("CLIENT");
-        name.arg("SETNAME").arg(&self.client_name);
-        let _ = node.send_packed_command(&name).await;
-        Ok(node)
+        self.handshake.open(&client).await
     }
 }
 
-async fn listen(
-    client: &Client,
-    options: &AsyncConnectionConfig,
-    name: &str,
-) -> Result<MultiplexedConnection> {
-    let mut connection = client
-        .get_multiplexed_async_connection_with_config(options)
-        .await
-        .map_err(|error| convert("connect", Phase::Connect, &error))?;
-    let mut set_name = redis::cmd("CLIENT");
-    set_name.arg("SETNAME").arg(name);
-    let _ = connection.send_packed_command(&set_name).await;
-    Ok(connection)
+/// The parts of `host:port`, as nodes of a cluster name each other: an IPv6 address has brackets or
+/// none.
+fn host_and_port(address: &str) -> Option<(&str, u16)> {
+    let (host, port) = address.rsplit_once(':')?;
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    Some((inner.unwrap_or(host), port.parse().ok()?))
 }
 
-fn options(config: &RedisConfig) -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(config.connect_timeout))
-        .set_response_timeout(Some(config.response_timeout))
+fn handshake(config: &RedisConfig, client_name: String) -> Handshake {
+    Handshake::new(config.connect_timeout, config.response_timeout, client_name)
 }
 
 fn wrong(config: &RedisConfig, what: &str) -> Error {
     Error::new(ErrorKind::Configuration, "connect", format!("{}: {what}", config.url))
 }
 
-/// The login and address of one host of the URL, as redis-rs wants it.
+/// The login and the address, as redis-rs wants them: of `host:port`, or of the URL's socket.
 pub(crate) fn connection_info(
     config: &RedisConfig,
-    host: &str,
+    address: Option<(&str, u16)>,
     index: u32,
 ) -> Result<ConnectionInfo> {
     let url = &config.url;
-    let login = url.user_info().map_or(String::new(), |(user, pass)| format!("{user}:{pass}@"));
-    let scheme = if url.is_tls() { "rediss" } else { "redis" };
-    let text = match url.scheme() {
-        Scheme::Unix => format!("redis+unix:///{}", url.path()),
-        _ => format!("{scheme}://{login}{host}"),
+    let address = match address {
+        None if url.scheme() == Scheme::Unix => ConnectionAddr::Unix(url.socket().into()),
+        None => return Err(wrong(config, "there is no host in it")),
+        Some((host, port)) if url.is_tls() => ConnectionAddr::TcpTls {
+            host: host.to_owned(),
+            port,
+            insecure: false,
+            tls_params: None,
+        },
+        Some((host, port)) => ConnectionAddr::Tcp(host.to_owned(), port),
     };
-    // The error of the parser may quote the URL and with it the password.
-    let info = text
-        .as_str()
+    let info = address
         .into_connection_info()
-        .map_err(|_| wrong(config, "the host, port or login cannot be read"))?;
-    let settings = info
-        .redis_settings()
-        .clone()
+        .map_err(|error| convert("connect", Phase::Connect, &error))?;
+    let mut settings = RedisConnectionInfo::default()
         .set_db(i64::from(index))
         .set_protocol(ProtocolVersion::RESP3)
         .set_lib_name("compartment", env!("CARGO_PKG_VERSION"));
+    if let Some(user) = url.user() {
+        settings = settings.set_username(user);
+    }
+    if let Some(password) = url.password() {
+        settings = settings.set_password(password);
+    }
     Ok(info.set_redis_settings(settings))
 }
 
 fn server(config: &RedisConfig, index: u32) -> Result<Client> {
-    let hosts = config.url.hosts();
-    if hosts.len() > 1 {
-        return Err(wrong(
-            config,
-            "several hosts; use redis+cluster:// or redis+sentinel:// for more than one",
-        ));
-    }
-    server_at(config, hosts.first().copied().unwrap_or_default(), index)
+    server_at(config, config.url.addresses().next(), index)
 }
 
-fn server_at(config: &RedisConfig, host: &str, index: u32) -> Result<Client> {
-    let info = connection_info(config, host, index)?;
+fn server_at(config: &RedisConfig, address: Option<(&str, u16)>, index: u32) -> Result<Client> {
+    let info = connection_info(config, address, index)?;
     let client = match certificates(config)? {
         Some(certificates) if config.url.is_tls() => Client::build_with_tls(info, certificates),
         _ => Client::open(info),
@@ -325,15 +296,11 @@ fn server_at(config: &RedisConfig, host: &str, index: u32) -> Result<Client> {
 }
 
 fn sentinel(config: &RedisConfig, index: u32) -> Result<SentinelClient> {
-    let service = config.url.path();
-    if service.is_empty() {
-        return Err(wrong(config, "name the service: redis+sentinel://host:26379/mymaster"));
-    }
+    let service = config.url.service();
     let mut sentinels = Vec::new();
     let mut login = None;
-    for host in config.url.hosts() {
-        let host = if host.contains(':') { host.to_owned() } else { format!("{host}:26379") };
-        let info = connection_info(config, &host, index)?;
+    for address in config.url.addresses() {
+        let info = connection_info(config, Some(address), index)?;
         sentinels.push(info.addr().clone());
         login.get_or_insert_with(|| info.redis_settings().clone());
     }

@@ -5,6 +5,7 @@
 //! straight out. Reads and idempotent writes are sent again with back-off after a passing
 //! failure, other writes only when it is certain that they were not executed.
 
+mod allowed_name;
 mod attempt;
 mod backend;
 mod background;
@@ -23,7 +24,10 @@ mod config;
 mod connector;
 mod counter;
 mod error;
+mod handshake;
 mod hash;
+mod identity;
+mod isolation;
 mod key_value;
 mod line;
 mod link;
@@ -42,8 +46,10 @@ mod slots;
 mod stream;
 mod usage;
 
+pub use allowed_name::{allowed_name, mark};
 pub use backend::RedisBackend;
 pub use config::RedisConfig;
+pub use identity::check_apart;
 pub use probe::{ServerInfo, Topology};
 pub use server::{Connection, Server, answer_error, read_answer};
 pub use stream::ServerStream;

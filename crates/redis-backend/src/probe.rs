@@ -1,7 +1,7 @@
-//! Looks at a server before it is used: what it is, how many databases, whether they are apart.
+//! Looks at a server before it is used: its kind, version, name for itself, and how many databases.
 
-use compartment_core::{Error, ErrorKind, Result};
-use redis::{Cmd, Value};
+use compartment_core::{Contract, Error, ErrorKind, Placement, Result};
+use redis::{Cmd, RedisError, Value};
 
 use crate::RedisConfig;
 use crate::connector::{Connector, Wire};
@@ -25,8 +25,11 @@ pub enum Topology {
 pub struct ServerInfo {
     /// The program, `redis` or `valkey`.
     pub server: String,
-    /// Its version.
+    /// Its version; empty if it hides it.
     pub version: String,
+    /// Its names for itself, which no other server has: the run id, or the ids of a cluster's nodes.
+    /// Empty if it hides them.
+    pub identity: Vec<String>,
     /// How it is set up.
     pub topology: Topology,
     /// How many numbered databases it has, if it says.
@@ -37,6 +40,22 @@ pub struct ServerInfo {
     pub max_value_bytes: Option<u64>,
 }
 
+impl ServerInfo {
+    /// The contract as it is placed on this server. With index 0 only, as on most clusters, a database
+    /// is placed by its name as a prefix.
+    #[must_use]
+    pub fn place(&self, contract: Contract) -> Contract {
+        match &contract.placement {
+            Placement::Index { instance, .. } if self.databases == Some(1) => {
+                let prefix = format!("{}:", contract.name);
+                let placement = Placement::Prefix { instance: instance.clone(), index: 0, prefix };
+                contract.with_placement(placement)
+            }
+            _ => contract,
+        }
+    }
+}
+
 /// The oldest version whose commands and scripts are all used here.
 const OLDEST: (u32, u32) = (6, 2);
 
@@ -44,18 +63,10 @@ const OLDEST: (u32, u32) = (6, 2);
 pub(crate) async fn probe(config: &RedisConfig) -> Result<ServerInfo> {
     let connector = Connector::new(config, 0, "compartment:probe".into())?;
     let mut wire = connector.open().await.map_err(|error| at(config, error))?;
-    let info: Value = ask(&mut wire, redis::cmd("INFO").arg("server"))
-        .await
-        .map_err(|error| at(config, error))?;
-    let info: String = redis::from_redis_value(of_one_node(info))
-        .map_err(|error| at(config, convert("connect", Phase::Request, &error.into())))?;
-    let field = |name: &str| {
-        info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
-    };
-    let version = field("redis_version").unwrap_or_default().to_owned();
-    let valkey = field("valkey_version");
+    let about = About::ask(&mut wire).await.map_err(|error| at(config, error))?;
+    let version = about.version().to_owned();
     check_version(config, &version)?;
-    let topology = match (config.url.scheme(), field("redis_mode")) {
+    let topology = match (config.url.scheme(), about.get("redis_mode")) {
         (compartment_core::Scheme::Cluster, _) => Topology::Cluster,
         (compartment_core::Scheme::Sentinel, _) => Topology::Sentinel,
         (_, Some("cluster")) => {
@@ -77,8 +88,12 @@ pub(crate) async fn probe(config: &RedisConfig) -> Result<ServerInfo> {
     // A cluster that does not know the setting has database 0 only.
     let databases = if topology == Topology::Cluster { databases.or(Some(1)) } else { databases };
     Ok(ServerInfo {
-        server: if valkey.is_some() { "valkey" } else { "redis" }.into(),
-        version: valkey.map_or(version, str::to_owned),
+        server: about.program().into(),
+        version: about.get("valkey_version").map_or(version, str::to_owned),
+        identity: match topology {
+            Topology::Cluster => nodes_of(&mut wire).await,
+            _ => about.run_id().into_iter().collect(),
+        },
         topology,
         databases,
         eviction_policy: setting_of(&mut wire, "maxmemory-policy").await,
@@ -88,49 +103,91 @@ pub(crate) async fn probe(config: &RedisConfig) -> Result<ServerInfo> {
     })
 }
 
-/// Writes a canary in each numbered database and looks for it in the others: some servers accept
-/// `SELECT` and ignore it, and every purpose then shares one keyspace silently.
-pub(crate) async fn prove_isolation(config: &RedisConfig, indexes: &[u32]) -> Result<()> {
-    let Some(index) = indexes.iter().copied().find(|index| *index != 0) else { return Ok(()) };
-    let open =
-        async |index| Connector::new(config, index, "compartment:probe".into())?.open().await;
-    let fail = |error| at(config, error);
-    let mut there = open(index).await.map_err(fail)?;
-    let mut zero = open(0).await.map_err(fail)?;
-    let canary = format!(
-        "compartment:canary:{}:{:?}",
-        std::process::id(),
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
-    );
-    // It expires by itself should this process die in between.
-    let mut write = redis::cmd("SET");
-    write.arg(&canary).arg(index).arg("PX").arg(10_000);
-    ask::<Value>(&mut there, &write).await.map_err(fail)?;
-    let mut look = redis::cmd("EXISTS");
-    look.arg(&canary);
-    let seen: i64 = ask(&mut zero, &look).await.map_err(fail)?;
-    let mut remove = redis::cmd("DEL");
-    remove.arg(&canary);
-    let _ = ask::<Value>(&mut there, &remove).await;
-    if seen == 0 {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::NotIsolated,
-        "connect",
-        format!(
-            "{}: the server accepts SELECT {index} and ignores it, so all databases are one; give \
-             each database a prefix instead of an index, or use a server with numbered databases",
-            config.url
-        ),
-    ))
-}
-
 async fn ask<T: redis::FromRedisValue>(wire: &mut Wire, command: &Cmd) -> Result<T> {
     let answer = wire.send(command).await.and_then(Value::extract_error);
     answer
         .and_then(|value| redis::from_redis_value(value).map_err(Into::into))
         .map_err(|error| convert("connect", Phase::Request, &error))
+}
+
+/// The server's words about itself.
+struct About {
+    /// `INFO server`, empty where the user may not ask or the server has no such command.
+    info: String,
+    /// The answer to `HELLO`, which says less and is seldom hidden; asked where `INFO` is.
+    hello: Vec<(String, String)>,
+}
+
+impl About {
+    async fn ask(wire: &mut Wire) -> Result<Self> {
+        let is_hidden =
+            |error: &Error| matches!(error.kind(), ErrorKind::Permission | ErrorKind::Unsupported);
+        match ask::<Value>(wire, redis::cmd("INFO").arg("server")).await {
+            Ok(answer) => {
+                let info = redis::from_redis_value(of_one_node(answer));
+                let info = info.map_err(|error| {
+                    convert("connect", Phase::Request, &RedisError::from(error))
+                })?;
+                Ok(Self { info, hello: Vec::new() })
+            }
+            Err(error) if is_hidden(&error) => {
+                // A server that hides this too is used as it is.
+                let hello = ask::<Value>(wire, &redis::cmd("HELLO")).await.unwrap_or(Value::Nil);
+                Ok(Self { info: String::new(), hello: texts(of_one_node(hello)) })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let mut lines = self.info.lines();
+        let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+        let in_hello = match name {
+            "redis_version" => "version",
+            "redis_mode" => "mode",
+            "valkey_version" if self.program() == "valkey" => "version",
+            other => other,
+        };
+        let mut pairs = self.hello.iter();
+        line.or_else(|| pairs.find(|(key, _)| key == in_hello).map(|(_, value)| value.as_str()))
+    }
+
+    fn version(&self) -> &str {
+        self.get("redis_version").unwrap_or_default()
+    }
+
+    fn program(&self) -> &'static str {
+        let in_hello = self.hello.iter().any(|(key, value)| key == "server" && value == "valkey");
+        if in_hello || self.info.contains("valkey_version:") { "valkey" } else { "redis" }
+    }
+
+    fn run_id(&self) -> Option<String> {
+        let id = self.get("run_id")?;
+        (!id.trim_matches('0').is_empty()).then(|| id.to_owned())
+    }
+}
+
+/// The pairs of a map whose values are text.
+fn texts(answer: Value) -> Vec<(String, String)> {
+    let flat = match answer {
+        Value::Map(pairs) => pairs,
+        Value::Array(flat) => {
+            let mut flat = flat.into_iter();
+            std::iter::from_fn(|| Some((flat.next()?, flat.next()?))).collect()
+        }
+        _ => Vec::new(),
+    };
+    let text = |value| redis::from_redis_value::<String>(value).ok();
+    flat.into_iter().filter_map(|(key, value)| Some((text(key)?, text(value)?))).collect()
+}
+
+/// The ids of a cluster's nodes; none where they are hidden.
+async fn nodes_of(wire: &mut Wire) -> Vec<String> {
+    let mut command = redis::cmd("CLUSTER");
+    command.arg("NODES");
+    let Ok(answer) = ask::<Value>(wire, &command).await else { return Vec::new() };
+    let nodes: String = redis::from_redis_value(of_one_node(answer)).unwrap_or_default();
+    nodes.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 /// A cluster's nodes are all asked, and answer in a map by address: one of them will do.
@@ -158,6 +215,10 @@ async fn setting_of(wire: &mut Wire, name: &str) -> Option<String> {
 
 fn check_version(config: &RedisConfig, version: &str) -> Result<()> {
     let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    // A server that hides its version is not for us to judge.
+    if version.is_empty() {
+        return Ok(());
+    }
     let found = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
     if found >= OLDEST {
         return Ok(());

@@ -27,6 +27,11 @@ impl Server {
         Ok(Self { config, info })
     }
 
+    /// A server that has been looked at before.
+    pub(crate) fn known(config: RedisConfig, info: ServerInfo) -> Self {
+        Self { config, info }
+    }
+
     /// What the server is.
     #[must_use]
     pub fn info(&self) -> &ServerInfo {
@@ -93,7 +98,8 @@ impl Server {
         opened.map_err(|error| self.at(&convert("connect", Phase::Connect, &error)))
     }
 
-    fn at(&self, error: &Error) -> Error {
+    /// The error, saying which server it is about.
+    pub(crate) fn at(&self, error: &Error) -> Error {
         Error::new(error.kind(), "connect", format!("{}: {}", self.config.url, error.message()))
     }
 }

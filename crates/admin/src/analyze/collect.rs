@@ -268,7 +268,7 @@ fn report(one: Definition, counts: Counts, order: usize) -> KeyGroupReport {
         note: one.note,
         database: one.database,
         patterns: one.patterns,
-        globs: one.selection.globs.iter().map(|glob| crate::escape(glob)).collect(),
+        globs: one.selection.globs.iter().map(|glob| crate::glob_text(glob)).collect(),
         order,
         keys: counts.keys,
         memory: counts.total.memory(),

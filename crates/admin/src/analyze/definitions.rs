@@ -115,7 +115,7 @@ fn of_program(found: Found) -> Definition {
         together,
         note: found.group.note.to_owned(),
         database: None,
-        patterns: found.globs.iter().map(|glob| crate::escape(glob)).collect(),
+        patterns: found.globs.iter().map(|glob| crate::glob_text(glob)).collect(),
         selection: Selection { globs: found.globs, except: Vec::new() },
         learnt: false,
         perhaps: found.perhaps,

@@ -161,7 +161,7 @@ pub struct KeyGroupReport {
     pub database: Option<String>,
     /// What the names look like: `doc:{uuid}:text`.
     pub patterns: Vec<String>,
-    /// The globs, as [`crate::escape`] writes them; a key belongs to the first group in
+    /// The globs, as [`crate::glob_text`] writes them; a key belongs to the first group in
     /// `order` that has a glob for it.
     pub globs: Vec<String>,
     /// The group's place in the order in which keys are held against the globs.

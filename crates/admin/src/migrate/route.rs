@@ -3,7 +3,7 @@
 use compartment_core::glob_matches;
 
 use super::Rename;
-use crate::{Plan, Verdict, unescape};
+use crate::{Plan, Verdict, read_glob};
 
 /// The rules of a migration, tried in order for each key.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,7 @@ impl Routes {
     pub fn single(group: &str, patterns: &[String], rename: Option<Rename>) -> Self {
         let patterns = match (patterns, &rename) {
             ([], Some(rename)) => vec![rename.pattern()],
-            (patterns, _) => patterns.iter().map(|pattern| unescape(pattern)).collect(),
+            (patterns, _) => patterns.iter().map(|pattern| read_glob(pattern)).collect(),
         };
         let rule =
             Rule { group: group.to_owned(), patterns, except: Vec::new(), target: Some(0), rename };
@@ -41,7 +41,7 @@ impl Routes {
     #[must_use]
     pub fn of_plan(plan: &Plan, takes_part: impl Fn(&crate::Group) -> bool) -> Self {
         let rules = plan.groups.iter().map(|group| {
-            let globs = |texts: &[String]| texts.iter().map(|text| unescape(text)).collect();
+            let globs = |texts: &[String]| texts.iter().map(|text| read_glob(text)).collect();
             let goes = group.verdict != Verdict::Stay && takes_part(group);
             let place = |target: &crate::PlanTarget| target.database == group.database;
             Rule {
@@ -65,6 +65,15 @@ impl Routes {
             rename: rename.cloned(),
         });
         Self { rules: rules.collect() }
+    }
+
+    /// The beginnings of the names that move, as far as the globs say them.
+    pub(crate) fn beginnings(&self) -> impl Iterator<Item = &[u8]> {
+        let moving = self.rules.iter().filter(|rule| rule.target.is_some());
+        moving.flat_map(|rule| &rule.patterns).map(|glob| {
+            let end = glob.iter().position(|byte| b"*?[\\".contains(byte));
+            &glob[..end.unwrap_or(glob.len())]
+        })
     }
 
     /// Whether some keys get another name.

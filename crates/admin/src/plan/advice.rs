@@ -61,16 +61,11 @@ fn line(setting: &Setting, contract: &Contract, map: &DatabaseMap) -> String {
     let index = contract.placement.index();
     let url = map.instances().get(contract.placement.instance()).map(|instance| &instance.url);
     let shown = url.map(ToString::to_string).unwrap_or_default();
-    let first = url.and_then(|url| url.hosts().first().map(|host| (*host).to_owned()));
-    let address = first.unwrap_or_else(|| "127.0.0.1".to_owned());
-    let (host, port) = match address.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
-        _ => (address.as_str(), "6379"),
-    };
+    let (host, port) = url.and_then(|url| url.addresses().next()).unwrap_or(("127.0.0.1", 6379));
     let values = BTreeMap::from([
         ("{url}", format!("{}/{index}", shown.trim_end_matches('/'))),
         ("{host}", host.to_owned()),
-        ("{port}", port.to_owned()),
+        ("{port}", port.to_string()),
         ("{index}", index.to_string()),
     ]);
     values.iter().fold(setting.line.to_owned(), |line, (name, value)| line.replace(name, value))

@@ -116,7 +116,7 @@ async fn indexes_fit(plan: &Plan, source: &Place, problems: &mut Vec<String>) ->
     let found = indexes(&mut source.open("check").await?).await;
     for group in plan.groups.iter().filter(|group| group.verdict != Verdict::Stay) {
         for pattern in &group.patterns {
-            let glob = crate::unescape(pattern);
+            let glob = crate::read_glob(pattern);
             let is_special = |byte: &u8| matches!(byte, b'*' | b'?' | b'[' | b'\\');
             let head = glob.split(is_special).next().unwrap_or_default();
             if let Some(index) = found.covering(head, &[]) {

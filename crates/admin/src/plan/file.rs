@@ -89,7 +89,7 @@ pub struct Group {
     pub database: String,
     /// When it may move.
     pub verdict: Verdict,
-    /// Redis globs over names as [`crate::escape`] writes them; a key belongs here when one
+    /// Redis globs over names, as [`crate::read_glob`] reads them; a key belongs here when one
     /// matches.
     pub patterns: Vec<String>,
     /// Keys that match these do not, whatever `patterns` say.
@@ -176,7 +176,7 @@ impl Plan {
     /// Which group a key belongs to: the number of the first, as `migrate` decides it.
     #[must_use]
     pub fn selector(&self) -> Selector {
-        let globs = |texts: &[String]| texts.iter().map(|text| crate::unescape(text)).collect();
+        let globs = |texts: &[String]| texts.iter().map(|text| crate::read_glob(text)).collect();
         let selections: Vec<Selection> = self
             .groups
             .iter()

@@ -1,6 +1,6 @@
 //! From an analysis to a plan: where each group goes, when it may, and what speaks against it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compartment_core::{Contract, DatabaseKind, DatabaseMap};
 
@@ -48,7 +48,11 @@ pub async fn propose(
     };
     let mut reports: Vec<&KeyGroupReport> = analysis.groups.iter().collect();
     reports.sort_by_key(|report| report.order);
-    let draft = Draft { analysis, map, places, indexes: &indexes };
+    let near = match places {
+        Some(places) => on_source_server(places).await?,
+        None => BTreeSet::new(),
+    };
+    let draft = Draft { analysis, map, places, near, indexes: &indexes };
     let mut groups: Vec<Group> = reports.iter().map(|report| draft.group(report)).collect();
     keep_together(&mut groups, &draft);
     for (group, report) in groups.iter_mut().zip(&reports) {
@@ -89,10 +93,23 @@ fn is_known(report: &KeyGroupReport) -> bool {
     !report.producer.is_empty() && (report.purpose != Purpose::Unknown || has_rule)
 }
 
+/// The databases that are on the source's server.
+async fn on_source_server(places: &PlanPlaces) -> Result<BTreeSet<String>> {
+    let mut near = BTreeSet::new();
+    for (name, target) in &places.targets {
+        if target.is_on_server_of(&places.source).await? {
+            near.insert(name.clone());
+        }
+    }
+    Ok(near)
+}
+
 struct Draft<'a> {
     analysis: &'a Analysis,
     map: &'a DatabaseMap,
     places: Option<&'a PlanPlaces>,
+    /// The databases that are on the source's server.
+    near: BTreeSet<String>,
     indexes: &'a Indexes,
 }
 
@@ -209,7 +226,7 @@ impl Draft<'_> {
         }
         let names: Vec<Vec<u8>> =
             report.examples.iter().map(|name| crate::unescape(name)).collect();
-        let heads = report.globs.iter().map(|glob| crate::unescape(glob));
+        let heads = report.globs.iter().map(|glob| crate::read_glob(glob));
         let is_special = |byte: &u8| matches!(byte, b'*' | b'?' | b'[' | b'\\');
         let cut = |glob: Vec<u8>| glob.split(is_special).next().unwrap_or_default().to_vec();
         heads.map(cut).find_map(|head| self.indexes.covering(&head, &names))
@@ -259,7 +276,7 @@ impl Draft<'_> {
     fn is_source(&self, contract: &Contract) -> bool {
         match (self.places, self.place(contract)) {
             (Some(places), Some(target)) => {
-                target.same_server(&places.source)
+                self.near.contains(&contract.name)
                     && target.index() == places.source.index()
                     && target.prefix() == places.source.prefix()
             }
@@ -275,7 +292,7 @@ impl Draft<'_> {
     fn longest_block(&self, contract: &Contract, report: &KeyGroupReport) -> f64 {
         let bytes = report.largest as f64;
         match (self.places, self.place(contract)) {
-            (Some(places), Some(target)) if !target.same_server(&places.source) => {
+            (Some(_), Some(_)) if !self.near.contains(&contract.name) => {
                 MOVE_MS.max(bytes * DUMP_MS)
             }
             (Some(places), Some(target))

@@ -47,21 +47,24 @@ struct Address<'a> {
     scheme: &'a str,
     user: &'a str,
     has_login: bool,
-    host: &'a str,
-    port: &'a str,
+    host: String,
+    port: u16,
 }
 
 fn address(instance: &Instance) -> Address<'_> {
     let url = &instance.url;
-    let first = url.hosts().first().copied().unwrap_or_default();
-    let (host, port) = first.rsplit_once(':').unwrap_or((first, "6379"));
+    let (host, port) = url.addresses().next().unwrap_or(("", 6379));
     Address {
         scheme: if url.is_tls() { "rediss" } else { "redis" },
-        user: url.user_info().map_or("", |(user, _)| user),
-        has_login: url.user_info().is_some(),
-        host,
+        user: url.user().unwrap_or_default(),
+        has_login: has_login(instance),
+        host: if host.contains(':') { format!("[{host}]") } else { host.to_owned() },
         port,
     }
+}
+
+fn has_login(instance: &Instance) -> bool {
+    instance.url.user().is_some() || instance.url.password().is_some()
 }
 
 fn env(map: &DatabaseMap) -> Result<String, CliError> {
@@ -116,7 +119,7 @@ fn python_url(map: &DatabaseMap, contract: &Contract) -> Result<String, CliError
 }
 
 fn python_password(map: &DatabaseMap) -> &'static str {
-    let needed = map.instances().values().any(|instance| instance.url.user_info().is_some());
+    let needed = map.instances().values().any(has_login);
     if needed {
         "import os\nfrom urllib.parse import quote\n\n\
          PASSWORD = quote(os.environ[\"REDIS_PASSWORD\"], safe=\"\")\n\n"

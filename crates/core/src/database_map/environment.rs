@@ -1,5 +1,8 @@
 //! Environment variables over a map: those that existing deployments already set.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::host::{Host, bracketed};
 use super::{DatabaseMapBuilder, InstanceUrl, Scheme, nearest, wrong};
 use crate::{Placement, Result};
 
@@ -94,21 +97,23 @@ impl DatabaseMapBuilder {
             );
             return Ok(());
         }
-        let known = if url.scheme() == Scheme::Memory { "" } else { url.hosts()[0] };
-        let (known_host, known_port) = known.rsplit_once(':').unwrap_or((known, ""));
-        let host = host.unwrap_or(known_host);
-        let port = port.map(|port| port.to_string()).unwrap_or_else(|| {
-            if known_port.is_empty() { "6379".into() } else { known_port.into() }
-        });
-        let (user, known_password) = url.user_info().unwrap_or(("", ""));
-        let password = password.map_or_else(|| known_password.to_owned(), percent_encode);
+        let known = url.addresses().next();
+        let host = match host {
+            Some(host) => host_name(host)?,
+            None => known.map(|(name, _)| name.to_owned()).unwrap_or_default(),
+        };
+        let port = port.or(known.map(|(_, port)| port)).unwrap_or(6379);
+        let user = url.user().map(encoded).unwrap_or_default();
+        let password = password.or(url.password()).map(encoded).unwrap_or_default();
         let login = if user.is_empty() && password.is_empty() {
             String::new()
         } else {
             format!("{user}:{password}@")
         };
         let scheme = if url.is_tls() { "rediss" } else { "redis" };
-        instance.url = InstanceUrl::parse(&format!("{scheme}://{login}{host}:{port}"))?;
+        let index = url.index().map(|index| format!("/{index}")).unwrap_or_default();
+        let text = format!("{scheme}://{login}{}:{port}{index}", bracketed(&host));
+        instance.url = InstanceUrl::parse(&text)?;
         Ok(())
     }
 
@@ -161,17 +166,24 @@ pub(super) fn policy(setting: &str, value: &str) -> Result<String> {
     )))
 }
 
-/// A password as it stands in a URL.
-fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
+/// A host's name or address alone, as `REDIS_HOST` holds it.
+fn host_name(value: &str) -> Result<String> {
+    let value = value.trim();
+    let address = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(value);
+    let host = Host::parse(&bracketed(address));
+    match host {
+        Ok(Host { name, port: None }) if !name.contains(['/', '@', '?', ',']) => Ok(name),
+        // It may hold a URL with a password, and is not shown.
+        _ => Err(wrong(
+            "REDIS_HOST is no name or address of one host; the port stands in REDIS_PORT, the \
+             password in REDIS_PASSWORD, and a whole URL in COMPARTMENT_BACKEND",
+        )),
     }
-    encoded
+}
+
+/// User or password as they stand in a URL.
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 #[cfg(test)]
@@ -197,6 +209,35 @@ mod tests {
         let url = &map.instances()["primary"].url;
         assert_eq!(url.reveal(), "redis://:p%40ss%2Fw%3Ard@10.0.0.7:7000");
         assert_eq!(url.to_string(), "redis://:***@10.0.0.7:7000");
+    }
+
+    #[test]
+    fn an_ipv6_address_is_a_host_and_a_url_is_none() {
+        for host in ["::1", "[::1]"] {
+            let map = with("memory://", &[("REDIS_HOST", host)]).unwrap();
+            assert_eq!(map.instances()["primary"].url.reveal(), "redis://[::1]:6379");
+        }
+        let map = with("redis://[::1]:7000", &[("REDIS_PASSWORD", "x")]).unwrap();
+        assert_eq!(map.instances()["primary"].url.reveal(), "redis://:x@[::1]:7000");
+        for host in ["redis://:s3cret@h", "h:6380", "h/3", "a,b", "me@h", "::1:x"] {
+            let error = with("memory://", &[("REDIS_HOST", host)]).unwrap_err().to_string();
+            assert!(error.contains("REDIS_HOST") && !error.contains("s3cret"), "{host}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_instance_is_a_whole_server() {
+        let build = |url: &str| {
+            DatabaseMapBuilder::preset(Preset::Pipeline)
+                .instance("primary", Instance::new(url).unwrap())
+                .environment_variables(std::iter::empty())?
+                .build()
+        };
+        assert!(build("redis://h/0").is_ok());
+        for url in ["redis://h/3", "redis://h?db=3", "redis+sentinel://h/main/3"] {
+            let error = build(url).unwrap_err().to_string();
+            assert!(error.contains("names index 3"), "{error}");
+        }
     }
 
     #[test]

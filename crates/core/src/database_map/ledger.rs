@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::login;
+use super::{login, query};
 use crate::{Error, ErrorKind, Result};
 
 /// What `[ledger]` says.
@@ -104,25 +104,72 @@ impl FromStr for LedgerAddress {
     /// `sqlite://path`, `sqlite:path` or a path; `postgres://` or `postgresql://`.
     fn from_str(text: &str) -> Result<Self> {
         let text = text.trim();
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            login::check(text.split_once("://").map_or("", |(_, rest)| rest))?;
-            return Ok(Self::Postgres(text.to_owned()));
+        let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
+        let is = |name: &str| scheme.eq_ignore_ascii_case(name);
+        if is("postgres") || is("postgresql") {
+            return postgres(rest)
+                .map(|place| Self::Postgres(format!("{}://{place}", scheme.to_ascii_lowercase())));
         }
-        let path = text
-            .strip_prefix("sqlite://")
-            .or_else(|| text.strip_prefix("sqlite:"))
-            .unwrap_or(text)
-            .to_owned();
+        let path = if is("sqlite") { sqlite(rest)? } else { text };
         if let Some((scheme, _)) = path.split_once("://") {
             return Err(wrong(format!(
                 "a ledger is in sqlite://FILE or postgres://HOST/DATABASE, not in {scheme}://"
             )));
         }
-        if path.is_empty() || path == ":memory:" {
+        if path.is_empty() || path == ":memory:" || path.ends_with('/') {
             return Err(wrong("a ledger needs a file: sqlite://FILE, or its path".to_owned()));
         }
         Ok(Self::Sqlite(path.into()))
     }
+}
+
+/// The keys behind `?` that the PostgreSQL client knows. (It ignores others.)
+const POSTGRES_KEYS: [&str; 13] = [
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+    "statement-cache-capacity",
+];
+
+/// All behind `postgres:`, checked.
+fn postgres(rest: &str) -> Result<&str> {
+    let Some(rest) = rest.strip_prefix("//") else {
+        return Err(wrong("a ledger's URL is postgres://HOST/DATABASE".to_owned()));
+    };
+    let (login, place) = login::split(rest);
+    login::check(login)?;
+    if place.contains('#') {
+        return Err(wrong("the ledger's URL has a `#`, and what follows it means nothing".into()));
+    }
+    if let Some((_, query)) = place.split_once('?') {
+        query::pairs(query, &POSTGRES_KEYS)?;
+    }
+    Ok(rest)
+}
+
+/// The path behind `sqlite:`; a `?` ends it, as the SQL clients read it.
+fn sqlite(rest: &str) -> Result<&str> {
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    for (_, mode) in query::pairs(query, &["mode"])? {
+        if mode != "rwc" {
+            return Err(wrong(
+                "a ledger's file is written, and made where it is not there: its \
+                              mode is rwc"
+                    .to_owned(),
+            ));
+        }
+    }
+    Ok(path)
 }
 
 impl fmt::Display for LedgerAddress {
@@ -154,7 +201,9 @@ mod tests {
 
     #[test]
     fn a_path_is_a_file_and_a_url_is_what_it_says() {
-        for text in ["tasks.db", "sqlite://tasks.db", "sqlite:tasks.db"] {
+        for text in
+            ["tasks.db", "sqlite://tasks.db", "sqlite:tasks.db", "SQLite://tasks.db?mode=rwc"]
+        {
             let address: LedgerAddress = text.parse().unwrap();
             assert_eq!(address, LedgerAddress::Sqlite("tasks.db".into()));
         }
@@ -162,7 +211,19 @@ mod tests {
         assert_eq!(url, "sqlite:///a b/50%25%3F%23.db?mode=rwc");
         let error = "mysql://host/x".parse::<LedgerAddress>().unwrap_err();
         assert!(error.to_string().contains("not in mysql://"), "{error}");
-        assert!("".parse::<LedgerAddress>().is_err());
+        for (text, says) in [
+            ("", "needs a file"),
+            ("sqlite://tasks.db?mode=ro", "rwc"),
+            ("sqlite://tasks.db?cache=shared", "\"cache\""),
+            ("postgres://h/d?ssl_mode=off", "\"ssl_mode\""),
+            ("postgres://h/d#x", "`#`"),
+            ("postgres:h/d", "postgres://HOST"),
+        ] {
+            let error = text.parse::<LedgerAddress>().unwrap_err().to_string();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+        let address: LedgerAddress = "POSTGRES://h/d?sslmode=require".parse().unwrap();
+        assert_eq!(address.reveal().unwrap(), "postgres://h/d?sslmode=require");
     }
 
     #[test]
@@ -186,7 +247,7 @@ mod tests {
     fn a_password_is_never_shown() {
         for url in [
             "postgres://anna:s3cr%40t@db.example:5432/tasks?password=s3cret",
-            "postgres://anna:s3cr@t@db.example:5432/tasks#s3cr",
+            "postgres://anna:s3cr@t@db.example:5432/tasks",
         ] {
             let address: LedgerAddress = url.parse().unwrap();
             assert_eq!(address.to_string(), "postgres://anna:***@db.example:5432/tasks");

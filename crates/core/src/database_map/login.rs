@@ -1,5 +1,7 @@
 //! The login in a URL: where it ends, whether it can be read, and how it is shown.
 
+use percent_encoding::percent_decode_str;
+
 use super::wrong;
 use crate::Result;
 
@@ -8,7 +10,7 @@ use crate::Result;
 /// The last `@` ends a login, wherever it stands: a password that was not encoded may hold anything, and
 /// no part of it may be taken for a host and shown.
 pub(super) fn split(rest: &str) -> (Option<&str>, &str) {
-    // A path to a socket may hold an `@`, and has no login before it.
+    // A path to a file may hold an `@`, and has no login before it.
     if rest.starts_with('/') {
         return (None, rest);
     }
@@ -18,17 +20,39 @@ pub(super) fn split(rest: &str) -> (Option<&str>, &str) {
     }
 }
 
+/// As [`split`], where the path of a socket follows: its last `@` may belong to the path.
+pub(super) fn split_before_path(rest: &str) -> (Option<&str>, &str) {
+    match rest.rfind("@/") {
+        Some(at) if !rest.starts_with('/') => (Some(&rest[..at]), &rest[at + 1..]),
+        _ => split(rest),
+    }
+}
+
 /// Refuses a login that ends a URL's host where it stands, as every client reads it.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Configuration`], with how to write it; nothing of the login is quoted.
-pub(super) fn check(rest: &str) -> Result<()> {
-    let login = split(rest).0.unwrap_or_default();
+pub(super) fn check(login: Option<&str>) -> Result<()> {
+    let login = login.unwrap_or_default();
     let Some(found) = login.chars().find(|letter| "/?#".contains(*letter)) else { return Ok(()) };
     Err(wrong(format!(
         "what stands before the last `@` of a URL is user and password, and there is a `{found}` in it: \
          write `/` as %2F, `?` as %3F, `#` as %23 and `%` as %25 there"
     )))
+}
+
+/// User and password of a login, decoded; `None` for what is empty or not there.
+///
+/// # Errors
+/// When they are no UTF-8. Nothing of them is quoted.
+pub(super) fn read(login: &str) -> Result<(Option<String>, Option<String>)> {
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let decode = |text: &str| match percent_decode_str(text).decode_utf8() {
+        Ok(text) if text.is_empty() => Ok(None),
+        Ok(text) => Ok(Some(text.into_owned())),
+        Err(_) => Err(wrong("user and password of a URL are no UTF-8 once % is decoded")),
+    };
+    Ok((decode(user)?, decode(password)?))
 }
 
 /// The login as it may be shown, with its `@`: a user's name where a password follows it. What stands
@@ -62,16 +86,34 @@ mod tests {
             let (login, after) = split(rest);
             assert_eq!((shown(login).as_str(), after), (wanted, place), "{rest}");
         }
+        for (rest, wanted, place) in [
+            ("me:s3cret@/run/a@b.sock", "me:***@", "/run/a@b.sock"),
+            ("me:s3@/cret@/run/b.sock", "me:***@", "/run/b.sock"),
+            ("/run/a@/b.sock", "", "/run/a@/b.sock"),
+        ] {
+            let (login, after) = split_before_path(rest);
+            assert_eq!((shown(login).as_str(), after), (wanted, place), "{rest}");
+        }
     }
 
     #[test]
     fn what_ends_the_host_has_to_be_encoded() {
         for rest in ["me:s3#cret@host", ":s3?cret@host", "me:s3/cret@host/0"] {
-            let error = check(rest).unwrap_err().to_string();
+            let error = check(split(rest).0).unwrap_err().to_string();
             assert!(error.contains("%23") && !error.contains("cret"), "{error}");
         }
         for rest in ["me:s3%23cret@host", "me:p@ss@host/0", "host/0?a=b", "/run/a@b#.sock"] {
-            assert!(check(rest).is_ok(), "{rest}");
+            assert!(check(split(rest).0).is_ok(), "{rest}");
         }
+    }
+
+    #[test]
+    fn a_login_is_decoded() {
+        let read = |login| read(login).unwrap();
+        assert_eq!(read("me:p%40s%3As"), (Some("me".into()), Some("p@s:s".into())));
+        assert_eq!(read(":a:b"), (None, Some("a:b".into())));
+        assert_eq!(read("me"), (Some("me".into()), None));
+        assert_eq!(read(""), (None, None));
+        assert!(super::read("a:%ff").is_err());
     }
 }

@@ -4,23 +4,28 @@ mod by_environment;
 mod cache;
 mod environment;
 mod file;
+mod host;
 mod instance;
 mod ledger;
 mod login;
 mod preset;
+mod query;
 mod rules;
 mod text;
+mod url;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use by_environment::{ByEnvironment, TtlByEnvironment};
 pub use cache::{Bounds, CacheBounds, CacheSettings, PolicyRule};
-pub use instance::{Instance, InstanceUrl, Scheme, TlsFiles};
+pub use host::Host;
+pub use instance::{Instance, TlsFiles};
 pub use ledger::{LedgerAddress, LedgerSettings};
 pub use preset::Preset;
+pub use url::{InstanceUrl, Scheme};
 
-use rules::{check_apart, check_name, check_previous};
+use rules::{check_apart, check_name, check_previous, check_whole};
 
 use crate::contract::check_ttl;
 use crate::{Contract, Error, ErrorKind, Result, Template};
@@ -118,6 +123,13 @@ impl DatabaseMap {
     #[must_use]
     pub fn ttl_of(&self, name: &str) -> Option<Duration> {
         self.keys.get(name).and_then(|rule| rule.ttl.get(&self.environment))
+    }
+
+    /// Whether two databases would hold keys in common if both were on one server, and do not both say
+    /// `shared = true`. The instances' names do not count: two of them may lead to one server.
+    #[must_use]
+    pub fn would_overlap(first: &Contract, second: &Contract) -> bool {
+        rules::overlap(first, second)
     }
 
     /// The names of the other databases that live where `contract` does.
@@ -219,6 +231,10 @@ impl DatabaseMapBuilder {
         match self.primary_name() {
             Some(name) => {
                 if let Some(instance) = self.instances.get_mut(&name) {
+                    let tls = parsed.tls_files();
+                    if tls != TlsFiles::default() {
+                        instance.tls = tls;
+                    }
                     instance.url = parsed;
                 }
             }
@@ -253,6 +269,7 @@ impl DatabaseMapBuilder {
         for (name, instance) in &self.instances {
             let checked = instance.check();
             checked.map_err(|error| wrong(format!("instances.{name}: {}", error.message())))?;
+            check_whole(name, instance)?;
         }
         for (name, rule) in &self.keys {
             for ttl in rule.ttl.values() {

@@ -1,7 +1,7 @@
 //! The rules a map has to keep: names, and places that do not overlap.
 
 use super::wrong;
-use crate::{Contract, Placement, Result};
+use crate::{Contract, Instance, Placement, Result};
 
 pub(super) fn check_name(name: &str) -> Result<()> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
@@ -11,6 +11,18 @@ pub(super) fn check_name(name: &str) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// An instance is a whole server, so its URL names no index. (Index 0 is what programs write that
+/// use one database only; it says nothing.)
+pub(super) fn check_whole(name: &str, instance: &Instance) -> Result<()> {
+    let Some(index) = instance.url.index().filter(|index| *index > 0) else { return Ok(()) };
+    Err(wrong(format!(
+        "instances.{name}: its URL {} names index {index}, and an instance is a whole server whose \
+         databases have indexes of their own: leave the index out of the URL (--backend too), and \
+         name one database by --database, --from or --to",
+        instance.url
+    )))
 }
 
 /// A database moves from another place on the same instance.
@@ -38,27 +50,33 @@ pub(super) fn check_apart(first: &Contract, second: &Contract) -> Result<()> {
     }
     let both = format!("{:?} and {:?}", first.name, second.name);
     let place = format!("index {} of instance {:?}", a.index(), a.instance());
-    if a.prefix() == b.prefix() {
-        if first.shared && second.shared {
-            return Ok(());
-        }
-        return Err(wrong(format!(
+    if !overlap(first, second) {
+        return Ok(());
+    }
+    Err(wrong(if a.prefix() == b.prefix() {
+        format!(
             "{both} are both at {place}: give each an index of its own, or let both say shared = true \
              (then neither can be flushed by itself)"
-        )));
+        )
+    } else {
+        format!(
+            "{both} overlap at {place}: one's keys would be seen in the other; give each a prefix \
+             that does not begin with the other's"
+        )
+    }))
+}
+
+/// Whether the two would hold keys in common on one server, and do not both say so.
+pub(super) fn overlap(first: &Contract, second: &Contract) -> bool {
+    let (a, b) = (&first.placement, &second.placement);
+    if a.index() != b.index() || first.shared && second.shared {
+        return false;
     }
-    let overlap = match (a, b) {
+    match (a, b) {
         (Placement::Prefix { prefix: p, .. }, Placement::Prefix { prefix: q, .. }) => {
             p.starts_with(q.as_str()) || q.starts_with(p.as_str())
         }
         // A whole index beside a prefix in it sees the other's keys.
         _ => true,
-    };
-    if overlap && !(first.shared && second.shared) {
-        return Err(wrong(format!(
-            "{both} overlap at {place}: one's keys would be seen in the other; give each a prefix \
-             that does not begin with the other's"
-        )));
     }
-    Ok(())
 }

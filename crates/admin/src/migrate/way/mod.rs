@@ -8,7 +8,7 @@ mod standing;
 mod typed;
 
 use compartment_core::{Error, ErrorKind};
-use compartment_redis::{Connection, answer_error};
+use compartment_redis::{Connection, allowed_name, answer_error, mark};
 use redis::{Cmd, Pipeline, Value};
 use serde::{Deserialize, Serialize};
 
@@ -221,16 +221,16 @@ pub(crate) async fn choose(course: &Course) -> Result<Way> {
 /// # Errors
 /// The connection's, and those that no other way mends.
 pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>> {
-    let within = course.targets.iter().all(|target| target.same_server(&course.source));
     let cluster = course.source.server().is_cluster();
-    let missing = format!("compartment:missing:{}", std::process::id());
     let Some(target) = course.targets.first() else {
         return Err(AdminError::Invalid("the migration has no target".into()));
     };
+    let mut within = true;
     for place in &course.targets {
-        refuse_same_place(course, place)?;
+        within &= is_within(course, place).await?;
     }
     let mut source = course.source.open("migrate").await?;
+    let missing = missing_name(course, &mut source).await?;
     match way {
         Way::Move if course.keep => Ok(Some("MOVE keeps nothing in the old place".into())),
         Way::Move | Way::Copy if !within => Ok(Some(format!("{way} works within one server only"))),
@@ -242,14 +242,15 @@ pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>>
             let mut command = redis::cmd(if same_index { "RENAMENX" } else { "MOVE" });
             command.arg(&missing);
             match same_index {
-                true => command.arg(format!("{missing}:2")),
+                true => command.arg([missing.as_slice(), b":2"].concat()),
                 false => command.arg(target.index()),
             };
             refusal(&mut source, "MOVE", &command).await
         }
         Way::Copy => {
             let mut command = redis::cmd("COPY");
-            command.arg(&missing).arg(format!("{missing}:2")).arg("DB").arg(target.index());
+            command.arg(&missing).arg([missing.as_slice(), b":2"].concat());
+            command.arg("DB").arg(target.index());
             refusal(&mut source, "COPY", &command).await
         }
         Way::Dump | Way::Typed => {
@@ -286,17 +287,33 @@ async fn refusal(connection: &mut Connection, name: &str, command: &Cmd) -> Resu
     }
 }
 
-/// Within one database nothing moves, unless the names change.
-fn refuse_same_place(course: &Course, target: &Place) -> Result<()> {
+/// A name of no key, by which commands are tried that a user may not be allowed. An ACL may allow
+/// names like those of the keys only.
+async fn missing_name(course: &Course, source: &mut Connection) -> Result<Vec<u8>> {
+    let prefix = course.source.prefix();
+    let near: Vec<Vec<u8>> =
+        course.routes.beginnings().map(|beginning| [prefix, beginning].concat()).collect();
+    let mark = mark("missing");
+    let found = allowed_name(&mut [source], &mark, &near).await;
+    // Then the ways say themselves that they are refused.
+    found.or_else(|error| match error.kind() {
+        ErrorKind::Permission => Ok(mark.into_bytes()),
+        _ => Err(error.into()),
+    })
+}
+
+/// Whether the target is on the source's server. Within one database nothing moves, unless the
+/// names change.
+async fn is_within(course: &Course, target: &Place) -> Result<bool> {
     let source = &course.source;
+    let is_within = target.is_on_server_of(source).await?;
     let renames = course.routes.renames() || source.prefix() != target.prefix();
-    if target.same_server(source) && target.index() == source.index() && !renames {
+    if is_within && target.index() == source.index() && !renames {
         return Err(AdminError::Invalid(format!(
-            "{} and {} are the same place: nothing would move",
-            source, target
+            "{source} and {target} are the same place: nothing would move",
         )));
     }
-    Ok(())
+    Ok(is_within)
 }
 
 /// The error for a key that the server would not take.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use compartment::Instance;
+use compartment::{Instance, InstanceUrl};
 use compartment_admin::migrate::{Migration, Routes};
 use compartment_admin::{CheckOptions, Group, Place, Plan, Verdict, advice, check, unescape};
 
@@ -118,8 +118,11 @@ pub(super) async fn of_server(
     index: u32,
 ) -> Result<Place, CliError> {
     let instances = settings.map.instances();
-    let configured = instances.values().find(|instance| instance.url.to_string() == server);
-    let instance = match configured {
+    let written = instances.values().find(|instance| instance.url.to_string() == server);
+    let named = InstanceUrl::parse(server).ok();
+    let has_its_address =
+        |instance: &&Instance| named.as_ref().is_some_and(|url| url.has_address_of(&instance.url));
+    let instance = match written.or_else(|| instances.values().find(has_its_address)) {
         Some(instance) => instance.clone(),
         None if !server.contains("***@") => Instance::new(server)?,
         None => {

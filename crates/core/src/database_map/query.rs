@@ -1,0 +1,70 @@
+//! What stands behind the `?` of a URL: each key is known, or refused by its name.
+
+use percent_encoding::percent_decode_str;
+
+use super::wrong;
+use crate::Result;
+
+/// The pairs of `query`, decoded. Each key is one of `known`, and stands once.
+///
+/// # Errors
+/// [`crate::ErrorKind::Configuration`] with the key. No value is quoted: it may be a secret.
+pub(super) fn pairs(query: &str, known: &[&'static str]) -> Result<Vec<(&'static str, String)>> {
+    let mut pairs: Vec<(&'static str, String)> = Vec::new();
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let Some((key, value)) = part.split_once('=') else {
+            return Err(wrong("behind the `?` of a URL stands something that is no key=value"));
+        };
+        let Some(key) = known.iter().copied().find(|one| *one == key) else {
+            return Err(unknown(key, known));
+        };
+        if pairs.iter().any(|(other, _)| *other == key) {
+            return Err(wrong(format!("a URL says {key} twice behind its `?`")));
+        }
+        let Ok(value) = percent_decode_str(value).decode_utf8() else {
+            return Err(wrong(format!("the {key} behind the `?` of a URL is no UTF-8")));
+        };
+        pairs.push((key, value.into_owned()));
+    }
+    Ok(pairs)
+}
+
+fn unknown(key: &str, known: &[&str]) -> crate::Error {
+    let is_a_name = !key.is_empty()
+        && key.len() <= 40
+        && key.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-.[]".contains(letter));
+    let shown = if is_a_name { format!("{key:?}") } else { "a key".to_owned() };
+    let known = match known {
+        [] => "there is none for this kind of URL".to_owned(),
+        known => format!("known: {}", known.join(", ")),
+    };
+    wrong(format!(
+        "a URL has {shown} behind its `?`, which means nothing here ({known}); time-outs, retries \
+         and connections are settings of the instance in the configuration"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_known_or_named() {
+        let known = ["db", "password"];
+        assert_eq!(
+            pairs("db=3&password=a%26b", &known).unwrap(),
+            [("db", "3".into()), ("password", "a&b".into())]
+        );
+        assert!(pairs("", &known).unwrap().is_empty());
+        for (query, says) in [
+            ("timeout=s3cret", "\"timeout\""),
+            ("db=1&db=1", "twice"),
+            ("s3cret", "key=value"),
+            ("s3cret$=1", "a key"),
+            ("db=%ff", "UTF-8"),
+        ] {
+            let error = pairs(query, &known).unwrap_err().to_string();
+            assert!(error.contains(says) && !error.contains("s3cret"), "{error}");
+        }
+    }
+}

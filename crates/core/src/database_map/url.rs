@@ -1,0 +1,491 @@
+//! The one reader of the URLs that name a server, and how they are shown.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
+
+use super::host::{self, Host};
+use super::{TlsFiles, login, query, wrong};
+use crate::Result;
+
+/// The kind of instance that a URL names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// `memory://`: in this process.
+    Memory,
+    /// `redis://`, or `rediss://` with TLS: one server.
+    Standalone,
+    /// `redis+unix://`: one server, by a socket file.
+    Unix,
+    /// `redis+sentinel://host,host/service`: whichever server Sentinel says is the master.
+    Sentinel,
+    /// `redis+cluster://host,host`: a cluster.
+    Cluster,
+}
+
+/// An instance's URL. `Display` and `Debug` show it without its password and without an index.
+///
+/// | form | names |
+/// |---|---|
+/// | `memory://` | this process |
+/// | `redis://user:password@host:6379/3`, `rediss://…` | one server, and perhaps an index |
+/// | `redis+unix://user:password@/path?db=3`, `unix://…`, `redis+socket://…?virtual_host=3`, `socket://…` | one server by its socket |
+/// | `redis+sentinel://host,host/service/3`, `rediss+sentinel://…` | the master of a service |
+/// | `redis+cluster://host,host`, `rediss+cluster://…` | a cluster |
+///
+/// `valkey` and `valkeys` are read as `redis` and `rediss`. A scheme may be written in capitals. The
+/// index stands in the path, or behind `?` as `db`, `virtual_host` or `database`; a login may stand
+/// there as `username` and `password`, and files for TLS as `ssl_ca_certs`, `ssl_certfile` and
+/// `ssl_keyfile`. Any other key is refused.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct InstanceUrl {
+    scheme: Scheme,
+    tls: bool,
+    text: String,
+    user: Option<String>,
+    password: Option<String>,
+    hosts: Vec<Host>,
+    /// Sentinel's service, or a socket's path.
+    name: String,
+    index: Option<u32>,
+    files: [Option<PathBuf>; 3],
+}
+
+const SCHEMES: [(&str, Scheme, bool); 13] = [
+    ("memory", Scheme::Memory, false),
+    ("redis", Scheme::Standalone, false),
+    ("rediss", Scheme::Standalone, true),
+    ("valkey", Scheme::Standalone, false),
+    ("valkeys", Scheme::Standalone, true),
+    ("redis+unix", Scheme::Unix, false),
+    ("unix", Scheme::Unix, false),
+    ("redis+socket", Scheme::Unix, false),
+    ("socket", Scheme::Unix, false),
+    ("redis+sentinel", Scheme::Sentinel, false),
+    ("rediss+sentinel", Scheme::Sentinel, true),
+    ("redis+cluster", Scheme::Cluster, false),
+    ("rediss+cluster", Scheme::Cluster, true),
+];
+
+/// The names of an index behind `?`: redis-py's, kombu's and Lettuce's.
+const INDEX_KEYS: [&str; 3] = ["db", "virtual_host", "database"];
+const LOGIN_KEYS: [&str; 2] = ["username", "password"];
+const FILE_KEYS: [&str; 3] = ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"];
+/// Whether the server's certificate is checked; there is no other way than that it is.
+const CHECK_KEYS: [&str; 2] = ["ssl_cert_reqs", "ssl_check_hostname"];
+
+/// The port of a server, and of a Sentinel, unless a URL says another.
+const PORT: u16 = 6379;
+const SENTINEL_PORT: u16 = 26379;
+
+impl InstanceUrl {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Configuration`], with the part that cannot be read. The URL is not
+    /// quoted: it may hold a password.
+    pub fn parse(text: &str) -> Result<Self> {
+        let text = text.trim();
+        let known = || SCHEMES.map(|(name, ..)| format!("{name}://")).join(", ");
+        let Some((written, rest)) = text.split_once("://") else {
+            return Err(wrong(format!(
+                "a URL has no scheme, as in redis://127.0.0.1:6379; it begins with one of {}",
+                known()
+            )));
+        };
+        let found = SCHEMES.iter().find(|(name, ..)| name.eq_ignore_ascii_case(written));
+        let Some((_, scheme, tls)) = found else {
+            // What stands there instead of a scheme may be a part of a password.
+            return Err(wrong(format!(
+                "a URL has an unknown scheme; it begins with one of {}",
+                known()
+            )));
+        };
+        let mut url = Self {
+            scheme: *scheme,
+            tls: *tls,
+            text: text.to_owned(),
+            user: None,
+            password: None,
+            hosts: Vec::new(),
+            name: String::new(),
+            index: None,
+            files: [None, None, None],
+        };
+        let (login, place) = url.split_login(rest);
+        login::check(login)?;
+        if let Some(login) = login {
+            (url.user, url.password) = login::read(login)?;
+        }
+        if place.contains('#') {
+            return Err(wrong("a URL has a `#`, and what follows it means nothing here"));
+        }
+        let (place, query) = place.split_once('?').unwrap_or((place, ""));
+        url.read_place(place)?;
+        url.read_query(query)?;
+        Ok(url)
+    }
+
+    fn split_login<'a>(&self, rest: &'a str) -> (Option<&'a str>, &'a str) {
+        match self.scheme {
+            Scheme::Unix => login::split_before_path(rest),
+            _ => login::split(rest),
+        }
+    }
+
+    fn read_place(&mut self, place: &str) -> Result<()> {
+        if self.scheme == Scheme::Memory {
+            return match (place, self.user.is_some() || self.password.is_some()) {
+                ("", false) => Ok(()),
+                _ => Err(wrong("memory:// is this process: no login, host or index belongs to it")),
+            };
+        }
+        let (hosts, path) = match place.find('/') {
+            Some(at) => place.split_at(at),
+            None => (place, ""),
+        };
+        let path = match percent_decode_str(path).decode_utf8() {
+            Ok(path) if !path.contains(char::is_control) => path.into_owned(),
+            _ => return Err(wrong("the path of a URL is no text")),
+        };
+        if self.scheme == Scheme::Unix {
+            if !hosts.is_empty() || path.trim_matches('/').is_empty() {
+                return Err(wrong(
+                    "a URL of a socket has no host and a whole path, so three slashes: \
+                     redis+unix:///run/redis.sock?db=3",
+                ));
+            }
+            self.name = path;
+            return Ok(());
+        }
+        self.hosts = hosts.split(',').map(Host::parse).collect::<Result<_>>()?;
+        if self.hosts.len() > 1 && self.scheme == Scheme::Standalone {
+            return Err(wrong(
+                "a URL names several hosts; redis+cluster:// or redis+sentinel:// is for more than one",
+            ));
+        }
+        let path = path.strip_prefix('/').unwrap_or_default();
+        // A slash at the end says nothing, to redis-py and ioredis too.
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let index = match self.scheme {
+            Scheme::Sentinel => {
+                let (service, index) = path.split_once('/').unwrap_or((path, ""));
+                self.name = service.to_owned();
+                let is_index = service.bytes().all(|byte| byte.is_ascii_digit());
+                if index.is_empty() && is_index {
+                    return Err(wrong(
+                        "a URL of Sentinel names no service: redis+sentinel://host:26379/mymaster, or \
+                         with an index redis+sentinel://host:26379/mymaster/3",
+                    ));
+                }
+                index
+            }
+            _ => path,
+        };
+        if !index.is_empty() {
+            self.index = Some(read_index(index)?);
+        }
+        Ok(())
+    }
+
+    fn read_query(&mut self, query: &str) -> Result<()> {
+        let known: Vec<&'static str> = match self.scheme {
+            Scheme::Memory => Vec::new(),
+            Scheme::Unix => [&INDEX_KEYS[..], &LOGIN_KEYS].concat(),
+            _ if self.tls => [&INDEX_KEYS[..], &LOGIN_KEYS, &FILE_KEYS, &CHECK_KEYS].concat(),
+            // Without TLS there is no certificate to check, and programs leave the key there.
+            _ => [&INDEX_KEYS[..], &LOGIN_KEYS, &CHECK_KEYS].concat(),
+        };
+        for (key, value) in query::pairs(query, &known)? {
+            if INDEX_KEYS.contains(&key) {
+                let index = read_index(value.trim_start_matches('/'))?;
+                if self.index.is_some_and(|other| other != index) {
+                    return Err(wrong(format!("a URL names two indexes, one of them by {key}")));
+                }
+                self.index = Some(index);
+            } else if let Some(at) = FILE_KEYS.iter().position(|one| *one == key) {
+                self.files[at] = Some(value.into());
+            } else if CHECK_KEYS.contains(&key) {
+                self.check_is_checked(key, &value)?;
+            } else {
+                let place = if key == "username" { &mut self.user } else { &mut self.password };
+                if place.replace(value).is_some() {
+                    return Err(wrong(format!(
+                        "a URL says the {key} twice: before `@` and behind `?`"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_is_checked(&self, key: &str, value: &str) -> Result<()> {
+        let is_checked = ["required", "cert_required", "true", "1", "yes"]
+            .iter()
+            .any(|one| one.eq_ignore_ascii_case(value));
+        if is_checked || !self.tls {
+            return Ok(());
+        }
+        Err(wrong(format!(
+            "a URL asks by {key} not to check the server's certificate, and it is always checked: \
+             name the authority that signed it, by tls_ca of the instance or by \
+             ?ssl_ca_certs=/path/ca.pem"
+        )))
+    }
+
+    /// The kind of instance that it names.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Whether the connection is encrypted.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The URL with its password, for whoever connects. Do not show it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.text
+    }
+
+    /// The hosts as they are written; none for memory and for a socket.
+    #[must_use]
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// Name and port of each host, the port that is usual where the URL says none.
+    pub fn addresses(&self) -> impl Iterator<Item = (&str, u16)> {
+        let usual = if self.scheme == Scheme::Sentinel { SENTINEL_PORT } else { PORT };
+        self.hosts.iter().map(move |host| (host.name.as_str(), host.port.unwrap_or(usual)))
+    }
+
+    /// Whether both are written with an address in common: the host and port of one are among the
+    /// other's, or both name one socket. Login, index and TLS do not count, and `localhost` is the
+    /// loopback address. It tells whose settings are meant by a URL, and never whether two servers
+    /// are one: a server has many addresses.
+    #[must_use]
+    pub fn has_address_of(&self, other: &Self) -> bool {
+        let same_kind = (self.scheme == Scheme::Sentinel) == (other.scheme == Scheme::Sentinel);
+        let meets = |(name, port): (&str, u16)| {
+            let mut others = other.addresses();
+            others.any(|(known, at)| port == at && host::is_spelled_like(name, known))
+        };
+        match (self.scheme, other.scheme) {
+            (Scheme::Unix, Scheme::Unix) => self.name == other.name,
+            _ => same_kind && self.addresses().any(meets),
+        }
+    }
+
+    /// The user, decoded, where the URL has one.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The password, decoded, where the URL has one. Do not show it.
+    #[must_use]
+    pub fn password(&self) -> Option<&str> {
+        self.password.as_deref()
+    }
+
+    /// Sentinel's name of the service; empty for the other kinds.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        if self.scheme == Scheme::Sentinel { &self.name } else { "" }
+    }
+
+    /// The path of the socket; empty for the other kinds.
+    #[must_use]
+    pub fn socket(&self) -> &str {
+        if self.scheme == Scheme::Unix { &self.name } else { "" }
+    }
+
+    /// Redis's number of a database, where the URL names one.
+    #[must_use]
+    pub fn index(&self) -> Option<u32> {
+        self.index
+    }
+
+    /// The files for TLS that the URL names.
+    #[must_use]
+    pub fn tls_files(&self) -> TlsFiles {
+        let [ca, certificate, key] = self.files.clone();
+        TlsFiles { ca, certificate, key }
+    }
+}
+
+fn read_index(text: &str) -> Result<u32> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number).ok_or_else(|| {
+        wrong(
+            "the path of a URL, or its db, is the index of a database, and here it is no whole \
+             number; for example redis://127.0.0.1:6379/3",
+        )
+    })
+}
+
+impl fmt::Display for InstanceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.text.split_once("://").unwrap_or_default();
+        write!(f, "{}://", scheme.to_ascii_lowercase())?;
+        f.write_str(&login::shown(self.split_login(rest).0))?;
+        let hosts: Vec<String> = self.hosts.iter().map(ToString::to_string).collect();
+        f.write_str(&hosts.join(","))?;
+        match self.scheme {
+            Scheme::Sentinel => write!(f, "/{}", self.name),
+            Scheme::Unix => f.write_str(&self.name),
+            // The part behind `?` may hold a secret too, and is left out.
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for InstanceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InstanceUrl({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for text in [
+            "redis://:s3cret@host:6379",
+            "rediss://user:s3cret@host",
+            "redis://s3cret@host",
+            "redis://me:s3c@s3cret@host",
+            "redis://host/0?password=s3cret",
+            "unix://me:s3c@/s3cret@/run/a.sock",
+        ] {
+            match InstanceUrl::parse(text) {
+                Ok(url) => {
+                    assert!(!format!("{url} {url:?}").contains("s3cret"), "{url}");
+                    assert_eq!(url.reveal(), text);
+                }
+                Err(error) => assert!(!format!("{error:?}").contains("s3c"), "{error}"),
+            }
+        }
+        for text in [
+            "http://:s3cret@host",
+            ":s3cret@host",
+            "redis://:s3cret#s3cret@",
+            "redis://:s3cret",
+            "redis://host:s3cret",
+            "redis://host/0?s3cret",
+            "redis+sentinel://user:s3c/s3cret@a:1,b:2/main",
+            "redis://s3cret?s3cret@host",
+        ] {
+            let error = InstanceUrl::parse(text).unwrap_err();
+            assert!(!format!("{error} {error:?} {error:#?}").contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_parts_are_found() {
+        let url = InstanceUrl::parse("rediss+sentinel://me:p%40w@a:26380,b/main/3").unwrap();
+        assert_eq!(url.scheme(), Scheme::Sentinel);
+        assert!(url.is_tls());
+        assert_eq!(url.addresses().collect::<Vec<_>>(), [("a", 26380), ("b", 26379)]);
+        assert_eq!((url.user(), url.password()), (Some("me"), Some("p@w")));
+        assert_eq!((url.service(), url.index()), ("main", Some(3)));
+        assert_eq!(url.to_string(), "rediss+sentinel://me:***@a:26380,b/main");
+        let url = InstanceUrl::parse("unix://me:pw@/run/a@b.sock?db=2").unwrap();
+        assert_eq!((url.socket(), url.user(), url.index()), ("/run/a@b.sock", Some("me"), Some(2)));
+        assert_eq!(url.to_string(), "unix://me:***@/run/a@b.sock");
+    }
+
+    #[test]
+    fn an_index_is_read_as_other_clients_write_it() {
+        for (text, index) in [
+            ("redis://h", None),
+            ("redis://h/", None),
+            ("redis://h:1/3", Some(3)),
+            ("redis://h:1/3/", Some(3)),
+            ("redis://h:1/03", Some(3)),
+            ("redis://h:1/%33", Some(3)),
+            ("redis://h:1?db=3", Some(3)),
+            ("redis://h:1/?db=3", Some(3)),
+            ("redis://h:1/3?db=3", Some(3)),
+            ("redis://h:1/3?ssl_cert_reqs=none", Some(3)),
+            ("rediss://h:1/3?ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs=/a.pem", Some(3)),
+            ("REDIS://h:1/3", Some(3)),
+            ("valkey://h:1/3", Some(3)),
+            ("redis://[::1]:1/3", Some(3)),
+            ("unix:///run/a.sock?db=3", Some(3)),
+            ("redis+socket:///run/a.sock?virtual_host=3", Some(3)),
+            ("socket:///run/a.sock?virtual_host=/3", Some(3)),
+            ("redis+unix:///run/a.sock", None),
+            ("redis+sentinel://h/main?db=3", Some(3)),
+            ("redis+sentinel://h/0/3", Some(3)),
+            ("redis+cluster://a,b/3", Some(3)),
+        ] {
+            assert_eq!(InstanceUrl::parse(text).unwrap().index(), index, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_recognised_however_it_is_written() {
+        let meets = |a: &str, b: &str| {
+            let parse = |text| InstanceUrl::parse(text).unwrap();
+            parse(a).has_address_of(&parse(b))
+        };
+        for (a, b, wanted) in [
+            ("redis://h", "redis://me:pw@H:6379/3", true),
+            ("rediss://localhost:1", "redis://127.0.0.1:1", true),
+            ("redis://[::1]:1", "redis://localhost:1", true),
+            ("redis+cluster://a:1,b:2", "redis://b:2", true),
+            ("redis://h:1", "redis://h:2", false),
+            ("redis+sentinel://h:1/main", "redis://h:1", false),
+            ("unix:///a.sock", "redis+socket:///a.sock?db=3", true),
+            ("unix:///a.sock", "redis://h", false),
+        ] {
+            assert_eq!(meets(a, b), wanted, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_meant_is_refused() {
+        for (text, says) in [
+            ("redis://", "no host"),
+            ("redis://:6379", "no host"),
+            ("redis:///3", "no host"),
+            ("127.0.0.1:6379", "no scheme"),
+            ("redis://h:1/x", "index"),
+            ("redis://h:1/3x", "index"),
+            ("redis://h:1/-3", "index"),
+            ("redis://h:1/3/4", "index"),
+            ("redis://h:1//3", "index"),
+            ("redis://h:1/4294967296", "index"),
+            ("redis://h:1/3?db=4", "two indexes"),
+            ("redis://h:1/?db=", "index"),
+            ("redis://h:1/3?socket_timeout=5", "\"socket_timeout\""),
+            ("redis://h:1/3?ssl_ca_certs=/a.pem", "\"ssl_ca_certs\""),
+            ("rediss://h:1/3?ssl_cert_reqs=none", "always checked"),
+            ("redis://h:1/3#insecure", "`#`"),
+            ("redis://me:pw@h?password=pw", "twice"),
+            ("redis://a,b", "several hosts"),
+            ("redis://::1:6379/3", "[ ]"),
+            ("redis://h:99999", "port"),
+            ("redis+sentinel://h", "no service"),
+            ("redis+sentinel://h/3", "no service"),
+            ("redis+unix://run/a.sock", "three slashes"),
+            ("redis+unix:///", "three slashes"),
+            ("memory://h/3", "this process"),
+            ("memory://?db=3", "\"db\""),
+        ] {
+            let error = InstanceUrl::parse(text).unwrap_err().to_string();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+        assert!(InstanceUrl::parse("memory://").is_ok());
+        assert!(InstanceUrl::parse(" redis://h \n").is_ok());
+    }
+}

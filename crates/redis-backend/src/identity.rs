@@ -1,0 +1,132 @@
+//! Whether two addresses lead to one server: by what the server says, never by how they are written.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use compartment_core::{Contract, DatabaseMap, Error, ErrorKind, Result};
+
+use crate::allowed_name::{allowed_name, mark};
+use crate::backend::RedisBackend;
+use crate::probe::ServerInfo;
+use crate::server::{Connection, Server};
+
+/// How long a mark may stand, in milliseconds, should this process die before it removes it.
+const MARK_MS: u32 = 10_000;
+
+/// A connection's name in `CLIENT LIST`.
+const CLIENT: &str = "compartment:identity";
+
+impl ServerInfo {
+    /// Whether both say that they are one server; `None` where either hides its name.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> Option<bool> {
+        if self.identity.is_empty() || other.identity.is_empty() {
+            return None;
+        }
+        Some(self.identity.iter().any(|name| other.identity.contains(name)))
+    }
+}
+
+impl Server {
+    /// Whether `other` is this server, however both are addressed: by the run id, by the ids of a
+    /// cluster's nodes, or where a server hides these by a key that is written into numbered database
+    /// `index` here, looked for there, and removed.
+    ///
+    /// `near` are names, or beginnings of names, that the users may write, where an ACL lets them
+    /// write some keys only.
+    ///
+    /// # Errors
+    /// The servers'. [`ErrorKind::Permission`] where neither an id nor a key can be had.
+    pub async fn is_same(&self, other: &Self, index: u32, near: &[Vec<u8>]) -> Result<bool> {
+        if let Some(known) = self.info().is_same(other.info()) {
+            return Ok(known);
+        }
+        let mut there = match other.open(index, CLIENT).await {
+            Ok(connection) => connection,
+            // One server would have the index that the other has.
+            Err(error) if error.kind() == ErrorKind::Configuration => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let mut here = self.open(index, CLIENT).await?;
+        match is_seen(&mut here, &mut there, near).await {
+            // A replica takes no mark; its master would, if that is the other.
+            Err(error) if error.kind() == ErrorKind::ReadOnly => {
+                is_seen(&mut there, &mut here, near).await
+            }
+            answer => answer,
+        }
+        .map_err(|error| {
+            Error::new(
+                error.kind(),
+                "compare servers",
+                format!(
+                    "{} and {} may be one server: neither INFO nor a key tells ({}); allow the user \
+                     +info, which shows the run id",
+                    self.url(),
+                    other.url(),
+                    error.message()
+                ),
+            )
+        })
+    }
+}
+
+/// Whether a key that is written by `here` is seen by `there`.
+async fn is_seen(here: &mut Connection, there: &mut Connection, near: &[Vec<u8>]) -> Result<bool> {
+    let name = allowed_name(&mut [&mut *here, &mut *there], &mark("canary"), near).await?;
+    let mut write = redis::cmd("SET");
+    write.arg(&name).arg(1).arg("PX").arg(MARK_MS);
+    here.ask::<redis::Value>("compare servers", &write).await?;
+    let mut look = redis::cmd("EXISTS");
+    look.arg(&name);
+    let seen = there.ask::<i64>("compare servers", &look).await;
+    let mut remove = redis::cmd("DEL");
+    remove.arg(&name);
+    let _ = here.ask::<redis::Value>("compare servers", &remove).await;
+    Ok(seen? > 0)
+}
+
+/// Refuses two databases of different instances that lead to one server and one place there.
+///
+/// # Errors
+/// [`ErrorKind::Configuration`] with both databases and both instances; the servers'.
+pub async fn check_apart(
+    map: &DatabaseMap,
+    backends: &BTreeMap<String, Arc<RedisBackend>>,
+) -> Result<()> {
+    let placed: Vec<(&RedisBackend, Contract)> = map
+        .databases()
+        .iter()
+        .filter_map(|contract| {
+            let backend = backends.get(contract.placement.instance())?;
+            Some((backend.as_ref(), backend.server().place(contract.clone())))
+        })
+        .collect();
+    for (at, (here, first)) in placed.iter().enumerate() {
+        for (there, second) in &placed[at + 1..] {
+            let (a, b) = (first.placement.instance(), second.placement.instance());
+            if a == b || !DatabaseMap::would_overlap(first, second) {
+                continue;
+            }
+            let (here, there) = (here.as_server(), there.as_server());
+            let near = [first.placement.prefix().into(), second.placement.prefix().into()];
+            if here.is_same(&there, first.placement.index(), &near).await? {
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    "open databases",
+                    format!(
+                        "{:?} and {:?} are in one place: the instances {a:?} ({}) and {b:?} ({}) are \
+                         one server, and both databases are at its index {}; give each an index of \
+                         its own, or let both say shared = true",
+                        first.name,
+                        second.name,
+                        here.url(),
+                        there.url(),
+                        first.placement.index()
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
