@@ -7,7 +7,7 @@ use compartment_redis::{RedisConfig, Server};
 use redis::Pipeline;
 use serde::Serialize;
 
-use crate::analyze::{ClientUse, clients};
+use crate::analyze::{ClientUse, clients_of};
 use crate::patterns::{Learner, Selection, Selector};
 use crate::place::is_hidden;
 use crate::plan::search_indexes;
@@ -118,8 +118,7 @@ pub async fn preview_flush(
             ));
         }
     }
-    let mut owners = clients(place).await.unwrap_or_default();
-    owners.retain(|client| client.index == place.index());
+    let owners = clients_of(place).await.unwrap_or_default();
     for client in owners.iter().filter(|client| client.blocked > 0) {
         refusals.push(format!(
             "{} of client {:?} wait for elements in index {}: stop the workers first",

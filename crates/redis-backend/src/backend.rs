@@ -156,7 +156,7 @@ impl RedisBackend {
         Ok(if self.info.topology == Topology::Cluster {
             Ear::Nodes(Box::new(NodeConnector::new(&self.config, 0, name)))
         } else {
-            Ear::Server(Connector::new(&self.config, index, name)?)
+            Ear::Server(Box::new(Connector::new(&self.config, index, name)?))
         })
     }
 

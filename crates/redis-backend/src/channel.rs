@@ -26,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Where a connection that listens goes to.
 #[derive(Debug)]
 pub(crate) enum Ear {
-    Server(Connector),
+    Server(Box<Connector>),
     /// Any node: a cluster passes a message on to all of them.
     Nodes(Box<NodeConnector>),
 }

@@ -7,12 +7,8 @@ use compartment_core::Result as ServerResult;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AdminError, Result};
-<<<<<<< HEAD
 use crate::place::is_hidden;
-use crate::{Place, escape};
-=======
 use crate::{Place, escape, private_file};
->>>>>>> move
 
 /// The files of one backup.
 #[derive(Clone, Debug)]

@@ -56,6 +56,7 @@ fn as_json(report: &RestoreReport) -> serde_json::Value {
         "already_there": report.already_there,
         "standing": report.standing,
         "expired": report.expired,
+        "empty": report.empty,
         "verified": report.verified,
         "dry_run": report.dry_run,
         "seconds": report.elapsed.as_secs_f64(),
