@@ -119,9 +119,12 @@ mod tests {
 
     #[test]
     fn a_replica_that_never_synced_is_told_from_one_that_lost_its_master() {
-        let never = read("role:slave\r\nmaster_link_status:down\r\nmaster_sync_in_progress:0\r\nmaster_link_down_since_seconds:-1\r\n");
+        let never = read(
+            "role:slave\r\nmaster_link_status:down\r\nmaster_sync_in_progress:0\r\nmaster_link_down_since_seconds:-1\r\n",
+        );
         assert_eq!(never.replica, Some(Replication::default()));
-        let lost = read("role:slave\r\nmaster_link_status:down\r\nmaster_link_down_since_seconds:7\r\n");
+        let lost =
+            read("role:slave\r\nmaster_link_status:down\r\nmaster_link_down_since_seconds:7\r\n");
         assert_eq!(lost.replica.unwrap().down_seconds, Some(7));
         let up = read("role:slave\r\nmaster_link_status:up\r\n");
         assert!(up.replica.unwrap().link_is_up);

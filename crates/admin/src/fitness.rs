@@ -51,7 +51,9 @@ pub(crate) async fn judge(
         return Ok(fitness);
     }
     hold_memory(target, conditions, incoming, &mut fitness);
-    if source.is_some_and(|source| source.same_server(target)) {
+    if let Some(source) = source
+        && source.is_on_server_of(target).await?
+    {
         return Ok(fitness);
     }
     if conditions.iter().any(|one| one.persists == Some(false)) && is_kept(source).await? {
@@ -74,7 +76,8 @@ async fn is_replica(target: &Place) -> Result<AdminError> {
     let mut command = redis::cmd("CONFIG");
     command.arg("GET").arg("replica-read-only");
     let mut connection = target.open("condition").await?;
-    let answer = connection.ask::<Vec<(String, String)>>("read how a replica is set", &command).await;
+    let answer =
+        connection.ask::<Vec<(String, String)>>("read how a replica is set", &command).await;
     let writable = answer.is_ok_and(|list| list.iter().any(|(_, value)| value == "no"));
     Ok(match writable {
         true => AdminError::Unsafe(format!(
@@ -102,9 +105,9 @@ fn hold_memory(
     let evicts = conditions.iter().any(Condition::may_evict);
     let room = format!("has {} of memory left", size(free));
     let fits = incoming.bytes.is_none_or(|bytes| bytes <= free);
-    let needs = incoming.bytes.map_or_else(String::new, |bytes| {
-        format!(" and the keys take about {}", size(bytes))
-    });
+    let needs = incoming
+        .bytes
+        .map_or_else(String::new, |bytes| format!(" and the keys take about {}", size(bytes)));
     match (fits, evicts) {
         (false, true) if !incoming.may_be_evicted => {
             fitness.refusal = Some(AdminError::Unsafe(format!(

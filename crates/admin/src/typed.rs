@@ -91,12 +91,7 @@ fn check_parts(commands: &[Cmd], most: u64) -> Result<()> {
 
 /// The commands that make `name` hold `value`, where nothing of that name is, in order. A server
 /// `before_7` does not know how many entries a stream ever had, nor which was deleted last.
-fn commands(
-    name: &[u8],
-    value: &Value,
-    expires_at: Option<u64>,
-    before_7: bool,
-) -> Vec<Cmd> {
+fn commands(name: &[u8], value: &Value, expires_at: Option<u64>, before_7: bool) -> Vec<Cmd> {
     let mut commands = match value {
         Value::String(bytes) => vec![command("SET", name).arg(bytes).take()],
         Value::List(elements) => variadic("RPUSH", name, elements),

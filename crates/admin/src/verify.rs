@@ -286,7 +286,8 @@ pub async fn verify_dump(
     progress.begin("verify", None);
     let (send, mut batches) = mpsc::channel::<Vec<(Vec<u8>, Snapshot)>>(2);
     let (file, patterns) = (path.to_owned(), options.patterns.clone());
-    let reader = tokio::task::spawn_blocking(move || read_dump(&file, (index, now), &patterns, &send));
+    let reader =
+        tokio::task::spawn_blocking(move || read_dump(&file, (index, now), &patterns, &send));
     let mut report = VerifyReport::default();
     let slack = ClockShift::default().slack_ms();
     let expiry = ExpiryCommand::of(to.server().info());

@@ -9,10 +9,10 @@ use super::held::Held;
 use super::pack::Pack;
 use super::resume::{Checkpoint, Counts, Paths, Source};
 use crate::error::{AdminError, Result};
-use crate::{escape, private_file};
 use crate::rdb::{
     Item, Payload, RdbError, RdbReader, RdbWriter, WriterState, is_readable, unpacked,
 };
+use crate::{escape, private_file};
 
 /// What may be lost by an interruption.
 const SAFE_EVERY: Duration = Duration::from_secs(2);

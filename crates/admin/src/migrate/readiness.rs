@@ -7,7 +7,7 @@ use super::way::{Course, choose, try_out};
 use super::{Migration, Way};
 use crate::condition::Condition;
 use crate::fitness::{Incoming, judge, refuse_stale_replica};
-use crate::{AdminError, Place, Progress, Result};
+use crate::{AdminError, Progress, Result};
 
 /// The way that the keys go, and their course with the clocks compared.
 ///
@@ -56,13 +56,11 @@ async fn source_may_be_read(migration: &Migration) -> Result<()> {
 /// Where one would not keep what it is given.
 async fn targets_keep_keys(migration: &Migration, way: Way) -> Result<Vec<String>> {
     // Within a server a key takes no more memory in another index, unless it stays as well.
-    let grows = |target: &Place| {
-        !target.same_server(&migration.source) || (migration.options.keep && way == Way::Copy)
-    };
+    let stays_as_well = migration.options.keep && way == Way::Copy;
     let mut conditions = Vec::with_capacity(migration.targets.len());
     for target in &migration.targets {
         let mut found = Condition::of(target).await?;
-        if !grows(target) {
+        if !stays_as_well && target.is_on_server_of(&migration.source).await? {
             found.iter_mut().for_each(|one| one.max_memory = None);
         }
         conditions.push(found);
@@ -76,8 +74,12 @@ async fn targets_keep_keys(migration: &Migration, way: Way) -> Result<Vec<String
     let mut warnings = Vec::new();
     for (target, conditions) in migration.targets.iter().zip(&conditions) {
         // All that goes to one server has to find room there together.
-        let there = migration.targets.iter().zip(&expected).filter(|(t, _)| t.same_server(target));
-        let bytes = there.map(|(_, bytes)| *bytes).sum();
+        let mut bytes = Some(0);
+        for (other, expected) in migration.targets.iter().zip(&expected) {
+            if other.is_on_server_of(target).await? {
+                bytes = bytes.zip(*expected).map(|(sum, more)| sum + more);
+            }
+        }
         let incoming = Incoming { bytes, may_be_evicted };
         let fitness = judge(Some(&migration.source), target, conditions, incoming).await?;
         if let Some(refusal) = fitness.refusal {

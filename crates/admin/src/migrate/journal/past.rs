@@ -170,7 +170,10 @@ impl Past {
     }
 
     fn missing(&self, page: u64) -> AdminError {
-        bad(&self.path, &format!("the journal is damaged: page {page} is missing; nothing was changed"))
+        bad(
+            &self.path,
+            &format!("the journal is damaged: page {page} is missing; nothing was changed"),
+        )
     }
 
     /// Writes that what was deleted in the targets has gone from the source.
@@ -204,9 +207,9 @@ impl Past {
     }
 
     fn read_item(&self, word: &str) -> Result<Item> {
-        let item = word.split_once(':').and_then(|(rule, name)| {
-            Some(Item { name: unescape(name), rule: rule.parse().ok()? })
-        });
+        let item = word
+            .split_once(':')
+            .and_then(|(rule, name)| Some(Item { name: unescape(name), rule: rule.parse().ok()? }));
         item.ok_or_else(|| bad(&self.path, "a page of the journal is damaged; nothing was changed"))
     }
 }

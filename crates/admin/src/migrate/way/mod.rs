@@ -139,8 +139,8 @@ impl Lane {
             targets.push(place.open("migrate").await?);
         }
         let mut watches = Vec::new();
-        for place in course.targets.iter().filter(|place| !place.same_server(&course.source)) {
-            if course.watches_evictions {
+        for place in &course.targets {
+            if course.watches_evictions && !place.is_on_server_of(&course.source).await? {
                 watches.push(EvictionWatch::start(place).await?);
             }
         }

@@ -13,7 +13,8 @@ use crate::{AdminError, Result, escape};
 impl Lane {
     /// Whether the target would close the connection over the payload.
     pub(super) fn is_too_large(&self, number: usize, snapshot: &Snapshot) -> bool {
-        let most = self.course.targets.get(number).map_or(u64::MAX, |place| most_bytes(place.server()));
+        let most =
+            self.course.targets.get(number).map_or(u64::MAX, |place| most_bytes(place.server()));
         snapshot.payload.len() as u64 > most
     }
 

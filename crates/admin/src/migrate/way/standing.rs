@@ -67,7 +67,9 @@ impl Lane {
                 (None, _) => Outcome::Gone,
                 // The name has become free meanwhile; the next pass moves it.
                 (Some(_), None) => Outcome::Changed,
-                (Some(here), Some(there)) if here.difference(there, slack).is_none() => Outcome::Same,
+                (Some(here), Some(there)) if here.difference(there, slack).is_none() => {
+                    Outcome::Same
+                }
                 (Some(_), Some(_)) => Outcome::Conflict,
             })
             .collect();
