@@ -29,6 +29,43 @@ pub(crate) struct Client {
     pub(crate) command: String,
 }
 
+/// Last commands of connections that have nothing to do with keys.
+const NO_KEYS: &[&str] = &[
+    "acl",
+    "auth",
+    "client",
+    "cluster",
+    "command",
+    "config",
+    "hello",
+    "info",
+    "lastsave",
+    "latency",
+    "memory",
+    "module",
+    "monitor",
+    "psubscribe",
+    "pubsub",
+    "punsubscribe",
+    "role",
+    "slowlog",
+    "ssubscribe",
+    "subscribe",
+    "sunsubscribe",
+    "time",
+    "unsubscribe",
+];
+
+impl Client {
+    /// Whether it may use keys, as far as its last command says. One that has named itself belongs
+    /// to a program, which may only be about to.
+    pub(crate) fn uses_keys(&self) -> bool {
+        let command = self.command.split('|').next().unwrap_or_default();
+        let has_begun = !self.name.is_empty() && self.command.starts_with("client|set");
+        self.blocked || has_begun || !(command.is_empty() || NO_KEYS.contains(&command))
+    }
+}
+
 /// The clients of the place's server, on every node.
 ///
 /// # Errors
@@ -94,5 +131,10 @@ mod tests {
         assert!(read(&named("compartment-admin:walk")).is_none());
         assert!(read(&line.replace("flags=b", "flags=S")).is_none());
         assert!(read("nonsense").is_none());
+        let last =
+            |command: &str| read(&line.replace("brpop", command).replace("flags=b", "flags=N"));
+        let uses = |command: &str| last(command).unwrap().uses_keys();
+        assert!(["get", "ping", "exec", "client|setname"].into_iter().all(uses));
+        assert!(!["client|list", "info", "psubscribe", "NULL"].into_iter().any(uses));
     }
 }

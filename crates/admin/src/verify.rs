@@ -1,5 +1,6 @@
 //! Compares what two places hold, key by key: type, value, expiry, fields' expiry, stream groups.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,6 +14,7 @@ use crate::clocks::ClockShift;
 use crate::fitness::refuse_stale_replica;
 use crate::migrate::{Course, Item, Lane, Routes, Way};
 use crate::rdb::{self, FileReader};
+use crate::restore::no_database;
 use crate::snapshot::{ExpiryCommand, Snapshot, server_time, take};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 
@@ -115,6 +117,11 @@ pub async fn verify(
     progress: Arc<dyn Progress>,
 ) -> Result<VerifyReport> {
     let started = Instant::now();
+    if from.is(&to).await? {
+        return Err(AdminError::Invalid(format!(
+            "{from} and {to} are the same place: there is nothing to compare"
+        )));
+    }
     if !options.stale_replica {
         refuse_stale_replica(&from).await?;
         refuse_stale_replica(&to).await?;
@@ -325,11 +332,13 @@ fn read_dump(
     };
     let mut reader = FileReader::open(path).map_err(damaged)?;
     let (mut batch, mut bytes, mut keys) = (Vec::new(), 0, 0);
-    let (mut current, mut only) = (0, None);
+    let mut only = None;
+    let mut there: BTreeMap<u64, u64> = BTreeMap::new();
     while let Some(item) = reader.next_item().map_err(damaged)? {
         match item {
-            rdb::Item::SelectDb(number) => current = number,
             rdb::Item::Key(key) => {
+                let current = key.database;
+                *there.entry(current).or_default() += 1;
                 if index.is_some_and(|index| index != current) {
                     continue;
                 }
@@ -357,6 +366,9 @@ fn read_dump(
             }
             _ => {}
         }
+    }
+    if let Some(index) = index.filter(|index| !there.contains_key(index)) {
+        return Err(no_database(path, index, &there));
     }
     let _ = send.blocking_send(batch);
     Ok(keys)

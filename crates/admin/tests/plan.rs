@@ -205,7 +205,7 @@ fn a_plan_that_no_longer_fits_says_why() {
         .await;
         there.check(&plan, &[]).await.unwrap();
         let said = there.check(&plan, &["celery-broker"]).await.unwrap_err();
-        assert!(said.contains("worker1") && said.contains("stop the consumers"), "{said}");
+        assert!(said.contains("worker1") && said.contains("stop the workers"), "{said}");
         // Nobody waits for a session.
         there.check(&plan, &["django-sessions"]).await.unwrap();
         waiting.abort();
@@ -217,6 +217,97 @@ fn a_plan_that_no_longer_fits_says_why() {
         there.places.source = installations::place(&there.server, 3).await;
         let said = there.check(&plan, &[]).await.unwrap_err();
         assert!(said.contains("index 3"), "{said}");
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn only_the_programs_own_clients_keep_a_queue_from_moving() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let map = DatabaseMapBuilder::preset(Preset::Pipeline)
+            .instance("primary", Instance::new(&server.url()).unwrap())
+            .environment_variables([("REDIS_DB_BROKER".to_owned(), "7".to_owned())])
+            .unwrap()
+            .build()
+            .unwrap();
+        let lines = [installations::celery("", 3), installations::bullmq("bull", 3)];
+        let there = Installation::with_map(server, map, &lines).await;
+        let plan = there.plan().await;
+        // A worker of BullMQ's waits, and a program that has nothing to do with queues pipelines.
+        let mut worker = writer(&there.server, 0).await;
+        tell(&mut worker, &["CLIENT SETNAME bull:cGRm".to_owned()]).await;
+        let waiting = tokio::spawn(async move { worker.send(&["BZPOPMIN", "m", "0"]).await });
+        let mut other = writer(&there.server, 0).await;
+        let lines = ["MULTI", "SET page:1 x", "EXEC", "EVAL return{} 0"].map(str::to_owned);
+        tell(&mut other, &lines).await;
+        compartment_testkit::eventually("a blocked client", async || {
+            let info = there.server.command(&["INFO", "clients"]).await.text();
+            info.contains("blocked_clients:1")
+        })
+        .await;
+        there.check(&plan, &["celery-broker"]).await.unwrap();
+        let said = there.check(&plan, &["bullmq"]).await.unwrap_err();
+        assert!(said.contains("client \"bull:cGRm\" waiting for elements in index 0 (bzpopmin)"));
+        assert!(said.contains("or say --drained-anyway"), "{said}");
+        let mut options = CheckOptions::default();
+        (options.drained, options.drained_anyway) = (vec!["bullmq".to_owned()], true);
+        let PlanPlaces { source, targets } = &there.places;
+        check(&plan, source, targets, &options, &Silent).await.unwrap();
+        waiting.abort();
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn results_that_are_read_through_the_queues_setting_go_where_it_goes() {
+    run_test(async {
+        let lines = ["ZADD arq:queue 1 j1", "SET arq:job:j1 x", "SET arq:result:j0 x EX 60"];
+        let huey = ["LPUSH huey.redis.shop x", "HSET huey.results.shop a 1"];
+        let lines: Vec<String> = lines.iter().chain(&huey).map(|one| (*one).to_owned()).collect();
+        let database =
+            |name: &str, index| Contract::new(name, DatabaseKind::Durable).with_index(index);
+        for with_results in [true, false] {
+            let server = TestRedis::start().await;
+            let mut map = DatabaseMap::builder()
+                .instance("primary", Instance::new(&server.url()).unwrap())
+                .database(database("broker", 4));
+            if with_results {
+                map = map.database(database("results", 1));
+            }
+            let map = map.build().unwrap();
+            let there = Installation::with_map(server, map, std::slice::from_ref(&lines)).await;
+            let plan = there.plan().await;
+            let found = goes(&plan);
+            for name in ["arq", "arq-results", "huey", "huey-results"] {
+                assert_eq!(found[name], ("broker", Verdict::Drain), "{name}");
+            }
+        }
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn what_a_name_alone_suggests_is_called_a_guess() {
+    run_test(async {
+        let lines: Vec<String> = ["SET :1:a 1 EX 60", "SET :1:b 1"].map(str::to_owned).into();
+        let there = Installation::new(Preset::Pipeline, std::slice::from_ref(&lines)).await;
+        let plan = there.plan().await;
+        let group = plan.groups.iter().find(|group| group.name == "django-cache").unwrap();
+        assert!(group.perhaps && group.verdict == Verdict::Stay, "{group:?}");
+        assert!(group.notes.join(" ").contains("perhaps Django cache"), "{group:?}");
+        assert!(plan.to_toml().unwrap().contains("of perhaps Django cache"));
+        there.server.command(&["EXPIRE", ":1:b", "60"]).await;
+        let plan = there.plan().await;
+        assert_eq!(goes(&plan)["django-cache"], ("cache", Verdict::Move));
+        // A value that is Django's settles it.
+        there.server.command(&[&b"SET"[..], b":1:a", b"\x80\x04x.", b"EX", b"60"]).await;
+        there.server.command(&[&b"SET"[..], b":1:b", b"\x80\x04y.", b"EX", b"60"]).await;
+        let mut options = AnalyzeOptions::default();
+        options.look_at_values = true;
+        let analysis = analyze(&there.places.source, &options, &Silent).await.unwrap();
+        let group = analysis.groups.iter().find(|group| group.name == "django-cache").unwrap();
+        assert!(!group.perhaps);
     });
 }
 

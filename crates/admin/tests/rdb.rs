@@ -100,7 +100,7 @@ fn what_is_no_such_file_says_so() {
         (b"REDIS00x1\xff", "no RDB file"),
         (b"REDIS0099\xff", "version 99"),
         (b"REDIS0010", "ends after 9 bytes"),
-        (b"REDIS0003\xf6", "type 246"),
+        (b"REDIS0003\xf3", "type 243"),
         (b"REDIS0003\x1a\x01k", "type 26"),
         (b"REDIS0003\x00\x81\xff\xff\xff\xff\xff\xff\xff\xffk", "ends after"),
         (b"REDIS0003\x00\xc3\x01\x81\xff\xff\xff\xff\xff\xff\xff\xffk", "damaged"),

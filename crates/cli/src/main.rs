@@ -9,6 +9,7 @@ mod places;
 mod progress_bars;
 mod screen;
 mod settings;
+mod table;
 
 use clap::Parser;
 

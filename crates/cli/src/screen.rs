@@ -4,10 +4,10 @@ use std::io::Write;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 
 use crate::args::Color;
 use crate::exit_code::CliError;
+use crate::table::Table;
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -42,22 +42,9 @@ pub(crate) fn complain(error: &CliError) {
     }
 }
 
-/// A table that fits 80 columns; the columns named in `right` are aligned to the right.
+/// A table that fits the terminal; the columns named in `right` hold figures.
 pub(crate) fn table(header: &[&str], right: &[usize]) -> Table {
-    let mut table = Table::new();
-    let rule = LineStyle::none().fill('─').junction('─');
-    table.load_style(presets::NOTHING.header_separator(rule));
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        table.set_width(80);
-    }
-    table.set_header(header);
-    for index in right {
-        if let Some(column) = table.column_mut(*index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
+    Table::new(header, right)
 }
 
 /// The text in lines of at most 80 columns, those after the first set in by two.
@@ -77,6 +64,15 @@ pub(crate) fn wrapped(text: &str) -> String {
         width += length;
     }
     out
+}
+
+/// Who writes keys, as far as is known.
+pub(crate) fn producer(name: &str, perhaps: bool) -> String {
+    match (name, perhaps) {
+        ("", _) => "–".to_owned(),
+        (name, true) => format!("perhaps {name}"),
+        (name, false) => name.to_owned(),
+    }
 }
 
 /// `1.5 MiB`.

@@ -30,12 +30,15 @@ pub struct ClientUse {
     pub commands: BTreeSet<String>,
 }
 
-/// The clients of the place's server, on every node.
+/// The clients of the place's index, on every node, that may use its keys: those that only look
+/// after the server or listen to channels do not.
 ///
 /// # Errors
 /// The server's, where it does not allow `CLIENT LIST`.
-pub(crate) async fn clients(place: &Place) -> Result<Vec<ClientUse>> {
-    Ok(together(client_list(place).await?))
+pub(crate) async fn clients_of(place: &Place) -> Result<Vec<ClientUse>> {
+    let mut clients = client_list(place).await?;
+    clients.retain(|client| client.index == place.index() && client.uses_keys());
+    Ok(together(clients))
 }
 
 /// Commands of one program that are shown: enough to see what it does.

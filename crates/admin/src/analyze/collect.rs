@@ -261,6 +261,7 @@ fn report(one: Definition, counts: Counts, order: usize) -> KeyGroupReport {
     KeyGroupReport {
         name: one.name,
         producer: one.producer,
+        perhaps: one.perhaps,
         purpose: one.purpose,
         verdict: one.verdict,
         together: one.together,

@@ -23,10 +23,12 @@ pub(crate) struct Definition {
     pub(crate) selection: Selection,
     /// Whether only its pattern is known, not who writes it.
     pub(crate) learnt: bool,
+    /// Whether the producer is a guess.
+    pub(crate) perhaps: bool,
 }
 
 /// What a group is called whose keys fit nothing else.
-pub(crate) const OTHER: &str = "other";
+pub(crate) const OTHER: &str = "everything-else";
 
 /// Takes the names of a database, once.
 #[derive(Debug, Default)]
@@ -65,7 +67,9 @@ impl Names {
     ) -> Vec<Definition> {
         let mut list = templates(rules);
         list.extend(self.evidence.decide(known).into_iter().map(of_program));
-        list.extend(self.learner.finish().into_iter().map(|one| of_pattern(&one.pattern)));
+        // What would take every name belongs to the group that says so.
+        let learnt = self.learner.finish().into_iter().filter(|one| !one.pattern.takes_all());
+        list.extend(learnt.map(|one| of_pattern(&one.pattern)));
         list.push(rest());
         drop_repeated_globs(&mut list);
         list
@@ -88,6 +92,7 @@ fn templates(rules: &BTreeMap<String, KeyRule>) -> Vec<Definition> {
         patterns: vec![rule.template.as_str().to_owned()],
         selection: Selection { globs: vec![rule.template.glob().into_bytes()], except: Vec::new() },
         learnt: false,
+        perhaps: false,
     };
     list.into_iter().map(define).collect()
 }
@@ -113,6 +118,7 @@ fn of_program(found: Found) -> Definition {
         patterns: found.globs.iter().map(|glob| crate::glob_text(glob)).collect(),
         selection: Selection { globs: found.globs, except: Vec::new() },
         learnt: false,
+        perhaps: found.perhaps,
     }
 }
 
@@ -146,6 +152,7 @@ fn unknown() -> Definition {
         patterns: Vec::new(),
         selection: Selection::default(),
         learnt: true,
+        perhaps: false,
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The file says names, types, expiries and values, and when keys were last used only where the
 //! server's policy needs that. Memory is an estimate from the sizes in the file and from what a
-//! 64-bit server adds to each key and element.
+//! 64-bit server adds to each key and element. What the file says of lengths has been checked by
+//! the reader: no value is taken for larger than it can be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,6 +15,7 @@ use super::report::{Analysis, Measure, ServerState, Source};
 use super::{AnalyzeOptions, now};
 use crate::frameworks::{Signature, is_binding_table};
 use crate::rdb::{FileReader, Item, Key, Payload, Value, type_name};
+use crate::restore::no_database;
 use crate::{AdminError, KeyType, Progress, Result};
 
 /// Analyses each numbered database of the file, or only one. Reads the file three times and blocks
@@ -32,9 +34,10 @@ pub fn analyze_dump(
     let wanted = |key: &Key| only.is_none_or(|index| u64::from(index) == key.database);
     let mut header = Header::default();
     let mut databases: BTreeMap<u64, Names> = BTreeMap::new();
-    let mut keys = 0;
+    let (mut keys, mut there) = (0, BTreeMap::new());
     progress.begin("read the names", None);
     read(path, &mut header, |key, _| {
+        *there.entry(key.database).or_default() += 1;
         if wanted(key) {
             let names = databases.entry(key.database).or_default();
             names.add(&key.name);
@@ -43,6 +46,9 @@ pub fn analyze_dump(
         }
         progress.advance(1);
     })?;
+    if let Some(index) = only.map(u64::from).filter(|index| !there.contains_key(index)) {
+        return Err(no_database(path, index, &there));
+    }
     let known = signatures(path, &databases)?;
     let mut second: BTreeMap<u64, (Collector, Vec<Definition>)> = BTreeMap::new();
     for (index, names) in databases {
@@ -81,7 +87,7 @@ pub fn analyze_dump(
             groups: collected.groups,
             biggest: collected.biggest,
             clients: Vec::new(),
-            missing: vec!["a file does not say who is connected".to_owned()],
+            missing: header.missing(index),
         }
     });
     Ok(analyses.collect())
@@ -95,6 +101,21 @@ const ANY_VERSION: u16 = 11;
 struct Header {
     version: String,
     saved_at_ms: Option<u64>,
+    /// Collections without an element, by database: a server would leave them out.
+    empty: BTreeMap<u64, u64>,
+}
+
+impl Header {
+    fn missing(&self, index: u64) -> Vec<String> {
+        let mut missing = vec!["a file does not say who is connected".to_owned()];
+        if let Some(keys) = self.empty.get(&index) {
+            missing.push(format!(
+                "{keys} keys are collections without an element, and are left out as a server \
+                 leaves them out"
+            ));
+        }
+        missing
+    }
 }
 
 /// Types of a few keys of one database.
@@ -138,6 +159,7 @@ fn read(path: &Path, header: &mut Header, mut each: impl FnMut(&Key, Option<u64>
     while let Some(item) = reader.next_item().map_err(bad)? {
         match item {
             Item::Key(key) => each(&key, header.saved_at_ms),
+            Item::EmptyKey { database, .. } => *header.empty.entry(database).or_default() += 1,
             Item::Aux { name, value } => {
                 let value = String::from_utf8_lossy(&value).into_owned();
                 match name.as_slice() {
@@ -289,8 +311,7 @@ fn unpacked(value_type: u8, payload: &[u8]) -> u64 {
             at += length(rest).1;
         }
         let (real, used) = string(payload.get(at..).unwrap_or_default());
-        // A length that is a lie is no more than such a file can hold.
-        sum = sum.saturating_add(real.min(payload.len() as u64 * 256));
+        sum = sum.saturating_add(real);
         at = at.saturating_add(used);
         at = at.saturating_add(match around {
             Around::Score => 8,

@@ -23,7 +23,7 @@ use compartment_core::KeyRule;
 use compartment_redis::Connection;
 
 pub use clients::ClientUse;
-pub(crate) use clients::clients;
+pub(crate) use clients::clients_of;
 pub use dump::analyze_dump;
 pub use report::{
     Analysis, BigKey, Bucket, KeyGroupReport, Measure, Memory, ServerState, Source, TtlCounts,
@@ -84,7 +84,7 @@ pub async fn analyze(
     let state = server::state(&mut connection, place).await;
     let mut missing = Vec::new();
     let questions = server::questions(&mut connection, &state, options.exact, &mut missing).await;
-    let clients = clients(place).await.unwrap_or_else(|error| {
+    let clients = clients_of(place).await.unwrap_or_else(|error| {
         missing.push(format!("CLIENT LIST is not allowed: who is connected ({})", error.message()));
         Vec::new()
     });

@@ -44,7 +44,7 @@ pub struct Analysis {
     pub groups: Vec<KeyGroupReport>,
     /// The biggest keys.
     pub biggest: Vec<BigKey>,
-    /// Who is connected to the server, Compartment itself left out.
+    /// Who is connected to the database and may use its keys, Compartment itself left out.
     pub clients: Vec<ClientUse>,
     /// What the server did not let one ask, and what of this report is missing therefore.
     pub missing: Vec<String>,
@@ -143,6 +143,9 @@ pub struct KeyGroupReport {
     /// The program that writes it, as far as is known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub producer: String,
+    /// Whether that is a guess by the form of the names, which others may choose too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub perhaps: bool,
     /// What it is for.
     pub purpose: Purpose,
     /// When such keys may change database.

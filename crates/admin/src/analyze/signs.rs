@@ -60,14 +60,15 @@ pub(crate) async fn read_bindings(
     Ok(())
 }
 
-/// Names the producers of learnt groups whose values tell.
+/// Names the producers of learnt groups whose values tell, and confirms those that were guessed.
 pub(crate) async fn look_at_values(
     connection: &mut Connection,
     place: &Place,
     collector: &Collector,
     definitions: &mut [Definition],
 ) -> Result<()> {
-    for (at, one) in definitions.iter_mut().enumerate().filter(|(_, one)| one.learnt) {
+    let open = |one: &Definition| one.learnt || one.perhaps;
+    for (at, one) in definitions.iter_mut().enumerate().filter(|(_, one)| open(one)) {
         let (names, key_type) = collector.examples(at);
         let Some(key_type) = key_type else { continue };
         let sizes = super::fetch::sizes(connection, place, names).await?;
@@ -81,7 +82,10 @@ pub(crate) async fn look_at_values(
         // One program, told by each value that was read.
         let first = signs.first().copied().flatten();
         if let Some(sign) = first.filter(|_| signs.iter().all(|sign| *sign == first)) {
-            name_producer(one, sign);
+            match one.learnt {
+                true => name_producer(one, sign),
+                false => one.perhaps &= !frameworks::confirms(&one.producer, sign),
+            }
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Caches: Django, Laravel, Flask, GitLab, Rails, ASP.NET.
+//! Caches: Django, Laravel, Flask, Rails, ASP.NET.
 
 use super::{Framework, KeyGroup, Purpose, Row, Setting};
 use crate::KeyType::{Hash, String};
@@ -8,12 +8,23 @@ const CLEARS: &str = "This program clears its cache by FLUSHDB: it needs a datab
 
 pub(super) const ALL: &[Framework] = &[
     Framework::new(
-        "Django cache",
+        DJANGO,
         &[KeyGroup::new(
             "django-cache",
             Purpose::Cache,
             Move,
-            &[Row::telling(&[":[0-9]*:*"], &[String])],
+            &[
+                Row::telling(
+                    &[
+                        ":[0-9]*:views.decorators.cache.*",
+                        ":[0-9]*:django.contrib.*",
+                        ":[0-9]*:template.cache.*",
+                    ],
+                    &[String],
+                )
+                .covered(),
+                Row::hinting(&[":[0-9]*:*"], &[String]),
+            ],
         )
         .note(CLEARS)],
     )
@@ -50,24 +61,13 @@ pub(super) const ALL: &[Framework] = &[
         "CACHE_REDIS_URL = \"{url}\"",
     )]),
     Framework::new(
-        "GitLab",
-        &[KeyGroup::new(
-            "gitlab",
-            Purpose::Cache,
-            Move,
-            &[Row::telling(&["cache:gitlab*", "cache:gitlab:*"], &[])],
-        )
-        .note("GitLab has settings for one server a purpose: redis.cache.yml.")],
-    )
-    .settings(&[Setting::new(Purpose::Cache, "redis.cache.yml", "url: {url}")]),
-    Framework::new(
         RAILS,
         // Names are the application's own: values tell it, see `values.rs`.
         &[KeyGroup::new(
             "rails-cache",
             Purpose::Cache,
             Move,
-            &[Row::telling(&["views/*:[0-9]*", "views/*/*:*"], &[String])],
+            &[Row::hinting(&["views/*:[0-9]*", "views/*/*:*"], &[String])],
         )
         .note(CLEARS)],
     )
@@ -93,5 +93,6 @@ pub(super) const ALL: &[Framework] = &[
 ];
 
 /// Programs that are known by their values rather than their names.
+pub(super) const DJANGO: &str = "Django cache";
 pub(super) const RAILS: &str = "Rails cache";
 pub(super) const ASP_NET: &str = "ASP.NET distributed cache";

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bindings::{self, Bindings, queue_globs};
+use super::bull::Queues;
+use super::forms::Forms;
 use super::{Framework, KeyGroup, Row, all};
 use crate::KeyType;
 use crate::patterns::{Selection, Selector, escape_glob_into};
@@ -15,6 +17,8 @@ pub(crate) struct Found {
     /// What this installation put in front of the program's names.
     pub(crate) prefix: Vec<u8>,
     pub(crate) globs: Vec<Vec<u8>>,
+    /// Whether its names alone speak for it, which others may choose too.
+    pub(crate) perhaps: bool,
 }
 
 /// What is known of a key besides its name.
@@ -40,8 +44,8 @@ pub(crate) struct Evidence {
     /// Anchors of a framework found behind other text: the framework's place in [`all`], and that
     /// text.
     prefixes: BTreeMap<(usize, Vec<u8>), Vec<Vec<u8>>>,
-    /// What stands in front of suffixes that BullMQ uses, and which of them.
-    stems: BTreeMap<Vec<u8>, u32>,
+    bull: Queues,
+    forms: Forms,
     bindings: Bindings,
 }
 
@@ -51,25 +55,10 @@ const SAMPLES: usize = 3;
 const BINDING_SAMPLES: usize = 4_096;
 const MOST_PREFIXES: usize = 32;
 const LONGEST_PREFIX: usize = 64;
-const MOST_STEMS: usize = 256;
+/// Keys of a row all of which have to fit.
+const STRICT_SAMPLES: usize = 64;
 
 const BINDING: &str = bindings::TABLE;
-const BULL: &str = "bull:";
-/// Suffixes of a BullMQ queue, and their types.
-const BULL_PARTS: &[(&str, KeyType)] = &[
-    (":meta", KeyType::Hash),
-    (":id", KeyType::String),
-    (":events", KeyType::Stream),
-    (":wait", KeyType::List),
-    (":active", KeyType::List),
-    (":completed", KeyType::Zset),
-    (":failed", KeyType::Zset),
-    (":delayed", KeyType::Zset),
-    (":prioritized", KeyType::Zset),
-    (":stalled-check", KeyType::String),
-];
-const BULL_NEEDS: u32 = 3;
-
 impl Default for Evidence {
     fn default() -> Self {
         let mut rows = Vec::new();
@@ -92,7 +81,8 @@ impl Default for Evidence {
             rows,
             selector,
             prefixes: BTreeMap::new(),
-            stems: BTreeMap::new(),
+            bull: Queues::default(),
+            forms: Forms::default(),
             bindings: Bindings::default(),
         }
     }
@@ -108,13 +98,15 @@ impl Evidence {
             any = true;
             certain |= seen.row.telling && !seen.row.expires;
             let is_binding = seen.row.globs.iter().any(|glob| glob.starts_with(BINDING));
-            let most = if is_binding { BINDING_SAMPLES } else { SAMPLES };
+            let most = if is_binding { BINDING_SAMPLES } else { seen.row.samples() };
             if seen.samples.len() < most {
                 seen.samples.push(name.to_vec());
             }
         });
+        certain |= self.bull.add(name);
         if !any || !certain {
             self.look_for_prefix(name);
+            self.forms.add(name);
         }
         certain
     }
@@ -133,13 +125,6 @@ impl Evidence {
                         samples.push(name[start..].to_vec());
                     }
                 }
-            }
-        }
-        for (bit, (suffix, _)) in BULL_PARTS.iter().enumerate() {
-            let Some(stem) = name.strip_suffix(suffix.as_bytes()) else { continue };
-            let known = self.stems.contains_key(stem);
-            if !name.starts_with(BULL.as_bytes()) && (known || self.stems.len() < MOST_STEMS) {
-                *self.stems.entry(stem.to_vec()).or_default() |= 1 << bit;
             }
         }
     }
@@ -165,16 +150,12 @@ impl Evidence {
     pub(crate) fn questions(&self) -> Vec<Vec<u8>> {
         let mut names: Vec<Vec<u8>> = Vec::new();
         for seen in &self.rows {
-            names.extend_from_slice(&seen.samples[..seen.samples.len().min(SAMPLES)]);
+            let asked = seen.samples.len().min(seen.row.samples());
+            names.extend_from_slice(&seen.samples[..asked]);
             names.extend(seen.samples.iter().flat_map(|name| self.bindings.queues(b"", name)));
         }
-        for (stem, bits) in &self.stems {
-            for (bit, (suffix, _)) in BULL_PARTS.iter().enumerate() {
-                if bits.count_ones() >= BULL_NEEDS && bits & (1 << bit) != 0 {
-                    names.push([stem.as_slice(), suffix.as_bytes()].concat());
-                }
-            }
-        }
+        names.extend(self.bull.questions());
+        names.extend(self.forms.questions());
         names.sort();
         names.dedup();
         names
@@ -187,13 +168,14 @@ impl Evidence {
         for (at, framework) in all().enumerate() {
             let rows = || self.rows.iter().filter(|seen| std::ptr::eq(seen.framework, framework));
             let fits = |seen: &&SeenRow| seen.fits(known) == Some(true);
-            let telling = rows().filter(fits).any(|seen| seen.row.telling);
-            if telling || rows().filter(fits).count() >= framework.needs {
+            let fitting: Vec<&Row> = rows().filter(fits).map(|seen| seen.row).collect();
+            if let Some(perhaps) = judge(framework, &fitting) {
                 found.extend(framework.groups.iter().map(|group| Found {
                     framework,
                     group,
                     prefix: Vec::new(),
                     globs: self.globs_of(group, known),
+                    perhaps,
                 }));
             }
             let prefixed = self.prefixes.iter().filter(|((of, _), _)| *of == at);
@@ -203,10 +185,12 @@ impl Evidence {
                     group,
                     prefix: prefix.clone(),
                     globs: self.prefixed_globs(group, prefix, tables),
+                    perhaps: false,
                 }));
             }
         }
-        found.extend(self.renamed_bull(known));
+        found.extend(self.bull.decide(known));
+        found.extend(self.forms.decide(known));
         found
     }
 
@@ -214,7 +198,7 @@ impl Evidence {
         let mut globs = Vec::new();
         for seen in self.rows.iter().filter(|seen| std::ptr::eq(seen.group, group)) {
             // Names that are there with another type are another program's.
-            if seen.fits(known) == Some(false) {
+            if seen.row.is_covered || seen.fits(known) == Some(false) {
                 continue;
             }
             globs.extend(seen.row.globs.iter().map(|glob| glob.as_bytes().to_vec()));
@@ -237,6 +221,7 @@ impl Evidence {
         let mut globs: Vec<Vec<u8>> = group
             .rows
             .iter()
+            .filter(|row| !row.is_covered)
             .flat_map(|row| row.globs)
             .map(|glob| [start.as_slice(), glob.as_bytes()].concat())
             .collect();
@@ -251,46 +236,41 @@ impl Evidence {
         }
         dedup(globs)
     }
-
-    /// BullMQ with another prefix: several suffixes of its queues with their types.
-    fn renamed_bull(&self, known: &BTreeMap<Vec<u8>, Signature>) -> Vec<Found> {
-        let Some(framework) = super::by_name("BullMQ") else { return Vec::new() };
-        let mut prefixes: Vec<Vec<u8>> = Vec::new();
-        for stem in self.stems.keys() {
-            let fits = BULL_PARTS.iter().filter(|(suffix, key_type)| {
-                let name = [stem.as_slice(), suffix.as_bytes()].concat();
-                known.get(&name).is_some_and(|sign| sign.key_type == *key_type)
-            });
-            let colon = stem.iter().rposition(|byte| *byte == b':');
-            if let (true, Some(colon)) = (fits.count() >= BULL_NEEDS as usize, colon) {
-                prefixes.push(stem[..=colon].to_vec());
-            }
-        }
-        prefixes.dedup();
-        let groups = prefixes.into_iter().flat_map(|prefix| {
-            framework.groups.iter().map(move |group| {
-                let mut glob = Vec::new();
-                escape_glob_into(&prefix, &mut glob);
-                glob.push(b'*');
-                Found { framework, group, prefix: prefix.clone(), globs: vec![glob] }
-            })
-        });
-        groups.collect()
-    }
 }
 
 impl SeenRow {
     /// Whether a sample is what the row says (another row's names may match its globs as well);
     /// `None` when there are none.
     fn fits(&self, known: &BTreeMap<Vec<u8>, Signature>) -> Option<bool> {
-        let signs: Vec<&Signature> =
-            self.samples.iter().take(SAMPLES).filter_map(|name| known.get(name)).collect();
+        let samples = self.samples.iter().take(self.row.samples());
+        let signs: Vec<&Signature> = samples.filter_map(|name| known.get(name)).collect();
         let fits = |sign: &Signature| {
             (self.row.types.is_empty() || self.row.types.contains(&sign.key_type))
                 && (sign.expires || !self.row.expires)
         };
-        (!signs.is_empty()).then(|| signs.iter().any(|sign| fits(sign)))
+        (!signs.is_empty()).then(|| match self.row.strict {
+            true => signs.iter().all(|sign| fits(sign)),
+            false => signs.iter().any(|sign| fits(sign)),
+        })
     }
+}
+
+impl Row {
+    /// Keys of it whose types are asked for.
+    fn samples(&self) -> usize {
+        if self.strict { STRICT_SAMPLES } else { SAMPLES }
+    }
+}
+
+/// Whether a program is there, given its rows that are: certainly, or only perhaps (`true`).
+fn judge(framework: &Framework, rows: &[&Row]) -> Option<bool> {
+    let several = rows.len() >= framework.needs;
+    if several || rows.iter().any(|row| row.telling && !row.hints) {
+        return Some(false);
+    }
+    let is_there = |glob: &&str| rows.iter().any(|row| row.globs.first() == Some(glob));
+    let has_pair = !framework.pair.is_empty() && framework.pair.iter().all(is_there);
+    (has_pair || rows.iter().any(|row| row.telling)).then_some(true)
 }
 
 fn dedup(globs: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
@@ -361,6 +341,125 @@ mod tests {
         ];
         let expected = ["celery-broker", "celery-broker", "celery-broker", "-", "celery-broker"];
         assert_eq!(groups(&keys), expected);
+    }
+
+    /// The group of each name, with a question mark where it is a guess.
+    fn guesses(keys: &[(&str, KeyType)]) -> Vec<String> {
+        let mut evidence = Evidence::default();
+        for (name, _) in keys {
+            evidence.add(name.as_bytes());
+        }
+        let signature = |(name, key_type): &(&str, KeyType)| {
+            (name.as_bytes().to_vec(), Signature { key_type: *key_type, expires: true })
+        };
+        let found = evidence.decide(&keys.iter().map(signature).collect());
+        let group = |(name, _): &(&str, KeyType)| {
+            let takes = |one: &&Found| {
+                let globs = one.globs.clone();
+                let selector = Selector::new(&[Selection { globs, except: Vec::new() }]);
+                selector.first_match(name.as_bytes()).is_some()
+            };
+            let mark = |one: &Found| if one.perhaps { "?" } else { "" };
+            let found = found.iter().find(takes);
+            found.map_or("-".to_owned(), |one| format!("{}{}", one.group.name, mark(one)))
+        };
+        keys.iter().map(group).collect()
+    }
+
+    #[test]
+    fn a_name_alone_is_a_guess() {
+        for (keys, expected) in [
+            (&[(":1:product:7", Text)][..], &["django-cache?"][..]),
+            (
+                &[(":1:product:7", Text), (":1:views.decorators.cache.x", Text)],
+                &["django-cache", "django-cache"],
+            ),
+            (&[("checkpoint:7", Hash)], &["langgraph?"]),
+            (&[("checkpoint:7", Hash), ("checkpoint_write:7", Hash)], &["langgraph", "langgraph"]),
+            (&[("session:17", Text)], &["flask-sessions?"]),
+            (&[("sess:17", Text)], &["express-sessions?"]),
+            (&[("session:gitlab:2::ab", Text)], &["gitlab-sessions"]),
+            (&[("queues", Set), ("queue:mail", List)], &["sidekiq?", "sidekiq?"]),
+            (&[("queue:mail", List), ("schedule", Zset)], &["-", "-"]),
+            (&[("messages", Stream)], &["symfony-messenger?"]),
+            (&[("9e107d9d372bb6826bd81d3542a419d6", List)], &["dramatiq-results?"]),
+            (
+                &[("9e107d9d372bb6826bd81d3542a419d6", List), ("dramatiq:__heartbeats__", Zset)],
+                &["dramatiq-results", "dramatiq"],
+            ),
+            (
+                &[
+                    ("9e107d9d372bb6826bd81d3542a419d6", List),
+                    ("e4d909c290d0fb1ca068ffaddf22cbd0", Text),
+                ],
+                &["-", "-"],
+            ),
+        ] {
+            assert_eq!(guesses(keys), expected, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn bull_and_bullmq_are_told_apart_queue_by_queue() {
+        let bull = [("bull:mail:id", Text), ("bull:mail:wait", List), ("bull:mail:7", Hash)];
+        assert_eq!(groups(&bull), ["bull"; 3]);
+        let new = [("bull:pdf:meta", Hash), ("bull:pdf:id", Text), ("bull:pdf:7", Hash)];
+        assert_eq!(groups(&new), ["bullmq"; 3]);
+        let both = [&bull[..], &new].concat();
+        assert_eq!(groups(&both), ["bull", "bull", "bull", "bullmq", "bullmq", "bullmq"]);
+        let other = [("bull:x", Text), ("bull:y:id", Hash)];
+        assert_eq!(groups(&other), ["-", "-"]);
+    }
+
+    #[test]
+    fn programs_of_the_same_kinds_are_known() {
+        let keys = [
+            ("bq:mail:jobs", Hash),
+            ("bq:mail:id", Text),
+            ("rlflx:login:7", Text),
+            ("redisson_lock_queue:{a}", List),
+            ("{a}:redisson_rwlock", Hash),
+            ("redisson__timeout__set:{m}", Zset),
+            ("redisson_delay_queue_timeout:{q}", Zset),
+            ("redisson_delay_queue:{q}", List),
+            ("{m}:redisson_options", Hash),
+            ("shop/data", Hash),
+            ("shop/ref_doc_info", Hash),
+            ("shop/metadata", Hash),
+            ("other/data", Hash),
+            ("arq:result:1", Text),
+        ];
+        let expected = [
+            "bee-queue",
+            "bee-queue",
+            "rate-limiter-flexible",
+            "redisson",
+            "redisson",
+            "redisson-data",
+            "redisson-data",
+            "redisson-data",
+            "redisson-data",
+            "llama-index-documents",
+            "llama-index-documents",
+            "llama-index-documents",
+            "-",
+            "arq-results",
+        ];
+        assert_eq!(groups(&keys), expected);
+    }
+
+    #[test]
+    fn a_cache_behind_a_prefix_is_guessed_by_its_version() {
+        let names: Vec<String> = (0..12).map(|n| format!("shop:1:product:{n}")).collect();
+        let mut keys: Vec<(&str, KeyType)> =
+            names.iter().map(|name| (name.as_str(), Text)).collect();
+        assert_eq!(guesses(&keys), ["django-cache?"; 12]);
+        // Ids are not versions, and a prefix with other names is no cache's.
+        keys.push(("shop:name", Text));
+        assert_eq!(guesses(&keys), ["-"; 13]);
+        let names: Vec<String> = (0..12).map(|n| format!("user:{n}:cart")).collect();
+        let keys: Vec<(&str, KeyType)> = names.iter().map(|name| (name.as_str(), Text)).collect();
+        assert_eq!(guesses(&keys), ["-"; 12]);
     }
 
     #[test]

@@ -7,9 +7,14 @@ use crate::plan::Verdict::{Drain, Move, Stay};
 const INDEXED: &str =
     "A search index covers these keys, and search indexes see database 0 only: they stay.";
 
+/// Known by its namespaces too: see `forms.rs`.
+pub(super) const LLAMA_INDEX: &str = "LlamaIndex";
+/// Its group of documents.
+pub(super) const LLAMA_DOCUMENTS: &str = "llama-index-documents";
+
 pub(super) const ALL: &[Framework] = &[
     Framework::new(
-        "LlamaIndex",
+        LLAMA_INDEX,
         &[
             KeyGroup::new(
                 "llama-index-vectors",
@@ -19,7 +24,7 @@ pub(super) const ALL: &[Framework] = &[
             )
             .note(INDEXED),
             KeyGroup::new(
-                "llama-index-documents",
+                LLAMA_DOCUMENTS,
                 Purpose::Knowledge,
                 Drain,
                 &[
@@ -49,12 +54,11 @@ pub(super) const ALL: &[Framework] = &[
                 Row::telling(&["checkpoint_blob:*", "checkpoint_write:*"], &[Module, Hash]),
                 Row::telling(&["write_keys_zset:*"], &[Zset]),
                 Row::telling(&["checkpoint_latest:*"], &[]),
-                Row::weak(&["checkpoint:*"], &[Module, Hash]),
+                Row::hinting(&["checkpoint:*"], &[Module, Hash]),
             ],
         )
         .note(INDEXED)],
-    )
-    .or_several(1),
+    ),
     Framework::new(
         "LangChain",
         &[

@@ -2,11 +2,15 @@
 //! change database while the program runs, and the settings that name the database.
 
 mod bindings;
+mod bull;
 mod caches;
+mod clients;
 mod evidence;
+mod forms;
 mod intelligence;
 mod queues;
 mod queues_more;
+mod queues_node;
 mod sessions;
 mod values;
 
@@ -18,8 +22,9 @@ use crate::KeyType;
 use crate::plan::Verdict;
 
 pub(crate) use bindings::is_binding_table;
+pub(crate) use clients::may_be_of;
 pub(crate) use evidence::{Evidence, Found, Signature};
-pub(crate) use values::{ValueSign, sign_of_bytes, sign_of_fields};
+pub(crate) use values::{ValueSign, confirms, sign_of_bytes, sign_of_fields};
 
 /// What keys are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -80,6 +85,10 @@ pub(crate) struct Framework {
     pub(crate) groups: &'static [KeyGroup],
     /// How many of its rows have to be there when none is telling by itself.
     pub(crate) needs: usize,
+    /// Rows, by their first globs, that together hint at it where there are no more.
+    pub(crate) pair: &'static [&'static str],
+    /// Whether it is found by its queues rather than by rows.
+    pub(crate) by_queue: bool,
     /// What stands in each name of it and in no other program's: where it is found behind other
     /// text, that text is a prefix which the installation chose.
     pub(crate) anchors: &'static [&'static str],
@@ -108,8 +117,14 @@ pub(crate) struct Row {
     pub(crate) types: &'static [KeyType],
     /// Whether one such key is enough to know the program.
     pub(crate) telling: bool,
+    /// Whether such a key is no more than a hint.
+    pub(crate) hints: bool,
     /// Whether its keys always have a TTL.
     pub(crate) expires: bool,
+    /// Whether all keys that are looked at have to be of it: names that others use as well.
+    pub(crate) strict: bool,
+    /// Whether another row of its group takes its names: it only tells the program.
+    pub(crate) is_covered: bool,
 }
 
 /// A setting of a program that names the database.
@@ -126,17 +141,58 @@ pub(crate) struct Setting {
 impl Row {
     /// Names that only this program writes.
     pub(crate) const fn telling(globs: &'static [&'static str], types: &'static [KeyType]) -> Self {
-        Self { globs, types, telling: true, expires: false }
+        Self {
+            globs,
+            types,
+            telling: true,
+            hints: false,
+            expires: false,
+            strict: false,
+            is_covered: false,
+        }
+    }
+
+    /// Names that others choose too: one such key is enough to say that it is perhaps this program.
+    pub(crate) const fn hinting(globs: &'static [&'static str], types: &'static [KeyType]) -> Self {
+        Self {
+            globs,
+            types,
+            telling: true,
+            hints: true,
+            expires: false,
+            strict: false,
+            is_covered: false,
+        }
     }
 
     /// Names that others might write too.
     pub(crate) const fn weak(globs: &'static [&'static str], types: &'static [KeyType]) -> Self {
-        Self { globs, types, telling: false, expires: false }
+        Self {
+            globs,
+            types,
+            telling: false,
+            hints: false,
+            expires: false,
+            strict: false,
+            is_covered: false,
+        }
     }
 
     /// The same, of keys that always have a TTL.
     pub(crate) const fn expiring(mut self) -> Self {
         self.expires = true;
+        self
+    }
+
+    /// The same, of names that another row of the group takes.
+    pub(crate) const fn covered(mut self) -> Self {
+        self.is_covered = true;
+        self
+    }
+
+    /// The same, where every key that is looked at is of it.
+    pub(crate) const fn strictly(mut self) -> Self {
+        self.strict = true;
         self
     }
 }
@@ -164,7 +220,27 @@ impl KeyGroup {
 
 impl Framework {
     pub(crate) const fn new(name: &'static str, groups: &'static [KeyGroup]) -> Self {
-        Self { name, groups, needs: usize::MAX, anchors: &[], settings: &[] }
+        Self {
+            name,
+            groups,
+            needs: usize::MAX,
+            pair: &[],
+            by_queue: false,
+            anchors: &[],
+            settings: &[],
+        }
+    }
+
+    /// Perhaps it, where of its rows no more than these are there.
+    pub(crate) const fn or_perhaps_by(mut self, pair: &'static [&'static str]) -> Self {
+        self.pair = pair;
+        self
+    }
+
+    /// Found by its queues.
+    pub(crate) const fn by_queue(mut self) -> Self {
+        self.by_queue = true;
+        self
     }
 
     /// Also known by so many of its rows together.
@@ -193,7 +269,7 @@ impl Setting {
 /// All of them, in the order in which a key is held against their groups: the more particular
 /// names first.
 pub(crate) fn all() -> impl Iterator<Item = &'static Framework> {
-    [queues::ALL, queues_more::ALL, sessions::ALL, intelligence::ALL, caches::ALL]
+    [queues::ALL, queues_node::ALL, queues_more::ALL, sessions::ALL, intelligence::ALL, caches::ALL]
         .into_iter()
         .flatten()
 }
@@ -201,6 +277,15 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Framework> {
 /// The framework that writes for `producer`.
 pub(crate) fn by_name(producer: &str) -> Option<&'static Framework> {
     all().find(|framework| framework.name == producer)
+}
+
+/// Whether a set of groups of a program, by their word, has its queues in it.
+pub(crate) fn has_broker(producer: &str, together: &str) -> bool {
+    // Behind a prefix the word has that too.
+    let word = together.split('@').next().unwrap_or_default();
+    let groups = by_name(producer).into_iter().flat_map(|framework| framework.groups);
+    let is_queue = |group: &KeyGroup| group.together == word && group.purpose == Purpose::Broker;
+    !word.is_empty() && groups.into_iter().any(is_queue)
 }
 
 #[cfg(test)]
@@ -224,7 +309,11 @@ mod tests {
                 }
             }
             let rows = || framework.groups.iter().flat_map(|group| group.rows);
-            let known = rows().any(|row| row.telling) || framework.needs <= rows().count();
+            let known = framework.by_queue
+                || rows().any(|row| row.telling)
+                || framework.needs <= rows().count();
+            let is_row = |glob: &&str| rows().any(|row| row.globs.first() == Some(glob));
+            assert!(framework.pair.iter().all(is_row), "{}", framework.name);
             assert!(known, "{} can never be recognised", framework.name);
         }
     }

@@ -7,6 +7,12 @@ use crate::plan::Verdict::{Drain, Move};
 const DRAIN: &str = "Stop producers and workers, let what is in flight finish, move all of it in \
                      one run, point both at the new database, start them again.";
 
+/// A checksum of 16 bytes in hexadecimal digits.
+const MD5: &str = "[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]\
+                   [0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]\
+                   [0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]\
+                   [0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]";
+
 pub(super) const ALL: &[Framework] = &[
     Framework::new(
         "RedBeat",
@@ -107,9 +113,11 @@ pub(super) const ALL: &[Framework] = &[
             KeyGroup::new(
                 "arq-results",
                 Purpose::Results,
-                Move,
+                Drain,
                 &[Row::telling(&["arq:result:*"], &[String])],
-            ),
+            )
+            .together("arq")
+            .note("Jobs and results are read through one setting: they go where the queue goes."),
             KeyGroup::new(
                 "arq",
                 Purpose::Broker,
@@ -121,7 +129,7 @@ pub(super) const ALL: &[Framework] = &[
                 ],
             )
             .together("arq")
-            .note("Jobs and results are read through one setting: move both or neither."),
+            .note(DRAIN),
         ],
     )
     .settings(&[Setting::new(
@@ -136,8 +144,13 @@ pub(super) const ALL: &[Framework] = &[
                 "dramatiq-results",
                 Purpose::Results,
                 Move,
-                &[Row::telling(&["dramatiq-results:*"], &[String, List])],
-            ),
+                &[
+                    Row::telling(&["dramatiq-results:*"], &[String, List]),
+                    // The name is a checksum over namespace, queue, actor and message.
+                    Row::hinting(&[MD5], &[List]).expiring().strictly(),
+                ],
+            )
+            .note("Set the URL of the results first: who waits for one looks in one database."),
             KeyGroup::new(
                 "dramatiq",
                 Purpose::Broker,
@@ -153,11 +166,18 @@ pub(super) const ALL: &[Framework] = &[
             .note(DRAIN),
         ],
     )
-    .settings(&[Setting::new(
-        Purpose::Broker,
-        "the module that sets the broker",
-        "dramatiq.set_broker(RedisBroker(url=\"{url}\"))",
-    )]),
+    .settings(&[
+        Setting::new(
+            Purpose::Broker,
+            "the module that sets the broker",
+            "dramatiq.set_broker(RedisBroker(url=\"{url}\"))",
+        ),
+        Setting::new(
+            Purpose::Results,
+            "the module that sets the broker",
+            "broker.add_middleware(Results(backend=RedisBackend(url=\"{url}\")))",
+        ),
+    ]),
     Framework::new(
         "Huey",
         &[

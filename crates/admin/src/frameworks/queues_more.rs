@@ -1,4 +1,4 @@
-//! Task queues of other languages: BullMQ, n8n, Sidekiq, Resque, Asynq, Laravel, Horizon, Symfony.
+//! Task queues of Ruby, Go and PHP: Sidekiq, Resque, GitLab, Asynq, Laravel, Horizon, Symfony.
 
 use super::{Framework, KeyGroup, Purpose, Row, Setting};
 use crate::KeyType::{Hash, List, Set, Stream, String, Zset};
@@ -15,46 +15,6 @@ const PROCESS_WORK: &str = "[^:]*:[0-9]*:[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f
                             [0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]:work";
 
 pub(super) const ALL: &[Framework] = &[
-    Framework::new(
-        "n8n",
-        &[KeyGroup::new(
-            "n8n-cache",
-            Purpose::Cache,
-            Move,
-            &[Row::telling(&["n8n:cache:*"], &[String, Hash])],
-        )],
-    )
-    .settings(&[Setting::new(
-        Purpose::Broker,
-        "environment of n8n",
-        "QUEUE_BULL_REDIS_DB={index}",
-    )]),
-    Framework::new(
-        "BullMQ",
-        &[KeyGroup::new(
-            "bullmq",
-            Purpose::Broker,
-            Drain,
-            &[
-                Row::telling(&["bull:*:meta"], &[Hash]),
-                Row::telling(&["bull:*:id"], &[String]),
-                Row::telling(&["bull:*:events"], &[Stream]),
-                Row::telling(&["bull:*:wait", "bull:*:active", "bull:*:paused"], &[List]),
-                Row::telling(&["bull:*:completed", "bull:*:failed", "bull:*:delayed"], &[Zset]),
-                Row::weak(&["bull:*"], &[]),
-            ],
-        )
-        .together("bullmq")
-        .note(
-            "Everything of the prefix moves together: scripts name the keys to each other. Stop \
-             producers and workers first. The database must never evict.",
-        )],
-    )
-    .settings(&[Setting::new(
-        Purpose::Broker,
-        "each new Queue, Worker, QueueEvents and FlowProducer",
-        "connection: { host: '{host}', port: {port}, db: {index} }",
-    )]),
     Framework::new(
         "Asynq",
         &[KeyGroup::new(
@@ -76,6 +36,37 @@ pub(super) const ALL: &[Framework] = &[
         "where client and server are made",
         "asynq.RedisClientOpt{Addr: \"{host}:{port}\", DB: {index}}",
     )]),
+    Framework::new(
+        "GitLab",
+        &[
+            KeyGroup::new(
+                "gitlab-cache",
+                Purpose::Cache,
+                Move,
+                &[Row::telling(&["cache:gitlab*"], &[])],
+            )
+            .note("GitLab has settings for one server a purpose: redis.cache.yml."),
+            KeyGroup::new(
+                "gitlab-sessions",
+                Purpose::Sessions,
+                Drain,
+                &[Row::telling(&["session:gitlab*"], &[])],
+            )
+            .note("GitLab has settings for one server a purpose: redis.sessions.yml."),
+            KeyGroup::new(
+                "gitlab-queues",
+                Purpose::Broker,
+                Drain,
+                &[Row::telling(&["resque:gitlab*"], &[])],
+            )
+            .note("GitLab has settings for one server a purpose: redis.queues.yml. Stop Sidekiq."),
+        ],
+    )
+    .settings(&[
+        Setting::new(Purpose::Cache, "redis.cache.yml", "url: {url}"),
+        Setting::new(Purpose::Sessions, "redis.sessions.yml", "url: {url}"),
+        Setting::new(Purpose::Broker, "redis.queues.yml", "url: {url}"),
+    ]),
     Framework::new(
         "Resque",
         &[KeyGroup::new(
@@ -137,6 +128,8 @@ pub(super) const ALL: &[Framework] = &[
         ],
     )
     .or_several(3)
+    // All that a program that only sends has written.
+    .or_perhaps_by(&["queues", "queue:*"])
     .settings(&[
         Setting::new(
             Purpose::Broker,
@@ -195,12 +188,12 @@ pub(super) const ALL: &[Framework] = &[
             "symfony-messenger",
             Purpose::Broker,
             Drain,
-            &[Row::weak(&["messages"], &[Stream]), Row::weak(&["messages__queue"], &[Zset])],
+            &[Row::hinting(&["messages"], &[Stream]), Row::weak(&["messages__queue"], &[Zset])],
         )
         .together("symfony-messenger")
         .note("Stop the workers: a waiting XREADGROUP fails when its stream moves away.")],
     )
-    .or_several(1)
+    .or_several(2)
     .settings(&[Setting::new(
         Purpose::Broker,
         ".env",

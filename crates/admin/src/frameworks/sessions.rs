@@ -4,6 +4,13 @@ use super::{Framework, KeyGroup, Purpose, Row, Setting};
 use crate::KeyType::{Hash, List, Set, String, Zset};
 use crate::plan::Verdict::{Drain, Move, Stay};
 
+/// Programs that are known by their values rather than their names.
+pub(super) const REDISSON: &str = "Redisson";
+pub(super) const PYTHON_LOCK: &str = "redis-py lock";
+
+const WAIT: &str =
+    "Locks live as long as their holders work: stop those and wait, nothing has to move.";
+
 pub(super) const ALL: &[Framework] = &[
     Framework::new(
         "Spring Session",
@@ -64,7 +71,7 @@ pub(super) const ALL: &[Framework] = &[
             "express-sessions",
             Purpose::Sessions,
             Move,
-            &[Row::telling(&["sess:*"], &[String]).expiring()],
+            &[Row::hinting(&["sess:*"], &[String]).expiring()],
         )
         .note("A user whose session is not yet there has to log in again.")],
     )
@@ -79,7 +86,7 @@ pub(super) const ALL: &[Framework] = &[
             "flask-sessions",
             Purpose::Sessions,
             Move,
-            &[Row::telling(&["session:*"], &[String]).expiring()],
+            &[Row::hinting(&["session:*"], &[String]).expiring()],
         )
         .note("A user whose session is not yet there has to log in again.")],
     )
@@ -124,13 +131,58 @@ pub(super) const ALL: &[Framework] = &[
         "CHANNEL_LAYERS[\"default\"][\"CONFIG\"] = {\"hosts\": [\"{url}\"]}",
     )]),
     Framework::new(
-        "Redisson",
+        REDISSON,
+        &[
+            KeyGroup::new(
+                "redisson",
+                Purpose::Locks,
+                Stay,
+                &[
+                    Row::telling(&["redisson_lock*", "redisson_rwlock*"], &[]),
+                    Row::telling(&["{*}:redisson_lock*", "{*}:redisson_rwlock*"], &[]),
+                    Row::telling(&["{*}:rwlock_timeout*", "{*}:*:rwlock_timeout*"], &[]),
+                ],
+            )
+            .note(WAIT),
+            KeyGroup::new(
+                "redisson-data",
+                Purpose::Unknown,
+                Stay,
+                &[Row::telling(
+                    &["redisson_*", "{*}:redisson_*"],
+                    &[Hash, Zset, List, Set, String],
+                )],
+            )
+            .note(
+                "What a map, queue or set of Redisson's keeps beside itself: it goes with the key \
+                 that its name has in braces, by one template in [keys] or one group.",
+            ),
+        ],
+    ),
+    Framework::new(
+        "rate-limiter-flexible",
         &[KeyGroup::new(
-            "redisson",
+            "rate-limiter-flexible",
+            Purpose::RateLimit,
+            Move,
+            &[Row::telling(&["rlflx:*"], &[String])],
+        )
+        .note("At most one window of each limit is lost.")],
+    )
+    .settings(&[Setting::new(
+        Purpose::RateLimit,
+        "where the limiter is made",
+        "storeClient: new Redis({ host: '{host}', port: {port}, db: {index} })",
+    )]),
+    Framework::new(
+        PYTHON_LOCK,
+        // Names are the application's own: values tell it, see `values.rs`.
+        &[KeyGroup::new(
+            "redis-py-locks",
             Purpose::Locks,
             Stay,
-            &[Row::telling(&["redisson_*", "{*}:redisson_*"], &[Hash, Zset, List, Set, String])],
+            &[Row::hinting(&["redis-py-lock:*"], &[String]).expiring()],
         )
-        .note("Locks live for half a minute: stop their holders and wait, nothing has to move.")],
+        .note(WAIT)],
     ),
 ];

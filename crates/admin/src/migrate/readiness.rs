@@ -56,11 +56,11 @@ async fn source_may_be_read(migration: &Migration) -> Result<()> {
 /// Where one would not keep what it is given.
 async fn targets_keep_keys(migration: &Migration, way: Way) -> Result<Vec<String>> {
     // Within a server a key takes no more memory in another index, unless it stays as well.
-    let doubles = migration.options.keep && way == Way::Copy;
+    let stays_as_well = migration.options.keep && way == Way::Copy;
     let mut conditions = Vec::with_capacity(migration.targets.len());
     for target in &migration.targets {
         let mut found = Condition::of(target).await?;
-        if !doubles && target.is_on_server_of(&migration.source).await? {
+        if !stays_as_well && target.is_on_server_of(&migration.source).await? {
             found.iter_mut().for_each(|one| one.max_memory = None);
         }
         conditions.push(found);
@@ -75,9 +75,9 @@ async fn targets_keep_keys(migration: &Migration, way: Way) -> Result<Vec<String
     for (target, conditions) in migration.targets.iter().zip(&conditions) {
         // All that goes to one server has to find room there together.
         let mut bytes = Some(0);
-        for (other, more) in migration.targets.iter().zip(&expected) {
+        for (other, expected) in migration.targets.iter().zip(&expected) {
             if other.is_on_server_of(target).await? {
-                bytes = bytes.zip(*more).map(|(bytes, more): (u64, u64)| bytes + more);
+                bytes = bytes.zip(*expected).map(|(sum, more)| sum + more);
             }
         }
         let incoming = Incoming { bytes, may_be_evicted };

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::token::{Token, tokens};
+use super::token::{Token, is_version_word, tokens};
 use super::{Class, Pattern};
 
 /// A pattern, and how many of the names it was learnt from.
@@ -110,7 +110,7 @@ impl Learner {
     /// their globs.
     #[must_use]
     pub fn finish(mut self) -> Vec<Learned> {
-        self.tidy(ROOT, 0);
+        self.tidy(ROOT, 0, false);
         let mut found = Vec::new();
         self.collect(ROOT, &Pattern::default(), &mut found);
         merge_equal(found)
@@ -246,14 +246,16 @@ impl Learner {
         }
     }
 
-    /// Decides with all names known what is a word and what is one of many values.
-    fn tidy(&mut self, at: u32, depth: usize) {
+    /// Decides with all names known what is a word and what is one of many values; below a word
+    /// for versions two numbers are versions of one template.
+    fn tidy(&mut self, at: u32, depth: usize, is_version: bool) {
         let total = self.node(at).count;
         let separators: Vec<Option<u8>> =
             self.node(at).words.keys().map(|word| word.separator).collect();
         for separator in separators {
             let has = self.has_kind(at, Kind { separator, class: Class::Integer });
-            self.limit_numbers(at, separator, if has { 0 } else { 2 });
+            let most = if has { 0 } else { usize::from(!is_version || separator.is_some()) + 1 };
+            self.limit_numbers(at, separator, most);
         }
         let counted = self.words_by_count(at);
         let overflowed = self.node(at).kinds.iter().any(|(kind, _)| kind.class == Class::Text);
@@ -269,8 +271,13 @@ impl Learner {
             Vec::new()
         };
         self.generalise(at, &rare);
-        for child in self.children(at) {
-            self.tidy(child, depth + 1);
+        let is_version_word = |word: &Word| is_version_word(&word.text);
+        let words = &self.node(at).words;
+        let mut below: Vec<(u32, bool)> =
+            words.iter().map(|(word, child)| (*child, is_version_word(word))).collect();
+        below.extend(self.node(at).kinds.iter().map(|(_, child)| (*child, false)));
+        for (child, is_version) in below {
+            self.tidy(child, depth + 1, is_version);
         }
     }
 
@@ -356,6 +363,16 @@ mod tests {
             ("user:{int}", 500),
         ];
         assert_eq!(learn(names), expected.map(|(name, keys)| (name.to_owned(), keys)));
+    }
+
+    #[test]
+    fn versions_of_one_template_are_one_pattern() {
+        let names = (0..40).map(|n| format!("doc:{}:v{}", uuid(n), n % 2));
+        assert_eq!(learn(names), [("doc:{uuid}:v{int}".to_owned(), 40)]);
+        let names = (0..40).map(|n| format!("app:v{}:user:{n}", n % 3));
+        assert_eq!(learn(names), [("app:v{int}:user:{int}".to_owned(), 40)]);
+        let names = (0..40).map(|n| format!("app:v1:user:{n}"));
+        assert_eq!(learn(names), [("app:v1:user:{int}".to_owned(), 40)]);
     }
 
     #[test]

@@ -65,6 +65,14 @@ impl Pattern {
         glob
     }
 
+    /// Whether its glob would take names of any kind: it has no word, and nothing narrows it.
+    #[must_use]
+    pub fn takes_all(&self) -> bool {
+        let is_open =
+            |part: &Part| matches!(part, Part::Placeholder(class) if narrow(*class) == b"*");
+        !self.has_words() && self.parts.iter().any(is_open)
+    }
+
     fn has_words(&self) -> bool {
         self.parts.iter().any(
             |part| matches!(part, Part::Literal(text) if text.iter().any(u8::is_ascii_alphanumeric)),
@@ -163,6 +171,10 @@ mod tests {
         bare.push_placeholder(Class::Uuid);
         assert!(glob_matches(&bare.glob(), b"7f3a5c1e-98ab-4c5d-8e6f-0123456789ab"));
         assert!(!glob_matches(&bare.glob(), b"doc:1"));
+        assert!(!bare.takes_all() && !pattern.takes_all());
+        let mut token = Pattern::default();
+        token.push_placeholder(Class::Token);
+        assert!(token.takes_all());
     }
 
     proptest! {

@@ -93,13 +93,20 @@ pub(crate) fn tokens<'a>(name: &'a [u8], into: &mut Vec<Token<'a>>) {
 fn push_word<'a>(separator: Option<u8>, text: &'a [u8], into: &mut Vec<Token<'a>>) {
     let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
     let digits = text[letters..].iter().all(u8::is_ascii_digit);
-    if letters >= 2 && letters < text.len() && digits {
+    let is_word = letters >= 2 || is_version_word(&text[..letters]);
+    if is_word && letters < text.len() && digits {
         let (word, number) = text.split_at(letters);
         into.push(Token { separator, text: word, class: Class::Text });
         into.push(Token { separator: None, text: number, class: Class::Integer });
     } else {
         into.push(Token { separator, text, class: Class::Text });
     }
+}
+
+/// Whether a number behind it is a version.
+pub(crate) fn is_version_word(word: &[u8]) -> bool {
+    const WORDS: [&str; 4] = ["v", "ver", "version", "rev"];
+    WORDS.iter().any(|one| word.eq_ignore_ascii_case(one.as_bytes()))
 }
 
 pub(crate) fn is_separator(byte: u8) -> bool {
@@ -236,6 +243,8 @@ mod tests {
         for (name, expected) in [
             ("doc:7f3a5c1e-98ab-4c5d-8e6f-0123456789ab:text", "doc {uuid} text"),
             ("user17:profile", "user {int} profile"),
+            ("doc:17:v2", "doc {int} v {int}"),
+            ("x1:y", "x1 y"),
             ("stat:processed:2026-11-21", "stat processed {date}"),
             ("session:dGhpcyBpcyBhIHRlc3Q0", "session {token}"),
             ("sess:Xk3-9aQz_71bTr5WmPq2", "sess {token}"),

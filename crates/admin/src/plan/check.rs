@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::collisions::collisions;
 use super::indexes::indexes;
 use super::{Group, Plan, PlanTarget, Verdict};
-use crate::analyze::{ClientUse, clients};
+use crate::client_list::{Client, client_list};
+use crate::frameworks::may_be_of;
 use crate::{AdminError, Limits, Pace, Place, Progress, Purpose, Result, Walk, escape};
 
 /// What a plan is held against.
@@ -14,6 +15,8 @@ use crate::{AdminError, Limits, Pace, Place, Progress, Purpose, Result, Walk, es
 pub struct CheckOptions {
     /// Groups whose producers and consumers the operator says have been stopped.
     pub drained: Vec<String>,
+    /// Whether these move even though connections are seen that look like theirs.
+    pub drained_anyway: bool,
     /// What the check may ask of the servers.
     pub limits: Limits,
 }
@@ -27,31 +30,6 @@ const MANY_NEW: u64 = 100;
 /// What has other keys than queues: who waits for elements, waits for those of another group.
 const NEVER_QUEUES: &[Purpose] =
     &[Purpose::Sessions, Purpose::Cache, Purpose::RateLimit, Purpose::Locks];
-
-/// Commands by which programs use queues.
-const QUEUE_COMMANDS: &[&str] = &[
-    "lpush",
-    "rpush",
-    "lpushx",
-    "rpushx",
-    "rpoplpush",
-    "lmove",
-    "blmove",
-    "brpoplpush",
-    "blpop",
-    "brpop",
-    "bzpopmin",
-    "bzmpop",
-    "blmpop",
-    "zadd",
-    "xadd",
-    "xreadgroup",
-    "xack",
-    "eval",
-    "evalsha",
-    "fcall",
-    "exec",
-];
 
 /// Holds `plan` against its places as they are now: `source`, and the places of its targets by
 /// name as the map has them today.
@@ -69,7 +47,7 @@ pub async fn check(
     places_fit(plan, source, targets, &mut problems);
     if problems.is_empty() {
         indexes_fit(plan, source, &mut problems).await?;
-        is_drained(plan, source, options, &mut problems).await;
+        is_drained(plan, source, options, progress, &mut problems).await;
         names_fit(plan, source, options, progress, &mut problems).await?;
         no_new_collisions(plan, source, targets, options, progress, &mut problems).await?;
     }
@@ -157,6 +135,7 @@ async fn is_drained(
     plan: &Plan,
     source: &Place,
     options: &CheckOptions,
+    progress: &dyn Progress,
     problems: &mut Vec<String>,
 ) {
     let drains: Vec<&Group> = plan
@@ -169,44 +148,53 @@ async fn is_drained(
         return;
     }
     // A server that does not list its clients cannot be asked: the operator's word has to do.
-    let Ok(found) = clients(source).await else { return };
-    let names: Vec<&str> = drains.iter().map(|group| group.name.as_str()).collect();
-    for client in found.iter().filter(|client| client.index == source.index()) {
-        let works = client.idle_seconds <= AT_WORK_SECONDS
-            && client.commands.iter().any(|command| QUEUE_COMMANDS.contains(&command.as_str()));
-        if client.blocked > 0 {
-            problems.push(format!(
-                "{} of the connections of {} wait for elements in index {} ({}): stop the \
-                 consumers of {}",
-                client.blocked,
-                shown(client),
-                client.index,
-                commands(client),
-                names.join(", ")
-            ));
-        } else if works {
-            problems.push(format!(
-                "{} was at work {} s ago in index {} ({}): stop the producers of {}",
-                shown(client),
-                client.idle_seconds,
-                client.index,
-                commands(client),
-                names.join(", ")
-            ));
+    let Ok(clients) = client_list(source).await else { return };
+    for group in drains {
+        for found in at_work(&group.producer, source, &clients) {
+            if options.drained_anyway {
+                progress.note(&format!(
+                    "{} moves all the same, as --drained-anyway says: {found}; what they still \
+                     send or take in the old place is lost to the queue in the new one",
+                    group.name
+                ));
+            } else {
+                problems.push(format!(
+                    "{found}: stop the workers and senders of {}, or say --drained-anyway if these \
+                     are others'",
+                    group.name
+                ));
+            }
         }
     }
 }
 
-fn shown(client: &ClientUse) -> String {
+/// Who may be a worker or sender of `producer` in the place's index and is at work, in words.
+fn at_work(producer: &str, source: &Place, clients: &[Client]) -> Vec<String> {
+    let mut found: BTreeMap<(String, &str, bool), u64> = BTreeMap::new();
+    for client in clients.iter().filter(|client| client.index == source.index()) {
+        let is_recent = client.blocked || client.idle_seconds <= AT_WORK_SECONDS;
+        if is_recent && may_be_of(producer, client) {
+            let key = (shown(client), client.command.as_str(), client.blocked);
+            *found.entry(key).or_default() += 1;
+        }
+    }
+    let say = |((who, command, blocked), count): ((String, &str, bool), u64)| {
+        let connections = if count == 1 { "connection" } else { "connections" };
+        let does = match blocked {
+            true => "waiting for elements",
+            false => "just at work",
+        };
+        format!("{count} {connections} of {who} {does} in index {} ({command})", source.index())
+    };
+    found.into_iter().map(say).collect()
+}
+
+fn shown(client: &Client) -> String {
     match (client.name.as_str(), client.library.as_str()) {
         ("", "") => format!("user {:?}", client.user),
         ("", library) => format!("{library} of user {:?}", client.user),
         (name, _) => format!("client {name:?}"),
     }
-}
-
-fn commands(client: &ClientUse) -> String {
-    client.commands.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether many keys have come that the plan says nothing about.

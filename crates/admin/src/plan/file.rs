@@ -78,6 +78,9 @@ pub struct Group {
     /// The program that writes it, as far as is known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub producer: String,
+    /// Whether that is a guess by the form of the names, which others may choose too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub perhaps: bool,
     /// What it is for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub purpose: String,
@@ -125,6 +128,7 @@ impl Group {
         Self {
             name: name.into(),
             producer: String::new(),
+            perhaps: false,
             purpose: String::new(),
             database: String::new(),
             verdict,

@@ -8,6 +8,7 @@ use super::collisions::collisions;
 use super::databases::{database_for, suggested};
 use super::indexes::{Indexes, indexes};
 use super::{Group, Plan, PlanSource, PlanTarget, Verdict};
+use crate::frameworks;
 use crate::{Analysis, KeyGroupReport, KeyType, Limits, Place, Progress, Purpose, Result};
 
 /// The servers that a plan is made for.
@@ -86,6 +87,12 @@ pub async fn propose(
     Ok(plan)
 }
 
+/// Whether it is known what the keys are for, or what to do about them.
+fn is_known(report: &KeyGroupReport) -> bool {
+    let has_rule = report.verdict == Verdict::Stay && !report.note.is_empty();
+    !report.producer.is_empty() && (report.purpose != Purpose::Unknown || has_rule)
+}
+
 /// The databases that are on the source's server.
 async fn on_source_server(places: &PlanPlaces) -> Result<BTreeSet<String>> {
     let mut near = BTreeSet::new();
@@ -111,6 +118,7 @@ impl Draft<'_> {
     fn group(&self, report: &KeyGroupReport) -> Group {
         let mut group = Group::new(&report.name, report.verdict, report.globs.clone());
         group.producer.clone_from(&report.producer);
+        group.perhaps = report.perhaps;
         group.purpose = report.purpose.to_string();
         group.together.clone_from(&report.together);
         group.keys = report.keys;
@@ -120,16 +128,10 @@ impl Draft<'_> {
         }
         if let Some(database) = &report.database {
             self.by_template(&mut group, report, database);
-        } else if report.producer.is_empty() || report.purpose == Purpose::Unknown {
+        } else if is_known(report) {
+            self.by_purpose(&mut group, report);
+        } else {
             self.by_words(&mut group, report);
-        } else if report.verdict != Verdict::Stay {
-            match database_for(report.purpose, self.map) {
-                Some(contract) => group.database.clone_from(&contract.name),
-                None => {
-                    let note = format!("no database of the map is for {}", report.purpose);
-                    stay(&mut group, note);
-                }
-            }
         }
         if let Some(index) = self.index_over(report) {
             let note =
@@ -137,6 +139,32 @@ impl Draft<'_> {
             stay(&mut group, note);
         }
         group
+    }
+
+    fn by_purpose(&self, group: &mut Group, report: &KeyGroupReport) {
+        if report.verdict == Verdict::Stay {
+            return;
+        }
+        // What a program reads through its queue's setting goes where its queue goes.
+        let purpose = match frameworks::has_broker(&report.producer, &report.together) {
+            true => Purpose::Broker,
+            false => report.purpose,
+        };
+        match database_for(purpose, self.map) {
+            Some(contract) => group.database.clone_from(&contract.name),
+            None => return stay(group, format!("no database of the map is for {purpose}")),
+        }
+        if !report.perhaps {
+            return;
+        }
+        group.notes.push(format!(
+            "perhaps {}: its names alone say so; look who writes it before it moves",
+            report.producer
+        ));
+        if report.verdict == Verdict::Move && report.ttl.without > 0 {
+            let keys = report.ttl.without;
+            stay(group, format!("{keys} of its keys never expire: set the verdict when you know"));
+        }
     }
 
     fn by_template(&self, group: &mut Group, report: &KeyGroupReport, database: &str) {

@@ -72,7 +72,10 @@ fn comment(group: &Group) -> String {
     let of = match group.producer.as_str() {
         "" => String::new(),
         // What a program writes may be a line's end; what a map names may not.
-        producer => format!(" of {}", producer.escape_default()),
+        producer => {
+            let perhaps = if group.perhaps { "perhaps " } else { "" };
+            format!(" of {perhaps}{}", producer.escape_default())
+        }
     };
     let what = match group.verdict {
         Verdict::Move => format!("move to {} at any time", group.database),

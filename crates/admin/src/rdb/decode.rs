@@ -4,6 +4,7 @@ use super::error::{RdbError, RdbResult};
 use super::intset;
 use super::listpack::Listpack;
 use super::scanner::{Element, Scanner, score};
+use super::sound::check;
 use super::stream;
 use super::types::*;
 use super::value::{HashField, Value};
@@ -14,11 +15,11 @@ use super::zipmap;
 pub(super) fn decode(value_type: u8, version: u16, bytes: &[u8]) -> RdbResult<Value> {
     let mut scanner = Scanner(bytes);
     let value = decode_from(&mut scanner, value_type, version)?;
-    if scanner.is_empty() {
-        Ok(value)
-    } else {
-        Err(RdbError::Corrupt("a value is longer than it says"))
+    if !scanner.is_empty() {
+        return Err(RdbError::Corrupt("a value is longer than it says"));
     }
+    check(&value)?;
+    Ok(value)
 }
 
 fn decode_from(scanner: &mut Scanner<'_>, value_type: u8, version: u16) -> RdbResult<Value> {

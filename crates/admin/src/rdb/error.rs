@@ -37,6 +37,31 @@ pub enum RdbError {
     /// A type of value or record that is not known here.
     #[error("it holds a record of type {0}, which is not known here")]
     UnknownType(u8),
+    /// Another format, and what to do about it.
+    #[error("it is no RDB file: {0}")]
+    OtherFormat(&'static str),
+    /// It cannot be read more than once, as a file can.
+    #[error("it is {0}, which can be read only once: write it into a file and name that")]
+    NoFile(&'static str),
+    /// A dump with commands behind it.
+    #[error(
+        "it is an append-only file: {0} bytes of commands follow the dump that it begins with and \
+         change what the dump holds; let a server load it, and back that server up"
+    )]
+    AppendOnly(u64),
+    /// A dump with something else behind it.
+    #[error("{0} bytes follow the end of the dump: it is damaged, or another program's")]
+    Followed(u64),
+    /// The same, with the key whose value it is about.
+    #[error("key \"{key}\" of database {database}: {error}")]
+    AtKey {
+        /// The number of the database.
+        database: u64,
+        /// The escaped name.
+        key: String,
+        /// What is wrong.
+        error: Box<RdbError>,
+    },
     /// Something that the format does not allow.
     #[error("it is damaged: {0}")]
     Corrupt(&'static str),
@@ -50,6 +75,14 @@ impl std::fmt::Debug for RdbError {
 }
 
 impl RdbError {
+    /// The error with the key whose value it is about, unless it is about the whole file.
+    pub(super) fn at_key(self, database: u64, name: &[u8]) -> Self {
+        match self {
+            Self::Io(_) | Self::Truncated(_) => self,
+            error => Self::AtKey { database, key: crate::escape(name), error: Box::new(error) },
+        }
+    }
+
     /// Whether it is about reading or writing, not about what was read.
     #[must_use]
     pub fn is_io(&self) -> bool {

@@ -4,14 +4,87 @@ use super::error::{RdbError, RdbResult};
 
 const BAD: RdbError = RdbError::Corrupt("a compressed string cannot be expanded");
 
+const LIE: RdbError = RdbError::Corrupt("a compressed string claims to be longer than it can be");
 /// Three bytes say 264 at most, so a greater length is a lie.
 const MOST_TIMES: u64 = 264;
 
+/// Finds out whether compressed bytes are what they say, as they arrive, without expanding them.
+#[derive(Debug)]
+pub(super) struct Check {
+    claimed: u64,
+    made: u64,
+    next: Next,
+}
+
+/// What the next byte is.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    Control,
+    /// So many bytes that stand for themselves.
+    Literals(usize),
+    /// The rest of a repeat's length, and of how far back it begins.
+    Length(u64),
+    Back(u64, u64),
+}
+
+impl Check {
+    /// For so many `compressed` bytes that are to give `claimed`.
+    pub(super) fn new(compressed: u64, claimed: u64) -> RdbResult<Self> {
+        // A server counts in 32 bits here.
+        if claimed > compressed.saturating_mul(MOST_TIMES) || claimed > u32::MAX.into() {
+            return Err(LIE);
+        }
+        Ok(Self { claimed, made: 0, next: Next::Control })
+    }
+
+    /// Takes the next of the compressed bytes.
+    pub(super) fn take(&mut self, mut bytes: &[u8]) -> RdbResult<()> {
+        while let Some((&byte, rest)) = bytes.split_first() {
+            bytes = rest;
+            self.next = match self.next {
+                Next::Control if byte < 32 => Next::Literals(usize::from(byte) + 1),
+                Next::Control if byte >> 5 == 7 => Next::Length(u64::from(byte & 0x1f)),
+                Next::Control => Next::Back(u64::from(byte >> 5) + 2, u64::from(byte & 0x1f)),
+                Next::Literals(count) => {
+                    // The byte just taken is the first of them.
+                    let passed = (count - 1).min(bytes.len());
+                    bytes = &bytes[passed..];
+                    self.made += passed as u64 + 1;
+                    match count - 1 - passed {
+                        0 => Next::Control,
+                        left => Next::Literals(left),
+                    }
+                }
+                Next::Length(high) => Next::Back(u64::from(byte) + 9, high),
+                Next::Back(count, high) => {
+                    if (high << 8) + u64::from(byte) + 1 > self.made {
+                        return Err(BAD);
+                    }
+                    self.made += count;
+                    Next::Control
+                }
+            };
+            if self.made > self.claimed {
+                return Err(BAD);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all of them gave what they claimed.
+    pub(super) fn finish(&self) -> RdbResult<()> {
+        match self.next {
+            Next::Control if self.made == self.claimed => Ok(()),
+            _ => Err(BAD),
+        }
+    }
+}
+
 /// The `length` bytes that were compressed into `input`.
 pub(super) fn expand(input: &[u8], length: u64) -> RdbResult<Vec<u8>> {
-    if length > (input.len() as u64).saturating_mul(MOST_TIMES) {
-        return Err(BAD);
-    }
+    let mut check = Check::new(input.len() as u64, length)?;
+    check.take(input)?;
+    check.finish()?;
     // Bounded by what has arrived, as checked above.
     let length = length as usize;
     let mut output = Vec::with_capacity(length);
@@ -63,6 +136,25 @@ mod tests {
             [(&[0_u8, b'x'][..], 2), (&[4 << 5, 2], 6), (&[2, b'a'], 3), (&[0, b'x'], u64::MAX)]
         {
             assert!(expand(input, length).is_err(), "{input:?} {length}");
+        }
+    }
+
+    #[test]
+    fn a_check_needs_no_more_than_the_bytes_however_they_arrive() {
+        for (input, length) in [
+            (&[2, b'a', b'b', b'c', 4 << 5, 2][..], 9),
+            (&[0, b'x', 7 << 5, 10, 0], 20),
+            (&[0, b'x', 7 << 5, 10, 0, 1, b'y', b'z'], 22),
+        ] {
+            for claimed in [length - 1, length, length + 1] {
+                for size in 1..=input.len() {
+                    let mut check = Check::new(input.len() as u64, claimed).unwrap();
+                    let taken = input.chunks(size).try_for_each(|piece| check.take(piece));
+                    let found = taken.and_then(|()| check.finish());
+                    assert_eq!(found.is_ok(), claimed == length, "{input:?} {claimed} {size}");
+                }
+            }
+            assert!(Check::new(input.len() as u64, 1 << 40).is_err());
         }
     }
 }

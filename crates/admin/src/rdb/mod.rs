@@ -5,6 +5,7 @@
 
 mod crc64;
 mod decode;
+mod empty;
 mod error;
 mod intset;
 mod listpack;
@@ -13,6 +14,7 @@ mod payload;
 mod reader;
 mod scanner;
 mod skip;
+mod sound;
 mod source;
 mod stream;
 mod types;

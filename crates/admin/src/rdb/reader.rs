@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::crc64::Crc64;
+use super::empty::is_empty;
 use super::error::{RdbError, RdbResult};
 use super::skip::{skip_module, skip_value};
 use super::source::Source;
@@ -30,8 +31,18 @@ pub enum Item {
     },
     /// A key and its value.
     Key(Key),
+    /// A key whose collection is empty: a server leaves it out.
+    EmptyKey {
+        /// The numbered database.
+        database: u64,
+        /// The name.
+        name: Vec<u8>,
+    },
     /// A library of functions, its source.
     Function(Vec<u8>),
+    /// A library of functions as release candidates of Redis 7.0 wrote it, which no release reads;
+    /// its name.
+    OldFunction(Vec<u8>),
     /// What a module keeps besides keys; the module's type.
     ModuleAux(String),
     /// The end; the checksum, where there is one, was right.
@@ -82,6 +93,20 @@ pub struct RdbReader<R> {
     database: u64,
     ended: bool,
     checked: bool,
+    /// Whether nothing may follow the dump.
+    is_whole: bool,
+    next: About,
+}
+
+/// Bytes of the mark behind a dump that was sent without a disk.
+const END_MARK: usize = 40;
+
+/// What the file says of the next key, whatever records stand in between.
+#[derive(Debug, Default)]
+struct About {
+    expires_at_ms: Option<u64>,
+    idle_seconds: Option<u64>,
+    frequency: Option<u8>,
 }
 
 impl<R: Read> RdbReader<R> {
@@ -103,7 +128,22 @@ impl<R: Read> RdbReader<R> {
         if !is_known(version) {
             return Err(RdbError::Version(version));
         }
-        Ok(Self { source, version, database: 0, ended: false, checked: false })
+        Ok(Self {
+            source,
+            version,
+            database: 0,
+            ended: false,
+            checked: false,
+            is_whole: false,
+            next: About::default(),
+        })
+    }
+
+    /// Takes what follows the dump for an error: what is read is a file, not a part of a stream.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        self.is_whole = true;
+        self
     }
 
     /// The file's version of the format: 10 is of Redis 7.0, 80 of Valkey 9.
@@ -132,40 +172,45 @@ impl<R: Read> RdbReader<R> {
         if self.ended {
             return Ok(None);
         }
-        let mut key = Key {
-            database: self.database,
-            name: Vec::new(),
-            value_type: 0,
-            payload: Vec::new(),
-            expires_at_ms: None,
-            idle_seconds: None,
-            frequency: None,
-            module: None,
-        };
         loop {
             let kind = self.source.byte()?;
             match kind {
                 EXPIRE_MS => {
                     let at = i64::from_le_bytes(self.source.array()?);
-                    key.expires_at_ms = Some(u64::try_from(at).unwrap_or(0));
+                    self.next.expires_at_ms = Some(u64::try_from(at).unwrap_or(0));
                 }
                 EXPIRE_SECONDS => {
                     let at = i32::from_le_bytes(self.source.array()?);
-                    key.expires_at_ms = Some(u64::try_from(at).unwrap_or(0) * 1_000);
+                    self.next.expires_at_ms = Some(u64::try_from(at).unwrap_or(0) * 1_000);
                 }
-                IDLE => key.idle_seconds = Some(self.source.count()?),
-                FREQUENCY => key.frequency = Some(self.source.byte()?),
-                0..=242 => {
-                    key.value_type = kind;
-                    key.name = self.source.string()?;
-                    self.source.keep();
-                    key.module = skip_value(&mut self.source, kind, self.version)?;
-                    key.payload = self.source.kept();
-                    return Ok(Some(Item::Key(key)));
-                }
+                IDLE => self.next.idle_seconds = Some(self.source.count()?),
+                FREQUENCY => self.next.frequency = Some(self.source.byte()?),
+                0..=242 => return self.key(kind).map(Some),
                 other => return self.record(other).map(Some),
             }
         }
+    }
+
+    fn key(&mut self, value_type: u8) -> RdbResult<Item> {
+        let (database, about) = (self.database, std::mem::take(&mut self.next));
+        let name = self.source.string()?;
+        self.source.keep();
+        let skipped = skip_value(&mut self.source, value_type, self.version);
+        let module = skipped.map_err(|error| error.at_key(database, &name))?;
+        let payload = self.source.kept();
+        if is_empty(value_type, &payload) {
+            return Ok(Item::EmptyKey { database, name });
+        }
+        Ok(Item::Key(Key {
+            database,
+            name,
+            value_type,
+            payload,
+            expires_at_ms: about.expires_at_ms,
+            idle_seconds: about.idle_seconds,
+            frequency: about.frequency,
+            module,
+        }))
     }
 
     fn record(&mut self, kind: u8) -> RdbResult<Item> {
@@ -184,6 +229,16 @@ impl<R: Read> RdbReader<R> {
                 Item::ResizeDb { keys: self.source.count()?, expiring: self.source.count()? }
             }
             FUNCTION => Item::Function(self.source.string()?),
+            FUNCTION_OLD => {
+                // Name, engine, whether there is a description, the description, the code.
+                let name = self.source.string()?;
+                self.source.skip_string()?;
+                if self.source.count()? != 0 {
+                    self.source.skip_string()?;
+                }
+                self.source.skip_string()?;
+                Item::OldFunction(name)
+            }
             MODULE_AUX => {
                 let name = module_type(self.source.count()?);
                 skip_module(&mut self.source)?;
@@ -192,10 +247,26 @@ impl<R: Read> RdbReader<R> {
             END => {
                 self.check_sum()?;
                 self.ended = true;
+                if self.is_whole {
+                    self.check_end()?;
+                }
                 Item::End
             }
             other => return Err(RdbError::UnknownType(other)),
         })
+    }
+
+    fn check_end(&mut self) -> RdbResult<()> {
+        let (bytes, first) = self.source.rest(END_MARK)?;
+        match first.first() {
+            None => Ok(()),
+            // A command, or a note of the time between commands.
+            Some(b'*' | b'#') => Err(RdbError::AppendOnly(bytes)),
+            // The mark by which a server without a disk ends what it sends to a replica: files of
+            // old tools that pose as one have it.
+            _ if bytes == END_MARK as u64 && first.iter().all(u8::is_ascii_hexdigit) => Ok(()),
+            _ => Err(RdbError::Followed(bytes)),
+        }
     }
 
     /// Files have a checksum since version 5; 0 stands for none.

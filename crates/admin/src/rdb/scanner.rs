@@ -65,6 +65,21 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// The bytes of the string that comes next, as it says, without taking it.
+    pub(super) fn string_length(&self) -> Option<u64> {
+        let mut ahead = *self;
+        match self.0.first().copied()? {
+            0..=0xbf => ahead.count().ok(),
+            0xc3 => {
+                ahead.byte().ok()?;
+                ahead.count().ok()?;
+                ahead.count().ok()
+            }
+            // A number of eleven digits and a sign at most.
+            _ => Some(12),
+        }
+    }
+
     fn encoded(&mut self, encoding: u8) -> RdbResult<Vec<u8>> {
         Ok(match encoding {
             0 => number(i8::from_le_bytes(self.array()?).into()),

@@ -143,6 +143,23 @@ impl<R: Read> Source<R> {
         Ok(all)
     }
 
+    /// How many bytes are left, and the first of them, at most `kept`. They are no part of the
+    /// checksum.
+    pub(super) fn rest(&mut self, kept: usize) -> RdbResult<(u64, Vec<u8>)> {
+        let start = self.offset();
+        let mut first = Vec::new();
+        loop {
+            let room = kept.saturating_sub(first.len()).min(self.end - self.at);
+            first.extend_from_slice(&self.buffer[self.at..self.at + room]);
+            self.at = self.end;
+            match self.fill() {
+                Ok(()) => {}
+                Err(RdbError::Truncated(end)) => return Ok((end - start, first)),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     pub(super) fn length(&mut self) -> RdbResult<Length> {
         let first = self.byte()?;
         Ok(match first >> 6 {
@@ -189,8 +206,14 @@ impl<R: Read> Source<R> {
             Length::Encoded(2) => self.skip(4),
             Length::Encoded(3) => {
                 let compressed = self.count()?;
-                self.count()?;
-                self.skip(compressed)
+                let mut check = lzf::Check::new(compressed, self.count()?)?;
+                let mut checked = Ok(());
+                self.pieces(compressed, |bytes| {
+                    if checked.is_ok() {
+                        checked = check.take(bytes);
+                    }
+                })?;
+                checked.and_then(|()| check.finish())
             }
             Length::Encoded(_) => Err(RdbError::Corrupt("a string is of no known form")),
         }

@@ -31,6 +31,8 @@ pub(super) const HASH_LISTPACK_TTL: u8 = 25;
 // Records that are no keys.
 pub(super) const SLOT_INFO: u8 = 244;
 pub(super) const FUNCTION: u8 = 245;
+/// As the release candidates of 7.0 wrote them; the release itself refuses them.
+pub(super) const FUNCTION_OLD: u8 = 246;
 pub(super) const MODULE_AUX: u8 = 247;
 pub(super) const IDLE: u8 = 248;
 pub(super) const FREQUENCY: u8 = 249;

@@ -1,31 +1,106 @@
-//! Files as they are or compressed with zstd, told apart by their content.
+//! Files as they are or compressed with zstd, told apart by their content; what else there is, by name.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use super::error::RdbResult;
+use super::error::{RdbError, RdbResult};
 use super::reader::RdbReader;
 
 /// A reader of a file that may be compressed.
 pub type FileReader = RdbReader<Box<dyn Read + Send>>;
 
 impl FileReader {
-    /// Opens a file, compressed with zstd or not, whatever its name says.
+    /// Opens a file, compressed with zstd or not, whatever its name says. Nothing may follow the
+    /// dump in it.
     ///
     /// # Errors
-    /// As [`RdbReader::new`], or when the file cannot be read.
+    /// As [`RdbReader::new`], or when the file cannot be read, or read once only.
     pub fn open(path: &Path) -> RdbResult<Self> {
-        Self::new(unpacked(File::open(path)?)?)
+        is_file(path)?;
+        let mut file = File::open(path)?;
+        let mut head = Vec::new();
+        file.by_ref().take(HEAD).read_to_end(&mut head)?;
+        if let Some(other) = other_format(&head) {
+            return Err(RdbError::OtherFormat(other));
+        }
+        if head.len() < VERSION_ENDS && (head.starts_with(b"REDIS") || head.starts_with(b"VALKEY"))
+        {
+            return Err(RdbError::Truncated(head.len() as u64));
+        }
+        let whole = unpacked(io::Cursor::new(head).chain(file))?;
+        Ok(Self::new(whole)?.whole())
+    }
+}
+
+/// Bytes that tell a format.
+const HEAD: u64 = 512;
+/// Bytes that a dump begins with: its name and its version.
+const VERSION_ENDS: usize = 9;
+
+/// A file is read several times: first for what is in it, then for its keys.
+fn is_file(path: &Path) -> RdbResult<()> {
+    // Asked for before it is opened: opening a pipe waits for its writer.
+    let kind = std::fs::metadata(path)?.file_type();
+    if kind.is_file() {
+        return Ok(());
+    }
+    if kind.is_dir() {
+        return Err(RdbError::OtherFormat("it is a folder; name the file in it"));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if kind.is_fifo() {
+            return Err(RdbError::NoFile("a pipe"));
+        }
+        if kind.is_socket() {
+            return Err(RdbError::NoFile("a socket"));
+        }
+    }
+    Err(RdbError::NoFile("a device"))
+}
+
+/// What a file that begins like this is, where that is known and no dump.
+fn other_format(head: &[u8]) -> Option<&'static str> {
+    const PACKED: &[(&[u8], &str)] = &[
+        (b"\x1f\x8b", "it is compressed with gzip; unpack it first: gzip -dk FILE"),
+        (b"\xfd7zXZ\0", "it is compressed with xz; unpack it first: xz -dk FILE"),
+        (b"BZh", "it is compressed with bzip2; unpack it first: bzip2 -dk FILE"),
+        (b"\x04\x22\x4d\x18", "it is compressed with lz4; unpack it first: lz4 -d FILE"),
+        (b"\x5d\0\0", "it is compressed with lzma; unpack it first: xz -dk FILE"),
+        (b"PK\x03\x04", "it is a zip archive; unpack it first: unzip FILE"),
+        (b"7z\xbc\xaf\x27\x1c", "it is a 7z archive; unpack it first"),
+        (b"file ", "it is the list of an append-only file's parts; let a server load them"),
+        (b"SQLite format 3\0", "it is a SQLite database"),
+    ];
+    if head.is_empty() {
+        return Some("it is empty");
+    }
+    if let Some((_, what)) = PACKED.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Some(what);
+    }
+    match head {
+        [b'*', b'1'..=b'9', ..] | [b'#', b'T', b'S', b':', ..] => {
+            Some("it is an append-only file of commands; let a server load it, and back that up")
+        }
+        _ if head.get(257..262) == Some(b"ustar") => {
+            Some("it is a tar archive; unpack it first: tar -xf FILE")
+        }
+        _ => None,
     }
 }
 
 /// Bytes of the format from bytes of a file, which its first ones say how to unpack.
 pub(crate) fn unpacked(mut file: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-    const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
     let mut head = Vec::new();
     file.by_ref().take(4).read_to_end(&mut head)?;
-    let is_zstd = head == ZSTD;
+    let is_zstd = match head.as_slice() {
+        [0x28, 0xb5, 0x2f, 0xfd] => true,
+        // A frame in front that says something about those behind it.
+        [first, 0x2a, 0x4d, 0x18] => first & 0xf0 == 0x50,
+        _ => false,
+    };
     let whole = io::Cursor::new(head).chain(file);
     if is_zstd {
         return Ok(Box::new(zstd::Decoder::with_buffer(BufReader::new(whole))?));

@@ -127,7 +127,7 @@ impl Value {
     }
 
     /// The same for two values that are equal, and for no others: SHA-256 over the parts, those
-    /// without an order put into one. Scores are compared bit by bit.
+    /// without an order put into one. Scores are compared bit by bit, but −0 is 0.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut sum = Sum::new(self.type_name());
@@ -156,7 +156,8 @@ impl Value {
                 sorted.sort_unstable_by(|a, b| a.0.cmp(&b.0));
                 for (member, score) in sorted {
                     sum.bytes(member);
-                    sum.number(score.to_bits());
+                    // A small set keeps −0 as 0, a large one as it is.
+                    sum.number((score + 0.0).to_bits());
                 }
             }
             Self::Stream(stream) => sum.stream(stream),

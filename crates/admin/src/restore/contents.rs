@@ -7,7 +7,7 @@ use compartment_core::glob_matches;
 
 use crate::error::{AdminError, Result};
 use crate::escape;
-use crate::rdb::{FileReader, Item, Key, Payload, RdbError, type_name};
+use crate::rdb::{FileReader, Item, Key, Payload, RdbError, name_hash, type_name};
 use crate::weight::weight;
 
 /// What is in a file.
@@ -20,8 +20,12 @@ pub struct Contents {
     pub server_version: Option<String>,
     /// The numbered databases that have keys.
     pub databases: BTreeMap<u64, DatabaseContents>,
-    /// Function libraries.
+    /// Function libraries, those that release candidates of Redis 7.0 wrote among them.
     pub functions: u64,
+    /// Members of collections that expire by themselves as KeyDB writes it.
+    pub expiring_members: u64,
+    /// Whether it is the dump that an append-only file of several parts begins with.
+    pub is_base: bool,
 }
 
 /// What is in one numbered database of a file.
@@ -38,6 +42,12 @@ pub struct DatabaseContents {
     pub types: BTreeMap<&'static str, u64>,
     /// The first of these with a value of a module, and the module's type.
     pub module: Option<(Vec<u8>, String)>,
+    /// Keys that fit and are left out, as a server does: collections without an element.
+    pub empty: u64,
+    /// The first that is wrong with the keys that fit.
+    problem: Option<String>,
+    /// The hashes of their names.
+    names: Vec<u64>,
 }
 
 /// A file's reader, unpacked as its content asks for.
@@ -56,51 +66,55 @@ pub(super) fn wrong(path: &Path, error: RdbError) -> AdminError {
     }
 }
 
-/// Looks into each value of a file that has no checksum to vouch for them.
-fn check_values(path: &Path, pattern: Option<&[u8]>) -> Result<()> {
-    let mut reader = open(path)?;
-    let version = reader.version();
-    while let Some(item) = reader.next_item().map_err(|error| wrong(path, error))? {
-        let Item::Key(key) = item else { continue };
-        if key.module.is_some() || pattern.is_some_and(|p| !glob_matches(p, &key.name)) {
-            continue;
-        }
-        let dump = key.dump(version);
-        if let Err(error) = Payload::parse(&dump).and_then(|payload| payload.value()) {
-            return Err(AdminError::BadFile {
-                path: path.to_owned(),
-                problem: format!("key \"{}\": {error}; nothing was restored", escape(&key.name)),
-            });
-        }
+/// What a server would refuse about the value, which a right checksum does not rule out: not every
+/// file is a server's.
+fn problem_of(key: &Key, version: u16) -> Option<String> {
+    if key.module.is_some() || type_name(key.value_type) == "string" {
+        // The end of a module's value was found, and a string is what it is.
+        return None;
     }
-    Ok(())
+    let dump = key.dump(version);
+    let value = Payload::parse_unchecked(&dump).and_then(|payload| payload.value());
+    value.err().map(|error| format!("key \"{}\": {error}", escape(&key.name)))
 }
 
 impl Contents {
-    /// Reads all of the file; counts the names that fit `pattern`.
+    /// Reads all of the file, and looks into each value; counts the names that fit `pattern`. Keys
+    /// that expired before `now_ms` are not looked into, as a server does not.
     ///
     /// # Errors
     /// When it cannot be read, is damaged, or is none.
-    pub fn read(path: &Path, pattern: Option<&[u8]>) -> Result<Self> {
+    pub fn read(path: &Path, pattern: Option<&[u8]>, now_ms: u64) -> Result<Self> {
         let mut reader = open(path)?;
         let mut contents = Self { rdb_version: reader.version(), ..Self::default() };
         while let Some(item) = reader.next_item().map_err(|error| wrong(path, error))? {
             match item {
-                Item::Key(key) => contents.count(key, pattern),
-                Item::Function(_) => contents.functions += 1,
-                Item::Aux { name, value } if name == b"redis-ver" => {
-                    contents.server_version = String::from_utf8(value).ok();
+                Item::Key(key) => contents.count(key, pattern, now_ms),
+                Item::EmptyKey { database, name } => {
+                    let database = contents.databases.entry(database).or_default();
+                    let fits = pattern.is_none_or(|pattern| glob_matches(pattern, &name));
+                    database.empty += u64::from(fits);
                 }
+                Item::Function(_) | Item::OldFunction(_) => contents.functions += 1,
+                Item::Aux { name, value } => contents.note(&name, value),
                 _ => {}
             }
         }
-        if !reader.is_checked() {
-            check_values(path, pattern)?;
-        }
+        contents.find_twice(path, now_ms)?;
         Ok(contents)
     }
 
-    fn count(&mut self, key: Key, pattern: Option<&[u8]>) {
+    fn note(&mut self, name: &[u8], value: Vec<u8>) {
+        match name {
+            b"redis-ver" | b"valkey-ver" => self.server_version = String::from_utf8(value).ok(),
+            b"keydb-subexpire-key" => self.expiring_members += 1,
+            b"aof-base" => self.is_base = value == b"1",
+            _ => {}
+        }
+    }
+
+    fn count(&mut self, key: Key, pattern: Option<&[u8]>, now_ms: u64) {
+        let version = self.rdb_version;
         let database = self.databases.entry(key.database).or_default();
         database.keys += 1;
         if pattern.is_some_and(|pattern| !glob_matches(pattern, &key.name)) {
@@ -109,33 +123,130 @@ impl Contents {
         database.chosen += 1;
         database.bytes += key.name.len() as u64 + weight(key.value_type, &key.payload);
         *database.types.entry(type_name(key.value_type)).or_default() += 1;
+        if key.expires_at_ms.is_none_or(|at| at > now_ms) {
+            database.names.push(name_hash(&key.name));
+            if database.problem.is_none() {
+                database.problem = problem_of(&key, version);
+            }
+        }
         if let (Some(module), None) = (key.module, &database.module) {
             database.module = Some((key.name, module));
         }
     }
 
-    /// The numbered database that is meant.
+    /// Looks for names that stand in a database twice. The file is read again only where two have
+    /// one hash.
+    fn find_twice(&mut self, path: &Path, now_ms: u64) -> Result<()> {
+        let mut suspects: BTreeMap<u64, BTreeMap<u64, Vec<Vec<u8>>>> = BTreeMap::new();
+        for (index, database) in &mut self.databases {
+            let mut names = std::mem::take(&mut database.names);
+            names.sort_unstable();
+            let pairs = names.windows(2).filter(|two| two[0] == two[1]);
+            let twice: BTreeMap<u64, Vec<_>> = pairs.map(|two| (two[0], Vec::new())).collect();
+            if !twice.is_empty() {
+                suspects.insert(*index, twice);
+            }
+        }
+        if suspects.is_empty() {
+            return Ok(());
+        }
+        let mut reader = open(path)?;
+        while let Some(item) = reader.next_item().map_err(|error| wrong(path, error))? {
+            let Item::Key(key) = item else { continue };
+            let Some(suspects) = suspects.get_mut(&key.database) else { continue };
+            let Some(names) = suspects.get_mut(&name_hash(&key.name)) else { continue };
+            if key.expires_at_ms.is_some_and(|at| at <= now_ms) {
+                continue;
+            }
+            if !names.contains(&key.name) {
+                names.push(key.name);
+                continue;
+            }
+            let Some(database) = self.databases.get_mut(&key.database) else { continue };
+            let name = escape(&key.name);
+            database.problem.get_or_insert_with(|| format!("it has the key \"{name}\" twice"));
+        }
+        Ok(())
+    }
+
+    /// What is to be known of a file besides its keys.
+    pub(super) fn notes(&self, chosen: &DatabaseContents) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.functions > 0 {
+            notes.push(format!(
+                "{} function libraries of the file belong to a server, not to a database, and are \
+                 left out",
+                self.functions
+            ));
+        }
+        if chosen.empty > 0 {
+            notes.push(format!(
+                "{} keys of the file are collections without an element, and are left out as a \
+                 server leaves them out",
+                chosen.empty
+            ));
+        }
+        if self.expiring_members > 0 {
+            notes.push(format!(
+                "{} members of collections expire by themselves in KeyDB: these times are not \
+                 carried over",
+                self.expiring_members
+            ));
+        }
+        if self.is_base {
+            notes.push(
+                "the file is the base of an append-only file: what was written after it was made \
+                 is in the .incr.aof files beside it, and not in this restore"
+                    .to_owned(),
+            );
+        }
+        notes
+    }
+
+    /// The numbered database that is meant, if nothing is wrong with its keys.
     pub(super) fn choose(&self, path: &Path, wanted: Option<u64>) -> Result<u64> {
-        let there: Vec<String> = self
-            .databases
-            .iter()
-            .map(|(index, database)| format!("{index} ({} keys)", database.keys))
-            .collect();
+        let index = self.index(path, wanted)?;
+        match self.databases.get(&index).and_then(|database| database.problem.as_ref()) {
+            None => Ok(index),
+            Some(problem) => Err(AdminError::BadFile {
+                path: path.to_owned(),
+                problem: format!("{problem}; nothing was restored"),
+            }),
+        }
+    }
+
+    fn index(&self, path: &Path, wanted: Option<u64>) -> Result<u64> {
+        let there = self.databases.iter().map(|(index, one)| (*index, one.keys)).collect();
         let problem = match (wanted, self.databases.len()) {
             (Some(index), _) if self.databases.contains_key(&index) => return Ok(index),
             (None, 1) => return Ok(self.databases.keys().next().copied().unwrap_or(0)),
             (None, 0) => return Ok(0),
-            (Some(index), 0) => format!("it has no database {index}: there is no key in it"),
-            (Some(index), _) => {
-                format!("it has no database {index}; it has {}", there.join(", "))
-            }
+            (Some(index), _) => return Err(no_database(path, index, &there)),
             (None, _) => {
-                format!(
-                    "it has several databases: {}; say which with --from-index",
-                    there.join(", ")
-                )
+                let there = shown(&there);
+                format!("it has several databases: {there}; say which with --from-index")
             }
         };
         Err(AdminError::BadFile { path: path.to_owned(), problem })
+    }
+}
+
+/// The databases of a file, and how many keys each has.
+fn shown(there: &BTreeMap<u64, u64>) -> String {
+    let one = |(index, keys): (&u64, &u64)| {
+        format!("{index} ({keys} {})", if *keys == 1 { "key" } else { "keys" })
+    };
+    there.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// For a file that lacks the database that was asked for; `there` are those that it has.
+pub(crate) fn no_database(path: &Path, index: u64, there: &BTreeMap<u64, u64>) -> AdminError {
+    let has = match there.is_empty() {
+        true => "there is no key in it".to_owned(),
+        false => format!("it has {}", shown(there)),
+    };
+    AdminError::BadFile {
+        path: path.to_owned(),
+        problem: format!("it has no database {index}: {has}"),
     }
 }

@@ -13,6 +13,7 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+pub(crate) use contents::no_database;
 pub use contents::{Contents, DatabaseContents};
 use keys::{Chosen, Keys};
 
@@ -128,6 +129,8 @@ pub struct RestoreReport {
     pub standing: u64,
     /// Keys whose time was over.
     pub expired: u64,
+    /// Keys that were left out because their collections have no element.
+    pub empty: u64,
     /// Keys read back that are right; `None` unless asked for.
     pub verified: Option<u64>,
     /// Whether nothing was written.
@@ -154,29 +157,27 @@ pub async fn restore(
     let started = Instant::now();
     progress.begin("read", None);
     let (path, pattern) = (file.to_owned(), options.pattern.clone());
-    let contents = on_thread(move || Contents::read(&path, pattern.as_deref())).await?;
+    let now_ms = keys::now(&mut place.open("restore").await?).await;
+    let contents = on_thread(move || Contents::read(&path, pattern.as_deref(), now_ms)).await?;
     can_take(file, &contents, place)?;
     let index = contents.choose(file, options.from_index)?;
     let chosen = contents.databases.get(&index).cloned().unwrap_or_default();
     can_take_modules(file, &chosen, place).await?;
-    if contents.functions > 0 {
-        progress.note(&format!(
-            "{} function libraries of the file belong to a server, not to a database, and are left \
-             out",
-            contents.functions
-        ));
+    for note in contents.notes(&chosen) {
+        progress.note(&note);
     }
-    let mut connection = place.open("restore").await?;
+    let connection = place.open("restore").await?;
     let keys = Keys {
         file: file.to_owned(),
         chosen: Chosen { index, pattern: options.pattern.clone() },
-        now_ms: keys::now(&mut connection).await,
+        now_ms,
     };
     let mut report = RestoreReport {
         file: file.to_owned(),
         rdb_version: contents.rdb_version,
         from_index: index,
         keys: chosen.chosen,
+        empty: chosen.empty,
         dry_run: options.dry_run,
         ..RestoreReport::default()
     };

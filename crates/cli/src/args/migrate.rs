@@ -57,6 +57,10 @@ pub(crate) struct Migrate {
     #[arg(long, value_name = "GROUP", requires = "plan")]
     pub(crate) drained: Vec<String>,
 
+    /// With --drained: move them although connections are seen that look like theirs and are not
+    #[arg(long, requires = "drained")]
+    pub(crate) drained_anyway: bool,
+
     /// Move this group of the plan only; may be given several times
     #[arg(long, value_name = "GROUP", requires = "plan")]
     pub(crate) group: Vec<String>,

@@ -199,7 +199,7 @@ fn written_by(group: &KeyGroupReport) -> String {
     match (&group.database, group.producer.as_str()) {
         (Some(database), _) => format!("[keys] → {database}"),
         (None, "") => "–".to_owned(),
-        (None, producer) => producer.to_owned(),
+        (None, producer) => screen::producer(producer, group.perhaps),
     }
 }
 

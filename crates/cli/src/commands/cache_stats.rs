@@ -11,6 +11,7 @@ use super::databases::size;
 use crate::args::CacheStats;
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, BAD, FAINT, STRONG};
+use crate::table::Table;
 
 pub(crate) async fn run(databases: &Databases, what: &CacheStats) -> Result<ExitCode, CliError> {
     let name = &what.which.database;
@@ -58,7 +59,7 @@ async fn head(fleet: &FleetMetrics, database: &Database) -> Result<(), CliError>
     Ok(())
 }
 
-fn templates(fleet: &FleetMetrics) -> comfy_table::Table {
+fn templates(fleet: &FleetMetrics) -> Table {
     let header = ["template", "hit rate", "process", "database", "missed", "per load"];
     let mut table = screen::table(&header, &[1, 2, 3, 4, 5]);
     let mut row = |name: &str, figures: &TemplateMetrics| {
@@ -90,7 +91,7 @@ fn load_time(time: Duration) -> String {
     }
 }
 
-fn processes(list: &[ProcessMetrics]) -> comfy_table::Table {
+fn processes(list: &[ProcessMetrics]) -> Table {
     let header = ["process", "entries", "bytes", "hears the others", "breaker", "to remove"];
     let mut table = screen::table(&header, &[1, 2, 5]);
     for process in list {

@@ -86,7 +86,7 @@ fn show(plan: &Plan) {
         };
         table.add_row([
             group.name.clone(),
-            if group.producer.is_empty() { "–".to_owned() } else { group.producer.clone() },
+            screen::producer(&group.producer, group.perhaps),
             screen::count(group.keys),
             screen::bytes(group.bytes),
             verdict(group.verdict).to_owned(),

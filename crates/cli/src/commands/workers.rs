@@ -1,5 +1,6 @@
 //! `compartment workers`: who works, on what, and who is gone.
 
+use anstyle::Style;
 use compartment::pipeline::{WorkerState, workers};
 use compartment::{Clock, SystemClock};
 use serde_json::json;
@@ -9,6 +10,7 @@ use crate::args::{self, General, WorkersCommand};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, BAD};
 use crate::settings;
+use crate::table::Cell;
 
 pub(crate) async fn run(general: &General, command: args::Workers) -> Result<ExitCode, CliError> {
     let databases = batch::open(settings::load(general)?.map).await?;
@@ -32,16 +34,22 @@ pub(crate) async fn run(general: &General, command: args::Workers) -> Result<Exi
     let mut table = screen::table(&header, &[1, 2, 3, 4, 5, 6]);
     for state in &states {
         let seen = screen::time(now.since(state.seen_at));
-        table.add_row([
-            state.id.clone(),
+        let style = if state.is_gone(now) { BAD } else { Style::new() };
+        let figures = [
             screen::time(now.since(state.started_at)),
-            if state.is_gone(now) { format!("{BAD}{seen}{BAD:#}") } else { seen },
+            seen,
             format!("{}/{}", state.running.len(), state.concurrency),
             screen::count(state.done),
             screen::count(state.failed),
             state.memory.map_or_else(|| "–".into(), screen::bytes),
-            works_on(state),
-        ]);
+        ];
+        let mut cells = vec![Cell::from(&state.id)];
+        cells.extend(figures.iter().enumerate().map(|(at, figure)| match at {
+            1 => Cell::styled(figure, style),
+            _ => Cell::from(figure),
+        }));
+        cells.push(works_on(state).into());
+        table.add_row(cells);
     }
     screen::say(table.to_string());
     let gone = states.iter().filter(|state| state.is_gone(now)).count();

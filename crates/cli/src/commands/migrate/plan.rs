@@ -51,6 +51,7 @@ pub(super) async fn of_plan(
     if !migration.options.journal.exists() {
         let mut held = CheckOptions::default();
         held.drained = command.drained.clone();
+        held.drained_anyway = command.drained_anyway;
         held.limits = command.load.into();
         check(&plan, &migration.source, &by_name, &held, progress).await?;
     }

@@ -1,6 +1,5 @@
 //! `compartment tasks list`: tasks of the ledger, and dead letters of queues.
 
-use comfy_table::ColumnConstraint;
 use compartment::pipeline::ledger::{LedgerStatus, LedgerTask, TaskFilter};
 use compartment::{Clock, Databases, DeadTask, SystemClock, Timestamp};
 use compartment_documents::batch::DocumentEntry;
@@ -98,12 +97,6 @@ fn print_letters(letters: &[DeadLetter]) {
 fn print_tasks(tasks: &[LedgerTask]) {
     let header = ["task", "stage", "status", "tries", "took", "ago", "error or document"];
     let mut table = screen::table(&header, &[3, 4, 5]);
-    // Errors and paths are what may be broken.
-    for column in 0..header.len() - 1 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-    }
     for task in tasks {
         let what = task.error.clone().or_else(|| name_of(task));
         let number = task.ordinal.to_string();

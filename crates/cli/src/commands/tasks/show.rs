@@ -1,6 +1,5 @@
 //! `compartment tasks show`: what became of one document, or of one single task.
 
-use comfy_table::ColumnConstraint;
 use compartment::pipeline::ledger::{LedgerTask, TaskFilter};
 use compartment::{Databases, Error, ErrorKind};
 use serde_json::{Value, json};
@@ -83,12 +82,6 @@ fn print(place: &str, tasks: &[LedgerTask]) {
             task.worker.clone(),
             task.claim_token.to_string(),
         ]);
-    }
-    // A worker's name may be long; the other columns read best whole.
-    for column in [0, 1, 2, 3, 4, 6] {
-        if let Some(column) = table.column_mut(column) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
     }
     screen::say(table.to_string());
     for task in tasks {
