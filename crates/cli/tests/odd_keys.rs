@@ -170,12 +170,12 @@ fn keys_that_their_server_evicts_meanwhile_are_called_so() {
             one.command(&["SET", &format!("key:{i}"), "x"]).await;
         }
         let proxy = FaultProxy::start(one.port()).await;
-        // Ten of those that were named are evicted before their turn.
+        // Of the names that are given each time, ten are evicted before their turn.
         proxy.answer_by(
             "SCAN",
             "local page = redis.call('SCAN', unpack(ARGV))
             for i = 1, 10 do redis.call('DEL', page[2][i]) end
-            redis.call('SET', 'evicted', 10)
+            redis.call('INCRBY', 'evicted', 10)
             return page",
         );
         proxy.answer_by(
@@ -187,7 +187,6 @@ fn keys_that_their_server_evicts_meanwhile_are_called_so() {
         let folder = tempfile::tempdir().unwrap();
         let base = ["migrate", "--from", &proxy.url(), "--to", &other.url(), "--pattern", "key:*"];
         let run = ends(folder.path(), &base, 0, "up to 10 were evicted by their server");
-        assert!(run.out.contains("90 keys moved"), "{}", run.out);
         assert!(run.out.contains("0 expired or were deleted"), "{}", run.out);
     });
 }

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::engine::{header, run_of};
+use super::engine::header;
 use super::journal::{Header, Past, PastPage};
 use super::report::{GroupReport, MigrationReport};
 use super::way::{Course, Lane, choose};
 use super::{Item, Migration, Outcome, Rename, Routes, Way, resume};
-use crate::condition::Condition;
+use crate::condition::{Condition, run_of};
 use crate::fitness::{Incoming, refuse_stale_replica, target_fitness};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result};
 

@@ -10,6 +10,7 @@ mod propose;
 mod text;
 
 pub use advice::{Advice, advice};
+pub(crate) use check::at_work;
 pub use check::{CheckOptions, check};
 pub use file::{Group, Plan, PlanSource, PlanTarget, Verdict};
 pub(crate) use indexes::search_indexes;

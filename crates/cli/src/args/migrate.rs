@@ -57,8 +57,9 @@ pub(crate) struct Migrate {
     #[arg(long, value_name = "GROUP", requires = "plan")]
     pub(crate) drained: Vec<String>,
 
-    /// With --drained: move them although connections are seen that look like theirs and are not
-    #[arg(long, requires = "drained")]
+    /// Move queues although connections are seen that look like their workers or senders, or a part
+    /// of what belongs to them stays
+    #[arg(long)]
     pub(crate) drained_anyway: bool,
 
     /// Move this group of the plan only; may be given several times

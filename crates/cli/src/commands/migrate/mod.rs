@@ -9,7 +9,7 @@ use std::sync::Arc;
 use compartment_admin::backup::{BackupOptions, backup};
 use compartment_admin::migrate::{
     JournalPlace, LiveOptions, LiveReport, MigrateOptions, Migration, MigrationReport, Rename,
-    Routes, Way, can_go_on, follow, header_of, migrate, migrate_live, preview, undo,
+    Routes, Way, can_go_on, check_queues, follow, header_of, migrate, migrate_live, preview, undo,
 };
 use compartment_admin::{AdminError, unescape};
 
@@ -48,6 +48,9 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
         None => of_arguments(&settings, &command).await?,
     };
     progress.clear();
+    if command.plan.is_none() && !command.keep && !command.feed {
+        guard_queues(&settings, &command, &migration, &progress).await?;
+    }
     if command.dry_run {
         let found = preview(&migration, Arc::clone(&progress) as _).await;
         progress.clear();
@@ -88,6 +91,23 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
         Some(live) => conclude(&command, &live).unwrap_or(code),
         None => code,
     })
+}
+
+/// A move by names alone is held against the queues that it may take apart, as a plan is. One that goes on
+/// was before.
+async fn guard_queues(
+    settings: &Settings,
+    command: &args::Migrate,
+    migration: &Migration,
+    progress: &KeyProgress,
+) -> Result<(), CliError> {
+    if migration.options.journal.exists() {
+        return Ok(());
+    }
+    let rules = settings.map.keys();
+    let checked = check_queues(migration, rules, command.drained_anyway, progress).await;
+    progress.clear();
+    Ok(checked?)
 }
 
 /// Moves the keys, once or until nobody writes to the old place any more.
