@@ -70,9 +70,10 @@ impl Place {
     pub async fn is_on_server_of(&self, other: &Self) -> Result<bool> {
         match self.server.info().is_same(other.server.info()) {
             Some(known) => Ok(known),
+            // Seldom needed, so that the callers' futures do not have to hold it.
             None => {
                 let near = [self.names_of_keys().await, other.names_of_keys().await].concat();
-                self.server.is_same(&other.server, self.index, &near).await
+                Box::pin(self.server.is_same(&other.server, self.index, &near)).await
             }
         }
     }
@@ -84,7 +85,10 @@ impl Place {
     pub async fn is_on(&self, server: &Server) -> Result<bool> {
         match self.server.info().is_same(server.info()) {
             Some(known) => Ok(known),
-            None => self.server.is_same(server, self.index, &self.names_of_keys().await).await,
+            None => {
+                let near = self.names_of_keys().await;
+                Box::pin(self.server.is_same(server, self.index, &near)).await
+            }
         }
     }
 
@@ -93,7 +97,7 @@ impl Place {
     async fn names_of_keys(&self) -> Vec<Vec<u8>> {
         const KEYS: usize = 8;
         let mut names = vec![self.prefix.clone()];
-        let Ok(mut connection) = self.open("identity").await else { return names };
+        let Ok(mut connection) = Box::pin(self.open("identity")).await else { return names };
         for _ in 0..KEYS {
             let pick = redis::cmd("RANDOMKEY");
             match connection.ask::<Option<Vec<u8>>>("find a name", &pick).await {
