@@ -243,3 +243,34 @@ fn a_target_that_saves_nothing_is_said() {
         ends(folder.path(), &words, 0, "saves nothing");
     });
 }
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_plan_and_the_check_of_a_configuration_say_what_speaks_against_a_server() {
+    run_test(async {
+        let one = TestRedis::builder().config("appendonly", "yes").start().await;
+        let other = small("allkeys-lru").await;
+        fill(&one).await;
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        let map = format!(
+            "[instances.primary]\nurl = \"{}\"\n[instances.small]\nurl = \"{}\"\n[databases]\n\
+             main = {{ index = 0, kind = \"durable\" }}\n\
+             pages = {{ index = 2, kind = \"durable\", instance = \"small\" }}\n\
+             cache = {{ index = 3, kind = \"cache\", default_ttl = \"1h\", instance = \"small\" }}\n\
+             [keys.page]\ntemplate = \"page:{{n}}\"\ndatabase = \"pages\"\n",
+            one.url(),
+            other.url()
+        );
+        std::fs::write(here.join("compartment.toml"), map).unwrap();
+        let checked = ends(here, &["config", "check"], 0, "pages (");
+        assert!(checked.err.contains("evicts keys once its memory is full"), "{}", checked.err);
+        assert!(checked.err.contains("saves nothing"), "{}", checked.err);
+        assert!(!checked.err.contains("cache (") && !checked.err.contains("main ("), "{checked:?}");
+        let planned = ends(here, &["plan", "-o", "plan.toml"], 0, "the keys take about");
+        assert!(planned.err.contains("what has moved would be lost"), "{}", planned.err);
+        ends(here, &["migrate", "--plan", "plan.toml", "--dry-run"], 12, "the keys take about");
+        ends(here, &["migrate", "--plan", "plan.toml"], 12, "the keys take about");
+        assert_eq!((size(&one).await, size(&other).await), (KEYS, 0));
+    });
+}

@@ -80,7 +80,7 @@ async fn targets_keep_keys(migration: &Migration, way: Way) -> Result<Vec<String
                 bytes = bytes.zip(*expected).map(|(sum, more)| sum + more);
             }
         }
-        let incoming = Incoming { bytes, may_be_evicted };
+        let incoming = Incoming { bytes, may_be_evicted, ..Incoming::default() };
         let fitness = judge(Some(&migration.source), target, conditions, incoming).await?;
         if let Some(refusal) = fitness.refusal {
             return Err(refusal);

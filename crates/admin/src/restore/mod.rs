@@ -217,7 +217,11 @@ async fn keeps_keys(
     bytes: u64,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let incoming = Incoming { bytes: Some(bytes), may_be_evicted: options.accept_eviction };
+    let incoming = Incoming {
+        bytes: Some(bytes),
+        may_be_evicted: options.accept_eviction,
+        ..Incoming::default()
+    };
     let fitness = target_fitness(None, place, incoming).await?;
     if let Some(refusal) = fitness.refusal {
         return Err(refusal);

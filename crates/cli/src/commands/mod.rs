@@ -10,6 +10,7 @@ mod databases;
 mod export;
 mod flush;
 mod ingest;
+mod keeping;
 mod migrate;
 mod plan;
 mod restore;
