@@ -6,7 +6,7 @@ mod program;
 
 use std::path::Path;
 
-use compartment_testkit::{TestRedis, run_test};
+use compartment_testkit::{TestRedis, eventually, run_test};
 use program::{Run, json, run};
 
 fn ends(folder: &Path, arguments: &[&str], code: i32, says: &str) -> Run {
@@ -143,6 +143,36 @@ fn runs_of_one_journal_count_each_key_once() {
             assert_eq!((moved + same, &back["gone"]), (120, &0.into()), "{back}");
             assert_eq!(sizes(&server).await, (120, 0));
         }
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn two_runs_at_once_do_not_share_a_journal() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        fill(&server, 10_000).await;
+        let folder = tempfile::tempdir().unwrap();
+        let base = ["migrate", "--backend", &server.url(), "--from", "0", "--to", "3"];
+        let words = [&base[..], &["--journal", "j"]].concat();
+        let slow = [&words[..], &["--limit-ops", "4000"]].concat();
+        let first = program::start(folder.path(), &slow);
+        eventually("keys move", || async { sizes(&server).await.1 > 0 }).await;
+        ends(folder.path(), &words, 12, "another run is at work with j");
+        ends(folder.path(), &["migrate", "--undo", "j"], 12, "another run is at work with j");
+        // Each with a journal of its own may move what the other has not.
+        let other = [&base[..], &["--journal", "k", "--json"]].concat();
+        let by_other = json(&ends(folder.path(), &other, 0, ""))["moved"].as_u64().unwrap();
+        let first = program::finish(first);
+        assert_eq!(first.code, 0, "{first:?}");
+        assert_eq!(sizes(&server).await, (0, 10_000));
+        for journal in ["j", "k"] {
+            let undo = ["migrate", "--undo", journal, "--json"];
+            let back = json(&ends(folder.path(), &undo, 0, ""));
+            let expected = if journal == "k" { by_other } else { 10_000 - by_other };
+            assert_eq!((&back["moved"], &back["gone"]), (&expected.into(), &0.into()), "{back}");
+        }
+        assert_eq!(sizes(&server).await, (10_000, 0));
     });
 }
 

@@ -53,6 +53,7 @@ pub async fn undo(
     progress: Arc<dyn Progress>,
 ) -> Result<MigrationReport> {
     let past = Past::open(journal)?;
+    let _taken = past.take()?;
     let state = past.state()?;
     if state.undone {
         return Err(AdminError::Invalid(format!(
