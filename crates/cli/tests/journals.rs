@@ -190,3 +190,44 @@ fn undo_says_that_it_goes_by_its_journal_and_not_by_the_backend() {
         assert_eq!(sizes(&server).await, (10, 0));
     });
 }
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_dry_run_of_taking_back_is_refused_and_takes_nothing_back() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        fill(&server, 10).await;
+        let folder = tempfile::tempdir().unwrap();
+        let words = ["migrate", "--backend", &server.url(), "--from", "0", "--to", "3"];
+        ends(folder.path(), &[&words[..], &["--journal", "j"]].concat(), 0, "");
+        ends(folder.path(), &["migrate", "--undo", "j", "--dry-run"], 2, "cannot be used with");
+        assert_eq!(sizes(&server).await, (0, 10));
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn where_a_password_is_hidden_it_is_said_where_it_stands() {
+    run_test(async {
+        let server = TestRedis::builder().password("s3cret").start().await;
+        for i in 0..20 {
+            server.command(&["SET", &format!("celery-task-meta-{i}"), "{}", "EX", "1000"]).await;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let map = format!(
+            "[instances.primary]\nurl = \"{}\"\n[databases]\n\
+             main = {{ index = 0, kind = \"durable\" }}\n\
+             results = {{ index = 3, kind = \"durable\" }}\n",
+            server.url()
+        );
+        std::fs::write(folder.path().join("compartment.toml"), map).unwrap();
+        ends(folder.path(), &["plan", "-o", "plan.toml"], 0, "");
+        let moved = ends(folder.path(), &["migrate", "--plan", "plan.toml"], 0, "");
+        let all = format!("{}{}", moved.out, moved.err);
+        assert!(all.contains("result_backend") && !all.contains("s3cret"), "{all}");
+        assert!(all.contains("the password of compartment.toml"), "{all}");
+        // The journal finds its server again by the configuration.
+        ends(folder.path(), &["migrate", "--undo", "plan.journal"], 0, "");
+        assert_eq!(sizes(&server).await, (20, 0));
+    });
+}

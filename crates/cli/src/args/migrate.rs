@@ -97,7 +97,7 @@ pub(crate) struct Migrate {
     pub(crate) stale_replica: bool,
 
     /// Take a migration back
-    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["from", "to", "live", "keep"])]
+    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["from", "to", "live", "keep", "dry_run", "backup"])]
     pub(crate) undo: Option<PathBuf>,
 
     #[command(flatten)]

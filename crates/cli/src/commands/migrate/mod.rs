@@ -1,25 +1,27 @@
 //! `compartment migrate`: by a plan or from one place to another, and back again.
 
+mod options;
 mod plan;
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use compartment_admin::backup::{BackupOptions, backup};
 use compartment_admin::migrate::{
-    JournalPlace, LiveOptions, LiveReport, MigrateOptions, Migration, MigrationReport, Rename,
-    Routes, Way, can_go_on, check_queues, follow, header_of, migrate, migrate_live, preview, undo,
+    JournalPlace, LiveOptions, LiveReport, Migration, MigrationReport, Rename, Routes,
+    check_queues, follow, header_of, migrate, migrate_live, preview, undo,
 };
 use compartment_admin::{AdminError, unescape};
 
-use crate::args::{self, General, WayArgument};
+use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
 use crate::key_progress::KeyProgress;
 use crate::settings::Settings;
 use crate::{places, screen, settings};
 
+use options::{file_part, options, with_journal};
 use plan::{of_plan, of_server};
 use report::{ABOUT_LIVE, ADVICE_AFTER_UNDO, advise, conclude, finish};
 use report::{show_instructions, show_preview};
@@ -176,53 +178,6 @@ async fn of_arguments(settings: &Settings, command: &args::Migrate) -> Result<Mi
     let options = options(command);
     let migration = Migration { source, targets: vec![target], routes, options };
     with_journal(migration, command, &name)
-}
-
-fn options(command: &args::Migrate) -> MigrateOptions {
-    let mut options = MigrateOptions::new(command.journal.clone().unwrap_or_default());
-    options.way = match command.strategy {
-        WayArgument::Auto => None,
-        WayArgument::Move => Some(Way::Move),
-        WayArgument::Copy => Some(Way::Copy),
-        WayArgument::Dump => Some(Way::Dump),
-        WayArgument::Typed => Some(Way::Typed),
-    };
-    options.keep = command.keep;
-    options.verify = command.verify;
-    options.accept_eviction = command.accept_eviction;
-    options.stale_replica = command.stale_replica;
-    options.limits = command.load.into();
-    options
-}
-
-/// With the journal of this very migration where one was interrupted or left keys, to go on with
-/// it; a new one otherwise.
-fn with_journal(
-    mut migration: Migration,
-    command: &args::Migrate,
-    name: &str,
-) -> Result<Migration, CliError> {
-    if command.journal.is_some() {
-        return Ok(migration);
-    }
-    for number in 1.. {
-        let path = match number {
-            1 => PathBuf::from(format!("{name}.journal")),
-            number => PathBuf::from(format!("{name}-{number}.journal")),
-        };
-        if !path.exists() || can_go_on(&path, &migration)? {
-            migration.options.journal = path;
-            break;
-        }
-    }
-    Ok(migration)
-}
-
-fn file_part(place: &str) -> String {
-    let place = place.split_once("://").map_or(place, |(_, rest)| rest);
-    // A password must not end up in a file's name.
-    let place = place.rsplit_once('@').map_or(place, |(_, host)| host);
-    place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }
 
 async fn take_back(
