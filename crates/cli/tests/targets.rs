@@ -227,6 +227,23 @@ fn what_arrives_otherwise_is_seen_before_it_is_removed() {
         assert_eq!(run.code, 10, "{run:?}");
         assert!(run.out.contains("it is not in the target"), "{}", run.out);
         assert_eq!(lost(&one, &other).await, 0);
+        // And one that says so of copies within it.
+        let server = TestRedis::start().await;
+        fill(&server).await;
+        let proxy = FaultProxy::start(server.port()).await;
+        proxy.answer_by(
+            "COPY",
+            "if string.find(ARGV[1], '7') then return 1 end
+            return redis.pcall('COPY', unpack(ARGV))",
+        );
+        let url = proxy.url();
+        let words = ["migrate", "--backend", &url, "--from", "0", "--to", "3", "--verify"];
+        let run =
+            program::run(folder.path(), &[&words[..], &["--strategy", "copy", "--json"]].concat());
+        assert_eq!(run.code, 10, "{run:?}");
+        let there = server.command_in(3, &["DBSIZE"]).await.integer().unwrap();
+        assert_eq!(size(&server).await + there, KEYS);
+        assert_eq!(json(&run)["damaged"].as_i64(), Some(size(&server).await));
     });
 }
 
