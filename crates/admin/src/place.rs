@@ -6,7 +6,14 @@ use std::fmt;
 use compartment_core::{Error, ErrorKind, Result};
 use compartment_redis::{Connection, Server};
 
-use crate::client_list::own_name;
+/// What the names of this crate's own connections begin with. Those of programs that use the
+/// library begin with `compartment:`, and are shown.
+pub(crate) const OWN: &str = "compartment-admin:";
+
+/// What a connection of this crate calls itself.
+pub(crate) fn own_name(purpose: &str) -> String {
+    format!("{OWN}{purpose}")
+}
 
 /// Whether the server refuses a command to this user, or does not have it: then there may be another
 /// way, or less to show.
