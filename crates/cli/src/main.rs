@@ -6,9 +6,11 @@ mod exit_code;
 mod interrupt;
 mod key_progress;
 mod places;
+mod plans;
 mod progress_bars;
 mod screen;
 mod settings;
+mod singles;
 mod table;
 
 use clap::Parser;

@@ -29,7 +29,7 @@ const MANY_NEW: u64 = 100;
 
 /// What has other keys than queues: who waits for elements, waits for those of another group.
 const NEVER_QUEUES: &[Purpose] =
-    &[Purpose::Sessions, Purpose::Cache, Purpose::RateLimit, Purpose::Locks];
+    &[Purpose::Sessions, Purpose::Cache, Purpose::RateLimit, Purpose::Locks, Purpose::Metrics];
 
 /// Holds `plan` against its places as they are now: `source`, and the places of its targets by
 /// name as the map has them today.

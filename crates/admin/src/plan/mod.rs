@@ -7,6 +7,7 @@ mod databases;
 mod file;
 mod indexes;
 mod propose;
+mod stays;
 mod text;
 
 pub use advice::{Advice, advice};
@@ -14,3 +15,4 @@ pub use check::{CheckOptions, check};
 pub use file::{Group, Plan, PlanSource, PlanTarget, Verdict};
 pub(crate) use indexes::search_indexes;
 pub use propose::{PlanPlaces, propose};
+pub(crate) use stays::Stays;

@@ -186,14 +186,16 @@ impl Draft<'_> {
         group.purpose = kind.map_or(String::new(), |kind| kind.to_string());
     }
 
-    /// Keys that nobody is known for: what their names suggest. Only what can be made again is
-    /// proposed to move.
+    /// Keys that nobody is known for: what their names suggest. What can be made again is proposed
+    /// to move; of the rest the programs have to be stopped, which nothing but the operator's word
+    /// says.
     fn by_words(&self, group: &mut Group, report: &KeyGroupReport) {
         group.verdict = Verdict::Stay;
         let Some((purpose, contract)) = suggested(&report.patterns, self.map) else {
             group.notes.push(
-                "who writes these is not known: to move them set database and verdict, or add \
-                 their template to [keys]"
+                "who writes these is not known: to have them moved add their template and its \
+                 database to the configuration as [keys.NAME] and plan again, or set database and \
+                 verdict here"
                     .to_owned(),
             );
             return;
@@ -201,22 +203,23 @@ impl Draft<'_> {
         group.purpose = purpose.to_string();
         let expire = report.ttl.without == 0;
         let plain = |types: &[KeyType]| report.types.keys().all(|one| types.contains(one));
-        let movable = match purpose {
+        let can_be_made_again = match purpose {
             Purpose::Cache => expire && plain(&[KeyType::String, KeyType::Hash]),
             Purpose::RateLimit => expire,
             _ => false,
         };
         group.database.clone_from(&contract.name);
-        if movable {
+        if can_be_made_again {
             group.verdict = Verdict::Move;
             group.notes.push("by its names only: check that nothing else is in it".to_owned());
-        } else {
-            group.notes.push(format!(
-                "its names suggest {}: when you know who writes it, set the verdict to move or \
-                 drain",
-                contract.name
-            ));
+            return;
         }
+        group.verdict = Verdict::Drain;
+        group.notes.push(format!(
+            "its names suggest {}, and nothing else does: when it is so, stop the programs that \
+             write it and say --drained; a template in [keys] says it for good",
+            contract.name
+        ));
     }
 
     fn index_over(&self, report: &KeyGroupReport) -> Option<&str> {

@@ -20,7 +20,8 @@ use crate::key_progress::KeyProgress;
 use crate::settings::Settings;
 use crate::{places, screen, settings};
 
-use plan::{of_plan, of_server};
+use plan::of_plan;
+pub(crate) use plan::of_server;
 use report::{conclude, finish, show_instructions, show_preview};
 
 pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<ExitCode, CliError> {
