@@ -81,6 +81,15 @@ pub(crate) async fn client_list(place: &Place) -> Result<Vec<Client>> {
     Ok(clients)
 }
 
+/// Whose a connection is, in words: by its name, its library or its user.
+pub(crate) fn who(name: &str, library: &str, user: &str) -> String {
+    match (name, library) {
+        ("", "") => format!("user {user:?}"),
+        ("", library) => format!("{library} of user {user:?}"),
+        (name, _) => format!("client {name:?}"),
+    }
+}
+
 /// What a connection of this crate calls itself.
 pub(crate) fn own_name(purpose: &str) -> String {
     format!("{OWN}{purpose}")

@@ -127,8 +127,10 @@ pub async fn preview_flush(
     let owners = clients_of(place).await.unwrap_or_default();
     for client in owners.iter().filter(|client| client.blocked > 0) {
         refusals.push(format!(
-            "{} of client {:?} wait for elements in index {}: stop the workers first",
-            client.blocked, client.name, client.index
+            "{} of the connections of {} wait for elements in index {}: stop the workers first",
+            client.blocked,
+            client.who(),
+            client.index
         ));
     }
     let Counted { keys, mut patterns, stays } = count(place, options, progress).await?;

@@ -7,6 +7,7 @@ mod databases;
 mod file;
 mod indexes;
 mod propose;
+mod server_notes;
 mod stays;
 mod text;
 

@@ -63,21 +63,23 @@ impl<'a> Stays<'a> {
             .iter()
             .take(SHOWN)
             .map(|(group, count)| {
-                let verdict = if group.verdict == Verdict::Stay { "stay" } else { "drain" };
-                format!("{} ({count}, {verdict})", group.name)
+                let why = match group.verdict {
+                    Verdict::Drain => ", not moved yet",
+                    _ => "",
+                };
+                format!("{} ({count}{why})", group.name)
             })
             .collect();
         if found.len() > SHOWN {
             names.push(format!("and {} more groups", found.len() - SHOWN));
         }
-        let (keys, have) = match keys {
-            1 => ("1 key".to_owned(), "has"),
-            keys => (format!("{keys} keys"), "have"),
+        let (keys, stay) = match keys {
+            1 => ("1 key".to_owned(), "stays"),
+            keys => (format!("{keys} keys"), "stay"),
         };
         Some(format!(
-            "{keys} of {place} {have} the verdict \"stay\" in {}, or \"drain\" and not been moved, \
-             such as {example}: {}; name the moved groups' keys by --pattern, or change the plan or \
-             take it away when these may go",
+            "{keys} of {place} {stay} there by {}, such as {example}: {}; name the keys of the groups \
+             that have moved by --pattern, or change the plan, or take it away",
             self.plan,
             names.join(", ")
         ))

@@ -105,6 +105,7 @@ fn show(plan: &Plan) {
     }
     screen::say(table.to_string());
     show_notes(plan);
+    say_rules(plan);
 }
 
 fn show_notes(plan: &Plan) {
@@ -133,7 +134,7 @@ fn show_notes(plan: &Plan) {
             )
         })
         .collect();
-    for note in plan.notes.iter().chain(&homes).chain(&rules(plan)) {
+    for note in plan.notes.iter().chain(&homes) {
         // Wrapped before it is coloured: colours take no columns.
         let text = screen::wrapped(&format!("note: {note}"));
         let text = text.trim_start_matches("note:");
@@ -142,7 +143,7 @@ fn show_notes(plan: &Plan) {
 }
 
 /// How the application's own keys get a place, which no program is known by.
-fn rules(plan: &Plan) -> Option<String> {
+fn say_rules(plan: &Plan) {
     let is_unknown = |group: &&Group| {
         group.verdict == Verdict::Stay && group.producer.is_empty() && group.database.is_empty()
     };
@@ -150,14 +151,19 @@ fn rules(plan: &Plan) -> Option<String> {
     let most = unknown.iter().filter(|group| group.name.contains('{')).max_by_key(|one| one.keys);
     let example = most.map_or("user:{id}".to_owned(), |group| template(&group.name));
     let keys: u64 = unknown.iter().map(|group| group.keys).sum();
-    (keys > 0).then(|| {
-        format!(
-            "{} keys stay, as nobody is known to write them; to have them moved say in the \
-             configuration which database they are for, and plan again: [keys.NAME] template = \
-             {example:?} database = \"NAME\"",
-            screen::count(keys)
-        )
-    })
+    if keys == 0 {
+        return;
+    }
+    let text = screen::wrapped(&format!(
+        "note: {} keys stay, as nobody is known to write them; to have them moved say in the \
+         configuration which database they are for, and plan again:",
+        screen::count(keys)
+    ));
+    let text = text.trim_start_matches("note:");
+    screen::say(format!("\n{}note:{:#}{text}", screen::STRONG, screen::STRONG));
+    screen::say(format!(
+        "    [keys.NAME]\n    template = {example:?}\n    database = \"the database's name\""
+    ));
 }
 
 /// A group's name as a template: each placeholder of it has a name of its own there.
