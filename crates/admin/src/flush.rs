@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::analyze::{ClientUse, clients_of};
 use crate::patterns::{Learner, Selection, Selector};
+use crate::place::is_hidden;
 use crate::plan::{Plan, Stays, search_indexes};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape, read_glob};
 
@@ -174,23 +175,35 @@ pub async fn flush(
         )));
     }
     let began = Instant::now();
-    let removed = match preview.way {
-        FlushWay::FlushDb => {
-            for mut node in place.open_nodes("flush").await? {
-                let mut command = redis::cmd("FLUSHDB");
-                command.arg("ASYNC");
-                node.ask::<()>("flush", &command).await?;
-            }
-            preview.keys
-        }
-        FlushWay::Unlink => unlink(place, options, preview.keys, progress).await?,
-    };
+    let mut way = preview.way;
+    let mut removed = preview.keys;
+    if way == FlushWay::FlushDb && !flush_whole(place).await? {
+        way = FlushWay::Unlink;
+    }
+    if way == FlushWay::Unlink {
+        removed = unlink(place, options, preview.keys, progress).await?;
+    }
     Ok(FlushReport {
         database: preview.database,
-        way: preview.way,
+        way,
         removed,
         seconds: began.elapsed().as_secs_f64(),
     })
+}
+
+/// Empties the index at once. `false` where the user may not, or the command has another name: then
+/// nothing is removed.
+async fn flush_whole(place: &Place) -> Result<bool> {
+    for mut node in place.open_nodes("flush").await? {
+        let mut command = redis::cmd("FLUSHDB");
+        command.arg("ASYNC");
+        match node.ask::<()>("flush", &command).await {
+            Ok(()) => {}
+            Err(error) if is_hidden(&error) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(true)
 }
 
 fn way(place: &Place, options: &FlushOptions) -> FlushWay {
@@ -233,8 +246,7 @@ async fn contracts_at(place: &Place, map: &DatabaseMap) -> Result<Here> {
                 continue;
             }
         };
-        let near = [place.prefix().to_vec()];
-        if !place.server().is_same(&server, place.index(), &near).await? {
+        if !place.is_on(&server).await? {
             continue;
         }
         let placed = could_be_here.into_iter().map(|one| server.info().place(one.clone()));

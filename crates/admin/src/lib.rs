@@ -6,7 +6,11 @@
 mod analyze;
 pub mod backup;
 mod client_list;
+mod clocks;
+mod condition;
 mod error;
+mod eviction;
+mod fitness;
 mod flush;
 mod frameworks;
 mod key_type;
@@ -16,6 +20,7 @@ mod pace;
 pub mod patterns;
 mod place;
 mod plan;
+mod private_file;
 mod progress;
 pub mod rdb;
 pub mod replication;
@@ -31,6 +36,7 @@ pub use analyze::{
     ServerState, Source, TtlCounts, analyze, analyze_dump, keyspace,
 };
 pub use error::{AdminError, Result};
+pub use fitness::{Fitness, Incoming, target_fitness};
 pub use flush::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};
 pub use frameworks::Purpose;
 pub use key_type::KeyType;

@@ -3,10 +3,16 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use compartment_core::Result;
+use compartment_core::{Error, ErrorKind, Result};
 use compartment_redis::{Connection, Server};
 
 use crate::client_list::own_name;
+
+/// Whether the server refuses a command to this user, or does not have it: then there may be another
+/// way, or less to show.
+pub(crate) fn is_hidden(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Permission | ErrorKind::Unsupported)
+}
 
 /// One database on a server, found by its place.
 #[derive(Clone, Debug)]
@@ -62,8 +68,44 @@ impl Place {
     /// # Errors
     /// The servers', and when they let nobody tell.
     pub async fn is_on_server_of(&self, other: &Self) -> Result<bool> {
-        let near = [self.prefix.clone(), other.prefix.clone()];
-        self.server.is_same(&other.server, self.index, &near).await
+        match self.server.info().is_same(other.server.info()) {
+            Some(known) => Ok(known),
+            // Seldom needed, so that the callers' futures do not have to hold it.
+            None => {
+                let near = [self.names_of_keys().await, other.names_of_keys().await].concat();
+                Box::pin(self.server.is_same(&other.server, self.index, &near)).await
+            }
+        }
+    }
+
+    /// Whether it is on `server`, as [`Place::is_on_server_of`] tells it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn is_on(&self, server: &Server) -> Result<bool> {
+        match self.server.info().is_same(server.info()) {
+            Some(known) => Ok(known),
+            None => {
+                let near = self.names_of_keys().await;
+                Box::pin(self.server.is_same(server, self.index, &near)).await
+            }
+        }
+    }
+
+    /// Beginnings of names that a user may write who may write some names only: its prefix, and names
+    /// of keys that it has.
+    async fn names_of_keys(&self) -> Vec<Vec<u8>> {
+        const KEYS: usize = 8;
+        let mut names = vec![self.prefix.clone()];
+        let Ok(mut connection) = Box::pin(self.open("identity")).await else { return names };
+        for _ in 0..KEYS {
+            let pick = redis::cmd("RANDOMKEY");
+            match connection.ask::<Option<Vec<u8>>>("find a name", &pick).await {
+                Ok(Some(name)) => names.push([name.as_slice(), b":"].concat()),
+                _ => break,
+            }
+        }
+        names
     }
 
     /// Whether both are one place: on one server, at one index, behind one prefix.

@@ -18,9 +18,6 @@ pub(crate) struct Snapshot {
 
 /// Bytes behind the value in a payload: the version of its format, and a checksum.
 const FOOTER: usize = 10;
-/// How far apart the expiry of a server may be that tells the time left only: its clock is asked
-/// in the same round trip, and may turn over in between.
-const ROUNDING_MS: u64 = 20;
 
 /// How a server tells when keys expire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +36,10 @@ impl ExpiryCommand {
 }
 
 impl Snapshot {
-    /// What differs, in words; `None` when both are the same value and expire together.
-    pub(crate) fn difference(&self, other: &Self) -> Option<String> {
-        if !self.expires_together(other) {
+    /// What differs, in words; `None` when both are the same value and expire together, but for
+    /// `slack_ms`.
+    pub(crate) fn difference(&self, other: &Self, slack_ms: u64) -> Option<String> {
+        if !self.expires_together(other, slack_ms) {
             let shown = |at: Option<u64>| at.map_or("never".to_owned(), |at| format!("at {at} ms"));
             return Some(format!(
                 "expires {} and {}",
@@ -52,10 +50,15 @@ impl Snapshot {
         self.value_difference(other)
     }
 
-    fn expires_together(&self, other: &Self) -> bool {
+    /// Whether its time is over by a clock that says `now`.
+    pub(crate) fn is_over(&self, now: u64, slack_ms: u64) -> bool {
+        self.expires_at.is_some_and(|at| at <= now.saturating_add(slack_ms))
+    }
+
+    fn expires_together(&self, other: &Self, slack_ms: u64) -> bool {
         match (self.expires_at, other.expires_at) {
             (None, None) => true,
-            (Some(a), Some(b)) => a.abs_diff(b) <= ROUNDING_MS,
+            (Some(a), Some(b)) => a.abs_diff(b) <= slack_ms,
             _ => false,
         }
     }

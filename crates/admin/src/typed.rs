@@ -1,22 +1,97 @@
-//! A value as the commands that make it, for servers that do not know the encodings it came in.
+//! A value as the commands that make it, for servers that do not know the encodings it came in, or do
+//! not take it in one piece.
 
 use std::collections::BTreeMap;
 
-use redis::Cmd;
+use compartment_core::{Error, ErrorKind, Result};
+use compartment_redis::{Connection, Server, answer_error, read_answer};
+use redis::{Arg, Cmd, Pipeline, Value as Answer};
 
+use crate::fitness::size;
 use crate::rdb::{Group, HashField, Pending, Stream, StreamId, Value};
+use crate::snapshot::ExpiryCommand;
 
 /// Elements in one command.
 const AT_ONCE: usize = 500;
 
+/// The most bytes that the server takes in one piece (`proto-max-bulk-len`); where it does not tell, as
+/// many as it takes unless told otherwise.
+pub(crate) fn most_bytes(server: &Server) -> u64 {
+    server.info().max_value_bytes.unwrap_or(512 << 20)
+}
+
+/// Writes a value whole or not at all, in place of what stands there if it is to `replace` that.
+/// Whether it did: a name that stands is left as it is otherwise.
+///
+/// # Errors
+/// The server's; [`ErrorKind::Contract`] where a part is larger than the server takes.
+pub(crate) async fn write(
+    connection: &mut Connection,
+    server: &Server,
+    name: &[u8],
+    (value, expires_at): (&Value, Option<u64>),
+    replace: bool,
+) -> Result<bool> {
+    const WHAT: &str = "write by type";
+    let before_7 = ExpiryCommand::of(server.info()) == ExpiryCommand::Left;
+    let commands = commands(name, value, expires_at, before_7);
+    check_parts(&commands, most_bytes(server))?;
+    let mut look = Pipeline::new();
+    look.cmd("WATCH").arg(name);
+    look.cmd("EXISTS").arg(name);
+    let there = connection.ask_each(WHAT, &look).await?.pop().unwrap_or(Answer::Nil);
+    if !replace && read_answer::<i64>(WHAT, there)? == 1 {
+        connection.ask::<Answer>(WHAT, &redis::cmd("UNWATCH")).await?;
+        return Ok(false);
+    }
+    let mut write = Pipeline::new();
+    write.cmd("MULTI");
+    if replace {
+        write.cmd("UNLINK").arg(name);
+    }
+    for command in commands {
+        write.add_command(command);
+    }
+    write.cmd("EXEC");
+    let answers = connection.ask_each(WHAT, &write).await?;
+    // What is refused when it is queued undoes the whole; what fails later does not.
+    if let Some(error) = answers.iter().find_map(|answer| answer_error(WHAT, answer)) {
+        return Err(error);
+    }
+    let Some(Answer::Array(each)) = answers.last() else { return Ok(false) };
+    let Some(error) = each.iter().find_map(|answer| answer_error(WHAT, answer)) else {
+        return Ok(true);
+    };
+    let mut remove = redis::cmd("UNLINK");
+    remove.arg(name);
+    connection.ask::<Answer>("remove a half-written key", &remove).await?;
+    Err(error)
+}
+
+fn check_parts(commands: &[Cmd], most: u64) -> Result<()> {
+    let length = |argument: Arg<&[u8]>| match argument {
+        Arg::Simple(bytes) => bytes.len() as u64,
+        _ => 0,
+    };
+    let parts = commands.iter().flat_map(|command| command.args_iter().map(length));
+    match parts.max().filter(|largest| *largest > most) {
+        None => Ok(()),
+        Some(largest) => Err(Error::new(
+            ErrorKind::Contract,
+            "write by type",
+            format!(
+                "a part of its value takes {}, and the server takes {} in one piece \
+                 (proto-max-bulk-len): raise that for the time of the move",
+                size(largest),
+                size(most)
+            ),
+        )),
+    }
+}
+
 /// The commands that make `name` hold `value`, where nothing of that name is, in order. A server
 /// `before_7` does not know how many entries a stream ever had, nor which was deleted last.
-pub(crate) fn commands(
-    name: &[u8],
-    value: &Value,
-    expires_at: Option<u64>,
-    before_7: bool,
-) -> Vec<Cmd> {
+fn commands(name: &[u8], value: &Value, expires_at: Option<u64>, before_7: bool) -> Vec<Cmd> {
     let mut commands = match value {
         Value::String(bytes) => vec![command("SET", name).arg(bytes).take()],
         Value::List(elements) => variadic("RPUSH", name, elements),

@@ -10,10 +10,12 @@ use serde::Serialize;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
+use crate::clocks::ClockShift;
+use crate::fitness::refuse_stale_replica;
 use crate::migrate::{Course, Item, Lane, Routes, Way};
 use crate::rdb::{self, FileReader};
 use crate::restore::no_database;
-use crate::snapshot::{ExpiryCommand, Snapshot, take};
+use crate::snapshot::{ExpiryCommand, Snapshot, server_time, take};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 
 /// What to compare.
@@ -28,11 +30,19 @@ pub struct VerifyOptions {
     pub examples: usize,
     /// What the work may ask of the servers.
     pub limits: Limits,
+    /// Read from a replica although it has no link to its master.
+    pub stale_replica: bool,
 }
 
 impl Default for VerifyOptions {
     fn default() -> Self {
-        Self { patterns: Vec::new(), both_ways: false, examples: 20, limits: Limits::default() }
+        Self {
+            patterns: Vec::new(),
+            both_ways: false,
+            examples: 20,
+            limits: Limits::default(),
+            stale_replica: false,
+        }
     }
 }
 
@@ -74,7 +84,7 @@ impl VerifyReport {
         name: &[u8],
         one: Option<&Snapshot>,
         other: Option<&Snapshot>,
-        most: usize,
+        (most, slack_ms): (usize, u64),
     ) {
         match (one, other) {
             (None, _) => self.gone += 1,
@@ -82,7 +92,7 @@ impl VerifyReport {
                 self.missing += 1;
                 self.note(name, "it is missing on the other side", most);
             }
-            (Some(one), Some(other)) => match one.difference(other) {
+            (Some(one), Some(other)) => match one.difference(other, slack_ms) {
                 None => self.same += 1,
                 Some(what) => {
                     self.different += 1;
@@ -107,14 +117,31 @@ pub async fn verify(
     progress: Arc<dyn Progress>,
 ) -> Result<VerifyReport> {
     let started = Instant::now();
-    let course = Course {
+    if from.is(&to).await? {
+        return Err(AdminError::Invalid(format!(
+            "{from} and {to} are the same place: there is nothing to compare"
+        )));
+    }
+    if !options.stale_replica {
+        refuse_stale_replica(&from).await?;
+        refuse_stale_replica(&to).await?;
+    }
+    let mut course = Course {
         source: from.clone(),
         targets: vec![to.clone()],
         routes: Routes::single("all", &options.patterns, None),
         keep: true,
         verify: false,
         any_way: true,
+        watches_evictions: false,
+        shifts: Vec::new(),
     };
+    match course.compare_clocks().await {
+        Ok(notes) => notes.iter().for_each(|note| progress.note(&format!("note: {note}"))),
+        Err(AdminError::Unsafe(why)) => progress.note(&format!("note: {why}")),
+        Err(error) => return Err(error),
+    }
+    let slack = course.slack_ms();
     progress.begin("verify", from.known_keys().await);
     let report = Arc::new(Mutex::new(VerifyReport::default()));
     let (send, pages) = mpsc::channel::<Vec<Item>>(4);
@@ -125,7 +152,7 @@ pub async fn verify(
         let lane = Lane::open(&course, Way::Dump).await?;
         let (pages, report) = (Arc::clone(&pages), Arc::clone(&report));
         let (pace, progress) = (Arc::clone(&pace), Arc::clone(&progress));
-        let most = options.examples;
+        let most = (options.examples, slack);
         lanes.spawn(async move { compare_all(lane, pages, pace, report, progress, most).await });
     }
     let mut walk = Walk::start(&from, course.routes.only_pattern()).await?;
@@ -156,7 +183,7 @@ async fn compare_all(
     pace: Arc<Mutex<Pace>>,
     report: Arc<Mutex<VerifyReport>>,
     progress: Arc<dyn Progress>,
-    most: usize,
+    most: (usize, u64),
 ) -> Result<()> {
     loop {
         let page = pages.lock().await.recv().await;
@@ -170,7 +197,8 @@ async fn compare_all(
                 portion
             };
             let some = &items[at..items.len().min(at + portion)];
-            let (one, other) = lane.both_sides(some).await?;
+            let (mut one, other) = lane.both_sides(some).await?;
+            forget_ended(&mut lane, some, &mut one, &other).await?;
             let mut report = report.lock().await;
             for ((item, one), other) in some.iter().zip(&one).zip(&other) {
                 report.compare(&item.name, one.as_ref(), other.as_ref(), most);
@@ -179,6 +207,26 @@ async fn compare_all(
             progress.advance(some.len() as u64);
         }
     }
+}
+
+/// A key that has a life may have come to its end between both looks.
+async fn forget_ended(
+    lane: &mut Lane,
+    items: &[Item],
+    one: &mut [Option<Snapshot>],
+    other: &[Option<Snapshot>],
+) -> Result<()> {
+    let expires = |one: &Option<Snapshot>| one.as_ref().is_some_and(|one| one.expires_at.is_some());
+    let at = (0..items.len()).filter(|at| other[*at].is_none() && expires(&one[*at]));
+    let lacking: Vec<usize> = at.collect();
+    let some: Vec<Item> = lacking.iter().map(|at| items[*at].clone()).collect();
+    let gone = lane.gone_from_source(&some).await?;
+    for at in lacking {
+        if gone.contains(&items[at]) {
+            one[at] = None;
+        }
+    }
+    Ok(())
 }
 
 /// Keys of the second side that the first lacks.
@@ -230,19 +278,28 @@ pub async fn verify_dump(
     progress: Arc<dyn Progress>,
 ) -> Result<VerifyReport> {
     let started = Instant::now();
+    if !options.stale_replica {
+        refuse_stale_replica(&to).await?;
+    }
+    let mut connection = to.open("verify").await?;
+    let now = server_time(&mut connection).await?;
     progress.begin("verify", None);
     let (send, mut batches) = mpsc::channel::<Vec<(Vec<u8>, Snapshot)>>(2);
     let (file, patterns) = (path.to_owned(), options.patterns.clone());
-    let reader = tokio::task::spawn_blocking(move || read_dump(&file, index, &patterns, &send));
+    let reader =
+        tokio::task::spawn_blocking(move || read_dump(&file, (index, now), &patterns, &send));
     let mut report = VerifyReport::default();
-    let mut connection = to.open("verify").await?;
+    let slack = ClockShift::default().slack_ms();
     let expiry = ExpiryCommand::of(to.server().info());
     while let Some(batch) = batches.recv().await {
         let names: Vec<Vec<u8>> =
             batch.iter().map(|(name, _)| to.on_server(name).into_owned()).collect();
         let there = take(&mut connection, expiry, &names).await?;
         for ((name, here), there) in batch.iter().zip(&there) {
-            report.compare(name, Some(here), there.as_ref(), options.examples);
+            let ends = there.is_none() && here.expires_at.is_some();
+            let over = ends && here.is_over(server_time(&mut connection).await?, slack);
+            let here = (!over).then_some(here);
+            report.compare(name, here, there.as_ref(), (options.examples, slack));
         }
         progress.advance(batch.len() as u64);
     }
@@ -254,23 +311,20 @@ pub async fn verify_dump(
         while let Some(names) = walk.next_page().await? {
             here += names.iter().filter(|name| routes.rule_of(name).is_some()).count() as u64;
         }
-        report.extra = here.saturating_sub(in_file - report.missing);
+        report.extra = here.saturating_sub(in_file.saturating_sub(report.missing + report.gone));
     }
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }
 
-/// Hands the keys of a dump on; how many there were that have not expired.
+/// Hands the keys of a dump on; how many there were that had not expired by the server's clock.
 fn read_dump(
     path: &Path,
-    index: Option<u64>,
+    (index, now): (Option<u64>, u64),
     patterns: &[String],
     send: &mpsc::Sender<Vec<(Vec<u8>, Snapshot)>>,
 ) -> Result<u64> {
     let globs: Vec<Vec<u8>> = patterns.iter().map(|pattern| crate::read_glob(pattern)).collect();
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
     let damaged = |error: rdb::RdbError| match error {
         rdb::RdbError::Io(source) => AdminError::file("read", path)(source),
         error => AdminError::BadFile { path: path.to_owned(), problem: error.to_string() },

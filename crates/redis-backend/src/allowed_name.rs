@@ -40,7 +40,7 @@ pub async fn allowed_name(
         let Some(first) = connections.first_mut() else { break };
         let pick = redis::cmd("RANDOMKEY");
         let Ok(Some(key)) = first.ask::<Option<Vec<u8>>>("find a name", &pick).await else { break };
-        let name = [key.as_slice(), b":", mark.as_bytes()].concat();
+        let name = behind(&[key.as_slice(), b":"].concat());
         match is_allowed(connections, &name).await? {
             None => return Ok(name),
             why => refused = why,

@@ -154,9 +154,9 @@ impl RedisBackend {
         let name = format!("compartment:{}:channel", contract.name);
         let index = contract.placement.index();
         Ok(if self.info.topology == Topology::Cluster {
-            Ear::Nodes(NodeConnector::new(&self.config, 0, name))
+            Ear::Nodes(Box::new(NodeConnector::new(&self.config, 0, name)))
         } else {
-            Ear::Server(Connector::new(&self.config, index, name)?)
+            Ear::Server(Box::new(Connector::new(&self.config, index, name)?))
         })
     }
 

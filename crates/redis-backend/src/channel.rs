@@ -26,9 +26,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Where a connection that listens goes to.
 #[derive(Debug)]
 pub(crate) enum Ear {
-    Server(Connector),
+    Server(Box<Connector>),
     /// Any node: a cluster passes a message on to all of them.
-    Nodes(NodeConnector),
+    Nodes(Box<NodeConnector>),
 }
 
 impl Ear {

@@ -282,6 +282,16 @@ pub(crate) fn connection_info(
     Ok(info.set_redis_settings(settings))
 }
 
+/// A client that only finds out which language is spoken at an address.
+pub(crate) fn client_without_login((host, port): (&str, u16), tls: bool) -> Option<Client> {
+    let host = host.to_owned();
+    let address = match tls {
+        true => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
+        false => ConnectionAddr::Tcp(host, port),
+    };
+    Client::open(address.into_connection_info().ok()?).ok()
+}
+
 fn server(config: &RedisConfig, index: u32) -> Result<Client> {
     server_at(config, config.url.addresses().next(), index)
 }

@@ -96,7 +96,8 @@ fn classify_code(code: &str) -> ErrorKind {
     match code {
         "WRONGTYPE" => ErrorKind::WrongType,
         "OOM" => ErrorKind::OutOfMemory,
-        "NOAUTH" | "WRONGPASS" => ErrorKind::Authentication,
+        // Protected mode lets in whoever is on the server's own machine.
+        "NOAUTH" | "WRONGPASS" | "DENIED" => ErrorKind::Authentication,
         "MISCONF" | "NOREPLICAS" => ErrorKind::ReadOnly,
         "BUSY" | "BUSYKEY" => ErrorKind::NotReady,
         "NOPROTO" => ErrorKind::Protocol,
@@ -152,6 +153,9 @@ fn explain(kind: ErrorKind, error: &RedisError) -> String {
         ErrorKind::ReadOnly => "the server refuses writes: it is a replica, or cannot persist them",
         ErrorKind::OutOfMemory => {
             "the server is out of memory (maxmemory reached, and nothing it may evict)"
+        }
+        ErrorKind::Authentication if said.contains("protected mode") => {
+            "the server lets nobody in from other machines"
         }
         ErrorKind::Authentication => "the server refuses the login: check user name and password",
         ErrorKind::Permission => "the user may not do this: see ACL on the server",

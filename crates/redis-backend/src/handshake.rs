@@ -11,6 +11,8 @@ use redis::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::diagnosis::words_of;
+
 /// How connections to one place are opened, and which protocol they turned out to need.
 pub(crate) struct Handshake {
     options: AsyncConnectionConfig,
@@ -114,6 +116,9 @@ impl Handshake {
         }
         match client.get_multiplexed_async_connection_with_config(options).await {
             Err(error) if hides_hello(&error) => None,
+            Err(error) if error.is_connection_dropped() => {
+                Some(Err(words_of(client).await.unwrap_or(error)))
+            }
             answer => Some(answer),
         }
     }

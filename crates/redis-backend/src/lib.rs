@@ -23,6 +23,7 @@ mod cluster;
 mod config;
 mod connector;
 mod counter;
+mod diagnosis;
 mod error;
 mod handshake;
 mod hash;

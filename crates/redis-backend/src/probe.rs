@@ -5,6 +5,7 @@ use redis::{Cmd, RedisError, Value};
 
 use crate::RedisConfig;
 use crate::connector::{Connector, Wire};
+use crate::diagnosis::about_tls;
 use crate::error::{Phase, convert};
 
 /// How a server is set up.
@@ -62,7 +63,10 @@ const OLDEST: (u32, u32) = (6, 2);
 /// Asks the server what it is.
 pub(crate) async fn probe(config: &RedisConfig) -> Result<ServerInfo> {
     let connector = Connector::new(config, 0, "compartment:probe".into())?;
-    let mut wire = connector.open().await.map_err(|error| at(config, error))?;
+    let mut wire = match connector.open().await {
+        Ok(wire) => wire,
+        Err(error) => return Err(at(config, about_tls(config, error).await)),
+    };
     let about = About::ask(&mut wire).await.map_err(|error| at(config, error))?;
     let version = about.version().to_owned();
     check_version(config, &version)?;

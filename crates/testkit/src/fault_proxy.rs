@@ -1,6 +1,6 @@
 //! A proxy between a client and its server that cuts, refuses, delays and rewrites.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +8,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::rewriting::Rewriting;
 
 /// How much is passed on at once.
 const CHUNK: usize = 16 * 1024;
@@ -27,8 +29,14 @@ struct State {
     /// Every change ends the connections there are.
     cuts: watch::Sender<u64>,
     delay: Mutex<Duration>,
-    rewrites_select: AtomicBool,
+    rewriting: Mutex<Rewriting>,
     accepted: AtomicU64,
+}
+
+impl State {
+    fn rewriting(&self) -> std::sync::MutexGuard<'_, Rewriting> {
+        self.rewriting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl FaultProxy {
@@ -44,7 +52,7 @@ impl FaultProxy {
             refuses: watch::Sender::new(false),
             cuts: watch::Sender::new(0),
             delay: Mutex::default(),
-            rewrites_select: AtomicBool::new(false),
+            rewriting: Mutex::default(),
             accepted: AtomicU64::new(0),
         });
         let task = tokio::spawn(accept(listener, port, Arc::clone(&state)));
@@ -91,7 +99,19 @@ impl FaultProxy {
     /// Turns every `SELECT n` into `SELECT 0` from now on, as a server behaves that takes the
     /// command and ignores it. [`FaultProxy::heal`] leaves this as it is.
     pub fn rewrite_select(&self) {
-        self.state.rewrites_select.store(true, Ordering::Relaxed);
+        self.state.rewriting().ignore_index();
+    }
+
+    /// Has every command of this name answered by a Lua script on the server, which finds the
+    /// command's arguments in `ARGV`. [`FaultProxy::heal`] leaves this as it is.
+    pub fn answer_by(&self, command: &str, script: &str) {
+        self.state.rewriting().answer_by(command, script);
+    }
+
+    /// Shows the server with a clock that is so many milliseconds ahead: it tells that time, and
+    /// takes and gives the ends of keys by it. [`FaultProxy::heal`] leaves this as it is.
+    pub fn clock_ahead(&self, milliseconds: i64) {
+        self.state.rewriting().clock_ahead(milliseconds);
     }
 
     /// Takes connections again and delays nothing.
@@ -174,82 +194,17 @@ async fn forward(
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        let written = if are_requests && state.rewrites_select.load(Ordering::Relaxed) {
-            requests.extend_from_slice(&chunk[..length]);
-            let passed = rewrite_selects(&mut requests);
+        let rewritten = match are_requests {
+            true => state.rewriting().pass(&mut requests, &chunk[..length]),
+            false => None,
+        };
+        let written = if let Some(passed) = rewritten {
             to.write_all(&passed).await
         } else {
             to.write_all(&chunk[..length]).await
         };
         if written.is_err() {
             return;
-        }
-    }
-}
-
-/// Takes the complete commands off `buffer`, with index 0 in every `SELECT`.
-fn rewrite_selects(buffer: &mut Vec<u8>) -> Vec<u8> {
-    let mut passed = Vec::new();
-    let mut at = 0;
-    while let Some((command, next)) = parse_command(buffer, at) {
-        match command.as_slice() {
-            [name, _] if name.eq_ignore_ascii_case(b"SELECT") => {
-                passed.extend_from_slice(&crate::resp::encode(&[b"SELECT".as_slice(), b"0"]));
-            }
-            _ => passed.extend_from_slice(&buffer[at..next]),
-        }
-        at = next;
-    }
-    buffer.drain(..at);
-    passed
-}
-
-/// The arguments of the command at `at`, and where the next begins, if all of it is there.
-fn parse_command(buffer: &[u8], at: usize) -> Option<(Vec<&[u8]>, usize)> {
-    let (count, mut at) = parse_length(buffer, at, b'*')?;
-    let mut arguments = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (length, from) = parse_length(buffer, at, b'$')?;
-        arguments.push(buffer.get(from..from + length)?);
-        at = from + length + 2;
-    }
-    (at <= buffer.len()).then_some((arguments, at))
-}
-
-fn parse_length(buffer: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
-    let rest = buffer.get(at..)?.strip_prefix(&[mark])?;
-    let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
-    let length = std::str::from_utf8(&rest[..end]).ok()?.parse().ok()?;
-    Some((length, at + 1 + end + 2))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::resp::encode;
-
-    #[test]
-    fn a_select_is_rewritten_even_when_it_comes_in_pieces() {
-        let sent = [
-            encode(&["SELECT", "7"]),
-            encode(&["SET", "SELECT", "7\r\n"]),
-            encode(&["select", "12"]),
-        ]
-        .concat();
-        let wanted = [
-            encode(&["SELECT", "0"]),
-            encode(&["SET", "SELECT", "7\r\n"]),
-            encode(&["SELECT", "0"]),
-        ]
-        .concat();
-        for size in 1..sent.len() {
-            let (mut buffer, mut passed) = (Vec::new(), Vec::new());
-            for piece in sent.chunks(size) {
-                buffer.extend_from_slice(piece);
-                passed.extend(rewrite_selects(&mut buffer));
-            }
-            assert_eq!(passed, wanted, "in pieces of {size}");
-            assert!(buffer.is_empty());
         }
     }
 }

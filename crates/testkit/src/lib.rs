@@ -24,6 +24,7 @@ mod fault_proxy;
 mod harness;
 mod not_redis;
 mod resp;
+mod rewriting;
 mod run;
 mod server;
 pub mod suite;

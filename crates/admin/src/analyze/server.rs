@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use compartment_core::ErrorKind;
 use compartment_redis::Connection;
 
 use super::fetch::Questions;
 use super::report::ServerState;
+use crate::place::is_hidden;
 use crate::{Place, Result};
 
 /// A name that nobody uses: allowed commands answer with nothing, others with an error.
@@ -33,7 +35,7 @@ pub(crate) async fn state(connection: &mut Connection, place: &Place) -> ServerS
 }
 
 /// The keys of each numbered database of the place's server that has any; of a cluster those of
-/// index 0 are counted on one of its nodes only.
+/// index 0 are counted on one of its nodes only. Where `INFO` is hidden each database is asked.
 ///
 /// # Errors
 /// The server's.
@@ -43,10 +45,32 @@ pub async fn keyspace(place: &Place) -> Result<BTreeMap<u32, u64>> {
     if let Some(node) = nodes.first_mut() {
         let mut command = redis::cmd("INFO");
         command.arg("keyspace");
-        let text: String = node.ask("list databases", &command).await?;
-        read_info(&text, &mut state);
+        match node.ask::<String>("list databases", &command).await {
+            Ok(text) => read_info(&text, &mut state),
+            Err(error) if is_hidden(&error) => return count_each(place).await,
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(state.keyspace)
+}
+
+/// Asked one by one: as many databases as the server says, or as it has unless configured otherwise.
+async fn count_each(place: &Place) -> Result<BTreeMap<u32, u64>> {
+    const USUAL: u32 = 16;
+    let mut keyspace = BTreeMap::new();
+    for index in 0..place.server().info().databases.unwrap_or(USUAL) {
+        let one = Place::new(format!("index {index}"), place.server().clone(), index);
+        match one.index_keys().await {
+            Ok(0) => {}
+            Ok(keys) => {
+                keyspace.insert(index, keys);
+            }
+            // It has fewer.
+            Err(error) if error.kind() == ErrorKind::Configuration => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(keyspace)
 }
 
 fn read_info(text: &str, state: &mut ServerState) {

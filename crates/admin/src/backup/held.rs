@@ -1,9 +1,11 @@
 //! Names that may have been seen before, kept on the disk until that can be told.
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+use crate::private_file;
 
 /// Bytes of names that are looked at together.
 const TOGETHER: usize = 8 * 1024 * 1024;
@@ -30,8 +32,7 @@ impl Held {
 
     fn writer(&mut self) -> io::Result<&mut BufWriter<File>> {
         if self.writer.is_none() {
-            let mut options = OpenOptions::new();
-            let file = options.write(true).create(true).truncate(false).open(&self.path)?;
+            let file = private_file::open_or_create(&self.path)?;
             file.set_len(self.bytes)?;
             let mut writer = BufWriter::new(file);
             writer.seek(SeekFrom::End(0))?;

@@ -6,10 +6,12 @@
 //! databases.
 //!
 //! The file is written beside its name, as `FILE.partial`, and takes its name when it is whole. A
-//! scan that was interrupted goes on where it was.
+//! scan that was interrupted goes on where it was. A pipe, a device or standard output is given the
+//! file when it is whole.
 
 mod bloom;
 mod copy;
+mod destination;
 mod fetch;
 mod held;
 mod output;
@@ -22,9 +24,13 @@ use std::time::{Duration, Instant};
 
 use compartment_redis::ServerInfo;
 
+pub use destination::is_standard_output;
 pub(crate) use fetch::{ExpiryBy, Sizes, fetch};
 pub(crate) use scan::on_thread;
 
+use destination::Destination;
+
+use crate::fitness::refuse_stale_replica;
 use crate::{Limits, Place, Progress, Result};
 
 /// How the keys are got.
@@ -50,6 +56,8 @@ pub struct BackupOptions {
     pub zstd: bool,
     /// What a scan may ask of the server.
     pub limits: Limits,
+    /// Read from a replica although it has no link to its master.
+    pub stale_replica: bool,
 }
 
 impl BackupOptions {
@@ -64,6 +72,13 @@ impl BackupOptions {
     #[must_use]
     pub fn zstd(mut self, zstd: bool) -> Self {
         self.zstd = zstd;
+        self
+    }
+
+    /// With what a replica has that lost its master.
+    #[must_use]
+    pub fn stale_replica(mut self, stale_replica: bool) -> Self {
+        self.stale_replica = stale_replica;
         self
     }
 
@@ -119,12 +134,28 @@ pub async fn backup(
     progress: &dyn Progress,
 ) -> Result<BackupReport> {
     let started = Instant::now();
+    may_be_read(place, options).await?;
+    let destination = Destination::of(file)?;
+    let whole = destination.file();
     let mut report = match options.via {
-        Via::Auto | Via::Scan => scan::run(place, pattern, file, options, progress).await?,
-        Via::Replication => copy::run(place, pattern, file, options, progress).await?,
+        Via::Auto | Via::Scan => scan::run(place, pattern, &whole, options, progress).await?,
+        Via::Replication => copy::run(place, pattern, &whole, options, progress).await?,
+    };
+    report.file = match destination {
+        Destination::File(_) => file.to_owned(),
+        stream @ Destination::Stream { .. } => on_thread(move || stream.deliver()).await?,
     };
     report.elapsed = started.elapsed();
     Ok(report)
+}
+
+/// Refuses a replica that does not have what its master has: asked before, and again before the file
+/// takes its name.
+async fn may_be_read(place: &Place, options: &BackupOptions) -> Result<()> {
+    match options.stale_replica {
+        true => Ok(()),
+        false => refuse_stale_replica(place).await,
+    }
 }
 
 /// Waits until a backup into `file` that was given up has made safe what it has, so that the
@@ -133,7 +164,8 @@ pub async fn backup(
 /// # Errors
 /// When the file cannot be opened.
 pub async fn settled(file: &Path) -> Result<()> {
-    let partial = resume::Paths::of(file).partial;
+    let Destination::File(whole) = Destination::of(file)? else { return Ok(()) };
+    let partial = resume::Paths::of(&whole).partial;
     on_thread(move || match partial.exists() {
         true => output::lock(&partial).map(drop),
         false => Ok(()),

@@ -1,6 +1,6 @@
 //! The file of a backup: begun or gone on with, written, kept safe in between, given its name.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,10 +9,10 @@ use super::held::Held;
 use super::pack::Pack;
 use super::resume::{Checkpoint, Counts, Paths, Source};
 use crate::error::{AdminError, Result};
-use crate::escape;
 use crate::rdb::{
     Item, Payload, RdbError, RdbReader, RdbWriter, WriterState, is_readable, unpacked,
 };
+use crate::{escape, private_file};
 
 /// What may be lost by an interruption.
 const SAFE_EVERY: Duration = Duration::from_secs(2);
@@ -273,6 +273,10 @@ impl Output {
         let file = pack.finish().map_err(|error| self.wrong(error.into()))?;
         let name = || {
             let length = file.metadata()?.len();
+            // Who might read the file that is replaced may read this one.
+            if let Ok(replaced) = std::fs::metadata(&self.paths.whole) {
+                std::fs::set_permissions(&self.paths.partial, replaced.permissions())?;
+            }
             std::fs::rename(&self.paths.partial, &self.paths.whole)?;
             // The new name has to outlive a power cut too.
             let folder = self.paths.whole.parent().filter(|path| !path.as_os_str().is_empty());
@@ -301,9 +305,7 @@ impl Output {
 
 /// Opens the file for this run alone.
 pub(super) fn lock(path: &Path) -> Result<File> {
-    let mut options = OpenOptions::new();
-    let opened = options.read(true).write(true).create(true).truncate(false).open(path);
-    let file = opened.map_err(AdminError::file("create", path))?;
+    let file = private_file::open_or_create(path).map_err(AdminError::file("create", path))?;
     let give_up = Instant::now() + LOCK_PATIENCE;
     loop {
         match file.try_lock() {

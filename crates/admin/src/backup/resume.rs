@@ -1,6 +1,5 @@
 //! What a run has to know to go on where another was interrupted.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +7,8 @@ use compartment_core::Result as ServerResult;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AdminError, Result};
-use crate::{Place, escape};
+use crate::place::is_hidden;
+use crate::{Place, escape, private_file};
 
 /// The files of one backup.
 #[derive(Clone, Debug)]
@@ -56,8 +56,10 @@ impl Source {
     ) -> ServerResult<Self> {
         let mut run_ids = Vec::new();
         for mut node in place.open_nodes("backup").await? {
-            let info: redis::Value = node.ask("back up", redis::cmd("INFO").arg("server")).await?;
-            let info: String = redis::from_redis_value(info).unwrap_or_default();
+            let info = match node.ask("back up", redis::cmd("INFO").arg("server")).await {
+                Err(error) if is_hidden(&error) => String::new(),
+                answer => redis::from_redis_value(answer?).unwrap_or_default(),
+            };
             let id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
             // A server that does not tell is taken for another one each time.
             run_ids.push(id.map_or_else(no_id, |id| id.trim().to_owned()));
@@ -120,7 +122,8 @@ impl Checkpoint {
             problem: error.to_string(),
         })?;
         let write = || {
-            let mut file = File::create(&new)?;
+            let mut file = private_file::open_or_create(&new)?;
+            file.set_len(0)?;
             file.write_all(&text)?;
             file.sync_data()?;
             std::fs::rename(&new, path)

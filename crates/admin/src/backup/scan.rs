@@ -12,7 +12,7 @@ use super::bloom::Bloom;
 use super::fetch::{ExpiryBy, Sizes, fetch};
 use super::output::{About, Output, Page};
 use super::resume::{Paths, Source};
-use super::{BackupOptions, BackupReport, rdb_version};
+use super::{BackupOptions, BackupReport, may_be_read, rdb_version};
 use crate::error::{AdminError, Result};
 use crate::{Limits, Pace, Place, Progress, Walk, walk};
 
@@ -85,6 +85,11 @@ pub(super) async fn run(
             break;
         }
         output = work.write_missing(missing, output).await?;
+    }
+    if let Err(error) = may_be_read(place, options).await {
+        // What was read meanwhile may be half of it: nothing to go on with.
+        output.discard();
+        return Err(error);
     }
     on_thread(move || {
         let (counts, rdb_version) = (output.counts, output.rdb_version);

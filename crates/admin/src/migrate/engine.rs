@@ -9,9 +9,11 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use super::journal::{Header, Journal, JournalPlace, Outcomes, Page, Writer};
+use super::readiness::ready;
 use super::report::{GroupReport, MigrationReport};
-use super::way::{Course, Lane, choose, try_out};
+use super::way::{Course, Lane};
 use super::{Item, Migration, Way, resume};
+use crate::condition::Condition;
 use crate::{AdminError, Pace, Place, Progress, Result, Walk, escape};
 
 /// Names that are written down together; making them durable is what costs.
@@ -40,23 +42,19 @@ pub(crate) struct Run {
     journal: Journal,
     progress: Arc<dyn Progress>,
     report: MigrationReport,
+    /// Keys that the source's server had evicted before.
+    evicted: u64,
     started: Instant,
 }
 
 impl Run {
     pub(crate) async fn prepare(migration: Migration, progress: Arc<dyn Progress>) -> Result<Self> {
-        let course = Course::of(&migration);
-        let way = match migration.options.way {
-            None => choose(&course).await?,
-            Some(way) => match try_out(&course, way).await? {
-                None => way,
-                Some(why) => return Err(AdminError::Invalid(why)),
-            },
-        };
-        for target in &migration.targets {
-            refuse_read_only(target).await?;
-        }
+        let (course, way) = ready(&migration, progress.as_ref()).await?;
         let options = &migration.options;
+        if options.journal.is_file() {
+            resume::refuse_cut_off(&options.journal, &course).await?;
+        }
+        let evicted = evicted(&migration.source).await;
         let journal = Journal::open(&options.journal, &header(&migration), &options.instructions)?;
         let groups = migration.routes.groups().into_iter().map(|(group, target)| GroupReport {
             group,
@@ -68,7 +66,8 @@ impl Run {
             groups: groups.collect(),
             ..MigrationReport::default()
         };
-        Ok(Self { migration, course, way, journal, progress, report, started: Instant::now() })
+        let started = Instant::now();
+        Ok(Self { migration, course, way, journal, progress, report, evicted, started })
     }
 
     /// One pass over all keys, after what an interrupted run has left open.
@@ -90,7 +89,7 @@ impl Run {
             true => resume::settle(&self.migration, &self.course).await?,
             false => Vec::new(),
         };
-        let next_page = self.journal.next_page;
+        let (next_page, resumed) = (self.journal.next_page, self.journal.resumed);
         let (pages, pages_in) = mpsc::channel(2);
         let (written, written_out) = mpsc::channel(2);
         let writer = Writer::start(self.journal, pages_in, written);
@@ -114,14 +113,19 @@ impl Run {
             in_flight: std::sync::atomic::AtomicU64::new(0),
         });
         let mut lanes = JoinSet::new();
-        // What limits the work is easier kept by one lane.
-        let count = if shared.pace.is_some() { 1 } else { LANES };
-        for _ in 0..count {
+        for number in 0..LANES {
             let lane = Lane::open(&self.course, self.way).await?;
+            // What limits the work is easier kept by one lane.
+            let alone = shared.pace.is_some() || lane.has_to_watch();
+            if alone && number > 0 {
+                break;
+            }
             lanes.spawn(carry_all(lane, Arc::clone(&shared), outcomes.clone()));
         }
         Ok(Work {
             migration: self.migration,
+            resumed,
+            evicted: self.evicted,
             shared,
             pages: Some(pages),
             lanes: Mutex::new(lanes),
@@ -159,6 +163,8 @@ pub(crate) struct Work {
     writer: Writer,
     outcomes: Outcomes,
     next_page: std::sync::atomic::AtomicU64,
+    resumed: bool,
+    evicted: u64,
     started: Instant,
 }
 
@@ -192,32 +198,39 @@ impl Work {
             self.shared.progress.advance(stay);
             if items.len() >= PAGE {
                 found += items.len() as u64;
-                self.send(std::mem::replace(&mut items, Vec::with_capacity(PAGE))).await?;
+                self.send(std::mem::replace(&mut items, Vec::with_capacity(PAGE)), false).await?;
             }
         }
         found += items.len() as u64;
         if !items.is_empty() {
-            self.send(items).await?;
+            self.send(items, false).await?;
         }
         self.wait_for_lanes().await?;
         Ok(found)
+    }
+
+    /// Writes the keys down and copies them over what stands in the targets.
+    pub(crate) async fn copy_over(&self, items: Vec<Item>) -> Result<()> {
+        self.send(items, true).await?;
+        self.wait_for_lanes().await
     }
 
     /// Forgets what earlier passes had to leave: the next one meets it again.
     pub(crate) fn begin_pass(&self) {
         let mut report = self.shared.report();
         (report.conflicts, report.changed, report.damaged) = (0, 0, 0);
+        report.of_indexes = 0;
         report.examples.clear();
         for group in &mut report.groups {
             group.left = 0;
         }
     }
 
-    async fn send(&self, items: Vec<Item>) -> Result<()> {
+    async fn send(&self, items: Vec<Item>, over: bool) -> Result<()> {
         let number = self.next_page.fetch_add(1, SeqCst);
         self.shared.in_flight.fetch_add(1, SeqCst);
         let Some(pages) = &self.pages else { return Ok(()) };
-        if pages.send(Page { number, items }).await.is_err() {
+        if pages.send(Page { number, items, over }).await.is_err() {
             // The journal's thread or every lane has ended, and one of them says why.
             return self.first_failure().await;
         }
@@ -236,7 +249,10 @@ impl Work {
                 ended = lanes.join_next() => match ended {
                     Some(Ok(Err(error))) => return Err(error),
                     Some(Err(error)) => return Err(broken(&error.to_string())),
-                    Some(Ok(Ok(()))) | None => return Err(broken("its workers have ended")),
+                    Some(Ok(Ok(()))) | None => {
+                        let cause = self.writer.failure();
+                        return Err(cause.unwrap_or_else(|| broken("its workers have ended")));
+                    }
                 },
             }
         }
@@ -247,8 +263,8 @@ impl Work {
         while let Some(ended) = lanes.join_next().await {
             ended.map_err(|error| broken(&error.to_string()))??;
         }
-        // No lane failed, so that it was the journal, which says so when it is finished.
-        Err(broken("the journal cannot be written"))
+        // No lane failed, so that it was the journal.
+        Err(self.writer.failure().unwrap_or_else(|| broken("the journal cannot be written")))
     }
 
     pub(crate) fn report(&self) -> MigrationReport {
@@ -259,8 +275,23 @@ impl Work {
         &self.shared.progress
     }
 
+    /// Notes that the targets were followed until nobody wrote to the source.
+    pub(crate) async fn note_followed(&self) -> Result<()> {
+        let mut runs = Vec::new();
+        for target in &self.migration.targets {
+            runs.push(run_of(target).await?);
+        }
+        self.outcomes.followed(runs);
+        Ok(())
+    }
+
     /// Ends the lanes and the journal, with the report.
-    pub(crate) async fn finish(mut self) -> Result<MigrationReport> {
+    pub(crate) async fn finish(self) -> Result<MigrationReport> {
+        self.end(true).await
+    }
+
+    /// The same, of work that `is_done`, or has to be gone on with.
+    pub(crate) async fn end(mut self, is_done: bool) -> Result<MigrationReport> {
         self.pages = None;
         let lanes = self.lanes.get_mut();
         while let Some(ended) = lanes.join_next().await {
@@ -268,12 +299,21 @@ impl Work {
         }
         let mut report = self.shared.report().clone();
         report.seconds = self.started.elapsed().as_secs_f64();
+        if report.gone > 0 {
+            let evicted = evicted(&self.migration.source).await.saturating_sub(self.evicted);
+            report.evicted = evicted.min(report.gone);
+        }
         // A migration in which something was left is not at its end: it can be gone on with.
-        if report.complete() {
+        if is_done && report.complete() {
             self.outcomes.end(serde_json::to_string(&report).unwrap_or_default());
         }
         drop(self.outcomes);
         self.writer.finish().await?;
+        let journal = &self.migration.options.journal;
+        let is_empty = self.next_page.load(SeqCst) == 1;
+        if is_empty && !self.resumed && std::fs::remove_file(journal).is_err() {
+            self.shared.progress.note("the journal of this run holds no key and can be removed");
+        }
         Ok(report)
     }
 }
@@ -287,6 +327,13 @@ async fn carry_all(mut lane: Lane, shared: Arc<Shared>, outcomes: Outcomes) -> R
     loop {
         let page = shared.written.lock().await.recv().await;
         let Some(page) = page else { return Ok(()) };
+        if page.over {
+            lane.refresh(&page.items).await?;
+            outcomes.done(page.number, vec![super::Outcome::Done; page.items.len()]);
+            shared.in_flight.fetch_sub(1, SeqCst);
+            shared.pass_done.notify_waiters();
+            continue;
+        }
         let mut became = Vec::with_capacity(page.items.len());
         while became.len() < page.items.len() {
             let mut portion = lane.capacity();
@@ -299,6 +346,7 @@ async fn carry_all(mut lane: Lane, shared: Arc<Shared>, outcomes: Outcomes) -> R
             let some = &page.items[from..page.items.len().min(from + portion)];
             let result = carry_patiently(&mut lane, some).await?;
             shared.report().count(some, &result);
+            shared.report().count_modules(lane.take_modules());
             shared.progress.advance(some.len() as u64);
             became.extend(result);
         }
@@ -324,25 +372,17 @@ async fn carry_patiently(lane: &mut Lane, items: &[Item]) -> Result<Vec<super::O
     lane.carry(items).await
 }
 
-/// A replica would refuse each key by itself; it is better said at once.
-async fn refuse_read_only(place: &Place) -> Result<()> {
-    if place.server().is_cluster() {
-        return Ok(());
-    }
-    let mut connection = place.open("migrate").await?;
-    let mut command = redis::cmd("INFO");
-    command.arg("replication");
-    let Ok(text) = connection.ask::<String>("ask for the role", &command).await else {
-        return Ok(());
-    };
-    if text.lines().any(|line| line.trim() == "role:slave") {
-        return Err(AdminError::Server(compartment_core::Error::new(
-            ErrorKind::ReadOnly,
-            "migrate",
-            format!("{place} is a replica: name its master, or what is written would be lost"),
-        )));
-    }
-    Ok(())
+/// How many keys the place's server has evicted since it started; 0 where it does not tell.
+async fn evicted(place: &Place) -> u64 {
+    let found = Condition::of(place).await.unwrap_or_default();
+    found.iter().filter_map(|one| one.evicted).sum()
+}
+
+/// The marks of this life of the place's servers.
+pub(super) async fn run_of(place: &Place) -> Result<String> {
+    let found = Condition::of(place).await?;
+    let runs: Vec<String> = found.into_iter().filter_map(|one| one.run_id).collect();
+    Ok(if runs.is_empty() { "unknown".into() } else { runs.join(",") })
 }
 
 /// What the journal says of the migration.

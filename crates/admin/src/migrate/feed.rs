@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use compartment_redis::{Connection, Server};
 use redis::Value;
 
-use super::engine::Run;
+use super::engine::{Run, Work};
 use super::live::{LiveOptions, LiveReport, clients_of};
 use super::way::{Course, Lane};
 use super::{Item, Migration, Way};
@@ -58,7 +58,7 @@ pub async fn follow(
     let mut quiet_since = Instant::now();
     let quiet = loop {
         let gathered = changes.gather(&mut feed).await?;
-        let copied = changes.copy().await?;
+        let copied = changes.copy(&work).await?;
         progress.advance(copied);
         if gathered > 0 {
             quiet_since = Instant::now();
@@ -69,7 +69,10 @@ pub async fn follow(
             break false;
         }
     };
-    let report = work.finish().await?;
+    if quiet {
+        work.note_followed().await?;
+    }
+    let report = work.end(quiet).await?;
     Ok(LiveReport { migration: report, stragglers: clients_of(&source).await?, quiet })
 }
 
@@ -79,6 +82,8 @@ struct Changes {
     lane: Lane,
     positions: KeyPositions,
     names: HashSet<Vec<u8>>,
+    /// Names that stand in the journal because of a change: once is enough.
+    written_down: HashSet<Vec<u8>>,
     /// The source was emptied, or swapped: all keys have to be looked at.
     all: bool,
 }
@@ -86,7 +91,8 @@ struct Changes {
 impl Changes {
     async fn new(course: Course, way: Way, positions: KeyPositions) -> Result<Self> {
         let lane = Lane::open(&course, if way == Way::Move { Way::Dump } else { way }).await?;
-        Ok(Self { course, lane, positions, names: HashSet::new(), all: false })
+        let (names, written_down) = (HashSet::new(), HashSet::new());
+        Ok(Self { course, lane, positions, names, written_down, all: false })
     }
 
     /// Notes which keys a command has written; whether it has to do with the source.
@@ -125,16 +131,23 @@ impl Changes {
     }
 
     /// Copies what has changed; how many keys.
-    async fn copy(&mut self) -> Result<u64> {
+    async fn copy(&mut self, work: &Work) -> Result<u64> {
         if std::mem::take(&mut self.all) {
             self.compare_all().await?;
         }
-        let items: Vec<Item> = std::mem::take(&mut self.names)
-            .into_iter()
-            .filter_map(|name| Some(Item { rule: self.course.routes.rule_of(&name)?, name }))
-            .collect();
-        self.lane.refresh(&items).await?;
-        Ok(items.len() as u64)
+        let (mut new, mut known) = (Vec::new(), Vec::new());
+        for name in std::mem::take(&mut self.names) {
+            let Some(rule) = self.course.routes.rule_of(&name) else { continue };
+            let list = if self.written_down.insert(name.clone()) { &mut new } else { &mut known };
+            list.push(Item { name, rule });
+        }
+        let count = new.len() + known.len();
+        // What is written down first can be taken back.
+        if !new.is_empty() {
+            work.copy_over(new).await?;
+        }
+        self.lane.refresh(&known).await?;
+        Ok(count as u64)
     }
 
     /// After the source was emptied: what it has no more goes from the targets as well.

@@ -1,10 +1,12 @@
 //! Moves keys between databases while others use the server: journaled, resumable, reversible.
 
 mod engine;
+mod expected;
 mod feed;
 mod journal;
 mod live;
 mod preview;
+mod readiness;
 mod rename;
 mod report;
 mod resume;
@@ -51,6 +53,10 @@ pub struct MigrateOptions {
     pub keep: bool,
     /// Compare each value and expiry in the new place with what it was in the old.
     pub verify: bool,
+    /// Go on although a target may evict what it was given.
+    pub accept_eviction: bool,
+    /// Read from a replica although it has no link to its master.
+    pub stale_replica: bool,
     /// What the work may ask of the servers.
     pub limits: Limits,
     /// Where the journal is kept. A file that is there is gone on with, when it is of the same
@@ -68,6 +74,8 @@ impl MigrateOptions {
             way: None,
             keep: false,
             verify: false,
+            accept_eviction: false,
+            stale_replica: false,
             limits: Limits::default(),
             journal: journal.into(),
             instructions: Vec::new(),
@@ -91,8 +99,12 @@ pub(crate) enum Outcome {
     Done,
     /// It was in the target already, the same in value and expiry.
     Same,
-    /// It is in neither: it expired or was deleted meanwhile.
+    /// It is in neither: it expired, was deleted or evicted meanwhile.
     Gone,
+    /// It is in the target, and was brought there before its turn came.
+    There,
+    /// It belongs to a search index, which sees one database only, and stays: its type.
+    OfIndex(String),
     /// The target has another value of that name; both are as they were.
     Conflict,
     /// It was changed while it was on its way; the source has it still, for the next pass.
@@ -108,6 +120,8 @@ impl Outcome {
             Self::Done => None,
             Self::Same => Some("same"),
             Self::Gone => Some("gone"),
+            Self::There => Some("there"),
+            Self::OfIndex(_) => Some("index"),
             Self::Conflict => Some("conflict"),
             Self::Changed => Some("changed"),
             Self::Damaged(_) => Some("damaged"),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use redis::Pipeline;
 use serde::Serialize;
 
-use super::way::{Course, as_int, choose, try_out};
+use super::readiness::ready;
+use super::way::as_int;
 use super::{Item, Migration, Way};
-use crate::{AdminError, Pace, Place, Progress, Result, Walk};
+use crate::{Pace, Place, Progress, Result, Walk};
 
 /// What would move.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,14 +41,7 @@ pub struct GroupPreview {
 /// # Errors
 /// As the migration's, before it moves anything.
 pub async fn preview(migration: &Migration, progress: Arc<dyn Progress>) -> Result<Preview> {
-    let course = Course::of(migration);
-    let way = match migration.options.way {
-        None => choose(&course).await?,
-        Some(way) => match try_out(&course, way).await? {
-            None => way,
-            Some(why) => return Err(AdminError::Invalid(why)),
-        },
-    };
+    let (course, way) = ready(migration, progress.as_ref()).await?;
     let groups = migration.routes.groups();
     let mut preview = Preview {
         way,

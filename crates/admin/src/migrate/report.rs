@@ -1,5 +1,7 @@
 //! What a migration did, in figures.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Outcome, Way};
@@ -17,14 +19,24 @@ pub struct MigrationReport {
     pub moved: u64,
     /// Keys that were there already, the same.
     pub same: u64,
-    /// Keys that expired or were deleted meanwhile.
+    /// Keys that expired, were deleted or evicted meanwhile.
     pub gone: u64,
+    /// How many of these the server of the source may have evicted.
+    #[serde(default)]
+    pub evicted: u64,
     /// Keys whose name the target had already with another value: left as they were.
     pub conflicts: u64,
     /// Keys that were changed on their way and are in the source still.
     pub changed: u64,
-    /// Keys that arrived with another value or expiry.
+    /// Keys that did not arrive as they were; they are in the source still, unless they went by
+    /// `MOVE`.
     pub damaged: u64,
+    /// Keys of search indexes, which stay.
+    #[serde(default)]
+    pub of_indexes: u64,
+    /// How many of the keys have a type of a module, by type.
+    #[serde(default)]
+    pub modules: BTreeMap<String, u64>,
     /// Some of the keys that did not simply move: escaped name, and why.
     pub examples: Vec<(String, String)>,
     /// The same by group.
@@ -55,8 +67,17 @@ const EXAMPLES: usize = 20;
 impl MigrationReport {
     pub(crate) fn count(&mut self, items: &[Item], outcomes: &[Outcome]) {
         for (item, outcome) in items.iter().zip(outcomes) {
-            self.seen += 1;
+            let of_index;
             let (counter, why) = match outcome {
+                // It was counted when it came there, or is none of this migration's.
+                Outcome::There => continue,
+                Outcome::OfIndex(kind) => {
+                    of_index = format!(
+                        "it belongs to a search index ({kind}), which sees one database of its server \
+                         only"
+                    );
+                    (&mut self.of_indexes, Some(of_index.as_str()))
+                }
                 Outcome::Done => (&mut self.moved, None),
                 Outcome::Same => (&mut self.same, None),
                 Outcome::Gone => (&mut self.gone, None),
@@ -67,11 +88,15 @@ impl MigrationReport {
                 Outcome::Damaged(why) => (&mut self.damaged, Some(why.as_str())),
             };
             *counter += 1;
+            self.seen += 1;
             if let Some(group) = self.groups.get_mut(item.rule) {
                 match outcome {
                     Outcome::Done | Outcome::Same => group.moved += 1,
-                    Outcome::Gone => {}
-                    Outcome::Conflict | Outcome::Changed | Outcome::Damaged(_) => group.left += 1,
+                    Outcome::Gone | Outcome::There => {}
+                    Outcome::Conflict
+                    | Outcome::Changed
+                    | Outcome::Damaged(_)
+                    | Outcome::OfIndex(_) => group.left += 1,
                 }
             }
             if let Some(why) = why
@@ -82,9 +107,15 @@ impl MigrationReport {
         }
     }
 
+    pub(crate) fn count_modules(&mut self, met: BTreeMap<String, u64>) {
+        for (kind, keys) in met {
+            *self.modules.entry(kind).or_default() += keys;
+        }
+    }
+
     /// Whether every key that was looked at is where it belongs.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.conflicts == 0 && self.changed == 0 && self.damaged == 0
+        self.conflicts + self.changed + self.damaged + self.of_indexes == 0
     }
 }

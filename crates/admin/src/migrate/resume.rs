@@ -1,10 +1,13 @@
 //! What an interrupted run has left open: pages that were written down, and perhaps moved.
 
+use std::path::Path;
+
+use redis::Pipeline;
+
 use super::journal::{Past, PastPage};
 use super::way::Course;
 use super::{Item, Migration, Outcome};
-use crate::Result;
-use redis::Pipeline;
+use crate::{AdminError, Place, Result};
 
 /// A page whose outcome was not written, with what can be seen of it now.
 pub(crate) struct SettledPage {
@@ -27,7 +30,7 @@ pub(crate) async fn settle(migration: &Migration, course: &Course) -> Result<Vec
         Ok(open)
     });
     let open: Vec<PastPage> = read.await.unwrap_or_else(|error| {
-        Err(crate::AdminError::Invalid(format!("the journal could not be read: {error}")))
+        Err(AdminError::Invalid(format!("the journal could not be read: {error}")))
     })?;
     let mut settled = Vec::with_capacity(open.len());
     for page in open {
@@ -35,6 +38,28 @@ pub(crate) async fn settle(migration: &Migration, course: &Course) -> Result<Vec
         settled.push(SettledPage { number: page.number, outcomes });
     }
     Ok(settled)
+}
+
+/// Refuses a journal that was cut off: it breaks off in a page whose keys have moved. Where the work was
+/// interrupted while it wrote a page, none of them has.
+pub(crate) async fn refuse_cut_off(journal: &Path, course: &Course) -> Result<()> {
+    let Some(page) = Past::open(journal)?.torn_page()? else { return Ok(()) };
+    let moved = look(course, &page.items).await?;
+    if !moved.contains(&Outcome::Done) {
+        return Ok(());
+    }
+    let targets: Vec<&str> = course.targets.iter().map(Place::label).collect();
+    Err(AdminError::BadFile {
+        path: journal.to_owned(),
+        problem: format!(
+            "the journal is cut off in the middle of page {}, and keys that were named behind that have \
+             moved: nothing was changed; put the whole file in its place, or move the keys from {} to {} \
+             by compartment migrate --from and --to",
+            page.number,
+            targets.join(", "),
+            course.source.label()
+        ),
+    })
 }
 
 /// Where each key is now. One that is in the target only is taken to have moved; one in the source

@@ -57,6 +57,11 @@ pub(crate) fn is_readable(value_type: u8, version: u16) -> bool {
     is_known(version) && value_type <= newest && !matches!(value_type, MODULE_OLD | 8)
 }
 
+/// Whether a value of this type is a hash whose fields expire by themselves.
+pub(crate) fn has_field_lives(value_type: u8) -> bool {
+    (HASH_TTL_OLD..=HASH_LISTPACK_TTL).contains(&value_type)
+}
+
 /// The type as `TYPE` would name it, of a value's type byte.
 #[must_use]
 pub fn type_name(value_type: u8) -> &'static str {

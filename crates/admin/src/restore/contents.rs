@@ -35,6 +35,8 @@ pub struct DatabaseContents {
     pub keys: u64,
     /// Those that fit the pattern.
     pub chosen: u64,
+    /// The bytes of their names and values in the file.
+    pub bytes: u64,
     /// How many of these are of each type.
     pub types: BTreeMap<&'static str, u64>,
     /// The first of these with a value of a module, and the module's type.
@@ -118,6 +120,7 @@ impl Contents {
             return;
         }
         database.chosen += 1;
+        database.bytes += (key.name.len() + key.payload.len()) as u64;
         *database.types.entry(type_name(key.value_type)).or_default() += 1;
         if key.expires_at_ms.is_none_or(|at| at > now_ms) {
             database.names.push(name_hash(&key.name));

@@ -18,7 +18,9 @@ pub use contents::{Contents, DatabaseContents};
 use keys::{Chosen, Keys};
 
 use crate::backup::{on_thread, rdb_version};
+use crate::clocks::ClockShift;
 use crate::error::{AdminError, Result};
+use crate::fitness::{Incoming, target_fitness};
 use crate::{Limits, Place, Progress, escape};
 
 /// What is done about a key that stands where one is to go.
@@ -51,6 +53,8 @@ pub struct RestoreOptions {
     pub verify: bool,
     /// What it may ask of the server.
     pub limits: Limits,
+    /// Go on although the server may evict what it was given.
+    pub accept_eviction: bool,
 }
 
 impl RestoreOptions {
@@ -86,6 +90,13 @@ impl RestoreOptions {
     #[must_use]
     pub fn verify(mut self, verify: bool) -> Self {
         self.verify = verify;
+        self
+    }
+
+    /// Into a server that may evict what it was given.
+    #[must_use]
+    pub fn accept_eviction(mut self, accept_eviction: bool) -> Self {
+        self.accept_eviction = accept_eviction;
         self
     }
 
@@ -176,6 +187,9 @@ pub async fn restore(
         progress.begin("compare", Some(chosen.chosen));
         work.find_conflicts(&keys, &connection, &mut report).await?;
     }
+    let left = chosen.chosen.saturating_sub(report.already_there);
+    keeps_keys(place, options, expected_bytes(&chosen, left), progress).await?;
+    tell_of_clock(place, progress).await;
     if options.dry_run {
         report.elapsed = started.elapsed();
         return Ok(report);
@@ -189,6 +203,45 @@ pub async fn restore(
     }
     report.elapsed = started.elapsed();
     Ok(report)
+}
+
+/// About how much memory so many of the keys take: as much as in the file, and what a server keeps beside
+/// each key.
+fn expected_bytes(chosen: &DatabaseContents, keys: u64) -> u64 {
+    const BESIDE_A_KEY: u64 = 80;
+    let mean = chosen.bytes / chosen.chosen.max(1) + BESIDE_A_KEY;
+    mean.saturating_mul(keys)
+}
+
+/// Refuses a server that would not keep what it is given.
+async fn keeps_keys(
+    place: &Place,
+    options: &RestoreOptions,
+    bytes: u64,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let incoming = Incoming { bytes: Some(bytes), may_be_evicted: options.accept_eviction };
+    let fitness = target_fitness(None, place, incoming).await?;
+    if let Some(refusal) = fitness.refusal {
+        return Err(refusal);
+    }
+    for warning in fitness.warnings {
+        progress.note(&format!("note: {warning}"));
+    }
+    Ok(())
+}
+
+/// A file holds the moments at which keys expire, by the clock of the server that wrote it; which clock
+/// that was it does not say.
+async fn tell_of_clock(place: &Place, progress: &dyn Progress) {
+    // A server that does not tell its time goes by its clock all the same.
+    let Ok(shift) = ClockShift::from_here(place).await else { return };
+    if !shift.is_none() {
+        progress.note(&format!(
+            "note: the clock of {place} is {shift} this machine's: a file holds the moments at which keys \
+             expire, so that each lives by as much shorter or longer here than where the clock is right"
+        ));
+    }
 }
 
 /// What the passes over the keys have in common.

@@ -4,16 +4,22 @@ use compartment_core::{Error, ErrorKind};
 use compartment_redis::{Connection, answer_error};
 use futures_util::{Stream, StreamExt};
 use redis::{Pipeline, Value};
+use tokio::sync::Mutex;
 
 use super::check::Standing;
 use super::keys::{Batch, Keys};
 use super::{OnConflict, RestoreReport, Work};
 use crate::error::{AdminError, Result};
-use crate::rdb::Key;
+use crate::eviction::EvictionWatch;
+use crate::fitness::size;
+use crate::rdb::{Key, Payload};
+use crate::typed::{self, most_bytes};
 use crate::{Pace, escape};
 
 /// Round trips on their way at a time.
 const IN_FLIGHT: usize = 3;
+/// Bytes that `RESTORE` is given besides the value as it stands in a file.
+const BESIDE_A_PAYLOAD: usize = 11;
 
 /// What became of the keys of a batch.
 #[derive(Debug, Default)]
@@ -34,16 +40,24 @@ impl Work<'_> {
         report: &mut RestoreReport,
     ) -> Result<()> {
         let pace = Pace::new(self.options.limits, self.place).await?;
+        let watch = match self.options.accept_eviction {
+            true => None,
+            false => Some(EvictionWatch::start(self.place).await?),
+        };
+        // One after the other where the server may evict keys, or is to be spared.
+        let evicts = watch.as_ref().is_some_and(EvictionWatch::is_needed);
+        let one_by_one = evicts || self.options.limits.latency.is_some();
+        let in_flight = if one_by_one { 1 } else { IN_FLIGHT };
+        let watch = Mutex::new(watch);
         let outcomes = paced(keys.batches(), pace).map(|batch| {
-            let mut connection = connection.clone();
+            let (mut connection, watch) = (connection.clone(), &watch);
             async move {
                 match batch {
-                    Ok(batch) => self.write_batch(&mut connection, batch, keys).await,
+                    Ok(batch) => self.write_watched(&mut connection, batch, keys, watch).await,
                     Err(error) => Outcome { stopped: Some(error), ..Outcome::default() },
                 }
             }
         });
-        let in_flight = if self.options.limits.latency.is_some() { 1 } else { IN_FLIGHT };
         let mut outcomes = std::pin::pin!(outcomes.buffered(in_flight));
         while let Some(outcome) = outcomes.next().await {
             report.restored += outcome.restored;
@@ -92,8 +106,40 @@ impl Work<'_> {
         AdminError::Server(told.caused_by(error))
     }
 
-    async fn write_batch(&self, connection: &mut Connection, batch: Batch, keys: &Keys) -> Outcome {
+    /// Writes a batch if there is room for it, and looks whether anything was evicted for it.
+    async fn write_watched(
+        &self,
+        connection: &mut Connection,
+        batch: Batch,
+        keys: &Keys,
+        watch: &Mutex<Option<EvictionWatch>>,
+    ) -> Outcome {
+        let stop = |error| Outcome { stopped: Some(error), ..Outcome::default() };
+        let bytes = batch.keys.iter().map(|key| key.payload.len()).sum();
+        if let Some(watch) = watch.lock().await.as_ref()
+            && let Err(error) = watch.room_for(bytes)
+        {
+            return stop(error);
+        }
+        let mut outcome = self.write_batch(connection, batch, keys).await;
+        if let Some(watch) = watch.lock().await.as_mut()
+            && let Err(error) = watch.look().await
+        {
+            outcome.stopped.get_or_insert(error);
+        }
+        outcome
+    }
+
+    async fn write_batch(
+        &self,
+        connection: &mut Connection,
+        mut batch: Batch,
+        keys: &Keys,
+    ) -> Outcome {
         let mut outcome = Outcome { expired: batch.expired, ..Outcome::default() };
+        let most = most_bytes(self.place.server());
+        let is_large = |key: &mut Key| (key.payload.len() + BESIDE_A_PAYLOAD) as u64 > most;
+        let large: Vec<Key> = batch.keys.extract_if(.., is_large).collect();
         let mut pipeline = Pipeline::with_capacity(batch.keys.len());
         for key in &batch.keys {
             self.add(&mut pipeline, key);
@@ -107,6 +153,16 @@ impl Work<'_> {
         };
         drop(pipeline);
         let mut standing = Vec::new();
+        for key in large {
+            match self.write_in_parts(&key).await {
+                Ok(true) => outcome.restored += 1,
+                Ok(false) => standing.push(key),
+                Err(error) => {
+                    let error = error.at_key(escape(&key.name)).in_database(self.place.label());
+                    outcome.stopped.get_or_insert(error.into());
+                }
+            }
+        }
         for (key, answer) in batch.keys.into_iter().zip(answers) {
             match &answer {
                 Value::ServerError(error) if error.code() == "BUSYKEY" => standing.push(key),
@@ -129,6 +185,31 @@ impl Work<'_> {
         outcome
     }
 
+    /// Writes a value type by type that is larger than the server takes in one piece; whether the name
+    /// was free, or could be taken.
+    async fn write_in_parts(&self, key: &Key) -> compartment_core::Result<bool> {
+        let fail = |kind, what: String| Error::new(kind, "restore", what);
+        let server = self.place.server();
+        if server.is_cluster() {
+            return Err(fail(
+                ErrorKind::Contract,
+                format!(
+                    "its value takes {}, and the server takes {} in one piece (proto-max-bulk-len): raise \
+                     that for the time of the restore",
+                    size(key.payload.len() as u64),
+                    size(most_bytes(server))
+                ),
+            ));
+        }
+        let value = Payload::parse(&key.dump(self.rdb_version)).and_then(|payload| payload.value());
+        let value = value.map_err(|error| fail(ErrorKind::Unsupported, error.to_string()))?;
+        // Its own connection: what it watches is nobody else's.
+        let mut connection = self.place.open("restore").await?;
+        let name = self.place.on_server(&key.name);
+        let replace = self.options.on_conflict == OnConflict::Replace;
+        typed::write(&mut connection, server, &name, (&value, key.expires_at_ms), replace).await
+    }
+
     fn add(&self, pipeline: &mut Pipeline, key: &Key) {
         let restore = pipeline.cmd("RESTORE");
         restore
@@ -149,11 +230,14 @@ impl Work<'_> {
         keys: &Keys,
         outcome: &mut Outcome,
     ) -> Result<()> {
-        if standing.is_empty() || self.options.on_conflict == OnConflict::Skip {
-            outcome.standing += standing.len() as u64;
+        if standing.is_empty() {
             return Ok(());
         }
         for (key, how) in standing.iter().zip(self.standing(connection, standing).await?) {
+            if how != Standing::Same && self.options.on_conflict == OnConflict::Skip {
+                outcome.standing += 1;
+                continue;
+            }
             if how != Standing::Same {
                 return Err(AdminError::Conflict(format!(
                     "the key \"{}\" has come to stand in {} while {} was restored; --on-conflict \

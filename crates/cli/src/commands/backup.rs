@@ -1,7 +1,7 @@
 //! `compartment backup`: one database into a file.
 
 use compartment_admin::backup::{BackupOptions, BackupReport, Via, backup, settled};
-use compartment_admin::{AdminError, unescape};
+use compartment_admin::{AdminError, read_glob};
 use serde_json::json;
 
 use crate::args::{self, General, ViaArgument};
@@ -20,7 +20,7 @@ pub(crate) async fn run(general: &General, command: args::Backup) -> Result<Exit
         })
         .zstd(command.zstd)
         .limits(command.load.into());
-    let pattern = command.pattern.as_deref().map(unescape);
+    let pattern = command.pattern.as_deref().map(read_glob);
     let progress = KeyProgress::new();
     let run = backup(&place, pattern.as_deref(), &command.output, &options, &progress);
     let result = tokio::select! {

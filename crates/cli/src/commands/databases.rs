@@ -1,6 +1,6 @@
 //! `compartment databases`: the map, its contracts, and what is in each.
 
-use compartment::{Database, Placement, Usage};
+use compartment::{Database, ErrorKind, Placement, Usage};
 use serde_json::json;
 
 use crate::args::{self, General};
@@ -25,7 +25,15 @@ pub(crate) async fn run(
     };
     let mut rows = Vec::new();
     for database in shown {
-        rows.push((database, database.usage().usage().await?));
+        match database.usage().usage().await {
+            Ok(usage) => rows.push((database, Some(usage))),
+            // A user who may use some keys only is told the rest all the same.
+            Err(error) if error.kind() == ErrorKind::Permission => {
+                screen::remark(format!("{STRONG}note:{STRONG:#} failed to {error}"));
+                rows.push((database, None));
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     if command.json {
         let list: Vec<_> = rows.iter().map(|(database, usage)| as_json(database, *usage)).collect();
@@ -45,15 +53,15 @@ pub(crate) async fn run(
             contract.kind.to_string(),
             screen::ttl(contract.default_ttl),
             contract.memory_budget.map_or_else(|| "–".into(), screen::bytes),
-            screen::count(usage.keys),
-            size(*usage),
+            usage.map_or_else(|| "–".into(), |usage| screen::count(usage.keys)),
+            usage.map_or_else(|| "–".into(), size),
         ]);
     }
     screen::say(table.to_string());
     for (name, location) in databases.locations() {
         screen::say(format!("{STRONG}{name}{STRONG:#}  {location}"));
     }
-    if rows.iter().any(|(_, usage)| !usage.exact && usage.keys > 0) {
+    if rows.iter().filter_map(|(_, usage)| *usage).any(|usage| !usage.exact && usage.keys > 0) {
         screen::say(format!("{FAINT}~ estimated from a sample of keys{FAINT:#}"));
     }
     Ok(ExitCode::Success)
@@ -65,7 +73,7 @@ pub(crate) fn size(usage: Usage) -> String {
     format!("{mark}{}", screen::bytes(usage.bytes))
 }
 
-fn as_json(database: &Database, usage: Usage) -> serde_json::Value {
+fn as_json(database: &Database, usage: Option<Usage>) -> serde_json::Value {
     let contract = database.contract();
     let prefix = match &contract.placement {
         Placement::Prefix { prefix, .. } => Some(prefix),
@@ -80,8 +88,8 @@ fn as_json(database: &Database, usage: Usage) -> serde_json::Value {
         "default_ttl_ms": contract.default_ttl.map(|ttl| ttl.as_millis() as u64),
         "memory_budget_bytes": contract.memory_budget,
         "shared": contract.shared,
-        "keys": usage.keys,
-        "bytes": usage.bytes,
-        "bytes_are_exact": usage.exact,
+        "keys": usage.map(|usage| usage.keys),
+        "bytes": usage.map(|usage| usage.bytes),
+        "bytes_are_exact": usage.map(|usage| usage.exact),
     })
 }

@@ -1,7 +1,7 @@
 //! `compartment restore`: the keys of a file into one database.
 
+use compartment_admin::read_glob;
 use compartment_admin::restore::{OnConflict, RestoreOptions, RestoreReport, restore};
-use compartment_admin::unescape;
 use serde_json::json;
 
 use crate::args::{self, General, OnConflictArgument};
@@ -14,7 +14,7 @@ pub(crate) async fn run(general: &General, command: args::Restore) -> Result<Exi
     let place = places::resolve(general, &command.database).await?;
     let options = RestoreOptions::default()
         .from_index(command.from_index)
-        .pattern(command.pattern.as_deref().map(unescape))
+        .pattern(command.pattern.as_deref().map(read_glob))
         .on_conflict(match command.on_conflict {
             OnConflictArgument::Fail => OnConflict::Fail,
             OnConflictArgument::Skip => OnConflict::Skip,

@@ -8,9 +8,12 @@
 //! < 17 1-conflict 2-gone                       done, but for the second and third
 //! ```
 //!
-//! and at the end `= {…}`, the report as JSON, or `u {…}` when all was taken back. Names are written as [`crate::escape`] does. A page
-//! without its second line was under way when the work was interrupted; a last line without its end
-//! was being written, and none of its keys has been touched.
+//! and at the end `= {…}`, the report as JSON, or `u {…}` when all was taken back. Names are written as
+//! [`crate::escape`] does. A page without its second line was under way when the work was interrupted; a
+//! last line without its end was being written, and none of its keys has been touched.
+//!
+//! `r` with the targets' run ids stands where the targets were followed until nobody wrote to the source;
+//! `d` where what was deleted in them since has been removed from the source, on the way back.
 
 mod past;
 mod writer;
@@ -22,7 +25,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Item;
-use crate::{AdminError, Result};
+use crate::{AdminError, Result, private_file};
 
 pub(crate) use past::{Past, PastPage};
 pub(crate) use writer::{Outcomes, Writer};
@@ -66,6 +69,8 @@ pub struct JournalPlace {
 pub(crate) struct Page {
     pub(crate) number: u64,
     pub(crate) items: Vec<Item>,
+    /// Whether they are copied over what stands in the targets.
+    pub(crate) over: bool,
 }
 
 /// FNV-1a: enough to know a line that was not written whole.
@@ -89,23 +94,24 @@ impl Journal {
     pub(crate) fn open(path: &Path, header: &Header, instructions: &[String]) -> Result<Self> {
         if path.exists() {
             let past = Past::open(path)?;
+            let state = past.state()?;
             if past.header != *header {
                 return Err(bad(
                     path,
                     "this journal is of another migration; name another file with --journal",
                 ));
             }
-            if past.undone()? {
+            if state.undone || state.deletions_done {
                 return Err(bad(path, "this migration was taken back: begin a new journal"));
             }
-            let (next_page, whole) = past.extent()?;
             let file =
                 File::options().append(true).open(path).map_err(AdminError::file("open", path))?;
             // A line that was being written when the work was interrupted is no part of it.
-            file.set_len(whole).map_err(AdminError::file("write", path))?;
+            file.set_len(state.whole).map_err(AdminError::file("write", path))?;
+            let next_page = state.next_page;
             return Ok(Self { path: path.to_owned(), file, next_page, resumed: true });
         }
-        let mut file = File::create_new(path).map_err(AdminError::file("create", path))?;
+        let mut file = private_file::create_new(path).map_err(AdminError::file("create", path))?;
         let mut text =
             serde_json::to_string(header).map_err(|error| bad(path, &error.to_string()))?;
         for line in instructions.iter().flat_map(|text| text.lines()) {
@@ -150,6 +156,10 @@ mod tests {
         Item { name: name.to_vec(), rule: 0 }
     }
 
+    fn page(number: u64, items: Vec<Item>) -> Page {
+        Page { number, items, over: false }
+    }
+
     async fn write(path: &Path, pages: Vec<Page>, done: &[(u64, Vec<Outcome>)]) {
         let journal = Journal::open(path, &header(), &["do this".into()]).unwrap();
         let (send, pages_in) = mpsc::channel(1);
@@ -183,8 +193,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j");
         let pages = vec![
-            Page { number: 1, items: vec![item(b"a b\n"), item(b""), item(b"\xff:\\")] },
-            Page { number: 2, items: vec![item(b"late")] },
+            page(1, vec![item(b"a b\n"), item(b""), item(b"\xff:\\")]),
+            page(2, vec![item(b"late")]),
         ];
         write(&path, pages, &[(1, vec![Outcome::Done, Outcome::Conflict, Outcome::Gone])]).await;
         let pages = read(&path);
@@ -199,7 +209,7 @@ mod tests {
     async fn a_torn_last_line_is_dropped_and_a_damaged_page_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j");
-        let page = Page { number: 1, items: vec![item(b"first")] };
+        let page = page(1, vec![item(b"first")]);
         write(&path, vec![page], &[(1, vec![Outcome::Done])]).await;
         let whole = std::fs::read(&path).unwrap();
         let torn = [whole.as_slice(), b"> 2 00000000 0:seco"].concat();
@@ -213,6 +223,47 @@ mod tests {
         std::fs::write(&path, damaged).unwrap();
         let error = Past::open(&path).unwrap().for_each_page(|_| Ok(())).unwrap_err();
         assert!(error.to_string().contains("damaged"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_in_the_middle_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        let pages = (1..4).map(|number| page(number, vec![item(b"one"), item(b"two")])).collect();
+        write(&path, pages, &[(1, vec![Outcome::Done; 2])]).await;
+        let text = std::fs::read_to_string(&path).unwrap();
+        for number in 1..3 {
+            let start = format!("> {number} ");
+            let fewer: Vec<&str> = text.lines().filter(|line| !line.starts_with(&start)).collect();
+            std::fs::write(&path, fewer.join("\n") + "\n").unwrap();
+            let error = Past::open(&path).unwrap().for_each_page(|_| Ok(())).unwrap_err();
+            assert!(error.to_string().contains(&format!("page {number} is missing")), "{error}");
+        }
+        // In the middle of a page: what of it is whole can be looked at.
+        let cut = text.find(" 0:two").unwrap() + 4;
+        std::fs::write(&path, &text[..cut]).unwrap();
+        let torn = Past::open(&path).unwrap().torn_page().unwrap().unwrap();
+        assert_eq!((torn.number, torn.items), (1, vec![item(b"one")]));
+        // In the header.
+        std::fs::write(&path, &text[..40]).unwrap();
+        assert!(Past::open(&path).is_err());
+        let header = text.lines().next().unwrap();
+        std::fs::write(&path, header).unwrap();
+        assert!(Past::open(&path).unwrap_err().to_string().contains("cut off"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_new_journal_is_its_owners_and_what_is_no_file_is_left_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        Journal::open(&path, &header(), &[]).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        for other in ["/dev/zero", "/"] {
+            let error = Journal::open(Path::new(other), &header(), &[]).unwrap_err();
+            assert!(error.to_string().contains("no regular file"), "{error}");
+        }
     }
 
     #[test]

@@ -26,8 +26,28 @@ pub(crate) struct Past {
     pub(crate) header: Header,
 }
 
+/// How far a journal has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct State {
+    /// The number of the next page.
+    pub(crate) next_page: u64,
+    /// Bytes of the file that are whole lines.
+    pub(crate) whole: u64,
+    /// The migration came to its end.
+    pub(crate) ended: bool,
+    /// It was taken back.
+    pub(crate) undone: bool,
+    /// It is being taken back, and what was deleted in the targets has gone from the source.
+    pub(crate) deletions_done: bool,
+    /// The targets were followed until nobody wrote to the source: their servers' run ids.
+    pub(crate) followed: Option<Vec<String>>,
+}
+
 impl Past {
     pub(crate) fn open(path: &Path) -> Result<Self> {
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(bad(path, "it is no regular file, and a journal has to be read back"));
+        }
         let file = File::open(path).map_err(AdminError::file("read", path))?;
         let mut line = String::new();
         BufReader::new(file).read_line(&mut line).map_err(AdminError::file("read", path))?;
@@ -36,55 +56,105 @@ impl Past {
         if header.compartment_journal != 1 {
             return Err(bad(path, "the journal is of a newer version of this program"));
         }
+        if !line.ends_with('\n') {
+            return Err(bad(path, "the journal is cut off behind its first line"));
+        }
         Ok(Self { path: path.to_owned(), header })
     }
 
-    /// The lines behind the header, each with where it ends in the file.
-    fn lines(&self) -> Result<impl Iterator<Item = Result<(u64, String)>>> {
+    /// The lines of the file, each with where it ends in it. The last one may lack its end.
+    fn lines(&self) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>)>>> {
         let file = File::open(&self.path).map_err(AdminError::file("read", &self.path))?;
         let path = self.path.clone();
         let mut reader = BufReader::with_capacity(1 << 16, file);
         let mut end = 0;
-        let lines = std::iter::from_fn(move || {
-            let mut line = String::new();
-            match reader.read_line(&mut line) {
+        Ok(std::iter::from_fn(move || {
+            let mut line = Vec::new();
+            match reader.read_until(b'\n', &mut line) {
                 Ok(0) => None,
                 Ok(length) => {
                     end += length as u64;
-                    // Without its end it was being written.
-                    line.ends_with('\n').then(|| Ok((end, line.trim_end().to_owned())))
+                    Some(Ok((end, line)))
                 }
                 Err(error) => Some(Err(AdminError::file("read", &path)(error))),
             }
-        });
-        Ok(lines)
+        }))
     }
 
-    /// The next page's number, and how many bytes of the file are whole lines.
-    pub(super) fn extent(&self) -> Result<(u64, u64)> {
-        let (mut next, mut whole) = (1, 0);
-        for line in self.lines()? {
+    /// The lines that are whole, as text.
+    fn whole_lines(&self) -> Result<impl Iterator<Item = Result<(u64, String)>>> {
+        let path = self.path.clone();
+        let whole = self.lines()?.take_while(|line| {
+            // Without its end it was being written.
+            line.as_ref().map_or(true, |(_, line)| line.ends_with(b"\n"))
+        });
+        Ok(whole.map(move |line| {
             let (end, line) = line?;
-            whole = end;
-            if let Some(number) = line.strip_prefix("> ").and_then(first_number) {
-                next = next.max(number + 1);
+            let line = String::from_utf8(line)
+                .map_err(|_| bad(&path, "the journal is damaged: a line of it is no text"))?;
+            Ok((end, line.trim_end().to_owned()))
+        }))
+    }
+
+    /// How far it has come.
+    pub(crate) fn state(&self) -> Result<State> {
+        let mut state = State { next_page: 1, ..State::default() };
+        for line in self.whole_lines()? {
+            let (end, line) = line?;
+            state.whole = end;
+            let (mark, rest) = line.split_once(' ').unwrap_or((line.as_str(), ""));
+            match mark {
+                ">" => {
+                    let number = first_number(rest).unwrap_or(0);
+                    state.next_page = state.next_page.max(number + 1);
+                    (state.ended, state.followed) = (false, None);
+                }
+                "=" => state.ended = true,
+                "u" => state.undone = true,
+                "d" => state.deletions_done = true,
+                "r" => state.followed = Some(rest.split(' ').map(str::to_owned).collect()),
+                _ => {}
             }
         }
-        Ok((next, whole))
+        Ok(state)
+    }
+
+    /// The page that the file breaks off in, as far as its names are whole. Where the work was
+    /// interrupted none of its keys has been touched; where some have, the file was cut off later.
+    pub(crate) fn torn_page(&self) -> Result<Option<PastPage>> {
+        let Some(line) = self.lines()?.last() else { return Ok(None) };
+        let (_, line) = line?;
+        if line.ends_with(b"\n") {
+            return Ok(None);
+        }
+        let text = String::from_utf8_lossy(&line);
+        let Some(text) = text.strip_prefix("> ") else { return Ok(None) };
+        let mut words: Vec<&str> = text.split(' ').collect();
+        // The last name may lack some of its letters.
+        words.pop();
+        let mut words = words.into_iter();
+        let number = words.next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        let items = words.skip(1).map(|word| self.read_item(word)).collect::<Result<_>>()?;
+        Ok(Some(PastPage { number, items, exceptions: None }))
     }
 
     /// Hands out each page with what became of it. Pages are finished out of order by a few, so
     /// that few are held at a time.
     pub(crate) fn for_each_page(&self, mut each: impl FnMut(PastPage) -> Result<()>) -> Result<()> {
         let mut open: BTreeMap<u64, Vec<Item>> = BTreeMap::new();
-        for line in self.lines()?.skip(1) {
+        let mut expected = 1;
+        for line in self.whole_lines()?.skip(1) {
             let (_, line) = line?;
             if let Some(text) = line.strip_prefix("> ") {
                 let (number, items) = self.read_page(text)?;
+                if number != expected {
+                    return Err(self.missing(expected));
+                }
+                expected += 1;
                 open.insert(number, items);
             } else if let Some(text) = line.strip_prefix("< ") {
-                let Some(number) = first_number(text) else { continue };
-                let Some(items) = open.remove(&number) else { continue };
+                let number = first_number(text).unwrap_or(0);
+                let items = open.remove(&number).ok_or_else(|| self.missing(number))?;
                 let exceptions = text.split(' ').skip(1).filter_map(|word| {
                     let (at, what) = word.split_once('-')?;
                     Some((at.parse().ok()?, what.to_owned()))
@@ -99,29 +169,29 @@ impl Past {
         Ok(())
     }
 
-    /// Whether the migration came to its end.
-    pub(crate) fn ended(&self) -> Result<bool> {
-        Ok(self.last_line()?.starts_with("= "))
+    fn missing(&self, page: u64) -> AdminError {
+        bad(
+            &self.path,
+            &format!("the journal is damaged: page {page} is missing; nothing was changed"),
+        )
     }
 
-    /// Whether the migration was taken back.
-    pub(crate) fn undone(&self) -> Result<bool> {
-        Ok(self.last_line()?.starts_with("u "))
-    }
-
-    fn last_line(&self) -> Result<String> {
-        let mut last = String::new();
-        for line in self.lines()? {
-            (_, last) = line?;
-        }
-        Ok(last)
+    /// Writes that what was deleted in the targets has gone from the source.
+    pub(crate) fn mark_deletions_done(&self) -> Result<()> {
+        self.append("d")
     }
 
     /// Writes that the migration was taken back, so that it is not taken back twice.
     pub(crate) fn mark_undone(&self, report: &str) -> Result<()> {
+        self.append(&format!("u {report}"))
+    }
+
+    fn append(&self, line: &str) -> Result<()> {
         let fail = |error| AdminError::file("write", &self.path)(error);
+        let whole = self.state()?.whole;
         let mut file = File::options().append(true).open(&self.path).map_err(fail)?;
-        writeln!(file, "u {report}").and_then(|()| file.sync_all()).map_err(fail)
+        file.set_len(whole).map_err(fail)?;
+        writeln!(file, "{line}").and_then(|()| file.sync_all()).map_err(fail)
     }
 
     fn read_page(&self, text: &str) -> Result<(u64, Vec<Item>)> {
@@ -132,11 +202,15 @@ impl Past {
         if u32::from_str_radix(sum, 16) != Ok(checksum(line.as_bytes())) {
             return Err(damaged());
         }
-        let items = line.split(' ').skip(1).map(|word| {
-            let (rule, name) = word.split_once(':').ok_or_else(damaged)?;
-            Ok(Item { name: unescape(name), rule: rule.parse().map_err(|_| damaged())? })
-        });
+        let items = line.split(' ').skip(1).map(|word| self.read_item(word));
         Ok((number.parse().map_err(|_| damaged())?, items.collect::<Result<_>>()?))
+    }
+
+    fn read_item(&self, word: &str) -> Result<Item> {
+        let item = word
+            .split_once(':')
+            .and_then(|(rule, name)| Some(Item { name: unescape(name), rule: rule.parse().ok()? }));
+        item.ok_or_else(|| bad(&self.path, "a page of the journal is damaged; nothing was changed"))
     }
 }
 

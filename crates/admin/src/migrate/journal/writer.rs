@@ -1,8 +1,10 @@
 //! The thread that writes a journal: a page goes on only when it is on the disk.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -15,6 +17,7 @@ use crate::{AdminError, Result};
 #[derive(Debug)]
 enum Entry {
     Outcome { page: u64, outcomes: Vec<Outcome> },
+    Followed(Vec<String>),
     End(String),
 }
 
@@ -30,6 +33,11 @@ impl Outcomes {
         let _ = self.entries.send(Entry::Outcome { page, outcomes });
     }
 
+    /// The targets, on servers of these run ids, were followed to the end.
+    pub(crate) fn followed(&self, runs: Vec<String>) {
+        let _ = self.entries.send(Entry::Followed(runs));
+    }
+
     pub(crate) fn end(&self, report: String) {
         let _ = self.entries.send(Entry::End(report));
     }
@@ -40,7 +48,8 @@ impl Outcomes {
 pub(crate) struct Writer {
     path: PathBuf,
     outcomes: Outcomes,
-    thread: tokio::task::JoinHandle<Result<()>>,
+    thread: tokio::task::JoinHandle<()>,
+    failure: Arc<Mutex<Option<AdminError>>>,
 }
 
 impl Writer {
@@ -53,31 +62,28 @@ impl Writer {
     ) -> Self {
         let (entries, mut incoming) = mpsc::unbounded_channel();
         let path = journal.path.clone();
+        let failure = Arc::new(Mutex::new(None));
+        let failed = Arc::clone(&failure);
         let thread = tokio::task::spawn_blocking(move || {
-            let fail = |error| AdminError::file("write", &journal.path)(error);
+            let note = |error| {
+                let error = AdminError::file("write", &journal.path)(error);
+                *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            };
             let mut out = BufWriter::with_capacity(1 << 20, &journal.file);
-            let mut line = String::new();
-            while let Some(page) = pages.blocking_recv() {
-                while let Ok(entry) = incoming.try_recv() {
-                    write_entry(&mut out, &mut line, entry).map_err(fail)?;
-                }
-                write_page(&mut out, &mut line, &page).map_err(fail)?;
-                out.flush().and_then(|()| journal.file.sync_data()).map_err(fail)?;
-                if written.blocking_send(page).is_err() {
-                    break;
-                }
-            }
+            let all = write_pages(&journal.file, &mut out, &mut pages, &mut incoming, &written);
+            // A failure is noted before the lanes are let go: whoever sees them end finds the reason.
+            let all = all.map_err(&note);
             drop(written);
-            while let Some(entry) = incoming.blocking_recv() {
-                let last = matches!(entry, Entry::End(_));
-                write_entry(&mut out, &mut line, entry).map_err(fail)?;
-                if last {
-                    break;
-                }
+            if all.is_ok() {
+                let _ = write_rest(&journal.file, &mut out, &mut incoming).map_err(&note);
             }
-            out.flush().and_then(|()| journal.file.sync_data()).map_err(fail)
         });
-        Self { path, outcomes: Outcomes { entries }, thread }
+        Self { path, outcomes: Outcomes { entries }, thread, failure }
+    }
+
+    /// Why it has ended before its time, once: a full disk, most often.
+    pub(crate) fn failure(&self) -> Option<AdminError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(crate) fn outcomes(&self) -> Outcomes {
@@ -86,12 +92,53 @@ impl Writer {
 
     /// Waits until all is on the disk. Every other [`Outcomes`] has to be gone, or the end written.
     pub(crate) async fn finish(self) -> Result<()> {
-        let Self { path, outcomes, thread } = self;
+        let Self { path, outcomes, thread, failure } = self;
         drop(outcomes);
-        thread.await.unwrap_or_else(|error| {
-            Err(AdminError::file("write", &path)(std::io::Error::other(error)))
-        })
+        thread.await.map_err(std::io::Error::other).map_err(AdminError::file("write", &path))?;
+        let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure.map_or(Ok(()), Err)
     }
+}
+
+/// Writes pages, and what became of others meanwhile, until there are no more.
+fn write_pages(
+    file: &File,
+    out: &mut BufWriter<&File>,
+    pages: &mut mpsc::Receiver<Page>,
+    incoming: &mut mpsc::UnboundedReceiver<Entry>,
+    written: &mpsc::Sender<Page>,
+) -> std::io::Result<()> {
+    let mut line = String::new();
+    while let Some(page) = pages.blocking_recv() {
+        while let Ok(entry) = incoming.try_recv() {
+            write_entry(out, &mut line, entry)?;
+        }
+        write_page(out, &mut line, &page)?;
+        out.flush()?;
+        file.sync_data()?;
+        if written.blocking_send(page).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what became of pages until all is told.
+fn write_rest(
+    file: &File,
+    out: &mut BufWriter<&File>,
+    incoming: &mut mpsc::UnboundedReceiver<Entry>,
+) -> std::io::Result<()> {
+    let mut line = String::new();
+    while let Some(entry) = incoming.blocking_recv() {
+        let last = matches!(entry, Entry::End(_));
+        write_entry(out, &mut line, entry)?;
+        if last {
+            break;
+        }
+    }
+    out.flush()?;
+    file.sync_data()
 }
 
 fn write_page(out: &mut impl Write, line: &mut String, page: &Page) -> std::io::Result<()> {
@@ -114,6 +161,7 @@ fn write_entry(out: &mut impl Write, line: &mut String, entry: Entry) -> std::io
             }
             writeln!(out, "< {page}{line}")
         }
+        Entry::Followed(runs) => writeln!(out, "r {}", runs.join(" ")),
         Entry::End(report) => writeln!(out, "= {report}"),
     }
 }

@@ -5,6 +5,7 @@ use redis::{Pipeline, Value};
 use super::{Lane, as_int, unexpected};
 use crate::Result;
 use crate::migrate::{Item, Outcome};
+use crate::snapshot::Snapshot;
 
 const COPY_AWAY: &str = include_str!("../../lua/copy_away.lua");
 /// Keys in one script call: all that others wait for, besides the size of one key.
@@ -23,6 +24,21 @@ impl Lane {
         let refused: Vec<usize> = (0..items.len()).filter(|at| !answers[*at]).collect();
         self.settle_standing(items, &refused, &mut outcomes).await?;
         Ok(outcomes)
+    }
+
+    /// Copies what was read, to be compared before it is removed.
+    pub(super) async fn copy_over(
+        &mut self,
+        items: &[Item],
+        snapshots: &[Option<Snapshot>],
+    ) -> Result<Vec<Outcome>> {
+        let copied = self.copy_and_keep(items).await?;
+        let outcome = |(copied, snapshot): (bool, &Option<Snapshot>)| match snapshot {
+            _ if copied => Outcome::Done,
+            Some(_) => Outcome::Conflict,
+            None => Outcome::Gone,
+        };
+        Ok(copied.into_iter().zip(snapshots).map(outcome).collect())
     }
 
     async fn copy_and_keep(&mut self, items: &[Item]) -> Result<Vec<bool>> {

@@ -2,8 +2,12 @@
 
 mod copy;
 mod dump;
+mod look;
+mod modules;
 mod refresh;
 mod relocate;
+mod remove;
+mod size;
 mod standing;
 mod typed;
 
@@ -13,6 +17,8 @@ use redis::{Cmd, Pipeline, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Migration, Outcome, Routes};
+use crate::clocks::{ClockShift, told};
+use crate::eviction::EvictionWatch;
 use crate::{AdminError, Place, Result, escape};
 
 /// How keys go from one place to another.
@@ -50,6 +56,10 @@ pub(crate) struct Course {
     pub(crate) verify: bool,
     /// Whether a key that cannot go as the others do may go another way.
     pub(crate) any_way: bool,
+    /// Whether it is stopped when a target evicts keys.
+    pub(crate) watches_evictions: bool,
+    /// How far the clock of each target is ahead of the source's; see [`Course::compare_clocks`].
+    pub(crate) shifts: Vec<ClockShift>,
 }
 
 impl Course {
@@ -61,7 +71,35 @@ impl Course {
             keep: migration.options.keep,
             verify: migration.options.verify,
             any_way: migration.options.way.is_none(),
+            watches_evictions: !migration.options.accept_eviction,
+            shifts: Vec::new(),
         }
+    }
+
+    /// Compares the clocks of the targets with the source's; what people should know of them.
+    ///
+    /// # Errors
+    /// Where they cannot be compared.
+    pub(crate) async fn compare_clocks(&mut self) -> Result<Vec<String>> {
+        let mut notes = Vec::new();
+        self.shifts.clear();
+        for target in &self.targets {
+            let shift = ClockShift::between(&self.source, target).await?;
+            notes.extend(told(shift, &self.source, target));
+            self.shifts.push(shift);
+        }
+        Ok(notes)
+    }
+
+    /// How far the clock of the numbered target is ahead.
+    pub(crate) fn shift(&self, number: usize) -> ClockShift {
+        self.shifts.get(number).copied().unwrap_or_default()
+    }
+
+    /// How far apart two tellings of one expiry may be.
+    pub(crate) fn slack_ms(&self) -> u64 {
+        let slacks = self.shifts.iter().map(|shift| shift.slack_ms());
+        slacks.max().unwrap_or_else(|| ClockShift::default().slack_ms())
     }
 
     /// The item's name as it stands on the source's server.
@@ -89,6 +127,8 @@ pub(crate) struct Lane {
     source: Connection,
     targets: Vec<Connection>,
     keys_at_once: dump::Sizing,
+    watches: Vec<EvictionWatch>,
+    modules: modules::Modules,
 }
 
 impl Lane {
@@ -98,7 +138,31 @@ impl Lane {
         for place in &course.targets {
             targets.push(place.open("migrate").await?);
         }
-        Ok(Self { course: course.clone(), way, source, targets, keys_at_once: dump::Sizing::new() })
+        let mut watches = Vec::new();
+        for place in &course.targets {
+            if course.watches_evictions && !place.is_on_server_of(&course.source).await? {
+                watches.push(EvictionWatch::start(place).await?);
+            }
+        }
+        Ok(Self {
+            course: course.clone(),
+            way,
+            modules: modules::Modules::of(&course.source).await?,
+            source,
+            targets,
+            keys_at_once: dump::Sizing::new(),
+            watches,
+        })
+    }
+
+    /// Whether a target evicts keys when it is full: then nothing may be written to it unseen.
+    pub(crate) fn has_to_watch(&self) -> bool {
+        self.watches.iter().any(EvictionWatch::is_needed)
+    }
+
+    /// How many keys of each module's type it has met.
+    pub(crate) fn take_modules(&mut self) -> std::collections::BTreeMap<String, u64> {
+        self.modules.take()
     }
 
     /// How many keys go in one round trip at most.
@@ -121,19 +185,61 @@ impl Lane {
 
     /// Carries the keys; what became of each.
     pub(crate) async fn carry(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
-        let before = match self.course.verify {
-            true => Some(self.fingerprints_in_source(items).await?),
-            false => None,
+        if self.modules.are_loaded() {
+            return self.carry_by_type(items).await;
+        }
+        self.carry_any(items).await
+    }
+
+    async fn carry_any(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
+        let (verify, keep) = (self.course.verify, self.course.keep);
+        let before = match (self.way, verify) {
+            (Way::Move | Way::Copy, true) => Some(self.fingerprints_in_source(items).await?),
+            _ => None,
         };
         let mut outcomes = match self.way {
             Way::Move => self.relocate(items).await?,
-            Way::Copy => self.copy(items).await?,
-            Way::Dump | Way::Typed => self.dump(items).await?,
+            Way::Copy if keep || !verify => self.copy(items).await?,
+            Way::Copy | Way::Dump | Way::Typed => self.dump(items).await?,
         };
         if let Some(before) = before {
-            self.compare_arrived(items, &mut outcomes, before).await?;
+            self.compare_arrived(items, &mut outcomes, &before).await?;
         }
+        self.tell_those_there(items, &mut outcomes).await?;
         Ok(outcomes)
+    }
+
+    /// A key that the source has no more may be in its target: `SCAN` may name a key twice, and a
+    /// program that knows both places brings what it asks for.
+    async fn tell_those_there(&mut self, items: &[Item], outcomes: &mut [Outcome]) -> Result<()> {
+        let gone: Vec<usize> =
+            (0..items.len()).filter(|at| outcomes[*at] == Outcome::Gone).collect();
+        let commands = gone.iter().map(|at| {
+            let (number, name) = self.course.destination(&items[*at]);
+            let mut command = redis::cmd("EXISTS");
+            command.arg(name);
+            (number, command)
+        });
+        let commands = commands.collect();
+        let answers = self.ask_targets("look for a key", commands).await?;
+        for (at, answer) in gone.into_iter().zip(&answers) {
+            if as_int(&self.course, "look for a key", answer)? == 1 {
+                outcomes[at] = Outcome::There;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for values of so many bytes where they go.
+    fn room_for(&self, bytes: usize) -> Result<()> {
+        self.watches.iter().try_for_each(|watch| watch.room_for(bytes))
+    }
+
+    async fn look_for_evictions(&mut self) -> Result<()> {
+        for watch in &mut self.watches {
+            watch.look().await?;
+        }
+        Ok(())
     }
 
     /// Of each key of `items`, whether the source has it.

@@ -48,6 +48,7 @@ impl Lane {
                 }
             }
         }
+        self.tell_gone(items, &mut outcomes).await?;
         Ok(outcomes)
     }
 
@@ -58,6 +59,7 @@ impl Lane {
         }
         let before = self.fingerprints_in_source(items).await?;
         let after = self.fingerprints_in_targets(items).await?;
+        let slack = self.course.slack_ms();
         let mut outcomes: Vec<Outcome> = before
             .iter()
             .zip(&after)
@@ -65,7 +67,9 @@ impl Lane {
                 (None, _) => Outcome::Gone,
                 // The name has become free meanwhile; the next pass moves it.
                 (Some(_), None) => Outcome::Changed,
-                (Some(here), Some(there)) if here.difference(there).is_none() => Outcome::Same,
+                (Some(here), Some(there)) if here.difference(there, slack).is_none() => {
+                    Outcome::Same
+                }
                 (Some(_), Some(_)) => Outcome::Conflict,
             })
             .collect();
@@ -84,32 +88,5 @@ impl Lane {
             }
         }
         Ok(outcomes)
-    }
-
-    /// Compares keys that have arrived with what they were before.
-    pub(super) async fn compare_arrived(
-        &mut self,
-        items: &[Item],
-        outcomes: &mut [Outcome],
-        before: Vec<Option<crate::snapshot::Snapshot>>,
-    ) -> Result<()> {
-        let after = self.fingerprints_in_targets(items).await?;
-        for ((outcome, before), after) in outcomes.iter_mut().zip(before).zip(after) {
-            if *outcome != Outcome::Done {
-                continue;
-            }
-            match (before, after) {
-                (Some(before), Some(after)) => {
-                    if let Some(what) = before.difference(&after) {
-                        *outcome = Outcome::Damaged(what);
-                    }
-                }
-                // Written between the look and the move, or expired since.
-                (None, _) => {}
-                (Some(before), None) if before.expires_at.is_some() => *outcome = Outcome::Gone,
-                (Some(_), None) => *outcome = Outcome::Damaged("it is not in the target".into()),
-            }
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,159 @@
+//! Where a backup goes: into a file, which it replaces when it is whole, or down a stream, which is given
+//! what is whole.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{AdminError, Result};
+
+/// What `--output` names.
+#[derive(Debug)]
+pub(super) enum Destination {
+    /// A regular file, or the name of one, every link followed.
+    File(PathBuf),
+    /// A pipe, a device or standard output; and the folder in which the file is gathered first.
+    Stream { name: PathBuf, folder: Folder },
+}
+
+/// A folder for this run alone; removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is in the folder for such things.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Links that are followed, as many as a system follows.
+const MOST_LINKS: usize = 40;
+
+/// Whether what is written to `file` goes to standard output, where nothing else may be said then.
+#[must_use]
+pub fn is_standard_output(file: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| Path::new(name) == file)
+}
+
+impl Destination {
+    pub(super) fn of(file: &Path) -> Result<Self> {
+        let wrong = |kind: io::ErrorKind| AdminError::file("write", file)(kind.into());
+        if is_standard_output(file) {
+            return Self::stream(file);
+        }
+        match std::fs::metadata(file) {
+            Ok(found) if found.is_dir() => Err(wrong(io::ErrorKind::IsADirectory)),
+            Ok(found) if found.is_file() => {
+                let file = file.canonicalize().map_err(AdminError::file("write", file))?;
+                Ok(Self::File(file))
+            }
+            Ok(_) => Self::stream(file),
+            Err(_) => Ok(Self::File(followed(file)?)),
+        }
+    }
+
+    fn stream(name: &Path) -> Result<Self> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.unwrap_or_default().as_nanos();
+        let folder =
+            std::env::temp_dir().join(format!("compartment-backup-{}-{now}", std::process::id()));
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&folder).map_err(AdminError::file("create", &folder))?;
+        Ok(Self::Stream { name: name.to_owned(), folder: Folder(folder) })
+    }
+
+    /// The file to write.
+    pub(super) fn file(&self) -> PathBuf {
+        match self {
+            Self::File(file) => file.clone(),
+            Self::Stream { folder, .. } => folder.0.join("backup.rdb"),
+        }
+    }
+
+    /// Sends a whole file down the stream, where it is one; the name that people know it by.
+    pub(super) fn deliver(self) -> Result<PathBuf> {
+        let file = self.file();
+        match self {
+            Self::File(file) => Ok(file),
+            Self::Stream { name, folder: _folder } => {
+                send(&file, &name).map_err(AdminError::file("write", &name))?;
+                Ok(name)
+            }
+        }
+    }
+}
+
+fn send(file: &Path, name: &Path) -> io::Result<()> {
+    let mut from = File::open(file)?;
+    if is_standard_output(name) {
+        let mut out = io::stdout().lock();
+        io::copy(&mut from, &mut out)?;
+        return out.flush();
+    }
+    let mut to = OpenOptions::new().write(true).open(name)?;
+    io::copy(&mut from, &mut to)?;
+    to.flush()
+}
+
+/// The name at the end of links that lead to nothing yet.
+fn followed(file: &Path) -> Result<PathBuf> {
+    let mut name = file.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(next) = std::fs::read_link(&name) else { return Ok(name) };
+        name = match name.parent() {
+            Some(folder) => folder.join(next),
+            None => next,
+        };
+    }
+    Err(AdminError::file("write", file)(io::Error::other("its links go in a circle")))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn file_of(path: &Path) -> PathBuf {
+        match Destination::of(path).unwrap() {
+            Destination::File(file) => file,
+            Destination::Stream { .. } => panic!("{} is no stream", path.display()),
+        }
+    }
+
+    #[test]
+    fn links_are_followed_and_folders_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path().canonicalize().unwrap();
+        let (file, link, loose) = (here.join("file"), here.join("link"), here.join("loose"));
+        std::fs::write(&file, "good").unwrap();
+        symlink("file", &link).unwrap();
+        symlink("later", &loose).unwrap();
+        assert_eq!(file_of(&link), file);
+        assert_eq!(file_of(&loose), here.join("later"));
+        assert_eq!(file_of(&here.join("new")), here.join("new"));
+        let error = Destination::of(&here).unwrap_err();
+        assert!(error.to_string().contains("directory"), "{error}");
+        symlink("b", here.join("a")).unwrap();
+        symlink("a", here.join("b")).unwrap();
+        assert!(Destination::of(&here.join("a")).is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_is_given_what_is_whole_and_leaves_nothing_behind() {
+        for name in ["-", "/dev/stdout", "/dev/null"] {
+            let destination = Destination::of(Path::new(name)).unwrap();
+            let gathered = destination.file();
+            assert!(gathered.parent().unwrap().exists(), "{name}");
+            if name == "/dev/null" {
+                std::fs::write(&gathered, "whole").unwrap();
+                assert_eq!(destination.deliver().unwrap(), Path::new(name));
+            } else {
+                drop(destination);
+            }
+            assert!(!gathered.parent().unwrap().exists(), "{name}");
+        }
+    }
+}

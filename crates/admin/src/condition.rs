@@ -1,0 +1,146 @@
+//! What a server says of itself that decides whether keys may be read from it or written to it.
+
+use compartment_redis::Connection;
+
+use crate::{Place, Result};
+
+/// The state of one server, or one node of a cluster; what it does not tell is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Condition {
+    /// Which node, its password hidden.
+    pub(crate) location: String,
+    /// What it has to do with a master; `None` for a master, or where it does not tell.
+    pub(crate) replica: Option<Replication>,
+    pub(crate) used_memory: Option<u64>,
+    /// The most that it may use; 0 for no limit.
+    pub(crate) max_memory: Option<u64>,
+    pub(crate) policy: Option<String>,
+    /// Keys that it has evicted since it started.
+    pub(crate) evicted: Option<u64>,
+    /// Whether what is written outlives a restart.
+    pub(crate) persists: Option<bool>,
+    /// Its mark of this life of it.
+    pub(crate) run_id: Option<String>,
+}
+
+/// A replica's link to its master.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Replication {
+    pub(crate) link_is_up: bool,
+    /// It is being given all that its master has.
+    pub(crate) is_syncing: bool,
+    /// For how long the link has been down; `None` where there never was one.
+    pub(crate) down_seconds: Option<u64>,
+}
+
+impl Condition {
+    /// The condition of each node that has keys of the place: one, or the masters of a cluster.
+    ///
+    /// # Errors
+    /// When a node cannot be reached. What it refuses to tell is no error.
+    pub(crate) async fn of(place: &Place) -> Result<Vec<Self>> {
+        let mut found = Vec::new();
+        for mut node in place.open_nodes("condition").await? {
+            let mut condition = Self::ask(&mut node).await;
+            condition.persists = persists(&mut node, condition.persists).await;
+            if condition.policy.is_none() {
+                condition.policy = place.server().info().eviction_policy.clone();
+            }
+            found.push(condition);
+        }
+        Ok(found)
+    }
+
+    /// What `INFO` says.
+    pub(crate) async fn ask(node: &mut Connection) -> Self {
+        let mut condition = Self { location: node.location().to_owned(), ..Self::default() };
+        // Those who hide it hide it from all: the work goes on without.
+        let answer = node.ask::<String>("read the server's condition", &redis::cmd("INFO")).await;
+        condition.read(&answer.unwrap_or_default());
+        condition
+    }
+
+    fn read(&mut self, text: &str) {
+        let mut link = Replication::default();
+        let mut is_replica = false;
+        for line in text.lines() {
+            let Some((name, value)) = line.trim_end().split_once(':') else { continue };
+            match name {
+                "used_memory" => self.used_memory = value.parse().ok(),
+                "maxmemory" => self.max_memory = value.parse().ok(),
+                "maxmemory_policy" => self.policy = Some(value.to_owned()),
+                "evicted_keys" => self.evicted = value.parse().ok(),
+                "aof_enabled" => self.persists = Some(value == "1"),
+                "run_id" => self.run_id = Some(value.to_owned()),
+                "role" => is_replica = value == "slave",
+                "master_link_status" => link.link_is_up = value == "up",
+                "master_sync_in_progress" => link.is_syncing = value == "1",
+                "master_link_down_since_seconds" => link.down_seconds = value.parse().ok(),
+                _ => {}
+            }
+        }
+        self.replica = is_replica.then_some(link);
+    }
+
+    /// Whether it has a limit at which it removes keys by itself.
+    pub(crate) fn may_evict(&self) -> bool {
+        let evicts = self.policy.as_deref().is_some_and(|policy| policy != "noeviction");
+        evicts && self.max_memory.is_some_and(|most| most > 0)
+    }
+
+    /// What is left up to its limit; `None` where there is none.
+    pub(crate) fn free_memory(&self) -> Option<u64> {
+        let most = self.max_memory.filter(|most| *most > 0)?;
+        Some(most.saturating_sub(self.used_memory?))
+    }
+}
+
+/// Whether the server writes an append-only file or snapshots; `appends` is what `INFO` has told.
+async fn persists(node: &mut Connection, appends: Option<bool>) -> Option<bool> {
+    if appends == Some(true) {
+        return appends;
+    }
+    let mut command = redis::cmd("CONFIG");
+    command.arg("GET").arg("save");
+    let answer = node.ask::<Vec<(String, String)>>("read how the server saves", &command).await;
+    let saves = answer.ok()?.into_iter().find(|(name, _)| name == "save");
+    saves.map(|(_, times)| !times.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Condition {
+        let mut condition = Condition::default();
+        condition.read(text);
+        condition
+    }
+
+    #[test]
+    fn a_replica_that_never_synced_is_told_from_one_that_lost_its_master() {
+        let never = read(
+            "role:slave\r\nmaster_link_status:down\r\nmaster_sync_in_progress:0\r\nmaster_link_down_since_seconds:-1\r\n",
+        );
+        assert_eq!(never.replica, Some(Replication::default()));
+        let lost =
+            read("role:slave\r\nmaster_link_status:down\r\nmaster_link_down_since_seconds:7\r\n");
+        assert_eq!(lost.replica.unwrap().down_seconds, Some(7));
+        let up = read("role:slave\r\nmaster_link_status:up\r\n");
+        assert!(up.replica.unwrap().link_is_up);
+        assert_eq!(read("role:master\r\n").replica, None);
+        assert_eq!(read(""), Condition::default());
+    }
+
+    #[test]
+    fn a_server_evicts_where_it_has_a_limit_and_a_policy() {
+        let evicts = |text: &str| read(text).may_evict();
+        assert!(evicts("maxmemory:5\r\nmaxmemory_policy:allkeys-lru\r\n"));
+        assert!(evicts("maxmemory:5\r\nmaxmemory_policy:volatile-ttl\r\n"));
+        assert!(!evicts("maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n"));
+        assert!(!evicts("maxmemory:5\r\nmaxmemory_policy:noeviction\r\n"));
+        assert_eq!(read("used_memory:3\r\nmaxmemory:5\r\n").free_memory(), Some(2));
+        assert_eq!(read("used_memory:9\r\nmaxmemory:5\r\n").free_memory(), Some(0));
+        assert_eq!(read("used_memory:9\r\nmaxmemory:0\r\n").free_memory(), None);
+    }
+}

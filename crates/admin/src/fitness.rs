@@ -1,0 +1,163 @@
+//! Whether a server may be read from, and whether another keeps what it would be given: asked before
+//! any key moves.
+
+use compartment_core::{Error, ErrorKind};
+
+use crate::condition::{Condition, Replication};
+use crate::{AdminError, Place, Result};
+
+/// What is known of the keys that are to go to a place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Incoming {
+    /// About how many bytes of memory they take; `None` where that is not known.
+    pub bytes: Option<u64>,
+    /// Whether a full server may evict them: an operator has said so.
+    pub may_be_evicted: bool,
+}
+
+/// What speaks against a place as a target.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Fitness {
+    /// Why it is refused: keys would be lost there.
+    pub refusal: Option<AdminError>,
+    /// What to know besides, in a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// How `target` would keep keys that are in `source` now (`None` for those of a file).
+///
+/// # Errors
+/// When a server cannot be reached. What it does not tell cannot be held against it.
+pub async fn target_fitness(
+    source: Option<&Place>,
+    target: &Place,
+    incoming: Incoming,
+) -> Result<Fitness> {
+    let conditions = Condition::of(target).await?;
+    judge(source, target, &conditions, incoming).await
+}
+
+/// The same, of a server that has told its condition.
+pub(crate) async fn judge(
+    source: Option<&Place>,
+    target: &Place,
+    conditions: &[Condition],
+    incoming: Incoming,
+) -> Result<Fitness> {
+    let mut fitness = Fitness::default();
+    if conditions.iter().any(|condition| condition.replica.is_some()) {
+        fitness.refusal = Some(is_replica(target).await?);
+        return Ok(fitness);
+    }
+    hold_memory(target, conditions, incoming, &mut fitness);
+    if let Some(source) = source
+        && source.is_on_server_of(target).await?
+    {
+        return Ok(fitness);
+    }
+    if conditions.iter().any(|one| one.persists == Some(false)) && is_kept(source).await? {
+        fitness.warnings.push(format!(
+            "{target} saves nothing (no append-only file, no snapshots): a restart of it loses what it \
+             is given"
+        ));
+    }
+    Ok(fitness)
+}
+
+/// Whether the keys outlive a restart where they are now.
+async fn is_kept(source: Option<&Place>) -> Result<bool> {
+    let Some(source) = source else { return Ok(true) };
+    Ok(Condition::of(source).await?.iter().all(|one| one.persists == Some(true)))
+}
+
+/// A replica's keys are its master's: what others write there is refused, or lost at the next sync.
+async fn is_replica(target: &Place) -> Result<AdminError> {
+    let mut command = redis::cmd("CONFIG");
+    command.arg("GET").arg("replica-read-only");
+    let mut connection = target.open("condition").await?;
+    let answer =
+        connection.ask::<Vec<(String, String)>>("read how a replica is set", &command).await;
+    let writable = answer.is_ok_and(|list| list.iter().any(|(_, value)| value == "no"));
+    Ok(match writable {
+        true => AdminError::Unsafe(format!(
+            "{target} is a replica that takes writes (replica-read-only no), and the next sync with its \
+             master removes them: name its master"
+        )),
+        false => AdminError::Server(Error::new(
+            ErrorKind::ReadOnly,
+            "write",
+            format!("{target} is a replica: name its master, or what is written would be lost"),
+        )),
+    })
+}
+
+fn hold_memory(
+    target: &Place,
+    conditions: &[Condition],
+    incoming: Incoming,
+    fitness: &mut Fitness,
+) {
+    let free: Option<u64> = conditions.iter().map(Condition::free_memory).sum();
+    let Some(free) = free else { return };
+    let Some(first) = conditions.first() else { return };
+    let policy = first.policy.as_deref().unwrap_or("unknown");
+    let evicts = conditions.iter().any(Condition::may_evict);
+    let room = format!("has {} of memory left", size(free));
+    let fits = incoming.bytes.is_none_or(|bytes| bytes <= free);
+    let needs = incoming
+        .bytes
+        .map_or_else(String::new, |bytes| format!(" and the keys take about {}", size(bytes)));
+    match (fits, evicts) {
+        (false, true) if !incoming.may_be_evicted => {
+            fitness.refusal = Some(AdminError::Unsafe(format!(
+                "{target} {room}{needs}: at its limit it evicts keys (maxmemory-policy {policy}), and what \
+                 has moved would be lost; raise maxmemory there, or say --accept-eviction"
+            )));
+        }
+        (false, true) => fitness.warnings.push(format!(
+            "{target} {room}{needs}: at its limit it evicts keys (maxmemory-policy {policy}), those that \
+             have moved among them"
+        )),
+        (false, false) => fitness.warnings.push(format!(
+            "{target} {room}{needs}: at its limit it refuses writes, and the work stops there"
+        )),
+        (true, true) => fitness.warnings.push(format!(
+            "{target} evicts keys once its memory is full (maxmemory-policy {policy}; it {room}{needs})"
+        )),
+        (true, false) => {}
+    }
+}
+
+/// A size for people.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match UNITS.iter().find(|(_, unit)| bytes >= *unit) {
+        Some((name, unit)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
+        None => format!("{bytes} B"),
+    }
+}
+
+/// Refuses to read from a replica that does not have what its master has.
+///
+/// # Errors
+/// [`AdminError::Unsafe`], with how long it has been without its master.
+pub(crate) async fn refuse_stale_replica(place: &Place) -> Result<()> {
+    for condition in Condition::of(place).await? {
+        let Some(link) = condition.replica else { continue };
+        let why = match link {
+            Replication { link_is_up: true, .. } => continue,
+            Replication { is_syncing: true, .. } => {
+                "is being given what its master has, and does not have all of it yet".to_owned()
+            }
+            Replication { down_seconds: Some(seconds), .. } => {
+                format!("has been without its master for {seconds} s, so that its keys may be old")
+            }
+            _ => "has never had a link to its master, so that it holds nothing of it".to_owned(),
+        };
+        return Err(AdminError::Unsafe(format!(
+            "{place} is a replica that {why}: read from the master, or say --stale-replica"
+        )));
+    }
+    Ok(())
+}

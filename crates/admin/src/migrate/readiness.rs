@@ -1,0 +1,91 @@
+//! Whether a migration may begin: asked before its journal, its preview and its first key.
+
+use compartment_core::{Error, ErrorKind};
+
+use super::expected::expected_bytes;
+use super::way::{Course, choose, try_out};
+use super::{Migration, Way};
+use crate::condition::Condition;
+use crate::fitness::{Incoming, judge, refuse_stale_replica};
+use crate::{AdminError, Progress, Result};
+
+/// The way that the keys go, and their course with the clocks compared.
+///
+/// # Errors
+/// Whatever speaks against the migration; what only should be known is told by `progress`.
+pub(super) async fn ready(migration: &Migration, progress: &dyn Progress) -> Result<(Course, Way)> {
+    let mut course = Course::of(migration);
+    let way = match migration.options.way {
+        None => choose(&course).await?,
+        Some(way) => match try_out(&course, way).await? {
+            None => way,
+            Some(why) => return Err(AdminError::Invalid(why)),
+        },
+    };
+    source_may_be_read(migration).await?;
+    for warning in targets_keep_keys(migration, way).await? {
+        progress.note(&format!("note: {warning}"));
+    }
+    for note in course.compare_clocks().await? {
+        progress.note(&format!("note: {note}"));
+    }
+    Ok((course, way))
+}
+
+async fn source_may_be_read(migration: &Migration) -> Result<()> {
+    let source = &migration.source;
+    if !migration.options.stale_replica {
+        refuse_stale_replica(source).await?;
+    }
+    if migration.options.keep {
+        return Ok(());
+    }
+    if Condition::of(source).await?.iter().any(|one| one.replica.is_some()) {
+        return Err(AdminError::Server(Error::new(
+            ErrorKind::ReadOnly,
+            "migrate",
+            format!("{source} is a replica, and keys can be removed on its master only: name that"),
+        )));
+    }
+    Ok(())
+}
+
+/// What to know of the targets.
+///
+/// # Errors
+/// Where one would not keep what it is given.
+async fn targets_keep_keys(migration: &Migration, way: Way) -> Result<Vec<String>> {
+    // Within a server a key takes no more memory in another index, unless it stays as well.
+    let stays_as_well = migration.options.keep && way == Way::Copy;
+    let mut conditions = Vec::with_capacity(migration.targets.len());
+    for target in &migration.targets {
+        let mut found = Condition::of(target).await?;
+        if !stays_as_well && target.is_on_server_of(&migration.source).await? {
+            found.iter_mut().for_each(|one| one.max_memory = None);
+        }
+        conditions.push(found);
+    }
+    let is_limited = conditions.iter().flatten().any(|one| one.free_memory().is_some());
+    let expected = match is_limited {
+        true => expected_bytes(migration).await?,
+        false => vec![None; migration.targets.len()],
+    };
+    let may_be_evicted = migration.options.accept_eviction;
+    let mut warnings = Vec::new();
+    for (target, conditions) in migration.targets.iter().zip(&conditions) {
+        // All that goes to one server has to find room there together.
+        let mut bytes = Some(0);
+        for (other, expected) in migration.targets.iter().zip(&expected) {
+            if other.is_on_server_of(target).await? {
+                bytes = bytes.zip(*expected).map(|(sum, more)| sum + more);
+            }
+        }
+        let incoming = Incoming { bytes, may_be_evicted };
+        let fitness = judge(Some(&migration.source), target, conditions, incoming).await?;
+        if let Some(refusal) = fitness.refusal {
+            return Err(refusal);
+        }
+        warnings.extend(fitness.warnings);
+    }
+    Ok(warnings)
+}

@@ -1,0 +1,100 @@
+//! Keys as they are in the source and in their targets, by the source's clock.
+
+use super::Lane;
+use crate::Result;
+use crate::migrate::{Item, Outcome};
+use crate::snapshot::{ExpiryCommand, Snapshot, server_time, take};
+
+impl Lane {
+    /// Each key on both sides, at about the same moment.
+    pub(crate) async fn both_sides(
+        &mut self,
+        items: &[Item],
+    ) -> Result<(Vec<Option<Snapshot>>, Vec<Option<Snapshot>>)> {
+        let here = self.fingerprints_in_source(items).await?;
+        let bytes = here.iter().flatten().map(|snapshot| snapshot.payload.len()).sum();
+        self.keys_at_once.learn(items.len(), bytes);
+        Ok((here, self.fingerprints_in_targets(items).await?))
+    }
+
+    /// The keys as they are in the source.
+    pub(super) async fn fingerprints_in_source(
+        &mut self,
+        items: &[Item],
+    ) -> Result<Vec<Option<Snapshot>>> {
+        let expiry = ExpiryCommand::of(self.course.source.server().info());
+        let names: Vec<Vec<u8>> = items.iter().map(|item| self.course.source_name(item)).collect();
+        take(&mut self.source, expiry, &names).await
+    }
+
+    /// The keys as they are in their targets, their expiry by the source's clock.
+    pub(super) async fn fingerprints_in_targets(
+        &mut self,
+        items: &[Item],
+    ) -> Result<Vec<Option<Snapshot>>> {
+        let mut snapshots = vec![None; items.len()];
+        for number in 0..self.targets.len() {
+            let mut at = Vec::new();
+            let mut names = Vec::new();
+            for (place, item) in items.iter().enumerate() {
+                let (target, name) = self.course.destination(item);
+                if target == number {
+                    at.push(place);
+                    names.push(name);
+                }
+            }
+            if names.is_empty() {
+                continue;
+            }
+            let expiry = ExpiryCommand::of(self.course.targets[number].server().info());
+            let taken = take(&mut self.targets[number], expiry, &names).await?;
+            let shift = self.course.shift(number);
+            for (place, mut snapshot) in at.into_iter().zip(taken) {
+                if let Some(at) = snapshot.as_mut().and_then(|one| one.expires_at.as_mut()) {
+                    *at = shift.back(*at);
+                }
+                snapshots[place] = snapshot;
+            }
+        }
+        Ok(snapshots)
+    }
+
+    /// When the key expires by its target's clock; 0 for never.
+    pub(super) fn expiry_there(&self, number: usize, snapshot: &Snapshot) -> u64 {
+        snapshot.expires_at.map_or(0, |at| self.course.shift(number).forth(at))
+    }
+
+    /// Compares keys that have arrived with what they were before.
+    pub(super) async fn compare_arrived(
+        &mut self,
+        items: &[Item],
+        outcomes: &mut [Outcome],
+        before: &[Option<Snapshot>],
+    ) -> Result<()> {
+        let after = self.fingerprints_in_targets(items).await?;
+        let slack = self.course.slack_ms();
+        for ((outcome, before), after) in outcomes.iter_mut().zip(before).zip(&after) {
+            // What was not there before was written between the look and the move.
+            let (Outcome::Done, Some(before)) = (&*outcome, before) else { continue };
+            match after {
+                Some(after) => {
+                    if let Some(what) = before.difference(after, slack) {
+                        *outcome = Outcome::Damaged(what);
+                    }
+                }
+                None if self.is_over(before).await? => *outcome = Outcome::Gone,
+                None => *outcome = Outcome::Damaged("it is not in the target".into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the key has come to the end of its life, by the source's clock.
+    async fn is_over(&mut self, snapshot: &Snapshot) -> Result<bool> {
+        if snapshot.expires_at.is_none() {
+            return Ok(false);
+        }
+        let now = server_time(&mut self.source).await?;
+        Ok(snapshot.is_over(now, self.course.slack_ms()))
+    }
+}

@@ -1,0 +1,63 @@
+//! Values that a target does not take as they are: larger than it takes in one piece, or with times
+//! inside them of another clock.
+
+use compartment_core::{Error, ErrorKind};
+
+use super::{Lane, Way, key_error};
+use crate::fitness::size;
+use crate::rdb::has_field_lives;
+use crate::snapshot::Snapshot;
+use crate::typed::most_bytes;
+use crate::{AdminError, Result, escape};
+
+impl Lane {
+    /// Whether the target would close the connection over the payload.
+    pub(super) fn is_too_large(&self, number: usize, snapshot: &Snapshot) -> bool {
+        let most =
+            self.course.targets.get(number).map_or(u64::MAX, |place| most_bytes(place.server()));
+        snapshot.payload.len() as u64 > most
+    }
+
+    /// Refuses a hash whose fields have lives of their own, where the clocks differ: those times are
+    /// inside its value.
+    pub(super) fn refuse_field_lives(
+        &self,
+        number: usize,
+        name: &[u8],
+        snapshot: &Snapshot,
+    ) -> Result<()> {
+        let has_lives = snapshot.payload.first().is_some_and(|kind| has_field_lives(*kind));
+        if self.course.shift(number).is_none() || !has_lives {
+            return Ok(());
+        }
+        Err(AdminError::Unsafe(format!(
+            "the key \"{}\" is a hash whose fields expire by themselves, and the clocks of {} and its \
+             target differ: set them right, and run the same command again",
+            escape(name),
+            self.course.source
+        )))
+    }
+
+    /// Why a payload that is too large cannot go in parts, if it cannot.
+    pub(super) fn explain_size(
+        &self,
+        number: usize,
+        name: &[u8],
+        snapshot: &Snapshot,
+    ) -> Result<()> {
+        let Some(target) = self.course.targets.get(number) else { return Ok(()) };
+        let how = if target.server().is_cluster() {
+            "raise that for the time of the move"
+        } else if !self.course.any_way && self.way != Way::Typed {
+            "take it in parts with --strategy typed, or raise that for the time of the move"
+        } else {
+            return Ok(());
+        };
+        let what = format!(
+            "its payload takes {}, and the server takes {} in one piece (proto-max-bulk-len): {how}",
+            size(snapshot.payload.len() as u64),
+            size(most_bytes(target.server())),
+        );
+        Err(key_error(&self.course, Error::new(ErrorKind::Contract, "restore", what), number, name))
+    }
+}
