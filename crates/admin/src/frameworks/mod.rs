@@ -24,7 +24,7 @@ use crate::plan::Verdict;
 pub(crate) use bindings::is_binding_table;
 pub(crate) use clients::may_be_of;
 pub(crate) use evidence::{Evidence, Found, Signature};
-pub(crate) use values::{ValueSign, confirms, sign_of_bytes, sign_of_fields};
+pub(crate) use values::{ValueSign, behind_version, confirms, sign_of_bytes, sign_of_fields};
 
 /// What keys are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
