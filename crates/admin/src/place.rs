@@ -68,14 +68,8 @@ impl Place {
     /// # Errors
     /// The servers', and when they let nobody tell.
     pub async fn is_on_server_of(&self, other: &Self) -> Result<bool> {
-        match self.server.info().is_same(other.server.info()) {
-            Some(known) => Ok(known),
-            // Seldom needed, so that the callers' futures do not have to hold it.
-            None => {
-                let near = [self.names_of_keys().await, other.names_of_keys().await].concat();
-                Box::pin(self.server.is_same(&other.server, self.index, &near)).await
-            }
-        }
+        let near = async { [self.names_of_keys().await, other.names_of_keys().await].concat() };
+        self.server.is_same(&other.server, self.index, Box::pin(near)).await
     }
 
     /// Whether it is on `server`, as [`Place::is_on_server_of`] tells it.
@@ -83,13 +77,7 @@ impl Place {
     /// # Errors
     /// As there.
     pub async fn is_on(&self, server: &Server) -> Result<bool> {
-        match self.server.info().is_same(server.info()) {
-            Some(known) => Ok(known),
-            None => {
-                let near = self.names_of_keys().await;
-                Box::pin(self.server.is_same(server, self.index, &near)).await
-            }
-        }
+        self.server.is_same(server, self.index, Box::pin(self.names_of_keys())).await
     }
 
     /// Beginnings of names that a user may write who may write some names only: its prefix, and names
@@ -97,7 +85,7 @@ impl Place {
     async fn names_of_keys(&self) -> Vec<Vec<u8>> {
         const KEYS: usize = 8;
         let mut names = vec![self.prefix.clone()];
-        let Ok(mut connection) = Box::pin(self.open("identity")).await else { return names };
+        let Ok(mut connection) = self.open("identity").await else { return names };
         for _ in 0..KEYS {
             let pick = redis::cmd("RANDOMKEY");
             match connection.ask::<Option<Vec<u8>>>("find a name", &pick).await {

@@ -66,14 +66,19 @@ pub(crate) fn primary(settings: &Settings) -> Result<Instance, CliError> {
 async fn of_url(settings: &Settings, text: &str) -> Result<Place, CliError> {
     let url = InstanceUrl::parse(text)?;
     let index = url.index().unwrap_or(0);
-    numbered(connect(&with_url(settings, url)?).await?, index)
+    numbered(connect(&with_url(settings, url).await?).await?, index)
 }
 
 /// An instance of this URL, with the other settings of the configured one that has its address:
 /// files for TLS above all.
-pub(crate) fn with_url(settings: &Settings, url: InstanceUrl) -> Result<Instance, CliError> {
-    let mut instances = settings.map.instances().values();
-    let configured = instances.find(|instance| instance.url.has_address_of(&url));
+pub(crate) async fn with_url(settings: &Settings, url: InstanceUrl) -> Result<Instance, CliError> {
+    let mut configured = None;
+    for instance in settings.map.instances().values() {
+        if instance.url.has_address_of(&url) || is_reached_alike(&instance.url, &url).await {
+            configured = Some(instance);
+            break;
+        }
+    }
     let mut instance = Instance::new(url.reveal())?;
     if let Some(configured) = configured {
         let own = std::mem::replace(&mut instance, configured.clone());
@@ -83,6 +88,20 @@ pub(crate) fn with_url(settings: &Settings, url: InstanceUrl) -> Result<Instance
         instance.url = url;
     }
     Ok(instance)
+}
+
+/// Whether the hosts of both are names of one address: whose settings are meant, where the names
+/// differ.
+async fn is_reached_alike(one: &InstanceUrl, other: &InstanceUrl) -> bool {
+    let addresses = async |url: &InstanceUrl| {
+        let mut found = Vec::new();
+        for (host, port) in url.addresses() {
+            found.extend(tokio::net::lookup_host((host, port)).await.into_iter().flatten());
+        }
+        found
+    };
+    let others = addresses(other).await;
+    addresses(one).await.iter().any(|address| others.contains(address))
 }
 
 /// A numbered database, if the server has it.

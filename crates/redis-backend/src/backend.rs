@@ -88,6 +88,17 @@ impl RedisBackend {
     /// and what to do.
     pub async fn connect(config: RedisConfig, indexes: &[u32]) -> Result<Self> {
         config.check()?;
+        if let Some(index) = config.url.index().filter(|index| *index > 0) {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "connect",
+                format!(
+                    "{} names index {index}, and a backend is a whole server: leave the index out, each \
+                     database has its own",
+                    config.url
+                ),
+            ));
+        }
         let info = when_ready(&config, || probe(&config)).await?;
         let places = Places { taken: Arc::default(), most: config.max_connections };
         let backend = Self { config, info, places };

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use compartment_core::{Contract, DatabaseMap, Error, ErrorKind, Result};
+use futures_util::future::{BoxFuture, FutureExt};
 
 use crate::allowed_name::{allowed_name, mark};
 use crate::backend::RedisBackend;
-use crate::probe::ServerInfo;
 use crate::server::{Connection, Server};
 
 /// How long a mark may stand, in milliseconds, should this process die before it removes it.
@@ -16,15 +16,17 @@ const MARK_MS: u32 = 10_000;
 /// A connection's name in `CLIENT LIST`.
 const CLIENT: &str = "compartment:identity";
 
-impl ServerInfo {
-    /// Whether both say that they are one server; `None` where either hides its name.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> Option<bool> {
-        if self.identity.is_empty() || other.identity.is_empty() {
-            return None;
-        }
-        Some(self.identity.iter().any(|name| other.identity.contains(name)))
+/// What is known without asking again.
+fn known(here: &Server, there: &Server) -> Option<bool> {
+    let (a, b) = (&here.info().identity, &there.info().identity);
+    if a.is_empty() || b.is_empty() {
+        return None;
     }
+    if a.iter().any(|name| b.contains(name)) {
+        return Some(true);
+    }
+    // One address with two run ids is a server that was started anew in between.
+    (!here.url().has_address_of(there.url())).then_some(false)
 }
 
 impl Server {
@@ -32,15 +34,28 @@ impl Server {
     /// cluster's nodes, or where a server hides these by a key that is written into numbered database
     /// `index` here, looked for there, and removed.
     ///
-    /// `near` are names, or beginnings of names, that the users may write, where an ACL lets them
-    /// write some keys only.
+    /// `near` gives names, or beginnings of names, that the users may write, where an ACL lets them
+    /// write some keys only; it is asked where a key has to tell.
     ///
     /// # Errors
     /// The servers'. [`ErrorKind::Permission`] where neither an id nor a key can be had.
-    pub async fn is_same(&self, other: &Self, index: u32, near: &[Vec<u8>]) -> Result<bool> {
-        if let Some(known) = self.info().is_same(other.info()) {
-            return Ok(known);
+    pub async fn is_same(
+        &self,
+        other: &Self,
+        index: u32,
+        near: BoxFuture<'_, Vec<Vec<u8>>>,
+    ) -> Result<bool> {
+        match known(self, other) {
+            Some(known) => Ok(known),
+            // Seldom needed, so that the callers' futures do not have to hold it.
+            None => {
+                let work = async { self.is_same_by_a_key(other, index, &near.await).await };
+                work.boxed().await
+            }
         }
+    }
+
+    async fn is_same_by_a_key(&self, other: &Self, index: u32, near: &[Vec<u8>]) -> Result<bool> {
         let mut there = match other.open(index, CLIENT).await {
             Ok(connection) => connection,
             // One server would have the index that the other has.
@@ -114,8 +129,9 @@ pub async fn check_apart(
                 continue;
             }
             let (here, there) = (here.as_server(), there.as_server());
-            let near = [first.placement.prefix().into(), second.placement.prefix().into()];
-            if here.is_same(&there, first.placement.index(), &near).await? {
+            let near = vec![first.placement.prefix().into(), second.placement.prefix().into()];
+            let near = std::future::ready(near).boxed();
+            if here.is_same(&there, first.placement.index(), near).await? {
                 return Err(Error::new(
                     ErrorKind::Configuration,
                     "open databases",
