@@ -1,7 +1,6 @@
 //! Opens databases on one server or cluster.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use compartment_core::{
@@ -9,8 +8,10 @@ use compartment_core::{
 };
 
 use crate::RedisConfig;
+use crate::allowance::ConnectionAllowance;
 use crate::batch_script::RedisBatch;
-use crate::budget::{Budget, watch};
+use crate::budget::Budget;
+use crate::budget_watch::watch;
 use crate::channel::{Ear, RedisChannel};
 use crate::connector::{Connector, NodeConnector};
 use crate::counter::RedisCounter;
@@ -25,6 +26,7 @@ use crate::probe::{ServerInfo, Topology, probe};
 use crate::queue::RedisQueue;
 use crate::rate_limit::RedisRateLimit;
 use crate::repeat::pause_before_retry;
+use crate::requests::Requests;
 use crate::server::Server;
 use crate::usage::RedisUsage;
 
@@ -33,48 +35,7 @@ use crate::usage::RedisUsage;
 pub struct RedisBackend {
     config: RedisConfig,
     info: ServerInfo,
-    places: Places,
-}
-
-/// The connections that an instance may open, and those that are.
-#[derive(Clone, Debug)]
-pub(crate) struct Places {
-    taken: Arc<AtomicU32>,
-    most: u32,
-}
-
-/// Connections that a database has taken of those its instance may open; given back on drop.
-#[derive(Debug)]
-pub(crate) struct Share {
-    taken: Arc<AtomicU32>,
-    count: u32,
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.taken.fetch_sub(self.count, Ordering::Relaxed);
-    }
-}
-
-impl Places {
-    /// Takes `count` connections from those that the instance may open.
-    pub(crate) fn take(&self, contract: &Contract, count: u32) -> Result<Share> {
-        let taken = self.taken.fetch_add(count, Ordering::Relaxed) + count;
-        let share = Share { taken: Arc::clone(&self.taken), count };
-        if taken <= self.most {
-            return Ok(share);
-        }
-        Err(Error::new(
-            ErrorKind::Configuration,
-            "open database",
-            format!(
-                "max_connections is {}, and each database needs at least one of its own, and one \
-                 for each subscription; raise it",
-                self.most
-            ),
-        )
-        .in_database(&contract.name))
-    }
+    connections: ConnectionAllowance,
 }
 
 impl RedisBackend {
@@ -100,8 +61,8 @@ impl RedisBackend {
             ));
         }
         let info = when_ready(&config, || probe(&config)).await?;
-        let places = Places { taken: Arc::default(), most: config.max_connections };
-        let backend = Self { config, info, places };
+        let connections = ConnectionAllowance::new(config.max_connections);
+        let backend = Self { config, info, connections };
         // With one database there is nothing to select: names become prefixes.
         if backend.info.databases != Some(1) {
             for index in indexes {
@@ -142,7 +103,9 @@ impl RedisBackend {
 
     /// The way to a database, and to its previous place while it moves.
     fn link(&self, contract: Contract) -> Result<Link> {
-        let Some(previous) = contract.previous.clone() else { return self.plain_link(contract) };
+        let Some(previous) = contract.previous.clone() else {
+            return self.requests(contract).map(Link::new);
+        };
         if self.info.topology == Topology::Cluster {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -155,9 +118,9 @@ impl RedisBackend {
         self.check_index(previous.placement.index())?;
         let mut before = contract.clone().with_placement(previous.placement.clone());
         before.previous = None;
-        let old = Arc::new(self.plain_link(before)?);
+        let old = Arc::new(self.requests(before)?);
         let placement = contract.placement.clone();
-        Ok(self.plain_link(contract)?.arriving(Arrival::new(previous, placement, old)))
+        Ok(Link::new(self.requests(contract)?).arriving(Arrival::new(previous, placement, old)))
     }
 
     /// How its channels are heard.
@@ -171,16 +134,16 @@ impl RedisBackend {
         })
     }
 
-    fn plain_link(&self, contract: Contract) -> Result<Link> {
+    fn requests(&self, contract: Contract) -> Result<Requests> {
         let count = self.config.connections_per_database.max(1);
-        let share = self.places.take(&contract, count)?;
+        let allowance = self.connections.take(&contract, count)?;
         let connector = Arc::new(Connector::new(
             &self.config,
             contract.placement.index(),
             format!("compartment:{}", contract.name),
         )?);
         let lines = (0..count).map(|_| Line::new(Arc::clone(&connector))).collect();
-        Ok(Link::new(Arc::new(contract), lines, share, &self.info, &self.config))
+        Ok(Requests::new(Arc::new(contract), lines, allowance, &self.info, &self.config))
     }
 }
 
@@ -229,7 +192,7 @@ impl Backend for RedisBackend {
             channel: Arc::new(RedisChannel::new(
                 Arc::clone(&link),
                 self.ear(&contract)?,
-                self.places.clone(),
+                self.connections.clone(),
             )),
             usage: Arc::new(RedisUsage::new(Arc::clone(&link))),
         };

@@ -6,19 +6,17 @@
 //! write on meanwhile, up to [`LEAD`] steps, and then wait for the round. Processes know nothing of
 //! each other but what the server says, and each makes room for what it writes itself.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use compartment_core::{Clock, Contract, DatabaseKind, Error, ErrorKind, Placement, Result};
+use compartment_core::{Contract, DatabaseKind, Error, ErrorKind, Placement, Result};
 use redis::Cmd;
 use tokio::sync::Mutex;
 
-use crate::background;
 use crate::candidates::{Candidate, Candidates};
 use crate::census::Census;
-use crate::link::Link;
 use crate::repeat::Repeat;
+use crate::requests::Requests;
 use crate::script::{LuaScript, lua_script};
 
 static WALK: LuaScript = lua_script!("budget_rank.lua", "budget_walk.lua");
@@ -45,7 +43,7 @@ const FEW: u64 = 2 * PAGE;
 /// Scripts in one round: a database that is far over its budget is brought back in several.
 const MOST_SCRIPTS: usize = 64;
 /// How often what other programs write is looked at.
-const EVERY: Duration = Duration::from_secs(10);
+pub(crate) const EVERY: Duration = Duration::from_secs(10);
 /// Keys met in such a look, at least.
 const LOOK: u64 = 4_000;
 /// About what the server takes for a key beside its name and value.
@@ -117,15 +115,32 @@ impl Budget {
         })
     }
 
+    /// Looks at what other programs have written, unless somebody makes room just now, which is as
+    /// good. `false` once the server has refused it.
+    pub(crate) async fn look(&self, requests: &Requests) -> bool {
+        if self.refused.load(Ordering::Relaxed) {
+            return false;
+        }
+        if let Ok(mut keeper) = self.keeper.try_lock() {
+            self.round(requests, &mut keeper, LOOK).await;
+        }
+        true
+    }
+
     /// Counts what is going to be written, and makes room first when that is due. Never fails: a
     /// write does not depend on it.
-    pub(crate) async fn before_write(&self, link: &Link, keys: u64, bytes: u64) -> Room<'_> {
+    pub(crate) async fn before_write(
+        &self,
+        requests: &Requests,
+        keys: u64,
+        bytes: u64,
+    ) -> Room<'_> {
         self.in_flight.fetch_add(bytes, Ordering::Relaxed);
         let room = Room { budget: self, bytes };
         self.written_keys.fetch_add(keys, Ordering::Relaxed);
         let written = self.written_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if written >= self.step() {
-            self.wait_for_room(link, written).await;
+            self.wait_for_room(requests, written).await;
         }
         room
     }
@@ -135,7 +150,7 @@ impl Budget {
         self.step()
     }
 
-    async fn wait_for_room(&self, link: &Link, written: u64) {
+    async fn wait_for_room(&self, requests: &Requests, written: u64) {
         if self.refused.load(Ordering::Relaxed) {
             return;
         }
@@ -145,7 +160,7 @@ impl Budget {
             // A keeper whose runtime stands still keeps nobody: one writer has waited for it in vain,
             // and those after it go on at once. A write does not depend on room.
             Err(_) if self.stands_still.load(Ordering::Relaxed) => return,
-            Err(_) => match tokio::time::timeout(link.patience(), self.keeper.lock()).await {
+            Err(_) => match tokio::time::timeout(requests.patience(), self.keeper.lock()).await {
                 Ok(keeper) => keeper,
                 Err(_) => {
                     self.stands_still.store(true, Ordering::Relaxed);
@@ -156,7 +171,7 @@ impl Budget {
         self.stands_still.store(false, Ordering::Relaxed);
         // Whoever waited finds that room was made.
         if self.written_bytes.load(Ordering::Relaxed) >= self.step() {
-            self.round(link, &mut keeper, 0).await;
+            self.round(requests, &mut keeper, 0).await;
         }
     }
 
@@ -165,7 +180,7 @@ impl Budget {
     }
 
     /// Makes room for a step, and looks at `least` keys at least.
-    async fn round(&self, link: &Link, keeper: &mut Keeper, least: u64) {
+    async fn round(&self, requests: &Requests, keeper: &mut Keeper, least: u64) {
         let keys = self.written_keys.swap(0, Ordering::Relaxed);
         let bytes = self.written_bytes.swap(0, Ordering::Relaxed);
         keeper.census.wrote(keys, bytes);
@@ -180,15 +195,15 @@ impl Budget {
         };
         // One step of the walk at least: it also tells how many keys there are.
         let wanted = wanted.max(least).max(1);
-        if let Err(error) = self.make_room(link, keeper, wanted, bytes).await {
-            self.note(link, &error);
+        if let Err(error) = self.make_room(requests, keeper, wanted, bytes).await {
+            self.note(requests, &error);
         }
     }
 
     /// Meets `wanted` keys, and evicts after `written` bytes.
     async fn make_room(
         &self,
-        link: &Link,
+        requests: &Requests,
         keeper: &mut Keeper,
         wanted: u64,
         written: u64,
@@ -199,7 +214,7 @@ impl Budget {
             if met >= wanted && keeper.census.growth() <= self.step() as f64 {
                 break;
             }
-            met += keeper.walk(link, wanted.saturating_sub(met)).await?;
+            met += keeper.walk(requests, wanted.saturating_sub(met)).await?;
             scripts += 1;
         }
         let reserved = self.in_flight.load(Ordering::Relaxed).max(self.step());
@@ -212,12 +227,12 @@ impl Budget {
             // Several processes see the same excess, or one of them more than there is.
             over.min(written + over / 4)
         };
-        keeper.evict_bytes(link, leaving, MOST_SCRIPTS - scripts).await
+        keeper.evict_bytes(requests, leaving, MOST_SCRIPTS - scripts).await
     }
 
     /// A server that refuses is told of once, and asked no more.
-    fn note(&self, link: &Link, error: &Error) {
-        let database = link.contract.name.as_str();
+    fn note(&self, requests: &Requests, error: &Error) {
+        let database = requests.contract.name.as_str();
         if matches!(error.kind(), ErrorKind::Permission | ErrorKind::Unsupported) {
             self.refused.store(true, Ordering::Relaxed);
             tracing::warn!(
@@ -234,7 +249,7 @@ impl Budget {
 
 impl Keeper {
     /// Walks on by about `names`; how many it met.
-    async fn walk(&mut self, link: &Link, names: u64) -> Result<u64> {
+    async fn walk(&mut self, requests: &Requests, names: u64) -> Result<u64> {
         // A candidate that is met again has to be seen, in whatever second its last use falls now:
         // it is counted where it was met last.
         let limit = self.candidates.limit().map(|limit| limit + 2 * self.slack());
@@ -244,7 +259,7 @@ impl Keeper {
             command.arg(cursor).arg(count).arg(&limit);
         };
         let (next, database_keys, by_frequency, keys, bytes, found): Walked =
-            WALK.run_on(link, Repeat::Idempotent, "measure", "", NO_KEYS, arguments).await?;
+            WALK.run_on(requests, Repeat::Idempotent, "measure", "", NO_KEYS, arguments).await?;
         if keys > 0 && by_frequency != self.by_frequency {
             self.by_frequency = by_frequency;
             self.candidates.clear();
@@ -264,7 +279,7 @@ impl Keeper {
 
     /// Evicts so many bytes, if so many scripts are enough. What is written meanwhile is for the next
     /// round: to run after it would take a script for every few keys.
-    async fn evict_bytes(&mut self, link: &Link, bytes: u64, scripts: usize) -> Result<()> {
+    async fn evict_bytes(&mut self, requests: &Requests, bytes: u64, scripts: usize) -> Result<()> {
         let (mut left, mut dry_since, mut all) = (bytes, None, false);
         for _ in 0..scripts {
             if left == 0 {
@@ -272,14 +287,14 @@ impl Keeper {
             }
             let leaving = self.candidates.take(left, PAGE as usize / 2, all);
             if !leaving.is_empty() {
-                left = left.saturating_sub(self.evict(link, leaving).await?);
+                left = left.saturating_sub(self.evict(requests, leaving).await?);
                 dry_since = None;
                 continue;
             }
             // No candidate: the walk finds more, and housekeeping goes once there is nothing else.
             let since = *dry_since.get_or_insert(self.census.progress());
             if self.census.progress() - since < 1.0 {
-                self.walk(link, PAGE).await?;
+                self.walk(requests, PAGE).await?;
             } else if all {
                 return Ok(());
             } else {
@@ -290,7 +305,7 @@ impl Keeper {
     }
 
     /// Evicts those that were not used since they were met; how many bytes are not needed any more.
-    async fn evict(&mut self, link: &Link, leaving: Vec<Candidate>) -> Result<u64> {
+    async fn evict(&mut self, requests: &Requests, leaving: Vec<Candidate>) -> Result<u64> {
         let slack = self.slack();
         // Another process that makes room at this moment spares this one as many.
         let enough = self.census.database_keys().saturating_sub(leaving.len() as u64);
@@ -301,7 +316,7 @@ impl Keeper {
             }
         };
         let answer: Vec<i64> =
-            EVICT.run_on(link, Repeat::OnlyIfNotSent, "evict", "", NO_KEYS, arguments).await?;
+            EVICT.run_on(requests, Repeat::OnlyIfNotSent, "evict", "", NO_KEYS, arguments).await?;
         let Some((&database_keys, freed)) = answer.split_first() else { return Ok(0) };
         self.census.counted(database_keys.unsigned_abs());
         let mut bytes = 0;
@@ -319,7 +334,7 @@ impl Keeper {
                 }
             }
         }
-        link.traffic.evicted(freed.iter().filter(|freed| **freed > 0).count() as u64);
+        requests.traffic.evicted(freed.iter().filter(|freed| **freed > 0).count() as u64);
         Ok(bytes)
     }
 }
@@ -331,32 +346,6 @@ const NOT_NEEDED: i64 = -2;
 /// Cursor, keys in the database, whether ranks are frequencies, keys met, their bytes, and the
 /// candidates among them.
 type Walked = (u64, u64, bool, u64, u64, Vec<(Vec<u8>, u64, i64)>);
-
-/// Looks every now and then at what other programs have written, for as long as `link` is used.
-pub(crate) fn watch(link: &Arc<Link>, clock: Arc<dyn Clock>) {
-    if link.budget.is_none() {
-        return;
-    }
-    let link = Arc::downgrade(link);
-    // Not on the runtime that opened the database, which may end before it.
-    let Some(runtime) = background::runtime() else { return };
-    runtime.spawn(async move {
-        loop {
-            // The first look is not at once: a command that opens a database only to show it evicts
-            // nothing.
-            clock.sleep(EVERY).await;
-            let Some(link) = link.upgrade() else { return };
-            let Some(budget) = &link.budget else { return };
-            if budget.refused.load(Ordering::Relaxed) {
-                return;
-            }
-            // Somebody makes room just now, which is as good.
-            if let Ok(mut keeper) = budget.keeper.try_lock() {
-                budget.round(&link, &mut keeper, LOOK).await;
-            }
-        }
-    });
-}
 
 /// About the bytes that a key with such a name and value takes.
 pub(crate) fn about(name: usize, value: usize) -> u64 {

@@ -10,7 +10,7 @@ use futures_util::stream::{self, StreamExt};
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
-use crate::backend::{Places, Share};
+use crate::allowance::{Allowance, ConnectionAllowance};
 use crate::connector::{Connector, NodeConnector};
 use crate::handshake::Hearing;
 use crate::link::Link;
@@ -50,12 +50,12 @@ impl Ear {
 pub(crate) struct RedisChannel {
     link: Arc<Link>,
     ear: Arc<Ear>,
-    places: Places,
+    connections: ConnectionAllowance,
 }
 
 impl RedisChannel {
-    pub(crate) fn new(link: Arc<Link>, ear: Ear, places: Places) -> Self {
-        Self { link, ear: Arc::new(ear), places }
+    pub(crate) fn new(link: Arc<Link>, ear: Ear, connections: ConnectionAllowance) -> Self {
+        Self { link, ear: Arc::new(ear), connections }
     }
 
     /// The channel as the server knows it.
@@ -76,12 +76,13 @@ impl ChannelStore for RedisChannel {
     }
 
     async fn subscribe(&self, channel: &str) -> Result<Subscription> {
-        let share = self.places.take(&self.link.contract, 1)?;
+        let allowance = self.connections.take(&self.link.contract, 1)?;
         let name = self.name(channel);
         let in_database = |error: Error| error.in_database(&self.link.contract.name);
         let (connection, pushes) = self.ear.open(&name).await.map_err(in_database)?;
         let (sender, events) = mpsc::unbounded_channel();
-        let listening = Listening { ear: Arc::clone(&self.ear), name, sender, _share: share };
+        let listening =
+            Listening { ear: Arc::clone(&self.ear), name, sender, _allowance: allowance };
         tokio::spawn(listening.run(connection, pushes));
         Ok(stream::unfold(events, |mut events| async move {
             let event = events.recv().await?;
@@ -96,7 +97,7 @@ struct Listening {
     ear: Arc<Ear>,
     name: String,
     sender: UnboundedSender<ChannelEvent>,
-    _share: Share,
+    _allowance: Allowance,
 }
 
 impl Listening {

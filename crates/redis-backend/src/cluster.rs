@@ -15,9 +15,9 @@ use redis::{
 };
 
 use crate::RedisConfig;
-use crate::connector::{certificates, connection_info};
 use crate::error::{Phase, convert};
 use crate::handshake::hides_hello;
+use crate::login::{certificates, connection_info};
 
 /// Opens the connections.
 pub(crate) struct ClusterConnector {

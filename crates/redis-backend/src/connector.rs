@@ -6,8 +6,8 @@ use compartment_core::{Error, ErrorKind, Result, Scheme};
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Pipeline,
-    ProtocolVersion, PushInfo, RedisConnectionInfo, RedisResult, TlsCertificates, Value,
+    Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, ProtocolVersion, PushInfo, RedisResult,
+    Value,
 };
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
@@ -16,6 +16,7 @@ use crate::RedisConfig;
 use crate::cluster::{ClusterConnector, ClusterWire};
 use crate::error::{Phase, convert};
 use crate::handshake::{Handshake, Hearing};
+use crate::login::{certificates, client_at, connection_info, wrong};
 
 /// An open connection that many tasks share.
 #[derive(Clone)]
@@ -203,7 +204,7 @@ impl NodeConnector {
     ) -> Result<Hearing> {
         let mut last = None;
         for address in self.hosts() {
-            let client = server_at(&self.config, host_and_port(&address), self.index)?;
+            let client = client_at(&self.config, host_and_port(&address), self.index)?;
             match self.handshake.listen(&client, sender.clone()).await {
                 Ok(heard) => return Ok(heard),
                 Err(error) => last = Some(convert("connect", Phase::Connect, &error)),
@@ -223,7 +224,7 @@ impl NodeConnector {
 
     /// Connects to the node at `host:port`.
     pub(crate) async fn open(&self, address: &str) -> RedisResult<MultiplexedConnection> {
-        let client = server_at(&self.config, host_and_port(address), self.index);
+        let client = client_at(&self.config, host_and_port(address), self.index);
         let client = client.map_err(|error| {
             let what = error.message().to_owned();
             redis::RedisError::from((redis::ErrorKind::InvalidClientConfig, "node", what))
@@ -244,65 +245,8 @@ fn handshake(config: &RedisConfig, client_name: String) -> Handshake {
     Handshake::new(config.connect_timeout, config.response_timeout, client_name)
 }
 
-fn wrong(config: &RedisConfig, what: &str) -> Error {
-    Error::new(ErrorKind::Configuration, "connect", format!("{}: {what}", config.url))
-}
-
-/// The login and the address, as redis-rs wants them: of `host:port`, or of the URL's socket.
-pub(crate) fn connection_info(
-    config: &RedisConfig,
-    address: Option<(&str, u16)>,
-    index: u32,
-) -> Result<ConnectionInfo> {
-    let url = &config.url;
-    let address = match address {
-        None if url.scheme() == Scheme::Unix => ConnectionAddr::Unix(url.socket().into()),
-        None => return Err(wrong(config, "there is no host in it")),
-        Some((host, port)) if url.is_tls() => ConnectionAddr::TcpTls {
-            host: host.to_owned(),
-            port,
-            insecure: false,
-            tls_params: None,
-        },
-        Some((host, port)) => ConnectionAddr::Tcp(host.to_owned(), port),
-    };
-    let info = address
-        .into_connection_info()
-        .map_err(|error| convert("connect", Phase::Connect, &error))?;
-    let mut settings = RedisConnectionInfo::default()
-        .set_db(i64::from(index))
-        .set_protocol(ProtocolVersion::RESP3)
-        .set_lib_name("compartment", env!("CARGO_PKG_VERSION"));
-    if let Some(user) = url.user() {
-        settings = settings.set_username(user);
-    }
-    if let Some(password) = url.password() {
-        settings = settings.set_password(password);
-    }
-    Ok(info.set_redis_settings(settings))
-}
-
-/// A client that only finds out which language is spoken at an address.
-pub(crate) fn client_without_login((host, port): (&str, u16), tls: bool) -> Option<Client> {
-    let host = host.to_owned();
-    let address = match tls {
-        true => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
-        false => ConnectionAddr::Tcp(host, port),
-    };
-    Client::open(address.into_connection_info().ok()?).ok()
-}
-
 fn server(config: &RedisConfig, index: u32) -> Result<Client> {
-    server_at(config, config.url.addresses().next(), index)
-}
-
-fn server_at(config: &RedisConfig, address: Option<(&str, u16)>, index: u32) -> Result<Client> {
-    let info = connection_info(config, address, index)?;
-    let client = match certificates(config)? {
-        Some(certificates) if config.url.is_tls() => Client::build_with_tls(info, certificates),
-        _ => Client::open(info),
-    };
-    client.map_err(|error| convert("connect", Phase::Connect, &error))
+    client_at(config, config.url.addresses().next(), index)
 }
 
 fn sentinel(config: &RedisConfig, index: u32) -> Result<SentinelClient> {
@@ -337,23 +281,4 @@ fn sentinel(config: &RedisConfig, index: u32) -> Result<SentinelClient> {
         }
     }
     builder.build().map_err(fail)
-}
-
-pub(crate) fn certificates(config: &RedisConfig) -> Result<Option<TlsCertificates>> {
-    let tls = &config.tls;
-    let read = |path: &std::path::PathBuf| {
-        std::fs::read(path).map_err(|error| {
-            wrong(config, &format!("the TLS file {} cannot be read: {error}", path.display()))
-        })
-    };
-    let client_tls = match (&tls.certificate, &tls.key) {
-        (Some(certificate), Some(key)) => {
-            Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
-        }
-        (None, None) => None,
-        _ => return Err(wrong(config, "tls_certificate and tls_key belong together")),
-    };
-    let root_cert = tls.ca.as_ref().map(read).transpose()?;
-    Ok((client_tls.is_some() || root_cert.is_some())
-        .then_some(TlsCertificates { client_tls, root_cert }))
 }

@@ -9,8 +9,8 @@ use redis::Cmd;
 use crate::link::Link;
 use crate::merge::MergedReads;
 use crate::repeat::Repeat;
-use crate::script::rule_arguments;
 use crate::script::{LuaScript, lua_script};
+use crate::script::{ScriptTarget, rule_arguments};
 
 static INCREMENT: LuaScript = lua_script!("ttl_rule.lua", "counter_increment.lua");
 static TAKE: LuaScript = lua_script!("counter_take.lua");
@@ -82,7 +82,7 @@ impl CounterStore for RedisCounter {
                 command.arg(name.as_bytes()).arg(by);
                 (key.to_owned(), command)
             });
-            let sums = self.link.query_each("increment many", commands.collect()).await?;
+            let sums = self.link.send_each("increment many", commands.collect()).await?;
             return sums.into_iter().collect();
         }
         INCREMENT

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use compartment_core::{Error, ErrorKind, Scheme};
-use redis::{Client, ConnectionAddr, RedisError};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::RedisConfig;
-use crate::connector::client_without_login;
 
 /// How long a server may take to say why it hangs up, or what it speaks. It is asked for the sake of
 /// a better message only.
@@ -66,7 +65,7 @@ async fn speaks_without_tls((host, port): (&str, u16)) -> bool {
 }
 
 async fn speaks_tls(config: &RedisConfig, address: (&str, u16)) -> bool {
-    let Some(client) = client_without_login(address, true) else { return false };
+    let Some(client) = client_without_login(address) else { return false };
     let limit = PATIENCE.min(config.connect_timeout);
     let opened = tokio::time::timeout(limit, client.get_multiplexed_async_connection()).await;
     match opened {
@@ -77,6 +76,13 @@ async fn speaks_tls(config: &RedisConfig, address: (&str, u16)) -> bool {
         }
         Err(_) => false,
     }
+}
+
+/// A client with TLS that only finds out whether it is spoken at an address.
+fn client_without_login((host, port): (&str, u16)) -> Option<Client> {
+    let address =
+        ConnectionAddr::TcpTls { host: host.to_owned(), port, insecure: false, tls_params: None };
+    Client::open(address.into_connection_info().ok()?).ok()
 }
 
 /// The first line that comes, once `asked` was written.

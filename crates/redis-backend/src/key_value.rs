@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_core::{
-    Condition, Error, ErrorKind, Expiry, KeyStream, KeyValueStore, Result, SetOptions, Ttl, TtlRule,
+    Condition, Expiry, KeyStream, KeyValueStore, Result, SetOptions, Ttl, TtlRule,
 };
 use redis::{Cmd, Value};
 
@@ -224,9 +224,4 @@ impl KeyValueStore for RedisKeyValue {
     fn scan(&self, pattern: &str) -> KeyStream {
         scan(Arc::clone(&self.link), pattern)
     }
-}
-
-/// The error for a key that holds another type, where the server did not say it itself.
-pub(crate) fn wrong_type(link: &Link, operation: &'static str, key: &str) -> Error {
-    link.contract.error(ErrorKind::WrongType, operation, key, "the key holds another type of value")
 }

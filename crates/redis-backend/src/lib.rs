@@ -5,6 +5,7 @@
 //! straight out. Reads and idempotent writes are sent again with back-off after a passing
 //! failure, other writes only when it is certain that they were not executed.
 
+mod allowance;
 mod allowed_name;
 mod attempt;
 mod backend;
@@ -15,11 +16,13 @@ mod batch_event;
 mod batch_script;
 mod batch_upkeep;
 mod budget;
+mod budget_watch;
 mod candidates;
 mod census;
 mod channel;
 mod claimant;
 mod cluster;
+mod cluster_slots;
 mod config;
 mod connector;
 mod counter;
@@ -33,6 +36,7 @@ mod key_value;
 mod line;
 mod link;
 mod lock;
+mod login;
 mod merge;
 mod previous;
 mod probe;
@@ -40,6 +44,7 @@ mod queue;
 mod rate_limit;
 mod repeat;
 mod request_size;
+mod requests;
 mod scan;
 mod script;
 mod server;

@@ -13,7 +13,6 @@ use compartment_core::{
 };
 use futures_util::future::join_all;
 
-use crate::key_value::wrong_type;
 use crate::link::Link;
 use crate::repeat::Repeat;
 
@@ -151,7 +150,7 @@ impl MergedReads {
             self.link.query_many(Repeat::Idempotent, operation, first, commands).await?;
         for (at, kind) in missing.into_iter().zip(kinds) {
             if kind != "none" && kind != "string" {
-                answers[at] = Err(wrong_type(&self.link, operation, &keys[at]));
+                answers[at] = Err(self.link.wrong_type(operation, &keys[at]));
             }
         }
         Ok(())

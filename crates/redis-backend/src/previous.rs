@@ -11,24 +11,24 @@ use std::sync::Arc;
 use compartment_core::{Error, ErrorKind, HOUSEKEEPING_PREFIX, Placement, Previous, Result};
 use redis::{Arg, Cmd, Value};
 
-use crate::link::Link;
 use crate::repeat::Repeat;
+use crate::requests::Requests;
 
 const BRING: &str = include_str!("lua/bring.lua");
 /// A request that is a plain command, as a script.
 const PLAIN: &str = include_str!("lua/plain.lua");
 
-/// What a [`Link`] needs to know of the place that its database is moving from.
+/// What a database needs to know of the place that its database is moving from.
 #[derive(Debug)]
 pub(crate) struct Arrival {
     previous: Previous,
     placement: Placement,
     /// The previous place by itself, for walks over its names.
-    pub(crate) old: Arc<Link>,
+    pub(crate) old: Arc<Requests>,
 }
 
 impl Arrival {
-    pub(crate) fn new(previous: Previous, placement: Placement, old: Arc<Link>) -> Self {
+    pub(crate) fn new(previous: Previous, placement: Placement, old: Arc<Requests>) -> Self {
         Self { previous, placement, old }
     }
 
@@ -81,7 +81,7 @@ impl Arrival {
     ///
     /// # Errors
     /// The server's, with what to do.
-    pub(crate) async fn prove(&self, link: &Link) -> Result<()> {
+    pub(crate) async fn prove(&self, link: &Requests) -> Result<()> {
         let key = format!("{HOUSEKEEPING_PREFIX}previous-canary:{:016x}", crate::attempt::random());
         let old_name = self.old.name(&key).into_owned();
         let name = link.name(&key).into_owned();

@@ -53,7 +53,7 @@ impl RedisQueue {
     }
 
     /// Runs a script of a queue with the time and `arguments`.
-    async fn run<T: FromRedisValue>(
+    async fn run<T: FromRedisValue + Send>(
         &self,
         script: &LuaScript,
         repeat: Repeat,
@@ -65,7 +65,7 @@ impl RedisQueue {
     }
 
     /// The same with the key of what a claimant asked for last.
-    async fn run_with<T: FromRedisValue>(
+    async fn run_with<T: FromRedisValue + Send>(
         &self,
         script: &LuaScript,
         repeat: Repeat,

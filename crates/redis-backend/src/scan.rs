@@ -7,17 +7,19 @@ use compartment_core::{Error, KeyStream, Result, escape_glob};
 use futures_util::stream::{StreamExt, TryStreamExt, unfold};
 use redis::Value;
 
+use crate::cluster_slots::slot_ranges;
 use crate::connector::Wire;
 use crate::error::{Phase, convert};
 use crate::link::Link;
 use crate::repeat::Repeat;
+use crate::requests::Requests;
 
 /// Names asked for at a time: enough to be quick, few enough to keep the server answering others.
 const PAGE: usize = 1_000;
 
 /// One node and how far its walk has come.
 struct Walk {
-    link: Arc<Link>,
+    requests: Arc<Requests>,
     node: Option<(String, u16)>,
     pattern: String,
     /// `None` once the server has said that it was all.
@@ -28,9 +30,11 @@ struct Walk {
 /// well while it moves, each once. Keys move one way, so that the old place is looked at first: one
 /// that moves meanwhile is met in the new one.
 pub(crate) fn scan(link: Arc<Link>, pattern: &str) -> KeyStream {
-    let Some(arrival) = link.arrival() else { return scan_place(link, pattern) };
+    let Some(arrival) = link.arrival() else {
+        return scan_place(Arc::clone(link.requests()), pattern);
+    };
     let before = scan_place(Arc::clone(&arrival.old), pattern);
-    let now = scan_place(Arc::clone(&link), pattern);
+    let now = scan_place(Arc::clone(link.requests()), pattern);
     // Only names of the old place can come twice.
     let seen = Arc::new(std::sync::Mutex::new(HashSet::new()));
     let known = Arc::clone(&seen);
@@ -48,10 +52,10 @@ pub(crate) fn scan(link: Arc<Link>, pattern: &str) -> KeyStream {
     before.chain(now).boxed()
 }
 
-fn scan_place(link: Arc<Link>, pattern: &str) -> KeyStream {
-    let prefix = link.contract.placement.prefix().to_owned();
+fn scan_place(requests: Arc<Requests>, pattern: &str) -> KeyStream {
+    let prefix = requests.contract.placement.prefix().to_owned();
     let pattern = format!("{}{pattern}", escape_glob(&prefix));
-    let walks = futures_util::stream::once(start(link, pattern));
+    let walks = futures_util::stream::once(start(requests, pattern));
     walks
         .map_ok(|walks| futures_util::stream::iter(walks).map(Ok::<Walk, Error>))
         .try_flatten()
@@ -73,13 +77,17 @@ fn scan_place(link: Arc<Link>, pattern: &str) -> KeyStream {
 }
 
 /// A walk for each node that holds keys.
-async fn start(link: Arc<Link>, pattern: String) -> Result<Vec<Walk>> {
-    let nodes = match link.is_cluster {
+async fn start(requests: Arc<Requests>, pattern: String) -> Result<Vec<Walk>> {
+    let nodes = match requests.is_cluster {
         false => vec![None],
-        true => node_masters(&link).await?.into_iter().map(Some).collect(),
+        true => node_masters(&requests).await?.into_iter().map(Some).collect(),
     };
-    let walk =
-        |node| Walk { link: Arc::clone(&link), node, pattern: pattern.clone(), cursor: Some(0) };
+    let walk = |node| Walk {
+        requests: Arc::clone(&requests),
+        node,
+        pattern: pattern.clone(),
+        cursor: Some(0),
+    };
     Ok(nodes.into_iter().map(walk).collect())
 }
 
@@ -89,8 +97,8 @@ impl Walk {
         let mut command = redis::cmd("SCAN");
         command.arg(cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(PAGE);
         let answer: Result<(u64, Vec<Vec<u8>>)> = match &self.node {
-            None => self.link.query(Repeat::Idempotent, "scan", "", &command).await,
-            Some((host, port)) => on_node(&self.link, command, host, *port).await,
+            None => self.requests.query_plain(Repeat::Idempotent, "scan", "", &command).await,
+            Some((host, port)) => on_node(&self.requests, command, host, *port).await,
         };
         match answer {
             Ok((next, names)) => {
@@ -107,24 +115,24 @@ impl Walk {
 
 /// Sends a command to one node of a cluster.
 async fn on_node<T: redis::FromRedisValue>(
-    link: &Link,
+    requests: &Requests,
     command: redis::Cmd,
     host: &str,
     port: u16,
 ) -> Result<T> {
-    let fail = |error| convert("scan", Phase::Request, &error).in_database(&link.contract.name);
-    let Wire::Cluster(cluster) = link.wire().await? else {
-        return Err(link.unexpected("scan", "", "the connection is to no cluster"));
+    let fail = |error| convert("scan", Phase::Request, &error).in_database(&requests.contract.name);
+    let Wire::Cluster(cluster) = requests.wire().await? else {
+        return Err(requests.unexpected("scan", "", "the connection is to no cluster"));
     };
     let answer = cluster.send_to_node(command, host, port).await.map_err(fail)?;
     redis::from_redis_value(answer).map_err(|error| fail(error.into()))
 }
 
 /// The masters of a cluster.
-async fn node_masters(link: &Link) -> Result<Vec<(String, u16)>> {
+async fn node_masters(requests: &Requests) -> Result<Vec<(String, u16)>> {
     let mut command = redis::cmd("CLUSTER");
     command.arg("SLOTS");
-    let ranges = link.query(Repeat::Idempotent, "scan", "", &command).await?;
+    let ranges = requests.query_plain(Repeat::Idempotent, "scan", "", &command).await?;
     Ok(masters(ranges))
 }
 
@@ -140,20 +148,4 @@ fn masters(ranges: Vec<Vec<Value>>) -> Vec<(String, u16)> {
     masters.sort();
     masters.dedup();
     masters
-}
-
-/// First slot, last slot and the master's `host:port` of each range in the answer of
-/// `CLUSTER SLOTS`.
-pub(crate) fn slot_ranges(ranges: Vec<Vec<Value>>) -> Vec<(u16, u16, String)> {
-    let range = |range: Vec<Value>| {
-        let mut parts = range.into_iter();
-        let mut slot = || redis::from_redis_value::<u16>(parts.next()?).ok();
-        let (first, last) = (slot()?, slot()?);
-        let Some(Value::Array(master)) = parts.next() else { return None };
-        let mut parts = master.into_iter();
-        let host: String = redis::from_redis_value(parts.next()?).ok()?;
-        let port: u16 = redis::from_redis_value(parts.next()?).ok()?;
-        Some((first, last, format!("{host}:{port}")))
-    };
-    ranges.into_iter().filter_map(range).collect()
 }

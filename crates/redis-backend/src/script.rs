@@ -1,17 +1,72 @@
 //! Lua scripts: sent by their hash, and whole to a server that does not know them yet.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use compartment_core::{ErrorKind, Result, TtlRule};
 use redis::{Cmd, FromRedisValue, Script};
 
-use crate::link::Link;
 use crate::repeat::Repeat;
 
 /// One script, read from the files `lua/…` one after the other.
 pub(crate) struct LuaScript {
     source: &'static str,
     compiled: LazyLock<Script>,
+}
+
+/// Where a script runs: on a database, as its requests go there.
+pub(crate) trait ScriptTarget: Sync {
+    /// Whether a script goes as text each time, and never by its hash.
+    fn wants_text(&self) -> bool;
+
+    /// The key as it stands on the server.
+    fn name_of(&self, key: &str) -> String;
+
+    /// Sends a command about `key`.
+    fn send<T: FromRedisValue + Send>(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        command: &Cmd,
+    ) -> impl Future<Output = Result<T>> + Send;
+
+    /// Sends commands that are not idempotent, each about a key; an answer or an error for each.
+    ///
+    /// # Errors
+    /// When it is not known which of them were executed.
+    fn send_each<T: FromRedisValue + Send>(
+        &self,
+        operation: &'static str,
+        commands: Vec<(String, Cmd)>,
+    ) -> impl Future<Output = Result<Vec<Result<T>>>> + Send;
+}
+
+impl<D: ScriptTarget + Send> ScriptTarget for Arc<D> {
+    fn wants_text(&self) -> bool {
+        (**self).wants_text()
+    }
+
+    fn name_of(&self, key: &str) -> String {
+        (**self).name_of(key)
+    }
+
+    fn send<T: FromRedisValue + Send>(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        command: &Cmd,
+    ) -> impl Future<Output = Result<T>> + Send {
+        (**self).send(repeat, operation, key, command)
+    }
+
+    fn send_each<T: FromRedisValue + Send>(
+        &self,
+        operation: &'static str,
+        commands: Vec<(String, Cmd)>,
+    ) -> impl Future<Output = Result<Vec<Result<T>>>> + Send {
+        (**self).send_each(operation, commands)
+    }
 }
 
 macro_rules! lua_script {
@@ -29,22 +84,22 @@ impl LuaScript {
     }
 
     /// Runs the script on one key.
-    pub(crate) async fn run<T: FromRedisValue>(
+    pub(crate) async fn run<T: FromRedisValue + Send>(
         &self,
-        link: &Link,
+        target: &impl ScriptTarget,
         repeat: Repeat,
         operation: &'static str,
         key: &str,
         arguments: impl Fn(&mut Cmd),
     ) -> Result<T> {
-        self.run_on(link, repeat, operation, key, &[link.name(key)], arguments).await
+        self.run_on(target, repeat, operation, key, &[target.name_of(key)], arguments).await
     }
 
     /// Runs the script on the keys of these names, of which there may be none. `key` stands for
     /// them in errors.
-    pub(crate) async fn run_on<T: FromRedisValue>(
+    pub(crate) async fn run_on<T: FromRedisValue + Send>(
         &self,
-        link: &Link,
+        target: &impl ScriptTarget,
         repeat: Repeat,
         operation: &'static str,
         key: &str,
@@ -60,24 +115,23 @@ impl LuaScript {
             arguments(&mut command);
             command
         };
-        if link.arrival().is_some() {
-            // Its keys are brought by the script itself, which takes its text.
-            return link.query(repeat, operation, key, &command("EVAL", self.source)).await;
+        if target.wants_text() {
+            return target.send(repeat, operation, key, &command("EVAL", self.source)).await;
         }
         let by_hash = command("EVALSHA", self.compiled.get_hash());
-        match link.query(repeat, operation, key, &by_hash).await {
+        match target.send(repeat, operation, key, &by_hash).await {
             // NOSCRIPT: nothing ran. The whole text runs it and makes it known.
             Err(error) if error.kind() == ErrorKind::Unsupported && is_unknown_script(&error) => {
-                link.query(repeat, operation, key, &command("EVAL", self.source)).await
+                target.send(repeat, operation, key, &command("EVAL", self.source)).await
             }
             other => other,
         }
     }
 
     /// Runs the script on many keys in one round trip, each with an argument of its own.
-    pub(crate) async fn run_each<T: FromRedisValue, A: Copy>(
+    pub(crate) async fn run_each<T: FromRedisValue + Send, A: Copy>(
         &self,
-        link: &Link,
+        target: &impl ScriptTarget,
         operation: &'static str,
         keys: Vec<(&str, String, A)>,
         arguments: impl Fn(&mut Cmd, A),
@@ -88,13 +142,13 @@ impl LuaScript {
             arguments(&mut command, *argument);
             ((*key).to_owned(), command)
         };
-        if link.arrival().is_some() {
+        if target.wants_text() {
             let whole = keys.iter().map(|one| command("EVAL", self.source, one)).collect();
-            return link.query_each(operation, whole).await?.into_iter().collect();
+            return target.send_each(operation, whole).await?.into_iter().collect();
         }
         let hash = self.compiled.get_hash();
         let by_hash = keys.iter().map(|one| command("EVALSHA", hash, one)).collect();
-        let mut answers: Vec<Result<T>> = link.query_each(operation, by_hash).await?;
+        let mut answers: Vec<Result<T>> = target.send_each(operation, by_hash).await?;
         let is_unknown = |answer: &Result<T>| {
             answer.as_ref().is_err_and(|error| {
                 error.kind() == ErrorKind::Unsupported && is_unknown_script(error)
@@ -104,7 +158,7 @@ impl LuaScript {
         let again: Vec<usize> = (0..answers.len()).filter(|at| is_unknown(&answers[*at])).collect();
         if !again.is_empty() {
             let whole = again.iter().map(|at| command("EVAL", self.source, &keys[*at])).collect();
-            for (at, answer) in again.into_iter().zip(link.query_each(operation, whole).await?) {
+            for (at, answer) in again.into_iter().zip(target.send_each(operation, whole).await?) {
                 answers[at] = answer;
             }
         }

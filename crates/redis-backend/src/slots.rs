@@ -12,8 +12,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{Arg, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Mutex;
 
+use crate::cluster_slots::slot_ranges;
 use crate::connector::NodeConnector;
-use crate::scan;
 
 /// How often a command is sent again because its slot has moved.
 const REDIRECTIONS: usize = 16;
@@ -169,7 +169,7 @@ impl Shared {
             };
             match asked.await {
                 Ok(ranges) => {
-                    self.ranges = scan::slot_ranges(ranges);
+                    self.ranges = slot_ranges(ranges);
                     return Ok(());
                 }
                 Err(error) => {

@@ -1,5 +1,6 @@
 //! The house rules that no other tool knows.
 
+mod circles;
 mod contracts;
 mod links;
 mod sources;
@@ -53,6 +54,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     for file in &files {
         sources::check(file, &mut findings);
     }
+    circles::check(&files, &mut findings);
     stores::check(&files, &mut findings);
     contracts::check(&files, &mut findings);
     links::check(&files, |path| root().join(path).exists(), &mut findings);

@@ -1,0 +1,294 @@
+//! Sends a database's requests as they are: its connections, its prefix, and what is sent again.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use compartment_core::{
+    Clock, Contract, Error, ErrorKind, Expiry, Result, Traffic, TtlRule, Unfinished,
+};
+use redis::{Cmd, FromRedisValue, Value};
+
+use crate::RedisConfig;
+use crate::allowance::Allowance;
+use crate::connector::Wire;
+use crate::error::{Phase, convert};
+use crate::line::Line;
+use crate::probe::{ServerInfo, Topology};
+use crate::repeat::{Repeat, longest_pauses, pause_before_retry};
+use crate::request_size::{MAX_VALUE_BYTES, check_size, size};
+use crate::script::ScriptTarget;
+
+/// A database's place on its server, and the connections to it.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    pub(crate) contract: Arc<Contract>,
+    pub(crate) traffic: Arc<Traffic>,
+    /// What goes on after its caller has gone.
+    pub(crate) unfinished: Unfinished,
+    pub(crate) is_cluster: bool,
+    /// The most bytes of one argument that the server takes.
+    max_value_bytes: u64,
+    /// The first is for small requests, the others for large ones.
+    lines: Vec<Line>,
+    /// Held for as long as the connections are.
+    _allowance: Allowance,
+    next_large_line: AtomicUsize,
+    retries: u32,
+    /// How long one answer may take.
+    response_timeout: Duration,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+/// Requests with more bytes than this go by a connection of their own, where there is one, and so
+/// never stand in front of small ones. Small ones keep together: the more of them there are on one
+/// connection, the fewer writes and reads of the network each takes. (Measured at 1,024 tasks: sets
+/// dealt out to two connections in turn reach 0.7 of one connection's throughput.)
+const SMALL_REQUEST: usize = 16 * 1_024;
+
+impl Requests {
+    pub(crate) fn new(
+        contract: Arc<Contract>,
+        lines: Vec<Line>,
+        allowance: Allowance,
+        info: &ServerInfo,
+        config: &RedisConfig,
+    ) -> Self {
+        Self {
+            contract,
+            traffic: Arc::new(Traffic::default()),
+            unfinished: Unfinished::default(),
+            is_cluster: info.topology == Topology::Cluster,
+            max_value_bytes: info.max_value_bytes.unwrap_or(MAX_VALUE_BYTES),
+            lines,
+            _allowance: allowance,
+            next_large_line: AtomicUsize::new(0),
+            retries: config.retries,
+            response_timeout: config.response_timeout,
+            clock: config.clock.clone(),
+        }
+    }
+
+    /// The longest that a request may take, all its attempts and the pauses between them included.
+    pub(crate) fn patience(&self) -> Duration {
+        let connect = self.lines.iter().map(Line::limit).max().unwrap_or_default();
+        let attempt = connect.saturating_add(self.response_timeout);
+        let pauses = longest_pauses(self.retries);
+        attempt.saturating_mul(self.retries.saturating_add(1)).saturating_add(pauses)
+    }
+
+    /// The key as it stands on the server.
+    pub(crate) fn name<'a>(&self, key: &'a str) -> Cow<'a, str> {
+        match self.contract.placement.prefix() {
+            "" => Cow::Borrowed(key),
+            prefix => Cow::Owned(format!("{prefix}{key}")),
+        }
+    }
+
+    /// The time for scripts in microseconds; empty for the server's own.
+    pub(crate) fn script_time(&self) -> String {
+        self.clock.as_ref().map_or(String::new(), |clock| clock.now().as_micros().to_string())
+    }
+
+    /// Opens every connection now, so that a failure shows at the start.
+    pub(crate) async fn connect(&self) -> Result<()> {
+        for line in &self.lines {
+            line.wire().await.map_err(|error| error.in_database(&self.contract.name))?;
+        }
+        Ok(())
+    }
+
+    /// Sends a command as it is.
+    pub(crate) async fn query_plain<T: FromRedisValue>(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        command: &Cmd,
+    ) -> Result<T> {
+        check_size(&self.contract, self.max_value_bytes, operation, key, command)?;
+        let mut attempt = 0;
+        loop {
+            match self.query_once(operation, command).await {
+                Ok(value) => return Ok(value),
+                Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
+            }
+        }
+    }
+
+    /// The error that the server answered, about `key` where there is one.
+    pub(crate) fn refused(
+        &self,
+        operation: &'static str,
+        key: &str,
+        error: &redis::RedisError,
+    ) -> Error {
+        let error = convert(operation, Phase::Request, error).in_database(&self.contract.name);
+        if key.is_empty() { error } else { error.at_key(key) }
+    }
+
+    /// Sends many commands as they are; an answer for each, which may be an error.
+    pub(crate) async fn query_many_plain(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        commands: &[Cmd],
+    ) -> Result<Vec<Value>> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        for command in commands {
+            check_size(&self.contract, self.max_value_bytes, operation, key, command)?;
+        }
+        let mut attempt = 0;
+        loop {
+            let line = self.line(commands.iter().map(size).sum());
+            let sent = match line.wire().await {
+                Ok((mut wire, generation)) => wire
+                    .send_many(commands)
+                    .await
+                    .map_err(|error| self.note_failure(line, generation, operation, &error)),
+                Err(error) => Err(error),
+            };
+            match sent {
+                Ok(answers) => return Ok(answers),
+                Err(error) => attempt = self.pause_or_give_up(repeat, attempt, key, error).await?,
+            }
+        }
+    }
+
+    /// The answers to commands about keys, each by itself.
+    pub(crate) fn read_each<T: FromRedisValue>(
+        &self,
+        operation: &'static str,
+        keys: &[String],
+        answers: Vec<Value>,
+    ) -> Vec<Result<T>> {
+        let each = keys.iter().zip(answers);
+        each.map(|(key, answer)| read(answer).map_err(|error| self.refused(operation, key, &error)))
+            .collect()
+    }
+
+    /// A connection to use directly, for scans that stay with one node.
+    pub(crate) async fn wire(&self) -> Result<Wire> {
+        self.line(usize::MAX).wire().await.map(|(wire, _)| wire)
+    }
+
+    /// The connection for a request of so many bytes.
+    fn line(&self, bytes: usize) -> &Line {
+        let for_large = self.lines.len() - 1;
+        if bytes <= SMALL_REQUEST || for_large == 0 {
+            return &self.lines[0];
+        }
+        &self.lines[1 + self.next_large_line.fetch_add(1, Ordering::Relaxed) % for_large]
+    }
+
+    async fn query_once<T: FromRedisValue>(
+        &self,
+        operation: &'static str,
+        command: &Cmd,
+    ) -> Result<T> {
+        let line = self.line(size(command));
+        let (mut wire, generation) = line.wire().await?;
+        wire.send(command)
+            .await
+            .and_then(read)
+            .map_err(|error| self.note_failure(line, generation, operation, &error))
+    }
+
+    /// Turns the failure into an error, and drops a connection that cannot be trusted any more.
+    fn note_failure(
+        &self,
+        line: &Line,
+        generation: u64,
+        operation: &'static str,
+        error: &redis::RedisError,
+    ) -> Error {
+        let error = convert(operation, Phase::Request, error);
+        // A read-only answer means that the master has moved: Sentinel knows where. After a
+        // time-out the network may have lost the connection without telling.
+        let lost = matches!(
+            error.kind(),
+            ErrorKind::Interrupted | ErrorKind::Timeout | ErrorKind::ReadOnly
+        );
+        if lost && !self.is_cluster {
+            line.forget(generation);
+        }
+        error
+    }
+
+    async fn pause_or_give_up(
+        &self,
+        repeat: Repeat,
+        attempt: u32,
+        key: &str,
+        error: Error,
+    ) -> Result<u32> {
+        if !repeat.allows(&error) || attempt >= self.retries {
+            let error = error.in_database(&self.contract.name);
+            return Err(if key.is_empty() { error } else { error.at_key(key) });
+        }
+        self.traffic.retried();
+        tokio::time::sleep(pause_before_retry(attempt)).await;
+        Ok(attempt + 1)
+    }
+
+    /// The error for a key that holds another type, where the server did not say it itself.
+    pub(crate) fn wrong_type(&self, operation: &'static str, key: &str) -> Error {
+        let what = "the key holds another type of value";
+        self.contract.error(ErrorKind::WrongType, operation, key, what)
+    }
+
+    /// An answer that the protocol does not give.
+    pub(crate) fn unexpected(&self, operation: &'static str, key: &str, what: &str) -> Error {
+        self.contract.error(ErrorKind::Protocol, operation, key, what)
+    }
+
+    pub(crate) fn on_update(
+        &self,
+        operation: &'static str,
+        key: &str,
+        expiry: Expiry,
+    ) -> Result<TtlRule> {
+        self.contract.on_update(operation, key, expiry)
+    }
+}
+
+/// The answer as a `T`, or the error that it is.
+pub(crate) fn read<T: FromRedisValue>(answer: Value) -> redis::RedisResult<T> {
+    redis::from_redis_value(answer.extract_error()?).map_err(Into::into)
+}
+
+impl ScriptTarget for Requests {
+    fn wants_text(&self) -> bool {
+        false
+    }
+
+    fn name_of(&self, key: &str) -> String {
+        self.name(key).into_owned()
+    }
+
+    async fn send<T: FromRedisValue + Send>(
+        &self,
+        repeat: Repeat,
+        operation: &'static str,
+        key: &str,
+        command: &Cmd,
+    ) -> Result<T> {
+        self.query_plain(repeat, operation, key, command).await
+    }
+
+    async fn send_each<T: FromRedisValue + Send>(
+        &self,
+        operation: &'static str,
+        commands: Vec<(String, Cmd)>,
+    ) -> Result<Vec<Result<T>>> {
+        let (keys, commands): (Vec<String>, Vec<Cmd>) = commands.into_iter().unzip();
+        let first = keys.first().map_or("", String::as_str);
+        let repeat = Repeat::OnlyIfNotSent;
+        let answers = self.query_many_plain(repeat, operation, first, &commands).await?;
+        Ok(self.read_each(operation, &keys, answers))
+    }
+}
