@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use compartment_core::Result;
 
 use crate::Place;
-
-/// What the names of this crate's own connections begin with. Those of programs that use the
-/// library begin with `compartment:`, and are shown.
-pub(crate) const OWN: &str = "compartment-admin:";
+use crate::own_name::OWN;
 
 /// One connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,11 +85,6 @@ pub(crate) fn who(name: &str, library: &str, user: &str) -> String {
         ("", library) => format!("{library} of user {user:?}"),
         (name, _) => format!("client {name:?}"),
     }
-}
-
-/// What a connection of this crate calls itself.
-pub(crate) fn own_name(purpose: &str) -> String {
-    format!("{OWN}{purpose}")
 }
 
 /// One line; `None` for what is no client: ourselves, replicas, the connection to a master,

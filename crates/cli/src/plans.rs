@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use compartment_admin::{Place, Plan};
 
-use crate::commands::of_server;
 use crate::exit_code::{CliError, ExitCode};
+use crate::places;
 use crate::settings::Settings;
 
 /// What a plan begins with as it is written; what has been edited since may not.
@@ -91,7 +91,7 @@ async fn is_of_server(settings: &Settings, place: &Place, plan: &Plan) -> bool {
     if place.server().url().to_string() == source.server {
         return true;
     }
-    match of_server(settings, &source.server, source.index).await {
+    match places::of_server(settings, &source.server, source.index).await {
         // Where neither tells, the plan is rather taken into account than passed over.
         Ok(planned) => place.is_on_server_of(&planned).await.unwrap_or(true),
         Err(_) => false,

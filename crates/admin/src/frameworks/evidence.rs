@@ -5,28 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bindings::{self, Bindings, queue_globs};
 use super::bull::Queues;
 use super::forms::Forms;
+use super::found::{Found, Signature};
 use super::{Framework, KeyGroup, Row, all};
 use crate::KeyType;
 use crate::patterns::{Selection, Selector, escape_glob_into};
-
-/// A group of keys of a program that is there.
-#[derive(Clone, Debug)]
-pub(crate) struct Found {
-    pub(crate) framework: &'static Framework,
-    pub(crate) group: &'static KeyGroup,
-    /// What this installation put in front of the program's names.
-    pub(crate) prefix: Vec<u8>,
-    pub(crate) globs: Vec<Vec<u8>>,
-    /// Whether its names alone speak for it, which others may choose too.
-    pub(crate) perhaps: bool,
-}
-
-/// What is known of a key besides its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Signature {
-    pub(crate) key_type: KeyType,
-    pub(crate) expires: bool,
-}
 
 #[derive(Debug)]
 struct SeenRow {

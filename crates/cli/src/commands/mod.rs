@@ -22,8 +22,6 @@ mod warm;
 mod worker;
 mod workers;
 
-pub(crate) use migrate::of_server;
-
 use crate::args::{Arguments, Command};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen;

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use compartment::{Instance, InstanceUrl};
 use compartment_admin::migrate::{Migration, Routes};
-use compartment_admin::{CheckOptions, Group, Place, Plan, Verdict, advice, check, unescape};
+use compartment_admin::{CheckOptions, Group, Plan, Verdict, advice, check, unescape};
 
 use crate::args;
 use crate::exit_code::{CliError, ExitCode};
@@ -21,7 +20,7 @@ pub(super) async fn of_plan(
     progress: &KeyProgress,
 ) -> Result<Migration, CliError> {
     let plan = plans::read(path)?;
-    let source = of_server(settings, &plan.source.server, plan.source.index).await?;
+    let source = places::of_server(settings, &plan.source.server, plan.source.index).await?;
     let source = source.with_prefix(unescape(&plan.source.prefix));
     let mut by_name = BTreeMap::new();
     for target in &plan.targets {
@@ -117,32 +116,4 @@ fn check_choice(command: &args::Migrate, plan: &Plan) -> Result<(), CliError> {
         }
     }
     Ok(())
-}
-
-/// The server that a plan or journal names. They hold no password, so that one with a password has
-/// to be configured.
-pub(crate) async fn of_server(
-    settings: &Settings,
-    server: &str,
-    index: u32,
-) -> Result<Place, CliError> {
-    let instances = settings.map.instances();
-    let written = instances.values().find(|instance| instance.url.to_string() == server);
-    let named = InstanceUrl::parse(server).ok();
-    let has_its_address =
-        |instance: &&Instance| named.as_ref().is_some_and(|url| url.has_address_of(&instance.url));
-    let instance = match written.or_else(|| instances.values().find(has_its_address)) {
-        Some(instance) => instance.clone(),
-        None if !server.contains("***@") => Instance::new(server)?,
-        None => {
-            return Err(CliError::new(
-                ExitCode::Configuration,
-                format!(
-                    "{server} is not among the configured instances, and its password is hidden"
-                ),
-            )
-            .hint("add it to [instances] of compartment.toml, or name it with --backend"));
-        }
-    };
-    Ok(Place::new(format!("index {index}"), places::connect(&instance).await?, index))
 }
