@@ -1,7 +1,5 @@
 //! Files that are made to harm: lengths that lie, cuts, flipped bits.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 mod made;
 
 use compartment_admin::{AdminError, AnalyzeOptions, Silent, analyze_dump};
