@@ -12,7 +12,7 @@ use crate::figures::CacheMetrics;
 use crate::first_tier::Shared;
 use crate::inner::Inner;
 use crate::metrics::Counters;
-use crate::options::{CacheOptions, StartUp};
+use crate::options::CacheOptions;
 use crate::policy::CachePolicy;
 use crate::stamps;
 
@@ -99,11 +99,7 @@ impl Cache {
             inner.listen().await;
             crate::publication::start(&inner);
         }
-        let cache = Self { inner, labels: Arc::default(), policy: None, refusal: None };
-        if enabled {
-            cache.start_up();
-        }
-        Ok(cache)
+        Ok(Self { inner, labels: Arc::default(), policy: None, refusal: None })
     }
 
     /// The same cache; what is written through the handle is derived from document `id`, and goes
@@ -154,10 +150,32 @@ impl Cache {
         Self { labels: labels.into(), ..self.clone() }
     }
 
-    /// Runs the hook, beside whatever else the program begins with.
-    fn start_up(&self) {
-        if let Some(StartUp(hook)) = &self.inner.options.start_up {
-            let task = tokio::spawn(hook(self.clone()));
+    /// Runs `work` without keeping anybody waiting: to warm the cache at a program's start, say. The
+    /// task ends with the cache. One that is off does nothing.
+    ///
+    /// ```
+    /// # use compartment_cache::{Cache, WarmOptions};
+    /// # use compartment_core::KeyTemplate;
+    /// const SUMMARY: KeyTemplate<String> =
+    ///     KeyTemplate::new("summary", "doc:summary:{document_uuid}", "cache");
+    ///
+    /// # fn begin(cache: &Cache) {
+    /// cache.spawn(|cache| async move {
+    ///     let reads = ["7f3a", "81c0"].map(|id| {
+    ///         let cache = cache.clone();
+    ///         async move { cache.get(&SUMMARY.key(&[id])?).await.map(|found| found.is_some()) }
+    ///     });
+    ///     let report = cache.warm(reads, &WarmOptions::default(), |_| {}).await;
+    ///     tracing::info!(found = report.found, "warm");
+    /// });
+    /// # }
+    /// ```
+    pub fn spawn<F>(&self, work: impl FnOnce(Self) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if self.is_enabled() {
+            let task = tokio::spawn(work(self.clone()));
             self.inner.keep_task(task.abort_handle());
         }
     }

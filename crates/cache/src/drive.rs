@@ -9,8 +9,9 @@ use futures_util::future::join_all;
 
 use crate::cache::Cached;
 use crate::error::LoadError;
-use crate::lease::Ready;
-use crate::load::{Load, Loaded, Loader};
+use crate::load::Load;
+use crate::load_item::Ready;
+use crate::load_item::{Loaded, Loader};
 use crate::message::News;
 use crate::metrics::add;
 use crate::second_tier::LoadStamps;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use compartment_core::{Codec, Timestamp};
 
-use crate::policy::Times;
+use crate::life::Times;
 
 /// No JSON, MessagePack or compressed value of the codec begins so.
 const MARK: u8 = 0xC1;

@@ -131,6 +131,10 @@ impl std::error::Error for Shared {
     }
 }
 
+/// The database did not answer, or is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Away;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::breaker::BreakerState;
-use crate::prometheus::Text;
 
 /// One template's figures: of one process since its start, or of all processes together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -158,27 +157,5 @@ impl CacheMetrics {
     #[must_use]
     pub fn total(&self) -> TemplateMetrics {
         sum(&self.templates)
-    }
-
-    /// The figures in Prometheus's text format.
-    #[must_use]
-    pub fn to_prometheus(&self) -> String {
-        let mut text = Text::of(&self.database);
-        text.templates(&self.templates);
-        let breaker = match self.breaker {
-            BreakerState::Closed => 0,
-            BreakerState::HalfOpen => 1,
-            BreakerState::Open => 2,
-        };
-        text.gauge("first_tier_entries", "Entries in process.", self.first_tier_entries);
-        text.gauge("first_tier_bytes", "Bytes in process.", self.first_tier_bytes);
-        text.counter("evicted_total", "Entries given up in process.", self.evicted);
-        text.counter("invalidations_total", "Invalidations.", self.invalidations);
-        text.gauge("trusted", "Whether news of others arrives.", u64::from(self.trusted));
-        text.counter("distrusted_total", "Times it could not be trusted.", self.distrusted);
-        text.gauge("breaker_state", "0 closed, 1 half-open, 2 open.", breaker);
-        text.counter("breaker_opened_total", "Openings.", self.breaker_opened);
-        text.gauge("pending_removals", "Removals to deliver.", self.pending_removals);
-        text.finish()
     }
 }

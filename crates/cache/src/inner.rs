@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::breaker::Breaker;
+use crate::error::Away;
 use crate::figures::CacheMetrics;
 use crate::first_tier::FirstTier;
 use crate::flight::Flights;
@@ -20,8 +21,7 @@ use crate::metrics::{Metrics, add};
 use crate::options::CacheOptions;
 use crate::pending_removals::PendingRemovals;
 use crate::policy::CachePolicy;
-use crate::publication::Published;
-use crate::reads::Away;
+use crate::published::Published;
 use crate::stamps::StampBook;
 use crate::unique::unique;
 

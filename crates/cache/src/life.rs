@@ -8,7 +8,13 @@ use std::time::Duration;
 
 use compartment_core::{MonotonicInstant, Timestamp};
 
-use crate::policy::Times;
+/// When an entry was made, and until when it is fresh and may be served at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) created: Timestamp,
+    pub(crate) fresh_until: Timestamp,
+    pub(crate) stale_until: Timestamp,
+}
 
 /// An entry from further ahead than this was written by another clock.
 const TOLERANCE: Duration = Duration::from_secs(1);

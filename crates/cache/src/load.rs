@@ -2,62 +2,18 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use compartment_core::{MonotonicInstant, Timestamp, TypedKey};
-use futures_util::future::{BoxFuture, join_all};
+use compartment_core::MonotonicInstant;
+use futures_util::future::join_all;
 
-use crate::cache::{Cache, Cached, Terms, erase};
+use crate::cache::{Cache, Cached, erase};
 use crate::envelope::{Envelope, LeaseMark, View};
-use crate::error::LoadError;
 use crate::first_tier::Moment;
-use crate::flight::{Leader, Pulse};
-use crate::lease::{Lease, Ready};
+use crate::flight::Pulse;
+use crate::lease::Lease;
+use crate::load_item::{Item, Loader, Ready, Unlike};
 use crate::second_tier::LoadStamps;
 use crate::unique::unique;
 use crate::waits;
-
-/// What a loader gives for a key.
-#[derive(Debug)]
-#[must_use]
-pub enum Loaded<V> {
-    /// A value.
-    Value(V),
-    /// There is none; remembered if the policy has a TTL for that.
-    Absent,
-    /// The old value still holds, and is fresh again. Where there was none, as
-    /// [`Loaded::Absent`].
-    Unchanged,
-}
-
-/// A loader of several keys: given each one's position and old value.
-pub(crate) type Loader<V> = Box<
-    dyn FnMut(Vec<(usize, Option<Arc<V>>)>) -> BoxFuture<'static, Result<Vec<Loaded<V>>, LoadError>>
-        + Send,
->;
-
-/// One key to be loaded.
-pub(crate) struct Item<V> {
-    pub(crate) position: usize,
-    pub(crate) key: TypedKey<V>,
-    pub(crate) terms: Terms,
-    pub(crate) leader: Leader,
-    /// In a refresh: which value will not do.
-    pub(crate) unlike: Option<Unlike>,
-    /// What stands in the database, where it has just been read.
-    pub(crate) raw: Option<(Moment, Option<Bytes>)>,
-    /// Somebody else's lease, and when it was first seen.
-    pub(crate) lease_seen: Option<(LeaseMark, MonotonicInstant)>,
-}
-
-/// A value that is not wanted. Told apart by when its writer says it made it, which measures nothing
-/// and so depends on nobody's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unlike {
-    /// The one that stands there when the load begins.
-    WhatStands,
-    /// The one that was made then.
-    MadeAt(Timestamp),
-}
 
 enum Step<V> {
     Landed,

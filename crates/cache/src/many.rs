@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use crate::cache::{Cache, Cached, Terms, erase};
 use crate::error::{BoxError, LoadError};
 use crate::flight::{Part, Waiter};
-use crate::load::{Item, Load, Loaded, Loader};
+use crate::load::Load;
+use crate::load_item::{Item, Loaded, Loader};
 use crate::look::{Ended, Seen, SeenFirst};
 
 impl Cache {

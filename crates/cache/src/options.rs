@@ -1,20 +1,18 @@
 //! What a cache can be told when it is opened.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use compartment_core::{CacheBounds, Clock, Database, SystemClock};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 
-use crate::cache::Cache;
 use crate::policy::CachePolicy;
-use crate::publication::EVERY;
+
+/// How often a process adds its figures, unless told.
+pub(crate) const EVERY: Duration = Duration::from_secs(10);
 
 /// Settings of a [`crate::Cache`]. What each may be is in [`CacheBounds`]; what is out of its bounds
-/// is refused by [`Cache::open`].
+/// is refused by [`crate::Cache::open`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CacheOptions {
@@ -45,21 +43,9 @@ pub struct CacheOptions {
     pub metrics: Option<Database>,
     /// How often it does.
     pub metrics_every: Duration,
-    /// What is done once the cache is open, beside other work: see [`CacheOptions::at_start`].
-    pub start_up: Option<StartUp>,
     /// The time that everything goes by; the system's unless told. Processes that share a
     /// database should agree on it to within a fraction of the TTLs.
     pub clock: Arc<dyn Clock>,
-}
-
-/// What a program does with its cache when that is open: a task that ends with the cache.
-#[derive(Clone)]
-pub struct StartUp(pub(crate) Arc<dyn Fn(Cache) -> BoxFuture<'static, ()> + Send + Sync>);
-
-impl fmt::Debug for StartUp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StartUp(..)")
-    }
 }
 
 impl Default for CacheOptions {
@@ -77,7 +63,6 @@ impl Default for CacheOptions {
             ttls: HashMap::new(),
             metrics: None,
             metrics_every: EVERY,
-            start_up: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -145,33 +130,6 @@ impl CacheOptions {
     #[must_use]
     pub fn metrics(mut self, metrics: &Database) -> Self {
         self.metrics = Some(metrics.clone());
-        self
-    }
-
-    /// Runs `work` once the cache is open, without keeping anybody waiting: to warm it, say. The
-    /// task ends with the cache.
-    ///
-    /// ```
-    /// # use compartment_cache::{CacheOptions, WarmOptions};
-    /// # use compartment_core::KeyTemplate;
-    /// const SUMMARY: KeyTemplate<String> =
-    ///     KeyTemplate::new("summary", "doc:summary:{document_uuid}", "cache");
-    ///
-    /// let options = CacheOptions::default().at_start(|cache| async move {
-    ///     let reads = ["7f3a", "81c0"].map(|id| {
-    ///         let cache = cache.clone();
-    ///         async move { cache.get(&SUMMARY.key(&[id])?).await.map(|found| found.is_some()) }
-    ///     });
-    ///     let report = cache.warm(reads, &WarmOptions::default(), |_| {}).await;
-    ///     tracing::info!(found = report.found, "warm");
-    /// });
-    /// ```
-    #[must_use]
-    pub fn at_start<F>(mut self, work: impl Fn(Cache) -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.start_up = Some(StartUp(Arc::new(move |cache| work(cache).boxed())));
         self
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use compartment_core::{CacheBounds, MAX_TTL, Timestamp};
 
-use crate::life::{Moment64, scaled};
+use crate::life::{Moment64, Times, scaled};
 
 /// What holds for the entries of one template, or for all of them.
 ///
@@ -198,14 +198,6 @@ impl CachePolicy {
         ];
         all.into_iter().collect()
     }
-}
-
-/// When an entry was made, and until when it is fresh and may be served at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Times {
-    pub(crate) created: Timestamp,
-    pub(crate) fresh_until: Timestamp,
-    pub(crate) stale_until: Timestamp,
 }
 
 #[cfg(test)]

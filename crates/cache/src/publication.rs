@@ -6,7 +6,7 @@
 //! whose outcome is not known is not made again: figures for people may miss a little, and never
 //! count twice.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use compartment_core::{Codec, Database, Expiry, KeyTemplate, Result, SetOptions, Timestamp};
@@ -18,8 +18,6 @@ use crate::cache::Cache;
 use crate::figures::{CacheMetrics, FIGURES};
 use crate::inner::Inner;
 
-/// How often a process adds its figures, unless told.
-pub(crate) const EVERY: Duration = Duration::from_secs(10);
 /// What is counted per minute is kept for so long: the longest window.
 pub(crate) const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 3_600);
 /// Totals of caches that nobody uses any more go after so long.
@@ -70,24 +68,6 @@ pub(crate) fn whole(metrics: &CacheMetrics) -> Whole {
         ("distrusted", metrics.distrusted),
         ("breaker_opened", metrics.breaker_opened),
     ]
-}
-
-/// What has been added already.
-#[derive(Debug)]
-pub(crate) struct Published {
-    said: Mutex<Option<CacheMetrics>>,
-}
-
-impl Published {
-    pub(crate) fn nothing() -> Self {
-        Self { said: Mutex::new(None) }
-    }
-}
-
-impl Published {
-    fn said(&self) -> MutexGuard<'_, Option<CacheMetrics>> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Cache {

@@ -9,7 +9,8 @@ use crate::cache::{Cache, Cached, Terms, erase, typed};
 use crate::error::{BoxError, LoadError};
 use crate::flight::{Landing, Part, Waiter};
 use crate::life::Moment64;
-use crate::load::{Item, Load, Loaded, Loader, Unlike};
+use crate::load::Load;
+use crate::load_item::{Item, Loaded, Loader, Unlike};
 use crate::look::{Ended, Seen, SeenFirst};
 use crate::many::uncached;
 

@@ -10,11 +10,8 @@ use bytes::Bytes;
 use compartment_core::{ErrorKind, MonotonicInstant, ReadSource, Result};
 use futures_util::future::join_all;
 
+use crate::error::Away;
 use crate::inner::Inner;
-
-/// The database did not answer, or is left alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Away;
 
 impl Inner {
     /// The value at `key`; a key that holds another type is one that has nothing.

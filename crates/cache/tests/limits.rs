@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use compartment_cache::{Cache, CacheOptions, Stored, WarmOptions};
+use compartment_cache::{Cache, Stored, WarmOptions};
 use compartment_core::{KeyTemplate, TypedKey};
 
 use harness::{Fleet, policy};
@@ -136,18 +136,15 @@ async fn a_program_warms_its_cache_at_its_start() {
     let writer = Cache::open(&fleet.database, fleet.options()).await.unwrap();
     load(&writer, &part("7f3a", 0)).await;
     let (done, mut is_done) = tokio::sync::watch::channel(None);
-    let options: CacheOptions = fleet.options().at_start(move |cache| {
-        let done = done.clone();
-        async move {
-            let reads = [0, 1].map(|number| {
-                let cache = cache.clone();
-                async move { cache.get(&part("7f3a", number)).await.map(|found| found.is_some()) }
-            });
-            let report = cache.warm(reads, &WarmOptions::default(), |_| {}).await;
-            done.send_replace(Some(report));
-        }
+    let cache = Cache::open(&fleet.database, fleet.options()).await.unwrap();
+    cache.spawn(move |cache| async move {
+        let reads = [0, 1].map(|number| {
+            let cache = cache.clone();
+            async move { cache.get(&part("7f3a", number)).await.map(|found| found.is_some()) }
+        });
+        let report = cache.warm(reads, &WarmOptions::default(), |_| {}).await;
+        done.send_replace(Some(report));
     });
-    let cache = Cache::open(&fleet.database, options).await.unwrap();
     let waited = tokio::time::timeout(Duration::from_secs(20), is_done.wait_for(Option::is_some));
     let report = (*waited.await.unwrap().unwrap()).unwrap();
     assert_eq!((report.found, report.missing), (1, 1));

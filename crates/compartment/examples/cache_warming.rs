@@ -36,17 +36,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let databases = compartment::open(DatabaseMap::preset(Preset::Pipeline, &url)?).await?;
     let metrics = databases.get("metrics")?;
 
-    // The hook runs beside whatever else the program begins with.
-    let (done, is_done) = tokio::sync::oneshot::channel();
-    let done = std::sync::Mutex::new(Some(done));
-    let options = CacheOptions::for_map(databases.map()).metrics(metrics).at_start(move |cache| {
-        let done = done.lock().ok().and_then(|mut done| done.take());
-        async move {
-            warm(cache).await;
-            done.map(|done| done.send(()));
-        }
-    });
+    let options = CacheOptions::for_map(databases.map()).metrics(metrics);
     let cache = Cache::open(databases.get("cache")?, options).await?;
+    // It runs beside whatever else the program begins with.
+    let (done, is_done) = tokio::sync::oneshot::channel();
+    cache.spawn(|cache| async move {
+        warm(cache).await;
+        let _ = done.send(());
+    });
     is_done.await?;
 
     for document in RECENT {

@@ -29,6 +29,8 @@ mod glob;
 mod key;
 mod merge;
 mod placement;
+mod read_places;
+mod read_seat;
 mod stores;
 mod traffic;
 mod unfinished;
@@ -47,8 +49,9 @@ pub use database_map::{
 pub use error::{Error, ErrorKind, Result, Retry, write_causes};
 pub use glob::{escape_glob, glob_matches};
 pub use key::{HOUSEKEEPING_PREFIX, KeyTemplate, Template, TypedKey};
-pub use merge::{ReadMerger, ReadSource};
+pub use merge::ReadMerger;
 pub use placement::{Placement, Previous};
+pub use read_places::ReadSource;
 pub use stores::{
     AfterFailure, Backoff, BatchAudit, BatchClaim, BatchEvent, BatchEventKind, BatchEventStore,
     BatchFacts, BatchFailure, BatchPlan, BatchProgress, BatchRefusal, BatchStage, BatchStatus,

@@ -12,8 +12,9 @@ use compartment_core::{
 };
 
 use crate::MemoryConfig;
-use crate::channel::Hub;
+
 use crate::error::Refusal;
+use crate::hub::Hub;
 use crate::keyspace::{Change, Keyspace};
 use crate::value::Entry;
 

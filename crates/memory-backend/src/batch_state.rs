@@ -17,7 +17,6 @@ use compartment_core::{
 
 use events::Events;
 use outbox::Outbox;
-use upkeep::Died;
 
 /// What is counted for a document besides its entry.
 const DOCUMENT_OVERHEAD: u64 = 32;
@@ -99,6 +98,14 @@ fn count(counts: &mut HashMap<u32, u8>, ordinal: u32) -> u8 {
     let count = counts.entry(ordinal).or_default();
     *count = (*count + 1).min(MAX_ATTEMPTS);
     *count
+}
+
+/// Documents that died of one stage with one error.
+#[derive(Debug)]
+pub(super) struct Died {
+    pub(super) stage: usize,
+    pub(super) error: String,
+    pub(super) ordinals: Vec<u32>,
 }
 
 impl Batch {

@@ -25,6 +25,7 @@ mod config;
 mod counter;
 mod error;
 mod hash;
+mod hub;
 mod key_value;
 mod keyspace;
 mod lock;

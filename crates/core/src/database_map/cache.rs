@@ -7,8 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::ByEnvironment;
-use super::file::{Size, Span};
-use super::text::{size, span};
+use super::quantity::{Size, Span, size, span};
 use crate::{MAX_TTL, Result};
 
 /// What a setting may be: from one value to another, both included.

@@ -3,7 +3,8 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::host::{Host, bracketed};
-use super::{DatabaseMapBuilder, InstanceUrl, Scheme, nearest, wrong};
+use super::problem::{nearest, wrong};
+use super::{DatabaseMapBuilder, InstanceUrl, Scheme};
 use crate::{Placement, Result};
 
 const POLICIES: [&str; 8] = [

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
 
 use super::cache::{CacheSection, PolicySection};
 use super::environment::policy;
 use super::ledger::LedgerSection;
-use super::{ByEnvironment, DatabaseMapBuilder, Instance, Preset, TlsFiles, nearest, wrong};
+use super::problem::{nearest, wrong};
+use super::quantity::{Size, Span};
+use super::tls_files::TlsFiles;
+use super::{ByEnvironment, DatabaseMapBuilder, Instance, Preset};
 use crate::{Contract, DatabaseKind, Error, Placement, Previous, Result};
 
 #[derive(Deserialize)]
@@ -75,30 +76,6 @@ struct KeySection {
     ttl: ByEnvironment<Span>,
     #[serde(default)]
     policy: PolicySection,
-}
-
-/// A duration such as `90s`, `2d` or `1h 30m`.
-pub(super) struct Span(pub(super) Duration);
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map(Self).map_err(|error| {
-            D::Error::custom(format!("{text:?} is no duration such as \"90s\" or \"2d\": {error}"))
-        })
-    }
-}
-
-/// A size such as `512MiB`.
-pub(super) struct Size(pub(super) u64);
-
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse::<bytesize::ByteSize>().map(|size| Self(size.as_u64())).map_err(|error| {
-            D::Error::custom(format!("{text:?} is no size such as \"512MiB\": {error}"))
-        })
-    }
 }
 
 impl DatabaseMapBuilder {
@@ -217,6 +194,8 @@ fn explain(error: &toml::de::Error, text: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::DatabaseMap;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-use super::wrong;
+use super::problem::wrong;
 use crate::Result;
 
 /// A host as a URL names it.

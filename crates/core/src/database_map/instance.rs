@@ -1,22 +1,11 @@
 //! One server (or memory), and how to talk to it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{InstanceUrl, wrong};
+use super::problem::wrong;
+use super::tls_files::TlsFiles;
+use super::url::InstanceUrl;
 use crate::Result;
-
-/// Files for TLS, in PEM form.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TlsFiles {
-    /// The authority that signed the server's certificate; the system's unless given.
-    pub ca: Option<PathBuf>,
-    /// This client's certificate, where the server asks for one.
-    pub certificate: Option<PathBuf>,
-    /// The key of `certificate`.
-    pub key: Option<PathBuf>,
-}
 
 /// One server (or memory) that databases live on, and how to talk to it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::wrong;
+use super::problem::wrong;
 use crate::Result;
 
 /// Parts what follows `://` into the login, if there is one, and the rest.

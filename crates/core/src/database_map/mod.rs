@@ -9,9 +9,12 @@ mod instance;
 mod ledger;
 mod login;
 mod preset;
+mod problem;
+mod quantity;
 mod query;
 mod rules;
 mod text;
+mod tls_files;
 mod url;
 
 use std::collections::BTreeMap;
@@ -20,15 +23,18 @@ use std::time::Duration;
 pub use by_environment::{ByEnvironment, TtlByEnvironment};
 pub use cache::{Bounds, CacheBounds, CacheSettings, PolicyRule};
 pub use host::Host;
-pub use instance::{Instance, TlsFiles};
+pub use instance::Instance;
 pub use ledger::{LedgerAddress, LedgerSettings};
 pub use preset::Preset;
+pub use tls_files::TlsFiles;
 pub use url::{InstanceUrl, Scheme};
 
+pub(crate) use problem::nearest;
+use problem::{unknown, wrong};
 use rules::{check_apart, check_name, check_previous, check_whole};
 
 use crate::contract::check_ttl;
-use crate::{Contract, Error, ErrorKind, Result, Template};
+use crate::{Contract, Result, Template};
 
 /// What `[keys]` says about one template: the program's own, or another program's.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +72,7 @@ impl DatabaseMap {
     /// A preset on one instance.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for a URL that is none.
+    /// [`crate::ErrorKind::Configuration`] for a URL that is none.
     pub fn preset(preset: Preset, url: &str) -> Result<Self> {
         DatabaseMapBuilder::preset(preset).instance("primary", Instance::new(url)?).build()
     }
@@ -191,7 +197,7 @@ impl DatabaseMapBuilder {
     /// Says how the keys of the template `name` are cached.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] where [`DatabaseMapBuilder::key`] has not named the template.
+    /// [`crate::ErrorKind::Configuration`] where [`DatabaseMapBuilder::key`] has not named the template.
     pub fn policy(mut self, name: &str, policy: PolicyRule) -> Result<Self> {
         let Some(rule) = self.keys.get_mut(name) else {
             let known: Vec<&str> = self.keys.keys().map(String::as_str).collect();
@@ -225,7 +231,7 @@ impl DatabaseMapBuilder {
     /// Points the primary instance elsewhere, keeping its other settings.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for a URL that is none.
+    /// [`crate::ErrorKind::Configuration`] for a URL that is none.
     pub fn url(mut self, url: &str) -> Result<Self> {
         let parsed = InstanceUrl::parse(url)?;
         match self.primary_name() {
@@ -259,7 +265,7 @@ impl DatabaseMapBuilder {
     /// Checks the whole and finishes it.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] naming what is wrong: no databases, an unknown instance or
+    /// [`crate::ErrorKind::Configuration`] naming what is wrong: no databases, an unknown instance or
     /// database, two databases in one place that do not both say so, a prefix inside another.
     pub fn build(self) -> Result<DatabaseMap> {
         if self.databases.is_empty() {
@@ -313,28 +319,6 @@ impl DatabaseMapBuilder {
 fn sort_key(contract: &Contract) -> (&str, u32, &str, &str) {
     let placement = &contract.placement;
     (placement.instance(), placement.index(), placement.prefix(), &contract.name)
-}
-
-pub(crate) fn wrong(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Configuration, "read configuration", message)
-}
-
-fn unknown(what: &str, name: &str, known: &[&str], used_by: &str) -> Error {
-    let hint = nearest(name, known).map(|n| format!("; did you mean {n:?}?")).unwrap_or_default();
-    wrong(format!(
-        "{used_by:?} names the {what} {name:?}, which there is not; known: {}{hint}",
-        known.join(", ")
-    ))
-}
-
-/// The known name that is most like `name`, if any is like it at all.
-pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let likeness = |other: &str| strsim::jaro_winkler(name, other);
-    known
-        .iter()
-        .copied()
-        .filter(|other| likeness(other) > 0.75)
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }
 
 #[cfg(test)]

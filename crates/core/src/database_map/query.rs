@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::wrong;
+use super::problem::wrong;
 use crate::Result;
 
 /// The pairs of `query`, decoded. Each key is one of `known`, and stands once.

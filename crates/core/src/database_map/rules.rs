@@ -1,7 +1,8 @@
 //! The rules a map has to keep: names, and places that do not overlap.
 
-use super::wrong;
-use crate::{Contract, Instance, Placement, Result};
+use super::instance::Instance;
+use super::problem::wrong;
+use crate::{Contract, Placement, Result};
 
 pub(super) fn check_name(name: &str) -> Result<()> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';

@@ -1,8 +1,8 @@
 //! A map written as the `compartment.toml` that would make it, passwords left out.
 
 use std::fmt::Write;
-use std::time::Duration;
 
+use super::quantity::{size, span};
 use super::{DatabaseMap, Instance};
 use crate::{Contract, Placement};
 
@@ -48,20 +48,6 @@ fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 /// As a TOML string.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
-}
-
-pub(super) fn span(duration: Duration) -> String {
-    format!("\"{}\"", humantime::format_duration(duration)).replace("days", "d").replace("day", "d")
-}
-
-pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    for (unit, name) in UNITS {
-        if bytes >= unit && bytes.is_multiple_of(unit) {
-            return format!("\"{}{name}\"", bytes / unit);
-        }
-    }
-    format!("\"{bytes}B\"")
 }
 
 fn write_instance(text: &mut String, name: &str, instance: &Instance) {
@@ -139,6 +125,8 @@ fn write_section(text: &mut String, name: &str, fields: Vec<(&'static str, Strin
 #[cfg(test)]
 mod tests {
     use super::super::{DatabaseMapBuilder, Preset, TtlByEnvironment};
+    use std::time::Duration;
+
     use super::*;
     use crate::DatabaseKind;
 

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode_str;
 
 use super::host::{self, Host};
-use super::{TlsFiles, login, query, wrong};
+use super::problem::wrong;
+use super::tls_files::TlsFiles;
+use super::{login, query};
 use crate::Result;
 
 /// The kind of instance that a URL names.

@@ -10,6 +10,7 @@ use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 
 use super::batch_plan::{BatchPlan, MAX_AT_ONCE};
+use super::batch_settlement::Settlement;
 use crate::{FencingToken, Result};
 
 /// Where a batch is in its life.
@@ -83,57 +84,6 @@ impl ClaimedDocument {
     #[must_use]
     pub fn new(ordinal: u32, attempt: u8, lost: u8, entry: Bytes) -> Self {
         Self { ordinal, attempt, lost, entry }
-    }
-}
-
-/// How a stage left a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It is done with it.
-    Done,
-    /// It failed, and is tried again after a while, unless it has been tried too often.
-    Retry {
-        /// Why, in words.
-        error: String,
-        /// Not before this time has passed.
-        after: Duration,
-    },
-    /// It failed for good: the document is dead.
-    Dead {
-        /// Why, in words.
-        error: String,
-    },
-    /// It did not look at it: the attempt does not count.
-    HandedBack,
-}
-
-/// How a worker left documents of a claim.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Settlement {
-    /// The place of the stage in the plan.
-    pub stage: usize,
-    /// The claim.
-    pub token: FencingToken,
-    /// How each document was left, at most [`crate::MAX_AT_ONCE`].
-    pub outcomes: Vec<(u32, Outcome)>,
-    /// What is kept in the outbox about them, for a plan that has one.
-    pub note: Bytes,
-}
-
-impl Settlement {
-    /// Without a note.
-    #[must_use]
-    pub fn new(stage: usize, token: FencingToken, outcomes: Vec<(u32, Outcome)>) -> Self {
-        Self { stage, token, outcomes, note: Bytes::new() }
-    }
-
-    /// With a note for the outbox.
-    #[must_use]
-    pub fn note(mut self, note: impl Into<Bytes>) -> Self {
-        self.note = note.into();
-        self
     }
 }
 

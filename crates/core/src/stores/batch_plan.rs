@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::batch::Outcome;
+use super::batch_settlement::Outcome;
 use crate::{Contract, DatabaseKind, Error, ErrorKind, MAX_TTL, Result};
 
 /// The most stages of a plan.

@@ -7,6 +7,7 @@ mod batch;
 mod batch_event;
 mod batch_facts;
 mod batch_plan;
+mod batch_settlement;
 mod batch_upkeep;
 mod channel;
 mod counter;
@@ -27,7 +28,7 @@ pub use backoff::Backoff;
 pub use batch::MockBatchStore;
 pub use batch::{
     BatchClaim, BatchFailure, BatchProgress, BatchStatus, BatchStore, BatchStoreExt, ClaimRequest,
-    ClaimedDocument, FailureStream, Outcome, Settled, Settlement, StageProgress,
+    ClaimedDocument, FailureStream, Settled, StageProgress,
 };
 #[cfg(feature = "mock")]
 pub use batch_event::MockBatchEventStore;
@@ -37,6 +38,7 @@ pub use batch_plan::{
     BatchPlan, BatchRefusal, BatchStage, MAX_AT_ONCE, MAX_ATTEMPTS, MAX_BATCH_NAME, MAX_ENTRY,
     MAX_STAGES,
 };
+pub use batch_settlement::{Outcome, Settlement};
 #[cfg(feature = "mock")]
 pub use batch_upkeep::MockBatchUpkeepStore;
 pub use batch_upkeep::{

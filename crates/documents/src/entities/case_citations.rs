@@ -1,7 +1,8 @@
 //! Case citations with their surroundings: name before, pin pages and parenthesis after, parallel citations.
 
 use super::case_names::{CaseName, bare_names, name_before};
-use super::citations::{CoreCitation, core_citations};
+use super::citations::core_citations;
+use super::core_citation::CoreCitation;
 use super::courts::court_in_parenthesis;
 use super::initials::Initials;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};

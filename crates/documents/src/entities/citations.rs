@@ -4,36 +4,10 @@
 //! number, so the cost grows with the text and with nothing else, and spacing, line breaks and missing dots
 //! inside an abbreviation (`556\n\nF.3d 351`) need no patterns of their own.
 
+use super::core_citation::CoreCitation;
 use super::tables::reporters::{LONGEST_KEY, Reporter, reporter, reporter_key};
 use crate::model::CitationForm;
 use crate::static_regex::static_regex;
-
-/// A volume, reporter and page found in the text, before its surroundings are read.
-#[derive(Clone, Debug)]
-pub(super) struct CoreCitation {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) volume: Option<String>,
-    pub(super) reporter: String,
-    pub(super) form: CitationForm,
-    pub(super) court: Option<&'static str>,
-    /// `None` where the text leaves the page blank.
-    pub(super) page: Option<String>,
-    /// Year given between reporter and page: `126 S. Ct. (2006) 1910`.
-    pub(super) year: Option<u16>,
-}
-
-impl CoreCitation {
-    /// The citation in normal form.
-    pub(super) fn normal(&self) -> String {
-        let page = self.page.as_deref().unwrap_or("___");
-        let at = if self.form == CitationForm::ShortCase { "at " } else { "" };
-        match &self.volume {
-            Some(volume) => format!("{volume} {} {at}{page}", self.reporter),
-            None => format!("{} {at}{page}", self.reporter),
-        }
-    }
-}
 
 static_regex!(
     /// A volume: a number, perhaps with a letter or a part, at the end of the given text's head.

@@ -1,6 +1,6 @@
 //! Lawyers in docket sheets: on lines of their own under a party, told by what follows them.
 
-use super::lawyers::push;
+use super::lawyer_mention::push;
 use super::persons::is_person;
 use crate::model::Mention;
 use crate::static_regex::static_regex;

@@ -1,9 +1,10 @@
 //! Lawyers and whom they represent: counsel paragraphs, docket sheets, Indian appearances.
 
 use super::counsel_names::names_in;
-use super::persons::{PERSON, normal_name};
+use super::lawyer_mention::push;
+use super::persons::PERSON;
 use super::windows::windows;
-use crate::model::{EntityKind, Mention};
+use crate::model::Mention;
 use crate::static_regex::static_regex;
 
 /// Words for whom a lawyer appears.
@@ -47,28 +48,6 @@ pub(super) fn lawyers(text: &str) -> Vec<Mention> {
         same
     });
     found
-}
-
-/// Adds a lawyer with the client, if one is told.
-pub(super) fn push(
-    text: &str,
-    start: usize,
-    end: usize,
-    client: Option<&str>,
-    found: &mut Vec<Mention>,
-) {
-    let mut mention =
-        Mention::new(EntityKind::Lawyer, text, start, end, normal_name(&text[start..end]));
-    if let Some(client) = client {
-        mention.attributes.represents.push(client_name(client));
-    }
-    found.push(mention);
-}
-
-fn client_name(client: &str) -> String {
-    let joined = client.split_whitespace().collect::<Vec<_>>().join(" ");
-    let joined = joined.trim_matches([' ', ',', '.', ':', ';', '(', ')', '-', '/']);
-    joined.strip_prefix("the ").unwrap_or(joined).to_owned()
 }
 
 /// Longest stretch of names before `for appellant`, in bytes.

@@ -1,6 +1,6 @@
 //! Citations without a volume: old reporters named after one reporter, loose-leaf services, tax memoranda.
 
-use super::citations::CoreCitation;
+use super::core_citation::CoreCitation;
 use super::tables::reporters::{reporter, reporter_key};
 use crate::model::CitationForm;
 use crate::static_regex::static_regex;

@@ -2,8 +2,7 @@
 
 use compartment_core::{BatchEventKind, BatchStatus, OutboxFact, Outcome, Settled, Settlement};
 
-use super::upkeep::Died;
-use super::{Batch, Completion, bit, count};
+use super::{Batch, Completion, Died, bit, count};
 
 impl Batch {
     pub(crate) fn settle(&mut self, settlement: Settlement, now: u64) -> Settled {

@@ -6,15 +6,7 @@ use compartment_core::{
 };
 
 use super::events::event;
-use super::{Batch, Completion, bit};
-
-/// Documents that died of one stage with one error.
-#[derive(Debug)]
-pub(super) struct Died {
-    pub(super) stage: usize,
-    pub(super) error: String,
-    pub(super) ordinals: Vec<u32>,
-}
+use super::{Batch, Completion, Died, bit};
 
 impl Batch {
     /// Keeps a fact in the outbox, of a batch that has one.

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use compartment_core::{Condition, Expiry, RateLimit};
 use std::time::Duration;
 
+/// Few, so that operations of different stores meet on one key.
+pub(super) const KEYS: [&str; 5] = ["a", "", "{b}: c", "ключ\r\n", "[*?]"];
 /// One operation of a program.
 #[derive(Clone, Debug)]
 pub enum Op {
@@ -86,9 +88,7 @@ impl Op {
                 step.keys().into_iter().map(|key| (*database, key)).collect()
             }
             Self::Advance(_) => (0..super::contracts().len())
-                .flat_map(|database| {
-                    super::strategy::KEYS.iter().map(move |key| (database, (*key).to_owned()))
-                })
+                .flat_map(|database| KEYS.iter().map(move |key| (database, (*key).to_owned())))
                 .collect(),
         }
     }

@@ -10,10 +10,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::GRID;
-use super::op::{CounterOp, HashOp, KeyValueOp, LockOp, Op, Step};
+use super::op::{CounterOp, HashOp, KEYS, KeyValueOp, LockOp, Op, Step};
 
-/// Few, so that operations of different stores meet on one key.
-pub(super) const KEYS: [&str; 5] = ["a", "", "{b}: c", "ключ\r\n", "[*?]"];
 /// None is a field of a lock: a hash that poses as one is nobody's promise.
 const FIELDS: [&str; 4] = ["f", "", "поле", "a\0b"];
 const VALUES: [&[u8]; 12] = [

@@ -18,8 +18,6 @@ use crate::measure::table::{align, plain};
 use flood::Flood;
 use reader::{Cache, Latencies};
 
-/// Keys of the cache, each with 100 bytes.
-const CACHE_KEYS: usize = 10_000;
 /// Keys that the flood scans over.
 const BATCH_KEYS: usize = 200_000;
 
@@ -157,7 +155,8 @@ async fn open_cache(url: &str, index: u32) -> Result<Cache, Failure> {
         .with_index(index)
         .with_default_ttl(Duration::from_secs(3_600));
     let database = backend.open(contract).await?;
-    let entries = (0..CACHE_KEYS).map(|n| (reader::key(n), vec![b'c'; 100].into())).collect();
+    let entries =
+        (0..reader::CACHE_KEYS).map(|n| (reader::key(n), vec![b'c'; 100].into())).collect();
     database.key_value().set_many(entries, Expiry::DatabaseDefault).await?;
     Ok(Cache::Ours(database))
 }

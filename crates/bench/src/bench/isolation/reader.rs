@@ -5,10 +5,12 @@ use std::time::Duration;
 use compartment_core::Database;
 use redis::AsyncCommands;
 
-use super::CACHE_KEYS;
 use crate::bench::clients::RedisRs;
 use crate::measure::Failure;
 use crate::measure::steady::steadily;
+
+/// Keys of the cache, each with 100 bytes.
+pub(super) const CACHE_KEYS: usize = 10_000;
 
 /// Reads that begin each second.
 pub(super) const RATE: u32 = 2_000;

@@ -1,0 +1,26 @@
+//! A lawyer as a mention, with the client where the text names one.
+
+use super::persons::normal_name;
+use crate::model::{EntityKind, Mention};
+
+/// Adds a lawyer with the client, if one is told.
+pub(super) fn push(
+    text: &str,
+    start: usize,
+    end: usize,
+    client: Option<&str>,
+    found: &mut Vec<Mention>,
+) {
+    let mut mention =
+        Mention::new(EntityKind::Lawyer, text, start, end, normal_name(&text[start..end]));
+    if let Some(client) = client {
+        mention.attributes.represents.push(client_name(client));
+    }
+    found.push(mention);
+}
+
+fn client_name(client: &str) -> String {
+    let joined = client.split_whitespace().collect::<Vec<_>>().join(" ");
+    let joined = joined.trim_matches([' ', ',', '.', ':', ';', '(', ')', '-', '/']);
+    joined.strip_prefix("the ").unwrap_or(joined).to_owned()
+}
