@@ -53,6 +53,25 @@ fn lengths_that_lie_are_refused_wherever_they_stand() {
 }
 
 #[test]
+fn a_time_is_not_taken_for_a_length() {
+    let folder = tempfile::tempdir().unwrap();
+    // When the first field expires: bytes that would be a length of eight bytes, of all sizes.
+    for first in [b"\x81\xff\xff\xff\xff\xff\xff\xff", b"\x80\xff\xff\xff\xff\0\0\0"] {
+        let table = [&first[..], b"\x01\x01\x01f\x01v"].concat();
+        let packed = [&first[..], &listpack(&["f", "v", "0"])].concat();
+        for (value_type, value) in [(24, table), (25, packed)] {
+            let record = [&[value_type, 1, b'h'], value.as_slice()].concat();
+            let mut bytes = file(&[&record, BEHIND]);
+            bytes[7..9].copy_from_slice(b"12");
+            let path = written(folder.path(), &bytes);
+            let found = analyze_dump(&path, None, &AnalyzeOptions::default(), &Silent).unwrap();
+            assert_eq!(found[0].keys, 2);
+            assert!(found[0].memory.bytes < 2_000, "{value_type}: {}", found[0].memory.bytes);
+        }
+    }
+}
+
+#[test]
 fn every_cut_and_every_flip_of_a_small_dump_is_an_error_or_a_result() {
     let folder = tempfile::tempdir().unwrap();
     let compressed = b"\xc3\x06\x09\x02abc\x80\x02";
