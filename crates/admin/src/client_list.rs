@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use compartment_core::Result;
 
 use crate::Place;
-use crate::place::OWN;
+use crate::own_name::OWN;
 
 /// One connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +76,15 @@ pub(crate) async fn client_list(place: &Place) -> Result<Vec<Client>> {
         clients.extend(text.lines().filter_map(read));
     }
     Ok(clients)
+}
+
+/// Whose a connection is, in words: by its name, its library or its user.
+pub(crate) fn who(name: &str, library: &str, user: &str) -> String {
+    match (name, library) {
+        ("", "") => format!("user {user:?}"),
+        ("", library) => format!("{library} of user {user:?}"),
+        (name, _) => format!("client {name:?}"),
+    }
 }
 
 /// One line; `None` for what is no client: ourselves, replicas, the connection to a master,

@@ -6,14 +6,7 @@ use std::fmt;
 use compartment_core::{Error, ErrorKind, Result};
 use compartment_redis::{Connection, Server};
 
-/// What the names of this crate's own connections begin with. Those of programs that use the
-/// library begin with `compartment:`, and are shown.
-pub(crate) const OWN: &str = "compartment-admin:";
-
-/// What a connection of this crate calls itself.
-pub(crate) fn own_name(purpose: &str) -> String {
-    format!("{OWN}{purpose}")
-}
+use crate::own_name::own_name;
 
 /// Whether the server refuses a command to this user, or does not have it: then there may be another
 /// way, or less to show.

@@ -334,36 +334,32 @@ fn read_dump(
     let mut only = None;
     let mut there: BTreeMap<u64, u64> = BTreeMap::new();
     while let Some(item) = reader.next_item().map_err(damaged)? {
-        match item {
-            rdb::Item::Key(key) => {
-                let current = key.database;
-                *there.entry(current).or_default() += 1;
-                if index.is_some_and(|index| index != current) {
-                    continue;
-                }
-                if index.is_none() && *only.get_or_insert(current) != current {
-                    return Err(AdminError::Invalid(format!(
-                        "{} holds several databases: say which with --from-index",
-                        path.display()
-                    )));
-                }
-                let wanted = globs.is_empty() || globs.iter().any(|g| glob_matches(g, &key.name));
-                if !wanted || key.expires_at_ms.is_some_and(|at| at <= now) {
-                    continue;
-                }
-                let snapshot =
-                    Snapshot { payload: key.dump(reader.version()), expires_at: key.expires_at_ms };
-                bytes += snapshot.payload.len();
-                keys += 1;
-                batch.push((key.name, snapshot));
-                if batch.len() >= FROM_FILE || bytes >= BYTES_FROM_FILE {
-                    bytes = 0;
-                    if send.blocking_send(std::mem::take(&mut batch)).is_err() {
-                        return Ok(keys);
-                    }
-                }
+        let rdb::Item::Key(key) = item else { continue };
+        let current = key.database;
+        *there.entry(current).or_default() += 1;
+        if index.is_some_and(|index| index != current) {
+            continue;
+        }
+        if index.is_none() && *only.get_or_insert(current) != current {
+            return Err(AdminError::Invalid(format!(
+                "{} holds several databases: say which with --from-index",
+                path.display()
+            )));
+        }
+        let wanted = globs.is_empty() || globs.iter().any(|g| glob_matches(g, &key.name));
+        if !wanted || key.expires_at_ms.is_some_and(|at| at <= now) {
+            continue;
+        }
+        let snapshot =
+            Snapshot { payload: key.dump(reader.version()), expires_at: key.expires_at_ms };
+        bytes += snapshot.payload.len();
+        keys += 1;
+        batch.push((key.name, snapshot));
+        if batch.len() >= FROM_FILE || bytes >= BYTES_FROM_FILE {
+            bytes = 0;
+            if send.blocking_send(std::mem::take(&mut batch)).is_err() {
+                return Ok(keys);
             }
-            _ => {}
         }
     }
     if let Some(index) = index.filter(|index| !there.contains_key(index)) {

@@ -105,8 +105,8 @@ pub(crate) fn may_be_of(program: &str, client: &Client) -> bool {
         return false;
     }
     let is_by = |library: &&str| client.library.to_ascii_lowercase().starts_with(library);
-    let is_known_library = LIBRARIES.iter().flat_map(|list| list.iter()).any(|one| is_by(&one));
-    if is_known_library && !signs.libraries.iter().any(|one| is_by(&one)) {
+    let is_known_library = LIBRARIES.iter().flat_map(|list| list.iter()).any(is_by);
+    if is_known_library && !signs.libraries.iter().any(is_by) {
         return false;
     }
     if client.blocked { is_one_of(signs.waits) } else { is_one_of(signs.works) }

@@ -20,7 +20,7 @@ use crate::key_progress::KeyProgress;
 use crate::settings::Settings;
 use crate::{places, screen, settings};
 
-use plan::{of_plan, of_server};
+use plan::of_plan;
 use report::{conclude, finish, show_instructions, show_preview};
 
 pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<ExitCode, CliError> {
@@ -193,14 +193,14 @@ async fn take_back(
     let place = async |place: &JournalPlace| {
         let found = match settings.map.database(&place.label) {
             Some(_) => places::resolve_in(settings, &place.label).await?,
-            None => of_server(settings, &place.server, place.index).await?,
+            None => places::of_server(settings, &place.server, place.index).await?,
         };
         let prefix = unescape(&place.prefix);
         if found.server().url().to_string() == place.server && found.index() == place.index {
             return Ok(found.with_prefix(prefix));
         }
         // The map has changed since; the journal knows where the keys are.
-        let there = of_server(settings, &place.server, place.index).await?;
+        let there = places::of_server(settings, &place.server, place.index).await?;
         Ok::<_, CliError>(there.with_prefix(prefix))
     };
     let source = place(&header.source).await?;
