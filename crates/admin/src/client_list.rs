@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use compartment_core::Result;
 
 use crate::Place;
-
-/// What the names of this crate's own connections begin with. Those of programs that use the
-/// library begin with `compartment:`, and are shown.
-pub(crate) const OWN: &str = "compartment-admin:";
+use crate::own_name::OWN;
 
 /// One connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,9 +78,13 @@ pub(crate) async fn client_list(place: &Place) -> Result<Vec<Client>> {
     Ok(clients)
 }
 
-/// What a connection of this crate calls itself.
-pub(crate) fn own_name(purpose: &str) -> String {
-    format!("{OWN}{purpose}")
+/// Whose a connection is, in words: by its name, its library or its user.
+pub(crate) fn who(name: &str, library: &str, user: &str) -> String {
+    match (name, library) {
+        ("", "") => format!("user {user:?}"),
+        ("", library) => format!("{library} of user {user:?}"),
+        (name, _) => format!("client {name:?}"),
+    }
 }
 
 /// One line; `None` for what is no client: ourselves, replicas, the connection to a master,

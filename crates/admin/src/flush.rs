@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::analyze::{ClientUse, clients_of};
 use crate::patterns::{Learner, Selection, Selector};
 use crate::place::is_hidden;
-use crate::plan::search_indexes;
+use crate::plan::{Plan, Stays, search_indexes};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape, read_glob};
 
 /// What to remove, and how.
@@ -23,6 +23,9 @@ pub struct FlushOptions {
     pub limits: Limits,
     /// The database's name, by which the operator says that what is not a cache may go too.
     pub yes_really: Option<String>,
+    /// Plans for the server and index of this database, by what they are called: what stays by one
+    /// of them is not removed.
+    pub plans: Vec<(String, Plan)>,
 }
 
 /// How keys are removed.
@@ -56,6 +59,10 @@ pub struct FlushPreview {
     pub keys: u64,
     /// What their names look like, and how many of each, the most first.
     pub patterns: Vec<(String, u64)>,
+    /// Patterns that are not among these.
+    pub more_patterns: u64,
+    /// Keys of none of these.
+    pub more_keys: u64,
     /// The clients that are connected to the index: they would miss the keys.
     pub owners: Vec<ClientUse>,
     /// Why it would be refused; empty when it would not be.
@@ -121,11 +128,17 @@ pub async fn preview_flush(
     let owners = clients_of(place).await.unwrap_or_default();
     for client in owners.iter().filter(|client| client.blocked > 0) {
         refusals.push(format!(
-            "{} of client {:?} wait for elements in index {}: stop the workers first",
-            client.blocked, client.name, client.index
+            "{} of the connections of {} wait for elements in index {}: stop the workers first",
+            client.blocked,
+            client.who(),
+            client.index
         ));
     }
-    let (keys, patterns) = count(place, options, progress).await?;
+    let Counted { keys, mut patterns, stays } = count(place, options, progress).await?;
+    refusals.extend(stays);
+    let all = patterns.len();
+    patterns.truncate(SHOWN);
+    let shown: u64 = patterns.iter().map(|(_, keys)| keys).sum();
     Ok(FlushPreview {
         database: place.label().to_owned(),
         server: place.server().url().to_string(),
@@ -134,6 +147,8 @@ pub async fn preview_flush(
         kind,
         way,
         keys,
+        more_patterns: (all - patterns.len()) as u64,
+        more_keys: keys.saturating_sub(shown),
         patterns,
         owners,
         refusals,
@@ -303,12 +318,18 @@ impl Chosen {
     }
 }
 
-async fn count(
-    place: &Place,
-    options: &FlushOptions,
-    progress: &dyn Progress,
-) -> Result<(u64, Vec<(String, u64)>)> {
+/// What the chosen names are.
+struct Counted {
+    keys: u64,
+    patterns: Vec<(String, u64)>,
+    /// Which of them are to stay, by which plan.
+    stays: Vec<String>,
+}
+
+async fn count(place: &Place, options: &FlushOptions, progress: &dyn Progress) -> Result<Counted> {
     let chosen = Chosen::new(options);
+    let mut stays: Vec<Stays<'_>> =
+        options.plans.iter().map(|(name, plan)| Stays::of(name, plan, &options.patterns)).collect();
     let mut learner = Learner::default();
     let mut keys = 0;
     progress.begin("look at the names", None);
@@ -319,6 +340,8 @@ async fn count(
         let Some(page) = walk.next_page().await? else { break };
         for name in page.iter().filter(|name| chosen.takes(name)) {
             learner.add(name);
+            let on_server = place.on_server(name);
+            stays.iter_mut().for_each(|one| one.add(&on_server));
             keys += 1;
         }
         progress.advance(page.len() as u64);
@@ -327,8 +350,8 @@ async fn count(
     let mut patterns: Vec<(String, u64)> =
         learned.map(|one| (one.pattern.to_string(), one.keys)).collect();
     patterns.sort_by_key(|(_, keys)| std::cmp::Reverse(*keys));
-    patterns.truncate(SHOWN);
-    Ok((keys, patterns))
+    let stays = stays.iter().filter_map(|one| one.refusal(place.label())).collect();
+    Ok(Counted { keys, patterns, stays })
 }
 
 async fn unlink(

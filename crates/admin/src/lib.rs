@@ -16,6 +16,7 @@ mod frameworks;
 mod key_type;
 pub mod migrate;
 mod name;
+mod own_name;
 mod pace;
 pub mod patterns;
 mod place;

@@ -6,7 +6,7 @@ use std::fmt;
 use compartment_core::{Error, ErrorKind, Result};
 use compartment_redis::{Connection, Server};
 
-use crate::client_list::own_name;
+use crate::own_name::own_name;
 
 /// Whether the server refuses a command to this user, or does not have it: then there may be another
 /// way, or less to show.

@@ -278,8 +278,10 @@ fn uses_are_counted_under_an_lfu_policy_and_clients_are_seen() {
         let mut connection = writer(&server, 0).await;
         tell(&mut connection, &installations::own(5)).await;
         tell(&mut connection, &["CLIENT SETNAME web".to_owned()]).await;
-        let mut worker = writer(&server, 3).await;
+        let mut worker = writer(&server, 0).await;
         tell(&mut worker, &["CLIENT SETNAME worker".to_owned()]).await;
+        let mut elsewhere = writer(&server, 3).await;
+        tell(&mut elsewhere, &["CLIENT SETNAME elsewhere".to_owned()]).await;
         let waiting = tokio::spawn(async move { worker.send(&["BLPOP", "q", "0"]).await });
         compartment_testkit::eventually("a blocked client", async || {
             server.command(&["INFO", "clients"]).await.text().contains("blocked_clients:1")
@@ -290,7 +292,8 @@ fn uses_are_counted_under_an_lfu_policy_and_clients_are_seen() {
         assert!(analysis.idle.is_empty());
         assert_eq!(analysis.uses.iter().map(|bucket| bucket.keys).sum::<u64>(), 15);
         let client = |name: &str| analysis.clients.iter().find(|one| one.name == name).unwrap();
-        assert_eq!((client("worker").index, client("worker").blocked), (3, 1));
+        assert_eq!((client("worker").index, client("worker").blocked), (0, 1));
+        assert_eq!(analysis.clients.len(), 2, "{:?}", analysis.clients);
         assert_eq!((client("web").index, client("web").blocked), (0, 0));
         assert!(analysis.clients.iter().all(|one| !one.name.starts_with("compartment-admin:")));
     });
@@ -308,7 +311,14 @@ fn values_name_their_writers_where_they_may_be_read() {
             connection.send(&[b"SET".as_slice(), name.as_bytes(), entry]).await.unwrap();
             let lines = [format!("HSET basket:{n} absexp -1 sldexp 600 data x")];
             tell(&mut connection, &lines).await;
+            let name = format!("shop:1:item{n}");
+            connection.send(&[&b"SET"[..], name.as_bytes(), b"\x80\x04K\x07."]).await.unwrap();
+            let lock = format!("SET report:{n}:running 5d3a1c2e8f0b11ee9a5d0242ac12000{n} EX 60");
+            tell(&mut connection, &[lock]).await;
         }
+        let job = r#"{"retry":true,"queue":"mail","class":"Job","args":[],"jid":"a1"}"#;
+        let client = ["SADD queues mail".to_owned(), format!("LPUSH queue:mail {job}")];
+        tell(&mut connection, &client).await;
         let mut options = AnalyzeOptions::default();
         options.look_at_values = true;
         let limits = Limits::default().operations_per_second(Some(100_000));
@@ -317,6 +327,10 @@ fn values_name_their_writers_where_they_may_be_read() {
         assert_eq!(said(&analysis, "page-{int}-x").0, "Rails cache");
         let asp = ("ASP.NET distributed cache", 5, Purpose::Cache, Verdict::Move);
         assert_eq!(said(&analysis, "basket:{int}"), asp);
+        assert_eq!(said(&analysis, "shop:1:item{int}").0, "Django cache");
+        assert_eq!(said(&analysis, "report:{int}:running").2, Purpose::Locks);
+        let sidekiq = analysis.groups.iter().find(|group| group.name == "sidekiq").unwrap();
+        assert!(!sidekiq.perhaps, "its jobs say so");
     });
 }
 

@@ -1,7 +1,5 @@
 //! Files that are made to harm: lengths that lie, cuts, flipped bits.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 mod made;
 
 use compartment_admin::{AdminError, AnalyzeOptions, Silent, analyze_dump};
@@ -51,6 +49,25 @@ fn lengths_that_lie_are_refused_wherever_they_stand() {
         let path = written(folder.path(), &with_value(value_type, &count, false));
         let analyzed = analyze_dump(&path, None, &AnalyzeOptions::default(), &Silent);
         assert!(matches!(analyzed, Err(AdminError::BadFile { .. })), "{value_type}");
+    }
+}
+
+#[test]
+fn a_time_is_not_taken_for_a_length() {
+    let folder = tempfile::tempdir().unwrap();
+    // When the first field expires: bytes that would be a length of eight bytes, of all sizes.
+    for first in [b"\x81\xff\xff\xff\xff\xff\xff\xff", b"\x80\xff\xff\xff\xff\0\0\0"] {
+        let table = [&first[..], b"\x01\x01\x01f\x01v"].concat();
+        let packed = [&first[..], &listpack(&["f", "v", "0"])].concat();
+        for (value_type, value) in [(24, table), (25, packed)] {
+            let record = [&[value_type, 1, b'h'], value.as_slice()].concat();
+            let mut bytes = file(&[&record, BEHIND]);
+            bytes[7..9].copy_from_slice(b"12");
+            let path = written(folder.path(), &bytes);
+            let found = analyze_dump(&path, None, &AnalyzeOptions::default(), &Silent).unwrap();
+            assert_eq!(found[0].keys, 2);
+            assert!(found[0].memory.bytes < 2_000, "{value_type}: {}", found[0].memory.bytes);
+        }
     }
 }
 

@@ -142,6 +142,27 @@ impl Cache {
         self.inner.figures()
     }
 
+    /// Adds this process's figures to those of all processes, in the database of
+    /// [`crate::CacheOptions::metrics`]. Done by itself every ten seconds.
+    ///
+    /// # Errors
+    /// The metrics database's. Where it is away, what was not added is added the next time.
+    pub async fn publish_metrics(&self) -> Result<()> {
+        self.inner.publish_figures().await
+    }
+
+    /// Adds the last figures, and takes this process off those that are shown: for a program that
+    /// ends. The cache can still be used.
+    ///
+    /// # Errors
+    /// As [`Cache::publish_metrics`].
+    pub async fn close(&self) -> Result<()> {
+        let Some(metrics) = self.inner.options.metrics.as_ref() else { return Ok(()) };
+        self.inner.publish_figures().await?;
+        let key = self.inner.process_key()?;
+        metrics.key_value().delete(&[key]).await.map(drop)
+    }
+
     fn labelled(&self, label: String) -> Self {
         let mut labels = self.labels.to_vec();
         if !labels.iter().any(|known| **known == *label) {

@@ -1,13 +1,11 @@
-//! What all handles of a cache share, and how it hears of other processes.
+//! The state that all handles of a cache share.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use compartment_core::{ChannelEvent, Database, ReadMerger, Subscription};
-use futures_util::StreamExt;
+use compartment_core::{ChannelEvent, Database, ReadMerger};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -27,11 +25,6 @@ use crate::unique::unique;
 
 /// The channel of the news, in its database.
 pub(crate) const CHANNEL: &str = "cache";
-/// The first pause before listening is tried again; doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// No pause is longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) database: Database,
@@ -54,7 +47,7 @@ pub(crate) struct Inner {
     /// What runs beside, ended with the cache.
     tasks: Mutex<Vec<AbortHandle>>,
     /// Whether something listens; not where the runtime has ended that did.
-    listens: AtomicBool,
+    pub(crate) listens: AtomicBool,
 }
 
 impl Inner {
@@ -81,40 +74,6 @@ impl Inner {
         }
     }
 
-    /// Listens from now on; when this returns, news arrives or the first tier is distrusted.
-    pub(crate) async fn listen(self: &Arc<Self>) {
-        self.listens.store(true, Ordering::Release);
-        let listening = Listening(Arc::downgrade(self));
-        let first = self.call(self.database.channel().subscribe(CHANNEL)).await.ok();
-        if first.is_some() {
-            self.first.trust();
-        }
-        self.listen_beside(listening, first);
-    }
-
-    /// Listens again where the runtime that did has ended: to be called before the database is
-    /// asked, which is cheap.
-    pub(crate) fn keep_listening(self: &Arc<Self>) {
-        if !self.options.enabled || self.listens.load(Ordering::Acquire) {
-            return;
-        }
-        if !self.listens.swap(true, Ordering::AcqRel) {
-            self.listen_beside(Listening(Arc::downgrade(self)), None);
-            // It ended with the same runtime.
-            crate::publication::start(self);
-        }
-    }
-
-    fn listen_beside(self: &Arc<Self>, listening: Listening, first: Option<Subscription>) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let inner = Arc::downgrade(self);
-        let task = runtime.spawn(async move {
-            let _listening = listening;
-            listen(inner, first).await;
-        });
-        self.keep_task(task.abort_handle());
-    }
-
     /// Ends a task when the cache is dropped.
     pub(crate) fn keep_task(&self, task: AbortHandle) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,7 +98,7 @@ impl Inner {
         }
     }
 
-    fn hear(&self, event: &ChannelEvent) {
+    pub(crate) fn hear(&self, event: &ChannelEvent) {
         match event {
             ChannelEvent::Message(bytes) => match Message::read(bytes) {
                 Some(message) if message.sender == self.sender => return,
@@ -181,48 +140,6 @@ impl Drop for Inner {
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             task.abort();
-        }
-    }
-}
-
-/// Held by whoever listens. Dropped, with its runtime perhaps, nothing that is here can be trusted
-/// until somebody else does.
-struct Listening(Weak<Inner>);
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        if let Some(inner) = self.0.upgrade() {
-            inner.distrust();
-            inner.listens.store(false, Ordering::Release);
-        }
-    }
-}
-
-async fn listen(inner: Weak<Inner>, mut subscription: Option<Subscription>) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        if let Some(mut events) = subscription.take() {
-            pause = FIRST_PAUSE;
-            while let Some(event) = events.next().await {
-                let Some(inner) = inner.upgrade() else { return };
-                inner.hear(&event);
-            }
-            let Some(inner) = inner.upgrade() else { return };
-            inner.distrust();
-        }
-        let Some(strong) = inner.upgrade() else { return };
-        match strong.call(strong.database.channel().subscribe(CHANNEL)).await {
-            Ok(again) => {
-                strong.hear(&ChannelEvent::Resumed);
-                subscription = Some(again);
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the cache does not hear of other processes yet");
-                let slept = strong.options.clock.sleep(pause);
-                drop(strong);
-                slept.await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
         }
     }
 }

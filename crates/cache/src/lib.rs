@@ -105,6 +105,7 @@ mod flight;
 mod inner;
 mod lease;
 mod life;
+mod listening;
 mod load;
 mod load_finish;
 mod load_item;

@@ -14,7 +14,6 @@ use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use crate::breaker::BreakerState;
-use crate::cache::Cache;
 use crate::figures::{CacheMetrics, FIGURES};
 use crate::inner::Inner;
 
@@ -70,31 +69,8 @@ pub(crate) fn whole(metrics: &CacheMetrics) -> Whole {
     ]
 }
 
-impl Cache {
-    /// Adds this process's figures to those of all processes, in the database of
-    /// [`crate::CacheOptions::metrics`]. Done by itself every ten seconds.
-    ///
-    /// # Errors
-    /// The metrics database's. Where it is away, what was not added is added the next time.
-    pub async fn publish_metrics(&self) -> Result<()> {
-        self.inner.publish_figures().await
-    }
-
-    /// Adds the last figures, and takes this process off those that are shown: for a program that
-    /// ends. The cache can still be used.
-    ///
-    /// # Errors
-    /// As [`Cache::publish_metrics`].
-    pub async fn close(&self) -> Result<()> {
-        let Some(metrics) = self.inner.options.metrics.as_ref() else { return Ok(()) };
-        self.inner.publish_figures().await?;
-        let key = self.inner.process_key()?;
-        metrics.key_value().delete(&[key]).await.map(drop)
-    }
-}
-
 impl Inner {
-    async fn publish_figures(&self) -> Result<()> {
+    pub(crate) async fn publish_figures(&self) -> Result<()> {
         let Some(metrics) = self.options.metrics.as_ref() else { return Ok(()) };
         let at = self.options.clock.now();
         let name = self.database.name();
@@ -123,7 +99,7 @@ impl Inner {
         Ok(())
     }
 
-    fn process_key(&self) -> Result<String> {
+    pub(crate) fn process_key(&self) -> Result<String> {
         let process = format!("{:x}", self.sender);
         Ok(PROCESS.key(&[self.database.name(), &process])?.as_str().to_owned())
     }

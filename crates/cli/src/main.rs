@@ -6,15 +6,20 @@ mod exit_code;
 mod interrupt;
 mod key_progress;
 mod places;
+mod plans;
 mod progress_bars;
 mod screen;
 mod settings;
+mod singles;
 mod table;
 
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
-    let arguments = args::Arguments::parse();
+    let arguments = match args::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => return answered(&answer),
+    };
     match commands::run(arguments) {
         Ok(code) => code.into(),
         Err(error) => {
@@ -22,4 +27,16 @@ fn main() -> std::process::ExitCode {
             error.code().into()
         }
     }
+}
+
+/// Help, the version, or wrong arguments: as it would be printed, but for blanks at the ends of
+/// lines.
+fn answered(answer: &clap::Error) -> std::process::ExitCode {
+    let text = answer.render().ansi().to_string();
+    let lines: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
+    match answer.use_stderr() {
+        true => screen::remark(lines.join("\n")),
+        false => screen::say(lines.join("\n")),
+    }
+    std::process::ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2))
 }

@@ -104,6 +104,34 @@ async fn is_reached_alike(one: &InstanceUrl, other: &InstanceUrl) -> bool {
     addresses(one).await.iter().any(|address| others.contains(address))
 }
 
+/// The server that a plan or journal names. They hold no password, so that one with a password has
+/// to be configured.
+pub(crate) async fn of_server(
+    settings: &Settings,
+    server: &str,
+    index: u32,
+) -> Result<Place, CliError> {
+    let instances = settings.map.instances();
+    let written = instances.values().find(|instance| instance.url.to_string() == server);
+    let named = InstanceUrl::parse(server).ok();
+    let has_its_address =
+        |instance: &&Instance| named.as_ref().is_some_and(|url| url.has_address_of(&instance.url));
+    let instance = match written.or_else(|| instances.values().find(has_its_address)) {
+        Some(instance) => instance.clone(),
+        None if !server.contains("***@") => Instance::new(server)?,
+        None => {
+            return Err(CliError::new(
+                ExitCode::Configuration,
+                format!(
+                    "{server} is not among the configured instances, and its password is hidden"
+                ),
+            )
+            .hint("add it to [instances] of compartment.toml, or name it with --backend"));
+        }
+    };
+    Ok(Place::new(format!("index {index}"), connect(&instance).await?, index))
+}
+
 /// A numbered database, if the server has it.
 fn numbered(server: Server, index: u32) -> Result<Place, CliError> {
     if let Some(databases) = server.info().databases

@@ -66,6 +66,13 @@ pub(crate) fn wrapped(text: &str) -> String {
     out
 }
 
+/// A server's URL with the number of one of its databases, where its form has a place for it: as it
+/// can be typed again.
+pub(crate) fn url(server: &str, index: u32) -> String {
+    let has_room = server.starts_with("redis://") || server.starts_with("rediss://");
+    if has_room && index > 0 { format!("{server}/{index}") } else { server.to_owned() }
+}
+
 /// Who writes keys, as far as is known.
 pub(crate) fn producer(name: &str, perhaps: bool) -> String {
     match (name, perhaps) {

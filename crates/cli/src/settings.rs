@@ -6,6 +6,7 @@ use compartment::{DatabaseMap, DatabaseMapBuilder, Instance, Preset};
 
 use crate::args::General;
 use crate::exit_code::{CliError, ExitCode};
+use crate::screen;
 
 /// The file that is read where none is named.
 pub(crate) const DEFAULT_FILE: &str = "compartment.toml";
@@ -16,6 +17,35 @@ pub(crate) struct Settings {
     pub(crate) map: DatabaseMap,
     /// The file, if there was one.
     pub(crate) file: Option<PathBuf>,
+    /// What sets the password of the primary server, if anything does.
+    password_from: String,
+}
+
+impl Settings {
+    /// Says where the password comes from that `***` stands for, if it does in `shown`: such a URL
+    /// can be pasted once it is put in. `named` are the databases as they were typed.
+    pub(crate) fn say_whose_password(&self, named: &[&str], shown: &str) {
+        if !shown.contains(":***@") {
+            return;
+        }
+        let is_url = named.iter().any(|name| name.contains("://"));
+        let source = if is_url { "the URL that was typed" } else { self.password_from.as_str() };
+        screen::say(format!("*** stands for the password, which comes from {source}"));
+    }
+}
+
+/// What the primary server's password comes from: what comes later wins.
+fn password_from(general: &General, file: Option<&Path>) -> String {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_backend =
+        |url: &String| std::env::var("COMPARTMENT_BACKEND").is_ok_and(|one| one == *url);
+    match (&general.backend, file) {
+        (Some(url), _) if is_backend(url) => "COMPARTMENT_BACKEND".to_owned(),
+        (Some(_), _) => "--backend".to_owned(),
+        (None, _) if is_set("REDIS_PASSWORD") => "REDIS_PASSWORD".to_owned(),
+        (None, Some(file)) => file.display().to_string(),
+        (None, None) => "the environment".to_owned(),
+    }
 }
 
 /// Reads the file (the preset `pipeline` on memory where there is none), then the environment,
@@ -47,7 +77,8 @@ pub(crate) fn load(general: &General) -> Result<Settings, CliError> {
         Some(path) => in_file(path, &error),
         None => error.into(),
     })?;
-    Ok(Settings { map, file })
+    let password_from = password_from(general, file.as_deref());
+    Ok(Settings { map, file, password_from })
 }
 
 fn in_file(path: &Path, error: &compartment::Error) -> CliError {

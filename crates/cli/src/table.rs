@@ -18,6 +18,8 @@ const NARROW_GAP: usize = 2;
 const LEAST_TEXT: usize = 8;
 /// Lines of one cell, the rest of whose text is left out.
 const MOST_LINES: usize = 3;
+/// Lines of one cell that still read well.
+const GOOD_LINES: usize = 2;
 /// Columns that are enough for a text that is longer than its lines.
 const ENOUGH: usize = 32;
 
@@ -39,12 +41,12 @@ impl Cell {
         widths.sum::<usize>().saturating_sub(1)
     }
 
-    /// The columns in which all of it stands with its words whole, in no more lines than are shown;
-    /// of a long text at most [`ENOUGH`] and its longest word.
+    /// The columns in which all of it stands with its words whole, in two lines; of a long text at
+    /// most [`ENOUGH`] and its longest word.
     fn narrowest(&self) -> usize {
         let words = self.words.iter().map(|word| measure_text_width(word));
         let longest = words.max().unwrap_or(0);
-        let fits = |width: &usize| self.wrapped(*width).len() <= MOST_LINES;
+        let fits = |width: &usize| self.wrapped(*width).len() <= GOOD_LINES;
         let found = (longest..ENOUGH.max(longest)).find(fits);
         found.unwrap_or(longest.max(ENOUGH)).min(self.width())
     }

@@ -1,5 +1,7 @@
 //! One server under many addresses, and every way to write a URL: nothing is lost or goes elsewhere.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod program;
 
 use std::path::Path;

@@ -10,13 +10,14 @@ use compartment_core::{
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 
-use crate::{Document, Engine, Node, PipelineError};
+use crate::document_run::{DocumentRun, Stages};
+use crate::{Document, Node, PipelineError};
 
 /// A completed batch. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Completed {
     batch: Arc<str>,
-    engine: Engine,
+    stages: Arc<dyn Stages>,
     /// The database's name.
     database: String,
     store: Arc<dyn BatchStore>,
@@ -24,11 +25,9 @@ pub struct Completed {
 }
 
 impl Completed {
-    /// The batch of this name in the database `store`, for work that `engine` does with it.
-    #[must_use]
-    pub fn new(batch: &str, engine: Engine, store: Database) -> Self {
+    pub(crate) fn new(batch: &str, stages: Arc<dyn Stages>, store: Database) -> Self {
         let (own, upkeep) = (Arc::clone(store.batch()), Arc::clone(store.batch_upkeep()));
-        Self { batch: batch.into(), engine, database: store.name().to_owned(), store: own, upkeep }
+        Self { batch: batch.into(), stages, database: store.name().to_owned(), store: own, upkeep }
     }
 
     /// The batch that was born with this token, and no other that may be made under its name.
@@ -77,7 +76,7 @@ impl Completed {
                     return Ok::<_, PipelineError>(None);
                 }
                 let named = entries.into_iter().zip(from..).filter_map(|(entry, ordinal)| {
-                    completed.engine.document(&completed.batch, ordinal, entry).ok().map(Ok)
+                    completed.stages.document(&completed.batch, ordinal, entry).ok().map(Ok)
                 });
                 let page: Vec<_> = named.collect();
                 Ok(Some((futures_util::stream::iter(page), next)))
@@ -89,12 +88,13 @@ impl Completed {
     /// A stage's result for a document.
     ///
     /// # Errors
-    /// As [`Engine::value`].
+    /// As [`crate::Engine::value`].
     pub async fn value<T: Send + Sync + 'static>(
         &self,
         node: Node<T>,
         document: &Document,
     ) -> Result<Arc<T>, PipelineError> {
-        self.engine.value(node, document).await
+        let run = DocumentRun::new(Arc::clone(&self.stages), document.clone());
+        run.value(node).await
     }
 }

@@ -5,20 +5,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{
-    Clock, Databases, Error, ErrorKind, LockOptions, LockStoreExt, RateLimitStoreExt, SystemClock,
+    Clock, Database, Databases, Error, ErrorKind, LockOptions, LockStoreExt, RateLimitStoreExt,
+    SystemClock,
 };
 
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::node::{AnyResult, typed};
+use crate::document_run::{DocumentRun, Stages};
+use crate::node::AnyResult;
 use crate::pipeline::Placed;
 use crate::runner::unless_panicked;
 use crate::{
-    Document, Node, Pipeline, PipelineError, Progress, Runner, RunnerOptions, Silent, StageError,
-    StageOptions,
+    Completed, Document, Node, Pipeline, PipelineError, Progress, Runner, RunnerOptions, Silent,
+    StageError, StageOptions,
 };
 
 /// The database of limits and of documents' locks.
@@ -43,7 +46,13 @@ struct Inner {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("pipeline", &self.inner.pipeline).finish_non_exhaustive()
+        self.inner.fmt(f)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("pipeline", &self.pipeline).finish_non_exhaustive()
     }
 }
 
@@ -113,8 +122,7 @@ impl Engine {
         ordinal: u32,
         entry: Bytes,
     ) -> Result<Document, StageError> {
-        let identity = self.inner.pipeline.identify(&entry)?;
-        Ok(Document::new(batch, ordinal, entry, identity))
+        self.inner.document(batch, ordinal, entry)
     }
 
     /// The result of a stage for a document: the one that is kept, or a new one.
@@ -126,8 +134,21 @@ impl Engine {
         node: Node<T>,
         document: &Document,
     ) -> Result<Arc<T>, PipelineError> {
-        let run = DocumentRun { engine: self.clone(), document: document.clone() };
-        run.value(node).await
+        self.run_of(document.clone()).value(node).await
+    }
+
+    /// The completed batch of this name in the database `store`, for work that is done with it.
+    #[must_use]
+    pub fn completed(&self, batch: &str, store: Database) -> Completed {
+        Completed::new(batch, Arc::<Inner>::clone(&self.inner), store)
+    }
+
+    pub(crate) fn is_inline(&self, place: usize) -> bool {
+        self.inner.is_inline(place)
+    }
+
+    fn run_of(&self, document: Document) -> DocumentRun {
+        DocumentRun::new(Arc::<Inner>::clone(&self.inner), document)
     }
 
     /// Attempts that were given up after their time and still run, in this process.
@@ -182,7 +203,7 @@ impl Engine {
         place: usize,
         document: Document,
     ) -> Result<(), PipelineError> {
-        let run = DocumentRun { engine: self.clone(), document };
+        let run = self.run_of(document);
         if stage.options.inline {
             return unless_panicked(stage.name, run.produce(place)).await.map(drop);
         }
@@ -213,10 +234,6 @@ impl Engine {
         }
     }
 
-    pub(crate) fn is_inline(&self, place: usize) -> bool {
-        self.stage(place).is_ok_and(|stage| stage.options.inline)
-    }
-
     /// How long to wait before the `attempt`th attempt; `None` if that is one too many.
     pub(crate) fn pause_before(&self, place: usize, attempt: u32) -> Option<Duration> {
         let options = &self.stage(place).ok()?.options;
@@ -225,10 +242,53 @@ impl Engine {
     }
 
     fn stage(&self, place: usize) -> Result<&Placed, PipelineError> {
-        self.inner.pipeline.placed(place).ok_or_else(|| {
+        self.inner.stage(place)
+    }
+}
+
+impl Inner {
+    fn stage(&self, place: usize) -> Result<&Placed, PipelineError> {
+        self.pipeline.placed(place).ok_or_else(|| {
             let what = format!("the pipeline has no stage {place}: is the node of another one?");
             Error::new(ErrorKind::InvalidArgument, "run stage", what).into()
         })
+    }
+}
+
+#[async_trait]
+impl Stages for Inner {
+    fn document(&self, batch: &str, ordinal: u32, entry: Bytes) -> Result<Document, StageError> {
+        let identity = self.pipeline.identify(&entry)?;
+        Ok(Document::new(batch, ordinal, entry, identity))
+    }
+
+    async fn produce(&self, place: usize, run: &DocumentRun) -> Result<AnyResult, PipelineError> {
+        Arc::clone(&self.stage(place)?.producer).produce(run).await
+    }
+
+    fn is_inline(&self, place: usize) -> bool {
+        self.stage(place).is_ok_and(|stage| stage.options.inline)
+    }
+
+    fn runner(&self, place: usize) -> &Runner {
+        // There is one for each stage.
+        &self.runners[place]
+    }
+
+    async fn permit(&self, place: usize) -> Result<(), PipelineError> {
+        let options = &self.stage(place)?.options;
+        let Some((key, limit)) = &options.rate_limit else { return Ok(()) };
+        let store = self.databases.get(LIMITS)?.rate_limit();
+        let wait = options.time_out;
+        let decision = store.acquire_within(key, *limit, 1, self.clock.as_ref(), wait).await?;
+        if decision.allowed {
+            return Ok(());
+        }
+        let what = format!(
+            "no permit under {key:?} within {wait:?}: {} in {:?} are allowed",
+            limit.permits, limit.window
+        );
+        Err(Error::new(ErrorKind::NotReady, "ask for a permit", what).in_database(LIMITS).into())
     }
 }
 
@@ -268,61 +328,4 @@ fn is_about_the_document(error: &Error) -> bool {
 
 fn interrupted(stage: &str) -> PipelineError {
     Error::new(ErrorKind::Interrupted, "run stage", format!("stage {stage} was ended")).into()
-}
-
-/// One document on its way through an engine. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct DocumentRun {
-    engine: Engine,
-    document: Document,
-}
-
-impl DocumentRun {
-    /// The document.
-    #[must_use]
-    pub fn document(&self) -> &Document {
-        &self.document
-    }
-
-    /// The result of a stage: the one that is kept, or a new one.
-    ///
-    /// # Errors
-    /// As [`Engine::value`].
-    pub async fn value<T: Send + Sync + 'static>(
-        &self,
-        node: Node<T>,
-    ) -> Result<Arc<T>, PipelineError> {
-        typed(self.produce(node.place).await?)
-    }
-
-    async fn produce(&self, place: usize) -> Result<AnyResult, PipelineError> {
-        Arc::clone(&self.engine.stage(place)?.node).produce(self).await
-    }
-
-    pub(crate) fn is_inline(&self, place: usize) -> bool {
-        self.engine.is_inline(place)
-    }
-
-    pub(crate) fn runner(&self, place: usize) -> &Runner {
-        // There is one for each stage.
-        &self.engine.inner.runners[place]
-    }
-
-    /// Waits for a permit to make a result, where the stage has a limit.
-    pub(crate) async fn permit(&self, place: usize) -> Result<(), PipelineError> {
-        let options = &self.engine.stage(place)?.options;
-        let Some((key, limit)) = &options.rate_limit else { return Ok(()) };
-        let inner = &self.engine.inner;
-        let store = inner.databases.get(LIMITS)?.rate_limit();
-        let wait = options.time_out;
-        let decision = store.acquire_within(key, *limit, 1, inner.clock.as_ref(), wait).await?;
-        if decision.allowed {
-            return Ok(());
-        }
-        let what = format!(
-            "no permit under {key:?} within {wait:?}: {} in {:?} are allowed",
-            limit.permits, limit.window
-        );
-        Err(Error::new(ErrorKind::NotReady, "ask for a permit", what).in_database(LIMITS).into())
-    }
 }

@@ -12,15 +12,19 @@
 
 mod completed;
 mod document;
+mod document_run;
 mod document_state;
 mod engine;
 mod error;
+mod event;
 mod hand_back;
 #[cfg(feature = "ledger")]
 pub mod ledger;
+mod needs;
 mod node;
 mod patience;
 mod pipeline;
+mod producer;
 mod progress;
 mod registry;
 mod result_size;
@@ -35,15 +39,18 @@ mod worker;
 
 pub use completed::Completed;
 pub use document::{Document, Identity};
+pub use document_run::DocumentRun;
 pub use document_state::{DocumentState, StageStatus};
-pub use engine::{DocumentRun, Engine};
+pub use engine::Engine;
 pub use error::{PipelineError, StageError};
-pub use node::{Needs, Node};
+pub use event::{Event, Observer, Origin, Silent};
+pub use needs::Needs;
+pub use node::Node;
 pub use patience::Patience;
 pub use pipeline::{Pipeline, PipelineBuilder};
-pub use progress::{Event, Observer, Progress, Silent, StageFigures};
+pub use progress::{Progress, StageFigures};
 pub use registry::{BatchRecord, BatchRegistry};
-pub use runner::{Done, Origin, Runner, RunnerOptions};
+pub use runner::{Done, Runner, RunnerOptions};
 pub use stage::{ExternalStage, Stage};
 pub use stage_options::StageOptions;
 pub use submission::{BatchOptions, Submission, TaskData, submit_task};

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use compartment_core::{Clock, MonotonicInstant, Result, Retry, SystemClock};
 
-use crate::Silent;
-use crate::progress::{Event, Observer};
+use crate::event::{Event, Observer, Silent};
 
 /// How long a run waits for a store that is away before it ends. One outage is one wait, however
 /// many tasks run into it.

@@ -8,7 +8,7 @@ use compartment_core::{BatchPlan, Error, ErrorKind, MAX_QUEUE_NAME, Result};
 use futures_util::future::BoxFuture;
 
 use crate::completed::Completed;
-use crate::node::{Adapted, AnyNode, Each, External, Once};
+use crate::producer::{Adapted, Each, External, Once, Producer};
 use crate::{
     Document, ExternalStage, Identity, Needs, Node, PipelineError, Stage, StageError, StageOptions,
 };
@@ -26,7 +26,7 @@ pub(crate) struct Placed {
     pub(crate) version: String,
     pub(crate) options: StageOptions,
     pub(crate) after: Vec<usize>,
-    pub(crate) node: Arc<dyn AnyNode>,
+    pub(crate) producer: Arc<dyn Producer>,
 }
 
 /// Stages and how they hang together. Cheap to clone.
@@ -164,8 +164,8 @@ impl PipelineBuilder {
     {
         let (name, version, after) = (stage.name(), stage.version(), needs.places());
         let (stage, place) = (Arc::new(stage), self.stages.len());
-        let node = Arc::new(Once(Adapted { stage, needs, input, place }));
-        self.add(Placed { name, version, options, after, node })
+        let producer = Arc::new(Once(Adapted { stage, needs, input, place }));
+        self.add(Placed { name, version, options, after, producer })
     }
 
     /// Adds a stage that works on each part of a document, several at a time: what comes after it
@@ -186,8 +186,8 @@ impl PipelineBuilder {
     {
         let (name, version, after) = (stage.name(), stage.version(), vec![of.place]);
         let (stage, place) = (Arc::new(stage), self.stages.len());
-        let node = Arc::new(Each { stage, of, input, place });
-        self.add(Placed { name, version, options, after, node })
+        let producer = Arc::new(Each { stage, of, input, place });
+        self.add(Placed { name, version, options, after, producer })
     }
 
     /// Adds a stage that asks somebody else. Its answers are kept, so a run that is repeated asks
@@ -207,8 +207,8 @@ impl PipelineBuilder {
     {
         let (name, version, after) = (stage.name(), stage.version(), needs.places());
         let (stage, place) = (Arc::new(stage), self.stages.len());
-        let node = Arc::new(External(Adapted { stage, needs, input, place }));
-        self.add(Placed { name, version, options, after, node })
+        let producer = Arc::new(External(Adapted { stage, needs, input, place }));
+        self.add(Placed { name, version, options, after, producer })
     }
 
     /// What is done once every document of a batch is done or dead: by one worker at a time, and again

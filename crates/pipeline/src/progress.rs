@@ -5,67 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::{Database, Error, Expiry, Result};
+use compartment_core::{Database, Expiry, Result};
 
-use crate::runner::Origin;
+use crate::event::{Event, Observer, Origin};
 use crate::{Patience, StageError};
-
-/// What a run tells while it goes on.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event<'a> {
-    /// A stage is going to see so many documents.
-    StageTotal {
-        /// The stage's name.
-        stage: &'static str,
-        /// Documents.
-        total: u64,
-    },
-    /// A stage is done with a document.
-    StageDone {
-        /// The stage's name.
-        stage: &'static str,
-        /// Whether the result was made or found.
-        origin: Origin,
-    },
-    /// A stage failed on a document.
-    StageFailed {
-        /// The stage's name.
-        stage: &'static str,
-        /// The document's name.
-        document: &'a str,
-        /// Why.
-        error: &'a StageError,
-    },
-    /// A store is away and is being waited for.
-    Waiting {
-        /// For how long it has been away.
-        away: Duration,
-        /// How long it is waited for in all.
-        limit: Duration,
-        /// What the store said.
-        error: &'a Error,
-    },
-    /// A store that was away has answered.
-    Resumed {
-        /// How long it was away.
-        away: Duration,
-    },
-}
-
-/// Watches a run. Called from many tasks: return quickly.
-pub trait Observer: Send + Sync + 'static {
-    /// Something happened.
-    fn event(&self, event: &Event<'_>);
-}
-
-/// Watches nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
-
-impl Observer for Silent {
-    fn event(&self, _: &Event<'_>) {}
-}
 
 /// One stage's figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]

@@ -10,17 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
+use crate::event::Origin;
 use crate::result_size::check_size;
 use crate::{ExternalStage, PipelineError, Progress, Stage, StageError};
-
-/// Whether a result was made or found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// The stage ran.
-    Computed,
-    /// The cache had it, or another process made it meanwhile.
-    Cached,
-}
 
 /// A stage's result.
 #[derive(Debug)]

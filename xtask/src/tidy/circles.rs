@@ -191,6 +191,10 @@ fn inline_paths(code: &str) -> Vec<Vec<String>> {
             let rest = &code[at..];
             let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
             let path = &rest[..end.unwrap_or(rest.len())];
+            // A tree of names, which is read as a whole.
+            if path.ends_with("::") {
+                continue;
+            }
             found.push(
                 path.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect(),
             );
@@ -302,7 +306,7 @@ mod tests {
                 "a/b.rs",
                 "// use super::One\nuse std::fmt;\n#[cfg(test)]\nmod tests { use super::super::One; }",
             ),
-            file("c.rs", "use crate::{a::{One, b::Two}, other};\n"),
+            file("c.rs", "use crate::{a::{One, b::Two}, other};\nuse super::{a};\n"),
         ];
         assert!(found(&files).is_empty());
     }

@@ -6,7 +6,7 @@ use compartment_core::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::Place;
-use crate::client_list::{Client, client_list};
+use crate::client_list::{Client, client_list, who};
 
 /// Connections of one program to one database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,14 @@ pub struct ClientUse {
     pub idle_seconds: u64,
     /// Their last commands.
     pub commands: BTreeSet<String>,
+}
+
+impl ClientUse {
+    /// Whose connections these are, in words.
+    #[must_use]
+    pub fn who(&self) -> String {
+        who(&self.name, &self.library, &self.user)
+    }
 }
 
 /// The clients of the place's index, on every node, that may use its keys: those that only look

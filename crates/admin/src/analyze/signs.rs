@@ -70,25 +70,45 @@ pub(crate) async fn look_at_values(
     let open = |one: &Definition| one.learnt || one.perhaps;
     for (at, one) in definitions.iter_mut().enumerate().filter(|(_, one)| open(one)) {
         let (names, key_type) = collector.examples(at);
-        let Some(key_type) = key_type else { continue };
+        let types = match key_type {
+            Some(key_type) => vec![Some(key_type); names.len()],
+            None if one.perhaps => types_of(connection, place, names).await?,
+            None => continue,
+        };
         let sizes = super::fetch::sizes(connection, place, names).await?;
         let mut signs = Vec::new();
-        for (name, bytes) in names.iter().zip(sizes) {
+        for ((name, key_type), bytes) in names.iter().zip(types).zip(sizes) {
+            let Some(key_type) = key_type else { continue };
             if bytes.is_none_or(|bytes| bytes > BIGGEST) {
                 continue;
             }
             signs.push(read_sign(connection, &place.on_server(name), key_type).await?);
         }
+        if one.perhaps {
+            let confirms = |sign: &ValueSign| frameworks::confirms(&one.producer, *sign);
+            one.perhaps = !signs.iter().flatten().any(confirms);
+            continue;
+        }
         // One program, told by each value that was read.
         let first = signs.first().copied().flatten();
         if let Some(sign) = first.filter(|_| signs.iter().all(|sign| *sign == first)) {
-            match one.learnt {
-                true => name_producer(one, sign),
-                false => one.perhaps &= !frameworks::confirms(&one.producer, sign),
-            }
+            name_producer(one, sign);
         }
     }
     Ok(())
+}
+
+async fn types_of(
+    connection: &mut Connection,
+    place: &Place,
+    names: &[Vec<u8>],
+) -> Result<Vec<Option<KeyType>>> {
+    let mut pipeline = Pipeline::with_capacity(names.len());
+    for name in names {
+        pipeline.cmd("TYPE").arg(place.on_server(name).as_ref());
+    }
+    let answers = connection.ask_each("look at keys", &pipeline).await?;
+    Ok(answers.iter().map(|answer| super::fetch::text(answer).and_then(KeyType::parse)).collect())
 }
 
 async fn read_sign(
@@ -119,6 +139,8 @@ async fn read_sign(
 
 /// A framework's own rules for the purpose where it has them, else only who and what for.
 fn name_producer(one: &mut Definition, sign: ValueSign) {
+    let is_versioned = one.patterns.iter().all(|pattern| is_versioned(pattern));
+    let sign = if is_versioned { frameworks::behind_version(sign) } else { sign };
     one.producer = sign.producer.to_owned();
     one.purpose = sign.purpose;
     let known = frameworks::by_name(sign.producer);
@@ -130,4 +152,11 @@ fn name_producer(one: &mut Definition, sign: ValueSign) {
     } else if sign.purpose == Purpose::Unknown {
         one.verdict = Verdict::Stay;
     }
+}
+
+/// Whether names look like a cache's of Django's behind a prefix: prefix, version, name.
+fn is_versioned(pattern: &str) -> bool {
+    let mut parts = pattern.splitn(3, ':').skip(1);
+    let (version, rest) = (parts.next().unwrap_or_default(), parts.next());
+    rest.is_some() && !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit())
 }

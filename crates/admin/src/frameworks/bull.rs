@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::evidence::{Found, Signature};
+use super::found::{Found, Signature};
 use super::queues_node::{BULL, BULLMQ};
 use crate::KeyType;
 use crate::patterns::escape_glob_into;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::caches::DJANGO;
-use super::evidence::{Found, Signature};
+use super::found::{Found, Signature};
 use super::intelligence::{LLAMA_DOCUMENTS, LLAMA_INDEX};
 use crate::KeyType;
 use crate::patterns::escape_glob_into;

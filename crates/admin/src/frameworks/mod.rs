@@ -7,6 +7,7 @@ mod caches;
 mod clients;
 mod evidence;
 mod forms;
+mod found;
 mod intelligence;
 mod queues;
 mod queues_more;
@@ -23,8 +24,9 @@ use crate::plan::Verdict;
 
 pub(crate) use bindings::is_binding_table;
 pub(crate) use clients::may_be_of;
-pub(crate) use evidence::{Evidence, Found, Signature};
-pub(crate) use values::{ValueSign, confirms, sign_of_bytes, sign_of_fields};
+pub(crate) use evidence::Evidence;
+pub(crate) use found::{Found, Signature};
+pub(crate) use values::{ValueSign, behind_version, confirms, sign_of_bytes, sign_of_fields};
 
 /// What keys are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -21,6 +21,14 @@ pub(crate) fn confirms(producer: &str, sign: ValueSign) -> bool {
     sign.producer == producer || sign.producer == PICKLE && pickles.contains(&producer)
 }
 
+/// What a value tells whose name has a version in its second place: only Django pickles such.
+pub(crate) fn behind_version(sign: ValueSign) -> ValueSign {
+    match sign.producer {
+        PICKLE => ValueSign { producer: caches::DJANGO, purpose: Purpose::Cache },
+        _ => sign,
+    }
+}
+
 const PICKLE: &str = "Python (pickle)";
 
 /// By the first bytes of a string, or of a list's first element.

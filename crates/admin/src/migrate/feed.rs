@@ -12,7 +12,7 @@ use super::engine::{Run, Work};
 use super::live::{LiveOptions, LiveReport, clients_of};
 use super::way::{Course, Lane};
 use super::{Item, Migration, Way};
-use crate::client_list::own_name;
+use crate::own_name::own_name;
 use crate::replication::{Command, Feed, Replica, Wanted};
 use crate::{AdminError, Progress, Result, Walk};
 

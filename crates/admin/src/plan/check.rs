@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::collisions::collisions;
 use super::indexes::indexes;
 use super::{Group, Plan, PlanTarget, Verdict};
-use crate::client_list::{Client, client_list};
+use crate::client_list::{Client, client_list, who};
 use crate::frameworks::may_be_of;
 use crate::{AdminError, Limits, Pace, Place, Progress, Purpose, Result, Walk, escape};
 
@@ -29,7 +29,7 @@ const MANY_NEW: u64 = 100;
 
 /// What has other keys than queues: who waits for elements, waits for those of another group.
 const NEVER_QUEUES: &[Purpose] =
-    &[Purpose::Sessions, Purpose::Cache, Purpose::RateLimit, Purpose::Locks];
+    &[Purpose::Sessions, Purpose::Cache, Purpose::RateLimit, Purpose::Locks, Purpose::Metrics];
 
 /// Holds `plan` against its places as they are now: `source`, and the places of its targets by
 /// name as the map has them today.
@@ -174,7 +174,11 @@ pub(crate) fn at_work(producer: &str, source: &Place, clients: &[Client]) -> Vec
     for client in clients.iter().filter(|client| client.index == source.index()) {
         let is_recent = client.blocked || client.idle_seconds <= AT_WORK_SECONDS;
         if is_recent && may_be_of(producer, client) {
-            let key = (shown(client), client.command.as_str(), client.blocked);
+            let key = (
+                who(&client.name, &client.library, &client.user),
+                client.command.as_str(),
+                client.blocked,
+            );
             *found.entry(key).or_default() += 1;
         }
     }
@@ -187,14 +191,6 @@ pub(crate) fn at_work(producer: &str, source: &Place, clients: &[Client]) -> Vec
         format!("{count} {connections} of {who} {does} in index {} ({command})", source.index())
     };
     found.into_iter().map(say).collect()
-}
-
-fn shown(client: &Client) -> String {
-    match (client.name.as_str(), client.library.as_str()) {
-        ("", "") => format!("user {:?}", client.user),
-        ("", library) => format!("{library} of user {:?}", client.user),
-        (name, _) => format!("client {name:?}"),
-    }
 }
 
 /// Whether many keys have come that the plan says nothing about.

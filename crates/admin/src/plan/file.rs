@@ -150,7 +150,12 @@ impl Plan {
     /// # Errors
     /// What is wrong with the text, and where.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let plan: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let plan: Self = toml::from_str(text).map_err(|error| {
+            // Its own text goes over several lines and quotes the file.
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+            format!("line {line}: {}", error.message().trim_end().replace('\n', ", "))
+        })?;
         if plan.version != 1 {
             return Err(format!(
                 "the plan is of version {}; this program reads version 1: make it anew",

@@ -7,6 +7,8 @@ mod databases;
 mod file;
 mod indexes;
 mod propose;
+mod server_notes;
+mod stays;
 mod text;
 
 pub use advice::{Advice, advice};
@@ -15,3 +17,4 @@ pub use check::{CheckOptions, check};
 pub use file::{Group, Plan, PlanSource, PlanTarget, Verdict};
 pub(crate) use indexes::search_indexes;
 pub use propose::{PlanPlaces, propose};
+pub(crate) use stays::Stays;

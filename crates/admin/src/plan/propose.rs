@@ -7,6 +7,7 @@ use compartment_core::{Contract, DatabaseKind, DatabaseMap};
 use super::collisions::collisions;
 use super::databases::{database_for, suggested};
 use super::indexes::{Indexes, indexes};
+use super::server_notes::server_notes;
 use super::{Group, Plan, PlanSource, PlanTarget, Verdict};
 use crate::frameworks;
 use crate::{Analysis, KeyGroupReport, KeyType, Limits, Place, Progress, Purpose, Result};
@@ -186,14 +187,16 @@ impl Draft<'_> {
         group.purpose = kind.map_or(String::new(), |kind| kind.to_string());
     }
 
-    /// Keys that nobody is known for: what their names suggest. Only what can be made again is
-    /// proposed to move.
+    /// Keys that nobody is known for: what their names suggest. What can be made again is proposed
+    /// to move; of the rest the programs have to be stopped, which nothing but the operator's word
+    /// says.
     fn by_words(&self, group: &mut Group, report: &KeyGroupReport) {
         group.verdict = Verdict::Stay;
         let Some((purpose, contract)) = suggested(&report.patterns, self.map) else {
             group.notes.push(
-                "who writes these is not known: to move them set database and verdict, or add \
-                 their template to [keys]"
+                "who writes these is not known: to have them moved add their template and its \
+                 database to the configuration as [keys.NAME] and plan again, or set database and \
+                 verdict here"
                     .to_owned(),
             );
             return;
@@ -201,22 +204,23 @@ impl Draft<'_> {
         group.purpose = purpose.to_string();
         let expire = report.ttl.without == 0;
         let plain = |types: &[KeyType]| report.types.keys().all(|one| types.contains(one));
-        let movable = match purpose {
+        let can_be_made_again = match purpose {
             Purpose::Cache => expire && plain(&[KeyType::String, KeyType::Hash]),
             Purpose::RateLimit => expire,
             _ => false,
         };
         group.database.clone_from(&contract.name);
-        if movable {
+        if can_be_made_again {
             group.verdict = Verdict::Move;
             group.notes.push("by its names only: check that nothing else is in it".to_owned());
-        } else {
-            group.notes.push(format!(
-                "its names suggest {}: when you know who writes it, set the verdict to move or \
-                 drain",
-                contract.name
-            ));
+            return;
         }
+        group.verdict = Verdict::Drain;
+        group.notes.push(format!(
+            "its names suggest {}, and nothing else does: when it is so, stop the programs that \
+             write it and say --drained; a template in [keys] says it for good",
+            contract.name
+        ));
     }
 
     fn index_over(&self, report: &KeyGroupReport) -> Option<&str> {
@@ -358,51 +362,4 @@ fn keep_together(groups: &mut [Group], draft: &Draft<'_>) {
             group.database.clone_from(database);
         }
     }
-}
-
-/// What the server's settings mean for the groups.
-fn server_notes(analysis: &Analysis, groups: &[Group]) -> Vec<String> {
-    let mut notes = Vec::new();
-    let server = &analysis.server;
-    let policy = server.eviction_policy.as_deref().unwrap_or_default();
-    let has = |purpose: Purpose| groups.iter().any(|group| group.purpose == purpose.to_string());
-    let limited = server.max_memory.is_some_and(|bytes| bytes > 0);
-    if policy.starts_with("allkeys-") {
-        let queues = if has(Purpose::Broker) { "queues included" } else { "whatever they are for" };
-        notes.push(format!(
-            "maxmemory-policy {policy} evicts keys of every database, {queues}: set volatile-lru \
-             (caches have a TTL, the rest has none) or give the cache a server of its own"
-        ));
-    } else if policy.starts_with("volatile-") {
-        let expiring = [Purpose::RateLimit, Purpose::Locks, Purpose::Sessions, Purpose::Results];
-        let found: Vec<String> =
-            expiring.into_iter().filter(|one| has(*one)).map(|one| one.to_string()).collect();
-        if !found.is_empty() {
-            notes.push(format!(
-                "maxmemory-policy {policy} evicts keys with a TTL when memory is short, in every \
-                 database, and so these too: {}. They are safe on a server that never evicts",
-                found.join(", ")
-            ));
-        }
-    }
-    if policy == "noeviction" && has(Purpose::Cache) && limited {
-        notes.push(
-            "maxmemory-policy noeviction refuses all writes when the cache has filled the server: \
-             volatile-lru gives up cached keys only"
-                .to_owned(),
-        );
-    }
-    let without: u64 = analysis
-        .groups
-        .iter()
-        .filter(|group| group.purpose == Purpose::Cache)
-        .map(|group| group.ttl.without)
-        .sum();
-    if without > 0 {
-        notes.push(format!("{without} cached keys have no TTL: nothing but a flush removes them"));
-    }
-    if server.replica {
-        notes.push("made on a replica: migrate works on the master".to_owned());
-    }
-    notes
 }

@@ -19,6 +19,7 @@ const HEADER: &str = "\
 #             \"stay\": never
 #   database  where the group goes: the name of one of the targets
 #   together  groups with the same word go in one run or not at all
+#   perhaps   the producer is a guess by the form of the names: look who writes them
 #
 # keys, bytes, collisions and longest_block_ms are what was found; changing them changes nothing.
 ";

@@ -11,6 +11,10 @@ use super::value::{HashField, Value};
 use super::ziplist::Ziplist;
 use super::zipmap;
 
+/// One large element of a list instead of a listpack.
+pub(super) const PLAIN_NODE: u64 = 1;
+pub(super) const ODD: RdbError = RdbError::Corrupt("a field or member has no value");
+
 /// The value that `bytes`, of type `value_type` in RDB `version`, are.
 pub(super) fn decode(value_type: u8, version: u16, bytes: &[u8]) -> RdbResult<Value> {
     let mut scanner = Scanner(bytes);
@@ -119,8 +123,6 @@ fn ziplist(
 }
 
 fn quicklist(scanner: &mut Scanner<'_>, value_type: u8) -> RdbResult<Vec<Vec<u8>>> {
-    /// One large element instead of a listpack.
-    const PLAIN: u64 = 1;
     let mut elements = Vec::new();
     for _ in 0..scanner.count()? {
         if value_type == LIST_QUICKLIST {
@@ -132,7 +134,7 @@ fn quicklist(scanner: &mut Scanner<'_>, value_type: u8) -> RdbResult<Vec<Vec<u8>
         }
         let kind = scanner.count()?;
         let bytes = scanner.string()?;
-        if kind == PLAIN {
+        if kind == PLAIN_NODE {
             elements.push(bytes.into_owned());
             continue;
         }
@@ -150,7 +152,6 @@ fn pairs(
     is_listpack: bool,
     mut take: impl FnMut(Element<'_>, Element<'_>) -> RdbResult<()>,
 ) -> RdbResult<()> {
-    const ODD: RdbError = RdbError::Corrupt("a field or member has no value");
     let bytes = scanner.string()?;
     if is_listpack {
         let mut listpack = Listpack::new(&bytes)?;

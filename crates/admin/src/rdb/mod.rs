@@ -21,6 +21,7 @@ mod types;
 mod unpack;
 mod value;
 mod writer;
+mod written;
 mod ziplist;
 mod zipmap;
 

@@ -8,6 +8,7 @@ use super::error::{RdbError, RdbResult};
 use super::skip::{skip_module, skip_value};
 use super::source::Source;
 use super::types::*;
+use super::written::check_written;
 
 /// One record of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +73,16 @@ pub struct Key {
 }
 
 impl Key {
+    /// What a server would refuse about its value, which a right checksum does not rule out: not
+    /// every file is a server's.
+    pub(crate) fn check(&self, version: u16) -> RdbResult<()> {
+        if self.module.is_some() || self.value_type == STRING {
+            // The end of a module's value was found, and a string is what it is.
+            return Ok(());
+        }
+        check_written(self.value_type, version, &self.payload)
+    }
+
     /// The value as `DUMP` would give it on a server that writes RDB `version`.
     #[must_use]
     pub fn dump(&self, version: u16) -> Vec<u8> {

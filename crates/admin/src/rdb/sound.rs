@@ -6,7 +6,7 @@ use std::hash::Hash;
 use super::error::{RdbError, RdbResult};
 use super::value::{Stream, Value};
 
-const NAN: RdbError = RdbError::Corrupt("a score of a sorted set is not a number");
+pub(super) const NAN: RdbError = RdbError::Corrupt("a score of a sorted set is not a number");
 
 /// Whether a server would take it.
 pub(super) fn check(value: &Value) -> RdbResult<()> {

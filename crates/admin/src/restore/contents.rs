@@ -7,7 +7,7 @@ use compartment_core::glob_matches;
 
 use crate::error::{AdminError, Result};
 use crate::escape;
-use crate::rdb::{FileReader, Item, Key, Payload, RdbError, name_hash, type_name};
+use crate::rdb::{FileReader, Item, Key, RdbError, name_hash, type_name};
 use crate::weight::weight;
 
 /// What is in a file.
@@ -66,18 +66,6 @@ pub(super) fn wrong(path: &Path, error: RdbError) -> AdminError {
     }
 }
 
-/// What a server would refuse about the value, which a right checksum does not rule out: not every
-/// file is a server's.
-fn problem_of(key: &Key, version: u16) -> Option<String> {
-    if key.module.is_some() || type_name(key.value_type) == "string" {
-        // The end of a module's value was found, and a string is what it is.
-        return None;
-    }
-    let dump = key.dump(version);
-    let value = Payload::parse_unchecked(&dump).and_then(|payload| payload.value());
-    value.err().map(|error| format!("key \"{}\": {error}", escape(&key.name)))
-}
-
 impl Contents {
     /// Reads all of the file, and looks into each value; counts the names that fit `pattern`. Keys
     /// that expired before `now_ms` are not looked into, as a server does not.
@@ -126,7 +114,9 @@ impl Contents {
         if key.expires_at_ms.is_none_or(|at| at > now_ms) {
             database.names.push(name_hash(&key.name));
             if database.problem.is_none() {
-                database.problem = problem_of(&key, version);
+                let wrong = key.check(version).err();
+                database.problem =
+                    wrong.map(|error| format!("key \"{}\": {error}", escape(&key.name)));
             }
         }
         if let (Some(module), None) = (key.module, &database.module) {

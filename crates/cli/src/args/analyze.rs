@@ -94,6 +94,11 @@ pub(crate) struct Flush {
     #[arg(long, value_name = "GLOB")]
     pub(crate) pattern: Vec<String>,
 
+    /// Keep what stays by this plan too; may be given several times [default: the plans in the
+    /// working folder and beside the configuration]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Vec<PathBuf>,
+
     /// Do it; without this only what would go is shown
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) yes: bool,
@@ -116,7 +121,9 @@ pub(crate) struct Flush {
 
 const FLUSH_HELP: &str = "Refused, with exit code 12, when the index is shared with another \
 database, when the server has search indexes (FLUSHDB drops them all), when clients wait for \
-elements in it, and for databases that are no cache unless --yes-really names them.
+elements in it, for databases that are no cache unless --yes-really names them, and while \
+keys are there that a plan lets stay: each .toml file in the working folder and beside the \
+configuration that is a plan for this database counts.
 
 Examples:
   compartment flush --database cache

@@ -12,6 +12,7 @@ use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::key_progress::KeyProgress;
 use crate::settings::Settings;
+use crate::singles::Singles;
 use crate::{places, screen, settings};
 
 /// Groups that the table has; the JSON has all.
@@ -46,6 +47,9 @@ pub(crate) async fn run(general: &General, command: args::Analyze) -> Result<Exi
         }
         show(analysis);
     }
+    let servers: String = found.iter().map(|one| one.source.server.as_str()).collect();
+    let named = command.database.as_deref().unwrap_or_default();
+    settings.say_whose_password(&[named], &servers);
     Ok(ExitCode::Success)
 }
 
@@ -107,7 +111,7 @@ fn show(analysis: &Analysis) {
         screen::STRONG,
         source.label,
         screen::STRONG,
-        source.server,
+        screen::url(&source.server, source.index),
         server_line(analysis)
     ));
     screen::say(format!(
@@ -177,7 +181,13 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 fn show_groups(analysis: &Analysis) {
     let header = ["group", "written by", "for", "keys", "memory", "TTL"];
     let mut table = screen::table(&header, &[3, 4, 5]);
-    for group in analysis.groups.iter().take(SHOWN_GROUPS) {
+    let is_single = |group: &&KeyGroupReport| {
+        group.keys == 1 && group.producer.is_empty() && group.database.is_none()
+    };
+    let singles = Singles::of(analysis.groups.iter().filter(is_single), |one| one.memory.bytes);
+    let groups: Vec<&KeyGroupReport> =
+        analysis.groups.iter().filter(|one| singles.is_none() || !is_single(one)).collect();
+    for group in groups.iter().take(SHOWN_GROUPS) {
         table.add_row([
             group.name.clone(),
             written_by(group),
@@ -187,8 +197,12 @@ fn show_groups(analysis: &Analysis) {
             screen::percent(share(group.ttl.with, group.keys)),
         ]);
     }
+    if let Some(singles) = &singles {
+        let (name, keys, bytes) = singles.cells();
+        table.add_row([name, "–".to_owned(), String::new(), keys, bytes, "–".to_owned()]);
+    }
     screen::say(table.to_string());
-    let more = analysis.groups.len().saturating_sub(SHOWN_GROUPS);
+    let more = groups.len().saturating_sub(SHOWN_GROUPS);
     if more > 0 {
         screen::say(format!("and {more} smaller groups (--json lists them)"));
     }

@@ -5,7 +5,7 @@ use compartment_admin::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush
 use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::key_progress::KeyProgress;
-use crate::{places, screen, settings};
+use crate::{places, plans, screen, settings};
 
 pub(crate) async fn run(general: &General, command: args::Flush) -> Result<ExitCode, CliError> {
     let settings = settings::load(general)?;
@@ -14,6 +14,7 @@ pub(crate) async fn run(general: &General, command: args::Flush) -> Result<ExitC
     options.patterns.clone_from(&command.pattern);
     options.limits = command.load.into();
     options.yes_really.clone_from(&command.yes_really);
+    options.plans = plans::about(&settings, &place, &command.plan).await?;
     let progress = KeyProgress::new();
     let executes = (command.yes || command.yes_really.is_some()) && !command.dry_run;
     if executes {
@@ -28,6 +29,7 @@ pub(crate) async fn run(general: &General, command: args::Flush) -> Result<ExitC
         screen::say(serde_json::to_string_pretty(&preview).unwrap_or_default());
     } else {
         show(&preview);
+        settings.say_whose_password(&[&command.database], &preview.server);
     }
     Ok(if preview.refusals.is_empty() { ExitCode::Success } else { ExitCode::Unsafe })
 }
@@ -58,7 +60,7 @@ fn show(preview: &FlushPreview) {
         screen::STRONG,
         preview.database,
         screen::STRONG,
-        preview.server,
+        screen::url(&preview.server, preview.index),
         screen::count(preview.keys)
     ));
     if !preview.patterns.is_empty() {
@@ -67,6 +69,13 @@ fn show(preview: &FlushPreview) {
             table.add_row([pattern.clone(), screen::count(*keys)]);
         }
         screen::say(format!("\n{table}"));
+        if preview.more_keys > 0 {
+            screen::say(format!(
+                "and {} more, of {} other forms",
+                screen::count(preview.more_keys),
+                screen::count(preview.more_patterns.max(1))
+            ));
+        }
     }
     if !preview.owners.is_empty() {
         let mut table = screen::table(&["connected to it", "connections", "last commands"], &[1]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use compartment_admin::{
-    AnalyzeOptions, Limits, Place, Plan, PlanPlaces, Verdict, advice, analyze, propose,
+    AnalyzeOptions, Group, Limits, Place, Plan, PlanPlaces, Verdict, advice, analyze, propose,
 };
 
 use crate::args::{self, General};
@@ -12,6 +12,7 @@ use crate::commands::keeping;
 use crate::exit_code::{CliError, ExitCode};
 use crate::key_progress::KeyProgress;
 use crate::settings::Settings;
+use crate::singles::Singles;
 use crate::{places, screen, settings};
 
 pub(crate) async fn run(
@@ -48,6 +49,7 @@ pub(crate) async fn run(
     show(&plan);
     keeping::tell_of_targets(&plan, &source, &targets).await?;
     show_advice(&plan, &settings);
+    settings.say_whose_password(&[&command.from], &text);
     screen::say(format!(
         "\nwritten to {}; next: compartment migrate --plan {} --dry-run",
         path.display(),
@@ -81,7 +83,11 @@ fn write(path: &std::path::Path, text: &str, force: bool) -> Result<(), CliError
 fn show(plan: &Plan) {
     let mut table =
         screen::table(&["group", "written by", "keys", "memory", "verdict", "to"], &[2, 3]);
-    for group in &plan.groups {
+    let is_single = |group: &&Group| {
+        group.keys == 1 && group.producer.is_empty() && group.verdict == Verdict::Stay
+    };
+    let singles = Singles::of(plan.groups.iter().filter(is_single), |group| group.bytes);
+    for group in plan.groups.iter().filter(|one| singles.is_none() || !is_single(one)) {
         let to = match group.verdict {
             Verdict::Stay => "",
             Verdict::Move | Verdict::Drain => group.database.as_str(),
@@ -95,7 +101,16 @@ fn show(plan: &Plan) {
             to.to_owned(),
         ]);
     }
+    if let Some(singles) = singles {
+        let (name, keys, bytes) = singles.cells();
+        table.add_row([name, "–".into(), keys, bytes, "stay".into(), String::new()]);
+    }
     screen::say(table.to_string());
+    show_notes(plan);
+    say_rules(plan);
+}
+
+fn show_notes(plan: &Plan) {
     let collisions: u64 = plan.groups.iter().map(|group| group.collisions).sum();
     if collisions > 0 {
         screen::say(format!(
@@ -106,7 +121,7 @@ fn show(plan: &Plan) {
         ));
     }
     // A group without a place to go to is worth a line here; the file has every other reason.
-    let homeless = |group: &&compartment_admin::Group| {
+    let homeless = |group: &&Group| {
         group.verdict == Verdict::Stay && !group.producer.is_empty() && group.database.is_empty()
     };
     let homes: Vec<String> = plan
@@ -127,6 +142,48 @@ fn show(plan: &Plan) {
         let text = text.trim_start_matches("note:");
         screen::say(format!("\n{}note:{:#}{text}", screen::STRONG, screen::STRONG));
     }
+}
+
+/// How the application's own keys get a place, which no program is known by.
+fn say_rules(plan: &Plan) {
+    let is_unknown = |group: &&Group| {
+        group.verdict == Verdict::Stay && group.producer.is_empty() && group.database.is_empty()
+    };
+    let unknown: Vec<&Group> = plan.groups.iter().filter(is_unknown).collect();
+    let most = unknown.iter().filter(|group| group.name.contains('{')).max_by_key(|one| one.keys);
+    let example = most.map_or("user:{id}".to_owned(), |group| template(&group.name));
+    let keys: u64 = unknown.iter().map(|group| group.keys).sum();
+    if keys == 0 {
+        return;
+    }
+    let text = screen::wrapped(&format!(
+        "note: {} keys stay, as nobody is known to write them; to have them moved say in the \
+         configuration which database they are for, and plan again:",
+        screen::count(keys)
+    ));
+    let text = text.trim_start_matches("note:");
+    screen::say(format!("\n{}note:{:#}{text}", screen::STRONG, screen::STRONG));
+    screen::say(format!(
+        "    [keys.NAME]\n    template = {example:?}\n    database = \"the database's name\""
+    ));
+}
+
+/// A group's name as a template: each placeholder of it has a name of its own there.
+fn template(name: &str) -> String {
+    let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut text = String::new();
+    for part in name.split_inclusive('}') {
+        match part.strip_suffix('}').and_then(|part| part.rsplit_once('{')) {
+            Some((literal, class)) => {
+                let number = seen.entry(class).or_default();
+                *number += 1;
+                let number = if *number == 1 { String::new() } else { number.to_string() };
+                text.push_str(&format!("{literal}{{{class}{number}}}"));
+            }
+            None => text.push_str(part),
+        }
+    }
+    text
 }
 
 fn verdict(verdict: Verdict) -> &'static str {

@@ -67,7 +67,12 @@ fn show(report: &VerifyReport, both_ways: bool) {
         parts.push(format!("{} gone meanwhile", screen::count(report.gone)));
     }
     let style = if report.all_same() { screen::GOOD } else { screen::BAD };
-    let verdict = if report.all_same() { "same" } else { "different" };
+    let compared = report.same + report.gone > 0;
+    let verdict = match report.all_same() {
+        true if compared => "same",
+        true => "nothing to compare",
+        false => "different",
+    };
     let took = std::time::Duration::from_secs_f64(report.seconds);
     screen::say(format!(
         "{style}{verdict}{style:#}: {} ({})",

@@ -10,9 +10,9 @@ use sqlx::any::AnyPoolOptions;
 use tokio::sync::OnceCell;
 
 use super::error::{ledger_error, too_slow};
-use super::many::Dialect;
 use super::schema::migrator;
 use super::session::{Session, within};
+use super::terms::Terms;
 
 /// How long an answer is waited for, unless told.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,8 +39,7 @@ pub struct Ledger {
 }
 
 struct Inner {
-    address: LedgerAddress,
-    timeout: Duration,
+    terms: Arc<Terms>,
     open: OnceCell<AnyPool>,
 }
 
@@ -62,17 +61,18 @@ impl Ledger {
     /// The same ledger, with another time to wait for each of its answers.
     #[must_use]
     pub fn answering_within(&self, timeout: Duration) -> Self {
-        Self::of(self.inner.address.clone(), timeout)
+        Self::of(self.inner.terms.address.clone(), timeout)
     }
 
     fn of(address: LedgerAddress, timeout: Duration) -> Self {
-        Self { inner: Arc::new(Inner { address, timeout, open: OnceCell::new() }) }
+        let terms = Arc::new(Terms { address, timeout });
+        Self { inner: Arc::new(Inner { terms, open: OnceCell::new() }) }
     }
 
     /// Where it is.
     #[must_use]
     pub fn address(&self) -> &LedgerAddress {
-        &self.inner.address
+        &self.inner.terms.address
     }
 
     /// Opens it now, and makes or renews its tables.
@@ -93,22 +93,18 @@ impl Ledger {
     }
 
     pub(super) fn is_sqlite(&self) -> bool {
-        matches!(self.inner.address, LedgerAddress::Sqlite(_))
-    }
-
-    pub(super) fn dialect(&self) -> Dialect {
-        if self.is_sqlite() { Dialect::Sqlite } else { Dialect::Postgres }
+        self.inner.terms.is_sqlite()
     }
 
     pub(super) fn timeout(&self) -> Duration {
-        self.inner.timeout
+        self.inner.terms.timeout
     }
 
     /// A connection for a piece of work.
     pub(super) async fn session(&self, operation: &'static str) -> Result<Session<'_>> {
         let open = self.connections(operation).await?;
         match within(self.timeout(), open.acquire()).await {
-            Some(Ok(connection)) => Ok(Session::new(self, operation, connection)),
+            Some(Ok(connection)) => Ok(Session::new(&self.inner.terms, operation, connection)),
             Some(Err(error)) => Err(ledger_error(self.address(), operation, error)),
             None => Err(too_slow(self.address(), operation, self.timeout())),
         }
@@ -159,6 +155,6 @@ impl Ledger {
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Ledger({})", self.inner.address)
+        write!(f, "Ledger({})", self.inner.terms.address)
     }
 }

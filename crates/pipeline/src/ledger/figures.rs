@@ -1,14 +1,14 @@
 //! What a mirror has brought, and what waits: counted here, shown in the `metrics` database.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use compartment_core::{Database, Error, Expiry, KeyTemplate, Result};
+use compartment_core::{Database, Error, KeyTemplate};
 use serde::Serialize;
 
-use super::{LedgerMirror, Mirrored};
+use super::mirrored::Mirrored;
 use crate::BatchRecord;
 
 /// Sums of all processes: fields `rows`, `entries`, `documents`, `unreadable`, `failures`; and as last said
@@ -16,9 +16,9 @@ use crate::BatchRecord;
 pub(crate) const TOTALS: KeyTemplate<()> =
     KeyTemplate::new("ledger_totals", "ledger:totals:{database}", "metrics");
 /// What nobody adds to goes after so long.
-const TTL: Duration = Duration::from_secs(30 * 86_400);
+pub(super) const TTL: Duration = Duration::from_secs(30 * 86_400);
 /// Fields of [`TOTALS`].
-const NAMES: [&str; 5] = ["documents", "entries", "rows", "unreadable", "failures"];
+pub(super) const NAMES: [&str; 5] = ["documents", "entries", "rows", "unreadable", "failures"];
 
 /// What one mirror did since it began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -36,13 +36,17 @@ pub struct MirrorStatus {
 pub(super) struct MirrorFigures {
     status: Mutex<MirrorStatus>,
     /// What was added to the sums already.
-    said: [AtomicU64; NAMES.len()],
+    pub(super) said: [AtomicU64; NAMES.len()],
     /// Batches that are over, and of which everything was brought.
     quiet: Mutex<BTreeSet<(String, u64)>>,
-    metrics: std::sync::OnceLock<Database>,
+    pub(super) metrics: std::sync::OnceLock<Database>,
 }
 
 impl MirrorFigures {
+    pub(super) fn status(&self) -> MirrorStatus {
+        lock(&self.status).clone()
+    }
+
     pub(super) fn brought(&self, mirrored: &Mirrored) {
         let mut status = lock(&self.status);
         status.mirrored.add(*mirrored);
@@ -75,46 +79,4 @@ fn key(record: &BatchRecord) -> (String, u64) {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl LedgerMirror {
-    /// Adding its figures to those of all processes, in this database (`metrics`).
-    #[must_use]
-    pub fn with_metrics(self, metrics: Database) -> Self {
-        // One that was given before stays.
-        let _ = self.figures.metrics.set(metrics);
-        self
-    }
-
-    /// What it has done since it began.
-    #[must_use]
-    pub fn status(&self) -> MirrorStatus {
-        lock(&self.figures.status).clone()
-    }
-
-    /// Adds what has come since. Figures may miss a little, and never keep a mirror from its work.
-    pub(super) async fn publish(&self) {
-        if let Err(error) = self.add_figures().await {
-            tracing::debug!(%error, "the ledger's figures could not be added to the metrics");
-        }
-    }
-
-    async fn add_figures(&self) -> Result<()> {
-        let Some(metrics) = self.figures.metrics.get() else { return Ok(()) };
-        let status = self.status();
-        let brought = status.mirrored;
-        let now =
-            [brought.documents, brought.entries, brought.rows, brought.unreadable, status.failures];
-        let key = TOTALS.key(&[self.batch.name()])?;
-        for ((name, value), said) in NAMES.iter().zip(now).zip(&self.figures.said) {
-            let grown = value.saturating_sub(said.swap(value, Ordering::Relaxed));
-            if grown > 0 {
-                let by = i64::try_from(grown).unwrap_or(i64::MAX);
-                metrics.hash().increment_field(key.as_str(), name, by, Expiry::After(TTL)).await?;
-            }
-        }
-        let waiting = self.waiting().await?.to_string();
-        let fields = vec![("waiting".to_owned(), waiting.into())];
-        metrics.hash().set_fields(key.as_str(), fields, Expiry::After(TTL)).await.map(drop)
-    }
 }

@@ -6,10 +6,10 @@ use compartment_core::{
     BatchStore, BatchUpkeepStore, Clock, Database, Error, ErrorKind, FencingToken, MAX_AT_ONCE,
     OutboxEntry, Result, SystemClock, Timestamp,
 };
-use serde::Serialize;
 
 use super::batch_row::LedgerBatch;
 use super::figures::MirrorFigures;
+use super::mirrored::Mirrored;
 use super::{BatchState, Ledger};
 use crate::{BatchRecord, BatchRegistry};
 
@@ -19,35 +19,6 @@ pub(super) const PAGE: usize = 256;
 const ATTEMPTS: u32 = 5;
 /// The same, for who needs everything.
 const PERSISTENT_ATTEMPTS: u32 = 200;
-
-/// What was brought to the ledger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Mirrored {
-    /// Documents whose entries were copied.
-    pub documents: u64,
-    /// Entries of outboxes that were written and cleared.
-    pub entries: u64,
-    /// Rows that were made or changed.
-    pub rows: u64,
-    /// Entries that could not be read, and were put aside.
-    pub unreadable: u64,
-}
-
-impl Mirrored {
-    /// Whether there was nothing to bring.
-    #[must_use]
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-
-    pub(super) fn add(&mut self, other: Self) {
-        self.documents += other.documents;
-        self.entries += other.entries;
-        self.rows += other.rows;
-        self.unreadable += other.unreadable;
-    }
-}
 
 /// Brings what the batches of a database settled to a ledger. Cheap to clone.
 ///

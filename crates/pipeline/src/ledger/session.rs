@@ -1,6 +1,7 @@
 //! One connection to the ledger for one piece of work, with an end to waiting.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use compartment_core::{Error, Result};
@@ -8,14 +9,14 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, Arguments, Encode, Row, SqlSafeStr, Type};
 
-use super::connection::Ledger;
 use super::error::{ledger_error, too_slow};
 use super::many::Dialect;
+use super::terms::Terms;
 
 /// A connection on loan. One whose work failed, or was given up, is closed rather than handed to others:
 /// nobody knows what it is in the middle of.
 pub(super) struct Session<'l> {
-    ledger: &'l Ledger,
+    terms: &'l Arc<Terms>,
     operation: &'static str,
     connection: PoolConnection<Any>,
     is_whole: bool,
@@ -23,21 +24,21 @@ pub(super) struct Session<'l> {
 
 impl<'l> Session<'l> {
     pub(super) fn new(
-        ledger: &'l Ledger,
+        terms: &'l Arc<Terms>,
         operation: &'static str,
         connection: PoolConnection<Any>,
     ) -> Self {
-        Self { ledger, operation, connection, is_whole: true }
+        Self { terms, operation, connection, is_whole: true }
     }
 
     pub(super) fn dialect(&self) -> Dialect {
-        self.ledger.dialect()
+        self.terms.dialect()
     }
 
     /// Begins a transaction that writes.
     pub(super) async fn begin(&mut self) -> Result<()> {
         // SQLite else begins by reading, and fails where it would have waited for another writer.
-        let begin = if self.ledger.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" };
+        let begin = if self.terms.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" };
         self.execute(begin, Parameters::none()).await?;
         self.is_whole = false;
         Ok(())
@@ -64,7 +65,7 @@ impl<'l> Session<'l> {
         let query = sqlx::query_with(sql, parameters.finish(self)?);
         let was_whole = self.risk();
         let done = query.execute(&mut *self.connection);
-        match within(self.ledger.timeout(), done).await {
+        match within(self.terms.timeout, done).await {
             Some(Ok(done)) => {
                 self.is_whole = was_whole;
                 Ok(done.rows_affected())
@@ -83,7 +84,7 @@ impl<'l> Session<'l> {
         let query = sqlx::query_with(sql, parameters.finish(self)?);
         let was_whole = self.risk();
         let rows = query.fetch_all(&mut *self.connection);
-        match within(self.ledger.timeout(), rows).await {
+        match within(self.terms.timeout, rows).await {
             Some(Ok(rows)) => {
                 self.is_whole = was_whole;
                 Ok(rows.into_iter().map(|row| self.row(row)).collect())
@@ -100,15 +101,15 @@ impl<'l> Session<'l> {
     }
 
     fn row(&self, row: AnyRow) -> LedgerRow {
-        LedgerRow { row, ledger: self.ledger.clone(), operation: self.operation }
+        LedgerRow { row, terms: Arc::clone(self.terms), operation: self.operation }
     }
 
     fn broke(&self, error: sqlx::Error) -> Error {
-        ledger_error(self.ledger.address(), self.operation, error)
+        ledger_error(&self.terms.address, self.operation, error)
     }
 
     fn gave_up(&self) -> Error {
-        too_slow(self.ledger.address(), self.operation, self.ledger.timeout())
+        too_slow(&self.terms.address, self.operation, self.terms.timeout)
     }
 }
 
@@ -162,7 +163,7 @@ impl Parameters {
 
     fn finish(self, session: &mut Session<'_>) -> Result<AnyArguments> {
         self.failure.map_or(Ok(self.arguments), |error| {
-            Err(ledger_error(session.ledger.address(), session.operation, error))
+            Err(ledger_error(&session.terms.address, session.operation, error))
         })
     }
 }
@@ -170,7 +171,7 @@ impl Parameters {
 /// A row of an answer.
 pub(super) struct LedgerRow {
     row: AnyRow,
-    ledger: Ledger,
+    terms: Arc<Terms>,
     operation: &'static str,
 }
 
@@ -182,7 +183,7 @@ impl LedgerRow {
     {
         self.row
             .try_get(at)
-            .map_err(|error| ledger_error(self.ledger.address(), self.operation, error))
+            .map_err(|error| ledger_error(&self.terms.address, self.operation, error))
     }
 
     /// A number that is never below 0.

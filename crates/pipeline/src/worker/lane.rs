@@ -11,10 +11,11 @@ use compartment_core::{
 };
 
 use super::held::Holding;
-use super::outcomes::{given_up, noted_as, outcome_of};
+use super::outcomes::{UNTRIED_PAUSE, given_up, noted_as, outcome_of};
+use super::registration::Running;
 use super::shared::Shared;
 use super::sources::{BatchView, Source};
-use super::{Running, tasks};
+use super::tasks;
 use crate::engine::Left;
 use crate::hand_back::HandBack;
 use crate::{TaskNote, TaskRow};
@@ -22,8 +23,6 @@ use crate::{TaskNote, TaskRow};
 /// A lane without work looks again after this long, doubled each time.
 const FIRST_IDLE: Duration = Duration::from_millis(5);
 const LONGEST_IDLE: Duration = Duration::from_millis(250);
-/// How long a lane rests after what could not be tried.
-pub(super) const UNTRIED_PAUSE: Duration = Duration::from_millis(200);
 /// What is done is told at least so often.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
 

@@ -1,10 +1,11 @@
 //! How attempts at documents and tasks end, and what is done at the completion of a batch.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use compartment_core::{Error, ErrorKind, MAX_TTL, Outcome, Result};
 
-use super::Ended;
+use super::options::Ended;
 use super::shared::Shared;
 use super::sources::BatchView;
 use crate::engine::Left;
@@ -12,6 +13,8 @@ use crate::hand_back::HandBack;
 use crate::runner::unless_panicked;
 use crate::{Engine, StageError, TaskStatus};
 
+/// How long a lane rests after what could not be tried.
+pub(super) const UNTRIED_PAUSE: Duration = Duration::from_millis(200);
 /// A document that is worked on when the worker ends: what fills the memory is counted against it, since
 /// it would do so again.
 pub(super) fn given_up(shared: &Shared, ended: Ended) -> Left {
@@ -68,7 +71,7 @@ pub(super) async fn complete(shared: &Shared, view: &BatchView) -> Result<()> {
     });
     let _holding = shared.held.batch(batch, token);
     if let Some(work) = view.engine.pipeline().at_completion() {
-        let completed = crate::Completed::new(batch, view.engine.clone(), shared.batch.clone());
+        let completed = view.engine.completed(batch, shared.batch.clone());
         let completed = completed.born_as(view.born);
         if let Err(error) = unless_panicked("at_completion", work(completed)).await {
             tracing::error!(%error, batch, "the work at the completion failed; it is due again");

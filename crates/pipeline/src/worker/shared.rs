@@ -9,8 +9,9 @@ use compartment_core::{Clock, Database};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::held::Held;
+use super::options::{Ended, WorkerOptions};
+use super::registration::Running;
 use super::sources::Sources;
-use super::{Ended, Running, WorkerOptions};
 use crate::{Engine, Patience, StageError};
 
 /// How far a worker is from its end.

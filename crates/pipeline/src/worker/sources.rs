@@ -4,20 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::{
-    BatchPlan, BatchStatus, BatchStore, ErrorKind, FencingToken, MonotonicInstant, Result,
-    TaskClass,
-};
+use compartment_core::{BatchPlan, BatchStore, FencingToken, MonotonicInstant, TaskClass};
 
-use super::shared::Shared;
 use super::turns::Turns;
-use crate::{BatchRecord, BatchRegistry, Engine};
+use crate::{BatchRecord, Engine};
 
 /// A stage that was found without work is left alone for this long, doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
-/// How often a batch is looked at that needs nothing any more.
-const FINISHED_AGAIN: Duration = Duration::from_secs(10);
 
 /// A batch as this worker serves it.
 #[derive(Clone, Debug)]
@@ -130,112 +124,49 @@ impl Sources {
         names.iter().all(|name| self.seen_to_the_end.contains(name))
     }
 
+    /// The batch as it is served, if it is.
+    pub(super) fn known(&self, batch: &str) -> Option<Arc<BatchView>> {
+        self.batches.get(batch).cloned()
+    }
+
+    /// Whether a batch that needs nothing any more is left alone yet.
+    pub(super) fn rests(&self, batch: &str, now: MonotonicInstant) -> bool {
+        self.finished.get(batch).is_some_and(|again| *again > now)
+    }
+
+    /// Whether all of a batch was seen done.
+    pub(super) fn was_seen_to_the_end(&self, batch: &str) -> bool {
+        self.seen_to_the_end.contains(batch)
+    }
+
+    /// Serves a batch from now on.
+    pub(super) fn serve(&mut self, batch: String, view: Arc<BatchView>) {
+        self.finished.remove(&batch);
+        self.seen_to_the_end.remove(&batch);
+        self.batches.insert(batch, view);
+    }
+
+    /// A batch needs nothing any more, unless what is dead is retried: it is looked at again then.
+    pub(super) fn finish(&mut self, batch: &str, again: MonotonicInstant) {
+        self.seen_to_the_end.insert(batch.to_owned());
+        self.forget(batch);
+        self.finished.insert(batch.to_owned(), again);
+    }
+
+    /// Forgets the batches that are not `there`; `missing` are those that were to be finished.
+    pub(super) fn keep_only(&mut self, there: &HashSet<String>, missing: Vec<String>) {
+        self.missing = missing;
+        let queues: HashSet<String> =
+            self.queues.iter().map(|queue| queue.name().to_owned()).collect();
+        let is_there = |name: &String| there.contains(name);
+        self.batches.retain(|name, _| is_there(name));
+        self.finished.retain(|name, _| is_there(name));
+        self.empty.retain(|(name, _), _| is_there(name) || queues.contains(name));
+        self.turns.retain(|name| is_there(&name.to_owned()) || queues.contains(name));
+    }
+
     /// One of the batches that are to be finished, which is not there: it never was, or it was removed.
     pub(super) fn missing(&self) -> Option<&str> {
         self.missing.first().map(String::as_str)
     }
-}
-
-/// Looks which batches there are and what they need; the completions that are due.
-pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
-    let now = shared.clock.monotonic();
-    let records = BatchRegistry::new(shared.batch.clone()).list().await?;
-    let wanted = |record: &BatchRecord| {
-        let wanted = shared.options.batches.as_ref();
-        wanted.is_none_or(|wanted| wanted.contains(&record.name))
-    };
-    let records: Vec<BatchRecord> = records.into_iter().filter(wanted).collect();
-    let there: HashSet<String> = records.iter().map(|record| record.name.clone()).collect();
-    let mut completions = Vec::new();
-    for record in records {
-        let name = record.name.clone();
-        let again = shared.sources().finished.get(&name).copied();
-        if again.is_some_and(|again| again > now) {
-            continue;
-        }
-        let Some(engine) = shared.engines.get(&record.pipeline) else { continue };
-        // A batch that was just noted may not be made yet.
-        let Some(progress) = shared.batch.batch().progress(&name).await? else { continue };
-        let known = shared.sources().batches.get(&name).cloned();
-        let view = match known {
-            Some(view) if view.born == progress.born => view,
-            _ => {
-                let store = shared.batch.batch().born_as(progress.born);
-                match store.plan(&name).await {
-                    Ok(plan) => {
-                        Arc::new(view_of(shared, record, engine, plan, progress.born, store))
-                    }
-                    // It was removed just now.
-                    Err(error) if error.kind() == ErrorKind::Unknown => continue,
-                    Err(error) => return Err(error),
-                }
-            }
-        };
-        match progress.status {
-            BatchStatus::Open | BatchStatus::Sealed => {
-                let mut sources = shared.sources();
-                sources.finished.remove(&name);
-                sources.seen_to_the_end.remove(&name);
-                sources.batches.insert(name, view);
-            }
-            BatchStatus::Completed if progress.is_completing => {
-                // Others are told once it is finished.
-                shared.sources().forget(&name);
-                completions.push(view);
-            }
-            _ => finish(shared, &name),
-        }
-    }
-    let missing = missing(shared, &there).await?;
-    let mut sources = shared.sources();
-    sources.missing = missing;
-    let queues: HashSet<String> =
-        sources.queues.iter().map(|queue| queue.name().to_owned()).collect();
-    sources.batches.retain(|name, _| there.contains(name));
-    sources.finished.retain(|name, _| there.contains(name));
-    sources.empty.retain(|(name, _), _| there.contains(name) || queues.contains(name));
-    sources.turns.retain(|name| there.contains(name) || queues.contains(name));
-    Ok(completions)
-}
-
-/// The batches that the worker is to finish and that are neither listed nor there.
-async fn missing(shared: &Shared, listed: &HashSet<String>) -> Result<Vec<String>> {
-    let mut missing = Vec::new();
-    let wanted = shared.options.batches.as_ref().filter(|_| shared.options.until_finished);
-    for name in wanted.into_iter().flatten().filter(|name| !listed.contains(*name)) {
-        let is_over = shared.sources().seen_to_the_end.contains(name);
-        if !is_over && shared.batch.batch().progress(name).await?.is_none() {
-            missing.push(name.clone());
-        }
-    }
-    Ok(missing)
-}
-
-/// A batch needs nothing any more, unless what is dead is retried.
-fn finish(shared: &Shared, batch: &str) {
-    let again = shared.clock.monotonic().after(FINISHED_AGAIN);
-    let mut sources = shared.sources();
-    sources.seen_to_the_end.insert(batch.to_owned());
-    sources.forget(batch);
-    sources.finished.insert(batch.to_owned(), again);
-}
-
-fn view_of(
-    shared: &Shared,
-    record: BatchRecord,
-    engine: &Engine,
-    plan: BatchPlan,
-    born: FencingToken,
-    store: Arc<dyn BatchStore>,
-) -> BatchView {
-    let pipeline = engine.pipeline();
-    let places = plan.stages.iter().enumerate().filter_map(|(at, stage)| {
-        let is_served = shared.serves(&stage.name);
-        Some((at, pipeline.place(&stage.name)?)).filter(|_| is_served)
-    });
-    // The last stages first: documents are finished before others are begun.
-    let mut stages: Vec<(usize, usize)> = places.collect();
-    stages.reverse();
-    let seen = shared.clock.monotonic();
-    BatchView { record, born, store, seen, engine: engine.clone(), plan: Arc::new(plan), stages }
 }

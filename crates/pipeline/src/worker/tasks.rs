@@ -7,9 +7,8 @@ use compartment_core::{
     AfterFailure, Claim, ClaimOptions, ClaimedTask, Outcome, Result, Timestamp,
 };
 
-use super::Running;
-use super::lane::UNTRIED_PAUSE;
-use super::outcomes::{given_up, noted_as, outcome_of};
+use super::outcomes::{UNTRIED_PAUSE, given_up, noted_as, outcome_of};
+use super::registration::Running;
 use super::shared::Shared;
 use crate::engine::Left;
 use crate::hand_back::HandBack;

@@ -22,7 +22,7 @@ use crate::settings::Settings;
 use crate::{places, screen, settings};
 
 use options::{file_part, options, with_journal};
-use plan::{of_plan, of_server};
+use plan::of_plan;
 use report::{ABOUT_LIVE, ADVICE_AFTER_UNDO, advise, conclude, finish};
 use report::{show_instructions, show_preview};
 
@@ -190,14 +190,14 @@ async fn take_back(
     let place = async |place: &JournalPlace| {
         let found = match settings.map.database(&place.label) {
             Some(_) => places::resolve_in(settings, &place.label).await?,
-            None => of_server(settings, &place.server, place.index).await?,
+            None => places::of_server(settings, &place.server, place.index).await?,
         };
         let prefix = unescape(&place.prefix);
         if found.server().url().to_string() == place.server && found.index() == place.index {
             return Ok(found.with_prefix(prefix));
         }
         // The map has changed since; the journal knows where the keys are.
-        let there = of_server(settings, &place.server, place.index).await?;
+        let there = places::of_server(settings, &place.server, place.index).await?;
         Ok::<_, CliError>(there.with_prefix(prefix))
     };
     let source = place(&header.source).await?;

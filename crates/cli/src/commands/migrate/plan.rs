@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use compartment::{Instance, InstanceUrl};
 use compartment_admin::migrate::{Migration, Routes};
-use compartment_admin::{CheckOptions, Group, Place, Plan, Verdict, advice, check, unescape};
+use compartment_admin::{CheckOptions, Group, Plan, Verdict, advice, check, unescape};
 
 use super::options::{options, with_journal};
 use crate::args;
 use crate::exit_code::{CliError, ExitCode};
 use crate::key_progress::KeyProgress;
 use crate::settings::Settings;
-use crate::{places, screen};
+use crate::{places, plans, screen};
 
 /// The migration that a plan asks for, as far as its groups are chosen and drained.
 pub(super) async fn of_plan(
@@ -21,12 +20,8 @@ pub(super) async fn of_plan(
     path: &Path,
     progress: &KeyProgress,
 ) -> Result<Migration, CliError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| CliError::files("read", path, &error))?;
-    let plan = Plan::parse(&text).map_err(|problem| {
-        CliError::new(ExitCode::Files, format!("{}: {problem}", path.display()))
-    })?;
-    let source = of_server(settings, &plan.source.server, plan.source.index).await?;
+    let plan = plans::read(path)?;
+    let source = places::of_server(settings, &plan.source.server, plan.source.index).await?;
     let source = source.with_prefix(unescape(&plan.source.prefix));
     let mut by_name = BTreeMap::new();
     for target in &plan.targets {
@@ -69,8 +64,15 @@ pub(super) async fn of_plan(
 
 /// A group moves when it is chosen, and can move at any time or has been drained.
 fn takes_part(command: &args::Migrate, group: &Group) -> bool {
-    let chosen = command.group.is_empty() || command.group.contains(&group.name);
+    // What takes every name that no other group has moves only if it is called by its name.
+    let is_for_all = takes_everything(group);
+    let chosen = command.group.is_empty() && !is_for_all || command.group.contains(&group.name);
     chosen && (group.verdict == Verdict::Move || command.drained.contains(&group.name))
+}
+
+/// Whether it is the group of everything that no other has.
+fn takes_everything(group: &Group) -> bool {
+    group.patterns.iter().any(|pattern| pattern.bytes().all(|byte| byte == b'*'))
 }
 
 /// Groups that are named have to be there; those that belong together have to be chosen together.
@@ -101,6 +103,12 @@ fn check_choice(command: &args::Migrate, plan: &Plan) -> Result<(), CliError> {
                     ),
                 ));
             }
+        } else if command.group.is_empty() && takes_everything(group) {
+            screen::remark(format!(
+                "{0} stays: its pattern takes every key that no other group has; to move all of \
+                 them say --group {0:?}",
+                group.name
+            ));
         } else if command.group.is_empty() || command.group.contains(&group.name) {
             screen::remark(format!(
                 "{} stays for now: stop what writes and reads it, then add --drained {:?}",
@@ -109,32 +117,4 @@ fn check_choice(command: &args::Migrate, plan: &Plan) -> Result<(), CliError> {
         }
     }
     Ok(())
-}
-
-/// The server that a plan or journal names. They hold no password, so that one with a password has
-/// to be configured.
-pub(super) async fn of_server(
-    settings: &Settings,
-    server: &str,
-    index: u32,
-) -> Result<Place, CliError> {
-    let instances = settings.map.instances();
-    let written = instances.values().find(|instance| instance.url.to_string() == server);
-    let named = InstanceUrl::parse(server).ok();
-    let has_its_address =
-        |instance: &&Instance| named.as_ref().is_some_and(|url| url.has_address_of(&instance.url));
-    let instance = match written.or_else(|| instances.values().find(has_its_address)) {
-        Some(instance) => instance.clone(),
-        None if !server.contains("***@") => Instance::new(server)?,
-        None => {
-            return Err(CliError::new(
-                ExitCode::Configuration,
-                format!(
-                    "{server} is not among the configured instances, and its password is hidden"
-                ),
-            )
-            .hint("add it to [instances] of compartment.toml, or name it with --backend"));
-        }
-    };
-    Ok(Place::new(format!("index {index}"), places::connect(&instance).await?, index))
 }

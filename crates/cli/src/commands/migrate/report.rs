@@ -153,11 +153,6 @@ pub(super) fn show_instructions(
     for line in instructions {
         screen::say(line);
     }
-    if instructions.iter().any(|line| line.contains("***")) {
-        let file = settings.file.as_ref().map_or_else(
-            || "the environment (REDIS_PASSWORD) or --backend".to_owned(),
-            |file| format!("{}, or of REDIS_PASSWORD", file.display()),
-        );
-        screen::say(format!("*** stands for the password of {file}: put it in its place"));
-    }
+    let named: Vec<&str> = command.from.iter().chain(&command.to).map(String::as_str).collect();
+    settings.say_whose_password(&named, &instructions.join("\n"));
 }

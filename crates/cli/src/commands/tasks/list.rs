@@ -95,14 +95,14 @@ fn print_letters(letters: &[DeadLetter]) {
 }
 
 fn print_tasks(tasks: &[LedgerTask]) {
-    let header = ["task", "stage", "status", "tries", "took", "ago", "error or document"];
-    let mut table = screen::table(&header, &[3, 4, 5]);
+    let header = ["batch", "task", "stage", "status", "tries", "took", "ago", "error or document"];
+    let mut table = screen::table(&header, &[1, 4, 5, 6]);
     for task in tasks {
         let what = task.error.clone().or_else(|| name_of(task));
-        let number = task.ordinal.to_string();
         let is_of_batch = !task.batch.is_empty();
         table.add_row([
-            if is_of_batch { format!("{} {number}", task.batch) } else { number },
+            if is_of_batch { task.batch.clone() } else { "–".to_owned() },
+            task.ordinal.to_string(),
             task.task_type.clone(),
             task.status.to_string(),
             (task.retry_count + 1).to_string(),

@@ -1,0 +1,87 @@
+//! Keys that a flush may not take, since a plan leaves them in their place.
+
+use super::{Group, Plan, Verdict};
+use crate::escape;
+use crate::patterns::Selector;
+
+/// Groups that an error names.
+const SHOWN: usize = 5;
+
+/// Counts names of a plan's groups that stay, or have not been moved.
+#[derive(Debug)]
+pub(crate) struct Stays<'a> {
+    plan: &'a str,
+    groups: &'a [Group],
+    selector: Selector,
+    prefix: Vec<u8>,
+    /// Whether the keys of a group may not go.
+    kept: Vec<bool>,
+    counts: Vec<u64>,
+    example: Option<String>,
+}
+
+impl<'a> Stays<'a> {
+    /// For a flush of the keys that fit `patterns`; all where there are none.
+    pub(crate) fn of(name: &'a str, plan: &'a Plan, patterns: &[String]) -> Self {
+        // What is moved after a stop has either gone, or not been moved yet. Who names its keys by
+        // its own pattern means them.
+        let is_named = |group: &Group| group.patterns.iter().any(|one| patterns.contains(one));
+        let is_kept = |group: &Group| match group.verdict {
+            Verdict::Stay => true,
+            Verdict::Drain => !is_named(group),
+            Verdict::Move => false,
+        };
+        Self {
+            plan: name,
+            groups: &plan.groups,
+            selector: plan.selector(),
+            prefix: crate::unescape(&plan.source.prefix),
+            kept: plan.groups.iter().map(is_kept).collect(),
+            counts: vec![0; plan.groups.len()],
+            example: None,
+        }
+    }
+
+    /// Takes a name as it is on the server.
+    pub(crate) fn add(&mut self, name: &[u8]) {
+        let Some(own) = name.strip_prefix(self.prefix.as_slice()) else { return };
+        let Some(group) = self.selector.first_match(own).filter(|at| self.kept[*at]) else {
+            return;
+        };
+        self.counts[group] += 1;
+        self.example.get_or_insert_with(|| escape(name));
+    }
+
+    /// Why the flush is refused; `None` where none of its keys is to stay.
+    pub(crate) fn refusal(&self, place: &str) -> Option<String> {
+        let keys: u64 = self.counts.iter().sum();
+        let example = self.example.as_ref()?;
+        let mut found: Vec<(&Group, u64)> =
+            self.groups.iter().zip(self.counts.iter().copied()).filter(|(_, n)| *n > 0).collect();
+        found.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let mut names: Vec<String> = found
+            .iter()
+            .take(SHOWN)
+            .map(|(group, count)| {
+                let why = match group.verdict {
+                    Verdict::Drain => ", not moved yet",
+                    _ => "",
+                };
+                format!("{} ({count}{why})", group.name)
+            })
+            .collect();
+        if found.len() > SHOWN {
+            names.push(format!("and {} more groups", found.len() - SHOWN));
+        }
+        let (keys, stay) = match keys {
+            1 => ("1 key".to_owned(), "stays"),
+            keys => (format!("{keys} keys"), "stay"),
+        };
+        Some(format!(
+            "{keys} of {place} {stay} there by {}, such as {example}: {}; name the keys of the groups \
+             that have moved by --pattern, or change the plan, or take it away",
+            self.plan,
+            names.join(", ")
+        ))
+    }
+}

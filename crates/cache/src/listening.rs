@@ -1,0 +1,94 @@
+//! Hears of what other processes wrote, for as long as the cache is used.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use compartment_core::{ChannelEvent, Subscription};
+use futures_util::StreamExt;
+
+use crate::inner::{CHANNEL, Inner};
+use crate::publication;
+
+/// The first pause before listening is tried again; doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// No pause is longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+impl Inner {
+    /// Listens from now on; when this returns, news arrives or the first tier is distrusted.
+    pub(crate) async fn listen(self: &Arc<Self>) {
+        self.listens.store(true, Ordering::Release);
+        let listening = Listening(Arc::downgrade(self));
+        let first = self.call(self.database.channel().subscribe(CHANNEL)).await.ok();
+        if first.is_some() {
+            self.first.trust();
+        }
+        self.listen_beside(listening, first);
+    }
+
+    /// Listens again where the runtime that did has ended: to be called before the database is
+    /// asked, which is cheap.
+    pub(crate) fn keep_listening(self: &Arc<Self>) {
+        if !self.options.enabled || self.listens.load(Ordering::Acquire) {
+            return;
+        }
+        if !self.listens.swap(true, Ordering::AcqRel) {
+            self.listen_beside(Listening(Arc::downgrade(self)), None);
+            // It ended with the same runtime.
+            publication::start(self);
+        }
+    }
+
+    fn listen_beside(self: &Arc<Self>, listening: Listening, first: Option<Subscription>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let inner = Arc::downgrade(self);
+        let task = runtime.spawn(async move {
+            let _listening = listening;
+            listen(inner, first).await;
+        });
+        self.keep_task(task.abort_handle());
+    }
+}
+
+/// Held by whoever listens. Dropped, with its runtime perhaps, nothing that is here can be trusted
+/// until somebody else does.
+struct Listening(Weak<Inner>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.distrust();
+            inner.listens.store(false, Ordering::Release);
+        }
+    }
+}
+
+async fn listen(inner: Weak<Inner>, mut subscription: Option<Subscription>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Some(mut events) = subscription.take() {
+            pause = FIRST_PAUSE;
+            while let Some(event) = events.next().await {
+                let Some(inner) = inner.upgrade() else { return };
+                inner.hear(&event);
+            }
+            let Some(inner) = inner.upgrade() else { return };
+            inner.distrust();
+        }
+        let Some(strong) = inner.upgrade() else { return };
+        match strong.call(strong.database.channel().subscribe(CHANNEL)).await {
+            Ok(again) => {
+                strong.hear(&ChannelEvent::Resumed);
+                subscription = Some(again);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the cache does not hear of other processes yet");
+                let slept = strong.options.clock.sleep(pause);
+                drop(strong);
+                slept.await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! How much a mirror brought to its ledger.
+
+use serde::Serialize;
+
+/// What was brought to the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Mirrored {
+    /// Documents whose entries were copied.
+    pub documents: u64,
+    /// Entries of outboxes that were written and cleared.
+    pub entries: u64,
+    /// Rows that were made or changed.
+    pub rows: u64,
+    /// Entries that could not be read, and were put aside.
+    pub unreadable: u64,
+}
+
+impl Mirrored {
+    /// Whether there was nothing to bring.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.documents += other.documents;
+        self.entries += other.entries;
+        self.rows += other.rows;
+        self.unreadable += other.unreadable;
+    }
+}

@@ -1,0 +1,24 @@
+//! Which ledger it is, and how long it is waited for.
+
+use std::time::Duration;
+
+use compartment_core::LedgerAddress;
+
+use super::many::Dialect;
+
+/// What each piece of work with a ledger goes by.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) address: LedgerAddress,
+    pub(super) timeout: Duration,
+}
+
+impl Terms {
+    pub(super) fn is_sqlite(&self) -> bool {
+        matches!(self.address, LedgerAddress::Sqlite(_))
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        if self.is_sqlite() { Dialect::Sqlite } else { Dialect::Postgres }
+    }
+}

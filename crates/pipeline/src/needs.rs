@@ -1,0 +1,82 @@
+//! The results that a stage works on.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::document_run::DocumentRun;
+use crate::{Node, PipelineError};
+
+/// The stages whose results a stage works on: none `()`, one [`Node`], or a tuple of them.
+#[async_trait]
+pub trait Needs: Send + Sync + 'static {
+    /// Their results.
+    type Values: Send;
+
+    /// Where they are in the pipeline.
+    fn places(&self) -> Vec<usize>;
+
+    /// Their results for a document: those that are kept, and those that are not made anew.
+    async fn values(&self, run: &DocumentRun) -> Result<Self::Values, PipelineError>;
+}
+
+#[async_trait]
+impl Needs for () {
+    type Values = ();
+
+    fn places(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    async fn values(&self, _: &DocumentRun) -> Result<(), PipelineError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<T: Send + Sync + 'static> Needs for Node<T> {
+    type Values = Arc<T>;
+
+    fn places(&self) -> Vec<usize> {
+        vec![self.place]
+    }
+
+    async fn values(&self, run: &DocumentRun) -> Result<Arc<T>, PipelineError> {
+        run.value(*self).await
+    }
+}
+
+#[async_trait]
+impl<A: Needs, B: Needs> Needs for (A, B)
+where
+    A::Values: Send,
+    B::Values: Send,
+{
+    type Values = (A::Values, B::Values);
+
+    fn places(&self) -> Vec<usize> {
+        [self.0.places(), self.1.places()].concat()
+    }
+
+    async fn values(&self, run: &DocumentRun) -> Result<Self::Values, PipelineError> {
+        Ok((self.0.values(run).await?, self.1.values(run).await?))
+    }
+}
+
+#[async_trait]
+impl<A: Needs, B: Needs, C: Needs> Needs for (A, B, C)
+where
+    A::Values: Send,
+    B::Values: Send,
+    C::Values: Send,
+{
+    type Values = (A::Values, B::Values, C::Values);
+
+    fn places(&self) -> Vec<usize> {
+        [self.0.places(), self.1.places(), self.2.places()].concat()
+    }
+
+    async fn values(&self, run: &DocumentRun) -> Result<Self::Values, PipelineError> {
+        Ok((self.0.values(run).await?, self.1.values(run).await?, self.2.values(run).await?))
+    }
+}

@@ -1,0 +1,120 @@
+//! How a worker works, and why it ended.
+
+use std::time::Duration;
+
+use compartment_core::{Clock, Error, ErrorKind, MAX_AT_ONCE, MAX_QUEUE_NAME, MAX_TTL, Result};
+use tokio::sync::Semaphore;
+
+/// A lease that is renewed each third of it should outlast a slow answer.
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WorkerOptions {
+    /// Names it among all workers; host, process and a number unless told.
+    pub id: String,
+    /// The stages it serves; all unless told.
+    pub stages: Option<Vec<String>>,
+    /// The batches it serves, and no single tasks; all unless told.
+    pub batches: Option<Vec<String>>,
+    /// Whether it ends once its batches need nothing any more.
+    pub until_finished: bool,
+    /// Documents it works on at the same time; the number of CPUs unless told.
+    pub concurrency: usize,
+    /// The most documents of one claim, 1 to [`MAX_AT_ONCE`]. A claim is of as many as take a fifth of a
+    /// second together.
+    pub most_at_once: usize,
+    /// After so long without a sign of it others take its documents.
+    pub lease: Duration,
+    /// How long what was begun may take once it is told to end; what is not done then is handed back.
+    pub drain: Duration,
+    /// Whether what becomes of single tasks is kept for a ledger. Batches have an outbox of their own or
+    /// none ([`crate::BatchOptions::outbox`]).
+    pub keep_task_rows: bool,
+    /// Ends, to be started anew, when its memory passes this, in bytes. At least twice of what it has when
+    /// it starts.
+    pub memory_limit: Option<u64>,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let host = if host.trim().is_empty() { "worker" } else { host.trim() };
+        let unique = compartment_core::SystemClock.now().as_millis() % 100_000;
+        Self {
+            id: format!("{host}-{}-{unique}", std::process::id()),
+            stages: None,
+            batches: None,
+            until_finished: false,
+            concurrency: std::thread::available_parallelism().map_or(2, usize::from),
+            most_at_once: MAX_AT_ONCE,
+            lease: Duration::from_secs(30),
+            drain: Duration::from_secs(20),
+            keep_task_rows: false,
+            memory_limit: None,
+        }
+    }
+}
+
+impl WorkerOptions {
+    /// Serving this batch, and no others, until it needs nothing any more.
+    #[must_use]
+    pub fn until_finished(mut self, batch: impl Into<String>) -> Self {
+        self.batches.get_or_insert_default().push(batch.into());
+        self.until_finished = true;
+        self
+    }
+
+    /// With so many documents at the same time.
+    #[must_use]
+    pub fn concurrency(mut self, documents: usize) -> Self {
+        self.concurrency = documents.max(1);
+        self
+    }
+
+    /// Says what is wrong with the options, if anything is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`], with the bounds.
+    pub fn check(&self) -> Result<()> {
+        let wrong =
+            |what: String| Err(Error::new(ErrorKind::InvalidArgument, "start worker", what));
+        if self.id.is_empty() || self.id.len() > MAX_QUEUE_NAME {
+            return wrong(format!("a worker's id has 1 to {MAX_QUEUE_NAME} bytes"));
+        }
+        if self.concurrency == 0 || self.concurrency > Semaphore::MAX_PERMITS {
+            return wrong("a worker works on at least 1 document at a time".to_owned());
+        }
+        if self.most_at_once == 0 || self.most_at_once > MAX_AT_ONCE {
+            return wrong(format!("a claim is of 1 to {MAX_AT_ONCE} documents"));
+        }
+        if self.lease < SHORTEST_LEASE || self.lease > MAX_TTL {
+            return wrong(format!(
+                "a lease of {:?} is refused: give at least {SHORTEST_LEASE:?}, as it is renewed each \
+                 third, and at most a hundred years",
+                self.lease
+            ));
+        }
+        if self.until_finished && self.batches.as_ref().is_none_or(Vec::is_empty) {
+            return wrong("a worker that ends with its batches needs to be told which".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Why a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// Its batches need nothing any more.
+    Finished,
+    /// Its memory passed the limit: it should be started anew.
+    Memory,
+    /// More attempts than it has places were given up and still run: it should be started anew.
+    Overdue,
+    /// A batch that it is to finish is not there: it never was, or it was removed.
+    Missing,
+}
