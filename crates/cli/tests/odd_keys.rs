@@ -1,7 +1,5 @@
 //! Keys that do not go as others do: too large for the target, of a module, named twice, in the way.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 mod program;
 
 use std::path::Path;
