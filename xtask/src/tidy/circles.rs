@@ -49,7 +49,7 @@ impl Module {
                 || before.trim_end().ends_with("pub(super)");
             let tree = statement[..end].trim_start_matches("use").trim_end_matches(';').trim();
             for (path, name) in leaves(tree) {
-                let Some(path) = module.from_root(&path) else { continue };
+                let Some(path) = module.of_the_crate(&path) else { continue };
                 if is_public {
                     module.passes_on.insert(name, path);
                 } else {
@@ -59,7 +59,7 @@ impl Module {
             rest = &statement[end..];
         }
         for path in inline_paths(code) {
-            if let Some(path) = module.from_root(&path) {
+            if let Some(path) = module.of_the_crate(&path) {
                 module.uses.insert(path);
             }
         }
@@ -67,7 +67,7 @@ impl Module {
     }
 
     /// The path from the crate's root; `None` for what is another crate's.
-    fn from_root(&self, path: &[String]) -> Option<Vec<String>> {
+    fn of_the_crate(&self, path: &[String]) -> Option<Vec<String>> {
         let mut base = self.path.clone();
         let mut parts = path.iter().map(String::as_str).peekable();
         match parts.peek().copied()? {

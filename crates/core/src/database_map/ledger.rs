@@ -175,6 +175,8 @@ fn sqlite(rest: &str) -> Result<&str> {
 impl fmt::Display for LedgerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // In a URL a `?` would end the name.
+            Self::Sqlite(path) if path.to_string_lossy().contains('?') => path.display().fmt(f),
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
             Self::Postgres(url) => {
                 let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
@@ -207,7 +209,9 @@ mod tests {
             let address: LedgerAddress = text.parse().unwrap();
             assert_eq!(address, LedgerAddress::Sqlite("tasks.db".into()));
         }
-        let url = LedgerAddress::Sqlite("/a b/50%?#.db".into()).reveal().unwrap();
+        let odd = LedgerAddress::Sqlite("/a b/50%?#.db".into());
+        assert_eq!(odd.to_string().parse::<LedgerAddress>().unwrap(), odd);
+        let url = odd.reveal().unwrap();
         assert_eq!(url, "sqlite:///a b/50%25%3F%23.db?mode=rwc");
         let error = "mysql://host/x".parse::<LedgerAddress>().unwrap_err();
         assert!(error.to_string().contains("not in mysql://"), "{error}");
