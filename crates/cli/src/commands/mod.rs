@@ -12,6 +12,7 @@ mod flush;
 mod ingest;
 mod keeping;
 mod migrate;
+mod open_cache;
 mod plan;
 mod restore;
 mod shell;
