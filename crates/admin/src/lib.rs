@@ -42,7 +42,7 @@ pub use fitness::{Fitness, Incoming, target_fitness};
 pub use flush::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};
 pub use frameworks::Purpose;
 pub use key_type::KeyType;
-pub use name::{escape, glob_text, printable, read_glob, unescape};
+pub use name::{escape, glob_of_name, glob_text, printable, read_glob, unescape};
 pub use pace::{Limits, Pace};
 pub use place::Place;
 pub use plan::{

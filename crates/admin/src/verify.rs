@@ -137,6 +137,7 @@ pub async fn verify(
         elsewhere: Vec::new(),
         shifts: Vec::new(),
     };
+    course.routes.spare_shared(&from, &to).await?;
     match course.look_at_servers().await {
         Ok(notes) => notes.iter().for_each(|note| progress.note(&format!("note: {note}"))),
         Err(AdminError::Unsafe(why)) => progress.note(&format!("note: {why}")),

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use compartment::InstanceUrl;
 
 use crate::args::Color;
 use crate::exit_code::CliError;
@@ -69,8 +70,10 @@ pub(crate) fn wrapped(text: &str) -> String {
 /// A server's URL with the number of one of its databases, where its form has a place for it: as it
 /// can be typed again.
 pub(crate) fn url(server: &str, index: u32) -> String {
-    let has_room = server.starts_with("redis://") || server.starts_with("rediss://");
-    if has_room && index > 0 { format!("{server}/{index}") } else { server.to_owned() }
+    match InstanceUrl::parse(server) {
+        Ok(url) if index > 0 => url.with_index(index),
+        _ => server.to_owned(),
+    }
 }
 
 /// Who writes keys, as far as is known.
