@@ -34,9 +34,12 @@ pub(crate) fn remark(line: impl AsRef<str>) {
     let _ = writeln!(anstream::stderr(), "{}", line.as_ref());
 }
 
-/// Prints an error in one line, and what to do in a second.
+/// Prints an error in one line, causes that add something in one each, and what to do in the last.
 pub(crate) fn complain(error: &CliError) {
     remark(format!("{BAD}error:{BAD:#} {error}"));
+    for cause in error.causes() {
+        remark(format!("{STRONG}cause:{STRONG:#} {cause}"));
+    }
     if let Some(hint) = error.hint_text() {
         remark(format!("{STRONG}hint:{STRONG:#} {hint}"));
     }
