@@ -74,7 +74,8 @@ impl ClockShift {
 impl std::fmt::Display for ClockShift {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let apart = Duration::from_millis(self.ms.unsigned_abs());
-        let seconds = apart.as_secs();
+        // Measured, so that the last second is not known.
+        let seconds = (apart.as_millis() + 500) / 1_000;
         match (seconds / 3_600, seconds / 60 % 60) {
             (0, 0) => write!(f, "{:.1} s", apart.as_secs_f64())?,
             (0, minutes) => write!(f, "{minutes} min {} s", seconds % 60)?,
@@ -181,7 +182,8 @@ mod tests {
         let said = |ms| ClockShift { ms }.to_string();
         assert_eq!(said(7_200_000), "2 h ahead of");
         assert_eq!(said(-5_430_000), "1 h 30 min behind");
-        assert_eq!(said(90_500), "1 min 30 s ahead of");
+        assert_eq!(said(90_400), "1 min 30 s ahead of");
+        assert_eq!(said(7_199_900), "2 h ahead of");
         assert_eq!(said(-1_500), "1.5 s behind");
     }
 }

@@ -95,6 +95,19 @@ impl Condition {
     }
 }
 
+/// How many keys the place's server has evicted since it started; 0 where it does not tell.
+pub(crate) async fn evicted_keys(place: &Place) -> u64 {
+    let found = Condition::of(place).await.unwrap_or_default();
+    found.iter().filter_map(|one| one.evicted).sum()
+}
+
+/// The marks of this life of the place's servers.
+pub(crate) async fn run_of(place: &Place) -> Result<String> {
+    let found = Condition::of(place).await?;
+    let runs: Vec<String> = found.into_iter().filter_map(|one| one.run_id).collect();
+    Ok(if runs.is_empty() { "unknown".into() } else { runs.join(",") })
+}
+
 /// Whether the server writes an append-only file or snapshots; `appends` is what `INFO` has told.
 async fn persists(node: &mut Connection, appends: Option<bool>) -> Option<bool> {
     if appends == Some(true) {

@@ -46,13 +46,13 @@ impl EvictionWatch {
         self.nodes.iter().any(|node| node.now.may_evict())
     }
 
-    /// Whether values of so many bytes fit without an eviction, by what was seen last.
+    /// Whether values that take so many bytes of memory fit without an eviction, by what was seen last.
     ///
     /// # Errors
     /// [`AdminError::Unsafe`] where they may not.
-    pub(crate) fn room_for(&self, bytes: usize) -> Result<()> {
+    pub(crate) fn room_for(&self, bytes: u64) -> Result<()> {
         // On its way a value is in the server twice: in the request, and stored.
-        let needed = (bytes as u64).saturating_mul(3).saturating_add(BESIDES);
+        let needed = bytes.saturating_mul(2).saturating_add(BESIDES);
         for node in self.nodes.iter().filter(|node| node.now.may_evict()) {
             if node.now.free_memory().is_some_and(|free| free < needed) {
                 return Err(self.full(node, "is about to evict keys"));

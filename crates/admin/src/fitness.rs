@@ -8,11 +8,16 @@ use crate::{AdminError, Place, Result};
 
 /// What is known of the keys that are to go to a place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Incoming {
     /// About how many bytes of memory they take; `None` where that is not known.
     pub bytes: Option<u64>,
     /// Whether a full server may evict them: an operator has said so.
     pub may_be_evicted: bool,
+    /// Whether they are a cache's, which may be evicted by its nature.
+    pub is_cache: bool,
+    /// Whether they have to outlive a restart, wherever they are now.
+    pub lasts: bool,
 }
 
 /// What speaks against a place as a target.
@@ -56,7 +61,9 @@ pub(crate) async fn judge(
     {
         return Ok(fitness);
     }
-    if conditions.iter().any(|one| one.persists == Some(false)) && is_kept(source).await? {
+    if conditions.iter().any(|one| one.persists == Some(false))
+        && (incoming.lasts || is_kept(source).await?)
+    {
         fitness.warnings.push(format!(
             "{target} saves nothing (no append-only file, no snapshots): a restart of it loses what it \
              is given"
@@ -67,7 +74,8 @@ pub(crate) async fn judge(
 
 /// Whether the keys outlive a restart where they are now.
 async fn is_kept(source: Option<&Place>) -> Result<bool> {
-    let Some(source) = source else { return Ok(true) };
+    // A file stays where it is.
+    let Some(source) = source else { return Ok(false) };
     Ok(Condition::of(source).await?.iter().all(|one| one.persists == Some(true)))
 }
 
@@ -122,6 +130,7 @@ fn hold_memory(
         (false, false) => fitness.warnings.push(format!(
             "{target} {room}{needs}: at its limit it refuses writes, and the work stops there"
         )),
+        (true, true) if incoming.is_cache => {}
         (true, true) => fitness.warnings.push(format!(
             "{target} evicts keys once its memory is full (maxmemory-policy {policy}; it {room}{needs})"
         )),

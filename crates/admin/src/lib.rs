@@ -31,6 +31,7 @@ mod snapshot;
 mod typed;
 pub mod verify;
 mod walk;
+mod weight;
 
 pub use analyze::{
     Analysis, AnalyzeOptions, BigKey, Bucket, ClientUse, KeyGroupReport, Measure, Memory,

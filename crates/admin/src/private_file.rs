@@ -1,7 +1,7 @@
 //! Files that hold other people's data: for their owner alone, and never by a link that somebody has
 //! laid where a file of a known name is expected.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
@@ -16,6 +16,17 @@ pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
         return Err(io::Error::other("it is no regular file"));
     }
     private().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+/// Takes the file for this process alone, for as long as it is open; whether nobody else has it.
+pub(crate) fn take(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        // Some file systems have no locks; two runs at once are the rarer mistake.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 fn private() -> OpenOptions {

@@ -134,9 +134,10 @@ pub async fn verify(
         verify: false,
         any_way: true,
         watches_evictions: false,
+        elsewhere: Vec::new(),
         shifts: Vec::new(),
     };
-    match course.compare_clocks().await {
+    match course.look_at_servers().await {
         Ok(notes) => notes.iter().for_each(|note| progress.note(&format!("note: {note}"))),
         Err(AdminError::Unsafe(why)) => progress.note(&format!("note: {why}")),
         Err(error) => return Err(error),

@@ -248,14 +248,15 @@ fn replicas_and_users_who_may_not_are_told_of() {
         let file = backed_up(folder.path(), &source).await;
         let replica = builder().config("replicaof", "127.0.0.1 1").start().await;
         let limited = builder().acl_user("u", "pw", "~* +@all -restore").start().await;
-        for (place, kind) in [
-            (place(&replica, 3).await, ErrorKind::ReadOnly),
-            (place_at(&limited.url_with_user("u", "pw"), 3).await, ErrorKind::Permission),
+        let user = limited.url_with_user("u", "pw");
+        for (place, kind, says) in [
+            (place(&replica, 3).await, ErrorKind::ReadOnly, "is a replica"),
+            (place_at(&user, 3).await, ErrorKind::Permission, "0 keys are restored"),
         ] {
             let error = bring(&file, &place, &options()).await.unwrap_err();
             let AdminError::Server(inner) = &error else { unreachable!("{error}") };
             assert_eq!(inner.kind(), kind);
-            assert!(error.to_string().contains("0 keys are restored"), "{error}");
+            assert!(error.to_string().contains(says), "{error}");
         }
     });
 }

@@ -68,6 +68,7 @@ fn users_with_few_rights_separate_their_keys() {
             .acl_user("modest", "pw", "~* &* +@all -@dangerous")
             .acl_user("pages", "pw", "~page:* &* +@all")
             .acl_user("both", "pw", "~page:* &* +@all -@dangerous")
+            .acl_user("one", "pw", "~* &* +@all -select")
             .start()
             .await;
         for user in ["modest", "pages", "both"] {
@@ -75,6 +76,9 @@ fn users_with_few_rights_separate_their_keys() {
         }
         let folder = tempfile::tempdir().unwrap();
         fill(&server).await;
+        let url = server.url_with_user("one", "pw");
+        let words = ["migrate", "--from", "0", "--to", "3", "--backend", &url];
+        is_refused(&run(folder.path(), &words), 6, "'select' command");
         let url = server.url_with_user("modest", "pw");
         let analysis = succeeds(folder.path(), &["analyze", "--backend", &url]);
         assert!(
@@ -89,12 +93,15 @@ fn users_with_few_rights_separate_their_keys() {
 #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
 fn a_server_without_hello_is_spoken_to_in_the_older_protocol() {
     run_test(async {
-        let server = TestRedis::builder()
-            .config("rename-command", "HELLO \"\"")
-            .acl_user("old", "pw", "~* &* +@all -hello")
-            .start()
-            .await;
+        let server = TestRedis::builder().config("rename-command", "HELLO \"\"").start().await;
         separate(&server, &server.url()).await;
+        // All that a managed server hides.
+        let mut hidden = TestRedis::builder().acl_user("guest", "pw", "~* &* +@all -info -client");
+        for command in ["HELLO", "CONFIG", "FLUSHDB"] {
+            hidden = hidden.config("rename-command", &format!("{command} \"\""));
+        }
+        let server = hidden.start().await;
+        separate(&server, &server.url_with_user("guest", "pw")).await;
         let server = TestRedis::builder().acl_user("old", "pw", "~* &* +@all -hello").start().await;
         separate(&server, &server.url_with_user("old", "pw")).await;
     });
@@ -123,10 +130,12 @@ fn protected_mode_is_told_in_the_servers_words() {
         let url = format!("redis://{}", listener.local_addr().unwrap());
         let answering = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let words =
-                    b"-DENIED Redis is running in protected mode because protected mode is \
-                    enabled and no password is set for the default user.\r\n";
-                let _ = stream.write_all(words).await;
+                // The real answer has more than a thousand bytes.
+                let words = format!(
+                    "-DENIED Redis is running in protected mode because no password is set. {}\r\n",
+                    "Connections are only accepted from the loopback interface. ".repeat(30)
+                );
+                let _ = stream.write_all(words.as_bytes()).await;
             }
         });
         let folder = tempfile::tempdir().unwrap();

@@ -212,6 +212,7 @@ impl Backend for RedisBackend {
 
     fn location(&self) -> String {
         let (url, info) = (&self.config.url, &self.info);
-        format!("{} {} at {url}", info.server, info.version)
+        let version = if info.version.is_empty() { "of unknown version" } else { &info.version };
+        format!("{} {version} at {url}", info.server)
     }
 }

@@ -12,8 +12,8 @@ use crate::RedisConfig;
 /// How long a server may take to say why it hangs up, or what it speaks. It is asked for the sake of
 /// a better message only.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// More than any such sentence has.
-const MOST_BYTES: usize = 1024;
+/// As much of it as is read. Protected mode takes more than a thousand bytes to explain itself.
+const MOST_BYTES: usize = 8 * 1024;
 
 /// The server's own words, where it hung up: one with too many clients, or in protected mode, speaks
 /// first and closes, and whoever writes to it meanwhile sees a broken connection only.
@@ -94,7 +94,7 @@ async fn first_words<S: AsyncRead + AsyncWrite + Unpin>(
         let mut stream = connect.await.ok()?;
         stream.write_all(asked).await.ok()?;
         let mut words = Vec::new();
-        let mut chunk = [0; MOST_BYTES];
+        let mut chunk = [0; 1024];
         while !words.ends_with(b"\r\n") && words.len() < MOST_BYTES {
             match stream.read(&mut chunk).await {
                 Ok(length) if length > 0 => words.extend_from_slice(&chunk[..length]),

@@ -83,7 +83,7 @@ fn classify_response(text: &str) -> ErrorKind {
     } else if says("unknown command") || says("unknown subcommand") || says("Unknown Redis command")
     {
         ErrorKind::Unsupported
-    } else if says("The user executing the script") || says("NOPERM") {
+    } else if says("The user executing the script") || says("NOPERM") || says("no permissions") {
         ErrorKind::Permission
     } else if says("invalid password") || says("without any password") {
         ErrorKind::Authentication

@@ -111,7 +111,8 @@ fn followed(file: &Path) -> Result<PathBuf> {
     Err(AdminError::file("write", file)(io::Error::other("its links go in a circle")))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;

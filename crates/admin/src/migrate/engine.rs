@@ -13,7 +13,7 @@ use super::readiness::ready;
 use super::report::{GroupReport, MigrationReport};
 use super::way::{Course, Lane};
 use super::{Item, Migration, Way, resume};
-use crate::condition::Condition;
+use crate::condition::{evicted_keys, run_of};
 use crate::{AdminError, Pace, Place, Progress, Result, Walk, escape};
 
 /// Names that are written down together; making them durable is what costs.
@@ -54,7 +54,7 @@ impl Run {
         if options.journal.is_file() {
             resume::refuse_cut_off(&options.journal, &course).await?;
         }
-        let evicted = evicted(&migration.source).await;
+        let evicted = evicted_keys(&migration.source).await;
         let journal = Journal::open(&options.journal, &header(&migration), &options.instructions)?;
         let groups = migration.routes.groups().into_iter().map(|(group, target)| GroupReport {
             group,
@@ -300,7 +300,7 @@ impl Work {
         let mut report = self.shared.report().clone();
         report.seconds = self.started.elapsed().as_secs_f64();
         if report.gone > 0 {
-            let evicted = evicted(&self.migration.source).await.saturating_sub(self.evicted);
+            let evicted = evicted_keys(&self.migration.source).await.saturating_sub(self.evicted);
             report.evicted = evicted.min(report.gone);
         }
         // A migration in which something was left is not at its end: it can be gone on with.
@@ -370,19 +370,6 @@ async fn carry_patiently(lane: &mut Lane, items: &[Item]) -> Result<Vec<super::O
         }
     }
     lane.carry(items).await
-}
-
-/// How many keys the place's server has evicted since it started; 0 where it does not tell.
-async fn evicted(place: &Place) -> u64 {
-    let found = Condition::of(place).await.unwrap_or_default();
-    found.iter().filter_map(|one| one.evicted).sum()
-}
-
-/// The marks of this life of the place's servers.
-pub(super) async fn run_of(place: &Place) -> Result<String> {
-    let found = Condition::of(place).await?;
-    let runs: Vec<String> = found.into_iter().filter_map(|one| one.run_id).collect();
-    Ok(if runs.is_empty() { "unknown".into() } else { runs.join(",") })
 }
 
 /// What the journal says of the migration.

@@ -26,7 +26,7 @@ pub(super) async fn ready(migration: &Migration, progress: &dyn Progress) -> Res
     for warning in targets_keep_keys(migration, way).await? {
         progress.note(&format!("note: {warning}"));
     }
-    for note in course.compare_clocks().await? {
+    for note in course.look_at_servers().await? {
         progress.note(&format!("note: {note}"));
     }
     Ok((course, way))
@@ -80,7 +80,7 @@ async fn targets_keep_keys(migration: &Migration, way: Way) -> Result<Vec<String
                 bytes = bytes.zip(*expected).map(|(sum, more)| sum + more);
             }
         }
-        let incoming = Incoming { bytes, may_be_evicted };
+        let incoming = Incoming { bytes, may_be_evicted, ..Incoming::default() };
         let fitness = judge(Some(&migration.source), target, conditions, incoming).await?;
         if let Some(refusal) = fitness.refusal {
             return Err(refusal);

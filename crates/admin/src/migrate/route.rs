@@ -76,6 +76,14 @@ impl Routes {
         })
     }
 
+    /// Whether every key of the source moves.
+    pub(crate) fn takes_all(&self) -> bool {
+        self.rules.iter().any(|rule| {
+            let takes_all = rule.patterns.is_empty() && rule.except.is_empty();
+            takes_all && rule.rename.is_none() && rule.target.is_some()
+        })
+    }
+
     /// Whether some keys get another name.
     pub(crate) fn renames(&self) -> bool {
         self.rules.iter().any(|rule| rule.rename.is_some())

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::engine::{header, run_of};
+use super::engine::header;
 use super::journal::{Header, Past, PastPage};
 use super::report::{GroupReport, MigrationReport};
 use super::way::{Course, Lane, choose};
 use super::{Item, Migration, Outcome, Rename, Routes, Way, resume};
-use crate::condition::Condition;
+use crate::condition::{Condition, run_of};
 use crate::fitness::{Incoming, refuse_stale_replica, target_fitness};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result};
 
@@ -53,6 +53,7 @@ pub async fn undo(
     progress: Arc<dyn Progress>,
 ) -> Result<MigrationReport> {
     let past = Past::open(journal)?;
+    let _taken = past.take()?;
     let state = past.state()?;
     if state.undone {
         return Err(AdminError::Invalid(format!(
@@ -156,6 +157,7 @@ impl Back {
             verify: false,
             any_way: true,
             watches_evictions: true,
+            elsewhere: Vec::new(),
             shifts: Vec::new(),
         };
         refuse_unfit(&source, &targets).await?;
@@ -171,6 +173,7 @@ impl Back {
                 verify: false,
                 any_way: true,
                 watches_evictions: true,
+                elsewhere: Vec::new(),
                 shifts: Vec::new(),
             };
             way = choose(&course).await?;
@@ -178,7 +181,7 @@ impl Back {
                 // Others write over nothing.
                 way = Way::Dump;
             }
-            for note in course.compare_clocks().await? {
+            for note in course.look_at_servers().await? {
                 progress.note(&format!("note: {note}"));
             }
             lanes.push(Lane::open(&course, way).await?);

@@ -169,7 +169,7 @@ async fn is_drained(
 }
 
 /// Who may be a worker or sender of `producer` in the place's index and is at work, in words.
-fn at_work(producer: &str, source: &Place, clients: &[Client]) -> Vec<String> {
+pub(crate) fn at_work(producer: &str, source: &Place, clients: &[Client]) -> Vec<String> {
     let mut found: BTreeMap<(String, &str, bool), u64> = BTreeMap::new();
     for client in clients.iter().filter(|client| client.index == source.index()) {
         let is_recent = client.blocked || client.idle_seconds <= AT_WORK_SECONDS;

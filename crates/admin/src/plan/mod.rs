@@ -12,6 +12,7 @@ mod stays;
 mod text;
 
 pub use advice::{Advice, advice};
+pub(crate) use check::at_work;
 pub use check::{CheckOptions, check};
 pub use file::{Group, Plan, PlanSource, PlanTarget, Verdict};
 pub(crate) use indexes::search_indexes;

@@ -29,7 +29,7 @@ pub use error::{RdbError, RdbResult};
 pub use payload::{Payload, PayloadDigest};
 pub use reader::{Item, Key, RdbReader};
 pub use types::type_name;
-pub(crate) use types::{has_field_lives, is_readable};
+pub(crate) use types::{has_field_lives, is_readable, is_spread};
 pub use unpack::FileReader;
 pub(crate) use unpack::unpacked;
 pub use value::{Consumer, Group, HashField, Pending, Stream, StreamEntry, StreamId, Value};

@@ -62,6 +62,11 @@ pub(crate) fn has_field_lives(value_type: u8) -> bool {
     (HASH_TTL_OLD..=HASH_LISTPACK_TTL).contains(&value_type)
 }
 
+/// Whether a value of this type is held member by member, and not in one piece.
+pub(crate) fn is_spread(value_type: u8) -> bool {
+    matches!(value_type, SET | ZSET | HASH | ZSET_BINARY | HASH_TTL_OLD | HASH_TTL)
+}
+
 /// The type as `TYPE` would name it, of a value's type byte.
 #[must_use]
 pub fn type_name(value_type: u8) -> &'static str {

@@ -8,6 +8,7 @@ use compartment_core::glob_matches;
 use crate::error::{AdminError, Result};
 use crate::escape;
 use crate::rdb::{FileReader, Item, Key, RdbError, name_hash, type_name};
+use crate::weight::weight;
 
 /// What is in a file.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +36,7 @@ pub struct DatabaseContents {
     pub keys: u64,
     /// Those that fit the pattern.
     pub chosen: u64,
-    /// The bytes of their names and values in the file.
+    /// About how many bytes of memory these take.
     pub bytes: u64,
     /// How many of these are of each type.
     pub types: BTreeMap<&'static str, u64>,
@@ -108,7 +109,7 @@ impl Contents {
             return;
         }
         database.chosen += 1;
-        database.bytes += (key.name.len() + key.payload.len()) as u64;
+        database.bytes += key.name.len() as u64 + weight(key.value_type, &key.payload);
         *database.types.entry(type_name(key.value_type)).or_default() += 1;
         if key.expires_at_ms.is_none_or(|at| at > now_ms) {
             database.names.push(name_hash(&key.name));

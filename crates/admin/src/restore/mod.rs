@@ -205,12 +205,9 @@ pub async fn restore(
     Ok(report)
 }
 
-/// About how much memory so many of the keys take: as much as in the file, and what a server keeps beside
-/// each key.
+/// About how much memory so many of the keys take.
 fn expected_bytes(chosen: &DatabaseContents, keys: u64) -> u64 {
-    const BESIDE_A_KEY: u64 = 80;
-    let mean = chosen.bytes / chosen.chosen.max(1) + BESIDE_A_KEY;
-    mean.saturating_mul(keys)
+    (chosen.bytes / chosen.chosen.max(1)).saturating_mul(keys)
 }
 
 /// Refuses a server that would not keep what it is given.
@@ -220,7 +217,11 @@ async fn keeps_keys(
     bytes: u64,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let incoming = Incoming { bytes: Some(bytes), may_be_evicted: options.accept_eviction };
+    let incoming = Incoming {
+        bytes: Some(bytes),
+        may_be_evicted: options.accept_eviction,
+        ..Incoming::default()
+    };
     let fitness = target_fitness(None, place, incoming).await?;
     if let Some(refusal) = fitness.refusal {
         return Err(refusal);

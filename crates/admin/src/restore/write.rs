@@ -14,6 +14,7 @@ use crate::eviction::EvictionWatch;
 use crate::fitness::size;
 use crate::rdb::{Key, Payload};
 use crate::typed::{self, most_bytes};
+use crate::weight::weight;
 use crate::{Pace, escape};
 
 /// Round trips on their way at a time.
@@ -115,7 +116,8 @@ impl Work<'_> {
         watch: &Mutex<Option<EvictionWatch>>,
     ) -> Outcome {
         let stop = |error| Outcome { stopped: Some(error), ..Outcome::default() };
-        let bytes = batch.keys.iter().map(|key| key.payload.len()).sum();
+        let weigh = |key: &Key| weight(key.value_type, &key.payload);
+        let bytes = batch.keys.iter().map(weigh).sum();
         if let Some(watch) = watch.lock().await.as_ref()
             && let Err(error) = watch.room_for(bytes)
         {

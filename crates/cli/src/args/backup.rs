@@ -14,7 +14,8 @@ pub(crate) struct Backup {
     #[arg(long, short, value_name = "DATABASE")]
     pub(crate) database: String,
 
-    /// Write this file; one that is there is replaced when the new one is whole
+    /// Write this file; one that is there is replaced when the new one is whole. A pipe, a device or
+    /// standard output (-) is written to
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
 
@@ -29,6 +30,10 @@ pub(crate) struct Backup {
     /// Compress the file; a server takes it only unpacked, `compartment restore` as it is
     #[arg(long)]
     pub(crate) zstd: bool,
+
+    /// Read from a replica that has no link to its master
+    #[arg(long)]
+    pub(crate) stale_replica: bool,
 
     #[command(flatten)]
     pub(crate) load: Load,
@@ -51,13 +56,15 @@ pub(crate) enum ViaArgument {
 
 const BACKUP_HELP: &str = "The file is in Redis's own format (RDB) and holds this database only. \
 It is written as FILE.partial and gets its name at the end. The same command goes on with a scan \
-that was interrupted.
+that was interrupted. What goes down a pipe or to standard output is gathered in the folder for \
+temporary files first, so that it is whole.
 
 Examples:
   compartment backup --database knowledge -o knowledge.rdb
   compartment backup --database 0 --pattern 'page:*' -o pages.rdb.zst --zstd
   compartment backup --database cache -o cache.rdb --limit-latency 5ms
-  compartment backup --database redis://other:6379/2 -o two.rdb --via replication";
+  compartment backup --database redis://other:6379/2 -o two.rdb --via replication
+  compartment backup --database sessions -o - | gpg -e -r ops > sessions.rdb.gpg";
 
 /// Bring the keys of a file into a database.
 #[derive(Args, Debug)]
@@ -82,6 +89,10 @@ pub(crate) struct Restore {
     /// What to do where a key stands that is not the same already
     #[arg(long, value_name = "WHAT", default_value = "fail")]
     pub(crate) on_conflict: OnConflictArgument,
+
+    /// Go on although the server evicts keys when it is full
+    #[arg(long)]
+    pub(crate) accept_eviction: bool,
 
     /// Check everything and write nothing
     #[arg(long)]
@@ -112,7 +123,8 @@ pub(crate) enum OnConflictArgument {
 
 const RESTORE_HELP: &str = "The whole file is checked before anything is written: its checksum, \
 its version, what the server can take, and with --on-conflict fail whether keys stand in the way. \
-Keys whose time is over are left out. The same command goes on with a restore that was \
+Keys whose time is over are left out: a file holds the moments at which keys expire, and the clock of \
+the server decides. The same command goes on with a restore that was \
 interrupted. Ends with 11 when keys stand in the way, with 10 when --verify finds differences.
 
 Examples:

@@ -35,7 +35,8 @@ pub(crate) struct Migrate {
     #[arg(long)]
     pub(crate) keep: bool,
 
-    /// Go over the keys until none is left behind, and watch for clients that still write there
+    /// Go over the keys until none is left behind, and watch for clients that still write there: for
+    /// programs that look in both places (`previous`); others need --feed
     #[arg(long, conflicts_with = "keep")]
     pub(crate) live: bool,
 
@@ -56,8 +57,9 @@ pub(crate) struct Migrate {
     #[arg(long, value_name = "GROUP", requires = "plan")]
     pub(crate) drained: Vec<String>,
 
-    /// With --drained: move them although connections are seen that look like theirs and are not
-    #[arg(long, requires = "drained")]
+    /// Move queues although connections are seen that look like their workers or senders, or a part
+    /// of what belongs to them stays
+    #[arg(long)]
     pub(crate) drained_anyway: bool,
 
     /// Move this group of the plan only; may be given several times
@@ -76,16 +78,26 @@ pub(crate) struct Migrate {
     #[arg(long, value_name = "FILE")]
     pub(crate) backup: Option<PathBuf>,
 
-    /// Compare each value and its expiry in the new place with what it was in the old
+    /// Compare each value and its expiry in the new place with what it was in the old, before it is
+    /// removed there (after, where it goes by MOVE, which takes the value itself)
     #[arg(long)]
     pub(crate) verify: bool,
 
-    /// Keep the journal here [default: compartment-migration-<time>.journal]
+    /// Keep the journal here [default: <plan>.journal or compartment-<from>-to-<to>.journal, with a
+    /// number where another migration has that]
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
 
+    /// Go on although the target evicts keys when it is full: what has moved may be lost there
+    #[arg(long)]
+    pub(crate) accept_eviction: bool,
+
+    /// Read from a replica that has no link to its master
+    #[arg(long, requires = "keep")]
+    pub(crate) stale_replica: bool,
+
     /// Take a migration back
-    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["from", "to", "live", "keep"])]
+    #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["from", "to", "live", "keep", "dry_run", "backup"])]
     pub(crate) undo: Option<PathBuf>,
 
     #[command(flatten)]
@@ -121,7 +133,7 @@ Examples:
   compartment migrate --from 0 --to knowledge --pattern 'llama_index/*'
   compartment migrate --from 0 --to batch --rename 'old:{id}' 'doc:state:{id}'
   compartment migrate --from 0 --to redis://other:6379/2 --live --limit-latency 5ms
-  compartment migrate --undo compartment-migration-20261121-113000.journal";
+  compartment migrate --undo compartment-0-to-knowledge.journal";
 
 /// Compare what two databases hold.
 #[derive(Args, Debug)]
@@ -151,6 +163,10 @@ pub(crate) struct Verify {
     #[arg(long)]
     pub(crate) both_ways: bool,
 
+    /// Read from a replica that has no link to its master
+    #[arg(long)]
+    pub(crate) stale_replica: bool,
+
     /// List at most so many differences; all are counted
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) show: usize,
@@ -164,7 +180,8 @@ pub(crate) struct Verify {
 }
 
 const VERIFY_HELP: &str = "Compares types, values, expiry times, expiry of hash fields, stream \
-groups and their pending entries. Ends with 10 when there are differences.
+groups and their pending entries. Where the clocks of two servers differ, expiry times are compared \
+by the time that is left. Ends with 10 when there are differences.
 
 Examples:
   compartment verify --from 0 --to cache --pattern 'page:*'

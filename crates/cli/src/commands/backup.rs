@@ -1,6 +1,8 @@
 //! `compartment backup`: one database into a file.
 
-use compartment_admin::backup::{BackupOptions, BackupReport, Via, backup, settled};
+use compartment_admin::backup::{
+    BackupOptions, BackupReport, Via, backup, is_standard_output, settled,
+};
 use compartment_admin::{AdminError, read_glob};
 use serde_json::json;
 
@@ -19,6 +21,7 @@ pub(crate) async fn run(general: &General, command: args::Backup) -> Result<Exit
             ViaArgument::Replication => Via::Replication,
         })
         .zstd(command.zstd)
+        .stale_replica(command.stale_replica)
         .limits(command.load.into());
     let pattern = command.pattern.as_deref().map(read_glob);
     let progress = KeyProgress::new();
@@ -41,10 +44,15 @@ pub(crate) async fn run(general: &General, command: args::Backup) -> Result<Exit
             false => error,
         }
     })?;
+    // Where the file itself goes to standard output nothing else may.
+    let say: fn(String) = match is_standard_output(&command.output) {
+        true => |line| screen::remark(line),
+        false => |line| screen::say(line),
+    };
     if command.json {
-        screen::say(format!("{:#}", as_json(&report)));
+        say(format!("{:#}", as_json(&report)));
     } else {
-        show(&report, place.label());
+        show(&report, place.label(), say);
     }
     Ok(ExitCode::Success)
 }
@@ -70,7 +78,7 @@ fn as_json(report: &BackupReport) -> serde_json::Value {
     })
 }
 
-fn show(report: &BackupReport, label: &str) {
+fn show(report: &BackupReport, label: &str, say: fn(String)) {
     let header = ["keys", "with a ttl", "gone meanwhile", "size", "rdb version", "by"];
     let mut table = screen::table(&header, &[0, 1, 2, 3, 4]);
     table.add_row([
@@ -81,13 +89,13 @@ fn show(report: &BackupReport, label: &str) {
         report.rdb_version.to_string(),
         report.via.to_owned(),
     ]);
-    screen::say(table.to_string());
+    say(table.to_string());
     let (good, file) = (screen::GOOD, report.file.display());
-    screen::say(format!("{good}backed up{good:#}: {label} into {file}"));
+    say(format!("{good}backed up{good:#}: {label} into {file}"));
     if report.resumed > 0 {
         let resumed = screen::count(report.resumed);
-        screen::say(format!("{resumed} of the keys are of an interrupted run"));
+        say(format!("{resumed} of the keys are of an interrupted run"));
     }
     let (took, rate) = (screen::time(report.elapsed), screen::count(rate(report)));
-    screen::say(format!("in {took} ({rate} keys/s)"));
+    say(format!("in {took} ({rate} keys/s)"));
 }

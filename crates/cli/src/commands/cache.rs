@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use compartment::Databases;
-use compartment::cache::{Cache, CacheOptions, Delivery};
+use compartment::cache::Delivery;
 use serde_json::json;
 
 use super::cache_stats;
+use super::open_cache::open;
 use crate::args::{self, CacheCommand, General, Invalidate, Mark};
 use crate::exit_code::{CliError, ExitCode};
 use crate::{screen, settings};
@@ -20,13 +21,6 @@ pub(crate) async fn run(general: &General, command: args::Cache) -> Result<ExitC
         Some(CacheCommand::Invalidate(what)) => invalidate(&databases, &what).await,
         Some(CacheCommand::Mark(mark)) => self::mark(&databases, &mark).await,
     }
-}
-
-/// The cache, on whatever the configuration says: an invalidation counts while programs run with
-/// it off, too.
-pub(super) async fn open(databases: &Databases, name: &str) -> Result<Cache, CliError> {
-    let options = CacheOptions::for_map(databases.map()).enabled(true);
-    Ok(Cache::open(databases.get(name)?, options).await?)
 }
 
 /// A document's id: of a file it is made from the content, anything else is one.

@@ -6,8 +6,8 @@ use compartment::cache::{BreakerState, FleetMetrics, ProcessMetrics, TemplateMet
 use compartment::{Clock, Database, Databases, SystemClock};
 use serde_json::json;
 
-use super::cache::open;
 use super::databases::size;
+use super::open_cache::open;
 use crate::args::CacheStats;
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, BAD, FAINT, STRONG};

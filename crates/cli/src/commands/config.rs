@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 
-use compartment::{DatabaseMap, Preset};
+use compartment::{DatabaseMap, Preset, Scheme};
 
 use crate::args::{Config, General};
-use crate::commands::{export, on_runtime};
+use crate::commands::{export, keeping, on_runtime};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, GOOD, STRONG};
 use crate::settings::{self, DEFAULT_FILE, Settings};
@@ -93,11 +93,15 @@ fn check(general: &General, offline: bool) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::Success);
     }
     on_runtime(async move {
-        let databases = compartment::open(settings.map).await?;
+        let databases = compartment::open(settings.map.clone()).await?;
         for (name, location) in databases.locations() {
             screen::say(format!(
                 "{GOOD}ok{GOOD:#}  {STRONG}{name}{STRONG:#}: {location}, its databases are isolated"
             ));
+        }
+        // A map in memory has no servers.
+        if settings.map.instances().values().all(|one| one.url.scheme() != Scheme::Memory) {
+            keeping::tell_of_databases(&settings).await?;
         }
         Ok(ExitCode::Success)
     })

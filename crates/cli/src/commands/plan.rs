@@ -8,6 +8,7 @@ use compartment_admin::{
 };
 
 use crate::args::{self, General};
+use crate::commands::keeping;
 use crate::exit_code::{CliError, ExitCode};
 use crate::key_progress::KeyProgress;
 use crate::settings::Settings;
@@ -33,7 +34,7 @@ pub(crate) async fn run(
     options.rules = settings.map.keys().clone();
     let work = async {
         let analysis = analyze(&source, &options, &progress).await?;
-        let places = PlanPlaces { source: source.clone(), targets };
+        let places = PlanPlaces { source: source.clone(), targets: targets.clone() };
         propose(&analysis, &settings.map, Some(&places), limits, &progress).await
     };
     let result = work.await;
@@ -46,6 +47,7 @@ pub(crate) async fn run(
         return Ok(ExitCode::Success);
     }
     show(&plan);
+    keeping::tell_of_targets(&plan, &source, &targets).await?;
     show_advice(&plan, &settings);
     settings.say_whose_password(&[&command.from], &text);
     screen::say(format!(

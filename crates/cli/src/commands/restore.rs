@@ -22,6 +22,7 @@ pub(crate) async fn run(general: &General, command: args::Restore) -> Result<Exi
         })
         .dry_run(command.dry_run)
         .verify(command.verify)
+        .accept_eviction(command.accept_eviction)
         .limits(command.load.into());
     let progress = KeyProgress::new();
     let result = tokio::select! {

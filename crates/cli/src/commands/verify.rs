@@ -17,6 +17,7 @@ pub(crate) async fn run(general: &General, command: args::Verify) -> Result<Exit
     options.both_ways = command.both_ways;
     options.examples = command.show;
     options.limits = command.load.into();
+    options.stale_replica = command.stale_replica;
     let progress = Arc::new(KeyProgress::new());
     let shown = Arc::clone(&progress);
     let report = match (&command.from, &command.rdb) {

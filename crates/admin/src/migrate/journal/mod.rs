@@ -94,6 +94,7 @@ impl Journal {
     pub(crate) fn open(path: &Path, header: &Header, instructions: &[String]) -> Result<Self> {
         if path.exists() {
             let past = Past::open(path)?;
+            let file = past.take()?;
             let state = past.state()?;
             if past.header != *header {
                 return Err(bad(
@@ -104,14 +105,13 @@ impl Journal {
             if state.undone || state.deletions_done {
                 return Err(bad(path, "this migration was taken back: begin a new journal"));
             }
-            let file =
-                File::options().append(true).open(path).map_err(AdminError::file("open", path))?;
             // A line that was being written when the work was interrupted is no part of it.
             file.set_len(state.whole).map_err(AdminError::file("write", path))?;
             let next_page = state.next_page;
             return Ok(Self { path: path.to_owned(), file, next_page, resumed: true });
         }
         let mut file = private_file::create_new(path).map_err(AdminError::file("create", path))?;
+        private_file::take(&file).map_err(AdminError::file("lock", path))?;
         let mut text =
             serde_json::to_string(header).map_err(|error| bad(path, &error.to_string()))?;
         for line in instructions.iter().flat_map(|text| text.lines()) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Header, bad, checksum};
 use crate::migrate::Item;
-use crate::{AdminError, Result, unescape};
+use crate::{AdminError, Result, private_file, unescape};
 
 /// A page as it is read back.
 #[derive(Debug)]
@@ -60,6 +60,22 @@ impl Past {
             return Err(bad(path, "the journal is cut off behind its first line"));
         }
         Ok(Self { path: path.to_owned(), header })
+    }
+
+    /// The file for this run alone, to be written to.
+    ///
+    /// # Errors
+    /// When another run has it.
+    pub(crate) fn take(&self) -> Result<File> {
+        let file = File::options().append(true).open(&self.path);
+        let file = file.map_err(AdminError::file("open", &self.path))?;
+        match private_file::take(&file).map_err(AdminError::file("lock", &self.path))? {
+            true => Ok(file),
+            false => Err(AdminError::Unsafe(format!(
+                "another run is at work with {}: wait until it has ended",
+                self.path.display()
+            ))),
+        }
     }
 
     /// The lines of the file, each with where it ends in it. The last one may lack its end.

@@ -48,7 +48,7 @@ impl Lane {
         let snapshots = self.fingerprints_in_source(items).await?;
         let bytes = snapshots.iter().flatten().map(|snapshot| snapshot.payload.len()).sum();
         self.keys_at_once.learn(items.len(), bytes);
-        self.room_for(bytes)?;
+        self.room_for(&snapshots)?;
         let mut outcomes = match self.way {
             Way::Typed => self.write_typed(items, &snapshots).await?,
             Way::Copy => self.copy_over(items, &snapshots).await?,

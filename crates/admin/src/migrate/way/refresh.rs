@@ -20,8 +20,7 @@ impl Lane {
 
     /// Makes the keys in the targets what the snapshots say.
     async fn put(&mut self, items: &[Item], snapshots: &[Option<Snapshot>]) -> Result<()> {
-        let bytes = snapshots.iter().flatten().map(|snapshot| snapshot.payload.len()).sum();
-        self.room_for(bytes)?;
+        self.room_for(snapshots)?;
         let mut commands = Vec::with_capacity(items.len());
         let mut ends = Vec::with_capacity(items.len());
         for (item, snapshot) in items.iter().zip(snapshots) {

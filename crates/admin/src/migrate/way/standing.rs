@@ -49,6 +49,7 @@ impl Lane {
             }
         }
         self.tell_gone(items, &mut outcomes).await?;
+        self.tell_those_there(items, &mut outcomes).await?;
         Ok(outcomes)
     }
 

@@ -1,41 +1,58 @@
 //! `compartment migrate`: by a plan or from one place to another, and back again.
 
+mod options;
 mod plan;
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use compartment_admin::backup::{BackupOptions, backup};
 use compartment_admin::migrate::{
-    JournalPlace, LiveOptions, LiveReport, MigrateOptions, Migration, MigrationReport, Rename,
-    Routes, Way, can_go_on, follow, header_of, migrate, migrate_live, preview, undo,
+    JournalPlace, LiveOptions, LiveReport, Migration, MigrationReport, Rename, Routes,
+    check_queues, follow, header_of, migrate, migrate_live, preview, undo,
 };
 use compartment_admin::{AdminError, unescape};
 
-use crate::args::{self, General, WayArgument};
+use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
 use crate::key_progress::KeyProgress;
 use crate::settings::Settings;
 use crate::{places, screen, settings};
 
+use options::{file_part, options, with_journal};
 use plan::of_plan;
-use report::{conclude, finish, show_instructions, show_preview};
+use report::{ABOUT_LIVE, ADVICE_AFTER_UNDO, advise, conclude, finish};
+use report::{show_instructions, show_preview};
 
 pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<ExitCode, CliError> {
     let settings = settings::load(general)?;
     let progress = Arc::new(KeyProgress::new());
     if let Some(journal) = &command.undo {
+        if general.backend.is_some() {
+            screen::remark(
+                "note: --undo takes the places from the journal; --backend is looked at for a password \
+                 only",
+            );
+        }
         let result = take_back(&settings, &command, journal, &progress).await;
         progress.clear();
-        return finish(&command, &result?, "taken back");
+        let report = result?;
+        let code = finish(&command, &report, "taken back")?;
+        if !report.complete() && !command.json {
+            screen::say(ADVICE_AFTER_UNDO);
+        }
+        return Ok(code);
     }
     let mut migration = match &command.plan {
         Some(path) => of_plan(&settings, &command, path, &progress).await?,
         None => of_arguments(&settings, &command).await?,
     };
     progress.clear();
+    if command.plan.is_none() && !command.keep && !command.feed {
+        guard_queues(&settings, &command, &migration, &progress).await?;
+    }
     if command.dry_run {
         let found = preview(&migration, Arc::clone(&progress) as _).await;
         progress.clear();
@@ -55,6 +72,9 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
          goes on, and `compartment migrate --undo {0}` takes back what was done",
         journal.display()
     );
+    if command.live && !command.feed {
+        screen::remark(ABOUT_LIVE);
+    }
     let result = tokio::select! {
         result = carry_out(&command, migration, &progress) => result.map_err(CliError::from),
         () = interrupted() => Err(CliError::new(ExitCode::Interrupted, "interrupted")),
@@ -64,11 +84,32 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
     let begun = journal.exists();
     let (report, live) = result.map_err(|error| if begun { error.hint(hint) } else { error })?;
     let code = finish(&command, &report, "moved")?;
-    show_instructions(&command, &instructions);
+    // A run that found no key leaves no journal, and nothing to do.
+    if journal.exists() {
+        show_instructions(&settings, &command, &instructions);
+        advise(&command, &report, live.as_ref());
+    }
     Ok(match live {
         Some(live) => conclude(&command, &live).unwrap_or(code),
         None => code,
     })
+}
+
+/// A move by names alone is held against the queues that it may take apart, as a plan is. One that goes on
+/// was before.
+async fn guard_queues(
+    settings: &Settings,
+    command: &args::Migrate,
+    migration: &Migration,
+    progress: &KeyProgress,
+) -> Result<(), CliError> {
+    if migration.options.journal.exists() {
+        return Ok(());
+    }
+    let rules = settings.map.keys();
+    let checked = check_queues(migration, rules, command.drained_anyway, progress).await;
+    progress.clear();
+    Ok(checked?)
 }
 
 /// Moves the keys, once or until nobody writes to the old place any more.
@@ -99,13 +140,14 @@ async fn back_up(
     if migration.options.journal.exists() {
         return Ok(());
     }
-    if file.exists() {
+    if file.is_file() {
         return Err(CliError::new(
             ExitCode::Files,
             format!("{} is there already; name another file for the backup", file.display()),
         ));
     }
-    let options = BackupOptions::default().limits(command.load.into());
+    let options =
+        BackupOptions::default().limits(command.load.into()).stale_replica(command.stale_replica);
     let pattern = migration.routes.only_pattern();
     let written = backup(&migration.source, pattern, file, &options, progress).await;
     progress.clear();
@@ -136,51 +178,6 @@ async fn of_arguments(settings: &Settings, command: &args::Migrate) -> Result<Mi
     let options = options(command);
     let migration = Migration { source, targets: vec![target], routes, options };
     with_journal(migration, command, &name)
-}
-
-fn options(command: &args::Migrate) -> MigrateOptions {
-    let mut options = MigrateOptions::new(command.journal.clone().unwrap_or_default());
-    options.way = match command.strategy {
-        WayArgument::Auto => None,
-        WayArgument::Move => Some(Way::Move),
-        WayArgument::Copy => Some(Way::Copy),
-        WayArgument::Dump => Some(Way::Dump),
-        WayArgument::Typed => Some(Way::Typed),
-    };
-    options.keep = command.keep;
-    options.verify = command.verify;
-    options.limits = command.load.into();
-    options
-}
-
-/// With the journal of this very migration where one was interrupted or left keys, to go on with
-/// it; a new one otherwise.
-fn with_journal(
-    mut migration: Migration,
-    command: &args::Migrate,
-    name: &str,
-) -> Result<Migration, CliError> {
-    if command.journal.is_some() {
-        return Ok(migration);
-    }
-    for number in 1.. {
-        let path = match number {
-            1 => PathBuf::from(format!("{name}.journal")),
-            number => PathBuf::from(format!("{name}-{number}.journal")),
-        };
-        if !path.exists() || can_go_on(&path, &migration)? {
-            migration.options.journal = path;
-            break;
-        }
-    }
-    Ok(migration)
-}
-
-fn file_part(place: &str) -> String {
-    let place = place.split_once("://").map_or(place, |(_, rest)| rest);
-    // A password must not end up in a file's name.
-    let place = place.rsplit_once('@').map_or(place, |(_, host)| host);
-    place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }
 
 async fn take_back(

@@ -6,6 +6,7 @@ use std::path::Path;
 use compartment_admin::migrate::{Migration, Routes};
 use compartment_admin::{CheckOptions, Group, Plan, Verdict, advice, check, unescape};
 
+use super::options::{options, with_journal};
 use crate::args;
 use crate::exit_code::{CliError, ExitCode};
 use crate::key_progress::KeyProgress;
@@ -38,9 +39,9 @@ pub(super) async fn of_plan(
             .filter_map(|one| by_name.get(&one.database).cloned())
             .collect(),
         routes: Routes::of_plan(&plan, takes_part),
-        options: super::options(command),
+        options: options(command),
     };
-    let mut migration = super::with_journal(migration, command, &name)?;
+    let mut migration = with_journal(migration, command, &name)?;
     // A run that goes on has found the plan fit before, and what it has copied since is no
     // collision.
     if !migration.options.journal.exists() {

@@ -5,6 +5,7 @@ use compartment_admin::migrate::{LiveReport, MigrationReport, Preview};
 use crate::args;
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen;
+use crate::settings::Settings;
 
 /// Says whether the old place can be given up, and who still uses it.
 pub(super) fn conclude(command: &args::Migrate, live: &LiveReport) -> Option<ExitCode> {
@@ -16,9 +17,12 @@ pub(super) fn conclude(command: &args::Migrate, live: &LiveReport) -> Option<Exi
     }
     if live.quiet {
         let good = screen::GOOD;
+        let then = match command.feed {
+            false => "`previous` can be left out of the configuration now",
+            true => "it keeps its keys as they are, and nothing is copied any more",
+        };
         screen::say(format!(
-            "{good}the old place has been quiet for {}: `previous` can be left out of the \
-             configuration now{good:#}",
+            "{good}the old place has been quiet for {}: {then}{good:#}",
             screen::time(command.quiet)
         ));
         return None;
@@ -82,11 +86,11 @@ pub(super) fn finish(
     for (name, why) in &report.examples {
         screen::say(format!("{}left{:#} {name}: {why}", screen::BAD, screen::BAD));
     }
-    if report.conflicts > 0 {
-        screen::say(
-            "What is left stands in both places, as it was. Where the programs use the new one \
-             already, the old key\ncan go: compartment flush --database OLD --pattern NAME",
-        );
+    for (kind, keys) in &report.modules {
+        screen::say(format!(
+            "{} keys are of the module type {kind}: programs need that module where the keys are now",
+            screen::count(*keys)
+        ));
     }
     // A live run waits most of its time: keys a second would say nothing of it.
     let rate = match command.live {
@@ -97,21 +101,58 @@ pub(super) fn finish(
         }
     };
     let way = report.way.map_or(String::new(), |way| format!(" by {way}"));
+    let evicted = match report.evicted {
+        0 => String::new(),
+        evicted => format!(", up to {} were evicted by their server", screen::count(evicted)),
+    };
     screen::say(format!(
-        "{} keys {verb}{way} in {}{rate}, {} expired or were deleted meanwhile",
+        "{} keys {verb}{way} in {}{rate}, {} expired or were deleted meanwhile{evicted}",
         screen::count(report.moved + report.same),
         screen::time(std::time::Duration::from_secs_f64(report.seconds)),
-        screen::count(report.gone)
+        screen::count(report.gone.saturating_sub(report.evicted))
     ));
     Ok(code)
 }
 
+/// Said before keys move that programs may look for.
+pub(super) const ABOUT_LIVE: &str = "note: --live is for programs that look in both places, by a \
+    `previous` place: others miss keys from the moment these have moved, and need --live --feed";
+
+/// Said after an undo that has left keys.
+pub(super) const ADVICE_AFTER_UNDO: &str = "What is left stands in both places, as it was, and either \
+    may be the newer: compare them, and remove the one that is not wanted. Then the same command takes \
+    back the rest";
+
+/// What to do about keys that were left. Which of two is the newer is known only where nobody wrote to the
+/// old place meanwhile.
+pub(super) fn advise(command: &args::Migrate, report: &MigrationReport, live: Option<&LiveReport>) {
+    if command.json || report.conflicts == 0 {
+        return;
+    }
+    screen::say(match live {
+        None => {
+            "What is left stands in both places, as it was. Where the programs use the new one already, \
+             the old key\ncan go: compartment flush --database OLD --pattern NAME"
+        }
+        Some(_) => {
+            "What is left stands in both places, as it was, and the old one may be the newer: compare \
+             them before either goes"
+        }
+    });
+}
+
 /// What the programs have to be told now, and the way back; it stands in the journal too.
-pub(super) fn show_instructions(command: &args::Migrate, instructions: &[String]) {
+pub(super) fn show_instructions(
+    settings: &Settings,
+    command: &args::Migrate,
+    instructions: &[String],
+) {
     if command.json {
         return;
     }
     for line in instructions {
         screen::say(line);
     }
+    let named: Vec<&str> = command.from.iter().chain(&command.to).map(String::as_str).collect();
+    settings.say_whose_password(&named, &instructions.join("\n"));
 }

@@ -1,0 +1,139 @@
+//! Whether a move by names alone would tear a queue apart, or take it from under those who use it: a plan
+//! is held against that too.
+
+use std::collections::BTreeMap;
+
+use compartment_core::{ErrorKind, KeyRule};
+
+use super::Migration;
+use crate::analyze::KeyGroupReport;
+use crate::client_list::client_list;
+use crate::patterns::{Selection, Selector};
+use crate::plan::at_work;
+use crate::{
+    AdminError, AnalyzeOptions, Place, Progress, Purpose, Result, Verdict, Walk, analyze, escape,
+};
+
+/// Keys of one group, by whether they move.
+#[derive(Clone, Debug, Default)]
+struct Split {
+    moving: u64,
+    staying: u64,
+    /// One of those that stay.
+    example: String,
+}
+
+/// Refuses to move queues that are in use, or a part of what belongs to one. `rules` are the templates of
+/// the database map. With `anyway` it is only told.
+///
+/// # Errors
+/// [`AdminError::Unsafe`] with everything that speaks against it; the server's.
+pub async fn check_queues(
+    migration: &Migration,
+    rules: &BTreeMap<String, KeyRule>,
+    anyway: bool,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let source = &migration.source;
+    let is_whole = migration.routes.takes_all();
+    // Of a whole database nothing stays behind: then it is about those who use it.
+    if is_whole && !is_in_use(source).await {
+        return Ok(());
+    }
+    let mut options = AnalyzeOptions::default();
+    options.limits = migration.options.limits;
+    options.rules = rules.clone();
+    let mut groups = match analyze(source, &options, progress).await {
+        Ok(analysis) => analysis.groups,
+        // Who may not look at other keys moves none of theirs.
+        Err(AdminError::Server(error)) if error.kind() == ErrorKind::Permission => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    groups.sort_by_key(|group| group.order);
+    if !groups.iter().any(is_queue) {
+        return Ok(());
+    }
+    let splits = split(migration, &groups, progress).await?;
+    let mut problems = Vec::new();
+    // A server that does not list its clients cannot be asked.
+    let clients = client_list(source).await.unwrap_or_default();
+    for (group, own) in groups.iter().zip(&splits) {
+        if !is_queue(group) || own.moving == 0 {
+            continue;
+        }
+        for (other, split) in groups.iter().zip(&splits) {
+            if split.staying > 0 && belong_together(group, other) {
+                problems.push(format!(
+                    "{} of the keys of {} would stay behind, such as {}, and belong to {} that move: \
+                     take them with --pattern too",
+                    split.staying, other.name, split.example, own.moving
+                ));
+            }
+        }
+        for found in at_work(&group.producer, source, &clients) {
+            problems.push(format!("{found}: stop the workers and senders of {}", group.name));
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    if anyway {
+        for problem in &problems {
+            progress.note(&format!("note: the keys move, as --drained-anyway says; {problem}"));
+        }
+        return Ok(());
+    }
+    let list = problems.iter().map(|problem| format!("\n  - {problem}")).collect::<String>();
+    Err(AdminError::Unsafe(format!(
+        "keys of a queue would be lost to its program:{list}\nput that right, or say --drained-anyway if it \
+         is meant so"
+    )))
+}
+
+/// Whether anybody but this program has the place's index selected.
+async fn is_in_use(place: &Place) -> bool {
+    let clients = client_list(place).await.unwrap_or_default();
+    clients.iter().any(|client| client.index == place.index())
+}
+
+fn is_queue(group: &KeyGroupReport) -> bool {
+    group.verdict == Verdict::Drain && group.purpose == Purpose::Broker
+}
+
+fn belong_together(one: &KeyGroupReport, other: &KeyGroupReport) -> bool {
+    let set = !one.together.is_empty() && one.together == other.together;
+    one.name == other.name || set && other.verdict != Verdict::Stay
+}
+
+/// How many keys of each group move, and how many stay.
+async fn split(
+    migration: &Migration,
+    groups: &[KeyGroupReport],
+    progress: &dyn Progress,
+) -> Result<Vec<Split>> {
+    let globs = |group: &KeyGroupReport| Selection {
+        globs: group.globs.iter().map(|text| crate::read_glob(text)).collect(),
+        except: Vec::new(),
+    };
+    let selector = Selector::new(&groups.iter().map(globs).collect::<Vec<_>>());
+    let mut splits = vec![Split::default(); groups.len()];
+    progress.begin("look for queues", migration.source.known_keys().await);
+    let mut walk = Walk::start(&migration.source, None).await?;
+    while let Some(names) = walk.next_page().await? {
+        for name in &names {
+            let Some(split) = selector.first_match(name).and_then(|at| splits.get_mut(at)) else {
+                continue;
+            };
+            if migration.routes.rule_of(name).is_some() {
+                split.moving += 1;
+                continue;
+            }
+            split.staying += 1;
+            if split.example.is_empty() {
+                split.example = escape(name);
+            }
+        }
+        progress.advance(names.len() as u64);
+    }
+    Ok(splits)
+}

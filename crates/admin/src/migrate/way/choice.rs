@@ -1,0 +1,131 @@
+//! Which of the ways a pair of places and a user's rights allow.
+
+use compartment_core::{Error, ErrorKind};
+use compartment_redis::{Connection, allowed_name, mark};
+use redis::{Cmd, Value};
+
+use super::{Course, Way};
+use crate::{AdminError, Place, Result};
+
+/// The best way that the servers and the user's rights allow.
+///
+/// # Errors
+/// When none does: names each command that was refused, and why.
+pub(crate) async fn choose(course: &Course) -> Result<Way> {
+    let mut refused = Vec::new();
+    for way in [Way::Move, Way::Copy, Way::Dump] {
+        match try_out(course, way).await? {
+            None => return Ok(way),
+            Some(why) => refused.push(why),
+        }
+    }
+    Err(AdminError::Server(Error::new(
+        ErrorKind::Permission,
+        "find a way for the keys",
+        format!(
+            "{}; allow MOVE (or COPY, EVALSHA and EVAL; or DUMP, PEXPIRETIME, UNLINK, WATCH, MULTI \
+             on the source and RESTORE on the target)",
+            refused.join("; ")
+        ),
+    )))
+}
+
+/// Why this way cannot be taken; `None` when it can.
+///
+/// # Errors
+/// The connection's, and those that no other way mends.
+pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>> {
+    let cluster = course.source.server().is_cluster();
+    let Some(target) = course.targets.first() else {
+        return Err(AdminError::Invalid("the migration has no target".into()));
+    };
+    let mut within = true;
+    for place in &course.targets {
+        within &= is_within(course, place).await?;
+    }
+    let mut source = course.source.open("migrate").await?;
+    let missing = missing_name(course, &mut source).await?;
+    match way {
+        Way::Move if course.keep => Ok(Some("MOVE keeps nothing in the old place".into())),
+        Way::Move | Way::Copy if !within => Ok(Some(format!("{way} works within one server only"))),
+        Way::Move | Way::Copy if cluster => {
+            Ok(Some(format!("{way} between databases is not possible in a cluster")))
+        }
+        Way::Move => {
+            let same_index = course.targets.iter().any(|t| t.index() == course.source.index());
+            let mut command = redis::cmd(if same_index { "RENAMENX" } else { "MOVE" });
+            command.arg(&missing);
+            match same_index {
+                true => command.arg([missing.as_slice(), b":2"].concat()),
+                false => command.arg(target.index()),
+            };
+            refusal(&mut source, "MOVE", &command).await
+        }
+        Way::Copy => {
+            let mut command = redis::cmd("COPY");
+            command.arg(&missing).arg([missing.as_slice(), b":2"].concat());
+            command.arg("DB").arg(target.index());
+            refusal(&mut source, "COPY", &command).await
+        }
+        Way::Dump | Way::Typed => {
+            let mut command = redis::cmd("DUMP");
+            command.arg(&missing);
+            if let Some(why) = refusal(&mut source, "DUMP", &command).await? {
+                return Ok(Some(why));
+            }
+            if way == Way::Typed {
+                let clusters = course.targets.iter().any(|target| target.server().is_cluster());
+                return Ok(clusters.then(|| format!("a {way} into a cluster is not possible")));
+            }
+            // An empty payload is refused as such by whoever may restore at all.
+            let mut command = redis::cmd("RESTORE");
+            command.arg(&missing).arg(0).arg("");
+            refusal(&mut target.open("migrate").await?, "RESTORE", &command).await
+        }
+    }
+}
+
+/// What the server says against a command, when it is something that another way may get round.
+async fn refusal(connection: &mut Connection, name: &str, command: &Cmd) -> Result<Option<String>> {
+    match connection.ask::<Value>("find a way for the keys", command).await {
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::Permission => {
+            Ok(Some(format!("{name} is refused: {}", error.message())))
+        }
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            Ok(Some(format!("the server has no {name}")))
+        }
+        // That is about the key, which is not there, or the payload, which is none.
+        Err(error) if error.kind() == ErrorKind::Protocol => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A name of no key, by which commands are tried that a user may not be allowed. An ACL may allow
+/// names like those of the keys only.
+async fn missing_name(course: &Course, source: &mut Connection) -> Result<Vec<u8>> {
+    let prefix = course.source.prefix();
+    let near: Vec<Vec<u8>> =
+        course.routes.beginnings().map(|beginning| [prefix, beginning].concat()).collect();
+    let mark = mark("missing");
+    let found = allowed_name(&mut [source], &mark, &near).await;
+    // Then the ways say themselves that they are refused.
+    found.or_else(|error| match error.kind() {
+        ErrorKind::Permission => Ok(mark.into_bytes()),
+        _ => Err(error.into()),
+    })
+}
+
+/// Whether the target is on the source's server. Within one database nothing moves, unless the
+/// names change.
+async fn is_within(course: &Course, target: &Place) -> Result<bool> {
+    let source = &course.source;
+    let is_within = target.is_on_server_of(source).await?;
+    let renames = course.routes.renames() || source.prefix() != target.prefix();
+    if is_within && target.index() == source.index() && !renames {
+        return Err(AdminError::Invalid(format!(
+            "{source} and {target} are the same place: nothing would move",
+        )));
+    }
+    Ok(is_within)
+}

@@ -1,0 +1,86 @@
+//! From where to where keys go, and what is known of both servers.
+
+use crate::clocks::{ClockShift, told};
+use crate::migrate::{Item, Migration, Routes};
+use crate::{Place, Result};
+
+/// What a lane needs to know about the migration.
+#[derive(Clone, Debug)]
+pub(crate) struct Course {
+    pub(crate) source: Place,
+    pub(crate) targets: Vec<Place>,
+    pub(crate) routes: Routes,
+    pub(crate) keep: bool,
+    pub(crate) verify: bool,
+    /// Whether a key that cannot go as the others do may go another way.
+    pub(crate) any_way: bool,
+    /// Whether it is stopped when a target evicts keys.
+    pub(crate) watches_evictions: bool,
+    /// Of each target, whether it is on another server than the source; see
+    /// [`Course::look_at_servers`].
+    pub(crate) elsewhere: Vec<bool>,
+    /// How far the clock of each target is ahead of the source's.
+    pub(crate) shifts: Vec<ClockShift>,
+}
+
+impl Course {
+    pub(crate) fn of(migration: &Migration) -> Self {
+        Self {
+            source: migration.source.clone(),
+            targets: migration.targets.clone(),
+            routes: migration.routes.clone(),
+            keep: migration.options.keep,
+            verify: migration.options.verify,
+            any_way: migration.options.way.is_none(),
+            watches_evictions: !migration.options.accept_eviction,
+            elsewhere: Vec::new(),
+            shifts: Vec::new(),
+        }
+    }
+
+    /// Compares the servers of the targets with the source's, and their clocks; what people should know
+    /// of them.
+    ///
+    /// # Errors
+    /// Where they cannot be compared.
+    pub(crate) async fn look_at_servers(&mut self) -> Result<Vec<String>> {
+        let mut notes = Vec::new();
+        (self.elsewhere, self.shifts) = (Vec::new(), Vec::new());
+        for target in &self.targets {
+            self.elsewhere.push(!self.source.is_on_server_of(target).await?);
+        }
+        for target in &self.targets {
+            let shift = ClockShift::between(&self.source, target).await?;
+            notes.extend(told(shift, &self.source, target));
+            self.shifts.push(shift);
+        }
+        Ok(notes)
+    }
+
+    /// How far the clock of the numbered target is ahead.
+    pub(crate) fn shift(&self, number: usize) -> ClockShift {
+        self.shifts.get(number).copied().unwrap_or_default()
+    }
+
+    /// How far apart two tellings of one expiry may be.
+    pub(crate) fn slack_ms(&self) -> u64 {
+        let slacks = self.shifts.iter().map(|shift| shift.slack_ms());
+        slacks.max().unwrap_or_else(|| ClockShift::default().slack_ms())
+    }
+
+    /// The item's name as it stands on the source's server.
+    pub(crate) fn source_name(&self, item: &Item) -> Vec<u8> {
+        self.source.on_server(&item.name).into_owned()
+    }
+
+    /// The number of the item's target, and its name on that server.
+    pub(crate) fn destination(&self, item: &Item) -> (usize, Vec<u8>) {
+        let number = self.routes.target(item.rule);
+        let name = self.routes.new_name(item.rule, &item.name);
+        let name = match self.targets.get(number) {
+            Some(place) => place.on_server(&name).into_owned(),
+            None => name,
+        };
+        (number, name)
+    }
+}
