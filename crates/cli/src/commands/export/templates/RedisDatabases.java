@@ -88,7 +88,6 @@ public class RedisDatabases implements DisposableBean {
         }
         LettuceConnectionFactory factory = new LettuceConnectionFactory(server, client.build());
         factory.afterPropertiesSet();
-        factory.start();
         return factory;
     }
 
