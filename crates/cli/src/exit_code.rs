@@ -97,7 +97,7 @@ impl CliError {
         self.hint.as_deref()
     }
 
-    /// The causes, a line for each; those are left out that say nothing new. An error that a later
+    /// The causes, each as one line; those are left out that say nothing new. An error that a later
     /// diagnosis took the place of is none.
     pub(crate) fn causes(&self) -> Vec<String> {
         let mut shown = self.message.clone();
