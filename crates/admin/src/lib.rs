@@ -51,3 +51,8 @@ pub use plan::{
 };
 pub use progress::{Progress, Silent};
 pub use walk::Walk;
+
+/// The README's example compiles, and runs where it needs no server.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -35,9 +35,13 @@ pub(crate) fn remark(line: impl AsRef<str>) {
     let _ = writeln!(anstream::stderr(), "{}", line.as_ref());
 }
 
-/// Prints an error in one line, and what to do in a second.
+/// Prints an error in one line, with the causes that add something, and what to do in a second.
 pub(crate) fn complain(error: &CliError) {
-    remark(format!("{BAD}error:{BAD:#} {error}"));
+    let causes = match error.causes().join("; ") {
+        none if none.is_empty() => none,
+        causes => format!(" ({causes})"),
+    };
+    remark(format!("{BAD}error:{BAD:#} {error}{causes}"));
     if let Some(hint) = error.hint_text() {
         remark(format!("{STRONG}hint:{STRONG:#} {hint}"));
     }
