@@ -54,6 +54,7 @@ fn other_formats_are_refused_with_what_they_are_and_what_to_do() {
             ("folder", b"-", "it is a folder; name the file in it"),
             ("fifo", b"-", "a pipe, which can be read only once: write it into a file"),
             ("/dev/null", b"-", "a device, which can be read only once"),
+            ("-", b"-", "standard input, which can be read only once"),
         ] {
             if bytes != b"-" {
                 write(folder.path(), name, bytes);

@@ -40,6 +40,10 @@ const VERSION_ENDS: usize = 9;
 
 /// A file is read several times: first for what is in it, then for its keys.
 fn is_file(path: &Path) -> RdbResult<()> {
+    // As `backup -o -` means it, and no file of this name is there.
+    if path == Path::new("-") && !path.exists() {
+        return Err(RdbError::NoFile("standard input"));
+    }
     // Asked for before it is opened: opening a pipe waits for its writer.
     let kind = std::fs::metadata(path)?.file_type();
     if kind.is_file() {

@@ -77,13 +77,19 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
         screen::remark(ABOUT_LIVE);
     }
     let result = tokio::select! {
-        result = carry_out(&command, migration, &progress) => result.map_err(CliError::from),
-        () = interrupted() => Err(CliError::new(ExitCode::Interrupted, "interrupted")),
+        // A journal that cannot be read has nothing to go on with.
+        result = carry_out(&command, migration, &progress) => result.map_err(|error| {
+            (!matches!(error, AdminError::BadFile { .. }), CliError::from(error))
+        }),
+        () = interrupted() => Err((true, CliError::new(ExitCode::Interrupted, "interrupted"))),
     };
     progress.clear();
     // Before there is a journal nothing has begun.
     let begun = journal.exists();
-    let (report, live) = result.map_err(|error| if begun { error.hint(hint) } else { error })?;
+    let (report, live) = result.map_err(|(goes_on, error)| match begun && goes_on {
+        true => error.hint(hint),
+        false => error,
+    })?;
     let code = finish(&command, &report, "moved")?;
     // A run that found no key leaves no journal, and nothing to do.
     if journal.exists() {
