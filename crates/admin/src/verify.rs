@@ -136,6 +136,7 @@ pub async fn verify(
         watches_evictions: false,
         elsewhere: Vec::new(),
         shifts: Vec::new(),
+        copies: None,
     };
     match course.look_at_servers().await {
         Ok(notes) => notes.iter().for_each(|note| progress.note(&format!("note: {note}"))),
@@ -223,7 +224,7 @@ async fn forget_ended(
     let some: Vec<Item> = lacking.iter().map(|at| items[*at].clone()).collect();
     let gone = lane.gone_from_source(&some).await?;
     for at in lacking {
-        if gone.contains(&items[at]) {
+        if gone.contains(&at) {
             one[at] = None;
         }
     }
