@@ -1,9 +1,11 @@
-//! The only task runner: check, test, bench, score. CI calls the same verbs.
+//! The only task runner: demo, check, test, bench, score. CI calls the same verbs.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
 mod check;
 mod command;
+mod demo;
+mod install;
 mod test;
 mod tidy;
 
@@ -14,7 +16,7 @@ use clap::{Parser, Subcommand};
 
 use command::Failure;
 
-/// Checks, tests and measures the workspace. Exits with 1 when something fails, with 2 when the
+/// Shows, checks, tests and measures the workspace. Exits with 1 when something fails, with 2 when the
 /// arguments are wrong.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -25,6 +27,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// The first run: installs tesseract where it is missing, builds, and processes the samples.
+    Demo(demo::DemoArgs),
     /// Format, clippy, documentation, dependencies, and the house rules.
     Check,
     /// The house rules alone: file openings and lengths, contracts and their tests, links.
@@ -39,6 +43,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().verb {
+        Verb::Demo(args) => demo::run(&args),
         Verb::Check => check::run(),
         Verb::Tidy => tidy::run(),
         Verb::Test(args) => test::run(&args),

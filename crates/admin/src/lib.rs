@@ -42,7 +42,7 @@ pub use fitness::{Fitness, Incoming, target_fitness};
 pub use flush::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};
 pub use frameworks::Purpose;
 pub use key_type::KeyType;
-pub use name::{escape, glob_text, printable, read_glob, unescape};
+pub use name::{escape, glob_of_name, glob_text, printable, read_glob, unescape};
 pub use pace::{Limits, Pace};
 pub use place::Place;
 pub use plan::{
@@ -51,3 +51,8 @@ pub use plan::{
 };
 pub use progress::{Progress, Silent};
 pub use walk::Walk;
+
+/// The README's example compiles, and runs where it needs no server.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -111,6 +111,14 @@ fn write_bytes(text: &mut String, bytes: &[u8]) {
     }
 }
 
+/// The pattern that matches this name and no other, as it can be given to a command.
+#[must_use]
+pub fn glob_of_name(name: &[u8]) -> String {
+    let mut glob = Vec::with_capacity(name.len());
+    crate::patterns::escape_glob_into(name, &mut glob);
+    glob_text(&glob)
+}
+
 /// The glob that a text says: Redis's own rules, and `\xNN` for a byte that cannot be typed, which
 /// is below 20, 7f, or above. (Redis takes the `x` of it for a plain letter. Of a byte that can be
 /// typed, as `\x41`, we do too.)

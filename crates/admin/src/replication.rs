@@ -77,7 +77,8 @@ impl Replica {
     pub async fn start(server: &Server, wanted: Wanted) -> Result<Self> {
         let location = server.url().to_string();
         if server.is_cluster() {
-            let what = "a cluster cannot be followed as one; use --via scan";
+            let what =
+                "a cluster cannot be followed as one; a backup can be made with --via scan instead";
             return Err(failed(ErrorKind::Unsupported, &location, what));
         }
         let mut stream = server.open_stream().await?;
@@ -207,7 +208,7 @@ fn refused(location: &str, answer: &str) -> Error {
     let answer: String = answer.trim_start_matches('-').chars().take(160).collect();
     let what = format!(
         "the server does not let itself be replicated ({answer}); managed services refuse it, and \
-         a user needs the permission +psync +replconf: use --via scan"
+         a user needs the permission +psync +replconf; a backup can be made with --via scan instead"
     );
     failed(kind, location, &what)
 }

@@ -138,6 +138,7 @@ pub async fn verify(
         shifts: Vec::new(),
         copies: None,
     };
+    course.routes.spare_shared(&from, &to).await?;
     match course.look_at_servers().await {
         Ok(notes) => notes.iter().for_each(|note| progress.note(&format!("note: {note}"))),
         Err(AdminError::Unsafe(why)) => progress.note(&format!("note: {why}")),

@@ -141,3 +141,8 @@ pub use options::CacheOptions;
 pub use policy::CachePolicy;
 pub use publication::ProcessMetrics;
 pub use warm::{WarmOptions, WarmReport};
+
+/// The README's example compiles, and runs where it needs no server.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,18 +1,34 @@
 //! The exit codes, each a promise to scripts, and the errors that end in them.
 
+use std::error::Error as StdError;
 use std::fmt;
 
 use compartment::{Error, ErrorKind};
 use compartment_admin::AdminError;
 
-/// What the process ends with. The numbers never change; `docs/exit-codes.md` lists them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExitCode {
+macro_rules! exit_codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
+        /// What the process ends with. The numbers never change; `docs/exit-codes.md` lists them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum ExitCode {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        #[cfg(test)]
+        impl ExitCode {
+            /// Every code. The macro makes the list, so that none can be forgotten.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+exit_codes! {
     /// All was done.
     Success = 0,
     /// Something that none of the others names, a bug perhaps.
     Other = 1,
-    // 2 is clap's, for wrong arguments.
+    /// Wrong arguments.
+    Usage = 2,
     /// The run is complete, and some documents failed.
     SomeFailed = 3,
     /// The configuration is wrong.
@@ -49,14 +65,21 @@ pub(crate) struct CliError {
     code: ExitCode,
     message: String,
     hint: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl CliError {
     pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
+        Self { code, message: message.into(), hint: None, source: None }
     }
 
-    /// The same, with a line that says what to do.
+    /// Keeps the error whose message it has.
+    fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Adds a line that says what to do.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -73,6 +96,45 @@ impl CliError {
     pub(crate) fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()
     }
+
+    /// The causes, each as one line; those are left out that say nothing new. An error that a later
+    /// diagnosis took the place of is none.
+    pub(crate) fn causes(&self) -> Vec<String> {
+        let mut shown = self.message.clone();
+        let mut causes = Vec::new();
+        let mut next = self.source().and_then(StdError::source);
+        while let Some(cause) = next.filter(|cause| !cause.is::<Error>()) {
+            let text = one_line(&cause.to_string());
+            // Libraries put their own words before those of the server, which the message has.
+            let words = [": ", " - "].iter().fold(text.as_str(), |rest, separator| {
+                rest.rsplit(separator).next().unwrap_or(rest)
+            });
+            if !shown.contains(words) {
+                shown.push_str(&text);
+                causes.push(text);
+            }
+            next = cause.source();
+        }
+        causes
+    }
+}
+
+/// More than any sentence of a server has.
+const MAX_CAUSE_CHARS: usize = 300;
+
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+    let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MAX_CAUSE_CHARS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+impl StdError for CliError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
 }
 
 impl fmt::Display for CliError {
@@ -83,7 +145,7 @@ impl fmt::Display for CliError {
 
 impl From<Error> for CliError {
     fn from(error: Error) -> Self {
-        Self::new(code_of(error.kind()), format!("failed to {error}"))
+        Self::new(code_of(error.kind()), format!("failed to {error}")).caused_by(error)
     }
 }
 
@@ -98,7 +160,12 @@ impl From<AdminError> for CliError {
             AdminError::Different(_) => ExitCode::Different,
             _ => ExitCode::Other,
         };
-        Self::new(code, error.to_string())
+        let told = Self::new(code, error.to_string());
+        match error {
+            // Its message is the server's error's.
+            AdminError::Server(error) => told.caused_by(error),
+            error => told.caused_by(error),
+        }
     }
 }
 
@@ -131,26 +198,72 @@ pub(crate) fn code_of(kind: ErrorKind) -> ExitCode {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_documented_code_is_what_the_page_says() {
+    /// Number and name in each row of the page's table.
+    fn rows() -> Vec<(u8, String)> {
         let page = include_str!("../../../docs/exit-codes.md");
-        for (code, name) in [
-            (ExitCode::Success, "Success"),
-            (ExitCode::Other, "Other"),
-            (ExitCode::SomeFailed, "SomeFailed"),
-            (ExitCode::Configuration, "Configuration"),
-            (ExitCode::Unavailable, "Unavailable"),
-            (ExitCode::Refused, "Refused"),
-            (ExitCode::WrongServer, "WrongServer"),
-            (ExitCode::Store, "Store"),
-            (ExitCode::Files, "Files"),
-            (ExitCode::Different, "Different"),
-            (ExitCode::Conflict, "Conflict"),
-            (ExitCode::Unsafe, "Unsafe"),
-            (ExitCode::Interrupted, "Interrupted"),
-        ] {
-            let row = format!("| {} | {name} |", code as u8);
-            assert!(page.contains(&row), "docs/exit-codes.md lacks {row:?}");
+        let cells = page.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+        let row =
+            |cells: Vec<&str>| Some((cells.get(1)?.parse().ok()?, (*cells.get(2)?).to_owned()));
+        cells.filter_map(row).collect()
+    }
+
+    #[test]
+    fn the_page_lists_every_code_and_no_other() {
+        let mut codes: Vec<(u8, String)> =
+            ExitCode::ALL.iter().map(|code| (*code as u8, format!("{code:?}"))).collect();
+        // Rust's own, of a panic in any thread that the program waits for.
+        codes.push((101, "Panicked".to_owned()));
+        codes.sort();
+        assert_eq!(rows(), codes);
+    }
+
+    #[test]
+    fn the_help_names_every_code_that_has_a_remedy() {
+        use clap::CommandFactory;
+        let help = crate::args::Arguments::command().render_help().to_string();
+        let (_, codes) = help.split_once("Exit codes: ").unwrap();
+        let listed: Vec<u8> = codes
+            .split(',')
+            .filter_map(|code| code.split_whitespace().next()?.parse().ok())
+            .collect();
+        let mut expected: Vec<u8> = ExitCode::ALL.iter().map(|code| *code as u8).collect();
+        expected.retain(|code| *code != ExitCode::Other as u8);
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
+    fn an_error_keeps_its_source_and_shows_causes_that_add_something() {
+        let refused = std::io::Error::other("Connection refused (os error 111)");
+        let error = Error::new(ErrorKind::Unavailable, "connect", "it is away");
+        let error = CliError::from(error.caused_by(refused));
+        assert!(StdError::source(&error).is_some());
+        assert_eq!(error.to_string(), "failed to connect: it is away");
+        assert_eq!(error.causes(), ["Connection refused (os error 111)"]);
+    }
+
+    #[test]
+    fn a_diagnosis_takes_the_place_of_the_error_before_it() {
+        let before = Error::new(ErrorKind::Timeout, "connect", "the server is busy or gone");
+        let error = Error::new(ErrorKind::Protocol, "connect", "the server does not speak TLS");
+        assert!(CliError::from(error.caused_by(before)).causes().is_empty());
+    }
+
+    #[test]
+    fn a_cause_that_repeats_the_message_is_not_shown() {
+        for library in ["the server answered an error: no rights", "Response - no rights"] {
+            let error = Error::new(ErrorKind::Permission, "get", "the server says: no rights");
+            let error = error.caused_by(std::io::Error::other(library));
+            assert!(CliError::from(error.clone()).causes().is_empty());
+            assert!(CliError::from(AdminError::from(error)).causes().is_empty());
         }
+    }
+
+    #[test]
+    fn a_cause_is_one_line_of_bounded_length() {
+        let long = std::io::Error::other(format!("a\nb\u{1b}[31m {}", "é".repeat(1_000)));
+        let error = Error::new(ErrorKind::Protocol, "get", "no answer").caused_by(long);
+        let causes = CliError::from(error).causes();
+        assert!(causes[0].starts_with("a b [31m é") && causes[0].ends_with('…'), "{causes:?}");
+        assert_eq!(causes[0].chars().count(), MAX_CAUSE_CHARS + 1);
     }
 }

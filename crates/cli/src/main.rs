@@ -15,6 +15,8 @@ mod table;
 
 use clap::Parser;
 
+use exit_code::ExitCode;
+
 fn main() -> std::process::ExitCode {
     let arguments = match args::Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -38,5 +40,8 @@ fn answered(answer: &clap::Error) -> std::process::ExitCode {
         true => screen::remark(lines.join("\n")),
         false => screen::say(lines.join("\n")),
     }
-    std::process::ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2))
+    match answer.exit_code() {
+        0 => ExitCode::Success.into(),
+        _ => ExitCode::Usage.into(),
+    }
 }

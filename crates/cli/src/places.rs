@@ -111,23 +111,27 @@ pub(crate) async fn of_server(
     server: &str,
     index: u32,
 ) -> Result<Place, CliError> {
-    let instances = settings.map.instances();
-    let written = instances.values().find(|instance| instance.url.to_string() == server);
-    let named = InstanceUrl::parse(server).ok();
-    let has_its_address =
-        |instance: &&Instance| named.as_ref().is_some_and(|url| url.has_address_of(&instance.url));
-    let instance = match written.or_else(|| instances.values().find(has_its_address)) {
-        Some(instance) => instance.clone(),
-        None if !server.contains("***@") => Instance::new(server)?,
-        None => {
-            return Err(CliError::new(
-                ExitCode::Configuration,
-                format!(
-                    "{server} is not among the configured instances, and its password is hidden"
-                ),
-            )
-            .hint("add it to [instances] of compartment.toml, or name it with --backend"));
+    let configured: Vec<&Instance> = settings.map.instances().values().collect();
+    let named = InstanceUrl::parse(server);
+    let written = configured.iter().find(|instance| instance.url.to_string() == server);
+    let instance = match (written, &named) {
+        (Some(instance), _) => Instance::clone(instance),
+        // The address that is written counts. Only the login is another's, where it is hidden here.
+        (None, Ok(url)) if server.contains("***@") => {
+            let alike = configured.iter().find(|instance| instance.url.has_address_of(url));
+            let Some(alike) = alike else {
+                return Err(CliError::new(
+                    ExitCode::Configuration,
+                    format!(
+                        "{server} is not among the configured instances, and its password is hidden"
+                    ),
+                )
+                .hint("add it to [instances] of compartment.toml, or name it with --backend"));
+            };
+            with_url(settings, url.with_login_of(&alike.url)).await?
         }
+        (None, Ok(url)) => with_url(settings, url.clone()).await?,
+        (None, Err(_)) => Instance::new(server)?,
     };
     Ok(Place::new(format!("index {index}"), connect(&instance).await?, index))
 }

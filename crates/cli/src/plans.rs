@@ -1,7 +1,9 @@
 //! Plans that are about a place: those that are named, and those that lie where plans are written.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use compartment::InstanceUrl;
 use compartment_admin::{Place, Plan};
 
 use crate::exit_code::{CliError, ExitCode};
@@ -45,8 +47,20 @@ pub(crate) async fn about(
     }
     let mut found = Vec::new();
     for (path, plan) in plans {
-        if plan.source.index == place.index() && is_of_server(settings, place, &plan).await {
+        let is_about_it = plan.source.index == place.index()
+            && is_of_server(settings, place, &path, &plan).await?;
+        if is_about_it {
             found.push((path.display().to_string(), plan));
+        } else if named.contains(&path) {
+            return Err(CliError::new(
+                ExitCode::Configuration,
+                format!(
+                    "{} is a plan for index {} of {}, and this is {place}",
+                    path.display(),
+                    plan.source.index,
+                    plan.source.server
+                ),
+            ));
         }
     }
     Ok(found)
@@ -65,12 +79,20 @@ fn lying_about(settings: &Settings) -> Vec<PathBuf> {
         paths.extend(entries.map(|entry| folder.join(entry.file_name())));
     }
     paths.retain(|path| {
-        path.extension().is_some_and(|extension| extension == "toml")
-            && path.metadata().is_ok_and(|file| file.is_file() && file.len() <= LARGEST)
+        let may_be_read = path.metadata().is_ok_and(|file| file.is_file() && file.len() <= LARGEST);
+        may_be_read
+            && (path.extension().is_some_and(|ending| ending == "toml") || begins_as_plan(path))
     });
     paths.sort();
     paths.dedup();
     paths
+}
+
+/// Whether a file, whatever its name, begins as plans do.
+fn begins_as_plan(path: &Path) -> bool {
+    let mut start = [0; FIRST_WORDS.len()];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == FIRST_WORDS.as_bytes()
 }
 
 /// A plan, if it is one. One that cannot be read any more is an error: what stays by it is not
@@ -85,15 +107,46 @@ fn read_if_plan(path: &Path) -> Result<Option<Plan>, CliError> {
     }
 }
 
-/// Whether a plan is for the server of `place`. One that cannot be reached is another.
-async fn is_of_server(settings: &Settings, place: &Place, plan: &Plan) -> bool {
+/// Whether a plan is for the server of `place`, by what the server says of itself.
+///
+/// # Errors
+/// [`ExitCode::Unsafe`] where the plan's server cannot be asked: it may be this one.
+async fn is_of_server(
+    settings: &Settings,
+    place: &Place,
+    path: &Path,
+    plan: &Plan,
+) -> Result<bool, CliError> {
     let source = &plan.source;
     if place.server().url().to_string() == source.server {
-        return true;
+        return Ok(true);
     }
-    match places::of_server(settings, &source.server, source.index).await {
-        // Where neither tells, the plan is rather taken into account than passed over.
-        Ok(planned) => place.is_on_server_of(&planned).await.unwrap_or(true),
-        Err(_) => false,
-    }
+    let planned = match places::of_server(settings, &source.server, source.index).await {
+        Ok(planned) => Ok(planned),
+        // Its password is hidden. That of this place is the one to try.
+        Err(error) => match InstanceUrl::parse(&source.server) {
+            Ok(url) => {
+                let url = url.with_login_of(place.server().url());
+                let instance = places::with_url(settings, url).await?;
+                let server = places::connect(&instance).await;
+                server.map(|server| Place::new("the plan's", server, source.index))
+            }
+            Err(_) => Err(error),
+        },
+    };
+    let is_same = match planned {
+        Ok(planned) => place.is_on_server_of(&planned).await.map_err(CliError::from),
+        Err(error) => Err(error),
+    };
+    is_same.map_err(|error| {
+        CliError::new(
+            ExitCode::Unsafe,
+            format!(
+                "{} may be a plan for this database, and its server {} cannot be asked: {error}; take the \
+                 plan away if it is not",
+                path.display(),
+                source.server
+            ),
+        )
+    })
 }

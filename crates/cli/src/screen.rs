@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use compartment::InstanceUrl;
 
 use crate::args::Color;
 use crate::exit_code::CliError;
@@ -34,9 +35,13 @@ pub(crate) fn remark(line: impl AsRef<str>) {
     let _ = writeln!(anstream::stderr(), "{}", line.as_ref());
 }
 
-/// Prints an error in one line, and what to do in a second.
+/// Prints an error in one line, with the causes that add something, and what to do in a second.
 pub(crate) fn complain(error: &CliError) {
-    remark(format!("{BAD}error:{BAD:#} {error}"));
+    let causes = match error.causes().join("; ") {
+        none if none.is_empty() => none,
+        causes => format!(" ({causes})"),
+    };
+    remark(format!("{BAD}error:{BAD:#} {error}{causes}"));
     if let Some(hint) = error.hint_text() {
         remark(format!("{STRONG}hint:{STRONG:#} {hint}"));
     }
@@ -69,8 +74,10 @@ pub(crate) fn wrapped(text: &str) -> String {
 /// A server's URL with the number of one of its databases, where its form has a place for it: as it
 /// can be typed again.
 pub(crate) fn url(server: &str, index: u32) -> String {
-    let has_room = server.starts_with("redis://") || server.starts_with("rediss://");
-    if has_room && index > 0 { format!("{server}/{index}") } else { server.to_owned() }
+    match InstanceUrl::parse(server) {
+        Ok(url) if index > 0 => url.with_index(index),
+        _ => server.to_owned(),
+    }
 }
 
 /// Who writes keys, as far as is known.

@@ -353,3 +353,22 @@ fn a_pattern_removes_what_keys_shows() {
         }
     });
 }
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_journal_is_taken_back_on_the_server_that_it_names() {
+    run_test(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let server = filled().await;
+        let url = format!("redis://127.0.0.1:{}", server.port());
+        let words = ["migrate", "--backend", &url, "--from", "0", "--to", "1", "--journal", "j"];
+        assert_eq!(run(path, &words).code, 0);
+        // Nobody is at that address, though it is this machine's too.
+        let text = std::fs::read_to_string(path.join("j")).unwrap();
+        std::fs::write(path.join("j"), text.replace("127.0.0.1", "127.0.0.2")).unwrap();
+        let back = run(path, &["migrate", "--undo", "j", "--backend", &url]);
+        assert_ne!(back.code, 0, "{back:?}");
+        assert_eq!((keys_of(&server, 0).await, keys_of(&server, 1).await), (0, KEYS));
+    });
+}

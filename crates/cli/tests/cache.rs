@@ -49,7 +49,10 @@ fn lasting(text: &str) -> String {
     let mut lasting = String::new();
     for line in text.lines().map(str::trim_end) {
         let line = match line.rsplit_once("  ") {
-            Some((before, time)) if time.ends_with("ms") || time.ends_with("µs") => before,
+            // How long a load takes is the machine's.
+            Some((before, time)) if [" ms", " µs", " s"].iter().any(|end| time.ends_with(end)) => {
+                before
+            }
             _ => line,
         };
         let line = match line.split_once(" keys, ") {

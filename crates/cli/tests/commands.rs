@@ -122,3 +122,16 @@ fn a_server_that_cannot_be_used_is_one_line_and_its_exit_code() {
         ask("redis://:s3#cret@host", 4, "%23");
     });
 }
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn the_servers_own_words_follow_where_they_add_something() {
+    let folder = here();
+    run_test(async {
+        let server = TestRedis::start().await;
+        server.command_in(4, &["SET", "batches", "no hash"]).await;
+        let arguments = ["batch", "list", "--backend", &server.url()];
+        refused(folder.path(), &arguments, 8, "WRONGTYPE");
+        refused(folder.path(), &arguments, 8, "the key holds another type of value (");
+    });
+}

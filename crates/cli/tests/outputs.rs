@@ -121,3 +121,62 @@ fn a_migration_may_back_up_into_a_stream_and_keeps_its_files_to_its_owner() {
         assert_eq!((mode(&here.join("before.rdb")), mode(&here.join("j"))), (0o600, 0o600));
     });
 }
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn standard_output_is_known_by_any_name() {
+    run_test(async {
+        let server = filled().await;
+        let folder = tempfile::tempdir().unwrap();
+        let (here, url) = (folder.path(), server.url());
+        symlink("/dev/stdout", here.join("link")).unwrap();
+        for name in ["link", "/proc/self/fd/1", "/dev/fd/1"] {
+            let file = std::fs::File::create(here.join("out.rdb")).unwrap();
+            let words = ["backup", "-d", &url, "-o", name];
+            let status = command(here, &words).stdout(file).status().unwrap();
+            assert!(status.success(), "{name}");
+            is_whole(here, "out.rdb", &url);
+        }
+        let words = ["migrate", "--from", &url, "--to", &format!("{url}/3"), "--backup", "-"];
+        ends(here, &words, 4, "--backup needs a file");
+        assert_eq!(server.command(&["DBSIZE"]).await.integer(), Some(500));
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_run_that_goes_on_is_backed_up_too() {
+    run_test(async {
+        let server = filled().await;
+        let folder = tempfile::tempdir().unwrap();
+        let (here, url) = (folder.path(), server.url());
+        server.command_in(3, &["SET", "page:1", "another"]).await;
+        let base = ["migrate", "--backend", &url, "--from", "0", "--to", "3", "--journal", "j"];
+        let first = run(here, &base);
+        assert_eq!(first.code, 11, "{first:?}");
+        server.command(&["SET", "page:new", "x"]).await;
+        let again = run(here, &[&base[..], &["--backup", "b.rdb"]].concat());
+        assert_eq!(again.code, 11, "{again:?}");
+        assert!(here.join("b.rdb").is_file(), "{again:?}");
+        // The advice can be pasted, and takes that key only.
+        assert!(first.out.contains("--pattern 'page:1'"), "{first:?}");
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn the_name_in_the_advice_is_a_pattern_of_that_key_only() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        for (index, value) in [(0, "one"), (3, "other")] {
+            server.command_in(index, &["SET", "x*", value]).await;
+        }
+        server.command(&["SET", "xy", "stays"]).await;
+        let url = server.url();
+        let words = ["migrate", "--backend", &url, "--from", "0", "--to", "3", "--pattern", "x\\*"];
+        let left = run(folder.path(), &words);
+        assert_eq!(left.code, 11, "{left:?}");
+        assert!(left.out.contains("--pattern 'x\\*'"), "{left:?}");
+    });
+}

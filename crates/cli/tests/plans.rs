@@ -198,8 +198,6 @@ fn a_queue_is_kept_by_its_own_workers_and_by_no_others() {
         let anyway = run(folder.path(), &[&drained[..], &["--drained-anyway"]].concat());
         assert_eq!((anyway.code, size(&server, 4).await), (0, 2), "{anyway:?}");
         assert!(anyway.err.contains("celery-broker moves all the same"), "{anyway:?}");
-        let alone = ["migrate", "--plan", "plan.toml", "--drained-anyway"];
-        assert_eq!(run(folder.path(), &alone).code, 2);
         waiting.abort();
     });
 }
@@ -277,5 +275,50 @@ fn reports_fit_the_screen_and_leave_out_who_has_nothing_to_do_with_the_keys() {
         let preview = run(folder.path(), &["flush", "--database", "0", "--json"]);
         assert_eq!(json(&preview)["more_keys"].as_u64(), Some(29));
         has_no_trailing_blanks(&shown);
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_plan_is_found_by_any_name_for_any_address_and_keeps_what_came_after_it() {
+    run_test(async {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        let server = TestRedis::builder().password("s3cret").start().await;
+        let url = |host: &str| format!("redis://:s3cret@{host}:{}", server.port());
+        configure(here, &url("127.0.0.1"));
+        for number in 0..20 {
+            server
+                .command(&[
+                    "SET",
+                    &format!("celery-task-meta-{number:08}-98ab-4c5d-8e6f-{number:012}"),
+                    "r",
+                ])
+                .await;
+        }
+        assert_eq!(run(here, &["plan", "-o", "plan.txt"]).code, 0);
+        assert_eq!(run(here, &["migrate", "--plan", "plan.txt"]).code, 0);
+        server.command(&["SET", "invoice:1", "new"]).await;
+        std::fs::remove_file(here.join("compartment.toml")).unwrap();
+        let at = format!("{}/0", url("localhost"));
+        let all = ["flush", "--database", &at, "--yes-really", "index 0"];
+        for words in [&all[..], &[&all[..], &["--plan", "plan.txt"]].concat()] {
+            let refused = run(here, words);
+            assert_eq!((refused.code, size(&server, 0).await), (12, 1), "{refused:?}");
+            assert!(refused.err.contains("keys of no group (1)"), "{refused:?}");
+            assert!(!refused.err.contains("s3cret"), "{refused:?}");
+        }
+        // A plan that is named has to be about this database.
+        let other = TestRedis::start().await;
+        let at = format!("{}/0", other.url());
+        let wrong = ["flush", "--database", &at, "--yes-really", "index 0", "--plan", "plan.txt"];
+        let wrong = run(here, &wrong);
+        assert!(wrong.code == 4 || wrong.code == 12, "{wrong:?}");
+        // Whoever names the keys means them.
+        let at = format!("{}/0", url("localhost"));
+        let meant =
+            ["flush", "--database", &at, "--yes-really", "index 0", "--pattern", "invoice:*"];
+        let meant = run(here, &meant);
+        assert_eq!((meant.code, size(&server, 0).await), (0, 0), "{meant:?}");
     });
 }

@@ -87,3 +87,21 @@ fn a_queue_that_nobody_uses_moves_as_a_whole() {
         ends(folder.path(), &base, 0, "50 keys moved");
     });
 }
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn who_may_not_look_at_other_keys_is_told_what_names_and_clients_say() {
+    run_test(async {
+        let server =
+            TestRedis::builder().acl_user("some", "pw", "~celery* ~page:* &* +@all").start().await;
+        fill(&server).await;
+        let folder = tempfile::tempdir().unwrap();
+        let (here, url) = (folder.path(), server.url_with_user("some", "pw"));
+        let base = ["migrate", "--backend", &url, "--from", "0", "--to", "3"];
+        let part = [&base[..], &["--pattern", "celery"]].concat();
+        ends(here, &part, 12, "_kombu.binding.celery would stay behind");
+        ends(here, &[&base[..], &["--pattern", "page:*"]].concat(), 0, "50 keys moved");
+        assert_eq!((size(&server, 0).await, size(&server, 3).await), (5, 50));
+        ends(here, &[&part[..], &["--drained-anyway"]].concat(), 0, "1 keys moved");
+    });
+}

@@ -291,3 +291,34 @@ fn a_plan_and_the_check_of_a_configuration_say_what_speaks_against_a_server() {
         assert_eq!((size(&one).await, size(&other).await), (KEYS, 0));
     });
 }
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn keys_that_stay_as_well_need_their_room_twice_on_one_server() {
+    run_test(async {
+        let folder = tempfile::tempdir().unwrap();
+        for way in ["auto", "copy", "dump", "typed"] {
+            let server = TestRedis::builder()
+                .config("maxmemory", "4500kb")
+                .config("maxmemory-policy", "allkeys-lru")
+                .start()
+                .await;
+            fill(&server).await;
+            let url = server.url();
+            let words = [
+                "migrate",
+                "--backend",
+                &url,
+                "--from",
+                "0",
+                "--to",
+                "3",
+                "--keep",
+                "--strategy",
+                way,
+            ];
+            ends(folder.path(), &words, 12, "--accept-eviction");
+            assert_eq!(size(&server).await, KEYS, "{way}");
+        }
+    });
+}

@@ -57,3 +57,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/locks-and-limits.md")]
 struct LocksAndLimits;
+
+/// The example of the crate's own README compiles and runs.
+#[cfg(all(doctest, feature = "memory"))]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;

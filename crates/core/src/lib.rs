@@ -76,3 +76,8 @@ pub use stores::{
 };
 pub use traffic::{Traffic, TrafficSnapshot};
 pub use unfinished::{Unfinished, UnfinishedWork};
+
+/// The README's example compiles, and runs where it needs no server.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -22,3 +22,8 @@ pub use ingest::{
 pub use model::ExtractedText;
 pub use relate::{RelateOptions, relate};
 pub use resolve::{DocumentEntities, Resolution, resolve, resolve_across};
+
+/// The README's example compiles, and runs where it needs no server.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -40,3 +40,8 @@ mod window;
 pub use backend::MemoryBackend;
 pub use config::MemoryConfig;
 pub use value::ENTRY_OVERHEAD;
+
+/// The README's example compiles, and runs where it needs no server.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

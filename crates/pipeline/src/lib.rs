@@ -58,3 +58,8 @@ pub use sweeper::{RemovalWitness, Sweeper, SweeperOptions, Swept};
 pub use task_note::{TaskNote, TaskRow, TaskStatus};
 pub use task_outbox::{SingleTaskRow, TaskOutbox};
 pub use worker::{Ended, Running, Worker, WorkerOptions, WorkerReport, WorkerState, workers};
+
+/// The README's example compiles, and runs where it needs no server.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

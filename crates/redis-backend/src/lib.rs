@@ -59,3 +59,8 @@ pub use identity::check_apart;
 pub use probe::{ServerInfo, Topology};
 pub use server::{Connection, Server, answer_error, read_answer};
 pub use stream::ServerStream;
+
+/// The README's example compiles, and runs where it needs no server.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -37,3 +37,8 @@ pub use run::{eventually, give_up_after, run_test};
 pub use server::{
     TestCluster, TestPostgres, TestRedis, TestRedisBuilder, TestSentinel, TlsCertificates,
 };
+
+/// The README's example compiles, and runs where it needs no server.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

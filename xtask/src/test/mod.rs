@@ -1,6 +1,5 @@
 //! `test`: every test of the workspace on a real redis-server, then every example.
 
-mod install;
 mod tally;
 
 use std::ffi::OsString;
@@ -10,7 +9,8 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 
-use crate::command::{Failure, announce, cargo, find, run as run_command};
+use crate::command::{Failure, announce, cargo, run as run_command};
+use crate::install::{self, Presence, REDIS_SERVER};
 use crate::root;
 use tally::Tally;
 
@@ -29,29 +29,24 @@ pub(crate) struct TestArgs {
 /// The variable that the test crates' build scripts read: `none` declines the server.
 const SERVER_VARIABLE: &str = "COMPARTMENT_TEST_REDIS";
 
-/// Where the tests that need a server find it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Server {
-    Present,
-    JustInstalled,
-    Declined,
-}
-
 pub(crate) fn run(args: &TestArgs) -> Result<(), Failure> {
-    let server = server(args.no_install)?;
+    let server = install::ensure(&REDIS_SERVER, args.no_install)?;
+    if server == Presence::Declined {
+        eprintln!("note: no redis-server on PATH, and --no-install: its tests are ignored");
+    }
     let mut command = cargo(["test", "--all-features", "--no-fail-fast"]);
     if !names_packages(&args.extra) {
         command.arg("--workspace");
     }
     match server {
-        Server::Present => {}
+        Presence::Present => {}
         // Any other value: the build scripts look again.
-        Server::JustInstalled => drop(command.env(SERVER_VARIABLE, "installed")),
-        Server::Declined => drop(command.env(SERVER_VARIABLE, "none")),
+        Presence::JustInstalled => drop(command.env(SERVER_VARIABLE, "installed")),
+        Presence::Declined => drop(command.env(SERVER_VARIABLE, "none")),
     }
     let (tests, tally) = run_tests(command.args(&args.extra))?;
     let examples = if args.extra.is_empty() { run_examples() } else { Ok(()) };
-    if server == Server::Declined {
+    if server == Presence::Declined {
         println!("{} tests were ignored that need a redis-server", tally.without_redis);
     }
     println!("{tally}");
@@ -64,21 +59,6 @@ fn names_packages(extra: &[OsString]) -> bool {
     for_cargo.map(|argument| argument.to_string_lossy()).any(|argument| {
         argument.starts_with("--package") || argument.starts_with("-p") || argument == "--workspace"
     })
-}
-
-fn server(no_install: bool) -> Result<Server, Failure> {
-    if find("redis-server").is_some() {
-        return Ok(Server::Present);
-    }
-    if no_install {
-        eprintln!("note: no redis-server on PATH, and --no-install: its tests are ignored");
-        return Ok(Server::Declined);
-    }
-    install::redis_server()?;
-    match find("redis-server") {
-        Some(_) => Ok(Server::JustInstalled),
-        None => Err(Failure::new("the package was installed, and redis-server is not on PATH")),
-    }
 }
 
 /// Runs the tests, passing their lines through as they come. The outer error is that they could

@@ -3,6 +3,7 @@
 mod circles;
 mod contracts;
 mod links;
+mod manifests;
 mod sources;
 mod stores;
 
@@ -57,6 +58,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     circles::check(&files, &mut findings);
     stores::check(&files, &mut findings);
     contracts::check(&files, &mut findings);
+    manifests::check(&files, &mut findings);
     links::check(&files, |path| root().join(path).exists(), &mut findings);
 
     for warning in &findings.warnings {

@@ -33,7 +33,42 @@ const MOST_LINKS: usize = 40;
 /// Whether what is written to `file` goes to standard output, where nothing else may be said then.
 #[must_use]
 pub fn is_standard_output(file: &Path) -> bool {
-    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| Path::new(name) == file)
+    let is_named = ["-", "/dev/stdout"].iter().any(|name| Path::new(name) == file);
+    is_named || is_open_as_output(file)
+}
+
+/// Whether a name leads to where standard output goes: a link to it, or another number for it.
+#[cfg(unix)]
+fn is_open_as_output(file: &Path) -> bool {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
+
+    let output = io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
+    let output = output.and_then(|output| output.metadata());
+    // A device may be many things at once, and the null device is none of them.
+    let is_same = |output: std::fs::Metadata, found: std::fs::Metadata| {
+        (output.dev(), output.ino()) == (found.dev(), found.ino())
+    };
+    let null = std::fs::metadata("/dev/null").ok();
+    match (output, std::fs::metadata(file)) {
+        (Ok(output), Ok(found)) => {
+            !null.is_some_and(|null| is_same(null, found.clone())) && is_same(output, found)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_open_as_output(_: &Path) -> bool {
+    false
+}
+
+/// Whether what is written to `file` goes on elsewhere, to a pipe or a device: there is nothing to go on
+/// with after an interruption.
+#[must_use]
+pub fn is_stream(file: &Path) -> bool {
+    let is_special = std::fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    is_standard_output(file) || is_special
 }
 
 impl Destination {
@@ -78,23 +113,28 @@ impl Destination {
         let file = self.file();
         match self {
             Self::File(file) => Ok(file),
-            Self::Stream { name, folder: _folder } => {
-                send(&file, &name).map_err(AdminError::file("write", &name))?;
+            Self::Stream { name, folder } => {
+                let mut from = File::open(&file).map_err(AdminError::file("read", &file))?;
+                // Gone before anybody is waited for: a pipe may never have a reader.
+                #[cfg(unix)]
+                drop(folder);
+                send(&mut from, &name).map_err(AdminError::file("write", &name))?;
+                #[cfg(not(unix))]
+                drop(folder);
                 Ok(name)
             }
         }
     }
 }
 
-fn send(file: &Path, name: &Path) -> io::Result<()> {
-    let mut from = File::open(file)?;
+fn send(from: &mut File, name: &Path) -> io::Result<()> {
     if is_standard_output(name) {
         let mut out = io::stdout().lock();
-        io::copy(&mut from, &mut out)?;
+        io::copy(from, &mut out)?;
         return out.flush();
     }
     let mut to = OpenOptions::new().write(true).open(name)?;
-    io::copy(&mut from, &mut to)?;
+    io::copy(from, &mut to)?;
     to.flush()
 }
 

@@ -50,6 +50,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) async fn prepare(migration: Migration, progress: Arc<dyn Progress>) -> Result<Self> {
+        let migration = migration.without_keys_of_targets().await?;
         let (course, way) = ready(&migration, progress.as_ref()).await?;
         let options = &migration.options;
         if options.journal.is_file() {

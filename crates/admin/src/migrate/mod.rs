@@ -34,7 +34,7 @@ pub use undo::{UndoOptions, can_go_on, header_of, undo};
 pub use way::Way;
 pub(crate) use way::{Course, Lane};
 
-use crate::{Limits, Place};
+use crate::{Limits, Place, Result};
 
 /// What moves where.
 #[derive(Clone, Debug)]
@@ -47,6 +47,20 @@ pub struct Migration {
     pub routes: Routes,
     /// How.
     pub options: MigrateOptions,
+}
+
+impl Migration {
+    /// The migration, without the keys that are in a target already: where a target is a part of the
+    /// source, by a prefix in the same index, its keys are not moved into it again.
+    ///
+    /// # Errors
+    /// The servers', where they let nobody tell whether they are one.
+    pub async fn without_keys_of_targets(mut self) -> Result<Self> {
+        for target in &self.targets {
+            self.routes.spare_shared(&self.source, target).await?;
+        }
+        Ok(self)
+    }
 }
 
 /// How keys are moved.

@@ -45,8 +45,11 @@ pub async fn check_queues(
     options.rules = rules.clone();
     let mut groups = match analyze(source, &options, progress).await {
         Ok(analysis) => analysis.groups,
-        // Who may not look at other keys moves none of theirs.
-        Err(AdminError::Server(error)) if error.kind() == ErrorKind::Permission => return Ok(()),
+        // Names and clients can be seen by who may not look at other keys.
+        Err(AdminError::Server(error)) if error.kind() == ErrorKind::Permission => {
+            let problems = by_names(migration, progress).await?;
+            return decide(&problems, anyway, progress);
+        }
         Err(error) => return Err(error),
     };
     groups.sort_by_key(|group| group.order);
@@ -74,11 +77,50 @@ pub async fn check_queues(
             problems.push(format!("{found}: stop the workers and senders of {}", group.name));
         }
     }
+    decide(&problems, anyway, progress)
+}
+
+/// Signs of a queue that names and clients give: tables that route to a list which moves, and clients that
+/// wait for elements.
+async fn by_names(migration: &Migration, progress: &dyn Progress) -> Result<Vec<String>> {
+    const BINDINGS: &[u8] = b"_kombu.binding.";
+    let source = &migration.source;
+    let mut problems = Vec::new();
+    progress.begin("look for queues", migration.source.known_keys().await);
+    let mut walk = Walk::start(source, Some(b"_kombu.binding.*")).await?;
+    while let Some(names) = walk.next_page().await? {
+        for name in &names {
+            let Some(queue) = name.strip_prefix(BINDINGS) else { continue };
+            let (moves, stays) = (migration.routes.rule_of(queue), migration.routes.rule_of(name));
+            if moves.is_some() && stays.is_none() {
+                problems.push(format!(
+                    "{} would stay behind, which routes tasks to {}: take it with --pattern too",
+                    escape(name),
+                    escape(queue)
+                ));
+            }
+        }
+        progress.advance(names.len() as u64);
+    }
+    for client in client_list(source).await.unwrap_or_default() {
+        if client.blocked && client.index == source.index() {
+            problems.push(format!(
+                "a connection of user {:?} waits for elements in index {} ({}): stop the workers first, if \
+                 they wait for keys that move",
+                client.user, client.index, client.command
+            ));
+        }
+    }
+    Ok(problems)
+}
+
+/// Refuses, or tells, where anything speaks against it.
+fn decide(problems: &[String], anyway: bool, progress: &dyn Progress) -> Result<()> {
     if problems.is_empty() {
         return Ok(());
     }
     if anyway {
-        for problem in &problems {
+        for problem in problems {
             progress.note(&format!("note: the keys move, as --drained-anyway says; {problem}"));
         }
         return Ok(());

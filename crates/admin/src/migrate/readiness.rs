@@ -23,7 +23,7 @@ pub(super) async fn ready(migration: &Migration, progress: &dyn Progress) -> Res
         },
     };
     source_may_be_read(migration).await?;
-    for warning in targets_keep_keys(migration, way).await? {
+    for warning in targets_keep_keys(migration).await? {
         progress.note(&format!("note: {warning}"));
     }
     for note in course.look_at_servers().await? {
@@ -54,9 +54,9 @@ async fn source_may_be_read(migration: &Migration) -> Result<()> {
 ///
 /// # Errors
 /// Where one would not keep what it is given.
-async fn targets_keep_keys(migration: &Migration, way: Way) -> Result<Vec<String>> {
+async fn targets_keep_keys(migration: &Migration) -> Result<Vec<String>> {
     // Within a server a key takes no more memory in another index, unless it stays as well.
-    let stays_as_well = migration.options.keep && way == Way::Copy;
+    let stays_as_well = migration.options.keep;
     let mut conditions = Vec::with_capacity(migration.targets.len());
     for target in &migration.targets {
         let mut found = Condition::of(target).await?;

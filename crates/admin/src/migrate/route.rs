@@ -3,12 +3,14 @@
 use compartment_core::glob_matches;
 
 use super::Rename;
-use crate::{Plan, Verdict, read_glob};
+use crate::{Place, Plan, Result, Verdict, read_glob};
 
 /// The rules of a migration, tried in order for each key.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
     rules: Vec<Rule>,
+    /// Beginnings of names that stay, since they are a target's own already.
+    spared: Vec<Vec<u8>>,
 }
 
 /// One group of keys, and where it goes.
@@ -33,7 +35,7 @@ impl Routes {
         };
         let rule =
             Rule { group: group.to_owned(), patterns, except: Vec::new(), target: Some(0), rename };
-        Self { rules: vec![rule] }
+        Self { rules: vec![rule], spared: Vec::new() }
     }
 
     /// As the plan says. Targets are numbered as in [`Plan::targets`]; of the groups that move,
@@ -52,7 +54,7 @@ impl Routes {
                 rename: None,
             }
         });
-        Self { rules: rules.collect() }
+        Self { rules: rules.collect(), spared: Vec::new() }
     }
 
     /// The rules of a journal: its keys are known by name, and go by the number of their rule.
@@ -64,7 +66,7 @@ impl Routes {
             target: Some(*target),
             rename: rename.cloned(),
         });
-        Self { rules: rules.collect() }
+        Self { rules: rules.collect(), spared: Vec::new() }
     }
 
     /// The beginnings of the names that move, as far as the globs say them.
@@ -82,6 +84,30 @@ impl Routes {
             let takes_all = rule.patterns.is_empty() && rule.except.is_empty();
             takes_all && rule.rename.is_none() && rule.target.is_some()
         })
+    }
+
+    /// Leaves the names that begin like this where they are.
+    pub(crate) fn spare(&mut self, beginning: &[u8]) {
+        if !self.spared.iter().any(|known| known == beginning) {
+            self.spared.push(beginning.to_vec());
+        }
+    }
+
+    /// Leaves those names where they are that are in the target already, or would be met again once they
+    /// have moved: both places are of one index, and one's prefix begins with the other's.
+    ///
+    /// # Errors
+    /// The servers', where they let nobody tell whether they are one.
+    pub(crate) async fn spare_shared(&mut self, source: &Place, target: &Place) -> Result<()> {
+        let (from, to) = (source.prefix(), target.prefix());
+        let inner = to.strip_prefix(from).or_else(|| from.strip_prefix(to)).unwrap_or_default();
+        if inner.is_empty() || source.index() != target.index() {
+            return Ok(());
+        }
+        if target.is_on_server_of(source).await? {
+            self.spare(inner);
+        }
+        Ok(())
     }
 
     /// Whether some keys get another name.
@@ -115,6 +141,9 @@ impl Routes {
 
     /// The number of the rule that `name` goes by; `None` for a key that stays.
     pub(crate) fn rule_of(&self, name: &[u8]) -> Option<usize> {
+        if self.spared.iter().any(|beginning| name.starts_with(beginning)) {
+            return None;
+        }
         let at = self.rules.iter().position(|rule| rule.takes(name))?;
         let rule = &self.rules[at];
         let fits = rule.rename.as_ref().is_none_or(|rename| rename.apply(name).is_some());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use compartment_core::{Contract, DatabaseMap, Placement};
+use compartment_core::{Contract, DatabaseMap, InstanceUrl, Placement, Scheme};
 
 use super::{Plan, Verdict};
 use crate::Purpose;
@@ -29,7 +29,12 @@ pub fn advice(plan: &Plan, map: &DatabaseMap) -> Vec<Advice> {
         let Some(contract) = map.database(&group.database) else { continue };
         for setting in framework.settings {
             if setting.purpose.to_string() == group.purpose {
-                add(&mut list, &group.producer, setting, &line(setting, contract, map));
+                add(
+                    &mut list,
+                    &group.producer,
+                    setting,
+                    &line(&group.producer, setting, contract, map),
+                );
             }
         }
         if let Placement::Prefix { prefix, .. } = &contract.placement {
@@ -57,13 +62,27 @@ fn add(list: &mut Vec<Advice>, program: &str, setting: &Setting, line: &str) {
     }
 }
 
-fn line(setting: &Setting, contract: &Contract, map: &DatabaseMap) -> String {
+/// The URL as other programs' clients read it: redis-py's forms, and kombu's for a socket.
+fn url_for(program: &str, url: &InstanceUrl, index: u32) -> String {
+    let text = url.with_index(index);
+    match (url.scheme(), text.split_once("://")) {
+        (Scheme::Unix, Some((_, rest))) if program == "Celery" => {
+            format!("redis+socket://{}", rest.replace("?db=", "?virtual_host="))
+        }
+        (Scheme::Unix, Some((_, rest))) => format!("unix://{rest}"),
+        (Scheme::Standalone, Some((_, rest))) if url.is_tls() => format!("rediss://{rest}"),
+        (Scheme::Standalone, Some((_, rest))) => format!("redis://{rest}"),
+        _ => text,
+    }
+}
+
+fn line(program: &str, setting: &Setting, contract: &Contract, map: &DatabaseMap) -> String {
     let index = contract.placement.index();
     let url = map.instances().get(contract.placement.instance()).map(|instance| &instance.url);
-    let shown = url.map(ToString::to_string).unwrap_or_default();
+    let shown = url.map(|url| url_for(program, url, index)).unwrap_or_default();
     let (host, port) = url.and_then(|url| url.addresses().next()).unwrap_or(("127.0.0.1", 6379));
     let values = BTreeMap::from([
-        ("{url}", format!("{}/{index}", shown.trim_end_matches('/'))),
+        ("{url}", shown),
         ("{host}", host.to_owned()),
         ("{port}", port.to_string()),
         ("{index}", index.to_string()),

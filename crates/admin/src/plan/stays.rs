@@ -17,6 +17,8 @@ pub(crate) struct Stays<'a> {
     /// Whether the keys of a group may not go.
     kept: Vec<bool>,
     counts: Vec<u64>,
+    /// Names of no group, which stay where all keys would go: they came after the plan.
+    unplanned: Option<u64>,
     example: Option<String>,
 }
 
@@ -38,6 +40,7 @@ impl<'a> Stays<'a> {
             prefix: crate::unescape(&plan.source.prefix),
             kept: plan.groups.iter().map(is_kept).collect(),
             counts: vec![0; plan.groups.len()],
+            unplanned: patterns.is_empty().then_some(0),
             example: None,
         }
     }
@@ -45,16 +48,18 @@ impl<'a> Stays<'a> {
     /// Takes a name as it is on the server.
     pub(crate) fn add(&mut self, name: &[u8]) {
         let Some(own) = name.strip_prefix(self.prefix.as_slice()) else { return };
-        let Some(group) = self.selector.first_match(own).filter(|at| self.kept[*at]) else {
-            return;
-        };
-        self.counts[group] += 1;
+        match (self.selector.first_match(own), &mut self.unplanned) {
+            (Some(group), _) if self.kept[group] => self.counts[group] += 1,
+            (None, Some(unplanned)) => *unplanned += 1,
+            _ => return,
+        }
         self.example.get_or_insert_with(|| escape(name));
     }
 
     /// Why the flush is refused; `None` where none of its keys is to stay.
     pub(crate) fn refusal(&self, place: &str) -> Option<String> {
-        let keys: u64 = self.counts.iter().sum();
+        let unplanned = self.unplanned.unwrap_or(0);
+        let keys: u64 = self.counts.iter().sum::<u64>() + unplanned;
         let example = self.example.as_ref()?;
         let mut found: Vec<(&Group, u64)> =
             self.groups.iter().zip(self.counts.iter().copied()).filter(|(_, n)| *n > 0).collect();
@@ -72,6 +77,9 @@ impl<'a> Stays<'a> {
             .collect();
         if found.len() > SHOWN {
             names.push(format!("and {} more groups", found.len() - SHOWN));
+        }
+        if unplanned > 0 {
+            names.push(format!("keys of no group ({unplanned})"));
         }
         let (keys, stay) = match keys {
             1 => ("1 key".to_owned(), "stays"),

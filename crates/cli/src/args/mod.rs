@@ -202,7 +202,7 @@ pub(crate) enum Config {
         #[arg(long)]
         offline: bool,
     },
-    /// Print the settings of another program for the same databases
+    /// Print the settings of another program, or a client module of another language
     Export {
         /// The program
         #[arg(long, value_name = "PROGRAM")]
@@ -221,6 +221,16 @@ pub(crate) enum ExportFormat {
     Django,
     /// A Rails initializer, Sidekiq included.
     Rails,
+    /// A Python module on redis-py: the client of each database by its name.
+    Python,
+    /// A Node module on ioredis.
+    Node,
+    /// A Ruby module on redis-rb, for Sidekiq too.
+    Ruby,
+    /// Connections for Laravel's config/database.php.
+    Laravel,
+    /// A configuration class for Spring Data Redis.
+    Spring,
 }
 
 #[cfg(test)]

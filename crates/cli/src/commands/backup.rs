@@ -1,7 +1,7 @@
 //! `compartment backup`: one database into a file.
 
 use compartment_admin::backup::{
-    BackupOptions, BackupReport, Via, backup, is_standard_output, settled,
+    BackupOptions, BackupReport, Via, backup, is_standard_output, is_stream, settled,
 };
 use compartment_admin::{AdminError, read_glob};
 use serde_json::json;
@@ -33,12 +33,16 @@ pub(crate) async fn run(general: &General, command: args::Backup) -> Result<Exit
     progress.clear();
     let Some(result) = result else {
         settled(&command.output).await?;
-        screen::remark("interrupted: the same command goes on with a scan where it was");
+        screen::remark(match is_stream(&command.output) {
+            true => "interrupted: nothing is kept of what was on its way",
+            false => "interrupted: the same command goes on with a scan where it was",
+        });
         return Ok(ExitCode::Interrupted);
     };
     let report = result.map_err(|error| {
         let kept = matches!(error, AdminError::Server(_) | AdminError::File { .. });
         let error = CliError::from(error);
+        let kept = kept && !is_stream(&command.output);
         match kept && command.via != ViaArgument::Replication {
             true => error.hint("what there is so far is kept: the same command goes on with it"),
             false => error,

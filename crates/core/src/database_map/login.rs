@@ -55,14 +55,17 @@ pub(super) fn read(login: &str) -> Result<(Option<String>, Option<String>)> {
     Ok((decode(user)?, decode(password)?))
 }
 
-/// The login as it may be shown, with its `@`: a user's name where a password follows it. What stands
-/// alone may be a password.
+/// The login as it may be shown, with its `@`: a user's name where a password follows it. A name that stands
+/// alone, with or without a colon, may be a password.
 pub(super) fn shown(login: Option<&str>) -> String {
     match login.map(|login| login.split_once(':')) {
         None => String::new(),
         Some(None) if login == Some("") => String::new(),
-        Some(Some((user, ""))) => format!("{user}@"),
-        Some(Some((user, _))) if !user.contains(['/', '?', '#', '@']) => format!("{user}:***@"),
+        Some(Some((user, password)))
+            if !password.is_empty() && !user.contains(['/', '?', '#', '@']) =>
+        {
+            format!("{user}:***@")
+        }
         Some(_) => "***@".to_owned(),
     }
 }
@@ -77,6 +80,7 @@ mod tests {
             ("me:s3cret@host", "me:***@", "host"),
             (":s3cret@host", ":***@", "host"),
             ("s3cret@host", "***@", "host"),
+            ("s3cret:@host", "***@", "host"),
             ("me:s3#cret@host", "me:***@", "host"),
             ("me:s3@cret@host", "me:***@", "host"),
             ("s3/cret:cret@host", "***@", "host"),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::host::{self, Host};
 use super::problem::wrong;
@@ -314,6 +314,37 @@ impl InstanceUrl {
         self.index
     }
 
+    /// The URL without its password and with an index, as it can be typed again.
+    #[must_use]
+    pub fn with_index(&self, index: u32) -> String {
+        match self.scheme {
+            Scheme::Memory => self.to_string(),
+            Scheme::Unix => format!("{self}?db={index}"),
+            _ => format!("{self}/{index}"),
+        }
+    }
+
+    /// The same address with the login of `other`, for a URL that was kept without its password.
+    #[must_use]
+    pub fn with_login_of(&self, other: &Self) -> Self {
+        let encoded = |text: Option<&str>| {
+            utf8_percent_encode(text.unwrap_or_default(), NON_ALPHANUMERIC).to_string()
+        };
+        let (user, password) = (other.user.clone(), other.password.clone());
+        let mut text = self.text.clone();
+        if let Some((scheme, rest)) = self.text.split_once("://") {
+            let place = self.split_login(rest).1;
+            let login = match (&user, &password) {
+                (None, None) => String::new(),
+                (user, password) => {
+                    format!("{}:{}@", encoded(user.as_deref()), encoded(password.as_deref()))
+                }
+            };
+            text = format!("{scheme}://{login}{place}");
+        }
+        Self { user, password, text, ..self.clone() }
+    }
+
     /// The files for TLS that the URL names.
     #[must_use]
     pub fn tls_files(&self) -> TlsFiles {
@@ -432,6 +463,25 @@ mod tests {
         ] {
             assert_eq!(InstanceUrl::parse(text).unwrap().index(), index, "{text}");
         }
+    }
+
+    #[test]
+    fn a_url_is_written_with_an_index_or_with_the_login_of_another() {
+        let parse = |text| InstanceUrl::parse(text).unwrap();
+        for (text, written) in [
+            ("redis://me:pw@h:1/3", "redis://me:***@h:1/4"),
+            ("valkey://h", "valkey://h/4"),
+            ("unix://me:pw@/a.sock?db=3", "unix://me:***@/a.sock?db=4"),
+            ("redis+sentinel://h/main/3", "redis+sentinel://h/main/4"),
+        ] {
+            assert_eq!(parse(text).with_index(4), written);
+            assert_eq!(parse(written).index(), Some(4));
+        }
+        let written = parse("redis://me:***@a:1").with_login_of(&parse("redis://me:p%40s@b:2/3"));
+        assert_eq!(written.reveal(), "redis://me:p%40s@a:1");
+        assert_eq!(written.password(), Some("p@s"));
+        let open = parse("redis://me:***@a:1").with_login_of(&parse("redis://b"));
+        assert_eq!((open.reveal(), open.user()), ("redis://a:1", None));
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub(crate) async fn choose(course: &Course) -> Result<Way> {
         ErrorKind::Permission,
         "find a way for the keys",
         format!(
-            "{}; allow MOVE (or COPY, EVALSHA and EVAL; or DUMP, PEXPIRETIME, UNLINK, WATCH, MULTI \
-             on the source and RESTORE on the target)",
+            "{}; allow WATCH, UNWATCH, MULTI and EXEC, and MOVE (or COPY, EVALSHA and EVAL; or DUMP, \
+             PEXPIRETIME, UNLINK on the source and RESTORE on the target)",
             refused.join("; ")
         ),
     )))
@@ -45,6 +45,16 @@ pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>>
     }
     let mut source = course.source.open("migrate").await?;
     let missing = missing_name(course, &mut source).await?;
+    // A key that stands in both places is looked at under a watch, whichever way the others go.
+    if !cluster {
+        let mut watch = redis::cmd("WATCH");
+        watch.arg(&missing);
+        for (name, command) in [("WATCH", watch), ("UNWATCH", redis::cmd("UNWATCH"))] {
+            if let Some(why) = refusal(&mut source, name, &command).await? {
+                return Ok(Some(why));
+            }
+        }
+    }
     match way {
         Way::Move if course.keep => Ok(Some("MOVE keeps nothing in the old place".into())),
         Way::Move | Way::Copy if !within => Ok(Some(format!("{way} works within one server only"))),

@@ -77,7 +77,8 @@ impl Lane {
         }
         let mut watches = Vec::new();
         for (place, elsewhere) in course.targets.iter().zip(&course.elsewhere) {
-            if course.watches_evictions && *elsewhere {
+            // Within a server too a key that stays takes its memory twice.
+            if course.watches_evictions && (*elsewhere || course.keep) {
                 watches.push(EvictionWatch::start(place).await?);
             }
         }

@@ -114,13 +114,13 @@ impl Lane {
         ours: &[Option<Mark>],
     ) -> Result<Vec<Outcome>> {
         let mut outcomes = self.put_once(items, here, ours).await?;
-        for at in 0..items.len() {
+        for (at, outcome) in outcomes.iter_mut().enumerate() {
             // It was changed between the look and the write, or has ended.
-            if outcomes[at] == Outcome::Changed {
+            if *outcome == Outcome::Changed {
                 let one = at..=at;
                 let again =
                     self.put_once(&items[one.clone()], &here[one.clone()], &ours[one]).await?;
-                outcomes[at] = match again.into_iter().next() {
+                *outcome = match again.into_iter().next() {
                     Some(Outcome::Changed) | None => Outcome::Conflict,
                     Some(outcome) => outcome,
                 };

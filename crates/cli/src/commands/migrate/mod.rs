@@ -7,7 +7,7 @@ mod report;
 use std::path::Path;
 use std::sync::Arc;
 
-use compartment_admin::backup::{BackupOptions, backup};
+use compartment_admin::backup::{BackupOptions, backup, is_standard_output};
 use compartment_admin::migrate::{
     JournalPlace, LiveOptions, LiveReport, Migration, MigrationReport, Rename, Routes, UndoOptions,
     check_queues, follow, header_of, migrate, migrate_live, preview, undo,
@@ -49,6 +49,7 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
         Some(path) => of_plan(&settings, &command, path, &progress).await?,
         None => of_arguments(&settings, &command).await?,
     };
+    migration = migration.without_keys_of_targets().await?;
     progress.clear();
     if command.plan.is_none() && !command.keep && !command.feed {
         guard_queues(&settings, &command, &migration, &progress).await?;
@@ -105,17 +106,14 @@ fn way_back(command: &args::Migrate, journal: &Path) -> String {
     }
 }
 
-/// A move by names alone is held against the queues that it may take apart, as a plan is. One that goes on
-/// was before.
+/// A move by names alone is held against the queues that it may take apart, as a plan is: each time, since
+/// workers may have been started meanwhile.
 async fn guard_queues(
     settings: &Settings,
     command: &args::Migrate,
     migration: &Migration,
     progress: &KeyProgress,
 ) -> Result<(), CliError> {
-    if migration.options.journal.exists() {
-        return Ok(());
-    }
     let rules = settings.map.keys();
     let checked = check_queues(migration, rules, command.drained_anyway, progress).await;
     progress.clear();
@@ -140,14 +138,22 @@ async fn carry_out(
     Ok((live.migration.clone(), Some(live)))
 }
 
-/// Writes what is about to move into a file, unless an earlier run that goes on has done so.
+/// Writes the keys that are about to move into a file, unless the run that goes on has done so.
 async fn back_up(
     command: &args::Migrate,
     migration: &Migration,
     file: &Path,
     progress: &KeyProgress,
 ) -> Result<(), CliError> {
-    if migration.options.journal.exists() {
+    if is_standard_output(file) {
+        return Err(CliError::new(
+            ExitCode::Configuration,
+            "--backup needs a file: standard output has the report",
+        ));
+    }
+    // The run that goes on has what it moved in there; a second backup would have less.
+    if migration.options.journal.exists() && file.is_file() {
+        screen::remark(format!("{} is the backup of the run that goes on", file.display()));
         return Ok(());
     }
     if file.is_file() {

@@ -42,15 +42,12 @@ pub(super) async fn of_plan(
         options: options(command),
     };
     let mut migration = with_journal(migration, command, &name)?;
-    // A run that goes on has found the plan fit before, and what it has copied since is no
-    // collision.
-    if !migration.options.journal.exists() {
-        let mut held = CheckOptions::default();
-        held.drained = command.drained.clone();
-        held.drained_anyway = command.drained_anyway;
-        held.limits = command.load.into();
-        check(&plan, &migration.source, &by_name, &held, progress).await?;
-    }
+    let mut held = CheckOptions::default();
+    held.drained = command.drained.clone();
+    held.drained_anyway = command.drained_anyway;
+    held.goes_on = migration.options.journal.exists();
+    held.limits = command.load.into();
+    check(&plan, &migration.source, &by_name, &held, progress).await?;
     // A setting that is changed before its keys move is a queue that nobody reads.
     let mut moving = plan;
     moving.groups.retain(takes_part);

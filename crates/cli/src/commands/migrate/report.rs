@@ -1,6 +1,7 @@
 //! What `migrate` prints: what would move, what has, who is still in the old place, what to do next.
 
 use compartment_admin::migrate::{LiveReport, MigrationReport, Preview};
+use compartment_admin::{glob_of_name, unescape};
 
 use crate::args;
 use crate::exit_code::{CliError, ExitCode};
@@ -129,14 +130,17 @@ pub(super) fn advise(command: &args::Migrate, report: &MigrationReport, live: Op
     if command.json || report.conflicts == 0 {
         return;
     }
+    let first = report.examples.first().map(|(name, _)| glob_of_name(&unescape(name)));
     screen::say(match live {
-        None => {
+        None => format!(
             "What is left stands in both places, as it was. Where the programs use the new one already, \
-             the old key\ncan go: compartment flush --database OLD --pattern NAME"
-        }
+             the old key\ncan go: compartment flush --database OLD --pattern '{}'",
+            first.unwrap_or_else(|| "NAME".to_owned()).replace('\'', "'\\''")
+        ),
         Some(_) => {
-            "What is left stands in both places, as it was, and the old one may be the newer: compare \
-             them before either goes"
+            "What is left stands in both places, as it was, and the old one may be the newer: \
+                    compare them before either goes"
+                .to_owned()
         }
     });
 }

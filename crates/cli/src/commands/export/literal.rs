@@ -1,0 +1,41 @@
+//! Texts as literals of other languages, and templates that are filled with them.
+
+/// A literal in double quotes with JSON's escapes, which Python, JavaScript and Java read alike.
+pub(super) fn double(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// A literal in single quotes, in which Ruby and PHP replace nothing.
+pub(super) fn single(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+/// The template with each `@@NAME@@` replaced, in one pass: a value is never taken for a marker.
+pub(super) fn fill(template: &str, values: &[(&str, String)]) -> String {
+    let value = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, text)| text);
+    template
+        .split("@@")
+        .enumerate()
+        .map(|(at, part)| match at % 2 {
+            0 => part,
+            _ => value(part).map_or("", String::as_str),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_cannot_leave_its_quotes() {
+        assert_eq!(double("a\"b\\c\n"), r#""a\"b\\c\n""#);
+        assert_eq!(single(r"it's \ #{x}"), r"'it\'s \\ #{x}'");
+    }
+
+    #[test]
+    fn a_value_that_looks_like_a_marker_stays() {
+        let values = [("A", "@@B@@".to_owned()), ("B", "two".to_owned())];
+        assert_eq!(fill("<@@A@@|@@B@@>", &values), "<@@B@@|two>");
+    }
+}
