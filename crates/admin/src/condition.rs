@@ -101,11 +101,51 @@ pub(crate) async fn evicted_keys(place: &Place) -> u64 {
     found.iter().filter_map(|one| one.evicted).sum()
 }
 
-/// The marks of this life of the place's servers.
-pub(crate) async fn run_of(place: &Place) -> Result<String> {
-    let found = Condition::of(place).await?;
-    let runs: Vec<String> = found.into_iter().filter_map(|one| one.run_id).collect();
-    Ok(if runs.is_empty() { "unknown".into() } else { runs.join(",") })
+/// By what it is seen that the place's servers may have lost keys: a restart, an eviction. What they do
+/// not tell is `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Life {
+    run: Option<String>,
+    pub(crate) evicted: Option<u64>,
+}
+
+const UNKNOWN: &str = "unknown";
+
+impl Life {
+    pub(crate) async fn of(place: &Place) -> Result<Self> {
+        let found = Condition::of(place).await?;
+        let evicted = found.iter().map(|one| one.evicted).sum();
+        let runs: Vec<String> = found.into_iter().filter_map(|one| one.run_id).collect();
+        Ok(Self { run: (!runs.is_empty()).then(|| runs.join(",")), evicted })
+    }
+
+    /// As it stands in a journal.
+    pub(crate) fn word(&self) -> String {
+        let evicted = self.evicted.map_or_else(|| UNKNOWN.to_owned(), |count| count.to_string());
+        format!("{}/{evicted}", self.run.as_deref().unwrap_or(UNKNOWN))
+    }
+
+    /// Reads [`Life::word`].
+    pub(crate) fn read(word: &str) -> Self {
+        let (run, evicted) = word.split_once('/').unwrap_or((word, UNKNOWN));
+        let run = (run != UNKNOWN).then(|| run.to_owned());
+        Self { run, evicted: evicted.parse().ok() }
+    }
+
+    /// Why a key that the servers have no more need not have been deleted since `then`; `None` where it
+    /// was, or has expired.
+    pub(crate) fn may_have_lost_since(&self, then: &Self) -> Option<&'static str> {
+        match (&self.run, &then.run) {
+            (Some(now), Some(then)) if now == then => {}
+            (Some(_), Some(_)) => return Some("was started anew since, and may have lost keys"),
+            _ => return Some("does not tell whether it was started anew since (INFO: run_id)"),
+        }
+        match (self.evicted, then.evicted) {
+            (Some(now), Some(then)) if now == then => None,
+            (Some(_), Some(_)) => Some("has evicted keys since"),
+            _ => Some("does not tell whether it has evicted keys (INFO: evicted_keys)"),
+        }
+    }
 }
 
 /// Whether the server writes an append-only file or snapshots; `appends` is what `INFO` has told.
@@ -143,6 +183,20 @@ mod tests {
         assert!(up.replica.unwrap().link_is_up);
         assert_eq!(read("role:master\r\n").replica, None);
         assert_eq!(read(""), Condition::default());
+    }
+
+    #[test]
+    fn a_key_was_deleted_where_its_server_has_neither_restarted_nor_evicted() {
+        let now = Life::read("abc/7");
+        assert_eq!((now.word().as_str(), now.may_have_lost_since(&now)), ("abc/7", None));
+        let lost = |then: &str| now.may_have_lost_since(&Life::read(then)).unwrap_or("nothing");
+        assert!(lost("abd/7").contains("started anew"));
+        assert!(lost("abc/6").contains("evicted"));
+        // Counters can be reset.
+        assert!(lost("abc/8").contains("evicted"));
+        assert!(lost("unknown/7").contains("does not tell whether it was started anew"));
+        assert!(lost("abc").contains("does not tell whether it has evicted"));
+        assert_eq!(Life::read("unknown/unknown"), Life { run: None, evicted: None });
     }
 
     #[test]

@@ -71,10 +71,7 @@ impl EvictionWatch {
             return Ok(());
         }
         self.unlooked = 0;
-        for node in &mut self.nodes {
-            let location = std::mem::take(&mut node.now.location);
-            node.now = Condition { location, ..Condition::ask(&mut node.connection).await };
-        }
+        self.ask_again().await;
         for node in &self.nodes {
             let evicted = node.now.evicted.unwrap_or(0).saturating_sub(node.began);
             if evicted > 0 {
@@ -82,6 +79,20 @@ impl EvictionWatch {
             }
         }
         Ok(())
+    }
+
+    /// How many keys its servers have evicted since the watch began.
+    pub(crate) async fn evicted(&mut self) -> u64 {
+        self.ask_again().await;
+        // Counters that were reset tell nothing of what happened before.
+        self.nodes.iter().map(|node| node.now.evicted.unwrap_or(0).abs_diff(node.began)).sum()
+    }
+
+    async fn ask_again(&mut self) {
+        for node in &mut self.nodes {
+            let location = std::mem::take(&mut node.now.location);
+            node.now = Condition { location, ..Condition::ask(&mut node.connection).await };
+        }
     }
 
     fn full(&self, node: &Node, what: &str) -> AdminError {

@@ -136,6 +136,7 @@ pub async fn verify(
         watches_evictions: false,
         elsewhere: Vec::new(),
         shifts: Vec::new(),
+        copies: None,
     };
     course.routes.spare_shared(&from, &to).await?;
     match course.look_at_servers().await {
@@ -224,7 +225,7 @@ async fn forget_ended(
     let some: Vec<Item> = lacking.iter().map(|at| items[*at].clone()).collect();
     let gone = lane.gone_from_source(&some).await?;
     for at in lacking {
-        if gone.contains(&items[at]) {
+        if gone.contains(&at) {
             one[at] = None;
         }
     }

@@ -7,9 +7,11 @@ mod shared_files;
 
 use std::path::Path;
 
-use compartment_admin::migrate::{MigrateOptions, Migration, Routes, Way, migrate, undo};
+use compartment_admin::Place;
+use compartment_admin::migrate::{
+    MigrateOptions, Migration, Routes, UndoOptions, Way, migrate, undo,
+};
 use compartment_admin::verify::{VerifyOptions, verify};
-use compartment_admin::{Limits, Place};
 use compartment_testkit::{RespConnection, TestRedis, run_test};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -46,7 +48,8 @@ async fn there_and_back(from: (&TestRedis, u32), to: (&TestRedis, u32), way: Way
         assert_eq!(state(from.0, from.1).await, State::new(), "by {way}");
     }
     let journal = folder.path().join("journal");
-    let report = undo(&journal, source, vec![target], Limits::default(), silent()).await.unwrap();
+    let report =
+        undo(&journal, source, vec![target], UndoOptions::default(), silent()).await.unwrap();
     assert!(report.complete(), "back from {way}: {report:?}");
     assert_eq!(state(from.0, from.1).await, original, "back from {way}");
     assert_eq!(state(to.0, to.1).await, State::new(), "back from {way}");

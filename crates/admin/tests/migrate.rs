@@ -5,7 +5,7 @@
 mod data;
 
 use compartment_admin::migrate::{
-    MigrateOptions, Migration, MigrationReport, Rename, Routes, Way, migrate, undo,
+    MigrateOptions, Migration, MigrationReport, Rename, Routes, UndoOptions, Way, migrate, undo,
 };
 use compartment_admin::{AdminError, Limits, Place};
 use compartment_core::ErrorKind;
@@ -49,7 +49,7 @@ impl Setting {
 
     async fn undo(&self) -> Result<MigrationReport, AdminError> {
         let places = vec![self.target.clone()];
-        undo(&self.journal(), self.source.clone(), places, Limits::default(), silent()).await
+        undo(&self.journal(), self.source.clone(), places, UndoOptions::default(), silent()).await
     }
 }
 

@@ -173,3 +173,105 @@ fn the_old_key_is_called_old_only_where_it_is() {
         );
     });
 }
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn what_the_new_place_evicted_was_not_deleted() {
+    run_test(async {
+        let (one, other) = (server().await, server().await);
+        let folder = tempfile::tempdir().unwrap();
+        follow(folder.path(), &one, &other, "session:late").await;
+        let value = "x".repeat(1_000);
+        for i in 0..1_000 {
+            other.command_in(3, &["SET", &format!("other:{i}"), &value]).await;
+        }
+        other.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-random"]).await;
+        other.command(&["CONFIG", "SET", "maxmemory", "1mb"]).await;
+        eventually("it evicts", || async { size(&other, 2).await < 45 }).await;
+        // As if it never had.
+        other.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+        ends(folder.path(), &["migrate", "--undo", "j"], 0, "has evicted keys since");
+        assert_eq!((size(&one, 0).await, size(&other, 2).await), (51, 0));
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn what_the_old_place_got_since_is_neither_written_over_nor_removed() {
+    run_test(async {
+        let (one, other) = (server().await, server().await);
+        let folder = tempfile::tempdir().unwrap();
+        let run = follow(folder.path(), &one, &other, "session:late").await;
+        assert!(run.out.contains("stop the programs first, then run"), "{}", run.out);
+        other.command_in(2, &["DEL", "session:1", "session:5"]).await;
+        other.command_in(2, &["SET", "session:2", "v2"]).await;
+        other.command_in(2, &["SET", "session:3", "v2"]).await;
+        // Programs that went back before.
+        one.command(&["SET", "session:1", "v3"]).await;
+        one.command(&["SET", "session:2", "v3"]).await;
+        one.command(&["EXPIRE", "session:4", "1000"]).await;
+        let undo = ["migrate", "--undo", "j"];
+        let run = ends(folder.path(), &undo, 11, "left session:2");
+        assert!(run.out.contains("left session:1: it was deleted in the new place"), "{}", run.out);
+        let here = |key| get(&one, 0, key);
+        assert_eq!((here("session:1").await, here("session:2").await), ("v3".into(), "v3".into()));
+        assert_eq!(
+            (here("session:3").await, here("session:5").await),
+            ("v2".into(), String::new())
+        );
+        assert!(one.command(&["TTL", "session:4"]).await.integer().unwrap() > 900);
+        assert_eq!((get(&other, 2, "session:2").await, size(&other, 2).await), ("v2".into(), 2));
+        // Who has removed what is not wanted comes to the end.
+        other.command_in(2, &["DEL", "session:2", "session:4"]).await;
+        ends(folder.path(), &undo, 0, "");
+        assert_eq!((here("session:1").await, here("session:2").await), ("v3".into(), "v3".into()));
+        assert_eq!(size(&other, 2).await, 0);
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn a_copy_that_stood_in_the_new_place_before_stays_there() {
+    run_test(async {
+        let (one, other) = (server().await, server().await);
+        for target in [&other, &one] {
+            let folder = tempfile::tempdir().unwrap();
+            one.command(&["MSET", "a", "same", "b", "1"]).await;
+            target.command_in(2, &["SET", "a", "same"]).await;
+            let (from, to) = (format!("{}/0", one.url()), format!("{}/2", target.url()));
+            let words = ["migrate", "--from", &from, "--to", &to, "--journal", "j"];
+            ends(folder.path(), &words, 0, "");
+            assert_eq!((size(&one, 0).await, size(target, 2).await), (0, 2));
+            ends(folder.path(), &["migrate", "--undo", "j"], 0, "");
+            assert_eq!(
+                (get(&one, 0, "a").await, get(&one, 0, "b").await),
+                ("same".into(), "1".into())
+            );
+            assert_eq!((get(target, 2, "a").await, size(target, 2).await), ("same".into(), 1));
+            one.command(&["FLUSHALL"]).await;
+        }
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+fn an_old_place_that_would_evict_is_weighed_before_the_first_key() {
+    run_test(async {
+        let (one, other) = (server().await, server().await);
+        let folder = tempfile::tempdir().unwrap();
+        let value = "x".repeat(1_000);
+        for i in 0..3_000 {
+            one.command(&["SET", &format!("s:{i}"), &value]).await;
+        }
+        let (from, to) = (format!("{}/0", one.url()), format!("{}/2", other.url()));
+        let words = ["migrate", "--from", &from, "--to", &to, "--journal", "j"];
+        ends(folder.path(), &words, 0, "");
+        one.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-random"]).await;
+        one.command(&["CONFIG", "SET", "maxmemory", "2mb"]).await;
+        let undo = ["migrate", "--undo", "j"];
+        ends(folder.path(), &undo, 12, "say --accept-eviction");
+        assert_eq!((size(&one, 0).await, size(&other, 2).await), (0, 3_000));
+        ends(folder.path(), &[&undo[..], &["--accept-eviction"]].concat(), 0, "");
+        assert_eq!(size(&other, 2).await, 0);
+    });
+}

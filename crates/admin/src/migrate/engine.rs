@@ -1,20 +1,21 @@
 //! The work itself: names are listed, written down, and then carried by several lanes at once.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use compartment_core::ErrorKind;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
-use super::journal::{Header, Journal, JournalPlace, Outcomes, Page, Writer};
+use super::copies::Copies;
+use super::journal::{Header, Journal, Outcomes, Page, Writer};
 use super::readiness::ready;
 use super::report::{GroupReport, MigrationReport};
 use super::way::{Course, Lane};
 use super::{Item, Migration, Way, resume};
-use crate::condition::{evicted_keys, run_of};
-use crate::{AdminError, Pace, Place, Progress, Result, Walk, escape};
+use crate::condition::{Life, evicted_keys};
+use crate::{AdminError, Pace, Place, Progress, Result, Walk};
 
 /// Names that are written down together; making them durable is what costs.
 const PAGE: usize = 8_000;
@@ -56,7 +57,8 @@ impl Run {
             resume::refuse_cut_off(&options.journal, &course).await?;
         }
         let evicted = evicted_keys(&migration.source).await;
-        let journal = Journal::open(&options.journal, &header(&migration), &options.instructions)?;
+        let journal =
+            Journal::open(&options.journal, &Header::of(&migration), &options.instructions)?;
         let groups = migration.routes.groups().into_iter().map(|(group, target)| GroupReport {
             group,
             database: migration.targets.get(target).map_or("", Place::label).to_owned(),
@@ -69,6 +71,15 @@ impl Run {
         };
         let started = Instant::now();
         Ok(Self { migration, course, way, journal, progress, report, evicted, started })
+    }
+
+    /// Keeps the targets in step: what is copied is noted in `copies`, and by values, which are compared.
+    pub(crate) fn follow(&mut self, copies: Copies) {
+        if matches!(self.way, Way::Move | Way::Copy) {
+            self.way = Way::Dump;
+        }
+        self.report.way = Some(self.way);
+        self.course.copies = Some(copies);
     }
 
     /// One pass over all keys, after what an interrupted run has left open.
@@ -95,6 +106,9 @@ impl Run {
         let (written, written_out) = mpsc::channel(2);
         let writer = Writer::start(self.journal, pages_in, written);
         let outcomes = writer.outcomes();
+        if let Some(copies) = &self.course.copies {
+            copies.write_to(outcomes.clone());
+        }
         for page in open {
             outcomes.done(page.number, page.outcomes);
         }
@@ -125,6 +139,7 @@ impl Run {
         }
         Ok(Work {
             migration: self.migration,
+            copies: self.course.copies,
             resumed,
             evicted: self.evicted,
             shared,
@@ -158,6 +173,7 @@ impl Shared {
 /// A migration whose lanes are open: passes can be made.
 pub(crate) struct Work {
     pub(crate) migration: Migration,
+    copies: Option<Copies>,
     shared: Arc<Shared>,
     pages: Option<mpsc::Sender<Page>>,
     lanes: Mutex<JoinSet<Result<()>>>,
@@ -276,14 +292,20 @@ impl Work {
         &self.shared.progress
     }
 
-    /// Notes that the targets were followed until nobody wrote to the source.
-    pub(crate) async fn note_followed(&self) -> Result<()> {
-        let mut runs = Vec::new();
-        for target in &self.migration.targets {
-            runs.push(run_of(target).await?);
-        }
-        self.outcomes.followed(runs);
-        Ok(())
+    /// Notes that the targets were followed until nobody wrote to the source, with their servers' lives
+    /// from before.
+    pub(crate) fn note_followed(&self, lives: &[Life]) {
+        self.outcomes.followed(lives.iter().map(Life::word).collect());
+    }
+
+    /// Notes the life of the source's server by which deletions are told from losses.
+    pub(crate) fn note_source(&self, life: &Life) {
+        self.outcomes.source(life.word());
+    }
+
+    /// Whether the journal was there before.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.resumed
     }
 
     /// Ends the lanes and the journal, with the report.
@@ -300,6 +322,10 @@ impl Work {
         }
         let mut report = self.shared.report().clone();
         report.seconds = self.started.elapsed().as_secs_f64();
+        if let Some(copies) = &self.copies {
+            let left = copies.end();
+            report.count(&left, &vec![super::Outcome::Conflict; left.len()]);
+        }
         if report.gone > 0 {
             let evicted = evicted_keys(&self.migration.source).await.saturating_sub(self.evicted);
             report.evicted = evicted.min(report.gone);
@@ -329,8 +355,8 @@ async fn carry_all(mut lane: Lane, shared: Arc<Shared>, outcomes: Outcomes) -> R
         let page = shared.written.lock().await.recv().await;
         let Some(page) = page else { return Ok(()) };
         if page.over {
-            lane.refresh(&page.items).await?;
-            outcomes.done(page.number, vec![super::Outcome::Done; page.items.len()]);
+            let became = lane.refresh(&page.items).await?;
+            outcomes.done(page.number, became);
             shared.in_flight.fetch_sub(1, SeqCst);
             shared.pass_done.notify_waiters();
             continue;
@@ -345,8 +371,8 @@ async fn carry_all(mut lane: Lane, shared: Arc<Shared>, outcomes: Outcomes) -> R
             }
             let from = became.len();
             let some = &page.items[from..page.items.len().min(from + portion)];
-            let result = carry_patiently(&mut lane, some).await?;
-            shared.report().count(some, &result);
+            let result = lane.carry_patiently(some).await?;
+            shared.report().count(some, &counted(&lane, &result));
             shared.report().count_modules(lane.take_modules());
             shared.progress.advance(some.len() as u64);
             became.extend(result);
@@ -357,40 +383,12 @@ async fn carry_all(mut lane: Lane, shared: Arc<Shared>, outcomes: Outcomes) -> R
     }
 }
 
-/// A cluster that reshards answers for a moment that a key is on its way.
-async fn carry_patiently(lane: &mut Lane, items: &[Item]) -> Result<Vec<super::Outcome>> {
-    const ATTEMPTS: u32 = 6;
-    let mut pause = Duration::from_millis(50);
-    for _ in 1..ATTEMPTS {
-        match lane.carry(items).await {
-            Err(AdminError::Server(error)) if error.kind() == ErrorKind::NotReady => {
-                tokio::time::sleep(pause).await;
-                pause *= 2;
-            }
-            result => return result,
-        }
+/// What counts by now: of a key that is followed it is known at the end whether it was left.
+fn counted<'a>(lane: &Lane, outcomes: &'a [super::Outcome]) -> Cow<'a, [super::Outcome]> {
+    use super::Outcome::{Conflict, There};
+    if !lane.follows() {
+        return Cow::Borrowed(outcomes);
     }
-    lane.carry(items).await
-}
-
-/// What the journal says of the migration.
-pub(crate) fn header(migration: &Migration) -> Header {
-    let place = |place: &Place| JournalPlace {
-        label: place.label().to_owned(),
-        server: place.server().url().to_string(),
-        index: place.index(),
-        prefix: escape(place.prefix()),
-    };
-    let rename = migration.routes.rename().map(|rename| {
-        let (from, to) = rename.forms();
-        (from.to_owned(), to.to_owned())
-    });
-    Header {
-        compartment_journal: 1,
-        source: place(&migration.source),
-        targets: migration.targets.iter().map(place).collect(),
-        groups: migration.routes.groups(),
-        rename,
-        keep: migration.options.keep,
-    }
+    let each = outcomes.iter().cloned();
+    each.map(|outcome| if outcome == Conflict { There } else { outcome }).collect()
 }

@@ -4,7 +4,7 @@
 use redis::{Pipeline, Value};
 
 use super::{Item, Migration};
-use crate::{Result, Walk};
+use crate::{Place, Result, Walk};
 
 /// Names that are looked at.
 const NAMES: u64 = 20_000;
@@ -35,21 +35,22 @@ pub(super) async fn expected_bytes(migration: &Migration) -> Result<Vec<Option<u
         if of_target.is_empty() {
             continue;
         }
-        let mean = mean_bytes(migration, &of_target).await?;
+        let mean = mean_bytes(&migration.source, &of_target).await?;
         let keys = of_target.len() as f64 * all as f64 / seen.max(1) as f64;
         *bytes = mean.map(|mean| (mean * keys) as u64);
     }
     Ok(expected)
 }
 
-async fn mean_bytes(migration: &Migration, items: &[&Item]) -> Result<Option<f64>> {
+/// How many bytes a key of the place takes, by a sample of `items`; `None` where the server does not tell.
+pub(super) async fn mean_bytes(place: &Place, items: &[&Item]) -> Result<Option<f64>> {
     let step = items.len().div_ceil(MEASURED).max(1);
     let mut pipeline = Pipeline::new();
     for item in items.iter().step_by(step) {
-        let name = migration.source.on_server(&item.name);
+        let name = place.on_server(&item.name);
         pipeline.cmd("MEMORY").arg("USAGE").arg(name.as_ref());
     }
-    let mut connection = migration.source.open("migrate").await?;
+    let mut connection = place.open("migrate").await?;
     let (mut sum, mut count) = (0_u64, 0_u64);
     for answer in connection.ask_each("measure a key", &pipeline).await? {
         match answer {

@@ -1,23 +1,26 @@
 //! Keeps the targets in step with a source whose programs cannot read both: every key that is
 //! written there is copied again, until the programs have changed over.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use compartment_redis::{Connection, Server};
-use redis::Value;
-
+use super::copies::Copies;
 use super::engine::{Run, Work};
+use super::journal::Past;
+use super::key_positions::KeyPositions;
 use super::live::{LiveOptions, LiveReport, clients_of};
+use super::mark::Copied;
 use super::way::{Course, Lane};
-use super::{Item, Migration, Way};
-use crate::own_name::own_name;
+use super::{Item, Migration};
+use crate::condition::Life;
 use crate::replication::{Command, Feed, Replica, Wanted};
 use crate::{AdminError, Progress, Result, Walk};
 
 /// Changed keys that are copied together.
 const AT_ONCE: usize = 500;
+/// Copies that are looked for in the source together.
+const GONE_AT_ONCE: usize = 1_000;
 /// How long changes are gathered: a key that is written often is copied once.
 const GATHER: Duration = Duration::from_millis(10);
 
@@ -36,14 +39,29 @@ pub async fn follow(
     migration.options.keep = true;
     let started = Instant::now();
     let source = migration.source.clone();
+    let began = Life::of(&source).await?;
+    if began.evicted.is_none() && !migration.options.accept_eviction {
+        return Err(AdminError::Unsafe(format!(
+            "{source} does not tell whether it evicts keys (INFO: evicted_keys), and what it evicts would \
+             be taken for deleted: allow the user INFO, or say --accept-eviction"
+        )));
+    }
+    let mut lives = Vec::new();
+    for target in &migration.targets {
+        lives.push(Life::of(target).await?);
+    }
+    let (copies, then) = known_copies(&migration)?;
     // From before the first copy, so that no write falls in between.
     let replica = Replica::start(source.server(), Wanted::CopyAndFeed).await?;
     let positions = KeyPositions::of(source.server()).await?;
     let mut feed = replica.into_feed().await?;
-    let run = Run::prepare(migration, Arc::clone(&progress)).await?;
-    let (course, way) = (run.course.clone(), run.way);
+    let mut run = Run::prepare(migration, Arc::clone(&progress)).await?;
+    run.follow(copies.clone());
+    let mut changes = Changes::new(&run, positions, copies).await?;
     let work = run.start().await?;
-    let mut changes = Changes::new(course.clone(), way, positions).await?;
+    if !work.is_resumed() {
+        work.note_source(&began);
+    }
     // The feed is read while the first copy goes on, or the server would drop it.
     {
         let mut first = std::pin::pin!(work.pass());
@@ -54,6 +72,10 @@ pub async fn follow(
             };
         }
     };
+    if work.is_resumed() {
+        changes.follow_what_has_gone(then.as_ref(), progress.as_ref()).await?;
+        work.note_source(&began);
+    }
     progress.begin("follow", None);
     let mut quiet_since = Instant::now();
     let quiet = loop {
@@ -70,10 +92,20 @@ pub async fn follow(
         }
     };
     if quiet {
-        work.note_followed().await?;
+        work.note_followed(&lives);
     }
     let report = work.end(quiet).await?;
     Ok(LiveReport { migration: report, stragglers: clients_of(&source).await?, quiet })
+}
+
+/// The copies that the journal of an interrupted run names, and the life of the source's server then.
+fn known_copies(migration: &Migration) -> Result<(Copies, Option<Life>)> {
+    let journal = &migration.options.journal;
+    if !journal.is_file() {
+        return Ok((Copies::default(), None));
+    }
+    let past = Past::open(journal)?;
+    Ok((Copies::known(past.copied()?), past.state()?.source))
 }
 
 /// Keys that were written since they were copied.
@@ -81,6 +113,7 @@ struct Changes {
     course: Course,
     lane: Lane,
     positions: KeyPositions,
+    copies: Copies,
     names: HashSet<Vec<u8>>,
     /// Names that stand in the journal because of a change: once is enough.
     written_down: HashSet<Vec<u8>>,
@@ -89,10 +122,11 @@ struct Changes {
 }
 
 impl Changes {
-    async fn new(course: Course, way: Way, positions: KeyPositions) -> Result<Self> {
-        let lane = Lane::open(&course, if way == Way::Move { Way::Dump } else { way }).await?;
+    async fn new(run: &Run, positions: KeyPositions, copies: Copies) -> Result<Self> {
+        let course = run.course.clone();
+        let lane = Lane::open(&course, run.way).await?;
         let (names, written_down) = (HashSet::new(), HashSet::new());
-        Ok(Self { course, lane, positions, names, written_down, all: false })
+        Ok(Self { course, lane, positions, copies, names, written_down, all: false })
     }
 
     /// Notes which keys a command has written; whether it has to do with the source.
@@ -100,8 +134,10 @@ impl Changes {
         let verb = command.arguments.first().map_or_else(Vec::new, |v| v.to_ascii_lowercase());
         let ours = command.database == self.course.source.index();
         match verb.as_slice() {
-            b"flushall" | b"swapdb" => self.all = true,
+            b"flushall" => self.all = true,
+            b"swapdb" if self.swaps_source(&command) => self.all = true,
             b"flushdb" if ours => self.all = true,
+            b"swapdb" | b"flushdb" => return Ok(false),
             b"move" | b"copy" => {}
             _ if !ours => return Ok(false),
             _ => {}
@@ -115,6 +151,13 @@ impl Changes {
             }
         }
         Ok(concerns)
+    }
+
+    /// Whether a `SWAPDB` has to do with the source's index.
+    fn swaps_source(&self, command: &Command) -> bool {
+        let index = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<u32>().ok();
+        let mut swapped = command.arguments.iter().skip(1);
+        swapped.any(|text| index(text) == Some(self.course.source.index()))
     }
 
     /// Waits a moment for writes; how many there were.
@@ -150,26 +193,12 @@ impl Changes {
         Ok(count as u64)
     }
 
-    /// After the source was emptied: what it has no more goes from the targets as well.
+    /// After the source was emptied or swapped: copies of what it has no more go, and what it has now is
+    /// copied.
     async fn compare_all(&mut self) -> Result<()> {
-        if self.course.routes.renames() {
-            return Err(AdminError::Invalid(
-                "the source was emptied or swapped while its keys get other names: begin anew with \
-                 empty targets"
-                    .into(),
-            ));
-        }
-        for target in self.course.targets.clone() {
-            let mut walk = Walk::start(&target, None).await?;
-            while let Some(names) = walk.next_page().await? {
-                let items: Vec<Item> = names
-                    .into_iter()
-                    .filter_map(|name| {
-                        Some(Item { rule: self.course.routes.rule_of(&name)?, name })
-                    })
-                    .collect();
-                self.lane.remove_gone(&items).await?;
-            }
+        for items in self.copies.all().chunks(GONE_AT_ONCE) {
+            let gone = self.gone(items).await?;
+            self.lane.refresh(&gone).await?;
         }
         let mut walk = Walk::start(&self.course.source, None).await?;
         while let Some(names) = walk.next_page().await? {
@@ -177,97 +206,45 @@ impl Changes {
         }
         Ok(())
     }
-}
 
-/// Where the keys stand in each command, as the server itself tells.
-struct KeyPositions {
-    known: HashMap<Vec<u8>, (i64, i64, i64)>,
-    /// Asked about commands whose keys are not at fixed places.
-    server: Connection,
-}
-
-impl KeyPositions {
-    async fn of(server: &Server) -> Result<Self> {
-        let mut connection = server.open(0, &own_name("migrate")).await?;
-        let table: Vec<Value> = connection.ask("list commands", &redis::cmd("COMMAND")).await?;
-        let mut known = HashMap::new();
-        for entry in table {
-            add_command(&mut known, entry);
-        }
-        Ok(Self { known, server: connection })
+    async fn gone(&mut self, items: &[Item]) -> Result<Vec<Item>> {
+        let gone = self.lane.gone_from_source(items).await?;
+        Ok(gone.into_iter().map(|at| items[at].clone()).collect())
     }
 
-    /// The keys of a command.
-    async fn keys(&mut self, command: &Command) -> Result<Vec<Vec<u8>>> {
-        let arguments = &command.arguments;
-        let Some(verb) = arguments.first() else { return Ok(Vec::new()) };
-        let verb = verb.to_ascii_lowercase();
-        let whole = arguments.get(1).map(|sub| {
-            let mut whole = verb.clone();
-            whole.push(b'|');
-            whole.extend(sub.to_ascii_lowercase());
-            whole
-        });
-        let found =
-            whole.and_then(|whole| self.known.get(&whole)).or_else(|| self.known.get(&verb));
-        match found {
-            Some((first, last, step)) if *first > 0 => {
-                let count = arguments.len() as i64;
-                let last = if *last < 0 { count + last } else { *last };
-                let mut keys = Vec::new();
-                let mut at = *first;
-                while at <= last && at < count {
-                    if let Some(key) = usize::try_from(at).ok().and_then(|at| arguments.get(at)) {
-                        keys.push(key.to_vec());
-                    }
-                    at += (*step).max(1);
-                }
-                Ok(keys)
+    /// Follows what was deleted while nobody followed. Where the source may have lost keys, the copies of
+    /// what it has no more stay, and are copies no longer.
+    async fn follow_what_has_gone(
+        &mut self,
+        then: Option<&Life>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let (mut kept, mut cause) = (0, "");
+        for items in self.copies.all().chunks(GONE_AT_ONCE) {
+            let gone = self.gone(items).await?;
+            if gone.is_empty() {
+                continue;
             }
-            Some(_) if matches!(verb.as_slice(), b"multi" | b"exec" | b"ping" | b"publish") => {
-                Ok(Vec::new())
-            }
-            _ => {
-                let mut ask = redis::cmd("COMMAND");
-                ask.arg("GETKEYS");
-                for argument in arguments {
-                    ask.arg(argument.as_ref());
-                }
-                // One without keys is answered with an error.
-                Ok(self.server.ask("find the keys of a command", &ask).await.unwrap_or_default())
-            }
+            // After the look: what was lost before it is known by now.
+            let now = Life::of(&self.course.source).await?;
+            let why = match then {
+                Some(then) => now.may_have_lost_since(then),
+                None => Some("was not watched by the run before"),
+            };
+            let Some(why) = why else {
+                self.lane.refresh(&gone).await?;
+                continue;
+            };
+            (kept, cause) = (kept + gone.len(), why);
+            let forget = gone.into_iter().map(|item| Copied { item, mark: None });
+            self.copies.note(forget.collect());
         }
-    }
-}
-
-/// An entry of the answer of `COMMAND`: name, arity, flags, first key, last key, step, …, and in
-/// its tenth place the subcommands.
-fn add_command(known: &mut HashMap<Vec<u8>, (i64, i64, i64)>, entry: Value) {
-    let Value::Array(parts) = entry else { return };
-    let name = match parts.first() {
-        Some(Value::BulkString(name)) => name.to_ascii_lowercase(),
-        Some(Value::SimpleString(name)) => name.to_ascii_lowercase().into_bytes(),
-        _ => return,
-    };
-    let number = |at: usize| match parts.get(at) {
-        Some(Value::Int(number)) => *number,
-        _ => 0,
-    };
-    let flags = match parts.get(2) {
-        Some(Value::Array(flags) | Value::Set(flags)) => flags.as_slice(),
-        _ => &[],
-    };
-    let movable = flags.iter().any(|flag| match flag {
-        Value::SimpleString(flag) => flag == "movablekeys",
-        Value::BulkString(flag) => flag == b"movablekeys",
-        _ => false,
-    });
-    // Asked about anew each time.
-    let first = if movable { 0 } else { number(3) };
-    known.insert(name, (first, number(4), number(5)));
-    if let Some(Value::Array(subcommands)) = parts.get(9) {
-        for subcommand in subcommands {
-            add_command(known, subcommand.clone());
+        if kept > 0 {
+            progress.note(&format!(
+                "note: the server of {} {cause}: {kept} keys that it has no more stay in their new place",
+                self.course.source
+            ));
         }
+        Ok(())
     }
 }

@@ -1,10 +1,14 @@
 //! Moves keys between databases while others use the server: journaled, resumable, reversible.
 
+mod bring;
+mod copies;
 mod engine;
 mod expected;
 mod feed;
 mod journal;
+mod key_positions;
 mod live;
+mod mark;
 mod preview;
 mod queues;
 mod readiness;
@@ -26,7 +30,7 @@ pub use queues::check_queues;
 pub use rename::Rename;
 pub use report::{GroupReport, MigrationReport};
 pub use route::Routes;
-pub use undo::{can_go_on, header_of, undo};
+pub use undo::{UndoOptions, can_go_on, header_of, undo};
 pub use way::Way;
 pub(crate) use way::{Course, Lane};
 

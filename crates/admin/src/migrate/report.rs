@@ -107,6 +107,19 @@ impl MigrationReport {
         }
     }
 
+    /// A key that was deleted in the new place and written in the old one since: it stays there.
+    pub(crate) fn count_written_since(&mut self, item: &Item) {
+        (self.seen, self.conflicts) = (self.seen + 1, self.conflicts + 1);
+        if let Some(group) = self.groups.get_mut(item.rule) {
+            group.left += 1;
+        }
+        if self.examples.len() < EXAMPLES {
+            let why =
+                "it was deleted in the new place and written in the old one since, and stays there";
+            self.examples.push((escape(&item.name), why.to_owned()));
+        }
+    }
+
     pub(crate) fn count_modules(&mut self, met: BTreeMap<String, u64>) {
         for (kind, keys) in met {
             *self.modules.entry(kind).or_default() += keys;

@@ -1,17 +1,18 @@
 //! Takes a migration back: what its journal says has moved goes to where it was.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::engine::header;
+use super::expected::mean_bytes;
 use super::journal::{Header, Past, PastPage};
+use super::mark::Copied;
 use super::report::{GroupReport, MigrationReport};
 use super::way::{Course, Lane, choose};
 use super::{Item, Migration, Outcome, Rename, Routes, Way, resume};
-use crate::condition::{Condition, run_of};
 use crate::fitness::{Incoming, refuse_stale_replica, target_fitness};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result};
 
@@ -32,15 +33,26 @@ pub fn can_go_on(journal: &Path, migration: &Migration) -> Result<bool> {
     let past = Past::open(journal)?;
     let state = past.state()?;
     let is_over = state.ended || state.undone || state.deletions_done;
-    Ok(past.header == header(migration) && !is_over)
+    Ok(past.header == Header::of(migration) && !is_over)
+}
+
+/// How a migration is taken back.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct UndoOptions {
+    /// What the work may ask of the servers.
+    pub limits: Limits,
+    /// Go on although the old place may evict what it is given.
+    pub accept_eviction: bool,
 }
 
 /// Takes back the migration in `journal`. `source` and `targets` are the places of its header, in
 /// its order. Keys that were kept in the source are removed from the targets where they are still
-/// the same; all others move back. Where the targets were followed until nobody wrote to the source
-/// any more, they hold what is newer: it is brought back as it is, and what was deleted there is
-/// removed from the source. A name that stands in the source again is left in the target otherwise, and
-/// counted as a conflict. Interrupted, it goes on when it is called again.
+/// the same; all others move back, and those that stood in the targets before are copied back. Where
+/// the targets were followed until nobody wrote to the source any more, they hold what is newer: it is
+/// brought back as it is, and what was deleted there is removed from the source, where the source has
+/// what it had then. A name that stands in the source again otherwise is left in both, and counted as
+/// a conflict. Interrupted, it goes on when it is called again.
 ///
 /// # Errors
 /// When a server fails or refuses, or the journal cannot be read, or is cut off; when it was taken
@@ -49,7 +61,7 @@ pub async fn undo(
     journal: &Path,
     source: Place,
     targets: Vec<Place>,
-    limits: Limits,
+    options: UndoOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<MigrationReport> {
     let past = Past::open(journal)?;
@@ -62,29 +74,43 @@ pub async fn undo(
         )));
     }
     // All of it is read before any key moves: a damaged journal changes nothing.
-    past.for_each_page(|_| Ok(()))?;
-    let brings = past.header.keep && state.followed.is_some();
+    let mut burden = Burden::default();
+    past.for_each_page(|page| {
+        burden.add(&page);
+        Ok(())
+    })?;
+    let followed = match &state.followed {
+        Some(lives) if past.header.keep => Some((past.copied()?, lives)),
+        _ => None,
+    };
+    // A journal without marks says nothing of what may be written over.
+    let followed = followed.filter(|(copied, _)| !copied.is_empty());
     let places = (source, targets);
-    let mut back = Back::prepare(&past.header, places, brings, limits, progress.as_ref()).await?;
+    let brings = followed.is_some();
+    let mut back =
+        Back::prepare(&past.header, places, brings, &burden, options, progress.as_ref()).await?;
     resume::refuse_cut_off(journal, &back.forward).await?;
-    if let Some(runs) = state.followed.filter(|_| brings && !state.deletions_done) {
-        progress.begin("deleted", None);
-        let sure = back.tells_deletions(&runs, progress.as_ref()).await?;
-        let mut pages = pages_of(journal);
-        while let Some(page) = pages.next().await? {
-            let items = back.moved_items(page).await?;
-            back.delete_gone(&items, sure, progress.as_ref()).await?;
+    match followed {
+        Some((copied, lives)) => {
+            let copied: Vec<Copied> = copied.into_values().collect();
+            if !state.deletions_done {
+                progress.begin("deleted", None);
+                back.delete_gone(&copied, lives, progress.as_ref()).await?;
+                // From here on a key that is not in a target may have been brought back.
+                past.mark_deletions_done()?;
+            }
+            progress.begin("undo", None);
+            back.bring_all(&copied, progress.as_ref()).await?;
         }
-        // From here on a key that is not in a target may have been brought back.
-        if sure {
-            past.mark_deletions_done()?;
+        None => {
+            progress.begin("undo", None);
+            let mut pages = pages_of(journal);
+            while let Some(page) = pages.next().await? {
+                let (moved, stood) = back.moved_items(page).await?;
+                back.take(&moved, false, progress.as_ref()).await?;
+                back.take(&stood, true, progress.as_ref()).await?;
+            }
         }
-    }
-    progress.begin("undo", None);
-    let mut pages = pages_of(journal);
-    while let Some(page) = pages.next().await? {
-        let items = back.moved_items(page).await?;
-        back.take(&items, progress.as_ref()).await?;
     }
     let mut report = back.report;
     report.seconds = back.started.elapsed().as_secs_f64();
@@ -124,15 +150,17 @@ impl Pages {
 }
 
 /// The way back from each target.
-struct Back {
+pub(super) struct Back {
     /// As it was done, to see what an open page has become.
-    forward: Course,
-    lanes: Vec<Lane>,
+    pub(super) forward: Course,
+    pub(super) lanes: Vec<Lane>,
+    /// The courses of the lanes.
+    courses: Vec<Course>,
+    /// Ways back that leave the target its key, opened for the first key that needs one.
+    copying: Vec<Lane>,
     keep: bool,
-    /// Whether the targets hold what is newer, to be brought back over what the source has.
-    brings: bool,
-    pace: Pace,
-    report: MigrationReport,
+    pub(super) pace: Pace,
+    pub(super) report: MigrationReport,
     started: Instant,
 }
 
@@ -141,7 +169,8 @@ impl Back {
         header: &Header,
         (source, targets): (Place, Vec<Place>),
         brings: bool,
-        limits: Limits,
+        burden: &Burden,
+        options: UndoOptions,
         progress: &dyn Progress,
     ) -> Result<Self> {
         let rename = match &header.rename {
@@ -156,12 +185,15 @@ impl Back {
             keep: header.keep,
             verify: false,
             any_way: true,
-            watches_evictions: true,
+            watches_evictions: !options.accept_eviction,
             elsewhere: Vec::new(),
             shifts: Vec::new(),
+            copies: None,
         };
-        refuse_unfit(&source, &targets).await?;
-        let mut lanes = Vec::with_capacity(targets.len());
+        // What was kept has its room there.
+        let bytes = if header.keep { Some(0) } else { burden.bytes(&forward).await? };
+        refuse_unfit(&forward, bytes, options, progress).await?;
+        let (mut lanes, mut courses) = (Vec::new(), Vec::new());
         let mut way = Way::Move;
         for target in targets {
             let all = vec![("undo".to_owned(), 0); header.groups.len().max(1)];
@@ -172,9 +204,10 @@ impl Back {
                 keep: false,
                 verify: false,
                 any_way: true,
-                watches_evictions: true,
+                watches_evictions: !options.accept_eviction,
                 elsewhere: Vec::new(),
                 shifts: Vec::new(),
+                copies: None,
             };
             way = choose(&course).await?;
             if brings {
@@ -185,6 +218,7 @@ impl Back {
                 progress.note(&format!("note: {note}"));
             }
             lanes.push(Lane::open(&course, way).await?);
+            courses.push(course);
         }
         let groups = header.groups.iter().map(|(group, _)| GroupReport {
             group: group.clone(),
@@ -197,52 +231,65 @@ impl Back {
             passes: 1,
             ..MigrationReport::default()
         };
-        let pace = Pace::new(limits, &source).await?;
+        let pace = Pace::new(options.limits, &source).await?;
         let started = Instant::now();
         let keep = header.keep;
-        Ok(Self { forward, lanes, keep, brings, pace, report, started })
+        Ok(Self { forward, lanes, courses, copying: Vec::new(), keep, pace, report, started })
     }
 
-    /// The keys of a page that are in the target because of the migration.
-    async fn moved_items(&self, page: PastPage) -> Result<Vec<Item>> {
-        let left: Vec<usize> = match page.exceptions {
-            Some(exceptions) => exceptions
-                .into_iter()
-                .filter(|(_, what)| match what.as_str() {
-                    "conflict" | "gone" | "there" | "changed" | "index" => true,
-                    // A copy that was there before the migration is not its to remove.
-                    "same" => self.keep,
-                    _ => false,
-                })
-                .map(|(at, _)| at)
-                .collect(),
+    /// The keys of a page that are in the target because of the migration, and those that were there
+    /// before it as well, the same, and that it has removed from the source.
+    async fn moved_items(&self, page: PastPage) -> Result<(Vec<Item>, Vec<Item>)> {
+        let (mut left, mut stood) = (HashSet::new(), HashSet::new());
+        match page.exceptions {
+            Some(exceptions) => {
+                for (at, what) in exceptions {
+                    match what.as_str() {
+                        "conflict" | "gone" | "there" | "changed" | "index" => left.insert(at),
+                        // A copy that was there before the migration is not its to remove.
+                        "same" if self.keep => left.insert(at),
+                        "same" => stood.insert(at),
+                        _ => false,
+                    };
+                }
+            }
             None => {
                 let outcomes = resume::look(&self.forward, &page.items).await?;
-                (0..outcomes.len()).filter(|at| outcomes[*at] != Outcome::Done).collect()
+                left.extend((0..outcomes.len()).filter(|at| outcomes[*at] != Outcome::Done));
             }
-        };
-        let left: std::collections::HashSet<usize> = left.into_iter().collect();
-        let moved = page.items.into_iter().enumerate().filter(|(at, _)| !left.contains(at));
-        Ok(moved.map(|(_, item)| item).collect())
+        }
+        let (mut moved, mut copied) = (Vec::new(), Vec::new());
+        for (at, item) in page.items.into_iter().enumerate() {
+            if stood.contains(&at) {
+                copied.push(item);
+            } else if !left.contains(&at) {
+                moved.push(item);
+            }
+        }
+        Ok((moved, copied))
     }
 
-    async fn take(&mut self, items: &[Item], progress: &dyn Progress) -> Result<()> {
+    /// Takes keys back; those of them that `stood` in their targets before stay there as well.
+    async fn take(&mut self, items: &[Item], stood: bool, progress: &dyn Progress) -> Result<()> {
+        if stood && !items.is_empty() {
+            self.open_copying().await?;
+        }
         let mut by_target: Vec<Vec<Item>> = self.lanes.iter().map(|_| Vec::new()).collect();
         for (number, item) in items.iter().map(|item| self.there(item)) {
             if let Some(list) = by_target.get_mut(number) {
                 list.push(item);
             }
         }
-        for (lane, items) in self.lanes.iter_mut().zip(by_target) {
+        let lanes = if stood { &mut self.copying } else { &mut self.lanes };
+        for (lane, items) in lanes.iter_mut().zip(by_target) {
             let mut at = 0;
             while at < items.len() {
                 let portion = lane.capacity().min(self.pace.batch());
                 self.pace.admit(portion * lane.commands_per_key()).await?;
                 let some = &items[at..items.len().min(at + portion)];
-                let outcomes = match (self.brings, self.keep) {
-                    (true, _) => lane.bring(some).await?,
-                    (false, false) => lane.carry(some).await?,
-                    (false, true) => lane.compare_standing(some).await?,
+                let outcomes = match self.keep {
+                    false => lane.carry(some).await?,
+                    true => lane.compare_standing(some).await?,
                 };
                 self.report.count(some, &outcomes);
                 progress.advance(some.len() as u64);
@@ -252,62 +299,96 @@ impl Back {
         Ok(())
     }
 
+    async fn open_copying(&mut self) -> Result<()> {
+        if !self.copying.is_empty() {
+            return Ok(());
+        }
+        for course in &self.courses {
+            let course = Course { keep: true, ..course.clone() };
+            let way = choose(&course).await?;
+            self.copying.push(Lane::open(&course, way).await?);
+        }
+        Ok(())
+    }
+
     /// The number of the target that a key went to, and the key as it is named there.
-    fn there(&self, item: &Item) -> (usize, Item) {
+    pub(super) fn there(&self, item: &Item) -> (usize, Item) {
         let name = self.forward.routes.new_name(item.rule, &item.name);
         (self.forward.routes.target(item.rule), Item { name, rule: item.rule })
     }
+}
 
-    /// Whether a key that a target has no more was deleted there: its server has run since, and evicts
-    /// nothing.
-    async fn tells_deletions(&self, runs: &[String], progress: &dyn Progress) -> Result<bool> {
-        for (target, run) in self.forward.targets.iter().zip(runs) {
-            let evicts = Condition::of(target).await?.iter().any(Condition::may_evict);
-            let why = match (run_of(target).await? == *run && run != "unknown", evicts) {
-                (true, false) => continue,
-                (true, true) => "may have evicted keys",
-                (false, _) => "was started anew since, and may have lost keys",
-            };
-            progress.note(&format!(
-                "note: the server of {target} {why}: what it does not have stays in {}",
-                self.forward.source.label()
-            ));
-            return Ok(false);
+/// The keys that have to find room in the old place.
+#[derive(Debug, Default)]
+struct Burden {
+    /// How many went by each rule.
+    counts: HashMap<usize, u64>,
+    sample: Vec<Item>,
+}
+
+/// Keys that are chosen of a page, and of all, to be measured.
+const CHOSEN_OF_PAGE: usize = 30;
+const CHOSEN: usize = 3_000;
+
+impl Burden {
+    fn add(&mut self, page: &PastPage) {
+        for item in &page.items {
+            *self.counts.entry(item.rule).or_default() += 1;
         }
-        Ok(true)
+        if self.sample.len() < CHOSEN {
+            let step = page.items.len().div_ceil(CHOSEN_OF_PAGE).max(1);
+            self.sample.extend(page.items.iter().step_by(step).cloned());
+        }
     }
 
-    /// Removes from the source what was deleted in its target, where that is `sure`; else counts it.
-    async fn delete_gone(
-        &mut self,
-        items: &[Item],
-        sure: bool,
-        progress: &dyn Progress,
-    ) -> Result<()> {
-        let mut by_target: Vec<Vec<Item>> = self.lanes.iter().map(|_| Vec::new()).collect();
-        for (number, item) in items.iter().map(|item| self.there(item)) {
-            if let Some(list) = by_target.get_mut(number) {
-                list.push(item);
+    /// About how many bytes they take; `None` where a server does not tell.
+    async fn bytes(&self, forward: &Course) -> Result<Option<u64>> {
+        let mut all = 0.0;
+        for (number, target) in forward.targets.iter().enumerate() {
+            // Within a server they take no more.
+            if target.is_on_server_of(&forward.source).await? {
+                continue;
             }
-        }
-        for (lane, items) in self.lanes.iter_mut().zip(by_target) {
-            let gone = lane.gone_from_source(&items).await?;
-            if sure {
-                self.report.gone += lane.remove_from_targets(&gone).await?;
+            let goes_there = |rule: usize| forward.routes.target(rule) == number;
+            let of_target = self.sample.iter().filter(|item| goes_there(item.rule));
+            let named: Vec<Item> = of_target
+                .map(|item| {
+                    let name = forward.routes.new_name(item.rule, &item.name);
+                    Item { name, rule: item.rule }
+                })
+                .collect();
+            if named.is_empty() {
+                continue;
             }
-            progress.advance(items.len() as u64);
+            let counts = self.counts.iter().filter(|(rule, _)| goes_there(**rule));
+            let keys: u64 = counts.map(|(_, keys)| keys).sum();
+            let Some(mean) = mean_bytes(target, &named.iter().collect::<Vec<_>>()).await? else {
+                return Ok(None);
+            };
+            all += mean * keys as f64;
         }
-        Ok(())
+        Ok(Some(all as u64))
     }
 }
 
 /// The way back is a migration too: from places that have their keys to one that keeps them.
-async fn refuse_unfit(source: &Place, targets: &[Place]) -> Result<()> {
-    for target in targets {
+async fn refuse_unfit(
+    forward: &Course,
+    bytes: Option<u64>,
+    options: UndoOptions,
+    progress: &dyn Progress,
+) -> Result<()> {
+    for target in &forward.targets {
         refuse_stale_replica(target).await?;
     }
-    match target_fitness(targets.first(), source, Incoming::default()).await?.refusal {
-        Some(refusal) => Err(refusal),
-        None => Ok(()),
+    let incoming =
+        Incoming { bytes, may_be_evicted: options.accept_eviction, ..Incoming::default() };
+    let fitness = target_fitness(forward.targets.first(), &forward.source, incoming).await?;
+    if let Some(refusal) = fitness.refusal {
+        return Err(refusal);
     }
+    for warning in fitness.warnings {
+        progress.note(&format!("note: {warning}"));
+    }
+    Ok(())
 }

@@ -12,7 +12,10 @@
 //! [`crate::escape`] does. A page without its second line was under way when the work was interrupted; a
 //! last line without its end was being written, and none of its keys has been touched.
 //!
-//! `r` with the targets' run ids stands where the targets were followed until nobody wrote to the source;
+//! `s` has the life of the source's server (run id, keys that it has evicted) where the targets are
+//! followed; `m` the keys that are in step with a mark of each (its digest and expiry; `-` for one that the
+//! source has no more), the last of which counts; `r` with the lives of the targets' servers stands where
+//! they were followed until nobody wrote to the source;
 //! `d` where what was deleted in them since has been removed from the source, on the way back.
 
 mod past;
@@ -24,8 +27,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Item;
-use crate::{AdminError, Result, private_file};
+use super::{Item, Migration};
+use crate::{AdminError, Place, Result, escape, private_file};
 
 pub(crate) use past::{Past, PastPage};
 pub(crate) use writer::{Outcomes, Writer};
@@ -47,6 +50,30 @@ pub struct Header {
     pub rename: Option<(String, String)>,
     /// Whether the keys stay in their old place as well.
     pub keep: bool,
+}
+
+impl Header {
+    /// That of the migration.
+    pub(crate) fn of(migration: &Migration) -> Self {
+        let place = |place: &Place| JournalPlace {
+            label: place.label().to_owned(),
+            server: place.server().url().to_string(),
+            index: place.index(),
+            prefix: escape(place.prefix()),
+        };
+        let rename = migration.routes.rename().map(|rename| {
+            let (from, to) = rename.forms();
+            (from.to_owned(), to.to_owned())
+        });
+        Self {
+            compartment_journal: 1,
+            source: place(&migration.source),
+            targets: migration.targets.iter().map(place).collect(),
+            groups: migration.routes.groups(),
+            rename,
+            keep: migration.options.keep,
+        }
+    }
 }
 
 /// A place, so that it can be found again.

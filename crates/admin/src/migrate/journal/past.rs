@@ -1,12 +1,14 @@
 //! Reads a journal back, page by page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Header, bad, checksum};
+use crate::condition::Life;
 use crate::migrate::Item;
+use crate::migrate::mark::{Copied, Mark};
 use crate::{AdminError, Result, private_file, unescape};
 
 /// A page as it is read back.
@@ -39,8 +41,10 @@ pub(crate) struct State {
     pub(crate) undone: bool,
     /// It is being taken back, and what was deleted in the targets has gone from the source.
     pub(crate) deletions_done: bool,
-    /// The targets were followed until nobody wrote to the source: their servers' run ids.
-    pub(crate) followed: Option<Vec<String>>,
+    /// The targets were followed until nobody wrote to the source: their servers' lives.
+    pub(crate) followed: Option<Vec<Life>>,
+    /// The life of the source's server while its targets were followed.
+    pub(crate) source: Option<Life>,
 }
 
 impl Past {
@@ -128,7 +132,10 @@ impl Past {
                 "=" => state.ended = true,
                 "u" => state.undone = true,
                 "d" => state.deletions_done = true,
-                "r" => state.followed = Some(rest.split(' ').map(str::to_owned).collect()),
+                // It was followed on.
+                "m" => (state.ended, state.followed) = (false, None),
+                "s" => state.source = Some(Life::read(rest)),
+                "r" => state.followed = Some(rest.split(' ').map(Life::read).collect()),
                 _ => {}
             }
         }
@@ -183,6 +190,37 @@ impl Past {
             each(PastPage { number, items, exceptions: None })?;
         }
         Ok(())
+    }
+
+    /// The keys that were kept in step, as each was last.
+    pub(crate) fn copied(&self) -> Result<HashMap<Vec<u8>, Copied>> {
+        let mut found = HashMap::new();
+        for line in self.whole_lines()?.skip(1) {
+            let (_, line) = line?;
+            let Some(text) = line.strip_prefix("m ") else { continue };
+            for word in text.split(' ') {
+                let copied = self.read_copied(word)?;
+                found.insert(copied.item.name.clone(), copied);
+            }
+        }
+        Ok(found)
+    }
+
+    fn read_copied(&self, word: &str) -> Result<Copied> {
+        let damaged = || {
+            bad(&self.path, "a line about copies is damaged in the journal; nothing was changed")
+        };
+        let mut parts = word.splitn(3, ':');
+        let (Some(rule), Some(mark), Some(name)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(damaged());
+        };
+        let item = self.read_item(&format!("{rule}:{name}"))?;
+        let mark = match mark {
+            "-" => None,
+            word => Some(Mark::read(word).ok_or_else(damaged)?),
+        };
+        Ok(Copied { item, mark })
     }
 
     fn missing(&self, page: u64) -> AdminError {

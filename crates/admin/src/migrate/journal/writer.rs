@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{Journal, Page, checksum};
 use crate::migrate::Outcome;
+use crate::migrate::mark::{Copied, Mark};
 use crate::name::escape_into;
 use crate::{AdminError, Result};
 
@@ -18,6 +19,8 @@ use crate::{AdminError, Result};
 enum Entry {
     Outcome { page: u64, outcomes: Vec<Outcome> },
     Followed(Vec<String>),
+    Source(String),
+    Copied(Vec<Copied>),
     End(String),
 }
 
@@ -33,9 +36,19 @@ impl Outcomes {
         let _ = self.entries.send(Entry::Outcome { page, outcomes });
     }
 
-    /// The targets, on servers of these run ids, were followed to the end.
-    pub(crate) fn followed(&self, runs: Vec<String>) {
-        let _ = self.entries.send(Entry::Followed(runs));
+    /// The source's server has this life.
+    pub(crate) fn source(&self, life: String) {
+        let _ = self.entries.send(Entry::Source(life));
+    }
+
+    /// These keys are in step.
+    pub(crate) fn copied(&self, copied: Vec<Copied>) {
+        let _ = self.entries.send(Entry::Copied(copied));
+    }
+
+    /// The targets, on servers of these lives, were followed to the end.
+    pub(crate) fn followed(&self, lives: Vec<String>) {
+        let _ = self.entries.send(Entry::Followed(lives));
     }
 
     pub(crate) fn end(&self, report: String) {
@@ -100,6 +113,12 @@ impl Writer {
     }
 }
 
+/// What is written next.
+enum Next {
+    Page(Option<Page>),
+    Entry(Entry),
+}
+
 /// Writes pages, and what became of others meanwhile, until there are no more.
 fn write_pages(
     file: &File,
@@ -109,18 +128,38 @@ fn write_pages(
     written: &mpsc::Sender<Page>,
 ) -> std::io::Result<()> {
     let mut line = String::new();
-    while let Some(page) = pages.blocking_recv() {
+    let runtime = tokio::runtime::Handle::current();
+    loop {
+        let next = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                page = pages.recv() => Next::Page(page),
+                Some(entry) = incoming.recv() => Next::Entry(entry),
+            }
+        });
+        let page = match next {
+            Next::Page(None) => return Ok(()),
+            Next::Page(Some(page)) => Some(page),
+            Next::Entry(entry) => {
+                write_entry(out, &mut line, entry)?;
+                None
+            }
+        };
         while let Ok(entry) = incoming.try_recv() {
             write_entry(out, &mut line, entry)?;
         }
-        write_page(out, &mut line, &page)?;
+        if let Some(page) = &page {
+            write_page(out, &mut line, page)?;
+        }
+        // What is told outlives this program from here on; a page has to outlive the machine.
         out.flush()?;
-        file.sync_data()?;
-        if written.blocking_send(page).is_err() {
-            break;
+        if let Some(page) = page {
+            file.sync_data()?;
+            if written.blocking_send(page).is_err() {
+                return Ok(());
+            }
         }
     }
-    Ok(())
 }
 
 /// Writes what became of pages until all is told.
@@ -161,7 +200,17 @@ fn write_entry(out: &mut impl Write, line: &mut String, entry: Entry) -> std::io
             }
             writeln!(out, "< {page}{line}")
         }
-        Entry::Followed(runs) => writeln!(out, "r {}", runs.join(" ")),
+        Entry::Followed(lives) => writeln!(out, "r {}", lives.join(" ")),
+        Entry::Source(life) => writeln!(out, "s {life}"),
+        Entry::Copied(copied) => {
+            line.clear();
+            for one in &copied {
+                let mark = one.mark.as_ref().map_or_else(|| "-".to_owned(), Mark::word);
+                let _ = write!(line, " {}:{mark}:", one.item.rule);
+                escape_into(line, &one.item.name);
+            }
+            writeln!(out, "m{line}")
+        }
         Entry::End(report) => writeln!(out, "= {report}"),
     }
 }

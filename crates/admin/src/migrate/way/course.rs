@@ -1,6 +1,7 @@
 //! From where to where keys go, and what is known of both servers.
 
 use crate::clocks::{ClockShift, told};
+use crate::migrate::copies::Copies;
 use crate::migrate::{Item, Migration, Routes};
 use crate::{Place, Result};
 
@@ -21,6 +22,8 @@ pub(crate) struct Course {
     pub(crate) elsewhere: Vec<bool>,
     /// How far the clock of each target is ahead of the source's.
     pub(crate) shifts: Vec<ClockShift>,
+    /// The keys that were copied, where the targets are kept in step with the source.
+    pub(crate) copies: Option<Copies>,
 }
 
 impl Course {
@@ -35,6 +38,7 @@ impl Course {
             watches_evictions: !migration.options.accept_eviction,
             elsewhere: Vec::new(),
             shifts: Vec::new(),
+            copies: None,
         }
     }
 

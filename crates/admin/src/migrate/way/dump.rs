@@ -55,9 +55,11 @@ impl Lane {
             _ => self.restore(items, &snapshots).await?,
         };
         self.look_at_standing(items, &snapshots, &mut outcomes).await?;
+        self.renew_copies(items, &snapshots, &mut outcomes).await?;
         if self.course.verify {
             self.compare_arrived(items, &mut outcomes, &snapshots).await?;
         }
+        self.note_copies(items, &snapshots, &outcomes);
         self.look_for_evictions().await?;
         if !self.course.keep {
             let arrived = |outcome: &Outcome| matches!(outcome, Outcome::Done | Outcome::Same);
@@ -156,7 +158,7 @@ impl Lane {
     }
 }
 
-fn is_too_new(error: &redis::ServerError) -> bool {
+pub(super) fn is_too_new(error: &redis::ServerError) -> bool {
     error.details().is_some_and(|text| text.contains(TOO_NEW))
 }
 

@@ -13,6 +13,8 @@ mod size;
 mod standing;
 mod typed;
 
+use std::time::Duration;
+
 use compartment_core::{Error, ErrorKind};
 use compartment_redis::{Connection, answer_error};
 use redis::{Cmd, Pipeline, Value};
@@ -61,6 +63,8 @@ pub(crate) struct Lane {
     targets: Vec<Connection>,
     keys_at_once: dump::Sizing,
     watches: Vec<EvictionWatch>,
+    /// What the source evicts must not be taken for deleted.
+    source_watch: Option<EvictionWatch>,
     modules: modules::Modules,
 }
 
@@ -78,7 +82,12 @@ impl Lane {
                 watches.push(EvictionWatch::start(place).await?);
             }
         }
+        let source_watch = match course.copies.is_some() && course.watches_evictions {
+            true => Some(EvictionWatch::start(&course.source).await?),
+            false => None,
+        };
         Ok(Self {
+            source_watch,
             course: course.clone(),
             way,
             modules: modules::Modules::of(&course.source).await?,
@@ -92,6 +101,11 @@ impl Lane {
     /// Whether a target evicts keys when it is full: then nothing may be written to it unseen.
     pub(crate) fn has_to_watch(&self) -> bool {
         self.watches.iter().any(EvictionWatch::is_needed)
+    }
+
+    /// Whether the targets are kept in step with the source.
+    pub(crate) fn follows(&self) -> bool {
+        self.course.copies.is_some()
     }
 
     /// How many keys of each module's type it has met.
@@ -123,6 +137,22 @@ impl Lane {
             return self.carry_by_type(items).await;
         }
         self.carry_any(items).await
+    }
+
+    /// The same, with patience: a cluster that reshards answers for a moment that a key is on its way.
+    pub(crate) async fn carry_patiently(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
+        const ATTEMPTS: u32 = 6;
+        let mut pause = Duration::from_millis(50);
+        for _ in 1..ATTEMPTS {
+            match self.carry(items).await {
+                Err(AdminError::Server(error)) if error.kind() == ErrorKind::NotReady => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                result => return result,
+            }
+        }
+        self.carry(items).await
     }
 
     async fn carry_any(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {

@@ -1,101 +1,272 @@
-//! Makes keys in the targets what they are in the source now, whatever they were.
+//! Makes keys in the targets what they are in the source now, where the targets' own are copies still.
 
 use compartment_redis::answer_error;
-use redis::Value;
+use redis::{Cmd, Value};
 
-use super::{Lane, Way, as_int, key_error, unexpected};
-use crate::Result;
+use super::dump::is_too_new;
+use super::remove::{REMOVE_UNCHANGED, sha1};
+use super::{Lane, Way, key_error, unexpected};
+use crate::migrate::mark::{Copied, Mark};
 use crate::migrate::{Item, Outcome};
 use crate::snapshot::Snapshot;
+use crate::{AdminError, Result};
+
+/// Writes KEYS[1] anew if it still dumps to what ARGV[1] is the hash of.
+const REPLACE_UNCHANGED: &str = "local now = redis.call('DUMP', KEYS[1])
+if not now then return 0 end
+if redis.sha1hex(now) ~= ARGV[1] then return 0 end
+redis.call('RESTORE', KEYS[1], ARGV[2], ARGV[3], 'REPLACE', 'ABSTTL')
+return 1";
 
 impl Lane {
-    /// Copies the keys over those of the targets, and removes there what the source has no more.
-    pub(crate) async fn refresh(&mut self, items: &[Item]) -> Result<()> {
-        for some in items.chunks(self.keys_at_once.keys()) {
-            let snapshots = self.fingerprints_in_source(some).await?;
-            self.put(some, &snapshots).await?;
+    /// Brings copies in step with the source; what became of each key. One that its target holds
+    /// otherwise than it was copied is the target's own, and stays.
+    ///
+    /// # Errors
+    /// [`AdminError::Unsafe`] where the source may have evicted what it has no more.
+    pub(crate) async fn refresh(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(items.len());
+        while outcomes.len() < items.len() {
+            let from = outcomes.len();
+            let some = &items[from..items.len().min(from + self.keys_at_once.keys())];
+            let here = self.fingerprints_in_source(some).await?;
+            let bytes = here.iter().flatten().map(|snapshot| snapshot.payload.len()).sum();
+            self.keys_at_once.learn(some.len(), bytes);
+            let ours = self.course.copies.as_ref().map(|copies| copies.marks(some));
+            let ours = ours.unwrap_or_else(|| vec![None; some.len()]);
+            if here.iter().zip(&ours).any(|(here, ours)| here.is_none() && ours.is_some()) {
+                self.refuse_evicted().await?;
+            }
+            let became = self.put_over(some, &here, &ours).await?;
+            self.note_copies(some, &here, &became);
+            self.look_for_evictions().await?;
+            outcomes.extend(became);
+        }
+        Ok(outcomes)
+    }
+
+    /// Of keys that stand in their targets with another value: brings those in step that are copies.
+    pub(super) async fn renew_copies(
+        &mut self,
+        items: &[Item],
+        here: &[Option<Snapshot>],
+        outcomes: &mut [Outcome],
+    ) -> Result<()> {
+        let Some(copies) = &self.course.copies else { return Ok(()) };
+        let at: Vec<usize> =
+            (0..items.len()).filter(|at| outcomes[*at] == Outcome::Conflict).collect();
+        if at.is_empty() {
+            return Ok(());
+        }
+        let some: Vec<Item> = at.iter().map(|at| items[*at].clone()).collect();
+        let here: Vec<Option<Snapshot>> = at.iter().map(|at| here[*at].clone()).collect();
+        let ours = copies.marks(&some);
+        for (at, became) in at.into_iter().zip(self.put_over(&some, &here, &ours).await?) {
+            outcomes[at] = became;
         }
         Ok(())
     }
 
-    /// Makes the keys in the targets what the snapshots say.
-    async fn put(&mut self, items: &[Item], snapshots: &[Option<Snapshot>]) -> Result<()> {
-        self.room_for(snapshots)?;
-        let mut commands = Vec::with_capacity(items.len());
-        let mut ends = Vec::with_capacity(items.len());
-        for (item, snapshot) in items.iter().zip(snapshots) {
-            let (number, name) = self.course.destination(item);
-            let mut command = redis::cmd(if snapshot.is_some() { "RESTORE" } else { "UNLINK" });
-            command.arg(&name);
-            if let Some(snapshot) = snapshot {
-                self.refuse_field_lives(number, &name, snapshot)?;
-                if self.way == Way::Typed || self.is_too_large(number, snapshot) {
-                    self.explain_size(number, &name, snapshot)?;
-                    self.write_one(item, snapshot, true).await?;
-                    continue;
-                }
-                command.arg(self.expiry_there(number, snapshot)).arg(&snapshot.payload);
-                command.arg("REPLACE").arg("ABSTTL");
+    /// Notes which keys are copies now, where the targets are kept in step.
+    pub(super) fn note_copies(
+        &self,
+        items: &[Item],
+        here: &[Option<Snapshot>],
+        outcomes: &[Outcome],
+    ) {
+        let Some(copies) = &self.course.copies else { return };
+        let ours = copies.marks(items);
+        let mut copied = Vec::new();
+        for (((item, here), outcome), ours) in items.iter().zip(here).zip(outcomes).zip(ours) {
+            copies.note_conflict(item, *outcome == Outcome::Conflict);
+            let mark = match outcome {
+                Outcome::Done => here.as_ref().map(Mark::of),
+                Outcome::Same if ours.is_some() => here.as_ref().map(Mark::of),
+                Outcome::Gone | Outcome::There if ours.is_some() && here.is_none() => None,
+                _ => continue,
+            };
+            if mark != ours {
+                copied.push(Copied { item: item.clone(), mark });
             }
-            commands.push((number, command));
-            ends.push((number, name));
+        }
+        copies.note(copied);
+    }
+
+    async fn refuse_evicted(&mut self) -> Result<()> {
+        let Some(watch) = &mut self.source_watch else { return Ok(()) };
+        match watch.evicted().await {
+            0 => Ok(()),
+            evicted => Err(AdminError::Unsafe(format!(
+                "{} has evicted {evicted} keys meanwhile, which look as if they had been deleted: the \
+                 copies of what it has no more are kept; raise its maxmemory and run the same command \
+                 again, or say --accept-eviction",
+                self.course.source
+            ))),
+        }
+    }
+
+    /// Makes the keys in the targets what the snapshots say, where they lack them or hold what is `ours`;
+    /// done is also what was removed there.
+    async fn put_over(
+        &mut self,
+        items: &[Item],
+        here: &[Option<Snapshot>],
+        ours: &[Option<Mark>],
+    ) -> Result<Vec<Outcome>> {
+        let mut outcomes = self.put_once(items, here, ours).await?;
+        for (at, outcome) in outcomes.iter_mut().enumerate() {
+            // It was changed between the look and the write, or has ended.
+            if *outcome == Outcome::Changed {
+                let one = at..=at;
+                let again =
+                    self.put_once(&items[one.clone()], &here[one.clone()], &ours[one]).await?;
+                *outcome = match again.into_iter().next() {
+                    Some(Outcome::Changed) | None => Outcome::Conflict,
+                    Some(outcome) => outcome,
+                };
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn put_once(
+        &mut self,
+        items: &[Item],
+        here: &[Option<Snapshot>],
+        ours: &[Option<Mark>],
+    ) -> Result<Vec<Outcome>> {
+        self.room_for(here)?;
+        let there = self.fingerprints_in_targets(items).await?;
+        let slack = self.course.slack_ms();
+        let mut outcomes = Vec::with_capacity(items.len());
+        let (mut commands, mut at) = (Vec::new(), Vec::new());
+        for (place, item) in items.iter().enumerate() {
+            let may_go = match (&there[place], &ours[place]) {
+                (Some(there), Some(ours)) => ours.is_of(there, slack),
+                (Some(_), None) => false,
+                (None, _) => true,
+            };
+            let outcome = match (&here[place], &there[place]) {
+                (None, None) => Outcome::Gone,
+                (Some(here), Some(there)) if here.difference(there, slack).is_none() => {
+                    Outcome::Same
+                }
+                (None, Some(_)) if !may_go => Outcome::There,
+                (Some(_), Some(_)) if !may_go => Outcome::Conflict,
+                (here, there) => {
+                    match self.write_over(item, here.as_ref(), there.as_ref()).await? {
+                        Some(command) => {
+                            commands.push((self.course.routes.target(item.rule), command));
+                            at.push(place);
+                            Outcome::Done
+                        }
+                        None => Outcome::Done,
+                    }
+                }
+            };
+            outcomes.push(outcome);
         }
         let answers = self.ask_targets("copy a change", commands).await?;
-        for (answer, (number, name)) in answers.iter().zip(&ends) {
-            match answer {
-                Value::Okay | Value::SimpleString(_) | Value::Int(_) => {}
-                other => {
-                    return Err(match answer_error("copy a change", other) {
-                        Some(error) => key_error(&self.course, error, *number, name),
-                        None => unexpected(&self.course, "copy a change", other),
-                    });
-                }
+        for (place, answer) in at.into_iter().zip(answers) {
+            if !self.has_written(&items[place], &answer)? {
+                outcomes[place] = Outcome::Changed;
             }
         }
-        self.look_for_evictions().await
+        Ok(outcomes)
     }
 
-    /// Removes from the targets the keys that the source does not have: after it was emptied.
-    pub(crate) async fn remove_gone(&mut self, items: &[Item]) -> Result<()> {
-        for some in items.chunks(1_000) {
-            let gone = self.gone_from_source(some).await?;
-            self.refresh(&gone).await?;
+    /// The command that makes a key what it is `here`, where it is as it was `there` still; none where it
+    /// had to be written type by type, and was.
+    async fn write_over(
+        &mut self,
+        item: &Item,
+        here: Option<&Snapshot>,
+        there: Option<&Snapshot>,
+    ) -> Result<Option<Cmd>> {
+        let (number, name) = self.course.destination(item);
+        let Some(here) = here else {
+            let mut command = redis::cmd("EVAL");
+            let payload = there.map_or(&[][..], |there| there.payload.as_slice());
+            command.arg(REMOVE_UNCHANGED).arg(1).arg(&name).arg(sha1(payload));
+            return Ok(Some(command));
+        };
+        self.refuse_field_lives(number, &name, here)?;
+        if self.way == Way::Typed || self.is_too_large(number, here) {
+            self.explain_size(number, &name, here)?;
+            self.write_one(item, here, there.is_some()).await?;
+            return Ok(None);
         }
-        Ok(())
+        let expiry = self.expiry_there(number, here);
+        let mut command = redis::cmd(if there.is_some() { "EVAL" } else { "RESTORE" });
+        match there {
+            Some(there) => {
+                command.arg(REPLACE_UNCHANGED).arg(1).arg(&name).arg(sha1(&there.payload));
+                command.arg(expiry).arg(&here.payload);
+            }
+            None => {
+                command.arg(&name).arg(expiry).arg(&here.payload).arg("ABSTTL");
+            }
+        }
+        Ok(Some(command))
+    }
+
+    /// Whether the answer says that the key was written.
+    fn has_written(&mut self, item: &Item, answer: &Value) -> Result<bool> {
+        match answer {
+            Value::Okay | Value::SimpleString(_) | Value::Int(1) => Ok(true),
+            Value::Int(0) => Ok(false),
+            Value::ServerError(error) if error.code() == "BUSYKEY" => Ok(false),
+            Value::ServerError(error) if self.course.any_way && is_too_new(error) => {
+                self.way = Way::Typed;
+                Ok(false)
+            }
+            other => {
+                let (number, name) = self.course.destination(item);
+                Err(match answer_error("copy a change", other) {
+                    Some(error) => key_error(&self.course, error, number, &name),
+                    None => unexpected(&self.course, "copy a change", other),
+                })
+            }
+        }
     }
 
     /// Those of the keys that the source does not have.
-    pub(crate) async fn gone_from_source(&mut self, items: &[Item]) -> Result<Vec<Item>> {
+    pub(crate) async fn gone_from_source(&mut self, items: &[Item]) -> Result<Vec<usize>> {
         let there = self.in_source(&items.iter().collect::<Vec<_>>()).await?;
-        let pairs = items.iter().zip(there);
-        Ok(pairs.filter(|(_, there)| !there).map(|(item, _)| item.clone()).collect())
+        Ok((0..items.len()).filter(|at| !there[*at]).collect())
     }
 
-    /// Removes the keys from the targets; how many there were.
-    pub(crate) async fn remove_from_targets(&mut self, items: &[Item]) -> Result<u64> {
-        let commands = items.iter().map(|item| {
-            let (number, name) = self.course.destination(item);
-            let mut command = redis::cmd("UNLINK");
-            command.arg(name);
-            (number, command)
-        });
-        let commands = commands.collect();
-        let mut removed = 0;
-        for answer in self.ask_targets("remove a deleted key", commands).await? {
-            removed += u64::from(as_int(&self.course, "remove a deleted key", &answer)? == 1);
-        }
-        Ok(removed)
+    /// Removes from the targets keys that the source has no more, where they are as `ours` say; the
+    /// outcome of a removed one is done, that of another one there.
+    pub(crate) async fn remove_deleted(
+        &mut self,
+        items: &[Item],
+        ours: &[Option<Mark>],
+    ) -> Result<Vec<Outcome>> {
+        let ours = self.by_this_clock(ours);
+        self.put_over(items, &vec![None; items.len()], &ours).await
     }
 
-    /// Takes the keys to the targets as they are in the source now, whatever is there, and removes
-    /// them from the source.
-    pub(crate) async fn bring(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
-        let mut outcomes = self.bring_some(items).await?;
+    /// Marks that were made by the clock of the only target, by the source's.
+    fn by_this_clock(&self, marks: &[Option<Mark>]) -> Vec<Option<Mark>> {
+        let shift = self.course.shift(0);
+        marks.iter().map(|mark| mark.clone().map(|mark| mark.back(shift))).collect()
+    }
+
+    /// Takes the keys to the only target as they are in the source now, where it lacks them or they are
+    /// as `ours` say, and removes them from the source.
+    pub(crate) async fn bring(
+        &mut self,
+        items: &[Item],
+        ours: &[Option<Mark>],
+    ) -> Result<Vec<Outcome>> {
+        let mut ours = self.by_this_clock(ours);
+        let mut outcomes = self.bring_some(items, &mut ours).await?;
         if items.len() > 1 {
             // One that is being written to holds up all that were watched with it.
             for (at, outcome) in outcomes.iter_mut().enumerate() {
                 if *outcome == Outcome::Changed {
-                    let one = self.bring_some(&items[at..=at]).await?;
+                    let one = self.bring_some(&items[at..=at], &mut ours[at..=at]).await?;
                     *outcome = one.into_iter().next().unwrap_or(Outcome::Gone);
                 }
             }
@@ -103,26 +274,45 @@ impl Lane {
         Ok(outcomes)
     }
 
-    async fn bring_some(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
+    /// The same once; `ours` becomes what was brought.
+    async fn bring_some(
+        &mut self,
+        items: &[Item],
+        ours: &mut [Option<Mark>],
+    ) -> Result<Vec<Outcome>> {
         let guard = !self.course.source.server().is_cluster();
         if guard {
             self.watch(items).await?;
         }
         let snapshots = self.fingerprints_in_source(items).await?;
-        let there: Vec<usize> = (0..items.len()).filter(|at| snapshots[*at].is_some()).collect();
-        let (some, of_some): (Vec<Item>, Vec<Option<Snapshot>>) =
-            there.iter().map(|at| (items[*at].clone(), snapshots[*at].clone())).unzip();
-        let bytes = of_some.iter().flatten().map(|snapshot| snapshot.payload.len()).sum();
+        let bytes = snapshots.iter().flatten().map(|snapshot| snapshot.payload.len()).sum();
         self.keys_at_once.learn(items.len(), bytes);
-        self.put(&some, &of_some).await?;
-        let removed = match guard {
-            true => self.remove_watched(items, &there).await?,
-            false => self.remove_unchanged(items, &there, &snapshots).await?,
-        };
+        let there: Vec<usize> = (0..items.len()).filter(|at| snapshots[*at].is_some()).collect();
+        let some: Vec<Item> = there.iter().map(|at| items[*at].clone()).collect();
+        let of_some: Vec<_> = there.iter().map(|at| snapshots[*at].clone()).collect();
+        let of_ours: Vec<_> = there.iter().map(|at| ours[*at].clone()).collect();
+        let put = self.put_over(&some, &of_some, &of_ours).await?;
+        self.look_for_evictions().await?;
         // What is not there was brought before, or has ended.
         let mut outcomes = vec![Outcome::There; items.len()];
-        for (at, removed) in there.into_iter().zip(removed) {
-            outcomes[at] = if removed { Outcome::Done } else { Outcome::Changed };
+        let mut arrived = Vec::new();
+        for (at, became) in there.into_iter().zip(put) {
+            if matches!(became, Outcome::Done | Outcome::Same) {
+                ours[at] = snapshots[at].as_ref().map(Mark::of);
+                arrived.push(at);
+                outcomes[at] = Outcome::Done;
+            } else {
+                outcomes[at] = became;
+            }
+        }
+        let removed = match guard {
+            true => self.remove_watched(items, &arrived).await?,
+            false => self.remove_unchanged(items, &arrived, &snapshots).await?,
+        };
+        for (at, removed) in arrived.into_iter().zip(removed) {
+            if !removed {
+                outcomes[at] = Outcome::Changed;
+            }
         }
         Ok(outcomes)
     }

@@ -10,7 +10,7 @@ use crate::snapshot::Snapshot;
 
 /// Removes KEYS[1] if it still dumps to what ARGV[1] is the hash of, for clusters, where keys of
 /// several slots cannot be watched together; 0 when it does not, or is not there any more.
-const REMOVE_UNCHANGED: &str = "local now = redis.call('DUMP', KEYS[1])
+pub(super) const REMOVE_UNCHANGED: &str = "local now = redis.call('DUMP', KEYS[1])
 if not now then return 0 end
 if redis.sha1hex(now) ~= ARGV[1] then return 0 end
 redis.call('UNLINK', KEYS[1])
@@ -149,6 +149,6 @@ impl Lane {
     }
 }
 
-fn sha1(bytes: &[u8]) -> String {
+pub(super) fn sha1(bytes: &[u8]) -> String {
     sha1_smol::Sha1::from(bytes).digest().to_string()
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use compartment_admin::backup::{BackupOptions, backup, is_standard_output};
 use compartment_admin::migrate::{
-    JournalPlace, LiveOptions, LiveReport, Migration, MigrationReport, Rename, Routes,
+    JournalPlace, LiveOptions, LiveReport, Migration, MigrationReport, Rename, Routes, UndoOptions,
     check_queues, follow, header_of, migrate, migrate_live, preview, undo,
 };
 use compartment_admin::{AdminError, unescape};
@@ -60,10 +60,7 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
         return show_preview(&command, &found?);
     }
     let journal = migration.options.journal.clone();
-    migration.options.instructions.push(format!(
-        "To take this back: change the programs back first, then run: compartment migrate --undo {}",
-        journal.display()
-    ));
+    migration.options.instructions.push(way_back(&command, &journal));
     let instructions = migration.options.instructions.clone();
     if let Some(file) = &command.backup {
         back_up(&command, &migration, file, &progress).await?;
@@ -100,6 +97,19 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
         Some(live) => conclude(&command, &live).unwrap_or(code),
         None => code,
     })
+}
+
+/// How all is taken back. After a feed the new place has what is newer: written in both places, a key
+/// could not be brought back.
+fn way_back(command: &args::Migrate, journal: &Path) -> String {
+    let undo = format!("compartment migrate --undo {}", journal.display());
+    match command.feed {
+        false => format!("To take this back: change the programs back first, then run: {undo}"),
+        true => format!(
+            "To take this back: stop the programs first, then run: {undo}, then start them with the old \
+             place"
+        ),
+    }
 }
 
 /// A move by names alone is held against the queues that it may take apart, as a plan is: each time, since
@@ -217,6 +227,8 @@ async fn take_back(
     for target in &header.targets {
         targets.push(place(target).await?);
     }
-    let limits = command.load.into();
-    Ok(undo(journal, source, targets, limits, Arc::clone(progress) as _).await?)
+    let mut options = UndoOptions::default();
+    options.limits = command.load.into();
+    options.accept_eviction = command.accept_eviction;
+    Ok(undo(journal, source, targets, options, Arc::clone(progress) as _).await?)
 }

@@ -1,0 +1,84 @@
+//! Which keys of the targets are copies of the source's, and what each was: only these may be written
+//! over or removed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Item;
+use super::journal::Outcomes;
+use super::mark::{Copied, Mark};
+
+/// The copies of one migration, shared by its lanes and written into its journal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Copies(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    known: HashMap<Vec<u8>, Copied>,
+    /// Keys that have another value in their target, with their rules.
+    conflicts: BTreeMap<Vec<u8>, usize>,
+    journal: Option<Outcomes>,
+}
+
+impl Copies {
+    /// Those that a journal names.
+    pub(crate) fn known(known: HashMap<Vec<u8>, Copied>) -> Self {
+        Self(Arc::new(Mutex::new(State { known, ..State::default() })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From here on they are written down.
+    pub(crate) fn write_to(&self, journal: Outcomes) {
+        self.state().journal = Some(journal);
+    }
+
+    /// What each of the keys was when it was copied; `None` for one that is no copy.
+    pub(crate) fn marks(&self, items: &[Item]) -> Vec<Option<Mark>> {
+        let state = self.state();
+        items
+            .iter()
+            .map(|item| state.known.get(&item.name).and_then(|one| one.mark.clone()))
+            .collect()
+    }
+
+    /// All that the source had when they were copied.
+    pub(crate) fn all(&self) -> Vec<Item> {
+        let state = self.state();
+        state.known.values().filter(|one| one.mark.is_some()).map(|one| one.item.clone()).collect()
+    }
+
+    /// Notes what these keys are now.
+    pub(crate) fn note(&self, copied: Vec<Copied>) {
+        if copied.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        for one in &copied {
+            state.known.insert(one.item.name.clone(), one.clone());
+        }
+        if let Some(journal) = &state.journal {
+            journal.copied(copied);
+        }
+    }
+
+    /// Notes whether the key has another value in its target.
+    pub(crate) fn note_conflict(&self, item: &Item, is_one: bool) {
+        let mut state = self.state();
+        if is_one {
+            state.conflicts.insert(item.name.clone(), item.rule);
+        } else if !state.conflicts.is_empty() {
+            state.conflicts.remove(&item.name);
+        }
+    }
+
+    /// Lets go of the journal; the keys that have another value in their target.
+    pub(crate) fn end(&self) -> Vec<Item> {
+        let mut state = self.state();
+        state.journal = None;
+        let left = std::mem::take(&mut state.conflicts).into_iter();
+        left.map(|(name, rule)| Item { name, rule }).collect()
+    }
+}
