@@ -111,11 +111,22 @@ fn write_bytes(text: &mut String, bytes: &[u8]) {
     }
 }
 
+/// Appends `text` as a glob that matches itself only. Works on bytes.
+pub(crate) fn escape_glob_into(text: &[u8], glob: &mut Vec<u8>) {
+    for &byte in text {
+        // `-` and `^` mean something in brackets only, which are escaped themselves.
+        if b"*?[]\\".contains(&byte) {
+            glob.push(b'\\');
+        }
+        glob.push(byte);
+    }
+}
+
 /// The pattern that matches this name and no other, as it can be given to a command.
 #[must_use]
 pub fn glob_of_name(name: &[u8]) -> String {
     let mut glob = Vec::with_capacity(name.len());
-    crate::patterns::escape_glob_into(name, &mut glob);
+    escape_glob_into(name, &mut glob);
     glob_text(&glob)
 }
 
@@ -175,7 +186,7 @@ mod tests {
         #[test]
         fn a_glob_of_a_name_comes_back(name in proptest::collection::vec(any::<u8>(), 0..40)) {
             let mut glob = Vec::new();
-            crate::patterns::escape_glob_into(&name, &mut glob);
+            escape_glob_into(&name, &mut glob);
             prop_assert_eq!(read_glob(&glob_text(&glob)), glob);
         }
 

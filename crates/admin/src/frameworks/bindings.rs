@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::patterns::escape_glob_into;
+use crate::name::escape_glob_into;
 
 /// What stands in front of an exchange's name in the name of its table.
 pub(super) const TABLE: &str = "_kombu.binding.";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::found::{Found, Signature};
 use super::queues_node::{BULL, BULLMQ};
 use crate::KeyType;
-use crate::patterns::escape_glob_into;
+use crate::name::escape_glob_into;
 
 /// The prefix of both where nothing else is said.
 const PREFIX: &[u8] = b"bull:";

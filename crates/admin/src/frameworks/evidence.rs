@@ -8,7 +8,8 @@ use super::forms::Forms;
 use super::found::{Found, Signature};
 use super::{Framework, KeyGroup, Row, all};
 use crate::KeyType;
-use crate::patterns::{Selection, Selector, escape_glob_into};
+use crate::name::escape_glob_into;
+use crate::patterns::{Selection, Selector};
 
 #[derive(Debug)]
 struct SeenRow {

@@ -6,7 +6,7 @@ use super::caches::DJANGO;
 use super::found::{Found, Signature};
 use super::intelligence::{LLAMA_DOCUMENTS, LLAMA_INDEX};
 use crate::KeyType;
-use crate::patterns::escape_glob_into;
+use crate::name::escape_glob_into;
 
 /// Names of one prefix that are needed to see their form.
 const LEAST_NAMES: u64 = 10;

@@ -7,6 +7,5 @@ mod token;
 
 pub use learner::{Learned, Learner};
 pub use pattern::Pattern;
-pub(crate) use pattern::escape_glob_into;
 pub use selector::{Selection, Selector};
 pub use token::Class;

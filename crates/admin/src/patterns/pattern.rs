@@ -1,5 +1,6 @@
 //! A pattern of key names: what people read, and the glob that selects its keys.
 
+use crate::name::escape_glob_into;
 use std::fmt;
 
 use super::Class;
@@ -140,17 +141,6 @@ fn narrow(class: Class) -> &'static [u8] {
         Class::Date => b"[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]",
         Class::Email => b"*@*",
         Class::Token | Class::Text => b"*",
-    }
-}
-
-/// Appends `text` as a glob that matches itself only. Works on bytes.
-pub(crate) fn escape_glob_into(text: &[u8], glob: &mut Vec<u8>) {
-    for &byte in text {
-        // `-` and `^` mean something in brackets only, which are escaped themselves.
-        if b"*?[]\\".contains(&byte) {
-            glob.push(b'\\');
-        }
-        glob.push(byte);
     }
 }
 
