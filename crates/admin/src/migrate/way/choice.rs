@@ -16,6 +16,8 @@ pub(crate) async fn choose(course: &Course) -> Result<Way> {
     for way in [Way::Move, Way::Copy, Way::Dump] {
         match try_out(course, way).await? {
             None => return Ok(way),
+            // What speaks against every way is said once.
+            Some(why) if refused.contains(&why) => {}
             Some(why) => refused.push(why),
         }
     }
