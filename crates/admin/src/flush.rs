@@ -3,13 +3,12 @@
 use std::time::Instant;
 
 use compartment_core::{Contract, DatabaseKind, DatabaseMap, Scheme};
-use compartment_redis::{RedisConfig, Server};
+use compartment_redis::{RedisConfig, Server, is_hidden};
 use redis::Pipeline;
 use serde::Serialize;
 
 use crate::analyze::{ClientUse, clients_of};
 use crate::patterns::{Learner, Selection, Selector};
-use crate::place::is_hidden;
 use crate::plan::{Plan, Stays, search_indexes};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape, read_glob};
 

@@ -3,16 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use compartment_core::{Error, ErrorKind, Result};
+use compartment_core::Result;
 use compartment_redis::{Connection, Server};
 
 use crate::own_name::own_name;
-
-/// Whether the server refuses a command to this user, or does not have it: then there may be another
-/// way, or less to show.
-pub(crate) fn is_hidden(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Permission | ErrorKind::Unsupported)
-}
 
 /// One database on a server, found by its place.
 #[derive(Clone, Debug)]

@@ -1,10 +1,11 @@
 //! Walks the names of a place by `SCAN`, on every node of a cluster.
 
-use compartment_core::{Result, escape_glob};
+use compartment_core::Result;
 use compartment_redis::Connection;
 use redis::Cmd;
 
 use crate::Place;
+use crate::name::escape_glob_into;
 
 /// The names of a place, a page at a time. A key that is there throughout is given at least once,
 /// and while the server resizes its table perhaps more than once (`SCAN`'s promise).
@@ -34,7 +35,8 @@ impl Walk {
             ([], None) => None,
             ([], Some(pattern)) => Some(pattern.to_vec()),
             (prefix, pattern) => {
-                let mut whole = escape_glob_bytes(prefix);
+                let mut whole = Vec::new();
+                escape_glob_into(prefix, &mut whole);
                 whole.extend_from_slice(pattern.unwrap_or(b"*"));
                 Some(whole)
             }
@@ -94,18 +96,6 @@ impl Walk {
         self.cursor = cursor;
         if cursor == 0 {
             self.node += 1;
-        }
-    }
-}
-
-/// [`escape_glob`] for names that are no text.
-fn escape_glob_bytes(text: &[u8]) -> Vec<u8> {
-    match std::str::from_utf8(text) {
-        Ok(text) => escape_glob(text).into_bytes(),
-        Err(_) => {
-            let special = |byte: &u8| b"*?[]\\^".contains(byte);
-            let escaped = |&byte: &u8| if special(&byte) { vec![b'\\', byte] } else { vec![byte] };
-            text.iter().flat_map(escaped).collect()
         }
     }
 }

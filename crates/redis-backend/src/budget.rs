@@ -9,12 +9,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use compartment_core::{Contract, DatabaseKind, Error, ErrorKind, Placement, Result};
+use compartment_core::{Contract, DatabaseKind, Error, Placement, Result};
 use redis::Cmd;
 use tokio::sync::Mutex;
 
 use crate::candidates::{Candidate, Candidates};
 use crate::census::Census;
+use crate::error::is_hidden;
 use crate::repeat::Repeat;
 use crate::requests::Requests;
 use crate::script::{LuaScript, lua_script};
@@ -233,7 +234,7 @@ impl Budget {
     /// A server that refuses is told of once, and asked no more.
     fn note(&self, requests: &Requests, error: &Error) {
         let database = requests.contract.name.as_str();
-        if matches!(error.kind(), ErrorKind::Permission | ErrorKind::Unsupported) {
+        if is_hidden(error) {
             self.refused.store(true, Ordering::Relaxed);
             tracing::warn!(
                 database,

@@ -203,8 +203,8 @@ impl NodeConnector {
         sender: UnboundedSender<PushInfo>,
     ) -> Result<Hearing> {
         let mut last = None;
-        for address in self.hosts() {
-            let client = client_at(&self.config, host_and_port(&address), self.index)?;
+        for address in self.config.url.addresses() {
+            let client = client_at(&self.config, Some(address), self.index)?;
             match self.handshake.listen(&client, sender.clone()).await {
                 Ok(heard) => return Ok(heard),
                 Err(error) => last = Some(convert("connect", Phase::Connect, &error)),
@@ -213,13 +213,9 @@ impl NodeConnector {
         Err(last.unwrap_or_else(|| wrong(&self.config, "there is no host in it")))
     }
 
-    /// The addresses in the URL, as `host:port`.
+    /// The addresses in the URL, as `host:port`, as nodes name each other.
     pub(crate) fn hosts(&self) -> Vec<String> {
-        let address = |(name, port): (&str, u16)| match name.contains(':') {
-            true => format!("[{name}]:{port}"),
-            false => format!("{name}:{port}"),
-        };
-        self.config.url.addresses().map(address).collect()
+        self.config.url.addresses().map(|(name, port)| format!("{name}:{port}")).collect()
     }
 
     /// Connects to the node at `host:port`.

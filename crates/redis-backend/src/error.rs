@@ -12,6 +12,13 @@ pub(crate) enum Phase {
     Request,
 }
 
+/// Whether the server refuses a command to this user, or does not have it: then there may be another
+/// way, or less to show.
+#[must_use]
+pub fn is_hidden(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Permission | ErrorKind::Unsupported)
+}
+
 /// The error of `operation`, with what to do about it.
 pub(crate) fn convert(operation: &'static str, phase: Phase, error: &RedisError) -> Error {
     let kind = classify(phase, error);

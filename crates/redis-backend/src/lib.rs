@@ -55,6 +55,7 @@ mod usage;
 pub use allowed_name::{allowed_name, mark};
 pub use backend::RedisBackend;
 pub use config::RedisConfig;
+pub use error::is_hidden;
 pub use identity::check_apart;
 pub use probe::{ServerInfo, Topology};
 pub use server::{Connection, Server, answer_error, read_answer};

@@ -1,12 +1,13 @@
 //! Looks at a server before it is used: its kind, version, name for itself, and how many databases.
 
-use compartment_core::{Contract, Error, ErrorKind, Placement, Result};
+use compartment_core::{Contract, Error, Placement, Result};
 use redis::{Cmd, RedisError, Value};
 
 use crate::RedisConfig;
 use crate::connector::{Connector, Wire};
 use crate::diagnosis::about_tls;
-use crate::error::{Phase, convert};
+use crate::error::{Phase, convert, is_hidden};
+use crate::login::wrong;
 
 /// How a server is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,8 +125,6 @@ struct About {
 
 impl About {
     async fn ask(wire: &mut Wire) -> Result<Self> {
-        let is_hidden =
-            |error: &Error| matches!(error.kind(), ErrorKind::Permission | ErrorKind::Unsupported);
         match ask::<Value>(wire, redis::cmd("INFO").arg("server")).await {
             Ok(answer) => {
                 let info = redis::from_redis_value(of_one_node(answer));
@@ -231,10 +230,6 @@ fn check_version(config: &RedisConfig, version: &str) -> Result<()> {
         config,
         &format!("the server is version {version:?}; {}.{} or newer is needed", OLDEST.0, OLDEST.1),
     ))
-}
-
-fn wrong(config: &RedisConfig, what: &str) -> Error {
-    Error::new(ErrorKind::Configuration, "connect", format!("{}: {what}", config.url))
 }
 
 /// The same error, saying which server it was about.

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use compartment_core::ErrorKind;
-use compartment_redis::Connection;
+use compartment_redis::{Connection, is_hidden};
 
 use super::fetch::Questions;
 use super::report::ServerState;
-use crate::place::is_hidden;
 use crate::{Place, Result};
 
 /// A name that nobody uses: allowed commands answer with nothing, others with an error.

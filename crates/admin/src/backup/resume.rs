@@ -7,8 +7,8 @@ use compartment_core::Result as ServerResult;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AdminError, Result};
-use crate::place::is_hidden;
 use crate::{Place, escape, private_file};
+use compartment_redis::is_hidden;
 
 /// The files of one backup.
 #[derive(Clone, Debug)]

@@ -23,6 +23,11 @@ pub(super) fn fill(template: &str, values: &[(&str, String)]) -> String {
         .collect()
 }
 
+/// A number, or the language's word for none.
+pub(super) fn number_or(none: &str, number: Option<u64>) -> String {
+    number.map_or_else(|| none.to_owned(), |number| number.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

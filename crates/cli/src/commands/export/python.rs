@@ -3,7 +3,7 @@
 use compartment::DatabaseMap;
 
 use super::address::{Address, instance, instances_in_use, seconds, usual};
-use super::literal::{double, fill};
+use super::literal::{double, fill, number_or};
 use crate::exit_code::CliError;
 
 const MODULE: &str = include_str!("templates/redis_databases.py");
@@ -59,7 +59,7 @@ fn databases(map: &DatabaseMap) -> String {
             placement.index(),
             double(placement.prefix()),
             if contract.kind.requires_ttl() { "True" } else { "False" },
-            number(contract.default_ttl.map(seconds)),
+            number_or("None", contract.default_ttl.map(seconds)),
         );
     }
     lines
@@ -73,12 +73,8 @@ fn keys(map: &DatabaseMap) -> String {
             double(name),
             double(&rule.database),
             double(&rule.template.to_string()),
-            number(map.ttl_of(name).map(seconds)),
+            number_or("None", map.ttl_of(name).map(seconds)),
         );
     }
     lines
-}
-
-fn number(seconds: Option<u64>) -> String {
-    seconds.map_or_else(|| "None".to_owned(), |seconds| seconds.to_string())
 }

@@ -3,7 +3,7 @@
 use compartment::DatabaseMap;
 
 use super::address::{Address, instances_in_use, named, seconds, usual};
-use super::literal::{fill, single};
+use super::literal::{fill, number_or, single};
 use crate::exit_code::CliError;
 
 const MODULE: &str = include_str!("templates/redis_databases.rb");
@@ -57,7 +57,7 @@ fn databases(map: &DatabaseMap) -> String {
             placement.index(),
             single(placement.prefix()),
             contract.kind.requires_ttl(),
-            number(contract.default_ttl.map(seconds)),
+            number_or("nil", contract.default_ttl.map(seconds)),
         );
     }
     lines
@@ -71,7 +71,7 @@ fn keys(map: &DatabaseMap) -> String {
             single(name),
             single(&rule.database),
             single(&rule.template.to_string()),
-            number(map.ttl_of(name).map(seconds)),
+            number_or("nil", map.ttl_of(name).map(seconds)),
         );
     }
     lines
@@ -89,8 +89,4 @@ fn sidekiq(map: &DatabaseMap) -> String {
          # Sidekiq.configure_server {{ |config| config.redis = RedisDatabases.options({name}) }}\n\
          # Sidekiq.configure_client {{ |config| config.redis = RedisDatabases.options({name}) }}\n"
     )
-}
-
-fn number(seconds: Option<u64>) -> String {
-    seconds.map_or_else(|| "nil".to_owned(), |seconds| seconds.to_string())
 }
