@@ -194,7 +194,7 @@ fn a_server_that_restarts_or_is_flushed_meanwhile_is_told_and_the_same_command_g
 fn interrupted_it_says_how_to_go_on() {
     run_test(async {
         let server = TestRedis::start().await;
-        fill(&server, 5_000).await;
+        fill(&server, 3_000).await;
         let folder = tempfile::tempdir().unwrap();
         let arguments = [
             "migrate",
@@ -222,7 +222,7 @@ fn interrupted_it_says_how_to_go_on() {
         let run = program::run(folder.path(), &arguments);
         assert_eq!(run.code, 0, "{} {}", run.out, run.err);
         assert!(run.err.contains("going on with the migration"), "{}", run.err);
-        assert_eq!((size(&server, 0).await, size(&server, 3).await), (0, 5_000));
+        assert_eq!((size(&server, 0).await, size(&server, 3).await), (0, 3_000));
         let now = std::fs::metadata(folder.path().join("before.rdb")).unwrap().modified().unwrap();
         assert_eq!(now, backed_up);
         let same = [
