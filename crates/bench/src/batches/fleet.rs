@@ -11,7 +11,7 @@ use compartment::pipeline::{
 use compartment::{BatchStatus, DatabaseMap, Databases, Preset};
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::{engine, pipeline, submit_files};
-use compartment_documents::ingest::discover;
+use compartment_documents::files::discover;
 use compartment_testkit::TestRedis;
 use serde::Serialize;
 
