@@ -33,7 +33,7 @@ enum Verb {
     Check,
     /// The house rules alone: file openings and lengths, contracts and their tests, links.
     Tidy,
-    /// Every test and every example; installs redis-server first where it is missing.
+    /// Every test and every example, also those marked as ignored; installs redis-server where it is missing.
     Test(test::TestArgs),
     /// Our backends beside other clients, on servers of the benchmark's own.
     Bench(bench::BenchArgs),
