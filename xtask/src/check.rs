@@ -6,7 +6,7 @@ use crate::command::{self, Failure, cargo, find};
 use crate::tidy;
 
 /// One thing that is checked.
-type Check = (&'static str, fn() -> Result<(), Failure>);
+pub(crate) type Check = (&'static str, fn() -> Result<(), Failure>);
 
 const CHECKS: [Check; 5] = [
     ("format", || command::run(&mut cargo(["fmt", "--all", "--check"]))),
@@ -20,7 +20,7 @@ const CLIPPY: [&str; 7] =
     ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
 
 /// Runs every check, so that one run shows all there is to mend.
-fn run_all(checks: &[Check]) -> Result<(), Failure> {
+pub(crate) fn run_all(checks: &[Check]) -> Result<(), Failure> {
     let mut failed = Vec::new();
     for (name, check) in checks {
         if let Err(Failure(message)) = check() {

@@ -35,6 +35,18 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     }
 }
 
+/// What a command prints; fails if it does.
+pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
+    let shown = Shown(command).to_string();
+    let fail = |error| Failure(format!("`{shown}` could not be started: {error}"));
+    let output = command.output().map_err(fail)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Failure(format!("`{shown}` ended with {}: {said}", output.status)));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Says what is about to run.
 pub(crate) fn announce(command: &Command) {
     eprintln!("$ {}", Shown(command));

@@ -65,7 +65,6 @@ const MANAGERS: [Manager; 4] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presence {
     Present,
-    JustInstalled,
     Declined,
 }
 
@@ -88,7 +87,7 @@ pub(crate) fn ensure(package: &Package, no_install: bool) -> Result<Presence, Fa
     );
     commands(manager, package, with_sudo).iter_mut().try_for_each(run)?;
     match find(program) {
-        Some(_) => Ok(Presence::JustInstalled),
+        Some(_) => Ok(Presence::Present),
         None => Err(Failure(format!("the package was installed, and {program} is not on PATH"))),
     }
 }

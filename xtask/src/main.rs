@@ -1,4 +1,4 @@
-//! The only task runner: demo, check, test, bench, score. CI calls the same verbs.
+//! The only task runner: demo, check, test, release-check, bench, score. CI calls the same verbs.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
@@ -6,6 +6,8 @@ mod check;
 mod command;
 mod demo;
 mod install;
+mod manifest;
+mod release_check;
 mod test;
 mod tidy;
 
@@ -33,8 +35,10 @@ enum Verb {
     Check,
     /// The house rules alone: file openings and lengths, contracts and their tests, links.
     Tidy,
-    /// Every test and every example; installs redis-server first where it is missing.
+    /// Every test and every example, also those marked as ignored; installs redis-server where it is missing.
     Test(test::TestArgs),
+    /// What has to hold before publishing: packages, features, public API, oldest Rust.
+    ReleaseCheck(release_check::ReleaseCheckArgs),
     /// Our backends beside other clients, on servers of the benchmark's own.
     Bench(bench::BenchArgs),
     /// Score the document stages against gold annotations: --corpus PATH [--json].
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         Verb::Check => check::run(),
         Verb::Tidy => tidy::run(),
         Verb::Test(args) => test::run(&args),
+        Verb::ReleaseCheck(args) => release_check::run(&args),
         Verb::Bench(args) => bench::bench(&args),
         Verb::Score(args) => bench::score(&args),
     };

@@ -196,11 +196,18 @@ pub(crate) fn code_of(kind: ErrorKind) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
     use super::*;
+
+    /// The pages of the workspace; a published package has none.
+    fn docs() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+    }
 
     /// Number and name in each row of the page's table.
     fn rows() -> Vec<(u8, String)> {
-        let page = include_str!("../../../docs/exit-codes.md");
+        let page = std::fs::read_to_string(docs().join("exit-codes.md")).unwrap();
         let cells = page.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
         let row =
             |cells: Vec<&str>| Some((cells.get(1)?.parse().ok()?, (*cells.get(2)?).to_owned()));
@@ -209,6 +216,9 @@ mod tests {
 
     #[test]
     fn the_page_lists_every_code_and_no_other() {
+        if !docs().is_dir() {
+            return;
+        }
         let mut codes: Vec<(u8, String)> =
             ExitCode::ALL.iter().map(|code| (*code as u8, format!("{code:?}"))).collect();
         // Rust's own, of a panic in any thread that the program waits for.

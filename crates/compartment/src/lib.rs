@@ -30,6 +30,7 @@
 //! - `cache`: the module [`cache`], a typed read-through cache.
 //! - `pipeline`: the module [`pipeline`].
 //! - `ledger`: with it, what became of every document, in SQLite or PostgreSQL.
+//! - `zstd`: large values are compressed, and compressed ones read; it compiles C.
 //! - `blocking`: the module [`blocking`], the same without async.
 //! - `mock`: `mockall` mocks of the store traits.
 
@@ -47,16 +48,6 @@ pub use compartment_pipeline as pipeline;
 #[cfg(feature = "redis")]
 pub use compartment_redis as redis;
 pub use open::{open, open_with_clock};
-
-/// The README's examples compile and run.
-#[cfg(all(doctest, feature = "cache"))]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
-
-/// So do those of the page about locks and limits.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/locks-and-limits.md")]
-struct LocksAndLimits;
 
 /// The example of the crate's own README compiles and runs.
 #[cfg(all(doctest, feature = "memory"))]

@@ -1,4 +1,4 @@
-//! Values to bytes and back: JSON or MessagePack, compressed by zstd above a threshold.
+//! Values to bytes and back: JSON or MessagePack, with the feature `zstd` compressed above a threshold.
 //!
 //! Uncompressed JSON is stored as it is, so that programs in other languages read it. Every other
 //! form starts with the byte `0xC1`, which no JSON text, UTF-8 text or MessagePack value begins
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::compression::{compress, decompress, decompressed_len};
 use crate::{Error, ErrorKind, Result};
 
 /// How a value is written.
@@ -27,7 +28,8 @@ pub enum Format {
 pub struct Codec {
     /// How values are written.
     pub format: Format,
-    /// Values of at least this many bytes are compressed; `None` for never.
+    /// Values of at least this many bytes are compressed; `None` for never. Without the feature `zstd`
+    /// nothing is.
     pub compress_from: Option<usize>,
 }
 
@@ -37,16 +39,10 @@ impl Default for Codec {
     }
 }
 
-/// No value decompresses to more than this (256 MiB): a few crafted kilobytes could otherwise
-/// fill the memory of the reader.
-pub const MAX_DECODED_BYTES: usize = 256 * 1024 * 1024;
-
 const MARK: u8 = 0xC1;
 const MESSAGE_PACK: u8 = 1;
 const JSON_ZSTD: u8 = 2;
 const MESSAGE_PACK_ZSTD: u8 = 3;
-/// zstd's own default: OCR text shrinks to about a third at some hundred MB/s.
-const ZSTD_LEVEL: i32 = 3;
 
 impl Codec {
     /// JSON, compressed from 4 KiB on. Below that the saving is small beside Redis's own
@@ -82,11 +78,11 @@ impl Codec {
                 MESSAGE_PACK_ZSTD,
             ),
         };
-        if self.compress_from.is_some_and(|threshold| plain.len() >= threshold) {
-            let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL).map_err(|e| encode_error(&e))?;
-            if packed.len() + 2 < plain.len() {
-                return Ok(marked(mark_zstd, &packed));
-            }
+        if self.compress_from.is_some_and(|threshold| plain.len() >= threshold)
+            && let Some(packed) = compress(&plain)?
+            && packed.len() + 2 < plain.len()
+        {
+            return Ok(marked(mark_zstd, &packed));
         }
         Ok(match mark {
             Some(mark) => marked(mark, &plain),
@@ -97,8 +93,9 @@ impl Codec {
     /// The value of `bytes`, whichever form they are in.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] when they are no value of type `T`, in no known form, or decompress
-    /// to more than [`MAX_DECODED_BYTES`].
+    /// [`ErrorKind::Decode`] when they are no value of type `T`, in no known form, decompress to
+    /// more than [`MAX_DECODED_BYTES`](crate::MAX_DECODED_BYTES), or are compressed and the feature `zstd` is
+    /// off.
     pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         match bytes {
             [MARK, MESSAGE_PACK, rest @ ..] => from_message_pack(rest),
@@ -125,9 +122,7 @@ impl Codec {
         let own = bytes.len() as u64;
         match bytes {
             [MARK, JSON_ZSTD | MESSAGE_PACK_ZSTD, packed @ ..] => {
-                let said = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten();
-                // The header may be damaged, and promise anything.
-                said.unwrap_or(own).min(MAX_DECODED_BYTES as u64)
+                decompressed_len(packed).unwrap_or(own)
             }
             _ => own,
         }
@@ -139,27 +134,6 @@ fn marked(form: u8, payload: &[u8]) -> Bytes {
     bytes.extend_from_slice(&[MARK, form]);
     bytes.extend_from_slice(payload);
     bytes.into()
-}
-
-fn decompress(packed: &[u8]) -> Result<Vec<u8>> {
-    use std::io::Read;
-    let fail = |error: std::io::Error| {
-        Error::new(ErrorKind::Decode, "decode", format!("damaged zstd data: {error}"))
-    };
-    let mut plain = Vec::new();
-    zstd::stream::read::Decoder::with_buffer(packed)
-        .map_err(fail)?
-        .take(MAX_DECODED_BYTES as u64 + 1)
-        .read_to_end(&mut plain)
-        .map_err(fail)?;
-    if plain.len() > MAX_DECODED_BYTES {
-        return Err(Error::new(
-            ErrorKind::Decode,
-            "decode",
-            format!("the value decompresses to more than {MAX_DECODED_BYTES} bytes"),
-        ));
-    }
-    Ok(plain)
 }
 
 fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
@@ -221,6 +195,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "zstd")]
     fn the_length_in_memory_is_known_without_decompressing() {
         let text = "the court finds that ".repeat(1_000);
         let packed = Codec::JSON.encode(&text).unwrap();
@@ -230,6 +205,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "zstd")]
     fn large_values_shrink() {
         let text = "the court finds that ".repeat(1_000);
         let bytes = Codec::JSON.encode(&text).unwrap();
@@ -237,8 +213,18 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(feature = "zstd"))]
+    fn without_the_feature_nothing_is_compressed_and_what_is_names_it() {
+        let text = "the court finds that ".repeat(1_000);
+        assert!(Codec::JSON.encode(&text).unwrap().starts_with(b"\"the court"));
+        let error = Codec::decode::<Page>(&[MARK, JSON_ZSTD, 1, 2]).unwrap_err();
+        assert!(error.to_string().contains("the feature `zstd`"), "{error}");
+    }
+
+    #[test]
+    #[cfg(feature = "zstd")]
     fn a_bomb_is_refused() {
-        let bomb = zstd::bulk::compress(&vec![b' '; MAX_DECODED_BYTES + 1], 1).unwrap();
+        let bomb = compress(&vec![b' '; crate::MAX_DECODED_BYTES + 1]).unwrap().unwrap();
         let error = Codec::decode::<Page>(&marked(JSON_ZSTD, &bomb)).unwrap_err();
         assert!(error.to_string().contains("more than"), "{error}");
     }

@@ -21,6 +21,7 @@
 mod batch_of_reads;
 mod clock;
 mod codec;
+mod compression;
 mod contract;
 mod database;
 mod database_map;
@@ -38,7 +39,8 @@ mod unfinished;
 #[cfg(feature = "tokio")]
 pub use clock::SystemClock;
 pub use clock::{Clock, ManualClock, MonotonicInstant, Timestamp};
-pub use codec::{Codec, Format, MAX_DECODED_BYTES};
+pub use codec::{Codec, Format};
+pub use compression::MAX_DECODED_BYTES;
 pub use contract::{Contract, DatabaseKind, Expiry, MAX_FIELDS_AT_ONCE, MAX_TTL, TtlRule};
 pub use database::{Backend, Capabilities, Database, Databases, Stores};
 pub use database_map::{

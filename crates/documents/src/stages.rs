@@ -5,7 +5,7 @@ use compartment_pipeline::{Stage, StageError};
 use serde::{Deserialize, Serialize};
 
 use crate::chunk::{ChunkOptions, chunk};
-use crate::entities::mentions;
+use crate::entities::{self, mentions};
 use crate::error::DocumentError;
 use crate::extract::{ExtractOptions, extract};
 use crate::model::{CanonicalEntity, Chunk, ExtractedText, Mention, Relationship, TextSource};
@@ -134,6 +134,8 @@ impl Stage for ExtractStage {
     }
 
     fn run(&self, input: &SourceFile) -> Result<ExtractedText, StageError> {
+        // Whatever is read is looked through next.
+        entities::prepare();
         extract(&input.bytes, &input.name, &self.options).map_err(|error| stage_error(&error))
     }
 }

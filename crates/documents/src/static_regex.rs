@@ -30,10 +30,14 @@ pub(crate) fn compile(pattern: &str) -> regex::Regex {
         .expect("a pattern of the source is valid")
 }
 
-/// Narrows `\w`, `\d` and `\b` to Western letters and ASCII boundaries.
+/// The blanks of Western texts, inside a class: ASCII, no-break, typographic ones.
+const BLANKS: &str = r"\t-\r\x20\xA0\u{2000}-\u{200A}\u{202F}";
+
+/// Narrows `\w`, `\d`, `\s` and `\b` to Western letters and blanks and ASCII boundaries.
 ///
 /// The regex engine leaves its fast path at every Unicode word boundary once a text holds a `§` or a `’`, as
-/// every opinion does, and the full tables of letters make programs a hundred times larger.
+/// every opinion does, and the full tables of letters make programs a hundred times larger. Those of blanks
+/// cost a sixth of the time that all expressions take to compile.
 pub(crate) fn western(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() * 2);
     let mut in_class = false;
@@ -45,6 +49,8 @@ pub(crate) fn western(pattern: &str) -> String {
                 Some('w') => out.push_str("[0-9A-Za-z_À-ɏ]"),
                 Some('d') if in_class => out.push_str("0-9"),
                 Some('d') => out.push_str("[0-9]"),
+                Some('s') if in_class => out.push_str(BLANKS),
+                Some('s') => out.extend(["[", BLANKS, "]"]),
                 Some('b') => out.push_str(r"(?-u:\b)"),
                 Some(other) => {
                     out.push('\\');
@@ -76,5 +82,7 @@ mod tests {
             western(r"\b\w[\w'-]\d\.\["),
             r"(?-u:\b)[0-9A-Za-z_À-ɏ][0-9A-Za-z_À-ɏ'-][0-9]\.\["
         );
+        assert_eq!(western(r"\s[,\s]"), format!("[{BLANKS}][,{BLANKS}]"));
+        assert!(compile(r"^\s{5}$").is_match(" \t\n\u{a0}\u{2009}"));
     }
 }

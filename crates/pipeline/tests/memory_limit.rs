@@ -1,6 +1,8 @@
-//! A worker whose memory runs away ends, and says of which document. Alone in its file, since the memory
-//! of the process is what counts.
+//! A worker whose memory runs away ends, and says of which document. A program of its own, since
+//! the memory of the process is what counts.
 
+#[expect(dead_code, reason = "it uses a part of them")]
+#[path = "integration/stages/mod.rs"]
 mod stages;
 
 use std::sync::Arc;

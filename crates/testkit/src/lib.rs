@@ -8,10 +8,8 @@
 //! - [`FaultProxy`], [`NotRedis`]: what networks and strangers do to a client.
 //!
 //! # Where there is no redis-server
-//! Tests that need one show as ignored. The crate that has them copies this crate's `build.rs`,
-//! which sets `cfg(have_redis)`, and marks them
-//! `#[cfg_attr(not(have_redis), ignore = "needs redis-server")]`. With `COMPARTMENT_TEST_REDIS=none`
-//! in the environment the server is taken to be missing.
+//! Tests that need one are marked `#[ignore = "needs redis-server"]`: plain `cargo test` runs those that
+//! need nothing, and `cargo test -- --include-ignored` runs all of them.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

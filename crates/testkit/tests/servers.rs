@@ -11,7 +11,7 @@ fn ok() -> Reply {
 }
 
 #[test]
-#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+#[ignore = "needs redis-server"]
 fn a_server_starts_restarts_and_goes_with_its_handle() {
     run_test(async {
         let mut server =
@@ -34,7 +34,7 @@ fn a_server_starts_restarts_and_goes_with_its_handle() {
 }
 
 #[test]
-#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+#[ignore = "needs redis-server"]
 fn a_paused_server_answers_when_it_goes_on() {
     run_test(async {
         let server = TestRedis::start().await;
@@ -48,7 +48,7 @@ fn a_paused_server_answers_when_it_goes_on() {
 }
 
 #[test]
-#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+#[ignore = "needs redis-server"]
 fn users_and_passwords_are_asked_for() {
     run_test(async {
         let server = TestRedis::builder()
@@ -67,7 +67,7 @@ fn users_and_passwords_are_asked_for() {
 }
 
 #[test]
-#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+#[ignore = "needs redis-server"]
 fn a_server_with_tls_has_its_certificates() {
     run_test(async {
         let server = TestRedis::builder().tls_with_client_certificates().start().await;
@@ -89,7 +89,7 @@ fn a_server_with_tls_has_its_certificates() {
 }
 
 #[test]
-#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+#[ignore = "needs redis-server"]
 fn time_passes_for_every_key_of_every_database() {
     run_test(async {
         let server = TestRedis::start().await;
@@ -118,7 +118,7 @@ fn time_passes_for_every_key_of_every_database() {
 }
 
 #[test]
-#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+#[ignore = "needs redis-server"]
 fn a_cluster_comes_together() {
     run_test(async {
         let mut cluster = TestCluster::start().await;
@@ -142,7 +142,7 @@ fn a_cluster_comes_together() {
 }
 
 #[test]
-#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+#[ignore = "needs redis-server"]
 fn sentinel_fails_over() {
     run_test(async {
         let mut group = TestSentinel::start().await;
@@ -158,7 +158,7 @@ fn sentinel_fails_over() {
 }
 
 #[test]
-#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+#[ignore = "needs redis-server"]
 fn a_proxy_cuts_refuses_delays_and_rewrites() {
     run_test(async {
         let server = TestRedis::start().await;

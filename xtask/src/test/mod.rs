@@ -1,5 +1,6 @@
 //! `test`: every test of the workspace on a real redis-server, then every example.
 
+mod redis;
 mod tally;
 
 use std::ffi::OsString;
@@ -10,53 +11,70 @@ use std::process::{Command, Stdio};
 use clap::Args;
 
 use crate::command::{Failure, announce, cargo, run as run_command};
-use crate::install::{self, Presence, REDIS_SERVER};
 use crate::root;
+use redis::Redis;
 use tally::Tally;
 
 /// How to test.
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
-    /// Do not install redis-server where it is missing: the tests that need it are ignored.
+    /// Do not install redis-server where it is missing: the tests that need it are left out.
     #[arg(long)]
     no_install: bool,
+    /// Leave out the tests that need a redis-server, even where there is one.
+    #[arg(long)]
+    no_redis: bool,
     /// For `cargo test`, and after another `--` for the tests themselves. With any of them the
     /// examples are left out.
     #[arg(last = true)]
     extra: Vec<OsString>,
 }
 
-/// The variable that the test crates' build scripts read: `none` declines the server.
-const SERVER_VARIABLE: &str = "COMPARTMENT_TEST_REDIS";
-
 pub(crate) fn run(args: &TestArgs) -> Result<(), Failure> {
-    let server = install::ensure(&REDIS_SERVER, args.no_install)?;
-    if server == Presence::Declined {
-        eprintln!("note: no redis-server on PATH, and --no-install: its tests are ignored");
+    let redis = redis::look(args.no_redis, args.no_install);
+    if let Some(why) = redis.absence() {
+        eprintln!("note: {why}: the tests that need it are left out");
     }
-    let mut command = cargo(["test", "--all-features", "--no-fail-fast"]);
-    if !names_packages(&args.extra) {
-        command.arg("--workspace");
-    }
-    match server {
-        Presence::Present => {}
-        // Any other value: the build scripts look again.
-        Presence::JustInstalled => drop(command.env(SERVER_VARIABLE, "installed")),
-        Presence::Declined => drop(command.env(SERVER_VARIABLE, "none")),
-    }
-    let (tests, tally) = run_tests(command.args(&args.extra))?;
+    let mut command = cargo(arguments(&args.extra, redis == Redis::Present));
+    let (tests, tally) = run_tests(&mut command)?;
     let examples = if args.extra.is_empty() { run_examples() } else { Ok(()) };
-    if server == Presence::Declined {
-        println!("{} tests were ignored that need a redis-server", tally.without_redis);
+    if redis.absence().is_some() {
+        println!("{} tests were left out that need a redis-server", tally.without_redis);
     }
     println!("{tally}");
-    tests.and(examples)
+    // A server that was wanted and is not there is no success, whatever the other tests say.
+    let server = match redis {
+        Redis::Present | Redis::Declined(_) => Ok(()),
+        Redis::Missing(why) => Err(Failure(why)),
+    };
+    tests.and(examples).and(server)
+}
+
+/// What `cargo` is called with. Tests that need a server are marked as ignored, so that plain `cargo test`
+/// passes everywhere: here they are included.
+fn arguments(extra: &[OsString], with_redis: bool) -> Vec<OsString> {
+    let mut parts = extra.splitn(2, |argument| argument == "--");
+    let for_cargo = parts.next().unwrap_or_default();
+    let for_tests = parts.next().unwrap_or_default();
+    let mut all: Vec<OsString> =
+        ["test", "--all-features", "--no-fail-fast"].map(Into::into).into();
+    if !names_packages(for_cargo) {
+        all.push("--workspace".into());
+    }
+    all.extend_from_slice(for_cargo);
+    all.push("--".into());
+    let says_itself =
+        for_tests.iter().any(|argument| argument == "--ignored" || argument == "--include-ignored");
+    if with_redis && !says_itself {
+        all.push("--include-ignored".into());
+    }
+    all.extend_from_slice(for_tests);
+    all
 }
 
 /// Whether the arguments for cargo pick packages themselves.
-fn names_packages(extra: &[OsString]) -> bool {
-    let for_cargo = extra.iter().take_while(|argument| *argument != "--");
-    for_cargo.map(|argument| argument.to_string_lossy()).any(|argument| {
+fn names_packages(for_cargo: &[OsString]) -> bool {
+    for_cargo.iter().map(|argument| argument.to_string_lossy()).any(|argument| {
         argument.starts_with("--package") || argument.starts_with("-p") || argument == "--workspace"
     })
 }
@@ -134,13 +152,33 @@ mod tests {
         assert!(examples(Path::new("no-such-folder")).is_err());
     }
 
+    /// What cargo is called with for `extra`, as it would be typed.
+    fn typed(extra: &str, with_redis: bool) -> String {
+        let extra: Vec<OsString> = extra.split_whitespace().map(Into::into).collect();
+        let all: Vec<_> = arguments(&extra, with_redis)
+            .iter()
+            .map(|argument| argument.display().to_string())
+            .collect();
+        all.join(" ")
+    }
+
+    #[test]
+    fn tests_that_need_a_server_are_included_where_there_is_one() {
+        let all = "test --all-features --no-fail-fast --workspace";
+        assert_eq!(typed("", true), format!("{all} -- --include-ignored"));
+        assert_eq!(typed("", false), format!("{all} --"));
+        assert_eq!(
+            typed("--lib -- a_name --nocapture", true),
+            format!("{all} --lib -- --include-ignored a_name --nocapture")
+        );
+        assert_eq!(typed("-- --ignored", true), format!("{all} -- --ignored"));
+    }
+
     #[test]
     fn packages_are_picked_before_the_second_dashes() {
-        let picks =
-            |text: &str| names_packages(&text.split(' ').map(Into::into).collect::<Vec<_>>());
-        assert!(picks("--lib -p xtask"));
-        assert!(picks("--package=xtask"));
-        assert!(!picks("--lib -- -p"));
+        assert!(!typed("--lib -p xtask", true).contains("--workspace"));
+        assert!(!typed("--package=xtask", true).contains("--workspace"));
+        assert!(typed("--lib -- -p", true).contains("--workspace"));
     }
 
     #[test]

@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+    #[ignore = "needs redis-server"]
     fn servers_without_pexpiretime_give_the_same_instants() {
         run_test(async {
             let redis = TestRedis::start().await;

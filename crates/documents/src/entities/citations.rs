@@ -5,7 +5,8 @@
 //! inside an abbreviation (`556\n\nF.3d 351`) need no patterns of their own.
 
 use super::core_citation::CoreCitation;
-use super::tables::reporters::{LONGEST_KEY, Reporter, reporter, reporter_key};
+use super::tables::reporter_key::{LONGEST_KEY, reporter_key};
+use super::tables::reporters::{Reporter, reporter};
 use crate::model::CitationForm;
 use crate::static_regex::static_regex;
 
@@ -162,7 +163,7 @@ fn reporters_at(text: &str, start: usize) -> Vec<Candidate> {
         }
         let end = start + offset + c.len_utf8();
         if let Some(reporter) = reporter(&key) {
-            found.push(Candidate { reporter: reporter.clone(), end });
+            found.push(Candidate { reporter, end });
         } else if let Some(journal) = journal(&key, words, &text[start..end]) {
             found.push(Candidate { reporter: journal, end });
         }

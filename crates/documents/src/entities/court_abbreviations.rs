@@ -1,6 +1,6 @@
 //! Courts abbreviated as in the parenthesis of a citation.
 
-use super::tables::reporters::reporter_key;
+use super::tables::reporter_key::reporter_key;
 use super::tables::states::STATES;
 
 /// The key of a court abbreviated as in the parenthesis of a citation: `9th Cir.`, `S.D.N.Y.`, `Pa. Super.`

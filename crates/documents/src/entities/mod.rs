@@ -20,6 +20,7 @@ mod lawyers;
 mod money;
 mod parties;
 mod persons;
+mod preparation;
 mod statutes;
 pub(crate) mod tables;
 mod unnumbered;
@@ -30,9 +31,11 @@ use crate::model::Mention;
 pub(crate) use citations::citation_key;
 pub use court_keys::court_key;
 pub(crate) use persons::normal_name;
+pub(crate) use preparation::prepare;
 
 /// Every mention in the text, by place. The cost grows with the length of the text and with nothing else.
 pub fn mentions(text: &str) -> Vec<Mention> {
+    prepare();
     let mut found = case_citations::case_citations(text);
     let references = back_references::back_references(text, &found);
     found.extend(references);

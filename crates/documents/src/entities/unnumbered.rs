@@ -1,7 +1,8 @@
 //! Citations without a volume: old reporters named after one reporter, loose-leaf services, tax memoranda.
 
 use super::core_citation::CoreCitation;
-use super::tables::reporters::{reporter, reporter_key};
+use super::tables::reporter_key::reporter_key;
+use super::tables::reporters::reporter;
 use crate::model::CitationForm;
 use crate::static_regex::static_regex;
 
@@ -68,8 +69,7 @@ pub(super) fn unnumbered(text: &str, taken: &[CoreCitation]) -> Vec<CoreCitation
             }
             let spelled =
                 name.as_str().split_whitespace().collect::<Vec<_>>().join(" ").replace('’', "'");
-            let usual =
-                reporter(&reporter_key(&spelled)).map_or(spelled, |known| known.name.clone());
+            let usual = reporter(&reporter_key(&spelled)).map_or(spelled, |known| known.name);
             let volume = captures.name("volume").or(captures.name("roman"));
             found.push(CoreCitation {
                 start,

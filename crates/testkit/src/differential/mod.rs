@@ -5,9 +5,9 @@
 //! [`run_differential`] runs one on a model (the memory backend) and a subject, and panics where
 //! an answer, the kind of an error, or what a key has left differs.
 //!
-//! ```ignore
+//! ```text
 //! #[test]
-//! #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+//! #[ignore = "needs redis-server"]
 //! fn redis_answers_as_memory_does() {
 //!     run_test(async {
 //!         let subject = RedisHarness::start().await;

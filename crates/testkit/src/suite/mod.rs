@@ -34,11 +34,11 @@ pub mod typed;
 /// each test, in a module inside the one that the macro is used in. Attributes before it are put on
 /// every test. Each test runs on a runtime of its own and fails when it hangs.
 ///
-/// ```ignore
+/// ```text
 /// compartment_testkit::conformance_suite!(MemoryHarness::new());
 ///
 /// compartment_testkit::conformance_suite!(
-///     #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+///     #[ignore = "needs redis-server"]
 ///     => RedisHarness::start().await
 /// );
 /// ```

@@ -1,9 +1,10 @@
-//! Which abbreviations are reporters: the fixed list, and the forms that every state's reporters take.
+//! Which abbreviations are reporters: the fixed lists, and what every state's reporters are called.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::states::STATES;
+use super::reporter_key::{LONGEST_KEY, reporter_key};
+use super::state_reporters;
 use crate::model::CitationForm;
 
 /// A series of volumes that citations point into.
@@ -19,17 +20,17 @@ pub(crate) struct Reporter {
     pub(crate) by_year: bool,
 }
 
-/// The letters and digits of an abbreviation in lower case: `N. Y. S. 2d` and `N.Y.S.2d` are one key.
-pub(crate) fn reporter_key(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric() || *c == '&').flat_map(char::to_lowercase).collect()
-}
-
-/// The longest key of the table in characters; a scan need not read on after it.
-pub(crate) const LONGEST_KEY: usize = 40;
-
 /// Finds a reporter by its key.
-pub(crate) fn reporter(key: &str) -> Option<&'static Reporter> {
-    TABLE.get(key)
+pub(crate) fn reporter(key: &str) -> Option<Reporter> {
+    if key.len() > LONGEST_KEY {
+        return None;
+    }
+    let of_state = || {
+        let (name, form) = state_reporters::named(key)?;
+        let court = one_court(&name);
+        Some(Reporter { name, form, court, by_year: false })
+    };
+    LISTED.get(key).cloned().or_else(of_state).or_else(|| NEUTRALS.get(key).cloned())
 }
 
 /// Federal courts' reporters, regional and specialised ones. `|` parts the usual form from other spellings.
@@ -67,84 +68,45 @@ const REGISTER_SERIES: &str = "Fed. Reg.|FR|F.R.;Treas. Reg.;D.C. Reg.;N.Y. Reg.
 /// Law journals whose abbreviation does not end in one of the usual words.
 const JOURNALS: &str = "F.B.I.S.;Harv. C.R.-C.L.;Fordham Int'l;A.B.A.J.|A.B.A. J.;Bus. Law.;Crim. L. Bull.;Tax Law.;Urb. Law.;Trial;Judicature;Law & Contemp. Probs.;Law & Hum. Behav.;J. Crim. L. & Criminology;Lab. Law.;Int'l Law.;Fam. Advoc.";
 
-/// Endings that a state's abbreviation takes in names of its case reporters.
-const STATE_CASE_ENDINGS: &str = ";App.;Ct. App.;App. Ct.;App. Div.;Super.;Super. Ct.;Ch.;Eq.;L.;Law;N.P.;C.C.;Ct. Cl.;Cir. Ct.;Cir.;Crim.;Crim. App.;Cr. App.;Civ. App.;Misc.;Supp.;Dec.;Ann.;Terr.;Reports;Rep.;R.;Tax;Tax Ct.;Jud. Dist.;Jur.;Cas.;Unrep. Cas.;Law J.;Law J. Rep.;L. Rep.;App. Unpub.;App. Div. Adv. Sh.;LEXIS;App. LEXIS;Super. LEXIS;Ch. LEXIS";
-
-/// Endings of states' session laws, which are cited like reporters.
-const STATE_LAW_ENDINGS: &str = "Laws;Acts;Pub. Acts;Spec. Acts;Sess. Laws;Sess. Law Serv.;Sess. L. Serv.;Sess. Laws Spec. Sess.;Laws Spec. Sess.;Legis. Serv.;Legis. Serv. Ann.;Adv. Legis. Serv.;Legis. Bull.;Stat. Adv. Legis. Serv.;Stat. Ann. Adv. Legis. Serv.;Code Adv. Legis. Serv.;Code Ann. Adv. Legis. Serv.;Code Ann. Adv.;Cent. Code Adv. Legis. Serv.;Rev. Stat. Adv. Legis. Serv.;Rev. Stat. Ann. Adv. Legis. Serv.;Gen. Laws Adv. Legis. Serv.;Stat.;Stats.;Gen. Laws;Pub. L.;P.L.;Civ. L.";
-
-/// Endings of states' registers of regulations, which are cited like reporters.
-const STATE_REGISTER_ENDINGS: &str = "Reg.;Reg. Regs.;Regs.;Admin. Reg.;Admin. Weekly;Admin. Monthly;Admin. Bull.;Gov't Reg.;Gov. Reg.;Rulemaking Reg.;Register;Admin. Rev.;Bull.;Code Reg.";
-
-/// Series numbers that follow a reporter's name.
-const SERIES: [&str; 8] = ["", " 2d", " 3d", " 4th", " 5th", " 6th", " (2d)", " (1st)"];
-
 /// Neutral citations by year: the word between year and number, and its court.
 const NEUTRAL: &str = "
 IL;IL App (1st);IL App (2d);IL App (3d);IL App (4th);IL App (5th);CO;COA;ME;MT;ND;ND App;NMSC;NMCA;NMCERT;NM;OK;OK CIV APP;OK CR;OH|-Ohio-;UT;UT App;VT;WI;WI App;WY;SD;AR;Ark. App.;NCSC;NCCOA;NCBC;NCWCA;MS;LA;PA Super|Pa. Super.;MI;NH;KY;AZ;DE;IA;ID;NV;GU|Guam;MP;VI;S.D.;N.D.;N.D. App.;SCC;DNH;D.N.H.;NY Slip Op
 EWCA Civ;EWCA Crim;EWHC;UKSC;UKHL;UKPC;ONCA;BCCA;ABCA;FCA;FC;HCA;FCAFC;INSC;DHC;SCC OnLine Del;SCC OnLine Bom;SCC OnLine Cal;SCC OnLine Mad;SCC OnLine Kar;SCC OnLine All
 ";
 
-static TABLE: LazyLock<HashMap<String, Reporter>> = LazyLock::new(build);
+/// The listed reporters, and after the states' own those of neutral citations.
+static LISTED: LazyLock<HashMap<String, Reporter>> = LazyLock::new(listed);
+static NEUTRALS: LazyLock<HashMap<String, Reporter>> = LazyLock::new(|| {
+    let mut table = HashMap::new();
+    add(&mut table, NEUTRAL, CitationForm::FullCase, true);
+    table
+});
 
-fn build() -> HashMap<String, Reporter> {
-    let mut table = HashMap::with_capacity(20_000);
-    let mut add = |name: &str, spelling: &str, form, by_year| {
-        let key = reporter_key(spelling);
-        if !key.is_empty() && key.len() <= LONGEST_KEY {
-            table.entry(key).or_insert_with(|| Reporter {
-                name: name.to_owned(),
-                form,
-                court: one_court(name),
-                by_year,
-            });
-        }
-    };
-    let lists = [
-        (CASE_REPORTERS, CitationForm::FullCase),
-        (LAW_SERIES, CitationForm::Statute),
-        (REGISTER_SERIES, CitationForm::Regulation),
-        (JOURNALS, CitationForm::Journal),
-    ];
-    for (list, form) in lists {
-        for entry in list.split([';', '\n']).filter(|entry| !entry.is_empty()) {
-            let name = entry.split('|').next().unwrap_or(entry);
-            for spelling in entry.split('|') {
-                add(name, spelling, form, false);
-            }
-        }
-    }
-    for state in &STATES {
-        let usual = state.abbreviations[0];
-        let spellings = state.abbreviations.iter().chain(std::iter::once(&state.name));
-        for spelling in spellings {
-            for ending in STATE_CASE_ENDINGS.split(';') {
-                for series in SERIES {
-                    let written = format!("{spelling} {ending}{series}");
-                    let name = format!("{usual} {ending}");
-                    let name = format!("{}{series}", name.trim_end());
-                    add(&name, &written, CitationForm::FullCase, false);
-                }
-            }
-            let others = [
-                (STATE_LAW_ENDINGS, CitationForm::Statute),
-                (STATE_REGISTER_ENDINGS, CitationForm::Regulation),
-            ];
-            for (endings, form) in others {
-                for ending in endings.split(';') {
-                    let written = format!("{spelling} {ending}");
-                    add(&format!("{usual} {ending}"), &written, form, false);
-                }
-            }
-        }
-    }
-    for entry in NEUTRAL.split([';', '\n']).filter(|entry| !entry.is_empty()) {
+fn listed() -> HashMap<String, Reporter> {
+    let mut table = HashMap::with_capacity(2_000);
+    add(&mut table, CASE_REPORTERS, CitationForm::FullCase, false);
+    add(&mut table, LAW_SERIES, CitationForm::Statute, false);
+    add(&mut table, REGISTER_SERIES, CitationForm::Regulation, false);
+    add(&mut table, JOURNALS, CitationForm::Journal, false);
+    table
+}
+
+/// Adds a list: entries apart by `;` or lines, spellings by `|`, the usual one first. The first of a key stays.
+fn add(table: &mut HashMap<String, Reporter>, list: &str, form: CitationForm, by_year: bool) {
+    for entry in list.split([';', '\n']).filter(|entry| !entry.is_empty()) {
         let name = entry.split('|').next().unwrap_or(entry);
         for spelling in entry.split('|') {
-            add(name, spelling, CitationForm::FullCase, true);
+            let key = reporter_key(spelling);
+            if !key.is_empty() && key.len() <= LONGEST_KEY {
+                table.entry(key).or_insert_with(|| Reporter {
+                    name: name.to_owned(),
+                    form,
+                    court: one_court(name),
+                    by_year,
+                });
+            }
         }
     }
-    table
 }
 
 /// Reporters that report one court only tell the court of what they report.

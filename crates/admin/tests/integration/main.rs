@@ -1,0 +1,18 @@
+//! Tests of the crate from outside, in one program.
+
+mod analyze;
+mod backup;
+mod correct;
+mod data;
+mod flush;
+mod hostile_files;
+mod installations;
+mod made;
+mod migrate;
+mod odd_files;
+mod plan;
+mod random_values;
+mod rdb;
+mod replication;
+mod restore;
+mod shared_files;

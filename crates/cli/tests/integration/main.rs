@@ -1,0 +1,33 @@
+//! Tests of the crate from outside, in one program.
+
+mod addresses;
+mod backup;
+mod batches;
+mod cache;
+mod clocks;
+mod commands;
+mod deploy;
+mod export;
+mod faults;
+mod feed;
+mod files;
+mod fleet;
+mod ingest;
+mod journals;
+mod ledger;
+mod ledger_faults;
+mod live;
+mod migrate;
+mod migrate_servers;
+mod odd_keys;
+#[cfg(unix)]
+mod outputs;
+mod plans;
+mod prefixes;
+mod program;
+mod queues_by_name;
+mod races;
+mod restricted_servers;
+mod separate;
+mod targets;
+mod undo;

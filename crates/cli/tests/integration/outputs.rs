@@ -1,0 +1,180 @@
+//! Where a backup goes: links are followed, streams are written to, a good file is replaced by a whole one.
+
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use compartment_testkit::{TestRedis, run_test};
+
+use crate::program::{Run, command, json, run};
+
+fn ends(folder: &Path, arguments: &[&str], code: i32, says: &str) -> Run {
+    let run = run(folder, arguments);
+    assert_eq!(run.code, code, "{arguments:?}: {} {}", run.out, run.err);
+    assert!(run.err.contains(says), "{says:?} in {}", run.err);
+    run
+}
+
+async fn filled() -> TestRedis {
+    let server = TestRedis::builder().config("repl-diskless-sync-delay", "0").start().await;
+    let script = "for i = 1, 500 do redis.call('SET', 'page:' .. i, 'text ' .. i) end";
+    server.command(&["EVAL", script, "0"]).await;
+    server
+}
+
+/// The file holds all that the server does.
+fn is_whole(folder: &Path, file: &str, url: &str) {
+    ends(folder, &["verify", "--rdb", file, "--to", url, "--both-ways"], 0, "");
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn standard_output_gets_the_file_and_nothing_else() {
+    run_test(async {
+        let server = filled().await;
+        let folder = tempfile::tempdir().unwrap();
+        let (here, url) = (folder.path(), server.url());
+        for (name, via) in [("-", "scan"), ("/dev/stdout", "replication"), ("-", "replication")] {
+            let words = ["backup", "-d", &url, "-o", name, "--via", via, "--json"];
+            let output = command(here, &words).env("TMPDIR", here).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success(), "{said}");
+            assert!(output.stdout.starts_with(b"REDIS"), "{said}");
+            assert!(said.contains("\"keys\": 500"), "{said}");
+            std::fs::write(here.join("out.rdb"), &output.stdout).unwrap();
+            is_whole(here, "out.rdb", &url);
+            assert_eq!(std::fs::read_dir(here).unwrap().count(), 1, "nothing stays behind");
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn devices_and_pipes_are_written_to_and_stay_what_they_are() {
+    run_test(async {
+        let server = filled().await;
+        let folder = tempfile::tempdir().unwrap();
+        let (here, url) = (folder.path(), server.url());
+        ends(here, &["backup", "-d", &url, "-o", "/dev/null"], 0, "");
+        assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
+        // A full disk, as a device has it: by a link as well.
+        symlink("/dev/full", here.join("full")).unwrap();
+        for name in ["/dev/full", "full"] {
+            ends(here, &["backup", "-d", &url, "-o", name], 9, "No space left on device");
+        }
+        let made = std::process::Command::new("mkfifo").arg(here.join("pipe")).status().unwrap();
+        assert!(made.success());
+        let pipe = here.join("pipe");
+        let reader = std::thread::spawn(move || std::fs::read(pipe).unwrap());
+        ends(here, &["backup", "-d", &url, "-o", "pipe"], 0, "");
+        std::fs::write(here.join("out.rdb"), reader.join().unwrap()).unwrap();
+        is_whole(here, "out.rdb", &url);
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn links_are_followed_and_a_good_file_keeps_who_may_read_it() {
+    run_test(async {
+        let server = filled().await;
+        let folder = tempfile::tempdir().unwrap();
+        let (here, url) = (folder.path(), server.url());
+        std::fs::create_dir(here.join("store")).unwrap();
+        symlink("store/real.rdb", here.join("link.rdb")).unwrap();
+        let words = ["backup", "-d", &url, "-o", "link.rdb"];
+        // The link leads to nothing yet; what is new is its owner's.
+        ends(here, &words, 0, "");
+        assert_eq!(mode(&here.join("store/real.rdb")), 0o600);
+        let readable = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(here.join("store/real.rdb"), readable).unwrap();
+        server.command(&["SET", "more", "1"]).await;
+        ends(here, &words, 0, "");
+        assert_eq!(std::fs::read_link(here.join("link.rdb")).unwrap(), Path::new("store/real.rdb"));
+        assert_eq!(mode(&here.join("store/real.rdb")), 0o644);
+        is_whole(here, "link.rdb", &url);
+        ends(here, &["backup", "-d", &url, "-o", "store"], 9, "directory");
+        // A link where the unfinished file is to be is somebody's trap.
+        std::fs::write(here.join("precious"), "precious").unwrap();
+        symlink("precious", here.join("trap.rdb.partial")).unwrap();
+        ends(here, &["backup", "-d", &url, "-o", "trap.rdb"], 9, "no regular file");
+        assert_eq!(std::fs::read_to_string(here.join("precious")).unwrap(), "precious");
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_migration_may_back_up_into_a_stream_and_keeps_its_files_to_its_owner() {
+    run_test(async {
+        let server = filled().await;
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        let words = ["migrate", "--backend", &server.url(), "--from", "0", "--to", "3"];
+        let words = [&words[..], &["--backup", "before.rdb", "--journal", "j", "--json"]].concat();
+        assert_eq!(json(&ends(here, &words, 0, ""))["moved"], 500);
+        assert_eq!((mode(&here.join("before.rdb")), mode(&here.join("j"))), (0o600, 0o600));
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn standard_output_is_known_by_any_name() {
+    run_test(async {
+        let server = filled().await;
+        let folder = tempfile::tempdir().unwrap();
+        let (here, url) = (folder.path(), server.url());
+        symlink("/dev/stdout", here.join("link")).unwrap();
+        for name in ["link", "/proc/self/fd/1", "/dev/fd/1"] {
+            let file = std::fs::File::create(here.join("out.rdb")).unwrap();
+            let words = ["backup", "-d", &url, "-o", name];
+            let status = command(here, &words).stdout(file).status().unwrap();
+            assert!(status.success(), "{name}");
+            is_whole(here, "out.rdb", &url);
+        }
+        let words = ["migrate", "--from", &url, "--to", &format!("{url}/3"), "--backup", "-"];
+        ends(here, &words, 4, "--backup needs a file");
+        assert_eq!(server.command(&["DBSIZE"]).await.integer(), Some(500));
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_run_that_goes_on_is_backed_up_too() {
+    run_test(async {
+        let server = filled().await;
+        let folder = tempfile::tempdir().unwrap();
+        let (here, url) = (folder.path(), server.url());
+        server.command_in(3, &["SET", "page:1", "another"]).await;
+        let base = ["migrate", "--backend", &url, "--from", "0", "--to", "3", "--journal", "j"];
+        let first = run(here, &base);
+        assert_eq!(first.code, 11, "{first:?}");
+        server.command(&["SET", "page:new", "x"]).await;
+        let again = run(here, &[&base[..], &["--backup", "b.rdb"]].concat());
+        assert_eq!(again.code, 11, "{again:?}");
+        assert!(here.join("b.rdb").is_file(), "{again:?}");
+        // The advice can be pasted, and takes that key only.
+        assert!(first.out.contains("--pattern 'page:1'"), "{first:?}");
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn the_name_in_the_advice_is_a_pattern_of_that_key_only() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        for (index, value) in [(0, "one"), (3, "other")] {
+            server.command_in(index, &["SET", "x*", value]).await;
+        }
+        server.command(&["SET", "xy", "stays"]).await;
+        let url = server.url();
+        let words = ["migrate", "--backend", &url, "--from", "0", "--to", "3", "--pattern", "x\\*"];
+        let left = run(folder.path(), &words);
+        assert_eq!(left.code, 11, "{left:?}");
+        assert!(left.out.contains("--pattern 'x\\*'"), "{left:?}");
+    });
+}

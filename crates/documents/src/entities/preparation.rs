@@ -1,0 +1,53 @@
+//! Compiles the expressions before and beside the first document rather than one after the other in it.
+
+use std::sync::Once;
+
+use super::{
+    back_references, case_citations, courts, dates, docket_numbers, judges, lawyers, money,
+    parties, statutes,
+};
+
+/// A paper in which every expression is tried.
+const PAPER: &str = "\
+UNITED STATES DISTRICT COURT
+NORTHERN DISTRICT OF OHIO
+
+ACME MILLS, INC., et al.,
+Plaintiffs,
+v.
+JOHN Q. ROE,
+Defendant.
+
+Case No. 1:20-cv-00123-AB
+Before: Hon. Ann B. Lee, Circuit Judge
+Filed: March 3, 2021
+Represented by:
+Jane V. Doe, Esq., counsel for the plaintiff
+
+Roe v. Mills, 410 U.S. 113, 115 (1973); 42 U.S.C. § 1983; Ohio Rev. Code § 2305.10; Id. at 116. In re
+Doe, supra. Section 5 of the Clean Air Act. He paid $5,000 on 3 May 2020.
+";
+
+/// Begins to compile the expressions on a thread of their own; a second call does nothing.
+///
+/// The order is opposite to that of [`mentions`](super::mentions), so that a first document that is read at the
+/// same time compiles the one half and finds the other half done.
+pub(crate) fn prepare() {
+    static BEGUN: Once = Once::new();
+    BEGUN.call_once(|| {
+        // Without a thread the first document compiles all of them itself.
+        let _ = std::thread::Builder::new().name("expressions".into()).spawn(try_all);
+    });
+}
+
+fn try_all() {
+    money::money(PAPER);
+    dates::dates(PAPER);
+    docket_numbers::docket_numbers(PAPER);
+    lawyers::lawyers(PAPER);
+    judges::judges(PAPER);
+    courts::courts(PAPER);
+    statutes::statutes(PAPER);
+    parties::parties(PAPER);
+    back_references::back_references(PAPER, &case_citations::case_citations(PAPER));
+}

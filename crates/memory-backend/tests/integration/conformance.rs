@@ -1,0 +1,17 @@
+//! The suite that every backend passes, and this one's capabilities.
+
+use compartment_core::{Backend, Capabilities};
+use compartment_memory::MemoryBackend;
+
+use crate::harness::MemoryHarness;
+
+compartment_testkit::conformance_suite!(MemoryHarness::new());
+
+/// A capability that is lost, or gained, changes which tests mean anything.
+#[test]
+fn the_capabilities_are_these() {
+    let mut wanted = Capabilities::none();
+    wanted.holds_budget = true;
+    wanted.injected_clock = true;
+    assert_eq!(MemoryBackend::default().capabilities(), wanted);
+}

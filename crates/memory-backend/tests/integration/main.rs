@@ -1,0 +1,7 @@
+//! Tests of the crate from outside, in one program.
+
+mod budget;
+mod concurrency;
+mod conformance;
+mod differential;
+mod harness;

@@ -1,0 +1,27 @@
+//! Tests of the crate from outside, in one program.
+
+mod cancel_everything;
+mod cancellation;
+mod failing_stores;
+#[cfg(feature = "ledger")]
+mod ledger;
+#[cfg(feature = "ledger")]
+mod ledger_audit;
+#[cfg(feature = "ledger")]
+mod ledger_fixtures;
+#[cfg(feature = "ledger")]
+mod ledger_identity;
+#[cfg(feature = "ledger")]
+mod ledger_mirror;
+#[cfg(feature = "ledger")]
+mod ledger_postgres;
+#[cfg(feature = "ledger")]
+mod ledger_rebuild;
+#[cfg(feature = "ledger")]
+mod ledger_tasks;
+#[cfg(feature = "ledger")]
+mod ledger_worker;
+mod pipelines;
+mod stages;
+mod sweeper;
+mod worker;

@@ -1,0 +1,19 @@
+//! Tests of the crate from outside, in one program.
+
+mod budget;
+mod cancellation;
+mod channels;
+mod claims;
+mod conformance;
+mod differential;
+mod faults;
+mod globs;
+mod harness;
+#[path = "../../../memory-backend/tests/integration/harness/mod.rs"]
+mod memory_harness;
+mod previous;
+mod runtimes;
+mod shared_by_runtimes;
+mod slow_servers;
+mod topologies;
+mod without_hello;
