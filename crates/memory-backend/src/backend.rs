@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use compartment_core::backend::{Backend, Capabilities, Stores, Traffic, TtlRule};
 use compartment_core::{
-    Backend, Capabilities, Contract, Database, DatabaseKind, Error, ErrorKind, Placement, Result,
-    Stores, Timestamp, Traffic, TtlRule,
+    Contract, Database, DatabaseKind, Error, ErrorKind, Placement, Result, Timestamp,
 };
 
 use crate::MemoryConfig;
@@ -21,7 +21,8 @@ use crate::value::Entry;
 /// Databases in the memory of this process. Clones share them.
 ///
 /// ```
-/// use compartment_core::{Backend, Contract, DatabaseKind, KeyValueStoreExt};
+/// use compartment_core::backend::Backend;
+/// use compartment_core::{Contract, DatabaseKind, KeyValueStoreExt};
 /// use compartment_memory::MemoryBackend;
 ///
 /// # futures_util::FutureExt::now_or_never(async {

@@ -2,7 +2,7 @@
 
 mod harness;
 
-use compartment_core::{Backend, Capabilities};
+use compartment_core::backend::{Backend, Capabilities};
 use compartment_memory::MemoryBackend;
 
 use harness::MemoryHarness;

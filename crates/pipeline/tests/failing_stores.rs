@@ -10,12 +10,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_cache::{Cache, CacheOptions};
+use compartment_core::backend::{Backend, Capabilities, Stores, Traffic};
 use compartment_core::{
-    Backend, Capabilities, Clock, Contract, Database, DatabaseMap, Databases, Error, ErrorKind,
-    KeyTemplate, ManualClock, MockBatchEventStore, MockBatchStore, MockBatchUpkeepStore,
-    MockChannelStore, MockCounterStore, MockHashStore, MockKeyValueStore, MockLockStore,
-    MockQueueStore, MockRateLimitStore, MockUsageStore, Preset, Result, SetOptions, Stores,
-    Traffic,
+    Clock, Contract, Database, DatabaseMap, Databases, Error, ErrorKind, KeyTemplate, ManualClock,
+    MockBatchEventStore, MockBatchStore, MockBatchUpkeepStore, MockChannelStore, MockCounterStore,
+    MockHashStore, MockKeyValueStore, MockLockStore, MockQueueStore, MockRateLimitStore,
+    MockUsageStore, Preset, Result, SetOptions,
 };
 use compartment_memory::MemoryBackend;
 use compartment_pipeline::{

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use compartment_core::{
-    Backend, Capabilities, Contract, Database, Error, ErrorKind, Result, Stores, SystemClock,
-};
+use compartment_core::backend::{Backend, Capabilities, Stores};
+use compartment_core::{Contract, Database, Error, ErrorKind, Result, SystemClock};
 
 use crate::RedisConfig;
 use crate::allowance::ConnectionAllowance;

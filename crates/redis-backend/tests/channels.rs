@@ -6,7 +6,8 @@ mod harness;
 
 use std::time::Duration;
 
-use compartment_core::{Backend, ChannelEvent, Contract, Database, DatabaseKind, ErrorKind};
+use compartment_core::backend::Backend;
+use compartment_core::{ChannelEvent, Contract, Database, DatabaseKind, ErrorKind};
 use compartment_redis::RedisBackend;
 use compartment_testkit::{FaultProxy, TestRedis, run_test};
 use futures_util::StreamExt;

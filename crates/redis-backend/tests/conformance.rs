@@ -2,7 +2,7 @@
 
 mod harness;
 
-use compartment_core::Capabilities;
+use compartment_core::backend::Capabilities;
 use compartment_testkit::{Harness, run_test};
 
 use harness::RedisHarness;

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use compartment_core::backend::{Backend, Capabilities};
 use compartment_core::{
-    Backend, BatchPlan, Capabilities, Contract, Database, DatabaseKind, ErrorKind, Expiry,
-    ManualClock, Placement, Previous,
+    BatchPlan, Contract, Database, DatabaseKind, ErrorKind, Expiry, ManualClock, Placement,
+    Previous,
 };
 use compartment_testkit::differential::{KeyValueOp, Op, Step, operations, run_differential};
 use compartment_testkit::{Harness, TestRedis, run_test};

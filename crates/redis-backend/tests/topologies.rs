@@ -6,9 +6,10 @@ mod harness;
 
 use std::time::Duration;
 
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, Contract, DatabaseKind, ErrorKind, KeyValueStoreExt, LockAttempt, Placement,
-    RateLimit, TlsFiles,
+    Contract, DatabaseKind, ErrorKind, KeyValueStoreExt, LockAttempt, Placement, RateLimit,
+    TlsFiles,
 };
 use compartment_redis::{RedisBackend, Topology};
 use compartment_testkit::{FaultProxy, NotRedis, TestRedis, run_test};

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use compartment_core::backend::Stores;
 use compartment_core::{
     ChannelEvent, ChannelStore, Database, Error, ErrorKind, Expiry, KeyStream, KeyValueStore,
-    Result, SetOptions, Stores, Subscription, Ttl,
+    Result, SetOptions, Subscription, Ttl,
 };
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;

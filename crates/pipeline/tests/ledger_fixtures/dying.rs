@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use compartment_core::backend::{Stores, Traffic};
 use compartment_core::{
     BatchAudit, BatchUpkeepStore, Contract, Database, Error, ErrorKind, FencingToken, OutboxEntry,
-    RestoredFact, Result, Stores, Traffic,
+    RestoredFact, Result,
 };
 use tokio::sync::Semaphore;
 

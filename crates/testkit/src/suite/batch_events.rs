@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use compartment_core::BatchEventKind::{Completed, Failed, StageDone, Submitted};
 use compartment_core::ErrorKind::{InvalidArgument, Unknown};
+use compartment_core::backend::ordinals_to_text;
 use compartment_core::{
     BatchEvent, BatchEventKind, BatchEventStore, BatchPlan, MAX_AT_ONCE, Outcome, Settlement,
-    ordinals_to_text,
 };
 
 use super::batch::{

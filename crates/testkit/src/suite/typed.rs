@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use compartment_core::backend::{Backend, Capabilities};
 use compartment_core::{
-    Backend, Capabilities, Codec, Contract, Database, DatabaseKind, DatabaseMap,
-    DatabaseMapBuilder, Databases, Error, ErrorKind, Expiry, Instance, KeyTemplate,
-    KeyValueStoreExt, Result, TtlByEnvironment,
+    Codec, Contract, Database, DatabaseKind, DatabaseMap, DatabaseMapBuilder, Databases, Error,
+    ErrorKind, Expiry, Instance, KeyTemplate, KeyValueStoreExt, Result, TtlByEnvironment,
 };
 use serde::{Deserialize, Serialize};
 
