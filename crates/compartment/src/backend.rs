@@ -2,6 +2,7 @@
 
 pub use compartment_core::backend::{
     Backend, BatchFacts, BatchRefusal, Capabilities, HOUSEKEEPING_PREFIX, LEASES_ENDED_ERROR,
-    ReadMerger, ReadSource, Stores, TaskRecord, Traffic, TtlRule, Unfinished, UnfinishedWork,
-    check_queue, glob_matches, ordinals_from_text, ordinals_to_text, shorten_task_error,
+    ReadMerger, ReadSource, Stores, StoresBuilder, TaskRecord, Traffic, TtlRule, Unfinished,
+    UnfinishedWork, check_queue, glob_matches, ordinals_from_text, ordinals_to_text,
+    shorten_task_error,
 };

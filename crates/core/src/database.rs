@@ -31,6 +31,14 @@ impl Database {
         self
     }
 
+    /// The database with other stores, and the contract, traffic and unfinished work of this one: for
+    /// wrappers.
+    #[must_use]
+    pub fn with_stores(mut self, stores: Stores) -> Self {
+        self.stores = stores;
+        self
+    }
+
     /// What it still has to do that nobody waits for. Whoever builds on a database counts such work
     /// here, so that [`crate::Databases::close`] waits for it.
     #[must_use]
@@ -66,66 +74,66 @@ impl Database {
     /// Keys and values.
     #[must_use]
     pub fn key_value(&self) -> &Arc<dyn KeyValueStore> {
-        &self.stores.key_value
+        self.stores.key_value()
     }
 
     /// Hashes.
     #[must_use]
     pub fn hash(&self) -> &Arc<dyn HashStore> {
-        &self.stores.hash
+        self.stores.hash()
     }
 
     /// Counters.
     #[must_use]
     pub fn counter(&self) -> &Arc<dyn CounterStore> {
-        &self.stores.counter
+        self.stores.counter()
     }
 
     /// Locks.
     #[must_use]
     pub fn lock(&self) -> &Arc<dyn LockStore> {
-        &self.stores.lock
+        self.stores.lock()
     }
 
     /// Rate limits.
     #[must_use]
     pub fn rate_limit(&self) -> &Arc<dyn RateLimitStore> {
-        &self.stores.rate_limit
+        self.stores.rate_limit()
     }
 
     /// Queues.
     #[must_use]
     pub fn queue(&self) -> &Arc<dyn QueueStore> {
-        &self.stores.queue
+        self.stores.queue()
     }
 
     /// Batches.
     #[must_use]
     pub fn batch(&self) -> &Arc<dyn BatchStore> {
-        &self.stores.batch
+        self.stores.batch()
     }
 
     /// What batches keep besides their progress.
     #[must_use]
     pub fn batch_upkeep(&self) -> &Arc<dyn BatchUpkeepStore> {
-        &self.stores.batch_upkeep
+        self.stores.batch_upkeep()
     }
 
     /// Events of batches.
     #[must_use]
     pub fn batch_events(&self) -> &Arc<dyn BatchEventStore> {
-        &self.stores.batch_events
+        self.stores.batch_events()
     }
 
     /// Channels.
     #[must_use]
     pub fn channel(&self) -> &Arc<dyn ChannelStore> {
-        &self.stores.channel
+        self.stores.channel()
     }
 
     /// Keys and bytes.
     #[must_use]
     pub fn usage(&self) -> &Arc<dyn UsageStore> {
-        &self.stores.usage
+        self.stores.usage()
     }
 }

@@ -109,19 +109,18 @@ impl Backend for MemoryBackend {
             hub: Arc::clone(&self.hub),
             born: None,
         });
-        let stores = Stores {
-            key_value: stores.clone(),
-            hash: stores.clone(),
-            counter: stores.clone(),
-            lock: stores.clone(),
-            rate_limit: stores.clone(),
-            queue: stores.clone(),
-            batch: stores.clone(),
-            batch_upkeep: stores.clone(),
-            batch_events: stores.clone(),
-            channel: stores.clone(),
-            usage: stores,
-        };
+        let stores = Stores::builder("memory", stores.clone())
+            .hash(stores.clone())
+            .counter(stores.clone())
+            .lock(stores.clone())
+            .rate_limit(stores.clone())
+            .queue(stores.clone())
+            .batch(stores.clone())
+            .batch_upkeep(stores.clone())
+            .batch_events(stores.clone())
+            .channel(stores.clone())
+            .usage(stores)
+            .build();
         Ok(Database::new(contract, traffic, stores))
     }
 
@@ -129,6 +128,7 @@ impl Backend for MemoryBackend {
         let mut capabilities = Capabilities::none();
         capabilities.holds_budget = true;
         capabilities.injected_clock = true;
+        (capabilities.queues, capabilities.batches, capabilities.channels) = (true, true, true);
         capabilities
     }
 

@@ -14,6 +14,7 @@ compartment_testkit::conformance_suite!(MemoryHarness::new());
 fn the_capabilities_are_these() {
     let mut wanted = Capabilities::none();
     wanted.holds_budget = true;
+    (wanted.queues, wanted.batches, wanted.channels) = (true, true, true);
     wanted.injected_clock = true;
     assert_eq!(MemoryBackend::default().capabilities(), wanted);
 }

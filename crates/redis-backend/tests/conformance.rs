@@ -20,6 +20,7 @@ fn the_capabilities_are_these() {
     wanted.outlives_process = true;
     wanted.shared_between_processes = true;
     wanted.holds_budget = true;
+    (wanted.queues, wanted.batches, wanted.channels) = (true, true, true);
     run_test(async {
         assert_eq!(RedisHarness::start().await.capabilities(), wanted);
     });

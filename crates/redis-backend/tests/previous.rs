@@ -86,7 +86,10 @@ impl Harness for ArrivingHarness {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+        let mut capabilities = self.inner.capabilities();
+        // A batch is one unit, and stays where it was born.
+        capabilities.batches = false;
+        capabilities
     }
 
     fn clock(&self) -> ManualClock {
@@ -94,7 +97,7 @@ impl Harness for ArrivingHarness {
     }
 }
 
-compartment_testkit::conformance_suite!(without batches
+compartment_testkit::conformance_suite!(
     #[cfg_attr(not(have_redis), ignore = "needs redis-server")]
     => ArrivingHarness::start().await
 );

@@ -1,7 +1,12 @@
 //! What a backend says that it can do.
 
-/// What a backend can and cannot do; each backend's tests pin it, so that a conformance suite
-/// that shrank by itself is noticed.
+/// The abilities of a backend.
+///
+/// Every backend has keys and values, hashes, counters, locks, rate limits and usage. It may lack the
+/// stores that have a field here; it then leaves them out of its [`Stores`](super::Stores), and the
+/// conformance suite demands that they answer
+/// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported). Each backend's tests pin its
+/// capabilities, so that a suite that shrank by itself is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
@@ -13,6 +18,12 @@ pub struct Capabilities {
     pub holds_budget: bool,
     /// Time is the injected clock for every store, not only for locks and limits.
     pub injected_clock: bool,
+    /// It has queues.
+    pub queues: bool,
+    /// It has batches, their upkeep and their events.
+    pub batches: bool,
+    /// It has channels.
+    pub channels: bool,
 }
 
 impl Capabilities {
@@ -24,6 +35,9 @@ impl Capabilities {
             shared_between_processes: false,
             holds_budget: false,
             injected_clock: false,
+            queues: false,
+            batches: false,
+            channels: false,
         }
     }
 }

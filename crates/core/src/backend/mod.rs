@@ -6,6 +6,7 @@
 
 mod capabilities;
 mod stores;
+mod unsupported;
 
 use std::fmt;
 
@@ -25,7 +26,7 @@ pub use crate::stores::{
 pub use crate::traffic::Traffic;
 pub use crate::unfinished::{Unfinished, UnfinishedWork};
 pub use capabilities::Capabilities;
-pub use stores::Stores;
+pub use stores::{Stores, StoresBuilder};
 
 /// Opens databases on one instance.
 #[async_trait]

@@ -198,3 +198,11 @@ pub async fn events_end_with_their_batch(harness: &dyn Harness) {
     work(&store, 1).await;
     assert_eq!(read(&events).await.len(), 2);
 }
+
+suite! { batch_events as batch_events_suite, needs Batches:
+    events_tell_what_counted
+    events_are_kept_to_their_bytes
+    a_group_shares_events_among_its_consumers
+    what_is_not_acknowledged_is_taken_over
+    events_end_with_their_batch
+}

@@ -136,3 +136,10 @@ pub async fn a_key_of_an_unknown_database_names_the_nearest(harness: &dyn Harnes
     assert_eq!(error.kind(), ErrorKind::Unknown);
     assert!(error.message().contains(r#"did you mean "cache"?"#), "{error}");
 }
+
+suite! { typed as typed_suite, needs Nothing:
+    a_typed_value_reads_back
+    a_typed_key_gets_its_ttl
+    a_value_of_another_type_is_a_decode_error
+    a_key_of_an_unknown_database_names_the_nearest
+}
