@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compartment_cache::{Cache, CacheOptions};
-use compartment_core::{
-    Backend, Clock, DatabaseMap, Databases, Instance, KeyTemplate, Preset, SystemClock,
-};
+use compartment_core::backend::Backend;
+use compartment_core::{Clock, DatabaseMap, Databases, Instance, KeyTemplate, Preset, SystemClock};
 use compartment_pipeline::ledger::{Ledger, LedgerMirror};
 use compartment_pipeline::{
     BatchOptions, Engine, EngineOptions, Patience, Pipeline, Silent, Stage, StageError,

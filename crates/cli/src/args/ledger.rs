@@ -1,7 +1,8 @@
 //! The ledger that commands write or read.
 
 use clap::Args;
-use compartment::{DatabaseMap, LedgerAddress};
+use compartment::DatabaseMap;
+use compartment::database_map::LedgerAddress;
 
 use crate::exit_code::CliError;
 

@@ -311,11 +311,14 @@ fn dead_letters_are_listed_replayed_and_purged() {
         let queue = names["queue"].as_str().unwrap().to_owned();
         for error in ["malformed: not JSON", "timed_out: 30 s"] {
             let claimed = store
-                .claim(&queue, compartment::ClaimOptions::new(1, std::time::Duration::from_secs(9)))
+                .claim(
+                    &queue,
+                    compartment::queue::ClaimOptions::new(1, std::time::Duration::from_secs(9)),
+                )
                 .await
                 .unwrap();
             let claim = claimed[0].claim;
-            store.fail(&queue, claim, error, compartment::AfterFailure::Bury).await.unwrap();
+            store.fail(&queue, claim, error, compartment::queue::AfterFailure::Bury).await.unwrap();
             place.done(&["submit", "--stage", "extract", "--file", "papers/0.txt"]);
         }
         let list = place.done(&["tasks", "list", "--dead-letters"]);
@@ -344,7 +347,7 @@ fn dead_letters_are_listed_replayed_and_purged() {
 }
 
 #[test]
-#[cfg_attr(not(have_redis), ignore = "needs redis-server")]
+#[ignore = "needs redis-server"]
 fn a_run_in_one_process_has_rows_where_a_ledger_is_configured() {
     run_test(async {
         let place = Place::new(3).await;

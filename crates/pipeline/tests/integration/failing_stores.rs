@@ -10,12 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_cache::{Cache, CacheOptions};
+use compartment_core::backend::{Backend, Capabilities, Stores, Traffic};
 use compartment_core::{
-    Backend, Capabilities, Clock, Contract, Database, DatabaseMap, Databases, Error, ErrorKind,
-    KeyTemplate, ManualClock, MockBatchEventStore, MockBatchStore, MockBatchUpkeepStore,
-    MockChannelStore, MockCounterStore, MockHashStore, MockKeyValueStore, MockLockStore,
-    MockQueueStore, MockRateLimitStore, MockUsageStore, Preset, Result, SetOptions, Stores,
-    Traffic,
+    Clock, Contract, Database, DatabaseMap, Databases, Error, ErrorKind, KeyTemplate, ManualClock,
+    MockChannelStore, MockHashStore, MockKeyValueStore, Preset, Result, SetOptions,
 };
 use compartment_memory::MemoryBackend;
 use compartment_pipeline::{
@@ -75,19 +73,10 @@ async fn databases(key_value: MockKeyValueStore, hash: MockHashStore) -> Databas
     let mut channel = MockChannelStore::new();
     channel.expect_subscribe().returning(|_| Err(error(ErrorKind::Unavailable)));
     channel.expect_publish().returning(|_, _| Err(error(ErrorKind::Unavailable)));
-    let stores = Stores {
-        key_value: Arc::new(key_value),
-        hash: Arc::new(hash),
-        counter: Arc::new(MockCounterStore::new()),
-        lock: Arc::new(MockLockStore::new()),
-        rate_limit: Arc::new(MockRateLimitStore::new()),
-        queue: Arc::new(MockQueueStore::new()),
-        batch: Arc::new(MockBatchStore::new()),
-        batch_upkeep: Arc::new(MockBatchUpkeepStore::new()),
-        batch_events: Arc::new(MockBatchEventStore::new()),
-        channel: Arc::new(channel),
-        usage: Arc::new(MockUsageStore::new()),
-    };
+    let stores = Stores::builder("mocks", Arc::new(key_value))
+        .hash(Arc::new(hash))
+        .channel(Arc::new(channel))
+        .build();
     let backend: Arc<dyn Backend> = Arc::new(MockBackend(stores));
     let map = DatabaseMap::preset(Preset::Pipeline, "memory://").unwrap();
     Databases::open(map, &BTreeMap::from([("primary".to_owned(), backend)])).await.unwrap()

@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions};
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, BatchProgress, Database, DatabaseMap, Databases, KeyTemplate, Preset,
+    BatchProgress, Database, DatabaseMap, Databases, KeyTemplate, Preset,
 };
 use compartment_memory::{MemoryBackend, MemoryConfig};
 use compartment_pipeline::{

@@ -1,9 +1,5 @@
 //! Documents through all stages in one process, without a batch.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
-mod stages;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -16,7 +12,7 @@ use compartment_pipeline::{
     StageError, StageFigures, StageOptions, StageOutcome, StageStatus,
 };
 use futures_util::{StreamExt, TryStreamExt};
-use stages::{databases, made};
+use crate::stages::{databases, made};
 
 type Sum = Node<usize>;
 
