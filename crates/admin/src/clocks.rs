@@ -140,8 +140,8 @@ fn untold(place: &Place, error: &AdminError) -> AdminError {
             if matches!(server.kind(), Permission | Unsupported | Protocol) =>
         {
             AdminError::Unsafe(format!(
-                "{place} does not tell its time ({}), so that keys could expire too early or too late \
-                 without anybody knowing: allow the user TIME",
+                "{place} does not tell its time ({}), so keys could expire too early or too late \
+                 unnoticed: allow the user TIME",
                 server.message()
             ))
         }
@@ -156,8 +156,7 @@ pub(crate) fn told(shift: ClockShift, from: &Place, to: &Place) -> Option<String
         return None;
     }
     Some(format!(
-        "the clock of {to} is {shift} that of {from}: expiries are carried over by the time that is \
-         left"
+        "the clock of {to} is {shift} that of {from}: keys keep their remaining time to live"
     ))
 }
 

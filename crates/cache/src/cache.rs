@@ -86,7 +86,10 @@ impl Cache {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 "open cache",
-                format!("it is of kind {}, and a cache evicts", database.contract().kind),
+                format!(
+                    "its kind is {}, but a cache needs the kind cache",
+                    database.contract().kind
+                ),
             )
             .in_database(database.name()));
         }
@@ -216,7 +219,7 @@ impl Cache {
         Err(Error::new(
             ErrorKind::InvalidArgument,
             "use cache",
-            format!("the key is of database {wanted:?}, and this cache is over {name:?}"),
+            format!("the key belongs to database {wanted:?}, but this cache uses {name:?}"),
         )
         .at_key(key.as_str()))
     }

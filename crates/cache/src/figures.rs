@@ -58,12 +58,14 @@ pub(crate) const FIGURES: [Figure; 13] = [
     figure("failed_loads", "Loads that failed.", |t| &mut t.failed_loads),
     figure("load_micros", "Time of all loads.", |t| &mut t.load_micros),
     figure("sets", "Values stored.", |t| &mut t.sets),
-    figure("refused", "Values too large to be kept.", |t| &mut t.refused),
-    figure("refused_document", "Values beyond their document's share.", |t| {
+    figure("refused", "Values too large to cache.", |t| &mut t.refused),
+    figure("refused_document", "Values over the limit of their document.", |t| {
         &mut t.refused_document
     }),
-    figure("refused_no_cache", "Values of marked documents.", |t| &mut t.refused_no_cache),
-    figure("superseded", "Values that came too late.", |t| &mut t.superseded),
+    figure("refused_no_cache", "Values of documents marked as not cacheable.", |t| {
+        &mut t.refused_no_cache
+    }),
+    figure("superseded", "Values superseded before they were stored.", |t| &mut t.superseded),
     figure("written_bytes", "Bytes stored.", |t| &mut t.bytes_written),
 ];
 

@@ -118,14 +118,22 @@ impl FleetMetrics {
         text.templates(&self.templates);
         let all = |figure: fn(&ProcessMetrics) -> u64| self.processes.iter().map(figure).sum();
         let open = |process: &ProcessMetrics| u64::from(!process.breaker.is_closed());
-        text.gauge("processes", "Processes heard of lately.", self.processes.len() as u64);
+        text.gauge("processes", "Processes that reported recently.", self.processes.len() as u64);
         text.gauge("first_tier_entries", "Entries in processes.", all(|p| p.first_tier_entries));
         text.gauge("first_tier_bytes", "Bytes in processes.", all(|p| p.first_tier_bytes));
-        text.counter("evicted_total", "Entries given up in processes.", self.evicted);
+        text.counter("evicted_total", "Entries evicted in processes.", self.evicted);
         text.counter("invalidations_total", "Invalidations.", self.invalidations);
-        text.gauge("distrusting", "Processes not hearing news.", all(|p| u64::from(!p.trusted)));
-        text.counter("distrusted_total", "Times one could not be trusted.", self.distrusted);
-        text.gauge("breakers_open", "Processes with a breaker not closed.", all(open));
+        text.gauge(
+            "distrusting",
+            "Processes that do not receive invalidations.",
+            all(|p| u64::from(!p.trusted)),
+        );
+        text.counter(
+            "distrusted_total",
+            "Times that a first tier lost its invalidations.",
+            self.distrusted,
+        );
+        text.gauge("breakers_open", "Processes whose breaker is not closed.", all(open));
         text.counter("breaker_opened_total", "Openings.", self.breaker_opened);
         text.gauge("pending_removals", "Removals to deliver.", all(|p| p.pending_removals));
         text.finish()

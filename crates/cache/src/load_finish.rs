@@ -61,7 +61,7 @@ impl Load {
             Loaded::Value(value) => {
                 let encoded = item.key.template().codec().encode(&value);
                 if let Err(error) = &encoded {
-                    tracing::warn!(%error, "a loaded value cannot be kept");
+                    tracing::warn!(%error, "a loaded value cannot be cached");
                 }
                 (Some(Arc::new(value)), encoded.ok().map(Payload::Value), Some(terms.ttl))
             }

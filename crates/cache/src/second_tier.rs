@@ -61,7 +61,7 @@ impl Inner {
     ) -> Result<T> {
         let clock = &self.options.clock;
         let Some(permit) = self.breaker.permit(clock.monotonic()) else {
-            return Err(self.away("it did not answer of late, and is left alone for a moment"));
+            return Err(self.away("it has not answered recently and is not asked for a moment"));
         };
         let answer = tokio::select! {
             biased;

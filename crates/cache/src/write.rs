@@ -271,7 +271,7 @@ impl Cache {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
                 "remove by pattern",
-                format!("{count} keys match {pattern:?}, and at most {at_most} may be removed"),
+                format!("{count} keys match {pattern:?}, but at most {at_most} may be removed"),
             )
             .in_database(self.inner.database.name()));
         }

@@ -109,7 +109,7 @@ impl Codec {
             [MARK, form, ..] => Err(Error::new(
                 ErrorKind::Decode,
                 "decode",
-                format!("form {form} is not known to this version: a newer program wrote it"),
+                format!("unknown form {form}: a newer version wrote it"),
             )),
             json => from_json(json),
         }
@@ -148,7 +148,7 @@ fn from_message_pack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 // secret of ours: positions and expectations are what a reader needs.
 fn decode_error<T>(format: &str, error: &dyn std::fmt::Display) -> Error {
     let wanted = std::any::type_name::<T>();
-    Error::new(ErrorKind::Decode, "decode", format!("not the {format} of a {wanted}: {error}"))
+    Error::new(ErrorKind::Decode, "decode", format!("not valid {format} for a {wanted}: {error}"))
 }
 
 fn encode_error(error: &dyn std::fmt::Display) -> Error {

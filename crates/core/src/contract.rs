@@ -98,7 +98,8 @@ pub(crate) fn check_ttl(what: &str, ttl: Duration) -> Result<()> {
     if !ttl.is_zero() && ttl <= MAX_TTL {
         return Ok(());
     }
-    let message = format!("{what} is {ttl:?}; it is more than zero and at most a hundred years");
+    let message =
+        format!("{what} is {ttl:?}; it must be more than zero and at most a hundred years");
     Err(Error::new(ErrorKind::Configuration, "read configuration", message))
 }
 
@@ -219,7 +220,7 @@ impl Contract {
         }
         if self.memory_budget == Some(0) {
             let what = format!(
-                "databases.{}.memory_budget is 0: give it some bytes, as in 64MiB, or leave it out",
+                "databases.{}.memory_budget is 0: set a size such as 64MiB, or leave it out",
                 self.name
             );
             return Err(Error::new(ErrorKind::Configuration, "read configuration", what));
@@ -237,7 +238,7 @@ impl Contract {
                 ErrorKind::InvalidArgument,
                 operation,
                 key,
-                format!("a time of {duration:?} is refused: give more than zero and at most a hundred years"),
+                format!("a duration of {duration:?} is not allowed: use more than zero and at most a hundred years"),
             ));
         }
         // MAX_TTL in milliseconds fits by far.
@@ -258,9 +259,8 @@ impl Contract {
         if count <= MAX_FIELDS_AT_ONCE {
             return Ok(());
         }
-        let what = format!(
-            "{count} fields in one step are refused: give at most {MAX_FIELDS_AT_ONCE} at a time"
-        );
+        let what =
+            format!("{count} fields in one call are too many: the limit is {MAX_FIELDS_AT_ONCE}");
         Err(self.error(ErrorKind::InvalidArgument, operation, key, what))
     }
 
@@ -290,7 +290,7 @@ impl Contract {
             operation,
             key,
             format!(
-                "every key of a {} database has a TTL: give one with the write, or set default_ttl for {:?}",
+                "every key of a {} database needs a TTL: give one with the write, or set default_ttl for {:?}",
                 self.kind, self.name
             ),
         )

@@ -41,7 +41,7 @@ impl Databases {
                 Error::new(
                     ErrorKind::Unknown,
                     "open database",
-                    format!("no backend was given for instance {instance:?}"),
+                    format!("there is no backend for instance {instance:?}"),
                 )
                 .in_database(&contract.name)
             })?;
@@ -107,7 +107,7 @@ impl Databases {
             ErrorKind::Timeout,
             "close",
             format!(
-                "after {limit:?} work is not done yet in {}: what it holds is free when its leases end",
+                "work in {} has not ended after {limit:?}: its locks are free when their leases expire",
                 left.join(", ")
             ),
         ))

@@ -45,24 +45,24 @@ impl Template {
         while !rest.is_empty() {
             let (literal, after) = rest.split_once('{').map_or((rest, None), |(l, a)| (l, Some(a)));
             if literal.contains('}') {
-                return wrong("a } without its {");
+                return wrong("a } without a {");
             }
             if !literal.is_empty() {
                 parts.push(Part::Literal(literal.to_owned()));
             }
             let Some(after) = after else { break };
             let Some((name, after)) = after.split_once('}') else {
-                return wrong("a { without its }");
+                return wrong("a { without a }");
             };
             let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if name.is_empty() || !name.chars().all(good) {
-                return wrong("a placeholder is a name of letters, digits and _");
+                return wrong("a placeholder must be a name of letters, digits and _");
             }
             if parts.contains(&Part::Placeholder(name.to_owned())) {
-                return wrong("a placeholder stands in it twice");
+                return wrong("it has a placeholder twice");
             }
             if matches!(parts.last(), Some(Part::Placeholder(_))) {
-                return wrong("two placeholders touch");
+                return wrong("two placeholders are adjacent");
             }
             parts.push(Part::Placeholder(name.to_owned()));
             rest = after;
@@ -99,7 +99,7 @@ impl Template {
                 ErrorKind::InvalidArgument,
                 "make key",
                 format!(
-                    "template {:?} takes {wanted} values that are not empty, and got {}",
+                    "template {:?} takes {wanted} non-empty values, but got {}",
                     self.text,
                     values.len()
                 ),
@@ -329,9 +329,9 @@ mod tests {
     fn wrong_templates_say_what_is_wrong() {
         for (text, what) in [
             ("", "empty"),
-            ("doc:{", "without its }"),
-            ("doc:}", "without its {"),
-            ("doc:{}", "a placeholder is a name"),
+            ("doc:{", "without a }"),
+            ("doc:}", "without a {"),
+            ("doc:{}", "a placeholder must be a name"),
             ("{a}:{a}", "twice"),
             ("{a}{b}", "touch"),
         ] {

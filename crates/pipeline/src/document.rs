@@ -89,7 +89,7 @@ impl Document {
     /// The document's failure where it is not UTF-8.
     pub fn text(&self) -> Result<&str, StageError> {
         std::str::from_utf8(&self.0.entry).map_err(|error| {
-            StageError::new("malformed", format!("what was submitted is no text: {error}"))
+            StageError::new("malformed", format!("the submitted data is not valid UTF-8: {error}"))
         })
     }
 

@@ -227,7 +227,8 @@ impl Engine {
         let options = LockOptions::default().wait(wait).clock(clock);
         let locks = self.inner.databases.get(LIMITS)?.lock();
         let Some(guard) = locks.lock(&key, options).await? else {
-            let what = format!("somebody else holds the document's lock since {wait:?} and longer");
+            let what =
+                format!("another worker has held the document's lock for more than {wait:?}");
             return Err(Error::new(ErrorKind::NotReady, "lock document", what).at_key(key).into());
         };
         let run = run.fenced(guard.token());
@@ -271,7 +272,7 @@ impl Engine {
                     overdue.fetch_sub(1, Ordering::Relaxed);
                 });
                 let name = stage.name;
-                let what = format!("stage {name} was not done within {limit:?}, its time-out");
+                let what = format!("stage {name} did not finish within its time-out of {limit:?}");
                 Err(StageError::new("timed_out", what).transient().into())
             }
         }
@@ -292,7 +293,9 @@ impl Engine {
 impl Inner {
     fn stage(&self, place: usize) -> Result<&Placed, PipelineError> {
         self.pipeline.placed(place).ok_or_else(|| {
-            let what = format!("the pipeline has no stage {place}: is the node of another one?");
+            let what = format!(
+                "the pipeline has no stage {place}: does the node belong to another pipeline?"
+            );
             Error::new(ErrorKind::InvalidArgument, "run stage", what).into()
         })
     }
@@ -347,7 +350,7 @@ impl Stages for Inner {
             return Ok(());
         }
         let what = format!(
-            "no permit under {key:?} within {wait:?}: {} in {:?} are allowed",
+            "no permit for {key:?} within {wait:?}: the limit is {} in {:?}",
             limit.permits, limit.window
         );
         Err(Error::new(ErrorKind::NotReady, "ask for a permit", what).in_database(LIMITS).into())

@@ -34,7 +34,7 @@ impl StageError {
             }
         };
         let what = format!(
-            "stage {stage} broke down on this document ({said}); please report it with the file"
+            "stage {stage} panicked on this document ({said}); please report it with the file"
         );
         Self::new("panicked", what)
     }

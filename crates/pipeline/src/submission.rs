@@ -120,7 +120,7 @@ impl Submission {
             let known = registry.get(name).await?.map(|known| known.pipeline);
             if known.as_deref() != Some(pipeline.name()) {
                 return refused(format!(
-                    "there is a batch {name:?} of the pipeline {:?} already: choose another name",
+                    "batch {name:?} already exists in pipeline {:?}: choose another name",
                     known.unwrap_or_default()
                 ));
             }
@@ -146,7 +146,7 @@ impl Submission {
                 submitted: progress.total,
             }),
             _ => refused(format!(
-                "batch {name:?} takes no more documents: it is sealed or ended; choose another name"
+                "batch {name:?} accepts no more documents: it is sealed or ended; choose another name"
             )),
         }
     }
@@ -174,8 +174,8 @@ impl Submission {
         let entry = entry.into();
         if entry.len() > MAX_ENTRY {
             let what = format!(
-                "an entry is at most {MAX_ENTRY} bytes, and this one has {}: it names a document that is \
-                 kept elsewhere",
+                "an entry has at most {MAX_ENTRY} bytes, but this one has {}: store the document \
+                 elsewhere, and submit its name",
                 entry.len()
             );
             let error = Error::new(ErrorKind::InvalidArgument, "submit batch", what);

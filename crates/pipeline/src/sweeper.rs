@@ -59,7 +59,7 @@ impl SweeperOptions {
         if (Duration::from_millis(1)..=DAY).contains(&self.every) {
             return Ok(());
         }
-        let what = format!("a sweep every {:?} cannot be: give 1ms to a day", self.every);
+        let what = format!("a sweep every {:?} is not possible: use 1ms to a day", self.every);
         Err(Error::new(ErrorKind::InvalidArgument, "sweep batches", what))
     }
 
@@ -228,7 +228,10 @@ impl Sweeper {
         let name = &record.name;
         let Some(progress) = self.batch.batch().progress(name).await? else {
             if self.is_gone(name) && self.registry.remove_this(record).await? {
-                tracing::warn!(batch = name, "a batch is listed and not there: taken off the list");
+                tracing::warn!(
+                    batch = name,
+                    "a listed batch does not exist: removed from the list"
+                );
                 self.lock_missing().remove(name);
                 swept.forgotten.push(name.clone());
             }

@@ -47,7 +47,7 @@ pub async fn allowed_name(
         }
     }
     Err(refused.unwrap_or_else(|| {
-        Error::new(ErrorKind::Permission, "find a name", "no name of a key is allowed")
+        Error::new(ErrorKind::Permission, "find a name", "no key name is allowed")
     }))
 }
 

@@ -76,7 +76,9 @@ fn fact_of(mut fields: Fields, answer: &Answer<'_>) -> Result<OutboxFact> {
             Ok(OutboxFact::Lost { stage, ordinals, error: text_of(&fields, "error") })
         }
         "retried" => Ok(OutboxFact::Retried { stage, ordinals: ordinals("documents")? }),
-        other => Err(answer.unexpected(&format!("a fact {other:?}: a newer program wrote it"))),
+        other => {
+            Err(answer.unexpected(&format!("unknown fact {other:?}: a newer version wrote it")))
+        }
     }
 }
 

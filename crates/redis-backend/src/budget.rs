@@ -100,7 +100,7 @@ impl Budget {
             tracing::warn!(
                 database = contract.name,
                 placement = %contract.placement,
-                "the memory budget is not held: that takes a numbered database of its own on one \
+                "the memory budget is not enforced: it needs a numbered database of its own on one \
                  server, not on a cluster"
             );
             return None;
@@ -239,7 +239,7 @@ impl Budget {
             tracing::warn!(
                 database,
                 %error,
-                "the memory budget is not held: it takes SCAN, MEMORY USAGE, OBJECT, DBSIZE, TIME, \
+                "the memory budget is not enforced: it needs SCAN, MEMORY USAGE, OBJECT, DBSIZE, TIME, \
                  UNLINK and EVAL"
             );
         } else {

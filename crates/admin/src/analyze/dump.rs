@@ -107,7 +107,7 @@ struct Header {
 
 impl Header {
     fn missing(&self, index: u64) -> Vec<String> {
-        let mut missing = vec!["a file does not say who is connected".to_owned()];
+        let mut missing = vec!["a file does not list connected clients".to_owned()];
         if let Some(keys) = self.empty.get(&index) {
             missing.push(format!(
                 "{keys} keys are collections without an element, and are left out as a server \

@@ -95,7 +95,7 @@ impl<T: Copy + PartialOrd + Debug> Bounds<T> {
             return Ok(());
         }
         let Self { name, least, most } = self;
-        Err(format!("{name} of {value:?} is refused: it may be {least:?} to {most:?}"))
+        Err(format!("{name} = {value:?} is not allowed: it must be between {least:?} and {most:?}"))
     }
 
     /// The same for each environment.
@@ -384,8 +384,8 @@ mod tests {
             ("breaker_failures = 3", "breaker_failures = 0", "may be 1 to"),
             ("breaker_failures = 3", "database_timeout = \"0s\"", "1ms to"),
             ("jitter = 0.1", "jiter = 0.1", "did you mean `jitter`?"),
-            ("\"1h\"", "\"an hour\"", "no duration"),
-            ("\"4MiB\"", "\"four\"", "no size"),
+            ("\"1h\"", "\"an hour\"", "not a duration"),
+            ("\"4MiB\"", "\"four\"", "not a size"),
             ("first_tier = false", "first_tier = \"no\"", "boolean"),
             ("[cache]", "[cahe]", "did you mean `cache`?"),
         ] {

@@ -64,7 +64,9 @@ impl Instance {
             [("connect_timeout", self.connect_timeout), ("response_timeout", self.response_timeout)]
         {
             if timeout < Duration::from_millis(1) || timeout > LONGEST_TIMEOUT {
-                return Err(wrong(format!("{name} is {timeout:?}; it is from 1ms to 1day")));
+                return Err(wrong(format!(
+                    "{name} is {timeout:?}; it must be between 1ms and 1day"
+                )));
             }
         }
         if self.max_connections == 0 {
@@ -72,7 +74,7 @@ impl Instance {
         }
         if self.retries > MOST_RETRIES {
             return Err(wrong(format!(
-                "retries is {}; it is at most {MOST_RETRIES}",
+                "retries is {}; the maximum is {MOST_RETRIES}",
                 self.retries
             )));
         }

@@ -95,7 +95,7 @@ fn wrong(what: String) -> Error {
 }
 
 fn wrong_path<T>(path: &Path) -> Result<T> {
-    Err(wrong(format!("the ledger's file {} has a name that is no text", path.display())))
+    Err(wrong(format!("the ledger's file {} has a name that is not valid UTF-8", path.display())))
 }
 
 impl FromStr for LedgerAddress {
@@ -113,7 +113,7 @@ impl FromStr for LedgerAddress {
         let path = if is("sqlite") { sqlite(rest)? } else { text };
         if let Some((scheme, _)) = path.split_once("://") {
             return Err(wrong(format!(
-                "a ledger is in sqlite://FILE or postgres://HOST/DATABASE, not in {scheme}://"
+                "a ledger needs sqlite://FILE or postgres://HOST/DATABASE, not {scheme}://"
             )));
         }
         if path.is_empty() || path == ":memory:" || path.ends_with('/') {
@@ -148,7 +148,7 @@ fn postgres(rest: &str) -> Result<&str> {
     let (login, place) = login::split(rest);
     login::check(login)?;
     if place.contains('#') {
-        return Err(wrong("the ledger's URL has a `#`, and what follows it means nothing".into()));
+        return Err(wrong("the ledger's URL has a `#`, which is not supported".into()));
     }
     if let Some((_, query)) = place.split_once('?') {
         query::pairs(query, &POSTGRES_KEYS)?;
@@ -163,8 +163,8 @@ fn sqlite(rest: &str) -> Result<&str> {
     for (_, mode) in query::pairs(query, &["mode"])? {
         if mode != "rwc" {
             return Err(wrong(
-                "a ledger's file is written, and made where it is not there: its \
-                              mode is rwc"
+                "the file of a ledger is written, and created if it does not exist: \
+                              its mode must be rwc"
                     .to_owned(),
             ));
         }

@@ -269,7 +269,7 @@ impl DatabaseMapBuilder {
     /// database, two databases in one place that do not both say so, a prefix inside another.
     pub fn build(self) -> Result<DatabaseMap> {
         if self.databases.is_empty() {
-            return Err(wrong("no databases: add [databases], or name a preset"));
+            return Err(wrong("there are no databases: add [databases], or use a preset"));
         }
         let instances: Vec<&str> = self.instances.keys().map(String::as_str).collect();
         for (name, instance) in &self.instances {

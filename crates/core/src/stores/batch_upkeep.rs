@@ -51,7 +51,7 @@ pub enum OutboxFact {
         /// What they died of, in words.
         error: String,
     },
-    /// Dead documents are tried again.
+    /// Dead documents will be retried.
     Retried {
         /// The place of the stage in the plan.
         stage: usize,

@@ -145,7 +145,7 @@ async fn wait_for(
                 biased;
                 attempt = attempt => attempt?,
                 () = clock.sleep(limit) => {
-                    let what = format!("no answer within the wait of {:?}", options.wait);
+                    let what = format!("no answer within {:?}", options.wait);
                     return Err(Error::new(ErrorKind::Timeout, "lock", what).at_key(key));
                 }
             }
@@ -249,7 +249,7 @@ impl LockGuard {
             () = self.lost() => Err(Error::new(
                 ErrorKind::Interrupted,
                 "hold lock",
-                "the lock was lost while its work ran: another may hold it by now",
+                "the lock was lost during the work: another process may hold it now",
             ).at_key(&self.key)),
         }
     }
@@ -308,7 +308,7 @@ async fn renew_until_lost(
                     break;
                 }
                 Some(Err(error)) if clock.monotonic() < ends => {
-                    tracing::warn!(%error, "a lock's lease could not be renewed yet");
+                    tracing::warn!(%error, "the lease of a lock could not be renewed yet");
                     clock.sleep((period / 4).min(ends.since(clock.monotonic()))).await;
                 }
                 Some(_) | None => {

@@ -48,7 +48,7 @@ pub fn ordinals_from_text(text: &str) -> Result<Vec<u32>> {
 }
 
 fn unreadable(part: &str) -> Error {
-    let what = format!("{part:?} is no ordinal and no range of a few of them");
+    let what = format!("{part:?} is neither an ordinal nor a short range of ordinals");
     Error::new(ErrorKind::Decode, "read ordinals", what)
 }
 

@@ -114,7 +114,7 @@ pub trait RateLimitStoreExt: RateLimitStore {
                 match select(acquire, clock.sleep(left)).await {
                     Either::Left((decision, _)) => decision?,
                     Either::Right(_) => {
-                        let what = format!("no answer within the wait of {wait:?}");
+                        let what = format!("no answer within {wait:?}");
                         let error = Error::new(ErrorKind::Timeout, "acquire permits", what);
                         return Err(error.at_key(key));
                     }

@@ -167,11 +167,11 @@ impl NewTask {
             Err(contract.error(ErrorKind::InvalidArgument, "submit task", queue, what))
         };
         if self.group.len() > MAX_QUEUE_NAME {
-            return wrong(format!("a group's name has at most {MAX_QUEUE_NAME} bytes"));
+            return wrong(format!("the name of a group must have at most {MAX_QUEUE_NAME} bytes"));
         }
         if self.deduplication_key.as_ref().is_some_and(|k| k.is_empty() || k.len() > MAX_QUEUE_NAME)
         {
-            return wrong(format!("a deduplication key has 1 to {MAX_QUEUE_NAME} bytes"));
+            return wrong(format!("a deduplication key must have 1 to {MAX_QUEUE_NAME} bytes"));
         }
         if self.delay.is_zero() {
             return Ok(0);
@@ -240,13 +240,13 @@ impl QueueCounts {
 pub fn check_queue(contract: &Contract, operation: &'static str, queue: &str) -> Result<()> {
     if contract.kind != DatabaseKind::Durable {
         let what = format!(
-            "a queue belongs in a durable database: a {} may evict or end what it holds",
+            "a queue needs a durable database: a {} database may evict or expire its keys",
             contract.kind
         );
         return Err(contract.error(ErrorKind::Contract, operation, queue, what));
     }
     if queue.is_empty() || queue.len() > MAX_QUEUE_NAME {
-        let what = format!("a queue's name has 1 to {MAX_QUEUE_NAME} bytes");
+        let what = format!("the name of a queue must have 1 to {MAX_QUEUE_NAME} bytes");
         return Err(contract.error(ErrorKind::InvalidArgument, operation, queue, what));
     }
     Ok(())

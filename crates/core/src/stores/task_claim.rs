@@ -36,7 +36,7 @@ impl ClaimOptions {
     pub fn check(&self, contract: &Contract, queue: &str) -> Result<u64> {
         if self.most == 0 || self.most > MAX_CLAIM || self.most_lost == 0 {
             let what =
-                format!("a claim is of 1 to {MAX_CLAIM} tasks, dead after 1 lost lease or more");
+                format!("a claim must ask for 1 to {MAX_CLAIM} tasks, with max_lost of at least 1");
             return Err(contract.error(ErrorKind::InvalidArgument, "claim tasks", queue, what));
         }
         contract.millis("claim tasks", queue, self.lease)

@@ -168,7 +168,7 @@ impl LedgerMirror {
             _ => LedgerStatus::Done,
         };
         let error = (status == LedgerStatus::Dead)
-            .then(|| "dead in the batch; an audit found no row that says of what".to_owned());
+            .then(|| "dead in the batch; no row tells the error (found by an audit)".to_owned());
         let (task_type, worker) =
             (Arc::new(drift.stage.clone()), Arc::new(AUDIT_WORKER.to_owned()));
         let now = Some(millis(self.clock.now()));

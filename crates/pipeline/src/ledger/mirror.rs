@@ -98,7 +98,7 @@ impl LedgerMirror {
         if is_whole {
             return Ok(mirrored);
         }
-        let what = format!("other mirrors wrote of batch {:?} all the time: try again", own.name);
+        let what = format!("other mirrors kept writing batch {:?}: try again", own.name);
         Err(Error::new(ErrorKind::NotReady, "mirror batch", what))
     }
 
@@ -199,7 +199,7 @@ impl LedgerMirror {
             match self.mirror_known(&record).await {
                 Ok(brought) => mirrored.add(brought),
                 Err(error) if error.kind() == ErrorKind::Unknown => {
-                    tracing::debug!(batch = record.name, "a batch that is listed is not there");
+                    tracing::debug!(batch = record.name, "a listed batch does not exist");
                 }
                 Err(error) => {
                     self.figures.failed(&error);

@@ -21,7 +21,7 @@ const SHORT_REST: Duration = Duration::from_millis(100);
 const PUBLISH_EVERY: Duration = Duration::from_secs(5);
 /// How long it waits after the first failure, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// For so long what still waits is brought after it was told to stop.
+/// For so long what still waits is brought after it was asked to stop.
 const LAST_PASS: Duration = Duration::from_secs(10);
 
 impl LedgerMirror {

@@ -40,7 +40,7 @@ pub struct Rebuilt {
 pub enum RebuildOutcome {
     /// It was made.
     Rebuilt(Rebuilt),
-    /// It is there, and was left as it is.
+    /// It exists already and was left unchanged.
     IsThere,
     /// It was removed on purpose.
     WasRemoved,
@@ -147,7 +147,7 @@ impl LedgerMirror {
 
     fn is_there(&self, name: &str) -> Error {
         let what =
-            format!("batch {name:?} is there, and is left as it is: audit it, or remove it first");
+            format!("batch {name:?} exists and was left unchanged: audit it, or remove it first");
         Error::new(ErrorKind::Contract, "rebuild batch", what).in_database(self.batch.name())
     }
 
@@ -157,8 +157,8 @@ impl LedgerMirror {
             return Ok(());
         }
         let what = format!(
-            "document {first} of batch {batch:?} would become another number: somebody else submits to \
-             it; stop that, remove the batch, and begin anew"
+            "document {first} of batch {batch:?} would get another number: another process submits to \
+             it; stop that process, remove the batch, and start again"
         );
         Err(Error::new(ErrorKind::Contract, "rebuild batch", what).in_database(self.batch.name()))
     }

@@ -61,7 +61,7 @@ impl FromStr for LedgerStatus {
     fn from_str(name: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name).ok_or_else(|| {
             let known = Self::ALL.map(Self::name).join(", ");
-            let what = format!("no task is {name:?}; a status is one of {known}");
+            let what = format!("unknown status {name:?}; known: {known}");
             Error::new(ErrorKind::InvalidArgument, "read task status", what)
         })
     }

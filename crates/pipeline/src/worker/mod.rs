@@ -117,8 +117,8 @@ impl Worker {
             && now > limit / 2
         {
             let what = format!(
-                "the memory limit of {limit} bytes is too low: before its first document the worker \
-                 has {now}; allow at least twice as much"
+                "the memory limit of {limit} bytes is too low: the worker uses {now} before its first \
+                 document; allow at least twice as much"
             );
             return Err(Error::new(ErrorKind::Configuration, "start worker", what));
         }

@@ -18,7 +18,7 @@ pub struct WorkerOptions {
     pub stages: Option<Vec<String>>,
     /// The batches it serves, and no single tasks; all unless told.
     pub batches: Option<Vec<String>>,
-    /// Whether it ends once its batches need nothing any more.
+    /// Whether it ends once its batches are finished.
     pub until_finished: bool,
     /// Documents it works on at the same time; the number of CPUs unless told.
     pub concurrency: usize,
@@ -81,23 +81,25 @@ impl WorkerOptions {
         let wrong =
             |what: String| Err(Error::new(ErrorKind::InvalidArgument, "start worker", what));
         if self.id.is_empty() || self.id.len() > MAX_QUEUE_NAME {
-            return wrong(format!("a worker's id has 1 to {MAX_QUEUE_NAME} bytes"));
+            return wrong(format!("the id of a worker must have 1 to {MAX_QUEUE_NAME} bytes"));
         }
         if self.concurrency == 0 || self.concurrency > Semaphore::MAX_PERMITS {
-            return wrong("a worker works on at least 1 document at a time".to_owned());
+            return wrong("the concurrency of a worker must be at least 1".to_owned());
         }
         if self.most_at_once == 0 || self.most_at_once > MAX_AT_ONCE {
-            return wrong(format!("a claim is of 1 to {MAX_AT_ONCE} documents"));
+            return wrong(format!("a claim must ask for 1 to {MAX_AT_ONCE} documents"));
         }
         if self.lease < SHORTEST_LEASE || self.lease > MAX_TTL {
             return wrong(format!(
-                "a lease of {:?} is refused: give at least {SHORTEST_LEASE:?}, as it is renewed each \
+                "a lease of {:?} is not allowed: use at least {SHORTEST_LEASE:?}, as it is renewed every \
                  third, and at most a hundred years",
                 self.lease
             ));
         }
         if self.until_finished && self.batches.as_ref().is_none_or(Vec::is_empty) {
-            return wrong("a worker that ends with its batches needs to be told which".to_owned());
+            return wrong(
+                "a worker that exits with its batches needs the names of these batches".to_owned(),
+            );
         }
         Ok(())
     }

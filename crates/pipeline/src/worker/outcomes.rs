@@ -26,7 +26,7 @@ pub(super) fn given_up(shared: &Shared, ended: Ended) -> Left {
             )
         }
         _ => {
-            let what = "the worker ended before it was done";
+            let what = "the worker exited before it was done";
             return Left::Untried(Error::new(ErrorKind::Interrupted, "run stage", what));
         }
     };
