@@ -14,7 +14,8 @@ const LOOKS: usize = 5;
 /// How far apart the expiry of one key may be told by two servers whose clocks are alike: where one
 /// tells the time left only, its clock is asked beside it, and may turn over in between.
 const ROUNDING_MS: u64 = 20;
-/// The same of clocks that differ: each measurement of the difference is a little off.
+/// How far apart the expiries may be if the clocks differ: each measurement of the difference is a
+/// little off.
 const MEASURED_MS: u64 = 1_000;
 
 /// How far the clock of one server is ahead of another's; nothing where both are alike.

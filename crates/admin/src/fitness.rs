@@ -43,7 +43,7 @@ pub async fn target_fitness(
     judge(source, target, &conditions, incoming).await
 }
 
-/// The same, of a server that has told its condition.
+/// Judges a server whose condition has been read.
 pub(crate) async fn judge(
     source: Option<&Place>,
     target: &Place,

@@ -21,9 +21,9 @@ pub enum LoadError {
     TimedOut(Duration),
     /// The loader panicked, with these words.
     Panicked(Arc<str>),
-    /// The loader's runtime ended, or stands still.
+    /// The loader's runtime has ended or is blocked.
     Ended,
-    /// The loader waits for the value that it is to load, itself or by way of other loads.
+    /// The loader waits for the value that it loads, directly or through other loads.
     WaitsForItself,
     /// The key is used as another type elsewhere in this process.
     OtherType,

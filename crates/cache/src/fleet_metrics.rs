@@ -1,4 +1,4 @@
-//! The figures of all processes together, as they stand in the `metrics` database.
+//! The figures of all processes together, read from the `metrics` database.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,8 +23,8 @@ pub struct FleetMetrics {
     pub database: String,
     /// When counting began, in milliseconds since 1970; `None` where nothing was counted.
     pub since_ms: Option<u64>,
-    /// What `recent_hits` and `recent_misses` count, in seconds: whole minutes, the present one
-    /// included.
+    /// The window of `recent_hits` and `recent_misses`, in seconds: whole minutes, including the
+    /// current one.
     pub window_seconds: u64,
     /// By template.
     pub templates: BTreeMap<String, TemplateMetrics>,
@@ -36,7 +36,7 @@ pub struct FleetMetrics {
     pub distrusted: u64,
     /// Times that a breaker opened.
     pub breaker_opened: u64,
-    /// The processes that were heard of lately.
+    /// The processes that reported recently.
     pub processes: Vec<ProcessMetrics>,
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of a load's result: it is stored under the load's lease, and those who wait have it.
+//! The end of a load: its result is stored under the load's lease and given to the waiters.
 
 use std::sync::Arc;
 use std::time::Duration;

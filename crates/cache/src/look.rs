@@ -96,7 +96,7 @@ impl Cache {
         }
     }
 
-    /// The same, telling apart what has no value and what is not known.
+    /// Looks `key` up without loading; the answer distinguishes an absent value from an unknown one.
     ///
     /// # Errors
     /// As [`Cache::get`].

@@ -34,7 +34,7 @@ impl Inner {
         self.guarded(request).await
     }
 
-    /// The same for a request that stands for several, and is given up at `until`.
+    /// Makes a request that stands for several, and gives it up at `until`.
     pub(crate) async fn call_for_many<T>(
         &self,
         requests: usize,

@@ -20,7 +20,7 @@ pub(crate) async fn resolve(general: &General, text: &str) -> Result<Place, CliE
     resolve_in(&settings, text).await
 }
 
-/// The same, with settings that have been read.
+/// Resolves a place with settings that have been read.
 pub(crate) async fn resolve_in(settings: &Settings, text: &str) -> Result<Place, CliError> {
     if text.contains("://") {
         return of_url(settings, text).await;

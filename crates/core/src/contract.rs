@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::placement::{Placement, Previous};
 use crate::{Error, ErrorKind, Result};
 
-/// What a database is for, and so what may happen to a key in it.
+/// The kind of a database: what may happen to its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DatabaseKind {
@@ -72,7 +72,7 @@ impl From<Duration> for Expiry {
     }
 }
 
-/// An [`Expiry`] held against a contract: what a backend has to do.
+/// What a backend has to do for an [`Expiry`] under a contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TtlRule {
     /// Set the TTL, in milliseconds.
@@ -176,7 +176,7 @@ impl Contract {
         self
     }
 
-    /// What a write that replaces the whole value has to do with the TTL.
+    /// How a write that replaces the whole value treats the TTL.
     ///
     /// # Errors
     /// [`ErrorKind::Contract`] when the kind requires a TTL and there is none;
@@ -195,7 +195,7 @@ impl Contract {
         }
     }
 
-    /// What a write that adds to a value (a hash field, a counter) has to do with the TTL.
+    /// How a write that adds to a value (a hash field, a counter) treats the TTL.
     ///
     /// # Errors
     /// As [`Contract::on_replace`].
@@ -245,11 +245,11 @@ impl Contract {
         Ok(u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
     }
 
-    /// Whether so many fields of a hash may be set in one step.
+    /// Checks whether this many fields of a hash can be set in one step.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] above [`MAX_FIELDS_AT_ONCE`]: the server answers nobody else
-    /// meanwhile.
+    /// [`ErrorKind::InvalidArgument`] above [`MAX_FIELDS_AT_ONCE`]: the server would answer no other
+    /// client meanwhile.
     pub fn check_field_count(
         &self,
         operation: &'static str,

@@ -74,15 +74,14 @@ impl Databases {
         self.inner.open.values()
     }
 
-    /// Waits until nothing is left to do that nobody else waits for, at most for `limit`: locks whose
-    /// guards were dropped are freed, claims and permits of callers that gave up are handed back,
-    /// removals from caches and rows for the ledger are delivered.
+    /// Waits for background work, at most for `limit`: locks whose guards were dropped are released,
+    /// claims and permits of callers that gave up are returned, removals from caches and rows for the
+    /// ledger are delivered.
     ///
-    /// Removals whose runtime has ended are taken up again in the one that closes.
+    /// Removals whose runtime has ended continue in the runtime that closes.
     ///
-    /// To be called at the end of `main`: whatever is still on its way when the process ends is
-    /// lost, and what it held is free again only when its lease has ended. The databases can be used
-    /// afterwards.
+    /// Call it at the end of `main`: work that is unfinished when the process exits is lost, and its
+    /// locks are free only when their leases expire. The databases can be used afterwards.
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`], naming the databases that are not done.

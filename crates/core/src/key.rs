@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::{Codec, Error, ErrorKind, Result, escape_glob};
 
-/// What the names of keys begin with that Compartment keeps for itself beside a user's, such as the
-/// stamps of a cache. A budget evicts them only when nothing else is left.
+/// The prefix of keys that Compartment stores for itself beside a user's, such as the stamps of a
+/// cache. A budget evicts them only when nothing else is left.
 pub const HOUSEKEEPING_PREFIX: &str = "compartment:";
 
 /// A key's pattern with placeholders: `doc:ocr_result:{document_uuid}`.
@@ -189,8 +189,8 @@ fn escape(value: &str, into: &mut String) {
     }
 }
 
-/// A template bound to a value type, a database, a TTL and a codec: what a program declares once,
-/// so that a key cannot be written to the wrong database or with the wrong type.
+/// A template bound to a value type, a database, a TTL and a codec. A program declares it once, so that
+/// a key cannot be written to the wrong database or with the wrong type.
 ///
 /// ```
 /// use compartment_core::KeyTemplate;
@@ -295,7 +295,7 @@ pub struct TypedKey<V> {
 }
 
 impl<V> TypedKey<V> {
-    /// The key as it stands in the database.
+    /// The full name of the key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text

@@ -112,8 +112,9 @@ impl Engine {
         self.inner.options.concurrency.max(1)
     }
 
-    /// Asks the cache's database once. One that is away is no error: the cache does without. One that
-    /// refuses the program would be done without for ever, and nobody would notice.
+    /// Asks the cache's database once. An unavailable database is not an error: the cache works without
+    /// it. A database that refuses the program is an error, because nobody would notice that the cache
+    /// never works.
     ///
     /// # Errors
     /// The store's, when the database refuses the program or is not set up.
@@ -153,11 +154,11 @@ impl Engine {
         self.run_of(document.clone()).value(node).await
     }
 
-    /// Whether the result of every stage is kept for a document, each of which is read into the cache's
-    /// first tier on the way. Nothing is made. A stage that runs inline keeps none and does not count.
+    /// Whether the result of every stage is stored for a document. The results are read into the
+    /// cache's first tier; nothing is computed. Inline stages store no result and do not count.
     ///
     /// # Errors
-    /// A store's; the cache's own database is done without when it is away.
+    /// A store's; an unavailable cache database is ignored.
     pub async fn is_kept(&self, document: &Document) -> Result<bool, PipelineError> {
         let run = self.run_of(document.clone());
         let kept = (0..self.pipeline().all().len()).filter(|place| !self.is_inline(*place));

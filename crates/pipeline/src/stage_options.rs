@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use compartment_core::{Backoff, MAX_ATTEMPTS, MAX_TTL, RateLimit};
 
-/// How a stage is run. What is not said is as in [`StageOptions::default`].
+/// How a stage runs. [`StageOptions::default`] has the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StageOptions {
-    /// The queue of its single tasks; `pipeline.stage` unless told.
+    /// The queue of its single tasks; by default `pipeline.stage`.
     pub queue: Option<String>,
-    /// The most documents that one worker takes through it at the same time; as many as the worker
-    /// has places unless told.
+    /// The maximum number of documents that one worker processes in this stage at the same time; by
+    /// default the worker's concurrency.
     pub concurrency: Option<usize>,
     /// How often it is tried with a document, 1 to [`compartment_core::MAX_ATTEMPTS`].
     pub max_attempts: u8,
@@ -55,7 +55,7 @@ impl StageOptions {
         self
     }
 
-    /// At most so many documents at a time in one worker.
+    /// Sets the maximum number of documents at a time in one worker.
     #[must_use]
     pub fn concurrency(mut self, documents: usize) -> Self {
         self.concurrency = Some(documents.max(1));

@@ -63,14 +63,14 @@ impl SweeperOptions {
         Err(Error::new(ErrorKind::InvalidArgument, "sweep batches", what))
     }
 
-    /// Keeping finished batches for so long.
+    /// Sets how long finished batches are kept.
     #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
         self.retention = retention;
         self
     }
 
-    /// Keeping so many bytes of finished batches.
+    /// Sets how many bytes of finished batches are kept.
     #[must_use]
     pub fn finished_bytes(mut self, bytes: u64) -> Self {
         self.finished_bytes = Some(bytes);
@@ -78,7 +78,7 @@ impl SweeperOptions {
     }
 }
 
-/// Who has to know that a batch goes, before it does: a ledger, for example.
+/// Is notified before a batch is removed; a ledger, for example.
 #[async_trait]
 pub trait RemovalWitness: fmt::Debug + Send + Sync + 'static {
     /// Says that a batch is about to be removed. An error keeps it.
@@ -91,13 +91,13 @@ pub trait RemovalWitness: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// What a round did.
+/// The result of a round.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Swept {
     /// Batches whose missed completion was made due.
     pub completions: Vec<String>,
-    /// Batches of which ended leases were taken up.
+    /// Batches whose expired leases were reclaimed.
     pub taken_up: Vec<String>,
     /// Batches that were listed and are not there: taken off the list.
     pub forgotten: Vec<String>,

@@ -73,7 +73,7 @@ impl RedisBackend {
         Ok(backend)
     }
 
-    /// What the probe found.
+    /// The findings of the probe.
     #[must_use]
     pub fn server(&self) -> &ServerInfo {
         &self.info

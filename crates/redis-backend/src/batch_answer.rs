@@ -1,4 +1,4 @@
-//! What the scripts of batches answer, part by part.
+//! Reads the answers of the batch scripts, part by part.
 
 use compartment_core::{BatchStatus, Error, Result};
 use redis::{FromRedisValue, Value};

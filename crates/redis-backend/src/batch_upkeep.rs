@@ -1,4 +1,4 @@
-//! What batches on Redis keep besides their progress: entries, the outbox, and the audit of the rest.
+//! The entries, the outboxes and the audits of batches on Redis.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -227,7 +227,7 @@ impl BatchUpkeepStore for RedisBatch {
     }
 }
 
-/// For each document its bits, the first stage's the lowest, of those that stand there one after the other.
+/// Splits the bitmap into one word for each document; bit 0 is the first stage.
 fn by_document(bits: &[u8], total: usize, stages: usize) -> Vec<u16> {
     let bit =
         |place: usize| bits.get(place / 8).is_some_and(|byte| byte & (0x80 >> (place % 8)) != 0);

@@ -1,4 +1,4 @@
-//! The same analysis of a file that a server saved: no server is needed, and none is troubled.
+//! Analyses a file that a server saved, without a server.
 //!
 //! The file says names, types, expiries and values, and when keys were last used only where the
 //! server's policy needs that. Memory is an estimate from the sizes in the file and from what a

@@ -54,7 +54,7 @@ pub enum RdbError {
     /// A dump with something else behind it.
     #[error("{0} bytes follow the end of the dump: it is damaged or was not written by Redis")]
     Followed(u64),
-    /// The same, with the key whose value it is about.
+    /// An error in the value of a key, with that key.
     #[error("key \"{key}\" of database {database}: {error}")]
     AtKey {
         /// The number of the database.

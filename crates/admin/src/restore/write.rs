@@ -75,7 +75,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The same error, with how to go on.
+    /// Adds to an error how to resume.
     fn going_on(&self, error: AdminError, restored: u64) -> AdminError {
         let AdminError::Server(error) = error else { return error };
         let way = match error.kind() {

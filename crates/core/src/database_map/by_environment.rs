@@ -26,7 +26,7 @@ impl<T> Default for ByEnvironment<T> {
 }
 
 impl<T> ByEnvironment<T> {
-    /// The same value everywhere.
+    /// One value for all environments.
     #[must_use]
     pub fn everywhere(value: T) -> Self {
         Self { default: Some(value), by_environment: BTreeMap::new() }

@@ -19,13 +19,13 @@ const POLICIES: [&str; 8] = [
 ];
 
 impl DatabaseMapBuilder {
-    /// Lets environment variables override what is there: `REDIS_HOST`, `REDIS_PORT`,
-    /// `REDIS_PASSWORD`, `REDIS_MAX_CONNECTIONS`, `REDIS_MAX_MEMORY_MB`, `REDIS_EVICTION_POLICY`,
-    /// `ENVIRONMENT`, `REDIS_DB_<NAME>` for each database, and `CACHE_ENABLED` (`true` or `false`,
-    /// `1` or `0`, `yes` or `no`, `on` or `off`). An empty value counts as unset.
+    /// Overrides settings with environment variables: `REDIS_HOST`, `REDIS_PORT`, `REDIS_PASSWORD`,
+    /// `REDIS_MAX_CONNECTIONS`, `REDIS_MAX_MEMORY_MB`, `REDIS_EVICTION_POLICY`, `ENVIRONMENT`,
+    /// `REDIS_DB_<NAME>` for each database, and `CACHE_ENABLED` (`true` or `false`, `1` or `0`, `yes`
+    /// or `no`, `on` or `off`). An empty value counts as unset.
     ///
-    /// Host, port and password belong to the instance `primary`, or the only one. A
-    /// `REDIS_DB_…` of a name that is no database becomes a note: it may be another program's.
+    /// Host, port and password belong to the instance `primary`, or the only one. A `REDIS_DB_…` for an
+    /// unknown database becomes a note: it may belong to another program.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Configuration`] naming the variable, never a password's value.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{login, query};
 use crate::{Error, ErrorKind, Result};
 
-/// What `[ledger]` says.
+/// The settings of `[ledger]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LedgerSettings {
@@ -48,7 +48,7 @@ impl LedgerSection {
     }
 }
 
-/// Where a ledger is. What it shows and what `Debug` prints hide the password.
+/// The address of a ledger. `Display` and `Debug` hide the password.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LedgerAddress {
@@ -59,10 +59,10 @@ pub enum LedgerAddress {
 }
 
 impl LedgerAddress {
-    /// As a URL that SQL clients take, with the password. A file that is not there is made by it.
+    /// The address as a URL for SQL clients, with the password. The URL creates a missing file.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for a file whose name is no text.
+    /// [`ErrorKind::Configuration`] for a file name that is not valid UTF-8.
     pub fn reveal(&self) -> Result<String> {
         match self {
             Self::Postgres(url) => Ok(url.clone()),

@@ -36,7 +36,7 @@ use rules::{check_apart, check_name, check_previous, check_whole};
 use crate::contract::check_ttl;
 use crate::{Contract, Result, Template};
 
-/// What `[keys]` says about one template: the program's own, or another program's.
+/// A rule of `[keys]` for one template, of this program or another one.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct KeyRule {
@@ -72,7 +72,7 @@ impl DatabaseMap {
     /// A preset on one instance.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Configuration`] for a URL that is none.
+    /// [`crate::ErrorKind::Configuration`] for an invalid URL.
     pub fn preset(preset: Preset, url: &str) -> Result<Self> {
         DatabaseMapBuilder::preset(preset).instance("primary", Instance::new(url)?).build()
     }
@@ -101,25 +101,25 @@ impl DatabaseMap {
         &self.keys
     }
 
-    /// What `[cache]` says of every cache.
+    /// The settings of `[cache]`, for every cache.
     #[must_use]
     pub fn cache(&self) -> &CacheSettings {
         &self.cache
     }
 
-    /// What `[ledger]` says.
+    /// The settings of `[ledger]`.
     #[must_use]
     pub fn ledger(&self) -> &LedgerSettings {
         &self.ledger
     }
 
-    /// The environment whose TTLs count, `default` unless told.
+    /// The environment that selects TTLs and policies; `default` unless set.
     #[must_use]
     pub fn environment(&self) -> &str {
         &self.environment
     }
 
-    /// What a reader of the configuration should know: settings that had no effect.
+    /// Notes on the configuration, such as settings without effect.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -231,7 +231,7 @@ impl DatabaseMapBuilder {
     /// Points the primary instance elsewhere, keeping its other settings.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Configuration`] for a URL that is none.
+    /// [`crate::ErrorKind::Configuration`] for an invalid URL.
     pub fn url(mut self, url: &str) -> Result<Self> {
         let parsed = InstanceUrl::parse(url)?;
         match self.primary_name() {
@@ -262,7 +262,7 @@ impl DatabaseMapBuilder {
         }
     }
 
-    /// Checks the whole and finishes it.
+    /// Checks the configuration and builds the map.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Configuration`] naming what is wrong: no databases, an unknown instance or

@@ -1,4 +1,4 @@
-//! What stands behind the `?` of a URL: each key is known, or refused by its name.
+//! The parameters after the `?` of a URL: unknown ones are refused by name.
 
 use percent_encoding::percent_decode_str;
 

@@ -37,10 +37,10 @@ pub enum Scheme {
 /// | `redis+sentinel://host,host/service/3`, `rediss+sentinel://…` | the master of a service |
 /// | `redis+cluster://host,host`, `rediss+cluster://…` | a cluster |
 ///
-/// `valkey` and `valkeys` are read as `redis` and `rediss`. A scheme may be written in capitals. The
-/// index stands in the path, or behind `?` as `db`, `virtual_host` or `database`; a login may stand
-/// there as `username` and `password`, and files for TLS as `ssl_ca_certs`, `ssl_certfile` and
-/// `ssl_keyfile`. Any other key is refused.
+/// `valkey` and `valkeys` mean `redis` and `rediss`. Schemes are case-insensitive. The index is in the
+/// path, or after `?` as `db`, `virtual_host` or `database`; a login may stand there as `username` and
+/// `password`, and files for TLS as `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`. Any other key is
+/// refused.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct InstanceUrl {
     scheme: Scheme,
@@ -271,7 +271,7 @@ impl InstanceUrl {
 
     /// Whether both are written with an address in common: the host and port of one are among the
     /// other's, or both name one socket. Login, index and TLS do not count, and `localhost` is the
-    /// loopback address. It tells whose settings are meant by a URL, and never whether two servers
+    /// loopback address. Use it to find the settings for a URL, but not to decide whether two servers
     /// are one: a server has many addresses.
     #[must_use]
     pub fn has_address_of(&self, other: &Self) -> bool {
@@ -326,7 +326,7 @@ impl InstanceUrl {
         }
     }
 
-    /// The same address with the login of `other`, for a URL that was kept without its password.
+    /// This address with the login of `other`, for a URL that was stored without its password.
     #[must_use]
     pub fn with_login_of(&self, other: &Self) -> Self {
         let encoded = |text: Option<&str>| {

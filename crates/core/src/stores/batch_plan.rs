@@ -1,4 +1,4 @@
-//! What a batch goes through, and why one refuses a request.
+//! Plans of batches, and the reasons for which a batch refuses a request.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub struct BatchStage {
     pub after: Vec<usize>,
 }
 
-/// What the documents of a batch go through.
+/// The stages of a batch, and its limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BatchPlan {
@@ -39,9 +39,9 @@ pub struct BatchPlan {
     /// How often a stage is tried with a document before the document is dead, 1 to
     /// [`MAX_ATTEMPTS`].
     pub max_attempts: u8,
-    /// How often the leases of workers may end over a document before it is dead, 1 to
-    /// [`MAX_ATTEMPTS`]. More than attempts: a worker that is killed takes with it what it had claimed
-    /// and not looked at.
+    /// How many leases of a document may expire before it is dead, 1 to [`MAX_ATTEMPTS`]. Allow more of
+    /// these than attempts: a killed worker loses its whole claim, including documents that it had not
+    /// started.
     #[serde(default = "most_counted")]
     pub max_lost: u8,
     /// The most bytes of entries; beyond, a submission is refused. Nothing that settles ever is.
@@ -93,14 +93,14 @@ impl BatchPlan {
         self
     }
 
-    /// Taking a document for dead once so many leases have ended over it.
+    /// Sets how many leases may expire before a document is dead.
     #[must_use]
     pub fn max_lost(mut self, leases: u8) -> Self {
         self.max_lost = leases;
         self
     }
 
-    /// Refusing documents once their entries take so many bytes.
+    /// Sets the total size of entries, in bytes, from which further documents are refused.
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
@@ -114,7 +114,7 @@ impl BatchPlan {
         self
     }
 
-    /// Keeping so many bytes of events.
+    /// Sets how many bytes of events are kept.
     #[must_use]
     pub fn event_bytes(mut self, bytes: u64) -> Self {
         self.event_bytes = bytes;
@@ -185,7 +185,7 @@ impl Default for BatchPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BatchRefusal {
-    /// There is no such batch.
+    /// The batch does not exist.
     Missing,
     /// The claim is of a former batch of that name.
     Former,

@@ -1,4 +1,4 @@
-//! A lock's handle: renews the lease while it lives, and tells the moment it is lost.
+//! The guard of a lock: it renews the lease while it lives, and signals when the lock is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,14 @@ use crate::{Clock, Error, ErrorKind, MonotonicInstant, Result, SystemClock};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LockOptions {
-    /// How long the lock outlives a holder that died; 30 s unless told. Renewed every third of it.
+    /// How long the lock outlives a holder that died; default 30 s. It is renewed after every third of
+    /// this time.
     pub lease: Duration,
-    /// How long to wait for a held lock; not at all unless told.
+    /// How long to wait for a held lock; default zero.
     pub wait: Duration,
-    /// The holder's name, for whoever asks; `<pid>` of this process unless told.
+    /// The name of the holder, shown to other callers; by default the `<pid>` of this process.
     pub owner: String,
-    /// The clock that waits and renewals go by; the system's unless told.
+    /// The clock of waits and renewals; by default the system's.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -212,8 +213,8 @@ impl LockGuard {
         self.token
     }
 
-    /// Whether the lease is still this handle's, as far as is known. A lease that has passed by the
-    /// monotonic clock is over, even if the task that renews it did not come to say so.
+    /// Whether this guard still holds the lock, as far as is known. A lease that has expired by the
+    /// monotonic clock is over, even if the task that renews it has not noticed yet.
     #[must_use]
     pub fn is_held(&self) -> bool {
         // Nobody renews a lease once the runtime of its task has ended: it is not relied on any more.

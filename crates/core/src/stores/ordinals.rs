@@ -30,7 +30,7 @@ pub fn ordinals_to_text(ordinals: &[u32]) -> String {
 /// Ordinals from their text.
 ///
 /// # Errors
-/// [`ErrorKind::Decode`] for what is no such text, or names more ordinals than any one fact is about.
+/// [`ErrorKind::Decode`] for text of another form, or with more ordinals than one fact can have.
 pub fn ordinals_from_text(text: &str) -> Result<Vec<u32>> {
     let mut ordinals = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {

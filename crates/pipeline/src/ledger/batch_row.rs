@@ -82,9 +82,9 @@ pub struct LedgerBatch {
     /// Its number in the ledger.
     #[serde(skip)]
     pub(super) id: i64,
-    /// What it is among the batches of its database.
+    /// Its record among the batches of its database.
     pub record: BatchRecord,
-    /// What its documents go through.
+    /// The plan of the batch.
     pub plan: BatchPlan,
     /// Where it was in its life.
     pub state: BatchState,
@@ -101,7 +101,7 @@ pub struct LedgerBatch {
     pub(super) step: i64,
     /// Entries of its outbox that could not be read.
     pub unreadable: u64,
-    /// Whether somebody began to make it anew from the ledger, and has not ended.
+    /// Whether a rebuild from the ledger has begun and not ended.
     pub rebuilding: bool,
     /// When its state was last written, in milliseconds since 1970 UTC.
     pub seen_ms: u64,

@@ -1,4 +1,4 @@
-//! What documents were submitted as: copied once, in order, and read back to make a batch anew.
+//! Documents as they were submitted: copied once, in order, and read back to rebuild a batch.
 
 use std::sync::Arc;
 

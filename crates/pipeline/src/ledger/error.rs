@@ -1,4 +1,4 @@
-//! What the SQL client's errors mean to who uses the ledger.
+//! Translates errors of the SQL client for users of the ledger.
 
 use compartment_core::{Error, ErrorKind, LedgerAddress};
 

@@ -1,4 +1,4 @@
-//! A mirror that goes on until it is told to stop, once in a fleet.
+//! A mirror that runs until it is stopped, one at a time in a fleet.
 
 use std::future::Future;
 use std::pin::pin;
@@ -33,8 +33,9 @@ impl LedgerMirror {
         self
     }
 
-    /// Brings what waits of every batch, until `stop` is ready, and then what still waits, for ten seconds
-    /// at most. A ledger or database that is away is waited for; what waits stays where it is.
+    /// Writes the waiting entries of every batch until `stop` is ready, then the remaining ones for at
+    /// most ten seconds. It waits for an unavailable ledger or database; entries stay in their outboxes
+    /// meanwhile.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = pin!(stop);
         let mut pause = PAUSES.0;

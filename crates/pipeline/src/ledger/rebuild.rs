@@ -1,4 +1,4 @@
-//! Makes batches anew from the ledger, after their database was lost.
+//! Rebuilds batches from the ledger after their database was lost.
 
 use bytes::Bytes;
 use compartment_core::{Error, ErrorKind, MAX_AT_ONCE, RestoredFact, Result};
@@ -20,7 +20,7 @@ pub struct RebuildProgress {
     pub facts: u64,
 }
 
-/// A batch that was made anew.
+/// A rebuilt batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Rebuilt {
@@ -34,7 +34,7 @@ pub struct Rebuilt {
     pub missing: u64,
 }
 
-/// What became of a batch when all of them were to be made anew.
+/// The outcome for one batch when all are rebuilt.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RebuildOutcome {
@@ -49,9 +49,9 @@ pub enum RebuildOutcome {
 }
 
 impl LedgerMirror {
-    /// Makes a batch anew from the ledger: its plan, its documents in their order, what is known to be done
-    /// or dead, and its place among the batches, which is last: nobody works on it before. What was done and
-    /// had not arrived in the ledger is done again. Of one whose making was cut short it begins anew.
+    /// Rebuilds a batch from the ledger: its plan, its documents in order, the stages known to be done
+    /// or dead, and last its place among the batches, so that no worker starts on it before. Work that
+    /// had not reached the ledger is done again. An interrupted rebuild starts over.
     ///
     /// # Errors
     /// [`ErrorKind::Contract`] where the batch is there; [`ErrorKind::Unknown`] where the ledger has none of
@@ -103,8 +103,8 @@ impl LedgerMirror {
         })
     }
 
-    /// Makes every batch anew that the ledger knows and that is not there, but those that were removed on
-    /// purpose. One that fails keeps no other.
+    /// Rebuilds every batch that is in the ledger but not in the database, except those that were
+    /// removed on purpose. A failure does not hold up the others.
     ///
     /// # Errors
     /// The ledger's, if it cannot say which batches there are.

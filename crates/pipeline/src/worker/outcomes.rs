@@ -42,7 +42,7 @@ pub(super) fn noted_as(outcome: &Outcome) -> (TaskStatus, String) {
     }
 }
 
-/// What is told about a document after its so manieth attempt.
+/// The outcome to report for a document after this attempt.
 pub(super) fn outcome_of(
     engine: &Engine,
     place: usize,

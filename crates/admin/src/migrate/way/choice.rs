@@ -107,7 +107,8 @@ async fn refusal(connection: &mut Connection, name: &str, command: &Cmd) -> Resu
         Err(error) if error.kind() == ErrorKind::Unsupported => {
             Ok(Some(format!("the server has no {name}")))
         }
-        // That is about the key, which is not there, or the payload, which is none.
+        // The probe uses a missing key and an invalid payload, so a protocol error means that the
+        // command is allowed.
         Err(error) if error.kind() == ErrorKind::Protocol => Ok(None),
         Err(error) => Err(error.into()),
     }

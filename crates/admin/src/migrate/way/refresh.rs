@@ -274,7 +274,7 @@ impl Lane {
         Ok(outcomes)
     }
 
-    /// The same once; `ours` becomes what was brought.
+    /// Copies the items once; `ours` receives the marks of the copies.
     async fn bring_some(
         &mut self,
         items: &[Item],
