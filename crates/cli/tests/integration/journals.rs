@@ -84,7 +84,7 @@ fn a_journal_that_is_cut_off_is_told_and_nothing_is_changed() {
         std::fs::write(&journal, torn).unwrap();
         ends(folder.path(), &["migrate", "--undo", "j"], 0, "");
         assert_eq!(sizes(&server).await, (10_000, 0));
-        ends(folder.path(), &["migrate", "--undo", "j"], 4, "taken back already");
+        ends(folder.path(), &["migrate", "--undo", "j"], 4, "has already been undone");
         for other in ["/dev/zero", "."] {
             ends(folder.path(), &["migrate", "--undo", other], 9, "not a regular file");
             ends(

@@ -193,7 +193,7 @@ fn a_replica_without_its_master_is_not_read() {
         ends(here, &["backup", "-d", &url, "-o", "two.rdb"], 0, "");
         ends(here, &["verify", "--rdb", "two.rdb", "--to", &of_master, "--both-ways"], 0, "");
         let moved = ["migrate", "--from", &url, "--to", &other.url()];
-        ends(here, &moved, 8, "keys can be removed on its master only");
+        ends(here, &moved, 8, "keys can be removed only on its master");
         // And not when it has lost its master, unless that is what is wanted.
         master.kill();
         eventually("the replica knows", || async {
