@@ -1,4 +1,4 @@
-//! Whether a migration may begin: asked before its journal, its preview and its first key.
+//! Checks whether a migration may begin, before its journal, its preview and its first key.
 
 use compartment_core::{Error, ErrorKind};
 

@@ -49,7 +49,7 @@ fn a_full_disk_under_the_journal_is_told_and_the_same_command_goes_on() {
         assert!(said.contains("--undo j"), "{said}");
         let (left, moved) = sizes(&server).await;
         assert!(left > 0 && left + moved == 20_000, "{left} {moved}");
-        ends(folder.path(), &words, 0, "going on");
+        ends(folder.path(), &words, 0, "resuming");
         assert_eq!(sizes(&server).await, (0, 20_000));
         ends(folder.path(), &["migrate", "--undo", "j"], 0, "");
         assert_eq!(sizes(&server).await, (20_000, 0));

@@ -52,7 +52,7 @@ fn a_value_that_the_target_does_not_take_in_one_piece_goes_in_parts() {
         ends(here, &[&base[..], &["--verify"]].concat(), 0, "3 keys moved");
         assert_eq!(other.command(&["PEXPIRETIME", "hash"]).await.text(), "4102444800123");
         ends(here, &["backup", "-d", &to, "-o", "out.rdb"], 0, "");
-        ends(here, &["migrate", "--undo", "j"], 0, "3 keys taken back");
+        ends(here, &["migrate", "--undo", "j"], 0, "3 keys moved back");
         ends(here, &["verify", "--rdb", "out.rdb", "--to", &from, "--both-ways"], 0, "3 the same");
         // From a file as well, whatever stands there.
         let restore = ["restore", "out.rdb", "-d", &to, "--verify", "--json"];
@@ -93,8 +93,8 @@ fn a_part_that_is_too_large_by_itself_is_named_with_both_sizes() {
         let here = folder.path();
         let (from, to) = (one.url(), other.url());
         let refused = ends(here, &["migrate", "--from", &from, "--to", &to], 8, "one-piece");
-        assert!(refused.err.contains("takes 2.3 MiB"), "{}", refused.err);
-        assert!(refused.err.contains("1.0 MiB in one piece"), "{}", refused.err);
+        assert!(refused.err.contains("is 2.3 MiB"), "{}", refused.err);
+        assert!(refused.err.contains("1.0 MiB at once"), "{}", refused.err);
         ends(here, &["backup", "-d", &from, "-o", "out.rdb"], 0, "");
         ends(here, &["restore", "out.rdb", "-d", &to], 8, "one-piece");
         assert_eq!(one.command(&["EXISTS", "one-piece"]).await.integer(), Some(1));

@@ -96,7 +96,7 @@ fn evictions_meanwhile_stop_the_work_and_lose_no_key() {
         assert_eq!(lost(&one, &other).await, 0);
         // Given room, the same command does the rest.
         other.command(&["CONFIG", "SET", "maxmemory", "100mb"]).await;
-        ends(folder.path(), &words, 0, "going on");
+        ends(folder.path(), &words, 0, "resuming");
         assert_eq!((size(&one).await, size(&other).await), (0, KEYS));
     });
 }
