@@ -197,8 +197,8 @@ mod tests {
         ) {
             let back = read_glob(&glob_text(&glob));
             let is_odd = glob.windows(3).any(|part| part[0] == b'\\' && part[1] == b'x');
-            prop_assert!(is_odd || compartment_core::glob_matches(&back, &name)
-                == compartment_core::glob_matches(&glob, &name));
+            prop_assert!(is_odd || compartment_core::backend::glob_matches(&back, &name)
+                == compartment_core::backend::glob_matches(&glob, &name));
         }
     }
 

@@ -5,9 +5,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::{
-    Backend, Codec, Contract, Database, DatabaseKind, KeyValueStoreExt, Template, glob_matches,
-};
+use compartment_core::backend::{Backend, glob_matches};
+use compartment_core::{Codec, Contract, Database, DatabaseKind, KeyValueStoreExt, Template};
 use compartment_memory::MemoryBackend;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::FutureExt;

@@ -87,7 +87,7 @@ fn measure(args: &DocumentsArgs, folder: &Path) -> Result<(Vec<Outcome>, u64), F
 
 /// Copies of the corpus, each of its own content, until there are `count`; the bytes in all.
 pub(crate) fn repeat(corpus: &Path, folder: &Path, count: usize) -> Result<u64, Failure> {
-    let found = compartment_documents::ingest::discover(&[
+    let found = compartment_documents::files::discover(&[
         corpus.join("pdf"),
         corpus.join("scanned"),
         corpus.join("text"),

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use compartment_core::{ChannelEvent, Database, ReadMerger};
+use compartment_core::backend::ReadMerger;
+use compartment_core::{ChannelEvent, Database};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 

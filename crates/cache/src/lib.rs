@@ -4,7 +4,8 @@
 //! use std::time::Duration;
 //!
 //! use compartment_cache::{Cache, CacheOptions, CachePolicy};
-//! use compartment_core::{Backend, Contract, DatabaseKind, KeyTemplate};
+//! use compartment_core::backend::Backend;
+//! use compartment_core::{Contract, DatabaseKind, KeyTemplate};
 //!
 //! const SUMMARY: KeyTemplate<String> =
 //!     KeyTemplate::new("summary", "doc:summary:{document_uuid}", "cache");

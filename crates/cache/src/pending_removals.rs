@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use compartment_core::{MonotonicInstant, Unfinished, UnfinishedWork};
+use compartment_core::MonotonicInstant;
+use compartment_core::backend::{Unfinished, UnfinishedWork};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::{ErrorKind, MonotonicInstant, ReadSource, Result};
+use compartment_core::backend::ReadSource;
+use compartment_core::{ErrorKind, MonotonicInstant, Result};
 use futures_util::future::join_all;
 
 use crate::error::Away;

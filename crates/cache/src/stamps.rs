@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn stamps_are_evicted_after_all_else() {
-        assert!(STAMP_PREFIX.starts_with(compartment_core::HOUSEKEEPING_PREFIX));
+        assert!(STAMP_PREFIX.starts_with(compartment_core::backend::HOUSEKEEPING_PREFIX));
     }
 
     #[test]

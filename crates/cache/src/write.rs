@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use compartment_core::{
-    Codec, Error, ErrorKind, HOUSEKEEPING_PREFIX, Result, SetOptions, TypedKey,
-};
+use compartment_core::backend::HOUSEKEEPING_PREFIX;
+use compartment_core::{Codec, Error, ErrorKind, Result, SetOptions, TypedKey};
 use futures_util::StreamExt;
 
 use crate::cache::{Cache, Cached, Delivery, Stored, Terms, erase};

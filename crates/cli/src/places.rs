@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use compartment::redis::{RedisConfig, Server};
-use compartment::{Instance, InstanceUrl, Scheme, TlsFiles};
+use compartment::database_map::{Instance, InstanceUrl, Scheme, TlsFiles};
 use compartment_admin::Place;
+use compartment_redis::{RedisConfig, Server};
 
 use crate::args::General;
 use crate::exit_code::{CliError, ExitCode};

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use compartment::InstanceUrl;
+use compartment::database_map::InstanceUrl;
 use compartment_admin::{Place, Plan};
 
 use crate::exit_code::{CliError, ExitCode};

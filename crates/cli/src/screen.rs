@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use compartment::InstanceUrl;
+use compartment::database_map::InstanceUrl;
 
 use crate::args::Color;
 use crate::exit_code::CliError;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use compartment::{DatabaseMap, DatabaseMapBuilder, Instance, Preset};
+use compartment::database_map::Instance;
+use compartment::{DatabaseMap, DatabaseMapBuilder, Preset};
 
 use crate::args::General;
 use crate::exit_code::{CliError, ExitCode};

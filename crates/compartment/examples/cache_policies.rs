@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compartment::cache::{Cache, CacheOptions};
-use compartment::{DatabaseMapBuilder, KeyTemplate, ManualClock};
+use compartment::clock::ManualClock;
+use compartment::{DatabaseMapBuilder, KeyTemplate};
 
 const CONFIGURATION: &str = r#"
 preset = "pipeline"

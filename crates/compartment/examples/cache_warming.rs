@@ -8,7 +8,8 @@
 use std::time::Duration;
 
 use compartment::cache::{Cache, CacheOptions, FleetMetrics, WarmOptions};
-use compartment::{Clock, DatabaseMap, KeyTemplate, Preset, SystemClock};
+use compartment::clock::{Clock, SystemClock};
+use compartment::{DatabaseMap, KeyTemplate, Preset};
 
 const SUMMARY: KeyTemplate<String> =
     KeyTemplate::new("summary", "doc:summary:{document_uuid}", "cache");

@@ -5,7 +5,8 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use compartment::{DatabaseMap, FencingToken, LockOptions, LockStoreExt, Preset, Result};
+use compartment::lock::{FencingToken, LockOptions, LockStoreExt};
+use compartment::{DatabaseMap, Preset, Result};
 
 /// What the lock protects: it remembers the greatest token that it has seen.
 #[derive(Default)]

@@ -8,9 +8,9 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
-use compartment::{
-    CounterStoreExt, DatabaseMap, DatabaseMapBuilder, Databases, Expiry, KeyValueStoreExt, Result,
-};
+use compartment::counter::CounterStoreExt;
+use compartment::key_value::KeyValueStoreExt;
+use compartment::{DatabaseMap, DatabaseMapBuilder, Databases, Expiry, Result};
 
 /// All in database 0: what the fleet runs before it moves.
 const BEFORE: &str = r#"

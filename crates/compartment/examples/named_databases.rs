@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use compartment::{DatabaseMap, Expiry, KeyTemplate, KeyValueStoreExt, Preset, Result};
+use compartment::key_value::KeyValueStoreExt;
+use compartment::{DatabaseMap, Expiry, KeyTemplate, Preset, Result};
 
 /// A key that cannot be written to the wrong database, or with the wrong type.
 const DOC_STATE: KeyTemplate<Vec<String>> =

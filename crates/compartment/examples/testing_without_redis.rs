@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment::{
-    Clock, Database, DatabaseMap, ManualClock, Preset, RateLimit, RateLimitStoreExt, Result,
-};
+use compartment::clock::{Clock, ManualClock};
+use compartment::rate_limit::{RateLimit, RateLimitStoreExt};
+use compartment::{Database, DatabaseMap, Preset, Result};
 
 /// Production code: three calls a minute to a service, whichever process makes them.
 async fn call_service(limits: &Database, clock: &dyn Clock) -> Result<&'static str> {

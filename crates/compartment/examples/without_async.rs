@@ -3,7 +3,8 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use compartment::blocking;
-use compartment::{DatabaseMap, Expiry, Preset, Result, SetOptions};
+use compartment::key_value::SetOptions;
+use compartment::{DatabaseMap, Expiry, Preset, Result};
 
 fn main() -> Result<()> {
     let databases = blocking::open(DatabaseMap::preset(Preset::Pipeline, "memory://")?)?;

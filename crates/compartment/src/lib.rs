@@ -4,7 +4,8 @@
 //! kind promises. The same code runs on a server, or in process on the memory backend.
 //!
 //! ```
-//! use compartment::{DatabaseMap, KeyValueStoreExt, Preset};
+//! use compartment::key_value::KeyValueStoreExt;
+//! use compartment::{DatabaseMap, Preset};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> compartment::Result<()> {
@@ -24,29 +25,54 @@
 //! How calls behave that are given up, shared by several runtimes, or answered late:
 //! [docs/locks-and-limits.md](https://github.com/compartment/compartment/blob/main/docs/locks-and-limits.md).
 //!
+//! # Where things are
+//! Names that every program needs are here. Each store has a module with its trait and its types:
+//! [`key_value`], [`hash`], [`counter`], [`lock`], [`rate_limit`], [`queue`], [`batch`], [`channel`],
+//! [`usage`]. [`key`], [`clock`] and [`database_map`] have the rest of the user's names, and [`backend`]
+//! is for authors of backends.
+//!
 //! # Features
-//! - `memory` (default): the backend for `memory://`.
-//! - `redis`: the backend for `redis://`, `rediss://`, `redis+sentinel://` and `redis+cluster://`.
-//! - `cache`: the module [`cache`], a typed read-through cache.
-//! - `pipeline`: the module [`pipeline`].
-//! - `ledger`: with it, what became of every document, in SQLite or PostgreSQL.
+//! - `memory` (default): the backend for `memory://`, and the module `memory_backend`.
+//! - `redis`: the backend for `redis://`, `rediss://`, `redis+sentinel://` and `redis+cluster://`, and
+//!   the module `redis_backend`.
+//! - `cache`: the module `cache`, a typed read-through cache.
+//! - `pipeline`: the module `pipeline`; it includes `cache`.
+//! - `ledger`: the module `pipeline::ledger`, which keeps every document's outcome in SQLite or PostgreSQL.
 //! - `zstd`: large values are compressed, and compressed ones read; it compiles C.
-//! - `blocking`: the module [`blocking`], the same without async.
-//! - `mock`: `mockall` mocks of the store traits.
+//! - `blocking`: the module `blocking`, the databases without async.
+//! - `mock`: the module `mock`, `mockall` mocks of the store traits.
 
+pub mod backend;
+pub mod batch;
 #[cfg(feature = "blocking")]
 pub mod blocking;
-mod open;
-
 #[cfg(feature = "cache")]
-pub use compartment_cache as cache;
-pub use compartment_core::*;
+pub mod cache;
+pub mod channel;
+pub mod clock;
+pub mod counter;
+pub mod database_map;
+pub mod hash;
+pub mod key;
+pub mod key_value;
+pub mod lock;
 #[cfg(feature = "memory")]
-pub use compartment_memory as memory;
+pub mod memory_backend;
+#[cfg(feature = "mock")]
+pub mod mock;
+mod open;
 #[cfg(feature = "pipeline")]
-pub use compartment_pipeline as pipeline;
+pub mod pipeline;
+pub mod queue;
+pub mod rate_limit;
 #[cfg(feature = "redis")]
-pub use compartment_redis as redis;
+pub mod redis_backend;
+pub mod usage;
+
+pub use compartment_core::{
+    Contract, Database, DatabaseKind, DatabaseMap, DatabaseMapBuilder, Databases, Error, ErrorKind,
+    Expiry, KeyTemplate, Placement, Preset, Result, Retry, TypedKey,
+};
 pub use open::{open, open_with_clock};
 
 /// The example of the crate's own README compiles and runs.

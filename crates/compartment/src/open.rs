@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use compartment_core::{
-    Backend, Clock, DatabaseMap, Databases, Error, ErrorKind, Instance, Result, Scheme,
-};
+use compartment_core::backend::Backend;
+use compartment_core::{Clock, DatabaseMap, Databases, Error, ErrorKind, Instance, Result, Scheme};
 #[cfg(feature = "redis")]
 use compartment_redis::{RedisBackend, RedisConfig};
 

@@ -361,7 +361,7 @@ mod tests {
             let fill = |v: &[String; 2]| template.fill(&[&v[0], &v[1]]).unwrap();
             prop_assert_eq!(fill(&a) == fill(&b), a == b);
             prop_assert!(template.matches(&fill(&a)));
-            prop_assert!(crate::glob_matches(template.glob().as_bytes(), fill(&a).as_bytes()));
+            prop_assert!(crate::backend::glob_matches(template.glob().as_bytes(), fill(&a).as_bytes()));
         }
     }
 

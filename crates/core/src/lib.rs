@@ -2,7 +2,7 @@
 //!
 //! A **database** has a name, a [placement](Placement) and a [kind](DatabaseKind); its
 //! [contract](Contract) is enforced wherever Compartment writes. The [`DatabaseMap`] says which
-//! databases there are; a [`Backend`] opens them; [`Databases`] hands them out by name.
+//! databases there are; a [`Backend`](backend::Backend) opens them; [`Databases`] hands them out by name.
 //!
 //! Every store is two traits: a small one that backends implement ([`KeyValueStore`]) and a
 //! blanket `…Ext` that users call ([`KeyValueStoreExt`]).
@@ -18,6 +18,7 @@
 //! Whatever measures how long something takes goes by [`Clock::monotonic`]; the wall clock,
 //! [`Clock::now`], serves only what is stored or shown.
 
+pub mod backend;
 mod batch_of_reads;
 mod clock;
 mod codec;
@@ -25,6 +26,7 @@ mod compression;
 mod contract;
 mod database;
 mod database_map;
+mod databases;
 mod error;
 mod glob;
 mod key;
@@ -41,32 +43,29 @@ pub use clock::SystemClock;
 pub use clock::{Clock, ManualClock, MonotonicInstant, Timestamp};
 pub use codec::{Codec, Format};
 pub use compression::MAX_DECODED_BYTES;
-pub use contract::{Contract, DatabaseKind, Expiry, MAX_FIELDS_AT_ONCE, MAX_TTL, TtlRule};
-pub use database::{Backend, Capabilities, Database, Databases, Stores};
+pub use contract::{Contract, DatabaseKind, Expiry, MAX_FIELDS_AT_ONCE, MAX_TTL};
+pub use database::Database;
 pub use database_map::{
     Bounds, ByEnvironment, CacheBounds, CacheSettings, DatabaseMap, DatabaseMapBuilder, Host,
     Instance, InstanceUrl, KeyRule, LedgerAddress, LedgerSettings, PolicyRule, Preset, Scheme,
     TlsFiles, TtlByEnvironment,
 };
+pub use databases::Databases;
 pub use error::{Error, ErrorKind, Result, Retry, write_causes};
-pub use glob::{escape_glob, glob_matches};
-pub use key::{HOUSEKEEPING_PREFIX, KeyTemplate, Template, TypedKey};
-pub use merge::ReadMerger;
+pub use glob::escape_glob;
+pub use key::{KeyTemplate, Template, TypedKey};
 pub use placement::{Placement, Previous};
-pub use read_places::ReadSource;
 pub use stores::{
     AfterFailure, Backoff, BatchAudit, BatchClaim, BatchEvent, BatchEventKind, BatchEventStore,
-    BatchFacts, BatchFailure, BatchPlan, BatchProgress, BatchRefusal, BatchStage, BatchStatus,
-    BatchStore, BatchStoreExt, BatchUpkeepStore, ChannelEvent, ChannelStore, Claim, ClaimOptions,
-    ClaimRequest, ClaimedDocument, ClaimedTask, Condition, CounterDrift, CounterStore,
-    CounterStoreExt, DeadTask, FENCE_RETENTION, FailureStream, FencingToken, HashStore,
-    HashStoreExt, Holder, KeyStream, KeyValueStore, KeyValueStoreExt, LEASES_ENDED_ERROR,
-    LockAttempt, LockStore, MAX_AT_ONCE, MAX_ATTEMPTS, MAX_BATCH_NAME, MAX_CLAIM, MAX_ENTRY,
-    MAX_QUEUE_NAME, MAX_STAGES, NewTask, OutboxEntry, OutboxFact, Outcome, QueueCounts, QueueStore,
-    QueueStoreExt, RateDecision, RateLimit, RateLimitStore, RateLimitStoreExt, RestoredFact,
-    SetOptions, Settled, Settlement, StageProgress, Submitted, Subscription, TaskClass, TaskEnds,
-    TaskId, TaskRecord, Ttl, Usage, UsageStore, check_queue, ordinals_from_text, ordinals_to_text,
-    shorten_task_error,
+    BatchFailure, BatchPlan, BatchProgress, BatchStage, BatchStatus, BatchStore, BatchStoreExt,
+    BatchUpkeepStore, ChannelEvent, ChannelStore, Claim, ClaimOptions, ClaimRequest,
+    ClaimedDocument, ClaimedTask, Condition, CounterDrift, CounterStore, CounterStoreExt, DeadTask,
+    FENCE_RETENTION, FailureStream, FencingToken, HashStore, HashStoreExt, Holder, KeyStream,
+    KeyValueStore, KeyValueStoreExt, LockAttempt, LockStore, MAX_AT_ONCE, MAX_ATTEMPTS,
+    MAX_BATCH_NAME, MAX_CLAIM, MAX_ENTRY, MAX_QUEUE_NAME, MAX_STAGES, NewTask, OutboxEntry,
+    OutboxFact, Outcome, QueueCounts, QueueStore, QueueStoreExt, RateDecision, RateLimit,
+    RateLimitStore, RateLimitStoreExt, RestoredFact, SetOptions, Settled, Settlement,
+    StageProgress, Submitted, Subscription, TaskClass, TaskEnds, TaskId, Ttl, Usage, UsageStore,
 };
 #[cfg(feature = "tokio")]
 pub use stores::{LockGuard, LockOptions, LockStoreExt};
@@ -76,8 +75,7 @@ pub use stores::{
     MockHashStore, MockKeyValueStore, MockLockStore, MockQueueStore, MockRateLimitStore,
     MockUsageStore,
 };
-pub use traffic::{Traffic, TrafficSnapshot};
-pub use unfinished::{Unfinished, UnfinishedWork};
+pub use traffic::TrafficSnapshot;
 
 /// The README's example compiles, and runs where it needs no server.
 #[cfg(doctest)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::glob_matches;
+use crate::glob::glob_matches;
 
 /// Where a database lives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use compartment_core::{Clock, ManualClock, MonotonicInstant, ReadMerger, ReadSource};
+use compartment_core::backend::{ReadMerger, ReadSource};
+use compartment_core::{Clock, ManualClock, MonotonicInstant};
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;

@@ -2,13 +2,20 @@
 
 pub mod batch;
 pub mod chunk;
+mod completion;
 pub mod entities;
+mod entry;
 mod error;
 pub mod extract;
+pub mod files;
 pub mod ingest;
+mod legal;
 pub mod model;
+mod options;
 pub mod relate;
 pub mod resolve;
+mod result_cache;
+mod set_summary;
 pub mod stages;
 mod static_regex;
 
@@ -16,12 +23,12 @@ pub use chunk::{ChunkOptions, chunk};
 pub use entities::mentions;
 pub use error::DocumentError;
 pub use extract::{ExtractOptions, extract};
-pub use ingest::{
-    IngestError, IngestOptions, IngestReport, WarmDocuments, WarmedDocuments, ingest, warm,
-};
+pub use ingest::{IngestError, IngestReport, WarmDocuments, WarmedDocuments, ingest, warm};
 pub use model::ExtractedText;
+pub use options::IngestOptions;
 pub use relate::{RelateOptions, relate};
 pub use resolve::{DocumentEntities, Resolution, resolve, resolve_across};
+pub use set_summary::{Foremost, SetSummary};
 
 /// The README's example compiles, and runs where it needs no server.
 #[cfg(doctest)]

@@ -44,8 +44,8 @@ pub const CANONICAL_ENTITIES: KeyTemplate<Vec<String>> = KeyTemplate::new(
 )
 .with_codec(Codec::MESSAGE_PACK);
 
-/// The stages' names in the order in which they run.
-pub const STAGES: [&str; 6] = ["extract", "chunk", "entities", "resolve", "relate", "across"];
+/// The step after the stages: things resolved across the documents of a set.
+pub const ACROSS: &str = "across";
 
 /// A document's bytes and its name.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl Stage for ExtractStage {
     type Output = ExtractedText;
 
     fn name(&self) -> &'static str {
-        STAGES[0]
+        "extract"
     }
 
     fn version(&self) -> String {
@@ -158,7 +158,7 @@ impl Stage for ChunkStage {
     type Output = Vec<Chunk>;
 
     fn name(&self) -> &'static str {
-        STAGES[1]
+        "chunk"
     }
 
     fn version(&self) -> String {
@@ -183,7 +183,7 @@ impl Stage for EntitiesStage {
     type Output = ExtractedMentions;
 
     fn name(&self) -> &'static str {
-        STAGES[2]
+        "entities"
     }
 
     fn version(&self) -> String {
@@ -215,7 +215,7 @@ impl Stage for ResolveStage {
     type Output = ResolvedMentions;
 
     fn name(&self) -> &'static str {
-        STAGES[3]
+        "resolve"
     }
 
     fn version(&self) -> String {
@@ -252,7 +252,7 @@ impl Stage for RelateStage {
     type Output = Vec<Relationship>;
 
     fn name(&self) -> &'static str {
-        STAGES[4]
+        "relate"
     }
 
     fn version(&self) -> String {

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use compartment_core::backend::{Backend, Capabilities, Stores, Traffic, TtlRule};
 use compartment_core::{
-    Backend, Capabilities, Contract, Database, DatabaseKind, Error, ErrorKind, Placement, Result,
-    Stores, Timestamp, Traffic, TtlRule,
+    Contract, Database, DatabaseKind, Error, ErrorKind, Placement, Result, Timestamp,
 };
 
 use crate::MemoryConfig;
@@ -21,7 +21,8 @@ use crate::value::Entry;
 /// Databases in the memory of this process. Clones share them.
 ///
 /// ```
-/// use compartment_core::{Backend, Contract, DatabaseKind, KeyValueStoreExt};
+/// use compartment_core::backend::Backend;
+/// use compartment_core::{Contract, DatabaseKind, KeyValueStoreExt};
 /// use compartment_memory::MemoryBackend;
 ///
 /// # futures_util::FutureExt::now_or_never(async {
@@ -108,19 +109,18 @@ impl Backend for MemoryBackend {
             hub: Arc::clone(&self.hub),
             born: None,
         });
-        let stores = Stores {
-            key_value: stores.clone(),
-            hash: stores.clone(),
-            counter: stores.clone(),
-            lock: stores.clone(),
-            rate_limit: stores.clone(),
-            queue: stores.clone(),
-            batch: stores.clone(),
-            batch_upkeep: stores.clone(),
-            batch_events: stores.clone(),
-            channel: stores.clone(),
-            usage: stores,
-        };
+        let stores = Stores::builder("memory", stores.clone())
+            .hash(stores.clone())
+            .counter(stores.clone())
+            .lock(stores.clone())
+            .rate_limit(stores.clone())
+            .queue(stores.clone())
+            .batch(stores.clone())
+            .batch_upkeep(stores.clone())
+            .batch_events(stores.clone())
+            .channel(stores.clone())
+            .usage(stores)
+            .build();
         Ok(Database::new(contract, traffic, stores))
     }
 
@@ -128,6 +128,7 @@ impl Backend for MemoryBackend {
         let mut capabilities = Capabilities::none();
         capabilities.holds_budget = true;
         capabilities.injected_clock = true;
+        (capabilities.queues, capabilities.batches, capabilities.channels) = (true, true, true);
         capabilities
     }
 

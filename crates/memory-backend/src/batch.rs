@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use compartment_core::backend::BatchRefusal;
 use compartment_core::{
-    BatchClaim, BatchPlan, BatchProgress, BatchRefusal, BatchStatus, BatchStore, ClaimRequest,
-    Error, FailureStream, FencingToken, MAX_AT_ONCE, Result, Settled, Settlement, Timestamp,
+    BatchClaim, BatchPlan, BatchProgress, BatchStatus, BatchStore, ClaimRequest, Error,
+    FailureStream, FencingToken, MAX_AT_ONCE, Result, Settled, Settlement, Timestamp,
 };
 use futures_util::StreamExt;
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use compartment_core::{BatchEvent, BatchEventStore, BatchRefusal, Result};
+use compartment_core::backend::BatchRefusal;
+use compartment_core::{BatchEvent, BatchEventStore, Result};
 
 use crate::backend::MemoryStores;
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use compartment_core::backend::BatchRefusal;
 use compartment_core::{
-    BatchAudit, BatchRefusal, BatchUpkeepStore, FencingToken, OutboxEntry, RestoredFact, Result,
+    BatchAudit, BatchUpkeepStore, FencingToken, OutboxEntry, RestoredFact, Result,
 };
 
 use crate::backend::MemoryStores;

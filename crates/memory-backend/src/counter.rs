@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use compartment_core::{CounterStore, Expiry, Result, TtlRule};
+use compartment_core::backend::TtlRule;
+use compartment_core::{CounterStore, Expiry, Result};
 
 use crate::backend::MemoryStores;
 use crate::error::Refusal;

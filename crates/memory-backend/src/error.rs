@@ -1,6 +1,7 @@
 //! Why an operation was refused, and the one place where that becomes an error.
 
-use compartment_core::{BatchRefusal, Contract, Error, ErrorKind};
+use compartment_core::backend::BatchRefusal;
+use compartment_core::{Contract, Error, ErrorKind};
 
 use crate::value::Value;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use compartment_core::{ErrorKind, Expiry, HashStore, Result, TtlRule};
+use compartment_core::backend::TtlRule;
+use compartment_core::{ErrorKind, Expiry, HashStore, Result};
 
 use crate::backend::MemoryStores;
 use crate::counter;

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use compartment_core::{
-    Condition, Expiry, KeyStream, KeyValueStore, Result, SetOptions, Ttl, TtlRule, glob_matches,
-};
+use compartment_core::backend::{TtlRule, glob_matches};
+use compartment_core::{Condition, Expiry, KeyStream, KeyValueStore, Result, SetOptions, Ttl};
 use futures_util::stream::{self, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use compartment_core::backend::{check_queue, shorten_task_error};
 use compartment_core::{
     AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, NewTask, QueueCounts, QueueStore,
-    Result, Submitted, TaskId, Timestamp, check_queue, shorten_task_error,
+    Result, Submitted, TaskId, Timestamp,
 };
 
 use crate::backend::MemoryStores;

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use compartment_core::backend::{LEASES_ENDED_ERROR, TaskRecord};
 use compartment_core::{
-    Claim, ClaimedTask, DeadTask, FencingToken, LEASES_ENDED_ERROR, NewTask, QueueCounts,
-    Submitted, TaskClass, TaskEnds, TaskId, TaskRecord, Timestamp,
+    Claim, ClaimedTask, DeadTask, FencingToken, NewTask, QueueCounts, Submitted, TaskClass,
+    TaskEnds, TaskId, Timestamp,
 };
 
 /// Milliseconds since the epoch.

@@ -1,13 +1,15 @@
-//! One document on its way through the stages of an engine.
+//! One document on its way through the stages of an engine, with the results that it has so far.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use compartment_core::{FencingToken, Timestamp};
 
 use crate::node::{AnyResult, typed};
-use crate::{Document, Node, PipelineError, Runner, StageError};
+use crate::runner::Runner;
+use crate::{Document, Node, PipelineError, StageError};
 
 /// What a document's run needs of its engine.
 #[async_trait]
@@ -18,6 +20,13 @@ pub(crate) trait Stages: fmt::Debug + Send + Sync {
     /// The result of the stage at `place`: the one that is kept, or a new one.
     async fn produce(&self, place: usize, run: &DocumentRun) -> Result<AnyResult, PipelineError>;
 
+    /// The result of the stage at `place` that is kept, if there is one.
+    async fn find(
+        &self,
+        place: usize,
+        run: &DocumentRun,
+    ) -> Result<Option<AnyResult>, PipelineError>;
+
     /// Whether the stage runs where it is, without a task or a result that is kept.
     fn is_inline(&self, place: usize) -> bool;
 
@@ -26,18 +35,59 @@ pub(crate) trait Stages: fmt::Debug + Send + Sync {
 
     /// Waits for a permit to make a result, where the stage has a limit.
     async fn permit(&self, place: usize) -> Result<(), PipelineError>;
+
+    /// Counts a document that the stage failed on.
+    fn failed(&self, place: usize, document: &Document, error: &StageError);
+
+    /// The time now.
+    fn now(&self) -> Timestamp;
 }
 
-/// One document on its way through an engine. Cheap to clone.
-#[derive(Clone, Debug)]
+/// A result of one stage, and when it was asked for and there.
+#[derive(Clone)]
+struct Had {
+    result: AnyResult,
+    times: Times,
+}
+
+/// When a stage's result was asked for, and when it was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) started: Timestamp,
+    pub(crate) completed: Timestamp,
+}
+
+/// The results that a run has so far, and where it failed.
+#[derive(Default)]
+struct Results {
+    /// By the stage's index; as long as there was need for.
+    had: Vec<Option<Had>>,
+    failed_at: Option<(usize, Times)>,
+}
+
+/// One document on its way through an engine. A result that it has is not asked for twice. Cheap to
+/// clone; clones share the results.
+#[derive(Clone)]
 pub struct DocumentRun {
     stages: Arc<dyn Stages>,
     document: Document,
+    results: Arc<Mutex<Results>>,
+}
+
+impl fmt::Debug for DocumentRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DocumentRun").field("document", &self.document).finish_non_exhaustive()
+    }
 }
 
 impl DocumentRun {
     pub(crate) fn new(stages: Arc<dyn Stages>, document: Document) -> Self {
-        Self { stages, document }
+        Self { stages, document, results: Arc::default() }
+    }
+
+    /// With a lock on the document held.
+    pub(crate) fn fenced(&self, token: FencingToken) -> Self {
+        Self { document: self.document.fenced(token), ..self.clone() }
     }
 
     /// The document.
@@ -58,7 +108,68 @@ impl DocumentRun {
     }
 
     pub(crate) async fn produce(&self, place: usize) -> Result<AnyResult, PipelineError> {
-        self.stages.produce(place, self).await
+        if let Some(result) = self.result(place) {
+            return Ok(result);
+        }
+        let started = self.stages.now();
+        let produced = self.stages.produce(place, self).await;
+        match &produced {
+            Ok(result) => self.keep(place, started, result),
+            Err(PipelineError::Stage(error)) => self.fail(place, started, error),
+            Err(PipelineError::Store(_)) => {}
+        }
+        produced
+    }
+
+    /// The result of the stage that the run has or that is kept.
+    pub(crate) async fn find(&self, place: usize) -> Result<Option<AnyResult>, PipelineError> {
+        if let Some(result) = self.result(place) {
+            return Ok(Some(result));
+        }
+        let started = self.stages.now();
+        let found = self.stages.find(place, self).await?;
+        if let Some(result) = &found {
+            self.keep(place, started, result);
+        }
+        Ok(found)
+    }
+
+    fn keep(&self, place: usize, started: Timestamp, result: &AnyResult) {
+        let times = Times { started, completed: self.stages.now() };
+        let mut results = self.lock();
+        if results.had.len() <= place {
+            results.had.resize(place + 1, None);
+        }
+        results.had[place] = Some(Had { result: Arc::clone(result), times });
+    }
+
+    /// Notes and counts the failure of a stage, unless another failed before: a stage whose input could
+    /// not be made has not failed itself.
+    pub(crate) fn fail(&self, place: usize, started: Timestamp, error: &StageError) {
+        let times = Times { started, completed: self.stages.now() };
+        let mut results = self.lock();
+        if results.failed_at.is_some() {
+            return;
+        }
+        results.failed_at = Some((place, times));
+        drop(results);
+        self.stages.failed(place, &self.document, error);
+    }
+
+    fn result(&self, place: usize) -> Option<AnyResult> {
+        let results = self.lock();
+        let had = results.had.get(place)?.as_ref()?;
+        Some(Arc::clone(&had.result))
+    }
+
+    /// When the run had the stage's result, if it has it.
+    pub(crate) fn times(&self, place: usize) -> Option<Times> {
+        self.lock().had.get(place)?.as_ref().map(|had| had.times)
+    }
+
+    /// The stage that failed, and when.
+    pub(crate) fn failed_at(&self) -> Option<(usize, Times)> {
+        self.lock().failed_at
     }
 
     pub(crate) fn is_inline(&self, place: usize) -> bool {
@@ -71,5 +182,9 @@ impl DocumentRun {
 
     pub(crate) async fn permit(&self, place: usize) -> Result<(), PipelineError> {
         self.stages.permit(place).await
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Results> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,6 +27,14 @@ pub enum StageStatus {
     },
 }
 
+impl StageStatus {
+    /// Failed with this error.
+    #[must_use]
+    pub fn of(error: &StageError) -> Self {
+        Self::Failed { code: error.code.to_owned(), message: error.message.clone() }
+    }
+}
+
 /// The state of one document: its name, and how each stage left it. Written once a document, as
 /// one hash with a field a stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +59,13 @@ impl DocumentState {
     #[must_use]
     pub fn from_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.file = Some(path.into());
+        self
+    }
+
+    /// Left by these stages as they say.
+    #[must_use]
+    pub fn with_stages(mut self, stages: impl IntoIterator<Item = (String, StageStatus)>) -> Self {
+        self.stages.extend(stages);
         self
     }
 
@@ -80,8 +95,7 @@ impl DocumentState {
 
     /// Notes that a stage failed.
     pub fn failed(&mut self, stage: &str, error: &StageError) {
-        let (code, message) = (error.code.to_owned(), error.message.clone());
-        self.stages.insert(stage.to_owned(), StageStatus::Failed { code, message });
+        self.stages.insert(stage.to_owned(), StageStatus::of(error));
     }
 
     /// Writes the state; waits for a server that is away.

@@ -3,25 +3,25 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{
-    Clock, Database, Databases, Error, ErrorKind, LockOptions, LockStoreExt, RateLimitStoreExt,
-    SystemClock,
+    Database, Databases, Error, ErrorKind, LockOptions, LockStoreExt, RateLimitStoreExt, Timestamp,
 };
+use tokio::sync::Semaphore;
 
-use tokio::task::{JoinError, JoinHandle};
-
+use crate::attempt::{Left, Spawned, interrupted, is_about_the_document};
 use crate::document_run::{DocumentRun, Stages};
+use crate::event::Origin;
 use crate::node::AnyResult;
 use crate::pipeline::Placed;
-use crate::runner::unless_panicked;
+use crate::runner::{Runner, unless_panicked};
 use crate::{
-    Completed, Document, Node, Pipeline, PipelineError, Progress, Runner, RunnerOptions, Silent,
-    StageError, StageOptions,
+    Completed, Document, EngineOptions, Node, Pipeline, PipelineError, Progress, StageError,
+    StageOptions,
 };
 
 /// The database of limits and of documents' locks.
@@ -35,11 +35,11 @@ pub struct Engine {
 
 struct Inner {
     pipeline: Pipeline,
-    /// One for each stage: they share places and figures.
+    /// One for each stage: they share permits and figures.
     runners: Vec<Runner>,
     databases: Databases,
     cache: Cache,
-    clock: Arc<dyn Clock>,
+    options: EngineOptions,
     /// Attempts that were given up and still run.
     overdue: Arc<AtomicUsize>,
 }
@@ -56,48 +56,36 @@ impl fmt::Debug for Inner {
     }
 }
 
-/// How a stage left a document, before anything is told.
-#[derive(Debug)]
-pub(crate) enum Left {
-    Done,
-    Failed(StageError),
-    /// A store, a limit or the run itself is why there is no result: no attempt of the document's.
-    Untried(Error),
-}
-
 impl Engine {
-    /// Runs the pipeline's stages with results in the databases' cache, as the configuration has it, as
-    /// many at a time as there are CPUs.
+    /// Runs the pipeline's stages with results in the databases' cache, as the configuration has it, and
+    /// the options of [`EngineOptions::default`].
     ///
     /// # Errors
     /// The cache's, when its database is not set up or refuses the program.
     pub async fn open(pipeline: Pipeline, databases: &Databases) -> compartment_core::Result<Self> {
         let options = CacheOptions::for_map(databases.map());
         let cache = Cache::open(databases.get("cache")?, options).await?;
-        let progress = Progress::new(Arc::new(Silent));
-        let places = RunnerOptions::default().concurrency;
-        Ok(Self::new(pipeline, databases, cache, progress, places, Arc::new(SystemClock)))
+        Ok(Self::new(pipeline, databases, cache, EngineOptions::default()))
     }
 
     /// Runs the pipeline's stages with results in `cache`, or in the database that their template
-    /// names, and limits in the database `rate_limit`. `places` results are made at a time.
+    /// names, and limits in the database `rate_limit`.
     #[must_use]
     pub fn new(
         pipeline: Pipeline,
         databases: &Databases,
         cache: Cache,
-        progress: Progress,
-        places: usize,
-        clock: Arc<dyn Clock>,
+        options: EngineOptions,
     ) -> Self {
-        let options = RunnerOptions { concurrency: places.max(1) };
-        let runner =
-            Runner::new(cache.clone(), progress, options).with_databases(databases.clone());
-        let of_stage =
-            |options: &StageOptions| runner.clone().with_max_result_bytes(options.max_result_bytes);
+        let permits = Arc::new(Semaphore::new(options.concurrency.max(1)));
+        let of_stage = |stage: &StageOptions| {
+            let (cache, databases) = (cache.clone(), databases.clone());
+            let (progress, permits) = (options.progress.clone(), Arc::clone(&permits));
+            Runner::new(cache, databases, progress, permits, stage.max_result_bytes)
+        };
         let runners = pipeline.all().iter().map(|stage| of_stage(&stage.options)).collect();
         let (databases, overdue) = (databases.clone(), Arc::default());
-        Self { inner: Arc::new(Inner { pipeline, runners, databases, cache, clock, overdue }) }
+        Self { inner: Arc::new(Inner { pipeline, runners, databases, cache, options, overdue }) }
     }
 
     /// The pipeline.
@@ -110,6 +98,34 @@ impl Engine {
     #[must_use]
     pub fn cache(&self) -> &Cache {
         &self.inner.cache
+    }
+
+    /// The figures of the stages.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.inner.options.progress
+    }
+
+    /// Results that are made at the same time.
+    #[must_use]
+    pub fn concurrency(&self) -> usize {
+        self.inner.options.concurrency.max(1)
+    }
+
+    /// Asks the cache's database once. One that is away is no error: the cache does without. One that
+    /// refuses the program would be done without for ever, and nobody would notice.
+    ///
+    /// # Errors
+    /// The store's, when the database refuses the program or is not set up.
+    pub async fn check_cache(&self) -> compartment_core::Result<()> {
+        let cache = self.cache();
+        if !cache.is_enabled() {
+            return Ok(());
+        }
+        match cache.database().key_value().get("compartment:asked").await {
+            Err(error) if is_refusal(error.kind()) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The document that an entry names.
@@ -137,6 +153,18 @@ impl Engine {
         self.run_of(document.clone()).value(node).await
     }
 
+    /// Whether the result of every stage is kept for a document, each of which is read into the cache's
+    /// first tier on the way. Nothing is made. A stage that runs inline keeps none and does not count.
+    ///
+    /// # Errors
+    /// A store's; the cache's own database is done without when it is away.
+    pub async fn is_kept(&self, document: &Document) -> Result<bool, PipelineError> {
+        let run = self.run_of(document.clone());
+        let kept = (0..self.pipeline().all().len()).filter(|place| !self.is_inline(*place));
+        let found = futures_util::future::try_join_all(kept.map(|place| run.find(place))).await?;
+        Ok(found.iter().all(Option::is_some))
+    }
+
     /// The completed batch of this name in the database `store`, for work that is done with it.
     #[must_use]
     pub fn completed(&self, batch: &str, store: Database) -> Completed {
@@ -147,7 +175,11 @@ impl Engine {
         self.inner.is_inline(place)
     }
 
-    fn run_of(&self, document: Document) -> DocumentRun {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.now()
+    }
+
+    pub(crate) fn run_of(&self, document: Document) -> DocumentRun {
         DocumentRun::new(Arc::<Inner>::clone(&self.inner), document)
     }
 
@@ -159,19 +191,27 @@ impl Engine {
 
     /// Takes a document through the stage at `place`.
     pub(crate) async fn attempt(&self, place: usize, document: &Document) -> Left {
+        self.attempt_in(place, &self.run_of(document.clone())).await
+    }
+
+    /// Takes the document of a run, which has some results already, through the stage at `place`.
+    pub(crate) async fn attempt_in(&self, place: usize, run: &DocumentRun) -> Left {
+        let started = self.inner.now();
         let worked = match self.stage(place) {
-            Ok(stage) if stage.options.exclusive => self.locked(stage, place, document).await,
-            Ok(stage) => self.timed(stage, place, document.clone()).await,
+            Ok(stage) if stage.options.exclusive => self.locked(stage, place, run).await,
+            Ok(stage) => self.timed(stage, place, run.clone()).await,
             Err(error) => Err(error),
         };
-        match worked {
-            Ok(()) => Left::Done,
-            Err(PipelineError::Stage(error)) => Left::Failed(error),
+        let error = match worked {
+            Ok(()) => return Left::Done,
+            Err(PipelineError::Stage(error)) => error,
             Err(PipelineError::Store(error)) if is_about_the_document(&error) => {
-                Left::Failed(StageError::new("refused_by_store", error.to_string()))
+                StageError::new("refused_by_store", error.to_string())
             }
-            Err(PipelineError::Store(error)) => Left::Untried(error),
-        }
+            Err(PipelineError::Store(error)) => return Left::Untried(error),
+        };
+        run.fail(place, started, &error);
+        Left::Failed(error)
     }
 
     /// With the document's lock held; given up when it is lost.
@@ -179,18 +219,19 @@ impl Engine {
         &self,
         stage: &Placed,
         place: usize,
-        document: &Document,
+        run: &DocumentRun,
     ) -> Result<(), PipelineError> {
-        let key = format!("lock:document:{}", document.subject());
+        let key = format!("lock:document:{}", run.document().subject());
         let wait = stage.options.time_out;
-        let options = LockOptions::default().wait(wait).clock(Arc::clone(&self.inner.clock));
+        let clock = Arc::clone(&self.inner.options.clock);
+        let options = LockOptions::default().wait(wait).clock(clock);
         let locks = self.inner.databases.get(LIMITS)?.lock();
         let Some(guard) = locks.lock(&key, options).await? else {
             let what = format!("somebody else holds the document's lock since {wait:?} and longer");
             return Err(Error::new(ErrorKind::NotReady, "lock document", what).at_key(key).into());
         };
-        let document = document.fenced(guard.token());
-        let worked = guard.run(self.timed(stage, place, document)).await?;
+        let run = run.fenced(guard.token());
+        let worked = guard.run(self.timed(stage, place, run)).await?;
         // A lock that cannot be given back ends with its lease.
         let _ = guard.release().await;
         worked
@@ -201,11 +242,13 @@ impl Engine {
         &self,
         stage: &Placed,
         place: usize,
-        document: Document,
+        run: DocumentRun,
     ) -> Result<(), PipelineError> {
-        let run = self.run_of(document);
         if stage.options.inline {
-            return unless_panicked(stage.name, run.produce(place)).await.map(drop);
+            let started = Instant::now();
+            unless_panicked(stage.name, run.produce(place)).await?;
+            self.progress().done(stage.name, Origin::Computed, started.elapsed());
+            return Ok(());
         }
         let mut work =
             Spawned(Some(tokio::spawn(async move { run.produce(place).await.map(drop) })));
@@ -266,6 +309,24 @@ impl Stages for Inner {
         Arc::clone(&self.stage(place)?.producer).produce(run).await
     }
 
+    async fn find(
+        &self,
+        place: usize,
+        run: &DocumentRun,
+    ) -> Result<Option<AnyResult>, PipelineError> {
+        self.stage(place)?.producer.find(run).await
+    }
+
+    fn failed(&self, place: usize, document: &Document, error: &StageError) {
+        if let Ok(stage) = self.stage(place) {
+            self.options.progress.failed(stage.name, document.name(), error);
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.options.clock.now()
+    }
+
     fn is_inline(&self, place: usize) -> bool {
         self.stage(place).is_ok_and(|stage| stage.options.inline)
     }
@@ -280,7 +341,8 @@ impl Stages for Inner {
         let Some((key, limit)) = &options.rate_limit else { return Ok(()) };
         let store = self.databases.get(LIMITS)?.rate_limit();
         let wait = options.time_out;
-        let decision = store.acquire_within(key, *limit, 1, self.clock.as_ref(), wait).await?;
+        let clock = self.options.clock.as_ref();
+        let decision = store.acquire_within(key, *limit, 1, clock, wait).await?;
         if decision.allowed {
             return Ok(());
         }
@@ -292,40 +354,15 @@ impl Stages for Inner {
     }
 }
 
-/// Work in a task of its own, which ends with whoever waits for it: it holds places and permits.
-struct Spawned<T>(Option<JoinHandle<T>>);
-
-impl<T> Spawned<T> {
-    async fn joined(&mut self) -> Result<T, JoinError> {
-        match &mut self.0 {
-            Some(work) => work.await,
-            None => std::future::pending().await,
-        }
-    }
-}
-
-impl<T> Drop for Spawned<T> {
-    fn drop(&mut self) {
-        if let Some(work) = &self.0 {
-            work.abort();
-        }
-    }
-}
-
-/// Whether a store refuses what the document has it do, however often it is asked: a name that cannot be, a
-/// value that is none. Handed back, it would come again for ever.
-fn is_about_the_document(error: &Error) -> bool {
+/// Failures that no outage explains.
+fn is_refusal(kind: ErrorKind) -> bool {
     matches!(
-        error.kind(),
-        ErrorKind::InvalidArgument
+        kind,
+        ErrorKind::Unknown
+            | ErrorKind::Configuration
             | ErrorKind::Contract
-            | ErrorKind::Decode
-            | ErrorKind::Encode
-            | ErrorKind::WrongType
-            | ErrorKind::Unsupported
+            | ErrorKind::InvalidArgument
+            | ErrorKind::Authentication
+            | ErrorKind::Permission
     )
-}
-
-fn interrupted(stage: &str) -> PipelineError {
-    Error::new(ErrorKind::Interrupted, "run stage", format!("stage {stage} was ended")).into()
 }

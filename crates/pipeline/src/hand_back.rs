@@ -4,7 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use compartment_core::{Database, Unfinished};
+use compartment_core::Database;
+use compartment_core::backend::Unfinished;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -60,7 +61,8 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use compartment_core::{Backend, Contract, DatabaseKind};
+    use compartment_core::backend::Backend;
+    use compartment_core::{Contract, DatabaseKind};
     use compartment_memory::MemoryBackend;
 
     use super::*;

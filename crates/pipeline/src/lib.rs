@@ -4,22 +4,26 @@
 //! and what each needs. A batch is submitted through a [`Submission`]; any number of [`Worker`]s, in any
 //! number of processes, take its documents through the stages by an [`Engine`] each. Progress is exact, a
 //! worker that dies loses nothing, and what became of each document is kept in the ledger (feature
-//! `ledger`). A [`Sweeper`] looks after what nobody looks after.
+//! `ledger`). A [`Sweeper`] looks after what nobody looks after. Where one process does it all, a
+//! [`LocalRun`] takes documents through the stages of an engine without a batch.
 //!
-//! The [`Runner`] below answers from the cache where it can, runs the stage off the async runtime where it
-//! cannot, and never lets one document's failure, or a panic, reach another. What has to be kept waits
-//! with [`Patience`] for a server that is away; the cache fails open.
+//! An engine answers from the cache where it can, runs the stage off the async runtime where it cannot, and
+//! never lets one document's failure, or a panic, reach another. What has to be kept waits with
+//! [`Patience`] for a server that is away; the cache fails open.
 
+mod attempt;
 mod completed;
 mod document;
 mod document_run;
 mod document_state;
 mod engine;
+mod engine_options;
 mod error;
 mod event;
 mod hand_back;
 #[cfg(feature = "ledger")]
 pub mod ledger;
+mod local_run;
 mod needs;
 mod node;
 mod patience;
@@ -42,15 +46,16 @@ pub use document::{Document, Identity};
 pub use document_run::DocumentRun;
 pub use document_state::{DocumentState, StageStatus};
 pub use engine::Engine;
+pub use engine_options::EngineOptions;
 pub use error::{PipelineError, StageError};
 pub use event::{Event, Observer, Origin, Silent};
+pub use local_run::{DocumentOutcome, LocalRun, RunRecorder, StageOutcome};
 pub use needs::Needs;
 pub use node::Node;
 pub use patience::Patience;
 pub use pipeline::{Pipeline, PipelineBuilder};
-pub use progress::{Progress, StageFigures};
+pub use progress::{DocumentFigures, Progress, StageFigures};
 pub use registry::{BatchRecord, BatchRegistry};
-pub use runner::{Done, Runner, RunnerOptions};
 pub use stage::{ExternalStage, Stage};
 pub use stage_options::StageOptions;
 pub use submission::{BatchOptions, Submission, TaskData, submit_task};

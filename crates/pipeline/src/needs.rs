@@ -11,7 +11,7 @@ use crate::{Node, PipelineError};
 #[async_trait]
 pub trait Needs: Send + Sync + 'static {
     /// Their results.
-    type Values: Send;
+    type Values: Send + 'static;
 
     /// Where they are in the pipeline.
     fn places(&self) -> Vec<usize>;

@@ -5,13 +5,22 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::document_run::DocumentRun;
-use crate::node::AnyResult;
+use crate::node::{AnyResult, typed};
 use crate::{Document, ExternalStage, Needs, Node, PipelineError, Stage, StageError};
 
 /// How a stage's result is had, whatever its types.
 #[async_trait]
 pub(crate) trait Producer: Send + Sync + 'static {
+    /// The result that is kept, or a new one.
     async fn produce(self: Arc<Self>, run: &DocumentRun) -> Result<AnyResult, PipelineError>;
+
+    /// The result that is kept, if there is one; nothing is made.
+    async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError>;
+}
+
+/// As a result of any type.
+fn any<T: Send + Sync + 'static>(found: Option<Arc<T>>) -> Option<AnyResult> {
+    found.map(|value| value as AnyResult)
 }
 
 /// From results to what a stage works on.
@@ -44,9 +53,18 @@ where
             let input = input.await?;
             return Ok(Arc::new(self.0.stage.run(&input)?));
         }
-        let (subject, name) = (run.document().subject(), run.document().name());
-        let runner = run.runner(self.0.place);
-        Ok(runner.run(&self.0.stage, subject, name, input).await?.value)
+        let (runner, subject) = (run.runner(self.0.place), run.document().subject());
+        Ok(runner.run(&self.0.stage, subject, input).await?)
+    }
+
+    async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError> {
+        let Adapted { stage, place, .. } = &self.0;
+        if run.is_inline(*place) {
+            return Ok(None);
+        }
+        let (subject, version) = (run.document().subject(), stage.version());
+        let runner = run.runner(*place);
+        Ok(any(runner.find(stage.name(), stage.template(), subject, &version).await?))
     }
 }
 
@@ -60,6 +78,11 @@ pub(crate) struct Each<S, A, F> {
 
 /// Parts of one document that are worked on at the same time; the worker's places bound them too.
 const PARTS_AT_ONCE: usize = 16;
+
+/// A part's results are kept by its index: its content follows from the document's.
+fn part_of(document: &Document, at: usize) -> String {
+    format!("{}:{at}", document.subject())
+}
 
 #[async_trait]
 impl<S, A, F, I> Producer for Each<S, A, F>
@@ -76,8 +99,7 @@ where
         let works = (0..parts.len()).map(|at| {
             let (node, run, parts) = (Arc::clone(&self), run.clone(), Arc::clone(&parts));
             async move {
-                // A part is kept by its place: what it is follows from the document's content.
-                let subject = format!("{}:{at}", run.document().subject());
+                let subject = part_of(run.document(), at);
                 let (of, made) = (run.clone(), Arc::clone(&node));
                 let input = async move {
                     of.permit(made.place).await?;
@@ -86,13 +108,28 @@ where
                     })?;
                     Ok((made.input)(of.document(), at, part)?.into())
                 };
-                let (runner, name) = (run.runner(node.place), run.document().name());
-                Ok::<_, PipelineError>(runner.run(&node.stage, &subject, name, input).await?.value)
+                run.runner(node.place).run(&node.stage, &subject, input).await
             }
         });
         let results: Vec<Arc<S::Output>> =
             futures_util::stream::iter(works).buffered(PARTS_AT_ONCE).try_collect().await?;
         Ok(Arc::new(results))
+    }
+
+    async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError> {
+        let Some(parts) = run.find(self.of.place).await? else { return Ok(None) };
+        let parts = typed::<Vec<A>>(parts)?;
+        let (runner, version) = (run.runner(self.place), self.stage.version());
+        let mut results = Vec::with_capacity(parts.len());
+        for at in 0..parts.len() {
+            let subject = part_of(run.document(), at);
+            let (name, template) = (self.stage.name(), self.stage.template());
+            match runner.find(name, template, &subject, &version).await? {
+                Some(result) => results.push(result),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Arc::new(results)))
     }
 }
 
@@ -115,8 +152,14 @@ where
             of.permit(node.0.place).await?;
             Ok(node.0.stage.call(&input).await?)
         };
-        let (subject, name) = (run.document().subject(), run.document().name());
-        let runner = run.runner(self.0.place);
-        Ok(runner.call(self.0.stage.as_ref(), subject, name, answer).await?.value)
+        let (runner, subject) = (run.runner(self.0.place), run.document().subject());
+        Ok(runner.call(self.0.stage.as_ref(), subject, answer).await?)
+    }
+
+    async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError> {
+        let Adapted { stage, place, .. } = &self.0;
+        let (subject, version) = (run.document().subject(), stage.version());
+        let runner = run.runner(*place);
+        Ok(any(runner.find(stage.name(), stage.template(), subject, &version).await?))
     }
 }

@@ -34,6 +34,16 @@ impl StageFigures {
     }
 }
 
+/// How many documents of a run are through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DocumentFigures {
+    /// Documents that were expected.
+    pub total: u64,
+    /// Documents that are through all stages, or have failed.
+    pub finished: u64,
+}
+
 /// The figures of a run. Clones share them.
 #[derive(Clone)]
 pub struct Progress {
@@ -42,6 +52,9 @@ pub struct Progress {
 
 struct Shared {
     stages: Mutex<BTreeMap<&'static str, StageFigures>>,
+    /// The stages in the order in which they were first said.
+    order: Mutex<Vec<&'static str>>,
+    documents: Mutex<DocumentFigures>,
     observer: Arc<dyn Observer>,
 }
 
@@ -55,13 +68,36 @@ impl Progress {
     /// Figures at zero, told to `observer` as they move.
     #[must_use]
     pub fn new(observer: Arc<dyn Observer>) -> Self {
-        Self { shared: Arc::new(Shared { stages: Mutex::default(), observer }) }
+        Self {
+            shared: Arc::new(Shared {
+                stages: Mutex::default(),
+                order: Mutex::default(),
+                documents: Mutex::default(),
+                observer,
+            }),
+        }
     }
 
     /// Who watches.
     #[must_use]
     pub fn observer(&self) -> Arc<dyn Observer> {
         Arc::clone(&self.shared.observer)
+    }
+
+    /// How many documents of a [`crate::LocalRun`] are through.
+    #[must_use]
+    pub fn documents(&self) -> DocumentFigures {
+        *self.shared.documents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn change_documents(&self, change: impl FnOnce(&mut DocumentFigures)) {
+        change(&mut self.shared.documents.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The stages, in the order in which they were first named.
+    #[must_use]
+    pub fn stages(&self) -> Vec<&'static str> {
+        self.shared.order.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Says how many documents a stage is going to see.
@@ -71,7 +107,7 @@ impl Progress {
     }
 
     /// Says that a stage is not going to see one of the documents it was to see.
-    pub fn expect_one_less(&self, stage: &'static str) {
+    pub(crate) fn expect_one_less(&self, stage: &'static str) {
         let mut total = 0;
         self.change(stage, |figures| {
             figures.total = figures.total.saturating_sub(1);
@@ -93,7 +129,7 @@ impl Progress {
     }
 
     /// Counts a failure.
-    pub fn failed(&self, stage: &'static str, document: &str, error: &StageError) {
+    pub(crate) fn failed(&self, stage: &'static str, document: &str, error: &StageError) {
         self.change(stage, |figures| figures.failed += 1);
         self.shared.observer.event(&Event::StageFailed { stage, document, error });
     }
@@ -106,6 +142,9 @@ impl Progress {
 
     fn change(&self, stage: &'static str, change: impl FnOnce(&mut StageFigures)) {
         let mut stages = self.shared.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        if !stages.contains_key(stage) {
+            self.shared.order.lock().unwrap_or_else(PoisonError::into_inner).push(stage);
+        }
         change(stages.entry(stage).or_default());
     }
 

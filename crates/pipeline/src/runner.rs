@@ -1,4 +1,4 @@
-//! Runs stages: from the cache where it can, off the runtime where it cannot.
+//! Runs one stage of an engine: its result from the cache where it is, else made off the runtime.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -14,38 +14,15 @@ use crate::event::Origin;
 use crate::result_size::check_size;
 use crate::{ExternalStage, PipelineError, Progress, Stage, StageError};
 
-/// A stage's result.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Done<T> {
-    /// The result, shared with the cache.
-    pub value: Arc<T>,
-    /// Whether it was made or found.
-    pub origin: Origin,
-}
-
-/// How stages are run.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct RunnerOptions {
-    /// Stages that run at the same time; the number of CPUs unless told.
-    pub concurrency: usize,
-}
-
-impl Default for RunnerOptions {
-    fn default() -> Self {
-        Self { concurrency: std::thread::available_parallelism().map_or(2, usize::from) }
-    }
-}
-
-/// Runs stages, each once for the same content, however many processes ask for it.
+/// Runs one stage, once for the same content, however many processes ask for it. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Runner {
+pub(crate) struct Runner {
     cache: Cache,
-    progress: Progress,
-    places: Arc<Semaphore>,
     /// Where results are kept whose templates name another database than the cache.
-    databases: Option<Databases>,
+    databases: Databases,
+    progress: Progress,
+    /// Results that are made at the same time, over all stages of the engine.
+    permits: Arc<Semaphore>,
     max_result_bytes: u64,
 }
 
@@ -53,99 +30,58 @@ pub struct Runner {
 type Ran = Arc<OnceLock<Option<Duration>>>;
 
 impl Runner {
-    /// Runs stages with results in `cache` and figures in `progress`. A cache that is off has
-    /// nothing and keeps nothing.
-    #[must_use]
-    pub fn new(cache: Cache, progress: Progress, options: RunnerOptions) -> Self {
-        let places = Arc::new(Semaphore::new(options.concurrency.max(1)));
-        Self { cache, progress, places, databases: None, max_result_bytes: u64::MAX }
-    }
-
-    /// Keeping the results of stages whose templates name another database there.
-    #[must_use]
-    pub fn with_databases(mut self, databases: Databases) -> Self {
-        self.databases = Some(databases);
-        self
-    }
-
-    /// Taking a result of more bytes, in MessagePack, for a failure of the document.
-    #[must_use]
-    pub fn with_max_result_bytes(mut self, bytes: u64) -> Self {
-        self.max_result_bytes = bytes;
-        self
-    }
-
-    /// The cache.
-    #[must_use]
-    pub fn cache(&self) -> &Cache {
-        &self.cache
-    }
-
-    /// The figures.
-    #[must_use]
-    pub fn progress(&self) -> &Progress {
-        &self.progress
-    }
-
-    /// Asks the cache's database once. One that is away is no error: the cache does without. One that
-    /// refuses the program would be done without for ever, and nobody would notice.
-    ///
-    /// # Errors
-    /// [`PipelineError::Store`] when the database refuses the program, or is not set up.
-    pub async fn check_cache(&self) -> Result<(), PipelineError> {
-        if !self.cache.is_enabled() {
-            return Ok(());
-        }
-        match self.cache.database().key_value().get("compartment:asked").await {
-            Err(error) if is_refusal(error.kind()) => Err(error.into()),
-            _ => Ok(()),
-        }
+    pub(crate) fn new(
+        cache: Cache,
+        databases: Databases,
+        progress: Progress,
+        permits: Arc<Semaphore>,
+        max_result_bytes: u64,
+    ) -> Self {
+        Self { cache, databases, progress, permits, max_result_bytes }
     }
 
     /// The result of `stage` for the content `subject`: the cached one, or a new one made from
     /// `input`, which is only asked for when it is needed.
     ///
-    /// The stage is counted in the figures; `name` is the document's name there. What is kept goes
-    /// with the document `subject` ([`Cache::invalidate_document`]).
+    /// The result is counted in the figures. It goes with the document `subject` when that is
+    /// invalidated ([`Cache::invalidate_document`]).
     ///
     /// # Errors
     /// [`PipelineError::Stage`] for the document's own failure, a panic included;
-    /// [`PipelineError::Store`] when a key cannot be made, or is of another database than the
-    /// cache; whatever `input` fails with.
-    pub async fn run<S: Stage>(
+    /// [`PipelineError::Store`] when a key cannot be made or a store other than the cache fails;
+    /// whatever `input` fails with.
+    pub(crate) async fn run<S: Stage>(
         &self,
         stage: &Arc<S>,
         subject: &str,
-        name: &str,
         input: impl Future<Output = Result<Arc<S::Input>, PipelineError>> + Send + 'static,
-    ) -> Result<Done<S::Output>, PipelineError> {
+    ) -> Result<Arc<S::Output>, PipelineError> {
         let key = key_of(stage.template(), subject, &stage.version())?;
-        let (work, places) = (Arc::clone(stage), Arc::clone(&self.places));
+        let (work, permits) = (Arc::clone(stage), Arc::clone(&self.permits));
         let most = self.max_result_bytes;
         let ran = Ran::default();
         let noted = Arc::clone(&ran);
         let make = move || async move {
             let input = unless_panicked(work.name(), input).await?;
-            let made = compute(places, work, input, most).await;
+            let made = compute(permits, work, input, most).await;
             // It is called once.
             let _ = noted.set(made.as_ref().ok().map(|(_, busy)| *busy));
             Ok::<_, PipelineError>(made?.0)
         };
         let found = self.kept_or_made(&key, subject, stage.name(), make).await;
-        self.counted(stage.name(), name, &ran, found)
+        self.counted(stage.name(), &ran, found)
     }
 
     /// The result of a stage that asks somebody else: the one that is kept, or `answer`.
     ///
     /// # Errors
     /// As [`Runner::run`].
-    pub async fn call<S: ExternalStage>(
+    pub(crate) async fn call<S: ExternalStage>(
         &self,
         stage: &S,
         subject: &str,
-        name: &str,
         answer: impl Future<Output = Result<S::Output, PipelineError>> + Send + 'static,
-    ) -> Result<Done<S::Output>, PipelineError> {
+    ) -> Result<Arc<S::Output>, PipelineError> {
         let key = key_of(stage.template(), subject, &stage.version())?;
         let (most, stage_name) = (self.max_result_bytes, stage.name());
         let ran = Ran::default();
@@ -158,7 +94,7 @@ impl Runner {
             answer
         };
         let found = self.kept_or_made(&key, subject, stage_name, make).await;
-        self.counted(stage_name, name, &ran, found)
+        self.counted(stage_name, &ran, found)
     }
 
     /// What is kept under the key, or else what `make` makes, and kept.
@@ -173,13 +109,11 @@ impl Runner {
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
         F: Future<Output = Result<T, PipelineError>> + Send + 'static,
     {
-        let elsewhere = self.databases.as_ref();
-        let elsewhere =
-            elsewhere.filter(|_| key.template().database() != self.cache.database().name());
-        let Some(databases) = elsewhere else {
+        if self.is_cached(key) {
             let kept = self.cache.of_document(subject).get_or_load(key, make).await;
             return kept.map_err(|error| failure(stage, &error));
-        };
+        }
+        let databases = &self.databases;
         if let Some(value) = databases.read(key).await? {
             return Ok(Arc::new(value));
         }
@@ -188,45 +122,52 @@ impl Runner {
         Ok(Arc::new(value))
     }
 
+    /// Whether the cache keeps the result, and not another database.
+    fn is_cached<T>(&self, key: &TypedKey<T>) -> bool {
+        key.template().database() == self.cache.database().name()
+    }
+
+    /// Counts a result; who failed is counted by the document's run.
     fn counted<T>(
         &self,
         stage: &'static str,
-        name: &str,
         ran: &Ran,
         found: Result<Arc<T>, PipelineError>,
-    ) -> Result<Done<T>, PipelineError> {
-        match found {
-            Ok(value) => {
-                let (origin, busy) = match ran.get() {
-                    Some(busy) => (Origin::Computed, busy.unwrap_or_default()),
-                    None => (Origin::Cached, Duration::ZERO),
-                };
-                self.progress.done(stage, origin, busy);
-                Ok(Done { value, origin })
-            }
-            Err(error) => {
-                // What its input failed of is another stage's failure.
-                if let (PipelineError::Stage(error), Some(_)) = (&error, ran.get()) {
-                    self.progress.failed(stage, name, error);
-                }
-                Err(error)
-            }
-        }
+    ) -> Result<Arc<T>, PipelineError> {
+        let value = found?;
+        let (origin, busy) = match ran.get() {
+            Some(busy) => (Origin::Computed, busy.unwrap_or_default()),
+            None => (Origin::Cached, Duration::ZERO),
+        };
+        self.progress.done(stage, origin, busy);
+        Ok(value)
     }
 
-    /// The cached result of `stage`, counted in the figures as found, if there is one.
+    /// The result that is kept under `template` for the content `subject`, counted in the figures of
+    /// `stage` as cached, if there is one.
     ///
     /// # Errors
     /// [`PipelineError::Store`] as [`Runner::run`].
-    pub async fn find<S: Stage>(
+    pub(crate) async fn find<T>(
         &self,
-        stage: &S,
+        stage: &'static str,
+        template: KeyTemplate<T>,
         subject: &str,
-    ) -> Result<Option<Done<S::Output>>, PipelineError> {
-        let key = key_of(stage.template(), subject, &stage.version())?;
-        let Some(value) = self.cache.get(&key).await? else { return Ok(None) };
-        self.progress.done(stage.name(), Origin::Cached, Duration::ZERO);
-        Ok(Some(Done { value, origin: Origin::Cached }))
+        version: &str,
+    ) -> Result<Option<Arc<T>>, PipelineError>
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        let key = key_of(template, subject, version)?;
+        let found = if self.is_cached(&key) {
+            self.cache.get(&key).await?
+        } else {
+            self.databases.read(&key).await?.map(Arc::new)
+        };
+        if found.is_some() {
+            self.progress.done(stage, Origin::Cached, Duration::ZERO);
+        }
+        Ok(found)
     }
 }
 
@@ -250,18 +191,18 @@ pub(crate) async fn unless_panicked<T>(
 }
 
 async fn compute<S: Stage>(
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     stage: Arc<S>,
     input: Arc<S::Input>,
     max_result_bytes: u64,
 ) -> Result<(S::Output, Duration), StageError> {
     // The semaphore is never closed.
-    let place = places.acquire_owned().await.ok();
+    let permit = permits.acquire_owned().await.ok();
     let name = stage.name();
     let started = Instant::now();
     let worked = tokio::task::spawn_blocking(move || {
         let result = stage.run(&input);
-        drop(place);
+        drop(permit);
         check_size(name, result?, max_result_bytes)
     });
     match worked.await {
@@ -298,17 +239,4 @@ fn failure(stage: &str, error: &LoadError) -> PipelineError {
             )),
         },
     }
-}
-
-/// Failures that no outage explains.
-fn is_refusal(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Unknown
-            | ErrorKind::Configuration
-            | ErrorKind::Contract
-            | ErrorKind::InvalidArgument
-            | ErrorKind::Authentication
-            | ErrorKind::Permission
-    )
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use compartment_core::backend::BatchRefusal;
 use compartment_core::{
-    BatchRefusal, BatchStatus, BatchStore, BatchUpkeepStore, Database, Error, ErrorKind,
-    MAX_AT_ONCE, MAX_ENTRY, NewTask, QueueStoreExt, Result, Submitted, TaskClass,
+    BatchStatus, BatchStore, BatchUpkeepStore, Database, Error, ErrorKind, MAX_AT_ONCE, MAX_ENTRY,
+    NewTask, QueueStoreExt, Result, Submitted, TaskClass,
 };
 use serde::{Deserialize, Serialize};
 

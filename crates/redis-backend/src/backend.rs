@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use compartment_core::{
-    Backend, Capabilities, Contract, Database, Error, ErrorKind, Result, Stores, SystemClock,
-};
+use compartment_core::backend::{Backend, Capabilities, Stores};
+use compartment_core::{Contract, Database, Error, ErrorKind, Result, SystemClock};
 
 use crate::RedisConfig;
 use crate::allowance::ConnectionAllowance;
@@ -179,23 +178,22 @@ impl Backend for RedisBackend {
         }
         watch(&link, self.config.clock.clone().unwrap_or_else(|| Arc::new(SystemClock)));
         let batch = Arc::new(RedisBatch::new(Arc::clone(&link)));
-        let stores = Stores {
-            key_value: Arc::new(RedisKeyValue::new(Arc::clone(&link))),
-            hash: Arc::new(RedisHash::new(Arc::clone(&link))),
-            counter: Arc::new(RedisCounter::new(Arc::clone(&link))),
-            lock: Arc::new(RedisLock::new(Arc::clone(&link))),
-            rate_limit: Arc::new(RedisRateLimit::new(Arc::clone(&link))),
-            queue: Arc::new(RedisQueue::new(Arc::clone(&link))),
-            batch: batch.clone(),
-            batch_upkeep: batch.clone(),
-            batch_events: batch,
-            channel: Arc::new(RedisChannel::new(
+        let stores = Stores::builder("redis", Arc::new(RedisKeyValue::new(Arc::clone(&link))))
+            .hash(Arc::new(RedisHash::new(Arc::clone(&link))))
+            .counter(Arc::new(RedisCounter::new(Arc::clone(&link))))
+            .lock(Arc::new(RedisLock::new(Arc::clone(&link))))
+            .rate_limit(Arc::new(RedisRateLimit::new(Arc::clone(&link))))
+            .queue(Arc::new(RedisQueue::new(Arc::clone(&link))))
+            .batch(batch.clone())
+            .batch_upkeep(batch.clone())
+            .batch_events(batch)
+            .channel(Arc::new(RedisChannel::new(
                 Arc::clone(&link),
                 self.ear(&contract)?,
                 self.connections.clone(),
-            )),
-            usage: Arc::new(RedisUsage::new(Arc::clone(&link))),
-        };
+            )))
+            .usage(Arc::new(RedisUsage::new(Arc::clone(&link))))
+            .build();
         let database = Database::new(contract, Arc::clone(&link.traffic), stores);
         Ok(database.with_unfinished(link.unfinished.clone()))
     }
@@ -204,6 +202,7 @@ impl Backend for RedisBackend {
         let mut capabilities = Capabilities::none();
         capabilities.outlives_process = true;
         capabilities.shared_between_processes = true;
+        (capabilities.queues, capabilities.batches, capabilities.channels) = (true, true, true);
         // A budget takes an index of the database's own.
         capabilities.holds_budget =
             self.info.databases != Some(1) && self.info.topology != Topology::Cluster;

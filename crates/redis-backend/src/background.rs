@@ -5,7 +5,8 @@
 
 use std::sync::OnceLock;
 
-use compartment_core::{ErrorKind, UnfinishedWork};
+use compartment_core::ErrorKind;
+use compartment_core::backend::UnfinishedWork;
 use tokio::runtime::{Builder, Handle, Id};
 
 /// The thread's runtime; `None` where no thread can be had. It is started when first needed, and ends

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use compartment_core::backend::BatchRefusal;
 use compartment_core::{
-    BatchClaim, BatchFailure, BatchPlan, BatchProgress, BatchRefusal, BatchStatus, BatchStore,
-    ClaimRequest, ClaimedDocument, Codec, ErrorKind, FailureStream, FencingToken, MAX_AT_ONCE,
-    Outcome, Result, Settled, Settlement, StageProgress,
+    BatchClaim, BatchFailure, BatchPlan, BatchProgress, BatchStatus, BatchStore, ClaimRequest,
+    ClaimedDocument, Codec, ErrorKind, FailureStream, FencingToken, MAX_AT_ONCE, Outcome, Result,
+    Settled, Settlement, StageProgress,
 };
 use futures_util::StreamExt;
 use redis::Cmd;

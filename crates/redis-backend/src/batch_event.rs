@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use compartment_core::{
-    BatchEvent, BatchEventKind, BatchEventStore, BatchRefusal, Result, ordinals_from_text,
-};
+use compartment_core::backend::{BatchRefusal, ordinals_from_text};
+use compartment_core::{BatchEvent, BatchEventKind, BatchEventStore, Result};
 use redis::Cmd;
 
 use crate::batch_answer::Answer;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use compartment_core::{BatchPlan, BatchRefusal, Codec, Error, ErrorKind, FencingToken, Result};
+use compartment_core::backend::BatchRefusal;
+use compartment_core::{BatchPlan, Codec, Error, ErrorKind, FencingToken, Result};
 use redis::{Cmd, Value};
 
 use crate::batch_answer::Answer;

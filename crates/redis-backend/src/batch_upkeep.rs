@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use compartment_core::backend::{BatchFacts, BatchRefusal, ordinals_from_text};
 use compartment_core::{
-    BatchAudit, BatchFacts, BatchRefusal, BatchUpkeepStore, FencingToken, MAX_AT_ONCE, OutboxEntry,
-    OutboxFact, RestoredFact, Result, ordinals_from_text,
+    BatchAudit, BatchUpkeepStore, FencingToken, MAX_AT_ONCE, OutboxEntry, OutboxFact, RestoredFact,
+    Result,
 };
 use redis::Cmd;
 

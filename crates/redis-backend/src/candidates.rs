@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use compartment_core::HOUSEKEEPING_PREFIX;
+use compartment_core::backend::HOUSEKEEPING_PREFIX;
 
 /// More are not remembered. As in Redis's own pool of candidates, but with room for many rounds: the
 /// walk meets a key once a cycle, and what it met long ago is still the next to go.

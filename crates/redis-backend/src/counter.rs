@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use compartment_core::{CounterStore, ErrorKind, Expiry, Result, TtlRule};
+use compartment_core::backend::TtlRule;
+use compartment_core::{CounterStore, ErrorKind, Expiry, Result};
 use redis::Cmd;
 
 use crate::link::Link;

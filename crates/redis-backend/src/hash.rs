@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use compartment_core::{ErrorKind, Expiry, HashStore, Result, TtlRule};
+use compartment_core::backend::TtlRule;
+use compartment_core::{ErrorKind, Expiry, HashStore, Result};
 use redis::Cmd;
 
 use crate::link::Link;

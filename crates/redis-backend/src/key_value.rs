@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use compartment_core::{
-    Condition, Expiry, KeyStream, KeyValueStore, Result, SetOptions, Ttl, TtlRule,
-};
+use compartment_core::backend::TtlRule;
+use compartment_core::{Condition, Expiry, KeyStream, KeyValueStore, Result, SetOptions, Ttl};
 use redis::{Cmd, Value};
 
 use crate::link::Link;

@@ -52,13 +52,17 @@ mod slots;
 mod stream;
 mod usage;
 
+#[doc(hidden)]
 pub use allowed_name::{allowed_name, mark};
 pub use backend::RedisBackend;
 pub use config::RedisConfig;
+#[doc(hidden)]
 pub use error::is_hidden;
 pub use identity::check_apart;
 pub use probe::{ServerInfo, Topology};
+#[doc(hidden)]
 pub use server::{Connection, Server, answer_error, read_answer};
+#[doc(hidden)]
 pub use stream::ServerStream;
 
 /// The README's example compiles, and runs where it needs no server.

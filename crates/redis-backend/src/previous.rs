@@ -8,7 +8,8 @@
 
 use std::sync::Arc;
 
-use compartment_core::{Error, ErrorKind, HOUSEKEEPING_PREFIX, Placement, Previous, Result};
+use compartment_core::backend::HOUSEKEEPING_PREFIX;
+use compartment_core::{Error, ErrorKind, Placement, Previous, Result};
 use redis::{Arg, Cmd, Value};
 
 use crate::repeat::Repeat;

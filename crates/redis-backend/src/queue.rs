@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use compartment_core::backend::{LEASES_ENDED_ERROR, TaskRecord, check_queue, shorten_task_error};
 use compartment_core::{
-    AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, FencingToken, LEASES_ENDED_ERROR,
-    NewTask, QueueCounts, QueueStore, Result, Submitted, TaskClass, TaskEnds, TaskId, TaskRecord,
-    Timestamp, check_queue, shorten_task_error,
+    AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, FencingToken, NewTask, QueueCounts,
+    QueueStore, Result, Submitted, TaskClass, TaskEnds, TaskId, Timestamp,
 };
 use redis::{Cmd, FromRedisValue, Value};
 

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use compartment_core::{
-    Clock, Contract, Error, ErrorKind, Expiry, Result, Traffic, TtlRule, Unfinished,
-};
+use compartment_core::backend::{Traffic, TtlRule, Unfinished};
+use compartment_core::{Clock, Contract, Error, ErrorKind, Expiry, Result};
 use redis::{Cmd, FromRedisValue, Value};
 
 use crate::RedisConfig;

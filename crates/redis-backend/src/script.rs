@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use compartment_core::{ErrorKind, Result, TtlRule};
+use compartment_core::backend::TtlRule;
+use compartment_core::{ErrorKind, Result};
 use redis::{Cmd, FromRedisValue, Script};
 
 use crate::repeat::Repeat;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use compartment_core::{Capabilities, Contract, Database, ManualClock};
+use compartment_core::backend::Capabilities;
+use compartment_core::{Contract, Database, ManualClock};
 
 /// A backend under test: opens its databases and moves its time.
 ///

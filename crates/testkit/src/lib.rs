@@ -7,6 +7,11 @@
 //! - [`TestPostgres`]: a PostgreSQL server of one test's own, where it is installed.
 //! - [`FaultProxy`], [`NotRedis`]: what networks and strangers do to a client.
 //!
+//! # Stability
+//! [`Harness`], [`conformance_suite!`] and [`run_test`] follow semantic versioning. The suite grows with the
+//! contracts: a later version may hold a backend to more. The functions in [`suite`], the macros that list
+//! them, [`differential`] and the servers are for this project's own tests and may change at any time.
+//!
 //! # Where there is no redis-server
 //! Tests that need one are marked `#[ignore = "needs redis-server"]`: plain `cargo test` runs those that
 //! need nothing, and `cargo test -- --include-ignored` runs all of them.

@@ -2,6 +2,7 @@
 
 mod circles;
 mod contracts;
+mod exports;
 mod links;
 mod manifests;
 mod sources;
@@ -58,6 +59,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     circles::check(&files, &mut findings);
     stores::check(&files, &mut findings);
     contracts::check(&files, &mut findings);
+    exports::check(&files, &mut findings);
     manifests::check(&files, &mut findings);
     links::check(&files, |path| root().join(path).exists(), &mut findings);
 

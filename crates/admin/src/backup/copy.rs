@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Buf, Bytes};
-use compartment_core::glob_matches;
+use compartment_core::backend::glob_matches;
 use tokio::sync::mpsc;
 
 use super::output::Output;

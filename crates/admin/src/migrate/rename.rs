@@ -178,7 +178,7 @@ impl std::fmt::Display for Rename {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use compartment_core::glob_matches;
+    use compartment_core::backend::glob_matches;
     use proptest::prelude::*;
 
     fn renamed(from: &str, to: &str, name: &str) -> Option<String> {

@@ -1,6 +1,6 @@
 //! Which key goes where, and under which name.
 
-use compartment_core::glob_matches;
+use compartment_core::backend::glob_matches;
 
 use super::Rename;
 use crate::{Place, Plan, Result, Verdict, read_glob};

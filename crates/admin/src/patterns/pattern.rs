@@ -147,7 +147,7 @@ fn narrow(class: Class) -> &'static [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use compartment_core::glob_matches;
+    use compartment_core::backend::glob_matches;
     use proptest::prelude::*;
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use compartment_core::glob_matches;
+use compartment_core::backend::glob_matches;
 
 /// Which keys one group has: a glob that matches, and none of the exceptions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

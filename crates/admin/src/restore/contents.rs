@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use compartment_core::glob_matches;
+use compartment_core::backend::glob_matches;
 
 use crate::error::{AdminError, Result};
 use crate::escape;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use compartment_core::glob_matches;
+use compartment_core::backend::glob_matches;
 use compartment_redis::Connection;
 use futures_util::Stream;
 use tokio::runtime::Handle;

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compartment_cache::{Cache, CacheOptions};
-use compartment_core::{
-    Backend, Clock, DatabaseMap, Databases, Instance, KeyTemplate, Preset, SystemClock,
-};
+use compartment_core::backend::Backend;
+use compartment_core::{Clock, DatabaseMap, Databases, Instance, KeyTemplate, Preset, SystemClock};
 use compartment_pipeline::ledger::{Ledger, LedgerMirror};
 use compartment_pipeline::{
-    BatchOptions, Engine, Patience, Pipeline, Progress, Silent, Stage, StageError, StageOptions,
-    Submission, Worker, WorkerOptions,
+    BatchOptions, Engine, EngineOptions, Patience, Pipeline, Silent, Stage, StageError,
+    StageOptions, Submission, Worker, WorkerOptions,
 };
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::TestRedis;
@@ -140,8 +139,8 @@ async fn turn(
     submission.seal().await?;
     let cache =
         Cache::open(databases.get("cache")?, CacheOptions::for_map(databases.map())).await?;
-    let progress = Progress::new(Arc::new(Silent));
-    let engine = Engine::new(pipeline, databases, cache, progress, places, Arc::clone(&clock));
+    let engine = EngineOptions::default().concurrency(places).clock(Arc::clone(&clock));
+    let engine = Engine::new(pipeline, databases, cache, engine);
     let mut options = WorkerOptions::default();
     options.concurrency = places;
     options.batches = Some(vec![NAME.to_owned()]);

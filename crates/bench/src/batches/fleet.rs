@@ -5,13 +5,14 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use compartment::batch::BatchStatus;
 use compartment::pipeline::{
     BatchOptions, Patience, Progress, Silent, Submission, Worker, WorkerOptions,
 };
-use compartment::{BatchStatus, DatabaseMap, Databases, Preset};
+use compartment::{DatabaseMap, Databases, Preset};
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::{engine, pipeline, submit_files};
-use compartment_documents::ingest::discover;
+use compartment_documents::files::discover;
 use compartment_testkit::TestRedis;
 use serde::Serialize;
 

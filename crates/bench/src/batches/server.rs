@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use compartment_core::{Backend, Contract, Database, DatabaseKind, Instance};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, Database, DatabaseKind, Instance};
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::TestRedis;
 use futures_util::future::LocalBoxFuture;

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use bb8_redis::bb8;
 use bytes::Bytes;
-use compartment_core::{
-    Backend, Contract, Database, DatabaseKind, Expiry, Instance, KeyValueStoreExt,
-};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, Database, DatabaseKind, Expiry, Instance, KeyValueStoreExt};
 use compartment_memory::MemoryBackend;
 use compartment_redis::{RedisBackend, RedisConfig};
 use fred::prelude::{ClientLike, HashesInterface, KeysInterface};

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use compartment_core::{
-    Backend, Contract, Database, DatabaseKind, Instance, RateLimit, RateLimitStore,
-};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, Database, DatabaseKind, Instance, RateLimit, RateLimitStore};
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::TestRedis;
 use redis::aio::MultiplexedConnection;

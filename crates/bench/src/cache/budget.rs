@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use compartment_core::{
-    Backend, Contract, Database, DatabaseKind, Expiry, Instance, KeyValueStoreExt,
-};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, Database, DatabaseKind, Expiry, Instance, KeyValueStoreExt};
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::TestRedis;
 use serde::Serialize;

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use cached::ConcurrentCachedAsync;
 use cached::stores::AsyncRedisCache;
 use compartment_cache::{Cache, CacheOptions, CachePolicy, Stored};
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, Contract, Database, DatabaseKind, Instance, KeyTemplate, KeyValueStoreExt, TypedKey,
+    Contract, Database, DatabaseKind, Instance, KeyTemplate, KeyValueStoreExt, TypedKey,
 };
 use compartment_memory::MemoryBackend;
 use compartment_redis::{RedisBackend, RedisConfig};

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions, CachePolicy, Stored};
-use compartment_core::{Backend, Contract, DatabaseKind, Instance, KeyTemplate};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, DatabaseKind, Instance, KeyTemplate};
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::TestRedis;
 use serde::Serialize;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions, CachePolicy};
-use compartment_core::{Backend, Contract, DatabaseKind, Instance, KeyTemplate};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, DatabaseKind, Instance, KeyTemplate};
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{FaultProxy, TestRedis};
 use serde::Serialize;

@@ -12,9 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions, Delivery, Loaded};
-use compartment_core::{
-    Backend, Contract, Database, DatabaseKind, Instance, KeyTemplate, TypedKey,
-};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, Database, DatabaseKind, Instance, KeyTemplate, TypedKey};
 use compartment_memory::MemoryBackend;
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{TestRedis, eventually, run_test};

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use compartment_cache::{Cache, CacheOptions, Delivery};
+use compartment_core::backend::{Backend, Capabilities};
 use compartment_core::{
-    Backend, Capabilities, Contract, Database, DatabaseKind, DatabaseMap, Databases, Instance,
-    Result,
+    Contract, Database, DatabaseKind, DatabaseMap, Databases, Instance, Result,
 };
 use compartment_memory::MemoryBackend;
 use tokio::runtime::{Builder, Runtime};

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions, CachePolicy, FleetMetrics};
-use compartment_core::{
-    Backend, Clock, Codec, Contract, Database, DatabaseKind, KeyTemplate, ManualClock,
-};
+use compartment_core::backend::Backend;
+use compartment_core::{Clock, Codec, Contract, Database, DatabaseKind, KeyTemplate, ManualClock};
 use compartment_memory::{MemoryBackend, MemoryConfig};
 
 const PAGE: KeyTemplate<String> =

@@ -5,7 +5,8 @@
 use std::time::{Duration, Instant};
 
 use compartment_cache::{Cache, CacheOptions, Delivery};
-use compartment_core::{Backend, Contract, DatabaseKind, Instance};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, DatabaseKind, Instance};
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{FaultProxy, TestRedis, eventually, run_test};
 

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use compartment_cache::{Cache, CacheOptions};
-use compartment_core::{Backend, Contract, DatabaseKind, Instance};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, DatabaseKind, Instance};
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{Reply, RespConnection, TestRedis, eventually, run_test};
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use compartment_cache::{Cache, LoadError, Loaded, Lookup, Stored};
+use compartment_core::backend::{Stores, Traffic};
 use compartment_core::{
-    Contract, Database, DatabaseKind, ErrorKind, KeyTemplate, KeyValueStoreExt, SetOptions, Stores,
-    Traffic,
+    Contract, Database, DatabaseKind, ErrorKind, KeyTemplate, KeyValueStoreExt, SetOptions,
 };
 
 use crate::harness::{Fleet, Source, TTL, key, policy, read, read_failing, until};

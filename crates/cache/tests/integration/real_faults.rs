@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions};
-use compartment_core::{Backend, Contract, DatabaseKind, Instance};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, DatabaseKind, Instance};
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{FaultProxy, TestRedis, eventually};
 

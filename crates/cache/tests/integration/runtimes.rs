@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions};
-use compartment_core::{Backend, Contract, Database, DatabaseKind, Instance};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, Database, DatabaseKind, Instance};
 use compartment_memory::MemoryBackend;
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{TestRedis, eventually, run_test};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use compartment::TaskClass;
+use compartment::queue::TaskClass;
 
 use super::{LedgerArgument, duration};
 

@@ -56,7 +56,8 @@ HTML and plain text; the content decides, not the name. Other files in folders a
 counted. A document that cannot be read fails by itself, with its reason.
 
 Results are cached under the document's content and each stage's version, so a second run is \
-answered from the cache.
+answered from the cache. Where a ledger is configured, what became of each document is kept there, as \
+batch \"ingest:PROJECT\".
 
 Examples:
   compartment ingest samples

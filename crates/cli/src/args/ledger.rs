@@ -1,7 +1,8 @@
 //! The ledger that commands write or read.
 
 use clap::Args;
-use compartment::{DatabaseMap, LedgerAddress};
+use compartment::DatabaseMap;
+use compartment::database_map::LedgerAddress;
 
 use crate::exit_code::CliError;
 
@@ -20,15 +21,21 @@ pub(crate) struct LedgerArgument {
 impl LedgerArgument {
     /// Where it is, unless there is to be none: what was said, or else what the configuration says.
     pub(crate) fn address(&self, map: &DatabaseMap) -> Result<Option<LedgerAddress>, CliError> {
-        match self.ledger.as_deref() {
-            Some("none") => return Ok(None),
-            Some(said) => return Ok(Some(said.parse()?)),
-            None => {}
-        }
-        let settings = map.ledger();
-        if settings.enabled == Some(false) {
+        let is_off = self.ledger.is_none() && map.ledger().enabled == Some(false);
+        if is_off || self.ledger.as_deref() == Some("none") {
             return Ok(None);
         }
-        Ok(Some(settings.address.clone().map_or_else(|| DEFAULT.parse(), Ok)?))
+        Ok(Some(self.configured(map)?.map_or_else(|| DEFAULT.parse(), Ok)?))
+    }
+
+    /// Where it is, if anybody said so: here, in the environment or in the configuration.
+    pub(crate) fn configured(&self, map: &DatabaseMap) -> Result<Option<LedgerAddress>, CliError> {
+        let settings = map.ledger();
+        match self.ledger.as_deref() {
+            Some("none") => Ok(None),
+            Some(said) => Ok(Some(said.parse()?)),
+            None if settings.enabled == Some(false) => Ok(None),
+            None => Ok(settings.address.clone()),
+        }
     }
 }

@@ -30,7 +30,7 @@ async fn id_of(document: &str) -> Result<String, CliError> {
         if !path.is_file() {
             return Ok(None);
         }
-        compartment_documents::ingest::document_id(&path)
+        compartment_documents::files::document_id(&path)
             .map(Some)
             .map_err(|error| CliError::files("read", &path, &error))
     });

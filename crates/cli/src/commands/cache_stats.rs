@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use compartment::cache::{BreakerState, FleetMetrics, ProcessMetrics, TemplateMetrics};
-use compartment::{Clock, Database, Databases, SystemClock};
+use compartment::clock::{Clock, SystemClock};
+use compartment::{Database, Databases};
 use serde_json::json;
 
 use super::databases::size;

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use compartment::{DatabaseMap, Preset, Scheme};
+use compartment::database_map::Scheme;
+use compartment::{DatabaseMap, Preset};
 
 use crate::args::{Config, General};
 use crate::commands::{export, keeping, on_runtime};

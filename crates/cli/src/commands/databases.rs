@@ -1,6 +1,7 @@
 //! `compartment databases`: the map, its contracts, and what is in each.
 
-use compartment::{Database, ErrorKind, Placement, Usage};
+use compartment::usage::Usage;
+use compartment::{Database, ErrorKind, Placement};
 use serde_json::json;
 
 use crate::args::{self, General};

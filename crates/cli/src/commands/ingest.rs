@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compartment::Databases;
-use compartment::pipeline::Progress;
+use compartment::pipeline::ledger::{Ledger, LedgerRun};
+use compartment::pipeline::{Patience, Progress, WorkerOptions};
+use compartment_documents::batch::pipeline;
 use compartment_documents::model::{EntityKind, RelationshipKind};
-use compartment_documents::stages::STAGES;
 use compartment_documents::{IngestError, IngestOptions, IngestReport, ingest};
 use serde_json::json;
 
@@ -31,7 +32,11 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
     if command.submit {
         return submit(&databases, &command).await;
     }
-    let options = options(&command);
+    let mut options = options(&command);
+    let ledger = command.how.ledger.configured(databases.map())?.map(Ledger::new);
+    if let Some(ledger) = &ledger {
+        options.recorder = Some(Arc::new(recorder(&databases, ledger, &options).await?));
+    }
     let bars = Arc::new(ProgressBars::new());
     let progress = Progress::new(bars.clone());
     let outcome = tokio::select! {
@@ -42,6 +47,9 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
         }
     };
     bars.clear();
+    if let Some(ledger) = ledger {
+        ledger.close().await;
+    }
     let report = outcome.map_err(failed)?;
     if command.json {
         screen::say(format!("{:#}", as_json(&databases, &report).await));
@@ -65,6 +73,18 @@ fn options(command: &Ingest) -> IngestOptions {
     options
 }
 
+/// Who keeps the run's rows in the ledger: under the project's name, apart from batches of that name.
+async fn recorder(
+    databases: &Databases,
+    ledger: &Ledger,
+    options: &IngestOptions,
+) -> Result<LedgerRun, CliError> {
+    let pipeline = pipeline(databases, options)?;
+    let (name, worker) = (format!("ingest:{}", options.project), WorkerOptions::default().id);
+    let patience = Patience::waiting(options.wait);
+    Ok(LedgerRun::begin(ledger.clone(), &name, &pipeline, worker, patience).await?)
+}
+
 /// How documents are read, in whatever command.
 pub(super) fn reading(options: &mut IngestOptions, reading: &ReadingOptions) {
     options.extract.ocr_program.clone_from(&reading.ocr);
@@ -85,12 +105,11 @@ async fn submit(databases: &Databases, command: &Ingest) -> Result<ExitCode, Cli
 }
 
 fn stopped(progress: &Progress) -> CliError {
-    let figures = progress.figures();
-    let done = figures.get(STAGES[4]).map_or(0, |stage| stage.finished());
-    let total = figures.get(STAGES[0]).map_or(0, |stage| stage.total);
+    let documents = progress.documents();
+    let (finished, total) = (documents.finished, documents.total);
     CliError::new(
         ExitCode::Interrupted,
-        format!("stopped: {done} of {total} documents were through their stages"),
+        format!("stopped: {finished} of {total} documents were through their stages"),
     )
     .hint("run the same command again: what is in the cache is not done twice")
 }
@@ -203,8 +222,7 @@ fn print_found(report: &IngestReport) {
 fn print_stages(report: &IngestReport) {
     let mut table =
         screen::table(&["stage", "computed", "cached", "failed", "busy time"], &[1, 2, 3, 4]);
-    for stage in STAGES {
-        let Some(figures) = report.stages.get(stage) else { continue };
+    for (stage, figures) in report.stages_in_order() {
         table.add_row([
             stage.to_owned(),
             screen::count(figures.computed),

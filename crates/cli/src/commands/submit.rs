@@ -5,6 +5,7 @@ use std::time::Duration;
 use compartment::pipeline::{TaskData, submit_task};
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::{DocumentEntry, pipeline};
+use compartment_documents::files::Found;
 use serde_json::json;
 
 use super::batch;
@@ -15,19 +16,7 @@ use crate::settings;
 
 pub(crate) async fn run(general: &General, command: Submit) -> Result<ExitCode, CliError> {
     let databases = batch::open(settings::load(general)?.map).await?;
-    let entry = match (&command.file, &command.data) {
-        (Some(path), _) => {
-            let path =
-                path.canonicalize().map_err(|error| CliError::files("read", path, &error))?;
-            path.display().to_string()
-        }
-        (None, data) => data.clone().unwrap_or_default(),
-    };
-    let read = entry.clone();
-    let entry = tokio::task::spawn_blocking(move || DocumentEntry::read(read.as_bytes())).await;
-    let entry = entry
-        .map_err(|error| CliError::new(ExitCode::Other, error.to_string()))?
-        .map_err(|error| CliError::new(ExitCode::Files, error.message))?;
+    let entry = entry(&command).await?;
     let pipeline = pipeline(&databases, &IngestOptions::default())?;
     let mut data = TaskData::new(&command.stage, entry.to_json());
     data.version.clone_from(&command.stage_version);
@@ -46,4 +35,16 @@ pub(crate) async fn run(general: &General, command: Submit) -> Result<ExitCode, 
         screen::say(format!("task {} of that key waits or is worked on already", submitted.id));
     }
     Ok(ExitCode::Success)
+}
+
+/// The document that is submitted: a file's, or what was given.
+async fn entry(command: &Submit) -> Result<DocumentEntry, CliError> {
+    let (file, data) = (command.file.clone(), command.data.clone().unwrap_or_default());
+    let read = tokio::task::spawn_blocking(move || match file {
+        Some(path) => DocumentEntry::of(&Found::at(path)),
+        None => DocumentEntry::read(data.as_bytes()),
+    });
+    read.await
+        .map_err(|error| CliError::new(ExitCode::Other, error.to_string()))?
+        .map_err(|error| CliError::new(ExitCode::Files, error.message))
 }

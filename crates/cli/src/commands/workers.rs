@@ -1,8 +1,8 @@
 //! `compartment workers`: who works, on what, and who is gone.
 
 use anstyle::Style;
+use compartment::clock::{Clock, SystemClock};
 use compartment::pipeline::{WorkerState, workers};
-use compartment::{Clock, SystemClock};
 use serde_json::json;
 
 use super::batch;

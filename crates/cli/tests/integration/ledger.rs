@@ -311,11 +311,14 @@ fn dead_letters_are_listed_replayed_and_purged() {
         let queue = names["queue"].as_str().unwrap().to_owned();
         for error in ["malformed: not JSON", "timed_out: 30 s"] {
             let claimed = store
-                .claim(&queue, compartment::ClaimOptions::new(1, std::time::Duration::from_secs(9)))
+                .claim(
+                    &queue,
+                    compartment::queue::ClaimOptions::new(1, std::time::Duration::from_secs(9)),
+                )
                 .await
                 .unwrap();
             let claim = claimed[0].claim;
-            store.fail(&queue, claim, error, compartment::AfterFailure::Bury).await.unwrap();
+            store.fail(&queue, claim, error, compartment::queue::AfterFailure::Bury).await.unwrap();
             place.done(&["submit", "--stage", "extract", "--file", "papers/0.txt"]);
         }
         let list = place.done(&["tasks", "list", "--dead-letters"]);
@@ -340,5 +343,32 @@ fn dead_letters_are_listed_replayed_and_purged() {
         let purge = ["tasks", "purge", "--stage", "extract", "--all", "--everything", "--yes"];
         let run = place.done(&[&purge[..], &["--json"]].concat());
         assert_eq!(json(&run)["purged"], 2);
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_run_in_one_process_has_rows_where_a_ledger_is_configured() {
+    run_test(async {
+        let place = Place::new(3).await;
+        std::fs::write(place.path().join("papers/bad.pdf"), "%PDF-1.7 nothing else").unwrap();
+        assert_eq!(place.run(&["ingest", "papers"]).code, 3);
+        let file = place.path().join("compartment-ledger.sqlite3");
+        assert!(!file.exists(), "nobody asked for one");
+        let url = "sqlite://kept.sqlite3";
+        let ingest = ["ingest", "papers", "--ledger", url, "--project", "smith"];
+        let run = place.run(&ingest);
+        assert_eq!(run.code, 3, "{}", run.err);
+        let list = |status: &str| {
+            let of = ["--batch", "ingest:smith", "--status", status, "--json"];
+            let run = place.done(&[&["tasks", "list", "--ledger", url][..], &of].concat());
+            json(&run)["tasks"].as_array().unwrap().clone()
+        };
+        let (done, dead) = (list("done"), list("dead"));
+        assert_eq!(done.len(), 3 * 5, "five stages of three papers: {done:?}");
+        assert_eq!((dead.len(), &dead[0]["task_type"]), (1, &"extract".into()), "{dead:?}");
+        // It is no batch that a lost database had.
+        let rebuilt = place.done(&["batch", "rebuild", "--all", "--ledger", url, "--json"]);
+        assert_eq!(json(&rebuilt)[0]["outcome"], "was_removed", "{}", rebuilt.out);
     });
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use compartment::{DatabaseMapBuilder, Expiry, KeyValueStoreExt, SetOptions};
+use compartment::key_value::{KeyValueStoreExt, SetOptions};
+use compartment::{DatabaseMapBuilder, Expiry};
 use compartment_testkit::{Reply, TestRedis, eventually, run_test};
 
 use crate::program;
@@ -128,7 +129,8 @@ async fn work(role: &str) {
     let witness = compartment::DatabaseMap::builder()
         .instance(
             "primary",
-            compartment::Instance::new(&std::env::var("TEST_WITNESS").unwrap()).unwrap(),
+            compartment::database_map::Instance::new(&std::env::var("TEST_WITNESS").unwrap())
+                .unwrap(),
         )
         .database(compartment::Contract::new("witness", compartment::DatabaseKind::Durable))
         .build()

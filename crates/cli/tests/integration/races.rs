@@ -4,10 +4,8 @@
 
 use std::time::Duration;
 
-use compartment::{
-    BatchClaim, BatchPlan, BatchStatus, ClaimRequest, Database, DatabaseMap, Outcome, Preset,
-    Settlement,
-};
+use compartment::batch::{BatchClaim, BatchPlan, BatchStatus, ClaimRequest, Outcome, Settlement};
+use compartment::{Database, DatabaseMap, Preset};
 use compartment_testkit::{TestRedis, run_test};
 
 const LEASE: Duration = Duration::from_secs(60);

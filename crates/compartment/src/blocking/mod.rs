@@ -6,7 +6,8 @@
 //!
 //! ```
 //! use compartment::blocking;
-//! use compartment::{DatabaseMap, Preset, SetOptions};
+//! use compartment::key_value::SetOptions;
+//! use compartment::{DatabaseMap, Preset};
 //!
 //! let databases = blocking::open(DatabaseMap::preset(Preset::Pipeline, "memory://")?)?;
 //! let cache = databases.get("cache")?;
@@ -157,7 +158,7 @@ impl Database {
     /// Keys and bytes.
     ///
     /// # Errors
-    /// As [`crate::UsageStore::usage`].
+    /// As [`crate::usage::UsageStore::usage`].
     pub fn usage(&self) -> Result<Usage> {
         self.waiter.wait(self.inner.usage().usage())
     }

@@ -1,25 +1,25 @@
-//! One document through the stages that concern it alone.
+//! The documents of a run: each file named by its content, taken through the stages, and kept.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use compartment_core::{Database, SystemClock};
+use bytes::Bytes;
+use compartment_core::{Database, Result, SystemClock};
 use compartment_pipeline::{
-    DocumentState, Origin, Patience, PipelineError, Runner, Stage, StageError,
+    Document, DocumentState, Identity, LocalRun, Node, Patience, StageError,
 };
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 
-use super::discover::Found;
-use super::output::{DocumentFile, FileNames};
 use super::project::{state_copy, state_key};
-use super::source::read_source;
-use crate::model::{ExtractedText, Relationship};
+use crate::entry::DocumentEntry;
+use crate::extract::ExtractOptions;
+use crate::files::{DocumentFile, FilePaths, Found};
+use crate::model::Relationship;
+use crate::options::IngestOptions;
 use crate::resolve::DocumentEntities;
-use crate::stages::{
-    ChunkStage, EntitiesStage, ExtractStage, ExtractedMentions, RelateStage, ResolveStage, STAGES,
-    SourceFile,
-};
+use crate::stages::{ExtractedMentions, ResolvedMentions};
 
 /// How a document ended.
 pub(super) enum Outcome {
@@ -48,212 +48,160 @@ pub(super) struct Processed {
     pub(super) file: Option<PathBuf>,
 }
 
-/// Takes documents through the stages.
-pub(super) struct Worker {
-    pub(super) runner: Runner,
-    pub(super) extract: Arc<ExtractStage>,
-    pub(super) chunk: Arc<ChunkStage>,
-    pub(super) relate: Arc<RelateStage>,
-    pub(super) batch: Database,
-    pub(super) patience: Patience,
-    pub(super) out: Option<PathBuf>,
-    pub(super) file_names: Mutex<FileNames>,
-    /// Content hashes of this run.
-    pub(super) seen: Mutex<HashSet<String>>,
+/// The stages whose results a run wants: their values are three small ones.
+type Wanted = (Node<ExtractedMentions>, Node<ResolvedMentions>, Node<Vec<Relationship>>);
+type Results = (Arc<ExtractedMentions>, Arc<ResolvedMentions>, Arc<Vec<Relationship>>);
+
+/// The documents of a run. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Documents {
+    run: LocalRun<Wanted>,
+    batch: Database,
+    patience: Patience,
+    extract: ExtractOptions,
+    out: Option<PathBuf>,
 }
 
-impl Worker {
-    /// Takes one document through; its own failure is an outcome, not an error.
-    pub(super) async fn process(&self, file: Found) -> Result<Outcome, PipelineError> {
-        let name = file.name.clone();
-        let path = file.path.clone();
-        let source = match self.read(file).await {
-            Ok(source) => source,
-            Err(error) => {
-                self.runner.progress().failed(STAGES[0], &name, &error);
-                self.skip_after(0);
-                return Ok(Outcome::Failed { name, error });
+/// A file as it turned out when it was read.
+enum Read {
+    Document(DocumentEntry, Option<PathBuf>),
+    Duplicate,
+    Unreadable(Found, StageError),
+}
+
+impl Documents {
+    pub(super) fn new(
+        run: LocalRun<Wanted>,
+        batch: Database,
+        patience: Patience,
+        options: &IngestOptions,
+    ) -> Self {
+        let (extract, out) = (options.extract.clone(), options.out.clone());
+        Self { run, batch, patience, extract, out }
+    }
+
+    /// Takes the files through the stages, several at a time; outcomes as documents end.
+    pub(super) fn all(&self, files: Vec<Found>) -> BoxStream<'static, Result<Outcome>> {
+        let documents = self.clone();
+        let extract = self.extract.clone();
+        let entries =
+            futures_util::stream::iter(files).map(move |file| entry_of(file, extract.clone()));
+        // In the order of the files, so that which of two equal ones is the duplicate does not depend on
+        // the run.
+        let (mut seen, mut paths) = (HashSet::new(), FilePaths::default());
+        let out = self.out.clone();
+        let read = entries.buffered(self.run.documents_at_once()).map(move |entry| match entry {
+            Ok(entry) if !seen.insert(entry.hash.clone()) => Read::Duplicate,
+            Ok(entry) => {
+                let path = out.as_deref().map(|out| paths.claim(out, &entry.name, &entry.hash));
+                Read::Document(entry, path)
             }
-        };
-        let (hash, source) = source;
-        if !self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(hash.clone()) {
-            self.runner.progress().expect_one_less(STAGES[0]);
-            self.skip_after(0);
-            return Ok(Outcome::Duplicate);
+            Err((file, error)) => Read::Unreadable(file, error),
+        });
+        let works = read.enumerate().map(move |(at, read)| {
+            let documents = documents.clone();
+            async move { documents.one(u32::try_from(at).unwrap_or(u32::MAX), read).await }
+        });
+        works.buffer_unordered(self.run.documents_at_once()).boxed()
+    }
+
+    async fn one(&self, ordinal: u32, read: Read) -> Result<Outcome> {
+        match read {
+            Read::Duplicate => {
+                self.run.expect_one_less();
+                Ok(Outcome::Duplicate)
+            }
+            Read::Unreadable(file, error) => {
+                let path = file.path.display().to_string();
+                let identity = Identity::new(path.clone(), file.name);
+                let document = Document::new("", ordinal, Bytes::from(path), identity);
+                let outcome = self.run.refuse(document, error.clone()).await?;
+                Ok(Outcome::Failed { name: outcome.document.name().to_owned(), error })
+            }
+            Read::Document(entry, path) => self.document(ordinal, entry, path).await,
         }
-        let mut state = DocumentState::new(&name).from_file(path);
-        let worked = self.stages(&name, &hash, source, &mut state).await;
-        let outcome = match worked {
+    }
+
+    async fn document(
+        &self,
+        ordinal: u32,
+        entry: DocumentEntry,
+        path: Option<PathBuf>,
+    ) -> Result<Outcome> {
+        let identity = Identity::new(entry.hash.clone(), entry.name.clone());
+        let document = Document::new("", ordinal, Bytes::from(entry.to_json()), identity);
+        let outcome = self.run.document(document).await?;
+        self.keep(&entry, outcome.state().from_file(&entry.path)).await?;
+        let worked = match outcome.results {
+            Ok(results) => processed(entry.name.clone(), &entry.hash, results, path).await,
+            Err(error) => Err(error),
+        };
+        Ok(match worked {
             Ok(processed) => Outcome::Done(Box::new(processed)),
-            Err(PipelineError::Stage(error)) => {
-                let reached = state.stages().len();
-                state.failed(STAGES[reached.min(STAGES.len() - 1)], &error);
-                self.skip_after(reached);
-                Outcome::Failed { name, error }
-            }
-            Err(store) => return Err(store),
-        };
-        let key = state_key(&hash)?;
-        state.save(&self.batch, &key, &SystemClock, &self.patience).await?;
-        // A copy that somebody reads is old now; one that cannot be removed yet is kept in mind.
-        let _ = self.runner.cache().remove(&state_copy(&hash)?).await?;
-        Ok(outcome)
-    }
-
-    /// The stages behind `reached` are not going to see the document.
-    fn skip_after(&self, reached: usize) {
-        for stage in STAGES.iter().skip(reached + 1) {
-            self.runner.progress().expect_one_less(stage);
-        }
-    }
-
-    /// The file's content and its hash.
-    pub(super) async fn read(&self, file: Found) -> Result<(String, SourceFile), StageError> {
-        let options = self.extract.options.clone();
-        let read = tokio::task::spawn_blocking(move || read_source(&file, &options));
-        read.await.unwrap_or_else(|_| {
-            Err(StageError::new("interrupted", "the run ended while it was read").transient())
+            Err(error) => Outcome::Failed { name: entry.name, error },
         })
     }
 
-    async fn stages(
-        &self,
-        name: &str,
-        hash: &str,
-        source: SourceFile,
-        state: &mut DocumentState,
-    ) -> Result<Processed, PipelineError> {
-        let found = self.mentions(name, hash, source, state).await?;
-        let (entities, relationships) = self.things(name, hash, &found, state).await?;
-        let file = match &self.out {
-            Some(folder) => {
-                let mut names = self.file_names.lock().unwrap_or_else(PoisonError::into_inner);
-                Some(names.claim(folder, name, hash))
-            }
-            None => None,
-        };
-        if let Some(path) = &file {
-            let relationships = relationships.clone();
-            let draft = DocumentFile::draft(name, found.text.clone(), &entities, relationships);
-            self.write(draft, path.clone()).await?;
-        }
-        let mut entities = Arc::unwrap_or_clone(entities);
-        // They are most of the memory, and are in the cache and the file.
-        entities.mentions = Vec::new();
-        entities.links = Vec::new();
-        Ok(Processed { name: name.to_owned(), entities, relationships, file })
-    }
-
-    /// Every result of a document, the text and chunks too, made where the cache lacks it.
-    pub(super) async fn results(
-        &self,
-        name: &str,
-        hash: &str,
-        source: SourceFile,
-    ) -> Result<(), PipelineError> {
-        let text = self.text_of(name, hash).read(source).await?;
-        let stage = Arc::new(EntitiesStage);
-        let found = self.runner.run(&stage, hash, name, async { Ok(text) }).await?.value;
-        self.things(name, hash, &found, &mut DocumentState::new(name)).await.map(drop)
-    }
-
-    /// The document's mentions. Where they are cached, neither text nor chunks are looked at.
-    async fn mentions(
-        &self,
-        name: &str,
-        hash: &str,
-        source: SourceFile,
-        state: &mut DocumentState,
-    ) -> Result<Arc<ExtractedMentions>, PipelineError> {
-        let stage = Arc::new(EntitiesStage);
-        let text = self.text_of(name, hash);
-        let reached = Arc::clone(&text.reached);
-        let found = self.runner.run(&stage, hash, name, text.read(source)).await;
-        let reached = if found.is_ok() { 2 } else { reached.load(Ordering::Relaxed) };
-        let before = [
-            (self.extract.name(), self.extract.version()),
-            (self.chunk.name(), self.chunk.version()),
-        ];
-        for (stage, version) in before.iter().take(reached) {
-            state.done(stage, version);
-        }
-        let found = found?;
-        if found.origin == Origin::Cached {
-            let progress = self.runner.progress();
-            for skipped in [STAGES[0], STAGES[1]] {
-                progress.done(skipped, found.origin, std::time::Duration::ZERO);
-            }
-        }
-        state.done(stage.name(), &stage.version());
-        Ok(found.value)
-    }
-
-    fn text_of(&self, name: &str, hash: &str) -> TextOf {
-        TextOf {
-            runner: self.runner.clone(),
-            extract: Arc::clone(&self.extract),
-            chunk: Arc::clone(&self.chunk),
-            name: name.to_owned(),
-            hash: hash.to_owned(),
-            reached: Arc::default(),
-        }
-    }
-
-    /// What the mentions name, and how that belongs together.
-    async fn things(
-        &self,
-        name: &str,
-        hash: &str,
-        found: &Arc<ExtractedMentions>,
-        state: &mut DocumentState,
-    ) -> Result<(Arc<DocumentEntities>, Vec<Relationship>), PipelineError> {
-        let resolve = Arc::new(ResolveStage);
-        let (mentions, id) = (Arc::clone(found), hash.to_owned());
-        let input = async move { Ok(Arc::new((id, mentions.mentions.clone()))) };
-        let resolved = self.runner.run(&resolve, hash, name, input).await?.value;
-        state.done(resolve.name(), &resolve.version());
-        let resolved = Arc::unwrap_or_clone(resolved);
-        let entities = Arc::new(resolved.with_mentions(hash, found.mentions.clone()));
-        let input = Arc::clone(&entities);
-        let related = self.runner.run(&self.relate, hash, name, async { Ok(input) }).await?.value;
-        state.done(self.relate.name(), &self.relate.version());
-        Ok((entities, Arc::unwrap_or_clone(related)))
-    }
-
-    async fn write(&self, draft: DocumentFile, path: PathBuf) -> Result<(), StageError> {
-        let written =
-            tokio::task::spawn_blocking(move || draft.write(&path).map_err(|error| (path, error)));
-        match written.await {
-            Ok(Err((path, error))) => Err(StageError::new(
-                "unwritable",
-                format!("its results cannot be written to {}: {error}", path.display()),
-            )
-            .transient()),
-            _ => Ok(()),
-        }
+    /// Writes the document's state.
+    async fn keep(&self, entry: &DocumentEntry, state: DocumentState) -> Result<()> {
+        let key = state_key(&entry.hash)?;
+        state.save(&self.batch, &key, &SystemClock, &self.patience).await?;
+        // A copy that somebody reads is old now; one that cannot be removed yet is kept in mind.
+        let _ = self.run.engine().cache().remove(&state_copy(&entry.hash)?).await?;
+        Ok(())
     }
 }
 
-/// The way to a document's text and its chunks, for when its mentions have to be made.
-struct TextOf {
-    runner: Runner,
-    extract: Arc<ExtractStage>,
-    chunk: Arc<ChunkStage>,
+/// Names the file by its content, off the runtime.
+async fn entry_of(
+    file: Found,
+    extract: ExtractOptions,
+) -> std::result::Result<DocumentEntry, (Found, StageError)> {
+    let own = file.clone();
+    let read = tokio::task::spawn_blocking(move || DocumentEntry::of_readable(&own, &extract));
+    let entry = read.await.unwrap_or_else(|_| {
+        Err(StageError::new("interrupted", "the run ended while it was read").transient())
+    });
+    entry.map_err(|error| (file, error))
+}
+
+/// What is kept of a document's results, once its file is written.
+async fn processed(
     name: String,
-    hash: String,
-    /// How many of the two stages are done.
-    reached: Arc<AtomicUsize>,
+    hash: &str,
+    (found, resolved, relationships): Results,
+    file: Option<PathBuf>,
+) -> std::result::Result<Processed, StageError> {
+    let relationships = Arc::unwrap_or_clone(relationships);
+    let resolved = Arc::unwrap_or_clone(resolved);
+    let Some(path) = &file else {
+        let entities = resolved.with_mentions(hash, Vec::new());
+        return Ok(Processed { name, entities: without_links(entities), relationships, file });
+    };
+    let entities = resolved.with_mentions(hash, found.mentions.clone());
+    let text = found.text.clone();
+    let draft = DocumentFile::draft(&name, text, &entities, relationships.clone());
+    write(draft, path).await?;
+    Ok(Processed { name, entities: without_links(entities), relationships, file })
 }
 
-impl TextOf {
-    async fn read(self, source: SourceFile) -> Result<Arc<ExtractedText>, PipelineError> {
-        let (name, hash) = (self.name.as_str(), self.hash.as_str());
-        let source = async { Ok(Arc::new(source)) };
-        let text = self.runner.run(&self.extract, hash, name, source).await?.value;
-        self.reached.store(1, Ordering::Relaxed);
-        let input = Arc::clone(&text);
-        self.runner.run(&self.chunk, hash, name, async { Ok(input) }).await?;
-        self.reached.store(2, Ordering::Relaxed);
-        Ok(text)
+/// Mentions and their links are most of the memory, and are in the cache and the file.
+fn without_links(mut entities: DocumentEntities) -> DocumentEntities {
+    entities.mentions = Vec::new();
+    entities.links = Vec::new();
+    entities
+}
+
+async fn write(draft: DocumentFile, path: &Path) -> std::result::Result<(), StageError> {
+    let path = path.to_owned();
+    let written =
+        tokio::task::spawn_blocking(move || draft.write(&path).map_err(|error| (path, error)));
+    match written.await {
+        Ok(Err((path, error))) => Err(StageError::new(
+            "unwritable",
+            format!("its results cannot be written to {}: {error}", path.display()),
+        )
+        .transient()),
+        _ => Ok(()),
     }
 }

@@ -1,12 +1,9 @@
 //! The whole job: files in, entities and relationships over all of them out.
 
-mod discover;
+mod across;
 mod document;
-mod output;
 mod project;
 mod report;
-mod source;
-mod summary;
 mod warm;
 
 use std::collections::BTreeMap;
@@ -14,65 +11,22 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use compartment_cache::{Cache, CacheOptions, TemplateMetrics};
+use compartment_cache::{Cache, TemplateMetrics};
 use compartment_core::{Databases, Error, SystemClock};
 use compartment_pipeline::{
-    Patience, PipelineError, Progress, Runner, RunnerOptions, StageError, StageFigures,
+    Engine, EngineOptions, LocalRun, Patience, Progress, StageError, StageFigures,
 };
 use futures_util::StreamExt;
 
-pub use discover::{Discovery, Found, discover};
-pub use output::{DocumentFile, ResolvedMention};
-pub use report::{DocumentCounts, Failure, Foremost, IngestReport};
-pub use source::document_id;
-pub(crate) use source::read_source;
-pub use summary::SetSummary;
-pub(crate) use summary::summarize;
+pub use report::{DocumentCounts, Failure, IngestReport};
 pub use warm::{WarmDocuments, WarmedDocuments, warm, warm_cache};
 
-use crate::chunk::ChunkOptions;
-use crate::extract::ExtractOptions;
-use crate::relate::RelateOptions;
-use crate::stages::{ChunkStage, ExtractStage, RelateStage, STAGES};
-use document::{Outcome, Processed, Worker};
-use output::FileNames;
-
-/// How a run goes about its documents.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct IngestOptions {
-    /// The project that the documents belong to.
-    pub project: String,
-    /// Documents worked on at the same time; the number of CPUs unless told.
-    pub concurrency: usize,
-    /// Whether results are read from and written to the cache.
-    pub cache: bool,
-    /// How long a server that goes away is waited for.
-    pub wait: Duration,
-    /// Where to write one JSON file a document.
-    pub out: Option<PathBuf>,
-    /// What reading a document may cost.
-    pub extract: ExtractOptions,
-    /// How large chunks are.
-    pub chunk: ChunkOptions,
-    /// What counts as being mentioned together.
-    pub relate: RelateOptions,
-}
-
-impl Default for IngestOptions {
-    fn default() -> Self {
-        Self {
-            project: "default".into(),
-            concurrency: RunnerOptions::default().concurrency,
-            cache: true,
-            wait: Duration::from_secs(60),
-            out: None,
-            extract: ExtractOptions::default(),
-            chunk: ChunkOptions::default(),
-            relate: RelateOptions::default(),
-        }
-    }
-}
+use crate::files::{Found, discover};
+use crate::legal::Legal;
+use crate::options::IngestOptions;
+use crate::result_cache::open_cache;
+use crate::stages::ACROSS;
+use document::{Documents, Outcome, Processed};
 
 /// Why a run ended before its end. What was done is kept; the same run again does the rest.
 #[derive(thiserror::Error)]
@@ -145,44 +99,6 @@ pub async fn ingest(
     Ok(report)
 }
 
-/// The first tier of a run that looks at each document once, unless the configuration says.
-const FIRST_TIER_BYTES: u64 = 16 * 1024 * 1024;
-
-/// The cache of the results, as the configuration has it; off where it or the caller says so.
-pub(crate) async fn open_cache(
-    databases: &Databases,
-    enabled: bool,
-) -> compartment_core::Result<Cache> {
-    let map = databases.map();
-    let mut options = CacheOptions::for_map(map).metrics(databases.get("metrics")?);
-    options.enabled &= enabled;
-    options.first_tier_bytes = map.cache().first_tier.unwrap_or(FIRST_TIER_BYTES);
-    Cache::open(databases.get("cache")?, options).await
-}
-
-/// Takes documents through the stages, as `options` say.
-fn worker(
-    databases: &Databases,
-    options: &IngestOptions,
-    cache: Cache,
-    progress: &Progress,
-    patience: Patience,
-) -> compartment_core::Result<Worker> {
-    let mut runner_options = RunnerOptions::default();
-    runner_options.concurrency = options.concurrency.max(1);
-    Ok(Worker {
-        runner: Runner::new(cache, progress.clone(), runner_options),
-        extract: Arc::new(ExtractStage { options: options.extract.clone() }),
-        chunk: Arc::new(ChunkStage { options: options.chunk }),
-        relate: Arc::new(RelateStage { options: options.relate }),
-        batch: databases.get("batch")?.clone(),
-        patience,
-        out: options.out.clone(),
-        file_names: Mutex::new(FileNames::default()),
-        seen: Mutex::default(),
-    })
-}
-
 struct Run<'a> {
     databases: &'a Databases,
     options: &'a IngestOptions,
@@ -199,46 +115,47 @@ impl Run<'_> {
         IngestError::Store { error, done, total: self.total }
     }
 
+    /// Takes the files through the stages.
     async fn process_all(&self, files: Vec<Found>) -> Result<Vec<Outcome>, IngestError> {
-        for stage in STAGES {
-            self.progress.expect(stage, files.len() as u64);
-        }
         let fail = |error| self.store_error(error, 0);
-        let (cache, patience) = (self.cache.clone(), self.patience.clone());
-        let worker = worker(self.databases, self.options, cache, self.progress, patience);
-        let worker = worker.map_err(fail)?;
-        worker.runner.check_cache().await.map_err(|error| match error {
-            PipelineError::Store(error) => fail(error),
-            other => fail(refused(&other)),
-        })?;
-        project::start(&worker.batch, &self.options.project, &files, &self.patience)
-            .await
-            .map_err(fail)?;
+        let legal = Legal::declare(self.databases, self.options).map_err(fail)?;
+        let engine = EngineOptions::default()
+            .progress(self.progress.clone())
+            .concurrency(self.options.concurrency);
+        let (pipeline, nodes) = (legal.pipeline, legal.nodes);
+        let engine = Engine::new(pipeline, self.databases, self.cache.clone(), engine);
+        engine.check_cache().await.map_err(fail)?;
+        let batch = self.databases.get("batch").map_err(fail)?;
+        project::start(batch, &self.options.project, &files, &self.patience).await.map_err(fail)?;
+        let mut run = LocalRun::new(engine, (nodes.mentions, nodes.resolved, nodes.related));
+        if let Some(recorder) = &self.options.recorder {
+            run = run.recorder(Arc::clone(recorder));
+        }
+        run.expect(files.len() as u64);
+        self.progress.expect(ACROSS, files.len() as u64);
+        let documents = Documents::new(run, batch.clone(), self.patience.clone(), self.options);
         let outcomes = Mutex::new(Vec::with_capacity(files.len()));
         let working = async {
-            // Twice as many documents as stages that run at once: while one stage works, the next
-            // document is read and looked up.
-            let mut work = futures_util::stream::iter(files)
-                .map(|file| worker.process(file))
-                .buffer_unordered(self.options.concurrency.max(1) * 2);
+            let mut work = documents.all(files);
             while let Some(outcome) = work.next().await {
                 outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome?);
             }
-            Ok::<(), PipelineError>(())
+            Ok::<(), Error>(())
         };
         let worked = tokio::select! {
             worked = working => worked,
-            error = self.save_progress() => Err(error.into()),
+            error = self.save_progress() => Err(error),
+        };
+        let recorded = match &self.options.recorder {
+            Some(recorder) => recorder.finish().await,
+            None => Ok(()),
         };
         let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match worked {
-            Ok(()) => Ok(outcomes),
-            Err(PipelineError::Store(error)) => {
-                let done = outcomes.iter().filter(|outcome| outcome.is_done()).count() as u64;
-                Err(self.store_error(error, done))
-            }
-            Err(other) => Err(self.store_error(refused(&other), 0)),
-        }
+        worked.and(recorded).map_err(|error| {
+            let done = outcomes.iter().filter(|outcome| outcome.is_done()).count() as u64;
+            self.store_error(error, done)
+        })?;
+        Ok(outcomes)
     }
 
     /// The cache's figures, added to those of all processes as well.
@@ -287,19 +204,15 @@ impl Run<'_> {
         report.documents.failed = report.failures.len() as u64;
         report.documents.done = processed.len() as u64 + report.documents.duplicates;
         let done = report.documents.done;
-        summary::across(self, processed, &mut report).await?;
+        across::across(self, processed, &mut report).await?;
         report.stages = self.progress.figures();
+        report.order = self.progress.stages();
         let fail = |error| self.store_error(error, done);
         let batch = self.databases.get("batch").map_err(fail)?;
         self.save_once().await.map_err(fail)?;
         project::finish(batch, &report, &self.patience).await.map_err(fail)?;
         Ok(report)
     }
-}
-
-/// What no store said, as one would have.
-fn refused(error: &PipelineError) -> Error {
-    Error::new(compartment_core::ErrorKind::Unsupported, "process documents", error.to_string())
 }
 
 fn failure(document: String, error: StageError) -> Failure {

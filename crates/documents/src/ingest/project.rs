@@ -4,8 +4,8 @@ use bytes::Bytes;
 use compartment_core::{Clock, Database, Expiry, KeyTemplate, Result, SystemClock, TypedKey};
 use compartment_pipeline::{DocumentState, Patience};
 
-use super::discover::Found;
 use super::report::IngestReport;
+use crate::files::Found;
 
 /// The state of a document: a hash with a field a stage.
 const STATE: KeyTemplate<()> = KeyTemplate::new("doc_state", "doc:state:{content_hash}", "batch");

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use compartment_cache::TemplateMetrics;
 use compartment_pipeline::StageFigures;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::model::{EntityKind, RelationshipKind};
+use crate::set_summary::Foremost;
 
 /// The report of a run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -27,6 +28,9 @@ pub struct IngestReport {
     pub foremost: Vec<Foremost>,
     /// Each stage's figures.
     pub stages: BTreeMap<&'static str, StageFigures>,
+    /// The stages in the order in which they run.
+    #[serde(skip)]
+    pub(super) order: Vec<&'static str>,
     /// What this process read from the cache and kept in it.
     pub cache: TemplateMetrics,
     /// How long the run took, in milliseconds.
@@ -65,25 +69,16 @@ pub struct Failure {
     pub may_succeed_later: bool,
 }
 
-/// One of the things that are named in the most documents.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Foremost {
-    /// What sort of thing it is.
-    pub kind: EntityKind,
-    /// Its fullest name.
-    pub name: String,
-    /// Documents that name it.
-    pub documents: u64,
-    /// Places that name it.
-    pub mentions: u64,
-}
-
 impl IngestReport {
     /// How long the run took.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         Duration::from_millis(self.elapsed_ms)
+    }
+
+    /// Each stage's figures, in the order in which the stages run.
+    pub fn stages_in_order(&self) -> impl Iterator<Item = (&'static str, StageFigures)> {
+        self.order.iter().filter_map(|stage| Some((*stage, *self.stages.get(stage)?)))
     }
 
     /// Results found in the cache among all results, 0 to 1; `None` if there were none.

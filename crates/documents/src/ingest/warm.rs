@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use compartment_cache::{Cache, WarmOptions, WarmReport};
 use compartment_core::{Clock, Database, Databases, Result, SystemClock, Timestamp};
-use compartment_pipeline::{DocumentState, Patience, PipelineError, Progress, Silent};
+use compartment_pipeline::{
+    Document, DocumentState, Engine, EngineOptions, Identity, LocalRun, Needs, PipelineError,
+};
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use serde::Serialize;
 
-use super::discover::Found;
-use super::document::Worker;
 use super::project::{hash_of, state_copy, state_key, states};
-use super::{IngestOptions, open_cache, worker};
-use crate::stages::{EntitiesStage, ResolveStage};
+use crate::entry::DocumentEntry;
+use crate::files::Found;
+use crate::legal::Legal;
+use crate::options::IngestOptions;
+use crate::result_cache::open_cache;
 
 /// Which documents are warmed, and how.
 #[derive(Clone, Debug)]
@@ -103,21 +106,24 @@ pub async fn warm_cache(
     let batch = databases.get("batch")?;
     let recent = recent(batch, options, SystemClock.now()).await?;
     let total = recent.len() as u64;
-    let progress = Progress::new(Arc::new(Silent));
-    let patience = Patience::new(options.ingest.wait, Arc::new(SystemClock), Arc::new(Silent));
-    let mut ingest = options.ingest.clone();
-    ingest.out = None;
-    let worker = Arc::new(worker(databases, &ingest, cache.clone(), &progress, patience)?);
+    let legal = Legal::declare(databases, &options.ingest)?;
+    let engine = EngineOptions::default().concurrency(options.ingest.concurrency);
+    let nodes = legal.nodes;
+    let engine = Engine::new(legal.pipeline, databases, cache.clone(), engine);
+    // Every result, the text and chunks too.
+    let every = ((nodes.text, nodes.chunks), (nodes.mentions, nodes.resolved, nodes.related));
+    let (run, batch) = (LocalRun::new(engine, every), batch.clone());
     let made = Arc::new(AtomicU64::new(0));
     let reads = recent.into_iter().map(|hash| {
-        let (worker, made, make) = (Arc::clone(&worker), Arc::clone(&made), options.make);
+        let (run, batch) = (run.clone(), batch.clone());
+        let (made, make) = (Arc::clone(&made), options.make);
         async move {
-            let file = match look(&worker, &hash).await? {
+            let file = match look(run.engine(), &batch, &hash).await? {
                 Held::Whole => return Ok::<bool, PipelineError>(true),
                 Held::Lacking(file) => file.filter(|_| make),
             };
             let is_made = match file {
-                Some(file) => remake(&worker, &hash, file).await?,
+                Some(file) => remake(&run, &hash, file).await?,
                 None => false,
             };
             made.fetch_add(u64::from(is_made), Ordering::Relaxed);
@@ -176,25 +182,13 @@ enum Held {
 }
 
 /// Reads all there is of a document.
-async fn look(worker: &Worker, hash: &str) -> Result<Held, PipelineError> {
-    let (batch, key) = (worker.batch.clone(), state_key(hash)?);
-    let cache = worker.runner.cache().of_document(hash);
+async fn look(engine: &Engine, batch: &Database, hash: &str) -> Result<Held, PipelineError> {
+    let (batch, key) = (batch.clone(), state_key(hash)?);
+    let cache = engine.cache().of_document(hash);
     let load = move || async move { DocumentState::load(&batch, &key).await };
     let state = cache.get_or_load_optional(&state_copy(hash)?, load).await;
-    let runner = &worker.runner;
-    let (text, chunks, mentions, things, relations) = tokio::try_join!(
-        runner.find(worker.extract.as_ref(), hash),
-        runner.find(worker.chunk.as_ref(), hash),
-        runner.find(&EntitiesStage, hash),
-        runner.find(&ResolveStage, hash),
-        runner.find(worker.relate.as_ref(), hash),
-    )?;
-    let is_whole = text.is_some()
-        && chunks.is_some()
-        && mentions.is_some()
-        && things.is_some()
-        && relations.is_some();
-    if is_whole {
+    let identity = Identity::new(hash, hash);
+    if engine.is_kept(&Document::new("", 0, Default::default(), identity)).await? {
         return Ok(Held::Whole);
     }
     let state = state.ok().flatten();
@@ -205,12 +199,17 @@ async fn look(worker: &Worker, hash: &str) -> Result<Held, PipelineError> {
 }
 
 /// Makes what lacks from the document's file; whether that still is the same document.
-async fn remake(worker: &Worker, hash: &str, file: Found) -> Result<bool, PipelineError> {
-    let name = file.name.clone();
-    match worker.read(file).await {
-        Ok((found, source)) if found == hash => {
-            worker.results(&name, hash, source).await.map(|()| true)
-        }
-        _ => Ok(false),
+async fn remake<D: Needs>(
+    run: &LocalRun<D>,
+    hash: &str,
+    file: Found,
+) -> Result<bool, PipelineError> {
+    let read = tokio::task::spawn_blocking(move || DocumentEntry::of(&file)).await;
+    let Ok(Ok(entry)) = read else { return Ok(false) };
+    if entry.hash != hash {
+        return Ok(false);
     }
+    let document = run.engine().document("", 0, entry.to_json().into())?;
+    run.document(document).await?.results?;
+    Ok(true)
 }

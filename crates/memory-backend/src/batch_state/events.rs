@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
-use compartment_core::{BatchEvent, BatchEventKind, BatchRefusal, ordinals_to_text};
+use compartment_core::backend::{BatchRefusal, ordinals_to_text};
+use compartment_core::{BatchEvent, BatchEventKind};
 
 use super::outbox::{name, number};
 

@@ -1,8 +1,9 @@
 //! What a batch in memory tells others, what it is restored from, and its comparison with itself.
 
 use bytes::Bytes;
+use compartment_core::backend::BatchFacts;
 use compartment_core::{
-    BatchAudit, BatchEventKind, BatchFacts, BatchStatus, FencingToken, OutboxFact, RestoredFact,
+    BatchAudit, BatchEventKind, BatchStatus, FencingToken, OutboxFact, RestoredFact,
 };
 
 use super::events::event;

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, Contract, Database, DatabaseKind, ErrorKind, Expiry, HashStoreExt, KeyValueStoreExt,
-    Placement,
+    Contract, Database, DatabaseKind, ErrorKind, Expiry, HashStoreExt, KeyValueStoreExt, Placement,
 };
 use compartment_memory::{ENTRY_OVERHEAD, MemoryBackend};
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, Contract, CounterStoreExt, Database, DatabaseKind, Expiry, HashStoreExt,
-    KeyValueStoreExt, SetOptions,
+    Contract, CounterStoreExt, Database, DatabaseKind, Expiry, HashStoreExt, KeyValueStoreExt,
+    SetOptions,
 };
 use compartment_memory::MemoryBackend;
 

@@ -1,6 +1,6 @@
 //! The suite that every backend passes, and this one's capabilities.
 
-use compartment_core::{Backend, Capabilities};
+use compartment_core::backend::{Backend, Capabilities};
 use compartment_memory::MemoryBackend;
 
 use crate::harness::MemoryHarness;
@@ -12,6 +12,7 @@ compartment_testkit::conformance_suite!(MemoryHarness::new());
 fn the_capabilities_are_these() {
     let mut wanted = Capabilities::none();
     wanted.holds_budget = true;
+    (wanted.queues, wanted.batches, wanted.channels) = (true, true, true);
     wanted.injected_clock = true;
     assert_eq!(MemoryBackend::default().capabilities(), wanted);
 }

@@ -5,3 +5,4 @@ mod concurrency;
 mod conformance;
 mod differential;
 mod harness;
+mod partial_backend;

@@ -237,7 +237,7 @@ impl Ledger {
     }
 
     /// Notes whether this very batch was removed.
-    async fn note_gone(&self, record: &BatchRecord, is_gone: bool) -> Result<()> {
+    pub(super) async fn note_gone(&self, record: &BatchRecord, is_gone: bool) -> Result<()> {
         let mut session = self.session("note removal in ledger").await?;
         let sql = "UPDATE batches SET removed = $3 WHERE name = $1 AND created = $2";
         let parameters = Parameters::none()

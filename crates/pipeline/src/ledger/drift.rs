@@ -1,6 +1,7 @@
 //! Where bits and rows say different things.
 
-use compartment_core::{BatchAudit, ordinals_to_text};
+use compartment_core::BatchAudit;
+use compartment_core::backend::ordinals_to_text;
 use serde::{Serialize, Serializer};
 
 /// What does not agree about documents of a stage.

@@ -16,7 +16,7 @@ use super::registration::Running;
 use super::shared::Shared;
 use super::sources::{BatchView, Source};
 use super::tasks;
-use crate::engine::Left;
+use crate::attempt::Left;
 use crate::hand_back::HandBack;
 use crate::{TaskNote, TaskRow};
 

@@ -8,7 +8,7 @@ use compartment_core::{Error, ErrorKind, MAX_TTL, Outcome, Result};
 use super::options::Ended;
 use super::shared::Shared;
 use super::sources::BatchView;
-use crate::engine::Left;
+use crate::attempt::Left;
 use crate::hand_back::HandBack;
 use crate::runner::unless_panicked;
 use crate::{Engine, StageError, TaskStatus};

@@ -10,7 +10,7 @@ use compartment_core::{
 use super::outcomes::{UNTRIED_PAUSE, given_up, noted_as, outcome_of};
 use super::registration::Running;
 use super::shared::Shared;
-use crate::engine::Left;
+use crate::attempt::Left;
 use crate::hand_back::HandBack;
 use crate::{Engine, SingleTaskRow, StageError, TaskData, TaskOutbox};
 

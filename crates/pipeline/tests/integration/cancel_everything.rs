@@ -5,9 +5,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use compartment_core::backend::Backend;
 use compartment_core::{
-    AfterFailure, Backend, BatchClaim, BatchStatus, ClaimOptions, ClaimRequest, ClaimedTask,
-    Contract, Database, DatabaseKind, Instance, NewTask, Outcome, Settlement,
+    AfterFailure, BatchClaim, BatchStatus, ClaimOptions, ClaimRequest, ClaimedTask, Contract,
+    Database, DatabaseKind, Instance, NewTask, Outcome, Settlement,
 };
 use compartment_memory::MemoryBackend;
 use compartment_pipeline::{BatchOptions, Document, Patience, Pipeline, StageOptions, Submission};

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, BatchStatus, ClaimOptions, ClaimRequest, Contract, Database, DatabaseKind, ErrorKind,
-    Instance, MAX_ENTRY, TaskClass,
+    BatchStatus, ClaimOptions, ClaimRequest, Contract, Database, DatabaseKind, ErrorKind, Instance,
+    MAX_ENTRY, TaskClass,
 };
 use compartment_pipeline::{
     BatchOptions, BatchRegistry, Patience, Pipeline, StageOptions, Submission, TaskData, Worker,

@@ -10,17 +10,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_cache::{Cache, CacheOptions};
+use compartment_core::backend::{Backend, Capabilities, Stores, Traffic};
 use compartment_core::{
-    Backend, Capabilities, Clock, Contract, Database, DatabaseMap, Databases, Error, ErrorKind,
-    KeyTemplate, ManualClock, MockBatchEventStore, MockBatchStore, MockBatchUpkeepStore,
-    MockChannelStore, MockCounterStore, MockHashStore, MockKeyValueStore, MockLockStore,
-    MockQueueStore, MockRateLimitStore, MockUsageStore, Preset, Result, SetOptions, Stores,
-    Traffic,
+    Clock, Contract, Database, DatabaseMap, Databases, Error, ErrorKind, KeyTemplate, ManualClock,
+    MockChannelStore, MockHashStore, MockKeyValueStore, Preset, Result, SetOptions,
 };
 use compartment_memory::MemoryBackend;
 use compartment_pipeline::{
-    DocumentState, Event, Observer, Origin, Patience, PipelineError, Progress, Runner,
-    RunnerOptions, Silent, Stage, StageError, StageStatus,
+    Document, DocumentState, Engine, EngineOptions, Event, Identity, Node, Observer, Origin,
+    Patience, Pipeline, PipelineError, Silent, Stage, StageError, StageFigures, StageOptions,
+    StageStatus,
 };
 
 /// Counts words; panics on one word, fails on another.
@@ -74,28 +73,52 @@ async fn databases(key_value: MockKeyValueStore, hash: MockHashStore) -> Databas
     let mut channel = MockChannelStore::new();
     channel.expect_subscribe().returning(|_| Err(error(ErrorKind::Unavailable)));
     channel.expect_publish().returning(|_, _| Err(error(ErrorKind::Unavailable)));
-    let stores = Stores {
-        key_value: Arc::new(key_value),
-        hash: Arc::new(hash),
-        counter: Arc::new(MockCounterStore::new()),
-        lock: Arc::new(MockLockStore::new()),
-        rate_limit: Arc::new(MockRateLimitStore::new()),
-        queue: Arc::new(MockQueueStore::new()),
-        batch: Arc::new(MockBatchStore::new()),
-        batch_upkeep: Arc::new(MockBatchUpkeepStore::new()),
-        batch_events: Arc::new(MockBatchEventStore::new()),
-        channel: Arc::new(channel),
-        usage: Arc::new(MockUsageStore::new()),
-    };
+    let stores = Stores::builder("mocks", Arc::new(key_value))
+        .hash(Arc::new(hash))
+        .channel(Arc::new(channel))
+        .build();
     let backend: Arc<dyn Backend> = Arc::new(MockBackend(stores));
     let map = DatabaseMap::preset(Preset::Pipeline, "memory://").unwrap();
     Databases::open(map, &BTreeMap::from([("primary".to_owned(), backend)])).await.unwrap()
 }
 
-async fn runner(databases: &Databases) -> Runner {
-    let cache = Cache::open(databases.get("cache").unwrap(), CacheOptions::default()).await;
-    let progress = Progress::new(Arc::new(Silent));
-    Runner::new(cache.unwrap(), progress, RunnerOptions::default())
+/// An engine of one stage, as one process has it.
+struct Process {
+    engine: Engine,
+    words: Node<usize>,
+}
+
+impl Process {
+    async fn start(databases: &Databases) -> Self {
+        Self::with_cache(databases, CacheOptions::default()).await
+    }
+
+    async fn with_cache(databases: &Databases, cache: CacheOptions) -> Self {
+        let cache = Cache::open(databases.get("cache").unwrap(), cache).await.unwrap();
+        let mut builder = Pipeline::builder("words");
+        let words = builder.stage(WordCount, StageOptions::default(), (), |document, ()| {
+            Ok(document.text()?.to_owned())
+        });
+        let pipeline = builder.build().unwrap();
+        Self { engine: Engine::new(pipeline, databases, cache, EngineOptions::default()), words }
+    }
+
+    fn figures(&self) -> StageFigures {
+        self.engine.progress().figures().get("words").copied().unwrap_or_default()
+    }
+
+    /// The words of a document, which is another text under the hash of one document.
+    async fn count(&self, text: &str) -> std::result::Result<(usize, Origin), PipelineError> {
+        let before = self.figures();
+        let words = *self.engine.value(self.words, &document(text)).await?;
+        let is_made = self.figures().computed > before.computed;
+        Ok((words, if is_made { Origin::Computed } else { Origin::Cached }))
+    }
+}
+
+fn document(text: &str) -> Document {
+    let entry = Bytes::from(text.to_owned());
+    Document::new("", 0, entry, Identity::new("h4sh", "a.txt"))
 }
 
 async fn on_memory() -> Databases {
@@ -118,50 +141,40 @@ fn error(kind: ErrorKind) -> Error {
     Error::new(kind, "get", "staged")
 }
 
-async fn run(runner: &Runner, text: &str) -> std::result::Result<(usize, Origin), PipelineError> {
-    let input = Arc::new(text.to_owned());
-    let done = runner.run(&Arc::new(WordCount), "h4sh", "a.txt", async { Ok(input) }).await?;
-    Ok((*done.value, done.origin))
-}
-
 #[tokio::test]
-async fn a_cached_result_is_taken_and_the_input_not_asked_for() {
+async fn a_cached_result_is_taken_and_the_stage_not_run() {
     let databases = on_memory().await;
-    assert!(runner(&databases).await.find(&WordCount, "h4sh").await.unwrap().is_none());
-    assert_eq!(run(&runner(&databases).await, "a b c").await.unwrap(), (3, Origin::Computed));
-    // Another process has nothing in its own memory.
-    let other = runner(&databases).await;
-    let input = async { panic!("the input is not needed") };
-    let done = other.run(&Arc::new(WordCount), "h4sh", "a.txt", input).await.unwrap();
-    assert_eq!((*done.value, done.origin), (3, Origin::Cached));
-    assert_eq!(*other.find(&WordCount, "h4sh").await.unwrap().unwrap().value, 3);
-    let figures = other.progress().figures()["words"];
-    assert_eq!((figures.computed, figures.cached), (0, 2));
+    let process = Process::start(&databases).await;
+    assert!(!process.engine.is_kept(&document("")).await.unwrap());
+    assert_eq!(process.count("a b c").await.unwrap(), (3, Origin::Computed));
+    // Another process has nothing in its own memory. Run anew, the stage would panic.
+    let other = Process::start(&databases).await;
+    assert_eq!(other.count("panic").await.unwrap(), (3, Origin::Cached));
+    assert!(other.engine.is_kept(&document("")).await.unwrap());
+    assert_eq!((other.figures().computed, other.figures().cached), (0, 2));
     // What was derived from a document goes with it.
-    let _ = other.cache().invalidate_document("h4sh").await;
-    assert_eq!(run(&other, "a b").await.unwrap(), (2, Origin::Computed));
+    let _ = other.engine.cache().invalidate_document("h4sh").await;
+    assert_eq!(other.count("a b").await.unwrap(), (2, Origin::Computed));
 }
 
 #[tokio::test]
 async fn a_cache_that_is_away_costs_the_work_and_nothing_else() {
     for kind in [ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::OutOfMemory] {
         let databases = databases(failing(kind), MockHashStore::new()).await;
-        let runner = runner(&databases).await;
-        runner.check_cache().await.unwrap();
-        assert_eq!(run(&runner, "a b c").await.unwrap(), (3, Origin::Computed));
+        let process = Process::start(&databases).await;
+        process.engine.check_cache().await.unwrap();
+        assert_eq!(process.count("a b c").await.unwrap(), (3, Origin::Computed));
     }
 }
 
 #[tokio::test]
 async fn a_cache_that_is_off_runs_every_stage() {
     let databases = on_memory().await;
-    let options = CacheOptions::default().enabled(false);
-    let cache = Cache::open(databases.get("cache").unwrap(), options).await.unwrap();
-    let off = Runner::new(cache, Progress::new(Arc::new(Silent)), RunnerOptions::default());
+    let off = Process::with_cache(&databases, CacheOptions::default().enabled(false)).await;
     for _ in 0..2 {
-        assert_eq!(run(&off, "a b c").await.unwrap(), (3, Origin::Computed));
+        assert_eq!(off.count("a b c").await.unwrap(), (3, Origin::Computed));
     }
-    assert!(off.find(&WordCount, "h4sh").await.unwrap().is_none());
+    assert!(!off.engine.is_kept(&document("")).await.unwrap());
     assert_eq!(databases.get("cache").unwrap().usage().usage().await.unwrap().keys, 0);
 }
 
@@ -172,8 +185,10 @@ async fn a_damaged_cache_entry_is_a_miss_and_is_replaced() {
     // It begins as an entry of a cache does.
     let damaged = Bytes::from_static(b"\xC1\xE1 cut off");
     store.set("doc:words:h4sh:1", damaged, SetOptions::default()).await.unwrap();
-    assert_eq!(run(&runner(&databases).await, "a b").await.unwrap(), (2, Origin::Computed));
-    assert_eq!(run(&runner(&databases).await, "a b").await.unwrap(), (2, Origin::Cached));
+    let process = Process::start(&databases).await;
+    assert_eq!(process.count("a b").await.unwrap(), (2, Origin::Computed));
+    let other = Process::start(&databases).await;
+    assert_eq!(other.count("a b").await.unwrap(), (2, Origin::Cached));
 }
 
 #[tokio::test]
@@ -182,7 +197,7 @@ async fn a_value_that_no_cache_wrote_is_the_documents_failure_and_stays() {
     let store = databases.get("cache").unwrap().key_value();
     let foreign = Bytes::from_static(b"{\"of\": \"another program\"}");
     store.set("doc:words:h4sh:1", foreign.clone(), SetOptions::default()).await.unwrap();
-    let failed = run(&runner(&databases).await, "a b").await.unwrap_err();
+    let failed = Process::start(&databases).await.count("a b").await.unwrap_err();
     let PipelineError::Stage(failed) = failed else { panic!("{failed}") };
     assert_eq!(failed.code, "foreign_value");
     assert_eq!(store.get("doc:words:h4sh:1").await.unwrap(), Some(foreign));
@@ -191,30 +206,29 @@ async fn a_value_that_no_cache_wrote_is_the_documents_failure_and_stays() {
 #[tokio::test]
 async fn a_store_that_refuses_the_program_is_told_before_the_first_document() {
     let databases = databases(failing(ErrorKind::Permission), MockHashStore::new()).await;
-    let failed = runner(&databases).await.check_cache().await.unwrap_err();
-    assert!(matches!(failed, PipelineError::Store(e) if e.kind() == ErrorKind::Permission));
+    let failed = Process::start(&databases).await.engine.check_cache().await.unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::Permission);
 }
 
 #[tokio::test]
 async fn two_who_want_the_same_content_work_once() {
     let databases = on_memory().await;
-    let (one, other) = (runner(&databases).await, runner(&databases).await);
-    let (first, second) = tokio::join!(run(&one, "a b c"), run(&other, "a b c"));
+    let (one, other) = (Process::start(&databases).await, Process::start(&databases).await);
+    let (first, second) = tokio::join!(one.count("a b c"), other.count("a b c"));
     let origins = [first.unwrap().1, second.unwrap().1];
     assert_eq!(origins.iter().filter(|origin| **origin == Origin::Computed).count(), 1);
 }
 
 #[tokio::test]
 async fn a_failing_or_panicking_stage_is_that_documents_failure() {
-    let runner = runner(&on_memory().await).await;
-    let PipelineError::Stage(failed) = run(&runner, "").await.unwrap_err() else { panic!() };
+    let process = Process::start(&on_memory().await).await;
+    let PipelineError::Stage(failed) = process.count("").await.unwrap_err() else { panic!() };
     assert_eq!(failed.code, "empty");
-    let PipelineError::Stage(failed) = run(&runner, "panic").await.unwrap_err() else { panic!() };
+    let PipelineError::Stage(failed) = process.count("panic").await.unwrap_err() else { panic!() };
     assert_eq!(failed.code, "panicked");
     assert!(failed.message.contains("a bug on this document"), "{failed}");
-    run(&runner, "fine").await.unwrap();
-    let figures = runner.progress().figures()["words"];
-    assert_eq!((figures.computed, figures.failed), (1, 2));
+    process.count("fine").await.unwrap();
+    assert_eq!((process.figures().computed, process.figures().failed), (1, 2));
 }
 
 #[derive(Default)]

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use compartment_core::{Backend, BatchStatus, Contract, Database, DatabaseKind, Timestamp};
+use compartment_core::backend::Backend;
+use compartment_core::{BatchStatus, Contract, Database, DatabaseKind, Timestamp};
 use compartment_memory::MemoryBackend;
 use compartment_pipeline::ledger::{
     AUDIT_WORKER, DriftKind, Ledger, LedgerMirror, LedgerStatus, LedgerTask,

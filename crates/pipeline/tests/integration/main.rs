@@ -21,6 +21,7 @@ mod ledger_rebuild;
 mod ledger_tasks;
 #[cfg(feature = "ledger")]
 mod ledger_worker;
+mod local_run;
 mod pipelines;
 mod stages;
 mod sweeper;

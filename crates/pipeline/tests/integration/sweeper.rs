@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, BatchPlan, BatchStatus, ClaimRequest, Clock, Contract, Database, DatabaseKind, Error,
+    BatchPlan, BatchStatus, ClaimRequest, Clock, Contract, Database, DatabaseKind, Error,
     ErrorKind, Instance, ManualClock, Outcome, Result, Settlement,
 };
 use compartment_memory::{MemoryBackend, MemoryConfig};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, Contract, Database, DatabaseKind, Expiry, HashStoreExt, KeyValueStoreExt, ManualClock,
+    Contract, Database, DatabaseKind, Expiry, HashStoreExt, KeyValueStoreExt, ManualClock,
     Placement,
 };
 use compartment_redis::RedisBackend;

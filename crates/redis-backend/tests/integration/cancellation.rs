@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, Clock, Contract, Database, DatabaseKind, ErrorKind, LockOptions, LockStoreExt,
-    ManualClock, RateLimit, RateLimitStoreExt, SystemClock,
+    Clock, Contract, Database, DatabaseKind, ErrorKind, LockOptions, LockStoreExt, ManualClock,
+    RateLimit, RateLimitStoreExt, SystemClock,
 };
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{TestRedis, eventually, give_up_after, run_test};

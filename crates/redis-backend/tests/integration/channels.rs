@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use compartment_core::{Backend, ChannelEvent, Contract, Database, DatabaseKind, ErrorKind};
+use compartment_core::backend::Backend;
+use compartment_core::{ChannelEvent, Contract, Database, DatabaseKind, ErrorKind};
 use compartment_redis::RedisBackend;
 use compartment_testkit::{FaultProxy, TestRedis, run_test};
 use futures_util::StreamExt;

@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, BatchPlan, ClaimOptions, ClaimRequest, Contract, Database, DatabaseKind, ErrorKind,
-    NewTask,
+    BatchPlan, ClaimOptions, ClaimRequest, Contract, Database, DatabaseKind, ErrorKind, NewTask,
 };
 use compartment_redis::RedisBackend;
 use compartment_testkit::{Reply, TestRedis, run_test};

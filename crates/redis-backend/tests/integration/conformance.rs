@@ -1,6 +1,6 @@
 //! The suite that every backend passes, on one server; and this backend's capabilities.
 
-use compartment_core::Capabilities;
+use compartment_core::backend::Capabilities;
 use compartment_testkit::{Harness, run_test};
 
 use crate::harness::RedisHarness;
@@ -18,6 +18,7 @@ fn the_capabilities_are_these() {
     wanted.outlives_process = true;
     wanted.shared_between_processes = true;
     wanted.holds_budget = true;
+    (wanted.queues, wanted.batches, wanted.channels) = (true, true, true);
     run_test(async {
         assert_eq!(RedisHarness::start().await.capabilities(), wanted);
     });

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, Contract, Database, DatabaseKind, ErrorKind, Expiry, KeyValueStoreExt, SetOptions,
+    Contract, Database, DatabaseKind, ErrorKind, Expiry, KeyValueStoreExt, SetOptions,
 };
 use compartment_redis::RedisBackend;
 use compartment_testkit::{FaultProxy, TestRedis, eventually, run_test};

@@ -1,6 +1,6 @@
 //! Globs match by the rules of the server's own `KEYS`, whatever pattern and name.
 
-use compartment_core::glob_matches;
+use compartment_core::backend::glob_matches;
 use compartment_testkit::{TestRedis, run_test};
 use redis::Commands;
 

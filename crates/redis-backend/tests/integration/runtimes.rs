@@ -5,9 +5,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use compartment_core::{
-    Backend, Contract, Database, DatabaseKind, ErrorKind, Instance, KeyValueStoreExt,
-};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, Database, DatabaseKind, ErrorKind, Instance, KeyValueStoreExt};
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{TestRedis, run_test};
 use tokio::runtime::{Builder, Runtime};

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, Contract, Database, DatabaseKind, Expiry, KeyValueStoreExt, LockOptions, LockStoreExt,
+    Contract, Database, DatabaseKind, Expiry, KeyValueStoreExt, LockOptions, LockStoreExt,
 };
 use compartment_redis::RedisBackend;
 use compartment_testkit::TestRedis;

@@ -4,9 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use compartment_core::{
-    Backend, Contract, Database, DatabaseKind, ErrorKind, Expiry, KeyValueStoreExt,
-};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, Database, DatabaseKind, ErrorKind, Expiry, KeyValueStoreExt};
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{TestRedis, run_test};
 

@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, Contract, DatabaseKind, ErrorKind, KeyValueStoreExt, LockAttempt, Placement,
-    RateLimit, TlsFiles,
+    Contract, DatabaseKind, ErrorKind, KeyValueStoreExt, LockAttempt, Placement, RateLimit,
+    TlsFiles,
 };
 use compartment_redis::{RedisBackend, Topology};
 use compartment_testkit::{FaultProxy, NotRedis, TestRedis, run_test};

@@ -382,3 +382,20 @@ pub async fn the_last_two_to_settle_complete_once(harness: &dyn Harness) {
         assert!(store.remove("b").await.unwrap());
     }
 }
+
+suite! { batch as batch_suite, needs Batches:
+    ordinals_count_up
+    a_stage_is_claimed_after_those_before_it
+    progress_moves_only_with_a_fact
+    a_dead_document_goes_no_further
+    a_batch_completes_once_sealed_and_settled
+    an_empty_batch_completes_when_it_is_sealed
+    nothing_is_added_to_a_sealed_batch
+    a_full_batch_refuses_documents_and_settles_on
+    a_paused_batch_hands_out_nothing
+    what_is_dead_can_be_retried
+    a_batch_that_is_not_there_is_unknown
+    batch_operations_on_another_type_are_wrong_type
+    a_document_has_one_owner
+    the_last_two_to_settle_complete_once
+}

@@ -39,3 +39,7 @@ pub async fn a_dropped_claim_holds_nothing(harness: &dyn Harness) {
         assert!(store.release("empty", token.expect("nobody has it")).await.unwrap());
     }
 }
+
+suite! { batch_claims as batch_claims_suite, needs Batches:
+    a_dropped_claim_holds_nothing
+}

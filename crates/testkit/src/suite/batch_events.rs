@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use compartment_core::BatchEventKind::{Completed, Failed, StageDone, Submitted};
 use compartment_core::ErrorKind::{InvalidArgument, Unknown};
+use compartment_core::backend::ordinals_to_text;
 use compartment_core::{
     BatchEvent, BatchEventKind, BatchEventStore, BatchPlan, MAX_AT_ONCE, Outcome, Settlement,
-    ordinals_to_text,
 };
 
 use super::batch::{
@@ -197,4 +197,12 @@ pub async fn events_end_with_their_batch(harness: &dyn Harness) {
     expect_error(events.next("b", "search", "one", 1).await, Unknown);
     work(&store, 1).await;
     assert_eq!(read(&events).await.len(), 2);
+}
+
+suite! { batch_events as batch_events_suite, needs Batches:
+    events_tell_what_counted
+    events_are_kept_to_their_bytes
+    a_group_shares_events_among_its_consumers
+    what_is_not_acknowledged_is_taken_over
+    events_end_with_their_batch
 }

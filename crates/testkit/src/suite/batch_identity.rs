@@ -234,3 +234,12 @@ pub async fn what_no_batch_can_be_is_refused(harness: &dyn Harness) {
     assert_eq!(ordinals(&claim_some(&store, 0, 5).await), [2, 3, 4]);
     assert_eq!(claim(&store, 0, 5).await, None);
 }
+
+suite! { batch_identity as batch_identity_suite, needs Batches:
+    a_batch_made_anew_is_another
+    whoever_saw_a_batch_born_changes_no_other
+    documents_are_added_where_they_belong_or_not_at_all
+    a_batch_tells_since_when_it_is_over
+    only_a_batch_that_is_over_goes
+    what_no_batch_can_be_is_refused
+}

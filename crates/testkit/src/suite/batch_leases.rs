@@ -178,3 +178,14 @@ pub async fn a_renewed_completion_stays_with_its_worker(harness: &dyn Harness) {
     assert!(!store.renew("b", other, MINUTE).await.unwrap());
     assert!(!progress(&store).await.is_completing);
 }
+
+suite! { batch_leases as batch_leases_suite, needs Batches:
+    what_is_not_settled_in_its_lease_is_claimed_again
+    a_renewed_lease_keeps_its_documents
+    a_renewed_completion_stays_with_its_worker
+    a_late_success_counts_and_a_late_failure_does_not
+    what_fails_too_often_is_dead
+    what_is_handed_back_is_claimed_again
+    a_claim_is_handed_back_by_its_token
+    a_retry_waits_for_its_time
+}

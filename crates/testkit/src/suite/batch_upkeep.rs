@@ -302,3 +302,14 @@ pub async fn a_missed_completion_is_made_due(harness: &dyn Harness) {
     assert!(store.claim_completion("b", MINUTE).await.unwrap().is_some());
     clean(&upkeep).await;
 }
+
+suite! { batch_upkeep as batch_upkeep_suite, needs Batches:
+    entries_read_back_in_order
+    what_counted_is_in_the_outbox
+    an_outbox_is_read_until_it_is_cleared
+    restored_facts_count_once
+    an_audit_finds_counts_that_drifted
+    an_audit_finds_stranded_documents
+    an_audit_of_a_sound_batch_is_clean
+    a_missed_completion_is_made_due
+}

@@ -161,3 +161,7 @@ pub async fn cancel_everything(harness: &dyn Harness) {
         assert!((acknowledged..=all).contains(&counted), "{counted}: {acknowledged} to {all}");
     }
 }
+
+suite! { cancellation as cancellation_suite, needs Nothing:
+    cancel_everything
+}

@@ -84,3 +84,11 @@ pub async fn a_subscription_hears_what_is_sent_once_it_is_made(harness: &dyn Har
         assert_eq!(next(&mut subscription).await, format!("{number}"));
     }
 }
+
+suite! { channel as channel_suite, needs Channels:
+    a_message_reaches_every_subscriber
+    messages_of_one_sender_arrive_in_order
+    a_subscriber_hears_its_channel_only
+    channels_are_separate_between_databases
+    a_subscription_hears_what_is_sent_once_it_is_made
+}

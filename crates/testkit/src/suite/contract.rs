@@ -156,3 +156,11 @@ pub async fn names_and_values_may_be_anything(harness: &dyn Harness) {
         assert_eq!((decision.allowed, decision.remaining), (true, u32::MAX - 1), "{name:?}");
     }
 }
+
+suite! { contract as contract_suite, needs Nothing:
+    cache_and_coordination_keys_always_have_a_ttl
+    locks_and_windows_need_no_ttl
+    a_key_without_a_ttl_of_its_own_gets_the_default
+    a_ttl_that_cannot_be_is_an_invalid_argument
+    names_and_values_may_be_anything
+}

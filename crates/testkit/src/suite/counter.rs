@@ -156,3 +156,14 @@ pub async fn an_increment_keeps_the_ttl(harness: &dyn Harness) {
     counter.increment("a", 1, Expiry::Keep).await.unwrap();
     expect_ttl(harness, &database, "a", MINUTE).await;
 }
+
+suite! { counter as counter_suite, needs Nothing:
+    a_counter_starts_at_zero
+    a_counter_reads_as_decimal_text
+    increment_of_a_text_is_not_a_number
+    counter_operations_on_another_type_are_wrong_type
+    increment_many_answers_in_order
+    increments_add_up
+    take_loses_no_increment
+    an_increment_keeps_the_ttl
+}

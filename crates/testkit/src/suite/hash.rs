@@ -246,3 +246,19 @@ pub async fn a_write_does_not_give_a_ttl_to_what_lives_for_ever(harness: &dyn Ha
     database.key_value().put("n", "8").await.unwrap();
     expect_ttl(harness, &database, "n", MINUTE).await;
 }
+
+suite! { hash as hash_suite, needs Nothing:
+    fields_read_back
+    set_fields_counts_new_fields
+    setting_no_fields_is_an_invalid_argument
+    a_hash_of_many_fields_reads_back
+    a_hash_without_fields_does_not_exist
+    hash_operations_on_another_type_are_wrong_type
+    increment_field_starts_at_zero
+    increment_of_a_text_is_not_a_number
+    set_fields_is_atomic
+    set_field_if_absent_has_one_winner
+    increments_of_a_field_add_up
+    a_write_to_a_hash_keeps_its_ttl
+    a_write_does_not_give_a_ttl_to_what_lives_for_ever
+}

@@ -371,3 +371,26 @@ pub async fn usage_counts_keys_and_bytes(harness: &dyn Harness) {
     let bytes = database.usage().usage().await.unwrap().bytes;
     assert!((900_000..2_500_000).contains(&bytes), "{bytes} bytes for a million");
 }
+
+suite! { key_value as key_value_suite, needs Nothing:
+    get_returns_what_was_set
+    many_are_set_and_read_in_order
+    keys_are_separate_between_databases
+    a_database_opened_twice_is_one
+    set_replaces_any_type
+    get_of_another_type_is_wrong_type
+    set_if_absent_and_if_present
+    a_set_without_effect_keeps_the_ttl
+    delete_counts_what_existed
+    scan_returns_every_key_present_throughout
+    scan_goes_by_globs
+    scan_leaves_out_what_has_ended
+    compare_and_set_goes_by_the_expected_value
+    compare_and_set_is_atomic
+    set_if_absent_has_one_winner
+    a_key_is_gone_when_its_ttl_has_passed
+    a_set_replaces_the_ttl
+    expire_and_ttl_work_on_every_type
+    traffic_is_counted
+    usage_counts_keys_and_bytes
+}

@@ -246,3 +246,17 @@ pub async fn a_lock_ends_with_its_key(harness: &dyn Harness) {
     harness.advance(MINUTE).await;
     assert!(!is_held(lock, "b").await);
 }
+
+suite! { lock as lock_suite, needs Nothing:
+    a_lock_has_one_holder
+    a_lock_tells_who_holds_it
+    tokens_only_grow
+    a_lock_is_not_reentrant
+    only_the_token_renews_and_releases
+    an_expired_lease_cannot_be_renewed
+    a_lock_on_another_type_is_wrong_type
+    a_lock_is_free_when_its_lease_has_passed
+    a_dropped_attempt_leaves_no_lock
+    a_lock_is_a_hash_of_four_fields
+    a_lock_ends_with_its_key
+}

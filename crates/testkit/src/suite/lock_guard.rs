@@ -193,3 +193,17 @@ pub async fn waiters_take_turns(harness: &dyn Harness) {
     let attempt = database.lock().try_acquire("a", "me", LEASE).await.unwrap();
     assert!(matches!(attempt, LockAttempt::Acquired(_)));
 }
+
+suite! { lock_guard as lock_guard_suite, needs Nothing:
+    a_guard_renews_its_lease
+    a_guard_tells_when_its_lock_was_taken
+    a_guard_is_lost_when_its_lease_has_passed
+    run_ends_when_the_lock_is_lost
+    a_dropped_guard_frees_its_lock
+    release_says_whether_it_was_held
+    a_waiter_gets_the_lock_when_it_is_free
+    a_waiter_gives_up
+    a_held_lock_can_be_an_error
+    a_lease_ends_by_the_monotonic_clock
+    waiters_take_turns
+}

@@ -367,3 +367,21 @@ pub async fn queues_are_separate_between_databases(harness: &dyn Harness) {
     harness.advance(MINUTE * 2).await;
     assert_eq!(payloads(&claim(&store, most(1)).await), ["a"], "a queue has no TTL");
 }
+
+suite! { queue as queue_suite, needs Queues:
+    a_task_is_claimed_by_one_worker
+    a_failed_task_comes_back_after_its_pause
+    a_buried_task_is_listed_with_its_error
+    a_task_whose_leases_end_is_dead_in_the_end
+    only_the_last_claim_counts
+    claims_that_are_handed_back_are_no_attempts
+    tokens_of_claims_only_grow
+    a_deduplication_key_is_taken_once
+    a_delayed_task_waits_for_its_time
+    dead_tasks_are_replayed_or_discarded
+    a_purge_leaves_nothing
+    a_paused_queue_hands_out_nothing
+    queues_belong_in_durable_databases
+    a_lease_that_has_ended_is_claimed_by_anybody
+    queues_are_separate_between_databases
+}

@@ -42,3 +42,7 @@ pub async fn a_dropped_claim_of_tasks_holds_none(harness: &dyn Harness) {
     assert!(rest.is_sorted_by_key(|task| task.payload.clone()));
     assert!(rest.iter().all(|task| (task.attempt, task.lost) == (1, 0)), "no attempt counted");
 }
+
+suite! { queue_claims as queue_claims_suite, needs Queues:
+    a_dropped_claim_of_tasks_holds_none
+}

@@ -109,3 +109,10 @@ pub async fn a_group_is_first_in_first_out(harness: &dyn Harness) {
     let wanted: Vec<String> = (0..300).map(|n| n.to_string()).collect();
     assert_eq!(order, wanted);
 }
+
+suite! { queue_order as queue_order_suite, needs Queues:
+    the_earliest_deadline_goes_first
+    groups_take_turns
+    a_large_group_starves_nobody
+    a_group_is_first_in_first_out
+}

@@ -89,3 +89,8 @@ pub async fn a_submission_with_a_bad_task_takes_none(harness: &dyn Harness) {
     expect_error(failed, InvalidArgument, &database, QUEUE);
     assert_eq!(store.dead(QUEUE, u64::MAX, u32::MAX).await.unwrap(), []);
 }
+
+suite! { queue_upkeep as queue_upkeep_suite, needs Queues:
+    a_replayed_task_takes_its_deduplication_key_again
+    a_submission_with_a_bad_task_takes_none
+}

@@ -306,3 +306,22 @@ pub async fn acquire_within_waits_for_the_permits(harness: &dyn Harness) {
     assert!(decision.allowed);
     database.key_value().put("b", "x").await.unwrap_err();
 }
+
+suite! { rate_limit as rate_limit_suite, needs Nothing:
+    a_window_never_holds_more_than_its_permits
+    callers_of_one_key_share_its_log
+    no_permit_stays_away_longer_than_its_window
+    a_full_limit_outlasts_a_clock_that_is_set_back
+    a_million_permits_cost_as_much_as_one
+    a_dropped_request_takes_no_permits
+    a_permit_comes_back_when_its_window_has_passed
+    a_refused_request_takes_nothing
+    asking_for_no_permits_changes_nothing
+    more_permits_than_the_limit_is_an_invalid_argument
+    a_limit_on_another_type_is_wrong_type
+    concurrent_requests_never_exceed_the_limit
+    a_window_without_permits_is_gone
+    a_lowered_limit_counts_what_was_given
+    permits_count_when_the_clock_is_set_back
+    acquire_within_waits_for_the_permits
+}

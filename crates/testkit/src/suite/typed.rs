@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use compartment_core::backend::{Backend, Capabilities};
 use compartment_core::{
-    Backend, Capabilities, Codec, Contract, Database, DatabaseKind, DatabaseMap,
-    DatabaseMapBuilder, Databases, Error, ErrorKind, Expiry, Instance, KeyTemplate,
-    KeyValueStoreExt, Result, TtlByEnvironment,
+    Codec, Contract, Database, DatabaseKind, DatabaseMap, DatabaseMapBuilder, Databases, Error,
+    ErrorKind, Expiry, Instance, KeyTemplate, KeyValueStoreExt, Result, TtlByEnvironment,
 };
 use serde::{Deserialize, Serialize};
 
@@ -135,4 +135,11 @@ pub async fn a_key_of_an_unknown_database_names_the_nearest(harness: &dyn Harnes
     let error = databases.read(&STRAY.key(&["1"]).unwrap()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown);
     assert!(error.message().contains(r#"did you mean "cache"?"#), "{error}");
+}
+
+suite! { typed as typed_suite, needs Nothing:
+    a_typed_value_reads_back
+    a_typed_key_gets_its_ttl
+    a_value_of_another_type_is_a_decode_error
+    a_key_of_an_unknown_database_names_the_nearest
 }

@@ -6,7 +6,8 @@ mod reader;
 
 use std::time::Duration;
 
-use compartment_core::{Backend, Contract, DatabaseKind, Expiry, Instance};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, DatabaseKind, Expiry, Instance};
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::TestRedis;
 use serde::Serialize;

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use compartment_core::backend::Stores;
 use compartment_core::{
     ChannelEvent, ChannelStore, Database, Error, ErrorKind, Expiry, KeyStream, KeyValueStore,
-    Result, SetOptions, Stores, Subscription, Ttl,
+    Result, SetOptions, Subscription, Ttl,
 };
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
@@ -36,9 +37,8 @@ impl Cut {
             requests: Arc::default(),
         };
         let behind = Arc::new(Behind { stores: database.stores().clone(), cut: cut.clone() });
-        let mut stores = database.stores().clone();
-        stores.key_value = behind.clone();
-        stores.channel = behind;
+        let stores = database.stores().clone().into_builder();
+        let stores = stores.key_value(behind.clone()).channel(behind).build();
         let contract = Arc::new(database.contract().clone());
         (Database::new(contract, Arc::default(), stores), cut)
     }
@@ -123,42 +123,42 @@ impl fmt::Debug for Behind {
 impl KeyValueStore for Behind {
     async fn get(&self, key: &str) -> Result<Option<Bytes>> {
         self.cut.pass_read().await?;
-        self.executed(self.stores.key_value.get(key)).await
+        self.executed(self.stores.key_value().get(key)).await
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>> {
         self.cut.pass_read().await?;
-        self.executed(self.stores.key_value.get_many(keys)).await
+        self.executed(self.stores.key_value().get_many(keys)).await
     }
 
     async fn set(&self, key: &str, value: Bytes, options: SetOptions) -> Result<bool> {
         self.cut.pass()?;
-        self.executed(self.stores.key_value.set(key, value, options)).await
+        self.executed(self.stores.key_value().set(key, value, options)).await
     }
 
     async fn set_many(&self, entries: Vec<(String, Bytes)>, expiry: Expiry) -> Result<()> {
         self.cut.pass()?;
-        self.executed(self.stores.key_value.set_many(entries, expiry)).await
+        self.executed(self.stores.key_value().set_many(entries, expiry)).await
     }
 
     async fn delete(&self, keys: &[String]) -> Result<u64> {
         self.cut.pass()?;
-        self.executed(self.stores.key_value.delete(keys)).await
+        self.executed(self.stores.key_value().delete(keys)).await
     }
 
     async fn exists(&self, key: &str) -> Result<bool> {
         self.cut.pass()?;
-        self.executed(self.stores.key_value.exists(key)).await
+        self.executed(self.stores.key_value().exists(key)).await
     }
 
     async fn expire(&self, key: &str, expiry: Expiry) -> Result<bool> {
         self.cut.pass()?;
-        self.executed(self.stores.key_value.expire(key, expiry)).await
+        self.executed(self.stores.key_value().expire(key, expiry)).await
     }
 
     async fn ttl(&self, key: &str) -> Result<Ttl> {
         self.cut.pass()?;
-        self.executed(self.stores.key_value.ttl(key)).await
+        self.executed(self.stores.key_value().ttl(key)).await
     }
 
     async fn compare_and_set(
@@ -169,7 +169,7 @@ impl KeyValueStore for Behind {
         expiry: Expiry,
     ) -> Result<bool> {
         self.cut.pass()?;
-        let swap = self.stores.key_value.compare_and_set(key, expected, replacement, expiry);
+        let swap = self.stores.key_value().compare_and_set(key, expected, replacement, expiry);
         let answer = self.executed(swap).await;
         self.cut.swaps.fetch_add(1, Ordering::SeqCst);
         // The sender is held here.
@@ -178,7 +178,7 @@ impl KeyValueStore for Behind {
     }
 
     fn scan(&self, pattern: &str) -> KeyStream {
-        self.stores.key_value.scan(pattern)
+        self.stores.key_value().scan(pattern)
     }
 }
 
@@ -186,12 +186,12 @@ impl KeyValueStore for Behind {
 impl ChannelStore for Behind {
     async fn publish(&self, channel: &str, message: Bytes) -> Result<()> {
         self.cut.pass()?;
-        self.executed(self.stores.channel.publish(channel, message)).await
+        self.executed(self.stores.channel().publish(channel, message)).await
     }
 
     async fn subscribe(&self, channel: &str) -> Result<Subscription> {
         self.cut.pass()?;
-        let events = self.stores.channel.subscribe(channel).await?;
+        let events = self.stores.channel().subscribe(channel).await?;
         let state = (events, self.cut.is_cut.subscribe(), false);
         Ok(stream::unfold(state, |(mut events, mut cut, mut was_cut)| async move {
             loop {

@@ -16,9 +16,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions, CachePolicy, LoadError};
-use compartment_core::{
-    Backend, Contract, Database, DatabaseKind, KeyTemplate, ManualClock, TypedKey,
-};
+use compartment_core::backend::Backend;
+use compartment_core::{Contract, Database, DatabaseKind, KeyTemplate, ManualClock, TypedKey};
 use compartment_memory::{MemoryBackend, MemoryConfig};
 use tokio::sync::Semaphore;
 

@@ -1,8 +1,9 @@
 //! `compartment batch audit`: counts, bits and rows beside each other.
 
+use compartment::backend::ordinals_to_text;
 use compartment::pipeline::BatchRegistry;
 use compartment::pipeline::ledger::{AuditReport, LedgerMirror, Repaired};
-use compartment::{Databases, ErrorKind, ordinals_to_text};
+use compartment::{Databases, ErrorKind};
 use serde_json::{Value, json};
 
 use crate::args::BatchAudit;

@@ -1,7 +1,8 @@
 //! `compartment batch pause`, `resume`, `cancel`, `retry` and `remove`.
 
+use compartment::Databases;
+use compartment::batch::{BatchStatus, BatchStoreExt};
 use compartment::pipeline::BatchRegistry;
-use compartment::{BatchStatus, BatchStoreExt, Databases};
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 
@@ -66,7 +67,7 @@ pub(super) async fn retry(
     let error = command.error.as_deref();
     let store = databases.get("batch")?.batch().born_as(view.progress.born);
     if command.dry_run {
-        let is_meant = |failure: &compartment::BatchFailure| {
+        let is_meant = |failure: &compartment::batch::BatchFailure| {
             stage.is_none_or(|stage| failure.stage == stage)
                 && error.is_none_or(|error| failure.error.starts_with(error))
         };

@@ -1,7 +1,9 @@
 //! `compartment batch list`: every batch in one line.
 
+use compartment::Databases;
+use compartment::batch::BatchStatus;
+use compartment::clock::{Clock, SystemClock};
 use compartment::pipeline::BatchRegistry;
-use compartment::{BatchStatus, Clock, Databases, SystemClock};
 use serde_json::json;
 
 use crate::exit_code::{CliError, ExitCode};

@@ -9,7 +9,8 @@ pub(super) mod submit;
 mod view;
 mod watch;
 
-use compartment::{Databases, Scheme};
+use compartment::Databases;
+use compartment::database_map::Scheme;
 
 use super::upkeep;
 use crate::args::{self, BatchCommand, General};

@@ -6,7 +6,7 @@ use compartment::Databases;
 use compartment::pipeline::{BatchOptions, Patience, Submission};
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::{SubmittedFiles, pipeline, submit_files};
-use compartment_documents::ingest::discover;
+use compartment_documents::files::discover;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use compartment::batch::{BatchPlan, BatchProgress, BatchStatus};
+use compartment::clock::{Clock, SystemClock, Timestamp};
 use compartment::pipeline::{BatchRecord, BatchRegistry, Running, WorkerState, workers};
-use compartment::{
-    BatchPlan, BatchProgress, BatchStatus, Clock, Databases, Error, ErrorKind, SystemClock,
-    Timestamp,
-};
+use compartment::{Databases, Error, ErrorKind};
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use compartment::{Contract, DatabaseMap, Instance, Scheme, TlsFiles};
+use compartment::database_map::{Instance, Scheme, TlsFiles};
+use compartment::{Contract, DatabaseMap};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::exit_code::{CliError, ExitCode};

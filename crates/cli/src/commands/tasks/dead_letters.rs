@@ -1,6 +1,7 @@
 //! Dead letters: listed, replayed, purged.
 
-use compartment::{Databases, DeadTask, Error, ErrorKind, TaskId};
+use compartment::queue::{DeadTask, TaskId};
+use compartment::{Databases, Error, ErrorKind};
 use serde_json::{Value, json};
 
 use super::queues;

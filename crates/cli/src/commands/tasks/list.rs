@@ -1,7 +1,9 @@
 //! `compartment tasks list`: tasks of the ledger, and dead letters of queues.
 
+use compartment::Databases;
+use compartment::clock::{Clock, SystemClock, Timestamp};
 use compartment::pipeline::ledger::{LedgerStatus, LedgerTask, TaskFilter};
-use compartment::{Clock, Databases, DeadTask, SystemClock, Timestamp};
+use compartment::queue::DeadTask;
 use compartment_documents::batch::DocumentEntry;
 use serde_json::{Value, json};
 

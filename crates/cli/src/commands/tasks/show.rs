@@ -18,7 +18,7 @@ pub(super) async fn run(databases: &Databases, command: &TasksShow) -> Result<Ex
     let queue = queues(databases, Some(place)).ok().and_then(|mut queues| queues.pop());
     let mut letters = Vec::new();
     if queue.is_some() {
-        let is_it = |task: &compartment::DeadTask| task.id.number() == number;
+        let is_it = |task: &compartment::queue::DeadTask| task.id.number() == number;
         letters = dead_letters::read(databases, Some(place), is_it, 1).await?;
     }
     let mut tasks = Vec::new();

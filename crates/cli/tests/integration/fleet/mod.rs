@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use compartment::pipeline::{TaskNote, TaskStatus};
-use compartment::{
-    BatchEvent, BatchEventKind, BatchProgress, BatchStatus, Database, DatabaseMap, Databases,
-    MAX_AT_ONCE, OutboxFact, Preset,
+use compartment::batch::{
+    BatchEvent, BatchEventKind, BatchProgress, BatchStatus, MAX_AT_ONCE, OutboxFact,
 };
+use compartment::pipeline::{TaskNote, TaskStatus};
+use compartment::{Database, DatabaseMap, Databases, Preset};
 use compartment_testkit::TestRedis;
 use futures_util::TryStreamExt;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use compartment_core::{Backend, Capabilities, Contract, Database, ManualClock};
+use compartment_core::backend::{Backend, Capabilities};
+use compartment_core::{Contract, Database, ManualClock};
 use compartment_memory::{MemoryBackend, MemoryConfig};
 use compartment_testkit::Harness;
 

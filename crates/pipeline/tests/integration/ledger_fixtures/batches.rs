@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, BatchPlan, ClaimRequest, Contract, Database, DatabaseKind, Instance, ManualClock,
-    Outcome, Settled, Settlement, Timestamp,
+    BatchPlan, ClaimRequest, Contract, Database, DatabaseKind, Instance, ManualClock, Outcome,
+    Settled, Settlement, Timestamp,
 };
 use compartment_memory::{MemoryBackend, MemoryConfig};
 use compartment_pipeline::{BatchRecord, BatchRegistry, TaskNote, TaskRow, TaskStatus};

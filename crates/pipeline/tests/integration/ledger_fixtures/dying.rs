@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use compartment_core::backend::Traffic;
 use compartment_core::{
     BatchAudit, BatchUpkeepStore, Contract, Database, Error, ErrorKind, FencingToken, OutboxEntry,
-    RestoredFact, Result, Stores, Traffic,
+    RestoredFact, Result,
 };
 use tokio::sync::Semaphore;
 
@@ -29,7 +30,7 @@ impl Dying {
             before_clearing: Arc::default(),
             may_go_on: Arc::new(Semaphore::new(1_000_000)),
         });
-        let stores = Stores { batch_upkeep: Arc::clone(&dying) as _, ..batch.stores().clone() };
+        let stores = batch.stores().clone().into_builder().batch_upkeep(dying.clone()).build();
         let contract: Contract = batch.contract().clone();
         let traffic = Arc::new(Traffic::default());
         (Database::new(Arc::new(contract), traffic, stores), dying)

@@ -12,13 +12,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions};
+use compartment_core::backend::Backend;
 use compartment_core::{
-    Backend, BatchProgress, Database, DatabaseMap, Databases, KeyTemplate, Preset, SystemClock,
+    BatchProgress, Database, DatabaseMap, Databases, KeyTemplate, Preset,
 };
 use compartment_memory::{MemoryBackend, MemoryConfig};
 use compartment_pipeline::{
-    BatchOptions, Engine, Patience, Pipeline, Progress, Silent, Stage, StageError, Submission,
-    Worker, WorkerOptions, WorkerReport,
+    BatchOptions, Engine, EngineOptions, Patience, Pipeline, Stage, StageError, Submission, Worker,
+    WorkerOptions, WorkerReport,
 };
 use futures_util::TryStreamExt;
 
@@ -89,8 +90,7 @@ pub(crate) async fn databases() -> Databases {
 pub(crate) async fn engine(databases: &Databases, pipeline: &Pipeline) -> Engine {
     let options = CacheOptions::for_map(databases.map());
     let cache = Cache::open(databases.get("cache").unwrap(), options).await.unwrap();
-    let progress = Progress::new(Arc::new(Silent));
-    Engine::new(pipeline.clone(), databases, cache, progress, 2, Arc::new(SystemClock))
+    Engine::new(pipeline.clone(), databases, cache, EngineOptions::default().concurrency(2))
 }
 
 pub(crate) fn patience() -> Patience {

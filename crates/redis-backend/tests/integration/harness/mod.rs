@@ -6,9 +6,8 @@ use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use compartment_core::{
-    Backend, Capabilities, Contract, Database, Instance, ManualClock, Result, SystemClock,
-};
+use compartment_core::backend::{Backend, Capabilities};
+use compartment_core::{Contract, Database, Instance, ManualClock, Result, SystemClock};
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{Harness, TestCluster, TestRedis, TestSentinel};
 

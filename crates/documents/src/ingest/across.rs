@@ -1,24 +1,19 @@
-//! What all documents say together: things resolved across them, counted, and written to their files.
+//! The last step of a run: things resolved across the documents, counted, and written to their files.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use compartment_core::ErrorKind;
 use compartment_pipeline::Origin;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::document::Processed;
-use super::output::DocumentFile;
-use super::report::{Foremost, IngestReport};
-use super::{IngestError, Run};
-use crate::model::{EntityKind, Relationship, RelationshipKind};
+use super::report::IngestReport;
+use super::{IngestError, Processed, Run};
+use crate::files::DocumentFile;
+use crate::model::Relationship;
 use crate::resolve::{DocumentEntities, Resolution, resolve_across};
-use crate::stages::{CANONICAL_ENTITIES, STAGES};
-
-/// How many of the things named in the most documents are in a report.
-const FOREMOST: usize = 10;
+use crate::set_summary::SetSummary;
+use crate::stages::{ACROSS, CANONICAL_ENTITIES};
 
 /// The parts of the processed documents, in one order.
 struct Parts {
@@ -26,30 +21,6 @@ struct Parts {
     entities: Vec<DocumentEntities>,
     relationships: Vec<Vec<Relationship>>,
     files: Vec<Option<PathBuf>>,
-}
-
-/// What documents of a set say together.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct SetSummary {
-    /// Things found over all documents, by kind.
-    pub entities: BTreeMap<EntityKind, u64>,
-    /// Relationships found over all documents, by kind.
-    pub relationships: BTreeMap<RelationshipKind, u64>,
-    /// The things named in the most documents.
-    pub foremost: Vec<Foremost>,
-}
-
-/// Resolves across documents, and counts. Blocks, for long over many documents.
-pub(crate) fn summarize(
-    entities: &[DocumentEntities],
-    mut relationships: Vec<Vec<Relationship>>,
-) -> SetSummary {
-    let resolution = resolve_across(entities);
-    for relationships in &mut relationships {
-        resolution.rename(relationships);
-    }
-    SetSummary::of(&resolution, &relationships)
 }
 
 /// Resolves across the documents and fills in the report.
@@ -90,7 +61,7 @@ pub(super) async fn across(
     let version = set_version(&parts.entities);
     for at in 0..parts.names.len() {
         let origin = keep(run, &resolution, &parts, at, &version).await;
-        run.progress.done(STAGES[5], origin, busy);
+        run.progress.done(ACROSS, origin, busy);
     }
     let finishing =
         tokio::task::spawn_blocking(move || finish_files(&resolution, &parts.files)).await;
@@ -151,55 +122,4 @@ fn finish_files(
         finish().map_err(|error: std::io::Error| (path.clone(), error))?;
     }
     Ok(())
-}
-
-impl SetSummary {
-    fn of(resolution: &Resolution, relationships: &[Vec<Relationship>]) -> Self {
-        let mut summary = Self { foremost: foremost(resolution), ..Self::default() };
-        for entity in &resolution.entities {
-            *summary.entities.entry(entity.kind).or_default() += 1;
-        }
-        // The same two things in the same relationship are one, however many documents say so.
-        let mut seen: HashSet<(RelationshipKind, &str, &str)> = HashSet::new();
-        for relationship in relationships.iter().flatten() {
-            if seen.insert((relationship.kind, &relationship.from, &relationship.to)) {
-                *summary.relationships.entry(relationship.kind).or_default() += 1;
-            }
-        }
-        summary
-    }
-}
-
-/// The people, companies and courts named in the most documents.
-fn foremost(resolution: &Resolution) -> Vec<Foremost> {
-    let mut documents: HashMap<usize, u64> = HashMap::new();
-    for links in &resolution.links {
-        let distinct: HashSet<usize> = links.iter().copied().collect();
-        for entity in distinct {
-            *documents.entry(entity).or_default() += 1;
-        }
-    }
-    let told = |kind: EntityKind| {
-        matches!(
-            kind,
-            EntityKind::Party | EntityKind::Judge | EntityKind::Lawyer | EntityKind::Court
-        )
-    };
-    let mut foremost: Vec<Foremost> = resolution
-        .entities
-        .iter()
-        .enumerate()
-        .filter(|(_, entity)| told(entity.kind))
-        .map(|(at, entity)| Foremost {
-            kind: entity.kind,
-            name: entity.name.clone(),
-            documents: documents.get(&at).copied().unwrap_or(0),
-            mentions: entity.mention_count as u64,
-        })
-        .collect();
-    foremost.sort_by(|a, b| {
-        (b.documents, b.mentions).cmp(&(a.documents, a.mentions)).then_with(|| a.name.cmp(&b.name))
-    });
-    foremost.truncate(FOREMOST);
-    foremost
 }

@@ -14,6 +14,15 @@ pub struct Found {
     pub path: PathBuf,
 }
 
+impl Found {
+    /// The file at a path, named by the path's last part.
+    #[must_use]
+    pub fn at(path: PathBuf) -> Self {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Self { name, path }
+    }
+}
+
 /// What is below the paths.
 #[derive(Debug, Default)]
 #[non_exhaustive]
@@ -39,10 +48,7 @@ pub fn discover(paths: &[PathBuf]) -> Discovery {
             Ok(metadata) if metadata.is_dir() => {
                 walk(path, "", &mut Vec::new(), &mut discovery);
             }
-            Ok(_) => {
-                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-                discovery.files.push(Found { name: name.into_owned(), path: path.clone() });
-            }
+            Ok(_) => discovery.files.push(Found::at(path.clone())),
             Err(error) => discovery.fail(path.display().to_string(), &error),
         }
     }

@@ -40,14 +40,15 @@ pub struct ResolvedMention {
     pub entity: Option<String>,
 }
 
-/// Hands out a file name for each document, each once.
+/// Where each document's file goes. Of several documents of one name all but the first get part of their
+/// hash.
 #[derive(Debug, Default)]
-pub(crate) struct FileNames {
+pub(crate) struct FilePaths {
     taken: BTreeSet<PathBuf>,
 }
 
-impl FileNames {
-    /// `folder/name.json`; where two documents have one name, the second gets its hash.
+impl FilePaths {
+    /// `folder/name.json`, or with part of the hash where a document before has that name.
     pub(crate) fn claim(&mut self, folder: &Path, name: &str, hash: &str) -> PathBuf {
         // Names come from below a folder and have no `..`; a name that was given may.
         let safe: PathBuf = Path::new(name)
@@ -55,13 +56,10 @@ impl FileNames {
             .filter(|part| matches!(part, std::path::Component::Normal(_)))
             .collect();
         let plain = folder.join(format!("{}.json", safe.display()));
-        let path = if self.taken.contains(&plain) {
-            folder.join(format!("{}-{}.json", safe.display(), &hash[..hash.len().min(8)]))
-        } else {
-            plain
-        };
-        self.taken.insert(path.clone());
-        path
+        if self.taken.insert(plain.clone()) {
+            return plain;
+        }
+        folder.join(format!("{}-{}.json", safe.display(), &hash[..hash.len().min(8)]))
     }
 }
 
@@ -137,11 +135,10 @@ mod tests {
 
     #[test]
     fn names_stay_below_the_folder_and_apart() {
-        let mut names = FileNames::default();
-        let folder = Path::new("out");
-        let claim = |names: &mut FileNames, name| names.claim(folder, name, "0123456789abcdef");
-        assert_eq!(claim(&mut names, "a/b.pdf"), Path::new("out/a/b.pdf.json"));
-        assert_eq!(claim(&mut names, "a/b.pdf"), Path::new("out/a/b.pdf-01234567.json"));
-        assert_eq!(claim(&mut names, "../../etc/x"), Path::new("out/etc/x.json"));
+        let (mut paths, folder) = (FilePaths::default(), Path::new("out"));
+        let mut claim = |name| paths.claim(folder, name, "0123456789abcdef");
+        assert_eq!(claim("a/b.pdf"), Path::new("out/a/b.pdf.json"));
+        assert_eq!(claim("a/b.pdf"), Path::new("out/a/b.pdf-01234567.json"));
+        assert_eq!(claim("../../etc/x"), Path::new("out/etc/x.json"));
     }
 }

@@ -1,0 +1,8 @@
+//! For authors of backends and wrappers: see [`compartment_core::backend`].
+
+pub use compartment_core::backend::{
+    Backend, BatchFacts, BatchRefusal, Capabilities, HOUSEKEEPING_PREFIX, LEASES_ENDED_ERROR,
+    ReadMerger, ReadSource, Stores, StoresBuilder, TaskRecord, Traffic, TtlRule, Unfinished,
+    UnfinishedWork, check_queue, glob_matches, ordinals_from_text, ordinals_to_text,
+    shorten_task_error,
+};

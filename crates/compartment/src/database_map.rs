@@ -1,0 +1,6 @@
+//! The parts of a [`DatabaseMap`](crate::DatabaseMap): servers, their addresses, and the settings of caches and ledgers.
+
+pub use compartment_core::{
+    Bounds, ByEnvironment, CacheBounds, CacheSettings, Host, Instance, InstanceUrl, KeyRule,
+    LedgerAddress, LedgerSettings, PolicyRule, Previous, Scheme, TlsFiles, TtlByEnvironment,
+};

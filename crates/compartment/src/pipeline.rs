@@ -1,0 +1,20 @@
+//! Pipelines of typed stages over batches of documents: see [`compartment_pipeline`].
+
+pub use compartment_pipeline::{
+    BatchOptions, BatchRecord, BatchRegistry, Completed, Document, DocumentRun, DocumentState,
+    Done, Ended, Engine, Event, ExternalStage, Identity, Needs, Node, Observer, Origin, Patience,
+    Pipeline, PipelineBuilder, PipelineError, Progress, RemovalWitness, Runner, RunnerOptions,
+    Running, Silent, SingleTaskRow, Stage, StageError, StageFigures, StageOptions, StageStatus,
+    Submission, Sweeper, SweeperOptions, Swept, TaskData, TaskNote, TaskOutbox, TaskRow,
+    TaskStatus, Worker, WorkerOptions, WorkerReport, WorkerState, submit_task, workers,
+};
+
+/// Every document's outcome in SQLite or PostgreSQL: see [`compartment_pipeline::ledger`].
+#[cfg(feature = "ledger")]
+pub mod ledger {
+    pub use compartment_pipeline::ledger::{
+        AUDIT_WORKER, AuditReport, BatchState, DriftKind, FailureGroup, Ledger, LedgerAddress,
+        LedgerBatch, LedgerDrift, LedgerMirror, LedgerStatus, LedgerTask, MirrorStatus, Mirrored,
+        RebuildOutcome, RebuildProgress, Rebuilt, Repaired, TaskCount, TaskFilter,
+    };
+}

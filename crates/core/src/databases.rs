@@ -1,0 +1,177 @@
+//! Every database of a map, open, by name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[cfg(feature = "tokio")]
+use futures_util::future::join_all;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::backend::Backend;
+use crate::database_map::nearest;
+use crate::{Codec, Database, DatabaseMap, Error, ErrorKind, Expiry, Result, SetOptions, TypedKey};
+
+/// Every database of a map, open, by name. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Databases {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    map: DatabaseMap,
+    open: BTreeMap<String, Database>,
+    locations: BTreeMap<String, String>,
+}
+
+impl Databases {
+    /// Opens every database of `map` on the backend of its instance.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unknown`] when an instance has no backend; whatever opening fails with.
+    pub async fn open(
+        map: DatabaseMap,
+        backends: &BTreeMap<String, Arc<dyn Backend>>,
+    ) -> Result<Self> {
+        let mut open = BTreeMap::new();
+        for contract in map.databases() {
+            let instance = contract.placement.instance();
+            let backend = backends.get(instance).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Unknown,
+                    "open database",
+                    format!("no backend was given for instance {instance:?}"),
+                )
+                .in_database(&contract.name)
+            })?;
+            open.insert(contract.name.clone(), backend.open(contract.clone()).await?);
+        }
+        let locations = backends.iter().map(|(name, b)| (name.clone(), b.location())).collect();
+        Ok(Self { inner: Arc::new(Inner { map, open, locations }) })
+    }
+
+    /// The database `name`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unknown`], naming the databases there are.
+    pub fn get(&self, name: &str) -> Result<&Database> {
+        self.inner.open.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.inner.open.keys().map(String::as_str).collect();
+            let hint = nearest(name, &known)
+                .map(|near| format!("; did you mean {near:?}?"))
+                .unwrap_or_default();
+            Error::new(
+                ErrorKind::Unknown,
+                "open database",
+                format!("there is no database {name:?}; known: {}{hint}", known.join(", ")),
+            )
+        })
+    }
+
+    /// Every database, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Database> {
+        self.inner.open.values()
+    }
+
+    /// Waits until nothing is left to do that nobody else waits for, at most for `limit`: locks whose
+    /// guards were dropped are freed, claims and permits of callers that gave up are handed back,
+    /// removals from caches and rows for the ledger are delivered.
+    ///
+    /// Removals whose runtime has ended are taken up again in the one that closes.
+    ///
+    /// To be called at the end of `main`: whatever is still on its way when the process ends is
+    /// lost, and what it held is free again only when its lease has ended. The databases can be used
+    /// afterwards.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`], naming the databases that are not done.
+    #[cfg(feature = "tokio")]
+    pub async fn close(&self, limit: std::time::Duration) -> Result<()> {
+        let all = async {
+            // Work on one database may begin some on another: once more, until all are done at once.
+            while self.iter().any(|database| database.unfinished().count() > 0) {
+                // Beside each other: one that cannot be reached keeps no other from going on.
+                join_all(self.iter().map(|database| database.unfinished().done())).await;
+            }
+        };
+        if tokio::time::timeout(limit, all).await.is_ok() {
+            return Ok(());
+        }
+        let left: Vec<String> = self
+            .iter()
+            .filter(|database| database.unfinished().count() > 0)
+            .map(|database| format!("{} ({})", database.name(), database.unfinished().count()))
+            .collect();
+        Err(Error::new(
+            ErrorKind::Timeout,
+            "close",
+            format!(
+                "after {limit:?} work is not done yet in {}: what it holds is free when its leases end",
+                left.join(", ")
+            ),
+        ))
+    }
+
+    /// The map they were opened from.
+    #[must_use]
+    pub fn map(&self) -> &DatabaseMap {
+        &self.inner.map
+    }
+
+    /// Where each instance is, for people: no secrets.
+    #[must_use]
+    pub fn locations(&self) -> &BTreeMap<String, String> {
+        &self.inner.locations
+    }
+
+    /// The value of a typed key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unknown`] when the map lacks the key's database; as
+    /// [`crate::KeyValueStore::get`]; [`ErrorKind::Decode`].
+    pub async fn read<V: DeserializeOwned>(&self, key: &TypedKey<V>) -> Result<Option<V>> {
+        let database = self.get(key.template().database())?;
+        let Some(bytes) = database.key_value().get(key.as_str()).await? else {
+            return Ok(None);
+        };
+        Codec::decode(&bytes)
+            .map(Some)
+            .map_err(|error| error.in_database(database.name()).at_key(key.as_str()))
+    }
+
+    /// Writes a typed key, with the TTL that `[keys]` gives its template in this environment,
+    /// else the template's own, else the database's default.
+    ///
+    /// # Errors
+    /// As [`Databases::read`] and [`crate::KeyValueStore::set`]; [`ErrorKind::Encode`].
+    pub async fn write<V: Serialize>(&self, key: &TypedKey<V>, value: &V) -> Result<()> {
+        let database = self.get(key.template().database())?;
+        let bytes = key
+            .template()
+            .codec()
+            .encode(value)
+            .map_err(|error| error.in_database(database.name()).at_key(key.as_str()))?;
+        let options = SetOptions::expiring(self.expiry_of(key));
+        database.key_value().set(key.as_str(), bytes, options).await.map(drop)
+    }
+
+    /// Deletes a typed key; whether there was one.
+    ///
+    /// # Errors
+    /// As [`Databases::read`] and [`crate::KeyValueStore::delete`].
+    pub async fn remove<V>(&self, key: &TypedKey<V>) -> Result<bool> {
+        let database = self.get(key.template().database())?;
+        Ok(database.key_value().delete(&[key.as_str().to_owned()]).await? > 0)
+    }
+
+    /// How long a typed key lives once written.
+    #[must_use]
+    pub fn expiry_of<V>(&self, key: &TypedKey<V>) -> Expiry {
+        self.inner
+            .map
+            .ttl_of(key.template().name())
+            .or(key.template().ttl())
+            .map_or(Expiry::DatabaseDefault, Expiry::After)
+    }
+}

@@ -1,0 +1,52 @@
+//! The end of a batch: the summary over all of its documents.
+
+use std::sync::Arc;
+
+use compartment_core::{Databases, Error, ErrorKind, KeyTemplate};
+use compartment_pipeline::{Completed, Node, PipelineError};
+use futures_util::TryStreamExt;
+
+use crate::model::Relationship;
+use crate::resolve::DocumentEntities;
+use crate::set_summary::{SetSummary, summarize};
+use crate::stages::ResolvedMentions;
+
+/// What the documents of a batch say together, once it is completed.
+pub const BATCH_SUMMARY: KeyTemplate<SetSummary> =
+    KeyTemplate::new("batch_summary", "batch:summary:{batch}", "results");
+
+/// The stages whose results make a document's part of a set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts {
+    pub(crate) resolved: Node<ResolvedMentions>,
+    pub(crate) related: Node<Vec<Relationship>>,
+}
+
+/// Makes the summary of a batch from its documents' results.
+pub(crate) async fn summary(
+    databases: Databases,
+    batch: Completed,
+    parts: Parts,
+) -> std::result::Result<(), PipelineError> {
+    let dead = batch.dead().await?;
+    let mut entities: Vec<DocumentEntities> = Vec::new();
+    let mut relationships = Vec::new();
+    let mut documents = batch.documents();
+    while let Some(document) = documents.try_next().await? {
+        if dead.contains(&document.ordinal()) {
+            continue;
+        }
+        let resolved = batch.value(parts.resolved, &document).await?;
+        let resolved = Arc::unwrap_or_clone(resolved);
+        entities.push(resolved.with_mentions(document.subject(), Vec::new()));
+        relationships.push(Arc::unwrap_or_clone(batch.value(parts.related, &document).await?));
+    }
+    let work = tokio::task::spawn_blocking(move || summarize(&entities, relationships));
+    let summary = work.await.map_err(|error| {
+        let what = format!("resolving across the documents broke down: {error}");
+        Error::new(ErrorKind::Unsupported, "summarise batch", what)
+    })?;
+    let key = BATCH_SUMMARY.key(&[batch.batch()])?;
+    databases.write(&key, &summary).await?;
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! The files of documents: found below folders, read and named by their content, and written.
+
+mod discover;
+mod output;
+mod source;
+
+pub use discover::{Discovery, Found, discover};
+pub(crate) use output::FilePaths;
+pub use output::{DocumentFile, ResolvedMention};
+pub use source::document_id;
+pub(crate) use source::{hash_of, read_source};

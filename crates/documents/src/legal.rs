@@ -1,0 +1,120 @@
+//! The legal stages as a declared pipeline: the one place where their order stands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compartment_core::{Databases, KeyTemplate, Result};
+use compartment_pipeline::{
+    Identity, Node, Pipeline, PipelineBuilder, Stage, StageError, StageOptions,
+};
+
+use crate::completion::{Parts, summary};
+use crate::entry::DocumentEntry;
+use crate::files::read_source;
+use crate::model::{Chunk, ExtractedText, Relationship};
+use crate::options::IngestOptions;
+use crate::stages::{
+    ChunkStage, EntitiesStage, ExtractStage, ExtractedMentions, OCR_RESULT, RelateStage,
+    ResolveStage, ResolvedMentions,
+};
+
+/// The pipeline's name.
+pub const PIPELINE: &str = "legal";
+
+/// How long one document is extracted at most: a bundle of scanned pages takes long.
+const EXTRACT_TIMEOUT: Duration = Duration::from_secs(3_600);
+
+/// The legal stages and the results that they make.
+#[derive(Clone, Debug)]
+pub(crate) struct Legal {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) nodes: Nodes,
+}
+
+/// The stages by their results.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nodes {
+    pub(crate) text: Node<ExtractedText>,
+    pub(crate) chunks: Node<Vec<Chunk>>,
+    pub(crate) mentions: Node<ExtractedMentions>,
+    pub(crate) resolved: Node<ResolvedMentions>,
+    pub(crate) related: Node<Vec<Relationship>>,
+}
+
+/// A document's file to its text: what `extract` does, from the file's entry on.
+struct ReadStage {
+    extract: ExtractStage,
+}
+
+impl Stage for ReadStage {
+    type Input = DocumentEntry;
+    type Output = ExtractedText;
+
+    fn name(&self) -> &'static str {
+        self.extract.name()
+    }
+
+    fn version(&self) -> String {
+        self.extract.version()
+    }
+
+    fn template(&self) -> KeyTemplate<ExtractedText> {
+        OCR_RESULT
+    }
+
+    fn run(&self, entry: &DocumentEntry) -> std::result::Result<ExtractedText, StageError> {
+        let (hash, source) = read_source(&entry.file(), &self.extract.options)?;
+        if hash != entry.hash {
+            let what = "the file is not the one that was submitted: its content has changed since";
+            return Err(StageError::new("changed", what));
+        }
+        self.extract.run(&source)
+    }
+}
+
+impl Legal {
+    /// The stages, and for batches the summary over all documents.
+    pub(crate) fn declare(databases: &Databases, options: &IngestOptions) -> Result<Self> {
+        let mut builder = Pipeline::builder(PIPELINE);
+        let nodes = stages(&mut builder, options);
+        let parts = Parts { resolved: nodes.resolved, related: nodes.related };
+        let databases = databases.clone();
+        builder.at_completion(move |batch| summary(databases.clone(), batch, parts));
+        Ok(Self { pipeline: builder.build()?, nodes })
+    }
+}
+
+/// Declares the stages: extract, then chunk and entities, then resolve, then relate.
+fn stages(builder: &mut PipelineBuilder, options: &IngestOptions) -> Nodes {
+    builder.identify(|entry| {
+        let entry = DocumentEntry::read(entry)?;
+        Ok(Identity::new(entry.hash, entry.name))
+    });
+    let run = StageOptions::default;
+    let extract = ReadStage { extract: ExtractStage { options: options.extract.clone() } };
+    let long = run().time_out(EXTRACT_TIMEOUT);
+    let text =
+        builder.stage(extract, long, (), |document, ()| DocumentEntry::read(document.entry()));
+    let chunk = ChunkStage { options: options.chunk };
+    let chunks = builder.stage(chunk, run(), text, |_, text| Ok(text));
+    let mentions = builder.stage(EntitiesStage, run(), text, |_, text| Ok(text));
+    let resolved = builder.stage(ResolveStage, run(), mentions, |document, found| {
+        Ok((document.subject().to_owned(), found.mentions.clone()))
+    });
+    let relate = RelateStage { options: options.relate };
+    let related =
+        builder.stage(relate, run(), (mentions, resolved), |document, (found, resolved)| {
+            let resolved = Arc::unwrap_or_clone(resolved);
+            Ok(resolved.with_mentions(document.subject(), found.mentions.clone()))
+        });
+    Nodes { text, chunks, mentions, resolved, related }
+}
+
+/// The legal stages: extract, then chunk and entities, then resolve, then relate; and once all documents of
+/// a batch are done or dead, the summary over all of them ([`crate::batch::BATCH_SUMMARY`]).
+///
+/// # Errors
+/// None that the options of a user can cause.
+pub fn pipeline(databases: &Databases, options: &IngestOptions) -> Result<Pipeline> {
+    Ok(Legal::declare(databases, options)?.pipeline)
+}

@@ -1,0 +1,100 @@
+//! What a set of documents says together, counted.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{EntityKind, Relationship, RelationshipKind};
+use crate::resolve::{DocumentEntities, Resolution, resolve_across};
+
+/// How many of the things named in the most documents are kept.
+const FOREMOST: usize = 10;
+
+/// What the documents of a set say together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SetSummary {
+    /// Things found over all documents, by kind.
+    pub entities: BTreeMap<EntityKind, u64>,
+    /// Relationships found over all documents, by kind.
+    pub relationships: BTreeMap<RelationshipKind, u64>,
+    /// The things named in the most documents.
+    pub foremost: Vec<Foremost>,
+}
+
+/// Resolves across documents, and counts. Blocks, for long over many documents.
+pub(crate) fn summarize(
+    entities: &[DocumentEntities],
+    mut relationships: Vec<Vec<Relationship>>,
+) -> SetSummary {
+    let resolution = resolve_across(entities);
+    for relationships in &mut relationships {
+        resolution.rename(relationships);
+    }
+    SetSummary::of(&resolution, &relationships)
+}
+
+/// One of the things that are named in the most documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Foremost {
+    /// What sort of thing it is.
+    pub kind: EntityKind,
+    /// Its fullest name.
+    pub name: String,
+    /// Documents that name it.
+    pub documents: u64,
+    /// Places that name it.
+    pub mentions: u64,
+}
+
+impl SetSummary {
+    pub(crate) fn of(resolution: &Resolution, relationships: &[Vec<Relationship>]) -> Self {
+        let mut summary = Self { foremost: foremost(resolution), ..Self::default() };
+        for entity in &resolution.entities {
+            *summary.entities.entry(entity.kind).or_default() += 1;
+        }
+        // The same two things in the same relationship are one, however many documents say so.
+        let mut seen: HashSet<(RelationshipKind, &str, &str)> = HashSet::new();
+        for relationship in relationships.iter().flatten() {
+            if seen.insert((relationship.kind, &relationship.from, &relationship.to)) {
+                *summary.relationships.entry(relationship.kind).or_default() += 1;
+            }
+        }
+        summary
+    }
+}
+
+/// The people, companies and courts named in the most documents.
+fn foremost(resolution: &Resolution) -> Vec<Foremost> {
+    let mut documents: HashMap<usize, u64> = HashMap::new();
+    for links in &resolution.links {
+        let distinct: HashSet<usize> = links.iter().copied().collect();
+        for entity in distinct {
+            *documents.entry(entity).or_default() += 1;
+        }
+    }
+    let told = |kind: EntityKind| {
+        matches!(
+            kind,
+            EntityKind::Party | EntityKind::Judge | EntityKind::Lawyer | EntityKind::Court
+        )
+    };
+    let mut foremost: Vec<Foremost> = resolution
+        .entities
+        .iter()
+        .enumerate()
+        .filter(|(_, entity)| told(entity.kind))
+        .map(|(at, entity)| Foremost {
+            kind: entity.kind,
+            name: entity.name.clone(),
+            documents: documents.get(&at).copied().unwrap_or(0),
+            mentions: entity.mention_count as u64,
+        })
+        .collect();
+    foremost.sort_by(|a, b| {
+        (b.documents, b.mentions).cmp(&(a.documents, a.mentions)).then_with(|| a.name.cmp(&b.name))
+    });
+    foremost.truncate(FOREMOST);
+    foremost
+}

@@ -1,0 +1,61 @@
+//! How an engine runs its stages: how many at a time, by which clock, with which figures.
+
+use std::fmt;
+use std::sync::Arc;
+
+use compartment_core::{Clock, SystemClock};
+
+use crate::{Progress, Silent};
+
+/// How an [`crate::Engine`] runs its stages. What is not said is as in [`EngineOptions::default`].
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct EngineOptions {
+    /// The figures of the stages; at zero, and watched by nobody, unless told.
+    pub progress: Progress,
+    /// Results that are made at the same time; the number of CPUs unless told.
+    pub concurrency: usize,
+    /// The clock of locks and limits; the system's unless told.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for EngineOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineOptions")
+            .field("concurrency", &self.concurrency)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            progress: Progress::new(Arc::new(Silent)),
+            concurrency: std::thread::available_parallelism().map_or(2, usize::from),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl EngineOptions {
+    /// Sets the figures.
+    #[must_use]
+    pub fn progress(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Sets how many results are made at the same time, at least one.
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency.max(1);
+        self
+    }
+
+    /// Sets the clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+}

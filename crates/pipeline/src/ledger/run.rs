@@ -1,0 +1,139 @@
+//! Rows of a run in one process, which no outbox waits for: written a page at a time.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use compartment_core::Result;
+use tokio::sync::Mutex;
+
+use super::session::Parameters;
+use super::write::{NO_TOKEN, TaskWrite, Writer, clean};
+use super::{BatchState, Ledger, LedgerBatch, LedgerStatus};
+use crate::{BatchRecord, Document, Patience, Pipeline, RunRecorder, StageOutcome, StageStatus};
+
+/// Documents whose rows are written together.
+const PAGE: usize = 256;
+
+/// Keeps what became of the documents of a [`crate::LocalRun`] in the ledger: a batch of its own, which a
+/// rebuilding of all batches leaves out, since no database ever had it.
+///
+/// Rows wait in memory until a page of 256 documents is full or the run is over; those of a run that is
+/// killed are lost, and the run that does the rest writes all of them.
+#[derive(Debug)]
+pub struct LedgerRun {
+    ledger: Ledger,
+    batch: LedgerBatch,
+    worker: Arc<String>,
+    patience: Patience,
+    waiting: Mutex<Waiting>,
+}
+
+/// The rows that are not written yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    documents: Vec<Vec<TaskWrite>>,
+    total: u64,
+}
+
+impl LedgerRun {
+    /// Begins a run under the name `name`, which other runs may have had; `worker` says who does it. A
+    /// ledger that is away is waited for with `patience`.
+    ///
+    /// # Errors
+    /// The ledger's.
+    pub async fn begin(
+        ledger: Ledger,
+        name: &str,
+        pipeline: &Pipeline,
+        worker: impl Into<String>,
+        patience: Patience,
+    ) -> Result<Self> {
+        let mut record = BatchRecord::new(clean(name), pipeline.name(), patience.clock().now());
+        record.versions = pipeline.versions();
+        let plan = pipeline.plan();
+        let noted = patience.outlast(|| ledger.note_batch(&record, &plan)).await;
+        let batch = noted?;
+        patience.outlast(|| ledger.note_gone(&record, true)).await?;
+        let worker = Arc::new(clean(&worker.into()));
+        Ok(Self { ledger, batch, worker, patience, waiting: Mutex::default() })
+    }
+
+    /// Writes the documents that wait. They wait on where it fails.
+    async fn write(&self, waiting: &mut Waiting) -> Result<()> {
+        if waiting.documents.is_empty() {
+            return Ok(());
+        }
+        let written = || async {
+            let mut session = self.ledger.session("record run in ledger").await?;
+            session.begin().await?;
+            let mut writer = Writer::new(&mut session, self.batch.id);
+            for row in waiting.documents.iter().flatten() {
+                writer.task(row.clone()).await?;
+            }
+            writer.finish().await?;
+            session.commit().await
+        };
+        self.patience.outlast(written).await?;
+        waiting.documents.clear();
+        Ok(())
+    }
+
+    /// Notes how far the run is.
+    async fn note(&self, total: u64, state: BatchState) -> Result<()> {
+        let noted = || async {
+            let mut session = self.ledger.session("note run in ledger").await?;
+            let sql = "UPDATE batches SET state = $2, total = $3, seen = $4 WHERE id = $1";
+            let parameters = Parameters::none()
+                .with(self.batch.id)
+                .with(state.name())
+                .number(total)
+                .number(self.patience.clock().now().as_millis());
+            session.execute(sql, parameters).await.map(drop)
+        };
+        self.patience.outlast(noted).await
+    }
+
+    fn row(&self, document: &Document, entry: Option<&str>, stage: &StageOutcome) -> TaskWrite {
+        let (status, error) = match &stage.status {
+            StageStatus::Done { .. } => (LedgerStatus::Done, None),
+            StageStatus::Failed { message, .. } if stage.may_succeed_later => {
+                (LedgerStatus::Failed, Some(clean(message)))
+            }
+            StageStatus::Failed { message, .. } => (LedgerStatus::Dead, Some(clean(message))),
+        };
+        let millis = |time: compartment_core::Timestamp| i64::try_from(time.as_millis()).ok();
+        TaskWrite {
+            task_type: Arc::new(stage.stage.to_owned()),
+            ordinal: document.ordinal().into(),
+            document: entry.map(clean),
+            status,
+            worker: Arc::clone(&self.worker),
+            token: NO_TOKEN,
+            retry_count: 0,
+            error,
+            started: millis(stage.started),
+            completed: millis(stage.completed),
+        }
+    }
+}
+
+#[async_trait]
+impl RunRecorder for LedgerRun {
+    async fn record(&self, document: &Document, stages: &[StageOutcome]) -> Result<()> {
+        let entry = std::str::from_utf8(document.entry()).ok();
+        let rows = stages.iter().map(|stage| self.row(document, entry, stage)).collect();
+        let mut waiting = self.waiting.lock().await;
+        waiting.documents.push(rows);
+        waiting.total += 1;
+        if waiting.documents.len() < PAGE {
+            return Ok(());
+        }
+        self.write(&mut waiting).await
+    }
+
+    async fn finish(&self) -> Result<()> {
+        let mut waiting = self.waiting.lock().await;
+        self.write(&mut waiting).await?;
+        self.note(waiting.total, BatchState::Completed).await
+    }
+}

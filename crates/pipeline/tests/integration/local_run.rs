@@ -1,0 +1,188 @@
+//! Documents through all stages in one process, without a batch.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use compartment_core::{Databases, Result};
+use compartment_pipeline::{
+    Document, DocumentOutcome, Engine, EngineOptions, LocalRun, Node, Pipeline, RunRecorder,
+    StageError, StageFigures, StageOptions, StageOutcome, StageStatus,
+};
+use futures_util::{StreamExt, TryStreamExt};
+use crate::stages::{databases, made};
+
+type Sum = Node<usize>;
+
+/// `split`, and of these `side`, which nothing needs, and `sum`, which fails above ten words.
+fn pipeline() -> (Pipeline, Sum) {
+    let (words, _) =
+        made("split", |text: &String| Ok(text.split(' ').map(str::to_owned).collect::<Vec<_>>()));
+    let (side, _) = made("side", |words: &Vec<String>| match words[0].as_str() {
+        "broken" => Err(StageError::new("broken", "the first word is broken")),
+        first => Ok(first.to_owned()),
+    });
+    let (sum, _) = made("sum", |words: &Vec<String>| match words.len() {
+        0..=10 => Ok(words.len()),
+        _ => Err(StageError::new("too_long", "more than ten words").transient()),
+    });
+    let mut builder = Pipeline::builder("test");
+    let run = StageOptions::default;
+    let words = builder.stage(words, run(), (), |document, ()| Ok(document.text()?.to_owned()));
+    builder.stage(side, run(), words, |_, words| Ok(words));
+    let sum = builder.stage(sum, run(), words, |_, words| Ok(words));
+    (builder.build().unwrap(), sum)
+}
+
+async fn local(databases: &Databases) -> LocalRun<Sum> {
+    let (pipeline, sum) = pipeline();
+    let options = compartment_cache::CacheOptions::for_map(databases.map());
+    let cache = compartment_cache::Cache::open(databases.get("cache").unwrap(), options).await;
+    let options = EngineOptions::default().concurrency(2);
+    LocalRun::new(Engine::new(pipeline, databases, cache.unwrap(), options), sum)
+}
+
+async fn run(
+    run: &LocalRun<Sum>,
+    texts: &[&'static str],
+) -> BTreeMap<String, DocumentOutcome<Arc<usize>>> {
+    run.expect(texts.len() as u64);
+    let entries = texts.iter().map(|text| Bytes::from_static(text.as_bytes()));
+    let entries = futures_util::stream::iter(entries.collect::<Vec<_>>());
+    let outcomes =
+        run.outcomes(entries).map_ok(|outcome| (outcome.document.name().to_owned(), outcome));
+    outcomes.try_collect().await.unwrap()
+}
+
+fn figures(run: &LocalRun<Sum>, stage: &str) -> StageFigures {
+    run.engine().progress().figures()[stage]
+}
+
+fn stages_of<V>(outcome: &DocumentOutcome<V>) -> Vec<(&'static str, bool)> {
+    let is_done = |stage: &StageOutcome| matches!(stage.status, StageStatus::Done { .. });
+    outcome.stages.iter().map(|stage| (stage.stage, is_done(stage))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_stage_runs_and_the_wanted_results_are_given() {
+    let databases = databases().await;
+    let local = local(&databases).await;
+    let outcomes = run(&local, &["to be", "or not to be"]).await;
+    let sums: Vec<usize> =
+        outcomes.values().map(|outcome| **outcome.results.as_ref().unwrap()).collect();
+    assert_eq!(sums, [4, 2]);
+    for outcome in outcomes.values() {
+        assert_eq!(stages_of(outcome), [("split", true), ("side", true), ("sum", true)]);
+    }
+    for stage in ["split", "side", "sum"] {
+        assert_eq!((figures(&local, stage).total, figures(&local, stage).computed), (2, 2));
+    }
+    assert_eq!(local.engine().progress().documents().finished, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_run_reads_the_wanted_results_and_nothing_else() {
+    let databases = databases().await;
+    run(&local(&databases).await, &["to be", "or not to be"]).await;
+    let again = local(&databases).await;
+    let reads = |name: &str| databases.get(name).unwrap().traffic().snapshot();
+    let (cache, results) = (reads("cache"), reads("results"));
+    run(&again, &["to be", "or not to be"]).await;
+    assert_eq!(reads("results").hits - results.hits, 2, "one read a document");
+    assert_eq!(reads("results").misses, results.misses);
+    assert_eq!((reads("cache").hits, reads("cache").misses), (cache.hits, cache.misses));
+    for stage in ["split", "side", "sum"] {
+        let figures = figures(&again, stage);
+        assert_eq!((figures.computed, figures.cached, figures.total), (0, 2, 2), "{stage}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stage_that_nothing_needs_runs_where_what_it_needs_was_read() {
+    let databases = databases().await;
+    let first = local(&databases).await;
+    run(&first, &["tobe"]).await;
+    let sums = databases.get("results").unwrap().key_value();
+    assert_eq!(sums.delete(&["t:sum:tobe:1".to_owned()]).await.unwrap(), 1);
+    let again = local(&databases).await;
+    run(&again, &["tobe"]).await;
+    assert_eq!(figures(&again, "sum").computed, 1);
+    assert_eq!(figures(&again, "split").cached, 1);
+    assert_eq!(figures(&again, "side").cached, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_is_the_documents_and_says_where_it_was() {
+    let databases = databases().await;
+    let local = local(&databases).await;
+    let long = "a b c d e f g h i j k";
+    let outcomes = run(&local, &[long, "broken", "fine"]).await;
+    let error = outcomes[long].results.as_ref().unwrap_err();
+    assert_eq!(error.code, "too_long");
+    assert_eq!(stages_of(&outcomes[long]), [("split", true), ("sum", false)]);
+    assert!(outcomes[long].stages[1].may_succeed_later);
+    assert_eq!(stages_of(&outcomes["broken"]), [("split", true), ("side", false), ("sum", true)]);
+    assert!(!outcomes["broken"].stages[1].may_succeed_later);
+    assert_eq!(**outcomes["fine"].results.as_ref().unwrap(), 1);
+    assert_eq!((figures(&local, "sum").computed, figures(&local, "sum").failed), (2, 1));
+    // The stage that the failure kept from running was not to see the document.
+    assert_eq!((figures(&local, "side").total, figures(&local, "side").finished()), (2, 2));
+    let state = outcomes[long].state();
+    assert!(
+        matches!(&state.stages()["sum"], StageStatus::Failed { code, .. } if code == "too_long")
+    );
+}
+
+/// Keeps how many stages each document had.
+#[derive(Debug, Default)]
+struct Kept(Mutex<BTreeMap<String, usize>>);
+
+#[async_trait]
+impl RunRecorder for Kept {
+    async fn record(&self, document: &Document, stages: &[StageOutcome]) -> Result<()> {
+        self.0.lock().unwrap().insert(document.name().to_owned(), stages.len());
+        Ok(())
+    }
+
+    async fn finish(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recorder_is_told_of_every_document() {
+    let databases = databases().await;
+    let kept = Arc::new(Kept::default());
+    let local = local(&databases).await.recorder(kept.clone());
+    let refused = Document::new(
+        "",
+        9,
+        Bytes::new(),
+        compartment_pipeline::Identity::new("nothing", "unreadable"),
+    );
+    let error = StageError::new("unreadable", "it cannot be read");
+    assert!(local.refuse(refused, error).await.unwrap().results.is_err());
+    run(&local, &["to be", "broken"]).await;
+    let expected = [("broken", 3), ("to be", 3), ("unreadable", 1)];
+    let expected = expected.map(|(name, stages)| (name.to_owned(), stages));
+    assert_eq!(*kept.0.lock().unwrap(), BTreeMap::from(expected));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_that_names_no_document_is_a_document_that_failed() {
+    let databases = databases().await;
+    let (words, calls) = made("split", |text: &String| Ok(text.len()));
+    let mut builder = Pipeline::builder("test");
+    builder.identify(|_| Err(StageError::new("malformed", "it is no entry")));
+    let words = builder
+        .stage(words, StageOptions::default(), (), |document, ()| Ok(document.text()?.to_owned()));
+    let pipeline = builder.build().unwrap();
+    let engine = Engine::open(pipeline, &databases).await.unwrap();
+    let local = LocalRun::new(engine, words);
+    let mut outcomes = local.outcomes(futures_util::stream::iter([Bytes::from_static(b"x")]));
+    let outcome = outcomes.next().await.unwrap().unwrap();
+    assert_eq!(outcome.results.unwrap_err().code, "malformed");
+    assert_eq!((outcome.document.name(), calls.load(Ordering::Relaxed)), ("x", 0));
+}
