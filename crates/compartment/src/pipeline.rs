@@ -1,10 +1,11 @@
 //! Pipelines of typed stages over batches of documents: see [`compartment_pipeline`].
 
 pub use compartment_pipeline::{
-    BatchOptions, BatchRecord, BatchRegistry, Completed, Document, DocumentRun, DocumentState,
-    Done, Ended, Engine, Event, ExternalStage, Identity, Needs, Node, Observer, Origin, Patience,
-    Pipeline, PipelineBuilder, PipelineError, Progress, RemovalWitness, Runner, RunnerOptions,
-    Running, Silent, SingleTaskRow, Stage, StageError, StageFigures, StageOptions, StageStatus,
+    BatchOptions, BatchRecord, BatchRegistry, Completed, Document, DocumentFigures,
+    DocumentOutcome, DocumentRun, DocumentState, Ended, Engine, EngineOptions, Event,
+    ExternalStage, Identity, LocalRun, Needs, Node, Observer, Origin, Patience, Pipeline,
+    PipelineBuilder, PipelineError, Progress, RemovalWitness, RunRecorder, Running, Silent,
+    SingleTaskRow, Stage, StageError, StageFigures, StageOptions, StageOutcome, StageStatus,
     Submission, Sweeper, SweeperOptions, Swept, TaskData, TaskNote, TaskOutbox, TaskRow,
     TaskStatus, Worker, WorkerOptions, WorkerReport, WorkerState, submit_task, workers,
 };
@@ -14,7 +15,7 @@ pub use compartment_pipeline::{
 pub mod ledger {
     pub use compartment_pipeline::ledger::{
         AUDIT_WORKER, AuditReport, BatchState, DriftKind, FailureGroup, Ledger, LedgerAddress,
-        LedgerBatch, LedgerDrift, LedgerMirror, LedgerStatus, LedgerTask, MirrorStatus, Mirrored,
-        RebuildOutcome, RebuildProgress, Rebuilt, Repaired, TaskCount, TaskFilter,
+        LedgerBatch, LedgerDrift, LedgerMirror, LedgerRun, LedgerStatus, LedgerTask, MirrorStatus,
+        Mirrored, RebuildOutcome, RebuildProgress, Rebuilt, Repaired, TaskCount, TaskFilter,
     };
 }

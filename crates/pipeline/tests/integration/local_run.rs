@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use crate::stages::{databases, made};
 use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_core::{Databases, Result};
@@ -12,7 +13,6 @@ use compartment_pipeline::{
     StageError, StageFigures, StageOptions, StageOutcome, StageStatus,
 };
 use futures_util::{StreamExt, TryStreamExt};
-use crate::stages::{databases, made};
 
 type Sum = Node<usize>;
 

@@ -13,9 +13,7 @@ use std::time::Duration;
 
 use compartment_cache::{Cache, CacheOptions};
 use compartment_core::backend::Backend;
-use compartment_core::{
-    BatchProgress, Database, DatabaseMap, Databases, KeyTemplate, Preset,
-};
+use compartment_core::{BatchProgress, Database, DatabaseMap, Databases, KeyTemplate, Preset};
 use compartment_memory::{MemoryBackend, MemoryConfig};
 use compartment_pipeline::{
     BatchOptions, Engine, EngineOptions, Patience, Pipeline, Stage, StageError, Submission, Worker,
