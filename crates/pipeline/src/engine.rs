@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{
-    Database, Databases, Error, ErrorKind, LockOptions, LockStoreExt, RateLimitStoreExt, Timestamp,
+    Database, Databases, Error, ErrorKind, LockOptions, LockStoreExt, RateLimitStoreExt, Role,
+    Timestamp,
 };
 use tokio::sync::Semaphore;
 
@@ -23,9 +24,6 @@ use crate::{
     Completed, Document, EngineOptions, Node, Pipeline, PipelineError, Progress, StageError,
     StageOptions,
 };
-
-/// The database of limits and of documents' locks.
-const LIMITS: &str = "rate_limit";
 
 /// Runs the stages of one pipeline over databases. Cheap to clone.
 #[derive(Clone)]
@@ -64,7 +62,7 @@ impl Engine {
     /// The cache's, when its database is not set up or refuses the program.
     pub async fn open(pipeline: Pipeline, databases: &Databases) -> compartment_core::Result<Self> {
         let options = CacheOptions::for_map(databases.map());
-        let cache = Cache::open(databases.get("cache")?, options).await?;
+        let cache = Cache::open(databases.role(Role::Cache)?, options).await?;
         Ok(Self::new(pipeline, databases, cache, EngineOptions::default()))
     }
 
@@ -225,7 +223,7 @@ impl Engine {
         let wait = stage.options.time_out;
         let clock = Arc::clone(&self.inner.options.clock);
         let options = LockOptions::default().wait(wait).clock(clock);
-        let locks = self.inner.databases.get(LIMITS)?.lock();
+        let locks = self.inner.databases.role(Role::RateLimit)?.lock();
         let Some(guard) = locks.lock(&key, options).await? else {
             let what = format!("somebody else holds the document's lock since {wait:?} and longer");
             return Err(Error::new(ErrorKind::NotReady, "lock document", what).at_key(key).into());
@@ -339,10 +337,10 @@ impl Stages for Inner {
     async fn permit(&self, place: usize) -> Result<(), PipelineError> {
         let options = &self.stage(place)?.options;
         let Some((key, limit)) = &options.rate_limit else { return Ok(()) };
-        let store = self.databases.get(LIMITS)?.rate_limit();
+        let limits = self.databases.role(Role::RateLimit)?;
         let wait = options.time_out;
         let clock = self.options.clock.as_ref();
-        let decision = store.acquire_within(key, *limit, 1, clock, wait).await?;
+        let decision = limits.rate_limit().acquire_within(key, *limit, 1, clock, wait).await?;
         if decision.allowed {
             return Ok(());
         }
@@ -350,7 +348,9 @@ impl Stages for Inner {
             "no permit under {key:?} within {wait:?}: {} in {:?} are allowed",
             limit.permits, limit.window
         );
-        Err(Error::new(ErrorKind::NotReady, "ask for a permit", what).in_database(LIMITS).into())
+        Err(Error::new(ErrorKind::NotReady, "ask for a permit", what)
+            .in_database(limits.name())
+            .into())
     }
 }
 

@@ -124,7 +124,8 @@ impl Runner {
 
     /// Whether the cache keeps the result, and not another database.
     fn is_cached<T>(&self, key: &TypedKey<T>) -> bool {
-        key.template().database() == self.cache.database().name()
+        let roles = self.databases.map().roles();
+        roles.resolve(key.template().database()) == self.cache.database().name()
     }
 
     /// Counts a result; who failed is counted by the document's run.

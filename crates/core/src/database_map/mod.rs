@@ -12,6 +12,7 @@ mod preset;
 mod problem;
 mod quantity;
 mod query;
+mod roles;
 mod rules;
 mod text;
 mod tls_files;
@@ -26,6 +27,7 @@ pub use host::Host;
 pub use instance::Instance;
 pub use ledger::{LedgerAddress, LedgerSettings};
 pub use preset::Preset;
+pub use roles::{Role, Roles};
 pub use tls_files::TlsFiles;
 pub use url::{InstanceUrl, Scheme};
 
@@ -58,6 +60,7 @@ pub struct DatabaseMap {
     keys: BTreeMap<String, KeyRule>,
     cache: CacheSettings,
     ledger: LedgerSettings,
+    roles: Roles,
     environment: String,
     notes: Vec<String>,
 }
@@ -105,6 +108,12 @@ impl DatabaseMap {
     #[must_use]
     pub fn cache(&self) -> &CacheSettings {
         &self.cache
+    }
+
+    /// Which database serves which purpose.
+    #[must_use]
+    pub fn roles(&self) -> &Roles {
+        &self.roles
     }
 
     /// What `[ledger]` says.
@@ -158,6 +167,7 @@ pub struct DatabaseMapBuilder {
     keys: BTreeMap<String, KeyRule>,
     cache: CacheSettings,
     ledger: LedgerSettings,
+    roles: Roles,
     environment: Option<String>,
     notes: Vec<String>,
 }
@@ -218,6 +228,13 @@ impl DatabaseMapBuilder {
     #[must_use]
     pub fn ledger(mut self, settings: LedgerSettings) -> Self {
         self.ledger = settings;
+        self
+    }
+
+    /// Says which database serves which purpose.
+    #[must_use]
+    pub fn roles(mut self, roles: Roles) -> Self {
+        self.roles = roles;
         self
     }
 
@@ -304,12 +321,18 @@ impl DatabaseMapBuilder {
                 return Err(unknown("database", &rule.database, &names, key));
             }
         }
+        for (role, database) in self.roles.told() {
+            if !names.contains(&database) {
+                return Err(unknown("database", database, &names, &format!("roles.{role}")));
+            }
+        }
         Ok(DatabaseMap {
             instances: self.instances,
             databases,
             keys: self.keys,
             cache: self.cache,
             ledger: self.ledger,
+            roles: self.roles,
             environment: self.environment.unwrap_or_else(|| "default".into()),
             notes: self.notes,
         })
