@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,7 +16,6 @@ use tokio::sync::Semaphore;
 
 use crate::attempt::{Left, Spawned, interrupted, is_about_the_document};
 use crate::document_run::{DocumentRun, Stages};
-use crate::event::Origin;
 use crate::node::AnyResult;
 use crate::pipeline::Placed;
 use crate::runner::{Runner, unless_panicked};
@@ -219,7 +218,7 @@ impl Engine {
         place: usize,
         run: &DocumentRun,
     ) -> Result<(), PipelineError> {
-        let key = format!("lock:document:{}", run.document().subject());
+        let key = format!("compartment:lock:document:{}", run.document().subject());
         let wait = stage.options.time_out;
         let clock = Arc::clone(&self.inner.options.clock);
         let options = LockOptions::default().wait(wait).clock(clock);
@@ -243,10 +242,7 @@ impl Engine {
         run: DocumentRun,
     ) -> Result<(), PipelineError> {
         if stage.options.inline {
-            let started = Instant::now();
-            unless_panicked(stage.name, run.produce(place)).await?;
-            self.progress().done(stage.name, Origin::Computed, started.elapsed());
-            return Ok(());
+            return unless_panicked(stage.name, run.produce(place)).await.map(drop);
         }
         let mut work =
             Spawned(Some(tokio::spawn(async move { run.produce(place).await.map(drop) })));

@@ -53,6 +53,25 @@ pub struct KeyRule {
 }
 
 /// The named databases of an installation. Immutable once built, and valid.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+///
+/// use compartment_core::{Contract, DatabaseKind, DatabaseMap, Instance, Placement};
+///
+/// let map = DatabaseMap::builder()
+///     .instance("primary", Instance::new("redis://127.0.0.1:6379")?)
+///     .database(Contract::new("jobs", DatabaseKind::Durable).with_placement(Placement::at("primary", 1)))
+///     .database(
+///         Contract::new("pages", DatabaseKind::Cache)
+///             .with_placement(Placement::at("primary", 2))
+///             .with_default_ttl(Duration::from_secs(3_600)),
+///     )
+///     .build()?;
+/// assert_eq!(map.databases().len(), 2);
+/// # Ok::<(), compartment_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct DatabaseMap {
     instances: BTreeMap<String, Instance>,

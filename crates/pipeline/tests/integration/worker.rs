@@ -184,8 +184,8 @@ async fn a_record_that_cannot_be_read_keeps_nobody_from_working() {
         .stage(stage, StageOptions::default(), (), |document, ()| Ok(document.text()?.to_owned()));
     let pipeline = builder.build().unwrap();
     let store = databases.get("batch").unwrap();
-    store.hash().set_field("batches", "strange", "{\"form\": 2}").await.unwrap();
-    store.hash().set_field("workers", "strange", "?").await.unwrap();
+    store.hash().set_field("compartment:batches", "strange", "{\"form\": 2}").await.unwrap();
+    store.hash().set_field("compartment:workers", "strange", "?").await.unwrap();
     submit(store, &pipeline, "b", &["a", "b"]).await;
     assert_eq!(work(&databases, &pipeline, "b").await.ended, Ended::Finished);
     assert!(workers(store).await.unwrap().is_empty());
