@@ -17,7 +17,7 @@ impl Failure {
     }
 }
 
-/// The same cargo that runs this program.
+/// The cargo that runs this program.
 pub(crate) fn cargo<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());

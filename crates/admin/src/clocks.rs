@@ -14,7 +14,8 @@ const LOOKS: usize = 5;
 /// How far apart the expiry of one key may be told by two servers whose clocks are alike: where one
 /// tells the time left only, its clock is asked beside it, and may turn over in between.
 const ROUNDING_MS: u64 = 20;
-/// The same of clocks that differ: each measurement of the difference is a little off.
+/// How far apart the expiries may be if the clocks differ: each measurement of the difference is a
+/// little off.
 const MEASURED_MS: u64 = 1_000;
 
 /// How far the clock of one server is ahead of another's; nothing where both are alike.
@@ -140,8 +141,8 @@ fn untold(place: &Place, error: &AdminError) -> AdminError {
             if matches!(server.kind(), Permission | Unsupported | Protocol) =>
         {
             AdminError::Unsafe(format!(
-                "{place} does not tell its time ({}), so that keys could expire too early or too late \
-                 without anybody knowing: allow the user TIME",
+                "{place} does not tell its time ({}), so keys could expire too early or too late \
+                 unnoticed: allow the user TIME",
                 server.message()
             ))
         }
@@ -156,8 +157,7 @@ pub(crate) fn told(shift: ClockShift, from: &Place, to: &Place) -> Option<String
         return None;
     }
     Some(format!(
-        "the clock of {to} is {shift} that of {from}: expiries are carried over by the time that is \
-         left"
+        "the clock of {to} is {shift} that of {from}: keys keep their remaining time to live"
     ))
 }
 

@@ -137,8 +137,8 @@ impl Life {
     pub(crate) fn may_have_lost_since(&self, then: &Self) -> Option<&'static str> {
         match (&self.run, &then.run) {
             (Some(now), Some(then)) if now == then => {}
-            (Some(_), Some(_)) => return Some("was started anew since, and may have lost keys"),
-            _ => return Some("does not tell whether it was started anew since (INFO: run_id)"),
+            (Some(_), Some(_)) => return Some("has restarted since, and may have lost keys"),
+            _ => return Some("does not tell whether it has restarted since (INFO: run_id)"),
         }
         match (self.evicted, then.evicted) {
             (Some(now), Some(then)) if now == then => None,
@@ -194,7 +194,7 @@ mod tests {
         assert!(lost("abc/6").contains("evicted"));
         // Counters can be reset.
         assert!(lost("abc/8").contains("evicted"));
-        assert!(lost("unknown/7").contains("does not tell whether it was started anew"));
+        assert!(lost("unknown/7").contains("does not tell whether it has restarted"));
         assert!(lost("abc").contains("does not tell whether it has evicted"));
         assert_eq!(Life::read("unknown/unknown"), Life { run: None, evicted: None });
     }

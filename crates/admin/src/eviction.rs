@@ -99,8 +99,8 @@ impl EvictionWatch {
         let policy = node.now.policy.as_deref().unwrap_or("unknown");
         let (used, most) = (node.now.used_memory, node.now.max_memory);
         AdminError::Unsafe(format!(
-            "{} {what} (it uses {} of {}, maxmemory-policy {policy}), and what was brought there could be \
-             lost; keys that have not moved yet stay where they are: raise maxmemory there, or say \
+            "{} {what} (it uses {} of {}, maxmemory-policy {policy}), so written keys could be lost. Keys \
+             that have not moved yet stay in the source: raise maxmemory there, or use \
              --accept-eviction",
             self.place,
             size(used.unwrap_or(0)),

@@ -43,7 +43,7 @@ pub async fn target_fitness(
     judge(source, target, &conditions, incoming).await
 }
 
-/// The same, of a server that has told its condition.
+/// Judges a server whose condition has been read.
 pub(crate) async fn judge(
     source: Option<&Place>,
     target: &Place,
@@ -65,8 +65,8 @@ pub(crate) async fn judge(
         && (incoming.lasts || is_kept(source).await?)
     {
         fitness.warnings.push(format!(
-            "{target} saves nothing (no append-only file, no snapshots): a restart of it loses what it \
-             is given"
+            "{target} does not persist (no append-only file, no snapshots): a restart loses the \
+             written keys"
         ));
     }
     Ok(fitness)
@@ -89,13 +89,13 @@ async fn is_replica(target: &Place) -> Result<AdminError> {
     let writable = answer.is_ok_and(|list| list.iter().any(|(_, value)| value == "no"));
     Ok(match writable {
         true => AdminError::Unsafe(format!(
-            "{target} is a replica that takes writes (replica-read-only no), and the next sync with its \
-             master removes them: name its master"
+            "{target} is a replica that accepts writes (replica-read-only no), but the next sync with \
+             its master removes them: use its master"
         )),
         false => AdminError::Server(Error::new(
             ErrorKind::ReadOnly,
             "write",
-            format!("{target} is a replica: name its master, or what is written would be lost"),
+            format!("{target} is a replica: use its master, or written keys would be lost"),
         )),
     })
 }
@@ -119,16 +119,16 @@ fn hold_memory(
     match (fits, evicts) {
         (false, true) if !incoming.may_be_evicted => {
             fitness.refusal = Some(AdminError::Unsafe(format!(
-                "{target} {room}{needs}: at its limit it evicts keys (maxmemory-policy {policy}), and what \
-                 has moved would be lost; raise maxmemory there, or say --accept-eviction"
+                "{target} {room}{needs}: at its limit it evicts keys (maxmemory-policy {policy}), so \
+                 moved keys would be lost; raise maxmemory there, or use --accept-eviction"
             )));
         }
         (false, true) => fitness.warnings.push(format!(
-            "{target} {room}{needs}: at its limit it evicts keys (maxmemory-policy {policy}), those that \
-             have moved among them"
+            "{target} {room}{needs}: at its limit it evicts keys (maxmemory-policy {policy}), including \
+             moved ones"
         )),
         (false, false) => fitness.warnings.push(format!(
-            "{target} {room}{needs}: at its limit it refuses writes, and the work stops there"
+            "{target} {room}{needs}: at its limit it refuses writes, and the migration stops"
         )),
         (true, true) if incoming.is_cache => {}
         (true, true) => fitness.warnings.push(format!(
@@ -157,15 +157,15 @@ pub(crate) async fn refuse_stale_replica(place: &Place) -> Result<()> {
         let why = match link {
             Replication { link_is_up: true, .. } => continue,
             Replication { is_syncing: true, .. } => {
-                "is being given what its master has, and does not have all of it yet".to_owned()
+                "is still synchronizing with its master".to_owned()
             }
             Replication { down_seconds: Some(seconds), .. } => {
-                format!("has been without its master for {seconds} s, so that its keys may be old")
+                format!("has been without its master for {seconds} s, so its keys may be outdated")
             }
-            _ => "has never had a link to its master, so that it holds nothing of it".to_owned(),
+            _ => "has never had a link to its master, so it has none of its keys".to_owned(),
         };
         return Err(AdminError::Unsafe(format!(
-            "{place} is a replica that {why}: read from the master, or say --stale-replica"
+            "{place} is a replica that {why}: read from the master, or use --stale-replica"
         )));
     }
     Ok(())

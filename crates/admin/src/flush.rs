@@ -110,8 +110,8 @@ pub async fn preview_flush(
         let name = own.map_or_else(|| place.label(), |contract| &contract.name);
         let what = kind.map_or("not in the map".to_owned(), |kind| format!("a {kind} database"));
         refusals.push(format!(
-            "{name} is {what}: what is in it cannot be made again; say --yes-really {name:?} to \
-             remove it all the same"
+            "{name} is {what}: its keys cannot be recreated; use --yes-really {name:?} to remove \
+             them anyway"
         ));
     }
     if way == FlushWay::FlushDb {
@@ -127,7 +127,7 @@ pub async fn preview_flush(
     let owners = clients_of(place).await.unwrap_or_default();
     for client in owners.iter().filter(|client| client.blocked > 0) {
         refusals.push(format!(
-            "{} of the connections of {} wait for elements in index {}: stop the workers first",
+            "{} of the connections of {} are blocked on keys in index {}: stop the workers first",
             client.blocked,
             client.who(),
             client.index
@@ -237,10 +237,14 @@ async fn contracts_at(place: &Place, map: &DatabaseMap) -> Result<Here> {
             Ok(server) => server,
             Err(error) => {
                 here.unknown.push(format!(
-                    "instance {name:?} cannot be reached ({}), and whether it is this server is not \
-                     known: its {} may be in here",
+                    "instance {name:?} cannot be reached ({}), and may be this server: its {} \
+                     may be in here",
                     error.message(),
-                    could_be_here.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ")
+                    could_be_here
+                        .iter()
+                        .map(|one| one.name.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", ")
                 ));
                 continue;
             }
@@ -276,7 +280,7 @@ fn shared(
     let chosen = !options.patterns.is_empty() && is_meant(place, own, options);
     if !others.is_empty() && !alone && !chosen {
         refusals.push(format!(
-            "index {} is shared with {}: their keys would go too; name the keys by --pattern and \
+            "index {} is shared with {}: their keys would be removed too; select keys with --pattern and \
              --yes-really",
             place.index(),
             others.join(", ")

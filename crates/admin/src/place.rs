@@ -24,7 +24,7 @@ impl Place {
         Self { label: label.into(), server, index, prefix: Vec::new() }
     }
 
-    /// The same, of the keys only that begin with `prefix`.
+    /// Limits the place to the keys that begin with `prefix`.
     #[must_use]
     pub fn with_prefix(mut self, prefix: impl Into<Vec<u8>>) -> Self {
         self.prefix = prefix.into();

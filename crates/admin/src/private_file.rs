@@ -13,7 +13,7 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
 /// The file to go on with, or a new one.
 pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
     if std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     private().read(true).write(true).create(true).truncate(false).open(path)
 }

@@ -207,8 +207,8 @@ fn refused(location: &str, answer: &str) -> Error {
     };
     let answer: String = answer.trim_start_matches('-').chars().take(160).collect();
     let what = format!(
-        "the server does not let itself be replicated ({answer}); managed services refuse it, and \
-         a user needs the permission +psync +replconf; a backup can be made with --via scan instead"
+        "the server refuses replication ({answer}). Managed services refuse it, and users need the \
+         permissions +psync +replconf; use --via scan for a backup instead"
     );
     failed(kind, location, &what)
 }
@@ -256,7 +256,7 @@ impl Feed {
     /// The next write; waits for one. May be dropped while it waits, and asked again.
     ///
     /// # Errors
-    /// When the connection breaks, or the server sends what is no command.
+    /// When the connection breaks, or the server sent something that is not a command.
     pub async fn next(&mut self) -> Result<Command> {
         let mut needed = 1;
         loop {

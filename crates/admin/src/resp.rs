@@ -16,7 +16,7 @@ pub(crate) fn command(words: &[&str]) -> Vec<u8> {
 pub(crate) fn take_command(
     buffer: &mut BytesMut,
 ) -> Result<Result<(Vec<Bytes>, usize), usize>, &'static str> {
-    const NONE: &str = "the server sends what is no command";
+    const NONE: &str = "the server sent something that is not a command";
     let Some((count, mut at)) = header(buffer, 0, b'*').map_err(|()| NONE)? else {
         return Ok(Err(buffer.len() + 1));
     };

@@ -80,8 +80,8 @@ fn check_parts(commands: &[Cmd], most: u64) -> Result<()> {
             ErrorKind::Contract,
             "write by type",
             format!(
-                "a part of its value takes {}, and the server takes {} in one piece \
-                 (proto-max-bulk-len): raise that for the time of the move",
+                "a part of its value has {}, but the server accepts {} at once \
+                 (proto-max-bulk-len): raise that limit during the move",
                 size(largest),
                 size(most)
             ),

@@ -90,7 +90,7 @@ impl VerifyReport {
             (None, _) => self.gone += 1,
             (Some(_), None) => {
                 self.missing += 1;
-                self.note(name, "it is missing on the other side", most);
+                self.note(name, "missing in the second database", most);
             }
             (Some(one), Some(other)) => match one.difference(other, slack_ms) {
                 None => self.same += 1,
@@ -119,7 +119,7 @@ pub async fn verify(
     let started = Instant::now();
     if from.is(&to).await? {
         return Err(AdminError::Invalid(format!(
-            "{from} and {to} are the same place: there is nothing to compare"
+            "{from} and {to} are the same database: there is nothing to compare"
         )));
     }
     if !options.stale_replica {
@@ -255,7 +255,7 @@ async fn look_for_extra(
         {
             if compartment_redis::read_answer::<i64>("look for a key", answer)? == 0 {
                 report.extra += 1;
-                report.note(name, "it is only on the other side", options.examples);
+                report.note(name, "only in the second database", options.examples);
             }
         }
         progress.advance(names.len() as u64);
@@ -345,7 +345,7 @@ fn read_dump(
         }
         if index.is_none() && *only.get_or_insert(current) != current {
             return Err(AdminError::Invalid(format!(
-                "{} holds several databases: say which with --from-index",
+                "{} holds several databases: choose one with --from-index",
                 path.display()
             )));
         }

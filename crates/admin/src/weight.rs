@@ -14,7 +14,7 @@ pub(crate) fn weight(value_type: u8, value: &[u8]) -> u64 {
     bytes.saturating_add(BESIDE_A_KEY)
 }
 
-/// The same of a payload of `DUMP`.
+/// The weight of a payload of `DUMP`.
 pub(crate) fn weight_of_payload(payload: &[u8]) -> u64 {
     payload.split_first().map_or(BESIDE_A_KEY, |(value_type, value)| weight(*value_type, value))
 }

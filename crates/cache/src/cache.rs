@@ -16,14 +16,14 @@ use crate::options::CacheOptions;
 use crate::policy::CachePolicy;
 use crate::stamps;
 
-/// What a cache holds: anything that can be stored and shared.
+/// A value that a cache can hold: it can be stored and shared.
 pub trait Cached: Serialize + DeserializeOwned + Send + Sync + 'static {}
 
 impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cached for V {}
 
 /// A cache over one database of kind `cache`. Cheap to clone; clones share both tiers.
 ///
-/// See the [crate's documentation](crate) for what it promises.
+/// See the [crate's documentation](crate) for its promises.
 #[derive(Clone, Debug)]
 pub struct Cache {
     pub(crate) inner: Arc<Inner>,
@@ -35,13 +35,13 @@ pub struct Cache {
     refusal: Option<Arc<str>>,
 }
 
-/// What is known of a key.
+/// The state of a key in the cache.
 #[derive(Debug)]
 #[must_use]
 pub enum Lookup<V> {
     /// Its value.
     Found(Arc<V>),
-    /// That there is no value.
+    /// The absence of a value is cached.
     Absent,
     /// Nothing.
     Unknown,
@@ -59,13 +59,13 @@ pub enum Delivery {
     Pending,
 }
 
-/// What became of a value that was set.
+/// The result of setting a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Stored {
     /// It is in the database.
     Stored,
-    /// The key was written or invalidated by somebody else at the same time.
+    /// Another caller wrote or invalidated the key at the same time.
     Superseded,
     /// It is larger than the policy allows, or its document is not to be cached; what was there
     /// before is removed.
@@ -86,7 +86,10 @@ impl Cache {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 "open cache",
-                format!("it is of kind {}, and a cache evicts", database.contract().kind),
+                format!(
+                    "its kind is {}, but a cache needs the kind cache",
+                    database.contract().kind
+                ),
             )
             .in_database(database.name()));
         }
@@ -102,22 +105,22 @@ impl Cache {
         Ok(Self { inner, labels: Arc::default(), policy: None, refusal: None })
     }
 
-    /// The same cache; what is written through the handle is derived from document `id`, and goes
-    /// with it ([`Cache::invalidate_document`]).
+    /// A handle to this cache whose values are derived from document `id` and are invalidated with it
+    /// ([`Cache::invalidate_document`]).
     #[must_use]
     pub fn of_document(&self, id: &str) -> Self {
         self.labelled(stamps::document(id))
     }
 
-    /// The same cache; what is written through the handle has `tag`, and goes with it
+    /// A handle to this cache whose values have `tag` and are invalidated with it
     /// ([`Cache::invalidate_tag`]).
     #[must_use]
     pub fn tagged(&self, tag: &str) -> Self {
         self.labelled(stamps::tag(tag))
     }
 
-    /// The same cache with a policy of the handle's own. With one that is out of its bounds every
-    /// call of the handle is refused ([`ErrorKind::InvalidArgument`]).
+    /// A handle to this cache with its own policy. If the policy is out of bounds, every call of the
+    /// handle is refused ([`ErrorKind::InvalidArgument`]).
     #[must_use]
     pub fn with_policy(&self, policy: CachePolicy) -> Self {
         let refusal = policy.check().err().map(Arc::from);
@@ -171,8 +174,8 @@ impl Cache {
         Self { labels: labels.into(), ..self.clone() }
     }
 
-    /// Runs `work` without keeping anybody waiting: to warm the cache at a program's start, say. The
-    /// task ends with the cache. One that is off does nothing.
+    /// Runs `work` in the background, for example to warm the cache when a program starts. The task
+    /// ends with the cache. A cache that is off does nothing.
     ///
     /// ```
     /// # use compartment_cache::{Cache, WarmOptions};
@@ -217,7 +220,7 @@ impl Cache {
         Err(Error::new(
             ErrorKind::InvalidArgument,
             "use cache",
-            format!("the key is of database {wanted:?}, and this cache is over {name:?}"),
+            format!("the key belongs to database {wanted:?}, but this cache uses {name:?}"),
         )
         .at_key(key.as_str()))
     }

@@ -1,4 +1,4 @@
-//! The limit on what is kept of one document: a hash of its entries' sizes, shared by the fleet.
+//! The size limit of a document's entries: a hash of their sizes, shared by all processes.
 //!
 //! A size is noted before its entry is stored and taken back when the sum is too much, so that
 //! values loaded at the same time may all be refused, but do not pass the limit together. The hash

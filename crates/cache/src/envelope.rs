@@ -1,8 +1,8 @@
-//! How an entry stands in the database: a header of times, stamps and lease, then the value.
+//! The stored form of an entry: a header of times, stamps and lease, then the value.
 //!
-//! Two marks, a kind, the times and the lease as little-endian microseconds, the stamps as names
-//! and numbers, then the bytes of the codec. What begins otherwise, or does not add up, was
-//! written by another program or version and counts as not there.
+//! Two marks, a kind, the times and the lease as little-endian microseconds, the stamps as names and
+//! numbers, then the bytes of the codec. Bytes of another form were written by another program or
+//! version and count as missing.
 
 use std::sync::Arc;
 
@@ -161,7 +161,7 @@ impl<'a> View<'a> {
         self.stamps.iter()
     }
 
-    /// The same, to be kept.
+    /// Names and numbers as owned values.
     pub(crate) fn stamps_seen(&self) -> Vec<StampSeen> {
         self.stamps.seen()
     }

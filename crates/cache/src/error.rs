@@ -21,9 +21,9 @@ pub enum LoadError {
     TimedOut(Duration),
     /// The loader panicked, with these words.
     Panicked(Arc<str>),
-    /// The loader's runtime ended, or stands still.
+    /// The loader's runtime has ended or is blocked.
     Ended,
-    /// The loader waits for the value that it is to load, itself or by way of other loads.
+    /// The loader waits for the value that it loads, directly or through other loads.
     WaitsForItself,
     /// The key is used as another type elsewhere in this process.
     OtherType,
@@ -55,7 +55,7 @@ impl LoadError {
     pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Self {
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        Self::Panicked(text.unwrap_or("it panicked with something that is no text").into())
+        Self::Panicked(text.unwrap_or("it panicked with a value that is not text").into())
     }
 
     /// The loader's own error, if it failed with a `T`.
@@ -75,7 +75,7 @@ impl fmt::Display for LoadError {
             Self::OtherCount { wanted, given } => {
                 return write!(
                     f,
-                    "load values for the cache: {wanted} were asked for, and {given} were given"
+                    "load values for the cache: the loader was asked for {wanted} values and returned {given}"
                 );
             }
             _ => f.write_str("load a value for the cache: ")?,
@@ -86,12 +86,12 @@ impl fmt::Display for LoadError {
                 write!(f, "no value within {limit:?}, the policy's hard time-out")
             }
             Self::Panicked(text) => write!(f, "the loader panicked: {text}"),
-            Self::Ended => f.write_str("the loader's runtime ended, or stands still"),
+            Self::Ended => f.write_str("the loader's runtime has ended or is blocked"),
             Self::WaitsForItself => f.write_str(
-                "its loader reads the key that it loads, itself or by way of other loads, and \
-                 would wait for itself; let it read the source",
+                "its loader reads the key that it loads, directly or through other loads, and \
+                 would wait for itself: read the source instead",
             ),
-            _ => f.write_str("the key is used for values of another type as well"),
+            _ => f.write_str("the key is also used for values of another type"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The figures of a cache: what each is called, what it means, and how they add up.
+//! The figures of a cache: their names, their meaning and their sums.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct TemplateMetrics {
     pub loads: u64,
     /// Loads that failed or took too long.
     pub failed_loads: u64,
-    /// What all loads took together, in microseconds.
+    /// The total time of all loads, in microseconds.
     pub load_micros: u64,
     /// Values stored in the database.
     pub sets: u64,
@@ -35,7 +35,7 @@ pub struct TemplateMetrics {
     pub superseded: u64,
     /// Bytes of the values stored.
     pub bytes_written: u64,
-    /// Hits of late, stale ones too: of the last five minutes, or of the window asked for.
+    /// Recent hits, including stale ones: of the last five minutes or of the given window.
     pub recent_hits: u64,
     /// Misses of the same time.
     pub recent_misses: u64,
@@ -58,12 +58,14 @@ pub(crate) const FIGURES: [Figure; 13] = [
     figure("failed_loads", "Loads that failed.", |t| &mut t.failed_loads),
     figure("load_micros", "Time of all loads.", |t| &mut t.load_micros),
     figure("sets", "Values stored.", |t| &mut t.sets),
-    figure("refused", "Values too large to be kept.", |t| &mut t.refused),
-    figure("refused_document", "Values beyond their document's share.", |t| {
+    figure("refused", "Values too large to cache.", |t| &mut t.refused),
+    figure("refused_document", "Values over the limit of their document.", |t| {
         &mut t.refused_document
     }),
-    figure("refused_no_cache", "Values of marked documents.", |t| &mut t.refused_no_cache),
-    figure("superseded", "Values that came too late.", |t| &mut t.superseded),
+    figure("refused_no_cache", "Values of documents marked as not cacheable.", |t| {
+        &mut t.refused_no_cache
+    }),
+    figure("superseded", "Values superseded before they were stored.", |t| &mut t.superseded),
     figure("written_bytes", "Bytes stored.", |t| &mut t.bytes_written),
 ];
 
@@ -76,7 +78,7 @@ const fn figure(
 }
 
 impl TemplateMetrics {
-    /// Hits among the reads of late, 0 to 1; `None` where nobody read.
+    /// The share of hits among recent reads, 0 to 1; `None` without reads.
     #[must_use]
     pub fn hit_rate(&self) -> Option<f64> {
         rate(self.recent_hits, self.recent_misses)
@@ -88,7 +90,7 @@ impl TemplateMetrics {
         self.first_tier_hits + self.second_tier_hits + self.stale_hits
     }
 
-    /// What a load took on average; `None` where nothing was loaded.
+    /// The mean time of a load; `None` without loads.
     #[must_use]
     pub fn mean_load(&self) -> Option<Duration> {
         (self.loads > 0).then(|| Duration::from_micros(self.load_micros / self.loads))

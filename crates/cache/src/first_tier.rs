@@ -1,7 +1,7 @@
 //! The tier in the process: decoded values, shared and not copied, bounded by bytes.
 //!
-//! An entry is served while its time has not come, its stamps hold, its key was not written by
-//! anybody since, and news of other processes has arrived without a gap since it was put in.
+//! An entry is served until its TTL ends, while its stamps hold, its key has not been written since,
+//! and invalidations of other processes have arrived without a gap since it was stored.
 
 use std::any::Any;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The figures of all processes together, as they stand in the `metrics` database.
+//! The figures of all processes together, read from the `metrics` database.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,8 +23,8 @@ pub struct FleetMetrics {
     pub database: String,
     /// When counting began, in milliseconds since 1970; `None` where nothing was counted.
     pub since_ms: Option<u64>,
-    /// What `recent_hits` and `recent_misses` count, in seconds: whole minutes, the present one
-    /// included.
+    /// The window of `recent_hits` and `recent_misses`, in seconds: whole minutes, including the
+    /// current one.
     pub window_seconds: u64,
     /// By template.
     pub templates: BTreeMap<String, TemplateMetrics>,
@@ -36,7 +36,7 @@ pub struct FleetMetrics {
     pub distrusted: u64,
     /// Times that a breaker opened.
     pub breaker_opened: u64,
-    /// The processes that were heard of lately.
+    /// The processes that reported recently.
     pub processes: Vec<ProcessMetrics>,
 }
 
@@ -118,14 +118,22 @@ impl FleetMetrics {
         text.templates(&self.templates);
         let all = |figure: fn(&ProcessMetrics) -> u64| self.processes.iter().map(figure).sum();
         let open = |process: &ProcessMetrics| u64::from(!process.breaker.is_closed());
-        text.gauge("processes", "Processes heard of lately.", self.processes.len() as u64);
+        text.gauge("processes", "Processes that reported recently.", self.processes.len() as u64);
         text.gauge("first_tier_entries", "Entries in processes.", all(|p| p.first_tier_entries));
         text.gauge("first_tier_bytes", "Bytes in processes.", all(|p| p.first_tier_bytes));
-        text.counter("evicted_total", "Entries given up in processes.", self.evicted);
+        text.counter("evicted_total", "Entries evicted in processes.", self.evicted);
         text.counter("invalidations_total", "Invalidations.", self.invalidations);
-        text.gauge("distrusting", "Processes not hearing news.", all(|p| u64::from(!p.trusted)));
-        text.counter("distrusted_total", "Times one could not be trusted.", self.distrusted);
-        text.gauge("breakers_open", "Processes with a breaker not closed.", all(open));
+        text.gauge(
+            "distrusting",
+            "Processes that do not receive invalidations.",
+            all(|p| u64::from(!p.trusted)),
+        );
+        text.counter(
+            "distrusted_total",
+            "Times that a first tier lost its invalidations.",
+            self.distrusted,
+        );
+        text.gauge("breakers_open", "Processes whose breaker is not closed.", all(open));
         text.counter("breaker_opened_total", "Openings.", self.breaker_opened);
         text.gauge("pending_removals", "Removals to deliver.", all(|p| p.pending_removals));
         text.finish()

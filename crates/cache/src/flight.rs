@@ -1,8 +1,8 @@
-//! One load of a key at a time in the process; whoever else wants it waits for the same.
+//! One load of a key at a time in the process; other callers wait for its result.
 //!
-//! A load is a task, and a task lives as long as its runtime. One that ends tells those who wait; one
-//! that stands still cannot, so a load gives a sign of life now and then while it is under way, and
-//! who misses it loads anew.
+//! A load is a task, and a task lives as long as its runtime. A runtime that ends wakes the waiters,
+//! but a blocked one cannot. So a running load gives a sign of life now and then, and a waiter that
+//! misses it loads again.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Who may store a load's result, and what becomes of it.
+//! Leases of loads: the right to store a load's result.
 //!
 //! A load takes a lease first: in the place of the key it puts an entry that says who loads, until
 //! when, and under which stamps, beside the old value where there is one. The result replaces

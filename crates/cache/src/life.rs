@@ -1,8 +1,8 @@
-//! How long an entry still lives, as this process sees it.
+//! The remaining life of an entry, as this process sees it.
 //!
-//! The times in an entry are those of the process that wrote it, whose wall clock may be another.
-//! They serve to say how old it is, and never for longer than this process's own policy allows; in
-//! the process, lives go by the monotonic clock, which nobody sets.
+//! The times in an entry are those of the process that wrote it, whose wall clock may be another. They
+//! tell the age of the entry, but never extend its life beyond this process's own policy. In the
+//! process, lifetimes use the monotonic clock, which nobody sets.
 
 use std::time::Duration;
 

@@ -83,7 +83,7 @@ async fn listen(inner: Weak<Inner>, mut subscription: Option<Subscription>) {
                 subscription = Some(again);
             }
             Err(error) => {
-                tracing::debug!(%error, "the cache does not hear of other processes yet");
+                tracing::debug!(%error, "the cache does not receive invalidations of other processes yet");
                 let slept = strong.options.clock.sleep(pause);
                 drop(strong);
                 slept.await;

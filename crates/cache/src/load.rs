@@ -1,4 +1,4 @@
-//! Which keys have to be loaded, and which of them somebody else loads.
+//! Decides which keys have to be loaded, and which of them another caller loads.
 
 use std::sync::Arc;
 

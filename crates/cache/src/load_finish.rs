@@ -1,4 +1,4 @@
-//! What becomes of a load's result: it is stored under the load's lease, and those who wait have it.
+//! The end of a load: its result is stored under the load's lease and given to the waiters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Load {
             Loaded::Value(value) => {
                 let encoded = item.key.template().codec().encode(&value);
                 if let Err(error) = &encoded {
-                    tracing::warn!(%error, "a loaded value cannot be kept");
+                    tracing::warn!(%error, "a loaded value cannot be cached");
                 }
                 (Some(Arc::new(value)), encoded.ok().map(Payload::Value), Some(terms.ttl))
             }

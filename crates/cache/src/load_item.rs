@@ -14,13 +14,13 @@ use crate::flight::Leader;
 use crate::lease::Lease;
 use crate::look::Held;
 
-/// What a loader gives for a key.
+/// The answer of a loader for a key.
 #[derive(Debug)]
 #[must_use]
 pub enum Loaded<V> {
     /// A value.
     Value(V),
-    /// There is none; remembered if the policy has a TTL for that.
+    /// There is no value; this is remembered if the policy has a `negative_ttl`.
     Absent,
     /// The old value still holds, and is fresh again. Where there was none, as
     /// [`Loaded::Absent`].

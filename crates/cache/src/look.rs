@@ -96,7 +96,7 @@ impl Cache {
         }
     }
 
-    /// The same, telling apart what has no value and what is not known.
+    /// Looks `key` up without loading; the answer distinguishes an absent value from an unknown one.
     ///
     /// # Errors
     /// As [`Cache::get`].
@@ -210,7 +210,7 @@ impl Cache {
             ErrorKind::InvalidArgument,
             "read from the cache",
             format!(
-                "the key is used for values of another type in this process as well as for {}",
+                "this process uses the key for values of another type as well as for {}",
                 std::any::type_name::<V>()
             ),
         )

@@ -44,11 +44,11 @@ impl Cache {
             .collect())
     }
 
-    /// The values of `keys`, in their order. Those that are not there are loaded by one call,
-    /// which is given their keys and answers in their order, `None` where there is no value. Keys
-    /// that somebody else is loading are waited for, and not asked for twice; should that load
-    /// fail in another process, or end with its runtime in this one, the loader is called again for
-    /// them. Each key has the TTL, the limits and the lease of its own template's policy.
+    /// The values of `keys`, in their order. Missing values are loaded by one call, which receives
+    /// their keys and answers in their order, with `None` for a missing value. Keys that another caller
+    /// is loading are awaited and not loaded twice. If that load fails in another process, or ends with
+    /// its runtime in this one, the loader is called again for them. Each key has the TTL, the limits
+    /// and the lease of its own template's policy.
     ///
     /// # Errors
     /// The first failure, when no stale value may be served instead.

@@ -1,4 +1,4 @@
-//! What the caches of a fleet tell each other, as bytes.
+//! Messages between the caches of a fleet, as bytes.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What went through a cache in this process: by template and tier, since the start and of late.
+//! Counters of a cache in this process: by template and tier, since the start and recently.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! What a cache can be told when it is opened.
+//! The options of a cache.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::policy::CachePolicy;
 /// How often a process adds its figures, unless told.
 pub(crate) const EVERY: Duration = Duration::from_secs(10);
 
-/// Settings of a [`crate::Cache`]. What each may be is in [`CacheBounds`]; what is out of its bounds
-/// is refused by [`crate::Cache::open`].
+/// Settings of a [`crate::Cache`]. [`CacheBounds`] has their ranges; [`crate::Cache::open`] refuses
+/// values outside of them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CacheOptions {
@@ -21,9 +21,9 @@ pub struct CacheOptions {
     pub first_tier_bytes: u64,
     /// How long one request to the database may take before the cache goes on without it.
     pub database_timeout: Duration,
-    /// After so many failed requests in a row the database is left alone,
+    /// After this many failed requests in a row the database is not asked,
     pub breaker_failures: u32,
-    /// for so long; then one request tries it.
+    /// for this long; then one request tries it.
     pub breaker_open_for: Duration,
     /// Removals that are kept while they cannot be delivered; beyond, everything in the database
     /// is invalidated instead.
@@ -33,7 +33,7 @@ pub struct CacheOptions {
     pub blind_ttl: Duration,
     /// Off: nothing is read, kept or invalidated, and every load runs.
     pub enabled: bool,
-    /// What holds for templates without a policy of their own.
+    /// The policy of templates without their own.
     pub policy: CachePolicy,
     /// Policies by the template's name.
     pub policies: HashMap<String, CachePolicy>,
@@ -45,8 +45,8 @@ pub struct CacheOptions {
     pub metrics: Option<Database>,
     /// How often it does.
     pub metrics_every: Duration,
-    /// The time that everything goes by; the system's unless told. Processes that share a
-    /// database should agree on it to within a fraction of the TTLs.
+    /// The clock of the cache; by default the system's. Processes that share a database should agree on
+    /// the time to within a fraction of the TTLs.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -86,7 +86,7 @@ impl CacheOptions {
         self
     }
 
-    /// Leaving the database alone after so many failures in a row, for so long.
+    /// Sets after how many failures in a row the database is not asked, and for how long.
     #[must_use]
     pub fn breaker(mut self, failures: u32, open_for: Duration) -> Self {
         self.breaker_failures = failures;
@@ -94,14 +94,14 @@ impl CacheOptions {
         self
     }
 
-    /// Keeping so many removals that cannot be delivered.
+    /// Sets how many undelivered removals are kept.
     #[must_use]
     pub fn pending_removals(mut self, most: usize) -> Self {
         self.pending_removals = most;
         self
     }
 
-    /// With another bound of what is served while nothing would tell that it is old.
+    /// Sets how long after its load a value is served while invalidations cannot arrive.
     #[must_use]
     pub fn blind_ttl(mut self, ttl: Duration) -> Self {
         self.blind_ttl = ttl;

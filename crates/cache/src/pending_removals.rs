@@ -183,7 +183,7 @@ impl PendingRemovals {
         taken.is_ok().then_some(number)
     }
 
-    /// The same, taken from whoever has it: its runtime may stand still, or be about to end.
+    /// Takes the courier's place even if another has it, whose runtime may be blocked or about to end.
     pub(crate) fn replaces_courier(&self) -> u64 {
         let number = self.next_courier();
         self.courier.store(number, Ordering::SeqCst);

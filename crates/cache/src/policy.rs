@@ -6,7 +6,7 @@ use compartment_core::{CacheBounds, MAX_TTL, Timestamp};
 
 use crate::life::{Moment64, Times, scaled};
 
-/// What holds for the entries of one template, or for all of them.
+/// The policy of the entries of one template, or of all.
 ///
 /// ```
 /// use compartment_cache::CachePolicy;
@@ -25,10 +25,10 @@ pub struct CachePolicy {
     /// How long a value is fresh. `None`: what `[keys]` of the configuration says of its template,
     /// else the template's own TTL, else the database's default, else a day.
     pub ttl: Option<Duration>,
-    /// How long it is remembered that there is no value; `None`: not at all.
+    /// How long the absence of a value is remembered; `None`: not at all.
     pub negative_ttl: Option<Duration>,
-    /// From which share of its TTL on (0 to 1) a fresh value is loaded anew in the background when
-    /// it is read; `None`: never.
+    /// The share of its TTL (0 to 1) after which a read reloads a fresh value in the background;
+    /// `None`: never.
     pub eager_refresh: Option<f64>,
     /// For how long after its TTL a value is served while a new one is loaded in the background.
     pub stale_while_revalidate: Duration,
@@ -82,21 +82,21 @@ impl CachePolicy {
         self
     }
 
-    /// Remembering for this long that there is no value.
+    /// Sets how long the absence of a value is remembered.
     #[must_use]
     pub fn negative_ttl(mut self, ttl: Duration) -> Self {
         self.negative_ttl = Some(ttl);
         self
     }
 
-    /// Loading anew from this share of the TTL on.
+    /// Sets the share of the TTL after which a read reloads the value.
     #[must_use]
     pub fn eager_refresh(mut self, share: f64) -> Self {
         self.eager_refresh = Some(share);
         self
     }
 
-    /// Serving what has ended for this long while it is loaded anew.
+    /// Sets how long after its TTL a value is served while it reloads.
     #[must_use]
     pub fn stale_while_revalidate(mut self, limit: Duration) -> Self {
         self.stale_while_revalidate = limit;

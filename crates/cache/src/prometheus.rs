@@ -17,12 +17,20 @@ impl CacheMetrics {
             BreakerState::HalfOpen => 1,
             BreakerState::Open => 2,
         };
-        text.gauge("first_tier_entries", "Entries in process.", self.first_tier_entries);
-        text.gauge("first_tier_bytes", "Bytes in process.", self.first_tier_bytes);
-        text.counter("evicted_total", "Entries given up in process.", self.evicted);
+        text.gauge("first_tier_entries", "Entries in the process.", self.first_tier_entries);
+        text.gauge("first_tier_bytes", "Bytes in the process.", self.first_tier_bytes);
+        text.counter("evicted_total", "Entries evicted in the process.", self.evicted);
         text.counter("invalidations_total", "Invalidations.", self.invalidations);
-        text.gauge("trusted", "Whether news of others arrives.", u64::from(self.trusted));
-        text.counter("distrusted_total", "Times it could not be trusted.", self.distrusted);
+        text.gauge(
+            "trusted",
+            "Whether invalidations of other processes arrive.",
+            u64::from(self.trusted),
+        );
+        text.counter(
+            "distrusted_total",
+            "Times that the first tier lost its invalidations.",
+            self.distrusted,
+        );
         text.gauge("breaker_state", "0 closed, 1 half-open, 2 open.", breaker);
         text.counter("breaker_opened_total", "Openings.", self.breaker_opened);
         text.gauge("pending_removals", "Removals to deliver.", self.pending_removals);

@@ -37,7 +37,7 @@ pub(crate) const PROCESS: KeyTemplate<ProcessMetrics> =
 /// In the totals: when counting began, in milliseconds since 1970.
 pub(crate) const SINCE: &str = ".since_ms";
 
-/// What a process is in the middle of, as it last said.
+/// The state of a process, as it last reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ProcessMetrics {

@@ -15,16 +15,14 @@ use crate::look::{Ended, Seen, SeenFirst};
 use crate::many::uncached;
 
 impl Cache {
-    /// The value of `key`, loaded where there is none that may be served.
+    /// The value of `key`; it is loaded if the cache has none to serve.
     ///
-    /// Of any number of callers in any number of processes that share the database one loads, and
-    /// the others get its value, or its error. The load runs as a task of its own: a caller that
-    /// is dropped does not end it.
+    /// Of all callers in all processes that share the database, one loads, and the others get its value
+    /// or its error. The load runs as its own task: dropping a caller does not end it.
     ///
     /// # Errors
     /// The loader's, when no stale value may be served instead; [`LoadError::WaitsForItself`] for a
-    /// loader that reads its own key through the cache. A database that does not answer is no
-    /// error.
+    /// loader that reads its own key through the cache. An unavailable database is not an error.
     pub async fn get_or_load<V, L, F, E>(
         &self,
         key: &TypedKey<V>,
@@ -47,7 +45,7 @@ impl Cache {
         }
     }
 
-    /// The same for what may not exist; that it does not is remembered for the policy's
+    /// The value of `key`, which may not exist; its absence is remembered for the policy's
     /// `negative_ttl`.
     ///
     /// # Errors
@@ -73,8 +71,8 @@ impl Cache {
         self.through(key, loader, Wanted::Any).await
     }
 
-    /// The same; the loader is given the value that has ended, and may say that it still holds
-    /// ([`Loaded::Unchanged`]), as a server answers to a conditional request.
+    /// The value of `key`; the loader receives the expired value and can confirm it
+    /// ([`Loaded::Unchanged`]), as a server does for a conditional request.
     ///
     /// # Errors
     /// As [`Cache::get_or_load`].
@@ -92,8 +90,7 @@ impl Cache {
         self.through(key, conditional(loader), Wanted::Any).await
     }
 
-    /// Loads `key` anew, even where there is a fresh value; that one stays until the new one is
-    /// there.
+    /// Reloads `key`, even if there is a fresh value, which is served until the new one is stored.
     ///
     /// # Errors
     /// As [`Cache::get_or_load`].

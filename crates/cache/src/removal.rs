@@ -1,4 +1,4 @@
-//! A removal under way: should its caller give up, it is kept as pending and delivered beside.
+//! A running removal: if its caller gives up, it is kept as pending and delivered in the background.
 //!
 //! A removal takes several requests, and a future may be dropped between any two of them. What has
 //! been begun is noted in the process before its first request, so nothing is left half done that

@@ -34,7 +34,7 @@ impl Inner {
         self.guarded(request).await
     }
 
-    /// The same for a request that stands for several, and is given up at `until`.
+    /// Makes a request that stands for several, and gives it up at `until`.
     pub(crate) async fn call_for_many<T>(
         &self,
         requests: usize,
@@ -61,7 +61,7 @@ impl Inner {
     ) -> Result<T> {
         let clock = &self.options.clock;
         let Some(permit) = self.breaker.permit(clock.monotonic()) else {
-            return Err(self.away("it did not answer of late, and is left alone for a moment"));
+            return Err(self.away("it has not answered recently and is not asked for a moment"));
         };
         let answer = tokio::select! {
             biased;

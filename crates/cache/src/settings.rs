@@ -6,8 +6,8 @@ use crate::options::CacheOptions;
 use crate::policy::CachePolicy;
 
 impl CacheOptions {
-    /// What the configuration says: `[cache]`, and for each template its TTL and policy in the
-    /// map's environment.
+    /// Options from the configuration: `[cache]`, and the TTL and policy of each template in the map's
+    /// environment.
     ///
     /// ```
     /// use compartment_cache::CacheOptions;

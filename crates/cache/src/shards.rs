@@ -1,4 +1,4 @@
-//! The first tier's map: entries are looked at where they stand.
+//! The first tier's map: entries are read in place.
 //!
 //! Nothing of an entry is counted up and down for a look, so that threads that want the same entry
 //! share two cache lines for it, its shard's lock and the count of the value they are given. (An

@@ -1,4 +1,4 @@
-//! Which load waits for which, so that one that would wait for itself is told.
+//! The graph of loads that wait for each other, so that a load that would wait for itself fails.
 //!
 //! A loader may read other keys through the cache, whose loaders may read others. Each load is a task
 //! of its own that knows its number; before it waits for another, the loads that one waits for are

@@ -1,4 +1,4 @@
-//! Warming: reads that nobody waits for, until there is no more room.
+//! Warming: background reads until the cache is full.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::cache::Cache;
 pub struct WarmOptions {
     /// Reads under way at the same time.
     pub concurrency: usize,
-    /// Warming stops when the first tier holds so many bytes; its whole size unless told.
+    /// Warming stops when the first tier holds this many bytes; by default its whole size.
     pub first_tier_bytes: Option<u64>,
     /// Warming stops when the database holds this share (0 to 1) of its memory budget, where it
     /// has one: beyond, what is loaded would drive out what is there.
@@ -27,14 +27,14 @@ impl Default for WarmOptions {
 }
 
 impl WarmOptions {
-    /// With so many reads under way at the same time.
+    /// Sets the number of concurrent reads.
     #[must_use]
     pub fn concurrency(mut self, reads: usize) -> Self {
         self.concurrency = reads.max(1);
         self
     }
 
-    /// Stopping when the first tier holds so many bytes.
+    /// Sets the size of the first tier, in bytes, at which warming stops.
     #[must_use]
     pub fn first_tier_bytes(mut self, bytes: u64) -> Self {
         self.first_tier_bytes = Some(bytes);
@@ -54,7 +54,7 @@ pub struct WarmReport {
     pub failed: u64,
     /// Reads that were not made any more: a budget was reached.
     pub left_out: u64,
-    /// What it took, in milliseconds.
+    /// The elapsed time, in milliseconds.
     pub elapsed_ms: u64,
 }
 
@@ -63,10 +63,10 @@ const ASK_EVERY: u64 = 64;
 
 impl Cache {
     /// Makes `reads` of this cache, in their order, some at a time, until the first tier or the
-    /// database's budget is full; `watch` is told after each. A read says whether it brought a
-    /// value; what it does besides, such as loading, is its own.
+    /// database's budget is full; `watch` is called after each. A read returns whether it found a
+    /// value; it may also load one.
     ///
-    /// Other reads of the cache go on meanwhile.
+    /// Other reads of the cache continue meanwhile.
     pub async fn warm<R, E>(
         &self,
         reads: impl IntoIterator<Item = R>,

@@ -23,13 +23,13 @@ use crate::unique::unique;
 impl Cache {
     /// Sets `key`.
     ///
-    /// The key is first emptied and then filled: a request that a paused server executes late
-    /// cannot bring the value back once somebody has removed it. Dropped in between, the key is
-    /// removed: see [`Delivery::Pending`].
+    /// The key is first emptied and then filled, so that a request which a paused server executes late
+    /// cannot restore a value that has been removed since. If the call is dropped in between, the key
+    /// is removed: see [`Delivery::Pending`].
     ///
     /// # Errors
-    /// [`ErrorKind::Encode`], and for a key of another database. A database that does not answer
-    /// is no error: see [`Stored::Pending`].
+    /// [`ErrorKind::Encode`], and for a key of another database. An unavailable database is not an
+    /// error: see [`Stored::Pending`].
     pub async fn set<V: Cached>(
         &self,
         key: &TypedKey<V>,
@@ -142,7 +142,7 @@ impl Cache {
         (!has_room).then_some(Refusal::Document)
     }
 
-    /// Removes `key`, and what is being loaded for it: a load that began before is not kept.
+    /// Removes `key`. The result of a load that began before is not stored.
     ///
     /// # Errors
     /// For a key of another database.
@@ -181,8 +181,7 @@ impl Cache {
         self.invalidate(crate::stamps::WHOLE).await
     }
 
-    /// Marks document `id` as one of which nothing is kept, or takes the mark back. What was kept
-    /// of it is invalidated.
+    /// Marks document `id` as not cacheable, or removes the mark. Its cached values are invalidated.
     pub async fn set_no_cache(&self, id: &str, no_cache: bool) -> Delivery {
         let name = document(id);
         if is_too_long(&name) {
@@ -271,7 +270,7 @@ impl Cache {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
                 "remove by pattern",
-                format!("{count} keys match {pattern:?}, and at most {at_most} may be removed"),
+                format!("{count} keys match {pattern:?}, but at most {at_most} may be removed"),
             )
             .in_database(self.inner.database.name()));
         }

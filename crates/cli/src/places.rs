@@ -20,7 +20,7 @@ pub(crate) async fn resolve(general: &General, text: &str) -> Result<Place, CliE
     resolve_in(&settings, text).await
 }
 
-/// The same, with settings that have been read.
+/// Resolves a place with settings that have been read.
 pub(crate) async fn resolve_in(settings: &Settings, text: &str) -> Result<Place, CliError> {
     if text.contains("://") {
         return of_url(settings, text).await;
@@ -38,9 +38,9 @@ pub(crate) async fn resolve_in(settings: &Settings, text: &str) -> Result<Place,
         settings.map.databases().iter().map(|contract| contract.name.as_str()).collect();
     Err(CliError::new(
         ExitCode::Configuration,
-        format!("no database {text:?}; there are: {}", known.join(", ")),
+        format!("there is no database {text:?}; known databases: {}", known.join(", ")),
     )
-    .hint("an index (0) and a URL (redis://host:port/0) will do as well"))
+    .hint("an index (0) or a URL (redis://host:port/0) also works"))
 }
 
 /// The instance of this name.
@@ -58,7 +58,7 @@ pub(crate) fn primary(settings: &Settings) -> Result<Instance, CliError> {
         (None, 1) => instance(settings, instances.keys().next().map_or("", String::as_str)),
         _ => Err(CliError::new(
             ExitCode::Configuration,
-            "several instances, none of them called primary: write a database's name or a URL",
+            "there are several instances and none is called primary: give the name of a database, or a URL",
         )),
     }
 }
@@ -122,9 +122,7 @@ pub(crate) async fn of_server(
             let Some(alike) = alike else {
                 return Err(CliError::new(
                     ExitCode::Configuration,
-                    format!(
-                        "{server} is not among the configured instances, and its password is hidden"
-                    ),
+                    format!("{server} is not a configured instance, and its password was hidden"),
                 )
                 .hint("add it to [instances] of compartment.toml, or name it with --backend"));
             };
@@ -149,7 +147,7 @@ fn numbered(server: Server, index: u32) -> Result<Place, CliError> {
                 databases.saturating_sub(1)
             ),
         )
-        .hint("raise `databases` in its configuration, which takes a restart"));
+        .hint("raise `databases` in its configuration, and restart it"));
     }
     Ok(Place::new(format!("index {index}"), server, index))
 }
@@ -159,7 +157,7 @@ pub(crate) async fn connect(instance: &Instance) -> Result<Server, CliError> {
     if instance.url.scheme() == Scheme::Memory {
         return Err(CliError::new(
             ExitCode::Configuration,
-            "this needs a server, and the configuration says memory://",
+            "this command needs a server, but the configuration says memory://",
         )
         .hint("name one with --backend redis://host:port"));
     }

@@ -55,7 +55,7 @@ pub(crate) async fn about(
             return Err(CliError::new(
                 ExitCode::Configuration,
                 format!(
-                    "{} is a plan for index {} of {}, and this is {place}",
+                    "{} is a plan for index {} of {}, but this database is {place}",
                     path.display(),
                     plan.source.index,
                     plan.source.server
@@ -142,8 +142,8 @@ async fn is_of_server(
         CliError::new(
             ExitCode::Unsafe,
             format!(
-                "{} may be a plan for this database, and its server {} cannot be asked: {error}; take the \
-                 plan away if it is not",
+                "{} may be a plan for this database, but its server {} did not answer: {error}; move the \
+                 file away if the plan is for another database",
                 path.display(),
                 source.server
             ),

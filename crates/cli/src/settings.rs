@@ -30,7 +30,8 @@ impl Settings {
             return;
         }
         let is_url = named.iter().any(|name| name.contains("://"));
-        let source = if is_url { "the URL that was typed" } else { self.password_from.as_str() };
+        let source =
+            if is_url { "the URL of the command line" } else { self.password_from.as_str() };
         screen::say(format!("*** stands for the password, which comes from {source}"));
     }
 }

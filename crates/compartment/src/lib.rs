@@ -1,7 +1,7 @@
 //! Named Redis databases with a contract: typed stores over Redis or memory.
 //!
-//! Each purpose gets a **database** with a name, a place and a kind; Compartment keeps what the
-//! kind promises. The same code runs on a server, or in process on the memory backend.
+//! Each purpose gets a **database** with a name, a place and a kind; Compartment enforces the rules of
+//! that kind. Code that runs on a server also runs in process, on the memory backend.
 //!
 //! ```
 //! use compartment::key_value::KeyValueStoreExt;

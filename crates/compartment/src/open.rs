@@ -18,7 +18,8 @@ pub async fn open(map: DatabaseMap) -> Result<Databases> {
     open_all(map, None).await
 }
 
-/// The same with a clock of the caller's: expiry on memory, locks and limits on both backends.
+/// Opens databases with the caller's clock, which is used for expiry in memory and for locks and limits
+/// on both backends.
 ///
 /// # Errors
 /// As [`open`].

@@ -85,9 +85,9 @@ impl MonotonicInstant {
 
 /// Where the time comes from.
 ///
-/// There are two times. The wall clock says what day it is; people and servers set it, forwards and
-/// back, so it serves only what is stored or shown. The monotonic clock says how long something
-/// takes: leases, waits, time-outs, pauses and lifetimes in this process go by it.
+/// There are two clocks. The wall clock tells the date. People and servers set it forwards and back, so
+/// it is used only for times that are stored or shown. The monotonic clock measures durations: leases,
+/// waits, time-outs, pauses and lifetimes in this process.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The present moment by the wall clock.
     fn now(&self) -> Timestamp;
@@ -131,9 +131,9 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when told to.
+/// A clock that moves only when it is advanced or set.
 ///
-/// Clones share the same time.
+/// Clones share one time.
 #[derive(Clone, Debug)]
 pub struct ManualClock {
     state: Arc<Mutex<ManualState>>,
@@ -154,7 +154,7 @@ impl Default for ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that stands at `now`.
+    /// A clock that shows `now`.
     #[must_use]
     pub fn starting_at(now: Timestamp) -> Self {
         let (monotonic, sleepers) = (MonotonicInstant::default(), Vec::new());

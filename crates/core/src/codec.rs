@@ -90,12 +90,12 @@ impl Codec {
         })
     }
 
-    /// The value of `bytes`, whichever form they are in.
+    /// Decodes a value from `bytes` in any known form.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] when they are no value of type `T`, in no known form, decompress to
-    /// more than [`MAX_DECODED_BYTES`](crate::MAX_DECODED_BYTES), or are compressed and the feature `zstd` is
-    /// off.
+    /// [`ErrorKind::Decode`] when they are not a value of type `T`, have an unknown form, decompress to
+    /// more than [`MAX_DECODED_BYTES`](crate::MAX_DECODED_BYTES), or are compressed and the feature
+    /// `zstd` is off.
     pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         match bytes {
             [MARK, MESSAGE_PACK, rest @ ..] => from_message_pack(rest),
@@ -109,14 +109,14 @@ impl Codec {
             [MARK, form, ..] => Err(Error::new(
                 ErrorKind::Decode,
                 "decode",
-                format!("form {form} is not known to this version: a newer program wrote it"),
+                format!("unknown form {form}: a newer version wrote it"),
             )),
             json => from_json(json),
         }
     }
 
-    /// How many bytes a value takes once it is decompressed: what it costs in memory, roughly.
-    /// For bytes that say nothing of it, their own number.
+    /// The size of a value in bytes after decompression, roughly its cost in memory; the length of
+    /// `bytes` if they do not record it.
     #[must_use]
     pub fn decoded_len(bytes: &[u8]) -> u64 {
         let own = bytes.len() as u64;
@@ -148,7 +148,7 @@ fn from_message_pack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 // secret of ours: positions and expectations are what a reader needs.
 fn decode_error<T>(format: &str, error: &dyn std::fmt::Display) -> Error {
     let wanted = std::any::type_name::<T>();
-    Error::new(ErrorKind::Decode, "decode", format!("not the {format} of a {wanted}: {error}"))
+    Error::new(ErrorKind::Decode, "decode", format!("not valid {format} for a {wanted}: {error}"))
 }
 
 fn encode_error(error: &dyn std::fmt::Display) -> Error {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::placement::{Placement, Previous};
 use crate::{Error, ErrorKind, Result};
 
-/// What a database is for, and so what may happen to a key in it.
+/// The kind of a database: what may happen to its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DatabaseKind {
@@ -72,7 +72,7 @@ impl From<Duration> for Expiry {
     }
 }
 
-/// An [`Expiry`] held against a contract: what a backend has to do.
+/// What a backend has to do for an [`Expiry`] under a contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TtlRule {
     /// Set the TTL, in milliseconds.
@@ -98,7 +98,8 @@ pub(crate) fn check_ttl(what: &str, ttl: Duration) -> Result<()> {
     if !ttl.is_zero() && ttl <= MAX_TTL {
         return Ok(());
     }
-    let message = format!("{what} is {ttl:?}; it is more than zero and at most a hundred years");
+    let message =
+        format!("{what} is {ttl:?}; it must be more than zero and at most a hundred years");
     Err(Error::new(ErrorKind::Configuration, "read configuration", message))
 }
 
@@ -175,7 +176,7 @@ impl Contract {
         self
     }
 
-    /// What a write that replaces the whole value has to do with the TTL.
+    /// How a write that replaces the whole value treats the TTL.
     ///
     /// # Errors
     /// [`ErrorKind::Contract`] when the kind requires a TTL and there is none;
@@ -194,7 +195,7 @@ impl Contract {
         }
     }
 
-    /// What a write that adds to a value (a hash field, a counter) has to do with the TTL.
+    /// How a write that adds to a value (a hash field, a counter) treats the TTL.
     ///
     /// # Errors
     /// As [`Contract::on_replace`].
@@ -219,7 +220,7 @@ impl Contract {
         }
         if self.memory_budget == Some(0) {
             let what = format!(
-                "databases.{}.memory_budget is 0: give it some bytes, as in 64MiB, or leave it out",
+                "databases.{}.memory_budget is 0: set a size such as 64MiB, or leave it out",
                 self.name
             );
             return Err(Error::new(ErrorKind::Configuration, "read configuration", what));
@@ -237,18 +238,18 @@ impl Contract {
                 ErrorKind::InvalidArgument,
                 operation,
                 key,
-                format!("a time of {duration:?} is refused: give more than zero and at most a hundred years"),
+                format!("a duration of {duration:?} is not allowed: use more than zero and at most a hundred years"),
             ));
         }
         // MAX_TTL in milliseconds fits by far.
         Ok(u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
     }
 
-    /// Whether so many fields of a hash may be set in one step.
+    /// Checks whether this many fields of a hash can be set in one step.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] above [`MAX_FIELDS_AT_ONCE`]: the server answers nobody else
-    /// meanwhile.
+    /// [`ErrorKind::InvalidArgument`] above [`MAX_FIELDS_AT_ONCE`]: the server would answer no other
+    /// client meanwhile.
     pub fn check_field_count(
         &self,
         operation: &'static str,
@@ -258,9 +259,8 @@ impl Contract {
         if count <= MAX_FIELDS_AT_ONCE {
             return Ok(());
         }
-        let what = format!(
-            "{count} fields in one step are refused: give at most {MAX_FIELDS_AT_ONCE} at a time"
-        );
+        let what =
+            format!("{count} fields in one call are too many: the limit is {MAX_FIELDS_AT_ONCE}");
         Err(self.error(ErrorKind::InvalidArgument, operation, key, what))
     }
 
@@ -290,7 +290,7 @@ impl Contract {
             operation,
             key,
             format!(
-                "every key of a {} database has a TTL: give one with the write, or set default_ttl for {:?}",
+                "every key of a {} database needs a TTL: give one with the write, or set default_ttl for {:?}",
                 self.kind, self.name
             ),
         )

@@ -39,8 +39,8 @@ impl Database {
         self
     }
 
-    /// What it still has to do that nobody waits for. Whoever builds on a database counts such work
-    /// here, so that [`crate::Databases::close`] waits for it.
+    /// Background work that nobody waits for. Code built on a database counts such work here, so that
+    /// [`crate::Databases::close`] waits for it.
     #[must_use]
     pub fn unfinished(&self) -> &Unfinished {
         &self.unfinished
@@ -59,7 +59,7 @@ impl Database {
         &self.contract
     }
 
-    /// What has gone through it in this process.
+    /// Counters of this process's requests to the database.
     #[must_use]
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
@@ -113,7 +113,7 @@ impl Database {
         self.stores.batch()
     }
 
-    /// What batches keep besides their progress.
+    /// The outbox and the documents of batches.
     #[must_use]
     pub fn batch_upkeep(&self) -> &Arc<dyn BatchUpkeepStore> {
         self.stores.batch_upkeep()

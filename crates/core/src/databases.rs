@@ -43,7 +43,7 @@ impl Databases {
                 Error::new(
                     ErrorKind::Unknown,
                     "open database",
-                    format!("no backend was given for instance {instance:?}"),
+                    format!("there is no backend for instance {instance:?}"),
                 )
                 .in_database(&contract.name)
             })?;
@@ -92,15 +92,14 @@ impl Databases {
         self.inner.open.values()
     }
 
-    /// Waits until nothing is left to do that nobody else waits for, at most for `limit`: locks whose
-    /// guards were dropped are freed, claims and permits of callers that gave up are handed back,
-    /// removals from caches and rows for the ledger are delivered.
+    /// Waits for background work, at most for `limit`: locks whose guards were dropped are released,
+    /// claims and permits of callers that gave up are returned, removals from caches and rows for the
+    /// ledger are delivered.
     ///
-    /// Removals whose runtime has ended are taken up again in the one that closes.
+    /// Removals whose runtime has ended continue in the runtime that closes.
     ///
-    /// To be called at the end of `main`: whatever is still on its way when the process ends is
-    /// lost, and what it held is free again only when its lease has ended. The databases can be used
-    /// afterwards.
+    /// Call it at the end of `main`: work that is unfinished when the process exits is lost, and its
+    /// locks are free only when their leases expire. The databases can be used afterwards.
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`], naming the databases that are not done.
@@ -125,7 +124,7 @@ impl Databases {
             ErrorKind::Timeout,
             "close",
             format!(
-                "after {limit:?} work is not done yet in {}: what it holds is free when its leases end",
+                "work in {} has not ended after {limit:?}: its locks are free when their leases expire",
                 left.join(", ")
             ),
         ))

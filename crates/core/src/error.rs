@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// The result of every fallible call in Compartment.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in the terms a caller can act on.
+/// The kind of an error, in terms that a caller can act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -148,7 +148,7 @@ impl Error {
         self
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -178,7 +178,7 @@ impl Error {
         self.0.key.as_deref()
     }
 
-    /// What happened and what to do, without operation, key and database.
+    /// The message, without operation, key and database.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
@@ -200,8 +200,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Writes what an error's `Display` says and then its causes, a line each: for the `Debug` of an error,
-/// which is what a `main` that returns a `Result` shows.
+/// Writes the `Display` of an error and then its causes, one per line. Use it for the `Debug` of an
+/// error, which a `main` that returns a `Result` prints.
 ///
 /// # Errors
 /// The formatter's.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::{Codec, Error, ErrorKind, Result, escape_glob};
 
-/// What the names of keys begin with that Compartment keeps for itself beside a user's, such as the
-/// stamps of a cache. A budget evicts them only when nothing else is left.
+/// The prefix of keys that Compartment stores for itself beside a user's, such as the stamps of a
+/// cache. A budget evicts them only when nothing else is left.
 pub const HOUSEKEEPING_PREFIX: &str = "compartment:";
 
 /// A key's pattern with placeholders: `doc:ocr_result:{document_uuid}`.
@@ -45,24 +45,24 @@ impl Template {
         while !rest.is_empty() {
             let (literal, after) = rest.split_once('{').map_or((rest, None), |(l, a)| (l, Some(a)));
             if literal.contains('}') {
-                return wrong("a } without its {");
+                return wrong("a } without a {");
             }
             if !literal.is_empty() {
                 parts.push(Part::Literal(literal.to_owned()));
             }
             let Some(after) = after else { break };
             let Some((name, after)) = after.split_once('}') else {
-                return wrong("a { without its }");
+                return wrong("a { without a }");
             };
             let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if name.is_empty() || !name.chars().all(good) {
-                return wrong("a placeholder is a name of letters, digits and _");
+                return wrong("a placeholder must be a name of letters, digits and _");
             }
             if parts.contains(&Part::Placeholder(name.to_owned())) {
-                return wrong("a placeholder stands in it twice");
+                return wrong("it has a placeholder twice");
             }
             if matches!(parts.last(), Some(Part::Placeholder(_))) {
-                return wrong("two placeholders touch");
+                return wrong("two placeholders are adjacent");
             }
             parts.push(Part::Placeholder(name.to_owned()));
             rest = after;
@@ -99,7 +99,7 @@ impl Template {
                 ErrorKind::InvalidArgument,
                 "make key",
                 format!(
-                    "template {:?} takes {wanted} values that are not empty, and got {}",
+                    "template {:?} takes {wanted} non-empty values, but got {}",
                     self.text,
                     values.len()
                 ),
@@ -189,8 +189,8 @@ fn escape(value: &str, into: &mut String) {
     }
 }
 
-/// A template bound to a value type, a database, a TTL and a codec: what a program declares once,
-/// so that a key cannot be written to the wrong database or with the wrong type.
+/// A template bound to a value type, a database, a TTL and a codec. A program declares it once, so that
+/// a key cannot be written to the wrong database or with the wrong type.
 ///
 /// ```
 /// use compartment_core::KeyTemplate;
@@ -295,7 +295,7 @@ pub struct TypedKey<V> {
 }
 
 impl<V> TypedKey<V> {
-    /// The key as it stands in the database.
+    /// The full name of the key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -329,9 +329,9 @@ mod tests {
     fn wrong_templates_say_what_is_wrong() {
         for (text, what) in [
             ("", "empty"),
-            ("doc:{", "without its }"),
-            ("doc:}", "without its {"),
-            ("doc:{}", "a placeholder is a name"),
+            ("doc:{", "without a }"),
+            ("doc:}", "without a {"),
+            ("doc:{}", "a placeholder must be a name"),
             ("{a}:{a}", "twice"),
             ("{a}{b}", "touch"),
         ] {

@@ -1,4 +1,4 @@
-//! What a store promises: store traits, the database map, typed keys, errors. No I/O.
+//! Store traits and their contracts, the database map, typed keys, errors. No I/O.
 //!
 //! A **database** has a name, a [placement](Placement) and a [kind](DatabaseKind); its
 //! [contract](Contract) is enforced wherever Compartment writes. The [`DatabaseMap`] says which

@@ -21,7 +21,7 @@ pub enum Placement {
         instance: String,
         /// Redis's number for it, 0 on a cluster.
         index: u32,
-        /// What stands in front of every key, separator included.
+        /// The prefix of every key, including the separator.
         prefix: String,
     },
 }
@@ -43,7 +43,7 @@ impl Placement {
         }
     }
 
-    /// What stands in front of every key; empty for an index of its own.
+    /// The prefix of every key; empty for an index of its own.
     #[must_use]
     pub fn prefix(&self) -> &str {
         match self {
@@ -72,8 +72,7 @@ impl fmt::Display for Placement {
 pub struct Previous {
     /// Where the keys were.
     pub placement: Placement,
-    /// Globs of the keys that are this database's, where the old place has those of others too;
-    /// all keys where there is none.
+    /// Globs for this database's keys in an old place that it shared with others; empty for all keys.
     pub patterns: Vec<String>,
 }
 

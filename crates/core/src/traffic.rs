@@ -1,4 +1,4 @@
-//! What has gone through a database in this process: counters for hit rates.
+//! Counters of this process's requests to a database, for hit rates.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -6,12 +6,12 @@ use std::task::{Poll, Waker};
 
 use futures_util::future::poll_fn;
 
-/// Counts what a database still has to do that nobody waits for: a release of a lock whose guard was
-/// dropped, a removal whose caller gave up. [`crate::Databases::close`] waits for all of it.
+/// Counts the background work of a database, such as the release of a lock whose guard was dropped or a
+/// removal whose caller gave up. [`crate::Databases::close`] waits for all of it.
 ///
-/// Such work is done by a task, and a task ends with its runtime. Work that is kept elsewhere and can
-/// be taken up again begins with [`Unfinished::begin_resumable`]: whoever waits for it has it go on
-/// in the runtime in which it waits.
+/// Such work is done by a task, and a task ends with its runtime. Work that is stored elsewhere and can
+/// be resumed begins with [`Unfinished::begin_resumable`]: it continues in the runtime that waits for
+/// it.
 ///
 /// Clones share the count.
 #[derive(Clone, Debug, Default)]

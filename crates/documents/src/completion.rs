@@ -43,7 +43,7 @@ pub(crate) async fn summary(
     }
     let work = tokio::task::spawn_blocking(move || summarize(&entities, relationships));
     let summary = work.await.map_err(|error| {
-        let what = format!("resolving across the documents broke down: {error}");
+        let what = format!("resolving across the documents failed: {error}");
         Error::new(ErrorKind::Unsupported, "summarise batch", what)
     })?;
     let key = BATCH_SUMMARY.key(&[batch.batch()])?;

@@ -48,7 +48,9 @@ impl TryFrom<PathText> for PathBuf {
             PathText::Bytes(bytes) => Ok(std::os::unix::ffi::OsStringExt::from_vec(bytes))
                 .map(|path: std::ffi::OsString| path.into()),
             #[cfg(not(unix))]
-            PathText::Bytes(_) => Err("the path is not UTF-8, and another system's".to_owned()),
+            PathText::Bytes(_) => {
+                Err("the path is not UTF-8 and comes from another system".to_owned())
+            }
         }
     }
 }
@@ -99,8 +101,8 @@ impl DocumentEntry {
         }
         let text = std::str::from_utf8(entry).ok().filter(|text| text.starts_with('/'));
         let path = text.map(PathBuf::from).ok_or_else(|| {
-            let what = "what was submitted is neither an entry (\"compartment submit --help\" says what \
-                        one is) nor the path of a file that begins with /";
+            let what = "the submitted data is neither a batch entry (see \"compartment submit --help\") \
+                        nor an absolute path of a file";
             StageError::new("malformed", what)
         })?;
         Self::of(&Found::at(path))

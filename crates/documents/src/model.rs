@@ -231,13 +231,13 @@ impl Mention {
         }
     }
 
-    /// The same mention with a role.
+    /// This mention with a role.
     pub fn with_role(mut self, role: impl Into<String>) -> Self {
         self.attributes.role = Some(role.into());
         self
     }
 
-    /// The same mention with the parts of a citation.
+    /// This mention with the parts of a citation.
     pub fn with_citation(mut self, parts: CitationParts) -> Self {
         self.attributes.citation = Some(Box::new(parts));
         self

@@ -1,4 +1,4 @@
-//! What batches in memory keep besides their progress: entries, the outbox, and the audit of the rest.
+//! The entries, the outboxes and the audits of batches in memory.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a memory backend can be told.
+//! The options of a memory backend.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use compartment_core::{Clock, SystemClock};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct MemoryConfig {
-    /// The time that expiry, locks and limits go by; the system's unless told.
+    /// The clock of expiry, locks and limits; by default the system's.
     pub clock: Arc<dyn Clock>,
 }
 

@@ -1,4 +1,4 @@
-//! Who listens to which channel, for all databases of a backend.
+//! The subscribers of each channel, for all databases of a backend.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! What a key holds, when it ends, and how many bytes it is counted as.
+//! The value of a key, its expiry, and its size in bytes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,9 +9,9 @@ use compartment_core::Timestamp;
 use crate::batch_state::Batch;
 use crate::window::Window;
 
-/// What is counted for each key besides its name and value: moka's records of an entry, and what
-/// the allocator adds. Measured on a million small keys as the growth of the process less names
-/// and values: 433 bytes without TTLs, 481 with.
+/// Bytes that are counted for each key in addition to its name and value: moka's records of an entry,
+/// and the allocator's overhead. Measured on a million small keys as the growth of the process less
+/// names and values: 433 bytes without TTLs, 481 with.
 pub const ENTRY_OVERHEAD: u64 = 480;
 /// What is counted for each field of a hash besides its name and value; measured likewise: 143.
 const FIELD_OVERHEAD: u64 = 144;

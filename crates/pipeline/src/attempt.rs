@@ -10,7 +10,8 @@ use crate::{PipelineError, StageError};
 pub(crate) enum Left {
     Done,
     Failed(StageError),
-    /// A store, a limit or the run itself is why there is no result: no attempt of the document's.
+    /// There is no result because of a store, a limit or the run itself; this does not count as an
+    /// attempt.
     Untried(Error),
 }
 
@@ -34,8 +35,8 @@ impl<T> Drop for Spawned<T> {
     }
 }
 
-/// Whether a store refuses what the document has it do, however often it is asked: a name that cannot be, a
-/// value that is none. Handed back, it would come again for ever.
+/// Whether the store would reject this document on every attempt, for example because of an invalid key
+/// or an undecodable value. Handed back, the document would return forever.
 pub(crate) fn is_about_the_document(error: &Error) -> bool {
     matches!(
         error.kind(),

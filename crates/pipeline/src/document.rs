@@ -8,13 +8,13 @@ use compartment_core::FencingToken;
 
 use crate::StageError;
 
-/// Whose document it is, and which content it has.
+/// The identity of a document: its subject and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {
-    /// What its results are kept under: the same for the same content.
+    /// The key of its results, equal for equal content.
     pub subject: String,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
 }
 
@@ -77,7 +77,7 @@ impl Document {
         self.0.ordinal
     }
 
-    /// What it was submitted as.
+    /// The entry as it was submitted.
     #[must_use]
     pub fn entry(&self) -> &Bytes {
         &self.0.entry
@@ -89,24 +89,25 @@ impl Document {
     /// The document's failure where it is not UTF-8.
     pub fn text(&self) -> Result<&str, StageError> {
         std::str::from_utf8(&self.0.entry).map_err(|error| {
-            StageError::new("malformed", format!("what was submitted is no text: {error}"))
+            StageError::new("malformed", format!("the submitted data is not valid UTF-8: {error}"))
         })
     }
 
-    /// What its results are kept under.
+    /// The key of its results.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.identity.subject
     }
 
-    /// What people call it.
+    /// The name that people see.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.identity.name
     }
 
-    /// The token of the lock on it, in a stage that is exclusive: to be stored beside what the stage
-    /// writes elsewhere, so that a later owner's writes are told from an earlier one's.
+    /// The token of the document's lock, in an exclusive stage. Store it with the stage's writes to
+    /// other systems, so that writes of a later owner can be distinguished from those of an earlier
+    /// one.
     #[must_use]
     pub fn fence(&self) -> Option<FencingToken> {
         self.0.fence

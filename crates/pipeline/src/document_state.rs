@@ -1,4 +1,4 @@
-//! What has been done with a document: a hash in the batch database.
+//! The state of a document: a hash in the batch database.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

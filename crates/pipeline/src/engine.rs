@@ -109,8 +109,9 @@ impl Engine {
         self.inner.options.concurrency.max(1)
     }
 
-    /// Asks the cache's database once. One that is away is no error: the cache does without. One that
-    /// refuses the program would be done without for ever, and nobody would notice.
+    /// Asks the cache's database once. An unavailable database is not an error: the cache works without
+    /// it. A database that refuses the program is an error, because nobody would notice that the cache
+    /// never works.
     ///
     /// # Errors
     /// The store's, when the database refuses the program or is not set up.
@@ -150,11 +151,11 @@ impl Engine {
         self.run_of(document.clone()).value(node).await
     }
 
-    /// Whether the result of every stage is kept for a document, each of which is read into the cache's
-    /// first tier on the way. Nothing is made. A stage that runs inline keeps none and does not count.
+    /// Whether the result of every stage is stored for a document. The results are read into the
+    /// cache's first tier; nothing is computed. Inline stages store no result and do not count.
     ///
     /// # Errors
-    /// A store's; the cache's own database is done without when it is away.
+    /// A store's; an unavailable cache database is ignored.
     pub async fn is_kept(&self, document: &Document) -> Result<bool, PipelineError> {
         let run = self.run_of(document.clone());
         let kept = (0..self.pipeline().all().len()).filter(|place| !self.is_inline(*place));
@@ -224,7 +225,8 @@ impl Engine {
         let options = LockOptions::default().wait(wait).clock(clock);
         let locks = self.inner.databases.role(Role::RateLimit)?.lock();
         let Some(guard) = locks.lock(&key, options).await? else {
-            let what = format!("somebody else holds the document's lock since {wait:?} and longer");
+            let what =
+                format!("another worker has held the document's lock for more than {wait:?}");
             return Err(Error::new(ErrorKind::NotReady, "lock document", what).at_key(key).into());
         };
         let run = run.fenced(guard.token());
@@ -265,7 +267,7 @@ impl Engine {
                     overdue.fetch_sub(1, Ordering::Relaxed);
                 });
                 let name = stage.name;
-                let what = format!("stage {name} was not done within {limit:?}, its time-out");
+                let what = format!("stage {name} did not finish within its time-out of {limit:?}");
                 Err(StageError::new("timed_out", what).transient().into())
             }
         }
@@ -286,7 +288,9 @@ impl Engine {
 impl Inner {
     fn stage(&self, place: usize) -> Result<&Placed, PipelineError> {
         self.pipeline.placed(place).ok_or_else(|| {
-            let what = format!("the pipeline has no stage {place}: is the node of another one?");
+            let what = format!(
+                "the pipeline has no stage {place}: does the node belong to another pipeline?"
+            );
             Error::new(ErrorKind::InvalidArgument, "run stage", what).into()
         })
     }
@@ -341,7 +345,7 @@ impl Stages for Inner {
             return Ok(());
         }
         let what = format!(
-            "no permit under {key:?} within {wait:?}: {} in {:?} are allowed",
+            "no permit for {key:?} within {wait:?}: the limit is {} in {:?}",
             limit.permits, limit.window
         );
         Err(Error::new(ErrorKind::NotReady, "ask for a permit", what)

@@ -7,15 +7,15 @@ use compartment_core::{Clock, SystemClock};
 
 use crate::{Progress, Silent};
 
-/// How an [`crate::Engine`] runs its stages. What is not said is as in [`EngineOptions::default`].
+/// How an [`crate::Engine`] runs its stages. [`EngineOptions::default`] has the defaults.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EngineOptions {
-    /// The figures of the stages; at zero, and watched by nobody, unless told.
+    /// The figures of the stages; by default new ones without an observer.
     pub progress: Progress,
-    /// Results that are made at the same time; the number of CPUs unless told.
+    /// The number of results that are computed at the same time; by default the number of CPUs.
     pub concurrency: usize,
-    /// The clock of locks and limits; the system's unless told.
+    /// The clock of locks and limits; by default the system's.
     pub clock: Arc<dyn Clock>,
 }
 

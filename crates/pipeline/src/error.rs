@@ -1,4 +1,4 @@
-//! What ends one document, and what ends a whole run.
+//! Errors that end one document, and errors that end a whole run.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use compartment_core::Error;
 pub struct StageError {
     /// A short stable name of the reason, for counting and filtering.
     pub code: &'static str,
-    /// What happened and what to do, in words.
+    /// What happened, and what to do.
     pub message: String,
     /// Whether the same document may succeed later without being changed.
     pub is_transient: bool,
@@ -34,12 +34,12 @@ impl StageError {
             }
         };
         let what = format!(
-            "stage {stage} broke down on this document ({said}); please report it with the file"
+            "stage {stage} panicked on this document ({said}); please report it with the file"
         );
         Self::new("panicked", what)
     }
 
-    /// The same failure, worth another try later.
+    /// Marks the failure as transient: a later attempt may succeed.
     #[must_use]
     pub fn transient(mut self) -> Self {
         self.is_transient = true;

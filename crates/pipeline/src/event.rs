@@ -1,4 +1,4 @@
-//! What a run tells while it goes on, and who watches.
+//! Events of a run, and its observers.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ pub enum Origin {
     Cached,
 }
 
-/// What a run tells while it goes on.
+/// An event of a run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A stage is going to see so many documents.
+    /// The number of documents that a stage will process.
     StageTotal {
         /// The stage's name.
         stage: &'static str,
@@ -48,7 +48,7 @@ pub enum Event<'a> {
         away: Duration,
         /// How long it is waited for in all.
         limit: Duration,
-        /// What the store said.
+        /// The store's error.
         error: &'a Error,
     },
     /// A store that was away has answered.

@@ -1,4 +1,4 @@
-//! What is held for a lease goes back when whoever holds it is dropped.
+//! Hands back leased work when its holder is dropped.
 
 use std::fmt;
 use std::future::Future;

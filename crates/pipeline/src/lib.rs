@@ -1,11 +1,11 @@
 //! Pipelines of typed stages over batches of documents, on any backend.
 //!
-//! A [`Stage`] turns one document's input into an output, and a [`Pipeline`] says which stages there are
-//! and what each needs. A batch is submitted through a [`Submission`]; any number of [`Worker`]s, in any
-//! number of processes, take its documents through the stages by an [`Engine`] each. Progress is exact, a
-//! worker that dies loses nothing, and what became of each document is kept in the ledger (feature
-//! `ledger`). A [`Sweeper`] looks after what nobody looks after. Where one process does it all, a
-//! [`LocalRun`] takes documents through the stages of an engine without a batch.
+//! A [`Stage`] turns one document's input into an output, and a [`Pipeline`] says which stages there
+//! are and what each needs. A batch is submitted through a [`Submission`]; any number of [`Worker`]s,
+//! in any number of processes, take its documents through the stages by an [`Engine`] each. Progress is
+//! exact, nothing is lost when a worker dies, and the outcome of each document is kept in the ledger
+//! (feature `ledger`). A [`Sweeper`] looks after what nobody looks after. Where one process does it
+//! all, a [`LocalRun`] takes documents through the stages of an engine without a batch.
 //!
 //! An engine answers from the cache where it can, runs the stage off the async runtime where it cannot, and
 //! never lets one document's failure, or a panic, reach another. What has to be kept waits with

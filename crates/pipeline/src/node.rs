@@ -41,7 +41,7 @@ impl<T> fmt::Debug for Node<T> {
 /// The result as its type says; a node of another pipeline may be of another.
 pub(crate) fn typed<T: Send + Sync + 'static>(result: AnyResult) -> Result<Arc<T>, PipelineError> {
     result.downcast().map_err(|_| {
-        let what = "the stage that was named makes another type: is it of another pipeline?";
+        let what = "the stage returns another type: does it belong to another pipeline?";
         Error::new(ErrorKind::InvalidArgument, "read stage result", what).into()
     })
 }

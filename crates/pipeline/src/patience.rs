@@ -30,19 +30,19 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Patience {
-    /// Waits up to `limit` by `clock` and tells `observer`.
+    /// Waits up to `limit` by `clock`, and reports to `observer`.
     #[must_use]
     pub fn new(limit: Duration, clock: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Self {
         Self { limit, clock, observer, away_since: Arc::default() }
     }
 
-    /// Waits up to `limit`, and tells nobody.
+    /// Waits up to `limit`, without an observer.
     #[must_use]
     pub fn waiting(limit: Duration) -> Self {
         Self::new(limit, Arc::new(SystemClock), Arc::new(Silent))
     }
 
-    /// The clock it goes by.
+    /// The clock of the waits.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock

@@ -29,10 +29,10 @@ pub(crate) struct Placed {
     pub(crate) producer: Arc<dyn Producer>,
 }
 
-/// Stages and how they hang together. Cheap to clone.
+/// Stages and their dependencies. Cheap to clone.
 ///
-/// What a stage makes is kept under the document's subject and the stage's version, and a later stage
-/// reads it from there. Where it is gone, evicted or flushed, it is made again on the way.
+/// A stage's result is stored under the document's subject and the stage's version, where later stages
+/// read it. A result that was evicted or flushed is computed again when it is needed.
 ///
 /// # Example
 /// ```
@@ -131,7 +131,7 @@ impl Pipeline {
         Some(stage.options.queue.clone().unwrap_or_else(own))
     }
 
-    /// What a batch of this pipeline goes through.
+    /// The plan of a batch of this pipeline.
     #[must_use]
     pub fn plan(&self) -> BatchPlan {
         let most = self.inner.stages.iter().map(|stage| stage.options.max_attempts).max();
@@ -139,7 +139,7 @@ impl Pipeline {
         self.inner.stages.iter().fold(plan, |plan, stage| plan.stage(stage.name, &stage.after))
     }
 
-    /// Whose document an entry is.
+    /// The identity of an entry's document.
     ///
     /// # Errors
     /// The document's failure, where the entry is malformed.
@@ -176,7 +176,7 @@ impl fmt::Debug for PipelineBuilder {
 }
 
 impl PipelineBuilder {
-    /// How an entry names its document; unless told the entry itself is name and subject.
+    /// Sets how an entry names its document; by default the entry itself is name and subject.
     pub fn identify(
         &mut self,
         identify: impl Fn(&[u8]) -> std::result::Result<Identity, StageError> + Send + Sync + 'static,
@@ -204,9 +204,9 @@ impl PipelineBuilder {
         self.add(Placed { name, version, options, after, producer })
     }
 
-    /// Adds a stage that works on each part of a document, several at a time: what comes after it
-    /// has all the parts' results, in order. A part that fails fails the document; when it is tried
-    /// again, parts that are done are not worked on anew.
+    /// Adds a stage that processes each part of a document, several at a time. Stages after it get the
+    /// results of all parts, in order. If a part fails, the document fails; a retry does not repeat
+    /// finished parts.
     pub fn each<S, A, F, I>(
         &mut self,
         stage: S,
@@ -226,8 +226,8 @@ impl PipelineBuilder {
         self.add(Placed { name, version, options, after, producer })
     }
 
-    /// Adds a stage that asks somebody else. Its answers are kept, so a run that is repeated asks
-    /// for none again.
+    /// Adds a stage that calls another service. Its answers are stored, so a repeated run does not ask
+    /// again.
     pub fn external<S, D, F, I>(
         &mut self,
         stage: S,
@@ -247,8 +247,8 @@ impl PipelineBuilder {
         self.add(Placed { name, version, options, after, producer })
     }
 
-    /// What is done once every document of a batch is done or dead: by one worker at a time, and again
-    /// if that one does not live to its end.
+    /// Sets the work at completion, once every document of a batch is done or dead. One worker at a
+    /// time runs it, and it runs again if that worker dies.
     pub fn at_completion<F>(&mut self, work: impl Fn(Completed) -> F + Send + Sync + 'static)
     where
         F: Future<Output = std::result::Result<(), PipelineError>> + Send + 'static,

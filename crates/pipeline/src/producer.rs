@@ -1,4 +1,4 @@
-//! How a stage's result is had: made once, for each part of a document, or asked of somebody else.
+//! How a stage's result is produced: once, for each part of a document, or by another service.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -65,7 +65,7 @@ impl std::fmt::Debug for Progress {
 }
 
 impl Progress {
-    /// Figures at zero, told to `observer` as they move.
+    /// Figures at zero; `observer` sees every change.
     #[must_use]
     pub fn new(observer: Arc<dyn Observer>) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Progress {
         }
     }
 
-    /// Who watches.
+    /// The observer.
     #[must_use]
     pub fn observer(&self) -> Arc<dyn Observer> {
         Arc::clone(&self.shared.observer)

@@ -74,14 +74,14 @@ impl BatchRegistry {
     /// The batch of this name.
     ///
     /// # Errors
-    /// The store's; [`ErrorKind::Decode`] where its record is none.
+    /// The store's; [`ErrorKind::Decode`] if its record is not valid.
     pub async fn get(&self, name: &str) -> Result<Option<BatchRecord>> {
         let field = self.batch.hash().get_field(KEY, name).await?;
         field.map(|bytes| read(name, &bytes)).transpose()
     }
 
-    /// All of them, by the time they were made. A record that is none, newer code's perhaps, is left out:
-    /// it keeps no other batch from being worked on.
+    /// All batches, by the time of their submission. An unreadable record, perhaps of newer code, is
+    /// left out and does not hold up other batches.
     ///
     /// # Errors
     /// The store's.

@@ -35,8 +35,7 @@ pub(crate) fn check_size<T: Serialize>(stage: &str, result: T, most: u64) -> Res
     match rmp_serde::encode::write(&mut measure, &result) {
         Err(rmp_serde::encode::Error::InvalidValueWrite(_)) => {
             let what = format!(
-                "stage {stage} made a result of more than {most} bytes; raise its limit or let it \
-                 keep less"
+                "stage {stage} returned more than {most} bytes; raise its limit or return less"
             );
             Err(StageError::new("result_too_large", what))
         }

@@ -1,4 +1,4 @@
-//! What a stage is.
+//! The traits of stages.
 
 use async_trait::async_trait;
 use compartment_core::KeyTemplate;
@@ -32,9 +32,9 @@ pub trait Stage: Send + Sync + 'static {
     fn run(&self, input: &Self::Input) -> Result<Self::Output, StageError>;
 }
 
-/// A step that asks somebody else, an OCR service or a language model. Its answer is kept like a
-/// stage's result, so that no document is asked about twice; how often the fleet asks is bounded by
-/// [`crate::StageOptions::rate_limit`].
+/// A stage that calls another service, such as OCR or a language model. Its answer is stored like any
+/// result, so that no document is sent twice; [`crate::StageOptions::rate_limit`] limits the calls of
+/// all workers.
 #[async_trait]
 pub trait ExternalStage: Send + Sync + 'static {
     /// What it asks with.

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use compartment_core::{Backoff, MAX_ATTEMPTS, MAX_TTL, RateLimit};
 
-/// How a stage is run. What is not said is as in [`StageOptions::default`].
+/// How a stage runs. [`StageOptions::default`] has the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StageOptions {
-    /// The queue of its single tasks; `pipeline.stage` unless told.
+    /// The queue of its single tasks; by default `pipeline.stage`.
     pub queue: Option<String>,
-    /// The most documents that one worker takes through it at the same time; as many as the worker
-    /// has places unless told.
+    /// The maximum number of documents that one worker processes in this stage at the same time; by
+    /// default the worker's concurrency.
     pub concurrency: Option<usize>,
     /// How often it is tried with a document, 1 to [`compartment_core::MAX_ATTEMPTS`].
     pub max_attempts: u8,
@@ -55,7 +55,7 @@ impl StageOptions {
         self
     }
 
-    /// At most so many documents at a time in one worker.
+    /// Sets the maximum number of documents at a time in one worker.
     #[must_use]
     pub fn concurrency(mut self, documents: usize) -> Self {
         self.concurrency = Some(documents.max(1));
@@ -115,20 +115,22 @@ impl StageOptions {
     pub(crate) fn check(&self) -> Result<(), String> {
         let is_time = |time: Duration| !time.is_zero() && time <= MAX_TTL;
         if self.max_attempts == 0 || self.max_attempts > MAX_ATTEMPTS {
-            return Err(format!("it is tried 1 to {MAX_ATTEMPTS} times"));
+            return Err(format!("max_attempts must be 1 to {MAX_ATTEMPTS}"));
         }
         if self.concurrency == Some(0) {
-            return Err("at least 1 document goes through it at a time".to_owned());
+            return Err("its concurrency must be at least 1".to_owned());
         }
         if !is_time(self.time_out) {
-            return Err("its time-out is more than zero and at most a hundred years".to_owned());
+            return Err(
+                "its time-out must be more than zero and at most a hundred years".to_owned()
+            );
         }
         if self.max_result_bytes == 0 {
-            return Err("a result has at least 1 byte, so no document would get through".to_owned());
+            return Err("max_result_bytes must be at least 1".to_owned());
         }
         if let Some((key, limit)) = &self.rate_limit {
             if key.is_empty() {
-                return Err("the key of its limit is empty".to_owned());
+                return Err("the key of its rate limit is empty".to_owned());
             }
             if limit.permits == 0 || !is_time(limit.window) {
                 return Err(
@@ -155,10 +157,10 @@ mod tests {
         for (options, bounds) in [
             (of().max_attempts(0), "1 to 15 times"),
             (of().max_attempts(16), "1 to 15 times"),
-            (none, "at least 1 document"),
+            (none, "its concurrency must be at least 1"),
             (of().time_out(Duration::ZERO), "more than zero"),
             (of().time_out(Duration::MAX), "a hundred years"),
-            (of().max_result_bytes(0), "at least 1 byte"),
+            (of().max_result_bytes(0), "max_result_bytes must be at least 1"),
             (of().rate_limit("", limit(1, second)), "is empty"),
             (of().rate_limit("rate:x", limit(0, second)), "at least 1 permit"),
             (of().rate_limit("rate:x", limit(1, Duration::ZERO)), "more than zero"),

@@ -53,14 +53,14 @@ impl BatchOptions {
         self
     }
 
-    /// Keeping so many bytes of events.
+    /// Sets how many bytes of events are kept.
     #[must_use]
     pub fn event_bytes(mut self, bytes: u64) -> Self {
         self.event_bytes = bytes;
         self
     }
 
-    /// Taking so many bytes of entries.
+    /// Sets the maximum total size of entries, in bytes.
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
@@ -112,11 +112,11 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// Begins a batch of a pipeline, or goes on with an open one of that name and pipeline: what is
-    /// added comes behind what it has. One submission of a batch at a time.
+    /// Begins a batch of a pipeline, or continues an open one of that name and pipeline: new documents
+    /// follow the existing ones. Use one submission of a batch at a time.
     ///
     /// # Errors
-    /// [`ErrorKind::Contract`] where there is a batch of that name that takes no more documents, or of
+    /// [`ErrorKind::Contract`] if the batch of that name accepts no more documents or belongs to
     /// another pipeline; the store's.
     pub async fn begin(
         batch: &Database,
@@ -138,7 +138,7 @@ impl Submission {
             let known = registry.get(name).await?.map(|known| known.pipeline);
             if known.as_deref() != Some(pipeline.name()) {
                 return refused(format!(
-                    "there is a batch {name:?} of the pipeline {:?} already: choose another name",
+                    "batch {name:?} already exists in pipeline {:?}: choose another name",
                     known.unwrap_or_default()
                 ));
             }
@@ -164,7 +164,7 @@ impl Submission {
                 submitted: progress.total,
             }),
             _ => refused(format!(
-                "batch {name:?} takes no more documents: it is sealed or ended; choose another name"
+                "batch {name:?} accepts no more documents: it is sealed or ended; choose another name"
             )),
         }
     }
@@ -181,8 +181,8 @@ impl Submission {
         self.page.len()
     }
 
-    /// Adds a document; every thousandth sends a page. An empty entry is one: what it means, the pipeline
-    /// says.
+    /// Adds a document; every thousandth sends a page. An empty entry is allowed; its meaning is up to
+    /// the pipeline.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for an entry of more than [`MAX_ENTRY`] bytes, which alone is not
@@ -192,8 +192,8 @@ impl Submission {
         let entry = entry.into();
         if entry.len() > MAX_ENTRY {
             let what = format!(
-                "an entry is at most {MAX_ENTRY} bytes, and this one has {}: it names a document that is \
-                 kept elsewhere",
+                "an entry has at most {MAX_ENTRY} bytes, but this one has {}: store the document \
+                 elsewhere, and submit its name",
                 entry.len()
             );
             let error = Error::new(ErrorKind::InvalidArgument, "submit batch", what);
@@ -206,8 +206,8 @@ impl Submission {
     /// Sends what has been added.
     ///
     /// # Errors
-    /// As [`BatchStore::submit`]; [`ErrorKind::Unknown`] where the batch has been removed. What was not sent
-    /// is kept.
+    /// As [`BatchStore::submit`]; [`ErrorKind::Unknown`] where the batch has been removed. Unsent
+    /// documents are kept.
     pub async fn flush(&mut self) -> Result<()> {
         while !self.page.is_empty() {
             let first = u32::try_from(self.submitted).unwrap_or(u32::MAX);
@@ -268,7 +268,7 @@ impl Drop for Submission {
     }
 }
 
-/// What a single task is made of: JSON in its queue.
+/// The data of a single task: JSON in its queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskData {
@@ -277,7 +277,7 @@ pub struct TaskData {
     /// The version of the stage that is asked for; any where it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// What names the document, as the entries of a batch do.
+    /// The entry of the document, as in a batch.
     pub entry: String,
 }
 
@@ -289,10 +289,10 @@ impl TaskData {
     }
 }
 
-/// Submits a single task: one stage, with all it needs, for one document.
+/// Submits a single task: one stage, with the stages it needs, for one document.
 ///
 /// # Cancellation
-/// Once it is dropped, or ends with an error that does not tell, nobody knows whether the task was taken.
+/// If the call is dropped or ends with an ambiguous error, it is unknown whether the task was accepted.
 /// With a deduplication key it can simply be submitted again.
 ///
 /// # Errors

@@ -59,18 +59,18 @@ impl SweeperOptions {
         if (Duration::from_millis(1)..=DAY).contains(&self.every) {
             return Ok(());
         }
-        let what = format!("a sweep every {:?} cannot be: give 1ms to a day", self.every);
+        let what = format!("a sweep every {:?} is not possible: use 1ms to a day", self.every);
         Err(Error::new(ErrorKind::InvalidArgument, "sweep batches", what))
     }
 
-    /// Keeping finished batches for so long.
+    /// Sets how long finished batches are kept.
     #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
         self.retention = retention;
         self
     }
 
-    /// Keeping so many bytes of finished batches.
+    /// Sets how many bytes of finished batches are kept.
     #[must_use]
     pub fn finished_bytes(mut self, bytes: u64) -> Self {
         self.finished_bytes = Some(bytes);
@@ -78,7 +78,7 @@ impl SweeperOptions {
     }
 }
 
-/// Who has to know that a batch goes, before it does: a ledger, for example.
+/// Is notified before a batch is removed; a ledger, for example.
 #[async_trait]
 pub trait RemovalWitness: fmt::Debug + Send + Sync + 'static {
     /// Says that a batch is about to be removed. An error keeps it.
@@ -91,13 +91,13 @@ pub trait RemovalWitness: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// What a round did.
+/// The result of a round.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Swept {
     /// Batches whose missed completion was made due.
     pub completions: Vec<String>,
-    /// Batches of which ended leases were taken up.
+    /// Batches whose expired leases were reclaimed.
     pub taken_up: Vec<String>,
     /// Batches that were listed and are not there: taken off the list.
     pub forgotten: Vec<String>,
@@ -241,7 +241,10 @@ impl Sweeper {
         let name = &record.name;
         let Some(progress) = self.batch.batch().progress(name).await? else {
             if self.is_gone(name) && self.registry.remove_this(record).await? {
-                tracing::warn!(batch = name, "a batch is listed and not there: taken off the list");
+                tracing::warn!(
+                    batch = name,
+                    "a listed batch does not exist: removed from the list"
+                );
                 self.lock_missing().remove(name);
                 swept.forgotten.push(name.clone());
             }

@@ -1,4 +1,4 @@
-//! What a worker writes about the documents it settles: what the ledger's rows are made of.
+//! Notes of workers about the documents they settle, from which the ledger's rows are made.
 
 use bytes::Bytes;
 use compartment_core::{Error, ErrorKind, Result, Timestamp};
@@ -43,17 +43,18 @@ pub struct TaskRow {
     pub started: u32,
     /// How long it took, in milliseconds.
     pub took: u32,
-    /// What went wrong, in words; empty if nothing did.
+    /// The error message; empty without an error.
     pub error: String,
 }
 
-/// What one worker did with documents of one claim. Packed small, since it is written with every settling.
+/// The work of one worker on the documents of one claim. Its encoding is compact, since it is written
+/// with every settling.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "the engine fills in all of it")]
 pub struct TaskNote {
     /// The worker's id.
     pub worker: String,
-    /// What times count from.
+    /// The origin of the times.
     pub since: Timestamp,
     /// The documents.
     pub rows: Vec<TaskRow>,
@@ -70,10 +71,10 @@ impl TaskNote {
             .map_err(|error| Error::new(ErrorKind::Encode, "pack task note", error.to_string()))
     }
 
-    /// Read back.
+    /// Decodes a note.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] for bytes that are no note.
+    /// [`ErrorKind::Decode`] for bytes that are not a note.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         rmp_serde::from_slice(bytes)
             .map_err(|error| Error::new(ErrorKind::Decode, "read task note", error.to_string()))

@@ -1,4 +1,4 @@
-//! What workers write about single tasks, until it is in the ledger: a hash in the batch database.
+//! Rows of single tasks that are not in the ledger yet: a hash in the batch database.
 
 use bytes::Bytes;
 use compartment_core::{
@@ -21,15 +21,15 @@ pub struct SingleTaskRow {
     pub task: TaskId,
     /// The claim's token.
     pub token: u64,
-    /// What people call the document.
+    /// The name of the document.
     pub document: String,
-    /// Who had it.
+    /// The worker.
     pub worker: String,
     /// Which attempt it was, from 1.
     pub attempt: u32,
     /// How it was left.
     pub status: TaskStatus,
-    /// What went wrong, in words; empty if nothing did.
+    /// The error message; empty without an error.
     pub error: String,
     /// When the attempt began.
     pub started: Timestamp,
@@ -63,8 +63,8 @@ impl TaskOutbox {
         Self { batch }
     }
 
-    /// Keeps a row. It is written before the queue is told: a worker that dies in between leaves a row
-    /// too many, which the next attempt's replaces, and never one too few.
+    /// Stores a row. It is written before the queue is updated: a worker that dies in between leaves an
+    /// extra row, which the next attempt replaces, and never a missing one.
     ///
     /// # Errors
     /// The store's.

@@ -41,7 +41,7 @@ impl ConnectionAllowance {
             ErrorKind::Configuration,
             "open database",
             format!(
-                "max_connections is {}, and each database needs at least one of its own, and one \
+                "max_connections is {}, but each database needs at least one of its own, and one \
                  for each subscription; raise it",
                 self.most
             ),

@@ -9,15 +9,15 @@ use crate::server::Connection;
 /// Names of keys that are tried, as the server picks them.
 const RANDOM_KEYS: usize = 16;
 
-/// A name that no other process uses, for a key that stands for a moment.
+/// A name that no other process uses, for a temporary key.
 #[must_use]
 pub fn mark(purpose: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("compartment:{purpose}:{}:{:x}", std::process::id(), now.as_nanos())
 }
 
-/// `mark` as it is, or behind a name that stands on the server, or behind one of `near`: whichever
-/// the users of all `connections` may use. An ACL such as `~page:*` allows only names of its patterns.
+/// `mark` itself, or `mark` with the prefix of an existing key or of one of `near`: the first that the
+/// users of all `connections` may use. An ACL such as `~page:*` allows only names of its patterns.
 ///
 /// # Errors
 /// [`ErrorKind::Permission`] when none is allowed; the servers'.
@@ -47,7 +47,7 @@ pub async fn allowed_name(
         }
     }
     Err(refused.unwrap_or_else(|| {
-        Error::new(ErrorKind::Permission, "find a name", "no name of a key is allowed")
+        Error::new(ErrorKind::Permission, "find a name", "no key name is allowed")
     }))
 }
 

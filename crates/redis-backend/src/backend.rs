@@ -53,7 +53,7 @@ impl RedisBackend {
                 ErrorKind::Configuration,
                 "connect",
                 format!(
-                    "{} names index {index}, and a backend is a whole server: leave the index out, each \
+                    "{} has index {index}, but a backend is a whole server: remove the index, since each \
                      database has its own",
                     config.url
                 ),
@@ -73,7 +73,7 @@ impl RedisBackend {
         Ok(backend)
     }
 
-    /// What the probe found.
+    /// The findings of the probe.
     #[must_use]
     pub fn server(&self) -> &ServerInfo {
         &self.info
@@ -90,8 +90,8 @@ impl RedisBackend {
                 ErrorKind::Configuration,
                 "connect",
                 format!(
-                    "{}: index {index} is configured, and the server has {databases} databases (0 \
-                     to {}); raise `databases` in its configuration, which takes a restart",
+                    "{}: index {index} is configured, but the server has {databases} databases (0 \
+                     to {}); raise `databases` in its configuration, and restart it",
                     self.config.url,
                     databases.saturating_sub(1)
                 ),

@@ -1,4 +1,4 @@
-//! What the scripts of batches answer, part by part.
+//! Reads the answers of the batch scripts, part by part.
 
 use compartment_core::{BatchStatus, Error, Result};
 use redis::{FromRedisValue, Value};
@@ -51,7 +51,8 @@ impl<'a> Answer<'a> {
             "completed" => Ok(BatchStatus::Completed),
             "cancelled" => Ok(BatchStatus::Cancelled),
             other => {
-                let what = format!("a batch of status {other:?}: a newer program wrote it");
+                let what =
+                    format!("a batch has the unknown status {other:?}: a newer version wrote it");
                 Err(self.unexpected(&what))
             }
         }

@@ -23,7 +23,7 @@ fn events_of(mut answer: Answer<'_>) -> Result<Vec<BatchEvent>> {
         let (id, fields): (String, Fields) = (answer.next()?, answer.next()?);
         let name = text_of(&fields, "event");
         let Some(kind) = BatchEventKind::ALL.into_iter().find(|kind| kind.name() == name) else {
-            let what = format!("an event {name:?}: a newer program wrote it");
+            let what = format!("unknown event {name:?}: a newer version wrote it");
             return Err(answer.unexpected(&what));
         };
         let mut event = BatchEvent::new(id, kind);

@@ -87,8 +87,8 @@ impl RedisBatch {
         if !arrives {
             return Ok(());
         }
-        let what = "its database is on its way from a previous place, which batches cannot be; finish \
-                    or remove the batches there, and leave previous out";
+        let what = "its database has a previous place, which batches do not support; finish or remove \
+                    the batches there, and remove `previous`";
         Err(self.link.contract.error(ErrorKind::Unsupported, operation, batch, what))
     }
 

@@ -1,4 +1,4 @@
-//! What batches on Redis keep besides their progress: entries, the outbox, and the audit of the rest.
+//! The entries, the outboxes and the audits of batches on Redis.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -76,7 +76,9 @@ fn fact_of(mut fields: Fields, answer: &Answer<'_>) -> Result<OutboxFact> {
             Ok(OutboxFact::Lost { stage, ordinals, error: text_of(&fields, "error") })
         }
         "retried" => Ok(OutboxFact::Retried { stage, ordinals: ordinals("documents")? }),
-        other => Err(answer.unexpected(&format!("a fact {other:?}: a newer program wrote it"))),
+        other => {
+            Err(answer.unexpected(&format!("unknown fact {other:?}: a newer version wrote it")))
+        }
     }
 }
 
@@ -225,7 +227,7 @@ impl BatchUpkeepStore for RedisBatch {
     }
 }
 
-/// For each document its bits, the first stage's the lowest, of those that stand there one after the other.
+/// Splits the bitmap into one word for each document; bit 0 is the first stage.
 fn by_document(bits: &[u8], total: usize, stages: usize) -> Vec<u16> {
     let bit =
         |place: usize| bits.get(place / 8).is_some_and(|byte| byte & (0x80 >> (place % 8)) != 0);

@@ -27,7 +27,7 @@ static EVICT: LuaScript = lua_script!("budget_rank.lua", "budget_evict.lua");
 const STEP: u64 = 256;
 /// Steps that are written ahead of the keeper before writers wait for it.
 const LEAD: u64 = 3;
-/// What a round leaves of a hundred parts of the budget, less a step or what is on its way.
+/// A round evicts down to 98 % of the budget, minus one step or the bytes being written.
 const PERCENT: u64 = 98;
 /// Keys met for each that has to go. A key is met so many times between its writing and its end, and
 /// goes when it is met, or soon after: with two, at 0.75 to 1.25 of the time at which exact LRU would
@@ -100,7 +100,7 @@ impl Budget {
             tracing::warn!(
                 database = contract.name,
                 placement = %contract.placement,
-                "the memory budget is not held: that takes a numbered database of its own on one \
+                "the memory budget is not enforced: it needs a numbered database of its own on one \
                  server, not on a cluster"
             );
             return None;
@@ -239,7 +239,7 @@ impl Budget {
             tracing::warn!(
                 database,
                 %error,
-                "the memory budget is not held: it takes SCAN, MEMORY USAGE, OBJECT, DBSIZE, TIME, \
+                "the memory budget is not enforced: it needs SCAN, MEMORY USAGE, OBJECT, DBSIZE, TIME, \
                  UNLINK and EVAL"
             );
         } else {

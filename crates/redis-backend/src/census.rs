@@ -1,4 +1,4 @@
-//! How many bytes a database takes, from a walk over its keys that never ends.
+//! The size of a database in bytes, from an endless walk over its keys.
 //!
 //! What the walk met in its last cycle over all keys is counted exactly, less what was evicted since.
 //! What it cannot have met yet is the rest of `DBSIZE`; such keys are taken to be like those that

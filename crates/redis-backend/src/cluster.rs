@@ -1,8 +1,8 @@
 //! A cluster's connections, whose client repeats nothing by itself.
 //!
 //! redis-rs's cluster client sends a command again after a broken connection, whether or not it may
-//! have been executed, and by a count of its own that would multiply ours. So it is told to repeat
-//! nothing: redirections are followed here, and everything else is sent again, or not, as on one
+//! have been executed, and by a count of its own that would multiply ours. So its repetitions are
+//! turned off: redirections are followed here, and everything else is repeated, or not, as on one
 //! server.
 
 use compartment_core::Result;

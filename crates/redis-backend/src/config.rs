@@ -25,7 +25,7 @@ pub struct RedisConfig {
     pub retries: u32,
     /// Files for TLS.
     pub tls: TlsFiles,
-    /// A clock that locks and limits go by instead of the server's: for tests.
+    /// A clock for locks and limits instead of the server's; for tests.
     pub clock: Option<Arc<dyn Clock>>,
 }
 

@@ -82,7 +82,7 @@ impl Connector {
                 return Err(Error::new(
                     ErrorKind::Configuration,
                     "connect",
-                    format!("{} is no Redis ({other:?})", config.url),
+                    format!("{} is not a Redis server ({other:?})", config.url),
                 ));
             }
         };
@@ -124,7 +124,7 @@ impl Connector {
                     return Err(Error::new(
                         ErrorKind::Unsupported,
                         "connect",
-                        "a cluster is not one server; name one of its nodes",
+                        "a cluster is not one server; use the address of a node",
                     ));
                 }
             };
@@ -140,7 +140,7 @@ impl Connector {
             Err(Error::new(
                 ErrorKind::Unavailable,
                 "connect",
-                format!("no connection within {limit:?}; the server is busy, paused or gone"),
+                format!("no connection within {limit:?}; the server is busy, paused or down"),
             ))
         })
     }
@@ -161,7 +161,7 @@ impl Connector {
             Target::Cluster(_) => Err(Error::new(
                 ErrorKind::Unsupported,
                 "connect",
-                "a cluster is not one server; name one of its nodes",
+                "a cluster is not one server; use the address of a node",
             )),
         }
     }

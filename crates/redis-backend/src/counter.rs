@@ -37,7 +37,7 @@ impl RedisCounter {
                     ErrorKind::NotANumber,
                     operation,
                     key,
-                    "the value is no whole number in the range of i64",
+                    "the value is not a whole number in the range of i64",
                 )
             })
     }

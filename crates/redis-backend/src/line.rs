@@ -165,7 +165,7 @@ impl Line {
         Err(Error::new(
             ErrorKind::Unavailable,
             "connect",
-            format!("no connection within {limit:?}; the server is busy, paused or gone"),
+            format!("no connection within {limit:?}; the server is busy, paused or down"),
         ))
     }
 

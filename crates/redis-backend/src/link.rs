@@ -41,7 +41,7 @@ impl Link {
         &self.requests
     }
 
-    /// The same, of a database that is kept within a budget.
+    /// Keeps the database within a budget.
     pub(crate) fn within(mut self, budget: Option<Budget>) -> Self {
         self.budget = budget;
         self
@@ -54,7 +54,8 @@ impl Link {
         Some(budget.before_write(&self.requests, 1, about(key.len(), bytes)).await)
     }
 
-    /// The same for counters with names of these lengths: so small that all are written at once.
+    /// Makes room for counters with names of these lengths; they are small enough to be written at
+    /// once.
     pub(crate) async fn make_room_for_counters(
         &self,
         names: impl ExactSizeIterator<Item = usize>,
@@ -82,7 +83,7 @@ impl Link {
         (count, Some(budget.before_write(&self.requests, count as u64, bytes).await))
     }
 
-    /// The same, of a database that moves from another place.
+    /// Brings keys from the database's previous place.
     pub(crate) fn arriving(mut self, arrival: Arrival) -> Self {
         self.arrival = Some(arrival);
         self

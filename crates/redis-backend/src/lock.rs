@@ -1,4 +1,4 @@
-//! Locks on Redis: one hash a lock, changed by scripts that go by the server's clock.
+//! Locks on Redis: one hash for each lock, changed by scripts that use the server's clock.
 
 use std::sync::Arc;
 use std::time::Duration;

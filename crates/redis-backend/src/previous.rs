@@ -1,4 +1,4 @@
-//! A database that moves from another place: each request first brings the keys it is about.
+//! A database that moves from another place: each request first brings its keys.
 //!
 //! Bringing the keys and the request itself are one script, so that no other client sees a key in
 //! neither place or in both; which of two places a process takes for the new one makes no

@@ -21,7 +21,7 @@ pub enum Topology {
     Cluster,
 }
 
-/// What the probe found.
+/// The findings of the probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerInfo {
@@ -232,7 +232,7 @@ fn check_version(config: &RedisConfig, version: &str) -> Result<()> {
     ))
 }
 
-/// The same error, saying which server it was about.
+/// Adds the server's address to an error.
 fn at(config: &RedisConfig, error: Error) -> Error {
     let message = format!("{}: {}", config.url, error.message());
     Error::new(error.kind(), "connect", message).caused_by(error)

@@ -1,4 +1,4 @@
-//! Queues on Redis: a few keys under one hash tag, changed by scripts that go by the server's clock.
+//! Queues on Redis: a few keys under one hash tag, changed by scripts that use the server's clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +64,7 @@ impl RedisQueue {
         self.run_with(script, repeat, operation, queue, None, arguments).await
     }
 
-    /// The same with the key of what a claimant asked for last.
+    /// Runs a script that also gets the key of the claimant's last request.
     async fn run_with<T: FromRedisValue + Send>(
         &self,
         script: &LuaScript,

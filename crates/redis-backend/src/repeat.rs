@@ -1,4 +1,4 @@
-//! What is sent again after a failure, and after which pause.
+//! Decides which requests are repeated after a failure, and after which pause.
 
 use std::time::Duration;
 

@@ -18,10 +18,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Connects and asks the server what it is. Writes nothing.
+    /// Connects and probes the server. Writes nothing.
     ///
     /// # Errors
-    /// The server is away, refuses the login, or is none; with its address and what to do.
+    /// The server is unavailable, refuses the login, or is not a Redis server; the error has its
+    /// address and what to do.
     pub async fn connect(config: RedisConfig) -> Result<Self> {
         let info = probe(&config).await?;
         Ok(Self { config, info })
@@ -32,7 +33,7 @@ impl Server {
         Self { config, info }
     }
 
-    /// What the server is.
+    /// The findings of the probe.
     #[must_use]
     pub fn info(&self) -> &ServerInfo {
         &self.info

@@ -1,8 +1,8 @@
 //! Many commands to a cluster at once: a pipeline to each node, by the slots of their keys.
 //!
-//! redis-rs's cluster client sends a pipeline to one node, and single commands of many tasks can
-//! hang while slots move. Administration sends thousands of commands about single keys, so they are
-//! told apart by slot here, and redirections are followed.
+//! redis-rs's cluster client sends a pipeline to one node, and single commands of many tasks can hang
+//! while slots move. Administration sends thousands of commands about single keys, so they are split by
+//! slot here, and redirections are followed.
 
 use std::collections::HashMap;
 use std::sync::Arc;

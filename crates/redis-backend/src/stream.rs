@@ -1,4 +1,4 @@
-//! A server's bytes as they are, after the login: for what is no question and answer.
+//! The raw bytes of a server after the login, for exchanges that are not request and response.
 
 use std::fmt;
 use std::io;
@@ -158,7 +158,7 @@ impl ServerStream {
     /// Sends a command and reads an answer of one line, and nothing behind it.
     ///
     /// # Errors
-    /// When the connection breaks, or the line is no text of less than a kilobyte.
+    /// When the connection breaks, or the line is not text of less than a kilobyte.
     pub async fn ask_line(&mut self, command: &[u8]) -> io::Result<String> {
         const LONGEST: usize = 1024;
         self.write_all(command).await?;

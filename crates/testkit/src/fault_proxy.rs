@@ -77,7 +77,7 @@ impl FaultProxy {
         self.state.accepted.load(Ordering::Relaxed)
     }
 
-    /// Breaks every connection there is. What was sent may or may not have arrived.
+    /// Breaks every connection. Sent data may or may not have arrived.
     pub fn cut(&self) {
         self.state.cuts.send_modify(|cuts| *cuts += 1);
     }
@@ -108,8 +108,8 @@ impl FaultProxy {
         self.state.rewriting().answer_by(command, script);
     }
 
-    /// Shows the server with a clock that is so many milliseconds ahead: it tells that time, and
-    /// takes and gives the ends of keys by it. [`FaultProxy::heal`] leaves this as it is.
+    /// Shows the server with a clock that is this many milliseconds ahead, for its time and for the
+    /// expiry of keys. [`FaultProxy::heal`] leaves this as it is.
     pub fn clock_ahead(&self, milliseconds: i64) {
         self.state.rewriting().clock_ahead(milliseconds);
     }

@@ -1,4 +1,4 @@
-//! What the suite needs of a backend under test.
+//! The harness that the suite needs for a backend under test.
 
 use std::time::Duration;
 

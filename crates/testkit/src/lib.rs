@@ -1,6 +1,6 @@
 //! One conformance suite for every backend and wrapper; starts real Redis servers for tests.
 //!
-//! - [`Harness`]: what a crate writes once, so that the suite can open its databases and move time.
+//! - [`Harness`]: written once for a backend, so that the suite can open its databases and move time.
 //! - [`conformance_suite!`]: one test for each sentence of the store traits' contracts.
 //! - [`differential`]: random programs, run on two backends and compared answer by answer.
 //! - [`TestRedis`], [`TestCluster`], [`TestSentinel`]: servers of one test's own.

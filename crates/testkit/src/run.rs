@@ -37,8 +37,8 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: imp
     }
 }
 
-/// Drops `work` after so long, which may be microseconds: a timer counts milliseconds. `None` if it was
-/// not done.
+/// Drops `work` after `limit`, which may be microseconds, whereas a timer counts milliseconds. `None`
+/// if it was not done.
 pub async fn give_up_after<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     let began = Instant::now();
     let is_over = async {

@@ -5,6 +5,7 @@ mod contracts;
 mod exports;
 mod links;
 mod manifests;
+mod prose;
 mod sources;
 mod stores;
 
@@ -55,6 +56,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let mut findings = Findings::default();
     for file in &files {
         sources::check(file, &mut findings);
+        prose::check(file, &mut findings);
     }
     circles::check(&files, &mut findings);
     stores::check(&files, &mut findings);

@@ -1,4 +1,4 @@
-//! The same analysis of a file that a server saved: no server is needed, and none is troubled.
+//! Analyses a file that a server saved, without a server.
 //!
 //! The file says names, types, expiries and values, and when keys were last used only where the
 //! server's policy needs that. Memory is an estimate from the sizes in the file and from what a
@@ -107,7 +107,7 @@ struct Header {
 
 impl Header {
     fn missing(&self, index: u64) -> Vec<String> {
-        let mut missing = vec!["a file does not say who is connected".to_owned()];
+        let mut missing = vec!["a file does not list connected clients".to_owned()];
         if let Some(keys) = self.empty.get(&index) {
             missing.push(format!(
                 "{keys} keys are collections without an element, and are left out as a server \

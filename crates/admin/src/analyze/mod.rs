@@ -85,7 +85,8 @@ pub async fn analyze(
     let mut missing = Vec::new();
     let questions = server::questions(&mut connection, &state, options.exact, &mut missing).await;
     let clients = clients_of(place).await.unwrap_or_else(|error| {
-        missing.push(format!("CLIENT LIST is not allowed: who is connected ({})", error.message()));
+        missing
+            .push(format!("CLIENT LIST is not allowed: connected clients ({})", error.message()));
         Vec::new()
     });
     let pace = Pace::new(options.limits, place).await?;
@@ -185,7 +186,7 @@ async fn read_names(
 }
 
 fn ended_early(error: tokio::task::JoinError) -> crate::AdminError {
-    crate::AdminError::Invalid(format!("the work ended before its time: {error}"))
+    crate::AdminError::Invalid(format!("the work ended unexpectedly: {error}"))
 }
 
 /// Type and TTL of some keys; those that are gone are left out.

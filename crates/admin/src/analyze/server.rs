@@ -103,7 +103,7 @@ pub(crate) async fn questions(
     let used = if lfu { "FREQ" } else { "IDLETIME" };
     for (command, sub, lacks) in [
         ("OBJECT", "ENCODING", "encodings; every collection is measured"),
-        ("OBJECT", used, "how long keys have not been used"),
+        ("OBJECT", used, "idle times of keys"),
         ("MEMORY", "USAGE", "memory"),
     ] {
         let mut ask = redis::cmd(command);

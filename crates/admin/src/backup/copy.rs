@@ -103,7 +103,7 @@ struct Filter {
 impl Filter {
     fn write(&self, pieces: Pieces, output: &mut Output, counted: &AtomicU64) -> Result<()> {
         let wrong = |error| {
-            AdminError::Invalid(format!("the copy that the server sends cannot be used: {error}"))
+            AdminError::Invalid(format!("the copy that the server sent cannot be used: {error}"))
         };
         let mut reader = RdbReader::new(pieces).map_err(wrong)?;
         let version = reader.version();

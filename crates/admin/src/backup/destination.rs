@@ -148,7 +148,7 @@ fn followed(file: &Path) -> Result<PathBuf> {
             None => next,
         };
     }
-    Err(AdminError::file("write", file)(io::Error::other("its links go in a circle")))
+    Err(AdminError::file("write", file)(io::Error::other("its symbolic links form a loop")))
 }
 
 #[cfg(test)]

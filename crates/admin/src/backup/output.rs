@@ -153,9 +153,9 @@ impl Output {
     ) -> Result<()> {
         if !is_readable(value_type, rdb_version) {
             return Err(AdminError::Invalid(format!(
-                "the key \"{}\" is of a form (type {value_type}, RDB version {rdb_version}) that is \
-                 newer than this program and could not be restored by it; leave such keys out with \
-                 a pattern, or use a newer program",
+                "the key \"{}\" has an encoding (type {value_type}, RDB version {rdb_version}) that \
+                 this program is too old to restore; leave such keys out with a pattern, or use a \
+                 newer program",
                 escape(name)
             )));
         }

@@ -49,7 +49,7 @@ pub(super) async fn run(
     .await?;
     let resumed = output.counts.keys;
     if resumed > 0 {
-        progress.note(&format!("going on with an interrupted backup of {resumed} keys"));
+        progress.note(&format!("resuming an interrupted backup with {resumed} keys"));
         progress.advance(resumed);
     }
 

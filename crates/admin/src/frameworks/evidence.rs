@@ -34,7 +34,7 @@ pub(crate) struct Evidence {
 
 /// Keys of a row whose types are asked for.
 const SAMPLES: usize = 3;
-/// The same where a queue's name stands in a key's.
+/// Keys of a row whose names contain the name of a queue.
 const BINDING_SAMPLES: usize = 4_096;
 const MOST_PREFIXES: usize = 32;
 const LONGEST_PREFIX: usize = 64;

@@ -180,19 +180,19 @@ impl Row {
         }
     }
 
-    /// The same, of keys that always have a TTL.
+    /// Limits the row to keys that always have a TTL.
     pub(crate) const fn expiring(mut self) -> Self {
         self.expires = true;
         self
     }
 
-    /// The same, of names that another row of the group takes.
+    /// Marks names that another row of the group takes.
     pub(crate) const fn covered(mut self) -> Self {
         self.is_covered = true;
         self
     }
 
-    /// The same, where every key that is looked at is of it.
+    /// Requires that every sampled key fits.
     pub(crate) const fn strictly(mut self) -> Self {
         self.strict = true;
         self

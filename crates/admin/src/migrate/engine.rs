@@ -313,7 +313,7 @@ impl Work {
         self.end(true).await
     }
 
-    /// The same, of work that `is_done`, or has to be gone on with.
+    /// Ends the lanes and the journal, with the report, of work that `is_done` or that will be resumed.
     pub(crate) async fn end(mut self, is_done: bool) -> Result<MigrationReport> {
         self.pages = None;
         let lanes = self.lanes.get_mut();

@@ -43,7 +43,7 @@ pub async fn follow(
     if began.evicted.is_none() && !migration.options.accept_eviction {
         return Err(AdminError::Unsafe(format!(
             "{source} does not tell whether it evicts keys (INFO: evicted_keys), and what it evicts would \
-             be taken for deleted: allow the user INFO, or say --accept-eviction"
+             be taken for deleted: allow the user INFO, or use --accept-eviction"
         )));
     }
     let mut lives = Vec::new();

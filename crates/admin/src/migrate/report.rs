@@ -39,7 +39,7 @@ pub struct MigrationReport {
     pub modules: BTreeMap<String, u64>,
     /// Some of the keys that did not simply move: escaped name, and why.
     pub examples: Vec<(String, String)>,
-    /// The same by group.
+    /// The counts by group.
     pub groups: Vec<GroupReport>,
     /// How often the keys were gone over.
     pub passes: u32,
@@ -55,7 +55,7 @@ pub struct GroupReport {
     pub group: String,
     /// The target's.
     pub database: String,
-    /// Keys that are there now, those included that were there already, the same.
+    /// Keys now in the target, including identical ones that were there before.
     pub moved: u64,
     /// Keys that were left.
     pub left: u64,

@@ -18,7 +18,7 @@ pub struct Learned {
 
 /// Different words kept under one node before the rarer half becomes a placeholder.
 const MOST_WORDS: usize = 64;
-/// The same for the first segment, where programs' own prefixes stand.
+/// Different words kept as the first segment, which is often a program's own prefix.
 const MOST_FIRST_WORDS: usize = 256;
 /// Different numbers under one node that may still be versions or priorities.
 const MOST_NUMBERS: usize = 8;

@@ -103,7 +103,7 @@ impl Pattern {
         }
     }
 
-    /// The same, for keys of both: where they differ, a placeholder of any text.
+    /// A pattern for the keys of both: where they differ, it has a placeholder of any text.
     pub(crate) fn widened(&self, other: &Self) -> Self {
         let mut both = Self::default();
         for (mine, theirs) in self.parts.iter().zip(&other.parts) {

@@ -60,7 +60,7 @@ pub async fn check(
     }
     let list = problems.iter().map(|problem| format!("\n  - {problem}")).collect::<String>();
     Err(AdminError::Unsafe(format!(
-        "the plan of {} does not fit what is there now:{list}\nput that right, or make the plan \
+        "the plan of {} does not fit what is there now:{list}\nfix that, or write the plan \
          anew with `compartment plan`",
         plan.source.made
     )))
@@ -95,9 +95,8 @@ fn places_fit(
     };
     for target in plan.targets.iter().filter(goes) {
         match targets.get(&target.database) {
-            None => {
-                problems.push(format!("the map has no database {:?} any more", target.database))
-            }
+            None => problems
+                .push(format!("the configuration has no database {:?} any more", target.database)),
             Some(place) if !is_at(target, place) => problems.push(format!(
                 "{} was at {} index {}, and is {place} now",
                 target.database, target.server, target.index
@@ -157,14 +156,14 @@ async fn is_drained(
         for found in at_work(&group.producer, source, &clients) {
             if options.drained_anyway {
                 progress.note(&format!(
-                    "{} moves all the same, as --drained-anyway says: {found}; what they still \
-                     send or take in the old place is lost to the queue in the new one",
+                    "{} moves anyway because of --drained-anyway: {found}; tasks that they still \
+                     send or take in the source are lost to the queue in the target",
                     group.name
                 ));
             } else {
                 problems.push(format!(
-                    "{found}: stop the workers and senders of {}, or say --drained-anyway if these \
-                     are others'",
+                    "{found}: stop the workers and senders of {}, or use --drained-anyway if these \
+                     connections belong to other programs",
                     group.name
                 ));
             }
@@ -189,8 +188,8 @@ pub(crate) fn at_work(producer: &str, source: &Place, clients: &[Client]) -> Vec
     let say = |((who, command, blocked), count): ((String, &str, bool), u64)| {
         let connections = if count == 1 { "connection" } else { "connections" };
         let does = match blocked {
-            true => "waiting for elements",
-            false => "just at work",
+            true => "blocked on keys",
+            false => "running a command",
         };
         format!("{count} {connections} of {who} {does} in index {} ({command})", source.index())
     };
@@ -229,7 +228,7 @@ async fn names_fit(
     let new = unknown.saturating_sub(expected);
     if new > MANY_NEW && new * 100 > keys {
         problems.push(format!(
-            "{new} keys have come that no group of it has, such as {}",
+            "{new} new keys belong to no group of the plan, such as {}",
             example.unwrap_or_default()
         ));
     }
@@ -251,7 +250,7 @@ async fn no_new_collisions(
         let drained = group.verdict == Verdict::Drain && options.drained.contains(&group.name);
         if drained && count > group.collisions {
             problems.push(format!(
-                "{count} names of {} stand in {} already; there were {} when it was made",
+                "{count} names of {} exist in {} already; there were {} when the plan was made",
                 group.name, group.database, group.collisions
             ));
         }

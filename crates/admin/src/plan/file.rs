@@ -158,7 +158,7 @@ impl Plan {
         })?;
         if plan.version != 1 {
             return Err(format!(
-                "the plan is of version {}; this program reads version 1: make it anew",
+                "the plan has version {}; this program reads version 1: write it again with `compartment plan`",
                 plan.version
             ));
         }
@@ -170,7 +170,7 @@ impl Plan {
             let moves = group.verdict != Verdict::Stay;
             if moves && !plan.targets.iter().any(|target| target.database == group.database) {
                 return Err(format!(
-                    "group {name:?} goes to {:?}, which is not among the targets",
+                    "group {name:?} has the target {:?}, which is not listed in [targets]",
                     group.database
                 ));
             }

@@ -79,7 +79,7 @@ pub async fn propose(
             group.collisions = count;
             if count > 0 {
                 group.notes.push(format!(
-                    "{count} of its names stand in {} already: those keys would stay behind",
+                    "{count} of its names exist in {} already: these keys would not be moved",
                     group.database
                 ));
             }
@@ -153,18 +153,18 @@ impl Draft<'_> {
         };
         match database_for(purpose, self.map) {
             Some(contract) => group.database.clone_from(&contract.name),
-            None => return stay(group, format!("no database of the map is for {purpose}")),
+            None => return stay(group, format!("no configured database is for {purpose}")),
         }
         if !report.perhaps {
             return;
         }
         group.notes.push(format!(
-            "perhaps {}: its names alone say so; look who writes it before it moves",
+            "perhaps {}, judging by its names alone; find out who writes it before you move it",
             report.producer
         ));
         if report.verdict == Verdict::Move && report.ttl.without > 0 {
             let keys = report.ttl.without;
-            stay(group, format!("{keys} of its keys never expire: set the verdict when you know"));
+            stay(group, format!("{keys} of its keys never expire: set the verdict yourself"));
         }
     }
 
@@ -179,8 +179,8 @@ impl Draft<'_> {
         if durable_queue || kind == Some(DatabaseKind::Coordination) {
             group.verdict = Verdict::Drain;
             group.notes.push(
-                "lists, streams and locks are waited for and held: stop the programs that use \
-                 them first"
+                "clients block on lists and streams and hold locks: stop the programs that use them \
+                 first"
                     .to_owned(),
             );
         }
@@ -194,9 +194,9 @@ impl Draft<'_> {
         group.verdict = Verdict::Stay;
         let Some((purpose, contract)) = suggested(&report.patterns, self.map) else {
             group.notes.push(
-                "who writes these is not known: to have them moved add their template and its \
-                 database to the configuration as [keys.NAME] and plan again, or set database and \
-                 verdict here"
+                "the program that writes these keys is not known: to move them, add their template \
+                 and its database to the configuration as [keys.NAME] and plan again, or set database \
+                 and verdict here"
                     .to_owned(),
             );
             return;
@@ -212,13 +212,15 @@ impl Draft<'_> {
         group.database.clone_from(&contract.name);
         if can_be_made_again {
             group.verdict = Verdict::Move;
-            group.notes.push("by its names only: check that nothing else is in it".to_owned());
+            group
+                .notes
+                .push("recognized by its names alone: check that it holds nothing else".to_owned());
             return;
         }
         group.verdict = Verdict::Drain;
         group.notes.push(format!(
-            "its names suggest {}, and nothing else does: when it is so, stop the programs that \
-             write it and say --drained; a template in [keys] says it for good",
+            "only its names suggest {}: if that is right, stop the programs that write it and use \
+             --drained; a template in [keys] settles it for good",
             contract.name
         ));
     }
@@ -244,7 +246,7 @@ impl Draft<'_> {
     fn finish(&self, group: &mut Group, report: &KeyGroupReport) {
         let Some(contract) = self.contract(group) else { return };
         if group.verdict != Verdict::Stay && self.is_source(contract) {
-            stay(group, "is in its database already".to_owned());
+            stay(group, "is already in its database".to_owned());
         }
         if group.verdict == Verdict::Stay {
             return;
@@ -252,21 +254,21 @@ impl Draft<'_> {
         if let Some(places) = self.places
             && !places.targets.contains_key(&contract.name)
         {
-            let note = format!("{} is on no server that could be reached", contract.name);
+            let note = format!("{} is on a server that could not be reached", contract.name);
             stay(group, note);
             return;
         }
         group.longest_block_ms = (self.longest_block(contract, report) * 10.0).ceil() / 10.0;
         if contract.kind.requires_ttl() && report.ttl.without > 0 {
             group.notes.push(format!(
-                "{} of its keys have no TTL, and a {} database promises one for each",
+                "{} of its keys have no TTL, but a {} database requires one for every key",
                 report.ttl.without, contract.kind
             ));
         }
         let sharing = self.map.sharing_with(contract);
         if !sharing.is_empty() {
             group.notes.push(format!(
-                "{} shares its index with {}: neither can be flushed by itself",
+                "{} shares its index with {}: neither can be flushed alone",
                 contract.name,
                 sharing.join(", ")
             ));
@@ -357,7 +359,7 @@ fn keep_together(groups: &mut [Group], draft: &Draft<'_>) {
     for group in groups.iter_mut().filter(|group| !group.together.is_empty()) {
         let Some((database, verdict)) = sets.get(&group.together) else { continue };
         if *verdict == Verdict::Stay && group.verdict != Verdict::Stay {
-            stay(group, format!("stays with the rest of {:?}", group.together));
+            stay(group, format!("stays because other groups of {:?} stay", group.together));
         } else if draft.map.database(database).is_some() {
             group.database.clone_from(database);
         }

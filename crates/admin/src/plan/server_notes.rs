@@ -11,10 +11,11 @@ pub(super) fn server_notes(analysis: &Analysis, groups: &[Group]) -> Vec<String>
     let has = |purpose: Purpose| groups.iter().any(|group| group.purpose == purpose.to_string());
     let limited = server.max_memory.is_some_and(|bytes| bytes > 0);
     if policy.starts_with("allkeys-") {
-        let queues = if has(Purpose::Broker) { "queues included" } else { "whatever they are for" };
+        let queues =
+            if has(Purpose::Broker) { "including queues" } else { "whatever their purpose" };
         notes.push(format!(
             "maxmemory-policy {policy} evicts keys of every database, {queues}: set volatile-lru \
-             (caches have a TTL, the rest has none) or give the cache a server of its own"
+             (caches have a TTL, other keys have none) or give the cache its own server"
         ));
     } else if policy.starts_with("volatile-") {
         let expiring = [Purpose::RateLimit, Purpose::Locks, Purpose::Sessions, Purpose::Results];
@@ -22,8 +23,8 @@ pub(super) fn server_notes(analysis: &Analysis, groups: &[Group]) -> Vec<String>
             expiring.into_iter().filter(|one| has(*one)).map(|one| one.to_string()).collect();
         if !found.is_empty() {
             notes.push(format!(
-                "maxmemory-policy {policy} evicts keys with a TTL when memory is short, in every \
-                 database, and so these too: {}. They are safe on a server that never evicts",
+                "maxmemory-policy {policy} evicts keys with a TTL in every database when memory is \
+                 short, including: {}. They are safe on a server that never evicts",
                 found.join(", ")
             ));
         }
@@ -31,7 +32,7 @@ pub(super) fn server_notes(analysis: &Analysis, groups: &[Group]) -> Vec<String>
     if policy == "noeviction" && has(Purpose::Cache) && limited {
         notes.push(
             "maxmemory-policy noeviction refuses all writes when the cache has filled the server: \
-             volatile-lru gives up cached keys only"
+             volatile-lru evicts only cached keys"
                 .to_owned(),
         );
     }
@@ -42,10 +43,10 @@ pub(super) fn server_notes(analysis: &Analysis, groups: &[Group]) -> Vec<String>
         .map(|group| group.ttl.without)
         .sum();
     if without > 0 {
-        notes.push(format!("{without} cached keys have no TTL: nothing but a flush removes them"));
+        notes.push(format!("{without} cached keys have no TTL: only a flush removes them"));
     }
     if server.replica {
-        notes.push("made on a replica: migrate works on the master".to_owned());
+        notes.push("planned on a replica: migrate works on the master".to_owned());
     }
     notes
 }

@@ -79,15 +79,15 @@ impl<'a> Stays<'a> {
             names.push(format!("and {} more groups", found.len() - SHOWN));
         }
         if unplanned > 0 {
-            names.push(format!("keys of no group ({unplanned})"));
+            names.push(format!("keys in no group ({unplanned})"));
         }
         let (keys, stay) = match keys {
             1 => ("1 key".to_owned(), "stays"),
             keys => (format!("{keys} keys"), "stay"),
         };
         Some(format!(
-            "{keys} of {place} {stay} there by {}, such as {example}: {}; name the keys of the groups \
-             that have moved by --pattern, or change the plan, or take it away",
+            "{keys} of {place} {stay} there according to {}, such as {example}: {}; select the keys \
+             of groups that have moved with --pattern, or change the plan, or move its file away",
             self.plan,
             names.join(", ")
         ))

@@ -10,18 +10,18 @@ const HEADER: &str = "\
 # A plan of `compartment plan`. Read it, change it, then:
 #   compartment migrate --plan THIS-FILE --dry-run
 #
-# Each key belongs to the first group, from the top, of which a pattern matches its name and no
-# `except` does. Patterns are Redis globs; \\xNN is a byte. Taking a group out gives its keys to the
-# groups below it: to leave keys where they are set verdict = \"stay\" instead.
+# Each key belongs to the first group from the top with a pattern, but no `except`, that matches its
+# name. Patterns are Redis globs; \\xNN is a byte. If you delete a group, its keys belong to the groups
+# below it: to leave keys where they are, set verdict = \"stay\" instead.
 #
 #   verdict   \"move\": at any time, once the programs read the new database
-#             \"drain\": first stop what writes and reads them, then move with --drained GROUP
+#             \"drain\": first stop their writers and readers, then move with --drained GROUP
 #             \"stay\": never
 #   database  where the group goes: the name of one of the targets
-#   together  groups with the same word go in one run or not at all
-#   perhaps   the producer is a guess by the form of the names: look who writes them
+#   together  groups with the same word move in one run or not at all
+#   perhaps   the producer is a guess from the names: find out who writes them
 #
-# keys, bytes, collisions and longest_block_ms are what was found; changing them changes nothing.
+# keys, bytes, collisions and longest_block_ms were measured; changing them has no effect.
 ";
 
 #[derive(Serialize)]

@@ -13,13 +13,13 @@ pub enum RdbError {
     #[error("{0}")]
     Io(#[from] io::Error),
     /// It ends in the middle.
-    #[error("it ends after {0} bytes, in the middle: it was cut off, or is still being written")]
+    #[error("it ends early, after {0} bytes: it was cut off, or is still being written")]
     Truncated(u64),
     /// It does not begin as such a file does.
-    #[error("it is no RDB file: it does not begin with REDIS and a version")]
+    #[error("it is not an RDB file: it does not begin with REDIS and a version")]
     NotRdb,
     /// A version that is not known here.
-    #[error("it is of RDB version {0}, which is newer than what is known here (13, Valkey 81)")]
+    #[error("it has RDB version {0}; this program reads versions up to 13 (Redis) and 81 (Valkey)")]
     Version(u16),
     /// Its bytes are not those that were written.
     #[error("its checksum is wrong ({found:016x}, the bytes give {expected:016x}): it is damaged")]
@@ -35,24 +35,26 @@ pub enum RdbError {
     )]
     Module(String),
     /// A type of value or record that is not known here.
-    #[error("it holds a record of type {0}, which is not known here")]
+    #[error("it holds a record of the unknown type {0}")]
     UnknownType(u8),
     /// Another format, and what to do about it.
-    #[error("it is no RDB file: {0}")]
+    #[error("it is not an RDB file: {0}")]
     OtherFormat(&'static str),
     /// It cannot be read more than once, as a file can.
-    #[error("it is {0}, which can be read only once: write it into a file and name that")]
+    #[error(
+        "it is {0}, which can be read only once: save it to a file and give the name of that file"
+    )]
     NoFile(&'static str),
     /// A dump with commands behind it.
     #[error(
-        "it is an append-only file: {0} bytes of commands follow the dump that it begins with and \
-         change what the dump holds; let a server load it, and back that server up"
+        "it is an append-only file: {0} bytes of commands follow its dump and change it; load it into \
+         a server, and back up that server"
     )]
     AppendOnly(u64),
     /// A dump with something else behind it.
-    #[error("{0} bytes follow the end of the dump: it is damaged, or another program's")]
+    #[error("{0} bytes follow the end of the dump: it is damaged or was not written by Redis")]
     Followed(u64),
-    /// The same, with the key whose value it is about.
+    /// An error in the value of a key, with that key.
     #[error("key \"{key}\" of database {database}: {error}")]
     AtKey {
         /// The number of the database.

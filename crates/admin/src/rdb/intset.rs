@@ -4,7 +4,7 @@ use super::error::{RdbError, RdbResult};
 use super::scanner::Scanner;
 use super::source::number;
 
-const BAD: RdbError = RdbError::Corrupt("a set of numbers is of no known form");
+const BAD: RdbError = RdbError::Corrupt("a set of numbers has an unknown encoding");
 
 /// The members, as their decimal text.
 pub(super) fn members(bytes: &[u8]) -> RdbResult<Vec<Vec<u8>>> {

@@ -3,7 +3,7 @@
 use super::error::{RdbError, RdbResult};
 use super::scanner::{Element, Scanner, i24};
 
-const BAD: RdbError = RdbError::Corrupt("a listpack is of no known form");
+const BAD: RdbError = RdbError::Corrupt("a listpack has an unknown encoding");
 
 /// The elements of a listpack, in order.
 #[derive(Clone, Debug)]

@@ -39,7 +39,7 @@ impl<'a> Payload<'a> {
         Ok(payload)
     }
 
-    /// The same without the checksum, for what a server just gave over a sound connection.
+    /// Parses a payload without the checksum, for payloads that come straight from a server.
     pub(crate) fn parse_unchecked(dump: &'a [u8]) -> RdbResult<Self> {
         let footer = dump.len().checked_sub(FOOTER).filter(|at| *at > 1);
         let footer = footer.ok_or(RdbError::Truncated(dump.len() as u64))?;
@@ -79,7 +79,7 @@ impl<'a> Payload<'a> {
         decode(self.value_type, self.version, self.value)
     }
 
-    /// The same for two values that are equal, however each is written.
+    /// A digest that is equal for equal values, whatever their encodings.
     ///
     /// # Errors
     /// As [`Payload::value`].

@@ -48,7 +48,7 @@ impl<'a> Scanner<'a> {
             0x40..=0x7f => u64::from(first & 0x3f) << 8 | u64::from(self.byte()?),
             0x80 => u64::from(u32::from_be_bytes(self.array()?)),
             0x81 => u64::from_be_bytes(self.array()?),
-            _ => return Err(RdbError::Corrupt("a length is of no known form")),
+            _ => return Err(RdbError::Corrupt("a length has an unknown encoding")),
         })
     }
 
@@ -90,7 +90,7 @@ impl<'a> Scanner<'a> {
                 let length = self.count()?;
                 lzf::expand(self.take(compressed)?, length)?
             }
-            _ => return Err(RdbError::Corrupt("a string is of no known form")),
+            _ => return Err(RdbError::Corrupt("a string has an unknown encoding")),
         })
     }
 }
@@ -117,7 +117,7 @@ impl Element<'_> {
             Self::Bytes(bytes) => std::str::from_utf8(bytes)
                 .ok()
                 .and_then(|text| text.parse().ok())
-                .ok_or(RdbError::Corrupt("a number inside a value is none")),
+                .ok_or(RdbError::Corrupt("a number inside a value is not a number")),
         }
     }
 
@@ -135,7 +135,7 @@ pub(super) fn score(text: &[u8]) -> RdbResult<f64> {
     std::str::from_utf8(text)
         .ok()
         .and_then(|text| text.trim().parse().ok())
-        .ok_or(RdbError::Corrupt("a score is no number"))
+        .ok_or(RdbError::Corrupt("a score is not a number"))
 }
 
 /// Sign-extends a number of 24 bits.

@@ -123,7 +123,7 @@ pub(super) fn skip_module<R: Read>(source: &mut Source<R>) -> RdbResult<()> {
             3 => source.skip(4)?,
             4 => source.skip(8)?,
             5 => source.skip_string()?,
-            _ => return Err(RdbError::Corrupt("a module's value is of no known form")),
+            _ => return Err(RdbError::Corrupt("the value of a module has an unknown encoding")),
         }
     }
 }

@@ -168,7 +168,7 @@ impl<R: Read> Source<R> {
             2 => match first {
                 0x80 => Length::Plain(u64::from(u32::from_be_bytes(self.array()?))),
                 0x81 => Length::Plain(u64::from_be_bytes(self.array()?)),
-                _ => return Err(RdbError::Corrupt("a length is of no known form")),
+                _ => return Err(RdbError::Corrupt("a length has an unknown encoding")),
             },
             _ => Length::Encoded(first & 0x3f),
         })
@@ -178,7 +178,9 @@ impl<R: Read> Source<R> {
     pub(super) fn count(&mut self) -> RdbResult<u64> {
         match self.length()? {
             Length::Plain(count) => Ok(count),
-            Length::Encoded(_) => Err(RdbError::Corrupt("a string stands where a number has to")),
+            Length::Encoded(_) => {
+                Err(RdbError::Corrupt("there is a string where a number must be"))
+            }
         }
     }
 
@@ -194,7 +196,7 @@ impl<R: Read> Source<R> {
                 let input = self.bytes(compressed)?;
                 lzf::expand(&input, length)
             }
-            Length::Encoded(_) => Err(RdbError::Corrupt("a string is of no known form")),
+            Length::Encoded(_) => Err(RdbError::Corrupt("a string has an unknown encoding")),
         }
     }
 
@@ -215,7 +217,7 @@ impl<R: Read> Source<R> {
                 })?;
                 checked.and_then(|()| check.finish())
             }
-            Length::Encoded(_) => Err(RdbError::Corrupt("a string is of no known form")),
+            Length::Encoded(_) => Err(RdbError::Corrupt("a string has an unknown encoding")),
         }
     }
 }

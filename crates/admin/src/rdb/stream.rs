@@ -10,7 +10,7 @@ use super::scanner::Scanner;
 use super::types::{STREAM, STREAM_3};
 use super::value::{Consumer, Group, Pending, Stream, StreamEntry, StreamId};
 
-const BAD: RdbError = RdbError::Corrupt("a stream is of no known form");
+const BAD: RdbError = RdbError::Corrupt("a stream has an unknown encoding");
 
 const DELETED: i64 = 1;
 /// The fields of the entry are named like those of the first.

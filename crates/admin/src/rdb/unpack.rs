@@ -50,7 +50,7 @@ fn is_file(path: &Path) -> RdbResult<()> {
         return Ok(());
     }
     if kind.is_dir() {
-        return Err(RdbError::OtherFormat("it is a folder; name the file in it"));
+        return Err(RdbError::OtherFormat("it is a folder; give the name of a file"));
     }
     #[cfg(unix)]
     {
@@ -85,9 +85,9 @@ fn other_format(head: &[u8]) -> Option<&'static str> {
         return Some(what);
     }
     match head {
-        [b'*', b'1'..=b'9', ..] | [b'#', b'T', b'S', b':', ..] => {
-            Some("it is an append-only file of commands; let a server load it, and back that up")
-        }
+        [b'*', b'1'..=b'9', ..] | [b'#', b'T', b'S', b':', ..] => Some(
+            "it is an append-only file of commands; load it into a server, and back up that server",
+        ),
         _ if head.get(257..262) == Some(b"ustar") => {
             Some("it is a tar archive; unpack it first: tar -xf FILE")
         }

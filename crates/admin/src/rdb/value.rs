@@ -126,8 +126,8 @@ impl Value {
         }
     }
 
-    /// The same for two values that are equal, and for no others: SHA-256 over the parts, those
-    /// without an order put into one. Scores are compared bit by bit, but −0 is 0.
+    /// A digest that is equal for equal values only: SHA-256 over the parts, with unordered parts
+    /// sorted. Scores are compared bit by bit, but −0 is 0.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut sum = Sum::new(self.type_name());

@@ -3,7 +3,7 @@
 use super::error::{RdbError, RdbResult};
 use super::scanner::{Element, Scanner, i24};
 
-const BAD: RdbError = RdbError::Corrupt("a ziplist is of no known form");
+const BAD: RdbError = RdbError::Corrupt("a ziplist has an unknown encoding");
 
 /// The elements of a ziplist, in order.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use super::error::{RdbError, RdbResult};
 use super::scanner::Scanner;
 
-const BAD: RdbError = RdbError::Corrupt("a zipmap is of no known form");
+const BAD: RdbError = RdbError::Corrupt("a zipmap has an unknown encoding");
 
 /// Name and value of a field.
 pub(super) type Field<'a> = (&'a [u8], &'a [u8]);

@@ -106,8 +106,8 @@ impl Work<'_> {
         }
         let more = if report.standing > shown.len() as u64 { ", …" } else { "" };
         Err(AdminError::Conflict(format!(
-            "{} keys of {} stand in {} with other values: {}{more}; nothing was restored. \
-             --on-conflict skip keeps them, --on-conflict replace puts the file's in their place",
+            "{} keys of {} exist in {} with other values: {}{more}; nothing was restored. \
+             --on-conflict skip keeps them, --on-conflict replace overwrites them",
             report.standing,
             self.name_of(keys),
             self.place,
@@ -184,15 +184,15 @@ impl Work<'_> {
         }
         let more = if different > shown.len() { ", …" } else { "" };
         let what = format!(
-            "{different} keys in {} are not as in {}: {}{more}",
+            "{different} keys in {} differ from {}: {}{more}",
             self.place,
             self.name_of(keys),
             shown.join(", ")
         );
         if self.options.on_conflict == OnConflict::Skip {
-            self.progress.note(&format!("{what}; keys that stood there were to be kept"));
+            self.progress.note(&format!("{what}; existing keys were kept"));
             return Ok(());
         }
-        Err(AdminError::Different(format!("{what}; they may have been changed since")))
+        Err(AdminError::Different(format!("{what}; they may have changed since")))
     }
 }

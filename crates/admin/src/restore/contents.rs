@@ -171,22 +171,22 @@ impl Contents {
         }
         if chosen.empty > 0 {
             notes.push(format!(
-                "{} keys of the file are collections without an element, and are left out as a \
-                 server leaves them out",
+                "{} keys of the file are empty collections, and are left out as a server leaves \
+                 them out",
                 chosen.empty
             ));
         }
         if self.expiring_members > 0 {
             notes.push(format!(
-                "{} members of collections expire by themselves in KeyDB: these times are not \
-                 carried over",
+                "{} members of collections have an expiry of their own (KeyDB), which is not \
+                 restored",
                 self.expiring_members
             ));
         }
         if self.is_base {
             notes.push(
-                "the file is the base of an append-only file: what was written after it was made \
-                 is in the .incr.aof files beside it, and not in this restore"
+                "the file is the base of an append-only file: later writes are in the .incr.aof \
+                 files beside it and are not restored"
                     .to_owned(),
             );
         }

@@ -127,7 +127,7 @@ impl Reading {
         let room = Arc::clone(&self.room).acquire_many_owned(wanted);
         batch._room = self.runtime.block_on(room).ok();
         let sent = self.sender.blocking_send(Ok(batch));
-        sent.map_err(|_| AdminError::Invalid("the restore was given up".into()))
+        sent.map_err(|_| AdminError::Invalid("the restore was cancelled".into()))
     }
 }
 

@@ -239,8 +239,8 @@ async fn tell_of_clock(place: &Place, progress: &dyn Progress) {
     let Ok(shift) = ClockShift::from_here(place).await else { return };
     if !shift.is_none() {
         progress.note(&format!(
-            "note: the clock of {place} is {shift} this machine's: a file holds the moments at which keys \
-             expire, so that each lives by as much shorter or longer here than where the clock is right"
+            "note: the clock of {place} is {shift} this machine's. A file stores expiry times, so keys \
+             live shorter or longer by that difference"
         ));
     }
 }

@@ -75,12 +75,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The same error, with how to go on.
+    /// Adds to an error how to resume.
     fn going_on(&self, error: AdminError, restored: u64) -> AdminError {
         let AdminError::Server(error) = error else { return error };
         let way = match error.kind() {
-            ErrorKind::OutOfMemory => "give it more memory and ",
-            ErrorKind::ReadOnly => "name its master and ",
+            ErrorKind::OutOfMemory => "give the server more memory and ",
+            ErrorKind::ReadOnly => "use its master and ",
             ErrorKind::Permission => "allow the user RESTORE and ",
             _ => "",
         };
@@ -196,7 +196,7 @@ impl Work<'_> {
             return Err(fail(
                 ErrorKind::Contract,
                 format!(
-                    "its value takes {}, and the server takes {} in one piece (proto-max-bulk-len): raise \
+                    "its value has {}, but the server accepts {} at once (proto-max-bulk-len): raise \
                      that for the time of the restore",
                     size(key.payload.len() as u64),
                     size(most_bytes(server))
@@ -242,8 +242,8 @@ impl Work<'_> {
             }
             if how != Standing::Same {
                 return Err(AdminError::Conflict(format!(
-                    "the key \"{}\" has come to stand in {} while {} was restored; --on-conflict \
-                     skip keeps it, --on-conflict replace puts the file's in its place",
+                    "the key \"{}\" appeared in {} while {} was restored; --on-conflict \
+                     skip keeps it, --on-conflict replace overwrites it",
                     escape(&key.name),
                     self.place,
                     self.name_of(keys),

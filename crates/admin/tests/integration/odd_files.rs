@@ -100,7 +100,7 @@ fn collections_without_an_element_are_left_out_and_counted() {
             let (report, notes) = bring(&path, &target, &RestoreOptions::default()).await;
             let report = report.unwrap();
             assert_eq!((report.keys, report.restored, report.empty), (2, 2, 1), "{value_type}");
-            assert!(notes.contains("1 keys of the file are collections without an element"));
+            assert!(notes.contains("1 keys of the file are empty collections"));
             assert_eq!(names(&target).await, ["a", "z"]);
             target.command(&["FLUSHALL"]).await;
             let analysis =
@@ -140,7 +140,7 @@ fn what_no_server_takes_is_refused_before_anything_is_written() {
             (5, [&b"\x01\x01m"[..], &nan].concat(), "is not a number"),
             (17, listpack(&["m", "nan"]), "is not a number"),
             (16, listpack(&["f"]), "has no value"),
-            (3, b"\x01\x01m\x02xx".to_vec(), "a score is no number"),
+            (3, b"\x01\x01m\x02xx".to_vec(), "a score is not a number"),
         ];
         let mut files: Vec<(Vec<u8>, &str)> = Vec::new();
         for (value_type, value, says) in values {
@@ -257,7 +257,7 @@ fn functions_of_release_candidates_and_times_of_members_are_noted_and_left_out()
         let path = written(folder.path(), &bytes);
         let (report, notes) = bring(&path, &target, &RestoreOptions::default()).await;
         assert_eq!(report.unwrap().restored, 2);
-        assert!(notes.contains("1 members of collections expire by themselves"), "{notes}");
+        assert!(notes.contains("1 members of collections have an expiry of their own"), "{notes}");
     });
 }
 

@@ -94,9 +94,9 @@ fn every_refused_file_says_why() {
 #[test]
 fn what_is_no_such_file_says_so() {
     for (bytes, says) in [
-        (&b""[..], "no RDB file"),
-        (b"PK\x03\x04 and so on, a zip", "no RDB file"),
-        (b"REDIS00x1\xff", "no RDB file"),
+        (&b""[..], "not an RDB file"),
+        (b"PK\x03\x04 and so on, a zip", "not an RDB file"),
+        (b"REDIS00x1\xff", "not an RDB file"),
         (b"REDIS0099\xff", "version 99"),
         (b"REDIS0010", "ends after 9 bytes"),
         (b"REDIS0003\xf3", "type 243"),

@@ -30,7 +30,7 @@ struct State {
     sealed_bytes_a_document: f64,
     /// All done but what completes the batch.
     worked_bytes_a_document: f64,
-    /// The same by the server's own word for each key.
+    /// Bytes by `MEMORY USAGE` of each key.
     keys_bytes_a_document: f64,
     progress_p50_micros: f64,
     progress_p99_micros: f64,

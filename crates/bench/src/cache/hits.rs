@@ -72,7 +72,7 @@ fn missing() -> Failure {
 
 const FIRST: [&str; 3] = ["compartment", "moka", "quick_cache"];
 
-/// The same documents in each of the contenders.
+/// Measures each contender with equal documents.
 async fn first_tier(quick: bool) -> Result<Vec<Row>, Failure> {
     let database = MemoryBackend::default().open(contract(0)).await?;
     let options = CacheOptions::default().first_tier_bytes(BYTES * 2);

@@ -87,7 +87,7 @@ fn the_map_and_the_options_go_by_the_same_bounds() {
         DatabaseMapBuilder::toml(&text).and_then(DatabaseMapBuilder::build)
     };
     for (wrong, says) in [
-        ("breaker_failures = 0", "breaker_failures of 0 is refused: it may be 1 to"),
+        ("breaker_failures = 0", "breaker_failures = 0 is not allowed: it must be between 1 and"),
         ("database_timeout = \"0s\"", "database_timeout of 0ns is refused"),
         ("first_tier = \"10KiB\"", "first_tier of 10240 is refused"),
         ("policy = { lease = \"0s\" }", "lease of 0ns is refused"),

@@ -6,29 +6,30 @@ use clap::Args;
 
 use super::Load;
 
-/// Show what is in a database, who writes it and what it costs.
+/// Show the keys of a database by pattern, with their programs, memory and TTLs.
 #[derive(Args, Debug)]
 #[command(after_help = ANALYZE_HELP)]
 pub(crate) struct Analyze {
-    /// This database only: a name, an index, or redis://host:port/index
-    /// [default: all of the server that have keys]
+    /// Analyze only this database: a name, an index, or redis://host:port/index
+    /// [default: every database of the server that has keys]
     #[arg(long, value_name = "DATABASE")]
     pub(crate) database: Option<String>,
 
-    /// Measure every element of every key instead of a sample; large keys block the server
+    /// Measure every element of every key instead of a sample; the server blocks while it measures
+    /// a large key
     #[arg(long, conflicts_with = "rdb")]
     pub(crate) exact: bool,
 
-    /// Read this dump instead of a server; with --database N that index of it only
+    /// Read this RDB dump instead of a server; --database N picks one index of it
     #[arg(long, value_name = "FILE")]
     pub(crate) rdb: Option<PathBuf>,
 
-    /// How many of the biggest keys to list
+    /// Number of largest keys to list
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) top: usize,
 
-    /// Look at a few values to see who wrote them, even where that resets their idle times
-    /// (servers before Redis 7.2)
+    /// Read a few values to recognize the programs that wrote them, even if that resets their idle
+    /// times (servers before Redis 7.2)
     #[arg(long, conflicts_with = "rdb")]
     pub(crate) look_at_values: bool,
 
@@ -40,9 +41,9 @@ pub(crate) struct Analyze {
     pub(crate) json: bool,
 }
 
-const ANALYZE_HELP: &str = "Changes nothing, and leaves every key's idle time as it is (but for \
-Celery's tables of bindings, on servers before 7.2). Memory is the server's own figure for keys that may be large, and a sample of the others; what follows ± is \
-by how much the sample may mislead: in 95 of 100 runs by no more.
+const ANALYZE_HELP: &str = "Changes nothing, and leaves the idle time of every key as it is (except \
+Celery's binding tables on servers before 7.2). Memory is the server's own figure for keys that may \
+be large, and an estimate from a sample for the others; ± gives its 95 % confidence interval.
 
 Examples:
   compartment analyze --backend redis://127.0.0.1:6379
@@ -58,7 +59,7 @@ pub(crate) struct PlanArguments {
     #[arg(long, value_name = "DATABASE", default_value = "0")]
     pub(crate) from: String,
 
-    /// Write the plan into this file
+    /// Write the plan to this file
     #[arg(long, short, value_name = "FILE", default_value = "plan.toml")]
     pub(crate) output: PathBuf,
 
@@ -69,7 +70,7 @@ pub(crate) struct PlanArguments {
     #[command(flatten)]
     pub(crate) load: Load,
 
-    /// Print the plan as JSON besides writing it
+    /// Also print the plan as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -90,24 +91,24 @@ pub(crate) struct Flush {
     #[arg(long, value_name = "DATABASE")]
     pub(crate) database: String,
 
-    /// Only the keys that match this Redis glob; may be given several times
+    /// Remove only keys that match this Redis glob; can be repeated
     #[arg(long, value_name = "GLOB")]
     pub(crate) pattern: Vec<String>,
 
-    /// Keep what stays by this plan too; may be given several times [default: the plans in the
-    /// working folder and beside the configuration]
+    /// Refuse to remove keys that this plan leaves in place; can be repeated [default: the plans in
+    /// the working folder and beside the configuration]
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Vec<PathBuf>,
 
-    /// Do it; without this only what would go is shown
+    /// Remove the keys; without this flag they are only shown
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) yes: bool,
 
-    /// Do it although the database is no cache: its name once more
+    /// Confirm by name that a database of another kind than cache may be flushed
     #[arg(long, value_name = "NAME")]
     pub(crate) yes_really: Option<String>,
 
-    /// Show what would go, and change nothing
+    /// Show which keys would be removed, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 
@@ -119,11 +120,11 @@ pub(crate) struct Flush {
     pub(crate) json: bool,
 }
 
-const FLUSH_HELP: &str = "Refused, with exit code 12, when the index is shared with another \
-database, when the server has search indexes (FLUSHDB drops them all), when clients wait for \
-elements in it, for databases that are no cache unless --yes-really names them, and while \
-keys are there that a plan lets stay: each .toml file in the working folder and beside the \
-configuration that is a plan for this database counts.
+const FLUSH_HELP: &str = "Refused with exit code 12 if the index is shared with another database, if \
+the server has search indexes (FLUSHDB drops them all), if clients are blocked on keys in it, if the \
+database is not a cache and --yes-really does not name it, or if it holds keys that a plan leaves in \
+place. Every .toml file in the working folder and beside the configuration that is a plan for this \
+database counts.
 
 Examples:
   compartment flush --database cache

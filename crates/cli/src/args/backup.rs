@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::Load;
 
-/// Write one database into a file that any Redis loads.
+/// Write one database to an RDB file that any Redis can load.
 #[derive(Args, Debug)]
 #[command(after_help = BACKUP_HELP)]
 pub(crate) struct Backup {
@@ -14,24 +14,24 @@ pub(crate) struct Backup {
     #[arg(long, short, value_name = "DATABASE")]
     pub(crate) database: String,
 
-    /// Write this file; one that is there is replaced when the new one is whole. A pipe, a device or
-    /// standard output (-) is written to
+    /// Write to this file; an existing file is replaced once the new one is complete. Can be a pipe, a
+    /// device or standard output (-)
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
 
-    /// Only the keys that match this Redis glob
+    /// Back up only keys that match this Redis glob
     #[arg(long, value_name = "GLOB")]
     pub(crate) pattern: Option<String>,
 
-    /// How to get the keys
+    /// How to read the keys
     #[arg(long, value_name = "WAY", default_value = "auto")]
     pub(crate) via: ViaArgument,
 
-    /// Compress the file; a server takes it only unpacked, `compartment restore` as it is
+    /// Compress the file; `compartment restore` reads it as it is, a server only after decompression
     #[arg(long)]
     pub(crate) zstd: bool,
 
-    /// Read from a replica that has no link to its master
+    /// Read from a replica even if it has lost its master
     #[arg(long)]
     pub(crate) stale_replica: bool,
 
@@ -43,21 +43,21 @@ pub(crate) struct Backup {
     pub(crate) json: bool,
 }
 
-/// How to get the keys.
+/// How to read the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ViaArgument {
-    /// By a scan
+    /// A scan
     Auto,
-    /// Key after key, on any server
+    /// Key by key, on any server
     Scan,
-    /// As a replica: all keys at one moment; the server sends all its databases
+    /// As a replica: all keys as of one moment; the server sends all its databases
     Replication,
 }
 
 const BACKUP_HELP: &str = "The file is in Redis's own format (RDB) and holds this database only. \
-It is written as FILE.partial and gets its name at the end. The same command goes on with a scan \
-that was interrupted. What goes down a pipe or to standard output is gathered in the folder for \
-temporary files first, so that it is whole.
+It is written as FILE.partial and renamed at the end. To resume an interrupted scan, run the same \
+command again. Output to a pipe or standard output is collected in the temporary folder first, so \
+that it is always complete.
 
 Examples:
   compartment backup --database knowledge -o knowledge.rdb
@@ -66,39 +66,39 @@ Examples:
   compartment backup --database redis://other:6379/2 -o two.rdb --via replication
   compartment backup --database sessions -o - | gpg -e -r ops > sessions.rdb.gpg";
 
-/// Bring the keys of a file into a database.
+/// Restore the keys of a file into a database.
 #[derive(Args, Debug)]
 #[command(after_help = RESTORE_HELP)]
 pub(crate) struct Restore {
-    /// An RDB file of any Redis, or of `compartment backup`; compressed or not
+    /// An RDB file of any Redis or of `compartment backup`, compressed or not
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// Into this database: a name, an index, or redis://host:port/index
+    /// Restore into this database: a name, an index, or redis://host:port/index
     #[arg(long, short, value_name = "DATABASE")]
     pub(crate) database: String,
 
-    /// Take the keys of this numbered database of the file; needed where it has several
+    /// Restore this index of the file; required if the file has several
     #[arg(long, value_name = "N")]
     pub(crate) from_index: Option<u64>,
 
-    /// Only the keys that match this Redis glob
+    /// Restore only keys that match this Redis glob
     #[arg(long, value_name = "GLOB")]
     pub(crate) pattern: Option<String>,
 
-    /// What to do where a key stands that is not the same already
-    #[arg(long, value_name = "WHAT", default_value = "fail")]
+    /// What to do with a key that exists already and differs
+    #[arg(long, value_name = "ACTION", default_value = "fail")]
     pub(crate) on_conflict: OnConflictArgument,
 
-    /// Go on although the server evicts keys when it is full
+    /// Restore even though the server evicts keys when it is full
     #[arg(long)]
     pub(crate) accept_eviction: bool,
 
-    /// Check everything and write nothing
+    /// Check everything, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Read each key back and compare it
+    /// Read back each key and compare it
     #[arg(long)]
     pub(crate) verify: bool,
 
@@ -110,22 +110,22 @@ pub(crate) struct Restore {
     pub(crate) json: bool,
 }
 
-/// What to do where a key stands.
+/// What to do with a key that exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnConflictArgument {
     /// Restore nothing
     Fail,
-    /// Keep the key that stands
+    /// Keep the existing key
     Skip,
-    /// Put the file's in its place
+    /// Replace it with the key of the file
     Replace,
 }
 
-const RESTORE_HELP: &str = "The whole file is checked before anything is written: its checksum, \
-its version, what the server can take, and with --on-conflict fail whether keys stand in the way. \
-Keys whose time is over are left out: a file holds the moments at which keys expire, and the clock of \
-the server decides. The same command goes on with a restore that was \
-interrupted. Ends with 11 when keys stand in the way, with 10 when --verify finds differences.
+const RESTORE_HELP: &str = "The whole file is checked before anything is written: its checksum, its \
+version, what the server can take, and with --on-conflict fail whether any key exists already. \
+Expired keys are left out: the file stores expiry times, and the server's clock decides. To resume an \
+interrupted restore, run the same command again. Ends with 11 if keys exist already, and with 10 if \
+--verify finds differences.
 
 Examples:
   compartment restore knowledge.rdb --database knowledge

@@ -16,8 +16,9 @@ pub(crate) struct Batch {
     pub(crate) command: BatchCommand,
 }
 
-const HELP: &str = "A batch is submitted once, and any number of `compartment worker` take its \
-documents through the stages. What is counted is exact: a document that is done twice counts once.
+const HELP: &str =
+    "A batch is submitted once, and any number of `compartment worker` processes take \
+its documents through the stages. Counts are exact: a document that is processed twice counts once.
 
 Examples:
   compartment batch submit smith-v-jones papers --backend redis://127.0.0.1:6379
@@ -32,23 +33,23 @@ pub(crate) enum BatchCommand {
     Submit(BatchSubmit),
     /// List the batches
     List(BatchList),
-    /// Show how far a batch is, what failed and what takes long
+    /// Show the progress, the failures and the slowest documents of a batch
     Show(BatchShow),
     /// Watch a batch until it is completed
     Watch(BatchWatch),
-    /// Hand out nothing of a batch for now
+    /// Stop handing out documents of a batch
     Pause(BatchChange),
-    /// Go on with a batch that is paused
+    /// Continue a paused batch
     Resume(BatchChange),
-    /// End a batch as it is: nothing of it is worked on any more
+    /// End a batch: none of its documents is processed any more
     Cancel(BatchChange),
-    /// Try documents again that are dead
+    /// Retry dead documents
     Retry(BatchRetry),
-    /// Compare what a batch counts, what its bits say and what the ledger has
+    /// Compare the counts and the bits of a batch with the ledger
     Audit(BatchAudit),
-    /// Make batches anew from the ledger, after their database was lost
+    /// Rebuild batches from the ledger after their database was lost
     Rebuild(BatchRebuild),
-    /// Remove a batch, and all that is kept of its progress
+    /// Remove a batch and its progress
     Remove(BatchRemove),
 }
 
@@ -60,7 +61,7 @@ pub(crate) struct BatchName {
     pub(crate) name: String,
 }
 
-/// Change how a batch goes on.
+/// Pause, resume or cancel a batch.
 #[derive(Args, Debug)]
 pub(crate) struct BatchChange {
     #[command(flatten)]
@@ -71,14 +72,14 @@ pub(crate) struct BatchChange {
     pub(crate) json: bool,
 }
 
-/// How soon a batch is wanted.
+/// The priority of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ClassArgument {
     /// Before everything else.
     High,
-    /// Passed by what is high for a minute at most.
+    /// Behind high work, for at most a minute.
     Normal,
-    /// Passed by others for ten minutes at most.
+    /// Behind all other work, for at most ten minutes.
     Low,
 }
 
@@ -98,18 +99,18 @@ pub(crate) struct BatchSubmit {
     #[command(flatten)]
     pub(crate) batch: BatchName,
 
-    /// Files and folders; folders are walked. Workers have to see them under the same paths
+    /// Files and folders; folders are walked. Workers must see them under the same paths
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
     #[command(flatten)]
     pub(crate) how: SubmitOptions,
 
-    /// Leave the batch open, so that more can be submitted to it by the same command
+    /// Leave the batch open, so that the same command can add more documents
     #[arg(long)]
     pub(crate) open: bool,
 
-    /// Say what would be submitted, and submit nothing
+    /// Show what would be submitted, and submit nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 
@@ -121,15 +122,15 @@ pub(crate) struct BatchSubmit {
 /// How a batch is kept.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SubmitOptions {
-    /// How soon it is wanted
+    /// Priority of the batch
     #[arg(long, value_name = "CLASS", default_value = "normal")]
     pub(crate) class: ClassArgument,
 
-    /// Refuse documents once their entries take this many MiB
+    /// Refuse further documents once the entries of the batch take this many MiB
     #[arg(long, value_name = "MIB")]
     pub(crate) max_entry_mib: Option<u64>,
 
-    /// Keep this many KiB of events for other systems to follow; 0 for none
+    /// Keep this many KiB of events for other systems to read; 0 for none
     #[arg(long, value_name = "KIB", default_value_t = 1024)]
     pub(crate) event_kib: u64,
 
@@ -165,30 +166,30 @@ pub(crate) struct BatchWatch {
     #[command(flatten)]
     pub(crate) batch: BatchName,
 
-    /// Look this often
+    /// Time between two updates
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "500ms")]
     pub(crate) every: Duration,
 
-    /// Print a line of JSON each time something has changed
+    /// Print a line of JSON for every change
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Try again.
+/// Retry dead documents.
 #[derive(Args, Debug)]
 pub(crate) struct BatchRetry {
     #[command(flatten)]
     pub(crate) batch: BatchName,
 
-    /// Only what died at this stage
+    /// Retry only documents that died at this stage
     #[arg(long, value_name = "STAGE")]
     pub(crate) stage: Option<String>,
 
-    /// Only what died of an error that begins with this, as in timed_out
+    /// Retry only documents whose error begins with this text, such as timed_out
     #[arg(long, value_name = "TEXT")]
     pub(crate) error: Option<String>,
 
-    /// Count what would be tried again, and change nothing
+    /// Count the documents that would be retried, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 
@@ -204,8 +205,8 @@ pub(crate) struct BatchAudit {
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
 
-    /// Set right what is found: counts, what nobody would be handed, a completion that was missed, rows
-    /// and bits that are missing
+    /// Repair what is found: wrong counts, documents that no worker would get, a missed completion,
+    /// missing rows and bits
     #[arg(long)]
     pub(crate) repair: bool,
 
@@ -224,11 +225,11 @@ pub(crate) struct BatchRebuild {
     #[arg(value_name = "NAME", required_unless_present = "all")]
     pub(crate) name: Option<String>,
 
-    /// Every batch that the ledger knows and that is not there
+    /// Rebuild every batch that is in the ledger but not in the database
     #[arg(long, conflicts_with = "name")]
     pub(crate) all: bool,
 
-    /// Say what would be made, and make nothing
+    /// Show what would be rebuilt, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 
@@ -246,7 +247,8 @@ pub(crate) struct BatchRemove {
     #[command(flatten)]
     pub(crate) batch: BatchName,
 
-    /// Also while documents of it are neither done nor dead, and without telling the ledger
+    /// Remove it even if some documents are neither done nor dead, and even if the ledger cannot be
+    /// updated
     #[arg(long)]
     pub(crate) force: bool,
 

@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args, Subcommand};
 
 use super::duration;
 
-/// See what a cache answers, and invalidate what is in it.
+/// Show the hit rate of a cache, and invalidate entries.
 #[derive(Args, Debug)]
 #[command(after_help = CACHE_HELP, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cache {
@@ -18,11 +18,11 @@ pub(crate) struct Cache {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
-    /// Hits, misses, loads and the state of every process (what `compartment cache` alone shows)
+    /// Show hits, misses, loads and the state of every process (the default)
     Stats(CacheStats),
-    /// Let nothing that was derived from a document, has a tag, or bears a name be served again
+    /// Invalidate entries by document, tag or key
     Invalidate(Invalidate),
-    /// Mark documents of which nothing is to be kept, or take the mark back
+    /// Mark documents that must not be cached, or remove the mark
     Mark(Mark),
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct CacheStats {
     #[command(flatten)]
     pub(crate) which: WhichCache,
 
-    /// What the hit rate is over, as in 5m or 24h; a day at most
+    /// Window of the hit rate, such as 5m or 24h; at most a day
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
     pub(crate) window: Duration,
 
@@ -48,19 +48,19 @@ pub(crate) struct CacheStats {
     #[arg(long, conflicts_with = "prometheus")]
     pub(crate) json: bool,
 
-    /// Print as Prometheus's text format
+    /// Print in the text format of Prometheus
     #[arg(long)]
     pub(crate) prometheus: bool,
 }
 
-/// What is not to be served again.
+/// Invalidate entries of a cache.
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("what").required(true), after_help = INVALIDATE_HELP)]
 pub(crate) struct Invalidate {
     #[command(flatten)]
     pub(crate) which: WhichCache,
 
-    /// Everything derived from this document: its id, or the path of its file
+    /// Everything derived from this document, given by its id or the path of its file
     #[arg(long, value_name = "DOCUMENT", group = "what")]
     pub(crate) document: Vec<String>,
 
@@ -68,7 +68,7 @@ pub(crate) struct Invalidate {
     #[arg(long, value_name = "TAG", group = "what")]
     pub(crate) tag: Vec<String>,
 
-    /// The keys that match this Redis glob
+    /// Keys that match this Redis glob
     #[arg(long, value_name = "GLOB", group = "what")]
     pub(crate) pattern: Option<String>,
 
@@ -76,26 +76,26 @@ pub(crate) struct Invalidate {
     #[arg(long, group = "what")]
     pub(crate) all: bool,
 
-    /// Do it; without this, keys that match a glob are only counted
+    /// Remove the keys that match --pattern; without this flag they are only counted
     #[arg(long)]
     pub(crate) yes: bool,
 
-    /// Say what would be invalidated, and change nothing
+    /// Show what would be invalidated, and change nothing
     #[arg(long, conflicts_with = "yes")]
     pub(crate) dry_run: bool,
 }
 
-/// Documents of which nothing is kept.
+/// Mark documents that must not be cached.
 #[derive(Args, Debug)]
 pub(crate) struct Mark {
     #[command(flatten)]
     pub(crate) which: WhichCache,
 
-    /// Ids of documents, or paths of their files; none lists those that are marked
+    /// Ids of documents or paths of their files; without any, the marked documents are listed
     #[arg(value_name = "DOCUMENT")]
     pub(crate) documents: Vec<String>,
 
-    /// Take the mark back
+    /// Remove the mark
     #[arg(long, requires = "documents")]
     pub(crate) remove: bool,
 
@@ -105,8 +105,8 @@ pub(crate) struct Mark {
 }
 
 const CACHE_HELP: &str =
-    "Figures come from the database `metrics`, to which every process adds its \
-own every ten seconds and at its end.
+    "Figures come from the database `metrics`. Every process adds its own every ten seconds and when \
+it ends.
 
 Examples:
   compartment cache
@@ -115,27 +115,27 @@ Examples:
   compartment cache invalidate --pattern 'doc:chunks:*'
   compartment cache mark papers/unreadable.pdf";
 
-const INVALIDATE_HELP: &str = "Documents, tags and the whole are invalidated by one write each, \
-whatever hangs on them; the entries go when their time comes. Keys that match a glob are removed, \
-and are only counted unless --yes is given.";
+const INVALIDATE_HELP: &str = "A document, a tag or the whole cache is invalidated by one write, \
+however many entries it has; the entries are removed when they expire. Keys that match --pattern are \
+removed, and only counted unless --yes is given.";
 
-/// Bring recent documents into the cache.
+/// Load recent documents into the cache.
 #[derive(Args, Debug)]
 #[command(after_help = WARM_HELP)]
 pub(crate) struct Warm {
-    /// Documents that were processed within so many hours
+    /// Warm documents that were processed within this many hours
     #[arg(long, value_name = "HOURS", default_value_t = 24)]
     pub(crate) hours: u64,
 
-    /// The newest so many
+    /// Warm at most this many documents, newest first
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) limit: usize,
 
-    /// Read what is there, and make nothing anew
+    /// Only read existing entries; compute nothing
     #[arg(long)]
     pub(crate) no_load: bool,
 
-    /// Documents under way at the same time [default: the number of CPUs]
+    /// Number of documents processed at the same time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) concurrency: Option<u32>,
 
@@ -145,8 +145,8 @@ pub(crate) struct Warm {
 }
 
 const WARM_HELP: &str = "Reads text, state and results of recent documents, newest first, so that \
-they are the last to be evicted, and makes anew what the cache lacks where the document's file is \
-still what it was. Stops when the cache's memory budget is reached.
+they are evicted last. Results that the cache lacks are computed again if the document's file has not \
+changed. Stops when the cache's memory budget is reached.
 
 Exit codes: 0 done, 3 some documents failed.
 

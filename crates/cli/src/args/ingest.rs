@@ -15,7 +15,7 @@ pub(crate) struct Ingest {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Write one JSON file a document into this folder
+    /// Write one JSON file for each document to this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
@@ -27,7 +27,7 @@ pub(crate) struct Ingest {
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) project: String,
 
-    /// Documents worked on at the same time [default: the number of CPUs]
+    /// Number of documents processed at the same time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) concurrency: Option<u32>,
 
@@ -35,14 +35,14 @@ pub(crate) struct Ingest {
     #[arg(long)]
     pub(crate) no_cache: bool,
 
-    /// Submit the documents as a batch of the project's name, for `compartment worker`, and end
+    /// Submit the documents as a batch named after the project, for `compartment worker`, and exit
     #[arg(long, conflicts_with_all = ["out", "concurrency", "no_cache"])]
     pub(crate) submit: bool,
 
     #[command(flatten)]
     pub(crate) how: SubmitOptions,
 
-    /// How long to wait for a server that goes away during the run, in seconds
+    /// Seconds to wait for a server that goes away during the run
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) wait: u64,
 
@@ -52,12 +52,12 @@ pub(crate) struct Ingest {
 
 const INGEST_HELP: &str =
     "Reads PDF (text layer, or OCR through tesseract where it is installed), \
-HTML and plain text; the content decides, not the name. Other files in folders are skipped and \
-counted. A document that cannot be read fails by itself, with its reason.
+HTML and plain text, recognized by their content. Other files in folders are skipped and counted. A \
+document that cannot be read fails alone, with its reason.
 
-Results are cached under the document's content and each stage's version, so a second run is \
-answered from the cache. Where a ledger is configured, what became of each document is kept there, as \
-batch \"ingest:PROJECT\".
+Results are cached by document content and stage version, so a second run is answered from the \
+cache. If a ledger is configured, it records the outcome of each document as batch \
+\"ingest:PROJECT\".
 
 Examples:
   compartment ingest samples

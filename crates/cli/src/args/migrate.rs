@@ -11,45 +11,45 @@ use super::{Load, duration};
 #[derive(Args, Debug)]
 #[command(after_help = MIGRATE_HELP)]
 pub(crate) struct Migrate {
-    /// Do what this plan says (see `compartment plan`)
+    /// Execute this plan (see `compartment plan`)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "pattern", "undo"])]
     pub(crate) plan: Option<PathBuf>,
 
-    /// Take the keys from this database: a name, an index, or redis://host:port/index
+    /// Move keys from this database: a name, an index, or redis://host:port/index
     #[arg(long, value_name = "DATABASE", requires = "to")]
     pub(crate) from: Option<String>,
 
-    /// Bring them to this one
+    /// Move keys to this database
     #[arg(long, value_name = "DATABASE", requires = "from")]
     pub(crate) to: Option<String>,
 
-    /// Only the keys that match this Redis glob; may be given several times
+    /// Move only keys that match this Redis glob; can be repeated
     #[arg(long, value_name = "GLOB", requires = "from")]
     pub(crate) pattern: Vec<String>,
 
-    /// Give keys of the first form a name of the second, as in 'old:{id}' 'doc:state:{id}'
+    /// Rename keys from one template to another, as in 'old:{id}' 'doc:state:{id}'
     #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], requires = "from")]
     pub(crate) rename: Vec<String>,
 
-    /// Leave the keys in their old place as well
+    /// Copy: leave the keys in the source as well
     #[arg(long)]
     pub(crate) keep: bool,
 
-    /// Go over the keys until none is left behind, and watch for clients that still write there: for
-    /// programs that look in both places (`previous`); others need --feed
+    /// Repeat until no key is left in the source, and watch for clients that still write there. For
+    /// programs that read both databases (`previous`); others need --feed
     #[arg(long, conflicts_with = "keep")]
     pub(crate) live: bool,
 
-    /// With --live: the old place has to stay empty for this long before it is given up
+    /// With --live: end once the source has stayed empty for this long
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) quiet: Duration,
 
-    /// With --live: end after this long even if keys keep coming
+    /// With --live: end after this long even if new keys keep arriving
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
     pub(crate) at_most: Duration,
 
-    /// With --live, for programs that cannot look in both places: copy every change again, by
-    /// replication, until nothing writes to the old place any more; it keeps its keys
+    /// With --live, for programs that cannot read both databases: copy every change by replication
+    /// until nothing writes to the source any more; the source keeps its keys
     #[arg(long, requires = "live")]
     pub(crate) feed: bool,
 
@@ -57,16 +57,16 @@ pub(crate) struct Migrate {
     #[arg(long, value_name = "GROUP", requires = "plan")]
     pub(crate) drained: Vec<String>,
 
-    /// Move queues although connections are seen that look like their workers or senders, or a part
-    /// of what belongs to them stays
+    /// Move queues even if connections look like their workers or senders, or if some of their keys
+    /// would stay behind
     #[arg(long)]
     pub(crate) drained_anyway: bool,
 
-    /// Move this group of the plan only; may be given several times
+    /// Move only this group of the plan; can be repeated
     #[arg(long, value_name = "GROUP", requires = "plan")]
     pub(crate) group: Vec<String>,
 
-    /// How the keys go
+    /// How to transfer keys
     #[arg(long, value_name = "WAY", default_value = "auto")]
     pub(crate) strategy: WayArgument,
 
@@ -74,29 +74,29 @@ pub(crate) struct Migrate {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Write the keys to this file first
+    /// Back up the keys to this file first
     #[arg(long, value_name = "FILE")]
     pub(crate) backup: Option<PathBuf>,
 
-    /// Compare each value and its expiry in the new place with what it was in the old, before it is
-    /// removed there (after, where it goes by MOVE, which takes the value itself)
+    /// Compare each value and its expiry in the target with the source before the source key is
+    /// removed (after the move with MOVE, which transfers the value itself)
     #[arg(long)]
     pub(crate) verify: bool,
 
-    /// Keep the journal here [default: <plan>.journal or compartment-<from>-to-<to>.journal, with a
-    /// number where another migration has that]
+    /// File of the journal [default: <plan>.journal or compartment-<from>-to-<to>.journal, with a
+    /// number if another migration uses that name]
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
 
-    /// Go on although the target evicts keys when it is full: what has moved may be lost there
+    /// Migrate even though the target evicts keys when it is full: migrated keys may be lost
     #[arg(long)]
     pub(crate) accept_eviction: bool,
 
-    /// Read from a replica that has no link to its master
+    /// Read from a replica even if it has lost its master
     #[arg(long, requires = "keep")]
     pub(crate) stale_replica: bool,
 
-    /// Take a migration back
+    /// Undo the migration of this journal
     #[arg(long, value_name = "JOURNAL", conflicts_with_all = ["from", "to", "live", "keep", "dry_run", "backup"])]
     pub(crate) undo: Option<PathBuf>,
 
@@ -108,24 +108,24 @@ pub(crate) struct Migrate {
     pub(crate) json: bool,
 }
 
-/// How keys go from one place to another.
+/// How to transfer keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WayArgument {
-    /// The best that the server and the user's rights allow.
+    /// The fastest that the server and the user's rights allow.
     Auto,
-    /// MOVE: within one server, at once whatever the size.
+    /// MOVE: within one server, at once for any size.
     Move,
-    /// COPY, then removed: within one server.
+    /// COPY, then removal: within one server.
     Copy,
     /// DUMP and RESTORE: between servers.
     Dump,
-    /// Read and written type by type: to a server that is older.
+    /// Read and write by type: to an older server.
     Typed,
 }
 
 const MIGRATE_HELP: &str =
-    "A journal is kept beside the work. After a crash the same command with the same \
---journal goes on; `compartment migrate --undo JOURNAL` takes everything back.
+    "Every step is written to a journal. To resume after a crash, run the same command with the same \
+--journal; `compartment migrate --undo JOURNAL` moves everything back.
 
 Examples:
   compartment migrate --plan plan.toml --dry-run
@@ -135,39 +135,39 @@ Examples:
   compartment migrate --from 0 --to redis://other:6379/2 --live --limit-latency 5ms
   compartment migrate --undo compartment-0-to-knowledge.journal";
 
-/// Compare what two databases hold.
+/// Compare two databases key by key.
 #[derive(Args, Debug)]
 #[command(after_help = VERIFY_HELP)]
 pub(crate) struct Verify {
-    /// One side: a name, an index, or redis://host:port/index
+    /// First database: a name, an index, or redis://host:port/index
     #[arg(long, value_name = "DATABASE")]
     pub(crate) from: Option<String>,
 
-    /// The other side
+    /// Second database
     #[arg(long, value_name = "DATABASE")]
     pub(crate) to: String,
 
-    /// One side is this dump instead of a database
+    /// Compare this RDB dump instead of a first database
     #[arg(long, value_name = "FILE", conflicts_with = "from", required_unless_present = "from")]
     pub(crate) rdb: Option<PathBuf>,
 
-    /// The database in the dump, where it holds several
+    /// Index in the dump; required if the dump has several
     #[arg(long, value_name = "N", requires = "rdb")]
     pub(crate) from_index: Option<u64>,
 
-    /// Only the keys that match this Redis glob; may be given several times
+    /// Compare only keys that match this Redis glob; can be repeated
     #[arg(long, value_name = "GLOB")]
     pub(crate) pattern: Vec<String>,
 
-    /// Keys on the other side that this side lacks are differences too
+    /// Also report keys that only the second database has
     #[arg(long)]
     pub(crate) both_ways: bool,
 
-    /// Read from a replica that has no link to its master
+    /// Read from a replica even if it has lost its master
     #[arg(long)]
     pub(crate) stale_replica: bool,
 
-    /// List at most so many differences; all are counted
+    /// List at most this many differences; all are counted
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) show: usize,
 
@@ -180,8 +180,8 @@ pub(crate) struct Verify {
 }
 
 const VERIFY_HELP: &str = "Compares types, values, expiry times, expiry of hash fields, stream \
-groups and their pending entries. Where the clocks of two servers differ, expiry times are compared \
-by the time that is left. Ends with 10 when there are differences.
+groups and their pending entries. If the clocks of two servers differ, the remaining times to live \
+are compared. Ends with 10 if there are differences.
 
 Examples:
   compartment verify --from 0 --to cache --pattern 'page:*'

@@ -31,8 +31,8 @@ pub(crate) use tasks::{
 };
 pub(crate) use worker::{ReadingOptions, Submit, Worker, Workers, WorkersCommand};
 
-/// Gives each purpose of a Redis a database with a name and a contract, and runs batches of legal
-/// documents over them.
+/// Gives each purpose of a Redis a database with a name and a contract, and processes legal documents
+/// in batches.
 #[derive(Debug, Parser)]
 #[command(name = "compartment", version, after_help = EXAMPLES, propagate_version = true)]
 pub(crate) struct Arguments {
@@ -43,9 +43,9 @@ pub(crate) struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  compartment ingest samples                      on memory, no server needed
+  compartment ingest samples                      in memory, no server needed
   compartment ingest papers --backend redis://127.0.0.1:6379 --out results
-  compartment batch submit smith-v-jones papers   then as many `compartment worker` as wanted
+  compartment batch submit smith-v-jones papers   then start any number of `compartment worker`
   compartment cache stats --backend redis://127.0.0.1:6379
   compartment databases --backend redis://127.0.0.1:6379
   compartment analyze --backend redis://127.0.0.1:6379
@@ -56,7 +56,7 @@ const EXAMPLES: &str = "Examples:
   compartment config export --format celery
 
 Exit codes: 0 done, 2 wrong arguments, 3 some documents failed, 4 configuration,
-5 server away, 6 refused, 7 wrong server, 8 store, 9 files, 10 different,
+5 server unavailable, 6 refused, 7 wrong server, 8 store, 9 files, 10 different,
 11 conflict, 12 unsafe, 130 interrupted.";
 
 /// The heading of the flags of every command.
@@ -84,19 +84,19 @@ pub(crate) struct General {
     #[arg(long, global = true, help_heading = GENERAL, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
 
-    /// Say what is going on behind the scenes, on standard error
+    /// Log more details to standard error
     #[arg(long, short, global = true, help_heading = GENERAL)]
     pub(crate) verbose: bool,
 }
 
-/// How much the work may trouble a server that others use.
+/// Limits on the load of a server that others use.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Load {
-    /// Send at most this many commands a second
+    /// Send at most this many commands per second
     #[arg(long, value_name = "N", alias = "max-ops-per-second", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit_ops: Option<u32>,
 
-    /// Slow down when the server takes longer than this to answer, as in 5ms
+    /// Slow down when the server takes longer than this to answer, such as 5ms
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) limit_latency: Option<Duration>,
 }
@@ -110,7 +110,7 @@ impl From<Load> for compartment_admin::Limits {
 /// A time with its unit: `5ms`, `30s`, `2h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time.is_zero() { Err("has to be more than nothing".into()) } else { Ok(time) }
+    if time.is_zero() { Err("must be greater than zero".into()) } else { Ok(time) }
 }
 
 /// When to use colours.
@@ -130,39 +130,39 @@ pub(crate) enum Command {
     Ingest(Ingest),
     /// Submit, watch and steer batches of documents
     Batch(Batch),
-    /// Work on batches and single tasks until told to end
+    /// Process batches and single tasks until stopped
     Worker(Worker),
     /// Show the workers
     Workers(Workers),
-    /// Show what became of tasks; replay or remove those that are dead
+    /// Show the outcome of tasks; replay or remove dead ones
     Tasks(Tasks),
     /// Submit a single task: one stage for one document
     Submit(Submit),
-    /// Bring recent documents into the cache before anybody asks for them
+    /// Load recent documents into the cache before they are needed
     Warm(Warm),
-    /// Show what a cache answers, invalidate what is in it, mark documents not to be kept
+    /// Show the hit rate of a cache, invalidate entries, mark documents that must not be cached
     Cache(Cache),
-    /// Show the databases, their contracts and what is in each
+    /// Show the databases, their contracts and their contents
     #[command(visible_alias = "db")]
     Databases(Databases),
-    /// Show what is in a database, who writes it and what it costs
+    /// Show the keys of a database by pattern, with their programs, memory and TTLs
     Analyze(Analyze),
     /// Propose which keys go to which database, as a file to review
     Plan(PlanArguments),
-    /// Move keys from one database to another, while others use the server
+    /// Move keys from one database to another while the server is in use
     Migrate(Migrate),
-    /// Compare what two databases hold, key by key
+    /// Compare two databases key by key
     Verify(Verify),
-    /// Write one database into a file that any Redis loads
+    /// Write one database to an RDB file that any Redis can load
     Backup(Backup),
-    /// Bring the keys of a file into a database
+    /// Restore the keys of a file into a database
     Restore(Restore),
-    /// Remove the keys of one database, after showing what would go
+    /// Remove the keys of one database; without --yes only show them
     Flush(Flush),
     /// Write, show, check or export the configuration
     #[command(subcommand)]
     Config(Config),
-    /// Print the completions of a shell
+    /// Print shell completions
     Completions {
         /// The shell
         shell: Shell,
@@ -174,7 +174,7 @@ pub(crate) enum Command {
 /// Show the databases.
 #[derive(Args, Debug)]
 pub(crate) struct Databases {
-    /// Show this database only
+    /// Show only this database
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
 
@@ -185,7 +185,7 @@ pub(crate) struct Databases {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
-    /// Write a compartment.toml to start from
+    /// Write an initial compartment.toml
     Init {
         /// The databases to start with
         #[arg(long, value_name = "NAME", default_value = "pipeline")]
@@ -194,15 +194,15 @@ pub(crate) enum Config {
         #[arg(long)]
         force: bool,
     },
-    /// Print the configuration as it is used: file, environment and flags together
+    /// Print the effective configuration: file, environment and flags combined
     Show,
-    /// Check the configuration, and that the servers can be used
+    /// Check the configuration and the servers
     Check {
         /// Do not connect
         #[arg(long)]
         offline: bool,
     },
-    /// Print the settings of another program, or a client module of another language
+    /// Print settings for another program, or a client module for another language
     Export {
         /// The program
         #[arg(long, value_name = "PROGRAM")]
@@ -227,7 +227,7 @@ pub(crate) enum ExportFormat {
     Node,
     /// A Ruby module on redis-rb, for Sidekiq too.
     Ruby,
-    /// Connections for Laravel's config/database.php.
+    /// Connections for config/database.php of Laravel.
     Laravel,
     /// A configuration class for Spring Data Redis.
     Spring,

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::LedgerArgument;
 
-/// What became of tasks: rows of the ledger, and dead letters of queues.
+/// The outcome of tasks: rows of the ledger, and dead letters of queues.
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
 pub(crate) struct Tasks {
@@ -12,9 +12,9 @@ pub(crate) struct Tasks {
     pub(crate) command: TasksCommand,
 }
 
-const HELP: &str = "Documents of batches have a row in the ledger for each stage that ended, however it \
-ended. Single tasks (`compartment submit`) that died are dead letters of their stage's queue until they \
-are replayed or purged.
+const HELP: &str = "Every document of a batch has a row in the ledger for each stage that succeeded or \
+failed. Dead single tasks (`compartment submit`) stay in the queue of their stage as dead letters until \
+they are replayed or purged.
 
 Examples:
   compartment tasks list --batch smith-v-jones --status dead
@@ -25,61 +25,61 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TasksCommand {
-    /// List tasks of the ledger, and dead letters of queues
+    /// List tasks of the ledger and dead letters of queues
     List(TasksList),
-    /// Show what became of one document, or of one single task
+    /// Show the outcome of one document or one single task
     Show(TasksShow),
-    /// Let dead letters wait to be worked on again
+    /// Put dead letters back into their queues
     Replay(TasksReplay),
     /// Remove dead letters, or everything in a stage's queue
     Purge(TasksPurge),
 }
 
-/// How a task stands.
+/// The status of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StatusArgument {
     /// Done.
     Done,
-    /// Failed, and to be tried again.
+    /// Failed, and will be retried.
     Failed,
     /// Failed for good.
     Dead,
-    /// Dead before, and to be tried again.
+    /// Was dead, and will be retried.
     Retried,
 }
 
 /// List tasks.
 #[derive(Args, Debug)]
 pub(crate) struct TasksList {
-    /// Of this batch only
+    /// Only tasks of this batch
     #[arg(long, value_name = "NAME")]
     pub(crate) batch: Option<String>,
 
-    /// Of this stage only
+    /// Only tasks of this stage
     #[arg(long, value_name = "STAGE")]
     pub(crate) stage: Option<String>,
 
-    /// That stand so
+    /// Only tasks with this status
     #[arg(long, value_name = "STATUS")]
     pub(crate) status: Option<StatusArgument>,
 
-    /// That this worker had last
+    /// Only tasks that this worker processed last
     #[arg(long, value_name = "WORKER")]
     pub(crate) worker: Option<String>,
 
-    /// Whose error has this in it
+    /// Only tasks whose error contains this text
     #[arg(long, value_name = "TEXT")]
     pub(crate) error: Option<String>,
 
-    /// Dead letters of queues only
+    /// Only dead letters of queues
     #[arg(long, conflicts_with_all = ["batch", "status", "worker"])]
     pub(crate) dead_letters: bool,
 
-    /// At most so many
+    /// List at most this many
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) limit: u64,
 
-    /// After so many that fit
+    /// Skip this many
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) offset: u64,
 
@@ -94,7 +94,7 @@ pub(crate) struct TasksList {
 /// Show a task.
 #[derive(Args, Debug)]
 pub(crate) struct TasksShow {
-    /// The batch, or the stage of a single task
+    /// The name of the batch, or the stage of a single task
     #[arg(value_name = "BATCH|STAGE")]
     pub(crate) place: String,
 
@@ -113,19 +113,19 @@ pub(crate) struct TasksShow {
 /// Which dead letters.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct WhichDead {
-    /// Of this stage's queue [default: of every stage's]
+    /// Only the queue of this stage [default: every stage]
     #[arg(long, value_name = "STAGE")]
     pub(crate) stage: Option<String>,
 
-    /// Those that died of an error that begins with this, as in timed_out
+    /// Dead letters whose error begins with this text, such as timed_out
     #[arg(long, value_name = "TEXT", conflicts_with = "ids")]
     pub(crate) error: Option<String>,
 
-    /// All of them
+    /// All dead letters
     #[arg(long, conflicts_with_all = ["ids", "error"])]
     pub(crate) all: bool,
 
-    /// These, by their ids
+    /// Ids of dead letters
     #[arg(value_name = "ID", required_unless_present_any = ["all", "error"], requires = "stage")]
     pub(crate) ids: Vec<u64>,
 }
@@ -151,11 +151,11 @@ pub(crate) struct TasksPurge {
     #[command(flatten)]
     pub(crate) which: WhichDead,
 
-    /// With --stage and --all: what waits and what is worked on too
+    /// With --stage and --all: also remove tasks that wait or are in progress
     #[arg(long, requires = "stage", requires = "all")]
     pub(crate) everything: bool,
 
-    /// Remove them, rather than count them
+    /// Remove the tasks; without this flag they are only counted
     #[arg(long)]
     pub(crate) yes: bool,
 

@@ -8,65 +8,66 @@ use clap::{Args, Subcommand};
 use super::batch::ClassArgument;
 use super::{LedgerArgument, duration};
 
-/// Work on batches and single tasks until told to end.
+/// Process batches and single tasks until stopped.
 #[derive(Args, Debug)]
 #[command(after_help = WORKER_HELP)]
 pub(crate) struct Worker {
-    /// Serve these stages only, separated by commas
+    /// Serve only these stages, separated by commas
     #[arg(long, value_name = "STAGES", value_delimiter = ',')]
     pub(crate) stages: Option<Vec<String>>,
 
-    /// Serve this batch only, and no single tasks; may be given more than once
+    /// Serve only this batch, and no single tasks; can be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) batch: Vec<String>,
 
-    /// End once the batches that are served need nothing any more
+    /// Exit once the served batches are finished
     #[arg(long, requires = "batch")]
     pub(crate) until_finished: bool,
 
-    /// Documents worked on at the same time [default: the number of CPUs]
+    /// Number of documents processed at the same time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) concurrency: Option<u32>,
 
-    /// After so long without a sign of this worker others take its documents
+    /// If this worker does not renew its leases for this long, others take over its documents
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
     pub(crate) lease: Duration,
 
-    /// When told to end, finish what was begun within this time, and hand back the rest
+    /// On SIGTERM, finish running documents within this time, and hand back the rest
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "20s")]
     pub(crate) drain: Duration,
 
-    /// Start anew when the memory passes this many MiB; what is worked on then is tried again
+    /// Restart above this many MiB of memory; running documents are retried
     #[arg(long, value_name = "MIB")]
     pub(crate) memory_mib: Option<u64>,
 
-    /// The name of this worker [default: host, process and a number]
+    /// Name of this worker [default: host, process and a number]
     #[arg(long, value_name = "NAME")]
     pub(crate) id: Option<String>,
 
-    /// Neither read nor write cached results: each stage makes anew what it needs
+    /// Neither read nor write cached results; every stage computes its inputs again
     #[arg(long)]
     pub(crate) no_cache: bool,
 
     #[command(flatten)]
     pub(crate) ledger: LedgerArgument,
 
-    /// Keep completed and cancelled batches this long
+    /// Remove completed and cancelled batches after this long
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "7d")]
     pub(crate) keep_finished: Duration,
 
-    /// Keep this many MiB of completed and cancelled batches; the oldest go, once ten minutes old
+    /// Keep at most this many MiB of completed and cancelled batches; the oldest are removed first,
+    /// ten minutes after their end at the earliest
     #[arg(long, value_name = "MIB")]
     pub(crate) keep_finished_mib: Option<u64>,
 
-    /// How long to wait for a server that goes away while there is something to tell it
+    /// How long to wait for an unavailable server while results are still to be reported
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10m")]
     pub(crate) wait: Duration,
 
     #[command(flatten)]
     pub(crate) reading: ReadingOptions,
 
-    /// Print what was done as JSON at the end
+    /// Print a summary as JSON at the end
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -74,7 +75,7 @@ pub(crate) struct Worker {
 /// How documents are read.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReadingOptions {
-    /// The OCR program for pages without text
+    /// OCR program for pages without a text layer
     #[arg(long, value_name = "PROGRAM", default_value = "tesseract")]
     pub(crate) ocr: String,
 
@@ -85,8 +86,8 @@ pub(crate) struct ReadingOptions {
 
 const WORKER_HELP: &str = "Takes documents of batches (`compartment batch submit`, \
 `compartment ingest --submit`) and single tasks (`compartment submit`) through the stages. Start as \
-many as there are CPUs for, on as many machines as see the documents. SIGTERM or Ctrl-C ends it in \
-good order, a second one at once. One that is killed loses its leases, and others do its documents.
+many workers as you have CPUs, on any machine that can read the documents. SIGTERM or Ctrl-C stops it \
+gracefully, a second one at once. If a worker is killed, its leases expire and others take over.
 
 Examples:
   compartment worker --backend redis://10.0.0.5:6379 --ledger postgres://ledger/compartment
@@ -102,7 +103,7 @@ pub(crate) struct Workers {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkersCommand {
-    /// List the workers, what they serve and what they work on
+    /// List the workers with the stages they serve and the documents in progress
     List {
         /// Print as JSON
         #[arg(long)]
@@ -114,11 +115,11 @@ pub(crate) enum WorkersCommand {
 #[derive(Args, Debug)]
 #[command(after_help = SUBMIT_HELP)]
 pub(crate) struct Submit {
-    /// The stage; what it needs of earlier ones is made on the way
+    /// The stage; missing results of earlier stages are computed first
     #[arg(long, value_name = "STAGE")]
     pub(crate) stage: String,
 
-    /// What names the document: the path of its file, or the JSON that entries of batches are
+    /// The document: the path of its file, or the JSON of a batch entry
     #[arg(long, value_name = "TEXT", required_unless_present = "file", conflicts_with = "file")]
     pub(crate) data: Option<String>,
 
@@ -126,19 +127,19 @@ pub(crate) struct Submit {
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<PathBuf>,
 
-    /// How soon it is wanted
+    /// Priority of the task
     #[arg(long, value_name = "CLASS", default_value = "normal")]
     pub(crate) class: ClassArgument,
 
-    /// Not before this time has passed
+    /// Start no earlier than after this time
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) delay: Option<Duration>,
 
-    /// Not while another task of this key waits or is worked on
+    /// Skip if another task with this key waits or is in progress
     #[arg(long, value_name = "KEY")]
     pub(crate) once: Option<String>,
 
-    /// Only by workers whose stage is of this version
+    /// Only for workers with this version of the stage
     #[arg(long, value_name = "VERSION")]
     pub(crate) stage_version: Option<String>,
 
@@ -148,8 +149,8 @@ pub(crate) struct Submit {
 }
 
 const SUBMIT_HELP: &str =
-    "An entry of a batch is a JSON array of three texts: the content's hash, the \
-document's name and its file's path. A path alone is enough here.
+    "A batch entry is a JSON array of three strings: the hash of the content, the name of the \
+document and the path of its file. Here a path alone is enough.
 
 Examples:
   compartment submit --stage entities --file /papers/complaint.pdf

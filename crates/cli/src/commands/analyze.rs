@@ -39,7 +39,7 @@ pub(crate) async fn run(general: &General, command: args::Analyze) -> Result<Exi
         return Ok(ExitCode::Success);
     }
     if found.is_empty() {
-        screen::say("there are no keys");
+        screen::say("no keys");
     }
     for (at, analysis) in found.iter().enumerate() {
         if at > 0 {
@@ -91,7 +91,7 @@ async fn of_dump(
         Some(text) => Some(text.parse::<u32>().map_err(|_| {
             CliError::new(
                 ExitCode::Configuration,
-                format!("with --rdb, --database is an index of the dump, not {text:?}"),
+                format!("with --rdb, --database must be an index of the dump, not {text:?}"),
             )
         })?),
     };
@@ -99,7 +99,7 @@ async fn of_dump(
     let progress = Arc::clone(progress);
     let work = move || analyze_dump(&path, only, &options, progress.as_ref());
     let done = tokio::task::spawn_blocking(work).await.map_err(|error| {
-        CliError::new(ExitCode::Other, format!("the dump was not read to its end: {error}"))
+        CliError::new(ExitCode::Other, format!("the dump could not be read to its end: {error}"))
     })?;
     Ok(done?)
 }

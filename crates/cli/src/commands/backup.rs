@@ -34,8 +34,8 @@ pub(crate) async fn run(general: &General, command: args::Backup) -> Result<Exit
     let Some(result) = result else {
         settled(&command.output).await?;
         screen::remark(match is_stream(&command.output) {
-            true => "interrupted: nothing is kept of what was on its way",
-            false => "interrupted: the same command goes on with a scan where it was",
+            true => "interrupted: nothing was kept",
+            false => "interrupted: run the same command again to resume the scan",
         });
         return Ok(ExitCode::Interrupted);
     };
@@ -44,7 +44,9 @@ pub(crate) async fn run(general: &General, command: args::Backup) -> Result<Exit
         let error = CliError::from(error);
         let kept = kept && !is_stream(&command.output);
         match kept && command.via != ViaArgument::Replication {
-            true => error.hint("what there is so far is kept: the same command goes on with it"),
+            true => {
+                error.hint("the keys read so far are kept: run the same command again to resume")
+            }
             false => error,
         }
     })?;
@@ -98,7 +100,7 @@ fn show(report: &BackupReport, label: &str, say: fn(String)) {
     say(format!("{good}backed up{good:#}: {label} into {file}"));
     if report.resumed > 0 {
         let resumed = screen::count(report.resumed);
-        say(format!("{resumed} of the keys are of an interrupted run"));
+        say(format!("{resumed} of the keys come from an interrupted run"));
     }
     let (took, rate) = (screen::time(report.elapsed), screen::count(rate(report)));
     say(format!("in {took} ({rate} keys/s)"));

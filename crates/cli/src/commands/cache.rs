@@ -92,9 +92,9 @@ fn delivered(delivery: Delivery) -> Result<(), CliError> {
         Delivery::Delivered => Ok(()),
         Delivery::Pending => Err(CliError::new(
             ExitCode::Unavailable,
-            "the cache database did not answer: nothing was changed",
+            "the cache database did not answer; nothing was changed",
         )
-        .hint("run the same command again when it does")),
+        .hint("run the same command again when the database answers")),
     }
 }
 
@@ -110,7 +110,7 @@ async fn mark(databases: &Databases, mark: &Mark) -> Result<ExitCode, CliError> 
     } else if marked.is_empty() {
         screen::say("no document is marked");
     } else {
-        screen::say("nothing is kept of these documents:");
+        screen::say("these documents are not cached:");
         marked.iter().for_each(|document| screen::say(format!("  {document}")));
     }
     Ok(ExitCode::Success)

@@ -33,7 +33,7 @@ pub(crate) async fn run(databases: &Databases, what: &CacheStats) -> Result<Exit
     }
     head(&fleet, cache.database()).await?;
     if fleet.templates.is_empty() {
-        screen::say("nothing has been counted: no process has used it with the database `metrics`");
+        screen::say("no figures yet: no process has used this cache with the database `metrics`");
     } else {
         screen::say(format!("\n{}", templates(&fleet)));
     }
@@ -94,7 +94,7 @@ fn load_time(time: Duration) -> String {
 }
 
 fn processes(list: &[ProcessMetrics]) -> Table {
-    let header = ["process", "entries", "bytes", "hears the others", "breaker", "to remove"];
+    let header = ["process", "entries", "bytes", "in sync", "breaker", "to remove"];
     let mut table = screen::table(&header, &[1, 2, 5]);
     for process in list {
         table.add_row([
@@ -118,17 +118,17 @@ fn processes(list: &[ProcessMetrics]) -> Table {
 fn tail(fleet: &FleetMetrics, marked: &[String]) {
     let total = fleet.total();
     let figures = [
-        ("answered stale", total.stale_hits),
+        ("stale answers", total.stale_hits),
         ("loads", total.loads),
-        ("loads failed", total.failed_loads),
-        ("too large to keep", total.refused),
-        ("beyond their document's share", total.refused_document),
+        ("failed loads", total.failed_loads),
+        ("too large to cache", total.refused),
+        ("over the limit of their document", total.refused_document),
         ("of marked documents", total.refused_no_cache),
-        ("came too late", total.superseded),
+        ("superseded by newer values", total.superseded),
         ("evicted in processes", fleet.evicted),
         ("invalidations", fleet.invalidations),
-        ("times a process could not trust its own", fleet.distrusted),
-        ("times a breaker opened", fleet.breaker_opened),
+        ("losses of sync", fleet.distrusted),
+        ("breakers opened", fleet.breaker_opened),
     ];
     let said: Vec<String> = figures
         .iter()
@@ -141,7 +141,7 @@ fn tail(fleet: &FleetMetrics, marked: &[String]) {
     if !marked.is_empty() {
         let shown = marked.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
         let more = if marked.len() > 8 { ", …" } else { "" };
-        let text = format!("marked, nothing is kept of: {shown}{more}");
+        let text = format!("not cached (marked): {shown}{more}");
         screen::say(format!("{BAD}{}{BAD:#}", screen::wrapped(&text)));
     }
 }

@@ -88,7 +88,7 @@ fn check(general: &General, offline: bool) -> Result<ExitCode, CliError> {
     notes(&settings);
     let count = settings.map.databases().len();
     screen::say(format!(
-        "{GOOD}ok{GOOD:#}  {count} databases, each in a place of its own or shared by agreement"
+        "{GOOD}ok{GOOD:#}  {count} databases, each in its own place or shared by agreement"
     ));
     if offline {
         return Ok(ExitCode::Success);

@@ -56,7 +56,7 @@ fn show(preview: &FlushPreview) {
     let index = format!("index {}", preview.index);
     let place = if preview.database == index { String::new() } else { format!(" {index}") };
     screen::say(format!(
-        "{}{}{:#} of {}{place}: {} keys would go by {way}",
+        "{}{}{:#} of {}{place}: {} keys would be removed by {way}",
         screen::STRONG,
         preview.database,
         screen::STRONG,

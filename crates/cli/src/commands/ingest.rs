@@ -59,7 +59,7 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
         print(&databases, &report).await?;
     }
     if report.documents.total == 0 {
-        screen::remark("no documents were found at the paths given");
+        screen::remark("no documents found at these paths");
     }
     Ok(if report.failures.is_empty() { ExitCode::Success } else { ExitCode::SomeFailed })
 }
@@ -112,9 +112,9 @@ fn stopped(progress: &Progress) -> CliError {
     let (finished, total) = (documents.finished, documents.total);
     CliError::new(
         ExitCode::Interrupted,
-        format!("stopped: {finished} of {total} documents were through their stages"),
+        format!("stopped: {finished} of {total} documents were processed"),
     )
-    .hint("run the same command again: what is in the cache is not done twice")
+    .hint("run the same command again: cached results are reused")
 }
 
 fn failed(error: IngestError) -> CliError {
@@ -123,7 +123,7 @@ fn failed(error: IngestError) -> CliError {
             code_of(error.kind()),
             format!("failed to {error}; {done} of {total} documents are done"),
         )
-        .hint("run the same command again: it does the rest"),
+        .hint("run the same command again to process the rest"),
         IngestError::Output { path, error } => CliError::files("write", &path, &error),
         other => CliError::new(ExitCode::Other, other.to_string()),
     }
@@ -146,8 +146,9 @@ async fn print(databases: &Databases, report: &IngestReport) -> Result<(), CliEr
     );
     screen::say(line);
     if documents.skipped > 0 {
+        let files = if documents.skipped == 1 { "file" } else { "files" };
         screen::say(format!(
-            "{FAINT}{} skipped: by their ending they are no documents{FAINT:#}",
+            "{FAINT}{} {files} skipped: not a document type{FAINT:#}",
             screen::count(documents.skipped)
         ));
     }
@@ -176,7 +177,7 @@ fn print_failures(report: &IngestReport) {
     }
     screen::say(format!("\n{table}"));
     if let Some(more) = report.failures.len().checked_sub(SHOWN_FAILURES).filter(|n| *n > 0) {
-        screen::say(format!("and {more} more: --json has them all"));
+        screen::say(format!("and {more} more: --json lists all"));
     }
 }
 

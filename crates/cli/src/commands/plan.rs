@@ -21,7 +21,7 @@ pub(crate) async fn run(
 ) -> Result<ExitCode, CliError> {
     let path = &command.output;
     if path.exists() && !command.force {
-        return Err(CliError::new(ExitCode::Files, format!("{} is there already", path.display()))
+        return Err(CliError::new(ExitCode::Files, format!("{} exists already", path.display()))
             .hint("--force replaces it, -o names another file"));
     }
     let settings = settings::load(general)?;
@@ -51,7 +51,7 @@ pub(crate) async fn run(
     show_advice(&plan, &settings);
     settings.say_whose_password(&[&command.from], &text);
     screen::say(format!(
-        "\nwritten to {}; next: compartment migrate --plan {} --dry-run",
+        "\nwrote {}; next: compartment migrate --plan {} --dry-run",
         path.display(),
         path.display()
     ));
@@ -114,7 +114,7 @@ fn show_notes(plan: &Plan) {
     let collisions: u64 = plan.groups.iter().map(|group| group.collisions).sum();
     if collisions > 0 {
         screen::say(format!(
-            "\n{}{} names stand in their target already{:#}: those keys would stay behind",
+            "\n{}{} names exist in their target already{:#}: these keys would not be moved",
             screen::BAD,
             screen::count(collisions),
             screen::BAD
@@ -131,7 +131,7 @@ fn show_notes(plan: &Plan) {
         .filter(|group| group.notes.iter().any(|note| note.starts_with("no database of the map")))
         .map(|group| {
             format!(
-                "{} has nowhere to go: add a database for {} to the configuration, and plan again",
+                "{} has no target: add a database for {} to the configuration, and plan again",
                 group.name, group.purpose
             )
         })
@@ -157,8 +157,8 @@ fn say_rules(plan: &Plan) {
         return;
     }
     let text = screen::wrapped(&format!(
-        "note: {} keys stay, as nobody is known to write them; to have them moved say in the \
-         configuration which database they are for, and plan again:",
+        "note: {} keys stay, because the program that writes them is not known. To move them, name \
+         their database in the configuration, and plan again:",
         screen::count(keys)
     ));
     let text = text.trim_start_matches("note:");
@@ -199,7 +199,7 @@ fn show_advice(plan: &Plan, settings: &Settings) {
     if list.is_empty() {
         return;
     }
-    screen::say("\nwhat the programs need, when their keys move:");
+    screen::say("\nsettings to change when the keys move:");
     for advice in list {
         screen::say(format!("  {}, {}:", advice.program, advice.file));
         for line in advice.lines {

@@ -31,7 +31,7 @@ pub(crate) async fn run(general: &General, command: args::Restore) -> Result<Exi
     };
     progress.clear();
     let Some(result) = result else {
-        screen::remark("interrupted: the same command goes on with what is left");
+        screen::remark("interrupted: run the same command again to restore the rest");
         return Ok(ExitCode::Interrupted);
     };
     let report = result?;
@@ -80,8 +80,8 @@ fn show(report: &RestoreReport, label: &str, on_conflict: OnConflict) {
     let (good, file, index) = (screen::GOOD, report.file.display(), report.from_index);
     if report.dry_run {
         let way = match on_conflict {
-            OnConflict::Replace => "; what is in the way would be replaced",
-            OnConflict::Skip => "; what is in the way would be kept",
+            OnConflict::Replace => "; existing keys would be replaced",
+            OnConflict::Skip => "; existing keys would be kept",
             _ => "",
         };
         screen::say(format!("{file} (database {index}) can be restored into {label}{way}"));

@@ -33,7 +33,10 @@ pub(crate) async fn run(general: &General, command: Submit) -> Result<ExitCode, 
     } else if submitted.is_new {
         screen::say(format!("task {GOOD}{}{GOOD:#} waits in queue {queue}", submitted.id));
     } else {
-        screen::say(format!("task {} of that key waits or is worked on already", submitted.id));
+        screen::say(format!(
+            "task {} with that key is already waiting or in progress",
+            submitted.id
+        ));
     }
     Ok(ExitCode::Success)
 }

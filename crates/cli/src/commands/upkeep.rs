@@ -28,7 +28,7 @@ pub(super) fn readable(
 ) -> Result<Option<Ledger>, CliError> {
     let ledger = ledger(databases, argument)?;
     if let Some(missing) = ledger.as_ref().and_then(missing) {
-        screen::remark(format!("{FAINT}there is no ledger in {missing}{FAINT:#}"));
+        screen::remark(format!("{FAINT}no ledger found at {missing}{FAINT:#}"));
         return Ok(None);
     }
     Ok(ledger)
@@ -44,8 +44,8 @@ pub(super) fn existing(
     match ledger.as_ref().and_then(missing) {
         None => Ok(ledger),
         Some(missing) => {
-            Err(CliError::new(ExitCode::Configuration, format!("there is no ledger in {missing}"))
-                .hint("name it with --ledger URL or COMPARTMENT_LEDGER, or say --ledger none"))
+            Err(CliError::new(ExitCode::Configuration, format!("no ledger found at {missing}"))
+                .hint("name it with --ledger URL or COMPARTMENT_LEDGER, or use --ledger none"))
         }
     }
 }

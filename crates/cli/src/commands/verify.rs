@@ -29,7 +29,7 @@ pub(crate) async fn run(general: &General, command: args::Verify) -> Result<Exit
         (None, None) => {
             return Err(CliError::new(
                 ExitCode::Configuration,
-                "name one side with --from or --rdb",
+                "name the first database with --from, or a dump with --rdb",
             ));
         }
     };
@@ -61,7 +61,7 @@ fn show(report: &VerifyReport, both_ways: bool) {
         format!("{} missing", screen::count(report.missing)),
     ];
     if both_ways {
-        parts.push(format!("{} only on the other side", screen::count(report.extra)));
+        parts.push(format!("{} only in the second database", screen::count(report.extra)));
     }
     if report.gone > 0 {
         parts.push(format!("{} gone meanwhile", screen::count(report.gone)));

@@ -15,7 +15,9 @@ pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCo
     let settings = settings::load(general)?;
     let databases = compartment::open(settings.map).await?;
     if databases.map().cache().enabled == Some(false) {
-        screen::remark("the cache is off (enabled = false, or CACHE_ENABLED): nothing is kept");
+        screen::remark(
+            "the cache is off (enabled = false, or CACHE_ENABLED): there is nothing to warm",
+        );
     }
     let mut options = WarmDocuments::default();
     options.within = Duration::from_secs(command.hours.saturating_mul(3_600));
@@ -37,7 +39,7 @@ pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCo
         warmed = warm(&databases, &options, watch) => warmed,
         () = interrupted() => {
             bar.finish_and_clear();
-            return Err(CliError::new(ExitCode::Interrupted, "stopped: what was made is kept"));
+            return Err(CliError::new(ExitCode::Interrupted, "stopped: results so far are kept"));
         }
     };
     bar.finish_and_clear();
@@ -57,19 +59,19 @@ fn show(warmed: &WarmedDocuments, hours: u64) {
     }
     let count = screen::count;
     let mut line = format!(
-        "{GOOD}{}{GOOD:#} documents: {} were in the cache, {} made anew",
+        "{GOOD}{}{GOOD:#} documents: {} were in the cache, {} computed again",
         count(warmed.documents),
         count(warmed.found),
         count(warmed.made)
     );
     if warmed.missing > 0 {
-        line += &format!(", {} lack something", count(warmed.missing));
+        line += &format!(", {} incomplete", count(warmed.missing));
     }
     if warmed.failed > 0 {
         line += &format!(", {BAD}{} failed{BAD:#}", count(warmed.failed));
     }
     if warmed.left_out > 0 {
-        line += &format!(", {} left out: the budget is reached", count(warmed.left_out));
+        line += &format!(", {} left out: the memory budget is reached", count(warmed.left_out));
     }
     screen::say(line);
     screen::say(format!(

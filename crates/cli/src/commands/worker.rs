@@ -47,7 +47,7 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
         () = told_twice() => {
             return Err(CliError::new(
                 ExitCode::Interrupted,
-                "ended at once: what was begun is others' once its lease has ended",
+                "stopped at once: other workers take over its documents when its leases expire",
             ));
         }
         () = tell(&worker) => return Ok(ExitCode::Other),
@@ -80,7 +80,7 @@ async fn open(general: &General, wait: Duration) -> Result<Databases, CliError> 
         tokio::select! {
             () = tokio::time::sleep(ASK_EVERY.min(wait)) => {}
             () = interrupted() => {
-                let what = "ended before there was a server";
+                let what = "stopped before the server answered";
                 return Err(CliError::new(ExitCode::Interrupted, what));
             }
         }
@@ -125,11 +125,11 @@ fn announce(worker: &Worker, databases: &Databases) {
         state.concurrency
     ));
     for (name, location) in databases.locations() {
-        screen::remark(format!("{FAINT}{name}  {location}; Ctrl-C ends it in good order{FAINT:#}"));
+        screen::remark(format!("{FAINT}{name}  {location}; Ctrl-C stops it gracefully{FAINT:#}"));
     }
 }
 
-/// Once it was told to end a second time.
+/// Once it was asked to end a second time.
 async fn told_twice() {
     interrupted().await;
     // The same signal told the worker as well.
@@ -160,10 +160,10 @@ async fn tell(worker: &Worker) {
 
 fn say(command: &args::Worker, worker: &Worker, report: &WorkerReport) {
     let why = match report.ended {
-        Ended::Finished => "its batches need nothing any more",
+        Ended::Finished => "its batches are finished",
         Ended::Memory => "its memory passed the limit",
-        Ended::Overdue => "too much of what it has given up still runs",
-        _ => "it was told to",
+        Ended::Overdue => "too many timed-out stages are still running",
+        _ => "it was asked to",
     };
     if command.json {
         let (done, failed, handed_back) = (report.done, report.failed, report.handed_back);
@@ -179,26 +179,29 @@ fn say(command: &args::Worker, worker: &Worker, report: &WorkerReport) {
         );
         return;
     }
-    let mut line = format!("{GOOD}{}{GOOD:#} stages of documents done", screen::count(report.done));
+    let mut line = format!("{GOOD}{}{GOOD:#} stages done", screen::count(report.done));
     if report.failed > 0 {
         line += &format!(", {BAD}{} attempts failed{BAD:#}", screen::count(report.failed));
     }
     if report.handed_back > 0 {
         line += &format!(", {} documents handed back", screen::count(report.handed_back));
     }
-    screen::say(format!("{line}; ended since {why}"));
+    screen::say(format!("{line}; stopped because {why}"));
 }
 
 /// Takes the place of this process with a new one of the same arguments: what fills the memory, or hangs,
 /// ends with it. Returns only where that fails.
 fn start_anew() -> CliError {
-    screen::remark("starting anew");
+    screen::remark("restarting");
     let program = std::env::current_exe();
     #[cfg(unix)]
     if let Ok(program) = program {
         use std::os::unix::process::CommandExt;
         let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).exec();
-        return CliError::new(ExitCode::Other, format!("the worker could not start anew: {error}"));
+        return CliError::new(
+            ExitCode::Other,
+            format!("the worker could not restart itself: {error}"),
+        );
     }
-    CliError::new(ExitCode::Other, "the worker could not start anew: start it again")
+    CliError::new(ExitCode::Other, "the worker could not restart itself: start it again")
 }

@@ -56,8 +56,8 @@ pub(crate) async fn run(general: &General, command: args::Workers) -> Result<Exi
     let gone = states.iter().filter(|state| state.is_gone(now)).count();
     if gone > 0 {
         screen::say(format!(
-            "{BAD}{gone} gone{BAD:#}: not heard of for more than 15 s; their documents are others' \
-             once their leases have ended"
+            "{BAD}{gone} gone{BAD:#}: silent for more than 15 s; other workers take over their \
+             documents when the leases expire"
         ));
     }
     Ok(ExitCode::Success)

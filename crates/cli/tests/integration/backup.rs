@@ -106,7 +106,7 @@ fn what_cannot_be_done_is_one_line_and_its_exit_code() {
         refused(here, &["backup", "-d", "nowhere", "-o", "out.rdb"], 4, "no database");
         refused(here, &["restore", "none.rdb", "-d", &url], 9, "none.rdb");
         std::fs::write(here.join("bad.rdb"), "this is no dump").unwrap();
-        refused(here, &["restore", "bad.rdb", "-d", &url], 9, "no RDB file");
+        refused(here, &["restore", "bad.rdb", "-d", &url], 9, "not an RDB file");
         std::fs::write(here.join("cut.rdb"), b"REDIS0010\xfe\x00\x00\x01k\x05val").unwrap();
         refused(here, &["restore", "cut.rdb", "-d", &url], 9, "cut off");
         assert_eq!(run(here, &["backup", "-o", "out.rdb"]).code, 2);

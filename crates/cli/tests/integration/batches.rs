@@ -17,7 +17,7 @@ fn a_batch_is_submitted_watched_steered_and_removed() {
         let dry = fleet.run(&["batch", "submit", "b", "papers", "--dry-run"]);
         assert_eq!(
             dry.out,
-            "60 files would be submitted as batch b; 0 are skipped by their ending\n"
+            "60 files would be submitted as batch b; 0 skipped: not a document type\n"
         );
         assert!(fleet.run(&["batch", "list"]).out.contains("there are no batches"));
 
@@ -49,12 +49,12 @@ fn a_batch_is_submitted_watched_steered_and_removed() {
         assert!(watched.out.lines().all(|line| line.chars().count() <= 80), "{}", watched.out);
 
         let none = fleet.run(&["batch", "retry", "b", "--stage", "chunk"]);
-        assert!(none.out.contains("0 documents are tried again"), "{}", none.out);
+        assert!(none.out.contains("0 documents will be retried"), "{}", none.out);
         let unknown = fleet.run(&["batch", "retry", "b", "--stage", "chunks"]);
         assert_eq!(unknown.code, 4, "{}", unknown.err);
         let retried =
             fleet.run(&["batch", "retry", "b", "--stage", "extract", "--error", "damaged"]);
-        assert!(retried.out.contains("1 documents are tried again"), "{}", retried.out);
+        assert!(retried.out.contains("1 documents will be retried"), "{}", retried.out);
         let cancelled = json(&fleet.run(&["batch", "cancel", "b", "--json"]));
         assert_eq!(cancelled["status"], "cancelled");
         assert_eq!(fleet.run(&["batch", "remove", "b"]).code, 0);
@@ -111,7 +111,7 @@ fn a_single_task_is_worked_on_by_whoever_serves_its_stage() {
         let file = ["submit", "--stage", "entities", "--file", "papers/00001.txt", "--once", "it"];
         let first = fleet.run(&[&file[..], &["--json"]].concat());
         assert_eq!(json(&first)["queue"], "legal.entities");
-        assert!(fleet.run(&file).out.contains("waits or is worked on already"));
+        assert!(fleet.run(&file).out.contains("is already waiting or in progress"));
         let databases = fleet.databases().await;
         let queue = databases.get("batch").unwrap().queue().clone();
         let other = fleet.worker(&["--stages", "chunk,resolve"]);
@@ -137,7 +137,7 @@ fn batches_and_workers_need_a_server() {
     for arguments in [&["worker"][..], &["batch", "list"], &["workers", "list"]] {
         let refused = run(folder.path(), arguments);
         assert_eq!(refused.code, 4, "{}", refused.err);
-        assert!(refused.err.contains("memory:// is of one only"), "{}", refused.err);
+        assert!(refused.err.contains("memory:// belongs to one"), "{}", refused.err);
     }
     let unknown = run(folder.path(), &["worker", "--until-finished"]);
     assert_eq!(unknown.code, 2, "{}", unknown.err);

@@ -150,7 +150,7 @@ fn documents_are_invalidated_and_marked_by_their_files() {
         assert_eq!(marked["marked"].as_array().unwrap().len(), 1);
         assert_eq!((computed(), computed()), (1, 1));
         let stats = filled.run(&["cache"]).out;
-        assert!(stats.contains("marked, nothing is kept of: "), "{stats}");
+        assert!(stats.contains("not cached (marked): "), "{stats}");
         let report = json(&filled.run(&["cache", "stats", "--json"]));
         assert!(report["templates"]["doc_ocr_result"]["refused_no_cache"].as_u64() >= Some(2));
         filled.run(&["cache", "mark", "--remove", "papers/0000.txt"]);

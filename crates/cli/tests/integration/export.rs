@@ -229,7 +229,7 @@ fn the_other_modules_are_what_their_languages_read() {
 fn a_map_that_cannot_be_exported_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for (url, says) in [
-        ("memory://", "is this process"),
+        ("memory://", "is in this process"),
         ("redis+cluster://h", "more than one server"),
         ("redis+unix:///run/redis.sock", "is a socket"),
     ] {

@@ -225,7 +225,7 @@ fn interrupted_it_goes_on_with_what_was_written_and_deleted_meanwhile() {
                     child.kill().unwrap();
                     child.wait().unwrap();
                 }
-                false => drop(ends(child, 11, "keys still come to the old place")),
+                false => drop(ends(child, 11, "programs still write to the source")),
             }
             one.command(&["SET", "s1", "1 newer"]).await;
             one.command(&["DEL", "s2"]).await;
@@ -261,7 +261,7 @@ fn what_the_source_lost_by_a_restart_stays_in_the_new_place() {
         let words = words(&one, &other, &["--quiet", "300ms"]);
         let run = run(folder.path(), &words.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(run.code, 0, "{run:?}");
-        assert!(run.err.contains("was started anew since"), "{run:?}");
+        assert!(run.err.contains("has restarted since"), "{run:?}");
         assert_eq!(
             (get(&other, 2, "s1").await, get(&other, 2, "s2").await),
             ("1".into(), "2".into())

@@ -86,8 +86,13 @@ fn a_journal_that_is_cut_off_is_told_and_nothing_is_changed() {
         assert_eq!(sizes(&server).await, (10_000, 0));
         ends(folder.path(), &["migrate", "--undo", "j"], 4, "taken back already");
         for other in ["/dev/zero", "."] {
-            ends(folder.path(), &["migrate", "--undo", other], 9, "no regular file");
-            ends(folder.path(), &[&base[..], &["--journal", other]].concat(), 9, "no regular file");
+            ends(folder.path(), &["migrate", "--undo", other], 9, "not a regular file");
+            ends(
+                folder.path(),
+                &[&base[..], &["--journal", other]].concat(),
+                9,
+                "not a regular file",
+            );
         }
     });
 }
@@ -157,8 +162,8 @@ fn two_runs_at_once_do_not_share_a_journal() {
         let slow = [&words[..], &["--limit-ops", "4000"]].concat();
         let first = program::start(folder.path(), &slow);
         eventually("keys move", || async { sizes(&server).await.1 > 0 }).await;
-        ends(folder.path(), &words, 12, "another run is at work with j");
-        ends(folder.path(), &["migrate", "--undo", "j"], 12, "another run is at work with j");
+        ends(folder.path(), &words, 12, "another run uses j");
+        ends(folder.path(), &["migrate", "--undo", "j"], 12, "another run uses j");
         // Each with a journal of its own may move what the other has not.
         let other = [&base[..], &["--journal", "k", "--json"]].concat();
         let by_other = json(&ends(folder.path(), &other, 0, ""))["moved"].as_u64().unwrap();
@@ -185,7 +190,7 @@ fn undo_says_that_it_goes_by_its_journal_and_not_by_the_backend() {
         let words = ["migrate", "--backend", &server.url(), "--from", "0", "--to", "3"];
         ends(folder.path(), &words, 0, "");
         let undo = ["migrate", "--backend", &other.url(), "--undo", "compartment-0-to-3.journal"];
-        ends(folder.path(), &undo, 0, "takes the places from the journal");
+        ends(folder.path(), &undo, 0, "reads the databases from the journal");
         assert_eq!(sizes(&server).await, (10, 0));
     });
 }

@@ -218,7 +218,7 @@ fn who_still_writes_to_the_old_place_is_named() {
         let run = tokio::task::spawn_blocking(move || finish(child)).await.unwrap();
         assert_eq!(run.code, 11, "{} {}", run.out, run.err);
         assert!(run.err.contains("name nightly-import"), "{}", run.err);
-        assert!(run.out.contains("keys still come to the old place"), "{}", run.out);
+        assert!(run.out.contains("programs still write to the source"), "{}", run.out);
         writer.abort();
         let _ = writer.await;
         let run = program::run(folder.path(), &arguments);

@@ -101,7 +101,7 @@ fn links_are_followed_and_a_good_file_keeps_who_may_read_it() {
         // A link where the unfinished file is to be is somebody's trap.
         std::fs::write(here.join("precious"), "precious").unwrap();
         symlink("precious", here.join("trap.rdb.partial")).unwrap();
-        ends(here, &["backup", "-d", &url, "-o", "trap.rdb"], 9, "no regular file");
+        ends(here, &["backup", "-d", &url, "-o", "trap.rdb"], 9, "not a regular file");
         assert_eq!(std::fs::read_to_string(here.join("precious")).unwrap(), "precious");
     });
 }

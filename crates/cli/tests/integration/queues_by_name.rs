@@ -58,7 +58,7 @@ fn a_queue_does_not_move_without_its_bindings_nor_from_under_its_workers() {
         })
         .await;
         for words in [&all_of_it[..], &base] {
-            let refused = ends(here, words, 12, "waiting for elements in index 0");
+            let refused = ends(here, words, 12, "blocked on keys in index 0");
             assert!(refused.err.contains("--drained-anyway"), "{}", refused.err);
         }
         assert_eq!((size(&server, 0).await, size(&server, 3).await), (55, 0));

@@ -88,7 +88,7 @@ fn an_analysis_reads_well_and_its_json_has_all() {
         let shown = run(folder.path(), &["analyze", "--rdb", dump]);
         assert!(shown.code == 0 && shown.out.contains("django-cache"), "{shown:?}");
         let empty = TestRedis::start().await;
-        assert_eq!(at(&empty, &folder, &["analyze"]).out, "there are no keys\n");
+        assert_eq!(at(&empty, &folder, &["analyze"]).out, "no keys\n");
     });
 }
 

@@ -138,7 +138,7 @@ fn replicas_are_no_targets() {
         let folder = tempfile::tempdir().unwrap();
         let here = folder.path();
         ends(here, &["backup", "-d", &one.url(), "-o", "out.rdb"], 0, "");
-        for (read_only, code, says) in [("yes", 8, "is a replica"), ("no", 12, "takes writes")] {
+        for (read_only, code, says) in [("yes", 8, "is a replica"), ("no", 12, "accepts writes")] {
             let replica = TestRedis::builder().config("replica-read-only", read_only).start().await;
             let port = master.port().to_string();
             replica.command(&["REPLICAOF", "127.0.0.1", &port]).await;
@@ -255,8 +255,8 @@ fn a_target_that_saves_nothing_is_said() {
         one.command(&["SET", "a", "1"]).await;
         let folder = tempfile::tempdir().unwrap();
         let words = ["migrate", "--from", &one.url(), "--to", &other.url()];
-        ends(folder.path(), &[&words[..], &["--dry-run"]].concat(), 0, "saves nothing");
-        ends(folder.path(), &words, 0, "saves nothing");
+        ends(folder.path(), &[&words[..], &["--dry-run"]].concat(), 0, "does not persist");
+        ends(folder.path(), &words, 0, "does not persist");
     });
 }
 
@@ -281,10 +281,10 @@ fn a_plan_and_the_check_of_a_configuration_say_what_speaks_against_a_server() {
         std::fs::write(here.join("compartment.toml"), map).unwrap();
         let checked = ends(here, &["config", "check"], 0, "pages (");
         assert!(checked.err.contains("evicts keys once its memory is full"), "{}", checked.err);
-        assert!(checked.err.contains("saves nothing"), "{}", checked.err);
+        assert!(checked.err.contains("does not persist"), "{}", checked.err);
         assert!(!checked.err.contains("cache (") && !checked.err.contains("main ("), "{checked:?}");
         let planned = ends(here, &["plan", "-o", "plan.toml"], 0, "the keys take about");
-        assert!(planned.err.contains("what has moved would be lost"), "{}", planned.err);
+        assert!(planned.err.contains("moved keys would be lost"), "{}", planned.err);
         ends(here, &["migrate", "--plan", "plan.toml", "--dry-run"], 12, "the keys take about");
         ends(here, &["migrate", "--plan", "plan.toml"], 12, "the keys take about");
         assert_eq!((size(&one).await, size(&other).await), (KEYS, 0));

@@ -111,7 +111,7 @@ fn what_a_server_lost_by_a_restart_was_not_deleted() {
         other.restart().await;
         assert_eq!(size(&other, 2).await, 0);
         let undo = ["migrate", "--undo", "j"];
-        ends(folder.path(), &undo, 0, "started anew since");
+        ends(folder.path(), &undo, 0, "restarted since");
         assert_eq!(size(&one, 0).await, 51);
     });
 }
@@ -268,7 +268,7 @@ fn an_old_place_that_would_evict_is_weighed_before_the_first_key() {
         one.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-random"]).await;
         one.command(&["CONFIG", "SET", "maxmemory", "2mb"]).await;
         let undo = ["migrate", "--undo", "j"];
-        ends(folder.path(), &undo, 12, "say --accept-eviction");
+        ends(folder.path(), &undo, 12, "use --accept-eviction");
         assert_eq!((size(&one, 0).await, size(&other, 2).await), (0, 3_000));
         ends(folder.path(), &[&undo[..], &["--accept-eviction"]].concat(), 0, "");
         assert_eq!(size(&other, 2).await, 0);

@@ -1,8 +1,8 @@
-//! The same databases without async, for programs that have no runtime.
+//! Databases without async, for programs that have no runtime.
 //!
-//! Every call blocks its thread. Called in async code it would stop that code's runtime, so there it
-//! fails with [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) instead. In `spawn_blocking`
-//! it works, and the databases may be dropped anywhere.
+//! Every call blocks its thread. In async code that would block the runtime, so there it fails with
+//! [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) instead. It works in `spawn_blocking`, and
+//! the databases can be dropped anywhere.
 //!
 //! ```
 //! use compartment::blocking;
@@ -137,7 +137,7 @@ impl Database {
         Batch::new(self.inner.batch(), &self.waiter)
     }
 
-    /// What batches keep besides their progress.
+    /// The outbox and the documents of batches.
     #[must_use]
     pub fn batch_upkeep(&self) -> BatchUpkeep {
         BatchUpkeep::new(self.inner.batch_upkeep(), &self.waiter)

@@ -207,7 +207,7 @@ blocking_store! {
 }
 
 blocking_store! {
-    /// What batches keep besides their progress. See [`BatchUpkeepStore`] for what is promised.
+    /// The outbox and the documents of batches. See [`BatchUpkeepStore`] for its contract.
     BatchUpkeep over BatchUpkeepStore {
         /// What documents were submitted as.
         fn entries(batch: &str, from: u32, most: usize) -> Vec<Bytes>;

@@ -1,4 +1,4 @@
-//! What a backend says that it can do.
+//! The capabilities that a backend reports.
 
 /// The abilities of a backend.
 ///
@@ -10,7 +10,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// What is written outlives the process.
+    /// Written data outlives the process.
     pub outlives_process: bool,
     /// Other processes see it.
     pub shared_between_processes: bool,

@@ -92,7 +92,7 @@ stores! {
     queue: QueueStore, "queues";
     /// Batches.
     batch: BatchStore, "batches";
-    /// Whatever batches keep besides their progress.
+    /// The outbox and the documents of batches.
     batch_upkeep: BatchUpkeepStore, "upkeep of batches";
     /// Events of batches.
     batch_events: BatchEventStore, "events of batches";

@@ -32,7 +32,7 @@ impl Unsupported {
 
     fn error(&self) -> Error {
         let what = format!(
-            "the backend {} has no {}: put the database on an instance of another backend",
+            "the backend {} does not support {}: put the database on an instance of another backend",
             self.backend, self.store
         );
         Error::new(ErrorKind::Unsupported, "use a store", what)

@@ -26,7 +26,7 @@ impl<T> Default for ByEnvironment<T> {
 }
 
 impl<T> ByEnvironment<T> {
-    /// The same value everywhere.
+    /// One value for all environments.
     #[must_use]
     pub fn everywhere(value: T) -> Self {
         Self { default: Some(value), by_environment: BTreeMap::new() }
@@ -91,9 +91,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrEach<T> {
     type Value = ByEnvironment<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "a value, or one a name of an environment, as in { default = …, production = … }",
-        )
+        f.write_str("a value, or one per environment, such as { default = …, production = … }")
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {

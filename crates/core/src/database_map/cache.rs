@@ -1,4 +1,4 @@
-//! What the configuration says of caches: `[cache]` for all of them, `policy` for a template.
+//! Cache settings of the configuration: `[cache]` for all caches, `policy` for a template.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -10,7 +10,7 @@ use super::ByEnvironment;
 use super::quantity::{Size, Span, size, span};
 use crate::{MAX_TTL, Result};
 
-/// What a setting may be: from one value to another, both included.
+/// The allowed range of a setting, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds<T> {
     name: &'static str,
@@ -18,11 +18,10 @@ pub struct Bounds<T> {
     most: T,
 }
 
-/// What the settings of a cache may be. The configuration and the options of a cache go by the
-/// same.
+/// The allowed ranges of cache settings, for the configuration and for `CacheOptions`.
 ///
-/// A bound is where a setting stops to work as it reads: a time-out of nothing fails every request,
-/// a lease shorter than a few round trips ends before its load is stored.
+/// Beyond a bound a setting would not work as it reads: a time-out of zero fails every request, and a
+/// lease shorter than a few round trips expires before its load is stored.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct CacheBounds;
@@ -34,7 +33,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 impl CacheBounds {
     /// One request to the database.
     pub const DATABASE_TIMEOUT: Bounds<Duration> = times("database_timeout", MILLISECOND, HOUR);
-    /// Nothing: what nothing would tell to be old is not served.
+    /// Zero is allowed: then no value is served while invalidations cannot arrive.
     pub const BLIND_TTL: Bounds<Duration> = times("blind_ttl", Duration::ZERO, MAX_TTL);
     /// Failures in a row.
     pub const BREAKER_FAILURES: Bounds<u32> =
@@ -49,7 +48,7 @@ impl CacheBounds {
         times("metrics_every", Duration::from_millis(100), DAY);
     /// How long a value is fresh.
     pub const TTL: Bounds<Duration> = times("ttl", MILLISECOND, MAX_TTL);
-    /// How long it is remembered that there is no value.
+    /// How long the absence of a value is remembered.
     pub const NEGATIVE_TTL: Bounds<Duration> = times("negative_ttl", MILLISECOND, MAX_TTL);
     /// A share of a TTL.
     pub const EAGER_REFRESH: Bounds<f64> = shares("eager_refresh");
@@ -95,10 +94,10 @@ impl<T: Copy + PartialOrd + Debug> Bounds<T> {
             return Ok(());
         }
         let Self { name, least, most } = self;
-        Err(format!("{name} of {value:?} is refused: it may be {least:?} to {most:?}"))
+        Err(format!("{name} = {value:?} is not allowed: it must be between {least:?} and {most:?}"))
     }
 
-    /// The same for each environment.
+    /// Checks the value of each environment.
     fn check_each(&self, values: &ByEnvironment<T>) -> Result<(), String> {
         let refusal = RefCell::new(Ok(()));
         let note = |value| {
@@ -112,7 +111,7 @@ impl<T: Copy + PartialOrd + Debug> Bounds<T> {
 }
 
 impl CacheBounds {
-    /// Whether the first tier may have so many bytes.
+    /// Checks the size of the first tier.
     ///
     /// # Errors
     /// As [`Bounds::check`].
@@ -121,7 +120,7 @@ impl CacheBounds {
     }
 }
 
-/// Settings of every cache that is opened for the map. What is `None` has the cache's own default.
+/// Settings of every cache that is opened for the map. `None` means the cache's own default.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CacheSettings {
@@ -131,28 +130,28 @@ pub struct CacheSettings {
     pub first_tier: Option<u64>,
     /// How long one request to the database may take before the cache goes on without it.
     pub database_timeout: Option<Duration>,
-    /// How long a value is served that nothing would tell to be old.
+    /// How long after its load a value is served while invalidations cannot arrive.
     pub blind_ttl: Option<Duration>,
-    /// After so many failed requests in a row the database is left alone,
+    /// After this many failed requests in a row the database is not asked,
     pub breaker_failures: Option<u32>,
-    /// for so long.
+    /// for this long.
     pub breaker_open_for: Option<Duration>,
     /// Removals that are kept while they cannot be delivered.
     pub pending_removals: Option<u32>,
-    /// What holds for templates that say nothing else.
+    /// The policy of templates without their own.
     pub policy: PolicyRule,
 }
 
-/// How the values of a template are cached, by environment. What is empty has the value of
-/// `[cache]`'s policy, and where that is empty too, the cache's own default.
+/// How the values of a template are cached, by environment. Empty fields take the value of the policy
+/// of `[cache]`, or else the cache's own default.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PolicyRule {
-    /// How long it is remembered that there is no value.
+    /// How long the absence of a value is remembered.
     pub negative_ttl: ByEnvironment<Duration>,
-    /// From which share of its TTL on a value that is read is loaded anew, 0 to 1.
+    /// The share of its TTL, 0 to 1, after which a read reloads the value in the background.
     pub eager_refresh: ByEnvironment<f64>,
-    /// For how long after its TTL a value is served while it is loaded anew.
+    /// How long after its TTL a value is served while it reloads.
     pub stale_while_revalidate: ByEnvironment<Duration>,
     /// For how long after its TTL a value is served when its load fails.
     pub stale_on_error: ByEnvironment<Duration>,
@@ -384,8 +383,8 @@ mod tests {
             ("breaker_failures = 3", "breaker_failures = 0", "may be 1 to"),
             ("breaker_failures = 3", "database_timeout = \"0s\"", "1ms to"),
             ("jitter = 0.1", "jiter = 0.1", "did you mean `jitter`?"),
-            ("\"1h\"", "\"an hour\"", "no duration"),
-            ("\"4MiB\"", "\"four\"", "no size"),
+            ("\"1h\"", "\"an hour\"", "not a duration"),
+            ("\"4MiB\"", "\"four\"", "not a size"),
             ("first_tier = false", "first_tier = \"no\"", "boolean"),
             ("[cache]", "[cahe]", "did you mean `cache`?"),
         ] {

@@ -19,13 +19,13 @@ const POLICIES: [&str; 8] = [
 ];
 
 impl DatabaseMapBuilder {
-    /// Lets environment variables override what is there: `REDIS_HOST`, `REDIS_PORT`,
-    /// `REDIS_PASSWORD`, `REDIS_MAX_CONNECTIONS`, `REDIS_MAX_MEMORY_MB`, `REDIS_EVICTION_POLICY`,
-    /// `ENVIRONMENT`, `REDIS_DB_<NAME>` for each database, and `CACHE_ENABLED` (`true` or `false`,
-    /// `1` or `0`, `yes` or `no`, `on` or `off`). An empty value counts as unset.
+    /// Overrides settings with environment variables: `REDIS_HOST`, `REDIS_PORT`, `REDIS_PASSWORD`,
+    /// `REDIS_MAX_CONNECTIONS`, `REDIS_MAX_MEMORY_MB`, `REDIS_EVICTION_POLICY`, `ENVIRONMENT`,
+    /// `REDIS_DB_<NAME>` for each database, and `CACHE_ENABLED` (`true` or `false`, `1` or `0`, `yes`
+    /// or `no`, `on` or `off`). An empty value counts as unset.
     ///
-    /// Host, port and password belong to the instance `primary`, or the only one. A
-    /// `REDIS_DB_…` of a name that is no database becomes a note: it may be another program's.
+    /// Host, port and password belong to the instance `primary`, or the only one. A `REDIS_DB_…` for an
+    /// unknown database becomes a note: it may belong to another program.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Configuration`] naming the variable, never a password's value.
@@ -76,7 +76,7 @@ impl DatabaseMapBuilder {
         let port: Option<u16> = port.map(|port| number("REDIS_PORT", port)).transpose()?;
         let Some(name) = self.primary_name() else {
             return Err(wrong(
-                "REDIS_HOST, REDIS_PORT and REDIS_PASSWORD mean the instance \"primary\", and there \
+                "REDIS_HOST, REDIS_PORT and REDIS_PASSWORD configure the instance \"primary\", but there \
                  are several of other names",
             ));
         };
@@ -86,7 +86,7 @@ impl DatabaseMapBuilder {
         let url = &instance.url;
         if !matches!(url.scheme(), Scheme::Standalone | Scheme::Memory) {
             self.notes.push(format!(
-                "REDIS_HOST, REDIS_PORT and REDIS_PASSWORD are not used: {url} is no single server"
+                "REDIS_HOST, REDIS_PORT and REDIS_PASSWORD are not used: {url} is not a single server"
             ));
             return Ok(());
         }
@@ -143,7 +143,7 @@ impl DatabaseMapBuilder {
 
 fn number<T: std::str::FromStr>(variable: &str, value: &str) -> Result<T> {
     value.trim().parse().map_err(|_| {
-        wrong(format!("{variable} is {value:?}, which is no whole number in its range"))
+        wrong(format!("{variable} is {value:?}, which is not a whole number in its range"))
     })
 }
 
@@ -151,7 +151,7 @@ fn switch(variable: &str, value: &str) -> Result<bool> {
     match value.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(wrong(format!("{variable} is {value:?}; it is true or false"))),
+        _ => Err(wrong(format!("{variable} is {value:?}; it must be true or false"))),
     }
 }
 
@@ -176,7 +176,7 @@ fn host_name(value: &str) -> Result<String> {
         Ok(Host { name, port: None }) if !name.contains(['/', '@', '?', ',']) => Ok(name),
         // It may hold a URL with a password, and is not shown.
         _ => Err(wrong(
-            "REDIS_HOST is no name or address of one host; the port stands in REDIS_PORT, the \
+            "REDIS_HOST must be the name or address of one host; the port belongs in REDIS_PORT, the \
              password in REDIS_PASSWORD, and a whole URL in COMPARTMENT_BACKEND",
         )),
     }

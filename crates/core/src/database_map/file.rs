@@ -153,9 +153,7 @@ impl DatabaseSection {
                 index: index.unwrap_or(0),
                 prefix,
             }),
-            _ => Err(wrong(format!(
-                "databases.{name}{what}: give it an index, or a prefix that is not empty"
-            ))),
+            _ => Err(wrong(format!("databases.{name}{what}: set an index or a prefix"))),
         };
         let placement = place("", self.index, self.prefix)?;
         let previous = match self.previous {
@@ -259,16 +257,20 @@ mod tests {
     #[test]
     fn wrong_values_say_what_would_be_right() {
         for (from, to, says) in [
-            ("\"2d\"", "\"two days\"", "no duration"),
-            ("512MiB", "many", "no size"),
+            ("\"2d\"", "\"two days\"", "not a duration"),
+            ("512MiB", "many", "not a size"),
             ("index = 2, ", "", "give it an index"),
             ("index = 2, ", "prefix = \"\", ", "give it an index"),
             ("max_connections = 20", "max_connections = 0", "at least one"),
             ("max_connections = 20", "retries = 4000000", "at most 1000"),
-            ("max_connections = 20", "connect_timeout = \"0s\"", "from 1ms to 1day"),
-            ("response_timeout = \"1s 500ms\"", "response_timeout = \"200y\"", "from 1ms to 1day"),
+            ("max_connections = 20", "connect_timeout = \"0s\"", "between 1ms and 1day"),
+            (
+                "response_timeout = \"1s 500ms\"",
+                "response_timeout = \"200y\"",
+                "between 1ms and 1day",
+            ),
             ("database = \"cache\"", "database = \"cace\"", "did you mean \"cache\"?"),
-            ("{document_uuid}", "{document_uuid", "without its }"),
+            ("{document_uuid}", "{document_uuid", "without a }"),
         ] {
             let error = read(&FILE.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(says), "{from} -> {to}: {error}");

@@ -25,10 +25,10 @@ impl Host {
         let (name, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let Some((address, port)) = rest.split_once(']') else {
-                    return Err(wrong("a URL's host begins with [ and has no ]"));
+                    return Err(wrong("the host of the URL begins with [ but has no ]"));
                 };
                 if address.split('%').next().unwrap_or_default().parse::<Ipv6Addr>().is_err() {
-                    return Err(wrong("a URL's host stands in [ ] and is no IPv6 address"));
+                    return Err(wrong("the host of the URL in [ ] is not an IPv6 address"));
                 }
                 match port.strip_prefix(':') {
                     None if !port.is_empty() => {
@@ -41,24 +41,24 @@ impl Host {
         };
         if port.contains(':') {
             return Err(wrong(
-                "a URL's host has more than one colon: an IPv6 address stands in [ ], as in \
+                "the host of the URL has more than one colon: write an IPv6 address in [ ], such as \
                  redis://[::1]:6379",
             ));
         }
         if name.is_empty() {
-            return Err(wrong("a URL names no host; for example redis://127.0.0.1:6379"));
+            return Err(wrong("the URL has no host; example: redis://127.0.0.1:6379"));
         }
         let is_odd = |letter: char| letter.is_whitespace() || letter.is_control();
         if name.contains(|letter| is_odd(letter) || "\\%<>\"{}|^`".contains(letter))
             && !text.starts_with('[')
         {
-            return Err(wrong("a URL's host has a letter that no host has"));
+            return Err(wrong("the host of the URL has a character that is not allowed"));
         }
         let port = match port {
             "" => None,
             port => match port.parse::<u16>() {
                 Ok(port) if port > 0 => Some(port),
-                _ => return Err(wrong("a URL's port is no number from 1 to 65535")),
+                _ => return Err(wrong("the port of the URL is not a number from 1 to 65535")),
             },
         };
         Ok(Self { name: name.to_owned(), port })

@@ -13,20 +13,21 @@ use crate::Result;
 pub struct Instance {
     /// Where it is.
     pub url: InstanceUrl,
-    /// The most connections this process opens to it, over all its databases; 50 unless told.
+    /// The maximum number of connections of this process to the instance, over all its databases;
+    /// default 50.
     pub max_connections: u32,
-    /// How long opening a connection may take; 2 s unless told.
+    /// Time limit for opening a connection; default 2 s.
     pub connect_timeout: Duration,
-    /// How long one answer may take; 5 s unless told. (redis-rs's own 500 ms also strikes when
-    /// this process is starved of CPU.)
+    /// Time limit for one answer; default 5 s. (The 500 ms of redis-rs also expire when this process is
+    /// starved of CPU.)
     pub response_timeout: Duration,
-    /// How often a safe request is sent again after a passing failure; 3 unless told.
+    /// How often a safe request is repeated after a transient failure; default 3.
     pub retries: u32,
     /// Files for TLS.
     pub tls: TlsFiles,
-    /// What the server's `maxmemory` is meant to be, in bytes; checked, not set.
+    /// The expected `maxmemory` of the server, in bytes; it is checked, not set.
     pub expected_max_memory: Option<u64>,
-    /// What the server's `maxmemory-policy` is meant to be; checked, not set.
+    /// The expected `maxmemory-policy` of the server; it is checked, not set.
     pub expected_eviction_policy: Option<String>,
 }
 
@@ -64,7 +65,9 @@ impl Instance {
             [("connect_timeout", self.connect_timeout), ("response_timeout", self.response_timeout)]
         {
             if timeout < Duration::from_millis(1) || timeout > LONGEST_TIMEOUT {
-                return Err(wrong(format!("{name} is {timeout:?}; it is from 1ms to 1day")));
+                return Err(wrong(format!(
+                    "{name} is {timeout:?}; it must be between 1ms and 1day"
+                )));
             }
         }
         if self.max_connections == 0 {
@@ -72,7 +75,7 @@ impl Instance {
         }
         if self.retries > MOST_RETRIES {
             return Err(wrong(format!(
-                "retries is {}; it is at most {MOST_RETRIES}",
+                "retries is {}; the maximum is {MOST_RETRIES}",
                 self.retries
             )));
         }

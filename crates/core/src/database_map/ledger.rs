@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{login, query};
 use crate::{Error, ErrorKind, Result};
 
-/// What `[ledger]` says.
+/// The settings of `[ledger]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LedgerSettings {
@@ -48,7 +48,7 @@ impl LedgerSection {
     }
 }
 
-/// Where a ledger is. What it shows and what `Debug` prints hide the password.
+/// The address of a ledger. `Display` and `Debug` hide the password.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LedgerAddress {
@@ -59,10 +59,10 @@ pub enum LedgerAddress {
 }
 
 impl LedgerAddress {
-    /// As a URL that SQL clients take, with the password. A file that is not there is made by it.
+    /// The address as a URL for SQL clients, with the password. The URL creates a missing file.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for a file whose name is no text.
+    /// [`ErrorKind::Configuration`] for a file name that is not valid UTF-8.
     pub fn reveal(&self) -> Result<String> {
         match self {
             Self::Postgres(url) => Ok(url.clone()),
@@ -95,7 +95,7 @@ fn wrong(what: String) -> Error {
 }
 
 fn wrong_path<T>(path: &Path) -> Result<T> {
-    Err(wrong(format!("the ledger's file {} has a name that is no text", path.display())))
+    Err(wrong(format!("the ledger's file {} has a name that is not valid UTF-8", path.display())))
 }
 
 impl FromStr for LedgerAddress {
@@ -113,7 +113,7 @@ impl FromStr for LedgerAddress {
         let path = if is("sqlite") { sqlite(rest)? } else { text };
         if let Some((scheme, _)) = path.split_once("://") {
             return Err(wrong(format!(
-                "a ledger is in sqlite://FILE or postgres://HOST/DATABASE, not in {scheme}://"
+                "a ledger needs sqlite://FILE or postgres://HOST/DATABASE, not {scheme}://"
             )));
         }
         if path.is_empty() || path == ":memory:" || path.ends_with('/') {
@@ -148,7 +148,7 @@ fn postgres(rest: &str) -> Result<&str> {
     let (login, place) = login::split(rest);
     login::check(login)?;
     if place.contains('#') {
-        return Err(wrong("the ledger's URL has a `#`, and what follows it means nothing".into()));
+        return Err(wrong("the ledger's URL has a `#`, which is not supported".into()));
     }
     if let Some((_, query)) = place.split_once('?') {
         query::pairs(query, &POSTGRES_KEYS)?;
@@ -163,8 +163,8 @@ fn sqlite(rest: &str) -> Result<&str> {
     for (_, mode) in query::pairs(query, &["mode"])? {
         if mode != "rwc" {
             return Err(wrong(
-                "a ledger's file is written, and made where it is not there: its \
-                              mode is rwc"
+                "the file of a ledger is written, and created if it does not exist: \
+                              its mode must be rwc"
                     .to_owned(),
             ));
         }

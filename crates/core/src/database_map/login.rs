@@ -36,8 +36,8 @@ pub(super) fn check(login: Option<&str>) -> Result<()> {
     let login = login.unwrap_or_default();
     let Some(found) = login.chars().find(|letter| "/?#".contains(*letter)) else { return Ok(()) };
     Err(wrong(format!(
-        "what stands before the last `@` of a URL is user and password, and there is a `{found}` in it: \
-         write `/` as %2F, `?` as %3F, `#` as %23 and `%` as %25 there"
+        "the user and password before the last `@` of the URL contain `{found}`: write `/` as %2F, `?` \
+         as %3F, `#` as %23 and `%` as %25 there"
     )))
 }
 
@@ -50,7 +50,7 @@ pub(super) fn read(login: &str) -> Result<(Option<String>, Option<String>)> {
     let decode = |text: &str| match percent_decode_str(text).decode_utf8() {
         Ok(text) if text.is_empty() => Ok(None),
         Ok(text) => Ok(Some(text.into_owned())),
-        Err(_) => Err(wrong("user and password of a URL are no UTF-8 once % is decoded")),
+        Err(_) => Err(wrong("user or password of the URL is not valid UTF-8 after decoding %")),
     };
     Ok((decode(user)?, decode(password)?))
 }

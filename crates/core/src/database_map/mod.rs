@@ -38,7 +38,7 @@ use rules::{check_apart, check_name, check_previous, check_whole};
 use crate::contract::check_ttl;
 use crate::{Contract, Result, Template};
 
-/// What `[keys]` says about one template: the program's own, or another program's.
+/// A rule of `[keys]` for one template, of this program or another one.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct KeyRule {
@@ -94,7 +94,7 @@ impl DatabaseMap {
     /// A preset on one instance.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Configuration`] for a URL that is none.
+    /// [`crate::ErrorKind::Configuration`] for an invalid URL.
     pub fn preset(preset: Preset, url: &str) -> Result<Self> {
         DatabaseMapBuilder::preset(preset).instance("primary", Instance::new(url)?).build()
     }
@@ -123,7 +123,7 @@ impl DatabaseMap {
         &self.keys
     }
 
-    /// What `[cache]` says of every cache.
+    /// The settings of `[cache]`, for every cache.
     #[must_use]
     pub fn cache(&self) -> &CacheSettings {
         &self.cache
@@ -135,19 +135,19 @@ impl DatabaseMap {
         &self.roles
     }
 
-    /// What `[ledger]` says.
+    /// The settings of `[ledger]`.
     #[must_use]
     pub fn ledger(&self) -> &LedgerSettings {
         &self.ledger
     }
 
-    /// The environment whose TTLs count, `default` unless told.
+    /// The environment that selects TTLs and policies; `default` unless set.
     #[must_use]
     pub fn environment(&self) -> &str {
         &self.environment
     }
 
-    /// What a reader of the configuration should know: settings that had no effect.
+    /// Notes on the configuration, such as settings without effect.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -267,7 +267,7 @@ impl DatabaseMapBuilder {
     /// Points the primary instance elsewhere, keeping its other settings.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Configuration`] for a URL that is none.
+    /// [`crate::ErrorKind::Configuration`] for an invalid URL.
     pub fn url(mut self, url: &str) -> Result<Self> {
         let parsed = InstanceUrl::parse(url)?;
         match self.primary_name() {
@@ -298,14 +298,14 @@ impl DatabaseMapBuilder {
         }
     }
 
-    /// Checks the whole and finishes it.
+    /// Checks the configuration and builds the map.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Configuration`] naming what is wrong: no databases, an unknown instance or
     /// database, two databases in one place that do not both say so, a prefix inside another.
     pub fn build(self) -> Result<DatabaseMap> {
         if self.databases.is_empty() {
-            return Err(wrong("no databases: add [databases], or name a preset"));
+            return Err(wrong("there are no databases: add [databases], or use a preset"));
         }
         let instances: Vec<&str> = self.instances.keys().map(String::as_str).collect();
         for (name, instance) in &self.instances {

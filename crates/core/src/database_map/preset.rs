@@ -25,7 +25,7 @@ impl FromStr for Preset {
         match name {
             "pipeline" => Ok(Self::Pipeline),
             "assistant" => Ok(Self::Assistant),
-            _ => Err(wrong(format!("no preset {name:?}; known: pipeline, assistant"))),
+            _ => Err(wrong(format!("there is no preset {name:?}; known: pipeline, assistant"))),
         }
     }
 }

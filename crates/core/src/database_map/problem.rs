@@ -9,7 +9,7 @@ pub(crate) fn wrong(message: impl Into<String>) -> Error {
 pub(crate) fn unknown(what: &str, name: &str, known: &[&str], used_by: &str) -> Error {
     let hint = nearest(name, known).map(|n| format!("; did you mean {n:?}?")).unwrap_or_default();
     wrong(format!(
-        "{used_by:?} names the {what} {name:?}, which there is not; known: {}{hint}",
+        "{used_by:?} uses the {what} {name:?}, which does not exist; known: {}{hint}",
         known.join(", ")
     ))
 }

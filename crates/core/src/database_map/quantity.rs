@@ -12,7 +12,9 @@ impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         humantime::parse_duration(&text).map(Self).map_err(|error| {
-            D::Error::custom(format!("{text:?} is no duration such as \"90s\" or \"2d\": {error}"))
+            D::Error::custom(format!(
+                "{text:?} is not a duration such as \"90s\" or \"2d\": {error}"
+            ))
         })
     }
 }
@@ -24,7 +26,7 @@ impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse::<bytesize::ByteSize>().map(|size| Self(size.as_u64())).map_err(|error| {
-            D::Error::custom(format!("{text:?} is no size such as \"512MiB\": {error}"))
+            D::Error::custom(format!("{text:?} is not a size such as \"512MiB\": {error}"))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What stands behind the `?` of a URL: each key is known, or refused by its name.
+//! The parameters after the `?` of a URL: unknown ones are refused by name.
 
 use percent_encoding::percent_decode_str;
 
@@ -13,16 +13,16 @@ pub(super) fn pairs(query: &str, known: &[&'static str]) -> Result<Vec<(&'static
     let mut pairs: Vec<(&'static str, String)> = Vec::new();
     for part in query.split('&').filter(|part| !part.is_empty()) {
         let Some((key, value)) = part.split_once('=') else {
-            return Err(wrong("behind the `?` of a URL stands something that is no key=value"));
+            return Err(wrong("after the `?` of the URL there is something other than key=value"));
         };
         let Some(key) = known.iter().copied().find(|one| *one == key) else {
             return Err(unknown(key, known));
         };
         if pairs.iter().any(|(other, _)| *other == key) {
-            return Err(wrong(format!("a URL says {key} twice behind its `?`")));
+            return Err(wrong(format!("the URL has {key} twice after its `?`")));
         }
         let Ok(value) = percent_decode_str(value).decode_utf8() else {
-            return Err(wrong(format!("the {key} behind the `?` of a URL is no UTF-8")));
+            return Err(wrong(format!("the {key} after the `?` of the URL is not valid UTF-8")));
         };
         pairs.push((key, value.into_owned()));
     }
@@ -35,11 +35,11 @@ fn unknown(key: &str, known: &[&str]) -> crate::Error {
         && key.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-.[]".contains(letter));
     let shown = if is_a_name { format!("{key:?}") } else { "a key".to_owned() };
     let known = match known {
-        [] => "there is none for this kind of URL".to_owned(),
+        [] => "this kind of URL has no parameters".to_owned(),
         known => format!("known: {}", known.join(", ")),
     };
     wrong(format!(
-        "a URL has {shown} behind its `?`, which means nothing here ({known}); time-outs, retries \
+        "the URL has the unknown parameter {shown} after its `?` ({known}); time-outs, retries \
          and connections are settings of the instance in the configuration"
     ))
 }

@@ -19,9 +19,9 @@ pub(super) fn check_name(name: &str) -> Result<()> {
 pub(super) fn check_whole(name: &str, instance: &Instance) -> Result<()> {
     let Some(index) = instance.url.index().filter(|index| *index > 0) else { return Ok(()) };
     Err(wrong(format!(
-        "instances.{name}: its URL {} names index {index}, and an instance is a whole server whose \
-         databases have indexes of their own: leave the index out of the URL (--backend too), and \
-         name one database by --database, --from or --to",
+        "instances.{name}: its URL {} has index {index}, but an instance is a whole server and each \
+         database has its own index: remove the index from the URL (also from --backend), and select \
+         a database with --database, --from or --to",
         instance.url
     )))
 }
@@ -31,7 +31,9 @@ pub(super) fn check_previous(contract: &Contract) -> Result<()> {
     let Some(previous) = &contract.previous else { return Ok(()) };
     let name = &contract.name;
     if previous.placement == contract.placement {
-        return Err(wrong(format!("{name:?} is where its previous place is: leave previous out")));
+        return Err(wrong(format!(
+            "{name:?} is the same as its previous place: remove `previous`"
+        )));
     }
     if previous.placement.instance() != contract.placement.instance() {
         return Err(wrong(format!(
@@ -56,13 +58,13 @@ pub(super) fn check_apart(first: &Contract, second: &Contract) -> Result<()> {
     }
     Err(wrong(if a.prefix() == b.prefix() {
         format!(
-            "{both} are both at {place}: give each an index of its own, or let both say shared = true \
-             (then neither can be flushed by itself)"
+            "{both} are both at {place}: give each its own index, or set shared = true for both \
+             (then neither can be flushed alone)"
         )
     } else {
         format!(
-            "{both} overlap at {place}: one's keys would be seen in the other; give each a prefix \
-             that does not begin with the other's"
+            "{both} overlap at {place}, so each would see keys of the other; give each a prefix that \
+             does not begin with the other's"
         )
     }))
 }

@@ -37,10 +37,10 @@ pub enum Scheme {
 /// | `redis+sentinel://host,host/service/3`, `rediss+sentinel://…` | the master of a service |
 /// | `redis+cluster://host,host`, `rediss+cluster://…` | a cluster |
 ///
-/// `valkey` and `valkeys` are read as `redis` and `rediss`. A scheme may be written in capitals. The
-/// index stands in the path, or behind `?` as `db`, `virtual_host` or `database`; a login may stand
-/// there as `username` and `password`, and files for TLS as `ssl_ca_certs`, `ssl_certfile` and
-/// `ssl_keyfile`. Any other key is refused.
+/// `valkey` and `valkeys` mean `redis` and `rediss`. Schemes are case-insensitive. The index is in the
+/// path, or after `?` as `db`, `virtual_host` or `database`; a login may stand there as `username` and
+/// `password`, and files for TLS as `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`. Any other key is
+/// refused.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct InstanceUrl {
     scheme: Scheme,
@@ -93,7 +93,7 @@ impl InstanceUrl {
         let known = || SCHEMES.map(|(name, ..)| format!("{name}://")).join(", ");
         let Some((written, rest)) = text.split_once("://") else {
             return Err(wrong(format!(
-                "a URL has no scheme, as in redis://127.0.0.1:6379; it begins with one of {}",
+                "the URL has no scheme; it must begin with one of {}, as in redis://127.0.0.1:6379",
                 known()
             )));
         };
@@ -101,7 +101,7 @@ impl InstanceUrl {
         let Some((_, scheme, tls)) = found else {
             // What stands there instead of a scheme may be a part of a password.
             return Err(wrong(format!(
-                "a URL has an unknown scheme; it begins with one of {}",
+                "the URL has an unknown scheme; it must begin with one of {}",
                 known()
             )));
         };
@@ -122,7 +122,7 @@ impl InstanceUrl {
             (url.user, url.password) = login::read(login)?;
         }
         if place.contains('#') {
-            return Err(wrong("a URL has a `#`, and what follows it means nothing here"));
+            return Err(wrong("the URL has a `#`, which is not supported"));
         }
         let (place, query) = place.split_once('?').unwrap_or((place, ""));
         url.read_place(place)?;
@@ -141,7 +141,7 @@ impl InstanceUrl {
         if self.scheme == Scheme::Memory {
             return match (place, self.user.is_some() || self.password.is_some()) {
                 ("", false) => Ok(()),
-                _ => Err(wrong("memory:// is this process: no login, host or index belongs to it")),
+                _ => Err(wrong("memory:// is in this process: it takes no login, host or index")),
             };
         }
         let (hosts, path) = match place.find('/') {
@@ -150,12 +150,12 @@ impl InstanceUrl {
         };
         let path = match percent_decode_str(path).decode_utf8() {
             Ok(path) if !path.contains(char::is_control) => path.into_owned(),
-            _ => return Err(wrong("the path of a URL is no text")),
+            _ => return Err(wrong("the path of the URL is not valid UTF-8")),
         };
         if self.scheme == Scheme::Unix {
             if !hosts.is_empty() || path.trim_matches('/').is_empty() {
                 return Err(wrong(
-                    "a URL of a socket has no host and a whole path, so three slashes: \
+                    "the URL of a socket has no host and an absolute path, so three slashes: \
                      redis+unix:///run/redis.sock?db=3",
                 ));
             }
@@ -165,7 +165,7 @@ impl InstanceUrl {
         self.hosts = hosts.split(',').map(Host::parse).collect::<Result<_>>()?;
         if self.hosts.len() > 1 && self.scheme == Scheme::Standalone {
             return Err(wrong(
-                "a URL names several hosts; redis+cluster:// or redis+sentinel:// is for more than one",
+                "the URL has several hosts; use redis+cluster:// or redis+sentinel:// for more than one",
             ));
         }
         let path = path.strip_prefix('/').unwrap_or_default();
@@ -178,7 +178,7 @@ impl InstanceUrl {
                 let is_index = service.bytes().all(|byte| byte.is_ascii_digit());
                 if index.is_empty() && is_index {
                     return Err(wrong(
-                        "a URL of Sentinel names no service: redis+sentinel://host:26379/mymaster, or \
+                        "the Sentinel URL has no service name: write redis+sentinel://host:26379/mymaster, or \
                          with an index redis+sentinel://host:26379/mymaster/3",
                     ));
                 }
@@ -204,7 +204,9 @@ impl InstanceUrl {
             if INDEX_KEYS.contains(&key) {
                 let index = read_index(value.trim_start_matches('/'))?;
                 if self.index.is_some_and(|other| other != index) {
-                    return Err(wrong(format!("a URL names two indexes, one of them by {key}")));
+                    return Err(wrong(format!(
+                        "the URL has two different indexes, one of them in {key}"
+                    )));
                 }
                 self.index = Some(index);
             } else if let Some(at) = FILE_KEYS.iter().position(|one| *one == key) {
@@ -215,7 +217,7 @@ impl InstanceUrl {
                 let place = if key == "username" { &mut self.user } else { &mut self.password };
                 if place.replace(value).is_some() {
                     return Err(wrong(format!(
-                        "a URL says the {key} twice: before `@` and behind `?`"
+                        "the URL has the {key} twice: before `@` and after `?`"
                     )));
                 }
             }
@@ -231,8 +233,8 @@ impl InstanceUrl {
             return Ok(());
         }
         Err(wrong(format!(
-            "a URL asks by {key} not to check the server's certificate, and it is always checked: \
-             name the authority that signed it, by tls_ca of the instance or by \
+            "{key} turns off the check of the server's certificate, which is not supported: \
+             give the certificate authority in tls_ca of the instance or in \
              ?ssl_ca_certs=/path/ca.pem"
         )))
     }
@@ -269,7 +271,7 @@ impl InstanceUrl {
 
     /// Whether both are written with an address in common: the host and port of one are among the
     /// other's, or both name one socket. Login, index and TLS do not count, and `localhost` is the
-    /// loopback address. It tells whose settings are meant by a URL, and never whether two servers
+    /// loopback address. Use it to find the settings for a URL, but not to decide whether two servers
     /// are one: a server has many addresses.
     #[must_use]
     pub fn has_address_of(&self, other: &Self) -> bool {
@@ -324,7 +326,7 @@ impl InstanceUrl {
         }
     }
 
-    /// The same address with the login of `other`, for a URL that was kept without its password.
+    /// This address with the login of `other`, for a URL that was stored without its password.
     #[must_use]
     pub fn with_login_of(&self, other: &Self) -> Self {
         let encoded = |text: Option<&str>| {
@@ -357,7 +359,7 @@ fn read_index(text: &str) -> Result<u32> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number).ok_or_else(|| {
         wrong(
-            "the path of a URL, or its db, is the index of a database, and here it is no whole \
+            "the path of the URL, or its db, must be the index of a database, but it is not a whole \
              number; for example redis://127.0.0.1:6379/3",
         )
     })
@@ -517,11 +519,11 @@ mod tests {
             ("redis://h:1/3/4", "index"),
             ("redis://h:1//3", "index"),
             ("redis://h:1/4294967296", "index"),
-            ("redis://h:1/3?db=4", "two indexes"),
+            ("redis://h:1/3?db=4", "two different indexes"),
             ("redis://h:1/?db=", "index"),
             ("redis://h:1/3?socket_timeout=5", "\"socket_timeout\""),
             ("redis://h:1/3?ssl_ca_certs=/a.pem", "\"ssl_ca_certs\""),
-            ("rediss://h:1/3?ssl_cert_reqs=none", "always checked"),
+            ("rediss://h:1/3?ssl_cert_reqs=none", "not supported"),
             ("redis://h:1/3#insecure", "`#`"),
             ("redis://me:pw@h?password=pw", "twice"),
             ("redis://a,b", "several hosts"),

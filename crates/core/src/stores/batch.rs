@@ -27,15 +27,15 @@ pub enum BatchStatus {
     Cancelled,
 }
 
-/// What a worker asks for.
+/// A worker's request for documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClaimRequest {
     /// The place of the stage in the plan.
     pub stage: usize,
-    /// At most so many documents, 1 to [`crate::MAX_AT_ONCE`].
+    /// The maximum number of documents, 1 to [`crate::MAX_AT_ONCE`].
     pub most: usize,
-    /// For so long they are the worker's, unless it renews.
+    /// How long the claim lasts unless the worker renews it.
     pub lease: Duration,
 }
 
@@ -55,9 +55,9 @@ pub struct ClaimedDocument {
     pub ordinal: u32,
     /// Which attempt this is, from 1: one more than those that failed.
     pub attempt: u8,
-    /// How often a lease ended over it before; such a claim is no attempt.
+    /// How many leases of it expired before; these claims do not count as attempts.
     pub lost: u8,
-    /// What it was submitted as.
+    /// The entry as it was submitted.
     pub entry: Bytes,
 }
 
@@ -87,11 +87,11 @@ impl ClaimedDocument {
     }
 }
 
-/// What settling came to.
+/// The result of settling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settled {
-    /// Outcomes that counted: the others were known already, or not the claim's to tell.
+    /// The number of outcomes that counted. Others were known already or did not belong to the claim.
     pub counted: u64,
     /// Whether the batch was completed by this very request.
     pub completed: bool,
@@ -121,13 +121,13 @@ pub struct BatchProgress {
     pub born: FencingToken,
     /// Where it is in its life.
     pub status: BatchStatus,
-    /// How long ago it was completed, its completion finished, or it was cancelled, by the clock that
-    /// its leases go by; `None` while it is not over, and until somebody asks for a change of it if an
-    /// earlier version of this library ended it.
+    /// How long ago it was completed, its completion finished, or it was cancelled, by the clock of its
+    /// leases. `None` while it is not over. A batch that an earlier version of this library ended has
+    /// `None` until its next change.
     pub ended: Option<Duration>,
     /// Whether nothing is handed out at the moment.
     pub paused: bool,
-    /// Whether its completion is due, or somebody's and not finished.
+    /// Whether its completion is due, or claimed and not finished.
     pub is_completing: bool,
     /// Documents submitted.
     pub total: u64,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
-/// What happened to a batch.
+/// The kind of an event of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -45,13 +45,13 @@ impl BatchEventKind {
 pub struct BatchEvent {
     /// Names the event in its batch; later ones sort behind it.
     pub id: String,
-    /// What happened.
+    /// The kind of the event.
     pub kind: BatchEventKind,
     /// The name of the stage, of those that have one.
     pub stage: Option<String>,
     /// The documents.
     pub ordinals: Vec<u32>,
-    /// What they died of, of those that failed.
+    /// The error of failed documents.
     pub error: Option<String>,
 }
 

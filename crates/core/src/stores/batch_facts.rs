@@ -7,15 +7,15 @@ use super::batch_plan::BatchPlan;
 use super::batch_upkeep::{BatchAudit, CounterDrift};
 use crate::FencingToken;
 
-/// All of a batch in one moment, as its backend has it.
+/// A consistent snapshot of a batch, as its backend stores it.
 ///
-/// Counts go by the names of [`CounterDrift::counter`]; one that is not there is 0.
+/// Counts are keyed by [`CounterDrift::counter`]; a missing one is 0.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BatchFacts<'a> {
     /// The token it was born with.
     pub born: FencingToken,
-    /// What its documents go through.
+    /// The plan of the batch.
     pub plan: &'a BatchPlan,
     /// Where it is in its life.
     pub status: BatchStatus,
@@ -23,13 +23,13 @@ pub struct BatchFacts<'a> {
     pub repairs: u64,
     /// For each document a bit a stage, the first stage's the lowest: the stage is done with it.
     pub done: Vec<u16>,
-    /// The same for stages that it is dead of.
+    /// For each document the stages in which it died, as bits.
     pub dead: Vec<u16>,
-    /// What is counted.
+    /// The stored counts.
     pub counted: BTreeMap<String, i64>,
     /// For each stage the documents that are ready or delayed, but for those that were never handed out.
     pub waiting: Vec<Vec<u32>>,
-    /// For each stage the documents that are somebody's.
+    /// For each stage the claimed documents.
     pub held: Vec<Vec<u32>>,
 }
 

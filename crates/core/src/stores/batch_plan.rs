@@ -1,4 +1,4 @@
-//! What a batch goes through, and why one refuses a request.
+//! Plans of batches, and the reasons for which a batch refuses a request.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub struct BatchStage {
     pub after: Vec<usize>,
 }
 
-/// What the documents of a batch go through.
+/// The stages of a batch, and its limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BatchPlan {
@@ -39,9 +39,9 @@ pub struct BatchPlan {
     /// How often a stage is tried with a document before the document is dead, 1 to
     /// [`MAX_ATTEMPTS`].
     pub max_attempts: u8,
-    /// How often the leases of workers may end over a document before it is dead, 1 to
-    /// [`MAX_ATTEMPTS`]. More than attempts: a worker that is killed takes with it what it had claimed
-    /// and not looked at.
+    /// How many leases of a document may expire before it is dead, 1 to [`MAX_ATTEMPTS`]. Allow more of
+    /// these than attempts: a killed worker loses its whole claim, including documents that it had not
+    /// started.
     #[serde(default = "most_counted")]
     pub max_lost: u8,
     /// The most bytes of entries; beyond, a submission is refused. Nothing that settles ever is.
@@ -93,14 +93,14 @@ impl BatchPlan {
         self
     }
 
-    /// Taking a document for dead once so many leases have ended over it.
+    /// Sets how many leases may expire before a document is dead.
     #[must_use]
     pub fn max_lost(mut self, leases: u8) -> Self {
         self.max_lost = leases;
         self
     }
 
-    /// Refusing documents once their entries take so many bytes.
+    /// Sets the total size of entries, in bytes, from which further documents are refused.
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
@@ -114,7 +114,7 @@ impl BatchPlan {
         self
     }
 
-    /// Keeping so many bytes of events.
+    /// Sets how many bytes of events are kept.
     #[must_use]
     pub fn event_bytes(mut self, bytes: u64) -> Self {
         self.event_bytes = bytes;
@@ -129,19 +129,19 @@ impl BatchPlan {
         let wrong = |what: String| Err(Error::new(ErrorKind::InvalidArgument, "plan batch", what));
         if self.stages.is_empty() || self.stages.len() > MAX_STAGES {
             let found = self.stages.len();
-            return wrong(format!("a plan has 1 to {MAX_STAGES} stages, and this one has {found}"));
+            return wrong(format!(
+                "a plan must have 1 to {MAX_STAGES} stages, but this one has {found}"
+            ));
         }
         if self.max_attempts == 0 || self.max_attempts > MAX_ATTEMPTS {
-            return wrong(format!("a stage is tried 1 to {MAX_ATTEMPTS} times"));
+            return wrong(format!("max_attempts must be 1 to {MAX_ATTEMPTS}"));
         }
         if self.max_lost == 0 || self.max_lost > MAX_ATTEMPTS {
-            return wrong(format!(
-                "a document is dead after 1 to {MAX_ATTEMPTS} leases that ended"
-            ));
+            return wrong(format!("max_lost must be 1 to {MAX_ATTEMPTS}"));
         }
         if self.max_bytes == Some(0) {
             return wrong(
-                "a batch of 0 bytes takes no document: give at least 1, or no limit".into(),
+                "a limit of 0 bytes lets no document in: use at least 1, or no limit".into(),
             );
         }
         for (at, stage) in self.stages.iter().enumerate() {
@@ -156,7 +156,9 @@ impl BatchPlan {
                 return wrong(format!("two stages are named {name:?}"));
             }
             if stage.after.iter().any(|before| *before >= at) {
-                return wrong(format!("stage {name:?} comes after one that is not before it"));
+                return wrong(format!(
+                    "stage {name:?} depends on a stage that is not listed before it"
+                ));
             }
         }
         Ok(())
@@ -183,7 +185,7 @@ impl Default for BatchPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BatchRefusal {
-    /// There is no such batch.
+    /// The batch does not exist.
     Missing,
     /// The claim is of a former batch of that name.
     Former,
@@ -275,7 +277,7 @@ impl BatchRefusal {
             return Ok(());
         }
         let what = format!(
-            "a batch's name is 1 to {MAX_BATCH_NAME} bytes, none of them of a control character"
+            "the name of a batch must have 1 to {MAX_BATCH_NAME} bytes without control characters"
         );
         Err(contract.error(ErrorKind::InvalidArgument, operation, batch, what))
     }
@@ -317,9 +319,11 @@ impl fmt::Display for BatchRefusal {
         match self {
             Self::Missing => f.write_str("there is no such batch"),
             Self::Former => f.write_str(
-                "there is no such batch any more: the claim is of a former one of that name",
+                "the batch no longer exists: the claim belongs to an earlier batch of that name",
             ),
-            Self::Sealed => f.write_str("the batch takes no more documents: it is sealed or ended"),
+            Self::Sealed => {
+                f.write_str("the batch accepts no more documents: it is sealed or ended")
+            }
             Self::Full => f.write_str(
                 "the batch is full: its entries take as many bytes as its plan allows; seal it and \
                  begin another",
@@ -327,16 +331,14 @@ impl fmt::Display for BatchRefusal {
             Self::TooMany => write!(f, "1 to {MAX_AT_ONCE} in one request"),
             Self::EntryTooLong => write!(f, "an entry is at most {MAX_ENTRY} bytes"),
             Self::TooLate => {
-                f.write_str("a document waits at most a hundred years for its next attempt")
+                f.write_str("a document can wait at most a hundred years for its next attempt")
             }
             Self::NoStage => f.write_str("the batch's plan has no such stage"),
-            Self::NoGroup => {
-                f.write_str("its events have no such group of consumers: join it first")
-            }
-            Self::NoEventId => f.write_str("that is no id of an event: use one that was read"),
-            Self::OtherType => f.write_str("the key holds another type of value than a batch"),
+            Self::NoGroup => f.write_str("its events have no such consumer group: join it first"),
+            Self::NoEventId => f.write_str("that is not the id of an event: use one that was read"),
+            Self::OtherType => f.write_str("the key holds a value of another type than a batch"),
             Self::NotDurable => {
-                f.write_str("a batch has to last, and keys of this database end: use a durable one")
+                f.write_str("a batch needs a durable database, because keys of this one expire")
             }
         }
     }

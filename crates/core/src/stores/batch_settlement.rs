@@ -38,7 +38,7 @@ pub struct Settlement {
     pub token: FencingToken,
     /// How each document was left, at most [`crate::MAX_AT_ONCE`].
     pub outcomes: Vec<(u32, Outcome)>,
-    /// What is kept in the outbox about them, for a plan that has one.
+    /// The note that the outbox keeps about them, if the plan has an outbox.
     pub note: Bytes,
 }
 

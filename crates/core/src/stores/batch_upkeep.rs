@@ -1,4 +1,4 @@
-//! What a batch keeps besides its progress: the outbox, its documents, and whether its facts agree.
+//! The outbox, the documents and the audit of a batch.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::{FencingToken, Result};
 pub struct OutboxEntry {
     /// Names the entry in its batch; later ones are kept behind it.
     pub id: String,
-    /// What happened.
+    /// The recorded fact.
     pub fact: OutboxFact,
 }
 
@@ -27,7 +27,7 @@ impl OutboxEntry {
     }
 }
 
-/// What happened.
+/// The recorded fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OutboxFact {
@@ -37,21 +37,21 @@ pub enum OutboxFact {
         stage: usize,
         /// The claim they were settled with.
         token: FencingToken,
-        /// Those of its documents that did not count: known already, or not the claim's to tell.
+        /// Documents that did not count: they were known already or did not belong to the claim.
         refused: Vec<u32>,
-        /// What the worker wrote about all of them.
+        /// The worker's note about all of them.
         note: Bytes,
     },
-    /// Documents died of workers that did not live to tell.
+    /// Documents died because the leases of their workers expired.
     Lost {
         /// The place of the stage in the plan.
         stage: usize,
         /// The documents.
         ordinals: Vec<u32>,
-        /// What they died of, in words.
+        /// The error message.
         error: String,
     },
-    /// Dead documents are tried again.
+    /// Dead documents will be retried.
     Retried {
         /// The place of the stage in the plan.
         stage: usize,
@@ -60,7 +60,7 @@ pub enum OutboxFact {
     },
 }
 
-/// What is known about a document whose batch is made anew.
+/// A known fact about a document of a batch that is being rebuilt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RestoredFact {
@@ -73,7 +73,7 @@ pub enum RestoredFact {
     },
 }
 
-/// A number that is counted, and what its facts come to.
+/// A stored count that differs from its facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CounterDrift {
@@ -81,9 +81,9 @@ pub struct CounterDrift {
     /// after no other also `next:0`, the first document that was never handed out, and `restored:0`,
     /// documents from there on that are known to be done or dead.
     pub counter: String,
-    /// What is counted.
+    /// The stored count.
     pub counted: i64,
-    /// What the bits say.
+    /// The count according to the bits.
     pub facts: i64,
 }
 
@@ -111,7 +111,7 @@ pub struct BatchAudit {
     /// For each stage in the plan's order a bit for each document, ordinal 0 the highest bit of the first
     /// byte: the stage is done with it.
     pub done: Vec<Vec<u8>>,
-    /// The same for documents that are dead of the stage.
+    /// For each stage the bits of the documents that died in it.
     pub dead: Vec<Vec<u8>>,
     /// Counts that differ from the bits.
     pub drift: Vec<CounterDrift>,
@@ -130,10 +130,10 @@ impl BatchAudit {
     }
 }
 
-/// What of the batches of one database is kept besides their progress.
+/// The outboxes and documents of the batches of one database.
 ///
 /// A batch that is cancelled goes on settling what was claimed, so its outbox goes on too. One that is
-/// removed takes its outbox with it: whoever removes one reads the outbox to its end before.
+/// removed takes its outbox with it: read the outbox to its end before you remove a batch.
 ///
 /// # Contract
 /// - `entries_read_back_in_order`, from any ordinal on, at most [`crate::MAX_AT_ONCE`] in one request.

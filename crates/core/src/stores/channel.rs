@@ -8,7 +8,7 @@ use futures_util::stream::BoxStream;
 
 use crate::Result;
 
-/// What a subscriber is told, in order. The stream does not end by itself.
+/// An event of a subscription, in order. The stream does not end by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChannelEvent {
@@ -21,7 +21,7 @@ pub enum ChannelEvent {
     Resumed,
 }
 
-/// What a subscriber reads.
+/// The stream of a subscriber.
 pub type Subscription = BoxStream<'static, ChannelEvent>;
 
 /// Channels of one database: a message goes to the subscribers there are, and nothing is kept.

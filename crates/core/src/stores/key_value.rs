@@ -43,13 +43,13 @@ impl SetOptions {
         Self { expiry: expiry.into(), condition: Condition::Always }
     }
 
-    /// The same, if the key does not exist.
+    /// Writes the value if the key does not exist.
     #[must_use]
     pub fn if_absent(self) -> Self {
         Self { condition: Condition::IfAbsent, ..self }
     }
 
-    /// The same, if the key exists.
+    /// Writes the value if the key exists.
     #[must_use]
     pub fn if_present(self) -> Self {
         Self { condition: Condition::IfPresent, ..self }
@@ -59,7 +59,7 @@ impl SetOptions {
 /// How long a key still lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ttl {
-    /// There is no such key.
+    /// The key does not exist.
     Missing,
     /// It lives for ever.
     Unlimited,

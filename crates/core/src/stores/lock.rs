@@ -38,7 +38,7 @@ impl fmt::Display for FencingToken {
 /// the server's clock is set back by less.
 pub const FENCE_RETENTION: Duration = Duration::from_secs(600);
 
-/// Who holds a lock.
+/// The holder of a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {
@@ -46,7 +46,7 @@ pub struct Holder {
     pub owner: String,
     /// Its token.
     pub token: FencingToken,
-    /// What is left of its lease.
+    /// The remaining time of its lease.
     pub remaining: Duration,
 }
 
@@ -105,6 +105,6 @@ pub trait LockStore: fmt::Debug + Send + Sync + 'static {
     /// thread, inside and outside of a runtime.
     fn release_in_background(&self, key: &str, token: FencingToken);
 
-    /// Who holds it, if anybody.
+    /// The holder, if there is one.
     async fn holder(&self, key: &str) -> Result<Option<Holder>>;
 }

@@ -1,4 +1,4 @@
-//! A lock's handle: renews the lease while it lives, and tells the moment it is lost.
+//! The guard of a lock: it renews the lease while it lives, and signals when the lock is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,14 @@ use crate::{Clock, Error, ErrorKind, MonotonicInstant, Result, SystemClock};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LockOptions {
-    /// How long the lock outlives a holder that died; 30 s unless told. Renewed every third of it.
+    /// How long the lock outlives a holder that died; default 30 s. It is renewed after every third of
+    /// this time.
     pub lease: Duration,
-    /// How long to wait for a held lock; not at all unless told.
+    /// How long to wait for a held lock; default zero.
     pub wait: Duration,
-    /// The holder's name, for whoever asks; `<pid>` of this process unless told.
+    /// The name of the holder, shown to other callers; by default the `<pid>` of this process.
     pub owner: String,
-    /// The clock that waits and renewals go by; the system's unless told.
+    /// The clock of waits and renewals; by default the system's.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -145,7 +146,7 @@ async fn wait_for(
                 biased;
                 attempt = attempt => attempt?,
                 () = clock.sleep(limit) => {
-                    let what = format!("no answer within the wait of {:?}", options.wait);
+                    let what = format!("no answer within {:?}", options.wait);
                     return Err(Error::new(ErrorKind::Timeout, "lock", what).at_key(key));
                 }
             }
@@ -212,8 +213,8 @@ impl LockGuard {
         self.token
     }
 
-    /// Whether the lease is still this handle's, as far as is known. A lease that has passed by the
-    /// monotonic clock is over, even if the task that renews it did not come to say so.
+    /// Whether this guard still holds the lock, as far as is known. A lease that has expired by the
+    /// monotonic clock is over, even if the task that renews it has not noticed yet.
     #[must_use]
     pub fn is_held(&self) -> bool {
         // Nobody renews a lease once the runtime of its task has ended: it is not relied on any more.
@@ -249,7 +250,7 @@ impl LockGuard {
             () = self.lost() => Err(Error::new(
                 ErrorKind::Interrupted,
                 "hold lock",
-                "the lock was lost while its work ran: another may hold it by now",
+                "the lock was lost during the work: another process may hold it now",
             ).at_key(&self.key)),
         }
     }
@@ -308,7 +309,7 @@ async fn renew_until_lost(
                     break;
                 }
                 Some(Err(error)) if clock.monotonic() < ends => {
-                    tracing::warn!(%error, "a lock's lease could not be renewed yet");
+                    tracing::warn!(%error, "the lease of a lock could not be renewed yet");
                     clock.sleep((period / 4).min(ends.since(clock.monotonic()))).await;
                 }
                 Some(_) | None => {

@@ -30,7 +30,7 @@ pub fn ordinals_to_text(ordinals: &[u32]) -> String {
 /// Ordinals from their text.
 ///
 /// # Errors
-/// [`ErrorKind::Decode`] for what is no such text, or names more ordinals than any one fact is about.
+/// [`ErrorKind::Decode`] for text of another form, or with more ordinals than one fact can have.
 pub fn ordinals_from_text(text: &str) -> Result<Vec<u32>> {
     let mut ordinals = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {
@@ -48,7 +48,7 @@ pub fn ordinals_from_text(text: &str) -> Result<Vec<u32>> {
 }
 
 fn unreadable(part: &str) -> Error {
-    let what = format!("{part:?} is no ordinal and no range of a few of them");
+    let what = format!("{part:?} is neither an ordinal nor a short range of ordinals");
     Error::new(ErrorKind::Decode, "read ordinals", what)
 }
 

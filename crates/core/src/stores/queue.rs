@@ -15,16 +15,16 @@ const PAGE: u32 = 500;
 
 /// Queues of one durable database.
 ///
-/// A task waits, is claimed for a lease, and is done with when its claim is completed. It is done at
-/// least once: a worker that dies, or is slower than its lease, leaves it to another.
+/// A task waits, is claimed for a lease, and is done when its claim is completed. It runs at least
+/// once: if a worker dies or exceeds its lease, another worker takes over.
 ///
 /// # Contract
 /// - `a_task_is_claimed_by_one_worker` at a time, among any number of callers, and gone once it is
 ///   completed.
 /// - `a_failed_task_comes_back_after_its_pause` with its place by its first submission, and the
 ///   number of its attempt; `a_buried_task_is_listed_with_its_error`.
-/// - `a_task_whose_leases_end_is_dead_in_the_end`, so that what kills its workers does not for ever.
-///   Leases that end are no failed attempts, nor the reverse.
+/// - `a_task_whose_leases_end_is_dead_in_the_end`, so that a task that crashes workers cannot do so
+///   forever. Expired leases and failed attempts are counted separately.
 /// - `only_the_last_claim_counts`: a worker whose task was claimed by another changes nothing, and is
 ///   told so; until then a late one still completes, renews and hands back.
 /// - `claims_that_are_handed_back_are_no_attempts`.

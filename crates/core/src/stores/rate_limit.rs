@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 
 use crate::{Clock, Error, ErrorKind, Result};
 
-/// At most so many permits within any window of so long.
+/// A limit of permits within any window of the given length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RateLimit {
     /// Permits within a window.
@@ -45,7 +45,7 @@ impl RateDecision {
     }
 }
 
-/// Sliding-window limits of one database: an exact log of what was given, not an estimate.
+/// Sliding-window limits of one database: an exact log of granted permits, not an estimate.
 ///
 /// Each acquisition is one entry, however many permits it takes: about 150 bytes on Redis (by `MEMORY
 /// USAGE` of a log of a million), and 24 in memory. An answer takes time by the logarithm of the
@@ -129,7 +129,7 @@ pub trait RateLimitStoreExt: RateLimitStore {
                 match select(acquire, clock.sleep(left)).await {
                     Either::Left((decision, _)) => decision?,
                     Either::Right(_) => {
-                        let what = format!("no answer within the wait of {wait:?}");
+                        let what = format!("no answer within {wait:?}");
                         let error = Error::new(ErrorKind::Timeout, "acquire permits", what);
                         return Err(error.at_key(key));
                     }

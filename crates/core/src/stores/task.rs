@@ -1,4 +1,4 @@
-//! What goes through a queue: tasks as submitted, claimed, failed and dead.
+//! Tasks of queues: submitted, claimed, failed and dead.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::{Contract, DatabaseKind, ErrorKind, Result};
 pub const MAX_QUEUE_NAME: usize = 255;
 /// The most tasks of one claim.
 pub const MAX_CLAIM: u32 = 1_000;
-/// What a task died of whose workers did not live to tell: for backends.
+/// The error of a task that died because its leases expired; for backends.
 pub const LEASES_ENDED_ERROR: &str = "its worker did not renew its lease";
-/// What of an error is kept with a task, in bytes.
+/// The maximum size of an error stored with a task, in bytes.
 const MOST_OF_AN_ERROR: usize = 1_024;
 
 /// Names a task in its queue. Later tasks have greater ids, over a flush of the database too.
@@ -88,13 +88,13 @@ impl TaskClass {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewTask {
-    /// What the worker gets.
+    /// The data for the worker.
     pub payload: Bytes,
     /// How soon it is wanted.
     pub class: TaskClass,
     /// How long it waits before it may be claimed; it counts as submitted then.
     pub delay: Duration,
-    /// What it belongs to, a batch for example: groups take turns. `""` is a group too.
+    /// The group of the task, for example a batch. Groups take turns; `""` is a group too.
     pub group: String,
     /// While a task of this key waits or is claimed, another of the same key is not taken.
     pub deduplication_key: Option<String>,
@@ -167,11 +167,11 @@ impl NewTask {
             Err(contract.error(ErrorKind::InvalidArgument, "submit task", queue, what))
         };
         if self.group.len() > MAX_QUEUE_NAME {
-            return wrong(format!("a group's name has at most {MAX_QUEUE_NAME} bytes"));
+            return wrong(format!("the name of a group must have at most {MAX_QUEUE_NAME} bytes"));
         }
         if self.deduplication_key.as_ref().is_some_and(|k| k.is_empty() || k.len() > MAX_QUEUE_NAME)
         {
-            return wrong(format!("a deduplication key has 1 to {MAX_QUEUE_NAME} bytes"));
+            return wrong(format!("a deduplication key must have 1 to {MAX_QUEUE_NAME} bytes"));
         }
         if self.delay.is_zero() {
             return Ok(0);
@@ -180,7 +180,7 @@ impl NewTask {
     }
 }
 
-/// What became of a submitted task.
+/// The result of submitting a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Submitted {
@@ -198,17 +198,16 @@ impl Submitted {
     }
 }
 
-/// What becomes of a task that failed.
+/// What to do with a failed task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterFailure {
-    /// It is claimed again, not before so long has passed; zero is at once.
+    /// Retry it after this time; zero means at once.
     Retry(Duration),
     /// It is dead.
     Bury,
 }
 
-/// How many tasks of a queue are where. What has become due, and leases that have ended, move on
-/// with the next claim.
+/// The numbers of tasks of a queue by state. Due tasks and expired leases are moved by the next claim.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueCounts {
@@ -240,19 +239,19 @@ impl QueueCounts {
 pub fn check_queue(contract: &Contract, operation: &'static str, queue: &str) -> Result<()> {
     if contract.kind != DatabaseKind::Durable {
         let what = format!(
-            "a queue belongs in a durable database: a {} may evict or end what it holds",
+            "a queue needs a durable database: a {} database may evict or expire its keys",
             contract.kind
         );
         return Err(contract.error(ErrorKind::Contract, operation, queue, what));
     }
     if queue.is_empty() || queue.len() > MAX_QUEUE_NAME {
-        let what = format!("a queue's name has 1 to {MAX_QUEUE_NAME} bytes");
+        let what = format!("the name of a queue must have 1 to {MAX_QUEUE_NAME} bytes");
         return Err(contract.error(ErrorKind::InvalidArgument, operation, queue, what));
     }
     Ok(())
 }
 
-/// What of an error is kept with a task: its first kilobyte, cut between characters.
+/// The part of an error that is stored with a task: its first kilobyte, cut between characters.
 #[must_use]
 pub fn shorten_task_error(error: &str) -> &str {
     let mut end = error.len().min(MOST_OF_AN_ERROR);

@@ -1,4 +1,4 @@
-//! Tasks as they are claimed, and what a backend keeps of them for that.
+//! Claims of tasks, and the record that a backend stores for them.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::{Contract, ErrorKind, FencingToken, Result, Timestamp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClaimOptions {
-    /// At most so many tasks, 1 to [`MAX_CLAIM`].
+    /// The maximum number of tasks, 1 to [`MAX_CLAIM`].
     pub most: u32,
-    /// After so long without renewal anybody may claim them again.
+    /// The lease: after this time without renewal others can claim the tasks.
     pub lease: Duration,
-    /// A task is dead once so many leases have ended over it. After a failure that its worker lives to
-    /// tell, the worker decides; the two are counted apart.
+    /// A task is dead after this many expired leases. After a failure that the
+    /// worker reports, the worker decides; the two are counted separately.
     pub most_lost: u32,
 }
 
@@ -36,20 +36,20 @@ impl ClaimOptions {
     pub fn check(&self, contract: &Contract, queue: &str) -> Result<u64> {
         if self.most == 0 || self.most > MAX_CLAIM || self.most_lost == 0 {
             let what =
-                format!("a claim is of 1 to {MAX_CLAIM} tasks, dead after 1 lost lease or more");
+                format!("a claim must ask for 1 to {MAX_CLAIM} tasks, with max_lost of at least 1");
             return Err(contract.error(ErrorKind::InvalidArgument, "claim tasks", queue, what));
         }
         contract.millis("claim tasks", queue, self.lease)
     }
 }
 
-/// Who may say what became of a task: its id, and the token of one claim.
+/// The right to settle a task: its id and the token of one claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Claim {
     /// The task.
     pub id: TaskId,
-    /// Grows with every claim in the queue; to be stored beside what the task writes, so that a
-    /// later owner's writes are told from an earlier one's.
+    /// Grows with every claim in the queue. Store it with the task's writes, so that writes of a later
+    /// owner can be distinguished from those of an earlier one.
     pub token: FencingToken,
 }
 
@@ -61,7 +61,7 @@ impl Claim {
     }
 }
 
-/// A task that is the caller's until its lease ends and somebody else claims it.
+/// A task that belongs to the caller until its lease expires and another worker claims it.
 #[must_use = "a task that is neither completed, failed nor released waits for the end of its lease"]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -70,7 +70,7 @@ pub struct ClaimedTask {
     pub claim: Claim,
     /// 1 the first time: one more than the attempts that failed.
     pub attempt: u32,
-    /// How often a lease ended over it before; such a claim is no attempt.
+    /// How many leases of it expired before; these claims do not count as attempts.
     pub lost: u32,
     /// Its class.
     pub class: TaskClass,
@@ -78,7 +78,7 @@ pub struct ClaimedTask {
     pub group: String,
     /// When it was submitted, its delay added; the same in every attempt.
     pub submitted_at: Timestamp,
-    /// What it was submitted with.
+    /// The data of the task.
     pub payload: Bytes,
 }
 
@@ -100,9 +100,9 @@ pub struct DeadTask {
     pub submitted_at: Timestamp,
     /// When it died.
     pub died_at: Timestamp,
-    /// What it died of, its first kilobyte.
+    /// The first kilobyte of its error.
     pub error: String,
-    /// What it was submitted with.
+    /// The data of the task.
     pub payload: Bytes,
 }
 
@@ -110,13 +110,13 @@ pub struct DeadTask {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a backend has to fill in all of it")]
 pub struct TaskEnds {
-    /// So many times its worker told that it failed.
+    /// How often its workers reported a failure.
     pub failed: u32,
     /// So many times the lease ended first.
     pub lost: u32,
 }
 
-/// What a backend keeps of a task besides its id.
+/// The record that a backend stores for a task, without its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a backend has to fill in all of it")]
 pub struct TaskRecord {
@@ -126,7 +126,7 @@ pub struct TaskRecord {
     pub group: String,
     /// When it was submitted.
     pub submitted_at: Timestamp,
-    /// What it was submitted with.
+    /// The data of the task.
     pub payload: Bytes,
 }
 

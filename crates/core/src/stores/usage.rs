@@ -1,4 +1,4 @@
-//! What is in a database.
+//! The number and size of a database's keys.
 
 use std::fmt;
 

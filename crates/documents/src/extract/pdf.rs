@@ -79,7 +79,7 @@ pub(super) fn extract(
             }
             Err(RecvTimeoutError::Disconnected) => {
                 break Err(DocumentError::ReaderFailed {
-                    reason: "it stopped without a word".into(),
+                    reason: "it stopped without a message".into(),
                 });
             }
         }
@@ -132,7 +132,7 @@ impl Worker {
                 DecryptionError::PasswordProtected | DecryptionError::UnsupportedAlgorithm,
             ) => DocumentError::Encrypted,
             LoadPdfError::Decryption(error) => {
-                DocumentError::Damaged { reason: format!("its encryption is broken ({error:?})") }
+                DocumentError::Damaged { reason: format!("its encryption is damaged ({error:?})") }
             }
             LoadPdfError::Invalid => DocumentError::Damaged {
                 reason: "its table of objects cannot be read or rebuilt".to_owned(),
@@ -140,7 +140,7 @@ impl Worker {
         })?;
         let pages = pdf.pages();
         if pages.is_empty() {
-            return Err(DocumentError::Damaged { reason: "it has no readable page".to_owned() });
+            return Err(DocumentError::Damaged { reason: "it has no readable pages".to_owned() });
         }
         if pages.len() > self.options.max_pages {
             let limit = self.options.max_pages;

@@ -80,7 +80,7 @@ fn walk(folder: &Path, name: &str, above: &mut Vec<PathBuf>, discovery: &mut Dis
         Err(error) => return discovery.fail(shown(), &error),
     };
     if above.contains(&real) {
-        let message = "the folder leads back to one that it is in: a loop of links, not followed";
+        let message = "the folder links back to a parent folder: the loop is not followed";
         discovery.failures.push((shown(), StageError::new("folder_loop", message)));
         return;
     }

@@ -160,7 +160,7 @@ async fn entry_of(
     let own = file.clone();
     let read = tokio::task::spawn_blocking(move || DocumentEntry::of_readable(&own, &extract));
     let entry = read.await.unwrap_or_else(|_| {
-        Err(StageError::new("interrupted", "the run ended while it was read").transient())
+        Err(StageError::new("interrupted", "the run ended while the document was read").transient())
     });
     entry.map_err(|error| (file, error))
 }

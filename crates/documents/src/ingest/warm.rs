@@ -93,7 +93,7 @@ pub async fn warm(
     Ok(warmed)
 }
 
-/// The same for a cache that a program has open already.
+/// Warms documents for a cache that is already open.
 ///
 /// # Errors
 /// As [`warm`].

@@ -1,4 +1,4 @@
-//! The same things in many documents: equal keys first, then spellings that can only mean the same.
+//! Joins entities across documents: equal keys first, then spellings that can only mean one entity.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

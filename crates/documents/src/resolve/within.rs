@@ -9,7 +9,7 @@ use crate::model::{CanonicalEntity, CitationForm, EntityKind, Mention};
 
 /// Joins a document's mentions into the things they name.
 ///
-/// The same mentions give the same result in whatever order they come.
+/// The result does not depend on the order of the mentions.
 pub fn resolve(document: &str, mut mentions: Vec<Mention>) -> DocumentEntities {
     mentions.sort_by_key(|mention| (mention.start, mention.end, mention.kind));
     let mut keys: Vec<Option<(EntityKind, String)>> = vec![None; mentions.len()];

@@ -1,4 +1,4 @@
-//! What a batch in memory tells others, what it is restored from, and its comparison with itself.
+//! The outbox, the restoration and the audit of a batch in memory.
 
 use bytes::Bytes;
 use compartment_core::backend::BatchFacts;
@@ -31,7 +31,8 @@ impl Batch {
         }
     }
 
-    /// Tells of those that were buried; of those that nobody else told of, the outbox too.
+    /// Publishes a `Failed` event for dead documents. If expired leases killed them, it also writes the
+    /// outbox entry that no worker wrote.
     pub(super) fn tell_died(&mut self, was_lost: bool) {
         for Died { stage, error, mut ordinals } in std::mem::take(&mut self.died) {
             ordinals.sort_unstable();

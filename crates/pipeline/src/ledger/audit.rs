@@ -15,7 +15,7 @@ use super::session::Parameters;
 use super::write::{NO_TOKEN, TaskWrite, Writer};
 use super::{Ledger, LedgerMirror, LedgerStatus};
 
-/// Who is noted as the worker of rows that were written from bits.
+/// The worker's name in rows that were written from bits.
 pub const AUDIT_WORKER: &str = "audit";
 /// Rows that are read in one request.
 const PAGE: u64 = 5_000;
@@ -26,12 +26,12 @@ pub(crate) const AUDITED: KeyTemplate<()> =
 /// For so long figures of an audit are kept.
 const TTL: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 
-/// What a repair did.
+/// The result of a repair.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Repaired {
-    /// Whether counts, stranded documents and the completion were set right; `false` if somebody else
-    /// repaired the batch since the audit.
+    /// Whether counts, stranded documents and the completion were repaired; `false` if another process
+    /// has repaired the batch since the audit.
     pub batch: bool,
     /// Rows written from bits.
     pub rows: u64,
@@ -47,8 +47,9 @@ struct Said {
 }
 
 impl LedgerMirror {
-    /// Compares a batch with itself and with the ledger, after bringing what waits. It may be worked on
-    /// meanwhile: bits are looked at before and after the rows, and what moved in between is no drift.
+    /// Compares a batch with itself and with the ledger, after writing waiting rows. Workers can
+    /// continue meanwhile: bits are read before and after the rows, and changes in between are not
+    /// drift.
     ///
     /// # Errors
     /// The store's and the ledger's; [`compartment_core::ErrorKind::Unknown`] where there is no such batch.
@@ -133,12 +134,12 @@ impl LedgerMirror {
         Ok(drift)
     }
 
-    /// Sets right what an audit found: counts, stranded documents and a missed completion in the batch; rows
-    /// that are missing are written from its bits, by [`AUDIT_WORKER`]; bits that are missing are restored
-    /// from rows. May be done while others work.
+    /// Repairs the findings of an audit: counts, stranded documents and a missed completion in the
+    /// batch. Missing rows are written from its bits, with the worker [`AUDIT_WORKER`], and missing
+    /// bits are restored from rows. Workers can continue meanwhile.
     ///
     /// # Errors
-    /// The store's and the ledger's. What was set right before stays so.
+    /// The store's and the ledger's. Earlier repairs remain.
     pub async fn repair(&self, report: &AuditReport) -> Result<Repaired> {
         let mut repaired = Repaired::default();
         let own = self.born_as(&report.batch, FencingToken::from_number(report.audit.born));
@@ -168,7 +169,7 @@ impl LedgerMirror {
             _ => LedgerStatus::Done,
         };
         let error = (status == LedgerStatus::Dead)
-            .then(|| "dead in the batch; an audit found no row that says of what".to_owned());
+            .then(|| "dead in the batch; no row tells the error (found by an audit)".to_owned());
         let (task_type, worker) =
             (Arc::new(drift.stage.clone()), Arc::new(AUDIT_WORKER.to_owned()));
         let now = Some(millis(self.clock.now()));

@@ -67,8 +67,9 @@ impl FromStr for BatchState {
 
     fn from_str(name: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name).ok_or_else(|| {
-            let what =
-                format!("the ledger says that a batch is {name:?}: a newer program wrote it");
+            let what = format!(
+                "the ledger has a batch of unknown kind {name:?}: a newer version wrote it"
+            );
             Error::new(ErrorKind::Decode, "read ledger", what)
         })
     }
@@ -81,9 +82,9 @@ pub struct LedgerBatch {
     /// Its number in the ledger.
     #[serde(skip)]
     pub(super) id: i64,
-    /// What it is among the batches of its database.
+    /// Its record among the batches of its database.
     pub record: BatchRecord,
-    /// What its documents go through.
+    /// The plan of the batch.
     pub plan: BatchPlan,
     /// Where it was in its life.
     pub state: BatchState,
@@ -100,7 +101,7 @@ pub struct LedgerBatch {
     pub(super) step: i64,
     /// Entries of its outbox that could not be read.
     pub unreadable: u64,
-    /// Whether somebody began to make it anew from the ledger, and has not ended.
+    /// Whether a rebuild from the ledger has begun and not ended.
     pub rebuilding: bool,
     /// When its state was last written, in milliseconds since 1970 UTC.
     pub seen_ms: u64,
@@ -112,7 +113,7 @@ const COLUMNS: &str = "id, record, plan, state, paused, total, documents, step, 
 impl LedgerBatch {
     fn read(row: &LedgerRow) -> Result<Self> {
         let json = |what: &str, error: serde_json::Error| {
-            let what = format!("the {what} of a batch in the ledger is none: {error}");
+            let what = format!("the {what} of a batch in the ledger is not valid: {error}");
             Error::new(ErrorKind::Decode, "read ledger", what)
         };
         Ok(Self {
@@ -160,7 +161,7 @@ impl Ledger {
     pub(super) async fn known(&self, operation: &'static str, name: &str) -> Result<LedgerBatch> {
         self.batch(name).await?.ok_or_else(|| {
             let what = format!(
-                "the ledger {} has no batch {name:?}: it knows those that were made with a ledger",
+                "the ledger {} has no batch {name:?}; it has only batches that were submitted with a ledger",
                 self.address()
             );
             Error::new(ErrorKind::Unknown, operation, what)
@@ -192,7 +193,7 @@ impl Ledger {
         let rows = session.rows(sqlx::AssertSqlSafe(sql), parameters).await?;
         rows.first().map_or_else(
             || {
-                let what = format!("the row of batch {:?} was removed just now", record.name);
+                let what = format!("the row of batch {:?} has just been removed", record.name);
                 Err(Error::new(ErrorKind::NotReady, "note batch in ledger", what))
             },
             LedgerBatch::read,

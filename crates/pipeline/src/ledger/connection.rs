@@ -26,10 +26,10 @@ const MIGRATION_PAUSE: Duration = Duration::from_millis(20);
 /// Connections of one process: one mirrors, others read.
 const CONNECTIONS: u32 = 4;
 
-/// What became of every document of every batch, in SQL: an SQLite file, or a PostgreSQL database.
+/// The outcome of every document of every batch, in SQL: an SQLite file or a PostgreSQL database.
 ///
-/// Cheap to clone. It is opened, and its tables are made, by the first request: a ledger that is away
-/// keeps nobody from working.
+/// Cheap to clone. The first request opens it and creates its tables: work continues while a ledger is
+/// unavailable.
 ///
 /// In SQLite a commit is on the disk before it counts (`synchronous = FULL`, in a write-ahead log): what
 /// has been written here is removed from the batch's outbox, and is nowhere else then.
@@ -47,7 +47,7 @@ impl Ledger {
     /// The ledger at an address: `sqlite://FILE`, a file's path, or `postgres://USER@HOST/DATABASE`.
     ///
     /// # Errors
-    /// [`compartment_core::ErrorKind::Configuration`] for an address that is none. Nothing is opened yet.
+    /// [`compartment_core::ErrorKind::Configuration`] for an invalid address. Nothing is opened yet.
     pub fn at(address: &str) -> Result<Self> {
         Ok(Self::new(address.parse()?))
     }
@@ -58,7 +58,7 @@ impl Ledger {
         Self::of(address, TIMEOUT)
     }
 
-    /// The same ledger, with another time to wait for each of its answers.
+    /// This ledger with another time limit for each answer.
     #[must_use]
     pub fn answering_within(&self, timeout: Duration) -> Self {
         Self::of(self.inner.terms.address.clone(), timeout)

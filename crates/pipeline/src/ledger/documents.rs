@@ -1,4 +1,4 @@
-//! What documents were submitted as: copied once, in order, and read back to make a batch anew.
+//! Documents as they were submitted: copied once, in order, and read back to rebuild a batch.
 
 use std::sync::Arc;
 
@@ -57,8 +57,8 @@ impl Ledger {
             let found = row.number(0)?;
             if found != wanted {
                 let what = format!(
-                    "the ledger has document {found} of batch {:?}, and none of the number {wanted}: \
-                     rows of batch_documents were removed",
+                    "the ledger has document {found} of batch {:?}, but not document {wanted}: rows of \
+                     batch_documents were removed",
                     batch.record.name
                 );
                 return Err(Error::new(ErrorKind::Decode, "read documents of ledger", what));

@@ -4,7 +4,7 @@ use compartment_core::BatchAudit;
 use compartment_core::backend::ordinals_to_text;
 use serde::{Serialize, Serializer};
 
-/// What does not agree about documents of a stage.
+/// The kind of a difference about documents of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -40,7 +40,7 @@ pub struct LedgerDrift {
     pub stage: String,
     /// The place of the stage in the plan.
     pub place: usize,
-    /// What does not agree.
+    /// The kind of the difference.
     pub kind: DriftKind,
     /// The documents, as in `0-99,104`.
     #[serde(serialize_with = "as_text")]
@@ -51,7 +51,7 @@ fn as_text<S: Serializer>(ordinals: &[u32], serializer: S) -> Result<S::Ok, S::E
     serializer.serialize_str(&ordinals_to_text(ordinals))
 }
 
-/// What an audit found.
+/// The findings of an audit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AuditReport {

@@ -1,4 +1,4 @@
-//! What the SQL client's errors mean to who uses the ledger.
+//! Translates errors of the SQL client for users of the ledger.
 
 use compartment_core::{Error, ErrorKind, LedgerAddress};
 
@@ -12,12 +12,12 @@ pub(super) fn ledger_error(
     // What the client says of a URL may quote it.
     let what = match &error {
         sqlx::Error::Configuration(_) => "its address cannot be understood".to_owned(),
-        sqlx::Error::PoolTimedOut => "no connection was to be had in time".to_owned(),
+        sqlx::Error::PoolTimedOut => "no connection was available in time".to_owned(),
         other => other.to_string(),
     };
     let advice = match kind {
         ErrorKind::Unavailable | ErrorKind::NotReady => {
-            "; what is to be written waits, and is written once the ledger answers"
+            "; rows wait and are written when the ledger answers"
         }
         _ => "",
     };
@@ -33,7 +33,7 @@ pub(super) fn too_slow(
     after: std::time::Duration,
 ) -> Error {
     let what = format!(
-        "the ledger {address} did not answer within {} s; what is to be written waits, and is \
+        "the ledger {address} did not answer within {} s; rows wait and are \
          written once the ledger answers",
         after.as_secs_f64()
     );

@@ -1,4 +1,5 @@
-//! What a mirror has brought, and what waits: counted here, shown in the `metrics` database.
+//! Figures of a mirror: written rows and waiting entries, counted here and shown in the `metrics`
+//! database.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
@@ -20,11 +21,11 @@ pub(super) const TTL: Duration = Duration::from_secs(30 * 86_400);
 /// Fields of [`TOTALS`].
 pub(super) const NAMES: [&str; 5] = ["documents", "entries", "rows", "unreadable", "failures"];
 
-/// What one mirror did since it began.
+/// The work of one mirror since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MirrorStatus {
-    /// What it brought.
+    /// The rows that it wrote.
     pub mirrored: Mirrored,
     /// How often it failed.
     pub failures: u64,

@@ -17,7 +17,7 @@ use crate::{BatchRecord, BatchRegistry};
 pub(super) const PAGE: usize = 256;
 /// How often a page is begun anew because another mirror was faster, before this one leaves it to it.
 const ATTEMPTS: u32 = 5;
-/// The same, for who needs everything.
+/// Attempts of a caller that needs every entry.
 const PERSISTENT_ATTEMPTS: u32 = 200;
 
 /// Brings what the batches of a database settled to a ledger. Cheap to clone.
@@ -51,7 +51,7 @@ impl LedgerMirror {
         self
     }
 
-    /// Writing so many entries in one transaction, 1 to [`MAX_AT_ONCE`].
+    /// Sets how many entries are written in one transaction, 1 to [`MAX_AT_ONCE`].
     #[must_use]
     pub fn page(mut self, entries: usize) -> Self {
         self.page = entries.clamp(1, MAX_AT_ONCE);
@@ -64,11 +64,11 @@ impl LedgerMirror {
         &self.ledger
     }
 
-    /// Brings everything that waits of one batch.
+    /// Writes all waiting entries of one batch to the ledger.
     ///
     /// # Errors
-    /// The store's and the ledger's. What was not written stays in the outbox, and the next try brings it;
-    /// [`ErrorKind::Unknown`] where there is no such batch.
+    /// The store's and the ledger's. Unwritten entries stay in the outbox for the next try;
+    /// [`ErrorKind::Unknown`] if there is no such batch.
     pub async fn mirror_once(&self, batch: &str) -> Result<Mirrored> {
         let own = self.own(batch).await?;
         self.mirror_trying(&own, ATTEMPTS).await.map(|(mirrored, _)| mirrored)
@@ -98,7 +98,7 @@ impl LedgerMirror {
         if is_whole {
             return Ok(mirrored);
         }
-        let what = format!("other mirrors wrote of batch {:?} all the time: try again", own.name);
+        let what = format!("other mirrors kept writing batch {:?}: try again", own.name);
         Err(Error::new(ErrorKind::NotReady, "mirror batch", what))
     }
 
@@ -187,8 +187,8 @@ impl LedgerMirror {
         self.ledger.note_batch(&record, &plan).await
     }
 
-    /// Brings what waits of single tasks and of every batch that has an outbox. One that cannot be read keeps
-    /// no other.
+    /// Writes the waiting entries of single tasks and of every batch with an outbox. An unreadable
+    /// batch does not hold up the others.
     ///
     /// # Errors
     /// The last error there was, once every batch was tried; at once where the ledger is away.
@@ -199,7 +199,7 @@ impl LedgerMirror {
             match self.mirror_known(&record).await {
                 Ok(brought) => mirrored.add(brought),
                 Err(error) if error.kind() == ErrorKind::Unknown => {
-                    tracing::debug!(batch = record.name, "a batch that is listed is not there");
+                    tracing::debug!(batch = record.name, "a listed batch does not exist");
                 }
                 Err(error) => {
                     self.figures.failed(&error);

@@ -16,7 +16,7 @@ impl LedgerMirror {
         self
     }
 
-    /// What it has done since it began.
+    /// Its work since its start.
     #[must_use]
     pub fn status(&self) -> MirrorStatus {
         self.figures.status()

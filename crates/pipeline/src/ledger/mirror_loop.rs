@@ -1,4 +1,4 @@
-//! A mirror that goes on until it is told to stop, once in a fleet.
+//! A mirror that runs until it is stopped, one at a time in a fleet.
 
 use std::future::Future;
 use std::pin::pin;
@@ -21,7 +21,7 @@ const SHORT_REST: Duration = Duration::from_millis(100);
 const PUBLISH_EVERY: Duration = Duration::from_secs(5);
 /// How long it waits after the first failure, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// For so long what still waits is brought after it was told to stop.
+/// For so long what still waits is brought after it was asked to stop.
 const LAST_PASS: Duration = Duration::from_secs(10);
 
 impl LedgerMirror {
@@ -33,8 +33,9 @@ impl LedgerMirror {
         self
     }
 
-    /// Brings what waits of every batch, until `stop` is ready, and then what still waits, for ten seconds
-    /// at most. A ledger or database that is away is waited for; what waits stays where it is.
+    /// Writes the waiting entries of every batch until `stop` is ready, then the remaining ones for at
+    /// most ten seconds. It waits for an unavailable ledger or database; entries stay in their outboxes
+    /// meanwhile.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = pin!(stop);
         let mut pause = PAUSES.0;

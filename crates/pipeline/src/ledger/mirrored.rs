@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// What was brought to the ledger.
+/// Counts of the rows written to the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Mirrored {

@@ -1,8 +1,8 @@
-//! The ledger: what became of every document, in SQL.
+//! The ledger: the outcome of every document, in SQL.
 //!
-//! What a batch settles is kept in its outbox by the step that counts it, and is brought here by a mirror.
-//! So a row of `processing_tasks` is a fact that counted, none is missing but those that still wait in the
-//! outbox, and a ledger that is away keeps nobody from working.
+//! The step that counts an outcome also stores it in the outbox of the batch, and a mirror writes it
+//! here. So every row of `processing_tasks` is a fact that counted, only rows that still wait in the
+//! outbox are missing, and work continues while the ledger is unavailable.
 
 mod audit;
 mod batch_row;

@@ -77,9 +77,7 @@ async fn write(
     | OutboxFact::Lost { stage, .. }
     | OutboxFact::Retried { stage, .. }) = fact
     else {
-        return Ok(
-            Err("a newer program wrote it: this one does not know what it tells".to_owned()),
-        );
+        return Ok(Err("a newer version wrote it in an unknown form".to_owned()));
     };
     let Some(task_type) = stages.get(*stage) else {
         return Ok(Err(format!("the batch's plan has no stage {stage}")));

@@ -17,15 +17,15 @@ pub struct TaskFilter {
     pub task_type: Option<String>,
     /// With this number in the batch.
     pub ordinal: Option<u64>,
-    /// That stand so.
+    /// Only tasks with this status.
     pub status: Option<LedgerStatus>,
     /// That this worker had last.
     pub worker: Option<String>,
-    /// Whose error has this in it, in capitals or not.
+    /// Only tasks whose error contains this text, ignoring case.
     pub error: Option<String>,
-    /// At most so many.
+    /// The maximum number of tasks.
     pub limit: u64,
-    /// After so many that fit.
+    /// The number of matching tasks to skip.
     pub offset: u64,
 }
 
@@ -52,13 +52,13 @@ impl TaskFilter {
     }
 }
 
-/// Tasks of a stage that stand alike.
+/// The number of tasks of a stage with one status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TaskCount {
     /// The stage, or the queue.
     pub task_type: String,
-    /// How they stand.
+    /// Their status.
     pub status: LedgerStatus,
     /// How many there are.
     pub tasks: u64,
@@ -72,7 +72,7 @@ pub struct FailureGroup {
     pub task_type: String,
     /// Whether they are dead, or tried again.
     pub status: LedgerStatus,
-    /// What went wrong, in words.
+    /// The error message.
     pub error: String,
     /// How many there are.
     pub tasks: u64,
@@ -126,7 +126,7 @@ impl Ledger {
         rows.iter().map(read_task).collect()
     }
 
-    /// What became of one document, stage by stage as their names sort.
+    /// The outcome of one document, stage by stage in the order of their names.
     ///
     /// # Errors
     /// As [`Ledger::tasks`].
@@ -135,7 +135,7 @@ impl Ledger {
         self.tasks(&filter).await
     }
 
-    /// How many tasks of a batch stand how, by stage.
+    /// The numbers of tasks of a batch, by stage and status.
     ///
     /// # Errors
     /// As [`Ledger::tasks`].
@@ -152,7 +152,7 @@ impl Ledger {
         rows.iter().map(read).collect()
     }
 
-    /// What went wrong in a batch, the most frequent first, at most `most` kinds of it.
+    /// The errors of a batch, most frequent first, at most `most` of them.
     ///
     /// # Errors
     /// As [`Ledger::tasks`].
@@ -210,7 +210,7 @@ struct Conditions {
 }
 
 impl Conditions {
-    /// The number of the parameter that is so many behind those there are.
+    /// The number of the parameter `behind` positions after the last one bound.
     fn place(&self, behind: usize) -> usize {
         self.count + behind
     }

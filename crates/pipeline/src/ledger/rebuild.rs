@@ -1,4 +1,4 @@
-//! Makes batches anew from the ledger, after their database was lost.
+//! Rebuilds batches from the ledger after their database was lost.
 
 use bytes::Bytes;
 use compartment_core::{Error, ErrorKind, MAX_AT_ONCE, RestoredFact, Result};
@@ -20,7 +20,7 @@ pub struct RebuildProgress {
     pub facts: u64,
 }
 
-/// A batch that was made anew.
+/// A rebuilt batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Rebuilt {
@@ -34,13 +34,13 @@ pub struct Rebuilt {
     pub missing: u64,
 }
 
-/// What became of a batch when all of them were to be made anew.
+/// The outcome for one batch when all are rebuilt.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RebuildOutcome {
     /// It was made.
     Rebuilt(Rebuilt),
-    /// It is there, and was left as it is.
+    /// It exists already and was left unchanged.
     IsThere,
     /// It was removed on purpose.
     WasRemoved,
@@ -49,9 +49,9 @@ pub enum RebuildOutcome {
 }
 
 impl LedgerMirror {
-    /// Makes a batch anew from the ledger: its plan, its documents in their order, what is known to be done
-    /// or dead, and its place among the batches, which is last: nobody works on it before. What was done and
-    /// had not arrived in the ledger is done again. Of one whose making was cut short it begins anew.
+    /// Rebuilds a batch from the ledger: its plan, its documents in order, the stages known to be done
+    /// or dead, and last its place among the batches, so that no worker starts on it before. Work that
+    /// had not reached the ledger is done again. An interrupted rebuild starts over.
     ///
     /// # Errors
     /// [`ErrorKind::Contract`] where the batch is there; [`ErrorKind::Unknown`] where the ledger has none of
@@ -103,8 +103,8 @@ impl LedgerMirror {
         })
     }
 
-    /// Makes every batch anew that the ledger knows and that is not there, but those that were removed on
-    /// purpose. One that fails keeps no other.
+    /// Rebuilds every batch that is in the ledger but not in the database, except those that were
+    /// removed on purpose. A failure does not hold up the others.
     ///
     /// # Errors
     /// The ledger's, if it cannot say which batches there are.
@@ -147,7 +147,7 @@ impl LedgerMirror {
 
     fn is_there(&self, name: &str) -> Error {
         let what =
-            format!("batch {name:?} is there, and is left as it is: audit it, or remove it first");
+            format!("batch {name:?} exists and was left unchanged: audit it, or remove it first");
         Error::new(ErrorKind::Contract, "rebuild batch", what).in_database(self.batch.name())
     }
 
@@ -157,8 +157,8 @@ impl LedgerMirror {
             return Ok(());
         }
         let what = format!(
-            "document {first} of batch {batch:?} would become another number: somebody else submits to \
-             it; stop that, remove the batch, and begin anew"
+            "document {first} of batch {batch:?} would get another number: another process submits to \
+             it; stop that process, remove the batch, and start again"
         );
         Err(Error::new(ErrorKind::Contract, "rebuild batch", what).in_database(self.batch.name()))
     }

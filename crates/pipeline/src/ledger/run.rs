@@ -14,8 +14,8 @@ use crate::{BatchRecord, Document, Patience, Pipeline, RunRecorder, StageOutcome
 /// Documents whose rows are written together.
 const PAGE: usize = 256;
 
-/// Keeps what became of the documents of a [`crate::LocalRun`] in the ledger: a batch of its own, which a
-/// rebuilding of all batches leaves out, since no database ever had it.
+/// Keeps the outcomes of a [`crate::LocalRun`] in the ledger, as a batch of its own. Rebuilding all
+/// batches leaves it out, because it was never in a database.
 ///
 /// Rows wait in memory until a page of 256 documents is full or the run is over; those of a run that is
 /// killed are lost, and the run that does the rest writes all of them.

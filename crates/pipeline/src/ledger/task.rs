@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::TaskStatus;
 
-/// How a task stands in the ledger. One that nobody has ended yet has no row.
+/// The status of a task in the ledger. A task without an outcome has no row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -61,7 +61,7 @@ impl FromStr for LedgerStatus {
     fn from_str(name: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name).ok_or_else(|| {
             let known = Self::ALL.map(Self::name).join(", ");
-            let what = format!("no task is {name:?}; a status is one of {known}");
+            let what = format!("unknown status {name:?}; known: {known}");
             Error::new(ErrorKind::InvalidArgument, "read task status", what)
         })
     }
@@ -77,17 +77,17 @@ pub struct LedgerTask {
     pub task_type: String,
     /// The document's number in its batch, or the id of a queue's task.
     pub ordinal: u64,
-    /// What was submitted, where it is text.
+    /// The submitted entry, if it is text.
     pub document: Option<String>,
-    /// How it stands.
+    /// Its status.
     pub status: LedgerStatus,
-    /// Who had it last.
+    /// The last worker.
     pub worker: String,
     /// The claim that it was written under; 0 where there was none.
     pub claim_token: u64,
     /// Attempts before this one.
     pub retry_count: u32,
-    /// What went wrong, in words.
+    /// The error message.
     pub error: Option<String>,
     /// When the attempt began, in milliseconds since 1970 UTC.
     pub started_ms: Option<u64>,
@@ -119,7 +119,7 @@ impl LedgerTask {
         }
     }
 
-    /// By this worker, as its so manieth attempt, from 1.
+    /// Sets the worker and the number of the attempt, from 1.
     #[must_use]
     pub fn by(mut self, worker: impl Into<String>, attempt: u32) -> Self {
         self.worker = worker.into();

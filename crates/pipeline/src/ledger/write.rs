@@ -101,7 +101,7 @@ impl<'s, 'l> Writer<'s, 'l> {
         Ok(())
     }
 
-    /// Notes that dead documents are tried again.
+    /// Notes that dead documents will be retried.
     pub(super) async fn retried(
         &mut self,
         task_type: &Arc<String>,

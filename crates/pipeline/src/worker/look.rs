@@ -41,7 +41,7 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
                     Ok(plan) => {
                         Arc::new(view_of(shared, record, engine, plan, progress.born, store))
                     }
-                    // It was removed just now.
+                    // It has just been removed.
                     Err(error) if error.kind() == ErrorKind::Unknown => continue,
                     Err(error) => return Err(error),
                 }

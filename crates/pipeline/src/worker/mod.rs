@@ -29,7 +29,7 @@ use self::shared::{Phase, Shared};
 use self::sources::Source;
 use crate::{Engine, Patience};
 
-/// What a worker has done.
+/// The work of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerReport {
@@ -85,8 +85,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
 impl Worker {
-    /// A worker for the pipelines of `engines`, over the batches and queues in `batch`. What it has to
-    /// tell a server that is away waits with `patience`.
+    /// A worker for the pipelines of `engines`, over the batches and queues in `batch`. Reports to an
+    /// unavailable server wait with `patience`.
     #[must_use]
     pub fn new(
         batch: &Database,
@@ -120,8 +120,8 @@ impl Worker {
         &self.shared.options.id
     }
 
-    /// Works until `stop` is done, then ends in good order: what was begun is finished, up to
-    /// [`WorkerOptions::drain`], and the rest handed back.
+    /// Works until `stop` is done, then stops gracefully: running work is finished within
+    /// [`WorkerOptions::drain`], and the rest is handed back.
     ///
     /// # Cancellation
     /// Dropped, it hands back in the background what it has claimed, and tells what is done
@@ -138,8 +138,8 @@ impl Worker {
             && now > limit / 2
         {
             let what = format!(
-                "the memory limit of {limit} bytes is too low: before its first document the worker \
-                 has {now}; allow at least twice as much"
+                "the memory limit of {limit} bytes is too low: the worker uses {now} before its first \
+                 document; allow at least twice as much"
             );
             return Err(Error::new(ErrorKind::Configuration, "start worker", what));
         }

@@ -12,28 +12,28 @@ const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WorkerOptions {
-    /// Names it among all workers; host, process and a number unless told.
+    /// The unique name of the worker; by default host, process and a number.
     pub id: String,
-    /// The stages it serves; all unless told.
+    /// The stages it serves; by default all.
     pub stages: Option<Vec<String>>,
-    /// The batches it serves, and no single tasks; all unless told.
+    /// The batches it serves, without single tasks; by default all batches and tasks.
     pub batches: Option<Vec<String>>,
-    /// Whether it ends once its batches need nothing any more.
+    /// Whether it ends once its batches are finished.
     pub until_finished: bool,
-    /// Documents it works on at the same time; the number of CPUs unless told.
+    /// The number of documents it processes at the same time; by default the number of CPUs.
     pub concurrency: usize,
     /// The most documents of one claim, 1 to [`MAX_AT_ONCE`]. A claim is of as many as take a fifth of a
     /// second together.
     pub most_at_once: usize,
-    /// After so long without a sign of it others take its documents.
+    /// If it does not renew its leases for this long, others take over its documents.
     pub lease: Duration,
-    /// How long what was begun may take once it is told to end; what is not done then is handed back.
+    /// How long running work may take once the worker is stopped; unfinished work is then handed back.
     pub drain: Duration,
     /// Whether what becomes of single tasks is kept for a ledger. Batches have an outbox of their own or
     /// none ([`crate::BatchOptions::outbox`]).
     pub keep_task_rows: bool,
-    /// Ends, to be started anew, when its memory passes this, in bytes. At least twice of what it has when
-    /// it starts.
+    /// Memory limit in bytes; above it the worker exits so that it can be restarted. At least twice its
+    /// memory at the start.
     pub memory_limit: Option<u64>,
 }
 
@@ -66,7 +66,7 @@ impl WorkerOptions {
         self
     }
 
-    /// With so many documents at the same time.
+    /// Sets the number of documents processed at the same time.
     #[must_use]
     pub fn concurrency(mut self, documents: usize) -> Self {
         self.concurrency = documents.max(1);
@@ -81,23 +81,25 @@ impl WorkerOptions {
         let wrong =
             |what: String| Err(Error::new(ErrorKind::InvalidArgument, "start worker", what));
         if self.id.is_empty() || self.id.len() > MAX_QUEUE_NAME {
-            return wrong(format!("a worker's id has 1 to {MAX_QUEUE_NAME} bytes"));
+            return wrong(format!("the id of a worker must have 1 to {MAX_QUEUE_NAME} bytes"));
         }
         if self.concurrency == 0 || self.concurrency > Semaphore::MAX_PERMITS {
-            return wrong("a worker works on at least 1 document at a time".to_owned());
+            return wrong("the concurrency of a worker must be at least 1".to_owned());
         }
         if self.most_at_once == 0 || self.most_at_once > MAX_AT_ONCE {
-            return wrong(format!("a claim is of 1 to {MAX_AT_ONCE} documents"));
+            return wrong(format!("a claim must ask for 1 to {MAX_AT_ONCE} documents"));
         }
         if self.lease < SHORTEST_LEASE || self.lease > MAX_TTL {
             return wrong(format!(
-                "a lease of {:?} is refused: give at least {SHORTEST_LEASE:?}, as it is renewed each \
+                "a lease of {:?} is not allowed: use at least {SHORTEST_LEASE:?}, as it is renewed every \
                  third, and at most a hundred years",
                 self.lease
             ));
         }
         if self.until_finished && self.batches.as_ref().is_none_or(Vec::is_empty) {
-            return wrong("a worker that ends with its batches needs to be told which".to_owned());
+            return wrong(
+                "a worker that exits with its batches needs the names of these batches".to_owned(),
+            );
         }
         Ok(())
     }
@@ -107,13 +109,13 @@ impl WorkerOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Ended {
-    /// It was told to.
+    /// It was stopped.
     Stopped,
     /// Its batches need nothing any more.
     Finished,
-    /// Its memory passed the limit: it should be started anew.
+    /// Its memory exceeded the limit: restart it.
     Memory,
-    /// More attempts than it has places were given up and still run: it should be started anew.
+    /// More timed-out attempts are still running than its concurrency: restart it.
     Overdue,
     /// A batch that it is to finish is not there: it never was, or it was removed.
     Missing,

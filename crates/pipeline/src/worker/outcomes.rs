@@ -26,7 +26,7 @@ pub(super) fn given_up(shared: &Shared, ended: Ended) -> Left {
             )
         }
         _ => {
-            let what = "the worker ended before it was done";
+            let what = "the worker exited before it was done";
             return Left::Untried(Error::new(ErrorKind::Interrupted, "run stage", what));
         }
     };
@@ -42,7 +42,7 @@ pub(super) fn noted_as(outcome: &Outcome) -> (TaskStatus, String) {
     }
 }
 
-/// What is told about a document after its so manieth attempt.
+/// The outcome to report for a document after this attempt.
 pub(super) fn outcome_of(
     engine: &Engine,
     place: usize,

@@ -1,4 +1,4 @@
-//! Who works: each worker writes how it is into one hash of the batch database.
+//! The registered workers: each writes its state to one hash of the batch database.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub struct Running {
     pub source: String,
     /// The document's ordinal, or the task's id.
     pub number: u64,
-    /// What people call the document.
+    /// The name of the document.
     pub name: String,
     /// The stage.
     pub stage: String,
@@ -56,7 +56,7 @@ pub struct WorkerState {
     pub serves: Vec<String>,
     /// Documents it works on at the same time.
     pub concurrency: usize,
-    /// What it works on now.
+    /// The work in progress.
     pub running: Vec<Running>,
     /// Stages of documents it is done with.
     pub done: u64,
@@ -69,15 +69,14 @@ pub struct WorkerState {
 }
 
 impl WorkerState {
-    /// Whether it has not written for so long that it is taken for gone: three of its turns to write.
+    /// Whether it counts as gone, because it has missed three of its regular reports.
     #[must_use]
     pub fn is_gone(&self, now: Timestamp) -> bool {
         now.since(self.seen_at) > HEARTBEAT * 3
     }
 }
 
-/// Every worker that has written and not signed off, by id. A state that is none, newer code's perhaps,
-/// is left out.
+/// Every registered worker, by id. An unreadable state, perhaps of newer code, is left out.
 ///
 /// # Errors
 /// The store's.

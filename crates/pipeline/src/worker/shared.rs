@@ -1,4 +1,4 @@
-//! What the parts of a worker share.
+//! State shared by the parts of a worker.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -197,12 +197,12 @@ fn row_of(
 fn read(engine: &Engine, place: usize, task: &ClaimedTask) -> Result<crate::Document, StageError> {
     let malformed = |what: String| StageError::new("malformed", what);
     let data: TaskData = serde_json::from_slice(&task.payload)
-        .map_err(|error| malformed(format!("the task's data is not as it should be: {error}")))?;
+        .map_err(|error| malformed(format!("the data of the task is not valid: {error}")))?;
     let pipeline = engine.pipeline();
     match pipeline.place(&data.stage) {
         Some(known) if known == place => {}
         Some(_) => {
-            let what = format!("the task asks for stage {:?}, of another queue", data.stage);
+            let what = format!("the task is for stage {:?}, which has another queue", data.stage);
             return Err(malformed(what));
         }
         None => {
@@ -218,7 +218,7 @@ fn read(engine: &Engine, place: usize, task: &ClaimedTask) -> Result<crate::Docu
     {
         let stage = &data.stage;
         let what =
-            format!("version {wanted} of stage {stage} is asked for; this worker has {have}");
+            format!("the task needs version {wanted} of stage {stage}; this worker has {have}");
         return Err(StageError::new("other_version", what).transient());
     }
     engine.document("", 0, data.entry.into())

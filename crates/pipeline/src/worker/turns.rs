@@ -1,4 +1,4 @@
-//! Whose turn it is: batches and queues, by their class and by when they were last served.
+//! The order of batches and queues: by their class and by when they were last served.
 
 use std::collections::HashMap;
 

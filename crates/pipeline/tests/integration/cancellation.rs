@@ -122,7 +122,7 @@ async fn one_bad_entry_is_refused_and_the_rest_is_kept() {
     submission.push(entry(0)).await.unwrap();
     let error = submission.push(vec![b'x'; MAX_ENTRY + 1]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-    assert!(error.to_string().contains("at most 4096 bytes, and this one has 4097"), "{error}");
+    assert!(error.to_string().contains("at most 4096 bytes, but this one has 4097"), "{error}");
     for bytes in [0, 1_015, 1_016, MAX_ENTRY] {
         submission.push(vec![b'x'; bytes]).await.unwrap();
     }
@@ -302,7 +302,7 @@ async fn options_that_cannot_be_are_refused_with_their_bounds() {
         (with(|options| options.lease = Duration::ZERO), "at least 100ms"),
         (with(|options| options.lease = Duration::MAX), "a hundred years"),
         (with(|options| options.id = String::new()), "1 to 255"),
-        (with(|options| options.until_finished = true), "told which"),
+        (with(|options| options.until_finished = true), "needs the names"),
     ] {
         let worker = Worker::new(batch, Vec::new(), options, patience());
         let error = worker.run(std::future::ready(())).await.unwrap_err();

@@ -62,7 +62,7 @@ async fn missing_rows_are_written(batch: Database, ledger: Ledger) {
     assert!(mirror.audit("papers").await.unwrap().is_clean());
     let dead = row(&ledger, 7, "extract").await.unwrap();
     assert_eq!((dead.status, dead.worker.as_str()), (LedgerStatus::Dead, AUDIT_WORKER));
-    assert!(dead.error.unwrap().contains("an audit found no row"));
+    assert!(dead.error.unwrap().contains("no row tells the error"));
     assert_eq!(row(&ledger, 3, "extract").await.unwrap().document.as_deref(), Some("case-3.pdf"));
 }
 

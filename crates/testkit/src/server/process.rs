@@ -43,7 +43,7 @@ impl Process {
         Self::start_on(sentinel, password, None, configuration).await
     }
 
-    /// The same, on a copy of a file of data.
+    /// Starts a server on a copy of an RDB file.
     pub(super) async fn start_on(
         sentinel: bool,
         password: Option<String>,

@@ -9,7 +9,7 @@ use super::process::{Process, free_port};
 use super::tls::TlsCertificates;
 use crate::{Reply, RespConnection};
 
-/// What a [`TestRedis`] is started with.
+/// The options of a [`TestRedis`].
 #[derive(Clone, Debug, Default)]
 pub struct TestRedisBuilder {
     lines: Vec<String>,
@@ -27,7 +27,7 @@ impl TestRedisBuilder {
         self
     }
 
-    /// With so many numbered databases; 16 unless told.
+    /// Sets the number of numbered databases; default 16.
     #[must_use]
     pub fn databases(self, count: u32) -> Self {
         self.config("databases", &count.to_string())
@@ -39,7 +39,7 @@ impl TestRedisBuilder {
         self.config("user", &format!("{name} on >{password} {rules}"))
     }
 
-    /// With what is in a file in Redis's format, of which it gets a copy.
+    /// Starts with a copy of an RDB file.
     #[must_use]
     pub fn rdb(mut self, file: &Path) -> Self {
         self.rdb = Some(file.to_owned());
@@ -184,7 +184,7 @@ impl TestRedis {
         self.process.folder()
     }
 
-    /// What the server has logged.
+    /// The server's log.
     #[must_use]
     pub fn log(&self) -> String {
         self.process.log()

@@ -130,7 +130,7 @@ impl Journal {
                 ));
             }
             if state.undone || state.deletions_done {
-                return Err(bad(path, "this migration was taken back: begin a new journal"));
+                return Err(bad(path, "this migration was undone: start a new journal"));
             }
             // A line that was being written when the work was interrupted is no part of it.
             file.set_len(state.whole).map_err(AdminError::file("write", path))?;
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         for other in ["/dev/zero", "/"] {
             let error = Journal::open(Path::new(other), &header(), &[]).unwrap_err();
-            assert!(error.to_string().contains("no regular file"), "{error}");
+            assert!(error.to_string().contains("not a regular file"), "{error}");
         }
     }
 

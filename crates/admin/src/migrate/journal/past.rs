@@ -50,13 +50,14 @@ pub(crate) struct State {
 impl Past {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(bad(path, "it is no regular file, and a journal has to be read back"));
+            return Err(bad(path, "it is not a regular file, and a journal must be readable"));
         }
         let file = File::open(path).map_err(AdminError::file("read", path))?;
         let mut line = String::new();
         BufReader::new(file).read_line(&mut line).map_err(AdminError::file("read", path))?;
-        let header: Header = serde_json::from_str(&line)
-            .map_err(|_| bad(path, "this is no journal of a migration: its first line is none"))?;
+        let header: Header = serde_json::from_str(&line).map_err(|_| {
+            bad(path, "this is not the journal of a migration: its first line is not a header")
+        })?;
         if header.compartment_journal != 1 {
             return Err(bad(path, "the journal is of a newer version of this program"));
         }
@@ -76,7 +77,7 @@ impl Past {
         match private_file::take(&file).map_err(AdminError::file("lock", &self.path))? {
             true => Ok(file),
             false => Err(AdminError::Unsafe(format!(
-                "another run is at work with {}: wait until it has ended",
+                "another run uses {}: wait until it has ended",
                 self.path.display()
             ))),
         }
@@ -111,7 +112,7 @@ impl Past {
         Ok(whole.map(move |line| {
             let (end, line) = line?;
             let line = String::from_utf8(line)
-                .map_err(|_| bad(&path, "the journal is damaged: a line of it is no text"))?;
+                .map_err(|_| bad(&path, "the journal is damaged: a line is not text"))?;
             Ok((end, line.trim_end().to_owned()))
         }))
     }

@@ -23,7 +23,7 @@ pub(crate) async fn choose(course: &Course) -> Result<Way> {
     }
     Err(AdminError::Server(Error::new(
         ErrorKind::Permission,
-        "find a way for the keys",
+        "choose a strategy",
         format!(
             "{}; allow WATCH, UNWATCH, MULTI and EXEC, and MOVE (or COPY, EVALSHA and EVAL; or DUMP, \
              PEXPIRETIME, UNLINK on the source and RESTORE on the target)",
@@ -58,7 +58,7 @@ pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>>
         }
     }
     match way {
-        Way::Move if course.keep => Ok(Some("MOVE keeps nothing in the old place".into())),
+        Way::Move if course.keep => Ok(Some("MOVE does not keep the keys in the source".into())),
         Way::Move | Way::Copy if !within => Ok(Some(format!("{way} works within one server only"))),
         Way::Move | Way::Copy if cluster => {
             Ok(Some(format!("{way} between databases is not possible in a cluster")))
@@ -99,7 +99,7 @@ pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>>
 
 /// What the server says against a command, when it is something that another way may get round.
 async fn refusal(connection: &mut Connection, name: &str, command: &Cmd) -> Result<Option<String>> {
-    match connection.ask::<Value>("find a way for the keys", command).await {
+    match connection.ask::<Value>("choose a strategy", command).await {
         Ok(_) => Ok(None),
         Err(error) if error.kind() == ErrorKind::Permission => {
             Ok(Some(format!("{name} is refused: {}", error.message())))
@@ -107,7 +107,8 @@ async fn refusal(connection: &mut Connection, name: &str, command: &Cmd) -> Resu
         Err(error) if error.kind() == ErrorKind::Unsupported => {
             Ok(Some(format!("the server has no {name}")))
         }
-        // That is about the key, which is not there, or the payload, which is none.
+        // The probe uses a missing key and an invalid payload, so a protocol error means that the
+        // command is allowed.
         Err(error) if error.kind() == ErrorKind::Protocol => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -136,7 +137,7 @@ async fn is_within(course: &Course, target: &Place) -> Result<bool> {
     let renames = course.routes.renames() || source.prefix() != target.prefix();
     if is_within && target.index() == source.index() && !renames {
         return Err(AdminError::Invalid(format!(
-            "{source} and {target} are the same place: nothing would move",
+            "{source} and {target} are the same database: nothing would move",
         )));
     }
     Ok(is_within)

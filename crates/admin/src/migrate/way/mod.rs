@@ -139,7 +139,8 @@ impl Lane {
         self.carry_any(items).await
     }
 
-    /// The same, with patience: a cluster that reshards answers for a moment that a key is on its way.
+    /// Carries the items and retries: a cluster that reshards answers for a moment that a key is
+    /// moving.
     pub(crate) async fn carry_patiently(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
         const ATTEMPTS: u32 = 6;
         let mut pause = Duration::from_millis(50);

@@ -97,9 +97,9 @@ impl Lane {
         match watch.evicted().await {
             0 => Ok(()),
             evicted => Err(AdminError::Unsafe(format!(
-                "{} has evicted {evicted} keys meanwhile, which look as if they had been deleted: the \
-                 copies of what it has no more are kept; raise its maxmemory and run the same command \
-                 again, or say --accept-eviction",
+                "{} has evicted {evicted} keys meanwhile, which look like deletions. Their copies are \
+                 kept: raise its maxmemory and run the same command again, or use \
+                 --accept-eviction",
                 self.course.source
             ))),
         }
@@ -274,7 +274,7 @@ impl Lane {
         Ok(outcomes)
     }
 
-    /// The same once; `ours` becomes what was brought.
+    /// Copies the items once; `ours` receives the marks of the copies.
     async fn bring_some(
         &mut self,
         items: &[Item],

@@ -31,8 +31,8 @@ impl Lane {
             return Ok(());
         }
         Err(AdminError::Unsafe(format!(
-            "the key \"{}\" is a hash whose fields expire by themselves, and the clocks of {} and its \
-             target differ: set them right, and run the same command again",
+            "the key \"{}\" is a hash whose fields have an expiry, and the clocks of {} and its target \
+             differ: correct the clocks, and run the same command again",
             escape(name),
             self.course.source
         )))
@@ -47,14 +47,14 @@ impl Lane {
     ) -> Result<()> {
         let Some(target) = self.course.targets.get(number) else { return Ok(()) };
         let how = if target.server().is_cluster() {
-            "raise that for the time of the move"
+            "raise that limit during the move"
         } else if !self.course.any_way && self.way != Way::Typed {
-            "take it in parts with --strategy typed, or raise that for the time of the move"
+            "move it in parts with --strategy typed, or raise that limit during the move"
         } else {
             return Ok(());
         };
         let what = format!(
-            "its payload takes {}, and the server takes {} in one piece (proto-max-bulk-len): {how}",
+            "its payload has {}, but the server accepts {} at once (proto-max-bulk-len): {how}",
             size(snapshot.payload.len() as u64),
             size(most_bytes(target.server())),
         );

@@ -35,7 +35,7 @@ pub(super) async fn run(databases: &Databases, command: &BatchAudit) -> Result<E
         if let Ok(metrics) = databases.role(Role::Metrics)
             && let Err(error) = mirror.export_drift(metrics, &report).await
         {
-            tracing::warn!(%error, "what was found could not be added to the metrics");
+            tracing::warn!(%error, "the findings could not be added to the metrics");
         }
         let repaired = if command.repair && !report.is_clean() {
             Some(mirror.repair(&report).await?)
@@ -106,9 +106,9 @@ async fn audit_without_ledger(
         if !command.json {
             let what = match (audit.is_clean(), was_repaired) {
                 (true, _) => format!("{GOOD}agrees{GOOD:#} with itself"),
-                (false, true) => format!("{found} differences, set right"),
+                (false, true) => format!("{found} differences, repaired"),
                 (false, false) => {
-                    format!("{BAD}{found} differences{BAD:#}; --repair sets them right")
+                    format!("{BAD}{found} differences{BAD:#}; --repair fixes them")
                 }
             };
             screen::say(format!("{STRONG}{name}{STRONG:#} {what}; no ledger to compare it with"));
@@ -137,20 +137,20 @@ fn print(report: &AuditReport, repaired: Option<Repaired>) {
             screen::count(report.total)
         ));
     } else {
-        let mut table = screen::table(&["what differs", "where", "how many", "documents"], &[2]);
+        let mut table = screen::table(&["difference", "where", "count", "documents"], &[2]);
         for drift in &report.counters {
             let by = format!("{} instead of {}", drift.counted, drift.facts);
-            table.add_row(["a count", &drift.counter, "1", &by]);
+            table.add_row(["counter", &drift.counter, "1", &by]);
         }
         if !report.stranded.is_empty() {
             let mut ordinals: Vec<u32> = report.stranded.iter().map(|one| one.1).collect();
             ordinals.sort_unstable();
             ordinals.dedup();
             let many = screen::count(report.stranded.len() as u64);
-            table.add_row(["handed out to nobody", "", &many, &shown(&ordinals)]);
+            table.add_row(["ready, but not handed out", "", &many, &shown(&ordinals)]);
         }
         if report.completion_missed {
-            table.add_row(["its completion was missed", "", "1", ""]);
+            table.add_row(["completion missed", "", "1", ""]);
         }
         for drift in &report.ledger {
             let many = screen::count(drift.ordinals.len() as u64);
@@ -163,20 +163,20 @@ fn print(report: &AuditReport, repaired: Option<Repaired>) {
     }
     if report.unreadable > 0 {
         screen::say(format!(
-            "{BAD}{}{BAD:#} notes of workers could not be read; the ledger keeps them in \
+            "{BAD}{}{BAD:#} entries of workers could not be read; the ledger keeps them in \
              unreadable_entries",
             screen::count(report.unreadable)
         ));
     }
     match repaired {
         Some(repaired) => screen::say(format!(
-            "{GOOD}set right{GOOD:#}: {} rows written, {} facts restored{}",
+            "{GOOD}repaired{GOOD:#}: {} rows written, {} facts restored{}",
             screen::count(repaired.rows),
             screen::count(repaired.bits),
-            if repaired.batch { "" } else { "; counts were repaired by somebody else meanwhile" }
+            if repaired.batch { "" } else { "; another process repaired the counts meanwhile" }
         )),
         None if !report.is_clean() => {
-            screen::say(format!("{FAINT}--repair sets it right{FAINT:#}"));
+            screen::say(format!("{FAINT}--repair fixes it{FAINT:#}"));
         }
         None => {}
     }

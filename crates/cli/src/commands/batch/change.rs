@@ -27,9 +27,9 @@ pub(super) async fn pause(
     let name = command.batch.name.as_str();
     databases.role(Role::Batch)?.batch().pause(name, paused).await?;
     let text = if paused {
-        format!("batch {name} is paused: nothing of it is handed out; what is begun is finished")
+        format!("batch {name} is paused: no document is handed out; running ones finish")
     } else {
-        format!("batch {name} goes on")
+        format!("batch {name} continues")
     };
     say(command.json, &text, &json!({"batch": name, "paused": paused}))
 }
@@ -46,7 +46,7 @@ pub(super) async fn cancel(
             format!("batch {name} is completed: there is nothing to cancel"),
         ));
     }
-    let text = format!("batch {name} is cancelled: nothing of it is handed out any more");
+    let text = format!("batch {name} is cancelled: no document is handed out any more");
     say(command.json, &text, &json!({"batch": name, "status": "cancelled"}))
 }
 
@@ -78,12 +78,14 @@ pub(super) async fn retry(
             documents += u64::from(is_meant(&failure));
         }
         let shown = screen::count(documents);
-        let text = format!("{shown} documents would be tried again, those that wait included");
+        let text = format!(
+            "{shown} documents would be retried, including those that already wait for a retry"
+        );
         let value = json!({"batch": name, "would_retry": documents});
         return say(command.json, &text, &value);
     }
     let retried = store.retry_failed(name, stage, error).await?;
-    let text = format!("{GOOD}{}{GOOD:#} documents are tried again", screen::count(retried));
+    let text = format!("{GOOD}{}{GOOD:#} documents will be retried", screen::count(retried));
     say(command.json, &text, &json!({"batch": name, "retried": retried}))
 }
 
@@ -103,7 +105,7 @@ pub(super) async fn remove(
             ExitCode::Unsafe,
             format!("batch {name} is neither completed nor cancelled"),
         )
-        .hint("cancel it, or say --force"));
+        .hint("cancel it first, or use --force"));
     }
     if progress.is_some() && database.batch().plan(name).await?.outbox && !command.force {
         // What waits would go with the batch; and it is not to come back by a rebuilding of all.
@@ -126,7 +128,7 @@ pub(super) async fn remove(
     };
     let is_removed = was_there || was_known;
     let text = if is_removed {
-        format!("batch {name} is removed; its results stay where they are kept")
+        format!("batch {name} is removed; its results are kept")
     } else {
         format!("there is no batch {name}")
     };
@@ -140,6 +142,7 @@ async fn unless_waiting(databases: &Databases, name: &str) -> Result<(), CliErro
         return Ok(());
     }
     let waiting = screen::count(waiting);
-    let what = format!("{waiting} entries of batch {name} wait for a ledger");
-    Err(CliError::new(ExitCode::Unsafe, what).hint("name it with --ledger URL, or say --force"))
+    let what = format!("{waiting} entries of batch {name} are not in the ledger yet");
+    Err(CliError::new(ExitCode::Unsafe, what)
+        .hint("name the ledger with --ledger URL, or use --force"))
 }

@@ -46,7 +46,7 @@ pub(super) async fn open(map: compartment::DatabaseMap) -> Result<Databases, Cli
     if instance.is_some_and(|instance| instance.url.scheme() == Scheme::Memory) {
         return Err(CliError::new(
             ExitCode::Configuration,
-            "batches, workers and tasks are shared by processes, and memory:// is of one only",
+            "batches, workers and tasks are shared between processes, but memory:// belongs to one",
         )
         .hint("name a server with --backend redis://HOST:PORT or in compartment.toml"));
     }

@@ -18,7 +18,7 @@ pub(super) async fn run(
     let Some(ledger) = upkeep::existing(databases, &command.ledger)? else {
         return Err(CliError::new(
             ExitCode::Configuration,
-            "without a ledger there is nothing to make a batch from",
+            "a batch can only be rebuilt from a ledger",
         )
         .hint("name it with --ledger postgres://… or --ledger FILE"));
     };
@@ -57,7 +57,7 @@ pub(super) async fn run(
             outcomes.iter().map(|(name, outcome)| as_json(name, outcome)).collect();
         screen::say(format!("{:#}", json!(all)));
     } else if outcomes.is_empty() {
-        screen::say("the ledger knows no batch");
+        screen::say("the ledger has no batch");
     } else {
         outcomes.iter().for_each(|(name, outcome)| print(name, outcome));
     }
@@ -87,7 +87,7 @@ async fn preview(
         } else if batch.removed {
             "was removed on purpose"
         } else {
-            "would be made"
+            "would be rebuilt"
         };
         rows.push((batch, what));
     }
@@ -108,11 +108,7 @@ async fn preview(
             batch.state.name(),
         ]);
     }
-    screen::say(if rows.is_empty() {
-        "the ledger knows no such batch".into()
-    } else {
-        table.to_string()
-    });
+    screen::say(if rows.is_empty() { "not in the ledger".into() } else { table.to_string() });
     Ok(ExitCode::Success)
 }
 
@@ -140,26 +136,26 @@ fn print(name: &str, outcome: &RebuildOutcome) {
     match outcome {
         RebuildOutcome::Rebuilt(rebuilt) => {
             screen::say(format!(
-                "batch {GOOD}{name}{GOOD:#} is there again: {} documents, {} facts",
+                "batch {GOOD}{name}{GOOD:#} is rebuilt: {} documents, {} facts",
                 screen::count(rebuilt.documents),
                 screen::count(rebuilt.facts)
             ));
             if rebuilt.missing > 0 {
                 screen::say(screen::wrapped(&format!(
-                    "{BAD}{} documents{BAD:#} of it never arrived in the ledger: submit them again, in a \
-                     batch of their own if it is sealed",
+                    "{BAD}{} documents{BAD:#} never reached the ledger: submit them again, in a new \
+                     batch if this one is sealed",
                     screen::count(rebuilt.missing)
                 )));
             }
         }
         RebuildOutcome::IsThere => {
-            screen::say(format!("batch {name} is there, and was left as it is"))
+            screen::say(format!("batch {name} exists already and was left unchanged"))
         }
         RebuildOutcome::WasRemoved => {
             screen::say(format!("{FAINT}batch {name} was removed on purpose{FAINT:#}"));
         }
         RebuildOutcome::Failed(error) => {
-            screen::say(format!("{BAD}batch {name} was not made:{BAD:#} {error}"));
+            screen::say(format!("{BAD}batch {name} was not rebuilt:{BAD:#} {error}"));
         }
         _ => {}
     }

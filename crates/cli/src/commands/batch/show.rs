@@ -45,7 +45,7 @@ fn print_slowest(slowest: &[LedgerTask]) {
     if slowest.is_empty() {
         return;
     }
-    let mut table = screen::table(&["took longest", "document", "stage", "took"], &[1, 3]);
+    let mut table = screen::table(&["slowest", "document", "stage", "time"], &[1, 3]);
     for task in slowest {
         let name = name_of(task).unwrap_or_default();
         table.add_row([name, task.ordinal.to_string(), task.task_type.clone(), took(task)]);
@@ -67,7 +67,7 @@ pub(super) fn print(view: &View) {
         line += &format!(", {BAD}{} dead{BAD:#}", count(progress.dead));
     }
     screen::say(line);
-    let header = ["stage", "done", "dead", "worked on", "ready", "tried again"];
+    let header = ["stage", "done", "dead", "running", "ready", "retrying"];
     let mut table = screen::table(&header, &[1, 2, 3, 4, 5]);
     for (stage, figures) in view.plan.stages.iter().zip(&progress.stages) {
         table.add_row([
@@ -94,13 +94,13 @@ fn failures(view: &View) {
     if view.failures.is_empty() {
         return;
     }
-    let mut table = screen::table(&["failed at", "documents", "error, as in"], &[1]);
+    let mut table = screen::table(&["failed at", "documents", "example error"], &[1]);
     for group in view.failures.iter().take(SHOWN) {
         table.add_row([&group.stage, &screen::count(group.documents), &group.example]);
     }
     screen::say(format!("\n{table}"));
     if let Some(more) = view.failures.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        screen::say(format!("{FAINT}and {more} more: --json has them all{FAINT:#}"));
+        screen::say(format!("{FAINT}and {more} more: --json lists all{FAINT:#}"));
     }
 }
 
@@ -109,7 +109,7 @@ fn running(view: &View) {
     if view.running.is_empty() || view.is_over() {
         return;
     }
-    let mut table = screen::table(&["worked on longest", "stage", "for", "by"], &[2]);
+    let mut table = screen::table(&["running longest", "stage", "for", "worker"], &[2]);
     for (worker, one) in view.running.iter().take(SHOWN) {
         let long = screen::time(view.now.since(one.since));
         table.add_row([&one.name, &one.stage, &long, worker]);
@@ -117,6 +117,6 @@ fn running(view: &View) {
     screen::say(format!("\n{table}"));
     let stuck = view.stuck().count();
     if stuck > 0 {
-        screen::say(format!("{BAD}{stuck} stuck{BAD:#}: worked on for more than two minutes"));
+        screen::say(format!("{BAD}{stuck} stuck{BAD:#}: in progress for more than two minutes"));
     }
 }

@@ -29,7 +29,7 @@ pub(crate) async fn run(
     let files = discovery.files.len() as u64;
     if command.dry_run {
         screen::say(format!(
-            "{} files would be submitted as batch {name}; {} are skipped by their ending",
+            "{} files would be submitted as batch {name}; {} skipped: not a document type",
             screen::count(files),
             screen::count(discovery.skipped)
         ));
@@ -59,7 +59,7 @@ pub(crate) async fn run(
                 ExitCode::Interrupted,
                 format!("stopped: batch {name} is open, with {} documents", submission.submitted()),
             )
-            .hint(format!("`compartment batch cancel {name}` ends it; submit under another name")));
+            .hint(format!("end it with `compartment batch cancel {name}` and submit under another name")));
         }
     };
     let total = if command.open {
@@ -109,7 +109,7 @@ fn print(
         line += &format!(", which has {} now", count(total));
     }
     if submitted.duplicates > 0 {
-        line += &format!("; {} of the same content left out", count(submitted.duplicates));
+        line += &format!("; {} duplicates left out", count(submitted.duplicates));
     }
     screen::say(line);
     if !refused.is_empty() {
@@ -119,16 +119,16 @@ fn print(
         }
         screen::say(format!("\n{table}"));
         if refused.len() > 20 {
-            screen::say(format!(
-                "{BAD}and {} more{BAD:#}: --json has them all",
-                refused.len() - 20
-            ));
+            screen::say(format!("{BAD}and {} more{BAD:#}: --json lists all", refused.len() - 20));
         }
     }
-    let more =
-        if command.open { "; it is open: submit more, then once without --open" } else { "" };
+    let more = if command.open {
+        "; the batch is open: submit more documents, the last ones without --open"
+    } else {
+        ""
+    };
     screen::say(format!(
-        "{FAINT}`compartment worker` works on it, `compartment batch watch {name}` shows how far it \
-         is{more}{FAINT:#}"
+        "{FAINT}`compartment worker` processes it, `compartment batch watch {name}` shows its \
+         progress{more}{FAINT:#}"
     ));
 }

@@ -53,7 +53,8 @@ impl View {
         let database = databases.role(Role::Batch)?;
         let registry = BatchRegistry::new(database.clone());
         let unknown = || {
-            let what = format!("there is no batch {name:?}; `compartment batch list` names them");
+            let what =
+                format!("there is no batch {name:?}; `compartment batch list` shows the batches");
             Error::new(ErrorKind::Unknown, "read batch", what).in_database("batch")
         };
         let record = registry.get(name).await?.ok_or_else(unknown)?;

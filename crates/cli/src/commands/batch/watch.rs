@@ -72,7 +72,7 @@ pub(super) async fn run(databases: &Databases, command: &BatchWatch) -> Result<E
                 bars.clear();
                 return Err(CliError::new(
                     ExitCode::Interrupted,
-                    format!("no longer watched; batch {} goes on", command.batch.name),
+                    format!("stopped watching; batch {} continues", command.batch.name),
                 ));
             }
         }
@@ -133,8 +133,8 @@ impl Bars {
             bar.set_position(figures.done);
             let mut notes = Vec::new();
             for (number, what) in [
-                (figures.claimed, "worked on"),
-                (figures.delayed, "tried again"),
+                (figures.claimed, "running"),
+                (figures.delayed, "retrying"),
                 (figures.dead, "dead"),
             ] {
                 if number > 0 {

@@ -36,9 +36,9 @@ impl<'a> Address<'a> {
         let instance = instance(map, name)?;
         let refused = match instance.url.scheme() {
             Scheme::Standalone => None,
-            Scheme::Memory => Some("is this process, which no other program can use"),
-            Scheme::Unix => Some("is a socket, and these settings name a host and a port"),
-            _ => Some("is more than one server, and these settings name one"),
+            Scheme::Memory => Some("is in this process, where no other program can use it"),
+            Scheme::Unix => Some("is a socket, but these settings need a host and a port"),
+            _ => Some("is more than one server, but these settings need exactly one"),
         };
         let first = instance.url.addresses().next();
         let (Some((host, port)), None) = (first, refused) else {

@@ -10,7 +10,7 @@ pub(super) fn render(map: &DatabaseMap) -> Result<String, CliError> {
     if used.len() > 1 {
         return Err(CliError::new(
             ExitCode::Configuration,
-            "the databases are on several servers, and these variables name one",
+            "the databases are on several servers, but these variables name one",
         ));
     }
     let mut lines = Vec::new();

@@ -37,7 +37,7 @@ pub(crate) fn render(map: &DatabaseMap, format: ExportFormat) -> Result<String, 
             return Err(CliError::new(
                 ExitCode::Configuration,
                 format!(
-                    "{:?} is placed by a prefix, which other programs' settings cannot express",
+                    "{:?} is placed by a key prefix, which these settings cannot express",
                     contract.name
                 ),
             )
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn only_a_single_server_is_exported() {
         for (url, says) in [
-            ("memory://", "is this process"),
+            ("memory://", "is in this process"),
             ("redis+unix:///run/redis.sock", "is a socket"),
             ("redis+sentinel://h/mymaster", "more than one server"),
             ("redis+cluster://h", "more than one server"),

@@ -32,14 +32,13 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
     if let Some(journal) = &command.undo {
         if general.backend.is_some() {
             screen::remark(
-                "note: --undo takes the places from the journal; --backend is looked at for a password \
-                 only",
+                "note: --undo reads the databases from the journal; --backend is used only for a password",
             );
         }
         let result = take_back(&settings, &command, journal, &progress).await;
         progress.clear();
         let report = result?;
-        let code = finish(&command, &report, "taken back")?;
+        let code = finish(&command, &report, "moved back")?;
         if !report.complete() && !command.json {
             screen::say(ADVICE_AFTER_UNDO);
         }
@@ -66,8 +65,8 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
         back_up(&command, &migration, file, &progress).await?;
     }
     let hint = format!(
-        "no key is lost: each is where it was or where it goes; the same command with --journal {0} \
-         goes on, and `compartment migrate --undo {0}` takes back what was done",
+        "no key is lost: each is in the source or in the target. To resume, run the same command with \
+         --journal {0}; to undo, run `compartment migrate --undo {0}`",
         journal.display()
     );
     if command.live && !command.feed {
@@ -104,10 +103,9 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
 fn way_back(command: &args::Migrate, journal: &Path) -> String {
     let undo = format!("compartment migrate --undo {}", journal.display());
     match command.feed {
-        false => format!("To take this back: change the programs back first, then run: {undo}"),
+        false => format!("To undo: change the programs back first, then run: {undo}"),
         true => format!(
-            "To take this back: stop the programs first, then run: {undo}, then start them with the old \
-             place"
+            "To undo: stop the programs first, then run: {undo}, then start them with the old database"
         ),
     }
 }
@@ -154,7 +152,7 @@ async fn back_up(
     if is_standard_output(file) {
         return Err(CliError::new(
             ExitCode::Configuration,
-            "--backup needs a file: standard output has the report",
+            "--backup needs a file, because the report goes to standard output",
         ));
     }
     // The run that goes on has what it moved in there; a second backup would have less.
@@ -165,7 +163,7 @@ async fn back_up(
     if file.is_file() {
         return Err(CliError::new(
             ExitCode::Files,
-            format!("{} is there already; name another file for the backup", file.display()),
+            format!("{} exists already; name another file for the backup", file.display()),
         ));
     }
     let options =
@@ -182,7 +180,7 @@ async fn of_arguments(settings: &Settings, command: &args::Migrate) -> Result<Mi
     let (Some(from), Some(to)) = (&command.from, &command.to) else {
         return Err(CliError::new(
             ExitCode::Configuration,
-            "say what to move: --plan FILE, or --from DATABASE --to DATABASE",
+            "say which keys to move: --plan FILE, or --from DATABASE --to DATABASE",
         ));
     };
     let source = places::resolve_in(settings, from).await?;

@@ -102,13 +102,13 @@ fn check_choice(command: &args::Migrate, plan: &Plan) -> Result<(), CliError> {
             }
         } else if command.group.is_empty() && takes_everything(group) {
             screen::remark(format!(
-                "{0} stays: its pattern takes every key that no other group has; to move all of \
-                 them say --group {0:?}",
+                "{0} stays: its pattern matches every key that no other group has; to move all of \
+                 them use --group {0:?}",
                 group.name
             ));
         } else if command.group.is_empty() || command.group.contains(&group.name) {
             screen::remark(format!(
-                "{} stays for now: stop what writes and reads it, then add --drained {:?}",
+                "{} stays for now: stop its writers and readers, then add --drained {:?}",
                 group.name, group.name
             ));
         }

@@ -14,23 +14,23 @@ pub(super) fn conclude(command: &args::Migrate, live: &LiveReport) -> Option<Exi
         return (!live.quiet).then_some(ExitCode::Conflict);
     }
     for client in &live.stragglers {
-        screen::say(format!("still connected to the old place: {client}"));
+        screen::say(format!("still connected to the source: {client}"));
     }
     if live.quiet {
         let good = screen::GOOD;
         let then = match command.feed {
-            false => "`previous` can be left out of the configuration now",
-            true => "it keeps its keys as they are, and nothing is copied any more",
+            false => "you can remove `previous` from the configuration",
+            true => "copying has ended, and the source keeps its keys",
         };
         screen::say(format!(
-            "{good}the old place has been quiet for {}: {then}{good:#}",
+            "{good}nothing has written to the source for {}: {then}{good:#}",
             screen::time(command.quiet)
         ));
         return None;
     }
     let bad = screen::BAD;
     screen::say(format!(
-        "{bad}keys still come to the old place: change its writers over, and run this again{bad:#}"
+        "{bad}programs still write to the source: change their settings, then run this command again{bad:#}"
     ));
     Some(ExitCode::Conflict)
 }
@@ -89,7 +89,7 @@ pub(super) fn finish(
     }
     for (kind, keys) in &report.modules {
         screen::say(format!(
-            "{} keys are of the module type {kind}: programs need that module where the keys are now",
+            "{} keys have the module type {kind}: the target needs that module",
             screen::count(*keys)
         ));
     }
@@ -116,13 +116,13 @@ pub(super) fn finish(
 }
 
 /// Said before keys move that programs may look for.
-pub(super) const ABOUT_LIVE: &str = "note: --live is for programs that look in both places, by a \
-    `previous` place: others miss keys from the moment these have moved, and need --live --feed";
+pub(super) const ABOUT_LIVE: &str = "note: --live is for programs that read both databases (`previous`). \
+    Other programs miss keys as soon as these have moved: use --live --feed for them";
 
 /// Said after an undo that has left keys.
-pub(super) const ADVICE_AFTER_UNDO: &str = "What is left stands in both places, as it was, and either \
-    may be the newer: compare them, and remove the one that is not wanted. Then the same command takes \
-    back the rest";
+pub(super) const ADVICE_AFTER_UNDO: &str = "The keys that are left exist in both databases, unchanged, \
+    and either may be the newer one. Compare them, remove those that are not wanted, and run the same \
+    command again to undo the rest";
 
 /// What to do about keys that were left. Which of two is the newer is known only where nobody wrote to the
 /// old place meanwhile.
@@ -133,13 +133,13 @@ pub(super) fn advise(command: &args::Migrate, report: &MigrationReport, live: Op
     let first = report.examples.first().map(|(name, _)| glob_of_name(&unescape(name)));
     screen::say(match live {
         None => format!(
-            "What is left stands in both places, as it was. Where the programs use the new one already, \
-             the old key\ncan go: compartment flush --database OLD --pattern '{}'",
+            "The keys that are left exist in both databases, unchanged. If the programs use the target \
+             already,\nremove the old key: compartment flush --database OLD --pattern '{}'",
             first.unwrap_or_else(|| "NAME".to_owned()).replace('\'', "'\\''")
         ),
         Some(_) => {
-            "What is left stands in both places, as it was, and the old one may be the newer: \
-                    compare them before either goes"
+            "The keys that are left exist in both databases, unchanged, and the old one may be the \
+                    newer: compare them before you remove either"
                 .to_owned()
         }
     });

@@ -110,10 +110,10 @@ pub(super) async fn replay(
     if replayed < found && !command.json {
         let stay = screen::count(found - replayed);
         screen::remark(format!(
-            "{stay} stay: another task has their deduplication key by now, or somebody was faster"
+            "{stay} stay: another task has taken their deduplication key, or another process was faster"
         ));
     }
-    told(command.json, "replayed", replayed, "wait to be worked on again")
+    told(command.json, "replayed", replayed, "will be processed again")
 }
 
 pub(super) async fn purge(
@@ -152,9 +152,9 @@ async fn everything(databases: &Databases, command: &TasksPurge) -> Result<ExitC
         }
     }
     if command.yes {
-        return told(command.json, "purged", purged, "were removed, with all that waited");
+        return told(command.json, "purged", purged, "were removed, with all waiting tasks");
     }
-    told(command.json, "would_be_purged", there, "would be removed, with all that wait")?;
+    told(command.json, "would_be_purged", there, "would be removed, with all waiting tasks")?;
     if !command.json {
         screen::say("nothing was changed; --yes removes them");
     }

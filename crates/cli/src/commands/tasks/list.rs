@@ -28,7 +28,7 @@ pub(super) async fn run(databases: &Databases, command: &TasksList) -> Result<Ex
         return Ok(ExitCode::Success);
     }
     if letters.is_empty() && tasks.is_empty() {
-        screen::say("no task fits");
+        screen::say("no matching tasks");
         return Ok(ExitCode::Success);
     }
     if !letters.is_empty() {
@@ -38,7 +38,7 @@ pub(super) async fn run(databases: &Databases, command: &TasksList) -> Result<Ex
         print_tasks(&tasks);
         if tasks.len() as u64 == command.limit {
             let next = command.offset + command.limit;
-            screen::say(format!("{FAINT}perhaps there are more: --offset {next}{FAINT:#}"));
+            screen::say(format!("{FAINT}there may be more: --offset {next}{FAINT:#}"));
         }
     }
     Ok(ExitCode::Success)

@@ -36,8 +36,7 @@ pub(super) async fn run(databases: &Databases, command: &TasksShow) -> Result<Ex
     }
     if letters.is_empty() && tasks.is_empty() {
         let what = format!(
-            "nothing is known of number {number} of batch or stage {place:?}: what has not ended yet has \
-             no row"
+            "number {number} of batch or stage {place:?} is unknown, or has not succeeded or failed yet"
         );
         return Err(Error::new(ErrorKind::Unknown, "find task", what).into());
     }
@@ -50,10 +49,10 @@ pub(super) async fn run(databases: &Databases, command: &TasksShow) -> Result<Ex
     for letter in &letters {
         let task = &letter.task;
         screen::say(format!("{STRONG}dead letter {}{STRONG:#} of queue {}", task.id, letter.queue));
-        screen::say(format!("  died of  {}", task.error));
+        screen::say(format!("  error    {}", task.error));
         screen::say(format!("  attempts {}", task.attempts));
         if task.lost > 0 {
-            screen::say(format!("  lost     {} times, as its worker vanished", task.lost));
+            screen::say(format!("  lost     {} times: its worker disappeared", task.lost));
         }
         screen::say(format!("  data     {}", String::from_utf8_lossy(&task.payload)));
     }
@@ -64,7 +63,7 @@ pub(super) async fn run(databases: &Databases, command: &TasksShow) -> Result<Ex
 fn print(place: &str, tasks: &[LedgerTask]) {
     let Some(first) = tasks.first() else { return };
     let name = name_of(first).unwrap_or_default();
-    let document = first.document.as_deref().unwrap_or("submitted as bytes that are no text");
+    let document = first.document.as_deref().unwrap_or("binary, not text");
     screen::say(format!(
         "{STRONG}{place} {}{STRONG:#} {name}\n{}\n",
         first.ordinal,
