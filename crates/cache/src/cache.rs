@@ -212,7 +212,8 @@ impl Cache {
                 .in_database(self.inner.database.name())
                 .at_key(key.as_str()));
         }
-        let (wanted, name) = (key.template().database(), self.inner.database.name());
+        let wanted = self.inner.options.roles.resolve(key.template().database());
+        let name = self.inner.database.name();
         if wanted == name {
             return Ok(());
         }

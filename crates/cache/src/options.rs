@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::{CacheBounds, Clock, Database, SystemClock};
+use compartment_core::{CacheBounds, Clock, Database, Roles, SystemClock};
 
 use crate::policy::CachePolicy;
 
@@ -39,6 +39,8 @@ pub struct CacheOptions {
     pub policies: HashMap<String, CachePolicy>,
     /// TTLs by the template's name, where the policy has none: see [`CacheOptions::for_map`].
     pub ttls: HashMap<String, Duration>,
+    /// Which database the name in a key template means.
+    pub roles: Roles,
     /// Where this process adds its figures to those of all: a database, as a rule `metrics`.
     pub metrics: Option<Database>,
     /// How often it does.
@@ -61,6 +63,7 @@ impl Default for CacheOptions {
             policy: CachePolicy::default(),
             policies: HashMap::new(),
             ttls: HashMap::new(),
+            roles: Roles::default(),
             metrics: None,
             metrics_every: EVERY,
             clock: Arc::new(SystemClock),

@@ -26,13 +26,13 @@ const MISSED: u32 = 3;
 
 /// Sums since counting began: fields `<template>.<figure>`, and `.<figure>` of the whole.
 pub(crate) const TOTALS: KeyTemplate<()> =
-    KeyTemplate::new("cache_totals", "cache:totals:{database}", "metrics");
+    KeyTemplate::new("cache_totals", "compartment:cache:totals:{database}", "metrics");
 /// One minute's hits and misses: fields `<template>.hits` and `<template>.misses`.
 pub(crate) const MINUTE: KeyTemplate<()> =
-    KeyTemplate::new("cache_minute", "cache:minute:{database}:{minute}", "metrics");
+    KeyTemplate::new("cache_minute", "compartment:cache:minute:{database}:{minute}", "metrics");
 /// One process's state.
 pub(crate) const PROCESS: KeyTemplate<ProcessMetrics> =
-    KeyTemplate::new("cache_process", "cache:process:{database}:{process}", "metrics")
+    KeyTemplate::new("cache_process", "compartment:cache:process:{database}:{process}", "metrics")
         .with_codec(Codec::JSON);
 /// In the totals: when counting began, in milliseconds since 1970.
 pub(crate) const SINCE: &str = ".since_ms";

@@ -37,6 +37,7 @@ impl CacheOptions {
     pub fn for_map(map: &DatabaseMap) -> Self {
         let environment = map.environment();
         let mut options = Self::default().settings(map.cache());
+        options.roles = map.roles().clone();
         options.policy = options.policy.in_environment(&map.cache().policy, environment);
         for (name, rule) in map.keys() {
             if let Some(ttl) = rule.ttl.get(environment) {

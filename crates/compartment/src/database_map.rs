@@ -2,5 +2,6 @@
 
 pub use compartment_core::{
     Bounds, ByEnvironment, CacheBounds, CacheSettings, Host, Instance, InstanceUrl, KeyRule,
-    LedgerAddress, LedgerSettings, PolicyRule, Previous, Scheme, TlsFiles, TtlByEnvironment,
+    LedgerAddress, LedgerSettings, PolicyRule, Previous, Role, Roles, Scheme, TlsFiles,
+    TtlByEnvironment,
 };

@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 
 use crate::backend::Backend;
 use crate::database_map::nearest;
-use crate::{Codec, Database, DatabaseMap, Error, ErrorKind, Expiry, Result, SetOptions, TypedKey};
+use crate::{
+    Codec, Database, DatabaseMap, Error, ErrorKind, Expiry, Result, Role, SetOptions, TypedKey,
+};
 
 /// Every database of a map, open, by name. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -67,6 +69,22 @@ impl Databases {
                 format!("there is no database {name:?}; known: {}{hint}", known.join(", ")),
             )
         })
+    }
+
+    /// The database that serves a role.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unknown`], naming the databases there are.
+    pub fn role(&self, role: Role) -> Result<&Database> {
+        self.get(self.inner.map.roles().database(role))
+    }
+
+    /// The database that key templates mean by `name`: see [`crate::Roles::resolve`].
+    ///
+    /// # Errors
+    /// As [`Databases::get`].
+    pub fn of_template(&self, name: &str) -> Result<&Database> {
+        self.get(self.inner.map.roles().resolve(name))
     }
 
     /// Every database, by name.
@@ -130,7 +148,7 @@ impl Databases {
     /// [`ErrorKind::Unknown`] when the map lacks the key's database; as
     /// [`crate::KeyValueStore::get`]; [`ErrorKind::Decode`].
     pub async fn read<V: DeserializeOwned>(&self, key: &TypedKey<V>) -> Result<Option<V>> {
-        let database = self.get(key.template().database())?;
+        let database = self.of_template(key.template().database())?;
         let Some(bytes) = database.key_value().get(key.as_str()).await? else {
             return Ok(None);
         };
@@ -145,7 +163,7 @@ impl Databases {
     /// # Errors
     /// As [`Databases::read`] and [`crate::KeyValueStore::set`]; [`ErrorKind::Encode`].
     pub async fn write<V: Serialize>(&self, key: &TypedKey<V>, value: &V) -> Result<()> {
-        let database = self.get(key.template().database())?;
+        let database = self.of_template(key.template().database())?;
         let bytes = key
             .template()
             .codec()
@@ -160,7 +178,7 @@ impl Databases {
     /// # Errors
     /// As [`Databases::read`] and [`crate::KeyValueStore::delete`].
     pub async fn remove<V>(&self, key: &TypedKey<V>) -> Result<bool> {
-        let database = self.get(key.template().database())?;
+        let database = self.of_template(key.template().database())?;
         Ok(database.key_value().delete(&[key.as_str().to_owned()]).await? > 0)
     }
 

@@ -3,19 +3,19 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{
-    Database, Databases, Error, ErrorKind, LockOptions, LockStoreExt, RateLimitStoreExt, Timestamp,
+    Database, Databases, Error, ErrorKind, LockOptions, LockStoreExt, RateLimitStoreExt, Role,
+    Timestamp,
 };
 use tokio::sync::Semaphore;
 
 use crate::attempt::{Left, Spawned, interrupted, is_about_the_document};
 use crate::document_run::{DocumentRun, Stages};
-use crate::event::Origin;
 use crate::node::AnyResult;
 use crate::pipeline::Placed;
 use crate::runner::{Runner, unless_panicked};
@@ -23,9 +23,6 @@ use crate::{
     Completed, Document, EngineOptions, Node, Pipeline, PipelineError, Progress, StageError,
     StageOptions,
 };
-
-/// The database of limits and of documents' locks.
-const LIMITS: &str = "rate_limit";
 
 /// Runs the stages of one pipeline over databases. Cheap to clone.
 #[derive(Clone)]
@@ -64,7 +61,7 @@ impl Engine {
     /// The cache's, when its database is not set up or refuses the program.
     pub async fn open(pipeline: Pipeline, databases: &Databases) -> compartment_core::Result<Self> {
         let options = CacheOptions::for_map(databases.map());
-        let cache = Cache::open(databases.get("cache")?, options).await?;
+        let cache = Cache::open(databases.role(Role::Cache)?, options).await?;
         Ok(Self::new(pipeline, databases, cache, EngineOptions::default()))
     }
 
@@ -222,11 +219,11 @@ impl Engine {
         place: usize,
         run: &DocumentRun,
     ) -> Result<(), PipelineError> {
-        let key = format!("lock:document:{}", run.document().subject());
+        let key = format!("compartment:lock:document:{}", run.document().subject());
         let wait = stage.options.time_out;
         let clock = Arc::clone(&self.inner.options.clock);
         let options = LockOptions::default().wait(wait).clock(clock);
-        let locks = self.inner.databases.get(LIMITS)?.lock();
+        let locks = self.inner.databases.role(Role::RateLimit)?.lock();
         let Some(guard) = locks.lock(&key, options).await? else {
             let what =
                 format!("another worker has held the document's lock for more than {wait:?}");
@@ -247,10 +244,7 @@ impl Engine {
         run: DocumentRun,
     ) -> Result<(), PipelineError> {
         if stage.options.inline {
-            let started = Instant::now();
-            unless_panicked(stage.name, run.produce(place)).await?;
-            self.progress().done(stage.name, Origin::Computed, started.elapsed());
-            return Ok(());
+            return unless_panicked(stage.name, run.produce(place)).await.map(drop);
         }
         let mut work =
             Spawned(Some(tokio::spawn(async move { run.produce(place).await.map(drop) })));
@@ -343,10 +337,10 @@ impl Stages for Inner {
     async fn permit(&self, place: usize) -> Result<(), PipelineError> {
         let options = &self.stage(place)?.options;
         let Some((key, limit)) = &options.rate_limit else { return Ok(()) };
-        let store = self.databases.get(LIMITS)?.rate_limit();
+        let limits = self.databases.role(Role::RateLimit)?;
         let wait = options.time_out;
         let clock = self.options.clock.as_ref();
-        let decision = store.acquire_within(key, *limit, 1, clock, wait).await?;
+        let decision = limits.rate_limit().acquire_within(key, *limit, 1, clock, wait).await?;
         if decision.allowed {
             return Ok(());
         }
@@ -354,7 +348,9 @@ impl Stages for Inner {
             "no permit for {key:?} within {wait:?}: the limit is {} in {:?}",
             limit.permits, limit.window
         );
-        Err(Error::new(ErrorKind::NotReady, "ask for a permit", what).in_database(LIMITS).into())
+        Err(Error::new(ErrorKind::NotReady, "ask for a permit", what)
+            .in_database(limits.name())
+            .into())
     }
 }
 

@@ -33,6 +33,42 @@ pub(crate) struct Placed {
 ///
 /// A stage's result is stored under the document's subject and the stage's version, where later stages
 /// read it. A result that was evicted or flushed is computed again when it is needed.
+///
+/// # Example
+/// ```
+/// use compartment_core::KeyTemplate;
+/// use compartment_pipeline::{Pipeline, Stage, StageError, StageOptions};
+///
+/// /// Counts the words of a text.
+/// struct Words;
+///
+/// impl Stage for Words {
+///     type Input = String;
+///     type Output = usize;
+///
+///     fn name(&self) -> &'static str {
+///         "words"
+///     }
+///
+///     fn version(&self) -> String {
+///         "1".into()
+///     }
+///
+///     fn template(&self) -> KeyTemplate<usize> {
+///         KeyTemplate::new("words", "words:{text}:{version}", "cache")
+///     }
+///
+///     fn run(&self, text: &String) -> Result<usize, StageError> {
+///         Ok(text.split_whitespace().count())
+///     }
+/// }
+///
+/// let mut builder = Pipeline::builder("count");
+/// builder.stage(Words, StageOptions::default(), (), |document, ()| Ok(document.text()?.to_owned()));
+/// let pipeline = builder.build()?;
+/// assert_eq!(pipeline.stages().collect::<Vec<_>>(), ["words"]);
+/// # Ok::<(), compartment_core::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Pipeline {
     inner: Arc<Inner>,

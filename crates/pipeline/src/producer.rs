@@ -1,6 +1,7 @@
 //! How a stage's result is produced: once, for each part of a document, or by another service.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 
@@ -51,7 +52,10 @@ where
         };
         if run.is_inline(self.0.place) {
             let input = input.await?;
-            return Ok(Arc::new(self.0.stage.run(&input)?));
+            let started = Instant::now();
+            let result = Arc::new(self.0.stage.run(&input)?);
+            run.runner(self.0.place).made(self.0.stage.name(), started.elapsed());
+            return Ok(result);
         }
         let (runner, subject) = (run.runner(self.0.place), run.document().subject());
         Ok(runner.run(&self.0.stage, subject, input).await?)

@@ -193,7 +193,7 @@ impl Progress {
             ] {
                 if added > 0 {
                     let added = i64::try_from(added).unwrap_or(i64::MAX);
-                    entries.push((format!("stage:{stage}:{name}"), added));
+                    entries.push((format!("compartment:stage:{stage}:{name}"), added));
                 }
             }
         }

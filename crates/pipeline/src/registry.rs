@@ -7,7 +7,7 @@ use compartment_core::{Database, Error, ErrorKind, Expiry, Result, TaskClass, Ti
 use serde::{Deserialize, Serialize};
 
 /// The hash of all batches, by name.
-const KEY: &str = "batches";
+const KEY: &str = "compartment:batches";
 
 /// A batch as it was submitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -122,9 +122,15 @@ impl Runner {
         Ok(Arc::new(value))
     }
 
+    /// Counts a result that was made elsewhere.
+    pub(crate) fn made(&self, stage: &'static str, busy: Duration) {
+        self.progress.done(stage, Origin::Computed, busy);
+    }
+
     /// Whether the cache keeps the result, and not another database.
     fn is_cached<T>(&self, key: &TypedKey<T>) -> bool {
-        key.template().database() == self.cache.database().name()
+        let roles = self.databases.map().roles();
+        roles.resolve(key.template().database()) == self.cache.database().name()
     }
 
     /// Counts a result; who failed is counted by the document's run.

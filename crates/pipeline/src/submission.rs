@@ -77,6 +77,24 @@ impl BatchOptions {
 /// each document is in the batch once in the end, also if what was dropped is executed after all. Only a
 /// submission that is dropped itself takes with it what [`Submission::pending`] counts, and says so in the
 /// log; the batch stays open, and a [`Submission::begin`] of its name goes on with it.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+///
+/// use compartment_core::{Database, Result};
+/// use compartment_pipeline::{BatchOptions, Patience, Pipeline, Submission};
+///
+/// async fn submit(batch: &Database, pipeline: &Pipeline) -> Result<u64> {
+///     let patience = Patience::waiting(Duration::from_secs(60));
+///     let options = BatchOptions::default();
+///     let mut papers = Submission::begin(batch, "papers", pipeline, &options, patience).await?;
+///     for path in ["/in/a.pdf", "/in/b.pdf"] {
+///         papers.push(path).await?;
+///     }
+///     papers.seal().await
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "documents that were not flushed are lost with it"]
 pub struct Submission {

@@ -18,7 +18,7 @@ use crate::hand_back::HandBack;
 use crate::{BatchRecord, BatchRegistry};
 
 /// The lock that lets one process of a fleet sweep at a time.
-const LOCK: &str = "batches:sweeper";
+const LOCK: &str = "compartment:batches:sweeper";
 /// For so long a sweeper has a document whose worker vanished, before it hands it back.
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -108,6 +108,19 @@ pub struct Swept {
 }
 
 /// Looks after the batches of a database. Any number may do so at once.
+///
+/// # Example
+/// ```
+/// use compartment_core::Database;
+/// use compartment_pipeline::{Sweeper, SweeperOptions};
+///
+/// /// Removes batches a day after they were completed, for as long as the program runs.
+/// async fn look_after(batch: &Database) {
+///     let day = std::time::Duration::from_secs(86_400);
+///     let sweeper = Sweeper::new(batch.clone(), SweeperOptions::default().retention(day));
+///     sweeper.run(std::future::pending()).await;
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Sweeper {
     batch: Database,

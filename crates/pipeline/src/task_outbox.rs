@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::TaskStatus;
 
 /// The hash of all rows that wait, by queue, task and claim.
-const KEY: &str = "task_outbox";
+const KEY: &str = "compartment:task_outbox";
 
 /// How an attempt at a single task ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

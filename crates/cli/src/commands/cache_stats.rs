@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use compartment::cache::{BreakerState, FleetMetrics, ProcessMetrics, TemplateMetrics};
 use compartment::clock::{Clock, SystemClock};
+use compartment::database_map::Role;
 use compartment::{Database, Databases};
 use serde_json::json;
 
@@ -16,7 +17,7 @@ use crate::table::Table;
 
 pub(crate) async fn run(databases: &Databases, what: &CacheStats) -> Result<ExitCode, CliError> {
     let name = &what.which.database;
-    let (cache, metrics) = (open(databases, name).await?, databases.get("metrics")?);
+    let (cache, metrics) = (open(databases, name).await?, databases.role(Role::Metrics)?);
     let fleet = FleetMetrics::read(metrics, name, what.window, SystemClock.now()).await?;
     if what.prometheus {
         screen::say(fleet.to_prometheus().trim_end());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compartment::Databases;
+use compartment::clock::SystemClock;
 use compartment::pipeline::ledger::{Ledger, LedgerRun};
 use compartment::pipeline::{Patience, Progress, WorkerOptions};
 use compartment_documents::batch::pipeline;
@@ -33,12 +34,13 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
         return submit(&databases, &command).await;
     }
     let mut options = options(&command);
-    let ledger = command.how.ledger.configured(databases.map())?.map(Ledger::new);
-    if let Some(ledger) = &ledger {
-        options.recorder = Some(Arc::new(recorder(&databases, ledger, &options).await?));
-    }
     let bars = Arc::new(ProgressBars::new());
     let progress = Progress::new(bars.clone());
+    let ledger = command.how.ledger.configured(databases.map())?.map(Ledger::new);
+    if let Some(ledger) = &ledger {
+        let recorder = recorder(&databases, ledger, &options, &progress).await?;
+        options.recorder = Some(Arc::new(recorder));
+    }
     let outcome = tokio::select! {
         outcome = ingest(&databases, &command.paths, &options, &progress) => outcome,
         () = interrupted() => {
@@ -78,10 +80,11 @@ async fn recorder(
     databases: &Databases,
     ledger: &Ledger,
     options: &IngestOptions,
+    progress: &Progress,
 ) -> Result<LedgerRun, CliError> {
     let pipeline = pipeline(databases, options)?;
     let (name, worker) = (format!("ingest:{}", options.project), WorkerOptions::default().id);
-    let patience = Patience::waiting(options.wait);
+    let patience = Patience::new(options.wait, Arc::new(SystemClock), progress.observer());
     Ok(LedgerRun::begin(ledger.clone(), &name, &pipeline, worker, patience).await?)
 }
 

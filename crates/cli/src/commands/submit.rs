@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use compartment::database_map::Role;
 use compartment::pipeline::{TaskData, submit_task};
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::{DocumentEntry, pipeline};
@@ -20,7 +21,7 @@ pub(crate) async fn run(general: &General, command: Submit) -> Result<ExitCode, 
     let pipeline = pipeline(&databases, &IngestOptions::default())?;
     let mut data = TaskData::new(&command.stage, entry.to_json());
     data.version.clone_from(&command.stage_version);
-    let store = databases.get("batch")?;
+    let store = databases.role(Role::Batch)?;
     let delay = command.delay.unwrap_or(Duration::ZERO);
     let (class, once) = (command.class.into(), command.once.as_deref());
     let submitted = submit_task(store, &pipeline, &data, class, delay, once).await?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use compartment::Databases;
+use compartment::database_map::Role;
 use compartment::pipeline::ledger::{Ledger, LedgerAddress, LedgerMirror};
 use compartment::pipeline::{Sweeper, SweeperOptions};
 use tokio::sync::watch;
@@ -59,9 +60,9 @@ fn missing(ledger: &Ledger) -> Option<String> {
 
 /// A mirror from the databases' batches to the ledger.
 pub(super) fn mirror(databases: &Databases, ledger: Ledger) -> Result<LedgerMirror, CliError> {
-    let mirror = LedgerMirror::new(databases.get("batch")?.clone(), ledger);
+    let mirror = LedgerMirror::new(databases.role(Role::Batch)?.clone(), ledger);
     // A map without such a database has no figures.
-    Ok(match databases.get("metrics") {
+    Ok(match databases.role(Role::Metrics) {
         Ok(metrics) => mirror.with_metrics(metrics.clone()),
         Err(_) => mirror,
     })
@@ -76,7 +77,7 @@ pub(super) struct Upkeep {
 
 impl Upkeep {
     pub(super) fn start(databases: &Databases, command: &args::Worker) -> Result<Self, CliError> {
-        let batch = databases.get("batch")?;
+        let batch = databases.role(Role::Batch)?;
         let (stop, told) = watch::channel(false);
         let until = |mut told: watch::Receiver<bool>| async move {
             // Whoever would tell is gone: then this ends too.

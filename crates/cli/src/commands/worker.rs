@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compartment::Databases;
+use compartment::database_map::Role;
 use compartment::pipeline::{
     Ended, Engine, Patience, Progress, Silent, Worker, WorkerOptions, WorkerReport,
 };
@@ -37,7 +38,7 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
     let patience = Patience::waiting(command.wait);
     let engine = patience.outlast(|| engine(&databases, &reading, progress.clone())).await?;
     check_stages(&options, &engine)?;
-    let batch = databases.get("batch")?;
+    let batch = databases.role(Role::Batch)?;
     let worker = Worker::new(batch, vec![engine.clone()], options, patience);
     announce(&worker, &databases);
     let upkeep = Upkeep::start(&databases, &command)?;

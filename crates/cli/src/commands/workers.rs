@@ -2,6 +2,7 @@
 
 use anstyle::Style;
 use compartment::clock::{Clock, SystemClock};
+use compartment::database_map::Role;
 use compartment::pipeline::{WorkerState, workers};
 use serde_json::json;
 
@@ -15,7 +16,7 @@ use crate::table::Cell;
 pub(crate) async fn run(general: &General, command: args::Workers) -> Result<ExitCode, CliError> {
     let databases = batch::open(settings::load(general)?.map).await?;
     let WorkersCommand::List { json } = command.command;
-    let states = workers(databases.get("batch")?).await?;
+    let states = workers(databases.role(Role::Batch)?).await?;
     let now = SystemClock.now();
     if json {
         let states = states.iter().map(|state| {

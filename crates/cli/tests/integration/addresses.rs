@@ -81,7 +81,11 @@ fn one_place_under_two_addresses_is_one_place() {
         ] {
             is_refused(&migrate(path, &here, &there, &["--verify"]), 4, "same database");
             is_refused(&migrate(path, &there, &here, &["--dry-run"]), 4, "same database");
-            is_refused(&run(path, &["verify", "--from", &here, "--to", &there]), 4, "same database");
+            is_refused(
+                &run(path, &["verify", "--from", &here, "--to", &there]),
+                4,
+                "same database",
+            );
             assert_eq!(keys_of(&server, 0).await, KEYS, "{there}");
         }
     });

@@ -128,7 +128,7 @@ fn the_servers_own_words_follow_where_they_add_something() {
     let folder = here();
     run_test(async {
         let server = TestRedis::start().await;
-        server.command_in(4, &["SET", "batches", "no hash"]).await;
+        server.command_in(4, &["SET", "compartment:batches", "no hash"]).await;
         let arguments = ["batch", "list", "--backend", &server.url()];
         refused(folder.path(), &arguments, 8, "WRONGTYPE");
         refused(folder.path(), &arguments, 8, "the key holds another type of value (");

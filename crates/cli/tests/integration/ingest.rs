@@ -113,7 +113,8 @@ fn a_second_run_is_answered_from_the_cache() {
         let first = json(&ingest());
         assert_eq!(first["answered_from_cache"], 0.0);
         // The metrics agree with the report, however often they were told while it ran.
-        let counted = server.command_in(5, &["GET", "stage:extract:computed"]).await.text();
+        let counted =
+            server.command_in(5, &["GET", "compartment:stage:extract:computed"]).await.text();
         assert_eq!(counted, "20");
         let second = json(&ingest());
         assert_eq!(second["answered_from_cache"], 1.0, "{:#}", second["stages"]);

@@ -174,7 +174,7 @@ fn a_worker_removes_finished_batches_that_are_old() {
         // Long over, by what the batch noted.
         place.on_server(&["HSET", "{batch:papers}", "ended", "1000"]).await;
         // The first worker has swept a moment ago.
-        place.on_server(&["DEL", "batches:sweeper"]).await;
+        place.on_server(&["DEL", "compartment:batches:sweeper"]).await;
         place.done(&["batch", "submit", "more", "papers"]);
         let url = place.redis.url();
         let keep = ["worker", "--backend", &url, "--keep-finished", "1h"];

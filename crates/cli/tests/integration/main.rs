@@ -14,6 +14,7 @@ mod files;
 mod fleet;
 mod ingest;
 mod journals;
+mod keys;
 mod ledger;
 mod ledger_faults;
 mod live;

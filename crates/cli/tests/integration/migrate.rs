@@ -159,7 +159,7 @@ fn a_server_that_restarts_or_is_flushed_meanwhile_is_told_and_the_same_command_g
         other.kill();
         let run = finish(child);
         assert_eq!(run.code, 5, "{} {}", run.out, run.err);
-        assert!(run.err.contains("--undo") && run.err.contains("goes on"), "{}", run.err);
+        assert!(run.err.contains("--undo") && run.err.contains("To resume"), "{}", run.err);
         let left = size(&one, 0).await;
         assert!(left > 0 && left < 5_000, "{left}");
         other.restart().await;

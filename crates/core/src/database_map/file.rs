@@ -11,7 +11,7 @@ use super::ledger::LedgerSection;
 use super::problem::{nearest, wrong};
 use super::quantity::{Size, Span};
 use super::tls_files::TlsFiles;
-use super::{ByEnvironment, DatabaseMapBuilder, Instance, Preset};
+use super::{ByEnvironment, DatabaseMapBuilder, Instance, Preset, Role};
 use crate::{Contract, DatabaseKind, Error, Placement, Previous, Result};
 
 #[derive(Deserialize)]
@@ -27,6 +27,8 @@ struct File {
     keys: BTreeMap<String, KeySection>,
     cache: Option<CacheSection>,
     ledger: Option<LedgerSection>,
+    #[serde(default)]
+    roles: BTreeMap<Role, String>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +115,7 @@ impl DatabaseMapBuilder {
         if let Some(section) = file.ledger {
             builder = builder.ledger(section.into_settings()?);
         }
+        builder = builder.roles(file.roles.into());
         Ok(builder)
     }
 }

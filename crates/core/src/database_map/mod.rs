@@ -12,6 +12,7 @@ mod preset;
 mod problem;
 mod quantity;
 mod query;
+mod roles;
 mod rules;
 mod text;
 mod tls_files;
@@ -26,6 +27,7 @@ pub use host::Host;
 pub use instance::Instance;
 pub use ledger::{LedgerAddress, LedgerSettings};
 pub use preset::Preset;
+pub use roles::{Role, Roles};
 pub use tls_files::TlsFiles;
 pub use url::{InstanceUrl, Scheme};
 
@@ -51,6 +53,25 @@ pub struct KeyRule {
 }
 
 /// The named databases of an installation. Immutable once built, and valid.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+///
+/// use compartment_core::{Contract, DatabaseKind, DatabaseMap, Instance, Placement};
+///
+/// let map = DatabaseMap::builder()
+///     .instance("primary", Instance::new("redis://127.0.0.1:6379")?)
+///     .database(Contract::new("jobs", DatabaseKind::Durable).with_placement(Placement::at("primary", 1)))
+///     .database(
+///         Contract::new("pages", DatabaseKind::Cache)
+///             .with_placement(Placement::at("primary", 2))
+///             .with_default_ttl(Duration::from_secs(3_600)),
+///     )
+///     .build()?;
+/// assert_eq!(map.databases().len(), 2);
+/// # Ok::<(), compartment_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct DatabaseMap {
     instances: BTreeMap<String, Instance>,
@@ -58,6 +79,7 @@ pub struct DatabaseMap {
     keys: BTreeMap<String, KeyRule>,
     cache: CacheSettings,
     ledger: LedgerSettings,
+    roles: Roles,
     environment: String,
     notes: Vec<String>,
 }
@@ -105,6 +127,12 @@ impl DatabaseMap {
     #[must_use]
     pub fn cache(&self) -> &CacheSettings {
         &self.cache
+    }
+
+    /// Which database serves which purpose.
+    #[must_use]
+    pub fn roles(&self) -> &Roles {
+        &self.roles
     }
 
     /// The settings of `[ledger]`.
@@ -158,6 +186,7 @@ pub struct DatabaseMapBuilder {
     keys: BTreeMap<String, KeyRule>,
     cache: CacheSettings,
     ledger: LedgerSettings,
+    roles: Roles,
     environment: Option<String>,
     notes: Vec<String>,
 }
@@ -218,6 +247,13 @@ impl DatabaseMapBuilder {
     #[must_use]
     pub fn ledger(mut self, settings: LedgerSettings) -> Self {
         self.ledger = settings;
+        self
+    }
+
+    /// Says which database serves which purpose.
+    #[must_use]
+    pub fn roles(mut self, roles: Roles) -> Self {
+        self.roles = roles;
         self
     }
 
@@ -304,12 +340,18 @@ impl DatabaseMapBuilder {
                 return Err(unknown("database", &rule.database, &names, key));
             }
         }
+        for (role, database) in self.roles.told() {
+            if !names.contains(&database) {
+                return Err(unknown("database", database, &names, &format!("roles.{role}")));
+            }
+        }
         Ok(DatabaseMap {
             instances: self.instances,
             databases,
             keys: self.keys,
             cache: self.cache,
             ledger: self.ledger,
+            roles: self.roles,
             environment: self.environment.unwrap_or_else(|| "default".into()),
             notes: self.notes,
         })

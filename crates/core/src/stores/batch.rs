@@ -246,6 +246,27 @@ pub type FailureStream = BoxStream<'static, Result<BatchFailure>>;
 /// # Atomicity
 /// - `a_document_has_one_owner` at a time among any number of workers.
 /// - `the_last_two_to_settle_complete_once`.
+///
+/// # Example
+/// Most programs take documents through stages with a worker of `compartment-pipeline`. By hand:
+/// ```
+/// use std::time::Duration;
+///
+/// use compartment_core::{BatchPlan, ClaimRequest, Database, Outcome, Result, Settlement};
+///
+/// async fn by_hand(database: &Database) -> Result<()> {
+///     let store = database.batch();
+///     store.create("papers", &BatchPlan::new().stage("read", &[])).await?;
+///     store.submit("papers", vec!["a.pdf".into(), "b.pdf".into()]).await?;
+///     store.seal("papers").await?;
+///     let request = ClaimRequest::new(0, 100, Duration::from_secs(30));
+///     while let Some(claim) = store.claim("papers", request).await? {
+///         let done = claim.documents.iter().map(|document| (document.ordinal, Outcome::Done));
+///         store.settle("papers", Settlement::new(0, claim.token, done.collect())).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait BatchStore: fmt::Debug + Send + Sync + 'static {

@@ -45,6 +45,20 @@ pub type Subscription = BoxStream<'static, ChannelEvent>;
 /// ([`ChannelEvent::Lost`]), and the subscription is made again without its doing. How soon a
 /// silent loss is noticed is the backend's; on Redis a heartbeat runs over the same connection
 /// every second, and an answer that is later than the response time-out is a loss.
+///
+/// # Example
+/// ```
+/// use compartment_core::{ChannelEvent, Database, Result};
+/// use futures_util::StreamExt;
+///
+/// async fn hear(database: &Database) -> Result<()> {
+///     let mut news = database.channel().subscribe("news").await?;
+///     database.channel().publish("news", "it rains".into()).await?;
+///     let heard = news.next().await;
+///     assert_eq!(heard, Some(ChannelEvent::Message("it rains".into())));
+///     Ok(())
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait ChannelStore: fmt::Debug + Send + Sync + 'static {

@@ -24,6 +24,15 @@ use crate::{Expiry, Result};
 ///
 /// # Expiry
 /// - `an_increment_keeps_the_ttl` unless it gives one; a new counter gets the database's default.
+///
+/// # Example
+/// ```
+/// use compartment_core::{CounterStoreExt, Database, Result};
+///
+/// async fn count_request(metrics: &Database) -> Result<i64> {
+///     metrics.counter().increment_one("requests:today").await
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait CounterStore: fmt::Debug + Send + Sync + 'static {

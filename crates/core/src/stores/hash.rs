@@ -30,6 +30,19 @@ use crate::{Expiry, Result};
 /// # Expiry
 /// - `a_write_to_a_hash_keeps_its_ttl` unless it gives one; a new hash gets the database's default.
 /// - A write that the contract refuses changes nothing.
+///
+/// # Example
+/// ```
+/// use compartment_core::{Database, Expiry, HashStoreExt, Result};
+///
+/// async fn note_state(database: &Database) -> Result<()> {
+///     let store = database.hash();
+///     store.set_field("doc:state:7f3a", "extract", "done").await?;
+///     store.increment_field("doc:state:7f3a", "attempts", 1, Expiry::Keep).await?;
+///     assert_eq!(store.get_text("doc:state:7f3a", "attempts").await?.as_deref(), Some("1"));
+///     Ok(())
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait HashStore: fmt::Debug + Send + Sync + 'static {

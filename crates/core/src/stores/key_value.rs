@@ -95,6 +95,22 @@ pub enum Ttl {
 /// # Errors
 /// Reads are sent again after a passing failure, writes only where that changes nothing; see
 /// [`crate::ErrorKind`] for what comes back in the end.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+///
+/// use compartment_core::{Database, Expiry, KeyValueStoreExt, Result, SetOptions};
+///
+/// async fn greet(database: &Database) -> Result<()> {
+///     let store = database.key_value();
+///     let hour = SetOptions::expiring(Expiry::After(Duration::from_secs(3_600)));
+///     store.set("greeting:anna", "good morning".into(), hour).await?;
+///     assert_eq!(store.get("greeting:anna").await?.as_deref(), Some(&b"good morning"[..]));
+///     assert!(store.remove("greeting:anna").await?);
+///     Ok(())
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait KeyValueStore: fmt::Debug + Send + Sync + 'static {

@@ -64,6 +64,29 @@ const PAGE: u32 = 500;
 /// # Expiry
 /// - `a_lease_that_has_ended_is_claimed_by_anybody`, as part of their claims: there is nothing to
 ///   run beside the workers.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+///
+/// use compartment_core::{
+///     AfterFailure, ClaimOptions, Database, NewTask, QueueStoreExt, Result,
+/// };
+///
+/// async fn work(database: &Database) -> Result<()> {
+///     let queue = database.queue();
+///     queue.submit_one("mail", NewTask::new("to anna").once("mail:anna")).await?;
+///     let options = ClaimOptions::new(10, Duration::from_secs(30));
+///     for task in queue.claim("mail", options).await? {
+///         if task.payload.starts_with(b"to ") {
+///             queue.complete("mail", &[task.claim]).await?;
+///         } else {
+///             queue.fail("mail", task.claim, "no address", AfterFailure::Bury).await?;
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait QueueStore: fmt::Debug + Send + Sync + 'static {

@@ -75,6 +75,21 @@ impl RateDecision {
 ///
 /// # Expiry
 /// - `a_window_without_permits_is_gone`: its key lives as long as its youngest permit.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+///
+/// use compartment_core::{Database, RateLimit, RateLimitStoreExt, Result, SystemClock};
+///
+/// /// At most a hundred calls a minute, over all processes; waits ten seconds for its turn.
+/// async fn may_call(limits: &Database) -> Result<bool> {
+///     let limit = RateLimit::new(100, Duration::from_secs(60));
+///     let (key, wait) = ("rate:openai:embed", Duration::from_secs(10));
+///     let decision = limits.rate_limit().acquire_within(key, limit, 1, &SystemClock, wait).await?;
+///     Ok(decision.allowed)
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait RateLimitStore: fmt::Debug + Send + Sync + 'static {

@@ -30,6 +30,7 @@ pub(super) async fn across(
     report: &mut IngestReport,
 ) -> Result<(), IngestError> {
     let done = processed.len() as u64;
+    run.progress.expect(ACROSS, done);
     let mut parts = Parts { names: vec![], entities: vec![], relationships: vec![], files: vec![] };
     for document in processed {
         parts.names.push(document.name);

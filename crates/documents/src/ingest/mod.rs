@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use compartment_cache::{Cache, TemplateMetrics};
-use compartment_core::{Databases, Error, SystemClock};
+use compartment_core::{Databases, Error, Role, SystemClock};
 use compartment_pipeline::{
     Engine, EngineOptions, LocalRun, Patience, Progress, StageError, StageFigures,
 };
@@ -125,7 +125,7 @@ impl Run<'_> {
         let (pipeline, nodes) = (legal.pipeline, legal.nodes);
         let engine = Engine::new(pipeline, self.databases, self.cache.clone(), engine);
         engine.check_cache().await.map_err(fail)?;
-        let batch = self.databases.get("batch").map_err(fail)?;
+        let batch = self.databases.role(Role::Batch).map_err(fail)?;
         project::start(batch, &self.options.project, &files, &self.patience).await.map_err(fail)?;
         let mut run = LocalRun::new(engine, (nodes.mentions, nodes.resolved, nodes.related));
         if let Some(recorder) = &self.options.recorder {
@@ -177,11 +177,11 @@ impl Run<'_> {
     }
 
     async fn save_once(&self) -> Result<(), Error> {
-        let batch = self.databases.get("batch")?;
+        let batch = self.databases.role(Role::Batch)?;
         let key = project::progress_key(&self.options.project)?;
         self.progress.save(batch, &key, &self.patience).await?;
         let mut counted = self.counted.lock().await;
-        *counted = self.progress.count(self.databases.get("metrics")?, &counted).await;
+        *counted = self.progress.count(self.databases.role(Role::Metrics)?, &counted).await;
         Ok(())
     }
 
@@ -208,7 +208,7 @@ impl Run<'_> {
         report.stages = self.progress.figures();
         report.order = self.progress.stages();
         let fail = |error| self.store_error(error, done);
-        let batch = self.databases.get("batch").map_err(fail)?;
+        let batch = self.databases.role(Role::Batch).map_err(fail)?;
         self.save_once().await.map_err(fail)?;
         project::finish(batch, &report, &self.patience).await.map_err(fail)?;
         Ok(report)

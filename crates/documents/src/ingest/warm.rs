@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use compartment_cache::{Cache, WarmOptions, WarmReport};
-use compartment_core::{Clock, Database, Databases, Result, SystemClock, Timestamp};
+use compartment_core::{Clock, Database, Databases, Result, Role, SystemClock, Timestamp};
 use compartment_pipeline::{
     Document, DocumentState, Engine, EngineOptions, Identity, LocalRun, Needs, PipelineError,
 };
@@ -103,7 +103,7 @@ pub async fn warm_cache(
     options: &WarmDocuments,
     mut watch: impl FnMut(u64, &WarmReport),
 ) -> Result<WarmedDocuments> {
-    let batch = databases.get("batch")?;
+    let batch = databases.role(Role::Batch)?;
     let recent = recent(batch, options, SystemClock.now()).await?;
     let total = recent.len() as u64;
     let legal = Legal::declare(databases, &options.ingest)?;

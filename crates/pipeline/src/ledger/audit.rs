@@ -22,7 +22,7 @@ const PAGE: u64 = 5_000;
 
 /// What the last audit of a batch found: fields by what does not agree, and `at_ms`.
 pub(crate) const AUDITED: KeyTemplate<()> =
-    KeyTemplate::new("batch_audit", "batch:audit:{database}:{batch}", "metrics");
+    KeyTemplate::new("batch_audit", "compartment:batch:audit:{database}:{batch}", "metrics");
 /// For so long figures of an audit are kept.
 const TTL: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 

@@ -15,7 +15,7 @@ use crate::BatchRecord;
 /// Sums of all processes: fields `rows`, `entries`, `documents`, `unreadable`, `failures`; and as last said
 /// `waiting`.
 pub(crate) const TOTALS: KeyTemplate<()> =
-    KeyTemplate::new("ledger_totals", "ledger:totals:{database}", "metrics");
+    KeyTemplate::new("ledger_totals", "compartment:ledger:totals:{database}", "metrics");
 /// What nobody adds to goes after so long.
 pub(super) const TTL: Duration = Duration::from_secs(30 * 86_400);
 /// Fields of [`TOTALS`].

@@ -10,7 +10,7 @@ use super::mirror::PAGE;
 use super::{LedgerMirror, Mirrored};
 
 /// The lock that one mirror of a fleet holds.
-const LOCK: &str = "ledger:mirror";
+const LOCK: &str = "compartment:ledger:mirror";
 /// For so long a mirror that died keeps the others waiting.
 const LEASE: Duration = Duration::from_secs(15);
 /// How long a mirror rests that found nothing to bring.

@@ -47,6 +47,27 @@ pub struct WorkerReport {
 ///
 /// Documents are claimed for a lease that is renewed while they are worked on, and settled when they are
 /// done. A worker that is killed loses its leases, and others do its documents again.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+///
+/// use compartment_core::{Databases, Result};
+/// use compartment_pipeline::{Engine, Patience, Pipeline, Worker, WorkerOptions};
+///
+/// /// Works on the batch `papers` until it needs nothing any more, or `stop` ends.
+/// async fn work(
+///     databases: &Databases,
+///     pipeline: Pipeline,
+///     stop: impl Future<Output = ()>,
+/// ) -> Result<u64> {
+///     let engine = Engine::open(pipeline, databases).await?;
+///     let options = WorkerOptions::default().until_finished("papers");
+///     let patience = Patience::waiting(Duration::from_secs(60));
+///     let worker = Worker::new(databases.get("batch")?, vec![engine], options, patience);
+///     Ok(worker.run(stop).await?.done)
+/// }
+/// ```
 pub struct Worker {
     shared: Arc<Shared>,
     started_at: Timestamp,

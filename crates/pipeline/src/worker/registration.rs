@@ -7,7 +7,7 @@ use compartment_core::{Database, Error, ErrorKind, Expiry, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The hash of all workers, by id.
-const KEY: &str = "workers";
+const KEY: &str = "compartment:workers";
 
 /// How often a worker writes how it is.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(5);

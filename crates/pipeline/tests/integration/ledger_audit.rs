@@ -187,7 +187,7 @@ async fn drift_is_shown_in_the_metrics() {
     let report = mirror.audit("papers").await.unwrap();
     assert_eq!(report.ledger[0].kind, DriftKind::DoneWithoutRow);
     mirror.export_drift(&metrics, &report).await.unwrap();
-    let fields = metrics.hash().get_all("batch:audit:batch:papers").await.unwrap();
+    let fields = metrics.hash().get_all("compartment:batch:audit:batch:papers").await.unwrap();
     assert_eq!(fields["drift"], Bytes::from_static(b"2"));
     assert_eq!(fields["done_without_row"], Bytes::from_static(b"2"));
 }

@@ -357,7 +357,7 @@ async fn one_that_ends_brings_what_waits_though_another_has_the_lock() {
     submitted(&batch, "papers", 20).await;
     work(&batch, "papers", 10).await;
     // Of a mirror that was killed.
-    drop(batch.lock().try_acquire("ledger:mirror", "somebody", LEASE).await.unwrap());
+    drop(batch.lock().try_acquire("compartment:ledger:mirror", "somebody", LEASE).await.unwrap());
     let mirror = LedgerMirror::new(batch.clone(), ledger.clone()).one_of_a_fleet(batch.clone());
     mirror.run(std::future::ready(())).await;
     all_has_arrived(&ledger, "papers", 20).await;

@@ -159,7 +159,7 @@ async fn a_batch_name_is_taken_once_and_an_open_batch_goes_on() {
     assert_eq!(second.submitted(), 1);
     second.push("two").await.unwrap();
     assert_eq!(second.seal().await.unwrap(), 2);
-    assert!(begin(&pipeline).await.unwrap_err().to_string().contains("takes no more documents"));
+    assert!(begin(&pipeline).await.unwrap_err().to_string().contains("accepts no more documents"));
     assert_eq!(BatchRegistry::new(store.clone()).list().await.unwrap().len(), 1);
 }
 
@@ -184,8 +184,8 @@ async fn a_record_that_cannot_be_read_keeps_nobody_from_working() {
         .stage(stage, StageOptions::default(), (), |document, ()| Ok(document.text()?.to_owned()));
     let pipeline = builder.build().unwrap();
     let store = databases.get("batch").unwrap();
-    store.hash().set_field("batches", "strange", "{\"form\": 2}").await.unwrap();
-    store.hash().set_field("workers", "strange", "?").await.unwrap();
+    store.hash().set_field("compartment:batches", "strange", "{\"form\": 2}").await.unwrap();
+    store.hash().set_field("compartment:workers", "strange", "?").await.unwrap();
     submit(store, &pipeline, "b", &["a", "b"]).await;
     assert_eq!(work(&databases, &pipeline, "b").await.ended, Ended::Finished);
     assert!(workers(store).await.unwrap().is_empty());

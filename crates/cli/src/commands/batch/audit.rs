@@ -1,6 +1,7 @@
 //! `compartment batch audit`: counts, bits and rows beside each other.
 
 use compartment::backend::ordinals_to_text;
+use compartment::database_map::Role;
 use compartment::pipeline::BatchRegistry;
 use compartment::pipeline::ledger::{AuditReport, LedgerMirror, Repaired};
 use compartment::{Databases, ErrorKind};
@@ -15,7 +16,7 @@ use crate::screen::{self, BAD, FAINT, GOOD, STRONG};
 const SHOWN: usize = 40;
 
 pub(super) async fn run(databases: &Databases, command: &BatchAudit) -> Result<ExitCode, CliError> {
-    let batch = databases.get("batch")?;
+    let batch = databases.role(Role::Batch)?;
     let Some(ledger) = upkeep::existing(databases, &command.ledger)? else {
         return audit_without_ledger(databases, command).await;
     };
@@ -31,7 +32,7 @@ pub(super) async fn run(databases: &Databases, command: &BatchAudit) -> Result<E
             Err(error) if error.kind() == ErrorKind::Unknown && command.name.is_none() => continue,
             report => report?,
         };
-        if let Ok(metrics) = databases.get("metrics")
+        if let Ok(metrics) = databases.role(Role::Metrics)
             && let Err(error) = mirror.export_drift(metrics, &report).await
         {
             tracing::warn!(%error, "the findings could not be added to the metrics");
@@ -76,7 +77,7 @@ async fn audit_without_ledger(
     databases: &Databases,
     command: &BatchAudit,
 ) -> Result<ExitCode, CliError> {
-    let batch = databases.get("batch")?;
+    let batch = databases.role(Role::Batch)?;
     let names = match &command.name {
         Some(name) => vec![name.clone()],
         None => names(&BatchRegistry::new(batch.clone())).await?,

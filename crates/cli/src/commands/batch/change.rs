@@ -2,6 +2,7 @@
 
 use compartment::Databases;
 use compartment::batch::{BatchStatus, BatchStoreExt};
+use compartment::database_map::Role;
 use compartment::pipeline::BatchRegistry;
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ pub(super) async fn pause(
     paused: bool,
 ) -> Result<ExitCode, CliError> {
     let name = command.batch.name.as_str();
-    databases.get("batch")?.batch().pause(name, paused).await?;
+    databases.role(Role::Batch)?.batch().pause(name, paused).await?;
     let text = if paused {
         format!("batch {name} is paused: no document is handed out; running ones finish")
     } else {
@@ -38,7 +39,7 @@ pub(super) async fn cancel(
     command: &BatchChange,
 ) -> Result<ExitCode, CliError> {
     let name = command.batch.name.as_str();
-    let status = databases.get("batch")?.batch().cancel(name).await?;
+    let status = databases.role(Role::Batch)?.batch().cancel(name).await?;
     if status == BatchStatus::Completed {
         return Err(CliError::new(
             ExitCode::Unsafe,
@@ -65,7 +66,7 @@ pub(super) async fn retry(
     };
     let stage = command.stage.as_ref().map(place).transpose()?;
     let error = command.error.as_deref();
-    let store = databases.get("batch")?.batch().born_as(view.progress.born);
+    let store = databases.role(Role::Batch)?.batch().born_as(view.progress.born);
     if command.dry_run {
         let is_meant = |failure: &compartment::batch::BatchFailure| {
             stage.is_none_or(|stage| failure.stage == stage)
@@ -93,7 +94,7 @@ pub(super) async fn remove(
     command: &BatchRemove,
 ) -> Result<ExitCode, CliError> {
     let name = command.batch.name.as_str();
-    let database = databases.get("batch")?;
+    let database = databases.role(Role::Batch)?;
     let registry = BatchRegistry::new(database.clone());
     let (record, progress) = (registry.get(name).await?, database.batch().progress(name).await?);
     let is_ended = progress.as_ref().is_none_or(|progress| {
@@ -136,7 +137,7 @@ pub(super) async fn remove(
 
 /// Refuses where rows would be lost that no ledger has.
 async fn unless_waiting(databases: &Databases, name: &str) -> Result<(), CliError> {
-    let waiting = databases.get("batch")?.batch_upkeep().outbox_len(name).await?;
+    let waiting = databases.role(Role::Batch)?.batch_upkeep().outbox_len(name).await?;
     if waiting == 0 {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 use compartment::Databases;
 use compartment::batch::BatchStatus;
 use compartment::clock::{Clock, SystemClock};
+use compartment::database_map::Role;
 use compartment::pipeline::BatchRegistry;
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use crate::exit_code::{CliError, ExitCode};
 use crate::screen;
 
 pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode, CliError> {
-    let database = databases.get("batch")?;
+    let database = databases.role(Role::Batch)?;
     let now = SystemClock.now();
     let mut rows = Vec::new();
     for record in BatchRegistry::new(database.clone()).list().await? {

@@ -10,7 +10,7 @@ mod view;
 mod watch;
 
 use compartment::Databases;
-use compartment::database_map::Scheme;
+use compartment::database_map::{Role, Scheme};
 
 use super::upkeep;
 use crate::args::{self, BatchCommand, General};
@@ -41,7 +41,7 @@ pub(crate) async fn run(general: &General, command: args::Batch) -> Result<ExitC
 /// The databases, on a server: in memory there is nothing that another command has left.
 pub(super) async fn open(map: compartment::DatabaseMap) -> Result<Databases, CliError> {
     let databases = compartment::open(map).await?;
-    let placement = &databases.get("batch")?.contract().placement;
+    let placement = &databases.role(Role::Batch)?.contract().placement;
     let instance = databases.map().instances().get(placement.instance());
     if instance.is_some_and(|instance| instance.url.scheme() == Scheme::Memory) {
         return Err(CliError::new(

@@ -1,5 +1,6 @@
 //! `compartment batch rebuild`: rebuilds batches from the ledger.
 
+use compartment::database_map::Role;
 use compartment::pipeline::ledger::{Ledger, RebuildOutcome, RebuildProgress, Rebuilt};
 use compartment::{Databases, ErrorKind};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -74,7 +75,7 @@ async fn preview(
     ledger: &Ledger,
     command: &BatchRebuild,
 ) -> Result<ExitCode, CliError> {
-    let store = databases.get("batch")?.batch();
+    let store = databases.role(Role::Batch)?.batch();
     let mut rows = Vec::new();
     for batch in ledger.batches().await? {
         let name = &batch.record.name;

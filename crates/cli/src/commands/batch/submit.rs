@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use compartment::Databases;
+use compartment::database_map::Role;
 use compartment::pipeline::{BatchOptions, Patience, Submission};
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::{SubmittedFiles, pipeline, submit_files};
@@ -40,7 +41,7 @@ pub(crate) async fn run(
     options.max_bytes = command.how.max_entry_mib.map(|mib| mib.saturating_mul(1024 * 1024));
     options.outbox = command.how.ledger.address(databases.map())?.is_some();
     let patience = Patience::waiting(WAIT);
-    let batch = databases.get("batch")?;
+    let batch = databases.role(Role::Batch)?;
     let begun = Submission::begin(batch, name, &pipeline, &options, patience).await;
     let mut submission = begun?;
     let bar = ProgressBar::new(files);

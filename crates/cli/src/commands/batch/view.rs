@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use compartment::batch::{BatchPlan, BatchProgress, BatchStatus};
 use compartment::clock::{Clock, SystemClock, Timestamp};
+use compartment::database_map::Role;
 use compartment::pipeline::{BatchRecord, BatchRegistry, Running, WorkerState, workers};
 use compartment::{Databases, Error, ErrorKind};
 use futures_util::TryStreamExt;
@@ -49,7 +50,7 @@ impl View {
         name: &str,
         with_failures: bool,
     ) -> Result<Self, CliError> {
-        let database = databases.get("batch")?;
+        let database = databases.role(Role::Batch)?;
         let registry = BatchRegistry::new(database.clone());
         let unknown = || {
             let what =
@@ -153,7 +154,7 @@ async fn failures(
     plan: &BatchPlan,
 ) -> Result<Vec<FailureGroup>, CliError> {
     let mut groups: BTreeMap<(usize, String), FailureGroup> = BTreeMap::new();
-    let mut failures = databases.get("batch")?.batch().failures(name);
+    let mut failures = databases.role(Role::Batch)?.batch().failures(name);
     let mut looked_at = 0;
     while let Some(failure) = failures.try_next().await? {
         looked_at += 1;

@@ -1,5 +1,6 @@
 //! Dead letters: listed, replayed, purged.
 
+use compartment::database_map::Role;
 use compartment::queue::{DeadTask, TaskId};
 use compartment::{Databases, Error, ErrorKind};
 use serde_json::{Value, json};
@@ -44,7 +45,7 @@ pub(super) async fn read(
     is_wanted: impl Fn(&DeadTask) -> bool,
     most: u64,
 ) -> Result<Vec<DeadLetter>, CliError> {
-    let store = databases.get("batch")?.queue();
+    let store = databases.role(Role::Batch)?.queue();
     let mut letters = Vec::new();
     for (stage, queue) in queues(databases, stage)? {
         let mut skip = 0;
@@ -99,7 +100,7 @@ pub(super) async fn replay(
     if command.dry_run {
         return told(command.json, "would_be_replayed", letters.len() as u64, "would be replayed");
     }
-    let store = databases.get("batch")?.queue();
+    let store = databases.role(Role::Batch)?.queue();
     let mut replayed = 0;
     for (queue, ids) in by_queue(&letters) {
         replayed += store.replay(queue, &ids).await?;
@@ -119,7 +120,7 @@ pub(super) async fn purge(
     databases: &Databases,
     command: &TasksPurge,
 ) -> Result<ExitCode, CliError> {
-    let store = databases.get("batch")?.queue();
+    let store = databases.role(Role::Batch)?.queue();
     if command.everything {
         return everything(databases, command).await;
     }
@@ -141,7 +142,7 @@ pub(super) async fn purge(
 
 /// Everything in the queue of a stage.
 async fn everything(databases: &Databases, command: &TasksPurge) -> Result<ExitCode, CliError> {
-    let store = databases.get("batch")?.queue();
+    let store = databases.role(Role::Batch)?.queue();
     let (mut purged, mut there) = (0, 0);
     for (_, queue) in queues(databases, command.which.stage.as_deref())? {
         let counts = store.counts(&queue).await?;
