@@ -1,4 +1,4 @@
-//! The same code on a server and in a test: the test needs no server and never waits.
+//! Code that runs on a server is tested without one: the test needs no server and never waits.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 

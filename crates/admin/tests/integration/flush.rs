@@ -180,6 +180,6 @@ fn waiting_workers_stop_a_flush() {
         let place = named(&server, "cache", 2, "").await;
         let said = refusal(&place, &map(&server), &FlushOptions::default()).await;
         waiting.abort();
-        assert!(said.contains("\"w1\" wait"), "{said}");
+        assert!(said.contains("\"w1\" are blocked on keys"), "{said}");
     });
 }

@@ -147,7 +147,7 @@ fn a_flushed_database_is_made_anew() {
         let before = json(&place.done(&["batch", "show", "papers", "--json"]));
         let run = place.run(&["batch", "rebuild", "papers"]);
         assert_eq!(run.code, 12, "{}", run.err);
-        assert!(run.err.contains("is there"), "{}", run.err);
+        assert!(run.err.contains("exists and was"), "{}", run.err);
         place.on_server(&["FLUSHDB"]).await;
         let run = place.done(&["batch", "rebuild", "--all", "--dry-run"]);
         assert!(run.out.contains("would be rebuilt"), "{}", run.out);

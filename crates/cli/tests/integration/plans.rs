@@ -171,7 +171,7 @@ fn everything_else_is_called_so_and_moves_only_by_its_name() {
         std::fs::write(&path, edited).unwrap();
         let moved = run(folder.path(), &["migrate", "--plan", "plan.toml"]);
         assert_eq!((moved.code, size(&server, 0).await), (0, 30), "{moved:?}");
-        assert!(moved.err.contains("say --group \"everything-else\""), "{moved:?}");
+        assert!(moved.err.contains("use --group \"everything-else\""), "{moved:?}");
         let moved = ["migrate", "--plan", "plan.toml", "--group", "everything-else"];
         let moved = run(folder.path(), &moved);
         assert_eq!((moved.code, size(&server, 2).await), (0, 30), "{moved:?}");
