@@ -155,8 +155,8 @@ mod tests {
         let of = StageOptions::default;
         let none = StageOptions { concurrency: Some(0), ..of() };
         for (options, bounds) in [
-            (of().max_attempts(0), "1 to 15 times"),
-            (of().max_attempts(16), "1 to 15 times"),
+            (of().max_attempts(0), "max_attempts must be 1 to 15"),
+            (of().max_attempts(16), "max_attempts must be 1 to 15"),
             (none, "its concurrency must be at least 1"),
             (of().time_out(Duration::ZERO), "more than zero"),
             (of().time_out(Duration::MAX), "a hundred years"),

@@ -52,7 +52,7 @@ fn a_value_that_the_target_does_not_take_in_one_piece_goes_in_parts() {
         ends(here, &[&base[..], &["--verify"]].concat(), 0, "3 keys moved");
         assert_eq!(other.command(&["PEXPIRETIME", "hash"]).await.text(), "4102444800123");
         ends(here, &["backup", "-d", &to, "-o", "out.rdb"], 0, "");
-        ends(here, &["migrate", "--undo", "j"], 0, "3 keys taken back");
+        ends(here, &["migrate", "--undo", "j"], 0, "3 keys moved back");
         ends(here, &["verify", "--rdb", "out.rdb", "--to", &from, "--both-ways"], 0, "3 the same");
         // From a file as well, whatever stands there.
         let restore = ["restore", "out.rdb", "-d", &to, "--verify", "--json"];
@@ -93,8 +93,8 @@ fn a_part_that_is_too_large_by_itself_is_named_with_both_sizes() {
         let here = folder.path();
         let (from, to) = (one.url(), other.url());
         let refused = ends(here, &["migrate", "--from", &from, "--to", &to], 8, "one-piece");
-        assert!(refused.err.contains("takes 2.3 MiB"), "{}", refused.err);
-        assert!(refused.err.contains("1.0 MiB in one piece"), "{}", refused.err);
+        assert!(refused.err.contains("has 2.3 MiB"), "{}", refused.err);
+        assert!(refused.err.contains("1.0 MiB at once"), "{}", refused.err);
         ends(here, &["backup", "-d", &from, "-o", "out.rdb"], 0, "");
         ends(here, &["restore", "out.rdb", "-d", &to], 8, "one-piece");
         assert_eq!(one.command(&["EXISTS", "one-piece"]).await.integer(), Some(1));
@@ -120,7 +120,7 @@ fn keys_of_search_indexes_stay_and_those_of_other_modules_are_told() {
         let folder = tempfile::tempdir().unwrap();
         let words = ["migrate", "--backend", &proxy.url(), "--from", "0", "--to", "3"];
         let run = ends(folder.path(), &words, 11, "belongs to a search index (ft_invidx)");
-        assert!(run.out.contains("1 keys are of the module type ReJSON-RL"), "{}", run.out);
+        assert!(run.out.contains("1 keys have the module type ReJSON-RL"), "{}", run.out);
         assert!(run.out.contains("3 keys moved"), "{}", run.out);
         assert_eq!(server.command(&["KEYS", "*"]).await.text(), "ft:words");
     });

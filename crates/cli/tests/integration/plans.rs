@@ -78,7 +78,7 @@ fn a_flush_keeps_what_stays_by_a_plan() {
         let aliased = ["flush", "--database", &url, "--yes-really", "index 0"];
         for refused in [run(folder.path(), &all), run(folder.path(), &aliased)] {
             assert_eq!((refused.code, size(&server, 0).await), (12, before), "{refused:?}");
-            assert!(refused.err.contains("stay there by move.toml, such as"), "{refused:?}");
+            assert!(refused.err.contains("stay there according to move.toml, such as"), "{refused:?}");
             assert!(refused.err.contains("order:{int}:state (20)"), "{refused:?}");
             assert!(refused.err.contains("celery-broker (2, not moved yet)"), "{refused:?}");
         }
@@ -168,7 +168,7 @@ fn everything_else_is_called_so_and_moves_only_by_its_name() {
         std::fs::write(&path, edited).unwrap();
         let moved = run(folder.path(), &["migrate", "--plan", "plan.toml"]);
         assert_eq!((moved.code, size(&server, 0).await), (0, 30), "{moved:?}");
-        assert!(moved.err.contains("say --group \"everything-else\""), "{moved:?}");
+        assert!(moved.err.contains("use --group \"everything-else\""), "{moved:?}");
         let moved = ["migrate", "--plan", "plan.toml", "--group", "everything-else"];
         let moved = run(folder.path(), &moved);
         assert_eq!((moved.code, size(&server, 2).await), (0, 30), "{moved:?}");

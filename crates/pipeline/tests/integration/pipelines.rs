@@ -127,7 +127,7 @@ async fn a_stage_that_hangs_is_given_up_and_the_worker_started_anew() {
     let progress = progress(&databases, "b").await;
     assert_eq!((progress.done, progress.dead), (3, 1));
     assert!(
-        failures(&databases, "b").await[0].2.starts_with("timed_out: stage split was not done")
+        failures(&databases, "b").await[0].2.starts_with("timed_out: stage split did not finish")
     );
     drop(release);
 }

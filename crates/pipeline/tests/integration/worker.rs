@@ -154,7 +154,7 @@ async fn a_batch_name_is_taken_once_and_an_open_batch_goes_on() {
     first.push("one").await.unwrap();
     first.flush().await.unwrap();
     let error = begin(&other).await.unwrap_err();
-    assert!(error.to_string().contains("of the pipeline \"words\" already"), "{error}");
+    assert!(error.to_string().contains("already exists in pipeline \"words\""), "{error}");
     let mut second = begin(&pipeline).await.unwrap();
     assert_eq!(second.submitted(), 1);
     second.push("two").await.unwrap();
