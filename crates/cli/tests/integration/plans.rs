@@ -78,7 +78,10 @@ fn a_flush_keeps_what_stays_by_a_plan() {
         let aliased = ["flush", "--database", &url, "--yes-really", "index 0"];
         for refused in [run(folder.path(), &all), run(folder.path(), &aliased)] {
             assert_eq!((refused.code, size(&server, 0).await), (12, before), "{refused:?}");
-            assert!(refused.err.contains("stay there according to move.toml, such as"), "{refused:?}");
+            assert!(
+                refused.err.contains("stay there according to move.toml, such as"),
+                "{refused:?}"
+            );
             assert!(refused.err.contains("order:{int}:state (20)"), "{refused:?}");
             assert!(refused.err.contains("celery-broker (2, not moved yet)"), "{refused:?}");
         }
