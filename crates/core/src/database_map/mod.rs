@@ -58,14 +58,14 @@ pub struct KeyRule {
 /// ```
 /// use std::time::Duration;
 ///
-/// use compartment_core::{Contract, DatabaseKind, DatabaseMap, Instance, Placement};
+/// use compartment_core::{Contract, DatabaseKind, DatabaseMap, Instance};
 ///
 /// let map = DatabaseMap::builder()
 ///     .instance("primary", Instance::new("redis://127.0.0.1:6379")?)
-///     .database(Contract::new("jobs", DatabaseKind::Durable).with_placement(Placement::at("primary", 1)))
+///     .database(Contract::new("jobs", DatabaseKind::Durable).with_index(1))
 ///     .database(
 ///         Contract::new("pages", DatabaseKind::Cache)
-///             .with_placement(Placement::at("primary", 2))
+///             .with_index(2)
 ///             .with_default_ttl(Duration::from_secs(3_600)),
 ///     )
 ///     .build()?;

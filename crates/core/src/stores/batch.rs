@@ -260,7 +260,7 @@ pub type FailureStream = BoxStream<'static, Result<BatchFailure>>;
 ///     store.submit("papers", vec!["a.pdf".into(), "b.pdf".into()]).await?;
 ///     store.seal("papers").await?;
 ///     let request = ClaimRequest::new(0, 100, Duration::from_secs(30));
-///     while let Some(claim) = store.claim("papers", request).await? {
+///     while let Some(claim) = store.claim("papers", request.clone()).await? {
 ///         let done = claim.documents.iter().map(|document| (document.ordinal, Outcome::Done));
 ///         store.settle("papers", Settlement::new(0, claim.token, done.collect())).await?;
 ///     }
