@@ -1,4 +1,4 @@
-//! What the manifests of the published crates say, read by lines: this program parses no TOML.
+//! Reads the manifests of the published crates by lines: this program has no TOML parser.
 
 use crate::command::Failure;
 use crate::root;

@@ -1,4 +1,4 @@
-//! Who is connected to a server: the lines of `CLIENT LIST`, ours left out.
+//! The connections of a server: the lines of `CLIENT LIST` without our own.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a server says of itself that decides whether keys may be read from it or written to it.
+//! The condition of a server, which decides whether keys may be read from it or written to it.
 
 use compartment_redis::Connection;
 
@@ -190,7 +190,7 @@ mod tests {
         let now = Life::read("abc/7");
         assert_eq!((now.word().as_str(), now.may_have_lost_since(&now)), ("abc/7", None));
         let lost = |then: &str| now.may_have_lost_since(&Life::read(then)).unwrap_or("nothing");
-        assert!(lost("abd/7").contains("started anew"));
+        assert!(lost("abd/7").contains("restarted"));
         assert!(lost("abc/6").contains("evicted"));
         // Counters can be reset.
         assert!(lost("abc/8").contains("evicted"));

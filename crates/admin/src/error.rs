@@ -1,4 +1,4 @@
-//! What can stop an administrator's work, in terms that say what to do.
+//! Errors of administration, in terms that say what to do.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What only a server has: analyze, plan, migrate, verify, back up, restore, flush.
+//! Administration of Redis databases: analyze, plan, migrate, verify, back up, restore, flush.
 //!
 //! Works on raw names and whole values of any type, whatever program wrote them, and so is not
 //! bound to the store traits.

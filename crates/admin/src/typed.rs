@@ -80,7 +80,7 @@ fn check_parts(commands: &[Cmd], most: u64) -> Result<()> {
             ErrorKind::Contract,
             "write by type",
             format!(
-                "a part of its value has {}, but the server accepts {} at once \
+                "a part of its value is {}, but the server accepts {} at once \
                  (proto-max-bulk-len): raise that limit during the move",
                 size(largest),
                 size(most)

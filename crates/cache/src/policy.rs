@@ -256,7 +256,7 @@ mod tests {
             (good().lease(Duration::from_millis(1)), "lease"),
         ] {
             let refusal = policy.check().unwrap_err();
-            assert!(refusal.starts_with(name) && refusal.contains(" to "), "{refusal}");
+            assert!(refusal.starts_with(name) && refusal.contains(" between "), "{refusal}");
         }
         let at_its_bounds = good()
             .ttl(Duration::from_millis(1))

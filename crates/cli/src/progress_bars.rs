@@ -1,4 +1,4 @@
-//! A bar a stage while a run goes on, on standard error; nothing where that is no terminal.
+//! A progress bar for each stage on standard error, if that is a terminal.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! What people see: tables, sizes, colours where there is a terminal.
+//! Output for people: tables, sizes, colours on a terminal.
 
 use std::io::Write;
 use std::time::Duration;

@@ -238,6 +238,6 @@ mod tests {
     #[test]
     fn an_unknown_form_says_that_a_newer_program_wrote_it() {
         let error = Codec::decode::<Page>(&[MARK, 200, 0]).unwrap_err();
-        assert!(error.to_string().contains("newer program"), "{error}");
+        assert!(error.to_string().contains("newer version"), "{error}");
     }
 }

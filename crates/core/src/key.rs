@@ -333,7 +333,7 @@ mod tests {
             ("doc:}", "without a {"),
             ("doc:{}", "a placeholder must be a name"),
             ("{a}:{a}", "twice"),
-            ("{a}{b}", "touch"),
+            ("{a}{b}", "adjacent"),
         ] {
             let error = Template::parse(text).unwrap_err().to_string();
             assert!(error.contains(what), "{text:?}: {error}");

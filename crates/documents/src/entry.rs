@@ -1,4 +1,4 @@
-//! What a document is submitted as: its content's hash, its name and its file.
+//! The entry of a document: the hash of its content, its name and its file.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::extract::ExtractOptions;
 use crate::files::{Found, hash_of};
 
-/// What a document is submitted as: its content's hash, its name and its file.
+/// The entry of a document: the hash of its content, its name and its file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "(String, String, PathText)", try_from = "(String, String, PathText)")]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! The legal stages as a declared pipeline: the one place where their order stands.
+//! The legal stages as a declared pipeline: the one place that defines their order.
 
 use std::sync::Arc;
 use std::time::Duration;

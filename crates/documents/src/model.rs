@@ -1,4 +1,4 @@
-//! What the document stages hand to one another: text, chunks, mentions, entities, relationships.
+//! The data of the document stages: text, chunks, mentions, entities, relationships.
 
 use serde::{Deserialize, Serialize};
 

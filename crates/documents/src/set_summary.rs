@@ -1,4 +1,4 @@
-//! What a set of documents says together, counted.
+//! The counts of a set of documents.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

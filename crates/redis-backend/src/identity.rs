@@ -1,4 +1,5 @@
-//! Whether two addresses lead to one server: by what the server says, never by how they are written.
+//! Decides whether two addresses lead to one server, by the server's answers and never by their
+//! spelling.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

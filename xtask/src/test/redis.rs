@@ -1,4 +1,4 @@
-//! Whether the tests that need a redis-server are run, and if not, whose wish that is.
+//! Decides whether the tests that need a redis-server run, and if not, why.
 
 use crate::install::{self, Presence, REDIS_SERVER};
 

@@ -1,4 +1,4 @@
-//! Who is connected: the lines of `CLIENT LIST`, brought together by program and database.
+//! Connected clients: the lines of `CLIENT LIST`, grouped by program and database.
 
 use std::collections::{BTreeMap, BTreeSet};
 

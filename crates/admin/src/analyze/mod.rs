@@ -1,4 +1,4 @@
-//! What is in a database: keys by pattern and producer, memory, TTLs, idle times, clients.
+//! Analyses a database: keys by pattern and producer, memory, TTLs, idle times, clients.
 //!
 //! Two walks: the first learns patterns and programs from the names alone, the second counts each
 //! key in the first group whose globs it matches. So a plan's globs select the very keys that were

@@ -1,4 +1,4 @@
-//! What an analysis found.
+//! The report of an analysis.
 
 use std::collections::BTreeMap;
 

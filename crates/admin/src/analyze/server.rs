@@ -1,4 +1,4 @@
-//! What a server lets one ask, and what it says of itself.
+//! The settings of a server, and which commands its user may run.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Names that may have been seen before, kept on the disk until that can be told.
+//! Names that may be duplicates, kept on disk until that is known.
 
 use std::collections::HashSet;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! What a run has to know to go on where another was interrupted.
+//! The state from which an interrupted backup resumes.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Queues of Bull and BullMQ, whichever prefix they have: told apart queue by queue, as both use `bull:`.
+//! Queues of Bull and BullMQ with any prefix, distinguished queue by queue, as both use `bull:`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What is found out about a database: which programs' groups are in it.
+//! The programs' groups that are found in a database.
 
 use super::{Framework, KeyGroup};
 use crate::KeyType;

@@ -1,4 +1,4 @@
-//! What the first bytes of a value, or the fields of a hash, say about who wrote it.
+//! Recognizes the program that wrote a value by its first bytes or the fields of a hash.
 
 use super::{Purpose, caches, sessions};
 

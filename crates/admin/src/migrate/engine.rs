@@ -93,7 +93,7 @@ impl Run {
     pub(crate) async fn start(mut self) -> Result<Work> {
         if self.journal.resumed {
             self.progress.note(&format!(
-                "going on with the migration in {}",
+                "resuming the migration in {}",
                 self.migration.options.journal.display()
             ));
         }

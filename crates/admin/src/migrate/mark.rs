@@ -1,4 +1,4 @@
-//! What a key was when it was copied, in a few bytes, by which one that has changed since is known.
+//! Marks of copied keys: a few bytes that show whether a key has changed since.
 
 use std::fmt::Write as _;
 

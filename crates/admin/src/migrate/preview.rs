@@ -1,4 +1,4 @@
-//! What a migration would do, found out without changing anything.
+//! Previews a migration without changing anything.
 
 use std::sync::Arc;
 

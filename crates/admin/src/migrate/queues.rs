@@ -127,8 +127,8 @@ fn decide(problems: &[String], anyway: bool, progress: &dyn Progress) -> Result<
     }
     let list = problems.iter().map(|problem| format!("\n  - {problem}")).collect::<String>();
     Err(AdminError::Unsafe(format!(
-        "keys of a queue would be lost to its program:{list}\nput that right, or use --drained-anyway if it \
-         is meant so"
+        "keys of a queue would be lost to its program:{list}\nfix that, or use --drained-anyway if this \
+         is intended"
     )))
 }
 

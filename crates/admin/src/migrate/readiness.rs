@@ -1,4 +1,4 @@
-//! Whether a migration may begin: asked before its journal, its preview and its first key.
+//! Checks whether a migration may begin, before its journal, its preview and its first key.
 
 use compartment_core::{Error, ErrorKind};
 
@@ -44,7 +44,7 @@ async fn source_may_be_read(migration: &Migration) -> Result<()> {
         return Err(AdminError::Server(Error::new(
             ErrorKind::ReadOnly,
             "migrate",
-            format!("{source} is a replica, and keys can be removed on its master only: name that"),
+            format!("{source} is a replica, and keys can be removed only on its master: use that"),
         )));
     }
     Ok(())

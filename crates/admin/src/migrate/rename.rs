@@ -42,7 +42,7 @@ impl Rename {
         let twice = old_names.windows(2).any(|pair| pair[0] == pair[1]);
         if old_names != new_names || twice {
             return Err(AdminError::Invalid(format!(
-                "rename {from:?} to {to:?}: each placeholder has to be in both forms exactly once, \
+                "rename {from:?} to {to:?}: each placeholder must be in both templates exactly once, \
                  or two keys could end as one"
             )));
         }
@@ -51,7 +51,7 @@ impl Rename {
         };
         if beside(&old) || beside(&new) {
             return Err(AdminError::Invalid(format!(
-                "rename {from:?} to {to:?}: between two placeholders there has to be some text"
+                "rename {from:?} to {to:?}: there must be some text between two placeholders"
             )));
         }
         Ok(Self { from: old, to: new, forms: (from.to_owned(), to.to_owned()) })

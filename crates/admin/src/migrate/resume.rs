@@ -1,4 +1,4 @@
-//! What an interrupted run has left open: pages that were written down, and perhaps moved.
+//! Resumes an interrupted run: pages of the journal that may have moved.
 
 use std::path::Path;
 

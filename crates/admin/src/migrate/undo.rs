@@ -69,7 +69,7 @@ pub async fn undo(
     let state = past.state()?;
     if state.undone {
         return Err(AdminError::Invalid(format!(
-            "the migration in {} was taken back already",
+            "the migration in {} has already been undone",
             journal.display()
         )));
     }

@@ -1,4 +1,4 @@
-//! What has to change in the applications' settings, so that they use the new databases.
+//! Advice on the applications' settings, so that they use the new databases.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Whether a plan still fits before it is executed: much may have changed since it was made.
+//! Checks whether a plan still fits before it is executed, since much may have changed.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The plan file: which keys go to which database, editable by hand, executed as it stands.
+//! The plan file: which keys go to which database, editable by hand.
 
 use serde::{Deserialize, Serialize};
 

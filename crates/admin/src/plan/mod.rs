@@ -1,4 +1,4 @@
-//! What to do about an overloaded database: a plan to review, change and execute.
+//! Plans for the separation of a database: to review, change and execute.
 
 mod advice;
 mod check;

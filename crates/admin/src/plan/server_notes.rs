@@ -1,4 +1,4 @@
-//! What the server's settings mean for the groups of a plan.
+//! Notes on the server's settings for the groups of a plan.
 
 use super::Group;
 use crate::{Analysis, Purpose};

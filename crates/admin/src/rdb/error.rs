@@ -1,4 +1,4 @@
-//! What can be wrong with a file or a payload in Redis's format.
+//! Errors of files and payloads in Redis's format.
 
 use std::io;
 

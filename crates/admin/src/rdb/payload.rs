@@ -1,4 +1,4 @@
-//! What `DUMP` answers: one value with its type, version and checksum.
+//! Payloads of `DUMP`: one value with its type, version and checksum.
 
 use super::crc64::Crc64;
 use super::decode::decode;

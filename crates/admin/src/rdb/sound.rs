@@ -1,4 +1,4 @@
-//! What a server refuses of a value that is well written: members twice, scores that are no numbers.
+//! Well-formed values that a server refuses: duplicate members, scores that are not numbers.
 
 use std::collections::HashSet;
 use std::hash::Hash;

@@ -1,4 +1,4 @@
-//! Files as they are or compressed with zstd, told apart by their content; what else there is, by name.
+//! Plain or zstd-compressed files, recognized by their content; other formats are refused by name.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};

@@ -1,4 +1,4 @@
-//! What a server refuses of a value, told from the value as it is written.
+//! Checks an encoded value for errors that a server refuses.
 
 use super::decode::{ODD, PLAIN_NODE, decode};
 use super::error::RdbResult;

@@ -1,4 +1,4 @@
-//! Looks at what stands in the target: before a restore for conflicts, after it for what came out.
+//! Checks the target: before a restore for conflicts, after it for differences.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What is in a file, told by reading all of it.
+//! The contents of a file, found by reading all of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -196,7 +196,7 @@ impl Work<'_> {
             return Err(fail(
                 ErrorKind::Contract,
                 format!(
-                    "its value has {}, but the server accepts {} at once (proto-max-bulk-len): raise \
+                    "its value is {}, but the server accepts {} at once (proto-max-bulk-len): raise \
                      that for the time of the restore",
                     size(key.payload.len() as u64),
                     size(most_bytes(server))

@@ -282,7 +282,7 @@ fn a_replica_a_full_server_and_the_same_place_are_refused_and_lose_nothing() {
 
         let setting = Setting::new(place(&one, 0).await, place(&one, 0).await).await;
         let error = setting.run(|_| ()).await.unwrap_err();
-        assert!(error.to_string().contains("same place"), "{error}");
+        assert!(error.to_string().contains("same database"), "{error}");
 
         let full = server().await;
         full.command(&["CONFIG", "SET", "maxmemory", "1"]).await;

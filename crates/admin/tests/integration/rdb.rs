@@ -98,10 +98,10 @@ fn what_is_no_such_file_says_so() {
         (b"PK\x03\x04 and so on, a zip", "not an RDB file"),
         (b"REDIS00x1\xff", "not an RDB file"),
         (b"REDIS0099\xff", "version 99"),
-        (b"REDIS0010", "ends after 9 bytes"),
+        (b"REDIS0010", "ends early, after 9 bytes"),
         (b"REDIS0003\xf3", "type 243"),
         (b"REDIS0003\x1a\x01k", "type 26"),
-        (b"REDIS0003\x00\x81\xff\xff\xff\xff\xff\xff\xff\xffk", "ends after"),
+        (b"REDIS0003\x00\x81\xff\xff\xff\xff\xff\xff\xff\xffk", "ends early"),
         (b"REDIS0003\x00\xc3\x01\x81\xff\xff\xff\xff\xff\xff\xff\xffk", "damaged"),
     ] {
         let error = keys(bytes).unwrap_err().to_string();

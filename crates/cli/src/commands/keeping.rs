@@ -1,4 +1,4 @@
-//! What speaks against the servers that keep databases, told before any key goes there.
+//! Notes on the servers that keep the databases, shown before any key is moved there.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What runs beside a worker: the mirror to the ledger, and the sweeper.
+//! Background work of a worker: the mirror to the ledger, and the sweeper.
 
 use std::sync::Arc;
 

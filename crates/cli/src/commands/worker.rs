@@ -1,4 +1,4 @@
-//! `compartment worker`: works on batches and single tasks until it is told to end.
+//! `compartment worker`: processes batches and single tasks until it is stopped.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -79,9 +79,13 @@ fn one_place_under_two_addresses_is_one_place() {
             format!("redis://quiet:s3cret@localhost:{port}/0"),
             format!("redis://pages:s3cret@localhost:{port}/0"),
         ] {
-            is_refused(&migrate(path, &here, &there, &["--verify"]), 4, "same place");
-            is_refused(&migrate(path, &there, &here, &["--dry-run"]), 4, "same place");
-            is_refused(&run(path, &["verify", "--from", &here, "--to", &there]), 4, "same place");
+            is_refused(&migrate(path, &here, &there, &["--verify"]), 4, "same database");
+            is_refused(&migrate(path, &there, &here, &["--dry-run"]), 4, "same database");
+            is_refused(
+                &run(path, &["verify", "--from", &here, "--to", &there]),
+                4,
+                "same database",
+            );
             assert_eq!(keys_of(&server, 0).await, KEYS, "{there}");
         }
     });
@@ -147,7 +151,7 @@ fn two_instances_of_one_server_are_found_out() {
             is_refused(&run(path, &["config", "check"]), 4, "are in one place");
             is_refused(&run(path, &["databases"]), 4, "are in one place");
             is_refused(&run(path, &["flush", "--database", "main", "--yes"]), 12, "shared with");
-            is_refused(&migrate(path, "main", "broker", &[]), 4, "same place");
+            is_refused(&migrate(path, "main", "broker", &[]), 4, "same database");
             assert_eq!(keys_of(&server, 0).await, KEYS);
             write(&other, 1, "");
             assert_eq!(run(path, &["config", "check"]).code, 0);
@@ -214,7 +218,7 @@ fn a_url_means_its_index_or_is_refused() {
         // An instance is a whole server.
         for command in ["databases", "analyze"] {
             for url in [format!("{base}/3"), format!("{base}?db=3"), format!("{base}/3/")] {
-                is_refused(&run(path, &[command, "--backend", &url]), 4, "names index 3");
+                is_refused(&run(path, &[command, "--backend", &url]), 4, "has index 3");
             }
             assert_eq!(run(path, &[command, "--backend", &format!("{base}/0")]).code, 0);
         }
@@ -240,7 +244,7 @@ fn the_environment_and_the_ledger_are_read_by_the_same_rules() {
         ("REDIS_HOST", "redis://:s3cret@h", "REDIS_HOST"),
         ("REDIS_HOST", "h:6380", "REDIS_PORT"),
         ("REDIS_PORT", "0x10", "REDIS_PORT"),
-        ("COMPARTMENT_BACKEND", "redis://h/3", "names index 3"),
+        ("COMPARTMENT_BACKEND", "redis://h/3", "has index 3"),
         ("COMPARTMENT_BACKEND", "redis://h?x=s3cret", "\"x\""),
     ] {
         let mut set = vec![(name, value)];

@@ -28,7 +28,7 @@ fn a_batch_is_submitted_watched_steered_and_removed() {
         assert_eq!((&more["submitted"], &more["total"]), (&1.into(), &61.into()));
         let again = fleet.run(&["batch", "submit", "b", "more.txt"]);
         assert_eq!(again.code, 8, "{}", again.err);
-        assert!(again.err.contains("takes no more documents"), "{}", again.err);
+        assert!(again.err.contains("accepts no more documents"), "{}", again.err);
 
         let paused = json(&fleet.run(&["batch", "pause", "b", "--json"]));
         assert_eq!(paused, serde_json::json!({"batch": "b", "paused": true}));

@@ -65,7 +65,7 @@ fn lives_are_kept_whichever_clock_is_ahead_there_and_back() {
             assert!(moved.out.contains("300 keys moved"), "{}", moved.out);
             lives_are_kept(&other).await;
             let back = done(folder.path(), &["migrate", "--undo", "j"]);
-            assert!(back.out.contains("300 keys taken back"), "{}", back.out);
+            assert!(back.out.contains("300 keys moved back"), "{}", back.out);
             lives_are_kept(&one).await;
         }
     });

@@ -49,7 +49,7 @@ fn a_full_disk_under_the_journal_is_told_and_the_same_command_goes_on() {
         assert!(said.contains("--undo j"), "{said}");
         let (left, moved) = sizes(&server).await;
         assert!(left > 0 && left + moved == 20_000, "{left} {moved}");
-        ends(folder.path(), &words, 0, "going on");
+        ends(folder.path(), &words, 0, "resuming");
         assert_eq!(sizes(&server).await, (0, 20_000));
         ends(folder.path(), &["migrate", "--undo", "j"], 0, "");
         assert_eq!(sizes(&server).await, (20_000, 0));
@@ -84,7 +84,7 @@ fn a_journal_that_is_cut_off_is_told_and_nothing_is_changed() {
         std::fs::write(&journal, torn).unwrap();
         ends(folder.path(), &["migrate", "--undo", "j"], 0, "");
         assert_eq!(sizes(&server).await, (10_000, 0));
-        ends(folder.path(), &["migrate", "--undo", "j"], 4, "taken back already");
+        ends(folder.path(), &["migrate", "--undo", "j"], 4, "has already been undone");
         for other in ["/dev/zero", "."] {
             ends(folder.path(), &["migrate", "--undo", other], 9, "not a regular file");
             ends(

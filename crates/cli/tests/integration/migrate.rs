@@ -159,7 +159,7 @@ fn a_server_that_restarts_or_is_flushed_meanwhile_is_told_and_the_same_command_g
         other.kill();
         let run = finish(child);
         assert_eq!(run.code, 5, "{} {}", run.out, run.err);
-        assert!(run.err.contains("--undo") && run.err.contains("goes on"), "{}", run.err);
+        assert!(run.err.contains("--undo") && run.err.contains("To resume"), "{}", run.err);
         let left = size(&one, 0).await;
         assert!(left > 0 && left < 5_000, "{left}");
         other.restart().await;
@@ -220,7 +220,7 @@ fn interrupted_it_says_how_to_go_on() {
             std::fs::metadata(folder.path().join("before.rdb")).unwrap().modified().unwrap();
         let run = program::run(folder.path(), &arguments);
         assert_eq!(run.code, 0, "{} {}", run.out, run.err);
-        assert!(run.err.contains("going on with the migration"), "{}", run.err);
+        assert!(run.err.contains("resuming the migration"), "{}", run.err);
         assert_eq!((size(&server, 0).await, size(&server, 3).await), (0, 3_000));
         let now = std::fs::metadata(folder.path().join("before.rdb")).unwrap().modified().unwrap();
         assert_eq!(now, backed_up);

@@ -96,7 +96,7 @@ fn evictions_meanwhile_stop_the_work_and_lose_no_key() {
         assert_eq!(lost(&one, &other).await, 0);
         // Given room, the same command does the rest.
         other.command(&["CONFIG", "SET", "maxmemory", "100mb"]).await;
-        ends(folder.path(), &words, 0, "going on");
+        ends(folder.path(), &words, 0, "resuming");
         assert_eq!((size(&one).await, size(&other).await), (0, KEYS));
     });
 }
@@ -193,7 +193,7 @@ fn a_replica_without_its_master_is_not_read() {
         ends(here, &["backup", "-d", &url, "-o", "two.rdb"], 0, "");
         ends(here, &["verify", "--rdb", "two.rdb", "--to", &of_master, "--both-ways"], 0, "");
         let moved = ["migrate", "--from", &url, "--to", &other.url()];
-        ends(here, &moved, 8, "keys can be removed on its master only");
+        ends(here, &moved, 8, "keys can be removed only on its master");
         // And not when it has lost its master, unless that is what is wanted.
         master.kill();
         eventually("the replica knows", || async {

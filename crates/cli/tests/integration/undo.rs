@@ -74,7 +74,7 @@ fn what_was_written_or_deleted_in_the_new_place_since_counts() {
             let left = one.command(&["TTL", "session:3"]).await.integer().unwrap();
             assert!((900..=1_000).contains(&left), "{left}");
             assert_eq!((size(&one, 0).await, size(target, 2).await), (50, 1));
-            ends(folder.path(), &["migrate", "--undo", "j"], 4, "taken back already");
+            ends(folder.path(), &["migrate", "--undo", "j"], 4, "has already been undone");
             one.command(&["FLUSHALL"]).await;
         }
     });

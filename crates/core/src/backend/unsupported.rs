@@ -177,6 +177,6 @@ mod tests {
         let answer = futures_util::FutureExt::now_or_never(store.counts("jobs"));
         let error = answer.expect("nothing is waited for").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.message().contains("etcd has no queues"), "{error}");
+        assert!(error.message().contains("etcd does not support queues"), "{error}");
     }
 }

@@ -237,7 +237,7 @@ mod tests {
         assert!(build("redis://h/0").is_ok());
         for url in ["redis://h/3", "redis://h?db=3", "redis+sentinel://h/main/3"] {
             let error = build(url).unwrap_err().to_string();
-            assert!(error.contains("names index 3"), "{error}");
+            assert!(error.contains("has index 3"), "{error}");
         }
     }
 

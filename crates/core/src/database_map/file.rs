@@ -259,10 +259,10 @@ mod tests {
         for (from, to, says) in [
             ("\"2d\"", "\"two days\"", "not a duration"),
             ("512MiB", "many", "not a size"),
-            ("index = 2, ", "", "give it an index"),
-            ("index = 2, ", "prefix = \"\", ", "give it an index"),
+            ("index = 2, ", "", "set an index"),
+            ("index = 2, ", "prefix = \"\", ", "set an index"),
             ("max_connections = 20", "max_connections = 0", "at least one"),
-            ("max_connections = 20", "retries = 4000000", "at most 1000"),
+            ("max_connections = 20", "retries = 4000000", "the maximum is 1000"),
             ("max_connections = 20", "connect_timeout = \"0s\"", "between 1ms and 1day"),
             (
                 "response_timeout = \"1s 500ms\"",

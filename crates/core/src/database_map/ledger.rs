@@ -214,7 +214,7 @@ mod tests {
         let url = odd.reveal().unwrap();
         assert_eq!(url, "sqlite:///a b/50%25%3F%23.db?mode=rwc");
         let error = "mysql://host/x".parse::<LedgerAddress>().unwrap_err();
-        assert!(error.to_string().contains("not in mysql://"), "{error}");
+        assert!(error.to_string().contains("not mysql://"), "{error}");
         for (text, says) in [
             ("", "needs a file"),
             ("sqlite://tasks.db?mode=ro", "rwc"),
@@ -244,7 +244,7 @@ mod tests {
         let error = build("adress = \"x\"").unwrap_err().to_string();
         assert!(error.contains("url"), "{error}");
         let error = build("url = \"mysql://h/d\"").unwrap_err().to_string();
-        assert!(error.contains("not in mysql://"), "{error}");
+        assert!(error.contains("not mysql://"), "{error}");
     }
 
     #[test]

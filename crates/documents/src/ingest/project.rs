@@ -1,4 +1,4 @@
-//! What the batch database knows of a project: its documents and its last run.
+//! A project in the batch database: its documents and its last run.
 
 use bytes::Bytes;
 use compartment_core::{Clock, Database, Expiry, KeyTemplate, Result, SystemClock, TypedKey};

@@ -1,4 +1,4 @@
-//! What a run found and how it went.
+//! The report of a run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

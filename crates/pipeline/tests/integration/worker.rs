@@ -159,7 +159,7 @@ async fn a_batch_name_is_taken_once_and_an_open_batch_goes_on() {
     assert_eq!(second.submitted(), 1);
     second.push("two").await.unwrap();
     assert_eq!(second.seal().await.unwrap(), 2);
-    assert!(begin(&pipeline).await.unwrap_err().to_string().contains("takes no more documents"));
+    assert!(begin(&pipeline).await.unwrap_err().to_string().contains("accepts no more documents"));
     assert_eq!(BatchRegistry::new(store.clone()).list().await.unwrap().len(), 1);
 }
 

@@ -1,4 +1,4 @@
-//! The same stores on a cluster, behind Sentinel, with TLS, and as an ACL user.
+//! The stores on a cluster, behind Sentinel, with TLS, and as an ACL user.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 

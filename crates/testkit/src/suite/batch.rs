@@ -1,4 +1,4 @@
-//! What [`compartment_core::BatchStore`] promises.
+//! The promises of [`compartment_core::BatchStore`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

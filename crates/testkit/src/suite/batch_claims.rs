@@ -1,4 +1,4 @@
-//! What [`compartment_core::BatchStore`] promises of claims whose caller gives up.
+//! The promises of [`compartment_core::BatchStore`] about claims whose caller gives up.
 
 use bytes::Bytes;
 use compartment_core::{BatchPlan, ClaimRequest};

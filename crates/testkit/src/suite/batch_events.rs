@@ -1,4 +1,4 @@
-//! What [`compartment_core::BatchEventStore`] promises.
+//! The promises of [`compartment_core::BatchEventStore`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What [`compartment_core::BatchStore`] promises of names that are used again, and of what cannot be.
+//! The promises of [`compartment_core::BatchStore`] about reused names and refused arguments.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What [`compartment_core::BatchStore`] promises of documents that are claimed.
+//! The promises of [`compartment_core::BatchStore`] about claimed documents.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What [`compartment_core::BatchUpkeepStore`] promises.
+//! The promises of [`compartment_core::BatchUpkeepStore`].
 
 use std::sync::Arc;
 use std::time::Duration;

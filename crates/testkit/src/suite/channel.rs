@@ -1,4 +1,4 @@
-//! What [`compartment_core::ChannelStore`] promises.
+//! The promises of [`compartment_core::ChannelStore`].
 
 use bytes::Bytes;
 use compartment_core::{ChannelEvent, Database, Subscription};

@@ -1,4 +1,4 @@
-//! What every database keeps of its contract, whichever store is written to.
+//! The contract of a database holds for every store.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What [`compartment_core::CounterStore`] promises.
+//! The promises of [`compartment_core::CounterStore`].
 
 use compartment_core::ErrorKind::{NotANumber, WrongType};
 use compartment_core::{CounterStoreExt, Expiry, KeyValueStoreExt, Ttl};

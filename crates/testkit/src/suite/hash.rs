@@ -1,4 +1,4 @@
-//! What [`compartment_core::HashStore`] promises.
+//! The promises of [`compartment_core::HashStore`].
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What [`compartment_core::KeyValueStore`] promises.
+//! The promises of [`compartment_core::KeyValueStore`].
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What [`compartment_core::LockStore`] promises.
+//! The promises of [`compartment_core::LockStore`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

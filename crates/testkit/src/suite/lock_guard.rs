@@ -1,4 +1,4 @@
-//! What [`compartment_core::LockGuard`] promises, over the backend's locks.
+//! The promises of [`compartment_core::LockGuard`], over the backend's locks.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What [`compartment_core::QueueStore`] promises.
+//! The promises of [`compartment_core::QueueStore`].
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What [`compartment_core::QueueStore`] promises of claims whose caller gives up.
+//! The promises of [`compartment_core::QueueStore`] about claims whose caller gives up.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What [`compartment_core::QueueStore`] promises of what is done to tasks besides working on them.
+//! The promises of [`compartment_core::QueueStore`] about the upkeep of tasks.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What [`compartment_core::RateLimitStore`] promises.
+//! The promises of [`compartment_core::RateLimitStore`].
 
 use std::time::Duration;
 

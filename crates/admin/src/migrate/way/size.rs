@@ -54,7 +54,7 @@ impl Lane {
             return Ok(());
         };
         let what = format!(
-            "its payload has {}, but the server accepts {} at once (proto-max-bulk-len): {how}",
+            "its payload is {}, but the server accepts {} at once (proto-max-bulk-len): {how}",
             size(snapshot.payload.len() as u64),
             size(most_bytes(target.server())),
         );

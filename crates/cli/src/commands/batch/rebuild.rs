@@ -1,4 +1,4 @@
-//! `compartment batch rebuild`: batches made anew from the ledger.
+//! `compartment batch rebuild`: rebuilds batches from the ledger.
 
 use compartment::database_map::Role;
 use compartment::pipeline::ledger::{Ledger, RebuildOutcome, RebuildProgress, Rebuilt};

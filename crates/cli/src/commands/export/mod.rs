@@ -138,7 +138,7 @@ mod tests {
         {
             let error = render(&full(), format).unwrap_err();
             assert_eq!(error.code(), ExitCode::Configuration);
-            assert!(error.to_string().contains("\"limits\" is placed by a prefix"), "{error}");
+            assert!(error.to_string().contains("\"limits\" is placed by a key prefix"), "{error}");
         }
     }
 

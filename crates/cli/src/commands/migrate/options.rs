@@ -1,4 +1,4 @@
-//! What the arguments ask of a migration, and the journal that it keeps.
+//! The options of a migration from its arguments, and its journal.
 
 use std::path::PathBuf;
 

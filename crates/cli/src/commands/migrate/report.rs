@@ -1,4 +1,4 @@
-//! What `migrate` prints: what would move, what has, who is still in the old place, what to do next.
+//! The output of `migrate`: keys that would move or have moved, remaining clients, next steps.
 
 use compartment_admin::migrate::{LiveReport, MigrationReport, Preview};
 use compartment_admin::{glob_of_name, unescape};
