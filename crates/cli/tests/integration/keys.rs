@@ -1,5 +1,7 @@
 //! Every key that the program writes is in `docs/keys.md`.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use std::collections::BTreeSet;
 
 use compartment::backend::glob_matches;
