@@ -1,4 +1,4 @@
-//! Code that runs on a server is tested without one: the test needs no server and never waits.
+//! One piece of code on a server and in a test: the test needs no server and never waits.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 

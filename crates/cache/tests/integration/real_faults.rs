@@ -1,4 +1,4 @@
-//! Runs the programs of `random_faults` on a real server with real faults: connections that break
+//! The programs of `random_faults` on a real server with real faults: connections that break
 //! or are refused, a server that is slow, stopped, or killed and started again empty.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]

@@ -25,7 +25,7 @@ async fn compare(subject: &RedisHarness, cases: u32) {
     assert_eq!(outcome.map_err(|failure| failure.to_string()), Ok(()));
 }
 
-/// Compares the backends by programs over queues.
+/// Compares programs over queues.
 async fn compare_queues(subject: &RedisHarness, cases: u32) {
     let outcome = tokio::task::block_in_place(|| {
         TestRunner::new(settings(cases)).run(&queue_operations(), |program| {
@@ -39,7 +39,7 @@ async fn compare_queues(subject: &RedisHarness, cases: u32) {
     assert_eq!(outcome.map_err(|failure| failure.to_string()), Ok(()));
 }
 
-/// Compares the backends by programs over batches.
+/// Compares programs over batches.
 async fn compare_batches(subject: &RedisHarness, cases: u32) {
     let outcome = tokio::task::block_in_place(|| {
         TestRunner::new(settings(cases)).run(&batch_operations(), |program| {

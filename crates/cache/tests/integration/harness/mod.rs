@@ -101,7 +101,7 @@ pub(crate) async fn read(cache: &Cache, id: &str, source: &Source) -> Result<Str
     Ok((*value).clone())
 }
 
-/// Reads with a loader that fails.
+/// Reads as [`read`] does, with a loader that fails.
 pub(crate) async fn read_failing(
     cache: &Cache,
     id: &str,
