@@ -185,7 +185,7 @@ fn a_plan_that_no_longer_fits_says_why() {
         tell(&mut writer(&there.server, 7).await, &["LPUSH mail x".to_owned()]).await;
         there.check(&plan, &[]).await.unwrap();
         let said = there.check(&plan, &["celery-broker"]).await.unwrap_err();
-        assert!(said.contains("1 names of celery-broker stand in broker already"), "{said}");
+        assert!(said.contains("1 names of celery-broker exist in broker already"), "{said}");
         there.server.command_in(7, &["FLUSHDB"]).await;
 
         let new: Vec<String> = (0..150).map(|n| format!("SET invoice:{n}:pdf x")).collect();
