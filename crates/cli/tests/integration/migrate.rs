@@ -155,7 +155,7 @@ fn a_server_that_restarts_or_is_flushed_meanwhile_is_told_and_the_same_command_g
         // The target goes away without having saved anything: what it had is lost by itself, what
         // the source has stays.
         let child = start(folder.path(), &arguments);
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        eventually("keys move", || async { size(&other, 0).await > 0 }).await;
         other.kill();
         let run = finish(child);
         assert_eq!(run.code, 5, "{} {}", run.out, run.err);
@@ -181,7 +181,7 @@ fn a_server_that_restarts_or_is_flushed_meanwhile_is_told_and_the_same_command_g
             "4000",
         ];
         let child = start(folder.path(), &arguments);
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        eventually("keys move", || async { size(&other, 4).await > 0 }).await;
         other.command(&["FLUSHDB"]).await;
         let run = finish(child);
         assert_eq!(run.code, 0, "{} {}", run.out, run.err);
