@@ -120,15 +120,15 @@ fn hold_memory(
         (false, true) if !incoming.may_be_evicted => {
             fitness.refusal = Some(AdminError::Unsafe(format!(
                 "{target} {room}{needs}: at its limit it evicts keys (maxmemory-policy {policy}), so \
-                 moved keys would be lost; raise maxmemory there, or use --accept-eviction"
+                 keys written there would be lost; raise maxmemory there, or use --accept-eviction"
             )));
         }
         (false, true) => fitness.warnings.push(format!(
             "{target} {room}{needs}: at its limit it evicts keys (maxmemory-policy {policy}), including \
-             moved ones"
+             those written now"
         )),
         (false, false) => fitness.warnings.push(format!(
-            "{target} {room}{needs}: at its limit it refuses writes, and the migration stops"
+            "{target} {room}{needs}: at its limit it refuses writes, and the work stops"
         )),
         (true, true) if incoming.is_cache => {}
         (true, true) => fitness.warnings.push(format!(

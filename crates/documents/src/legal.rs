@@ -65,7 +65,7 @@ impl Stage for ReadStage {
     fn run(&self, entry: &DocumentEntry) -> std::result::Result<ExtractedText, StageError> {
         let (hash, source) = read_source(&entry.file(), &self.extract.options)?;
         if hash != entry.hash {
-            let what = "the file is not the one that was submitted: its content has changed since";
+            let what = "its content has changed since it was named: submit it anew, or run the command again";
             return Err(StageError::new("changed", what));
         }
         self.extract.run(&source)

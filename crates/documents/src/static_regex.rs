@@ -31,7 +31,7 @@ pub(crate) fn compile(pattern: &str) -> regex::Regex {
 }
 
 /// The blanks of Western texts, inside a class: ASCII, no-break, typographic ones.
-const BLANKS: &str = r"\t-\r\x20\xA0\u{2000}-\u{200A}\u{202F}";
+const BLANKS: &str = r"\t-\r\x20\xA0\u{2000}-\u{200A}\x85\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}";
 
 /// Narrows `\w`, `\d`, `\s` and `\b` to Western letters and blanks and ASCII boundaries.
 ///

@@ -5,6 +5,9 @@ use tokio::task::{JoinError, JoinHandle};
 
 use crate::{PipelineError, StageError};
 
+/// The operations by which a stage asks for its document's lock, and for a permit.
+pub(crate) const ASKING: [&str; 2] = ["lock document", "ask for a permit"];
+
 /// How a stage left a document, before anything is told.
 #[derive(Debug)]
 pub(crate) enum Left {

@@ -39,6 +39,9 @@ pub(crate) trait Stages: fmt::Debug + Send + Sync {
     /// Counts a document that the stage failed on.
     fn failed(&self, place: usize, document: &Document, error: &StageError);
 
+    /// The stages whose results the stage at `place` works on.
+    fn needs(&self, place: usize) -> &[usize];
+
     /// The time now.
     fn now(&self) -> Timestamp;
 }
@@ -72,6 +75,8 @@ pub struct DocumentRun {
     stages: Arc<dyn Stages>,
     document: Document,
     results: Arc<Mutex<Results>>,
+    /// For each stage those that run as soon as it has its result, though nobody asks for theirs.
+    sides: Arc<[Vec<usize>]>,
 }
 
 impl fmt::Debug for DocumentRun {
@@ -82,7 +87,13 @@ impl fmt::Debug for DocumentRun {
 
 impl DocumentRun {
     pub(crate) fn new(stages: Arc<dyn Stages>, document: Document) -> Self {
-        Self { stages, document, results: Arc::default() }
+        Self { stages, document, results: Arc::default(), sides: Arc::default() }
+    }
+
+    /// Running `sides` as soon as the stage by whose index they are has its result.
+    pub(crate) fn with_sides(mut self, sides: Arc<[Vec<usize>]>) -> Self {
+        self.sides = sides;
+        self
     }
 
     /// With a lock on the document held.
@@ -114,11 +125,26 @@ impl DocumentRun {
         let started = self.stages.now();
         let produced = self.stages.produce(place, self).await;
         match &produced {
-            Ok(result) => self.keep(place, started, result),
+            Ok(result) => {
+                self.keep(place, started, result);
+                self.run_sides(place).await?;
+            }
             Err(PipelineError::Stage(error)) => self.fail(place, started, error),
             Err(PipelineError::Store(_)) => {}
         }
         produced
+    }
+
+    /// Runs the stages that wait for the result of this one, before anything that is made of it is kept:
+    /// a failure of theirs comes back with every run.
+    async fn run_sides(&self, place: usize) -> Result<(), PipelineError> {
+        for side in self.sides.get(place).into_iter().flatten() {
+            let is_due = self.stages.needs(*side).iter().all(|need| self.times(*need).is_some());
+            if is_due && self.times(*side).is_none() {
+                Box::pin(self.produce(*side)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The result of the stage that the run has or that is kept.

@@ -189,15 +189,22 @@ impl Engine {
 
     /// Takes a document through the stage at `place`.
     pub(crate) async fn attempt(&self, place: usize, document: &Document) -> Left {
-        self.attempt_in(place, &self.run_of(document.clone())).await
+        let limit = self.stage(place).map_or(Duration::ZERO, |stage| stage.options.time_out);
+        self.attempt_in(place, &self.run_of(document.clone()), limit).await
     }
 
-    /// Takes the document of a run, which has some results already, through the stage at `place`.
-    pub(crate) async fn attempt_in(&self, place: usize, run: &DocumentRun) -> Left {
+    /// Takes the document of a run, which has some results already, through the stage at `place` within
+    /// `limit`.
+    pub(crate) async fn attempt_in(
+        &self,
+        place: usize,
+        run: &DocumentRun,
+        limit: Duration,
+    ) -> Left {
         let started = self.inner.now();
         let worked = match self.stage(place) {
-            Ok(stage) if stage.options.exclusive => self.locked(stage, place, run).await,
-            Ok(stage) => self.timed(stage, place, run.clone()).await,
+            Ok(stage) if stage.options.exclusive => self.locked(stage, place, run, limit).await,
+            Ok(stage) => self.timed(stage, place, run.clone(), limit).await,
             Err(error) => Err(error),
         };
         let error = match worked {
@@ -218,6 +225,7 @@ impl Engine {
         stage: &Placed,
         place: usize,
         run: &DocumentRun,
+        limit: Duration,
     ) -> Result<(), PipelineError> {
         let key = format!("compartment:lock:document:{}", run.document().subject());
         let wait = stage.options.time_out;
@@ -230,7 +238,7 @@ impl Engine {
             return Err(Error::new(ErrorKind::NotReady, "lock document", what).at_key(key).into());
         };
         let run = run.fenced(guard.token());
-        let worked = guard.run(self.timed(stage, place, run)).await?;
+        let worked = guard.run(self.timed(stage, place, run, limit)).await?;
         // A lock that cannot be given back ends with its lease.
         let _ = guard.release().await;
         worked
@@ -242,13 +250,13 @@ impl Engine {
         stage: &Placed,
         place: usize,
         run: DocumentRun,
+        limit: Duration,
     ) -> Result<(), PipelineError> {
         if stage.options.inline {
             return unless_panicked(stage.name, run.produce(place)).await.map(drop);
         }
         let mut work =
             Spawned(Some(tokio::spawn(async move { run.produce(place).await.map(drop) })));
-        let limit = stage.options.time_out;
         match tokio::time::timeout(limit, work.joined()).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(match error.try_into_panic() {
@@ -319,6 +327,10 @@ impl Stages for Inner {
         if let Ok(stage) = self.stage(place) {
             self.options.progress.failed(stage.name, document.name(), error);
         }
+    }
+
+    fn needs(&self, place: usize) -> &[usize] {
+        self.pipeline.placed(place).map_or(&[], |stage| &stage.after)
     }
 
     fn now(&self) -> Timestamp {

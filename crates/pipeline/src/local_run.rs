@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use compartment_core::{Result, Timestamp};
+use compartment_core::{Error, ErrorKind, Result, Timestamp};
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
-use crate::attempt::Left;
+use crate::attempt::{ASKING, Left};
 use crate::document_run::{DocumentRun, Times};
 use crate::event::Origin;
 use crate::{
@@ -65,20 +65,26 @@ pub trait RunRecorder: fmt::Debug + Send + Sync {
     /// The store's: the run ends with it.
     async fn record(&self, document: &Document, stages: &[StageOutcome]) -> Result<()>;
 
-    /// The run is over: what waits is written.
+    /// The run has ended, with every document through (`is_complete`) or before that: what waits is
+    /// written.
     ///
     /// # Errors
     /// The store's.
-    async fn finish(&self) -> Result<()>;
+    async fn finish(&self, is_complete: bool) -> Result<()>;
 }
 
 /// Takes documents through every stage of an [`Engine`]'s pipeline in this process, each once.
 ///
 /// `D` names the stages whose results the caller wants: a [`crate::Node`] or a tuple of them. They are
-/// asked for first. A stage that is not on the way to them runs where one that it needs was read or made,
-/// and otherwise counts as done: so a second run reads the wanted results and nothing else.
+/// asked for first. A stage that is not on the way to them runs as soon as the results that it needs are
+/// read or made, before anything else is made of these. Where they are not needed, an earlier run has done
+/// so: a second run reads the wanted results and nothing else.
 ///
-/// A document that fails is not tried again: the next run does that. A store's failure ends the run.
+/// What a stage needs is made within its attempt. The attempt may take as long as the time-outs of all
+/// stages that the document has not been through allow together.
+///
+/// A document that fails is not tried again: the next run does that. A permit or a lock that is not to be
+/// had is a failure of the document, which may succeed later; any other failure of a store ends the run.
 ///
 /// ```
 /// # use compartment_pipeline::{Engine, LocalRun, Node, DocumentOutcome};
@@ -182,7 +188,7 @@ impl<D: Needs> LocalRun<D> {
     /// # Errors
     /// A store's. The document's own failure is in the outcome.
     pub async fn document(&self, document: Document) -> Result<DocumentOutcome<D::Values>> {
-        let run = self.engine.run_of(document);
+        let run = self.engine.run_of(document).with_sides(self.sides());
         let results = match self.through(&run).await {
             Ok(values) => Ok(values),
             Err(PipelineError::Stage(error)) => Err(error),
@@ -226,12 +232,39 @@ impl<D: Needs> LocalRun<D> {
             self.attempt(*place, run).await?;
         }
         for (place, stage) in self.engine.pipeline().all().iter().enumerate() {
-            let is_due = stage.after.iter().any(|need| run.times(*need).is_some());
-            if run.times(place).is_none() && is_due {
+            // One that needs a lock runs by itself. It is looked for, since nothing follows from it.
+            let is_left = run.times(place).is_none() && stage.options.exclusive;
+            if is_left && run.find(place).await?.is_none() {
                 self.attempt(place, run).await?;
             }
         }
         self.wanted.values(run).await
+    }
+
+    /// The stages that nothing wanted is made of, each with the stages that it needs.
+    fn sides(&self) -> Arc<[Vec<usize>]> {
+        let stages = self.engine.pipeline().all();
+        let mut on_the_way = BTreeSet::from_iter(self.wanted.places());
+        // A stage needs only those before it.
+        for (place, stage) in stages.iter().enumerate().rev() {
+            if on_the_way.contains(&place) {
+                on_the_way.extend(stage.after.iter().copied());
+            }
+        }
+        let mut sides = vec![Vec::new(); stages.len()];
+        for (place, stage) in stages.iter().enumerate() {
+            if !on_the_way.contains(&place) && !stage.options.exclusive {
+                stage.after.iter().for_each(|need| sides[*need].push(place));
+            }
+        }
+        sides.into()
+    }
+
+    /// The time-outs of all stages that the document has not been through, together.
+    fn limit(&self, run: &DocumentRun) -> Duration {
+        let stages = self.engine.pipeline().all().iter().enumerate();
+        let left = stages.filter(|(place, _)| run.times(*place).is_none());
+        left.fold(Duration::ZERO, |sum, (_, stage)| sum.saturating_add(stage.options.time_out))
     }
 
     async fn attempt(
@@ -239,9 +272,15 @@ impl<D: Needs> LocalRun<D> {
         place: usize,
         run: &DocumentRun,
     ) -> std::result::Result<(), PipelineError> {
-        match self.engine.attempt_in(place, run).await {
+        let started = self.engine.now();
+        match self.engine.attempt_in(place, run, self.limit(run)).await {
             Left::Done => Ok(()),
             Left::Failed(error) => Err(error.into()),
+            Left::Untried(error) if is_denied(&error) => {
+                let error = StageError::new("denied", error.to_string()).transient();
+                run.fail(place, started, &error);
+                Err(error.into())
+            }
             Left::Untried(error) => Err(error.into()),
         }
     }
@@ -292,4 +331,9 @@ impl<D: Needs> LocalRun<D> {
         }
         needed
     }
+}
+
+/// Whether a permit or a lock was not to be had.
+fn is_denied(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotReady && ASKING.contains(&error.operation())
 }

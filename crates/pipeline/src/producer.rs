@@ -121,7 +121,13 @@ where
     }
 
     async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError> {
-        let Some(parts) = run.find(self.of.place).await? else { return Ok(None) };
+        // An inline stage keeps nothing, and is run for less than a look would cost.
+        let parts = if run.is_inline(self.of.place) {
+            run.produce(self.of.place).await?
+        } else {
+            let Some(parts) = run.find(self.of.place).await? else { return Ok(None) };
+            parts
+        };
         let parts = typed::<Vec<A>>(parts)?;
         let (runner, version) = (run.runner(self.place), self.stage.version());
         let mut results = Vec::with_capacity(parts.len());

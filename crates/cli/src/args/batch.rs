@@ -247,8 +247,8 @@ pub(crate) struct BatchRemove {
     #[command(flatten)]
     pub(crate) batch: BatchName,
 
-    /// Remove it even if some documents are neither done nor dead, and even if the ledger cannot be
-    /// updated
+    /// Remove it even if some documents are neither done nor dead, and do not tell the ledger: rows that
+    /// wait are lost, and `batch rebuild --all` brings it back
     #[arg(long)]
     pub(crate) force: bool,
 

@@ -56,7 +56,7 @@ HTML and plain text, recognized by their content. Other files in folders are ski
 document that cannot be read fails alone, with its reason.
 
 Results are cached by document content and stage version, so a second run is answered from the \
-cache. If a ledger is configured, it records the outcome of each document as batch \
+cache. If a ledger is named or configured, it records the outcome of each document as batch \
 \"ingest:PROJECT\".
 
 Examples:

@@ -45,6 +45,11 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
         outcome = ingest(&databases, &command.paths, &options, &progress) => outcome,
         () = interrupted() => {
             bars.clear();
+            if let (Some(recorder), Some(ledger)) = (&options.recorder, &ledger) {
+                // What is done has its rows; a ledger that is away is not waited for at the end.
+                let _ = tokio::time::timeout(LAST_ROWS, recorder.finish(false)).await;
+                ledger.close().await;
+            }
             return Err(stopped(&progress));
         }
     };
@@ -63,6 +68,9 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
     }
     Ok(if report.failures.is_empty() { ExitCode::Success } else { ExitCode::SomeFailed })
 }
+
+/// How long the last rows of a run that was stopped may take.
+const LAST_ROWS: Duration = Duration::from_secs(5);
 
 fn options(command: &Ingest) -> IngestOptions {
     let mut options = IngestOptions::default();

@@ -48,7 +48,9 @@ async fn entry(command: &Submit) -> Result<DocumentEntry, CliError> {
         Some(path) => DocumentEntry::of(&Found::at(path)),
         None => DocumentEntry::read(data.as_bytes()),
     });
-    read.await
-        .map_err(|error| CliError::new(ExitCode::Other, error.to_string()))?
-        .map_err(|error| CliError::new(ExitCode::Files, error.message))
+    let read = read.await.map_err(|error| CliError::new(ExitCode::Other, error.to_string()))?;
+    read.map_err(|error| {
+        let file = command.file.as_ref().map(|path| format!("{}: ", path.display()));
+        CliError::new(ExitCode::Files, file.unwrap_or_default() + &error.message)
+    })
 }

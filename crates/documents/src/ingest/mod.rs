@@ -147,7 +147,7 @@ impl Run<'_> {
             error = self.save_progress() => Err(error),
         };
         let recorded = match &self.options.recorder {
-            Some(recorder) => recorder.finish().await,
+            Some(recorder) => recorder.finish(worked.is_ok()).await,
             None => Ok(()),
         };
         let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);

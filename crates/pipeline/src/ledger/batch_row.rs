@@ -111,6 +111,12 @@ const COLUMNS: &str = "id, record, plan, state, paused, total, documents, step, 
                        rebuilding, seen, removed";
 
 impl LedgerBatch {
+    /// Whether it was a run in one process ([`super::LedgerRun`]), from which nobody claimed: it has no
+    /// stages to claim for, as every batch of a database has.
+    pub(super) fn is_run(&self) -> bool {
+        self.plan.stages.is_empty()
+    }
+
     fn read(row: &LedgerRow) -> Result<Self> {
         let json = |what: &str, error: serde_json::Error| {
             let what = format!("the {what} of a batch in the ledger is not valid: {error}");

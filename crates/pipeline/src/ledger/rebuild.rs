@@ -62,6 +62,12 @@ impl LedgerMirror {
         mut progress: impl FnMut(RebuildProgress) + Send,
     ) -> Result<Rebuilt> {
         let row = self.ledger.known("rebuild batch", batch).await?;
+        if row.is_run() {
+            let what = format!(
+                "{batch:?} was a run in one process, which no database keeps: start the run again"
+            );
+            return Err(Error::new(ErrorKind::Unknown, "rebuild batch", what));
+        }
         self.make_way(&row).await?;
         self.ledger.note_rebuilding(&row, true).await?;
         if !self.batch.batch().create(batch, &row.plan).await? {
@@ -113,7 +119,7 @@ impl LedgerMirror {
         mut progress: impl FnMut(&str, RebuildProgress) + Send,
     ) -> Result<Vec<(String, RebuildOutcome)>> {
         let mut outcomes = Vec::new();
-        for row in self.ledger.batches().await? {
+        for row in self.ledger.batches().await?.into_iter().filter(|row| !row.is_run()) {
             let name = row.record.name;
             let outcome = if row.removed {
                 RebuildOutcome::WasRemoved

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use compartment_core::Result;
+use compartment_core::{BatchPlan, Result};
 use tokio::sync::Mutex;
 
 use super::session::Parameters;
@@ -50,9 +50,11 @@ impl LedgerRun {
     ) -> Result<Self> {
         let mut record = BatchRecord::new(clean(name), pipeline.name(), patience.clock().now());
         record.versions = pipeline.versions();
-        let plan = pipeline.plan();
+        // Nobody claims from it.
+        let plan = BatchPlan::new();
         let noted = patience.outlast(|| ledger.note_batch(&record, &plan)).await;
         let batch = noted?;
+        // A rebuilding of all batches leaves it out.
         patience.outlast(|| ledger.note_gone(&record, true)).await?;
         let worker = Arc::new(clean(&worker.into()));
         Ok(Self { ledger, batch, worker, patience, waiting: Mutex::default() })
@@ -131,9 +133,10 @@ impl RunRecorder for LedgerRun {
         self.write(&mut waiting).await
     }
 
-    async fn finish(&self) -> Result<()> {
+    async fn finish(&self, is_complete: bool) -> Result<()> {
         let mut waiting = self.waiting.lock().await;
         self.write(&mut waiting).await?;
-        self.note(waiting.total, BatchState::Completed).await
+        let state = if is_complete { BatchState::Completed } else { BatchState::Open };
+        self.note(waiting.total, state).await
     }
 }

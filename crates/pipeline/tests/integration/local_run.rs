@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::stages::{databases, made};
 use async_trait::async_trait;
 use bytes::Bytes;
-use compartment_core::{Databases, Result};
+use compartment_core::{Databases, RateLimit, Result};
 use compartment_pipeline::{
     Document, DocumentOutcome, Engine, EngineOptions, LocalRun, Node, Pipeline, RunRecorder,
     StageError, StageFigures, StageOptions, StageOutcome, StageStatus,
@@ -123,14 +124,16 @@ async fn a_failure_is_the_documents_and_says_where_it_was() {
     let outcomes = run(&local, &[long, "broken", "fine"]).await;
     let error = outcomes[long].results.as_ref().unwrap_err();
     assert_eq!(error.code, "too_long");
-    assert_eq!(stages_of(&outcomes[long]), [("split", true), ("sum", false)]);
-    assert!(outcomes[long].stages[1].may_succeed_later);
-    assert_eq!(stages_of(&outcomes["broken"]), [("split", true), ("side", false), ("sum", true)]);
+    assert_eq!(stages_of(&outcomes[long]), [("split", true), ("side", true), ("sum", false)]);
+    assert!(outcomes[long].stages[2].may_succeed_later);
+    // Nothing is made of what a stage beside the way failed on.
+    assert_eq!(stages_of(&outcomes["broken"]), [("split", true), ("side", false)]);
     assert!(!outcomes["broken"].stages[1].may_succeed_later);
     assert_eq!(**outcomes["fine"].results.as_ref().unwrap(), 1);
-    assert_eq!((figures(&local, "sum").computed, figures(&local, "sum").failed), (2, 1));
+    assert_eq!((figures(&local, "side").computed, figures(&local, "side").failed), (2, 1));
+    assert_eq!((figures(&local, "sum").computed, figures(&local, "sum").failed), (1, 1));
     // The stage that the failure kept from running was not to see the document.
-    assert_eq!((figures(&local, "side").total, figures(&local, "side").finished()), (2, 2));
+    assert_eq!((figures(&local, "sum").total, figures(&local, "sum").finished()), (2, 2));
     let state = outcomes[long].state();
     assert!(
         matches!(&state.stages()["sum"], StageStatus::Failed { code, .. } if code == "too_long")
@@ -148,7 +151,7 @@ impl RunRecorder for Kept {
         Ok(())
     }
 
-    async fn finish(&self) -> Result<()> {
+    async fn finish(&self, _: bool) -> Result<()> {
         Ok(())
     }
 }
@@ -167,7 +170,7 @@ async fn a_recorder_is_told_of_every_document() {
     let error = StageError::new("unreadable", "it cannot be read");
     assert!(local.refuse(refused, error).await.unwrap().results.is_err());
     run(&local, &["to be", "broken"]).await;
-    let expected = [("broken", 3), ("to be", 3), ("unreadable", 1)];
+    let expected = [("broken", 2), ("to be", 3), ("unreadable", 1)];
     let expected = expected.map(|(name, stages)| (name.to_owned(), stages));
     assert_eq!(*kept.0.lock().unwrap(), BTreeMap::from(expected));
 }
@@ -187,4 +190,37 @@ async fn an_entry_that_names_no_document_is_a_document_that_failed() {
     let outcome = outcomes.next().await.unwrap().unwrap();
     assert_eq!(outcome.results.unwrap_err().code, "malformed");
     assert_eq!((outcome.document.name(), calls.load(Ordering::Relaxed)), ("x", 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stage_beside_the_way_that_failed_fails_again() {
+    let databases = databases().await;
+    for _ in 0..2 {
+        let outcomes = run(&local(&databases).await, &["broken"]).await;
+        assert_eq!(outcomes["broken"].results.as_ref().unwrap_err().code, "broken");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_needed_has_its_own_time_and_no_permit_is_the_documents_failure() {
+    let databases = databases().await;
+    let (slow, _) = made("split", |text: &String| {
+        std::thread::sleep(Duration::from_millis(150));
+        Ok(text.split(' ').map(str::to_owned).collect::<Vec<_>>())
+    });
+    let (sum, _) = made("sum", |words: &Vec<String>| Ok(words.len()));
+    let mut builder = Pipeline::builder("test");
+    let once = RateLimit::new(1, Duration::from_secs(3_600));
+    let long =
+        StageOptions::default().rate_limit("rate:split", once).time_out(Duration::from_secs(1));
+    let words = builder.stage(slow, long, (), |document, ()| Ok(document.text()?.to_owned()));
+    let short = StageOptions::default().time_out(Duration::from_millis(50));
+    let sum = builder.stage(sum, short, words, |_, words| Ok(words));
+    let engine = Engine::open(builder.build().unwrap(), &databases).await.unwrap();
+    let local = LocalRun::new(engine, sum);
+    let outcomes = run(&local, &["to be"]).await;
+    assert_eq!(**outcomes["to be"].results.as_ref().unwrap(), 2);
+    let outcomes = run(&local, &["or not"]).await;
+    let error = outcomes["or not"].results.as_ref().unwrap_err();
+    assert_eq!((error.code, error.is_transient), ("denied", true), "{error}");
 }
