@@ -76,19 +76,19 @@ impl DocumentEntry {
     /// # Errors
     /// The document's failure: a file that cannot be read.
     pub fn of(file: &Found) -> Result<Self, StageError> {
-        Self::with_hash(file, hash_of(&file.path, None)?)
+        Ok(Self::with_hash(file, hash_of(&file.path, None)?))
     }
 
     /// The entry of a file that is no larger than `options` allow.
     pub(crate) fn of_readable(file: &Found, options: &ExtractOptions) -> Result<Self, StageError> {
-        Self::with_hash(file, hash_of(&file.path, Some(options))?)
+        Ok(Self::with_hash(file, hash_of(&file.path, Some(options))?))
     }
 
-    fn with_hash(file: &Found, hash: String) -> Result<Self, StageError> {
+    fn with_hash(file: &Found, hash: String) -> Self {
         // Another program may be in another folder.
         let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
         let path = path.canonicalize().unwrap_or(path);
-        Ok(Self { hash, name: file.name.clone(), path })
+        Self { hash, name: file.name.clone(), path }
     }
 
     /// Read back from what was submitted: what [`DocumentEntry::to_json`] made, or the path of a file.

@@ -14,6 +14,7 @@ use futures_util::{Stream, StreamExt};
 use crate::attempt::{ASKING, Left};
 use crate::document_run::{DocumentRun, Times};
 use crate::event::Origin;
+use crate::pipeline::Placed;
 use crate::{
     Document, DocumentState, Engine, Identity, Needs, PipelineError, StageError, StageStatus,
 };
@@ -103,6 +104,8 @@ pub trait RunRecorder: fmt::Debug + Send + Sync {
 pub struct LocalRun<D> {
     engine: Engine,
     wanted: Arc<D>,
+    /// For each stage those that nothing wanted is made of, and that need it.
+    sides: Arc<[Vec<usize>]>,
     recorder: Option<Arc<dyn RunRecorder>>,
 }
 
@@ -110,7 +113,8 @@ pub struct LocalRun<D> {
 impl<D> Clone for LocalRun<D> {
     fn clone(&self) -> Self {
         let (engine, wanted) = (self.engine.clone(), Arc::clone(&self.wanted));
-        Self { engine, wanted, recorder: self.recorder.clone() }
+        let (sides, recorder) = (Arc::clone(&self.sides), self.recorder.clone());
+        Self { engine, wanted, sides, recorder }
     }
 }
 
@@ -118,7 +122,8 @@ impl<D: Needs> LocalRun<D> {
     /// Runs documents through `engine` for the results of the stages `wanted`.
     #[must_use]
     pub fn new(engine: Engine, wanted: D) -> Self {
-        Self { engine, wanted: Arc::new(wanted), recorder: None }
+        let sides = sides(engine.pipeline().all(), wanted.places());
+        Self { engine, wanted: Arc::new(wanted), sides, recorder: None }
     }
 
     /// Keeps what became of each document with `recorder`.
@@ -188,7 +193,7 @@ impl<D: Needs> LocalRun<D> {
     /// # Errors
     /// A store's. The document's own failure is in the outcome.
     pub async fn document(&self, document: Document) -> Result<DocumentOutcome<D::Values>> {
-        let run = self.engine.run_of(document).with_sides(self.sides());
+        let run = self.engine.run_of(document).with_sides(Arc::clone(&self.sides));
         let results = match self.through(&run).await {
             Ok(values) => Ok(values),
             Err(PipelineError::Stage(error)) => Err(error),
@@ -241,25 +246,6 @@ impl<D: Needs> LocalRun<D> {
         self.wanted.values(run).await
     }
 
-    /// The stages that nothing wanted is made of, each with the stages that it needs.
-    fn sides(&self) -> Arc<[Vec<usize>]> {
-        let stages = self.engine.pipeline().all();
-        let mut on_the_way = BTreeSet::from_iter(self.wanted.places());
-        // A stage needs only those before it.
-        for (place, stage) in stages.iter().enumerate().rev() {
-            if on_the_way.contains(&place) {
-                on_the_way.extend(stage.after.iter().copied());
-            }
-        }
-        let mut sides = vec![Vec::new(); stages.len()];
-        for (place, stage) in stages.iter().enumerate() {
-            if !on_the_way.contains(&place) && !stage.options.exclusive {
-                stage.after.iter().for_each(|need| sides[*need].push(place));
-            }
-        }
-        sides.into()
-    }
-
     /// The time-outs of all stages that the document has not been through, together.
     fn limit(&self, run: &DocumentRun) -> Duration {
         let stages = self.engine.pipeline().all().iter().enumerate();
@@ -289,11 +275,13 @@ impl<D: Needs> LocalRun<D> {
     /// failure kept from running is not going to see the document.
     fn tally(&self, run: &DocumentRun, failure: Option<&StageError>) -> Vec<StageOutcome> {
         let failed_at = failure.and(run.failed_at());
-        let needed = self.needed_by_what_is_had(run);
+        let stages = self.engine.pipeline().all();
+        let had = (0..stages.len()).filter(|place| run.times(*place).is_some());
+        let needed = with_needs(stages, had);
         let now = self.engine.now();
         let at_once = Times { started: now, completed: now };
         let mut outcomes = Vec::new();
-        for (place, stage) in self.engine.pipeline().all().iter().enumerate() {
+        for (place, stage) in stages.iter().enumerate() {
             let progress = self.engine.progress();
             let done = |times| (StageStatus::Done { version: stage.version.clone() }, times);
             let (status, times) = match (run.times(place), failed_at, failure) {
@@ -318,19 +306,31 @@ impl<D: Needs> LocalRun<D> {
         }
         outcomes
     }
+}
 
-    /// The stages that those whose results the run has were made of, directly or not.
-    fn needed_by_what_is_had(&self, run: &DocumentRun) -> BTreeSet<usize> {
-        let stages = self.engine.pipeline().all();
-        let mut needed = BTreeSet::new();
-        // A stage needs only those before it.
-        for (place, stage) in stages.iter().enumerate().rev() {
-            if run.times(place).is_some() || needed.contains(&place) {
-                needed.extend(stage.after.iter().copied());
-            }
+/// These stages and all that they are made of, directly or not.
+fn with_needs(stages: &[Placed], these: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
+    let mut all = BTreeSet::from_iter(these);
+    // A stage needs only those before it.
+    for (place, stage) in stages.iter().enumerate().rev() {
+        if all.contains(&place) {
+            all.extend(stage.after.iter().copied());
         }
-        needed
     }
+    all
+}
+
+/// For each stage those that need it and that nothing wanted is made of. One that needs a lock is none of
+/// them: it runs by itself.
+fn sides(stages: &[Placed], wanted: Vec<usize>) -> Arc<[Vec<usize>]> {
+    let on_the_way = with_needs(stages, wanted);
+    let mut sides = vec![Vec::new(); stages.len()];
+    for (place, stage) in stages.iter().enumerate() {
+        if !on_the_way.contains(&place) && !stage.options.exclusive {
+            stage.after.iter().for_each(|need| sides[*need].push(place));
+        }
+    }
+    sides.into()
 }
 
 /// Whether a permit or a lock was not to be had.

@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use compartment_core::KeyTemplate;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::document_run::DocumentRun;
 use crate::node::{AnyResult, typed};
@@ -19,9 +22,17 @@ pub(crate) trait Producer: Send + Sync + 'static {
     async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError>;
 }
 
-/// As a result of any type.
-fn any<T: Send + Sync + 'static>(found: Option<Arc<T>>) -> Option<AnyResult> {
-    found.map(|value| value as AnyResult)
+/// The result that is kept for the document, whichever kind of stage makes it.
+async fn kept<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
+    run: &DocumentRun,
+    place: usize,
+    stage: &'static str,
+    template: KeyTemplate<T>,
+    version: &str,
+) -> Result<Option<AnyResult>, PipelineError> {
+    let subject = run.document().subject();
+    let found = run.runner(place).find(stage, template, subject, version).await?;
+    Ok(found.map(|value| value as AnyResult))
 }
 
 /// From results to what a stage works on.
@@ -66,9 +77,7 @@ where
         if run.is_inline(*place) {
             return Ok(None);
         }
-        let (subject, version) = (run.document().subject(), stage.version());
-        let runner = run.runner(*place);
-        Ok(any(runner.find(stage.name(), stage.template(), subject, &version).await?))
+        kept(run, *place, stage.name(), stage.template(), &stage.version()).await
     }
 }
 
@@ -168,8 +177,6 @@ where
 
     async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError> {
         let Adapted { stage, place, .. } = &self.0;
-        let (subject, version) = (run.document().subject(), stage.version());
-        let runner = run.runner(*place);
-        Ok(any(runner.find(stage.name(), stage.template(), subject, &version).await?))
+        kept(run, *place, stage.name(), stage.template(), &stage.version()).await
     }
 }
