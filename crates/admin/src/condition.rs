@@ -85,13 +85,13 @@ impl Condition {
     /// Whether it has a limit at which it removes keys by itself.
     pub(crate) fn may_evict(&self) -> bool {
         let evicts = self.policy.as_deref().is_some_and(|policy| policy != "noeviction");
-        evicts && self.max_memory.is_some_and(|most| most > 0)
+        evicts && self.max_memory.is_some_and(|max| max > 0)
     }
 
     /// What is left up to its limit; `None` where there is none.
     pub(crate) fn free_memory(&self) -> Option<u64> {
-        let most = self.max_memory.filter(|most| *most > 0)?;
-        Some(most.saturating_sub(self.used_memory?))
+        let max = self.max_memory.filter(|max| *max > 0)?;
+        Some(max.saturating_sub(self.used_memory?))
     }
 }
 

@@ -4,7 +4,7 @@
 use compartment_redis::Connection;
 
 use crate::condition::Condition;
-use crate::fitness::size;
+use crate::size::size;
 use crate::{AdminError, Place, Result};
 
 /// A server with no limit yet is looked at after so many batches: its settings may change.
@@ -97,14 +97,14 @@ impl EvictionWatch {
 
     fn full(&self, node: &Node, what: &str) -> AdminError {
         let policy = node.now.policy.as_deref().unwrap_or("unknown");
-        let (used, most) = (node.now.used_memory, node.now.max_memory);
+        let (used, max) = (node.now.used_memory, node.now.max_memory);
         AdminError::Unsafe(format!(
             "{} {what} (it uses {} of {}, maxmemory-policy {policy}), so written keys could be lost. Keys \
              that have not moved yet stay in the source: raise maxmemory there, or use \
              --accept-eviction",
             self.place,
             size(used.unwrap_or(0)),
-            size(most.unwrap_or(0)),
+            size(max.unwrap_or(0)),
         ))
     }
 }

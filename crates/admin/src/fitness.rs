@@ -4,6 +4,7 @@
 use compartment_core::{Error, ErrorKind};
 
 use crate::condition::{Condition, Replication};
+use crate::size::size;
 use crate::{AdminError, Place, Result};
 
 /// What is known of the keys that are to go to a place.
@@ -135,15 +136,6 @@ fn hold_memory(
             "{target} evicts keys once its memory is full (maxmemory-policy {policy}; it {room}{needs})"
         )),
         (true, false) => {}
-    }
-}
-
-/// A size for people.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    match UNITS.iter().find(|(_, unit)| bytes >= *unit) {
-        Some((name, unit)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
-        None => format!("{bytes} B"),
     }
 }
 

@@ -271,7 +271,7 @@ fn shared(
         let other_name = own.is_none_or(|own| own.name != contract.name);
         // With a prefix of its own only keys of that prefix go.
         let same_keys = place.prefix().is_empty()
-            || own.is_some_and(|own| own.placement == contract.placement && own.shared);
+            || own.is_some_and(|own| own.placement == contract.placement && own.is_shared);
         other_name && same_keys
     };
     let others: Vec<&str> =

@@ -27,6 +27,7 @@ pub mod rdb;
 pub mod replication;
 mod resp;
 pub mod restore;
+mod size;
 mod snapshot;
 mod typed;
 pub mod verify;
@@ -50,6 +51,7 @@ pub use plan::{
     propose,
 };
 pub use progress::{Progress, Silent};
+pub use size::size;
 pub use walk::Walk;
 
 /// The README's example compiles, and runs where it needs no server.

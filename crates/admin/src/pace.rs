@@ -27,15 +27,15 @@ impl Limits {
 
     /// With at most so many commands a second.
     #[must_use]
-    pub fn operations_per_second(mut self, most: Option<u32>) -> Self {
-        self.operations_per_second = most;
+    pub fn operations_per_second(mut self, max: Option<u32>) -> Self {
+        self.operations_per_second = max;
         self
     }
 
     /// Slowing down when the server's answers take longer than this.
     #[must_use]
-    pub fn latency(mut self, most: Option<Duration>) -> Self {
-        self.latency = most;
+    pub fn latency(mut self, max: Option<Duration>) -> Self {
+        self.latency = max;
         self
     }
 }
@@ -93,7 +93,7 @@ impl Pace {
     pub fn batch(&self) -> usize {
         match self.limits.operations_per_second {
             // A tenth of a second's worth at most, so that the load is even.
-            Some(most) => self.batch.min((most as usize / 10).max(1)),
+            Some(max) => self.batch.min((max as usize / 10).max(1)),
             None => self.batch,
         }
     }
@@ -107,12 +107,12 @@ impl Pace {
         if self.probe.is_some() {
             tokio::time::sleep(self.pause.max(BREATH)).await;
         }
-        let Some(most) = self.limits.operations_per_second else { return Ok(()) };
+        let Some(max) = self.limits.operations_per_second else { return Ok(()) };
         let now = Instant::now();
         if self.paid_until > now {
             tokio::time::sleep(self.paid_until - now).await;
         }
-        let cost = Duration::from_secs_f64(commands as f64 / f64::from(most.max(1)));
+        let cost = Duration::from_secs_f64(commands as f64 / f64::from(max.max(1)));
         self.paid_until = self.paid_until.max(now) + cost;
         Ok(())
     }

@@ -103,9 +103,9 @@ impl Replica {
                     return Ok(None);
                 }
                 End::Length(left) if !self.buffer.is_empty() => {
-                    let most = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
-                    self.end = End::Length(left - most as u64);
-                    return Ok(Some(self.buffer.split_to(most).freeze()));
+                    let max = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
+                    self.end = End::Length(left - max as u64);
+                    return Ok(Some(self.buffer.split_to(max).freeze()));
                 }
                 End::Mark(mark) if self.buffer.ends_with(&mark) => {
                     // Nothing follows the mark before the first acknowledgement.

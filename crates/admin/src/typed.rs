@@ -7,8 +7,8 @@ use compartment_core::{Error, ErrorKind, Result};
 use compartment_redis::{Connection, Server, answer_error, read_answer};
 use redis::{Arg, Cmd, Pipeline, Value as Answer};
 
-use crate::fitness::size;
 use crate::rdb::{Group, HashField, Pending, Stream, StreamId, Value};
+use crate::size::size;
 use crate::snapshot::ExpiryCommand;
 
 /// Elements in one command.
@@ -16,7 +16,7 @@ const AT_ONCE: usize = 500;
 
 /// The most bytes that the server takes in one piece (`proto-max-bulk-len`); where it does not tell, as
 /// many as it takes unless told otherwise.
-pub(crate) fn most_bytes(server: &Server) -> u64 {
+pub(crate) fn max_bytes(server: &Server) -> u64 {
     server.info().max_value_bytes.unwrap_or(512 << 20)
 }
 
@@ -35,7 +35,7 @@ pub(crate) async fn write(
     const WHAT: &str = "write by type";
     let before_7 = ExpiryCommand::of(server.info()) == ExpiryCommand::Left;
     let commands = commands(name, value, expires_at, before_7);
-    check_parts(&commands, most_bytes(server))?;
+    check_parts(&commands, max_bytes(server))?;
     let mut look = Pipeline::new();
     look.cmd("WATCH").arg(name);
     look.cmd("EXISTS").arg(name);
@@ -68,13 +68,13 @@ pub(crate) async fn write(
     Err(error)
 }
 
-fn check_parts(commands: &[Cmd], most: u64) -> Result<()> {
+fn check_parts(commands: &[Cmd], max: u64) -> Result<()> {
     let length = |argument: Arg<&[u8]>| match argument {
         Arg::Simple(bytes) => bytes.len() as u64,
         _ => 0,
     };
     let parts = commands.iter().flat_map(|command| command.args_iter().map(length));
-    match parts.max().filter(|largest| *largest > most) {
+    match parts.max().filter(|largest| *largest > max) {
         None => Ok(()),
         Some(largest) => Err(Error::new(
             ErrorKind::Contract,
@@ -83,7 +83,7 @@ fn check_parts(commands: &[Cmd], most: u64) -> Result<()> {
                 "a part of its value is {}, but the server accepts {} at once \
                  (proto-max-bulk-len): raise that limit during the move",
                 size(largest),
-                size(most)
+                size(max)
             ),
         )),
     }

@@ -73,8 +73,8 @@ impl VerifyReport {
         self.missing == 0 && self.different == 0 && self.extra == 0
     }
 
-    fn note(&mut self, name: &[u8], what: impl Into<String>, most: usize) {
-        if self.examples.len() < most {
+    fn note(&mut self, name: &[u8], what: impl Into<String>, max: usize) {
+        if self.examples.len() < max {
             self.examples.push((escape(name), what.into()));
         }
     }
@@ -84,19 +84,19 @@ impl VerifyReport {
         name: &[u8],
         one: Option<&Snapshot>,
         other: Option<&Snapshot>,
-        (most, slack_ms): (usize, u64),
+        (max, slack_ms): (usize, u64),
     ) {
         match (one, other) {
             (None, _) => self.gone += 1,
             (Some(_), None) => {
                 self.missing += 1;
-                self.note(name, "missing in the second database", most);
+                self.note(name, "missing in the second database", max);
             }
             (Some(one), Some(other)) => match one.difference(other, slack_ms) {
                 None => self.same += 1,
                 Some(what) => {
                     self.different += 1;
-                    self.note(name, what, most);
+                    self.note(name, what, max);
                 }
             },
         }
@@ -155,8 +155,8 @@ pub async fn verify(
         let lane = Lane::open(&course, Way::Dump).await?;
         let (pages, report) = (Arc::clone(&pages), Arc::clone(&report));
         let (pace, progress) = (Arc::clone(&pace), Arc::clone(&progress));
-        let most = (options.examples, slack);
-        lanes.spawn(async move { compare_all(lane, pages, pace, report, progress, most).await });
+        let max = (options.examples, slack);
+        lanes.spawn(async move { compare_all(lane, pages, pace, report, progress, max).await });
     }
     let mut walk = Walk::start(&from, course.routes.only_pattern()).await?;
     while let Some(names) = walk.next_page().await? {
@@ -186,7 +186,7 @@ async fn compare_all(
     pace: Arc<Mutex<Pace>>,
     report: Arc<Mutex<VerifyReport>>,
     progress: Arc<dyn Progress>,
-    most: (usize, u64),
+    max: (usize, u64),
 ) -> Result<()> {
     loop {
         let page = pages.lock().await.recv().await;
@@ -204,7 +204,7 @@ async fn compare_all(
             forget_ended(&mut lane, some, &mut one, &other).await?;
             let mut report = report.lock().await;
             for ((item, one), other) in some.iter().zip(&one).zip(&other) {
-                report.compare(&item.name, one.as_ref(), other.as_ref(), most);
+                report.compare(&item.name, one.as_ref(), other.as_ref(), max);
             }
             at += some.len();
             progress.advance(some.len() as u64);

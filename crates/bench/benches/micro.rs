@@ -27,9 +27,8 @@ fn now<T>(future: impl Future<Output = compartment_core::Result<T>>) -> T {
 }
 
 fn memory_database() -> Database {
-    let contract = Contract::new("bench", DatabaseKind::Cache)
-        .with_default_ttl(TTL)
-        .with_memory_budget(BUDGET);
+    let contract =
+        Contract::new("bench", DatabaseKind::Cache).default_ttl(TTL).memory_budget(BUDGET);
     now(MemoryBackend::default().open(contract))
 }
 

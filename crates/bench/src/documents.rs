@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
-use compartment::pipeline::{Progress, Silent};
+use compartment::pipeline::{ProcessMemory, Progress, Silent};
 use compartment::{DatabaseMap, Preset};
 use compartment_documents::{IngestOptions, IngestReport, ingest};
 use compartment_testkit::TestRedis;
@@ -146,20 +146,12 @@ pub(crate) fn run_once(args: &OnceArgs) -> Result<(), Failure> {
         seconds: report.elapsed().as_secs_f64(),
         documents_per_second: report.documents_per_second,
         answered_from_cache: report.answered_from_cache().unwrap_or(0.0),
-        peak_memory_bytes: peak_memory(),
+        peak_memory_bytes: ProcessMemory::now().map_or(0, |memory| memory.peak),
         entities: report.entities.values().sum(),
         relationships: report.relationships.values().sum(),
     };
     println!("{}", serde_json::to_string(&outcome)?);
     Ok(())
-}
-
-/// The most memory that this process has taken, in bytes; 0 where the system does not say.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) * 1_024
 }
 
 fn table(outcomes: &[Outcome]) -> Table {

@@ -8,10 +8,10 @@ use compartment_core::{Database, DatabaseKind, Error, ErrorKind, Result, TypedKe
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::figures::CacheMetrics;
-use crate::first_tier::Shared;
+use crate::first::tier::Shared;
 use crate::inner::Inner;
-use crate::metrics::Counters;
+use crate::metrics::counters::Counters;
+use crate::metrics::figures::CacheMetrics;
 use crate::options::CacheOptions;
 use crate::policy::CachePolicy;
 use crate::stamps;
@@ -100,7 +100,7 @@ impl Cache {
         let inner = Arc::new(Inner::new(database.clone(), options));
         if enabled {
             inner.listen().await;
-            crate::publication::start(&inner);
+            crate::metrics::publication::start(&inner);
         }
         Ok(Self { inner, labels: Arc::default(), policy: None, refusal: None })
     }

@@ -10,17 +10,17 @@ use compartment_core::{ChannelEvent, Database};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::breaker::Breaker;
 use crate::error::Away;
-use crate::figures::CacheMetrics;
-use crate::first_tier::FirstTier;
-use crate::flight::Flights;
+use crate::first::tier::FirstTier;
+use crate::load::flight::Flights;
 use crate::message::{Message, News};
-use crate::metrics::{Metrics, add};
+use crate::metrics::counters::{Metrics, add};
+use crate::metrics::figures::CacheMetrics;
+use crate::metrics::published::Published;
 use crate::options::CacheOptions;
-use crate::pending_removals::PendingRemovals;
 use crate::policy::CachePolicy;
-use crate::published::Published;
+use crate::second::breaker::Breaker;
+use crate::second::pending_removals::PendingRemovals;
 use crate::stamps::StampBook;
 use crate::unique::unique;
 

@@ -93,54 +93,36 @@
 //! loads, and make no value live longer than its TTL. A lease of another clock is waited for no
 //! longer than a lease.
 
-mod breaker;
 mod cache;
-mod document_limit;
-mod drive;
-mod envelope;
 mod error;
-mod figures;
-mod first_tier;
-mod fleet_metrics;
-mod flight;
+mod first;
 mod inner;
-mod lease;
 mod life;
 mod listening;
 mod load;
-mod load_finish;
-mod load_item;
 mod look;
 mod many;
 mod message;
 mod metrics;
 mod options;
-mod pending_removals;
 mod policy;
-mod prometheus;
-mod publication;
-mod published;
 mod read_through;
-mod reads;
-mod removal;
-mod second_tier;
+mod second;
 mod settings;
-mod shards;
 mod stamps;
 mod unique;
-mod waits;
 mod warm;
 mod write;
 
-pub use breaker::BreakerState;
 pub use cache::{Cache, Cached, Delivery, Lookup, Stored};
 pub use error::{BoxError, LoadError, Shared};
-pub use figures::{CacheMetrics, TemplateMetrics};
-pub use fleet_metrics::FleetMetrics;
-pub use load_item::Loaded;
+pub use load::item::Loaded;
+pub use metrics::figures::{CacheMetrics, TemplateMetrics};
+pub use metrics::fleet::FleetMetrics;
+pub use metrics::publication::ProcessMetrics;
 pub use options::CacheOptions;
 pub use policy::CachePolicy;
-pub use publication::ProcessMetrics;
+pub use second::breaker::BreakerState;
 pub use warm::{WarmOptions, WarmReport};
 
 /// The README's example compiles, and runs where it needs no server.

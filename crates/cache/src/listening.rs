@@ -2,18 +2,13 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use compartment_core::{ChannelEvent, Subscription};
 use futures_util::StreamExt;
 
 use crate::inner::{CHANNEL, Inner};
-use crate::publication;
-
-/// The first pause before listening is tried again; doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// No pause is longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+use crate::metrics::publication;
+use crate::second::removal::BACKOFF;
 
 impl Inner {
     /// Listens from now on; when this returns, news arrives or the first tier is distrusted.
@@ -65,10 +60,10 @@ impl Drop for Listening {
 }
 
 async fn listen(inner: Weak<Inner>, mut subscription: Option<Subscription>) {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = BACKOFF.pauses();
     loop {
         if let Some(mut events) = subscription.take() {
-            pause = FIRST_PAUSE;
+            pauses.reset();
             while let Some(event) = events.next().await {
                 let Some(inner) = inner.upgrade() else { return };
                 inner.hear(&event);
@@ -84,10 +79,9 @@ async fn listen(inner: Weak<Inner>, mut subscription: Option<Subscription>) {
             }
             Err(error) => {
                 tracing::debug!(%error, "the cache does not receive invalidations of other processes yet");
-                let slept = strong.options.clock.sleep(pause);
+                let slept = strong.options.clock.sleep(pauses.next_pause());
                 drop(strong);
                 slept.await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }

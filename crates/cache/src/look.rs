@@ -7,9 +7,9 @@ use bytes::Bytes;
 use compartment_core::{Codec, Error, ErrorKind, MonotonicInstant, Result, Timestamp, TypedKey};
 
 use crate::cache::{Cache, Cached, Lookup, Terms, erase, typed};
-use crate::envelope::{Envelope, PayloadView, View, is_foreign};
-use crate::first_tier::{Moment, NewEntry, State};
+use crate::first::tier::{Moment, NewEntry, State};
 use crate::life::{Age, Moment64};
+use crate::second::envelope::{Envelope, PayloadView, View, is_foreign};
 
 /// What the tiers have of a key. A value of `None`: it is known that there is none.
 pub(crate) enum Seen<V> {

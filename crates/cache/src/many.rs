@@ -8,9 +8,9 @@ use futures_util::future::join_all;
 
 use crate::cache::{Cache, Cached, Terms, erase};
 use crate::error::{BoxError, LoadError};
-use crate::flight::{Part, Waiter};
-use crate::load::Load;
-use crate::load_item::{Item, Loaded, Loader};
+use crate::load::flight::{Part, Waiter};
+use crate::load::item::{Item, Loaded, Loader};
+use crate::load::steps::Load;
 use crate::look::{Ended, Seen, SeenFirst};
 
 impl Cache {

@@ -96,8 +96,8 @@ impl CacheOptions {
 
     /// Sets how many undelivered removals are kept.
     #[must_use]
-    pub fn pending_removals(mut self, most: usize) -> Self {
-        self.pending_removals = most;
+    pub fn pending_removals(mut self, max: usize) -> Self {
+        self.pending_removals = max;
         self
     }
 

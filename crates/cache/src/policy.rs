@@ -193,7 +193,7 @@ impl CachePolicy {
             self.hard_timeout.map_or(Ok(()), |limit| CacheBounds::HARD_TIMEOUT.check(limit)),
             CacheBounds::JITTER.check(self.jitter),
             CacheBounds::MAX_ENTRY.check(self.max_entry_bytes as u64),
-            self.max_document_bytes.map_or(Ok(()), |most| CacheBounds::MAX_DOCUMENT.check(most)),
+            self.max_document_bytes.map_or(Ok(()), |max| CacheBounds::MAX_DOCUMENT.check(max)),
             CacheBounds::LEASE.check(self.lease),
         ];
         all.into_iter().collect()

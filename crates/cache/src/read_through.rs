@@ -7,10 +7,10 @@ use futures_util::FutureExt;
 
 use crate::cache::{Cache, Cached, Terms, erase, typed};
 use crate::error::{BoxError, LoadError};
-use crate::flight::{Landing, Part, Waiter};
 use crate::life::Moment64;
-use crate::load::Load;
-use crate::load_item::{Item, Loaded, Loader, Unlike};
+use crate::load::flight::{Landing, Part, Waiter};
+use crate::load::item::{Item, Loaded, Loader, Unlike};
+use crate::load::steps::Load;
 use crate::look::{Ended, Seen, SeenFirst};
 use crate::many::uncached;
 

@@ -12,13 +12,13 @@ use bytes::Bytes;
 use compartment_core::{Error, ErrorKind, Result};
 use quick_cache::DefaultHashBuilder;
 
-use crate::envelope::{MOST_STAMPS, StampSeen};
+use crate::second::envelope::{MAX_STAMPS, StampSeen};
 use crate::unique::unique;
 
 /// The stamp of the whole database.
 pub(crate) const WHOLE: &str = "";
 /// More stamps are not remembered; those forgotten are asked for again.
-const MOST_KNOWN: usize = 100_000;
+const MAX_KNOWN: usize = 100_000;
 const LONGEST_NAME: usize = 1_024;
 
 /// A stamp's state.
@@ -89,13 +89,13 @@ pub(crate) fn is_too_long(label: &str) -> bool {
 /// Labels that entries may have: not too many, nor too long.
 pub(crate) fn check_labels(labels: &[Arc<str>]) -> Result<()> {
     let too_long = labels.iter().any(|label| is_too_long(label));
-    if too_long || labels.len() >= MOST_STAMPS {
+    if too_long || labels.len() >= MAX_STAMPS {
         return Err(Error::new(
             ErrorKind::InvalidArgument,
             "label",
             format!(
                 "at most {} tags and documents of at most {LONGEST_NAME} bytes",
-                MOST_STAMPS - 1
+                MAX_STAMPS - 1
             ),
         ));
     }
@@ -168,7 +168,7 @@ impl StampBook {
 
     fn put(&self, name: &str, stamp: Stamp, is_certain: bool) {
         let mut known = self.write();
-        if known.len() >= MOST_KNOWN {
+        if known.len() >= MAX_KNOWN {
             known.clear();
         }
         self.changes.fetch_add(1, Ordering::AcqRel);

@@ -8,15 +8,15 @@ use compartment_core::{Codec, Error, ErrorKind, Result, SetOptions, TypedKey};
 use futures_util::StreamExt;
 
 use crate::cache::{Cache, Cached, Delivery, Stored, Terms, erase};
-use crate::document_limit::Asking;
-use crate::envelope::{Envelope, LeaseMark, Payload};
-use crate::first_tier::NewEntry;
+use crate::first::tier::NewEntry;
 use crate::life::Moment64;
 use crate::message::News;
-use crate::metrics::{Refusal, add};
-use crate::pending_removals::NewStamp;
-use crate::removal::{PAGE, Removal};
-use crate::second_tier::LoadStamps;
+use crate::metrics::counters::{Refusal, add};
+use crate::second::document_limit::Asking;
+use crate::second::envelope::{Envelope, LeaseMark, Payload};
+use crate::second::pending_removals::NewStamp;
+use crate::second::removal::{PAGE, Removal};
+use crate::second::tier::LoadStamps;
 use crate::stamps::{Stamp, document, document_at, is_too_long, key_of, tag};
 use crate::unique::unique;
 

@@ -89,35 +89,9 @@ pub(crate) fn producer(name: &str, perhaps: bool) -> String {
     }
 }
 
-/// `1.5 MiB`.
-pub(crate) fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if bytes < 1_024 {
-        return format!("{bytes} B");
-    }
-    let mut value = bytes as f64;
-    let mut unit = "";
-    for name in UNITS {
-        if value < 1_024.0 {
-            break;
-        }
-        value /= 1_024.0;
-        unit = name;
-    }
-    format!("{value:.1} {unit}")
-}
-
 /// `1,234,567`.
 pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    indicatif::HumanCount(number).to_string()
 }
 
 /// `1.25 s`, `3 m 20 s`, `12 ms`.
@@ -166,9 +140,6 @@ mod tests {
 
     #[test]
     fn figures_read_well() {
-        assert_eq!(bytes(0), "0 B");
-        assert_eq!(bytes(1_536), "1.5 KiB");
-        assert_eq!(bytes(512 << 20), "512.0 MiB");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(123), "123");
         assert_eq!(time(Duration::from_millis(12)), "12 ms");

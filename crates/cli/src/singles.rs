@@ -26,6 +26,6 @@ impl Singles {
     /// What stands for their names, their keys, their memory.
     pub(crate) fn cells(&self) -> (String, String, String) {
         let groups = screen::count(self.groups);
-        (format!("{groups} groups of one key"), groups, screen::bytes(self.bytes))
+        (format!("{groups} groups of one key"), groups, compartment_admin::size(self.bytes))
     }
 }

@@ -17,7 +17,7 @@ const NARROW_GAP: usize = 2;
 /// Columns that a text is given even where that makes the table too wide.
 const LEAST_TEXT: usize = 8;
 /// Lines of one cell, the rest of whose text is left out.
-const MOST_LINES: usize = 3;
+const MAX_LINES: usize = 3;
 /// Lines of one cell that still read well.
 const GOOD_LINES: usize = 2;
 /// Columns that are enough for a text that is longer than its lines.
@@ -70,8 +70,8 @@ impl Cell {
     /// The lines in which it stands in a column of this width.
     fn lines(&self, width: usize) -> Vec<String> {
         let mut lines = self.wrapped(width);
-        if lines.len() > MOST_LINES {
-            lines.truncate(MOST_LINES);
+        if lines.len() > MAX_LINES {
+            lines.truncate(MAX_LINES);
             if let Some(last) = lines.last_mut() {
                 let mut letters: Vec<char> = last.chars().collect();
                 while !letters.is_empty() && width_of(&letters) + 2 > width {

@@ -39,7 +39,7 @@ impl Stage for CountWords {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let databases = compartment::open(DatabaseMap::preset(Preset::Pipeline, "memory://")?).await?;
     let mut builder = Pipeline::builder("words");
-    let options = StageOptions::default().max_attempts(3).time_out(Duration::from_secs(10));
+    let options = StageOptions::default().max_attempts(3).timeout(Duration::from_secs(10));
     let count =
         builder.stage(CountWords, options, (), |document, ()| Ok(document.text()?.to_owned()));
     builder.at_completion(move |batch| async move {

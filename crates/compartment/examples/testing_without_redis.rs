@@ -16,7 +16,7 @@ async fn call_service(limits: &Database, clock: &dyn Clock) -> Result<&'static s
         .rate_limit()
         .acquire_within("rate:openai:embed", limit, 1, clock, Duration::ZERO)
         .await?;
-    Ok(if decision.allowed { "called" } else { "refused" })
+    Ok(if decision.is_allowed { "called" } else { "refused" })
 }
 
 #[tokio::main]

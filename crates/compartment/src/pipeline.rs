@@ -4,10 +4,10 @@ pub use compartment_pipeline::{
     BatchOptions, BatchRecord, BatchRegistry, Completed, Document, DocumentFigures,
     DocumentOutcome, DocumentRun, DocumentState, Ended, Engine, EngineOptions, Event,
     ExternalStage, Identity, LocalRun, Needs, Node, Observer, Origin, Patience, Pipeline,
-    PipelineBuilder, PipelineError, Progress, RemovalWitness, RunRecorder, Running, Silent,
-    SingleTaskRow, Stage, StageError, StageFigures, StageOptions, StageOutcome, StageStatus,
-    Submission, Sweeper, SweeperOptions, Swept, TaskData, TaskNote, TaskOutbox, TaskRow,
-    TaskStatus, Worker, WorkerOptions, WorkerReport, WorkerState, submit_task, workers,
+    PipelineBuilder, PipelineError, ProcessMemory, Progress, RemovalWitness, RunRecorder, Running,
+    Silent, SingleTaskRow, Stage, StageError, StageFigures, StageOptions, StageOutcome,
+    StageStatus, Submission, Sweeper, SweeperOptions, Swept, TaskData, TaskNote, TaskOutbox,
+    TaskRow, TaskStatus, Worker, WorkerOptions, WorkerReport, WorkerState, workers,
 };
 
 /// Every document's outcome in SQLite or PostgreSQL: see [`compartment_pipeline::ledger`].

@@ -2,5 +2,6 @@
 
 pub use compartment_core::{
     AfterFailure, Backoff, Claim, ClaimOptions, ClaimedTask, DeadTask, MAX_CLAIM, MAX_QUEUE_NAME,
-    NewTask, QueueCounts, QueueStore, QueueStoreExt, Submitted, TaskClass, TaskEnds, TaskId,
+    NewTask, Pauses, QueueCounts, QueueStore, QueueStoreExt, Submitted, TaskClass, TaskEnds,
+    TaskId,
 };

@@ -121,7 +121,7 @@ pub struct Contract {
     /// The most bytes its keys may take, where the backend or a budget keeper can hold it to that.
     pub memory_budget: Option<u64>,
     /// Whether it says that it shares its placement with another database.
-    pub shared: bool,
+    pub is_shared: bool,
     /// Where its keys were before, while a fleet moves.
     pub previous: Option<Previous>,
 }
@@ -136,14 +136,14 @@ impl Contract {
             placement: Placement::Index { instance: "primary".into(), index: 0 },
             default_ttl: None,
             memory_budget: None,
-            shared: false,
+            is_shared: false,
             previous: None,
         }
     }
 
     /// With another placement.
     #[must_use]
-    pub fn with_placement(mut self, placement: Placement) -> Self {
+    pub fn placement(mut self, placement: Placement) -> Self {
         self.placement = placement;
         self
     }
@@ -157,21 +157,21 @@ impl Contract {
 
     /// Moving from another place.
     #[must_use]
-    pub fn with_previous(mut self, previous: Previous) -> Self {
+    pub fn previous(mut self, previous: Previous) -> Self {
         self.previous = Some(previous);
         self
     }
 
     /// With a TTL for keys whose writer gives none.
     #[must_use]
-    pub fn with_default_ttl(mut self, ttl: Duration) -> Self {
+    pub fn default_ttl(mut self, ttl: Duration) -> Self {
         self.default_ttl = Some(ttl);
         self
     }
 
     /// With a budget in bytes.
     #[must_use]
-    pub fn with_memory_budget(mut self, bytes: u64) -> Self {
+    pub fn memory_budget(mut self, bytes: u64) -> Self {
         self.memory_budget = Some(bytes);
         self
     }
@@ -317,8 +317,8 @@ mod tests {
 
     #[test]
     fn the_default_ttl_replaces_on_a_whole_write_and_only_fills_in_on_an_update() {
-        let contract = Contract::new("results", DatabaseKind::Durable)
-            .with_default_ttl(Duration::from_secs(60));
+        let contract =
+            Contract::new("results", DatabaseKind::Durable).default_ttl(Duration::from_secs(60));
         let rule = contract.on_replace("set", "a", Expiry::DatabaseDefault).unwrap();
         assert_eq!(rule, TtlRule::Set(60_000));
         let rule = contract.on_update("increment", "a", Expiry::DatabaseDefault).unwrap();

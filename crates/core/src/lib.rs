@@ -19,7 +19,6 @@
 //! [`Clock::now`], serves only what is stored or shown.
 
 pub mod backend;
-mod batch_of_reads;
 mod clock;
 mod codec;
 mod compression;
@@ -32,8 +31,7 @@ mod glob;
 mod key;
 mod merge;
 mod placement;
-mod read_places;
-mod read_seat;
+mod random;
 mod stores;
 mod traffic;
 mod unfinished;
@@ -63,7 +61,7 @@ pub use stores::{
     FENCE_RETENTION, FailureStream, FencingToken, HashStore, HashStoreExt, Holder, KeyStream,
     KeyValueStore, KeyValueStoreExt, LockAttempt, LockStore, MAX_AT_ONCE, MAX_ATTEMPTS,
     MAX_BATCH_NAME, MAX_CLAIM, MAX_ENTRY, MAX_QUEUE_NAME, MAX_STAGES, NewTask, OutboxEntry,
-    OutboxFact, Outcome, QueueCounts, QueueStore, QueueStoreExt, RateDecision, RateLimit,
+    OutboxFact, Outcome, Pauses, QueueCounts, QueueStore, QueueStoreExt, RateDecision, RateLimit,
     RateLimitStore, RateLimitStoreExt, RestoredFact, SetOptions, Settled, Settlement,
     StageProgress, Submitted, Subscription, TaskClass, TaskEnds, TaskId, Ttl, Usage, UsageStore,
 };

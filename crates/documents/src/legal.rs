@@ -92,7 +92,7 @@ fn stages(builder: &mut PipelineBuilder, options: &IngestOptions) -> Nodes {
     });
     let run = StageOptions::default;
     let extract = ReadStage { extract: ExtractStage { options: options.extract.clone() } };
-    let long = run().time_out(EXTRACT_TIMEOUT);
+    let long = run().timeout(EXTRACT_TIMEOUT);
     let text =
         builder.stage(extract, long, (), |document, ()| DocumentEntry::read(document.entry()));
     let chunk = ChunkStage { options: options.chunk };

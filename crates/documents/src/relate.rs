@@ -126,7 +126,7 @@ fn is_client(client: &str, party: &Mention) -> bool {
 }
 
 /// Most mentions after one that are looked at: a list of fifty names does not make a thousand pairs.
-const MOST_NEIGHBOURS: usize = 8;
+const MAX_NEIGHBOURS: usize = 8;
 
 fn together(document: &DocumentEntities, options: &RelateOptions, found: &mut Relations) {
     let spots: Vec<(usize, &Mention)> = document
@@ -148,8 +148,8 @@ fn together(document: &DocumentEntities, options: &RelateOptions, found: &mut Re
         .collect();
     let mut counts: HashMap<(usize, usize), (Evidence, usize)> = HashMap::new();
     for (at, (one, first)) in spots.iter().enumerate() {
-        let mut seen = Vec::with_capacity(MOST_NEIGHBOURS);
-        for (other, second) in spots[at + 1..].iter().take(MOST_NEIGHBOURS) {
+        let mut seen = Vec::with_capacity(MAX_NEIGHBOURS);
+        for (other, second) in spots[at + 1..].iter().take(MAX_NEIGHBOURS) {
             if second.start.saturating_sub(first.end) > options.window {
                 break;
             }

@@ -14,9 +14,9 @@ use compartment_core::{
 use crate::MemoryConfig;
 
 use crate::error::Refusal;
-use crate::hub::Hub;
-use crate::keyspace::{Change, Keyspace};
-use crate::value::Entry;
+use crate::stores::hub::Hub;
+use crate::stores::keyspace::{Change, Keyspace};
+use crate::stores::value::Entry;
 
 /// Databases in the memory of this process. Clones share them.
 ///
@@ -60,7 +60,7 @@ impl MemoryBackend {
     fn keyspace(&self, contract: &Contract) -> Result<Arc<Keyspace>> {
         let budget = contract
             .memory_budget
-            .filter(|_| contract.kind == DatabaseKind::Cache && !contract.shared);
+            .filter(|_| contract.kind == DatabaseKind::Cache && !contract.is_shared);
         let id = match &contract.placement {
             Placement::Prefix { index, prefix, .. } if budget.is_some() => {
                 KeyspaceId::BudgetedPrefix(*index, prefix.clone())

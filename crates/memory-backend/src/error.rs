@@ -3,7 +3,7 @@
 use compartment_core::backend::BatchRefusal;
 use compartment_core::{Contract, Error, ErrorKind};
 
-use crate::value::Value;
+use crate::stores::value::Value;
 
 /// Why the stored value refuses an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,30 +16,14 @@
 //! already without a bound, the budget has no effect and opening says so in the log.
 
 mod backend;
-mod batch;
-mod batch_event;
-mod batch_state;
-mod batch_upkeep;
-mod channel;
 mod config;
-mod counter;
 mod error;
-mod hash;
-mod hub;
-mod key_value;
-mod keyspace;
-mod lock;
-mod queue;
-mod queue_state;
-mod rate_limit;
 mod steady_time;
-mod usage;
-mod value;
-mod window;
+mod stores;
 
 pub use backend::MemoryBackend;
 pub use config::MemoryConfig;
-pub use value::ENTRY_OVERHEAD;
+pub use stores::value::ENTRY_OVERHEAD;
 
 /// The README's example compiles, and runs where it needs no server.
 #[cfg(doctest)]

@@ -17,30 +17,30 @@ pub(crate) trait Stages: fmt::Debug + Send + Sync {
     /// The document that an entry names.
     fn document(&self, batch: &str, ordinal: u32, entry: Bytes) -> Result<Document, StageError>;
 
-    /// The result of the stage at `place`: the one that is kept, or a new one.
-    async fn produce(&self, place: usize, run: &DocumentRun) -> Result<AnyResult, PipelineError>;
+    /// The result of the stage at `index`: the one that is kept, or a new one.
+    async fn produce(&self, index: usize, run: &DocumentRun) -> Result<AnyResult, PipelineError>;
 
-    /// The result of the stage at `place` that is kept, if there is one.
+    /// The result of the stage at `index` that is kept, if there is one.
     async fn find(
         &self,
-        place: usize,
+        index: usize,
         run: &DocumentRun,
     ) -> Result<Option<AnyResult>, PipelineError>;
 
     /// Whether the stage runs where it is, without a task or a result that is kept.
-    fn is_inline(&self, place: usize) -> bool;
+    fn is_inline(&self, index: usize) -> bool;
 
     /// How the results of the stage are made.
-    fn runner(&self, place: usize) -> &Runner;
+    fn runner(&self, index: usize) -> &Runner;
 
     /// Waits for a permit to make a result, where the stage has a limit.
-    async fn permit(&self, place: usize) -> Result<(), PipelineError>;
+    async fn permit(&self, index: usize) -> Result<(), PipelineError>;
 
     /// Counts a document that the stage failed on.
-    fn failed(&self, place: usize, document: &Document, error: &StageError);
+    fn failed(&self, index: usize, document: &Document, error: &StageError);
 
-    /// The stages whose results the stage at `place` works on.
-    fn needs(&self, place: usize) -> &[usize];
+    /// The stages whose results the stage at `index` works on.
+    fn needs(&self, index: usize) -> &[usize];
 
     /// The time now.
     fn now(&self) -> Timestamp;
@@ -115,21 +115,21 @@ impl DocumentRun {
         &self,
         node: Node<T>,
     ) -> Result<Arc<T>, PipelineError> {
-        typed(self.produce(node.place).await?)
+        typed(self.produce(node.index).await?)
     }
 
-    pub(crate) async fn produce(&self, place: usize) -> Result<AnyResult, PipelineError> {
-        if let Some(result) = self.result(place) {
+    pub(crate) async fn produce(&self, index: usize) -> Result<AnyResult, PipelineError> {
+        if let Some(result) = self.result(index) {
             return Ok(result);
         }
         let started = self.stages.now();
-        let produced = self.stages.produce(place, self).await;
+        let produced = self.stages.produce(index, self).await;
         match &produced {
             Ok(result) => {
-                self.keep(place, started, result);
-                self.run_sides(place).await?;
+                self.keep(index, started, result);
+                self.run_sides(index).await?;
             }
-            Err(PipelineError::Stage(error)) => self.fail(place, started, error),
+            Err(PipelineError::Stage(error)) => self.fail(index, started, error),
             Err(PipelineError::Store(_)) => {}
         }
         produced
@@ -137,8 +137,8 @@ impl DocumentRun {
 
     /// Runs the stages that wait for the result of this one, before anything that is made of it is kept:
     /// a failure of theirs comes back with every run.
-    async fn run_sides(&self, place: usize) -> Result<(), PipelineError> {
-        for side in self.sides.get(place).into_iter().flatten() {
+    async fn run_sides(&self, index: usize) -> Result<(), PipelineError> {
+        for side in self.sides.get(index).into_iter().flatten() {
             let is_due = self.stages.needs(*side).iter().all(|need| self.times(*need).is_some());
             if is_due && self.times(*side).is_none() {
                 Box::pin(self.produce(*side)).await?;
@@ -148,49 +148,49 @@ impl DocumentRun {
     }
 
     /// The result of the stage that the run has or that is kept.
-    pub(crate) async fn find(&self, place: usize) -> Result<Option<AnyResult>, PipelineError> {
-        if let Some(result) = self.result(place) {
+    pub(crate) async fn find(&self, index: usize) -> Result<Option<AnyResult>, PipelineError> {
+        if let Some(result) = self.result(index) {
             return Ok(Some(result));
         }
         let started = self.stages.now();
-        let found = self.stages.find(place, self).await?;
+        let found = self.stages.find(index, self).await?;
         if let Some(result) = &found {
-            self.keep(place, started, result);
+            self.keep(index, started, result);
         }
         Ok(found)
     }
 
-    fn keep(&self, place: usize, started: Timestamp, result: &AnyResult) {
+    fn keep(&self, index: usize, started: Timestamp, result: &AnyResult) {
         let times = Times { started, completed: self.stages.now() };
         let mut results = self.lock();
-        if results.had.len() <= place {
-            results.had.resize(place + 1, None);
+        if results.had.len() <= index {
+            results.had.resize(index + 1, None);
         }
-        results.had[place] = Some(Had { result: Arc::clone(result), times });
+        results.had[index] = Some(Had { result: Arc::clone(result), times });
     }
 
     /// Notes and counts the failure of a stage, unless another failed before: a stage whose input could
     /// not be made has not failed itself.
-    pub(crate) fn fail(&self, place: usize, started: Timestamp, error: &StageError) {
+    pub(crate) fn fail(&self, index: usize, started: Timestamp, error: &StageError) {
         let times = Times { started, completed: self.stages.now() };
         let mut results = self.lock();
         if results.failed_at.is_some() {
             return;
         }
-        results.failed_at = Some((place, times));
+        results.failed_at = Some((index, times));
         drop(results);
-        self.stages.failed(place, &self.document, error);
+        self.stages.failed(index, &self.document, error);
     }
 
-    fn result(&self, place: usize) -> Option<AnyResult> {
+    fn result(&self, index: usize) -> Option<AnyResult> {
         let results = self.lock();
-        let had = results.had.get(place)?.as_ref()?;
+        let had = results.had.get(index)?.as_ref()?;
         Some(Arc::clone(&had.result))
     }
 
     /// When the run had the stage's result, if it has it.
-    pub(crate) fn times(&self, place: usize) -> Option<Times> {
-        self.lock().had.get(place)?.as_ref().map(|had| had.times)
+    pub(crate) fn times(&self, index: usize) -> Option<Times> {
+        self.lock().had.get(index)?.as_ref().map(|had| had.times)
     }
 
     /// The stage that failed, and when.
@@ -198,16 +198,16 @@ impl DocumentRun {
         self.lock().failed_at
     }
 
-    pub(crate) fn is_inline(&self, place: usize) -> bool {
-        self.stages.is_inline(place)
+    pub(crate) fn is_inline(&self, index: usize) -> bool {
+        self.stages.is_inline(index)
     }
 
-    pub(crate) fn runner(&self, place: usize) -> &Runner {
-        self.stages.runner(place)
+    pub(crate) fn runner(&self, index: usize) -> &Runner {
+        self.stages.runner(index)
     }
 
-    pub(crate) async fn permit(&self, place: usize) -> Result<(), PipelineError> {
-        self.stages.permit(place).await
+    pub(crate) async fn permit(&self, index: usize) -> Result<(), PipelineError> {
+        self.stages.permit(index).await
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Results> {

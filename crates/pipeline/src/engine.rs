@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use crate::attempt::{Left, Spawned, interrupted, is_about_the_document};
 use crate::document_run::{DocumentRun, Stages};
 use crate::node::AnyResult;
-use crate::pipeline::Placed;
+use crate::pipeline::DeclaredStage;
 use crate::runner::{Runner, unless_panicked};
 use crate::{
     Completed, Document, EngineOptions, Node, Pipeline, PipelineError, Progress, StageError,
@@ -158,8 +158,8 @@ impl Engine {
     /// A store's; an unavailable cache database is ignored.
     pub async fn is_kept(&self, document: &Document) -> Result<bool, PipelineError> {
         let run = self.run_of(document.clone());
-        let kept = (0..self.pipeline().all().len()).filter(|place| !self.is_inline(*place));
-        let found = futures_util::future::try_join_all(kept.map(|place| run.find(place))).await?;
+        let kept = (0..self.pipeline().all().len()).filter(|index| !self.is_inline(*index));
+        let found = futures_util::future::try_join_all(kept.map(|index| run.find(index))).await?;
         Ok(found.iter().all(Option::is_some))
     }
 
@@ -169,8 +169,8 @@ impl Engine {
         Completed::new(batch, Arc::<Inner>::clone(&self.inner), store)
     }
 
-    pub(crate) fn is_inline(&self, place: usize) -> bool {
-        self.inner.is_inline(place)
+    pub(crate) fn is_inline(&self, index: usize) -> bool {
+        self.inner.is_inline(index)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -187,24 +187,26 @@ impl Engine {
         self.inner.overdue.load(Ordering::Relaxed)
     }
 
-    /// Takes a document through the stage at `place`.
-    pub(crate) async fn attempt(&self, place: usize, document: &Document) -> Left {
-        let limit = self.stage(place).map_or(Duration::ZERO, |stage| stage.options.time_out);
-        self.attempt_in(place, &self.run_of(document.clone()), limit).await
+    /// Takes a document through the stage at `index`.
+    pub(crate) async fn attempt(&self, index: usize, document: &Document) -> Left {
+        let limit = self.stage(index).map_or(Duration::ZERO, |stage| stage.options.timeout);
+        self.attempt_in(index, &self.run_of(document.clone()), limit).await
     }
 
-    /// Takes the document of a run, which has some results already, through the stage at `place` within
+    /// Takes the document of a run, which has some results already, through the stage at `index` within
     /// `limit`.
     pub(crate) async fn attempt_in(
         &self,
-        place: usize,
+        index: usize,
         run: &DocumentRun,
         limit: Duration,
     ) -> Left {
         let started = self.inner.now();
-        let worked = match self.stage(place) {
-            Ok(stage) if stage.options.exclusive => self.locked(stage, place, run, limit).await,
-            Ok(stage) => self.timed(stage, place, run.clone(), limit).await,
+        let worked = match self.stage(index) {
+            Ok(stage) if stage.options.exclusive => {
+                self.inner.locked(stage, run, |run| self.timed(stage, index, run, limit)).await
+            }
+            Ok(stage) => self.timed(stage, index, run.clone(), limit).await,
             Err(error) => Err(error),
         };
         let error = match worked {
@@ -215,48 +217,23 @@ impl Engine {
             }
             Err(PipelineError::Store(error)) => return Left::Untried(error),
         };
-        run.fail(place, started, &error);
+        run.fail(index, started, &error);
         Left::Failed(error)
-    }
-
-    /// With the document's lock held; given up when it is lost.
-    async fn locked(
-        &self,
-        stage: &Placed,
-        place: usize,
-        run: &DocumentRun,
-        limit: Duration,
-    ) -> Result<(), PipelineError> {
-        let key = format!("compartment:lock:document:{}", run.document().subject());
-        let wait = stage.options.time_out;
-        let clock = Arc::clone(&self.inner.options.clock);
-        let options = LockOptions::default().wait(wait).clock(clock);
-        let locks = self.inner.databases.role(Role::RateLimit)?.lock();
-        let Some(guard) = locks.lock(&key, options).await? else {
-            let what =
-                format!("another worker has held the document's lock for more than {wait:?}");
-            return Err(Error::new(ErrorKind::NotReady, "lock document", what).at_key(key).into());
-        };
-        let run = run.fenced(guard.token());
-        let worked = guard.run(self.timed(stage, place, run, limit)).await?;
-        // A lock that cannot be given back ends with its lease.
-        let _ = guard.release().await;
-        worked
     }
 
     /// Within the stage's time.
     async fn timed(
         &self,
-        stage: &Placed,
-        place: usize,
+        stage: &DeclaredStage,
+        index: usize,
         run: DocumentRun,
         limit: Duration,
     ) -> Result<(), PipelineError> {
         if stage.options.inline {
-            return unless_panicked(stage.name, run.produce(place)).await.map(drop);
+            return unless_panicked(stage.name, run.produce(index)).await.map(drop);
         }
         let mut work =
-            Spawned(Some(tokio::spawn(async move { run.produce(place).await.map(drop) })));
+            Spawned(Some(tokio::spawn(async move { run.produce(index).await.map(drop) })));
         match tokio::time::timeout(limit, work.joined()).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(match error.try_into_panic() {
@@ -282,25 +259,48 @@ impl Engine {
     }
 
     /// How long to wait before the `attempt`th attempt; `None` if that is one too many.
-    pub(crate) fn pause_before(&self, place: usize, attempt: u32) -> Option<Duration> {
-        let options = &self.stage(place).ok()?.options;
+    pub(crate) fn pause_before(&self, index: usize, attempt: u32) -> Option<Duration> {
+        let options = &self.stage(index).ok()?.options;
         let is_allowed = attempt <= u32::from(options.max_attempts);
         is_allowed.then(|| options.backoff.after(attempt.saturating_sub(1)))
     }
 
-    fn stage(&self, place: usize) -> Result<&Placed, PipelineError> {
-        self.inner.stage(place)
+    fn stage(&self, index: usize) -> Result<&DeclaredStage, PipelineError> {
+        self.inner.stage(index)
     }
 }
 
 impl Inner {
-    fn stage(&self, place: usize) -> Result<&Placed, PipelineError> {
-        self.pipeline.placed(place).ok_or_else(|| {
+    fn stage(&self, index: usize) -> Result<&DeclaredStage, PipelineError> {
+        self.pipeline.declared(index).ok_or_else(|| {
             let what = format!(
-                "the pipeline has no stage {place}: does the node belong to another pipeline?"
+                "the pipeline has no stage {index}: does the node belong to another pipeline?"
             );
             Error::new(ErrorKind::InvalidArgument, "run stage", what).into()
         })
+    }
+
+    /// Does `work` while the lock of the run's document is held; gives up when the lock is lost.
+    async fn locked<T, F: Future<Output = Result<T, PipelineError>>>(
+        &self,
+        stage: &DeclaredStage,
+        run: &DocumentRun,
+        work: impl FnOnce(DocumentRun) -> F,
+    ) -> Result<T, PipelineError> {
+        let key = format!("compartment:lock:document:{}", run.document().subject());
+        let wait = stage.options.timeout;
+        let clock = Arc::clone(&self.options.clock);
+        let options = LockOptions::default().wait(wait).clock(clock);
+        let locks = self.databases.role(Role::RateLimit)?.lock();
+        let Some(guard) = locks.lock(&key, options).await? else {
+            let what =
+                format!("another worker has held the document's lock for more than {wait:?}");
+            return Err(Error::new(ErrorKind::NotReady, "lock document", what).at_key(key).into());
+        };
+        let worked = guard.run(work(run.fenced(guard.token()))).await?;
+        // A lock that cannot be given back ends with its lease.
+        let _ = guard.release().await;
+        worked
     }
 }
 
@@ -311,49 +311,60 @@ impl Stages for Inner {
         Ok(Document::new(batch, ordinal, entry, identity))
     }
 
-    async fn produce(&self, place: usize, run: &DocumentRun) -> Result<AnyResult, PipelineError> {
-        Arc::clone(&self.stage(place)?.producer).produce(run).await
+    async fn produce(&self, index: usize, run: &DocumentRun) -> Result<AnyResult, PipelineError> {
+        let stage = self.stage(index)?;
+        let producer = Arc::clone(&stage.producer);
+        if !stage.options.exclusive || run.document().fence().is_some() {
+            return producer.produce(run).await;
+        }
+        // Another stage needs this one's result. A result that is kept needs no lock.
+        match producer.find(run).await? {
+            Some(result) => Ok(result),
+            None => {
+                self.locked(stage, run, |run| async move { producer.produce(&run).await }).await
+            }
+        }
     }
 
     async fn find(
         &self,
-        place: usize,
+        index: usize,
         run: &DocumentRun,
     ) -> Result<Option<AnyResult>, PipelineError> {
-        self.stage(place)?.producer.find(run).await
+        self.stage(index)?.producer.find(run).await
     }
 
-    fn failed(&self, place: usize, document: &Document, error: &StageError) {
-        if let Ok(stage) = self.stage(place) {
+    fn failed(&self, index: usize, document: &Document, error: &StageError) {
+        if let Ok(stage) = self.stage(index) {
             self.options.progress.failed(stage.name, document.name(), error);
         }
     }
 
-    fn needs(&self, place: usize) -> &[usize] {
-        self.pipeline.placed(place).map_or(&[], |stage| &stage.after)
+    fn needs(&self, index: usize) -> &[usize] {
+        self.pipeline.declared(index).map_or(&[], |stage| &stage.after)
     }
 
     fn now(&self) -> Timestamp {
         self.options.clock.now()
     }
 
-    fn is_inline(&self, place: usize) -> bool {
-        self.stage(place).is_ok_and(|stage| stage.options.inline)
+    fn is_inline(&self, index: usize) -> bool {
+        self.stage(index).is_ok_and(|stage| stage.options.inline)
     }
 
-    fn runner(&self, place: usize) -> &Runner {
+    fn runner(&self, index: usize) -> &Runner {
         // There is one for each stage.
-        &self.runners[place]
+        &self.runners[index]
     }
 
-    async fn permit(&self, place: usize) -> Result<(), PipelineError> {
-        let options = &self.stage(place)?.options;
+    async fn permit(&self, index: usize) -> Result<(), PipelineError> {
+        let options = &self.stage(index)?.options;
         let Some((key, limit)) = &options.rate_limit else { return Ok(()) };
         let limits = self.databases.role(Role::RateLimit)?;
-        let wait = options.time_out;
+        let wait = options.timeout;
         let clock = self.options.clock.as_ref();
         let decision = limits.rate_limit().acquire_within(key, *limit, 1, clock, wait).await?;
-        if decision.allowed {
+        if decision.is_allowed {
             return Ok(());
         }
         let what = format!(

@@ -14,7 +14,7 @@ use futures_util::{Stream, StreamExt};
 use crate::attempt::{ASKING, Left};
 use crate::document_run::{DocumentRun, Times};
 use crate::event::Origin;
-use crate::pipeline::Placed;
+use crate::pipeline::DeclaredStage;
 use crate::{
     Document, DocumentState, Engine, Identity, Needs, PipelineError, StageError, StageStatus,
 };
@@ -122,7 +122,7 @@ impl<D: Needs> LocalRun<D> {
     /// Runs documents through `engine` for the results of the stages `wanted`.
     #[must_use]
     pub fn new(engine: Engine, wanted: D) -> Self {
-        let sides = sides(engine.pipeline().all(), wanted.places());
+        let sides = sides(engine.pipeline().all(), wanted.indexes());
         Self { engine, wanted: Arc::new(wanted), sides, recorder: None }
     }
 
@@ -232,15 +232,15 @@ impl<D: Needs> LocalRun<D> {
     }
 
     async fn through(&self, run: &DocumentRun) -> std::result::Result<D::Values, PipelineError> {
-        let wanted = BTreeSet::from_iter(self.wanted.places());
-        for place in &wanted {
-            self.attempt(*place, run).await?;
+        let wanted = BTreeSet::from_iter(self.wanted.indexes());
+        for index in &wanted {
+            self.attempt(*index, run).await?;
         }
-        for (place, stage) in self.engine.pipeline().all().iter().enumerate() {
+        for (index, stage) in self.engine.pipeline().all().iter().enumerate() {
             // One that needs a lock runs by itself. It is looked for, since nothing follows from it.
-            let is_left = run.times(place).is_none() && stage.options.exclusive;
-            if is_left && run.find(place).await?.is_none() {
-                self.attempt(place, run).await?;
+            let is_left = run.times(index).is_none() && stage.options.exclusive;
+            if is_left && run.find(index).await?.is_none() {
+                self.attempt(index, run).await?;
             }
         }
         self.wanted.values(run).await
@@ -249,22 +249,22 @@ impl<D: Needs> LocalRun<D> {
     /// The time-outs of all stages that the document has not been through, together.
     fn limit(&self, run: &DocumentRun) -> Duration {
         let stages = self.engine.pipeline().all().iter().enumerate();
-        let left = stages.filter(|(place, _)| run.times(*place).is_none());
-        left.fold(Duration::ZERO, |sum, (_, stage)| sum.saturating_add(stage.options.time_out))
+        let left = stages.filter(|(index, _)| run.times(*index).is_none());
+        left.fold(Duration::ZERO, |sum, (_, stage)| sum.saturating_add(stage.options.timeout))
     }
 
     async fn attempt(
         &self,
-        place: usize,
+        index: usize,
         run: &DocumentRun,
     ) -> std::result::Result<(), PipelineError> {
         let started = self.engine.now();
-        match self.engine.attempt_in(place, run, self.limit(run)).await {
+        match self.engine.attempt_in(index, run, self.limit(run)).await {
             Left::Done => Ok(()),
             Left::Failed(error) => Err(error.into()),
             Left::Untried(error) if is_denied(&error) => {
                 let error = StageError::new("denied", error.to_string()).transient();
-                run.fail(place, started, &error);
+                run.fail(index, started, &error);
                 Err(error.into())
             }
             Left::Untried(error) => Err(error.into()),
@@ -276,20 +276,20 @@ impl<D: Needs> LocalRun<D> {
     fn tally(&self, run: &DocumentRun, failure: Option<&StageError>) -> Vec<StageOutcome> {
         let failed_at = failure.and(run.failed_at());
         let stages = self.engine.pipeline().all();
-        let had = (0..stages.len()).filter(|place| run.times(*place).is_some());
+        let had = (0..stages.len()).filter(|index| run.times(*index).is_some());
         let needed = with_needs(stages, had);
         let now = self.engine.now();
         let at_once = Times { started: now, completed: now };
         let mut outcomes = Vec::new();
-        for (place, stage) in stages.iter().enumerate() {
+        for (index, stage) in stages.iter().enumerate() {
             let progress = self.engine.progress();
             let done = |times| (StageStatus::Done { version: stage.version.clone() }, times);
-            let (status, times) = match (run.times(place), failed_at, failure) {
+            let (status, times) = match (run.times(index), failed_at, failure) {
                 (Some(times), ..) => done(times),
-                (None, Some((at, times)), Some(error)) if at == place => {
+                (None, Some((at, times)), Some(error)) if at == index => {
                     (StageStatus::of(error), times)
                 }
-                (None, ..) if failure.is_none() || needed.contains(&place) => {
+                (None, ..) if failure.is_none() || needed.contains(&index) => {
                     progress.done(stage.name, Origin::Cached, Duration::ZERO);
                     done(at_once)
                 }
@@ -309,11 +309,11 @@ impl<D: Needs> LocalRun<D> {
 }
 
 /// These stages and all that they are made of, directly or not.
-fn with_needs(stages: &[Placed], these: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
+fn with_needs(stages: &[DeclaredStage], these: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
     let mut all = BTreeSet::from_iter(these);
     // A stage needs only those before it.
-    for (place, stage) in stages.iter().enumerate().rev() {
-        if all.contains(&place) {
+    for (index, stage) in stages.iter().enumerate().rev() {
+        if all.contains(&index) {
             all.extend(stage.after.iter().copied());
         }
     }
@@ -322,12 +322,12 @@ fn with_needs(stages: &[Placed], these: impl IntoIterator<Item = usize>) -> BTre
 
 /// For each stage those that need it and that nothing wanted is made of. One that needs a lock is none of
 /// them: it runs by itself.
-fn sides(stages: &[Placed], wanted: Vec<usize>) -> Arc<[Vec<usize>]> {
+fn sides(stages: &[DeclaredStage], wanted: Vec<usize>) -> Arc<[Vec<usize>]> {
     let on_the_way = with_needs(stages, wanted);
     let mut sides = vec![Vec::new(); stages.len()];
-    for (place, stage) in stages.iter().enumerate() {
-        if !on_the_way.contains(&place) && !stage.options.exclusive {
-            stage.after.iter().for_each(|need| sides[*need].push(place));
+    for (index, stage) in stages.iter().enumerate() {
+        if !on_the_way.contains(&index) && !stage.options.exclusive {
+            stage.after.iter().for_each(|need| sides[*need].push(index));
         }
     }
     sides.into()

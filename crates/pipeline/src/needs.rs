@@ -14,7 +14,7 @@ pub trait Needs: Send + Sync + 'static {
     type Values: Send + 'static;
 
     /// Where they are in the pipeline.
-    fn places(&self) -> Vec<usize>;
+    fn indexes(&self) -> Vec<usize>;
 
     /// Their results for a document: those that are kept, and those that are not made anew.
     async fn values(&self, run: &DocumentRun) -> Result<Self::Values, PipelineError>;
@@ -24,7 +24,7 @@ pub trait Needs: Send + Sync + 'static {
 impl Needs for () {
     type Values = ();
 
-    fn places(&self) -> Vec<usize> {
+    fn indexes(&self) -> Vec<usize> {
         Vec::new()
     }
 
@@ -37,8 +37,8 @@ impl Needs for () {
 impl<T: Send + Sync + 'static> Needs for Node<T> {
     type Values = Arc<T>;
 
-    fn places(&self) -> Vec<usize> {
-        vec![self.place]
+    fn indexes(&self) -> Vec<usize> {
+        vec![self.index]
     }
 
     async fn values(&self, run: &DocumentRun) -> Result<Arc<T>, PipelineError> {
@@ -54,8 +54,8 @@ where
 {
     type Values = (A::Values, B::Values);
 
-    fn places(&self) -> Vec<usize> {
-        [self.0.places(), self.1.places()].concat()
+    fn indexes(&self) -> Vec<usize> {
+        [self.0.indexes(), self.1.indexes()].concat()
     }
 
     async fn values(&self, run: &DocumentRun) -> Result<Self::Values, PipelineError> {
@@ -72,8 +72,8 @@ where
 {
     type Values = (A::Values, B::Values, C::Values);
 
-    fn places(&self) -> Vec<usize> {
-        [self.0.places(), self.1.places(), self.2.places()].concat()
+    fn indexes(&self) -> Vec<usize> {
+        [self.0.indexes(), self.1.indexes(), self.2.indexes()].concat()
     }
 
     async fn values(&self, run: &DocumentRun) -> Result<Self::Values, PipelineError> {

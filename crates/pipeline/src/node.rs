@@ -14,13 +14,13 @@ pub(crate) type AnyResult = Arc<dyn Any + Send + Sync>;
 
 /// A stage of a pipeline, by the type of its result: what later stages name when they need it.
 pub struct Node<T> {
-    pub(crate) place: usize,
+    pub(crate) index: usize,
     result: PhantomData<fn() -> T>,
 }
 
 impl<T> Node<T> {
-    pub(crate) fn at(place: usize) -> Self {
-        Self { place, result: PhantomData }
+    pub(crate) fn at(index: usize) -> Self {
+        Self { index, result: PhantomData }
     }
 }
 
@@ -34,7 +34,7 @@ impl<T> Copy for Node<T> {}
 
 impl<T> fmt::Debug for Node<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Node({})", self.place)
+        write!(f, "Node({})", self.index)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use compartment_core::{Clock, MonotonicInstant, Result, Retry, SystemClock};
+use compartment_core::{Backoff, Clock, MonotonicInstant, Result, Retry, SystemClock};
 
 use crate::event::{Event, Observer, Silent};
 
@@ -24,10 +24,8 @@ impl std::fmt::Debug for Patience {
     }
 }
 
-/// The first pause between two attempts; doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// No pause is longer: a server that is back should not be kept waiting.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The pauses between two attempts; short at the longest, since a server that is back should not wait.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 impl Patience {
     /// Waits up to `limit` by `clock`, and reports to `observer`.
@@ -63,7 +61,7 @@ impl Patience {
         &self,
         mut request: impl FnMut() -> F,
     ) -> Result<T> {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = BACKOFF.pauses();
         loop {
             let asked = self.clock.monotonic();
             match request().await {
@@ -80,8 +78,7 @@ impl Patience {
                         return Err(error);
                     }
                     self.observer.event(&Event::Waiting { away, limit: self.limit, error: &error });
-                    self.clock.sleep(pause.min(self.limit - away)).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    self.clock.sleep(pauses.next_pause().min(self.limit - away)).await;
                 }
             }
         }

@@ -21,7 +21,7 @@ pub(crate) type AtCompletion = Arc<
 >;
 
 /// One stage in its place.
-pub(crate) struct Placed {
+pub(crate) struct DeclaredStage {
     pub(crate) name: &'static str,
     pub(crate) version: String,
     pub(crate) options: StageOptions,
@@ -76,7 +76,7 @@ pub struct Pipeline {
 
 struct Inner {
     name: String,
-    stages: Vec<Placed>,
+    stages: Vec<DeclaredStage>,
     identify: Identify,
     at_completion: Option<AtCompletion>,
 }
@@ -113,20 +113,20 @@ impl Pipeline {
     /// The version of each stage in this code.
     #[must_use]
     pub fn versions(&self) -> BTreeMap<String, String> {
-        let version = |stage: &Placed| (stage.name.to_owned(), stage.version.clone());
+        let version = |stage: &DeclaredStage| (stage.name.to_owned(), stage.version.clone());
         self.inner.stages.iter().map(version).collect()
     }
 
     /// The place of a stage.
     #[must_use]
-    pub fn place(&self, stage: &str) -> Option<usize> {
+    pub fn index_of(&self, stage: &str) -> Option<usize> {
         self.inner.stages.iter().position(|known| known.name == stage)
     }
 
     /// The queue of a stage's single tasks.
     #[must_use]
-    pub fn queue_of(&self, place: usize) -> Option<String> {
-        let stage = self.inner.stages.get(place)?;
+    pub fn queue_of(&self, index: usize) -> Option<String> {
+        let stage = self.inner.stages.get(index)?;
         let own = || format!("{}.{}", self.inner.name, stage.name);
         Some(stage.options.queue.clone().unwrap_or_else(own))
     }
@@ -134,8 +134,8 @@ impl Pipeline {
     /// The plan of a batch of this pipeline.
     #[must_use]
     pub fn plan(&self) -> BatchPlan {
-        let most = self.inner.stages.iter().map(|stage| stage.options.max_attempts).max();
-        let plan = BatchPlan::new().max_attempts(most.unwrap_or(1));
+        let max = self.inner.stages.iter().map(|stage| stage.options.max_attempts).max();
+        let plan = BatchPlan::new().max_attempts(max.unwrap_or(1));
         self.inner.stages.iter().fold(plan, |plan, stage| plan.stage(stage.name, &stage.after))
     }
 
@@ -147,11 +147,11 @@ impl Pipeline {
         (self.inner.identify)(entry)
     }
 
-    pub(crate) fn placed(&self, place: usize) -> Option<&Placed> {
-        self.inner.stages.get(place)
+    pub(crate) fn declared(&self, index: usize) -> Option<&DeclaredStage> {
+        self.inner.stages.get(index)
     }
 
-    pub(crate) fn all(&self) -> &[Placed] {
+    pub(crate) fn all(&self) -> &[DeclaredStage] {
         &self.inner.stages
     }
 
@@ -164,7 +164,7 @@ impl Pipeline {
 #[must_use]
 pub struct PipelineBuilder {
     name: String,
-    stages: Vec<Placed>,
+    stages: Vec<DeclaredStage>,
     identify: Identify,
     at_completion: Option<AtCompletion>,
 }
@@ -198,10 +198,10 @@ impl PipelineBuilder {
         F: Fn(&Document, D::Values) -> std::result::Result<I, StageError> + Send + Sync + 'static,
         I: Into<Arc<S::Input>> + Send + 'static,
     {
-        let (name, version, after) = (stage.name(), stage.version(), needs.places());
-        let (stage, place) = (Arc::new(stage), self.stages.len());
-        let producer = Arc::new(Once(Adapted { stage, needs, input, place }));
-        self.add(Placed { name, version, options, after, producer })
+        let (name, version, after) = (stage.name(), stage.version(), needs.indexes());
+        let (stage, index) = (Arc::new(stage), self.stages.len());
+        let producer = Arc::new(Once(Adapted { stage, needs, input, index }));
+        self.add(DeclaredStage { name, version, options, after, producer })
     }
 
     /// Adds a stage that processes each part of a document, several at a time. Stages after it get the
@@ -220,10 +220,10 @@ impl PipelineBuilder {
         F: Fn(&Document, usize, &A) -> std::result::Result<I, StageError> + Send + Sync + 'static,
         I: Into<Arc<S::Input>> + Send + 'static,
     {
-        let (name, version, after) = (stage.name(), stage.version(), vec![of.place]);
-        let (stage, place) = (Arc::new(stage), self.stages.len());
-        let producer = Arc::new(Each { stage, of, input, place });
-        self.add(Placed { name, version, options, after, producer })
+        let (name, version, after) = (stage.name(), stage.version(), vec![of.index]);
+        let (stage, index) = (Arc::new(stage), self.stages.len());
+        let producer = Arc::new(Each { stage, of, input, index });
+        self.add(DeclaredStage { name, version, options, after, producer })
     }
 
     /// Adds a stage that calls another service. Its answers are stored, so a repeated run does not ask
@@ -241,10 +241,10 @@ impl PipelineBuilder {
         F: Fn(&Document, D::Values) -> std::result::Result<I, StageError> + Send + Sync + 'static,
         I: Into<Arc<S::Input>> + Send + 'static,
     {
-        let (name, version, after) = (stage.name(), stage.version(), needs.places());
-        let (stage, place) = (Arc::new(stage), self.stages.len());
-        let producer = Arc::new(External(Adapted { stage, needs, input, place }));
-        self.add(Placed { name, version, options, after, producer })
+        let (name, version, after) = (stage.name(), stage.version(), needs.indexes());
+        let (stage, index) = (Arc::new(stage), self.stages.len());
+        let producer = Arc::new(External(Adapted { stage, needs, input, index }));
+        self.add(DeclaredStage { name, version, options, after, producer })
     }
 
     /// Sets the work at completion, once every document of a batch is done or dead. One worker at a
@@ -271,7 +271,7 @@ impl PipelineBuilder {
         let pipeline =
             Pipeline { inner: Arc::new(Inner { name, stages, identify, at_completion }) };
         pipeline.plan().check()?;
-        for queue in (0..pipeline.inner.stages.len()).filter_map(|place| pipeline.queue_of(place)) {
+        for queue in (0..pipeline.inner.stages.len()).filter_map(|index| pipeline.queue_of(index)) {
             if queue.is_empty() || queue.len() > MAX_QUEUE_NAME {
                 return Err(wrong(format!(
                     "queue {queue:?}: a name has 1 to {MAX_QUEUE_NAME} bytes"
@@ -281,8 +281,8 @@ impl PipelineBuilder {
         Ok(pipeline)
     }
 
-    fn add<T>(&mut self, placed: Placed) -> Node<T> {
-        self.stages.push(placed);
+    fn add<T>(&mut self, declared: DeclaredStage) -> Node<T> {
+        self.stages.push(declared);
         Node::at(self.stages.len() - 1)
     }
 }

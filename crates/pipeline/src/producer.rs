@@ -25,13 +25,13 @@ pub(crate) trait Producer: Send + Sync + 'static {
 /// The result that is kept for the document, whichever kind of stage makes it.
 async fn kept<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
     run: &DocumentRun,
-    place: usize,
+    index: usize,
     stage: &'static str,
     template: KeyTemplate<T>,
     version: &str,
 ) -> Result<Option<AnyResult>, PipelineError> {
     let subject = run.document().subject();
-    let found = run.runner(place).find(stage, template, subject, version).await?;
+    let found = run.runner(index).find(stage, template, subject, version).await?;
     Ok(found.map(|value| value as AnyResult))
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Adapted<S, D, F> {
     pub(crate) stage: Arc<S>,
     pub(crate) needs: D,
     pub(crate) input: F,
-    pub(crate) place: usize,
+    pub(crate) index: usize,
 }
 
 /// A stage that works on a document once.
@@ -58,26 +58,26 @@ where
         let (node, of) = (Arc::clone(&self), run.clone());
         let input = async move {
             let values = node.0.needs.values(&of).await?;
-            of.permit(node.0.place).await?;
+            of.permit(node.0.index).await?;
             Ok((node.0.input)(of.document(), values)?.into())
         };
-        if run.is_inline(self.0.place) {
+        if run.is_inline(self.0.index) {
             let input = input.await?;
             let started = Instant::now();
             let result = Arc::new(self.0.stage.run(&input)?);
-            run.runner(self.0.place).made(self.0.stage.name(), started.elapsed());
+            run.runner(self.0.index).made(self.0.stage.name(), started.elapsed());
             return Ok(result);
         }
-        let (runner, subject) = (run.runner(self.0.place), run.document().subject());
+        let (runner, subject) = (run.runner(self.0.index), run.document().subject());
         Ok(runner.run(&self.0.stage, subject, input).await?)
     }
 
     async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError> {
-        let Adapted { stage, place, .. } = &self.0;
-        if run.is_inline(*place) {
+        let Adapted { stage, index, .. } = &self.0;
+        if run.is_inline(*index) {
             return Ok(None);
         }
-        kept(run, *place, stage.name(), stage.template(), &stage.version()).await
+        kept(run, *index, stage.name(), stage.template(), &stage.version()).await
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) struct Each<S, A, F> {
     pub(crate) stage: Arc<S>,
     pub(crate) of: Node<Vec<A>>,
     pub(crate) input: F,
-    pub(crate) place: usize,
+    pub(crate) index: usize,
 }
 
 /// Parts of one document that are worked on at the same time; the worker's places bound them too.
@@ -115,13 +115,13 @@ where
                 let subject = part_of(run.document(), at);
                 let (of, made) = (run.clone(), Arc::clone(&node));
                 let input = async move {
-                    of.permit(made.place).await?;
+                    of.permit(made.index).await?;
                     let part = parts.get(at).ok_or_else(|| {
                         StageError::new("interrupted", "a part of it went away").transient()
                     })?;
                     Ok((made.input)(of.document(), at, part)?.into())
                 };
-                run.runner(node.place).run(&node.stage, &subject, input).await
+                run.runner(node.index).run(&node.stage, &subject, input).await
             }
         });
         let results: Vec<Arc<S::Output>> =
@@ -131,14 +131,14 @@ where
 
     async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError> {
         // An inline stage keeps nothing, and is run for less than a look would cost.
-        let parts = if run.is_inline(self.of.place) {
-            run.produce(self.of.place).await?
+        let parts = if run.is_inline(self.of.index) {
+            run.produce(self.of.index).await?
         } else {
-            let Some(parts) = run.find(self.of.place).await? else { return Ok(None) };
+            let Some(parts) = run.find(self.of.index).await? else { return Ok(None) };
             parts
         };
         let parts = typed::<Vec<A>>(parts)?;
-        let (runner, version) = (run.runner(self.place), self.stage.version());
+        let (runner, version) = (run.runner(self.index), self.stage.version());
         let mut results = Vec::with_capacity(parts.len());
         for at in 0..parts.len() {
             let subject = part_of(run.document(), at);
@@ -168,15 +168,15 @@ where
         let answer = async move {
             let values = node.0.needs.values(&of).await?;
             let input = (node.0.input)(of.document(), values)?.into();
-            of.permit(node.0.place).await?;
+            of.permit(node.0.index).await?;
             Ok(node.0.stage.call(&input).await?)
         };
-        let (runner, subject) = (run.runner(self.0.place), run.document().subject());
+        let (runner, subject) = (run.runner(self.0.index), run.document().subject());
         Ok(runner.call(self.0.stage.as_ref(), subject, answer).await?)
     }
 
     async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError> {
-        let Adapted { stage, place, .. } = &self.0;
-        kept(run, *place, stage.name(), stage.template(), &stage.version()).await
+        let Adapted { stage, index, .. } = &self.0;
+        kept(run, *index, stage.name(), stage.template(), &stage.version()).await
     }
 }

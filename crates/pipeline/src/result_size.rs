@@ -25,17 +25,17 @@ impl Write for Measure {
     }
 }
 
-/// The result, unless it takes more bytes in MessagePack than `most`. A value that has no form is
+/// The result, unless it takes more bytes in MessagePack than `max`. A value that has no form is
 /// left to whoever keeps it.
-pub(crate) fn check_size<T: Serialize>(stage: &str, result: T, most: u64) -> Result<T, StageError> {
-    if most == u64::MAX {
+pub(crate) fn check_size<T: Serialize>(stage: &str, result: T, max: u64) -> Result<T, StageError> {
+    if max == u64::MAX {
         return Ok(result);
     }
-    let mut measure = Measure { left: most };
+    let mut measure = Measure { left: max };
     match rmp_serde::encode::write(&mut measure, &result) {
         Err(rmp_serde::encode::Error::InvalidValueWrite(_)) => {
             let what = format!(
-                "stage {stage} returned more than {most} bytes; raise its limit or return less"
+                "stage {stage} returned more than {max} bytes; raise its limit or return less"
             );
             Err(StageError::new("result_too_large", what))
         }

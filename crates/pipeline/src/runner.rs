@@ -58,12 +58,12 @@ impl Runner {
     ) -> Result<Arc<S::Output>, PipelineError> {
         let key = key_of(stage.template(), subject, &stage.version())?;
         let (work, permits) = (Arc::clone(stage), Arc::clone(&self.permits));
-        let most = self.max_result_bytes;
+        let max = self.max_result_bytes;
         let ran = Ran::default();
         let noted = Arc::clone(&ran);
         let make = move || async move {
             let input = unless_panicked(work.name(), input).await?;
-            let made = compute(permits, work, input, most).await;
+            let made = compute(permits, work, input, max).await;
             // It is called once.
             let _ = noted.set(made.as_ref().ok().map(|(_, busy)| *busy));
             Ok::<_, PipelineError>(made?.0)
@@ -83,13 +83,13 @@ impl Runner {
         answer: impl Future<Output = Result<S::Output, PipelineError>> + Send + 'static,
     ) -> Result<Arc<S::Output>, PipelineError> {
         let key = key_of(stage.template(), subject, &stage.version())?;
-        let (most, stage_name) = (self.max_result_bytes, stage.name());
+        let (max, stage_name) = (self.max_result_bytes, stage.name());
         let ran = Ran::default();
         let noted = Arc::clone(&ran);
         let make = move || async move {
             let started = Instant::now();
             let answer = unless_panicked(stage_name, answer).await;
-            let answer = answer.and_then(|answer| Ok(check_size(stage_name, answer, most)?));
+            let answer = answer.and_then(|answer| Ok(check_size(stage_name, answer, max)?));
             let _ = noted.set(answer.as_ref().ok().map(|_| started.elapsed()));
             answer
         };

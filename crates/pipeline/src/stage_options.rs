@@ -18,7 +18,7 @@ pub struct StageOptions {
     /// How long a document waits after a failed attempt.
     pub backoff: Backoff,
     /// An attempt that takes longer has failed.
-    pub time_out: Duration,
+    pub timeout: Duration,
     /// A result of more bytes, in MessagePack, is a failure of the document.
     pub max_result_bytes: u64,
     /// The key in the database `rate_limit`, and how often the fleet may make a result that is not
@@ -38,7 +38,7 @@ impl Default for StageOptions {
             concurrency: None,
             max_attempts: 3,
             backoff: Backoff::default(),
-            time_out: Duration::from_secs(600),
+            timeout: Duration::from_secs(600),
             max_result_bytes: 64 * 1024 * 1024,
             rate_limit: None,
             exclusive: false,
@@ -78,8 +78,8 @@ impl StageOptions {
 
     /// Failing after this time.
     #[must_use]
-    pub fn time_out(mut self, time_out: Duration) -> Self {
-        self.time_out = time_out;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
@@ -120,7 +120,7 @@ impl StageOptions {
         if self.concurrency == Some(0) {
             return Err("its concurrency must be at least 1".to_owned());
         }
-        if !is_time(self.time_out) {
+        if !is_time(self.timeout) {
             return Err(
                 "its time-out must be more than zero and at most a hundred years".to_owned()
             );
@@ -158,8 +158,8 @@ mod tests {
             (of().max_attempts(0), "max_attempts must be 1 to 15"),
             (of().max_attempts(16), "max_attempts must be 1 to 15"),
             (none, "its concurrency must be at least 1"),
-            (of().time_out(Duration::ZERO), "more than zero"),
-            (of().time_out(Duration::MAX), "a hundred years"),
+            (of().timeout(Duration::ZERO), "more than zero"),
+            (of().timeout(Duration::MAX), "a hundred years"),
             (of().max_result_bytes(0), "max_result_bytes must be at least 1"),
             (of().rate_limit("", limit(1, second)), "is empty"),
             (of().rate_limit("rate:x", limit(0, second)), "at least 1 permit"),
@@ -171,7 +171,7 @@ mod tests {
         let longest = Backoff::new(Duration::MAX, Duration::MAX);
         for options in [
             of(),
-            of().max_attempts(15).time_out(MAX_TTL).backoff(longest).max_result_bytes(u64::MAX),
+            of().max_attempts(15).timeout(MAX_TTL).backoff(longest).max_result_bytes(u64::MAX),
             of().rate_limit("rate:x", limit(u32::MAX, MAX_TTL)),
             StageOptions { concurrency: Some(usize::MAX), ..of() },
         ] {

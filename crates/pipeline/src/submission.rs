@@ -1,15 +1,13 @@
-//! Submitting: a batch in pages as they come, or a single task.
+//! Submits a batch, in pages as its entries come.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use compartment_core::backend::BatchRefusal;
 use compartment_core::{
     BatchStatus, BatchStore, BatchUpkeepStore, Database, Error, ErrorKind, MAX_AT_ONCE, MAX_ENTRY,
-    NewTask, QueueStoreExt, Result, Submitted, TaskClass,
+    Result, TaskClass,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::{BatchRecord, BatchRegistry, Patience, Pipeline};
 
@@ -46,10 +44,10 @@ impl BatchOptions {
         self
     }
 
-    /// With an outbox for a ledger.
+    /// Sets whether the batch has an outbox for a ledger.
     #[must_use]
-    pub fn with_outbox(mut self) -> Self {
-        self.outbox = true;
+    pub fn outbox(mut self, outbox: bool) -> Self {
+        self.outbox = outbox;
         self
     }
 
@@ -266,59 +264,4 @@ impl Drop for Submission {
             tracing::warn!(batch, pending, "documents were dropped that the batch does not have");
         }
     }
-}
-
-/// The data of a single task: JSON in its queue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct TaskData {
-    /// The stage.
-    pub stage: String,
-    /// The version of the stage that is asked for; any where it is not said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// The entry of the document, as in a batch.
-    pub entry: String,
-}
-
-impl TaskData {
-    /// A stage of any version for the document that `entry` names.
-    #[must_use]
-    pub fn new(stage: impl Into<String>, entry: impl Into<String>) -> Self {
-        Self { stage: stage.into(), version: None, entry: entry.into() }
-    }
-}
-
-/// Submits a single task: one stage, with the stages it needs, for one document.
-///
-/// # Cancellation
-/// If the call is dropped or ends with an ambiguous error, it is unknown whether the task was accepted.
-/// With a deduplication key it can simply be submitted again.
-///
-/// # Errors
-/// [`ErrorKind::Unknown`] for a stage that the pipeline lacks; the store's.
-pub async fn submit_task(
-    batch: &Database,
-    pipeline: &Pipeline,
-    data: &TaskData,
-    class: TaskClass,
-    delay: Duration,
-    deduplication_key: Option<&str>,
-) -> Result<Submitted> {
-    let queue = pipeline.place(&data.stage).and_then(|place| pipeline.queue_of(place));
-    let queue = queue.ok_or_else(|| {
-        let known: Vec<&str> = pipeline.stages().collect();
-        let what = format!(
-            "pipeline {:?} has no stage {:?}; it has {}",
-            pipeline.name(),
-            data.stage,
-            known.join(", ")
-        );
-        Error::new(ErrorKind::Unknown, "submit task", what)
-    })?;
-    let payload = serde_json::to_vec(data)
-        .map_err(|error| Error::new(ErrorKind::Encode, "submit task", error.to_string()))?;
-    let mut task = NewTask::new(payload).class(class).after(delay);
-    task.deduplication_key = deduplication_key.map(str::to_owned);
-    batch.queue().submit_one(&queue, task).await
 }

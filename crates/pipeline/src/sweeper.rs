@@ -214,7 +214,7 @@ impl Sweeper {
         let mut bytes: u64 = finished.iter().map(|one| one.bytes).sum();
         for one in finished {
             let age = one.age;
-            let is_too_much = self.options.finished_bytes.is_some_and(|most| bytes > most);
+            let is_too_much = self.options.finished_bytes.is_some_and(|max| bytes > max);
             let may_go =
                 age >= self.options.retention || (is_too_much && age >= self.options.grace);
             if !may_go {

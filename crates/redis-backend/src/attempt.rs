@@ -2,14 +2,9 @@
 //! comes, and a name is all by which it can be taken back.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 
+use compartment_core::backend::random;
 use compartment_core::{Result, Retry};
-
-/// A random number: the standard library's hasher is seeded at random for each of these.
-pub(crate) fn random() -> u64 {
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
-}
 
 /// One attempt. Dropped before its answer is known, it is taken back.
 pub(crate) struct Attempt<F: FnOnce(String)> {

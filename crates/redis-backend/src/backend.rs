@@ -7,27 +7,27 @@ use compartment_core::backend::{Backend, Capabilities, Stores};
 use compartment_core::{Contract, Database, Error, ErrorKind, Result, SystemClock};
 
 use crate::RedisConfig;
-use crate::allowance::ConnectionAllowance;
-use crate::batch_script::RedisBatch;
 use crate::budget::Budget;
-use crate::budget_watch::watch;
-use crate::channel::{Ear, RedisChannel};
-use crate::connector::{Connector, NodeConnector};
-use crate::counter::RedisCounter;
-use crate::hash::RedisHash;
-use crate::isolation::prove_isolation;
-use crate::key_value::RedisKeyValue;
-use crate::line::Line;
+use crate::budget::watch::watch;
 use crate::link::Link;
-use crate::lock::RedisLock;
 use crate::previous::Arrival;
-use crate::probe::{ServerInfo, Topology, probe};
-use crate::queue::RedisQueue;
-use crate::rate_limit::RedisRateLimit;
-use crate::repeat::pause_before_retry;
+use crate::repeat::BACKOFF;
 use crate::requests::Requests;
 use crate::server::Server;
-use crate::usage::RedisUsage;
+use crate::server::isolation::prove_isolation;
+use crate::server::probe::{ServerInfo, Topology, probe};
+use crate::stores::batch_script::RedisBatch;
+use crate::stores::channel::{Ear, RedisChannel};
+use crate::stores::counter::RedisCounter;
+use crate::stores::hash::RedisHash;
+use crate::stores::key_value::RedisKeyValue;
+use crate::stores::lock::RedisLock;
+use crate::stores::queue::RedisQueue;
+use crate::stores::rate_limit::RedisRateLimit;
+use crate::stores::usage::RedisUsage;
+use crate::wire::allowance::ConnectionAllowance;
+use crate::wire::connector::{Connector, NodeConnector};
+use crate::wire::line::Line;
 
 /// A server or cluster that has been looked at and can hold databases.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ impl RedisBackend {
             .in_database(&contract.name));
         }
         self.check_index(previous.placement.index())?;
-        let mut before = contract.clone().with_placement(previous.placement.clone());
+        let mut before = contract.clone().placement(previous.placement.clone());
         before.previous = None;
         let old = Arc::new(self.requests(before)?);
         let placement = contract.placement.clone();
@@ -155,7 +155,7 @@ async fn when_ready<T, F: Future<Output = Result<T>>>(
     loop {
         match ask().await {
             Err(error) if error.kind() == ErrorKind::NotReady && attempt < config.retries => {
-                tokio::time::sleep(pause_before_retry(attempt)).await;
+                tokio::time::sleep(BACKOFF.after(attempt + 1)).await;
                 attempt += 1;
             }
             answer => return answer,

@@ -49,7 +49,7 @@ pub(crate) fn spawn(counted: UnfinishedWork, work: impl Future<Output = ()> + Se
 }
 
 /// How often work is tried again that somebody has to set right: ten minutes at most.
-const MOST_REFUSALS: u32 = 600;
+const MAX_REFUSALS: u32 = 600;
 
 /// Whether work that failed so, after so many failures, may succeed when it is tried again.
 pub(crate) fn may_pass(kind: ErrorKind, failures: u32) -> bool {
@@ -61,7 +61,7 @@ pub(crate) fn may_pass(kind: ErrorKind, failures: u32) -> bool {
         | ErrorKind::ReadOnly => true,
         // Memory is freed, and rights are given, by somebody else.
         ErrorKind::OutOfMemory | ErrorKind::Authentication | ErrorKind::Permission => {
-            failures < MOST_REFUSALS
+            failures < MAX_REFUSALS
         }
         _ => false,
     }

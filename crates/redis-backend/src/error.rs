@@ -175,9 +175,9 @@ fn explain(kind: ErrorKind, error: &RedisError) -> String {
 
 /// What a server or parser says, in one line and cut: it may quote pages of somebody's data.
 fn shorten(said: &str) -> String {
-    const MOST_CHARS: usize = 160;
+    const MAX_CHARS: usize = 160;
     let one_line = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    match one_line.char_indices().nth(MOST_CHARS) {
+    match one_line.char_indices().nth(MAX_CHARS) {
         Some((at, _)) => format!("{}…", &one_line[..at]),
         None => one_line,
     }

@@ -9,7 +9,7 @@ use redis::{Cmd, FromRedisValue, Value};
 use crate::background;
 use crate::budget::{Budget, Room, about};
 use crate::previous::{self, Arrival};
-use crate::repeat::{Repeat, pause_before_retry};
+use crate::repeat::{BACKOFF, Repeat};
 use crate::requests::{Requests, read};
 use crate::script::ScriptTarget;
 
@@ -75,7 +75,7 @@ impl Link {
         let (mut count, mut bytes) = (0, 0);
         for (name, value) in lengths {
             let more = about(name, value);
-            if count > 0 && bytes + more > budget.most_at_once() {
+            if count > 0 && bytes + more > budget.max_at_once() {
                 break;
             }
             (count, bytes) = (count + 1, bytes + more);
@@ -116,7 +116,7 @@ impl Link {
                         return;
                     }
                 }
-                tokio::time::sleep(pause_before_retry(failures)).await;
+                tokio::time::sleep(BACKOFF.after(failures + 1)).await;
                 failures += 1;
             }
         };

@@ -83,7 +83,10 @@ impl Arrival {
     /// # Errors
     /// The server's, with what to do.
     pub(crate) async fn prove(&self, link: &Requests) -> Result<()> {
-        let key = format!("{HOUSEKEEPING_PREFIX}previous-canary:{:016x}", crate::attempt::random());
+        let key = format!(
+            "{HOUSEKEEPING_PREFIX}previous-canary:{:016x}",
+            compartment_core::backend::random()
+        );
         let old_name = self.old.name(&key).into_owned();
         let name = link.name(&key).into_owned();
         let mut write = redis::cmd("SET");

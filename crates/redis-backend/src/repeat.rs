@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use compartment_core::{Error, Retry};
+use compartment_core::{Backoff, Error, Retry};
 
-/// The first pause before a request is sent again; doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(25);
-/// No pause is longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The pauses before a request is sent again, or a lost subscription is opened again.
+pub(crate) const BACKOFF: Backoff = Backoff::new(Duration::from_millis(25), Duration::from_secs(1));
 
 /// Whether a request may be sent again when it is not known if it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,42 +23,6 @@ impl Repeat {
             Retry::Safe => true,
             Retry::IfIdempotent => self == Self::Idempotent,
             Retry::Never => false,
-        }
-    }
-}
-
-/// A pause after an attempt of that number, counted from 0: between half of the longest and all of it,
-/// so that many clients do not come back at once.
-pub(crate) fn pause_before_retry(attempt: u32) -> Duration {
-    let share = (crate::attempt::random() % 1_000) as u32;
-    let longest = longest_pause(attempt);
-    longest / 2 + longest * share / 2_000
-}
-
-/// The pauses of so many retries together, at the longest.
-pub(crate) fn longest_pauses(retries: u32) -> Duration {
-    // From some attempt on all are equally long.
-    let growing = retries.min(16);
-    let sum = (0..growing).map(longest_pause).fold(Duration::ZERO, Duration::saturating_add);
-    sum.saturating_add(LONGEST_PAUSE.saturating_mul(retries - growing))
-}
-
-fn longest_pause(attempt: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_a_second() {
-        assert_eq!(longest_pauses(0), Duration::ZERO);
-        assert_eq!(longest_pauses(3), Duration::from_millis(25 + 50 + 100));
-        assert_eq!(longest_pauses(100) - longest_pauses(99), LONGEST_PAUSE);
-        for attempt in [0, 3, 50, u32::MAX] {
-            let pause = pause_before_retry(attempt);
-            assert!(pause >= longest_pause(attempt) / 2 && pause <= longest_pause(attempt));
         }
     }
 }

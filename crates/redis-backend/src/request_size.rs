@@ -25,21 +25,21 @@ fn argument_size(argument: Arg<&[u8]>) -> usize {
 /// [`ErrorKind::InvalidArgument`] with both sizes.
 pub(crate) fn check_size(
     contract: &Contract,
-    most: u64,
+    max: u64,
     operation: &'static str,
     key: &str,
     command: &Cmd,
 ) -> Result<()> {
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    if size(command) <= most {
+    let max = usize::try_from(max).unwrap_or(usize::MAX);
+    if size(command) <= max {
         return Ok(());
     }
     let largest = command.args_iter().map(argument_size).max().unwrap_or_default();
-    if largest <= most {
+    if largest <= max {
         return Ok(());
     }
     let what = format!(
-        "a value of {largest} bytes is more than the {most} that the server takes in one \
+        "a value of {largest} bytes is more than the {max} that the server takes in one \
          (proto-max-bulk-len): raise that, or store the value in parts"
     );
     let error = Error::new(ErrorKind::InvalidArgument, operation, what).in_database(&contract.name);

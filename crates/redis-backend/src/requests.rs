@@ -10,14 +10,14 @@ use compartment_core::{Clock, Contract, Error, ErrorKind, Expiry, Result};
 use redis::{Cmd, FromRedisValue, Value};
 
 use crate::RedisConfig;
-use crate::allowance::Allowance;
-use crate::connector::Wire;
 use crate::error::{Phase, convert};
-use crate::line::Line;
-use crate::probe::{ServerInfo, Topology};
-use crate::repeat::{Repeat, longest_pauses, pause_before_retry};
+use crate::repeat::{BACKOFF, Repeat};
 use crate::request_size::{MAX_VALUE_BYTES, check_size, size};
 use crate::script::ScriptTarget;
+use crate::server::probe::{ServerInfo, Topology};
+use crate::wire::allowance::Allowance;
+use crate::wire::connector::Wire;
+use crate::wire::line::Line;
 
 /// A database's place on its server, and the connections to it.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Requests {
     pub(crate) fn patience(&self) -> Duration {
         let connect = self.lines.iter().map(Line::limit).max().unwrap_or_default();
         let attempt = connect.saturating_add(self.response_timeout);
-        let pauses = longest_pauses(self.retries);
+        let pauses = BACKOFF.longest_total(self.retries);
         attempt.saturating_mul(self.retries.saturating_add(1)).saturating_add(pauses)
     }
 
@@ -230,7 +230,7 @@ impl Requests {
             return Err(if key.is_empty() { error } else { error.at_key(key) });
         }
         self.traffic.retried();
-        tokio::time::sleep(pause_before_retry(attempt)).await;
+        tokio::time::sleep(BACKOFF.after(attempt + 1)).await;
         Ok(attempt + 1)
     }
 

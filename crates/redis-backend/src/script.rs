@@ -72,8 +72,8 @@ impl<D: ScriptTarget + Send> ScriptTarget for Arc<D> {
 
 macro_rules! lua_script {
     ($($file:literal),+) => {
-        crate::script::LuaScript::new(concat!($(include_str!(concat!("lua/", $file))),+), || {
-            redis::Script::new(concat!($(include_str!(concat!("lua/", $file))),+))
+        crate::script::LuaScript::new(concat!($(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lua/", $file))),+), || {
+            redis::Script::new(concat!($(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lua/", $file))),+))
         })
     };
 }

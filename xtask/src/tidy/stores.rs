@@ -10,12 +10,12 @@ const BACKENDS: [&str; 2] = ["crates/memory-backend/src/", "crates/redis-backend
 const BESIDES: [&str; 4] = ["lib.rs", "backend.rs", "config.rs", "error.rs"];
 
 pub(super) fn check(files: &[TextFile], findings: &mut Findings) {
-    let mut wanted: BTreeSet<&str> = BESIDES.into();
+    let mut wanted: BTreeSet<String> = BESIDES.map(str::to_owned).into();
     let declares = |file: &&TextFile| file.path.starts_with(STORES) && declares_a_store(&file.text);
-    wanted.extend(files.iter().filter(declares).map(TextFile::name));
+    wanted.extend(files.iter().filter(declares).map(|file| format!("stores/{}", file.name())));
     for backend in BACKENDS {
         for name in &wanted {
-            if !files.iter().any(|file| file.path.strip_prefix(backend) == Some(name)) {
+            if !files.iter().any(|file| file.path.strip_prefix(backend) == Some(name.as_str())) {
                 findings.error(format!("{backend}{name}: is missing; every backend has one"));
             }
         }
@@ -48,10 +48,10 @@ mod tests {
         for backend in BACKENDS {
             files.extend(BESIDES.map(|name| file(format!("{backend}{name}"), "")));
         }
-        files.push(file(format!("{}queue.rs", BACKENDS[0]), ""));
+        files.push(file(format!("{}stores/queue.rs", BACKENDS[0]), ""));
         let mut findings = Findings::default();
         check(&files, &mut findings);
-        let missing = format!("{}queue.rs: is missing; every backend has one", BACKENDS[1]);
+        let missing = format!("{}stores/queue.rs: is missing; every backend has one", BACKENDS[1]);
         assert_eq!(findings.errors, [missing]);
     }
 }

@@ -204,8 +204,8 @@ fn bytes_of_key(key: &Key) -> u64 {
 /// What an allocator gives for so many bytes: sizes have steps of an eighth of the next power of
 /// two, and of 16 at least.
 fn rounded(bytes: u64) -> u64 {
-    let most = bytes.min(1 << 40);
-    most.next_multiple_of((most.next_power_of_two() / 8).max(16))
+    let max = bytes.min(1 << 40);
+    max.next_multiple_of((max.next_power_of_two() / 8).max(16))
 }
 
 /// How a value would stand in a server's memory.

@@ -17,7 +17,7 @@ const BIGGEST: u64 = 64 * 1_024;
 
 /// Tables asked about at once, and members that are read of each.
 const PAGE: usize = 64;
-const MOST_BINDINGS: usize = 1_000;
+const MAX_BINDINGS: usize = 1_000;
 
 /// Whether this connection's reads leave the keys' idle times as they are (Redis 7.2 and later).
 pub(crate) async fn leaves_no_trace(connection: &mut Connection) -> bool {
@@ -43,7 +43,7 @@ pub(crate) async fn read_bindings(
         let mut pipeline = Pipeline::with_capacity(page.len());
         for table in page {
             let key = place.on_server(table);
-            pipeline.cmd("SSCAN").arg(key.as_ref()).arg(0).arg("COUNT").arg(MOST_BINDINGS);
+            pipeline.cmd("SSCAN").arg(key.as_ref()).arg(0).arg("COUNT").arg(MAX_BINDINGS);
         }
         let answers = connection.ask_each("read bindings", &pipeline).await?;
         for (table, answer) in page.iter().zip(answers) {

@@ -28,7 +28,7 @@ impl Drop for Folder {
 }
 
 /// Links that are followed, as many as a system follows.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// Whether what is written to `file` goes to standard output, where nothing else may be said then.
 #[must_use]
@@ -141,7 +141,7 @@ fn send(from: &mut File, name: &Path) -> io::Result<()> {
 /// The name at the end of links that lead to nothing yet.
 fn followed(file: &Path) -> Result<PathBuf> {
     let mut name = file.to_owned();
-    for _ in 0..MOST_LINKS {
+    for _ in 0..MAX_LINKS {
         let Ok(next) = std::fs::read_link(&name) else { return Ok(name) };
         name = match name.parent() {
             Some(folder) => folder.join(next),

@@ -52,8 +52,8 @@ impl Sizes {
         Self(AtomicUsize::new(FIRST_GUESS))
     }
 
-    pub(super) fn keys(&self, most: usize) -> usize {
-        (TOGETHER / self.0.load(Ordering::Relaxed).max(1)).clamp(1, most.max(1))
+    pub(super) fn keys(&self, max: usize) -> usize {
+        (TOGETHER / self.0.load(Ordering::Relaxed).max(1)).clamp(1, max.max(1))
     }
 
     fn learn(&self, keys: usize, bytes: usize) {

@@ -156,9 +156,9 @@ impl<'a> Names<'a> {
             let Some(page) = self.walk.next_page().await? else { return Ok(None) };
             self.page = page.into();
         }
-        let most = self.sizes.keys(self.pace.batch());
-        let (mut names, mut held) = (Vec::with_capacity(most), Vec::new());
-        while names.len() < most
+        let max = self.sizes.keys(self.pace.batch());
+        let (mut names, mut held) = (Vec::with_capacity(max), Vec::new());
+        while names.len() < max
             && let Some(name) = self.page.pop_front()
         {
             // SCAN may name a key twice, and a server loads no file that holds one twice.

@@ -27,7 +27,7 @@ const PARTS: &[(&str, KeyType, bool)] = &[
 ];
 /// Parts that a queue behind another prefix needs to be known.
 const NEEDS: u32 = 3;
-const MOST_QUEUES: usize = 4_096;
+const MAX_QUEUES: usize = 4_096;
 
 /// What stands in front of these endings, and which of them.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Queues {
         for (bit, (suffix, ..)) in PARTS.iter().enumerate() {
             let Some(stem) = name.strip_suffix(suffix.as_bytes()) else { continue };
             let known = self.0.contains_key(stem);
-            if known || self.0.len() < MOST_QUEUES {
+            if known || self.0.len() < MAX_QUEUES {
                 *self.0.entry(stem.to_vec()).or_default() |= 1 << bit;
                 certain |= is_default(stem);
             }

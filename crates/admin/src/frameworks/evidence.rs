@@ -36,7 +36,7 @@ pub(crate) struct Evidence {
 const SAMPLES: usize = 3;
 /// Keys of a row whose names contain the name of a queue.
 const BINDING_SAMPLES: usize = 4_096;
-const MOST_PREFIXES: usize = 32;
+const MAX_PREFIXES: usize = 32;
 const LONGEST_PREFIX: usize = 64;
 /// Keys of a row all of which have to fit.
 const STRICT_SAMPLES: usize = 64;
@@ -81,8 +81,8 @@ impl Evidence {
             any = true;
             certain |= seen.row.telling && !seen.row.expires;
             let is_binding = seen.row.globs.iter().any(|glob| glob.starts_with(BINDING));
-            let most = if is_binding { BINDING_SAMPLES } else { seen.row.samples() };
-            if seen.samples.len() < most {
+            let max = if is_binding { BINDING_SAMPLES } else { seen.row.samples() };
+            if seen.samples.len() < max {
                 seen.samples.push(name.to_vec());
             }
         });
@@ -102,7 +102,7 @@ impl Evidence {
                     continue;
                 }
                 let key = (at, name[..start].to_vec());
-                if self.prefixes.len() < MOST_PREFIXES || self.prefixes.contains_key(&key) {
+                if self.prefixes.len() < MAX_PREFIXES || self.prefixes.contains_key(&key) {
                     let samples = self.prefixes.entry(key).or_default();
                     if samples.len() < BINDING_SAMPLES && anchor == &BINDING {
                         samples.push(name[start..].to_vec());

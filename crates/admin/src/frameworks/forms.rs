@@ -11,9 +11,9 @@ use crate::name::escape_glob_into;
 /// Names of one prefix that are needed to see their form.
 const LEAST_NAMES: u64 = 10;
 /// Versions that a cache has at a time: the one it had before, and its own.
-const MOST_VERSIONS: usize = 2;
-const MOST_PREFIXES: usize = 256;
-const MOST_NAMESPACES: usize = 64;
+const MAX_VERSIONS: usize = 2;
+const MAX_PREFIXES: usize = 256;
+const MAX_NAMESPACES: usize = 64;
 const LONGEST: usize = 64;
 const SAMPLES: usize = 3;
 
@@ -43,7 +43,7 @@ struct Prefix {
 
 impl Prefix {
     fn is_versioned(&self) -> bool {
-        self.names >= LEAST_NAMES && !self.has_others && self.versions.len() <= MOST_VERSIONS
+        self.names >= LEAST_NAMES && !self.has_others && self.versions.len() <= MAX_VERSIONS
     }
 }
 
@@ -52,7 +52,7 @@ impl Forms {
         self.add_versioned(name);
         let Some(namespace) = name.strip_suffix(TELLING.as_bytes()) else { return };
         let is_usual = namespace.is_empty() || namespace == b"docstore";
-        if !is_usual && namespace.len() <= LONGEST && self.namespaces.len() < MOST_NAMESPACES {
+        if !is_usual && namespace.len() <= LONGEST && self.namespaces.len() < MAX_NAMESPACES {
             self.namespaces.insert(namespace.to_vec());
         }
     }
@@ -63,7 +63,7 @@ impl Forms {
         let (Some(prefix), Some(version)) = (prefix, version) else { return };
         let is_known = self.prefixes.contains_key(prefix);
         let is_prefix = !prefix.is_empty() && prefix.len() <= LONGEST;
-        if !is_prefix || !is_known && self.prefixes.len() >= MOST_PREFIXES {
+        if !is_prefix || !is_known && self.prefixes.len() >= MAX_PREFIXES {
             return;
         }
         let one = self.prefixes.entry(prefix.to_vec()).or_default();
@@ -73,7 +73,7 @@ impl Forms {
             return;
         }
         one.names += 1;
-        if one.versions.len() <= MOST_VERSIONS {
+        if one.versions.len() <= MAX_VERSIONS {
             one.versions.insert(version.to_vec());
         }
         if one.samples.len() < SAMPLES {

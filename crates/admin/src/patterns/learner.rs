@@ -17,15 +17,15 @@ pub struct Learned {
 }
 
 /// Different words kept under one node before the rarer half becomes a placeholder.
-const MOST_WORDS: usize = 64;
+const MAX_WORDS: usize = 64;
 /// Different words kept as the first segment, which is often a program's own prefix.
-const MOST_FIRST_WORDS: usize = 256;
+const MAX_FIRST_WORDS: usize = 256;
 /// Different numbers under one node that may still be versions or priorities.
-const MOST_NUMBERS: usize = 8;
+const MAX_NUMBERS: usize = 8;
 /// Nodes of the whole tree, about 150 bytes each.
-const MOST_NODES: usize = 16_384;
+const MAX_NODES: usize = 16_384;
 /// Patterns that are told apart in the end; the keys of rarer ones are left to `*`.
-const MOST_PATTERNS: usize = 100;
+const MAX_PATTERNS: usize = 100;
 
 #[derive(Debug, Default)]
 struct Node {
@@ -67,14 +67,14 @@ impl Word {
 pub struct Learner {
     nodes: Vec<Node>,
     free: Vec<u32>,
-    most_words: usize,
+    max_words: usize,
     /// Names of a form that nothing generalises: no further node is made.
     full: bool,
 }
 
 impl Default for Learner {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], free: Vec::new(), most_words: MOST_WORDS, full: false }
+        Self { nodes: vec![Node::default()], free: Vec::new(), max_words: MAX_WORDS, full: false }
     }
 }
 
@@ -93,9 +93,9 @@ impl Learner {
             self.node(at).count += 1;
         }
         self.node(at).ends += 1;
-        while self.nodes() > MOST_NODES && !self.full {
-            self.full = self.most_words == 2;
-            self.most_words = (self.most_words / 2).max(2);
+        while self.nodes() > MAX_NODES && !self.full {
+            self.full = self.max_words == 2;
+            self.max_words = (self.max_words / 2).max(2);
             self.shrink(ROOT);
         }
     }
@@ -146,11 +146,11 @@ impl Learner {
         let child = self.new_node();
         self.node(at).words.insert(word.clone(), child);
         if token.class == Class::Integer {
-            self.limit_numbers(at, token.separator, MOST_NUMBERS);
+            self.limit_numbers(at, token.separator, MAX_NUMBERS);
         }
-        let most = if at == ROOT { self.most_words.max(MOST_FIRST_WORDS) } else { self.most_words };
-        if self.node(at).words.len() > most {
-            self.keep_words(at, most / 2);
+        let max = if at == ROOT { self.max_words.max(MAX_FIRST_WORDS) } else { self.max_words };
+        if self.node(at).words.len() > max {
+            self.keep_words(at, max / 2);
         }
         // Either may have made the new child a part of another.
         match self.node(at).words.get(&word) {
@@ -172,11 +172,11 @@ impl Learner {
         child
     }
 
-    /// Makes the numbers behind one separator a placeholder when they are more than `most`.
-    fn limit_numbers(&mut self, at: u32, separator: Option<u8>, most: usize) {
+    /// Makes the numbers behind one separator a placeholder when they are more than `max`.
+    fn limit_numbers(&mut self, at: u32, separator: Option<u8>, max: usize) {
         let is_one = |word: &&Word| word.separator == separator && word.is_number();
         let numbers: Vec<Word> = self.node(at).words.keys().filter(is_one).cloned().collect();
-        if numbers.len() > most {
+        if numbers.len() > max {
             self.generalise(at, &numbers);
         }
     }
@@ -226,8 +226,8 @@ impl Learner {
                 }
             }
         }
-        if self.node(into).words.len() > self.most_words {
-            self.keep_words(into, self.most_words / 2);
+        if self.node(into).words.len() > self.max_words {
+            self.keep_words(into, self.max_words / 2);
         }
     }
 
@@ -237,9 +237,9 @@ impl Learner {
     }
 
     fn shrink(&mut self, at: u32) {
-        let most = self.most_words;
-        if self.node(at).words.len() > most {
-            self.keep_words(at, most);
+        let max = self.max_words;
+        if self.node(at).words.len() > max {
+            self.keep_words(at, max);
         }
         for child in self.children(at) {
             self.shrink(child);
@@ -254,8 +254,8 @@ impl Learner {
             self.node(at).words.keys().map(|word| word.separator).collect();
         for separator in separators {
             let has = self.has_kind(at, Kind { separator, class: Class::Integer });
-            let most = if has { 0 } else { usize::from(!is_version || separator.is_some()) + 1 };
-            self.limit_numbers(at, separator, most);
+            let max = if has { 0 } else { usize::from(!is_version || separator.is_some()) + 1 };
+            self.limit_numbers(at, separator, max);
         }
         let counted = self.words_by_count(at);
         let overflowed = self.node(at).kinds.iter().any(|(kind, _)| kind.class == Class::Text);
@@ -301,7 +301,7 @@ impl Learner {
     }
 }
 
-/// One pattern a glob, ordered, at most [`MOST_PATTERNS`].
+/// One pattern a glob, ordered, at most [`MAX_PATTERNS`].
 fn merge_equal(found: Vec<Learned>) -> Vec<Learned> {
     let mut by_glob: HashMap<Vec<u8>, Learned> = HashMap::new();
     for learned in found {
@@ -318,7 +318,7 @@ fn merge_equal(found: Vec<Learned>) -> Vec<Learned> {
     }
     let mut list: Vec<(Vec<u8>, Learned)> = by_glob.into_iter().collect();
     list.sort_by(|a, b| b.1.keys.cmp(&a.1.keys).then_with(|| a.0.cmp(&b.0)));
-    list.truncate(MOST_PATTERNS);
+    list.truncate(MAX_PATTERNS);
     list.sort_by(|a, b| b.1.pattern.weight().cmp(&a.1.pattern.weight()).then(a.0.cmp(&b.0)));
     list.into_iter().map(|(_, learned)| learned).collect()
 }

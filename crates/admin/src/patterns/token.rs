@@ -57,7 +57,7 @@ pub(crate) struct Token<'a> {
 }
 
 /// The most segments that are looked at; what is behind them is one more of class `Text`.
-const MOST_TOKENS: usize = 20;
+const MAX_TOKENS: usize = 20;
 /// A longer segment is no word that a program chose.
 const LONGEST_WORD: usize = 64;
 
@@ -67,7 +67,7 @@ pub(crate) fn tokens<'a>(name: &'a [u8], into: &mut Vec<Token<'a>>) {
     let mut rest = name;
     let mut separator = None;
     loop {
-        if into.len() == MOST_TOKENS {
+        if into.len() == MAX_TOKENS {
             into.push(Token { separator, text: rest, class: Class::Text });
             return;
         }

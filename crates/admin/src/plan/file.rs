@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::patterns::{Selection, Selector};
+use crate::{AdminError, Result};
 
 /// A separation, as `compartment plan` proposes it and `compartment migrate` executes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,31 +149,32 @@ impl Plan {
     /// Reads a plan.
     ///
     /// # Errors
-    /// What is wrong with the text, and where.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// [`AdminError::Invalid`] with the line and the problem.
+    pub fn parse(text: &str) -> Result<Self> {
         let plan: Self = toml::from_str(text).map_err(|error| {
             // Its own text goes over several lines and quotes the file.
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-            format!("line {line}: {}", error.message().trim_end().replace('\n', ", "))
+            let problem = error.message().trim_end().replace('\n', ", ");
+            AdminError::Invalid(format!("line {line}: {problem}"))
         })?;
         if plan.version != 1 {
-            return Err(format!(
+            return Err(AdminError::Invalid(format!(
                 "the plan has version {}; this program reads version 1: write it again with `compartment plan`",
                 plan.version
-            ));
+            )));
         }
         for group in &plan.groups {
             let name = &group.name;
             if group.patterns.is_empty() {
-                return Err(format!("group {name:?} has no patterns"));
+                return Err(AdminError::Invalid(format!("group {name:?} has no patterns")));
             }
             let moves = group.verdict != Verdict::Stay;
             if moves && !plan.targets.iter().any(|target| target.database == group.database) {
-                return Err(format!(
+                return Err(AdminError::Invalid(format!(
                     "group {name:?} has the target {:?}, which is not listed in [targets]",
                     group.database
-                ));
+                )));
             }
         }
         Ok(plan)

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{Group, Plan, PlanSource, PlanTarget, Verdict};
+use crate::size::size;
+use crate::{AdminError, Result};
 
 const HEADER: &str = "\
 # A plan of `compartment plan`. Read it, change it, then:
@@ -47,7 +49,7 @@ impl Plan {
     ///
     /// # Errors
     /// Never for a plan that was read or made here.
-    pub fn to_toml(&self) -> Result<String, String> {
+    pub fn to_toml(&self) -> Result<String> {
         let mut text = HEADER.to_owned();
         text.push('\n');
         let head = Head { version: self.version, notes: &self.notes, source: &self.source };
@@ -64,8 +66,8 @@ impl Plan {
     }
 }
 
-fn toml(value: &impl Serialize) -> Result<String, String> {
-    toml::to_string(value).map_err(|error| error.to_string())
+fn toml(value: &impl Serialize) -> Result<String> {
+    toml::to_string(value).map_err(|error| AdminError::Invalid(error.to_string()))
 }
 
 /// One line about a group, for people.
@@ -86,20 +88,6 @@ fn comment(group: &Group) -> String {
     let size = size(group.bytes);
     let keys = if group.keys == 1 { "key" } else { "keys" };
     format!("# {} {keys}{of}, about {size}: {what}\n", group.keys)
-}
-
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes as f64;
-    let mut unit = "bytes";
-    for name in UNITS {
-        if value < 1_024.0 {
-            break;
-        }
-        value /= 1_024.0;
-        unit = name;
-    }
-    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{value:.1} {unit}") }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ const BAD: RdbError = RdbError::Corrupt("a compressed string cannot be expanded"
 
 const LIE: RdbError = RdbError::Corrupt("a compressed string claims to be longer than it can be");
 /// Three bytes say 264 at most, so a greater length is a lie.
-const MOST_TIMES: u64 = 264;
+const MAX_TIMES: u64 = 264;
 
 /// Finds out whether compressed bytes are what they say, as they arrive, without expanding them.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Check {
     /// For so many `compressed` bytes that are to give `claimed`.
     pub(super) fn new(compressed: u64, claimed: u64) -> RdbResult<Self> {
         // A server counts in 32 bits here.
-        if claimed > compressed.saturating_mul(MOST_TIMES) || claimed > u32::MAX.into() {
+        if claimed > compressed.saturating_mul(MAX_TIMES) || claimed > u32::MAX.into() {
             return Err(LIE);
         }
         Ok(Self { claimed, made: 0, next: Next::Control })

@@ -19,7 +19,7 @@ const TOGETHER: usize = 4 * MIB;
 const MIB: usize = 1024 * 1024;
 /// All values between the file and the server; a larger one goes alone.
 const ROOM_MIB: u32 = 24;
-const MOST_KEYS: usize = 1_000;
+const MAX_KEYS: usize = 1_000;
 
 /// Which keys of a file.
 #[derive(Clone, Debug)]
@@ -50,11 +50,11 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Takes off what is beyond so many keys.
-    pub(super) fn split_off(&mut self, most: usize) -> Option<Self> {
-        if self.keys.len() <= most {
+    pub(super) fn split_off(&mut self, max: usize) -> Option<Self> {
+        if self.keys.len() <= max {
             return None;
         }
-        let keys = self.keys.split_off(most.max(1));
+        let keys = self.keys.split_off(max.max(1));
         // The room is given back when the last part is done with.
         Some(Self { keys, expired: 0, bytes: 0, _room: self._room.take() })
     }
@@ -104,7 +104,7 @@ impl Reading {
                 continue;
             }
             let bytes = key.payload.len() + key.name.len();
-            if batch.keys.len() >= MOST_KEYS || batch.bytes + bytes > TOGETHER {
+            if batch.keys.len() >= MAX_KEYS || batch.bytes + bytes > TOGETHER {
                 self.send(std::mem::take(&mut batch))?;
             }
             batch.bytes += bytes;

@@ -11,9 +11,9 @@ use super::keys::{Batch, Keys};
 use super::{OnConflict, RestoreReport, Work};
 use crate::error::{AdminError, Result};
 use crate::eviction::EvictionWatch;
-use crate::fitness::size;
 use crate::rdb::{Key, Payload};
-use crate::typed::{self, most_bytes};
+use crate::size::size;
+use crate::typed::{self, max_bytes};
 use crate::weight::weight;
 use crate::{Pace, escape};
 
@@ -139,8 +139,8 @@ impl Work<'_> {
         keys: &Keys,
     ) -> Outcome {
         let mut outcome = Outcome { expired: batch.expired, ..Outcome::default() };
-        let most = most_bytes(self.place.server());
-        let is_large = |key: &mut Key| (key.payload.len() + BESIDE_A_PAYLOAD) as u64 > most;
+        let max = max_bytes(self.place.server());
+        let is_large = |key: &mut Key| (key.payload.len() + BESIDE_A_PAYLOAD) as u64 > max;
         let large: Vec<Key> = batch.keys.extract_if(.., is_large).collect();
         let mut pipeline = Pipeline::with_capacity(batch.keys.len());
         for key in &batch.keys {
@@ -199,7 +199,7 @@ impl Work<'_> {
                     "its value is {}, but the server accepts {} at once (proto-max-bulk-len): raise \
                      that for the time of the restore",
                     size(key.payload.len() as u64),
-                    size(most_bytes(server))
+                    size(max_bytes(server))
                 ),
             ));
         }

@@ -101,12 +101,12 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn elements(most: usize) -> impl Strategy<Value = Vec<Vec<u8>>> {
+fn elements(max: usize) -> impl Strategy<Value = Vec<Vec<u8>>> {
     // Above 128 and 512 the encodings change.
     prop_oneof![
         3 => proptest::collection::vec(bytes(), 1..8),
-        1 => proptest::collection::vec(bytes(), 120..most),
-        1 => proptest::collection::vec(any::<i16>().prop_map(|n| n.to_string().into_bytes()), 1..most),
+        1 => proptest::collection::vec(bytes(), 120..max),
+        1 => proptest::collection::vec(any::<i16>().prop_map(|n| n.to_string().into_bytes()), 1..max),
     ]
 }
 

@@ -110,7 +110,7 @@ fn a_shared_index_is_never_flushed_whole() {
         tell(&mut writer(&server, 0).await, &installations::own(5)).await;
         let contract = |name: &str, kind| {
             let mut contract = Contract::new(name, kind).with_index(0);
-            contract.shared = true;
+            contract.is_shared = true;
             contract
         };
         let map = DatabaseMap::builder()
@@ -146,7 +146,7 @@ fn a_prefix_loses_its_own_keys_only() {
         let contract = |name: &str, kind, prefix: &str| {
             let (instance, prefix) = ("primary".to_owned(), prefix.to_owned());
             let placement = Placement::Prefix { instance, index: 0, prefix };
-            Contract::new(name, kind).with_placement(placement)
+            Contract::new(name, kind).placement(placement)
         };
         let map = DatabaseMap::builder()
             .instance("primary", Instance::new(&server.url()).unwrap())

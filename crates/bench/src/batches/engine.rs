@@ -131,7 +131,7 @@ async fn turn(
     let pipeline = builder.build()?;
     let batch = databases.get("batch")?;
     let kept = BatchOptions::default();
-    let kept = if has_ledger { kept.with_outbox() } else { kept };
+    let kept = kept.outbox(has_ledger);
     let mut submission = Submission::begin(batch, NAME, &pipeline, &kept, patience.clone()).await?;
     for document in 0..u32::try_from(documents)? {
         submission.push(id(document)).await?;

@@ -53,7 +53,7 @@ pub(super) async fn turn(
 ) -> Result<Spent, Failure> {
     let mut plan = BatchPlan::chain(&["nothing"]);
     if with_news {
-        plan = plan.with_outbox().event_bytes(1 << 20);
+        plan = plan.outbox(true).event_bytes(1 << 20);
     }
     submit(batch, NAME, &plan, documents).await?;
     let spent = spent(server, work(batch, with_news)).await?;

@@ -22,9 +22,9 @@ pub(super) async fn measure(quick: bool) -> Result<Measured, Failure> {
     let share = if quick { 5 } else { 1 };
     let server = TestRedis::start().await;
     let queue = open(&server.url()).await?;
-    let of = |most: u32| -> Turn<'_> {
+    let of = |max: u32| -> Turn<'_> {
         let (server, queue) = (&server, &queue);
-        Box::new(move |count| turn(server, queue, most, count).boxed_local())
+        Box::new(move |count| turn(server, queue, max, count).boxed_local())
     };
     let contenders = vec![
         ("a hundred at a time", TASKS / share, of(100)),
@@ -37,7 +37,7 @@ pub(super) async fn measure(quick: bool) -> Result<Measured, Failure> {
 async fn turn(
     server: &TestRedis,
     queue: &Database,
-    most: u32,
+    max: u32,
     tasks: usize,
 ) -> Result<Spent, Failure> {
     let tasks = u32::try_from(tasks)?;
@@ -47,7 +47,7 @@ async fn turn(
     }
     spent(server, async {
         loop {
-            let claimed = queue.queue().claim(QUEUE, ClaimOptions::new(most, LEASE)).await?;
+            let claimed = queue.queue().claim(QUEUE, ClaimOptions::new(max, LEASE)).await?;
             if claimed.is_empty() {
                 return Ok(());
             }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use compartment::pipeline::ProcessMemory;
 use compartment_core::{BatchPlan, ClaimRequest, Database, MAX_AT_ONCE, Outcome, Settlement};
 use compartment_testkit::TestRedis;
 use serde::Serialize;
@@ -143,8 +144,5 @@ fn peak_memory() -> f64 {
 }
 
 fn peak_since_reset() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let value = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
-    value.unwrap_or(f64::NAN)
+    ProcessMemory::now().map_or(f64::NAN, |memory| memory.peak as f64 / 1_024.0)
 }

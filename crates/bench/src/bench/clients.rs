@@ -49,9 +49,8 @@ const TTL: Duration = Duration::from_secs(3_600);
 
 impl Ours<true> {
     pub(super) async fn memory() -> Result<Self, Failure> {
-        let contract = Contract::new("bench", DatabaseKind::Cache)
-            .with_default_ttl(TTL)
-            .with_memory_budget(BUDGET);
+        let contract =
+            Contract::new("bench", DatabaseKind::Cache).default_ttl(TTL).memory_budget(BUDGET);
         Ok(Self(MemoryBackend::default().open(contract).await?))
     }
 }

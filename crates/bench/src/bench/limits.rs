@@ -52,7 +52,7 @@ impl Work for Acquire {
     async fn perform(&self, _turn: usize) -> Result<(), Failure> {
         let store = self.database.rate_limit();
         let decision = store.acquire(self.key, self.limit, self.permits).await?;
-        if decision.allowed == self.is_allowed {
+        if decision.is_allowed == self.is_allowed {
             return Ok(());
         }
         Err(format!("{}: {decision:?}", self.key).into())

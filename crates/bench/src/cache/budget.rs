@@ -143,7 +143,7 @@ async fn open(server: &TestRedis, budget: Option<u64>) -> Result<Database, Failu
     config.response_timeout = Duration::from_secs(10);
     let mut contract = Contract::new("cache", DatabaseKind::Cache)
         .with_index(INDEX)
-        .with_default_ttl(Duration::from_secs(3_600));
+        .default_ttl(Duration::from_secs(3_600));
     contract.memory_budget = budget;
     Ok(RedisBackend::connect(config, &[0, INDEX]).await?.open(contract).await?)
 }

@@ -212,7 +212,7 @@ fn keys(count: usize) -> Result<Arc<[TypedKey<Document>]>, Failure> {
 }
 
 fn contract(index: u32) -> Contract {
-    Contract::new("cache", DatabaseKind::Cache).with_index(index).with_default_ttl(TTL)
+    Contract::new("cache", DatabaseKind::Cache).with_index(index).default_ttl(TTL)
 }
 
 fn stored(stored: Stored) -> Result<(), Failure> {

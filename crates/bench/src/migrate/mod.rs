@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
+use compartment::pipeline::ProcessMemory;
 use compartment_admin::migrate::{MigrateOptions, Migration, Routes, Way, migrate};
 use compartment_admin::{Place, Silent};
 use compartment_redis::{RedisConfig, Server};
@@ -191,10 +192,10 @@ impl Bench<'_> {
             }
             peaks.push(String::from_utf8_lossy(&output.stdout).trim().parse::<f64>()?);
         }
-        let most = peaks.into_iter().fold(0.0, f64::max);
+        let max = peaks.into_iter().fold(0.0, f64::max);
         Ok(format!(
             "peak memory of a process that moves them: {:.1} MiB (wanted <= 64)",
-            most / 1_048_576.0
+            max / 1_048_576.0
         ))
     }
 
@@ -263,15 +264,7 @@ pub(crate) fn run_once(args: &OnceArgs) -> Result<(), Failure> {
         };
         migrate(migration, Arc::new(Silent)).await?;
         std::fs::remove_file(journal)?;
-        println!("{}", peak_memory());
+        println!("{}", ProcessMemory::now().map_or(0, |memory| memory.peak));
         Ok(())
     })
-}
-
-/// The most memory that this process ever had, in bytes.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kib.unwrap_or(0) * 1_024
 }

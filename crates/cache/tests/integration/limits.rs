@@ -26,8 +26,8 @@ async fn load(cache: &Cache, key: &TypedKey<String>) {
     assert_eq!(*cache.get_or_load(key, load).await.unwrap(), text());
 }
 
-async fn open(fleet: &Fleet, most: u64) -> Cache {
-    let policy = policy().max_document_bytes(most).first_tier(false);
+async fn open(fleet: &Fleet, max: u64) -> Cache {
+    let policy = policy().max_document_bytes(max).first_tier(false);
     Cache::open(&fleet.database, fleet.options().policy(policy)).await.unwrap()
 }
 
@@ -99,13 +99,13 @@ async fn warming_brings_what_there_is_and_stops_when_the_first_tier_is_full() {
         load(&writer, &part("7f3a", number)).await;
     }
     let under_way = Arc::new(AtomicU32::new(0));
-    let most = Arc::new(AtomicU32::new(0));
+    let max = Arc::new(AtomicU32::new(0));
     let options = fleet.options().first_tier_bytes(100_000);
     let cache = Cache::open(&fleet.database, options).await.unwrap();
     let reads = (0..300).map(|number| {
-        let (cache, under_way, most) = (cache.clone(), under_way.clone(), most.clone());
+        let (cache, under_way, max) = (cache.clone(), under_way.clone(), max.clone());
         async move {
-            most.fetch_max(under_way.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            max.fetch_max(under_way.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
             tokio::task::yield_now().await;
             let found = cache.get(&part("7f3a", number)).await.map(|found| found.is_some());
             under_way.fetch_sub(1, Ordering::Relaxed);
@@ -119,7 +119,7 @@ async fn warming_brings_what_there_is_and_stops_when_the_first_tier_is_full() {
     assert!((60..=100).contains(&report.found), "{report:?}");
     assert_eq!(report.found + report.missing + report.failed + report.left_out, 300);
     assert_eq!(watched, 300 - report.left_out);
-    assert!(most.load(Ordering::Relaxed) <= 4, "{most:?}");
+    assert!(max.load(Ordering::Relaxed) <= 4, "{max:?}");
     // What was warmed needs no database any more.
     let before = cache.metrics().templates["part"].first_tier_hits;
     for number in 0..50 {

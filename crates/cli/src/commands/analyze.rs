@@ -164,13 +164,13 @@ fn server_line(analysis: &Analysis) -> String {
 }
 
 fn memory_line(memory: &Memory, measure: Measure) -> String {
-    let bytes = screen::bytes(memory.bytes);
+    let bytes = compartment_admin::size(memory.bytes);
     match measure {
         Measure::Exact => bytes,
         Measure::FromDump => format!("about {bytes} in a server"),
         Measure::Unknown => "memory not known".to_owned(),
         _ if memory.plus_minus == 0 => format!("about {bytes}"),
-        _ => format!("about {bytes} ± {}", screen::bytes(memory.plus_minus)),
+        _ => format!("about {bytes} ± {}", compartment_admin::size(memory.plus_minus)),
     }
 }
 
@@ -193,7 +193,7 @@ fn show_groups(analysis: &Analysis) {
             written_by(group),
             group.purpose.to_string(),
             screen::count(group.keys),
-            screen::bytes(group.memory.bytes),
+            compartment_admin::size(group.memory.bytes),
             screen::percent(share(group.ttl.with, group.keys)),
         ]);
     }
@@ -274,7 +274,7 @@ fn show_biggest(analysis: &Analysis) {
             key.name.clone(),
             key.key_type.to_string(),
             key.encoding.clone(),
-            screen::bytes(key.bytes),
+            compartment_admin::size(key.bytes),
         ]);
     }
     screen::say(table.to_string());

@@ -91,7 +91,7 @@ fn show(report: &BackupReport, label: &str, say: fn(String)) {
         screen::count(report.keys),
         screen::count(report.expiring),
         screen::count(report.vanished),
-        screen::bytes(report.bytes),
+        compartment_admin::size(report.bytes),
         report.rdb_version.to_string(),
         report.via.to_owned(),
     ]);

@@ -47,7 +47,8 @@ pub(crate) async fn run(databases: &Databases, what: &CacheStats) -> Result<Exit
 async fn head(fleet: &FleetMetrics, database: &Database) -> Result<(), CliError> {
     let usage = database.usage().usage().await?;
     let budget = database.contract().memory_budget;
-    let budget = budget.map_or_else(String::new, |bytes| format!(" of {}", screen::bytes(bytes)));
+    let budget =
+        budget.map_or_else(String::new, |bytes| format!(" of {}", compartment_admin::size(bytes)));
     let total = fleet.total();
     let reads = screen::count(total.recent_hits + total.recent_misses);
     screen::say(format!(
@@ -100,7 +101,7 @@ fn processes(list: &[ProcessMetrics]) -> Table {
         table.add_row([
             process.pid.to_string(),
             screen::count(process.first_tier_entries),
-            screen::bytes(process.first_tier_bytes),
+            compartment_admin::size(process.first_tier_bytes),
             if process.trusted { "yes" } else { "no" }.to_owned(),
             match process.breaker {
                 BreakerState::Closed => "closed",

@@ -53,7 +53,7 @@ pub(crate) async fn run(
             contract.placement.to_string(),
             contract.kind.to_string(),
             screen::ttl(contract.default_ttl),
-            contract.memory_budget.map_or_else(|| "–".into(), screen::bytes),
+            contract.memory_budget.map_or_else(|| "–".into(), compartment_admin::size),
             usage.map_or_else(|| "–".into(), |usage| screen::count(usage.keys)),
             usage.map_or_else(|| "–".into(), size),
         ]);
@@ -62,7 +62,7 @@ pub(crate) async fn run(
     for (name, location) in databases.locations() {
         screen::say(format!("{STRONG}{name}{STRONG:#}  {location}"));
     }
-    if rows.iter().filter_map(|(_, usage)| *usage).any(|usage| !usage.exact && usage.keys > 0) {
+    if rows.iter().filter_map(|(_, usage)| *usage).any(|usage| !usage.is_exact && usage.keys > 0) {
         screen::say(format!("{FAINT}~ estimated from a sample of keys{FAINT:#}"));
     }
     Ok(ExitCode::Success)
@@ -70,8 +70,8 @@ pub(crate) async fn run(
 
 /// Bytes, marked where they are an estimate.
 pub(crate) fn size(usage: Usage) -> String {
-    let mark = if usage.exact || usage.keys == 0 { "" } else { "~" };
-    format!("{mark}{}", screen::bytes(usage.bytes))
+    let mark = if usage.is_exact || usage.keys == 0 { "" } else { "~" };
+    format!("{mark}{}", compartment_admin::size(usage.bytes))
 }
 
 fn as_json(database: &Database, usage: Option<Usage>) -> serde_json::Value {
@@ -88,9 +88,9 @@ fn as_json(database: &Database, usage: Option<Usage>) -> serde_json::Value {
         "kind": contract.kind,
         "default_ttl_ms": contract.default_ttl.map(|ttl| ttl.as_millis() as u64),
         "memory_budget_bytes": contract.memory_budget,
-        "shared": contract.shared,
+        "shared": contract.is_shared,
         "keys": usage.map(|usage| usage.keys),
         "bytes": usage.map(|usage| usage.bytes),
-        "bytes_are_exact": usage.map(|usage| usage.exact),
+        "bytes_are_exact": usage.map(|usage| usage.is_exact),
     })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use compartment::Databases;
 use compartment::clock::SystemClock;
 use compartment::pipeline::ledger::{Ledger, LedgerRun};
-use compartment::pipeline::{Patience, Progress, WorkerOptions};
+use compartment::pipeline::{Patience, ProcessMemory, Progress, WorkerOptions};
 use compartment_documents::batch::pipeline;
 use compartment_documents::model::{EntityKind, RelationshipKind};
 use compartment_documents::{IngestError, IngestOptions, IngestReport, ingest};
@@ -150,7 +150,9 @@ async fn print(databases: &Databases, report: &IngestReport) -> Result<(), CliEr
         " in {} ({:.1} documents/s, peak memory {})",
         screen::time(report.elapsed()),
         report.documents_per_second,
-        peak_memory().map_or_else(|| "unknown".into(), screen::bytes)
+        ProcessMemory::now()
+            .map(|memory| memory.peak)
+            .map_or_else(|| "unknown".into(), compartment_admin::size)
     );
     screen::say(line);
     if documents.skipped > 0 {
@@ -305,7 +307,7 @@ async fn as_json(databases: &Databases, report: &IngestReport) -> serde_json::Va
             "name": contract.name,
             "keys": usage.map(|usage| usage.keys),
             "bytes": usage.map(|usage| usage.bytes),
-            "bytes_are_exact": usage.map(|usage| usage.exact),
+            "bytes_are_exact": usage.map(|usage| usage.is_exact),
             "hits": traffic.hits,
             "misses": traffic.misses,
             "hit_rate": traffic.hit_rate(),
@@ -313,15 +315,7 @@ async fn as_json(databases: &Databases, report: &IngestReport) -> serde_json::Va
     }
     let mut value = serde_json::to_value(report).unwrap_or_default();
     value["databases"] = list.into();
-    value["peak_memory_bytes"] = json!(peak_memory());
+    value["peak_memory_bytes"] = json!(ProcessMemory::now().map(|memory| memory.peak));
     value["answered_from_cache"] = json!(report.answered_from_cache());
     value
-}
-
-/// The most memory that this process has taken, in bytes, where the system says (Linux).
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kib * 1024)
 }

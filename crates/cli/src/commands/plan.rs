@@ -40,7 +40,7 @@ pub(crate) async fn run(
     let result = work.await;
     progress.clear();
     let plan = result?;
-    let text = plan.to_toml().map_err(|problem| CliError::new(ExitCode::Other, problem))?;
+    let text = plan.to_toml()?;
     write(path, &text, command.force)?;
     if command.json {
         screen::say(serde_json::to_string_pretty(&plan).unwrap_or_default());
@@ -96,7 +96,7 @@ fn show(plan: &Plan) {
             group.name.clone(),
             screen::producer(&group.producer, group.perhaps),
             screen::count(group.keys),
-            screen::bytes(group.bytes),
+            compartment_admin::size(group.bytes),
             verdict(group.verdict).to_owned(),
             to.to_owned(),
         ]);
@@ -150,8 +150,8 @@ fn say_rules(plan: &Plan) {
         group.verdict == Verdict::Stay && group.producer.is_empty() && group.database.is_empty()
     };
     let unknown: Vec<&Group> = plan.groups.iter().filter(is_unknown).collect();
-    let most = unknown.iter().filter(|group| group.name.contains('{')).max_by_key(|one| one.keys);
-    let example = most.map_or("user:{id}".to_owned(), |group| template(&group.name));
+    let max = unknown.iter().filter(|group| group.name.contains('{')).max_by_key(|one| one.keys);
+    let example = max.map_or("user:{id}".to_owned(), |group| template(&group.name));
     let keys: u64 = unknown.iter().map(|group| group.keys).sum();
     if keys == 0 {
         return;

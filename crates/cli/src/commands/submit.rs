@@ -1,9 +1,8 @@
 //! `compartment submit`: a single task.
 
-use std::time::Duration;
-
 use compartment::database_map::Role;
-use compartment::pipeline::{TaskData, submit_task};
+use compartment::pipeline::TaskData;
+use compartment::queue::QueueStoreExt;
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::{DocumentEntry, pipeline};
 use compartment_documents::files::Found;
@@ -22,11 +21,10 @@ pub(crate) async fn run(general: &General, command: Submit) -> Result<ExitCode, 
     let mut data = TaskData::new(&command.stage, entry.to_json());
     data.version.clone_from(&command.stage_version);
     let store = databases.role(Role::Batch)?;
-    let delay = command.delay.unwrap_or(Duration::ZERO);
-    let (class, once) = (command.class.into(), command.once.as_deref());
-    let submitted = submit_task(store, &pipeline, &data, class, delay, once).await?;
-    let queue = pipeline.place(&command.stage).and_then(|place| pipeline.queue_of(place));
-    let queue = queue.unwrap_or_default();
+    let (queue, task) = pipeline.task(&data)?;
+    let mut task = task.class(command.class.into()).delay(command.delay.unwrap_or_default());
+    task.deduplication_key.clone_from(&command.once);
+    let submitted = store.queue().submit_one(&queue, task).await?;
     if command.json {
         let task = submitted.id.number();
         screen::say(json!({"queue": queue, "task": task, "is_new": submitted.is_new}).to_string());

@@ -63,7 +63,7 @@ pub(super) fn mirror(databases: &Databases, ledger: Ledger) -> Result<LedgerMirr
     let mirror = LedgerMirror::new(databases.role(Role::Batch)?.clone(), ledger);
     // A map without such a database has no figures.
     Ok(match databases.role(Role::Metrics) {
-        Ok(metrics) => mirror.with_metrics(metrics.clone()),
+        Ok(metrics) => mirror.metrics(metrics.clone()),
         Err(_) => mirror,
     })
 }

@@ -77,7 +77,7 @@ fn show(warmed: &WarmedDocuments, hours: u64) {
     screen::say(format!(
         "{FAINT}{} entries, {} read in {}{FAINT:#}",
         count(warmed.first_tier_entries),
-        screen::bytes(warmed.first_tier_bytes),
+        compartment_admin::size(warmed.first_tier_bytes),
         screen::time(Duration::from_millis(warmed.elapsed_ms))
     ));
 }

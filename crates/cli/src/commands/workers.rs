@@ -42,7 +42,7 @@ pub(crate) async fn run(general: &General, command: args::Workers) -> Result<Exi
             format!("{}/{}", state.running.len(), state.concurrency),
             screen::count(state.done),
             screen::count(state.failed),
-            state.memory.map_or_else(|| "–".into(), screen::bytes),
+            state.memory.map_or_else(|| "–".into(), compartment_admin::size),
         ];
         let mut cells = vec![Cell::from(&state.id)];
         cells.extend(figures.iter().enumerate().map(|(at, figure)| match at {

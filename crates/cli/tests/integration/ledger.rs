@@ -192,10 +192,10 @@ fn a_worker_removes_finished_batches_that_are_old() {
 }
 
 /// Waits for what a worker does now and then.
-async fn until(most: Duration, condition: impl Fn() -> bool) {
-    let give_up = Instant::now() + most;
+async fn until(max: Duration, condition: impl Fn() -> bool) {
+    let give_up = Instant::now() + max;
     while !condition() {
-        assert!(Instant::now() < give_up, "it did not come about in {most:?}");
+        assert!(Instant::now() < give_up, "it did not come about in {max:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -58,21 +58,21 @@ impl Chance {
         Self(now.as_nanos() as u64 | 1)
     }
 
-    fn below(&mut self, most: u64) -> u64 {
+    fn below(&mut self, max: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0 % most
+        self.0 % max
     }
 }
 
 /// Runs the command again and again, killing it at random moments, until it comes to its end; how
 /// often it was killed.
-async fn kill_until_done(folder: &Path, arguments: &[&str], most: u32, chance: &mut Chance) -> u32 {
+async fn kill_until_done(folder: &Path, arguments: &[&str], max: u32, chance: &mut Chance) -> u32 {
     let mut kills = 0;
     loop {
         let mut child = start(folder, arguments);
-        if kills < most {
+        if kills < max {
             tokio::time::sleep(Duration::from_millis(20 + chance.below(180))).await;
             if child.try_wait().unwrap().is_none() {
                 child.kill().unwrap();

@@ -22,14 +22,14 @@ fn done(claim: &BatchClaim) -> Settlement {
 }
 
 async fn make(batch: &Database, name: &str, documents: usize) {
-    let plan = BatchPlan::chain(&["one"]).with_outbox().event_bytes(100_000);
+    let plan = BatchPlan::chain(&["one"]).outbox(true).event_bytes(100_000);
     assert!(batch.batch().create(name, &plan).await.unwrap());
     let entries = (0..documents).map(|number| number.to_string().into()).collect();
     batch.batch().submit(name, entries).await.unwrap();
 }
 
-async fn claim(batch: &Database, name: &str, most: usize) -> BatchClaim {
-    batch.batch().claim(name, ClaimRequest::new(0, most, LEASE)).await.unwrap().unwrap()
+async fn claim(batch: &Database, name: &str, max: usize) -> BatchClaim {
+    batch.batch().claim(name, ClaimRequest::new(0, max, LEASE)).await.unwrap().unwrap()
 }
 
 #[test]
@@ -47,7 +47,11 @@ fn two_workers_finish_the_last_two_at_once() {
                 a.batch().settle(&name, done(&first)),
                 b.batch().settle(&name, done(&second)),
             );
-            assert_ne!(x.unwrap().completed, y.unwrap().completed, "one of them completes it");
+            assert_ne!(
+                x.unwrap().is_completed,
+                y.unwrap().is_completed,
+                "one of them completes it"
+            );
             let (x, y) = tokio::join!(
                 a.batch().claim_completion(&name, LEASE),
                 b.batch().claim_completion(&name, LEASE),
@@ -101,7 +105,7 @@ fn the_seal_races_the_last_completion() {
             let (sealed, settled) =
                 tokio::join!(a.batch().seal(&name), b.batch().settle(&name, done(&last)),);
             let by_seal = sealed.unwrap() == BatchStatus::Completed;
-            assert_ne!(by_seal, settled.unwrap().completed, "one of them completes it");
+            assert_ne!(by_seal, settled.unwrap().is_completed, "one of them completes it");
             assert!(a.batch().claim_completion(&name, LEASE).await.unwrap().is_some());
             assert!(b.batch().claim_completion(&name, LEASE).await.unwrap().is_none());
         }

@@ -150,8 +150,8 @@ blocking_store! {
         fn fail(queue: &str, claim: Claim, error: &str, then: AfterFailure) -> bool;
         /// Hands tasks back as if they had not been claimed.
         fn release(queue: &str, claims: &[Claim]) -> Vec<bool>;
-        /// Up to `most` dead tasks after the first `skip`.
-        fn dead(queue: &str, skip: u64, most: u32) -> Vec<DeadTask>;
+        /// Up to `max` dead tasks after the first `skip`.
+        fn dead(queue: &str, skip: u64, max: u32) -> Vec<DeadTask>;
         /// Lets dead tasks wait again; how many there were.
         fn replay(queue: &str, tasks: &[TaskId]) -> u64;
         /// Removes dead tasks; how many there were.
@@ -210,9 +210,9 @@ blocking_store! {
     /// The outbox and the documents of batches. See [`BatchUpkeepStore`] for its contract.
     BatchUpkeep over BatchUpkeepStore {
         /// What documents were submitted as.
-        fn entries(batch: &str, from: u32, most: usize) -> Vec<Bytes>;
+        fn entries(batch: &str, from: u32, max: usize) -> Vec<Bytes>;
         /// The oldest entries of the outbox.
-        fn outbox(batch: &str, most: usize) -> Vec<OutboxEntry>;
+        fn outbox(batch: &str, max: usize) -> Vec<OutboxEntry>;
         /// Removes entries of the outbox; how many there were.
         fn clear_outbox(batch: &str, ids: &[String]) -> u64;
         /// How many entries the outbox holds.
@@ -232,16 +232,16 @@ blocking_store! {
     /// Events of batches. See [`BatchEventStore`] for what is promised.
     BatchEvents over BatchEventStore {
         /// Events behind the one of the id `after`, or from the oldest on.
-        fn events(batch: &str, after: Option<String>, most: usize) -> Vec<BatchEvent>;
+        fn events(batch: &str, after: Option<String>, max: usize) -> Vec<BatchEvent>;
         /// Makes a group of consumers; `false` if there is one of that name.
         fn join(batch: &str, group: &str) -> bool;
         /// Events that no consumer of the group was handed yet.
-        fn next(batch: &str, group: &str, consumer: &str, most: usize) -> Vec<BatchEvent>;
+        fn next(batch: &str, group: &str, consumer: &str, max: usize) -> Vec<BatchEvent>;
         /// Says that events are done with; how many of them were the group's.
         fn acknowledge(batch: &str, group: &str, ids: &[String]) -> u64;
         /// Takes over events that were handed to a consumer at least `idle` ago.
         fn take_over(
-            batch: &str, group: &str, consumer: &str, idle: Duration, most: usize
+            batch: &str, group: &str, consumer: &str, idle: Duration, max: usize
         ) -> Vec<BatchEvent>;
     }
 }

@@ -18,7 +18,8 @@ pub use crate::contract::TtlRule;
 pub use crate::glob::glob_matches;
 pub use crate::key::HOUSEKEEPING_PREFIX;
 pub use crate::merge::ReadMerger;
-pub use crate::read_places::ReadSource;
+pub use crate::merge::places::ReadSource;
+pub use crate::random::random;
 pub use crate::stores::{
     BatchFacts, BatchRefusal, LEASES_ENDED_ERROR, TaskRecord, check_queue, ordinals_from_text,
     ordinals_to_text, shorten_task_error,

@@ -94,7 +94,7 @@ unsupported!(QueueStore {
     fn complete(queue: &str, claims: &[Claim]) -> Vec<bool>;
     fn fail(queue: &str, claim: Claim, error: &str, then: AfterFailure) -> bool;
     fn release(queue: &str, claims: &[Claim]) -> Vec<bool>;
-    fn dead(queue: &str, skip: u64, most: u32) -> Vec<DeadTask>;
+    fn dead(queue: &str, skip: u64, max: u32) -> Vec<DeadTask>;
     fn replay(queue: &str, tasks: &[TaskId]) -> u64;
     fn discard(queue: &str, tasks: &[TaskId]) -> u64;
     fn purge(queue: &str) -> u64;
@@ -130,8 +130,8 @@ fn failures(&self, _batch: &str) -> FailureStream {
 );
 
 unsupported!(BatchUpkeepStore {
-    fn entries(batch: &str, from: u32, most: usize) -> Vec<Bytes>;
-    fn outbox(batch: &str, most: usize) -> Vec<OutboxEntry>;
+    fn entries(batch: &str, from: u32, max: usize) -> Vec<Bytes>;
+    fn outbox(batch: &str, max: usize) -> Vec<OutboxEntry>;
     fn clear_outbox(batch: &str, ids: &[String]) -> u64;
     fn outbox_len(batch: &str) -> u64;
     fn restore(batch: &str, stage: usize, facts: Vec<(u32, RestoredFact)>) -> u64;
@@ -145,16 +145,16 @@ fn born_as(&self, _token: FencingToken) -> Arc<dyn BatchUpkeepStore> {
 );
 
 unsupported!(BatchEventStore {
-    fn events(batch: &str, after: Option<String>, most: usize) -> Vec<BatchEvent>;
+    fn events(batch: &str, after: Option<String>, max: usize) -> Vec<BatchEvent>;
     fn join(batch: &str, group: &str) -> bool;
-    fn next(batch: &str, group: &str, consumer: &str, most: usize) -> Vec<BatchEvent>;
+    fn next(batch: &str, group: &str, consumer: &str, max: usize) -> Vec<BatchEvent>;
     fn acknowledge(batch: &str, group: &str, ids: &[String]) -> u64;
     fn take_over(
         batch: &str,
         group: &str,
         consumer: &str,
         idle: Duration,
-        most: usize
+        max: usize
     ) -> Vec<BatchEvent>;
 });
 

@@ -15,7 +15,7 @@ use crate::{MAX_TTL, Result};
 pub struct Bounds<T> {
     name: &'static str,
     least: T,
-    most: T,
+    max: T,
 }
 
 /// The allowed ranges of cache settings, for the configuration and for `CacheOptions`.
@@ -37,7 +37,7 @@ impl CacheBounds {
     pub const BLIND_TTL: Bounds<Duration> = times("blind_ttl", Duration::ZERO, MAX_TTL);
     /// Failures in a row.
     pub const BREAKER_FAILURES: Bounds<u32> =
-        Bounds { name: "breaker_failures", least: 1, most: u32::MAX };
+        Bounds { name: "breaker_failures", least: 1, max: u32::MAX };
     /// How long the database is left alone.
     pub const BREAKER_OPEN_FOR: Bounds<Duration> = times("breaker_open_for", MILLISECOND, DAY);
     /// Bytes: room for an entry or two in each of the parts that the tier consists of. Nothing (0)
@@ -71,16 +71,16 @@ impl CacheBounds {
     pub const LEASE: Bounds<Duration> = times("lease", Duration::from_millis(100), HOUR);
 }
 
-const fn times(name: &'static str, least: Duration, most: Duration) -> Bounds<Duration> {
-    Bounds { name, least, most }
+const fn times(name: &'static str, least: Duration, max: Duration) -> Bounds<Duration> {
+    Bounds { name, least, max }
 }
 
-const fn sizes(name: &'static str, least: u64, most: u64) -> Bounds<u64> {
-    Bounds { name, least, most }
+const fn sizes(name: &'static str, least: u64, max: u64) -> Bounds<u64> {
+    Bounds { name, least, max }
 }
 
 const fn shares(name: &'static str) -> Bounds<f64> {
-    Bounds { name, least: 0.0, most: 1.0 }
+    Bounds { name, least: 0.0, max: 1.0 }
 }
 
 impl<T: Copy + PartialOrd + Debug> Bounds<T> {
@@ -90,11 +90,11 @@ impl<T: Copy + PartialOrd + Debug> Bounds<T> {
     /// One line with the setting, the value and the bounds.
     pub fn check(&self, value: T) -> Result<(), String> {
         // A number that is none is within no bounds.
-        if self.least <= value && value <= self.most {
+        if self.least <= value && value <= self.max {
             return Ok(());
         }
-        let Self { name, least, most } = self;
-        Err(format!("{name} = {value:?} is not allowed: it must be between {least:?} and {most:?}"))
+        let Self { name, least, max } = self;
+        Err(format!("{name} = {value:?} is not allowed: it must be between {least:?} and {max:?}"))
     }
 
     /// Checks the value of each environment.

@@ -163,10 +163,10 @@ impl DatabaseSection {
                     .matching(before.patterns),
             ),
         };
-        let mut contract = Contract::new(name, self.kind).with_placement(placement);
+        let mut contract = Contract::new(name, self.kind).placement(placement);
         contract.default_ttl = self.default_ttl.map(|span| span.0);
         contract.memory_budget = self.memory_budget.map(|size| size.0);
-        contract.shared = self.shared;
+        contract.is_shared = self.shared;
         contract.previous = previous;
         contract.check()?;
         Ok(contract)

@@ -53,7 +53,7 @@ impl Instance {
 
 /// The bounds of a time-out: a day, as nobody waits for longer.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
-const MOST_RETRIES: u32 = 1_000;
+const MAX_RETRIES: u32 = 1_000;
 
 impl Instance {
     /// Whether the settings can be used.
@@ -73,9 +73,9 @@ impl Instance {
         if self.max_connections == 0 {
             return Err(wrong("max_connections is 0: at least one is needed"));
         }
-        if self.retries > MOST_RETRIES {
+        if self.retries > MAX_RETRIES {
             return Err(wrong(format!(
-                "retries is {}; the maximum is {MOST_RETRIES}",
+                "retries is {}; the maximum is {MAX_RETRIES}",
                 self.retries
             )));
         }

@@ -66,7 +66,7 @@ pub struct KeyRule {
 ///     .database(
 ///         Contract::new("pages", DatabaseKind::Cache)
 ///             .with_index(2)
-///             .with_default_ttl(Duration::from_secs(3_600)),
+///             .default_ttl(Duration::from_secs(3_600)),
 ///     )
 ///     .build()?;
 /// assert_eq!(map.databases().len(), 2);
@@ -379,7 +379,7 @@ mod tests {
     fn prefixed(name: &str, prefix: &str) -> Contract {
         let placement =
             Placement::Prefix { instance: "primary".into(), index: 0, prefix: prefix.into() };
-        Contract::new(name, DatabaseKind::Durable).with_placement(placement)
+        Contract::new(name, DatabaseKind::Durable).placement(placement)
     }
 
     #[test]
@@ -388,9 +388,9 @@ mod tests {
         let mut b = Contract::new("b", DatabaseKind::Durable);
         let error = two(a.clone(), b.clone()).unwrap_err().to_string();
         assert!(error.contains("shared = true"), "{error}");
-        a.shared = true;
+        a.is_shared = true;
         assert!(two(a.clone(), b.clone()).is_err());
-        b.shared = true;
+        b.is_shared = true;
         let map = two(a, b).unwrap();
         assert_eq!(map.sharing_with(map.database("a").unwrap()), ["b"]);
     }
@@ -405,7 +405,7 @@ mod tests {
     #[test]
     fn an_unknown_instance_or_database_names_the_nearest() {
         let placement = Placement::Index { instance: "primry".into(), index: 0 };
-        let contract = Contract::new("a", DatabaseKind::Durable).with_placement(placement);
+        let contract = Contract::new("a", DatabaseKind::Durable).placement(placement);
         let error =
             two(contract, Contract::new("b", DatabaseKind::Durable)).unwrap_err().to_string();
         assert!(error.contains(r#"did you mean "primary"?"#), "{error}");

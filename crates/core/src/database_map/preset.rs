@@ -50,20 +50,20 @@ impl DatabaseMapBuilder {
         let contracts = match preset {
             Preset::Pipeline => vec![
                 Contract::new("broker", Durable).with_index(0),
-                Contract::new("results", Durable).with_index(1).with_default_ttl(DAY),
+                Contract::new("results", Durable).with_index(1).default_ttl(DAY),
                 Contract::new("cache", Cache)
                     .with_index(2)
-                    .with_default_ttl(2 * DAY)
-                    .with_memory_budget(512 * MIB),
+                    .default_ttl(2 * DAY)
+                    .memory_budget(512 * MIB),
                 Contract::new("rate_limit", Coordination).with_index(3),
                 Contract::new("batch", Durable).with_index(4),
-                Contract::new("metrics", Durable).with_index(5).with_default_ttl(7 * DAY),
+                Contract::new("metrics", Durable).with_index(5).default_ttl(7 * DAY),
             ],
             Preset::Assistant => vec![
                 Contract::new("main", Durable).with_index(0),
                 Contract::new("knowledge", Durable).with_index(1),
                 Contract::new("prompts", Durable).with_index(2),
-                Contract::new("analytics", Durable).with_index(3).with_default_ttl(90 * DAY),
+                Contract::new("analytics", Durable).with_index(3).default_ttl(90 * DAY),
             ],
         };
         contracts.into_iter().fold(Self::default(), Self::database)

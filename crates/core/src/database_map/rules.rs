@@ -72,7 +72,7 @@ pub(super) fn check_apart(first: &Contract, second: &Contract) -> Result<()> {
 /// Whether the two would hold keys in common on one server, and do not both say so.
 pub(super) fn overlap(first: &Contract, second: &Contract) -> bool {
     let (a, b) = (&first.placement, &second.placement);
-    if a.index() != b.index() || first.shared && second.shared {
+    if a.index() != b.index() || first.is_shared && second.is_shared {
         return false;
     }
     match (a, b) {

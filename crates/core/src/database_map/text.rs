@@ -94,7 +94,7 @@ fn database_fields(contract: &Contract, several: bool) -> String {
     if let Some(bytes) = contract.memory_budget {
         fields.push(format!("memory_budget = {}", size(bytes)));
     }
-    if contract.shared {
+    if contract.is_shared {
         fields.push("shared = true".into());
     }
     if let Some(previous) = &contract.previous {
@@ -141,8 +141,8 @@ mod tests {
             .instance("other", Instance::new("memory://").unwrap())
             .database(
                 Contract::new("queue", DatabaseKind::Durable)
-                    .with_placement(placement)
-                    .with_memory_budget(1_500),
+                    .placement(placement)
+                    .memory_budget(1_500),
             )
             .environment("production")
             .key(

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::random::random;
+
 /// Pauses between attempts: doubling, with jitter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -29,14 +31,51 @@ impl Backoff {
     /// and all of it, so that what failed together does not come back together.
     #[must_use]
     pub fn after(&self, attempt: u32) -> Duration {
-        use std::hash::{BuildHasher, Hasher};
-        // The standard library's hasher is seeded at random for each of these.
-        let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-        let doubled = self.first.saturating_mul(1 << attempt.saturating_sub(1).min(30));
-        let pause = doubled.min(self.longest);
+        let pause = self.longest_after(attempt);
         // A float may round the longest there is up, beyond what there is.
         let half = pause / 2;
-        half.saturating_add(half / 1_000 * (random % 1_001) as u32).min(pause)
+        half.saturating_add(half / 1_000 * (random() % 1_001) as u32).min(pause)
+    }
+
+    /// The pauses of one series of attempts.
+    #[must_use]
+    pub const fn pauses(self) -> Pauses {
+        Pauses { backoff: self, failures: 0 }
+    }
+
+    /// The sum of the first `pauses` pauses, each at its longest.
+    #[must_use]
+    pub fn longest_total(&self, pauses: u32) -> Duration {
+        // From the 32nd attempt on all are equally long.
+        let growing = pauses.min(31);
+        let sum = (1..=growing).map(|attempt| self.longest_after(attempt));
+        let rest = self.longest_after(u32::MAX).saturating_mul(pauses - growing);
+        sum.fold(rest, Duration::saturating_add)
+    }
+
+    fn longest_after(&self, attempt: u32) -> Duration {
+        self.first.saturating_mul(1 << attempt.saturating_sub(1).min(30)).min(self.longest)
+    }
+}
+
+/// The pauses of one series of attempts, by [`Backoff::pauses`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pauses {
+    backoff: Backoff,
+    failures: u32,
+}
+
+impl Pauses {
+    /// Counts a failure; the pause before the next attempt.
+    #[must_use]
+    pub fn next_pause(&mut self) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        self.backoff.after(self.failures)
+    }
+
+    /// Begins a new series: an attempt has succeeded.
+    pub const fn reset(&mut self) {
+        self.failures = 0;
     }
 }
 
@@ -56,6 +95,30 @@ mod tests {
         }
         let pauses: std::collections::HashSet<_> = (0..50).map(|_| backoff.after(6)).collect();
         assert!(pauses.len() > 10);
+    }
+
+    #[test]
+    fn a_series_doubles_until_it_begins_again() {
+        let mut pauses = Backoff::new(Duration::from_secs(2), Duration::from_secs(60)).pauses();
+        for longest in [2, 4, 8] {
+            assert!(
+                pauses.next_pause() > Duration::from_secs(longest) / 2 - Duration::from_nanos(1)
+            );
+        }
+        pauses.reset();
+        assert!(pauses.next_pause() <= Duration::from_secs(2));
+    }
+
+    #[test]
+    fn all_pauses_together_are_bounded() {
+        let backoff = Backoff::new(Duration::from_millis(25), Duration::from_secs(1));
+        assert_eq!(backoff.longest_total(0), Duration::ZERO);
+        assert_eq!(backoff.longest_total(3), Duration::from_millis(25 + 50 + 100));
+        let longer = backoff.longest_total(100) - backoff.longest_total(99);
+        assert_eq!(longer, Duration::from_secs(1));
+        assert!(
+            Backoff::new(Duration::MAX, Duration::MAX).longest_total(u32::MAX) == Duration::MAX
+        );
     }
 
     #[test]

@@ -34,16 +34,16 @@ pub struct ClaimRequest {
     /// The place of the stage in the plan.
     pub stage: usize,
     /// The maximum number of documents, 1 to [`crate::MAX_AT_ONCE`].
-    pub most: usize,
+    pub max_documents: usize,
     /// How long the claim lasts unless the worker renews it.
     pub lease: Duration,
 }
 
 impl ClaimRequest {
-    /// Up to `most` documents of a stage for `lease`.
+    /// Up to `max_documents` documents of a stage for `lease`.
     #[must_use]
-    pub fn new(stage: usize, most: usize, lease: Duration) -> Self {
-        Self { stage, most, lease }
+    pub fn new(stage: usize, max_documents: usize, lease: Duration) -> Self {
+        Self { stage, max_documents, lease }
     }
 }
 
@@ -94,7 +94,7 @@ pub struct Settled {
     /// The number of outcomes that counted. Others were known already or did not belong to the claim.
     pub counted: u64,
     /// Whether the batch was completed by this very request.
-    pub completed: bool,
+    pub is_completed: bool,
 }
 
 /// One stage's progress.
@@ -126,7 +126,7 @@ pub struct BatchProgress {
     /// `None` until its next change.
     pub ended: Option<Duration>,
     /// Whether nothing is handed out at the moment.
-    pub paused: bool,
+    pub is_paused: bool,
     /// Whether its completion is due, or claimed and not finished.
     pub is_completing: bool,
     /// Documents submitted.
@@ -149,7 +149,7 @@ impl BatchProgress {
             born: FencingToken::from_number(0),
             status,
             ended: None,
-            paused: false,
+            is_paused: false,
             is_completing: false,
             total: 0,
             done: 0,

@@ -91,7 +91,7 @@ pub trait BatchEventStore: fmt::Debug + Send + Sync + 'static {
         &self,
         batch: &str,
         after: Option<String>,
-        most: usize,
+        max: usize,
     ) -> Result<Vec<BatchEvent>>;
 
     /// Makes a group of consumers that gets every event that is kept, and all to come; `false` if there is
@@ -105,7 +105,7 @@ pub trait BatchEventStore: fmt::Debug + Send + Sync + 'static {
         batch: &str,
         group: &str,
         consumer: &str,
-        most: usize,
+        max: usize,
     ) -> Result<Vec<BatchEvent>>;
 
     /// Says that events are done with; how many of them were the group's.
@@ -118,6 +118,6 @@ pub trait BatchEventStore: fmt::Debug + Send + Sync + 'static {
         group: &str,
         consumer: &str,
         idle: Duration,
-        most: usize,
+        max: usize,
     ) -> Result<Vec<BatchEvent>>;
 }

@@ -42,7 +42,7 @@ pub struct BatchPlan {
     /// How many leases of a document may expire before it is dead, 1 to [`MAX_ATTEMPTS`]. Allow more of
     /// these than attempts: a killed worker loses its whole claim, including documents that it had not
     /// started.
-    #[serde(default = "most_counted")]
+    #[serde(default = "max_counted")]
     pub max_lost: u8,
     /// The most bytes of entries; beyond, a submission is refused. Nothing that settles ever is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,10 +107,10 @@ impl BatchPlan {
         self
     }
 
-    /// Keeping what counts in an outbox.
+    /// Sets whether each settlement is kept in an outbox, for a ledger.
     #[must_use]
-    pub fn with_outbox(mut self) -> Self {
-        self.outbox = true;
+    pub fn outbox(mut self, outbox: bool) -> Self {
+        self.outbox = outbox;
         self
     }
 
@@ -166,12 +166,12 @@ impl BatchPlan {
 
     /// The place of a stage in the plan.
     #[must_use]
-    pub fn place(&self, stage: &str) -> Option<usize> {
+    pub fn index_of(&self, stage: &str) -> Option<usize> {
         self.stages.iter().position(|known| known.name == stage)
     }
 }
 
-fn most_counted() -> u8 {
+fn max_counted() -> u8 {
     MAX_ATTEMPTS
 }
 

@@ -137,7 +137,7 @@ impl BatchAudit {
 ///
 /// # Contract
 /// - `entries_read_back_in_order`, from any ordinal on, at most [`crate::MAX_AT_ONCE`] in one request.
-/// - `what_counted_is_in_the_outbox`: with [`crate::BatchPlan::with_outbox`] each settling is kept in the
+/// - `what_counted_is_in_the_outbox`: with [`crate::BatchPlan::outbox`] each settling is kept in the
 ///   step that counts it, with the documents that did not count; so is what dies of leases that end,
 ///   and what is retried. Without it nothing is kept.
 /// - `an_outbox_is_read_until_it_is_cleared`, oldest first.
@@ -163,10 +163,10 @@ pub trait BatchUpkeepStore: fmt::Debug + Send + Sync + 'static {
 
     /// What the documents from the ordinal `from` on were submitted as, at most [`crate::MAX_AT_ONCE`];
     /// empty beyond the last.
-    async fn entries(&self, batch: &str, from: u32, most: usize) -> Result<Vec<Bytes>>;
+    async fn entries(&self, batch: &str, from: u32, max: usize) -> Result<Vec<Bytes>>;
 
     /// The oldest entries of the outbox, at most [`crate::MAX_AT_ONCE`].
-    async fn outbox(&self, batch: &str, most: usize) -> Result<Vec<OutboxEntry>>;
+    async fn outbox(&self, batch: &str, max: usize) -> Result<Vec<OutboxEntry>>;
 
     /// Removes entries of the outbox, at most [`crate::MAX_AT_ONCE`]; how many there were.
     async fn clear_outbox(&self, batch: &str, ids: &[String]) -> Result<u64>;

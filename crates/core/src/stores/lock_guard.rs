@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::lock::{FencingToken, Holder, LockAttempt, LockStore};
-use crate::{Clock, Error, ErrorKind, MonotonicInstant, Result, SystemClock};
+use crate::{Backoff, Clock, Error, ErrorKind, MonotonicInstant, Result, SystemClock};
 
 /// How a lock is taken and kept.
 #[derive(Clone, Debug)]
@@ -66,10 +66,8 @@ impl LockOptions {
     }
 }
 
-/// The first pause between two attempts of a waiter; doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(2);
-/// The longest pause between two attempts of a waiter.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// The pauses between two attempts of a waiter.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(100));
 
 /// Locks as handles, over any [`LockStore`].
 ///
@@ -132,7 +130,7 @@ async fn wait_for(
     let clock = Arc::clone(&options.clock);
     let began = clock.monotonic();
     let left = || options.wait.saturating_sub(clock.monotonic().since(began));
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = BACKOFF.pauses();
     loop {
         // The lease counts from before the request: the answer may be slow.
         let asked = clock.monotonic();
@@ -141,7 +139,7 @@ async fn wait_for(
             attempt.await?
         } else {
             // A wait that is almost over still gives the store the time to answer.
-            let limit = left().saturating_add(LONGEST_PAUSE);
+            let limit = left().saturating_add(BACKOFF.longest);
             tokio::select! {
                 biased;
                 attempt = attempt => attempt?,
@@ -160,8 +158,8 @@ async fn wait_for(
                 if left.is_zero() {
                     return Ok(Err(holder));
                 }
+                let pause = pauses.next_pause();
                 clock.sleep(pause.min(left).min(holder.remaining.max(pause))).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }

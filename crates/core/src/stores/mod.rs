@@ -23,7 +23,7 @@ mod task;
 mod task_claim;
 mod usage;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, Pauses};
 #[cfg(feature = "mock")]
 pub use batch::MockBatchStore;
 pub use batch::{

@@ -75,7 +75,7 @@ const PAGE: u32 = 500;
 ///
 /// async fn work(database: &Database) -> Result<()> {
 ///     let queue = database.queue();
-///     queue.submit_one("mail", NewTask::new("to anna").once("mail:anna")).await?;
+///     queue.submit_one("mail", NewTask::new("to anna").deduplication_key("mail:anna")).await?;
 ///     let options = ClaimOptions::new(10, Duration::from_secs(30));
 ///     for task in queue.claim("mail", options).await? {
 ///         if task.payload.starts_with(b"to ") {
@@ -114,8 +114,8 @@ pub trait QueueStore: fmt::Debug + Send + Sync + 'static {
     /// Hands tasks back as if they had not been claimed; for each claim whether it still counted.
     async fn release(&self, queue: &str, claims: &[Claim]) -> Result<Vec<bool>>;
 
-    /// Up to `most` dead tasks after the first `skip`, those that died first in front.
-    async fn dead(&self, queue: &str, skip: u64, most: u32) -> Result<Vec<DeadTask>>;
+    /// Up to `max` dead tasks after the first `skip`, those that died first in front.
+    async fn dead(&self, queue: &str, skip: u64, max: u32) -> Result<Vec<DeadTask>>;
 
     /// Lets dead tasks wait again, with no attempts; how many there were whose deduplication key, if they
     /// had one, was free.

@@ -31,7 +31,7 @@ impl RateLimit {
 #[non_exhaustive]
 pub struct RateDecision {
     /// Whether the permits were given.
-    pub allowed: bool,
+    pub is_allowed: bool,
     /// Permits left in the window after this answer.
     pub remaining: u32,
     /// How long until the same request would be allowed, if nobody else asks; zero if it was.
@@ -40,8 +40,8 @@ pub struct RateDecision {
 
 impl RateDecision {
     /// A decision as a backend made it.
-    pub const fn new(allowed: bool, remaining: u32, retry_after: Duration) -> Self {
-        Self { allowed, remaining, retry_after }
+    pub const fn new(is_allowed: bool, remaining: u32, retry_after: Duration) -> Self {
+        Self { is_allowed, remaining, retry_after }
     }
 }
 
@@ -87,7 +87,7 @@ impl RateDecision {
 ///     let limit = RateLimit::new(100, Duration::from_secs(60));
 ///     let (key, wait) = ("rate:openai:embed", Duration::from_secs(10));
 ///     let decision = limits.rate_limit().acquire_within(key, limit, 1, &SystemClock, wait).await?;
-///     Ok(decision.allowed)
+///     Ok(decision.is_allowed)
 /// }
 /// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
@@ -136,7 +136,7 @@ pub trait RateLimitStoreExt: RateLimitStore {
                 }
             };
             let again = asked.after(decision.retry_after);
-            if decision.allowed || again > give_up {
+            if decision.is_allowed || again > give_up {
                 return Ok(decision);
             }
             clock.sleep(again.since(clock.monotonic())).await;

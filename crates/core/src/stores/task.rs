@@ -15,7 +15,7 @@ pub const MAX_CLAIM: u32 = 1_000;
 /// The error of a task that died because its leases expired; for backends.
 pub const LEASES_ENDED_ERROR: &str = "its worker did not renew its lease";
 /// The maximum size of an error stored with a task, in bytes.
-const MOST_OF_AN_ERROR: usize = 1_024;
+const MAX_OF_AN_ERROR: usize = 1_024;
 
 /// Names a task in its queue. Later tasks have greater ids, over a flush of the database too.
 #[derive(
@@ -113,30 +113,30 @@ impl NewTask {
         }
     }
 
-    /// Of another class.
+    /// Sets the class.
     #[must_use]
     pub fn class(mut self, class: TaskClass) -> Self {
         self.class = class;
         self
     }
 
-    /// To be claimed after `delay`; milliseconds count.
+    /// Sets how long the task waits before it can be claimed, in whole milliseconds.
     #[must_use]
-    pub fn after(mut self, delay: Duration) -> Self {
+    pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// In a group.
+    /// Sets the group; tasks of one class take turns by group.
     #[must_use]
-    pub fn in_group(mut self, group: impl Into<String>) -> Self {
+    pub fn group(mut self, group: impl Into<String>) -> Self {
         self.group = group.into();
         self
     }
 
-    /// Once only, while another of this key waits or is claimed.
+    /// Sets the deduplication key: while a task of this key waits or is claimed, another is not added.
     #[must_use]
-    pub fn once(mut self, deduplication_key: impl Into<String>) -> Self {
+    pub fn deduplication_key(mut self, deduplication_key: impl Into<String>) -> Self {
         self.deduplication_key = Some(deduplication_key.into());
         self
     }
@@ -254,7 +254,7 @@ pub fn check_queue(contract: &Contract, operation: &'static str, queue: &str) ->
 /// The part of an error that is stored with a task: its first kilobyte, cut between characters.
 #[must_use]
 pub fn shorten_task_error(error: &str) -> &str {
-    let mut end = error.len().min(MOST_OF_AN_ERROR);
+    let mut end = error.len().min(MAX_OF_AN_ERROR);
     while !error.is_char_boundary(end) {
         end -= 1;
     }

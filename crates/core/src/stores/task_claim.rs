@@ -13,19 +13,19 @@ use crate::{Contract, ErrorKind, FencingToken, Result, Timestamp};
 #[non_exhaustive]
 pub struct ClaimOptions {
     /// The maximum number of tasks, 1 to [`MAX_CLAIM`].
-    pub most: u32,
+    pub max_tasks: u32,
     /// The lease: after this time without renewal others can claim the tasks.
     pub lease: Duration,
     /// A task is dead after this many expired leases. After a failure that the
     /// worker reports, the worker decides; the two are counted separately.
-    pub most_lost: u32,
+    pub max_lost: u32,
 }
 
 impl ClaimOptions {
-    /// `most` tasks for `lease`, each lost up to fifteen times, as a document of a batch.
+    /// `max_tasks` tasks for `lease`, each lost up to fifteen times, as a document of a batch.
     #[must_use]
-    pub const fn new(most: u32, lease: Duration) -> Self {
-        Self { most, lease, most_lost: MAX_ATTEMPTS as u32 }
+    pub const fn new(max_tasks: u32, lease: Duration) -> Self {
+        Self { max_tasks, lease, max_lost: MAX_ATTEMPTS as u32 }
     }
 
     /// The lease in milliseconds, once all is found to be allowed: for backends.
@@ -34,7 +34,7 @@ impl ClaimOptions {
     /// [`ErrorKind::InvalidArgument`] for no tasks, more than [`MAX_CLAIM`], no lease to lose, or a lease
     /// of zero or above [`crate::MAX_TTL`].
     pub fn check(&self, contract: &Contract, queue: &str) -> Result<u64> {
-        if self.most == 0 || self.most > MAX_CLAIM || self.most_lost == 0 {
+        if self.max_tasks == 0 || self.max_tasks > MAX_CLAIM || self.max_lost == 0 {
             let what =
                 format!("a claim must ask for 1 to {MAX_CLAIM} tasks, with max_lost of at least 1");
             return Err(contract.error(ErrorKind::InvalidArgument, "claim tasks", queue, what));

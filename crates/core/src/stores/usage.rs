@@ -15,14 +15,14 @@ pub struct Usage {
     /// Bytes that keys and values take in memory, the store's own overhead included.
     pub bytes: u64,
     /// Whether `bytes` was counted; else it is an estimate from a sample of keys.
-    pub exact: bool,
+    pub is_exact: bool,
 }
 
 impl Usage {
     /// A usage as a backend found it.
     #[must_use]
-    pub const fn new(keys: u64, bytes: u64, exact: bool) -> Self {
-        Self { keys, bytes, exact }
+    pub const fn new(keys: u64, bytes: u64, is_exact: bool) -> Self {
+        Self { keys, bytes, is_exact }
     }
 }
 

@@ -22,7 +22,7 @@ static_regex!(
 );
 
 /// Longest reach of a caption from its `v.`, in lines and bytes.
-const MOST_LINES: usize = 40;
+const MAX_LINES: usize = 40;
 
 /// The places of every `v.` that stands on a line of its own.
 pub(super) fn versus_lines(text: &str) -> impl Iterator<Item = regex::Match<'_>> {
@@ -49,7 +49,7 @@ pub(super) fn block_above(text: &str, versus: usize) -> (usize, usize) {
     let mut start = versus;
     let mut lines = 0;
     let mut blanks = 0;
-    while start > 0 && lines < MOST_LINES && versus - start < 4000 {
+    while start > 0 && lines < MAX_LINES && versus - start < 4000 {
         let line_start = text[..start - 1].rfind('\n').map_or(0, |at| at + 1);
         let line = text[line_start..start].trim();
         if line.is_empty() {
@@ -82,7 +82,7 @@ pub(super) fn block_below(text: &str, versus: usize) -> (usize, usize) {
     let mut end = versus;
     let mut blanks = 0;
     let mut some = false;
-    for line in text[versus..].split_inclusive('\n').take(MOST_LINES + 1) {
+    for line in text[versus..].split_inclusive('\n').take(MAX_LINES + 1) {
         let trimmed = line.trim();
         if trimmed.is_empty() {
             blanks += usize::from(some);

@@ -121,7 +121,7 @@ impl Candidate {
 }
 
 /// Most words of a law journal's abbreviation.
-const MOST_JOURNAL_WORDS: usize = 9;
+const MAX_JOURNAL_WORDS: usize = 9;
 
 /// The reporters whose abbreviation starts at `start`, the longest first.
 fn reporters_at(text: &str, start: usize) -> Vec<Candidate> {
@@ -152,7 +152,7 @@ fn reporters_at(text: &str, start: usize) -> Vec<Candidate> {
         } else if !matches!(c, '.' | '\'' | '’' | ',' | '(' | ')' | '[' | ']' | '-') {
             break;
         }
-        if key.len() > 2 * LONGEST_KEY || words > MOST_JOURNAL_WORDS {
+        if key.len() > 2 * LONGEST_KEY || words > MAX_JOURNAL_WORDS {
             break;
         }
         let next = chars.peek().map(|(_, next)| *next);

@@ -26,7 +26,7 @@ pub(crate) fn abbreviated_court(text: &str) -> Option<String> {
         .flat_map(|state| state.abbreviations.iter().map(move |form| (state, reporter_key(form))));
     let mut best: Option<(usize, String)> = None;
     let mut offer = |length: usize, key: String| {
-        if best.as_ref().is_none_or(|(most, _)| length > *most) {
+        if best.as_ref().is_none_or(|(max, _)| length > *max) {
             best = Some((length, key));
         }
     };

@@ -62,7 +62,7 @@ const NOT_LEFT: [&str; 40] = [
 ];
 
 /// Most words a court's name takes on either side of its type.
-const MOST_WORDS: usize = 12;
+const MAX_WORDS: usize = 12;
 
 /// Every mention of a court that tells which court it is.
 pub(super) fn courts(text: &str) -> Vec<Mention> {
@@ -98,7 +98,7 @@ pub(super) fn court_in_parenthesis(text: &str, reporter: Option<&str>) -> Option
 
 fn extend_left(text: &str, head: usize, floor: usize) -> usize {
     let mut start = head;
-    for _ in 0..MOST_WORDS / 2 {
+    for _ in 0..MAX_WORDS / 2 {
         let before = &text[floor..start];
         let trimmed = before.trim_end();
         let gap = &before[trimmed.len()..];
@@ -152,7 +152,7 @@ fn extend_right(text: &str, head_end: usize) -> usize {
     let mut after_connector = false;
     let mut previous_connector = false;
     let mut after_comma = false;
-    while words < MOST_WORDS {
+    while words < MAX_WORDS {
         let rest = &text[at..];
         let trimmed = rest.trim_start();
         let gap = &rest[..rest.len() - trimmed.len()];

@@ -234,8 +234,8 @@ fn rasterise<'a>(
     let (width, height) = page.render_dimensions();
     // PDF units are 72 to the inch.
     let wanted = dpi as f32 / 72.0;
-    let most = (MAX_PIXELS / f64::from(width * height).max(1.0)).sqrt() as f32;
-    let scale = wanted.min(most).min(f32::from(u16::MAX - 1) / width.max(height).max(1.0));
+    let max = (MAX_PIXELS / f64::from(width * height).max(1.0)).sqrt() as f32;
+    let scale = wanted.min(max).min(f32::from(u16::MAX - 1) / width.max(height).max(1.0));
     let pixmap_settings = PixmapSettings { x_scale: scale, y_scale: scale, bg_color: WHITE };
     let pixmap = hayro::render(page, cache, settings, &RenderSettings::default(), &pixmap_settings);
     let pixels = pixmap

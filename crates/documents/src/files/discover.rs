@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use compartment_pipeline::StageError;
+use walkdir::{DirEntry, WalkDir};
 
 /// A file to read, and the name it goes by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,9 +46,7 @@ pub fn discover(paths: &[PathBuf]) -> Discovery {
     let mut discovery = Discovery::default();
     for path in paths {
         match std::fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => {
-                walk(path, "", &mut Vec::new(), &mut discovery);
-            }
+            Ok(metadata) if metadata.is_dir() => walk(path, &mut discovery),
             Ok(_) => discovery.files.push(Found::at(path.clone())),
             Err(error) => discovery.fail(path.display().to_string(), &error),
         }
@@ -72,41 +71,43 @@ pub(crate) fn unreadable(error: &std::io::Error) -> StageError {
     StageError::new("unreadable", format!("it cannot be read: {error}")).transient()
 }
 
-/// `above` are the folders on the way here, as the system knows them.
-fn walk(folder: &Path, name: &str, above: &mut Vec<PathBuf>, discovery: &mut Discovery) {
-    let shown = || if name.is_empty() { folder.display().to_string() } else { name.to_owned() };
-    let real = match folder.canonicalize() {
-        Ok(real) => real,
-        Err(error) => return discovery.fail(shown(), &error),
+/// Walks one folder; names are paths below it.
+fn walk(folder: &Path, discovery: &mut Discovery) {
+    let is_shown = |entry: &DirEntry| {
+        entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".")
     };
-    if above.contains(&real) {
-        let message = "the folder links back to a parent folder: the loop is not followed";
-        discovery.failures.push((shown(), StageError::new("folder_loop", message)));
-        return;
-    }
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => return discovery.fail(shown(), &error),
-    };
-    above.push(real);
-    let mut entries: Vec<_> = entries.filter_map(Result::ok).collect();
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let file_name = entry.file_name().to_string_lossy().into_owned();
-        if file_name.starts_with('.') {
-            continue;
-        }
-        let name = if name.is_empty() { file_name } else { format!("{name}/{file_name}") };
-        let path = entry.path();
-        match std::fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => walk(&path, &name, above, discovery),
-            Ok(_) if is_document(&path) => discovery.files.push(Found { name, path }),
+    for entry in WalkDir::new(folder).follow_links(true).into_iter().filter_entry(is_shown) {
+        match entry {
+            Ok(entry) if entry.file_type().is_dir() => {}
+            Ok(entry) if is_document(entry.path()) => {
+                let name = name_below(folder, entry.path());
+                discovery.files.push(Found { name, path: entry.into_path() });
+            }
             Ok(_) => discovery.skipped += 1,
-            // A link that leads nowhere, or round in circles.
-            Err(error) => discovery.fail(name, &error),
+            Err(error) => {
+                let name = name_below(folder, error.path().unwrap_or(folder));
+                // A name that begins with a dot is left out, whatever it is.
+                if !name.rsplit('/').next().is_some_and(|last| last.starts_with('.')) {
+                    discovery.failures.push((name, not_walked(error)));
+                }
+            }
         }
     }
-    above.pop();
+}
+
+/// The path below `folder`, with `/` between its parts; the folder itself by its own path.
+fn name_below(folder: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(folder).unwrap_or(path);
+    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+    if parts.is_empty() { folder.display().to_string() } else { parts.join("/") }
+}
+
+fn not_walked(error: walkdir::Error) -> StageError {
+    if error.loop_ancestor().is_some() {
+        let message = "the folder links back to a parent folder: the loop is not followed";
+        return StageError::new("folder_loop", message);
+    }
+    unreadable(&error.into())
 }
 
 fn is_document(path: &Path) -> bool {

@@ -64,7 +64,7 @@ fn the_people_are_each_one() {
 fn a_cited_case_is_one_whatever_reporters_print_it() {
     for (case, least) in [("Iqbal", 3), ("Twombly", 3)] {
         let found = named(EntityKind::Case, case);
-        let most = found.iter().max_by_key(|case| case.documents.len()).unwrap();
-        assert!(most.documents.len() >= least && most.name.contains("U.S."), "{found:?}");
+        let max = found.iter().max_by_key(|case| case.documents.len()).unwrap();
+        assert!(max.documents.len() >= least && max.name.contains("U.S."), "{found:?}");
     }
 }

@@ -14,8 +14,8 @@ const MIB: u64 = 1 << 20;
 fn cache(bytes: u64) -> Contract {
     Contract::new("cache", DatabaseKind::Cache)
         .with_index(2)
-        .with_default_ttl(Duration::from_secs(3_600))
-        .with_memory_budget(bytes)
+        .default_ttl(Duration::from_secs(3_600))
+        .memory_budget(bytes)
 }
 
 fn durable(name: &str) -> Contract {
@@ -88,7 +88,7 @@ async fn what_was_used_least_recently_goes_first() {
 async fn a_durable_database_never_evicts() {
     let backend = MemoryBackend::default();
     // A budget is a cache's: on a durable database it is for whoever watches it.
-    let durable = backend.open(durable("results").with_memory_budget(MIB)).await.unwrap();
+    let durable = backend.open(durable("results").memory_budget(MIB)).await.unwrap();
     let entries = |from: usize| {
         (from..from + 10_000).map(|i| (format!("key {i}"), vec![0; 100].into())).collect()
     };
@@ -97,7 +97,7 @@ async fn a_durable_database_never_evicts() {
     }
     let usage = durable.usage().usage().await.unwrap();
     assert_eq!(usage.keys, 100_000);
-    assert!(usage.exact);
+    assert!(usage.is_exact);
     for i in 0..100_000 {
         assert!(durable.key_value().exists(&format!("key {i}")).await.unwrap(), "{i}");
     }
@@ -107,9 +107,9 @@ async fn a_durable_database_never_evicts() {
 async fn a_shared_keyspace_has_no_budget() {
     let backend = MemoryBackend::default();
     let mut cache = cache(MIB);
-    cache.shared = true;
+    cache.is_shared = true;
     let mut durable = durable("results").with_index(2);
-    durable.shared = true;
+    durable.is_shared = true;
     // The cache is opened first: it must not bring its bound along.
     let cache = backend.open(cache).await.unwrap();
     let durable = backend.open(durable).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_database_is_not_opened_where_it_could_be_evicted() {
 fn prefixed(contract: Contract, prefix: &str) -> Contract {
     let placement =
         Placement::Prefix { instance: "primary".into(), index: 0, prefix: prefix.to_owned() };
-    contract.with_placement(placement)
+    contract.placement(placement)
 }
 
 #[tokio::test]

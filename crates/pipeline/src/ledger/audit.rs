@@ -105,9 +105,9 @@ impl LedgerMirror {
         let bits =
             |all: &[Vec<u8>], stage: usize| Bits(all.get(stage).cloned().unwrap_or_default());
         let mut drift = Vec::new();
-        for (place, (stage, said)) in row.plan.stages.iter().zip(&rows).enumerate() {
-            let done = (&bits(&before.done, place), &bits(&after.done, place));
-            let dead = (&bits(&before.dead, place), &bits(&after.dead, place));
+        for (index, (stage, said)) in row.plan.stages.iter().zip(&rows).enumerate() {
+            let done = (&bits(&before.done, index), &bits(&after.done, index));
+            let dead = (&bits(&before.dead, index), &bits(&after.dead, index));
             for (kind, ordinals) in [
                 (
                     DriftKind::DoneWithoutRow,
@@ -127,7 +127,7 @@ impl LedgerMirror {
                 ),
             ] {
                 if !ordinals.is_empty() {
-                    drift.push(LedgerDrift { stage: stage.name.clone(), place, kind, ordinals });
+                    drift.push(LedgerDrift { stage: stage.name.clone(), index, kind, ordinals });
                 }
             }
         }
@@ -215,7 +215,7 @@ impl LedgerMirror {
                 };
                 facts.push((*ordinal, fact));
             }
-            restored += own.upkeep.restore(&report.batch, drift.place, facts).await?;
+            restored += own.upkeep.restore(&report.batch, drift.index, facts).await?;
         }
         Ok(restored)
     }
@@ -251,7 +251,7 @@ impl LedgerMirror {
 /// What differs in both of two looks.
 fn in_both(first: Vec<LedgerDrift>, second: &[LedgerDrift]) -> Vec<LedgerDrift> {
     let again = |drift: &LedgerDrift| {
-        second.iter().find(|other| other.place == drift.place && other.kind == drift.kind)
+        second.iter().find(|other| other.index == drift.index && other.kind == drift.kind)
     };
     let kept = first.into_iter().filter_map(|mut drift| {
         let other = again(&drift)?;
@@ -285,14 +285,14 @@ impl Ledger {
         batch: &LedgerBatch,
         stage: &str,
         from: u64,
-        most: u64,
+        max: u64,
     ) -> Result<Vec<(u32, Option<String>)>> {
         let mut session = self.session("read ledger").await?;
         let sql = "SELECT ordinal, CASE WHEN status = 'dead' THEN COALESCE(error, '') END \
                    FROM processing_tasks WHERE batch_id = $1 AND task_type = $2 \
                    AND ordinal >= $3 AND status IN ('done', 'dead') ORDER BY ordinal LIMIT $4";
         let parameters =
-            Parameters::none().with(batch.id).with(stage.to_owned()).number(from).number(most);
+            Parameters::none().with(batch.id).with(stage.to_owned()).number(from).number(max);
         let rows = session.rows(sql, parameters).await?;
         let read = rows.iter().map(|row| {
             Ok((u32::try_from(row.number(0)?).unwrap_or(u32::MAX), row.get::<Option<String>>(1)?))

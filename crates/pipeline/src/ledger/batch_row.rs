@@ -214,7 +214,9 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<()> {
         let state = BatchState::from(progress.status);
-        if batch.state == state && batch.paused == progress.paused && batch.total == progress.total
+        if batch.state == state
+            && batch.paused == progress.is_paused
+            && batch.total == progress.total
         {
             return Ok(());
         }
@@ -223,11 +225,11 @@ impl Ledger {
         let parameters = Parameters::none()
             .with(batch.id)
             .with(state.name())
-            .with(i64::from(progress.paused))
+            .with(i64::from(progress.is_paused))
             .number(progress.total)
             .number(now.as_millis());
         session.execute(sql, parameters).await?;
-        (batch.state, batch.paused, batch.total) = (state, progress.paused, progress.total);
+        (batch.state, batch.paused, batch.total) = (state, progress.is_paused, progress.total);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use compartment_core::{LedgerAddress, Result};
+use compartment_core::{Backoff, LedgerAddress, Result};
 use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
 use tokio::sync::OnceCell;
@@ -22,7 +22,8 @@ const BUSY_MILLIS: u64 = 5_000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often tables are begun to be made that others may be making, and the first pause between.
 const MIGRATION_ATTEMPTS: u32 = 10;
-const MIGRATION_PAUSE: Duration = Duration::from_millis(20);
+const MIGRATION_BACKOFF: Backoff =
+    Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
 /// Connections of one process: one mirrors, others read.
 const CONNECTIONS: u32 = 4;
 
@@ -144,7 +145,7 @@ impl Ledger {
                 Ok(()) => break,
                 // Another process may be making the same tables at this moment.
                 Err(_) if attempt < MIGRATION_ATTEMPTS => {
-                    tokio::time::sleep(MIGRATION_PAUSE * attempt).await;
+                    tokio::time::sleep(MIGRATION_BACKOFF.after(attempt)).await;
                 }
                 Err(error) => return Err(fail(error.into())),
             }

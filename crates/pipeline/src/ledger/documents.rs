@@ -45,12 +45,12 @@ impl Ledger {
         &self,
         batch: &LedgerBatch,
         from: u64,
-        most: usize,
+        max: usize,
     ) -> Result<Vec<Bytes>> {
         let mut session = self.session("read documents of ledger").await?;
         let sql = "SELECT ordinal, document, bytes FROM batch_documents \
                    WHERE batch_id = $1 AND ordinal >= $2 ORDER BY ordinal LIMIT $3";
-        let parameters = Parameters::none().with(batch.id).number(from).number(most as u64);
+        let parameters = Parameters::none().with(batch.id).number(from).number(max as u64);
         let rows = session.rows(sql, parameters).await?;
         let mut entries = Vec::with_capacity(rows.len());
         for (row, wanted) in rows.iter().zip(from..) {

@@ -39,7 +39,7 @@ pub struct LedgerDrift {
     /// The stage.
     pub stage: String,
     /// The place of the stage in the plan.
-    pub place: usize,
+    pub index: usize,
     /// The kind of the difference.
     pub kind: DriftKind,
     /// The documents, as in `0-99,104`.
@@ -153,13 +153,13 @@ mod tests {
     fn a_report_is_json_that_reads_well() {
         let drift = LedgerDrift {
             stage: "extract".into(),
-            place: 0,
+            index: 0,
             kind: DriftKind::DoneWithoutRow,
             ordinals: vec![0, 1, 2, 9],
         };
         let json = serde_json::to_string(&drift).unwrap();
         let wanted =
-            r#"{"stage":"extract","place":0,"kind":"done_without_row","ordinals":"0-2,9"}"#;
+            r#"{"stage":"extract","index":0,"kind":"done_without_row","ordinals":"0-2,9"}"#;
         assert_eq!(json, wanted);
     }
 }

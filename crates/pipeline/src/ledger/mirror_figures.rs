@@ -10,7 +10,7 @@ use super::mirror::LedgerMirror;
 impl LedgerMirror {
     /// Adding its figures to those of all processes, in this database (`metrics`).
     #[must_use]
-    pub fn with_metrics(self, metrics: Database) -> Self {
+    pub fn metrics(self, metrics: Database) -> Self {
         // One that was given before stays.
         let _ = self.figures.metrics.set(metrics);
         self

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use compartment_core::{Database, LockGuard, LockOptions, LockStoreExt, MonotonicInstant, Result};
+use compartment_core::{
+    Backoff, Database, LockGuard, LockOptions, LockStoreExt, MonotonicInstant, Result,
+};
 
 use super::mirror::PAGE;
 use super::{LedgerMirror, Mirrored};
@@ -20,7 +22,7 @@ const SHORT_REST: Duration = Duration::from_millis(100);
 /// How often figures are added to the metrics.
 const PUBLISH_EVERY: Duration = Duration::from_secs(5);
 /// How long it waits after the first failure, and at most.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 /// For so long what still waits is brought after it was asked to stop.
 const LAST_PASS: Duration = Duration::from_secs(10);
 
@@ -38,7 +40,7 @@ impl LedgerMirror {
     /// meanwhile.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = pin!(stop);
-        let mut pause = PAUSES.0;
+        let mut pauses = BACKOFF.pauses();
         let (mut lock, mut published) = (None, None::<MonotonicInstant>);
         loop {
             let pass = async {
@@ -60,7 +62,7 @@ impl LedgerMirror {
             };
             let rest = match passed {
                 Ok(mirrored) => {
-                    pause = PAUSES.0;
+                    pauses.reset();
                     match mirrored.entries {
                         _ if mirrored.is_nothing() => REST,
                         entries if entries < PAGE as u64 => SHORT_REST,
@@ -69,10 +71,9 @@ impl LedgerMirror {
                 }
                 Err(error) => {
                     self.figures.failed(&error);
+                    let pause = pauses.next_pause();
                     tracing::warn!(%error, again_after = ?pause, "the ledger is behind");
-                    let rest = pause;
-                    pause = (pause * 2).min(PAUSES.1);
-                    rest
+                    pause
                 }
             };
             tokio::select! {

@@ -11,7 +11,7 @@ use super::{Ledger, LedgerStatus};
 use crate::{TaskNote, TaskRow, TaskStatus};
 
 /// What of a note that cannot be read is kept, in bytes.
-const MOST_OF_A_NOTE: usize = 4_096;
+const MAX_OF_A_NOTE: usize = 4_096;
 
 /// What a page came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -183,7 +183,7 @@ async fn keep_unreadable(
         .with(batch.id)
         .with(entry.id.as_str())
         .number(stage as u64)
-        .with(note[..note.len().min(MOST_OF_A_NOTE)].to_vec())
+        .with(note[..note.len().min(MAX_OF_A_NOTE)].to_vec())
         .with(clean(&reason));
     session.execute(sql, parameters).await
 }

@@ -114,7 +114,7 @@ impl Ledger {
             let error = format!("%{}%", error.to_lowercase());
             conditions.text("LOWER(t.error) LIKE", &error, " ESCAPE '\\'");
         }
-        let (limit, offset) = (conditions.place(1), conditions.place(2));
+        let (limit, offset) = (conditions.parameter(1), conditions.parameter(2));
         let sql = format!(
             "SELECT {COLUMNS} FROM processing_tasks t JOIN batches b ON b.id = t.batch_id{} \
              ORDER BY t.batch_id, t.task_type, t.ordinal LIMIT ${limit} OFFSET ${offset}",
@@ -152,18 +152,18 @@ impl Ledger {
         rows.iter().map(read).collect()
     }
 
-    /// The errors of a batch, most frequent first, at most `most` of them.
+    /// The errors of a batch, most frequent first, at most `max` of them.
     ///
     /// # Errors
     /// As [`Ledger::tasks`].
-    pub async fn failures(&self, batch: &str, most: u64) -> Result<Vec<FailureGroup>> {
+    pub async fn failures(&self, batch: &str, max: u64) -> Result<Vec<FailureGroup>> {
         let id = self.id_of("group failures", batch).await?;
         let sql = "SELECT task_type, status, COALESCE(error, ''), COUNT(*), MIN(ordinal) \
                    FROM processing_tasks \
                    WHERE batch_id = $1 AND status <> 'done' AND status IN ('dead', 'failed') \
                    GROUP BY task_type, status, error ORDER BY 4 DESC, 1, 3 LIMIT $2";
         let mut session = self.session("group failures").await?;
-        let rows = session.rows(sql, Parameters::none().with(id).number(most)).await?;
+        let rows = session.rows(sql, Parameters::none().with(id).number(max)).await?;
         let read = |row: &LedgerRow| {
             Ok(FailureGroup {
                 task_type: row.text(0)?,
@@ -180,7 +180,7 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::tasks`].
-    pub async fn slowest(&self, batch: &str, most: u64) -> Result<Vec<LedgerTask>> {
+    pub async fn slowest(&self, batch: &str, max: u64) -> Result<Vec<LedgerTask>> {
         let id = self.id_of("find slowest tasks", batch).await?;
         let sql = format!(
             "SELECT {COLUMNS} FROM processing_tasks t JOIN batches b ON b.id = t.batch_id \
@@ -188,7 +188,7 @@ impl Ledger {
              ORDER BY t.completed - t.started DESC, t.ordinal LIMIT $2"
         );
         let mut session = self.session("find slowest tasks").await?;
-        let parameters = Parameters::none().with(id).number(most);
+        let parameters = Parameters::none().with(id).number(max);
         let rows = session.rows(AssertSqlSafe(sql), parameters).await?;
         rows.iter().map(read_task).collect()
     }
@@ -211,7 +211,7 @@ struct Conditions {
 
 impl Conditions {
     /// The number of the parameter `behind` positions after the last one bound.
-    fn place(&self, behind: usize) -> usize {
+    fn parameter(&self, behind: usize) -> usize {
         self.count + behind
     }
 

@@ -87,8 +87,8 @@ impl LedgerMirror {
             progress(so_far);
         }
         // The last stages first: then no document is queued for one that is known to be done with it.
-        for place in (0..row.plan.stages.len()).rev() {
-            self.restore_stage(&own, &row, place, &mut so_far, &mut progress).await?;
+        for index in (0..row.plan.stages.len()).rev() {
+            self.restore_stage(&own, &row, index, &mut so_far, &mut progress).await?;
         }
         match row.state {
             BatchState::Open => {}
@@ -173,11 +173,11 @@ impl LedgerMirror {
         &self,
         own: &Own,
         row: &LedgerBatch,
-        place: usize,
+        index: usize,
         so_far: &mut RebuildProgress,
         progress: &mut (impl FnMut(RebuildProgress) + Send),
     ) -> Result<()> {
-        let (name, stage) = (row.record.name.as_str(), &row.plan.stages[place].name);
+        let (name, stage) = (row.record.name.as_str(), &row.plan.stages[index].name);
         let mut from = 0;
         loop {
             let page = self.ledger.ended(row, stage, from, MAX_AT_ONCE as u64).await?;
@@ -192,7 +192,7 @@ impl LedgerMirror {
                 (ordinal, fact)
             });
             let facts: Vec<_> = facts.collect();
-            so_far.facts += own.upkeep.restore(name, place, facts).await?;
+            so_far.facts += own.upkeep.restore(name, index, facts).await?;
             progress(*so_far);
         }
     }

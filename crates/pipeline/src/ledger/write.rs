@@ -179,13 +179,13 @@ WHERE v.ordinal >= 0{RULE}",
 fn retry_of(dialect: Dialect, size: usize) -> Arc<str> {
     static TEXTS: many::Texts = many::no_texts();
     many::text_of(&TEXTS, dialect, size, || {
-        let places: Vec<String> = (0..size).map(|at| dialect.parameter(at + 3)).collect();
+        let parameters: Vec<String> = (0..size).map(|at| dialect.parameter(at + 3)).collect();
         format!(
             "UPDATE processing_tasks SET status = 'retried' WHERE batch_id = {} AND task_type = {} \
              AND status = 'dead' AND ordinal IN ({})",
             dialect.parameter(1),
             dialect.parameter(2),
-            places.join(", ")
+            parameters.join(", ")
         )
     })
 }

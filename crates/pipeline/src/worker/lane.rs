@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use compartment_core::{
-    BatchClaim, ClaimRequest, ClaimedDocument, ErrorKind, FencingToken, Outcome, Result, Retry,
-    Settled, Settlement, Timestamp,
+    Backoff, BatchClaim, ClaimRequest, ClaimedDocument, ErrorKind, FencingToken, Outcome, Result,
+    Retry, Settled, Settlement, Timestamp,
 };
 
 use super::held::Holding;
@@ -21,21 +21,20 @@ use crate::hand_back::HandBack;
 use crate::{TaskNote, TaskRow};
 
 /// A lane without work looks again after this long, doubled each time.
-const FIRST_IDLE: Duration = Duration::from_millis(5);
-const LONGEST_IDLE: Duration = Duration::from_millis(250);
+const IDLE: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(250));
 /// What is done is told at least so often.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
 /// Works until the worker takes nothing new.
 pub(super) async fn lane(shared: &Arc<Shared>) {
-    let mut idle = FIRST_IDLE;
+    let mut idle = IDLE.pauses();
     while shared.is_working() {
         match work_once(shared).await {
-            Ok(true) => idle = FIRST_IDLE,
+            Ok(true) => idle.reset(),
             Ok(false) => {
                 tokio::select! {
-                    () = shared.clock.sleep(idle) => idle = (idle * 2).min(LONGEST_IDLE),
-                    () = shared.work.notified() => idle = FIRST_IDLE,
+                    () = shared.clock.sleep(idle.next_pause()) => {}
+                    () = shared.work.notified() => idle.reset(),
                     () = shared.not_working() => {}
                 }
             }
@@ -43,7 +42,7 @@ pub(super) async fn lane(shared: &Arc<Shared>) {
                 tracing::warn!(%error, "no work could be claimed; trying again");
                 let pause = if error.retry() == Retry::Never { 10 } else { 1 };
                 tokio::select! {
-                    () = shared.clock.sleep(LONGEST_IDLE * pause) => {}
+                    () = shared.clock.sleep(IDLE.longest * pause) => {}
                     () = shared.not_working() => {}
                 }
             }
@@ -57,14 +56,14 @@ async fn work_once(shared: &Arc<Shared>) -> Result<bool> {
     for source in sources {
         match &source {
             Source::Batch(view) => {
-                for (at, place) in &view.stages {
-                    if from_batch(shared, view, *at, *place).await? {
+                for (at, index) in &view.stages {
+                    if from_batch(shared, view, *at, *index).await? {
                         return Ok(true);
                     }
                 }
             }
-            Source::Queue { name, engine, place } => {
-                if tasks::from_queue(shared, name, engine, *place).await? {
+            Source::Queue { name, engine, index } => {
+                if tasks::from_queue(shared, name, engine, *index).await? {
                     return Ok(true);
                 }
             }
@@ -77,15 +76,15 @@ async fn from_batch(
     shared: &Arc<Shared>,
     view: &Arc<BatchView>,
     at: usize,
-    place: usize,
+    index: usize,
 ) -> Result<bool> {
     let (batch, pipeline) = (view.record.name.as_str(), view.record.pipeline.as_str());
     if !shared.sources().may_have_work(batch, at, shared.clock.monotonic()) {
         return Ok(false);
     }
-    let Some(_place) = shared.place_for(pipeline, place) else { return Ok(false) };
-    let most = shared.claim_size(pipeline, place);
-    let request = ClaimRequest::new(at, most, shared.options.lease);
+    let Some(_permit) = shared.permit_for(pipeline, index) else { return Ok(false) };
+    let max = shared.claim_size(pipeline, index);
+    let request = ClaimRequest::new(at, max, shared.options.lease);
     let claim = match view.store.claim(batch, request).await {
         Ok(claim) => claim,
         Err(error) if error.kind() == ErrorKind::Unknown => {
@@ -103,7 +102,7 @@ async fn from_batch(
         return Ok(false);
     };
     shared.sources().served(batch, at, now);
-    Work::new(shared, view, at, place, &claim).all(claim).await
+    Work::new(shared, view, at, index, &claim).all(claim).await
 }
 
 /// How an attempt at a document ended.
@@ -119,7 +118,7 @@ struct Work {
     shared: Arc<Shared>,
     view: Arc<BatchView>,
     at: usize,
-    place: usize,
+    index: usize,
     since: Timestamp,
     token: FencingToken,
     /// Outcomes that are not told yet, or of which it is not known.
@@ -136,14 +135,14 @@ impl Work {
         shared: &Arc<Shared>,
         view: &Arc<BatchView>,
         at: usize,
-        place: usize,
+        index: usize,
         claim: &BatchClaim,
     ) -> Self {
         Self {
             shared: Arc::clone(shared),
             view: Arc::clone(view),
             at,
-            place,
+            index,
             since: shared.clock.now(),
             token: claim.token,
             outcomes: Vec::new(),
@@ -163,7 +162,7 @@ impl Work {
             let ordinal = document.ordinal;
             self.current = Some(ordinal);
             let (view, since) = (Arc::clone(&self.view), self.since);
-            let tried = one(&shared, &view, (self.at, self.place), since, document);
+            let tried = one(&shared, &view, (self.at, self.index), since, document);
             let mut attempt = std::pin::pin!(tried);
             let attempted = loop {
                 tokio::select! {
@@ -196,7 +195,7 @@ impl Work {
         }
         shared.figures.handed_back.fetch_add(self.rest.len() as u64, Ordering::Relaxed);
         self.hand_back_rest();
-        shared.note_pace(&self.view.record.pipeline, self.place, worked, started.elapsed());
+        shared.note_pace(&self.view.record.pipeline, self.index, worked, started.elapsed());
         self.settle(&holding).await?;
         Ok(true)
     }
@@ -247,7 +246,7 @@ impl Work {
             shared.sources().wake(batch);
             shared.work.notify_waiters();
         }
-        if settled.completed {
+        if settled.is_completed {
             shared.look.notify_one();
         }
         Ok(())
@@ -290,7 +289,7 @@ async fn tell(
 async fn one(
     shared: &Shared,
     view: &BatchView,
-    (at, place): (usize, usize),
+    (at, index): (usize, usize),
     since: Timestamp,
     claimed: ClaimedDocument,
 ) -> Attempted {
@@ -300,13 +299,13 @@ async fn one(
     let left = match engine.document(&view.record.name, ordinal, entry) {
         Ok(document) => {
             let stage = &view.plan.stages[at].name;
-            let is_inline = engine.is_inline(place);
+            let is_inline = engine.is_inline(index);
             let of = (view.record.name.as_str(), u64::from(ordinal));
             let running = || Running::new(of, document.name(), stage, started);
             let _listed = (!is_inline).then(|| shared.figures.list(running()));
             tokio::select! {
                 biased;
-                left = engine.attempt(place, &document) => left,
+                left = engine.attempt(index, &document) => left,
                 ended = shared.must_end() => given_up(shared, ended),
             }
         }
@@ -324,7 +323,7 @@ async fn one(
         }
     };
     shared.figures.count(error.as_ref());
-    let outcome = outcome_of(engine, place, u32::from(attempt), error.as_ref());
+    let outcome = outcome_of(engine, index, u32::from(attempt), error.as_ref());
     let row = view.plan.outbox.then(|| {
         let (status, error) = noted_as(&outcome);
         let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);

@@ -86,12 +86,12 @@ fn view_of(
     store: Arc<dyn BatchStore>,
 ) -> BatchView {
     let pipeline = engine.pipeline();
-    let places = plan.stages.iter().enumerate().filter_map(|(at, stage)| {
+    let indexes = plan.stages.iter().enumerate().filter_map(|(at, stage)| {
         let is_served = shared.serves(&stage.name);
-        Some((at, pipeline.place(&stage.name)?)).filter(|_| is_served)
+        Some((at, pipeline.index_of(&stage.name)?)).filter(|_| is_served)
     });
     // The last stages first: documents are finished before others are begun.
-    let mut stages: Vec<(usize, usize)> = places.collect();
+    let mut stages: Vec<(usize, usize)> = indexes.collect();
     stages.reverse();
     let seen = shared.clock.monotonic();
     BatchView { record, born, store, seen, engine: engine.clone(), plan: Arc::new(plan), stages }

@@ -3,7 +3,6 @@
 mod held;
 mod lane;
 mod look;
-mod memory;
 mod options;
 mod outcomes;
 mod registration;
@@ -27,7 +26,7 @@ pub use registration::{Running, WorkerState, workers};
 
 use self::shared::{Phase, Shared};
 use self::sources::Source;
-use crate::{Engine, Patience};
+use crate::{Engine, Patience, ProcessMemory};
 
 /// The work of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,10 +102,10 @@ impl Worker {
         let mut queues = Vec::new();
         if shared.options.batches.is_none() {
             for engine in shared.engines.values() {
-                let places = engine.pipeline().stages().enumerate();
-                for (place, _) in places.filter(|(_, stage)| shared.serves(stage)) {
-                    let Some(name) = engine.pipeline().queue_of(place) else { continue };
-                    queues.push(Source::Queue { name: name.into(), engine: engine.clone(), place });
+                let indexes = engine.pipeline().stages().enumerate();
+                for (index, _) in indexes.filter(|(_, stage)| shared.serves(stage)) {
+                    let Some(name) = engine.pipeline().queue_of(index) else { continue };
+                    queues.push(Source::Queue { name: name.into(), engine: engine.clone(), index });
                 }
             }
         }
@@ -134,12 +133,13 @@ impl Worker {
     pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<WorkerReport> {
         let shared = self.shared.as_ref();
         shared.options.check()?;
-        if let (Some(limit), Some(now)) = (shared.options.memory_limit, memory::resident())
-            && now > limit / 2
+        if let (Some(limit), Some(now)) = (shared.options.memory_limit, ProcessMemory::now())
+            && now.resident > limit / 2
         {
             let what = format!(
-                "the memory limit of {limit} bytes is too low: the worker uses {now} before its first \
-                 document; allow at least twice as much"
+                "the memory limit of {limit} bytes is too low: the worker uses {} before its first \
+                 document; allow at least twice as much",
+                now.resident
             );
             return Err(Error::new(ErrorKind::Configuration, "start worker", what));
         }
@@ -263,7 +263,7 @@ impl Worker {
             running: shared.figures.running(),
             done: shared.figures.done.load(Ordering::Relaxed),
             failed: shared.figures.failed.load(Ordering::Relaxed),
-            memory: memory::resident(),
+            memory: ProcessMemory::now().map(|memory| memory.resident),
             is_ending: !shared.is_working(),
         }
     }
@@ -274,7 +274,7 @@ async fn watch(shared: &Shared) {
     loop {
         tokio::time::sleep(WATCH_EVERY).await;
         let limit = shared.options.memory_limit;
-        if limit.is_some_and(|limit| memory::resident().is_some_and(|now| now > limit)) {
+        if limit.is_some_and(|limit| ProcessMemory::now().is_some_and(|now| now.resident > limit)) {
             // What fills the memory would go on doing so: it is not waited for.
             shared.go_to(Phase::Draining(Ended::Memory));
             shared.go_to(Phase::Ending(Ended::Memory));

@@ -24,7 +24,7 @@ pub struct WorkerOptions {
     pub concurrency: usize,
     /// The most documents of one claim, 1 to [`MAX_AT_ONCE`]. A claim is of as many as take a fifth of a
     /// second together.
-    pub most_at_once: usize,
+    pub max_at_once: usize,
     /// If it does not renew its leases for this long, others take over its documents.
     pub lease: Duration,
     /// How long running work may take once the worker is stopped; unfinished work is then handed back.
@@ -48,7 +48,7 @@ impl Default for WorkerOptions {
             batches: None,
             until_finished: false,
             concurrency: std::thread::available_parallelism().map_or(2, usize::from),
-            most_at_once: MAX_AT_ONCE,
+            max_at_once: MAX_AT_ONCE,
             lease: Duration::from_secs(30),
             drain: Duration::from_secs(20),
             keep_task_rows: false,
@@ -73,6 +73,62 @@ impl WorkerOptions {
         self
     }
 
+    /// Sets the worker's name, which must be unique in the fleet.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    /// Serves only these stages.
+    #[must_use]
+    pub fn stages(mut self, stages: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.stages = Some(stages.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Serves only these batches, and no single tasks.
+    #[must_use]
+    pub fn batches(mut self, batches: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.batches = Some(batches.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets the maximum number of documents of one claim.
+    #[must_use]
+    pub fn max_at_once(mut self, documents: usize) -> Self {
+        self.max_at_once = documents;
+        self
+    }
+
+    /// Sets how long a claim lasts unless it is renewed.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// Sets how long running work may take once the worker is stopped.
+    #[must_use]
+    pub fn drain(mut self, limit: Duration) -> Self {
+        self.drain = limit;
+        self
+    }
+
+    /// Sets whether the outcomes of single tasks are kept for a ledger.
+    #[must_use]
+    pub fn keep_task_rows(mut self, keep: bool) -> Self {
+        self.keep_task_rows = keep;
+        self
+    }
+
+    /// Sets the memory limit in bytes.
+    #[must_use]
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
     /// Says what is wrong with the options, if anything is.
     ///
     /// # Errors
@@ -86,7 +142,7 @@ impl WorkerOptions {
         if self.concurrency == 0 || self.concurrency > Semaphore::MAX_PERMITS {
             return wrong("the concurrency of a worker must be at least 1".to_owned());
         }
-        if self.most_at_once == 0 || self.most_at_once > MAX_AT_ONCE {
+        if self.max_at_once == 0 || self.max_at_once > MAX_AT_ONCE {
             return wrong(format!("a claim must ask for 1 to {MAX_AT_ONCE} documents"));
         }
         if self.lease < SHORTEST_LEASE || self.lease > MAX_TTL {

@@ -45,13 +45,13 @@ pub(super) fn noted_as(outcome: &Outcome) -> (TaskStatus, String) {
 /// The outcome to report for a document after this attempt.
 pub(super) fn outcome_of(
     engine: &Engine,
-    place: usize,
+    index: usize,
     attempt: u32,
     error: Option<&StageError>,
 ) -> Outcome {
     let Some(error) = error else { return Outcome::Done };
     let words = format!("{}: {}", error.code, error.message);
-    match engine.pause_before(place, attempt + 1) {
+    match engine.pause_before(index, attempt + 1) {
         Some(after) if error.is_transient => {
             Outcome::Retry { error: words, after: after.min(MAX_TTL) }
         }

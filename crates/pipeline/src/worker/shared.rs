@@ -40,7 +40,7 @@ pub(super) struct Shared {
     pub(super) figures: Figures,
     sources: Mutex<Sources>,
     pace: Mutex<HashMap<(String, usize), Pace>>,
-    places: HashMap<(String, usize), Arc<Semaphore>>,
+    permits: HashMap<(String, usize), Arc<Semaphore>>,
 }
 
 /// What a worker has done.
@@ -108,12 +108,12 @@ impl Shared {
         patience: Patience,
         engines: HashMap<String, Engine>,
     ) -> Self {
-        let mut places = HashMap::new();
+        let mut permits = HashMap::new();
         for (name, engine) in &engines {
-            for (place, stage) in engine.pipeline().all().iter().enumerate() {
-                let most = stage.options.concurrency.unwrap_or(options.concurrency);
-                let most = most.clamp(1, Semaphore::MAX_PERMITS);
-                places.insert((name.clone(), place), Arc::new(Semaphore::new(most)));
+            for (index, stage) in engine.pipeline().all().iter().enumerate() {
+                let limit = stage.options.concurrency.unwrap_or(options.concurrency);
+                let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
+                permits.insert((name.clone(), index), Arc::new(Semaphore::new(limit)));
             }
         }
         Self {
@@ -129,7 +129,7 @@ impl Shared {
             figures: Figures::default(),
             sources: Mutex::default(),
             pace: Mutex::default(),
-            places,
+            permits,
         }
     }
 
@@ -185,28 +185,28 @@ impl Shared {
     }
 
     /// A place to work at a stage, if one is free.
-    pub(super) fn place_for(&self, pipeline: &str, place: usize) -> Option<OwnedSemaphorePermit> {
-        let places = self.places.get(&(pipeline.to_owned(), place))?;
-        Arc::clone(places).try_acquire_owned().ok()
+    pub(super) fn permit_for(&self, pipeline: &str, index: usize) -> Option<OwnedSemaphorePermit> {
+        let permits = self.permits.get(&(pipeline.to_owned(), index))?;
+        Arc::clone(permits).try_acquire_owned().ok()
     }
 
     /// How many documents to claim: few at first, then as many as take a while together.
-    pub(super) fn claim_size(&self, pipeline: &str, place: usize) -> usize {
+    pub(super) fn claim_size(&self, pipeline: &str, index: usize) -> usize {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(pace) = pace.get_mut(&(pipeline.to_owned(), place)) else { return 1 };
-        let most = (CLAIM_TIME.as_micros() as f64 / pace.micros.max(1.0)) as usize;
-        let most = most.clamp(1, self.options.most_at_once.max(1));
-        most.min(pace.claimed * 8)
+        let Some(pace) = pace.get_mut(&(pipeline.to_owned(), index)) else { return 1 };
+        let limit = (CLAIM_TIME.as_micros() as f64 / pace.micros.max(1.0)) as usize;
+        let limit = limit.clamp(1, self.options.max_at_once.max(1));
+        limit.min(pace.claimed * 8)
     }
 
     /// Notes that so many documents took so long.
-    pub(super) fn note_pace(&self, pipeline: &str, place: usize, documents: usize, took: Duration) {
+    pub(super) fn note_pace(&self, pipeline: &str, index: usize, documents: usize, took: Duration) {
         if documents == 0 {
             return;
         }
         let micros = took.as_micros() as f64 / documents as f64;
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        pace.entry((pipeline.to_owned(), place))
+        pace.entry((pipeline.to_owned(), index))
             .and_modify(|pace| {
                 // What has become slower is believed at once.
                 let weight = if micros > pace.micros { 0.5 } else { 0.2 };

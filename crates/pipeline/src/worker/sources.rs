@@ -4,14 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::{BatchPlan, BatchStore, FencingToken, MonotonicInstant, TaskClass};
+use compartment_core::{
+    Backoff, BatchPlan, BatchStore, FencingToken, MonotonicInstant, Pauses, TaskClass,
+};
 
 use super::turns::Turns;
 use crate::{BatchRecord, Engine};
 
-/// A stage that was found without work is left alone for this long, doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+/// How long a stage is left alone that was found without work.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(400));
 
 /// A batch as this worker serves it.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ pub(super) enum Source {
     Queue {
         name: Arc<str>,
         engine: Engine,
-        place: usize,
+        index: usize,
     },
 }
 
@@ -60,7 +61,7 @@ impl Source {
 #[derive(Clone, Copy, Debug)]
 struct Empty {
     until: MonotonicInstant,
-    pause: Duration,
+    pauses: Pauses,
 }
 
 /// Every source, and when each was last served or found empty.
@@ -91,9 +92,9 @@ impl Sources {
         self.turns.in_order(all, Source::turn)
     }
 
-    pub(super) fn served(&mut self, source: &str, place: usize, now: MonotonicInstant) {
+    pub(super) fn served(&mut self, source: &str, index: usize, now: MonotonicInstant) {
         self.turns.served(source, now);
-        self.empty.remove(&(source.to_owned(), place));
+        self.empty.remove(&(source.to_owned(), index));
     }
 
     /// Stages behind one that was served may have work now.
@@ -101,17 +102,16 @@ impl Sources {
         self.empty.retain(|(name, _), _| name != source);
     }
 
-    pub(super) fn found_empty(&mut self, source: &str, place: usize, now: MonotonicInstant) {
+    pub(super) fn found_empty(&mut self, source: &str, index: usize, now: MonotonicInstant) {
         let empty = self
             .empty
-            .entry((source.to_owned(), place))
-            .and_modify(|empty| empty.pause = (empty.pause * 2).min(LONGEST_PAUSE))
-            .or_insert(Empty { until: now, pause: FIRST_PAUSE });
-        empty.until = now.after(empty.pause);
+            .entry((source.to_owned(), index))
+            .or_insert(Empty { until: now, pauses: BACKOFF.pauses() });
+        empty.until = now.after(empty.pauses.next_pause());
     }
 
-    pub(super) fn may_have_work(&self, source: &str, place: usize, now: MonotonicInstant) -> bool {
-        self.empty.get(&(source.to_owned(), place)).is_none_or(|empty| empty.until <= now)
+    pub(super) fn may_have_work(&self, source: &str, index: usize, now: MonotonicInstant) -> bool {
+        self.empty.get(&(source.to_owned(), index)).is_none_or(|empty| empty.until <= now)
     }
 
     pub(super) fn forget(&mut self, batch: &str) {

@@ -19,22 +19,22 @@ pub(super) async fn from_queue(
     shared: &Arc<Shared>,
     queue: &str,
     engine: &Engine,
-    place: usize,
+    index: usize,
 ) -> Result<bool> {
-    if !shared.sources().may_have_work(queue, place, shared.clock.monotonic()) {
+    if !shared.sources().may_have_work(queue, index, shared.clock.monotonic()) {
         return Ok(false);
     }
     let pipeline = engine.pipeline();
-    let Some(_place) = shared.place_for(pipeline.name(), place) else { return Ok(false) };
-    let most = u32::try_from(shared.claim_size(pipeline.name(), place)).unwrap_or(1);
-    let options = ClaimOptions::new(most, shared.options.lease);
+    let Some(_permit) = shared.permit_for(pipeline.name(), index) else { return Ok(false) };
+    let max = u32::try_from(shared.claim_size(pipeline.name(), index)).unwrap_or(1);
+    let options = ClaimOptions::new(max, shared.options.lease);
     let claimed = shared.batch.queue().claim(queue, options).await?;
     let now = shared.clock.monotonic();
     if claimed.is_empty() {
-        shared.sources().found_empty(queue, place, now);
+        shared.sources().found_empty(queue, index, now);
         return Ok(false);
     }
-    shared.sources().served(queue, place, now);
+    shared.sources().served(queue, index, now);
     let mut work = Work {
         shared: Arc::clone(shared),
         queue: queue.to_owned(),
@@ -42,7 +42,7 @@ pub(super) async fn from_queue(
         told: None,
     };
     for task in claimed {
-        work.one(engine, place, task).await?;
+        work.one(engine, index, task).await?;
     }
     Ok(true)
 }
@@ -67,23 +67,23 @@ struct Told {
 }
 
 impl Work {
-    async fn one(&mut self, engine: &Engine, place: usize, task: ClaimedTask) -> Result<()> {
+    async fn one(&mut self, engine: &Engine, index: usize, task: ClaimedTask) -> Result<()> {
         let (shared, queue, claim) = (Arc::clone(&self.shared), self.queue.clone(), task.claim);
         if !shared.is_working() {
             return self.hand_back().await;
         }
         let holding = shared.held.task(&queue, claim);
         let (mut name, started) = (String::new(), shared.clock.now());
-        let left = match read(engine, place, &task) {
+        let left = match read(engine, index, &task) {
             Ok(document) => {
                 document.name().clone_into(&mut name);
-                let stage = engine.pipeline().stages().nth(place).unwrap_or_default();
+                let stage = engine.pipeline().stages().nth(index).unwrap_or_default();
                 let running =
                     Running::new((&queue, claim.id.number()), document.name(), stage, started);
                 let _listed = shared.figures.list(running);
                 tokio::select! {
                     biased;
-                    left = engine.attempt(place, &document) => left,
+                    left = engine.attempt(index, &document) => left,
                     ended = shared.must_end() => given_up(&shared, ended),
                 }
             }
@@ -99,7 +99,7 @@ impl Work {
             }
         };
         shared.figures.count(error.as_ref());
-        let outcome = outcome_of(engine, place, task.attempt, error.as_ref());
+        let outcome = outcome_of(engine, index, task.attempt, error.as_ref());
         let row = shared
             .options
             .keep_task_rows
@@ -194,13 +194,13 @@ fn row_of(
 }
 
 /// The document of a task.
-fn read(engine: &Engine, place: usize, task: &ClaimedTask) -> Result<crate::Document, StageError> {
+fn read(engine: &Engine, index: usize, task: &ClaimedTask) -> Result<crate::Document, StageError> {
     let malformed = |what: String| StageError::new("malformed", what);
     let data: TaskData = serde_json::from_slice(&task.payload)
         .map_err(|error| malformed(format!("the data of the task is not valid: {error}")))?;
     let pipeline = engine.pipeline();
-    match pipeline.place(&data.stage) {
-        Some(known) if known == place => {}
+    match pipeline.index_of(&data.stage) {
+        Some(known) if known == index => {}
         Some(_) => {
             let what = format!("the task is for stage {:?}, which has another queue", data.stage);
             return Err(malformed(what));
@@ -212,7 +212,7 @@ fn read(engine: &Engine, place: usize, task: &ClaimedTask) -> Result<crate::Docu
             return Err(StageError::new("unknown_stage", what).transient());
         }
     }
-    let have = pipeline.placed(place).map(|stage| &stage.version);
+    let have = pipeline.declared(index).map(|stage| &stage.version);
     if let (Some(wanted), Some(have)) = (&data.version, have)
         && wanted != have
     {

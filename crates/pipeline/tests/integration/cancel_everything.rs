@@ -111,7 +111,8 @@ impl Told {
                 let tasks = 1 + self.dice.below(5) as u32;
                 let numbers = self.submitted..self.submitted + tasks;
                 self.submitted += tasks;
-                let all = numbers.map(|n| NewTask::new(format!("task {n}")).once(format!("{n}")));
+                let all = numbers
+                    .map(|n| NewTask::new(format!("task {n}")).deduplication_key(format!("{n}")));
                 let (all, store): (Vec<NewTask>, _) =
                     (all.collect(), self.database.queue().clone());
                 let submitted = give_up_after(limit, store.submit(QUEUE, all.clone())).await;
@@ -147,8 +148,8 @@ impl Told {
         if self.claims.is_empty() {
             return;
         }
-        let place = self.dice.below(self.claims.len() as u64) as usize;
-        let (stage, claim) = self.claims.swap_remove(place);
+        let index = self.dice.below(self.claims.len() as u64) as usize;
+        let (stage, claim) = self.claims.swap_remove(index);
         let store = self.database.batch().clone();
         if self.dice.below(4) == 0 {
             let released = give_up_after(limit, store.release("b", claim.token)).await;
@@ -176,8 +177,8 @@ impl Told {
         if self.tasks.is_empty() {
             return;
         }
-        let place = self.dice.below(self.tasks.len() as u64) as usize;
-        let task = self.tasks.swap_remove(place);
+        let index = self.dice.below(self.tasks.len() as u64) as usize;
+        let task = self.tasks.swap_remove(index);
         let (store, claims) = (self.database.queue().clone(), [task.claim]);
         match self.dice.below(4) {
             0 => {

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use compartment_core::backend::Backend;
 use compartment_core::{
     BatchStatus, ClaimOptions, ClaimRequest, Contract, Database, DatabaseKind, ErrorKind, Instance,
-    MAX_ENTRY, TaskClass,
+    MAX_ENTRY, QueueStoreExt,
 };
 use compartment_pipeline::{
     BatchOptions, BatchRegistry, Patience, Pipeline, StageOptions, Submission, TaskData, Worker,
-    WorkerOptions, submit_task,
+    WorkerOptions,
 };
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{TestRedis, eventually, run_test};
@@ -209,8 +209,8 @@ async fn a_dropped_worker_hands_back_its_tasks() {
     let pipeline = slow(Arc::clone(&begun), Arc::clone(&go));
     let batch = databases.get("batch").unwrap();
     for entry in ["slow a", "slow b"] {
-        let (data, now) = (TaskData::new("split", entry), Duration::ZERO);
-        submit_task(batch, &pipeline, &data, TaskClass::Normal, now, None).await.unwrap();
+        let (queue, task) = pipeline.task(&TaskData::new("split", entry)).unwrap();
+        batch.queue().submit_one(&queue, task).await.unwrap();
     }
     let engines = vec![engine(&databases, &pipeline).await];
     let worker = Worker::new(batch, engines, one_by_one(), patience());
@@ -297,8 +297,8 @@ async fn options_that_cannot_be_are_refused_with_their_bounds() {
     };
     for (options, bounds) in [
         (with(|options| options.concurrency = 0), "at least 1"),
-        (with(|options| options.most_at_once = 0), "1 to 1000"),
-        (with(|options| options.most_at_once = 1_001), "1 to 1000"),
+        (with(|options| options.max_at_once = 0), "1 to 1000"),
+        (with(|options| options.max_at_once = 1_001), "1 to 1000"),
         (with(|options| options.lease = Duration::ZERO), "at least 100ms"),
         (with(|options| options.lease = Duration::MAX), "a hundred years"),
         (with(|options| options.id = String::new()), "1 to 255"),
@@ -309,11 +309,11 @@ async fn options_that_cannot_be_are_refused_with_their_bounds() {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(error.to_string().contains(bounds), "{error}");
     }
-    let most = with(|options| {
+    let max = with(|options| {
         (options.drain, options.lease) = (Duration::MAX, compartment_core::MAX_TTL);
         options.concurrency = 1;
     });
-    let worker = Worker::new(batch, Vec::new(), most, patience());
+    let worker = Worker::new(batch, Vec::new(), max, patience());
     assert!(worker.run(std::future::ready(())).await.is_ok());
     let entries: Vec<Bytes> = Vec::new();
     assert!(batch.batch().submit("b", entries).await.is_err());

@@ -177,11 +177,11 @@ async fn drift_is_shown_in_the_metrics() {
     let (ledger, _folder) = in_a_file();
     let contract = Contract::new("metrics", DatabaseKind::Durable)
         .with_index(5)
-        .with_default_ttl(Duration::from_secs(60));
+        .default_ttl(Duration::from_secs(60));
     let metrics = MemoryBackend::default().open(contract).await.unwrap();
     submitted(&batch, "papers", 10).await;
     work(&batch, "papers", 5).await;
-    let mirror = LedgerMirror::new(batch.clone(), ledger.clone()).with_metrics(metrics.clone());
+    let mirror = LedgerMirror::new(batch.clone(), ledger.clone()).metrics(metrics.clone());
     mirror.mirror_once("papers").await.unwrap();
     execute(&ledger, "DELETE FROM processing_tasks WHERE ordinal = 3").await;
     let report = mirror.audit("papers").await.unwrap();

@@ -87,7 +87,7 @@ async fn a_batch_comes_back(ledger: &Ledger) {
     mirror.rebuild("open", |_| ()).await.unwrap();
     assert_eq!(batch.batch_upkeep().entries("open", 0, 10).await.unwrap(), entries);
     let back = progress(&batch, "open").await;
-    assert_eq!((back.status, back.paused), (BatchStatus::Open, true));
+    assert_eq!((back.status, back.is_paused), (BatchStatus::Open, true));
     assert_eq!(batch.batch().plan("open").await.unwrap(), plan().max_attempts(5));
     let known = BatchRegistry::new(batch.clone()).get("open").await.unwrap();
     assert_eq!(known, Some(record));

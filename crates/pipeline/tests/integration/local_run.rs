@@ -212,9 +212,9 @@ async fn what_is_needed_has_its_own_time_and_no_permit_is_the_documents_failure(
     let mut builder = Pipeline::builder("test");
     let once = RateLimit::new(1, Duration::from_secs(3_600));
     let long =
-        StageOptions::default().rate_limit("rate:split", once).time_out(Duration::from_secs(1));
+        StageOptions::default().rate_limit("rate:split", once).timeout(Duration::from_secs(1));
     let words = builder.stage(slow, long, (), |document, ()| Ok(document.text()?.to_owned()));
-    let short = StageOptions::default().time_out(Duration::from_millis(50));
+    let short = StageOptions::default().timeout(Duration::from_millis(50));
     let sum = builder.stage(sum, short, words, |_, words| Ok(words));
     let engine = Engine::open(builder.build().unwrap(), &databases).await.unwrap();
     let local = LocalRun::new(engine, sum);
@@ -223,4 +223,25 @@ async fn what_is_needed_has_its_own_time_and_no_permit_is_the_documents_failure(
     let outcomes = run(&local, &["or not"]).await;
     let error = outcomes["or not"].results.as_ref().unwrap_err();
     assert_eq!((error.code, error.is_transient), ("denied", true), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exclusive_stage_that_another_needs_holds_the_lock_of_its_document() {
+    let databases = databases().await;
+    let (fence, calls) = made("fence", |fence: &u64| Ok(*fence));
+    let (sum, _) = made("sum", |fence: &u64| Ok(usize::from(*fence > 0)));
+    let mut builder = Pipeline::builder("locking");
+    let fence = builder.stage(fence, StageOptions::default().exclusive(), (), |document, ()| {
+        Ok(document.fence().map_or(0, |fence| fence.number()))
+    });
+    let sum = builder.stage(sum, StageOptions::default(), fence, |_, fence| Ok(fence));
+    let engine = Engine::open(builder.build().unwrap(), &databases).await.unwrap();
+    let local = LocalRun::new(engine, sum);
+    // Both entries name one document: whoever comes second finds the result.
+    let outcomes = run(&local, &["one", "one"]).await;
+    assert_eq!(**outcomes["one"].results.as_ref().unwrap(), 1, "no lock was held");
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    let lock = format!("compartment:lock:document:{}", outcomes["one"].document.subject());
+    let locks = databases.get("rate_limit").unwrap().lock();
+    assert!(locks.holder(&lock).await.unwrap().is_none());
 }

@@ -116,8 +116,7 @@ async fn a_stage_that_hangs_is_given_up_and_the_worker_started_anew() {
         }
         Ok(1_u32)
     });
-    let stage_options =
-        StageOptions::default().max_attempts(1).time_out(Duration::from_millis(100));
+    let stage_options = StageOptions::default().max_attempts(1).timeout(Duration::from_millis(100));
     let mut builder = Pipeline::builder("words");
     builder.stage(stage, stage_options, (), |document, ()| Ok(document.text()?.to_owned()));
     let pipeline = builder.build().unwrap();

@@ -79,7 +79,7 @@ async fn finished_batches_go_when_they_are_old_and_open_ones_stay() {
     submitted(&batch, "cancelled", 3, one()).await;
     batch.batch().cancel("cancelled").await.unwrap();
     submitted(&batch, "unsettled", 3, one()).await;
-    submitted(&batch, "waits for the ledger", 3, one().with_outbox()).await;
+    submitted(&batch, "waits for the ledger", 3, one().outbox(true)).await;
     finish(&batch, "waits for the ledger").await;
     let sweeper = sweeper(&batch, &clock, SweeperOptions::default());
     for _ in 0..6 {

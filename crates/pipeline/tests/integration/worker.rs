@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use compartment_core::{Backoff, TaskClass};
+use compartment_core::{Backoff, QueueStoreExt, TaskClass};
 use compartment_pipeline::{
     BatchOptions, BatchRegistry, Ended, Pipeline, StageOptions, Submission, TaskData, TaskOutbox,
-    TaskStatus, Worker, submit_task, workers,
+    TaskStatus, Worker, workers,
 };
 
 use crate::stages::{databases, engine, made, options, patience, progress, submit, work};
@@ -22,15 +22,14 @@ async fn single_tasks_are_done_or_dead_with_a_reason() {
     builder.stage(stage, stage_options, (), |document, ()| Ok(document.text()?.to_owned()));
     let pipeline = builder.build().unwrap();
     let store = databases.get("batch").unwrap();
-    let now = Duration::ZERO;
     let mut old = TaskData::new("split", "of another version");
     old.version = Some("0".into());
     for data in [TaskData::new("split", "hello"), old] {
-        submit_task(store, &pipeline, &data, TaskClass::High, now, None).await.unwrap();
+        let (queue, task) = pipeline.task(&data).unwrap();
+        store.queue().submit_one(&queue, task.class(TaskClass::High)).await.unwrap();
     }
     let unknown = TaskData::new("splice", "hello");
-    let refused = submit_task(store, &pipeline, &unknown, TaskClass::High, now, None).await;
-    assert!(refused.unwrap_err().to_string().contains("it has split"));
+    assert!(pipeline.task(&unknown).unwrap_err().to_string().contains("it has split"));
     let malformed = compartment_core::NewTask::new("{\"stage\":");
     store.queue().submit("words.split", vec![malformed]).await.unwrap();
 
@@ -113,9 +112,9 @@ async fn an_exclusive_stage_has_a_token_and_one_owner() {
     let databases = databases().await;
     let inside = Arc::<AtomicU32>::default();
     let at_once = Arc::<AtomicU32>::default();
-    let (now, most) = (Arc::clone(&inside), Arc::clone(&at_once));
+    let (now, max) = (Arc::clone(&inside), Arc::clone(&at_once));
     let (stage, _) = made("other", move |fence: &u64| {
-        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        max.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(5));
         now.fetch_sub(1, Ordering::SeqCst);
         Ok(*fence)

@@ -37,8 +37,8 @@ return {sum, count}";
 fn contract(bytes: u64) -> Contract {
     Contract::new("cache", DatabaseKind::Cache)
         .with_index(INDEX)
-        .with_default_ttl(Duration::from_secs(3_600))
-        .with_memory_budget(bytes)
+        .default_ttl(Duration::from_secs(3_600))
+        .memory_budget(bytes)
 }
 
 /// A cache as another process would open it: with a backend and connections of its own.
@@ -141,8 +141,8 @@ async fn stays_within(budget: u64, processes: usize, sizes: &[fn(&mut Dice) -> u
     for (n, size) in sizes.iter().enumerate() {
         let seen = flood(&server, &caches, 2 * budget, *size).await;
         // Where sizes change from one moment to the next, some large keys more or less weigh much.
-        let most = if n == 0 { STEADY } else { SUDDEN };
-        check(&server, budget, processes, &seen, most).await;
+        let max = if n == 0 { STEADY } else { SUDDEN };
+        check(&server, budget, processes, &seen, max).await;
     }
 }
 
@@ -150,11 +150,11 @@ async fn stays_within(budget: u64, processes: usize, sizes: &[fn(&mut Dice) -> u
 const STEADY: u64 = 1_050;
 const SUDDEN: u64 = 1_100;
 
-async fn check(server: &TestRedis, budget: u64, processes: usize, seen: &Flood, most: u64) {
+async fn check(server: &TestRedis, budget: u64, processes: usize, seen: &Flood, max: u64) {
     let (left, keys) = used(server).await;
     let permille = |bytes: u64| bytes * 1_000 / budget;
     let (highest, left) = (permille(seen.highest), permille(left));
-    assert!(highest <= most, "{highest} ‰ of the budget");
+    assert!(highest <= max, "{highest} ‰ of the budget");
     // Several evict for each other, above all where few keys are all there is to go by.
     let least = if processes == 1 { 900 } else { 850 };
     assert!((least..=STEADY).contains(&left), "{left} ‰ of the budget at the end, {keys} keys");
@@ -392,7 +392,7 @@ fn behind_a_prefix_nothing_is_evicted() {
         let server = TestRedis::start().await;
         let placement =
             Placement::Prefix { instance: "primary".into(), index: INDEX, prefix: "cache:".into() };
-        let cache = open(&server, contract(MIB).with_placement(placement)).await;
+        let cache = open(&server, contract(MIB).placement(placement)).await;
         for n in 0..2_000 {
             cache.key_value().put(&format!("{n}"), vec![1; 1_000]).await.unwrap();
         }

@@ -68,7 +68,7 @@ fn what_a_stopped_server_executes_late_takes_nothing() {
         let server = TestRedis::start().await;
         let database = open(impatient(&server.url())).await;
         let limit = RateLimit::new(100, LEASE);
-        assert!(database.rate_limit().acquire("limit", limit, 10).await.unwrap().allowed);
+        assert!(database.rate_limit().acquire("limit", limit, 10).await.unwrap().is_allowed);
         server.pause();
         let asked = (0..20).map(|n| {
             let database = database.clone();

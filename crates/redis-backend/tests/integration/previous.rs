@@ -29,7 +29,7 @@ fn at(index: u32) -> Placement {
 
 fn arriving(contract: Contract) -> Contract {
     let before = contract.placement.index() + APART;
-    contract.with_previous(Previous::all(at(before)))
+    contract.previous(Previous::all(at(before)))
 }
 
 /// Every database moves from eight further on.
@@ -116,7 +116,7 @@ fn batches_wait_until_it_has_arrived() {
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         // Batches are not what moves here.
         let patterns = vec!["page:*".to_owned()];
-        let contract = contract.with_previous(Previous::all(at(12)).matching(patterns));
+        let contract = contract.previous(Previous::all(at(12)).matching(patterns));
         let store = harness.inner.open(contract).await.batch().clone();
         assert!(store.create("b", &BatchPlan::chain(&["extract"])).await.unwrap());
     });
@@ -186,7 +186,7 @@ fn what_is_others_in_the_old_place_is_not_touched() {
         server.command_in(0, &["SET", "celery", "others"]).await;
         let contract = Contract::new("x", DatabaseKind::Durable)
             .with_index(2)
-            .with_previous(Previous::all(at(0)).matching(["page:*"]));
+            .previous(Previous::all(at(0)).matching(["page:*"]));
         let database = harness.open(contract).await;
         assert_eq!(database.key_value().get("celery").await.unwrap(), None);
         let names: Vec<String> = database.key_value().scan("*").try_collect().await.unwrap();
@@ -209,13 +209,11 @@ fn a_prefix_may_be_dropped_or_added_on_the_way() {
         };
         server.command_in(0, &["SET", "app:page", "1", "PX", "600000"]).await;
         let contract = Contract::new("x", DatabaseKind::Durable).with_index(2);
-        let database =
-            harness.open(contract.with_previous(Previous::all(prefixed(0, "app:")))).await;
+        let database = harness.open(contract.previous(Previous::all(prefixed(0, "app:")))).await;
         assert!(database.key_value().get("page").await.unwrap().is_some());
         assert!(server.command_in(2, &["PTTL", "page"]).await.integer().unwrap() > 500_000);
-        let contract =
-            Contract::new("y", DatabaseKind::Durable).with_placement(prefixed(2, "new:"));
-        let database = harness.open(contract.with_previous(Previous::all(at(2)))).await;
+        let contract = Contract::new("y", DatabaseKind::Durable).placement(prefixed(2, "new:"));
+        let database = harness.open(contract.previous(Previous::all(at(2)))).await;
         assert!(database.key_value().get("page").await.unwrap().is_some());
         assert_eq!(server.command_in(2, &["KEYS", "*"]).await.text(), "new:page");
     });
@@ -227,7 +225,7 @@ fn a_cluster_is_told_that_it_cannot() {
     run_test(async {
         let harness = RedisHarness::cluster().await;
         let contract = Contract::new("x", DatabaseKind::Durable);
-        let opened = harness.backend.open(contract.with_previous(Previous::all(at(1)))).await;
+        let opened = harness.backend.open(contract.previous(Previous::all(at(1)))).await;
         assert_eq!(opened.unwrap_err().kind(), ErrorKind::Unsupported);
     });
 }
@@ -258,7 +256,7 @@ fn without_the_right_to_move_nothing_runs_on_the_empty_new_place() {
         else {
             panic!("it is free")
         };
-        assert!(old_locks.rate_limit().acquire("limit", limit, 7).await.unwrap().allowed);
+        assert!(old_locks.rate_limit().acquire("limit", limit, 7).await.unwrap().is_allowed);
 
         let x = harness.open(Contract::new("x", DatabaseKind::Durable).with_index(1)).await;
         let locked = harness.open(locks.clone().with_index(3)).await;
@@ -325,7 +323,7 @@ fn without_any_one_right_a_prefixed_key_stays_where_it_was() {
             server.command(&["FLUSHALL"]).await;
             server.command_in(index, &["SET", "app:hits", "1000"]).await;
             let contract = Contract::new("x", DatabaseKind::Durable).with_index(2);
-            let database = harness.open(contract.with_previous(Previous::all(old(index)))).await;
+            let database = harness.open(contract.previous(Previous::all(old(index)))).await;
             // Connections are open, and in their index.
             database.key_value().get("other").await.unwrap();
             server.command(&["ACL", "SETUSER", "default", &format!("-{right}")]).await;

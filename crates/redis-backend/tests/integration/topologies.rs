@@ -42,7 +42,7 @@ async fn try_every_store(backend: &RedisBackend) {
     let attempt = database.lock().try_acquire("l", "me", lease).await.unwrap();
     assert!(matches!(attempt, LockAttempt::Acquired(_)), "{attempt:?}");
     let limit = RateLimit::new(1, lease);
-    assert!(database.rate_limit().acquire("r", limit, 1).await.unwrap().allowed);
+    assert!(database.rate_limit().acquire("r", limit, 1).await.unwrap().is_allowed);
     assert_eq!(database.usage().usage().await.unwrap().keys, 5);
 }
 

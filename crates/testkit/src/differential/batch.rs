@@ -115,9 +115,9 @@ fn plan() -> impl Strategy<Value = BatchPlan> {
     let told = (any::<bool>(), select(vec![0, 150, 10_000]));
     let often = (1..4_u8, 1..4_u8);
     (stages, often, select(vec![None, Some(20)]), told).prop_map(
-        |(plan, (attempts, lost), most, (has_outbox, event_bytes))| {
+        |(plan, (attempts, lost), max, (has_outbox, event_bytes))| {
             let mut plan = plan.max_attempts(attempts).max_lost(lost).event_bytes(event_bytes);
-            (plan.max_bytes, plan.outbox) = (most, has_outbox);
+            (plan.max_bytes, plan.outbox) = (max, has_outbox);
             plan
         },
     )
@@ -129,7 +129,7 @@ fn time() -> impl Strategy<Value = Duration> {
 
 fn claim() -> impl Strategy<Value = ClaimRequest> {
     (0..STAGES, 0..6_usize, time())
-        .prop_map(|(stage, most, lease)| ClaimRequest::new(stage, most, lease))
+        .prop_map(|(stage, max, lease)| ClaimRequest::new(stage, max, lease))
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {

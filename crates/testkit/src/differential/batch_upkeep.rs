@@ -52,7 +52,7 @@ pub(super) fn upkeep_op() -> impl Strategy<Value = UpkeepOp> {
     let (group, consumer) = (|| 0..GROUPS.len(), || 0..CONSUMERS.len());
     let idle = || select(vec![0_u64, 30_000, 600_000]).prop_map(Duration::from_millis);
     prop_oneof![
-        1 => (0..ORDINALS, 0..9_usize).prop_map(|(from, most)| Entries(from, most)),
+        1 => (0..ORDINALS, 0..9_usize).prop_map(|(from, max)| Entries(from, max)),
         4 => (0..30_usize).prop_map(Outbox),
         2 => (0..4_usize).prop_map(ClearOutbox),
         3 => (0..STAGES, vec((0..ORDINALS, fact()), 0..6)).prop_map(|(at, facts)| Restore(at, facts)),
@@ -60,12 +60,12 @@ pub(super) fn upkeep_op() -> impl Strategy<Value = UpkeepOp> {
         1 => (0..STAGES, 1..4_u8).prop_map(|(at, by)| Damage(at, by)),
         2 => Just(Repair),
         1 => Just(RemoveEnded),
-        4 => (0..9_usize, 0..30_usize).prop_map(|(after, most)| Events(after, most)),
+        4 => (0..9_usize, 0..30_usize).prop_map(|(after, max)| Events(after, max)),
         1 => group().prop_map(Join),
-        2 => (group(), consumer(), 0..5_usize).prop_map(|(group, one, most)| Next(group, one, most)),
+        2 => (group(), consumer(), 0..5_usize).prop_map(|(group, one, max)| Next(group, one, max)),
         2 => (group(), 0..5_usize, 0..5_usize).prop_map(|(group, from, to)| Acknowledge(group, from, to)),
         1 => (group(), consumer(), idle(), 0..5_usize)
-            .prop_map(|(group, one, idle, most)| TakeOver(group, one, idle, most)),
+            .prop_map(|(group, one, idle, max)| TakeOver(group, one, idle, max)),
     ]
 }
 
@@ -73,13 +73,13 @@ pub(super) fn upkeep_op() -> impl Strategy<Value = UpkeepOp> {
 pub(super) async fn upkeep_answer(database: &Database, batch: &str, op: &UpkeepOp) -> String {
     let (store, events) = (database.batch_upkeep(), database.batch_events());
     match op {
-        UpkeepOp::Entries(from, most) => text(store.entries(batch, *from, *most).await),
-        UpkeepOp::Outbox(most) => {
+        UpkeepOp::Entries(from, max) => text(store.entries(batch, *from, *max).await),
+        UpkeepOp::Outbox(max) => {
             let facts = |entry: OutboxEntry| entry.fact;
             let len = text(store.outbox_len(batch).await);
-            len + &each(store.outbox(batch, *most).await, facts)
+            len + &each(store.outbox(batch, *max).await, facts)
         }
-        UpkeepOp::ClearOutbox(most) => match store.outbox(batch, *most).await {
+        UpkeepOp::ClearOutbox(max) => match store.outbox(batch, *max).await {
             Ok(entries) => {
                 let ids: Vec<String> = entries.into_iter().map(|entry| entry.id).collect();
                 text(store.clear_outbox(batch, &ids).await)
@@ -110,14 +110,14 @@ pub(super) async fn upkeep_answer(database: &Database, batch: &str, op: &UpkeepO
             Err(error) => text::<()>(Err(error)),
         },
         UpkeepOp::RemoveEnded => text(store.remove_ended(batch).await),
-        UpkeepOp::Events(after, most) => match id_at(database, batch, *after).await {
-            Ok(after) => each(events.events(batch, after, *most).await, told),
+        UpkeepOp::Events(after, max) => match id_at(database, batch, *after).await {
+            Ok(after) => each(events.events(batch, after, *max).await, told),
             Err(error) => text::<()>(Err(error)),
         },
         UpkeepOp::Join(group) => text(events.join(batch, GROUPS[*group]).await),
-        UpkeepOp::Next(group, consumer, most) => {
+        UpkeepOp::Next(group, consumer, max) => {
             let (group, consumer) = (GROUPS[*group], CONSUMERS[*consumer]);
-            each(events.next(batch, group, consumer, *most).await, told)
+            each(events.next(batch, group, consumer, *max).await, told)
         }
         UpkeepOp::Acknowledge(group, from, to) => match events.events(batch, None, *to).await {
             Ok(kept) => {
@@ -126,9 +126,9 @@ pub(super) async fn upkeep_answer(database: &Database, batch: &str, op: &UpkeepO
             }
             Err(error) => text::<()>(Err(error)),
         },
-        UpkeepOp::TakeOver(group, consumer, idle, most) => {
+        UpkeepOp::TakeOver(group, consumer, idle, max) => {
             let (group, consumer) = (GROUPS[*group], CONSUMERS[*consumer]);
-            each(events.take_over(batch, group, consumer, *idle, *most).await, told)
+            each(events.take_over(batch, group, consumer, *idle, *max).await, told)
         }
     }
 }

@@ -59,7 +59,7 @@ pub const GRID: Duration = Duration::from_secs(50);
 fn contracts() -> [Contract; 3] {
     [
         Contract::new("results", DatabaseKind::Durable).with_index(1),
-        Contract::new("reports", DatabaseKind::Durable).with_index(2).with_default_ttl(GRID * 4),
+        Contract::new("reports", DatabaseKind::Durable).with_index(2).default_ttl(GRID * 4),
         Contract::new("locks", DatabaseKind::Coordination).with_index(3),
     ]
 }

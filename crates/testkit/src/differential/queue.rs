@@ -70,7 +70,7 @@ fn op() -> impl Strategy<Value = QueueOp> {
         6 => (0..40_usize, select(vec!["no answer", ""]), after())
             .prop_map(|(claim, error, then)| QueueOp::Fail(claim, error.to_owned(), then)),
         2 => some().prop_map(QueueOp::Release),
-        2 => (0..5_u64, 0..5_u32).prop_map(|(skip, most)| QueueOp::Dead(skip, most)),
+        2 => (0..5_u64, 0..5_u32).prop_map(|(skip, max)| QueueOp::Dead(skip, max)),
         2 => some().prop_map(QueueOp::Replay),
         1 => some().prop_map(QueueOp::Discard),
         1 => Just(QueueOp::Purge),
@@ -93,10 +93,10 @@ fn task() -> impl Strategy<Value = NewTask> {
     let class = select(TaskClass::ALL.to_vec());
     (select(PAYLOADS.to_vec()), class, select(GROUPS.to_vec()), delay, key).prop_map(
         |(payload, class, group, delay, key)| {
-            let task = NewTask::new(Bytes::from_static(payload)).class(class).in_group(group);
-            let task = task.after(delay);
+            let task = NewTask::new(Bytes::from_static(payload)).class(class).group(group);
+            let task = task.delay(delay);
             match key {
-                Some(key) => task.once(key),
+                Some(key) => task.deduplication_key(key),
                 None => task,
             }
         },
@@ -104,9 +104,9 @@ fn task() -> impl Strategy<Value = NewTask> {
 }
 
 fn claim() -> impl Strategy<Value = ClaimOptions> {
-    (0..12_u32, time(), 1..4_u32).prop_map(|(most, lease, most_lost)| {
-        let mut options = ClaimOptions::new(most, lease);
-        options.most_lost = most_lost;
+    (0..12_u32, time(), 1..4_u32).prop_map(|(max, lease, max_lost)| {
+        let mut options = ClaimOptions::new(max, lease);
+        options.max_lost = max_lost;
         options
     })
 }
@@ -170,8 +170,8 @@ impl OneSide<'_> {
                 text(store.fail(queue, self.claim(*claim), error, *then).await)
             }
             QueueOp::Release(claims) => text(store.release(queue, &self.claims(claims)).await),
-            QueueOp::Dead(skip, most) => {
-                let dead = store.dead(queue, *skip, *most).await;
+            QueueOp::Dead(skip, max) => {
+                let dead = store.dead(queue, *skip, *max).await;
                 self.dead.extend(dead.iter().flatten().map(|task| task.id));
                 text(dead)
             }

@@ -47,12 +47,12 @@ async fn submit(store: &Store, documents: u32) {
     }
 }
 
-pub(super) async fn claim(store: &Store, stage: usize, most: usize) -> Option<BatchClaim> {
-    store.claim("b", ClaimRequest::new(stage, most, MINUTE)).await.unwrap()
+pub(super) async fn claim(store: &Store, stage: usize, max: usize) -> Option<BatchClaim> {
+    store.claim("b", ClaimRequest::new(stage, max, MINUTE)).await.unwrap()
 }
 
-pub(super) async fn claim_some(store: &Store, stage: usize, most: usize) -> BatchClaim {
-    claim(store, stage, most).await.expect("there is something to claim")
+pub(super) async fn claim_some(store: &Store, stage: usize, max: usize) -> BatchClaim {
+    claim(store, stage, max).await.expect("there is something to claim")
 }
 
 pub(super) fn ordinals(claim: &BatchClaim) -> Vec<u32> {
@@ -188,12 +188,12 @@ pub async fn a_dead_document_goes_no_further(harness: &dyn Harness) {
 pub async fn a_batch_completes_once_sealed_and_settled(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 2).await;
     let first = claim_some(&store, 0, 1).await;
-    assert!(!done(&store, 0, &first).await.completed);
+    assert!(!done(&store, 0, &first).await.is_completed);
     let second = claim_some(&store, 0, 1).await;
     assert_eq!(store.seal("b").await.unwrap(), BatchStatus::Sealed);
     assert_eq!(store.claim_completion("b", MINUTE).await.unwrap(), None);
-    assert!(settle(&store, 0, &second, dead()).await.completed);
-    assert!(!done(&store, 0, &second).await.completed, "it was completed before");
+    assert!(settle(&store, 0, &second, dead()).await.is_completed);
+    assert!(!done(&store, 0, &second).await.is_completed, "it was completed before");
     assert_eq!(progress(&store).await.status, BatchStatus::Completed);
     let token = store.claim_completion("b", MINUTE).await.unwrap().expect("it is due");
     assert_eq!(store.claim_completion("b", MINUTE).await.unwrap(), None, "it is somebody's");
@@ -239,7 +239,7 @@ pub async fn a_paused_batch_hands_out_nothing(harness: &dyn Harness) {
     let first = claim_some(&store, 0, 1).await;
     store.pause("b", true).await.unwrap();
     assert_eq!(claim(&store, 0, 1).await, None);
-    assert!(progress(&store).await.paused);
+    assert!(progress(&store).await.is_paused);
     assert_eq!(done(&store, 0, &first).await.counted, 1);
     store.pause("b", false).await.unwrap();
     let second = claim_some(&store, 0, 1).await;
@@ -256,7 +256,7 @@ pub async fn what_is_dead_can_be_retried(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 2).await;
     store.seal("b").await.unwrap();
     let both = claim_some(&store, 0, 2).await;
-    assert!(settle(&store, 0, &both, dead()).await.completed);
+    assert!(settle(&store, 0, &both, dead()).await.is_completed);
     let nothing = vec![(0, 7), (3, 0), (9, 9)];
     assert_eq!(store.retry("b", nothing).await.unwrap(), 0);
     assert_eq!(store.retry("b", vec![(0, 1), (0, 1)]).await.unwrap(), 1);
@@ -269,7 +269,7 @@ pub async fn what_is_dead_can_be_retried(harness: &dyn Harness) {
     assert_eq!(store.retry_failed("b", None, Some("no such")).await.unwrap(), 0);
     let again = claim_some(&store, 0, 2).await;
     assert_eq!((ordinals(&again), again.documents[0].attempt), (vec![1], 1));
-    assert!(done(&store, 0, &again).await.completed);
+    assert!(done(&store, 0, &again).await.is_completed);
     assert!(store.claim_completion("b", MINUTE).await.unwrap().is_some());
     let settled = progress(&store).await;
     assert_eq!((settled.done, settled.dead), (1, 1));
@@ -370,13 +370,13 @@ pub async fn the_last_two_to_settle_complete_once(harness: &dyn Harness) {
             let store = Arc::clone(&store);
             workers.push(tokio::spawn(async move {
                 let mut sealed = Settled::default();
-                sealed.completed = store.seal("b").await.unwrap() == BatchStatus::Completed;
+                sealed.is_completed = store.seal("b").await.unwrap() == BatchStatus::Completed;
                 sealed
             }));
         }
         let settled = all(workers).await;
         assert_eq!(settled.iter().map(|one| one.counted).sum::<u64>(), 2);
-        assert_eq!(settled.iter().filter(|one| one.completed).count(), 1, "{settled:?}");
+        assert_eq!(settled.iter().filter(|one| one.is_completed).count(), 1, "{settled:?}");
         assert!(store.claim_completion("b", MINUTE).await.unwrap().is_some());
         assert_eq!(store.claim_completion("b", MINUTE).await.unwrap(), None);
         assert!(store.remove("b").await.unwrap());

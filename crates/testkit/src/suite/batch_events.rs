@@ -67,7 +67,7 @@ pub async fn events_tell_what_counted(harness: &dyn Harness) {
     store.seal("b").await.unwrap();
     let chunked = claim_some(&store, 1, 5).await;
     assert_eq!((ordinals(&lost), ordinals(&chunked)), (vec![5], vec![0, 1]));
-    assert!(done(&store, 1, &chunked).await.completed);
+    assert!(done(&store, 1, &chunked).await.is_completed);
     let found = read(&events).await;
     let [extract, chunk] = [Some("extract"), Some("chunk")];
     let wanted = [

@@ -45,7 +45,7 @@ pub async fn a_batch_made_anew_is_another(harness: &dyn Harness) {
     let unchanged = progress(&store).await;
     assert_eq!((unchanged.done, unchanged.status), (0, BatchStatus::Sealed));
     let all = claim_some(&store, 0, 3).await;
-    assert!(done(&store, 0, &all).await.completed);
+    assert!(done(&store, 0, &all).await.is_completed);
     assert!(!store.finish_completion("b", late.token).await.unwrap());
     assert!(progress(&store).await.is_completing);
 }
@@ -53,7 +53,7 @@ pub async fn a_batch_made_anew_is_another(harness: &dyn Harness) {
 /// Once the batch is gone its name is unknown to that store, whatever has been made under it.
 pub async fn whoever_saw_a_batch_born_changes_no_other(harness: &dyn Harness) {
     let database = durable(harness).await;
-    let store = batch(harness, BatchPlan::chain(&["extract"]).with_outbox(), 2).await;
+    let store = batch(harness, BatchPlan::chain(&["extract"]).outbox(true), 2).await;
     let born = progress(&store).await.born;
     let (own, upkeep) = (store.born_as(born), database.batch_upkeep().born_as(born));
     let seen = own.claim("b", ClaimRequest::new(0, 1, MINUTE)).await.unwrap().unwrap();
@@ -66,7 +66,7 @@ pub async fn whoever_saw_a_batch_born_changes_no_other(harness: &dyn Harness) {
 
     assert!(store.remove("b").await.unwrap());
     harness.advance(MINUTE).await;
-    let plan = BatchPlan::chain(&["extract"]).with_outbox();
+    let plan = BatchPlan::chain(&["extract"]).outbox(true);
     assert!(store.create("b", &plan).await.unwrap());
     store.submit("b", entries(0, 2)).await.unwrap();
     let mine = claim_some(&store, 0, 1).await;
@@ -145,14 +145,14 @@ pub async fn a_batch_tells_since_when_it_is_over(harness: &dyn Harness) {
 
 /// Completed with its completion finished, or cancelled with nothing claimed; and its outbox is empty.
 pub async fn only_a_batch_that_is_over_goes(harness: &dyn Harness) {
-    let store = batch(harness, BatchPlan::chain(&["extract"]).with_outbox(), 1).await;
+    let store = batch(harness, BatchPlan::chain(&["extract"]).outbox(true), 1).await;
     let upkeep = durable(harness).await.batch_upkeep().clone();
     assert!(!upkeep.remove_ended("b").await.unwrap(), "it is open");
     store.seal("b").await.unwrap();
     assert!(!upkeep.remove_ended("b").await.unwrap(), "it is sealed");
     let one = claim_some(&store, 0, 1).await;
     let settled = Settlement::new(0, one.token, vec![(0, Outcome::Done)]).note("a note");
-    assert!(store.settle("b", settled).await.unwrap().completed);
+    assert!(store.settle("b", settled).await.unwrap().is_completed);
     let waiting = upkeep.outbox("b", 9).await.unwrap();
     let ids: Vec<String> = waiting.into_iter().map(|entry| entry.id).collect();
     assert_eq!(upkeep.clear_outbox("b", &ids).await.unwrap(), 1);
@@ -163,7 +163,7 @@ pub async fn only_a_batch_that_is_over_goes(harness: &dyn Harness) {
     assert!(upkeep.remove_ended("b").await.unwrap());
     expect_error(upkeep.remove_ended("b").await, Unknown);
 
-    assert!(store.create("b", &BatchPlan::chain(&["extract"]).with_outbox()).await.unwrap());
+    assert!(store.create("b", &BatchPlan::chain(&["extract"]).outbox(true)).await.unwrap());
     store.submit("b", entries(0, 2)).await.unwrap();
     let two = claim_some(&store, 0, 2).await;
     store.cancel("b").await.unwrap();
@@ -202,9 +202,9 @@ pub async fn what_no_batch_can_be_is_refused(harness: &dyn Harness) {
     ] {
         expect_error(store.create("c", &wrong).await, InvalidArgument);
     }
-    let most = plan().max_attempts(15).max_lost(15).max_bytes(u64::MAX).event_bytes(u64::MAX);
-    assert!(store.create("c", &most).await.unwrap());
-    assert_eq!(store.plan("c").await.unwrap(), most);
+    let max = plan().max_attempts(15).max_lost(15).max_bytes(u64::MAX).event_bytes(u64::MAX);
+    assert!(store.create("c", &max).await.unwrap());
+    assert_eq!(store.plan("c").await.unwrap(), max);
     assert_eq!(store.submit("c", entries(0, 2)).await.unwrap(), 0);
 
     for bytes in [0, 1_015, 1_016, MAX_ENTRY - 1, MAX_ENTRY] {
@@ -212,14 +212,14 @@ pub async fn what_no_batch_can_be_is_refused(harness: &dyn Harness) {
     }
     let entry = vec![Bytes::from(vec![b'x'; MAX_ENTRY + 1])];
     expect_error(store.submit("b", entry).await, InvalidArgument);
-    let request = |most, lease| ClaimRequest::new(0, most, lease);
+    let request = |max, lease| ClaimRequest::new(0, max, lease);
     for lease in [Duration::ZERO, Duration::MAX, MAX_TTL * 2] {
         expect_error(store.claim("b", request(1, lease)).await, InvalidArgument);
         expect_error(store.claim_completion("b", lease).await, InvalidArgument);
         expect_error(store.renew("b", FencingToken::from_number(1), lease).await, InvalidArgument);
     }
-    for most in [0, MAX_AT_ONCE + 1, usize::MAX] {
-        expect_error(store.claim("b", request(most, MINUTE)).await, InvalidArgument);
+    for max in [0, MAX_AT_ONCE + 1, usize::MAX] {
+        expect_error(store.claim("b", request(max, MINUTE)).await, InvalidArgument);
     }
     let all = claim_some(&store, 0, 5).await;
     let lengths: Vec<usize> = all.documents.iter().map(|one| one.entry.len()).collect();

@@ -70,7 +70,7 @@ pub async fn entries_read_back_in_order(harness: &dyn Harness) {
 /// of it without an outbox.
 pub async fn what_counted_is_in_the_outbox(harness: &dyn Harness) {
     let plan = BatchPlan::chain(&["extract"]).max_attempts(1).max_lost(1);
-    let store = batch(harness, plan.clone().with_outbox(), 8).await;
+    let store = batch(harness, plan.clone().outbox(true), 8).await;
     let upkeep = upkeep(harness).await;
     let first = claim_some(&store, 0, 4).await;
     let outcomes =
@@ -109,7 +109,7 @@ pub async fn what_counted_is_in_the_outbox(harness: &dyn Harness) {
 
 /// Oldest first, as often as it is asked for; of a cancelled batch too.
 pub async fn an_outbox_is_read_until_it_is_cleared(harness: &dyn Harness) {
-    let store = batch(harness, BatchPlan::chain(&["extract"]).with_outbox(), 3).await;
+    let store = batch(harness, BatchPlan::chain(&["extract"]).outbox(true), 3).await;
     let upkeep = upkeep(harness).await;
     let mut tokens = Vec::new();
     for _ in 0..3 {
@@ -137,7 +137,7 @@ pub async fn an_outbox_is_read_until_it_is_cleared(harness: &dyn Harness) {
 
 /// What is restored as done or dead is not handed out again; what is dead can be retried.
 pub async fn restored_facts_count_once(harness: &dyn Harness) {
-    let plan = BatchPlan::chain(&["extract", "chunk"]).with_outbox().event_bytes(1 << 20);
+    let plan = BatchPlan::chain(&["extract", "chunk"]).outbox(true).event_bytes(1 << 20);
     let store = batch(harness, plan, 7_000).await;
     let upkeep = upkeep(harness).await;
     let fact = |ordinal: u32| (ordinal, RestoredFact::Done);
@@ -293,7 +293,7 @@ pub async fn a_missed_completion_is_made_due(harness: &dyn Harness) {
     wrong.drift = vec![CounterDrift::new("done", 1, 0)];
     assert!(upkeep.repair("b", &wrong).await.unwrap());
     let last = claim_some(&store, 0, 1).await;
-    assert!(!done(&store, 0, &last).await.completed, "a count is wrong");
+    assert!(!done(&store, 0, &last).await.is_completed, "a count is wrong");
     let found = upkeep.audit("b").await.unwrap();
     assert!(found.completion_missed && !found.is_clean());
     assert_eq!(store.claim_completion("b", MINUTE).await.unwrap(), None);

@@ -85,7 +85,7 @@ impl Caller {
                 let permits = 1 + self.dice.roll(9) as u32;
                 let acquire = self.locks.rate_limit().acquire("limit", LIMIT, permits);
                 if let Some(decision) = give_up_after(patience, acquire).await {
-                    assert!(decision.unwrap().allowed);
+                    assert!(decision.unwrap().is_allowed);
                     self.permits += permits;
                 }
             }

@@ -153,7 +153,7 @@ pub async fn names_and_values_may_be_anything(harness: &dyn Harness) {
         let clock = harness.clock();
         let store = locks.rate_limit();
         let decision = store.acquire_within(name, limit, 1, &clock, Duration::MAX).await.unwrap();
-        assert_eq!((decision.allowed, decision.remaining), (true, u32::MAX - 1), "{name:?}");
+        assert_eq!((decision.is_allowed, decision.remaining), (true, u32::MAX - 1), "{name:?}");
     }
 }
 

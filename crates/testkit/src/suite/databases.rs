@@ -23,13 +23,13 @@ pub(super) async fn durable(harness: &dyn Harness) -> Database {
 /// A database whose keys live a minute unless their writer says otherwise.
 pub(super) async fn durable_for_a_minute(harness: &dyn Harness) -> Database {
     let contract = Contract::new("reports", DatabaseKind::Durable).with_index(4);
-    harness.open(contract.with_default_ttl(MINUTE)).await
+    harness.open(contract.default_ttl(MINUTE)).await
 }
 
 /// A cache whose keys live a minute unless their writer says otherwise.
 pub(super) async fn cache(harness: &dyn Harness) -> Database {
     let contract = Contract::new("cache", DatabaseKind::Cache).with_index(2);
-    harness.open(contract.with_default_ttl(MINUTE)).await
+    harness.open(contract.default_ttl(MINUTE)).await
 }
 
 /// A database of locks and limits.

@@ -18,8 +18,8 @@ pub(super) const QUEUE: &str = "stage: {extract}";
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 
-pub(super) fn most(most: u32) -> ClaimOptions {
-    ClaimOptions::new(most, MINUTE)
+pub(super) fn max(max: u32) -> ClaimOptions {
+    ClaimOptions::new(max, MINUTE)
 }
 
 pub(super) async fn queue(harness: &dyn Harness) -> Arc<dyn QueueStore> {
@@ -37,7 +37,7 @@ pub(super) async fn claim(store: &Arc<dyn QueueStore>, options: ClaimOptions) ->
 }
 
 pub(super) async fn claim_one(store: &Arc<dyn QueueStore>) -> Option<ClaimedTask> {
-    claim(store, most(1)).await.pop()
+    claim(store, max(1)).await.pop()
 }
 
 pub(super) fn payloads(tasks: &[ClaimedTask]) -> Vec<String> {
@@ -64,7 +64,7 @@ pub async fn a_task_is_claimed_by_one_worker(harness: &dyn Harness) {
         tokio::spawn(async move {
             let mut done = Vec::new();
             loop {
-                let tasks = claim(&store, most(50)).await;
+                let tasks = claim(&store, max(50)).await;
                 if tasks.is_empty() {
                     return done;
                 }
@@ -95,7 +95,7 @@ pub async fn a_failed_task_comes_back_after_its_pause(harness: &dyn Harness) {
     assert_eq!(counts(&store).await, [1, 1, 0, 0]);
     harness.advance(SECOND * 30 - MILLISECOND).await;
     submit(&store, NewTask::new("third")).await;
-    assert_eq!(payloads(&claim(&store, most(1)).await), ["second"]);
+    assert_eq!(payloads(&claim(&store, max(1)).await), ["second"]);
     harness.advance(MILLISECOND).await;
     let task = claim_one(&store).await.unwrap();
     assert_eq!((task.claim.id, task.attempt, &task.payload[..]), (first, 2, &b"first"[..]));
@@ -110,7 +110,7 @@ pub async fn a_failed_task_comes_back_after_its_pause(harness: &dyn Harness) {
 /// And is not claimed any more.
 pub async fn a_buried_task_is_listed_with_its_error(harness: &dyn Harness) {
     let store = queue(harness).await;
-    let task = NewTask::new(Bytes::from_static(b"\0\xff")).class(TaskClass::Low).in_group("b: 1");
+    let task = NewTask::new(Bytes::from_static(b"\0\xff")).class(TaskClass::Low).group("b: 1");
     let id = submit(&store, task).await;
     let claimed = claim_one(&store).await.unwrap();
     assert_eq!((claimed.class, claimed.group.as_str()), (TaskClass::Low, "b: 1"));
@@ -131,9 +131,9 @@ pub async fn a_buried_task_is_listed_with_its_error(harness: &dyn Harness) {
 /// So that what kills its workers does not for ever; apart from its failed attempts.
 pub async fn a_task_whose_leases_end_is_dead_in_the_end(harness: &dyn Harness) {
     let store = queue(harness).await;
-    submit(&store, NewTask::new("deadly").once("only one")).await;
-    let mut options = most(1);
-    options.most_lost = 3;
+    submit(&store, NewTask::new("deadly").deduplication_key("only one")).await;
+    let mut options = max(1);
+    options.max_lost = 3;
     let failed = claim(&store, options).await.pop().unwrap().claim;
     assert!(
         store.fail(QUEUE, failed, "no answer", AfterFailure::Retry(Duration::ZERO)).await.unwrap()
@@ -147,7 +147,7 @@ pub async fn a_task_whose_leases_end_is_dead_in_the_end(harness: &dyn Harness) {
     let dead = store.dead(QUEUE, 0, 10).await.unwrap();
     assert_eq!((dead[0].attempts, dead[0].lost), (1, 3), "{dead:?}");
     assert!(dead[0].error.contains("lease"), "{dead:?}");
-    submit(&store, NewTask::new("again").once("only one")).await;
+    submit(&store, NewTask::new("again").deduplication_key("only one")).await;
 }
 
 /// A worker whose task was claimed by another changes nothing, and is told so.
@@ -181,10 +181,10 @@ pub async fn claims_that_are_handed_back_are_no_attempts(harness: &dyn Harness) 
         submit(&store, NewTask::new(name)).await;
         harness.advance(MILLISECOND).await;
     }
-    let two = claim(&store, most(2)).await;
+    let two = claim(&store, max(2)).await;
     assert_eq!(store.release(QUEUE, &claims(&two)).await.unwrap(), [true, true]);
     assert_eq!(store.release(QUEUE, &claims(&two)).await.unwrap(), [false, false]);
-    let three = claim(&store, most(3)).await;
+    let three = claim(&store, max(3)).await;
     assert_eq!(payloads(&three), ["a", "b", "c"]);
     assert!(three.iter().all(|task| task.attempt == 1));
 }
@@ -211,12 +211,12 @@ pub async fn tokens_of_claims_only_grow(harness: &dyn Harness) {
 /// Until its task is complete or dead.
 pub async fn a_deduplication_key_is_taken_once(harness: &dyn Harness) {
     let store = queue(harness).await;
-    let task = || NewTask::new("a").once("doc:1");
+    let task = || NewTask::new("a").deduplication_key("doc:1");
     let two = store.submit(QUEUE, vec![task(), task(), NewTask::new("b")]).await.unwrap();
     assert_eq!(two.iter().map(|task| task.is_new).collect::<Vec<_>>(), [true, false, true]);
     assert_eq!(two[0].id, two[1].id);
     for end in ["complete", "bury"] {
-        let claimed = claim(&store, most(2)).await;
+        let claimed = claim(&store, max(2)).await;
         let claimed = claimed.iter().find(|task| task.payload == "a").unwrap().claim;
         assert!(!store.submit_one(QUEUE, task()).await.unwrap().is_new, "claimed");
         let retry = AfterFailure::Retry(Duration::ZERO);
@@ -229,7 +229,7 @@ pub async fn a_deduplication_key_is_taken_once(harness: &dyn Harness) {
         }
         assert!(store.submit_one(QUEUE, task()).await.unwrap().is_new, "after {end}");
     }
-    let later = NewTask::new("c").once("later").after(MINUTE);
+    let later = NewTask::new("c").deduplication_key("later").delay(MINUTE);
     submit(&store, later.clone()).await;
     assert!(!store.submit_one(QUEUE, later).await.unwrap().is_new, "delayed");
 }
@@ -237,12 +237,12 @@ pub async fn a_deduplication_key_is_taken_once(harness: &dyn Harness) {
 /// And counts as submitted then.
 pub async fn a_delayed_task_waits_for_its_time(harness: &dyn Harness) {
     let store = queue(harness).await;
-    submit(&store, NewTask::new("later").after(SECOND * 10)).await;
+    submit(&store, NewTask::new("later").delay(SECOND * 10)).await;
     harness.advance(SECOND * 5).await;
     submit(&store, NewTask::new("sooner")).await;
     assert_eq!(counts(&store).await, [1, 1, 0, 0]);
     harness.advance(SECOND * 5 - MILLISECOND).await;
-    assert_eq!(payloads(&claim(&store, most(5)).await), ["sooner"]);
+    assert_eq!(payloads(&claim(&store, max(5)).await), ["sooner"]);
     harness.advance(MILLISECOND).await;
     let task = claim_one(&store).await.unwrap();
     assert_eq!(task.submitted_at.as_millis(), harness.clock().now().as_millis());
@@ -272,7 +272,7 @@ pub async fn dead_tasks_are_replayed_or_discarded(harness: &dyn Harness) {
     assert_eq!(store.replay(QUEUE, &[dead[0].id, dead[1].id]).await.unwrap(), 1);
     assert_eq!(store.replay_dead(QUEUE, Some("bad page")).await.unwrap(), 8);
     assert_eq!(counts(&store).await, [10, 0, 0, 19]);
-    let tasks = claim(&store, most(3)).await;
+    let tasks = claim(&store, max(3)).await;
     assert_eq!(payloads(&tasks), ["before", "0", "6"]);
     assert!(tasks.iter().all(|task| task.attempt == 1));
     assert_eq!(store.replay_dead(QUEUE, None).await.unwrap(), 19);
@@ -283,10 +283,10 @@ pub async fn dead_tasks_are_replayed_or_discarded(harness: &dyn Harness) {
 pub async fn a_purge_leaves_nothing(harness: &dyn Harness) {
     let store = queue(harness).await;
     for name in ["dead", "claimed", "waiting"] {
-        submit(&store, NewTask::new(name).once(name)).await;
+        submit(&store, NewTask::new(name).deduplication_key(name)).await;
     }
-    submit(&store, NewTask::new("delayed").after(MINUTE)).await;
-    let tasks = claim(&store, most(2)).await;
+    submit(&store, NewTask::new("delayed").delay(MINUTE)).await;
+    let tasks = claim(&store, max(2)).await;
     assert!(store.fail(QUEUE, tasks[0].claim, "x", AfterFailure::Bury).await.unwrap());
     assert_eq!(counts(&store).await, [1, 1, 1, 1]);
     assert_eq!(store.purge(QUEUE).await.unwrap(), 4);
@@ -294,8 +294,8 @@ pub async fn a_purge_leaves_nothing(harness: &dyn Harness) {
     assert_eq!(store.complete(QUEUE, &[tasks[1].claim]).await.unwrap(), [false]);
     harness.advance(MINUTE * 2).await;
     assert!(claim_one(&store).await.is_none());
-    submit(&store, NewTask::new("waiting").once("waiting")).await;
-    assert_eq!(payloads(&claim(&store, most(5)).await), ["waiting"]);
+    submit(&store, NewTask::new("waiting").deduplication_key("waiting")).await;
+    assert_eq!(payloads(&claim(&store, max(5)).await), ["waiting"]);
 }
 
 /// And takes and completes tasks as ever.
@@ -309,7 +309,7 @@ pub async fn a_paused_queue_hands_out_nothing(harness: &dyn Harness) {
     assert!(claim_one(&store).await.is_none());
     assert_eq!(store.complete(QUEUE, &[claimed]).await.unwrap(), [true]);
     store.set_paused(QUEUE, false).await.unwrap();
-    assert_eq!(payloads(&claim(&store, most(5)).await), ["b"]);
+    assert_eq!(payloads(&claim(&store, max(5)).await), ["b"]);
 }
 
 /// Others refuse them; and so does any what cannot be.
@@ -326,12 +326,16 @@ pub async fn queues_belong_in_durable_databases(harness: &dyn Harness) {
         expect_error(store.counts(name).await, InvalidArgument, &database, name);
     }
     let task = NewTask::new("a");
-    for task in [task.clone().in_group(long.as_str()), task.clone().once(long), task.once("")] {
+    for task in [
+        task.clone().group(long.as_str()),
+        task.clone().deduplication_key(long),
+        task.deduplication_key(""),
+    ] {
         // The first would be allowed: all or none of a request.
         let submitted = store.submit(QUEUE, vec![NewTask::new("b"), task]).await;
         expect_error(submitted, InvalidArgument, &database, QUEUE);
     }
-    for options in [most(0), most(1_001), ClaimOptions::new(1, Duration::ZERO)] {
+    for options in [max(0), max(1_001), ClaimOptions::new(1, Duration::ZERO)] {
         expect_error(store.claim(QUEUE, options).await, InvalidArgument, &database, QUEUE);
     }
     assert!(claim_one(store).await.is_none());
@@ -344,17 +348,17 @@ pub async fn a_lease_that_has_ended_is_claimed_by_anybody(harness: &dyn Harness)
     for name in ["a", "b"] {
         submit(&store, NewTask::new(name)).await;
     }
-    let tasks = claim(&store, most(2)).await;
+    let tasks = claim(&store, max(2)).await;
     harness.advance(SECOND * 40).await;
     assert_eq!(store.renew(QUEUE, &claims(&tasks[1..]), MINUTE).await.unwrap(), [true]);
     harness.advance(SECOND * 20 - MILLISECOND).await;
     assert!(claim_one(&store).await.is_none());
     harness.advance(MILLISECOND).await;
-    let again = claim(&store, most(5)).await;
+    let again = claim(&store, max(5)).await;
     assert_eq!((payloads(&again), again[0].lost), (vec!["a".to_owned()], 1));
     assert!(again[0].claim.token > tasks[0].claim.token);
     harness.advance(SECOND * 40).await;
-    assert_eq!(payloads(&claim(&store, most(5)).await), ["b"]);
+    assert_eq!(payloads(&claim(&store, max(5)).await), ["b"]);
 }
 
 /// Of one name, in two databases.
@@ -365,7 +369,7 @@ pub async fn queues_are_separate_between_databases(harness: &dyn Harness) {
     assert_eq!(other.queue().counts(QUEUE).await.unwrap(), QueueCounts::default());
     assert_eq!(store.counts("stage").await.unwrap(), QueueCounts::default());
     harness.advance(MINUTE * 2).await;
-    assert_eq!(payloads(&claim(&store, most(1)).await), ["a"], "a queue has no TTL");
+    assert_eq!(payloads(&claim(&store, max(1)).await), ["a"], "a queue has no TTL");
 }
 
 suite! { queue as queue_suite, needs Queues:

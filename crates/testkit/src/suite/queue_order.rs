@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use compartment_core::{NewTask, TaskClass};
 
 use super::queue::{
-    MILLISECOND, QUEUE, SECOND, claim, claim_one, claims, most, payloads, queue, submit,
+    MILLISECOND, QUEUE, SECOND, claim, claim_one, claims, max, payloads, queue, submit,
 };
 use crate::Harness;
 
@@ -23,11 +23,11 @@ pub async fn the_earliest_deadline_goes_first(harness: &dyn Harness) {
     submit(&store, new("high at 61", TaskClass::High)).await;
     let order =
         ["high at 0", "high at 59", "normal at 0", "high at 61", "normal at 59", "low at 0"];
-    let all = claim(&store, most(10)).await;
+    let all = claim(&store, max(10)).await;
     assert_eq!(payloads(&all), order);
     store.release(QUEUE, &claims(&all)).await.unwrap();
     for wanted in order {
-        assert_eq!(payloads(&claim(&store, most(1)).await), [wanted], "one by one likewise");
+        assert_eq!(payloads(&claim(&store, max(1)).await), [wanted], "one by one likewise");
     }
     // With somebody always in a hurry, a low task waits for its slack and no longer.
     store.purge(QUEUE).await.unwrap();
@@ -36,11 +36,11 @@ pub async fn the_earliest_deadline_goes_first(harness: &dyn Harness) {
     loop {
         submit(&store, new("high", TaskClass::High)).await;
         submit(&store, new("high", TaskClass::High)).await;
-        let first = claim(&store, most(1)).await;
+        let first = claim(&store, max(1)).await;
         if payloads(&first) == ["low"] {
             break;
         }
-        let second = claim(&store, most(1)).await;
+        let second = claim(&store, max(1)).await;
         store.complete(QUEUE, &claims(&[first, second].concat())).await.unwrap();
         harness.advance(SECOND * 20).await;
         waited += 20;
@@ -53,16 +53,16 @@ pub async fn the_earliest_deadline_goes_first(harness: &dyn Harness) {
 pub async fn groups_take_turns(harness: &dyn Harness) {
     let store = queue(harness).await;
     for (group, tasks) in [("a", 100), ("b", 10), ("c", 100)] {
-        let new = |n| NewTask::new(format!("{group}{n}")).in_group(group);
+        let new = |n| NewTask::new(format!("{group}{n}")).group(group);
         store.submit(QUEUE, (0..tasks).map(new).collect()).await.unwrap();
         harness.advance(SECOND).await;
     }
-    let taken = payloads(&claim(&store, most(6)).await);
+    let taken = payloads(&claim(&store, max(6)).await);
     assert_eq!(taken, ["a0", "a1", "b0", "b1", "c0", "c1"]);
     for wanted in ["a2", "b2", "c2", "a3"] {
-        assert_eq!(payloads(&claim(&store, most(1)).await), [wanted]);
+        assert_eq!(payloads(&claim(&store, max(1)).await), [wanted]);
     }
-    let taken = payloads(&claim(&store, most(60)).await);
+    let taken = payloads(&claim(&store, max(60)).await);
     let of = |group: &str| taken.iter().filter(|name| name.starts_with(group)).count();
     assert_eq!(of("b"), 7, "all that it had");
     assert!(of("a").abs_diff(of("c")) <= 20 && of("a") + of("c") == 53, "{taken:?}");
@@ -71,14 +71,13 @@ pub async fn groups_take_turns(harness: &dyn Harness) {
 /// Between two turns of a group each other group of its class has one.
 pub async fn a_large_group_starves_nobody(harness: &dyn Harness) {
     let store = queue(harness).await;
-    let large = (0..900).map(|n| NewTask::new(n.to_string()).in_group("large")).collect();
+    let large = (0..900).map(|n| NewTask::new(n.to_string()).group("large")).collect();
     store.submit(QUEUE, large).await.unwrap();
     harness.advance(SECOND).await;
     let groups = 5_usize;
     let mut of_group = BTreeMap::new();
     for group in 0..groups {
-        let new =
-            |n: usize| NewTask::new(format!("{group}:{n}")).in_group(format!("small {group}"));
+        let new = |n: usize| NewTask::new(format!("{group}:{n}")).group(format!("small {group}"));
         store.submit(QUEUE, (0..4).map(new).collect()).await.unwrap();
     }
     // The bound: the nth task of a group is taken at the latest when each group has had n turns.
@@ -104,7 +103,7 @@ pub async fn a_group_is_first_in_first_out(harness: &dyn Harness) {
     }
     let mut order = Vec::new();
     for count in (1..).take_while(|count| count * (count - 1) / 2 < 300) {
-        order.extend(payloads(&claim(&store, most(count)).await));
+        order.extend(payloads(&claim(&store, max(count)).await));
     }
     let wanted: Vec<String> = (0..300).map(|n| n.to_string()).collect();
     assert_eq!(order, wanted);

@@ -6,14 +6,17 @@ use compartment_core::ErrorKind::InvalidArgument;
 use compartment_core::{AfterFailure, MAX_TTL, NewTask, QueueStoreExt, TaskClass, TaskId};
 
 use super::databases::{MINUTE, durable, expect_error};
-use super::queue::{MILLISECOND, QUEUE, claim, claim_one, most, payloads, queue, submit};
+use super::queue::{MILLISECOND, QUEUE, claim, claim_one, max, payloads, queue, submit};
 use crate::Harness;
 
 /// And its class and group are what they were; one whose key another task has by now stays dead.
 pub async fn a_replayed_task_takes_its_deduplication_key_again(harness: &dyn Harness) {
     let store = queue(harness).await;
     let task = |name: &str| {
-        NewTask::new(name.to_owned()).class(TaskClass::Low).in_group("smith").once("doc:1")
+        NewTask::new(name.to_owned())
+            .class(TaskClass::Low)
+            .group("smith")
+            .deduplication_key("doc:1")
     };
     let mut dead: Vec<TaskId> = Vec::new();
     for name in ["first", "second"] {
@@ -55,11 +58,11 @@ pub async fn a_submission_with_a_bad_task_takes_none(harness: &dyn Harness) {
     let (long, longest) = ("x".repeat(256), "é".repeat(127) + "x");
     let task = || NewTask::new("");
     for bad in [
-        task().in_group(long.as_str()),
-        task().once(long.as_str()),
-        task().once(""),
-        task().after(Duration::MAX),
-        task().after(MAX_TTL * 2),
+        task().group(long.as_str()),
+        task().deduplication_key(long.as_str()),
+        task().deduplication_key(""),
+        task().delay(Duration::MAX),
+        task().delay(MAX_TTL * 2),
     ] {
         let submitted = store.submit(QUEUE, vec![task(), bad, task()]).await;
         let error = submitted.as_ref().err().map(ToString::to_string).unwrap_or_default();
@@ -68,20 +71,20 @@ pub async fn a_submission_with_a_bad_task_takes_none(harness: &dyn Harness) {
     }
     assert_eq!(store.counts(QUEUE).await.unwrap().waiting, 0);
     let good = [
-        task().in_group(longest.as_str()).once(longest.as_str()),
-        task().in_group("two\nlines}{").once("\0"),
-        task().after(Duration::from_nanos(1)),
-        task().after(MAX_TTL),
+        task().group(longest.as_str()).deduplication_key(longest.as_str()),
+        task().group("two\nlines}{").deduplication_key("\0"),
+        task().delay(Duration::from_nanos(1)),
+        task().delay(MAX_TTL),
     ];
     let submitted = store.submit(QUEUE, good.to_vec()).await.unwrap();
     assert!(submitted.iter().all(|task| task.is_new));
     harness.advance(MINUTE).await;
-    let claimed = claim(store, most(9)).await;
+    let claimed = claim(store, max(9)).await;
     assert_eq!(payloads(&claimed), ["", "", ""]);
     assert!(claimed.iter().any(|task| task.group == longest));
     for name in ["two\nlines", "}{", longest.as_str()] {
         assert!(store.submit_one(name, task()).await.unwrap().is_new);
-        assert_eq!(store.claim(name, most(9)).await.unwrap().len(), 1);
+        assert_eq!(store.claim(name, max(9)).await.unwrap().len(), 1);
     }
     assert!(store.submit(QUEUE, Vec::new()).await.unwrap().is_empty());
     let late = AfterFailure::Retry(Duration::MAX);

@@ -30,8 +30,8 @@ pub async fn a_window_never_holds_more_than_its_permits(harness: &dyn Harness) {
             given.iter().filter(|(at, _)| now.since(*at) < MINUTE).map(|(_, n)| n).sum()
         };
         let decision = store.acquire("a", limit, permits).await.unwrap();
-        assert_eq!(decision.allowed, used(&given) + permits <= limit.permits);
-        if decision.allowed {
+        assert_eq!(decision.is_allowed, used(&given) + permits <= limit.permits);
+        if decision.is_allowed {
             given.push((now, permits));
         } else {
             refused += 1;
@@ -50,13 +50,13 @@ pub async fn a_permit_comes_back_when_its_window_has_passed(harness: &dyn Harnes
     harness.advance(SECOND * 10).await;
     assert_eq!(store.acquire("a", limit, 2).await.unwrap().remaining, 0);
     harness.advance(SECOND * 50 - MILLISECOND).await;
-    assert!(!store.acquire("a", limit, 1).await.unwrap().allowed);
+    assert!(!store.acquire("a", limit, 1).await.unwrap().is_allowed);
     harness.advance(MILLISECOND).await;
     assert_eq!(store.acquire("a", limit, 0).await.unwrap().remaining, 1);
-    assert!(store.acquire("a", limit, 1).await.unwrap().allowed);
-    assert!(!store.acquire("a", limit, 1).await.unwrap().allowed);
+    assert!(store.acquire("a", limit, 1).await.unwrap().is_allowed);
+    assert!(!store.acquire("a", limit, 1).await.unwrap().is_allowed);
     harness.advance(SECOND * 10).await;
-    assert!(store.acquire("a", limit, 2).await.unwrap().allowed);
+    assert!(store.acquire("a", limit, 2).await.unwrap().is_allowed);
 }
 
 /// And says when the same would be allowed, which it then is, and not a millisecond before.
@@ -66,13 +66,13 @@ pub async fn a_refused_request_takes_nothing(harness: &dyn Harness) {
     for pause in [0, 5, 10, 7] {
         harness.advance(SECOND * pause).await;
         let decision = store.acquire("a", limit, 1).await.unwrap();
-        assert!(decision.allowed);
+        assert!(decision.is_allowed);
         assert_eq!(decision.retry_after, Duration::ZERO);
     }
     // Given at 0, 5, 15 and 22 seconds; now is 22.
     for (permits, seconds) in [(1, 38), (2, 43), (3, 53), (4, 60)] {
         let decision = store.acquire("a", limit, permits).await.unwrap();
-        assert!(!decision.allowed);
+        assert!(!decision.is_allowed);
         assert_eq!(decision.remaining, 0);
         assert_eq!(decision.retry_after, SECOND * seconds, "for {permits}");
     }
@@ -80,7 +80,7 @@ pub async fn a_refused_request_takes_nothing(harness: &dyn Harness) {
     harness.advance(wait - MILLISECOND).await;
     assert_eq!(store.acquire("a", limit, 3).await.unwrap().retry_after, MILLISECOND);
     harness.advance(MILLISECOND).await;
-    assert!(store.acquire("a", limit, 3).await.unwrap().allowed);
+    assert!(store.acquire("a", limit, 3).await.unwrap().is_allowed);
 }
 
 /// Asking for none says what is left and writes nothing.
@@ -88,13 +88,13 @@ pub async fn asking_for_no_permits_changes_nothing(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let (store, limit) = (database.rate_limit(), RateLimit::new(3, MINUTE));
     let decision = store.acquire("a", limit, 0).await.unwrap();
-    assert!(decision.allowed);
+    assert!(decision.is_allowed);
     assert_eq!((decision.remaining, decision.retry_after), (3, Duration::ZERO));
     assert!(!database.key_value().exists("a").await.unwrap());
     let _ = store.acquire("a", limit, 3).await.unwrap();
     harness.advance(SECOND).await;
     let decision = store.acquire("a", limit, 0).await.unwrap();
-    assert!(decision.allowed);
+    assert!(decision.is_allowed);
     assert_eq!(decision.remaining, 0);
     expect_ttl(harness, &database, "a", MINUTE - SECOND).await;
 }
@@ -108,7 +108,7 @@ pub async fn more_permits_than_the_limit_is_an_invalid_argument(harness: &dyn Ha
         expect_error(decision, InvalidArgument, &database, "a");
     }
     assert!(!database.key_value().exists("a").await.unwrap());
-    assert!(store.acquire("a", RateLimit::new(3, MINUTE), 3).await.unwrap().allowed);
+    assert!(store.acquire("a", RateLimit::new(3, MINUTE), 3).await.unwrap().is_allowed);
 }
 
 /// Values, counters, hashes and locks are no windows.
@@ -138,7 +138,7 @@ pub async fn concurrent_requests_never_exceed_the_limit(harness: &dyn Harness) {
                     for _ in 0..5 {
                         let permits = caller % 3 + 1;
                         let decision = store.acquire("a", limit, permits).await.unwrap();
-                        given += if decision.allowed { permits } else { 0 };
+                        given += if decision.is_allowed { permits } else { 0 };
                     }
                     given
                 })
@@ -160,7 +160,7 @@ pub async fn a_window_without_permits_is_gone(harness: &dyn Harness) {
     let _ = store.acquire("a", limit, 1).await.unwrap();
     expect_ttl(harness, &database, "a", MINUTE).await;
     harness.advance(SECOND * 20).await;
-    assert!(!store.acquire("a", limit, 5).await.unwrap().allowed);
+    assert!(!store.acquire("a", limit, 5).await.unwrap().is_allowed);
     expect_ttl(harness, &database, "a", SECOND * 40).await;
     expect_end(harness, &database, "a", SECOND * 40).await;
 }
@@ -170,12 +170,12 @@ pub async fn a_lowered_limit_counts_what_was_given(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
     let (high, low) = (RateLimit::new(5, MINUTE), RateLimit::new(2, MINUTE));
     for _ in 0..5 {
-        assert!(store.acquire("a", high, 1).await.unwrap().allowed);
+        assert!(store.acquire("a", high, 1).await.unwrap().is_allowed);
         harness.advance(SECOND).await;
     }
     // Given at 0 to 4 seconds; now is 5. One of two is free when four of five have come back.
     let decision = store.acquire("a", low, 1).await.unwrap();
-    assert!(!decision.allowed);
+    assert!(!decision.is_allowed);
     assert_eq!((decision.remaining, decision.retry_after), (0, SECOND * 58));
     assert_eq!(store.acquire("a", low, 0).await.unwrap().remaining, 0);
 }
@@ -184,13 +184,13 @@ pub async fn a_lowered_limit_counts_what_was_given(harness: &dyn Harness) {
 pub async fn permits_count_when_the_clock_is_set_back(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
     let (limit, clock) = (RateLimit::new(3, MINUTE), harness.clock());
-    assert!(store.acquire("a", limit, 2).await.unwrap().allowed);
+    assert!(store.acquire("a", limit, 2).await.unwrap().is_allowed);
     let since = clock.now().since(Timestamp::default());
     clock.set(Timestamp::default().after(since - SECOND * 20));
-    assert!(store.acquire("a", limit, 1).await.unwrap().allowed);
+    assert!(store.acquire("a", limit, 1).await.unwrap().is_allowed);
     for permits in 1..=3 {
         let decision = store.acquire("a", limit, permits).await.unwrap();
-        assert!(!decision.allowed);
+        assert!(!decision.is_allowed);
         assert_eq!(
             decision.retry_after, MINUTE,
             "{permits}: all were given now, by the log's time"
@@ -207,11 +207,11 @@ pub async fn callers_of_one_key_share_its_log(harness: &dyn Harness) {
     for second in 1..=3 {
         harness.advance(SECOND).await;
         assert_eq!(store.acquire("a", quick, 0).await.unwrap().remaining, 8);
-        assert!(store.acquire("a", quick, 2).await.unwrap().allowed, "second {second}");
+        assert!(store.acquire("a", quick, 2).await.unwrap().is_allowed, "second {second}");
     }
     assert_eq!(store.acquire("a", hourly, 0).await.unwrap().remaining, 0);
     harness.advance(MINUTE * 30).await;
-    assert!(store.acquire("a", quick, 1).await.unwrap().allowed);
+    assert!(store.acquire("a", quick, 1).await.unwrap().is_allowed);
     assert_eq!(store.acquire("a", hourly, 0).await.unwrap().remaining, 0);
     // The four of the beginning have come back; six of the short window and one more have not.
     harness.advance(MINUTE * 30 - SECOND * 3).await;
@@ -223,18 +223,21 @@ pub async fn no_permit_stays_away_longer_than_its_window(harness: &dyn Harness) 
     let store = coordination(harness).await.rate_limit().clone();
     let (limit, clock) = (RateLimit::new(4, MINUTE), harness.clock());
     let before = clock.now();
-    assert!(store.acquire("a", limit, 1).await.unwrap().allowed);
+    assert!(store.acquire("a", limit, 1).await.unwrap().is_allowed);
     clock.set(before.after(MINUTE / 2));
-    assert!(store.acquire("a", limit, 1).await.unwrap().allowed);
+    assert!(store.acquire("a", limit, 1).await.unwrap().is_allowed);
     clock.set(before);
-    assert!(store.acquire("a", limit, 2).await.unwrap().allowed);
+    assert!(store.acquire("a", limit, 2).await.unwrap().is_allowed);
     let decision = store.acquire("a", limit, 1).await.unwrap();
-    assert!(!decision.allowed && decision.retry_after <= MINUTE, "{decision:?}");
+    assert!(!decision.is_allowed && decision.retry_after <= MINUTE, "{decision:?}");
     let back = decision.retry_after;
     harness.advance(back - MILLISECOND).await;
-    assert!(!store.acquire("a", limit, 1).await.unwrap().allowed);
+    assert!(!store.acquire("a", limit, 1).await.unwrap().is_allowed);
     harness.advance(MILLISECOND).await;
-    assert!(store.acquire("a", limit, 1).await.unwrap().allowed, "it is back when it was promised");
+    assert!(
+        store.acquire("a", limit, 1).await.unwrap().is_allowed,
+        "it is back when it was promised"
+    );
     harness.advance(MINUTE).await;
     assert_eq!(store.acquire("a", limit, 0).await.unwrap().remaining, 4);
 }
@@ -243,15 +246,15 @@ pub async fn no_permit_stays_away_longer_than_its_window(harness: &dyn Harness) 
 pub async fn a_full_limit_outlasts_a_clock_that_is_set_back(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
     let (limit, clock) = (RateLimit::new(2, MINUTE), harness.clock());
-    assert!(store.acquire("a", limit, 2).await.unwrap().allowed);
+    assert!(store.acquire("a", limit, 2).await.unwrap().is_allowed);
     let now = clock.now().since(Timestamp::default());
     clock.set(Timestamp::default().after(now - MINUTE * 60));
     for half in [MINUTE, MINUTE / 2] {
         let decision = store.acquire("a", limit, 1).await.unwrap();
-        assert_eq!((decision.allowed, decision.retry_after), (false, half));
+        assert_eq!((decision.is_allowed, decision.retry_after), (false, half));
         harness.advance(MINUTE / 2).await;
     }
-    assert!(store.acquire("a", limit, 1).await.unwrap().allowed);
+    assert!(store.acquire("a", limit, 1).await.unwrap().is_allowed);
 }
 
 /// A million permits are one entry, and come back together.
@@ -262,11 +265,11 @@ pub async fn a_million_permits_cost_as_much_as_one(harness: &dyn Harness) {
     harness.advance(SECOND).await;
     assert_eq!(store.acquire("a", limit, u32::MAX - 1_000_000).await.unwrap().remaining, 0);
     let decision = store.acquire("a", limit, 1_000_000).await.unwrap();
-    assert_eq!((decision.allowed, decision.retry_after), (false, MINUTE - SECOND));
+    assert_eq!((decision.is_allowed, decision.retry_after), (false, MINUTE - SECOND));
     let decision = store.acquire("a", limit, 1_000_001).await.unwrap();
-    assert_eq!((decision.allowed, decision.retry_after), (false, MINUTE));
+    assert_eq!((decision.is_allowed, decision.retry_after), (false, MINUTE));
     harness.advance(MINUTE - SECOND).await;
-    assert!(store.acquire("a", limit, 1_000_000).await.unwrap().allowed);
+    assert!(store.acquire("a", limit, 1_000_000).await.unwrap().is_allowed);
 }
 
 /// However early or late its future is dropped.
@@ -278,7 +281,7 @@ pub async fn a_dropped_request_takes_no_permits(harness: &dyn Harness) {
         let permits = 1 + round % 7;
         let request = store.acquire("a", limit, permits);
         match give_up_after(Duration::from_micros(u64::from(round) * 2), request).await {
-            Some(decision) if decision.as_ref().unwrap().allowed => kept += permits,
+            Some(decision) if decision.as_ref().unwrap().is_allowed => kept += permits,
             Some(decision) => panic!("{decision:?}"),
             None => {}
         }
@@ -294,16 +297,16 @@ pub async fn acquire_within_waits_for_the_permits(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let (store, clock) = (database.rate_limit().clone(), harness.clock());
     let limit = RateLimit::new(1, MINUTE);
-    assert!(store.acquire("a", limit, 1).await.unwrap().allowed);
+    assert!(store.acquire("a", limit, 1).await.unwrap().is_allowed);
     let soon = store.acquire_within("a", limit, 1, &clock, SECOND * 59).await.unwrap();
-    assert!(!soon.allowed, "it gives up at once when the wait cannot be enough");
+    assert!(!soon.is_allowed, "it gives up at once when the wait cannot be enough");
     let waiter =
         tokio::spawn(
             async move { store.acquire_within("a", limit, 1, &clock, MINUTE).await.unwrap() },
         );
     harness.advance(MINUTE).await;
     let decision = all(vec![waiter]).await.pop().unwrap();
-    assert!(decision.allowed);
+    assert!(decision.is_allowed);
     database.key_value().put("b", "x").await.unwrap_err();
 }
 

@@ -54,9 +54,7 @@ impl Backend for OpenAlready {
 fn map() -> DatabaseMapBuilder {
     DatabaseMap::builder()
         .instance("primary", Instance::new("memory://").unwrap())
-        .database(
-            Contract::new("cache", DatabaseKind::Cache).with_index(2).with_default_ttl(MINUTE * 9),
-        )
+        .database(Contract::new("cache", DatabaseKind::Cache).with_index(2).default_ttl(MINUTE * 9))
         .database(Contract::new("results", DatabaseKind::Durable).with_index(1))
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Sizing {
 /// Values in memory at a time, on each lane.
 const BYTES_AT_ONCE: usize = 4 << 20;
 /// The most keys in one round trip: enough to be quick, few enough to share the server.
-const MOST_KEYS: usize = 256;
+const MAX_KEYS: usize = 256;
 /// To begin with, before the size of the values is known.
 const FIRST_KEYS: usize = 16;
 
@@ -35,7 +35,7 @@ impl Sizing {
     pub(super) fn learn(&mut self, keys: usize, bytes: usize) {
         let fit = BYTES_AT_ONCE / (bytes / keys.max(1)).max(1);
         // Larger by steps, smaller at once.
-        self.keys = fit.clamp(1, (self.keys * 2).min(MOST_KEYS));
+        self.keys = fit.clamp(1, (self.keys * 2).min(MAX_KEYS));
     }
 }
 

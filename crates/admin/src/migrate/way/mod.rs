@@ -15,7 +15,7 @@ mod typed;
 
 use std::time::Duration;
 
-use compartment_core::{Error, ErrorKind};
+use compartment_core::{Backoff, Error, ErrorKind};
 use compartment_redis::{Connection, answer_error};
 use redis::{Cmd, Pipeline, Value};
 use serde::{Deserialize, Serialize};
@@ -143,12 +143,11 @@ impl Lane {
     /// moving.
     pub(crate) async fn carry_patiently(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
         const ATTEMPTS: u32 = 6;
-        let mut pause = Duration::from_millis(50);
-        for _ in 1..ATTEMPTS {
+        let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        for attempt in 1..ATTEMPTS {
             match self.carry(items).await {
                 Err(AdminError::Server(error)) if error.kind() == ErrorKind::NotReady => {
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
+                    tokio::time::sleep(backoff.after(attempt)).await;
                 }
                 result => return result,
             }

@@ -4,18 +4,18 @@
 use compartment_core::{Error, ErrorKind};
 
 use super::{Lane, Way, key_error};
-use crate::fitness::size;
 use crate::rdb::has_field_lives;
+use crate::size::size;
 use crate::snapshot::Snapshot;
-use crate::typed::most_bytes;
+use crate::typed::max_bytes;
 use crate::{AdminError, Result, escape};
 
 impl Lane {
     /// Whether the target would close the connection over the payload.
     pub(super) fn is_too_large(&self, number: usize, snapshot: &Snapshot) -> bool {
-        let most =
-            self.course.targets.get(number).map_or(u64::MAX, |place| most_bytes(place.server()));
-        snapshot.payload.len() as u64 > most
+        let max =
+            self.course.targets.get(number).map_or(u64::MAX, |place| max_bytes(place.server()));
+        snapshot.payload.len() as u64 > max
     }
 
     /// Refuses a hash whose fields have lives of their own, where the clocks differ: those times are
@@ -56,7 +56,7 @@ impl Lane {
         let what = format!(
             "its payload is {}, but the server accepts {} at once (proto-max-bulk-len): {how}",
             size(snapshot.payload.len() as u64),
-            size(most_bytes(target.server())),
+            size(max_bytes(target.server())),
         );
         Err(key_error(&self.course, Error::new(ErrorKind::Contract, "restore", what), number, name))
     }

@@ -5,7 +5,7 @@ use super::*;
 fn learn<N: AsRef<[u8]>>(names: impl IntoIterator<Item = N>) -> Vec<(String, u64)> {
     let mut learner = Learner::default();
     names.into_iter().for_each(|name| learner.add(name.as_ref()));
-    assert!(learner.nodes() <= MOST_NODES);
+    assert!(learner.nodes() <= MAX_NODES);
     let shown = |learned: Learned| (learned.pattern.to_string(), learned.keys);
     learner.finish().into_iter().map(shown).collect()
 }
@@ -74,7 +74,7 @@ fn two_hundred_thousand_random_names_stay_within_bounds() {
         name
     });
     let learned = learn(names);
-    assert!(learned.len() <= MOST_PATTERNS, "{}", learned.len());
+    assert!(learned.len() <= MAX_PATTERNS, "{}", learned.len());
 }
 
 #[test]

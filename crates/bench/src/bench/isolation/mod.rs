@@ -154,7 +154,7 @@ async fn open_cache(url: &str, index: u32) -> Result<Cache, Failure> {
     let backend = RedisBackend::connect(config, &[index]).await?;
     let contract = Contract::new("cache", DatabaseKind::Cache)
         .with_index(index)
-        .with_default_ttl(Duration::from_secs(3_600));
+        .default_ttl(Duration::from_secs(3_600));
     let database = backend.open(contract).await?;
     let entries =
         (0..reader::CACHE_KEYS).map(|n| (reader::key(n), vec![b'c'; 100].into())).collect();

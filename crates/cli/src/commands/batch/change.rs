@@ -57,7 +57,7 @@ pub(super) async fn retry(
     let name = command.batch.name.as_str();
     let view = View::read(databases, name, false).await?;
     let place = |stage: &String| {
-        view.plan.place(stage).ok_or_else(|| {
+        view.plan.index_of(stage).ok_or_else(|| {
             let known: Vec<&str> =
                 view.plan.stages.iter().map(|stage| stage.name.as_str()).collect();
             let what = format!("batch {name} has no stage {stage:?}; it has {}", known.join(", "));

@@ -26,7 +26,7 @@ pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode
                 "pipeline": record.pipeline,
                 "class": record.class,
                 "created_ms": record.created_at.as_millis(),
-                "status": progress.map_or("gone", |progress| status(progress.status, progress.paused)),
+                "status": progress.map_or("gone", |progress| status(progress.status, progress.is_paused)),
                 "total": progress.map(|progress| progress.total),
                 "done": progress.map(|progress| progress.done),
                 "dead": progress.map(|progress| progress.dead),
@@ -46,7 +46,9 @@ pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode
         let figure = |number: Option<u64>| number.map_or_else(|| "–".into(), screen::count);
         table.add_row([
             record.name.clone(),
-            progress.map_or("gone", |progress| status(progress.status, progress.paused)).to_owned(),
+            progress
+                .map_or("gone", |progress| status(progress.status, progress.is_paused))
+                .to_owned(),
             format!("{:?}", record.class).to_lowercase(),
             screen::time(now.since(record.created_at)),
             figure(progress.map(|progress| progress.total)),

@@ -92,7 +92,7 @@ impl View {
 
     /// Where it is in its life, in a word.
     pub(super) fn status(&self) -> &'static str {
-        status(self.progress.status, self.progress.paused)
+        status(self.progress.status, self.progress.is_paused)
     }
 
     pub(super) fn as_json(&self) -> Value {

@@ -38,18 +38,18 @@ impl DeadLetter {
     }
 }
 
-/// Dead letters of the queues, at most `most`, those that died first in front of each queue.
+/// Dead letters of the queues, at most `max`, those that died first in front of each queue.
 pub(super) async fn read(
     databases: &Databases,
     stage: Option<&str>,
     is_wanted: impl Fn(&DeadTask) -> bool,
-    most: u64,
+    max: u64,
 ) -> Result<Vec<DeadLetter>, CliError> {
     let store = databases.role(Role::Batch)?.queue();
     let mut letters = Vec::new();
     for (stage, queue) in queues(databases, stage)? {
         let mut skip = 0;
-        while (letters.len() as u64) < most {
+        while (letters.len() as u64) < max {
             let page = match store.dead(&queue, skip, PAGE).await {
                 // Nobody ever submitted to it.
                 Err(error) if error.kind() == ErrorKind::Unknown => break,
@@ -65,7 +65,7 @@ pub(super) async fn read(
             }
         }
     }
-    letters.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    letters.truncate(usize::try_from(max).unwrap_or(usize::MAX));
     Ok(letters)
 }
 

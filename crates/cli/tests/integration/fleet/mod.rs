@@ -221,8 +221,8 @@ fn unique() -> usize {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// A number below `most`, different each time.
-pub(crate) fn random(most: u64) -> u64 {
+/// A number below `max`, different each time.
+pub(crate) fn random(max: u64) -> u64 {
     use std::hash::{BuildHasher, Hasher};
-    std::collections::hash_map::RandomState::new().build_hasher().finish() % most
+    std::collections::hash_map::RandomState::new().build_hasher().finish() % max
 }

@@ -35,7 +35,7 @@ pub(crate) async fn on_redis(url: &str) -> Database {
 
 /// Two stages, three attempts and as many leases, an outbox.
 pub(crate) fn plan() -> BatchPlan {
-    BatchPlan::chain(&["extract", "chunk"]).max_lost(3).with_outbox()
+    BatchPlan::chain(&["extract", "chunk"]).max_lost(3).outbox(true)
 }
 
 pub(crate) fn name_of(ordinal: u32) -> String {
@@ -64,14 +64,14 @@ pub(crate) fn left(ordinal: u32, attempt: u8) -> TaskStatus {
     }
 }
 
-/// Claims up to `most` documents of a stage and settles them with a note; `None` where there are none.
+/// Claims up to `max` documents of a stage and settles them with a note; `None` where there are none.
 pub(crate) async fn step(
     batch: &Database,
     name: &str,
     stage: usize,
-    most: usize,
+    max: usize,
 ) -> Option<Settled> {
-    let request = ClaimRequest::new(stage, most, LEASE);
+    let request = ClaimRequest::new(stage, max, LEASE);
     let claim = batch.batch().claim(name, request).await.unwrap()?;
     let (mut outcomes, mut rows) = (Vec::new(), Vec::new());
     for document in &claim.documents {
@@ -99,9 +99,9 @@ pub(crate) async fn step(
 }
 
 /// Works on a batch until nothing of it is ready any more.
-pub(crate) async fn work(batch: &Database, name: &str, most: usize) {
+pub(crate) async fn work(batch: &Database, name: &str, max: usize) {
     for stage in 0..2 {
-        while step(batch, name, stage, most).await.is_some() {}
+        while step(batch, name, stage, max).await.is_some() {}
     }
 }
 

@@ -43,12 +43,12 @@ impl BatchUpkeepStore for Dying {
         Arc::new(Self { inner: self.inner.born_as(token), ..self.clone() })
     }
 
-    async fn entries(&self, batch: &str, from: u32, most: usize) -> Result<Vec<Bytes>> {
-        self.inner.entries(batch, from, most).await
+    async fn entries(&self, batch: &str, from: u32, max: usize) -> Result<Vec<Bytes>> {
+        self.inner.entries(batch, from, max).await
     }
 
-    async fn outbox(&self, batch: &str, most: usize) -> Result<Vec<OutboxEntry>> {
-        let read = self.inner.outbox(batch, most).await;
+    async fn outbox(&self, batch: &str, max: usize) -> Result<Vec<OutboxEntry>> {
+        let read = self.inner.outbox(batch, max).await;
         if let Ok(permit) = self.may_go_on.acquire().await {
             permit.forget();
         }

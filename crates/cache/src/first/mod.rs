@@ -1,0 +1,4 @@
+//! The tier in the process.
+
+pub(crate) mod shards;
+pub(crate) mod tier;

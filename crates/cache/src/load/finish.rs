@@ -1,0 +1,155 @@
+//! The end of a load: its result is stored under the load's lease and given to the waiters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compartment_core::Codec;
+
+use crate::cache::{Cached, erase};
+use crate::error::LoadError;
+use crate::first::tier::NewEntry;
+use crate::life::Moment64;
+use crate::load::item::{Loaded, Ready};
+use crate::load::lease::Lease;
+use crate::load::steps::Load;
+use crate::look::Held;
+use crate::message::News;
+use crate::metrics::counters::{Refusal, add};
+use crate::second::document_limit::Asking;
+use crate::second::envelope::{Envelope, Payload};
+use crate::second::tier::LoadStamps;
+use crate::unique::unique;
+
+impl Load {
+    /// How long an entry with a lease lives: as long as what it holds beside it, and not less.
+    pub(crate) fn lease_ttl<V>(&self, before: Option<&Held<V>>, lease: Duration) -> Duration {
+        let now = self.cache.inner.options.clock.monotonic();
+        before.map_or(Duration::ZERO, |held| held.kept_for(now)).max(lease)
+    }
+
+    pub(crate) async fn renew<V>(&self, one: &mut Ready<V>) {
+        let length = one.item.terms.policy.lease;
+        let ttl = self.lease_ttl(one.before.as_ref(), length);
+        let Some(lease) = &mut one.lease else { return };
+        if let Err(error) = lease.renew(length, ttl).await {
+            // The next renewal, or the result, finds out.
+            tracing::debug!(%error, "whether a lease was renewed is not known");
+        }
+    }
+
+    /// Stores what was loaded, and lets who waited have it; what the others are to be told.
+    pub(crate) async fn finish<V: Cached>(
+        &self,
+        one: Ready<V>,
+        loaded: Loaded<V>,
+        stamps: &LoadStamps,
+    ) -> Option<News> {
+        let (cache, inner) = (&self.cache, &self.cache.inner);
+        let Ready { item, moment, lease, before } = one;
+        let terms = &item.terms;
+        let (policy, counters, key) = (&terms.policy, &terms.counters, item.key.as_str());
+        let (value, payload, ttl) = match loaded {
+            Loaded::Unchanged => match before {
+                Some(ref held) => (
+                    held.value.clone(),
+                    Some(held.envelope.payload.clone()),
+                    if held.value.is_some() { Some(terms.ttl) } else { policy.negative_ttl },
+                ),
+                None => (None, Some(Payload::Absent), policy.negative_ttl),
+            },
+            Loaded::Absent => (None, Some(Payload::Absent), policy.negative_ttl),
+            Loaded::Value(value) => {
+                let encoded = item.key.template().codec().encode(&value);
+                if let Err(error) = &encoded {
+                    tracing::warn!(%error, "a loaded value cannot be cached");
+                }
+                (Some(Arc::new(value)), encoded.ok().map(Payload::Value), Some(terms.ttl))
+            }
+        };
+        let shared = erase(value.as_ref());
+        let (payload, ttl) = match (payload, ttl) {
+            (Some(payload), Some(ttl)) if !stamps.no_cache => (payload, ttl),
+            (payload, _) => {
+                if stamps.no_cache {
+                    counters.refuse(Refusal::NoCache);
+                } else if payload.is_none() {
+                    counters.refuse(Refusal::Entry);
+                }
+                // What there was before is older than what is known now.
+                let news = self.release::<V>(key, lease, None).await;
+                item.leader.land(Ok(shared));
+                return news;
+            }
+        };
+        let times = policy.times(inner.options.clock.now(), ttl, unique());
+        let (bytes, in_process) = match &payload {
+            Payload::Value(bytes) => (bytes.len(), Codec::decoded_len(bytes)),
+            Payload::Absent | Payload::Nothing => (0, 0),
+        };
+        let envelope = Envelope { payload, times, lease: None, stamps: stamps.seen.clone() };
+        let packed = envelope.to_bytes();
+        let ttl = times.stale_until.since(times.created);
+        let asking = Asking { key, bytes: packed.len(), ttl };
+        if let Some(refusal) = cache.refusal(terms, stamps, asking).await {
+            counters.refuse(refusal);
+            let news = self.release::<V>(key, lease, None).await;
+            item.leader.land(Ok(shared));
+            return news;
+        }
+        let (keep, blind, news) = match lease {
+            Some(lease) => match lease.give_place_to(Some(packed), ttl).await {
+                Ok(true) => {
+                    add(&counters.sets, 1);
+                    add(&counters.bytes, bytes as u64);
+                    (true, false, Some(News::Key(key.to_owned())))
+                }
+                Ok(false) => {
+                    add(&counters.superseded, 1);
+                    (false, false, None)
+                }
+                Err(_) => (true, true, None),
+            },
+            None => (true, true, None),
+        };
+        if keep && policy.first_tier {
+            let now = Moment64::of(inner.options.clock.monotonic());
+            let fresh_until = now.after(times.fresh_until.since(times.created));
+            let new = NewEntry {
+                value: shared.clone(),
+                created: times.created,
+                eager_at: policy.eager_at(times, now),
+                fresh_until,
+                serve_until: cache.serve_until(fresh_until, blind, now),
+                stamps: stamps.seen.clone(),
+                counters: Arc::clone(counters),
+                bytes: in_process,
+            };
+            inner.first.put(key, new, moment);
+        }
+        item.leader.land(Ok(shared));
+        news
+    }
+
+    /// Gives the lease back, with what there was before in its place.
+    pub(crate) async fn fail<V>(&self, one: Ready<V>, error: LoadError) -> Option<News> {
+        let Ready { item, lease, before, .. } = one;
+        add(&item.terms.counters.failed_loads, 1);
+        let news = self.release(item.key.as_str(), lease, before).await;
+        item.leader.land(Err(error));
+        news
+    }
+
+    async fn release<V>(
+        &self,
+        key: &str,
+        lease: Option<Lease>,
+        before: Option<Held<V>>,
+    ) -> Option<News> {
+        let (lease, inner) = (lease?, &self.cache.inner);
+        let now = inner.options.clock.monotonic();
+        let ttl = before.as_ref().map_or(Duration::ZERO, |held| held.kept_for(now));
+        let before = before.map(|held| Envelope { lease: None, ..held.envelope }.to_bytes());
+        let released = lease.give_place_to(before, ttl).await;
+        matches!(released, Ok(true)).then(|| News::Key(key.to_owned()))
+    }
+}

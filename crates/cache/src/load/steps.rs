@@ -1,0 +1,206 @@
+//! Decides which keys have to be loaded, and which of them another caller loads.
+
+use std::sync::Arc;
+
+use compartment_core::MonotonicInstant;
+use futures_util::future::join_all;
+
+use crate::cache::{Cache, Cached, erase};
+use crate::first::tier::Moment;
+use crate::load::flight::Pulse;
+use crate::load::item::{Item, Loader, Ready, Unlike};
+use crate::load::lease::Lease;
+use crate::load::waits;
+use crate::second::envelope::{Envelope, LeaseMark, View};
+use crate::second::tier::LoadStamps;
+use crate::unique::unique;
+
+enum Step<V> {
+    Landed,
+    Load(Box<Ready<V>>),
+    /// Somebody else loads it, until then at the latest.
+    Wait(Item<V>, Moment, MonotonicInstant),
+    Again(Item<V>),
+}
+
+/// Loads of keys under one set of labels; each by its own template's policy.
+pub(crate) struct Load {
+    pub(crate) cache: Cache,
+}
+
+impl Load {
+    /// Loads every item in a task of its own, which gives signs of life while it does.
+    pub(crate) fn spawn<V: Cached>(self, items: Vec<Item<V>>, loader: Loader<V>) {
+        let loads: Arc<[u64]> = items.iter().map(|item| item.leader.number()).collect();
+        let pulses: Vec<Pulse> = items.iter().map(|item| item.leader.pulse()).collect();
+        let clock = Arc::clone(&self.cache.inner.options.clock);
+        // A lease is held, and somebody may wait for it, whether or not a caller is left.
+        let work = self.cache.inner.database.unfinished().begin();
+        tokio::spawn(waits::within(loads, async move {
+            let run = self.run(items, loader);
+            tokio::pin!(run);
+            let every = pulses.iter().map(Pulse::every).min().unwrap_or_default();
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut run => break,
+                    () = clock.sleep(every) => pulses.iter().for_each(Pulse::beat),
+                }
+            }
+            drop(work);
+        }));
+    }
+
+    /// Loads every item; each lands in the end.
+    async fn run<V: Cached>(self, mut items: Vec<Item<V>>, mut loader: Loader<V>) {
+        let mut heard = self.cache.inner.heard.subscribe();
+        while !items.is_empty() {
+            heard.mark_unchanged();
+            let stamps = self.cache.inner.stamps(&self.cache.labels).await;
+            for item in &items {
+                item.leader.goes_by(&stamps.seen);
+            }
+            let steps = self.steps(items, &stamps).await;
+            let (mut ready, mut waiting, mut again) = (Vec::new(), Vec::new(), Vec::new());
+            for step in steps {
+                match step {
+                    Step::Landed => {}
+                    Step::Load(one) => ready.push(*one),
+                    Step::Wait(item, moment, until) => waiting.push((item, moment, until)),
+                    Step::Again(item) => again.push(item),
+                }
+            }
+            if !ready.is_empty() {
+                self.load(ready, &mut loader, &stamps).await;
+            }
+            if again.is_empty() && !waiting.is_empty() {
+                self.wait(&waiting, &mut heard).await;
+            }
+            again.extend(waiting.into_iter().map(|(item, _, _)| item));
+            items = again;
+        }
+    }
+
+    /// Reads what is not known, and takes a step with each.
+    async fn steps<V: Cached>(&self, mut items: Vec<Item<V>>, stamps: &LoadStamps) -> Vec<Step<V>> {
+        let inner = &self.cache.inner;
+        let unread: Vec<usize> = (0..items.len()).filter(|at| items[*at].raw.is_none()).collect();
+        let names: Vec<String> =
+            unread.iter().map(|at| items[*at].key.as_str().to_owned()).collect();
+        let moments: Vec<Moment> = names.iter().map(|name| inner.first.moment(name)).collect();
+        let values = if stamps.blind { None } else { inner.read(&names).await.ok() };
+        let Some(values) = values else {
+            let blind = |item: Item<V>| {
+                let moment = inner.first.moment(item.key.as_str());
+                Step::Load(Box::new(Ready { item, moment, lease: None, before: None }))
+            };
+            return items.into_iter().map(blind).collect();
+        };
+        for ((at, moment), value) in unread.into_iter().zip(moments).zip(values) {
+            items[at].raw = Some((moment, value));
+        }
+        join_all(items.into_iter().map(|item| self.step(item, stamps))).await
+    }
+
+    async fn step<V: Cached>(&self, mut item: Item<V>, stamps: &LoadStamps) -> Step<V> {
+        let (cache, inner) = (&self.cache, &self.cache.inner);
+        let Some((moment, raw)) = item.raw.take() else { return Step::Again(item) };
+        let key = item.key.as_str().to_owned();
+        if let Some(refusal) = raw.as_ref().and_then(|raw| cache.foreign(&key, raw)) {
+            item.leader.land(Err(refusal.into()));
+            return Step::Landed;
+        }
+        let Ok(before) = cache.held::<V>(&key, raw.as_ref()).await else {
+            return Step::Load(Box::new(Ready { item, moment, lease: None, before: None }));
+        };
+        let made = before.as_ref().map(|held| held.envelope.times.created);
+        let is_wanted = match item.unlike {
+            None => true,
+            Some(Unlike::MadeAt(unwanted)) => made != Some(unwanted),
+            Some(Unlike::WhatStands) => false,
+        };
+        if item.unlike == Some(Unlike::WhatStands) {
+            item.unlike = made.map(Unlike::MadeAt);
+        }
+        if let Some(held) = &before
+            && is_wanted
+            && held.is_fresh(inner.options.clock.monotonic())
+        {
+            let value = erase(held.value.as_ref());
+            if let Some(view) = raw.as_deref().and_then(View::read) {
+                cache.keep(&key, held.value.as_ref(), &view, held.age, &item.terms, moment);
+            }
+            item.leader.land(Ok(value));
+            return Step::Landed;
+        }
+        let held_by = raw.as_ref().and_then(Envelope::read).and_then(|envelope| envelope.lease);
+        if let Some((lease, seen)) = held_by
+            && let Some(until) = self.others_until(&mut item, lease)
+            // A load from before an invalidation is waited for by nobody.
+            && inner.holds(&seen).await.unwrap_or(false)
+        {
+            return Step::Wait(item, moment, until);
+        }
+        if stamps.no_cache {
+            return Step::Load(Box::new(Ready { item, moment, lease: None, before }));
+        }
+        let length = item.terms.policy.lease;
+        let mark = LeaseMark { token: unique(), until: inner.options.clock.now().after(length) };
+        let beside = before.as_ref().map(|held| &held.envelope);
+        let bytes = Envelope::held(beside, mark, &stamps.seen).to_bytes();
+        let ttl = self.lease_ttl(before.as_ref(), length);
+        // Held from before the request: whether it is executed is not known if this is dropped.
+        let lease = Lease::of(inner, &key, bytes.clone());
+        match inner.swap(&key, raw, Some(bytes), ttl).await {
+            Ok(true) => Step::Load(Box::new(Ready { item, moment, lease: Some(lease), before })),
+            Ok(false) => {
+                lease.given_up();
+                Step::Again(item)
+            }
+            // It may be held all the same: dropped here, it is given back beside.
+            Err(_) => Step::Load(Box::new(Ready { item, moment, lease: None, before })),
+        }
+    }
+
+    /// Until when somebody else's lease is waited for: as it says by the wall clock, which may be
+    /// another's, and for no longer than a lease since this process saw it first.
+    fn others_until<V>(&self, item: &mut Item<V>, lease: LeaseMark) -> Option<MonotonicInstant> {
+        let clock = &self.cache.inner.options.clock;
+        let now = clock.monotonic();
+        let first_seen = match item.lease_seen {
+            Some((seen, at)) if seen == lease => at,
+            _ => {
+                item.lease_seen = Some((lease, now));
+                now
+            }
+        };
+        let by_wall = now.after(lease.until.since(clock.now()));
+        let until = first_seen.after(item.terms.policy.lease).min(by_wall);
+        (now < until).then_some(until)
+    }
+
+    /// Waits until one of the keys was written by somebody, or a lease has ended.
+    async fn wait<V>(
+        &self,
+        waiting: &[(Item<V>, Moment, MonotonicInstant)],
+        heard: &mut tokio::sync::watch::Receiver<u64>,
+    ) {
+        let inner = &self.cache.inner;
+        let until = waiting.iter().map(|(_, _, until)| *until).min().unwrap_or_default();
+        let ends = inner.options.clock.sleep(until.since(inner.options.clock.monotonic()));
+        let is_news = || {
+            waiting.iter().any(|(item, moment, _)| inner.first.has_news(item.key.as_str(), *moment))
+        };
+        let news = async {
+            while !is_news() {
+                if heard.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        tokio::select! {
+            () = news => {}
+            () = ends => {}
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The figures of all processes together, read from the `metrics` database.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use compartment_core::{Codec, Database, Result, Timestamp, escape_glob};
+use futures_util::StreamExt;
+use futures_util::future::try_join_all;
+use serde::Serialize;
+
+use crate::metrics::figures::{FIGURES, TemplateMetrics, sum};
+use crate::metrics::prometheus::Text;
+use crate::metrics::publication::{
+    LONGEST_WINDOW, MINUTE, PROCESS, ProcessMetrics, SINCE, TOTALS, minute_of,
+};
+
+/// The figures of all processes that use a cache database.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FleetMetrics {
+    /// The cache database's name.
+    pub database: String,
+    /// When counting began, in milliseconds since 1970; `None` where nothing was counted.
+    pub since_ms: Option<u64>,
+    /// The window of `recent_hits` and `recent_misses`, in seconds: whole minutes, including the
+    /// current one.
+    pub window_seconds: u64,
+    /// By template.
+    pub templates: BTreeMap<String, TemplateMetrics>,
+    /// Entries that first tiers gave up for others.
+    pub evicted: u64,
+    /// Invalidations of keys, documents, tags and patterns.
+    pub invalidations: u64,
+    /// Times that a first tier could not be trusted any more.
+    pub distrusted: u64,
+    /// Times that a breaker opened.
+    pub breaker_opened: u64,
+    /// The processes that reported recently.
+    pub processes: Vec<ProcessMetrics>,
+}
+
+impl FleetMetrics {
+    /// Reads the figures of the cache database `name` out of the database `metrics`, as of `now`.
+    /// `window`, of at most a day, is what the hit rate is over.
+    ///
+    /// # Errors
+    /// The metrics database's.
+    pub async fn read(
+        metrics: &Database,
+        name: &str,
+        window: Duration,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let minutes = window.min(LONGEST_WINDOW).as_secs().div_ceil(60).max(1);
+        let mut fleet =
+            Self { database: name.into(), window_seconds: minutes * 60, ..Self::default() };
+        let totals = metrics.hash().get_all(TOTALS.key(&[name])?.as_str()).await?;
+        for (field, value) in &totals {
+            fleet.take_total(field, number(value));
+        }
+        let last = minute_of(now);
+        let keys = (last.saturating_sub(minutes - 1)..=last)
+            .map(|minute| MINUTE.key(&[name, &minute.to_string()]))
+            .collect::<Result<Vec<_>>>()?;
+        let each = keys.iter().map(|key| metrics.hash().get_all(key.as_str()));
+        for fields in try_join_all(each).await? {
+            for (field, value) in &fields {
+                let Some((template, what)) = field.rsplit_once('.') else { continue };
+                let figures = fleet.templates.entry(template.into()).or_default();
+                match what {
+                    "hits" => figures.recent_hits += number(value),
+                    "misses" => figures.recent_misses += number(value),
+                    _ => {}
+                }
+            }
+        }
+        fleet.processes = processes(metrics, name).await?;
+        Ok(fleet)
+    }
+
+    fn take_total(&mut self, field: &str, value: u64) {
+        if field == SINCE {
+            self.since_ms = Some(value);
+            return;
+        }
+        let Some((template, what)) = field.rsplit_once('.') else { return };
+        if template.is_empty() {
+            match what {
+                "evicted" => self.evicted = value,
+                "invalidations" => self.invalidations = value,
+                "distrusted" => self.distrusted = value,
+                "breaker_opened" => self.breaker_opened = value,
+                // A newer version counts more.
+                _ => {}
+            }
+        } else if let Some(figure) = FIGURES.iter().find(|figure| figure.name == what) {
+            *(figure.place)(self.templates.entry(template.into()).or_default()) = value;
+        }
+    }
+
+    /// Hits among reads of the window over all templates, 0 to 1.
+    #[must_use]
+    pub fn hit_rate(&self) -> Option<f64> {
+        self.total().hit_rate()
+    }
+
+    /// The figures of all templates together.
+    #[must_use]
+    pub fn total(&self) -> TemplateMetrics {
+        sum(&self.templates)
+    }
+
+    /// The figures in Prometheus's text format.
+    #[must_use]
+    pub fn to_prometheus(&self) -> String {
+        let mut text = Text::of(&self.database);
+        text.templates(&self.templates);
+        let all = |figure: fn(&ProcessMetrics) -> u64| self.processes.iter().map(figure).sum();
+        let open = |process: &ProcessMetrics| u64::from(!process.breaker.is_closed());
+        text.gauge("processes", "Processes that reported recently.", self.processes.len() as u64);
+        text.gauge("first_tier_entries", "Entries in processes.", all(|p| p.first_tier_entries));
+        text.gauge("first_tier_bytes", "Bytes in processes.", all(|p| p.first_tier_bytes));
+        text.counter("evicted_total", "Entries evicted in processes.", self.evicted);
+        text.counter("invalidations_total", "Invalidations.", self.invalidations);
+        text.gauge(
+            "distrusting",
+            "Processes that do not receive invalidations.",
+            all(|p| u64::from(!p.trusted)),
+        );
+        text.counter(
+            "distrusted_total",
+            "Times that a first tier lost its invalidations.",
+            self.distrusted,
+        );
+        text.gauge("breakers_open", "Processes whose breaker is not closed.", all(open));
+        text.counter("breaker_opened_total", "Openings.", self.breaker_opened);
+        text.gauge("pending_removals", "Removals to deliver.", all(|p| p.pending_removals));
+        text.finish()
+    }
+}
+
+fn number(value: &Bytes) -> u64 {
+    std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+async fn processes(metrics: &Database, name: &str) -> Result<Vec<ProcessMetrics>> {
+    let any = PROCESS.key(&[name, "-"])?;
+    let pattern = format!("{}*", escape_glob(any.as_str().trim_end_matches('-')));
+    let mut scan = metrics.key_value().scan(&pattern);
+    let mut keys = std::collections::BTreeSet::new();
+    while let Some(key) = scan.next().await {
+        keys.insert(key?);
+    }
+    let keys: Vec<String> = keys.into_iter().collect();
+    let values = metrics.key_value().get_many(&keys).await?;
+    // What a newer version wrote is left out.
+    Ok(values.iter().flatten().filter_map(|value| Codec::decode(value).ok()).collect())
+}

@@ -1,0 +1,186 @@
+//! Adding a process's figures to those of all, in the `metrics` database.
+//!
+//! Totals are a hash with a field a template and figure, to which every process adds what has come
+//! since it last did; the hits and misses of each minute are a hash of their own; what is a state
+//! rather than a sum (bytes in process, the breaker) is one short-lived value a process. An addition
+//! whose outcome is not known is not made again: figures for people may miss a little, and never
+//! count twice.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use compartment_core::{Codec, Database, Expiry, KeyTemplate, Result, SetOptions, Timestamp};
+use futures_util::future::try_join_all;
+use serde::{Deserialize, Serialize};
+
+use crate::inner::Inner;
+use crate::metrics::figures::{CacheMetrics, FIGURES};
+use crate::second::breaker::BreakerState;
+
+/// What is counted per minute is kept for so long: the longest window.
+pub(crate) const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 3_600);
+/// Totals of caches that nobody uses any more go after so long.
+const TOTALS_TTL: Duration = Duration::from_secs(30 * 86_400);
+/// A process that has not been heard of for so many intervals is not shown.
+const MISSED: u32 = 3;
+
+/// Sums since counting began: fields `<template>.<figure>`, and `.<figure>` of the whole.
+pub(crate) const TOTALS: KeyTemplate<()> =
+    KeyTemplate::new("cache_totals", "compartment:cache:totals:{database}", "metrics");
+/// One minute's hits and misses: fields `<template>.hits` and `<template>.misses`.
+pub(crate) const MINUTE: KeyTemplate<()> =
+    KeyTemplate::new("cache_minute", "compartment:cache:minute:{database}:{minute}", "metrics");
+/// One process's state.
+pub(crate) const PROCESS: KeyTemplate<ProcessMetrics> =
+    KeyTemplate::new("cache_process", "compartment:cache:process:{database}:{process}", "metrics")
+        .with_codec(Codec::JSON);
+/// In the totals: when counting began, in milliseconds since 1970.
+pub(crate) const SINCE: &str = ".since_ms";
+
+/// The state of a process, as it last reported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProcessMetrics {
+    /// Its number on its machine.
+    pub pid: u32,
+    /// When it said so, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// Entries in its first tier.
+    pub first_tier_entries: u64,
+    /// Bytes of its first tier.
+    pub first_tier_bytes: u64,
+    /// Whether news of other processes arrives.
+    pub trusted: bool,
+    /// Whether it asks the database.
+    pub breaker: BreakerState,
+    /// Removals it has not delivered yet.
+    pub pending_removals: u64,
+}
+
+/// Figures of the whole that only grow, by their fields' names.
+pub(crate) type Whole = [(&'static str, u64); 4];
+
+pub(crate) fn whole(metrics: &CacheMetrics) -> Whole {
+    [
+        ("evicted", metrics.evicted),
+        ("invalidations", metrics.invalidations),
+        ("distrusted", metrics.distrusted),
+        ("breaker_opened", metrics.breaker_opened),
+    ]
+}
+
+impl Inner {
+    pub(crate) async fn publish_figures(&self) -> Result<()> {
+        let Some(metrics) = self.options.metrics.as_ref() else { return Ok(()) };
+        let at = self.options.clock.now();
+        let name = self.database.name();
+        let totals_key = TOTALS.key(&[name])?;
+        let minute_key = MINUTE.key(&[name, &minute_of(at).to_string()])?;
+        // First what may be repeated: a database that is away is noticed before anything is added.
+        self.say_state(metrics, &self.figures(), at).await?;
+        if self.published.said().is_none() {
+            let value = at.as_millis().to_string().into();
+            let (store, expiry) = (metrics.hash(), Expiry::After(TOTALS_TTL));
+            store.set_field_if_absent(totals_key.as_str(), SINCE, value, expiry).await?;
+        }
+        // What fails from here on is lost rather than counted twice. Nobody waits with this lock.
+        let (totals, minute) = {
+            let mut said = self.published.said();
+            let now = self.figures();
+            let grown = additions(said.as_ref(), &now);
+            *said = Some(now);
+            grown
+        };
+        let ttl = LONGEST_WINDOW + Duration::from_secs(3_600);
+        tokio::try_join!(
+            add_all(metrics, totals_key.as_str(), totals, TOTALS_TTL),
+            add_all(metrics, minute_key.as_str(), minute, ttl),
+        )?;
+        Ok(())
+    }
+
+    pub(crate) fn process_key(&self) -> Result<String> {
+        let process = format!("{:x}", self.sender);
+        Ok(PROCESS.key(&[self.database.name(), &process])?.as_str().to_owned())
+    }
+
+    async fn say_state(&self, metrics: &Database, now: &CacheMetrics, at: Timestamp) -> Result<()> {
+        let process = ProcessMetrics {
+            pid: std::process::id(),
+            at_ms: at.as_millis(),
+            first_tier_entries: now.first_tier_entries,
+            first_tier_bytes: now.first_tier_bytes,
+            trusted: now.trusted,
+            breaker: now.breaker,
+            pending_removals: now.pending_removals,
+        };
+        let key = self.process_key()?;
+        let options = SetOptions::expiring(self.options.metrics_every.saturating_mul(MISSED));
+        let value = PROCESS.codec().encode(&process)?;
+        metrics.key_value().set(&key, value, options).await.map(drop)
+    }
+}
+
+/// The minute that a moment is in.
+pub(crate) fn minute_of(at: Timestamp) -> u64 {
+    at.as_millis() / 60_000
+}
+
+type Additions = Vec<(String, i64)>;
+
+/// What has come since `before`: for the totals, and for the minute.
+fn additions(before: Option<&CacheMetrics>, now: &CacheMetrics) -> (Additions, Additions) {
+    let (mut totals, mut minute) = (Vec::new(), Vec::new());
+    let note = |list: &mut Additions, field: String, grown: u64| {
+        if grown > 0 {
+            list.push((field, i64::try_from(grown).unwrap_or(i64::MAX)));
+        }
+    };
+    for (template, figures) in &now.templates {
+        let old = before.and_then(|before| before.templates.get(template));
+        let (mut figures, mut old) = (*figures, old.copied().unwrap_or_default());
+        let (hits, misses) = (figures.hits() - old.hits(), figures.misses - old.misses);
+        note(&mut minute, format!("{template}.hits"), hits);
+        note(&mut minute, format!("{template}.misses"), misses);
+        for figure in &FIGURES {
+            let grown = (figure.place)(&mut figures).saturating_sub(*(figure.place)(&mut old));
+            note(&mut totals, format!("{template}.{}", figure.name), grown);
+        }
+    }
+    let old = before.map(whole);
+    for (at, (name, value)) in whole(now).into_iter().enumerate() {
+        let old = old.as_ref().map_or(0, |old| old[at].1);
+        note(&mut totals, format!(".{name}"), value.saturating_sub(old));
+    }
+    (totals, minute)
+}
+
+async fn add_all(metrics: &Database, key: &str, fields: Additions, ttl: Duration) -> Result<()> {
+    let store = metrics.hash();
+    let each =
+        fields.iter().map(|(field, by)| store.increment_field(key, field, *by, Expiry::After(ttl)));
+    try_join_all(each).await.map(drop)
+}
+
+/// Publishes now and then until the cache is dropped.
+pub(crate) async fn publish_regularly(inner: Weak<Inner>) {
+    loop {
+        let Some(strong) = inner.upgrade() else { return };
+        let sleep = strong.options.clock.sleep(strong.options.metrics_every);
+        drop(strong);
+        sleep.await;
+        let Some(strong) = inner.upgrade() else { return };
+        if let Err(error) = strong.publish_figures().await {
+            tracing::debug!(%error, "the cache's figures could not be added to the metrics");
+        }
+    }
+}
+
+/// Starts publishing where there is somewhere to publish to.
+pub(crate) fn start(inner: &Arc<Inner>) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    if inner.options.metrics.is_some() {
+        let task = runtime.spawn(publish_regularly(Arc::downgrade(inner)));
+        inner.keep_task(task.abort_handle());
+    }
+}

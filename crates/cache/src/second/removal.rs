@@ -1,0 +1,254 @@
+//! A running removal: if its caller gives up, it is kept as pending and delivered in the background.
+//!
+//! A removal takes several requests, and a future may be dropped between any two of them. What has
+//! been begun is noted in the process before its first request, so nothing is left half done that
+//! another process would go on serving.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compartment_core::{Backoff, Result, SetOptions};
+use tokio::runtime::Handle;
+
+use crate::cache::Delivery;
+use crate::inner::Inner;
+use crate::message::News;
+use crate::metrics::counters::add;
+use crate::second::pending_removals::{NewStamp, Pending};
+use crate::second::tier::STAMP_TTL;
+use crate::stamps::{Stamp, key_of};
+
+/// Keys that are deleted in one request.
+pub(crate) const PAGE: usize = 500;
+/// The pauses before a delivery in the background, or listening, is tried again.
+pub(crate) const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+
+/// Keys and stamps that are being removed. Dropped before they are done, they become pending.
+#[derive(Debug)]
+pub(crate) struct Removal<'a> {
+    inner: &'a Arc<Inner>,
+    keys: Vec<String>,
+    stamp: Option<(Arc<str>, NewStamp)>,
+}
+
+impl<'a> Removal<'a> {
+    pub(crate) fn of_keys(inner: &'a Arc<Inner>, keys: Vec<String>) -> Self {
+        Self { inner, keys, stamp: None }
+    }
+
+    pub(crate) fn of_stamp(inner: &'a Arc<Inner>, name: &str, stamp: NewStamp) -> Self {
+        Self { inner, keys: Vec::new(), stamp: Some((name.into(), stamp)) }
+    }
+
+    /// It has reached the database and the other processes.
+    pub(crate) fn done(mut self) {
+        (self.keys, self.stamp) = (Vec::new(), None);
+    }
+
+    /// It is to be delivered beside; what this process has put in its first tier since stays.
+    pub(crate) fn keep_pending(mut self) {
+        self.keep();
+    }
+
+    /// It is done, and only the other processes are not told yet.
+    pub(crate) fn keep_news(self, key: &str) {
+        let inner = self.inner;
+        self.done();
+        inner.pending.add_news(key, inner.resumption());
+        inner.deliver_in_background();
+    }
+
+    fn keep(&mut self) {
+        let (keys, stamp) = (std::mem::take(&mut self.keys), self.stamp.take());
+        if keys.is_empty() && stamp.is_none() {
+            return;
+        }
+        self.inner.deliver_later(keys, stamp);
+    }
+}
+
+impl Drop for Removal<'_> {
+    fn drop(&mut self) {
+        // What was read since it began may be from before.
+        for key in &self.keys {
+            self.inner.first.written(key);
+        }
+        if let Some((name, new)) = &self.stamp {
+            self.inner.book.note(name, new.stamp);
+        }
+        self.keep();
+    }
+}
+
+impl Inner {
+    /// Removes keys here, in the database and in the other processes.
+    pub(crate) async fn remove_names(self: &Arc<Self>, names: Vec<String>) -> Delivery {
+        if !self.options.enabled || names.is_empty() {
+            return Delivery::Delivered;
+        }
+        for name in &names {
+            self.first.written(name);
+        }
+        let mut removal = Removal::of_keys(self, names);
+        while !removal.keys.is_empty() {
+            let rest = removal.keys.len().saturating_sub(PAGE);
+            let page = removal.keys[rest..].to_vec();
+            if self.call(self.database.key_value().delete(&page)).await.is_err() {
+                return Delivery::Pending;
+            }
+            // And again: somebody may have read the old one before it was deleted.
+            for name in &page {
+                self.first.written(name);
+            }
+            if !self.tell(page.into_iter().map(News::Key).collect()).await {
+                return Delivery::Pending;
+            }
+            removal.keys.truncate(rest);
+        }
+        Delivery::Delivered
+    }
+
+    /// Gives a stamp a new number: whatever hangs on it does not hold any more.
+    pub(crate) async fn renew_stamp(self: &Arc<Self>, name: &str, new: NewStamp) -> Delivery {
+        add(&self.metrics.invalidations, 1);
+        // Here first, so that whoever reads here from now on finds nothing old.
+        self.book.note(name, new.stamp);
+        let removal = Removal::of_stamp(self, name, new);
+        if new.keeps_mark {
+            // The database is away, or it would have said what the mark is.
+            return Delivery::Pending;
+        }
+        let (key, options) = (key_of(name), SetOptions::expiring(STAMP_TTL));
+        let request = self.database.key_value().set(&key, new.stamp.to_bytes(), options);
+        let set = self.call(request).await.is_ok();
+        // And again: somebody may have read the old one meanwhile.
+        self.book.note(name, new.stamp);
+        if set && self.tell(vec![News::Stamp(name.into(), new.stamp)]).await {
+            removal.done();
+            return Delivery::Delivered;
+        }
+        Delivery::Pending
+    }
+
+    /// Delivers what could not be removed before. One does, and others wait for it for no longer
+    /// than for a request.
+    pub(crate) async fn deliver(&self) -> Result<()> {
+        let clock = &self.options.clock;
+        let limit = self.options.database_timeout;
+        let ends = clock.monotonic().after(limit);
+        let failures = self.pending.failures();
+        while self.pending.any() {
+            let ended = self.pending.ended();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            let now = clock.monotonic();
+            if let Some(delivery) = self.pending.begin(now, limit.saturating_mul(2)) {
+                let pending = self.pending.take_copy();
+                self.deliver_all(&pending, || delivery.lives(clock.monotonic())).await?;
+                self.pending.delivered(&pending);
+                delivery.succeeded();
+                return Ok(());
+            }
+            tokio::select! {
+                () = ended => {}
+                () = clock.sleep(ends.since(now)) => {}
+            }
+            if self.pending.failures() != failures || clock.monotonic() >= ends {
+                return Err(self.away("removals are being delivered"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn deliver_all(&self, pending: &Pending, lives: impl Fn()) -> Result<()> {
+        let store = self.database.key_value();
+        let mut news: Vec<News> = pending.keys.keys().cloned().map(News::Key).collect();
+        for (name, new) in &pending.stamps {
+            let (key, mut stamp) = (key_of(name), new.stamp);
+            if new.keeps_mark {
+                let found = self.guarded(store.get(&key)).await?;
+                let found = found.and_then(|bytes| Stamp::read(&bytes));
+                stamp.no_cache = found.is_some_and(|found| found.no_cache);
+            }
+            let options = SetOptions::expiring(STAMP_TTL);
+            self.guarded(store.set(&key, stamp.to_bytes(), options)).await?;
+            lives();
+            self.book.note(name, stamp);
+            news.push(News::Stamp(Arc::clone(name), stamp));
+        }
+        let removed = pending.keys.iter().filter(|(_, key)| key.removes);
+        let keys: Vec<String> = removed.map(|(name, _)| name.clone()).collect();
+        for page in keys.chunks(PAGE) {
+            self.guarded(store.delete(page)).await?;
+            lives();
+        }
+        for page in news.chunks(PAGE) {
+            self.guarded(self.publish(page.to_vec())).await?;
+            lives();
+        }
+        Ok(())
+    }
+
+    /// Keeps what is to be removed until it is delivered in the background.
+    pub(crate) fn deliver_later(
+        self: &Arc<Self>,
+        keys: impl IntoIterator<Item = String>,
+        stamps: impl IntoIterator<Item = (Arc<str>, NewStamp)>,
+    ) {
+        self.pending.add(keys, stamps, self.resumption());
+        self.deliver_in_background();
+    }
+
+    /// Has the delivery go on where somebody waits for it. It owns the cache: what is pending
+    /// outlives every handle and every runtime.
+    fn resumption(self: &Arc<Self>) -> impl Fn() + Send + Sync + 'static {
+        let inner = Arc::clone(self);
+        move || {
+            if let Ok(runtime) = Handle::try_current() {
+                let number = inner.pending.replaces_courier();
+                Courier { inner: Arc::clone(&inner), number }.sets_out(&runtime);
+            }
+        }
+    }
+
+    /// Delivers as soon as the database can be reached, and does not keep anybody waiting. Outside
+    /// of a runtime, or where that ends, the next use of the cache delivers, or who waits for it.
+    fn deliver_in_background(self: &Arc<Self>) {
+        let Ok(runtime) = Handle::try_current() else { return self.pending.waits_for_courier() };
+        if let Some(number) = self.pending.takes_courier() {
+            Courier { inner: Arc::clone(self), number }.sets_out(&runtime);
+        }
+    }
+}
+
+/// What delivers in the background, until another takes its place; that is free when it is dropped,
+/// with its runtime perhaps.
+struct Courier {
+    inner: Arc<Inner>,
+    number: u64,
+}
+
+impl Courier {
+    fn sets_out(self, runtime: &Handle) {
+        runtime.spawn(async move {
+            let inner = Arc::clone(&self.inner);
+            let mut pauses = BACKOFF.pauses();
+            while inner.pending.any() && inner.pending.is_courier(self.number) {
+                if inner.deliver().await.is_err() {
+                    inner.options.clock.sleep(pauses.next_pause()).await;
+                }
+            }
+            drop(self);
+            // One that came while this one was going.
+            if inner.pending.any() {
+                inner.deliver_in_background();
+            }
+        });
+    }
+}
+
+impl Drop for Courier {
+    fn drop(&mut self) {
+        self.inner.pending.courier_has_gone(self.number);
+    }
+}

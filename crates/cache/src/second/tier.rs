@@ -1,0 +1,234 @@
+//! The database behind: every request bounded in time, counted by the breaker, and never before
+//! the removals that are still to be delivered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use compartment_core::{Error, ErrorKind, Expiry, MonotonicInstant, Result, SetOptions, Ttl};
+
+use crate::inner::Inner;
+use crate::message::{Message, News};
+use crate::second::envelope::StampSeen;
+use crate::stamps::{Stamp, WHOLE, key_of};
+
+/// Stamps are kept far longer than anything that was made under them.
+pub(crate) const STAMP_TTL: Duration = Duration::from_secs(366 * 86_400);
+
+/// The stamps that a load goes by.
+#[derive(Clone, Debug)]
+pub(crate) struct LoadStamps {
+    pub(crate) seen: Vec<StampSeen>,
+    /// Nothing of this is to be kept.
+    pub(crate) no_cache: bool,
+    /// The database could not be asked: they hold in this process only.
+    pub(crate) blind: bool,
+}
+
+impl Inner {
+    /// Runs a request, once what was to be removed is removed.
+    pub(crate) async fn call<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
+        if self.pending.any() {
+            self.deliver().await?;
+        }
+        self.guarded(request).await
+    }
+
+    /// Makes a request that stands for several, and gives it up at `until`.
+    pub(crate) async fn call_for_many<T>(
+        &self,
+        requests: usize,
+        until: MonotonicInstant,
+        request: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        if self.pending.any() {
+            self.deliver().await?;
+        }
+        let limit = until.since(self.options.clock.monotonic());
+        self.guarded_for(requests, limit, request).await
+    }
+
+    /// Runs a request, bounded and counted.
+    pub(crate) async fn guarded<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
+        self.guarded_for(1, self.options.database_timeout, request).await
+    }
+
+    async fn guarded_for<T>(
+        &self,
+        requests: usize,
+        limit: Duration,
+        request: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let clock = &self.options.clock;
+        let Some(permit) = self.breaker.permit(clock.monotonic()) else {
+            return Err(self.away("it has not answered recently and is not asked for a moment"));
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = request => answer,
+            () = clock.sleep(limit) => Err(Error::new(
+                ErrorKind::Timeout,
+                "ask the cache",
+                format!("no answer within {:?}", self.options.database_timeout),
+            )
+            .in_database(self.database.name())),
+        };
+        match &answer {
+            Err(error) if is_away(error.kind()) => permit.failed(clock.monotonic(), requests),
+            _ => permit.succeeded(),
+        }
+        answer
+    }
+
+    pub(crate) fn away(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Unavailable, "ask the cache", why).in_database(self.database.name())
+    }
+
+    /// Puts `replacement` in the place of exactly `expected`.
+    pub(crate) async fn swap(
+        &self,
+        key: &str,
+        expected: Option<Bytes>,
+        replacement: Option<Bytes>,
+        ttl: Duration,
+    ) -> Result<bool> {
+        // Less than a millisecond would be refused as none.
+        let expiry = Expiry::After(ttl.max(Duration::from_millis(1)));
+        let store = self.database.key_value();
+        self.call(store.compare_and_set(key, expected, replacement, expiry)).await
+    }
+
+    /// How long the database keeps a key yet; nothing for one that is gone.
+    pub(crate) async fn rest_of(&self, key: &str) -> Result<Option<Duration>> {
+        Ok(match self.call(self.database.key_value().ttl(key)).await? {
+            Ttl::Remaining(rest) => Some(rest),
+            // No cache writes one without an end.
+            Ttl::Missing | Ttl::Unlimited => None,
+        })
+    }
+
+    /// Whether an entry's stamps hold, by what is known here or else in the database.
+    pub(crate) async fn holds(&self, seen: &[StampSeen]) -> Result<bool> {
+        let known = seen.iter().map(|seen| (&*seen.name, seen.token));
+        if self.first.is_trusted() && self.book.is_certain(known) {
+            return Ok(true);
+        }
+        let names: Vec<_> = seen.iter().map(|stamp| Arc::clone(&stamp.name)).collect();
+        let found = self.read_stamps(&names).await?;
+        Ok(seen
+            .iter()
+            .zip(found)
+            .all(|(seen, found)| found.is_some_and(|stamp| stamp.token == seen.token)))
+    }
+
+    async fn read_stamps(&self, names: &[Arc<str>]) -> Result<Vec<Option<Stamp>>> {
+        let before: Vec<_> = names.iter().map(|name| self.book.before(name)).collect();
+        let keys: Vec<String> = names.iter().map(|name| key_of(name)).collect();
+        let values = self.read(&keys).await?;
+        let stamps: Vec<Option<Stamp>> =
+            values.iter().map(|value| value.as_deref().and_then(Stamp::read)).collect();
+        for ((name, before), stamp) in names.iter().zip(before).zip(&stamps) {
+            if let Some(stamp) = stamp {
+                self.book.note_read(name, *stamp, before);
+            }
+        }
+        Ok(stamps)
+    }
+
+    /// The stamps of `labels` and of the whole, made where there are none yet.
+    pub(crate) async fn stamps(&self, labels: &[Arc<str>]) -> LoadStamps {
+        let mut names = Vec::with_capacity(labels.len() + 1);
+        names.push(Arc::from(WHOLE));
+        names.extend(labels.iter().map(Arc::clone));
+        let (stamps, blind) = match self.known_or_made(&names).await {
+            Ok(stamps) => (stamps, false),
+            Err(_) => (names.iter().map(|name| self.provisional(name)).collect(), true),
+        };
+        let no_cache = stamps.iter().any(|stamp: &Stamp| stamp.no_cache);
+        let seen = names.into_iter().zip(stamps);
+        let seen = seen.map(|(name, stamp)| StampSeen { name, token: stamp.token }).collect();
+        LoadStamps { seen, no_cache, blind }
+    }
+
+    /// A stamp that holds in this process until the database can be asked: enough to tell whether
+    /// this process has invalidated it.
+    fn provisional(&self, name: &str) -> Stamp {
+        let stamp = self.book.last(name).unwrap_or_else(|| Stamp::new(false));
+        self.book.note_provisional(name, stamp);
+        stamp
+    }
+
+    async fn known_or_made(&self, names: &[Arc<str>]) -> Result<Vec<Stamp>> {
+        if self.first.is_trusted() && !self.pending.any() {
+            let known: Option<Vec<Stamp>> = names.iter().map(|name| self.book.get(name)).collect();
+            if let Some(known) = known {
+                return Ok(known);
+            }
+        }
+        let found = self.read_stamps(names).await?;
+        let mut stamps = Vec::with_capacity(names.len());
+        for (name, found) in names.iter().zip(found) {
+            stamps.push(match found {
+                Some(stamp) => stamp,
+                None => self.make_stamp(name).await?,
+            });
+        }
+        Ok(stamps)
+    }
+
+    /// Makes a stamp where there is none; that of another process if it was quicker.
+    async fn make_stamp(&self, name: &str) -> Result<Stamp> {
+        let store = self.database.key_value();
+        loop {
+            let (before, stamp) = (self.book.before(name), Stamp::new(false));
+            let options = SetOptions::expiring(STAMP_TTL).if_absent();
+            if self.call(store.set(&key_of(name), stamp.to_bytes(), options)).await? {
+                self.book.note_read(name, stamp, before);
+                return Ok(stamp);
+            }
+            let found = self.read_stamps(&[name.into()]).await?;
+            if let Some(stamp) = found.into_iter().next().flatten() {
+                return Ok(stamp);
+            }
+            // What stands there is no stamp, or ended in between.
+            let options = SetOptions::expiring(STAMP_TTL).if_present();
+            self.call(store.set(&key_of(name), stamp.to_bytes(), options)).await?;
+        }
+    }
+
+    /// Tells the other processes; whether it was sent.
+    pub(crate) async fn tell(&self, news: Vec<News>) -> bool {
+        // Loads of this process may wait as well, for a set or for a load from before a loss.
+        for one in &news {
+            if let News::Key(key) = one {
+                self.first.done(key);
+            }
+        }
+        self.heard.send_modify(|count| *count += 1);
+        self.call(self.publish(news)).await.is_ok()
+    }
+
+    pub(crate) async fn publish(&self, news: Vec<News>) -> Result<()> {
+        if news.is_empty() {
+            return Ok(());
+        }
+        let message = Message { sender: self.sender, news }.to_bytes();
+        self.database.channel().publish(crate::inner::CHANNEL, message).await
+    }
+}
+
+/// Whether an error says that the database is away, and not that a request is wrong.
+fn is_away(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Unavailable
+            | ErrorKind::Interrupted
+            | ErrorKind::Timeout
+            | ErrorKind::NotReady
+            | ErrorKind::ReadOnly
+            | ErrorKind::Authentication
+            | ErrorKind::Permission
+            | ErrorKind::Protocol
+            | ErrorKind::Configuration
+    )
+}

@@ -1,0 +1,268 @@
+//! The size of a database in bytes, from an endless walk over its keys.
+//!
+//! What the walk met in its last cycle over all keys is counted exactly, less what was evicted since.
+//! What it cannot have met yet is the rest of `DBSIZE`; such keys are taken to be like those that
+//! this process has written since the walk came by, or like the others where it wrote nothing.
+
+use std::collections::VecDeque;
+
+/// Writes that are noted apart from each other; more are noted together.
+const MAX_NOTES: usize = 1_024;
+/// From so many written keys on, their mean says something.
+const ENOUGH_WRITTEN: f64 = 16.0;
+
+/// One step of the walk.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    cycle: u64,
+    start: f64,
+    end: f64,
+    keys: u64,
+    bytes: u64,
+}
+
+/// What this process wrote between two steps.
+#[derive(Clone, Copy, Debug)]
+struct Note {
+    /// How far the walk had come.
+    progress: f64,
+    keys: u64,
+    bytes: u64,
+}
+
+/// Means and sums of what is in a database.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    steps: VecDeque<Step>,
+    /// The number of the first of `steps`.
+    first_step: u64,
+    cursor: u64,
+    cycle: u64,
+    /// Sums over `steps`.
+    keys: u64,
+    bytes: u64,
+    /// `DBSIZE`, as last heard.
+    database_keys: u64,
+    notes: VecDeque<Note>,
+}
+
+impl Census {
+    /// Where the walk goes on.
+    pub(crate) fn cursor(&self) -> u64 {
+        self.cursor
+    }
+
+    /// Takes in a step of the walk to `cursor`; its number.
+    pub(crate) fn met(&mut self, cursor: u64, keys: u64, bytes: u64, database_keys: u64) -> u64 {
+        let end = if cursor == 0 { 1.0 } else { position(cursor) };
+        self.steps.push_back(Step {
+            cycle: self.cycle,
+            start: position(self.cursor),
+            end,
+            keys,
+            bytes,
+        });
+        self.keys += keys;
+        self.bytes += bytes;
+        self.database_keys = database_keys;
+        let number = self.first_step + self.steps.len() as u64 - 1;
+        self.forget_until(end);
+        self.cursor = cursor;
+        if cursor == 0 {
+            self.cycle += 1;
+        }
+        let progress = self.progress();
+        while self.notes.front().is_some_and(|note| progress - note.progress >= 1.0) {
+            self.notes.pop_front();
+        }
+        number
+    }
+
+    /// Forgets what the cycle before met in the part of the keys that this one has now gone over.
+    fn forget_until(&mut self, end: f64) {
+        while let Some(first) = self.steps.front_mut() {
+            let (keys, bytes) = match self.cycle - first.cycle {
+                0 => return,
+                1 if first.start >= end => return,
+                // Gone over in part: so much of its keys, as if they were evenly spread.
+                1 if first.end > end => {
+                    let part = (end - first.start) / (first.end - first.start);
+                    first.start = end;
+                    ((first.keys as f64 * part) as u64, (first.bytes as f64 * part) as u64)
+                }
+                _ => (first.keys, first.bytes),
+            };
+            self.keys -= keys;
+            self.bytes -= bytes;
+            if first.start < end || first.cycle + 1 < self.cycle {
+                self.steps.pop_front();
+                self.first_step += 1;
+            } else {
+                first.keys -= keys;
+                first.bytes -= bytes;
+                return;
+            }
+        }
+    }
+
+    /// Notes what this process has written since the last step.
+    pub(crate) fn wrote(&mut self, keys: u64, bytes: u64) {
+        let progress = self.progress();
+        let is_full = self.notes.len() >= MAX_NOTES;
+        match self.notes.back_mut() {
+            Some(last) if is_full || last.progress == progress => {
+                last.keys += keys;
+                last.bytes += bytes;
+            }
+            _ => self.notes.push_back(Note { progress, keys, bytes }),
+        }
+    }
+
+    /// Takes out a key of `bytes` that the walk had met at `step`, and is not there any more.
+    pub(crate) fn removed(&mut self, step: u64, bytes: u64) {
+        let at = step.checked_sub(self.first_step).and_then(|at| usize::try_from(at).ok());
+        if let Some(step) = at.and_then(|at| self.steps.get_mut(at)) {
+            let (keys, bytes) = (step.keys.min(1), step.bytes.min(bytes));
+            step.keys -= keys;
+            step.bytes -= bytes;
+            self.keys -= keys;
+            self.bytes -= bytes;
+        }
+    }
+
+    /// Takes in how many keys there are.
+    pub(crate) fn counted(&mut self, database_keys: u64) {
+        self.database_keys = database_keys;
+    }
+
+    /// How many keys there are, as last heard.
+    pub(crate) fn database_keys(&self) -> u64 {
+        self.database_keys
+    }
+
+    /// The mean bytes of a key.
+    pub(crate) fn mean(&self) -> f64 {
+        self.bytes as f64 / self.keys.max(1) as f64
+    }
+
+    /// The bytes that the database takes.
+    pub(crate) fn used(&self) -> u64 {
+        let mean = self.mean();
+        if self.cycle == 0 {
+            return (mean * self.database_keys as f64) as u64;
+        }
+        let unmet = self.database_keys as f64 - self.keys as f64;
+        // Fewer keys than were met: others deleted or evicted, or they expired; nobody knows which.
+        let of_each = if unmet > 0.0 { self.mean_written().unwrap_or(mean) } else { mean };
+        (self.bytes as f64 + unmet * of_each + self.growth()).max(0.0) as u64
+    }
+
+    /// Bytes by which keys may have grown that were written over since the walk met them.
+    pub(crate) fn growth(&self) -> f64 {
+        let (keys, _) = self.unmet_writes();
+        let new = (self.database_keys as f64 - self.keys as f64).max(0.0);
+        let mean = self.mean();
+        match self.mean_written() {
+            // Below, the difference may be chance, and would only ever count upwards.
+            Some(written) if written > 1.5 * mean => (keys - new).max(0.0) * (written - mean),
+            _ => 0.0,
+        }
+    }
+
+    /// The mean bytes of what this process wrote and the walk has not met.
+    fn mean_written(&self) -> Option<f64> {
+        let (keys, bytes) = self.unmet_writes();
+        (keys >= ENOUGH_WRITTEN).then(|| bytes / keys)
+    }
+
+    /// How much of what this process wrote the walk has not come by since, on average.
+    fn unmet_writes(&self) -> (f64, f64) {
+        let progress = self.progress();
+        self.notes.iter().fold((0.0, 0.0), |(keys, bytes), note| {
+            let unmet = (1.0 - (progress - note.progress)).max(0.0);
+            (keys + unmet * note.keys as f64, bytes + unmet * note.bytes as f64)
+        })
+    }
+
+    /// Cycles and the part of one that the walk has gone.
+    pub(crate) fn progress(&self) -> f64 {
+        self.cycle as f64 + position(self.cursor)
+    }
+}
+
+/// Which part of the keys lies before a cursor, 0 to 1: a server's table is walked by counting with
+/// the bits of the cursor reversed, whatever the table's size.
+fn position(cursor: u64) -> f64 {
+    cursor.reverse_bits() as f64 / u64::MAX as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The cursor after `part` of 16 parts.
+    fn cursor(part: u64) -> u64 {
+        (part % 16).reverse_bits() >> 60
+    }
+
+    #[test]
+    fn the_last_cycle_is_what_counts() {
+        let mut census = Census::default();
+        for part in 1..=16 {
+            census.met(cursor(part), 10, 1_000, 160);
+        }
+        assert_eq!((census.cycle, census.used()), (1, 16_000));
+        for part in 1..=8 {
+            census.met(cursor(part), 10, 3_000, 160);
+        }
+        assert_eq!(census.used(), 8 * 1_000 + 8 * 3_000);
+        for part in 9..=16 {
+            census.met(cursor(part), 10, 3_000, 160);
+        }
+        assert_eq!((census.cycle, census.used()), (2, 48_000));
+    }
+
+    #[test]
+    fn before_the_first_cycle_is_over_the_mean_counts_for_all() {
+        let mut census = Census::default();
+        census.met(cursor(4), 10, 1_000, 100);
+        assert_eq!(census.used(), 10_000);
+    }
+
+    #[test]
+    fn new_keys_are_like_those_written_here() {
+        let mut census = Census::default();
+        census.met(0, 100, 10_000, 100);
+        census.wrote(50, 50 * 700);
+        census.counted(150);
+        assert_eq!(census.used(), 10_000 + 50 * 700);
+        // Nothing was written here: like all others.
+        let mut census = Census::default();
+        census.met(0, 100, 10_000, 150);
+        assert_eq!(census.used(), 15_000);
+    }
+
+    #[test]
+    fn what_was_evicted_and_what_others_removed_is_gone() {
+        let mut census = Census::default();
+        let step = census.met(0, 100, 10_000, 100);
+        census.removed(step, 500);
+        census.counted(99);
+        assert_eq!(census.used(), 9_500);
+        census.counted(0);
+        assert_eq!(census.used(), 0, "somebody emptied the database");
+    }
+
+    #[test]
+    fn a_key_that_is_written_over_by_a_larger_one_has_grown() {
+        let mut census = Census::default();
+        census.met(0, 100, 10_000, 100);
+        census.wrote(40, 40 * 1_000);
+        assert_eq!(census.used(), 10_000 + 40 * 900);
+        // The walk has come by half of them.
+        census.met(cursor(8), 50, 5_000 + 20 * 900, 100);
+        assert_eq!(census.growth() as u64, 20 * (1_000 - census.mean() as u64));
+        census.met(0, 50, 5_000 + 20 * 900, 100);
+        assert_eq!(census.used(), 10_000 + 40 * 900);
+    }
+}

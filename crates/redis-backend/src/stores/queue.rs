@@ -1,0 +1,370 @@
+//! Queues on Redis: a few keys under one hash tag, changed by scripts that use the server's clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use compartment_core::backend::{LEASES_ENDED_ERROR, TaskRecord, check_queue, shorten_task_error};
+use compartment_core::{
+    AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, FencingToken, NewTask, QueueCounts,
+    QueueStore, Result, Submitted, TaskClass, TaskEnds, TaskId, Timestamp,
+};
+use redis::{Cmd, FromRedisValue, Value};
+
+use crate::link::Link;
+use crate::repeat::Repeat;
+use crate::script::{LuaScript, lua_script};
+use crate::stores::claimant::{Asked, Claimant};
+
+static SUBMIT: LuaScript = lua_script!("queue.lua", "queue_submit.lua");
+static CLAIM: LuaScript = lua_script!("queue.lua", "asked.lua", "queue_claim.lua");
+static WITHDRAW: LuaScript = lua_script!("queue.lua", "asked.lua", "queue_withdraw.lua");
+static RENEW: LuaScript = lua_script!("queue.lua", "queue_renew.lua");
+static COMPLETE: LuaScript = lua_script!("queue.lua", "queue_complete.lua");
+static FAIL: LuaScript = lua_script!("queue.lua", "queue_fail.lua");
+static RELEASE: LuaScript = lua_script!("queue.lua", "queue_release.lua");
+static DEAD: LuaScript = lua_script!("queue.lua", "queue_dead.lua");
+static REPLAY: LuaScript = lua_script!("queue.lua", "queue_replay.lua");
+static DISCARD: LuaScript = lua_script!("queue.lua", "queue_discard.lua");
+static PURGE: LuaScript = lua_script!("queue.lua", "queue_purge.lua");
+static PAUSE: LuaScript = lua_script!("queue.lua", "queue_pause.lua");
+static COUNT: LuaScript = lua_script!("queue.lua", "queue_count.lua");
+
+/// The keys of a queue, in the order in which `queue.lua` names them.
+const KEYS: [&str; 13] = [
+    "meta", "tasks", "ready", "heads", "turns", "delayed", "leases", "dead", "attempts", "errors",
+    "taken", "holds", "lost",
+];
+/// Tasks or claims of one script: some milliseconds of the server's time.
+const PART: usize = 1_000;
+/// Digits of the millisecond of a task's submission in its record.
+const MILLIS_DIGITS: usize = 14;
+
+#[derive(Clone, Debug)]
+pub(crate) struct RedisQueue {
+    link: Arc<Link>,
+    claimant: Arc<Claimant>,
+}
+
+impl RedisQueue {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self { link, claimant: Claimant::new() }
+    }
+
+    /// Runs a script of a queue with the time and `arguments`.
+    async fn run<T: FromRedisValue + Send>(
+        &self,
+        script: &LuaScript,
+        repeat: Repeat,
+        operation: &'static str,
+        queue: &str,
+        arguments: impl Fn(&mut Cmd),
+    ) -> Result<T> {
+        self.run_with(script, repeat, operation, queue, None, arguments).await
+    }
+
+    /// Runs a script that also gets the key of the claimant's last request.
+    async fn run_with<T: FromRedisValue + Send>(
+        &self,
+        script: &LuaScript,
+        repeat: Repeat,
+        operation: &'static str,
+        queue: &str,
+        asked: Option<&Asked>,
+        arguments: impl Fn(&mut Cmd),
+    ) -> Result<T> {
+        // The tag is not empty whatever the name is, so all keys are in one slot.
+        let name = |key: &str| self.link.name(&format!("{{queue:{queue}}}:{key}")).into_owned();
+        let mut names: Vec<String> = KEYS.iter().map(|key| name(key)).collect();
+        names.extend(asked.map(|asked| name(&format!("asked:{}", asked.claimant.name()))));
+        let time = self.link.script_time();
+        let with_time = |command: &mut Cmd| {
+            command.arg(&time);
+            arguments(command);
+        };
+        script.run_on(&self.link, repeat, operation, queue, &names, with_time).await
+    }
+
+    async fn withdraw(&self, queue: &str, asked: &Asked) -> Result<()> {
+        let (operation, repeat) = ("withdraw claim of tasks", Repeat::Idempotent);
+        let arguments = |command: &mut Cmd| {
+            command.arg(asked.slot).arg(asked.number);
+        };
+        let handed_back: Result<u64> =
+            self.run_with(&WITHDRAW, repeat, operation, queue, Some(asked), arguments).await;
+        handed_back.map(drop)
+    }
+
+    /// Runs a script that answers for each claim whether it still counted.
+    async fn each(
+        &self,
+        script: &LuaScript,
+        repeat: Repeat,
+        operation: &'static str,
+        queue: &str,
+        claims: &[Claim],
+        first: Option<u64>,
+    ) -> Result<Vec<bool>> {
+        check_queue(&self.link.contract, operation, queue)?;
+        let mut all = Vec::with_capacity(claims.len());
+        for part in claims.chunks(PART) {
+            let arguments = |command: &mut Cmd| {
+                if let Some(first) = first {
+                    command.arg(first);
+                }
+                for claim in part {
+                    command.arg(claim_text(*claim));
+                }
+            };
+            let some: Vec<bool> = self.run(script, repeat, operation, queue, arguments).await?;
+            all.extend(some);
+        }
+        if all.len() != claims.len() {
+            return Err(self.link.unexpected(
+                operation,
+                queue,
+                "an answer for each claim is missing",
+            ));
+        }
+        Ok(all)
+    }
+
+    /// Runs a script on dead tasks; how many there were.
+    async fn count_each(
+        &self,
+        script: &LuaScript,
+        operation: &'static str,
+        queue: &str,
+        tasks: &[TaskId],
+    ) -> Result<u64> {
+        check_queue(&self.link.contract, operation, queue)?;
+        let mut count = 0;
+        for part in tasks.chunks(PART) {
+            let arguments = |command: &mut Cmd| {
+                for id in part {
+                    command.arg(digits(id.number()));
+                }
+            };
+            let repeat = Repeat::OnlyIfNotSent;
+            count += self.run::<u64>(script, repeat, operation, queue, arguments).await?;
+        }
+        Ok(count)
+    }
+
+    /// Reads the parts of an answer one after the other.
+    fn parts(&self, operation: &'static str, queue: &str, answer: Vec<Value>) -> Parts<'_> {
+        Parts { link: &self.link, operation, queue: queue.to_owned(), rest: answer.into_iter() }
+    }
+}
+
+#[async_trait]
+impl QueueStore for RedisQueue {
+    async fn submit(&self, queue: &str, tasks: Vec<NewTask>) -> Result<Vec<Submitted>> {
+        const OPERATION: &str = "submit task";
+        check_queue(&self.link.contract, OPERATION, queue)?;
+        let delays = NewTask::check_all(&tasks, &self.link.contract, queue)?;
+        self.link.traffic.wrote(tasks.len() as u64);
+        let mut submitted = Vec::with_capacity(tasks.len());
+        for (tasks, delays) in tasks.chunks(PART).zip(delays.chunks(PART)) {
+            let arguments = |command: &mut Cmd| {
+                for (task, delay) in tasks.iter().zip(delays) {
+                    command.arg(line(task)).arg(*delay);
+                    command.arg(task.deduplication_key.as_deref().unwrap_or_default());
+                    command.arg(task.payload.as_ref());
+                }
+            };
+            let answer =
+                self.run(&SUBMIT, Repeat::OnlyIfNotSent, OPERATION, queue, arguments).await?;
+            let mut parts = self.parts(OPERATION, queue, answer);
+            for _ in tasks {
+                let id = TaskId::from_number(parts.next()?);
+                submitted.push(Submitted::new(id, parts.next()?));
+            }
+        }
+        Ok(submitted)
+    }
+
+    async fn claim(&self, queue: &str, options: ClaimOptions) -> Result<Vec<ClaimedTask>> {
+        const OPERATION: &str = "claim tasks";
+        check_queue(&self.link.contract, OPERATION, queue)?;
+        let lease = options.check(&self.link.contract, queue)?;
+        let (claimant, name) = (Arc::clone(&self.claimant), Arc::<str>::from(queue));
+        let asking = self.claimant.ask(&self.link, move |link, asked| {
+            let store = Self { link, claimant: Arc::clone(&claimant) };
+            let name = Arc::clone(&name);
+            Box::pin(async move { store.withdraw(&name, &asked).await })
+        });
+        let asked = asking.asked();
+        let arguments = |command: &mut Cmd| {
+            command.arg(options.max_tasks).arg(lease).arg(options.max_lost).arg(LEASES_ENDED_ERROR);
+            for class in TaskClass::ALL {
+                command.arg(class.slack().as_millis() as u64);
+            }
+            command.arg(asked.slot).arg(asked.number);
+        };
+        // Sent twice, the second would hand out what nobody gets.
+        let repeat = Repeat::OnlyIfNotSent;
+        let answer = self.run_with(&CLAIM, repeat, OPERATION, queue, Some(asked), arguments).await;
+        let answer = asking.answered(answer)?;
+        let mut parts = self.parts(OPERATION, queue, answer);
+        let mut claimed = Vec::new();
+        if parts.is_empty() {
+            return Ok(claimed);
+        }
+        let token = FencingToken::from_number(parts.next()?);
+        while !parts.is_empty() {
+            let claim = Claim::new(TaskId::from_number(parts.next()?), token);
+            let ended = TaskEnds { failed: parts.next()?, lost: parts.next()? };
+            claimed.push(parts.record()?.claimed(claim, ended));
+        }
+        Ok(claimed)
+    }
+
+    async fn renew(&self, queue: &str, claims: &[Claim], lease: Duration) -> Result<Vec<bool>> {
+        check_queue(&self.link.contract, "renew claims", queue)?;
+        let lease = self.link.contract.millis("renew claims", queue, lease)?;
+        let repeat = Repeat::Idempotent;
+        self.each(&RENEW, repeat, "renew claims", queue, claims, Some(lease)).await
+    }
+
+    async fn complete(&self, queue: &str, claims: &[Claim]) -> Result<Vec<bool>> {
+        let repeat = Repeat::OnlyIfNotSent;
+        self.each(&COMPLETE, repeat, "complete tasks", queue, claims, None).await
+    }
+
+    async fn fail(
+        &self,
+        queue: &str,
+        claim: Claim,
+        error: &str,
+        then: AfterFailure,
+    ) -> Result<bool> {
+        const OPERATION: &str = "fail task";
+        check_queue(&self.link.contract, OPERATION, queue)?;
+        let pause = match then {
+            AfterFailure::Bury => String::new(),
+            AfterFailure::Retry(pause) if pause.is_zero() => "0".to_owned(),
+            AfterFailure::Retry(pause) => {
+                self.link.contract.millis(OPERATION, queue, pause)?.to_string()
+            }
+        };
+        let arguments = |command: &mut Cmd| {
+            command.arg(claim_text(claim)).arg(shorten_task_error(error)).arg(&pause);
+        };
+        self.run(&FAIL, Repeat::OnlyIfNotSent, OPERATION, queue, arguments).await
+    }
+
+    async fn release(&self, queue: &str, claims: &[Claim]) -> Result<Vec<bool>> {
+        let repeat = Repeat::OnlyIfNotSent;
+        self.each(&RELEASE, repeat, "release tasks", queue, claims, None).await
+    }
+
+    async fn dead(&self, queue: &str, skip: u64, max: u32) -> Result<Vec<DeadTask>> {
+        const OPERATION: &str = "list dead tasks";
+        check_queue(&self.link.contract, OPERATION, queue)?;
+        let mut dead = Vec::new();
+        // No script goes through more than a part, whatever its caller asks for.
+        while dead.len() < max as usize {
+            let from = skip.saturating_add(dead.len() as u64).min(u64::from(u32::MAX));
+            let part = PART.min(max as usize - dead.len());
+            let arguments = |command: &mut Cmd| {
+                command.arg(from).arg(part);
+            };
+            let answer = self.run(&DEAD, Repeat::Idempotent, OPERATION, queue, arguments).await?;
+            let (mut parts, before) = (self.parts(OPERATION, queue, answer), dead.len());
+            while !parts.is_empty() {
+                let id = TaskId::from_number(parts.next()?);
+                let died_at = Timestamp::from_millis(parts.next()?);
+                let ended = TaskEnds { failed: parts.next()?, lost: parts.next()? };
+                let error: String = parts.next()?;
+                dead.push(parts.record()?.dead(id, ended, died_at, error));
+            }
+            if dead.len() - before < part {
+                break;
+            }
+        }
+        Ok(dead)
+    }
+
+    async fn replay(&self, queue: &str, tasks: &[TaskId]) -> Result<u64> {
+        self.count_each(&REPLAY, "replay tasks", queue, tasks).await
+    }
+
+    async fn discard(&self, queue: &str, tasks: &[TaskId]) -> Result<u64> {
+        self.count_each(&DISCARD, "discard tasks", queue, tasks).await
+    }
+
+    async fn purge(&self, queue: &str) -> Result<u64> {
+        check_queue(&self.link.contract, "purge queue", queue)?;
+        self.run(&PURGE, Repeat::OnlyIfNotSent, "purge queue", queue, |_| {}).await
+    }
+
+    async fn set_paused(&self, queue: &str, is_paused: bool) -> Result<()> {
+        check_queue(&self.link.contract, "pause queue", queue)?;
+        let arguments = |command: &mut Cmd| {
+            command.arg(i32::from(is_paused));
+        };
+        let repeat = Repeat::Idempotent;
+        self.run::<Value>(&PAUSE, repeat, "pause queue", queue, arguments).await.map(drop)
+    }
+
+    async fn counts(&self, queue: &str) -> Result<QueueCounts> {
+        check_queue(&self.link.contract, "count tasks", queue)?;
+        let (waiting, delayed, claimed, dead, is_paused) =
+            self.run(&COUNT, Repeat::Idempotent, "count tasks", queue, |_| {}).await?;
+        Ok(QueueCounts::new(waiting, delayed, claimed, dead, is_paused))
+    }
+}
+
+/// An answer of several parts.
+struct Parts<'a> {
+    link: &'a Link,
+    operation: &'static str,
+    queue: String,
+    rest: std::vec::IntoIter<Value>,
+}
+
+impl Parts<'_> {
+    fn is_empty(&self) -> bool {
+        self.rest.len() == 0
+    }
+
+    fn next<T: FromRedisValue>(&mut self) -> Result<T> {
+        let value = self.rest.next().and_then(|value| redis::from_redis_value(value).ok());
+        value.ok_or_else(|| self.wrong("the script's answer lacks a part"))
+    }
+
+    /// A task's record: see `queue.lua`.
+    fn record(&mut self) -> Result<TaskRecord> {
+        let record: Bytes = self.next()?;
+        read_record(&record).ok_or_else(|| self.wrong("a task's record cannot be read"))
+    }
+
+    fn wrong(&self, what: &str) -> compartment_core::Error {
+        self.link.unexpected(self.operation, &self.queue, what)
+    }
+}
+
+/// What stands in turn: class, length of the group's name, the name.
+fn line(task: &NewTask) -> String {
+    format!("{}{:03}{}", task.class.place(), task.group.len(), task.group)
+}
+
+fn read_record(record: &Bytes) -> Option<TaskRecord> {
+    let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse::<u64>().ok();
+    let class = *TaskClass::ALL.get(usize::from(record.first()?.checked_sub(b'0')?))?;
+    let group_ends = 4 + usize::try_from(number(record.get(1..4)?)?).ok()?;
+    let group = String::from_utf8(record.get(4..group_ends)?.to_vec()).ok()?;
+    let payload_begins = group_ends + MILLIS_DIGITS;
+    let submitted_at = Timestamp::from_millis(number(record.get(group_ends..payload_begins)?)?);
+    Some(TaskRecord { class, group, submitted_at, payload: record.slice(payload_begins..) })
+}
+
+fn digits(number: u64) -> String {
+    format!("{number:016}")
+}
+
+fn claim_text(claim: Claim) -> String {
+    digits(claim.id.number()) + &digits(claim.token.number())
+}

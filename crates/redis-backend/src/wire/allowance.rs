@@ -1,0 +1,51 @@
+//! How many connections an instance may open, over all its databases.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use compartment_core::{Contract, Error, ErrorKind, Result};
+
+/// The connections that an instance may open, and those that are.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectionAllowance {
+    taken: Arc<AtomicU32>,
+    max: u32,
+}
+
+/// Connections that a database has taken of those its instance may open; given back on drop.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    taken: Arc<AtomicU32>,
+    count: u32,
+}
+
+impl Drop for Allowance {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(self.count, Ordering::Relaxed);
+    }
+}
+
+impl ConnectionAllowance {
+    pub(crate) fn new(max: u32) -> Self {
+        Self { taken: Arc::default(), max }
+    }
+
+    /// Takes `count` connections from those that the instance may open.
+    pub(crate) fn take(&self, contract: &Contract, count: u32) -> Result<Allowance> {
+        let taken = self.taken.fetch_add(count, Ordering::Relaxed) + count;
+        let allowance = Allowance { taken: Arc::clone(&self.taken), count };
+        if taken <= self.max {
+            return Ok(allowance);
+        }
+        Err(Error::new(
+            ErrorKind::Configuration,
+            "open database",
+            format!(
+                "max_connections is {}, but each database needs at least one of its own, and one \
+                 for each subscription; raise it",
+                self.max
+            ),
+        )
+        .in_database(&contract.name))
+    }
+}

@@ -1,0 +1,107 @@
+//! Why no connection comes about, where the error of the attempt does not say it.
+
+use std::time::Duration;
+
+use compartment_core::{Error, ErrorKind, Scheme};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisError};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::RedisConfig;
+
+/// How long a server may take to say why it hangs up, or what it speaks. It is asked for the sake of
+/// a better message only.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// As much of it as is read. Protected mode takes more than a thousand bytes to explain itself.
+const MAX_BYTES: usize = 8 * 1024;
+
+/// The server's own words, where it hung up: one with too many clients, or in protected mode, speaks
+/// first and closes, and whoever writes to it meanwhile sees a broken connection only.
+pub(crate) async fn words_of(client: &Client) -> Option<RedisError> {
+    let words = match client.get_connection_info().addr() {
+        ConnectionAddr::Tcp(host, port) => {
+            first_words(TcpStream::connect((host.as_str(), *port)), b"").await?
+        }
+        #[cfg(unix)]
+        ConnectionAddr::Unix(path) => {
+            first_words(tokio::net::UnixStream::connect(path), b"").await?
+        }
+        _ => return None,
+    };
+    redis::parse_redis_value(&words).ok()?.extract_error().err()
+}
+
+/// The error of a first connection, or that the server speaks TLS where the URL does not, or the
+/// other way round.
+pub(crate) async fn about_tls(config: &RedisConfig, error: Error) -> Error {
+    let may_be = matches!(
+        error.kind(),
+        ErrorKind::Unavailable | ErrorKind::Interrupted | ErrorKind::Protocol | ErrorKind::Timeout
+    );
+    let Some(address) = config.url.addresses().next().filter(|_| may_be) else { return error };
+    let is_other_way = match config.url.is_tls() {
+        true => speaks_without_tls(address).await,
+        false => speaks_tls(config, address).await,
+    };
+    if !is_other_way {
+        return error;
+    }
+    let what = match (config.url.is_tls(), config.url.scheme()) {
+        (true, _) => {
+            "the server does not speak TLS at this port: write redis instead of rediss in the URL, \
+                      or name the port that does (tls-port)"
+        }
+        (false, Scheme::Standalone | Scheme::Sentinel | Scheme::Cluster) => {
+            "the server speaks TLS at this port: write rediss instead of redis in the URL"
+        }
+        _ => return error,
+    };
+    Error::new(ErrorKind::Protocol, "connect", what).caused_by(error)
+}
+
+async fn speaks_without_tls((host, port): (&str, u16)) -> bool {
+    let words = first_words(TcpStream::connect((host, port)), b"PING\r\n").await;
+    words.is_some_and(|words| words.starts_with(b"+") || words.starts_with(b"-"))
+}
+
+async fn speaks_tls(config: &RedisConfig, address: (&str, u16)) -> bool {
+    let Some(client) = client_without_login(address) else { return false };
+    let limit = PATIENCE.min(config.connect_timeout);
+    let opened = tokio::time::timeout(limit, client.get_multiplexed_async_connection()).await;
+    match opened {
+        Ok(Ok(_)) => true,
+        // It shows a certificate, or asks for a login: either way TLS is spoken.
+        Ok(Err(error)) => {
+            error.to_string().to_ascii_lowercase().contains("certificate") || !error.is_io_error()
+        }
+        Err(_) => false,
+    }
+}
+
+/// A client with TLS that only finds out whether it is spoken at an address.
+fn client_without_login((host, port): (&str, u16)) -> Option<Client> {
+    let address =
+        ConnectionAddr::TcpTls { host: host.to_owned(), port, insecure: false, tls_params: None };
+    Client::open(address.into_connection_info().ok()?).ok()
+}
+
+/// The first line that comes, once `asked` was written.
+async fn first_words<S: AsyncRead + AsyncWrite + Unpin>(
+    connect: impl Future<Output = std::io::Result<S>>,
+    asked: &[u8],
+) -> Option<Vec<u8>> {
+    let work = async {
+        let mut stream = connect.await.ok()?;
+        stream.write_all(asked).await.ok()?;
+        let mut words = Vec::new();
+        let mut chunk = [0; 1024];
+        while !words.ends_with(b"\r\n") && words.len() < MAX_BYTES {
+            match stream.read(&mut chunk).await {
+                Ok(length) if length > 0 => words.extend_from_slice(&chunk[..length]),
+                _ => break,
+            }
+        }
+        Some(words).filter(|words| !words.is_empty())
+    };
+    tokio::time::timeout(PATIENCE, work).await.ok()?
+}

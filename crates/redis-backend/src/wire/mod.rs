@@ -1,0 +1,12 @@
+//! Connections: how one is opened to a server, a Sentinel or a cluster, and comes back after it broke.
+
+pub(crate) mod allowance;
+pub(crate) mod cluster;
+pub(crate) mod cluster_slots;
+pub(crate) mod connector;
+pub(crate) mod diagnosis;
+pub(crate) mod handshake;
+pub(crate) mod line;
+pub(crate) mod login;
+pub(crate) mod slots;
+pub(crate) mod stream;

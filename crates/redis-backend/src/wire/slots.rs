@@ -1,0 +1,268 @@
+//! Many commands to a cluster at once: a pipeline to each node, by the slots of their keys.
+//!
+//! redis-rs's cluster client sends a pipeline to one node, and single commands of many tasks can hang
+//! while slots move. Administration sends thousands of commands about single keys, so they are split by
+//! slot here, and redirections are followed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crc::{CRC_16_XMODEM, Crc};
+use redis::aio::MultiplexedConnection;
+use redis::{Arg, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use tokio::sync::Mutex;
+
+use crate::wire::cluster_slots::slot_ranges;
+use crate::wire::connector::NodeConnector;
+
+/// How often a command is sent again because its slot has moved.
+const REDIRECTIONS: usize = 16;
+/// The pause before a command is sent again about a slot that is between two nodes.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
+const CRC: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
+const SLOTS: u16 = 16_384;
+
+/// A way to every node of a cluster. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Slots {
+    shared: Arc<Mutex<Shared>>,
+}
+
+struct Shared {
+    connector: NodeConnector,
+    nodes: HashMap<String, MultiplexedConnection>,
+    /// First slot, last slot, the master's address.
+    ranges: Vec<(u16, u16, String)>,
+}
+
+/// Where a command goes next.
+enum Next {
+    Slot(u16),
+    /// To a node that is taking the slot over, or that has just been said to have it.
+    Node {
+        address: String,
+        asking: bool,
+    },
+}
+
+impl Slots {
+    pub(crate) async fn open(connector: NodeConnector) -> RedisResult<Self> {
+        let mut shared = Shared { connector, nodes: HashMap::new(), ranges: Vec::new() };
+        shared.look().await?;
+        Ok(Self { shared: Arc::new(Mutex::new(shared)) })
+    }
+
+    /// A connection to each master.
+    pub(crate) async fn masters(&self) -> RedisResult<Vec<(String, MultiplexedConnection)>> {
+        let mut shared = self.shared.lock().await;
+        shared.look().await?;
+        let mut addresses: Vec<String> =
+            shared.ranges.iter().map(|(_, _, address)| address.clone()).collect();
+        addresses.sort();
+        addresses.dedup();
+        let mut masters = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            masters.push((address.clone(), shared.node(&address).await?));
+        }
+        Ok(masters)
+    }
+
+    /// Sends each command to the node of its key; the answers in the order of the commands. The
+    /// order in which they are executed is kept for commands about one slot.
+    pub(crate) async fn send(&self, commands: &[&Cmd]) -> RedisResult<Vec<Value>> {
+        let mut answers = vec![Value::Nil; commands.len()];
+        let mut open: Vec<(usize, Next)> =
+            commands.iter().enumerate().map(|(at, c)| (at, Next::Slot(slot_of(c)))).collect();
+        for round in 0..=REDIRECTIONS {
+            if round > 1 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            open = self.round(commands, open, &mut answers, round == REDIRECTIONS).await?;
+            if open.is_empty() {
+                break;
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Sends what is open; what has to be sent again.
+    async fn round(
+        &self,
+        commands: &[&Cmd],
+        open: Vec<(usize, Next)>,
+        answers: &mut [Value],
+        last: bool,
+    ) -> RedisResult<Vec<(usize, Next)>> {
+        let mut shared = self.shared.lock().await;
+        let mut by_node: HashMap<String, (Pipeline, Vec<Option<usize>>)> = HashMap::new();
+        for (at, next) in open {
+            let (address, asking) = match next {
+                Next::Slot(slot) => (shared.master(slot)?, false),
+                Next::Node { address, asking } => (address, asking),
+            };
+            let (pipeline, places) = by_node.entry(address).or_default();
+            if asking {
+                pipeline.cmd("ASKING");
+                places.push(None);
+            }
+            pipeline.add_command(commands[at].clone());
+            places.push(Some(at));
+        }
+        let mut sent = Vec::with_capacity(by_node.len());
+        for (address, (pipeline, places)) in by_node {
+            let mut node = shared.node(&address).await?;
+            sent.push(async move {
+                let answers = node.send_packed_commands(&pipeline, 0, pipeline.len()).await;
+                (address, places, answers)
+            });
+        }
+        let mut again = Vec::new();
+        let mut moved = false;
+        for (address, places, result) in futures_util::future::join_all(sent).await {
+            let each = match result {
+                Ok(each) => each,
+                Err(error) => {
+                    shared.nodes.remove(&address);
+                    return Err(error);
+                }
+            };
+            for (place, answer) in places.into_iter().zip(each) {
+                let Some(at) = place else { continue };
+                match redirection(&answer, &address) {
+                    Some(Redirection::Moved(address)) if !last => {
+                        moved = true;
+                        again.push((at, Next::Node { address, asking: false }));
+                    }
+                    Some(Redirection::Ask(address)) if !last => {
+                        again.push((at, Next::Node { address, asking: true }));
+                    }
+                    Some(Redirection::Later) if !last => {
+                        again.push((at, Next::Slot(slot_of(commands[at]))));
+                    }
+                    _ => answers[at] = answer,
+                }
+            }
+        }
+        if moved {
+            // Not to look is to be redirected again, no more.
+            let _ = shared.look().await;
+        }
+        again.sort_by_key(|(at, _)| *at);
+        Ok(again)
+    }
+}
+
+impl Shared {
+    /// Asks any node which slots are where.
+    async fn look(&mut self) -> RedisResult<()> {
+        let mut addresses: Vec<String> = self.nodes.keys().cloned().collect();
+        addresses.extend(self.connector.hosts());
+        let mut failure = None;
+        for address in addresses {
+            let asked = async {
+                let mut node = self.node(&address).await?;
+                let mut command = redis::cmd("CLUSTER");
+                command.arg("SLOTS");
+                let answer = node.send_packed_command(&command).await?.extract_error()?;
+                Ok::<Vec<Vec<Value>>, RedisError>(redis::from_redis_value(answer)?)
+            };
+            match asked.await {
+                Ok(ranges) => {
+                    self.ranges = slot_ranges(ranges);
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.nodes.remove(&address);
+                    failure = Some(error);
+                }
+            }
+        }
+        Err(failure.unwrap_or_else(|| (ErrorKind::Io, "no node of the cluster is known").into()))
+    }
+
+    async fn node(&mut self, address: &str) -> RedisResult<MultiplexedConnection> {
+        if let Some(node) = self.nodes.get(address) {
+            return Ok(node.clone());
+        }
+        let node = self.connector.open(address).await?;
+        self.nodes.insert(address.to_owned(), node.clone());
+        Ok(node)
+    }
+
+    fn master(&self, slot: u16) -> RedisResult<String> {
+        let range = self.ranges.iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
+        range.map(|(_, _, address)| address.clone()).ok_or_else(|| {
+            // As a node says it that knows of no other.
+            let what = "Hash slot not served".to_owned();
+            (ErrorKind::Server(ServerErrorKind::ClusterDown), "CLUSTERDOWN", what).into()
+        })
+    }
+}
+
+enum Redirection {
+    Moved(String),
+    Ask(String),
+    /// The slot is being moved, or the node is not ready.
+    Later,
+}
+
+/// Where the node at `from` says that a command belongs.
+fn redirection(answer: &Value, from: &str) -> Option<Redirection> {
+    let Value::ServerError(error) = answer else { return None };
+    // `MOVED 3999 127.0.0.1:6381`; without a host it is that of the node that answers.
+    let address = || {
+        let to = error.details()?.split(' ').next_back()?;
+        match to.strip_prefix(':') {
+            Some(port) => Some(format!("{}:{port}", from.rsplit_once(':')?.0)),
+            None => Some(to.to_owned()),
+        }
+    };
+    match error.code() {
+        "MOVED" => address().map(Redirection::Moved),
+        "ASK" => address().map(Redirection::Ask),
+        "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" => Some(Redirection::Later),
+        _ => None,
+    }
+}
+
+/// The slot of a command's first key; that of nothing for one without keys, which any node takes.
+fn slot_of(command: &Cmd) -> u16 {
+    let mut arguments = command.args_iter().filter_map(|argument| match argument {
+        Arg::Simple(bytes) => Some(bytes),
+        _ => None,
+    });
+    let key = match arguments.next() {
+        Some(b"EVAL" | b"EVALSHA") => arguments.nth(2),
+        Some(b"MEMORY" | b"OBJECT" | b"XGROUP" | b"DEBUG") => arguments.nth(1),
+        _ => arguments.next(),
+    };
+    CRC.checksum(hash_tag(key.unwrap_or_default())) % SLOTS
+}
+
+/// What of a key decides its slot: the part in the first braces, if it is not empty.
+fn hash_tag(key: &[u8]) -> &[u8] {
+    let open = key.iter().position(|byte| *byte == b'{');
+    let tag = open.and_then(|open| {
+        let length = key[open + 1..].iter().position(|byte| *byte == b'}')?;
+        (length > 0).then(|| &key[open + 1..open + 1 + length])
+    });
+    tag.unwrap_or(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_those_of_the_specification() {
+        let slot = |key: &str| slot_of(redis::cmd("GET").arg(key));
+        assert_eq!(slot("123456789"), 0x31C3 % SLOTS);
+        assert_eq!(slot("{user1000}.following"), slot("{user1000}.followers"));
+        assert_eq!(slot("foo{}{bar}"), CRC.checksum(b"foo{}{bar}") % SLOTS);
+        assert_eq!(slot("foo{{bar}}zap"), CRC.checksum(b"{bar") % SLOTS);
+        let mut script = redis::cmd("EVAL");
+        script.arg("return 1").arg(1).arg("foo");
+        assert_eq!(slot_of(&script), slot("foo"));
+    }
+}
