@@ -2,6 +2,7 @@
 
 use compartment_redis::Connection;
 
+use crate::info::Info;
 use crate::{Place, Result};
 
 /// The state of one server, or one node of a cluster; what it does not tell is `None`.
@@ -55,31 +56,22 @@ impl Condition {
     pub(crate) async fn ask(node: &mut Connection) -> Self {
         let mut condition = Self { location: node.location().to_owned(), ..Self::default() };
         // Those who hide it hide it from all: the work goes on without.
-        let answer = node.ask::<String>("read the server's condition", &redis::cmd("INFO")).await;
-        condition.read(&answer.unwrap_or_default());
+        condition.read(&Info::ask(node, &[]).await.unwrap_or_default());
         condition
     }
 
-    fn read(&mut self, text: &str) {
-        let mut link = Replication::default();
-        let mut is_replica = false;
-        for line in text.lines() {
-            let Some((name, value)) = line.trim_end().split_once(':') else { continue };
-            match name {
-                "used_memory" => self.used_memory = value.parse().ok(),
-                "maxmemory" => self.max_memory = value.parse().ok(),
-                "maxmemory_policy" => self.policy = Some(value.to_owned()),
-                "evicted_keys" => self.evicted = value.parse().ok(),
-                "aof_enabled" => self.persists = Some(value == "1"),
-                "run_id" => self.run_id = Some(value.to_owned()),
-                "role" => is_replica = value == "slave",
-                "master_link_status" => link.link_is_up = value == "up",
-                "master_sync_in_progress" => link.is_syncing = value == "1",
-                "master_link_down_since_seconds" => link.down_seconds = value.parse().ok(),
-                _ => {}
-            }
-        }
-        self.replica = is_replica.then_some(link);
+    fn read(&mut self, info: &Info) {
+        self.used_memory = info.number("used_memory");
+        self.max_memory = info.number("maxmemory");
+        self.policy = info.get("maxmemory_policy").map(str::to_owned);
+        self.evicted = info.number("evicted_keys");
+        self.persists = info.get("aof_enabled").map(|enabled| enabled == "1");
+        self.run_id = info.get("run_id").map(str::to_owned);
+        self.replica = (info.get("role") == Some("slave")).then(|| Replication {
+            link_is_up: info.get("master_link_status") == Some("up"),
+            is_syncing: info.get("master_sync_in_progress") == Some("1"),
+            down_seconds: info.number("master_link_down_since_seconds"),
+        });
     }
 
     /// Whether it has a limit at which it removes keys by itself.
@@ -166,7 +158,7 @@ mod tests {
 
     fn read(text: &str) -> Condition {
         let mut condition = Condition::default();
-        condition.read(text);
+        condition.read(&Info::read(text));
         condition
     }
 

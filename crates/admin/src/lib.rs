@@ -8,11 +8,13 @@ pub mod backup;
 mod client_list;
 mod clocks;
 mod condition;
+mod deployment;
 mod error;
 mod eviction;
 mod fitness;
 mod flush;
 mod frameworks;
+mod info;
 mod key_type;
 pub mod migrate;
 mod name;
@@ -38,6 +40,7 @@ pub use analyze::{
     Analysis, AnalyzeOptions, BigKey, Bucket, ClientUse, KeyGroupReport, Measure, Memory,
     ServerState, Source, TtlCounts, analyze, analyze_dump, keyspace,
 };
+pub use deployment::{DeployedInstance, DeployedServer, Deployment, NamedPlace};
 pub use error::{AdminError, Result};
 pub use fitness::{Fitness, Incoming, target_fitness};
 pub use flush::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};

@@ -7,6 +7,7 @@ use compartment_redis::{Connection, is_hidden};
 
 use super::fetch::Questions;
 use super::report::ServerState;
+use crate::info::Info;
 use crate::{Place, Result};
 
 /// A name that nobody uses: allowed commands answer with nothing, others with an error.
@@ -22,13 +23,18 @@ pub(crate) async fn state(connection: &mut Connection, place: &Place) -> ServerS
         ..ServerState::default()
     };
     for section in ["memory", "replication", "keyspace"] {
-        let mut command = redis::cmd("INFO");
-        command.arg(section);
         // A cluster's nodes would each answer for themselves: their first is as good as any.
-        let Ok(text) = connection.ask::<String>("read the server's state", &command).await else {
-            continue;
-        };
-        read_info(&text, &mut state);
+        let Ok(info) = Info::ask(connection, &[section]).await else { continue };
+        match section {
+            "memory" => {
+                state.used_memory = info.number("used_memory");
+                state.max_memory = info.number("maxmemory");
+                let policy = info.get("maxmemory_policy").map(str::to_owned);
+                state.eviction_policy = policy.or(state.eviction_policy);
+            }
+            "replication" => state.replica = info.get("role") == Some("slave"),
+            _ => state.keyspace = info.keys_by_index(),
+        }
     }
     state
 }
@@ -40,17 +46,12 @@ pub(crate) async fn state(connection: &mut Connection, place: &Place) -> ServerS
 /// The server's.
 pub async fn keyspace(place: &Place) -> Result<BTreeMap<u32, u64>> {
     let mut nodes = place.open_nodes("keyspace").await?;
-    let mut state = ServerState::default();
-    if let Some(node) = nodes.first_mut() {
-        let mut command = redis::cmd("INFO");
-        command.arg("keyspace");
-        match node.ask::<String>("list databases", &command).await {
-            Ok(text) => read_info(&text, &mut state),
-            Err(error) if is_hidden(&error) => return count_each(place).await,
-            Err(error) => return Err(error.into()),
-        }
+    let Some(node) = nodes.first_mut() else { return Ok(BTreeMap::new()) };
+    match Info::ask(node, &["keyspace"]).await {
+        Ok(info) => Ok(info.keys_by_index()),
+        Err(error) if is_hidden(&error) => count_each(place).await,
+        Err(error) => Err(error.into()),
     }
-    Ok(state.keyspace)
 }
 
 /// Asked one by one: as many databases as the server says, or as it has unless configured otherwise.
@@ -70,25 +71,6 @@ async fn count_each(place: &Place) -> Result<BTreeMap<u32, u64>> {
         }
     }
     Ok(keyspace)
-}
-
-fn read_info(text: &str, state: &mut ServerState) {
-    for line in text.lines() {
-        let Some((name, value)) = line.trim_end().split_once(':') else { continue };
-        match name {
-            "used_memory" => state.used_memory = value.parse().ok(),
-            "maxmemory" => state.max_memory = value.parse().ok(),
-            "maxmemory_policy" => state.eviction_policy = Some(value.to_owned()),
-            "role" => state.replica = value == "slave",
-            _ => {
-                let index = name.strip_prefix("db").and_then(|index| index.parse().ok());
-                let keys = value.strip_prefix("keys=").and_then(|rest| rest.split(',').next());
-                if let (Some(index), Some(Ok(keys))) = (index, keys.map(str::parse)) {
-                    state.keyspace.insert(index, keys);
-                }
-            }
-        }
-    }
 }
 
 /// What may be asked; what may not is said in `missing`.
