@@ -9,10 +9,10 @@ use super::fetch::Questions;
 use super::report::ServerState;
 use crate::{Place, Result};
 
-/// A name that nobody uses: allowed commands answer with nothing, others with an error.
+/// An unused key name: an allowed command answers with nil, a refused one with an error.
 const NOBODY: &str = "compartment:no-such-key";
 
-/// The server's state by `INFO`, as far as it tells.
+/// The server's state from `INFO`, as far as it is reported.
 pub(crate) async fn state(connection: &mut Connection, place: &Place) -> ServerState {
     let info = place.server().info();
     let mut state = ServerState {
@@ -24,7 +24,7 @@ pub(crate) async fn state(connection: &mut Connection, place: &Place) -> ServerS
     for section in ["memory", "replication", "keyspace"] {
         let mut command = redis::cmd("INFO");
         command.arg(section);
-        // A cluster's nodes would each answer for themselves: their first is as good as any.
+        // Each node of a cluster would answer for itself; the first one is used.
         let Ok(text) = connection.ask::<String>("read the server's state", &command).await else {
             continue;
         };
@@ -33,8 +33,8 @@ pub(crate) async fn state(connection: &mut Connection, place: &Place) -> ServerS
     state
 }
 
-/// The keys of each numbered database of the place's server that has any; of a cluster those of
-/// index 0 are counted on one of its nodes only. Where `INFO` is hidden each database is asked.
+/// Number of keys in each non-empty numbered database of the place's server. For a cluster, index 0
+/// is counted on one node only. Where `INFO` is hidden, each database is asked.
 ///
 /// # Errors
 /// The server's.
@@ -53,7 +53,7 @@ pub async fn keyspace(place: &Place) -> Result<BTreeMap<u32, u64>> {
     Ok(state.keyspace)
 }
 
-/// Asked one by one: as many databases as the server says, or as it has unless configured otherwise.
+/// Asks each database: as many as the server reports, or its default number.
 async fn count_each(place: &Place) -> Result<BTreeMap<u32, u64>> {
     const USUAL: u32 = 16;
     let mut keyspace = BTreeMap::new();
