@@ -64,7 +64,7 @@ async fn count_each(place: &Place) -> Result<BTreeMap<u32, u64>> {
             Ok(keys) => {
                 keyspace.insert(index, keys);
             }
-            // It has fewer.
+            // The server has fewer databases.
             Err(error) if error.kind() == ErrorKind::Configuration => break,
             Err(error) => return Err(error.into()),
         }
@@ -91,7 +91,7 @@ fn read_info(text: &str, state: &mut ServerState) {
     }
 }
 
-/// What may be asked; what may not is said in `missing`.
+/// The allowed questions; refused commands are added to `missing`.
 pub(crate) async fn questions(
     connection: &mut Connection,
     state: &ServerState,
@@ -109,7 +109,7 @@ pub(crate) async fn questions(
         let mut ask = redis::cmd(command);
         ask.arg(sub).arg(NOBODY);
         let answer = connection.ask::<redis::Value>("ask what is allowed", &ask).await;
-        // Redis before 7 answers with an error for a key that is not there.
+        // Redis before 7 answers with an error for a missing key.
         let is_allowed = match &answer {
             Ok(_) => true,
             Err(error) => error.message().contains("no such key"),

@@ -45,7 +45,7 @@ fn is_open_as_output(file: &Path) -> bool {
 
     let output = io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
     let output = output.and_then(|output| output.metadata());
-    // The null device does not count, since writing to it does not show anywhere.
+    // The null device does not count, even if standard output is redirected to it.
     let is_same = |output: std::fs::Metadata, found: std::fs::Metadata| {
         (output.dev(), output.ino()) == (found.dev(), found.ino())
     };
