@@ -35,7 +35,7 @@ pub struct PlanSource {
     /// Prefix of its keys, if it shares its index; the patterns apply to names without it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
-    /// How many keys it had when the plan was made.
+    /// Number of its keys when the plan was made.
     pub keys: u64,
     /// When the plan was made, such as `2026-11-21T11:30:00Z`.
     pub made: String,
@@ -98,7 +98,7 @@ pub struct Group {
     /// Groups of one set move in one run or not at all.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub together: String,
-    /// How many keys it had when the plan was made.
+    /// Number of its keys when the plan was made.
     #[serde(default)]
     pub keys: u64,
     /// Estimated memory of its keys in bytes.

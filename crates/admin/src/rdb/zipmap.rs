@@ -1,4 +1,4 @@
-//! Zipmaps: how Redis up to 2.4 packs small hashes.
+//! Zipmaps: the encoding of small hashes in Redis up to 2.4.
 
 use super::error::{RdbError, RdbResult};
 use super::scanner::Scanner;
