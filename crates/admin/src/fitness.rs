@@ -138,7 +138,7 @@ fn hold_memory(
     }
 }
 
-/// A size for people.
+/// A readable size.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match UNITS.iter().find(|(_, unit)| bytes >= *unit) {

@@ -38,7 +38,7 @@ pub enum FlushWay {
     Unlink,
 }
 
-/// What a flush would do.
+/// A preview of a flush.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct FlushPreview {
@@ -69,7 +69,7 @@ pub struct FlushPreview {
     pub refusals: Vec<String>,
 }
 
-/// What a flush did.
+/// The result of a flush.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct FlushReport {
@@ -215,14 +215,14 @@ fn way(place: &Place, options: &FlushOptions) -> FlushWay {
 
 /// The databases of the map on a place's server and index.
 struct Here {
-    /// As they are placed there.
+    /// The databases as placed there.
     contracts: Vec<Contract>,
     /// One refusal for each unreachable instance, whose databases may be here.
     unknown: Vec<String>,
 }
 
-/// The databases of the map whose keys are at least partly among those of `place`'s index. An
-/// instance is recognised by its server, whatever its address.
+/// The databases of the map that share at least some keys with `place`'s index. An instance is
+/// recognised by its server, not by its address.
 async fn contracts_at(place: &Place, map: &DatabaseMap) -> Result<Here> {
     let mut here = Here { contracts: Vec::new(), unknown: Vec::new() };
     for (name, instance) in map.instances() {

@@ -4,7 +4,7 @@
 /// prefix `compartment:`, and are shown.
 pub(crate) const OWN: &str = "compartment-admin:";
 
-/// What a connection of this crate calls itself.
+/// The name of a connection of this crate, for `purpose`.
 pub(crate) fn own_name(purpose: &str) -> String {
     format!("{OWN}{purpose}")
 }

@@ -11,7 +11,7 @@ use crate::Place;
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The most commands in a second.
+    /// Maximum number of commands per second.
     pub operations_per_second: Option<u32>,
     /// The latency that other clients may see; the work slows down above it.
     pub latency: Option<Duration>,

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::resp;
 
-/// What to request from the server.
+/// The data to request from the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Wanted {

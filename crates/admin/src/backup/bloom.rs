@@ -27,7 +27,7 @@ impl Bloom {
     /// Adds the name; `true` if it may have been seen before.
     pub(super) fn insert(&mut self, name: &[u8]) -> bool {
         let hash = name_hash(name);
-        // The high half chooses the block, the low one the bits in it.
+        // The high half chooses the block, the low half the bits in it.
         let block = ((u128::from(hash) * u128::from(self.blocks)) >> 64) as usize;
         let words = &mut self.words[block * (BLOCK / 64)..][..BLOCK / 64];
         let mut bits = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -1,4 +1,4 @@
-//! Finds the keys among a command's arguments, using the server's own `COMMAND` table.
+//! Finds the keys among a command's arguments by the server's `COMMAND` table.
 
 use std::collections::HashMap;
 
