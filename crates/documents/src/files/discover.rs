@@ -1,16 +1,16 @@
-//! Finds the documents below the paths that were given.
+//! Finds the documents below the given paths.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use compartment_pipeline::StageError;
 
-/// A file to read, and the name it goes by.
+/// A file to read, with its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
-    /// The name in reports: its path below what was given.
+    /// The name in reports: its path below the given one.
     pub name: String,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
@@ -23,23 +23,23 @@ impl Found {
     }
 }
 
-/// What is below the paths.
+/// The result of a search.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Discovery {
-    /// The files to read, by name.
+    /// The files to read, sorted by name.
     pub files: Vec<Found>,
-    /// What could not be looked at: each is a document that failed.
+    /// Files and folders that could not be read; each counts as a failed document.
     pub failures: Vec<(String, StageError)>,
-    /// Files whose ending says that they are no documents.
+    /// Number of files whose extension is not that of a document.
     pub skipped: u64,
 }
 
-/// Endings of documents; a file without one is looked into. A file that is named itself is taken
-/// whatever its ending.
+/// Extensions of documents. A file without an extension is examined; a file that is given
+/// explicitly is always taken.
 const ENDINGS: [&str; 6] = ["pdf", "txt", "text", "html", "htm", "xhtml"];
 
-/// Walks `paths`. Follows links, notices loops, leaves hidden files out.
+/// Walks `paths`. Follows links, detects loops, and skips hidden files.
 #[must_use]
 pub fn discover(paths: &[PathBuf]) -> Discovery {
     let mut discovery = Discovery::default();
@@ -53,7 +53,7 @@ pub fn discover(paths: &[PathBuf]) -> Discovery {
         }
     }
     discovery.files.sort();
-    // A file reached by two ways is one file.
+    // A file reached by two paths counts once.
     let mut seen = BTreeSet::new();
     discovery
         .files
@@ -67,12 +67,12 @@ impl Discovery {
     }
 }
 
-/// A file or folder that the system does not let us read.
+/// The error for a file or folder that cannot be read.
 pub(crate) fn unreadable(error: &std::io::Error) -> StageError {
     StageError::new("unreadable", format!("it cannot be read: {error}")).transient()
 }
 
-/// `above` are the folders on the way here, as the system knows them.
+/// Walks a folder. `above` has the canonical paths of its parents.
 fn walk(folder: &Path, name: &str, above: &mut Vec<PathBuf>, discovery: &mut Discovery) {
     let shown = || if name.is_empty() { folder.display().to_string() } else { name.to_owned() };
     let real = match folder.canonicalize() {
@@ -102,7 +102,7 @@ fn walk(folder: &Path, name: &str, above: &mut Vec<PathBuf>, discovery: &mut Dis
             Ok(metadata) if metadata.is_dir() => walk(&path, &name, above, discovery),
             Ok(_) if is_document(&path) => discovery.files.push(Found { name, path }),
             Ok(_) => discovery.skipped += 1,
-            // A link that leads nowhere, or round in circles.
+            // A dangling link or a loop of links.
             Err(error) => discovery.fail(name, &error),
         }
     }
