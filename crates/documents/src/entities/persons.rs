@@ -62,7 +62,7 @@ pub(super) fn apart(raw: &str) -> Vec<(usize, &str)> {
     let mut names = Vec::new();
     let mut start = 0;
     for (at, _) in raw.match_indices('\n') {
-        // Lines before the current name were already passed.
+        // Skips line breaks before the current name.
         if at >= start && is_person(&raw[start..at]) && is_person(&raw[at..]) {
             names.push((start, raw[start..at].trim_end()));
             start = raw.len() - raw[at..].trim_start().len();
