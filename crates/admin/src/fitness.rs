@@ -1,5 +1,4 @@
-//! Checks before any key moves: whether the source may be read, and whether the target would keep
-//! its keys.
+//! Checks before any key moves that the source may be read and the target keeps its keys.
 
 use compartment_core::{Error, ErrorKind};
 

@@ -1,5 +1,4 @@
-//! Files with users' data: readable by their owner only, and never opened through a planted symbolic
-//! link.
+//! Files with users' data: private to their owner, never opened through a planted symbolic link.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;

@@ -1,5 +1,4 @@
-//! Writes a value by commands of its type, for servers that do not know its encoding or refuse it in
-//! one piece.
+//! Writes a value by commands of its type, for servers that refuse its dump.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,4 @@
-//! The examples in the workspace's pages as doc tests, since packages of published crates do not contain
-//! these pages.
+//! The examples in the workspace's pages as doc tests, since packages do not contain the pages.
 
 /// The README's examples compile and run.
 #[cfg(doctest)]

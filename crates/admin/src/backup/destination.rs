@@ -1,5 +1,4 @@
-//! The destination of a backup: a file, which the complete backup replaces, or a stream, which receives
-//! the complete backup.
+//! The destination of a backup: a file, or a stream that receives the complete file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

@@ -1,5 +1,4 @@
-//! The queues named by kombu's binding tables: a queue that is missed stays behind, with its
-//! messages, when the others move.
+//! The queues named by kombu's binding tables; a missed queue would stay behind in a move.
 
 use std::collections::{BTreeMap, BTreeSet};
 

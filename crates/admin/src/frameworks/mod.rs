@@ -1,5 +1,4 @@
-//! The keys of widely used programs: names, types, purposes, whether they may move to another
-//! database while the program runs, and the settings that name the database.
+//! The keys of widely used programs: names, types, purposes, rules for moving, and settings.
 
 mod bindings;
 mod bull;

@@ -1,5 +1,4 @@
-//! Takes back a completed feed: the new place has the newer values, unless somebody wrote to the old
-//! one since.
+//! Takes back a completed feed: brings newer values from the new place to the old one.
 
 use super::mark::{Copied, Mark};
 use super::undo::Back;

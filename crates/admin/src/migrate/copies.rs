@@ -1,5 +1,4 @@
-//! The keys of the targets that are copies of the source's, with their marks: only these may be
-//! overwritten or removed.
+//! The copies in the targets, with marks: only copies may be overwritten or removed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,6 @@
-//! Estimates the memory of the keys that are to move, from a sample: a server scans in hash order, so
-//! the first names are random.
+//! Estimates the memory of the keys that are to move, from a sample.
+//!
+//! A server scans in hash order, so the first names are a random sample.
 
 use redis::{Pipeline, Value};
 

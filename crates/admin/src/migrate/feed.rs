@@ -1,5 +1,6 @@
-//! Follows a source whose programs cannot read both places: every key written there is copied again
-//! until the programs have switched over.
+//! Follows a source: copies every key written there again until all programs have switched over.
+//!
+//! For programs that cannot read both places during the move.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
-//! Migrates while writers continue: passes are repeated until the old place stays empty, and its
-//! remaining clients are reported.
+//! Migrates while writers continue: repeats passes until the old place stays empty.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
-//! Learns patterns from a stream of names in bounded memory: a tree of segments, whose children
-//! become a placeholder when there are too many to be words.
+//! Learns patterns from a stream of names in bounded memory.
+//!
+//! The names form a tree of segments, whose children become a placeholder when there are too many
+//! to be words.
 
 use std::collections::HashMap;
 

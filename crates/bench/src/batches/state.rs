@@ -1,5 +1,4 @@
-//! `state`: the memory that a million documents of six stages take in the server and in the
-//! submitting program.
+//! `state`: memory of a million documents of six stages, in the server and in the submitter.
 
 use std::time::{Duration, Instant};
 

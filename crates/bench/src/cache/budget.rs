@@ -1,5 +1,6 @@
-//! `budget`: how well a cache keeps its memory budget during a flood, the cost for the flood, and
-//! how close its evictions are to exact LRU.
+//! `budget`: how well a cache keeps its memory budget during a flood, and at what cost.
+//!
+//! It also shows how close the evictions are to exact LRU.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

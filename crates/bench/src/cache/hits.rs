@@ -1,5 +1,4 @@
-//! `hits`: the cost of a hit, in the first tier beside bare moka and quick_cache, in the second
-//! beside a bare connection and another crate's cache.
+//! `hits`: the cost of a hit in both tiers, beside bare caches and clients.
 
 use std::hint::black_box;
 use std::sync::{Arc, Barrier};

@@ -1,5 +1,4 @@
-//! Hits of other replacement policies on a trace: exact LRU, and the optimal policy that knows
-//! future reads.
+//! Hits of exact LRU and of the optimal replacement policy on a trace.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -1,5 +1,4 @@
-//! `zipf`: the hit rate of the first tier, beside exact LRU and the optimal policy of equal size on
-//! equal reads.
+//! `zipf`: the hit rate of the first tier, beside exact LRU and the optimal policy.
 
 use std::time::Duration;
 

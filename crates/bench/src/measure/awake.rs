@@ -1,6 +1,7 @@
-//! Keeps the processors awake while a benchmark waits for answers, with a busy loop on each at the
-//! lowest priority. Without it, a single client's latency depends on the processors' sleep states
-//! between requests.
+//! Keeps the processors awake with busy loops at the lowest priority.
+//!
+//! Without them, a single client's latency depends on the processors' sleep states between
+//! requests.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};

@@ -1,5 +1,4 @@
-//! Turns names of courts into keys that are equal for one court: `us/appeals/1`, `us/district/ca/n`,
-//! `pa/superior`.
+//! Turns names of courts into keys, equal for one court: `us/appeals/1`, `us/district/ca/n`.
 //!
 //! A key is `sovereign/type[/place]`. The sovereign is `us`, a state's code, `in` for India, or `-` if
 //! unknown.

@@ -1,5 +1,4 @@
-//! Recognises a `V.` that is a person's initial and not "versus", from lines that counsel and
-//! witnesses sign.
+//! Recognises a `V.` that is a person's initial and not "versus", by signatures and counsel lists.
 
 use std::collections::HashSet;
 

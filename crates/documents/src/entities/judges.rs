@@ -1,5 +1,4 @@
-//! Finds judges by title, by the panel that heard the case, by the first line of an opinion, and by a docket's
-//! fields.
+//! Finds judges by title, by panel, by the first line of an opinion, and by a docket's fields.
 
 use super::persons::{PERSON, apart, is_office_word, normal_name};
 use super::windows::windows;

@@ -1,5 +1,4 @@
-//! Compiles the expressions on a thread while the first document is read, instead of one by one within
-//! it.
+//! Compiles the expressions on a thread while the first document is read.
 
 use std::sync::Once;
 

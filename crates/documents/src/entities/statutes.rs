@@ -1,5 +1,4 @@
-//! Finds statutes, regulations, constitutions and rules: codes with their sections, sections alone, acts by
-//! name.
+//! Finds statutes, regulations, constitutions and rules, with their sections.
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,4 @@
-//! Finds citations without a volume: old reporters named after a person, loose-leaf services, tax
-//! memoranda.
+//! Finds citations without a volume: old reporters, loose-leaf services, tax memoranda.
 
 use super::core_citation::CoreCitation;
 use super::tables::reporter_key::reporter_key;

@@ -1,5 +1,4 @@
-//! The last step of a run: resolves entities across the documents, counts them, and updates the
-//! files.
+//! The last step of a run: resolves entities across documents, counts them, updates the files.
 
 use std::path::PathBuf;
 use std::time::Instant;

@@ -1,5 +1,4 @@
-//! Processes the documents of a run: identifies each file by its content and takes it through the
-//! stages.
+//! Processes the documents of a run: identifies each by its content, and runs the stages.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

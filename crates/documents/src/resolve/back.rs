@@ -1,5 +1,4 @@
-//! Resolves citations to their sources within a document: full ones by key; short ones, `Id.` and `supra` by the
-//! parts that they repeat.
+//! Resolves citations, short and back references included, to their sources within a document.
 
 use std::collections::HashMap;
 

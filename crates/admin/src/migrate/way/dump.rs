@@ -1,5 +1,7 @@
-//! Moves by `DUMP` and `RESTORE`, between servers. A key is removed from the source only if it has
-//! not changed since it was read, and with `verify` after it was compared.
+//! Moves by `DUMP` and `RESTORE`, between servers.
+//!
+//! A key is removed from the source only if it has not changed since it was read, and with `verify`
+//! after it was compared.
 
 use compartment_core::ErrorKind;
 use compartment_redis::answer_error;

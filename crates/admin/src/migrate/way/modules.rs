@@ -1,5 +1,6 @@
-//! Handles keys of modules: keys of a search index stay, since an index covers only one database of its
-//! server; the others are counted and reported.
+//! Handles keys of modules: keys of a search index stay, the others are counted.
+//!
+//! A search index covers only one database of its server.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,4 @@
-//! Removes arrived keys from the source if they have not changed since they were read, and outdated
-//! copies from the target.
+//! Removes unchanged keys from the source after they arrived, and outdated copies from the target.
 
 use redis::{Pipeline, Value};
 

@@ -1,5 +1,4 @@
-//! Handles values that a target does not accept unchanged: larger than its limit, or containing
-//! expiries of fields by another clock.
+//! Handles values that a target refuses: too large, or with expiries of fields by another clock.
 
 use compartment_core::{Error, ErrorKind};
 

@@ -1,5 +1,4 @@
-//! The flood: many writers of a few kilobytes, pipelines, scans over everything, and sometimes a
-//! value of several megabytes.
+//! The flood: many small writes, pipelines, scans over everything, and sometimes a big value.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

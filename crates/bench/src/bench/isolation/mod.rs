@@ -1,5 +1,6 @@
-//! `bench isolation`: the latency of a cache's reads while another purpose floods the server, with
-//! both in one database, in separate databases, and on separate servers.
+//! `bench isolation`: latency of a cache's reads while another purpose floods the server.
+//!
+//! Both are in one database, in separate databases, or on separate servers.
 
 pub(crate) mod flood;
 mod reader;

@@ -1,5 +1,4 @@
-//! Finds reporters by their abbreviation: in fixed lists, and by the names of every state's
-//! reporters.
+//! Finds reporters by their abbreviation, in fixed lists and among the states' reporters.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
