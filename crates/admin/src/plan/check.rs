@@ -62,7 +62,7 @@ pub async fn check(
     let list = problems.iter().map(|problem| format!("\n  - {problem}")).collect::<String>();
     Err(AdminError::Unsafe(format!(
         "the plan of {} does not fit what is there now:{list}\nfix that, or write the plan \
-         anew with `compartment plan`",
+         again with `compartment plan`",
         plan.source.made
     )))
 }

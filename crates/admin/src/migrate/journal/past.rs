@@ -63,7 +63,7 @@ impl Past {
             return Err(bad(path, "the journal is of a newer version of this program"));
         }
         if !line.ends_with('\n') {
-            return Err(bad(path, "the journal is cut off behind its first line"));
+            return Err(bad(path, "the journal is cut off after its first line"));
         }
         Ok(Self { path: path.to_owned(), header })
     }
