@@ -1,7 +1,7 @@
 //! Administration of Redis databases: analyze, plan, migrate, verify, back up, restore, flush.
 //!
-//! Works on raw names and whole values of any type, whatever program wrote them, and so is not
-//! bound to the store traits.
+//! It works on raw names and whole values of any type, written by any program, and therefore does
+//! not use the store traits.
 
 mod analyze;
 pub mod backup;

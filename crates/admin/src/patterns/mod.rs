@@ -1,4 +1,4 @@
-//! Patterns of key names: learnt from the names, shown to people, turned into globs.
+//! Patterns of key names: learnt from names, shown to users, turned into globs.
 
 mod learner;
 mod pattern;

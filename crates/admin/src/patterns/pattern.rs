@@ -1,11 +1,11 @@
-//! A pattern of key names: what people read, and the glob that selects its keys.
+//! A pattern of key names: its readable form, and the glob that selects its keys.
 
 use crate::name::escape_glob_into;
 use std::fmt;
 
 use super::Class;
 
-/// Text and placeholders in turn: `doc:{uuid}:text`.
+/// A sequence of texts and placeholders: `doc:{uuid}:text`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Pattern {
     parts: Vec<Part>,
@@ -36,7 +36,7 @@ impl Pattern {
         }
     }
 
-    /// Two placeholders that touch are one.
+    /// Appends a placeholder; adjacent placeholders become one.
     pub(crate) fn push_placeholder(&mut self, class: Class) {
         match self.parts.last_mut() {
             Some(Part::Placeholder(last)) => {
@@ -48,10 +48,10 @@ impl Pattern {
         }
     }
 
-    /// The Redis glob that its keys match. Other keys may match too: see [`Pattern::weight`].
+    /// The Redis glob that matches its keys. Other keys may match too: see [`Pattern::weight`].
     ///
-    /// A placeholder is `*`. A pattern without a letter of its own would then be every key's, so
-    /// there a placeholder is as narrow as a glob can say.
+    /// A placeholder becomes `*`. In a pattern without literal letters that would match every key,
+    /// so there a placeholder becomes as narrow as a glob can be.
     #[must_use]
     pub fn glob(&self) -> Vec<u8> {
         let plain = self.has_words();
@@ -66,7 +66,8 @@ impl Pattern {
         glob
     }
 
-    /// Whether its glob would take names of any kind: it has no word, and nothing narrows it.
+    /// Whether its glob would match names of any kind: it has no word, and no placeholder with a
+    /// narrow glob.
     #[must_use]
     pub fn takes_all(&self) -> bool {
         let is_open =
@@ -80,8 +81,8 @@ impl Pattern {
         )
     }
 
-    /// How particular it is: of two that match a key the heavier one is meant. Bytes that are
-    /// given, then placeholders that have a form.
+    /// How specific it is: of two patterns that match a key, the heavier one is the right one. The
+    /// number of literal bytes, then of placeholders with a form.
     #[must_use]
     pub fn weight(&self) -> (usize, usize) {
         let mut weight = (0, 0);
@@ -94,7 +95,7 @@ impl Pattern {
         weight
     }
 
-    /// What it begins with, up to the first placeholder.
+    /// The literal text before the first placeholder.
     #[must_use]
     pub fn head(&self) -> &[u8] {
         match self.parts.first() {
@@ -103,7 +104,7 @@ impl Pattern {
         }
     }
 
-    /// A pattern for the keys of both: where they differ, it has a placeholder of any text.
+    /// A pattern for the keys of both; where they differ, it has a placeholder for any text.
     pub(crate) fn widened(&self, other: &Self) -> Self {
         let mut both = Self::default();
         for (mine, theirs) in self.parts.iter().zip(&other.parts) {
