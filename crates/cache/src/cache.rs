@@ -8,7 +8,7 @@ use compartment_core::{Database, DatabaseKind, Error, ErrorKind, Result, TypedKe
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::first::tier::Shared;
+use crate::first::tier::SharedValue;
 use crate::inner::Inner;
 use crate::metrics::counters::Counters;
 use crate::metrics::figures::CacheMetrics;
@@ -258,12 +258,12 @@ pub(crate) struct Terms {
 }
 
 /// A value as the first tier keeps it.
-pub(crate) fn erase<V: Cached>(value: Option<&Arc<V>>) -> Shared {
+pub(crate) fn erase<V: Cached>(value: Option<&Arc<V>>) -> SharedValue {
     value.map(|value| Arc::clone(value) as Arc<dyn Any + Send + Sync>)
 }
 
 /// The value as it is wanted; the error: it is of another type.
-pub(crate) fn typed<V: Cached>(value: &Shared) -> Result<Option<Arc<V>>, ()> {
+pub(crate) fn typed<V: Cached>(value: &SharedValue) -> Result<Option<Arc<V>>, ()> {
     match value {
         Some(value) => Arc::clone(value).downcast::<V>().map(Some).map_err(drop),
         None => Ok(None),

@@ -13,7 +13,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[non_exhaustive]
 pub enum LoadError {
     /// The loader failed.
-    Failed(Shared),
+    Failed(SharedError),
     /// The key is of another database or was not written by a cache, its labels cannot be, or the
     /// handle's policy is refused.
     Misuse(Arc<compartment_core::Error>),
@@ -38,7 +38,7 @@ pub enum LoadError {
 
 /// A loader's error, shared by all who waited.
 #[derive(Clone)]
-pub struct Shared(Arc<dyn std::error::Error + Send + Sync>);
+pub struct SharedError(Arc<dyn std::error::Error + Send + Sync>);
 
 impl From<compartment_core::Error> for LoadError {
     fn from(error: compartment_core::Error) -> Self {
@@ -48,7 +48,7 @@ impl From<compartment_core::Error> for LoadError {
 
 impl LoadError {
     pub(crate) fn failed(error: impl Into<BoxError>) -> Self {
-        Self::Failed(Shared(error.into().into()))
+        Self::Failed(SharedError(error.into().into()))
     }
 
     /// Of what a loader panicked with: text, as a rule.
@@ -62,7 +62,7 @@ impl LoadError {
     #[must_use]
     pub fn downcast_ref<T: std::error::Error + 'static>(&self) -> Option<&T> {
         match self {
-            Self::Failed(Shared(error)) => error.downcast_ref(),
+            Self::Failed(SharedError(error)) => error.downcast_ref(),
             _ => None,
         }
     }
@@ -113,19 +113,19 @@ impl std::error::Error for LoadError {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for SharedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
     }
 }
 
-impl fmt::Display for Shared {
+impl fmt::Display for SharedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
     }
 }
 
-impl std::error::Error for Shared {
+impl std::error::Error for SharedError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source()
     }

@@ -115,7 +115,7 @@ mod warm;
 mod write;
 
 pub use cache::{Cache, Cached, Delivery, Lookup, Stored};
-pub use error::{BoxError, LoadError, Shared};
+pub use error::{BoxError, LoadError, SharedError};
 pub use load::item::Loaded;
 pub use metrics::figures::{CacheMetrics, TemplateMetrics};
 pub use metrics::fleet::FleetMetrics;

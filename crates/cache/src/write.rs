@@ -8,8 +8,7 @@ use compartment_core::{Codec, Error, ErrorKind, Result, SetOptions, TypedKey};
 use futures_util::StreamExt;
 
 use crate::cache::{Cache, Cached, Delivery, Stored, Terms, erase};
-use crate::first::tier::NewEntry;
-use crate::life::Moment64;
+use crate::first::written::Written;
 use crate::message::News;
 use crate::metrics::counters::{Refusal, add};
 use crate::second::document_limit::Asking;
@@ -81,21 +80,15 @@ impl Cache {
         };
         let written = if stamps.blind { None } else { written.await.ok() };
         let since = inner.first.written_since(name, moment);
-        let blind = written.is_none();
-        if let (Some(true) | None, Some(since), true) = (written, since, terms.policy.first_tier) {
-            let now = Moment64::of(inner.options.clock.monotonic());
-            let fresh_until = now.after(times.fresh_until.since(times.created));
-            let new = NewEntry {
+        if let (Some(true) | None, Some(since)) = (written, since) {
+            let new = Written {
                 value: erase(Some(&value)),
-                created: times.created,
-                eager_at: terms.policy.eager_at(times, now),
-                fresh_until,
-                serve_until: self.serve_until(fresh_until, blind, now),
+                times,
                 stamps: stamps.seen,
-                counters: Arc::clone(&terms.counters),
                 bytes: in_process,
+                is_blind: written.is_none(),
             };
-            inner.first.put(name, new, since);
+            self.keep_in_process(name, &terms, new, since);
         }
         Ok(match written {
             Some(true) => {

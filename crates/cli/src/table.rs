@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn many_columns_share_what_there_is() {
-        let header = ["worker", "up", "seen", "places", "done", "failed", "memory", "works on"];
+        let header = ["worker", "up", "seen", "slots", "done", "failed", "memory", "works on"];
         let right = [1, 2, 3, 4, 5, 6];
         let row: &[&str] = &[
             "analysis-host-17-production:48213:7f3a5c1e",

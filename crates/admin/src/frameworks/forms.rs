@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::caches::DJANGO;
 use super::found::{Found, Signature};
-use super::intelligence::{LLAMA_DOCUMENTS, LLAMA_INDEX};
+use super::llm::{LLAMA_DOCUMENTS, LLAMA_INDEX};
 use crate::KeyType;
 use crate::name::escape_glob_into;
 

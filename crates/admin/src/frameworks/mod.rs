@@ -7,10 +7,10 @@ mod clients;
 mod evidence;
 mod forms;
 mod found;
-mod intelligence;
-mod queues;
-mod queues_more;
+mod llm;
 mod queues_node;
+mod queues_python;
+mod queues_ruby_go_php;
 mod sessions;
 mod values;
 
@@ -270,9 +270,16 @@ impl Setting {
 /// All frameworks, in the order in which their groups are tried for a key: the most specific names
 /// first.
 pub(crate) fn all() -> impl Iterator<Item = &'static Framework> {
-    [queues::ALL, queues_node::ALL, queues_more::ALL, sessions::ALL, intelligence::ALL, caches::ALL]
-        .into_iter()
-        .flatten()
+    [
+        queues_python::ALL,
+        queues_node::ALL,
+        queues_ruby_go_php::ALL,
+        sessions::ALL,
+        llm::ALL,
+        caches::ALL,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The framework that writes for `producer`.

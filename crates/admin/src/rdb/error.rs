@@ -84,10 +84,4 @@ impl RdbError {
             error => Self::AtKey { database, key: crate::escape(name), error: Box::new(error) },
         }
     }
-
-    /// Whether it is an I/O error, not a problem of the contents.
-    #[must_use]
-    pub fn is_io(&self) -> bool {
-        matches!(self, Self::Io(_))
-    }
 }

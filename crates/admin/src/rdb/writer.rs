@@ -89,16 +89,6 @@ impl<W: Write> RdbWriter<W> {
         self.length(index)
     }
 
-    /// The maximum number of following keys, so that a server can allocate its tables at once.
-    ///
-    /// # Errors
-    /// The writer's.
-    pub fn resize_db(&mut self, keys: u64, expiring: u64) -> RdbResult<()> {
-        self.put(&[RESIZE_DB])?;
-        self.length(keys)?;
-        self.length(expiring)
-    }
-
     /// Writes a key; `value` is encoded as in a file, or in a `DUMP` without its type and footer.
     ///
     /// # Errors

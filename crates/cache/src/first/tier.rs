@@ -15,7 +15,7 @@ use crate::stamps::{StampBook, Standing};
 use compartment_core::Timestamp;
 
 /// A value of any type; `None`: it is known that there is none.
-pub(crate) type Shared = Option<Arc<dyn Any + Send + Sync>>;
+pub(crate) type SharedValue = Option<Arc<dyn Any + Send + Sync>>;
 
 /// What is counted for an entry besides its key and encoded value.
 const ENTRY_OVERHEAD: u64 = 256;
@@ -27,7 +27,7 @@ const USUAL_BYTES: u64 = 1_024;
 /// One entry: what a hit looks at, in little memory.
 #[derive(Debug)]
 pub(crate) struct FirstEntry {
-    pub(crate) value: Shared,
+    pub(crate) value: SharedValue,
     /// By its writer's clock: tells it from others, and measures nothing.
     pub(crate) created: Timestamp,
     /// When a read loads it anew.
@@ -96,7 +96,7 @@ pub(crate) struct FirstTier {
 /// What an entry is made of.
 #[derive(Debug)]
 pub(crate) struct NewEntry {
-    pub(crate) value: Shared,
+    pub(crate) value: SharedValue,
     pub(crate) created: Timestamp,
     pub(crate) eager_at: Moment64,
     pub(crate) fresh_until: Moment64,

@@ -7,9 +7,8 @@ use compartment_core::Codec;
 
 use crate::cache::{Cached, erase};
 use crate::error::LoadError;
-use crate::first::tier::NewEntry;
-use crate::life::Moment64;
-use crate::load::item::{Loaded, Ready};
+use crate::first::written::Written;
+use crate::load::item::{Item, Loaded, Ready};
 use crate::load::lease::Lease;
 use crate::load::steps::Load;
 use crate::look::Held;
@@ -19,6 +18,28 @@ use crate::second::document_limit::Asking;
 use crate::second::envelope::{Envelope, Payload};
 use crate::second::tier::LoadStamps;
 use crate::unique::unique;
+
+/// A value as it is given to the waiters, how it is stored, and for how long; `None` where it cannot be stored.
+type ToStore<V> = (Option<Arc<V>>, Option<Payload>, Option<Duration>);
+
+fn to_store<V: Cached>(item: &Item<V>, before: Option<Held<V>>, loaded: Loaded<V>) -> ToStore<V> {
+    let (terms, absent_ttl) = (&item.terms, item.terms.policy.negative_ttl);
+    let value = match (loaded, before) {
+        (Loaded::Value(value), _) => value,
+        (Loaded::Unchanged, Some(held)) => {
+            let ttl = if held.value.is_some() { Some(terms.ttl) } else { absent_ttl };
+            return (held.value, Some(held.envelope.payload), ttl);
+        }
+        (Loaded::Unchanged, None) | (Loaded::Absent, _) => {
+            return (None, Some(Payload::Absent), absent_ttl);
+        }
+    };
+    let encoded = item.key.template().codec().encode(&value);
+    if let Err(error) = &encoded {
+        tracing::warn!(%error, "a loaded value cannot be cached");
+    }
+    (Some(Arc::new(value)), encoded.ok().map(Payload::Value), Some(terms.ttl))
+}
 
 impl Load {
     /// How long an entry with a lease lives: as long as what it holds beside it, and not less.
@@ -48,24 +69,7 @@ impl Load {
         let Ready { item, moment, lease, before } = one;
         let terms = &item.terms;
         let (policy, counters, key) = (&terms.policy, &terms.counters, item.key.as_str());
-        let (value, payload, ttl) = match loaded {
-            Loaded::Unchanged => match before {
-                Some(ref held) => (
-                    held.value.clone(),
-                    Some(held.envelope.payload.clone()),
-                    if held.value.is_some() { Some(terms.ttl) } else { policy.negative_ttl },
-                ),
-                None => (None, Some(Payload::Absent), policy.negative_ttl),
-            },
-            Loaded::Absent => (None, Some(Payload::Absent), policy.negative_ttl),
-            Loaded::Value(value) => {
-                let encoded = item.key.template().codec().encode(&value);
-                if let Err(error) = &encoded {
-                    tracing::warn!(%error, "a loaded value cannot be cached");
-                }
-                (Some(Arc::new(value)), encoded.ok().map(Payload::Value), Some(terms.ttl))
-            }
-        };
+        let (value, payload, ttl) = to_store(&item, before, loaded);
         let shared = erase(value.as_ref());
         let (payload, ttl) = match (payload, ttl) {
             (Some(payload), Some(ttl)) if !stamps.no_cache => (payload, ttl),
@@ -96,7 +100,7 @@ impl Load {
             item.leader.land(Ok(shared));
             return news;
         }
-        let (keep, blind, news) = match lease {
+        let (keep, is_blind, news) = match lease {
             Some(lease) => match lease.give_place_to(Some(packed), ttl).await {
                 Ok(true) => {
                     add(&counters.sets, 1);
@@ -111,20 +115,10 @@ impl Load {
             },
             None => (true, true, None),
         };
-        if keep && policy.first_tier {
-            let now = Moment64::of(inner.options.clock.monotonic());
-            let fresh_until = now.after(times.fresh_until.since(times.created));
-            let new = NewEntry {
-                value: shared.clone(),
-                created: times.created,
-                eager_at: policy.eager_at(times, now),
-                fresh_until,
-                serve_until: cache.serve_until(fresh_until, blind, now),
-                stamps: stamps.seen.clone(),
-                counters: Arc::clone(counters),
-                bytes: in_process,
-            };
-            inner.first.put(key, new, moment);
+        if keep {
+            let (stamps, bytes) = (stamps.seen.clone(), in_process);
+            let new = Written { value: shared.clone(), times, stamps, bytes, is_blind };
+            cache.keep_in_process(key, terms, new, moment);
         }
         item.leader.land(Ok(shared));
         news

@@ -13,13 +13,13 @@ use compartment_core::Clock;
 use tokio::sync::watch;
 
 use crate::error::LoadError;
-use crate::first::tier::{FirstTier, Moment, Shared};
+use crate::first::tier::{FirstTier, Moment, SharedValue};
 use crate::load::waits::{self, Circle, Wait};
 use crate::second::envelope::StampSeen;
 use crate::stamps::{StampBook, Standing};
 
 /// What a flight ends with.
-pub(crate) type Landing = Result<Shared, LoadError>;
+pub(crate) type Landing = Result<SharedValue, LoadError>;
 
 /// No load is given up sooner for want of a sign of life: a busy machine may be this late.
 const LEAST_SILENCE: Duration = Duration::from_secs(1);

@@ -119,7 +119,7 @@ fn announce(worker: &Worker, databases: &Databases) {
     let stages: Vec<&str> =
         state.serves.iter().filter_map(|one| one.split(['/', ' ']).nth(1)).collect();
     screen::remark(format!(
-        "worker {GOOD}{}{GOOD:#} serves {} with {} places",
+        "worker {GOOD}{}{GOOD:#} serves {} with {} slots",
         state.id,
         stages.join(", "),
         state.concurrency
