@@ -1,29 +1,29 @@
--- The ledger: what became of every document of every batch. Times are milliseconds since 1970 UTC.
+-- The ledger: the outcome of every document of every batch. Times are milliseconds since 1970 UTC.
 
--- A batch. One that is made anew under an old name is another batch: its rows are its own.
+-- A batch. A batch created later under an old name is a different batch with rows of its own.
 CREATE TABLE batches (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     name        TEXT NOT NULL,
-    created     INTEGER NOT NULL,            -- when it was made
+    created     INTEGER NOT NULL,            -- when it was created
     pipeline    TEXT NOT NULL,
     plan        TEXT NOT NULL,               -- its stages and limits, JSON
-    record      TEXT NOT NULL,               -- as it stands among the batches of its database, JSON
+    record      TEXT NOT NULL,               -- its record in the list of batches, JSON
     state       TEXT NOT NULL DEFAULT 'open', -- open, sealed, completed, cancelled, removed
     paused      INTEGER NOT NULL DEFAULT 0,
-    total       INTEGER NOT NULL DEFAULT 0,  -- documents submitted, as last seen
+    total       INTEGER NOT NULL DEFAULT 0,  -- documents submitted, when last read
     documents   INTEGER NOT NULL DEFAULT 0,  -- documents copied: all below this ordinal
-    step        INTEGER NOT NULL DEFAULT 0,  -- moves with everything that is written of its outbox
+    step        INTEGER NOT NULL DEFAULT 0,  -- incremented by every write from its outbox
     unreadable  INTEGER NOT NULL DEFAULT 0,  -- entries of its outbox that could not be read
-    rebuilding  INTEGER NOT NULL DEFAULT 0,  -- whether it is being made anew from here
+    rebuilding  INTEGER NOT NULL DEFAULT 0,  -- whether a rebuild has begun and not ended
     seen        INTEGER NOT NULL DEFAULT 0,  -- when its state was last written
     UNIQUE (name, created)
 );
 
--- Queues' tasks belong to no batch.
+-- Tasks of queues belong to no batch.
 INSERT INTO batches (id, name, created, pipeline, plan, record, state)
 VALUES (0, '', 0, '', '', '', 'open');
 
--- What a document was submitted as: text where it is text, bytes otherwise.
+-- The submitted entry of a document: as text if it is text, otherwise as bytes.
 CREATE TABLE batch_documents (
     batch_id  INTEGER NOT NULL,
     ordinal   INTEGER NOT NULL,
@@ -37,21 +37,21 @@ CREATE TABLE processing_tasks (
     batch_id     INTEGER NOT NULL,
     task_type    TEXT NOT NULL,              -- the stage, or the queue
     ordinal      INTEGER NOT NULL,           -- the document's number in its batch
-    document     TEXT,                       -- what was submitted, where it is text
+    document     TEXT,                       -- the submitted entry, if it is text
     status       TEXT NOT NULL,              -- done, failed, dead, retried
     worker       TEXT NOT NULL,
-    claim_token  INTEGER NOT NULL,           -- of the claim that wrote the row; 0 where there was none
+    claim_token  INTEGER NOT NULL,           -- of the claim that wrote the row; 0 without a claim
     retry_count  INTEGER NOT NULL,           -- attempts before this one
     error        TEXT,
     started      INTEGER,
-    completed    INTEGER,                    -- when the attempt ended, however it ended
+    completed    INTEGER,                    -- when the attempt ended, with any outcome
     PRIMARY KEY (batch_id, task_type, ordinal)
 ) WITHOUT ROWID;
 
 CREATE INDEX processing_tasks_troubled ON processing_tasks (batch_id, status)
 WHERE status <> 'done';
 
--- Entries of an outbox that could not be read: kept as they were.
+-- Entries of an outbox that could not be read, kept unchanged.
 CREATE TABLE unreadable_entries (
     batch_id  INTEGER NOT NULL,
     entry     TEXT NOT NULL,

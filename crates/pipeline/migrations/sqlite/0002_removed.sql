@@ -1,3 +1,3 @@
--- A batch that was removed on purpose is not made anew with all others; where it was in its life is kept.
+-- A batch that was removed on purpose is not rebuilt with all others; its state is kept.
 ALTER TABLE batches ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
 UPDATE batches SET removed = 1, state = 'sealed' WHERE state = 'removed';

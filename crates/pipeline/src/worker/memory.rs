@@ -1,6 +1,6 @@
-//! How much memory the process has, where the system says.
+//! The memory use of the process, on systems that report it.
 
-/// The memory that is resident now, in bytes (Linux).
+/// The resident memory, in bytes (Linux).
 pub(super) fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
