@@ -127,7 +127,7 @@ fn write(record: &BatchRecord) -> Result<Bytes> {
 
 fn read(name: &str, bytes: &[u8]) -> Result<BatchRecord> {
     serde_json::from_slice(bytes).map_err(|error| {
-        let what = format!("the record of batch {name:?} in the hash {KEY:?} is not valid: {error}");
+        let what = format!("the record of batch {name:?} in hash {KEY:?} is invalid: {error}");
         Error::new(ErrorKind::Decode, "read batch record", what)
     })
 }
