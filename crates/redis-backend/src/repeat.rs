@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use compartment_core::{Error, Retry};
 
-/// The first pause before a request is sent again; doubles each time.
+/// The first pause before a request is repeated; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
-/// No pause is longer.
+/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Whether a request may be sent again when it is not known if it was executed.
+/// Whether a request may be repeated if it is unknown whether it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
     /// Reads, and writes that change nothing the second time.
@@ -19,7 +19,7 @@ pub(crate) enum Repeat {
 }
 
 impl Repeat {
-    /// Whether a request that failed so may be sent again.
+    /// Whether a request with this error may be repeated.
     pub(crate) fn allows(self, error: &Error) -> bool {
         match error.retry() {
             Retry::Safe => true,
@@ -29,17 +29,17 @@ impl Repeat {
     }
 }
 
-/// A pause after an attempt of that number, counted from 0: between half of the longest and all of it,
-/// so that many clients do not come back at once.
+/// The pause after an attempt of this number, counted from 0: between half of the longest pause and all of it, so
+/// that many clients do not retry at once.
 pub(crate) fn pause_before_retry(attempt: u32) -> Duration {
     let share = (crate::attempt::random() % 1_000) as u32;
     let longest = longest_pause(attempt);
     longest / 2 + longest * share / 2_000
 }
 
-/// The pauses of so many retries together, at the longest.
+/// The sum of the longest pauses of this many retries.
 pub(crate) fn longest_pauses(retries: u32) -> Duration {
-    // From some attempt on all are equally long.
+    // From some attempt on all pauses are equal.
     let growing = retries.min(16);
     let sum = (0..growing).map(longest_pause).fold(Duration::ZERO, Duration::saturating_add);
     sum.saturating_add(LONGEST_PAUSE.saturating_mul(retries - growing))
