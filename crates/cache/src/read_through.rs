@@ -41,7 +41,7 @@ impl Cache {
         match self.through(key, loader, Wanted::Value).await? {
             Some(value) => Ok(value),
             // It joined a load of a caller that accepts an absent value.
-            None => Err(LoadError::failed("it is noted that there is no value")),
+            None => Err(LoadError::failed("the value does not exist")),
         }
     }
 
@@ -275,7 +275,7 @@ impl Cache {
     }
 }
 
-/// What a caller accepts.
+/// The answers that a caller accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
     /// A value, or its absence.

@@ -71,7 +71,7 @@ impl From<Duration> for Expiry {
     }
 }
 
-/// What a backend has to do for an [`Expiry`] under a contract.
+/// The effect of an [`Expiry`] on a key's TTL under a contract, for backends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TtlRule {
     /// Set the TTL, in milliseconds.

@@ -145,7 +145,7 @@ fn explain(kind: ErrorKind, error: &RedisError) -> String {
     let what = match kind {
         ErrorKind::WrongType => return "the key holds another type of value".into(),
         ErrorKind::NotANumber => {
-            return "the value is no whole number, or the sum leaves the range of i64".into();
+            return "the value is not a whole number, or the sum leaves the range of i64".into();
         }
         ErrorKind::Timeout => {
             return "no answer within the response time-out; the server is busy, paused or gone"

@@ -122,7 +122,7 @@ async fn on_node<T: redis::FromRedisValue>(
 ) -> Result<T> {
     let fail = |error| convert("scan", Phase::Request, &error).in_database(&requests.contract.name);
     let Wire::Cluster(cluster) = requests.wire().await? else {
-        return Err(requests.unexpected("scan", "", "the connection is to no cluster"));
+        return Err(requests.unexpected("scan", "", "the server is not a cluster"));
     };
     let answer = cluster.send_to_node(command, host, port).await.map_err(fail)?;
     redis::from_redis_value(answer).map_err(|error| fail(error.into()))

@@ -56,7 +56,7 @@ async fn open(config: &RedisConfig) -> Result<ServerStream> {
         ConnectionAddr::TcpTls { host, port, .. } => {
             let tls = TlsConnector::from(Arc::new(client_config(&config.tls)?));
             let name = ServerName::try_from(host.clone())
-                .map_err(|_| wrong(format!("{host:?} is no name to check a certificate by")))?;
+                .map_err(|_| wrong(format!("{host:?} is not a valid host name for TLS")))?;
             let plain = tcp(host, *port).await?;
             let stream = tls.connect(name, plain).await.map_err(|error| {
                 let what = format!("TLS is refused: {error}; check port and certificates");

@@ -2,7 +2,7 @@
 -- Returns {1, token} or {0, token, owner, remaining milliseconds}.
 local held = redis.call('HMGET', KEYS[1], 'token', 'owner', 'lease_ends_ms', 'taken_back')
 if not held[1] and not held[4] and redis.call('EXISTS', KEYS[1]) == 1 then
-  return redis.error_reply('WRONGTYPE the hash is no lock')
+  return redis.error_reply('WRONGTYPE the hash is not a lock')
 end
 local now_us = tonumber(ARGV[4])
 if not now_us then

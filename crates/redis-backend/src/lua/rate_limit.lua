@@ -29,7 +29,7 @@ if first[1] then
     old_ahead, old_kept = 0, window
   else
     ahead, kept, taken_back = string.match(old_front, '^(%d+):(%d+):(.*)$')
-    if not ahead then return redis.error_reply('WRONGTYPE the sorted set is no limit') end
+    if not ahead then return redis.error_reply('WRONGTYPE the sorted set is not a limit') end
     ahead, kept = tonumber(ahead), tonumber(kept)
     old_ahead, old_kept = ahead, kept
     if kept < window then kept = window end
