@@ -58,7 +58,7 @@
 //! of the process, it gets [`LoadError::WaitsForItself`]. Waits that the process does not know, in tasks that a
 //! loader spawns or across processes, end with [`CachePolicy::hard_timeout`].
 //!
-//! # When the database is away
+//! # When the database is unavailable
 //! A request takes at most [`CacheOptions::database_timeout`]. After a few failures in a row the breaker opens, and
 //! for a moment no requests are made. Reads use the first tier, then the loader. Undelivered removals are kept and
 //! delivered in the background as soon as possible, and before anything is read from the database again. If there are

@@ -1,5 +1,4 @@
-//! A worker with excessive memory ends, and reports the document. A separate program, since the memory of the whole
-//! process is measured.
+//! A worker with excessive memory ends and reports the document. Alone in a program, whose memory is measured.
 
 #[expect(dead_code, reason = "it uses a part of them")]
 #[path = "integration/stages/mod.rs"]

@@ -1,5 +1,4 @@
-//! A request that acquires something, with a unique name by which it can be taken back if its caller is gone before
-//! the answer.
+//! A request that acquires something, with a unique name by which it can be taken back if its caller drops it.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};

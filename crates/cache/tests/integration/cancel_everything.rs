@@ -1,5 +1,4 @@
-//! Ten thousand operations, dropped at random moments: after an acknowledged removal no old value is served, no load
-//! waits for a lease, and no background work is left.
+//! Ten thousand operations, dropped at random moments: no old value is served, no load waits for a lease.
 
 #![expect(
     clippy::unwrap_used,

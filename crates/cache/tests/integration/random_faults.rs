@@ -1,5 +1,4 @@
-//! Random programs with random faults, compared with a model: after recovery no value older than its last
-//! invalidation is served.
+//! Random programs with random faults: after recovery no value older than its last invalidation is served.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 

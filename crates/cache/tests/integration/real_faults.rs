@@ -1,5 +1,4 @@
-//! The programs of `random_faults` on a real server with real faults: broken or refused connections, and a server
-//! that is slow, paused, or killed and restarted empty.
+//! The programs of `random_faults` on a real server that is slow, paused, killed or disconnected.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 

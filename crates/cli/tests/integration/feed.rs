@@ -1,5 +1,4 @@
-//! A feed overwrites and removes only keys it has copied; if interrupted, it resumes with keys written and deleted in
-//! the meantime.
+//! A feed overwrites and removes only keys it has copied, and resumes after an interruption.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 

@@ -1,5 +1,4 @@
-//! A model of the source behind the caches: the version of each key, and for each process the version at which it
-//! last invalidated the key.
+//! A model of the source and its caches: key versions, and the version of each process's last invalidation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
