@@ -1,9 +1,9 @@
-//! Libraries name each thing that they pass on, and the facade's root stays short.
+//! Libraries list each name they re-export, and the facade's root stays short.
 
 use super::{Findings, TextFile};
 
 const FACADE: &str = "crates/compartment/src/lib.rs";
-/// Names that a user finds at the facade's root, modules included: beyond, nobody reads the list.
+/// Most names at the facade's root, including modules; nobody reads a longer list.
 const MOST_AT_THE_ROOT: usize = 40;
 
 pub(super) fn check(files: &[TextFile], findings: &mut Findings) {
@@ -40,10 +40,10 @@ fn public_uses(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// How many names a root passes on or declares as public modules.
+/// The number of names that a root re-exports or declares as public modules.
 fn root_names(text: &str) -> usize {
     let modules = text.lines().filter(|line| line.starts_with("pub mod ")).count();
-    // The items of each statement: one more than its commas, but for a last comma of the list.
+    // The items of a statement are separated by commas; a trailing comma adds none.
     let items = |statement: &str| {
         let list = statement.split_once('{').map_or("one", |(_, list)| list);
         list.trim_end_matches('}').split(',').filter(|item| !item.trim().is_empty()).count()

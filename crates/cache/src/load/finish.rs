@@ -42,7 +42,7 @@ fn to_store<V: Cached>(item: &Item<V>, before: Option<Held<V>>, loaded: Loaded<V
 }
 
 impl Load {
-    /// How long an entry with a lease lives: as long as what it holds beside it, and not less.
+    /// The TTL of a lease entry: at least that of the old value it keeps.
     pub(crate) fn lease_ttl<V>(&self, before: Option<&Held<V>>, lease: Duration) -> Duration {
         let now = self.cache.inner.options.clock.monotonic();
         before.map_or(Duration::ZERO, |held| held.kept_for(now)).max(lease)
@@ -53,12 +53,12 @@ impl Load {
         let ttl = self.lease_ttl(one.before.as_ref(), length);
         let Some(lease) = &mut one.lease else { return };
         if let Err(error) = lease.renew(length, ttl).await {
-            // The next renewal, or the result, finds out.
+            // The next renewal or the result determines the outcome.
             tracing::debug!(%error, "whether a lease was renewed is not known");
         }
     }
 
-    /// Stores what was loaded, and lets who waited have it; what the others are to be told.
+    /// Stores the loaded value and passes it to the waiters; returns the message for other processes.
     pub(crate) async fn finish<V: Cached>(
         &self,
         one: Ready<V>,
@@ -79,7 +79,7 @@ impl Load {
                 } else if payload.is_none() {
                     counters.refuse(Refusal::Entry);
                 }
-                // What there was before is older than what is known now.
+                // The old value is outdated by what is known now.
                 let news = self.release::<V>(key, lease, None).await;
                 item.leader.land(Ok(shared));
                 return news;
@@ -124,7 +124,7 @@ impl Load {
         news
     }
 
-    /// Gives the lease back, with what there was before in its place.
+    /// Fails the load: releases the lease and restores the old value.
     pub(crate) async fn fail<V>(&self, one: Ready<V>, error: LoadError) -> Option<News> {
         let Ready { item, lease, before, .. } = one;
         add(&item.terms.counters.failed_loads, 1);

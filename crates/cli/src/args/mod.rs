@@ -1,4 +1,4 @@
-//! The arguments of every command, with their help; one file a command that has many.
+//! The arguments of every command, with their help; a command with many has a file.
 
 mod analyze;
 mod backup;

@@ -1,4 +1,4 @@
-//! `compartment flush`: removes the keys of one database, after showing what would go.
+//! `compartment flush`: shows the keys of one database and removes them.
 
 use compartment_admin::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};
 

@@ -1,4 +1,4 @@
-//! One file a command, and the dispatch.
+//! The commands, one file each, and the dispatch.
 
 mod analyze;
 mod backup;
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     }
 }
 
-/// Runs async work on a runtime of its own.
+/// Runs async work on a new runtime.
 pub(crate) fn on_runtime(
     work: impl Future<Output = Result<ExitCode, CliError>>,
 ) -> Result<ExitCode, CliError> {
@@ -71,7 +71,7 @@ pub(crate) fn on_runtime(
             CliError::new(ExitCode::Other, format!("the async runtime did not start: {error}"))
         })?;
     let result = runtime.block_on(work);
-    // A stage that still runs on a blocking thread must not keep the process from ending.
+    // A stage still running on a blocking thread must not delay the end of the process.
     runtime.shutdown_background();
     result
 }

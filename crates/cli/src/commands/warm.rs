@@ -1,4 +1,4 @@
-//! `compartment warm`: recent documents into the cache, before anybody asks for them.
+//! `compartment warm`: loads recent documents into the cache before they are needed.
 
 use std::time::Duration;
 

@@ -21,9 +21,9 @@ use crate::interrupt::interrupted;
 use crate::screen::{self, BAD, FAINT, GOOD};
 use crate::settings;
 
-/// How often a server that is not there at the start is asked again.
+/// How often an unavailable server is tried again at the start.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-/// How often the line on the terminal is written anew.
+/// How often the status line is updated.
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(general: &General, command: args::Worker) -> Result<ExitCode, CliError> {
@@ -64,7 +64,7 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
     }
 }
 
-/// The databases, once there is a server: it may be started after its workers.
+/// Opens the databases, waiting for the server: it may be started after its workers.
 async fn open(general: &General, wait: Duration) -> Result<Databases, CliError> {
     let started = Instant::now();
     loop {
@@ -129,15 +129,15 @@ fn announce(worker: &Worker, databases: &Databases) {
     }
 }
 
-/// Once it was asked to end a second time.
+/// Waits for a second request to end.
 async fn told_twice() {
     interrupted().await;
-    // The same signal told the worker as well.
+    // The first signal reaches both this task and the worker.
     tokio::time::sleep(Duration::from_millis(100)).await;
     interrupted().await;
 }
 
-/// A line on the terminal, for ever.
+/// Updates the status line, forever.
 async fn tell(worker: &Worker) {
     let line = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
@@ -189,8 +189,8 @@ fn say(command: &args::Worker, worker: &Worker, report: &WorkerReport) {
     screen::say(format!("{line}; stopped because {why}"));
 }
 
-/// Takes the place of this process with a new one of the same arguments: what fills the memory, or hangs,
-/// ends with it. Returns only where that fails.
+/// Replaces this process with a new one with the same arguments, which releases its memory and ends hanging stages.
+/// Returns only if that fails.
 fn start_anew() -> CliError {
     screen::remark("restarting");
     let program = std::env::current_exe();

@@ -1,4 +1,4 @@
-//! `compartment workers`: who works, on what, and who is gone.
+//! `compartment workers`: lists the workers, their documents in progress, and those that are gone.
 
 use anstyle::Style;
 use compartment::clock::{Clock, SystemClock};

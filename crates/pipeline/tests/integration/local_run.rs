@@ -1,4 +1,4 @@
-//! Documents through all stages in one process, without a batch.
+//! Documents taken through all stages in one process, without a batch.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -19,7 +19,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 type Sum = Node<usize>;
 
-/// `split`, and of these `side`, which nothing needs, and `sum`, which fails above ten words.
+/// `split`; from its words `side`, which no stage needs, and `sum`, which fails above ten words.
 fn pipeline() -> (Pipeline, Sum) {
     let (words, _) =
         made("split", |text: &String| Ok(text.split(' ').map(str::to_owned).collect::<Vec<_>>()));
@@ -126,13 +126,13 @@ async fn a_failure_is_the_documents_and_says_where_it_was() {
     assert_eq!(error.code, "too_long");
     assert_eq!(stages_of(&outcomes[long]), [("split", true), ("side", true), ("sum", false)]);
     assert!(outcomes[long].stages[2].may_succeed_later);
-    // Nothing is made of what a stage beside the way failed on.
+    // A failure of `side` stops the document, although the result does not need it.
     assert_eq!(stages_of(&outcomes["broken"]), [("split", true), ("side", false)]);
     assert!(!outcomes["broken"].stages[1].may_succeed_later);
     assert_eq!(**outcomes["fine"].results.as_ref().unwrap(), 1);
     assert_eq!((figures(&local, "side").computed, figures(&local, "side").failed), (2, 1));
     assert_eq!((figures(&local, "sum").computed, figures(&local, "sum").failed), (1, 1));
-    // The stage that the failure kept from running was not to see the document.
+    // The document does not count for the stage that the failure prevented.
     assert_eq!((figures(&local, "sum").total, figures(&local, "sum").finished()), (2, 2));
     let state = outcomes[long].state();
     assert!(
@@ -140,7 +140,7 @@ async fn a_failure_is_the_documents_and_says_where_it_was() {
     );
 }
 
-/// Keeps how many stages each document had.
+/// Records the number of stages of each document.
 #[derive(Debug, Default)]
 struct Kept(Mutex<BTreeMap<String, usize>>);
 

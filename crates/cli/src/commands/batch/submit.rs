@@ -1,4 +1,4 @@
-//! `compartment batch submit` and `compartment ingest --submit`: documents as a batch, for workers.
+//! `compartment batch submit` and `compartment ingest --submit`: submit documents as a batch.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
 use crate::screen::{self, BAD, FAINT, GOOD};
 
-/// How long a server that goes away is waited for.
+/// How long to wait for a server that becomes unavailable.
 const WAIT: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(
