@@ -93,6 +93,11 @@ pub(crate) fn count(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }
 
+/// `1 key`, `1,234 keys`: a count with its noun, whose plural ends in `s`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// A duration, such as `1.25 s`, `3 m 20 s` or `12 ms`.
 pub(crate) fn time(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
@@ -141,6 +146,8 @@ mod tests {
     fn figures_read_well() {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(123), "123");
+        assert_eq!(counted(1, "key"), "1 key");
+        assert_eq!(counted(1_234, "key"), "1,234 keys");
         assert_eq!(time(Duration::from_millis(12)), "12 ms");
         assert_eq!(time(Duration::from_secs(200)), "3 m 20 s");
         assert_eq!(ttl(Some(Duration::from_secs(172_800))), "2d");

@@ -68,7 +68,7 @@ impl Inner {
             () = clock.sleep(limit) => Err(Error::new(
                 ErrorKind::Timeout,
                 "ask the cache",
-                format!("no answer within {:?}", self.options.database_timeout),
+                format!("no answer within {limit:?}"),
             )
             .in_database(self.database.name())),
         };

@@ -91,13 +91,13 @@ fn the_map_and_the_options_go_by_the_same_bounds() {
     };
     for (wrong, says) in [
         ("breaker_failures = 0", "breaker_failures = 0 is not allowed: it must be between 1 and"),
-        ("database_timeout = \"0s\"", "database_timeout = 0ns is not allowed"),
-        ("first_tier = \"10KiB\"", "first_tier = 10240 is not allowed"),
-        ("policy = { lease = \"0s\" }", "lease = 0ns is not allowed"),
+        ("database_timeout = \"0s\"", "database_timeout = 0s is not allowed"),
+        ("first_tier = \"10KiB\"", "first_tier = 10KiB is not allowed"),
+        ("policy = { lease = \"0s\" }", "lease = 0s is not allowed"),
         ("policy = { lease = { production = \"1ms\" } }", "lease = 1ms is not allowed"),
         ("policy = { stale_on_error = \"200y\" }", "stale_on_error = "),
         ("policy = { jitter = nan }", "jitter = NaN is not allowed"),
-        ("policy = { max_entry = \"0B\" }", "max_entry = 0 is not allowed"),
+        ("policy = { max_entry = \"0B\" }", "max_entry = 0B is not allowed"),
     ] {
         let error = read(wrong).unwrap_err().to_string();
         assert!(error.contains(says) && error.contains("line"), "{wrong}: {error}");

@@ -115,8 +115,8 @@ fn show(analysis: &Analysis) {
         server_line(analysis)
     ));
     screen::say(format!(
-        "{} keys, {}, {} with a TTL",
-        screen::count(analysis.keys),
+        "{}, {}, {} with a TTL",
+        screen::counted(analysis.keys, "key"),
         memory_line(&analysis.memory, analysis.measure),
         screen::percent(share(analysis.ttl.with, analysis.keys))
     ));
@@ -141,8 +141,8 @@ fn show(analysis: &Analysis) {
     }
     if analysis.vanished > 0 {
         screen::say(format!(
-            "{} keys expired or were deleted meanwhile",
-            screen::count(analysis.vanished)
+            "{} expired or were deleted meanwhile",
+            screen::counted(analysis.vanished, "key")
         ));
     }
     let rate = (analysis.keys as f64 / analysis.seconds.max(0.001)) as u64;

@@ -42,14 +42,14 @@ async fn invalidate(databases: &Databases, what: &Invalidate) -> Result<ExitCode
     let cache = open(databases, &what.which.database).await?;
     if let Some(pattern) = &what.pattern {
         let count = cache.count_matching(pattern).await?;
-        let keys = screen::count(count);
         if !what.yes {
-            screen::say(format!("{keys} keys match {pattern:?}; --yes removes them"));
+            let keys = screen::counted(count, "key");
+            screen::say(format!("{pattern:?} matches {keys}; add --yes to remove"));
             return Ok(ExitCode::Success);
         }
         // At most the counted keys are removed, so that keys written since are not removed unseen.
         let removed = cache.remove_matching(pattern, count).await?;
-        screen::say(format!("{} keys removed", screen::count(removed)));
+        screen::say(format!("{} removed", screen::counted(removed, "key")));
         return Ok(ExitCode::Success);
     }
     let mut done = Vec::new();

@@ -120,7 +120,7 @@ fn stopped(progress: &Progress) -> CliError {
     let (finished, total) = (documents.finished, documents.total);
     CliError::new(
         ExitCode::Interrupted,
-        format!("stopped: {finished} of {total} documents were processed"),
+        format!("stopped with {finished} of {total} documents processed"),
     )
     .hint("run the same command again: cached results are reused")
 }
@@ -129,7 +129,7 @@ fn failed(error: IngestError) -> CliError {
     match error {
         IngestError::Store { error, done, total } => CliError::new(
             code_of(error.kind()),
-            format!("failed to {error}; {done} of {total} documents are done"),
+            format!("failed to {error}; documents done: {done} of {total}"),
         )
         .hint("run the same command again to process the rest"),
         IngestError::Output { path, error } => CliError::files("write", &path, &error),
@@ -139,7 +139,7 @@ fn failed(error: IngestError) -> CliError {
 
 async fn print(databases: &Databases, report: &IngestReport) -> Result<(), CliError> {
     let documents = &report.documents;
-    let mut line = format!("{GOOD}{}{GOOD:#} documents done", screen::count(documents.done));
+    let mut line = format!("{GOOD}{}{GOOD:#} done", screen::counted(documents.done, "document"));
     if documents.failed > 0 {
         line += &format!(", {BAD}{} failed{BAD:#}", screen::count(documents.failed));
     }

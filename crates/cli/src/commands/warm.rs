@@ -59,8 +59,8 @@ fn show(warmed: &WarmedDocuments, hours: u64) {
     }
     let count = screen::count;
     let mut line = format!(
-        "{GOOD}{}{GOOD:#} documents: {} were in the cache, {} computed again",
-        count(warmed.documents),
+        "{GOOD}{}{GOOD:#}: {} in the cache, {} computed again",
+        screen::counted(warmed.documents, "document"),
         count(warmed.found),
         count(warmed.made)
     );

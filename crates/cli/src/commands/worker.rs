@@ -179,12 +179,12 @@ fn say(command: &args::Worker, worker: &Worker, report: &WorkerReport) {
         );
         return;
     }
-    let mut line = format!("{GOOD}{}{GOOD:#} stages done", screen::count(report.done));
+    let mut line = format!("{GOOD}{}{GOOD:#} done", screen::counted(report.done, "stage"));
     if report.failed > 0 {
-        line += &format!(", {BAD}{} attempts failed{BAD:#}", screen::count(report.failed));
+        line += &format!(", {BAD}{} failed{BAD:#}", screen::counted(report.failed, "attempt"));
     }
     if report.handed_back > 0 {
-        line += &format!(", {} documents handed back", screen::count(report.handed_back));
+        line += &format!(", {} handed back", screen::counted(report.handed_back, "document"));
     }
     screen::say(format!("{line}; stopped because {why}"));
 }

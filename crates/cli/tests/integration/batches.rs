@@ -54,7 +54,7 @@ fn a_batch_is_submitted_watched_steered_and_removed() {
         assert_eq!(unknown.code, 4, "{}", unknown.err);
         let retried =
             fleet.run(&["batch", "retry", "b", "--stage", "extract", "--error", "damaged"]);
-        assert!(retried.out.contains("1 documents will be retried"), "{}", retried.out);
+        assert!(retried.out.contains("1 document will be retried"), "{}", retried.out);
         let cancelled = json(&fleet.run(&["batch", "cancel", "b", "--json"]));
         assert_eq!(cancelled["status"], "cancelled");
         assert_eq!(fleet.run(&["batch", "remove", "b"]).code, 0);

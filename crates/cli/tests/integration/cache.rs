@@ -140,7 +140,7 @@ fn documents_are_invalidated_and_marked_by_their_files() {
         assert_eq!(done.code, 0, "{}", done.err);
         assert_eq!(computed(), 1);
         let counted = filled.run(&["cache", "invalidate", "--pattern", "doc:chunks:*"]);
-        assert_eq!(counted.out, "3 keys match \"doc:chunks:*\"; --yes removes them\n");
+        assert_eq!(counted.out, "\"doc:chunks:*\" matches 3 keys; add --yes to remove\n");
         let before = filled.keys(2).await;
         filled.run(&["cache", "invalidate", "--pattern", "doc:chunks:*", "--yes"]);
         assert_eq!(filled.keys(2).await, before - 3);

@@ -120,7 +120,7 @@ fn keys_of_search_indexes_stay_and_those_of_other_modules_are_told() {
         let folder = tempfile::tempdir().unwrap();
         let words = ["migrate", "--backend", &proxy.url(), "--from", "0", "--to", "3"];
         let run = ends(folder.path(), &words, 11, "belongs to a search index (ft_invidx)");
-        assert!(run.out.contains("1 keys have the module type ReJSON-RL"), "{}", run.out);
+        assert!(run.out.contains("1 key of the module type ReJSON-RL"), "{}", run.out);
         assert!(run.out.contains("3 keys moved"), "{}", run.out);
         assert_eq!(server.command(&["KEYS", "*"]).await.text(), "ft:words");
     });

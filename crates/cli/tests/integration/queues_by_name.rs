@@ -101,6 +101,6 @@ fn who_may_not_look_at_other_keys_is_told_what_names_and_clients_say() {
         ends(here, &part, 12, "_kombu.binding.celery would stay behind");
         ends(here, &[&base[..], &["--pattern", "page:*"]].concat(), 0, "50 keys moved");
         assert_eq!((size(&server, 0).await, size(&server, 3).await), (5, 50));
-        ends(here, &[&part[..], &["--drained-anyway"]].concat(), 0, "1 keys moved");
+        ends(here, &[&part[..], &["--drained-anyway"]].concat(), 0, "1 key moved");
     });
 }

@@ -1,7 +1,6 @@
 //! Cache settings of the configuration: `[cache]` for all caches, `policy` for a template.
 
 use std::cell::RefCell;
-use std::fmt::Debug;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -11,11 +10,12 @@ use super::quantity::{Size, Span, size, span};
 use crate::{MAX_TTL, Result};
 
 /// The allowed range of a setting, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Bounds<T> {
     name: &'static str,
     least: T,
     max: T,
+    show: fn(T) -> String,
 }
 
 /// The allowed ranges of cache settings, for the configuration and for `CacheOptions`.
@@ -36,8 +36,12 @@ impl CacheBounds {
     /// Zero is allowed: then no value is served while invalidations cannot arrive.
     pub const BLIND_TTL: Bounds<Duration> = times("blind_ttl", Duration::ZERO, MAX_TTL);
     /// Failures in a row.
-    pub const BREAKER_FAILURES: Bounds<u32> =
-        Bounds { name: "breaker_failures", least: 1, max: u32::MAX };
+    pub const BREAKER_FAILURES: Bounds<u32> = Bounds {
+        name: "breaker_failures",
+        least: 1,
+        max: u32::MAX,
+        show: |count| count.to_string(),
+    };
     /// How long the database is not asked.
     pub const BREAKER_OPEN_FOR: Bounds<Duration> = times("breaker_open_for", MILLISECOND, DAY);
     /// Bytes: room for an entry or two in each shard of the tier. Zero is accepted too: no value is kept in the
@@ -72,18 +76,23 @@ impl CacheBounds {
 }
 
 const fn times(name: &'static str, least: Duration, max: Duration) -> Bounds<Duration> {
-    Bounds { name, least, max }
+    Bounds { name, least, max, show: |time| unquoted(&span(time)) }
 }
 
 const fn sizes(name: &'static str, least: u64, max: u64) -> Bounds<u64> {
-    Bounds { name, least, max }
+    Bounds { name, least, max, show: |bytes| unquoted(&size(bytes)) }
 }
 
 const fn shares(name: &'static str) -> Bounds<f64> {
-    Bounds { name, least: 0.0, max: 1.0 }
+    Bounds { name, least: 0.0, max: 1.0, show: |share| share.to_string() }
 }
 
-impl<T: Copy + PartialOrd + Debug> Bounds<T> {
+/// A value as the file has it, without its quotes.
+fn unquoted(value: &str) -> String {
+    value.trim_matches('"').to_owned()
+}
+
+impl<T: Copy + PartialOrd> Bounds<T> {
     /// Checks whether a value is within the bounds.
     ///
     /// # Errors
@@ -93,8 +102,9 @@ impl<T: Copy + PartialOrd + Debug> Bounds<T> {
         if self.least <= value && value <= self.max {
             return Ok(());
         }
-        let Self { name, least, max } = self;
-        Err(format!("{name} = {value:?} is not allowed: it must be between {least:?} and {max:?}"))
+        let Self { name, show, .. } = self;
+        let (value, least, max) = (show(value), show(self.least), show(self.max));
+        Err(format!("{name} = {value} is not allowed: it must be between {least} and {max}"))
     }
 
     /// Checks the value of each environment.

@@ -77,15 +77,14 @@ pub(super) async fn retry(
         while let Some(failure) = failures.try_next().await? {
             documents += u64::from(is_meant(&failure));
         }
-        let shown = screen::count(documents);
-        let text = format!(
-            "{shown} documents would be retried, including those that already wait for a retry"
-        );
+        let shown = screen::counted(documents, "document");
+        let text =
+            format!("{shown} would be retried, including those that already wait for a retry");
         let value = json!({"batch": name, "would_retry": documents});
         return say(command.json, &text, &value);
     }
     let retried = store.retry_failed(name, stage, error).await?;
-    let text = format!("{GOOD}{}{GOOD:#} documents will be retried", screen::count(retried));
+    let text = format!("{GOOD}{}{GOOD:#} will be retried", screen::counted(retried, "document"));
     say(command.json, &text, &json!({"batch": name, "retried": retried}))
 }
 

@@ -29,8 +29,8 @@ pub(crate) async fn run(
     let files = discovery.files.len() as u64;
     if command.dry_run {
         screen::say(format!(
-            "{} files would be submitted as batch {name}; {} skipped: not a document type",
-            screen::count(files),
+            "{} would be submitted as batch {name}; {} skipped: not a document type",
+            screen::counted(files, "file"),
             screen::count(discovery.skipped)
         ));
         return Ok(ExitCode::Success);
@@ -103,8 +103,10 @@ fn print(
     refused: &[(String, String)],
 ) {
     let (name, count) = (&command.batch.name, screen::count);
-    let mut line =
-        format!("{GOOD}{}{GOOD:#} documents submitted as batch {name}", count(submitted.submitted));
+    let mut line = format!(
+        "{GOOD}{}{GOOD:#} submitted as batch {name}",
+        screen::counted(submitted.submitted, "document")
+    );
     if total != submitted.submitted {
         line += &format!(", which has {} now", count(total));
     }

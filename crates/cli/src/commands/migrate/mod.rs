@@ -172,7 +172,11 @@ async fn back_up(
     let written = backup(&migration.source, pattern, file, &options, progress).await;
     progress.clear();
     let written = written?;
-    screen::remark(format!("{} keys backed up to {}", screen::count(written.keys), file.display()));
+    screen::remark(format!(
+        "{} backed up to {}",
+        screen::counted(written.keys, "key"),
+        file.display()
+    ));
     Ok(())
 }
 

@@ -52,8 +52,8 @@ pub(super) fn show_preview(command: &args::Migrate, found: &Preview) -> Result<E
     screen::say(table.to_string());
     let all: u64 = found.groups.iter().map(|group| group.keys).sum();
     screen::say(format!(
-        "would move {} keys by {}; {} would stay; nothing was changed",
-        screen::count(all),
+        "would move {} by {}; {} would stay; nothing was changed",
+        screen::counted(all, "key"),
         found.way,
         screen::count(found.staying)
     ));
@@ -89,8 +89,8 @@ pub(super) fn finish(
     }
     for (kind, keys) in &report.modules {
         screen::say(format!(
-            "{} keys have the module type {kind}: the target needs that module",
-            screen::count(*keys)
+            "{} of the module type {kind}: the target needs that module",
+            screen::counted(*keys, "key")
         ));
     }
     // A live run mostly waits, so a rate in keys per second would be meaningless.
@@ -107,8 +107,8 @@ pub(super) fn finish(
         evicted => format!(", up to {} were evicted by their server", screen::count(evicted)),
     };
     screen::say(format!(
-        "{} keys {verb}{way} in {}{rate}, {} expired or were deleted meanwhile{evicted}",
-        screen::count(report.moved + report.same),
+        "{} {verb}{way} in {}{rate}, {} expired or were deleted meanwhile{evicted}",
+        screen::counted(report.moved + report.same, "key"),
         screen::time(std::time::Duration::from_secs_f64(report.seconds)),
         screen::count(report.gone.saturating_sub(report.evicted))
     ));
