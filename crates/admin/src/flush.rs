@@ -2,15 +2,17 @@
 
 use std::time::Instant;
 
-use compartment_core::{Contract, DatabaseKind, DatabaseMap, Scheme};
-use compartment_redis::{RedisConfig, Server, is_hidden};
+use compartment_core::{Contract, DatabaseKind, DatabaseMap};
+use compartment_redis::is_hidden;
 use redis::Pipeline;
 use serde::Serialize;
 
 use crate::analyze::{ClientUse, clients_of};
-use crate::patterns::{Learner, Selection, Selector};
+use crate::chosen::Chosen;
+use crate::neighbours::{Neighbours, neighbours};
+use crate::patterns::Learner;
 use crate::plan::{Plan, Stays, search_indexes};
-use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape, read_glob};
+use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 
 /// Options of a flush: which keys to remove, and how.
 #[derive(Clone, Debug, Default)]
@@ -96,7 +98,7 @@ pub async fn preview_flush(
     options: &FlushOptions,
     progress: &dyn Progress,
 ) -> Result<FlushPreview> {
-    let Here { contracts: here, unknown } = contracts_at(place, map).await?;
+    let Neighbours { contracts: here, unknown } = neighbours(place, map).await?;
     let own = here.iter().find(|contract| {
         contract.name == place.label() || here.len() == 1 && place.prefix().is_empty()
     });
@@ -213,53 +215,6 @@ fn way(place: &Place, options: &FlushOptions) -> FlushWay {
     if whole && unlimited { FlushWay::FlushDb } else { FlushWay::Unlink }
 }
 
-/// The databases of the map on a place's server and index.
-struct Here {
-    /// The databases as placed there.
-    contracts: Vec<Contract>,
-    /// One refusal for each unreachable instance, whose databases may be here.
-    unknown: Vec<String>,
-}
-
-/// The databases of the map that share at least some keys with `place`'s index. An instance is
-/// recognised by its server, not by its address.
-async fn contracts_at(place: &Place, map: &DatabaseMap) -> Result<Here> {
-    let mut here = Here { contracts: Vec::new(), unknown: Vec::new() };
-    for (name, instance) in map.instances() {
-        let of_instance = map.databases().iter().filter(|one| one.placement.instance() == name);
-        // Databases of other indexes can be here only if the server has one index.
-        let could_be_here: Vec<&Contract> = of_instance
-            .filter(|one| one.placement.index() == place.index() || place.index() == 0)
-            .collect();
-        if could_be_here.is_empty() || instance.url.scheme() == Scheme::Memory {
-            continue;
-        }
-        let server = match Server::connect(RedisConfig::for_instance(instance, 1)).await {
-            Ok(server) => server,
-            Err(error) => {
-                here.unknown.push(format!(
-                    "instance {name:?} cannot be reached ({}), and may be this server: its {} \
-                     may be in here",
-                    error.message(),
-                    could_be_here
-                        .iter()
-                        .map(|one| one.name.as_str())
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                ));
-                continue;
-            }
-        };
-        if !place.is_on(&server).await? {
-            continue;
-        }
-        let placed = could_be_here.into_iter().map(|one| server.info().place(one.clone()));
-        here.contracts.extend(placed.filter(|one| one.placement.index() == place.index()));
-    }
-    here.contracts.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(here)
-}
-
 /// Refusals because keys of other databases would be removed too.
 fn shared(
     place: &Place,
@@ -297,31 +252,6 @@ fn is_meant(place: &Place, own: Option<&Contract>, options: &FlushOptions) -> bo
     })
 }
 
-/// The names that were chosen.
-struct Chosen {
-    /// The glob that the server filters by.
-    glob: Option<Vec<u8>>,
-    selector: Option<Selector>,
-}
-
-impl Chosen {
-    fn new(options: &FlushOptions) -> Self {
-        let mut globs: Vec<Vec<u8>> = options.patterns.iter().map(|text| read_glob(text)).collect();
-        match globs.len() {
-            0 => Self { glob: None, selector: None },
-            1 => Self { glob: globs.pop(), selector: None },
-            _ => {
-                let selection = Selection { globs, except: Vec::new() };
-                Self { glob: None, selector: Some(Selector::new(&[selection])) }
-            }
-        }
-    }
-
-    fn takes(&self, name: &[u8]) -> bool {
-        self.selector.as_ref().is_none_or(|selector| selector.first_match(name).is_some())
-    }
-}
-
 /// Result of counting the chosen names.
 struct Counted {
     keys: u64,
@@ -331,14 +261,14 @@ struct Counted {
 }
 
 async fn count(place: &Place, options: &FlushOptions, progress: &dyn Progress) -> Result<Counted> {
-    let chosen = Chosen::new(options);
+    let chosen = Chosen::new(&options.patterns);
     let mut stays: Vec<Stays<'_>> =
         options.plans.iter().map(|(name, plan)| Stays::of(name, plan, &options.patterns)).collect();
     let mut learner = Learner::default();
     let mut keys = 0;
     progress.begin("look at the names", None);
     let mut pace = Pace::new(options.limits, place).await?;
-    let mut walk = Walk::start(place, chosen.glob.as_deref()).await?;
+    let mut walk = Walk::start(place, chosen.glob()).await?;
     loop {
         pace.admit(1).await?;
         let Some(page) = walk.next_page().await? else { break };
@@ -364,10 +294,10 @@ async fn unlink(
     keys: u64,
     progress: &dyn Progress,
 ) -> Result<u64> {
-    let chosen = Chosen::new(options);
+    let chosen = Chosen::new(&options.patterns);
     let mut connection = place.open("flush").await?;
     let mut pace = Pace::new(options.limits, place).await?;
-    let mut walk = Walk::start(place, chosen.glob.as_deref()).await?;
+    let mut walk = Walk::start(place, chosen.glob()).await?;
     let mut removed = 0;
     progress.begin("remove the keys", Some(keys));
     loop {

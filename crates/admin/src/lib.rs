@@ -5,6 +5,8 @@
 
 mod analyze;
 pub mod backup;
+mod chosen;
+mod cleanup;
 mod client_list;
 mod clocks;
 mod condition;
@@ -18,6 +20,7 @@ mod info;
 mod key_type;
 pub mod migrate;
 mod name;
+mod neighbours;
 mod own_name;
 mod pace;
 pub mod patterns;
@@ -39,6 +42,9 @@ mod weight;
 pub use analyze::{
     Analysis, AnalyzeOptions, BigKey, Bucket, ClientUse, KeyGroupReport, Measure, Memory,
     ServerState, Source, TtlCounts, analyze, analyze_dump, keyspace,
+};
+pub use cleanup::{
+    AgeBy, CleanupOptions, CleanupReport, ExpireOptions, ExpireReport, cleanup, expire,
 };
 pub use deployment::{DeployedInstance, DeployedServer, Deployment, NamedPlace};
 pub use error::{AdminError, Result};

@@ -147,7 +147,7 @@ pub(crate) fn run_once(args: &OnceArgs) -> Result<(), Failure> {
         seconds: report.elapsed().as_secs_f64(),
         documents_per_second: report.documents_per_second,
         answered_from_cache: report.answered_from_cache().unwrap_or(0.0),
-        peak_memory_bytes: ProcessMemory::now().map_or(0, |memory| memory.peak),
+        peak_memory_bytes: ProcessMemory::now().and_then(|memory| memory.peak).unwrap_or(0),
         entities: report.entities.values().sum(),
         relationships: report.relationships.values().sum(),
     };

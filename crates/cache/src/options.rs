@@ -21,9 +21,9 @@ pub struct CacheOptions {
     pub first_tier_bytes: u64,
     /// How long one request to the database may take before the cache continues without it.
     pub database_timeout: Duration,
-    /// After this many failed requests in a row the database is not asked,
+    /// The number of failed requests in a row after which the database is not asked for a while.
     pub breaker_failures: u32,
-    /// for this long; then one request tries again.
+    /// How long the database is not asked after that many failures; then one request tries again.
     pub breaker_open_for: Duration,
     /// How many undelivered removals are kept. If there are more, everything in the database is invalidated instead.
     pub pending_removals: usize,

@@ -17,10 +17,10 @@ pub(crate) trait Stages: fmt::Debug + Send + Sync {
     /// The document that an entry names.
     fn document(&self, batch: &str, ordinal: u32, entry: Bytes) -> Result<Document, StageError>;
 
-    /// The stored result of the stage at `place`, or a new one.
+    /// The stored result of the stage at `index`, or a new one.
     async fn produce(&self, index: usize, run: &DocumentRun) -> Result<AnyResult, PipelineError>;
 
-    /// The stored result of the stage at `place`, if there is one.
+    /// The stored result of the stage at `index`, if there is one.
     async fn find(
         &self,
         index: usize,
@@ -39,7 +39,7 @@ pub(crate) trait Stages: fmt::Debug + Send + Sync {
     /// Counts a document that the stage failed on.
     fn failed(&self, index: usize, document: &Document, error: &StageError);
 
-    /// The stages whose results the stage at `place` needs.
+    /// The stages whose results the stage at `index` needs.
     fn needs(&self, index: usize) -> &[usize];
 
     /// The time now.
@@ -77,6 +77,7 @@ pub struct DocumentRun {
     results: Arc<Mutex<Results>>,
     /// For each stage, the side stages that run as soon as it has its result, although no caller asks for theirs.
     sides: Arc<[Vec<usize>]>,
+    is_guarded: bool,
 }
 
 impl fmt::Debug for DocumentRun {
@@ -87,7 +88,8 @@ impl fmt::Debug for DocumentRun {
 
 impl DocumentRun {
     pub(crate) fn new(stages: Arc<dyn Stages>, document: Document) -> Self {
-        Self { stages, document, results: Arc::default(), sides: Arc::default() }
+        let (results, sides) = (Arc::default(), Arc::default());
+        Self { stages, document, results, sides, is_guarded: false }
     }
 
     /// Sets the side stages: `sides[i]` run as soon as stage `i` has its result.
@@ -96,9 +98,16 @@ impl DocumentRun {
         self
     }
 
-    /// This run with the document's lock held.
-    pub(crate) fn fenced(&self, token: FencingToken) -> Self {
-        Self { document: self.document.fenced(token), ..self.clone() }
+    /// This run, after it was decided whether it needs the document's lock; with the token of the lock if it is held.
+    pub(crate) fn guarded(&self, fence: Option<FencingToken>) -> Self {
+        let document =
+            fence.map_or_else(|| self.document.clone(), |token| self.document.fenced(token));
+        Self { document, is_guarded: true, ..self.clone() }
+    }
+
+    /// Whether it was decided that this run has the lock that it needs.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.is_guarded
     }
 
     /// The document.

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use crate::attempt::{Left, Spawned, interrupted, is_about_the_document};
 use crate::document_run::{DocumentRun, Stages};
 use crate::node::AnyResult;
-use crate::pipeline::DeclaredStage;
+use crate::pipeline::{DeclaredStage, with_needs};
 use crate::runner::{Runner, unless_panicked};
 use crate::{
     Completed, Document, EngineOptions, Node, Pipeline, PipelineError, Progress, StageError,
@@ -186,13 +186,13 @@ impl Engine {
         self.inner.overdue.load(Ordering::Relaxed)
     }
 
-    /// Runs the stage at `place` for a document.
+    /// Runs the stage at `index` for a document.
     pub(crate) async fn attempt(&self, index: usize, document: &Document) -> Left {
         let limit = self.stage(index).map_or(Duration::ZERO, |stage| stage.options.timeout);
         self.attempt_in(index, &self.run_of(document.clone()), limit).await
     }
 
-    /// Runs the stage at `place` within `limit`, using the results that the run already has.
+    /// Runs the stage at `index` within `limit`, using the results that the run already has.
     pub(crate) async fn attempt_in(
         &self,
         index: usize,
@@ -201,10 +201,9 @@ impl Engine {
     ) -> Left {
         let started = self.inner.now();
         let worked = match self.stage(index) {
-            Ok(stage) if stage.options.exclusive => {
-                self.inner.locked(stage, run, |run| self.timed(stage, index, run, limit)).await
+            Ok(stage) => {
+                self.inner.guarded(index, run, |run| self.timed(stage, index, run, limit)).await
             }
-            Ok(stage) => self.timed(stage, index, run.clone(), limit).await,
             Err(error) => Err(error),
         };
         let error = match worked {
@@ -278,13 +277,21 @@ impl Inner {
         })
     }
 
-    /// Does `work` while the lock of the run's document is held; gives up when the lock is lost.
-    async fn locked<T, F: Future<Output = Result<T, PipelineError>>>(
+    /// Does `work`, with the lock of the run's document held if it may run an exclusive stage. Gives up when the
+    /// lock is lost.
+    ///
+    /// The lock is taken before any load begins. A load that waited for it could keep waiting whoever holds it
+    /// and wants what is loaded.
+    async fn guarded<T, F: Future<Output = Result<T, PipelineError>>>(
         &self,
-        stage: &DeclaredStage,
+        index: usize,
         run: &DocumentRun,
         work: impl FnOnce(DocumentRun) -> F,
     ) -> Result<T, PipelineError> {
+        if run.is_guarded() || !self.needs_lock(index, run).await? {
+            return work(run.guarded(None)).await;
+        }
+        let stage = self.stage(index)?;
         let key = format!("compartment:lock:document:{}", run.document().subject());
         let wait = stage.options.timeout;
         let clock = Arc::clone(&self.options.clock);
@@ -295,10 +302,33 @@ impl Inner {
                 format!("another worker has held the document's lock for more than {wait:?}");
             return Err(Error::new(ErrorKind::NotReady, "lock document", what).at_key(key).into());
         };
-        let worked = guard.run(work(run.fenced(guard.token()))).await?;
+        let worked = guard.run(work(run.guarded(Some(guard.token())))).await?;
         // A lock that cannot be released ends with its lease.
         let _ = guard.release().await;
         worked
+    }
+
+    /// Whether the stage at `index` is exclusive, or needs the result of an exclusive stage that the document does
+    /// not have. The results that are found are kept in the run.
+    async fn needs_lock(&self, index: usize, run: &DocumentRun) -> Result<bool, PipelineError> {
+        if self.stage(index)?.options.exclusive {
+            return Ok(true);
+        }
+        let stages = self.pipeline.all();
+        let needs = with_needs(stages, [index]);
+        let exclusive: Vec<usize> =
+            needs.into_iter().filter(|need| stages[*need].options.exclusive).collect();
+        // A result that cannot be read is made again, and whoever makes it reports why.
+        let is_found = async |index| matches!(run.find(index).await, Ok(Some(_)));
+        if exclusive.is_empty() || is_found(index).await {
+            return Ok(false);
+        }
+        for need in exclusive {
+            if !is_found(need).await {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -310,18 +340,11 @@ impl Stages for Inner {
     }
 
     async fn produce(&self, index: usize, run: &DocumentRun) -> Result<AnyResult, PipelineError> {
-        let stage = self.stage(index)?;
-        let producer = Arc::clone(&stage.producer);
-        if !stage.options.exclusive || run.document().fence().is_some() {
+        let producer = Arc::clone(&self.stage(index)?.producer);
+        if run.is_guarded() {
             return producer.produce(run).await;
         }
-        // Another stage needs this one's result. A result that is kept needs no lock.
-        match producer.find(run).await? {
-            Some(result) => Ok(result),
-            None => {
-                self.locked(stage, run, |run| async move { producer.produce(&run).await }).await
-            }
-        }
+        self.guarded(index, run, |run| async move { producer.produce(&run).await }).await
     }
 
     async fn find(

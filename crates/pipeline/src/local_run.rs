@@ -14,7 +14,7 @@ use futures_util::{Stream, StreamExt};
 use crate::attempt::{ASKING, Left};
 use crate::document_run::{DocumentRun, Times};
 use crate::event::Origin;
-use crate::pipeline::DeclaredStage;
+use crate::pipeline::{DeclaredStage, with_needs};
 use crate::{
     Document, DocumentState, Engine, Identity, Needs, PipelineError, StageError, StageStatus,
 };
@@ -77,8 +77,7 @@ pub trait RunRecorder: fmt::Debug + Send + Sync {
 ///
 /// `D` names the stages whose results the caller wants: a [`crate::Node`] or a tuple of them. These are requested
 /// first. Other stages run as soon as the results that they need are available, before anything else is computed from
-/// those. If these results are not needed, an earlier run has already done so; therefore a second run reads only the
-/// wanted results.
+/// those. A second run reads the wanted results only: whatever they were made of has been through its stages before.
 ///
 /// An attempt at a stage includes the stages it needs. It may take as long as the time-outs of all stages that the
 /// document has not passed, added up.
@@ -305,18 +304,6 @@ impl<D: Needs> LocalRun<D> {
         }
         outcomes
     }
-}
-
-/// These stages and all stages that they need, directly or indirectly.
-fn with_needs(stages: &[DeclaredStage], these: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
-    let mut all = BTreeSet::from_iter(these);
-    // A stage needs only earlier ones.
-    for (index, stage) in stages.iter().enumerate().rev() {
-        if all.contains(&index) {
-            all.extend(stage.after.iter().copied());
-        }
-    }
-    all
 }
 
 /// For each stage, the stages that need it and that no wanted result is computed from. Exclusive stages are left out,

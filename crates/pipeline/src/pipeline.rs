@@ -1,6 +1,6 @@
 //! A pipeline: typed stages, the results each needs, and how each is run, declared in one place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -285,4 +285,19 @@ impl PipelineBuilder {
         self.stages.push(declared);
         Node::at(self.stages.len() - 1)
     }
+}
+
+/// These stages and all stages that they need, directly or indirectly.
+pub(crate) fn with_needs(
+    stages: &[DeclaredStage],
+    these: impl IntoIterator<Item = usize>,
+) -> BTreeSet<usize> {
+    let mut all = BTreeSet::from_iter(these);
+    // A stage needs only earlier ones.
+    for (index, stage) in stages.iter().enumerate().rev() {
+        if all.contains(&index) {
+            all.extend(stage.after.iter().copied());
+        }
+    }
+    all
 }

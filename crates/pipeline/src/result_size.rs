@@ -25,7 +25,7 @@ impl Write for Measure {
     }
 }
 
-/// Returns the result unless it takes more than `most` bytes in MessagePack. A value that cannot be encoded passes;
+/// Returns the result unless it takes more than `max` bytes in MessagePack. A value that cannot be encoded passes;
 /// storing it reports the error.
 pub(crate) fn check_size<T: Serialize>(stage: &str, result: T, max: u64) -> Result<T, StageError> {
     if max == u64::MAX {

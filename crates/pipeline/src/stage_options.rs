@@ -24,7 +24,7 @@ pub struct StageOptions {
     /// A key in the database `rate_limit`, and how often all workers together may compute a result. Stored results
     /// need no permit.
     pub rate_limit: Option<(String, RateLimit)>,
-    /// Whether the document's lock is held during the attempt, for stages that write to other systems.
+    /// Whether the document's lock is held while the stage runs, for stages that write to other systems.
     pub exclusive: bool,
     /// Whether the stage runs in the calling task and its result is not stored: for work that takes less than a
     /// millisecond and does not block.
@@ -97,7 +97,7 @@ impl StageOptions {
         self
     }
 
-    /// Holds the document's lock during attempts.
+    /// Holds the document's lock while the stage runs, also where another stage needs its result.
     #[must_use]
     pub fn exclusive(mut self) -> Self {
         self.exclusive = true;

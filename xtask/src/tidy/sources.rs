@@ -3,7 +3,7 @@
 use super::{Findings, TextFile};
 
 /// Longest file, in lines; a longer one is an error.
-const MOST_LINES: usize = 700;
+const MAX_LINES: usize = 700;
 /// A file longer than this probably has a second purpose; it causes a warning.
 const MANY_LINES: usize = 400;
 
@@ -30,8 +30,8 @@ fn check_rust(file: &TextFile, findings: &mut Findings) {
         findings.error(format!("{path}: does not open with a `//!` line that says what it is for"));
     }
     match file.text.lines().count() {
-        lines if lines > MOST_LINES => {
-            findings.error(format!("{path}: {lines} lines; the most is {MOST_LINES}"));
+        lines if lines > MAX_LINES => {
+            findings.error(format!("{path}: {lines} lines; the most is {MAX_LINES}"));
         }
         lines if lines > MANY_LINES => {
             findings.warn(format!("{path}: {lines} lines; {MANY_LINES} is plenty"));

@@ -7,6 +7,7 @@ use compartment_core::Result as ServerResult;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AdminError, Result};
+use crate::info::Info;
 use crate::{Place, escape, private_file};
 use compartment_redis::is_hidden;
 
@@ -56,13 +57,12 @@ impl Source {
     ) -> ServerResult<Self> {
         let mut run_ids = Vec::new();
         for mut node in place.open_nodes("backup").await? {
-            let info = match node.ask("back up", redis::cmd("INFO").arg("server")).await {
-                Err(error) if is_hidden(&error) => String::new(),
-                answer => redis::from_redis_value(answer?).unwrap_or_default(),
+            let info = match Info::ask(&mut node, &["server"]).await {
+                Err(error) if is_hidden(&error) => Info::default(),
+                answer => answer?,
             };
-            let id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
             // A server that hides its id counts as a different one each time.
-            run_ids.push(id.map_or_else(no_id, |id| id.trim().to_owned()));
+            run_ids.push(info.get("run_id").map_or_else(no_id, str::to_owned));
         }
         Ok(Self {
             server: place.server().url().to_string(),

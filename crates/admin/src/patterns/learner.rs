@@ -174,7 +174,7 @@ impl Learner {
         child
     }
 
-    /// Replaces the numbers after one separator by a placeholder if there are more than `most`.
+    /// Replaces the numbers after one separator by a placeholder if there are more than `max`.
     fn limit_numbers(&mut self, at: u32, separator: Option<u8>, max: usize) {
         let is_one = |word: &&Word| word.separator == separator && word.is_number();
         let numbers: Vec<Word> = self.node(at).words.keys().filter(is_one).cloned().collect();
@@ -304,7 +304,7 @@ impl Learner {
     }
 }
 
-/// Merges patterns with equal globs, orders them, and keeps at most [`MOST_PATTERNS`].
+/// Merges patterns with equal globs, orders them, and keeps at most [`MAX_PATTERNS`].
 fn merge_equal(found: Vec<Learned>) -> Vec<Learned> {
     let mut by_glob: HashMap<Vec<u8>, Learned> = HashMap::new();
     for learned in found {

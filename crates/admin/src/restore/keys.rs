@@ -49,7 +49,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Splits off the keys after the first `most`.
+    /// Splits off the keys after the first `max`.
     pub(super) fn split_off(&mut self, max: usize) -> Option<Self> {
         if self.keys.len() <= max {
             return None;

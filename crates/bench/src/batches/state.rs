@@ -144,5 +144,6 @@ fn peak_memory() -> f64 {
 }
 
 fn peak_since_reset() -> f64 {
-    ProcessMemory::now().map_or(f64::NAN, |memory| memory.peak as f64 / 1_024.0)
+    let peak = ProcessMemory::now().and_then(|memory| memory.peak);
+    peak.map_or(f64::NAN, |bytes| bytes as f64 / 1_024.0)
 }

@@ -264,7 +264,7 @@ pub(crate) fn run_once(args: &OnceArgs) -> Result<(), Failure> {
         };
         migrate(migration, Arc::new(Silent)).await?;
         std::fs::remove_file(journal)?;
-        println!("{}", ProcessMemory::now().map_or(0, |memory| memory.peak));
+        println!("{}", ProcessMemory::now().and_then(|memory| memory.peak).unwrap_or(0));
         Ok(())
     })
 }

@@ -12,7 +12,7 @@ pub(crate) struct Written {
     pub(crate) value: SharedValue,
     pub(crate) times: Times,
     pub(crate) stamps: Vec<StampSeen>,
-    /// Bytes of the decoded value.
+    /// Bytes of the encoded value before compression.
     pub(crate) bytes: u64,
     /// The database was not asked, or did not answer.
     pub(crate) is_blind: bool,

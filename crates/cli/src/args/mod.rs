@@ -4,6 +4,7 @@ mod analyze;
 mod backup;
 mod batch;
 mod cache;
+mod cleanup;
 mod ingest;
 mod ledger;
 mod migrate;
@@ -23,6 +24,7 @@ pub(crate) use batch::{
     BatchSubmit, BatchWatch,
 };
 pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
+pub(crate) use cleanup::{Cleanup, Expire};
 pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
@@ -159,6 +161,10 @@ pub(crate) enum Command {
     Restore(Restore),
     /// Remove the keys of one database; without --yes only show them
     Flush(Flush),
+    /// Remove old keys; without --apply only count them
+    Cleanup(Cleanup),
+    /// Shorten the TTLs of keys; without --apply only count them
+    Expire(Expire),
     /// Write, show, check or export the configuration
     #[command(subcommand)]
     Config(Config),

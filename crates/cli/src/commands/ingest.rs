@@ -151,7 +151,7 @@ async fn print(databases: &Databases, report: &IngestReport) -> Result<(), CliEr
         screen::time(report.elapsed()),
         report.documents_per_second,
         ProcessMemory::now()
-            .map(|memory| memory.peak)
+            .and_then(|memory| memory.peak)
             .map_or_else(|| "unknown".into(), compartment_admin::size)
     );
     screen::say(line);
@@ -315,7 +315,7 @@ async fn as_json(databases: &Databases, report: &IngestReport) -> serde_json::Va
     }
     let mut value = serde_json::to_value(report).unwrap_or_default();
     value["databases"] = list.into();
-    value["peak_memory_bytes"] = json!(ProcessMemory::now().map(|memory| memory.peak));
+    value["peak_memory_bytes"] = json!(ProcessMemory::now().and_then(|memory| memory.peak));
     value["answered_from_cache"] = json!(report.answered_from_cache());
     value
 }

@@ -5,8 +5,10 @@ mod backup;
 mod batch;
 mod cache;
 mod cache_stats;
+mod cleanup;
 mod config;
 mod databases;
+mod expire;
 mod export;
 mod flush;
 mod ingest;
@@ -56,6 +58,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Verify(command) => on_runtime(verify::run(general, command)),
         Command::Backup(command) => on_runtime(backup::run(general, command)),
         Command::Restore(command) => on_runtime(restore::run(general, command)),
+        Command::Cleanup(command) => on_runtime(cleanup::run(general, command)),
+        Command::Expire(command) => on_runtime(expire::run(general, command)),
         Command::Config(command) => config::run(general, command),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::manual(),

@@ -40,7 +40,7 @@ pub(crate) async fn run(
     let result = work.await;
     progress.clear();
     let plan = result?;
-    let text = plan.to_toml()?;
+    let text = plan.to_toml().map_err(|error| CliError::new(ExitCode::Other, error.to_string()))?;
     write(path, &text, command.force)?;
     if command.json {
         screen::say(serde_json::to_string_pretty(&plan).unwrap_or_default());

@@ -119,10 +119,10 @@ fn announce(worker: &Worker, databases: &Databases) {
     let stages: Vec<&str> =
         state.serves.iter().filter_map(|one| one.split(['/', ' ']).nth(1)).collect();
     screen::remark(format!(
-        "worker {GOOD}{}{GOOD:#} serves {} with {} slots",
+        "worker {GOOD}{}{GOOD:#} serves {} with {}",
         state.id,
         stages.join(", "),
-        state.concurrency
+        screen::counted(u64::try_from(state.concurrency).unwrap_or(u64::MAX), "slot")
     ));
     for (name, location) in databases.locations() {
         screen::remark(format!("{FAINT}{name}  {location}; Ctrl-C stops it gracefully{FAINT:#}"));

@@ -150,7 +150,7 @@ blocking_store! {
         fn fail(queue: &str, claim: Claim, error: &str, then: AfterFailure) -> bool;
         /// Hands tasks back as if they had not been claimed.
         fn release(queue: &str, claims: &[Claim]) -> Vec<bool>;
-        /// Up to `most` dead tasks after the first `skip`.
+        /// Up to `max` dead tasks after the first `skip`.
         fn dead(queue: &str, skip: u64, max: u32) -> Vec<DeadTask>;
         /// Makes dead tasks ready again; returns how many were replayed.
         fn replay(queue: &str, tasks: &[TaskId]) -> u64;

@@ -76,15 +76,23 @@ impl CacheBounds {
 }
 
 const fn times(name: &'static str, least: Duration, max: Duration) -> Bounds<Duration> {
-    Bounds { name, least, max, show: |time| unquoted(&span(time)) }
+    Bounds { name, least, max, show: show_time }
 }
 
 const fn sizes(name: &'static str, least: u64, max: u64) -> Bounds<u64> {
-    Bounds { name, least, max, show: |bytes| unquoted(&size(bytes)) }
+    Bounds { name, least, max, show: show_size }
 }
 
 const fn shares(name: &'static str) -> Bounds<f64> {
     Bounds { name, least: 0.0, max: 1.0, show: |share| share.to_string() }
+}
+
+fn show_time(time: Duration) -> String {
+    if time == MAX_TTL { "a hundred years".to_owned() } else { unquoted(&span(time)) }
+}
+
+fn show_size(bytes: u64) -> String {
+    if bytes == u64::MAX { "any size".to_owned() } else { unquoted(&size(bytes)) }
 }
 
 /// A value as the file has it, without its quotes.
@@ -142,9 +150,9 @@ pub struct CacheSettings {
     pub database_timeout: Option<Duration>,
     /// How long after its load a value is served while invalidations cannot arrive.
     pub blind_ttl: Option<Duration>,
-    /// After this many failed requests in a row the database is not asked,
+    /// The number of failed requests in a row after which the database is not asked for a while.
     pub breaker_failures: Option<u32>,
-    /// for this long.
+    /// How long the database is not asked after that many failures.
     pub breaker_open_for: Option<Duration>,
     /// How many undelivered removals are kept.
     pub pending_removals: Option<u32>,

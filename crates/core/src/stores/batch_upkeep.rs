@@ -136,7 +136,7 @@ impl BatchAudit {
 ///
 /// # Contract
 /// - `entries_read_back_in_order`, from any ordinal on, at most [`crate::MAX_AT_ONCE`] in one request.
-/// - `what_counted_is_in_the_outbox`: with [`crate::BatchPlan::with_outbox`], the request that counts a settlement
+/// - `what_counted_is_in_the_outbox`: with [`crate::BatchPlan::outbox`], the request that counts a settlement
 ///   also records it, with the documents that did not count. Deaths by expired leases and retries are recorded too.
 ///   Without it nothing is recorded.
 /// - `an_outbox_is_read_until_it_is_cleared`, oldest first.

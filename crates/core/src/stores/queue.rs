@@ -112,7 +112,7 @@ pub trait QueueStore: fmt::Debug + Send + Sync + 'static {
     /// Hands tasks back as if they had not been claimed; returns for each claim whether it still counted.
     async fn release(&self, queue: &str, claims: &[Claim]) -> Result<Vec<bool>>;
 
-    /// Up to `most` dead tasks after the first `skip`, in the order of their deaths.
+    /// Up to `max` dead tasks after the first `skip`, in the order of their deaths.
     async fn dead(&self, queue: &str, skip: u64, max: u32) -> Result<Vec<DeadTask>>;
 
     /// Makes dead tasks ready again, with their attempts reset. Returns how many were replayed: they were dead, and

@@ -22,7 +22,7 @@ pub struct ClaimOptions {
 }
 
 impl ClaimOptions {
-    /// Claims up to `most` tasks for `lease`; a task is dead after fifteen expired leases, as a document of a batch.
+    /// Claims up to `max_tasks` tasks for `lease`; a task is dead after fifteen expired leases, as a document of a batch.
     #[must_use]
     pub const fn new(max_tasks: u32, lease: Duration) -> Self {
         Self { max_tasks, lease, max_lost: MAX_ATTEMPTS as u32 }
@@ -31,7 +31,7 @@ impl ClaimOptions {
     /// Checks the options and returns the lease in milliseconds; for backends.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if `most` is zero or above [`MAX_CLAIM`], if `most_lost` is zero, or if the
+    /// [`ErrorKind::InvalidArgument`] if `max_tasks` is zero or above [`MAX_CLAIM`], if `max_lost` is zero, or if the
     /// lease is zero or above [`crate::MAX_TTL`].
     pub fn check(&self, contract: &Contract, queue: &str) -> Result<u64> {
         if self.max_tasks == 0 || self.max_tasks > MAX_CLAIM || self.max_lost == 0 {

@@ -167,7 +167,7 @@ impl Queue {
         }
     }
 
-    /// Removes up to `most` ready tasks, by deadline and turn; returns their ids.
+    /// Removes up to `max` ready tasks, by deadline and turn; returns their ids.
     fn take(&mut self, max: usize) -> Vec<Id> {
         let mut taken = Vec::new();
         while taken.len() < max {

@@ -20,8 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const BUSY_MILLIS: u64 = 5_000;
 /// How long a connection is attempted before the ledger counts as unavailable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often migrations are attempted while other processes may be running them, and the first pause between
-/// attempts.
+/// How often migrations are attempted while other processes may be running them, and the pauses between attempts.
 const MIGRATION_ATTEMPTS: u32 = 10;
 const MIGRATION_BACKOFF: Backoff =
     Backoff::new(Duration::from_millis(20), Duration::from_millis(500));

@@ -9,9 +9,9 @@ use serde::{Serialize, Serializer};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DriftKind {
-    /// Done in the batch, without a row in the ledger.
+    /// Done in the batch, without a row in the ledger that says so.
     DoneWithoutRow,
-    /// Dead in the batch, without a row in the ledger.
+    /// Dead in the batch, without a row in the ledger that says so.
     DeadWithoutRow,
     /// Done in the ledger, not in the batch.
     RowWithoutDone,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use compartment_core::{Clock, Error, ErrorKind, MAX_AT_ONCE, MAX_QUEUE_NAME, MAX_TTL, Result};
+use compartment_core::backend::random;
+use compartment_core::{Error, ErrorKind, MAX_AT_ONCE, MAX_QUEUE_NAME, MAX_TTL, Result};
 use tokio::sync::Semaphore;
 
 /// The shortest lease: a lease is renewed each third of it, and must outlast a slow answer.
@@ -40,7 +41,7 @@ impl Default for WorkerOptions {
     fn default() -> Self {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let host = if host.trim().is_empty() { "worker" } else { host.trim() };
-        let unique = compartment_core::SystemClock.now().as_millis() % 100_000;
+        let unique = random() % 100_000;
         Self {
             id: format!("{host}-{}-{unique}", std::process::id()),
             stages: None,

@@ -245,3 +245,45 @@ async fn an_exclusive_stage_that_another_needs_holds_the_lock_of_its_document() 
     let locks = databases.get("rate_limit").unwrap().lock();
     assert!(locks.holder(&lock).await.unwrap().is_none());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_holds_a_documents_lock_waits_for_no_load_that_waits_for_the_lock() {
+    let databases = databases().await;
+    let pipeline = || {
+        let (first, _) = made("split", |fence: &u64| Ok(*fence));
+        let (middle, _) = made("length", |fence: &u64| Ok(*fence));
+        let (last, _) = made("sum", |fence: &u64| Ok(*fence));
+        let exclusive = || StageOptions::default().exclusive();
+        let mut builder = Pipeline::builder("locking");
+        let first = builder.stage(first, exclusive(), (), |document, ()| {
+            Ok(document.fence().map_or(0, |fence| fence.number()))
+        });
+        let middle = builder.stage(middle, StageOptions::default(), first, |_, fence| Ok(fence));
+        let last = builder.stage(last, exclusive(), middle, |_, fence| Ok(fence));
+        (builder.build().unwrap(), middle, last)
+    };
+    let cache = compartment_cache::Cache::open(
+        databases.get("cache").unwrap(),
+        compartment_cache::CacheOptions::for_map(databases.map()),
+    );
+    let cache = cache.await.unwrap();
+    let engine = |pipeline| {
+        Engine::new(pipeline, &databases, cache.clone(), EngineOptions::default().concurrency(8))
+    };
+    let (one, middle, _) = pipeline();
+    let (other, _, last) = pipeline();
+    let (one, other) = (engine(one), engine(other));
+    let works = (0..50).map(|number| {
+        let entry = Bytes::from(format!("paper {number}"));
+        let at = |engine: &Engine| engine.document("", number, entry.clone()).unwrap();
+        let (to_middle, to_last) = (at(&one), at(&other));
+        let (one, other) = (one.clone(), other.clone());
+        async move {
+            let both = tokio::join!(one.value(middle, &to_middle), other.value(last, &to_last));
+            assert!(*both.0.unwrap() > 0 && *both.1.unwrap() > 0, "a stage ran without its lock");
+        }
+    });
+    let all = futures_util::future::join_all(works);
+    let limit = Duration::from_secs(60);
+    tokio::time::timeout(limit, all).await.expect("a load and a lock wait for each other");
+}

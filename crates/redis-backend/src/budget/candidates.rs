@@ -47,7 +47,7 @@ impl Candidates {
         }
     }
 
-    /// The next candidates, until they free `bytes`; at most `most` of them. Housekeeping keys only if `all` is set.
+    /// The next candidates, until they free `bytes`; at most `max` of them. Housekeeping keys only if `all` is set.
     pub(crate) fn take(&mut self, bytes: u64, max: usize, all: bool) -> Vec<Candidate> {
         let mut taken = Vec::new();
         let mut room = 0;

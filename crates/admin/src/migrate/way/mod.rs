@@ -144,7 +144,7 @@ impl Lane {
     /// Moves the items with retries, because a resharding cluster briefly refuses keys that are
     /// moving.
     pub(crate) async fn carry_patiently(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
-        const ATTEMPTS: u32 = 6;
+        const ATTEMPTS: u32 = 7;
         let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         for attempt in 1..ATTEMPTS {
             match self.carry(items).await {

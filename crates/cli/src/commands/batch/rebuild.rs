@@ -142,8 +142,8 @@ fn print(name: &str, outcome: &RebuildOutcome) {
             ));
             if rebuilt.missing > 0 {
                 screen::say(screen::wrapped(&format!(
-                    "{BAD}{}{BAD:#} never reached the ledger: submit them again, in a new \
-                     batch if this one is sealed",
+                    "{BAD}{}{BAD:#} never reached the ledger: to be submitted again, in a \
+                     new batch if this one is sealed",
                     screen::counted(rebuilt.missing, "document")
                 )));
             }

@@ -38,7 +38,7 @@ impl DeadLetter {
     }
 }
 
-/// Reads at most `most` dead letters of the queues; within a queue the earliest first.
+/// Reads at most `max` dead letters of the queues; within a queue the earliest first.
 pub(super) async fn read(
     databases: &Databases,
     stage: Option<&str>,

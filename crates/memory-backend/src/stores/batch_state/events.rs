@@ -43,7 +43,7 @@ impl Events {
         Self { last, ..Self::default() }
     }
 
-    /// Adds an event, and removes the oldest ones beyond `most` bytes.
+    /// Adds an event, and removes the oldest ones beyond `max` bytes.
     pub(super) fn add(&mut self, mut event: BatchEvent, max: u64) {
         self.last += 1;
         event.id = name(self.last);

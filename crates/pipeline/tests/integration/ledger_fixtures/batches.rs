@@ -64,7 +64,7 @@ pub(crate) fn left(ordinal: u32, attempt: u8) -> TaskStatus {
     }
 }
 
-/// Claims up to `most` documents of a stage and settles them with a note; `None` if none are ready.
+/// Claims up to `max` documents of a stage and settles them with a note; `None` if none are ready.
 pub(crate) async fn step(
     batch: &Database,
     name: &str,
