@@ -85,8 +85,8 @@ pub(crate) struct Expire {
 }
 
 const EXPIRE_HELP: &str = "No TTL becomes longer. A key without a TTL is given one only in a database of kind cache, \
-whose keys need one. A TTL that was shortened cannot be restored. Change the TTL in [keys] as well, or the next write \
-gives the longer one again.
+whose keys need one. A TTL that was shortened cannot be restored. Change the TTL in [keys] as well: otherwise \
+the next write gives the longer one again, and cleanup takes the keys for older than they are.
 
 Refused with exit code 12 for durable databases and for locks and limits.
 

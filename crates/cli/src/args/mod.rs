@@ -7,6 +7,7 @@ mod cache;
 mod cleanup;
 mod ingest;
 mod ledger;
+mod limit;
 mod migrate;
 mod tasks;
 mod worker;
@@ -27,6 +28,7 @@ pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
 pub(crate) use cleanup::{Cleanup, Expire};
 pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
+pub(crate) use limit::Limit;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
 pub(crate) use tasks::{
     StatusArgument, Tasks, TasksCommand, TasksList, TasksPurge, TasksReplay, TasksShow, WhichDead,
@@ -165,6 +167,8 @@ pub(crate) enum Command {
     Cleanup(Cleanup),
     /// Shorten the TTLs of keys; without --apply only count them
     Expire(Expire),
+    /// Set the memory limit and the eviction policy of a server; without --apply only check them
+    Limit(Limit),
     /// Write, show, check or export the configuration
     #[command(subcommand)]
     Config(Config),

@@ -13,6 +13,7 @@ mod export;
 mod flush;
 mod ingest;
 mod keeping;
+mod limit;
 mod migrate;
 mod open_cache;
 mod plan;
@@ -60,6 +61,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Restore(command) => on_runtime(restore::run(general, command)),
         Command::Cleanup(command) => on_runtime(cleanup::run(general, command)),
         Command::Expire(command) => on_runtime(expire::run(general, command)),
+        Command::Limit(command) => on_runtime(limit::run(general, command)),
         Command::Config(command) => config::run(general, command),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::manual(),

@@ -213,3 +213,61 @@ fn ttls_become_shorter_and_never_longer() {
         assert_eq!(unknown.code, 4, "{}", unknown.err);
     });
 }
+
+#[test]
+#[ignore = "needs redis-server"]
+fn limits_are_set_where_the_kinds_allow_them_and_can_be_restored() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        let map = |kind: &str| {
+            let text = format!(
+                "[instances.main]\nurl = {:?}\n[databases.page]\nkind = \"cache\"\nindex = 1\n\
+                 instance = \"main\"\ndefault_ttl = \"1d\"\n[databases.other]\nkind = {kind:?}\nindex = 2\n\
+                 instance = \"main\"\n",
+                server.url()
+            );
+            std::fs::write(here.join("compartment.toml"), text).unwrap();
+        };
+        let setting =
+            async |name: &str| server.command(&["CONFIG", "GET", name]).await.array()[1].text();
+        map("durable");
+        let all = ["limit", "--max-memory", "64mb", "--policy", "allkeys-lru"];
+        let checked = run(here, &all);
+        assert_eq!(checked.code, 12, "{}", checked.err);
+        assert!(checked.out.contains("keys of other"), "{}", checked.out);
+        let refused = run(here, &[&all[..], &["--apply"]].concat());
+        assert_eq!(refused.code, 12, "{}", refused.err);
+        assert_eq!(setting("maxmemory-policy").await, "noeviction");
+
+        let volatile = ["limit", "--max-memory", "64mb", "--policy", "volatile-lru"];
+        let checked = run(here, &volatile);
+        assert_eq!(checked.code, 0, "{}", checked.out);
+        assert!(
+            checked.out.contains("was no limit, noeviction, would be 64.0 MiB, volatile-lru"),
+            "{}",
+            checked.out
+        );
+        assert_eq!(setting("maxmemory").await, "0", "a check changes nothing");
+        let done = run(here, &[&volatile[..], &["--apply"]].concat());
+        assert_eq!(done.code, 0, "{}", done.err);
+        assert_eq!(setting("maxmemory").await, "67108864");
+        assert_eq!(setting("maxmemory-policy").await, "volatile-lru");
+        // The printed command restores both.
+        let back =
+            done.err.lines().find_map(|line| line.split_once("back: compartment ")).unwrap().1;
+        let back: Vec<&str> = back.split_whitespace().collect();
+        assert_eq!(run(here, &back).code, 0);
+        assert_eq!(setting("maxmemory").await, "0");
+        assert_eq!(setting("maxmemory-policy").await, "noeviction");
+
+        map("coordination");
+        assert_eq!(run(here, &volatile).code, 12, "locks have TTLs");
+        let low = ["limit", "--max-memory", "1kb", "--json"];
+        let low = json(&run(here, &low));
+        assert!(low["refusals"][0].as_str().unwrap().contains("--below-usage"), "{low:#}");
+        assert_eq!(run(here, &["limit", "--policy", "lru"]).code, 4);
+        assert_eq!(run(here, &["limit", "--instance", "none", "--policy", "noeviction"]).code, 4);
+    });
+}
