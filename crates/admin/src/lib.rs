@@ -24,12 +24,13 @@ mod name;
 mod neighbours;
 mod own_name;
 mod pace;
-pub mod patterns;
+mod patterns;
 mod place;
 mod plan;
 mod private_file;
 mod progress;
 pub mod rdb;
+#[doc(hidden)]
 pub mod replication;
 mod resp;
 pub mod restore;

@@ -10,12 +10,12 @@ use super::{Class, Pattern};
 
 /// A pattern, and the number of names it was learnt from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Learned {
+pub(crate) struct Learned {
     /// The pattern.
-    pub pattern: Pattern,
+    pub(crate) pattern: Pattern,
     /// Names that led to it. Another pattern's glob may match some of them: use a
     /// [`super::Selector`] for exact counts.
-    pub keys: u64,
+    pub(crate) keys: u64,
 }
 
 /// Different words kept under one node before the rarer half becomes a placeholder.
@@ -66,7 +66,7 @@ impl Word {
 
 /// Collects names and finds their patterns.
 #[derive(Debug)]
-pub struct Learner {
+pub(crate) struct Learner {
     nodes: Vec<Node>,
     free: Vec<u32>,
     max_words: usize,
@@ -84,7 +84,7 @@ const ROOT: u32 = 0;
 
 impl Learner {
     /// Adds a name.
-    pub fn add(&mut self, name: &[u8]) {
+    pub(crate) fn add(&mut self, name: &[u8]) {
         let mut list = Vec::new();
         tokens(name, &mut list);
         let mut at = ROOT;
@@ -104,14 +104,14 @@ impl Learner {
 
     /// Number of nodes of the tree, which bounds its memory.
     #[must_use]
-    pub fn nodes(&self) -> usize {
+    pub(crate) fn nodes(&self) -> usize {
         self.nodes.len() - self.free.len()
     }
 
     /// The patterns, the most specific first: a key has to be compared with their globs in this
     /// order.
     #[must_use]
-    pub fn finish(mut self) -> Vec<Learned> {
+    pub(crate) fn finish(mut self) -> Vec<Learned> {
         self.tidy(ROOT, 0, false);
         let mut found = Vec::new();
         self.collect(ROOT, &Pattern::default(), &mut found);

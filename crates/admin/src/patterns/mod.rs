@@ -5,7 +5,7 @@ mod pattern;
 mod selector;
 mod token;
 
-pub use learner::{Learned, Learner};
-pub use pattern::Pattern;
-pub use selector::{Selection, Selector};
-pub use token::Class;
+pub(crate) use learner::Learner;
+pub(crate) use pattern::Pattern;
+pub(crate) use selector::{Selection, Selector};
+pub(crate) use token::Class;

@@ -6,16 +6,16 @@ use compartment_core::backend::glob_matches;
 
 /// The keys of one group: they match a glob, and none of the exceptions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
+pub(crate) struct Selection {
     /// Redis globs over raw names.
-    pub globs: Vec<Vec<u8>>,
+    pub(crate) globs: Vec<Vec<u8>>,
     /// Keys that match one of these are excluded.
-    pub except: Vec<Vec<u8>>,
+    pub(crate) except: Vec<Vec<u8>>,
 }
 
 /// Ordered [`Selection`]s, indexed so that a name costs much less than a match with every glob.
 #[derive(Clone, Debug)]
-pub struct Selector {
+pub(crate) struct Selector {
     except: Vec<Vec<Vec<u8>>>,
     /// Globs without a special character, with the first selection that has each.
     exact: HashMap<Vec<u8>, usize>,
@@ -37,7 +37,7 @@ const EMPTY_NAME: usize = 256;
 impl Selector {
     /// Indexes `selections`; for each name the first match counts.
     #[must_use]
-    pub fn new(selections: &[Selection]) -> Self {
+    pub(crate) fn new(selections: &[Selection]) -> Self {
         let mut exact: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut by_first = vec![Vec::new(); 257];
         for (selection, one) in selections.iter().enumerate() {
@@ -64,7 +64,7 @@ impl Selector {
 
     /// The index of the first selection that `name` belongs to.
     #[must_use]
-    pub fn first_match(&self, name: &[u8]) -> Option<usize> {
+    pub(crate) fn first_match(&self, name: &[u8]) -> Option<usize> {
         let exact = self.exact.get(name).copied();
         let list = &self.by_first[name.first().map_or(EMPTY_NAME, |byte| usize::from(*byte))];
         for compiled in list {

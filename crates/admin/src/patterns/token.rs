@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Class {
+pub(crate) enum Class {
     /// `7f3a5c1e-…` of 36 characters.
     Uuid,
     /// Digits only.
@@ -26,7 +26,7 @@ pub enum Class {
 impl Class {
     /// Its name in a pattern: `{uuid}`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Uuid => "uuid",
             Self::Integer => "int",

@@ -181,8 +181,7 @@ impl Plan {
     }
 
     /// Selects the index of a key's group, as `migrate` does.
-    #[must_use]
-    pub fn selector(&self) -> Selector {
+    pub(crate) fn selector(&self) -> Selector {
         let globs = |texts: &[String]| texts.iter().map(|text| crate::read_glob(text)).collect();
         let selections: Vec<Selection> = self
             .groups
