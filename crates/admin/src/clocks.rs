@@ -49,6 +49,11 @@ impl ClockShift {
         Ok(Self { ms: if ms.abs() <= ALIKE_MS + clock.unsure_ms { 0 } else { ms } })
     }
 
+    /// By how much the clocks differ.
+    pub(crate) fn apart(self) -> Duration {
+        Duration::from_millis(self.ms.unsigned_abs())
+    }
+
     /// Whether both clocks are alike.
     pub(crate) fn is_none(self) -> bool {
         self.ms == 0
@@ -74,7 +79,7 @@ impl ClockShift {
 /// As in `2 h ahead of`.
 impl std::fmt::Display for ClockShift {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let apart = Duration::from_millis(self.ms.unsigned_abs());
+        let apart = self.apart();
         // Measured, so that the last second is not known.
         let seconds = (apart.as_millis() + 500) / 1_000;
         match (seconds / 3_600, seconds / 60 % 60) {

@@ -1,4 +1,5 @@
-//! Administration of Redis databases: analyze, plan, migrate, verify, back up, restore, flush.
+//! Administration of Redis databases: analyze, plan, migrate, verify, back up, restore, flush,
+//! examine.
 //!
 //! Works on raw names and whole values of any type, whatever program wrote them, and so is not
 //! bound to the store traits.
@@ -9,6 +10,7 @@ mod client_list;
 mod clocks;
 mod condition;
 mod deployment;
+pub mod doctor;
 mod error;
 mod eviction;
 mod fitness;

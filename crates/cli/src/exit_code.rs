@@ -49,6 +49,12 @@ exit_codes! {
     Conflict = 11,
     /// Refused, so that nothing is lost.
     Unsafe = 12,
+    /// The most serious finding is a notice.
+    FoundNotice = 20,
+    /// The most serious finding is a warning.
+    FoundWarning = 21,
+    /// The most serious finding is critical.
+    FoundCritical = 22,
     /// Ended by Ctrl-C or SIGTERM; what was done is kept.
     Interrupted = 130,
 }

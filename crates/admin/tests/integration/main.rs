@@ -4,6 +4,7 @@ mod analyze;
 mod backup;
 mod correct;
 mod data;
+mod doctor;
 mod flush;
 mod hostile_files;
 mod installations;

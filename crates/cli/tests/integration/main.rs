@@ -7,6 +7,7 @@ mod cache;
 mod clocks;
 mod commands;
 mod deploy;
+mod doctor;
 mod export;
 mod faults;
 mod feed;
