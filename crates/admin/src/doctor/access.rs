@@ -2,11 +2,11 @@
 
 use compartment_core::Scheme;
 
-use super::DoctorOptions;
 use super::code::{Code, Severity};
 use super::facts::ServerFacts;
 use super::finding::Finding;
 use super::node::Node;
+use super::options::{DoctorOptions, WrittenSecret};
 
 pub(super) fn check(server: &ServerFacts<'_>) -> Vec<Finding> {
     no_tls(server).into_iter().chain(default_user(server)).collect()
@@ -74,7 +74,7 @@ fn is_open_to_others(node: &Node) -> Option<bool> {
 /// Passwords that stand in files.
 pub(super) fn check_secrets(options: &DoctorOptions) -> Vec<Finding> {
     let secrets = options.written_secrets.iter();
-    let finding = |secret: &super::WrittenSecret| {
+    let finding = |secret: &WrittenSecret| {
         let (severity, who) = match secret.others_may_read {
             true => (Severity::Warning, "every user of this machine may read it, and"),
             false => (Severity::Notice, "it"),

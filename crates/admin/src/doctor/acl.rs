@@ -9,8 +9,11 @@ use crate::{DeployedServer, Deployment};
 /// The first version of Valkey whose rules name numbered databases.
 const WITH_DATABASES: (u32, u32) = (9, 1);
 /// The commands of a program: all that touch keys, and those that clients ask at their start. `INFO` is
-/// among the dangerous ones and tells nothing of keys.
-const COMMANDS: &str = "+@all -@admin -@dangerous +info";
+/// among the dangerous ones and tells nothing of keys; before 7.0 all of `CLIENT` is among them, and all of
+/// `CLUSTER`.
+const COMMANDS: &str = "+@all -@admin -@dangerous +info +client|setname +client|id +client|info";
+/// The commands of a program on a cluster besides.
+const OF_A_CLUSTER: &str = " +cluster|slots +cluster|nodes";
 
 /// The users of one instance, as lines of redis.conf or of an ACL file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -67,7 +70,8 @@ fn of_server(map: &DatabaseMap, server: &DeployedServer) -> (Vec<String>, Vec<St
         }
         let name = user_name(&contract.name);
         // Channels of the library and of most programs carry no database's name in front.
-        lines.push(format!("user {name} on resetpass {keys} &* {COMMANDS}"));
+        let more = if server.server.is_cluster() { OF_A_CLUSTER } else { "" };
+        lines.push(format!("user {name} on resetpass {keys} &* {COMMANDS}{more}"));
     }
     (notes, lines)
 }

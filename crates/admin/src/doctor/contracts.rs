@@ -2,11 +2,12 @@
 
 use compartment_core::DatabaseKind;
 
-use super::DoctorOptions;
 use super::code::{Code, Severity};
 use super::facts::{DatabaseFacts, Facts, ServerFacts};
 use super::finding::Finding;
+use super::options::DoctorOptions;
 use super::sample::{Part, Sample};
+use crate::name::escape_glob_into;
 use crate::{Place, Purpose, size};
 
 pub(super) fn check(
@@ -41,7 +42,7 @@ fn key_without_ttl(database: &DatabaseFacts<'_>) -> Option<Finding> {
     if !contract.kind.requires_ttl() || part.is_empty() {
         return None;
     }
-    let what = format!("{} in {} have no TTL", part.in_words(), contract.name);
+    let what = format!("keys without a TTL in {}: {}", contract.name, part.in_words());
     let why = match contract.kind {
         DatabaseKind::Cache => {
             "they stay for ever: under volatile-* no eviction takes them, and they displace the \
@@ -49,16 +50,30 @@ fn key_without_ttl(database: &DatabaseFacts<'_>) -> Option<Finding> {
         }
         _ => "a lock or limit without a TTL outlives the process that set it, and nobody frees it",
     };
-    let ttl = contract.default_ttl.map_or(86_400, |ttl| ttl.as_secs().max(1));
-    let glob = if contract.placement.prefix().is_empty() { "'*'" } else { "their pattern" };
     Some(
         about(Code::KeyWithoutTtl, Severity::Warning, what, database.place, &part)
             .why(format!("{} is a {} database: {why}", contract.name, contract.kind))
-            .cure(format!(
-                "give every write a TTL; for the keys that are there: `redis-cli -n {index} --scan \
-                 --pattern {glob} | xargs -I% redis-cli -n {index} EXPIRE % {ttl} NX`",
-                index = database.place.index(),
-            )),
+            .cure(format!("give every write a TTL; {}", expire(database))),
+    )
+}
+
+/// How the keys that are there get the TTL of their database.
+fn expire(database: &DatabaseFacts<'_>) -> String {
+    let ttl = database.contract.default_ttl.map_or(86_400, |ttl| ttl.as_secs().max(1));
+    let index = database.place.index();
+    // Without NX, which is new in Redis 7.0, the keys with a TTL would get another one.
+    let has_nx = !database.place.server().info().version.starts_with("6.");
+    if !has_nx {
+        return format!(
+            "for each key that is there without one: EXPIRE <KEY> {ttl} in index {index}"
+        );
+    }
+    let mut glob = Vec::new();
+    escape_glob_into(database.place.prefix(), &mut glob);
+    format!(
+        "for the keys that are there: `redis-cli -n {index} --scan --pattern '{}*' | xargs -d '\\n' -I% \
+         redis-cli -n {index} EXPIRE % {ttl} NX`",
+        String::from_utf8_lossy(&glob)
     )
 }
 
@@ -76,9 +91,9 @@ fn durable_key_evictable(
         return None;
     }
     let what = format!(
-        "{} in {} have a TTL, and maxmemory-policy {policy} evicts such keys",
-        part.in_words(),
-        contract.name
+        "keys with a TTL in {}, which maxmemory-policy {policy} evicts: {}",
+        contract.name,
+        part.in_words()
     );
     Some(
         about(Code::DurableKeyEvictable, Severity::Warning, what, database.place, &part)
@@ -113,10 +128,10 @@ fn keys_in_wrong_database(
         let Some(right) = group.database.as_deref().and_then(elsewhere) else { continue };
         let part = sample.part(group);
         let what = format!(
-            "{} in {} have a name that [keys] gives to {}",
-            part.in_words(),
+            "keys in {} whose names [keys] gives to {}: {}",
             place.label(),
-            right.name
+            right.name,
+            part.in_words()
         );
         findings.push(
             about(Code::KeyInWrongDatabase, Severity::Warning, what, place, &part)
@@ -150,10 +165,10 @@ fn big_keys(place: &Place, sample: &Sample, options: &DoctorOptions) -> Option<F
     part.keys.sort_by_key(|key| std::cmp::Reverse(key.facts.bytes));
     let largest = part.keys.first().and_then(|key| key.facts.bytes)?;
     let what = format!(
-        "{} in {} take {} or more, the largest {}",
-        part.in_words(),
-        place.label(),
+        "keys of {} or more in {}: {}, the largest {}",
         size(limit),
+        place.label(),
+        part.in_words(),
         size(largest)
     );
     Some(

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use compartment_core::{Contract, DatabaseKind, DatabaseMap, Error, Instance};
 use compartment_redis::Server;
 
-use super::DoctorOptions;
+use super::bless;
 use super::node::Node;
+use super::options::DoctorOptions;
 use super::sample::Sample;
 use crate::analyze::{questions, state};
 use crate::client_list::{Client, client_list};
@@ -47,6 +48,8 @@ pub(super) struct DatabaseFacts<'a> {
     pub(super) place: &'a Place,
     /// Empty where its keys could not be looked at.
     pub(super) sample: Sample,
+    /// Whether the server is told never to evict any of the keys that were looked at.
+    pub(super) is_blessed: bool,
 }
 
 /// The keys of an index that no database of the map has.
@@ -102,6 +105,7 @@ impl<'a> ServerFacts<'a> {
             contract: &one.contract,
             place: &one.place,
             sample: Sample::default(),
+            is_blessed: false,
         };
         let clients = client_list(&Place::new(name, server.clone(), 0)).await;
         Self {
@@ -122,14 +126,18 @@ impl<'a> ServerFacts<'a> {
         options: &DoctorOptions,
         unknown: &mut Vec<String>,
     ) {
-        for at in 0..self.databases.len() {
-            let Some(database) = self.databases.get_mut(at) else { continue };
+        let knows_bless = self.nodes.iter().any(bless::is_known);
+        for database in &mut self.databases {
             if !has_index(deployed, database.place.index()) {
                 continue;
             }
             match look_at_place(database.place, map, options, &[]).await {
                 Ok(sample) => database.sample = sample,
                 Err(error) => unknown.push(format!("the keys of {}: {error}", database.place)),
+            }
+            if knows_bless && database.contract.kind == DatabaseKind::Durable {
+                let asked = bless::are_all_kept(database.place, &database.sample).await;
+                database.is_blessed = asked.unwrap_or(false);
             }
         }
         for index in self.unnamed_indexes() {
@@ -221,14 +229,19 @@ pub(super) fn with_contents(databases: &[&DatabaseFacts<'_>]) -> String {
             let name = &one.contract.name;
             match (one.sample.total, one.sample.bytes()) {
                 (Some(keys), Some(bytes)) if keys > 0 => {
-                    format!("{name} ({keys} keys, about {})", crate::size(bytes))
+                    format!("{name} ({}, about {})", counted(keys, "key"), crate::size(bytes))
                 }
-                (Some(keys), _) if keys > 0 => format!("{name} ({keys} keys)"),
+                (Some(keys), _) if keys > 0 => format!("{name} ({})", counted(keys, "key")),
                 _ => name.clone(),
             }
         })
         .collect();
     listed(described.iter().map(String::as_str))
+}
+
+/// `1 key`, `12 keys`.
+pub(super) fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// How many keys and bytes the databases have, where all of them are known.

@@ -14,7 +14,8 @@ pub struct Finding {
     pub severity: Severity,
     /// The instance of the map that it is about.
     pub instance: String,
-    /// The databases of the map that it concerns; empty where it is about the server as a whole.
+    /// The databases of the map that it concerns, or `index 3` for keys that no database of the map has;
+    /// empty where it is about the server as a whole.
     pub databases: Vec<String>,
     /// Some of the keys that it is about, escaped as [`crate::escape`] does.
     pub keys: Vec<String>,

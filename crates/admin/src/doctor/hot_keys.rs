@@ -17,9 +17,9 @@ pub(super) fn check(server: &ServerFacts<'_>) -> Vec<Finding> {
         }
         part.keys.sort_by_key(|key| std::cmp::Reverse(key.facts.uses));
         let what = format!(
-            "{} in {} have a use counter (OBJECT FREQ) of {HOT} or more",
-            part.in_words(),
-            place.label()
+            "keys with a use counter (OBJECT FREQ) of {HOT} or more in {}: {}",
+            place.label(),
+            part.in_words()
         );
         findings.push(
             Finding::new(Code::HotKey, Severity::Notice, what)

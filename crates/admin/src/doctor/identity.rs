@@ -2,10 +2,10 @@
 
 use compartment_core::{DatabaseMap, ErrorKind};
 
-use super::DoctorOptions;
 use super::code::{Code, Severity};
 use super::facts::{DatabaseFacts, Facts, ServerFacts, listed};
 use super::finding::Finding;
+use super::options::DoctorOptions;
 use crate::own_name::own_name;
 
 /// The checks of one server that need no further question.

@@ -2,8 +2,9 @@
 
 use compartment_core::DatabaseKind;
 
+use super::bless;
 use super::code::{Code, Severity};
-use super::facts::{ServerFacts, contents, names, with_contents};
+use super::facts::{ServerFacts, contents, counted, names, with_contents};
 use super::finding::Finding;
 use super::node::Node;
 use super::policy::{self, right_policy};
@@ -27,7 +28,8 @@ pub(super) fn check(server: &ServerFacts<'_>) -> Vec<Finding> {
 }
 
 fn durable_evictable(server: &ServerFacts<'_>) -> Option<Finding> {
-    let durable = server.of_kind(DatabaseKind::Durable);
+    let mut durable = server.of_kind(DatabaseKind::Durable);
+    durable.retain(|one| !one.is_blessed);
     let takes_all = |node: &&Node| {
         node.condition.policy.as_deref().is_some_and(|policy| policy.starts_with("allkeys-"))
     };
@@ -40,7 +42,13 @@ fn durable_evictable(server: &ServerFacts<'_>) -> Option<Finding> {
     let evicted = server.nodes.iter().filter_map(|node| node.condition.evicted).sum::<u64>();
     let history = match evicted {
         0 => String::new(),
-        keys => format!("; it has evicted {keys} keys since it started"),
+        keys => format!("; it has evicted {} since it started", counted(keys, "key")),
+    };
+    let bless = match server.nodes.iter().any(bless::is_known) {
+        true => {
+            "; or BLESS SET <KEY> NO-EVICT for each of these keys, which this server then keeps"
+        }
+        false => "",
     };
     let (keys, bytes) = contents(&durable);
     let what =
@@ -55,7 +63,7 @@ fn durable_evictable(server: &ServerFacts<'_>) -> Option<Finding> {
                  the server removes them",
                 with_contents(&durable)
             ))
-            .cure(policy::cure(&server.contracts())),
+            .cure(format!("{}{bless}", policy::cure(&server.contracts()))),
     )
 }
 

@@ -4,7 +4,7 @@ use compartment_redis::Connection;
 use redis::{Pipeline, Value};
 
 use super::code::{Code, Severity};
-use super::facts::ServerFacts;
+use super::facts::{ServerFacts, counted};
 use super::finding::Finding;
 use crate::analyze::{leaves_no_trace, number};
 use crate::client_list::Client;
@@ -127,7 +127,7 @@ fn unacked(
     messages: Option<u64>,
     bytes: Option<u64>,
 ) -> Finding {
-    let count = messages.map_or_else(|| "messages".to_owned(), |count| format!("{count} messages"));
+    let count = messages.map_or_else(|| "messages".to_owned(), |count| counted(count, "message"));
     let what = format!(
         "Celery's {} in {} holds {count}, the oldest for {} h",
         crate::escape(key),
@@ -182,11 +182,11 @@ async fn pidbox_orphaned(place: &Place, names: &[&[u8]]) -> Result<Option<Findin
         return Ok(None);
     }
     let bytes: Option<u64> = unread.iter().map(|(_, bytes)| *bytes).sum();
-    let taken = bytes.map_or_else(String::new, |bytes| format!(" and hold {}", size(bytes)));
+    let taken = bytes.map_or_else(String::new, |bytes| format!(", {}", size(bytes)));
     let what = format!(
-        "{} queues for replies of Celery's remote control in {} have not been read for an hour{taken}",
-        unread.len(),
-        place.label()
+        "queues for replies of Celery's remote control in {} that nobody has read for an hour: {}{taken}",
+        place.label(),
+        unread.len()
     );
     let finding = Finding::new(Code::PidboxOrphaned, Severity::Warning, what)
         .databases([place.label()])

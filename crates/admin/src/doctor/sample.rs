@@ -144,12 +144,12 @@ impl<'a> Part<'a> {
         self.sample.scaled(bytes?)
     }
 
-    /// As in `12 of the 1000 keys looked at`.
+    /// As in `12 of the 1000 looked at`.
     pub(super) fn in_words(&self) -> String {
         let looked_at = self.sample.keys.len();
         match (self.keys.len(), looked_at) {
-            (some, all) if some == all => format!("all {all} keys that were looked at"),
-            (some, all) => format!("{some} of the {all} keys that were looked at"),
+            (some, all) if some == all => format!("all {all} looked at"),
+            (some, all) => format!("{some} of the {all} looked at"),
         }
     }
 }

@@ -1,10 +1,8 @@
 //! Eviction, memory and connections: faults of a server's settings.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 use compartment_admin::doctor::{Code, Severity};
 use compartment_core::{Contract, DatabaseKind, DatabaseMap, DatabaseMapBuilder, Instance, Preset};
-use compartment_testkit::{TestRedis, run_test};
+use compartment_testkit::{FaultProxy, RespConnection, TestRedis, run_test};
 
 use super::{codes, examined, found, pipeline, set, severity};
 
@@ -27,7 +25,7 @@ fn a_policy_is_held_against_the_kinds() {
         assert_eq!(finding.severity, Severity::Critical);
         assert_eq!(finding.databases, ["broker", "results", "batch", "metrics"]);
         assert!(finding.key_count == Some(1) && finding.bytes.is_some_and(|bytes| bytes > 0));
-        assert!(finding.why.contains("batch (1 keys, about "), "{}", finding.why);
+        assert!(finding.why.contains("batch (1 key, about "), "{}", finding.why);
         assert!(finding.cure.contains("maxmemory-policy noeviction"), "{}", finding.cure);
         assert_eq!(severity(&takes_all, Code::CoordinationEvictable), Severity::Critical);
         assert!(!codes(&takes_all).contains(&Code::NoMaxmemory));
@@ -42,6 +40,43 @@ fn a_policy_is_held_against_the_kinds() {
         let never = codes(&examined(&map).await);
         assert!(!never.contains(&Code::CoordinationEvictable), "{never:?}");
         assert!(!never.contains(&Code::CacheUnbounded), "the cache has a budget: {never:?}");
+    });
+}
+
+/// `BLESS` and its field of `INFO`, as the documentation of Redis 8.12 has them.
+const BLESS: &str = "redis.call('SELECT', 15)
+    if ARGV[1] == 'SET' then return redis.call('SADD', 'blessed', ARGV[2]) end
+    return redis.call('SISMEMBER', 'blessed', ARGV[2]) == 1 and { 'NO-EVICT' } or {}";
+const INFO: &str = "return redis.call('INFO', unpack(ARGV)) .. 'blessed_keys:0\\r\\n'";
+
+#[test]
+#[ignore = "needs redis-server"]
+fn keys_that_a_server_is_told_to_keep_are_no_finding() {
+    run_test(async {
+        let server = TestRedis::builder()
+            .config("maxmemory", "1gb")
+            .config("maxmemory-policy", "allkeys-lru")
+            .start()
+            .await;
+        server.command_in(4, &["MSET", "batch:1", "state", "batch:2", "state"]).await;
+        let plain = examined(&pipeline(&server.url())).await;
+        assert!(!found(&plain, Code::DurableEvictable).cure.contains("BLESS"));
+
+        let proxy = FaultProxy::start(server.port()).await;
+        proxy.answer_by("BLESS", BLESS);
+        proxy.answer_by("INFO", INFO);
+        let map = pipeline(&proxy.url());
+        let examination = examined(&map).await;
+        let finding = found(&examination, Code::DurableEvictable);
+        assert!(finding.cure.contains("BLESS SET <KEY> NO-EVICT"), "{}", finding.cure);
+        let mut client = RespConnection::open(proxy.port()).await.unwrap();
+        for (key, expected) in [("batch:1", true), ("batch:2", false)] {
+            let kept = client.send(&["BLESS", "SET", key, "NO-EVICT"]).await.unwrap();
+            assert_eq!(kept.integer(), Some(1));
+            let examination = examined(&map).await;
+            let databases = &found(&examination, Code::DurableEvictable).databases;
+            assert_eq!(databases.contains(&"batch".to_owned()), expected, "{databases:?}");
+        }
     });
 }
 

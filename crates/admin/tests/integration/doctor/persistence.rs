@@ -1,7 +1,5 @@
 //! Persistence and replication against durable databases.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 use compartment_admin::doctor::{Code, Severity};
 use compartment_core::{Contract, DatabaseKind, DatabaseMap, Instance};
 use compartment_testkit::{RespConnection, TestRedis, TestSentinel, eventually, run_test};
