@@ -1,9 +1,10 @@
 //! Users for a deployment: one for each database, with no more rights than its programs need, and one for
 //! administration.
 
-use compartment_core::{Contract, DatabaseMap};
+use compartment_core::{Contract, DatabaseMap, Role};
 use serde::Serialize;
 
+use super::facts::listed;
 use crate::{DeployedServer, Deployment};
 
 /// The first version of Valkey whose rules name numbered databases.
@@ -14,6 +15,10 @@ const WITH_DATABASES: (u32, u32) = (9, 1);
 const COMMANDS: &str = "+@all -@admin -@dangerous +info +client|setname +client|id +client|info";
 /// The commands of a program on a cluster besides.
 const OF_A_CLUSTER: &str = " +cluster|slots +cluster|nodes";
+
+/// Keys that Compartment writes by itself, as docs/keys.md lists them: the first kind into every database, the
+/// others into those that serve a role of the pipeline.
+const OWN: [&str; 6] = ["compartment:*", "{batch:*", "{queue:*", "batch:*", "doc:*", "project:*"];
 
 /// The users of one instance, as lines of redis.conf or of an ACL file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,6 +54,7 @@ fn of_server(map: &DatabaseMap, server: &DeployedServer) -> (Vec<String>, Vec<St
         "no user has a password yet: put >PASSWORD, or #SHA256, behind `on`".to_owned(),
         "when each program has its own user, add: user default off".to_owned(),
     ];
+    let mut unlimited = Vec::new();
     let mut lines = vec!["user operator on resetpass ~* &* +@all".to_owned()];
     for one in &server.databases {
         let contract = &one.contract;
@@ -61,17 +67,19 @@ fn of_server(map: &DatabaseMap, server: &DeployedServer) -> (Vec<String>, Vec<St
             false => patterns(map, contract),
         };
         if keys == "~*" {
-            notes.push(format!(
-                "the rules of this server cannot keep {name} to its index ({index}): its user may use \
-                 every key. A prefix, or templates in [keys], would limit it",
-                name = contract.name,
-                index = contract.placement.index()
-            ));
+            unlimited.push(contract.name.as_str());
         }
         let name = user_name(&contract.name);
         // Channels of the library and of most programs carry no database's name in front.
         let more = if server.server.is_cluster() { OF_A_CLUSTER } else { "" };
         lines.push(format!("user {name} on resetpass {keys} &* {COMMANDS}{more}"));
+    }
+    if !unlimited.is_empty() {
+        notes.push(format!(
+            "no rule of this server keeps a user to an index: those of {} may use every key. A prefix, or \
+             templates in [keys], limits them",
+            listed(unlimited)
+        ));
     }
     (notes, lines)
 }
@@ -93,8 +101,10 @@ fn patterns(map: &DatabaseMap, contract: &Contract) -> String {
     if globs.is_empty() || globs.iter().any(|glob| glob.contains(char::is_whitespace)) {
         return "~*".to_owned();
     }
-    // Keys that Compartment writes by itself beside those of templates.
-    globs.push("~compartment:*".to_owned());
+    let serves_a_role =
+        Role::ALL.into_iter().any(|role| map.roles().database(role) == contract.name);
+    let own: &[&str] = if serves_a_role { &OWN } else { &OWN[..1] };
+    globs.extend(own.iter().map(|glob| format!("~{glob}")));
     globs.sort();
     globs.dedup();
     globs.join(" ")
@@ -126,12 +136,19 @@ mod tests {
     fn a_database_is_limited_by_its_prefix_or_its_templates() {
         let map = DatabaseMapBuilder::preset(Preset::Pipeline)
             .instance("primary", Instance::new("memory://").unwrap())
+            .database(Contract::new("pages", DatabaseKind::Durable).with_index(7))
             .key("page", "page:{id}", "cache", compartment_core::TtlByEnvironment::default())
+            .unwrap()
+            .key("copy", "page:{id}", "pages", compartment_core::TtlByEnvironment::default())
             .unwrap()
             .build()
             .unwrap();
         let of = |name: &str| patterns(&map, map.database(name).unwrap());
-        assert_eq!(of("cache"), "~compartment:* ~page:*");
+        assert_eq!(
+            of("cache"),
+            "~batch:* ~compartment:* ~doc:* ~page:* ~project:* ~{batch:* ~{queue:*"
+        );
+        assert_eq!(of("pages"), "~compartment:* ~page:*");
         assert_eq!(of("batch"), "~*");
         let placement =
             Placement::Prefix { instance: "primary".into(), index: 0, prefix: "a[b:".into() };

@@ -70,8 +70,9 @@ fn expire(database: &DatabaseFacts<'_>) -> String {
     }
     let mut glob = Vec::new();
     escape_glob_into(database.place.prefix(), &mut glob);
+    let each = if database.place.server().is_cluster() { " on each master" } else { "" };
     format!(
-        "for the keys that are there: `redis-cli -n {index} --scan --pattern '{}*' | xargs -d '\\n' -I% \
+        "for the keys that are there:{each} `redis-cli -n {index} --scan --pattern '{}*' | xargs -d '\\n' -I% \
          redis-cli -n {index} EXPIRE % {ttl} NX`",
         String::from_utf8_lossy(&glob)
     )

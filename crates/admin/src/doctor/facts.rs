@@ -73,6 +73,7 @@ impl<'a> Facts<'a> {
                 Ok(deployed) => {
                     let Some(instance) = facts.map.instances().get(&one.name) else { continue };
                     let mut server = ServerFacts::ask(&one.name, instance, deployed).await;
+                    facts.unknown.extend(server.hidden());
                     server.look_at_keys(deployed, facts.map, options, &mut facts.unknown).await;
                     facts.servers.push(server);
                 }
@@ -119,7 +120,8 @@ impl<'a> ServerFacts<'a> {
         }
     }
 
-    async fn look_at_keys(
+    /// Looks at keys of its databases, and of indexes that no database has.
+    pub(super) async fn look_at_keys(
         &mut self,
         deployed: &DeployedServer,
         map: &DatabaseMap,
@@ -150,6 +152,18 @@ impl<'a> ServerFacts<'a> {
                 Err(error) => unknown.push(format!("the keys of {place}: {error}")),
             }
         }
+    }
+
+    /// What the server does not tell of itself.
+    fn hidden(&self) -> Vec<String> {
+        let mut hidden = Vec::new();
+        for node in &self.nodes {
+            hidden.extend(node.hidden().iter().map(|what| format!("{what} of {}", node.location)));
+        }
+        if self.clients.is_none() {
+            hidden.push(format!("the connections of {}: CLIENT LIST is not allowed", self.name));
+        }
+        hidden
     }
 
     /// Indexes with keys, none of whose databases has the index to itself.

@@ -6,6 +6,7 @@ use super::bless;
 use super::code::{Code, Severity};
 use super::facts::{ServerFacts, contents, counted, names, with_contents};
 use super::finding::Finding;
+use super::limit;
 use super::node::Node;
 use super::policy::{self, right_policy};
 use crate::size;
@@ -122,9 +123,8 @@ fn cache_unbounded(server: &ServerFacts<'_>) -> Option<Finding> {
 fn no_maxmemory(server: &ServerFacts<'_>) -> Option<Finding> {
     let without = |node: &&Node| node.condition.max_memory == Some(0);
     let node = server.nodes.iter().find(without)?;
-    let machine = node.info.number::<u64>("total_system_memory").filter(|bytes| *bytes > 0);
+    let machine = limit::machine(node);
     let has = machine.map_or_else(String::new, |bytes| format!(" of {}", size(bytes)));
-    let value = machine.map_or_else(|| "2gb".to_owned(), |bytes| (bytes / 2).to_string());
     Some(
         Finding::new(Code::NoMaxmemory, Severity::Warning, "the server has no maxmemory")
             .databases(server.contracts().iter().map(|one| one.name.as_str()))
@@ -133,13 +133,13 @@ fn no_maxmemory(server: &ServerFacts<'_>) -> Option<Finding> {
                 "it grows until the machine{has} has no memory left; the operating system then ends \
                  the server, and with it all its databases"
             ))
-            .cure(format!("CONFIG SET maxmemory {value}, then CONFIG REWRITE")),
+            .cure(limit::cure(server)),
     )
 }
 
 fn above_memory(server: &ServerFacts<'_>) -> Option<Finding> {
     server.nodes.iter().find_map(|node| {
-        let machine = node.info.number::<u64>("total_system_memory").filter(|bytes| *bytes > 0)?;
+        let machine = limit::machine(node)?;
         let limit = node.condition.max_memory.filter(|limit| *limit > machine)?;
         let what = format!(
             "maxmemory is {}, and the machine has {} ({})",
@@ -155,7 +155,7 @@ fn above_memory(server: &ServerFacts<'_>) -> Option<Finding> {
                     "the limit is never reached: the operating system ends the server first, and with \
                      it all its databases",
                 )
-                .cure(format!("CONFIG SET maxmemory {}, then CONFIG REWRITE", machine / 2)),
+                .cure(limit::cure(server)),
         )
     })
 }
@@ -193,27 +193,30 @@ fn nearly_full(server: &ServerFacts<'_>) -> Option<Finding> {
 
 fn budgets_above_limit(server: &ServerFacts<'_>) -> Option<Finding> {
     let limit = server.max_memory().filter(|limit| *limit > 0)?;
-    let with_budget = |kind: &&&compartment_core::Contract| kind.memory_budget.is_some();
-    let contracts = server.contracts();
-    let bounded: Vec<_> = contracts.iter().filter(with_budget).collect();
-    let budgets: u64 = bounded.iter().filter_map(|one| one.memory_budget).sum();
-    if budgets <= limit {
+    let (budgets, others) = limit::demands(server);
+    let needed = budgets.saturating_add(others);
+    if budgets == 0 || needed <= limit {
         return None;
     }
+    let besides = match others {
+        0 => String::new(),
+        others => format!(", the other databases hold about {}", size(others)),
+    };
     let what = format!(
-        "the budgets of the databases add up to {}, and maxmemory is {}",
+        "the budgets of the databases add up to {}{besides}, and maxmemory is {}",
         size(budgets),
         size(limit)
     );
+    let bounded = server.databases.iter().filter(|one| one.contract.memory_budget.is_some());
     Some(
         Finding::new(Code::BudgetsAboveLimit, Severity::Warning, what)
-            .databases(bounded.iter().map(|one| one.name.as_str()))
-            .bytes(Some(budgets))
+            .databases(bounded.map(|one| one.contract.name.as_str()))
+            .bytes(Some(needed))
             .why(
                 "the server is full before a budget is: it evicts by its own policy or refuses writes, \
                  and no budget protects the other databases",
             )
-            .cure(format!("raise maxmemory above {budgets}, or lower memory_budget in [databases]")),
+            .cure(format!("raise maxmemory above {needed}, or lower memory_budget in [databases]")),
     )
 }
 

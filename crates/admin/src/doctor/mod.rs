@@ -14,6 +14,7 @@ mod facts;
 mod finding;
 mod hot_keys;
 mod identity;
+mod limit;
 mod memory;
 mod node;
 mod options;

@@ -67,6 +67,17 @@ impl Node {
         self.settings.get(name).map(String::as_str)
     }
 
+    /// What the node does not tell, as in `the settings (CONFIG GET)`.
+    pub(super) fn hidden(&self) -> Vec<&'static str> {
+        let parts = [
+            (self.info == Info::default(), "the condition (INFO)"),
+            (self.settings.is_empty(), "the settings (CONFIG GET)"),
+            (self.session.is_empty(), "the session (CLIENT INFO)"),
+            (self.default_user_is_open.is_none(), "the default user (ACL GETUSER)"),
+        ];
+        parts.into_iter().filter(|(is_hidden, _)| *is_hidden).map(|(_, what)| what).collect()
+    }
+
     /// A setting as a number.
     pub(super) fn number<T: FromStr>(&self, name: &str) -> Option<T> {
         self.setting(name)?.parse().ok()

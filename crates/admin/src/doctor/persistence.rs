@@ -38,8 +38,9 @@ fn about(code: Code, severity: Severity, what: String, durable: &[&DatabaseFacts
     Finding::new(code, severity, what).databases(names(durable)).key_count(keys).bytes(bytes)
 }
 
-const APPEND: &str =
-    "CONFIG SET appendonly yes, CONFIG SET appendfsync everysec, then CONFIG REWRITE";
+/// The file has to be there before the server is restarted, or it starts empty.
+const APPEND: &str = "CONFIG SET appendonly yes and CONFIG SET appendfsync everysec while the server runs; once \
+                      INFO says aof_rewrite_in_progress:0, CONFIG REWRITE";
 
 fn not_persisted(node: &Node, durable: &[&DatabaseFacts<'_>]) -> Finding {
     let what = format!("{} writes no append-only file and no snapshots", node.location);

@@ -73,8 +73,7 @@ fn evictable(
     let what =
         format!("{program} keeps {subject} in {}, under maxmemory-policy {policy}", place.label());
     Some(about(code, severity, what, place, (sample, group)).why(why).cure(format!(
-        "CONFIG SET maxmemory-policy noeviction on a server of its own for {program}; on this \
-                 one: {}",
+        "a server with maxmemory-policy noeviction for {program}; on this one: {}",
         super::policy::cure(&server.contracts())
     )))
 }

@@ -64,14 +64,15 @@ fn end_of_life(program: &str, version: &str, today: &str) -> Option<Finding> {
     Some(
         Finding::new(Code::VersionEndOfLife, Severity::Notice, what)
             .why("faults of its security stay open, unless a distribution mends them by itself")
-            .cure(format!("move to a supported version of {program}; {}", newer(program))),
+            .cure(format!("move to a supported version: {} read its files", newer(program, &line))),
     )
 }
 
-fn newer(program: &str) -> &'static str {
-    match program {
-        "valkey" => "Valkey 8.1 and 9.0 read its files",
-        _ => "Redis 8.2 or Valkey 8.1 read the files of Redis 7.0",
+fn newer(program: &str, line: &str) -> &'static str {
+    match (program, line) {
+        ("valkey", _) => "later versions of Valkey",
+        (_, "7.0") => "Redis 8.2 and Valkey 8.1",
+        _ => "later versions of Redis",
     }
 }
 

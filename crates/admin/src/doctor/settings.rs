@@ -4,6 +4,9 @@ use compartment_core::DatabaseKind;
 use serde::Serialize;
 
 use super::facts::ServerFacts;
+use super::limit;
+use super::node::Node;
+use super::options::DoctorOptions;
 use super::policy::right_policy;
 use crate::Deployment;
 
@@ -11,8 +14,10 @@ use crate::Deployment;
 const USUAL_DATABASES: u32 = 16;
 /// Connections of a server that says nothing else.
 const USUAL_CLIENTS: u64 = 10_000;
-/// A limit where neither the map, nor the server, nor its machine says one.
-const SMALLEST_LIMIT: u64 = 1 << 30;
+/// A server that is restarted with `appendonly yes` and has no such file yet starts empty.
+const APPENDS_FIRST: &str = "a server that runs without an append-only file: CONFIG SET appendonly yes first, \
+                             and wait until INFO says aof_rewrite_in_progress:0. Restarted with this line \
+                             and no such file it starts empty";
 
 /// The settings of one instance, as lines of redis.conf.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +29,8 @@ pub struct InstanceSettings {
     pub address: String,
     /// The databases of the map that these settings suit.
     pub databases: Vec<String>,
+    /// What to do before these settings are used, in a sentence each.
+    pub notes: Vec<String>,
     /// The lines.
     pub lines: Vec<String>,
 }
@@ -34,21 +41,32 @@ pub async fn settings(deployment: &Deployment) -> Vec<InstanceSettings> {
     for one in &deployment.instances {
         let Ok(server) = &one.server else { continue };
         let Some(instance) = deployment.map.instances().get(&one.name) else { continue };
-        let facts = ServerFacts::ask(&one.name, instance, server).await;
+        let mut facts = ServerFacts::ask(&one.name, instance, server).await;
+        // How much the databases hold is a part of the limit.
+        let options = DoctorOptions::default();
+        facts.look_at_keys(server, &deployment.map, &options, &mut Vec::new()).await;
         all.push(InstanceSettings {
             instance: one.name.clone(),
             address: one.address.clone(),
             databases: facts.contracts().iter().map(|one| one.name.clone()).collect(),
+            notes: notes(&facts),
             lines: lines(&facts),
         });
     }
     all
 }
 
+fn notes(server: &ServerFacts<'_>) -> Vec<String> {
+    let appends = |node: &Node| node.info.get("aof_enabled") == Some("1");
+    let is_needed = !server.of_kind(DatabaseKind::Durable).is_empty();
+    let is_new = is_needed && !server.nodes.iter().all(appends);
+    is_new.then(|| APPENDS_FIRST.to_owned()).into_iter().collect()
+}
+
 fn lines(server: &ServerFacts<'_>) -> Vec<String> {
     let contracts = server.contracts();
     let mut lines = vec![
-        format!("maxmemory {}", max_memory(server)),
+        format!("maxmemory {}", limit::chosen(server)),
         format!("maxmemory-policy {}", right_policy(&contracts)),
     ];
     if !server.server.is_cluster() {
@@ -68,28 +86,6 @@ fn lines(server: &ServerFacts<'_>) -> Vec<String> {
         "tcp-keepalive 300".to_owned(),
         format!("maxclients {}", has.unwrap_or(USUAL_CLIENTS).max(pool.saturating_mul(4))),
         "client-output-buffer-limit pubsub 32mb 8mb 60".to_owned(),
-        "protected-mode yes".to_owned(),
     ]);
     lines
-}
-
-/// As the map expects it; else as it is, within the machine's memory and above the budgets; else half of
-/// the machine's memory.
-fn max_memory(server: &ServerFacts<'_>) -> u64 {
-    let nodes = server.nodes.len().max(1) as u64;
-    let budgets: u64 = server.contracts().iter().filter_map(|one| one.memory_budget).sum();
-    // Each node of a cluster holds its share. Beside the budgets there is room for the others.
-    let needed = budgets.saturating_mul(2) / nodes;
-    let machine = server.nodes.iter().filter_map(|node| node.info.number("total_system_memory"));
-    let machine = machine.filter(|bytes| *bytes > 0).min();
-    let now = server.nodes.iter().find_map(|node| node.condition.max_memory);
-    let is_sound = |limit: &u64| {
-        *limit > 0 && machine.is_none_or(|machine| *limit <= machine) && *limit * nodes >= budgets
-    };
-    server
-        .instance
-        .expected_max_memory
-        .or(now.filter(is_sound))
-        .or(machine.map(|bytes: u64| bytes / 2))
-        .unwrap_or(SMALLEST_LIMIT.max(needed))
 }

@@ -68,10 +68,12 @@ fn show(examination: &Examination, sample: u32) {
     for part in &examination.unknown {
         screen::remark(format!("{STRONG}note:{STRONG:#} not known: {}", printable(part)));
     }
-    let (mark, style) = if examination.findings.is_empty() { ("ok", GOOD) } else { ("found", BAD) };
+    let (style, found) = match examination.findings.len() {
+        0 => (GOOD, "no finding".to_owned()),
+        count => (STRONG, plural(count, "finding")),
+    };
     screen::say(format!(
-        "{style}{mark}{style:#}  {} in {} on {}",
-        plural(examination.findings.len(), "finding"),
+        "{style}{found}{style:#} in {} on {}",
         plural(examination.databases, "database"),
         plural(examination.instances, "instance"),
     ));
@@ -87,20 +89,27 @@ fn plural(count: usize, what: &str) -> String {
 }
 
 fn overview(findings: &[Finding]) {
-    let header = ["severity", "code", "instance", "databases", "keys", "bytes"];
-    let mut table = screen::table(&header, &[4, 5]);
+    let mut table = screen::table(&["severity", "code", "where", "keys", "bytes"], &[3, 4]);
     for one in findings {
         let dash = || "–".to_owned();
         table.add_row([
             Cell::styled(&one.severity.to_string(), style(one.severity)),
             Cell::from(one.code.as_str()),
-            Cell::from(&one.instance),
-            Cell::from(one.databases.join(", ")),
+            Cell::from(place(one)),
             Cell::from(one.key_count.map_or_else(dash, screen::count)),
             Cell::from(one.bytes.map_or_else(dash, compartment_admin::size)),
         ]);
     }
     screen::say(table.to_string());
+}
+
+/// The instance with the first database; the details name all.
+fn place(one: &Finding) -> String {
+    match one.databases.as_slice() {
+        [] => one.instance.clone(),
+        [database] => format!("{}: {database}", one.instance),
+        [database, rest @ ..] => format!("{}: {database} +{}", one.instance, rest.len()),
+    }
 }
 
 fn style(severity: Severity) -> anstyle::Style {
@@ -114,7 +123,12 @@ fn style(severity: Severity) -> anstyle::Style {
 fn details(one: &Finding) {
     let style = style(one.severity);
     let line = |text: &str| screen::indented(&printable(text), "  ", "    ");
-    screen::say(format!("\n{style}{}{style:#} {} ({})", one.severity, one.code, one.instance));
+    let databases = match one.databases.as_slice() {
+        [] => String::new(),
+        databases => format!(": {}", databases.join(", ")),
+    };
+    screen::say(format!("\n{style}{}{style:#} {}", one.severity, one.code));
+    screen::say(line(&format!("Where: {}{databases}", one.instance)));
     screen::say(line(&one.what));
     screen::say(line(&format!("Why: {}", one.why)));
     screen::say(line(&format!("Cure: {}", one.cure)));
@@ -145,8 +159,8 @@ async fn emit(deployment: &Deployment, command: &args::Doctor) -> Result<(), Cli
     }
     let all = settings_for(deployment).await;
     say_lines(command.json, &all, |one: &InstanceSettings| {
-        let databases = one.databases.join(", ");
-        (vec![format!("{} ({}): {databases}", one.instance, one.address)], one.lines.clone())
+        let head = format!("{} ({}): {}", one.instance, one.address, one.databases.join(", "));
+        (std::iter::once(head).chain(one.notes.iter().cloned()).collect(), one.lines.clone())
     })
 }
 

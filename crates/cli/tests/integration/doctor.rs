@@ -62,6 +62,7 @@ fn findings_fit_the_screen_and_decide_the_exit_code() {
         assert!(shown.out.contains("  Cure: CONFIG SET maxmemory-policy noeviction"));
         assert!(shown.out.contains("201 keys looked at, up to 1,000 of each database"));
         assert!(!shown.out.contains('\u{1b}'), "{}", shown.out);
+        assert!(shown.out.contains("default-user-without-password"), "codes stay whole");
         let words = |line: &str| line.split_whitespace().count();
         // A key's name is one word, and stays whole.
         let wide = |line: &&str| line.chars().count() > 80 && words(line) > 1;

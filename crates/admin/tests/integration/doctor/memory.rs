@@ -112,7 +112,8 @@ fn a_limit_is_held_against_the_machine_the_budgets_and_the_map() {
 
         set(&server, "maxmemory", "100mb").await;
         let small = examined(&map).await;
-        assert_eq!(found(&small, Code::BudgetsAboveLimit).bytes, Some(512 << 20));
+        let bytes = found(&small, Code::BudgetsAboveLimit).bytes;
+        assert!(bytes.is_some_and(|bytes| bytes >= 512 << 20), "{bytes:?}");
         assert!(!codes(&small).contains(&Code::MaxmemoryAboveMemory));
         assert!(!codes(&small).contains(&Code::MemoryNearlyFull), "{small:#?}");
 
