@@ -6,6 +6,7 @@
 
 mod analyze;
 pub mod backup;
+mod bless;
 mod client_list;
 mod clocks;
 mod condition;

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use compartment_core::{Contract, DatabaseKind, DatabaseMap, Error, Instance};
 use compartment_redis::Server;
 
-use super::bless;
 use super::node::Node;
 use super::options::DoctorOptions;
+use super::protection::are_all_protected;
 use super::sample::Sample;
 use crate::analyze::{questions, state};
+use crate::bless::is_known;
 use crate::client_list::{Client, client_list};
 use crate::own_name::own_name;
 use crate::{DeployedServer, Deployment, NamedPlace, Place, Result};
@@ -49,7 +50,7 @@ pub(super) struct DatabaseFacts<'a> {
     /// Empty where its keys could not be looked at.
     pub(super) sample: Sample,
     /// Whether the server is told never to evict any of the keys that were looked at.
-    pub(super) is_blessed: bool,
+    pub(super) is_protected: bool,
 }
 
 /// The keys of an index that no database of the map has.
@@ -106,7 +107,7 @@ impl<'a> ServerFacts<'a> {
             contract: &one.contract,
             place: &one.place,
             sample: Sample::default(),
-            is_blessed: false,
+            is_protected: false,
         };
         let clients = client_list(&Place::new(name, server.clone(), 0)).await;
         Self {
@@ -128,7 +129,7 @@ impl<'a> ServerFacts<'a> {
         options: &DoctorOptions,
         unknown: &mut Vec<String>,
     ) {
-        let knows_bless = self.nodes.iter().any(bless::is_known);
+        let knows_bless = self.nodes.iter().any(|node| is_known(&node.info));
         for database in &mut self.databases {
             if !has_index(deployed, database.place.index()) {
                 continue;
@@ -138,8 +139,8 @@ impl<'a> ServerFacts<'a> {
                 Err(error) => unknown.push(format!("the keys of {}: {error}", database.place)),
             }
             if knows_bless && database.contract.kind == DatabaseKind::Durable {
-                let asked = bless::are_all_kept(database.place, &database.sample).await;
-                database.is_blessed = asked.unwrap_or(false);
+                let asked = are_all_protected(database.place, &database.sample).await;
+                database.is_protected = asked.unwrap_or(false);
             }
         }
         for index in self.unnamed_indexes() {

@@ -2,13 +2,13 @@
 
 use compartment_core::DatabaseKind;
 
-use super::bless;
 use super::code::{Code, Severity};
 use super::facts::{ServerFacts, contents, counted, names, with_contents};
 use super::finding::Finding;
 use super::limit;
 use super::node::Node;
 use super::policy::{self, right_policy};
+use crate::bless::is_known;
 use crate::size;
 
 /// A server that never evicts is nearly full above this share of its limit.
@@ -30,7 +30,7 @@ pub(super) fn check(server: &ServerFacts<'_>) -> Vec<Finding> {
 
 fn durable_evictable(server: &ServerFacts<'_>) -> Option<Finding> {
     let mut durable = server.of_kind(DatabaseKind::Durable);
-    durable.retain(|one| !one.is_blessed);
+    durable.retain(|one| !one.is_protected);
     let takes_all = |node: &&Node| {
         node.condition.policy.as_deref().is_some_and(|policy| policy.starts_with("allkeys-"))
     };
@@ -45,7 +45,7 @@ fn durable_evictable(server: &ServerFacts<'_>) -> Option<Finding> {
         0 => String::new(),
         keys => format!("; it has evicted {} since it started", counted(keys, "key")),
     };
-    let bless = match server.nodes.iter().any(bless::is_known) {
+    let bless = match server.nodes.iter().any(|node| is_known(&node.info)) {
         true => {
             "; or BLESS SET <KEY> NO-EVICT for each of these keys, which this server then keeps"
         }

@@ -6,7 +6,6 @@
 
 mod access;
 mod acl;
-mod bless;
 mod code;
 mod connections;
 mod contracts;
@@ -21,6 +20,7 @@ mod options;
 mod persistence;
 mod policy;
 mod programs;
+mod protection;
 mod queues;
 mod replicas;
 mod sample;

@@ -87,6 +87,11 @@ fn clear_flushes_others(
     if !CLEAR_BY_FLUSHDB.contains(&group.program.as_str()) {
         return None;
     }
+    // A guess by names counts where they are Django's own: no prefix, a version, a name.
+    let is_plain = |name: &[u8]| name.starts_with(b":");
+    if group.perhaps && !sample.part(group).names().all(is_plain) {
+        return None;
+    }
     let here = || server.at_index(place.index());
     let neighbours = here().filter(|one| one.contract.name != place.label());
     let mut others: Vec<&str> = neighbours.map(|one| one.contract.name.as_str()).collect();

@@ -12,6 +12,7 @@ mod made;
 mod migrate;
 mod odd_files;
 mod plan;
+mod protected;
 mod random_values;
 mod rdb;
 mod replication;

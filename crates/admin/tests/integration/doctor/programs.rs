@@ -49,6 +49,12 @@ fn a_cache_that_is_cleared_by_flushdb_needs_an_index_of_its_own() {
         tell(&mut writer(&server, 0).await, &celery("", 2)).await;
         let apart = examined(&map).await;
         assert!(!codes(&apart).contains(&Code::ClearFlushesOthers), "{apart:#?}");
+        // Names that only look alike are no Django's.
+        for number in 0..50 {
+            server.command_in(4, &["SET", &format!("k:{number}:name"), "x"]).await;
+        }
+        let alike = examined(&map).await;
+        assert!(!codes(&alike).contains(&Code::ClearFlushesOthers), "{alike:#?}");
         tell(&mut writer(&server, 0).await, &django(4)).await;
         let examination = examined(&map).await;
         let finding = found(&examination, Code::ClearFlushesOthers);
