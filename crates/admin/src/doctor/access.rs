@@ -1,4 +1,4 @@
-//! Access: who may log in, what can be read on the way, and where passwords stand.
+//! Access: who may log in, whether the network can listen, and where passwords stand.
 
 use compartment_core::Scheme;
 
@@ -43,8 +43,8 @@ fn default_user(server: &ServerFacts<'_>) -> Option<Finding> {
     let node = server.nodes.iter().find(|node| node.default_user_is_open == Some(true))?;
     let is_across = node.ends().is_some_and(|(here, there)| are_apart(here, there));
     let (severity, who) = match (is_open_to_others(node), is_across) {
-        (Some(true), _) => (Severity::Critical, "whoever reaches the port"),
-        (None, true) => (Severity::Warning, "whoever reaches the port"),
+        (Some(true), _) => (Severity::Critical, "everybody who reaches the port"),
+        (None, true) => (Severity::Warning, "everybody who reaches the port"),
         _ => (Severity::Notice, "every program of the machine"),
     };
     let what = format!("the default user of {} needs no password", node.location);

@@ -28,7 +28,7 @@ pub struct InstanceUsers {
     pub instance: String,
     /// Its address, the password hidden.
     pub address: String,
-    /// What to know of these users, in a sentence each.
+    /// Notes on these users, a sentence each.
     pub notes: Vec<String>,
     /// A line for each user. None has a password yet, so that nobody can log in as it.
     pub lines: Vec<String>,

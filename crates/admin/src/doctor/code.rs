@@ -29,7 +29,7 @@ impl fmt::Display for Severity {
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// What a finding is about. The text of a code never changes; `docs/doctor.md` has the reason and
+        /// The subject of a finding. The text of a code never changes; `docs/doctor.md` has the reason and
         /// the cure of each.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[non_exhaustive]

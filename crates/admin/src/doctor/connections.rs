@@ -9,7 +9,7 @@ use super::node::Node;
 
 /// Connections are nearly used up above this share of `maxclients`.
 const NEARLY_USED: f64 = 0.8;
-/// A server keeps so many file descriptors for itself.
+/// File descriptors that a server keeps for itself.
 const RESERVED: u64 = 32;
 /// Connections that are idle for less are a pool's usual ones.
 const USUAL_IDLE_SECONDS: u64 = 300;
@@ -132,8 +132,8 @@ fn pubsub_unlimited(server: &ServerFacts<'_>) -> Option<Finding> {
     Some(
         Finding::new(Code::PubsubBufferUnlimited, Severity::Warning, what)
             .why(
-                "one subscriber that does not read fills the server's memory with messages; what is \
-                 evicted or refused then are keys",
+                "one subscriber that does not read fills the server's memory with messages, and keys are evicted \
+                 or writes refused for it",
             )
             .cure(
                 "CONFIG SET client-output-buffer-limit \"pubsub 32mb 8mb 60\", then CONFIG REWRITE",

@@ -1,4 +1,4 @@
-//! What the servers of a deployment tell, gathered once for all checks.
+//! The answers of the servers of a deployment, gathered once for all checks.
 
 use std::collections::BTreeSet;
 
@@ -155,7 +155,7 @@ impl<'a> ServerFacts<'a> {
         }
     }
 
-    /// What the server does not tell of itself.
+    /// The parts that the server does not tell.
     fn hidden(&self) -> Vec<String> {
         let mut hidden = Vec::new();
         for node in &self.nodes {

@@ -1,4 +1,4 @@
-//! One finding: a fault of a deployment, why it matters there, and what mends it.
+//! One finding: a fault of a deployment, why it matters there, and its cure.
 
 use serde::Serialize;
 

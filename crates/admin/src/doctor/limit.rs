@@ -12,7 +12,7 @@ pub(super) fn machine(node: &Node) -> Option<u64> {
 }
 
 /// The bytes that each node needs: budgets, beside them the keys of databases without one, and a quarter
-/// more. At least what it uses now, so that no limit evicts or refuses at once.
+/// more. At least as much as it uses now, so that no limit evicts or refuses at once.
 fn needed(server: &ServerFacts<'_>) -> u64 {
     let nodes = server.nodes.len().max(1) as u64;
     let (budgets, others) = demands(server);

@@ -1,4 +1,4 @@
-//! Holds a deployment against the contracts of its databases, and says what mends each fault.
+//! Holds a deployment against the contracts of its databases, and names the cure of each fault.
 //!
 //! Reads only, unless [`DoctorOptions::writes_canary`] says otherwise. Of each numbered database a bounded
 //! sample of keys is looked at, by commands that leave their idle times as they are. A command that a server
@@ -40,7 +40,7 @@ pub use settings::{InstanceSettings, settings};
 use crate::Deployment;
 use facts::Facts;
 
-/// The findings, and what they are based on.
+/// The findings, and how much was looked at for them.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Examination {

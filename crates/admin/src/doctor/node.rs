@@ -1,4 +1,4 @@
-//! What one node of a server tells of itself: `INFO`, settings, the session, the default user.
+//! One node of a server as it tells of itself: `INFO`, settings, the session, the default user.
 
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
@@ -67,7 +67,7 @@ impl Node {
         self.settings.get(name).map(String::as_str)
     }
 
-    /// What the node does not tell, as in `the settings (CONFIG GET)`.
+    /// The parts that the node does not tell, as in `the settings (CONFIG GET)`.
     pub(super) fn hidden(&self) -> Vec<&'static str> {
         let parts = [
             (self.info == Info::default(), "the condition (INFO)"),

@@ -1,4 +1,4 @@
-//! Persistence against durable databases: whether what was written outlives a restart.
+//! Persistence against durable databases: whether their keys outlive a restart.
 
 use compartment_core::DatabaseKind;
 
@@ -57,7 +57,7 @@ fn snapshots_only(node: &Node, durable: &[&DatabaseFacts<'_>]) -> Finding {
     let what = format!("{} writes snapshots and no append-only file", node.location);
     about(Code::SnapshotsOnly, Severity::Notice, what, durable)
         .why(format!(
-            "a crash loses what was written since the last snapshot{unsaved}: {}",
+            "a crash loses the writes since the last snapshot{unsaved}: {}",
             with_contents(durable)
         ))
         .cure(APPEND)
@@ -67,7 +67,7 @@ fn fsync_left_to_system(durable: &[&DatabaseFacts<'_>]) -> Finding {
     let what = "appendfsync is no".to_owned();
     about(Code::FsyncLeftToSystem, Severity::Warning, what, durable)
         .why(format!(
-            "a crash of the machine loses what the operating system has not yet written, usually half \
+            "a crash of the machine loses the writes that the operating system still holds, usually half \
              a minute: {}",
             with_contents(durable)
         ))
@@ -94,7 +94,7 @@ fn save_fails(server: &ServerFacts<'_>) -> Option<Finding> {
             Finding::new(Code::SaveFails, Severity::Critical, what)
                 .databases(server.contracts().iter().map(|one| one.name.as_str()))
                 .why(
-                    "a restart loses what was written since, and by stop-writes-on-bgsave-error the \
+                    "a restart loses the writes since then, and by stop-writes-on-bgsave-error the \
                      server refuses writes until a snapshot succeeds",
                 )
                 .cure(

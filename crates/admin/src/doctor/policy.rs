@@ -21,7 +21,7 @@ pub(super) fn right_policy(contracts: &[&Contract]) -> &'static str {
     if others_expire || are_bounded { "noeviction" } else { "volatile-lru" }
 }
 
-/// The command that sets the policy, and what else has to be so.
+/// The command that sets the policy, and the budgets that it needs.
 pub(super) fn cure(contracts: &[&Contract]) -> String {
     let policy = right_policy(contracts);
     let unbounded: Vec<&str> = contracts

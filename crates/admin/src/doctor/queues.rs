@@ -21,10 +21,10 @@ const LONG_SECONDS: u64 = 24 * 3_600;
 const UNREAD_SECONDS: u64 = 3_600;
 /// Queues for replies that are looked at in one place.
 const MAX_QUEUES: usize = 1_000;
-/// What the name of such a queue ends with, and the table of all of them.
+/// The end of the name of such a queue, and the table of all of them.
 const REPLIES: &[u8] = b".reply.celery.pidbox";
 const REPLY_TABLE: &[u8] = b"_kombu.binding.reply.celery.pidbox";
-/// What stands between the parts of a member of a table.
+/// The separator of the parts of a member of a table.
 const SEPARATOR: &[u8] = b"\x06\x16";
 
 pub(super) async fn check(server: &ServerFacts<'_>, unknown: &mut Vec<String>) -> Vec<Finding> {
@@ -194,7 +194,7 @@ async fn pidbox_orphaned(place: &Place, names: &[&[u8]]) -> Result<Option<Findin
         .key_count(Some(unread.len() as u64))
         .bytes(bytes)
         .why(
-            "whoever asked (celery inspect, Flower) is gone; every worker goes on answering into them, \
+            "the program that asked (celery inspect, Flower) is gone; every worker goes on answering into them, \
              without a limit",
         )
         .cure(format!(

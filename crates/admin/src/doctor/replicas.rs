@@ -95,8 +95,8 @@ async fn compared(
         Finding::new(Code::ReplicaSettingsDiffer, Severity::Warning, what)
             .databases(server.contracts().iter().map(|one| one.name.as_str()))
             .why(
-                "once it is promoted, its settings decide what is evicted, kept and announced: what is right \
-                 today is wrong after a fail-over",
+                "once it is promoted, its settings decide which keys are evicted, kept and announced, and the \
+                 contracts were held against the master's",
             )
             .cure(format!(
                 "CONFIG SET on {host}:{port} to the master's values (databases needs a restart), then \

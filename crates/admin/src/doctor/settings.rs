@@ -29,7 +29,7 @@ pub struct InstanceSettings {
     pub address: String,
     /// The databases of the map that these settings suit.
     pub databases: Vec<String>,
-    /// What to do before these settings are used, in a sentence each.
+    /// Steps before these settings are used, a sentence each.
     pub notes: Vec<String>,
     /// The lines.
     pub lines: Vec<String>,

@@ -84,7 +84,7 @@ fn protection_goes_with_a_key_by_every_way_and_comes_back() {
             move_pages(&source, &target, &journal, way).await.unwrap();
             assert_eq!(protected(port, index).await, ["page:1", "page:3"], "{way}");
 
-            // What comes back has the flag from its last place.
+            // Keys that come back have the flag from their last place.
             server.command(&["DEL", "flags"]).await;
             let options = UndoOptions::default();
             undo(&journal, source, vec![target], options, silent()).await.unwrap();

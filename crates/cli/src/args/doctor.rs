@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use compartment_admin::doctor::Severity;
 
-/// Hold the servers against the contracts of their databases, and say what mends each fault.
+/// Hold the servers against the contracts of their databases, and name the cure of each fault.
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
 pub(crate) struct Doctor {

@@ -148,7 +148,7 @@ pub(crate) enum Command {
     /// Show the databases, their contracts and their contents
     #[command(visible_alias = "db")]
     Databases(Databases),
-    /// Hold the servers against the contracts of their databases, and say what mends each fault
+    /// Hold the servers against the contracts of their databases, and name the cure of each fault
     Doctor(Doctor),
     /// Show the keys of a database by pattern, with their programs, memory and TTLs
     Analyze(Analyze),

@@ -1,4 +1,4 @@
-//! `compartment doctor`: what is shown, the exit code by severity, lines for servers, no secret.
+//! `compartment doctor`: findings on the screen, the exit code by severity, lines for servers, no secret.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use compartment_testkit::{FaultProxy, TestRedis, run_test};
 
-use crate::program::{Run, json, run};
+use crate::program::{Run, json, paper, run};
 
 fn doctor(folder: &Path, url: &str, more: &[&str]) -> Run {
     run(folder, &[&["doctor", "--backend", url], more].concat())
@@ -88,6 +88,20 @@ fn a_right_server_ends_well_and_a_password_in_a_file_is_a_finding() {
         let server = right_server(folder.path()).await;
         let well = doctor(folder.path(), &server.url(), &[]);
         assert_eq!(well.code, 0, "{well:?}");
+        // Nor has the pipeline's own work a fault.
+        let papers = folder.path().join("papers");
+        std::fs::create_dir(&papers).unwrap();
+        for number in 0..3 {
+            std::fs::write(papers.join(format!("{number}.txt")), paper(number)).unwrap();
+        }
+        let url = server.url();
+        let ingested = run(folder.path(), &["ingest", "papers", "--backend", &url, "--out", "out"]);
+        assert_eq!(ingested.code, 0, "{ingested:?}");
+        let submitted = run(folder.path(), &["batch", "submit", "b", "papers", "--backend", &url]);
+        assert_eq!(submitted.code, 0, "{submitted:?}");
+        let used = doctor(folder.path(), &url, &["--json"]);
+        assert_eq!(used.code, 0, "{used:?}");
+        assert!(json(&used)["keys_looked_at"].as_u64().is_some_and(|keys| keys > 20), "{used:?}");
         assert_eq!(doctor(folder.path(), &server.url(), &["--canary"]).code, 0);
 
         let file = folder.path().join("compartment.toml");

@@ -36,7 +36,7 @@ impl Protection {
         Ok(Self { is_used, targets: known })
     }
 
-    /// What people should know: the targets that do not know such keys.
+    /// Notes on the targets that do not know such keys.
     pub(crate) fn notes(&self, source: &Place, targets: &[Place]) -> Vec<String> {
         let without = targets.iter().zip(&self.targets).filter(|(_, knows)| !**knows);
         let note = |(target, _): (&Place, &bool)| {

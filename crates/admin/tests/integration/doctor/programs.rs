@@ -1,4 +1,4 @@
-//! Programs that share a server: queues, locks, caches that clear by FLUSHDB, what Celery leaves behind.
+//! Programs that share a server: queues, locks, caches that clear by FLUSHDB, messages that Celery leaves behind.
 
 use compartment_admin::doctor::{Code, Severity};
 use compartment_testkit::{Reply, TestRedis, run_test};
@@ -87,7 +87,7 @@ fn spring_sessions_need_notifications() {
     });
 }
 
-/// Writes what a worker holds since so many seconds.
+/// Writes a message that a worker has held for some seconds.
 async fn hold(server: &TestRedis, seconds: u64) {
     const HOLD: &str = "local since = redis.call('TIME')[1] - ARGV[1]
         redis.call('ZADD', 'unacked_index', since, 'tag1')
