@@ -1,14 +1,18 @@
 //! The contracts of databases against their keys: TTLs, templates, sizes. By a sample.
 
-use compartment_core::DatabaseKind;
+use std::time::Duration;
+
+use compartment_core::{Contract, DatabaseKind};
 
 use super::code::{Code, Severity};
 use super::facts::{DatabaseFacts, Facts, ServerFacts};
 use super::finding::Finding;
 use super::options::DoctorOptions;
 use super::sample::{Part, Sample};
-use crate::name::escape_glob_into;
 use crate::{Place, Purpose, size};
+
+/// The TTL of keys of a cache whose map gives none.
+const DAY: Duration = Duration::from_secs(86_400);
 
 pub(super) fn check(
     facts: &Facts<'_>,
@@ -17,7 +21,7 @@ pub(super) fn check(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for database in &server.databases {
-        findings.extend(key_without_ttl(database));
+        findings.extend(key_without_ttl(facts, database));
         findings.extend(durable_key_evictable(server, database));
     }
     for (place, sample) in server.samples() {
@@ -36,7 +40,7 @@ fn about(code: Code, severity: Severity, what: String, place: &Place, part: &Par
         .bytes(part.bytes())
 }
 
-fn key_without_ttl(database: &DatabaseFacts<'_>) -> Option<Finding> {
+fn key_without_ttl(facts: &Facts<'_>, database: &DatabaseFacts<'_>) -> Option<Finding> {
     let contract = database.contract;
     let part = database.sample.matching(|key| key.facts.ttl_seconds.is_none());
     if !contract.kind.requires_ttl() || part.is_empty() {
@@ -53,28 +57,23 @@ fn key_without_ttl(database: &DatabaseFacts<'_>) -> Option<Finding> {
     Some(
         about(Code::KeyWithoutTtl, Severity::Warning, what, database.place, &part)
             .why(format!("{} is a {} database: {why}", contract.name, contract.kind))
-            .cure(format!("give every write a TTL; {}", expire(database))),
+            .cure(format!("give every write a TTL; {}", expire(facts, contract))),
     )
 }
 
-/// How the keys that are there get the TTL of their database.
-fn expire(database: &DatabaseFacts<'_>) -> String {
-    let ttl = database.contract.default_ttl.map_or(86_400, |ttl| ttl.as_secs().max(1));
-    let index = database.place.index();
-    // Without NX, which is new in Redis 7.0, the keys with a TTL would get another one.
-    let has_nx = !database.place.server().info().version.starts_with("6.");
-    if !has_nx {
-        return format!(
-            "for each key that is there without one: EXPIRE <KEY> {ttl} in index {index}"
-        );
+/// How the keys that are there get a TTL.
+fn expire(facts: &Facts<'_>, contract: &Contract) -> String {
+    if contract.kind != DatabaseKind::Cache {
+        return "EXPIRE <KEY> <SECONDS> for each lock or limit whose holder is gone".to_owned();
     }
-    let mut glob = Vec::new();
-    escape_glob_into(database.place.prefix(), &mut glob);
-    let each = if database.place.server().is_cluster() { " on each master" } else { "" };
+    let rules = facts.map.keys().iter().filter(|(_, rule)| rule.database == contract.name);
+    let of_templates = rules.filter_map(|(name, _)| facts.map.ttl_of(name));
+    let longest = of_templates.chain(contract.default_ttl).max().unwrap_or(DAY);
     format!(
-        "for the keys that are there:{each} `redis-cli -n {index} --scan --pattern '{}*' | xargs -d '\\n' -I% \
-         redis-cli -n {index} EXPIRE % {ttl} NX`",
-        String::from_utf8_lossy(&glob)
+        "for the keys that are there: `compartment expire --database {} --at-most {}s` counts them, and with \
+         --apply gives them that TTL",
+        contract.name,
+        longest.as_secs().max(1)
     )
 }
 
@@ -102,7 +101,7 @@ fn durable_key_evictable(
                 "{} is durable: its keys may expire, and must not be evicted before",
                 contract.name
             ))
-            .cure(super::policy::cure(&server.contracts())),
+            .cure(super::policy::cure(server.name, &server.contracts())),
     )
 }
 

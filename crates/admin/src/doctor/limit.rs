@@ -50,11 +50,14 @@ pub(super) fn chosen(server: &ServerFacts<'_>) -> u64 {
 
 /// The command that sets a limit.
 pub(super) fn cure(server: &ServerFacts<'_>) -> String {
+    let set = |limit: u64| {
+        format!(
+            "`compartment limit --instance {} --max-memory {limit} --apply`, then CONFIG REWRITE",
+            server.name
+        )
+    };
     match suggested(server) {
-        Some(limit) => format!("CONFIG SET maxmemory {limit}, then CONFIG REWRITE"),
-        None => format!(
-            "CONFIG SET maxmemory to at least {}, then CONFIG REWRITE; on a machine that has more memory",
-            needed(server)
-        ),
+        Some(limit) => set(limit),
+        None => format!("{}; on a machine that has more memory", set(needed(server))),
     }
 }

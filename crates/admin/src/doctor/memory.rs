@@ -64,7 +64,7 @@ fn durable_evictable(server: &ServerFacts<'_>) -> Option<Finding> {
                  the server removes them",
                 with_contents(&durable)
             ))
-            .cure(format!("{}{bless}", policy::cure(&server.contracts()))),
+            .cure(format!("{}{bless}", policy::cure(server.name, &server.contracts()))),
     )
 }
 
@@ -85,7 +85,7 @@ fn coordination_evictable(server: &ServerFacts<'_>) -> Option<Finding> {
                  every key there has a TTL, so that volatile-* policies take them too",
                 with_contents(&databases)
             ))
-            .cure(policy::cure(&server.contracts())),
+            .cure(policy::cure(server.name, &server.contracts())),
     )
 }
 
@@ -101,8 +101,9 @@ fn cache_unbounded(server: &ServerFacts<'_>) -> Option<Finding> {
     }
     let cure = match right_policy(&server.contracts()) {
         "noeviction" => "set memory_budget for it in [databases]".to_owned(),
-        policy => format!(
-            "set memory_budget for it in [databases], or CONFIG SET maxmemory-policy {policy}"
+        _ => format!(
+            "set memory_budget for it in [databases], or {}",
+            policy::cure(server.name, &server.contracts())
         ),
     };
     let (keys, bytes) = contents(&caches);
@@ -223,20 +224,20 @@ fn budgets_above_limit(server: &ServerFacts<'_>) -> Option<Finding> {
 fn settings_differ(server: &ServerFacts<'_>) -> Option<Finding> {
     let instance = server.instance;
     let mut differ = Vec::new();
-    let mut commands = Vec::new();
+    let mut flags = Vec::new();
     let policy = server.nodes.iter().find_map(|node| node.condition.policy.as_deref());
     if let (Some(expected), Some(found)) = (instance.expected_eviction_policy.as_deref(), policy)
         && expected != found
     {
         differ.push(format!("maxmemory-policy is {found}, and the map expects {expected}"));
-        commands.push(format!("CONFIG SET maxmemory-policy {expected}"));
+        flags.push(format!(" --policy {expected}"));
     }
     let limit = server.nodes.iter().find_map(|node| node.condition.max_memory);
     if let (Some(expected), Some(found)) = (instance.expected_max_memory, limit)
         && expected != found
     {
         differ.push(format!("maxmemory is {found}, and the map expects {expected}"));
-        commands.push(format!("CONFIG SET maxmemory {expected}"));
+        flags.push(format!(" --max-memory {expected}"));
     }
     if differ.is_empty() {
         return None;
@@ -246,8 +247,10 @@ fn settings_differ(server: &ServerFacts<'_>) -> Option<Finding> {
             .databases(server.contracts().iter().map(|one| one.name.as_str()))
             .why("the budgets and kinds of the map were chosen for the expected settings")
             .cure(format!(
-                "{}, then CONFIG REWRITE; or change [instances] if the server is right",
-                commands.join("; ")
+                "`compartment limit --instance {}{} --apply`, then CONFIG REWRITE; or change [instances] if the \
+                 server is right",
+                server.name,
+                flags.concat()
             )),
     )
 }

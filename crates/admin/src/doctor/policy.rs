@@ -21,15 +21,17 @@ pub(super) fn right_policy(contracts: &[&Contract]) -> &'static str {
     if others_expire || are_bounded { "noeviction" } else { "volatile-lru" }
 }
 
-/// The command that sets the policy, and the budgets that it needs.
-pub(super) fn cure(contracts: &[&Contract]) -> String {
+/// The command that sets the policy of an instance, and the budgets that it needs.
+pub(super) fn cure(instance: &str, contracts: &[&Contract]) -> String {
     let policy = right_policy(contracts);
     let unbounded: Vec<&str> = contracts
         .iter()
         .filter(|one| one.kind == DatabaseKind::Cache && one.memory_budget.is_none())
         .map(|one| one.name.as_str())
         .collect();
-    let set = format!("CONFIG SET maxmemory-policy {policy}, then CONFIG REWRITE");
+    let set = format!(
+        "`compartment limit --instance {instance} --policy {policy} --apply`, then CONFIG REWRITE"
+    );
     match unbounded.is_empty() || policy != "noeviction" {
         true => set,
         false => format!(
@@ -59,7 +61,7 @@ mod tests {
         assert_eq!(right_policy(&[&bounded, &durable]), "noeviction");
         assert_eq!(right_policy(&[&cache, &expiring]), "noeviction");
         assert_eq!(right_policy(&[&cache, &locks]), "noeviction");
-        assert!(cure(&[&cache, &locks]).contains("give b a memory_budget"));
-        assert!(!cure(&[&bounded, &locks]).contains("memory_budget"));
+        assert!(cure("primary", &[&cache, &locks]).contains("give b a memory_budget"));
+        assert!(!cure("primary", &[&bounded, &locks]).contains("memory_budget"));
     }
 }

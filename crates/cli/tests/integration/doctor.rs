@@ -59,7 +59,9 @@ fn findings_fit_the_screen_and_decide_the_exit_code() {
         assert_eq!(shown.code, 22, "{shown:?}");
         assert!(shown.out.lines().next().unwrap().contains("severity"), "{}", shown.out);
         assert!(shown.out.contains("durable-evictable"), "{}", shown.out);
-        assert!(shown.out.contains("  Cure: CONFIG SET maxmemory-policy noeviction"));
+        assert!(
+            shown.out.contains("  Cure: `compartment limit --instance primary --policy noeviction")
+        );
         assert!(shown.out.contains("201 keys looked at, up to 1,000 of each database"));
         assert!(!shown.out.contains('\u{1b}'), "{}", shown.out);
         assert!(shown.out.contains("default-user-without-password"), "codes stay whole");

@@ -46,6 +46,7 @@ fn keys_without_a_ttl_are_counted_up_from_a_bounded_sample() {
         assert_eq!(finding.databases, ["cache"]);
         assert_eq!((finding.key_count, finding.keys.len()), (Some(3_000), 3));
         assert!(finding.bytes.is_some_and(|bytes| bytes > 3_000 * 30), "{finding:?}");
+        assert!(finding.cure.contains("expire --database cache --at-most 172800s"), "{finding:?}");
         assert_eq!(examination.keys_looked_at, 1_020);
 
         let mut options = DoctorOptions::default();

@@ -26,7 +26,7 @@ fn a_policy_is_held_against_the_kinds() {
         assert_eq!(finding.databases, ["broker", "results", "batch", "metrics"]);
         assert!(finding.key_count == Some(1) && finding.bytes.is_some_and(|bytes| bytes > 0));
         assert!(finding.why.contains("batch (1 key, about "), "{}", finding.why);
-        assert!(finding.cure.contains("maxmemory-policy noeviction"), "{}", finding.cure);
+        assert!(finding.cure.contains("--policy noeviction --apply"), "{}", finding.cure);
         assert_eq!(severity(&takes_all, Code::CoordinationEvictable), Severity::Critical);
         assert!(!codes(&takes_all).contains(&Code::NoMaxmemory));
 
