@@ -49,6 +49,12 @@ exit_codes! {
     Conflict = 11,
     /// Refused to prevent the loss of data.
     Unsafe = 12,
+    /// The most serious finding is a notice.
+    FoundNotice = 20,
+    /// The most serious finding is a warning.
+    FoundWarning = 21,
+    /// The most serious finding is critical.
+    FoundCritical = 22,
     /// Ended by Ctrl-C or SIGTERM; work done so far is kept.
     Interrupted = 130,
 }

@@ -5,6 +5,7 @@ mod backup;
 mod batch;
 mod cache;
 mod cleanup;
+mod doctor;
 mod ingest;
 mod ledger;
 mod limit;
@@ -26,6 +27,7 @@ pub(crate) use batch::{
 };
 pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
 pub(crate) use cleanup::{Cleanup, Expire, Housekeeping};
+pub(crate) use doctor::Doctor;
 pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
 pub(crate) use limit::Limit;
@@ -55,13 +57,14 @@ const EXAMPLES: &str = "Examples:
   compartment analyze --backend redis://127.0.0.1:6379
   compartment plan -o plan.toml
   compartment migrate --from 0 --to cache --pattern 'page:*' --dry-run
+  compartment doctor --backend redis://127.0.0.1:6379
   compartment backup --database knowledge -o knowledge.rdb
   compartment config init                         writes compartment.toml
   compartment config export --format celery
 
 Exit codes: 0 done, 2 wrong arguments, 3 some documents failed, 4 configuration,
 5 server unavailable, 6 refused, 7 wrong server, 8 store, 9 files, 10 different,
-11 conflict, 12 unsafe, 130 interrupted.";
+11 conflict, 12 unsafe, 20 notice, 21 warning, 22 critical, 130 interrupted.";
 
 /// The heading of the flags of every command.
 const GENERAL: &str = "General options";
@@ -149,6 +152,8 @@ pub(crate) enum Command {
     /// Show the databases, their contracts and their contents
     #[command(visible_alias = "db")]
     Databases(Databases),
+    /// Hold the servers against the contracts of their databases, and name the cure of each fault
+    Doctor(Doctor),
     /// Show the keys of a database by pattern, with their programs, memory and TTLs
     Analyze(Analyze),
     /// Propose which keys go to which database, as a file to review

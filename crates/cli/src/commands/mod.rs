@@ -8,6 +8,7 @@ mod cache_stats;
 mod cleanup;
 mod config;
 mod databases;
+mod doctor;
 mod expire;
 mod export;
 mod flush;
@@ -53,6 +54,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Warm(command) => on_runtime(warm::run(general, command)),
         Command::Cache(command) => on_runtime(cache::run(general, command)),
         Command::Databases(command) => on_runtime(databases::run(general, &command)),
+        Command::Doctor(command) => on_runtime(doctor::run(general, command)),
         Command::Analyze(command) => on_runtime(analyze::run(general, command)),
         Command::Plan(command) => on_runtime(plan::run(general, command)),
         Command::Flush(command) => on_runtime(flush::run(general, command)),
