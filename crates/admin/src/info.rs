@@ -55,7 +55,7 @@ impl Info {
     }
 
     /// The fields whose names begin with `prefix`, in the order of their names.
-    fn beginning(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn beginning(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
         let all = self.0.iter().filter(move |(name, _)| name.starts_with(prefix));
         all.map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -31,6 +31,7 @@ mod resp;
 pub mod restore;
 mod size;
 mod snapshot;
+pub mod stats;
 mod typed;
 pub mod verify;
 mod walk;

@@ -23,7 +23,7 @@ use compartment_core::KeyRule;
 use compartment_redis::Connection;
 
 pub use clients::ClientUse;
-pub(crate) use clients::clients_of;
+pub(crate) use clients::{clients_of, clients_of_server};
 pub use dump::analyze_dump;
 pub use report::{
     Analysis, BigKey, Bucket, KeyGroupReport, Measure, Memory, ServerState, Source, TtlCounts,
