@@ -46,14 +46,13 @@ pub(super) fn content(units: &[&Unit], prefix: &[u8], is_measured: bool) -> Cont
     let met: Vec<&Met> = units.iter().flat_map(|unit| &unit.met).collect();
     let (with_ttl, average_ttl_ms) = ttl(&met, keys);
     let measured: u64 = met.iter().map(|key| key.bytes).sum();
-    let plus_minus = estimate.plus_minus();
+    let plus_minus = estimate.plus_minus().ceil() as u64;
+    let rounded = estimate.bytes.round() as u64;
     let bytes = BytesEstimate {
-        bytes: estimate.bytes.round() as u64,
+        bytes: rounded,
         // What was seen is there, and a size has no negative values.
-        low: ((estimate.bytes - plus_minus).max(0.0) as u64)
-            .max(measured)
-            .min(estimate.bytes.round() as u64),
-        high: (estimate.bytes + plus_minus).ceil() as u64,
+        low: rounded.saturating_sub(plus_minus).max(measured).min(rounded),
+        high: rounded + plus_minus,
         measured: met.len() as u64,
         age_seconds: 0,
     };

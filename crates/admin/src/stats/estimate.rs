@@ -1,7 +1,7 @@
 //! The estimate of one server: its databases and what the map does not name, with their bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use compartment_core::Result;
 use compartment_redis::Connection;
@@ -12,16 +12,22 @@ use super::node::{keyspace, processor_seconds};
 use super::past::PastEstimate;
 use super::probe::probe_of;
 use super::report::{EstimateCost, UnnamedStats};
-use super::sample::{Sample, draw, sizes};
+use super::sample::{Sample, draw, sizes, walk};
 use super::weigh::{BIG, Part, Whole, weigh};
 use crate::DeployedServer;
 use crate::info::Info;
 use crate::own_name::own_name;
 
 /// Random keys that are measured on a node: some 20 to 40 ms of its time.
-const SAMPLE: u64 = 20_000;
+const SAMPLE: u64 = 10_000;
 /// The fewest of one numbered database.
-const LEAST_SAMPLE: u64 = 1_500;
+const LEAST_SAMPLE: u64 = 1_000;
+/// Half the width of an interval, by the estimate, from which on a database is walked over.
+const TOO_WIDE: f64 = 0.05;
+/// Keys of a database that can be walked over in about a second.
+const WALKED: u64 = 1_500_000;
+/// How long walks may take together.
+const WALK: Duration = Duration::from_millis(1_700);
 /// Big keys of one numbered database that are remembered and measured at each look.
 const REMEMBERED: usize = 2_000;
 
@@ -42,7 +48,69 @@ struct Found {
     met: Vec<Vec<Met>>,
 }
 
-/// Estimates the databases of a server. Big keys that `before` names are measured first.
+impl Found {
+    fn keys(&self) -> u64 {
+        self.parts.iter().map(Part::keys).sum::<f64>() as u64
+    }
+
+    /// Whether some of its keys were not measured.
+    fn is_open(&self) -> bool {
+        self.parts.iter().any(|part| !part.is_census())
+    }
+
+    /// Measures every key; whether there was time for all.
+    async fn walk(
+        &mut self,
+        node: &mut Connection,
+        prefixes: &[Vec<u8>],
+        deadline: Instant,
+    ) -> Result<bool> {
+        let mut sums = vec![(0, 0); self.parts.len()];
+        let mut big: Vec<Vec<Met>> = vec![Vec::new(); self.parts.len()];
+        let is_whole = walk(node, deadline, |name, bytes| {
+            let at = part_of(&name, prefixes);
+            sums[at].0 += 1;
+            sums[at].1 += bytes;
+            if bytes >= BIG {
+                big[at].push(Met { name, bytes, stands_for: 1.0, ttl: None });
+            }
+        })
+        .await?;
+        for ((met, big), (part, sums)) in
+            self.met.iter_mut().zip(big).zip(self.parts.iter_mut().zip(sums))
+        {
+            if is_whole {
+                met.retain(|key| key.bytes < BIG);
+                met.extend(big);
+                part.walk(sums.0, sums.1);
+            }
+        }
+        Ok(is_whole)
+    }
+}
+
+/// Whether the interval of a numbered database on a node is too wide.
+fn is_too_wide(one: &Found, nodes: &[Node], found: &[Found]) -> bool {
+    let of_node: Vec<&Found> = found.iter().filter(|other| other.node == one.node).collect();
+    let parts: Vec<Part> = of_node.iter().flat_map(|one| one.parts.clone()).collect();
+    let whole = nodes.get(one.node).and_then(|node| whole(&node.info));
+    let mut weighed = weigh(&parts, whole).into_iter();
+    for other in of_node {
+        let own: Vec<_> = weighed.by_ref().take(other.parts.len()).collect();
+        if other.index == one.index {
+            return own.iter().any(|one| one.plus_minus() > TOO_WIDE * one.bytes);
+        }
+    }
+    false
+}
+
+/// The number of the part that a key is in: that of its prefix, or the last.
+fn part_of(name: &[u8], prefixes: &[Vec<u8>]) -> usize {
+    prefixes.iter().position(|prefix| name.starts_with(prefix)).unwrap_or(prefixes.len())
+}
+
+/// Estimates the databases of a server. Big keys that `before` names are measured first. `may_walk` says whether
+/// databases may be walked over of which the sample tells too little.
 ///
 /// # Errors
 /// The server's, where it lists no keys, and the connections'.
@@ -50,6 +118,7 @@ pub(super) async fn estimate(
     server: &DeployedServer,
     nodes: &mut [Node],
     before: Option<&PastEstimate>,
+    may_walk: bool,
 ) -> Result<PastEstimate> {
     let began = Instant::now();
     let mut made = PastEstimate {
@@ -65,6 +134,9 @@ pub(super) async fn estimate(
     for (index, of_nodes) in &populations {
         let prefixes = prefixes.get(index).map_or(&[][..], Vec::as_slice);
         found.extend(work.look_at(*index, of_nodes, &populations, prefixes).await?);
+    }
+    if may_walk && !work.is_refused {
+        work.walk(nodes, &mut found, &prefixes, began + WALK).await?;
     }
     let (commands, is_refused) = (work.commands, work.is_refused);
     remember(&found, &mut made);
@@ -189,6 +261,33 @@ impl Work<'_> {
         Ok(found)
     }
 
+    /// Walks over the databases of which the sample tells too little, the small ones first.
+    async fn walk(
+        &mut self,
+        nodes: &[Node],
+        found: &mut [Found],
+        prefixes: &BTreeMap<u32, Vec<Vec<u8>>>,
+        deadline: Instant,
+    ) -> Result<()> {
+        let mut order: Vec<usize> = (0..found.len()).collect();
+        order.sort_by_key(|at| found[*at].keys());
+        for at in order {
+            let one = &found[at];
+            if !one.is_open() || one.keys() > WALKED || !is_too_wide(one, nodes, found) {
+                continue;
+            }
+            let connections = self.open(one.index).await?;
+            let Some(mut node) = connections.into_iter().nth(one.node) else { continue };
+            let prefixes = prefixes.get(&one.index).map_or(&[][..], Vec::as_slice);
+            let one = &mut found[at];
+            self.commands += one.keys();
+            if !one.walk(&mut node, prefixes, deadline).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// The big keys of earlier looks that are there still, with their bytes.
     async fn known(&self, node: &mut Connection, index: u32) -> Result<BTreeMap<Vec<u8>, u64>> {
         let names = self.before.and_then(|before| before.big.get(&index));
@@ -209,9 +308,6 @@ fn split(
     counted: Option<BigKeys>,
     prefixes: &[Vec<u8>],
 ) -> Found {
-    let of = |name: &[u8]| {
-        prefixes.iter().position(|prefix| name.starts_with(prefix)).unwrap_or(prefixes.len())
-    };
     let is_census = sample.is_census();
     let drawn: Vec<_> =
         sample.keys.into_iter().filter(|key| !known.contains_key(&key.name)).collect();
@@ -222,7 +318,7 @@ fn split(
     let mut met = vec![Vec::new(); prefixes.len() + 1];
     let stands_for = if drawn.is_empty() { 0.0 } else { population / drawn_count };
     for key in drawn {
-        let at = of(&key.name);
+        let at = part_of(&key.name, prefixes);
         parts[at].add(key.bytes);
         met[at].push(Met { name: key.name, bytes: key.bytes, stands_for, ttl: key.ttl });
     }
@@ -230,15 +326,12 @@ fn split(
         let left = counted.count.saturating_sub(known.len() as u64);
         let share_left = left as f64 / counted.count.max(1) as f64;
         for part in &mut parts {
-            let share = share_left * part.count / drawn_count.max(1.0);
-            let count = (counted.count as f64 * share).round() as u64;
-            part.counted = Some(BigKeys { count, bytes: counted.bytes * share });
+            part.counted = Some(counted.share(share_left * part.share()));
         }
     }
     for (name, bytes) in known {
-        let at = of(&name);
-        parts[at].known += bytes as f64;
-        parts[at].known_keys += 1.0;
+        let at = part_of(&name, prefixes);
+        parts[at].add_known(bytes);
         met[at].push(Met { name, bytes, stands_for: 1.0, ttl: None });
     }
     Found { index, node, parts, met }
@@ -280,7 +373,7 @@ fn units(
             if let Some(estimate) = estimates.get_mut(one.node).and_then(Iterator::next) {
                 unit.estimate.add(estimate);
             }
-            unit.keys += part.keys() + part.known_keys;
+            unit.keys += part.keys();
             unit.is_census &= part.is_census();
             unit.met.extend(met);
         }
@@ -288,9 +381,14 @@ fn units(
     units
 }
 
+/// The modules that a server is built with and that keep nothing beside the keys: the interpreter of scripts in
+/// Valkey 9, the type of vectors in Redis 8.
+const BUILT_IN: [&str; 2] = ["name=lua,", "name=vectorset,"];
+
 /// The server's own total. One with modules counts what these keep beside the keys.
 fn whole(info: &Info) -> Option<Whole> {
-    if info.get("module").is_some() {
+    let is_built_in = |module: &str| BUILT_IN.iter().any(|known| module.starts_with(known));
+    if info.all("module").any(|module| !is_built_in(module)) {
         return None;
     }
     let keys = info.keys_by_index().values().sum();

@@ -12,8 +12,26 @@ const BYTES_OF_AN_ELEMENT: f64 = 64.0;
 pub(super) struct BigKeys {
     /// How many.
     pub(super) count: u64,
-    /// About how many bytes they take together. Strings are counted by their length, to a factor of two.
-    pub(super) bytes: f64,
+    /// About how many bytes the strings among them take, whose lengths are known to a factor of two.
+    pub(super) strings: f64,
+    /// About how many bytes the collections take, if their elements are as long as most.
+    pub(super) collections: f64,
+}
+
+impl BigKeys {
+    /// About how many bytes they take together.
+    pub(super) fn bytes(&self) -> f64 {
+        self.strings + self.collections
+    }
+
+    /// A share of them.
+    pub(super) fn share(&self, share: f64) -> Self {
+        Self {
+            count: (self.count as f64 * share).round() as u64,
+            strings: self.strings * share,
+            collections: self.collections * share,
+        }
+    }
 }
 
 /// The keys of at least `from` bytes in each database; `None` where the server does not tell.
@@ -24,13 +42,16 @@ pub(super) fn big_keys(info: &Info, from: u64) -> Option<BTreeMap<u32, BigKeys>>
         let Some((index, what)) = field[2..].split_once("_distrib_") else { continue };
         let Ok(index) = index.parse() else { continue };
         tells = true;
-        let unit = if what.starts_with("strings_") { 1.0 } else { BYTES_OF_AN_ELEMENT };
+        let is_string = what.starts_with("strings_");
+        let unit = if is_string { 1.0 } else { BYTES_OF_AN_ELEMENT };
         let big = found.entry(index).or_default();
         for (least, count) in bins.split(',').filter_map(bin) {
             if least as f64 * unit >= from as f64 {
                 big.count += count;
                 // Evenly spread in its bin, a size is one and a half times the least.
-                big.bytes += 1.5 * least as f64 * unit * count as f64;
+                let bytes = 1.5 * least as f64 * unit * count as f64;
+                let sum = if is_string { &mut big.strings } else { &mut big.collections };
+                *sum += bytes;
             }
         }
     }
@@ -65,8 +86,9 @@ mod tests {
         );
         let found = big_keys(&info, 128 << 10).unwrap();
         assert_eq!(found[&0].count, 11);
-        let strings = 1.5 * f64::from((128 << 10) + 7 * (8 << 20));
-        assert_eq!(found[&0].bytes, strings + 1.5 * 2_048.0 * 64.0 * 3.0);
+        assert_eq!(found[&0].strings, 1.5 * f64::from((128 << 10) + 7 * (8 << 20)));
+        assert_eq!(found[&0].collections, 1.5 * 2_048.0 * 64.0 * 3.0);
+        assert_eq!(found[&0].share(0.5).bytes(), found[&0].bytes() / 2.0);
         assert_eq!(found[&3], BigKeys::default());
         assert_eq!(big_keys(&Info::read("db0:keys=3,expires=0\r\n"), 1), None);
     }

@@ -1,11 +1,15 @@
 //! What is kept of a look for the next: counters, the estimate of bytes, the big keys that were met.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
 
+use compartment_core::backend::random;
 use serde::{Deserialize, Serialize};
 
 use super::node::Counters;
 use super::report::{BytesEstimate, ContentStats, EstimateCost, Probe, UnnamedStats};
+use crate::{AdminError, Result, private_file};
 
 /// The form of [`Past`]; another one is not read.
 pub(super) const VERSION: u32 = 1;
@@ -26,15 +30,35 @@ pub struct Past {
 }
 
 impl Past {
-    /// Reads what [`Past::to_json`] wrote; `None` for what another version wrote, or what is no such text.
+    /// Reads the file that [`Past::write`] wrote; `None` where there is none, and for one of another version
+    /// or program.
     #[must_use]
-    pub fn from_json(text: &[u8]) -> Option<Self> {
+    pub fn read(path: &Path) -> Option<Self> {
+        Self::from_json(&std::fs::read(path).ok()?)
+    }
+
+    /// Writes a file for the next look, for its owner alone. Whoever reads it meanwhile has the old one or the
+    /// new one.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let new = path.with_extension(format!("{:016x}.new", random()));
+        let write = || {
+            private_file::create_new(&new)?.write_all(&self.to_json())?;
+            std::fs::rename(&new, path)
+        };
+        write().map_err(|error| {
+            let _ = std::fs::remove_file(&new);
+            AdminError::file("write", path)(error)
+        })
+    }
+
+    fn from_json(text: &[u8]) -> Option<Self> {
         serde_json::from_slice(text).ok().filter(|past: &Self| past.version == VERSION)
     }
 
-    /// The text to keep.
-    #[must_use]
-    pub fn to_json(&self) -> Vec<u8> {
+    fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
 }
@@ -70,7 +94,13 @@ mod tests {
     #[test]
     fn what_another_version_or_program_wrote_is_not_read() {
         let past = Past { version: VERSION, made_ms: 7, ..Past::default() };
-        assert_eq!(Past::from_json(&past.to_json()).unwrap().made_ms, 7);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stats.json");
+        assert!(Past::read(&path).is_none());
+        past.write(&path).unwrap();
+        past.write(&path).unwrap();
+        assert_eq!(Past::read(&path).unwrap().made_ms, 7);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         let newer = Past { version: VERSION + 1, ..Past::default() };
         assert!(Past::from_json(&newer.to_json()).is_none());
         assert!(Past::from_json(b"[]").is_none() && Past::from_json(b"").is_none());

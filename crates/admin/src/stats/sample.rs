@@ -9,6 +9,8 @@
 //! No command of this file changes when a key was last used.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
 
 use compartment_core::backend::random;
 use compartment_core::{ErrorKind, Result};
@@ -19,8 +21,6 @@ use redis::{Pipeline, Value};
 const PAGE: usize = 128;
 /// Commands in one round trip: under a millisecond of the server's time.
 const BATCH: usize = 512;
-/// Elements of a collection that the server measures; one with fewer is measured exactly.
-const ELEMENTS: usize = 16;
 /// Keys that are asked how long they still live.
 const ASKED_FOR_TTL: usize = 2_000;
 /// Requests that may bring no new key before the sample is taken to be complete.
@@ -52,7 +52,7 @@ pub(super) struct Sample {
     pub(super) keys: Vec<SampledKey>,
     /// Commands that it took.
     pub(super) commands: u64,
-    /// Whether the server refuses `MEMORY USAGE`: then no key is in it.
+    /// Whether the server refuses `MEMORY USAGE`: then the keys have no bytes.
     pub(super) is_refused: bool,
 }
 
@@ -174,7 +174,58 @@ async fn scan(node: &mut Connection, cursor: u64, page: usize, names: &mut Names
     Ok(cursor)
 }
 
+/// Measures every key, and gives each name with its bytes to `each`. Whether all were given until `deadline`.
+///
+/// # Errors
+/// The server's, and the connection's.
+pub(super) async fn walk(
+    node: &mut Connection,
+    deadline: Instant,
+    mut each: impl FnMut(Vec<u8>, u64),
+) -> Result<bool> {
+    let mut seen = HashSet::new();
+    let mut scanner = node.clone();
+    let (mut cursor, mut page) = scan_page(&mut scanner, 0).await?;
+    loop {
+        // The hashes of names: a name may be given twice while the server's table grows.
+        page.retain(|name| seen.insert(hash(name)));
+        let measured = sizes(node, &page);
+        let is_last = cursor == 0;
+        // The server looks for the next names while these are taken in.
+        let (next, measured) = match is_last {
+            true => (None, measured.await?),
+            false => {
+                let (next, measured) = tokio::join!(scan_page(&mut scanner, cursor), measured);
+                (Some(next?), measured?)
+            }
+        };
+        for (name, bytes) in page.into_iter().zip(measured) {
+            if let Some(bytes) = bytes {
+                each(name, bytes);
+            }
+        }
+        match next {
+            None => return Ok(true),
+            Some(_) if Instant::now() > deadline => return Ok(false),
+            Some(next) => (cursor, page) = next,
+        }
+    }
+}
+
+fn hash(name: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
+async fn scan_page(node: &mut Connection, cursor: u64) -> Result<(u64, Vec<Vec<u8>>)> {
+    let mut command = redis::cmd("SCAN");
+    command.arg(cursor).arg("COUNT").arg(BATCH);
+    node.ask("read the names", &command).await
+}
+
 async fn measure(node: &mut Connection, names: Vec<Vec<u8>>, sample: &mut Sample) -> Result<()> {
+    let mut refused = Vec::new();
     for (page, names) in names.chunks(BATCH).enumerate() {
         let asks_for_ttl = page * BATCH < ASKED_FOR_TTL;
         let mut pipeline = Pipeline::with_capacity(names.len() * 2);
@@ -195,13 +246,21 @@ async fn measure(node: &mut Connection, names: Vec<Vec<u8>>, sample: &mut Sample
                     bytes: u64::try_from(bytes).unwrap_or(0),
                     ttl: ttl.as_ref().and_then(read_ttl),
                 }),
-                Some(Value::ServerError(_)) => sample.is_refused = true,
+                Some(Value::ServerError(_)) => refused.push(SampledKey {
+                    name: name.clone(),
+                    bytes: 0,
+                    ttl: ttl.as_ref().and_then(read_ttl),
+                }),
                 // Gone since it was drawn.
                 _ => {}
             }
         }
     }
-    sample.is_refused &= sample.keys.is_empty();
+    // A user who may not see some keys is told the rest; one who may measure none still counts them.
+    if sample.keys.is_empty() && !refused.is_empty() {
+        sample.is_refused = true;
+        sample.keys = refused;
+    }
     Ok(())
 }
 
@@ -214,7 +273,7 @@ fn read_ttl(answer: &Value) -> Option<Ttl> {
 }
 
 fn add_usage(pipeline: &mut Pipeline, name: &[u8]) {
-    pipeline.cmd("MEMORY").arg("USAGE").arg(name).arg("SAMPLES").arg(ELEMENTS);
+    pipeline.cmd("MEMORY").arg("USAGE").arg(name);
 }
 
 /// The bytes of keys whose names are known; `None` for one that is gone.

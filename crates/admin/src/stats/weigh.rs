@@ -2,7 +2,8 @@
 //!
 //! The keys of a node are in parts: one a database. Of each numbered database with `N` keys, `n` random ones
 //! are measured. Sizes have long tails, and one key in ten thousand may hold most of the memory; a sample meets
-//! two of these or none. So the keys below [`BIG`] and those above are weighed apart:
+//! two of these or none. So the keys below a bound and those above are weighed apart. The bound is so high that
+//! the sample has [`MAX_HITS`] keys above it at most, and [`BIG`] at least.
 //!
 //! - The small ones by the sample: `N·m`, with the variance `N²·(1 − n/N)·s²/n`.
 //! - The big ones that former looks met are all measured: they add no doubt.
@@ -11,8 +12,8 @@
 //!   counts big keys by database, that is how the rest is shared out; elsewhere by the big keys in the
 //!   sample, and where there are none by the number of keys, which the interval accounts for.
 //!
-//! Where no big keys are in sight, or the sample has many, the sums of the sample are adjusted to the server's
-//! total, each by its variance (generalised least squares).
+//! Where no big keys are in sight the sums of the sample are adjusted to the server's total, each by its
+//! variance (generalised least squares).
 //!
 //! The interval is [`WIDTH`] standard deviations to each side rather than 1.96: a sum of skewed sizes is
 //! skewed itself.
@@ -21,19 +22,16 @@ use super::key_sizes::BigKeys;
 
 /// Keys of at least so many bytes are big.
 pub(super) const BIG: u64 = 128 << 10;
+/// Keys of a sample that count as big at most; where there are more, the smaller of them tell enough by
+/// themselves.
+const MAX_HITS: usize = 16;
 /// Standard deviations from the estimate to the ends of its interval.
-const WIDTH: f64 = 2.2;
-/// Big keys in the sample that are enough to estimate all from.
-const MANY_HITS: f64 = 30.0;
-/// How far the sample and the total may be apart, in standard deviations, before both are not of one thing.
-const CONSISTENT: f64 = 3.0;
-/// How many big keys of a sample the number of keys is worth when the rest is shared out.
+const WIDTH: f64 = 2.4;
+/// How many big keys of a sample the number of keys is worth when the rest is shared out,
 const WORTH_OF_KEYS: f64 = 1.0;
-/// How many those are worth that `INFO keysizes` counts, if their bytes come near the rest,
-const WORTH_OF_COUNTED: f64 = 400.0;
-/// and if not.
-const WORTH_OF_UNLIKE: f64 = 4.0;
-/// The doubt of their bytes by themselves.
+/// and how many what `INFO keysizes` counts.
+const WORTH_OF_COUNTED: f64 = 60.0;
+/// The doubt of the bytes that it counts.
 const DOUBT_OF_COUNTED: f64 = 0.35;
 /// What the total has more of a key than `MEMORY USAGE` says, or less: entries of tables, allocator's classes.
 /// Measured on Redis 6.2, 7.0, 8.2 and Valkey 9.1: 1 to 35 bytes less.
@@ -43,6 +41,8 @@ const DOUBT_BESIDE_A_KEY: f64 = 16.0;
 const DOUBT_OF_TOTAL: f64 = 0.012;
 /// And by what is no key: scripts, channels.
 const DOUBT_BESIDE_KEYS: f64 = 256.0 * 1_024.0;
+/// What a walk over all keys may be off by: elements of collections, keys that come and go.
+const DOUBT_OF_WALK: f64 = 0.005;
 
 /// Sum and squares of the sizes in a sample.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,20 +79,22 @@ impl Sums {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Part {
     /// Keys of the numbered database, those of other prefixes included, and without the known big ones.
-    pub(super) population: f64,
+    population: f64,
     /// How many of these were drawn.
-    pub(super) drawn: f64,
+    drawn: f64,
     /// Those drawn that are of this part.
-    pub(super) count: f64,
+    count: f64,
     small: Sums,
-    big: Sums,
-    hits: f64,
+    /// The sizes of the big ones.
+    big: Vec<f64>,
     /// Bytes of the big keys that former looks met.
-    pub(super) known: f64,
+    known: f64,
     /// How many these are.
-    pub(super) known_keys: f64,
+    known_keys: f64,
     /// Big keys of the part by `INFO keysizes`, the known ones left out.
     pub(super) counted: Option<BigKeys>,
+    /// Keys and bytes of a walk over all keys.
+    walked: Option<(f64, f64)>,
 }
 
 impl Part {
@@ -104,30 +106,39 @@ impl Part {
     /// Takes in a key of the sample.
     pub(super) fn add(&mut self, bytes: u64) {
         self.count += 1.0;
-        if bytes >= BIG {
-            self.hits += 1.0;
-            self.big.add(bytes as f64);
-        } else {
-            self.small.add(bytes as f64);
+        match bytes >= BIG {
+            true => self.big.push(bytes as f64),
+            false => self.small.add(bytes as f64),
         }
     }
 
-    /// How many keys it has, the known big ones left out.
+    /// Takes in a big key that a former look met.
+    pub(super) fn add_known(&mut self, bytes: u64) {
+        self.known += bytes as f64;
+        self.known_keys += 1.0;
+    }
+
+    /// Takes the sums of a walk over all its keys instead of the sample.
+    pub(super) fn walk(&mut self, keys: u64, bytes: u64) {
+        self.walked = Some((keys as f64, bytes as f64));
+    }
+
+    /// The share of the sample that is of this part.
+    pub(super) fn share(&self) -> f64 {
+        if self.drawn < 1.0 { 0.0 } else { self.count / self.drawn }
+    }
+
+    /// How many keys it has.
     pub(super) fn keys(&self) -> f64 {
-        if self.drawn < 1.0 { 0.0 } else { self.population * self.count / self.drawn }
+        match self.walked {
+            Some((keys, _)) => keys,
+            None => self.population * self.share() + self.known_keys,
+        }
     }
 
     /// Whether every key was measured.
     pub(super) fn is_census(&self) -> bool {
-        self.drawn >= self.population
-    }
-
-    fn small(&self) -> Estimate {
-        self.small.total(self.population, self.drawn)
-    }
-
-    fn big(&self) -> Estimate {
-        self.big.total(self.population, self.drawn)
+        self.walked.is_some() || self.drawn >= self.population
     }
 
     /// Keys that each one of the sample stands for.
@@ -135,9 +146,40 @@ impl Part {
         if self.drawn < 1.0 { 0.0 } else { self.population / self.drawn }
     }
 
-    /// What was seen: the estimate cannot be less.
+    /// The sizes from `bound` on.
+    fn hits(&self, bound: f64) -> impl Iterator<Item = f64> {
+        self.big.iter().copied().filter(move |bytes| *bytes >= bound)
+    }
+
+    /// The keys below `bound`, and the known big ones; every key where all were measured.
+    fn without_rest(&self, bound: f64) -> Estimate {
+        if let Some((_, bytes)) = self.walked {
+            return Estimate { bytes, variance: (DOUBT_OF_WALK * bytes).powi(2) };
+        }
+        let bound = if self.is_census() { f64::INFINITY } else { bound };
+        let mut sums = self.small;
+        self.big.iter().filter(|bytes| **bytes < bound).for_each(|bytes| sums.add(*bytes));
+        let mut found = sums.total(self.population, self.drawn);
+        found.bytes += self.known;
+        found
+    }
+
+    fn by_sample(&self) -> Estimate {
+        self.without_rest(f64::INFINITY)
+    }
+
+    fn by_count(&self) -> Estimate {
+        let mut found = self.without_rest(BIG as f64);
+        if let Some(big) = self.counted.filter(|_| !self.is_census()) {
+            let bytes = big.bytes();
+            found.add(Estimate { bytes, variance: (DOUBT_OF_COUNTED * bytes).powi(2) });
+        }
+        found
+    }
+
+    /// The bytes that were seen: the estimate cannot be less.
     fn measured(&self) -> f64 {
-        self.small.sum + self.big.sum + self.known
+        self.small.sum + self.big.iter().sum::<f64>() + self.known
     }
 }
 
@@ -181,27 +223,20 @@ impl Whole {
 
 /// The bytes of each part of a node. `whole` is of all of them, where the server tells.
 pub(super) fn weigh(parts: &[Part], whole: Option<Whole>) -> Vec<Estimate> {
-    let hits: f64 = parts.iter().filter(|part| !part.is_census()).map(|part| part.hits).sum();
-    let counted: f64 = parts.iter().filter_map(|part| part.counted).map(|big| big.bytes).sum();
+    let open = || parts.iter().filter(|part| !part.is_census());
+    let is_counted = open().any(|part| part.counted.is_some_and(|big| big.bytes() > 0.0));
     let weighed = match whole {
-        None => parts
-            .iter()
-            .map(if counted > 0.0 && hits < MANY_HITS { by_count } else { by_sample })
-            .collect(),
-        Some(whole) if hits >= MANY_HITS => adjusted(parts, whole, by_sample),
+        None if is_counted => parts.iter().map(Part::by_count).collect(),
+        None => parts.iter().map(Part::by_sample).collect(),
         Some(whole) => {
-            let sum = |sum: Estimate, part: &Part| {
-                let one = without_rest(part);
-                Estimate { bytes: sum.bytes + one.bytes, variance: sum.variance + one.variance }
-            };
-            let sum = parts.iter().fold(Estimate { bytes: 0.0, variance: whole.variance }, sum);
+            let bound = bound(open());
+            let mut sum = Estimate { bytes: 0.0, variance: whole.variance };
+            parts.iter().for_each(|part| sum.add(part.without_rest(bound)));
             let rest = whole.bytes - sum.bytes;
-            let is_in_sight = rest > 2.0 * sum.variance.sqrt();
-            match counted > 0.0 {
-                true if is_in_sight && rest > counted / 3.0 => share_out(parts, whole, rest),
-                true => adjusted(parts, whole, by_count),
-                false if is_in_sight || hits > 0.0 => share_out(parts, whole, rest),
-                false => adjusted(parts, whole, by_sample),
+            let is_met = open().any(|part| part.hits(bound).next().is_some());
+            match is_met || rest > 2.0 * sum.variance.sqrt() {
+                true => share_out(parts, whole, bound, rest.max(0.0)),
+                false => adjusted(parts, whole),
             }
         }
     };
@@ -212,76 +247,38 @@ pub(super) fn weigh(parts: &[Part], whole: Option<Whole>) -> Vec<Estimate> {
     parts.iter().zip(weighed).map(at_least).collect()
 }
 
-/// The small keys and the known big ones; all of a part of which every key was measured.
-fn without_rest(part: &Part) -> Estimate {
-    let mut one = part.small();
-    one.bytes += part.known;
-    if part.is_census() {
-        one.bytes += part.big.sum;
-    }
-    one
-}
-
-fn by_sample(part: &Part) -> Estimate {
-    let mut one = part.small();
-    one.add(part.big());
-    one.bytes += part.known;
-    one
-}
-
-fn by_count(part: &Part) -> Estimate {
-    let mut one = without_rest(part);
-    if let Some(big) = part.counted.filter(|_| !part.is_census()) {
-        one.add(Estimate { bytes: big.bytes, variance: (DOUBT_OF_COUNTED * big.bytes).powi(2) });
-    }
-    one
+/// The bound from which on keys are big.
+fn bound<'a>(parts: impl Iterator<Item = &'a Part>) -> f64 {
+    let mut sizes: Vec<f64> = parts.flat_map(|part| part.big.iter().copied()).collect();
+    sizes.sort_by(|one, other| other.total_cmp(one));
+    // One more than the first that does not count any more.
+    sizes.get(MAX_HITS).map_or(BIG as f64, |bytes| bytes + 1.0)
 }
 
 /// Gives the difference to the total to the parts by their variances.
-fn adjusted(parts: &[Part], whole: Whole, estimate: fn(&Part) -> Estimate) -> Vec<Estimate> {
-    let mut found: Vec<Estimate> = parts.iter().map(estimate).collect();
+fn adjusted(parts: &[Part], whole: Whole) -> Vec<Estimate> {
+    let mut found: Vec<Estimate> = parts.iter().map(Part::by_sample).collect();
     let variance = found.iter().fold(whole.variance, |sum, one| sum + one.variance);
     let apart = whole.bytes - found.iter().fold(0.0, |sum, one| sum + one.bytes);
-    // The server's total is of something else as well.
-    if variance <= 0.0 || apart.abs() > CONSISTENT * variance.sqrt() {
+    if variance <= 0.0 {
         return found;
     }
+    // Further apart than both doubts explain: all are more doubtful.
+    let strain = (apart * apart / variance / 4.0).max(1.0);
     for one in &mut found {
         let share = one.variance / variance;
         one.bytes += share * apart;
-        one.variance *= 1.0 - share;
+        one.variance *= (1.0 - share) * strain;
     }
     found
 }
 
 /// Shares the bytes of the big keys that nobody has met out to the parts.
-fn share_out(parts: &[Part], whole: Whole, rest: f64) -> Vec<Estimate> {
-    let rest = rest.max(0.0);
-    let open = || parts.iter().filter(|part| !part.is_census());
-    let counted: f64 = open().filter_map(|part| part.counted).map(|big| big.bytes).sum();
-    let by_count = |part: &Part| part.counted.map_or(0.0, |big| big.bytes);
-    let is_like = counted > rest / 3.0;
-    let (worth, weight): (f64, &dyn Fn(&Part) -> f64) = match counted > 0.0 {
-        true if is_like => (WORTH_OF_COUNTED, &by_count),
-        true => (WORTH_OF_UNLIKE, &by_count),
-        false => (WORTH_OF_KEYS, &Part::keys),
-    };
-    let all: f64 = open().map(weight).sum();
-    let (drawn, population) =
-        open().fold((0.0, 0.0), |(n, all), part| (n + part.drawn, all + part.population));
-    let mean = if drawn > 0.0 { population / drawn } else { 1.0 };
-    let met = |part: &Part| part.hits * part.stands_for() / mean;
-    let met_in_all: f64 = open().map(met).sum();
-    let small: f64 = parts.iter().map(|part| without_rest(part).variance).sum();
-    let part_of = |part: &Part| {
-        let mut one = without_rest(part);
-        if part.is_census() || all + met_in_all <= 0.0 {
-            return one;
-        }
-        let prior = if all > 0.0 { worth * weight(part) / all } else { 0.0 };
-        let weight_of_all = met_in_all + if all > 0.0 { worth } else { 0.0 };
-        let share = (prior + met(part)) / weight_of_all;
-        let doubt = share * (1.0 - share) / (weight_of_all + 1.0);
+fn share_out(parts: &[Part], whole: Whole, bound: f64, rest: f64) -> Vec<Estimate> {
+    let shares = shares(parts, bound, rest);
+    let small: f64 = parts.iter().map(|part| part.without_rest(bound).variance).sum();
+    let part_of = |(part, (share, doubt)): (&Part, &(f64, f64))| {
+        let mut one = part.without_rest(bound);
         let others = small - one.variance;
         one.bytes += share * rest;
         // The rest is what the total has beyond the small keys: what these are thought to have too much,
@@ -291,7 +288,45 @@ fn share_out(parts: &[Part], whole: Whole, rest: f64) -> Vec<Estimate> {
             + rest * rest * doubt;
         one
     };
-    parts.iter().map(part_of).collect()
+    parts.iter().zip(&shares).map(part_of).collect()
+}
+
+/// The share of the rest that each part has, and the variance of that.
+fn shares(parts: &[Part], bound: f64, rest: f64) -> Vec<(f64, f64)> {
+    let open = || parts.iter().filter(|part| !part.is_census());
+    // Each key that was met counts by its bytes, all together as often as sizes as unlike are worth.
+    let met = |part: &Part| part.hits(bound).sum::<f64>() * part.stands_for();
+    let bytes: f64 = open().map(met).sum();
+    let squares: f64 = open().flat_map(|part| part.hits(bound)).map(|hit| hit * hit).sum();
+    let sum: f64 = open().flat_map(|part| part.hits(bound)).sum();
+    let worth_of_met = if squares > 0.0 { sum * sum / squares } else { 0.0 };
+    let strings: f64 = open().filter_map(|part| part.counted).map(|big| big.strings).sum();
+    let others: f64 = open().filter_map(|part| part.counted).map(|big| big.collections).sum();
+    let is_counted = strings + others > 0.0;
+    // A length of strings is one of bytes; how many bytes an element has, the rest tells.
+    let of_element = if others > 0.0 { (rest - strings).max(0.0) / others } else { 0.0 };
+    let weight = |part: &Part| match part.counted {
+        Some(big) if is_counted => big.strings + of_element * big.collections,
+        _ if is_counted => 0.0,
+        _ => part.keys(),
+    };
+    let weights: f64 = open().map(weight).sum();
+    let worth = match is_counted {
+        _ if weights <= 0.0 => 0.0,
+        true => WORTH_OF_COUNTED,
+        false => WORTH_OF_KEYS,
+    };
+    let of = |part: &Part| {
+        let all = worth + worth_of_met;
+        if part.is_census() || all <= 0.0 {
+            return (0.0, 0.0);
+        }
+        let by_weight = if weights > 0.0 { worth * weight(part) / weights } else { 0.0 };
+        let by_met = if bytes > 0.0 { worth_of_met * met(part) / bytes } else { 0.0 };
+        let share = (by_weight + by_met) / all;
+        (share, share * (1.0 - share) / (all + 1.0))
+    };
+    parts.iter().map(of).collect()
 }
 
 #[cfg(test)]
@@ -345,7 +380,9 @@ mod tests {
 
     #[test]
     fn big_keys_that_the_server_counts_are_where_it_counts_them() {
-        let counted = |count: u64| Some(BigKeys { count, bytes: count as f64 * 12.0 * MIB });
+        let counted = |count: u64| {
+            Some(BigKeys { count, strings: count as f64 * 12.0 * MIB, collections: 0.0 })
+        };
         let mut parts = [even(500_000.0), even(500_000.0)];
         (parts[0].counted, parts[1].counted) = (counted(0), counted(100));
         let whole = Whole::new((130_000_000.0 + 1_000.0 * MIB) as u64, 1_000_000);
@@ -360,7 +397,7 @@ mod tests {
     #[test]
     fn a_known_big_key_adds_its_bytes_and_no_doubt() {
         let mut one = even(1_000_000.0);
-        one.known = 1_000.0 * MIB;
+        one.add_known(1_000 << 20);
         let whole = Whole::new((130_000_000.0 + 1_000.0 * MIB) as u64, 1_000_000);
         let found = weigh(&[one, even(1_000.0)], Some(whole));
         assert!((found[0].bytes - 150_000_000.0 - 1_000.0 * MIB).abs() < 0.01 * found[0].bytes);
@@ -368,10 +405,24 @@ mod tests {
     }
 
     #[test]
-    fn a_total_that_counts_other_things_too_does_not_move_a_sample_of_many_big_keys() {
+    fn many_big_keys_of_a_sample_tell_enough_by_themselves() {
         let sizes: Vec<u64> = [100, 200, 1 << 20].repeat(300);
-        let parts = [part(9_000.0, &sizes)];
-        let found = weigh(&parts, Some(Whole::new(100 << 30, 9_000)));
-        assert!((found[0].bytes - 3_000.0 * (300.0 + MIB)).abs() < 1.0, "{found:?}");
+        let parts = [part(9_000.0, &sizes), even(9_000.0)];
+        let exact = 3_000.0 * (300.0 + MIB);
+        let found = weigh(&parts, Some(Whole::new((exact + 1_170_000.0) as u64, 18_000)));
+        assert!((found[0].bytes - exact).abs() < 0.01 * exact, "{found:?}");
+        assert!(found[1].bytes < 2_000_000.0, "{found:?}");
+    }
+
+    #[test]
+    fn a_walk_over_all_keys_takes_the_place_of_the_sample() {
+        let mut parts = [even(500_000.0), even(500_000.0)];
+        parts[0].walk(500_000, 75_000_000);
+        parts[1].walk(500_100, 75_000_000 + (1_000 << 20));
+        let whole = Whole::new((130_000_000.0 + 1_000.0 * MIB) as u64, 1_000_000);
+        let found = weigh(&parts, Some(whole));
+        assert!((found[1].bytes - 75_000_000.0 - 1_000.0 * MIB).abs() < 0.01 * found[1].bytes);
+        assert!(found[1].plus_minus() < 0.02 * found[1].bytes, "{found:?}");
+        assert_eq!(parts[1].keys(), 500_100.0);
     }
 }

@@ -35,6 +35,9 @@ pub(crate) struct StatsArgs {
     /// One key in so many is of 10 MB.
     #[arg(long, default_value_t = 10_000)]
     big: u64,
+    /// Random keys only: no database is walked over.
+    #[arg(long)]
+    no_walk: bool,
     /// Write every figure to this file as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -90,6 +93,7 @@ async fn measure(args: &StatsArgs) -> Result<Vec<Row>, Failure> {
         for look in [1, 2] {
             let mut options = StatsOptions::default();
             options.is_fresh = true;
+            options.may_walk = !args.no_walk;
             let began = Instant::now();
             let (found, kept) = stats(&deployment, past.as_ref(), options).await;
             let seconds = began.elapsed().as_secs_f64();

@@ -7,6 +7,7 @@ mod cache;
 mod ingest;
 mod ledger;
 mod migrate;
+mod stats;
 mod tasks;
 mod worker;
 
@@ -26,6 +27,7 @@ pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
 pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
+pub(crate) use stats::{StateFolder, Stats};
 pub(crate) use tasks::{
     StatusArgument, Tasks, TasksCommand, TasksList, TasksPurge, TasksReplay, TasksShow, WhichDead,
 };
@@ -48,6 +50,7 @@ const EXAMPLES: &str = "Examples:
   compartment batch submit smith-v-jones papers   then start any number of `compartment worker`
   compartment cache stats --backend redis://127.0.0.1:6379
   compartment databases --backend redis://127.0.0.1:6379
+  compartment stats --backend redis://127.0.0.1:6379
   compartment analyze --backend redis://127.0.0.1:6379
   compartment plan -o plan.toml
   compartment migrate --from 0 --to cache --pattern 'page:*' --dry-run
@@ -145,6 +148,8 @@ pub(crate) enum Command {
     /// Show the databases, their contracts and their contents
     #[command(visible_alias = "db")]
     Databases(Databases),
+    /// Show the memory and growth of each database, and the state of its servers
+    Stats(Stats),
     /// Show the keys of a database by pattern, with their programs, memory and TTLs
     Analyze(Analyze),
     /// Propose which keys go to which database, as a file to review

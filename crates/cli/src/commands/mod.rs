@@ -16,6 +16,7 @@ mod open_cache;
 mod plan;
 mod restore;
 mod shell;
+mod stats;
 mod submit;
 mod tasks;
 mod upkeep;
@@ -49,6 +50,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Warm(command) => on_runtime(warm::run(general, command)),
         Command::Cache(command) => on_runtime(cache::run(general, command)),
         Command::Databases(command) => on_runtime(databases::run(general, &command)),
+        Command::Stats(command) => on_runtime(stats::run(general, command)),
         Command::Analyze(command) => on_runtime(analyze::run(general, command)),
         Command::Plan(command) => on_runtime(plan::run(general, command)),
         Command::Flush(command) => on_runtime(flush::run(general, command)),
