@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 
+use super::part::{BIG, Estimate};
 use super::report::{BiggestKey, BytesEstimate, ContentStats, PatternStats};
 use super::sample::Ttl;
-use super::weigh::{BIG, Estimate};
 use crate::patterns::{Learner, Selection, Selector};
 
 /// Patterns that are shown.

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 use compartment_core::Result;
 use compartment_redis::Connection;
 
-use super::content::{Met, Unit, content};
+use super::content::{Unit, content};
+use super::found::{Found, split};
 use super::key_sizes::{BigKeys, big_keys};
 use super::node::{keyspace, processor_seconds};
+use super::part::{BIG, Part};
 use super::past::PastEstimate;
 use super::probe::probe_of;
-use super::report::{EstimateCost, UnnamedStats};
-use super::sample::{Sample, draw, sizes, walk};
-use super::weigh::{BIG, Part, Whole, weigh};
+use super::report::{ContentStats, EstimateCost, UnnamedStats};
+use super::sample::{draw, sizes};
+use super::weigh::{Whole, weigh};
 use crate::DeployedServer;
 use crate::info::Info;
 use crate::own_name::own_name;
@@ -37,76 +39,6 @@ pub(super) struct Node {
     pub(super) connection: Connection,
     /// Empty where it hides `INFO`.
     pub(super) info: Info,
-}
-
-/// What a node has of a numbered database, by prefix.
-struct Found {
-    index: u32,
-    node: usize,
-    /// The last is of the keys that have no prefix of the map.
-    parts: Vec<Part>,
-    met: Vec<Vec<Met>>,
-}
-
-impl Found {
-    fn keys(&self) -> u64 {
-        self.parts.iter().map(Part::keys).sum::<f64>() as u64
-    }
-
-    /// Whether some of its keys were not measured.
-    fn is_open(&self) -> bool {
-        self.parts.iter().any(|part| !part.is_census())
-    }
-
-    /// Measures every key; whether there was time for all.
-    async fn walk(
-        &mut self,
-        node: &mut Connection,
-        prefixes: &[Vec<u8>],
-        deadline: Instant,
-    ) -> Result<bool> {
-        let mut sums = vec![(0, 0); self.parts.len()];
-        let mut big: Vec<Vec<Met>> = vec![Vec::new(); self.parts.len()];
-        let is_whole = walk(node, deadline, |name, bytes| {
-            let at = part_of(&name, prefixes);
-            sums[at].0 += 1;
-            sums[at].1 += bytes;
-            if bytes >= BIG {
-                big[at].push(Met { name, bytes, stands_for: 1.0, ttl: None });
-            }
-        })
-        .await?;
-        for ((met, big), (part, sums)) in
-            self.met.iter_mut().zip(big).zip(self.parts.iter_mut().zip(sums))
-        {
-            if is_whole {
-                met.retain(|key| key.bytes < BIG);
-                met.extend(big);
-                part.walk(sums.0, sums.1);
-            }
-        }
-        Ok(is_whole)
-    }
-}
-
-/// Whether the interval of a numbered database on a node is too wide.
-fn is_too_wide(one: &Found, nodes: &[Node], found: &[Found]) -> bool {
-    let of_node: Vec<&Found> = found.iter().filter(|other| other.node == one.node).collect();
-    let parts: Vec<Part> = of_node.iter().flat_map(|one| one.parts.clone()).collect();
-    let whole = nodes.get(one.node).and_then(|node| whole(&node.info));
-    let mut weighed = weigh(&parts, whole).into_iter();
-    for other in of_node {
-        let own: Vec<_> = weighed.by_ref().take(other.parts.len()).collect();
-        if other.index == one.index {
-            return own.iter().any(|one| one.plus_minus() > TOO_WIDE * one.bytes);
-        }
-    }
-    false
-}
-
-/// The number of the part that a key is in: that of its prefix, or the last.
-fn part_of(name: &[u8], prefixes: &[Vec<u8>]) -> usize {
-    prefixes.iter().position(|prefix| name.starts_with(prefix)).unwrap_or(prefixes.len())
 }
 
 /// Estimates the databases of a server. Big keys that `before` names are measured first. `may_walk` says whether
@@ -136,7 +68,7 @@ pub(super) async fn estimate(
         found.extend(work.look_at(*index, of_nodes, &populations, prefixes).await?);
     }
     if may_walk && !work.is_refused {
-        work.walk(nodes, &mut found, &prefixes, began + WALK).await?;
+        work.walk(nodes, &mut found, &prefixes, began + WALK, &mut made.cursors).await?;
     }
     let (commands, is_refused) = (work.commands, work.is_refused);
     remember(&found, &mut made);
@@ -261,27 +193,35 @@ impl Work<'_> {
         Ok(found)
     }
 
-    /// Walks over the databases of which the sample tells too little, the small ones first.
+    /// Walks over the databases of which the sample tells too little, the small ones first. A walk that does not
+    /// come to its end goes on at the next look, which knows the big keys that this one met.
     async fn walk(
         &mut self,
         nodes: &[Node],
         found: &mut [Found],
         prefixes: &BTreeMap<u32, Vec<Vec<u8>>>,
         deadline: Instant,
+        cursors: &mut BTreeMap<u32, Vec<u64>>,
     ) -> Result<()> {
         let mut order: Vec<usize> = (0..found.len()).collect();
-        order.sort_by_key(|at| found[*at].keys());
+        order.sort_by_key(|at| found[*at].population);
         for at in order {
             let one = &found[at];
-            if !one.is_open() || one.keys() > WALKED || !is_too_wide(one, nodes, found) {
+            if !one.is_open() || one.population > WALKED || !is_too_wide(one, nodes, found) {
                 continue;
             }
             let connections = self.open(one.index).await?;
             let Some(mut node) = connections.into_iter().nth(one.node) else { continue };
             let prefixes = prefixes.get(&one.index).map_or(&[][..], Vec::as_slice);
+            let before =
+                self.before.and_then(|before| before.cursors.get(&one.index)?.get(one.node));
+            let from = before.copied().unwrap_or(0);
             let one = &mut found[at];
-            self.commands += one.keys();
-            if !one.walk(&mut node, prefixes, deadline).await? {
+            self.commands += one.population;
+            let is_cluster = self.server.server.is_cluster();
+            let end = one.walk(&mut node, prefixes, from, deadline, is_cluster).await?;
+            cursors.entry(one.index).or_insert_with(|| vec![0; nodes.len()])[one.node] = end;
+            if Instant::now() > deadline {
                 return Ok(());
             }
         }
@@ -299,42 +239,19 @@ impl Work<'_> {
     }
 }
 
-/// Sorts the keys of a sample, and the known big ones, by prefix.
-fn split(
-    index: u32,
-    node: usize,
-    sample: Sample,
-    known: BTreeMap<Vec<u8>, u64>,
-    counted: Option<BigKeys>,
-    prefixes: &[Vec<u8>],
-) -> Found {
-    let is_census = sample.is_census();
-    let drawn: Vec<_> =
-        sample.keys.into_iter().filter(|key| !known.contains_key(&key.name)).collect();
-    let population = sample.population.saturating_sub(known.len() as u64) as f64;
-    let drawn_count = drawn.len() as f64;
-    let population = if is_census { drawn_count } else { population };
-    let mut parts = vec![Part::new(population, drawn_count); prefixes.len() + 1];
-    let mut met = vec![Vec::new(); prefixes.len() + 1];
-    let stands_for = if drawn.is_empty() { 0.0 } else { population / drawn_count };
-    for key in drawn {
-        let at = part_of(&key.name, prefixes);
-        parts[at].add(key.bytes);
-        met[at].push(Met { name: key.name, bytes: key.bytes, stands_for, ttl: key.ttl });
-    }
-    if let Some(counted) = counted.filter(|_| !is_census) {
-        let left = counted.count.saturating_sub(known.len() as u64);
-        let share_left = left as f64 / counted.count.max(1) as f64;
-        for part in &mut parts {
-            part.counted = Some(counted.share(share_left * part.share()));
+/// Whether the interval of a numbered database on a node is too wide.
+fn is_too_wide(one: &Found, nodes: &[Node], found: &[Found]) -> bool {
+    let of_node: Vec<&Found> = found.iter().filter(|other| other.node == one.node).collect();
+    let parts: Vec<Part> = of_node.iter().flat_map(|one| one.parts.clone()).collect();
+    let whole = nodes.get(one.node).and_then(|node| whole(&node.info));
+    let mut weighed = weigh(&parts, whole).into_iter();
+    for other in of_node {
+        let own: Vec<_> = weighed.by_ref().take(other.parts.len()).collect();
+        if other.index == one.index {
+            return own.iter().any(|one| one.plus_minus() > TOO_WIDE * one.bytes);
         }
     }
-    for (name, bytes) in known {
-        let at = part_of(&name, prefixes);
-        parts[at].add_known(bytes);
-        met[at].push(Met { name, bytes, stands_for: 1.0, ttl: None });
-    }
-    Found { index, node, parts, met }
+    false
 }
 
 /// Keeps the names of the big keys that were met.
@@ -437,7 +354,7 @@ fn fill(
 }
 
 /// The server's own counts, of a database that has its index to itself.
-pub(super) fn by_server(content: &mut super::ContentStats, nodes: &[Node], index: u32) {
+pub(super) fn by_server(content: &mut ContentStats, nodes: &[Node], index: u32) {
     let found: Vec<_> =
         nodes.iter().filter_map(|node| keyspace(&node.info).remove(&index)).collect();
     if nodes.iter().any(|node| node.info.get("run_id").is_none()) {

@@ -9,8 +9,10 @@
 mod content;
 mod estimate;
 mod events;
+mod found;
 mod key_sizes;
 mod node;
+mod part;
 mod past;
 mod probe;
 mod report;

@@ -84,6 +84,8 @@ pub(super) struct PastEstimate {
     pub(super) probes: Vec<Probe>,
     /// Big keys that were met, by index, as [`crate::escape`] writes them.
     pub(super) big: BTreeMap<u32, Vec<String>>,
+    /// Where walks over keys go on, by index and node.
+    pub(super) cursors: BTreeMap<u32, Vec<u64>>,
     pub(super) missing: Vec<String>,
 }
 

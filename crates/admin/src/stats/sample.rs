@@ -174,18 +174,20 @@ async fn scan(node: &mut Connection, cursor: u64, page: usize, names: &mut Names
     Ok(cursor)
 }
 
-/// Measures every key, and gives each name with its bytes to `each`. Whether all were given until `deadline`.
+/// Measures every key from `cursor` on, and gives each name with its bytes to `each`. Where to go on after
+/// `deadline`; 0 when there is no more.
 ///
 /// # Errors
 /// The server's, and the connection's.
 pub(super) async fn walk(
     node: &mut Connection,
+    cursor: u64,
     deadline: Instant,
     mut each: impl FnMut(Vec<u8>, u64),
-) -> Result<bool> {
+) -> Result<u64> {
     let mut seen = HashSet::new();
     let mut scanner = node.clone();
-    let (mut cursor, mut page) = scan_page(&mut scanner, 0).await?;
+    let (mut cursor, mut page) = scan_page(&mut scanner, cursor).await?;
     loop {
         // The hashes of names: a name may be given twice while the server's table grows.
         page.retain(|name| seen.insert(hash(name)));
@@ -205,8 +207,8 @@ pub(super) async fn walk(
             }
         }
         match next {
-            None => return Ok(true),
-            Some(_) if Instant::now() > deadline => return Ok(false),
+            None => return Ok(0),
+            Some((next, _)) if Instant::now() > deadline && next != 0 => return Ok(cursor),
             Some(next) => (cursor, page) = next,
         }
     }

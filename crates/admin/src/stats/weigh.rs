@@ -15,24 +15,18 @@
 //! Where no big keys are in sight the sums of the sample are adjusted to the server's total, each by its
 //! variance (generalised least squares).
 //!
-//! The interval is [`WIDTH`] standard deviations to each side rather than 1.96: a sum of skewed sizes is
+//! The interval is [`super::part::WIDTH`] standard deviations to each side rather than 1.96: a sum of skewed sizes is
 //! skewed itself.
 
-use super::key_sizes::BigKeys;
+use super::part::{BIG, Estimate, Part};
 
-/// Keys of at least so many bytes are big.
-pub(super) const BIG: u64 = 128 << 10;
 /// Keys of a sample that count as big at most; where there are more, the smaller of them tell enough by
 /// themselves.
 const MAX_HITS: usize = 16;
-/// Standard deviations from the estimate to the ends of its interval.
-const WIDTH: f64 = 2.4;
 /// How many big keys of a sample the number of keys is worth when the rest is shared out,
 const WORTH_OF_KEYS: f64 = 1.0;
 /// and how many what `INFO keysizes` counts.
 const WORTH_OF_COUNTED: f64 = 60.0;
-/// The doubt of the bytes that it counts.
-const DOUBT_OF_COUNTED: f64 = 0.35;
 /// What the total has more of a key than `MEMORY USAGE` says, or less: entries of tables, allocator's classes.
 /// Measured on Redis 6.2, 7.0, 8.2 and Valkey 9.1: 1 to 35 bytes less.
 const BESIDE_A_KEY: f64 = 20.0;
@@ -41,166 +35,6 @@ const DOUBT_BESIDE_A_KEY: f64 = 16.0;
 const DOUBT_OF_TOTAL: f64 = 0.012;
 /// And by what is no key: scripts, channels.
 const DOUBT_BESIDE_KEYS: f64 = 256.0 * 1_024.0;
-/// What a walk over all keys may be off by: elements of collections, keys that come and go.
-const DOUBT_OF_WALK: f64 = 0.005;
-
-/// Sum and squares of the sizes in a sample.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    sum: f64,
-    squares: f64,
-}
-
-impl Sums {
-    fn add(&mut self, bytes: f64) {
-        self.sum += bytes;
-        self.squares += bytes * bytes;
-    }
-
-    /// Estimates the total of `population` keys from `drawn`, those that are not of this kind as nothing.
-    fn total(&self, population: f64, drawn: f64) -> Estimate {
-        if drawn < 1.0 {
-            return Estimate::default();
-        }
-        let mean = self.sum / drawn;
-        let variance = match drawn > 1.0 {
-            true => ((self.squares - drawn * mean * mean) / (drawn - 1.0)).max(0.0),
-            false => mean * mean,
-        };
-        let unseen = (1.0 - drawn / population).max(0.0);
-        Estimate {
-            bytes: population * mean,
-            variance: population * population * unseen * variance / drawn,
-        }
-    }
-}
-
-/// The keys of one database on one node.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Part {
-    /// Keys of the numbered database, those of other prefixes included, and without the known big ones.
-    population: f64,
-    /// How many of these were drawn.
-    drawn: f64,
-    /// Those drawn that are of this part.
-    count: f64,
-    small: Sums,
-    /// The sizes of the big ones.
-    big: Vec<f64>,
-    /// Bytes of the big keys that former looks met.
-    known: f64,
-    /// How many these are.
-    known_keys: f64,
-    /// Big keys of the part by `INFO keysizes`, the known ones left out.
-    pub(super) counted: Option<BigKeys>,
-    /// Keys and bytes of a walk over all keys.
-    walked: Option<(f64, f64)>,
-}
-
-impl Part {
-    /// A part of a numbered database that has `population` keys, of which `drawn` were drawn.
-    pub(super) fn new(population: f64, drawn: f64) -> Self {
-        Self { population, drawn, ..Self::default() }
-    }
-
-    /// Takes in a key of the sample.
-    pub(super) fn add(&mut self, bytes: u64) {
-        self.count += 1.0;
-        match bytes >= BIG {
-            true => self.big.push(bytes as f64),
-            false => self.small.add(bytes as f64),
-        }
-    }
-
-    /// Takes in a big key that a former look met.
-    pub(super) fn add_known(&mut self, bytes: u64) {
-        self.known += bytes as f64;
-        self.known_keys += 1.0;
-    }
-
-    /// Takes the sums of a walk over all its keys instead of the sample.
-    pub(super) fn walk(&mut self, keys: u64, bytes: u64) {
-        self.walked = Some((keys as f64, bytes as f64));
-    }
-
-    /// The share of the sample that is of this part.
-    pub(super) fn share(&self) -> f64 {
-        if self.drawn < 1.0 { 0.0 } else { self.count / self.drawn }
-    }
-
-    /// How many keys it has.
-    pub(super) fn keys(&self) -> f64 {
-        match self.walked {
-            Some((keys, _)) => keys,
-            None => self.population * self.share() + self.known_keys,
-        }
-    }
-
-    /// Whether every key was measured.
-    pub(super) fn is_census(&self) -> bool {
-        self.walked.is_some() || self.drawn >= self.population
-    }
-
-    /// Keys that each one of the sample stands for.
-    fn stands_for(&self) -> f64 {
-        if self.drawn < 1.0 { 0.0 } else { self.population / self.drawn }
-    }
-
-    /// The sizes from `bound` on.
-    fn hits(&self, bound: f64) -> impl Iterator<Item = f64> {
-        self.big.iter().copied().filter(move |bytes| *bytes >= bound)
-    }
-
-    /// The keys below `bound`, and the known big ones; every key where all were measured.
-    fn without_rest(&self, bound: f64) -> Estimate {
-        if let Some((_, bytes)) = self.walked {
-            return Estimate { bytes, variance: (DOUBT_OF_WALK * bytes).powi(2) };
-        }
-        let bound = if self.is_census() { f64::INFINITY } else { bound };
-        let mut sums = self.small;
-        self.big.iter().filter(|bytes| **bytes < bound).for_each(|bytes| sums.add(*bytes));
-        let mut found = sums.total(self.population, self.drawn);
-        found.bytes += self.known;
-        found
-    }
-
-    fn by_sample(&self) -> Estimate {
-        self.without_rest(f64::INFINITY)
-    }
-
-    fn by_count(&self) -> Estimate {
-        let mut found = self.without_rest(BIG as f64);
-        if let Some(big) = self.counted.filter(|_| !self.is_census()) {
-            let bytes = big.bytes();
-            found.add(Estimate { bytes, variance: (DOUBT_OF_COUNTED * bytes).powi(2) });
-        }
-        found
-    }
-
-    /// The bytes that were seen: the estimate cannot be less.
-    fn measured(&self) -> f64 {
-        self.small.sum + self.big.iter().sum::<f64>() + self.known
-    }
-}
-
-/// Bytes, and the variance of the estimate.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Estimate {
-    pub(super) bytes: f64,
-    pub(super) variance: f64,
-}
-
-impl Estimate {
-    pub(super) fn add(&mut self, other: Self) {
-        self.bytes += other.bytes;
-        self.variance += other.variance;
-    }
-
-    /// Half the width of the interval.
-    pub(super) fn plus_minus(&self) -> f64 {
-        WIDTH * self.variance.sqrt()
-    }
-}
 
 /// The bytes of all keys of a node, by its own count of what it has allocated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -331,6 +165,7 @@ fn shares(parts: &[Part], bound: f64, rest: f64) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::key_sizes::BigKeys;
     use super::*;
 
     const MIB: f64 = 1_048_576.0;
