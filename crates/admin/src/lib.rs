@@ -14,6 +14,7 @@ mod eviction;
 mod fitness;
 mod flush;
 mod frameworks;
+pub mod health;
 mod info;
 mod key_type;
 pub mod migrate;

@@ -49,6 +49,8 @@ exit_codes! {
     Conflict = 11,
     /// Refused, so that nothing is lost.
     Unsafe = 12,
+    /// A check of the deployment's health is critical.
+    Unhealthy = 13,
     /// Ended by Ctrl-C or SIGTERM; what was done is kept.
     Interrupted = 130,
 }

@@ -55,6 +55,8 @@ pub struct StatsOptions {
     /// Measure every key of a database where random ones tell its bytes to more than 5 %: about a second of
     /// the server's time for a million keys.
     pub may_walk: bool,
+    /// Read the servers' state only: databases have the figures of the last estimate, or none.
+    pub is_brief: bool,
 }
 
 /// Looks at a deployment. `past` is what the last look gave back; the second answer is to be kept for the next.
@@ -174,7 +176,7 @@ impl Look<'_> {
         let estimated = self.estimate(&found.name, server, &mut nodes).await?;
         missing.extend(estimated.missing.iter().map(|what| says(what)));
         let age = (self.kept.made_ms - estimated.made_ms).max(0) as u64 / 1_000;
-        found.cost = Some(estimated.cost);
+        found.cost = (estimated.made_ms > 0).then_some(estimated.cost);
         found.probes.clone_from(&estimated.probes);
         let aged = |content: &ContentStats, index: u32, is_whole: bool| {
             let mut content = content.clone();
@@ -200,7 +202,9 @@ impl Look<'_> {
             let content = aged(content, database.place.index(), is_whole);
             contents.insert(name.clone(), (database.contract.clone(), content));
         }
-        self.kept.estimates.insert(found.name.clone(), estimated);
+        if estimated.made_ms > 0 {
+            self.kept.estimates.insert(found.name.clone(), estimated);
+        }
         Ok(contents)
     }
 
@@ -236,6 +240,9 @@ impl Look<'_> {
                 .all(|database| before.contents.contains_key(&database.contract.name));
             is_of_map && age >= 0.0 && age < (cost / SHARE).max(KEPT_AT_LEAST)
         };
+        if self.options.is_brief {
+            return Ok(before.cloned().unwrap_or_default());
+        }
         match before.filter(is_new).filter(|_| !self.options.is_fresh) {
             Some(before) => Ok(before.clone()),
             None => estimate(server, nodes, before, self.options.may_walk).await,

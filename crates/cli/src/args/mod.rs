@@ -4,6 +4,7 @@ mod analyze;
 mod backup;
 mod batch;
 mod cache;
+mod health;
 mod ingest;
 mod ledger;
 mod migrate;
@@ -24,6 +25,7 @@ pub(crate) use batch::{
     BatchSubmit, BatchWatch,
 };
 pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
+pub(crate) use health::{FailOn, Health};
 pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
@@ -60,7 +62,7 @@ const EXAMPLES: &str = "Examples:
 
 Exit codes: 0 done, 2 wrong arguments, 3 some documents failed, 4 configuration,
 5 server unavailable, 6 refused, 7 wrong server, 8 store, 9 files, 10 different,
-11 conflict, 12 unsafe, 130 interrupted.";
+11 conflict, 12 unsafe, 13 unhealthy, 130 interrupted.";
 
 /// The heading of the flags of every command.
 const GENERAL: &str = "General options";
@@ -150,6 +152,8 @@ pub(crate) enum Command {
     Databases(Databases),
     /// Show the memory and growth of each database, and the state of its servers
     Stats(Stats),
+    /// Check the servers, queues and workers against thresholds, for probes and alerts
+    Health(Health),
     /// Show the keys of a database by pattern, with their programs, memory and TTLs
     Analyze(Analyze),
     /// Propose which keys go to which database, as a file to review

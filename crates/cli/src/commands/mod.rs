@@ -9,6 +9,7 @@ mod config;
 mod databases;
 mod export;
 mod flush;
+mod health;
 mod ingest;
 mod keeping;
 mod migrate;
@@ -50,6 +51,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Warm(command) => on_runtime(warm::run(general, command)),
         Command::Cache(command) => on_runtime(cache::run(general, command)),
         Command::Databases(command) => on_runtime(databases::run(general, &command)),
+        Command::Health(command) => on_runtime(health::run(general, command)),
         Command::Stats(command) => on_runtime(stats::run(general, command)),
         Command::Analyze(command) => on_runtime(analyze::run(general, command)),
         Command::Plan(command) => on_runtime(plan::run(general, command)),
