@@ -91,8 +91,7 @@ fn connections(subject: &str, node: &NodeStats, thresholds: &HealthSettings) -> 
 }
 
 fn hit_rate(subject: &str, node: &NodeStats, thresholds: &HealthSettings) -> Check {
-    let reads = node.counters.hits.zip(node.counters.misses).map(|(hits, misses)| hits + misses);
-    let Some((rate, reads)) = node.work.hit_rate.zip(reads) else {
+    let Some((rate, reads)) = node.work.hit_rate.zip(node.work.reads) else {
         return unknown("hit_rate", subject, "how many reads find their key, or nothing was read");
     };
     let state = match rate < thresholds.hit_rate {
@@ -196,13 +195,13 @@ mod tests {
         assert_eq!(states(&one), [Warning, Ok, Unknown, Unknown]);
         one.memory.used = Some(91);
         one.connections.connected = Some(96);
-        (one.counters.hits, one.counters.misses) = (Some(100), Some(900));
+        one.work.reads = Some(READS);
         one.counters.evicted = Some(7);
         one.work.hit_rate = Some(0.1);
         one.memory.policy = Some("allkeys-lru".to_owned());
         assert_eq!(states(&one), [Critical, Critical, Warning, Unknown]);
         one.work.evicted_per_second = Some(2.0);
-        one.counters.misses = Some(1);
+        one.work.reads = Some(READS - 1);
         one.connections.connected = Some(81);
         assert_eq!(states(&one), [Critical, Warning, Ok, Critical]);
         one.memory.policy = Some("volatile-lru".to_owned());

@@ -94,8 +94,10 @@ pub struct WorkStats {
     pub expired_per_second: Option<f64>,
     /// Keys that were evicted, a second.
     pub evicted_per_second: Option<f64>,
-    /// Reads that found their key, of all reads, 0 to 1; since the last look, or else since it started.
+    /// Reads that found their key, of [`WorkStats::reads`], 0 to 1.
     pub hit_rate: Option<f64>,
+    /// Reads since the last look, or else since it started.
+    pub reads: Option<u64>,
     /// Seconds of processor a second, 1 for one processor.
     pub processor: Option<f64>,
 }
@@ -240,11 +242,14 @@ impl NodeStats {
     pub(super) fn rate(&mut self, before: Option<&Counters>, seconds: f64) {
         let now = self.counters;
         let since = |now: Option<u64>, before: Option<u64>| now?.checked_sub(before?);
-        let whole = hit_rate(now.hits, now.misses);
-        let Some(before) = before.filter(|_| seconds > 0.0) else {
-            self.work.hit_rate = whole;
-            return;
-        };
+        (self.work.hit_rate, self.work.reads) = hit_rate(now.hits, now.misses);
+        let Some(before) = before.filter(|_| seconds > 0.0) else { return };
+        // A server that has started again since has counted from 0.
+        if now.hits >= before.hits && now.misses >= before.misses {
+            let hits = since(now.hits, before.hits);
+            (self.work.hit_rate, self.work.reads) =
+                hit_rate(hits, since(now.misses, before.misses));
+        }
         let rate = |now, before| Some(since(now, before)? as f64 / seconds);
         let commands = rate(now.commands, before.commands);
         self.work = WorkStats {
@@ -253,8 +258,8 @@ impl NodeStats {
             output_bytes_per_second: rate(now.output_bytes, before.output_bytes),
             expired_per_second: rate(now.expired, before.expired),
             evicted_per_second: rate(now.evicted, before.evicted),
-            hit_rate: hit_rate(since(now.hits, before.hits), since(now.misses, before.misses))
-                .or(whole),
+            hit_rate: self.work.hit_rate,
+            reads: self.work.reads,
             processor: now
                 .processor
                 .zip(before.processor)
@@ -263,9 +268,11 @@ impl NodeStats {
     }
 }
 
-fn hit_rate(hits: Option<u64>, misses: Option<u64>) -> Option<f64> {
-    let (hits, reads) = (hits?, hits?.checked_add(misses?)?);
-    (reads > 0).then(|| hits as f64 / reads as f64)
+/// The share of hits, and the number of reads that it is of.
+fn hit_rate(hits: Option<u64>, misses: Option<u64>) -> (Option<f64>, Option<u64>) {
+    let reads = hits.zip(misses).and_then(|(hits, misses)| hits.checked_add(misses));
+    let rate = hits.zip(reads.filter(|reads| *reads > 0));
+    (rate.map(|(hits, reads)| hits as f64 / reads as f64), reads)
 }
 
 fn persistence(info: &Info) -> PersistenceStats {

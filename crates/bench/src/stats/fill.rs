@@ -89,8 +89,10 @@ async fn exact(connection: &mut MultiplexedConnection) -> Result<u64, Failure> {
         for name in &names {
             pipeline.cmd("MEMORY").arg("USAGE").arg(name).arg("SAMPLES").arg(0);
         }
-        let sizes: Vec<u64> = pipeline.query_async(connection).await?;
-        sum += sizes.iter().sum::<u64>();
+        if !names.is_empty() {
+            let sizes: Vec<u64> = pipeline.query_async(connection).await?;
+            sum += sizes.iter().sum::<u64>();
+        }
         cursor = next;
         if cursor == 0 {
             return Ok(sum);

@@ -53,8 +53,8 @@ interval is wider than 5 % and the database has at most 1.5 million keys, every 
 second of the server's time for a million. --watch never does so. An estimate is kept for at least a \
 minute, and for as long as makes its cost 0.2 % of the server's time.
 
-Nothing is written to the databases, and no key's idle time changes. Growth and rates are since the last \
-look.
+No key's idle time changes, and nothing is written but the key of a moment with which the database \
+`metrics` is opened. Growth and rates are since the last look.
 
 Exit codes: 0 done, 5 a server cannot be reached; the others are shown.
 

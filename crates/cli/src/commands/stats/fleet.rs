@@ -6,7 +6,7 @@ use std::time::Duration;
 use compartment::cache::FleetMetrics;
 use compartment::clock::{Clock, SystemClock};
 use compartment::database_map::Role;
-use compartment::{DatabaseKind, Databases};
+use compartment::{DatabaseKind, DatabaseMap, Databases, Error};
 use compartment_admin::stats::Stats;
 use serde::Serialize;
 
@@ -32,42 +32,42 @@ pub(crate) struct FleetFigures {
 
 /// The figures of all databases.
 pub(crate) struct Fleet {
-    databases: Result<Databases, String>,
+    /// The database of figures by itself, so that no connection to another is opened.
+    map: Option<DatabaseMap>,
+    opened: Option<Databases>,
     figures: BTreeMap<String, FleetFigures>,
     /// Why there are none.
     problem: Option<String>,
 }
 
 impl Fleet {
-    /// Opens the databases. A server that is away leaves the figures out.
-    pub(crate) async fn open(settings: &Settings) -> Self {
-        let opened = compartment::open(settings.map.clone()).await;
-        let databases = opened.map_err(|error| error.to_string());
-        Self { databases, figures: BTreeMap::new(), problem: None }
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self { map: map(settings), opened: None, figures: BTreeMap::new(), problem: None }
     }
 
-    /// Reads the figures of the caches that have any.
+    /// Reads the figures of the caches that have any. A server that is away leaves them out.
     pub(crate) async fn read(&mut self, found: &Stats) {
         self.figures.clear();
-        self.problem = None;
-        let databases = match &self.databases {
-            Ok(databases) => databases,
-            Err(problem) => {
-                self.problem = Some(problem.clone());
-                return;
-            }
-        };
-        let Ok(metrics) = databases.role(Role::Metrics) else { return };
+        self.problem = self.try_read(found).await.err().map(|error| error.to_string());
+    }
+
+    async fn try_read(&mut self, found: &Stats) -> Result<(), Error> {
+        let Some(map) = &self.map else { return Ok(()) };
+        if self.opened.is_none() {
+            self.opened = Some(compartment::open(map.clone()).await?);
+        }
+        let Some(databases) = &self.opened else { return Ok(()) };
+        let Some(contract) = databases.map().databases().first() else { return Ok(()) };
+        let metrics = databases.get(&contract.name)?;
         let caches = found.databases.iter().filter(|one| one.kind == DatabaseKind::Cache);
         for database in caches {
-            match FleetMetrics::read(metrics, &database.name, WINDOW, SystemClock.now()).await {
-                Ok(fleet) if fleet.since_ms.is_some() => {
-                    self.figures.insert(database.name.clone(), figures(&fleet));
-                }
-                Ok(_) => {}
-                Err(error) => self.problem = Some(error.to_string()),
+            let now = SystemClock.now();
+            let fleet = FleetMetrics::read(metrics, &database.name, WINDOW, now).await?;
+            if fleet.since_ms.is_some() {
+                self.figures.insert(database.name.clone(), figures(&fleet));
             }
         }
+        Ok(())
     }
 
     /// The figures of a database; `None` where no process has published any.
@@ -89,6 +89,17 @@ impl Fleet {
         }
         missing
     }
+}
+
+/// The map's database of figures, and nothing else of the map.
+fn map(settings: &Settings) -> Option<DatabaseMap> {
+    let map = &settings.map;
+    let metrics = map.database(map.roles().database(Role::Metrics))?;
+    let instance = metrics.placement.instance();
+    let builder = DatabaseMap::builder()
+        .instance(instance, map.instances().get(instance)?.clone())
+        .database(metrics.clone());
+    builder.build().ok()
 }
 
 fn figures(fleet: &FleetMetrics) -> FleetFigures {

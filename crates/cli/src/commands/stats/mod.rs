@@ -7,7 +7,6 @@ mod text;
 
 use std::time::Duration;
 
-use compartment::database_map::Scheme;
 use compartment_admin::Deployment;
 use compartment_admin::stats::{Past, Stats, StatsOptions, stats};
 use console::Term;
@@ -54,9 +53,6 @@ pub(crate) async fn run(general: &General, command: args::Stats) -> Result<ExitC
 pub(super) async fn connect(settings: &Settings) -> Result<Deployment, CliError> {
     let deployment = Deployment::connect(&settings.map, RESPONSE_TIMEOUT).await;
     if deployment.instances.is_empty() {
-        let is_memory =
-            |one: &compartment::database_map::Instance| one.url.scheme() == Scheme::Memory;
-        debug_assert!(settings.map.instances().values().all(is_memory));
         return Err(CliError::new(
             ExitCode::Configuration,
             "this command needs a server, but the configuration says memory://",
@@ -80,7 +76,7 @@ impl<'a> Look<'a> {
         let deployment = connect(settings).await?;
         let kept = Kept::of(&command.state, &deployment);
         let past = kept.read();
-        let fleet = Fleet::open(settings).await;
+        let fleet = Fleet::new(settings);
         Ok(Self { settings, deployment, kept, past, fleet })
     }
 

@@ -72,12 +72,16 @@ fn ttl(millis: u64) -> String {
     screen::time(Duration::from_millis(millis))
 }
 
-/// `1.2 to 1.4 GiB`, or that every key was measured.
+/// `198.0–211.8 MiB`, or that every key was measured.
 fn interval(bytes: BytesEstimate) -> String {
     if bytes.low == bytes.high {
         return "exact".to_owned();
     }
-    format!("{} to {}", size(bytes.low), size(bytes.high))
+    let (low, high) = (size(bytes.low), size(bytes.high));
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, other))) if unit == other => format!("{number}–{high}"),
+        _ => format!("{low}–{high}"),
+    }
 }
 
 fn growth(database: &DatabaseStats) -> String {
@@ -276,7 +280,7 @@ fn keeping(node: &NodeStats) {
     parts.extend(persistence.last_save_seconds.map(|seconds| {
         let changes = persistence.changes_since_save.unwrap_or(0);
         let since = screen::time(Duration::from_secs(seconds));
-        format!("snapshot {since} ago or start, {} changes since", screen::count(changes))
+        format!("last snapshot (or start) {since} ago, {} changes since", screen::count(changes))
     }));
     if persistence.has_failed == Some(true) {
         parts.push(format!("{BAD}the last save failed{BAD:#}"));
