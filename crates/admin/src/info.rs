@@ -8,7 +8,11 @@ use compartment_redis::Connection;
 
 /// The fields of one server, or of one node of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Info(BTreeMap<String, String>);
+pub(crate) struct Info {
+    fields: BTreeMap<String, String>,
+    /// The values of fields that stand there more than once, such as `module`.
+    repeated: Vec<(String, String)>,
+}
 
 impl Info {
     /// Asks a node for sections of `INFO` (`everything`, `keysizes`, …); for the default ones by none.
@@ -23,13 +27,24 @@ impl Info {
     /// Reads the text of an answer.
     pub(crate) fn read(text: &str) -> Self {
         let fields = text.lines().filter(|line| !line.starts_with('#'));
-        let pairs = fields.filter_map(|line| line.trim_end().split_once(':'));
-        Self(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let mut info = Self::default();
+        for (name, value) in fields.filter_map(|line| line.trim_end().split_once(':')) {
+            if let Some(before) = info.fields.insert(name.to_owned(), value.to_owned()) {
+                info.repeated.push((name.to_owned(), before));
+            }
+        }
+        info
     }
 
     /// A field as text.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.fields.get(name).map(String::as_str)
+    }
+
+    /// Every value of a field, such as `module`.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let before = self.repeated.iter().filter(move |(known, _)| known == name);
+        self.get(name).into_iter().chain(before.map(|(_, value)| value.as_str()))
     }
 
     /// A field as a number; `None` too where it is not one.
@@ -54,8 +69,8 @@ impl Info {
     }
 
     /// The fields whose names begin with `prefix`, in the order of their names.
-    fn beginning(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
-        let all = self.0.iter().filter(move |(name, _)| name.starts_with(prefix));
+    pub(crate) fn beginning(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.fields.iter().filter(move |(name, _)| name.starts_with(prefix));
         all.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
@@ -75,5 +90,8 @@ mod tests {
         assert_eq!(info.part::<u64>("db0", "expires"), Some(1));
         assert_eq!(info.part::<u64>("db0", "subexpiry"), None);
         assert_eq!(info.keys_by_index(), BTreeMap::from([(0, 3), (11, 1)]));
+        let modules = Info::read("module:name=lua,ver=1\r\nmodule:name=search,ver=8\r\n");
+        assert_eq!(modules.all("module").count(), 2);
+        assert_eq!(modules.all("run_id").count(), 0);
     }
 }

@@ -8,6 +8,7 @@ mod documents;
 mod measure;
 mod migrate;
 mod score;
+mod stats;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,8 @@ enum Command {
     Cache(cache::CacheArgs),
     /// Batches, queues and workers over Redis, beside bare loops and other queues.
     Batches(batches::BatchesArgs),
+    /// Estimated bytes of databases beside exact sums, on seeded servers.
+    Stats(stats::StatsArgs),
     /// Started by `batches` as a worker.
     #[command(hide = true)]
     BatchesWorker(batches::fleet::WorkerArgs),
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::MigrateOnce(args) => migrate::run_once(&args),
         Command::Cache(args) => cache::run(&args),
         Command::Batches(args) => batches::run(&args),
+        Command::Stats(args) => stats::run(&args),
         Command::BatchesWorker(args) => batches::fleet::work(&args),
         Command::Spin => {
             measure::awake::spin();

@@ -49,6 +49,8 @@ exit_codes! {
     Conflict = 11,
     /// Refused to prevent the loss of data.
     Unsafe = 12,
+    /// A check of the deployment's health is critical.
+    Unhealthy = 13,
     /// The most serious finding is a notice.
     FoundNotice = 20,
     /// The most serious finding is a warning.

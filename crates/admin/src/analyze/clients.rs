@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use compartment_core::Result;
+use compartment_redis::Server;
 use serde::{Deserialize, Serialize};
 
 use crate::Place;
@@ -47,6 +48,14 @@ pub(crate) async fn clients_of(place: &Place) -> Result<Vec<ClientUse>> {
     let mut clients = client_list(place).await?;
     clients.retain(|client| client.index == place.index() && client.uses_keys());
     Ok(together(clients))
+}
+
+/// The clients of every database of a server, on every node.
+///
+/// # Errors
+/// The server's, where it does not allow `CLIENT LIST`.
+pub(crate) async fn clients_of_server(server: &Server) -> Result<Vec<ClientUse>> {
+    Ok(together(client_list(&Place::new("", server.clone(), 0)).await?))
 }
 
 /// Maximum number of commands shown per program.

@@ -23,7 +23,7 @@ use compartment_core::KeyRule;
 use compartment_redis::Connection;
 
 pub use clients::ClientUse;
-pub(crate) use clients::clients_of;
+pub(crate) use clients::{clients_of, clients_of_server};
 pub(crate) use collect::KeyFacts;
 pub(crate) use definitions::{Definition, Names};
 pub use dump::analyze_dump;

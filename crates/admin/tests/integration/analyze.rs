@@ -171,7 +171,9 @@ fn memory_is_within_its_interval_and_the_biggest_are_found() {
         let exact = analyze(&place, &options, &Silent).await.unwrap();
         assert_eq!((exact.measure, exact.memory.plus_minus), (Measure::Exact, 0));
         assert_eq!(exact.memory.measured, 60_013);
-        assert!(sampled.memory.measured < 2_000, "{:?}", sampled.memory);
+        // Redis 8.2 keeps a string that does not fit beside its key in 64 bytes as `raw`, an encoding of
+        // which every key is measured: 6,000 of these.
+        assert!(sampled.memory.measured < 8_000, "{:?}", sampled.memory);
         // Three standard deviations: a test that fails once in 370 seeds, and the seed is fixed.
         let apart = sampled.memory.bytes.abs_diff(exact.memory.bytes) as f64;
         assert!(apart <= sampled.memory.plus_minus as f64 * 1.53 + 2_000.0, "{apart}");

@@ -18,3 +18,4 @@ mod rdb;
 mod replication;
 mod restore;
 mod shared_files;
+mod stats;

@@ -6,10 +6,12 @@ mod batch;
 mod cache;
 mod cleanup;
 mod doctor;
+mod health;
 mod ingest;
 mod ledger;
 mod limit;
 mod migrate;
+mod stats;
 mod tasks;
 mod worker;
 
@@ -28,10 +30,12 @@ pub(crate) use batch::{
 pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
 pub(crate) use cleanup::{Cleanup, Expire, Housekeeping};
 pub(crate) use doctor::Doctor;
+pub(crate) use health::{FailOn, Health};
 pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
 pub(crate) use limit::Limit;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
+pub(crate) use stats::{StateFolder, Stats};
 pub(crate) use tasks::{
     StatusArgument, Tasks, TasksCommand, TasksList, TasksPurge, TasksReplay, TasksShow, WhichDead,
 };
@@ -54,6 +58,7 @@ const EXAMPLES: &str = "Examples:
   compartment batch submit smith-v-jones papers   then start any number of `compartment worker`
   compartment cache stats --backend redis://127.0.0.1:6379
   compartment databases --backend redis://127.0.0.1:6379
+  compartment stats --backend redis://127.0.0.1:6379
   compartment analyze --backend redis://127.0.0.1:6379
   compartment plan -o plan.toml
   compartment migrate --from 0 --to cache --pattern 'page:*' --dry-run
@@ -64,7 +69,7 @@ const EXAMPLES: &str = "Examples:
 
 Exit codes: 0 done, 2 wrong arguments, 3 some documents failed, 4 configuration,
 5 server unavailable, 6 refused, 7 wrong server, 8 store, 9 files, 10 different,
-11 conflict, 12 unsafe, 20 notice, 21 warning, 22 critical, 130 interrupted.";
+11 conflict, 12 unsafe, 13 unhealthy, 20 notice, 21 warning, 22 critical, 130 interrupted.";
 
 /// The heading of the flags of every command.
 const GENERAL: &str = "General options";
@@ -154,6 +159,10 @@ pub(crate) enum Command {
     Databases(Databases),
     /// Hold the servers against the contracts of their databases, and name the cure of each fault
     Doctor(Doctor),
+    /// Show the memory and growth of each database, and the state of its servers
+    Stats(Stats),
+    /// Check the servers, queues and workers against thresholds, for probes and alerts
+    Health(Health),
     /// Show the keys of a database by pattern, with their programs, memory and TTLs
     Analyze(Analyze),
     /// Propose which keys go to which database, as a file to review

@@ -12,6 +12,7 @@ mod doctor;
 mod expire;
 mod export;
 mod flush;
+mod health;
 mod housekeeping;
 mod ingest;
 mod keeping;
@@ -21,6 +22,7 @@ mod open_cache;
 mod plan;
 mod restore;
 mod shell;
+mod stats;
 mod submit;
 mod tasks;
 mod upkeep;
@@ -55,6 +57,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Cache(command) => on_runtime(cache::run(general, command)),
         Command::Databases(command) => on_runtime(databases::run(general, &command)),
         Command::Doctor(command) => on_runtime(doctor::run(general, command)),
+        Command::Health(command) => on_runtime(health::run(general, command)),
+        Command::Stats(command) => on_runtime(stats::run(general, command)),
         Command::Analyze(command) => on_runtime(analyze::run(general, command)),
         Command::Plan(command) => on_runtime(plan::run(general, command)),
         Command::Flush(command) => on_runtime(flush::run(general, command)),

@@ -32,5 +32,6 @@ mod queues_by_name;
 mod races;
 mod restricted_servers;
 mod separate;
+mod stats;
 mod targets;
 mod undo;

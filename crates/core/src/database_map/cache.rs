@@ -75,7 +75,7 @@ impl CacheBounds {
     pub const LEASE: Bounds<Duration> = times("lease", Duration::from_millis(100), HOUR);
 }
 
-const fn times(name: &'static str, least: Duration, max: Duration) -> Bounds<Duration> {
+pub(super) const fn times(name: &'static str, least: Duration, max: Duration) -> Bounds<Duration> {
     Bounds { name, least, max, show: show_time }
 }
 
@@ -83,7 +83,7 @@ const fn sizes(name: &'static str, least: u64, max: u64) -> Bounds<u64> {
     Bounds { name, least, max, show: show_size }
 }
 
-const fn shares(name: &'static str) -> Bounds<f64> {
+pub(super) const fn shares(name: &'static str) -> Bounds<f64> {
     Bounds { name, least: 0.0, max: 1.0, show: |share| share.to_string() }
 }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::cache::{CacheSection, PolicySection};
 use super::environment::policy;
+use super::health::HealthSection;
 use super::ledger::LedgerSection;
 use super::problem::{nearest, wrong};
 use super::quantity::{Size, Span};
@@ -27,6 +28,7 @@ struct File {
     keys: BTreeMap<String, KeySection>,
     cache: Option<CacheSection>,
     ledger: Option<LedgerSection>,
+    health: Option<HealthSection>,
     #[serde(default)]
     roles: BTreeMap<Role, String>,
 }
@@ -114,6 +116,9 @@ impl DatabaseMapBuilder {
         }
         if let Some(section) = file.ledger {
             builder = builder.ledger(section.into_settings()?);
+        }
+        if let Some(section) = file.health {
+            builder = builder.health(section.into());
         }
         builder = builder.roles(file.roles.into());
         Ok(builder)

@@ -4,6 +4,7 @@ mod by_environment;
 mod cache;
 mod environment;
 mod file;
+mod health;
 mod host;
 mod instance;
 mod ledger;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 pub use by_environment::{ByEnvironment, TtlByEnvironment};
 pub use cache::{Bounds, CacheBounds, CacheSettings, PolicyRule};
+pub use health::HealthSettings;
 pub use host::Host;
 pub use instance::Instance;
 pub use ledger::{LedgerAddress, LedgerSettings};
@@ -79,6 +81,7 @@ pub struct DatabaseMap {
     keys: BTreeMap<String, KeyRule>,
     cache: CacheSettings,
     ledger: LedgerSettings,
+    health: HealthSettings,
     roles: Roles,
     environment: String,
     notes: Vec<String>,
@@ -135,6 +138,12 @@ impl DatabaseMap {
         &self.roles
     }
 
+    /// The thresholds of `[health]`.
+    #[must_use]
+    pub fn health(&self) -> &HealthSettings {
+        &self.health
+    }
+
     /// The settings of `[ledger]`.
     #[must_use]
     pub fn ledger(&self) -> &LedgerSettings {
@@ -185,6 +194,7 @@ pub struct DatabaseMapBuilder {
     keys: BTreeMap<String, KeyRule>,
     cache: CacheSettings,
     ledger: LedgerSettings,
+    health: HealthSettings,
     roles: Roles,
     environment: Option<String>,
     notes: Vec<String>,
@@ -246,6 +256,13 @@ impl DatabaseMapBuilder {
     #[must_use]
     pub fn ledger(mut self, settings: LedgerSettings) -> Self {
         self.ledger = settings;
+        self
+    }
+
+    /// Sets the thresholds of `compartment health`.
+    #[must_use]
+    pub fn health(mut self, settings: HealthSettings) -> Self {
+        self.health = settings;
         self
     }
 
@@ -350,6 +367,7 @@ impl DatabaseMapBuilder {
             keys: self.keys,
             cache: self.cache,
             ledger: self.ledger,
+            health: self.health,
             roles: self.roles,
             environment: self.environment.unwrap_or_else(|| "default".into()),
             notes: self.notes,

@@ -1,0 +1,196 @@
+//! The checks of what the pipeline does: batches that wait or stand still, dead letters, workers, the ledger.
+
+use std::time::Duration;
+
+use compartment::batch::{BatchProgress, BatchStatus};
+use compartment::clock::{Clock, SystemClock, Timestamp};
+use compartment::database_map::{HealthSettings, Role};
+use compartment::pipeline::ledger::Ledger;
+use compartment::pipeline::{BatchRecord, BatchRegistry, WorkerState, workers};
+use compartment::queue::TaskClass;
+use compartment::{Databases, ErrorKind};
+use compartment_admin::health::{Check, HealthState};
+use compartment_documents::IngestOptions;
+use compartment_documents::batch::pipeline;
+
+use super::super::upkeep;
+use crate::exit_code::CliError;
+use crate::screen;
+use crate::settings::Settings;
+
+/// The checks; one that says why where the databases cannot be read.
+pub(super) async fn check(settings: &Settings, timeout: Duration) -> Vec<Check> {
+    let mut checks = vec![
+        not_told("lock_timeouts", "time-outs of locks"),
+        not_told("pools", "the use of its connection pools"),
+    ];
+    let work = async {
+        let databases = compartment::open(settings.map.clone()).await?;
+        match databases.role(Role::Batch) {
+            Ok(_) => all(&databases).await,
+            // A map without a pipeline.
+            Err(_) => Ok(Vec::new()),
+        }
+    };
+    match tokio::time::timeout(timeout, work).await {
+        Ok(Ok(found)) => checks.extend(found),
+        Ok(Err(error)) => {
+            let message = error.to_string();
+            checks.push(Check::new("databases", "the map", HealthState::Critical, message));
+        }
+        Err(_) => {
+            let message = format!("not read within {}", screen::time(timeout));
+            checks.push(Check::new("databases", "the map", HealthState::Critical, message));
+        }
+    }
+    checks
+}
+
+fn not_told(name: &str, what: &str) -> Check {
+    let message = format!("no process publishes {what}");
+    Check::new(name, "the fleet", HealthState::Unknown, message)
+}
+
+/// A batch and how far it is.
+type Running = (BatchRecord, BatchProgress);
+
+async fn all(databases: &Databases) -> Result<Vec<Check>, CliError> {
+    let thresholds = databases.map().health();
+    let database = databases.role(Role::Batch)?;
+    let name = database.contract().name.clone();
+    let now = SystemClock.now();
+    let states = workers(database).await?;
+    let mut running: Vec<Running> = Vec::new();
+    let mut dead = dead_letters(databases).await?;
+    for record in BatchRegistry::new(database.clone()).list().await? {
+        let Some(progress) = database.batch().progress(&record.name).await? else { continue };
+        let is_over = matches!(progress.status, BatchStatus::Completed | BatchStatus::Cancelled);
+        if !is_over && !progress.is_paused {
+            dead += progress.dead;
+            running.push((record, progress));
+        }
+    }
+    let mut checks = vec![
+        dead_check(&name, dead, thresholds),
+        workers_check(&name, &states, now),
+        stuck_check(&name, &states, now, thresholds),
+    ];
+    checks.extend(TaskClass::ALL.map(|class| age_check(&name, class, &running, now, thresholds)));
+    checks.extend(ledger_check(databases, &name, thresholds).await?);
+    Ok(checks)
+}
+
+/// Dead letters of the queues of single tasks.
+async fn dead_letters(databases: &Databases) -> Result<u64, CliError> {
+    let store = databases.role(Role::Batch)?.queue();
+    let pipeline = pipeline(databases, &IngestOptions::default())?;
+    let mut dead = 0;
+    for queue in (0..pipeline.stages().count()).filter_map(|index| pipeline.queue_of(index)) {
+        match store.counts(&queue).await {
+            Ok(counts) => dead += counts.dead,
+            // Nobody ever submitted to it.
+            Err(error) if error.kind() == ErrorKind::Unknown => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(dead)
+}
+
+fn dead_check(database: &str, dead: u64, thresholds: &HealthSettings) -> Check {
+    let (state, advice) = match dead >= thresholds.dead_letters {
+        true => (HealthState::Warning, "; `compartment tasks list` says why"),
+        false => (HealthState::Ok, ""),
+    };
+    let message = format!("{} dead letters{advice}", screen::count(dead));
+    Check::new("dead_letters", database, state, message)
+        .figure(dead as f64, thresholds.dead_letters as f64)
+}
+
+fn workers_check(database: &str, states: &[WorkerState], now: Timestamp) -> Check {
+    let gone: Vec<&str> =
+        states.iter().filter(|state| state.is_gone(now)).map(|state| state.id.as_str()).collect();
+    let alive = states.len() - gone.len();
+    let (state, message) = match gone.as_slice() {
+        [] => (HealthState::Ok, format!("{alive} workers, none lost")),
+        gone => {
+            let names = gone.join(", ");
+            (HealthState::Warning, format!("{alive} workers, and lost without a farewell: {names}"))
+        }
+    };
+    Check::new("workers", database, state, message).figure(gone.len() as f64, 0.0)
+}
+
+fn stuck_check(
+    database: &str,
+    states: &[WorkerState],
+    now: Timestamp,
+    thresholds: &HealthSettings,
+) -> Check {
+    let alive = states.iter().filter(|state| !state.is_gone(now));
+    let work = alive.flat_map(|state| state.running.iter().map(|one| (&state.id, one)));
+    let longest = work.max_by_key(|(_, one)| now.since(one.since));
+    let limit = thresholds.stuck_after;
+    let Some((worker, one)) = longest else {
+        let message = "no document is worked on";
+        return Check::new("stuck", database, HealthState::Ok, message);
+    };
+    let long = now.since(one.since);
+    let what = format!("{} has been at {} for {}", one.name, one.stage, screen::time(long));
+    let (state, message) = match long > limit {
+        true => (HealthState::Warning, format!("{what} on worker {worker}: look at its log")),
+        false => (HealthState::Ok, what),
+    };
+    Check::new("stuck", database, state, message).figure(long.as_secs_f64(), limit.as_secs_f64())
+}
+
+/// The oldest batch of a class that has documents to do and that nobody works on.
+fn age_check(
+    database: &str,
+    class: TaskClass,
+    running: &[Running],
+    now: Timestamp,
+    thresholds: &HealthSettings,
+) -> Check {
+    let word = format!("{class:?}").to_lowercase();
+    let limit = thresholds.queue_age[class.place()];
+    let waits = |(record, progress): &&Running| {
+        let stages = &progress.stages;
+        record.class == class
+            && stages.iter().any(|stage| stage.ready > 0)
+            && stages.iter().all(|stage| stage.claimed == 0)
+    };
+    let oldest = running.iter().filter(waits).min_by_key(|(record, _)| record.created_at);
+    let subject = format!("{database} {word}");
+    let Some((record, _)) = oldest else {
+        return Check::new("queue_age", subject, HealthState::Ok, "no batch waits for a worker");
+    };
+    let age = now.since(record.created_at);
+    let what =
+        format!("batch {} has waited {} and nobody works on it", record.name, screen::time(age));
+    let (state, message) = match age > limit {
+        true => (HealthState::Warning, format!("{what}: start `compartment worker`")),
+        false => (HealthState::Ok, what),
+    };
+    Check::new("queue_age", subject, state, message).figure(age.as_secs_f64(), limit.as_secs_f64())
+}
+
+/// Entries that wait for the ledger, if there is one.
+async fn ledger_check(
+    databases: &Databases,
+    database: &str,
+    thresholds: &HealthSettings,
+) -> Result<Option<Check>, CliError> {
+    let settings = databases.map().ledger();
+    let Some(address) = settings.address.clone().filter(|_| settings.enabled != Some(false)) else {
+        return Ok(None);
+    };
+    let waiting = upkeep::mirror(databases, Ledger::new(address))?.waiting().await?;
+    let limit = thresholds.ledger_entries;
+    let (state, advice) = match waiting > limit {
+        true => (HealthState::Warning, ": is the ledger's server away, or is no worker running?"),
+        false => (HealthState::Ok, ""),
+    };
+    let message = format!("{} entries wait for the ledger{advice}", screen::count(waiting));
+    let check = Check::new("ledger", database, state, message);
+    Ok(Some(check.figure(waiting as f64, limit as f64)))
+}
