@@ -26,7 +26,7 @@ pub(crate) use batch::{
     BatchSubmit, BatchWatch,
 };
 pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
-pub(crate) use cleanup::{Cleanup, Expire};
+pub(crate) use cleanup::{Cleanup, Expire, Housekeeping};
 pub(crate) use doctor::Doctor;
 pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
@@ -172,6 +172,8 @@ pub(crate) enum Command {
     Cleanup(Cleanup),
     /// Shorten the TTLs of keys; without --apply only count them
     Expire(Expire),
+    /// Hold budgets and remove old keys and finished batches, until stopped
+    Housekeeping(Housekeeping),
     /// Set the memory limit and the eviction policy of a server; without --apply only check them
     Limit(Limit),
     /// Write, show, check or export the configuration

@@ -12,6 +12,7 @@ mod doctor;
 mod expire;
 mod export;
 mod flush;
+mod housekeeping;
 mod ingest;
 mod keeping;
 mod limit;
@@ -63,6 +64,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Restore(command) => on_runtime(restore::run(general, command)),
         Command::Cleanup(command) => on_runtime(cleanup::run(general, command)),
         Command::Expire(command) => on_runtime(expire::run(general, command)),
+        Command::Housekeeping(command) => on_runtime(housekeeping::run(general, command)),
         Command::Limit(command) => on_runtime(limit::run(general, command)),
         Command::Config(command) => config::run(general, command),
         Command::Completions { shell } => shell::completions(shell),
