@@ -20,8 +20,8 @@ use crate::{DeployedServer, Deployment, NamedPlace, Place, Result};
 pub(super) struct Facts<'a> {
     pub(super) map: &'a DatabaseMap,
     pub(super) servers: Vec<ServerFacts<'a>>,
-    /// Instances that were not reached: name, address, why.
-    pub(super) unreached: Vec<(&'a str, &'a str, &'a Error)>,
+    /// Instances that were not reached, by name, and why.
+    pub(super) unreached: Vec<(&'a str, &'a Error)>,
     /// Parts that could not be looked at.
     pub(super) unknown: Vec<String>,
 }
@@ -70,7 +70,7 @@ impl<'a> Facts<'a> {
         };
         for one in &deployment.instances {
             match &one.server {
-                Err(error) => facts.unreached.push((&one.name, &one.address, error)),
+                Err(error) => facts.unreached.push((&one.name, error)),
                 Ok(deployed) => {
                     let Some(instance) = facts.map.instances().get(&one.name) else { continue };
                     let mut server = ServerFacts::ask(&one.name, instance, deployed).await;

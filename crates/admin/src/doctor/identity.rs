@@ -140,15 +140,15 @@ pub(super) async fn check_instances(
 
 fn unreachable(facts: &Facts<'_>) -> Vec<Finding> {
     let unreached = facts.unreached.iter();
-    let finding = |(name, address, error): &(&str, &str, &compartment_core::Error)| {
+    let finding = |(name, error): &(&str, &compartment_core::Error)| {
         let on_it = facts.map.databases().iter().filter(|one| one.placement.instance() == *name);
         let names: Vec<&str> = on_it.map(|one| one.name.as_str()).collect();
-        let what = format!("{address} is not reached: {}", error.message());
+        let what = format!("the instance cannot be used: {}", error.message());
         Finding::new(Code::InstanceUnreachable, Severity::Critical, what)
             .instance(name)
             .databases(names.iter().copied())
             .why(format!("{} cannot be used, and nothing else was examined there", listed(names)))
-            .cure(format!("start the server, or mend [instances.{name}] in compartment.toml"))
+            .cure(format!("start the server, or correct [instances.{name}] in compartment.toml"))
     };
     unreached.map(finding).collect()
 }
