@@ -1,4 +1,4 @@
-//! `bench` and `score`: hand over to the benchmark crate, built for release.
+//! `bench` and `score`: call the benchmark crate, built in release mode.
 
 use std::ffi::OsString;
 
@@ -6,17 +6,18 @@ use clap::Args;
 
 use crate::command::{Failure, cargo, run};
 
-/// What to measure.
+/// The measurement to run.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct BenchArgs {
-    /// backends, isolation or all, with --quick and --json FILE; cache, with --only SECTION too;
-    /// batches, with --only SECTION and --peers; documents, with --corpus PATH; migrate; stats, with --servers N and --keys N; or micro, with criterion's own arguments.
+    /// backends, isolation or all, with --quick and --json FILE; cache, with --only SECTION too; batches, with --only
+    /// SECTION and --peers; documents, with --corpus PATH; migrate; stats, with --servers N and --keys N; or
+    /// micro, with criterion's arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
 
-/// What to score.
+/// The corpus to score.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct ScoreArgs {
@@ -45,7 +46,7 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
     hand_over("score", &args.arguments)
 }
 
-/// `--peers` builds other programs' queues in, to be measured beside ours.
+/// With `--peers`, builds other programs' queues in, to measure them beside ours.
 fn batches(arguments: &[OsString]) -> Result<(), Failure> {
     let (peers, rest): (Vec<_>, Vec<_>) =
         arguments.iter().cloned().partition(|argument| argument == "--peers");
@@ -60,7 +61,7 @@ fn hand_over(verb: &str, arguments: &[OsString]) -> Result<(), Failure> {
 fn hand_over_with(features: &[&str], verb: &str, arguments: &[OsString]) -> Result<(), Failure> {
     let mut command = cargo(["run", "--quiet", "--release", "--package", PACKAGE]);
     command.args(features).args(["--", verb]);
-    // Paths are those of whoever called.
+    // Paths in the arguments are relative to the caller's folder.
     if let Ok(folder) = std::env::current_dir() {
         command.current_dir(folder);
     }

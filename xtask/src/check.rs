@@ -1,11 +1,11 @@
-//! `check`: everything that needs no test run. All of it runs; what failed is said at the end.
+//! `check`: every check that runs no test. All of them run; failures are listed at the end.
 
 use std::process::Command;
 
 use crate::command::{self, Failure, cargo, find};
 use crate::tidy;
 
-/// One thing that is checked.
+/// A check and its name.
 pub(crate) type Check = (&'static str, fn() -> Result<(), Failure>);
 
 const CHECKS: [Check; 5] = [
@@ -19,7 +19,7 @@ const CHECKS: [Check; 5] = [
 const CLIPPY: [&str; 7] =
     ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
 
-/// Runs every check, so that one run shows all there is to mend.
+/// Runs every check, so that one run shows all problems.
 pub(crate) fn run_all(checks: &[Check]) -> Result<(), Failure> {
     let mut failed = Vec::new();
     for (name, check) in checks {
@@ -50,7 +50,7 @@ fn documentation() -> Command {
     command
 }
 
-/// Licences, advisories and sources of the dependencies, by `deny.toml`.
+/// Checks licences, advisories and sources of the dependencies against `deny.toml`.
 fn dependencies() -> Result<(), Failure> {
     if find("cargo-deny").is_none() {
         eprintln!(

@@ -1,4 +1,4 @@
-//! Other programs: said before they run, and what it means when they fail.
+//! Runs other programs, and reports them and their failures.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::root;
 
-/// Why a task failed, for people.
+/// The reason a task failed, as shown to people.
 #[derive(Debug)]
 pub(crate) struct Failure(pub(crate) String);
 
@@ -17,14 +17,14 @@ impl Failure {
     }
 }
 
-/// The cargo that runs this program.
+/// A command for the cargo that runs this program.
 pub(crate) fn cargo<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
     command
 }
 
-/// Says what it runs, runs it to its end, and fails if it does.
+/// Prints the command, runs it to its end, and returns an error if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     announce(command);
     let shown = Shown(command).to_string();
@@ -35,7 +35,7 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     }
 }
 
-/// What a command prints; fails if it does.
+/// The output of a command; an error if it fails.
 pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     let shown = Shown(command).to_string();
     let fail = |error| Failure(format!("`{shown}` could not be started: {error}"));
@@ -47,18 +47,18 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Says what is about to run.
+/// Prints the command that is about to run.
 pub(crate) fn announce(command: &Command) {
     eprintln!("$ {}", Shown(command));
 }
 
-/// The program of that name on `PATH`.
+/// The path of a program on `PATH`.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// A command as it would be typed.
+/// Displays a command as it would be typed.
 struct Shown<'a>(&'a Command);
 
 impl fmt::Display for Shown<'_> {

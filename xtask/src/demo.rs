@@ -1,4 +1,4 @@
-//! `demo`: everything that the first run needs, then that run.
+//! `demo`: installs what the first run needs, then starts it.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -8,16 +8,16 @@ use clap::Args;
 use crate::command::{Failure, announce, cargo, run as run_command};
 use crate::install::{self, Presence, TESSERACT};
 
-/// How to show it.
+/// The options of `demo`.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Do not install tesseract where it is missing: the two scanned papers fail, and so does the demo.
+    /// Do not install tesseract if it is missing: the two scanned papers fail, and so does the demo.
     #[arg(long)]
     no_install: bool,
     /// Print the command instead of running it, and install nothing.
     #[arg(long)]
     dry_run: bool,
-    /// For `compartment ingest samples`, for example --backend redis://127.0.0.1:6379.
+    /// Arguments for `compartment ingest samples`, for example --backend redis://127.0.0.1:6379.
     #[arg(last = true)]
     extra: Vec<OsString>,
 }
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     run_command(&mut command)
 }
 
-/// The command line that the README shows.
+/// The command line shown in the README.
 fn ingest(extra: &[OsString]) -> Command {
     let mut command =
         cargo(["run", "--release", "--package", "compartment-cli", "--", "ingest", "samples"]);

@@ -1,23 +1,23 @@
-//! Installs programs from the system's packages. Nothing of what an installation starts is used or stopped.
+//! Installs system packages. Services that an installation starts are neither used nor stopped.
 
 use std::process::Command;
 
 use crate::command::{Failure, find, run};
 
-/// A program that the system's package managers have.
+/// A program, and its packages in the system's package managers.
 #[derive(Debug)]
 pub(crate) struct Package {
-    /// The program that is looked for on `PATH`.
+    /// The program to look for on `PATH`.
     pub(crate) program: &'static str,
     apt_get: &'static [&'static str],
     dnf: &'static [&'static str],
     apk: &'static [&'static str],
     brew: &'static [&'static str],
-    /// Why it is installed, and how to decline it.
+    /// The reason for the installation, and how to decline it.
     reason: &'static str,
 }
 
-/// The server that the tests start.
+/// The server started by the tests.
 pub(crate) const REDIS_SERVER: Package = Package {
     program: "redis-server",
     apt_get: &["redis-server"],
@@ -41,14 +41,14 @@ pub(crate) const TESSERACT: Package = Package {
 #[derive(Debug, PartialEq, Eq)]
 struct Manager {
     program: &'static str,
-    /// The calls before the one that installs.
+    /// Calls before the one that installs.
     before: &'static [&'static [&'static str]],
     install: &'static [&'static str],
-    /// Whether it changes the system, and so has to be root.
+    /// Whether it changes the system, and so needs root.
     needs_root: bool,
 }
 
-/// In the order in which they are looked for: brew last, since it is found on Linux as well.
+/// In order of preference: brew comes last, since it exists on Linux too.
 const MANAGERS: [Manager; 4] = [
     Manager {
         program: "apt-get",
@@ -61,14 +61,14 @@ const MANAGERS: [Manager; 4] = [
     Manager { program: "brew", before: &[], install: &["install"], needs_root: false },
 ];
 
-/// Whether a program is there, and if not, whose wish that is.
+/// Whether a program is present, or its installation was declined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presence {
     Present,
     Declined,
 }
 
-/// Installs the package where its program is missing, saying so first.
+/// Installs the package if its program is missing, with a note first.
 pub(crate) fn ensure(package: &Package, no_install: bool) -> Result<Presence, Failure> {
     let program = package.program;
     if find(program).is_some() {

@@ -1,4 +1,4 @@
-//! The only task runner: demo, check, test, release-check, bench, score. CI calls the same verbs.
+//! The only task runner: demo, check, test, release-check, bench, score. CI uses these verbs too.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
@@ -18,8 +18,8 @@ use clap::{Parser, Subcommand};
 
 use command::Failure;
 
-/// Shows, checks, tests and measures the workspace. Exits with 1 when something fails, with 2 when the
-/// arguments are wrong.
+/// Shows, checks, tests and measures the workspace. Exits with 1 if something fails, and with 2 if the arguments are
+/// wrong.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -29,19 +29,19 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// The first run: installs tesseract where it is missing, builds, and processes the samples.
+    /// Installs tesseract if it is missing, builds, and processes the samples.
     Demo(demo::DemoArgs),
-    /// Format, clippy, documentation, dependencies, and the house rules.
+    /// Checks format, clippy, documentation, dependencies, and the house rules.
     Check,
-    /// The house rules alone: file openings and lengths, contracts and their tests, links.
+    /// Checks only the house rules: file openings and lengths, contracts and their tests, links.
     Tidy,
-    /// Every test and every example, also those marked as ignored; installs redis-server where it is missing.
+    /// Runs every test and example, including ignored tests; installs redis-server if it is missing.
     Test(test::TestArgs),
-    /// What has to hold before publishing: packages, features, public API, oldest Rust.
+    /// Checks before publishing: packages, features, public API, oldest Rust.
     ReleaseCheck(release_check::ReleaseCheckArgs),
-    /// Our backends beside other clients, on servers of the benchmark's own.
+    /// Measures our backends beside other clients, on servers that the benchmark starts.
     Bench(bench::BenchArgs),
-    /// Score the document stages against gold annotations: --corpus PATH [--json].
+    /// Scores the document stages against gold annotations: --corpus PATH [--json].
     Score(bench::ScoreArgs),
 }
 
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The workspace's folder, whatever folder the task runner is called in.
+/// The workspace's folder, regardless of the working folder.
 fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_owned()

@@ -1,20 +1,20 @@
-//! Reads the manifests of the published crates by lines: this program has no TOML parser.
+//! Reads the manifests of the published crates line by line: this program has no TOML parser.
 
 use crate::command::Failure;
 use crate::root;
 
-/// One published crate.
+/// The manifest of a published crate.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) name: String,
-    /// The oldest Rust that it is said to take.
+    /// The declared minimum version of Rust.
     pub(crate) rust_version: String,
     pub(crate) features: Vec<String>,
     /// Whether other crates can depend on it.
     pub(crate) is_library: bool,
 }
 
-/// The crates that are published, by the names of their folders.
+/// The published crates, in the order of their folder names.
 pub(crate) fn published() -> Result<Vec<Manifest>, Failure> {
     let folder = root().join("crates");
     let fail = |error| Failure(format!("{} cannot be read: {error}", folder.display()));
@@ -50,7 +50,7 @@ fn parse(text: &str, workspace: &str, is_library: bool) -> Option<Manifest> {
     })
 }
 
-/// The text of the first line `key = "…"`.
+/// The value of the first line `key = "…"`.
 fn value(text: &str, key: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let rest = line.strip_prefix(key)?.trim_start().strip_prefix('=')?;

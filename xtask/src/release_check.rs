@@ -1,4 +1,4 @@
-//! `release-check`: what has to hold before the crates are published. All of it runs; what failed is said at the end.
+//! `release-check`: checks before publishing the crates. All of them run; failures are listed at the end.
 
 use std::process::Command;
 
@@ -9,10 +9,10 @@ use crate::command::{Failure, cargo, find, output, run as run_command};
 use crate::manifest::{Manifest, published};
 use crate::root;
 
-/// How much to check.
+/// The extent of the check.
 #[derive(Debug, Args)]
 pub(crate) struct ReleaseCheckArgs {
-    /// The packages' files and the facade's features only: under five minutes, for each change.
+    /// Only the packages' files and the facade's features: under five minutes, for each change.
     #[arg(long)]
     quick: bool,
 }
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &ReleaseCheckArgs) -> Result<(), Failure> {
     run_all(if args.quick { &QUICK } else { &ALL })
 }
 
-/// Each package has its manifest, README and sources, and nothing that is larger than it has to be.
+/// Checks that each package has its manifest, README and sources, and prints the number of its files.
 fn package_files() -> Result<(), Failure> {
     for manifest in published()? {
         let arguments = ["package", "--list", "--allow-dirty", "--package", &manifest.name];
@@ -58,22 +58,22 @@ fn package_files() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes the packages; siblings that are not published yet are taken from here.
+/// Creates the packages; unpublished sibling crates are taken from the workspace.
 fn packages(more: &[&str]) -> Result<(), Failure> {
     run_command(cargo(["package", "--allow-dirty", "--locked"]).args(picks()?).args(more))
 }
 
-/// Makes and builds the packages as crates.io would see them, and uploads none.
+/// Creates and builds the packages as crates.io would, without uploading them.
 fn publish() -> Result<(), Failure> {
     run_command(cargo(["publish", "--dry-run", "--allow-dirty", "--locked"]).args(picks()?))
 }
 
-/// `--package` for each crate that is published.
+/// A `--package` argument for each published crate.
 fn picks() -> Result<Vec<String>, Failure> {
     Ok(published()?.into_iter().flat_map(|manifest| ["--package".into(), manifest.name]).collect())
 }
 
-/// Compiles each crate without features, with each of its features alone, and with its default ones.
+/// Compiles each crate without features, with each feature alone, and with its default features.
 fn features(which: fn(&Manifest) -> bool) -> Result<(), Failure> {
     for manifest in published()?.iter().filter(|manifest| which(manifest)) {
         for choice in choices(&manifest.features) {
@@ -84,7 +84,7 @@ fn features(which: fn(&Manifest) -> bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The arguments that choose features, one set for each build.
+/// The arguments that select features, one set for each build.
 fn choices(features: &[String]) -> Vec<Vec<String>> {
     let none = || vec!["--no-default-features".to_owned()];
     let mut all = vec![none()];
@@ -98,12 +98,12 @@ fn choices(features: &[String]) -> Vec<Vec<String>> {
     all
 }
 
-/// The tests of what core does without compression and without a runtime.
+/// Runs core's tests without compression and without a runtime.
 fn core_alone() -> Result<(), Failure> {
     run_command(&mut cargo(["test", "--quiet", "--package", "compartment-core", "--lib"]))
 }
 
-/// Breaking changes since the last published version.
+/// Finds breaking changes since the last published version.
 fn public_api() -> Result<(), Failure> {
     if find("cargo-semver-checks").is_none() {
         eprintln!(
@@ -113,7 +113,7 @@ fn public_api() -> Result<(), Failure> {
         return Ok(());
     }
     for manifest in published()?.iter().filter(|manifest| manifest.is_library) {
-        // Before the first release there is nothing to compare with.
+        // Before the first release there is no version to compare with.
         let known = cargo(["info", "--quiet", "--registry", "crates-io", &manifest.name]).output();
         if known.is_ok_and(|known| known.status.success()) {
             run_command(&mut cargo(["semver-checks", "--package", &manifest.name]))?;
@@ -127,7 +127,7 @@ fn public_api() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Compiles each crate with the oldest Rust that it says it takes, where that toolchain is installed.
+/// Compiles each crate with its declared minimum Rust, if that toolchain is installed.
 fn oldest_rust() -> Result<(), Failure> {
     let installed = output(Command::new("rustup").args(["toolchain", "list"]))?;
     for manifest in published()? {

@@ -10,15 +10,15 @@ use crate::own_name::OWN;
 /// One connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Client {
-    /// Redis's number of the database that it has selected.
+    /// Index of the selected database.
     pub(crate) index: u32,
     pub(crate) address: String,
-    /// What it calls itself; empty for nothing.
+    /// Its `CLIENT SETNAME` name; empty if not set.
     pub(crate) name: String,
-    /// The library and its version, where the server tells (since 7.2).
+    /// The library and its version, where the server reports them (since 7.2).
     pub(crate) library: String,
     pub(crate) user: String,
-    /// Whether it waits for an element of a list, a sorted set or a stream.
+    /// Whether it is blocked, waiting for an element of a list, a sorted set or a stream.
     pub(crate) blocked: bool,
     /// Seconds since its last command.
     pub(crate) idle_seconds: u64,
@@ -26,7 +26,7 @@ pub(crate) struct Client {
     pub(crate) command: String,
 }
 
-/// Last commands of connections that have nothing to do with keys.
+/// Commands that do not use keys.
 const NO_KEYS: &[&str] = &[
     "acl",
     "auth",
@@ -54,8 +54,8 @@ const NO_KEYS: &[&str] = &[
 ];
 
 impl Client {
-    /// Whether it may use keys, as far as its last command says. One that has named itself belongs
-    /// to a program, which may only be about to.
+    /// Whether it may use keys, judged by its last command. A connection that has set its name
+    /// belongs to a program that may be about to use keys.
     pub(crate) fn uses_keys(&self) -> bool {
         let command = self.command.split('|').next().unwrap_or_default();
         let has_begun = !self.name.is_empty() && self.command.starts_with("client|set");
@@ -78,7 +78,7 @@ pub(crate) async fn client_list(place: &Place) -> Result<Vec<Client>> {
     Ok(clients)
 }
 
-/// Whose a connection is, in words: by its name, its library or its user.
+/// Describes the owner of a connection by its name, its library or its user.
 pub(crate) fn who(name: &str, library: &str, user: &str) -> String {
     match (name, library) {
         ("", "") => format!("user {user:?}"),
@@ -87,8 +87,8 @@ pub(crate) fn who(name: &str, library: &str, user: &str) -> String {
     }
 }
 
-/// One line; `None` for what is no client: ourselves, replicas, the connection to a master,
-/// monitors.
+/// Parses one line; `None` for connections that are not clients: our own, replicas, the connection
+/// to a master, monitors.
 pub(crate) fn read(line: &str) -> Option<Client> {
     let fields: BTreeMap<&str, &str> =
         line.split(' ').filter_map(|field| field.split_once('=')).collect();

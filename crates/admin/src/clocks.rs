@@ -1,24 +1,22 @@
-//! How far apart the clocks of two servers are, so that a key lives as long in its new place as it
-//! would have in its old one.
+//! The difference between the clocks of two servers, which keeps expiries correct when keys move.
 
 use std::time::{Duration, Instant};
 
 use crate::snapshot::server_time;
 use crate::{AdminError, Place, Result};
 
-/// Clocks that are closer than this are taken for one: time services keep to less, and an expiry that
-/// need not be changed stays as it is to the millisecond.
+/// Clocks that differ by less than this count as equal: time services keep closer than that, and an
+/// expiry that need not be changed stays exact to the millisecond.
 const ALIKE_MS: i64 = 200;
-/// Each clock is looked at so often, and the quickest answer counts.
+/// Readings of each clock; the one with the shortest round trip counts.
 const LOOKS: usize = 5;
-/// How far apart the expiry of one key may be told by two servers whose clocks are alike: where one
-/// tells the time left only, its clock is asked beside it, and may turn over in between.
+/// Tolerance for one key's expiry between servers with equal clocks: where a server reports only
+/// the remaining time, its clock is read separately and may tick in between.
 const ROUNDING_MS: u64 = 20;
-/// How far apart the expiries may be if the clocks differ: each measurement of the difference is a
-/// little off.
+/// Tolerance if the clocks differ, as each measurement of the difference is slightly off.
 const MEASURED_MS: u64 = 1_000;
 
-/// How far the clock of one server is ahead of another's; nothing where both are alike.
+/// How far the clock of one server is ahead of another's; zero if both count as equal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ClockShift {
     ms: i64,
@@ -28,7 +26,8 @@ impl ClockShift {
     /// How far the clock of `to` is ahead of that of `from`.
     ///
     /// # Errors
-    /// [`AdminError::Unsafe`] where a server does not tell its time, or the nodes of a cluster differ.
+    /// [`AdminError::Unsafe`] where a server does not report its time, or the nodes of a cluster
+    /// differ.
     pub(crate) async fn between(from: &Place, to: &Place) -> Result<Self> {
         if from.is_on_server_of(to).await? {
             return Ok(Self::default());
@@ -49,23 +48,23 @@ impl ClockShift {
         Ok(Self { ms: if ms.abs() <= ALIKE_MS + clock.unsure_ms { 0 } else { ms } })
     }
 
-    /// Whether both clocks are alike.
+    /// Whether both clocks count as equal.
     pub(crate) fn is_none(self) -> bool {
         self.ms == 0
     }
 
-    /// A time of the first server by the second one's clock.
+    /// Converts a time of the first server's clock to the second's.
     pub(crate) fn forth(self, at: u64) -> u64 {
-        // Zero would mean that the key never expires.
+        // 0 would mean that the key never expires.
         at.saturating_add_signed(self.ms).max(1)
     }
 
-    /// A time of the second server by the first one's clock.
+    /// Converts a time of the second server's clock to the first's.
     pub(crate) fn back(self, at: u64) -> u64 {
         at.saturating_add_signed(-self.ms).max(1)
     }
 
-    /// How far apart two tellings of one expiry may be, in milliseconds.
+    /// Tolerance when two values of one expiry are compared, in milliseconds.
     pub(crate) fn slack_ms(self) -> u64 {
         if self.is_none() { ROUNDING_MS } else { MEASURED_MS }
     }
@@ -75,7 +74,7 @@ impl ClockShift {
 impl std::fmt::Display for ClockShift {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let apart = Duration::from_millis(self.ms.unsigned_abs());
-        // Measured, so that the last second is not known.
+        // The difference is measured, so it is not exact to the second.
         let seconds = (apart.as_millis() + 500) / 1_000;
         match (seconds / 3_600, seconds / 60 % 60) {
             (0, 0) => write!(f, "{:.1} s", apart.as_secs_f64())?,
@@ -87,10 +86,10 @@ impl std::fmt::Display for ClockShift {
     }
 }
 
-/// A server's clock against this machine's steady one.
+/// A server's clock relative to this machine's monotonic clock.
 struct Clock {
     ahead_ms: i64,
-    /// Its answer was under way for so long, at most.
+    /// Upper bound of the error, from the round trip.
     unsure_ms: i64,
 }
 
@@ -133,7 +132,7 @@ fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A server that cannot be asked; one that is away says so itself.
+/// The error for a server that refuses to report its time; other errors pass unchanged.
 fn untold(place: &Place, error: &AdminError) -> AdminError {
     use compartment_core::ErrorKind::{Permission, Protocol, Unsupported};
     match error {
@@ -151,7 +150,7 @@ fn untold(place: &Place, error: &AdminError) -> AdminError {
     }
 }
 
-/// What people are told of clocks that differ.
+/// The remark about clocks that differ; `None` if they count as equal.
 pub(crate) fn told(shift: ClockShift, from: &Place, to: &Place) -> Option<String> {
     if shift.is_none() {
         return None;

@@ -5,22 +5,22 @@ use compartment_redis::Connection;
 use crate::info::Info;
 use crate::{Place, Result};
 
-/// The state of one server, or one node of a cluster; what it does not tell is `None`.
+/// The state of one server, or of one node of a cluster. Facts that it does not report are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Condition {
-    /// Which node, its password hidden.
+    /// Address of the node, its password hidden.
     pub(crate) location: String,
-    /// What it has to do with a master; `None` for a master, or where it does not tell.
+    /// Its link to a master; `None` for a master, or if not reported.
     pub(crate) replica: Option<Replication>,
     pub(crate) used_memory: Option<u64>,
-    /// The most that it may use; 0 for no limit.
+    /// `maxmemory` in bytes; 0 for no limit.
     pub(crate) max_memory: Option<u64>,
     pub(crate) policy: Option<String>,
-    /// Keys that it has evicted since it started.
+    /// Keys evicted since it started.
     pub(crate) evicted: Option<u64>,
-    /// Whether what is written outlives a restart.
+    /// Whether writes survive a restart.
     pub(crate) persists: Option<bool>,
-    /// Its mark of this life of it.
+    /// Its `run_id`, which changes with each restart.
     pub(crate) run_id: Option<String>,
 }
 
@@ -28,9 +28,9 @@ pub(crate) struct Condition {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Replication {
     pub(crate) link_is_up: bool,
-    /// It is being given all that its master has.
+    /// A full synchronisation is in progress.
     pub(crate) is_syncing: bool,
-    /// For how long the link has been down; `None` where there never was one.
+    /// Seconds since the link broke; `None` if there never was one.
     pub(crate) down_seconds: Option<u64>,
 }
 
@@ -38,7 +38,7 @@ impl Condition {
     /// The condition of each node that has keys of the place: one, or the masters of a cluster.
     ///
     /// # Errors
-    /// When a node cannot be reached. What it refuses to tell is no error.
+    /// When a node cannot be reached. A refused `INFO` is not an error.
     pub(crate) async fn of(place: &Place) -> Result<Vec<Self>> {
         let mut found = Vec::new();
         for mut node in place.open_nodes("condition").await? {
@@ -52,7 +52,7 @@ impl Condition {
         Ok(found)
     }
 
-    /// What `INFO` says.
+    /// The facts from `INFO`.
     pub(crate) async fn ask(node: &mut Connection) -> Self {
         let mut condition = Self { location: node.location().to_owned(), ..Self::default() };
         // Those who hide it hide it from all: the work goes on without.
@@ -74,27 +74,27 @@ impl Condition {
         });
     }
 
-    /// Whether it has a limit at which it removes keys by itself.
+    /// Whether it evicts keys when it reaches its memory limit.
     pub(crate) fn may_evict(&self) -> bool {
         let evicts = self.policy.as_deref().is_some_and(|policy| policy != "noeviction");
         evicts && self.max_memory.is_some_and(|max| max > 0)
     }
 
-    /// What is left up to its limit; `None` where there is none.
+    /// Bytes left below its limit; `None` without a limit.
     pub(crate) fn free_memory(&self) -> Option<u64> {
         let max = self.max_memory.filter(|max| *max > 0)?;
         Some(max.saturating_sub(self.used_memory?))
     }
 }
 
-/// How many keys the place's server has evicted since it started; 0 where it does not tell.
+/// Number of keys that the place's server has evicted since it started; 0 if not reported.
 pub(crate) async fn evicted_keys(place: &Place) -> u64 {
     let found = Condition::of(place).await.unwrap_or_default();
     found.iter().filter_map(|one| one.evicted).sum()
 }
 
-/// By what it is seen that the place's servers may have lost keys: a restart, an eviction. What they do
-/// not tell is `None`.
+/// Identifies the servers' current run, to detect a restart or an eviction that may have lost keys.
+/// Facts that are not reported are `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Life {
     run: Option<String>,
@@ -111,7 +111,7 @@ impl Life {
         Ok(Self { run: (!runs.is_empty()).then(|| runs.join(",")), evicted })
     }
 
-    /// As it stands in a journal.
+    /// Its form in a journal.
     pub(crate) fn word(&self) -> String {
         let evicted = self.evicted.map_or_else(|| UNKNOWN.to_owned(), |count| count.to_string());
         format!("{}/{evicted}", self.run.as_deref().unwrap_or(UNKNOWN))
@@ -124,8 +124,8 @@ impl Life {
         Self { run, evicted: evicted.parse().ok() }
     }
 
-    /// Why a key that the servers have no more need not have been deleted since `then`; `None` where it
-    /// was, or has expired.
+    /// Why a missing key may have been lost since `then`, by a restart or an eviction; `None` if it
+    /// must have been deleted or have expired.
     pub(crate) fn may_have_lost_since(&self, then: &Self) -> Option<&'static str> {
         match (&self.run, &then.run) {
             (Some(now), Some(then)) if now == then => {}
@@ -140,7 +140,8 @@ impl Life {
     }
 }
 
-/// Whether the server writes an append-only file or snapshots; `appends` is what `INFO` has told.
+/// Whether the server writes an append-only file or snapshots; `appends` is the value of
+/// `aof_enabled` in `INFO`.
 async fn persists(node: &mut Connection, appends: Option<bool>) -> Option<bool> {
     if appends == Some(true) {
         return appends;

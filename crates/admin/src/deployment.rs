@@ -50,8 +50,8 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Connects to each instance of the map. One that is not reached is part of the answer; whoever asks
-    /// decides what that means. A request is given `response_timeout`.
+    /// Connects to each instance of the map. An instance that is not reached is part of the answer. A request may
+    /// take `response_timeout`, or the longer time that its instance is configured with.
     pub async fn connect(map: &DatabaseMap, response_timeout: Duration) -> Self {
         let mut instances = Vec::new();
         for (name, instance) in map.instances() {

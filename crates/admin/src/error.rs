@@ -1,15 +1,15 @@
-//! Errors of administration, in terms that say what to do.
+//! Errors of administration, which also say what to do.
 
 use std::path::{Path, PathBuf};
 
-/// The result of everything in this crate.
+/// The result type of this crate.
 pub type Result<T, E = AdminError> = std::result::Result<T, E>;
 
-/// Why it stopped. Each says what is left as it was.
+/// Why the work stopped. Each message says what was left unchanged.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
-    /// The server's or the connection's.
+    /// An error of the server or the connection.
     #[error("failed to {0}")]
     Server(#[from] compartment_core::Error),
     /// A file cannot be read or written.
@@ -22,29 +22,29 @@ pub enum AdminError {
         /// Why.
         source: std::io::Error,
     },
-    /// A file is not what it has to be: a dump, a journal, a plan.
+    /// A file does not have the expected contents: a dump, a journal, a plan.
     #[error("{}: {problem}", path.display())]
     BadFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// The problem, and what to do.
         problem: String,
     },
-    /// Something asked for that cannot be done as asked.
+    /// A request that cannot be fulfilled as given.
     #[error("{0}")]
     Invalid(String),
-    /// Keys stand where others are to go.
+    /// The target already has keys with these names.
     #[error("{0}")]
     Conflict(String),
-    /// Refused, so that nothing is lost; says what would be, and how to go on.
+    /// Refused because data would be lost; says which, and how to continue.
     #[error("{0}")]
     Unsafe(String),
-    /// Both sides were compared and are not the same.
+    /// A comparison found differences.
     #[error("{0}")]
     Different(String),
 }
 
-// Its own words, causes included: a `main` that returns a `Result` shows them.
+// `Display` with all causes, since a `main` that returns a `Result` prints `Debug`.
 impl std::fmt::Debug for AdminError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
@@ -52,7 +52,7 @@ impl std::fmt::Debug for AdminError {
 }
 
 impl AdminError {
-    /// For `map_err`: a file that could not be read or written. `what` is `read`, `write`, `create`.
+    /// For `map_err`: an error of reading or writing a file. `what` is `read`, `write` or `create`.
     pub fn file(what: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_owned();
         move |source| Self::File { what, path, source }

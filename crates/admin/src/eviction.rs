@@ -1,5 +1,4 @@
-//! Watches a server that is written to for keys that it evicts: what has left its old place must not be
-//! lost in its new one.
+//! Watches a target server for evictions, because a moved key exists only there.
 
 use compartment_redis::Connection;
 
@@ -7,9 +6,9 @@ use crate::condition::Condition;
 use crate::size::size;
 use crate::{AdminError, Place, Result};
 
-/// A server with no limit yet is looked at after so many batches: its settings may change.
+/// A server without a limit is checked after this many batches, since its settings may change.
 const SELDOM: u32 = 16;
-/// What a batch may take of the server's memory besides its values.
+/// Allowance in bytes for a batch's memory besides its values.
 const BESIDES: u64 = 64 * 1024;
 
 /// The evictions of one server since the watch began.
@@ -28,7 +27,7 @@ struct Node {
 }
 
 impl EvictionWatch {
-    /// Begins to watch the server of `place`.
+    /// Starts watching the server of `place`.
     ///
     /// # Errors
     /// When a node cannot be reached.
@@ -46,12 +45,12 @@ impl EvictionWatch {
         self.nodes.iter().any(|node| node.now.may_evict())
     }
 
-    /// Whether values that take so many bytes of memory fit without an eviction, by what was seen last.
+    /// Checks, by the last reading, that values of this many bytes fit without an eviction.
     ///
     /// # Errors
-    /// [`AdminError::Unsafe`] where they may not.
+    /// [`AdminError::Unsafe`] if they may not fit.
     pub(crate) fn room_for(&self, bytes: u64) -> Result<()> {
-        // On its way a value is in the server twice: in the request, and stored.
+        // During the write the server holds a value twice: in the request and stored.
         let needed = bytes.saturating_mul(2).saturating_add(BESIDES);
         for node in self.nodes.iter().filter(|node| node.now.may_evict()) {
             if node.now.free_memory().is_some_and(|free| free < needed) {
@@ -61,10 +60,10 @@ impl EvictionWatch {
         Ok(())
     }
 
-    /// Looks whether keys have been evicted, after each batch where the server has a limit.
+    /// Checks for evictions, after each batch if the server has a limit.
     ///
     /// # Errors
-    /// [`AdminError::Unsafe`] where some have: they may be keys that were just brought.
+    /// [`AdminError::Unsafe`] if keys were evicted, since they may be keys that were just moved.
     pub(crate) async fn look(&mut self) -> Result<()> {
         self.unlooked += 1;
         if !self.is_needed() && self.unlooked < SELDOM {
@@ -81,10 +80,10 @@ impl EvictionWatch {
         Ok(())
     }
 
-    /// How many keys its servers have evicted since the watch began.
+    /// Number of keys that the servers have evicted since the watch began.
     pub(crate) async fn evicted(&mut self) -> u64 {
         self.ask_again().await;
-        // Counters that were reset tell nothing of what happened before.
+        // `abs_diff`, because a counter may have been reset.
         self.nodes.iter().map(|node| node.now.evicted.unwrap_or(0).abs_diff(node.began)).sum()
     }
 

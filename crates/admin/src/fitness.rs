@@ -1,5 +1,4 @@
-//! Whether a server may be read from, and whether another keeps what it would be given: asked before
-//! any key moves.
+//! Checks before any key moves that the source may be read and the target keeps its keys.
 
 use compartment_core::{Error, ErrorKind};
 
@@ -7,34 +6,34 @@ use crate::condition::{Condition, Replication};
 use crate::size::size;
 use crate::{AdminError, Place, Result};
 
-/// What is known of the keys that are to go to a place.
+/// Facts about the keys that are to be written to a place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Incoming {
-    /// About how many bytes of memory they take; `None` where that is not known.
+    /// Approximate memory of the keys in bytes; `None` if unknown.
     pub bytes: Option<u64>,
-    /// Whether a full server may evict them: an operator has said so.
+    /// Whether the operator allows a full server to evict them.
     pub may_be_evicted: bool,
-    /// Whether they are a cache's, which may be evicted by its nature.
+    /// Whether they belong to a cache, whose keys may always be evicted.
     pub is_cache: bool,
-    /// Whether they have to outlive a restart, wherever they are now.
+    /// Whether they must survive a restart, even if they would not in the source.
     pub lasts: bool,
 }
 
-/// What speaks against a place as a target.
+/// Objections to a place as a target.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Fitness {
-    /// Why it is refused: keys would be lost there.
+    /// Why it is refused, because keys would be lost there.
     pub refusal: Option<AdminError>,
-    /// What to know besides, in a sentence each.
+    /// Further remarks, one sentence each.
     pub warnings: Vec<String>,
 }
 
-/// How `target` would keep keys that are in `source` now (`None` for those of a file).
+/// Whether `target` would keep the keys of `source` (`None` for keys from a file).
 ///
 /// # Errors
-/// When a server cannot be reached. What it does not tell cannot be held against it.
+/// When a server cannot be reached. Facts that it does not report raise no objection.
 pub async fn target_fitness(
     source: Option<&Place>,
     target: &Place,
@@ -73,14 +72,14 @@ pub(crate) async fn judge(
     Ok(fitness)
 }
 
-/// Whether the keys outlive a restart where they are now.
+/// Whether the keys survive a restart in the source.
 async fn is_kept(source: Option<&Place>) -> Result<bool> {
-    // A file stays where it is.
+    // The file remains, so nothing is lost.
     let Some(source) = source else { return Ok(false) };
     Ok(Condition::of(source).await?.iter().all(|one| one.persists == Some(true)))
 }
 
-/// A replica's keys are its master's: what others write there is refused, or lost at the next sync.
+/// The refusal of a replica: writes to it are refused, or lost at its next synchronisation.
 async fn is_replica(target: &Place) -> Result<AdminError> {
     let mut command = redis::cmd("CONFIG");
     command.arg("GET").arg("replica-read-only");

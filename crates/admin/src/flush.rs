@@ -1,28 +1,31 @@
-//! Empties one database, and refuses where that would take more than it.
+//! Empties one database, and refuses if that would remove keys of others.
 
 use std::time::Instant;
 
-use compartment_core::{Contract, DatabaseKind, DatabaseMap, Scheme};
-use compartment_redis::{RedisConfig, Server, is_hidden};
+use compartment_core::{Contract, DatabaseKind, DatabaseMap};
+use compartment_redis::is_hidden;
 use redis::Pipeline;
 use serde::Serialize;
 
 use crate::analyze::{ClientUse, clients_of};
-use crate::patterns::{Learner, Selection, Selector};
+use crate::chosen::Chosen;
+use crate::neighbours::{Neighbours, neighbours};
+use crate::patterns::Learner;
 use crate::plan::{Plan, Stays, search_indexes};
-use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape, read_glob};
+use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 
-/// What to remove, and how.
+/// Options of a flush: which keys to remove, and how.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct FlushOptions {
-    /// Redis globs over names, as [`crate::read_glob`] reads them; all keys where there are none.
+    /// Redis globs over names, as [`crate::read_glob`] reads them; all keys if empty.
     pub patterns: Vec<String>,
-    /// What the work may ask of the server. With limits keys are removed one by one.
+    /// Limits of the load on the server. With limits, keys are removed one by one.
     pub limits: Limits,
-    /// The database's name, by which the operator says that what is not a cache may go too.
+    /// The database's name, by which the operator confirms that a database other than a cache may
+    /// be flushed.
     pub yes_really: Option<String>,
-    /// Plans for the server and index of this database, by what they are called: what stays by one
+    /// Plans, with their names, for the server and index of this database. A key that stays by any
     /// of them is not removed.
     pub plans: Vec<(String, Plan)>,
 }
@@ -31,13 +34,13 @@ pub struct FlushOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FlushWay {
-    /// By `FLUSHDB ASYNC`: at once.
+    /// By `FLUSHDB ASYNC`, in one step.
     FlushDb,
     /// By `UNLINK`, a batch at a time.
     Unlink,
 }
 
-/// What a flush would do.
+/// A preview of a flush.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct FlushPreview {
@@ -45,47 +48,47 @@ pub struct FlushPreview {
     pub database: String,
     /// Its server, any password hidden.
     pub server: String,
-    /// Redis's number of it.
+    /// Its index.
     pub index: u32,
-    /// What its keys begin with.
+    /// Prefix of its keys.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub prefix: String,
-    /// Its kind, where the map has it.
+    /// Its kind, if it is in the map.
     pub kind: Option<DatabaseKind>,
-    /// How it would be done.
+    /// How the keys would be removed.
     pub way: FlushWay,
-    /// How many keys would go.
+    /// Number of keys that would be removed.
     pub keys: u64,
-    /// What their names look like, and how many of each, the most first.
+    /// Patterns of their names with counts, the largest first.
     pub patterns: Vec<(String, u64)>,
-    /// Patterns that are not among these.
+    /// Number of patterns not listed.
     pub more_patterns: u64,
-    /// Keys of none of these.
+    /// Number of keys that match none of the listed patterns.
     pub more_keys: u64,
-    /// The clients that are connected to the index: they would miss the keys.
+    /// The clients that are connected to the index, and would miss the keys.
     pub owners: Vec<ClientUse>,
-    /// Why it would be refused; empty when it would not be.
+    /// Reasons for a refusal; empty if it would run.
     pub refusals: Vec<String>,
 }
 
-/// What a flush did.
+/// The result of a flush.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct FlushReport {
     /// The database.
     pub database: String,
-    /// How it was done.
+    /// How the keys were removed.
     pub way: FlushWay,
-    /// How many keys went; of `FLUSHDB` as many as there were just before.
+    /// Number of removed keys; for `FLUSHDB`, of keys just before it.
     pub removed: u64,
-    /// How long it took.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 
-/// Patterns that are shown.
+/// Maximum number of patterns shown.
 const SHOWN: usize = 12;
 
-/// What a flush of `place` would do, and whether it would be refused. Changes nothing.
+/// Previews a flush of `place`, including any refusal. Changes nothing.
 ///
 /// # Errors
 /// The server's.
@@ -95,7 +98,7 @@ pub async fn preview_flush(
     options: &FlushOptions,
     progress: &dyn Progress,
 ) -> Result<FlushPreview> {
-    let Here { contracts: here, unknown } = contracts_at(place, map).await?;
+    let Neighbours { contracts: here, unknown } = neighbours(place, map).await?;
     let own = here.iter().find(|contract| {
         contract.name == place.label() || here.len() == 1 && place.prefix().is_empty()
     });
@@ -157,8 +160,8 @@ pub async fn preview_flush(
 /// Empties `place`, or removes the keys of the patterns.
 ///
 /// # Errors
-/// [`AdminError::Unsafe`] when it is refused, with every reason; nothing has been removed then.
-/// The server's: some keys may be gone.
+/// [`AdminError::Unsafe`] when it is refused, with every reason; then nothing was removed. The
+/// server's: some keys may be gone.
 pub async fn flush(
     place: &Place,
     map: &DatabaseMap,
@@ -190,8 +193,8 @@ pub async fn flush(
     })
 }
 
-/// Empties the index at once. `false` where the user may not, or the command has another name: then
-/// nothing is removed.
+/// Empties the index in one step. `false`, with nothing removed, if the user may not or the command
+/// was renamed.
 async fn flush_whole(place: &Place) -> Result<bool> {
     for mut node in place.open_nodes("flush").await? {
         let mut command = redis::cmd("FLUSHDB");
@@ -212,54 +215,7 @@ fn way(place: &Place, options: &FlushOptions) -> FlushWay {
     if whole && unlimited { FlushWay::FlushDb } else { FlushWay::Unlink }
 }
 
-/// The databases of the map that are on a place's server and index.
-struct Here {
-    /// As they are placed there.
-    contracts: Vec<Contract>,
-    /// Of each instance that cannot be reached: that its databases may be here.
-    unknown: Vec<String>,
-}
-
-/// The databases of the map whose keys are at least partly among those of `place`'s index. An
-/// instance is recognised by its server, whatever its address.
-async fn contracts_at(place: &Place, map: &DatabaseMap) -> Result<Here> {
-    let mut here = Here { contracts: Vec::new(), unknown: Vec::new() };
-    for (name, instance) in map.instances() {
-        let of_instance = map.databases().iter().filter(|one| one.placement.instance() == name);
-        // Those of other indexes can only be here where a server has one index.
-        let could_be_here: Vec<&Contract> = of_instance
-            .filter(|one| one.placement.index() == place.index() || place.index() == 0)
-            .collect();
-        if could_be_here.is_empty() || instance.url.scheme() == Scheme::Memory {
-            continue;
-        }
-        let server = match Server::connect(RedisConfig::for_instance(instance, 1)).await {
-            Ok(server) => server,
-            Err(error) => {
-                here.unknown.push(format!(
-                    "instance {name:?} cannot be reached ({}), and may be this server: its {} \
-                     may be in here",
-                    error.message(),
-                    could_be_here
-                        .iter()
-                        .map(|one| one.name.as_str())
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                ));
-                continue;
-            }
-        };
-        if !place.is_on(&server).await? {
-            continue;
-        }
-        let placed = could_be_here.into_iter().map(|one| server.info().place(one.clone()));
-        here.contracts.extend(placed.filter(|one| one.placement.index() == place.index()));
-    }
-    here.contracts.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(here)
-}
-
-/// Others' keys that would go as well.
+/// Refusals because keys of other databases would be removed too.
 fn shared(
     place: &Place,
     own: Option<&Contract>,
@@ -269,7 +225,7 @@ fn shared(
 ) {
     let is_other = |contract: &&Contract| {
         let other_name = own.is_none_or(|own| own.name != contract.name);
-        // With a prefix of its own only keys of that prefix go.
+        // With its own prefix, only keys of that prefix are removed.
         let same_keys = place.prefix().is_empty()
             || own.is_some_and(|own| own.placement == contract.placement && own.is_shared);
         other_name && same_keys
@@ -296,48 +252,23 @@ fn is_meant(place: &Place, own: Option<&Contract>, options: &FlushOptions) -> bo
     })
 }
 
-/// Which names are meant.
-struct Chosen {
-    /// What the server can filter by.
-    glob: Option<Vec<u8>>,
-    selector: Option<Selector>,
-}
-
-impl Chosen {
-    fn new(options: &FlushOptions) -> Self {
-        let mut globs: Vec<Vec<u8>> = options.patterns.iter().map(|text| read_glob(text)).collect();
-        match globs.len() {
-            0 => Self { glob: None, selector: None },
-            1 => Self { glob: globs.pop(), selector: None },
-            _ => {
-                let selection = Selection { globs, except: Vec::new() };
-                Self { glob: None, selector: Some(Selector::new(&[selection])) }
-            }
-        }
-    }
-
-    fn takes(&self, name: &[u8]) -> bool {
-        self.selector.as_ref().is_none_or(|selector| selector.first_match(name).is_some())
-    }
-}
-
-/// What the chosen names are.
+/// Result of counting the chosen names.
 struct Counted {
     keys: u64,
     patterns: Vec<(String, u64)>,
-    /// Which of them are to stay, by which plan.
+    /// Keys that stay, each with its plan.
     stays: Vec<String>,
 }
 
 async fn count(place: &Place, options: &FlushOptions, progress: &dyn Progress) -> Result<Counted> {
-    let chosen = Chosen::new(options);
+    let chosen = Chosen::new(&options.patterns);
     let mut stays: Vec<Stays<'_>> =
         options.plans.iter().map(|(name, plan)| Stays::of(name, plan, &options.patterns)).collect();
     let mut learner = Learner::default();
     let mut keys = 0;
     progress.begin("look at the names", None);
     let mut pace = Pace::new(options.limits, place).await?;
-    let mut walk = Walk::start(place, chosen.glob.as_deref()).await?;
+    let mut walk = Walk::start(place, chosen.glob()).await?;
     loop {
         pace.admit(1).await?;
         let Some(page) = walk.next_page().await? else { break };
@@ -363,10 +294,10 @@ async fn unlink(
     keys: u64,
     progress: &dyn Progress,
 ) -> Result<u64> {
-    let chosen = Chosen::new(options);
+    let chosen = Chosen::new(&options.patterns);
     let mut connection = place.open("flush").await?;
     let mut pace = Pace::new(options.limits, place).await?;
-    let mut walk = Walk::start(place, chosen.glob.as_deref()).await?;
+    let mut walk = Walk::start(place, chosen.glob()).await?;
     let mut removed = 0;
     progress.begin("remove the keys", Some(keys));
     loop {

@@ -20,8 +20,7 @@ impl Info {
     /// # Errors
     /// The server's, if it hides `INFO`, and the connection's.
     pub(crate) async fn ask(node: &mut Connection, sections: &[&str]) -> Result<Self> {
-        let text: String =
-            node.ask("read the server's condition", redis::cmd("INFO").arg(sections)).await?;
+        let text: String = node.ask("read INFO", redis::cmd("INFO").arg(sections)).await?;
         Ok(Self::read(&text))
     }
 

@@ -21,12 +21,12 @@ pub enum KeyType {
     Hash,
     /// A stream.
     Stream,
-    /// A module's own.
+    /// A type of a module.
     Module,
 }
 
 impl KeyType {
-    /// The type that `TYPE` answers with; `None` for `none`, a key that is not there.
+    /// The type that `TYPE` answers with; `None` for the answer `none` (no such key).
     #[must_use]
     pub fn parse(answer: &str) -> Option<Self> {
         Some(match answer {

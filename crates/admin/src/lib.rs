@@ -1,10 +1,12 @@
 //! Administration of Redis databases: analyze, plan, migrate, verify, back up, restore, flush.
 //!
-//! Works on raw names and whole values of any type, whatever program wrote them, and so is not
-//! bound to the store traits.
+//! It works on raw names and whole values of any type, written by any program, and therefore does
+//! not use the store traits.
 
 mod analyze;
 pub mod backup;
+mod chosen;
+mod cleanup;
 mod client_list;
 mod clocks;
 mod condition;
@@ -17,16 +19,19 @@ mod frameworks;
 pub mod health;
 mod info;
 mod key_type;
+mod limit;
 pub mod migrate;
 mod name;
+mod neighbours;
 mod own_name;
 mod pace;
-pub mod patterns;
+mod patterns;
 mod place;
 mod plan;
 mod private_file;
 mod progress;
 pub mod rdb;
+#[doc(hidden)]
 pub mod replication;
 mod resp;
 pub mod restore;
@@ -42,12 +47,16 @@ pub use analyze::{
     Analysis, AnalyzeOptions, BigKey, Bucket, ClientUse, KeyGroupReport, Measure, Memory,
     ServerState, Source, TtlCounts, analyze, analyze_dump, keyspace,
 };
+pub use cleanup::{
+    AgeBy, CleanupOptions, CleanupReport, ExpireOptions, ExpireReport, cleanup, expire,
+};
 pub use deployment::{DeployedInstance, DeployedServer, Deployment, NamedPlace};
 pub use error::{AdminError, Result};
 pub use fitness::{Fitness, Incoming, target_fitness};
 pub use flush::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};
 pub use frameworks::Purpose;
 pub use key_type::KeyType;
+pub use limit::{LimitOptions, LimitReport, LimitedNode, MemorySettings, POLICIES, limit};
 pub use name::{escape, glob_of_name, glob_text, printable, read_glob, unescape};
 pub use pace::{Limits, Pace};
 pub use place::Place;

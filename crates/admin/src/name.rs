@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-/// The name as text that fits on a line: what can be seen as it is, in any script, every other
-/// byte as `\xNN`, the backslash doubled. [`unescape`] gives the name back.
+/// The name as one line of text: visible characters of any script unchanged, every other byte as
+/// `\xNN`, the backslash doubled. [`unescape`] reverses it.
 ///
-/// Spaces are written out too, so that a line can hold several names; so is all that steers a
-/// terminal or the direction of writing, so that a name cannot pass for another text.
+/// Spaces are escaped, so that a line can hold several names. Characters that control a terminal or
+/// the direction of writing are escaped, so that a name cannot look like another text.
 #[must_use]
 pub fn escape(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
@@ -28,7 +28,7 @@ pub(crate) fn escape_into(text: &mut String, name: &[u8]) {
     }
 }
 
-/// A text of others as it can be shown: whatever is no visible letter or space as `\xNN`.
+/// Foreign text made safe to display: everything but visible characters and spaces becomes `\xNN`.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -47,20 +47,20 @@ fn bytes_into(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Whether a letter can be seen, and changes nothing about those around it.
+/// Whether a character is visible and does not affect the characters around it.
 fn is_visible(letter: char) -> bool {
     let steers = matches!(letter,
         // Format characters: soft hyphens, joiners, marks and overrides of direction, tags.
         '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}'
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
-        // No letters at all, and private ones.
+        // Noncharacters and private use.
         | '\u{fffe}' | '\u{ffff}' | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..);
     !letter.is_control() && !letter.is_whitespace() && !steers
 }
 
-/// The name that [`escape`] wrote. A lone backslash stands for itself, so that plain names and
-/// patterns can be typed as they are.
+/// The name that [`escape`] wrote. A lone backslash is kept, so that plain names and patterns can
+/// be typed unchanged.
 #[must_use]
 pub fn unescape(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
@@ -81,8 +81,8 @@ pub fn unescape(text: &str) -> Vec<u8> {
     name
 }
 
-/// A glob as text: UTF-8 as it is, and each byte that cannot be typed as `\xNN`. [`read_glob`] gives
-/// the glob back, and Redis reads the text as it stands where it has no such byte.
+/// A glob as text: UTF-8 unchanged, and each byte that cannot be typed as `\xNN`. [`read_glob`]
+/// reverses it. Redis understands the text directly if it has no `\xNN`.
 #[must_use]
 pub fn glob_text(glob: &[u8]) -> String {
     let mut text = String::with_capacity(glob.len());
@@ -102,7 +102,8 @@ pub fn glob_text(glob: &[u8]) -> String {
 }
 
 fn write_bytes(text: &mut String, bytes: &[u8]) {
-    // A backslash before it would change what follows, and says nothing of such a byte.
+    // A backslash before the byte would escape the `\xNN` that follows, and has no effect on the
+    // byte itself.
     if !bytes.is_empty() && text.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1 {
         text.pop();
     }
@@ -114,7 +115,7 @@ fn write_bytes(text: &mut String, bytes: &[u8]) {
 /// Appends `text` as a glob that matches itself only. Works on bytes.
 pub(crate) fn escape_glob_into(text: &[u8], glob: &mut Vec<u8>) {
     for &byte in text {
-        // `-` and `^` mean something in brackets only, which are escaped themselves.
+        // `-` and `^` are special only in brackets, which are escaped.
         if b"*?[]\\".contains(&byte) {
             glob.push(b'\\');
         }
@@ -122,7 +123,7 @@ pub(crate) fn escape_glob_into(text: &[u8], glob: &mut Vec<u8>) {
     }
 }
 
-/// The pattern that matches this name and no other, as it can be given to a command.
+/// The pattern that matches only this name, in the form that commands accept.
 #[must_use]
 pub fn glob_of_name(name: &[u8]) -> String {
     let mut glob = Vec::with_capacity(name.len());
@@ -130,9 +131,9 @@ pub fn glob_of_name(name: &[u8]) -> String {
     glob_text(&glob)
 }
 
-/// The glob that a text says: Redis's own rules, and `\xNN` for a byte that cannot be typed, which
-/// is below 20, 7f, or above. (Redis takes the `x` of it for a plain letter. Of a byte that can be
-/// typed, as `\x41`, we do too.)
+/// Reads a glob: Redis's rules, and `\xNN` for a byte that cannot be typed (below 20, or 7f and
+/// above). Redis takes the `x` for a plain letter, and so do we before a byte that can be typed,
+/// such as `\x41`.
 #[must_use]
 pub fn read_glob(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();

@@ -1,10 +1,10 @@
 //! The names of this crate's own connections, as `CLIENT LIST` shows them.
 
-/// What the names of this crate's own connections begin with. Those of programs that use the
-/// library begin with `compartment:`, and are shown.
+/// Prefix of the names of this crate's own connections. Programs that use the library have the
+/// prefix `compartment:`, and are shown.
 pub(crate) const OWN: &str = "compartment-admin:";
 
-/// What a connection of this crate calls itself.
+/// The name of a connection of this crate, for `purpose`.
 pub(crate) fn own_name(purpose: &str) -> String {
     format!("{OWN}{purpose}")
 }

@@ -1,5 +1,4 @@
-//! Keeps long work from troubling a server that others use: a limit of commands a second, and one
-//! of the server's latency.
+//! Limits the load of long work on a shared server: commands per second, and the server's latency.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +7,13 @@ use compartment_redis::Connection;
 
 use crate::Place;
 
-/// What the work may ask of the server. By default as much as it can.
+/// Limits of the load on a server. Unlimited by default.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The most commands in a second.
+    /// Maximum number of commands per second.
     pub operations_per_second: Option<u32>,
-    /// How long the server may take to answer others; the work slows down when it takes longer.
+    /// The latency that other clients may see; the work slows down above it.
     pub latency: Option<Duration>,
 }
 
@@ -25,14 +24,14 @@ impl Limits {
         self.operations_per_second.is_none() && self.latency.is_none()
     }
 
-    /// With at most so many commands a second.
+    /// Sets the maximum number of commands per second.
     #[must_use]
     pub fn operations_per_second(mut self, max: Option<u32>) -> Self {
         self.operations_per_second = max;
         self
     }
 
-    /// Slowing down when the server's answers take longer than this.
+    /// Sets the latency above which the work slows down.
     #[must_use]
     pub fn latency(mut self, max: Option<Duration>) -> Self {
         self.latency = max;
@@ -40,20 +39,20 @@ impl Limits {
     }
 }
 
-/// Names in one round trip when nothing limits the work.
+/// Names per round trip when nothing limits the work.
 const FULL: usize = 1_000;
-/// The most while latency is limited: about a millisecond of the server's time.
+/// Maximum names per round trip while latency is limited: about a millisecond of server time.
 const GENTLE: usize = 256;
-/// The pause between two round trips while latency is limited: others get their turn.
+/// The pause between two round trips while latency is limited, in which other clients are served.
 const BREATH: Duration = Duration::from_millis(1);
-/// The fewest: below this the round trips themselves are the load.
+/// Minimum names per round trip: with fewer, the round trips themselves are the load.
 const FEWEST: usize = 8;
-/// How often the server's latency is looked at.
+/// Interval at which the server's latency is measured.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// The longest pause between two round trips for a server that is too slow.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Says how much work goes into the next round trip, and when.
+/// Decides how much work the next round trip contains, and when it starts.
 #[derive(Debug)]
 pub struct Pace {
     limits: Limits,
@@ -62,7 +61,7 @@ pub struct Pace {
     batch: usize,
     pause: Duration,
     looked: Instant,
-    /// When the commands admitted so far are paid for.
+    /// When the rate limit has room for more than the commands admitted so far.
     paid_until: Instant,
 }
 
@@ -88,11 +87,11 @@ impl Pace {
         })
     }
 
-    /// How many keys the next round trip may be about.
+    /// Maximum number of keys in the next round trip.
     #[must_use]
     pub fn batch(&self) -> usize {
         match self.limits.operations_per_second {
-            // A tenth of a second's worth at most, so that the load is even.
+            // At most a tenth of a second's worth, so that the load is even.
             Some(max) => self.batch.min((max as usize / 10).max(1)),
             None => self.batch,
         }
@@ -117,8 +116,8 @@ impl Pace {
         Ok(())
     }
 
-    /// Halves the work when the server is slower than allowed, lets it grow again when it is well
-    /// within: what congestion control does in networks.
+    /// Halves the work when the latency exceeds half of the limit, and lets it grow below a
+    /// quarter, as congestion control does in networks.
     async fn heed_latency(&mut self) -> Result<()> {
         let (Some(limit), Some(probe)) = (self.limits.latency, &mut self.probe) else {
             return Ok(());
@@ -130,8 +129,8 @@ impl Pace {
         probe.ask::<redis::Value>("measure latency", &redis::cmd("PING")).await?;
         let latency = asked.elapsed();
         self.looked = Instant::now();
-        // Others wait behind the work as this question did, and some of them longer: so the work
-        // gives way before the limit is reached.
+        // Other clients wait for the work as this probe did, and some of them longer. The work
+        // therefore shrinks before the limit is reached.
         if latency > limit / 2 {
             if self.batch <= FEWEST {
                 self.pause = (self.pause * 2).clamp(Duration::from_millis(1), LONGEST_PAUSE);

@@ -1,4 +1,4 @@
-//! Where keys are: a server, an index, perhaps a prefix, and what people call it.
+//! The location of keys: a server, an index, an optional prefix, and a label for messages.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use compartment_redis::{Connection, Server};
 
 use crate::own_name::own_name;
 
-/// One database on a server, found by its place.
+/// One database on a server.
 #[derive(Clone, Debug)]
 pub struct Place {
     label: String,
@@ -31,7 +31,7 @@ impl Place {
         self
     }
 
-    /// What people call it: a database's name, or `index 3`.
+    /// Its label in messages: a database's name, or `index 3`.
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
@@ -43,39 +43,39 @@ impl Place {
         &self.server
     }
 
-    /// Redis's number of the database.
+    /// The index of the database.
     #[must_use]
     pub fn index(&self) -> u32 {
         self.index
     }
 
-    /// What its keys begin with on the server; empty where it has an index to itself.
+    /// Prefix of its keys on the server; empty if the index is its own.
     #[must_use]
     pub fn prefix(&self) -> &[u8] {
         &self.prefix
     }
 
-    /// Whether both are on one server, by what the server says of itself and never by an address: a
-    /// server has many. Where it hides its name, a key is written here for a moment and looked for
-    /// there.
+    /// Whether both are on one server, by the server's own identity and never by its address, since
+    /// a server has many. If the server hides its identity, a key is briefly written here and
+    /// looked for there.
     ///
     /// # Errors
-    /// The servers', and when they let nobody tell.
+    /// The servers', and when neither an identity nor a key can be had.
     pub async fn is_on_server_of(&self, other: &Self) -> Result<bool> {
         let near = async { [self.names_of_keys().await, other.names_of_keys().await].concat() };
         self.server.is_same(&other.server, self.index, Box::pin(near)).await
     }
 
-    /// Whether it is on `server`, as [`Place::is_on_server_of`] tells it.
+    /// Whether it is on `server`, found out as in [`Place::is_on_server_of`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Place::is_on_server_of`].
     pub async fn is_on(&self, server: &Server) -> Result<bool> {
         self.server.is_same(server, self.index, Box::pin(self.names_of_keys())).await
     }
 
-    /// Beginnings of names that a user may write who may write some names only: its prefix, and names
-    /// of keys that it has.
+    /// Names that a restricted user may be allowed to write: the place's prefix, and some of its
+    /// keys.
     async fn names_of_keys(&self) -> Vec<Vec<u8>> {
         const KEYS: usize = 8;
         let mut names = vec![self.prefix.clone()];
@@ -90,7 +90,7 @@ impl Place {
         names
     }
 
-    /// Whether both are one place: on one server, at one index, behind one prefix.
+    /// Whether both are one place: the same server, index and prefix.
     ///
     /// # Errors
     /// As [`Place::is_on_server_of`].
@@ -118,8 +118,8 @@ impl Place {
         opened.map_err(|error| error.in_database(&self.label))
     }
 
-    /// How many keys its index has on all nodes, those outside the prefix included. (A command
-    /// without keys goes to one node of a cluster only.)
+    /// Number of keys of its index on all nodes, including those outside the prefix. (In a cluster,
+    /// a command without keys goes to one node only.)
     ///
     /// # Errors
     /// When a node cannot be reached.
@@ -131,7 +131,7 @@ impl Place {
         Ok(sum)
     }
 
-    /// How many keys it has, to show how far work is; `None` where only a walk would tell.
+    /// Number of its keys, for showing progress; `None` if only a walk could count them.
     pub(crate) async fn known_keys(&self) -> Option<u64> {
         match self.prefix.is_empty() {
             true => self.index_keys().await.ok(),
@@ -139,7 +139,7 @@ impl Place {
         }
     }
 
-    /// The key `name` as it stands on the server.
+    /// The key `name` with the place's prefix, as on the server.
     #[must_use]
     pub fn on_server<'a>(&self, name: &'a [u8]) -> Cow<'a, [u8]> {
         match self.prefix.as_slice() {

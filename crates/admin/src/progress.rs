@@ -1,12 +1,12 @@
-//! How long work tells how far it is; what shows it is the caller's.
+//! Progress reports of long work; the caller decides how to show them.
 
-/// Told about the work as it goes on. Called often, so it has to be quick.
+/// Receives progress reports. Its methods are called often and have to be fast.
 pub trait Progress: Send + Sync {
-    /// A new part of the work begins: what it does, and how many keys it has, as far as is known.
+    /// A new part of the work begins. `what` describes it, `keys` is its number of keys if known.
     fn begin(&self, what: &str, keys: Option<u64>);
-    /// So many more keys are done.
+    /// `keys` more keys are done.
     fn advance(&self, keys: u64);
-    /// Something to know that does not stop the work.
+    /// A remark that does not stop the work.
     fn note(&self, text: &str);
 }
 

@@ -1,8 +1,8 @@
-//! Follows a server as its replica does: all it has at one moment, then every write in order.
+//! Follows a server like a replica: a copy of all data at one moment, then every write in order.
 //!
-//! [`Replica::start`] asks for both. [`Replica::next_piece`] gives the first as the bytes of an
-//! RDB file, [`Replica::into_feed`] the second as [`Command`]s. Nothing is ever written to the
-//! server. A user needs `+psync +replconf`; managed services refuse it to all.
+//! [`Replica::start`] requests both. [`Replica::next_piece`] returns the copy as the bytes of an
+//! RDB file, [`Replica::into_feed`] the writes as [`Command`]s. Nothing is written to the server. A
+//! user needs `+psync +replconf`; managed services refuse replication to every user.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,37 +17,37 @@ use tokio::task::JoinHandle;
 
 use crate::resp;
 
-/// What is asked of the server.
+/// The data to request from the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Wanted {
-    /// The copy only: the server does not gather the writes that follow.
+    /// Only the copy: the server does not buffer the writes that follow.
     Copy,
     /// The copy, and every write since.
     CopyAndFeed,
 }
 
-/// How the server says where the copy ends.
+/// How the end of the copy is recognised.
 #[derive(Debug)]
 enum End {
-    /// So many bytes are still to come.
+    /// Remaining bytes.
     Length(u64),
-    /// These bytes stand behind it.
+    /// These bytes follow the copy.
     Mark([u8; MARK]),
     Reached,
 }
 
 const MARK: usize = 40;
-/// Bytes asked for at a time.
+/// Size of one read, in bytes.
 const READ: usize = 256 * 1024;
-/// A server drops a replica that it has not heard of for a minute.
+/// A server drops a replica that has been silent for a minute.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_secs(1);
-/// The copy begins when the server has written or forked it, which takes it seconds a gigabyte.
+/// The copy begins after the server has forked or written it, which takes seconds per gigabyte.
 const START_LIMIT: Duration = Duration::from_secs(600);
-/// A server that sends nothing for so long is gone: it sends a sign of life every ten seconds.
+/// A server that is silent for this long counts as lost: it sends a ping every ten seconds.
 const SILENCE_LIMIT: Duration = Duration::from_secs(90);
 
-/// A connection by which the server sends all it has.
+/// A connection over which the server sends its data.
 #[derive(Debug)]
 pub struct Replica {
     reader: ReadHalf<ServerStream>,
@@ -72,8 +72,8 @@ impl Replica {
     ///
     /// # Errors
     /// When the server cannot be reached; with [`ErrorKind::Unsupported`] or
-    /// [`ErrorKind::Permission`] when it, or the user, may not replicate: most managed services
-    /// refuse it. Always for a cluster.
+    /// [`ErrorKind::Permission`] when the server refuses replication, as most managed services do,
+    /// or the user may not replicate. Always fails for a cluster.
     pub async fn start(server: &Server, wanted: Wanted) -> Result<Self> {
         let location = server.url().to_string();
         if server.is_cluster() {
@@ -91,10 +91,10 @@ impl Replica {
         Ok(Self { reader, writer, buffer: BytesMut::new(), end, offset, location })
     }
 
-    /// The next bytes of the copy; `None` when it is whole.
+    /// The next bytes of the copy; `None` when it is complete.
     ///
     /// # Errors
-    /// When the connection breaks before.
+    /// When the connection breaks first.
     pub async fn next_piece(&mut self) -> Result<Option<Bytes>> {
         loop {
             match self.end {
@@ -108,7 +108,7 @@ impl Replica {
                     return Ok(Some(self.buffer.split_to(max).freeze()));
                 }
                 End::Mark(mark) if self.buffer.ends_with(&mark) => {
-                    // Nothing follows the mark before the first acknowledgement.
+                    // The server sends nothing after the mark until the first acknowledgement.
                     self.buffer.truncate(self.buffer.len() - MARK);
                     self.end = End::Reached;
                     return Ok(Some(self.buffer.split().freeze()));
@@ -126,7 +126,7 @@ impl Replica {
         fill(&mut self.reader, &mut self.buffer, &self.location).await
     }
 
-    /// Goes on with the writes since the copy, what is left of which is thrown away.
+    /// Continues with the writes since the copy; the unread rest of the copy is discarded.
     ///
     /// # Errors
     /// When the connection breaks before the copy ends.
@@ -164,7 +164,8 @@ async fn fill(
     }
 }
 
-/// Says what this replica can do, and asks for the copy; how it ends, and the offset behind it.
+/// Announces the capabilities of this replica and requests the copy. Returns how the copy ends, and
+/// the offset after it.
 async fn hand_shake(
     stream: &mut ServerStream,
     wanted: Wanted,
@@ -174,7 +175,7 @@ async fn hand_shake(
         let command = resp::command(words);
         stream.ask_line(&command).await.map_err(|error| broken(location, &error))
     };
-    // Old servers do not know all of these and answer with errors, which change nothing.
+    // Old servers answer unknown ones with errors, which are harmless.
     ask(&["REPLCONF", "listening-port", "0"]).await?;
     ask(&["REPLCONF", "capa", "eof", "capa", "psync2"]).await?;
     if wanted == Wanted::Copy {
@@ -188,7 +189,7 @@ async fn hand_shake(
         ["+FULLRESYNC", _, offset] => offset.parse().unwrap_or(0),
         _ => return Err(refused(location, &answer)),
     };
-    // The server sends empty lines until it has the copy ready.
+    // The server sends empty lines until the copy is ready.
     answer = stream.ask_line(b"").await.map_err(|error| broken(location, &error))?;
     let end = match answer.strip_prefix("$EOF:") {
         Some(mark) => <[u8; MARK]>::try_from(mark.as_bytes()).ok().map(End::Mark),
@@ -217,14 +218,13 @@ fn refused(location: &str, answer: &str) -> Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Command {
-    /// The numbered database that it is about.
+    /// The index that it applies to.
     pub database: u32,
-    /// Its name and arguments. The server has made them definite: what expires or is evicted is a
-    /// `DEL` or `UNLINK`, relative times are absolute, scripts are what they wrote. `MULTI` and
-    /// `EXEC` stand around what was done together, and `FLUSHALL` and `SWAPDB` are about more than
-    /// the database.
+    /// Its name and arguments, made deterministic by the server: an expiry or eviction is a `DEL`
+    /// or `UNLINK`, relative times are absolute, and a script is replaced by its writes. `MULTI`
+    /// and `EXEC` enclose a transaction; `FLUSHALL` and `SWAPDB` affect other indexes too.
     pub arguments: Vec<Bytes>,
-    /// The server's count of bytes behind it: see `INFO replication`, `master_repl_offset`.
+    /// The replication offset after it: see `master_repl_offset` in `INFO replication`.
     pub offset: u64,
 }
 
@@ -234,8 +234,8 @@ struct Acknowledged {
     asked: Notify,
 }
 
-/// The writes since the copy, in order, of all databases. Tells the server every second how far it
-/// has come, whether or not it is asked for more.
+/// The writes since the copy, in order, of all indexes. It acknowledges its position to the server
+/// every second, even while nobody calls [`Feed::next`].
 #[derive(Debug)]
 pub struct Feed {
     reader: ReadHalf<ServerStream>,
@@ -253,14 +253,14 @@ impl Drop for Feed {
 }
 
 impl Feed {
-    /// The next write; waits for one. May be dropped while it waits, and asked again.
+    /// Waits for the next write. Cancel-safe.
     ///
     /// # Errors
     /// When the connection breaks, or the server sent something that is not a command.
     pub async fn next(&mut self) -> Result<Command> {
         let mut needed = 1;
         loop {
-            // Signs of life stand between commands.
+            // The server's newlines between commands are keep-alives.
             if self.buffer.first() == Some(&b'\n') {
                 self.buffer.advance(1);
                 self.progress.offset.fetch_add(1, Ordering::Relaxed);
@@ -283,7 +283,7 @@ impl Feed {
         }
     }
 
-    /// Counts the command; `None` for one that is about the connection.
+    /// Counts the command; `None` for a command about the connection itself.
     fn heed(&mut self, arguments: Vec<Bytes>, bytes: usize) -> Option<Command> {
         let offset = self.progress.offset.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         let name = arguments.first()?;
@@ -293,7 +293,7 @@ impl Feed {
             return None;
         }
         if name.eq_ignore_ascii_case(b"REPLCONF") {
-            // WAIT on the server: how far are you?
+            // `REPLCONF GETACK`: a `WAIT` on the server asks for the offset.
             self.progress.asked.notify_one();
             return None;
         }
@@ -304,7 +304,7 @@ impl Feed {
     }
 }
 
-/// Tells the server how far the feed was read, until the connection breaks.
+/// Acknowledges the position of the feed until the connection breaks.
 async fn acknowledge(mut writer: WriteHalf<ServerStream>, progress: Arc<Acknowledged>) {
     loop {
         let offset = progress.offset.load(Ordering::Relaxed).to_string();

@@ -1,8 +1,8 @@
-//! Redis's protocol where it is spoken without a client: commands to bytes and back.
+//! Encodes and decodes commands in Redis's protocol where no client library is used.
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// A command as it goes over the wire.
+/// A command in wire format.
 pub(crate) fn command(words: &[&str]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
     for word in words {
@@ -11,8 +11,8 @@ pub(crate) fn command(words: &[&str]) -> Vec<u8> {
     bytes
 }
 
-/// Takes a whole command off the front of `buffer`: its arguments and its length in bytes. Where
-/// it is not all there yet, how many bytes it takes at least.
+/// Takes a complete command from the front of `buffer`: its arguments and its length in bytes. If
+/// it is incomplete, the inner error is the minimum number of bytes needed.
 pub(crate) fn take_command(
     buffer: &mut BytesMut,
 ) -> Result<Result<(Vec<Bytes>, usize), usize>, &'static str> {
@@ -38,7 +38,7 @@ pub(crate) fn take_command(
     Ok(Ok((arguments, at)))
 }
 
-/// The number behind `mark` at `at`, and where its line ends.
+/// The number after `mark` at `at`, and the position after its line.
 fn header(bytes: &[u8], at: usize, mark: u8) -> Result<Option<(usize, usize)>, ()> {
     const LONGEST: usize = 24;
     let Some(line) = bytes.get(at..) else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! A key's whole value and expiry, as the server dumps them, and whether two are the same.
+//! Snapshots of a key's value and expiry from `DUMP`, and their comparison.
 
 use compartment_core::{Error, ErrorKind};
 use compartment_redis::{Connection, ServerInfo, answer_error};
@@ -7,7 +7,7 @@ use redis::{Pipeline, Value};
 use crate::rdb::Payload;
 use crate::{Result, escape};
 
-/// A key as it was at one moment.
+/// A key at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     /// The answer of `DUMP`.
@@ -16,15 +16,15 @@ pub(crate) struct Snapshot {
     pub(crate) expires_at: Option<u64>,
 }
 
-/// Bytes behind the value in a payload: the version of its format, and a checksum.
+/// Bytes after the value in a payload: the version of its format, and a checksum.
 const FOOTER: usize = 10;
 
-/// How a server tells when keys expire.
+/// How a server reports expiries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExpiryCommand {
     /// `PEXPIRETIME`, to the millisecond: since 7.0.
     Absolute,
-    /// `PTTL`, with `TIME` beside it.
+    /// `PTTL`, together with `TIME`.
     Left,
 }
 
@@ -36,7 +36,7 @@ impl ExpiryCommand {
 }
 
 impl Snapshot {
-    /// What differs, in words; `None` when both are the same value and expire together, but for
+    /// Describes the difference; `None` if the values are equal and the expiries differ by at most
     /// `slack_ms`.
     pub(crate) fn difference(&self, other: &Self, slack_ms: u64) -> Option<String> {
         if !self.expires_together(other, slack_ms) {
@@ -50,7 +50,7 @@ impl Snapshot {
         self.value_difference(other)
     }
 
-    /// Whether its time is over by a clock that says `now`.
+    /// Whether it has expired, or will within `slack_ms`, by a clock that shows `now`.
     pub(crate) fn is_over(&self, now: u64, slack_ms: u64) -> bool {
         self.expires_at.is_some_and(|at| at <= now.saturating_add(slack_ms))
     }
@@ -69,7 +69,7 @@ impl Snapshot {
         if self.payload[..a] == other.payload[..b] {
             return None;
         }
-        // Other bytes may be the same value: a hash in another order, in another encoding.
+        // Different bytes may be the same value: a hash in another order or encoding.
         let parsed =
             Payload::parse(&self.payload).and_then(|a| Ok((a, Payload::parse(&other.payload)?)));
         match parsed {
@@ -92,8 +92,8 @@ pub(crate) fn ask(pipeline: &mut Pipeline, expiry: ExpiryCommand, name: &[u8]) {
     pipeline.cmd("DUMP").arg(name);
 }
 
-/// Reads the answers to [`ask`]; `None` for a key that is not there. `now` is the server's clock
-/// in milliseconds, for [`ExpiryCommand::Left`].
+/// Reads the answers to [`ask`]; `None` for a missing key. `now` is the server's clock in
+/// milliseconds, for [`ExpiryCommand::Left`].
 pub(crate) fn read(
     expiry: ExpiryCommand,
     now: u64,

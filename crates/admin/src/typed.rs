@@ -1,5 +1,4 @@
-//! A value as the commands that make it, for servers that do not know the encodings it came in, or do
-//! not take it in one piece.
+//! Writes a value by commands of its type, for servers that refuse its dump.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +10,20 @@ use crate::rdb::{Group, HashField, Pending, Stream, StreamId, Value};
 use crate::size::size;
 use crate::snapshot::ExpiryCommand;
 
-/// Elements in one command.
+/// Elements per command.
 const AT_ONCE: usize = 500;
 
-/// The most bytes that the server takes in one piece (`proto-max-bulk-len`); where it does not tell, as
-/// many as it takes unless told otherwise.
+/// The most bytes that the server accepts in one piece (`proto-max-bulk-len`), or the default of that
+/// setting if not reported.
 pub(crate) fn max_bytes(server: &Server) -> u64 {
     server.info().max_value_bytes.unwrap_or(512 << 20)
 }
 
-/// Writes a value whole or not at all, in place of what stands there if it is to `replace` that.
-/// Whether it did: a name that stands is left as it is otherwise.
+/// Writes a value completely or not at all, over an existing key only if `replace` is set. `false`
+/// if an existing key was left unchanged.
 ///
 /// # Errors
-/// The server's; [`ErrorKind::Contract`] where a part is larger than the server takes.
+/// The server's; [`ErrorKind::Contract`] if a part is larger than the server accepts.
 pub(crate) async fn write(
     connection: &mut Connection,
     server: &Server,
@@ -54,7 +53,7 @@ pub(crate) async fn write(
     }
     write.cmd("EXEC");
     let answers = connection.ask_each(WHAT, &write).await?;
-    // What is refused when it is queued undoes the whole; what fails later does not.
+    // A command refused while it is queued aborts the transaction; one that fails later does not.
     if let Some(error) = answers.iter().find_map(|answer| answer_error(WHAT, answer)) {
         return Err(error);
     }
@@ -89,8 +88,8 @@ fn check_parts(commands: &[Cmd], max: u64) -> Result<()> {
     }
 }
 
-/// The commands that make `name` hold `value`, where nothing of that name is, in order. A server
-/// `before_7` does not know how many entries a stream ever had, nor which was deleted last.
+/// The commands, in order, that create `name` with `value`; the key must not exist. A server
+/// `before_7` does not keep a stream's count of added entries, nor its last deleted id.
 fn commands(name: &[u8], value: &Value, expires_at: Option<u64>, before_7: bool) -> Vec<Cmd> {
     let mut commands = match value {
         Value::String(bytes) => vec![command("SET", name).arg(bytes).take()],
@@ -149,7 +148,7 @@ fn sorted_set(name: &[u8], members: &[(Vec<u8>, f64)]) -> Vec<Cmd> {
     all.collect()
 }
 
-/// The shortest text that is read back as the same score.
+/// The shortest text that parses to the same score.
 fn score_text(score: f64) -> String {
     if score == f64::INFINITY {
         "+inf".into()
@@ -171,8 +170,8 @@ fn stream(name: &[u8], stream: &Stream, before_7: bool) -> Vec<Cmd> {
         .iter()
         .map(|entry| (entry.id, entry.fields.iter().map(|(f, v)| (&f[..], &v[..])).collect()))
         .collect();
-    // A claim of an entry that was deleted is refused, so that it exists for a moment. So does one
-    // entry of a stream that has none.
+    // The server refuses to claim a deleted entry, so such entries are added for a moment. An empty
+    // stream also gets one entry for a moment.
     let mut for_a_moment: Vec<StreamId> = stream
         .groups
         .iter()
@@ -202,8 +201,8 @@ fn stream(name: &[u8], stream: &Stream, before_7: bool) -> Vec<Cmd> {
     for group in &stream.groups {
         commands.extend(self::group(name, group, before_7));
     }
-    // What is trimmed is not counted as deleted, and what was in front of all entries was trimmed,
-    // or is told by the id at the end.
+    // Trimmed entries do not count as deleted. Entries before the first one were trimmed, or are
+    // covered by the last deleted id set at the end.
     let first = stream.entries.first().map(|entry| entry.id);
     let (front, between): (Vec<StreamId>, Vec<StreamId>) =
         for_a_moment.into_iter().partition(|id| first.is_none_or(|first| *id < first));

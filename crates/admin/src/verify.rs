@@ -1,4 +1,4 @@
-//! Compares what two places hold, key by key: type, value, expiry, fields' expiry, stream groups.
+//! Compares two places key by key: type, value, expiry, fields' expiry, stream groups.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,19 +18,19 @@ use crate::restore::no_database;
 use crate::snapshot::{ExpiryCommand, Snapshot, server_time, take};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 
-/// What to compare.
+/// Options of a comparison.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct VerifyOptions {
-    /// Redis globs over names, as [`crate::read_glob`] reads them; all keys where there is none.
+    /// Redis globs over names, as [`crate::read_glob`] reads them; all keys if empty.
     pub patterns: Vec<String>,
-    /// Keys that only the second side has are differences too.
+    /// Whether keys that only the second side has count as differences.
     pub both_ways: bool,
-    /// How many differences are listed; all are counted.
+    /// Maximum number of differences listed; all are counted.
     pub examples: usize,
-    /// What the work may ask of the servers.
+    /// Limits of the load on the servers.
     pub limits: Limits,
-    /// Read from a replica although it has no link to its master.
+    /// Whether to read from a replica without a link to its master.
     pub stale_replica: bool,
 }
 
@@ -46,28 +46,28 @@ impl Default for VerifyOptions {
     }
 }
 
-/// What was found.
+/// The result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// Keys that are the same on both sides.
+    /// Keys that are equal on both sides.
     pub same: u64,
     /// Keys that the second side lacks.
     pub missing: u64,
-    /// Keys that are not the same.
+    /// Keys that differ.
     pub different: u64,
-    /// Keys that the first side lacks; looked for only when asked to.
+    /// Keys that the first side lacks; counted only with `both_ways`.
     pub extra: u64,
     /// Keys that expired or were deleted while they were compared.
     pub gone: u64,
-    /// Some of the differences: escaped name, and what differs.
+    /// Some of the differences: escaped name, and a description.
     pub examples: Vec<(String, String)>,
-    /// How long it took, in seconds.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 
 impl VerifyReport {
-    /// Whether both sides are the same.
+    /// Whether both sides are equal.
     #[must_use]
     pub fn all_same(&self) -> bool {
         self.missing == 0 && self.different == 0 && self.extra == 0
@@ -103,13 +103,13 @@ impl VerifyReport {
     }
 }
 
-/// Lanes that compare at the same time.
+/// Number of concurrent lanes.
 const LANES: usize = 3;
 
-/// Compares each key of `from` with the one of that name in `to`.
+/// Compares each key of `from` with the key of the same name in `to`.
 ///
 /// # Errors
-/// When a server fails or refuses. Differences are no error: the report counts them.
+/// When a server fails or refuses. Differences are not an error: the report counts them.
 pub async fn verify(
     from: Place,
     to: Place,
@@ -212,7 +212,7 @@ async fn compare_all(
     }
 }
 
-/// A key that has a life may have come to its end between both looks.
+/// Reads differing keys again, since a key with a TTL may have expired between the two reads.
 async fn forget_ended(
     lane: &mut Lane,
     items: &[Item],
@@ -232,7 +232,7 @@ async fn forget_ended(
     Ok(())
 }
 
-/// Keys of the second side that the first lacks.
+/// Finds keys of the second side that the first lacks.
 async fn look_for_extra(
     from: &Place,
     to: &Place,
@@ -268,8 +268,8 @@ const FROM_FILE: usize = 256;
 /// Bytes of a dump compared at a time.
 const BYTES_FROM_FILE: usize = 8 << 20;
 
-/// Compares each key of a dump, from database `index` of it (its only one, where `None`), with the
-/// one of that name in `to`.
+/// Compares each key of a dump's database `index` (`None`: its only one) with the key of the same
+/// name in `to`.
 ///
 /// # Errors
 /// When the file is damaged or holds several databases, or the server fails.
@@ -320,7 +320,7 @@ pub async fn verify_dump(
     Ok(report)
 }
 
-/// Hands the keys of a dump on; how many there were that had not expired by the server's clock.
+/// Passes on the keys of a dump; returns how many had not expired by the server's clock.
 fn read_dump(
     path: &Path,
     (index, now): (Option<u64>, u64),

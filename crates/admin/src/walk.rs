@@ -7,8 +7,8 @@ use redis::Cmd;
 use crate::Place;
 use crate::name::escape_glob_into;
 
-/// The names of a place, a page at a time. A key that is there throughout is given at least once,
-/// and while the server resizes its table perhaps more than once (`SCAN`'s promise).
+/// The names of a place, a page at a time. A key that exists throughout is returned at least once,
+/// and perhaps more than once while the server resizes its table (`SCAN`'s guarantee).
 #[derive(Debug)]
 pub struct Walk {
     nodes: Vec<Connection>,
@@ -19,7 +19,8 @@ pub struct Walk {
     cursor: u64,
 }
 
-/// Names that the server looks at for one page, unless told: about a millisecond of its time.
+/// Default `COUNT`, the names that the server inspects for one page: about a millisecond of its
+/// time.
 pub(crate) const PAGE: usize = 1_000;
 
 impl Walk {
@@ -44,22 +45,22 @@ impl Walk {
         Ok(Self { nodes, pattern, prefix: prefix.to_vec(), count: PAGE, node: 0, cursor: 0 })
     }
 
-    /// With another number of names looked at for a page.
+    /// Sets how many names the server inspects for a page.
     #[must_use]
     pub fn page_size(mut self, count: usize) -> Self {
         self.count = count.max(1);
         self
     }
 
-    /// Goes on where another walk of the same place had come to: see [`Walk::position`].
+    /// Continues at the position of another walk of this place: see [`Walk::position`].
     #[must_use]
     pub fn resume_at(mut self, (node, cursor): (usize, u64)) -> Self {
         (self.node, self.cursor) = (node, cursor);
         self
     }
 
-    /// Which node, and the server's cursor on it, the next page begins at. A server's cursors stay
-    /// good for as long as it runs.
+    /// The node and the server's cursor at which the next page begins. Cursors stay valid while the
+    /// server runs.
     #[must_use]
     pub fn position(&self) -> (usize, u64) {
         (self.node, self.cursor)

@@ -1,13 +1,14 @@
-//! About how much memory a value takes, by its encoded form.
+//! Estimates the memory of a value from its encoded form.
 
 use crate::rdb::is_spread;
 
-/// What a server keeps beside each key.
+/// Overhead of a server for each key, in bytes.
 const BESIDE_A_KEY: u64 = 100;
-/// A member by itself takes so many times its bytes: a small one has pointers and a header beside it.
+/// A separately allocated member takes this many times its bytes, because a small one has pointers
+/// and a header.
 const SPREAD: u64 = 12;
 
-/// About how many bytes a value takes, and its key.
+/// Estimated memory of a value and its key, in bytes.
 pub(crate) fn weight(value_type: u8, value: &[u8]) -> u64 {
     let bytes = unpacked_length(value).unwrap_or(value.len() as u64);
     let bytes = if is_spread(value_type) { bytes.saturating_mul(SPREAD) } else { bytes };
@@ -19,7 +20,7 @@ pub(crate) fn weight_of_payload(payload: &[u8]) -> u64 {
     payload.split_first().map_or(BESIDE_A_KEY, |(value_type, value)| weight(*value_type, value))
 }
 
-/// How long a compressed text is when it is unpacked: its mark, both lengths, its bytes.
+/// Uncompressed length of a compressed string: a mark, both lengths, the bytes.
 fn unpacked_length(value: &[u8]) -> Option<u64> {
     const COMPRESSED: u8 = 0xc3;
     let rest = value.strip_prefix(&[COMPRESSED])?;
@@ -27,7 +28,7 @@ fn unpacked_length(value: &[u8]) -> Option<u64> {
     length(rest).map(|(unpacked, _)| unpacked)
 }
 
-/// A length, and what stands behind it.
+/// A length and the rest after it.
 fn length(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (first, rest) = bytes.split_first()?;
     let number = |rest: &[u8]| rest.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));

@@ -1,4 +1,4 @@
-//! What happens inside the process: memory beside moka, codecs, key templates, globs.
+//! In-process benchmarks: the memory backend beside moka, codecs, key templates, globs.
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails has to end")]
 
 use std::hint::black_box;
@@ -21,7 +21,7 @@ fn keys() -> Vec<String> {
     (0..KEYS).map(|n| format!("bench:value:{n:08}")).collect()
 }
 
-/// Memory answers at once.
+/// The memory backend answers without waiting.
 fn now<T>(future: impl Future<Output = compartment_core::Result<T>>) -> T {
     future.now_or_never().unwrap().unwrap()
 }
@@ -60,7 +60,7 @@ fn memory(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A page of recognised text, as a pipeline keeps it.
+/// A page of recognised text, as stored by a pipeline.
 #[derive(Serialize, Deserialize)]
 struct Page {
     uuid: String,

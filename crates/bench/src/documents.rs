@@ -1,4 +1,4 @@
-//! `bench documents`: a thousand documents through the whole job, on memory and on Redis, twice.
+//! `bench documents`: `ingest` of a thousand documents, on memory and on Redis, twice each.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Which documents, and how many.
+/// Options of the benchmark.
 #[derive(Debug, Args)]
 pub(crate) struct DocumentsArgs {
-    /// A folder of documents, repeated with distinct content until there are enough.
+    /// A folder of documents, which are copied with distinct content until there are enough.
     #[arg(long, value_name = "PATH")]
     corpus: PathBuf,
-    /// How many.
+    /// Number of documents.
     #[arg(long, default_value_t = 1_000)]
     documents: usize,
     /// Write every figure to this file as JSON.
@@ -28,14 +28,14 @@ pub(crate) struct DocumentsArgs {
     json: Option<PathBuf>,
 }
 
-/// One run in a process of its own, so that its peak memory is its own.
+/// One run in a separate process, so that its peak memory can be measured.
 #[derive(Debug, Args)]
 pub(crate) struct OnceArgs {
     folder: PathBuf,
     backend: String,
 }
 
-/// What one run came to.
+/// The result of one run.
 #[derive(Debug, Serialize, Deserialize)]
 struct Outcome {
     run: String,
@@ -49,7 +49,7 @@ struct Outcome {
     relationships: u64,
 }
 
-/// Makes the documents, runs the job four times, prints a table.
+/// Makes the documents, runs `ingest` four times, and prints a table.
 pub(crate) fn run(args: &DocumentsArgs) -> Result<(), Failure> {
     let folder = std::env::temp_dir().join(format!("compartment-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
@@ -85,7 +85,8 @@ fn measure(args: &DocumentsArgs, folder: &Path) -> Result<(Vec<Outcome>, u64), F
     Ok((outcomes, bytes))
 }
 
-/// Copies of the corpus, each of its own content, until there are `count`; the bytes in all.
+/// Copies the corpus with distinct content until there are `count` documents; returns their total
+/// bytes.
 pub(crate) fn repeat(corpus: &Path, folder: &Path, count: usize) -> Result<u64, Failure> {
     let found = compartment_documents::files::discover(&[
         corpus.join("pdf"),
@@ -101,7 +102,7 @@ pub(crate) fn repeat(corpus: &Path, folder: &Path, count: usize) -> Result<u64, 
         let file = &found.files[number % found.files.len()];
         let mut content = std::fs::read(&file.path)?;
         let ending = file.path.extension().unwrap_or_default().to_string_lossy().into_owned();
-        // A comment where the format has one, so that only the hash is another.
+        // A comment if the format has one, so that only the hash changes.
         let mark = match ending.as_str() {
             "pdf" => format!("\n% copy {number}\n%%EOF\n"),
             "html" => format!("\n<!-- copy {number} -->\n"),
@@ -146,7 +147,7 @@ pub(crate) fn run_once(args: &OnceArgs) -> Result<(), Failure> {
         seconds: report.elapsed().as_secs_f64(),
         documents_per_second: report.documents_per_second,
         answered_from_cache: report.answered_from_cache().unwrap_or(0.0),
-        peak_memory_bytes: ProcessMemory::now().map_or(0, |memory| memory.peak),
+        peak_memory_bytes: ProcessMemory::now().and_then(|memory| memory.peak).unwrap_or(0),
         entities: report.entities.values().sum(),
         relationships: report.relationships.values().sum(),
     };

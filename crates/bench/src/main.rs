@@ -27,14 +27,14 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Score the document stages against a folder of real documents with gold annotations.
     Score(score::ScoreArgs),
-    /// A thousand documents through the whole job, on memory and on Redis.
+    /// Ingest a thousand documents, on memory and on Redis.
     Documents(documents::DocumentsArgs),
-    /// What `documents` starts for each run.
+    /// Started by `documents` for each run.
     #[command(hide = true)]
     DocumentsOnce(documents::OnceArgs),
     /// Moving, copying, backing up and restoring a million keys, beside bare loops.
     Migrate(migrate::MigrateArgs),
-    /// What `migrate` starts to see its peak memory.
+    /// Started by `migrate` to measure peak memory.
     #[command(hide = true)]
     MigrateOnce(migrate::OnceArgs),
     /// A cache in front of Redis: hits beside bare clients, hit rates, latency under load, outages.
@@ -43,10 +43,10 @@ enum Command {
     Batches(batches::BatchesArgs),
     /// Estimated bytes of databases beside exact sums, on seeded servers.
     Stats(stats::StatsArgs),
-    /// What `batches` starts as a worker.
+    /// Started by `batches` as a worker.
     #[command(hide = true)]
     BatchesWorker(batches::fleet::WorkerArgs),
-    /// What `bench` starts on each processor to keep it awake.
+    /// Started by `bench` on each processor to keep it awake.
     #[command(hide = true)]
     Spin,
 }

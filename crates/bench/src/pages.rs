@@ -1,11 +1,11 @@
-//! The examples of the pages, as doc tests: a published crate has no page of the workspace in its package.
+//! The examples in the workspace's pages as doc tests, since packages do not contain the pages.
 
 /// The README's examples compile and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-/// So do those of the page about locks and limits.
+/// The examples on locks and limits compile and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/locks-and-limits.md")]
 struct LocksAndLimits;

@@ -8,7 +8,7 @@ use compartment_core::{Database, DatabaseKind, Error, ErrorKind, Result, TypedKe
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::first::tier::Shared;
+use crate::first::tier::SharedValue;
 use crate::inner::Inner;
 use crate::metrics::counters::Counters;
 use crate::metrics::figures::CacheMetrics;
@@ -23,15 +23,15 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Cached for V {}
 
 /// A cache over one database of kind `cache`. Cheap to clone; clones share both tiers.
 ///
-/// See the [crate's documentation](crate) for its promises.
+/// The [crate's documentation](crate) lists its guarantees.
 #[derive(Clone, Debug)]
 pub struct Cache {
     pub(crate) inner: Arc<Inner>,
-    /// What entries written through this handle are derived from.
+    /// The documents and tags of entries written through this handle.
     pub(crate) labels: Arc<[Arc<str>]>,
-    /// The policy of this handle, where it has one.
+    /// The handle's own policy, if it has one.
     pub(crate) policy: Option<Arc<CachePolicy>>,
-    /// Why that is refused.
+    /// Why that policy is invalid, if it is.
     refusal: Option<Arc<str>>,
 }
 
@@ -39,11 +39,11 @@ pub struct Cache {
 #[derive(Debug)]
 #[must_use]
 pub enum Lookup<V> {
-    /// Its value.
+    /// The cached value.
     Found(Arc<V>),
     /// The absence of a value is cached.
     Absent,
-    /// Nothing.
+    /// The cache knows nothing about the key.
     Unknown,
 }
 
@@ -51,11 +51,11 @@ pub enum Lookup<V> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Delivery {
-    /// Nobody who hears of it serves what was there.
+    /// This process, and every other process that receives the message, no longer serves the old value.
     Delivered,
-    /// This process does not serve it any more; others may until the database is back. It is kept
-    /// and delivered in the background, and before this process reads anything from the database
-    /// again; `Databases::close` waits for it.
+    /// This process no longer serves the old value; others may until the database is available again. The removal is
+    /// kept and delivered in the background, and before this process reads anything from the database again.
+    /// `Databases::close` waits for it.
     Pending,
 }
 
@@ -63,24 +63,23 @@ pub enum Delivery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Stored {
-    /// It is in the database.
+    /// The value is in the database.
     Stored,
     /// Another caller wrote or invalidated the key at the same time.
     Superseded,
-    /// It is larger than the policy allows, or its document is not to be cached; what was there
-    /// before is removed.
+    /// The value is larger than the policy allows, or its document must not be cached. The old value is removed.
     Refused,
-    /// The database could not be reached: what was there before is removed when it can be.
+    /// The database could not be reached. The old value will be removed as soon as it can.
     Pending,
 }
 
 impl Cache {
-    /// A cache over `database`. A server that is away does not fail this: reads go without it
-    /// until it is back.
+    /// Opens a cache over `database`. An unavailable server is not an error: reads work without it until it is
+    /// available.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] when the database is not of kind `cache`, and for a setting that
-    /// is out of its bounds, which are in the message.
+    /// [`ErrorKind::Configuration`] if the database is not of kind `cache`, or if a setting is out of bounds; the
+    /// message names the bounds.
     pub async fn open(database: &Database, options: CacheOptions) -> Result<Self> {
         if database.contract().kind != DatabaseKind::Cache {
             return Err(Error::new(
@@ -119,43 +118,43 @@ impl Cache {
         self.labelled(stamps::tag(tag))
     }
 
-    /// A handle to this cache with its own policy. If the policy is out of bounds, every call of the
-    /// handle is refused ([`ErrorKind::InvalidArgument`]).
+    /// A handle to this cache with its own policy. If the policy is out of bounds, every call of the handle fails
+    /// with [`ErrorKind::InvalidArgument`].
     #[must_use]
     pub fn with_policy(&self, policy: CachePolicy) -> Self {
         let refusal = policy.check().err().map(Arc::from);
         Self { policy: Some(Arc::new(policy)), refusal, ..self.clone() }
     }
 
-    /// Whether it reads and keeps anything: see [`CacheOptions::enabled`].
+    /// Whether the cache reads and stores anything: see [`CacheOptions::enabled`].
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.inner.options.enabled
     }
 
-    /// The database behind.
+    /// The cache's database.
     #[must_use]
     pub fn database(&self) -> &Database {
         &self.inner.database
     }
 
-    /// The figures of this process.
+    /// The metrics of this process.
     #[must_use]
     pub fn metrics(&self) -> CacheMetrics {
         self.inner.figures()
     }
 
-    /// Adds this process's figures to those of all processes, in the database of
-    /// [`crate::CacheOptions::metrics`]. Done by itself every ten seconds.
+    /// Adds this process's metrics to those of all processes, in the database of [`crate::CacheOptions::metrics`].
+    /// The cache does this every ten seconds.
     ///
     /// # Errors
-    /// The metrics database's. Where it is away, what was not added is added the next time.
+    /// The metrics database's. If it is unavailable, the next call adds the missing counts.
     pub async fn publish_metrics(&self) -> Result<()> {
         self.inner.publish_figures().await
     }
 
-    /// Adds the last figures, and takes this process off those that are shown: for a program that
-    /// ends. The cache can still be used.
+    /// Publishes the last metrics and removes this process from the list of processes; call it before the program
+    /// ends. The cache remains usable.
     ///
     /// # Errors
     /// As [`Cache::publish_metrics`].
@@ -174,8 +173,8 @@ impl Cache {
         Self { labels: labels.into(), ..self.clone() }
     }
 
-    /// Runs `work` in the background, for example to warm the cache when a program starts. The task
-    /// ends with the cache. A cache that is off does nothing.
+    /// Runs `work` in the background, for example to warm the cache when a program starts. The task is aborted when
+    /// the cache is dropped. A disabled cache does nothing.
     ///
     /// ```
     /// # use compartment_cache::{Cache, WarmOptions};
@@ -204,7 +203,7 @@ impl Cache {
         }
     }
 
-    /// Refuses keys of other databases, labels that cannot be, and a policy that cannot work.
+    /// Rejects keys of other databases, invalid labels and an invalid policy.
     pub(crate) fn check<V>(&self, key: &TypedKey<V>) -> Result<()> {
         stamps::check_labels(&self.labels)?;
         if let Some(why) = &self.refusal {
@@ -249,7 +248,7 @@ impl Cache {
     }
 }
 
-/// What holds for the entries of one template.
+/// The settings that apply to the entries of one template.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
     pub(crate) policy: Arc<CachePolicy>,
@@ -257,13 +256,13 @@ pub(crate) struct Terms {
     pub(crate) counters: Arc<Counters>,
 }
 
-/// A value as the first tier keeps it.
-pub(crate) fn erase<V: Cached>(value: Option<&Arc<V>>) -> Shared {
+/// Converts a value to its form in the first tier.
+pub(crate) fn erase<V: Cached>(value: Option<&Arc<V>>) -> SharedValue {
     value.map(|value| Arc::clone(value) as Arc<dyn Any + Send + Sync>)
 }
 
-/// The value as it is wanted; the error: it is of another type.
-pub(crate) fn typed<V: Cached>(value: &Shared) -> Result<Option<Arc<V>>, ()> {
+/// Downcasts a value; the error means that it has another type.
+pub(crate) fn typed<V: Cached>(value: &SharedValue) -> Result<Option<Arc<V>>, ()> {
     match value {
         Some(value) => Arc::clone(value).downcast::<V>().map(Some).map_err(drop),
         None => Ok(None),

@@ -1,44 +1,44 @@
-//! Why a load gave no value.
+//! Why a load returned no value.
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Whatever a loader fails with.
+/// Any error of a loader.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A load that gave no value, and no stale one could be served. All who waited get the same.
+/// A load that returned no value while no stale one could be served. All waiters get this error.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The loader failed.
-    Failed(Shared),
-    /// The key is of another database or was not written by a cache, its labels cannot be, or the
-    /// handle's policy is refused.
+    Failed(SharedError),
+    /// The key belongs to another database or was not written by a cache, a label is invalid, or the handle's policy
+    /// is out of bounds.
     Misuse(Arc<compartment_core::Error>),
-    /// It took longer than the policy's hard time-out, and was given up.
+    /// The load exceeded the policy's hard time-out and was cancelled.
     TimedOut(Duration),
-    /// The loader panicked, with these words.
+    /// The loader panicked with this message.
     Panicked(Arc<str>),
     /// The loader's runtime has ended or is blocked.
     Ended,
     /// The loader waits for the value that it loads, directly or through other loads.
     WaitsForItself,
-    /// The key is used as another type elsewhere in this process.
+    /// This process also uses the key for values of another type.
     OtherType,
-    /// It gave another number of values than it was asked for.
+    /// The loader returned another number of values than requested.
     OtherCount {
-        /// Keys asked for.
+        /// Keys requested.
         wanted: usize,
-        /// Values given.
+        /// Values returned.
         given: usize,
     },
 }
 
-/// A loader's error, shared by all who waited.
+/// A loader's error, shared by all waiters.
 #[derive(Clone)]
-pub struct Shared(Arc<dyn std::error::Error + Send + Sync>);
+pub struct SharedError(Arc<dyn std::error::Error + Send + Sync>);
 
 impl From<compartment_core::Error> for LoadError {
     fn from(error: compartment_core::Error) -> Self {
@@ -48,10 +48,10 @@ impl From<compartment_core::Error> for LoadError {
 
 impl LoadError {
     pub(crate) fn failed(error: impl Into<BoxError>) -> Self {
-        Self::Failed(Shared(error.into().into()))
+        Self::Failed(SharedError(error.into().into()))
     }
 
-    /// Of what a loader panicked with: text, as a rule.
+    /// The error of a panic; its payload is usually text.
     pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Self {
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
@@ -62,7 +62,7 @@ impl LoadError {
     #[must_use]
     pub fn downcast_ref<T: std::error::Error + 'static>(&self) -> Option<&T> {
         match self {
-            Self::Failed(Shared(error)) => error.downcast_ref(),
+            Self::Failed(SharedError(error)) => error.downcast_ref(),
             _ => None,
         }
     }
@@ -103,7 +103,7 @@ impl fmt::Debug for LoadError {
 }
 
 impl std::error::Error for LoadError {
-    // The error itself stands in the text already: a chain goes on with its cause.
+    // The message includes the error itself, so the chain continues with the error's source.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Failed(error) => error.source(),
@@ -113,25 +113,25 @@ impl std::error::Error for LoadError {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for SharedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
     }
 }
 
-impl fmt::Display for Shared {
+impl fmt::Display for SharedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
     }
 }
 
-impl std::error::Error for Shared {
+impl std::error::Error for SharedError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source()
     }
 }
 
-/// The database did not answer, or is left alone.
+/// The database did not answer, or its breaker is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Away;
 

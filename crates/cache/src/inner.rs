@@ -24,13 +24,13 @@ use crate::second::pending_removals::PendingRemovals;
 use crate::stamps::StampBook;
 use crate::unique::unique;
 
-/// The channel of the news, in its database.
+/// The channel of the cache's messages, in its database.
 pub(crate) const CHANNEL: &str = "cache";
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) database: Database,
     pub(crate) options: CacheOptions,
-    /// The policies of `options`, to be shared by reads.
+    /// The policies of `options`, shared by reads.
     pub(crate) policy: Arc<CachePolicy>,
     pub(crate) policies: HashMap<String, Arc<CachePolicy>>,
     pub(crate) first: FirstTier,
@@ -40,14 +40,14 @@ pub(crate) struct Inner {
     pub(crate) pending: PendingRemovals,
     pub(crate) reads: ReadMerger<Option<Bytes>, Away>,
     pub(crate) metrics: Metrics,
-    /// Under which this process speaks.
+    /// The id of this process in messages.
     pub(crate) sender: u64,
-    /// Moves with everything that is heard: loads that wait for another process look again.
+    /// Incremented by every received message: loads that wait for another process look again.
     pub(crate) heard: watch::Sender<u64>,
     pub(crate) published: Published,
-    /// What runs beside, ended with the cache.
+    /// Background tasks, aborted with the cache.
     tasks: Mutex<Vec<AbortHandle>>,
-    /// Whether something listens; not where the runtime has ended that did.
+    /// Whether a task listens; `false` after its runtime has ended.
     pub(crate) listens: AtomicBool,
 }
 
@@ -75,14 +75,14 @@ impl Inner {
         }
     }
 
-    /// Ends a task when the cache is dropped.
+    /// Aborts a task when the cache is dropped.
     pub(crate) fn keep_task(&self, task: AbortHandle) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.retain(|task| !task.is_finished());
         tasks.push(task);
     }
 
-    /// The figures of this process.
+    /// The metrics of this process.
     pub(crate) fn figures(&self) -> CacheMetrics {
         CacheMetrics {
             database: self.database.name().to_owned(),
@@ -104,7 +104,7 @@ impl Inner {
             ChannelEvent::Message(bytes) => match Message::read(bytes) {
                 Some(message) if message.sender == self.sender => return,
                 Some(message) => self.take_in(message.news),
-                // Something was said, and not understood: a newer version speaks.
+                // A newer version sent a message that this one cannot read.
                 None => {
                     self.distrust();
                     self.first.trust();
@@ -128,7 +128,7 @@ impl Inner {
         }
     }
 
-    /// News may be missing: what is here may be old.
+    /// Messages may have been missed: the first tier may be outdated.
     pub(crate) fn distrust(&self) {
         self.first.distrust();
         self.book.doubt_all();

@@ -1,14 +1,14 @@
 //! The remaining life of an entry, as this process sees it.
 //!
-//! The times in an entry are those of the process that wrote it, whose wall clock may be another. They
-//! tell the age of the entry, but never extend its life beyond this process's own policy. In the
-//! process, lifetimes use the monotonic clock, which nobody sets.
+//! The times in an entry come from the wall clock of the process that wrote it, which may differ. They give the
+//! entry's age, but never extend its life beyond this process's own policy. In the process, lifetimes use the
+//! monotonic clock, which cannot be set.
 
 use std::time::Duration;
 
 use compartment_core::{MonotonicInstant, Timestamp};
 
-/// When an entry was made, and until when it is fresh and may be served at all.
+/// When an entry was created, until when it is fresh, and until when it may be served stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Times {
     pub(crate) created: Timestamp,
@@ -16,18 +16,18 @@ pub(crate) struct Times {
     pub(crate) stale_until: Timestamp,
 }
 
-/// An entry from further ahead than this was written by another clock.
+/// An entry further in the future than this was written by a different clock.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
-/// Databases count milliseconds, and round up.
+/// Databases count milliseconds, rounded up.
 const ROUNDING: Duration = Duration::from_millis(1);
 
-/// A moment of the monotonic clock in eight bytes: nanoseconds since its beginning.
+/// A moment of the monotonic clock in eight bytes: nanoseconds since its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment64(u64);
 
 impl Moment64 {
-    /// Later than any other.
+    /// Later than any other moment.
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
     pub(crate) fn of(now: MonotonicInstant) -> Self {
@@ -45,53 +45,53 @@ impl Moment64 {
     }
 }
 
-/// How old an entry is.
+/// The age of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Age {
     age: Duration,
-    /// For how long it is fresh in all.
+    /// Its total time as fresh.
     ttl: Duration,
-    /// For how long it is kept in all.
+    /// Its total time in the database.
     kept: Duration,
 }
 
 impl Age {
-    /// Its age by the wall clock; nothing where that cannot be: it is from the future.
+    /// The age by the wall clock; `None` if the entry is from the future.
     pub(crate) fn by_wall(times: Times, now: Timestamp) -> Option<Self> {
         let (ttl, kept) = lives(times);
         let is_ahead = times.created > now.after(TOLERANCE);
         (!is_ahead).then(|| Self { age: now.since(times.created), ttl, kept })
     }
 
-    /// Its age by what the database says it still has to live; nothing where that cannot be: the
-    /// database's own clock was set back.
+    /// The age by the remaining TTL in the database; `None` if that TTL is too long, because the database's clock was
+    /// set back.
     pub(crate) fn by_rest(times: Times, rest: Duration) -> Option<Self> {
         let (ttl, kept) = lives(times);
         let is_possible = rest <= kept.saturating_add(ROUNDING);
         is_possible.then(|| Self { age: kept.saturating_sub(rest), ttl, kept })
     }
 
-    /// For how long it is fresh yet; nothing once it has ended.
+    /// The remaining time as fresh; `None` once it has expired.
     pub(crate) fn fresh_for(self) -> Option<Duration> {
         self.ttl.checked_sub(self.age).filter(|left| !left.is_zero())
     }
 
-    /// For how long it has been over.
+    /// The time since it expired.
     pub(crate) fn over_for(self) -> Duration {
         self.age.saturating_sub(self.ttl)
     }
 
-    /// For how long it is kept yet; nothing once it is of no use to anybody.
+    /// The remaining time in the database; `None` once it may not be served at all.
     pub(crate) fn kept_for(self) -> Option<Duration> {
         self.kept.checked_sub(self.age).filter(|left| !left.is_zero())
     }
 
-    /// Whether it has lived for this share of its time as fresh.
+    /// Whether it has passed this share of its time as fresh.
     pub(crate) fn is_past(self, share: f64) -> bool {
         self.age >= scaled(self.ttl, share)
     }
 
-    /// How long it takes until it has; zero where it has already.
+    /// The time until it passes this share; zero if it already has.
     pub(crate) fn until(self, share: f64) -> Duration {
         scaled(self.ttl, share).saturating_sub(self.age)
     }
@@ -101,7 +101,7 @@ fn lives(times: Times) -> (Duration, Duration) {
     (times.fresh_until.since(times.created), times.stale_until.since(times.created))
 }
 
-/// A share (0 to 1) of `duration`: whatever the share is, no more than the whole.
+/// A share (0 to 1) of `duration`. An invalid share yields the whole.
 pub(crate) fn scaled(duration: Duration, share: f64) -> Duration {
     let seconds = duration.as_secs_f64() * share;
     Duration::try_from_secs_f64(seconds).map_or(duration, |scaled| scaled.min(duration))

@@ -1,4 +1,4 @@
-//! Hears of what other processes wrote, for as long as the cache is used.
+//! Receives the messages of other processes while the cache is used.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -11,7 +11,7 @@ use crate::metrics::publication;
 use crate::second::removal::BACKOFF;
 
 impl Inner {
-    /// Listens from now on; when this returns, news arrives or the first tier is distrusted.
+    /// Starts listening. When this returns, messages arrive or the first tier is distrusted.
     pub(crate) async fn listen(self: &Arc<Self>) {
         self.listens.store(true, Ordering::Release);
         let listening = Listening(Arc::downgrade(self));
@@ -22,15 +22,14 @@ impl Inner {
         self.listen_beside(listening, first);
     }
 
-    /// Listens again where the runtime that did has ended: to be called before the database is
-    /// asked, which is cheap.
+    /// Starts listening again if the listening runtime has ended. It is cheap; call it before the database is asked.
     pub(crate) fn keep_listening(self: &Arc<Self>) {
         if !self.options.enabled || self.listens.load(Ordering::Acquire) {
             return;
         }
         if !self.listens.swap(true, Ordering::AcqRel) {
             self.listen_beside(Listening(Arc::downgrade(self)), None);
-            // It ended with the same runtime.
+            // Publishing ended with the same runtime.
             publication::start(self);
         }
     }
@@ -46,8 +45,8 @@ impl Inner {
     }
 }
 
-/// Held by whoever listens. Dropped, with its runtime perhaps, nothing that is here can be trusted
-/// until somebody else does.
+/// Held by the listening task. When it is dropped, for example with its runtime, the first tier is distrusted until
+/// another task listens.
 struct Listening(Weak<Inner>);
 
 impl Drop for Listening {

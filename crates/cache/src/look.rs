@@ -1,4 +1,4 @@
-//! Looking a key up in both tiers.
+//! Lookup of a key in both tiers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use crate::first::tier::{Moment, NewEntry, State};
 use crate::life::{Age, Moment64};
 use crate::second::envelope::{Envelope, PayloadView, View, is_foreign};
 
-/// What the tiers have of a key. A value of `None`: it is known that there is none.
+/// The state of a key in both tiers. A value of `None` is a known absence.
 pub(crate) enum Seen<V> {
-    /// It may be served.
+    /// The value may be served.
     Fresh { value: Option<Arc<V>>, created: Timestamp, eager: bool },
-    /// It may not, unless nothing better can be had.
+    /// There is no value, or only one that may be served as a last resort.
     Lacking {
         ended: Option<Ended<V>>,
-        /// What stands in the database, where that is known.
+        /// The bytes in the database, if they are known.
         raw: Option<Option<Bytes>>,
     },
 }
 
-/// What the first tier has of a key.
+/// The state of a key in the first tier.
 pub(crate) enum SeenFirst<V> {
     Fresh {
         value: Option<Arc<V>>,
@@ -32,21 +32,21 @@ pub(crate) enum SeenFirst<V> {
     },
     Ended(Ended<V>),
     Nothing,
-    /// A value of another type, which may be served to others.
+    /// A value of another type, which may be served to other callers.
     OtherType,
 }
 
-/// A value whose time is over, or that may be old.
+/// A value that has expired, or that may be outdated.
 #[derive(Debug)]
 pub(crate) struct Ended<V> {
     pub(crate) value: Option<Arc<V>>,
-    /// When it ended, or is going to.
+    /// When it expired, or will.
     at: Moment64,
-    /// For how long it had been over then.
+    /// How long it had been expired by then.
     before: Duration,
 }
 
-// By hand: a derive would ask the same of `V`.
+// By hand, because a derive would require `V: Clone`.
 impl<V> Clone for Ended<V> {
     fn clone(&self) -> Self {
         Self { value: self.value.clone(), at: self.at, before: self.before }
@@ -54,17 +54,17 @@ impl<V> Clone for Ended<V> {
 }
 
 impl<V> Ended<V> {
-    /// For how long it has been over; nothing if it has not ended, and only may be old.
+    /// How long it has been expired; `None` if it has not, and is only doubtful.
     pub(crate) fn over_for(&self, now: Moment64) -> Option<Duration> {
         (now >= self.at).then(|| now.since(self.at).saturating_add(self.before))
     }
 }
 
-/// An entry of the database, decoded and found to hold.
+/// An entry of the database, decoded and valid.
 pub(crate) struct Held<V> {
     pub(crate) value: Option<Arc<V>>,
     pub(crate) envelope: Envelope,
-    /// How old it was
+    /// Its age
     pub(crate) age: Age,
     /// when it was read.
     read_at: MonotonicInstant,
@@ -75,20 +75,20 @@ impl<V> Held<V> {
         self.age.fresh_for().is_some_and(|left| now.since(self.read_at) < left)
     }
 
-    /// How long it is kept yet.
+    /// The remaining time in the database.
     pub(crate) fn kept_for(&self, now: MonotonicInstant) -> Duration {
         self.age.kept_for().unwrap_or_default().saturating_sub(now.since(self.read_at))
     }
 }
 
 impl Cache {
-    /// The value of `key`, if there is a fresh one; when the database is away also one that may
-    /// be old, within the policy's limit for errors.
+    /// The value of `key`, if there is a fresh one. If the database is unavailable, also one that may be outdated,
+    /// within the policy's limit for errors.
     ///
     /// # Errors
-    /// For a key of another database or a policy out of its bounds; for a key whose value no cache
-    /// wrote ([`ErrorKind::Decode`]), or that is used for values of another type in this process as
-    /// well ([`ErrorKind::InvalidArgument`]). A database that does not answer has nothing.
+    /// For a key of another database or a policy out of bounds; for a key whose value was not written by a cache
+    /// ([`ErrorKind::Decode`]), or that this process also uses for values of another type
+    /// ([`ErrorKind::InvalidArgument`]). If the database does not answer, the value is missing.
     pub async fn get<V: Cached>(&self, key: &TypedKey<V>) -> Result<Option<Arc<V>>> {
         match self.lookup(key).await? {
             Lookup::Found(value) => Ok(Some(value)),
@@ -124,7 +124,7 @@ impl Cache {
         Lookup::Unknown
     }
 
-    /// What may be served when nothing better can be had, and is then counted.
+    /// The stale value to serve instead of an error, if there is one; it is counted.
     pub(crate) fn on_error<V>(
         &self,
         ended: Option<Ended<V>>,
@@ -145,7 +145,7 @@ impl Cache {
         if !inner.options.enabled {
             return Ok(Seen::Lacking { ended: None, raw: None });
         }
-        // What is not kept in the process is not looked for there either.
+        // Without a first tier, the key is not looked up there either.
         let (mut ended, mut moment, mut has_other_type) = (None, None, false);
         if self.policy_of(key).first_tier {
             match self.look_first(key.as_str()) {
@@ -168,7 +168,7 @@ impl Cache {
         self.judge(key, raw.as_ref(), moment, ended).await
     }
 
-    /// What the first tier has: something fresh, or something that may do.
+    /// The first tier's fresh value, or one that may be served as a last resort.
     pub(crate) fn look_first<V: Cached>(&self, key: &str) -> SeenFirst<V> {
         let inner = &self.inner;
         let instant = inner.options.clock.monotonic();
@@ -186,7 +186,7 @@ impl Cache {
         seen.unwrap_or(SeenFirst::Nothing)
     }
 
-    /// Refuses a value that no cache wrote: it would be overwritten, and is somebody's.
+    /// Rejects a value that was not written by a cache: overwriting it would destroy another program's data.
     pub(crate) fn foreign(&self, key: &str, raw: &[u8]) -> Option<Error> {
         let error = || {
             Error::new(
@@ -201,7 +201,7 @@ impl Cache {
         is_foreign(raw).then(error)
     }
 
-    /// Refuses a type that cannot be read, where this process has the key as another already.
+    /// Rejects a type that cannot be decoded, if this process also uses the key for another type.
     pub(crate) fn check_type<V: Cached>(&self, key: &str, raw: Option<&Bytes>) -> Result<()> {
         let Some(view) = raw.and_then(|raw| View::read(raw)) else { return Ok(()) };
         let PayloadView::Value(bytes) = view.payload() else { return Ok(()) };
@@ -219,8 +219,8 @@ impl Cache {
         .caused_by(error))
     }
 
-    /// What stands in the database is fresh, or has ended, or is nothing that holds. Fresh, it is
-    /// kept in the first tier, if nobody has written it since `moment`.
+    /// Classifies the bytes of the database as fresh, expired or invalid. A fresh value is kept in the first tier,
+    /// unless the key was written since `moment`.
     pub(crate) async fn judge<V: Cached>(
         &self,
         key: &TypedKey<V>,
@@ -235,7 +235,7 @@ impl Cache {
             return Ok(Seen::Lacking { ended, raw: None });
         };
         let Some((value, view, age)) = valid else {
-            // It was invalidated, or it ended for good: what the first tier had is no better.
+            // It was invalidated or has expired completely: the first tier's value is no better.
             return Ok(Seen::Lacking { ended: None, raw: Some(raw.cloned()) });
         };
         let now = self.inner.options.clock.monotonic();
@@ -252,7 +252,7 @@ impl Cache {
         Ok(Seen::Fresh { value, created: view.times.created, eager })
     }
 
-    /// The entry of these bytes, if it may be served at all; the error: the database is away.
+    /// The entry of these bytes, if it may be served at all; the error means that the database is unavailable.
     pub(crate) async fn held<V: Cached>(
         &self,
         key: &str,
@@ -264,7 +264,7 @@ impl Cache {
         Ok(raw.map(held))
     }
 
-    /// The value of these bytes, decoded, what stands beside it, and its age.
+    /// The decoded value of these bytes, its header and its age.
     async fn valid<'a, V: Cached>(
         &self,
         key: &str,
@@ -276,7 +276,7 @@ impl Cache {
         }
         let age = match Age::by_wall(view.times, self.inner.options.clock.now()) {
             Some(age) => age,
-            // By the clock of its writer or of this process, it is from the future.
+            // The entry is from the future, by the clock of its writer or of this process.
             None => {
                 let rest = self.inner.rest_of(key).await.map_err(drop)?;
                 let Some(age) = rest.and_then(|rest| Age::by_rest(view.times, rest)) else {
@@ -302,8 +302,8 @@ impl Cache {
         Ok(holds.then_some((value, view, age)))
     }
 
-    /// Keeps an entry of the database in the first tier: for as long as it has left, and for no
-    /// longer than this process's own policy says, from now on.
+    /// Keeps an entry of the database in the first tier, for the time it has left and at most as long as this
+    /// process's own policy allows from now on.
     pub(crate) fn keep<V: Cached>(
         &self,
         key: &str,
@@ -344,7 +344,7 @@ impl Cache {
         self.inner.first.put(key, new, moment);
     }
 
-    /// Until when the first tier serves what is put in now.
+    /// Until when the first tier serves a value that is stored now.
     pub(crate) fn serve_until(
         &self,
         fresh_until: Moment64,

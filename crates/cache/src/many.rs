@@ -1,4 +1,4 @@
-//! Many keys at once: one look into the first tier, one round trip, one call of the loader.
+//! Reads of many keys: one lookup in the first tier, one round trip, one call of the loader.
 
 use std::sync::Arc;
 
@@ -14,11 +14,10 @@ use crate::load::steps::Load;
 use crate::look::{Ended, Seen, SeenFirst};
 
 impl Cache {
-    /// The fresh values of `keys`, in their order; those that the first tier lacks in one round
-    /// trip.
+    /// The fresh values of `keys`, in order. Values that are not in the first tier are read in one round trip.
     ///
     /// # Errors
-    /// For a key of another database only. A database that does not answer has nothing.
+    /// Only for a key of another database. If the database does not answer, its values are missing.
     pub async fn get_many<V: Cached>(&self, keys: &[TypedKey<V>]) -> Result<Vec<Option<Arc<V>>>> {
         for key in keys {
             self.check(key)?;
@@ -44,14 +43,13 @@ impl Cache {
             .collect())
     }
 
-    /// The values of `keys`, in their order. Missing values are loaded by one call, which receives
-    /// their keys and answers in their order, with `None` for a missing value. Keys that another caller
-    /// is loading are awaited and not loaded twice. If that load fails in another process, or ends with
-    /// its runtime in this one, the loader is called again for them. Each key has the TTL, the limits
-    /// and the lease of its own template's policy.
+    /// The values of `keys`, in order. Missing values are loaded by one call of the loader, which receives their keys
+    /// and answers in that order, with `None` for an absent value. Keys that another caller is loading are awaited
+    /// and not loaded twice. If that load fails in another process, or ends with its runtime in this one, the loader
+    /// is called again for them. Each key uses the TTL, the limits and the lease of its own template's policy.
     ///
     /// # Errors
-    /// The first failure, when no stale value may be served instead.
+    /// The first failure for which no stale value may be served.
     pub async fn get_or_load_many<V, L, F, E>(
         &self,
         keys: &[TypedKey<V>],
@@ -80,7 +78,7 @@ impl Cache {
             for (at, outcome) in left.into_iter().zip(outcomes) {
                 match outcome {
                     Outcome::Has(value) => found[at] = value,
-                    // Its runtime ended, and this caller lives: it loads anew.
+                    // The load's runtime ended, but this caller still runs: it loads again.
                     Outcome::Failed { error: LoadError::Ended, is_own: false } => again.push(at),
                     Outcome::Failed { error, .. } => return Err(error),
                 }
@@ -90,7 +88,7 @@ impl Cache {
         Ok(found)
     }
 
-    /// Looks `keys` up, loads what nobody loads, and waits for the rest.
+    /// Looks `keys` up, loads those that nobody is loading, and waits for the rest.
     async fn round<V, L, F, E>(
         &self,
         keys: &[TypedKey<V>],
@@ -209,22 +207,22 @@ impl Cache {
 enum Wait<V> {
     No(Option<Arc<V>>),
     For {
-        /// None for one that waits for this caller.
+        /// `None` if the load waits for this caller.
         waiter: Option<Waiter>,
         ended: Option<Ended<V>>,
         terms: Terms,
-        /// Whether the load is this call's.
+        /// Whether this call leads the load.
         is_own: bool,
     },
 }
 
-/// What came of a key.
+/// The result for one key.
 enum Outcome<V> {
     Has(Option<Arc<V>>),
     Failed { error: LoadError, is_own: bool },
 }
 
-/// A loader of these keys, for the positions that it is given.
+/// A loader for these keys; it is called with the positions to load.
 fn for_keys<V, L, F, E>(all: Arc<[TypedKey<V>]>, loader: &Arc<L>) -> Loader<V>
 where
     V: Cached,
@@ -245,7 +243,7 @@ where
     })
 }
 
-/// Runs a loader with nothing around it.
+/// Runs a loader without the cache.
 pub(crate) async fn uncached<V>(
     keys: usize,
     loader: &mut Loader<V>,

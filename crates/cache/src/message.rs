@@ -6,24 +6,24 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::stamps::Stamp;
 
-/// The first byte: whoever changes the layout takes another.
+/// The first byte; it changes with the layout.
 const VERSION: u8 = 1;
 const KEY: u8 = 0;
 const STAMP: u8 = 1;
 
-/// One piece of news.
+/// One announcement to other processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum News {
-    /// A key was written, removed, or its load was given up.
+    /// A key was written or removed, or its load ended without a result.
     Key(String),
-    /// A stamp is another.
+    /// A stamp has a new number.
     Stamp(Arc<str>, Stamp),
 }
 
-/// News of one sender.
+/// The announcements of one sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
-    /// Who sent it: nobody listens to itself.
+    /// The sender; a process ignores its own messages.
     pub(crate) sender: u64,
     pub(crate) news: Vec<News>,
 }
@@ -48,8 +48,8 @@ impl Message {
         bytes.freeze()
     }
 
-    /// The message of these bytes; nothing for what this version does not read. Whoever gets
-    /// nothing has to distrust what it has: something was said.
+    /// Decodes a message; `None` if this version cannot read it. The receiver must then distrust its first tier,
+    /// because the content is unknown.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let (&VERSION, rest) = bytes.split_first()? else { return None };
         let (sender, mut rest) = rest.split_first_chunk()?;

@@ -8,45 +8,44 @@ use compartment_core::{CacheBounds, Clock, Database, Roles, SystemClock};
 
 use crate::policy::CachePolicy;
 
-/// How often a process adds its figures, unless told.
+/// How often a process publishes its metrics by default.
 pub(crate) const EVERY: Duration = Duration::from_secs(10);
 
-/// Settings of a [`crate::Cache`]. [`CacheBounds`] has their ranges; [`crate::Cache::open`] refuses
-/// values outside of them.
+/// Settings of a [`crate::Cache`]. [`CacheBounds`] has their ranges; [`crate::Cache::open`] rejects values outside of
+/// them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CacheOptions {
-    /// The most bytes of the first tier: values as they are encoded before compression, keys, and
-    /// 256 an entry. A value of many small parts takes two or three times that once decoded.
+    /// The size of the first tier in bytes: encoded values before compression, keys, and 256 bytes for each entry. A
+    /// decoded value of many small parts takes two or three times as much memory.
     pub first_tier_bytes: u64,
-    /// How long one request to the database may take before the cache goes on without it.
+    /// How long one request to the database may take before the cache continues without it.
     pub database_timeout: Duration,
-    /// After this many failed requests in a row the database is not asked,
+    /// The number of failed requests in a row after which the database is not asked for a while.
     pub breaker_failures: u32,
-    /// for this long; then one request tries it.
+    /// How long the database is not asked after that many failures; then one request tries again.
     pub breaker_open_for: Duration,
-    /// Removals that are kept while they cannot be delivered; beyond, everything in the database
-    /// is invalidated instead.
+    /// How many undelivered removals are kept. If there are more, everything in the database is invalidated instead.
     pub pending_removals: usize,
-    /// While news of other processes does not arrive, or the database does not answer, a value is
-    /// served from the first tier for at most this long after it was loaded.
+    /// How long after its load a value is served from the first tier while messages of other processes do not arrive,
+    /// or the database does not answer.
     pub blind_ttl: Duration,
-    /// Off: nothing is read, kept or invalidated, and every load runs.
+    /// If `false`, nothing is read, stored or invalidated, and every load runs.
     pub enabled: bool,
     /// The policy of templates without their own.
     pub policy: CachePolicy,
-    /// Policies by the template's name.
+    /// Policies by template name.
     pub policies: HashMap<String, CachePolicy>,
-    /// TTLs by the template's name, where the policy has none: see [`CacheOptions::for_map`].
+    /// TTLs by template name, used if the policy has none: see [`CacheOptions::for_map`].
     pub ttls: HashMap<String, Duration>,
-    /// Which database the name in a key template means.
+    /// The database that a name in a key template refers to.
     pub roles: Roles,
-    /// Where this process adds its figures to those of all: a database, as a rule `metrics`.
+    /// The database for this process's metrics, usually `metrics`.
     pub metrics: Option<Database>,
-    /// How often it does.
+    /// How often they are published.
     pub metrics_every: Duration,
-    /// The clock of the cache; by default the system's. Processes that share a database should agree on
-    /// the time to within a fraction of the TTLs.
+    /// The clock of the cache; by default the system's. The clocks of processes that share a database should differ
+    /// by no more than a fraction of the TTLs.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -72,14 +71,14 @@ impl Default for CacheOptions {
 }
 
 impl CacheOptions {
-    /// With another size of the first tier.
+    /// Sets the size of the first tier, in bytes.
     #[must_use]
     pub fn first_tier_bytes(mut self, bytes: u64) -> Self {
         self.first_tier_bytes = bytes;
         self
     }
 
-    /// With another time-out of requests to the database.
+    /// Sets the time-out of requests to the database.
     #[must_use]
     pub fn database_timeout(mut self, limit: Duration) -> Self {
         self.database_timeout = limit;
@@ -108,35 +107,35 @@ impl CacheOptions {
         self
     }
 
-    /// On or off.
+    /// Enables or disables the cache.
     #[must_use]
     pub fn enabled(mut self, enabled: bool) -> Self {
         self.enabled = enabled;
         self
     }
 
-    /// With another policy for templates that have none of their own.
+    /// Sets the policy of templates without their own.
     #[must_use]
     pub fn policy(mut self, policy: CachePolicy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// With a policy for the template of this name.
+    /// Sets the policy of the template with this name.
     #[must_use]
     pub fn policy_of(mut self, template: impl Into<String>, policy: CachePolicy) -> Self {
         self.policies.insert(template.into(), policy);
         self
     }
 
-    /// Adding this process's figures to those of all, in `metrics`.
+    /// Publishes this process's metrics in `metrics`.
     #[must_use]
     pub fn metrics(mut self, metrics: &Database) -> Self {
         self.metrics = Some(metrics.clone());
         self
     }
 
-    /// Refuses what cannot work, with the bounds and whose policy it is.
+    /// Rejects invalid settings; the error names the bounds and the template.
     pub(crate) fn check(&self) -> Result<(), String> {
         CacheBounds::check_first_tier(self.first_tier_bytes)?;
         CacheBounds::DATABASE_TIMEOUT.check(self.database_timeout)?;
@@ -155,7 +154,7 @@ impl CacheOptions {
         Ok(())
     }
 
-    /// By another clock.
+    /// Sets the clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;

@@ -1,4 +1,4 @@
-//! How long a value is fresh, how long it may be served stale, and how a load is bounded.
+//! The policy of entries: TTLs, stale limits, sizes and limits of loads.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use compartment_core::{CacheBounds, MAX_TTL, Timestamp};
 
 use crate::life::{Moment64, Times, scaled};
 
-/// The policy of the entries of one template, or of all.
+/// The policy for the entries of one template, or of all.
 ///
 /// ```
 /// use compartment_cache::CachePolicy;
@@ -22,36 +22,35 @@ use crate::life::{Moment64, Times, scaled};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CachePolicy {
-    /// How long a value is fresh. `None`: what `[keys]` of the configuration says of its template,
-    /// else the template's own TTL, else the database's default, else a day.
+    /// How long a value is fresh. `None` uses the TTL from `[keys]` of the configuration, else the template's, else
+    /// the database's default, else a day.
     pub ttl: Option<Duration>,
-    /// How long the absence of a value is remembered; `None`: not at all.
+    /// How long the absence of a value is remembered; `None` means not at all.
     pub negative_ttl: Option<Duration>,
-    /// The share of its TTL (0 to 1) after which a read reloads a fresh value in the background;
-    /// `None`: never.
+    /// The share of its TTL (0 to 1) after which a read reloads a fresh value in the background; `None` means never.
     pub eager_refresh: Option<f64>,
-    /// For how long after its TTL a value is served while a new one is loaded in the background.
+    /// How long after its TTL a value is served while a new one is loaded in the background.
     pub stale_while_revalidate: Duration,
-    /// For how long after its TTL a value is served when its load fails or takes longer than
-    /// [`CachePolicy::soft_timeout`].
+    /// How long after its TTL a value is served if its load fails or takes longer than [`CachePolicy::soft_timeout`].
     pub stale_on_error: Duration,
-    /// After this long a caller that could be given a stale value is given it; the load goes on.
+    /// How long a caller waits before it gets a stale value, if there is one; the load continues.
     pub soft_timeout: Option<Duration>,
-    /// After this long a load is given up.
+    /// How long a load may take before it is cancelled.
     pub hard_timeout: Option<Duration>,
-    /// By up to this share (0 to 1) a TTL is shortened at random, so that what was loaded together
-    /// does not end together.
+    /// The maximum share (0 to 1) by which a TTL is shortened at random, so that values loaded together do not expire
+    /// together.
     pub jitter: f64,
-    /// A larger entry, its header included, is returned to its caller and not kept.
+    /// The maximum size of an entry in bytes, including its header. A larger one is returned to its caller but not
+    /// stored.
     pub max_entry_bytes: usize,
-    /// The most bytes that are kept of one document, over all its entries; an entry beyond is
-    /// returned to its caller and not kept. `None`: no limit. With one, a write through a
-    /// document's handle costs two more requests, so that all processes count together.
+    /// The maximum total size in bytes of a document's entries. An entry beyond it is returned to its caller but not
+    /// stored. `None` means no limit. With a limit, a write through a document's handle costs two more requests, so
+    /// that all processes count together.
     pub max_document_bytes: Option<u64>,
-    /// How long other processes wait for a loader that does not answer any more. A loader that
-    /// lives renews it every third.
+    /// How long other processes wait for a loader that has stopped answering. A running loader renews its lease every
+    /// third of it.
     pub lease: Duration,
-    /// Whether values are kept in the process as well, and looked for there.
+    /// Whether values are also kept and looked up in the process.
     pub first_tier: bool,
 }
 
@@ -75,7 +74,7 @@ impl Default for CachePolicy {
 }
 
 impl CachePolicy {
-    /// With this TTL.
+    /// Sets the TTL.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
@@ -103,85 +102,85 @@ impl CachePolicy {
         self
     }
 
-    /// Serving what has ended for this long when its load fails.
+    /// Sets how long an expired value is served if its load fails.
     #[must_use]
     pub fn stale_on_error(mut self, limit: Duration) -> Self {
         self.stale_on_error = limit;
         self
     }
 
-    /// Serving what has ended after waiting this long for a load.
+    /// Sets how long a caller waits before it gets an expired value.
     #[must_use]
     pub fn soft_timeout(mut self, limit: Duration) -> Self {
         self.soft_timeout = Some(limit);
         self
     }
 
-    /// Giving a load up after this long.
+    /// Sets how long a load may take before it is cancelled.
     #[must_use]
     pub fn hard_timeout(mut self, limit: Duration) -> Self {
         self.hard_timeout = Some(limit);
         self
     }
 
-    /// Shortening TTLs by up to this share.
+    /// Sets the maximum share by which TTLs are shortened.
     #[must_use]
     pub fn jitter(mut self, share: f64) -> Self {
         self.jitter = share;
         self
     }
 
-    /// Keeping no entry larger than this.
+    /// Sets the maximum size of an entry, in bytes.
     #[must_use]
     pub fn max_entry_bytes(mut self, bytes: usize) -> Self {
         self.max_entry_bytes = bytes;
         self
     }
 
-    /// Keeping no more than this of one document.
+    /// Sets the maximum total size of a document's entries, in bytes.
     #[must_use]
     pub fn max_document_bytes(mut self, bytes: u64) -> Self {
         self.max_document_bytes = Some(bytes);
         self
     }
 
-    /// With another lease.
+    /// Sets the lease.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// Whether values are kept in the process as well.
+    /// Sets whether values are also kept in the process.
     #[must_use]
     pub fn first_tier(mut self, keep: bool) -> Self {
         self.first_tier = keep;
         self
     }
 
-    /// For how long after its TTL an entry is kept at all.
+    /// How long after its TTL an entry is kept.
     pub(crate) fn stale_limit(&self) -> Duration {
         self.stale_while_revalidate.max(self.stale_on_error)
     }
 
-    /// The moments of an entry that is made now and lives for `ttl`.
+    /// The times of an entry that is created at `created` with this TTL.
     pub(crate) fn times(&self, created: Timestamp, ttl: Duration, random: u64) -> Times {
-        // 53 bits: what a double holds exactly.
+        // 53 bits are what a double represents exactly.
         let share = (random >> 11) as f64 / (1u64 << 53) as f64;
         let ttl = scaled(ttl, 1.0 - self.jitter * share);
         let ttl = ttl.clamp(Duration::from_millis(1), MAX_TTL);
-        // No database keeps anything for longer.
+        // No database keeps a key longer.
         let kept = ttl.saturating_add(self.stale_limit()).min(MAX_TTL);
         Times { created, fresh_until: created.after(ttl), stale_until: created.after(kept) }
     }
 
-    /// When a read of an entry with these times, which is made `now`, loads it anew.
+    /// When a read reloads an entry that has these times and is stored now.
     pub(crate) fn eager_at(&self, times: Times, now: Moment64) -> Moment64 {
         let ttl = times.fresh_until.since(times.created);
         self.eager_refresh.map_or(Moment64::NEVER, |share| now.after(scaled(ttl, share)))
     }
 
-    /// Refuses what cannot work, with the bounds.
+    /// Rejects invalid values; the error names the bounds.
     pub(crate) fn check(&self) -> Result<(), String> {
         let all = [
             self.ttl.map_or(Ok(()), |ttl| CacheBounds::TTL.check(ttl)),

@@ -1,4 +1,4 @@
-//! Reading through: what is not there is loaded, once for all who want it.
+//! Reads through the cache: a missing value is loaded, once for all its callers.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use crate::look::{Ended, Seen, SeenFirst};
 use crate::many::uncached;
 
 impl Cache {
-    /// The value of `key`; it is loaded if the cache has none to serve.
+    /// The value of `key`, loaded if the cache has none.
     ///
-    /// Of all callers in all processes that share the database, one loads, and the others get its value
-    /// or its error. The load runs as its own task: dropping a caller does not end it.
+    /// Among all callers in all processes that share the database, one loads; the others get its value or its error.
+    /// The load runs in a separate task: dropping a caller does not end it.
     ///
     /// # Errors
-    /// The loader's, when no stale value may be served instead; [`LoadError::WaitsForItself`] for a
-    /// loader that reads its own key through the cache. An unavailable database is not an error.
+    /// The loader's, if no stale value may be served instead; [`LoadError::WaitsForItself`] if a loader reads its own
+    /// key through the cache. An unavailable database is not an error.
     pub async fn get_or_load<V, L, F, E>(
         &self,
         key: &TypedKey<V>,
@@ -40,8 +40,8 @@ impl Cache {
         });
         match self.through(key, loader, Wanted::Value).await? {
             Some(value) => Ok(value),
-            // It joined a load that may find none.
-            None => Err(LoadError::failed("it is noted that there is no value")),
+            // It joined a load of a caller that accepts an absent value.
+            None => Err(LoadError::failed("the value does not exist")),
         }
     }
 
@@ -71,8 +71,8 @@ impl Cache {
         self.through(key, loader, Wanted::Any).await
     }
 
-    /// The value of `key`; the loader receives the expired value and can confirm it
-    /// ([`Loaded::Unchanged`]), as a server does for a conditional request.
+    /// The value of `key`. The loader receives the expired value and can confirm it ([`Loaded::Unchanged`]), like a
+    /// server that answers a conditional request.
     ///
     /// # Errors
     /// As [`Cache::get_or_load`].
@@ -90,7 +90,7 @@ impl Cache {
         self.through(key, conditional(loader), Wanted::Any).await
     }
 
-    /// Reloads `key`, even if there is a fresh value, which is served until the new one is stored.
+    /// Reloads `key`, even if there is a fresh value. That value is served until the new one is stored.
     ///
     /// # Errors
     /// As [`Cache::get_or_load`].
@@ -128,7 +128,7 @@ impl Cache {
             Wanted::Any | Wanted::Value => {
                 let moment = self.inner.first.moment(key.as_str());
                 match self.look(key).await? {
-                    // Somebody noted that there is none, and this loader always has one.
+                    // The absence is cached, but this loader always returns a value.
                     Seen::Fresh { value: None, created, .. } if wanted == Wanted::Value => {
                         unlike = Some(Unlike::MadeAt(created));
                         (None, None)
@@ -159,7 +159,7 @@ impl Cache {
                 }
                 Part::Waits(waiter) => Some(waiter),
                 Part::Leads(leader) => {
-                    // Another may have loaded it between the look and now.
+                    // Another caller may have loaded it since the lookup.
                     if unlike.is_none()
                         && let SeenFirst::Fresh { value, .. } = self.look_first(key.as_str())
                     {
@@ -185,7 +185,7 @@ impl Cache {
             };
             let outcome = self.outcome(self.landed(waiter), ended.clone(), &terms, began).await;
             match outcome {
-                // Its runtime ended, and this caller lives: it loads anew.
+                // The load's runtime ended, but this caller still runs: it loads again.
                 Err(LoadError::Ended) if loader.is_some() => raw = None,
                 outcome => return outcome,
             }
@@ -198,7 +198,7 @@ impl Cache {
         inner.flights.join(key.as_str(), &inner.first, &inner.book, terms.policy.lease)
     }
 
-    /// How a load ends for one that waits for it.
+    /// The result of a load for one of its waiters.
     pub(crate) async fn landed(&self, waiter: Option<Waiter>) -> Landing {
         match waiter {
             Some(waiter) => waiter.landed(self.inner.options.clock.as_ref()).await,
@@ -206,7 +206,7 @@ impl Cache {
         }
     }
 
-    /// What a load brings, or what may be served instead to a caller who waits since `began`.
+    /// The result of a load, or a stale value for a caller that has waited since `began`.
     pub(crate) async fn outcome<V: Cached>(
         &self,
         landing: impl Future<Output = Landing>,
@@ -224,7 +224,7 @@ impl Cache {
                 landing = &mut landing => return self.served(landing, ended, terms),
                 () = clock.sleep(limit.saturating_sub(clock.monotonic().since(began))) => {}
             }
-            // The load goes on. What is too old to be served has to wait for it.
+            // The load continues. If the value is too old to be served, the caller waits for the load.
             if let Some(value) = self.on_error(ended.clone(), terms) {
                 return Ok(value);
             }
@@ -256,7 +256,7 @@ impl Cache {
 
     fn may_revalidate<V>(&self, ended: &Ended<V>, terms: &Terms) -> bool {
         let over = ended.over_for(Moment64::of(self.inner.options.clock.monotonic()));
-        // What has not ended is here because it may be old: that is no reason to serve it.
+        // A value that has not expired is only doubtful here; that is not a reason to serve it.
         over.is_some_and(|over| over < terms.policy.stale_while_revalidate)
     }
 
@@ -275,18 +275,18 @@ impl Cache {
     }
 }
 
-/// What a caller is content with.
+/// The answers that a caller accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
-    /// A value, or that there is none.
+    /// A value, or its absence.
     Any,
-    /// A value.
+    /// A value only.
     Value,
-    /// What is loaded from now on.
+    /// Only the result of a load that begins now.
     New,
 }
 
-/// A loader that is given the old value, with its error as the cache has it.
+/// A loader that receives the old value, with its error converted.
 fn conditional<V, L, F, E>(loader: L) -> Loader<V>
 where
     V: Cached,
@@ -300,7 +300,7 @@ where
     })
 }
 
-/// A loader of one key, that is called once.
+/// A loader of one key that is called once.
 fn once<V, L, F>(loader: L) -> Loader<V>
 where
     V: Cached,

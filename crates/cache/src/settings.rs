@@ -1,4 +1,4 @@
-//! From the configuration to the options of a cache.
+//! Converts the configuration to the options of a cache.
 
 use compartment_core::{CacheSettings, DatabaseMap, PolicyRule};
 
@@ -64,7 +64,7 @@ impl CacheOptions {
 }
 
 impl CachePolicy {
-    /// With what `rule` says for `environment`; what it leaves open stays.
+    /// Applies the values of `rule` for `environment`; values that it does not set stay.
     fn in_environment(mut self, rule: &PolicyRule, environment: &str) -> Self {
         let max_entry = rule.max_entry.get(environment);
         let max_entry = max_entry.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));

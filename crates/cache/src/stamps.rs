@@ -1,8 +1,8 @@
 //! Stamps: one number for each tag, each document and the database as a whole.
 //!
-//! An entry notes the numbers that hold when its load begins; it holds while they are the same.
-//! To invalidate is to give a new number, whatever hangs on it: one write. A stamp that the
-//! database lost is one that no entry has, so losing it costs loads and never serves what is old.
+//! An entry records the numbers that were current when its load began, and is valid while they are. An invalidation
+//! replaces a number: one write, for any number of entries. If the database loses a stamp, its new number matches no
+//! entry; this costs loads but never serves an outdated value.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,21 +17,21 @@ use crate::unique::unique;
 
 /// The stamp of the whole database.
 pub(crate) const WHOLE: &str = "";
-/// More stamps are not remembered; those forgotten are asked for again.
+/// The maximum number of stamps in memory. Forgotten ones are read again.
 const MAX_KNOWN: usize = 100_000;
 const LONGEST_NAME: usize = 1_024;
 
-/// A stamp's state.
+/// The state of a stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
-    /// Another after each invalidation.
+    /// Replaced by every invalidation.
     pub(crate) token: u64,
-    /// Whether nothing of it is to be kept.
+    /// Whether nothing labelled with it may be stored.
     pub(crate) no_cache: bool,
 }
 
 impl Stamp {
-    /// How many bytes it takes.
+    /// The encoded size in bytes.
     pub(crate) const BYTES: usize = 9;
 
     pub(crate) fn new(no_cache: bool) -> Self {
@@ -55,13 +55,13 @@ pub(crate) fn key_of(name: &str) -> String {
     format!("{STAMP_PREFIX}{name}")
 }
 
-/// What the keys of stamps begin with.
+/// The prefix of the stamps' keys.
 pub(crate) const STAMP_PREFIX: &str = "compartment:stamp:";
 
-/// What the names of documents' stamps begin with.
+/// The prefix of the names of documents' stamps.
 const DOCUMENT: &str = "document:";
 
-/// A stamp's name for a document.
+/// The name of a document's stamp.
 pub(crate) fn document(id: &str) -> String {
     format!("{DOCUMENT}{id}")
 }
@@ -71,22 +71,22 @@ pub(crate) fn is_document(name: &str) -> bool {
     name.starts_with(DOCUMENT)
 }
 
-/// The document whose stamp stands at this key.
+/// The document whose stamp has this key.
 pub(crate) fn document_at(key: &str) -> Option<&str> {
     key.strip_prefix(STAMP_PREFIX)?.strip_prefix(DOCUMENT)
 }
 
-/// A stamp's name for a tag.
+/// The name of a tag's stamp.
 pub(crate) fn tag(tag: &str) -> String {
     format!("tag:{tag}")
 }
 
-/// Whether no entry can have this label.
+/// Whether the label is too long for an entry.
 pub(crate) fn is_too_long(label: &str) -> bool {
     label.len() > LONGEST_NAME
 }
 
-/// Labels that entries may have: not too many, nor too long.
+/// Checks the number and length of labels.
 pub(crate) fn check_labels(labels: &[Arc<str>]) -> Result<()> {
     let too_long = labels.iter().any(|label| is_too_long(label));
     if too_long || labels.len() >= MAX_STAMPS {
@@ -102,16 +102,16 @@ pub(crate) fn check_labels(labels: &[Arc<str>]) -> Result<()> {
     Ok(())
 }
 
-/// The stamps that this process knows, as far as news of others arrives.
+/// The stamps that this process knows, as far as messages of other processes arrive.
 #[derive(Debug, Default)]
 pub(crate) struct StampBook {
     known: RwLock<HashMap<Arc<str>, Known, DefaultHashBuilder>>,
-    /// Moves with every change, so that what was checked before need not be checked again.
+    /// Incremented by every change, so that entries checked since the last change need not be checked again.
     epoch: AtomicU64,
-    /// Moves with all news, and when stamps became doubtful: what is being read may be older.
+    /// Incremented by every message, and when stamps become doubtful: a stamp that is being read may be older.
     changes: AtomicU64,
-    /// Moves when news may have been missed. What was known in an era before cannot tell that an
-    /// entry holds; it still tells that one does not, above all what this process invalidated.
+    /// Incremented when messages may have been missed. Stamps of an earlier era cannot prove an entry valid, but
+    /// still prove one invalid, in particular one that this process invalidated.
     era: AtomicU64,
 }
 
@@ -119,24 +119,24 @@ pub(crate) struct StampBook {
 struct Known {
     stamp: Stamp,
     era: u64,
-    /// It is the database's, and not made up here while that could not be asked.
+    /// Whether it is the database's, and not provisional because the database did not answer.
     is_certain: bool,
 }
 
-/// What was known of a stamp before it was read.
+/// The known state of a stamp before it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Before {
     changes: u64,
     known: Option<Known>,
 }
 
-/// Whether an entry's stamps are those that hold.
+/// Whether an entry's stamps are current.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     Holds,
-    /// One is another.
+    /// At least one has another number.
     Differs,
-    /// One is not known here.
+    /// At least one is not known here.
     Unknown,
 }
 
@@ -145,23 +145,23 @@ impl StampBook {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// A stamp that is the database's, as far as news arrives.
+    /// The database's stamp, if messages arrive.
     pub(crate) fn get(&self, name: &str) -> Option<Stamp> {
         let known = self.read().get(name).copied()?;
         (known.is_certain && known.era == self.era()).then_some(known.stamp)
     }
 
-    /// The last that was known of a stamp.
+    /// The last known value of a stamp.
     pub(crate) fn last(&self, name: &str) -> Option<Stamp> {
         self.read().get(name).map(|known| known.stamp)
     }
 
-    /// Notes a stamp that somebody has just made.
+    /// Records a new stamp.
     pub(crate) fn note(&self, name: &str, stamp: Stamp) {
         self.put(name, stamp, true);
     }
 
-    /// Notes a stamp that holds in this process until the database can be asked.
+    /// Records a stamp that is valid in this process until the database answers.
     pub(crate) fn note_provisional(&self, name: &str, stamp: Stamp) {
         self.put(name, stamp, false);
     }
@@ -178,13 +178,13 @@ impl StampBook {
         }
     }
 
-    /// To be taken before a stamp is read.
+    /// Take it before a stamp is read.
     pub(crate) fn before(&self, name: &str) -> Before {
         let known = self.read();
         Before { changes: self.changes.load(Ordering::Acquire), known: known.get(name).copied() }
     }
 
-    /// Notes a stamp that was read, unless news has come since: what was read may be older.
+    /// Records a stamp that was read, unless there have been changes since: it may be outdated.
     pub(crate) fn note_read(&self, name: &str, stamp: Stamp, before: Before) {
         let mut known = self.write();
         let now = Before {
@@ -198,7 +198,7 @@ impl StampBook {
         }
     }
 
-    /// News may have been missed: nothing that is known tells any more that an entry holds.
+    /// Messages may have been missed: the known stamps no longer prove any entry valid.
     pub(crate) fn doubt_all(&self) {
         let _known = self.write();
         self.era.fetch_add(1, Ordering::AcqRel);
@@ -219,8 +219,8 @@ impl StampBook {
         standing
     }
 
-    /// Whether these are the database's stamps, as far as news arrives. What an entry of the
-    /// database goes by; an entry of this process may go by provisional ones.
+    /// Whether these are the database's stamps, as far as messages arrive. Entries of the database need this; entries
+    /// of this process may have provisional stamps.
     pub(crate) fn is_certain<'a>(&self, seen: impl IntoIterator<Item = (&'a str, u64)>) -> bool {
         let (known, era) = (self.read(), self.era());
         seen.into_iter().all(|(name, token)| {

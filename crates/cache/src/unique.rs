@@ -1,4 +1,4 @@
-//! Numbers that no other process, and no other moment, has.
+//! Random numbers that are unique across processes and time.
 
 use compartment_core::backend::random;
 

@@ -7,16 +7,16 @@ use futures_util::StreamExt;
 
 use crate::cache::Cache;
 
-/// How a cache is warmed.
+/// Options for warming a cache.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WarmOptions {
-    /// Reads under way at the same time.
+    /// Concurrent reads.
     pub concurrency: usize,
     /// Warming stops when the first tier holds this many bytes; by default its whole size.
     pub first_tier_bytes: Option<u64>,
-    /// Warming stops when the database holds this share (0 to 1) of its memory budget, where it
-    /// has one: beyond, what is loaded would drive out what is there.
+    /// Warming stops when the database holds this share (0 to 1) of its memory budget, if it has one: above it,
+    /// loaded values would evict existing ones.
     pub budget_share: f64,
 }
 
@@ -42,29 +42,28 @@ impl WarmOptions {
     }
 }
 
-/// How warming went.
+/// The result of warming.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct WarmReport {
-    /// Reads that brought a value.
+    /// Reads that found or loaded a value.
     pub found: u64,
-    /// Reads that brought none.
+    /// Reads without a value.
     pub missing: u64,
     /// Reads whose load failed.
     pub failed: u64,
-    /// Reads that were not made any more: a budget was reached.
+    /// Reads that were skipped because a budget was reached.
     pub left_out: u64,
     /// The elapsed time, in milliseconds.
     pub elapsed_ms: u64,
 }
 
-/// The database's size is asked for after so many reads.
+/// The database's size is checked after this many reads.
 const ASK_EVERY: u64 = 64;
 
 impl Cache {
-    /// Makes `reads` of this cache, in their order, some at a time, until the first tier or the
-    /// database's budget is full; `watch` is called after each. A read returns whether it found a
-    /// value; it may also load one.
+    /// Performs `reads` in order, several at a time, until the first tier or the database's budget is full; `watch`
+    /// is called after each. A read returns whether it found a value; it may also load one.
     ///
     /// Other reads of the cache continue meanwhile.
     pub async fn warm<R, E>(
@@ -101,7 +100,7 @@ impl Cache {
             }
             watch(&report);
             asked += 1;
-            // One entry now and then gives way before the tier is full to the last byte.
+            // Single entries may be evicted before the tier is completely full.
             let evicted = self.inner.first.evicted() - evicted_before;
             full = full || self.first_tier_is_full(options) || evicted > report.found / 16;
             if !full && asked % ASK_EVERY == 0 {
@@ -125,9 +124,9 @@ impl Cache {
             return true;
         }
         let Some(budget) = self.inner.database.contract().memory_budget else { return false };
-        // A database that does not say is as good as one with room: reads fail open.
+        // If the database does not report its size, warming continues: reads fail open.
         match self.inner.call(self.inner.database.usage().usage()).await {
-            // A share that is no number warms nothing, which the report shows.
+            // A share that is not a number stops warming at once, as the report shows.
             Ok(usage) => {
                 let share = options.budget_share;
                 share.is_nan() || usage.bytes as f64 >= budget as f64 * share

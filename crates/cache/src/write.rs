@@ -1,4 +1,4 @@
-//! Setting and removing, and invalidating by document, tag and pattern.
+//! Writes and removals, and invalidation by document, tag and pattern.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,8 +8,7 @@ use compartment_core::{Codec, Error, ErrorKind, Result, SetOptions, TypedKey};
 use futures_util::StreamExt;
 
 use crate::cache::{Cache, Cached, Delivery, Stored, Terms, erase};
-use crate::first::tier::NewEntry;
-use crate::life::Moment64;
+use crate::first::written::Written;
 use crate::message::News;
 use crate::metrics::counters::{Refusal, add};
 use crate::second::document_limit::Asking;
@@ -23,13 +22,13 @@ use crate::unique::unique;
 impl Cache {
     /// Sets `key`.
     ///
-    /// The key is first emptied and then filled, so that a request which a paused server executes late
-    /// cannot restore a value that has been removed since. If the call is dropped in between, the key
-    /// is removed: see [`Delivery::Pending`].
+    /// The key is first emptied and then filled, so that a request which a paused server executes late cannot restore
+    /// a value that has been removed since. If the call is dropped in between, the key is removed: see
+    /// [`Delivery::Pending`].
     ///
     /// # Errors
-    /// [`ErrorKind::Encode`], and for a key of another database. An unavailable database is not an
-    /// error: see [`Stored::Pending`].
+    /// [`ErrorKind::Encode`]; for a key of another database. An unavailable database is not an error: see
+    /// [`Stored::Pending`].
     pub async fn set<V: Cached>(
         &self,
         key: &TypedKey<V>,
@@ -81,21 +80,15 @@ impl Cache {
         };
         let written = if stamps.blind { None } else { written.await.ok() };
         let since = inner.first.written_since(name, moment);
-        let blind = written.is_none();
-        if let (Some(true) | None, Some(since), true) = (written, since, terms.policy.first_tier) {
-            let now = Moment64::of(inner.options.clock.monotonic());
-            let fresh_until = now.after(times.fresh_until.since(times.created));
-            let new = NewEntry {
+        if let (Some(true) | None, Some(since)) = (written, since) {
+            let new = Written {
                 value: erase(Some(&value)),
-                created: times.created,
-                eager_at: terms.policy.eager_at(times, now),
-                fresh_until,
-                serve_until: self.serve_until(fresh_until, blind, now),
+                times,
                 stamps: stamps.seen,
-                counters: Arc::clone(&terms.counters),
                 bytes: in_process,
+                is_blind: written.is_none(),
             };
-            inner.first.put(name, new, since);
+            self.keep_in_process(name, &terms, new, since);
         }
         Ok(match written {
             Some(true) => {
@@ -104,7 +97,7 @@ impl Cache {
                 if inner.tell(vec![News::Key(name.to_owned())]).await {
                     removal.done();
                 } else {
-                    // Others may have the old one until they are told.
+                    // Other processes may serve the old value until they receive the message.
                     removal.keep_news(name);
                 }
                 Stored::Stored
@@ -121,7 +114,7 @@ impl Cache {
         })
     }
 
-    /// Why an entry is not kept, if it is not.
+    /// The reason why an entry is not stored, if there is one.
     pub(crate) async fn refusal(
         &self,
         terms: &Terms,
@@ -165,13 +158,13 @@ impl Cache {
         Ok(self.inner.remove_names(names).await)
     }
 
-    /// Invalidates everything that was derived from document `id`, at once and however much it
-    /// is, what is being loaded from it included.
+    /// Invalidates all values derived from document `id`, including those that are being loaded. The cost does not
+    /// depend on their number.
     pub async fn invalidate_document(&self, id: &str) -> Delivery {
         self.invalidate(&document(id)).await
     }
 
-    /// Invalidates everything that has `tag`; as [`Cache::invalidate_document`].
+    /// Invalidates all values with `tag`; as [`Cache::invalidate_document`].
     pub async fn invalidate_tag(&self, name: &str) -> Delivery {
         self.invalidate(&tag(name)).await
     }
@@ -185,19 +178,19 @@ impl Cache {
     pub async fn set_no_cache(&self, id: &str, no_cache: bool) -> Delivery {
         let name = document(id);
         if is_too_long(&name) {
-            // Nothing is kept of it anyway: such a name is refused.
+            // Nothing of the document is stored: such a name is rejected.
             return Delivery::Delivered;
         }
         let new = NewStamp { stamp: Stamp::new(no_cache), keeps_mark: false };
         self.inner.renew_stamp(&name, new).await
     }
 
-    /// Whether document `id` is marked; `None` when the database cannot be asked.
+    /// Whether document `id` is marked; `None` if the database does not answer.
     pub async fn is_no_cache(&self, id: &str) -> Option<bool> {
         self.mark_of(&document(id)).await
     }
 
-    /// Whether a stamp has the mark, by what is known here or else in the database.
+    /// Whether a stamp has the mark, from the known stamps or from the database.
     async fn mark_of(&self, name: &str) -> Option<bool> {
         if let (Some(stamp), true) = (self.inner.book.get(name), self.inner.first.is_trusted()) {
             return Some(stamp.no_cache);
@@ -207,11 +200,10 @@ impl Cache {
         Some(stamp.is_some_and(|stamp| stamp.no_cache))
     }
 
-    /// The documents that are marked, in order: a walk over the names of all that were ever
-    /// cached.
+    /// The marked documents, in order. Scans the stamps of all documents that were ever cached.
     ///
     /// # Errors
-    /// As a scan's, when the database does not answer.
+    /// The scan's, if the database does not answer.
     pub async fn no_cache_documents(&self) -> Result<Vec<String>> {
         let mut scan = self.inner.database.key_value().scan(&key_of(&document("*")));
         let mut keys = BTreeSet::new();
@@ -236,7 +228,7 @@ impl Cache {
         if !self.inner.options.enabled || is_too_long(name) {
             return Delivery::Delivered;
         }
-        // The mark outlives an invalidation; where it cannot be read, it is when it is delivered.
+        // The mark must survive an invalidation. If it cannot be read now, it is read on delivery.
         let known = self.inner.book.last(name).is_some_and(|stamp| stamp.no_cache);
         let unsure = NewStamp { stamp: Stamp::new(known), keeps_mark: true };
         let begun = Removal::of_stamp(&self.inner, name, unsure);
@@ -249,20 +241,19 @@ impl Cache {
         self.inner.renew_stamp(name, new).await
     }
 
-    /// How many keys of the database match Redis's glob `pattern`: to be looked at before
-    /// [`Cache::remove_matching`].
+    /// How many keys of the database match Redis's glob `pattern`, to check before [`Cache::remove_matching`].
     ///
     /// # Errors
-    /// As a scan's, when the database does not answer.
+    /// The scan's, if the database does not answer.
     pub async fn count_matching(&self, pattern: &str) -> Result<u64> {
         Ok(self.matching(pattern).await?.len() as u64)
     }
 
-    /// Removes the keys that match `pattern`, if they are not more than `at_most`; how many.
-    /// Dropped once it removes, it goes on in the background, as every removal does.
+    /// Removes the keys that match `pattern`, if they are at most `at_most`; returns their number. If the call is
+    /// dropped after it began to remove, it continues in the background.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there are more, and then none is removed; as a scan's.
+    /// [`ErrorKind::InvalidArgument`] if there are more, and then no key is removed; the scan's.
     pub async fn remove_matching(&self, pattern: &str, at_most: u64) -> Result<u64> {
         let names = self.matching(pattern).await?;
         let count = names.len() as u64;
@@ -275,12 +266,12 @@ impl Cache {
             .in_database(self.inner.database.name()));
         }
         add(&self.inner.metrics.invalidations, count);
-        // What is not delivered is kept.
+        // Undelivered removals are kept.
         let _ = self.inner.remove_names(names.into_iter().collect()).await;
         Ok(count)
     }
 
-    /// Names only: stamps and sizes are the cache's own, and are left out.
+    /// The matching keys without the cache's own stamps and sizes.
     async fn matching(&self, pattern: &str) -> Result<BTreeSet<String>> {
         let mut scan = self.inner.database.key_value().scan(pattern);
         let mut names = BTreeSet::new();

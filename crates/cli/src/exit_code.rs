@@ -1,4 +1,4 @@
-//! The exit codes, each a promise to scripts, and the errors that end in them.
+//! The exit codes, which scripts can rely on, and the errors that map to them.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,7 +8,7 @@ use compartment_admin::AdminError;
 
 macro_rules! exit_codes {
     ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
-        /// What the process ends with. The numbers never change; `docs/exit-codes.md` lists them.
+        /// The exit code of the process. The numbers never change; `docs/exit-codes.md` lists them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum ExitCode {
             $($(#[$doc])* $name = $number,)*
@@ -16,16 +16,16 @@ macro_rules! exit_codes {
 
         #[cfg(test)]
         impl ExitCode {
-            /// Every code. The macro makes the list, so that none can be forgotten.
+            /// Every code. The macro builds the list, so that none is missing.
             pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
         }
     };
 }
 
 exit_codes! {
-    /// All was done.
+    /// Everything was done.
     Success = 0,
-    /// Something that none of the others names, a bug perhaps.
+    /// An error without a code of its own, perhaps a bug.
     Other = 1,
     /// Wrong arguments.
     Usage = 2,
@@ -33,25 +33,25 @@ exit_codes! {
     SomeFailed = 3,
     /// The configuration is wrong.
     Configuration = 4,
-    /// The server cannot be reached, or was away for longer than the run waits.
+    /// The server cannot be reached, or was unavailable for longer than the run waits.
     Unavailable = 5,
     /// The server refuses the login or a command.
     Refused = 6,
-    /// It is no Redis server, or one that cannot be used: too old, or it ignores SELECT.
+    /// The server is not Redis, or cannot be used: too old, or it ignores SELECT.
     WrongServer = 7,
-    /// The server cannot take the data: out of memory, read-only, another type at a key.
+    /// The server cannot take the data: out of memory, read-only, or another type at a key.
     Store = 8,
     /// A file or folder cannot be read or written.
     Files = 9,
-    /// Two sides were compared and are not the same.
+    /// Two sides were compared and differ.
     Different = 10,
-    /// Keys stand where others are to go.
+    /// Keys already exist at the target.
     Conflict = 11,
-    /// Refused, so that nothing is lost.
+    /// Refused to prevent the loss of data.
     Unsafe = 12,
     /// A check of the deployment's health is critical.
     Unhealthy = 13,
-    /// Ended by Ctrl-C or SIGTERM; what was done is kept.
+    /// Ended by Ctrl-C or SIGTERM; work done so far is kept.
     Interrupted = 130,
 }
 
@@ -61,7 +61,7 @@ impl From<ExitCode> for std::process::ExitCode {
     }
 }
 
-/// An expected error: what to say, and the exit code.
+/// An expected error: its message and exit code.
 #[derive(Debug)]
 pub(crate) struct CliError {
     code: ExitCode,
@@ -75,13 +75,13 @@ impl CliError {
         Self { code, message: message.into(), hint: None, source: None }
     }
 
-    /// Keeps the error whose message it has.
+    /// Sets the source, whose message this error already has.
     fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
     }
 
-    /// Adds a line that says what to do.
+    /// Adds a line with the remedy.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -99,15 +99,15 @@ impl CliError {
         self.hint.as_deref()
     }
 
-    /// The causes, each as one line; those are left out that say nothing new. An error that a later
-    /// diagnosis took the place of is none.
+    /// The causes, one line each. Causes that add nothing are left out, and so is an error that a later diagnosis
+    /// replaced.
     pub(crate) fn causes(&self) -> Vec<String> {
         let mut shown = self.message.clone();
         let mut causes = Vec::new();
         let mut next = self.source().and_then(StdError::source);
         while let Some(cause) = next.filter(|cause| !cause.is::<Error>()) {
             let text = one_line(&cause.to_string());
-            // Libraries put their own words before those of the server, which the message has.
+            // Libraries prefix the server's words, which the message already has.
             let words = [": ", " - "].iter().fold(text.as_str(), |rest, separator| {
                 rest.rsplit(separator).next().unwrap_or(rest)
             });
@@ -121,7 +121,7 @@ impl CliError {
     }
 }
 
-/// More than any sentence of a server has.
+/// Longest cause shown, in characters; longer than any message of a server.
 const MAX_CAUSE_CHARS: usize = 300;
 
 fn one_line(text: &str) -> String {
@@ -164,7 +164,7 @@ impl From<AdminError> for CliError {
         };
         let told = Self::new(code, error.to_string());
         match error {
-            // Its message is the server's error's.
+            // The message is already that of the server error.
             AdminError::Server(error) => told.caused_by(error),
             error => told.caused_by(error),
         }
@@ -202,12 +202,12 @@ mod tests {
 
     use super::*;
 
-    /// The pages of the workspace; a published package has none.
+    /// The docs folder of the workspace; a published package does not have it.
     fn docs() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
     }
 
-    /// Number and name in each row of the page's table.
+    /// Number and name of each row of the table on the page.
     fn rows() -> Vec<(u8, String)> {
         let page = std::fs::read_to_string(docs().join("exit-codes.md")).unwrap();
         let cells = page.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
@@ -223,7 +223,7 @@ mod tests {
         }
         let mut codes: Vec<(u8, String)> =
             ExitCode::ALL.iter().map(|code| (*code as u8, format!("{code:?}"))).collect();
-        // Rust's own, of a panic in any thread that the program waits for.
+        // The code of Rust for a panic.
         codes.push((101, "Panicked".to_owned()));
         codes.sort();
         assert_eq!(rows(), codes);

@@ -1,6 +1,6 @@
-//! Waits for whoever wants the program to end.
+//! Waits for a request to end the program.
 
-/// Ctrl-C, or what a service manager sends.
+/// Waits for Ctrl-C or SIGTERM.
 pub(crate) async fn interrupted() {
     #[cfg(unix)]
     {

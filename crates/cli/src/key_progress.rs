@@ -1,4 +1,4 @@
-//! A bar for work over keys, with rate and time left; notes above it; nothing where no terminal is.
+//! A progress bar for work over keys, with rate and time left; hidden without a terminal.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::screen;
 
-/// Shows an administrator's work on standard error.
+/// Shows the progress of administrative work on standard error.
 #[derive(Debug, Default)]
 pub(crate) struct KeyProgress {
     bar: Mutex<Option<ProgressBar>>,
@@ -19,7 +19,7 @@ impl KeyProgress {
         Self::default()
     }
 
-    /// Takes the bar off the screen.
+    /// Removes the bar from the screen.
     pub(crate) fn clear(&self) {
         if let Some(bar) = self.lock().take() {
             bar.finish_and_clear();

@@ -31,8 +31,7 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// Help, the version, or wrong arguments: as it would be printed, but for blanks at the ends of
-/// lines.
+/// Prints clap's help, version or usage error without trailing blanks.
 fn answered(answer: &clap::Error) -> std::process::ExitCode {
     let text = answer.render().ansi().to_string();
     let lines: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();

@@ -1,4 +1,4 @@
-//! From what people type to a place on a server: a database's name, an index, or a URL.
+//! Resolves user input to a place on a server: a database's name, an index, or a URL.
 
 use std::time::Duration;
 
@@ -10,17 +10,16 @@ use crate::args::General;
 use crate::exit_code::{CliError, ExitCode};
 use crate::settings::{self, Settings};
 
-/// One command on one large value takes the server longer than a store's request ever should.
+/// Time-out of a request: one command on a large value can take longer than a store's request should.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The place of `text`: a name of the database map, an index on the primary instance, or
-/// `redis://host:port/index`.
+/// Resolves `text`: a name of the database map, an index on the primary instance, or `redis://host:port/index`.
 pub(crate) async fn resolve(general: &General, text: &str) -> Result<Place, CliError> {
     let settings = settings::load(general)?;
     resolve_in(&settings, text).await
 }
 
-/// Resolves a place with settings that have been read.
+/// Resolves a place with settings that are already loaded.
 pub(crate) async fn resolve_in(settings: &Settings, text: &str) -> Result<Place, CliError> {
     if text.contains("://") {
         return of_url(settings, text).await;
@@ -43,14 +42,14 @@ pub(crate) async fn resolve_in(settings: &Settings, text: &str) -> Result<Place,
     .hint("an index (0) or a URL (redis://host:port/0) also works"))
 }
 
-/// The instance of this name.
+/// The instance with this name.
 pub(crate) fn instance(settings: &Settings, name: &str) -> Result<Instance, CliError> {
     settings.map.instances().get(name).cloned().ok_or_else(|| {
         CliError::new(ExitCode::Configuration, format!("no instance {name:?} is configured"))
     })
 }
 
-/// The instance that an index by itself is on.
+/// The instance to which a bare index refers.
 pub(crate) fn primary(settings: &Settings) -> Result<Instance, CliError> {
     let instances = settings.map.instances();
     match (instances.get("primary"), instances.len()) {
@@ -69,8 +68,8 @@ async fn of_url(settings: &Settings, text: &str) -> Result<Place, CliError> {
     numbered(connect(&with_url(settings, url).await?).await?, index)
 }
 
-/// An instance of this URL, with the other settings of the configured one that has its address:
-/// files for TLS above all.
+/// An instance with this URL. If a configured instance has the same address, its other settings are used, such as the
+/// TLS files.
 pub(crate) async fn with_url(settings: &Settings, url: InstanceUrl) -> Result<Instance, CliError> {
     let mut configured = None;
     for instance in settings.map.instances().values() {
@@ -90,8 +89,7 @@ pub(crate) async fn with_url(settings: &Settings, url: InstanceUrl) -> Result<In
     Ok(instance)
 }
 
-/// Whether the hosts of both are names of one address: whose settings are meant, where the names
-/// differ.
+/// Whether the hosts of both URLs resolve to a common address.
 async fn is_reached_alike(one: &InstanceUrl, other: &InstanceUrl) -> bool {
     let addresses = async |url: &InstanceUrl| {
         let mut found = Vec::new();
@@ -104,8 +102,7 @@ async fn is_reached_alike(one: &InstanceUrl, other: &InstanceUrl) -> bool {
     addresses(one).await.iter().any(|address| others.contains(address))
 }
 
-/// The server that a plan or journal names. They hold no password, so that one with a password has
-/// to be configured.
+/// The server named in a plan or journal. These never contain a password, so a server with one has to be configured.
 pub(crate) async fn of_server(
     settings: &Settings,
     server: &str,
@@ -116,7 +113,7 @@ pub(crate) async fn of_server(
     let written = configured.iter().find(|instance| instance.url.to_string() == server);
     let instance = match (written, &named) {
         (Some(instance), _) => Instance::clone(instance),
-        // The address that is written counts. Only the login is another's, where it is hidden here.
+        // The written address is used. Only the hidden login is taken from the configured instance with that address.
         (None, Ok(url)) if server.contains("***@") => {
             let alike = configured.iter().find(|instance| instance.url.has_address_of(url));
             let Some(alike) = alike else {
@@ -134,7 +131,7 @@ pub(crate) async fn of_server(
     Ok(Place::new(format!("index {index}"), connect(&instance).await?, index))
 }
 
-/// A numbered database, if the server has it.
+/// A numbered database, if the server has that index.
 fn numbered(server: Server, index: u32) -> Result<Place, CliError> {
     if let Some(databases) = server.info().databases
         && index >= databases
@@ -152,7 +149,7 @@ fn numbered(server: Server, index: u32) -> Result<Place, CliError> {
     Ok(Place::new(format!("index {index}"), server, index))
 }
 
-/// Connects for administration: to a server only, and with patience for large values.
+/// Connects for administration: only to a server, and with a long time-out for large values.
 pub(crate) async fn connect(instance: &Instance) -> Result<Server, CliError> {
     if instance.url.scheme() == Scheme::Memory {
         return Err(CliError::new(

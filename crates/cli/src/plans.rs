@@ -1,4 +1,4 @@
-//! Plans that are about a place: those that are named, and those that lie where plans are written.
+//! Finds the plans about a place: those named by the user, and those in the usual folders.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,9 @@ use crate::exit_code::{CliError, ExitCode};
 use crate::places;
 use crate::settings::Settings;
 
-/// What a plan begins with as it is written; what has been edited since may not.
+/// The first words of a plan file as written; an edited plan may begin differently.
 const FIRST_WORDS: &str = "# A plan of `compartment plan`";
-/// A larger file is no plan that anybody reads.
+/// Largest file that is read as a plan, in bytes.
 const LARGEST: u64 = 64 << 20;
 
 /// Reads a plan.
@@ -27,8 +27,8 @@ fn parse(path: &Path, text: &str) -> Result<Plan, CliError> {
         .map_err(|problem| CliError::new(ExitCode::Files, format!("{}: {problem}", path.display())))
 }
 
-/// The plans whose database has `place`'s server and index: the `named` ones, and those in the
-/// working folder and beside the configuration.
+/// The plans for `place`'s server and index: the `named` ones, and those in the working folder and beside the
+/// configuration.
 pub(crate) async fn about(
     settings: &Settings,
     place: &Place,
@@ -74,7 +74,7 @@ fn lying_about(settings: &Settings) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for folder in folders {
         let read = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
-        // A folder that cannot be listed has no plan that this user has written.
+        // A folder that cannot be listed cannot hold a plan written by this user.
         let entries = std::fs::read_dir(read).into_iter().flatten().flatten();
         paths.extend(entries.map(|entry| folder.join(entry.file_name())));
     }
@@ -88,17 +88,16 @@ fn lying_about(settings: &Settings) -> Vec<PathBuf> {
     paths
 }
 
-/// Whether a file, whatever its name, begins as plans do.
+/// Whether a file begins with a plan's first words, whatever its name.
 fn begins_as_plan(path: &Path) -> bool {
     let mut start = [0; FIRST_WORDS.len()];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
     read.is_ok() && start == FIRST_WORDS.as_bytes()
 }
 
-/// A plan, if it is one. One that cannot be read any more is an error: what stays by it is not
-/// known.
+/// Reads a plan, if the file is one. A damaged plan is an error, because the keys it leaves in place are unknown.
 fn read_if_plan(path: &Path) -> Result<Option<Plan>, CliError> {
-    // Other files are none of our business, whatever they are.
+    // Files that are not text are not plans.
     let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
     match parse(path, &text) {
         Ok(plan) => Ok(Some(plan)),
@@ -107,10 +106,10 @@ fn read_if_plan(path: &Path) -> Result<Option<Plan>, CliError> {
     }
 }
 
-/// Whether a plan is for the server of `place`, by what the server says of itself.
+/// Whether a plan is for the server of `place`, as identified by the server.
 ///
 /// # Errors
-/// [`ExitCode::Unsafe`] where the plan's server cannot be asked: it may be this one.
+/// [`ExitCode::Unsafe`] if the plan's server cannot be reached: it may be this one.
 async fn is_of_server(
     settings: &Settings,
     place: &Place,
@@ -123,7 +122,7 @@ async fn is_of_server(
     }
     let planned = match places::of_server(settings, &source.server, source.index).await {
         Ok(planned) => Ok(planned),
-        // Its password is hidden. That of this place is the one to try.
+        // The plan hides its password, so the login of `place` is tried.
         Err(error) => match InstanceUrl::parse(&source.server) {
             Ok(url) => {
                 let url = url.with_login_of(place.server().url());

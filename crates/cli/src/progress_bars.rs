@@ -1,4 +1,4 @@
-//! A progress bar for each stage on standard error, if that is a terminal.
+//! A progress bar for each stage on standard error, if it is a terminal.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -29,7 +29,7 @@ impl ProgressBars {
         Self { screen: MultiProgress::new(), bars: Mutex::default(), waiting: Mutex::default() }
     }
 
-    /// Takes the bars off the screen.
+    /// Removes the bars from the screen.
     pub(crate) fn clear(&self) {
         for stage in self.lock().values() {
             stage.bar.finish_and_clear();
@@ -52,7 +52,7 @@ impl ProgressBars {
                     bar.set_style(style.with_key("rate", rate).progress_chars("━╸─"));
                 }
                 bar.set_prefix(stage);
-                // A bar that does not move still shows that the run is alive.
+                // The spinner keeps moving, to show that the run is alive.
                 bar.enable_steady_tick(Duration::from_millis(200));
                 bars.insert(stage, StageBar { bar, cached: 0, failed: 0 });
             }
@@ -77,7 +77,7 @@ impl ProgressBars {
     fn wait(&self, away: Duration, limit: Duration, error: &str) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = waiting.get_or_insert_with(|| {
-            // Said once in a line of its own, for those who read a log.
+            // Printed once as a line, for a log.
             let line = format!("waiting up to {} for the server: {error}", screen::time(limit));
             if self.screen.is_hidden() {
                 screen::remark(&line);
@@ -106,7 +106,7 @@ impl ProgressBars {
     }
 }
 
-/// Documents a second.
+/// Documents per second.
 fn rate(state: &ProgressState, into: &mut dyn std::fmt::Write) {
     let _ = write!(into, "{:.1}/s", state.per_sec());
 }

@@ -15,7 +15,7 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const STRONG: Style = Style::new().bold();
 pub(crate) const FAINT: Style = Style::new().dimmed();
 
-/// Decides for the whole process whether colours are used.
+/// Sets for the whole process whether colours are used.
 pub(crate) fn choose_colors(color: Color) {
     let choice = match color {
         Color::Auto => anstream::ColorChoice::Auto,
@@ -25,7 +25,7 @@ pub(crate) fn choose_colors(color: Color) {
     choice.write_global();
 }
 
-/// Prints a line; a reader that has gone away (`| head`) is no error.
+/// Prints a line. Errors are ignored, as when the reader has ended (`| head`).
 pub(crate) fn say(line: impl AsRef<str>) {
     let _ = writeln!(anstream::stdout(), "{}", line.as_ref());
 }
@@ -35,7 +35,7 @@ pub(crate) fn remark(line: impl AsRef<str>) {
     let _ = writeln!(anstream::stderr(), "{}", line.as_ref());
 }
 
-/// Prints an error in one line, with the causes that add something, and what to do in a second.
+/// Prints an error with its causes in one line, and the remedy in a second.
 pub(crate) fn complain(error: &CliError) {
     let causes = match error.causes().join("; ") {
         none if none.is_empty() => none,
@@ -47,12 +47,12 @@ pub(crate) fn complain(error: &CliError) {
     }
 }
 
-/// A table that fits the terminal; the columns named in `right` hold figures.
+/// A table that fits the terminal; the columns listed in `right` hold numbers.
 pub(crate) fn table(header: &[&str], right: &[usize]) -> Table {
     Table::new(header, right)
 }
 
-/// The text in lines of at most 80 columns, those after the first set in by two.
+/// Wraps the text at 80 columns; lines after the first are indented by two.
 pub(crate) fn wrapped(text: &str) -> String {
     let mut out = String::new();
     let mut width = 0;
@@ -71,8 +71,7 @@ pub(crate) fn wrapped(text: &str) -> String {
     out
 }
 
-/// A server's URL with the number of one of its databases, where its form has a place for it: as it
-/// can be typed again.
+/// A server's URL with the index of one of its databases, if its scheme has a place for one, ready to be typed again.
 pub(crate) fn url(server: &str, index: u32) -> String {
     match InstanceUrl::parse(server) {
         Ok(url) if index > 0 => url.with_index(index),
@@ -80,7 +79,7 @@ pub(crate) fn url(server: &str, index: u32) -> String {
     }
 }
 
-/// Who writes keys, as far as is known.
+/// The program that writes the keys, as far as known.
 pub(crate) fn producer(name: &str, perhaps: bool) -> String {
     match (name, perhaps) {
         ("", _) => "–".to_owned(),
@@ -94,7 +93,12 @@ pub(crate) fn count(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }
 
-/// `1.25 s`, `3 m 20 s`, `12 ms`.
+/// `1 key`, `1,234 keys`: a count with its noun, whose plural ends in `s`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// A duration, such as `1.25 s`, `3 m 20 s` or `12 ms`.
 pub(crate) fn time(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds < 1.0 {
@@ -108,7 +112,7 @@ pub(crate) fn time(duration: Duration) -> String {
     }
 }
 
-/// `2d`, `1h`, or a dash for none.
+/// A TTL, such as `2d` or `1h`, or a dash if there is none.
 pub(crate) fn ttl(duration: Option<Duration>) -> String {
     let Some(duration) = duration else { return "–".into() };
     let seconds = duration.as_secs();
@@ -121,7 +125,7 @@ pub(crate) fn ttl(duration: Option<Duration>) -> String {
         + "s"
 }
 
-/// `87 %`, or a dash before the first read.
+/// A share, such as `87 %`, or a dash before the first read.
 pub(crate) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".into(), |share| format!("{:.0} %", share * 100.0))
 }
@@ -142,6 +146,8 @@ mod tests {
     fn figures_read_well() {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(123), "123");
+        assert_eq!(counted(1, "key"), "1 key");
+        assert_eq!(counted(1_234, "key"), "1,234 keys");
         assert_eq!(time(Duration::from_millis(12)), "12 ms");
         assert_eq!(time(Duration::from_secs(200)), "3 m 20 s");
         assert_eq!(ttl(Some(Duration::from_secs(172_800))), "2d");

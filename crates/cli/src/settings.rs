@@ -1,4 +1,4 @@
-//! From file, environment and flags to the database map.
+//! Builds the database map from the file, the environment and the flags.
 
 use std::path::{Path, PathBuf};
 
@@ -9,22 +9,22 @@ use crate::args::General;
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen;
 
-/// The file that is read where none is named.
+/// The file that is read if none is named.
 pub(crate) const DEFAULT_FILE: &str = "compartment.toml";
 
-/// The map, and where it came from.
+/// The map and its origin.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) map: DatabaseMap,
-    /// The file, if there was one.
+    /// The configuration file, if there was one.
     pub(crate) file: Option<PathBuf>,
-    /// What sets the password of the primary server, if anything does.
+    /// The source of the primary server's password, as shown to users.
     password_from: String,
 }
 
 impl Settings {
-    /// Says where the password comes from that `***` stands for, if it does in `shown`: such a URL
-    /// can be pasted once it is put in. `named` are the databases as they were typed.
+    /// If `shown` contains a URL with `***`, says where its password comes from, so that the user can fill it in.
+    /// `named` are the databases as typed.
     pub(crate) fn say_whose_password(&self, named: &[&str], shown: &str) {
         if !shown.contains(":***@") {
             return;
@@ -36,7 +36,7 @@ impl Settings {
     }
 }
 
-/// What the primary server's password comes from: what comes later wins.
+/// The source of the primary server's password: `--backend` overrides the environment, which overrides the file.
 fn password_from(general: &General, file: Option<&Path>) -> String {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_backend =
@@ -50,8 +50,8 @@ fn password_from(general: &General, file: Option<&Path>) -> String {
     }
 }
 
-/// Reads the file (the preset `pipeline` on memory where there is none), then the environment,
-/// then the flags: what comes later wins.
+/// Loads the file (without one, the preset `pipeline` in memory), then the environment, then the flags; later sources
+/// override earlier ones.
 pub(crate) fn load(general: &General) -> Result<Settings, CliError> {
     let file = general
         .config
@@ -68,7 +68,7 @@ pub(crate) fn load(general: &General) -> Result<Settings, CliError> {
     };
     let builder =
         builder.environment_variables(std::env::vars_os().filter_map(|(name, value)| {
-            // A variable that is no text cannot be one of ours.
+            // A variable that is not valid UTF-8 is not one of ours.
             Some((name.into_string().ok()?, value.into_string().ok()?))
         }))?;
     let builder = match &general.backend {

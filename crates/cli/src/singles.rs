@@ -1,11 +1,11 @@
-//! Groups of one key each, which a table has in one row: a plan of forty lines says less than one.
+//! Groups of one key each, which tables show together in one row.
 
 use crate::screen;
 
-/// Fewer have their own rows.
+/// Fewer groups get their own rows.
 const LEAST: u64 = 4;
 
-/// How many there are, and their memory.
+/// The number of the groups, and their memory in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Singles {
     groups: u64,
@@ -13,7 +13,7 @@ pub(crate) struct Singles {
 }
 
 impl Singles {
-    /// These groups together; `None` where they are few.
+    /// Sums up these groups; `None` if there are few.
     pub(crate) fn of<T>(groups: impl Iterator<Item = T>, bytes: impl Fn(T) -> u64) -> Option<Self> {
         let mut all = Self::default();
         for group in groups {
@@ -23,7 +23,7 @@ impl Singles {
         (all.groups >= LEAST).then_some(all)
     }
 
-    /// What stands for their names, their keys, their memory.
+    /// The cells for name, keys and memory.
     pub(crate) fn cells(&self) -> (String, String, String) {
         let groups = screen::count(self.groups);
         (format!("{groups} groups of one key"), groups, compartment_admin::size(self.bytes))

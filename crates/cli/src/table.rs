@@ -1,4 +1,4 @@
-//! Tables that fit the terminal: figures stay whole, texts wrap between words, long names lose their middle.
+//! Tables that fit the terminal: numbers stay whole, texts wrap at words, long names lose their middle.
 
 use std::fmt::{self, Display};
 use std::io::IsTerminal;
@@ -6,24 +6,24 @@ use std::io::IsTerminal;
 use anstyle::Style;
 use console::{Term, measure_text_width};
 
-/// Columns of what is no terminal: a page of documentation, a mail.
+/// Columns if the output is not a terminal, such as a page of documentation or a mail.
 const PLAIN_WIDTH: usize = 80;
-/// Below this a table is wider than the terminal rather than unreadable.
+/// Below this width the table overflows the terminal, so that it stays readable.
 const LEAST_WIDTH: usize = 40;
-/// What stands in front of a line, and between columns where there is room.
+/// Blanks before a line; the gaps are between columns, the wide one where there is room.
 const MARGIN: usize = 1;
 const GAP: usize = 3;
 const NARROW_GAP: usize = 2;
-/// Columns that a text is given even where that makes the table too wide.
+/// Least columns of a text, even if the table becomes too wide.
 const LEAST_TEXT: usize = 8;
-/// Lines of one cell, the rest of whose text is left out.
+/// Most lines of one cell; the rest of its text is left out.
 const MAX_LINES: usize = 3;
-/// Lines of one cell that still read well.
+/// Lines of one cell that are still easy to read.
 const GOOD_LINES: usize = 2;
-/// Columns that are enough for a text that is longer than its lines.
+/// Enough columns for a text too long for its lines.
 const ENOUGH: usize = 32;
 
-/// What stands in a row under one heading.
+/// The content of one cell.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cell {
     words: Vec<String>,
@@ -31,7 +31,7 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// In a colour.
+    /// A cell with a style.
     pub(crate) fn styled(text: &str, style: Style) -> Self {
         Self { words: words(text), style }
     }
@@ -41,8 +41,8 @@ impl Cell {
         widths.sum::<usize>().saturating_sub(1)
     }
 
-    /// The columns in which all of it stands with its words whole, in two lines; of a long text at
-    /// most [`ENOUGH`] and its longest word.
+    /// The least columns for the text in two lines of whole words; a long text gets at most [`ENOUGH`] or its longest
+    /// word.
     fn narrowest(&self) -> usize {
         let words = self.words.iter().map(|word| measure_text_width(word));
         let longest = words.max().unwrap_or(0);
@@ -67,7 +67,7 @@ impl Cell {
         lines
     }
 
-    /// The lines in which it stands in a column of this width.
+    /// The lines of the cell in a column of this width.
     fn lines(&self, width: usize) -> Vec<String> {
         let mut lines = self.wrapped(width);
         if lines.len() > MAX_LINES {
@@ -90,12 +90,12 @@ impl<T: AsRef<str>> From<T> for Cell {
     }
 }
 
-/// The words of a text, which nothing in it can make more than text.
+/// The words of a text, with unprintable characters escaped.
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(compartment_admin::printable).collect()
 }
 
-/// A name in so many columns: its middle says least about it.
+/// A name shortened to `width` columns by cutting its middle, which matters least.
 pub(crate) fn shortened(name: &str, width: usize) -> String {
     if measure_text_width(name) <= width {
         return name.to_owned();
@@ -110,7 +110,7 @@ pub(crate) fn shortened(name: &str, width: usize) -> String {
     while tail > head && width_of(&letters[tail - 1..]) <= left {
         tail -= 1;
     }
-    // What has no width of its own belongs to the letter before it, which is gone.
+    // A zero-width character belongs to the letter before it, which has been cut.
     while tail < letters.len() && width_of(&letters[tail..=tail]) == 0 {
         tail += 1;
     }
@@ -122,18 +122,18 @@ fn width_of(letters: &[char]) -> usize {
     measure_text_width(&letters.iter().collect::<String>())
 }
 
-/// Rows under headings.
+/// Rows under a header.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     header: Vec<Cell>,
-    /// Whether a column holds figures: aligned to the right, never cut.
+    /// Whether a column holds numbers: aligned right, never cut.
     figures: Vec<bool>,
     rows: Vec<Vec<Cell>>,
     width: usize,
 }
 
 impl Table {
-    /// For the terminal that there is.
+    /// A table for the current terminal.
     pub(crate) fn new(header: &[&str], right: &[usize]) -> Self {
         Self::with_width(header, right, available())
     }
@@ -147,7 +147,7 @@ impl Table {
         }
     }
 
-    /// Puts a row below the others.
+    /// Adds a row at the end.
     pub(crate) fn add_row<C: Into<Cell>>(&mut self, cells: impl IntoIterator<Item = C>) {
         let mut row: Vec<Cell> = cells.into_iter().map(Into::into).collect();
         row.resize(self.header.len(), Cell::default());
@@ -158,7 +158,7 @@ impl Table {
         self.rows.iter().chain([&self.header]).filter_map(move |row| row.get(column))
     }
 
-    /// The columns' widths, and what is between them.
+    /// The widths of the columns, and the gap between them.
     fn layout(&self) -> (Vec<usize>, usize) {
         let columns = 0..self.header.len();
         let whole: Vec<usize> =
@@ -173,7 +173,7 @@ impl Table {
             (0..whole.len()).filter(|at| self.figures[*at]).map(|at| whole[at]).sum();
         let room = self.width.saturating_sub(gaps(NARROW_GAP) + taken);
         let room = room.max(LEAST_TEXT * texts.len());
-        // First what keeps words whole, then what is left for texts in one line.
+        // First the widths that keep words whole; the rest goes to texts that fit one line.
         let narrowest = |at: &usize| self.cells(*at).map(Cell::narrowest).max().unwrap_or(0);
         let needs: Vec<usize> = texts.iter().map(narrowest).collect();
         let wants: Vec<usize> = texts.iter().map(|at| whole[*at]).collect();
@@ -196,7 +196,7 @@ impl Table {
                 let (before, behind) = if self.figures[at] { (free, 0) } else { (0, free) };
                 blanks += before;
                 if !text.is_empty() {
-                    // Blanks are written in front of what follows them, so that none ends a line.
+                    // Blanks are written before the next text, so that no line ends in one.
                     line.push_str(&" ".repeat(blanks));
                     let style = cell.style;
                     line.push_str(&format!("{style}{text}{style:#}"));
@@ -209,8 +209,7 @@ impl Table {
     }
 }
 
-/// Gives `room` to those who want so much and have so much: each as much as it wants, or as much
-/// as every other that wants more.
+/// Distributes `room` among columns that have `has` and want `wants`, always to the narrowest that wants more.
 fn shared(wants: &[usize], has: &[usize], room: usize) -> Vec<usize> {
     let mut shares = has.to_vec();
     let mut left = room.saturating_sub(has.iter().sum());
@@ -235,7 +234,7 @@ impl Display for Table {
     }
 }
 
-/// The columns that there are: those of the terminal; else what `COLUMNS` says, or 80.
+/// The available columns: of the terminal, otherwise from `COLUMNS`, or 80.
 fn available() -> usize {
     let columns = match std::io::stdout().is_terminal() {
         true => Term::stdout().size_checked().map(|(_, columns)| usize::from(columns)),
@@ -273,7 +272,7 @@ mod tests {
         assert!(text.contains("1,234,567"), "{text}");
         let name = text.lines().nth(2).unwrap().split_whitespace().next().unwrap();
         assert!(name.starts_with("doc:0") && name.contains('…') && name.ends_with("c:text"));
-        // Words stay whole, and there is room for the name on a wider screen.
+        // Words stay whole; a wider screen has room for the name.
         for word in ["brpop,", "evalsha,", "exec,", "publish"] {
             assert!(text.contains(word), "{text}");
         }
@@ -282,7 +281,7 @@ mod tests {
 
     #[test]
     fn many_columns_share_what_there_is() {
-        let header = ["worker", "up", "seen", "places", "done", "failed", "memory", "works on"];
+        let header = ["worker", "up", "seen", "slots", "done", "failed", "memory", "works on"];
         let right = [1, 2, 3, 4, 5, 6];
         let row: &[&str] = &[
             "analysis-host-17-production:48213:7f3a5c1e",

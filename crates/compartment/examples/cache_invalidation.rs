@@ -1,5 +1,4 @@
-//! What makes cached values go: a key, a document, a tag, a pattern, and a mark that keeps a
-//! document out.
+//! Invalidates cached values: by key, document, tag and pattern, and marks a document as not to be cached.
 //!
 //! Run it with `cargo run -p compartment --features cache --example cache_invalidation`.
 

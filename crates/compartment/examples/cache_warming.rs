@@ -26,7 +26,7 @@ async fn warm(cache: Cache) {
             cache.get_or_load(&key, load).await.map(|_| true)
         }
     });
-    // It stops by itself when the first tier, or the database's memory budget, is full.
+    // It stops when the first tier, or the database's memory budget, is full.
     let report = cache.warm(reads, &WarmOptions::default().concurrency(2), |_| {}).await;
     println!("{} documents are warm", report.found);
 }
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert!(cache.get(&SUMMARY.key(&[document])?).await?.is_some());
     }
 
-    // Every ten seconds by itself, and once more at the end.
+    // Every ten seconds, and once more at the end.
     cache.close().await?;
     let window = Duration::from_secs(300);
     let fleet = FleetMetrics::read(metrics, "cache", window, SystemClock.now()).await?;

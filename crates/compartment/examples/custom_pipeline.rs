@@ -22,7 +22,7 @@ impl Stage for CountWords {
         "count"
     }
     fn version(&self) -> String {
-        "1".into() // raised when the same text would count differently: what is kept is made anew
+        "1".into() // raised when a text would count differently: kept results are then made again
     }
     fn template(&self) -> KeyTemplate<usize> {
         KeyTemplate::new("word_count", "doc:words:{document}:{version}", "cache")

@@ -2,6 +2,6 @@
 
 pub use compartment_cache::{
     BoxError, BreakerState, Cache, CacheMetrics, CacheOptions, CachePolicy, Cached, Delivery,
-    FleetMetrics, LoadError, Loaded, Lookup, ProcessMetrics, Shared, Stored, TemplateMetrics,
+    FleetMetrics, LoadError, Loaded, Lookup, ProcessMetrics, SharedError, Stored, TemplateMetrics,
     WarmOptions, WarmReport,
 };

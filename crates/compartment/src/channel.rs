@@ -1,3 +1,3 @@
-//! Messages to whoever listens: the store behind [`Database::channel`](crate::Database::channel).
+//! Messages to the current subscribers: the store behind [`Database::channel`](crate::Database::channel).
 
 pub use compartment_core::{ChannelEvent, ChannelStore, Subscription};

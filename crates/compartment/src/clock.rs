@@ -1,3 +1,3 @@
-//! Clocks: the system's, and one that tests move.
+//! Clocks: the system's, and one for tests that is advanced manually.
 
 pub use compartment_core::{Clock, ManualClock, MonotonicInstant, SystemClock, Timestamp};

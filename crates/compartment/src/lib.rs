@@ -1,7 +1,7 @@
 //! Named Redis databases with a contract: typed stores over Redis or memory.
 //!
-//! Each purpose gets a **database** with a name, a place and a kind; Compartment enforces the rules of
-//! that kind. Code that runs on a server also runs in process, on the memory backend.
+//! Each purpose gets a **database** with a name, a placement and a kind, and Compartment enforces the rules of that
+//! kind. Code for a server also runs in process, on the memory backend.
 //!
 //! ```
 //! use compartment::key_value::KeyValueStoreExt;
@@ -22,14 +22,13 @@
 //! # }
 //! ```
 //!
-//! How calls behave that are given up, shared by several runtimes, or answered late:
+//! Calls that are given up, shared by several runtimes, or answered late:
 //! [docs/locks-and-limits.md](https://github.com/compartment/compartment/blob/main/docs/locks-and-limits.md).
 //!
-//! # Where things are
-//! Names that every program needs are here. Each store has a module with its trait and its types:
-//! [`key_value`], [`hash`], [`counter`], [`lock`], [`rate_limit`], [`queue`], [`batch`], [`channel`],
-//! [`usage`]. [`key`], [`clock`] and [`database_map`] have the rest of the user's names, and [`backend`]
-//! is for authors of backends.
+//! # Modules
+//! Names that every program needs are in the root. Each store has a module with its trait and its types:
+//! [`key_value`], [`hash`], [`counter`], [`lock`], [`rate_limit`], [`queue`], [`batch`], [`channel`], [`usage`].
+//! [`key`], [`clock`] and [`database_map`] have further names for users, and [`backend`] is for authors of backends.
 //!
 //! # Features
 //! - `memory` (default): the backend for `memory://`, and the module `memory_backend`.
@@ -38,7 +37,7 @@
 //! - `cache`: the module `cache`, a typed read-through cache.
 //! - `pipeline`: the module `pipeline`; it includes `cache`.
 //! - `ledger`: the module `pipeline::ledger`, which keeps every document's outcome in SQLite or PostgreSQL.
-//! - `zstd`: large values are compressed, and compressed ones read; it compiles C.
+//! - `zstd`: compresses large values, and reads compressed ones; it compiles C code.
 //! - `blocking`: the module `blocking`, the databases without async.
 //! - `mock`: the module `mock`, `mockall` mocks of the store traits.
 
@@ -75,7 +74,7 @@ pub use compartment_core::{
 };
 pub use open::{open, open_with_clock};
 
-/// The example of the crate's own README compiles and runs.
+/// Compiles and runs the example of the crate's own README.
 #[cfg(all(doctest, feature = "memory"))]
 #[doc = include_str!("../README.md")]
 struct CrateReadme;

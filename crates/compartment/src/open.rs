@@ -1,4 +1,4 @@
-//! From a map to open databases: picks the backend by each instance's URL.
+//! Opens the databases of a map, with the backend that each instance's URL needs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use compartment_core::{Clock, DatabaseMap, Databases, Error, ErrorKind, Instance
 #[cfg(feature = "redis")]
 use compartment_redis::{RedisBackend, RedisConfig};
 
-/// Opens every database of `map`: connects to each instance, proves that its databases are
-/// isolated, and opens each database's own connections.
+/// Opens every database of `map`: connects to each instance, checks that its databases are isolated, and opens
+/// separate connections for each database.
 ///
 /// # Errors
-/// [`ErrorKind::Unsupported`] when a URL needs a feature that is not compiled in; else as the
-/// backend's, with the server's address and what to do.
+/// [`ErrorKind::Unsupported`] if a URL needs a feature that is not compiled in; otherwise the backend's error, with
+/// the server's address and what to do.
 pub async fn open(map: DatabaseMap) -> Result<Databases> {
     open_all(map, None).await
 }
 
-/// Opens databases with the caller's clock, which is used for expiry in memory and for locks and limits
-/// on both backends.
+/// Opens databases with an injected clock, which is used for expiry in memory and for locks and limits on both
+/// backends.
 ///
 /// # Errors
 /// As [`open`].
@@ -38,7 +38,7 @@ async fn open_all(map: DatabaseMap, clock: Option<Arc<dyn Clock>>) -> Result<Dat
             .filter(|contract| contract.placement.instance() == name)
             .map(|contract| contract.placement.index())
             .collect();
-        // An instance that no database lives on is not connected to.
+        // Do not connect to an instance without databases.
         if !indexes.is_empty() {
             let backend: Arc<dyn Backend> = match instance.url.scheme() {
                 #[cfg(feature = "memory")]
@@ -56,7 +56,7 @@ async fn open_all(map: DatabaseMap, clock: Option<Arc<dyn Clock>>) -> Result<Dat
             backends.insert(name.clone(), backend);
         }
     }
-    // Two names of one server are found out here, where each has said what it is.
+    // Two names of one server are detected here, after each was probed.
     #[cfg(feature = "redis")]
     compartment_redis::check_apart(&map, &servers).await?;
     Databases::open(map, &backends).await

@@ -1,4 +1,4 @@
-//! Time as something that is handed in, so that no test waits to see an expiry.
+//! Injected time, so that no test waits for an expiry.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,7 @@ impl Timestamp {
         self.0 / 1_000
     }
 
-    /// This moment plus `duration`; stops at the end of time instead of wrapping.
+    /// This moment plus `duration`; saturates instead of overflowing.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
@@ -54,23 +54,23 @@ impl Timestamp {
     }
 }
 
-/// A reading of a monotonic clock: it only says how long something took, and nobody sets it.
+/// A reading of a monotonic clock, which cannot be set: it only measures durations.
 ///
-/// Readings of one process can be compared, those of two cannot; none is ever stored.
+/// Readings of one process can be compared, those of two processes cannot; never store one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MonotonicInstant(Duration);
 
 impl MonotonicInstant {
-    /// The latest reading there can be.
+    /// The latest possible reading.
     pub const MAX: Self = Self(Duration::MAX);
 
-    /// A reading this long after the clock's beginning, which is any moment before its first use.
+    /// A reading this long after the clock's origin, an arbitrary moment before its first use.
     #[must_use]
     pub const fn since_beginning(duration: Duration) -> Self {
         Self(duration)
     }
 
-    /// This reading plus `duration`; stops at the end of time instead of wrapping.
+    /// This reading plus `duration`; saturates instead of overflowing.
     #[must_use]
     pub const fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
@@ -83,22 +83,22 @@ impl MonotonicInstant {
     }
 }
 
-/// Where the time comes from.
+/// A source of time.
 ///
-/// There are two clocks. The wall clock tells the date. People and servers set it forwards and back, so
-/// it is used only for times that are stored or shown. The monotonic clock measures durations: leases,
-/// waits, time-outs, pauses and lifetimes in this process.
+/// There are two clocks. The wall clock tells the date. It can be set forwards and back, so it is used only for times
+/// that are stored or shown. The monotonic clock measures durations: leases, waits, time-outs, pauses and lifetimes
+/// in this process.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The present moment by the wall clock.
+    /// The current time of the wall clock.
     fn now(&self) -> Timestamp;
 
-    /// The present reading of the monotonic clock.
+    /// The current reading of the monotonic clock.
     fn monotonic(&self) -> MonotonicInstant;
 
-    /// A future that is ready once `duration` has passed on the monotonic clock.
+    /// A future that resolves once `duration` has passed on the monotonic clock.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
-    /// Whether this clock runs with the wall clock by itself (a test's clock does not).
+    /// Whether this clock follows the wall clock (a test's clock does not).
     fn is_wall_clock(&self) -> bool;
 }
 
@@ -116,7 +116,7 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> MonotonicInstant {
-        // Windows and others have no zero of their own: the first reading is the beginning.
+        // Some systems, such as Windows, have no zero: the first reading is the origin.
         static BEGINNING: std::sync::LazyLock<std::time::Instant> =
             std::sync::LazyLock::new(std::time::Instant::now);
         MonotonicInstant::since_beginning(BEGINNING.elapsed())
@@ -161,7 +161,7 @@ impl ManualClock {
         Self { state: Arc::new(Mutex::new(ManualState { now, monotonic, sleepers })) }
     }
 
-    /// Moves both times on and wakes whoever slept until then.
+    /// Advances both clocks and wakes sleepers that are due.
     pub fn advance(&self, duration: Duration) {
         let sleepers = {
             let mut state = self.lock();
@@ -174,8 +174,8 @@ impl ManualClock {
         }
     }
 
-    /// Puts the wall clock at `now`, forwards or back, as people and time servers do. No time
-    /// passes by that: the monotonic clock stays, and whoever sleeps sleeps on.
+    /// Sets the wall clock to `now`, forwards or back, as an administrator or time server does. The monotonic clock
+    /// does not change, and sleepers keep sleeping.
     pub fn set(&self, now: Timestamp) {
         self.lock().now = now;
     }
@@ -202,7 +202,7 @@ impl Clock for ManualClock {
             if state.monotonic >= deadline {
                 return Poll::Ready(());
             }
-            // Every advance wakes all sleepers; who is not due yet registers again.
+            // Every advance wakes all sleepers; a sleeper that is not due registers again.
             state.sleepers.push(context.waker().clone());
             Poll::Pending
         })

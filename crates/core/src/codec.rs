@@ -1,8 +1,8 @@
-//! Values to bytes and back: JSON or MessagePack, with the feature `zstd` compressed above a threshold.
+//! Encodes and decodes values: JSON or MessagePack; with the feature `zstd` compressed above a threshold.
 //!
-//! Uncompressed JSON is stored as it is, so that programs in other languages read it. Every other
-//! form starts with the byte `0xC1`, which no JSON text, UTF-8 text or MessagePack value begins
-//! with, and a second byte that names the form.
+//! Uncompressed JSON is stored as it is, so that programs in other languages can read it. Every other form starts
+//! with the byte `0xC1`, which begins no JSON text, UTF-8 text or MessagePack value, and a second byte that names the
+//! form.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::compression::{compress, decompress, decompressed_len};
 use crate::{Error, ErrorKind, Result};
 
-/// How a value is written.
+/// The format of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Format {
     /// JSON text.
@@ -21,15 +21,15 @@ pub enum Format {
     MessagePack,
 }
 
-/// A format and from which size on values are compressed. Reading takes any form, whatever the
-/// codec says, so that a database can change its codec while it is in use.
+/// A format, and the size from which values are compressed. Decoding accepts any form, whatever the codec, so that a
+/// database can change its codec while it is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Codec {
-    /// How values are written.
+    /// The format of the values.
     pub format: Format,
-    /// Values of at least this many bytes are compressed; `None` for never. Without the feature `zstd`
-    /// nothing is.
+    /// Values of at least this many bytes are compressed; `None` means never. Without the feature `zstd` nothing is
+    /// compressed.
     pub compress_from: Option<usize>,
 }
 
@@ -45,28 +45,27 @@ const JSON_ZSTD: u8 = 2;
 const MESSAGE_PACK_ZSTD: u8 = 3;
 
 impl Codec {
-    /// JSON, compressed from 4 KiB on. Below that the saving is small beside Redis's own
-    /// overhead per key.
+    /// JSON, compressed from 4 KiB on. Below that the saving is small compared with Redis's own overhead for a key.
     pub const JSON: Self = Self { format: Format::Json, compress_from: Some(4_096) };
     /// MessagePack, compressed from 4 KiB on.
     pub const MESSAGE_PACK: Self = Self { format: Format::MessagePack, compress_from: Some(4_096) };
 
-    /// With this byte after its first begins an entry of a cache, which is a value with a header
-    /// before it: a cache reads and writes it, and no codec. Later versions have a later byte.
+    /// The second byte of a cache entry, which is a value with a header. A cache reads and writes it, a codec does
+    /// not. Later versions use a later byte.
     pub const CACHE_ENTRY: u8 = 0xE1;
 
-    /// With another threshold for compression, in bytes; `None` for never.
+    /// Sets the threshold for compression, in bytes; `None` means never.
     #[must_use]
     pub const fn compress_from(mut self, bytes: Option<usize>) -> Self {
         self.compress_from = bytes;
         self
     }
 
-    /// The bytes of `value`.
+    /// Encodes `value`.
     ///
     /// # Errors
-    /// [`ErrorKind::Encode`] for a value that the format has no form for, such as a JSON map whose
-    /// keys are not strings.
+    /// [`ErrorKind::Encode`] for a value that the format cannot represent, such as a JSON map whose keys are not
+    /// strings.
     pub fn encode<T: Serialize + ?Sized>(&self, value: &T) -> Result<Bytes> {
         let (plain, mark, mark_zstd) = match self.format {
             Format::Json => {
@@ -93,9 +92,8 @@ impl Codec {
     /// Decodes a value from `bytes` in any known form.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] when they are not a value of type `T`, have an unknown form, decompress to
-    /// more than [`MAX_DECODED_BYTES`](crate::MAX_DECODED_BYTES), or are compressed and the feature
-    /// `zstd` is off.
+    /// [`ErrorKind::Decode`] if they are not a value of type `T`, have an unknown form, decompress to more than
+    /// [`MAX_DECODED_BYTES`](crate::MAX_DECODED_BYTES), or are compressed and the feature `zstd` is off.
     pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         match bytes {
             [MARK, MESSAGE_PACK, rest @ ..] => from_message_pack(rest),
@@ -144,8 +142,8 @@ fn from_message_pack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     rmp_serde::from_slice(bytes).map_err(|error| decode_error::<T>("MessagePack", &error))
 }
 
-// The messages of the format crates may quote the value, which may be somebody's data but no
-// secret of ours: positions and expectations are what a reader needs.
+// The messages of the format crates may quote the value. That is user data, not a secret of ours; positions and
+// expectations are what a reader needs.
 fn decode_error<T>(format: &str, error: &dyn std::fmt::Display) -> Error {
     let wanted = std::any::type_name::<T>();
     Error::new(ErrorKind::Decode, "decode", format!("not valid {format} for a {wanted}: {error}"))

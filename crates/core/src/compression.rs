@@ -1,16 +1,16 @@
-//! Bytes to fewer bytes by zstd, which is C: only with the feature `zstd`.
+//! Compression by zstd, a C library: only with the feature `zstd`.
 
 use crate::{Error, ErrorKind, Result};
 
-/// No value decompresses to more than this (256 MiB): a few crafted kilobytes could otherwise
-/// fill the memory of the reader.
+/// The maximum size of a decompressed value (256 MiB): otherwise a few crafted kilobytes could fill the memory of the
+/// reader.
 pub const MAX_DECODED_BYTES: usize = 256 * 1024 * 1024;
 
-/// zstd's own default: OCR text shrinks to about a third at some hundred MB/s.
+/// zstd's default: OCR text shrinks to about a third at some hundred MB/s.
 #[cfg(feature = "zstd")]
 const LEVEL: i32 = 3;
 
-/// The bytes compressed; `None` without the feature.
+/// The compressed bytes; `None` without the feature.
 #[cfg(feature = "zstd")]
 pub(crate) fn compress(plain: &[u8]) -> Result<Option<Vec<u8>>> {
     let packed = zstd::bulk::compress(plain, LEVEL);
@@ -22,11 +22,11 @@ pub(crate) fn compress(_plain: &[u8]) -> Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
-/// How long the bytes say they are once they are decompressed, up to [`MAX_DECODED_BYTES`].
+/// The decompressed size that the header states, up to [`MAX_DECODED_BYTES`].
 #[cfg(feature = "zstd")]
 pub(crate) fn decompressed_len(packed: &[u8]) -> Option<u64> {
     let said = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten();
-    // The header may be damaged, and promise anything.
+    // A damaged header may state any size.
     said.map(|length| length.min(MAX_DECODED_BYTES as u64))
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn decompressed_len(_packed: &[u8]) -> Option<u64> {
     None
 }
 
-/// The bytes as they were.
+/// The decompressed bytes.
 #[cfg(feature = "zstd")]
 pub(crate) fn decompress(packed: &[u8]) -> Result<Vec<u8>> {
     use std::io::Read;

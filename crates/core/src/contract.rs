@@ -1,4 +1,4 @@
-//! A database's contract: its kind, where it lives, and how long a key may live in it.
+//! A database's contract: its kind, its placement, and the lifetime of its keys.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 use crate::placement::{Placement, Previous};
 use crate::{Error, ErrorKind, Result};
 
-/// The kind of a database: what may happen to its keys.
+/// The kind of a database, which determines how its keys may be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DatabaseKind {
-    /// Always a TTL; may be evicted within its budget; fails open when Redis is away.
+    /// Every key has a TTL; keys may be evicted within the budget; fails open if Redis is unavailable.
     Cache,
-    /// Needs no TTL; never evicted; fails closed.
+    /// No TTL needed; never evicted; fails closed.
     Durable,
-    /// Locks, limits, leases: always a TTL; never evicted; locks fail closed.
+    /// Locks, limits, leases: every key has a TTL; never evicted; locks fail closed.
     Coordination,
 }
 
 impl DatabaseKind {
-    /// Whether every key of such a database has to have a TTL.
+    /// Whether every key of such a database must have a TTL.
     #[must_use]
     pub fn requires_ttl(self) -> bool {
         match self {
@@ -51,18 +51,17 @@ impl fmt::Display for DatabaseKind {
     }
 }
 
-/// How long a written key lives.
+/// The lifetime of a written key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Expiry {
-    /// The database's `default_ttl`. A write that adds to an existing hash or counter leaves the
-    /// TTL that it has.
+    /// The database's `default_ttl`. A write that updates an existing hash or counter keeps its TTL.
     #[default]
     DatabaseDefault,
-    /// From now on this long; milliseconds count, less than one is rounded up, zero is refused.
+    /// This long from now, in milliseconds, rounded up; zero is refused.
     After(Duration),
-    /// For ever. Refused by databases whose keys always have a TTL.
+    /// No TTL. Refused by databases whose keys must have one.
     Never,
-    /// The TTL that the key has; a new key gets the database's default.
+    /// The key's current TTL; a new key gets the database's default.
     Keep,
 }
 
@@ -72,28 +71,28 @@ impl From<Duration> for Expiry {
     }
 }
 
-/// What a backend has to do for an [`Expiry`] under a contract.
+/// The effect of an [`Expiry`] on a key's TTL under a contract, for backends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TtlRule {
     /// Set the TTL, in milliseconds.
     Set(u64),
     /// Remove any TTL.
     Clear,
-    /// Keep the TTL of an existing key; give a new key this one, in milliseconds, or none.
+    /// Keep the TTL of an existing key, or its lack of one.
     Keep {
-        /// For a key that did not exist.
+        /// The TTL of a new key in milliseconds; `None` for no TTL.
         new_key: Option<u64>,
     },
 }
 
-/// The longest TTL that is taken: a hundred years. Redis's own limit overflows silently into
-/// "expired" with some commands and into an error with others.
+/// The longest accepted TTL: a hundred years. Redis's own limit overflows silently into "expired" with some commands
+/// and into an error with others.
 pub const MAX_TTL: Duration = Duration::from_secs(100 * 366 * 86_400);
 
-/// Whether a TTL that is configured can be used.
+/// Checks a configured TTL.
 ///
 /// # Errors
-/// [`ErrorKind::Configuration`] naming `what` and the bounds.
+/// [`ErrorKind::Configuration`], naming `what` and the bounds.
 pub(crate) fn check_ttl(what: &str, ttl: Duration) -> Result<()> {
     if !ttl.is_zero() && ttl <= MAX_TTL {
         return Ok(());
@@ -103,7 +102,7 @@ pub(crate) fn check_ttl(what: &str, ttl: Duration) -> Result<()> {
     Err(Error::new(ErrorKind::Configuration, "read configuration", message))
 }
 
-/// The most fields of a hash that are set in one step.
+/// The maximum number of fields of a hash that are set atomically.
 pub const MAX_FIELDS_AT_ONCE: usize = 100_000;
 
 /// A database's contract.
@@ -112,17 +111,17 @@ pub const MAX_FIELDS_AT_ONCE: usize = 100_000;
 pub struct Contract {
     /// The database's name.
     pub name: String,
-    /// Its kind.
+    /// The database's kind.
     pub kind: DatabaseKind,
-    /// Where it lives.
+    /// The database's placement.
     pub placement: Placement,
-    /// The TTL of a key whose writer gives none.
+    /// The TTL of a key that is written without one.
     pub default_ttl: Option<Duration>,
-    /// The most bytes its keys may take, where the backend or a budget keeper can hold it to that.
+    /// The maximum memory of its keys in bytes, if the backend can enforce it.
     pub memory_budget: Option<u64>,
-    /// Whether it says that it shares its placement with another database.
+    /// Whether it declares that it shares its placement with another database.
     pub is_shared: bool,
-    /// Where its keys were before, while a fleet moves.
+    /// The previous place of its keys, while a fleet moves.
     pub previous: Option<Previous>,
 }
 
@@ -141,46 +140,46 @@ impl Contract {
         }
     }
 
-    /// With another placement.
+    /// Sets the placement.
     #[must_use]
     pub fn placement(mut self, placement: Placement) -> Self {
         self.placement = placement;
         self
     }
 
-    /// At this numbered database of its instance.
+    /// Sets the number of the database on its instance.
     #[must_use]
     pub fn with_index(mut self, index: u32) -> Self {
         self.placement = Placement::Index { instance: self.placement.instance().into(), index };
         self
     }
 
-    /// Moving from another place.
+    /// Sets the previous place that the database moves from.
     #[must_use]
     pub fn previous(mut self, previous: Previous) -> Self {
         self.previous = Some(previous);
         self
     }
 
-    /// With a TTL for keys whose writer gives none.
+    /// Sets the TTL of keys that are written without one.
     #[must_use]
     pub fn default_ttl(mut self, ttl: Duration) -> Self {
         self.default_ttl = Some(ttl);
         self
     }
 
-    /// With a budget in bytes.
+    /// Sets the memory budget, in bytes.
     #[must_use]
     pub fn memory_budget(mut self, bytes: u64) -> Self {
         self.memory_budget = Some(bytes);
         self
     }
 
-    /// How a write that replaces the whole value treats the TTL.
+    /// The effect on the TTL of a write that replaces the whole value.
     ///
     /// # Errors
-    /// [`ErrorKind::Contract`] when the kind requires a TTL and there is none;
-    /// [`ErrorKind::InvalidArgument`] for a TTL of zero or above [`MAX_TTL`].
+    /// [`ErrorKind::Contract`] if the kind requires a TTL and there is none; [`ErrorKind::InvalidArgument`] for a TTL
+    /// of zero or above [`MAX_TTL`].
     pub fn on_replace(
         &self,
         operation: &'static str,
@@ -195,7 +194,7 @@ impl Contract {
         }
     }
 
-    /// How a write that adds to a value (a hash field, a counter) treats the TTL.
+    /// The effect on the TTL of a write that updates a value (a hash field, a counter).
     ///
     /// # Errors
     /// As [`Contract::on_replace`].
@@ -210,7 +209,7 @@ impl Contract {
         }
     }
 
-    /// Whether the settings can be used.
+    /// Checks the settings.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`] with the setting and its bounds.
@@ -228,7 +227,7 @@ impl Contract {
         Ok(())
     }
 
-    /// A lease, window or TTL in milliseconds, rounded up.
+    /// Converts a lease, window or TTL to milliseconds, rounded up.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for zero or above [`MAX_TTL`].
@@ -241,15 +240,15 @@ impl Contract {
                 format!("a duration of {duration:?} is not allowed: use more than zero and at most a hundred years"),
             ));
         }
-        // MAX_TTL in milliseconds fits by far.
+        // MAX_TTL in milliseconds is far below the limit.
         Ok(u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
     }
 
-    /// Checks whether this many fields of a hash can be set in one step.
+    /// Checks whether this many fields of a hash can be set atomically.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] above [`MAX_FIELDS_AT_ONCE`]: the server would answer no other
-    /// client meanwhile.
+    /// [`ErrorKind::InvalidArgument`] above [`MAX_FIELDS_AT_ONCE`], because the server could not answer other clients
+    /// meanwhile.
     pub fn check_field_count(
         &self,
         operation: &'static str,

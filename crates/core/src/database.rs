@@ -18,42 +18,41 @@ pub struct Database {
 }
 
 impl Database {
-    /// A database of `stores`, for backends and wrappers.
+    /// A database with these stores; for backends and wrappers.
     #[must_use]
     pub fn new(contract: Arc<Contract>, traffic: Arc<Traffic>, stores: Stores) -> Self {
         Self { contract, traffic, unfinished: Unfinished::default(), stores }
     }
 
-    /// The database with its backend's own count of unfinished work.
+    /// Sets the backend's own count of unfinished work.
     #[must_use]
     pub fn with_unfinished(mut self, unfinished: Unfinished) -> Self {
         self.unfinished = unfinished;
         self
     }
 
-    /// The database with other stores, and the contract, traffic and unfinished work of this one: for
-    /// wrappers.
+    /// The database with other stores, and with the contract, traffic and unfinished work of this one; for wrappers.
     #[must_use]
     pub fn with_stores(mut self, stores: Stores) -> Self {
         self.stores = stores;
         self
     }
 
-    /// Background work that nobody waits for. Code built on a database counts such work here, so that
+    /// Background work that no caller waits for. Code built on a database counts such work here, so that
     /// [`crate::Databases::close`] waits for it.
     #[must_use]
     pub fn unfinished(&self) -> &Unfinished {
         &self.unfinished
     }
 
-    /// Its name.
+    /// The database's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.contract.name
     }
 
-    /// Its contract. The placement is the one in use: on a cluster without numbered databases it
-    /// is a prefix, whatever the map asked for.
+    /// The database's contract. The placement is the one in use: on a cluster without numbered databases it is a
+    /// prefix, whatever the map requests.
     #[must_use]
     pub fn contract(&self) -> &Contract {
         &self.contract

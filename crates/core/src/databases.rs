@@ -1,4 +1,4 @@
-//! Every database of a map, open, by name.
+//! All open databases of a map, by name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::{
     Codec, Database, DatabaseMap, Error, ErrorKind, Expiry, Result, Role, SetOptions, TypedKey,
 };
 
-/// Every database of a map, open, by name. Cheap to clone.
+/// All open databases of a map, by name. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Databases {
     inner: Arc<Inner>,
@@ -31,7 +31,7 @@ impl Databases {
     /// Opens every database of `map` on the backend of its instance.
     ///
     /// # Errors
-    /// [`ErrorKind::Unknown`] when an instance has no backend; whatever opening fails with.
+    /// [`ErrorKind::Unknown`] if an instance has no backend; the errors of opening.
     pub async fn open(
         map: DatabaseMap,
         backends: &BTreeMap<String, Arc<dyn Backend>>,
@@ -56,7 +56,7 @@ impl Databases {
     /// The database `name`.
     ///
     /// # Errors
-    /// [`ErrorKind::Unknown`], naming the databases there are.
+    /// [`ErrorKind::Unknown`], naming the existing databases.
     pub fn get(&self, name: &str) -> Result<&Database> {
         self.inner.open.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.inner.open.keys().map(String::as_str).collect();
@@ -74,12 +74,12 @@ impl Databases {
     /// The database that serves a role.
     ///
     /// # Errors
-    /// [`ErrorKind::Unknown`], naming the databases there are.
+    /// [`ErrorKind::Unknown`], naming the existing databases.
     pub fn role(&self, role: Role) -> Result<&Database> {
         self.get(self.inner.map.roles().database(role))
     }
 
-    /// The database that key templates mean by `name`: see [`crate::Roles::resolve`].
+    /// The database that key templates refer to with `name`: see [`crate::Roles::resolve`].
     ///
     /// # Errors
     /// As [`Databases::get`].
@@ -92,23 +92,22 @@ impl Databases {
         self.inner.open.values()
     }
 
-    /// Waits for background work, at most for `limit`: locks whose guards were dropped are released,
-    /// claims and permits of callers that gave up are returned, removals from caches and rows for the
-    /// ledger are delivered.
+    /// Waits for background work, at most for `limit`: locks of dropped guards are released, claims and permits of
+    /// callers that gave up are returned, and removals from caches and rows for the ledger are delivered.
     ///
-    /// Removals whose runtime has ended continue in the runtime that closes.
+    /// Removals whose runtime has ended continue in the calling runtime.
     ///
-    /// Call it at the end of `main`: work that is unfinished when the process exits is lost, and its
-    /// locks are free only when their leases expire. The databases can be used afterwards.
+    /// Call it at the end of `main`: work that is unfinished when the process exits is lost, and its locks are free
+    /// only when their leases expire. The databases remain usable.
     ///
     /// # Errors
-    /// [`ErrorKind::Timeout`], naming the databases that are not done.
+    /// [`ErrorKind::Timeout`], naming the databases with unfinished work.
     #[cfg(feature = "tokio")]
     pub async fn close(&self, limit: std::time::Duration) -> Result<()> {
         let all = async {
-            // Work on one database may begin some on another: once more, until all are done at once.
+            // Work on one database may start work on another: repeat until all have finished.
             while self.iter().any(|database| database.unfinished().count() > 0) {
-                // Beside each other: one that cannot be reached keeps no other from going on.
+                // Concurrently, so that an unavailable database does not hold up the others.
                 join_all(self.iter().map(|database| database.unfinished().done())).await;
             }
         };
@@ -136,7 +135,7 @@ impl Databases {
         &self.inner.map
     }
 
-    /// Where each instance is, for people: no secrets.
+    /// The location of each instance, for people and without secrets.
     #[must_use]
     pub fn locations(&self) -> &BTreeMap<String, String> {
         &self.inner.locations
@@ -145,8 +144,8 @@ impl Databases {
     /// The value of a typed key.
     ///
     /// # Errors
-    /// [`ErrorKind::Unknown`] when the map lacks the key's database; as
-    /// [`crate::KeyValueStore::get`]; [`ErrorKind::Decode`].
+    /// [`ErrorKind::Unknown`] if the map does not have the key's database; as [`crate::KeyValueStore::get`];
+    /// [`ErrorKind::Decode`].
     pub async fn read<V: DeserializeOwned>(&self, key: &TypedKey<V>) -> Result<Option<V>> {
         let database = self.of_template(key.template().database())?;
         let Some(bytes) = database.key_value().get(key.as_str()).await? else {
@@ -157,8 +156,8 @@ impl Databases {
             .map_err(|error| error.in_database(database.name()).at_key(key.as_str()))
     }
 
-    /// Writes a typed key, with the TTL that `[keys]` gives its template in this environment,
-    /// else the template's own, else the database's default.
+    /// Writes a typed key with the TTL of its template in `[keys]` for this environment, else the template's own TTL,
+    /// else the database's default.
     ///
     /// # Errors
     /// As [`Databases::read`] and [`crate::KeyValueStore::set`]; [`ErrorKind::Encode`].
@@ -173,7 +172,7 @@ impl Databases {
         database.key_value().set(key.as_str(), bytes, options).await.map(drop)
     }
 
-    /// Deletes a typed key; whether there was one.
+    /// Deletes a typed key; `false` if it did not exist.
     ///
     /// # Errors
     /// As [`Databases::read`] and [`crate::KeyValueStore::delete`].
@@ -182,7 +181,7 @@ impl Databases {
         Ok(database.key_value().delete(&[key.as_str().to_owned()]).await? > 0)
     }
 
-    /// How long a typed key lives once written.
+    /// The expiry of a typed key when it is written.
     #[must_use]
     pub fn expiry_of<V>(&self, key: &TypedKey<V>) -> Expiry {
         self.inner

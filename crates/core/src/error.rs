@@ -1,4 +1,4 @@
-//! The one error of every store, the database map and the codec.
+//! The common error of the stores, the database map and the codec.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// No database, instance or backend of that name.
+    /// No database, instance or backend has this name.
     Unknown,
-    /// The configuration is wrong: a file, an environment variable, a URL.
+    /// The configuration is invalid: a file, an environment variable, a URL.
     Configuration,
     /// The write would break the database's contract, for example a cache key without a TTL.
     Contract,
@@ -42,24 +42,24 @@ pub enum ErrorKind {
     Authentication,
     /// The user may not run this command or touch this key.
     Permission,
-    /// The other side does not speak the Redis protocol, or not as expected.
+    /// The peer does not speak the Redis protocol, or not as expected.
     Protocol,
     /// The server accepts `SELECT` and ignores it: databases are not isolated.
     NotIsolated,
     /// The backend or server cannot do this.
     Unsupported,
-    /// Somebody else holds the lock.
+    /// Another holder has the lock.
     Held,
 }
 
-/// Whether a failed request may be sent again.
+/// Whether a failed request may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Retry {
-    /// Sending it again gives the same error.
+    /// Repeating it gives this error again.
     Never,
-    /// It was not executed; sending it again after a pause is safe.
+    /// It was not executed; repeating it after a pause is safe.
     Safe,
-    /// It may have been executed; only an idempotent request may be sent again.
+    /// It may have been executed; only an idempotent request may be repeated.
     IfIdempotent,
 }
 
@@ -67,7 +67,7 @@ impl ErrorKind {
     /// The retry class of this kind.
     #[must_use]
     pub fn retry(self) -> Retry {
-        // No wildcard: whoever adds a kind has to decide.
+        // No wildcard, so that a new kind needs a decision.
         match self {
             Self::Unavailable | Self::NotReady | Self::ReadOnly => Retry::Safe,
             Self::Interrupted | Self::Timeout => Retry::IfIdempotent,
@@ -90,10 +90,10 @@ impl ErrorKind {
     }
 }
 
-/// An error: its kind, the operation, the database and key it was about, what to do, and the cause.
+/// An error: its kind, the operation, the database and key, a message with advice, and the cause.
 ///
-/// `Display` reads well after "failed to": *failed to* `get key "doc:1" in database "cache": …`.
-/// A clone has the same cause: who waited for one request together gets one error.
+/// `Display` reads well after "failed to": *failed to* `get key "doc:1" in database "cache": …`. Clones share the
+/// cause: all waiters of one request get one error.
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
 
@@ -107,11 +107,11 @@ struct Inner {
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
-/// Longer keys are cut in messages: a key may be megabytes of someone's data.
+/// The maximum length of a key in a message: longer keys are cut, since a key may be megabytes of user data.
 const SHOWN_KEY_CHARS: usize = 120;
 
 impl Error {
-    /// An error of `kind`, raised by `operation`, saying what happened and what to do.
+    /// An error of `kind`, raised by `operation`, with a message that says what happened and what to do.
     #[must_use]
     pub fn new(kind: ErrorKind, operation: &'static str, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
@@ -124,21 +124,21 @@ impl Error {
         }))
     }
 
-    /// Names the database it happened in.
+    /// Sets the database in which it happened.
     #[must_use]
     pub fn in_database(mut self, name: impl Into<String>) -> Self {
         self.0.database = Some(name.into());
         self
     }
 
-    /// Names the key it was about.
+    /// Sets the key it is about.
     #[must_use]
     pub fn at_key(mut self, key: impl Into<String>) -> Self {
         self.0.key = Some(key.into());
         self
     }
 
-    /// Keeps the cause.
+    /// Sets the cause.
     #[must_use]
     pub fn caused_by(
         mut self,
@@ -154,7 +154,7 @@ impl Error {
         self.0.kind
     }
 
-    /// Whether the request may be sent again.
+    /// Whether the request may be repeated.
     #[must_use]
     pub fn retry(&self) -> Retry {
         self.0.kind.retry()
@@ -166,13 +166,13 @@ impl Error {
         self.0.operation
     }
 
-    /// The database it happened in, where there is one.
+    /// The database in which it happened, if known.
     #[must_use]
     pub fn database(&self) -> Option<&str> {
         self.0.database.as_deref()
     }
 
-    /// The key it was about, where there is one.
+    /// The key it is about, if there is one.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()
@@ -215,7 +215,7 @@ pub fn write_causes(error: &dyn std::error::Error, f: &mut fmt::Formatter<'_>) -
     Ok(())
 }
 
-/// `{:?}` says what `Display` says and the causes, `{:#?}` shows the parts.
+/// `{:?}` writes the `Display` text and the causes; `{:#?}` shows the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !f.alternate() {

@@ -1,16 +1,16 @@
-//! Redis's glob patterns, so that every backend scans by the same rule.
+//! Redis's glob patterns, so that all backends scan by one rule.
 
-/// Whether `text` matches `pattern` by the rules of Redis's `SCAN … MATCH`: `*`, `?`, `[a-z]`,
-/// `[^a]`, and `\` to take the next character as it is. Works on bytes, as Redis does.
+/// Whether `text` matches `pattern` by the rules of Redis's `SCAN … MATCH`: `*`, `?`, `[a-z]`, `[^a]`, and `\` to
+/// escape the next character. It works on bytes, as Redis does.
 #[must_use]
 pub fn glob_matches(pattern: &[u8], text: &[u8]) -> bool {
-    // Redis looks at no pattern once the text has ended, but for the one that takes all.
+    // For an empty text, Redis accepts only the pattern that matches everything.
     if text.is_empty() {
         return pattern.is_empty() || pattern == b"*";
     }
     let (mut p, mut t) = (0, 0);
-    // Where to go on after a mismatch: behind the last `*`, one byte further in the text.
-    // One such place is enough, which keeps the cost at pattern × text.
+    // Where to continue after a mismatch: after the last `*`, one byte further in the text. One such position is
+    // enough, which keeps the cost at pattern × text.
     let mut back: Option<(usize, usize)> = None;
     while t < text.len() {
         if pattern.get(p) == Some(&b'*') {
@@ -34,7 +34,7 @@ pub fn glob_matches(pattern: &[u8], text: &[u8]) -> bool {
     pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
-/// Matches one element of the pattern; the place behind it if it fits.
+/// Matches one element of the pattern; returns the position after it if it matches.
 fn match_one(pattern: &[u8], at: usize, byte: u8) -> Option<usize> {
     match *pattern.get(at)? {
         b'?' => Some(at + 1),
@@ -47,7 +47,7 @@ fn match_one(pattern: &[u8], at: usize, byte: u8) -> Option<usize> {
     }
 }
 
-/// Matches a class whose `[` has been read; an unclosed class ends with the pattern, as in Redis.
+/// Matches a class after its `[`; an unclosed class ends with the pattern, as in Redis.
 fn match_class(pattern: &[u8], mut at: usize, byte: u8) -> (bool, usize) {
     let negated = pattern.get(at) == Some(&b'^');
     if negated {
@@ -62,7 +62,7 @@ fn match_class(pattern: &[u8], mut at: usize, byte: u8) -> (bool, usize) {
             }
             b']' => return (matched != negated, at + 1),
             from if pattern.get(at + 1) == Some(&b'-') && at + 2 < pattern.len() => {
-                // Redis compares its own `char`s, which have a sign on most machines.
+                // Redis compares C `char`s, which are signed on most machines.
                 let [from, to, byte] = [from, pattern[at + 2], byte].map(u8::cast_signed);
                 matched |= (from.min(to)..=from.max(to)).contains(&byte);
                 at += 2;
@@ -74,7 +74,7 @@ fn match_class(pattern: &[u8], mut at: usize, byte: u8) -> (bool, usize) {
     (matched != negated, at)
 }
 
-/// `text` as a pattern that matches exactly itself.
+/// A pattern that matches exactly `text`.
 #[must_use]
 pub fn escape_glob(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::{Codec, Error, ErrorKind, Result, escape_glob};
 
-/// The prefix of keys that Compartment stores for itself beside a user's, such as the stamps of a
-/// cache. A budget evicts them only when nothing else is left.
+/// The prefix of keys that Compartment stores for itself beside the user's keys, for example the stamps of a cache. A
+/// budget evicts them only if no others are left.
 pub const HOUSEKEEPING_PREFIX: &str = "compartment:";
 
-/// A key's pattern with placeholders: `doc:ocr_result:{document_uuid}`.
+/// The pattern of a key, with placeholders: `doc:ocr_result:{document_uuid}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Template {
     text: String,
@@ -24,11 +24,11 @@ enum Part {
 }
 
 impl Template {
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// # Errors
-    /// [`ErrorKind::Configuration`] for an unclosed or empty placeholder, a name used twice, two
-    /// placeholders without anything between them (no key could be read back), or an empty template.
+    /// [`ErrorKind::Configuration`] for an unclosed or empty placeholder, a name used twice, two adjacent
+    /// placeholders (the key could not be parsed), or an empty template.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = |what: &str| {
             Err(Error::new(
@@ -76,7 +76,7 @@ impl Template {
         &self.text
     }
 
-    /// The placeholders' names in order.
+    /// The names of the placeholders, in order.
     pub fn placeholders(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Placeholder(name) => Some(name.as_str()),
@@ -84,14 +84,14 @@ impl Template {
         })
     }
 
-    /// The key with `values` in place of the placeholders, in order.
+    /// The key with the placeholders replaced by `values`, in order.
     ///
-    /// The characters `: / { } %`, white space and control characters in a value are written as
-    /// `%` and two hex digits a byte, so that two different lists of values never make one key.
+    /// The characters `: / { } %`, white space and control characters in a value are written as `%` and two hex
+    /// digits for each byte, so that two different lists of values never make one key.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when the number of values is not that of the placeholders, or
-    /// a value is empty.
+    /// [`ErrorKind::InvalidArgument`] if the number of values differs from that of the placeholders, or a value is
+    /// empty.
     pub fn fill(&self, values: &[&str]) -> Result<String> {
         let wanted = self.placeholders().count();
         if values.len() != wanted || values.iter().any(|value| value.is_empty()) {
@@ -116,11 +116,11 @@ impl Template {
         Ok(key)
     }
 
-    /// Whether `key` could have been made from this template.
+    /// Whether `key` can be made from this template.
     #[must_use]
     pub fn matches(&self, key: &str) -> bool {
-        // Values hold no literal separators unescaped, but foreign programs' values may: a
-        // placeholder takes at least one character, the literals have to stand in order.
+        // Our values contain no unescaped separators, but those of other programs may: a placeholder matches at least
+        // one character, and the literals must occur in order.
         let mut rest = key;
         let mut parts = self.parts.iter().peekable();
         let mut open = false;
@@ -151,7 +151,7 @@ impl Template {
         open != rest.is_empty()
     }
 
-    /// The pattern that finds its keys in a scan.
+    /// The glob pattern of its keys, for a scan.
     #[must_use]
     pub fn glob(&self) -> String {
         self.parts
@@ -189,8 +189,8 @@ fn escape(value: &str, into: &mut String) {
     }
 }
 
-/// A template bound to a value type, a database, a TTL and a codec. A program declares it once, so that
-/// a key cannot be written to the wrong database or with the wrong type.
+/// A template bound to a value type, a database, a TTL and a codec. A program declares it once, so that a key cannot
+/// be written to the wrong database or with the wrong type.
 ///
 /// ```
 /// use compartment_core::KeyTemplate;
@@ -214,20 +214,20 @@ pub struct KeyTemplate<V> {
 }
 
 impl<V> KeyTemplate<V> {
-    /// A template `name` (as in `[keys]` of the configuration) for values `V` in `database`.
+    /// A template with a `name` (as in `[keys]` of the configuration), for values `V` in `database`.
     #[must_use]
     pub const fn new(name: &'static str, template: &'static str, database: &'static str) -> Self {
         Self { name, template, database, ttl: None, codec: Codec::JSON, value: PhantomData }
     }
 
-    /// With a TTL of its own; `[keys]` of the configuration overrides it.
+    /// Sets the template's TTL; `[keys]` of the configuration overrides it.
     #[must_use]
     pub const fn with_ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
     }
 
-    /// With a codec other than [`Codec::JSON`].
+    /// Sets the codec; the default is [`Codec::JSON`].
     #[must_use]
     pub const fn with_codec(mut self, codec: Codec) -> Self {
         self.codec = codec;
@@ -246,19 +246,19 @@ impl<V> KeyTemplate<V> {
         self.template
     }
 
-    /// The database its keys live in.
+    /// The database of its keys.
     #[must_use]
     pub const fn database(&self) -> &'static str {
         self.database
     }
 
-    /// The TTL of its own, where it has one.
+    /// The template's TTL, if it has one.
     #[must_use]
     pub const fn ttl(&self) -> Option<Duration> {
         self.ttl
     }
 
-    /// How its values are written.
+    /// The codec of its values.
     #[must_use]
     pub const fn codec(&self) -> Codec {
         self.codec
@@ -273,7 +273,7 @@ impl<V> KeyTemplate<V> {
     }
 }
 
-// By hand: a derive would ask the same of `V`.
+// By hand, because a derive would require `V: Clone`.
 impl<V> Clone for KeyTemplate<V> {
     fn clone(&self) -> Self {
         *self

@@ -1,22 +1,21 @@
 //! Store traits and their contracts, the database map, typed keys, errors. No I/O.
 //!
-//! A **database** has a name, a [placement](Placement) and a [kind](DatabaseKind); its
-//! [contract](Contract) is enforced wherever Compartment writes. The [`DatabaseMap`] says which
-//! databases there are; a [`Backend`](backend::Backend) opens them; [`Databases`] hands them out by name.
+//! A **database** has a name, a [placement](Placement) and a [kind](DatabaseKind); its [contract](Contract) is
+//! enforced by every write of Compartment. The [`DatabaseMap`] lists the databases, a [`Backend`](backend::Backend)
+//! opens them, and [`Databases`] provides them by name.
 //!
-//! Every store is two traits: a small one that backends implement ([`KeyValueStore`]) and a
-//! blanket `…Ext` that users call ([`KeyValueStoreExt`]).
+//! Every store has two traits: a small one that backends implement ([`KeyValueStore`]) and an `…Ext` trait of
+//! shorthand methods for users ([`KeyValueStoreExt`]).
 //!
 //! # Cancellation
-//! Any future of a store may be dropped at any moment: in `select!`, by a time-out, with its task. One
-//! rule holds everywhere: **a dropped future leaves no resource held that its caller cannot name, and
-//! loses nothing that was accepted.** What each store makes of it stands in its trait's docs under
-//! `# Cancellation`. Whatever is handed back or finished in the background is waited for by
-//! [`Databases::close`].
+//! Any future of a store may be dropped at any moment: in `select!`, by a time-out, with its task. One rule holds
+//! everywhere: **a dropped future leaves no resource held that its caller cannot name, and loses nothing that was
+//! accepted.** Each store's trait describes the consequences under `# Cancellation`. [`Databases::close`] waits for
+//! everything that is handed back or finished in the background.
 //!
 //! # Time
-//! Whatever measures how long something takes goes by [`Clock::monotonic`]; the wall clock,
-//! [`Clock::now`], serves only what is stored or shown.
+//! Durations are measured with [`Clock::monotonic`]; the wall clock, [`Clock::now`], is used only for times that are
+//! stored or shown.
 
 pub mod backend;
 mod clock;
@@ -75,7 +74,7 @@ pub use stores::{
 };
 pub use traffic::TrafficSnapshot;
 
-/// The README's example compiles, and runs where it needs no server.
+/// Compiles the README's example, and runs the parts that need no server.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,25 +1,25 @@
-//! Where a database is, and where it was before.
+//! The placement of a database, and its previous one.
 
 use std::fmt;
 
 use crate::glob::glob_matches;
 
-/// Where a database lives.
+/// The placement of a database.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Placement {
-    /// A numbered database of its own on the instance.
+    /// A separate numbered database on the instance.
     Index {
         /// The instance's name in the map.
         instance: String,
-        /// Redis's number for it.
+        /// The number of the database.
         index: u32,
     },
-    /// A prefix in front of every key, where there is one numbered database only.
+    /// A prefix of every key, if there is only one numbered database.
     Prefix {
         /// The instance's name in the map.
         instance: String,
-        /// Redis's number for it, 0 on a cluster.
+        /// The number of the database; 0 on a cluster.
         index: u32,
         /// The prefix of every key, including the separator.
         prefix: String,
@@ -35,7 +35,7 @@ impl Placement {
         }
     }
 
-    /// Redis's number for the database.
+    /// The number of the database.
     #[must_use]
     pub fn index(&self) -> u32 {
         match self {
@@ -43,7 +43,7 @@ impl Placement {
         }
     }
 
-    /// The prefix of every key; empty for an index of its own.
+    /// The prefix of every key; empty for a separate index.
     #[must_use]
     pub fn prefix(&self) -> &str {
         match self {
@@ -62,17 +62,17 @@ impl fmt::Display for Placement {
     }
 }
 
-/// The place that a database is moving from. A key that is still there is brought to the new place
-/// by the first request about it, in the same step as the request; so a fleet may change over
-/// process by process, and back again, and no request misses a key.
+/// The place that a database is moving from. A key that is still there is moved to the new place by the first request
+/// about it, atomically with the request. So a fleet can change over process by process, and back again, without
+/// missing a key.
 ///
-/// On Redis both places have to be on one server. Memory has nothing from before, and ignores it.
+/// On Redis both places must be on one server. The memory backend has no earlier data, and ignores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Previous {
-    /// Where the keys were.
+    /// The previous placement.
     pub placement: Placement,
-    /// Globs for this database's keys in an old place that it shared with others; empty for all keys.
+    /// Globs for this database's keys in a previous place that it shared with others; empty for all keys.
     pub patterns: Vec<String>,
 }
 
@@ -83,14 +83,14 @@ impl Previous {
         Self { placement, patterns: Vec::new() }
     }
 
-    /// The keys only that match one of `patterns`.
+    /// Restricts it to keys that match one of `patterns`.
     #[must_use]
     pub fn matching(mut self, patterns: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.patterns = patterns.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Whether `key` may be in the old place.
+    /// Whether `key` may be in the previous place.
     #[must_use]
     pub fn concerns(&self, key: &str) -> bool {
         let matches = |pattern: &String| glob_matches(pattern.as_bytes(), key.as_bytes());

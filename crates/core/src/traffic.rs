@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters of one database, shared by its stores. Counting is relaxed: figures for people.
+/// Counters of one database, shared by its stores. They use relaxed ordering: they are metrics only.
 #[derive(Debug, Default)]
 pub struct Traffic {
     hits: AtomicU64,
@@ -17,19 +17,19 @@ pub struct Traffic {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrafficSnapshot {
-    /// Reads of a key that was there.
+    /// Reads of an existing key.
     pub hits: u64,
-    /// Reads of a key that was not there.
+    /// Reads of a missing key.
     pub misses: u64,
     /// Writes sent.
     pub writes: u64,
-    /// Requests sent again after a failure.
+    /// Requests repeated after a failure.
     pub retries: u64,
-    /// Keys found in the database's previous place and brought to the new one. Once this stays as
-    /// it is in every process, the previous place can be left out of the configuration.
+    /// Keys moved from the database's previous place to the new one. Once this stays constant in every process, the
+    /// previous place can be removed from the configuration.
     pub brought: u64,
-    /// Keys that this process evicted to hold the memory budget on a server; memory evicts without
-    /// counting.
+    /// Keys that this process evicted to enforce the memory budget on a server; the memory backend does not count
+    /// evictions.
     pub evicted: u64,
 }
 
@@ -50,22 +50,22 @@ impl Traffic {
         self.writes.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Counts one request that was sent again.
+    /// Counts a repeated request.
     pub fn retried(&self) {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts keys that were brought from the previous place.
+    /// Counts keys that were moved from the previous place.
     pub fn brought(&self, count: u64) {
         self.brought.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Counts keys that were evicted.
+    /// Counts evicted keys.
     pub fn evicted(&self, count: u64) {
         self.evicted.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// The counters now.
+    /// The current counters.
     #[must_use]
     pub fn snapshot(&self) -> TrafficSnapshot {
         TrafficSnapshot {
@@ -80,7 +80,7 @@ impl Traffic {
 }
 
 impl TrafficSnapshot {
-    /// Hits among reads, 0 to 1; `None` before the first read.
+    /// The share of hits among reads, 0 to 1; `None` before the first read.
     #[must_use]
     pub fn hit_rate(&self) -> Option<f64> {
         let reads = self.hits + self.misses;

@@ -1,4 +1,4 @@
-//! Work that goes on after its caller has gone, so that a program can wait for it before it ends.
+//! Counts work that continues after its caller is gone, so that a program can wait for it before it exits.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,12 +6,11 @@ use std::task::{Poll, Waker};
 
 use futures_util::future::poll_fn;
 
-/// Counts the background work of a database, such as the release of a lock whose guard was dropped or a
-/// removal whose caller gave up. [`crate::Databases::close`] waits for all of it.
+/// Counts the background work of a database, for example the release of a lock whose guard was dropped, or a removal
+/// whose caller gave up. [`crate::Databases::close`] waits for all of it.
 ///
-/// Such work is done by a task, and a task ends with its runtime. Work that is stored elsewhere and can
-/// be resumed begins with [`Unfinished::begin_resumable`]: it continues in the runtime that waits for
-/// it.
+/// Such work runs in a task, and a task ends with its runtime. Work that is stored elsewhere and can be resumed
+/// begins with [`Unfinished::begin_resumable`]: it continues in the runtime that waits for it.
 ///
 /// Clones share the count.
 #[derive(Clone, Debug, Default)]
@@ -23,10 +22,10 @@ pub struct Unfinished {
 struct State {
     count: usize,
     waiting: Vec<Waker>,
-    /// How work goes on, by its number.
+    /// The closures that resume work, by its number.
     resumable: Vec<(u64, Resume)>,
     last_number: u64,
-    /// How often a task has ended before its work was done.
+    /// How often a task ended before its work was finished.
     stalls: u64,
 }
 
@@ -39,7 +38,7 @@ impl fmt::Debug for Resume {
     }
 }
 
-/// One piece of work: counted until it is dropped.
+/// One piece of work, counted until this is dropped.
 #[derive(Debug)]
 #[must_use = "the work counts as done when this is dropped"]
 pub struct UnfinishedWork {
@@ -48,15 +47,15 @@ pub struct UnfinishedWork {
 }
 
 impl Unfinished {
-    /// Begins a piece of work; keep the answer until it is done.
+    /// Begins a piece of work; keep the returned guard until it is finished.
     pub fn begin(&self) -> UnfinishedWork {
         self.lock().count += 1;
         UnfinishedWork { of: self.clone(), number: None }
     }
 
-    /// Begins a piece of work that outlives the task which does it. Whoever begins to wait calls
-    /// `resume`, which has the work go on in the present runtime; so does everybody who waits, after
-    /// [`Unfinished::stalled`]. Whatever `resume` owns is kept until the work is done.
+    /// Begins a piece of work that outlives its task. A caller that begins to wait calls `resume`, which continues
+    /// the work in the caller's runtime; after [`Unfinished::stalled`] every waiter does so. `resume` and the values
+    /// it owns are kept until the work is finished.
     pub fn begin_resumable(&self, resume: impl Fn() + Send + Sync + 'static) -> UnfinishedWork {
         let mut state = self.lock();
         state.count += 1;
@@ -66,7 +65,7 @@ impl Unfinished {
         UnfinishedWork { of: self.clone(), number: Some(number) }
     }
 
-    /// A task has ended before its work was done, with its runtime: who waits takes it up again.
+    /// Reports that a task ended with its runtime before its work was finished: waiters resume the work.
     pub fn stalled(&self) {
         let waiting = {
             let mut state = self.lock();
@@ -76,13 +75,13 @@ impl Unfinished {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// How much is not done yet.
+    /// The number of unfinished pieces of work.
     #[must_use]
     pub fn count(&self) -> usize {
         self.lock().count
     }
 
-    /// Ready when nothing is left to do. Work that can be resumed goes on in this runtime.
+    /// Resolves when all work is finished. Resumable work continues in this runtime.
     pub async fn done(&self) {
         let mut seen = None;
         poll_fn(|context| {
@@ -100,7 +99,7 @@ impl Unfinished {
                 }
                 state.resumable.clone()
             };
-            // Without the lock: it may be done at once.
+            // After the lock is released, because the work may finish at once.
             resumable.into_iter().for_each(|(_, resume)| (resume.0)());
             Poll::Pending
         })
@@ -114,7 +113,7 @@ impl Unfinished {
 
 impl Drop for UnfinishedWork {
     fn drop(&mut self) {
-        // Let go without the lock: what it owns may hold other work.
+        // Dropped after the lock is released, because it may own other work.
         let (waiting, _resumed) = {
             let mut state = self.of.lock();
             state.count -= 1;

@@ -1,4 +1,4 @@
-//! Reads that wait for each other: merged, never asked twice without need, and never left alone.
+//! Merged reads: no read is sent twice without need, and none waits forever.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Answers each key with itself, when it is let go.
+/// Answers each key with the key, once it is permitted to.
 struct Echo {
     clock: ManualClock,
     gate: Semaphore,
@@ -154,7 +154,7 @@ async fn with_nobody_left_the_place_is_free() {
     assert_eq!(read.await.unwrap(), Ok("3".to_owned()));
 }
 
-/// Polled once and never again, nor dropped: as when a runtime stands still.
+/// Polled once, then neither polled nor dropped, as in a stalled runtime.
 #[tokio::test]
 async fn readers_that_stand_still_hold_nobody_for_longer_than_half_their_patience() {
     let world = World::new(false);
@@ -172,13 +172,13 @@ async fn readers_that_stand_still_hold_nobody_for_longer_than_half_their_patienc
     assert!(!read.is_finished(), "the places are held");
     world.source.clock.advance(PATIENCE / 2);
     world.settle().await;
-    // Two that stand still hold a place in the source's own queue.
+    // Two of the stalled reads wait in the source's queue.
     world.let_go(3);
     world.settle().await;
     assert!(!read.is_finished() || world.source.requests() == 3);
     drop(still);
     assert_eq!(read.await.unwrap(), Ok("7".to_owned()));
-    // The places count as free: the next goes straight out.
+    // The places count as free, so the next read is sent at once.
     world.let_go(1);
     assert_eq!(world.read(8).await.await.unwrap(), Ok("8".to_owned()));
 }
@@ -191,7 +191,7 @@ async fn a_leader_that_stands_still_is_replaced() {
     let mut leader = Box::pin(async move { reads.read("leader", &*source).await });
     assert!((&mut leader).now_or_never().is_none());
     let (waits, other) = (world.read(2).await, world.read(3).await);
-    // It is called, and never polled.
+    // It is woken, but never polled.
     places.iter().for_each(JoinHandle::abort);
     world.settle().await;
     assert_eq!(world.source.requests(), 2);
@@ -204,7 +204,7 @@ async fn a_leader_that_stands_still_is_replaced() {
     assert_eq!(leader.await, Ok("leader".to_owned()), "it has its share when it goes on");
 }
 
-/// A leader that stands still, the one that has taken over from it, and its request too.
+/// A stalled leader with its request, and the reader that has taken over from it.
 async fn replaced(
     world: &World,
 ) -> (Pin<Box<impl Future<Output = Result<String, String>>>>, JoinHandle<Result<String, String>>) {
@@ -224,7 +224,7 @@ async fn replaced(
     (leader, heir)
 }
 
-/// So many requests go out at once as there are places.
+/// Checks that as many requests as places are sent at once.
 async fn every_place_is_free(world: &World) {
     let before = world.source.requests();
     let reads = [world.read(10).await, world.read(11).await, world.read(12).await];
@@ -246,7 +246,7 @@ async fn a_leader_that_was_replaced_leaves_no_place_taken_when_it_is_dropped() {
     every_place_is_free(&world).await;
 }
 
-/// It has a place of its own, which does not go with that of the one it has replaced.
+/// The successor has its own place, independent of the leader it replaced.
 #[tokio::test]
 async fn who_has_taken_over_keeps_its_place_when_the_replaced_leader_is_dropped() {
     let world = World::new(false);
@@ -262,7 +262,7 @@ async fn who_has_taken_over_keeps_its_place_when_the_replaced_leader_is_dropped(
     every_place_is_free(&world).await;
 }
 
-/// The batch is to be asked for again when the replaced leader goes on and answers it.
+/// The batch was to be sent again when the replaced leader continues and answers it.
 #[tokio::test]
 async fn a_place_that_waits_for_a_batch_is_free_when_that_is_answered() {
     let world = World::new(false);
@@ -285,7 +285,7 @@ async fn with_all_its_patience_gone_a_reader_fails() {
     world.settle().await;
     world.source.clock.advance(PATIENCE / 2);
     world.settle().await;
-    // The one that leads is in its own request, which is bounded by its source.
+    // The leading read waits in its own request, which the source limits.
     let waits = reads.pop().unwrap();
     assert_eq!(waits.await.unwrap(), Err("no answer for 3".to_owned()));
     world.let_go(Semaphore::MAX_PERMITS / 2);
@@ -294,7 +294,7 @@ async fn with_all_its_patience_gone_a_reader_fails() {
     }
 }
 
-/// Ten thousand reads, dropped at any moment: whoever stays has its own answer.
+/// Ten thousand reads, dropped at any moment: the remaining ones get their answers.
 #[tokio::test]
 async fn readers_that_are_dropped_at_any_moment_take_nothing_from_the_others() {
     let world = World::new(false);

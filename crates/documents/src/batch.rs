@@ -11,11 +11,11 @@ pub use crate::legal::{PIPELINE, pipeline};
 use crate::options::IngestOptions;
 use crate::result_cache::open_cache;
 
-/// The legal pipeline over `databases`, its results in their cache as the configuration and the options
-/// have it. Close the engine's cache at the end ([`Engine::cache`]).
+/// An engine for the legal pipeline over `databases`. It caches results in their cache, as configured
+/// and as `options` say. Close its cache at the end ([`Engine::cache`]).
 ///
 /// # Errors
-/// The store's: a cache database that refuses the program is noticed now.
+/// The store's, including a cache database that refuses the program.
 pub async fn engine(
     databases: &Databases,
     options: &IngestOptions,
@@ -27,19 +27,19 @@ pub async fn engine(
     Ok(Engine::new(pipeline, databases, cache, engine))
 }
 
-/// What became of files that were submitted.
+/// The result of submitting files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SubmittedFiles {
-    /// Documents of the batch.
+    /// Number of documents added to the batch.
     pub submitted: u64,
-    /// Files of the same content as another one, left out.
+    /// Number of files skipped because another file has equal content.
     pub duplicates: u64,
     /// Files that could not be submitted, with the reason.
     pub refused: Vec<(String, String)>,
 }
 
-/// Submits files, one by one as they are read; `watch` is told how many have been looked at.
+/// Submits files one by one as they are read; calls `watch` with the number of files read so far.
 ///
 /// # Errors
 /// The store's.

@@ -1,16 +1,16 @@
-//! Cuts a document's text into chunks at the seams of the text: paragraphs, sentences, words.
+//! Splits a document's text into chunks at boundaries of paragraphs, sentences and words.
 
 use text_splitter::{ChunkConfig, TextSplitter};
 
 use crate::model::{Chunk, ExtractedText};
 
-/// How large chunks are and how much of the text before each repeats.
+/// Size and overlap of chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChunkOptions {
-    /// Most characters in a chunk.
+    /// Maximum number of characters in a chunk.
     pub max_chars: usize,
-    /// Characters that a chunk shares with the one before; less than half of `max_chars` is used.
+    /// Characters that a chunk shares with the previous one; at most half of `max_chars` is used.
     pub overlap_chars: usize,
 }
 
@@ -20,11 +20,11 @@ impl Default for ChunkOptions {
     }
 }
 
-/// Cuts the text into chunks, in order. Every chunk is the exact bytes of its span; only white space lies
-/// outside all of them.
+/// Splits the text into chunks, in order. A chunk's text is exactly the bytes of its span; only white
+/// space lies outside the chunks.
 pub fn chunk(document: &ExtractedText, options: &ChunkOptions) -> Vec<Chunk> {
     let max_chars = options.max_chars.max(1);
-    // More overlap than half a chunk would make almost no way.
+    // With more overlap than half a chunk, there would be hardly any progress.
     let overlap = options.overlap_chars.min(max_chars / 2);
     let config = ChunkConfig::new(max_chars);
     let config = match config.with_overlap(overlap) {

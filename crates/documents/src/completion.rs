@@ -11,11 +11,11 @@ use crate::resolve::DocumentEntities;
 use crate::set_summary::{SetSummary, summarize};
 use crate::stages::ResolvedMentions;
 
-/// What the documents of a batch say together, once it is completed.
+/// The summary of a completed batch.
 pub const BATCH_SUMMARY: KeyTemplate<SetSummary> =
     KeyTemplate::new("batch_summary", "batch:summary:{batch}", "results");
 
-/// The stages whose results make a document's part of a set.
+/// The stages whose results a summary needs from each document.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Parts {
     pub(crate) resolved: Node<ResolvedMentions>,

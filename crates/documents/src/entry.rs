@@ -13,15 +13,15 @@ use crate::files::{Found, hash_of};
 #[serde(into = "(String, String, PathText)", try_from = "(String, String, PathText)")]
 #[non_exhaustive]
 pub struct DocumentEntry {
-    /// Half of the content's SHA-256, in hex: what results are kept under.
+    /// The first half of the content's SHA-256 in hex, used in the keys of results.
     pub hash: String,
-    /// What people call it.
+    /// Its display name.
     pub name: String,
-    /// Where it is, as every worker's machine has to see it.
+    /// Its path, which must be valid on every worker's machine.
     pub path: PathBuf,
 }
 
-/// A path in JSON: text, or where it is not UTF-8 its bytes.
+/// A path in JSON: text, or bytes if it is not UTF-8.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum PathText {
@@ -71,7 +71,7 @@ impl TryFrom<(String, String, PathText)> for DocumentEntry {
 }
 
 impl DocumentEntry {
-    /// The entry of a file, which is read whole. Blocks.
+    /// The entry of a file. Reads the whole file and blocks.
     ///
     /// # Errors
     /// The document's failure: a file that cannot be read.
@@ -85,16 +85,16 @@ impl DocumentEntry {
     }
 
     fn with_hash(file: &Found, hash: String) -> Self {
-        // Another program may be in another folder.
+        // Other processes may have another working directory.
         let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
         let path = path.canonicalize().unwrap_or(path);
         Self { hash, name: file.name.clone(), path }
     }
 
-    /// Read back from what was submitted: what [`DocumentEntry::to_json`] made, or the path of a file.
+    /// Reads a submitted entry: the output of [`DocumentEntry::to_json`], or the path of a file.
     ///
     /// # Errors
-    /// The document's failure, where it is neither.
+    /// The document's failure, if it is neither.
     pub fn read(entry: &[u8]) -> Result<Self, StageError> {
         if let Ok(entry) = serde_json::from_slice(entry) {
             return Ok(entry);
@@ -108,7 +108,7 @@ impl DocumentEntry {
         Self::of(&Found::at(path))
     }
 
-    /// As it is submitted.
+    /// The entry in the form in which it is submitted.
     #[must_use]
     pub fn to_json(&self) -> String {
         let path = PathText::from(self.path.as_path());

@@ -1,4 +1,4 @@
-//! Why a document could not be read, in words for the person who runs the batch.
+//! Errors of reading a document, for the person who runs the batch.
 
 use std::time::Duration;
 
@@ -32,16 +32,16 @@ pub enum DocumentError {
     /// The content is neither text, HTML nor PDF.
     #[error("the content is {found}, not text, HTML or PDF")]
     UnsupportedFormat {
-        /// What the content looks like.
+        /// The recognised format.
         found: String,
     },
     /// The PDF asks for a password.
     #[error("the PDF is encrypted and needs a password; remove the protection and submit it again")]
     Encrypted,
-    /// The PDF is damaged beyond reading.
+    /// The PDF is too damaged to be read.
     #[error("the PDF is damaged or cut off: {reason}")]
     Damaged {
-        /// What could not be read.
+        /// The part that could not be read.
         reason: String,
     },
     /// The document decompresses to far more than its size allows.
@@ -55,13 +55,13 @@ pub enum DocumentError {
     /// A reader crashed on this document.
     #[error("the PDF reader failed on this document: {reason}")]
     ReaderFailed {
-        /// What the reader said.
+        /// The reader's message.
         reason: String,
     },
     /// The document took too long.
     #[error("reading the document took longer than {} s", limit.as_secs())]
     TimedOut {
-        /// The limit that was passed.
+        /// The limit that was exceeded.
         limit: Duration,
     },
     /// Pages need OCR and the OCR program is not installed.
@@ -70,7 +70,7 @@ pub enum DocumentError {
          apt-get install tesseract-ocr, dnf install tesseract, apk add tesseract-ocr, brew install tesseract"
     )]
     OcrMissing {
-        /// The program that was looked for.
+        /// The program that was not found.
         program: String,
         /// The first page (from 1) that needs it.
         page: usize,
@@ -80,7 +80,7 @@ pub enum DocumentError {
     OcrFailed {
         /// The page, from 1.
         page: usize,
-        /// What the program said.
+        /// The program's message.
         reason: String,
     },
     /// OCR of a page took too long and was stopped.
@@ -88,15 +88,15 @@ pub enum DocumentError {
     OcrTimedOut {
         /// The page, from 1.
         page: usize,
-        /// The limit that was passed.
+        /// The limit that was exceeded.
         limit: Duration,
     },
-    /// The document was read and holds no text.
+    /// The document was read, but has no text.
     #[error("the document holds no text")]
     NoText,
 }
 
-// Its own words, causes included: a `main` that returns a `Result` shows them.
+// `Display` with all causes, since a `main` that returns a `Result` prints `Debug`.
 impl std::fmt::Debug for DocumentError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
@@ -123,7 +123,7 @@ impl DocumentError {
         }
     }
 
-    /// Whether the same document may succeed later without being changed: the machine was at fault, not the document.
+    /// Whether an unchanged document may succeed later, because the cause is the machine and not the document.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::TimedOut { .. }

@@ -21,10 +21,10 @@ use crate::stages::{
 /// The pipeline's name.
 pub const PIPELINE: &str = "legal";
 
-/// How long one document is extracted at most: a bundle of scanned pages takes long.
+/// Time-out for extracting one document: a bundle of scanned pages takes long.
 const EXTRACT_TIMEOUT: Duration = Duration::from_secs(3_600);
 
-/// The legal stages and the results that they make.
+/// The legal stages and their results.
 #[derive(Clone, Debug)]
 pub(crate) struct Legal {
     pub(crate) pipeline: Pipeline,
@@ -41,7 +41,7 @@ pub(crate) struct Nodes {
     pub(crate) related: Node<Vec<Relationship>>,
 }
 
-/// A document's file to its text: what `extract` does, from the file's entry on.
+/// The stage `extract` with reading of the file: turns a document's entry into its text.
 struct ReadStage {
     extract: ExtractStage,
 }
@@ -65,7 +65,7 @@ impl Stage for ReadStage {
     fn run(&self, entry: &DocumentEntry) -> std::result::Result<ExtractedText, StageError> {
         let (hash, source) = read_source(&entry.file(), &self.extract.options)?;
         if hash != entry.hash {
-            let what = "its content has changed since it was named: submit it anew, or run the command again";
+            let what = "its content has changed since it was named: submit it again, or run the command again";
             return Err(StageError::new("changed", what));
         }
         self.extract.run(&source)
@@ -73,7 +73,7 @@ impl Stage for ReadStage {
 }
 
 impl Legal {
-    /// The stages, and for batches the summary over all documents.
+    /// Declares the stages, and for batches the summary over all documents.
     pub(crate) fn declare(databases: &Databases, options: &IngestOptions) -> Result<Self> {
         let mut builder = Pipeline::builder(PIPELINE);
         let nodes = stages(&mut builder, options);
@@ -114,7 +114,7 @@ fn stages(builder: &mut PipelineBuilder, options: &IngestOptions) -> Nodes {
 /// a batch are done or dead, the summary over all of them ([`crate::batch::BATCH_SUMMARY`]).
 ///
 /// # Errors
-/// None that the options of a user can cause.
+/// None that a user's options can cause.
 pub fn pipeline(databases: &Databases, options: &IngestOptions) -> Result<Pipeline> {
     Ok(Legal::declare(databases, options)?.pipeline)
 }

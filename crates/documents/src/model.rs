@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Where one page lies in [`ExtractedText::text`], as byte offsets.
+/// The span of one page in [`ExtractedText::text`], as byte offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageSpan {
     /// First byte of the page.
@@ -11,7 +11,7 @@ pub struct PageSpan {
     pub end: usize,
 }
 
-/// What a document's text was read from.
+/// The source of a document's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -33,11 +33,11 @@ pub enum TextSource {
 pub struct ExtractedText {
     /// The text; pages are separated by a blank line.
     pub text: String,
-    /// One span a page, in order; a document without pages is one page.
+    /// One span per page, in order; a document without pages has one.
     pub pages: Vec<PageSpan>,
-    /// What the text was read from.
+    /// The source of the text.
     pub source: TextSource,
-    /// What a reader should know about the quality of the text, in plain words.
+    /// Remarks on the quality of the text.
     pub warnings: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ pub struct Chunk {
     pub text: String,
 }
 
-/// What sort of thing a mention names.
+/// The kind of entity that a mention names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -74,17 +74,17 @@ pub enum EntityKind {
     Court,
     /// A party to the case.
     Party,
-    /// A judge, justice, magistrate or commissioner who sits.
+    /// A judge, justice, magistrate or commissioner of the court.
     Judge,
-    /// A lawyer, or a law firm that appears.
+    /// A lawyer or law firm that appears for a party.
     Lawyer,
-    /// The number under which a court keeps a case.
+    /// A court's number of a case.
     DocketNumber,
     /// A calendar date.
     Date,
     /// A sum of money.
     Money,
-    /// A case: what the parties, judges and citations of a document belong to.
+    /// A case, to which the parties, judges and citations of a document belong.
     Case,
 }
 
@@ -113,11 +113,11 @@ pub enum CitationForm {
     Constitution,
 }
 
-/// The parts of a citation; what the text does not give is `None`.
+/// The parts of a citation; parts missing from the text are `None`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CitationParts {
-    /// How it points at its source.
+    /// Its form.
     pub form: CitationForm,
     /// Volume of the reporter, or title of the code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,13 +131,13 @@ pub struct CitationParts {
     /// Section of a code, regulation or constitution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub section: Option<String>,
-    /// The page or part pointed at, as written.
+    /// The pin page or part, as written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin_cite: Option<String>,
     /// Year of the decision or code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub year: Option<u16>,
-    /// Normal form of the deciding court, where the parenthesis or the reporter tells.
+    /// Key of the deciding court, if the parenthesis or the reporter names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub court: Option<String>,
     /// First-named party, or `None` for `In re` names.
@@ -146,7 +146,7 @@ pub struct CitationParts {
     /// Second-named party, or the subject of an `In re` name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub defendant: Option<String>,
-    /// For short and supra forms: the name that stands before it.
+    /// For short and supra forms: the name before the citation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub antecedent: Option<String>,
     /// First byte of the whole reference, case name included.
@@ -176,14 +176,14 @@ impl CitationParts {
     }
 }
 
-/// What a mention says beside its name; empty where it says nothing.
+/// Further facts of a mention; empty if there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attributes {
     /// Role of a party (`plaintiff`), of a judge (`chief`), or of a date (`filed`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// Whom a lawyer represents: names or roles, as the text gives them.
+    /// The clients of a lawyer: names or roles, as in the text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub represents: Vec<String>,
     /// The parts of a citation.
@@ -195,7 +195,7 @@ pub struct Attributes {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Mention {
-    /// What sort of thing it names.
+    /// The kind of entity.
     pub kind: EntityKind,
     /// First byte in the document's text.
     pub start: usize,
@@ -205,7 +205,7 @@ pub struct Mention {
     pub text: String,
     /// The name in normal form: an ISO date, `USD 125000` (minor units), a reporter's usual abbreviation, a court key.
     pub normal: String,
-    /// What else the text says here.
+    /// Further facts from the text.
     #[serde(default)]
     pub attributes: Attributes,
 }
@@ -213,7 +213,7 @@ pub struct Mention {
 impl Mention {
     /// A mention of the bytes `start..end` of `document`.
     ///
-    /// Offsets that do not lie on character boundaries give an empty text.
+    /// Offsets off character boundaries give an empty text.
     pub fn new(
         kind: EntityKind,
         document: &str,
@@ -249,19 +249,19 @@ impl Mention {
     }
 }
 
-/// One real thing that mentions name, in one document or in many.
+/// One real entity, named by mentions in one or many documents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CanonicalEntity {
-    /// Stable id: a hash of kind and canonical normal form, so the same thing has the same id in every run.
+    /// Stable id: a hash of kind and canonical normal form, so that an entity has one id in every run.
     pub id: String,
-    /// What sort of thing it is.
+    /// The kind of entity.
     pub kind: EntityKind,
     /// Its fullest name.
     pub name: String,
-    /// Every other form it was named by, sorted.
+    /// All other forms of the name, sorted.
     pub aliases: Vec<String>,
-    /// How many mentions name it.
+    /// Number of mentions.
     pub mention_count: usize,
     /// The documents that name it, sorted.
     pub documents: Vec<String>,
@@ -284,7 +284,7 @@ pub enum RelationshipKind {
     MentionedTogether,
 }
 
-/// Where in a document a relationship can be read, as byte offsets.
+/// The place in a document that shows a relationship, as byte offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Evidence {
     /// First byte.
@@ -293,7 +293,7 @@ pub struct Evidence {
     pub end: usize,
 }
 
-/// A relationship between two canonical entities, and where it can be read.
+/// A relationship between two canonical entities, with its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Relationship {
@@ -303,10 +303,10 @@ pub struct Relationship {
     pub from: String,
     /// Id of the second entity (the case, party or cited authority).
     pub to: String,
-    /// The document it was read in.
+    /// The document that shows it.
     pub document: String,
-    /// The first place that says so.
+    /// The first place that shows it.
     pub evidence: Evidence,
-    /// How many places of the document say so.
+    /// Number of places of the document that show it.
     pub weight: f64,
 }

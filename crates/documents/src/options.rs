@@ -1,4 +1,4 @@
-//! How documents are worked on, in a run or by a worker.
+//! Options for processing documents, in a run or by a worker.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,27 +10,27 @@ use crate::chunk::ChunkOptions;
 use crate::extract::ExtractOptions;
 use crate::relate::RelateOptions;
 
-/// How a run goes about its documents.
+/// Options for processing documents.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct IngestOptions {
     /// The project that the documents belong to.
     pub project: String,
-    /// Documents worked on at the same time; the number of CPUs unless told.
+    /// Documents processed concurrently; by default the number of CPUs.
     pub concurrency: usize,
     /// Whether results are read from and written to the cache.
     pub cache: bool,
-    /// How long a server that goes away is waited for.
+    /// How long to wait for a server that does not answer.
     pub wait: Duration,
-    /// Where to write one JSON file a document.
+    /// The folder for one JSON file per document.
     pub out: Option<PathBuf>,
-    /// Who keeps what became of each document, as the ledger does.
+    /// Records the outcome of each document, as the ledger does.
     pub recorder: Option<Arc<dyn RunRecorder>>,
-    /// What reading a document may cost.
+    /// Limits of reading a document.
     pub extract: ExtractOptions,
-    /// How large chunks are.
+    /// Size of chunks.
     pub chunk: ChunkOptions,
-    /// What counts as being mentioned together.
+    /// When entities count as mentioned together.
     pub relate: RelateOptions,
 }
 

@@ -1,19 +1,19 @@
-//! How the things a document names belong together, each relationship with the place that says so.
+//! Finds relationships between the entities of a document, each with its evidence.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::model::{CitationForm, EntityKind, Evidence, Mention, Relationship, RelationshipKind};
 use crate::resolve::DocumentEntities;
 
-/// What counts as being mentioned together.
+/// When entities count as mentioned together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RelateOptions {
-    /// Two mentions at most this many bytes apart are together: about two sentences.
+    /// Maximum distance of two mentions in bytes: about two sentences.
     pub window: usize,
-    /// Fewest times that two entities must be together.
+    /// How often two entities must be together.
     pub min_together: usize,
-    /// Most pairs kept for one document, the heaviest first.
+    /// Maximum number of pairs kept per document, the heaviest first.
     pub max_together: usize,
 }
 
@@ -23,8 +23,8 @@ impl Default for RelateOptions {
     }
 }
 
-/// The relationships a document tells. Ids are those of its own entities; after resolving across documents,
-/// [`crate::Resolution::rename`] gives them the ids of the set.
+/// The relationships in a document. Their ids are of its own entities; after resolving across documents,
+/// [`crate::Resolution::rename`] replaces them by the ids of the set.
 pub fn relate(document: &DocumentEntities, options: &RelateOptions) -> Vec<Relationship> {
     let mut found = Relations::default();
     if let Some(case) = document.case {
@@ -48,7 +48,8 @@ pub fn relate(document: &DocumentEntities, options: &RelateOptions) -> Vec<Relat
     found.finish(document)
 }
 
-/// Whether a mention cites: a bare name in the caption is the case's own.
+/// Whether a mention is a citation of an authority: a bare name in the caption is the document's
+/// own case.
 fn is_authority(mention: &Mention) -> bool {
     mention.citation().is_some_and(|parts| {
         parts.form != CitationForm::Reference || mention.kind == EntityKind::Citation
@@ -83,7 +84,7 @@ impl Relations {
     }
 }
 
-/// Lawyers to the parties they represent, named by name or by role.
+/// Relates lawyers to the parties that they represent, given by name or role.
 fn lawyers(document: &DocumentEntities, found: &mut Relations) {
     let parties: Vec<(usize, &Mention)> = document
         .mentions
@@ -112,7 +113,7 @@ fn lawyers(document: &DocumentEntities, found: &mut Relations) {
     }
 }
 
-/// `appellant` is the party of that role; `United States` is the party of that name.
+/// Whether `client` is the party: `appellant` matches a role, `United States` a name.
 fn is_client(client: &str, party: &Mention) -> bool {
     let name = party.normal.to_lowercase();
     if name == client
@@ -125,7 +126,8 @@ fn is_client(client: &str, party: &Mention) -> bool {
     role.split([' ', '-', ',', '/']).filter(|word| word.len() > 5).any(|word| client.contains(word))
 }
 
-/// Most mentions after one that are looked at: a list of fifty names does not make a thousand pairs.
+/// Maximum number of following mentions that are compared, so that a list of fifty names does not
+/// make a thousand pairs.
 const MAX_NEIGHBOURS: usize = 8;
 
 fn together(document: &DocumentEntities, options: &RelateOptions, found: &mut Relations) {
@@ -164,7 +166,7 @@ fn together(document: &DocumentEntities, options: &RelateOptions, found: &mut Re
     }
     let mut pairs: Vec<_> =
         counts.into_iter().filter(|(_, (_, count))| *count >= options.min_together).collect();
-    // Heaviest first, then by place, so that the cut does not depend on the hash map's order.
+    // Heaviest first, then by position, so that the cut does not depend on the hash map's order.
     pairs.sort_by(|(a, (ea, ca)), (b, (eb, cb))| cb.cmp(ca).then(ea.cmp(eb)).then(a.cmp(b)));
     pairs.truncate(options.max_together);
     for ((one, other), (evidence, count)) in pairs {

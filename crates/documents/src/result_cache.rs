@@ -3,10 +3,10 @@
 use compartment_cache::{Cache, CacheOptions};
 use compartment_core::{Databases, Result, Role};
 
-/// The first tier of a run that looks at each document once, unless the configuration says.
+/// Default size of the first tier, for a run that reads each document once.
 const FIRST_TIER_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The cache of the results, as the configuration has it; off where it or the caller says so.
+/// Opens the cache of the results as configured; disabled by the configuration or the caller.
 pub(crate) async fn open_cache(databases: &Databases, enabled: bool) -> Result<Cache> {
     let map = databases.map();
     let mut options = CacheOptions::for_map(map).metrics(databases.role(Role::Metrics)?);

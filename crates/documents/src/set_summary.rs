@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 use crate::model::{EntityKind, Relationship, RelationshipKind};
 use crate::resolve::{DocumentEntities, Resolution, resolve_across};
 
-/// How many of the things named in the most documents are kept.
+/// Number of entities kept that are named in the most documents.
 const FOREMOST: usize = 10;
 
-/// What the documents of a set say together.
+/// The summary of a set of documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SetSummary {
-    /// Things found over all documents, by kind.
+    /// Number of entities over all documents, by kind.
     pub entities: BTreeMap<EntityKind, u64>,
-    /// Relationships found over all documents, by kind.
+    /// Number of relationships over all documents, by kind.
     pub relationships: BTreeMap<RelationshipKind, u64>,
-    /// The things named in the most documents.
+    /// The entities named in the most documents.
     pub foremost: Vec<Foremost>,
 }
 
-/// Resolves across documents, and counts. Blocks, for long over many documents.
+/// Resolves across documents and counts. Blocks; this takes long for many documents.
 pub(crate) fn summarize(
     entities: &[DocumentEntities],
     mut relationships: Vec<Vec<Relationship>>,
@@ -34,17 +34,17 @@ pub(crate) fn summarize(
     SetSummary::of(&resolution, &relationships)
 }
 
-/// One of the things that are named in the most documents.
+/// An entity named in the most documents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Foremost {
-    /// What sort of thing it is.
+    /// The kind of entity.
     pub kind: EntityKind,
     /// Its fullest name.
     pub name: String,
-    /// Documents that name it.
+    /// Number of documents that name it.
     pub documents: u64,
-    /// Places that name it.
+    /// Number of mentions.
     pub mentions: u64,
 }
 
@@ -54,7 +54,7 @@ impl SetSummary {
         for entity in &resolution.entities {
             *summary.entities.entry(entity.kind).or_default() += 1;
         }
-        // The same two things in the same relationship are one, however many documents say so.
+        // A relationship between two entities counts once, even if many documents show it.
         let mut seen: HashSet<(RelationshipKind, &str, &str)> = HashSet::new();
         for relationship in relationships.iter().flatten() {
             if seen.insert((relationship.kind, &relationship.from, &relationship.to)) {

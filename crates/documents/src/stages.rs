@@ -1,4 +1,4 @@
-//! The document functions as pipeline stages, each with the key its results are cached under.
+//! The document functions as pipeline stages, each with the cache key of its results.
 
 use compartment_core::{Codec, KeyTemplate};
 use compartment_pipeline::{Stage, StageError};
@@ -18,25 +18,25 @@ pub const OCR_RESULT: KeyTemplate<ExtractedText> =
 /// A document's chunks.
 pub const CHUNKS: KeyTemplate<Vec<Chunk>> =
     KeyTemplate::new("doc_chunks", "doc:chunks:{content_hash}:{version}", "cache");
-/// What a document names.
+/// The mentions in a document.
 pub const ALL_EXTRACTED_MENTIONS: KeyTemplate<ExtractedMentions> = KeyTemplate::new(
     "doc_all_extracted_mentions",
     "doc:all_extracted_mentions:{content_hash}:{version}",
     "cache",
 )
 .with_codec(Codec::MESSAGE_PACK);
-/// Which thing of the document each mention names.
+/// The document's entities, and the entity of each mention.
 pub const RESOLVED_MENTIONS: KeyTemplate<ResolvedMentions> = KeyTemplate::new(
     "doc_resolved_mentions",
     "doc:resolved_mentions:{content_hash}:{version}",
     "cache",
 )
 .with_codec(Codec::MESSAGE_PACK);
-/// How the things a document names belong together.
+/// The relationships between a document's entities.
 pub const RELATIONSHIPS: KeyTemplate<Vec<Relationship>> =
     KeyTemplate::new("doc_relationships", "doc:relationships:{content_hash}:{version}", "cache")
         .with_codec(Codec::MESSAGE_PACK);
-/// For each thing a document names, its id over all documents of a set.
+/// For each entity of a document, its id over all documents of a set.
 pub const CANONICAL_ENTITIES: KeyTemplate<Vec<String>> = KeyTemplate::new(
     "doc_canonical_entities",
     "doc:canonical_entities:{content_hash}:{version}",
@@ -44,47 +44,48 @@ pub const CANONICAL_ENTITIES: KeyTemplate<Vec<String>> = KeyTemplate::new(
 )
 .with_codec(Codec::MESSAGE_PACK);
 
-/// The step after the stages: things resolved across the documents of a set.
+/// The step after the stages: resolving entities across the documents of a set.
 pub const ACROSS: &str = "across";
 
 /// A document's bytes and its name.
 #[derive(Debug)]
 pub struct SourceFile {
-    /// The name, for wording warnings.
+    /// The name, used in warnings.
     pub name: String,
     /// The content.
     pub bytes: Vec<u8>,
 }
 
-/// What there is to know about a document's text without the text.
+/// Facts about a document's text, without the text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TextSummary {
-    /// What the text was read from.
+    /// The source of the text.
     pub source: TextSource,
-    /// Pages.
+    /// Number of pages.
     pub pages: usize,
-    /// Bytes of text.
+    /// Length of the text in bytes.
     pub bytes: usize,
-    /// What a reader should know about the quality of the text.
+    /// Remarks on the quality of the text.
     pub warnings: Vec<String>,
 }
 
-/// What the stage `entities` makes.
+/// The result of the stage `entities`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExtractedMentions {
-    /// About the text they were found in.
+    /// Facts about the text.
     pub text: TextSummary,
-    /// The mentions, by place.
+    /// The mentions in text order.
     pub mentions: Vec<Mention>,
 }
 
-/// What the stage `resolve` makes: [`DocumentEntities`] without the mentions, which are cached already.
+/// The result of the stage `resolve`: [`DocumentEntities`] without the mentions, which are cached
+/// already.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ResolvedMentions {
-    /// The things the mentions name, by kind and name.
+    /// The entities of the mentions, by kind and name.
     pub entities: Vec<CanonicalEntity>,
     /// For each mention, the index of its entity.
     pub links: Vec<Option<usize>>,
@@ -95,7 +96,7 @@ pub struct ResolvedMentions {
 }
 
 impl ResolvedMentions {
-    /// Together with the mentions again.
+    /// Adds the mentions again.
     #[must_use]
     pub fn with_mentions(self, document: &str, mentions: Vec<Mention>) -> DocumentEntities {
         DocumentEntities {
@@ -109,10 +110,10 @@ impl ResolvedMentions {
     }
 }
 
-/// Bytes to text.
+/// The stage that turns bytes into text.
 #[derive(Clone, Debug, Default)]
 pub struct ExtractStage {
-    /// What reading a document may cost, and the OCR program.
+    /// Limits of reading a document, and the OCR program.
     pub options: ExtractOptions,
 }
 
@@ -125,7 +126,7 @@ impl Stage for ExtractStage {
     }
 
     fn version(&self) -> String {
-        // What changes the text, besides the code.
+        // The options that change the text.
         format!("1-{}-{}", self.options.ocr_language, self.options.ocr_dpi)
     }
 
@@ -134,22 +135,22 @@ impl Stage for ExtractStage {
     }
 
     fn run(&self, input: &SourceFile) -> Result<ExtractedText, StageError> {
-        // Whatever is read is looked through next.
+        // The stage `entities` usually follows, so its expressions are compiled meanwhile.
         entities::prepare();
         extract(&input.bytes, &input.name, &self.options).map_err(|error| stage_error(&error))
     }
 }
 
-/// The document's failure as the pipeline knows it.
+/// Converts a document's error for the pipeline.
 pub(crate) fn stage_error(error: &DocumentError) -> StageError {
     let failure = StageError::new(error.code(), error.to_string());
     if error.is_transient() { failure.transient() } else { failure }
 }
 
-/// Text to chunks.
+/// The stage that splits text into chunks.
 #[derive(Clone, Debug, Default)]
 pub struct ChunkStage {
-    /// How large chunks are.
+    /// Size of chunks.
     pub options: ChunkOptions,
 }
 
@@ -174,7 +175,7 @@ impl Stage for ChunkStage {
     }
 }
 
-/// Text to mentions.
+/// The stage that finds mentions in text.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EntitiesStage;
 
@@ -205,7 +206,7 @@ impl Stage for EntitiesStage {
     }
 }
 
-/// Mentions to the things they name within the document.
+/// The stage that resolves mentions to the entities of the document.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResolveStage;
 
@@ -240,10 +241,10 @@ impl Stage for ResolveStage {
     }
 }
 
-/// Things to their relationships.
+/// The stage that finds relationships between entities.
 #[derive(Clone, Debug, Default)]
 pub struct RelateStage {
-    /// What counts as being mentioned together.
+    /// When entities count as mentioned together.
     pub options: RelateOptions,
 }
 

@@ -1,8 +1,8 @@
-//! The one place where a pattern written in the source becomes a regex, compiled once.
+//! Compiles each pattern of the source code once, at its first use.
 
-/// Declares a function that gives a regex compiled at its first use.
+/// Declares a function that returns a regex, compiled at its first use.
 ///
-/// Patterns are constants of the source, so a bad one is a bug that the first test to touch it shows.
+/// Patterns are constants, so an invalid one is a bug that the first test of it shows.
 macro_rules! static_regex {
     ($(#[$doc:meta])* $name:ident, $pattern:expr) => {
         $(#[$doc])*
@@ -17,7 +17,7 @@ macro_rules! static_regex {
 
 pub(crate) use static_regex;
 
-/// Compiles a pattern of the source.
+/// Compiles a pattern of the source code.
 #[expect(
     clippy::expect_used,
     reason = "the pattern is a constant of the source, covered by a test"
@@ -30,14 +30,14 @@ pub(crate) fn compile(pattern: &str) -> regex::Regex {
         .expect("a pattern of the source is valid")
 }
 
-/// The blanks of Western texts, inside a class: ASCII, no-break, typographic ones.
+/// White space of Western texts, for use inside a class: ASCII, no-break and typographic spaces.
 const BLANKS: &str = r"\t-\r\x20\xA0\u{2000}-\u{200A}\x85\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}";
 
 /// Narrows `\w`, `\d`, `\s` and `\b` to Western letters and blanks and ASCII boundaries.
 ///
-/// The regex engine leaves its fast path at every Unicode word boundary once a text holds a `§` or a `’`, as
-/// every opinion does, and the full tables of letters make programs a hundred times larger. Those of blanks
-/// cost a sixth of the time that all expressions take to compile.
+/// The regex engine leaves its fast path at every Unicode word boundary once a text has a `§` or a `’`, as
+/// every opinion does, and the full tables of letters make programs a hundred times larger. The tables of
+/// white space cost a sixth of the time that all expressions take to compile.
 pub(crate) fn western(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() * 2);
     let mut in_class = false;

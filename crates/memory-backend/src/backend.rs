@@ -1,4 +1,4 @@
-//! Opens databases, and gives those of one index one keyspace.
+//! Opens databases; the databases of one index share one keyspace.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -41,12 +41,12 @@ pub struct MemoryBackend {
     hub: Arc<Hub>,
 }
 
-/// Which databases see the same keys.
+/// Identifies a keyspace: databases with equal ids see the same keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum KeyspaceId {
-    /// Those of one index, prefixes in it included.
+    /// An index, including prefixes in it.
     Index(u32),
-    /// A prefix with a budget, which can be held only where nobody else's keys are.
+    /// A prefix with a budget, which can only be enforced in a separate keyspace.
     BudgetedPrefix(u32, String),
 }
 
@@ -137,14 +137,14 @@ impl Backend for MemoryBackend {
     }
 }
 
-/// Every store of one database; each implements its trait in a file of its own.
+/// Every store of one database; each trait is implemented in a separate file.
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryStores {
     pub(crate) contract: Arc<Contract>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) keyspace: Arc<Keyspace>,
     pub(crate) hub: Arc<Hub>,
-    /// Batches of any other birth are not seen.
+    /// If set, only the batch with this birth token is visible.
     pub(crate) born: Option<u64>,
 }
 
@@ -162,7 +162,7 @@ impl MemoryStores {
         self.keyspace.read(&self.name(key))
     }
 
-    /// When a key that is written now, over `old`, ends by `rule`.
+    /// The expiry of a key that is written now over `old`, according to `rule`.
     pub(crate) fn end_by(
         &self,
         rule: TtlRule,
@@ -173,7 +173,7 @@ impl MemoryStores {
         match (rule, old) {
             (TtlRule::Set(millis), _) => Some(in_millis(millis)),
             (TtlRule::Clear, _) => None,
-            // In a keyspace that is shared, another database may have left a key without a TTL.
+            // In a shared keyspace another database may have left a key without a TTL.
             (TtlRule::Keep { new_key }, Some(old)) if self.contract.kind.requires_ttl() => {
                 old.expires_at.or(new_key.map(in_millis))
             }
@@ -182,7 +182,7 @@ impl MemoryStores {
         }
     }
 
-    /// Lets `decide` change `key` while nobody else does, and counts the write.
+    /// Lets `decide` change `key` while no other writer does, and counts the write.
     pub(crate) fn update<T>(
         &self,
         operation: &'static str,
@@ -193,7 +193,7 @@ impl MemoryStores {
         self.keyspace.update(&self.name(key), decide).map_err(self.refused(operation, key))
     }
 
-    /// Makes an error of a refusal.
+    /// Converts a refusal to an error.
     pub(crate) fn refused(
         &self,
         operation: &'static str,

@@ -19,7 +19,7 @@ impl Default for MemoryConfig {
 }
 
 impl MemoryConfig {
-    /// With another clock.
+    /// Sets the clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;

@@ -1,11 +1,11 @@
-//! Why an operation was refused, and the one place where that becomes an error.
+//! Reasons for refusing an operation, and their conversion to errors.
 
 use compartment_core::backend::BatchRefusal;
 use compartment_core::{Contract, Error, ErrorKind};
 
 use crate::stores::value::Value;
 
-/// Why the stored value refuses an operation.
+/// The reason why the stored value does not allow an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     WrongType { found: &'static str, wanted: &'static str },

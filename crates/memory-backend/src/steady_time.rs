@@ -1,11 +1,11 @@
-//! Time in one process: it begins as the wall clock's and goes on as the monotonic clock does.
+//! Time in one process: it starts at the wall clock's time and advances with the monotonic clock.
 
 use std::sync::Arc;
 
 use compartment_core::{Clock, MonotonicInstant, Timestamp};
 
-/// The time that everything in memory goes by. Nothing here outlives the process, so a wall clock that
-/// is set back or forward lengthens and shortens no life, lease or window.
+/// The time source of all stores in memory. They do not outlive the process, so setting the wall clock neither
+/// extends nor shortens a lifetime, a lease or a window.
 #[derive(Clone, Debug)]
 pub(crate) struct SteadyTime {
     clock: Arc<dyn Clock>,
@@ -18,7 +18,7 @@ impl SteadyTime {
         Self { clock, began }
     }
 
-    /// The present moment.
+    /// The current time.
     pub(crate) fn now(&self) -> Timestamp {
         let (wall, monotonic) = self.began;
         wall.after(self.clock.monotonic().since(monotonic))

@@ -1,24 +1,23 @@
-//! One attempt at a stage: how it ends, and the task that it runs in.
+//! One attempt at a stage: its outcome, and the task that it runs in.
 
 use compartment_core::{Error, ErrorKind};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::{PipelineError, StageError};
 
-/// The operations by which a stage asks for its document's lock, and for a permit.
+/// The operations by which a stage waits for its document's lock and for a rate-limit permit.
 pub(crate) const ASKING: [&str; 2] = ["lock document", "ask for a permit"];
 
-/// How a stage left a document, before anything is told.
+/// The outcome of a stage for a document, before it is reported.
 #[derive(Debug)]
 pub(crate) enum Left {
     Done,
     Failed(StageError),
-    /// There is no result because of a store, a limit or the run itself; this does not count as an
-    /// attempt.
+    /// A store, a limit or the run itself prevented a result; this does not count as an attempt.
     Untried(Error),
 }
 
-/// Work in a task of its own, which ends with whoever waits for it: it holds places and permits.
+/// Work in its own task, which is aborted with its waiter, because the work holds permits.
 pub(crate) struct Spawned<T>(pub(crate) Option<JoinHandle<T>>);
 
 impl<T> Spawned<T> {
@@ -52,7 +51,7 @@ pub(crate) fn is_about_the_document(error: &Error) -> bool {
     )
 }
 
-/// A stage whose task was ended from outside: the runtime is going down.
+/// The error of a stage whose task was aborted because the runtime shuts down.
 pub(crate) fn interrupted(stage: &str) -> PipelineError {
     Error::new(ErrorKind::Interrupted, "run stage", format!("stage {stage} was ended")).into()
 }

@@ -1,4 +1,4 @@
-//! A batch whose documents are all done or dead, as the work at its completion sees it.
+//! The completed batch that the work at completion is called with.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl Completed {
         Self { batch: batch.into(), stages, database: store.name().to_owned(), store: own, upkeep }
     }
 
-    /// The batch that was born with this token, and no other that may be made under its name.
+    /// Restricts it to the batch born with this token: a later batch of the same name is not read.
     #[must_use]
     pub fn born_as(mut self, token: FencingToken) -> Self {
         (self.store, self.upkeep) = (self.store.born_as(token), self.upkeep.born_as(token));
@@ -43,10 +43,10 @@ impl Completed {
         &self.batch
     }
 
-    /// How it ended.
+    /// The batch's final progress.
     ///
     /// # Errors
-    /// The store's; [`ErrorKind::Unknown`] where the batch has been removed.
+    /// The store's; [`ErrorKind::Unknown`] if the batch has been removed.
     pub async fn progress(&self) -> Result<BatchProgress, PipelineError> {
         let progress = self.store.progress(&self.batch).await?;
         progress.ok_or_else(|| {
@@ -64,7 +64,7 @@ impl Completed {
         Ok(failures.map_ok(|failure| failure.ordinal).try_collect().await?)
     }
 
-    /// The documents, in order, read in pages. One whose entry is malformed is left out: it is dead.
+    /// The documents, in order, read in pages. A document with a malformed entry is left out; it is dead.
     pub fn documents(&self) -> BoxStream<'static, Result<Document, PipelineError>> {
         let completed = self.clone();
         let pages = futures_util::stream::try_unfold(0, move |from| {

@@ -19,16 +19,16 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Named, and with results kept under `subject`.
+    /// An identity of this name, whose results are stored under `subject`.
     #[must_use]
     pub fn new(subject: impl Into<String>, name: impl Into<String>) -> Self {
         Self { subject: subject.into(), name: name.into() }
     }
 
-    /// The entry itself, as text, is both. What is not UTF-8 is in hexadecimal.
+    /// Uses the entry's text as subject and as name. An entry that is not UTF-8 is written in hexadecimal.
     ///
     /// # Errors
-    /// None; a pipeline's own way of naming documents may have some.
+    /// None; the identify function of a pipeline may have some.
     pub fn of_entry(entry: &[u8]) -> Result<Self, StageError> {
         let text = match std::str::from_utf8(entry) {
             Ok(text) => text.to_owned(),
@@ -51,27 +51,27 @@ struct Inner {
 }
 
 impl Document {
-    /// The document `ordinal` of a batch. A task of its own is of no batch: `""`.
+    /// The document `ordinal` of a batch. A single task has no batch: pass `""`.
     #[must_use]
     pub fn new(batch: &str, ordinal: u32, entry: Bytes, identity: Identity) -> Self {
         let batch = batch.to_owned();
         Self(Arc::new(Inner { batch, ordinal, entry, identity, fence: None }))
     }
 
-    /// While a lock on it is held.
+    /// This document with the fencing token of its lock.
     pub(crate) fn fenced(&self, fence: FencingToken) -> Self {
         let Inner { batch, ordinal, entry, identity, .. } = self.0.as_ref();
         let (batch, entry, identity) = (batch.clone(), entry.clone(), identity.clone());
         Self(Arc::new(Inner { batch, ordinal: *ordinal, entry, identity, fence: Some(fence) }))
     }
 
-    /// The batch's name; empty for a task of its own.
+    /// The batch's name; empty for a single task.
     #[must_use]
     pub fn batch(&self) -> &str {
         &self.0.batch
     }
 
-    /// Its number in the batch.
+    /// The document's number in the batch.
     #[must_use]
     pub fn ordinal(&self) -> u32 {
         self.0.ordinal
@@ -86,7 +86,7 @@ impl Document {
     /// The entry as text.
     ///
     /// # Errors
-    /// The document's failure where it is not UTF-8.
+    /// The document's failure if the entry is not UTF-8.
     pub fn text(&self) -> Result<&str, StageError> {
         std::str::from_utf8(&self.0.entry).map_err(|error| {
             StageError::new("malformed", format!("the submitted data is not valid UTF-8: {error}"))

@@ -1,4 +1,4 @@
-//! One document on its way through the stages of an engine, with the results that it has so far.
+//! One document on its way through the stages of an engine, with its results so far.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,72 +11,73 @@ use crate::node::{AnyResult, typed};
 use crate::runner::Runner;
 use crate::{Document, Node, PipelineError, StageError};
 
-/// What a document's run needs of its engine.
+/// The parts of an engine that a document's run uses.
 #[async_trait]
 pub(crate) trait Stages: fmt::Debug + Send + Sync {
     /// The document that an entry names.
     fn document(&self, batch: &str, ordinal: u32, entry: Bytes) -> Result<Document, StageError>;
 
-    /// The result of the stage at `index`: the one that is kept, or a new one.
+    /// The stored result of the stage at `index`, or a new one.
     async fn produce(&self, index: usize, run: &DocumentRun) -> Result<AnyResult, PipelineError>;
 
-    /// The result of the stage at `index` that is kept, if there is one.
+    /// The stored result of the stage at `index`, if there is one.
     async fn find(
         &self,
         index: usize,
         run: &DocumentRun,
     ) -> Result<Option<AnyResult>, PipelineError>;
 
-    /// Whether the stage runs where it is, without a task or a result that is kept.
+    /// Whether the stage runs in the calling task and its result is not stored.
     fn is_inline(&self, index: usize) -> bool;
 
-    /// How the results of the stage are made.
+    /// The runner of the stage.
     fn runner(&self, index: usize) -> &Runner;
 
-    /// Waits for a permit to make a result, where the stage has a limit.
+    /// Waits for a permit to compute a result, if the stage has a rate limit.
     async fn permit(&self, index: usize) -> Result<(), PipelineError>;
 
     /// Counts a document that the stage failed on.
     fn failed(&self, index: usize, document: &Document, error: &StageError);
 
-    /// The stages whose results the stage at `index` works on.
+    /// The stages whose results the stage at `index` needs.
     fn needs(&self, index: usize) -> &[usize];
 
     /// The time now.
     fn now(&self) -> Timestamp;
 }
 
-/// A result of one stage, and when it was asked for and there.
+/// A result of one stage, with its times.
 #[derive(Clone)]
 struct Had {
     result: AnyResult,
     times: Times,
 }
 
-/// When a stage's result was asked for, and when it was there.
+/// When a stage's result was requested, and when it was available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Times {
     pub(crate) started: Timestamp,
     pub(crate) completed: Timestamp,
 }
 
-/// The results that a run has so far, and where it failed.
+/// The results of a run so far, and where it failed.
 #[derive(Default)]
 struct Results {
-    /// By the stage's index; as long as there was need for.
+    /// By the stage's index; as long as needed so far.
     had: Vec<Option<Had>>,
     failed_at: Option<(usize, Times)>,
 }
 
-/// One document on its way through an engine. A result that it has is not asked for twice. Cheap to
-/// clone; clones share the results.
+/// One document on its way through an engine. Each result is requested once. Cheap to clone; clones share the
+/// results.
 #[derive(Clone)]
 pub struct DocumentRun {
     stages: Arc<dyn Stages>,
     document: Document,
     results: Arc<Mutex<Results>>,
-    /// For each stage those that run as soon as it has its result, though nobody asks for theirs.
+    /// For each stage, the side stages that run as soon as it has its result, although no caller asks for theirs.
     sides: Arc<[Vec<usize>]>,
+    is_guarded: bool,
 }
 
 impl fmt::Debug for DocumentRun {
@@ -87,18 +88,26 @@ impl fmt::Debug for DocumentRun {
 
 impl DocumentRun {
     pub(crate) fn new(stages: Arc<dyn Stages>, document: Document) -> Self {
-        Self { stages, document, results: Arc::default(), sides: Arc::default() }
+        let (results, sides) = (Arc::default(), Arc::default());
+        Self { stages, document, results, sides, is_guarded: false }
     }
 
-    /// Running `sides` as soon as the stage by whose index they are has its result.
+    /// Sets the side stages: `sides[i]` run as soon as stage `i` has its result.
     pub(crate) fn with_sides(mut self, sides: Arc<[Vec<usize>]>) -> Self {
         self.sides = sides;
         self
     }
 
-    /// With a lock on the document held.
-    pub(crate) fn fenced(&self, token: FencingToken) -> Self {
-        Self { document: self.document.fenced(token), ..self.clone() }
+    /// This run, after it was decided whether it needs the document's lock; with the token of the lock if it is held.
+    pub(crate) fn guarded(&self, fence: Option<FencingToken>) -> Self {
+        let document =
+            fence.map_or_else(|| self.document.clone(), |token| self.document.fenced(token));
+        Self { document, is_guarded: true, ..self.clone() }
+    }
+
+    /// Whether it was decided that this run has the lock that it needs.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.is_guarded
     }
 
     /// The document.
@@ -107,7 +116,7 @@ impl DocumentRun {
         &self.document
     }
 
-    /// The result of a stage: the one that is kept, or a new one.
+    /// The stored result of a stage, or a new one.
     ///
     /// # Errors
     /// As [`crate::Engine::value`].
@@ -135,8 +144,8 @@ impl DocumentRun {
         produced
     }
 
-    /// Runs the stages that wait for the result of this one, before anything that is made of it is kept:
-    /// a failure of theirs comes back with every run.
+    /// Runs the side stages whose needs are complete now. They run before a later result is stored, so that their
+    /// failure is repeated by every run.
     async fn run_sides(&self, index: usize) -> Result<(), PipelineError> {
         for side in self.sides.get(index).into_iter().flatten() {
             let is_due = self.stages.needs(*side).iter().all(|need| self.times(*need).is_some());
@@ -147,7 +156,7 @@ impl DocumentRun {
         Ok(())
     }
 
-    /// The result of the stage that the run has or that is kept.
+    /// The stage's result, if this run has it or it is stored.
     pub(crate) async fn find(&self, index: usize) -> Result<Option<AnyResult>, PipelineError> {
         if let Some(result) = self.result(index) {
             return Ok(Some(result));
@@ -169,8 +178,8 @@ impl DocumentRun {
         results.had[index] = Some(Had { result: Arc::clone(result), times });
     }
 
-    /// Notes and counts the failure of a stage, unless another failed before: a stage whose input could
-    /// not be made has not failed itself.
+    /// Records and counts the failure of a stage, unless another stage has failed before: a stage whose input could
+    /// not be computed has not failed itself.
     pub(crate) fn fail(&self, index: usize, started: Timestamp, error: &StageError) {
         let times = Times { started, completed: self.stages.now() };
         let mut results = self.lock();
@@ -188,12 +197,12 @@ impl DocumentRun {
         Some(Arc::clone(&had.result))
     }
 
-    /// When the run had the stage's result, if it has it.
+    /// When the result was requested and available, if the run has it.
     pub(crate) fn times(&self, index: usize) -> Option<Times> {
         self.lock().had.get(index)?.as_ref().map(|had| had.times)
     }
 
-    /// The stage that failed, and when.
+    /// The stage that failed, and its times.
     pub(crate) fn failed_at(&self) -> Option<(usize, Times)> {
         self.lock().failed_at
     }

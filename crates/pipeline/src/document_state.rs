@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Patience, StageError};
 
-/// How a stage left a document.
+/// The outcome of a stage for a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StageStatus {
-    /// It made its result, in this version of the stage.
+    /// The stage produced its result, in this version of the stage.
     Done {
         /// The stage's version.
         version: String,
     },
-    /// It failed.
+    /// The stage failed.
     Failed {
-        /// The reason's stable name.
+        /// The stable name of the reason.
         code: String,
         /// The reason in words.
         message: String,
@@ -28,15 +28,15 @@ pub enum StageStatus {
 }
 
 impl StageStatus {
-    /// Failed with this error.
+    /// The failure with this error.
     #[must_use]
     pub fn of(error: &StageError) -> Self {
         Self::Failed { code: error.code.to_owned(), message: error.message.clone() }
     }
 }
 
-/// The state of one document: its name, and how each stage left it. Written once a document, as
-/// one hash with a field a stage.
+/// The state of one document: its name, and the outcome of each stage. It is one hash with a field for each stage,
+/// written once for each document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentState {
     name: String,
@@ -49,27 +49,27 @@ const FILE: &str = "file";
 const UPDATED: &str = "updated_ms";
 
 impl DocumentState {
-    /// The state of a document of this name that no stage has seen.
+    /// The state of a document of this name that no stage has processed.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), file: None, stages: BTreeMap::new() }
     }
 
-    /// Read from this file.
+    /// Sets the file that the document was read from.
     #[must_use]
     pub fn from_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.file = Some(path.into());
         self
     }
 
-    /// Left by these stages as they say.
+    /// Sets the outcomes of these stages.
     #[must_use]
     pub fn with_stages(mut self, stages: impl IntoIterator<Item = (String, StageStatus)>) -> Self {
         self.stages.extend(stages);
         self
     }
 
-    /// The file it was read from, as its machine names it.
+    /// The path of the document's file, on the machine that read it.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
@@ -81,24 +81,24 @@ impl DocumentState {
         &self.name
     }
 
-    /// How each stage left it.
+    /// The outcome of each stage.
     #[must_use]
     pub fn stages(&self) -> &BTreeMap<String, StageStatus> {
         &self.stages
     }
 
-    /// Notes that a stage made its result.
+    /// Records that a stage produced its result.
     pub fn done(&mut self, stage: &str, version: &str) {
         let version = version.to_owned();
         self.stages.insert(stage.to_owned(), StageStatus::Done { version });
     }
 
-    /// Notes that a stage failed.
+    /// Records that a stage failed.
     pub fn failed(&mut self, stage: &str, error: &StageError) {
         self.stages.insert(stage.to_owned(), StageStatus::of(error));
     }
 
-    /// Writes the state; waits for a server that is away.
+    /// Writes the state; waits for an unavailable server.
     ///
     /// # Errors
     /// The store's, once `patience` has run out.
@@ -129,7 +129,7 @@ impl DocumentState {
             .map(drop)
     }
 
-    /// Reads a state back; `None` if the document has never been seen.
+    /// Reads a state; `None` if the document has never been seen.
     ///
     /// # Errors
     /// The store's.
@@ -157,7 +157,7 @@ impl DocumentState {
         Ok(Some(state))
     }
 
-    /// When the state of a document was last written, if it ever was.
+    /// When the state of a document was last written; `None` if it never was.
     ///
     /// # Errors
     /// The store's.

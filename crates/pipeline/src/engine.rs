@@ -1,4 +1,4 @@
-//! Takes one document through one stage of a pipeline, and says how the stage left it.
+//! Runs one stage of a pipeline for one document, and returns the outcome.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use crate::attempt::{Left, Spawned, interrupted, is_about_the_document};
 use crate::document_run::{DocumentRun, Stages};
 use crate::node::AnyResult;
-use crate::pipeline::DeclaredStage;
+use crate::pipeline::{DeclaredStage, with_needs};
 use crate::runner::{Runner, unless_panicked};
 use crate::{
     Completed, Document, EngineOptions, Node, Pipeline, PipelineError, Progress, StageError,
@@ -32,12 +32,12 @@ pub struct Engine {
 
 struct Inner {
     pipeline: Pipeline,
-    /// One for each stage: they share permits and figures.
+    /// One for each stage. They share permits and counters.
     runners: Vec<Runner>,
     databases: Databases,
     cache: Cache,
     options: EngineOptions,
-    /// Attempts that were given up and still run.
+    /// Attempts that timed out and still run.
     overdue: Arc<AtomicUsize>,
 }
 
@@ -54,19 +54,19 @@ impl fmt::Debug for Inner {
 }
 
 impl Engine {
-    /// Runs the pipeline's stages with results in the databases' cache, as the configuration has it, and
-    /// the options of [`EngineOptions::default`].
+    /// Opens the databases' cache as configured, and stores the stages' results there. Uses the options of
+    /// [`EngineOptions::default`].
     ///
     /// # Errors
-    /// The cache's, when its database is not set up or refuses the program.
+    /// The cache's, if its database is not set up or rejects the program.
     pub async fn open(pipeline: Pipeline, databases: &Databases) -> compartment_core::Result<Self> {
         let options = CacheOptions::for_map(databases.map());
         let cache = Cache::open(databases.role(Role::Cache)?, options).await?;
         Ok(Self::new(pipeline, databases, cache, EngineOptions::default()))
     }
 
-    /// Runs the pipeline's stages with results in `cache`, or in the database that their template
-    /// names, and limits in the database `rate_limit`.
+    /// Stores results in `cache`, or in the database that a stage's template names. Locks and rate limits use the
+    /// database `rate_limit`.
     #[must_use]
     pub fn new(
         pipeline: Pipeline,
@@ -97,24 +97,23 @@ impl Engine {
         &self.inner.cache
     }
 
-    /// The figures of the stages.
+    /// The counters of the stages.
     #[must_use]
     pub fn progress(&self) -> &Progress {
         &self.inner.options.progress
     }
 
-    /// Results that are made at the same time.
+    /// The number of results computed at the same time.
     #[must_use]
     pub fn concurrency(&self) -> usize {
         self.inner.options.concurrency.max(1)
     }
 
-    /// Asks the cache's database once. An unavailable database is not an error: the cache works without
-    /// it. A database that refuses the program is an error, because nobody would notice that the cache
-    /// never works.
+    /// Sends one request to the cache's database. An unavailable database is not an error: the cache works without
+    /// it. A database that rejects the program is an error, because nobody would notice that the cache never works.
     ///
     /// # Errors
-    /// The store's, when the database refuses the program or is not set up.
+    /// The store's, if the database rejects the program or is not set up.
     pub async fn check_cache(&self) -> compartment_core::Result<()> {
         let cache = self.cache();
         if !cache.is_enabled() {
@@ -129,7 +128,7 @@ impl Engine {
     /// The document that an entry names.
     ///
     /// # Errors
-    /// The document's failure, where the entry is malformed.
+    /// The document's failure if the entry is malformed.
     pub fn document(
         &self,
         batch: &str,
@@ -139,7 +138,7 @@ impl Engine {
         self.inner.document(batch, ordinal, entry)
     }
 
-    /// The result of a stage for a document: the one that is kept, or a new one.
+    /// The stored result of a stage for a document, or a new one.
     ///
     /// # Errors
     /// [`PipelineError::Stage`] for the document's own failure, [`PipelineError::Store`] for a store's.
@@ -163,7 +162,7 @@ impl Engine {
         Ok(found.iter().all(Option::is_some))
     }
 
-    /// The completed batch of this name in the database `store`, for work that is done with it.
+    /// The completed batch of this name in the database `store`.
     #[must_use]
     pub fn completed(&self, batch: &str, store: Database) -> Completed {
         Completed::new(batch, Arc::<Inner>::clone(&self.inner), store)
@@ -181,20 +180,19 @@ impl Engine {
         DocumentRun::new(Arc::<Inner>::clone(&self.inner), document)
     }
 
-    /// Attempts that were given up after their time and still run, in this process.
+    /// The number of timed-out attempts of this process that still run.
     #[must_use]
     pub fn overdue(&self) -> usize {
         self.inner.overdue.load(Ordering::Relaxed)
     }
 
-    /// Takes a document through the stage at `index`.
+    /// Runs the stage at `index` for a document.
     pub(crate) async fn attempt(&self, index: usize, document: &Document) -> Left {
         let limit = self.stage(index).map_or(Duration::ZERO, |stage| stage.options.timeout);
         self.attempt_in(index, &self.run_of(document.clone()), limit).await
     }
 
-    /// Takes the document of a run, which has some results already, through the stage at `index` within
-    /// `limit`.
+    /// Runs the stage at `index` within `limit`, using the results that the run already has.
     pub(crate) async fn attempt_in(
         &self,
         index: usize,
@@ -203,10 +201,9 @@ impl Engine {
     ) -> Left {
         let started = self.inner.now();
         let worked = match self.stage(index) {
-            Ok(stage) if stage.options.exclusive => {
-                self.inner.locked(stage, run, |run| self.timed(stage, index, run, limit)).await
+            Ok(stage) => {
+                self.inner.guarded(index, run, |run| self.timed(stage, index, run, limit)).await
             }
-            Ok(stage) => self.timed(stage, index, run.clone(), limit).await,
             Err(error) => Err(error),
         };
         let error = match worked {
@@ -221,7 +218,7 @@ impl Engine {
         Left::Failed(error)
     }
 
-    /// Within the stage's time.
+    /// Applies the time limit, except to inline stages.
     async fn timed(
         &self,
         stage: &DeclaredStage,
@@ -243,7 +240,7 @@ impl Engine {
             Err(_) => {
                 let overdue = Arc::clone(&self.inner.overdue);
                 overdue.fetch_add(1, Ordering::Relaxed);
-                // A thread cannot be ended from outside; what it makes is kept if it ever ends.
+                // A thread cannot be stopped from outside; its result is stored if it ever finishes.
                 let work = work.0.take();
                 tokio::spawn(async move {
                     if let Some(work) = work {
@@ -258,7 +255,7 @@ impl Engine {
         }
     }
 
-    /// How long to wait before the `attempt`th attempt; `None` if that is one too many.
+    /// How long to wait before attempt number `attempt`; `None` if the stage allows fewer attempts.
     pub(crate) fn pause_before(&self, index: usize, attempt: u32) -> Option<Duration> {
         let options = &self.stage(index).ok()?.options;
         let is_allowed = attempt <= u32::from(options.max_attempts);
@@ -280,13 +277,21 @@ impl Inner {
         })
     }
 
-    /// Does `work` while the lock of the run's document is held; gives up when the lock is lost.
-    async fn locked<T, F: Future<Output = Result<T, PipelineError>>>(
+    /// Does `work`, with the lock of the run's document held if it may run an exclusive stage. Gives up when the
+    /// lock is lost.
+    ///
+    /// The lock is taken before any load begins. A load that waited for it could keep waiting whoever holds it
+    /// and wants what is loaded.
+    async fn guarded<T, F: Future<Output = Result<T, PipelineError>>>(
         &self,
-        stage: &DeclaredStage,
+        index: usize,
         run: &DocumentRun,
         work: impl FnOnce(DocumentRun) -> F,
     ) -> Result<T, PipelineError> {
+        if run.is_guarded() || !self.needs_lock(index, run).await? {
+            return work(run.guarded(None)).await;
+        }
+        let stage = self.stage(index)?;
         let key = format!("compartment:lock:document:{}", run.document().subject());
         let wait = stage.options.timeout;
         let clock = Arc::clone(&self.options.clock);
@@ -297,10 +302,33 @@ impl Inner {
                 format!("another worker has held the document's lock for more than {wait:?}");
             return Err(Error::new(ErrorKind::NotReady, "lock document", what).at_key(key).into());
         };
-        let worked = guard.run(work(run.fenced(guard.token()))).await?;
-        // A lock that cannot be given back ends with its lease.
+        let worked = guard.run(work(run.guarded(Some(guard.token())))).await?;
+        // A lock that cannot be released ends with its lease.
         let _ = guard.release().await;
         worked
+    }
+
+    /// Whether the stage at `index` is exclusive, or needs the result of an exclusive stage that the document does
+    /// not have. The results that are found are kept in the run.
+    async fn needs_lock(&self, index: usize, run: &DocumentRun) -> Result<bool, PipelineError> {
+        if self.stage(index)?.options.exclusive {
+            return Ok(true);
+        }
+        let stages = self.pipeline.all();
+        let needs = with_needs(stages, [index]);
+        let exclusive: Vec<usize> =
+            needs.into_iter().filter(|need| stages[*need].options.exclusive).collect();
+        // A result that cannot be read is made again, and whoever makes it reports why.
+        let is_found = async |index| matches!(run.find(index).await, Ok(Some(_)));
+        if exclusive.is_empty() || is_found(index).await {
+            return Ok(false);
+        }
+        for need in exclusive {
+            if !is_found(need).await {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -312,18 +340,11 @@ impl Stages for Inner {
     }
 
     async fn produce(&self, index: usize, run: &DocumentRun) -> Result<AnyResult, PipelineError> {
-        let stage = self.stage(index)?;
-        let producer = Arc::clone(&stage.producer);
-        if !stage.options.exclusive || run.document().fence().is_some() {
+        let producer = Arc::clone(&self.stage(index)?.producer);
+        if run.is_guarded() {
             return producer.produce(run).await;
         }
-        // Another stage needs this one's result. A result that is kept needs no lock.
-        match producer.find(run).await? {
-            Some(result) => Ok(result),
-            None => {
-                self.locked(stage, run, |run| async move { producer.produce(&run).await }).await
-            }
-        }
+        self.guarded(index, run, |run| async move { producer.produce(&run).await }).await
     }
 
     async fn find(
@@ -353,7 +374,7 @@ impl Stages for Inner {
     }
 
     fn runner(&self, index: usize) -> &Runner {
-        // There is one for each stage.
+        // There is one runner for each stage.
         &self.runners[index]
     }
 
@@ -377,7 +398,7 @@ impl Stages for Inner {
     }
 }
 
-/// Failures that no outage explains.
+/// Whether the error means a rejected program, not an outage.
 fn is_refusal(kind: ErrorKind) -> bool {
     matches!(
         kind,

@@ -1,4 +1,4 @@
-//! How an engine runs its stages: how many at a time, by which clock, with which figures.
+//! Options of an engine: its concurrency, clock and progress counters.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::{Progress, Silent};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EngineOptions {
-    /// The figures of the stages; by default new ones without an observer.
+    /// The counters of the stages; by default new ones without an observer.
     pub progress: Progress,
     /// The number of results that are computed at the same time; by default the number of CPUs.
     pub concurrency: usize,
@@ -38,14 +38,14 @@ impl Default for EngineOptions {
 }
 
 impl EngineOptions {
-    /// Sets the figures.
+    /// Sets the counters.
     #[must_use]
     pub fn progress(mut self, progress: Progress) -> Self {
         self.progress = progress;
         self
     }
 
-    /// Sets how many results are made at the same time, at least one.
+    /// Sets how many results are computed at the same time, at least one.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency.max(1);

@@ -18,13 +18,13 @@ pub struct StageError {
 }
 
 impl StageError {
-    /// A failure of the document itself.
+    /// A permanent failure of the document.
     #[must_use]
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), is_transient: false }
     }
 
-    /// A bug in a stage on this document.
+    /// A panic of a stage while it processed this document: a bug.
     #[must_use]
     pub fn panicked(stage: &str, panic: Box<dyn std::any::Any + Send>) -> Self {
         let said = match panic.downcast::<String>() {
@@ -47,14 +47,14 @@ impl StageError {
     }
 }
 
-/// Why a stage gave no result. All who waited for one result get the same.
+/// Why a stage gave no result. All waiters for one result get this error.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum PipelineError {
     /// The document's own failure.
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// A store failed for longer than the run waits, or for good: this ends the run.
+    /// A store failed permanently, or for longer than the run waits: this ends the run.
     #[error(transparent)]
     Store(#[from] Error),
 }

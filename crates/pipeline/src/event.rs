@@ -6,12 +6,12 @@ use compartment_core::Error;
 
 use crate::StageError;
 
-/// Whether a result was made or found.
+/// Whether a result was computed or found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// The stage ran.
     Computed,
-    /// The cache had it, or another process made it meanwhile.
+    /// The cache had the result, or another process computed it meanwhile.
     Cached,
 }
 
@@ -26,11 +26,11 @@ pub enum Event<'a> {
         /// Documents.
         total: u64,
     },
-    /// A stage is done with a document.
+    /// A stage has a document's result.
     StageDone {
         /// The stage's name.
         stage: &'static str,
-        /// Whether the result was made or found.
+        /// Whether the result was computed or found.
         origin: Origin,
     },
     /// A stage failed on a document.
@@ -42,29 +42,29 @@ pub enum Event<'a> {
         /// Why.
         error: &'a StageError,
     },
-    /// A store is away and is being waited for.
+    /// A store is unavailable, and the run waits for it.
     Waiting {
-        /// For how long it has been away.
+        /// How long it has been unavailable.
         away: Duration,
-        /// How long it is waited for in all.
+        /// The longest wait in total.
         limit: Duration,
         /// The store's error.
         error: &'a Error,
     },
-    /// A store that was away has answered.
+    /// A store is available again.
     Resumed {
-        /// How long it was away.
+        /// How long it was unavailable.
         away: Duration,
     },
 }
 
-/// Watches a run. Called from many tasks: return quickly.
+/// Observes a run. It is called from many tasks: return quickly.
 pub trait Observer: Send + Sync + 'static {
-    /// Something happened.
+    /// Called for every event.
     fn event(&self, event: &Event<'_>);
 }
 
-/// Watches nothing.
+/// An observer that ignores all events.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

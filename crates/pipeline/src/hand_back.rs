@@ -9,10 +9,9 @@ use compartment_core::backend::Unfinished;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-/// Work that is done if this is dropped before it is told that it need not be: a lease handed back, or an
-/// outcome told.
+/// Work that runs if this is dropped before [`HandBack::settled`]: a lease is handed back or an outcome is reported.
 ///
-/// It goes on in the background, counted in the database's [`Unfinished`], for as long as the lease may last.
+/// It runs in the background, counted in the database's [`Unfinished`], for at most the duration of the lease.
 pub(crate) struct HandBack {
     work: Option<BoxFuture<'static, ()>>,
     unfinished: Unfinished,
@@ -26,7 +25,7 @@ impl fmt::Debug for HandBack {
 }
 
 impl HandBack {
-    /// Does `work` when it is dropped.
+    /// Runs `work` on drop.
     #[must_use = "it is done at once otherwise"]
     pub(crate) fn on_drop(
         database: &Database,
@@ -36,7 +35,7 @@ impl HandBack {
         Self { work: Some(work.boxed()), unfinished: database.unfinished().clone(), lease }
     }
 
-    /// There is nothing to hand back any more.
+    /// Cancels the work: nothing needs to be handed back any more.
     pub(crate) fn settled(mut self) {
         self.work = None;
     }
@@ -45,11 +44,11 @@ impl HandBack {
 impl Drop for HandBack {
     fn drop(&mut self) {
         let Some(work) = self.work.take() else { return };
-        // Without a runtime nothing can be sent; then the lease ends by itself.
+        // Nothing can be sent without a runtime; the lease then expires.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (counted, lease) = (self.unfinished.begin(), self.lease);
         runtime.spawn(async move {
-            // What is not handed back by then is others' anyway.
+            // After that time the lease has expired, so others can claim the work without this.
             let _ = tokio::time::timeout(lease, work).await;
             drop(counted);
         });

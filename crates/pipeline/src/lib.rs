@@ -1,15 +1,14 @@
 //! Pipelines of typed stages over batches of documents, on any backend.
 //!
-//! A [`Stage`] turns one document's input into an output, and a [`Pipeline`] says which stages there
-//! are and what each needs. A batch is submitted through a [`Submission`]; any number of [`Worker`]s,
-//! in any number of processes, take its documents through the stages by an [`Engine`] each. Progress is
-//! exact, nothing is lost when a worker dies, and the outcome of each document is kept in the ledger
-//! (feature `ledger`). A [`Sweeper`] looks after what nobody looks after. Where one process does it
-//! all, a [`LocalRun`] takes documents through the stages of an engine without a batch.
+//! A [`Stage`] turns one document's input into an output, and a [`Pipeline`] declares the stages and what each needs.
+//! A batch is submitted through a [`Submission`]. Any number of [`Worker`]s, in any number of processes, run the
+//! stages for its documents; each uses an [`Engine`]. Progress is exact, nothing is lost when a worker dies, and the
+//! outcome of each document is kept in the ledger (feature `ledger`). A [`Sweeper`] repairs batches whose workers
+//! died and removes old ones. A [`LocalRun`] runs all stages in one process, without a batch.
 //!
-//! An engine answers from the cache where it can, runs the stage off the async runtime where it cannot, and
-//! never lets one document's failure, or a panic, reach another. What has to be kept waits with
-//! [`Patience`] for a server that is away; the cache fails open.
+//! An engine reads results from the cache, runs a stage off the async runtime when a result is missing, and isolates
+//! each document from the failures and panics of others. Writes that must not be lost wait with [`Patience`] for an
+//! unavailable server; the cache fails open.
 
 mod attempt;
 mod completed;
@@ -68,7 +67,7 @@ pub use task_note::{TaskNote, TaskRow, TaskStatus};
 pub use task_outbox::{SingleTaskRow, TaskOutbox};
 pub use worker::{Ended, Running, Worker, WorkerOptions, WorkerReport, WorkerState, workers};
 
-/// The README's example compiles, and runs where it needs no server.
+/// Compiles the README's example, and runs the parts that need no server.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

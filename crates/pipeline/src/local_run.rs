@@ -14,36 +14,36 @@ use futures_util::{Stream, StreamExt};
 use crate::attempt::{ASKING, Left};
 use crate::document_run::{DocumentRun, Times};
 use crate::event::Origin;
-use crate::pipeline::DeclaredStage;
+use crate::pipeline::{DeclaredStage, with_needs};
 use crate::{
     Document, DocumentState, Engine, Identity, Needs, PipelineError, StageError, StageStatus,
 };
 
-/// How one stage left a document of a [`LocalRun`].
+/// The outcome of one stage for a document of a [`LocalRun`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StageOutcome {
     /// The stage's name.
     pub stage: &'static str,
-    /// Whether it made its result, or how it failed.
+    /// Whether the stage produced its result, or how it failed.
     pub status: StageStatus,
     /// Whether the same document may succeed later without being changed.
     pub may_succeed_later: bool,
-    /// When the result was asked for.
+    /// When the result was requested.
     pub started: Timestamp,
-    /// When it was there, or the stage had failed.
+    /// When the result was available, or the stage failed.
     pub completed: Timestamp,
 }
 
-/// How a document came through a [`LocalRun`].
+/// The outcome of a document in a [`LocalRun`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct DocumentOutcome<V> {
     /// The document.
     pub document: Document,
-    /// How each stage left it, in the pipeline's order. Stages that a failure kept from running are not in it.
+    /// The outcome of each stage, in the pipeline's order. Stages that did not run because of a failure are left out.
     pub stages: Vec<StageOutcome>,
-    /// The results that the run was to give, or why there are none.
+    /// The requested results, or the failure of the document.
     pub results: std::result::Result<V, StageError>,
 }
 
@@ -57,35 +57,33 @@ impl<V> DocumentOutcome<V> {
     }
 }
 
-/// Keeps what became of the documents of a [`LocalRun`], as the ledger does.
+/// Records the outcomes of a [`LocalRun`]'s documents, for example in the ledger.
 #[async_trait]
 pub trait RunRecorder: fmt::Debug + Send + Sync {
-    /// One document is through, or has failed.
+    /// Called when a document has passed all stages or failed.
     ///
     /// # Errors
     /// The store's: the run ends with it.
     async fn record(&self, document: &Document, stages: &[StageOutcome]) -> Result<()>;
 
-    /// The run has ended, with every document through (`is_complete`) or before that: what waits is
-    /// written.
+    /// Called when the run has ended, after every document (`is_complete`) or early. Writes the waiting outcomes.
     ///
     /// # Errors
     /// The store's.
     async fn finish(&self, is_complete: bool) -> Result<()>;
 }
 
-/// Takes documents through every stage of an [`Engine`]'s pipeline in this process, each once.
+/// Runs every stage of an [`Engine`]'s pipeline for documents in this process, once for each document.
 ///
-/// `D` names the stages whose results the caller wants: a [`crate::Node`] or a tuple of them. They are
-/// asked for first. A stage that is not on the way to them runs as soon as the results that it needs are
-/// read or made, before anything else is made of these. Where they are not needed, an earlier run has done
-/// so: a second run reads the wanted results and nothing else.
+/// `D` names the stages whose results the caller wants: a [`crate::Node`] or a tuple of them. These are requested
+/// first. Other stages run as soon as the results that they need are available, before anything else is computed from
+/// those. A second run reads the wanted results only: whatever they were made of has been through its stages before.
 ///
-/// What a stage needs is made within its attempt. The attempt may take as long as the time-outs of all
-/// stages that the document has not been through allow together.
+/// An attempt at a stage includes the stages it needs. It may take as long as the time-outs of all stages that the
+/// document has not passed, added up.
 ///
-/// A document that fails is not tried again: the next run does that. A permit or a lock that is not to be
-/// had is a failure of the document, which may succeed later; any other failure of a store ends the run.
+/// A failed document is not retried within the run; the next run does that. If a permit or a lock cannot be obtained,
+/// the document fails and may succeed later; any other failure of a store ends the run.
 ///
 /// ```
 /// # use compartment_pipeline::{Engine, LocalRun, Node, DocumentOutcome};
@@ -104,12 +102,12 @@ pub trait RunRecorder: fmt::Debug + Send + Sync {
 pub struct LocalRun<D> {
     engine: Engine,
     wanted: Arc<D>,
-    /// For each stage those that nothing wanted is made of, and that need it.
+    /// For each stage, the stages that need it and that no wanted result is computed from.
     sides: Arc<[Vec<usize>]>,
     recorder: Option<Arc<dyn RunRecorder>>,
 }
 
-// Whatever `D` is: it is shared.
+// Written by hand because `D` need not be `Clone`.
 impl<D> Clone for LocalRun<D> {
     fn clone(&self) -> Self {
         let (engine, wanted) = (self.engine.clone(), Arc::clone(&self.wanted));
@@ -119,14 +117,14 @@ impl<D> Clone for LocalRun<D> {
 }
 
 impl<D: Needs> LocalRun<D> {
-    /// Runs documents through `engine` for the results of the stages `wanted`.
+    /// Runs documents through `engine`, for the results of the stages `wanted`.
     #[must_use]
     pub fn new(engine: Engine, wanted: D) -> Self {
         let sides = sides(engine.pipeline().all(), wanted.indexes());
         Self { engine, wanted: Arc::new(wanted), sides, recorder: None }
     }
 
-    /// Keeps what became of each document with `recorder`.
+    /// Sets the recorder of the documents' outcomes.
     #[must_use]
     pub fn recorder(mut self, recorder: Arc<dyn RunRecorder>) -> Self {
         self.recorder = Some(recorder);
@@ -139,14 +137,14 @@ impl<D: Needs> LocalRun<D> {
         &self.engine
     }
 
-    /// Documents that are worked on at the same time: twice as many as results are made, so that one is
-    /// read and looked up while another is worked on.
+    /// Documents in progress at the same time: twice the engine's concurrency, so that one document is read and
+    /// looked up while another is computed.
     #[must_use]
     pub fn documents_at_once(&self) -> usize {
         self.engine.concurrency() * 2
     }
 
-    /// Says how many documents come, for the figures.
+    /// Sets how many documents are expected, for the counters.
     pub fn expect(&self, documents: u64) {
         self.engine.progress().change_documents(|figures| figures.total = documents);
         for stage in self.engine.pipeline().stages() {
@@ -154,7 +152,7 @@ impl<D: Needs> LocalRun<D> {
         }
     }
 
-    /// Says that one of the documents that were expected does not come.
+    /// Reduces the number of expected documents by one.
     pub fn expect_one_less(&self) {
         self.engine
             .progress()
@@ -164,8 +162,8 @@ impl<D: Needs> LocalRun<D> {
         }
     }
 
-    /// The documents of these entries through all stages, several at a time, as they are through. An
-    /// entry that names no document is a document that failed.
+    /// Runs the documents of these entries through all stages, several at a time, and yields each outcome when it is
+    /// complete. An entry that does not name a document yields a failed document.
     pub fn outcomes(
         &self,
         entries: impl Stream<Item = Bytes> + Send + 'static,
@@ -188,10 +186,10 @@ impl<D: Needs> LocalRun<D> {
         works.buffer_unordered(self.documents_at_once()).boxed()
     }
 
-    /// One document through all stages.
+    /// Runs one document through all stages.
     ///
     /// # Errors
-    /// A store's. The document's own failure is in the outcome.
+    /// A store's. The document's own failure is part of the outcome.
     pub async fn document(&self, document: Document) -> Result<DocumentOutcome<D::Values>> {
         let run = self.engine.run_of(document).with_sides(Arc::clone(&self.sides));
         let results = match self.through(&run).await {
@@ -203,7 +201,7 @@ impl<D: Needs> LocalRun<D> {
         self.ended(run.document().clone(), stages, results).await
     }
 
-    /// A document that cannot be begun, as one that the first stage failed on.
+    /// Records a document that cannot be processed as a failure of the first stage.
     ///
     /// # Errors
     /// The recorder's.
@@ -237,7 +235,7 @@ impl<D: Needs> LocalRun<D> {
             self.attempt(*index, run).await?;
         }
         for (index, stage) in self.engine.pipeline().all().iter().enumerate() {
-            // One that needs a lock runs by itself. It is looked for, since nothing follows from it.
+            // Exclusive stages are not side stages. A lookup shows whether an earlier run has done this one.
             let is_left = run.times(index).is_none() && stage.options.exclusive;
             if is_left && run.find(index).await?.is_none() {
                 self.attempt(index, run).await?;
@@ -246,7 +244,7 @@ impl<D: Needs> LocalRun<D> {
         self.wanted.values(run).await
     }
 
-    /// The time-outs of all stages that the document has not been through, together.
+    /// The sum of the time-outs of all stages that the document has not passed.
     fn limit(&self, run: &DocumentRun) -> Duration {
         let stages = self.engine.pipeline().all().iter().enumerate();
         let left = stages.filter(|(index, _)| run.times(*index).is_none());
@@ -271,8 +269,8 @@ impl<D: Needs> LocalRun<D> {
         }
     }
 
-    /// How each stage left the document. One whose result was not needed counts as cached; one that a
-    /// failure kept from running is not going to see the document.
+    /// The outcome of each stage. A stage whose result was not needed counts as cached; a stage that did not run
+    /// because of a failure is no longer expected to process the document.
     fn tally(&self, run: &DocumentRun, failure: Option<&StageError>) -> Vec<StageOutcome> {
         let failed_at = failure.and(run.failed_at());
         let stages = self.engine.pipeline().all();
@@ -308,20 +306,8 @@ impl<D: Needs> LocalRun<D> {
     }
 }
 
-/// These stages and all that they are made of, directly or not.
-fn with_needs(stages: &[DeclaredStage], these: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
-    let mut all = BTreeSet::from_iter(these);
-    // A stage needs only those before it.
-    for (index, stage) in stages.iter().enumerate().rev() {
-        if all.contains(&index) {
-            all.extend(stage.after.iter().copied());
-        }
-    }
-    all
-}
-
-/// For each stage those that need it and that nothing wanted is made of. One that needs a lock is none of
-/// them: it runs by itself.
+/// For each stage, the stages that need it and that no wanted result is computed from. Exclusive stages are left out,
+/// because they run separately.
 fn sides(stages: &[DeclaredStage], wanted: Vec<usize>) -> Arc<[Vec<usize>]> {
     let on_the_way = with_needs(stages, wanted);
     let mut sides = vec![Vec::new(); stages.len()];
@@ -333,7 +319,7 @@ fn sides(stages: &[DeclaredStage], wanted: Vec<usize>) -> Arc<[Vec<usize>]> {
     sides.into()
 }
 
-/// Whether a permit or a lock was not to be had.
+/// Whether a permit or a lock could not be obtained.
 fn is_denied(error: &Error) -> bool {
     error.kind() == ErrorKind::NotReady && ASKING.contains(&error.operation())
 }

@@ -7,16 +7,16 @@ use async_trait::async_trait;
 use crate::document_run::DocumentRun;
 use crate::{Node, PipelineError};
 
-/// The stages whose results a stage works on: none `()`, one [`Node`], or a tuple of them.
+/// The stages whose results a stage needs: none `()`, one [`Node`], or a tuple of them.
 #[async_trait]
 pub trait Needs: Send + Sync + 'static {
     /// Their results.
     type Values: Send + 'static;
 
-    /// Where they are in the pipeline.
+    /// The indexes of these stages in the pipeline.
     fn indexes(&self) -> Vec<usize>;
 
-    /// Their results for a document: those that are kept, and those that are not made anew.
+    /// Their results for a document, stored or newly computed.
     async fn values(&self, run: &DocumentRun) -> Result<Self::Values, PipelineError>;
 }
 

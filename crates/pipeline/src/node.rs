@@ -1,4 +1,4 @@
-//! A stage of a pipeline by the type of its result.
+//! A handle to a stage, typed by the stage's result.
 
 use std::any::Any;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::PipelineError;
 /// A result of any type.
 pub(crate) type AnyResult = Arc<dyn Any + Send + Sync>;
 
-/// A stage of a pipeline, by the type of its result: what later stages name when they need it.
+/// A handle to a stage, typed by the stage's result. Later stages name their needs with it.
 pub struct Node<T> {
     pub(crate) index: usize,
     result: PhantomData<fn() -> T>,
@@ -38,7 +38,7 @@ impl<T> fmt::Debug for Node<T> {
     }
 }
 
-/// The result as its type says; a node of another pipeline may be of another.
+/// Downcasts a result to the type of its node; fails if the node belongs to another pipeline.
 pub(crate) fn typed<T: Send + Sync + 'static>(result: AnyResult) -> Result<Arc<T>, PipelineError> {
     result.downcast().map_err(|_| {
         let what = "the stage returns another type: does it belong to another pipeline?";

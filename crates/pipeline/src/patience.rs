@@ -1,4 +1,4 @@
-//! Waits for a server that is away, up to a stated limit.
+//! Waits for an unavailable server, up to a limit.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,14 +7,14 @@ use compartment_core::{Backoff, Clock, MonotonicInstant, Result, Retry, SystemCl
 
 use crate::event::{Event, Observer, Silent};
 
-/// How long a run waits for a store that is away before it ends. One outage is one wait, however
-/// many tasks run into it.
+/// How long a run waits for an unavailable store before it fails. One outage is one wait, however many tasks are
+/// affected.
 #[derive(Clone)]
 pub struct Patience {
     limit: Duration,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
-    /// When the present outage began.
+    /// When the current outage began.
     away_since: Arc<Mutex<Option<MonotonicInstant>>>,
 }
 
@@ -24,7 +24,7 @@ impl std::fmt::Debug for Patience {
     }
 }
 
-/// The pauses between two attempts; short at the longest, since a server that is back should not wait.
+/// The pauses between two attempts. The longest is short: a server that has recovered should be used soon.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 impl Patience {
@@ -52,8 +52,8 @@ impl Patience {
         self.limit
     }
 
-    /// Repeats an **idempotent** request until it is answered, fails for good, or the server has
-    /// been away for the limit.
+    /// Repeats an **idempotent** request until it succeeds, fails permanently, or the server has been unavailable for
+    /// the limit.
     ///
     /// # Errors
     /// The last error of the store.
@@ -84,7 +84,7 @@ impl Patience {
         }
     }
 
-    /// How long the server has been away, counted from the first request that failed.
+    /// How long the server has been unavailable, from the start of the first failed request.
     fn note_failure(&self, asked: MonotonicInstant) -> Duration {
         let mut away_since = self.away_since.lock().unwrap_or_else(PoisonError::into_inner);
         let since = *away_since.get_or_insert(asked);

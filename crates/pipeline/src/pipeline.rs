@@ -1,6 +1,6 @@
-//! A pipeline: typed stages, what each works on, and how each is run, declared in one place.
+//! A pipeline: typed stages, the results each needs, and how each is run, declared in one place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use crate::{
     Document, ExternalStage, Identity, Needs, Node, PipelineError, Stage, StageError, StageOptions,
 };
 
-/// Says whose document an entry is.
+/// Derives a document's identity from its entry.
 type Identify = Arc<dyn Fn(&[u8]) -> std::result::Result<Identity, StageError> + Send + Sync>;
-/// What is done once every document of a batch is done or dead.
+/// The work at completion, once every document of a batch is done or dead.
 pub(crate) type AtCompletion = Arc<
     dyn Fn(Completed) -> BoxFuture<'static, std::result::Result<(), PipelineError>> + Send + Sync,
 >;
 
-/// One stage in its place.
+/// One stage of a pipeline.
 pub(crate) struct DeclaredStage {
     pub(crate) name: &'static str,
     pub(crate) version: String,
@@ -99,7 +99,7 @@ impl Pipeline {
         }
     }
 
-    /// Its name.
+    /// The pipeline's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.name
@@ -117,7 +117,7 @@ impl Pipeline {
         self.inner.stages.iter().map(version).collect()
     }
 
-    /// The place of a stage.
+    /// The index of a stage.
     #[must_use]
     pub fn index_of(&self, stage: &str) -> Option<usize> {
         self.inner.stages.iter().position(|known| known.name == stage)
@@ -142,7 +142,7 @@ impl Pipeline {
     /// The identity of an entry's document.
     ///
     /// # Errors
-    /// The document's failure, where the entry is malformed.
+    /// The document's failure if the entry is malformed.
     pub fn identify(&self, entry: &[u8]) -> std::result::Result<Identity, StageError> {
         (self.inner.identify)(entry)
     }
@@ -184,7 +184,7 @@ impl PipelineBuilder {
         self.identify = Arc::new(identify);
     }
 
-    /// Adds a stage that works on what `input` makes of the results it needs.
+    /// Adds a stage. `input` derives its input from the results that it needs.
     pub fn stage<S, D, F, I>(
         &mut self,
         stage: S,
@@ -256,11 +256,11 @@ impl PipelineBuilder {
         self.at_completion = Some(Arc::new(move |completed| Box::pin(work(completed))));
     }
 
-    /// The pipeline.
+    /// Builds the pipeline.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for no or too many stages, names that cannot be or are taken
-    /// twice, a stage that needs one of another pipeline, or options that cannot be.
+    /// [`ErrorKind::InvalidArgument`] if there are no stages or too many, if a name is invalid or used twice, if a
+    /// stage needs one of another pipeline, or if options are out of bounds.
     pub fn build(self) -> Result<Pipeline> {
         let Self { name, stages, identify, at_completion } = self;
         let wrong = |what: String| Error::new(ErrorKind::InvalidArgument, "build pipeline", what);
@@ -285,4 +285,19 @@ impl PipelineBuilder {
         self.stages.push(declared);
         Node::at(self.stages.len() - 1)
     }
+}
+
+/// These stages and all stages that they need, directly or indirectly.
+pub(crate) fn with_needs(
+    stages: &[DeclaredStage],
+    these: impl IntoIterator<Item = usize>,
+) -> BTreeSet<usize> {
+    let mut all = BTreeSet::from_iter(these);
+    // A stage needs only earlier ones.
+    for (index, stage) in stages.iter().enumerate().rev() {
+        if all.contains(&index) {
+            all.extend(stage.after.iter().copied());
+        }
+    }
+    all
 }

@@ -12,17 +12,17 @@ use crate::document_run::DocumentRun;
 use crate::node::{AnyResult, typed};
 use crate::{Document, ExternalStage, Needs, Node, PipelineError, Stage, StageError};
 
-/// How a stage's result is had, whatever its types.
+/// Produces a stage's result, independently of the stage's types.
 #[async_trait]
 pub(crate) trait Producer: Send + Sync + 'static {
-    /// The result that is kept, or a new one.
+    /// The stored result, or a new one.
     async fn produce(self: Arc<Self>, run: &DocumentRun) -> Result<AnyResult, PipelineError>;
 
-    /// The result that is kept, if there is one; nothing is made.
+    /// The stored result, if there is one; nothing is computed.
     async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError>;
 }
 
-/// The result that is kept for the document, whichever kind of stage makes it.
+/// The stored result of a stage for the document, for stages that produce one result.
 async fn kept<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
     run: &DocumentRun,
     index: usize,
@@ -35,7 +35,7 @@ async fn kept<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
     Ok(found.map(|value| value as AnyResult))
 }
 
-/// From results to what a stage works on.
+/// A stage with the function that derives its input from the results it needs.
 pub(crate) struct Adapted<S, D, F> {
     pub(crate) stage: Arc<S>,
     pub(crate) needs: D,
@@ -43,7 +43,7 @@ pub(crate) struct Adapted<S, D, F> {
     pub(crate) index: usize,
 }
 
-/// A stage that works on a document once.
+/// A stage that is run once for each document.
 pub(crate) struct Once<S, D, F>(pub(crate) Adapted<S, D, F>);
 
 #[async_trait]
@@ -81,7 +81,7 @@ where
     }
 }
 
-/// A stage that works on each part of a document: all of them, or the document has failed.
+/// A stage that is run for each part of a document. If a part fails, the document fails.
 pub(crate) struct Each<S, A, F> {
     pub(crate) stage: Arc<S>,
     pub(crate) of: Node<Vec<A>>,
@@ -89,10 +89,10 @@ pub(crate) struct Each<S, A, F> {
     pub(crate) index: usize,
 }
 
-/// Parts of one document that are worked on at the same time; the worker's places bound them too.
+/// Parts of one document that are processed at the same time; the engine's permits limit them further.
 const PARTS_AT_ONCE: usize = 16;
 
-/// A part's results are kept by its index: its content follows from the document's.
+/// The subject of a part's result: its index in the document, since the document determines its content.
 fn part_of(document: &Document, at: usize) -> String {
     format!("{}:{at}", document.subject())
 }
@@ -130,7 +130,7 @@ where
     }
 
     async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError> {
-        // An inline stage keeps nothing, and is run for less than a look would cost.
+        // An inline stage stores nothing, and running it costs less than a lookup.
         let parts = if run.is_inline(self.of.index) {
             run.produce(self.of.index).await?
         } else {
@@ -152,7 +152,7 @@ where
     }
 }
 
-/// A stage that asks somebody else.
+/// A stage that calls another service.
 pub(crate) struct External<S, D, F>(pub(crate) Adapted<S, D, F>);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! How far a run is: figures per stage, events for whoever watches, a copy in the batch database.
+//! Progress of a run: counters per stage, events for an observer, and a copy in the batch database.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,13 +10,13 @@ use compartment_core::{Database, Expiry, Result};
 use crate::event::{Event, Observer, Origin};
 use crate::{Patience, StageError};
 
-/// One stage's figures.
+/// The counters of one stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct StageFigures {
-    /// Documents it is going to see.
+    /// Documents it will process.
     pub total: u64,
-    /// Results made.
+    /// Results computed.
     pub computed: u64,
     /// Results found in the cache.
     pub cached: u64,
@@ -27,24 +27,24 @@ pub struct StageFigures {
 }
 
 impl StageFigures {
-    /// Documents it is done with, in whichever way.
+    /// Documents the stage has finished with: computed, cached or failed.
     #[must_use]
     pub fn finished(&self) -> u64 {
         self.computed + self.cached + self.failed
     }
 }
 
-/// How many documents of a run are through.
+/// How many documents of a run are finished.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DocumentFigures {
-    /// Documents that were expected.
+    /// Documents expected.
     pub total: u64,
-    /// Documents that are through all stages, or have failed.
+    /// Documents that have passed all stages or failed.
     pub finished: u64,
 }
 
-/// The figures of a run. Clones share them.
+/// The counters of a run. Clones share them.
 #[derive(Clone)]
 pub struct Progress {
     shared: Arc<Shared>,
@@ -52,7 +52,7 @@ pub struct Progress {
 
 struct Shared {
     stages: Mutex<BTreeMap<&'static str, StageFigures>>,
-    /// The stages in the order in which they were first said.
+    /// The stages in the order in which they were first named.
     order: Mutex<Vec<&'static str>>,
     documents: Mutex<DocumentFigures>,
     observer: Arc<dyn Observer>,
@@ -65,7 +65,7 @@ impl std::fmt::Debug for Progress {
 }
 
 impl Progress {
-    /// Figures at zero; `observer` sees every change.
+    /// Counters at zero; `observer` sees every change.
     #[must_use]
     pub fn new(observer: Arc<dyn Observer>) -> Self {
         Self {
@@ -84,7 +84,7 @@ impl Progress {
         Arc::clone(&self.shared.observer)
     }
 
-    /// How many documents of a [`crate::LocalRun`] are through.
+    /// How many documents of a [`crate::LocalRun`] are finished.
     #[must_use]
     pub fn documents(&self) -> DocumentFigures {
         *self.shared.documents.lock().unwrap_or_else(PoisonError::into_inner)
@@ -100,13 +100,13 @@ impl Progress {
         self.shared.order.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Says how many documents a stage is going to see.
+    /// Sets how many documents a stage will process.
     pub fn expect(&self, stage: &'static str, total: u64) {
         self.change(stage, |figures| figures.total = total);
         self.shared.observer.event(&Event::StageTotal { stage, total });
     }
 
-    /// Says that a stage is not going to see one of the documents it was to see.
+    /// Reduces the number of documents that a stage will process by one.
     pub(crate) fn expect_one_less(&self, stage: &'static str) {
         let mut total = 0;
         self.change(stage, |figures| {
@@ -134,7 +134,7 @@ impl Progress {
         self.shared.observer.event(&Event::StageFailed { stage, document, error });
     }
 
-    /// The figures of every stage now.
+    /// The current counters of every stage.
     #[must_use]
     pub fn figures(&self) -> BTreeMap<&'static str, StageFigures> {
         self.shared.stages.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -148,8 +148,8 @@ impl Progress {
         change(stages.entry(stage).or_default());
     }
 
-    /// Copies the figures into the hash `key` of the batch database. The values are absolute, so
-    /// that a copy sent twice is right, and a lost one is made good by the next.
+    /// Copies the counters into the hash `key` of the batch database. The values are absolute: a copy that is sent
+    /// twice is still right, and the next one replaces a lost one.
     ///
     /// # Errors
     /// The store's, once `patience` has run out.
@@ -174,8 +174,8 @@ impl Progress {
             .map(drop)
     }
 
-    /// Adds what has been done since `before` to the counters of the metrics database. Counting
-    /// is best effort: figures for people do not hold up a run.
+    /// Adds the changes since `before` to the counters of the metrics database. Counting is best effort, so that it
+    /// never holds up a run.
     pub async fn count(
         &self,
         metrics: &Database,

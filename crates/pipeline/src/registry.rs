@@ -1,4 +1,4 @@
-//! Which batches there are: one hash in the batch database.
+//! The list of batches: one hash in the batch database.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ const KEY: &str = "compartment:batches";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BatchRecord {
-    /// Its name.
+    /// The batch's name.
     pub name: String,
-    /// The pipeline that its documents go through.
+    /// The pipeline that processes its documents.
     pub pipeline: String,
     /// The versions of the pipeline's stages in the code that made the batch, by stage.
     pub versions: BTreeMap<String, String>,
-    /// How soon it is wanted.
+    /// The batch's priority class.
     pub class: TaskClass,
-    /// When it was made.
+    /// When the batch was created.
     pub created_at: Timestamp,
 }
 
 impl BatchRecord {
-    /// A batch of a pipeline, of class normal.
+    /// A batch of a pipeline, of the class normal.
     #[must_use]
     pub fn new(
         name: impl Into<String>,
@@ -50,13 +50,13 @@ pub struct BatchRegistry {
 }
 
 impl BatchRegistry {
-    /// Of the batches in `batch`.
+    /// The registry of the batches in `batch`.
     #[must_use]
     pub fn new(batch: Database) -> Self {
         Self { batch }
     }
 
-    /// Notes a batch; `false` if there is one of that name, which stays as it is.
+    /// Adds a batch. Returns `false` and changes nothing if the name is already listed.
     ///
     /// # Errors
     /// The store's.
@@ -65,7 +65,7 @@ impl BatchRegistry {
         self.batch.hash().set_field_if_absent(KEY, &record.name, text, Expiry::Never).await
     }
 
-    /// Notes a batch in the place of whichever was noted under its name.
+    /// Adds a batch, or replaces the listed one of its name.
     pub(crate) async fn replace(&self, record: &BatchRecord) -> Result<()> {
         let fields = vec![(record.name.clone(), write(record)?)];
         self.batch.hash().set_fields(KEY, fields, Expiry::Never).await.map(drop)
@@ -80,8 +80,8 @@ impl BatchRegistry {
         field.map(|bytes| read(name, &bytes)).transpose()
     }
 
-    /// All batches, by the time of their submission. An unreadable record, perhaps of newer code, is
-    /// left out and does not hold up other batches.
+    /// All batches, by the time of their submission. An unreadable record, perhaps written by newer code, is left out
+    /// and does not hold up other batches.
     ///
     /// # Errors
     /// The store's.
@@ -99,8 +99,8 @@ impl BatchRegistry {
         Ok(records)
     }
 
-    /// Forgets a batch; whether it was known. Its documents are another matter
-    /// ([`compartment_core::BatchStore::remove`]).
+    /// Removes a batch from the list; `true` if it was listed. Its documents stay until
+    /// [`compartment_core::BatchStore::remove`].
     ///
     /// # Errors
     /// The store's.
@@ -108,9 +108,8 @@ impl BatchRegistry {
         Ok(self.batch.hash().delete_fields(KEY, &[name.to_owned()]).await? > 0)
     }
 
-    /// Forgets this very batch, and no other that has been noted under its name since; whether it was
-    /// known. Of one that is noted in between, its submission knows and notes it again
-    /// ([`crate::Submission::seal`]).
+    /// Removes exactly this batch from the list, and not a later one of its name; `true` if it was listed. If a later
+    /// batch is added between the read and the removal, its submission adds it again ([`crate::Submission::seal`]).
     ///
     /// # Errors
     /// The store's.
@@ -128,7 +127,7 @@ fn write(record: &BatchRecord) -> Result<Bytes> {
 
 fn read(name: &str, bytes: &[u8]) -> Result<BatchRecord> {
     serde_json::from_slice(bytes).map_err(|error| {
-        let what = format!("the record of batch {name:?} in the hash {KEY:?} is none: {error}");
+        let what = format!("the record of batch {name:?} in hash {KEY:?} is invalid: {error}");
         Error::new(ErrorKind::Decode, "read batch record", what)
     })
 }

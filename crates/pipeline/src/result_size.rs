@@ -1,4 +1,4 @@
-//! Results are measured before they are kept: one that is too large is its document's failure.
+//! Measures a result before it is stored: a result that is too large is its document's failure.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::StageError;
 
-/// Counts bytes, and ends where there are too many.
+/// Counts bytes, and fails when there are too many.
 struct Measure {
     left: u64,
 }
@@ -25,8 +25,8 @@ impl Write for Measure {
     }
 }
 
-/// The result, unless it takes more bytes in MessagePack than `max`. A value that has no form is
-/// left to whoever keeps it.
+/// Returns the result unless it takes more than `max` bytes in MessagePack. A value that cannot be encoded passes;
+/// storing it reports the error.
 pub(crate) fn check_size<T: Serialize>(stage: &str, result: T, max: u64) -> Result<T, StageError> {
     if max == u64::MAX {
         return Ok(result);

@@ -1,4 +1,4 @@
-//! Runs one stage of an engine: its result from the cache where it is, else made off the runtime.
+//! Runs one stage of an engine: returns its stored result, or computes one off the async runtime.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -14,19 +14,19 @@ use crate::event::Origin;
 use crate::result_size::check_size;
 use crate::{ExternalStage, PipelineError, Progress, Stage, StageError};
 
-/// Runs one stage, once for the same content, however many processes ask for it. Cheap to clone.
+/// Runs one stage, once for each content, however many processes ask for it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Runner {
     cache: Cache,
-    /// Where results are kept whose templates name another database than the cache.
+    /// For results whose templates name another database than the cache.
     databases: Databases,
     progress: Progress,
-    /// Results that are made at the same time, over all stages of the engine.
+    /// Limits the results computed at the same time, over all stages of the engine.
     permits: Arc<Semaphore>,
     max_result_bytes: u64,
 }
 
-/// How long a result took where it was made; nothing inside where that failed.
+/// How long the computation took; unset if there was none, `None` if it failed.
 type Ran = Arc<OnceLock<Option<Duration>>>;
 
 impl Runner {
@@ -40,16 +40,15 @@ impl Runner {
         Self { cache, databases, progress, permits, max_result_bytes }
     }
 
-    /// The result of `stage` for the content `subject`: the cached one, or a new one made from
-    /// `input`, which is only asked for when it is needed.
+    /// The result of `stage` for the content `subject`: the stored one, or a new one computed from `input`, which is
+    /// only awaited when it is needed.
     ///
-    /// The result is counted in the figures. It goes with the document `subject` when that is
-    /// invalidated ([`Cache::invalidate_document`]).
+    /// The result is counted. It belongs to the document `subject` and is invalidated with it
+    /// ([`Cache::invalidate_document`]).
     ///
     /// # Errors
-    /// [`PipelineError::Stage`] for the document's own failure, a panic included;
-    /// [`PipelineError::Store`] when a key cannot be made or a store other than the cache fails;
-    /// whatever `input` fails with.
+    /// [`PipelineError::Stage`] for the document's own failure, including a panic; [`PipelineError::Store`] if a key
+    /// cannot be built or a store other than the cache fails; the errors of `input`.
     pub(crate) async fn run<S: Stage>(
         &self,
         stage: &Arc<S>,
@@ -64,7 +63,7 @@ impl Runner {
         let make = move || async move {
             let input = unless_panicked(work.name(), input).await?;
             let made = compute(permits, work, input, max).await;
-            // It is called once.
+            // The closure is called once, so the cell is empty.
             let _ = noted.set(made.as_ref().ok().map(|(_, busy)| *busy));
             Ok::<_, PipelineError>(made?.0)
         };
@@ -72,7 +71,7 @@ impl Runner {
         self.counted(stage.name(), &ran, found)
     }
 
-    /// The result of a stage that asks somebody else: the one that is kept, or `answer`.
+    /// The result of a stage that calls another service: the stored one, or `answer`.
     ///
     /// # Errors
     /// As [`Runner::run`].
@@ -97,7 +96,7 @@ impl Runner {
         self.counted(stage_name, &ran, found)
     }
 
-    /// What is kept under the key, or else what `make` makes, and kept.
+    /// The value stored under the key, or a new one from `make`, which is then stored.
     async fn kept_or_made<T, F>(
         &self,
         key: &TypedKey<T>,
@@ -122,18 +121,18 @@ impl Runner {
         Ok(Arc::new(value))
     }
 
-    /// Counts a result that was made elsewhere.
+    /// Counts a result that was computed elsewhere.
     pub(crate) fn made(&self, stage: &'static str, busy: Duration) {
         self.progress.done(stage, Origin::Computed, busy);
     }
 
-    /// Whether the cache keeps the result, and not another database.
+    /// Whether the result belongs in the cache, not in another database.
     fn is_cached<T>(&self, key: &TypedKey<T>) -> bool {
         let roles = self.databases.map().roles();
         roles.resolve(key.template().database()) == self.cache.database().name()
     }
 
-    /// Counts a result; who failed is counted by the document's run.
+    /// Counts a result. Failures are counted by the document's run.
     fn counted<T>(
         &self,
         stage: &'static str,
@@ -149,8 +148,7 @@ impl Runner {
         Ok(value)
     }
 
-    /// The result that is kept under `template` for the content `subject`, counted in the figures of
-    /// `stage` as cached, if there is one.
+    /// The result stored under `template` for the content `subject`, if there is one. It is counted as cached.
     ///
     /// # Errors
     /// [`PipelineError::Store`] as [`Runner::run`].
@@ -185,7 +183,7 @@ fn key_of<T>(
     template.key(&[subject, version])
 }
 
-/// A panic is the document's own failure.
+/// Turns a panic into the document's own failure.
 pub(crate) async fn unless_panicked<T>(
     stage: &str,
     work: impl Future<Output = Result<T, PipelineError>>,
@@ -223,21 +221,21 @@ async fn compute<S: Stage>(
     }
 }
 
-/// Why there is no result. All who waited for one load have the same error, so it is copied.
+/// Converts the error of a load. All its waiters share one error, so it is cloned.
 fn failure(stage: &str, error: &LoadError) -> PipelineError {
     match error {
-        // Another program's value stands at the document's key: the others have theirs.
+        // Another program's value is stored under this document's key; other documents are not affected.
         LoadError::Misuse(error) if error.kind() == ErrorKind::Decode => {
             StageError::new("foreign_value", format!("stage {stage}: {error}")).into()
         }
         LoadError::Misuse(error) => PipelineError::Store(Error::clone(error)),
-        // However often it is tried, the stage is written so that it ends like this.
+        // A bug in the stage: every attempt would end like this.
         LoadError::WaitsForItself | LoadError::OtherType | LoadError::Panicked(_) => {
             StageError::new("broken_stage", format!("stage {stage}: {error}")).into()
         }
         other => match other.downcast_ref::<PipelineError>() {
             Some(error) => error.clone(),
-            // The input's own future ended without an answer: the runtime is going down.
+            // The input's future ended without an answer, because the runtime shuts down.
             None => PipelineError::Store(Error::new(
                 ErrorKind::Interrupted,
                 "run stage",

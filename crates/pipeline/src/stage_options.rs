@@ -8,26 +8,26 @@ use compartment_core::{Backoff, MAX_ATTEMPTS, MAX_TTL, RateLimit};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StageOptions {
-    /// The queue of its single tasks; by default `pipeline.stage`.
+    /// The queue of the stage's single tasks; by default `pipeline.stage`.
     pub queue: Option<String>,
     /// The maximum number of documents that one worker processes in this stage at the same time; by
     /// default the worker's concurrency.
     pub concurrency: Option<usize>,
-    /// How often it is tried with a document, 1 to [`compartment_core::MAX_ATTEMPTS`].
+    /// The maximum number of attempts for a document, 1 to [`compartment_core::MAX_ATTEMPTS`].
     pub max_attempts: u8,
     /// How long a document waits after a failed attempt.
     pub backoff: Backoff,
-    /// An attempt that takes longer has failed.
+    /// The time limit of an attempt. A longer one has failed.
     pub timeout: Duration,
-    /// A result of more bytes, in MessagePack, is a failure of the document.
+    /// The maximum size of a result in bytes, as MessagePack. A larger one is the document's failure.
     pub max_result_bytes: u64,
-    /// The key in the database `rate_limit`, and how often the fleet may make a result that is not
-    /// kept already.
+    /// A key in the database `rate_limit`, and how often all workers together may compute a result. Stored results
+    /// need no permit.
     pub rate_limit: Option<(String, RateLimit)>,
-    /// Whether a document's lock is held meanwhile, for stages that write elsewhere.
+    /// Whether the document's lock is held while the stage runs, for stages that write to other systems.
     pub exclusive: bool,
-    /// Whether it is run where it is asked for, and its result not kept: for what takes less than
-    /// a millisecond and blocks nothing.
+    /// Whether the stage runs in the calling task and its result is not stored: for work that takes less than a
+    /// millisecond and does not block.
     pub inline: bool,
 }
 
@@ -48,7 +48,7 @@ impl Default for StageOptions {
 }
 
 impl StageOptions {
-    /// With single tasks in this queue.
+    /// Sets the queue of single tasks.
     #[must_use]
     pub fn queue(mut self, name: impl Into<String>) -> Self {
         self.queue = Some(name.into());
@@ -62,56 +62,56 @@ impl StageOptions {
         self
     }
 
-    /// Tried so often.
+    /// Sets the maximum number of attempts.
     #[must_use]
     pub fn max_attempts(mut self, attempts: u8) -> Self {
         self.max_attempts = attempts;
         self
     }
 
-    /// With these pauses between attempts.
+    /// Sets the pauses between attempts.
     #[must_use]
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// Failing after this time.
+    /// Sets the time limit of an attempt.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Failing with a larger result.
+    /// Sets the maximum size of a result, in bytes.
     #[must_use]
     pub fn max_result_bytes(mut self, bytes: u64) -> Self {
         self.max_result_bytes = bytes;
         self
     }
 
-    /// Asking for a permit under `key`, as in `rate:openai:summarise`, before a result is made.
+    /// Requires a permit under `key`, for example `rate:openai:summarise`, before a result is computed.
     #[must_use]
     pub fn rate_limit(mut self, key: impl Into<String>, limit: RateLimit) -> Self {
         self.rate_limit = Some((key.into(), limit));
         self
     }
 
-    /// Holding the document's lock.
+    /// Holds the document's lock while the stage runs, also where another stage needs its result.
     #[must_use]
     pub fn exclusive(mut self) -> Self {
         self.exclusive = true;
         self
     }
 
-    /// Run where it is asked for, its result not kept.
+    /// Runs the stage in the calling task and stores no result.
     #[must_use]
     pub fn inline(mut self) -> Self {
         self.inline = true;
         self
     }
 
-    /// Says what is wrong with the options, if anything is, with the bounds.
+    /// Checks the options; the error names the allowed bounds.
     pub(crate) fn check(&self) -> Result<(), String> {
         let is_time = |time: Duration| !time.is_zero() && time <= MAX_TTL;
         if self.max_attempts == 0 || self.max_attempts > MAX_ATTEMPTS {

@@ -1,4 +1,4 @@
-//! Submits a batch, in pages as its entries come.
+//! Submits a batch, in pages, or a single task.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ use compartment_core::{
 
 use crate::{BatchRecord, BatchRegistry, Patience, Pipeline};
 
-/// How a batch is kept.
+/// Options of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BatchOptions {
-    /// How soon it is wanted.
+    /// The batch's priority class.
     pub class: TaskClass,
-    /// Whether what counts is kept in an outbox for a ledger.
+    /// Whether outcomes are kept in an outbox for a ledger.
     pub outbox: bool,
-    /// The most bytes of events that are kept for others to follow.
+    /// The maximum size of the events kept for followers, in bytes.
     pub event_bytes: u64,
-    /// The most bytes of entries.
+    /// The maximum total size of entries, in bytes.
     pub max_bytes: Option<u64>,
 }
 
@@ -37,21 +37,21 @@ impl Default for BatchOptions {
 }
 
 impl BatchOptions {
-    /// Of another class.
+    /// Sets the priority class.
     #[must_use]
     pub fn class(mut self, class: TaskClass) -> Self {
         self.class = class;
         self
     }
 
-    /// Sets whether the batch has an outbox for a ledger.
+    /// Enables the outbox for a ledger.
     #[must_use]
     pub fn outbox(mut self, outbox: bool) -> Self {
         self.outbox = outbox;
         self
     }
 
-    /// Sets how many bytes of events are kept.
+    /// Sets the maximum size of the kept events, in bytes.
     #[must_use]
     pub fn event_bytes(mut self, bytes: u64) -> Self {
         self.event_bytes = bytes;
@@ -66,15 +66,15 @@ impl BatchOptions {
     }
 }
 
-/// A batch that documents are being added to. Holds one page of them, and more only while pages cannot be
+/// A batch that documents are being added to. It holds one page of documents, and more only while pages cannot be
 /// sent.
 ///
 /// # Cancellation
-/// A document is taken as soon as [`Submission::push`] is first polled. It stays with the submission until
-/// the batch has it, so any of its futures may be dropped, or end with an error, and the next one goes on:
-/// each document is in the batch once in the end, also if what was dropped is executed after all. Only a
-/// submission that is dropped itself takes with it what [`Submission::pending`] counts, and says so in the
-/// log; the batch stays open, and a [`Submission::begin`] of its name goes on with it.
+/// [`Submission::push`] takes a document when it is first polled, and the submission keeps it until the batch has it.
+/// Any future of a submission may be dropped or fail; the next call continues. Each document ends up in the batch
+/// exactly once, even if a dropped request is executed later. Dropping the submission itself loses the documents
+/// counted by [`Submission::pending`], which is logged; the batch stays open, and [`Submission::begin`] with its name
+/// continues it.
 ///
 /// # Example
 /// ```
@@ -99,13 +99,13 @@ pub struct Submission {
     record: BatchRecord,
     registry: BatchRegistry,
     batch: Database,
-    /// The batch that it began with, and no other that may be made under its name.
+    /// Bound to the batch that this began with: a later batch of its name is not touched.
     store: Arc<dyn BatchStore>,
     upkeep: Arc<dyn BatchUpkeepStore>,
     patience: Patience,
-    /// What the batch does not have yet, as far as is known.
+    /// Documents that the batch does not have yet, as far as is known.
     page: Vec<Bytes>,
-    /// Documents that the batch has: the first of the page becomes this number.
+    /// Documents that the batch has; also the ordinal of the first document of the page.
     submitted: u64,
 }
 
@@ -145,7 +145,7 @@ impl Submission {
         plan.outbox = options.outbox;
         plan.max_bytes = options.max_bytes;
         if is_listed && patience.outlast(|| batch.batch().progress(name)).await?.is_none() {
-            // What is listed was of a former batch, or of a submission that was never begun.
+            // The entry belonged to an earlier batch, or to a submission that never created its batch.
             patience.outlast(|| registry.replace(&record)).await?;
         }
         patience.outlast(|| batch.batch().create(name, &plan)).await?;
@@ -167,24 +167,23 @@ impl Submission {
         }
     }
 
-    /// Documents that the batch has, those included that it had before.
+    /// Documents that the batch has, including those it had before.
     #[must_use]
     pub fn submitted(&self) -> u64 {
         self.submitted
     }
 
-    /// Documents that were added here and that the batch does not have yet, as far as is known.
+    /// Documents that were added to this submission and that the batch does not have yet, as far as is known.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.page.len()
     }
 
-    /// Adds a document; every thousandth sends a page. An empty entry is allowed; its meaning is up to
-    /// the pipeline.
+    /// Adds a document; every thousandth sends a page. An empty entry is allowed; the pipeline defines its meaning.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for an entry of more than [`MAX_ENTRY`] bytes, which alone is not
-    /// taken. Any other is about sending, as of [`Submission::flush`]: the document is taken, and
+    /// [`ErrorKind::InvalidArgument`] if the entry has more than [`MAX_ENTRY`] bytes; only then is it not taken. Any
+    /// other error concerns sending, as for [`Submission::flush`]: the document is taken and stays
     /// [`Submission::pending`] until a later call sends it.
     pub async fn push(&mut self, entry: impl Into<Bytes>) -> Result<()> {
         let entry = entry.into();
@@ -201,18 +200,17 @@ impl Submission {
         if self.page.len() < MAX_AT_ONCE { Ok(()) } else { self.flush().await }
     }
 
-    /// Sends what has been added.
+    /// Sends the pending documents.
     ///
     /// # Errors
-    /// As [`BatchStore::submit`]; [`ErrorKind::Unknown`] where the batch has been removed. Unsent
-    /// documents are kept.
+    /// As [`BatchStore::submit`]; [`ErrorKind::Unknown`] if the batch has been removed. Unsent documents are kept.
     pub async fn flush(&mut self) -> Result<()> {
         while !self.page.is_empty() {
             let first = u32::try_from(self.submitted).unwrap_or(u32::MAX);
             let some = self.page[..self.page.len().min(MAX_AT_ONCE)].to_vec();
             let count = some.len();
             let (store, name) = (&self.store, self.record.name.as_str());
-            // Told twice, or late after all, it adds nothing: the batch has more documents by then.
+            // A repeated or delayed request adds nothing, because the batch has more documents by then.
             let added =
                 self.patience.outlast(|| store.submit_at(name, first, some.clone())).await?;
             let there = if added { count } else { self.there(first, &some).await? };
@@ -220,7 +218,7 @@ impl Submission {
                 self.page.drain(..there);
                 self.submitted += there as u64;
             } else {
-                // Somebody else added some: these come behind them.
+                // Another submission added documents: these follow them.
                 let progress = self.patience.outlast(|| store.progress(name)).await?;
                 self.submitted = progress.ok_or_else(|| self.missing())?.total;
             }
@@ -228,8 +226,8 @@ impl Submission {
         Ok(())
     }
 
-    /// How many of these entries the batch has from `first` on: those of an earlier try that was executed,
-    /// before which there may have been fewer of them.
+    /// How many of these entries the batch has from `first` on, because an earlier request with a shorter page was
+    /// executed after all.
     async fn there(&self, first: u32, entries: &[Bytes]) -> Result<usize> {
         let (upkeep, name) = (&self.upkeep, self.record.name.as_str());
         let there = self.patience.outlast(|| upkeep.entries(name, first, entries.len())).await?;
@@ -241,15 +239,15 @@ impl Submission {
         Error::new(ErrorKind::Unknown, "submit batch", what).in_database(self.batch.name())
     }
 
-    /// Sends the rest, and lets nothing be added any more; how many documents there are. Dropped or refused,
-    /// the batch is open or sealed, and calling it again goes on.
+    /// Sends the rest and seals the batch: no more documents can be added. Returns the number of documents. If the
+    /// call is dropped or fails, the batch is open or sealed, and another call continues.
     ///
     /// # Errors
     /// As [`Submission::flush`] and [`BatchStore::seal`].
     pub async fn seal(&mut self) -> Result<u64> {
         self.flush().await?;
         let (store, name) = (&self.store, self.record.name.as_str());
-        // Whoever removed a former batch of this name may have taken the new one off the list.
+        // The removal of an earlier batch of this name may have taken the new one off the list.
         self.patience.outlast(|| self.registry.add(&self.record)).await?;
         self.patience.outlast(|| store.seal(name)).await?;
         Ok(self.submitted)

@@ -1,4 +1,4 @@
-//! Looks after the batches that nobody looks after: missed completions, lost workers, old batches.
+//! Repairs batches after missed completions and dead workers, and removes old batches.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,22 +19,22 @@ use crate::{BatchRecord, BatchRegistry};
 
 /// The lock that lets one process of a fleet sweep at a time.
 const LOCK: &str = "compartment:batches:sweeper";
-/// For so long a sweeper has a document whose worker vanished, before it hands it back.
+/// The lease of a document that the sweeper claims from a dead worker and hands back.
 const LEASE: Duration = Duration::from_secs(10);
 
-/// How long things are left alone.
+/// Intervals and limits of a sweeper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SweeperOptions {
-    /// How often the batches are gone through.
+    /// The time between two rounds.
     pub every: Duration,
-    /// How long a listed batch may be missing before it is taken off the list, and how old a finished one
-    /// has to be before it may go for want of room.
+    /// How long a listed batch may be missing before it is taken off the list, and the minimum age of a finished
+    /// batch before it is removed to save space.
     pub grace: Duration,
-    /// How long batches are kept once they are over: since their completion was finished, or they were
-    /// cancelled, by the clock of the server.
+    /// How long finished batches are kept, from the end of their completion or from their cancellation, by the
+    /// server's clock.
     pub retention: Duration,
-    /// The most bytes of finished batches: beyond, the oldest go.
+    /// The maximum total size of finished batches, in bytes. Above it, the oldest are removed.
     pub finished_bytes: Option<u64>,
 }
 
@@ -50,7 +50,7 @@ impl Default for SweeperOptions {
 }
 
 impl SweeperOptions {
-    /// Whether they can be used.
+    /// Checks the options.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for an `every` below a millisecond or above a day.
@@ -78,13 +78,14 @@ impl SweeperOptions {
     }
 }
 
-/// Is notified before a batch is removed; a ledger, for example.
+/// Is notified before a batch is removed; for example, a ledger.
 #[async_trait]
 pub trait RemovalWitness: fmt::Debug + Send + Sync + 'static {
-    /// Says that a batch is about to be removed. An error keeps it.
+    /// Called before a batch is removed. An error prevents the removal.
     async fn before_removal(&self, batch: &BatchRecord) -> Result<()>;
 
-    /// Says that it was not removed after all: somebody tries it again. Unless told, nobody needs to know.
+    /// Called if the batch was not removed after all, because its documents are being retried. Does nothing by
+    /// default.
     async fn not_removed(&self, batch: &BatchRecord) -> Result<()> {
         let _ = batch;
         Ok(())
@@ -99,15 +100,15 @@ pub struct Swept {
     pub completions: Vec<String>,
     /// Batches whose expired leases were reclaimed.
     pub taken_up: Vec<String>,
-    /// Batches that were listed and are not there: taken off the list.
+    /// Listed batches that do not exist; they were taken off the list.
     pub forgotten: Vec<String>,
     /// Finished batches that were removed.
     pub removed: Vec<String>,
-    /// Batches that could not be looked after, with the error in words.
+    /// Batches that could not be checked, each with its error.
     pub failed: BTreeMap<String, String>,
 }
 
-/// Looks after the batches of a database. Any number may do so at once.
+/// Repairs and removes batches of a database. Any number of sweepers may run at once.
 ///
 /// # Example
 /// ```
@@ -128,21 +129,21 @@ pub struct Sweeper {
     clock: Arc<dyn Clock>,
     options: SweeperOptions,
     witness: Option<Arc<dyn RemovalWitness>>,
-    /// Since when listed batches are missing.
+    /// Listed batches that are missing, and since when.
     missing: Mutex<BTreeMap<String, MonotonicInstant>>,
 }
 
-/// A batch that is over and could go.
+/// A finished batch that may be removed.
 struct Finished {
     record: BatchRecord,
     born: FencingToken,
-    /// For how long.
+    /// The time since it ended.
     age: Duration,
     bytes: u64,
 }
 
 impl Sweeper {
-    /// Of the batches in `batch`.
+    /// A sweeper of the batches in `batch`.
     #[must_use]
     pub fn new(batch: Database, options: SweeperOptions) -> Self {
         let registry = BatchRegistry::new(batch.clone());
@@ -150,22 +151,22 @@ impl Sweeper {
         Self { batch, registry, clock, options, witness: None, missing: Mutex::default() }
     }
 
-    /// By another clock.
+    /// Sets the clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Telling this one before a batch goes.
+    /// Sets the witness that is notified before a batch is removed.
     #[must_use]
     pub fn witness(mut self, witness: Arc<dyn RemovalWitness>) -> Self {
         self.witness = Some(witness);
         self
     }
 
-    /// Goes through the batches now and then, until `stop` is ready; of a fleet one does so at a time.
-    /// Options that cannot be used ([`SweeperOptions::check`]) end it at once, and the log says so.
+    /// Sweeps repeatedly until `stop` is ready; one process of a fleet at a time. Invalid options
+    /// ([`SweeperOptions::check`]) end it at once and are logged.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = pin!(stop);
         if let Err(error) = self.options.check() {
@@ -175,7 +176,7 @@ impl Sweeper {
         loop {
             let round = async {
                 let owner = format!("process {}", std::process::id());
-                // Not freed: for as long nobody else sweeps either.
+                // The lock is not released: no other process sweeps until it expires.
                 let attempt = self.batch.lock().try_acquire(LOCK, &owner, self.options.every);
                 match attempt.await? {
                     LockAttempt::Acquired(_) => self.sweep_once().await.map(drop),
@@ -198,10 +199,10 @@ impl Sweeper {
         }
     }
 
-    /// Goes through the batches once. One that cannot be looked after keeps no other.
+    /// Checks every batch once. An error of one batch does not affect the others.
     ///
     /// # Errors
-    /// The store's, if it cannot say which batches there are.
+    /// The store's, if the batches cannot be listed.
     pub async fn sweep_once(&self) -> Result<Swept> {
         let (mut swept, mut finished) = (Swept::default(), Vec::new());
         for record in self.registry.list().await? {
@@ -254,14 +255,14 @@ impl Sweeper {
         let own = self.batch.batch().born_as(progress.born);
         if matches!(progress.status, BatchStatus::Completed | BatchStatus::Cancelled) {
             match progress.ended {
-                // Somebody needs it for its completion yet.
+                // Its completion has not run yet.
                 _ if progress.is_completing => {}
                 Some(age) => {
                     let (record, born, bytes) =
                         (record.clone(), progress.born, bytes_of(&progress));
                     finished.push(Finished { record, born, age, bytes });
                 }
-                // It ended before batches noted when: it does so now.
+                // It ended before batches recorded their end: this records it now.
                 None => drop(own.seal(name).await?),
             }
             return Ok(());
@@ -281,8 +282,8 @@ impl Sweeper {
         Ok(())
     }
 
-    /// Takes up ended leases of stages of which everything is somebody's: who claims does so too, but perhaps
-    /// nobody is left who claims of them.
+    /// Reclaims expired leases in stages without ready documents. A claim does this too, but there may be no worker
+    /// left that claims from these stages.
     async fn take_up(
         &self,
         store: &Arc<dyn BatchStore>,
@@ -307,8 +308,7 @@ impl Sweeper {
         Ok(any)
     }
 
-    /// Removes a batch that is over; `false` if something of it is still to be written elsewhere, or it is
-    /// tried again by now.
+    /// Removes a finished batch; `false` if its outbox is not empty, or its documents are being retried.
     async fn remove(&self, finished: &Finished) -> Result<bool> {
         let (record, name) = (&finished.record, &finished.record.name);
         let upkeep = self.batch.batch_upkeep().born_as(finished.born);
@@ -329,7 +329,7 @@ impl Sweeper {
         Ok(true)
     }
 
-    /// Whether a batch is missing for long enough; begins to count where it is not counted yet.
+    /// Whether a batch has been missing for the grace period; starts the period on the first call.
     fn is_gone(&self, name: &str) -> bool {
         let now = self.clock.monotonic();
         let since = *self.lock_missing().entry(name.to_owned()).or_insert(now);
@@ -346,7 +346,7 @@ fn note_failure(swept: &mut Swept, record: &BatchRecord, error: &Error) {
     swept.failed.insert(record.name.clone(), error.to_string());
 }
 
-/// What a batch takes, about: its entries, and two bits for each document and stage.
+/// The approximate size of a batch: its entries, and two bits for each document and stage.
 fn bytes_of(progress: &BatchProgress) -> u64 {
     let bits = progress.total.saturating_mul(progress.stages.len() as u64 * 2);
     progress.bytes + bits / 8

@@ -11,7 +11,7 @@ use crate::Pipeline;
 pub struct TaskData {
     /// The stage.
     pub stage: String,
-    /// The version of the stage that is asked for; any where it is not said.
+    /// The required version of the stage; `None` accepts any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// The entry of the document, as in a batch.

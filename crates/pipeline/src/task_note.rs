@@ -1,24 +1,24 @@
-//! Notes of workers about the documents they settle, from which the ledger's rows are made.
+//! Notes that workers write when they settle documents; the source of the ledger's rows.
 
 use bytes::Bytes;
 use compartment_core::{Error, ErrorKind, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// How a stage left a document, as the ledger has it.
+/// The outcome of a stage for a document, as the ledger records it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum TaskStatus {
     /// Done.
     Done,
-    /// Failed, and to be tried again.
+    /// Failed, and tried again.
     Failed,
-    /// Failed for good.
+    /// Failed permanently.
     Dead,
 }
 
 impl TaskStatus {
-    /// Its name in the ledger.
+    /// The status's name in the ledger.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -33,38 +33,38 @@ impl TaskStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "a row is all of it")]
 pub struct TaskRow {
-    /// Its number in the batch.
+    /// The document's number in the batch.
     pub ordinal: u32,
-    /// How it was left.
+    /// The outcome.
     pub status: TaskStatus,
-    /// Which attempt it was, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u8,
-    /// When it was begun, in milliseconds after the note's [`TaskNote::since`].
+    /// When the attempt began, in milliseconds after the note's [`TaskNote::since`].
     pub started: u32,
-    /// How long it took, in milliseconds.
+    /// How long the attempt took, in milliseconds.
     pub took: u32,
     /// The error message; empty without an error.
     pub error: String,
 }
 
-/// The work of one worker on the documents of one claim. Its encoding is compact, since it is written
-/// with every settling.
+/// The outcomes of one claim's documents, written by one worker. The encoding is compact, because a note is written
+/// with every settlement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "the engine fills in all of it")]
 pub struct TaskNote {
     /// The worker's id.
     pub worker: String,
-    /// The origin of the times.
+    /// The time that the times of `rows` are relative to.
     pub since: Timestamp,
     /// The documents.
     pub rows: Vec<TaskRow>,
 }
 
 impl TaskNote {
-    /// As it is kept: MessagePack without field names.
+    /// Encodes the note as MessagePack without field names.
     ///
     /// # Errors
-    /// [`ErrorKind::Encode`] never, for what is in it; the signature is the encoder's.
+    /// [`ErrorKind::Encode`]; the fields of a note cannot cause it.
     pub fn to_bytes(&self) -> Result<Bytes> {
         rmp_serde::to_vec(self)
             .map(Bytes::from)

@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::TaskStatus;
 
-/// The hash of all rows that wait, by queue, task and claim.
+/// The hash of all waiting rows, by queue, task and claim.
 const KEY: &str = "compartment:task_outbox";
 
-/// How an attempt at a single task ended.
+/// The outcome of an attempt at a single task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "a row is all of it")]
 pub struct SingleTaskRow {
-    /// Its queue.
+    /// The task's queue.
     pub queue: String,
-    /// Its id.
+    /// The task's id.
     pub task: TaskId,
     /// The claim's token.
     pub token: u64,
@@ -25,26 +25,26 @@ pub struct SingleTaskRow {
     pub document: String,
     /// The worker.
     pub worker: String,
-    /// Which attempt it was, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// How it was left.
+    /// The outcome.
     pub status: TaskStatus,
     /// The error message; empty without an error.
     pub error: String,
     /// When the attempt began.
     pub started: Timestamp,
-    /// When it ended.
+    /// When the attempt ended.
     pub completed: Timestamp,
 }
 
 impl SingleTaskRow {
-    /// The claim it was written under.
+    /// The claim that the row was written under.
     #[must_use]
     pub fn claim(&self) -> Claim {
         Claim::new(self.task, FencingToken::from_number(self.token))
     }
 
-    /// Each attempt has a field of its own, so that what is removed is what was read.
+    /// Each attempt has its own field, so that a removal deletes exactly the row that was read.
     fn field(&self) -> String {
         format!("{}/{}/{}", self.queue, self.task, self.token)
     }
@@ -57,7 +57,7 @@ pub struct TaskOutbox {
 }
 
 impl TaskOutbox {
-    /// In the database `batch`.
+    /// The outbox in the database `batch`.
     #[must_use]
     pub fn new(batch: Database) -> Self {
         Self { batch }
@@ -75,7 +75,7 @@ impl TaskOutbox {
         self.batch.hash().set_fields(KEY, fields, Expiry::Never).await.map(drop)
     }
 
-    /// Every row that waits, and the fields that are none.
+    /// Every waiting row, and the names of fields that are not valid rows.
     ///
     /// # Errors
     /// The store's.
@@ -90,7 +90,7 @@ impl TaskOutbox {
         Ok((rows, unreadable))
     }
 
-    /// Removes rows that are in the ledger; how many there were.
+    /// Removes rows that are in the ledger; returns how many there were.
     ///
     /// # Errors
     /// The store's.

@@ -1,5 +1,4 @@
-//! A worker whose memory runs away ends, and says of which document. A program of its own, since
-//! the memory of the process is what counts.
+//! A worker with excessive memory ends and reports the document. Alone in a program, whose memory is measured.
 
 #[expect(dead_code, reason = "it uses a part of them")]
 #[path = "integration/stages/mod.rs"]
@@ -22,7 +21,7 @@ async fn a_stage_that_allocates_without_end_ends_the_worker_and_is_told() {
     let over = Arc::clone(&is_over);
     let (stage, _) = made("other", move |text: &String| {
         let mut hoard: Vec<Vec<u8>> = Vec::new();
-        // Bounded, so that a worker that lets it go on fails this test and not the machine.
+        // Limited, so that a worker that does not stop it fails the test but not the machine.
         while text == "hoards" && hoard.len() < 64 && !over.load(Ordering::Relaxed) {
             hoard.push(vec![1; 16 * MIB]);
             std::thread::sleep(Duration::from_millis(20));

@@ -1,12 +1,11 @@
-//! A request that takes something, under a name of its own: whoever asked may be gone before the answer
-//! comes, and a name is all by which it can be taken back.
+//! A request that acquires something, with a unique name by which it can be taken back if its caller drops it.
 
 use std::fmt;
 
 use compartment_core::backend::random;
 use compartment_core::{Result, Retry};
 
-/// One attempt. Dropped before its answer is known, it is taken back.
+/// One attempt. If it is dropped before its answer is known, it is taken back.
 pub(crate) struct Attempt<F: FnOnce(String)> {
     name: String,
     take_back: Option<F>,
@@ -19,18 +18,17 @@ impl<F: FnOnce(String)> fmt::Debug for Attempt<F> {
 }
 
 impl<F: FnOnce(String)> Attempt<F> {
-    /// An attempt that `take_back` can take back, given its name.
+    /// An attempt that `take_back` can take back by its name.
     pub(crate) fn new(take_back: F) -> Self {
         Self { name: format!("{:016x}", random()), take_back: Some(take_back) }
     }
 
-    /// The name that no other attempt has: 16 hexadecimal digits.
+    /// The unique name: 16 hexadecimal digits.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The attempt has this answer. It is taken back where it may have been executed and the answer does
-    /// not say so.
+    /// Ends the attempt with this answer. It is taken back if the error leaves open whether it was executed.
     pub(crate) fn answered<T>(mut self, answer: &Result<T>) {
         let is_unknown = answer.as_ref().is_err_and(|error| error.retry() == Retry::IfIdempotent);
         if !is_unknown {

@@ -29,7 +29,7 @@ use crate::wire::allowance::ConnectionAllowance;
 use crate::wire::connector::{Connector, NodeConnector};
 use crate::wire::line::Line;
 
-/// A server or cluster that has been looked at and can hold databases.
+/// A server or cluster that was probed and can hold databases.
 #[derive(Debug)]
 pub struct RedisBackend {
     config: RedisConfig,
@@ -38,14 +38,12 @@ pub struct RedisBackend {
 }
 
 impl RedisBackend {
-    /// Connects and probes: the server's version and set-up, that it has the `indexes` that are
-    /// going to be used, and that they are isolated from each other. The proof writes one key for
-    /// a moment into the first index that is not 0.
+    /// Connects and probes: the server's version and set-up, that it has the `indexes` to be used, and that they are
+    /// isolated from each other. The check briefly writes one key into the first index that is not 0.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`], [`ErrorKind::Authentication`], [`ErrorKind::Protocol`],
-    /// [`ErrorKind::NotIsolated`], [`ErrorKind::Configuration`]: each with the server's address
-    /// and what to do.
+    /// [`ErrorKind::NotIsolated`], [`ErrorKind::Configuration`]; the message has the server's address and what to do.
     pub async fn connect(config: RedisConfig, indexes: &[u32]) -> Result<Self> {
         config.check()?;
         if let Some(index) = config.url.index().filter(|index| *index > 0) {
@@ -62,7 +60,7 @@ impl RedisBackend {
         let info = when_ready(&config, || probe(&config)).await?;
         let connections = ConnectionAllowance::new(config.max_connections);
         let backend = Self { config, info, connections };
-        // With one database there is nothing to select: names become prefixes.
+        // A server with one database needs no `SELECT`: databases become prefixes.
         if backend.info.databases != Some(1) {
             for index in indexes {
                 backend.check_index(*index)?;
@@ -79,7 +77,7 @@ impl RedisBackend {
         &self.info
     }
 
-    /// The server as an administrator sees it.
+    /// The server, for administration.
     pub(crate) fn as_server(&self) -> Server {
         Server::known(self.config.clone(), self.info.clone())
     }
@@ -100,7 +98,7 @@ impl RedisBackend {
         }
     }
 
-    /// The way to a database, and to its previous place while it moves.
+    /// The connection to a database, and to its previous place while it moves.
     fn link(&self, contract: Contract) -> Result<Link> {
         let Some(previous) = contract.previous.clone() else {
             return self.requests(contract).map(Link::new);
@@ -122,7 +120,7 @@ impl RedisBackend {
         Ok(Link::new(self.requests(contract)?).arriving(Arrival::new(previous, placement, old)))
     }
 
-    /// How its channels are heard.
+    /// The connector for the subscriptions of its channels.
     fn ear(&self, contract: &Contract) -> Result<Ear> {
         let name = format!("compartment:{}:channel", contract.name);
         let index = contract.placement.index();
@@ -146,7 +144,7 @@ impl RedisBackend {
     }
 }
 
-/// Asks again while the server is starting or busy, as requests do.
+/// Repeats a request while the server is starting or busy, as the stores do.
 async fn when_ready<T, F: Future<Output = Result<T>>>(
     config: &RedisConfig,
     mut ask: impl FnMut() -> F,
@@ -203,7 +201,7 @@ impl Backend for RedisBackend {
         capabilities.outlives_process = true;
         capabilities.shared_between_processes = true;
         (capabilities.queues, capabilities.batches, capabilities.channels) = (true, true, true);
-        // A budget takes an index of the database's own.
+        // A budget needs a numbered database of its own.
         capabilities.holds_budget =
             self.info.databases != Some(1) && self.info.topology != Topology::Cluster;
         capabilities

@@ -1,7 +1,7 @@
-//! A thread of the library's own, for work and connections that no runtime's end may take along.
+//! A thread of the library's own, for work and connections that must outlive any runtime.
 //!
-//! A program may have several runtimes, one after the other or side by side: each `#[tokio::test]`
-//! has its own. Work that outlives its caller, and connections that several runtimes use, run here.
+//! A program may have several runtimes, one after the other or concurrently: each `#[tokio::test]` has its own. Work
+//! that outlives its caller, and connections that several runtimes use, run here.
 
 use std::sync::OnceLock;
 
@@ -9,8 +9,8 @@ use compartment_core::ErrorKind;
 use compartment_core::backend::UnfinishedWork;
 use tokio::runtime::{Builder, Handle, Id};
 
-/// The thread's runtime; `None` where no thread can be had. It is started when first needed, and ends
-/// with the process.
+/// The thread's runtime; `None` if the thread could not be started. It is started on first use, and ends with the
+/// process.
 static RUNTIME: OnceLock<Option<Handle>> = OnceLock::new();
 
 fn start() -> std::io::Result<Handle> {
@@ -21,7 +21,7 @@ fn start() -> std::io::Result<Handle> {
     Ok(handle)
 }
 
-/// The runtime to spawn on, or the caller's where there is no thread.
+/// The runtime to spawn on: the thread's, or the caller's if there is no thread.
 pub(crate) fn runtime() -> Option<Handle> {
     let own = RUNTIME.get_or_init(|| match start() {
         Ok(handle) => Some(handle),
@@ -33,12 +33,12 @@ pub(crate) fn runtime() -> Option<Handle> {
     own.clone().or_else(|| Handle::try_current().ok())
 }
 
-/// The thread's runtime, by which it is told apart from the callers'; `None` before it is needed.
+/// The id of the thread's runtime; `None` before its first use.
 pub(crate) fn id() -> Option<Id> {
     RUNTIME.get()?.as_ref().map(Handle::id)
 }
 
-/// Runs work that nobody waits for but `Databases::close`.
+/// Runs work that only `Databases::close` waits for.
 pub(crate) fn spawn(counted: UnfinishedWork, work: impl Future<Output = ()> + Send + 'static) {
     if let Some(runtime) = runtime() {
         runtime.spawn(async move {
@@ -48,10 +48,10 @@ pub(crate) fn spawn(counted: UnfinishedWork, work: impl Future<Output = ()> + Se
     }
 }
 
-/// How often work is tried again that somebody has to set right: ten minutes at most.
+/// How often work is retried that an operator has to unblock: ten minutes at most.
 const MAX_REFUSALS: u32 = 600;
 
-/// Whether work that failed so, after so many failures, may succeed when it is tried again.
+/// Whether work with this error may succeed if it is retried, after this many failures.
 pub(crate) fn may_pass(kind: ErrorKind, failures: u32) -> bool {
     match kind {
         ErrorKind::Unavailable
@@ -59,7 +59,7 @@ pub(crate) fn may_pass(kind: ErrorKind, failures: u32) -> bool {
         | ErrorKind::Timeout
         | ErrorKind::NotReady
         | ErrorKind::ReadOnly => true,
-        // Memory is freed, and rights are given, by somebody else.
+        // An operator or another client must free memory or grant permissions.
         ErrorKind::OutOfMemory | ErrorKind::Authentication | ErrorKind::Permission => {
             failures < MAX_REFUSALS
         }

@@ -1,4 +1,4 @@
-//! How to talk to one instance.
+//! The settings of a connection to one instance.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +9,18 @@ use compartment_core::{Clock, Instance, InstanceUrl, Result, TlsFiles};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RedisConfig {
-    /// Where the server, its sentinels or its cluster's nodes are.
+    /// The addresses of the server, its sentinels or its cluster's nodes.
     pub url: InstanceUrl,
-    /// The most connections of this backend over all the databases that it opens.
+    /// The maximum number of connections of this backend, for all its databases together.
     pub max_connections: u32,
-    /// Connections of each database. Small requests of many tasks are pipelined over the first,
-    /// which is faster than a pool and than two; the others are for large requests and scans, so
-    /// that these do not stand in front of small ones.
+    /// Connections of each database. Small requests of many tasks are pipelined over the first, which is faster than
+    /// a pool and than two. The others are for large requests and scans, so that these do not delay small ones.
     pub connections_per_database: u32,
     /// How long opening a connection may take.
     pub connect_timeout: Duration,
     /// How long one answer may take.
     pub response_timeout: Duration,
-    /// How often a request that may be sent again is sent again.
+    /// How often a request that may be repeated is repeated.
     pub retries: u32,
     /// Files for TLS.
     pub tls: TlsFiles,
@@ -30,7 +29,7 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
-    /// The settings of `instance` when `databases` databases are opened on it.
+    /// The settings for `instance` if `databases` databases are opened on it.
     #[must_use]
     pub fn for_instance(instance: &Instance, databases: usize) -> Self {
         let share = instance.max_connections / u32::try_from(databases.max(1)).unwrap_or(u32::MAX);
@@ -46,7 +45,7 @@ impl RedisConfig {
         }
     }
 
-    /// Whether the settings can be used: within the bounds of an [`Instance`]'s.
+    /// Checks the settings against the bounds of an [`Instance`].
     pub(crate) fn check(&self) -> Result<()> {
         let mut instance = Instance::new("memory://")?;
         instance.max_connections = self.max_connections;

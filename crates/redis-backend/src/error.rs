@@ -1,25 +1,25 @@
-//! redis-rs's errors in Compartment's terms.
+//! Converts redis-rs's errors to Compartment's.
 
 use compartment_core::{Error, ErrorKind};
 use redis::{ErrorKind as RedisErrorKind, RedisError, ServerErrorKind};
 
-/// When a request failed, which decides whether it may have been executed.
+/// The phase in which a request failed; it determines whether the request may have been executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// While a connection was opened: nothing was sent.
+    /// While the connection was opened: nothing was sent.
     Connect,
-    /// After the request was handed to a connection.
+    /// After the request was passed to a connection.
     Request,
 }
 
-/// Whether the server refuses a command to this user, or does not have it: then there may be another
-/// way, or less to show.
+/// Whether the server does not have a command, or refuses it to this user: then there may be another way, or less to
+/// show.
 #[must_use]
 pub fn is_hidden(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Permission | ErrorKind::Unsupported)
 }
 
-/// The error of `operation`, with what to do about it.
+/// The error of `operation`, with advice.
 pub(crate) fn convert(operation: &'static str, phase: Phase, error: &RedisError) -> Error {
     let kind = classify(phase, error);
     Error::new(kind, operation, explain(kind, error)).caused_by(error.clone())
@@ -48,7 +48,7 @@ fn classify(phase: Phase, error: &RedisError) -> ErrorKind {
         RedisErrorKind::Parse
         | RedisErrorKind::UnexpectedReturnType
         | RedisErrorKind::RESP3NotSupported => ErrorKind::Protocol,
-        // redis-rs may add kinds within a minor version; what is not known is not sent again.
+        // redis-rs may add kinds in a minor version; an unknown one is not retried.
         _ => ErrorKind::Protocol,
     }
 }
@@ -68,7 +68,7 @@ fn classify_server(kind: ServerErrorKind, text: &str) -> ErrorKind {
     }
 }
 
-/// Answers that begin with a plain `ERR`: their text is all there is to go by.
+/// Classifies answers that begin with a plain `ERR` by their text.
 fn classify_response(text: &str) -> ErrorKind {
     let says = |part: &str| text.contains(part);
     if says("WRONGTYPE") {
@@ -103,7 +103,7 @@ fn classify_code(code: &str) -> ErrorKind {
     match code {
         "WRONGTYPE" => ErrorKind::WrongType,
         "OOM" => ErrorKind::OutOfMemory,
-        // Protected mode lets in whoever is on the server's own machine.
+        // Protected mode accepts only clients on the server's own machine.
         "NOAUTH" | "WRONGPASS" | "DENIED" => ErrorKind::Authentication,
         "MISCONF" | "NOREPLICAS" => ErrorKind::ReadOnly,
         "BUSY" | "BUSYKEY" => ErrorKind::NotReady,
@@ -112,14 +112,14 @@ fn classify_code(code: &str) -> ErrorKind {
     }
 }
 
-/// A server that cannot answer now, by its words: in the handshake redis-rs drops the code before them.
+/// Whether the text says that the server cannot answer now. In the handshake redis-rs drops the error code.
 fn is_not_ready(text: &str) -> bool {
     ["Redis is busy", "Valkey is busy", "is loading the dataset", "Link with MASTER is down"]
         .iter()
         .any(|words| text.contains(words))
 }
 
-/// redis-rs reports whatever fails in the handshake as failed authentication.
+/// redis-rs reports any failure of the handshake as failed authentication.
 fn classify_authentication(text: &str) -> ErrorKind {
     if text.contains("LOADING") || is_not_ready(text) {
         ErrorKind::NotReady
@@ -135,7 +135,7 @@ fn is_tls_failure(error: &RedisError) -> bool {
     text.contains("certificate") || text.contains("tls") || text.contains("corrupt message")
 }
 
-/// All that the error says, for matching only.
+/// The whole text of the error, for matching only.
 fn text_of(error: &RedisError) -> String {
     format!("{} {} {error}", error.code().unwrap_or_default(), error.detail().unwrap_or_default())
 }
@@ -145,7 +145,7 @@ fn explain(kind: ErrorKind, error: &RedisError) -> String {
     let what = match kind {
         ErrorKind::WrongType => return "the key holds another type of value".into(),
         ErrorKind::NotANumber => {
-            return "the value is no whole number, or the sum leaves the range of i64".into();
+            return "the value is not a whole number, or the sum leaves the range of i64".into();
         }
         ErrorKind::Timeout => {
             return "no answer within the response time-out; the server is busy, paused or gone"
@@ -173,7 +173,7 @@ fn explain(kind: ErrorKind, error: &RedisError) -> String {
     format!("{what} ({said})")
 }
 
-/// What a server or parser says, in one line and cut: it may quote pages of somebody's data.
+/// A message of a server or parser in one line, shortened, because it may quote large values.
 fn shorten(said: &str) -> String {
     const MAX_CHARS: usize = 160;
     let one_line = said.split_whitespace().collect::<Vec<_>>().join(" ");

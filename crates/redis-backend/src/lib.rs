@@ -1,9 +1,8 @@
 //! The stores on Redis: standalone, Sentinel, Cluster.
 //!
-//! Each database has connections of its own, so that a flood in one never queues in front of
-//! another. Concurrent single reads of one database are merged into `MGET`s; a lone read goes
-//! straight out. Reads and idempotent writes are sent again with back-off after a passing
-//! failure, other writes only when it is certain that they were not executed.
+//! Each database has separate connections, so that a flood of requests in one never delays another. Concurrent single
+//! reads of one database are merged into `MGET`s; a lone read is sent at once. Reads and idempotent writes are
+//! retried with back-off after a transient failure, other writes only if it is certain that they were not executed.
 
 mod attempt;
 mod backend;
@@ -34,7 +33,7 @@ pub use server::{Connection, Server, answer_error, read_answer};
 #[doc(hidden)]
 pub use wire::stream::ServerStream;
 
-/// The README's example compiles, and runs where it needs no server.
+/// Compiles the README's example, and runs the parts that need no server.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

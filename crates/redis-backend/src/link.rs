@@ -1,4 +1,4 @@
-//! A database's way to its server: requests, with its budget and its previous place seen to.
+//! The requests of a database, including its budget and its previous place.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::repeat::{BACKOFF, Repeat};
 use crate::requests::{Requests, read};
 use crate::script::ScriptTarget;
 
-/// What the stores of one database share.
+/// The state shared by the stores of one database.
 #[derive(Debug)]
 pub(crate) struct Link {
     requests: Arc<Requests>,
-    /// Where its keys were, while it moves.
+    /// The database's previous place, while it moves.
     arrival: Option<Arrival>,
-    /// What its keys may take, where that is held.
+    /// The memory budget, if it is enforced.
     pub(crate) budget: Option<Budget>,
 }
 
@@ -36,26 +36,24 @@ impl Link {
         Self { requests: Arc::new(requests), arrival: None, budget: None }
     }
 
-    /// Its requests as they are, without what is seen to here.
+    /// The plain requests, without budget and previous place.
     pub(crate) fn requests(&self) -> &Arc<Requests> {
         &self.requests
     }
 
-    /// Keeps the database within a budget.
+    /// Enforces a memory budget.
     pub(crate) fn within(mut self, budget: Option<Budget>) -> Self {
         self.budget = budget;
         self
     }
 
-    /// To be called before a key of that name gets so many more bytes; the room is held until the
-    /// write is done.
+    /// Call this before a key gets this many more bytes. The room is reserved until the write is done.
     pub(crate) async fn make_room(&self, key: &str, bytes: usize) -> Option<Room<'_>> {
         let budget = self.budget.as_ref()?;
         Some(budget.before_write(&self.requests, 1, about(key.len(), bytes)).await)
     }
 
-    /// Makes room for counters with names of these lengths; they are small enough to be written at
-    /// once.
+    /// Makes room for counters with names of these lengths; they are small enough to be written in one request.
     pub(crate) async fn make_room_for_counters(
         &self,
         names: impl ExactSizeIterator<Item = usize>,
@@ -65,8 +63,8 @@ impl Link {
         Some(budget.before_write(&self.requests, keys, bytes).await)
     }
 
-    /// To be called before the first of keys with names and values of these lengths are written: for
-    /// how many of them there is room now, one at least.
+    /// Call this before keys with names and values of these lengths are written. Returns how many of them there is
+    /// room for now, at least one.
     pub(crate) async fn make_room_for_some(
         &self,
         lengths: impl ExactSizeIterator<Item = (usize, usize)>,
@@ -83,20 +81,19 @@ impl Link {
         (count, Some(budget.before_write(&self.requests, count as u64, bytes).await))
     }
 
-    /// Brings keys from the database's previous place.
+    /// Moves keys from the database's previous place.
     pub(crate) fn arriving(mut self, arrival: Arrival) -> Self {
         self.arrival = Some(arrival);
         self
     }
 
-    /// Where its keys were, while it moves.
+    /// The database's previous place, while it moves.
     pub(crate) fn arrival(&self) -> Option<&Arrival> {
         self.arrival.as_ref()
     }
 
-    /// Runs `work` on the library's own thread until it is done, or cannot be. Nobody waits for it but
-    /// `Databases::close`. The database stays open for the first attempt, and is let go between those
-    /// after it.
+    /// Runs `work` on the library's own thread until it succeeds or fails permanently. Only `Databases::close` waits
+    /// for it. The database is kept open for the first attempt, and released between later attempts.
     pub(crate) fn in_background<F>(self: &Arc<Self>, work: impl Fn(Arc<Self>) -> F + Send + 'static)
     where
         F: Future<Output = Result<()>> + Send,
@@ -104,7 +101,7 @@ impl Link {
         let (mut open, weak) = (Some(Arc::clone(self)), Arc::downgrade(self));
         let until_done = async move {
             let mut failures = 0;
-            // A server that hangs may yet do what was asked of it: there is no end before it says so.
+            // A hanging server may still execute an earlier request, so attempts continue until it answers.
             while let Some(link) = open.take().or_else(|| weak.upgrade()) {
                 match work(link).await {
                     Ok(()) => return,
@@ -140,12 +137,12 @@ impl Link {
         read(answer).map_err(|error| self.refused(operation, key, &error))
     }
 
-    /// The command with its keys brought first, where the database is moving.
+    /// The command as a script that moves its keys first; `None` if no key can be in the previous place.
     fn wrapped(&self, command: &Cmd) -> Option<Cmd> {
         self.arrival.as_ref()?.wrap(command)
     }
 
-    /// Sends many commands; each answer, or the first error. `key` stands for them in errors.
+    /// Sends many commands; returns all answers, or the first error. `key` stands for them in errors.
     pub(crate) async fn query_many<T: FromRedisValue>(
         &self,
         repeat: Repeat,
@@ -190,7 +187,7 @@ impl Link {
 
 impl ScriptTarget for Link {
     fn wants_text(&self) -> bool {
-        // Its keys are brought by the script itself, which takes its text.
+        // The combined script also moves the keys, so it needs the text.
         self.arrival.is_some()
     }
 

@@ -1,10 +1,9 @@
-//! A database that moves from another place: each request first brings its keys.
+//! A database that moves from another place: each request first moves its keys.
 //!
-//! Bringing the keys and the request itself are one script, so that no other client sees a key in
-//! neither place or in both; which of two places a process takes for the new one makes no
-//! difference to what it reads and writes. So a fleet may change over process by process. A key
-//! that cannot be brought ends the script before the request: on an empty new place the request
-//! would be right about nothing, and its result would stand in the way of the old value.
+//! Moving the keys and the request itself are one script, so that no other client sees a key in neither place or in
+//! both. A process reads and writes the same data whichever of the two places it treats as the new one, so a fleet
+//! can change over process by process. If a key cannot be moved, the script ends before the request: a request on the
+//! empty new place would be wrong, and its result would block the old value.
 
 use std::sync::Arc;
 
@@ -16,15 +15,15 @@ use crate::repeat::Repeat;
 use crate::requests::Requests;
 
 const BRING: &str = include_str!("lua/bring.lua");
-/// A request that is a plain command, as a script.
+/// Runs a plain command as a script.
 const PLAIN: &str = include_str!("lua/plain.lua");
 
-/// What a database needs to know of the place that its database is moving from.
+/// The previous place that a database moves from.
 #[derive(Debug)]
 pub(crate) struct Arrival {
     previous: Previous,
     placement: Placement,
-    /// The previous place by itself, for walks over its names.
+    /// Requests to the previous place only, for scans of its names.
     pub(crate) old: Arc<Requests>,
 }
 
@@ -33,13 +32,12 @@ impl Arrival {
         Self { previous, placement, old }
     }
 
-    /// Whether a key, without any prefix, may be in the old place.
+    /// Whether a key, without any prefix, may be in the previous place.
     pub(crate) fn concerns(&self, key: &str) -> bool {
         self.previous.concerns(key)
     }
 
-    /// The request as a script that brings its keys first; `None` where it is about no key that may
-    /// be in the old place.
+    /// The request as a script that moves its keys first; `None` if none of its keys can be in the previous place.
     pub(crate) fn wrap(&self, command: &Cmd) -> Option<Cmd> {
         let keys = keys_of(command);
         let is_concerned = |name: &&[u8]| {
@@ -77,8 +75,8 @@ impl Arrival {
         script
     }
 
-    /// Proves that keys can be brought, with one of our own, so that rights that are missing show
-    /// when the database is opened and not at its first request.
+    /// Checks with a temporary key that keys can be moved, so that missing permissions are reported when the database
+    /// is opened and not by the first request.
     ///
     /// # Errors
     /// The server's, with what to do.
@@ -104,7 +102,7 @@ impl Arrival {
         for (place, name) in [(link, &name), (&*self.old, &old_name)] {
             let mut remove = redis::cmd("UNLINK");
             remove.arg(name);
-            // It ends within a minute by itself.
+            // It expires within a minute anyway.
             let _: Result<Value> =
                 place.query_plain(Repeat::Idempotent, "open database", "", &remove).await;
         }
@@ -122,7 +120,7 @@ impl Arrival {
     }
 }
 
-/// A user that may use some keys only may be refused the canary's name and still bring its own.
+/// A user with restricted key names may be refused the temporary key and still be allowed to move its own keys.
 fn is_about_key_names(error: &Error) -> bool {
     let text = format!("{error} {}", error.message());
     error.kind() == ErrorKind::Permission
@@ -140,7 +138,7 @@ fn explain(error: &Error) -> Error {
     Error::new(error.kind(), "open database", what)
 }
 
-/// The answer to the request itself, and how many keys were brought.
+/// The answer to the request itself, and the number of moved keys.
 pub(crate) fn unwrap(answer: Value) -> (Value, u64) {
     match answer {
         Value::Array(mut each) if !each.is_empty() => match each.remove(0) {
@@ -159,7 +157,7 @@ fn arguments_of(command: &Cmd) -> Vec<&[u8]> {
     command.args_iter().filter_map(simple).collect()
 }
 
-/// The keys of the commands that the stores send.
+/// The keys of a command; covers all commands that the stores send.
 fn keys_of(command: &Cmd) -> Vec<&[u8]> {
     let arguments = arguments_of(command);
     let mut rest = arguments.iter().copied();

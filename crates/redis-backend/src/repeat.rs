@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use compartment_core::{Backoff, Error, Retry};
 
-/// The pauses before a request is sent again, or a lost subscription is opened again.
+/// The pauses before a request is repeated, or a lost subscription is renewed.
 pub(crate) const BACKOFF: Backoff = Backoff::new(Duration::from_millis(25), Duration::from_secs(1));
 
-/// Whether a request may be sent again when it is not known if it was executed.
+/// Whether a request may be repeated if it is unknown whether it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
     /// Reads, and writes that change nothing the second time.
@@ -17,7 +17,7 @@ pub(crate) enum Repeat {
 }
 
 impl Repeat {
-    /// Whether a request that failed so may be sent again.
+    /// Whether a request with this error may be repeated.
     pub(crate) fn allows(self, error: &Error) -> bool {
         match error.retry() {
             Retry::Safe => true,

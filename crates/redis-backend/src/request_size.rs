@@ -1,12 +1,12 @@
-//! How large a request is, and whether the server takes it.
+//! The size of a request, and whether the server accepts it.
 
 use compartment_core::{Contract, Error, ErrorKind, Result};
 use redis::{Arg, Cmd};
 
-/// The most bytes of one value, unless the server says otherwise: `proto-max-bulk-len` as it comes.
+/// The default limit for one value in bytes, unless the server has another: the default of `proto-max-bulk-len`.
 pub(crate) const MAX_VALUE_BYTES: u64 = 512 << 20;
 
-/// About how many bytes the command is on its way.
+/// The approximate size of the command in bytes.
 pub(crate) fn size(command: &Cmd) -> usize {
     command.args_iter().map(argument_size).sum()
 }
@@ -18,8 +18,8 @@ fn argument_size(argument: Arg<&[u8]>) -> usize {
     }
 }
 
-/// Refuses what the server would: it closes the connection over it, and with it whatever else is on its
-/// way there.
+/// Rejects a request that the server would reject by closing the connection, which would fail all other requests on
+/// it.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidArgument`] with both sizes.

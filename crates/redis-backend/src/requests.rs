@@ -1,4 +1,4 @@
-//! Sends a database's requests as they are: its connections, its prefix, and what is sent again.
+//! Sends a database's requests: its connections, its prefix, and retries.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,31 +19,30 @@ use crate::wire::allowance::Allowance;
 use crate::wire::connector::Wire;
 use crate::wire::line::Line;
 
-/// A database's place on its server, and the connections to it.
+/// A database's placement on its server, and the connections to it.
 #[derive(Debug)]
 pub(crate) struct Requests {
     pub(crate) contract: Arc<Contract>,
     pub(crate) traffic: Arc<Traffic>,
-    /// What goes on after its caller has gone.
+    /// Work that continues after its caller is gone.
     pub(crate) unfinished: Unfinished,
     pub(crate) is_cluster: bool,
-    /// The most bytes of one argument that the server takes.
+    /// The maximum size of one argument that the server accepts, in bytes.
     max_value_bytes: u64,
-    /// The first is for small requests, the others for large ones.
+    /// The first connection is for small requests, the others for large ones.
     lines: Vec<Line>,
-    /// Held for as long as the connections are.
+    /// Held as long as the connections.
     _allowance: Allowance,
     next_large_line: AtomicUsize,
     retries: u32,
-    /// How long one answer may take.
+    /// The time limit for one answer.
     response_timeout: Duration,
     clock: Option<Arc<dyn Clock>>,
 }
 
-/// Requests with more bytes than this go by a connection of their own, where there is one, and so
-/// never stand in front of small ones. Small ones keep together: the more of them there are on one
-/// connection, the fewer writes and reads of the network each takes. (Measured at 1,024 tasks: sets
-/// dealt out to two connections in turn reach 0.7 of one connection's throughput.)
+/// Requests of more bytes use a separate connection if there is one, so that they never delay small ones. Small
+/// requests share one connection: the more there are, the fewer network writes and reads each needs. (Measured at
+/// 1,024 tasks: sets distributed over two connections in turn reach 0.7 of one connection's throughput.)
 const SMALL_REQUEST: usize = 16 * 1_024;
 
 impl Requests {
@@ -69,7 +68,7 @@ impl Requests {
         }
     }
 
-    /// The longest that a request may take, all its attempts and the pauses between them included.
+    /// The longest time that a request may take, including all attempts and pauses.
     pub(crate) fn patience(&self) -> Duration {
         let connect = self.lines.iter().map(Line::limit).max().unwrap_or_default();
         let attempt = connect.saturating_add(self.response_timeout);
@@ -77,7 +76,7 @@ impl Requests {
         attempt.saturating_mul(self.retries.saturating_add(1)).saturating_add(pauses)
     }
 
-    /// The key as it stands on the server.
+    /// The key's name on the server.
     pub(crate) fn name<'a>(&self, key: &'a str) -> Cow<'a, str> {
         match self.contract.placement.prefix() {
             "" => Cow::Borrowed(key),
@@ -85,12 +84,12 @@ impl Requests {
         }
     }
 
-    /// The time for scripts in microseconds; empty for the server's own.
+    /// The time for scripts in microseconds; empty to use the server's.
     pub(crate) fn script_time(&self) -> String {
         self.clock.as_ref().map_or(String::new(), |clock| clock.now().as_micros().to_string())
     }
 
-    /// Opens every connection now, so that a failure shows at the start.
+    /// Opens every connection now, so that a failure is reported at the start.
     pub(crate) async fn connect(&self) -> Result<()> {
         for line in &self.lines {
             line.wire().await.map_err(|error| error.in_database(&self.contract.name))?;
@@ -98,7 +97,7 @@ impl Requests {
         Ok(())
     }
 
-    /// Sends a command as it is.
+    /// Sends a plain command.
     pub(crate) async fn query_plain<T: FromRedisValue>(
         &self,
         repeat: Repeat,
@@ -116,7 +115,7 @@ impl Requests {
         }
     }
 
-    /// The error that the server answered, about `key` where there is one.
+    /// The error that the server returned, about `key` if it is not empty.
     pub(crate) fn refused(
         &self,
         operation: &'static str,
@@ -127,7 +126,7 @@ impl Requests {
         if key.is_empty() { error } else { error.at_key(key) }
     }
 
-    /// Sends many commands as they are; an answer for each, which may be an error.
+    /// Sends many plain commands; returns an answer for each, which may be an error.
     pub(crate) async fn query_many_plain(
         &self,
         repeat: Repeat,
@@ -158,7 +157,7 @@ impl Requests {
         }
     }
 
-    /// The answers to commands about keys, each by itself.
+    /// Converts the answers to commands about keys, one by one.
     pub(crate) fn read_each<T: FromRedisValue>(
         &self,
         operation: &'static str,
@@ -170,12 +169,12 @@ impl Requests {
             .collect()
     }
 
-    /// A connection to use directly, for scans that stay with one node.
+    /// A connection for direct use, for scans that stay on one node.
     pub(crate) async fn wire(&self) -> Result<Wire> {
         self.line(usize::MAX).wire().await.map(|(wire, _)| wire)
     }
 
-    /// The connection for a request of so many bytes.
+    /// The connection for a request of this size.
     fn line(&self, bytes: usize) -> &Line {
         let for_large = self.lines.len() - 1;
         if bytes <= SMALL_REQUEST || for_large == 0 {
@@ -197,7 +196,7 @@ impl Requests {
             .map_err(|error| self.note_failure(line, generation, operation, &error))
     }
 
-    /// Turns the failure into an error, and drops a connection that cannot be trusted any more.
+    /// Converts the failure to an error, and drops a connection that can no longer be trusted.
     fn note_failure(
         &self,
         line: &Line,
@@ -206,8 +205,8 @@ impl Requests {
         error: &redis::RedisError,
     ) -> Error {
         let error = convert(operation, Phase::Request, error);
-        // A read-only answer means that the master has moved: Sentinel knows where. After a
-        // time-out the network may have lost the connection without telling.
+        // A read-only answer means that the master has moved, and Sentinel knows where. After a time-out the
+        // connection may be lost without notice.
         let lost = matches!(
             error.kind(),
             ErrorKind::Interrupted | ErrorKind::Timeout | ErrorKind::ReadOnly
@@ -234,13 +233,13 @@ impl Requests {
         Ok(attempt + 1)
     }
 
-    /// The error for a key that holds another type, where the server did not say it itself.
+    /// The error for a key of another type, if the server did not return it itself.
     pub(crate) fn wrong_type(&self, operation: &'static str, key: &str) -> Error {
         let what = "the key holds another type of value";
         self.contract.error(ErrorKind::WrongType, operation, key, what)
     }
 
-    /// An answer that the protocol does not give.
+    /// The error for an answer that violates the protocol.
     pub(crate) fn unexpected(&self, operation: &'static str, key: &str, what: &str) -> Error {
         self.contract.error(ErrorKind::Protocol, operation, key, what)
     }
@@ -255,7 +254,7 @@ impl Requests {
     }
 }
 
-/// The answer as a `T`, or the error that it is.
+/// Converts an answer to a `T`, or returns the error it contains.
 pub(crate) fn read<T: FromRedisValue>(answer: Value) -> redis::RedisResult<T> {
     redis::from_redis_value(answer.extract_error()?).map_err(Into::into)
 }

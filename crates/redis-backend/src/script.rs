@@ -1,4 +1,4 @@
-//! Lua scripts: sent by their hash, and whole to a server that does not know them yet.
+//! Lua scripts: sent by hash, or as text to a server that does not know them yet.
 
 use std::sync::{Arc, LazyLock};
 
@@ -8,18 +8,18 @@ use redis::{Cmd, FromRedisValue, Script};
 
 use crate::repeat::Repeat;
 
-/// One script, read from the files `lua/…` one after the other.
+/// One script, joined from files in `lua/`.
 pub(crate) struct LuaScript {
     source: &'static str,
     compiled: LazyLock<Script>,
 }
 
-/// Where a script runs: on a database, as its requests go there.
+/// The destination of a script: a database and its connections.
 pub(crate) trait ScriptTarget: Sync {
-    /// Whether a script goes as text each time, and never by its hash.
+    /// Whether a script is always sent as text, never by hash.
     fn wants_text(&self) -> bool;
 
-    /// The key as it stands on the server.
+    /// The key's name on the server.
     fn name_of(&self, key: &str) -> String;
 
     /// Sends a command about `key`.
@@ -31,10 +31,10 @@ pub(crate) trait ScriptTarget: Sync {
         command: &Cmd,
     ) -> impl Future<Output = Result<T>> + Send;
 
-    /// Sends commands that are not idempotent, each about a key; an answer or an error for each.
+    /// Sends commands that are not idempotent, each about a key; returns an answer or an error for each.
     ///
     /// # Errors
-    /// When it is not known which of them were executed.
+    /// If it is unknown which of them were executed.
     fn send_each<T: FromRedisValue + Send>(
         &self,
         operation: &'static str,
@@ -96,8 +96,7 @@ impl LuaScript {
         self.run_on(target, repeat, operation, key, &[target.name_of(key)], arguments).await
     }
 
-    /// Runs the script on the keys of these names, of which there may be none. `key` stands for
-    /// them in errors.
+    /// Runs the script on the keys of these names, which may be empty. `key` stands for them in errors.
     pub(crate) async fn run_on<T: FromRedisValue + Send>(
         &self,
         target: &impl ScriptTarget,
@@ -121,7 +120,7 @@ impl LuaScript {
         }
         let by_hash = command("EVALSHA", self.compiled.get_hash());
         match target.send(repeat, operation, key, &by_hash).await {
-            // NOSCRIPT: nothing ran. The whole text runs it and makes it known.
+            // NOSCRIPT: nothing was executed. The text runs the script and stores it on the server.
             Err(error) if error.kind() == ErrorKind::Unsupported && is_unknown_script(&error) => {
                 target.send(repeat, operation, key, &command("EVAL", self.source)).await
             }
@@ -129,7 +128,7 @@ impl LuaScript {
         }
     }
 
-    /// Runs the script on many keys in one round trip, each with an argument of its own.
+    /// Runs the script on many keys in one round trip, each with its own argument.
     pub(crate) async fn run_each<T: FromRedisValue + Send, A: Copy>(
         &self,
         target: &impl ScriptTarget,
@@ -155,7 +154,7 @@ impl LuaScript {
                 error.kind() == ErrorKind::Unsupported && is_unknown_script(error)
             })
         };
-        // Those that found the script unknown did nothing; its text makes it known.
+        // Requests that found the script unknown were not executed; the text stores it on the server.
         let again: Vec<usize> = (0..answers.len()).filter(|at| is_unknown(&answers[*at])).collect();
         if !again.is_empty() {
             let whole = again.iter().map(|at| command("EVAL", self.source, &keys[*at])).collect();
@@ -173,7 +172,7 @@ fn is_unknown_script(error: &compartment_core::Error) -> bool {
         .is_some_and(|error| error.code() == Some("NOSCRIPT"))
 }
 
-/// A rule as two script arguments: `set`, `clear` or `keep`, and milliseconds or nothing.
+/// A rule as two script arguments: `set`, `clear` or `keep`, and milliseconds or an empty text.
 pub(crate) fn rule_arguments(rule: TtlRule) -> (&'static str, String) {
     match rule {
         TtlRule::Set(millis) => ("set", millis.to_string()),

@@ -1,4 +1,4 @@
-//! A proxy between a client and its server that cuts, refuses, delays and rewrites.
+//! A proxy between client and server that cuts, refuses, delays and rewrites.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,10 @@ use tokio::task::JoinHandle;
 
 use crate::rewriting::Rewriting;
 
-/// How much is passed on at once.
+/// Most bytes forwarded at once.
 const CHUNK: usize = 16 * 1024;
 
-/// A TCP proxy on this machine. Its connections end with it.
+/// A TCP proxy on this machine. Dropping it ends its connections.
 #[derive(Debug)]
 pub struct FaultProxy {
     port: u16,
@@ -26,7 +26,7 @@ pub struct FaultProxy {
 struct State {
     target: u16,
     refuses: watch::Sender<bool>,
-    /// Every change ends the connections there are.
+    /// Every change ends the current connections.
     cuts: watch::Sender<u64>,
     delay: Mutex<Duration>,
     rewriting: Mutex<Rewriting>,
@@ -43,7 +43,7 @@ impl FaultProxy {
     /// Starts a proxy in front of the server at port `target` of this machine.
     ///
     /// # Panics
-    /// When no port is free.
+    /// If no port is free.
     pub async fn start(target: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
         let port = listener.local_addr().expect("a listener has an address").port();
@@ -59,30 +59,30 @@ impl FaultProxy {
         Self { port, state, task }
     }
 
-    /// The port it listens on.
+    /// The port on which it listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// A URL through it.
+    /// A URL that leads through the proxy.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// How many connections it has taken so far.
+    /// The number of connections accepted so far.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.state.accepted.load(Ordering::Relaxed)
     }
 
-    /// Breaks every connection. Sent data may or may not have arrived.
+    /// Breaks every connection. Data sent before may or may not have arrived.
     pub fn cut(&self) {
         self.state.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Refuses new connections, as a server that is not running does.
+    /// Refuses new connections, like a server that is not running.
     pub async fn refuse(&self) {
         self.state.refuses.send_replace(true);
         crate::eventually("the proxy refuses connections", || async {
@@ -91,30 +91,30 @@ impl FaultProxy {
         .await;
     }
 
-    /// Holds everything back for this long, both ways, from now on.
+    /// Delays all data in both directions by this long, from now on.
     pub fn delay(&self, delay: Duration) {
         *self.state.delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
     }
 
-    /// Turns every `SELECT n` into `SELECT 0` from now on, as a server behaves that takes the
-    /// command and ignores it. [`FaultProxy::heal`] leaves this as it is.
+    /// Turns every `SELECT n` into `SELECT 0` from now on, like a server that accepts the command and ignores it.
+    /// [`FaultProxy::heal`] does not undo this.
     pub fn rewrite_select(&self) {
         self.state.rewriting().ignore_index();
     }
 
-    /// Has every command of this name answered by a Lua script on the server, which finds the
-    /// command's arguments in `ARGV`. [`FaultProxy::heal`] leaves this as it is.
+    /// Answers every command of this name by a Lua script on the server, which gets the arguments in `ARGV`.
+    /// [`FaultProxy::heal`] does not undo this.
     pub fn answer_by(&self, command: &str, script: &str) {
         self.state.rewriting().answer_by(command, script);
     }
 
-    /// Shows the server with a clock that is this many milliseconds ahead, for its time and for the
-    /// expiry of keys. [`FaultProxy::heal`] leaves this as it is.
+    /// Makes the server's clock appear this many milliseconds ahead, for its time and for the expiry of keys.
+    /// [`FaultProxy::heal`] does not undo this.
     pub fn clock_ahead(&self, milliseconds: i64) {
         self.state.rewriting().clock_ahead(milliseconds);
     }
 
-    /// Takes connections again and delays nothing.
+    /// Accepts connections again and removes the delay.
     pub async fn heal(&self) {
         self.delay(Duration::ZERO);
         self.state.refuses.send_replace(false);
@@ -152,7 +152,7 @@ async fn accept(listener: TcpListener, port: u16, state: Arc<State>) {
                 changed = refuses.changed() => if changed.is_err() { return },
                 accepted = open.accept() => if let Ok((client, _)) = accepted {
                     state.accepted.fetch_add(1, Ordering::Relaxed);
-                    // Subscribed here, not in the task: a cut right after must not be missed.
+                    // Subscribed here, not in the task, so that an immediate cut is not missed.
                     let cuts = state.cuts.subscribe();
                     tokio::spawn(pass(client, Arc::clone(&state), cuts));
                 },
@@ -170,7 +170,7 @@ async fn pass(client: TcpStream, state: Arc<State>, mut cuts: watch::Receiver<u6
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
-        // First: what is sent after a cut must not get through.
+        // Checked first, so that no data sent after a cut gets through.
         biased;
         _ = cuts.changed() => {}
         () = forward(from_client, to_server, &state, true) => {}

@@ -1,4 +1,4 @@
-//! The harness that the suite needs for a backend under test.
+//! The trait through which the suite uses a backend under test.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use async_trait::async_trait;
 use compartment_core::backend::Capabilities;
 use compartment_core::{Contract, Database, ManualClock};
 
-/// A backend under test: opens its databases and moves its time.
+/// A backend under test: opens its databases and advances its time.
 ///
-/// Each test makes a harness of its own, so nothing is there when it begins.
+/// Each test creates its own harness, so the backend is empty when the test begins.
 #[async_trait]
 pub trait Harness: Send + Sync {
-    /// Opens the database of this contract, empty if no test has written to it.
+    /// Opens the database of this contract; it is empty until a test writes to it.
     async fn open(&self, contract: Contract) -> Database;
 
-    /// Lets time pass: moves [`Harness::clock`], and on a server takes it off every key's TTL
+    /// Advances time: moves [`Harness::clock`], and on a server shortens every key's TTL
     /// ([`crate::TestRedis::pass_time`]).
     async fn advance(&self, by: Duration);
 
-    /// What the backend can do.
+    /// The capabilities of the backend.
     fn capabilities(&self) -> Capabilities;
 
-    /// The clock that its locks and limits go by. Clones share the same time.
+    /// The clock used by locks and limits. Clones share its time.
     fn clock(&self) -> ManualClock;
 }

@@ -1,20 +1,20 @@
 //! One conformance suite for every backend and wrapper; starts real Redis servers for tests.
 //!
-//! - [`Harness`]: written once for a backend, so that the suite can open its databases and move time.
+//! - [`Harness`]: implemented for a backend, so that the suite can open its databases and advance time.
 //! - [`conformance_suite!`]: one test for each sentence of the store traits' contracts.
-//! - [`differential`]: random programs, run on two backends and compared answer by answer.
-//! - [`TestRedis`], [`TestCluster`], [`TestSentinel`]: servers of one test's own.
-//! - [`TestPostgres`]: a PostgreSQL server of one test's own, where it is installed.
-//! - [`FaultProxy`], [`NotRedis`]: what networks and strangers do to a client.
+//! - [`differential`]: random programs, run on two backends whose answers are compared.
+//! - [`TestRedis`], [`TestCluster`], [`TestSentinel`]: servers for a single test.
+//! - [`TestPostgres`]: a PostgreSQL server for a single test, if PostgreSQL is installed.
+//! - [`FaultProxy`], [`NotRedis`]: network faults, and a server of another protocol.
 //!
 //! # Stability
 //! [`Harness`], [`conformance_suite!`] and [`run_test`] follow semantic versioning. The suite grows with the
-//! contracts: a later version may hold a backend to more. The functions in [`suite`], the macros that list
-//! them, [`differential`] and the servers are for this project's own tests and may change at any time.
+//! contracts: a later version may require more of a backend. The functions in [`suite`], the macros that list them,
+//! [`differential`] and the servers are for this project's own tests and may change at any time.
 //!
-//! # Where there is no redis-server
-//! Tests that need one are marked `#[ignore = "needs redis-server"]`: plain `cargo test` runs those that
-//! need nothing, and `cargo test -- --include-ignored` runs all of them.
+//! # Without redis-server
+//! Tests that need redis-server are marked `#[ignore = "needs redis-server"]`: plain `cargo test` runs those that
+//! need no server, and `cargo test -- --include-ignored` runs all of them.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -41,7 +41,7 @@ pub use server::{
     TestCluster, TestPostgres, TestRedis, TestRedisBuilder, TestSentinel, TlsCertificates,
 };
 
-/// The README's example compiles, and runs where it needs no server.
+/// Compiles the README's example, and runs the parts that need no server.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// Answers an HTTP error to whatever it is sent, as a wrong port number finds.
+/// Answers every request with an HTTP error, as behind a wrong port number.
 #[derive(Debug)]
 pub struct NotRedis {
     port: u16,
@@ -12,10 +12,10 @@ pub struct NotRedis {
 }
 
 impl NotRedis {
-    /// Starts it on a free port.
+    /// Starts the server on a free port.
     ///
     /// # Panics
-    /// When no port is free.
+    /// If no port is free.
     pub async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
         let port = listener.local_addr().expect("a listener has an address").port();
@@ -25,7 +25,7 @@ impl NotRedis {
                     let mut request = [0; 1024];
                     if stream.read(&mut request).await.is_ok_and(|length| length > 0) {
                         let body = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
-                        // Whoever asked may have gone.
+                        // The client may have disconnected.
                         let _ = stream.write_all(body).await;
                     }
                 });
@@ -34,13 +34,13 @@ impl NotRedis {
         Self { port, task }
     }
 
-    /// The port it listens on.
+    /// The port on which it listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// A URL that takes it for a Redis server.
+    /// A URL that names it as a Redis server.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)

@@ -1,4 +1,4 @@
-//! A Redis client of a hundred lines, to look at a test's server past the client under test.
+//! A small Redis client that inspects a test's server without the client under test.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ pub enum Reply {
     Bytes(Vec<u8>),
     /// Several answers.
     Array(Vec<Reply>),
-    /// An error, with its code in front.
+    /// An error, beginning with its code.
     Error(String),
 }
 
 impl Reply {
-    /// Bytes as text; arrays one element a line; what is nothing as nothing.
+    /// Bytes as text; an array as one line per element; nil as the empty text.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -34,7 +34,7 @@ impl Reply {
         }
     }
 
-    /// The number, where it is one.
+    /// The number, if it is one.
     #[must_use]
     pub fn integer(&self) -> Option<i64> {
         match self {
@@ -43,7 +43,7 @@ impl Reply {
         }
     }
 
-    /// The elements of an array; none of anything else.
+    /// The elements of an array; empty for other answers.
     #[must_use]
     pub fn array(&self) -> &[Reply] {
         match self {
@@ -65,31 +65,31 @@ pub struct RespConnection {
     stream: BufReader<TcpStream>,
 }
 
-/// The server is on this machine and does small things.
+/// Time-out; the server is on this machine and its commands are small.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl RespConnection {
     /// Connects to a port of this machine.
     ///
     /// # Errors
-    /// When nobody listens there.
+    /// If no server listens there.
     pub async fn open(port: u16) -> std::io::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream: BufReader::new(stream) })
     }
 
-    /// Sends one command and reads its answer.
+    /// Sends a command and reads its answer.
     ///
     /// # Errors
-    /// When the connection breaks or the answer takes half a minute.
+    /// If the connection breaks, or the answer takes more than half a minute.
     pub async fn send<A: AsRef<[u8]>>(&mut self, command: &[A]) -> std::io::Result<Reply> {
         self.stream.get_mut().write_all(&encode(command)).await?;
         tokio::time::timeout(PATIENCE, read_reply(&mut self.stream)).await?
     }
 }
 
-/// A command as it goes over the wire.
+/// A command in wire format.
 pub(crate) fn encode<A: AsRef<[u8]>>(command: &[A]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", command.len()).into_bytes();
     for argument in command {

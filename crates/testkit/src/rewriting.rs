@@ -1,27 +1,27 @@
-//! Commands on their way to a server, some of them put in other words.
+//! Rewrites some commands on their way to a server.
 
 use crate::resp::encode;
 
-/// Which commands become others.
+/// The commands to rewrite.
 #[derive(Debug, Default)]
 pub(crate) struct Rewriting {
     ignores_index: bool,
-    /// Names of commands, in capitals, each with the script that answers in its place.
+    /// Command names in capitals, each with the script that answers instead.
     scripts: Vec<(Vec<u8>, String)>,
 }
 
 impl Rewriting {
-    /// Every `SELECT n` becomes `SELECT 0`.
+    /// Rewrites every `SELECT n` to `SELECT 0`.
     pub(crate) fn ignore_index(&mut self) {
         self.ignores_index = true;
     }
 
-    /// Every command of this name becomes an `EVAL` with its arguments.
+    /// Rewrites every command of this name to an `EVAL` with its arguments.
     pub(crate) fn answer_by(&mut self, command: &str, script: &str) {
         self.scripts.push((command.to_ascii_uppercase().into_bytes(), script.to_owned()));
     }
 
-    /// The server's clock is so far ahead, as far as a client can tell.
+    /// Makes the server's clock appear this many milliseconds ahead to clients.
     pub(crate) fn clock_ahead(&mut self, milliseconds: i64) {
         let ahead = format!("local ahead = {milliseconds}\n");
         let time = "local now = redis.call('TIME')
@@ -30,7 +30,7 @@ impl Rewriting {
                      string.format('%.0f', ms % 1000 * 1000 + now[2] % 1000) }";
         let told = "local at = redis.call('PEXPIRETIME', ARGV[1])
             return at < 0 and at or at + ahead";
-        // A time that is over has to stay one: nothing else is said by zero and below.
+        // A past time must stay a time: zero and negative values have other meanings.
         let taken = "local at = tonumber(ARGV[2])
             if at > 0 then ARGV[2] = string.format('%.0f', math.max(at - ahead, 1)) end
             return redis.pcall(NAME, unpack(ARGV))";
@@ -42,8 +42,8 @@ impl Rewriting {
         }
     }
 
-    /// What is passed on of `more` bytes behind those that wait in `buffer` for their command to be
-    /// whole; `None` where everything passes as it is.
+    /// The bytes to forward after `more` has arrived; `buffer` holds an incomplete command. `None` if nothing is
+    /// rewritten.
     pub(crate) fn pass(&self, buffer: &mut Vec<u8>, more: &[u8]) -> Option<Vec<u8>> {
         if !self.ignores_index && self.scripts.is_empty() {
             return None;
@@ -75,7 +75,7 @@ impl Rewriting {
     }
 }
 
-/// The arguments of the command at `at`, and where the next begins, if all of it is there.
+/// The arguments of the command at `at` and the position behind it, if it is complete.
 fn parse_command(buffer: &[u8], at: usize) -> Option<(Vec<&[u8]>, usize)> {
     let (count, mut at) = parse_length(buffer, at, b'*')?;
     let mut arguments = Vec::with_capacity(count);

@@ -1,15 +1,14 @@
-//! Runs one test on a runtime of its own, never for ever, and waits for what happens in the
-//! background.
+//! Runs a test on a new runtime with a time limit, and waits for background work.
 
 use std::time::{Duration, Instant};
 
-/// No test takes longer than this; one that does hangs.
+/// Time limit of a test; one that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs `test` on a runtime with several threads; fails if it hangs.
 ///
 /// # Panics
-/// When the test fails or takes two minutes.
+/// If the test fails or takes more than two minutes.
 pub fn run_test<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
@@ -21,14 +20,13 @@ pub fn run_test<T>(test: impl Future<Output = T>) -> T {
     })
 }
 
-/// How long [`eventually`] waits. Long, since a busy machine is no failure, and a test that passes does
-/// not wait for it.
+/// How long [`eventually`] waits: long, since a busy machine is not a failure, and passing tests do not wait for it.
 const PATIENCE_FOR_OTHERS: Duration = Duration::from_secs(60);
 
-/// Waits until `condition` holds, for what another task or process does in its own time.
+/// Waits until `condition` holds, for results of another task or process.
 ///
 /// # Panics
-/// With `what` when a minute has not been enough.
+/// With `what`, if the condition does not hold within a minute.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
     let give_up = Instant::now() + PATIENCE_FOR_OTHERS;
     while !condition().await {
@@ -37,8 +35,8 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: imp
     }
 }
 
-/// Drops `work` after `limit`, which may be microseconds, whereas a timer counts milliseconds. `None`
-/// if it was not done.
+/// Runs `work` and drops it after `limit`, which may be microseconds, whereas timers count milliseconds. Returns
+/// `None` if it was dropped.
 pub async fn give_up_after<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     let began = Instant::now();
     let is_over = async {

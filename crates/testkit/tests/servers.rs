@@ -1,4 +1,4 @@
-//! The servers that tests start: they come up, do what they are told, and go with their handle.
+//! The servers for tests: they start, work, and end when their handles are dropped.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! `test`: every test of the workspace on a real redis-server, then every example.
+//! `test`: every test of the workspace with a real redis-server, then every example.
 
 mod redis;
 mod tally;
@@ -15,17 +15,16 @@ use crate::root;
 use redis::Redis;
 use tally::Tally;
 
-/// How to test.
+/// The options of `test`.
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
-    /// Do not install redis-server where it is missing: the tests that need it are left out.
+    /// Do not install redis-server if it is missing: the tests that need it are left out.
     #[arg(long)]
     no_install: bool,
-    /// Leave out the tests that need a redis-server, even where there is one.
+    /// Leave out the tests that need a redis-server, even if there is one.
     #[arg(long)]
     no_redis: bool,
-    /// For `cargo test`, and after another `--` for the tests themselves. With any of them the
-    /// examples are left out.
+    /// Arguments for `cargo test`, and after another `--` for the tests. With any of them the examples are left out.
     #[arg(last = true)]
     extra: Vec<OsString>,
 }
@@ -42,7 +41,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<(), Failure> {
         println!("{} tests were left out that need a redis-server", tally.without_redis);
     }
     println!("{tally}");
-    // A server that was wanted and is not there is no success, whatever the other tests say.
+    // A missing server that was not declined is a failure, whatever the other results are.
     let server = match redis {
         Redis::Present | Redis::Declined(_) => Ok(()),
         Redis::Missing(why) => Err(Failure(why)),
@@ -50,8 +49,8 @@ pub(crate) fn run(args: &TestArgs) -> Result<(), Failure> {
     tests.and(examples).and(server)
 }
 
-/// What `cargo` is called with. Tests that need a server are marked as ignored, so that plain `cargo test`
-/// passes everywhere: here they are included.
+/// The arguments for `cargo`. Tests that need a server are marked as ignored, so that plain `cargo test` passes
+/// everywhere; here they are included.
 fn arguments(extra: &[OsString], with_redis: bool) -> Vec<OsString> {
     let mut parts = extra.splitn(2, |argument| argument == "--");
     let for_cargo = parts.next().unwrap_or_default();
@@ -72,15 +71,15 @@ fn arguments(extra: &[OsString], with_redis: bool) -> Vec<OsString> {
     all
 }
 
-/// Whether the arguments for cargo pick packages themselves.
+/// Whether the arguments for cargo select packages.
 fn names_packages(for_cargo: &[OsString]) -> bool {
     for_cargo.iter().map(|argument| argument.to_string_lossy()).any(|argument| {
         argument.starts_with("--package") || argument.starts_with("-p") || argument == "--workspace"
     })
 }
 
-/// Runs the tests, passing their lines through as they come. The outer error is that they could
-/// not be run, the inner one that some failed.
+/// Runs the tests and forwards their output line by line. The outer error means that they could not be run, the inner
+/// one that some failed.
 fn run_tests(command: &mut Command) -> Result<(Result<(), Failure>, Tally), Failure> {
     announce(command);
     let fail = |error| Failure(format!("the tests could not be run: {error}"));
@@ -89,7 +88,7 @@ fn run_tests(command: &mut Command) -> Result<(Result<(), Failure>, Tally), Fail
     if let Some(output) = child.stdout.take() {
         let mut output = BufReader::new(output);
         let mut line = Vec::new();
-        // Tests may print anything, also what is not UTF-8.
+        // Tests may print anything, including invalid UTF-8.
         while output.read_until(b'\n', &mut line).map_err(fail)? > 0 {
             let text = String::from_utf8_lossy(&line);
             print!("{text}");
@@ -108,7 +107,7 @@ fn run_tests(command: &mut Command) -> Result<(Result<(), Failure>, Tally), Fail
     Ok((tests, tally))
 }
 
-/// Runs the examples of the crate that users depend on: each is a program that ends by itself.
+/// Runs the examples of the facade crate: each is a program that ends without input.
 fn run_examples() -> Result<(), Failure> {
     for example in examples(&root().join("crates/compartment/examples"))? {
         let arguments = [
@@ -152,7 +151,7 @@ mod tests {
         assert!(examples(Path::new("no-such-folder")).is_err());
     }
 
-    /// What cargo is called with for `extra`, as it would be typed.
+    /// The arguments for cargo with `extra`, as they would be typed.
     fn typed(extra: &str, with_redis: bool) -> String {
         let extra: Vec<OsString> = extra.split_whitespace().map(Into::into).collect();
         let all: Vec<_> = arguments(&extra, with_redis)

@@ -1,22 +1,22 @@
-//! Decides whether the tests that need a redis-server run, and if not, why.
+//! Decides whether the tests that need a redis-server run, and gives the reason if not.
 
 use crate::install::{self, Presence, REDIS_SERVER};
 
 /// The variable that declines the server with the value `none`.
 const VARIABLE: &str = "COMPARTMENT_TEST_REDIS";
 
-/// Whether there is a redis-server for the tests.
+/// Whether the tests have a redis-server.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Redis {
     Present,
-    /// Nobody wants it: how that was said.
+    /// The server was declined, with the way it was.
     Declined(&'static str),
-    /// It is not there and could not be installed: why.
+    /// The server is missing and could not be installed, with the reason.
     Missing(String),
 }
 
 impl Redis {
-    /// Why there is none, if so.
+    /// The reason that there is no server, if so.
     pub(super) fn absence(&self) -> Option<&str> {
         match self {
             Self::Present => None,
@@ -26,7 +26,7 @@ impl Redis {
     }
 }
 
-/// Looks for redis-server, and installs it where it is missing and wanted.
+/// Looks for redis-server, and installs it if it is missing and not declined.
 pub(super) fn look(no_redis: bool, no_install: bool) -> Redis {
     if no_redis {
         return Redis::Declined("redis-server is declined by --no-redis");

@@ -1,22 +1,22 @@
-//! Adds up what the test programs say at their end.
+//! Adds up the results reported by the test programs.
 
 use std::fmt;
 
-/// Tests of all programs together.
+/// The results of all test programs together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     passed: u64,
     pub(crate) failed: u64,
     skipped: u64,
-    /// Those of the skipped that say they need a redis-server.
+    /// Skipped tests that need a redis-server.
     pub(crate) without_redis: u64,
 }
 
-/// The reason that such tests give with their `ignore`.
+/// The reason in the `ignore` attribute of such tests.
 const NEEDS_REDIS: &str = "needs redis-server";
 
 impl Tally {
-    /// Counts a line of a test program's output, if it is one that counts.
+    /// Counts a line of a test program's output, if it has a result.
     pub(crate) fn read(&mut self, line: &str) {
         let line = line.trim();
         if line.starts_with("test ") && line.contains("ignored") && line.contains(NEEDS_REDIS) {

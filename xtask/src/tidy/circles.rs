@@ -1,4 +1,4 @@
-//! No circle of files in a crate: who reads one file need not have read the others.
+//! Finds cycles of files in a crate: each file should be readable without files that depend on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,13 +19,13 @@ pub(super) fn check(files: &[TextFile], findings: &mut Findings) {
     }
 }
 
-/// A file as a module, and the names it has from elsewhere in its crate.
+/// A file as a module, with the names it uses from its crate.
 struct Module {
-    /// From the crate's root: `lib` is nothing, `a/b.rs` and `a/b/mod.rs` are `a::b`.
+    /// Path from the crate's root: `lib` is empty, `a/b.rs` and `a/b/mod.rs` are `a::b`.
     path: Vec<String>,
-    /// Paths that stand in its code, from the crate's root.
+    /// Paths used in its code, from the crate's root.
     uses: BTreeSet<Vec<String>>,
-    /// Names that it passes on from other modules: `pub use`.
+    /// Names it re-exports from other modules: `pub use`.
     passes_on: BTreeMap<String, Vec<String>>,
 }
 
@@ -66,7 +66,7 @@ impl Module {
         module
     }
 
-    /// The path from the crate's root; `None` for what is another crate's.
+    /// The path from the crate's root; `None` if it belongs to another crate.
     fn of_the_crate(&self, path: &[String]) -> Option<Vec<String>> {
         let mut base = self.path.clone();
         let mut parts = path.iter().map(String::as_str).peekable();
@@ -84,7 +84,7 @@ impl Module {
                     parts.next();
                 }
             }
-            // A child module, or another crate: only those that are there are followed.
+            // A child module or another crate; only existing modules are followed.
             _ => {}
         }
         base.extend(parts.map(str::to_owned));
@@ -92,7 +92,7 @@ impl Module {
     }
 }
 
-/// The code without comments, and strings without their text.
+/// The code without comments and without the text of strings.
 fn code_of(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     for line in text.lines() {
@@ -114,7 +114,7 @@ fn code_of(text: &str) -> String {
     code
 }
 
-/// Where the next `use` statement begins.
+/// The position of the next `use` statement.
 fn find_use(code: &str) -> Option<usize> {
     code.match_indices("use ").map(|(at, _)| at).find(|at| {
         let before = code[..*at].chars().next_back();
@@ -122,7 +122,7 @@ fn find_use(code: &str) -> Option<usize> {
     })
 }
 
-/// The paths of a `use` tree, each with the name that it has afterwards.
+/// The paths of a `use` tree, each with the name it introduces.
 fn leaves(tree: &str) -> Vec<(Vec<String>, String)> {
     let tree = tree.trim();
     let Some(open) = tree.find('{') else {
@@ -157,7 +157,7 @@ fn leaves(tree: &str) -> Vec<(Vec<String>, String)> {
     found
 }
 
-/// What commas part, outside of inner braces.
+/// The parts separated by commas outside of inner braces.
 fn branches(inner: &str) -> Vec<&str> {
     let (mut depth, mut from, mut found) = (0, 0, Vec::new());
     for (at, letter) in inner.char_indices() {
@@ -176,7 +176,7 @@ fn branches(inner: &str) -> Vec<&str> {
     found
 }
 
-/// Paths that begin with `crate::` or `super::` in code.
+/// Paths in code that begin with `crate::` or `super::`.
 fn inline_paths(code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for start in ["crate::", "super::"] {
@@ -191,7 +191,7 @@ fn inline_paths(code: &str) -> Vec<Vec<String>> {
             let rest = &code[at..];
             let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
             let path = &rest[..end.unwrap_or(rest.len())];
-            // A tree of names, which is read as a whole.
+            // A tree of names, which is read as a whole elsewhere.
             if path.ends_with("::") {
                 continue;
             }
@@ -203,7 +203,7 @@ fn inline_paths(code: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// The groups of files that each lead to each other, as the arrows between them.
+/// The cycles of files, each as the edges between its files.
 fn circles(modules: &[Module]) -> Vec<Vec<String>> {
     let by_path: BTreeMap<&[String], usize> =
         modules.iter().enumerate().map(|(at, module)| (module.path.as_slice(), at)).collect();
@@ -212,8 +212,8 @@ fn circles(modules: &[Module]) -> Vec<Vec<String>> {
         .enumerate()
         .map(|(at, module)| {
             let found = module.uses.iter().filter_map(|path| resolve(modules, &by_path, path, 0));
-            // A module that only passes its children's names on depends on nobody, and what a root
-            // declares is everybody's.
+            // A module that only re-exports its children has no dependencies, and items declared at the root do not
+            // count.
             found.filter(|other| *other != at && !modules[*other].path.is_empty()).collect()
         })
         .collect();
@@ -255,7 +255,7 @@ fn reachable(targets: &[BTreeSet<usize>], from: usize) -> BTreeSet<usize> {
     found
 }
 
-/// The file in which the name at the end of `path` is: through the modules that pass it on.
+/// The file that defines the name at the end of `path`, followed through re-exports.
 fn resolve(
     modules: &[Module],
     by_path: &BTreeMap<&[String], usize>,

@@ -1,4 +1,4 @@
-//! Every promise of a store's contract has a test of the same name in the suite.
+//! Checks that every named item of a store's contract has a test of that name in the suite.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +21,8 @@ pub(super) fn check(files: &[TextFile], findings: &mut Findings) {
     }
 }
 
-/// The names that open the bullets of the doc comments, each with its line: "- `name`: what it
-/// means", "- `name`, `another_name` among concurrent callers".
+/// The names at the start of the bullets of doc comments, each with its line: "- `name`: what it means", "- `name`,
+/// `another_name` among concurrent callers".
 fn promises(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let bullets = text.lines().enumerate().filter_map(|(index, line)| {
         let bullet = line.trim_start().strip_prefix("/// - ")?;
@@ -31,7 +31,7 @@ fn promises(text: &str) -> impl Iterator<Item = (usize, &str)> {
     bullets.flat_map(|(line, bullet)| opening_names(bullet).map(move |name| (line, name)))
 }
 
-/// The names in backticks that a bullet opens with; those further on are of methods.
+/// The names in backticks at the start of a bullet; later ones are methods.
 fn opening_names(bullet: &str) -> impl Iterator<Item = &str> {
     let mut rest = bullet;
     std::iter::from_fn(move || {
@@ -44,7 +44,7 @@ fn opening_names(bullet: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The names of the public functions of a file of the suite.
+/// The names of the public functions in a file of the suite.
 fn functions(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| {
         let (name, _) = line.strip_prefix("pub async fn ")?.split_once('(')?;

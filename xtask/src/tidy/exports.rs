@@ -1,10 +1,10 @@
-//! Libraries name each thing that they pass on, and the facade's root stays short.
+//! Libraries list each name they re-export, and the facade's root stays short.
 
 use super::{Findings, TextFile};
 
 const FACADE: &str = "crates/compartment/src/lib.rs";
-/// Names that a user finds at the facade's root, modules included: beyond, nobody reads the list.
-const MOST_AT_THE_ROOT: usize = 40;
+/// Most names at the facade's root, including modules; nobody reads a longer list.
+const MAX_AT_THE_ROOT: usize = 40;
 
 pub(super) fn check(files: &[TextFile], findings: &mut Findings) {
     let sources = |file: &&TextFile| file.is_rust() && file.path.starts_with("crates/");
@@ -17,9 +17,9 @@ pub(super) fn check(files: &[TextFile], findings: &mut Findings) {
         }
         if file.path == FACADE {
             let names = root_names(&file.text);
-            if names > MOST_AT_THE_ROOT {
+            if names > MAX_AT_THE_ROOT {
                 findings.error(format!(
-                    "{FACADE}: {names} names at the root; the most is {MOST_AT_THE_ROOT}: a store's \
+                    "{FACADE}: {names} names at the root; the most is {MAX_AT_THE_ROOT}: a store's \
                      names belong in its module"
                 ));
             }
@@ -40,10 +40,10 @@ fn public_uses(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// How many names a root passes on or declares as public modules.
+/// The number of names that a root re-exports or declares as public modules.
 fn root_names(text: &str) -> usize {
     let modules = text.lines().filter(|line| line.starts_with("pub mod ")).count();
-    // The items of each statement: one more than its commas, but for a last comma of the list.
+    // The items of a statement are separated by commas; a trailing comma adds none.
     let items = |statement: &str| {
         let list = statement.split_once('{').map_or("one", |(_, list)| list);
         list.trim_end_matches('}').split(',').filter(|item| !item.trim().is_empty()).count()
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_long_root_and_a_glob_are_named() {
-        let names: Vec<String> = (0..=MOST_AT_THE_ROOT).map(|at| format!("N{at}")).collect();
+        let names: Vec<String> = (0..=MAX_AT_THE_ROOT).map(|at| format!("N{at}")).collect();
         let file = |path: &str, text: String| TextFile { path: path.to_owned(), text };
         let files = [
             file(FACADE, format!("pub use core::{{{}}};\n", names.join(", "))),

@@ -1,4 +1,4 @@
-//! Links from one page of the documentation to another lead somewhere.
+//! Checks that links between pages of the documentation have a target.
 
 use super::{Findings, TextFile};
 
@@ -14,8 +14,7 @@ pub(super) fn check(files: &[TextFile], exists: impl Fn(&str) -> bool, findings:
     }
 }
 
-/// The targets of `[text](target)` that are files of the project, each with its line. What stands
-/// in code is no link.
+/// The targets of `[text](target)` that are files of the project, each with its line. Links in code are ignored.
 fn relative_links(text: &str) -> Vec<(usize, &str)> {
     let mut links = Vec::new();
     let mut in_code = false;
@@ -26,7 +25,7 @@ fn relative_links(text: &str) -> Vec<(usize, &str)> {
         if in_code {
             continue;
         }
-        // Every second part stands between backticks.
+        // Every second part is between backticks.
         for part in line.split('`').step_by(2) {
             for after in part.split("](").skip(1) {
                 let target = after.split([')', ' ', '#']).next().unwrap_or_default();
@@ -39,7 +38,7 @@ fn relative_links(text: &str) -> Vec<(usize, &str)> {
     links
 }
 
-/// The target as a path from the root; nothing when it leads out of the project.
+/// The target as a path from the root; `None` if it leads out of the project.
 fn resolve(folder: &str, target: &str) -> Option<String> {
     let mut parts: Vec<&str> = match target.starts_with('/') {
         true => Vec::new(),

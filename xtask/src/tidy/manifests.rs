@@ -1,8 +1,8 @@
-//! A crate that is published says what it is: README, keywords, categories, documentation.
+//! Checks that published crates have a README, keywords, categories and documentation.
 
 use super::{Findings, TextFile};
 
-/// Lines, or their beginnings, of each published crate's manifest.
+/// Lines, or beginnings of lines, that each published crate's manifest needs.
 const NEEDED: [&str; 7] = [
     "description = ",
     "documentation = ",

@@ -1,4 +1,4 @@
-//! The house rules that no other tool knows.
+//! The house rules that no other tool checks.
 
 mod circles;
 mod contracts;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::command::{Failure, announce};
 use crate::root;
 
-/// A text file of the project, by its path from the root, with `/` on every system.
+/// A text file of the project, with its path from the root, separated by `/` on every system.
 #[derive(Debug)]
 struct TextFile {
     path: String,
@@ -31,7 +31,7 @@ impl TextFile {
     }
 }
 
-/// What the rules found.
+/// The findings of the rules.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Findings {
     errors: Vec<String>,
@@ -48,7 +48,7 @@ impl Findings {
     }
 }
 
-/// What is looked at besides Rust.
+/// Extensions of the text files that are checked.
 const TEXT: [&str; 9] = ["rs", "toml", "md", "lua", "sql", "yml", "yaml", "css", "js"];
 
 pub(crate) fn run() -> Result<(), Failure> {
@@ -78,7 +78,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     Err(Failure(format!("{} house rules are broken", findings.errors.len())))
 }
 
-/// The project's text files: those that git knows or would take.
+/// The project's text files: those tracked by git and those it would add.
 fn text_files(root: &Path) -> Result<Vec<TextFile>, Failure> {
     let mut command = std::process::Command::new("git");
     command.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
@@ -94,7 +94,7 @@ fn text_files(root: &Path) -> Result<Vec<TextFile>, Failure> {
     paths.dedup();
     let read = |path: &str| match std::fs::read_to_string(root.join(path)) {
         Ok(text) => Some(Ok(TextFile { path: path.to_owned(), text })),
-        // Deleted, and git has not been told yet.
+        // The file was deleted, but is still in git's index.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => Some(Err(Failure(format!("{path} cannot be read: {error}")))),
     };
@@ -102,7 +102,7 @@ fn text_files(root: &Path) -> Result<Vec<TextFile>, Failure> {
 }
 
 fn is_text(path: &str) -> bool {
-    // Samples are other people's papers.
+    // Samples are papers by other authors.
     if path.starts_with("samples/") {
         return false;
     }

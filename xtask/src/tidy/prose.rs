@@ -2,10 +2,10 @@
 
 use super::{Findings, TextFile};
 
-/// Words that no sentence needs. Written in two parts, so as not to be found here.
+/// Words that no sentence needs. Split in two, so that this file is not a finding.
 const RIDDLES: [&str; 1] = [concat!("man", "ieth")];
 
-/// Begins a sentence that cannot be understood without the item before it, which rustdoc does not show.
+/// Start of a sentence that depends on the item before it, which rustdoc does not show.
 const REFERENCE: &str = concat!("The sa", "me");
 
 pub(super) fn check(file: &TextFile, findings: &mut Findings) {
@@ -28,7 +28,7 @@ pub(super) fn check(file: &TextFile, findings: &mut Findings) {
     }
 }
 
-/// The text of a line of rustdoc.
+/// The text of a rustdoc line; `None` for other lines.
 fn documentation(line: &str) -> Option<&str> {
     let line = line.trim_start();
     line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).map(str::trim)

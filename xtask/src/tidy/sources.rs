@@ -1,17 +1,16 @@
-//! Each file by itself: how it opens and ends, how long it is, what it is called.
+//! Rules for single files: opening, ending, length and name.
 
 use super::{Findings, TextFile};
 
-/// Beyond so many lines people get lost.
-const MOST_LINES: usize = 700;
-/// From so many on, a second idea has probably moved in.
+/// Longest file, in lines; a longer one is an error.
+const MAX_LINES: usize = 700;
+/// A file longer than this probably has a second purpose; it causes a warning.
 const MANY_LINES: usize = 400;
 
-/// Names that say nothing about what is inside.
+/// Names that do not describe the contents.
 const NAMES_THAT_SAY_NOTHING: [&str; 4] = ["utils", "helpers", "common", "misc"];
 
-/// What may stand on the way, not at the end of it. Written in two parts, so as not to be found
-/// here.
+/// Macros that must not be left in finished code. Split in two, so that this file is not a finding.
 const UNFINISHED: [&str; 3] =
     [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!(")];
 
@@ -31,8 +30,8 @@ fn check_rust(file: &TextFile, findings: &mut Findings) {
         findings.error(format!("{path}: does not open with a `//!` line that says what it is for"));
     }
     match file.text.lines().count() {
-        lines if lines > MOST_LINES => {
-            findings.error(format!("{path}: {lines} lines; the most is {MOST_LINES}"));
+        lines if lines > MAX_LINES => {
+            findings.error(format!("{path}: {lines} lines; the most is {MAX_LINES}"));
         }
         lines if lines > MANY_LINES => {
             findings.warn(format!("{path}: {lines} lines; {MANY_LINES} is plenty"));

@@ -1,4 +1,4 @@
-//! Both backends have the same files: whoever knows one finds the way in the other.
+//! Checks that both backends have equally named files for the stores.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::{Findings, TextFile};
 
 const STORES: &str = "crates/core/src/stores/";
 const BACKENDS: [&str; 2] = ["crates/memory-backend/src/", "crates/redis-backend/src/"];
-/// What a backend has besides a file for each store.
+/// Files of a backend other than those of the stores.
 const BESIDES: [&str; 4] = ["lib.rs", "backend.rs", "config.rs", "error.rs"];
 
 pub(super) fn check(files: &[TextFile], findings: &mut Findings) {
@@ -22,7 +22,7 @@ pub(super) fn check(files: &[TextFile], findings: &mut Findings) {
     }
 }
 
-/// Whether the file declares a trait that backends implement: `pub trait SomethingStore:`.
+/// Whether the file declares a trait for backends: `pub trait SomethingStore:`.
 fn declares_a_store(text: &str) -> bool {
     text.lines().filter_map(|line| line.strip_prefix("pub trait ")).any(|rest| {
         let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());

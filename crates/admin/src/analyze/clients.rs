@@ -1,4 +1,4 @@
-//! Connected clients: the lines of `CLIENT LIST`, grouped by program and database.
+//! Connected clients from `CLIENT LIST`, grouped by program and database.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,34 +13,34 @@ use crate::client_list::{Client, client_list, who};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ClientUse {
-    /// Redis's number of the database.
+    /// The index of the database.
     pub index: u32,
-    /// The name the connections gave themselves; empty for none.
+    /// The connections' `CLIENT SETNAME` name; empty if not set.
     pub name: String,
-    /// The client library and its version, where it says (Redis 7.2 and later).
+    /// The client library and its version, if reported (Redis 7.2 and later).
     pub library: String,
     /// The user they logged in as.
     pub user: String,
-    /// How many.
+    /// Number of connections.
     pub connections: u64,
-    /// Those that wait for an element of a list, a sorted set or a stream.
+    /// Connections that are blocked, waiting for an element of a list, a sorted set or a stream.
     pub blocked: u64,
-    /// Seconds since the last command of the most recent.
+    /// Seconds since the last command of the most recently active connection.
     pub idle_seconds: u64,
     /// Their last commands.
     pub commands: BTreeSet<String>,
 }
 
 impl ClientUse {
-    /// Whose connections these are, in words.
+    /// Describes the owner of these connections.
     #[must_use]
     pub fn who(&self) -> String {
         who(&self.name, &self.library, &self.user)
     }
 }
 
-/// The clients of the place's index, on every node, that may use its keys: those that only look
-/// after the server or listen to channels do not.
+/// The clients of the place's index, on every node, that may use its keys. Clients that only
+/// administer the server or listen to channels are left out.
 ///
 /// # Errors
 /// The server's, where it does not allow `CLIENT LIST`.
@@ -58,7 +58,7 @@ pub(crate) async fn clients_of_server(server: &Server) -> Result<Vec<ClientUse>>
     Ok(together(client_list(&Place::new("", server.clone(), 0)).await?))
 }
 
-/// Commands of one program that are shown: enough to see what it does.
+/// Maximum number of commands shown per program.
 const COMMANDS: usize = 12;
 
 fn together(clients: Vec<Client>) -> Vec<ClientUse> {

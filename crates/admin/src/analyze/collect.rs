@@ -1,4 +1,4 @@
-//! Counts keys into groups, whether they come from a server or from a dump.
+//! Counts keys into groups, from a server or from a dump.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -9,21 +9,21 @@ use super::report::{BigKey, Buckets, KeyGroupReport, Memory, TtlCounts};
 use crate::KeyType;
 use crate::patterns::Selector;
 
-/// What is known of one key.
+/// Facts about one key.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyFacts {
     pub(crate) key_type: KeyType,
-    /// Empty where it is not known.
+    /// Empty if unknown.
     pub(crate) encoding: &'static str,
-    /// What is left of its TTL.
+    /// Remaining TTL.
     pub(crate) ttl_seconds: Option<u64>,
-    /// Its bytes, where it has been measured.
+    /// Its size in bytes, if it was measured.
     pub(crate) bytes: Option<u64>,
     pub(crate) idle_seconds: Option<u64>,
     pub(crate) uses: Option<u64>,
 }
 
-/// A sampled stratum's names, to be measured.
+/// The names of a sampled stratum that are to be measured.
 #[derive(Debug)]
 pub(crate) struct Sample {
     group: usize,
@@ -78,7 +78,7 @@ pub(crate) struct Collector {
     top: usize,
 }
 
-/// Names of a group that are shown.
+/// Example names per group.
 const EXAMPLES: usize = 3;
 
 impl Collector {
@@ -146,7 +146,7 @@ impl Collector {
         }
     }
 
-    /// The names to measure; what they measure comes back by [`Collector::measured`].
+    /// The names to measure; their sizes are returned through [`Collector::measured`].
     pub(crate) fn samples(&mut self) -> Vec<Sample> {
         let mut samples = Vec::new();
         for (group, counts) in self.counts.iter_mut().enumerate() {
@@ -158,7 +158,7 @@ impl Collector {
         samples
     }
 
-    /// Takes the sizes of a sample's keys, in the order of its names; `None` for one that is gone.
+    /// Adds the sizes of a sample's keys, in the order of its names; `None` for a vanished key.
     pub(crate) fn measured(&mut self, sample: &Sample, sizes: &[Option<u64>]) {
         let mut moments = Moments::default();
         for (name, bytes) in sample.names.iter().zip(sizes) {
@@ -173,14 +173,14 @@ impl Collector {
         counts.total.add_sampled(population, &moments);
     }
 
-    /// Some names of each group, by its number.
+    /// Example names of a group.
     pub(crate) fn examples(&self, group: usize) -> (&[Vec<u8>], Option<KeyType>) {
         let counts = &self.counts[group];
         let only = counts.types.keys().next().filter(|_| counts.types.len() == 1);
         (&counts.examples, only.copied())
     }
 
-    /// The groups that have keys, most memory first, and the sums over all.
+    /// The non-empty groups, most memory first, and the sums over all.
     pub(crate) fn finish(self, definitions: Vec<Definition>) -> Collected {
         let mut whole = Counts::default();
         let mut groups = Vec::new();

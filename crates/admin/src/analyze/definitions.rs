@@ -8,8 +8,7 @@ use crate::frameworks::{Evidence, Found, Purpose, Signature};
 use crate::patterns::{Learner, Pattern, Selection};
 use crate::plan::Verdict;
 
-/// A group before its keys are counted. The order decides: a key belongs to the first that has a
-/// glob for it.
+/// A group before its keys are counted. A key belongs to the first group with a glob that matches.
 #[derive(Clone, Debug)]
 pub(crate) struct Definition {
     pub(crate) name: String,
@@ -21,16 +20,16 @@ pub(crate) struct Definition {
     pub(crate) database: Option<String>,
     pub(crate) patterns: Vec<String>,
     pub(crate) selection: Selection,
-    /// Whether only its pattern is known, not who writes it.
+    /// Whether only its pattern is known, but not its producer.
     pub(crate) learnt: bool,
     /// Whether the producer is a guess.
     pub(crate) perhaps: bool,
 }
 
-/// What a group is called whose keys fit nothing else.
+/// Name of the group for keys that match no other.
 pub(crate) const OTHER: &str = "everything-else";
 
-/// Takes the names of a database, once.
+/// Learns from the names of a database in one pass.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     evidence: Evidence,
@@ -49,17 +48,17 @@ impl Names {
         self.evidence.binding_tables()
     }
 
-    /// Takes a member of such a set in.
+    /// Adds a member of such a set.
     pub(crate) fn bound(&mut self, table: &[u8], member: &[u8]) {
         self.evidence.bound(table, member);
     }
 
-    /// The keys whose type and TTL decide which program they are of.
+    /// The keys whose type and TTL identify their program.
     pub(crate) fn questions(&self) -> Vec<Vec<u8>> {
         self.evidence.questions()
     }
 
-    /// The groups, in order, the last of which takes every key.
+    /// The groups in order; the last one takes every key.
     pub(crate) fn define(
         self,
         rules: &BTreeMap<String, KeyRule>,
@@ -67,7 +66,7 @@ impl Names {
     ) -> Vec<Definition> {
         let mut list = templates(rules);
         list.extend(self.evidence.decide(known).into_iter().map(of_program));
-        // What would take every name belongs to the group that says so.
+        // A pattern for every name would duplicate the last group.
         let learnt = self.learner.finish().into_iter().filter(|one| !one.pattern.takes_all());
         list.extend(learnt.map(|one| of_pattern(&one.pattern)));
         list.push(rest());
@@ -76,7 +75,7 @@ impl Names {
     }
 }
 
-/// The templates of the map, the more particular first.
+/// The templates of the map, the most specific first.
 fn templates(rules: &BTreeMap<String, KeyRule>) -> Vec<Definition> {
     let mut list: Vec<(&String, &KeyRule)> = rules.iter().collect();
     let given = |rule: &KeyRule| rule.template.glob().bytes().filter(|byte| *byte != b'*').count();
@@ -156,7 +155,7 @@ fn unknown() -> Definition {
     }
 }
 
-/// A glob that an earlier group has can select nothing in a later one.
+/// Drops globs that an earlier group has, since they can select nothing in a later one.
 fn drop_repeated_globs(list: &mut Vec<Definition>) {
     let mut seen = HashSet::new();
     for one in list.iter_mut() {

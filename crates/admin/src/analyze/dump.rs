@@ -1,9 +1,9 @@
-//! Analyses a file that a server saved, without a server.
+//! Analyses an RDB file without a server.
 //!
-//! The file says names, types, expiries and values, and when keys were last used only where the
-//! server's policy needs that. Memory is an estimate from the sizes in the file and from what a
-//! 64-bit server adds to each key and element. What the file says of lengths has been checked by
-//! the reader: no value is taken for larger than it can be.
+//! The file has names, types, expiries and values; it has last-use times only if the server's
+//! eviction policy needs them. Memory is estimated from the sizes in the file and the overhead of a
+//! 64-bit server for each key and element. The reader has checked the lengths in the file, so no
+//! value counts as larger than it can be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,11 +18,11 @@ use crate::rdb::{FileReader, Item, Key, Payload, Value, type_name};
 use crate::restore::no_database;
 use crate::{AdminError, KeyType, Progress, Result};
 
-/// Analyses each numbered database of the file, or only one. Reads the file three times and blocks
-/// its thread meanwhile: not to be called on an async runtime's own threads.
+/// Analyses each numbered database of the file, or only one. It reads the file three times and
+/// blocks its thread: do not call it on the threads of an async runtime.
 ///
 /// # Errors
-/// When the file cannot be read, or is no such file.
+/// When the file cannot be read, or is not an RDB file.
 pub fn analyze_dump(
     path: &Path,
     only: Option<u32>,
@@ -93,15 +93,15 @@ pub fn analyze_dump(
     Ok(analyses.collect())
 }
 
-/// Sets are written alike in all versions that know the form they have.
+/// All versions that know a form of set write it in the same way.
 const ANY_VERSION: u16 = 11;
 
-/// What the file says of itself.
+/// The file's metadata.
 #[derive(Debug, Default)]
 struct Header {
     version: String,
     saved_at_ms: Option<u64>,
-    /// Collections without an element, by database: a server would leave them out.
+    /// Empty collections by database, which a server would skip.
     empty: BTreeMap<u64, u64>,
 }
 
@@ -121,7 +121,7 @@ impl Header {
 /// Types of a few keys of one database.
 type Known = BTreeMap<Vec<u8>, Signature>;
 
-/// Which queues a table of Celery's names, where the key is one.
+/// Adds the queues named by a binding table of Celery, if the key is one.
 fn bindings(key: &Key, names: &mut Names) {
     if !is_binding_table(&key.name) {
         return;
@@ -132,7 +132,7 @@ fn bindings(key: &Key, names: &mut Names) {
     }
 }
 
-/// Reads the file for the types of the keys that decide which program they are of.
+/// Reads the file for the types of the keys that identify their program.
 fn signatures(path: &Path, databases: &BTreeMap<u64, Names>) -> Result<BTreeMap<u64, Known>> {
     let mut questions: BTreeMap<u64, BTreeSet<Vec<u8>>> = BTreeMap::new();
     let mut known: BTreeMap<u64, Known> = BTreeMap::new();
@@ -195,20 +195,21 @@ fn facts(key: &Key, saved_at_ms: Option<u64>) -> KeyFacts {
     }
 }
 
-/// A table's entry and slot, an object, the name with its header; the same again for an expiry.
+/// Memory of a key: a table's entry and slot, an object, the name with its header, and another
+/// entry for an expiry.
 fn bytes_of_key(key: &Key) -> u64 {
     let expiry = if key.expires_at_ms.is_some() { 32 } else { 0 };
     rounded(key.name.len() as u64 + 2) + 24 + 8 + 16 + expiry
 }
 
-/// What an allocator gives for so many bytes: sizes have steps of an eighth of the next power of
-/// two, and of 16 at least.
+/// The size that an allocator reserves for `bytes`: it rounds up in steps of an eighth of the next
+/// power of two, at least 16.
 fn rounded(bytes: u64) -> u64 {
     let max = bytes.min(1 << 40);
     max.next_multiple_of((max.next_power_of_two() / 8).max(16))
 }
 
-/// How a value would stand in a server's memory.
+/// The representation of a value in a server's memory.
 struct Form {
     encoding: &'static str,
     bytes: u64,
@@ -216,20 +217,21 @@ struct Form {
 
 impl Form {
     fn of(key: &Key, key_type: KeyType) -> Self {
-        // Hashes whose fields expire say first when the next one does.
+        // Hashes with expiring fields begin with the next expiry.
         let starts = if matches!(key.value_type, 24 | 25) { 8 } else { 0 };
         let head = Head::read(key.payload.get(starts..).unwrap_or_default());
         let stored = unpacked(key.value_type, &key.payload);
         let of_elements = |encoding, each: u64| Self {
             encoding,
-            // An element takes a byte of the file at least, whatever its count says.
+            // An element takes at least one byte of the file, even if the count claims more
+            // elements.
             bytes: 100 + stored + head.length.min(key.payload.len() as u64) * each,
         };
         let packed = |encoding| Self { encoding, bytes: rounded(head.length + 16) };
         match (key_type, key.value_type) {
             (KeyType::String, _) if head.is_number => Self { encoding: "int", bytes: 0 },
             (KeyType::String, _) if head.length <= 44 => {
-                // In one piece with its object, which is counted with the key.
+                // Allocated together with its object, which is counted with the key.
                 Self { encoding: "embstr", bytes: rounded(head.length + 4 + 16) - 16 }
             }
             (KeyType::String, _) => Self { encoding: "raw", bytes: rounded(head.length + 6) },
@@ -251,7 +253,7 @@ impl Form {
     }
 }
 
-/// What a value begins with: a number of bytes or elements.
+/// The head of a value: a number of bytes or elements.
 #[derive(Default)]
 struct Head {
     length: u64,
@@ -268,7 +270,7 @@ impl Head {
     }
 }
 
-/// The bytes of a string before it was compressed, and how many it takes in the file.
+/// The uncompressed length of a string, and its length in the file.
 fn string(bytes: &[u8]) -> (u64, usize) {
     match bytes.split_first() {
         Some((0xc0, _)) => (1, 2),
@@ -287,9 +289,9 @@ fn string(bytes: &[u8]) -> (u64, usize) {
     }
 }
 
-/// The bytes of all elements of a collection before they were compressed.
+/// The uncompressed bytes of all elements of a collection.
 fn unpacked(value_type: u8, payload: &[u8]) -> u64 {
-    /// What stands around each string.
+    /// The overhead around each string.
     #[derive(Clone, Copy, PartialEq)]
     enum Around {
         Nothing,
@@ -327,7 +329,7 @@ fn unpacked(value_type: u8, payload: &[u8]) -> u64 {
     sum
 }
 
-/// A length and how many bytes it takes.
+/// A length and the number of bytes that encode it.
 fn length(bytes: &[u8]) -> (u64, usize) {
     match bytes {
         [first @ 0..=0x3f, ..] => (u64::from(*first), 1),

@@ -1,21 +1,21 @@
-//! The estimator of memory, and how sure it is.
+//! Estimates memory, with a confidence interval.
 //!
-//! Keys are in strata: one a group and encoding. Keys whose encoding can be big are all measured
-//! (a stratum of certainty: they add their sizes and no doubt). Of each other stratum with `N`
-//! keys a simple random sample of `n` without replacement is measured; with the sample's mean `m`
-//! and variance `s²`
+//! Keys are divided into strata, one per group and encoding. Keys whose encoding can be big are all
+//! measured (a stratum of certainty, which adds its sizes and no variance). Of every other stratum
+//! with `N` keys, a simple random sample of `n` without replacement is measured. With the sample's
+//! mean `m` and variance `s²`
 //!
 //! - the stratum's total is estimated as `N·m`,
-//! - the variance of that as `N²·(1 − n/N)·s²/n`; the factor `1 − n/N` is the finite population
-//!   correction, zero when all were measured.
+//! - its variance as `N²·(1 − n/N)·s²/n`; the factor `1 − n/N` is the finite population correction,
+//!   zero when all were measured.
 //!
 //! Strata are sampled independently, so totals and variances add up over a group and over the
-//! database, and the interval is 1.96 standard deviations to each side. What the server's own
-//! estimate of one collection from a few of its elements is off by is not in it.
+//! database, and the interval is 1.96 standard deviations to each side. It does not include the
+//! error of the server's own estimate of a collection from a few of its elements.
 
 use super::report::Memory;
 
-/// Keys measured of each stratum that is sampled.
+/// Keys measured per sampled stratum.
 pub(crate) const SAMPLE: usize = 200;
 
 /// A fixed number of random elements of a stream of unknown length.
@@ -31,7 +31,7 @@ impl Reservoir {
         Self { names: Vec::new(), seen: 0, state: seed | 1 }
     }
 
-    /// Offers an element; each of those seen so far is kept with the same probability.
+    /// Offers an element; all elements offered so far are kept with equal probability.
     pub(crate) fn offer(&mut self, name: &[u8]) {
         self.seen += 1;
         if self.names.len() < SAMPLE {
@@ -44,7 +44,7 @@ impl Reservoir {
         }
     }
 
-    /// How many have been offered.
+    /// Number of elements offered.
     pub(crate) fn seen(&self) -> u64 {
         self.seen
     }
@@ -53,7 +53,7 @@ impl Reservoir {
         std::mem::take(&mut self.names)
     }
 
-    /// xorshift64*: enough to choose keys that nobody chose to be found.
+    /// xorshift64*: sufficient, as no adversary chooses the keys.
     fn next(&mut self) -> u64 {
         self.state ^= self.state >> 12;
         self.state ^= self.state << 25;
@@ -62,7 +62,7 @@ impl Reservoir {
     }
 }
 
-/// Mean and variance of what was measured of a stratum (Welford's way).
+/// Mean and variance of the measured keys of a stratum (Welford's algorithm).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Moments {
     count: u64,
@@ -93,14 +93,14 @@ pub(crate) struct Total {
 }
 
 impl Total {
-    /// A key of a stratum of certainty.
+    /// Adds a key of a stratum of certainty.
     pub(crate) fn add_certain(&mut self, bytes: u64) {
         self.bytes += bytes as f64;
         self.measured += 1;
     }
 
-    /// A stratum of `population` keys of which `moments` were measured. One of which nothing could
-    /// be measured (all vanished) adds nothing.
+    /// Adds a stratum of `population` keys with the sample `moments`. A stratum whose sampled keys
+    /// all vanished adds nothing.
     pub(crate) fn add_sampled(&mut self, population: u64, moments: &Moments) {
         if moments.count == 0 {
             return;
@@ -131,7 +131,7 @@ impl Total {
 mod tests {
     use super::*;
 
-    /// Sizes that are mostly small with a long tail: as of listpacks.
+    /// Mostly small sizes with a long tail, as of listpacks.
     fn sizes(seed: u64) -> Vec<u64> {
         let mut random = Reservoir::new(seed);
         (0..20_000)

@@ -1,4 +1,4 @@
-//! Asks a server about a page of keys, by commands that leave the keys' idle times as they are.
+//! Asks a server about a page of keys, with commands that do not reset idle times.
 
 use compartment_core::Result;
 use compartment_redis::{Connection, answer_error};
@@ -7,31 +7,31 @@ use redis::{Pipeline, Value};
 use super::collect::KeyFacts;
 use crate::{KeyType, Place};
 
-/// What may be asked of this server, and what is wanted.
+/// The questions that this server allows and the analysis needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Questions {
     /// `OBJECT ENCODING` is allowed.
     pub(crate) encoding: bool,
-    /// `OBJECT IDLETIME` is allowed and means something.
+    /// `OBJECT IDLETIME` is allowed and meaningful.
     pub(crate) idle: bool,
-    /// `OBJECT FREQ` instead.
+    /// `OBJECT FREQ` is used instead.
     pub(crate) uses: bool,
     /// `MEMORY USAGE` is allowed.
     pub(crate) memory: bool,
-    /// Measure each key with all its elements.
+    /// Each key is measured with all its elements.
     pub(crate) exact: bool,
     /// A module's type may be behind the encoding `raw`.
     pub(crate) has_modules: bool,
 }
 
 impl Questions {
-    /// Commands a key in the first round trip; the second is at most two.
+    /// Commands per key in the first round trip; the second has at most two.
     pub(crate) fn commands_per_key(self) -> usize {
         2 + usize::from(self.idle || self.uses) + usize::from(self.exact)
     }
 }
 
-/// What was learnt of the keys of a page; `None` for one that is gone.
+/// Facts about the keys of a page; `None` for a vanished key.
 pub(crate) type Page = Vec<(Vec<u8>, Option<KeyFacts>)>;
 
 const OPERATION: &str = "look at keys";
@@ -61,7 +61,7 @@ pub(crate) async fn look_at(
     let answers = connection.ask_each(OPERATION, &pipeline).await?;
     let mut answers = answers.into_iter();
     let mut page: Page = Vec::with_capacity(names.len());
-    // Keys about which the second round trip asks, and what.
+    // Keys that the second round trip asks about, and the question.
     let mut open: Vec<(usize, Second)> = Vec::new();
     for name in names {
         let what = answers.next().unwrap_or(Value::Nil);
@@ -103,7 +103,7 @@ struct First {
 
 fn first_facts(questions: Questions, what: &Value, ttl: &Value) -> Result<Option<First>> {
     let ttl = match ttl {
-        // Expired and not yet removed, or gone.
+        // Expired but not yet removed, or vanished.
         Value::Int(-2) => return Ok(None),
         Value::Int(millis) => u64::try_from(*millis).ok().map(|millis| millis / 1_000),
         other => match answer_error(OPERATION, other) {
@@ -117,7 +117,7 @@ fn first_facts(questions: Questions, what: &Value, ttl: &Value) -> Result<Option
         (encoding, key_type, is_small(encoding))
     } else {
         let Some(key_type) = KeyType::parse(what) else { return Ok(None) };
-        // Only strings that are sampled may be big unseen here.
+        // Only sampled strings may be big without being noticed here.
         ("", Some(key_type), key_type == KeyType::String)
     };
     let facts = KeyFacts {
@@ -179,7 +179,7 @@ fn add_memory_usage(pipeline: &mut Pipeline, key: &[u8], exact: bool) {
     }
 }
 
-/// The bytes of each of `names`; `None` for one that is gone.
+/// The size of each of `names` in bytes; `None` for a vanished key.
 pub(crate) async fn sizes(
     connection: &mut Connection,
     place: &Place,
@@ -208,7 +208,7 @@ pub(crate) fn number(answer: &Value) -> Option<u64> {
     }
 }
 
-/// The encoding's name as it is kept, and the type where the encoding says it.
+/// The encoding's name as `&'static str`, and the type if the encoding implies it.
 fn of_encoding(name: &str, has_modules: bool) -> (&'static str, Option<KeyType>) {
     match name {
         "int" => ("int", Some(KeyType::String)),
@@ -227,7 +227,7 @@ fn of_encoding(name: &str, has_modules: bool) -> (&'static str, Option<KeyType>)
     }
 }
 
-/// Encodings that the server itself gives up when a value grows: such keys are sampled.
+/// Encodings that the server replaces when a value grows; their keys are small and are sampled.
 pub(crate) fn is_small(encoding: &str) -> bool {
     matches!(encoding, "int" | "embstr" | "listpack" | "listpackex" | "ziplist" | "intset")
 }

@@ -1,10 +1,10 @@
 //! Analyses a database: keys by pattern and producer, memory, TTLs, idle times, clients.
 //!
 //! Two walks: the first learns patterns and programs from the names alone, the second counts each
-//! key in the first group whose globs it matches. So a plan's globs select the very keys that were
-//! counted. Only commands are used that leave the server's idle times as they are: `SCAN`,
-//! `OBJECT`, `PTTL`, `TYPE`, `MEMORY USAGE`, `CLIENT LIST`, `INFO`. The one exception are Celery's
-//! tables of bindings, which each message that is sent reads too.
+//! key in the first group whose globs it matches. A plan's globs therefore select exactly the keys
+//! that were counted. Only commands that do not reset idle times are used: `SCAN`, `OBJECT`,
+//! `PTTL`, `TYPE`, `MEMORY USAGE`, `CLIENT LIST`, `INFO`. The only exception is Celery's binding
+//! tables, which Celery itself reads for each message it sends.
 
 mod clients;
 mod collect;
@@ -37,19 +37,20 @@ use collect::Collector;
 use definitions::Names;
 use fetch::{Page, Questions};
 
-/// How to analyse.
+/// Options of an analysis.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AnalyzeOptions {
-    /// Measure every element of every key. The server is blocked while it walks a big one.
+    /// Whether to measure every element of every key. The server is blocked while it walks a big
+    /// key.
     pub exact: bool,
-    /// What the work may ask of the server.
+    /// Limits of the load on the server.
     pub limits: Limits,
-    /// How many of the biggest keys are named.
+    /// Number of biggest keys to list.
     pub top: usize,
-    /// Look at a few values even where that resets their idle times (Redis before 7.2).
+    /// Whether to read a few values even if that resets their idle times (Redis before 7.2).
     pub look_at_values: bool,
-    /// Templates of the database map, which go before all other patterns.
+    /// Templates of the database map, which take precedence over other patterns.
     pub rules: BTreeMap<String, KeyRule>,
 }
 
@@ -65,14 +66,14 @@ impl Default for AnalyzeOptions {
     }
 }
 
-/// Round trips that are under way at the same time, so that server and client both work.
+/// Concurrent round trips, so that server and client both work.
 const IN_FLIGHT: usize = 3;
 
 /// Analyses the database at `place`. Writes nothing.
 ///
 /// # Errors
-/// When the server cannot be reached or does not allow `SCAN` and `PTTL`. What else it does not
-/// allow is said in [`Analysis::missing`].
+/// When the server cannot be reached or does not allow `SCAN` and `PTTL`. Other refused commands
+/// are listed in [`Analysis::missing`].
 pub async fn analyze(
     place: &Place,
     options: &AnalyzeOptions,
@@ -137,7 +138,7 @@ pub async fn analyze(
     })
 }
 
-/// The time, as files show it.
+/// The current time in the format of files.
 pub(crate) fn now() -> String {
     let now = jiff::Timestamp::now();
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()
@@ -152,13 +153,13 @@ pub(crate) fn source(place: &Place) -> Source {
     }
 }
 
-/// The keys of the place, where the server's figure is about them alone.
+/// Number of keys of the place, if the server's count covers only them.
 fn expected_keys(place: &Place, state: &ServerState) -> Option<u64> {
     let whole = place.prefix().is_empty() && !place.server().is_cluster();
     whole.then(|| state.keyspace.get(&place.index()).copied().unwrap_or(0))
 }
 
-/// The first walk. The server looks for the next names while those that came are taken in.
+/// The first walk. The server scans the next names while the previous ones are processed.
 async fn read_names(
     place: &Place,
     mut pace: Pace,
@@ -189,7 +190,7 @@ fn ended_early(error: tokio::task::JoinError) -> crate::AdminError {
     crate::AdminError::Invalid(format!("the work ended unexpectedly: {error}"))
 }
 
-/// Type and TTL of some keys; those that are gone are left out.
+/// Type and TTL of some keys; vanished keys are left out.
 async fn signatures(
     connection: &mut Connection,
     place: &Place,
@@ -228,7 +229,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// The second walk; how many keys were gone.
+    /// The second walk; returns the number of vanished keys.
     async fn look_at_keys(&mut self, collector: &mut Collector, pace: &mut Pace) -> Result<u64> {
         let mut walk = Walk::start(self.place, None).await?;
         let mut under_way = VecDeque::new();

@@ -8,45 +8,46 @@ use super::clients::ClientUse;
 use crate::plan::Verdict;
 use crate::{KeyType, Purpose};
 
-/// What is in one database, who wrote it, and who is connected.
+/// The contents of one database, their producers, and the connected clients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Analysis {
-    /// The version of this form: 1.
+    /// The version of this format: 1.
     pub version: u32,
-    /// Where: what people call it, its server with any password hidden, its index and prefix.
+    /// The place that was analysed.
     pub source: Source,
-    /// When it was begun, as in `2026-11-21T11:30:00Z`.
+    /// When it began, such as `2026-11-21T11:30:00Z`.
     pub made: String,
-    /// How long it took.
+    /// Duration in seconds.
     pub seconds: f64,
     /// The server's state.
     pub server: ServerState,
-    /// Keys that were looked at.
+    /// Number of keys analysed.
     pub keys: u64,
-    /// Keys that a scan named and that were gone when they were asked about.
+    /// Number of keys that the scan named, but that vanished before they were read.
     pub vanished: u64,
     /// Keys by type.
     pub types: BTreeMap<KeyType, u64>,
-    /// Keys by encoding; empty where the server does not say.
+    /// Keys by encoding; empty if the server does not report it.
     pub encodings: BTreeMap<String, u64>,
-    /// How long keys still live.
+    /// The remaining TTLs of the keys.
     pub ttl: TtlCounts,
-    /// Keys by how long nobody has used them, in seconds; empty where the server does not say.
+    /// Keys by idle time in seconds; empty if the server does not report it.
     pub idle: Vec<Bucket>,
     /// Keys by the server's logarithmic count of uses, under an LFU policy instead of `idle`.
     pub uses: Vec<Bucket>,
     /// The memory of its keys.
     pub memory: Memory,
-    /// How the memory was found.
+    /// How the memory was measured.
     pub measure: Measure,
     /// The groups, most memory first.
     pub groups: Vec<KeyGroupReport>,
     /// The biggest keys.
     pub biggest: Vec<BigKey>,
-    /// Who is connected to the database and may use its keys, Compartment itself left out.
+    /// The clients that are connected to the database and may use its keys, without Compartment
+    /// itself.
     pub clients: Vec<ClientUse>,
-    /// What the server did not let one ask, and what of this report is missing therefore.
+    /// Commands that the server refused, and what this report lacks therefore.
     pub missing: Vec<String>,
 }
 
@@ -54,18 +55,18 @@ pub struct Analysis {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Source {
-    /// What people call it.
+    /// Its label.
     pub label: String,
     /// The server, any password hidden; a file's path for a dump.
     pub server: String,
-    /// Redis's number of the database.
+    /// Its index.
     pub index: u32,
-    /// What its keys begin with, as [`crate::escape`] writes it.
+    /// Prefix of its keys, as [`crate::escape`] writes it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
 }
 
-/// What the server says of itself.
+/// The server's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ServerState {
@@ -73,11 +74,11 @@ pub struct ServerState {
     pub program: String,
     /// Its version.
     pub version: String,
-    /// Its `maxmemory-policy`, if it says.
+    /// Its `maxmemory-policy`, if reported.
     pub eviction_policy: Option<String>,
-    /// Its `maxmemory` in bytes; 0 for none.
+    /// Its `maxmemory` in bytes; 0 for no limit.
     pub max_memory: Option<u64>,
-    /// The bytes in use, of all databases.
+    /// Bytes used by all databases.
     pub used_memory: Option<u64>,
     /// Whether it is a read-only replica.
     pub replica: bool,
@@ -85,52 +86,51 @@ pub struct ServerState {
     pub keyspace: BTreeMap<u32, u64>,
 }
 
-/// How the sizes were found.
+/// How the sizes were measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Measure {
-    /// Every key, every element.
+    /// Every element of every key was measured.
     Exact,
-    /// Keys that may be big each, of the others a sample of each group and encoding.
+    /// Every key that may be big was measured, and a sample of the others per group and encoding.
     Sampled,
-    /// From the sizes in a dump: not what a server would use to the byte.
+    /// Estimated from the sizes in a dump; a server would differ slightly.
     FromDump,
-    /// Not at all: the server does not say.
+    /// Not measured: the server does not report sizes.
     Unknown,
 }
 
-/// Bytes, and how sure they are.
+/// A number of bytes with its uncertainty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Memory {
     /// The estimate.
     pub bytes: u64,
-    /// Half the width of the interval that holds the true value in 95 of 100 runs: by how much
-    /// the sample may mislead.
+    /// Half the width of the 95 % confidence interval: the uncertainty from sampling.
     pub plus_minus: u64,
-    /// Keys that were measured.
+    /// Number of keys measured.
     pub measured: u64,
 }
 
-/// Keys below a bound.
+/// The number of keys in one range of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bucket {
-    /// Values below this and not in an earlier bucket; `None` for all the rest.
+    /// Upper bound, exclusive; `None` for the last bucket.
     pub below: Option<u64>,
-    /// How many keys.
+    /// Number of keys.
     pub keys: u64,
 }
 
-/// How long keys still live.
+/// The remaining TTLs of the keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TtlCounts {
-    /// Keys with a TTL.
+    /// Number of keys with a TTL.
     pub with: u64,
-    /// Keys without.
+    /// Number of keys without a TTL.
     pub without: u64,
-    /// Those with one, by the seconds they have left.
+    /// Keys with a TTL, by remaining seconds.
     pub buckets: Vec<Bucket>,
 }
 
@@ -138,49 +138,50 @@ pub struct TtlCounts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct KeyGroupReport {
-    /// What people call it.
+    /// Its label.
     pub name: String,
-    /// The program that writes it, as far as is known.
+    /// The program that writes the keys, if known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub producer: String,
-    /// Whether that is a guess by the form of the names, which others may choose too.
+    /// Whether the producer is a guess from the form of the names, which other programs may use
+    /// too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub perhaps: bool,
-    /// What it is for.
+    /// The purpose of the keys.
     pub purpose: Purpose,
-    /// When such keys may change database.
+    /// When these keys may move to another database.
     pub verdict: Verdict,
     /// Groups of one set move together.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub together: String,
-    /// What to know before they move.
+    /// A remark to read before they move.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
-    /// The database that `[keys]` of the map says.
+    /// The database that `[keys]` of the map assigns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
-    /// What the names look like: `doc:{uuid}:text`.
+    /// Patterns of the names, such as `doc:{uuid}:text`.
     pub patterns: Vec<String>,
     /// The globs, as [`crate::glob_text`] writes them; a key belongs to the first group in
     /// `order` that has a glob for it.
     pub globs: Vec<String>,
-    /// The group's place in the order in which keys are held against the globs.
+    /// The group's position in the order in which globs are tried.
     pub order: usize,
-    /// How many keys.
+    /// Number of keys.
     pub keys: u64,
     /// Their memory.
     pub memory: Memory,
-    /// The bytes of the biggest that was measured.
+    /// Size of the biggest measured key, in bytes.
     pub largest: u64,
     /// Keys by type.
     pub types: BTreeMap<KeyType, u64>,
     /// Keys by encoding.
     pub encodings: BTreeMap<String, u64>,
-    /// How long they still live.
+    /// The remaining TTLs of the keys.
     pub ttl: TtlCounts,
-    /// By how long nobody has used them, in seconds.
+    /// Keys by idle time in seconds.
     pub idle: Vec<Bucket>,
-    /// By the server's count of uses.
+    /// Keys by the server's count of uses.
     pub uses: Vec<Bucket>,
     /// Some of the names, as [`crate::escape`] writes them.
     pub examples: Vec<String>,
@@ -192,11 +193,11 @@ pub struct KeyGroupReport {
 pub struct BigKey {
     /// Its name, as [`crate::escape`] writes it.
     pub name: String,
-    /// Its bytes, by the server's own estimate from a few elements unless `exact` was asked for.
+    /// Its size in bytes: the server's estimate from a few elements, unless `exact` was set.
     pub bytes: u64,
     /// Its type.
     pub key_type: KeyType,
-    /// Its encoding, where the server says.
+    /// Its encoding, if reported.
     pub encoding: String,
     /// The group it is in.
     pub group: String,
@@ -204,9 +205,9 @@ pub struct BigKey {
 
 const MINUTE: u64 = 60;
 const DAY: u64 = 86_400;
-/// Seconds that TTLs and idle times are told apart by.
+/// Bucket bounds of TTLs and idle times, in seconds.
 const TIMES: [u64; 5] = [MINUTE, 60 * MINUTE, DAY, 7 * DAY, 30 * DAY];
-/// The LFU counter: new keys begin at 5, it rarely passes 100.
+/// Bucket bounds of the LFU counter: new keys begin at 5, and it rarely passes 100.
 const USES: [u64; 4] = [1, 6, 20, 100];
 
 /// Counts values into buckets.
@@ -236,7 +237,7 @@ impl Buckets {
         }
     }
 
-    /// The buckets, or none when nothing was counted.
+    /// The buckets; empty if nothing was counted.
     pub(crate) fn list(&self) -> Vec<Bucket> {
         if self.counts.iter().all(|keys| *keys == 0) {
             return Vec::new();

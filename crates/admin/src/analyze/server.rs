@@ -10,10 +10,10 @@ use super::report::ServerState;
 use crate::info::Info;
 use crate::{Place, Result};
 
-/// A name that nobody uses: allowed commands answer with nothing, others with an error.
+/// An unused key name: an allowed command answers with nil, a refused one with an error.
 const NOBODY: &str = "compartment:no-such-key";
 
-/// The server's state by `INFO`, as far as it tells.
+/// The server's state from `INFO`, as far as it is reported.
 pub(crate) async fn state(connection: &mut Connection, place: &Place) -> ServerState {
     let info = place.server().info();
     let mut state = ServerState {
@@ -39,8 +39,8 @@ pub(crate) async fn state(connection: &mut Connection, place: &Place) -> ServerS
     state
 }
 
-/// The keys of each numbered database of the place's server that has any; of a cluster those of
-/// index 0 are counted on one of its nodes only. Where `INFO` is hidden each database is asked.
+/// Number of keys in each non-empty numbered database of the place's server. For a cluster, index 0
+/// is counted on one node only. Where `INFO` is hidden, each database is asked.
 ///
 /// # Errors
 /// The server's.
@@ -54,7 +54,7 @@ pub async fn keyspace(place: &Place) -> Result<BTreeMap<u32, u64>> {
     }
 }
 
-/// Asked one by one: as many databases as the server says, or as it has unless configured otherwise.
+/// Asks each database: as many as the server reports, or its default number.
 async fn count_each(place: &Place) -> Result<BTreeMap<u32, u64>> {
     const USUAL: u32 = 16;
     let mut keyspace = BTreeMap::new();
@@ -65,7 +65,7 @@ async fn count_each(place: &Place) -> Result<BTreeMap<u32, u64>> {
             Ok(keys) => {
                 keyspace.insert(index, keys);
             }
-            // It has fewer.
+            // The server has fewer databases.
             Err(error) if error.kind() == ErrorKind::Configuration => break,
             Err(error) => return Err(error.into()),
         }
@@ -91,7 +91,7 @@ pub(crate) async fn questions(
         let mut ask = redis::cmd(command);
         ask.arg(sub).arg(NOBODY);
         let answer = connection.ask::<redis::Value>("ask what is allowed", &ask).await;
-        // Redis before 7 answers with an error for a key that is not there.
+        // Redis before 7 answers with an error for a missing key.
         let is_allowed = match &answer {
             Ok(_) => true,
             Err(error) => error.message().contains("no such key"),

@@ -1,4 +1,4 @@
-//! Looks at a few values of groups that nobody is known for, where that leaves no trace.
+//! Reads a few values of groups without a known producer, if that does not reset idle times.
 
 use compartment_core::Result;
 use compartment_redis::Connection;
@@ -10,25 +10,25 @@ use crate::frameworks::{self, Purpose, ValueSign, sign_of_bytes, sign_of_fields}
 use crate::plan::Verdict;
 use crate::{KeyType, Place};
 
-/// Bytes of a value that are read.
+/// Bytes read of a value.
 const START: isize = 160;
-/// A key that is bigger is not read at all.
+/// Bigger keys are not read.
 const BIGGEST: u64 = 64 * 1_024;
 
-/// Tables asked about at once, and members that are read of each.
+/// Tables per round trip, and members read of each.
 const PAGE: usize = 64;
 const MAX_BINDINGS: usize = 1_000;
 
-/// Whether this connection's reads leave the keys' idle times as they are (Redis 7.2 and later).
+/// Whether this connection's reads can be made not to reset idle times (Redis 7.2 and later).
 pub(crate) async fn leaves_no_trace(connection: &mut Connection) -> bool {
     let mut command = redis::cmd("CLIENT");
     command.arg("NO-TOUCH").arg("ON");
     connection.ask::<Value>("leave no trace", &command).await.is_ok()
 }
 
-/// Reads which queues Celery's tables of bindings name. It is done on old servers too, where it
-/// resets those tables' idle times as each message does: a queue that is not known for Celery's
-/// would stay behind when the rest of the broker moves.
+/// Reads the queues named by Celery's binding tables. On old servers this resets the tables' idle
+/// times, as each message does anyway. Without it, an unrecognised queue of Celery would stay
+/// behind when the rest of the broker moves.
 pub(crate) async fn read_bindings(
     connection: &mut Connection,
     place: &Place,
@@ -47,7 +47,8 @@ pub(crate) async fn read_bindings(
         }
         let answers = connection.ask_each("read bindings", &pipeline).await?;
         for (table, answer) in page.iter().zip(answers) {
-            // A user who may not, or a key that is no set: the table's name has to do.
+            // The user may not read it, or the key is not a set: the queue is guessed from the
+            // table's name.
             let Value::Array(parts) = answer else { continue };
             let Some(Value::Array(members)) = parts.into_iter().nth(1) else { continue };
             for member in members {
@@ -60,7 +61,7 @@ pub(crate) async fn read_bindings(
     Ok(())
 }
 
-/// Names the producers of learnt groups whose values tell, and confirms those that were guessed.
+/// Sets the producers of learnt groups that their values identify, and confirms guessed ones.
 pub(crate) async fn look_at_values(
     connection: &mut Connection,
     place: &Place,
@@ -89,7 +90,7 @@ pub(crate) async fn look_at_values(
             one.perhaps = !signs.iter().flatten().any(confirms);
             continue;
         }
-        // One program, told by each value that was read.
+        // Every value that was read points to the same program.
         let first = signs.first().copied().flatten();
         if let Some(sign) = first.filter(|_| signs.iter().all(|sign| *sign == first)) {
             name_producer(one, sign);
@@ -137,7 +138,7 @@ async fn read_sign(
     })
 }
 
-/// A framework's own rules for the purpose where it has them, else only who and what for.
+/// Uses the framework's rules for the purpose if it has any, otherwise only producer and purpose.
 fn name_producer(one: &mut Definition, sign: ValueSign) {
     let is_versioned = one.patterns.iter().all(|pattern| is_versioned(pattern));
     let sign = if is_versioned { frameworks::behind_version(sign) } else { sign };
@@ -154,7 +155,7 @@ fn name_producer(one: &mut Definition, sign: ValueSign) {
     }
 }
 
-/// Whether names look like a cache's of Django's behind a prefix: prefix, version, name.
+/// Whether names look like a Django cache with a prefix: prefix, version, name.
 fn is_versioned(pattern: &str) -> bool {
     let mut parts = pattern.splitn(3, ':').skip(1);
     let (version, rest) = (parts.next().unwrap_or_default(), parts.next());

@@ -1,14 +1,14 @@
-//! Remembers which names may have been seen, in ten bits a name.
+//! A Bloom filter of the names seen, with ten bits per name.
 
 use crate::rdb::name_hash;
 
-/// Bits of a block: a line of the processor's cache, so that a look costs one access.
+/// Bits of a block: one cache line of the processor, so that a lookup costs one access.
 const BLOCK: usize = 512;
-/// Bits set for a name.
+/// Bits set per name.
 const PROBES: u32 = 7;
 const BITS_PER_NAME: u64 = 10;
 
-/// Says "not seen" for certain and "seen" with about one error in a hundred.
+/// The answer "not seen" is certain; "seen" is wrong in about one case of a hundred.
 #[derive(Debug)]
 pub(super) struct Bloom {
     words: Vec<u64>,
@@ -16,7 +16,7 @@ pub(super) struct Bloom {
 }
 
 impl Bloom {
-    /// For about so many names; with more it errs more often.
+    /// Sized for `names`; with more it errs more often.
     pub(super) fn for_names(names: u64) -> Self {
         let bits = names.max(10_000).saturating_mul(BITS_PER_NAME);
         let blocks = bits.div_ceil(BLOCK as u64);
@@ -24,10 +24,10 @@ impl Bloom {
         Self { words: vec![0; words], blocks }
     }
 
-    /// Remembers the name; whether it may have been there before.
+    /// Adds the name; `true` if it may have been seen before.
     pub(super) fn insert(&mut self, name: &[u8]) -> bool {
         let hash = name_hash(name);
-        // The high half chooses the block, the low one the bits in it.
+        // The high half chooses the block, the low half the bits in it.
         let block = ((u128::from(hash) * u128::from(self.blocks)) >> 64) as usize;
         let words = &mut self.words[block * (BLOCK / 64)..][..BLOCK / 64];
         let mut bits = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);

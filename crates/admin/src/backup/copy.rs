@@ -1,4 +1,4 @@
-//! The backup by replication: one database of the copy that a replica is given.
+//! The backup by replication: one database of the copy that a replica receives.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::rdb::{Item, RdbReader};
 use crate::replication::{Replica, Wanted};
 use crate::{Place, Progress};
 
-/// Pieces between the connection and the thread that reads them, each of 256 KiB at the most.
+/// Pieces buffered between the connection and the thread that reads them, each at most 256 KiB.
 const WAITING: usize = 16;
 
 pub(super) async fn run(
@@ -60,7 +60,7 @@ pub(super) async fn run(
                 })
             }
             Err(error) => {
-                // There is no going on with a moment that has passed.
+                // A copy of a past moment cannot be resumed.
                 output.discard();
                 Err(error)
             }
@@ -71,7 +71,7 @@ pub(super) async fn run(
         match replica.next_piece().await {
             Ok(Some(piece)) => {
                 if sender.send(Ok(piece)).await.is_err() {
-                    // The thread has failed, and says itself why.
+                    // The thread has failed, and returns its error.
                     break Ok(());
                 }
             }
@@ -93,7 +93,7 @@ pub(super) async fn run(
     written
 }
 
-/// Which keys of the copy are wanted.
+/// Selects the keys of the backup from the copy.
 struct Filter {
     index: u64,
     prefix: Vec<u8>,
@@ -107,7 +107,7 @@ impl Filter {
         };
         let mut reader = RdbReader::new(pieces).map_err(wrong)?;
         let version = reader.version();
-        // Said even if there is no key.
+        // Written even if there is no key.
         output.begin(version)?;
         while let Some(item) = reader.next_item().map_err(wrong)? {
             let Item::Key(key) = item else { continue };
@@ -124,7 +124,7 @@ impl Filter {
     }
 }
 
-/// What the connection gives, for those who read.
+/// The received pieces as a reader.
 struct Pieces {
     receiver: mpsc::Receiver<io::Result<Bytes>>,
     piece: Bytes,

@@ -1,5 +1,4 @@
-//! Where a backup goes: into a file, which it replaces when it is whole, or down a stream, which is given
-//! what is whole.
+//! The destination of a backup: a file, or a stream that receives the complete file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -7,37 +6,37 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{AdminError, Result};
 
-/// What `--output` names.
+/// The destination named by `--output`.
 #[derive(Debug)]
 pub(super) enum Destination {
-    /// A regular file, or the name of one, every link followed.
+    /// A regular file, existing or not, with every symbolic link followed.
     File(PathBuf),
-    /// A pipe, a device or standard output; and the folder in which the file is gathered first.
+    /// A pipe, a device or standard output, and the folder in which the file is built first.
     Stream { name: PathBuf, folder: Folder },
 }
 
-/// A folder for this run alone; removed when it is dropped.
+/// A temporary folder of this run, removed on drop.
 #[derive(Debug)]
 pub(super) struct Folder(PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What cannot be removed is in the folder for such things.
+        // On failure it stays in the system's folder for temporary files.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// Links that are followed, as many as a system follows.
+/// Maximum number of links followed, as in operating systems.
 const MAX_LINKS: usize = 40;
 
-/// Whether what is written to `file` goes to standard output, where nothing else may be said then.
+/// Whether `file` is standard output; then nothing else may be printed there.
 #[must_use]
 pub fn is_standard_output(file: &Path) -> bool {
     let is_named = ["-", "/dev/stdout"].iter().any(|name| Path::new(name) == file);
     is_named || is_open_as_output(file)
 }
 
-/// Whether a name leads to where standard output goes: a link to it, or another number for it.
+/// Whether a name leads to the target of standard output: a link to it, or another descriptor.
 #[cfg(unix)]
 fn is_open_as_output(file: &Path) -> bool {
     use std::os::fd::AsFd;
@@ -45,7 +44,7 @@ fn is_open_as_output(file: &Path) -> bool {
 
     let output = io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
     let output = output.and_then(|output| output.metadata());
-    // A device may be many things at once, and the null device is none of them.
+    // The null device does not count, even if standard output is redirected to it.
     let is_same = |output: std::fs::Metadata, found: std::fs::Metadata| {
         (output.dev(), output.ino()) == (found.dev(), found.ino())
     };
@@ -63,8 +62,7 @@ fn is_open_as_output(_: &Path) -> bool {
     false
 }
 
-/// Whether what is written to `file` goes on elsewhere, to a pipe or a device: there is nothing to go on
-/// with after an interruption.
+/// Whether `file` is a pipe or a device, so that an interrupted backup cannot be resumed.
 #[must_use]
 pub fn is_stream(file: &Path) -> bool {
     let is_special = std::fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir());
@@ -100,7 +98,7 @@ impl Destination {
         Ok(Self::Stream { name: name.to_owned(), folder: Folder(folder) })
     }
 
-    /// The file to write.
+    /// The path of the file to write.
     pub(super) fn file(&self) -> PathBuf {
         match self {
             Self::File(file) => file.clone(),
@@ -108,14 +106,14 @@ impl Destination {
         }
     }
 
-    /// Sends a whole file down the stream, where it is one; the name that people know it by.
+    /// Sends the complete file down the stream, if it is one; returns the name given by the user.
     pub(super) fn deliver(self) -> Result<PathBuf> {
         let file = self.file();
         match self {
             Self::File(file) => Ok(file),
             Self::Stream { name, folder } => {
                 let mut from = File::open(&file).map_err(AdminError::file("read", &file))?;
-                // Gone before anybody is waited for: a pipe may never have a reader.
+                // Removed before the stream is opened, since a pipe may never have a reader.
                 #[cfg(unix)]
                 drop(folder);
                 send(&mut from, &name).map_err(AdminError::file("write", &name))?;
@@ -138,7 +136,7 @@ fn send(from: &mut File, name: &Path) -> io::Result<()> {
     to.flush()
 }
 
-/// The name at the end of links that lead to nothing yet.
+/// The name at the end of links whose target does not exist yet.
 fn followed(file: &Path) -> Result<PathBuf> {
     let mut name = file.to_owned();
     for _ in 0..MAX_LINKS {

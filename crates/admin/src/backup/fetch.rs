@@ -1,4 +1,4 @@
-//! Values and expiries of many keys in one round trip.
+//! Reads values and expiries of many keys in one round trip.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use redis::{Pipeline, Value};
 use super::output::{Entry, Page};
 use crate::{Place, escape};
 
-/// How a key's expiry is asked for.
+/// How a key's expiry is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExpiryBy {
     /// `PEXPIRETIME`, since Redis 7.0.
@@ -27,9 +27,9 @@ impl ExpiryBy {
         if major >= 7 { Self::Instant } else { Self::TimeLeft }
     }
 
-    /// Whether both are the same instant, as exactly as this way can tell.
+    /// Whether both are the same instant, within the accuracy of this way.
     pub(crate) fn is_same(self, one: Option<u64>, two: Option<u64>) -> bool {
-        /// Between the server's two answers a moment passes.
+        /// Time passes between the server's two answers.
         const MOMENT_MS: u64 = 1_000;
         match (self, one, two) {
             (Self::TimeLeft, Some(one), Some(two)) => one.abs_diff(two) <= MOMENT_MS,
@@ -38,12 +38,12 @@ impl ExpiryBy {
     }
 }
 
-/// Values of one round trip together, in bytes, and what one on its own takes.
+/// Target size of a round trip's values in bytes, and the first guess for one value.
 const TOGETHER: usize = 4 * 1024 * 1024;
 const FIRST_GUESS: usize = 64 * 1024;
 
-/// Learns from the values so far how many keys make a round trip of the right size. A server
-/// names its keys in the order of a hash, so those to come are like those that came.
+/// Learns from the values so far how many keys make a round trip of the right size. A server scans
+/// in hash order, so future keys resemble past ones.
 #[derive(Debug)]
 pub(crate) struct Sizes(AtomicUsize);
 
@@ -59,13 +59,13 @@ impl Sizes {
     fn learn(&self, keys: usize, bytes: usize) {
         let mean = bytes / keys.max(1) + 1;
         let known = self.0.load(Ordering::Relaxed);
-        // Quick to become careful, slower to become bold.
+        // The estimate grows at once and shrinks slowly, to avoid round trips that are too large.
         let next = if mean > known { mean } else { (known + mean) / 2 };
         self.0.store(next, Ordering::Relaxed);
     }
 }
 
-/// Asks for the keys; those that are not there are counted.
+/// Reads the keys and counts the vanished ones.
 pub(crate) async fn fetch(
     connection: &mut Connection,
     place: &Place,
@@ -103,7 +103,7 @@ pub(crate) async fn fetch(
             }
         }
         sizes.learn(asked, bytes);
-        // Those that came into being between both questions.
+        // Keys that were created between both questions are asked again.
         left = again;
     }
     Ok(page)
@@ -116,8 +116,8 @@ fn commands(place: &Place, by: ExpiryBy, names: &[Vec<u8>]) -> Pipeline {
     if by == ExpiryBy::TimeLeft {
         pipeline.cmd("TIME");
     }
-    // The expiry first: a key that is replaced in between is rather given too early an end, which
-    // the next backup puts right, than none.
+    // The expiry comes first: if a key is replaced in between, an expiry that is too early (the
+    // next backup corrects it) is better than none.
     let expiry = if by == ExpiryBy::Instant { "PEXPIRETIME" } else { "PTTL" };
     for name in names {
         let key = place.on_server(name);
@@ -126,7 +126,7 @@ fn commands(place: &Place, by: ExpiryBy, names: &[Vec<u8>]) -> Pipeline {
     pipeline
 }
 
-/// The server's time, else this machine's.
+/// The server's time, or this machine's if it is not reported.
 fn milliseconds(answer: Option<Value>) -> u64 {
     let time = answer.and_then(|answer| redis::from_redis_value::<(u64, u64)>(answer).ok());
     time.map_or_else(
@@ -164,7 +164,7 @@ mod tests {
             assert_eq!(page.vanished, 1);
             assert_eq!(page.entries[0].expires_at_ms, None);
             let later = page.entries[1].expires_at_ms.unwrap();
-            // The server's clock goes on between both questions.
+            // The server's clock advances between both questions.
             assert!(later.abs_diff(4_102_444_800_123) < 1_000, "{later}");
         });
     }

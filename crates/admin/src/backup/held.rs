@@ -1,4 +1,4 @@
-//! Names that may be duplicates, kept on disk until that is known.
+//! A file of names that may be duplicates, kept until the end of the scan.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -7,21 +7,21 @@ use std::path::{Path, PathBuf};
 
 use crate::private_file;
 
-/// Bytes of names that are looked at together.
+/// Bytes of names that are checked together.
 const TOGETHER: usize = 8 * 1024 * 1024;
 
-/// A file of names, each behind its length.
+/// A file of names, each preceded by its length.
 #[derive(Debug)]
 pub(super) struct Held {
     path: PathBuf,
     writer: Option<BufWriter<File>>,
     bytes: u64,
-    /// Up to where the names have been told.
+    /// Offset up to which names were returned.
     told: u64,
 }
 
 impl Held {
-    /// The names in the first `bytes` of the file; whatever is behind them is forgotten.
+    /// Opens the file with the names in its first `bytes`; the rest is discarded.
     pub(super) fn open(path: &Path, bytes: u64) -> io::Result<Self> {
         let mut held = Self { path: path.to_owned(), writer: None, bytes, told: 0 };
         if bytes > 0 {
@@ -50,7 +50,7 @@ impl Held {
         Ok(())
     }
 
-    /// Puts the names on the disk; how many bytes they are.
+    /// Synchronises the names to disk; returns their length in bytes.
     pub(super) fn settle(&mut self) -> io::Result<u64> {
         if let Some(writer) = &mut self.writer {
             writer.flush()?;
@@ -59,7 +59,7 @@ impl Held {
         Ok(self.bytes)
     }
 
-    /// The next names, each once; none when all have been told. How many repeated each other.
+    /// The next names without duplicates, empty after the last; and the number of duplicates.
     pub(super) fn next_names(&mut self) -> io::Result<(HashSet<Vec<u8>>, u64)> {
         let mut names = HashSet::new();
         let mut repeated = 0;

@@ -1,13 +1,11 @@
-//! One database, or the keys of it that fit a pattern, into a file that any Redis loads.
+//! Backs up one database, or its keys that match a pattern, into a file that any Redis loads.
 //!
-//! Two ways lead there. By `SCAN` and `DUMP` on any server, a key at a time: each value is whole,
-//! and the file holds every key that was there throughout. By replication, where the server allows
-//! it: all keys as they were at one moment, for which the server sends what it has of all
-//! databases.
+//! There are two ways. `SCAN` and `DUMP` work on any server, key by key: each value is consistent,
+//! and the file has every key that existed throughout. Replication, where the server allows it,
+//! gives all keys at one moment; the server sends all its databases for that.
 //!
-//! The file is written beside its name, as `FILE.partial`, and takes its name when it is whole. A
-//! scan that was interrupted goes on where it was. A pipe, a device or standard output is given the
-//! file when it is whole.
+//! The file is written as `FILE.partial` and renamed when it is complete. An interrupted scan
+//! resumes where it stopped. A pipe, a device or standard output receives the complete file.
 
 mod bloom;
 mod copy;
@@ -33,56 +31,57 @@ use destination::Destination;
 use crate::fitness::refuse_stale_replica;
 use crate::{Limits, Place, Progress, Result};
 
-/// How the keys are got.
+/// How the keys are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Via {
-    /// As is best here: by a scan, which works everywhere and asks for one database only.
+    /// By a scan, which works everywhere and reads only one database.
     #[default]
     Auto,
     /// By `SCAN` and `DUMP`.
     Scan,
-    /// As a replica does: all keys at one moment. The server sends what is in all databases.
+    /// As a replica: all keys at one moment. The server sends all its databases.
     Replication,
 }
 
-/// What a backup is to be like.
+/// Options of a backup.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct BackupOptions {
-    /// How the keys are got.
+    /// How the keys are read.
     pub via: Via,
-    /// Whether the file is compressed with zstd; then a server has to be given it unpacked.
+    /// Whether the file is compressed with zstd; it has to be decompressed before a server can load
+    /// it.
     pub zstd: bool,
-    /// What a scan may ask of the server.
+    /// Limits of a scan's load on the server.
     pub limits: Limits,
-    /// Read from a replica although it has no link to its master.
+    /// Whether to read from a replica without a link to its master.
     pub stale_replica: bool,
 }
 
 impl BackupOptions {
-    /// With another way to get the keys.
+    /// Sets how the keys are read.
     #[must_use]
     pub fn via(mut self, via: Via) -> Self {
         self.via = via;
         self
     }
 
-    /// With or without compression.
+    /// Sets whether the file is compressed.
     #[must_use]
     pub fn zstd(mut self, zstd: bool) -> Self {
         self.zstd = zstd;
         self
     }
 
-    /// With what a replica has that lost its master.
+    /// Sets whether to read from a replica without a link to its master.
     #[must_use]
     pub fn stale_replica(mut self, stale_replica: bool) -> Self {
         self.stale_replica = stale_replica;
         self
     }
 
-    /// With limits to what a scan may ask of the server.
+    /// Sets the limits of a scan's load on the server.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -90,7 +89,7 @@ impl BackupOptions {
     }
 }
 
-/// What a backup has come to.
+/// The result of a backup.
 #[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
 pub struct BackupReport {
@@ -98,34 +97,34 @@ pub struct BackupReport {
     pub file: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Keys in it.
+    /// Number of keys in it.
     pub keys: u64,
-    /// Those of them that expire.
+    /// Number of its keys with an expiry.
     pub expiring: u64,
-    /// Keys that were there when they were named and gone when they were read.
+    /// Number of keys that vanished between scan and read.
     pub vanished: u64,
-    /// Names that the server gave more than once.
+    /// Number of names that the server returned again.
     pub repeated: u64,
-    /// Keys that an earlier, interrupted run had already got.
+    /// Number of keys from an earlier, interrupted run.
     pub resumed: u64,
-    /// The file's version of the format: servers that know it load the file.
+    /// The file's RDB version; a server that knows it can load the file.
     pub rdb_version: u16,
     /// `scan` or `replication`.
     pub via: &'static str,
-    /// How long it took, this run alone.
+    /// Duration of this run.
     #[serde(skip)]
     pub elapsed: Duration,
 }
 
-/// Backs up the keys of `place` whose names fit `pattern` (a glob; `None` for all) into `file`,
-/// which is replaced if it is there, at the end and all at once.
+/// Backs up the keys of `place` whose names match `pattern` (a glob; `None` for all) into `file`.
+/// An existing file is replaced atomically at the end.
 ///
-/// Names in the file are without the place's prefix. What belongs to the whole server, such as
-/// function libraries, is not in it.
+/// Names in the file are without the place's prefix. Data of the whole server, such as function
+/// libraries, is not included.
 ///
 /// # Errors
-/// The server's; the file's. What a scan has written until then stays in `FILE.partial`, and the
-/// same call goes on with it.
+/// The server's; the file's. The output of a scan stays in `FILE.partial`, and the same call
+/// resumes it.
 pub async fn backup(
     place: &Place,
     pattern: Option<&[u8]>,
@@ -149,8 +148,8 @@ pub async fn backup(
     Ok(report)
 }
 
-/// Refuses a replica that does not have what its master has: asked before, and again before the file
-/// takes its name.
+/// Refuses a replica that is not up to date with its master. Checked before the backup, and again
+/// before the file is renamed.
 async fn may_be_read(place: &Place, options: &BackupOptions) -> Result<()> {
     match options.stale_replica {
         true => Ok(()),
@@ -158,8 +157,8 @@ async fn may_be_read(place: &Place, options: &BackupOptions) -> Result<()> {
     }
 }
 
-/// Waits until a backup into `file` that was given up has made safe what it has, so that the
-/// process may end and the next run goes on from there.
+/// Waits until a cancelled backup into `file` has synchronised its data, so that the process may
+/// exit and the next run can resume.
 ///
 /// # Errors
 /// When the file cannot be opened.
@@ -173,8 +172,7 @@ pub async fn settled(file: &Path) -> Result<()> {
     .await
 }
 
-/// The version of the format that a server writes, and the newest that it reads, by its program
-/// and version.
+/// The RDB version that a server writes, and the newest that it reads, by its program and version.
 pub(crate) fn rdb_version(server: &ServerInfo) -> u16 {
     let mut parts = server.version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));

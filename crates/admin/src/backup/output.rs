@@ -1,4 +1,4 @@
-//! The file of a backup: begun or gone on with, written, kept safe in between, given its name.
+//! The file of a backup: begun or resumed, written, synchronised at intervals, renamed.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -14,10 +14,10 @@ use crate::rdb::{
 };
 use crate::{escape, private_file};
 
-/// What may be lost by an interruption.
+/// The most that an interruption loses.
 const SAFE_EVERY: Duration = Duration::from_secs(2);
 const SAFE_EVERY_BYTES: u64 = 128 * 1024 * 1024;
-/// How long a run that was just given up may take to let go of its file.
+/// How long to wait for a cancelled run to unlock its file.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A key to be written.
@@ -25,28 +25,28 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
     pub(crate) expires_at_ms: Option<u64>,
-    /// As `DUMP` gave it.
+    /// The answer of `DUMP`.
     pub(crate) dump: Vec<u8>,
 }
 
-/// What one round trip has brought.
+/// The result of one round trip.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) entries: Vec<Entry>,
     /// Names that may be in the file already.
     pub(super) held: Vec<Vec<u8>>,
     pub(super) vanished: u64,
-    /// Where the walk goes on when all of this is written, if this completes a page of it.
+    /// Where the walk continues after this, if this completes one of its pages.
     pub(super) position: Option<(usize, u64)>,
 }
 
-/// What is said about the file inside it.
+/// Metadata that the file contains.
 #[derive(Clone, Debug)]
 pub(super) struct About {
     pub(super) label: String,
     pub(super) server_version: String,
     pub(super) index: u32,
-    /// The version of the format, should no key tell.
+    /// The RDB version, in case no key implies one.
     pub(super) rdb_version: u16,
 }
 
@@ -55,9 +55,9 @@ pub(super) struct About {
 pub(super) struct Output {
     paths: Paths,
     about: About,
-    /// Where it may be gone on with; `None` for one that may not.
+    /// The source that a resuming run must have; `None` if the file cannot be resumed.
     source: Option<Source>,
-    /// Before the first key has told the version of the format.
+    /// Set until the first key has given the RDB version.
     unbegun: Option<Pack>,
     writer: Option<RdbWriter<Pack>>,
     held: Held,
@@ -69,7 +69,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Opens the file; goes on with what there is of it where it is of the same source.
+    /// Opens the file, and resumes it if it has the same source.
     pub(super) fn open(
         paths: Paths,
         about: About,
@@ -124,7 +124,7 @@ impl Output {
         }
     }
 
-    /// Writes what stands in front of the keys, if nothing is written yet.
+    /// Writes the header, if nothing was written yet.
     pub(super) fn begin(&mut self, rdb_version: u16) -> Result<()> {
         let Some(pack) = self.unbegun.take() else { return Ok(()) };
         self.rdb_version = rdb_version;
@@ -142,7 +142,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes a key as it stands in a file.
+    /// Writes a key with its value in file format.
     pub(super) fn key(
         &mut self,
         name: &[u8],
@@ -167,7 +167,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes what a round trip has brought, and makes it safe when it is time.
+    /// Writes the result of a round trip, and synchronises the file when that is due.
     pub(super) fn take(&mut self, page: Page) -> Result<()> {
         for entry in &page.entries {
             let payload =
@@ -196,7 +196,7 @@ impl Output {
         Ok(())
     }
 
-    /// Puts all of it on the disk, with what it takes to go on from here.
+    /// Synchronises the file to disk, with a checkpoint from which it can be resumed.
     pub(super) fn make_safe(&mut self) -> Result<()> {
         let (Some(source), Some((node, cursor))) = (&self.source, self.position) else {
             return Ok(());
@@ -225,7 +225,7 @@ impl Output {
         Ok(())
     }
 
-    /// Tells the name of each key in the file so far.
+    /// Calls `tell` with the name of each key in the file so far.
     pub(super) fn each_name(&mut self, mut tell: impl FnMut(Vec<u8>)) -> Result<()> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let settled = writer.flush().and_then(|_| Ok(writer.get_mut().settle()?));
@@ -237,7 +237,7 @@ impl Output {
                 match reader.next_item() {
                     Ok(Some(Item::Key(key))) => tell(key.name),
                     Ok(Some(_)) => {}
-                    // It has no end yet.
+                    // The file has no end mark yet.
                     Ok(None) | Err(RdbError::Truncated(_)) => return Ok(()),
                     Err(error) => return Err(error),
                 }
@@ -246,7 +246,7 @@ impl Output {
         read().map_err(|error| self.wrong(error))
     }
 
-    /// Names that were held back and are not in the file; none when there are no more.
+    /// The next names that were held back and are not in the file; empty at the end.
     pub(super) fn next_missing(&mut self) -> Result<Vec<Vec<u8>>> {
         loop {
             let told = self.held.next_names();
@@ -265,7 +265,7 @@ impl Output {
         }
     }
 
-    /// Ends the file and gives it its name; the name and the length.
+    /// Completes and renames the file; returns its name and length.
     pub(super) fn finish(mut self) -> Result<(PathBuf, u64)> {
         self.begin(self.about.rdb_version)?;
         let Some(writer) = self.writer.take() else { return Ok((PathBuf::new(), 0)) };
@@ -273,12 +273,12 @@ impl Output {
         let file = pack.finish().map_err(|error| self.wrong(error.into()))?;
         let name = || {
             let length = file.metadata()?.len();
-            // Who might read the file that is replaced may read this one.
+            // The new file keeps the permissions of the file that it replaces.
             if let Ok(replaced) = std::fs::metadata(&self.paths.whole) {
                 std::fs::set_permissions(&self.paths.partial, replaced.permissions())?;
             }
             std::fs::rename(&self.paths.partial, &self.paths.whole)?;
-            // The new name has to outlive a power cut too.
+            // The rename has to survive a power failure too.
             let folder = self.paths.whole.parent().filter(|path| !path.as_os_str().is_empty());
             File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
             Ok(length)
@@ -288,22 +288,22 @@ impl Output {
         Ok((self.paths.whole, length))
     }
 
-    /// Removes what only an interrupted run needs.
+    /// Removes the files that only an interrupted run needs.
     fn forget(&self) {
         for path in [&self.paths.state, &self.paths.held] {
-            // Most runs have none.
+            // Most runs do not have these files.
             let _ = std::fs::remove_file(path);
         }
     }
 
-    /// Removes what there is of a file that cannot be gone on with.
+    /// Removes a file that cannot be resumed.
     pub(super) fn discard(self) {
         let _ = std::fs::remove_file(&self.paths.partial);
         self.forget();
     }
 }
 
-/// Opens the file for this run alone.
+/// Opens and locks the file for this run.
 pub(super) fn lock(path: &Path) -> Result<File> {
     let file = private_file::open_or_create(path).map_err(AdminError::file("create", path))?;
     let give_up = Instant::now() + LOCK_PATIENCE;
@@ -319,7 +319,8 @@ pub(super) fn lock(path: &Path) -> Result<File> {
                     path.display()
                 )));
             }
-            // Some file systems have no locks; two backups at once are the rarer mistake.
+            // Some file systems have no locks; concurrent backups are too rare to refuse those file
+            // systems.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                 return Ok(file);
             }

@@ -1,16 +1,16 @@
-//! The file being written, plain or compressed, and where one may stop and go on.
+//! The file being written, plain or compressed, with positions at which it can be resumed.
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
 
-/// Quick, and half the size of most data.
+/// Fast, and halves most data.
 const LEVEL: i32 = 3;
 
-/// What bytes of the format are written to.
+/// The output for bytes of the format.
 pub(super) enum Pack {
-    /// As they are.
+    /// Uncompressed.
     Plain(File),
-    /// In zstd's frames, one after the other; a new one begins wherever one may go on.
+    /// A sequence of zstd frames; each position for resuming begins a new one.
     Zstd(Option<zstd::Encoder<'static, File>>),
 }
 
@@ -25,7 +25,7 @@ impl Pack {
         Ok(if zstd { Self::Zstd(Some(encoder(file)?)) } else { Self::Plain(file) })
     }
 
-    /// Puts all there is on the disk; the file's length, at which one may go on.
+    /// Synchronises everything to disk; returns the file's length, at which it can be resumed.
     pub(super) fn settle(&mut self) -> io::Result<u64> {
         match self {
             Self::Plain(file) => settle(file),
@@ -38,7 +38,7 @@ impl Pack {
         }
     }
 
-    /// Ends it; the file, complete on the disk.
+    /// Completes the output; returns the file, synchronised to disk.
     pub(super) fn finish(self) -> io::Result<File> {
         let file = match self {
             Self::Plain(file) => file,
@@ -76,7 +76,7 @@ impl Write for Pack {
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            // What is gathered for compression stays so: flushing costs size.
+            // The compressor's buffer is kept, since flushing it makes the output larger.
             Self::Zstd(_) => Ok(()),
             Self::Plain(file) => file.flush(),
         }

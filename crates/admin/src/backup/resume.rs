@@ -7,13 +7,14 @@ use compartment_core::Result as ServerResult;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AdminError, Result};
+use crate::info::Info;
 use crate::{Place, escape, private_file};
 use compartment_redis::is_hidden;
 
 /// The files of one backup.
 #[derive(Clone, Debug)]
 pub(super) struct Paths {
-    /// The name that it is going to have.
+    /// The final name.
     pub(super) whole: PathBuf,
     pub(super) partial: PathBuf,
     pub(super) state: PathBuf,
@@ -36,11 +37,11 @@ impl Paths {
     }
 }
 
-/// What is backed up: a run goes on with another's file only where all of it is the same.
+/// The source of a backup: a run resumes another's file only if all of this is equal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Source {
     server: String,
-    /// Each server's own mark of this life of it: cursors do not outlive it.
+    /// Each server's `run_id`: cursors are invalid after a restart.
     run_ids: Vec<String>,
     index: u32,
     prefix: String,
@@ -56,13 +57,12 @@ impl Source {
     ) -> ServerResult<Self> {
         let mut run_ids = Vec::new();
         for mut node in place.open_nodes("backup").await? {
-            let info = match node.ask("back up", redis::cmd("INFO").arg("server")).await {
-                Err(error) if is_hidden(&error) => String::new(),
-                answer => redis::from_redis_value(answer?).unwrap_or_default(),
+            let info = match Info::ask(&mut node, &["server"]).await {
+                Err(error) if is_hidden(&error) => Info::default(),
+                answer => answer?,
             };
-            let id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
-            // A server that does not tell is taken for another one each time.
-            run_ids.push(id.map_or_else(no_id, |id| id.trim().to_owned()));
+            // A server that hides its id counts as a different one each time.
+            run_ids.push(info.get("run_id").map_or_else(no_id, str::to_owned));
         }
         Ok(Self {
             server: place.server().url().to_string(),
@@ -80,7 +80,7 @@ fn no_id() -> String {
     format!("{:?}", now.unwrap_or_default())
 }
 
-/// What has been counted so far.
+/// Counts so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counts {
     pub(super) keys: u64,
@@ -89,7 +89,7 @@ pub(super) struct Counts {
     pub(super) repeated: u64,
 }
 
-/// Where the file, the walk and the checksum had come to together.
+/// A consistent position of the file, the walk and the checksum.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Checkpoint {
     pub(super) source: Source,
@@ -97,7 +97,7 @@ pub(super) struct Checkpoint {
     /// The node that was being walked, and the cursor of its next page.
     pub(super) node: usize,
     pub(super) cursor: u64,
-    /// Length of the file, and of what is in it before it was compressed.
+    /// Length of the file, and of its contents before compression.
     pub(super) file_bytes: u64,
     pub(super) offset: u64,
     pub(super) checksum: u64,
@@ -107,14 +107,14 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The checkpoint in the file, if it is of the same source.
+    /// The checkpoint in the file, if it has the same source.
     pub(super) fn load(path: &Path, source: &Source) -> Option<Self> {
         let text = std::fs::read(path).ok()?;
         let checkpoint: Self = serde_json::from_slice(&text).ok()?;
         (checkpoint.source == *source).then_some(checkpoint)
     }
 
-    /// Replaces the file all at once.
+    /// Replaces the file atomically.
     pub(super) fn save(&self, path: &Path) -> Result<()> {
         let new = path.with_extension("state.new");
         let text = serde_json::to_vec(self).map_err(|error| AdminError::BadFile {

@@ -1,4 +1,4 @@
-//! The backup by `SCAN` and `DUMP`: a few pages on their way, a thread that writes.
+//! The backup by `SCAN` and `DUMP`: a few round trips in flight, and a thread that writes.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -16,9 +16,9 @@ use super::{BackupOptions, BackupReport, may_be_read, rdb_version};
 use crate::error::{AdminError, Result};
 use crate::{Limits, Pace, Place, Progress, Walk, walk};
 
-/// Round trips on their way at a time: the server never waits for the next.
+/// Round trips in flight, so that the server never waits for the next.
 const IN_FLIGHT: usize = 3;
-/// Round trips that wait to be written.
+/// Results that wait to be written.
 const WAITING: usize = 3;
 
 pub(super) async fn run(
@@ -30,7 +30,7 @@ pub(super) async fn run(
 ) -> Result<BackupReport> {
     let source = Source::of(place, pattern, options.zstd).await?;
     let mut connection = place.open("backup").await?;
-    // What is read here was used by nobody: where the server can (since 7.2), it shall not count.
+    // Reads of a backup should not count as uses; servers support this since 7.2.
     let mut no_touch = redis::cmd("CLIENT");
     no_touch.arg("NO-TOUCH").arg("ON");
     let _ = connection.ask::<redis::Value>("back up", &no_touch).await;
@@ -87,7 +87,7 @@ pub(super) async fn run(
         output = work.write_missing(missing, output).await?;
     }
     if let Err(error) = may_be_read(place, options).await {
-        // What was read meanwhile may be half of it: nothing to go on with.
+        // The keys read meanwhile may be incomplete, so the file must not be resumed.
         output.discard();
         return Err(error);
     }
@@ -120,7 +120,7 @@ pub(super) fn about(place: &Place) -> About {
     }
 }
 
-/// Does work on files where it holds up nobody.
+/// Runs file work on a blocking thread.
 pub(crate) async fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -133,14 +133,14 @@ async fn joined<T>(handle: JoinHandle<Result<T>>) -> Result<T> {
     })
 }
 
-/// What is asked for in one round trip.
+/// The request of one round trip.
 struct Chunk {
     names: Vec<Vec<u8>>,
     held: Vec<Vec<u8>>,
     position: Option<(usize, u64)>,
 }
 
-/// The names of the place, in portions for a round trip each.
+/// The names of the place, in portions of one round trip.
 struct Names<'a> {
     walk: Walk,
     pace: Pace,
@@ -161,7 +161,7 @@ impl<'a> Names<'a> {
         while names.len() < max
             && let Some(name) = self.page.pop_front()
         {
-            // SCAN may name a key twice, and a server loads no file that holds one twice.
+            // SCAN may return a key twice, and no server loads a file with a duplicate.
             if self.bloom.insert(&name) {
                 held.push(name);
             } else {
@@ -195,7 +195,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Writes all that is named. Whatever stops it, what has come until then is made safe.
+    /// Writes all names. On an error, the data received until then is synchronised.
     async fn write_all(&mut self, names: Names<'_>, output: Output) -> Result<Output> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let writing = tokio::task::spawn_blocking(move || write(output, receiver));
@@ -216,14 +216,14 @@ impl Work<'_> {
                 Ok::<Page, AdminError>(Page { held: chunk.held, position: chunk.position, ..page })
             }
         });
-        // More than one at a time is just what a limit of the latency is against.
+        // With a limit of the latency, other clients get their turn between two round trips.
         let in_flight = if self.limits.latency.is_some() { 1 } else { IN_FLIGHT };
         let mut fetched = std::pin::pin!(fetched.buffered(in_flight));
         while let Some(page) = fetched.next().await {
             let page = page?;
             self.progress.advance((page.entries.len() + page.held.len()) as u64 + page.vanished);
             if sender.send(page).await.is_err() {
-                // The writer has failed, and says itself why.
+                // The writer has failed, and returns its error.
                 break;
             }
         }
@@ -252,7 +252,7 @@ impl Work<'_> {
     }
 }
 
-/// Writes page after page until there are no more, or nobody is there who sends them.
+/// Writes pages until the channel closes.
 fn write(mut output: Output, mut pages: mpsc::Receiver<Page>) -> Result<Output> {
     while let Some(page) = pages.blocking_recv() {
         output.take(page)?;

@@ -1,23 +1,22 @@
-//! Which queues kombu's tables of bindings name: a queue that is missed stays behind when the
-//! others move, and its messages with it.
+//! The queues named by kombu's binding tables; a missed queue would stay behind in a move.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::name::escape_glob_into;
 
-/// What stands in front of an exchange's name in the name of its table.
+/// Prefix of an exchange's name in the name of its table.
 pub(super) const TABLE: &str = "_kombu.binding.";
-/// What stands between the parts of a member, and between a queue and its priority.
+/// Separates the parts of a member, and a queue from its priority.
 const SEPARATOR: &[u8] = b"\x06\x16";
 
-/// The members of the tables, as far as they were read.
+/// The table members read so far.
 #[derive(Debug, Default)]
 pub(super) struct Bindings {
     queues: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>,
 }
 
 impl Bindings {
-    /// Takes a member of a table in: routing key, pattern and queue.
+    /// Adds a member of a table: routing key, pattern and queue.
     pub(super) fn add(&mut self, table: &[u8], member: &[u8]) {
         let separator = member.windows(SEPARATOR.len()).rposition(|two| two == SEPARATOR);
         let queue = separator.map(|at| &member[at + SEPARATOR.len()..]);
@@ -26,8 +25,8 @@ impl Bindings {
         }
     }
 
-    /// The queues of a table, whose name is `table` behind `prefix`. One that was not read, or is
-    /// empty, is taken for the table of the queue that its exchange is named after.
+    /// The queues of the table named `prefix` + `table`. A table that was not read, or is empty, is
+    /// assumed to have the queue with its exchange's name.
     pub(super) fn queues(&self, prefix: &[u8], table: &[u8]) -> Vec<Vec<u8>> {
         match self.queues.get([prefix, table].concat().as_slice()) {
             Some(queues) => queues.iter().cloned().collect(),
@@ -36,14 +35,13 @@ impl Bindings {
     }
 }
 
-/// The exchange that a table is of; `None` where it is for control and events, which have no
-/// queues that wait.
+/// The exchange of a table; `None` for control and events, which have no waiting queues.
 pub(super) fn exchange(table: &[u8]) -> Option<&[u8]> {
     let exchange = table.strip_prefix(TABLE.as_bytes())?;
     (!exchange.is_empty() && !is_internal(exchange)).then_some(exchange)
 }
 
-/// Whether a key has the name of a table, behind whatever prefix.
+/// Whether a key has the name of a table, with any prefix.
 pub(crate) fn is_binding_table(name: &[u8]) -> bool {
     name.windows(TABLE.len()).any(|window| window == TABLE.as_bytes())
 }
@@ -52,7 +50,7 @@ fn is_internal(name: &[u8]) -> bool {
     name.ends_with(b".pidbox") || name.starts_with(b"celeryev")
 }
 
-/// A queue, and the same with kombu's priorities.
+/// Globs of a queue, without and with kombu's priorities.
 pub(super) fn queue_globs(queue: &[u8]) -> [Vec<u8>; 2] {
     let mut glob = Vec::new();
     escape_glob_into(queue, &mut glob);

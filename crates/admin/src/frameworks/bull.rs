@@ -7,9 +7,9 @@ use super::queues_node::{BULL, BULLMQ};
 use crate::KeyType;
 use crate::name::escape_glob_into;
 
-/// The prefix of both where nothing else is said.
+/// The default prefix of both.
 const PREFIX: &[u8] = b"bull:";
-/// What keys of a queue end with, their types, and whether only BullMQ has them.
+/// Suffixes of a queue's keys, their types, and whether only BullMQ has them.
 const PARTS: &[(&str, KeyType, bool)] = &[
     (":meta", KeyType::Hash, true),
     (":events", KeyType::Stream, true),
@@ -25,16 +25,16 @@ const PARTS: &[(&str, KeyType, bool)] = &[
     (":delayed", KeyType::Zset, false),
     (":stalled-check", KeyType::String, false),
 ];
-/// Parts that a queue behind another prefix needs to be known.
+/// Parts that identify a queue with another prefix.
 const NEEDS: u32 = 3;
 const MAX_QUEUES: usize = 4_096;
 
-/// What stands in front of these endings, and which of them.
+/// Key names without these suffixes, with a bit for each suffix seen.
 #[derive(Debug, Default)]
 pub(super) struct Queues(BTreeMap<Vec<u8>, u32>);
 
 impl Queues {
-    /// Takes a name into account; whether it is certainly one of theirs.
+    /// Adds a name; `true` if it certainly belongs to Bull or BullMQ.
     pub(super) fn add(&mut self, name: &[u8]) -> bool {
         let mut certain = false;
         for (bit, (suffix, ..)) in PARTS.iter().enumerate() {
@@ -48,7 +48,7 @@ impl Queues {
         certain
     }
 
-    /// The keys whose types are to be known.
+    /// The keys whose types are needed.
     pub(super) fn questions(&self) -> Vec<Vec<u8>> {
         let mut names = Vec::new();
         for (stem, bits) in &self.0 {
@@ -64,7 +64,8 @@ impl Queues {
         names
     }
 
-    /// Their groups: of each prefix Bull's queues by name where BullMQ has some too, else all.
+    /// Their groups. For each prefix, Bull's queues are listed by name if BullMQ has queues there
+    /// too; otherwise all are taken.
     pub(super) fn decide(&self, known: &BTreeMap<Vec<u8>, Signature>) -> Vec<Found> {
         let mut prefixes: BTreeMap<&[u8], (Vec<&[u8]>, bool)> = BTreeMap::new();
         for stem in self.0.keys() {
@@ -97,7 +98,7 @@ fn is_default(stem: &[u8]) -> bool {
     stem.starts_with(PREFIX)
 }
 
-/// Whether a queue is BullMQ's, else Bull's; `None` where its keys are of other types.
+/// `true` for a queue of BullMQ, `false` for Bull; `None` if its keys have other types.
 fn judge(stem: &[u8], known: &BTreeMap<Vec<u8>, Signature>) -> Option<bool> {
     let fits = PARTS.iter().filter(|(suffix, key_type, _)| {
         let name = [stem, suffix.as_bytes()].concat();

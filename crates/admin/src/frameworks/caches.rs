@@ -28,7 +28,7 @@ pub(super) const ALL: &[Framework] = &[
         )
         .note(CLEARS)],
     )
-    // Behind a KEY_PREFIX these tell it, and the prefix's other keys are the cache's too.
+    // With a KEY_PREFIX these identify the cache, and the prefix's other keys belong to it too.
     .anchors(&[":1:views.decorators.cache.", ":1:django.contrib.", ":1:template.cache."])
     .settings(&[Setting::new(
         Purpose::Cache,
@@ -62,7 +62,7 @@ pub(super) const ALL: &[Framework] = &[
     )]),
     Framework::new(
         RAILS,
-        // Names are the application's own: values tell it, see `values.rs`.
+        // The application chooses the names; values identify the program, see `values.rs`.
         &[KeyGroup::new(
             "rails-cache",
             Purpose::Cache,
@@ -92,7 +92,7 @@ pub(super) const ALL: &[Framework] = &[
     )]),
 ];
 
-/// Programs that are known by their values rather than their names.
+/// Programs that are recognised by values, not by names.
 pub(super) const DJANGO: &str = "Django cache";
 pub(super) const RAILS: &str = "Rails cache";
 pub(super) const ASP_NET: &str = "ASP.NET distributed cache";

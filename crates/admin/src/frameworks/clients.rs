@@ -1,18 +1,19 @@
-//! Which connections may be those of a program's workers and senders: by name, library and command.
+//! Recognises connections of a program's workers and senders by name, library and command.
 
 use crate::client_list::Client;
 
-/// How a program's connections look.
+/// Characteristics of a program's connections.
 struct Signs {
     program: &'static str,
-    /// What its connections call themselves begins with one of these, where they do.
+    /// Prefixes of its connections' names, if they set one.
     names: &'static [&'static str],
-    /// Libraries that it connects by.
+    /// Client libraries that it uses.
     libraries: &'static [&'static str],
-    /// Commands by which its workers wait.
+    /// Blocking commands of its workers.
     waits: &'static [&'static str],
-    /// Commands by which it adds to queues or takes from them, and which few others use for other
-    /// things. No scripts and no transactions where it has others: anybody uses those.
+    /// Commands by which it adds to queues or takes from them, and which are rare for other
+    /// purposes. Scripts and transactions are listed only if it has no others, since any program
+    /// may use them.
     works: &'static [&'static str],
 }
 
@@ -60,7 +61,7 @@ const fn bull(program: &'static str) -> Signs {
     }
 }
 
-/// Commands by which programs use queues, where it is not known which program it is.
+/// Queue commands for an unknown program.
 const QUEUE_COMMANDS: &[&str] = &[
     "lpush",
     "rpush",
@@ -85,12 +86,11 @@ const QUEUE_COMMANDS: &[&str] = &[
     "exec",
 ];
 
-/// Connections of the library that this crate belongs to.
+/// Name prefix of the connections of Compartment's library.
 const LIBRARY: &str = "compartment:";
 
-/// Whether a connection may be a worker's or sender's of `program`, that is at work: waits, or has
-/// just used a command of its kind. Of a program that is not known it may be anybody's who uses
-/// queues.
+/// Whether a connection may be a worker or sender of `program` at work: it is blocked, or its last
+/// command is typical. For an unknown program, any connection that uses queues counts.
 pub(crate) fn may_be_of(program: &str, client: &Client) -> bool {
     let is_one_of = |commands: &[&str]| commands.contains(&client.command.as_str());
     let Some(signs) = ALL.iter().find(|signs| signs.program == program) else {
@@ -135,7 +135,7 @@ mod tests {
             (&bullmq, ["BullMQ", "Bull"].as_slice()),
             (&celery, &["Celery", "Huey", "RQ"]),
             (&sidekiq, &["Sidekiq"]),
-            // On servers before 7.2 nothing tells these apart.
+            // On servers before 7.2 these cannot be distinguished.
             (&unnamed, &["Celery", "RQ", "Huey", "Sidekiq"]),
         ] {
             let found: Vec<&str> =

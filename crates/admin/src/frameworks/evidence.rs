@@ -1,4 +1,4 @@
-//! Finds out from the names of a database, and the types of a few, which programs write into it.
+//! Finds out which programs write into a database, from its key names and a few types.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,26 +19,25 @@ struct SeenRow {
     samples: Vec<Vec<u8>>,
 }
 
-/// Takes the names of a database.
+/// Collects evidence from the names of a database.
 #[derive(Debug)]
 pub(crate) struct Evidence {
     rows: Vec<SeenRow>,
     selector: Selector,
-    /// Anchors of a framework found behind other text: the framework's place in [`all`], and that
-    /// text.
+    /// Anchors found after other text: keyed by the framework's index in [`all`] and that text.
     prefixes: BTreeMap<(usize, Vec<u8>), Vec<Vec<u8>>>,
     bull: Queues,
     forms: Forms,
     bindings: Bindings,
 }
 
-/// Keys of a row whose types are asked for.
+/// Keys per row whose types are queried.
 const SAMPLES: usize = 3;
-/// Keys of a row whose names contain the name of a queue.
+/// Keys per row whose names contain the name of a queue.
 const BINDING_SAMPLES: usize = 4_096;
 const MAX_PREFIXES: usize = 32;
 const LONGEST_PREFIX: usize = 64;
-/// Keys of a row all of which have to fit.
+/// Keys of a strict row, all of which have to match.
 const STRICT_SAMPLES: usize = 64;
 
 const BINDING: &str = bindings::TABLE;
@@ -72,7 +71,7 @@ impl Default for Evidence {
 }
 
 impl Evidence {
-    /// Takes a name into account; whether it is certainly a known program's.
+    /// Adds a name; `true` if it certainly belongs to a known program.
     pub(crate) fn add(&mut self, name: &[u8]) -> bool {
         let (mut any, mut certain) = (false, false);
         let rows = &mut self.rows;
@@ -112,8 +111,8 @@ impl Evidence {
         }
     }
 
-    /// The sets whose members name queues, to be told by [`Evidence::bound`]: the last part of a
-    /// queue's name need not be its table's.
+    /// The sets whose members name queues, which are added by [`Evidence::bound`]: a queue need not
+    /// have its table's name.
     pub(crate) fn binding_tables(&self) -> Vec<Vec<u8>> {
         let plain = self.rows.iter().flat_map(|seen| &seen.samples);
         let plain = plain.filter(|name| bindings::exchange(name).is_some()).cloned();
@@ -124,12 +123,12 @@ impl Evidence {
         plain.chain(prefixed).collect()
     }
 
-    /// Takes a member of such a set in.
+    /// Adds a member of such a set.
     pub(crate) fn bound(&mut self, table: &[u8], member: &[u8]) {
         self.bindings.add(table, member);
     }
 
-    /// The keys whose type and TTL [`Evidence::decide`] wants to know.
+    /// The keys whose type and TTL [`Evidence::decide`] needs.
     pub(crate) fn questions(&self) -> Vec<Vec<u8>> {
         let mut names: Vec<Vec<u8>> = Vec::new();
         for seen in &self.rows {
@@ -144,8 +143,8 @@ impl Evidence {
         names
     }
 
-    /// The groups of the programs that are there. `known` are the answers to the questions; a key
-    /// that is gone by now is missing.
+    /// The groups of the programs found. `known` has the answers to the questions, without vanished
+    /// keys.
     pub(crate) fn decide(&self, known: &BTreeMap<Vec<u8>, Signature>) -> Vec<Found> {
         let mut found = Vec::new();
         for (at, framework) in all().enumerate() {
@@ -180,12 +179,12 @@ impl Evidence {
     fn globs_of(&self, group: &KeyGroup, known: &BTreeMap<Vec<u8>, Signature>) -> Vec<Vec<u8>> {
         let mut globs = Vec::new();
         for seen in self.rows.iter().filter(|seen| std::ptr::eq(seen.group, group)) {
-            // Names that are there with another type are another program's.
+            // Matching names with another type belong to another program.
             if seen.row.is_covered || seen.fits(known) == Some(false) {
                 continue;
             }
             globs.extend(seen.row.globs.iter().map(|glob| glob.as_bytes().to_vec()));
-            // The order of a scan is the server's: the same database has one plan.
+            // Sorted, since the order of a scan varies and one database must give one plan.
             let queues: BTreeSet<Vec<u8>> =
                 seen.samples.iter().flat_map(|name| self.bindings.queues(b"", name)).collect();
             for queue in queues {
@@ -222,8 +221,8 @@ impl Evidence {
 }
 
 impl SeenRow {
-    /// Whether a sample is what the row says (another row's names may match its globs as well);
-    /// `None` when there are none.
+    /// Whether a sample has the row's type (names of another row may match its globs too); `None`
+    /// without samples.
     fn fits(&self, known: &BTreeMap<Vec<u8>, Signature>) -> Option<bool> {
         let samples = self.samples.iter().take(self.row.samples());
         let signs: Vec<&Signature> = samples.filter_map(|name| known.get(name)).collect();
@@ -239,13 +238,14 @@ impl SeenRow {
 }
 
 impl Row {
-    /// Keys of it whose types are asked for.
+    /// Number of its keys whose types are queried.
     fn samples(&self) -> usize {
         if self.strict { STRICT_SAMPLES } else { SAMPLES }
     }
 }
 
-/// Whether a program is there, given its rows that are: certainly, or only perhaps (`true`).
+/// Judges a program by the rows that were found: `Some(false)` if certain, `Some(true)` if only
+/// perhaps.
 fn judge(framework: &Framework, rows: &[&Row]) -> Option<bool> {
     let several = rows.len() >= framework.needs;
     if several || rows.iter().any(|row| row.telling && !row.hints) {

@@ -1,42 +1,42 @@
-//! Programs known by the form of their names: Django behind a prefix, LlamaIndex in a namespace.
+//! Recognises programs by the form of their names: Django with a prefix, LlamaIndex in a namespace.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::caches::DJANGO;
 use super::found::{Found, Signature};
-use super::intelligence::{LLAMA_DOCUMENTS, LLAMA_INDEX};
+use super::llm::{LLAMA_DOCUMENTS, LLAMA_INDEX};
 use crate::KeyType;
 use crate::name::escape_glob_into;
 
-/// Names of one prefix that are needed to see their form.
+/// Minimum number of names with a prefix to recognise their form.
 const LEAST_NAMES: u64 = 10;
-/// Versions that a cache has at a time: the one it had before, and its own.
+/// Maximum number of versions of a cache at a time: its previous and its current one.
 const MAX_VERSIONS: usize = 2;
 const MAX_PREFIXES: usize = 256;
 const MAX_NAMESPACES: usize = 64;
 const LONGEST: usize = 64;
 const SAMPLES: usize = 3;
 
-/// What LlamaIndex's document store names its three hashes in a namespace.
+/// Suffixes of the three hashes of LlamaIndex's document store in a namespace.
 const DOCUMENTS: &[&str] = &["/data", "/ref_doc_info", "/metadata"];
-/// The one of them that no other program has.
+/// The suffix that no other program uses.
 const TELLING: &str = "/ref_doc_info";
 
-/// Takes names.
+/// Collects the forms of names.
 #[derive(Debug, Default)]
 pub(super) struct Forms {
-    /// By what stands in front of the first colon.
+    /// Keyed by the text before the first colon.
     prefixes: BTreeMap<Vec<u8>, Prefix>,
     namespaces: BTreeSet<Vec<u8>>,
 }
 
-/// Names behind one prefix.
+/// Names with one prefix.
 #[derive(Debug, Default)]
 struct Prefix {
     names: u64,
-    /// The numbers behind it.
+    /// The version numbers after it.
     versions: BTreeSet<Vec<u8>>,
-    /// Whether something else than a number and a name stands behind it.
+    /// Whether anything but a number and a name follows it.
     has_others: bool,
     samples: Vec<Vec<u8>>,
 }
@@ -81,7 +81,7 @@ impl Forms {
         }
     }
 
-    /// The keys whose types are to be known.
+    /// The keys whose types are needed.
     pub(super) fn questions(&self) -> Vec<Vec<u8>> {
         let versioned = self.prefixes.values().filter(|one| one.is_versioned());
         let samples = versioned.flat_map(|one| one.samples.iter().cloned());

@@ -1,21 +1,21 @@
-//! The programs' groups that are found in a database.
+//! The key groups of programs that were found in a database.
 
 use super::{Framework, KeyGroup};
 use crate::KeyType;
 
-/// A group of keys of a program that is there.
+/// A group of keys of a recognised program.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) framework: &'static Framework,
     pub(crate) group: &'static KeyGroup,
-    /// What this installation put in front of the program's names.
+    /// This installation's prefix before the program's names.
     pub(crate) prefix: Vec<u8>,
     pub(crate) globs: Vec<Vec<u8>>,
-    /// Whether its names alone speak for it, which others may choose too.
+    /// Whether only its names indicate it, which other programs may use too.
     pub(crate) perhaps: bool,
 }
 
-/// What is known of a key besides its name.
+/// The type of a key, and whether it expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Signature {
     pub(crate) key_type: KeyType,

@@ -1,5 +1,4 @@
-//! What widely used programs keep in Redis: their names, types and purposes, whether the keys may
-//! change database while the program runs, and the settings that name the database.
+//! The keys of widely used programs: names, types, purposes, rules for moving, and settings.
 
 mod bindings;
 mod bull;
@@ -8,10 +7,10 @@ mod clients;
 mod evidence;
 mod forms;
 mod found;
-mod intelligence;
-mod queues;
-mod queues_more;
+mod llm;
 mod queues_node;
+mod queues_python;
+mod queues_ruby_go_php;
 mod sessions;
 mod values;
 
@@ -28,20 +27,20 @@ pub(crate) use evidence::Evidence;
 pub(crate) use found::{Found, Signature};
 pub(crate) use values::{ValueSign, behind_version, confirms, sign_of_bytes, sign_of_fields};
 
-/// What keys are for.
+/// The purpose of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Purpose {
-    /// Messages on their way from producers to workers, and what belongs to them.
+    /// Queues from producers to workers, with their bookkeeping.
     Broker,
     /// Results of tasks.
     Results,
-    /// What can be made again.
+    /// Values that can be recomputed.
     Cache,
-    /// Who is logged in.
+    /// Sessions of logged-in users.
     Sessions,
-    /// Counters of requests in a time.
+    /// Request counters per time window.
     RateLimit,
     /// Locks.
     Locks,
@@ -53,9 +52,9 @@ pub enum Purpose {
     Knowledge,
     /// Conversations.
     Conversations,
-    /// Messages between processes that live for seconds.
+    /// Short-lived messages between processes.
     Bus,
-    /// Not known.
+    /// Unknown.
     Unknown,
 }
 
@@ -78,23 +77,23 @@ impl fmt::Display for Purpose {
     }
 }
 
-/// A program, or a family of programs that name their keys alike.
+/// A program, or a family of programs with the same key names.
 #[derive(Debug)]
 pub(crate) struct Framework {
     /// Its name, which groups carry as their producer.
     pub(crate) name: &'static str,
-    /// Its groups, in the order in which a key is held against them.
+    /// Its groups, in the order in which they are tried for a key.
     pub(crate) groups: &'static [KeyGroup],
-    /// How many of its rows have to be there when none is telling by itself.
+    /// Number of its rows that must be found if none of them is telling.
     pub(crate) needs: usize,
-    /// Rows, by their first globs, that together hint at it where there are no more.
+    /// Rows, named by their first globs, that together make it a guess.
     pub(crate) pair: &'static [&'static str],
-    /// Whether it is found by its queues rather than by rows.
+    /// Whether it is found by its queues instead of rows.
     pub(crate) by_queue: bool,
-    /// What stands in each name of it and in no other program's: where it is found behind other
-    /// text, that text is a prefix which the installation chose.
+    /// Text that occurs only in this program's names. If it is found after other text, that text is
+    /// a prefix chosen by the installation.
     pub(crate) anchors: &'static [&'static str],
-    /// The settings that say which database it uses.
+    /// The settings that name its database.
     pub(crate) settings: &'static [Setting],
 }
 
@@ -105,38 +104,38 @@ pub(crate) struct KeyGroup {
     pub(crate) purpose: Purpose,
     pub(crate) verdict: Verdict,
     pub(crate) rows: &'static [Row],
-    /// Groups of the same word move in one run.
+    /// Groups with equal words move in one run.
     pub(crate) together: &'static str,
     pub(crate) note: &'static str,
 }
 
-/// Names and the types that they have.
+/// A set of names and their types.
 #[derive(Debug)]
 pub(crate) struct Row {
     /// Redis globs.
     pub(crate) globs: &'static [&'static str],
-    /// The types that keys of these names have; empty for any.
+    /// The types of keys with these names; empty for any.
     pub(crate) types: &'static [KeyType],
-    /// Whether one such key is enough to know the program.
+    /// Whether one such key identifies the program.
     pub(crate) telling: bool,
-    /// Whether such a key is no more than a hint.
+    /// Whether such a key is only a hint.
     pub(crate) hints: bool,
     /// Whether its keys always have a TTL.
     pub(crate) expires: bool,
-    /// Whether all keys that are looked at have to be of it: names that others use as well.
+    /// Whether every sampled key has to match, because other programs use such names too.
     pub(crate) strict: bool,
-    /// Whether another row of its group takes its names: it only tells the program.
+    /// Whether another row of its group covers its names, so that it only identifies the program.
     pub(crate) is_covered: bool,
 }
 
 /// A setting of a program that names the database.
 #[derive(Debug)]
 pub(crate) struct Setting {
-    /// Whose purpose's database it names.
+    /// The purpose whose database it names.
     pub(crate) purpose: Purpose,
-    /// The file it usually stands in.
+    /// The file that usually contains it.
     pub(crate) file: &'static str,
-    /// The line, with `{url}`, `{host}`, `{port}` and `{index}` to be filled in.
+    /// The line, with the placeholders `{url}`, `{host}`, `{port}` and `{index}`.
     pub(crate) line: &'static str,
 }
 
@@ -154,7 +153,7 @@ impl Row {
         }
     }
 
-    /// Names that others choose too: one such key is enough to say that it is perhaps this program.
+    /// Names that other programs use too: one such key makes this program a guess.
     pub(crate) const fn hinting(globs: &'static [&'static str], types: &'static [KeyType]) -> Self {
         Self {
             globs,
@@ -167,7 +166,7 @@ impl Row {
         }
     }
 
-    /// Names that others might write too.
+    /// Names that other programs might use too.
     pub(crate) const fn weak(globs: &'static [&'static str], types: &'static [KeyType]) -> Self {
         Self {
             globs,
@@ -186,13 +185,13 @@ impl Row {
         self
     }
 
-    /// Marks names that another row of the group takes.
+    /// Marks names that another row of the group covers.
     pub(crate) const fn covered(mut self) -> Self {
         self.is_covered = true;
         self
     }
 
-    /// Requires that every sampled key fits.
+    /// Requires every sampled key to match.
     pub(crate) const fn strictly(mut self) -> Self {
         self.strict = true;
         self
@@ -233,19 +232,19 @@ impl Framework {
         }
     }
 
-    /// Perhaps it, where of its rows no more than these are there.
+    /// Makes the program a guess if only these of its rows are found.
     pub(crate) const fn or_perhaps_by(mut self, pair: &'static [&'static str]) -> Self {
         self.pair = pair;
         self
     }
 
-    /// Found by its queues.
+    /// Marks a program that is found by its queues.
     pub(crate) const fn by_queue(mut self) -> Self {
         self.by_queue = true;
         self
     }
 
-    /// Also known by so many of its rows together.
+    /// Also recognises the program by `needs` of its rows together.
     pub(crate) const fn or_several(mut self, needs: usize) -> Self {
         self.needs = needs;
         self
@@ -268,12 +267,19 @@ impl Setting {
     }
 }
 
-/// All of them, in the order in which a key is held against their groups: the more particular
-/// names first.
+/// All frameworks, in the order in which their groups are tried for a key: the most specific names
+/// first.
 pub(crate) fn all() -> impl Iterator<Item = &'static Framework> {
-    [queues::ALL, queues_node::ALL, queues_more::ALL, sessions::ALL, intelligence::ALL, caches::ALL]
-        .into_iter()
-        .flatten()
+    [
+        queues_python::ALL,
+        queues_node::ALL,
+        queues_ruby_go_php::ALL,
+        sessions::ALL,
+        llm::ALL,
+        caches::ALL,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The framework that writes for `producer`.
@@ -281,9 +287,9 @@ pub(crate) fn by_name(producer: &str) -> Option<&'static Framework> {
     all().find(|framework| framework.name == producer)
 }
 
-/// Whether a set of groups of a program, by their word, has its queues in it.
+/// Whether a program's groups with this word include its queues.
 pub(crate) fn has_broker(producer: &str, together: &str) -> bool {
-    // Behind a prefix the word has that too.
+    // With a prefix, the word contains `@` and the prefix.
     let word = together.split('@').next().unwrap_or_default();
     let groups = by_name(producer).into_iter().flat_map(|framework| framework.groups);
     let is_queue = |group: &KeyGroup| group.together == word && group.purpose == Purpose::Broker;

@@ -4,7 +4,7 @@ use super::{Framework, KeyGroup, Purpose, Row, Setting};
 use crate::KeyType::{Hash, List, Set, String, Zset};
 use crate::plan::Verdict::{Drain, Move};
 
-/// Both keep their queues behind `bull:` unless told otherwise: see `bull.rs`.
+/// Both use the prefix `bull:` by default: see `bull.rs`.
 pub(super) const BULLMQ: &str = "BullMQ";
 pub(super) const BULL: &str = "Bull";
 

@@ -1,10 +1,10 @@
-//! Sessions, locks, limits and buses: who is logged in, who may do what, who talks to whom.
+//! Sessions, locks, rate limits and message buses.
 
 use super::{Framework, KeyGroup, Purpose, Row, Setting};
 use crate::KeyType::{Hash, List, Set, String, Zset};
 use crate::plan::Verdict::{Drain, Move, Stay};
 
-/// Programs that are known by their values rather than their names.
+/// Programs that are recognised by values, not by names.
 pub(super) const REDISSON: &str = "Redisson";
 pub(super) const PYTHON_LOCK: &str = "redis-py lock";
 
@@ -52,7 +52,7 @@ pub(super) const ALL: &[Framework] = &[
         )],
     )
     .settings(&[
-        // Backend, serializer and key prefix are the same, or no session would be found.
+        // Backend, serializer and key prefix must stay the same, or no session would be found.
         Setting::new(
             Purpose::Sessions,
             "settings.py",
@@ -73,7 +73,7 @@ pub(super) const ALL: &[Framework] = &[
             Move,
             &[Row::hinting(&["sess:*"], &[String]).expiring()],
         )
-        .note("A user whose session is not yet there has to log in again.")],
+        .note("A user whose session has not moved yet has to log in again.")],
     )
     .settings(&[Setting::new(
         Purpose::Sessions,
@@ -88,7 +88,7 @@ pub(super) const ALL: &[Framework] = &[
             Move,
             &[Row::hinting(&["session:*"], &[String]).expiring()],
         )
-        .note("A user whose session is not yet there has to log in again.")],
+        .note("A user whose session has not moved yet has to log in again.")],
     )
     .settings(&[Setting::new(
         Purpose::Sessions,
@@ -176,7 +176,7 @@ pub(super) const ALL: &[Framework] = &[
     )]),
     Framework::new(
         PYTHON_LOCK,
-        // Names are the application's own: values tell it, see `values.rs`.
+        // The application chooses the names; values identify the program, see `values.rs`.
         &[KeyGroup::new(
             "redis-py-locks",
             Purpose::Locks,

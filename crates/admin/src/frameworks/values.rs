@@ -2,12 +2,12 @@
 
 use super::{Purpose, caches, sessions};
 
-/// What a value tells.
+/// The producer and purpose that a value indicates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ValueSign {
-    /// Who wrote it: a framework's name, or a language's way to write objects.
+    /// The producer: a framework's name, or a language's serialisation format.
     pub(crate) producer: &'static str,
-    /// What for, where that is certain.
+    /// The purpose, if certain.
     pub(crate) purpose: Purpose,
 }
 
@@ -15,13 +15,13 @@ const fn sign(producer: &'static str, purpose: Purpose) -> Option<ValueSign> {
     Some(ValueSign { producer, purpose })
 }
 
-/// Whether values of this kind are what the program that was guessed writes.
+/// Whether values of this kind confirm the guessed program.
 pub(crate) fn confirms(producer: &str, sign: ValueSign) -> bool {
     let pickles = [caches::DJANGO, "Flask-Session"];
     sign.producer == producer || sign.producer == PICKLE && pickles.contains(&producer)
 }
 
-/// What a value tells whose name has a version in its second place: only Django pickles such.
+/// The sign of a value whose name has a version as its second part: a pickle there means Django.
 pub(crate) fn behind_version(sign: ValueSign) -> ValueSign {
     match sign.producer {
         PICKLE => ValueSign { producer: caches::DJANGO, purpose: Purpose::Cache },
@@ -31,11 +31,11 @@ pub(crate) fn behind_version(sign: ValueSign) -> ValueSign {
 
 const PICKLE: &str = "Python (pickle)";
 
-/// By the first bytes of a string, or of a list's first element.
+/// Recognises a string, or a list's first element, by its first bytes.
 pub(crate) fn sign_of_bytes(start: &[u8]) -> Option<ValueSign> {
     let text = |needle: &[u8]| start.windows(needle.len()).any(|window| window == needle);
     match start {
-        // A pickle says its protocol, 2 to 5, in its second byte.
+        // The second byte of a pickle is its protocol, 2 to 5.
         [0x80, 2..=5, ..] => sign(PICKLE, Purpose::Unknown),
         [0x04, 0x08, b'o' | b'[' | b'{' | b'I' | b'"' | b':', ..] => {
             if text(b"ActiveSupport::Cache::Entry") {
@@ -64,7 +64,7 @@ pub(crate) fn sign_of_bytes(start: &[u8]) -> Option<ValueSign> {
     }
 }
 
-/// A UUID made of the time, its digits only: what redis-py's locks hold.
+/// A time-based UUID without hyphens, the value of redis-py's locks.
 fn is_time_uuid(value: &[u8]) -> bool {
     let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
     value.len() == 32
@@ -73,14 +73,14 @@ fn is_time_uuid(value: &[u8]) -> bool {
         && matches!(value[16], b'8' | b'9' | b'a' | b'b')
 }
 
-/// By the fields of a hash.
+/// Recognises a hash by its fields.
 pub(crate) fn sign_of_fields(fields: &[Vec<u8>]) -> Option<ValueSign> {
     let has = |name: &[u8]| fields.iter().any(|field| field == name);
     if has(b"absexp") && has(b"sldexp") && has(b"data") {
         return sign(caches::ASP_NET, Purpose::Cache);
     }
-    // Redisson's locks: a client's UUID and the number of its thread; those for readers and
-    // writers say besides which of both holds them.
+    // Redisson's locks: a client's UUID and its thread number. Read-write locks also have a field
+    // for the mode.
     let is_holder = |field: &Vec<u8>| {
         let field = field.strip_suffix(b":write").unwrap_or(field);
         field.len() > 37
@@ -117,7 +117,7 @@ mod tests {
             assert_eq!(sign_of_bytes(bytes).map(|sign| sign.producer), Some(producer));
         }
         assert_eq!(sign_of_bytes(b"17"), None);
-        // A checksum and a random UUID are no lock's token.
+        // A checksum and a random UUID are not tokens of a lock.
         assert_eq!(sign_of_bytes(b"9e107d9d372bb6826bd81d3542a419d6"), None);
         assert_eq!(sign_of_bytes(b"5d3a1c2e8f0b41ee9a5d0242ac120002"), None);
         assert_eq!(sign_of_bytes(b"{\"title\": 1}"), None);

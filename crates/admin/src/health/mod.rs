@@ -100,7 +100,7 @@ impl Health {
     /// Puts checks together, the worst first.
     #[must_use]
     pub fn of(mut checks: Vec<Check>) -> Self {
-        checks.sort_by(|one, other| other.state.cmp(&one.state));
+        checks.sort_by_key(|check| std::cmp::Reverse(check.state));
         let state = checks.first().map_or(HealthState::Ok, |worst| worst.state);
         // What nobody can tell is no reason to call somebody.
         let state = if state == HealthState::Unknown { HealthState::Ok } else { state };

@@ -1,6 +1,6 @@
--- Copies KEYS[i] to database ARGV[i] as ARGV[n + i] and removes it here, in one step, so that no
--- write falls in between. For each: 1 when it did, 0 when there is nothing to copy or something in
--- the way. An error (out of memory) leaves that key and the rest as they were.
+-- Copies KEYS[i] to database ARGV[i] as ARGV[n + i] and removes it here. One script, so that no write
+-- falls in between. Returns for each key 1 if it was copied, and 0 if it is missing or the name exists
+-- there. An error (out of memory) leaves that key and the remaining ones unchanged.
 local done, n = {}, #KEYS
 for i = 1, n do
   done[i] = redis.call('COPY', KEYS[i], ARGV[n + i], 'DB', ARGV[i])

@@ -1,5 +1,4 @@
-//! Takes back what was followed to its end: the new place has what is newer, as far as nobody wrote to
-//! the old one since.
+//! Takes back a completed feed: brings newer values from the new place to the old one.
 
 use super::mark::{Copied, Mark};
 use super::undo::Back;
@@ -7,10 +6,10 @@ use super::{Item, Outcome};
 use crate::condition::Life;
 use crate::{Progress, Result};
 
-/// Keys that are looked for together.
+/// Keys per lookup.
 const AT_ONCE: usize = 1_000;
 
-/// Keys of one target, as they are named there, with what the source had of each.
+/// Keys of one target, by their names there, with the source's mark of each.
 #[derive(Clone, Default)]
 struct Keys {
     items: Vec<Item>,
@@ -30,8 +29,8 @@ impl Back {
         by_target
     }
 
-    /// Removes from the source what was deleted in its target, where the source has what it had and the
-    /// target's server has lost nothing since `lives`.
+    /// Removes keys from the source that were deleted in their target, if the source's value is
+    /// unchanged and the target's server has lost no keys since `lives`.
     pub(super) async fn delete_gone(
         &mut self,
         copied: &[Copied],
@@ -43,7 +42,7 @@ impl Back {
             let (mut kept, mut cause) = (0, "");
             for (items, marks) in keys.items.chunks(AT_ONCE).zip(keys.marks.chunks(AT_ONCE)) {
                 let gone = self.lanes[number].gone_from_source(items).await?;
-                // What the source had no more either was not deleted here.
+                // A key that the source did not have either was not deleted in the target.
                 let gone: Vec<usize> = gone.into_iter().filter(|at| marks[*at].is_some()).collect();
                 progress.advance(items.len() as u64);
                 if gone.is_empty() {
@@ -70,8 +69,8 @@ impl Back {
         Ok(())
     }
 
-    /// Why a key that a target lacks need not have been deleted there: asked after the look, so that
-    /// what was lost before it is known.
+    /// Why a key missing from a target may have been lost there. Asked after the lookup, so that
+    /// earlier losses are known.
     async fn may_have_lost(&self, number: usize, lives: &[Life]) -> Result<Option<&'static str>> {
         let now = Life::of(&self.forward.targets[number]).await?;
         Ok(match lives.get(number) {
@@ -90,7 +89,7 @@ impl Back {
         }
     }
 
-    /// Brings back what the targets have, where the source has nothing newer.
+    /// Brings back the targets' keys, unless the source has a newer value.
     pub(super) async fn bring_all(
         &mut self,
         copied: &[Copied],

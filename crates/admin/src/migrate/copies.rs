@@ -1,5 +1,4 @@
-//! Which keys of the targets are copies of the source's, and what each was: only these may be written
-//! over or removed.
+//! The copies in the targets, with marks: only copies may be overwritten or removed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,13 +14,13 @@ pub(crate) struct Copies(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     known: HashMap<Vec<u8>, Copied>,
-    /// Keys that have another value in their target, with their rules.
+    /// Keys with another value in their target, and their rules.
     conflicts: BTreeMap<Vec<u8>, usize>,
     journal: Option<Outcomes>,
 }
 
 impl Copies {
-    /// Those that a journal names.
+    /// The copies listed in a journal.
     pub(crate) fn known(known: HashMap<Vec<u8>, Copied>) -> Self {
         Self(Arc::new(Mutex::new(State { known, ..State::default() })))
     }
@@ -30,12 +29,12 @@ impl Copies {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From here on they are written down.
+    /// Starts writing copies to the journal.
     pub(crate) fn write_to(&self, journal: Outcomes) {
         self.state().journal = Some(journal);
     }
 
-    /// What each of the keys was when it was copied; `None` for one that is no copy.
+    /// The mark of each key from when it was copied; `None` for a key that is not a copy.
     pub(crate) fn marks(&self, items: &[Item]) -> Vec<Option<Mark>> {
         let state = self.state();
         items
@@ -44,13 +43,13 @@ impl Copies {
             .collect()
     }
 
-    /// All that the source had when they were copied.
+    /// All copies of keys that the source still had.
     pub(crate) fn all(&self) -> Vec<Item> {
         let state = self.state();
         state.known.values().filter(|one| one.mark.is_some()).map(|one| one.item.clone()).collect()
     }
 
-    /// Notes what these keys are now.
+    /// Records the current marks of these keys.
     pub(crate) fn note(&self, copied: Vec<Copied>) {
         if copied.is_empty() {
             return;
@@ -64,7 +63,7 @@ impl Copies {
         }
     }
 
-    /// Notes whether the key has another value in its target.
+    /// Records whether the key has another value in its target.
     pub(crate) fn note_conflict(&self, item: &Item, is_one: bool) {
         let mut state = self.state();
         if is_one {
@@ -74,7 +73,7 @@ impl Copies {
         }
     }
 
-    /// Lets go of the journal; the keys that have another value in their target.
+    /// Closes the journal; returns the keys with another value in their target.
     pub(crate) fn end(&self) -> Vec<Item> {
         let mut state = self.state();
         state.journal = None;

@@ -1,4 +1,4 @@
-//! The work itself: names are listed, written down, and then carried by several lanes at once.
+//! Runs a migration: names are listed, written to the journal, and then moved by several lanes.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use super::{Item, Migration, Way, resume};
 use crate::condition::{Life, evicted_keys};
 use crate::{AdminError, Pace, Place, Progress, Result, Walk};
 
-/// Names that are written down together; making them durable is what costs.
+/// Names per journal page; synchronising it to disk is the expensive part.
 const PAGE: usize = 8_000;
-/// Names that the server looks at for one answer while the work is limited.
+/// `COUNT` of a scan while the work is limited.
 const WALK_GENTLY: usize = 200;
-/// Lanes that carry pages at the same time, so that the server works while a lane reads answers.
+/// Number of concurrent lanes, so that the server works while a lane reads answers.
 const LANES: usize = 3;
 
-/// Moves the keys. A failure leaves each key in one of its places, and the journal says which have
-/// moved: the same call goes on where it stopped.
+/// Moves the keys. A failure leaves each key in one of its places, and the journal records which
+/// have moved; the same call resumes.
 ///
 /// # Errors
 /// When a server fails or refuses, naming the key, or the journal cannot be written. Keys that the
-/// target has already are no error: the report counts them.
+/// target already has are not an error: the report counts them.
 pub async fn migrate(migration: Migration, progress: Arc<dyn Progress>) -> Result<MigrationReport> {
     let run = Run::prepare(migration, progress).await?;
     run.all().await
@@ -43,7 +43,7 @@ pub(crate) struct Run {
     journal: Journal,
     progress: Arc<dyn Progress>,
     report: MigrationReport,
-    /// Keys that the source's server had evicted before.
+    /// Number of keys that the source's server had evicted before the run.
     evicted: u64,
     started: Instant,
 }
@@ -73,7 +73,8 @@ impl Run {
         Ok(Self { migration, course, way, journal, progress, report, evicted, started })
     }
 
-    /// Keeps the targets in step: what is copied is noted in `copies`, and by values, which are compared.
+    /// Prepares for following the source: copies are recorded in `copies`, and keys move by dumps, which
+    /// can be compared.
     pub(crate) fn follow(&mut self, copies: Copies) {
         if matches!(self.way, Way::Move | Way::Copy) {
             self.way = Way::Dump;
@@ -82,7 +83,7 @@ impl Run {
         self.course.copies = Some(copies);
     }
 
-    /// One pass over all keys, after what an interrupted run has left open.
+    /// Settles the keys of an interrupted run, then makes one pass over all keys.
     async fn all(self) -> Result<MigrationReport> {
         let work = self.start().await?;
         work.pass().await?;
@@ -130,7 +131,7 @@ impl Run {
         let mut lanes = JoinSet::new();
         for number in 0..LANES {
             let lane = Lane::open(&self.course, self.way).await?;
-            // What limits the work is easier kept by one lane.
+            // A single lane can keep the limits.
             let alone = shared.pace.is_some() || lane.has_to_watch();
             if alone && number > 0 {
                 break;
@@ -153,13 +154,13 @@ impl Run {
     }
 }
 
-/// What the lanes share.
+/// State shared by the lanes.
 struct Shared {
     written: Mutex<mpsc::Receiver<Page>>,
     report: std::sync::Mutex<MigrationReport>,
     progress: Arc<dyn Progress>,
     pace: Option<Mutex<Pace>>,
-    /// Told whenever a page is done.
+    /// Notified after each page.
     pass_done: tokio::sync::Notify,
     in_flight: std::sync::atomic::AtomicU64,
 }
@@ -170,7 +171,7 @@ impl Shared {
     }
 }
 
-/// A migration whose lanes are open: passes can be made.
+/// A running migration with open lanes.
 pub(crate) struct Work {
     pub(crate) migration: Migration,
     copies: Option<Copies>,
@@ -186,8 +187,8 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// Goes over all names of the source once, and waits until those that move have; how many
-    /// there were.
+    /// Makes one pass over all names of the source and waits until they have moved. Returns how
+    /// many keys were to move.
     pub(crate) async fn pass(&self) -> Result<u64> {
         let source = &self.migration.source;
         let total = source.known_keys().await;
@@ -226,13 +227,13 @@ impl Work {
         Ok(found)
     }
 
-    /// Writes the keys down and copies them over what stands in the targets.
+    /// Writes the keys to the journal and copies them over the targets' values.
     pub(crate) async fn copy_over(&self, items: Vec<Item>) -> Result<()> {
         self.send(items, true).await?;
         self.wait_for_lanes().await
     }
 
-    /// Forgets what earlier passes had to leave: the next one meets it again.
+    /// Resets the counts of keys that earlier passes left, since the next pass counts them again.
     pub(crate) fn begin_pass(&self) {
         let mut report = self.shared.report();
         (report.conflicts, report.changed, report.damaged) = (0, 0, 0);
@@ -248,7 +249,7 @@ impl Work {
         self.shared.in_flight.fetch_add(1, SeqCst);
         let Some(pages) = &self.pages else { return Ok(()) };
         if pages.send(Page { number, items, over }).await.is_err() {
-            // The journal's thread or every lane has ended, and one of them says why.
+            // The journal's thread or every lane has ended; one of them has the error.
             return self.first_failure().await;
         }
         Ok(())
@@ -280,7 +281,7 @@ impl Work {
         while let Some(ended) = lanes.join_next().await {
             ended.map_err(|error| broken(&error.to_string()))??;
         }
-        // No lane failed, so that it was the journal.
+        // No lane failed, so the journal did.
         Err(self.writer.failure().unwrap_or_else(|| broken("the journal cannot be written")))
     }
 
@@ -292,28 +293,29 @@ impl Work {
         &self.shared.progress
     }
 
-    /// Notes that the targets were followed until nobody wrote to the source, with their servers' lives
-    /// from before.
+    /// Records that the feed ended after the last write to the source, with the earlier `Life` of the
+    /// targets' servers.
     pub(crate) fn note_followed(&self, lives: &[Life]) {
         self.outcomes.followed(lives.iter().map(Life::word).collect());
     }
 
-    /// Notes the life of the source's server by which deletions are told from losses.
+    /// Records the `Life` of the source's server, by which deletions are distinguished from losses.
     pub(crate) fn note_source(&self, life: &Life) {
         self.outcomes.source(life.word());
     }
 
-    /// Whether the journal was there before.
+    /// Whether this run resumes a journal.
     pub(crate) fn is_resumed(&self) -> bool {
         self.resumed
     }
 
-    /// Ends the lanes and the journal, with the report.
+    /// Ends the lanes and the journal, and returns the report.
     pub(crate) async fn finish(self) -> Result<MigrationReport> {
         self.end(true).await
     }
 
-    /// Ends the lanes and the journal, with the report, of work that `is_done` or that will be resumed.
+    /// Ends the lanes and the journal, and returns the report. Without `is_done` the work will be
+    /// resumed.
     pub(crate) async fn end(mut self, is_done: bool) -> Result<MigrationReport> {
         self.pages = None;
         let lanes = self.lanes.get_mut();
@@ -330,7 +332,7 @@ impl Work {
             let evicted = evicted_keys(&self.migration.source).await.saturating_sub(self.evicted);
             report.evicted = evicted.min(report.gone);
         }
-        // A migration in which something was left is not at its end: it can be gone on with.
+        // A migration that left keys is not complete and can be resumed.
         if is_done && report.complete() {
             self.outcomes.end(serde_json::to_string(&report).unwrap_or_default());
         }
@@ -383,7 +385,7 @@ async fn carry_all(mut lane: Lane, shared: Arc<Shared>, outcomes: Outcomes) -> R
     }
 }
 
-/// What counts by now: of a key that is followed it is known at the end whether it was left.
+/// The outcomes to count now; with a feed, conflicts are only known at the end.
 fn counted<'a>(lane: &Lane, outcomes: &'a [super::Outcome]) -> Cow<'a, [super::Outcome]> {
     use super::Outcome::{Conflict, There};
     if !lane.follows() {

@@ -1,18 +1,19 @@
-//! About how much memory the keys take that are to move: from a sample, as a server lists its keys in
-//! the order of a hash.
+//! Estimates the memory of the keys that are to move, from a sample.
+//!
+//! A server scans in hash order, so the first names are a random sample.
 
 use redis::{Pipeline, Value};
 
 use super::{Item, Migration};
 use crate::{Place, Result, Walk};
 
-/// Names that are looked at.
+/// Names scanned.
 const NAMES: u64 = 20_000;
-/// Keys that are chosen of them, at most, and those of these that are measured.
+/// Maximum number of keys chosen from them, and of those measured.
 const CHOSEN: usize = 3_000;
 const MEASURED: usize = 300;
 
-/// About how many bytes the keys take that go to each target; `None` where the server does not tell.
+/// Estimated bytes of the keys for each target; `None` if the server does not report sizes.
 pub(super) async fn expected_bytes(migration: &Migration) -> Result<Vec<Option<u64>>> {
     let source = &migration.source;
     let mut walk = Walk::start(source, None).await?;
@@ -21,7 +22,7 @@ pub(super) async fn expected_bytes(migration: &Migration) -> Result<Vec<Option<u
         seen += names.len() as u64;
         let item = |name: Vec<u8>| Some(Item { rule: migration.routes.rule_of(&name)?, name });
         chosen.extend(names.into_iter().filter_map(item));
-        // The names of a prefix are counted by nobody: all have to be looked at.
+        // The server does not count the names of a prefix, so all have to be scanned.
         if source.prefix().is_empty() && (seen >= NAMES || chosen.len() >= CHOSEN) {
             whole = false;
             break;
@@ -42,7 +43,8 @@ pub(super) async fn expected_bytes(migration: &Migration) -> Result<Vec<Option<u
     Ok(expected)
 }
 
-/// How many bytes a key of the place takes, by a sample of `items`; `None` where the server does not tell.
+/// Mean size of a key of the place in bytes, from a sample of `items`; `None` if the server does not
+/// report sizes.
 pub(super) async fn mean_bytes(place: &Place, items: &[&Item]) -> Result<Option<f64>> {
     let step = items.len().div_ceil(MEASURED).max(1);
     let mut pipeline = Pipeline::new();
@@ -58,7 +60,7 @@ pub(super) async fn mean_bytes(place: &Place, items: &[&Item]) -> Result<Option<
                 sum += u64::try_from(bytes).unwrap_or(0);
                 count += 1;
             }
-            // It has gone since.
+            // The key has vanished.
             Value::Nil => {}
             _ => return Ok(None),
         }

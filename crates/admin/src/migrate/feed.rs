@@ -1,5 +1,6 @@
-//! Keeps the targets in step with a source whose programs cannot read both: every key that is
-//! written there is copied again, until the programs have changed over.
+//! Follows a source: copies every key written there again until all programs have switched over.
+//!
+//! For programs that cannot read both places during the move.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,20 +18,20 @@ use crate::condition::Life;
 use crate::replication::{Command, Feed, Replica, Wanted};
 use crate::{AdminError, Progress, Result, Walk};
 
-/// Changed keys that are copied together.
+/// Changed keys copied together.
 const AT_ONCE: usize = 500;
-/// Copies that are looked for in the source together.
+/// Copies looked up in the source together.
 const GONE_AT_ONCE: usize = 1_000;
-/// How long changes are gathered: a key that is written often is copied once.
+/// How long changes are collected, so that a key that is written often is copied once.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// Copies all keys, then each that is written in the source by the order of the server's own feed,
-/// until nothing has been written for [`LiveOptions::quiet`]: then every writer has changed over.
-/// The source keeps its keys, for roll-back.
+/// Copies all keys, then each key that the source's replication feed reports as written, until
+/// nothing has been written for [`LiveOptions::quiet`]: then every writer has switched over. The
+/// source keeps its keys for a roll-back.
 ///
 /// # Errors
 /// As [`super::migrate`]; and when the server or the user's rights do not allow replication, as on
-/// most managed services: then passes have to do ([`super::migrate_live`]).
+/// most managed services: use [`super::migrate_live`] there.
 pub async fn follow(
     mut migration: Migration,
     options: LiveOptions,
@@ -51,7 +52,7 @@ pub async fn follow(
         lives.push(Life::of(target).await?);
     }
     let (copies, then) = known_copies(&migration)?;
-    // From before the first copy, so that no write falls in between.
+    // Started before the first copy, so that no write is missed.
     let replica = Replica::start(source.server(), Wanted::CopyAndFeed).await?;
     let positions = KeyPositions::of(source.server()).await?;
     let mut feed = replica.into_feed().await?;
@@ -62,7 +63,7 @@ pub async fn follow(
     if !work.is_resumed() {
         work.note_source(&began);
     }
-    // The feed is read while the first copy goes on, or the server would drop it.
+    // The feed is read during the first copy, or the server would close it.
     {
         let mut first = std::pin::pin!(work.pass());
         loop {
@@ -98,7 +99,7 @@ pub async fn follow(
     Ok(LiveReport { migration: report, stragglers: clients_of(&source).await?, quiet })
 }
 
-/// The copies that the journal of an interrupted run names, and the life of the source's server then.
+/// The copies in the journal of an interrupted run, and the `Life` of the source's server then.
 fn known_copies(migration: &Migration) -> Result<(Copies, Option<Life>)> {
     let journal = &migration.options.journal;
     if !journal.is_file() {
@@ -115,9 +116,9 @@ struct Changes {
     positions: KeyPositions,
     copies: Copies,
     names: HashSet<Vec<u8>>,
-    /// Names that stand in the journal because of a change: once is enough.
+    /// Names written to the journal because of a change; once is enough.
     written_down: HashSet<Vec<u8>>,
-    /// The source was emptied, or swapped: all keys have to be looked at.
+    /// The source was flushed or swapped, so all keys have to be compared.
     all: bool,
 }
 
@@ -129,7 +130,7 @@ impl Changes {
         Ok(Self { course, lane, positions, copies, names, written_down, all: false })
     }
 
-    /// Notes which keys a command has written; whether it has to do with the source.
+    /// Records the keys that a command has written; `true` if it affects the source.
     async fn note(&mut self, command: Command) -> Result<bool> {
         let verb = command.arguments.first().map_or_else(Vec::new, |v| v.to_ascii_lowercase());
         let ours = command.database == self.course.source.index();
@@ -153,14 +154,14 @@ impl Changes {
         Ok(concerns)
     }
 
-    /// Whether a `SWAPDB` has to do with the source's index.
+    /// Whether a `SWAPDB` affects the source's index.
     fn swaps_source(&self, command: &Command) -> bool {
         let index = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<u32>().ok();
         let mut swapped = command.arguments.iter().skip(1);
         swapped.any(|text| index(text) == Some(self.course.source.index()))
     }
 
-    /// Waits a moment for writes; how many there were.
+    /// Collects writes for a moment; returns their number.
     async fn gather(&mut self, feed: &mut Feed) -> Result<u64> {
         let until = tokio::time::Instant::now() + GATHER;
         let mut count = 0;
@@ -173,7 +174,7 @@ impl Changes {
         Ok(count)
     }
 
-    /// Copies what has changed; how many keys.
+    /// Copies the changed keys; returns their number.
     async fn copy(&mut self, work: &Work) -> Result<u64> {
         if std::mem::take(&mut self.all) {
             self.compare_all().await?;
@@ -185,7 +186,7 @@ impl Changes {
             list.push(Item { name, rule });
         }
         let count = new.len() + known.len();
-        // What is written down first can be taken back.
+        // Keys are written to the journal first, so that they can be taken back.
         if !new.is_empty() {
             work.copy_over(new).await?;
         }
@@ -193,8 +194,8 @@ impl Changes {
         Ok(count as u64)
     }
 
-    /// After the source was emptied or swapped: copies of what it has no more go, and what it has now is
-    /// copied.
+    /// After the source was flushed or swapped: removes copies of keys that it no longer has, and copies
+    /// its current keys.
     async fn compare_all(&mut self) -> Result<()> {
         for items in self.copies.all().chunks(GONE_AT_ONCE) {
             let gone = self.gone(items).await?;
@@ -212,8 +213,8 @@ impl Changes {
         Ok(gone.into_iter().map(|at| items[at].clone()).collect())
     }
 
-    /// Follows what was deleted while nobody followed. Where the source may have lost keys, the copies of
-    /// what it has no more stay, and are copies no longer.
+    /// Follows deletions from the time between two runs. If the source may have lost keys, copies of
+    /// missing keys stay and no longer count as copies.
     async fn follow_what_has_gone(
         &mut self,
         then: Option<&Life>,
@@ -225,7 +226,7 @@ impl Changes {
             if gone.is_empty() {
                 continue;
             }
-            // After the look: what was lost before it is known by now.
+            // Asked after the lookup, so that earlier losses are known.
             let now = Life::of(&self.course.source).await?;
             let why = match then {
                 Some(then) => now.may_have_lost_since(then),
@@ -241,7 +242,7 @@ impl Changes {
         }
         if kept > 0 {
             progress.note(&format!(
-                "note: the server of {} {cause}: {kept} keys that it has no more stay in their new place",
+                "note: the server of {} {cause}: {kept} keys that it no longer has stay in their new place",
                 self.course.source
             ));
         }

@@ -1,4 +1,4 @@
-//! Which of a command's words are keys, as the server itself tells.
+//! Finds the keys among a command's arguments by the server's `COMMAND` table.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use crate::Result;
 use crate::own_name::own_name;
 use crate::replication::Command;
 
-/// Where the keys stand in each command, as the server itself tells.
+/// Key positions of each command, from the server.
 pub(super) struct KeyPositions {
     known: HashMap<Vec<u8>, (i64, i64, i64)>,
-    /// Asked about commands whose keys are not at fixed places.
+    /// Asked about commands with keys at variable positions.
     server: Connection,
 }
 
@@ -63,15 +63,15 @@ impl KeyPositions {
                 for argument in arguments {
                     ask.arg(argument.as_ref());
                 }
-                // One without keys is answered with an error.
+                // For a command without keys the server answers with an error.
                 Ok(self.server.ask("find the keys of a command", &ask).await.unwrap_or_default())
             }
         }
     }
 }
 
-/// An entry of the answer of `COMMAND`: name, arity, flags, first key, last key, step, …, and in
-/// its tenth place the subcommands.
+/// An entry of the answer of `COMMAND`: name, arity, flags, first key, last key, step, …, and as
+/// its tenth element the subcommands.
 fn add_command(known: &mut HashMap<Vec<u8>, (i64, i64, i64)>, entry: Value) {
     let Value::Array(parts) = entry else { return };
     let name = match parts.first() {
@@ -92,7 +92,7 @@ fn add_command(known: &mut HashMap<Vec<u8>, (i64, i64, i64)>, entry: Value) {
         Value::BulkString(flag) => flag == b"movablekeys",
         _ => false,
     });
-    // Asked about anew each time.
+    // Keys at variable positions are asked for each time.
     let first = if movable { 0 } else { number(3) };
     known.insert(name, (first, number(4), number(5)));
     if let Some(Value::Array(subcommands)) = parts.get(9) {

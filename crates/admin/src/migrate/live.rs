@@ -1,5 +1,4 @@
-//! Migrates while writers go on: passes until nothing is left behind, and a look at who still
-//! writes to the old place.
+//! Migrates while writers continue: repeats passes until the old place stays empty.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,29 +15,29 @@ use crate::{Place, Progress, Result};
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct LiveOptions {
-    /// How long the old place has to stay empty of the keys that move.
+    /// How long the old place has to stay without keys that move.
     pub quiet: Duration,
-    /// The longest that it goes on.
+    /// Maximum duration of the migration.
     pub at_most: Duration,
 }
 
 impl LiveOptions {
-    /// Until the old place has been quiet for so long, for at most so long.
+    /// Ends once the old place has been quiet for `quiet`, or after `at_most`.
     #[must_use]
     pub fn new(quiet: Duration, at_most: Duration) -> Self {
         Self { quiet, at_most }
     }
 }
 
-/// A client of the old place, as its server lists it.
+/// A client of the old place, from `CLIENT LIST`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[non_exhaustive]
 pub struct Straggler {
-    /// Where it is.
+    /// Its network address.
     pub address: String,
-    /// What it calls itself.
+    /// Its `CLIENT SETNAME` name.
     pub name: String,
-    /// The library that it uses, where the server tells (since 7.2).
+    /// Its client library, if the server reports it (since 7.2).
     pub library: String,
     /// Its last command.
     pub command: String,
@@ -58,25 +57,26 @@ impl std::fmt::Display for Straggler {
     }
 }
 
-/// What a live migration came to.
+/// The result of a live migration.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct LiveReport {
-    /// What was moved, over all passes; what was left is that of the last one.
+    /// Totals over all passes; counts of keys left are those of the last pass.
     pub migration: MigrationReport,
     /// Clients of the old place at the end.
     pub stragglers: Vec<Straggler>,
-    /// Whether the old place stayed empty for as long as asked: then it can be given up.
+    /// Whether the old place stayed empty for the requested time, so that it can be abandoned.
     pub quiet: bool,
 }
 
-/// A pass over many keys that stay is paid for by a pause of so many times its length.
+/// The pause after a pass is this many times its length, because a pass may have to scan many keys
+/// that stay.
 const REST: u32 = 4;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Moves the keys, and those that are written to the old place meanwhile, until none has come for
-/// [`LiveOptions::quiet`]. Says of each client that still uses the old place who it is.
+/// Moves the keys, and those that are written to the old place meanwhile, until no new one has come
+/// for [`LiveOptions::quiet`]. Reports each client that still uses the old place.
 ///
 /// # Errors
 /// As [`super::migrate`].
@@ -116,7 +116,7 @@ pub async fn migrate_live(
     Ok(LiveReport { migration: report, stragglers: clients_of(&source).await?, quiet })
 }
 
-/// Says once of each client that it still uses the old place.
+/// Reports each client that still uses the old place, once.
 async fn tell_stragglers(work: &Work, told: &mut BTreeSet<String>) -> Result<()> {
     for client in clients_of(&work.migration.source).await? {
         if told.insert(client.address.clone()) {
@@ -127,8 +127,8 @@ async fn tell_stragglers(work: &Work, told: &mut BTreeSet<String>) -> Result<()>
     Ok(())
 }
 
-/// The clients that have the place's index selected. None where the server does not tell: a user
-/// who may not look is no reason to stop.
+/// The clients that have selected the place's index. Empty if the user may not list clients, which
+/// is not a reason to stop.
 pub(crate) async fn clients_of(place: &Place) -> Result<Vec<Straggler>> {
     let clients = client_list(place).await.unwrap_or_default();
     let here = clients.into_iter().filter(|client| client.index == place.index());

@@ -9,14 +9,15 @@ use crate::clocks::ClockShift;
 use crate::rdb::{Payload, StreamId, Value};
 use crate::snapshot::Snapshot;
 
-/// A key that was copied, with what the source had then: `None` once it has it no more.
+/// A key that was copied, with the mark of the source's value; `None` once the source no longer has
+/// it.
 #[derive(Clone, Debug)]
 pub(crate) struct Copied {
     pub(crate) item: Item,
     pub(crate) mark: Option<Mark>,
 }
 
-/// A value, however a server writes it, and its expiry by the source's clock.
+/// A digest of a value, independent of its encoding, and its expiry by the source's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     digest: [u8; 16],
@@ -28,7 +29,7 @@ impl Mark {
         Self { digest: digest(&snapshot.payload), expires_at: snapshot.expires_at }
     }
 
-    /// Whether the key is still that, its expiry but for `slack_ms`.
+    /// Whether the snapshot has this value, and this expiry within `slack_ms`.
     pub(crate) fn is_of(&self, snapshot: &Snapshot, slack_ms: u64) -> bool {
         let together = match (self.expires_at, snapshot.expires_at) {
             (None, None) => true,
@@ -38,13 +39,13 @@ impl Mark {
         together && self.digest == digest(&snapshot.payload)
     }
 
-    /// With its expiry, told by the second of two clocks, by the first.
+    /// Converts its expiry from the second clock to the first.
     pub(crate) fn back(mut self, shift: ClockShift) -> Self {
         self.expires_at = self.expires_at.map(|at| shift.back(at));
         self
     }
 
-    /// As it stands in a journal.
+    /// Its form in a journal.
     pub(crate) fn word(&self) -> String {
         let mut word = String::with_capacity(48);
         for byte in self.digest {
@@ -70,13 +71,13 @@ impl Mark {
 fn digest(payload: &[u8]) -> [u8; 16] {
     let value = Payload::parse_unchecked(payload).and_then(|payload| payload.value());
     let whole = match value {
-        // Servers before 7.0 do not write these.
+        // Servers before 7.0 do not have these fields.
         Ok(Value::Stream(mut stream)) => {
             (stream.entries_added, stream.max_deleted_id) = (0, StreamId::default());
             Value::Stream(stream).digest()
         }
         Ok(value) => value.digest(),
-        // Of a module's type: the same where it is written the same.
+        // A module's type: equal if its bytes are equal.
         Err(_) => Sha256::digest(&payload[..payload.len().saturating_sub(10)]).into(),
     };
     let mut short = [0; 16];
@@ -96,7 +97,7 @@ mod tests {
         let mark = Mark::of(&one);
         assert_eq!(Mark::read(&mark.word()), Some(mark.clone()));
         assert!(mark.is_of(&one, 0));
-        // A younger format, another checksum: the value counts.
+        // Another format version and checksum do not matter, only the value.
         assert!(mark.is_of(&snapshot(b"\x00\x01a\x0a\x00++++++++", Some(1_010)), 20));
         assert!(!mark.is_of(&snapshot(b"\x00\x01b\x0b\x00--------", Some(1_000)), 20));
         assert!(!mark.is_of(&snapshot(b"\x00\x01a\x0b\x00--------", Some(1_100)), 20));

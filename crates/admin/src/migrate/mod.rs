@@ -36,25 +36,25 @@ pub(crate) use way::{Course, Lane};
 
 use crate::{Limits, Place, Result};
 
-/// What moves where.
+/// A migration: source, targets, routes and options.
 #[derive(Clone, Debug)]
 pub struct Migration {
-    /// Where the keys are.
+    /// The place that the keys leave.
     pub source: Place,
-    /// Where they go.
+    /// The places that they go to.
     pub targets: Vec<Place>,
-    /// Which key goes where.
+    /// The target of each key.
     pub routes: Routes,
-    /// How.
+    /// How keys are moved.
     pub options: MigrateOptions,
 }
 
 impl Migration {
-    /// The migration, without the keys that are in a target already: where a target is a part of the
-    /// source, by a prefix in the same index, its keys are not moved into it again.
+    /// Excludes keys that are in a target already: if a target is a part of the source, by a prefix
+    /// in the same index, its keys are not moved into it again.
     ///
     /// # Errors
-    /// The servers', where they let nobody tell whether they are one.
+    /// The servers', and when it cannot be found out whether they are one server.
     pub async fn without_keys_of_targets(mut self) -> Result<Self> {
         for target in &self.targets {
             self.routes.spare_shared(&self.source, target).await?;
@@ -63,31 +63,30 @@ impl Migration {
     }
 }
 
-/// How keys are moved.
+/// Options of a migration.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct MigrateOptions {
-    /// The way that keys go; the best that works where it is `None`.
+    /// The way of moving keys; `None` for the fastest that works.
     pub way: Option<Way>,
-    /// Leave them in their old place as well.
+    /// Whether keys also stay in their old place.
     pub keep: bool,
-    /// Compare each value and expiry in the new place with what it was in the old.
+    /// Whether to compare each value and expiry in the new place with the old one.
     pub verify: bool,
-    /// Go on although a target may evict what it was given.
+    /// Whether to continue although a target may evict moved keys.
     pub accept_eviction: bool,
-    /// Read from a replica although it has no link to its master.
+    /// Whether to read from a replica without a link to its master.
     pub stale_replica: bool,
-    /// What the work may ask of the servers.
+    /// Limits of the load on the servers.
     pub limits: Limits,
-    /// Where the journal is kept. A file that is there is gone on with, when it is of the same
-    /// migration.
+    /// Path of the journal. An existing journal of the same migration is resumed.
     pub journal: PathBuf,
-    /// What people have to do besides, and the way back: written into the journal.
+    /// Further steps for the operator, and the way back; written into the journal.
     pub instructions: Vec<String>,
 }
 
 impl MigrateOptions {
-    /// By the best way, keeping a journal in `journal`.
+    /// Uses the fastest way, with a journal in `journal`.
     #[must_use]
     pub fn new(journal: impl Into<PathBuf>) -> Self {
         Self {
@@ -103,38 +102,39 @@ impl MigrateOptions {
     }
 }
 
-/// A key on its way.
+/// A key to be moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     /// Its name in the source, without the place's prefix.
     pub(crate) name: Vec<u8>,
-    /// The number of the rule that it goes by.
+    /// The index of its rule.
     pub(crate) rule: usize,
 }
 
-/// What became of a key.
+/// The outcome of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// It is in the target, and in the source only if it was to be kept.
     Done,
-    /// It was in the target already, the same in value and expiry.
+    /// It was in the target already, with equal value and expiry.
     Same,
-    /// It is in neither: it expired, was deleted or evicted meanwhile.
+    /// It is in neither place: it expired, or was deleted or evicted meanwhile.
     Gone,
-    /// It is in the target, and was brought there before its turn came.
+    /// It is in the target already, where it came before its turn.
     There,
-    /// It belongs to a search index, which sees one database only, and stays: its type.
+    /// It stays, because it belongs to a search index, which covers one database only. Has the
+    /// key's type.
     OfIndex(String),
-    /// The target has another value of that name; both are as they were.
+    /// The target has another value under this name; both are unchanged.
     Conflict,
-    /// It was changed while it was on its way; the source has it still, for the next pass.
+    /// It was changed during the move; the source still has it for the next pass.
     Changed,
-    /// It arrived with another value or expiry: what differs.
+    /// It arrived with another value or expiry. Has a description of the difference.
     Damaged(String),
 }
 
 impl Outcome {
-    /// The word in the journal; none for what is usual.
+    /// The word in the journal; `None` for the usual outcome.
     fn word(&self) -> Option<&'static str> {
         match self {
             Self::Done => None,

@@ -10,36 +10,36 @@ use super::way::as_int;
 use super::{Item, Migration, Way};
 use crate::{Pace, Place, Progress, Result, Walk};
 
-/// What would move.
+/// A preview of a migration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Preview {
-    /// How the keys would go.
+    /// The way in which keys would move.
     pub way: Way,
-    /// The groups that have a place to go to.
+    /// The groups that have a target.
     pub groups: Vec<GroupPreview>,
-    /// Keys that would stay.
+    /// Number of keys that would stay.
     pub staying: u64,
 }
 
-/// What would move of one group.
+/// The preview of one group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct GroupPreview {
     /// Its name.
     pub group: String,
-    /// The target's.
+    /// The target's database.
     pub database: String,
-    /// Keys that would move.
+    /// Number of keys that would move.
     pub keys: u64,
-    /// Those of them whose name the target has already.
+    /// Number of these keys whose name exists in the target.
     pub collisions: u64,
 }
 
-/// Goes over the names as the migration would, and looks for each in its target.
+/// Scans the names as the migration would, and looks up each in its target.
 ///
 /// # Errors
-/// As the migration's, before it moves anything.
+/// As [`super::migrate`] before it moves keys.
 pub async fn preview(migration: &Migration, progress: Arc<dyn Progress>) -> Result<Preview> {
     let (course, way) = ready(migration, progress.as_ref()).await?;
     let groups = migration.routes.groups();

@@ -1,5 +1,4 @@
-//! Whether a move by names alone would tear a queue apart, or take it from under those who use it: a plan
-//! is held against that too.
+//! Checks that a move by names neither splits a queue nor moves one in use. Plans have the same check.
 
 use std::collections::BTreeMap;
 
@@ -19,15 +18,15 @@ use crate::{
 struct Split {
     moving: u64,
     staying: u64,
-    /// One of those that stay.
+    /// One of the keys that stay.
     example: String,
 }
 
-/// Refuses to move queues that are in use, or a part of what belongs to one. `rules` are the templates of
-/// the database map. With `anyway` it is only told.
+/// Refuses to move queues that are in use, or only a part of a queue's keys. `rules` are the templates of
+/// the database map. With `anyway` the problems are only reported.
 ///
 /// # Errors
-/// [`AdminError::Unsafe`] with everything that speaks against it; the server's.
+/// [`AdminError::Unsafe`] with all problems; the server's.
 pub async fn check_queues(
     migration: &Migration,
     rules: &BTreeMap<String, KeyRule>,
@@ -36,7 +35,7 @@ pub async fn check_queues(
 ) -> Result<()> {
     let source = &migration.source;
     let is_whole = migration.routes.takes_all();
-    // Of a whole database nothing stays behind: then it is about those who use it.
+    // When a whole database moves, nothing stays behind; only clients that use it matter.
     if is_whole && !is_in_use(source).await {
         return Ok(());
     }
@@ -45,7 +44,7 @@ pub async fn check_queues(
     options.rules = rules.clone();
     let mut groups = match analyze(source, &options, progress).await {
         Ok(analysis) => analysis.groups,
-        // Names and clients can be seen by who may not look at other keys.
+        // Without rights to read keys, names and clients are still visible.
         Err(AdminError::Server(error)) if error.kind() == ErrorKind::Permission => {
             let problems = by_names(migration, progress).await?;
             return decide(&problems, anyway, progress);
@@ -58,7 +57,7 @@ pub async fn check_queues(
     }
     let splits = split(migration, &groups, progress).await?;
     let mut problems = Vec::new();
-    // A server that does not list its clients cannot be asked.
+    // Without `CLIENT LIST`, the clients are unknown and none is reported.
     let clients = client_list(source).await.unwrap_or_default();
     for (group, own) in groups.iter().zip(&splits) {
         if !is_queue(group) || own.moving == 0 {
@@ -80,8 +79,8 @@ pub async fn check_queues(
     decide(&problems, anyway, progress)
 }
 
-/// Signs of a queue that names and clients give: tables that route to a list which moves, and clients that
-/// wait for elements.
+/// Recognises queues by names and clients only: binding tables that stay while their list moves, and
+/// blocked clients.
 async fn by_names(migration: &Migration, progress: &dyn Progress) -> Result<Vec<String>> {
     const BINDINGS: &[u8] = b"_kombu.binding.";
     let source = &migration.source;
@@ -114,7 +113,7 @@ async fn by_names(migration: &Migration, progress: &dyn Progress) -> Result<Vec<
     Ok(problems)
 }
 
-/// Refuses, or tells, where anything speaks against it.
+/// Refuses the move if there are problems, or only reports them with `anyway`.
 fn decide(problems: &[String], anyway: bool, progress: &dyn Progress) -> Result<()> {
     if problems.is_empty() {
         return Ok(());
@@ -132,7 +131,7 @@ fn decide(problems: &[String], anyway: bool, progress: &dyn Progress) -> Result<
     )))
 }
 
-/// Whether anybody but this program has the place's index selected.
+/// Whether any other client has selected the place's index.
 async fn is_in_use(place: &Place) -> bool {
     let clients = client_list(place).await.unwrap_or_default();
     clients.iter().any(|client| client.index == place.index())
@@ -147,7 +146,7 @@ fn belong_together(one: &KeyGroupReport, other: &KeyGroupReport) -> bool {
     one.name == other.name || set && other.verdict != Verdict::Stay
 }
 
-/// How many keys of each group move, and how many stay.
+/// Counts the moving and staying keys of each group.
 async fn split(
     migration: &Migration,
     groups: &[KeyGroupReport],

@@ -1,4 +1,4 @@
-//! Checks whether a migration may begin, before its journal, its preview and its first key.
+//! Checks whether a migration may begin, before its journal, its preview and its first move.
 
 use compartment_core::{Error, ErrorKind};
 
@@ -9,10 +9,10 @@ use crate::condition::Condition;
 use crate::fitness::{Incoming, judge, refuse_stale_replica};
 use crate::{AdminError, Progress, Result};
 
-/// The way that the keys go, and their course with the clocks compared.
+/// Chooses the way of moving keys and prepares the course, with the clocks compared.
 ///
 /// # Errors
-/// Whatever speaks against the migration; what only should be known is told by `progress`.
+/// Any objection to the migration; mere remarks go to `progress`.
 pub(super) async fn ready(migration: &Migration, progress: &dyn Progress) -> Result<(Course, Way)> {
     let mut course = Course::of(migration);
     let way = match migration.options.way {
@@ -50,12 +50,12 @@ async fn source_may_be_read(migration: &Migration) -> Result<()> {
     Ok(())
 }
 
-/// What to know of the targets.
+/// Remarks about the targets.
 ///
 /// # Errors
-/// Where one would not keep what it is given.
+/// When a target would not keep its keys.
 async fn targets_keep_keys(migration: &Migration) -> Result<Vec<String>> {
-    // Within a server a key takes no more memory in another index, unless it stays as well.
+    // Within one server a moved key takes no additional memory, unless it also stays.
     let stays_as_well = migration.options.keep;
     let mut conditions = Vec::with_capacity(migration.targets.len());
     for target in &migration.targets {
@@ -73,7 +73,7 @@ async fn targets_keep_keys(migration: &Migration) -> Result<Vec<String>> {
     let may_be_evicted = migration.options.accept_eviction;
     let mut warnings = Vec::new();
     for (target, conditions) in migration.targets.iter().zip(&conditions) {
-        // All that goes to one server has to find room there together.
+        // All keys for one server have to fit there together.
         let mut bytes = Some(0);
         for (other, expected) in migration.targets.iter().zip(&expected) {
             if other.is_on_server_of(target).await? {

@@ -2,14 +2,14 @@
 
 use crate::{AdminError, Result, escape, unescape};
 
-/// Turns names of one form into names of another. Placeholders in braces stand for one or more
-/// bytes; a name is taken apart from the left, each placeholder as short as possible, the last one
-/// as long as it takes.
+/// Turns names of one form into names of another. A placeholder in braces stands for one or more
+/// bytes. A name is split from the left, each placeholder as short as possible, and the last one
+/// takes the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rename {
     from: Vec<Part>,
     to: Vec<Part>,
-    /// As they were typed.
+    /// The forms as typed.
     forms: (String, String),
 }
 
@@ -23,8 +23,8 @@ impl Rename {
     /// Reads both forms.
     ///
     /// # Errors
-    /// When a form cannot be read, or names in two of the first form could become the same in the
-    /// second: every placeholder has to be in both, once.
+    /// When a form cannot be read, or two names could become equal: every placeholder has to occur
+    /// once in each form.
     pub fn parse(from: &str, to: &str) -> Result<Self> {
         let (old, new) = (parts(from)?, parts(to)?);
         let names = |form: &[Part]| {
@@ -63,7 +63,7 @@ impl Rename {
         (&self.forms.0, &self.forms.1)
     }
 
-    /// The way back.
+    /// The reverse renaming.
     #[must_use]
     pub fn inverse(&self) -> Self {
         let (from, to) = &self.forms;
@@ -89,11 +89,13 @@ impl Rename {
         glob
     }
 
-    /// The new name; `None` for a name that is not of the first form, or would not come back.
+    /// The new name; `None` for a name that does not have the first form, or cannot be renamed
+    /// back.
     #[must_use]
     pub fn apply(&self, name: &[u8]) -> Option<Vec<u8>> {
         let new = fill(&self.to, &take_apart(&self.from, name)?);
-        // A value may hold a separator of the other form; such a name could meet another one there.
+        // A value may contain a separator of the other form; such a name could collide with another
+        // one.
         let back = fill(&self.from, &take_apart(&self.to, &new)?);
         (back == name).then_some(new)
     }
@@ -133,7 +135,7 @@ fn take_apart<'a>(form: &'a [Part], name: &'a [u8]) -> Option<Vec<(&'a str, &'a 
             Part::Placeholder(placeholder) => {
                 let last = parts.len() == 1;
                 let end = match parts.peek() {
-                    // The text behind the last placeholder has to end the name.
+                    // The text after the last placeholder has to end the name.
                     Some(Part::Text(text)) if last => rest.strip_suffix(text.as_slice())?.len(),
                     Some(Part::Text(text)) => find(rest, text)?,
                     _ => rest.len(),
@@ -149,7 +151,7 @@ fn take_apart<'a>(form: &'a [Part], name: &'a [u8]) -> Option<Vec<(&'a str, &'a 
     rest.is_empty().then_some(values)
 }
 
-/// Where `text` begins in `name`, behind at least one byte.
+/// Position of `text` in `name`, after at least one byte.
 fn find(name: &[u8], text: &[u8]) -> Option<usize> {
     (1..name.len()).find(|at| name[*at..].starts_with(text))
 }
@@ -195,7 +197,7 @@ mod tests {
         let r = |name| renamed("{app}:{id}:text", "text:{id}:{app}", name);
         assert_eq!(r("web:a:text").as_deref(), Some("text:a:web"));
         assert_eq!(r("web:a:other"), None);
-        // `b:c` would be taken apart otherwise on the way back.
+        // `b:c` would be split differently on the way back.
         assert_eq!(r("web:b:c:text"), None);
     }
 

@@ -1,4 +1,4 @@
-//! The report of a migration, in figures.
+//! The report of a migration.
 
 use std::collections::BTreeMap;
 
@@ -7,61 +7,61 @@ use serde::{Deserialize, Serialize};
 use super::{Item, Outcome, Way};
 use crate::escape;
 
-/// What a migration, or taking one back, did.
+/// The result of a migration or of its undo.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MigrationReport {
-    /// How the keys went.
+    /// The way in which keys moved.
     pub way: Option<Way>,
-    /// Keys that were looked at.
+    /// Number of keys examined.
     pub seen: u64,
-    /// Keys that are in their new place now.
+    /// Number of keys that are now in their new place.
     pub moved: u64,
-    /// Keys that were there already, the same.
+    /// Number of identical keys that were there before.
     pub same: u64,
-    /// Keys that expired, were deleted or evicted meanwhile.
+    /// Number of keys that expired, or were deleted or evicted meanwhile.
     pub gone: u64,
-    /// How many of these the server of the source may have evicted.
+    /// Number of these keys that the source's server may have evicted.
     #[serde(default)]
     pub evicted: u64,
-    /// Keys whose name the target had already with another value: left as they were.
+    /// Number of keys that the target had with another value; they were left unchanged.
     pub conflicts: u64,
-    /// Keys that were changed on their way and are in the source still.
+    /// Number of keys that were changed during the move and are still in the source.
     pub changed: u64,
-    /// Keys that did not arrive as they were; they are in the source still, unless they went by
-    /// `MOVE`.
+    /// Number of keys that arrived with a difference; they are still in the source, unless they
+    /// moved by `MOVE`.
     pub damaged: u64,
-    /// Keys of search indexes, which stay.
+    /// Number of keys of search indexes, which stay.
     #[serde(default)]
     pub of_indexes: u64,
-    /// How many of the keys have a type of a module, by type.
+    /// Number of keys of modules, by type.
     #[serde(default)]
     pub modules: BTreeMap<String, u64>,
-    /// Some of the keys that did not simply move: escaped name, and why.
+    /// Some of the keys that did not simply move: escaped name and reason.
     pub examples: Vec<(String, String)>,
     /// The counts by group.
     pub groups: Vec<GroupReport>,
-    /// How often the keys were gone over.
+    /// Number of passes over the keys.
     pub passes: u32,
-    /// How long it took, in seconds.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 
-/// What became of one group.
+/// The result for one group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GroupReport {
     /// Its name.
     pub group: String,
-    /// The target's.
+    /// The target's database.
     pub database: String,
     /// Keys now in the target, including identical ones that were there before.
     pub moved: u64,
-    /// Keys that were left.
+    /// Number of keys that did not move.
     pub left: u64,
 }
 
-/// So many examples are kept.
+/// Maximum number of examples.
 const EXAMPLES: usize = 20;
 
 impl MigrationReport {
@@ -69,7 +69,7 @@ impl MigrationReport {
         for (item, outcome) in items.iter().zip(outcomes) {
             let of_index;
             let (counter, why) = match outcome {
-                // It was counted when it came there, or is none of this migration's.
+                // It was counted when it arrived, or does not belong to this migration.
                 Outcome::There => continue,
                 Outcome::OfIndex(kind) => {
                     of_index = format!(
@@ -107,7 +107,8 @@ impl MigrationReport {
         }
     }
 
-    /// A key that was deleted in the new place and written in the old one since: it stays there.
+    /// Counts a key that was deleted in the new place and written in the old one since; it stays
+    /// there.
     pub(crate) fn count_written_since(&mut self, item: &Item) {
         (self.seen, self.conflicts) = (self.seen + 1, self.conflicts + 1);
         if let Some(group) = self.groups.get_mut(item.rule) {
@@ -126,7 +127,7 @@ impl MigrationReport {
         }
     }
 
-    /// Whether every key that was looked at is where it belongs.
+    /// Whether every key is where it belongs.
     #[must_use]
     pub fn complete(&self) -> bool {
         self.conflicts + self.changed + self.damaged + self.of_indexes == 0

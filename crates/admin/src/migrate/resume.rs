@@ -1,4 +1,4 @@
-//! Resumes an interrupted run: pages of the journal that may have moved.
+//! Settles the pages of the journal that an interrupted run may have moved.
 
 use std::path::Path;
 
@@ -9,14 +9,14 @@ use super::way::Course;
 use super::{Item, Migration, Outcome};
 use crate::{AdminError, Place, Result};
 
-/// A page whose outcome was not written, with what can be seen of it now.
+/// A page whose outcome was not written, with the outcomes found now.
 pub(crate) struct SettledPage {
     pub(crate) number: u64,
     pub(crate) outcomes: Vec<Outcome>,
 }
 
-/// Looks at each key of the open pages. Nothing is changed: keys that are in the source still are
-/// met by the next pass.
+/// Looks up each key of the open pages without changing anything; the next pass moves keys that are
+/// still in the source.
 pub(crate) async fn settle(migration: &Migration, course: &Course) -> Result<Vec<SettledPage>> {
     let path = migration.options.journal.clone();
     let read = tokio::task::spawn_blocking(move || {
@@ -40,8 +40,8 @@ pub(crate) async fn settle(migration: &Migration, course: &Course) -> Result<Vec
     Ok(settled)
 }
 
-/// Refuses a journal that was cut off: it breaks off in a page whose keys have moved. Where the work was
-/// interrupted while it wrote a page, none of them has.
+/// Refuses a journal that was truncated later: it ends within a page whose keys have moved. If the run
+/// was interrupted while it wrote the page, none of its keys has moved.
 pub(crate) async fn refuse_cut_off(journal: &Path, course: &Course) -> Result<()> {
     let Some(page) = Past::open(journal)?.torn_page()? else { return Ok(()) };
     let moved = look(course, &page.items).await?;
@@ -62,8 +62,8 @@ pub(crate) async fn refuse_cut_off(journal: &Path, course: &Course) -> Result<()
     })
 }
 
-/// Where each key is now. One that is in the target only is taken to have moved; one in the source
-/// to have been left.
+/// Finds where each key is now. A key that is only in the target counts as moved; a key in the
+/// source as not moved.
 pub(crate) async fn look(course: &Course, items: &[Item]) -> Result<Vec<Outcome>> {
     let mut source = course.source.open("migrate").await?;
     let mut targets = Vec::with_capacity(course.targets.len());

@@ -1,4 +1,4 @@
-//! Which key goes where, and under which name.
+//! Decides the target and the new name of each key.
 
 use compartment_core::backend::glob_matches;
 
@@ -9,24 +9,24 @@ use crate::{Place, Plan, Result, Verdict, read_glob};
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
     rules: Vec<Rule>,
-    /// Beginnings of names that stay, since they are a target's own already.
+    /// Prefixes of names that stay, since they belong to a target already.
     spared: Vec<Vec<u8>>,
 }
 
-/// One group of keys, and where it goes.
+/// One group of keys and its target.
 #[derive(Clone, Debug)]
 struct Rule {
-    /// What people call the group.
+    /// The group's label.
     group: String,
     patterns: Vec<Vec<u8>>,
     except: Vec<Vec<u8>>,
-    /// The number of the target; `None` for keys that stay.
+    /// The index of the target; `None` for keys that stay.
     target: Option<usize>,
     rename: Option<Rename>,
 }
 
 impl Routes {
-    /// All keys that match one of `patterns` (all, where there is none) go to the only target.
+    /// All keys that match one of `patterns` (all keys if empty) go to the only target.
     #[must_use]
     pub fn single(group: &str, patterns: &[String], rename: Option<Rename>) -> Self {
         let patterns = match (patterns, &rename) {
@@ -38,8 +38,8 @@ impl Routes {
         Self { rules: vec![rule], spared: Vec::new() }
     }
 
-    /// As the plan says. Targets are numbered as in [`Plan::targets`]; of the groups that move,
-    /// those only that `takes_part` accepts do, and the others keep their keys.
+    /// The rules of a plan. Targets have the indexes of [`Plan::targets`]. A group moves if the
+    /// plan says so and `takes_part` accepts it; the keys of other groups stay.
     #[must_use]
     pub fn of_plan(plan: &Plan, takes_part: impl Fn(&crate::Group) -> bool) -> Self {
         let rules = plan.groups.iter().map(|group| {
@@ -57,7 +57,7 @@ impl Routes {
         Self { rules: rules.collect(), spared: Vec::new() }
     }
 
-    /// The rules of a journal: its keys are known by name, and go by the number of their rule.
+    /// The rules of a journal, whose keys are listed by name with the index of their rule.
     pub(crate) fn of_groups(groups: &[(String, usize)], rename: Option<&Rename>) -> Self {
         let rules = groups.iter().map(|(group, target)| Rule {
             group: group.clone(),
@@ -69,7 +69,7 @@ impl Routes {
         Self { rules: rules.collect(), spared: Vec::new() }
     }
 
-    /// The beginnings of the names that move, as far as the globs say them.
+    /// The literal prefixes of the globs of keys that move.
     pub(crate) fn beginnings(&self) -> impl Iterator<Item = &[u8]> {
         let moving = self.rules.iter().filter(|rule| rule.target.is_some());
         moving.flat_map(|rule| &rule.patterns).map(|glob| {
@@ -86,18 +86,18 @@ impl Routes {
         })
     }
 
-    /// Leaves the names that begin like this where they are.
+    /// Excludes names with this prefix from the move.
     pub(crate) fn spare(&mut self, beginning: &[u8]) {
         if !self.spared.iter().any(|known| known == beginning) {
             self.spared.push(beginning.to_vec());
         }
     }
 
-    /// Leaves those names where they are that are in the target already, or would be met again once they
-    /// have moved: both places are of one index, and one's prefix begins with the other's.
+    /// Excludes names that are in the target already, or that would be found again after their move.
+    /// That happens if both places have one index, and one's prefix begins with the other's.
     ///
     /// # Errors
-    /// The servers', where they let nobody tell whether they are one.
+    /// The servers', and when it cannot be found out whether they are one server.
     pub(crate) async fn spare_shared(&mut self, source: &Place, target: &Place) -> Result<()> {
         let (from, to) = (source.prefix(), target.prefix());
         let inner = to.strip_prefix(from).or_else(|| from.strip_prefix(to)).unwrap_or_default();
@@ -110,24 +110,24 @@ impl Routes {
         Ok(())
     }
 
-    /// Whether some keys get another name.
+    /// Whether any keys are renamed.
     pub(crate) fn renames(&self) -> bool {
         self.rules.iter().any(|rule| rule.rename.is_some())
     }
 
-    /// The groups by number, each with the number of its target.
+    /// The groups by index, each with the index of its target.
     pub(crate) fn groups(&self) -> Vec<(String, usize)> {
         let group = |rule: &Rule| (rule.group.clone(), rule.target.unwrap_or(0));
         self.rules.iter().map(group).collect()
     }
 
-    /// Both forms of the renaming, where there is one.
+    /// The renaming, if there is one.
     pub(crate) fn rename(&self) -> Option<&Rename> {
         self.rules.iter().find_map(|rule| rule.rename.as_ref())
     }
 
-    /// The one glob that all keys which move match; `None` where there are several or none. What
-    /// it matches may be more than what moves.
+    /// The single glob that all moving keys match; `None` if there are several or none. It may
+    /// match more keys than move.
     #[must_use]
     pub fn only_pattern(&self) -> Option<&[u8]> {
         match self.rules.as_slice() {
@@ -139,7 +139,7 @@ impl Routes {
         }
     }
 
-    /// The number of the rule that `name` goes by; `None` for a key that stays.
+    /// The index of the rule for `name`; `None` for a key that stays.
     pub(crate) fn rule_of(&self, name: &[u8]) -> Option<usize> {
         if self.spared.iter().any(|beginning| name.starts_with(beginning)) {
             return None;
@@ -150,12 +150,12 @@ impl Routes {
         (rule.target.is_some() && fits).then_some(at)
     }
 
-    /// The target of a rule that [`Routes::rule_of`] gave.
+    /// The target of a rule from [`Routes::rule_of`].
     pub(crate) fn target(&self, rule: usize) -> usize {
         self.rules.get(rule).and_then(|rule| rule.target).unwrap_or(0)
     }
 
-    /// The name in the target of a key that goes by `rule`.
+    /// The name in the target for a key of `rule`.
     pub(crate) fn new_name(&self, rule: usize, name: &[u8]) -> Vec<u8> {
         let rename = self.rules.get(rule).and_then(|rule| rule.rename.as_ref());
         rename.and_then(|rename| rename.apply(name)).unwrap_or_else(|| name.to_vec())

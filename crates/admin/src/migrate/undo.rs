@@ -1,4 +1,4 @@
-//! Takes a migration back: what its journal says has moved goes to where it was.
+//! Undoes a migration: keys that moved according to its journal return to their old place.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -16,16 +16,16 @@ use super::{Item, Migration, Outcome, Rename, Routes, Way, resume};
 use crate::fitness::{Incoming, refuse_stale_replica, target_fitness};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result};
 
-/// What a journal is about: its places have to be found before it can be taken back.
+/// The header of a journal; its places have to be opened before it can be undone.
 ///
 /// # Errors
-/// When the file cannot be read or is no journal.
+/// When the file cannot be read or is not a journal.
 pub fn header_of(journal: &Path) -> Result<Header> {
     Ok(Past::open(journal)?.header)
 }
 
-/// Whether `migration` can go on where `journal` ends: it is of the same keys and places, has not
-/// come to its end and was not taken back.
+/// Whether `migration` can resume `journal`: it has the same keys and places, is not complete and
+/// was not undone.
 ///
 /// # Errors
 /// As [`header_of`].
@@ -36,27 +36,29 @@ pub fn can_go_on(journal: &Path, migration: &Migration) -> Result<bool> {
     Ok(past.header == Header::of(migration) && !is_over)
 }
 
-/// How a migration is taken back.
+/// Options of an undo.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct UndoOptions {
-    /// What the work may ask of the servers.
+    /// Limits of the load on the servers.
     pub limits: Limits,
-    /// Go on although the old place may evict what it is given.
+    /// Whether to continue although the old place may evict keys.
     pub accept_eviction: bool,
 }
 
-/// Takes back the migration in `journal`. `source` and `targets` are the places of its header, in
-/// its order. Keys that were kept in the source are removed from the targets where they are still
-/// the same; all others move back, and those that stood in the targets before are copied back. Where
-/// the targets were followed until nobody wrote to the source any more, they hold what is newer: it is
-/// brought back as it is, and what was deleted there is removed from the source, where the source has
-/// what it had then. A name that stands in the source again otherwise is left in both, and counted as
-/// a conflict. Interrupted, it goes on when it is called again.
+/// Undoes the migration in `journal`. `source` and `targets` are the places of its header, in its
+/// order.
+///
+/// Keys that were kept in the source are removed from the targets if they are still equal. All others
+/// move back, and those that existed in the targets before are copied back. If a feed ended after the
+/// last write to the source, the targets have the newer values: these are brought back, and keys that
+/// were deleted in the targets are removed from the source if their value there is unchanged. A name
+/// that the source has again with another value is left in both places and counted as a conflict. An
+/// interrupted undo resumes when it is called again.
 ///
 /// # Errors
-/// When a server fails or refuses, or the journal cannot be read, or is cut off; when it was taken
-/// back already.
+/// When a server fails or refuses, or the journal cannot be read or is truncated; when it was
+/// undone already.
 pub async fn undo(
     journal: &Path,
     source: Place,
@@ -73,7 +75,7 @@ pub async fn undo(
             journal.display()
         )));
     }
-    // All of it is read before any key moves: a damaged journal changes nothing.
+    // The whole journal is read before any key moves, so that a damaged one changes nothing.
     let mut burden = Burden::default();
     past.for_each_page(|page| {
         burden.add(&page);
@@ -83,7 +85,7 @@ pub async fn undo(
         Some(lives) if past.header.keep => Some((past.copied()?, lives)),
         _ => None,
     };
-    // A journal without marks says nothing of what may be written over.
+    // A journal without marks does not tell which keys may be overwritten.
     let followed = followed.filter(|(copied, _)| !copied.is_empty());
     let places = (source, targets);
     let brings = followed.is_some();
@@ -96,7 +98,7 @@ pub async fn undo(
             if !state.deletions_done {
                 progress.begin("deleted", None);
                 back.delete_gone(&copied, lives, progress.as_ref()).await?;
-                // From here on a key that is not in a target may have been brought back.
+                // From here on, a key missing from a target may have been brought back.
                 past.mark_deletions_done()?;
             }
             progress.begin("undo", None);
@@ -120,7 +122,7 @@ pub async fn undo(
     Ok(report)
 }
 
-/// The pages of a journal, read on a thread.
+/// The pages of a journal, read on a blocking thread.
 struct Pages {
     pages: mpsc::Receiver<PastPage>,
     reader: Option<tokio::task::JoinHandle<Result<()>>>,
@@ -149,14 +151,14 @@ impl Pages {
     }
 }
 
-/// The way back from each target.
+/// The lanes back from each target.
 pub(super) struct Back {
-    /// As it was done, to see what an open page has become.
+    /// The course of the migration, for settling open pages.
     pub(super) forward: Course,
     pub(super) lanes: Vec<Lane>,
     /// The courses of the lanes.
     courses: Vec<Course>,
-    /// Ways back that leave the target its key, opened for the first key that needs one.
+    /// Lanes back that keep the target's key, opened for the first key that needs one.
     copying: Vec<Lane>,
     keep: bool,
     pub(super) pace: Pace,
@@ -190,7 +192,7 @@ impl Back {
             shifts: Vec::new(),
             copies: None,
         };
-        // What was kept has its room there.
+        // Kept keys are in the source already and need no room.
         let bytes = if header.keep { Some(0) } else { burden.bytes(&forward).await? };
         refuse_unfit(&forward, bytes, options, progress).await?;
         let (mut lanes, mut courses) = (Vec::new(), Vec::new());
@@ -211,7 +213,7 @@ impl Back {
             };
             way = choose(&course).await?;
             if brings {
-                // Others write over nothing.
+                // Other ways do not overwrite keys.
                 way = Way::Dump;
             }
             for note in course.look_at_servers().await? {
@@ -237,8 +239,8 @@ impl Back {
         Ok(Self { forward, lanes, courses, copying: Vec::new(), keep, pace, report, started })
     }
 
-    /// The keys of a page that are in the target because of the migration, and those that were there
-    /// before it as well, the same, and that it has removed from the source.
+    /// The keys of a page that the migration moved; and those that were identical in the target
+    /// before, and that it only removed from the source.
     async fn moved_items(&self, page: PastPage) -> Result<(Vec<Item>, Vec<Item>)> {
         let (mut left, mut stood) = (HashSet::new(), HashSet::new());
         match page.exceptions {
@@ -246,7 +248,7 @@ impl Back {
                 for (at, what) in exceptions {
                     match what.as_str() {
                         "conflict" | "gone" | "there" | "changed" | "index" => left.insert(at),
-                        // A copy that was there before the migration is not its to remove.
+                        // A copy from before the migration is not removed.
                         "same" if self.keep => left.insert(at),
                         "same" => stood.insert(at),
                         _ => false,
@@ -269,7 +271,7 @@ impl Back {
         Ok((moved, copied))
     }
 
-    /// Takes keys back; those of them that `stood` in their targets before stay there as well.
+    /// Takes keys back. With `stood` they also stay in their targets, where they were before.
     async fn take(&mut self, items: &[Item], stood: bool, progress: &dyn Progress) -> Result<()> {
         if stood && !items.is_empty() {
             self.open_copying().await?;
@@ -311,22 +313,22 @@ impl Back {
         Ok(())
     }
 
-    /// The number of the target that a key went to, and the key as it is named there.
+    /// The index of a key's target, and the key with its name there.
     pub(super) fn there(&self, item: &Item) -> (usize, Item) {
         let name = self.forward.routes.new_name(item.rule, &item.name);
         (self.forward.routes.target(item.rule), Item { name, rule: item.rule })
     }
 }
 
-/// The keys that have to find room in the old place.
+/// The keys that need room in the old place.
 #[derive(Debug, Default)]
 struct Burden {
-    /// How many went by each rule.
+    /// Number of keys by rule.
     counts: HashMap<usize, u64>,
     sample: Vec<Item>,
 }
 
-/// Keys that are chosen of a page, and of all, to be measured.
+/// Keys chosen for measuring, from a page and in total.
 const CHOSEN_OF_PAGE: usize = 30;
 const CHOSEN: usize = 3_000;
 
@@ -341,11 +343,11 @@ impl Burden {
         }
     }
 
-    /// About how many bytes they take; `None` where a server does not tell.
+    /// Their estimated bytes; `None` if a server does not report sizes.
     async fn bytes(&self, forward: &Course) -> Result<Option<u64>> {
         let mut all = 0.0;
         for (number, target) in forward.targets.iter().enumerate() {
-            // Within a server they take no more.
+            // Within one server they need no additional memory.
             if target.is_on_server_of(&forward.source).await? {
                 continue;
             }
@@ -371,7 +373,7 @@ impl Burden {
     }
 }
 
-/// The way back is a migration too: from places that have their keys to one that keeps them.
+/// Checks the old place as a target, since an undo is a migration too.
 async fn refuse_unfit(
     forward: &Course,
     bytes: Option<u64>,

@@ -1,19 +1,21 @@
-//! Learns patterns from names as they come, in bounded memory: a tree of segments whose children
-//! become a placeholder when they are too many to be words.
+//! Learns patterns from a stream of names in bounded memory.
+//!
+//! The names form a tree of segments, whose children become a placeholder when there are too many
+//! to be words.
 
 use std::collections::HashMap;
 
 use super::token::{Token, is_version_word, tokens};
 use super::{Class, Pattern};
 
-/// A pattern, and how many of the names it was learnt from.
+/// A pattern, and the number of names it was learnt from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Learned {
+pub(crate) struct Learned {
     /// The pattern.
-    pub pattern: Pattern,
-    /// Names that led to it. Another pattern's glob may match some of them: count by a
-    /// [`super::Selector`] where it matters.
-    pub keys: u64,
+    pub(crate) pattern: Pattern,
+    /// Names that led to it. Another pattern's glob may match some of them: use a
+    /// [`super::Selector`] for exact counts.
+    pub(crate) keys: u64,
 }
 
 /// Different words kept under one node before the rarer half becomes a placeholder.
@@ -24,12 +26,12 @@ const MAX_FIRST_WORDS: usize = 256;
 const MAX_NUMBERS: usize = 8;
 /// Nodes of the whole tree, about 150 bytes each.
 const MAX_NODES: usize = 16_384;
-/// Patterns that are told apart in the end; the keys of rarer ones are left to `*`.
+/// Maximum number of patterns in the result; the keys of rarer ones are left to `*`.
 const MAX_PATTERNS: usize = 100;
 
 #[derive(Debug, Default)]
 struct Node {
-    /// Names that pass through.
+    /// Names that pass through this node.
     count: u64,
     /// Names that end here.
     ends: u64,
@@ -37,14 +39,14 @@ struct Node {
     kinds: Vec<(Kind, u32)>,
 }
 
-/// A child that stands for itself.
+/// A child with a fixed text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Word {
     separator: Option<u8>,
     text: Box<[u8]>,
 }
 
-/// A child that stands for many.
+/// A child that is a placeholder for many texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Kind {
     separator: Option<u8>,
@@ -62,13 +64,13 @@ impl Word {
     }
 }
 
-/// Takes names and finds their patterns.
+/// Collects names and finds their patterns.
 #[derive(Debug)]
-pub struct Learner {
+pub(crate) struct Learner {
     nodes: Vec<Node>,
     free: Vec<u32>,
     max_words: usize,
-    /// Names of a form that nothing generalises: no further node is made.
+    /// The tree is full and cannot be generalised further, so no node is added.
     full: bool,
 }
 
@@ -81,8 +83,8 @@ impl Default for Learner {
 const ROOT: u32 = 0;
 
 impl Learner {
-    /// Takes a name into account.
-    pub fn add(&mut self, name: &[u8]) {
+    /// Adds a name.
+    pub(crate) fn add(&mut self, name: &[u8]) {
         let mut list = Vec::new();
         tokens(name, &mut list);
         let mut at = ROOT;
@@ -100,16 +102,16 @@ impl Learner {
         }
     }
 
-    /// How many nodes the tree has: what bounds its memory.
+    /// Number of nodes of the tree, which bounds its memory.
     #[must_use]
-    pub fn nodes(&self) -> usize {
+    pub(crate) fn nodes(&self) -> usize {
         self.nodes.len() - self.free.len()
     }
 
-    /// The patterns, the most particular first: the order in which a key has to be held against
-    /// their globs.
+    /// The patterns, the most specific first: a key has to be compared with their globs in this
+    /// order.
     #[must_use]
-    pub fn finish(mut self) -> Vec<Learned> {
+    pub(crate) fn finish(mut self) -> Vec<Learned> {
         self.tidy(ROOT, 0, false);
         let mut found = Vec::new();
         self.collect(ROOT, &Pattern::default(), &mut found);
@@ -128,7 +130,7 @@ impl Learner {
         u32::try_from(self.nodes.len() - 1).unwrap_or(ROOT)
     }
 
-    /// The node for `token` under `at`; `None` when it is new and the tree is full.
+    /// The child of `at` for `token`; `None` if it is new and the tree is full.
     fn child(&mut self, at: u32, token: &Token<'_>) -> Option<u32> {
         let kind = Kind { separator: token.separator, class: token.class };
         if token.class.varies() || token.class == Class::Integer && self.has_kind(at, kind) {
@@ -152,7 +154,7 @@ impl Learner {
         if self.node(at).words.len() > max {
             self.keep_words(at, max / 2);
         }
-        // Either may have made the new child a part of another.
+        // Either call may have merged the new child into another node.
         match self.node(at).words.get(&word) {
             Some(child) => Some(*child),
             None => Some(self.kind_child(at, word.kind())),
@@ -172,7 +174,7 @@ impl Learner {
         child
     }
 
-    /// Makes the numbers behind one separator a placeholder when they are more than `max`.
+    /// Replaces the numbers after one separator by a placeholder if there are more than `max`.
     fn limit_numbers(&mut self, at: u32, separator: Option<u8>, max: usize) {
         let is_one = |word: &&Word| word.separator == separator && word.is_number();
         let numbers: Vec<Word> = self.node(at).words.keys().filter(is_one).cloned().collect();
@@ -197,7 +199,7 @@ impl Learner {
         counted
     }
 
-    /// Turns words into placeholders, what is below them merged.
+    /// Turns words into placeholders and merges their subtrees.
     fn generalise(&mut self, at: u32, words: &[Word]) {
         for word in words {
             let Some(child) = self.node(at).words.remove(word) else { continue };
@@ -246,8 +248,8 @@ impl Learner {
         }
     }
 
-    /// Decides with all names known what is a word and what is one of many values; below a word
-    /// for versions two numbers are versions of one template.
+    /// Decides, with all names known, which children are words and which are values. Below a
+    /// version word, two numbers are already versions of one template.
     fn tidy(&mut self, at: u32, depth: usize, is_version: bool) {
         let total = self.node(at).count;
         let separators: Vec<Option<u8>> =
@@ -260,7 +262,8 @@ impl Learner {
         let counted = self.words_by_count(at);
         let overflowed = self.node(at).kinds.iter().any(|(kind, _)| kind.class == Class::Text);
         let rare: Vec<Word> = if depth == 0 {
-            // Programs' own prefixes stay apart from names of one key, unless those are few.
+            // Prefixes of programs are kept as words; rarer first segments become placeholders if
+            // there were too many.
             let least = if overflowed { total / 1_000 + 2 } else { 0 };
             counted.into_iter().filter(|(count, _)| *count < least).map(|(_, word)| word).collect()
         } else if counted.len() > 12 || overflowed {
@@ -301,7 +304,7 @@ impl Learner {
     }
 }
 
-/// One pattern a glob, ordered, at most [`MAX_PATTERNS`].
+/// Merges patterns with equal globs, orders them, and keeps at most [`MAX_PATTERNS`].
 fn merge_equal(found: Vec<Learned>) -> Vec<Learned> {
     let mut by_glob: HashMap<Vec<u8>, Learned> = HashMap::new();
     for learned in found {

@@ -1,11 +1,11 @@
-//! Patterns of key names: learnt from the names, shown to people, turned into globs.
+//! Patterns of key names: learnt from names, shown to users, turned into globs.
 
 mod learner;
 mod pattern;
 mod selector;
 mod token;
 
-pub use learner::{Learned, Learner};
-pub use pattern::Pattern;
-pub use selector::{Selection, Selector};
-pub use token::Class;
+pub(crate) use learner::Learner;
+pub(crate) use pattern::Pattern;
+pub(crate) use selector::{Selection, Selector};
+pub(crate) use token::Class;

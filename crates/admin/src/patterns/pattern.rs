@@ -1,13 +1,13 @@
-//! A pattern of key names: what people read, and the glob that selects its keys.
+//! A pattern of key names: its readable form, and the glob that selects its keys.
 
 use crate::name::escape_glob_into;
 use std::fmt;
 
 use super::Class;
 
-/// Text and placeholders in turn: `doc:{uuid}:text`.
+/// A sequence of texts and placeholders: `doc:{uuid}:text`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Pattern {
+pub(crate) struct Pattern {
     parts: Vec<Part>,
 }
 
@@ -18,14 +18,6 @@ enum Part {
 }
 
 impl Pattern {
-    /// The pattern of one name.
-    #[must_use]
-    pub fn exact(name: &[u8]) -> Self {
-        let mut pattern = Self::default();
-        pattern.push_literal(name);
-        pattern
-    }
-
     pub(crate) fn push_literal(&mut self, text: &[u8]) {
         if text.is_empty() {
             return;
@@ -36,7 +28,7 @@ impl Pattern {
         }
     }
 
-    /// Two placeholders that touch are one.
+    /// Appends a placeholder; adjacent placeholders become one.
     pub(crate) fn push_placeholder(&mut self, class: Class) {
         match self.parts.last_mut() {
             Some(Part::Placeholder(last)) => {
@@ -48,12 +40,12 @@ impl Pattern {
         }
     }
 
-    /// The Redis glob that its keys match. Other keys may match too: see [`Pattern::weight`].
+    /// The Redis glob that matches its keys. Other keys may match too: see [`Pattern::weight`].
     ///
-    /// A placeholder is `*`. A pattern without a letter of its own would then be every key's, so
-    /// there a placeholder is as narrow as a glob can say.
+    /// A placeholder becomes `*`. In a pattern without literal letters that would match every key,
+    /// so there a placeholder becomes as narrow as a glob can be.
     #[must_use]
-    pub fn glob(&self) -> Vec<u8> {
+    pub(crate) fn glob(&self) -> Vec<u8> {
         let plain = self.has_words();
         let mut glob = Vec::new();
         for part in &self.parts {
@@ -66,9 +58,10 @@ impl Pattern {
         glob
     }
 
-    /// Whether its glob would take names of any kind: it has no word, and nothing narrows it.
+    /// Whether its glob would match names of any kind: it has no word, and no placeholder with a
+    /// narrow glob.
     #[must_use]
-    pub fn takes_all(&self) -> bool {
+    pub(crate) fn takes_all(&self) -> bool {
         let is_open =
             |part: &Part| matches!(part, Part::Placeholder(class) if narrow(*class) == b"*");
         !self.has_words() && self.parts.iter().any(is_open)
@@ -80,10 +73,10 @@ impl Pattern {
         )
     }
 
-    /// How particular it is: of two that match a key the heavier one is meant. Bytes that are
-    /// given, then placeholders that have a form.
+    /// How specific it is: of two patterns that match a key, the heavier one is the right one. The
+    /// number of literal bytes, then of placeholders with a form.
     #[must_use]
-    pub fn weight(&self) -> (usize, usize) {
+    pub(crate) fn weight(&self) -> (usize, usize) {
         let mut weight = (0, 0);
         for part in &self.parts {
             match part {
@@ -94,16 +87,7 @@ impl Pattern {
         weight
     }
 
-    /// What it begins with, up to the first placeholder.
-    #[must_use]
-    pub fn head(&self) -> &[u8] {
-        match self.parts.first() {
-            Some(Part::Literal(text)) => text,
-            _ => b"",
-        }
-    }
-
-    /// A pattern for the keys of both: where they differ, it has a placeholder of any text.
+    /// A pattern for the keys of both; where they differ, it has a placeholder for any text.
     pub(crate) fn widened(&self, other: &Self) -> Self {
         let mut both = Self::default();
         for (mine, theirs) in self.parts.iter().zip(&other.parts) {
@@ -150,9 +134,15 @@ mod tests {
     use compartment_core::backend::glob_matches;
     use proptest::prelude::*;
 
+    fn exact(name: &[u8]) -> Pattern {
+        let mut pattern = Pattern::default();
+        pattern.push_literal(name);
+        pattern
+    }
+
     #[test]
     fn a_pattern_reads_well_and_selects_its_keys() {
-        let mut pattern = Pattern::exact(b"doc:");
+        let mut pattern = exact(b"doc:");
         pattern.push_placeholder(Class::Uuid);
         pattern.push_literal(b":text");
         assert_eq!(pattern.to_string(), "doc:{uuid}:text");
@@ -173,7 +163,7 @@ mod tests {
             name in prop::collection::vec(any::<u8>(), 0..20),
             other in prop::collection::vec(any::<u8>(), 0..20),
         ) {
-            let glob = Pattern::exact(&name).glob();
+            let glob = exact(&name).glob();
             prop_assert!(glob_matches(&glob, &name));
             prop_assert_eq!(glob_matches(&glob, &other), name == other);
         }

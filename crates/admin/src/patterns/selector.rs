@@ -1,49 +1,50 @@
-//! Finds the first of many lists of globs that a name matches.
+//! Finds the first of many selections that a name matches.
 
 use std::collections::HashMap;
 
 use compartment_core::backend::glob_matches;
 
-/// Which keys one group has: a glob that matches, and none of the exceptions.
+/// The keys of one group: they match a glob, and none of the exceptions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
+pub(crate) struct Selection {
     /// Redis globs over raw names.
-    pub globs: Vec<Vec<u8>>,
-    /// Keys that match one of these are another group's.
-    pub except: Vec<Vec<u8>>,
+    pub(crate) globs: Vec<Vec<u8>>,
+    /// Keys that match one of these are excluded.
+    pub(crate) except: Vec<Vec<u8>>,
 }
 
-/// Ordered [`Selection`]s, prepared so that a name costs much less than one match a glob.
+/// Ordered [`Selection`]s, indexed so that a name costs much less than a match with every glob.
 #[derive(Clone, Debug)]
-pub struct Selector {
+pub(crate) struct Selector {
     except: Vec<Vec<Vec<u8>>>,
-    /// Names without a special character, and the first selection that has each.
+    /// Globs without a special character, with the first selection that has each.
     exact: HashMap<Vec<u8>, usize>,
-    /// By a name's first byte, in order; the last is the empty name's.
+    /// By a name's first byte, in order; the last list is for the empty name.
     by_first: Vec<Vec<Compiled>>,
 }
 
 #[derive(Clone, Debug)]
 struct Compiled {
     selection: usize,
-    /// What a name has to begin with.
+    /// The literal prefix of matching names.
     head: Vec<u8>,
-    /// The whole glob, where it is more than the head and a `*`.
+    /// The complete glob, unless it is just the head and a `*`.
     glob: Option<Vec<u8>>,
 }
 
 const EMPTY_NAME: usize = 256;
 
 impl Selector {
-    /// Prepares `selections`: for each name the first that matches counts.
+    /// Indexes `selections`; for each name the first match counts.
     #[must_use]
-    pub fn new(selections: &[Selection]) -> Self {
+    pub(crate) fn new(selections: &[Selection]) -> Self {
         let mut exact: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut by_first = vec![Vec::new(); 257];
         for (selection, one) in selections.iter().enumerate() {
             for glob in &one.globs {
                 let (head, rest) = head(glob);
-                // An exact name with exceptions may still be another's: it is matched in order.
+                // An exact name with exceptions may belong to a later selection, so it is matched
+                // in order.
                 if rest.is_empty() && one.except.is_empty() {
                     exact.entry(head).or_insert(selection);
                     continue;
@@ -61,9 +62,9 @@ impl Selector {
         Self { except, exact, by_first }
     }
 
-    /// The number of the first selection that `name` belongs to.
+    /// The index of the first selection that `name` belongs to.
     #[must_use]
-    pub fn first_match(&self, name: &[u8]) -> Option<usize> {
+    pub(crate) fn first_match(&self, name: &[u8]) -> Option<usize> {
         let exact = self.exact.get(name).copied();
         let list = &self.by_first[name.first().map_or(EMPTY_NAME, |byte| usize::from(*byte))];
         for compiled in list {
@@ -79,7 +80,8 @@ impl Selector {
         exact
     }
 
-    /// The numbers of all the selections that `name` belongs to, not in order, perhaps repeated.
+    /// Calls `found` with the indexes of all selections that `name` belongs to, unordered and
+    /// perhaps repeated.
     pub(crate) fn all_matches(&self, name: &[u8], mut found: impl FnMut(usize)) {
         if let Some(exact) = self.exact.get(name) {
             found(*exact);
@@ -99,7 +101,7 @@ impl Selector {
     }
 }
 
-/// The text that a glob begins with, and the rest of it from the first special character on.
+/// The literal prefix of a glob, and the rest from the first special character on.
 fn head(glob: &[u8]) -> (Vec<u8>, &[u8]) {
     let mut head = Vec::new();
     let mut at = 0;
@@ -150,7 +152,7 @@ mod tests {
         }
     }
 
-    /// Text that globs and names are made of.
+    /// Pieces of globs and names.
     fn bits() -> impl Strategy<Value = String> {
         prop::collection::vec(
             prop::sample::select(vec!["a", "b", ":", "*", "?", r"\*", "[ab]", "[^a]", r"\"]),

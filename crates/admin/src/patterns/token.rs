@@ -1,23 +1,23 @@
-//! Cuts a key's name into segments at its separators, and says what each segment looks like.
+//! Splits a key's name into segments at its separators, and classifies each segment.
 
 use serde::{Deserialize, Serialize};
 
-/// What a segment looks like when it differs from key to key.
+/// The form of a segment that differs from key to key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Class {
+pub(crate) enum Class {
     /// `7f3a5c1e-…` of 36 characters.
     Uuid,
     /// Digits only.
     Integer,
-    /// At least eight hexadecimal digits, one of them a decimal one.
+    /// At least eight hexadecimal digits, at least one of them decimal.
     Hex,
     /// `2026-11-21`.
     Date,
     /// `someone@example.org`.
     Email,
-    /// Characters without an order to see: base64, nano ids, tokens.
+    /// Random characters: base64, nano ids, tokens.
     Token,
     /// Anything else.
     Text,
@@ -26,7 +26,7 @@ pub enum Class {
 impl Class {
     /// Its name in a pattern: `{uuid}`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Uuid => "uuid",
             Self::Integer => "int",
@@ -38,8 +38,8 @@ impl Class {
         }
     }
 
-    /// Whether two values of it are as good as never the same name of a thing: such a segment is
-    /// a placeholder from its first key on.
+    /// Whether values of this class practically never repeat, so that the segment is a placeholder
+    /// from the first key on.
     pub(crate) fn varies(self) -> bool {
         match self {
             Self::Uuid | Self::Hex | Self::Date | Self::Email | Self::Token => true,
@@ -48,7 +48,7 @@ impl Class {
     }
 }
 
-/// A segment and the separator in front of it, if there is one.
+/// A segment and the separator before it, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Token<'a> {
     pub(crate) separator: Option<u8>,
@@ -56,12 +56,12 @@ pub(crate) struct Token<'a> {
     pub(crate) class: Class,
 }
 
-/// The most segments that are looked at; what is behind them is one more of class `Text`.
+/// Maximum number of segments; the rest of the name is one more segment of class `Text`.
 const MAX_TOKENS: usize = 20;
-/// A longer segment is no word that a program chose.
+/// A longer segment is not a word chosen by a program.
 const LONGEST_WORD: usize = 64;
 
-/// Cuts `name`. The parts, put together again, are the name.
+/// Splits `name`. The concatenated parts give the name.
 pub(crate) fn tokens<'a>(name: &'a [u8], into: &mut Vec<Token<'a>>) {
     into.clear();
     let mut rest = name;
@@ -82,14 +82,14 @@ pub(crate) fn tokens<'a>(name: &'a [u8], into: &mut Vec<Token<'a>>) {
             separator = Some(byte);
             rest = after;
         } else {
-            // Only behind a segment that ends by its form, such as a date: `2026-11-21T10`.
+            // Only after a segment that ends by its form, such as a date: `2026-11-21T10`.
             separator = None;
             rest = &rest[length..];
         }
     }
 }
 
-/// A word, or a word and a number: `user17` is a `user` and its number.
+/// Pushes a word, or a word and a number: `user17` is `user` and its number.
 fn push_word<'a>(separator: Option<u8>, text: &'a [u8], into: &mut Vec<Token<'a>>) {
     let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
     let digits = text[letters..].iter().all(u8::is_ascii_digit);
@@ -103,7 +103,7 @@ fn push_word<'a>(separator: Option<u8>, text: &'a [u8], into: &mut Vec<Token<'a>
     }
 }
 
-/// Whether a number behind it is a version.
+/// Whether a number after this word is a version.
 pub(crate) fn is_version_word(word: &[u8]) -> bool {
     const WORDS: [&str; 4] = ["v", "ver", "version", "rev"];
     WORDS.iter().any(|one| word.eq_ignore_ascii_case(one.as_bytes()))
@@ -113,12 +113,12 @@ pub(crate) fn is_separator(byte: u8) -> bool {
     matches!(byte, b':' | b'/' | b'|' | 0x06 | 0x16) || is_weak_separator(byte)
 }
 
-/// Separators that also stand inside of one value: in a UUID, a date, base64, an address.
+/// Separators that also occur within one value: a UUID, a date, base64, an address.
 fn is_weak_separator(byte: u8) -> bool {
     b".-_#,;=!@$ {}[]()<>~".contains(&byte)
 }
 
-/// The length and class of what `rest` begins with, up to a separator.
+/// The length and class of the segment at the start of `rest`, up to a separator.
 fn first_segment(rest: &[u8]) -> (usize, Class) {
     if is_uuid(rest) {
         return (36, Class::Uuid);
@@ -131,7 +131,7 @@ fn first_segment(rest: &[u8]) -> (usize, Class) {
     if is_email(region) {
         return (region.len(), Class::Email);
     }
-    // A region in one piece is told apart below, where hexadecimal digits come first.
+    // A region without separators is classified below, where hexadecimal digits are tried first.
     let in_pieces = region.iter().any(|byte| is_separator(*byte));
     if in_pieces && !has_words(region) && is_token(region) {
         return (region.len(), Class::Token);
@@ -187,7 +187,7 @@ fn is_email(region: &[u8]) -> bool {
         && host.last().is_some_and(u8::is_ascii_alphabetic)
 }
 
-/// Whether a part between weak separators is a word as people write them: `celery-task-…`.
+/// Whether a part between weak separators is an ordinary word: `celery-task-…`.
 fn has_words(region: &[u8]) -> bool {
     let is_word = |part: &[u8]| {
         part.len() >= 4
@@ -197,8 +197,8 @@ fn has_words(region: &[u8]) -> bool {
     region.split(|byte| is_separator(*byte)).any(is_word)
 }
 
-/// Whether the characters have no order that a person would have chosen: sixteen or more of
-/// base64's, changing between small, capital and digit at least every fourth.
+/// Whether the characters look random: sixteen or more of base64's, changing between lower case,
+/// upper case and digit at least every fourth.
 fn is_token(region: &[u8]) -> bool {
     if region.len() < 16 {
         return false;

@@ -8,19 +8,19 @@ use super::{Plan, Verdict};
 use crate::Purpose;
 use crate::frameworks::{self, Setting};
 
-/// Lines for one file of one program.
+/// Setting lines for one file of one program.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Advice {
     /// The program: the producer of a group of the plan.
     pub program: String,
-    /// The file, or where else the lines usually stand.
+    /// The file, or another place where the lines usually are.
     pub file: String,
-    /// The lines. Passwords are never in them: `***` stands where one belongs.
+    /// The lines. They contain `***` in place of passwords.
     pub lines: Vec<String>,
 }
 
-/// The settings of the producers of the groups that go to another database.
+/// The settings for producers of groups that move to another database.
 #[must_use]
 pub fn advice(plan: &Plan, map: &DatabaseMap) -> Vec<Advice> {
     let mut list: Vec<Advice> = Vec::new();
@@ -62,7 +62,7 @@ fn add(list: &mut Vec<Advice>, program: &str, setting: &Setting, line: &str) {
     }
 }
 
-/// The URL as other programs' clients read it: redis-py's forms, and kombu's for a socket.
+/// The URL in the form of other programs' clients: redis-py's, or kombu's for a socket.
 fn url_for(program: &str, url: &InstanceUrl, index: u32) -> String {
     let text = url.with_index(index);
     match (url.scheme(), text.split_once("://")) {

@@ -1,4 +1,4 @@
-//! Checks whether a plan still fits before it is executed, since much may have changed.
+//! Checks before execution whether a plan still fits the servers.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +9,33 @@ use crate::client_list::{Client, client_list, who};
 use crate::frameworks::may_be_of;
 use crate::{AdminError, Limits, Pace, Place, Progress, Purpose, Result, Walk, escape};
 
-/// What a plan is held against.
+/// Options for checking a plan.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CheckOptions {
-    /// Groups whose producers and consumers the operator says have been stopped.
+    /// Groups whose producers and consumers have been stopped, according to the operator.
     pub drained: Vec<String>,
-    /// Whether these move even though connections are seen that look like theirs.
+    /// Whether these groups move even if connections look like their clients.
     pub drained_anyway: bool,
-    /// Whether a run goes on: its names fitted before, and what it has copied since is no collision.
+    /// Whether a run resumes: its names were checked before, and its copies do not count as
+    /// collisions.
     pub goes_on: bool,
-    /// What the check may ask of the servers.
+    /// Limits of the load on the servers.
     pub limits: Limits,
 }
 
-/// A client that has written within this time is at work.
+/// A client whose last command is at most this old is at work.
 const AT_WORK_SECONDS: u64 = 10;
-/// Keys that no group has are worth a new plan when they are more than this, and more than a
-/// hundredth of all.
+/// Keys in no group require a new plan if there are more than this, and more than a hundredth of
+/// all.
 const MANY_NEW: u64 = 100;
 
-/// What has other keys than queues: who waits for elements, waits for those of another group.
+/// Purposes without queues: clients that are blocked wait for keys of another group.
 const NEVER_QUEUES: &[Purpose] =
     &[Purpose::Sessions, Purpose::Cache, Purpose::RateLimit, Purpose::Locks, Purpose::Metrics];
 
-/// Holds `plan` against its places as they are now: `source`, and the places of its targets by
-/// name as the map has them today.
+/// Compares `plan` with the current state of its places: `source`, and its targets by name, as the
+/// map has them now.
 ///
 /// # Errors
 /// [`AdminError::Unsafe`], which lists everything that no longer fits; the server's.
@@ -61,7 +62,7 @@ pub async fn check(
     let list = problems.iter().map(|problem| format!("\n  - {problem}")).collect::<String>();
     Err(AdminError::Unsafe(format!(
         "the plan of {} does not fit what is there now:{list}\nfix that, or write the plan \
-         anew with `compartment plan`",
+         again with `compartment plan`",
         plan.source.made
     )))
 }
@@ -133,7 +134,7 @@ async fn indexes_fit(plan: &Plan, source: &Place, problems: &mut Vec<String>) ->
     Ok(())
 }
 
-/// Nobody may wait at, or work on, what has to be drained.
+/// Checks that no client waits for or uses groups that have to be drained.
 async fn is_drained(
     plan: &Plan,
     source: &Place,
@@ -150,7 +151,7 @@ async fn is_drained(
     if drains.is_empty() {
         return;
     }
-    // A server that does not list its clients cannot be asked: the operator's word has to do.
+    // Without `CLIENT LIST`, the operator's statement has to suffice.
     let Ok(clients) = client_list(source).await else { return };
     for group in drains {
         for found in at_work(&group.producer, source, &clients) {
@@ -171,7 +172,7 @@ async fn is_drained(
     }
 }
 
-/// Who may be a worker or sender of `producer` in the place's index and is at work, in words.
+/// Describes active clients of the place's index that may be workers or senders of `producer`.
 pub(crate) fn at_work(producer: &str, source: &Place, clients: &[Client]) -> Vec<String> {
     let mut found: BTreeMap<(String, &str, bool), u64> = BTreeMap::new();
     for client in clients.iter().filter(|client| client.index == source.index()) {
@@ -196,7 +197,7 @@ pub(crate) fn at_work(producer: &str, source: &Place, clients: &[Client]) -> Vec
     found.into_iter().map(say).collect()
 }
 
-/// Whether many keys have come that the plan says nothing about.
+/// Checks that there are few keys that the plan does not cover.
 async fn names_fit(
     plan: &Plan,
     source: &Place,
@@ -205,7 +206,7 @@ async fn names_fit(
     problems: &mut Vec<String>,
 ) -> Result<()> {
     let selector = plan.selector();
-    // The last group of a plan made here takes what no other has.
+    // The last group of a generated plan takes all other keys.
     let rest = plan.groups.iter().position(|group| group.patterns == ["*"]);
     let expected = rest.map_or(0, |at| plan.groups[at].keys);
     let (mut keys, mut unknown) = (0_u64, 0_u64);
@@ -245,8 +246,8 @@ async fn no_new_collisions(
 ) -> Result<()> {
     let found = collisions(plan, source, targets, options.limits, progress).await?;
     for (group, count) in plan.groups.iter().zip(found) {
-        // Programs that read and write the new database before their keys come have made some of
-        // them anew there, and those stay as they are. What has been drained can have none.
+        // Programs that use the new database before their keys arrive have created some of them
+        // there, and those stay unchanged. A drained group cannot have any.
         let drained = group.verdict == Verdict::Drain && options.drained.contains(&group.name);
         if drained && count > group.collisions {
             problems.push(format!(

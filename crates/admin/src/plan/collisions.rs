@@ -1,4 +1,4 @@
-//! How many names of each group stand in their target already.
+//! Counts the names of each group that exist in their target.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use redis::Pipeline;
 use super::{Plan, Verdict};
 use crate::{Limits, Pace, Place, Progress, Result, Walk};
 
-/// The collisions of each group, by its number in the plan: exact at the time of the walk. Where
-/// every target is empty nothing is read.
+/// The collisions of each group, by its index in the plan; exact at the time of the walk. If every
+/// target is empty, nothing is read.
 pub(super) async fn collisions(
     plan: &Plan,
     source: &Place,

@@ -1,10 +1,10 @@
-//! Which database of the map a purpose belongs in.
+//! Chooses a database of the map for a purpose.
 
 use compartment_core::{Contract, DatabaseKind, DatabaseMap};
 
 use crate::Purpose;
 
-/// The names that databases of a purpose usually have, the best first.
+/// Usual names of databases for a purpose, the best first.
 fn names(purpose: Purpose) -> &'static [&'static str] {
     match purpose {
         Purpose::Broker => &["broker", "queue", "queues", "jobs", "tasks"],
@@ -22,7 +22,7 @@ fn names(purpose: Purpose) -> &'static [&'static str] {
     }
 }
 
-/// The kind that all databases of a purpose have, where the only one of it will do.
+/// The kind of database for a purpose, if a single database of that kind is enough to choose it.
 fn kind(purpose: Purpose) -> Option<DatabaseKind> {
     match purpose {
         Purpose::Cache => Some(DatabaseKind::Cache),
@@ -31,7 +31,7 @@ fn kind(purpose: Purpose) -> Option<DatabaseKind> {
     }
 }
 
-/// The database for a purpose: by its name, else the only one of the purpose's kind.
+/// The database for a purpose: by its name, otherwise the only one of the purpose's kind.
 pub(super) fn database_for(purpose: Purpose, map: &DatabaseMap) -> Option<&Contract> {
     if let Some(found) = names(purpose).iter().find_map(|name| map.database(name)) {
         return Some(found);
@@ -41,13 +41,13 @@ pub(super) fn database_for(purpose: Purpose, map: &DatabaseMap) -> Option<&Contr
     fitting.next().filter(|_| fitting.next().is_none())
 }
 
-/// What the words of a pattern suggest about keys that nobody is known for.
+/// The purpose and database that the words of a pattern suggest for keys without a known producer.
 pub(super) fn suggested<'a>(
     patterns: &[String],
     map: &'a DatabaseMap,
 ) -> Option<(Purpose, &'a Contract)> {
     let text = patterns.join(" ").to_ascii_lowercase();
-    // What stands in braces is a placeholder, not a word.
+    // Text in braces is a placeholder, not a word.
     let outside = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, after)| after));
     let joined = outside.collect::<Vec<_>>().join(" ");
     let words: Vec<&str> = joined.split(|c: char| !c.is_ascii_alphanumeric()).collect();
@@ -72,7 +72,7 @@ pub(super) fn suggested<'a>(
     if let Some(contract) = database_for(purpose, map) {
         return Some((purpose, contract));
     }
-    // A word that is a database's own name: `prompts:…`.
+    // A word that is the name of a database: `prompts:…`.
     let named = |contract: &&Contract| {
         let one = contract.name.strip_suffix('s').unwrap_or(&contract.name);
         words.iter().any(|word| *word == contract.name || (one.len() > 3 && *word == one))

@@ -5,22 +5,22 @@ use serde::{Deserialize, Serialize};
 use crate::patterns::{Selection, Selector};
 use crate::{AdminError, Result};
 
-/// A separation, as `compartment plan` proposes it and `compartment migrate` executes it.
+/// A separation of keys, proposed by `compartment plan` and executed by `compartment migrate`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The version of this format: 1.
     pub version: u32,
-    /// What to know about the whole before it is executed.
+    /// Remarks on the whole plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Where the keys are now.
+    /// The current location of the keys.
     pub source: PlanSource,
-    /// Where the groups' databases are, so that a plan is refused after the map has changed.
+    /// The locations of the groups' databases, so that a plan is refused after the map has changed.
     #[serde(default)]
     pub targets: Vec<PlanTarget>,
-    /// The groups, tried in order for each key: the first whose patterns match decides. A key that
-    /// none matches stays.
+    /// The groups, tried in order for each key: the first with a matching pattern decides. A key
+    /// without a match stays.
     #[serde(default)]
     pub groups: Vec<Group>,
 }
@@ -31,15 +31,14 @@ pub struct Plan {
 pub struct PlanSource {
     /// The server, any password hidden.
     pub server: String,
-    /// The number of the database on it.
+    /// The index of the database.
     pub index: u32,
-    /// What the names of its keys begin with, where it has no index to itself; the patterns are
-    /// over what is behind that.
+    /// Prefix of its keys, if it shares its index; the patterns apply to names without it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
-    /// How many keys it had when the plan was made.
+    /// Number of its keys when the plan was made.
     pub keys: u64,
-    /// When the plan was made, as in `2026-11-21T11:30:00Z`.
+    /// When the plan was made, such as `2026-11-21T11:30:00Z`.
     pub made: String,
 }
 
@@ -51,18 +50,18 @@ pub struct PlanTarget {
     pub database: String,
     /// Its server, any password hidden.
     pub server: String,
-    /// Its number there.
+    /// Its index.
     pub index: u32,
-    /// What its keys begin with, where it has no index to itself.
+    /// Prefix of its keys, if it shares its index.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
 }
 
-/// When the keys of a group may change database.
+/// When the keys of a group may move to another database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// At any time, once readers look in the new place.
+    /// At any time, once readers use the new place.
     Move,
     /// After their producers and consumers have been stopped.
     Drain,
@@ -74,45 +73,46 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// What people call it.
+    /// Its label.
     pub name: String,
-    /// The program that writes it, as far as is known.
+    /// The program that writes the keys, if known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub producer: String,
-    /// Whether that is a guess by the form of the names, which others may choose too.
+    /// Whether the producer is a guess from the form of the names, which other programs may use
+    /// too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub perhaps: bool,
-    /// What it is for.
+    /// The purpose of the keys.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub purpose: String,
-    /// The database it goes to; not asked for when it stays.
+    /// The database that it moves to; ignored if it stays.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub database: String,
     /// When it may move.
     pub verdict: Verdict,
-    /// Redis globs over names, as [`crate::read_glob`] reads them; a key belongs here when one
-    /// matches.
+    /// Redis globs over names, as [`crate::read_glob`] reads them; a key belongs to the group if
+    /// one matches.
     pub patterns: Vec<String>,
-    /// Keys that match these do not, whatever `patterns` say.
+    /// Keys that match one of these are excluded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<String>,
     /// Groups of one set move in one run or not at all.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub together: String,
-    /// How many keys it had when the plan was made.
+    /// Number of its keys when the plan was made.
     #[serde(default)]
     pub keys: u64,
-    /// About how many bytes of the server's memory they took.
+    /// Estimated memory of its keys in bytes.
     #[serde(default)]
     pub bytes: u64,
-    /// How many of its names stood in the target already.
+    /// Number of its names that existed in the target.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub collisions: u64,
-    /// The longest that the server would answer nobody else while one of these keys moves, in
-    /// milliseconds: by the way that the plan would take.
+    /// The longest time, in milliseconds, that moving one of these keys would block the server,
+    /// with the way that the plan would use.
     #[serde(default)]
     pub longest_block_ms: f64,
-    /// What to know and to do before it moves.
+    /// Remarks and steps before it moves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -123,7 +123,7 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Group {
-    /// A group of the keys that match `patterns`, about which nothing else is known.
+    /// A group of the keys that match `patterns`, without further facts.
     #[must_use]
     pub fn new(name: impl Into<String>, verdict: Verdict, patterns: Vec<String>) -> Self {
         Self {
@@ -149,10 +149,10 @@ impl Plan {
     /// Reads a plan.
     ///
     /// # Errors
-    /// [`AdminError::Invalid`] with the line and the problem.
+    /// Describes the problem and its line.
     pub fn parse(text: &str) -> Result<Self> {
         let plan: Self = toml::from_str(text).map_err(|error| {
-            // Its own text goes over several lines and quotes the file.
+            // The error's own text has several lines and quotes the file.
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(1, |before| before.matches('\n').count() + 1);
             let problem = error.message().trim_end().replace('\n', ", ");
@@ -180,9 +180,8 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Which group a key belongs to: the number of the first, as `migrate` decides it.
-    #[must_use]
-    pub fn selector(&self) -> Selector {
+    /// Selects the index of a key's group, as `migrate` does.
+    pub(crate) fn selector(&self) -> Selector {
         let globs = |texts: &[String]| texts.iter().map(|text| crate::read_glob(text)).collect();
         let selections: Vec<Selection> = self
             .groups

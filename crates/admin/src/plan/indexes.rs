@@ -1,9 +1,9 @@
-//! Search indexes of a server: they see database 0 only, so what they cover cannot move.
+//! Search indexes of a server: they cover database 0 only, so their keys cannot move.
 
 use compartment_redis::Connection;
 use redis::Value;
 
-/// What the indexes cover.
+/// The search indexes and their prefixes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Indexes {
     /// Each index's name and the prefixes of the names that it covers; an empty one for all.
@@ -11,8 +11,8 @@ pub(crate) struct Indexes {
 }
 
 impl Indexes {
-    /// The first index that covers keys of which all names begin with `head`, of which `examples`
-    /// are some.
+    /// The first index that covers keys whose names begin with `head`; `examples` are some of the
+    /// names.
     pub(crate) fn covering(&self, head: &[u8], examples: &[Vec<u8>]) -> Option<&str> {
         let covers = |prefix: &Vec<u8>| {
             head.starts_with(prefix) || examples.iter().any(|name| name.starts_with(prefix))
@@ -22,7 +22,7 @@ impl Indexes {
     }
 }
 
-/// The server's indexes; none where it has no search module or does not say.
+/// The server's indexes; empty if it has no search module or does not list them.
 pub(crate) async fn indexes(connection: &mut Connection) -> Indexes {
     let mut list = Vec::new();
     let answer = connection.ask::<Vec<String>>("list indexes", &redis::cmd("FT._LIST")).await;
@@ -31,7 +31,7 @@ pub(crate) async fn indexes(connection: &mut Connection) -> Indexes {
         info.arg(&name);
         let said = connection.ask::<Value>("look at an index", &info).await.ok();
         let prefixes = said.as_ref().and_then(prefixes).unwrap_or_default();
-        // An index that does not tell may cover any key.
+        // An index that does not report its prefixes may cover any key.
         let prefixes = if prefixes.is_empty() { vec![Vec::new()] } else { prefixes };
         list.push((name, prefixes));
     }
@@ -39,7 +39,7 @@ pub(crate) async fn indexes(connection: &mut Connection) -> Indexes {
 }
 
 /// The names of the search indexes of a server, whichever database `connection` is to. A server
-/// that has a search module and does not list its indexes is taken to have some.
+/// with a search module that does not list its indexes is assumed to have some.
 pub(crate) async fn search_indexes(connection: &mut Connection) -> Vec<String> {
     let listed = connection.ask::<Vec<String>>("list indexes", &redis::cmd("FT._LIST")).await;
     if let Ok(names) = listed {
@@ -62,7 +62,7 @@ fn names_search(value: &Value) -> bool {
     }
 }
 
-/// What stands behind `prefixes`, however deep: older and newer servers nest it differently.
+/// The value after `prefixes` at any depth, since servers nest it differently.
 fn prefixes(value: &Value) -> Option<Vec<Vec<u8>>> {
     match value {
         Value::Array(list) => list.iter().enumerate().find_map(|(at, one)| {

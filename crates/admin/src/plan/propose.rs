@@ -1,4 +1,4 @@
-//! From an analysis to a plan: where each group goes, when it may, and what speaks against it.
+//! Turns an analysis into a plan: the target of each group, when it may move, and remarks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,19 +17,19 @@ use crate::{Analysis, KeyGroupReport, KeyType, Limits, Place, Progress, Purpose,
 pub struct PlanPlaces {
     /// The database that was analysed.
     pub source: Place,
-    /// The databases of the map, by name; a group goes to those only that are here.
+    /// The databases of the map by name; groups move only to these.
     pub targets: BTreeMap<String, Place>,
 }
 
 /// The time that MOVE takes for a key of any size, in milliseconds.
 const MOVE_MS: f64 = 0.1;
-/// What COPY takes for a byte, in milliseconds: measured 371 ms for 80 MB.
+/// The time of COPY per byte, in milliseconds: measured 371 ms for 80 MB.
 const COPY_MS: f64 = 4.6e-6;
-/// What DUMP takes for a byte, in milliseconds: measured 661 ms for 80 MB.
+/// The time of DUMP per byte, in milliseconds: measured 661 ms for 80 MB.
 const DUMP_MS: f64 = 8.0e-6;
 
-/// Proposes a plan. Without `places` (the analysis is of a dump) it lacks what only servers know:
-/// collisions and search indexes.
+/// Proposes a plan. Without `places` (the analysis is of a dump) it lacks facts that only servers
+/// have: collisions and search indexes.
 ///
 /// # Errors
 /// The server's.
@@ -41,7 +41,7 @@ pub async fn propose(
     progress: &dyn Progress,
 ) -> Result<Plan> {
     let indexes = match places {
-        // Indexes see database 0 only.
+        // Search indexes cover database 0 only.
         Some(places) if analysis.source.index == 0 => {
             indexes(&mut places.source.open("plan").await?).await
         }
@@ -88,13 +88,13 @@ pub async fn propose(
     Ok(plan)
 }
 
-/// Whether it is known what the keys are for, or what to do about them.
+/// Whether the purpose of the keys is known, or a rule for them.
 fn is_known(report: &KeyGroupReport) -> bool {
     let has_rule = report.verdict == Verdict::Stay && !report.note.is_empty();
     !report.producer.is_empty() && (report.purpose != Purpose::Unknown || has_rule)
 }
 
-/// The databases that are on the source's server.
+/// The databases on the source's server.
 async fn on_source_server(places: &PlanPlaces) -> Result<BTreeSet<String>> {
     let mut near = BTreeSet::new();
     for (name, target) in &places.targets {
@@ -109,13 +109,13 @@ struct Draft<'a> {
     analysis: &'a Analysis,
     map: &'a DatabaseMap,
     places: Option<&'a PlanPlaces>,
-    /// The databases that are on the source's server.
+    /// The databases on the source's server.
     near: BTreeSet<String>,
     indexes: &'a Indexes,
 }
 
 impl Draft<'_> {
-    /// The group with its database and verdict, as far as it decides for itself.
+    /// The group with its own database and verdict, before groups are kept together.
     fn group(&self, report: &KeyGroupReport) -> Group {
         let mut group = Group::new(&report.name, report.verdict, report.globs.clone());
         group.producer.clone_from(&report.producer);
@@ -146,7 +146,7 @@ impl Draft<'_> {
         if report.verdict == Verdict::Stay {
             return;
         }
-        // What a program reads through its queue's setting goes where its queue goes.
+        // Keys that a program accesses through its queue's setting go with the queue.
         let purpose = match frameworks::has_broker(&report.producer, &report.together) {
             true => Purpose::Broker,
             false => report.purpose,
@@ -187,9 +187,9 @@ impl Draft<'_> {
         group.purpose = kind.map_or(String::new(), |kind| kind.to_string());
     }
 
-    /// Keys that nobody is known for: what their names suggest. What can be made again is proposed
-    /// to move; of the rest the programs have to be stopped, which nothing but the operator's word
-    /// says.
+    /// Judges keys without a known producer by their names. Keys that can be recomputed are
+    /// proposed to move; for the others the programs have to be stopped, which only the operator
+    /// can confirm.
     fn by_words(&self, group: &mut Group, report: &KeyGroupReport) {
         group.verdict = Verdict::Stay;
         let Some((purpose, contract)) = suggested(&report.patterns, self.map) else {
@@ -242,7 +242,7 @@ impl Draft<'_> {
         self.map.database(&group.database)
     }
 
-    /// What is to be said when database and verdict are settled.
+    /// Adds remarks once database and verdict are decided.
     fn finish(&self, group: &mut Group, report: &KeyGroupReport) {
         let Some(contract) = self.contract(group) else { return };
         if group.verdict != Verdict::Stay && self.is_source(contract) {
@@ -286,7 +286,7 @@ impl Draft<'_> {
                     && target.index() == places.source.index()
                     && target.prefix() == places.source.prefix()
             }
-            // Of a dump the server is not known: the index has to do.
+            // For a dump the server is unknown, so only the index is compared.
             (None, _) => {
                 contract.placement.index() == self.analysis.source.index
                     && contract.placement.prefix().is_empty()
@@ -310,7 +310,7 @@ impl Draft<'_> {
         }
     }
 
-    /// All databases that a group may be sent to by hand, not only those that are proposed.
+    /// All databases that a user may choose for a group, not only the proposed ones.
     fn targets(&self) -> Vec<PlanTarget> {
         let reached = |contract: &&Contract| {
             !self.is_source(contract) && (self.places.is_none() || self.place(contract).is_some())
@@ -343,7 +343,7 @@ fn stay(group: &mut Group, note: String) {
     group.notes.push(note);
 }
 
-/// Groups of one set go where its queue goes, or stay with it.
+/// Groups of one set move with its queue, or stay with it.
 fn keep_together(groups: &mut [Group], draft: &Draft<'_>) {
     let broker = Purpose::Broker.to_string();
     let mut sets: BTreeMap<String, (String, Verdict)> = BTreeMap::new();

@@ -3,7 +3,7 @@
 use super::Group;
 use crate::{Analysis, Purpose};
 
-/// What the server's settings mean for the groups.
+/// Remarks on the server's settings for the groups.
 pub(super) fn server_notes(analysis: &Analysis, groups: &[Group]) -> Vec<String> {
     let mut notes = Vec::new();
     let server = &analysis.server;

@@ -1,32 +1,33 @@
-//! Keys that a flush may not take, since a plan leaves them in their place.
+//! Finds keys that a flush may not remove, because a plan keeps them.
 
 use super::{Group, Plan, Verdict};
 use crate::escape;
 use crate::patterns::Selector;
 
-/// Groups that an error names.
+/// Maximum number of groups in an error.
 const SHOWN: usize = 5;
 
-/// Counts names of a plan's groups that stay, or have not been moved.
+/// Counts names of a plan's groups that stay or have not moved yet.
 #[derive(Debug)]
 pub(crate) struct Stays<'a> {
     plan: &'a str,
     groups: &'a [Group],
     selector: Selector,
     prefix: Vec<u8>,
-    /// Whether the keys of a group may not go.
+    /// Whether the keys of each group must be kept.
     kept: Vec<bool>,
     counts: Vec<u64>,
-    /// Names of no group, which stay where all keys would go: they came after the plan.
+    /// Number of names in no group, which are newer than the plan; counted only if all keys would
+    /// be removed.
     unplanned: Option<u64>,
     example: Option<String>,
 }
 
 impl<'a> Stays<'a> {
-    /// For a flush of the keys that fit `patterns`; all where there are none.
+    /// For a flush of the keys that match `patterns`; all keys if empty.
     pub(crate) fn of(name: &'a str, plan: &'a Plan, patterns: &[String]) -> Self {
-        // What is moved after a stop has either gone, or not been moved yet. Who names its keys by
-        // its own pattern means them.
+        // Keys of a drained group that are still here have not moved yet. An operator who gives
+        // exactly the group's pattern means these keys.
         let is_named = |group: &Group| group.patterns.iter().any(|one| patterns.contains(one));
         let is_kept = |group: &Group| match group.verdict {
             Verdict::Stay => true,
@@ -45,7 +46,7 @@ impl<'a> Stays<'a> {
         }
     }
 
-    /// Takes a name as it is on the server.
+    /// Counts a name, given as on the server.
     pub(crate) fn add(&mut self, name: &[u8]) {
         let Some(own) = name.strip_prefix(self.prefix.as_slice()) else { return };
         match (self.selector.first_match(own), &mut self.unplanned) {
@@ -56,7 +57,7 @@ impl<'a> Stays<'a> {
         self.example.get_or_insert_with(|| escape(name));
     }
 
-    /// Why the flush is refused; `None` where none of its keys is to stay.
+    /// Why the flush is refused; `None` if none of its keys stays.
     pub(crate) fn refusal(&self, place: &str) -> Option<String> {
         let unplanned = self.unplanned.unwrap_or(0);
         let keys: u64 = self.counts.iter().sum::<u64>() + unplanned;

@@ -1,4 +1,4 @@
-//! The plan as a file that explains itself.
+//! Writes a plan as a commented file.
 
 use std::fmt::Write;
 
@@ -45,7 +45,7 @@ struct OneGroup<'a> {
 }
 
 impl Plan {
-    /// The plan as a file, for [`Plan::parse`], with comments that say how to change it.
+    /// The plan as text for [`Plan::parse`], with comments on how to change it.
     ///
     /// # Errors
     /// Never for a plan that was read or made here.
@@ -70,11 +70,11 @@ fn toml(value: &impl Serialize) -> Result<String> {
     toml::to_string(value).map_err(|error| AdminError::Invalid(error.to_string()))
 }
 
-/// One line about a group, for people.
+/// A comment line about a group.
 fn comment(group: &Group) -> String {
     let of = match group.producer.as_str() {
         "" => String::new(),
-        // What a program writes may be a line's end; what a map names may not.
+        // A producer's name may contain a line break and is escaped; names from a map cannot.
         producer => {
             let perhaps = if group.perhaps { "perhaps " } else { "" };
             format!(" of {perhaps}{}", producer.escape_default())

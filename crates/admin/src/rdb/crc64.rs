@@ -1,4 +1,4 @@
-//! The checksum of files and payloads, which can be carried on from where it was left.
+//! The checksum of files and payloads, which can be resumed from a value.
 
 use crc::{CRC_64_REDIS, Crc, Digest, Table};
 
@@ -19,9 +19,10 @@ impl Crc64 {
         Self(TABLE.digest())
     }
 
-    /// Goes on where another had come to.
+    /// Continues from the value of another checksum.
     pub(crate) fn resume(value: u64) -> Self {
-        // The algorithm is reflected: its state is the value, its initial value is given mirrored.
+        // The algorithm is reflected: its state is the value, but the initial value is passed
+        // bit-reversed.
         Self(TABLE.digest_with_initial(value.reverse_bits()))
     }
 

@@ -1,4 +1,4 @@
-//! From a value as it is written to what it is.
+//! Decodes values of the file format.
 
 use super::error::{RdbError, RdbResult};
 use super::intset;
@@ -11,11 +11,11 @@ use super::value::{HashField, Value};
 use super::ziplist::Ziplist;
 use super::zipmap;
 
-/// One large element of a list instead of a listpack.
+/// A list node with one large element instead of a listpack.
 pub(super) const PLAIN_NODE: u64 = 1;
 pub(super) const ODD: RdbError = RdbError::Corrupt("a field or member has no value");
 
-/// The value that `bytes`, of type `value_type` in RDB `version`, are.
+/// Decodes `bytes`, a value of type `value_type` in RDB `version`.
 pub(super) fn decode(value_type: u8, version: u16, bytes: &[u8]) -> RdbResult<Value> {
     let mut scanner = Scanner(bytes);
     let value = decode_from(&mut scanner, value_type, version)?;
@@ -84,7 +84,7 @@ fn decode_from(scanner: &mut Scanner<'_>, value_type: u8, version: u16) -> RdbRe
         }
         HASH_LISTPACK_TTL_OLD => listpack_with_ttl(scanner)?,
         HASH_LISTPACK_TTL => {
-            // When the first field expires: to be found in the listpack as well.
+            // The next expiry of a field, which is also in the listpack.
             scanner.take(8)?;
             listpack_with_ttl(scanner)?
         }
@@ -96,13 +96,13 @@ fn decode_from(scanner: &mut Scanner<'_>, value_type: u8, version: u16) -> RdbRe
     })
 }
 
-/// A field that expires at `expires_at_ms`, or with 0 never.
+/// A field that expires at `expires_at_ms`; 0 for never.
 fn field(name: Vec<u8>, value: Vec<u8>, expires_at_ms: u64) -> HashField {
     HashField { name, value, expires_at_ms: (expires_at_ms != 0).then_some(expires_at_ms) }
 }
 
 fn strings(scanner: &mut Scanner<'_>) -> RdbResult<Vec<Vec<u8>>> {
-    // Not as many as it says at once: each has to arrive first.
+    // Memory is not reserved by the count, since the count is untrusted.
     let mut strings = Vec::new();
     for _ in 0..scanner.count()? {
         strings.push(scanner.string()?.into_owned());
@@ -146,7 +146,7 @@ fn quicklist(scanner: &mut Scanner<'_>, value_type: u8) -> RdbResult<Vec<Vec<u8>
     Ok(elements)
 }
 
-/// Elements two by two.
+/// Reads elements in pairs.
 fn pairs(
     scanner: &mut Scanner<'_>,
     is_listpack: bool,
@@ -194,7 +194,7 @@ fn hash(scanner: &mut Scanner<'_>) -> RdbResult<Value> {
     Ok(Value::Hash(fields))
 }
 
-/// Valkey's: behind each value when it expires, −1 for never.
+/// Valkey's format: each value is followed by its expiry, −1 for never.
 fn valkey_hash(scanner: &mut Scanner<'_>) -> RdbResult<Value> {
     let mut fields = Vec::new();
     for _ in 0..scanner.count()? {
@@ -205,8 +205,7 @@ fn valkey_hash(scanner: &mut Scanner<'_>) -> RdbResult<Value> {
     Ok(Value::Hash(fields))
 }
 
-/// In front of each field when it expires, 0 for never; counted from one before the `first`, where
-/// that is given.
+/// Each field is preceded by its expiry, 0 for never; relative to `first` − 1, if `first` is given.
 fn hash_with_ttl(scanner: &mut Scanner<'_>, first: Option<u64>) -> RdbResult<Value> {
     let mut fields = Vec::new();
     for _ in 0..scanner.count()? {
@@ -220,7 +219,7 @@ fn hash_with_ttl(scanner: &mut Scanner<'_>, first: Option<u64>) -> RdbResult<Val
     Ok(Value::Hash(fields))
 }
 
-/// Elements three by three: name, value, when it expires.
+/// Reads elements in threes: name, value, expiry.
 fn listpack_with_ttl(scanner: &mut Scanner<'_>) -> RdbResult<Value> {
     let bytes = scanner.string()?;
     let mut listpack = Listpack::new(&bytes)?;

@@ -1,15 +1,15 @@
-//! Collections without an element: some programs write them, and no server keeps them.
+//! Recognises empty collections: some programs write them, and no server keeps them.
 
 use super::listpack::Listpack;
 use super::scanner::Scanner;
 use super::types::*;
 use super::ziplist::Ziplist;
 
-/// The longest form of a packed collection that has no element.
+/// Maximum length of a packed empty collection, in bytes.
 const LONGEST: usize = 16;
 
-/// Whether a value as it is written is a collection without an element. An empty stream is one
-/// that a server keeps; a value that cannot be read is not taken for empty.
+/// Whether an encoded value is an empty collection. An empty stream does not count, since servers
+/// keep it; nor does an unreadable value.
 pub(super) fn is_empty(value_type: u8, payload: &[u8]) -> bool {
     let mut scanner = Scanner(payload);
     match value_type {
@@ -32,7 +32,7 @@ pub(super) fn is_empty(value_type: u8, payload: &[u8]) -> bool {
 
 fn is_empty_quicklist(scanner: &mut Scanner<'_>, value_type: u8) -> bool {
     let Ok(nodes) = scanner.count() else { return false };
-    // Most lists have an element in their first node.
+    // Most lists have an element in their first node, so this ends early.
     (0..nodes).all(|_| {
         let is_packed = value_type == LIST_QUICKLIST || scanner.count().ok() == Some(2);
         is_packed && is_empty_packed(scanner, value_type)
@@ -40,7 +40,7 @@ fn is_empty_quicklist(scanner: &mut Scanner<'_>, value_type: u8) -> bool {
 }
 
 fn is_empty_packed(scanner: &mut Scanner<'_>, value_type: u8) -> bool {
-    // Looked at before it is expanded, which is work for nothing where it is long.
+    // The length is checked first, to avoid decompressing a long string for nothing.
     if scanner.string_length().is_none_or(|length| length > LONGEST as u64) {
         return false;
     }

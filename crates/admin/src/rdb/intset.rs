@@ -1,4 +1,4 @@
-//! Intsets: how Redis keeps small sets of whole numbers.
+//! Intsets: Redis's encoding of small sets of integers.
 
 use super::error::{RdbError, RdbResult};
 use super::scanner::Scanner;
@@ -6,7 +6,7 @@ use super::source::number;
 
 const BAD: RdbError = RdbError::Corrupt("a set of numbers has an unknown encoding");
 
-/// The members, as their decimal text.
+/// The members as decimal text.
 pub(super) fn members(bytes: &[u8]) -> RdbResult<Vec<Vec<u8>>> {
     let mut scanner = Scanner(bytes);
     let width = u32::from_le_bytes(scanner.array()?) as usize;

@@ -1,4 +1,4 @@
-//! Listpacks: how Redis 5 and later pack small values.
+//! Listpacks: the encoding of small collections in Redis 5 and later.
 
 use super::error::{RdbError, RdbResult};
 use super::scanner::{Element, Scanner, i24};
@@ -13,7 +13,7 @@ impl<'a> Listpack<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> RdbResult<Self> {
         let mut scanner = Scanner(bytes);
         let length = u32::from_le_bytes(scanner.array()?);
-        // The number of elements is not kept beyond 65,534: the end mark says where the end is.
+        // The number of elements is only stored up to 65,534, so the end mark is used.
         scanner.take(2)?;
         if length as usize == bytes.len() { Ok(Self(scanner)) } else { Err(BAD) }
     }
@@ -28,7 +28,7 @@ impl<'a> Listpack<'a> {
             0x80..=0xbf => Element::Bytes(scanner.take(u64::from(first & 0x3f))?),
             0xc0..=0xdf => {
                 let value = i64::from(first & 0x1f) << 8 | i64::from(scanner.byte()?);
-                // Thirteen bits with a sign.
+                // A signed 13-bit number.
                 Element::Number((value << 51) >> 51)
             }
             0xe0..=0xef => {
@@ -46,12 +46,12 @@ impl<'a> Listpack<'a> {
             0xff if scanner.is_empty() => return Ok(None),
             _ => return Err(BAD),
         };
-        // Behind each element stands its length, to walk backwards by.
+        // Each element is followed by its length, for walking backwards.
         scanner.take(length_of_length(start - scanner.0.len()))?;
         Ok(Some(element))
     }
 
-    /// The next element of a list that cannot end here.
+    /// The next element; an error at the end.
     pub(super) fn need(&mut self) -> RdbResult<Element<'a>> {
         self.next()?.ok_or(RdbError::Corrupt("a listpack ends in the middle"))
     }

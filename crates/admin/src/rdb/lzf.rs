@@ -1,14 +1,14 @@
-//! Undoes LZF, by which Redis shrinks long strings.
+//! Decompresses LZF, which Redis uses for long strings.
 
 use super::error::{RdbError, RdbResult};
 
 const BAD: RdbError = RdbError::Corrupt("a compressed string cannot be expanded");
 
 const LIE: RdbError = RdbError::Corrupt("a compressed string claims to be longer than it can be");
-/// Three bytes say 264 at most, so a greater length is a lie.
+/// Three bytes expand to at most 264, so the length is at most this many times larger.
 const MAX_TIMES: u64 = 264;
 
-/// Finds out whether compressed bytes are what they say, as they arrive, without expanding them.
+/// Checks compressed bytes as they arrive, without decompressing them.
 #[derive(Debug)]
 pub(super) struct Check {
     claimed: u64,
@@ -16,28 +16,28 @@ pub(super) struct Check {
     next: Next,
 }
 
-/// What the next byte is.
+/// The meaning of the next byte.
 #[derive(Clone, Copy, Debug)]
 enum Next {
     Control,
-    /// So many bytes that stand for themselves.
+    /// This many literal bytes.
     Literals(usize),
-    /// The rest of a repeat's length, and of how far back it begins.
+    /// The rest of a repeat's length and of its distance.
     Length(u64),
     Back(u64, u64),
 }
 
 impl Check {
-    /// For so many `compressed` bytes that are to give `claimed`.
+    /// For `compressed` bytes that claim to expand to `claimed` bytes.
     pub(super) fn new(compressed: u64, claimed: u64) -> RdbResult<Self> {
-        // A server counts in 32 bits here.
+        // A server uses 32-bit lengths here.
         if claimed > compressed.saturating_mul(MAX_TIMES) || claimed > u32::MAX.into() {
             return Err(LIE);
         }
         Ok(Self { claimed, made: 0, next: Next::Control })
     }
 
-    /// Takes the next of the compressed bytes.
+    /// Checks the next compressed bytes.
     pub(super) fn take(&mut self, mut bytes: &[u8]) -> RdbResult<()> {
         while let Some((&byte, rest)) = bytes.split_first() {
             bytes = rest;
@@ -46,7 +46,7 @@ impl Check {
                 Next::Control if byte >> 5 == 7 => Next::Length(u64::from(byte & 0x1f)),
                 Next::Control => Next::Back(u64::from(byte >> 5) + 2, u64::from(byte & 0x1f)),
                 Next::Literals(count) => {
-                    // The byte just taken is the first of them.
+                    // The byte just taken is the first literal.
                     let passed = (count - 1).min(bytes.len());
                     bytes = &bytes[passed..];
                     self.made += passed as u64 + 1;
@@ -71,7 +71,7 @@ impl Check {
         Ok(())
     }
 
-    /// Whether all of them gave what they claimed.
+    /// Checks that all bytes expanded to the claimed length.
     pub(super) fn finish(&self) -> RdbResult<()> {
         match self.next {
             Next::Control if self.made == self.claimed => Ok(()),
@@ -80,12 +80,12 @@ impl Check {
     }
 }
 
-/// The `length` bytes that were compressed into `input`.
+/// Decompresses `input` into `length` bytes.
 pub(super) fn expand(input: &[u8], length: u64) -> RdbResult<Vec<u8>> {
     let mut check = Check::new(input.len() as u64, length)?;
     check.take(input)?;
     check.finish()?;
-    // Bounded by what has arrived, as checked above.
+    // Bounded by the input's length, as checked above.
     let length = length as usize;
     let mut output = Vec::with_capacity(length);
     let mut at = 0;
@@ -106,7 +106,7 @@ pub(super) fn expand(input: &[u8], length: u64) -> RdbResult<Vec<u8>> {
             }
             let back = (usize::from(control & 0x1f) << 8) + usize::from(next().ok_or(BAD)?) + 1;
             let from = output.len().checked_sub(back).ok_or(BAD)?;
-            // One by one: what is repeated may be what is being written.
+            // Byte by byte, since a repeat may overlap its own output.
             for offset in 0..count + 2 {
                 output.push(output[from + offset]);
             }

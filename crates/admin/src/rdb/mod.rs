@@ -1,7 +1,7 @@
-//! Redis's own file format: read it, write it, and look into the values.
+//! Redis's file format (RDB): reading, writing, and decoding of values.
 //!
-//! Everything here works on [`std::io::Read`] and [`std::io::Write`] and needs no server. A file
-//! is untrusted: a length in it never makes this allocate more than has arrived.
+//! Everything here works on [`std::io::Read`] and [`std::io::Write`] and needs no server. Files are
+//! untrusted: a length in a file never causes an allocation larger than the data that has arrived.
 
 mod crc64;
 mod decode;
@@ -35,9 +35,9 @@ pub(crate) use unpack::unpacked;
 pub use value::{Consumer, Group, HashField, Pending, Stream, StreamEntry, StreamId, Value};
 pub use writer::{RdbWriter, WriterState};
 
-/// A number for a name, the same in every run: to remember names by.
+/// A hash of a name that is equal in every run.
 pub(crate) fn name_hash(name: &[u8]) -> u64 {
-    // A checksum alone is linear in its bits, and names differ in few.
+    // A checksum is linear in its bits and names differ in few, so the bits are mixed.
     let mut hash = crc64::Crc64::of(name);
     for multiplier in [0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb] {
         hash = (hash ^ (hash >> 31)).wrapping_mul(multiplier);

@@ -6,13 +6,13 @@ use super::error::{RdbError, RdbResult};
 use super::types::{STREAM, is_known, type_name};
 use super::value::{StreamId, Value};
 
-/// Tells values apart: see [`Value::digest`].
+/// A digest of a value: see [`Value::digest`].
 pub type PayloadDigest = [u8; 32];
 
 /// Version and checksum.
 const FOOTER: usize = 2 + 8;
 
-/// An answer of `DUMP` whose checksum is right.
+/// A parsed answer of `DUMP`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payload<'a> {
     value_type: u8,
@@ -47,31 +47,31 @@ impl<'a> Payload<'a> {
         Ok(Self { value_type: dump[0], value: &dump[1..footer], version })
     }
 
-    /// The type and how it is written.
+    /// The type byte, which includes the encoding.
     #[must_use]
     pub fn value_type(&self) -> u8 {
         self.value_type
     }
 
-    /// The type, as `TYPE` names it.
+    /// The type name, as returned by `TYPE`.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         type_name(self.value_type)
     }
 
-    /// The value as it is written, as it stands in a file.
+    /// The encoded value, as in a file.
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {
         self.value
     }
 
-    /// The version of the format that the server writes.
+    /// The RDB version of the payload.
     #[must_use]
     pub fn version(&self) -> u16 {
         self.version
     }
 
-    /// What the value is.
+    /// Decodes the value.
     ///
     /// # Errors
     /// When it is damaged, or of a module's type.
@@ -79,7 +79,7 @@ impl<'a> Payload<'a> {
         decode(self.value_type, self.version, self.value)
     }
 
-    /// A digest that is equal for equal values, whatever their encodings.
+    /// A digest that is equal for equal values, independent of their encodings.
     ///
     /// # Errors
     /// As [`Payload::value`].
@@ -87,10 +87,9 @@ impl<'a> Payload<'a> {
         self.value().map(|value| value.digest())
     }
 
-    /// Whether both are the same value. Quick where they are written the same; a value of a
-    /// module's type is the same only then. A stream as servers before 7.0 write it does not say
-    /// how many entries it ever had, and which was deleted last: beside such a one these do not
-    /// count.
+    /// Whether both are the same value. Fast if the bytes are equal, which is the only test for a
+    /// module's type. Streams of servers before 7.0 lack the count of added entries and the last
+    /// deleted id; compared with such a stream, these two are ignored.
     #[must_use]
     pub fn same_value(&self, other: &Payload<'_>) -> bool {
         if self.value_type == other.value_type && self.value == other.value {

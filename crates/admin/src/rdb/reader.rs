@@ -1,4 +1,4 @@
-//! Reads a file record by record, in as much memory as its largest value.
+//! Reads a file record by record, using memory for its largest value.
 
 use std::io::Read;
 
@@ -14,43 +14,43 @@ use super::written::check_written;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Item {
-    /// Something about the file: who wrote it, when.
+    /// Metadata of the file, such as the server's version.
     Aux {
         /// For example `redis-ver`.
         name: Vec<u8>,
-        /// What it says.
+        /// Its value.
         value: Vec<u8>,
     },
-    /// The keys that follow are of this numbered database.
+    /// The following keys belong to this numbered database.
     SelectDb(u64),
-    /// How large the database's tables are going to be.
+    /// Table sizes of the database.
     ResizeDb {
         /// Keys.
         keys: u64,
-        /// Those of them that expire.
+        /// Number of keys that expire.
         expiring: u64,
     },
     /// A key and its value.
     Key(Key),
-    /// A key whose collection is empty: a server leaves it out.
+    /// A key with an empty collection, which a server skips.
     EmptyKey {
         /// The numbered database.
         database: u64,
         /// The name.
         name: Vec<u8>,
     },
-    /// A library of functions, its source.
+    /// The source of a function library.
     Function(Vec<u8>),
-    /// A library of functions as release candidates of Redis 7.0 wrote it, which no release reads;
-    /// its name.
+    /// The name of a function library in the format of Redis 7.0's release candidates, which no
+    /// release reads.
     OldFunction(Vec<u8>),
-    /// What a module keeps besides keys; the module's type.
+    /// Data of a module besides keys; has the module's type.
     ModuleAux(String),
-    /// The end; the checksum, where there is one, was right.
+    /// The end; the checksum, if any, was right.
     End,
 }
 
-/// A key with its value as it is in the file.
+/// A key with its encoded value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Key {
@@ -58,32 +58,33 @@ pub struct Key {
     pub database: u64,
     /// The name.
     pub name: Vec<u8>,
-    /// The type of the value and how it is written.
+    /// The type byte, which includes the encoding.
     pub value_type: u8,
-    /// The value, without the type byte in front and the version and checksum behind it.
+    /// The encoded value without the type byte before it, and without version and checksum after
+    /// it.
     pub payload: Vec<u8>,
     /// When it expires, in milliseconds since 1970.
     pub expires_at_ms: Option<u64>,
-    /// Seconds since it was last used, where the file says so.
+    /// Seconds since it was last used, if recorded.
     pub idle_seconds: Option<u64>,
-    /// How often it was used, on Redis's logarithmic scale, where the file says so.
+    /// Count of uses on Redis's logarithmic scale, if recorded.
     pub frequency: Option<u8>,
-    /// For a value of a module's own type: which.
+    /// The module's type, for a value of a module.
     pub module: Option<String>,
 }
 
 impl Key {
-    /// What a server would refuse about its value, which a right checksum does not rule out: not
-    /// every file is a server's.
+    /// Checks for problems that a server would refuse. A right checksum does not exclude them,
+    /// because other programs write files too.
     pub(crate) fn check(&self, version: u16) -> RdbResult<()> {
         if self.module.is_some() || self.value_type == STRING {
-            // The end of a module's value was found, and a string is what it is.
+            // For a module's value only the end can be checked, and every string is valid.
             return Ok(());
         }
         check_written(self.value_type, version, &self.payload)
     }
 
-    /// The value as `DUMP` would give it on a server that writes RDB `version`.
+    /// The value as the answer of `DUMP` in RDB `version`.
     #[must_use]
     pub fn dump(&self, version: u16) -> Vec<u8> {
         let mut dump = Vec::with_capacity(self.payload.len() + 11);
@@ -96,7 +97,7 @@ impl Key {
     }
 }
 
-/// Reads a file from anything that gives bytes; has its own buffer.
+/// Reads a file from any [`Read`], with its own buffer.
 #[derive(Debug)]
 pub struct RdbReader<R> {
     source: Source<R>,
@@ -104,15 +105,15 @@ pub struct RdbReader<R> {
     database: u64,
     ended: bool,
     checked: bool,
-    /// Whether nothing may follow the dump.
+    /// Whether bytes after the dump are an error.
     is_whole: bool,
     next: About,
 }
 
-/// Bytes of the mark behind a dump that was sent without a disk.
+/// Length of the mark after a dump from diskless replication.
 const END_MARK: usize = 40;
 
-/// What the file says of the next key, whatever records stand in between.
+/// Attributes of the next key, from the records before it.
 #[derive(Debug, Default)]
 struct About {
     expires_at_ms: Option<u64>,
@@ -124,7 +125,7 @@ impl<R: Read> RdbReader<R> {
     /// Reads the first nine bytes.
     ///
     /// # Errors
-    /// When they are not those of such a file, or of a version that is not known.
+    /// When the file is not an RDB file or has an unknown version.
     pub fn new(inner: R) -> RdbResult<Self> {
         let mut source = Source::new(inner);
         let head: [u8; 9] = source.array().map_err(|error| match error {
@@ -150,14 +151,14 @@ impl<R: Read> RdbReader<R> {
         })
     }
 
-    /// Takes what follows the dump for an error: what is read is a file, not a part of a stream.
+    /// Makes bytes after the dump an error, for input that is a file and not part of a stream.
     #[must_use]
     pub fn whole(mut self) -> Self {
         self.is_whole = true;
         self
     }
 
-    /// The file's version of the format: 10 is of Redis 7.0, 80 of Valkey 9.
+    /// The file's RDB version: 10 for Redis 7.0, 80 for Valkey 9.
     #[must_use]
     pub fn version(&self) -> u16 {
         self.version
@@ -169,16 +170,16 @@ impl<R: Read> RdbReader<R> {
         self.source.offset()
     }
 
-    /// Whether the file has a checksum, and it was right; known behind the end.
+    /// Whether the file has a checksum and it was right; known after the end.
     #[must_use]
     pub fn is_checked(&self) -> bool {
         self.checked
     }
 
-    /// The next record; `None` behind the end.
+    /// The next record; `None` after the end.
     ///
     /// # Errors
-    /// Whatever is wrong with the file. There is nothing to be had behind an error.
+    /// Any problem with the file. Nothing can be read after an error.
     pub fn next_item(&mut self) -> RdbResult<Option<Item>> {
         if self.ended {
             return Ok(None);
@@ -235,13 +236,13 @@ impl<R: Read> RdbReader<R> {
                 Item::ResizeDb { keys: self.source.count()?, expiring: self.source.count()? }
             }
             SLOT_INFO => {
-                // Slot, keys, expiring keys: what a ResizeDb says, of one slot.
+                // Slot, keys, expiring keys: like `ResizeDb`, but for one slot.
                 self.source.count()?;
                 Item::ResizeDb { keys: self.source.count()?, expiring: self.source.count()? }
             }
             FUNCTION => Item::Function(self.source.string()?),
             FUNCTION_OLD => {
-                // Name, engine, whether there is a description, the description, the code.
+                // Name, engine, a flag for the description, the description, the code.
                 let name = self.source.string()?;
                 self.source.skip_string()?;
                 if self.source.count()? != 0 {
@@ -271,16 +272,16 @@ impl<R: Read> RdbReader<R> {
         let (bytes, first) = self.source.rest(END_MARK)?;
         match first.first() {
             None => Ok(()),
-            // A command, or a note of the time between commands.
+            // A command, or a timestamp between commands.
             Some(b'*' | b'#') => Err(RdbError::AppendOnly(bytes)),
-            // The mark by which a server without a disk ends what it sends to a replica: files of
-            // old tools that pose as one have it.
+            // The mark that ends diskless replication; files of old tools that pose as a replica
+            // have it.
             _ if bytes == END_MARK as u64 && first.iter().all(u8::is_ascii_hexdigit) => Ok(()),
             _ => Err(RdbError::Followed(bytes)),
         }
     }
 
-    /// Files have a checksum since version 5; 0 stands for none.
+    /// Files have a checksum since version 5; 0 means none.
     fn check_sum(&mut self) -> RdbResult<()> {
         if self.version < 5 {
             return Ok(());
@@ -298,7 +299,7 @@ impl<R: Read> RdbReader<R> {
 impl<R: Read> Iterator for RdbReader<R> {
     type Item = RdbResult<Item>;
 
-    /// [`RdbReader::next_item`]; after an error nothing more.
+    /// As [`RdbReader::next_item`]; `None` after an error.
     fn next(&mut self) -> Option<Self::Item> {
         let item = self.next_item();
         self.ended |= item.is_err();

@@ -1,4 +1,4 @@
-//! Walks over bytes that are in memory.
+//! Parses bytes in memory.
 
 use std::borrow::Cow;
 
@@ -40,7 +40,7 @@ impl<'a> Scanner<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// A number of things.
+    /// A count; never the encoding of a string.
     pub(super) fn count(&mut self) -> RdbResult<u64> {
         let first = self.byte()?;
         Ok(match first {
@@ -65,7 +65,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The bytes of the string that comes next, as it says, without taking it.
+    /// The claimed length of the next string, without taking it.
     pub(super) fn string_length(&self) -> Option<u64> {
         let mut ahead = *self;
         match self.0.first().copied()? {
@@ -75,7 +75,7 @@ impl<'a> Scanner<'a> {
                 ahead.count().ok()?;
                 ahead.count().ok()
             }
-            // A number of eleven digits and a sign at most.
+            // A number with at most eleven digits and a sign.
             _ => Some(12),
         }
     }
@@ -95,7 +95,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// An element of a packed list: bytes, or a number that stands for its decimal text.
+/// An element of a packed list: bytes, or a number, which means its decimal text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element<'a> {
     Bytes(&'a [u8]),
@@ -110,7 +110,7 @@ impl Element<'_> {
         }
     }
 
-    /// The number that it is or says.
+    /// The element as an integer.
     pub(super) fn integer(self) -> RdbResult<i64> {
         match self {
             Self::Number(value) => Ok(value),
@@ -121,7 +121,7 @@ impl Element<'_> {
         }
     }
 
-    /// The score that it is or says.
+    /// The element as a score.
     pub(super) fn score(self) -> RdbResult<f64> {
         match self {
             Self::Number(value) => Ok(value as f64),
@@ -130,7 +130,7 @@ impl Element<'_> {
     }
 }
 
-/// A score that was written as text.
+/// Parses a score from text.
 pub(super) fn score(text: &[u8]) -> RdbResult<f64> {
     std::str::from_utf8(text)
         .ok()

@@ -1,4 +1,4 @@
-//! Finds the end of a value without looking into it.
+//! Finds the end of a value without decoding it.
 
 use std::io::Read;
 
@@ -6,7 +6,7 @@ use super::error::{RdbError, RdbResult};
 use super::source::Source;
 use super::types::*;
 
-/// Takes a value of `value_type` off the source. The module's type for a value of a module.
+/// Skips a value of `value_type`. Returns the module's type for a value of a module.
 pub(super) fn skip_value<R: Read>(
     source: &mut Source<R>,
     value_type: u8,
@@ -23,7 +23,7 @@ pub(super) fn skip_value<R: Read>(
         ZSET => each(source, |source| {
             source.skip_string()?;
             match source.byte()? {
-                // Not a number, and both infinities.
+                // NaN and both infinities.
                 253..=255 => Ok(()),
                 length => source.skip(length.into()),
             }
@@ -97,7 +97,8 @@ fn skip_stream<R: Read>(source: &mut Source<R>, value_type: u8) -> RdbResult<()>
         source.skip_string()?;
         source.skip_string()
     })?;
-    // Entries, last id; since the second form the first id, the last deleted one, entries added.
+    // Number of entries, last id; since the second format also the first id, the last deleted id
+    // and the count of added entries.
     skip_counts(source, if second { 8 } else { 3 })?;
     each(source, |source| {
         source.skip_string()?;
@@ -114,7 +115,7 @@ fn skip_stream<R: Read>(source: &mut Source<R>, value_type: u8) -> RdbResult<()>
     })
 }
 
-/// What a module has written, piece by piece up to its end mark.
+/// Skips a module's data piece by piece, up to its end mark.
 pub(super) fn skip_module<R: Read>(source: &mut Source<R>) -> RdbResult<()> {
     loop {
         match source.count()? {

@@ -1,4 +1,4 @@
-//! Well-formed values that a server refuses: duplicate members, scores that are not numbers.
+//! Checks for well-formed values that a server refuses: duplicate members, NaN scores.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -8,7 +8,7 @@ use super::value::{Stream, Value};
 
 pub(super) const NAN: RdbError = RdbError::Corrupt("a score of a sorted set is not a number");
 
-/// Whether a server would take it.
+/// Checks that a server would accept the value.
 pub(super) fn check(value: &Value) -> RdbResult<()> {
     match value {
         Value::String(_) | Value::List(_) => Ok(()),

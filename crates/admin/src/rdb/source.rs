@@ -1,4 +1,4 @@
-//! Bytes from a reader, counted, summed up, and kept where they are a value.
+//! Reads bytes with an offset and a checksum, and keeps those of a value.
 
 use std::io::{ErrorKind, Read};
 
@@ -8,24 +8,24 @@ use super::lzf;
 
 const BUFFER: usize = 128 * 1024;
 
-/// How many, or how a string is written.
+/// A length, or the encoding of a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Length {
     Plain(u64),
     Encoded(u8),
 }
 
-/// Reads ahead; nothing behind the end of the file is summed up.
+/// A reader with its own buffer; the checksum covers only bytes that were taken.
 #[derive(Debug)]
 pub(super) struct Source<R> {
     inner: R,
     buffer: Box<[u8]>,
     at: usize,
     end: usize,
-    /// Up to where the buffer is in the checksum.
+    /// The part of the buffer that is in the checksum.
     summed: usize,
     crc: Crc64,
-    /// Bytes in front of the buffer.
+    /// Bytes before the buffer.
     before: u64,
     kept: Vec<u8>,
     keeping: bool,
@@ -58,7 +58,7 @@ impl<R: Read> Source<R> {
         self.crc.value()
     }
 
-    /// From here on, bytes that are taken are kept.
+    /// Starts keeping the bytes that are taken.
     pub(super) fn keep(&mut self) {
         self.kept.clear();
         self.keeping = true;
@@ -68,7 +68,7 @@ impl<R: Read> Source<R> {
     pub(super) fn kept(&mut self) -> Vec<u8> {
         self.keeping = false;
         let kept = self.kept.as_slice().to_vec();
-        // One giant value must not hold its memory until the end of the file.
+        // The memory of one giant value must not be held until the end of the file.
         if self.kept.capacity() > 4 * BUFFER {
             self.kept = Vec::new();
         }
@@ -92,7 +92,7 @@ impl<R: Read> Source<R> {
         }
     }
 
-    /// Hands `count` bytes to `take`, in pieces as they arrive.
+    /// Passes `count` bytes to `take`, in pieces as they arrive.
     fn pieces(&mut self, mut count: u64, mut take: impl FnMut(&[u8])) -> RdbResult<()> {
         while count > 0 {
             if self.at == self.end {
@@ -136,15 +136,15 @@ impl<R: Read> Source<R> {
         self.pieces(count, |_| {})
     }
 
-    /// `count` bytes; memory is taken as they arrive.
+    /// Reads `count` bytes; memory is allocated as they arrive.
     pub(super) fn bytes(&mut self, count: u64) -> RdbResult<Vec<u8>> {
         let mut all = Vec::new();
         self.pieces(count, |bytes| all.extend_from_slice(bytes))?;
         Ok(all)
     }
 
-    /// How many bytes are left, and the first of them, at most `kept`. They are no part of the
-    /// checksum.
+    /// The number of remaining bytes, and the first of them, at most `kept`. They are not part of
+    /// the checksum.
     pub(super) fn rest(&mut self, kept: usize) -> RdbResult<(u64, Vec<u8>)> {
         let start = self.offset();
         let mut first = Vec::new();
@@ -174,7 +174,7 @@ impl<R: Read> Source<R> {
         })
     }
 
-    /// A number of things; never the encoding of a string.
+    /// A count; never the encoding of a string.
     pub(super) fn count(&mut self) -> RdbResult<u64> {
         match self.length()? {
             Length::Plain(count) => Ok(count),
@@ -222,7 +222,7 @@ impl<R: Read> Source<R> {
     }
 }
 
-/// A string that was written as a number.
+/// The text of a string that was encoded as a number.
 pub(super) fn number(value: i64) -> Vec<u8> {
     value.to_string().into_bytes()
 }

@@ -1,4 +1,4 @@
-//! Streams: entries in listpacks, groups, and what their consumers have not acknowledged.
+//! Decodes streams: entries in listpacks, groups, and pending entries.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::value::{Consumer, Group, Pending, Stream, StreamEntry, StreamId};
 const BAD: RdbError = RdbError::Corrupt("a stream has an unknown encoding");
 
 const DELETED: i64 = 1;
-/// The fields of the entry are named like those of the first.
+/// The entry has the same field names as the first one.
 const SAME_FIELDS: i64 = 2;
 
 pub(super) fn decode(scanner: &mut Scanner<'_>, value_type: u8) -> RdbResult<Stream> {
@@ -25,10 +25,10 @@ pub(super) fn decode(scanner: &mut Scanner<'_>, value_type: u8) -> RdbResult<Str
     let length = scanner.count()?;
     stream.last_id = counted(scanner)?;
     if value_type == STREAM {
-        // What Redis takes it for when it loads the old form.
+        // Redis assumes this when it loads the old format.
         stream.entries_added = length;
     } else {
-        // The first id is that of the first entry.
+        // Skips the first id, which is that of the first entry.
         counted(scanner)?;
         stream.max_deleted_id = counted(scanner)?;
         stream.entries_added = scanner.count()?;
@@ -39,12 +39,12 @@ pub(super) fn decode(scanner: &mut Scanner<'_>, value_type: u8) -> RdbResult<Str
     Ok(stream)
 }
 
-/// An id as two numbers of the file's form.
+/// An id as two lengths.
 fn counted(scanner: &mut Scanner<'_>) -> RdbResult<StreamId> {
     Ok(StreamId { ms: scanner.count()?, sequence: scanner.count()? })
 }
 
-/// An id as it is where ids are sorted as bytes.
+/// An id in big-endian form, which sorts as bytes.
 fn big_endian(scanner: &mut Scanner<'_>) -> RdbResult<StreamId> {
     let ms = u64::from_be_bytes(scanner.array()?);
     Ok(StreamId { ms, sequence: u64::from_be_bytes(scanner.array()?) })
@@ -52,12 +52,12 @@ fn big_endian(scanner: &mut Scanner<'_>) -> RdbResult<StreamId> {
 
 fn entries(first: StreamId, bytes: &[u8], into: &mut Vec<StreamEntry>) -> RdbResult<()> {
     let mut listpack = Listpack::new(bytes)?;
-    // How many there are and how many are deleted; the flags of each entry say the same.
+    // The numbers of entries and of deleted ones, which follow from each entry's flags.
     listpack.need()?;
     listpack.need()?;
     let mut names = Vec::new();
     for _ in 0..listpack.need()?.integer()? {
-        // Shared by all entries that have it: copies would multiply what has arrived.
+        // Shared by all entries: copies could exceed the input many times.
         names.push(Bytes::from(listpack.need()?.into_bytes()));
     }
     // The end of the first entry's names.
@@ -79,7 +79,7 @@ fn entries(first: StreamId, bytes: &[u8], into: &mut Vec<StreamEntry>) -> RdbRes
                 fields.push((name, Bytes::from(listpack.need()?.into_bytes())));
             }
         }
-        // How many elements the entry has, to walk backwards by.
+        // Number of elements of the entry, for walking backwards.
         listpack.need()?;
         if flags & DELETED == 0 {
             into.push(StreamEntry { id, fields });

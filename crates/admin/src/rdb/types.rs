@@ -1,6 +1,6 @@
-//! The numbers of the format: kinds of values and of records.
+//! Numbers of the format: types of values and records.
 
-// Values, by what they hold and how.
+// Types of values with their encodings.
 pub(super) const STRING: u8 = 0;
 pub(super) const LIST: u8 = 1;
 pub(super) const SET: u8 = 2;
@@ -22,16 +22,16 @@ pub(super) const LIST_QUICKLIST_2: u8 = 18;
 pub(super) const STREAM_2: u8 = 19;
 pub(super) const SET_LISTPACK: u8 = 20;
 pub(super) const STREAM_3: u8 = 21;
-/// In Redis 7.4's release candidates; Valkey 9 gives the number to its own form.
+/// Used in Redis 7.4's release candidates; Valkey 9 uses the number for its own format.
 pub(super) const HASH_TTL_OLD: u8 = 22;
 pub(super) const HASH_LISTPACK_TTL_OLD: u8 = 23;
 pub(super) const HASH_TTL: u8 = 24;
 pub(super) const HASH_LISTPACK_TTL: u8 = 25;
 
-// Records that are no keys.
+// Records other than keys.
 pub(super) const SLOT_INFO: u8 = 244;
 pub(super) const FUNCTION: u8 = 245;
-/// As the release candidates of 7.0 wrote them; the release itself refuses them.
+/// Functions in the format of 7.0's release candidates, which the release refuses.
 pub(super) const FUNCTION_OLD: u8 = 246;
 pub(super) const MODULE_AUX: u8 = 247;
 pub(super) const IDLE: u8 = 248;
@@ -43,31 +43,31 @@ pub(super) const EXPIRE_SECONDS: u8 = 253;
 pub(super) const SELECT_DB: u8 = 254;
 pub(super) const END: u8 = 255;
 
-/// From this version on the file is Valkey's, and so are the numbers from 22.
+/// From this version on a file is Valkey's, and so are the type numbers from 22.
 pub(super) const FIRST_VALKEY: u16 = 80;
 
-/// Whether a file or payload of this version can be read here.
+/// Whether this reader knows the version.
 pub(super) fn is_known(version: u16) -> bool {
     matches!(version, 1..=13 | 80..=81)
 }
 
-/// Whether a value of this type, in a file or payload of this version, can be read here.
+/// Whether this reader knows the type in files and payloads of this version.
 pub(crate) fn is_readable(value_type: u8, version: u16) -> bool {
     let newest = if version >= FIRST_VALKEY { HASH_TTL_OLD } else { HASH_LISTPACK_TTL };
     is_known(version) && value_type <= newest && !matches!(value_type, MODULE_OLD | 8)
 }
 
-/// Whether a value of this type is a hash whose fields expire by themselves.
+/// Whether a value of this type is a hash with expiring fields.
 pub(crate) fn has_field_lives(value_type: u8) -> bool {
     (HASH_TTL_OLD..=HASH_LISTPACK_TTL).contains(&value_type)
 }
 
-/// Whether a value of this type is held member by member, and not in one piece.
+/// Whether members of this type are allocated separately, and not in one piece.
 pub(crate) fn is_spread(value_type: u8) -> bool {
     matches!(value_type, SET | ZSET | HASH | ZSET_BINARY | HASH_TTL_OLD | HASH_TTL)
 }
 
-/// The type as `TYPE` would name it, of a value's type byte.
+/// The type name, as returned by `TYPE`, for a value's type byte.
 #[must_use]
 pub fn type_name(value_type: u8) -> &'static str {
     match value_type {
@@ -89,7 +89,7 @@ pub fn type_name(value_type: u8) -> &'static str {
     }
 }
 
-/// A module's own type by the number that stands in the file: nine characters of six bits.
+/// The name of a module's type from its number in the file: nine characters of six bits.
 pub(super) fn module_type(id: u64) -> String {
     const CHARACTERS: &[u8; 64] =
         b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

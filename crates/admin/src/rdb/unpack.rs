@@ -1,4 +1,4 @@
-//! Plain or zstd-compressed files, recognized by their content; other formats are refused by name.
+//! Opens plain or zstd-compressed files, recognised by content; other formats are refused by name.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -11,11 +11,11 @@ use super::reader::RdbReader;
 pub type FileReader = RdbReader<Box<dyn Read + Send>>;
 
 impl FileReader {
-    /// Opens a file, compressed with zstd or not, whatever its name says. Nothing may follow the
-    /// dump in it.
+    /// Opens a file, compressed with zstd or not, whatever its name is. Bytes after the dump are an
+    /// error.
     ///
     /// # Errors
-    /// As [`RdbReader::new`], or when the file cannot be read, or read once only.
+    /// As [`RdbReader::new`], or when the file cannot be read, or can be read only once.
     pub fn open(path: &Path) -> RdbResult<Self> {
         is_file(path)?;
         let mut file = File::open(path)?;
@@ -33,18 +33,19 @@ impl FileReader {
     }
 }
 
-/// Bytes that tell a format.
+/// Bytes read to recognise a format.
 const HEAD: u64 = 512;
-/// Bytes that a dump begins with: its name and its version.
+/// Bytes at the start of a dump: its name and its version.
 const VERSION_ENDS: usize = 9;
 
-/// A file is read several times: first for what is in it, then for its keys.
+/// Refuses input other than files, since it is read several times: first for its contents, then for
+/// its keys.
 fn is_file(path: &Path) -> RdbResult<()> {
-    // As `backup -o -` means it, and no file of this name is there.
+    // `-` means standard input, as in `backup -o -`, unless a file has this name.
     if path == Path::new("-") && !path.exists() {
         return Err(RdbError::NoFile("standard input"));
     }
-    // Asked for before it is opened: opening a pipe waits for its writer.
+    // Checked before it is opened, because opening a pipe waits for its writer.
     let kind = std::fs::metadata(path)?.file_type();
     if kind.is_file() {
         return Ok(());
@@ -65,7 +66,7 @@ fn is_file(path: &Path) -> RdbResult<()> {
     Err(RdbError::NoFile("a device"))
 }
 
-/// What a file that begins like this is, where that is known and no dump.
+/// The format of a file with this head, if it is known and not a dump.
 fn other_format(head: &[u8]) -> Option<&'static str> {
     const PACKED: &[(&[u8], &str)] = &[
         (b"\x1f\x8b", "it is compressed with gzip; unpack it first: gzip -dk FILE"),
@@ -95,13 +96,13 @@ fn other_format(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Bytes of the format from bytes of a file, which its first ones say how to unpack.
+/// Decompresses a file if its first bytes require it.
 pub(crate) fn unpacked(mut file: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut head = Vec::new();
     file.by_ref().take(4).read_to_end(&mut head)?;
     let is_zstd = match head.as_slice() {
         [0x28, 0xb5, 0x2f, 0xfd] => true,
-        // A frame in front that says something about those behind it.
+        // A skippable frame before the data.
         [first, 0x2a, 0x4d, 0x18] => first & 0xf0 == 0x50,
         _ => false,
     };

@@ -1,4 +1,4 @@
-//! Values as they are, however they are written, and what tells two of them apart.
+//! Decoded values, independent of their encoding, and their digests.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -29,17 +29,17 @@ pub struct HashField {
     pub name: Vec<u8>,
     /// Its value.
     pub value: Vec<u8>,
-    /// When it expires by itself, in milliseconds since 1970.
+    /// Its own expiry, in milliseconds since 1970.
     pub expires_at_ms: Option<u64>,
 }
 
-/// What an entry of a stream is known by.
+/// The id of a stream entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct StreamId {
     /// Milliseconds since 1970.
     pub ms: u64,
-    /// Tells entries of one millisecond apart.
+    /// Distinguishes entries of one millisecond.
     pub sequence: u64,
 }
 
@@ -53,7 +53,7 @@ pub struct Stream {
     pub last_id: StreamId,
     /// The greatest id ever deleted.
     pub max_deleted_id: StreamId,
-    /// How many entries were ever added.
+    /// Number of entries ever added.
     pub entries_added: u64,
     /// The consumer groups.
     pub groups: Vec<Group>,
@@ -75,28 +75,27 @@ pub struct StreamEntry {
 pub struct Group {
     /// Its name.
     pub name: Vec<u8>,
-    /// The last entry that was handed out.
+    /// The id of the last delivered entry.
     pub last_id: StreamId,
-    /// How many entries were handed out, as far as the server knows. An estimate of its own, and
-    /// no part of the digest.
+    /// Number of delivered entries, as estimated by the server; not part of the digest.
     pub entries_read: Option<u64>,
-    /// Entries handed out and not yet acknowledged.
+    /// Entries that were delivered and not yet acknowledged.
     pub pending: Vec<Pending>,
     /// Its consumers.
     pub consumers: Vec<Consumer>,
 }
 
-/// An entry that a consumer has and has not acknowledged.
+/// An entry that a consumer has not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pending {
     /// The entry.
     pub id: StreamId,
-    /// Who has it; nothing where the file does not say.
+    /// The consumer that has it; empty if the file does not have it.
     pub consumer: Vec<u8>,
-    /// When it was handed out, in milliseconds since 1970.
+    /// When it was delivered, in milliseconds since 1970.
     pub delivered_at_ms: u64,
-    /// How often.
+    /// Number of deliveries.
     pub deliveries: u64,
 }
 
@@ -106,14 +105,14 @@ pub struct Pending {
 pub struct Consumer {
     /// Its name.
     pub name: Vec<u8>,
-    /// When it last asked, in milliseconds since 1970. No part of the digest.
+    /// When it last asked, in milliseconds since 1970; not part of the digest.
     pub seen_at_ms: u64,
-    /// When it last got something. No part of the digest.
+    /// When it last received an entry; not part of the digest.
     pub active_at_ms: u64,
 }
 
 impl Value {
-    /// The type, as `TYPE` names it.
+    /// The type name, as returned by `TYPE`.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -127,7 +126,7 @@ impl Value {
     }
 
     /// A digest that is equal for equal values only: SHA-256 over the parts, with unordered parts
-    /// sorted. Scores are compared bit by bit, but −0 is 0.
+    /// sorted. Scores are compared by bits, except that −0 equals 0.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut sum = Sum::new(self.type_name());
@@ -146,7 +145,7 @@ impl Value {
                 for field in sorted(fields) {
                     sum.bytes(&field.name);
                     sum.bytes(&field.value);
-                    // Nothing expires at the end of time.
+                    // The largest number stands for "never", since no field can have this expiry.
                     sum.number(field.expires_at_ms.unwrap_or(u64::MAX));
                 }
             }
@@ -156,7 +155,7 @@ impl Value {
                 sorted.sort_unstable_by(|a, b| a.0.cmp(&b.0));
                 for (member, score) in sorted {
                     sum.bytes(member);
-                    // A small set keeps −0 as 0, a large one as it is.
+                    // A small set stores −0 as 0, a large one keeps it.
                     sum.number((score + 0.0).to_bits());
                 }
             }
@@ -172,7 +171,7 @@ fn sorted<T: Ord>(parts: &[T]) -> Vec<&T> {
     sorted
 }
 
-/// Each part goes in with its length, so that no two values give the same bytes.
+/// Hashes each part with its length, so that different values give different bytes.
 struct Sum(Sha256);
 
 impl Sum {

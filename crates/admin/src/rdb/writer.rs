@@ -1,4 +1,4 @@
-//! Writes a file, key after key, and can go on with one that was left.
+//! Writes a file key by key, and can resume an interrupted one.
 
 use std::io::Write;
 
@@ -6,10 +6,10 @@ use super::crc64::Crc64;
 use super::error::RdbResult;
 use super::types::*;
 
-/// Bytes gathered before they are summed up and handed on.
+/// Size of the buffer before it is added to the checksum and written.
 const GATHERED: usize = 256 * 1024;
 
-/// Where a file has come to, for [`RdbWriter::resume`].
+/// The state of a file, for [`RdbWriter::resume`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WriterState {
@@ -20,14 +20,14 @@ pub struct WriterState {
 }
 
 impl WriterState {
-    /// A state that was kept elsewhere in between.
+    /// Restores a state that was stored elsewhere.
     #[must_use]
     pub fn new(offset: u64, checksum: u64) -> Self {
         Self { offset, checksum }
     }
 }
 
-/// Writes a file. Without [`RdbWriter::finish`] it has no end, and no reader takes it for whole.
+/// Writes a file. Without [`RdbWriter::finish`] it has no end mark, and readers refuse it.
 #[derive(Debug)]
 pub struct RdbWriter<W> {
     inner: W,
@@ -38,7 +38,7 @@ pub struct RdbWriter<W> {
 }
 
 impl<W: Write> RdbWriter<W> {
-    /// Begins a file of RDB `version`: the newest of the payloads that are going to be in it.
+    /// Begins a file of RDB `version`, which has to be the newest version of its payloads.
     ///
     /// # Errors
     /// The writer's.
@@ -55,7 +55,7 @@ impl<W: Write> RdbWriter<W> {
         Ok(writer)
     }
 
-    /// Goes on with a file that had come to `state` by [`RdbWriter::flush`].
+    /// Resumes a file whose `state` came from [`RdbWriter::flush`].
     pub fn resume(inner: W, state: WriterState) -> Self {
         Self::at(inner, state)
     }
@@ -70,7 +70,7 @@ impl<W: Write> RdbWriter<W> {
         }
     }
 
-    /// Says something about the file.
+    /// Writes a metadata field.
     ///
     /// # Errors
     /// The writer's.
@@ -80,7 +80,7 @@ impl<W: Write> RdbWriter<W> {
         self.string(value.as_bytes())
     }
 
-    /// The keys that follow are of numbered database `index`.
+    /// The following keys belong to numbered database `index`.
     ///
     /// # Errors
     /// The writer's.
@@ -89,17 +89,7 @@ impl<W: Write> RdbWriter<W> {
         self.length(index)
     }
 
-    /// How many keys follow at the most, so that a server makes room at once.
-    ///
-    /// # Errors
-    /// The writer's.
-    pub fn resize_db(&mut self, keys: u64, expiring: u64) -> RdbResult<()> {
-        self.put(&[RESIZE_DB])?;
-        self.length(keys)?;
-        self.length(expiring)
-    }
-
-    /// A key; `value` as it is in a file or in the middle of a `DUMP`.
+    /// Writes a key; `value` is encoded as in a file, or in a `DUMP` without its type and footer.
     ///
     /// # Errors
     /// The writer's.
@@ -119,7 +109,7 @@ impl<W: Write> RdbWriter<W> {
         self.put(value)
     }
 
-    /// A library of functions.
+    /// Writes a function library.
     ///
     /// # Errors
     /// The writer's.
@@ -128,7 +118,7 @@ impl<W: Write> RdbWriter<W> {
         self.string(code)
     }
 
-    /// Hands everything on; the state is that of the whole file so far.
+    /// Flushes everything; returns the state of the whole file so far.
     ///
     /// # Errors
     /// The writer's.
@@ -138,13 +128,13 @@ impl<W: Write> RdbWriter<W> {
         Ok(WriterState { offset: self.offset, checksum: self.crc.value() })
     }
 
-    /// Bytes written, those not handed on yet included.
+    /// Bytes written, including buffered ones.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset + self.gathered.len() as u64
     }
 
-    /// What is written to.
+    /// The underlying writer.
     pub fn get_mut(&mut self) -> &mut W {
         &mut self.inner
     }

@@ -8,8 +8,8 @@ use super::scanner::Scanner;
 use super::sound::NAN;
 use super::types::*;
 
-/// Whether a server would take a value as it is written, found out in eight bytes a member where it can be large: a hash of
-/// millions of fields is not taken apart to be looked at.
+/// Checks that a server would accept an encoded value. Types that can be large need eight bytes per member: a hash of
+/// millions of fields is not decoded for this.
 pub(super) fn check_written(value_type: u8, version: u16, bytes: &[u8]) -> RdbResult<()> {
     let whole = || decode(value_type, version, bytes).map(drop);
     let mut scanner = Scanner(bytes);
@@ -35,11 +35,11 @@ pub(super) fn check_written(value_type: u8, version: u16, bytes: &[u8]) -> RdbRe
         })?,
         SET_LISTPACK => elements(&scanner.string()?, 1, |name| names.push(name_hash(name)))?,
         HASH_LISTPACK => elements(&scanner.string()?, 2, |name| names.push(name_hash(name)))?,
-        // Old and rare forms, and those that have to be taken apart to be understood.
+        // Old and rare encodings, and those that can only be checked by decoding.
         _ => return whole(),
     }
     names.sort_unstable();
-    // Two names may have one hash, and only all of them together tell what is wrong.
+    // Equal hashes may be different names, and only decoding finds the exact problem.
     if !scanner.is_empty() || names.windows(2).any(|two| two[0] == two[1]) {
         return whole();
     }
@@ -56,7 +56,7 @@ fn each<'a>(
     Ok(())
 }
 
-/// Hands on the first of every so many elements of a listpack; the others have to be there.
+/// Passes on the first of each group of `every` elements of a listpack; the others must exist.
 fn elements(bytes: &[u8], every: usize, mut name: impl FnMut(&[u8])) -> RdbResult<()> {
     let mut listpack = Listpack::new(bytes)?;
     while let Some(first) = listpack.next()? {

@@ -1,4 +1,4 @@
-//! Ziplists: how Redis up to 6.2 packs small values.
+//! Ziplists: the encoding of small collections in Redis up to 6.2.
 
 use super::error::{RdbError, RdbResult};
 use super::scanner::{Element, Scanner, i24};
@@ -13,7 +13,7 @@ impl<'a> Ziplist<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> RdbResult<Self> {
         let mut scanner = Scanner(bytes);
         let length = u32::from_le_bytes(scanner.array()?);
-        // Where the last element is, and how many there are up to 65,534: neither is needed.
+        // Skips the offset of the last element and the number of elements, which are not needed.
         scanner.take(4 + 2)?;
         if length as usize == bytes.len() { Ok(Self(scanner)) } else { Err(BAD) }
     }
@@ -21,7 +21,7 @@ impl<'a> Ziplist<'a> {
     /// The next element; `None` at the end.
     pub(super) fn next(&mut self) -> RdbResult<Option<Element<'a>>> {
         let scanner = &mut self.0;
-        // The length of the element before, to walk backwards by.
+        // The length of the previous element, for walking backwards.
         match scanner.byte()? {
             0xff if scanner.is_empty() => return Ok(None),
             0xff => return Err(BAD),

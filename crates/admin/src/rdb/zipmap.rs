@@ -1,4 +1,4 @@
-//! Zipmaps: how Redis up to 2.4 packs small hashes.
+//! Zipmaps: the encoding of small hashes in Redis up to 2.4.
 
 use super::error::{RdbError, RdbResult};
 use super::scanner::Scanner;
@@ -11,13 +11,13 @@ pub(super) type Field<'a> = (&'a [u8], &'a [u8]);
 /// The fields and their values.
 pub(super) fn fields(bytes: &[u8]) -> RdbResult<Vec<Field<'_>>> {
     let mut scanner = Scanner(bytes);
-    // The number of fields is not kept beyond 253.
+    // The number of fields is only stored up to 253.
     scanner.byte()?;
     let mut fields = Vec::new();
     while let Some(length) = length(&mut scanner)? {
         let name = scanner.take(length)?;
         let length = self::length(&mut scanner)?.ok_or(BAD)?;
-        // Room that a longer value has left behind.
+        // Unused bytes, left by a longer value.
         let free = scanner.byte()?;
         let value = scanner.take(length)?;
         scanner.take(free.into())?;

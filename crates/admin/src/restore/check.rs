@@ -1,4 +1,4 @@
-//! Checks the target: before a restore for conflicts, after it for differences.
+//! Checks the target for conflicts before a restore, and for differences after it.
 
 use std::collections::HashMap;
 
@@ -13,12 +13,12 @@ use crate::error::{AdminError, Result};
 use crate::rdb::{Key, Payload};
 use crate::{Walk, escape};
 
-/// Round trips on their way at a time.
+/// Round trips in flight.
 const IN_FLIGHT: usize = 3;
-/// Names that an error shows.
+/// Maximum number of names in an error.
 const SHOWN: usize = 5;
 
-/// How a key of the file stands in the target.
+/// The state in the target of a key from the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     Missing,
@@ -27,7 +27,7 @@ pub(super) enum Standing {
 }
 
 impl Work<'_> {
-    /// Whether there is any key where keys are to go.
+    /// Whether the target has any keys.
     pub(super) async fn holds_keys(&self) -> Result<bool> {
         let keys = self.place.index_keys().await?;
         if keys == 0 || self.place.prefix().is_empty() {
@@ -42,7 +42,7 @@ impl Work<'_> {
         Ok(false)
     }
 
-    /// How each of the keys stands in the target.
+    /// The state of each key in the target.
     pub(super) async fn standing(
         &self,
         connection: &mut Connection,
@@ -66,7 +66,7 @@ impl Work<'_> {
         Ok(keys.iter().map(compare).collect())
     }
 
-    /// Counts the keys that stand in the way; with [`OnConflict::Fail`] they are an error.
+    /// Counts conflicting keys; with [`OnConflict::Fail`] they are an error.
     pub(super) async fn find_conflicts(
         &self,
         keys: &Keys,
@@ -119,7 +119,7 @@ impl Work<'_> {
         keys.file.display().to_string()
     }
 
-    /// Those of the keys that exist in the target.
+    /// The keys that exist in the target.
     async fn existing(&self, connection: &mut Connection, batch: &Batch) -> Result<Vec<Key>> {
         let mut pipeline = Pipeline::with_capacity(batch.keys.len());
         for key in &batch.keys {
@@ -138,8 +138,8 @@ impl Work<'_> {
         Ok(there)
     }
 
-    /// Reads each key back; those that are not as in the file are an error, except where they were
-    /// left standing.
+    /// Reads each key back; differences from the file are an error, except for existing keys that
+    /// were kept.
     pub(super) async fn verify(
         &self,
         keys: &Keys,
@@ -166,7 +166,7 @@ impl Work<'_> {
                 };
                 match standing {
                     Standing::Same => verified += 1,
-                    // It has expired since.
+                    // The key has expired since.
                     Standing::Missing if over => verified += 1,
                     Standing::Missing | Standing::Other => {
                         different += 1;

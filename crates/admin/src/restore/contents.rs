@@ -1,4 +1,4 @@
-//! The contents of a file, found by reading all of it.
+//! Reads a whole file to find its contents.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,54 +10,54 @@ use crate::escape;
 use crate::rdb::{FileReader, Item, Key, RdbError, name_hash, type_name};
 use crate::weight::weight;
 
-/// What is in a file.
+/// The contents of a file.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Contents {
-    /// Its version of the format.
+    /// Its RDB version.
     pub rdb_version: u16,
-    /// The version of the server that wrote it, if it says.
+    /// The version of the server that wrote it, if recorded.
     pub server_version: Option<String>,
     /// The numbered databases that have keys.
     pub databases: BTreeMap<u64, DatabaseContents>,
-    /// Function libraries, those that release candidates of Redis 7.0 wrote among them.
+    /// Number of function libraries, including those written by release candidates of Redis 7.0.
     pub functions: u64,
-    /// Members of collections that expire by themselves as KeyDB writes it.
+    /// Number of collection members with an expiry in KeyDB's format.
     pub expiring_members: u64,
-    /// Whether it is the dump that an append-only file of several parts begins with.
+    /// Whether it is the base dump of a multi-part append-only file.
     pub is_base: bool,
 }
 
-/// What is in one numbered database of a file.
+/// The contents of one numbered database of a file.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DatabaseContents {
-    /// Its keys.
+    /// Number of its keys.
     pub keys: u64,
-    /// Those that fit the pattern.
+    /// Number of keys that match the pattern.
     pub chosen: u64,
-    /// About how many bytes of memory these take.
+    /// Estimated memory of the matching keys in bytes.
     pub bytes: u64,
-    /// How many of these are of each type.
+    /// Number of matching keys by type.
     pub types: BTreeMap<&'static str, u64>,
-    /// The first of these with a value of a module, and the module's type.
+    /// The first matching key with a module's value, and its type.
     pub module: Option<(Vec<u8>, String)>,
-    /// Keys that fit and are left out, as a server does: collections without an element.
+    /// Number of matching keys that are skipped because they are empty collections, as in a server.
     pub empty: u64,
-    /// The first that is wrong with the keys that fit.
+    /// The first problem with the matching keys.
     problem: Option<String>,
     /// The hashes of their names.
     names: Vec<u64>,
 }
 
-/// A file's reader, unpacked as its content asks for.
+/// Opens a file, decompressing it if necessary.
 pub(super) fn open(path: &Path) -> Result<FileReader> {
     FileReader::open(path).map_err(|error| wrong(path, error))
 }
 
 pub(super) fn wrong(path: &Path, error: RdbError) -> AdminError {
     match error {
-        // A damaged compressed file says so by an error of reading.
+        // A damaged compressed file also causes an I/O error.
         RdbError::Io(source) => AdminError::file("read", path)(source),
         error => AdminError::BadFile {
             path: path.to_owned(),
@@ -67,11 +67,11 @@ pub(super) fn wrong(path: &Path, error: RdbError) -> AdminError {
 }
 
 impl Contents {
-    /// Reads all of the file, and looks into each value; counts the names that fit `pattern`. Keys
-    /// that expired before `now_ms` are not looked into, as a server does not.
+    /// Reads the whole file and checks each value; counts the names that match `pattern`. Values of
+    /// keys that expired before `now_ms` are not checked, as in a server.
     ///
     /// # Errors
-    /// When it cannot be read, is damaged, or is none.
+    /// When it cannot be read, is damaged, or is not an RDB file.
     pub fn read(path: &Path, pattern: Option<&[u8]>, now_ms: u64) -> Result<Self> {
         let mut reader = open(path)?;
         let mut contents = Self { rdb_version: reader.version(), ..Self::default() };
@@ -124,8 +124,8 @@ impl Contents {
         }
     }
 
-    /// Looks for names that stand in a database twice. The file is read again only where two have
-    /// one hash.
+    /// Looks for duplicate names in a database. The file is read again only if two names have one
+    /// hash.
     fn find_twice(&mut self, path: &Path, now_ms: u64) -> Result<()> {
         let mut suspects: BTreeMap<u64, BTreeMap<u64, Vec<Vec<u8>>>> = BTreeMap::new();
         for (index, database) in &mut self.databases {
@@ -159,7 +159,7 @@ impl Contents {
         Ok(())
     }
 
-    /// What is to be known of a file besides its keys.
+    /// Remarks on a file besides its keys.
     pub(super) fn notes(&self, chosen: &DatabaseContents) -> Vec<String> {
         let mut notes = Vec::new();
         if self.functions > 0 {
@@ -193,7 +193,7 @@ impl Contents {
         notes
     }
 
-    /// The numbered database that is meant, if nothing is wrong with its keys.
+    /// The index of the chosen database, if its keys have no problem.
     pub(super) fn choose(&self, path: &Path, wanted: Option<u64>) -> Result<u64> {
         let index = self.index(path, wanted)?;
         match self.databases.get(&index).and_then(|database| database.problem.as_ref()) {
@@ -221,7 +221,7 @@ impl Contents {
     }
 }
 
-/// The databases of a file, and how many keys each has.
+/// Lists the databases of a file with their numbers of keys.
 fn shown(there: &BTreeMap<u64, u64>) -> String {
     let one = |(index, keys): (&u64, &u64)| {
         format!("{index} ({keys} {})", if *keys == 1 { "key" } else { "keys" })
@@ -229,7 +229,7 @@ fn shown(there: &BTreeMap<u64, u64>) -> String {
     there.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// For a file that lacks the database that was asked for; `there` are those that it has.
+/// The error for a file without the requested database; `there` are its databases.
 pub(crate) fn no_database(path: &Path, index: u64, there: &BTreeMap<u64, u64>) -> AdminError {
     let has = match there.is_empty() {
         true => "there is no key in it".to_owned(),

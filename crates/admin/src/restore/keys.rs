@@ -1,4 +1,4 @@
-//! The keys of a file on their way to the server, a bounded lot of bytes at a time.
+//! Reads the keys of a file in batches, with a bound on the bytes in memory.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use super::contents::{open, wrong};
 use crate::error::{AdminError, Result};
 use crate::rdb::{Item, Key};
 
-/// Values of one round trip together.
+/// Bytes of values per round trip.
 const TOGETHER: usize = 4 * MIB;
 const MIB: usize = 1024 * 1024;
-/// All values between the file and the server; a larger one goes alone.
+/// Bound of all values between file and server; a larger value goes alone.
 const ROOM_MIB: u32 = 24;
 const MAX_KEYS: usize = 1_000;
 
-/// Which keys of a file.
+/// Selects keys of a file.
 #[derive(Clone, Debug)]
 pub(super) struct Chosen {
     pub(super) index: u64,
@@ -33,7 +33,7 @@ pub(super) struct Chosen {
 pub(super) struct Keys {
     pub(super) file: PathBuf,
     pub(super) chosen: Chosen,
-    /// The server's time: keys that expire before are not restored.
+    /// The server's time: keys that have expired by then are not restored.
     pub(super) now_ms: u64,
 }
 
@@ -41,27 +41,27 @@ pub(super) struct Keys {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) keys: Vec<Key>,
-    /// Keys in between whose time was over.
+    /// Number of expired keys among them.
     pub(super) expired: u64,
     bytes: usize,
-    /// Room that these take until they are done with.
+    /// Memory permit, held until these keys are done.
     _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Batch {
-    /// Takes off what is beyond so many keys.
+    /// Splits off the keys after the first `max`.
     pub(super) fn split_off(&mut self, max: usize) -> Option<Self> {
         if self.keys.len() <= max {
             return None;
         }
         let keys = self.keys.split_off(max.max(1));
-        // The room is given back when the last part is done with.
+        // The last part holds the memory permit.
         Some(Self { keys, expired: 0, bytes: 0, _room: self._room.take() })
     }
 }
 
 impl Keys {
-    /// The keys in batches, read on a thread as there is room for them.
+    /// The keys in batches, read on a thread while memory permits are available.
     pub(super) fn batches(&self) -> impl Stream<Item = Result<Batch>> + use<> {
         let (sender, receiver) = mpsc::channel(8);
         let reading = Reading {
@@ -72,7 +72,7 @@ impl Keys {
         };
         tokio::task::spawn_blocking(move || {
             if let Err(error) = reading.read() {
-                // Nobody is there any more who would want to know.
+                // The receiver is gone, so nobody needs the error.
                 let _ = reading.sender.blocking_send(Err(error));
             }
         });
@@ -131,11 +131,11 @@ impl Reading {
     }
 }
 
-/// The server's time, else this machine's, in milliseconds since 1970.
+/// The server's time, or this machine's if it is not reported, in milliseconds since 1970.
 pub(super) async fn now(connection: &mut Connection) -> u64 {
     match connection.ask::<(u64, u64)>("ask the time", &redis::cmd("TIME")).await {
         Ok((seconds, micros)) => seconds * 1_000 + micros / 1_000,
-        // A cluster answers for each node.
+        // A cluster answers once for each node.
         Err(_) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             now.as_millis() as u64

@@ -1,9 +1,9 @@
-//! A file in Redis's format into one database, whichever program wrote the file.
+//! Restores a file in Redis's format, written by any program, into one database.
 //!
-//! The whole file is read first: its checksum, its version, whether the server can take what is in
-//! it, whether anything stands where its keys are to go. Nothing is written before all of that is
-//! known to be right. Then the keys go over, many at a time. Each goes over whole or not at all,
-//! and the same command goes on with what an interruption has left.
+//! The whole file is read first to check its checksum, its version, whether the server accepts its
+//! contents, and whether keys conflict. Nothing is written before all checks have passed. Then the
+//! keys are written in batches. Each key is written completely or not at all, and the same command
+//! resumes after an interruption.
 
 mod check;
 mod contents;
@@ -23,84 +23,84 @@ use crate::error::{AdminError, Result};
 use crate::fitness::{Incoming, target_fitness};
 use crate::{Limits, Place, Progress, escape};
 
-/// What is done about a key that stands where one is to go.
+/// How to treat an existing key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnConflict {
-    /// Nothing is restored at all. A key that is there with the same value and expiry is no
-    /// conflict, so that an interrupted restore can be gone on with.
+    /// Nothing is restored. An existing key with equal value and expiry is not a conflict, so that
+    /// an interrupted restore can be resumed.
     #[default]
     Fail,
-    /// The key that stands stays.
+    /// The existing key stays.
     Skip,
-    /// The key of the file takes its place.
+    /// The key from the file replaces it.
     Replace,
 }
 
-/// What a restore is to be like.
+/// Options of a restore.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RestoreOptions {
-    /// Which numbered database of the file; needed where it has several.
+    /// The numbered database of the file; required if it has several.
     pub from_index: Option<u64>,
-    /// A glob that the names have to fit; `None` for all.
+    /// A glob that names have to match; `None` for all.
     pub pattern: Option<Vec<u8>>,
-    /// What is done about keys that stand in the way.
+    /// How to treat existing keys.
     pub on_conflict: OnConflict,
-    /// Everything is checked and nothing is written.
+    /// Whether to check everything and write nothing.
     pub dry_run: bool,
-    /// Each key is read back and compared.
+    /// Whether to read each key back and compare it.
     pub verify: bool,
-    /// What it may ask of the server.
+    /// Limits of the load on the server.
     pub limits: Limits,
-    /// Go on although the server may evict what it was given.
+    /// Whether to continue although the server may evict restored keys.
     pub accept_eviction: bool,
 }
 
 impl RestoreOptions {
-    /// Of this numbered database of the file.
+    /// Sets the numbered database of the file.
     #[must_use]
     pub fn from_index(mut self, index: Option<u64>) -> Self {
         self.from_index = index;
         self
     }
 
-    /// Of the names only that fit the glob.
+    /// Sets a glob that names have to match.
     #[must_use]
     pub fn pattern(mut self, pattern: Option<Vec<u8>>) -> Self {
         self.pattern = pattern;
         self
     }
 
-    /// With another way to deal with keys that stand in the way.
+    /// Sets how existing keys are treated.
     #[must_use]
     pub fn on_conflict(mut self, on_conflict: OnConflict) -> Self {
         self.on_conflict = on_conflict;
         self
     }
 
-    /// Without writing anything.
+    /// Sets whether nothing is written.
     #[must_use]
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
         self
     }
 
-    /// With each key read back and compared.
+    /// Sets whether each key is read back and compared.
     #[must_use]
     pub fn verify(mut self, verify: bool) -> Self {
         self.verify = verify;
         self
     }
 
-    /// Into a server that may evict what it was given.
+    /// Sets whether to continue although the server may evict restored keys.
     #[must_use]
     pub fn accept_eviction(mut self, accept_eviction: bool) -> Self {
         self.accept_eviction = accept_eviction;
         self
     }
 
-    /// With limits to what it may ask of the server.
+    /// Sets the limits of the load on the server.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -108,34 +108,33 @@ impl RestoreOptions {
     }
 }
 
-/// What a restore has come to; with `dry_run` what it would have.
+/// The result of a restore; with `dry_run` the expected one.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct RestoreReport {
     /// The file.
     pub file: PathBuf,
-    /// Its version of the format.
+    /// Its RDB version.
     pub rdb_version: u16,
     /// The numbered database of the file.
     pub from_index: u64,
-    /// Keys of it that were asked for.
+    /// Number of its keys that were chosen.
     pub keys: u64,
-    /// Keys written.
+    /// Number of keys written.
     pub restored: u64,
-    /// Keys that were there already, with the same value and expiry.
+    /// Number of keys that existed with equal value and expiry.
     pub already_there: u64,
-    /// Keys that stand in the target and were left as they are; in a dry run those that would be
-    /// left or replaced.
+    /// Number of existing keys that were kept; in a dry run, that would be kept or replaced.
     pub standing: u64,
-    /// Keys whose time was over.
+    /// Number of expired keys.
     pub expired: u64,
-    /// Keys that were left out because their collections have no element.
+    /// Number of keys skipped as empty collections.
     pub empty: u64,
-    /// Keys read back that are right; `None` unless asked for.
+    /// Number of keys read back without a difference; `None` without `verify`.
     pub verified: Option<u64>,
     /// Whether nothing was written.
     pub dry_run: bool,
-    /// How long it took.
+    /// Duration.
     #[serde(skip)]
     pub elapsed: Duration,
 }
@@ -143,11 +142,11 @@ pub struct RestoreReport {
 /// Restores `file` into `place`.
 ///
 /// # Errors
-/// Whatever is wrong with the file, or that the server cannot take it: then nothing was written.
-/// [`AdminError::Conflict`] where keys stand in the way: nothing was written, unless the first of
-/// them came while it ran. What stops the server from taking a key, with the key; the keys before
-/// it are there, and the same call goes on. [`AdminError::Different`] when what is read back is not
-/// what was written.
+/// When the file has a problem or the server cannot accept it: then nothing was written.
+/// [`AdminError::Conflict`] for existing keys: nothing was written, unless the first of them
+/// appeared during the run. When the server refuses a key, with its name: the keys before it are
+/// written, and the same call resumes. [`AdminError::Different`] when a key read back differs from
+/// the file.
 pub async fn restore(
     file: &Path,
     place: &Place,
@@ -205,12 +204,12 @@ pub async fn restore(
     Ok(report)
 }
 
-/// About how much memory so many of the keys take.
+/// Estimated memory of `keys` keys, in bytes.
 fn expected_bytes(chosen: &DatabaseContents, keys: u64) -> u64 {
     (chosen.bytes / chosen.chosen.max(1)).saturating_mul(keys)
 }
 
-/// Refuses a server that would not keep what it is given.
+/// Refuses a server that would not keep the keys.
 async fn keeps_keys(
     place: &Place,
     options: &RestoreOptions,
@@ -232,10 +231,10 @@ async fn keeps_keys(
     Ok(())
 }
 
-/// A file holds the moments at which keys expire, by the clock of the server that wrote it; which clock
-/// that was it does not say.
+/// Warns if the server's clock differs from this machine's: a file has expiries by the clock of the
+/// server that wrote it, which is unknown.
 async fn tell_of_clock(place: &Place, progress: &dyn Progress) {
-    // A server that does not tell its time goes by its clock all the same.
+    // A server that does not report its time gives no reason for a remark.
     let Ok(shift) = ClockShift::from_here(place).await else { return };
     if !shift.is_none() {
         progress.note(&format!(
@@ -245,7 +244,7 @@ async fn tell_of_clock(place: &Place, progress: &dyn Progress) {
     }
 }
 
-/// What the passes over the keys have in common.
+/// State shared by the passes over the keys.
 struct Work<'a> {
     place: &'a Place,
     options: &'a RestoreOptions,
@@ -253,13 +252,13 @@ struct Work<'a> {
     rdb_version: u16,
 }
 
-/// Whether the server knows the file's version of the format.
+/// Checks that the server knows the file's RDB version.
 fn can_take(file: &Path, contents: &Contents, place: &Place) -> Result<()> {
-    /// From here on the versions are Valkey's own.
+    /// Versions from here on are Valkey's own.
     const VALKEY: u16 = 80;
     let info = place.server().info();
     let (found, newest) = (contents.rdb_version, rdb_version(info));
-    // Valkey has left out those that Redis has given since they parted.
+    // Valkey skips the versions that Redis introduced after the fork.
     let taken = if info.server == "valkey" {
         found <= 11 || (VALKEY..=newest).contains(&found)
     } else {
@@ -286,8 +285,8 @@ fn can_take(file: &Path, contents: &Contents, place: &Place) -> Result<()> {
     })
 }
 
-/// Whether the server has modules, if the file has values that need one. Which of a server's
-/// modules has which types it does not say.
+/// Checks that the server has modules if the file has values of modules. A server does not report
+/// the types of its modules.
 async fn can_take_modules(file: &Path, chosen: &DatabaseContents, place: &Place) -> Result<()> {
     let Some((name, module)) = &chosen.module else { return Ok(()) };
     let mut connection = place.open("restore").await?;

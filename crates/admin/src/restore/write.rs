@@ -1,4 +1,4 @@
-//! Sends the keys to the server, several round trips on their way.
+//! Writes the keys to the server, with several round trips in flight.
 
 use compartment_core::{Error, ErrorKind};
 use compartment_redis::{Connection, answer_error};
@@ -17,19 +17,19 @@ use crate::typed::{self, max_bytes};
 use crate::weight::weight;
 use crate::{Pace, escape};
 
-/// Round trips on their way at a time.
+/// Round trips in flight.
 const IN_FLIGHT: usize = 3;
-/// Bytes that `RESTORE` is given besides the value as it stands in a file.
+/// Bytes of a `RESTORE` payload besides the value in file format.
 const BESIDE_A_PAYLOAD: usize = 11;
 
-/// What became of the keys of a batch.
+/// The outcome of a batch.
 #[derive(Debug, Default)]
 struct Outcome {
     restored: u64,
     already_there: u64,
     standing: u64,
     expired: u64,
-    /// What stopped it, after the keys counted above.
+    /// The error that stopped it, after the keys counted above.
     stopped: Option<AdminError>,
 }
 
@@ -45,7 +45,7 @@ impl Work<'_> {
             true => None,
             false => Some(EvictionWatch::start(self.place).await?),
         };
-        // One after the other where the server may evict keys, or is to be spared.
+        // One at a time if the server may evict keys, or its latency is limited.
         let evicts = watch.as_ref().is_some_and(EvictionWatch::is_needed);
         let one_by_one = evicts || self.options.limits.latency.is_some();
         let in_flight = if one_by_one { 1 } else { IN_FLIGHT };
@@ -107,7 +107,7 @@ impl Work<'_> {
         AdminError::Server(told.caused_by(error))
     }
 
-    /// Writes a batch if there is room for it, and looks whether anything was evicted for it.
+    /// Writes a batch if there is room for it, and checks for evictions.
     async fn write_watched(
         &self,
         connection: &mut Connection,
@@ -170,7 +170,7 @@ impl Work<'_> {
                 Value::ServerError(error) if error.code() == "BUSYKEY" => standing.push(key),
                 answer => match answer_error("restore", answer) {
                     None => outcome.restored += 1,
-                    // The first says why; the others follow from it.
+                    // The first error has the reason; the others follow from it.
                     Some(error) if outcome.stopped.is_none() => {
                         let error = error.at_key(escape(&key.name));
                         outcome.stopped = Some(error.in_database(self.place.label()).into());
@@ -187,8 +187,8 @@ impl Work<'_> {
         outcome
     }
 
-    /// Writes a value type by type that is larger than the server takes in one piece; whether the name
-    /// was free, or could be taken.
+    /// Writes an oversized value by commands of its type. `false` if the name existed and must be
+    /// kept.
     async fn write_in_parts(&self, key: &Key) -> compartment_core::Result<bool> {
         let fail = |kind, what: String| Error::new(kind, "restore", what);
         let server = self.place.server();
@@ -205,7 +205,7 @@ impl Work<'_> {
         }
         let value = Payload::parse(&key.dump(self.rdb_version)).and_then(|payload| payload.value());
         let value = value.map_err(|error| fail(ErrorKind::Unsupported, error.to_string()))?;
-        // Its own connection: what it watches is nobody else's.
+        // A separate connection, because `WATCH` applies to the whole connection.
         let mut connection = self.place.open("restore").await?;
         let name = self.place.on_server(&key.name);
         let replace = self.options.on_conflict == OnConflict::Replace;
@@ -224,7 +224,7 @@ impl Work<'_> {
         restore.arg("ABSTTL");
     }
 
-    /// What to make of keys that stand where others were to go.
+    /// Judges the keys that exist in the target.
     async fn judge(
         &self,
         connection: &mut Connection,
@@ -255,7 +255,7 @@ impl Work<'_> {
     }
 }
 
-/// The batches when they may be sent, cut to what may be sent at once.
+/// Delays and splits the batches according to the limits.
 fn paced(
     batches: impl Stream<Item = Result<Batch>>,
     pace: Pace,

@@ -24,14 +24,14 @@ use crate::measure::section::Measured;
 use crate::measure::statistics::short;
 
 const DOCUMENTS: usize = 100_000;
-/// Where each result is kept on the server.
+/// Documents of a turn in which each result is stored on the server.
 const FEWER: usize = 20_000;
 const ROUNDS: usize = 3;
 const NAME: &str = "papers";
-/// Documents of a loop that calls the stage.
+/// Calls of the stage in a plain loop.
 const CALLS: u32 = 2_000_000;
 
-/// Does nothing.
+/// A stage that does nothing.
 struct Nothing;
 
 impl Stage for Nothing {
@@ -56,13 +56,13 @@ impl Stage for Nothing {
     }
 }
 
-/// A worker's surroundings.
+/// The databases and the folder of a worker.
 struct Place {
     databases: Databases,
     folder: std::path::PathBuf,
 }
 
-/// How a worker is set up.
+/// The setup of a worker.
 #[derive(Clone, Copy)]
 struct How {
     is_kept: bool,
@@ -73,7 +73,7 @@ struct How {
 #[derive(Debug, Serialize)]
 struct Orchestration {
     lines: Vec<Line>,
-    /// What one call of the stage in a loop takes, in nanoseconds.
+    /// Time of one call of the stage in a loop, in nanoseconds.
     call_nanos: f64,
 }
 
@@ -113,7 +113,7 @@ async fn databases(url: &str) -> Result<Databases, Failure> {
     Ok(Databases::open(map, &BTreeMap::from([("primary".to_owned(), backend)])).await?)
 }
 
-/// Works off a batch; with a ledger until it has every row.
+/// Processes a batch; with a ledger, waits until it has every row.
 async fn turn(
     server: &TestRedis,
     place: &Place,

@@ -22,16 +22,16 @@ use crate::measure::corpus::corpus;
 use crate::measure::section::Measured;
 
 const NAME: &str = "corpus";
-/// Enough that what is left of the last document does not count.
+/// Enough documents that the end of the run, with fewer in parallel, does not matter.
 const DOCUMENTS: usize = 1_000;
 
-/// What a worker process is told.
+/// Arguments of a worker process.
 #[derive(Debug, Args)]
 pub(crate) struct WorkerArgs {
     url: String,
 }
 
-/// A worker of one place, until the batch needs nothing any more.
+/// Runs a worker with a concurrency of one until the batch is over.
 pub(crate) fn work(args: &WorkerArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -57,7 +57,7 @@ struct Run {
     documents_per_second: f64,
 }
 
-/// Takes copies of the corpus through all stages, anew each time.
+/// Takes new copies of the corpus through all stages each time.
 pub(super) async fn measure(quick: bool) -> Result<Measured, Failure> {
     let (corpus, documents) = (corpus(), if quick { DOCUMENTS / 10 } else { DOCUMENTS });
     let corpus = corpus.as_path();

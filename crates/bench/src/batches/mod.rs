@@ -1,4 +1,4 @@
-//! `batches`: what a document costs in batches, in queues and under a worker, in one run.
+//! `batches`: the cost of a document in batches, in queues and in a worker, in one run.
 
 mod engine;
 pub(crate) mod fleet;
@@ -19,10 +19,10 @@ use futures_util::FutureExt;
 use crate::measure::section::{self, Section};
 use crate::measure::{Failure, awake};
 
-/// What to measure and where to write it.
+/// Options of the benchmark.
 #[derive(Debug, Args)]
 pub(crate) struct BatchesArgs {
-    /// A fifth of the documents: to see that it works, not to quote.
+    /// Measure a fifth of the documents: a smoke test, whose figures must not be quoted.
     #[arg(long)]
     quick: bool,
     /// Write every figure to this file as JSON.

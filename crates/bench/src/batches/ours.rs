@@ -14,19 +14,19 @@ use compartment_testkit::TestRedis;
 use super::server::{Spent, spent};
 use crate::measure::Failure;
 
-/// Documents of one claim.
+/// Documents per claim.
 const AT_ONCE: usize = 500;
-/// Claims that one worker has at a time: while one waits, another is worked on.
+/// Concurrent claims of one worker: while one waits, another is processed.
 pub(super) const LANES: usize = 2;
 const LEASE: Duration = Duration::from_secs(60);
 const NAME: &str = "papers";
 
-/// An id as documents have them, of 16 bytes.
+/// A document id of 16 bytes.
 pub(super) fn id(document: u32) -> String {
     format!("{:016x}", u64::from(document).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
-/// Submits ids in pages, and seals.
+/// Submits ids in pages and seals the batch.
 pub(super) async fn submit(
     batch: &Database,
     name: &str,
@@ -44,7 +44,7 @@ pub(super) async fn submit(
     Ok(())
 }
 
-/// Works off a batch.
+/// Processes a batch.
 pub(super) async fn turn(
     server: &TestRedis,
     batch: &Database,
@@ -78,7 +78,7 @@ async fn work(batch: &Database, with_news: bool) -> Result<(), Failure> {
     if !with_news {
         return Ok(());
     }
-    // Whoever writes it elsewhere reads it and clears it.
+    // Reads and clears the outbox, as a ledger's mirror does.
     loop {
         let entries = batch.batch_upkeep().outbox(NAME, 100).await?;
         if entries.is_empty() {

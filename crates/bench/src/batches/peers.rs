@@ -1,4 +1,4 @@
-//! Other queues for Rust over Redis, each as its documentation runs it, with the sizes that suit it best.
+//! Other queues for Rust over Redis, each used as documented, with the sizes that suit it best.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,18 +17,18 @@ use super::ours::id;
 use super::server::{Spent, spent};
 use crate::measure::Failure;
 
-/// Jobs that one worker works on at a time.
+/// Concurrent jobs of one worker.
 const AT_A_TIME: usize = 64;
-/// Tasks that apalis fetches together.
+/// Tasks that apalis fetches at once.
 const FETCHED: usize = 100;
-/// Whoever takes longer is stuck.
+/// A contender that takes longer counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn ids(documents: usize) -> Result<Vec<String>, Failure> {
     Ok((0..u32::try_from(documents)?).map(id).collect())
 }
 
-/// Waits until so many were worked off.
+/// Waits until `documents` were processed.
 async fn until(done: &AtomicUsize, documents: usize) -> Result<(), Failure> {
     let all = async {
         while done.load(Ordering::Relaxed) < documents {
@@ -102,7 +102,7 @@ pub(super) async fn bullmq(
         until(&done, documents).await
     })
     .await;
-    // It waits for a job that does not come: that is no part of the work.
+    // The worker waits for another job, which is not part of the measurement.
     if let Some(worker) = worker {
         worker.close(5_000).await?;
     }

@@ -12,7 +12,7 @@ use crate::measure::Failure;
 use crate::measure::section::Measured;
 
 const TASKS: usize = 50_000;
-/// One at a time each is a round trip.
+/// Number of tasks when each is claimed separately, in its own round trip.
 const FEWER: usize = 5_000;
 const ROUNDS: usize = 5;
 const QUEUE: &str = "papers";

@@ -1,4 +1,4 @@
-//! What the server says of itself, and contenders that take turns on it.
+//! Figures of the server, and contenders that take turns on it.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::measure::Failure;
 use crate::measure::statistics::{median, short};
 use crate::measure::table::{align, plain};
 
-/// Seconds of a processor that the server has used.
+/// Processor time used by the server, in seconds.
 pub(super) async fn cpu(server: &TestRedis) -> f64 {
     let info = server.command(&["INFO", "cpu"]).await.text();
     ["used_cpu_sys:", "used_cpu_user:"].iter().map(|name| figure(&info, name)).sum()
@@ -36,18 +36,18 @@ pub(super) async fn open(url: &str) -> Result<Database, Failure> {
     Ok(backend.open(Contract::new("batch", DatabaseKind::Durable).with_index(1)).await?)
 }
 
-/// Works off so many documents, which it submits before; how many seconds that took, and how many of the
-/// server's processor.
+/// Submits documents and processes them; returns the time for processing and the server's processor
+/// time.
 pub(super) type Turn<'a> = Box<dyn FnMut(usize) -> LocalBoxFuture<'a, Result<Spent, Failure>> + 'a>;
 
-/// What working off some documents has taken.
+/// The time that processing some documents took.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spent {
     pub(super) seconds: f64,
     pub(super) cpu: f64,
 }
 
-/// Times what is done, by the clock and by the server's processor.
+/// Measures `work` by the clock and by the server's processor time.
 pub(super) async fn spent(
     server: &TestRedis,
     work: impl Future<Output = Result<(), Failure>>,
@@ -58,7 +58,7 @@ pub(super) async fn spent(
     Ok(Spent { seconds, cpu: cpu(server).await - before })
 }
 
-/// One contender's figures, each the median over the rounds.
+/// The figures of one contender, each the median over the rounds.
 #[derive(Debug, Serialize)]
 pub(super) struct Line {
     contender: &'static str,
@@ -70,7 +70,7 @@ pub(super) struct Line {
     samples: Vec<(f64, f64)>,
 }
 
-/// Lets contenders take turns; ratios are to the one at place `reference`.
+/// Lets contenders take turns; ratios are relative to the one at index `reference`.
 pub(super) async fn take_turns(
     rounds: usize,
     reference: usize,
@@ -108,7 +108,7 @@ pub(super) async fn take_turns(
         .collect())
 }
 
-/// Contenders below each other.
+/// A table with one line per contender.
 pub(super) fn table(title: &str, lines: &[Line]) -> String {
     let mut table = plain(["", "documents", "documents/s", "×", "server µs"]);
     for line in lines {

@@ -1,4 +1,4 @@
-//! `state`: what a million documents of six stages take of the server, and of whoever submits them.
+//! `state`: memory of a million documents of six stages, in the server and in the submitter.
 
 use std::time::{Duration, Instant};
 
@@ -25,13 +25,13 @@ struct State {
     documents: u32,
     stages: usize,
     submitted_per_second: f64,
-    /// What the program's memory grew by at most while it submitted.
+    /// The largest growth of the program's memory while it submitted.
     client_kilobytes: f64,
-    /// Sealed, nothing worked on.
+    /// Sealed, nothing processed.
     sealed_bytes_a_document: f64,
-    /// All done but what completes the batch.
+    /// All stages done, but not the completion of the batch.
     worked_bytes_a_document: f64,
-    /// Bytes by `MEMORY USAGE` of each key.
+    /// The sum of `MEMORY USAGE` of each key.
     keys_bytes_a_document: f64,
     progress_p50_micros: f64,
     progress_p99_micros: f64,
@@ -103,7 +103,7 @@ async fn work(batch: &Database, stage: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the server says of each of the batch's keys.
+/// The sum of `MEMORY USAGE` over the batch's keys.
 async fn keys(server: &TestRedis) -> f64 {
     const SUM: &str = "local sum, cursor = 0, '0'
         repeat
@@ -137,12 +137,13 @@ fn text(state: &State) -> String {
     format!("{table}\n")
 }
 
-/// The program's memory in kilobytes; from now on its peak is counted anew.
+/// The program's memory in kilobytes. Resets its peak.
 fn peak_memory() -> f64 {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     peak_since_reset()
 }
 
 fn peak_since_reset() -> f64 {
-    ProcessMemory::now().map_or(f64::NAN, |memory| memory.peak as f64 / 1_024.0)
+    let peak = ProcessMemory::now().and_then(|memory| memory.peak);
+    peak.map_or(f64::NAN, |bytes| bytes as f64 / 1_024.0)
 }

@@ -1,4 +1,4 @@
-//! `stores`: one process works off documents that need nothing done, beside bare loops and other queues.
+//! `stores`: one process handles documents without work, beside bare loops and other queues.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use super::{ours, stream};
 use crate::measure::Failure;
 use crate::measure::section::Measured;
 
-/// Documents of one turn, and of one of what is slower.
+/// Documents of one turn, and of one turn of slower contenders.
 const DOCUMENTS: usize = 100_000;
 #[cfg(feature = "peers")]
 const FEWER: usize = 20_000;
-/// With 20,000 waiting apalis-redis hands out none.
+/// With 20,000 waiting tasks, apalis-redis hands out none.
 #[cfg(feature = "peers")]
 const FEWEST: usize = 4_000;
-/// Of one turn over a network that takes its time.
+/// Documents of one turn over a slow network.
 const FAR: usize = 50_000;
 const ROUNDS: usize = 5;
-/// What the network adds to each way.
+/// Delay of the network, each way.
 const DELAY: Duration = Duration::from_millis(1);
 
 #[derive(Debug, Serialize)]
@@ -57,7 +57,7 @@ pub(super) async fn measure(quick: bool) -> Result<Measured, Failure> {
     Measured::new(text.join("\n"), &found)
 }
 
-/// Everybody in turn over the server at `url`; ratios are to the bare stream.
+/// Lets all contenders take turns over the server at `url`; ratios are relative to the bare stream.
 async fn compare(
     server: &TestRedis,
     url: &str,

@@ -1,4 +1,4 @@
-//! A bare consumer group of a stream: read, acknowledged, and nothing else kept.
+//! A bare consumer group of a stream: entries are read and acknowledged, without other bookkeeping.
 
 use compartment_testkit::TestRedis;
 use redis::aio::MultiplexedConnection;
@@ -8,11 +8,11 @@ use super::ours::{LANES, id};
 use super::server::{Spent, spent};
 use crate::measure::Failure;
 
-/// Entries of one read: more are no faster.
+/// Entries per read; more are not faster.
 const AT_ONCE: usize = 100;
 const KEY: &str = "stream";
 
-/// Works off a stream through a connection that its readers share.
+/// Processes a stream over a connection that its readers share.
 pub(super) async fn turn(
     server: &TestRedis,
     connection: &MultiplexedConnection,
@@ -62,7 +62,7 @@ async fn lane(mut connection: MultiplexedConnection, lane: usize) -> Result<(), 
     }
 }
 
-/// The ids of what was read, of one stream.
+/// The ids of the entries read from one stream.
 fn ids(found: &Value) -> Vec<&[u8]> {
     let Value::Array(streams) = found else { return Vec::new() };
     let Some(Value::Array(stream)) = streams.first() else { return Vec::new() };

@@ -13,7 +13,7 @@ use crate::measure::rounds::{Plan, Row, Slice, take_turns};
 use crate::measure::slice::unit;
 use crate::measure::table::side_by_side;
 
-/// How many tasks ask at once.
+/// Numbers of concurrent tasks.
 const TASKS: [usize; 3] = [1, 64, 1_024];
 
 /// Both comparisons.
@@ -113,7 +113,7 @@ impl Backends {
     }
 }
 
-/// The rows of one comparison that have so many tasks.
+/// The rows of a comparison for `tasks` tasks.
 fn table_of(title: &str, comparison: &Comparison, tasks: usize) -> String {
     let reference = comparison.reference;
     let heading = if tasks == 1 {

@@ -1,4 +1,4 @@
-//! What every contender can do, and the data that all of them do it with.
+//! The operations of all contenders, and their data.
 
 use std::sync::Arc;
 
@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::measure::Failure;
 
-/// Something that keeps values. No method may answer before its answer is there.
+/// A store of values. A method may return only after the store has answered.
 pub(super) trait Client: Clone + Send + Sync + 'static {
-    /// Answers without waiting for anything: its tasks have to make room for each other.
+    /// Whether it answers without waiting, so that its tasks have to yield to each other.
     const IN_PROCESS: bool = false;
 
-    /// The bytes of a key that exists.
+    /// Reads the bytes of an existing key.
     fn get(&self, key: &str) -> impl Future<Output = Result<(), Failure>> + Send;
-    /// Replaces 100 bytes.
+    /// Overwrites 100 bytes.
     fn set(&self, key: &str) -> impl Future<Output = Result<(), Failure>> + Send;
-    /// A document of 1 KB, decoded from JSON.
+    /// Reads a document of 1 KB, decoded from JSON.
     fn get_document(&self, key: &str) -> impl Future<Output = Result<(), Failure>> + Send;
     /// Adds one to a counter.
     fn increment(&self, key: &str) -> impl Future<Output = Result<(), Failure>> + Send;
-    /// All of many keys that exist.
+    /// Reads many existing keys.
     fn get_many(&self, keys: &[String]) -> impl Future<Output = Result<(), Failure>> + Send;
-    /// Sets one field of a hash; a contender without hashes is not asked.
+    /// Sets one field of a hash; not called for a contender without hashes.
     fn set_field(&self, key: &str) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// What is done.
+/// An operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Get,
@@ -51,7 +51,7 @@ impl Operation {
         }
     }
 
-    /// Does it once, on the `turn`-th of the keys.
+    /// Performs it once, on the `turn`-th key.
     pub(super) async fn perform<C: Client>(
         self,
         client: &C,
@@ -75,19 +75,19 @@ impl Operation {
 
 /// Keys of each kind.
 pub(super) const KEYS: usize = 10_000;
-/// Keys that are read at once.
+/// Keys per `get_many`.
 pub(super) const MANY: usize = 100;
-/// What a plain value holds.
+/// A plain value.
 pub(super) const VALUE: &[u8; 100] = &[b'v'; 100];
 
-/// The keys that the operations go round.
+/// The keys that the operations use in turn.
 #[derive(Debug)]
 pub(super) struct Data {
     pub(super) values: Vec<String>,
     pub(super) documents: Vec<String>,
     counters: Vec<String>,
     hashes: Vec<String>,
-    /// What the keys of `documents` hold.
+    /// The value of the keys in `documents`.
     pub(super) document: Vec<u8>,
 }
 
@@ -104,7 +104,7 @@ impl Data {
     }
 }
 
-/// A record as a pipeline keeps them: about 1 KB of JSON.
+/// A typical record of a pipeline: about 1 KB of JSON.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Document {
     uuid: String,

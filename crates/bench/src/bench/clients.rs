@@ -1,4 +1,4 @@
-//! The contenders: our two backends, moka, and four Redis clients as their documents say to use them.
+//! The contenders: our two backends, moka, and four Redis clients, used as documented.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use super::client::{Client, Document, MANY, VALUE};
 use crate::measure::Failure;
 
-/// The connections of a pool, unless a contender has its own idea.
+/// Connections of a pool, unless a contender has its own default.
 const POOL: u32 = 16;
-/// No time-out is meant to be met: on a busy machine the usual half second would be.
+/// Long enough that no time-out occurs: on a busy machine the usual half second would.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn expect_all(found: usize) -> Result<(), Failure> {
@@ -43,7 +43,7 @@ impl Ours<false> {
     }
 }
 
-/// What both caches in memory may hold, and for how long.
+/// Capacity and TTL of both caches in memory.
 const BUDGET: u64 = 1 << 30;
 const TTL: Duration = Duration::from_secs(3_600);
 
@@ -153,7 +153,7 @@ impl Client for Moka {
     }
 }
 
-/// The operations on whatever redis-rs connection `$connection` is.
+/// Implements the operations on a redis-rs connection.
 macro_rules! redis_rs_client {
     ($client:ty, $this:ident => $connection:expr) => {
         impl Client for $client {
@@ -195,7 +195,7 @@ macro_rules! redis_rs_client {
     };
 }
 
-/// redis-rs as it comes: one connection that many tasks share.
+/// redis-rs by default: one connection that many tasks share.
 #[derive(Clone)]
 pub(crate) struct RedisRs(pub(crate) ConnectionManager);
 
@@ -209,7 +209,7 @@ impl RedisRs {
 
 redis_rs_client!(RedisRs, this => this.0.clone());
 
-/// A pool of redis-rs connections, by deadpool.
+/// A pool of redis-rs connections from deadpool.
 #[derive(Clone)]
 pub(super) struct Deadpool(deadpool_redis::Pool);
 
@@ -223,7 +223,7 @@ impl Deadpool {
 
 redis_rs_client!(Deadpool, this => this.0.get().await?);
 
-/// A pool of redis-rs connections, by bb8.
+/// A pool of redis-rs connections from bb8.
 #[derive(Clone)]
 pub(super) struct Bb8(Arc<bb8::Pool<bb8_redis::RedisConnectionManager>>);
 

@@ -1,4 +1,4 @@
-//! A contender of `bench backends`: a client whose type does not matter any more, by its name.
+//! A contender of `bench backends`: a client with a name, its type erased.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::client::{Client, Data, Operation};
 use crate::measure::Failure;
 use crate::measure::slice::{Work, slice};
 
-/// A client, by its name.
+/// A client with its name.
 pub(super) struct Contender {
     pub(super) name: &'static str,
     driver: Arc<dyn Drive>,

@@ -1,4 +1,4 @@
-//! `bench limits`: what an acquisition costs by how many permits it takes and how long the log is.
+//! `bench limits`: the cost of an acquisition by its number of permits and the length of the log.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::measure::rounds::{Plan, Row, Slice, take_turns};
 use crate::measure::slice::{Work, slice, unit};
 use crate::measure::table::side_by_side;
 
-/// A limiter as most are written: a member for each permit, counted and cut anew each time.
+/// A common limiter: one member per permit, counted and trimmed each time.
 const MEMBER_A_PERMIT: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -27,10 +27,10 @@ return 1";
 const WINDOW: Duration = Duration::from_secs(3_600);
 const TASKS: [usize; 2] = [1, 64];
 const NAMES: [&str; 5] = ["1 permit", "1,000", "1,000,000", "refused", "bare zset"];
-/// The bare script is what the others are compared with.
+/// The index of the bare script, the reference.
 const REFERENCE: usize = 4;
 
-/// The rows, and how much one entry of a long log takes.
+/// The rows, and the memory of one entry of a long log.
 #[derive(Debug, Serialize)]
 pub(super) struct Limits {
     rows: Vec<Row>,
@@ -86,7 +86,7 @@ pub(super) async fn measure(quick: bool) -> Result<Limits, Failure> {
     fill(&database, "full", full, entries).await?;
 
     let open = RateLimit::new(u32::MAX, WINDOW);
-    // A million at a time is soon at the end of what a limit counts; such a window is short.
+    // A million permits at a time soon reach the largest limit, so this window is short.
     let short = RateLimit::new(u32::MAX, Duration::from_millis(10));
     let ours = |key, limit, permits, is_allowed| Acquire {
         database: database.clone(),
@@ -132,7 +132,7 @@ pub(super) async fn measure(quick: bool) -> Result<Limits, Failure> {
     })
 }
 
-/// As many acquisitions of one permit as the limit has.
+/// Acquires single permits until the limit is reached.
 async fn fill(
     database: &Database,
     key: &str,

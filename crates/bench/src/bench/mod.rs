@@ -1,4 +1,4 @@
-//! `bench`: the same operations on our backends and on what else there is, in one run.
+//! `bench`: equal operations on our backends and on alternatives, in one run.
 
 mod backends;
 pub(crate) mod client;
@@ -14,19 +14,19 @@ use serde::Serialize;
 
 use crate::measure::{Failure, awake, host};
 
-/// What to measure and where to write it.
+/// Options of the benchmark.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     /// What to measure.
     #[arg(value_enum, default_value_t = What::All)]
     what: What,
-    /// A fifth of the time: to see that it works, not to quote.
+    /// Measure for a fifth of the time: a smoke test, whose figures must not be quoted.
     #[arg(long)]
     quick: bool,
     /// Write every figure to this file as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Measure only the operations whose name contains this, for work on one of them.
+    /// Measure only the operations whose name contains this.
     #[arg(long)]
     only: Option<String>,
 }
@@ -43,7 +43,7 @@ enum What {
     All,
 }
 
-/// Everything that one run measured.
+/// The results of one run.
 #[derive(Debug, Serialize)]
 struct Report {
     host: host::Host,

@@ -1,5 +1,6 @@
-//! `budget`: how closely a cache keeps to its memory budget while it is flooded, what that costs the
-//! flood, and how near to the least recently used it evicts.
+//! `budget`: how well a cache keeps its memory budget during a flood, and at what cost.
+//!
+//! It also shows how close the evictions are to exact LRU.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,18 +19,18 @@ use crate::measure::table::{align, plain};
 
 const BUDGET: u64 = 64 << 20;
 const INDEX: u32 = 2;
-/// Tasks that write, over all processes.
+/// Writing tasks, over all processes.
 const TASKS: usize = 32;
-/// What is written before a key is written again: four times what there is room for.
+/// Bytes written before a key is written again: four times the budget.
 const CYCLE: u64 = 4 * BUDGET;
-/// Times that each flood has its turn, with the budget and without.
+/// Turns of each flood, with and without the budget.
 const TURNS: usize = 3;
-/// Keys that are read again and again while others are written once.
+/// Keys that are read repeatedly while others are written once.
 const HOT: usize = 4_000;
-/// Keys written a second in that trial, of 1 KB: room for about three seconds of them.
+/// Keys of 1 KB written per second in that trial: the budget holds about three seconds of them.
 const A_SECOND: u64 = 16_000;
 
-/// The sum of `MEMORY USAGE`, which is what the budget is about.
+/// The sum of `MEMORY USAGE`, which the budget limits.
 const SUM: &str = "
 local cursor, sum, seen = '0', 0, {}
 repeat
@@ -44,7 +45,7 @@ repeat
 until cursor == '0'
 return sum";
 
-/// What is written.
+/// The values that are written.
 #[derive(Clone, Copy, Debug)]
 struct Shape {
     what: &'static str,
@@ -58,7 +59,7 @@ const SHAPES: [Shape; 3] = [
     Shape { what: "100 B to 64 KB, 4 processes", processes: 4, size: mixed },
 ];
 
-/// Every doubling as likely as the next; the same for the same key.
+/// A size for a key, log-uniform and deterministic.
 fn mixed(key: u64) -> usize {
     let random = key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
     (100.0 * ((random % 9_356) as f64 / 1_000.0).exp2()) as usize
@@ -76,23 +77,24 @@ struct Row {
     what: String,
     writes_a_second: f64,
     writes_a_second_without_budget: f64,
-    /// The most at any look, and what there was at the end, by the sum of `MEMORY USAGE`.
+    /// The highest and the final sum of `MEMORY USAGE`.
     highest_bytes: u64,
     final_bytes: u64,
     looks: u32,
     evicted: u64,
-    /// By which `used_memory` grew over the whole.
+    /// Growth of `used_memory` over the whole run.
     used_memory_bytes: u64,
 }
 
-/// What was left of keys read again and again, and of those that exact LRU would have kept.
+/// How many of the repeatedly read keys survived, and how many of the keys that exact LRU would
+/// have kept.
 #[derive(Debug, Serialize)]
 struct Recency {
     seconds: f64,
     hot: usize,
     hot_kept: usize,
     kept: usize,
-    /// Of as many keys as were kept, those last used are what exact LRU keeps.
+    /// Kept keys that exact LRU would have kept too.
     kept_as_lru: usize,
 }
 
@@ -172,7 +174,7 @@ async fn flood(shape: Shape, slice: Duration) -> Result<Row, Failure> {
         free_rates.push(write_for(&without, shape, slice).await?);
         held_rates.push(write_for(&with, shape, slice).await?);
     }
-    // Adding up takes the server's time, and so has a turn of its own.
+    // Summing takes server time, so it has a separate turn.
     let is_over = Arc::new(AtomicBool::new(false));
     let watcher = {
         let (server, is_over) = (Arc::clone(&held), Arc::clone(&is_over));
@@ -201,7 +203,7 @@ async fn flood(shape: Shape, slice: Duration) -> Result<Row, Failure> {
     })
 }
 
-/// Writes from tasks that are dealt out to the processes; writes per second.
+/// Writes from tasks that are distributed over the processes; returns writes per second.
 async fn write_for(caches: &[Database], shape: Shape, slice: Duration) -> Result<f64, Failure> {
     let written = Arc::new(AtomicU64::new(0));
     let keys = CYCLE / (0..1_000).map(|key| (shape.size)(key) as u64).sum::<u64>() * 1_000;
@@ -251,7 +253,7 @@ async fn recency(duration: Duration) -> Result<Recency, Failure> {
     let numbers = numbers.iter().filter_map(|name| name.strip_prefix("new:")?.parse::<u64>().ok());
     let numbers: Vec<u64> = numbers.collect();
     let kept = hot_kept + numbers.len();
-    // Exact LRU keeps the hot keys, and of the others those written last.
+    // Exact LRU keeps the hot keys and the keys written last.
     let oldest = written.saturating_sub(kept.saturating_sub(HOT) as u64);
     let recent = numbers.iter().filter(|number| **number >= oldest).count();
     Ok(Recency { seconds, hot: HOT, hot_kept, kept, kept_as_lru: hot_kept + recent })

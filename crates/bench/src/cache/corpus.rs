@@ -1,4 +1,4 @@
-//! `corpus`: the same documents run again and again, with the cache and without: loader calls and hits.
+//! `corpus`: repeated runs over equal documents, with and without the cache: loader calls and hits.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::measure::Failure;
 use crate::measure::corpus::corpus;
 use crate::measure::table::{align, plain};
 
-/// Runs over the same documents, each as a process would begin: with nothing in its memory.
+/// Runs over the documents, each with an empty first tier, like a new process.
 const RUNS: usize = 3;
 
 /// One run.
@@ -25,7 +25,7 @@ struct Run {
     cached: bool,
     documents: u64,
     seconds: f64,
-    /// How often a stage ran.
+    /// Number of stage runs.
     loads: u64,
     hits: u64,
     misses: u64,
@@ -71,7 +71,7 @@ async fn once(corpus: &Path, url: &str, cached: bool) -> Result<Run, Failure> {
     let paths = if folders.is_empty() { vec![corpus.to_owned()] } else { folders };
     let started = Instant::now();
     let report: IngestReport = ingest(&databases, &paths, &options, &progress).await?;
-    // Resolving over all documents is no loader's work.
+    // Resolving over all documents is not the work of a loader.
     let own = report.stages.iter().filter(|(stage, _)| **stage != "across");
     Ok(Run {
         cached,

@@ -1,5 +1,4 @@
-//! `hits`: what a hit costs, in the first tier beside bare moka and bare quick_cache, in the second
-//! beside a bare connection and another crate's cache.
+//! `hits`: the cost of a hit in both tiers, beside bare caches and clients.
 
 use std::hint::black_box;
 use std::sync::{Arc, Barrier};
@@ -32,13 +31,13 @@ const DOCUMENT: KeyTemplate<Document> = KeyTemplate::new("document", "document:{
 const TTL: Duration = Duration::from_secs(3_600);
 /// Room for all documents.
 const BYTES: u64 = 1 << 30;
-/// How many threads read the first tier,
+/// Numbers of threads that read the first tier,
 const THREADS: [usize; 2] = [1, 2];
-/// and how many tasks the second.
+/// and of tasks that read the second.
 const TASKS: [usize; 3] = [1, 64, 1_024];
 /// Documents in the second tier.
 const STORED: usize = 10_000;
-/// No time-out is meant to be met: on a busy machine the usual half second would be.
+/// Long enough that no time-out occurs: on a busy machine the usual half second would.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Serialize)]
@@ -82,7 +81,8 @@ async fn first_tier(quick: bool) -> Result<Vec<Row>, Failure> {
     let keys = keys(DOCUMENTS)?;
     for key in keys.iter() {
         stored(ours.set(key, Document::sample()).await?)?;
-        // News of what is set must not pile up: who misses some distrusts its first tier.
+        // Invalidation messages must not pile up: a cache that misses some distrusts its first
+        // tier.
         tokio::task::yield_now().await;
     }
     for key in keys.iter() {
@@ -92,7 +92,7 @@ async fn first_tier(quick: bool) -> Result<Vec<Row>, Failure> {
         let document = (Arc::new(Document::sample()), Instant::now() + TTL);
         quick_cache.insert(key.as_str().to_owned(), document);
     }
-    // Each has documents of its own; ours is asked for all, should it not trust its own.
+    // Reads all documents once, in case our cache distrusts its first tier.
     for key in keys.iter() {
         ours.get(key).await?.ok_or_else(missing)?;
     }
@@ -113,13 +113,13 @@ async fn first_tier(quick: bool) -> Result<Vec<Row>, Failure> {
             (FIRST[2], reader.slices(&quick_cache)),
         ];
         let what = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
-        // As for one task: nothing is waited for, and many short slices see more of the machine.
+        // Planned as for one task: nothing waits, and many short slices see more of the machine.
         rows.push(take_turns(what, threads, "ns", Plan::of(1, quick), 1, slices).await?);
     }
     Ok(rows)
 }
 
-/// Threads that go round the trace.
+/// Threads that read along the trace.
 #[derive(Clone, Copy)]
 struct Reader<'a> {
     threads: usize,
@@ -127,7 +127,7 @@ struct Reader<'a> {
     keys: &'a [TypedKey<Document>],
 }
 
-/// Hits between two looks at the time.
+/// Hits between two readings of the clock.
 const BURST: usize = 256;
 
 impl<'a> Reader<'a> {
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
         Box::new(move |duration| std::future::ready(self.read(get, duration)).boxed())
     }
 
-    /// Nanoseconds a hit.
+    /// Nanoseconds per hit.
     fn read<G>(self, get: &G, duration: Duration) -> Result<f64, Failure>
     where
         G: Fn(&TypedKey<Document>) -> Option<Arc<Document>> + Sync,
@@ -219,7 +219,7 @@ fn stored(stored: Stored) -> Result<(), Failure> {
     if stored == Stored::Stored { Ok(()) } else { Err(format!("not stored: {stored:?}").into()) }
 }
 
-/// Our cache, its first tier off.
+/// Our cache with its first tier disabled.
 #[derive(Clone)]
 struct Ours {
     cache: Cache,
@@ -277,7 +277,7 @@ impl Work for Bare {
     }
 }
 
-/// The `cached` crate, as its documents say to use it.
+/// The `cached` crate, used as documented.
 #[derive(Clone)]
 struct OtherCache {
     cache: AsyncRedisCache<String, Document>,
@@ -304,7 +304,7 @@ impl Work for OtherCache {
     }
 }
 
-/// Our store without the cache: what the cache adds is the difference.
+/// Our store without the cache, to show the cost that the cache adds.
 #[derive(Clone)]
 struct Store {
     database: Database,
@@ -312,7 +312,7 @@ struct Store {
 }
 
 impl Store {
-    /// In the database of the cache, under other keys.
+    /// Fills the database of the cache under other keys.
     async fn fill(database: &Database, keys: &[TypedKey<Document>]) -> Result<Self, Failure> {
         let document = serde_json::to_vec(&Document::sample())?;
         let keys: Arc<[String]> =

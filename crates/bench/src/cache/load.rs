@@ -1,5 +1,4 @@
-//! `load`: what an operation of the cache takes while a batch floods the server from another
-//! database.
+//! `load`: the latency of cache operations while a batch floods the server from another database.
 
 use std::time::Duration;
 
@@ -20,13 +19,13 @@ use crate::measure::steady::steadily;
 use crate::measure::table::{align, plain};
 
 const TEXT: KeyTemplate<String> = KeyTemplate::new("text", "text:{id}", "cache");
-/// Documents in the cache, each with 1 KB.
+/// Documents in the cache, of 1 KB each.
 const DOCUMENTS: usize = 10_000;
-/// What the first tier has room for: a tenth of them.
+/// Size of the first tier in bytes: room for a tenth of them.
 const FIRST_TIER: u64 = 1_400_000;
-/// Operations that begin each second,
+/// Operations per second,
 const RATE: u32 = 2_000;
-/// of which one in so many is a set.
+/// of which one in this many is a set.
 const SET_EVERY: u32 = 10;
 /// Keys that the flood scans over.
 const BATCH_KEYS: usize = 200_000;
@@ -42,14 +41,14 @@ struct Load {
 struct Row {
     what: &'static str,
     operations: usize,
-    /// Reads that found nothing, since somebody set the key just then or the server was too slow,
-    /// and sets that the server was too slow for.
+    /// Reads without a value, because the key was just being set or the server was too slow, and
+    /// sets that timed out.
     missed: usize,
     average: f64,
     p50: f64,
     p99: f64,
     worst: f64,
-    /// What the flood got done meanwhile, in commands per second.
+    /// Throughput of the flood, in commands per second.
     flood_per_second: f64,
 }
 
@@ -108,7 +107,7 @@ async fn open(server: &TestRedis, first_tier: bool) -> Result<Cache, Failure> {
     Ok(Cache::open(&database, options).await?)
 }
 
-/// What each operation took; which documents are wanted is the same for all.
+/// The latency of each operation; the trace of documents is equal in all runs.
 async fn operate(cache: &Cache, duration: Duration) -> Result<Vec<Option<f64>>, Failure> {
     let (cache, trace) = (cache.clone(), zipf(DOCUMENTS, 1.0, 1 << 16, 3));
     let keys: Result<Vec<_>, _> = (0..DOCUMENTS).map(|id| TEXT.key(&[&id.to_string()])).collect();
@@ -119,7 +118,7 @@ async fn operate(cache: &Cache, duration: Duration) -> Result<Vec<Option<f64>>, 
         async move {
             if number.is_multiple_of(SET_EVERY) {
                 let set = cache.set(&key, text()).await;
-                // Of two at the same time one is enough.
+                // Of two concurrent sets, one may supersede the other.
                 set.is_ok_and(|set| matches!(set, Stored::Stored | Stored::Superseded))
             } else {
                 cache.get(&key).await.is_ok_and(|found| found.is_some())

@@ -1,6 +1,6 @@
-//! `cache`: what the cache costs and what it saves, beside what else there is, in one run.
+//! `cache`: costs and savings of the cache, beside alternatives, in one run.
 //!
-//! A section is a file: it measures, and gives a text to print and figures to write.
+//! Each section is a file, which measures and returns a text to print and figures to write.
 
 mod budget;
 mod corpus;
@@ -19,10 +19,10 @@ use futures_util::FutureExt;
 use crate::measure::section::{self, Measured, Section};
 use crate::measure::{Failure, awake};
 
-/// What to measure and where to write it.
+/// Options of the benchmark.
 #[derive(Debug, Args)]
 pub(crate) struct CacheArgs {
-    /// A fifth of the time: to see that it works, not to quote.
+    /// Measure for a fifth of the time: a smoke test, whose figures must not be quoted.
     #[arg(long)]
     quick: bool,
     /// Write every figure to this file as JSON.

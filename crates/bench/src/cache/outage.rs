@@ -1,4 +1,4 @@
-//! `outage`: what callers see of reads with a loader while the server is away, empty or slow.
+//! `outage`: reads with a loader while the server is away, empty or slow, from the view of callers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,21 +18,21 @@ use crate::measure::steady::steadily;
 use crate::measure::table::{align, plain};
 
 const TEXT: KeyTemplate<u64> = KeyTemplate::new("text", "text:{id}", "cache");
-/// Reads that begin each second,
+/// Reads per second,
 const RATE: u32 = 500;
-/// of which one in so many is of a document that nobody has read before.
+/// of which one in this many is of a new document.
 const NEW_EVERY: u32 = 10;
-/// Documents that are read again and again.
+/// Documents that are read repeatedly.
 const KNOWN: u32 = 200;
-/// They end often, so that there is always something to load.
+/// Short, so that there is always something to load.
 const TTL: Duration = Duration::from_secs(1);
-/// What the loader takes.
+/// Duration of the loader.
 const LOAD: Duration = Duration::from_millis(5);
-/// After this a caller is given what has ended.
+/// Soft time-out, after which a caller gets a stale value.
 const SOFT: Duration = Duration::from_millis(100);
-/// What a request to the database may take.
+/// Time-out of a request to the database.
 const DATABASE: Duration = Duration::from_millis(100);
-/// What the proxy holds each answer and each request back.
+/// Delay of the proxy, for each request and each answer.
 const SLOW: Duration = Duration::from_millis(150);
 
 #[derive(Debug, Serialize)]
@@ -43,7 +43,7 @@ struct Outages {
     phases: Vec<Phase>,
 }
 
-/// What reads took while the server was in one state.
+/// The latencies of reads in one state of the server.
 #[derive(Debug, Serialize)]
 struct Phase {
     server: &'static str,

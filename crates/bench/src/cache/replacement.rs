@@ -1,11 +1,10 @@
-//! What other rules of replacement would reach on a trace: the one that drops what was used least
-//! recently, and the one that knows what comes.
+//! Hits of exact LRU and of the optimal replacement policy on a trace.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Hits of a tier of `room` places that drops what was used least recently.
+/// Hits of exact LRU with `room` entries.
 pub(super) fn least_recently_used(trace: &[u32], room: usize) -> usize {
-    // When each was used last, both ways round.
+    // The last use of each document, in both directions.
     let (mut used, mut order) = (HashMap::new(), BTreeMap::new());
     let mut hits = 0;
     for (now, document) in trace.iter().enumerate() {
@@ -26,16 +25,15 @@ pub(super) fn least_recently_used(trace: &[u32], room: usize) -> usize {
     hits
 }
 
-/// Hits of the best that any tier of `room` places can do: it drops what is wanted again latest
-/// (Belady 1966), and does not take in at all what is wanted later than all that it has.
+/// Hits of the optimal policy with `room` entries: it drops the entry whose next use is latest
+/// (Belady 1966), and does not admit one whose next use is later than those of all entries.
 pub(super) fn optimal(trace: &[u32], room: usize) -> usize {
     let next = next_uses(trace);
-    // What is held, by when it is wanted next. Two that are never wanted again are told apart by
-    // the document.
+    // The entries by their next use; the document distinguishes those that are never used again.
     let mut held: BTreeSet<(usize, u32)> = BTreeSet::new();
     let mut hits = 0;
     for (now, document) in trace.iter().enumerate() {
-        // Held, it is wanted next just now.
+        // An entry in the tier has its next use now.
         if held.remove(&(now, *document)) {
             hits += 1;
         }
@@ -47,7 +45,7 @@ pub(super) fn optimal(trace: &[u32], room: usize) -> usize {
     hits
 }
 
-/// For each read, the place of the next read of the same document; the end where there is none.
+/// For each read, the position of the next read of its document; `usize::MAX` if there is none.
 fn next_uses(trace: &[u32]) -> Vec<usize> {
     let (mut next, mut coming) = (vec![usize::MAX; trace.len()], HashMap::new());
     for (at, document) in trace.iter().enumerate().rev() {
@@ -60,9 +58,9 @@ fn next_uses(trace: &[u32]) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    /// By hand, with two places. LRU: 1 -, 2 -, 3 - (drops 1), 1 - (drops 2), 2 - (drops 3),
-    /// 1 hit, 2 hit. The optimum: 1 -, 2 -, 3 - (not taken in: never wanted again), 1 hit, 2 hit,
-    /// 1 hit, 2 hit.
+    /// Worked out by hand, with two entries. LRU: 1 -, 2 -, 3 - (drops 1), 1 - (drops 2), 2 -
+    /// (drops 3), 1 hit, 2 hit. The optimum: 1 -, 2 -, 3 - (not admitted: never used again), 1 hit,
+    /// 2 hit, 1 hit, 2 hit.
     const TRACE: [u32; 7] = [1, 2, 3, 1, 2, 1, 2];
 
     #[test]
@@ -70,12 +68,12 @@ mod tests {
         assert_eq!(least_recently_used(&TRACE, 2), 2);
         assert_eq!(optimal(&TRACE, 2), 4);
         assert_eq!((least_recently_used(&TRACE, 3), optimal(&TRACE, 3)), (4, 4), "all have room");
-        // With one place nothing is kept in time but what is read twice in a row.
+        // With one entry, LRU only hits a document that is read twice in a row.
         assert_eq!((least_recently_used(&[1, 1, 2, 1], 1), optimal(&[1, 1, 2, 1], 1)), (1, 2));
         assert_eq!((least_recently_used(&[], 2), optimal(&[], 2)), (0, 0));
     }
 
-    /// The best of all ways to keep or drop, tried one by one.
+    /// The best result over all choices, by exhaustive search.
     fn best(trace: &[u32], held: &[u32], room: usize) -> usize {
         let Some((document, rest)) = trace.split_first() else { return 0 };
         if held.contains(document) {

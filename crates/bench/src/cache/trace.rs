@@ -1,9 +1,9 @@
-//! Traces of reads: which of many documents is read next, a few of them far more often than most.
+//! Traces of reads, in which a few of many documents are read far more often than most.
 
-/// Documents that are read.
+/// Number of documents.
 pub(super) const DOCUMENTS: usize = 100_000;
 
-/// Numbers that look random, and are the same for the same seed.
+/// Pseudorandom numbers, deterministic for a seed.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
@@ -21,14 +21,14 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// The next share, from 0 to below 1.
+    /// The next number from 0 to below 1.
     pub(super) fn share(&mut self) -> f64 {
-        // 53 bits: what a double holds exactly.
+        // 53 bits, which a double represents exactly.
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
-/// `length` reads of `documents` documents by Zipf's law: the n-th most wanted is read with a
+/// `length` reads of `documents` documents by Zipf's law: the n-th most popular is read with a
 /// frequency of n to the power of minus `exponent`.
 pub(super) fn zipf(documents: usize, exponent: f64, length: usize, seed: u64) -> Vec<u32> {
     let mut sum = 0.0;
@@ -39,7 +39,7 @@ pub(super) fn zipf(documents: usize, exponent: f64, length: usize, seed: u64) ->
         })
         .collect();
     let mut random = Random::new(seed);
-    // Who is wanted most has nothing to do with the order of the documents.
+    // Popularity is independent of the order of the documents.
     let mut of_rank: Vec<u32> = (0..documents as u32).collect();
     for at in (1..documents).rev() {
         of_rank.swap(at, (random.next() % (at as u64 + 1)) as usize);

@@ -1,5 +1,4 @@
-//! `zipf`: how often the first tier has what is read, beside the least recently used and beside the
-//! best that any tier of its size could do on the same reads.
+//! `zipf`: the hit rate of the first tier, beside exact LRU and the optimal policy.
 
 use std::time::Duration;
 
@@ -16,19 +15,19 @@ use crate::measure::Failure;
 use crate::measure::table::{align, plain};
 
 const PAGE: KeyTemplate<String> = KeyTemplate::new("page", "page:{id}", "cache");
-/// How unevenly documents are wanted.
+/// Exponents of Zipf's law.
 const EXPONENTS: [f64; 3] = [0.8, 0.9, 1.0];
-/// Documents that the tier has room for: one in a hundred.
+/// Capacity of the tier in documents: one in a hundred.
 const ROOM: usize = DOCUMENTS / 100;
-/// What the first tier counts for an entry besides its value, and its key.
+/// Bytes that the first tier counts for an entry besides its value.
 const BESIDE: usize = 256 + KEY + STAMP;
 /// The bytes of a key: the template's, and eight digits.
 const KEY: usize = 13;
-/// What the stamp of the whole database takes.
+/// Size of the stamp of the whole database.
 const STAMP: usize = 32;
-/// The bytes of a value, its quotes included.
+/// Size of a value, including its quotes.
 const VALUE: usize = 1_024;
-/// The trace is the same in every run.
+/// Fixed, so that the trace is equal in every run.
 const SEED: u64 = 20_261_121;
 
 #[derive(Debug, Serialize)]
@@ -39,12 +38,12 @@ struct Rates {
     rows: Vec<Row>,
 }
 
-/// Hits among all reads of one trace, 0 to 1.
+/// Hit rates of one trace, 0 to 1.
 #[derive(Debug, Serialize)]
 struct Row {
     exponent: f64,
     ours: f64,
-    /// What the first tier held at the end.
+    /// Entries of the first tier at the end.
     entries: u64,
     least_recently_used: f64,
     optimal: f64,
@@ -86,7 +85,7 @@ fn share(hits: usize, reads: usize) -> f64 {
     hits as f64 / reads as f64
 }
 
-/// The share of reads that our first tier answers, and how many entries it has in the end.
+/// The hit rate of our first tier, and its number of entries at the end.
 async fn ours(trace: &[u32]) -> Result<(f64, u64), Failure> {
     let contract = Contract::new("cache", DatabaseKind::Cache);
     let database = MemoryBackend::default().open(contract).await?;

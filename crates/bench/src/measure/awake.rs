@@ -1,24 +1,25 @@
-//! Keeps the processors from dozing while something waits for an answer: a program that turns in
-//! circles on each, at the lowest priority there is. Without it one client's latency depends on
-//! how deep the machine sleeps between two requests.
+//! Keeps the processors awake with busy loops at the lowest priority.
+//!
+//! Without them, a single client's latency depends on the processors' sleep states between
+//! requests.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 
 use crate::measure::Failure;
 
-/// The programs that turn in circles; ended on drop.
+/// The processes with busy loops; killed on drop.
 #[derive(Debug)]
 pub(crate) struct Spinners(Vec<Child>);
 
 impl Spinners {
-    /// One for each processor, scheduled only where nothing else is.
+    /// Starts one for each processor, scheduled only when nothing else runs.
     pub(crate) fn start() -> Result<Self, Failure> {
         let program = std::env::current_exe()?;
         let count = std::thread::available_parallelism()?.get();
         let mut spinners = Self(Vec::with_capacity(count));
         for _ in 0..count {
-            // The idle class is better than a low priority, and not every system has it.
+            // The idle class is better than a low priority, but not every system has it.
             let idle = Command::new("chrt").args(["--idle", "0"]).arg(&program).spin();
             let child =
                 idle.or_else(|_| Command::new("nice").args(["-n", "19"]).arg(&program).spin());
@@ -50,8 +51,7 @@ impl Spin for Command {
     }
 }
 
-/// What such a program does: turns in circles until the one that started it is gone, which closes
-/// its standard input.
+/// Runs a busy loop until the parent process ends, which closes this process's standard input.
 pub(crate) fn spin() {
     std::thread::spawn(|| {
         loop {

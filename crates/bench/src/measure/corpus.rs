@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The shared corpus where it is, else the samples.
+/// The shared corpus if it exists, otherwise the samples.
 pub(crate) fn corpus() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let shared = std::env::var_os("COMPARTMENT_SHARED")

@@ -1,21 +1,21 @@
-//! Where and when the figures were measured: without it they mean nothing.
+//! Records where and when figures were measured, without which they mean nothing.
 
 use std::fmt;
 use std::process::Command;
 
 use serde::Serialize;
 
-/// The machine, the programs and the moment.
+/// The machine, the programs and the time.
 #[derive(Debug, Serialize)]
 pub(crate) struct Host {
     cpu: String,
     cores: usize,
     system: String,
     server: String,
-    /// The commit; with `+` when files were changed since.
+    /// The commit; with `+` if files have changed since.
     revision: String,
     date: String,
-    /// Measured in a fifth of the time: not to be quoted.
+    /// Whether it was measured in a fifth of the time, so that it must not be quoted.
     quick: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What every benchmark goes by: turns in slices, statistics, tables, and where it was measured.
+//! Shared by the benchmarks: turns in slices, statistics, tables, and facts about the machine.
 
 pub(crate) mod awake;
 pub(crate) mod corpus;
@@ -10,5 +10,5 @@ pub(crate) mod statistics;
 pub(crate) mod steady;
 pub(crate) mod table;
 
-/// Any failure of a benchmark ends it: nothing is measured on a client that fails.
+/// Any failure ends a benchmark, since a failing client must not be measured.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;

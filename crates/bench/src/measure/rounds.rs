@@ -1,4 +1,4 @@
-//! Contenders take turns in short slices within one run, so that all see the same machine.
+//! Contenders take turns in short slices within one run, so that all run under equal conditions.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::Failure;
 use super::statistics::median;
 
-/// One contender's figure of one slice.
+/// Measures one contender for one slice.
 pub(crate) type Slice<'a> = Box<dyn FnMut(Duration) -> BoxFuture<'a, Result<f64, Failure>> + 'a>;
 
-/// One thing that every contender does.
+/// One operation that every contender performs.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) what: String,
@@ -22,7 +22,7 @@ pub(crate) struct Row {
     pub(crate) figures: Vec<Figure>,
 }
 
-/// One contender's part of a row.
+/// The figures of one contender in a row.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figure {
     contender: &'static str,
@@ -30,11 +30,11 @@ pub(crate) struct Figure {
     pub(crate) median: f64,
     /// The median of the ratios to the reference within each round.
     pub(crate) ratio: f64,
-    /// What each round gave.
+    /// The figures of the rounds.
     samples: Vec<f64>,
 }
 
-/// How long and how often.
+/// Length and number of slices.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
@@ -42,8 +42,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// A lone client depends on which processor it shares with the server: many short slices see
-    /// both cases. Many tasks need a moment to get going.
+    /// A single client's latency depends on whether it shares a processor with the server; many
+    /// short slices see both cases. Many tasks need some time to start.
     pub(crate) fn of(tasks: usize, quick: bool) -> Self {
         match (tasks, quick) {
             (1, false) => Self { rounds: 60, slice: Duration::from_millis(30) },
@@ -54,7 +54,7 @@ impl Plan {
     }
 }
 
-/// Measures a row; ratios are to the contender at place `reference`.
+/// Measures a row; ratios are relative to the contender at index `reference`.
 pub(crate) async fn take_turns(
     what: impl Into<String>,
     tasks: usize,
@@ -73,7 +73,7 @@ pub(crate) async fn take_turns(
         slice(plan.slice / 2).await.map_err(|error| failed(name, error))?;
     }
     for round in 0..plan.rounds {
-        // Each is first as often as last.
+        // Each contender is first as often as last.
         for turn in 0..count {
             let at = (round + turn) % count;
             let (name, slice) = &mut contenders[at];

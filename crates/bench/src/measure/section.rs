@@ -1,4 +1,4 @@
-//! Benchmarks in sections: each measures, and gives a text to print and figures to write.
+//! Benchmarks in sections, each of which returns a text to print and figures to write.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Failure, host};
 
-/// What a section has found.
+/// The result of a section.
 pub(crate) struct Measured {
     text: String,
     figures: Value,
@@ -20,7 +20,7 @@ impl Measured {
     }
 }
 
-/// A section's name, and what measures it; a fifth of the time where that is wanted.
+/// A section's name, and its function, whose argument asks for a fifth of the time.
 pub(crate) type Section =
     (&'static str, fn(bool) -> LocalBoxFuture<'static, Result<Measured, Failure>>);
 

@@ -1,4 +1,4 @@
-//! One contender doing one thing for a moment, from one task or many.
+//! Measures one contender and one operation for a slice of time, from one task or many.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,20 +7,21 @@ use std::time::{Duration, Instant};
 use super::Failure;
 use super::statistics::percentile;
 
-/// What is done over and over.
+/// An operation that is repeated.
 pub(crate) trait Work: Clone + Send + Sync + 'static {
     /// Answers without waiting for anything: its tasks have to make room for each other.
     const IN_PROCESS: bool = false;
 
-    /// Does it once, for the `turn`-th time.
+    /// Performs it once, for the `turn`-th time.
     fn perform(&self, turn: usize) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
-/// What answers within nanoseconds is timed so many at a time, and its tasks make room as often.
+/// In-process operations take nanoseconds, so they are timed in bursts of this many, after which
+/// tasks yield.
 const BURST: usize = 64;
-/// Shares no factor with the number of keys, so that all of them get their turn.
+/// Coprime to the number of keys, so that all keys are used.
 const STRIDE: usize = 7_919;
-/// How far apart the tasks begin.
+/// Distance between the start positions of tasks.
 const APART: usize = 10_000;
 
 /// One task: the median latency in microseconds. Several: operations per second.
@@ -30,14 +31,14 @@ pub(crate) async fn slice<W: Work>(
     duration: Duration,
 ) -> Result<f64, Failure> {
     if tasks == 1 {
-        // Where tasks run, not where the program waits for them.
+        // Spawned, so that it runs on a worker thread of the runtime.
         tokio::spawn(latency(work, duration)).await?
     } else {
         throughput(work, tasks, duration).await
     }
 }
 
-/// What [`slice()`] of this many tasks is counted in.
+/// The unit of [`slice()`] for this many tasks.
 pub(crate) fn unit(tasks: usize) -> &'static str {
     if tasks == 1 { "µs" } else { "operations/s" }
 }

@@ -1,4 +1,4 @@
-//! Medians, percentiles and how they are written.
+//! Medians, percentiles and their formatting.
 
 /// The value below which `share` of the sorted values lie.
 pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {

@@ -1,12 +1,13 @@
-//! Requests that begin at a steady rate, whatever the last one took.
+//! Requests at a steady rate, independent of their latency.
 
 use std::time::{Duration, Instant};
 
 use super::Failure;
 
-/// Begins a request at each moment that is due, for so long; `begin` is given its number, and its
-/// future says whether it was answered. Each is timed, in milliseconds, from the moment at which
-/// it was due, so that a stall counts for every request that it delays; `None` for one that failed.
+/// Starts `rate` requests per second for `duration`. `begin` gets the number of a request, and its
+/// future returns whether it was answered. Returns the latency of each request in milliseconds,
+/// measured from its due time, so that a stall counts for every request that it delays; `None` for
+/// a failed one.
 pub(crate) async fn steadily<B, F>(
     rate: u32,
     duration: Duration,
@@ -17,7 +18,8 @@ where
     F: Future<Output = bool> + Send + 'static,
 {
     let runtime = tokio::runtime::Handle::current();
-    // A thread of its own: the runtime's timer knows milliseconds only, and may be late itself.
+    // A separate thread, because the runtime's timer has a resolution of milliseconds and may be
+    // late.
     let requests = tokio::task::spawn_blocking(move || {
         let start = Instant::now();
         let count = (f64::from(rate) * duration.as_secs_f64()) as u32;

@@ -1,4 +1,4 @@
-//! Tables without lines, that fit 80 columns.
+//! Tables without lines that fit 80 columns.
 
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -13,7 +13,7 @@ pub(crate) fn plain<S: Into<String>>(header: impl IntoIterator<Item = S>) -> Tab
     table
 }
 
-/// All columns but the first stand at the right.
+/// Aligns all columns but the first to the right.
 pub(crate) fn align(table: &mut Table) {
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 1));

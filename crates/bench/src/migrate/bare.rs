@@ -1,4 +1,4 @@
-//! What one would write in ten lines: list a page of names, send a command for each, count.
+//! Minimal loops for comparison: list a page of names, send a command for each, count.
 
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ async fn page(
     Ok(scan.arg(cursor).arg("COUNT").arg(1_000).query_async(connection).await?)
 }
 
-/// `SCAN` and pipelined `MOVE`; seconds.
+/// `SCAN` and pipelined `MOVE`; returns seconds.
 pub(super) async fn relocate(server: &TestRedis, from: u32, to: u32) -> Result<f64, Failure> {
     let mut connection = connect(server, from).await?;
     let started = Instant::now();
@@ -44,7 +44,7 @@ pub(super) async fn relocate(server: &TestRedis, from: u32, to: u32) -> Result<f
     Ok(started.elapsed().as_secs_f64())
 }
 
-/// `SCAN` and pipelined `COPY`; seconds.
+/// `SCAN` and pipelined `COPY`; returns seconds.
 pub(super) async fn copy(server: &TestRedis, from: u32, to: u32) -> Result<f64, Failure> {
     let mut connection = connect(server, from).await?;
     let started = Instant::now();
@@ -73,7 +73,7 @@ async fn count(
     Ok(answers.iter().filter(|answer| matches!(answer, Value::Int(1))).count() as u64)
 }
 
-/// `SCAN` and `MIGRATE … COPY KEYS` in hundreds: what `redis-cli` users script; seconds.
+/// `SCAN` and `MIGRATE … COPY KEYS` in hundreds, as scripts with `redis-cli` do; returns seconds.
 pub(super) async fn between(from: &TestRedis, to: &TestRedis) -> Result<f64, Failure> {
     let mut connection = connect(from, 0).await?;
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! Backing up to a file beside `redis-cli --rdb`, and restoring beside a server that loads it.
+//! Backups beside `redis-cli --rdb`, and restores beside a server that loads the file.
 
 use std::process::Stdio;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use compartment_testkit::TestRedis;
 
 use super::{Bench, Failure, Row, place};
 
-/// Both, and the way back.
+/// Measures both ways of backing up, and restoring.
 pub(super) async fn measure(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
     let file = bench.folder.join("backup.rdb");
     let (mut scan, mut copy, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
@@ -41,7 +41,7 @@ pub(super) async fn measure(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
     ])
 }
 
-/// How long the server says that loading its file took.
+/// The time that the server logged for loading its file.
 async fn loading_seconds(server: &TestRedis) -> Result<f64, Failure> {
     for _ in 0..600 {
         // `DB loaded from disk: 1.234 seconds`

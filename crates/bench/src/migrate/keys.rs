@@ -1,4 +1,4 @@
-//! A mixed million: what a busy database 0 holds.
+//! A million mixed keys, like a busy database 0.
 
 use compartment_testkit::TestRedis;
 use redis::Pipeline;

@@ -1,4 +1,4 @@
-//! What another client of the server feels while a migration runs, an 80 MB hash included.
+//! The latency of another client while a migration runs, including one of an 80 MB hash.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use compartment_testkit::TestRedis;
 
 use super::{Bench, Failure};
 
-/// Operations a second of the other client.
+/// Operations per second of the other client.
 const RATE: u64 = 5_000;
 
 pub(super) async fn measure(bench: &Bench<'_>) -> Result<Vec<String>, Failure> {
@@ -49,8 +49,8 @@ fn line(what: &str, seen: &Seen) -> String {
     )
 }
 
-/// A client that asks at a fixed rate, whether or not the last answer has come: late answers count
-/// from when the request was due.
+/// Runs a client that sends requests at a fixed rate, even if the last answer has not come;
+/// latencies count from the time when a request was due.
 async fn observe(
     bench: &Bench<'_>,
     migration: Option<(u32, u32, Limits)>,

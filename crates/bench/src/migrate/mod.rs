@@ -19,13 +19,13 @@ use serde::Serialize;
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// How much to measure.
+/// Options of the benchmark.
 #[derive(Debug, Args)]
 pub(crate) struct MigrateArgs {
-    /// How many keys.
+    /// Number of keys.
     #[arg(long, default_value_t = 1_000_000)]
     keys: u64,
-    /// How often each is measured; the median counts.
+    /// Number of rounds; the median counts.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Measure only `move`, `copy`, `between`, `files` or `latency`.
@@ -36,7 +36,7 @@ pub(crate) struct MigrateArgs {
     json: Option<PathBuf>,
 }
 
-/// One migration in a process of its own, so that its peak memory is its own.
+/// One migration in a separate process, so that its peak memory can be measured.
 #[derive(Debug, Args)]
 pub(crate) struct OnceArgs {
     url: String,
@@ -45,7 +45,7 @@ pub(crate) struct OnceArgs {
     way: String,
 }
 
-/// One comparison: keys a second of ours and of what it is measured against.
+/// One comparison: keys per second of ours and of the reference.
 #[derive(Debug, Serialize)]
 struct Row {
     what: &'static str,
@@ -135,7 +135,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// `MOVE` within the server, there and back.
+    /// Measures `MOVE` within the server, in both directions.
     async fn relocate(&mut self) -> Result<Row, Failure> {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..self.rounds {
@@ -151,7 +151,7 @@ impl Bench<'_> {
         Ok(Row { what: "MOVE", against: "SCAN + pipelined MOVE", ours, theirs, wanted: 0.85 })
     }
 
-    /// `COPY` within the server.
+    /// Measures `COPY` within the server.
     async fn copy(&mut self) -> Result<Row, Failure> {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..self.rounds {
@@ -165,7 +165,7 @@ impl Bench<'_> {
         Ok(Row { what: "COPY", against: "SCAN + pipelined COPY", ours, theirs, wanted: 0.85 })
     }
 
-    /// From one server to another, keeping the keys.
+    /// Measures copying from one server to another.
     async fn between(&mut self) -> Result<Row, Failure> {
         let other = TestRedis::start().await;
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -246,7 +246,7 @@ async fn flush(server: &TestRedis, index: u32) {
     server.command_in(index, &["FLUSHDB", "SYNC"]).await;
 }
 
-/// What the parent starts to see its peak memory.
+/// Started by the parent process to measure peak memory.
 pub(crate) fn run_once(args: &OnceArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -264,7 +264,7 @@ pub(crate) fn run_once(args: &OnceArgs) -> Result<(), Failure> {
         };
         migrate(migration, Arc::new(Silent)).await?;
         std::fs::remove_file(journal)?;
-        println!("{}", ProcessMemory::now().map_or(0, |memory| memory.peak));
+        println!("{}", ProcessMemory::now().and_then(|memory| memory.peak).unwrap_or(0));
         Ok(())
     })
 }

@@ -12,7 +12,7 @@ fn citations(content: &str) -> Vec<Mention> {
     mentions(content).into_iter().filter(|m| m.kind == EntityKind::Citation).collect()
 }
 
-/// The gold's name of a form; `None` for what the gold does not annotate.
+/// The gold's name of a form; `None` if the gold does not annotate it.
 fn eyecite_kind(mention: &Mention) -> Option<&'static str> {
     let parts = mention.citation()?;
     Some(match parts.form {
@@ -23,7 +23,7 @@ fn eyecite_kind(mention: &Mention) -> Option<&'static str> {
         CitationForm::Reference => "ReferenceCitation",
         CitationForm::Journal => "FullJournalCitation",
         CitationForm::Statute | CitationForm::Regulation => {
-            // A section without a code is what the gold calls unknown, and only the sign is annotated.
+            // The gold calls a section without a code unknown, and annotates only the sign.
             match &parts.reporter {
                 Some(_) if parts.section.is_some() || parts.page.is_some() => "FullLawCitation",
                 Some(_) => return None,
@@ -109,7 +109,7 @@ pub(super) fn eyecite_find(corpus: &Corpus, report: &mut Report) -> std::io::Res
     Ok(())
 }
 
-/// The text after the clean-up steps that the gold says were applied first.
+/// The text after the clean-up steps listed in the gold.
 fn cleaned(line: &Value) -> String {
     let mut content = text(line, "text").to_owned();
     for step in list(line, "clean_steps") {
@@ -143,7 +143,7 @@ fn strip_tags(html: &str) -> String {
             _ => {}
         }
     }
-    // Emphasis inside a name must not part it from its punctuation.
+    // Emphasis inside a name must not separate it from its punctuation.
     out.replace(" ,", ",").replace(" .", ".")
 }
 
@@ -197,7 +197,7 @@ fn expected_signature(expected: &Value) -> String {
     }
 }
 
-/// Scores `gold/us-statute-citations.jsonl`: the cited provision, by place and normal form.
+/// Scores `gold/us-statute-citations.jsonl`: the cited provision, by position and normal form.
 pub(super) fn us_statutes(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     let source = "unitedstates/citation";
     for line in corpus.gold("us-statute-citations")? {
@@ -249,7 +249,7 @@ pub(super) fn us_statutes(corpus: &Corpus, report: &mut Report) -> std::io::Resu
     Ok(())
 }
 
-/// Each text is annotated for some types only.
+/// Whether a mention has one of the types that the text is annotated for.
 fn of_type(mention: &Mention, kinds: &str) -> bool {
     let Some(parts) = mention.citation() else { return false };
     let reporter = parts.reporter.as_deref().unwrap_or_default();

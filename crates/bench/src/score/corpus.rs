@@ -20,7 +20,7 @@ impl Corpus {
         Ok(Self { root: root.to_owned() })
     }
 
-    /// The objects of `gold/<name>.jsonl`; none where the corpus has no such file.
+    /// The objects of `gold/<name>.jsonl`; empty if the corpus does not have the file.
     pub(super) fn gold(&self, name: &str) -> std::io::Result<Vec<Value>> {
         let path = self.root.join("gold").join(format!("{name}.jsonl"));
         if !path.exists() {
@@ -34,14 +34,14 @@ impl Corpus {
             .collect()
     }
 
-    /// The text of a document as the extract stage gives it.
+    /// The text of a document from the stage `extract`.
     pub(super) fn extracted(&self, document: &str) -> std::io::Result<ExtractedText> {
         let bytes = std::fs::read(self.root.join(document))?;
         extract(&bytes, document, &ExtractOptions::default())
             .map_err(|error| std::io::Error::other(format!("{document}: {error}")))
     }
 
-    /// The characters of a text file as they are, so that gold offsets hold.
+    /// The unchanged characters of a text file, so that gold offsets are valid.
     pub(super) fn plain(&self, document: &str) -> std::io::Result<String> {
         std::fs::read_to_string(self.root.join(document))
     }
@@ -71,12 +71,12 @@ impl CodePoints {
     }
 }
 
-/// A field as text; empty where it is missing.
+/// A field as text; empty if missing.
 pub(super) fn text<'v>(value: &'v Value, field: &str) -> &'v str {
     value[field].as_str().unwrap_or_default()
 }
 
-/// A field as a list; empty where it is missing.
+/// A field as a list; empty if missing.
 pub(super) fn list<'v>(value: &'v Value, field: &str) -> &'v [Value] {
     value[field].as_array().map_or(&[], Vec::as_slice)
 }

@@ -1,4 +1,4 @@
-//! Court strings to courts: a string is resolved when its key is the key of its court's name and of no other.
+//! Scores court names: a string is resolved if its key equals that of its court's name and of no other court.
 
 use std::collections::{HashMap, HashSet};
 

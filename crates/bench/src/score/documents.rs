@@ -1,4 +1,4 @@
-//! Document-level gold: court, docket numbers, parties, judges, lawyers and whom they represent, dates.
+//! Document-level gold: court, docket numbers, parties, judges, lawyers with their clients, dates.
 
 use compartment_documents::entities::{court_key, mentions};
 use compartment_documents::model::{EntityKind, Mention};
@@ -10,7 +10,8 @@ use super::tally::Report;
 /// Scores `gold/documents.jsonl`: recall only, since the gold does not list everyone a document names.
 pub(super) fn documents(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     for line in corpus.gold("documents")? {
-        // The tag-stripped twin is fed where there is one: HTML classes of the publisher would give the gold away.
+        // Uses the twin without tags if there is one, because the publisher's HTML classes would give the gold
+        // away.
         let document =
             if line["also"].is_string() { text(&line, "also") } else { text(&line, "doc") };
         let Ok(read) = corpus.extracted(document) else {
@@ -112,7 +113,8 @@ impl Gold<'_> {
                 );
             }
         }
-        // Publisher captions are one string: the names of the short form must be among the parties.
+        // A publisher's caption is one string: the names of its short form must be among the
+        // parties.
         if list(self.line, "parties").is_empty() && self.line["parties_text"].is_string() {
             for side in text(self.line, "case_name_short").split(" v. ") {
                 let words = plain_words(side);
@@ -167,8 +169,8 @@ impl Gold<'_> {
                 linked,
             );
         }
-        // Publisher texts of counsel: every capitalised pair of words that is a name is not known, so the
-        // first name of each sentence is asked for.
+        // In a publisher's text on counsel it is unknown which capitalised words are names, so only the
+        // first name of each sentence is scored.
         if list(self.line, "represents").is_empty() && self.line["attorneys_text"].is_string() {
             let counsel = text(self.line, "attorneys_text");
             for sentence in counsel.split(" for ").map(|s| s.rsplit(". ").next().unwrap_or(s)) {
@@ -188,7 +190,7 @@ impl Gold<'_> {
         }
     }
 
-    /// A client is named by name, or by the role under which the document has a party of that name.
+    /// Whether `client` is the party: by name, or by the role of a party with that name.
     fn is_client(&self, client: &str, party: &str) -> bool {
         same_party(party, client)
             || self.kind(EntityKind::Party).any(|m| {
@@ -238,7 +240,7 @@ fn same_party(wanted: &str, ours: &str) -> bool {
         return false;
     }
     let (short, long) = if wanted.len() < ours.len() { (&wanted, &ours) } else { (&ours, &wanted) };
-    // A name with a description after it is still that name; half of it is not.
+    // A name with an added description still counts; half a name does not.
     wanted == ours
         || long.starts_with(&format!("{short} ")) && short.len() * 10 >= long.len().min(40) * 6
 }

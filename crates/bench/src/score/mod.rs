@@ -16,7 +16,7 @@ use clap::Args;
 use corpus::Corpus;
 use tally::Report;
 
-/// What to score and how to print it.
+/// Options of scoring.
 #[derive(Debug, Args)]
 pub(crate) struct ScoreArgs {
     /// Folder with the documents and the gold, as its README describes.
@@ -28,7 +28,7 @@ pub(crate) struct ScoreArgs {
     /// Score only the sources whose name contains this.
     #[arg(long)]
     only: Option<String>,
-    /// List what was missed and what was found in vain, for work on the rules.
+    /// List missed items and false positives, for work on the rules.
     #[arg(long)]
     verbose: bool,
 }

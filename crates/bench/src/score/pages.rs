@@ -20,7 +20,7 @@ const PAGES: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// Scores the pages under `gold/ocr`; a pair the corpus does not have is left out.
+/// Scores the pages under `gold/ocr`; pairs that the corpus lacks are skipped.
 pub(super) fn pages(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     for (kind, document, reference) in PAGES {
         let reference = corpus.path(reference);

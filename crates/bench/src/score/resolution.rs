@@ -1,4 +1,4 @@
-//! Which citations mean the same source: back references resolved within a text.
+//! Scores back references: whether citations of one source are grouped within a text.
 
 use compartment_documents::entities::mentions;
 use compartment_documents::model::{CitationForm, EntityKind};
@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::corpus::{Corpus, list, text};
 use super::tally::Report;
 
-/// Scores `gold/eyecite-resolve.jsonl`: an item counts when our sources group it with the same others.
+/// Scores `gold/eyecite-resolve.jsonl`: an item counts if our sources group it with the gold's other
+/// items.
 pub(super) fn eyecite_resolve(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     for line in corpus.gold("eyecite-resolve")? {
         let sequence = list(&line, "sequence");
@@ -63,7 +64,8 @@ pub(super) fn eyecite_resolve(corpus: &Corpus, report: &mut Report) -> std::io::
     Ok(())
 }
 
-/// The key of the source of each citation in the text, in order; bare sections are not counted by the gold.
+/// The key of the source of each citation in the text, in order, without bare sections, which the gold does
+/// not count.
 fn groups_of(content: &str) -> Vec<Option<String>> {
     let document = resolve("gold", mentions(content));
     document
@@ -77,7 +79,7 @@ fn groups_of(content: &str) -> Vec<Option<String>> {
 }
 
 fn count(report: &mut Report, items: &[(Option<u64>, Option<String>)], content: &str) {
-    // Each resource is named by the first of ours that stands at one of its items.
+    // Each resource of the gold is identified by our source of its first item.
     let mut right = 0;
     for (at, (gold, ours)) in items.iter().enumerate() {
         let first = items.iter().position(|(other, _)| other == gold && gold.is_some());

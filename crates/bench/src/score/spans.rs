@@ -1,4 +1,4 @@
-//! Span gold of Indian judgments: which of our kinds a label maps to, exact and overlapping spans.
+//! Span gold of Indian judgments: maps labels to our kinds, and scores exact and overlapping spans.
 
 use compartment_documents::entities::mentions;
 use compartment_documents::model::{CitationForm, EntityKind, Mention};
@@ -6,7 +6,7 @@ use compartment_documents::model::{CitationForm, EntityKind, Mention};
 use super::corpus::{CodePoints, Corpus, list, offset, text};
 use super::tally::Report;
 
-/// Labels that map to one of our kinds. GPE, ORG, WITNESS and OTHER_PERSON have no counterpart and are left out.
+/// Labels that map to one of our kinds. GPE, ORG, WITNESS and OTHER_PERSON have no counterpart and are skipped.
 const LABELS: [&str; 9] = [
     "PETITIONER",
     "RESPONDENT",
@@ -33,7 +33,7 @@ pub(super) fn inlegalner(corpus: &Corpus, report: &mut Report) -> std::io::Resul
                     (points.byte(offset(entity, "start")), points.byte(offset(entity, "end")))
                 })
                 .collect();
-            // Texts without any annotation were not annotated for what they hold: preambles come in pairs.
+            // A long text without annotations was not annotated at all: preambles come in pairs.
             if list(&line, "entities").is_empty() && content.len() > 300 {
                 continue;
             }
@@ -44,13 +44,13 @@ pub(super) fn inlegalner(corpus: &Corpus, report: &mut Report) -> std::io::Resul
     Ok(())
 }
 
-/// Our spans that answer to a label.
+/// Our spans for a label.
 fn spans_for(label: &str, found: &[Mention]) -> Vec<(usize, usize)> {
     let mut spans: Vec<(usize, usize)> = found
         .iter()
         .filter(|mention| answers(label, mention))
         .map(|mention| match mention.citation() {
-            // A precedent is the whole reference, name included.
+            // A precedent is the whole reference, including the name.
             Some(parts) if label == "PRECEDENT" => (parts.full_start, parts.full_end),
             _ => (mention.start, mention.end),
         })
@@ -113,7 +113,8 @@ fn score_label(
     let source = "InLegalNER";
     let label = label.split('+').next().unwrap_or(label);
     let exact = gold.iter().filter(|span| ours.contains(span)).count();
-    // Each of ours may answer for one of the gold, so that one wide span does not count many times.
+    // Each of our spans matches at most one of the gold, so that one wide span does not count many
+    // times.
     let mut used = vec![false; ours.len()];
     let mut overlapping = 0;
     for span in gold {

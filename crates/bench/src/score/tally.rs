@@ -1,4 +1,4 @@
-//! Counts of gold, found and correct, and how they are printed.
+//! Counts of gold, found and correct items, and their printing.
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -6,13 +6,13 @@ use serde::Serialize;
 /// The counts of one kind in one source.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Tally {
-    /// Where the gold comes from.
+    /// The source of the gold.
     source: String,
-    /// What was looked for.
+    /// The kind of item.
     kind: String,
     /// Items in the gold.
     gold: usize,
-    /// Items found; `None` where the gold does not list all there is, so that only recall means something.
+    /// Items found; `None` if the gold is incomplete, so that only recall is meaningful.
     found: Option<usize>,
     /// Gold items that were found.
     correct: usize,
@@ -58,7 +58,7 @@ impl Report {
         &mut self.rows[at]
     }
 
-    /// Adds counts where everything of the kind is in the gold.
+    /// Adds counts for complete gold.
     pub(super) fn add(
         &mut self,
         source: &str,
@@ -73,14 +73,14 @@ impl Report {
         row.correct += correct;
     }
 
-    /// Adds counts where the gold lists only some of what is there.
+    /// Adds counts for incomplete gold.
     pub(super) fn add_recall(&mut self, source: &str, kind: &str, gold: usize, correct: usize) {
         let row = self.row(source, kind);
         row.gold += gold;
         row.correct += correct;
     }
 
-    /// Says what was missed or found in vain, when asked to.
+    /// Prints a missed item or a false positive, with `--verbose`.
     pub(super) fn note(&self, source: &str, kind: &str, what: &str, text: &str) {
         if self.verbose {
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -121,7 +121,7 @@ impl Report {
         format!("{table}\n\n* machine made; - the gold does not list all there is")
     }
 
-    /// The report as JSON, one object a row with its figures between 0 and 1.
+    /// The report as JSON, one object per row with figures between 0 and 1.
     pub(super) fn json(&self) -> std::io::Result<String> {
         #[derive(Serialize)]
         struct Row<'a> {

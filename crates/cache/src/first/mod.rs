@@ -2,3 +2,4 @@
 
 pub(crate) mod shards;
 pub(crate) mod tier;
+pub(crate) mod written;

@@ -1,8 +1,8 @@
 //! The first tier's map: entries are read in place.
 //!
-//! Nothing of an entry is counted up and down for a look, so that threads that want the same entry
-//! share two cache lines for it, its shard's lock and the count of the value they are given. (An
-//! entry behind an `Arc` of its own was a third, and one more place in memory to wait for.)
+//! A lookup changes no reference count of an entry. Threads that read one entry therefore share only two cache lines
+//! for it: the shard's lock and the reference count of the returned value. (An `Arc` around the entry would be a
+//! third, and one more memory access.)
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,17 +11,17 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use quick_cache::unsync::Cache as QuickCache;
 use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, Weighter};
 
-/// Shards for each processor.
+/// Shards for each CPU.
 const SHARDS_EACH: usize = 4;
-/// No shard is for fewer entries.
+/// The smallest number of entries in a shard.
 const LEAST_ENTRIES: usize = 32;
 
-/// What knows its own weight.
+/// A value that knows its weight.
 pub(crate) trait Weighed {
     fn weight(&self) -> u64;
 }
 
-/// Entries by name, within a weight.
+/// Entries by name, limited by weight.
 #[derive(Debug)]
 pub(crate) struct Shards<V: Weighed> {
     shards: Box<[Shard<V>]>,
@@ -29,21 +29,21 @@ pub(crate) struct Shards<V: Weighed> {
     evicted: Arc<AtomicU64>,
 }
 
-/// Apart, so that who locks one does not slow down who locks its neighbour.
+/// Aligned, so that a lock does not slow down threads that lock the neighbouring shard.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Shard<V: Weighed>(RwLock<Entries<V>>);
 
 type Entries<V> = QuickCache<Name, V, ByWeight, BuildHasherDefault<AsItIs>, KeepEvicted>;
 
-/// A key with its hash, so that it is not hashed twice.
+/// A key with its hash, to avoid hashing it twice.
 #[derive(Debug)]
 struct Name {
     hash: u64,
     text: Text,
 }
 
-/// The bytes of a key. Most fit beside the entry, and are there when it is.
+/// The bytes of a key. Most keys are stored inline, beside the entry.
 #[derive(Debug)]
 enum Text {
     Short(u8, [u8; Text::SHORT]),
@@ -51,8 +51,8 @@ enum Text {
 }
 
 impl Text {
-    /// Room for a prefix and a number or two; the whole takes 32 bytes. Longer ones would cost the
-    /// short ones a cache line.
+    /// Enough for a prefix and a number or two; the whole takes 32 bytes. A larger limit would cost short keys a
+    /// cache line.
     const SHORT: usize = 30;
 
     fn of(text: &str) -> Self {
@@ -68,14 +68,14 @@ impl Text {
 
     fn bytes(&self) -> &[u8] {
         match self {
-            // No longer than there is room.
+            // The length is at most `SHORT`.
             Self::Short(length, bytes) => &bytes[..usize::from(*length)],
             Self::Long(bytes) => bytes,
         }
     }
 }
 
-/// A key that is looked for.
+/// A key to look up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
     hash: u64,
@@ -83,7 +83,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Its place among so many.
+    /// The key's index among `places`.
     pub(crate) fn place(self, places: usize) -> usize {
         // The remainder is below the number of places.
         (self.hash % places as u64) as usize
@@ -116,7 +116,7 @@ impl Equivalent<Name> for Wanted<'_> {
     }
 }
 
-/// For what is a hash already.
+/// A hasher for values that are already hashes.
 #[derive(Debug, Default)]
 struct AsItIs(u64);
 
@@ -145,7 +145,7 @@ impl<V: Weighed> Weighter<Name, V> for ByWeight {
     }
 }
 
-/// Counts what is given up for others, and keeps it until the lock is gone.
+/// Counts evicted entries, and keeps them until the lock is released.
 #[derive(Clone, Debug)]
 struct KeepEvicted(Arc<AtomicU64>);
 
@@ -166,7 +166,7 @@ impl<V> Lifecycle<Name, V> for KeepEvicted {
 }
 
 impl<V: Weighed> Shards<V> {
-    /// For so much weight, and about so many entries.
+    /// Shards with this total weight, sized for this number of entries.
     pub(crate) fn new(weight: u64, entries: usize) -> Self {
         let evicted = Arc::new(AtomicU64::new(0));
         let processors = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
@@ -189,7 +189,7 @@ impl<V: Weighed> Shards<V> {
         Wanted { hash: self.hasher.hash_one(text), text }
     }
 
-    /// What `look` makes of the entry, which stays where it is.
+    /// Calls `look` with the entry, in place.
     pub(crate) fn look<R>(&self, wanted: Wanted<'_>, look: impl FnOnce(&V) -> R) -> Option<R> {
         self.shard(wanted).read().get(&wanted).map(look)
     }
@@ -197,7 +197,7 @@ impl<V: Weighed> Shards<V> {
     pub(crate) fn insert(&self, wanted: Wanted<'_>, entry: V) {
         let name = Name { hash: wanted.hash, text: Text::of(wanted.text) };
         let evicted = self.shard(wanted).write().insert_with_lifecycle(name, entry);
-        // Dropping may take long, and nobody waits for the lock now.
+        // A drop may take long, so it happens after the lock is released.
         drop(evicted);
     }
 
@@ -214,15 +214,15 @@ impl<V: Weighed> Shards<V> {
         self.shards.iter().map(|shard| shard.read().weight()).sum()
     }
 
-    /// How many were given up for others.
+    /// The number of evicted entries.
     pub(crate) fn evicted(&self) -> u64 {
         self.evicted.load(Ordering::Relaxed)
     }
 
     fn shard(&self, wanted: Wanted<'_>) -> &Shard<V> {
-        // The table within a shard goes by the lower bits, and by the highest.
+        // The table within a shard uses the lowest and highest bits of the hash.
         let at = (wanted.hash >> 24) as usize % self.shards.len();
-        // The place is below the length.
+        // The remainder is below the length.
         &self.shards[at]
     }
 }

@@ -14,36 +14,36 @@ use crate::second::envelope::StampSeen;
 use crate::stamps::{StampBook, Standing};
 use compartment_core::Timestamp;
 
-/// A value of any type; `None`: it is known that there is none.
-pub(crate) type Shared = Option<Arc<dyn Any + Send + Sync>>;
+/// A value of any type; `None` is a known absence.
+pub(crate) type SharedValue = Option<Arc<dyn Any + Send + Sync>>;
 
-/// What is counted for an entry besides its key and encoded value.
+/// The bytes counted for an entry besides its key and encoded value.
 const ENTRY_OVERHEAD: u64 = 256;
-/// Keys share this many marks of when one of them was last written.
+/// The number of write counters. Several keys share one.
 const MARKS: usize = 4_096;
-/// What an entry takes on average, for the size of the tables.
+/// The average size of an entry, to size the tables.
 const USUAL_BYTES: u64 = 1_024;
 
-/// One entry: what a hit looks at, in little memory.
+/// One entry: the fields that a hit reads, kept small.
 #[derive(Debug)]
 pub(crate) struct FirstEntry {
-    pub(crate) value: Shared,
-    /// By its writer's clock: tells it from others, and measures nothing.
+    pub(crate) value: SharedValue,
+    /// By its writer's clock; only compared for equality.
     pub(crate) created: Timestamp,
-    /// When a read loads it anew.
+    /// When a read reloads the entry.
     pub(crate) eager_at: Moment64,
-    /// Until when it is served as fresh: earlier than its time where nothing would tell that it
-    /// has been invalidated.
+    /// Until when it is served as fresh: earlier than `fresh_until` if this process would not learn that it was
+    /// invalidated.
     serve_until: Moment64,
     pub(crate) counters: Arc<Counters>,
-    /// The trust it was put in under.
+    /// The value of the trust counter when the entry was stored.
     trust: u64,
-    /// The stamps' epoch at which they were found to hold.
+    /// The epoch of the stamps at the last successful check.
     checked: AtomicU64,
     rest: Box<Rest>,
 }
 
-/// What a hit does not look at.
+/// The fields that a hit does not read.
 #[derive(Debug)]
 struct Rest {
     fresh_until: Moment64,
@@ -57,14 +57,14 @@ impl FirstEntry {
     }
 }
 
-/// In which state an entry is.
+/// The state of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// To be served.
+    /// It may be served.
     Fresh,
-    /// It has ended, and nothing else speaks against it.
+    /// It has expired and was not invalidated.
     Ended,
-    /// It may have been invalidated without this process being told.
+    /// It may have been invalidated without this process being notified.
     Doubtful,
 }
 
@@ -74,7 +74,7 @@ impl Weighed for FirstEntry {
     }
 }
 
-/// What was so before an entry's value was read or loaded; it is put in only if it still is.
+/// The counters before an entry's value was read or loaded. The entry is stored only if they have not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     mark: u64,
@@ -86,29 +86,29 @@ pub(crate) struct Moment {
 pub(crate) struct FirstTier {
     entries: Shards<FirstEntry>,
     marks: Box<[AtomicU64]>,
-    /// Moves when this process is done with a key that others here may wait for.
+    /// Incremented when this process finishes a load or a set of a key that others here may wait for.
     done: Box<[AtomicU64]>,
-    /// Moves when news may have been missed.
+    /// Incremented when messages may have been missed.
     trust: AtomicU64,
     trusted: AtomicBool,
 }
 
-/// What an entry is made of.
+/// The parts of a new entry.
 #[derive(Debug)]
 pub(crate) struct NewEntry {
-    pub(crate) value: Shared,
+    pub(crate) value: SharedValue,
     pub(crate) created: Timestamp,
     pub(crate) eager_at: Moment64,
     pub(crate) fresh_until: Moment64,
     pub(crate) serve_until: Moment64,
     pub(crate) stamps: Vec<StampSeen>,
     pub(crate) counters: Arc<Counters>,
-    /// Bytes of the encoded value.
+    /// The size of the encoded value.
     pub(crate) bytes: u64,
 }
 
 impl FirstTier {
-    /// An empty tier of so many bytes; distrusted until news arrives.
+    /// An empty tier of this many bytes, distrusted until messages arrive.
     pub(crate) fn new(bytes: u64) -> Self {
         let items = usize::try_from(bytes / USUAL_BYTES).unwrap_or(usize::MAX).clamp(64, 1 << 22);
         Self {
@@ -120,7 +120,7 @@ impl FirstTier {
         }
     }
 
-    /// What `look` makes of the entry of `key` and its state, where there is one.
+    /// Calls `look` with the entry of `key` and its state, if there is one.
     pub(crate) fn look<R>(
         &self,
         key: &str,
@@ -134,13 +134,13 @@ impl FirstTier {
             Some(look(entry, state))
         });
         if let Some(None) = seen {
-            // It was invalidated. Should another have come in the meantime, that is loaded again.
+            // It was invalidated. If another entry has been stored meanwhile, it is loaded again.
             self.entries.remove(wanted);
         }
         seen.flatten()
     }
 
-    /// The state of an entry that was not invalidated.
+    /// The state of an entry; `None` if it was invalidated.
     fn state(&self, entry: &FirstEntry, book: &StampBook, now: Moment64) -> Option<State> {
         if entry.trust != self.trust.load(Ordering::Acquire) {
             let differs = book.standing(&entry.rest.stamps) == Standing::Differs;
@@ -163,7 +163,7 @@ impl FirstTier {
         })
     }
 
-    /// To be taken before a value is read or loaded.
+    /// Take it before a value is read or loaded.
     pub(crate) fn moment(&self, key: &str) -> Moment {
         self.moment_of(self.entries.wanted(key))
     }
@@ -177,7 +177,7 @@ impl FirstTier {
         }
     }
 
-    /// Whether `key` was written, or news missed, since.
+    /// Whether `key` was written, or messages were missed, since.
     pub(crate) fn is_past(&self, key: &str, moment: Moment) -> bool {
         self.is_past_of(self.entries.wanted(key), moment)
     }
@@ -187,18 +187,17 @@ impl FirstTier {
         (now.mark, now.trust) != (moment.mark, moment.trust)
     }
 
-    /// Whether it is worth looking at `key` again: somebody has written it since, or this process
-    /// is done with it.
+    /// Whether to look at `key` again, because it was written or this process has finished a load or a set of it.
     pub(crate) fn has_news(&self, key: &str, moment: Moment) -> bool {
         self.moment(key) != moment
     }
 
-    /// This process is done with `key`: a load or a set has come to its end.
+    /// This process has finished a load or a set of `key`.
     pub(crate) fn done(&self, key: &str) {
         self.done[self.entries.wanted(key).place(MARKS)].fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Puts an entry in, unless its key was written since `moment`.
+    /// Stores an entry, unless its key was written since `moment`.
     pub(crate) fn put(&self, key: &str, new: NewEntry, moment: Moment) {
         let wanted = self.entries.wanted(key);
         if self.is_past_of(wanted, moment) {
@@ -215,7 +214,7 @@ impl FirstTier {
             serve_until: new.serve_until,
             counters: new.counters,
             trust: moment.trust,
-            // No epoch: the first read checks.
+            // Not a valid epoch, so that the first read checks the stamps.
             checked: AtomicU64::new(u64::MAX),
             rest: Box::new(Rest {
                 fresh_until: new.fresh_until,
@@ -224,22 +223,22 @@ impl FirstTier {
             }),
         };
         self.entries.insert(wanted, entry);
-        // Whoever wrote the key in between has moved its mark before it looked for an entry to
-        // remove: either it finds this one, or the mark is seen here.
+        // A writer of the key increments its counter before it removes an entry: either it finds this one, or the
+        // increment is seen here.
         if self.is_past_of(wanted, moment) {
             self.entries.remove(wanted);
         }
     }
 
-    /// The key was written or removed by somebody: what is here, or on its way here, is old.
+    /// Records that the key was written or removed: stored and incoming entries are outdated.
     pub(crate) fn written(&self, key: &str) {
         let wanted = self.entries.wanted(key);
         self.mark(wanted).fetch_add(1, Ordering::AcqRel);
         self.entries.remove(wanted);
     }
 
-    /// The key was written by this process, and by nobody else since `moment`: the moment from
-    /// which on what it wrote may be put in; `None` where somebody else wrote it as well.
+    /// If only this process has written the key since `moment`, returns the moment from which its value may be
+    /// stored; `None` if another caller wrote it too.
     pub(crate) fn written_since(&self, key: &str, moment: Moment) -> Option<Moment> {
         let (mark, wanted) = (moment.mark, self.entries.wanted(key));
         let moved = self.mark(wanted).compare_exchange(
@@ -252,19 +251,19 @@ impl FirstTier {
         moved.ok().map(|_| Moment { mark: mark.wrapping_add(1), ..moment })
     }
 
-    /// News may have been missed: nothing that is here can be trusted any more.
+    /// Messages may have been missed: no current entry can be trusted.
     pub(crate) fn distrust(&self) {
         self.trusted.store(false, Ordering::Release);
         self.trust.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// News arrives from now on; what was put in before stays distrusted.
+    /// Messages arrive from now on. Entries stored before stay distrusted.
     pub(crate) fn trust(&self) {
         self.trust.fetch_add(1, Ordering::AcqRel);
         self.trusted.store(true, Ordering::Release);
     }
 
-    /// Whether news arrives.
+    /// Whether messages arrive.
     pub(crate) fn is_trusted(&self) -> bool {
         self.trusted.load(Ordering::Acquire)
     }
@@ -282,7 +281,7 @@ impl FirstTier {
     }
 
     fn mark(&self, wanted: Wanted<'_>) -> &AtomicU64 {
-        // The place is below the length.
+        // The remainder is below the length.
         &self.marks[wanted.place(MARKS)]
     }
 }

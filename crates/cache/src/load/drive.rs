@@ -1,4 +1,4 @@
-//! A load under way: its loader runs, its leases are renewed, and its result goes to who waits.
+//! A load in progress: runs the loader, renews the leases, and passes the result to the waiters.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::message::News;
 use crate::metrics::counters::add;
 use crate::second::tier::LoadStamps;
 
-/// Keys that are loaded by one call; nothing in the place of one that was given up before the rest.
+/// Keys loaded by one call of the loader; `None` for a key whose load was cancelled early.
 type Under<V> = Vec<Option<Ready<V>>>;
 
 impl Load {
-    /// Has the loader called for these keys.
+    /// Calls the loader for these keys.
     pub(crate) async fn load<V: Cached>(
         &self,
         ready: Vec<Ready<V>>,
@@ -65,13 +65,13 @@ impl Load {
     async fn tell(&self, news: Vec<Option<News>>) {
         let news: Vec<News> = news.into_iter().flatten().collect();
         if !news.is_empty() {
-            // Who waits elsewhere and does not hear it waits for the lease's end.
+            // A waiter in another process that misses the message waits until the lease ends.
             self.cache.inner.tell(news).await;
         }
     }
 
-    /// Runs the loader, renews the leases meanwhile, and gives up each key that takes longer than
-    /// its own policy allows.
+    /// Runs the loader and renews the leases meanwhile. The load of a key that takes longer than its policy allows is
+    /// cancelled.
     async fn drive<V: Cached>(
         &self,
         wanted: Vec<(usize, Option<Arc<V>>)>,
@@ -113,7 +113,7 @@ impl Load {
         }
     }
 
-    /// Gives up the keys whose loads may take no longer than this.
+    /// Cancels the loads whose hard time-out is at most `limit`.
     async fn give_up<V>(&self, under: &mut Under<V>, limit: Duration) {
         let is_over = |one: &mut Ready<V>| {
             one.item.terms.policy.hard_timeout.is_some_and(|hard| hard <= limit)
@@ -128,7 +128,7 @@ impl Load {
     }
 }
 
-/// The shortest time that one of these loads may take.
+/// The shortest hard time-out of these loads.
 fn next_limit<V>(under: &Under<V>) -> Option<Duration> {
     under.iter().flatten().filter_map(|one| one.item.terms.policy.hard_timeout).min()
 }

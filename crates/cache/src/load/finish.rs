@@ -7,9 +7,8 @@ use compartment_core::Codec;
 
 use crate::cache::{Cached, erase};
 use crate::error::LoadError;
-use crate::first::tier::NewEntry;
-use crate::life::Moment64;
-use crate::load::item::{Loaded, Ready};
+use crate::first::written::Written;
+use crate::load::item::{Item, Loaded, Ready};
 use crate::load::lease::Lease;
 use crate::load::steps::Load;
 use crate::look::Held;
@@ -20,8 +19,30 @@ use crate::second::envelope::{Envelope, Payload};
 use crate::second::tier::LoadStamps;
 use crate::unique::unique;
 
+/// A value as it is given to the waiters, how it is stored, and for how long; `None` where it cannot be stored.
+type ToStore<V> = (Option<Arc<V>>, Option<Payload>, Option<Duration>);
+
+fn to_store<V: Cached>(item: &Item<V>, before: Option<Held<V>>, loaded: Loaded<V>) -> ToStore<V> {
+    let (terms, absent_ttl) = (&item.terms, item.terms.policy.negative_ttl);
+    let value = match (loaded, before) {
+        (Loaded::Value(value), _) => value,
+        (Loaded::Unchanged, Some(held)) => {
+            let ttl = if held.value.is_some() { Some(terms.ttl) } else { absent_ttl };
+            return (held.value, Some(held.envelope.payload), ttl);
+        }
+        (Loaded::Unchanged, None) | (Loaded::Absent, _) => {
+            return (None, Some(Payload::Absent), absent_ttl);
+        }
+    };
+    let encoded = item.key.template().codec().encode(&value);
+    if let Err(error) = &encoded {
+        tracing::warn!(%error, "a loaded value cannot be cached");
+    }
+    (Some(Arc::new(value)), encoded.ok().map(Payload::Value), Some(terms.ttl))
+}
+
 impl Load {
-    /// How long an entry with a lease lives: as long as what it holds beside it, and not less.
+    /// The TTL of a lease entry: at least that of the old value it keeps.
     pub(crate) fn lease_ttl<V>(&self, before: Option<&Held<V>>, lease: Duration) -> Duration {
         let now = self.cache.inner.options.clock.monotonic();
         before.map_or(Duration::ZERO, |held| held.kept_for(now)).max(lease)
@@ -32,12 +53,12 @@ impl Load {
         let ttl = self.lease_ttl(one.before.as_ref(), length);
         let Some(lease) = &mut one.lease else { return };
         if let Err(error) = lease.renew(length, ttl).await {
-            // The next renewal, or the result, finds out.
+            // The next renewal or the result determines the outcome.
             tracing::debug!(%error, "whether a lease was renewed is not known");
         }
     }
 
-    /// Stores what was loaded, and lets who waited have it; what the others are to be told.
+    /// Stores the loaded value and passes it to the waiters; returns the message for other processes.
     pub(crate) async fn finish<V: Cached>(
         &self,
         one: Ready<V>,
@@ -48,24 +69,7 @@ impl Load {
         let Ready { item, moment, lease, before } = one;
         let terms = &item.terms;
         let (policy, counters, key) = (&terms.policy, &terms.counters, item.key.as_str());
-        let (value, payload, ttl) = match loaded {
-            Loaded::Unchanged => match before {
-                Some(ref held) => (
-                    held.value.clone(),
-                    Some(held.envelope.payload.clone()),
-                    if held.value.is_some() { Some(terms.ttl) } else { policy.negative_ttl },
-                ),
-                None => (None, Some(Payload::Absent), policy.negative_ttl),
-            },
-            Loaded::Absent => (None, Some(Payload::Absent), policy.negative_ttl),
-            Loaded::Value(value) => {
-                let encoded = item.key.template().codec().encode(&value);
-                if let Err(error) = &encoded {
-                    tracing::warn!(%error, "a loaded value cannot be cached");
-                }
-                (Some(Arc::new(value)), encoded.ok().map(Payload::Value), Some(terms.ttl))
-            }
-        };
+        let (value, payload, ttl) = to_store(&item, before, loaded);
         let shared = erase(value.as_ref());
         let (payload, ttl) = match (payload, ttl) {
             (Some(payload), Some(ttl)) if !stamps.no_cache => (payload, ttl),
@@ -75,7 +79,7 @@ impl Load {
                 } else if payload.is_none() {
                     counters.refuse(Refusal::Entry);
                 }
-                // What there was before is older than what is known now.
+                // The old value is outdated by what is known now.
                 let news = self.release::<V>(key, lease, None).await;
                 item.leader.land(Ok(shared));
                 return news;
@@ -96,7 +100,7 @@ impl Load {
             item.leader.land(Ok(shared));
             return news;
         }
-        let (keep, blind, news) = match lease {
+        let (keep, is_blind, news) = match lease {
             Some(lease) => match lease.give_place_to(Some(packed), ttl).await {
                 Ok(true) => {
                     add(&counters.sets, 1);
@@ -111,26 +115,16 @@ impl Load {
             },
             None => (true, true, None),
         };
-        if keep && policy.first_tier {
-            let now = Moment64::of(inner.options.clock.monotonic());
-            let fresh_until = now.after(times.fresh_until.since(times.created));
-            let new = NewEntry {
-                value: shared.clone(),
-                created: times.created,
-                eager_at: policy.eager_at(times, now),
-                fresh_until,
-                serve_until: cache.serve_until(fresh_until, blind, now),
-                stamps: stamps.seen.clone(),
-                counters: Arc::clone(counters),
-                bytes: in_process,
-            };
-            inner.first.put(key, new, moment);
+        if keep {
+            let (stamps, bytes) = (stamps.seen.clone(), in_process);
+            let new = Written { value: shared.clone(), times, stamps, bytes, is_blind };
+            cache.keep_in_process(key, terms, new, moment);
         }
         item.leader.land(Ok(shared));
         news
     }
 
-    /// Gives the lease back, with what there was before in its place.
+    /// Fails the load: releases the lease and restores the old value.
     pub(crate) async fn fail<V>(&self, one: Ready<V>, error: LoadError) -> Option<News> {
         let Ready { item, lease, before, .. } = one;
         add(&item.terms.counters.failed_loads, 1);

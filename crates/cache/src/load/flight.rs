@@ -1,8 +1,7 @@
 //! One load of a key at a time in the process; other callers wait for its result.
 //!
-//! A load is a task, and a task lives as long as its runtime. A runtime that ends wakes the waiters,
-//! but a blocked one cannot. So a running load gives a sign of life now and then, and a waiter that
-//! misses it loads again.
+//! A load is a task and lives as long as its runtime. A runtime that ends wakes the waiters, but a blocked one
+//! cannot. So a running load increments a heartbeat counter, and a waiter that misses it loads again.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,50 +12,50 @@ use compartment_core::Clock;
 use tokio::sync::watch;
 
 use crate::error::LoadError;
-use crate::first::tier::{FirstTier, Moment, Shared};
+use crate::first::tier::{FirstTier, Moment, SharedValue};
 use crate::load::waits::{self, Circle, Wait};
 use crate::second::envelope::StampSeen;
 use crate::stamps::{StampBook, Standing};
 
-/// What a flight ends with.
-pub(crate) type Landing = Result<Shared, LoadError>;
+/// The result of a flight.
+pub(crate) type Landing = Result<SharedValue, LoadError>;
 
-/// No load is given up sooner for want of a sign of life: a busy machine may be this late.
+/// The shortest silence after which a load counts as lost: a busy machine may be this late.
 const LEAST_SILENCE: Duration = Duration::from_secs(1);
-/// Signs of life in the time after which a load counts as lost.
+/// Heartbeats within the silence after which a load counts as lost.
 const SIGNS: u32 = 4;
 
-/// The loads that are under way.
+/// The loads in progress.
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
     under_way: Mutex<HashMap<Arc<str>, Arc<Flight>>>,
 }
 
-/// One load.
+/// One load in progress.
 #[derive(Debug)]
 pub(crate) struct Flight {
     number: u64,
     landing: watch::Sender<Option<Landing>>,
-    /// Who joins later must not get what was loaded before its key was written.
+    /// A later caller must not get a value that was loaded before its key was written.
     moment: Moment,
-    /// Nor what was loaded before its document or a tag was invalidated.
+    /// Neither may it get a value that was loaded before its document or tag was invalidated.
     stamps: OnceLock<Vec<StampSeen>>,
-    /// Signs of life; after so long without one it counts as lost.
+    /// The heartbeat counter. The load counts as lost if it does not change for `silence`.
     signs: AtomicU64,
     silence: Duration,
 }
 
-/// A caller's part in a load.
+/// The role of a caller in a load.
 pub(crate) enum Part {
-    /// It has to load.
+    /// The caller loads.
     Leads(Leader),
-    /// Somebody else does.
+    /// Another caller loads.
     Waits(Waiter),
-    /// Somebody else does who waits for the caller.
+    /// Another caller loads, and waits for this caller.
     WouldWaitForItself,
 }
 
-/// The one that loads. Dropped without a landing, it tells those who wait that the load ended.
+/// The caller that loads. If it is dropped without a result, the waiters learn that the load ended.
 #[derive(Debug)]
 pub(crate) struct Leader {
     flights: Arc<Flights>,
@@ -65,7 +64,7 @@ pub(crate) struct Leader {
     landed: bool,
 }
 
-/// One that waits for a load.
+/// A caller that waits for a load.
 #[derive(Debug)]
 pub(crate) struct Waiter {
     flights: Arc<Flights>,
@@ -75,8 +74,7 @@ pub(crate) struct Waiter {
 }
 
 impl Flights {
-    /// Joins the load of `key`, or leads one; others give it up after so long without a sign of
-    /// life.
+    /// Joins the load of `key`, or leads a new one. Waiters give the load up after `silence` without a heartbeat.
     pub(crate) fn join(
         self: &Arc<Self>,
         key: &str,
@@ -116,7 +114,7 @@ impl Flights {
         Ok(Waiter { flights: Arc::clone(self), flight: Arc::clone(flight), landing, _wait })
     }
 
-    /// Takes a flight out, if it is still the one of its key.
+    /// Removes a flight, if it is still the current one of its key.
     fn forget(&self, flight: &Arc<Flight>) {
         self.lock().retain(|_, known| !Arc::ptr_eq(known, flight));
     }
@@ -127,23 +125,23 @@ impl Flights {
 }
 
 impl Leader {
-    /// Its load's number among all.
+    /// The load's number, unique in the process.
     pub(crate) fn number(&self) -> u64 {
         self.flight.number
     }
 
-    /// What gives its signs of life.
+    /// The handle for the load's heartbeat.
     pub(crate) fn pulse(&self) -> Pulse {
         Pulse(Arc::clone(&self.flight))
     }
 
-    /// Notes the stamps that the load goes by.
+    /// Sets the stamps of the load.
     pub(crate) fn goes_by(&self, stamps: &[StampSeen]) {
-        // A second try goes by newer ones; whoever joins then is held to the first, and leads.
+        // A second attempt uses newer stamps. Callers that join then are compared with the first ones, and lead.
         let _ = self.flight.stamps.set(stamps.to_vec());
     }
 
-    /// Who else wants to know how it ends; nobody who is waited for.
+    /// A further waiter, unless it would wait for itself.
     pub(crate) fn waiter(&self) -> Result<Waiter, Circle> {
         self.flights.waiter(&self.flight)
     }
@@ -156,7 +154,7 @@ impl Leader {
     fn end(&mut self, landing: Landing) {
         self.landed = true;
         let mut under_way = self.flights.lock();
-        // A later flight may have taken its place.
+        // A later flight may have replaced this one.
         if under_way.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
             under_way.remove(&self.key);
         }
@@ -173,7 +171,7 @@ impl Drop for Leader {
     }
 }
 
-/// The signs of life of a load.
+/// The heartbeat of a load.
 #[derive(Debug)]
 pub(crate) struct Pulse(Arc<Flight>);
 
@@ -182,14 +180,14 @@ impl Pulse {
         self.0.signs.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often it is to beat.
+    /// How often to beat.
     pub(crate) fn every(&self) -> Duration {
         self.0.silence / SIGNS
     }
 }
 
 impl Waiter {
-    /// Ready when the load has landed, has ended, or gives no sign of life any more.
+    /// Resolves when the load has landed, has ended, or has no heartbeat any more.
     pub(crate) async fn landed(mut self, clock: &dyn Clock) -> Landing {
         let (mut seen, mut missed) = (self.flight.signs.load(Ordering::Relaxed), 0);
         loop {
@@ -201,7 +199,7 @@ impl Waiter {
                 },
                 () = clock.sleep(self.flight.silence / 2) => {}
             }
-            // Two looks: who is woken late finds the load as late as itself.
+            // Two missed checks are needed: if the machine is busy, the load is as late as this waiter.
             let now = self.flight.signs.load(Ordering::Relaxed);
             missed = if now == seen { missed + 1 } else { 0 };
             seen = now;

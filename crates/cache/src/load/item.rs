@@ -22,12 +22,11 @@ pub enum Loaded<V> {
     Value(V),
     /// There is no value; this is remembered if the policy has a `negative_ttl`.
     Absent,
-    /// The old value still holds, and is fresh again. Where there was none, as
-    /// [`Loaded::Absent`].
+    /// The old value is still valid and becomes fresh again. Without an old value, this is [`Loaded::Absent`].
     Unchanged,
 }
 
-/// A loader of several keys: given each one's position and old value.
+/// A loader of several keys. It receives the position and old value of each.
 pub(crate) type Loader<V> = Box<
     dyn FnMut(Vec<(usize, Option<Arc<V>>)>) -> BoxFuture<'static, Result<Vec<Loaded<V>>, LoadError>>
         + Send,
@@ -39,28 +38,28 @@ pub(crate) struct Item<V> {
     pub(crate) key: TypedKey<V>,
     pub(crate) terms: Terms,
     pub(crate) leader: Leader,
-    /// In a refresh: which value will not do.
+    /// In a refresh: the value that must be replaced.
     pub(crate) unlike: Option<Unlike>,
-    /// What stands in the database, where it has just been read.
+    /// The bytes in the database, if they were just read.
     pub(crate) raw: Option<(Moment, Option<Bytes>)>,
-    /// Somebody else's lease, and when it was first seen.
+    /// Another process's lease, and when it was first seen.
     pub(crate) lease_seen: Option<(LeaseMark, MonotonicInstant)>,
 }
 
-/// A value that is not wanted. Told apart by when its writer says it made it, which measures nothing
-/// and so depends on nobody's clock.
+/// A value that must be replaced. It is identified by its creation time, which is only compared for equality, so that
+/// clocks do not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unlike {
-    /// The one that stands there when the load begins.
+    /// The value in the database when the load begins.
     WhatStands,
-    /// The one that was made then.
+    /// The value with this creation time.
     MadeAt(Timestamp),
 }
 
 /// A key whose load may begin.
 pub(crate) struct Ready<V> {
-    /// `None` where the database is away, or nothing is kept. Before the item: dropped together, it
-    /// is given back before those who wait are told.
+    /// `None` if the database is unavailable, or nothing is stored. It is declared before the item: when both are
+    /// dropped, the lease is released before the waiters are notified.
     pub(crate) lease: Option<Lease>,
     pub(crate) item: Item<V>,
     pub(crate) moment: Moment,

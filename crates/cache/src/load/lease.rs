@@ -1,10 +1,9 @@
 //! Leases of loads: the right to store a load's result.
 //!
-//! A load takes a lease first: in the place of the key it puts an entry that says who loads, until
-//! when, and under which stamps, beside the old value where there is one. The result replaces
-//! exactly these bytes. Whoever writes, removes or takes over the key in the meantime changes them,
-//! and the result of a loader that comes too late finds no place. After a renewal of unknown outcome
-//! either of two entries may stand there, and the result takes the place of the one that does.
+//! Before a load, the loader stores a lease entry under the key. It records who loads, until when and with which
+//! stamps, and keeps the old value if there is one. The result replaces exactly these bytes. A caller that writes,
+//! removes or takes over the key in the meantime changes the bytes, so that a late result is not stored. After a
+//! renewal with an unknown outcome the key has one of two entries, and the result replaces whichever is found.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,16 +14,16 @@ use compartment_core::Result;
 use crate::inner::Inner;
 use crate::second::envelope::Envelope;
 
-/// A lease of this process. Dropped while it is held, or while it may be, the key is removed in the
-/// background, so that nobody waits for the lease's end: a runtime ended in the middle of a load, or
-/// the database did not say what became of a request.
+/// A lease of this process. If it is dropped while it is held, or may be, the key is removed in the background, so
+/// that nobody waits for the end of the lease. This happens when a runtime ends during a load, or when the database
+/// did not report the outcome of a request.
 #[derive(Debug)]
 pub(crate) struct Lease {
     inner: Arc<Inner>,
     key: String,
-    /// The bytes that stand for it in the database.
+    /// The stored bytes of the lease.
     bytes: Option<Bytes>,
-    /// Those of a renewal of which it is not known whether it was executed.
+    /// The bytes of a renewal with an unknown outcome.
     renewed: Option<Bytes>,
 }
 
@@ -34,14 +33,14 @@ impl Lease {
         Self { inner, key, bytes: Some(bytes), renewed: None }
     }
 
-    /// It is not held any more.
+    /// Marks the lease as no longer held.
     pub(crate) fn given_up(mut self) {
         self.bytes = None;
     }
 
     pub(crate) async fn renew(&mut self, length: Duration, ttl: Duration) -> Result<()> {
         if let Some(renewed) = self.renewed.clone() {
-            // Once more: it stands there afterwards, or somebody has taken the key.
+            // Repeat the swap: afterwards the renewal is stored, or another caller has the key.
             self.inner.swap(&self.key, self.bytes.clone(), Some(renewed), ttl).await?;
             self.bytes = self.renewed.take();
         }
@@ -54,22 +53,22 @@ impl Lease {
         self.renewed = Some(renewed.clone());
         let is_renewed = self.inner.swap(&self.key, Some(bytes), Some(renewed), ttl).await?;
         let renewed = self.renewed.take();
-        // Otherwise somebody has taken the key, and the result will find no place.
+        // If not, another caller has the key, and the result will not be stored.
         if is_renewed {
             self.bytes = renewed;
         }
         Ok(())
     }
 
-    /// Puts `replacement` in its place; whether it still had one. Whatever the answer, it is held no
-    /// longer: without one, the key is removed.
+    /// Replaces the lease entry by `replacement`; `false` if the entry was gone. The lease ends in any case; if the
+    /// request fails, the key is removed.
     pub(crate) async fn give_place_to(
         self,
         replacement: Option<Bytes>,
         ttl: Duration,
     ) -> Result<bool> {
         let mut found = false;
-        // The older first: where that stands no longer, its renewal stands or nothing of it.
+        // The older bytes first: if they are gone, the renewal is stored or the lease is lost.
         for expected in [&self.bytes, &self.renewed].into_iter().flatten() {
             let (expected, replacement) = (Some(expected.clone()), replacement.clone());
             found = found || self.inner.swap(&self.key, expected, replacement, ttl).await?;
@@ -82,7 +81,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.bytes.is_some() {
-            // Loads of this process that wait for it look again, and deliver it first.
+            // Loads of this process that wait for it look again, and deliver the removal first.
             self.inner.first.done(&self.key);
             self.inner.deliver_later([std::mem::take(&mut self.key)], []);
             self.inner.heard.send_modify(|count| *count += 1);

@@ -1,4 +1,4 @@
-//! Decides which keys have to be loaded, and which of them another caller loads.
+//! Decides which keys this process loads, and which it waits for.
 
 use std::sync::Arc;
 
@@ -18,23 +18,23 @@ use crate::unique::unique;
 enum Step<V> {
     Landed,
     Load(Box<Ready<V>>),
-    /// Somebody else loads it, until then at the latest.
+    /// Another process loads it, at most until this moment.
     Wait(Item<V>, Moment, MonotonicInstant),
     Again(Item<V>),
 }
 
-/// Loads of keys under one set of labels; each by its own template's policy.
+/// Loads keys with one set of labels; each key uses its own template's policy.
 pub(crate) struct Load {
     pub(crate) cache: Cache,
 }
 
 impl Load {
-    /// Loads every item in a task of its own, which gives signs of life while it does.
+    /// Loads all items in a separate task, which reports that it is alive.
     pub(crate) fn spawn<V: Cached>(self, items: Vec<Item<V>>, loader: Loader<V>) {
         let loads: Arc<[u64]> = items.iter().map(|item| item.leader.number()).collect();
         let pulses: Vec<Pulse> = items.iter().map(|item| item.leader.pulse()).collect();
         let clock = Arc::clone(&self.cache.inner.options.clock);
-        // A lease is held, and somebody may wait for it, whether or not a caller is left.
+        // The task holds leases, and other processes may wait for it, even without a caller here.
         let work = self.cache.inner.database.unfinished().begin();
         tokio::spawn(waits::within(loads, async move {
             let run = self.run(items, loader);
@@ -51,7 +51,7 @@ impl Load {
         }));
     }
 
-    /// Loads every item; each lands in the end.
+    /// Loads all items; each of them lands.
     async fn run<V: Cached>(self, mut items: Vec<Item<V>>, mut loader: Loader<V>) {
         let mut heard = self.cache.inner.heard.subscribe();
         while !items.is_empty() {
@@ -81,7 +81,7 @@ impl Load {
         }
     }
 
-    /// Reads what is not known, and takes a step with each.
+    /// Reads the keys that have not been read yet, and decides the next step for each.
     async fn steps<V: Cached>(&self, mut items: Vec<Item<V>>, stamps: &LoadStamps) -> Vec<Step<V>> {
         let inner = &self.cache.inner;
         let unread: Vec<usize> = (0..items.len()).filter(|at| items[*at].raw.is_none()).collect();
@@ -136,7 +136,7 @@ impl Load {
         let held_by = raw.as_ref().and_then(Envelope::read).and_then(|envelope| envelope.lease);
         if let Some((lease, seen)) = held_by
             && let Some(until) = self.others_until(&mut item, lease)
-            // A load from before an invalidation is waited for by nobody.
+            // A load that began before an invalidation is not worth waiting for.
             && inner.holds(&seen).await.unwrap_or(false)
         {
             return Step::Wait(item, moment, until);
@@ -149,7 +149,7 @@ impl Load {
         let beside = before.as_ref().map(|held| &held.envelope);
         let bytes = Envelope::held(beside, mark, &stamps.seen).to_bytes();
         let ttl = self.lease_ttl(before.as_ref(), length);
-        // Held from before the request: whether it is executed is not known if this is dropped.
+        // Held before the request, because the outcome is unknown if this future is dropped.
         let lease = Lease::of(inner, &key, bytes.clone());
         match inner.swap(&key, raw, Some(bytes), ttl).await {
             Ok(true) => Step::Load(Box::new(Ready { item, moment, lease: Some(lease), before })),
@@ -157,13 +157,13 @@ impl Load {
                 lease.given_up();
                 Step::Again(item)
             }
-            // It may be held all the same: dropped here, it is given back beside.
+            // The lease may be held all the same: dropping it here removes the key in the background.
             Err(_) => Step::Load(Box::new(Ready { item, moment, lease: None, before })),
         }
     }
 
-    /// Until when somebody else's lease is waited for: as it says by the wall clock, which may be
-    /// another's, and for no longer than a lease since this process saw it first.
+    /// Until when to wait for another process's lease: until its end by the wall clock, which may be a different
+    /// clock, but no longer than one lease after this process first saw it.
     fn others_until<V>(&self, item: &mut Item<V>, lease: LeaseMark) -> Option<MonotonicInstant> {
         let clock = &self.cache.inner.options.clock;
         let now = clock.monotonic();
@@ -179,7 +179,7 @@ impl Load {
         (now < until).then_some(until)
     }
 
-    /// Waits until one of the keys was written by somebody, or a lease has ended.
+    /// Waits until one of the keys was written, or a lease has ended.
     async fn wait<V>(
         &self,
         waiting: &[(Item<V>, Moment, MonotonicInstant)],

@@ -1,46 +1,46 @@
 //! The graph of loads that wait for each other, so that a load that would wait for itself fails.
 //!
-//! A loader may read other keys through the cache, whose loaders may read others. Each load is a task
-//! of its own that knows its number; before it waits for another, the loads that one waits for are
-//! followed. Coming back to itself, it would wait for ever. What loads in tasks of a loader's own
-//! wait for is not known here, and ends by the policy's hard time-out.
+//! A loader may read other keys through the cache, whose loaders may read further ones. Each load is a separate task
+//! that knows its number. Before it waits for another load, the waits of that load are followed; if they lead back,
+//! it would wait forever. Waits in tasks that a loader spawns are not known here, and end with the policy's hard
+//! time-out.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 tokio::task_local! {
-    /// The loads that this task makes.
+    /// The loads that this task runs.
     static LOADS: Arc<[u64]>;
 }
 
-/// Of every load that waits: the loads that it waits for. All caches of the process share it, as
-/// the loader of one may read from another.
+/// For every waiting load, the loads it waits for. All caches of the process share it, because a loader of one may
+/// read from another.
 static WAITING: LazyLock<Mutex<HashMap<u64, Vec<u64>>>> = LazyLock::new(Mutex::default);
 
-/// Another number for each load.
+/// A new number for each load.
 pub(crate) fn number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Runs `work` as that of these loads.
+/// Runs `work` as the task of these loads.
 pub(crate) async fn within<F: Future>(loads: Arc<[u64]>, work: F) -> F::Output {
     LOADS.scope(loads, work).await
 }
 
-/// It waits until this is dropped.
+/// A registered wait, until this is dropped.
 #[derive(Debug)]
 #[must_use = "the wait ends when this is dropped"]
 pub(crate) struct Wait {
     waiting: Option<(Arc<[u64]>, u64)>,
 }
 
-/// It would wait for itself.
+/// The wait would be circular.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Circle;
 
-/// Notes that the loads of this task wait for `load`, if they may.
+/// Registers that the loads of this task wait for `load`, unless that would be circular.
 pub(crate) fn wait_for(load: u64) -> Result<Wait, Circle> {
     let Ok(loads) = LOADS.try_with(Arc::clone) else { return Ok(Wait { waiting: None }) };
     let mut waiting = lock();
@@ -54,7 +54,7 @@ pub(crate) fn wait_for(load: u64) -> Result<Wait, Circle> {
     Ok(Wait { waiting: Some((loads, load)) })
 }
 
-/// Whether `load` is one of `own`, or waits for one of them, by way of others perhaps.
+/// Whether `load` is one of `own`, or waits for one of them, directly or indirectly.
 fn leads_back(waiting: &HashMap<u64, Vec<u64>>, load: u64, own: &[u64]) -> bool {
     let mut seen = vec![load];
     let mut at = 0;

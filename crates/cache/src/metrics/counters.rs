@@ -9,13 +9,13 @@ use compartment_core::MonotonicInstant;
 
 use crate::metrics::figures::TemplateMetrics;
 
-/// The window of the hit rate: so many slots of so long.
+/// The window of the hit rate: the number of slots and the length of each.
 const SLOTS: usize = 30;
 const SLOT: Duration = Duration::from_secs(10);
-/// Threads share so many sets of counters.
+/// Sets of counters, shared by the threads.
 const STRIPES: usize = 4;
 
-/// One template's counters. Counting is relaxed: figures for people.
+/// The counters of one template. They use relaxed ordering: they are metrics only.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     stale_hits: AtomicU64,
@@ -30,7 +30,7 @@ pub(crate) struct Counters {
     stripes: [Stripe; STRIPES],
 }
 
-/// What every read counts: apart for threads, so that they do not wait for each other's cache lines.
+/// The counters of every read, separated by threads to avoid contention on cache lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Stripe {
@@ -41,18 +41,18 @@ struct Stripe {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// Which stretch of time it counts.
+    /// The period that the slot counts.
     number: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-/// Why a value is not kept.
+/// Why a value is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// It is too large, or has no form.
+    /// It is too large, or cannot be encoded.
     Entry,
-    /// Its document has as much as it may.
+    /// Its document reached its limit.
     Document,
     /// Its document is marked.
     NoCache,
@@ -63,33 +63,33 @@ pub(crate) fn add(counter: &AtomicU64, by: u64) {
 }
 
 impl Counters {
-    /// Counts a read that the first tier answered.
+    /// Counts a read answered by the first tier.
     pub(crate) fn first_hit(&self, now: MonotonicInstant) {
         let stripe = self.stripe();
         add(&stripe.first_hits, 1);
         stripe.read(now, true);
     }
 
-    /// Counts a read that the database answered.
+    /// Counts a read answered by the database.
     pub(crate) fn second_hit(&self, now: MonotonicInstant) {
         let stripe = self.stripe();
         add(&stripe.second_hits, 1);
         stripe.read(now, true);
     }
 
-    /// Counts a read that was answered with what had ended.
+    /// Counts a read answered with an expired value.
     pub(crate) fn stale_hit(&self, now: MonotonicInstant) {
         add(&self.stale_hits, 1);
         self.read(now, true);
     }
 
-    /// Counts a read that found nothing to serve.
+    /// Counts a read that found no value to serve.
     pub(crate) fn miss(&self, now: MonotonicInstant) {
         add(&self.misses, 1);
         self.read(now, false);
     }
 
-    /// Counts a value that is not kept.
+    /// Counts a value that is not stored.
     pub(crate) fn refuse(&self, why: Refusal) {
         let [entry, document, no_cache] = &self.refused;
         let counter = match why {
@@ -110,7 +110,7 @@ impl Counters {
         thread_local! {
             static MINE: usize = THREADS.fetch_add(1, Ordering::Relaxed) % STRIPES;
         }
-        // The index is below the length.
+        // The remainder is below the length.
         &self.stripes[MINE.with(|mine| *mine)]
     }
 
@@ -150,7 +150,7 @@ impl Stripe {
         let number = slot_number(now);
         let Some(slot) = self.window.get((number % SLOTS as u64) as usize) else { return };
         if slot.number.load(Ordering::Relaxed) != number {
-            // Two that come first at once may lose a count of each other.
+            // Two threads that reset a slot at the same time may lose a count.
             slot.number.store(number, Ordering::Relaxed);
             slot.hits.store(0, Ordering::Relaxed);
             slot.misses.store(0, Ordering::Relaxed);
@@ -163,13 +163,13 @@ fn slot_number(now: MonotonicInstant) -> u64 {
     now.since(MonotonicInstant::default()).as_secs() / SLOT.as_secs()
 }
 
-/// All templates' counters.
+/// The counters of all templates.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     templates: Page,
     /// Removals of keys, documents, tags and patterns.
     pub(crate) invalidations: AtomicU64,
-    /// Times that the first tier was distrusted.
+    /// How often the first tier was distrusted.
     pub(crate) distrusted: AtomicU64,
 }
 
@@ -194,8 +194,8 @@ impl Metrics {
     }
 }
 
-/// Templates in the order in which they were first seen. There are few and none goes away: they
-/// are found without a lock, which threads would write to at each read.
+/// Templates in the order in which they were first used. There are few and none is removed, so they are found without
+/// a lock, which threads would write to on each read.
 #[derive(Debug, Default)]
 struct Page {
     slots: [OnceLock<(&'static str, Arc<Counters>)>; 16],

@@ -1,4 +1,4 @@
-//! The figures of all processes together, read from the `metrics` database.
+//! The metrics of all processes together, read from the `metrics` database.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,34 +15,34 @@ use crate::metrics::publication::{
     LONGEST_WINDOW, MINUTE, PROCESS, ProcessMetrics, SINCE, TOTALS, minute_of,
 };
 
-/// The figures of all processes that use a cache database.
+/// The metrics of all processes that use a cache database.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FleetMetrics {
     /// The cache database's name.
     pub database: String,
-    /// When counting began, in milliseconds since 1970; `None` where nothing was counted.
+    /// When counting began, in milliseconds since 1970; `None` if nothing was counted.
     pub since_ms: Option<u64>,
     /// The window of `recent_hits` and `recent_misses`, in seconds: whole minutes, including the
     /// current one.
     pub window_seconds: u64,
-    /// By template.
+    /// The metrics of each template.
     pub templates: BTreeMap<String, TemplateMetrics>,
-    /// Entries that first tiers gave up for others.
+    /// Entries evicted from first tiers.
     pub evicted: u64,
     /// Invalidations of keys, documents, tags and patterns.
     pub invalidations: u64,
-    /// Times that a first tier could not be trusted any more.
+    /// How often a first tier was distrusted.
     pub distrusted: u64,
-    /// Times that a breaker opened.
+    /// How often a breaker opened.
     pub breaker_opened: u64,
     /// The processes that reported recently.
     pub processes: Vec<ProcessMetrics>,
 }
 
 impl FleetMetrics {
-    /// Reads the figures of the cache database `name` out of the database `metrics`, as of `now`.
-    /// `window`, of at most a day, is what the hit rate is over.
+    /// Reads the metrics of the cache database `name` from the database `metrics`, as of `now`. The hit rate covers
+    /// `window`, at most a day.
     ///
     /// # Errors
     /// The metrics database's.
@@ -91,7 +91,7 @@ impl FleetMetrics {
                 "invalidations" => self.invalidations = value,
                 "distrusted" => self.distrusted = value,
                 "breaker_opened" => self.breaker_opened = value,
-                // A newer version counts more.
+                // A newer version has more counters.
                 _ => {}
             }
         } else if let Some(figure) = FIGURES.iter().find(|figure| figure.name == what) {
@@ -99,19 +99,19 @@ impl FleetMetrics {
         }
     }
 
-    /// Hits among reads of the window over all templates, 0 to 1.
+    /// The share of hits among reads in the window over all templates, 0 to 1.
     #[must_use]
     pub fn hit_rate(&self) -> Option<f64> {
         self.total().hit_rate()
     }
 
-    /// The figures of all templates together.
+    /// The metrics of all templates together.
     #[must_use]
     pub fn total(&self) -> TemplateMetrics {
         sum(&self.templates)
     }
 
-    /// The figures in Prometheus's text format.
+    /// The metrics in Prometheus's text format.
     #[must_use]
     pub fn to_prometheus(&self) -> String {
         let mut text = Text::of(&self.database);
@@ -154,6 +154,6 @@ async fn processes(metrics: &Database, name: &str) -> Result<Vec<ProcessMetrics>
     }
     let keys: Vec<String> = keys.into_iter().collect();
     let values = metrics.key_value().get_many(&keys).await?;
-    // What a newer version wrote is left out.
+    // Values of a newer version are left out.
     Ok(values.iter().flatten().filter_map(|value| Codec::decode(value).ok()).collect())
 }

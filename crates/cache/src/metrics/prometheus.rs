@@ -1,4 +1,4 @@
-//! Figures as Prometheus's text format.
+//! Metrics in Prometheus's text format.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use crate::metrics::figures::{CacheMetrics, FIGURES, TemplateMetrics};
 use crate::second::breaker::BreakerState;
 
 impl CacheMetrics {
-    /// The figures in Prometheus's text format.
+    /// The metrics in Prometheus's text format.
     #[must_use]
     pub fn to_prometheus(&self) -> String {
         let mut text = Text::of(&self.database);
@@ -38,7 +38,7 @@ impl CacheMetrics {
     }
 }
 
-/// The text of one database's figures, as it grows.
+/// The text of one database's metrics, built up line by line.
 pub(crate) struct Text {
     text: String,
     database: String,
@@ -49,7 +49,7 @@ impl Text {
         Self { text: String::new(), database: escape(database) }
     }
 
-    /// The figures of templates. Hits stand under one name with their tier, time in seconds.
+    /// The metrics of templates. Hits have one name with a label for the tier; times are in seconds.
     pub(crate) fn templates(&mut self, templates: &BTreeMap<String, TemplateMetrics>) {
         self.head("hits_total", "counter", "Reads answered fresh, by tier.");
         for (template, figures) in templates {
@@ -60,7 +60,7 @@ impl Text {
                 self.line("hits_total", &labels, hits as f64);
             }
         }
-        // The first two are the hits.
+        // The first two are the hits, written above.
         for figure in FIGURES.iter().skip(2) {
             let is_time = figure.name == "load_micros";
             let name = if is_time { "load_seconds" } else { figure.name };
@@ -104,7 +104,7 @@ impl Text {
     }
 }
 
-/// A label's value as the format wants it.
+/// Escapes a label's value.
 fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -1,10 +1,9 @@
-//! Adding a process's figures to those of all, in the `metrics` database.
+//! Adds a process's metrics to those of all processes, in the `metrics` database.
 //!
-//! Totals are a hash with a field a template and figure, to which every process adds what has come
-//! since it last did; the hits and misses of each minute are a hash of their own; what is a state
-//! rather than a sum (bytes in process, the breaker) is one short-lived value a process. An addition
-//! whose outcome is not known is not made again: figures for people may miss a little, and never
-//! count twice.
+//! Totals are a hash with a field for each template and counter, to which every process adds its changes since the
+//! last time. The hits and misses of each minute are a separate hash. State that cannot be added (bytes in process,
+//! the breaker) is a short-lived value for each process. An addition with an unknown outcome is not repeated: metrics
+//! may miss a little, but never count twice.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -17,20 +16,20 @@ use crate::inner::Inner;
 use crate::metrics::figures::{CacheMetrics, FIGURES};
 use crate::second::breaker::BreakerState;
 
-/// What is counted per minute is kept for so long: the longest window.
+/// How long the counts of a minute are kept: the longest window.
 pub(crate) const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 3_600);
-/// Totals of caches that nobody uses any more go after so long.
+/// How long totals are kept after the last addition.
 const TOTALS_TTL: Duration = Duration::from_secs(30 * 86_400);
-/// A process that has not been heard of for so many intervals is not shown.
+/// After this many missed intervals a process is no longer listed.
 const MISSED: u32 = 3;
 
-/// Sums since counting began: fields `<template>.<figure>`, and `.<figure>` of the whole.
+/// Sums since counting began: fields `<template>.<figure>`, and `.<figure>` for the whole cache.
 pub(crate) const TOTALS: KeyTemplate<()> =
     KeyTemplate::new("cache_totals", "compartment:cache:totals:{database}", "metrics");
-/// One minute's hits and misses: fields `<template>.hits` and `<template>.misses`.
+/// The hits and misses of one minute: fields `<template>.hits` and `<template>.misses`.
 pub(crate) const MINUTE: KeyTemplate<()> =
     KeyTemplate::new("cache_minute", "compartment:cache:minute:{database}:{minute}", "metrics");
-/// One process's state.
+/// The state of one process.
 pub(crate) const PROCESS: KeyTemplate<ProcessMetrics> =
     KeyTemplate::new("cache_process", "compartment:cache:process:{database}:{process}", "metrics")
         .with_codec(Codec::JSON);
@@ -41,23 +40,23 @@ pub(crate) const SINCE: &str = ".since_ms";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ProcessMetrics {
-    /// Its number on its machine.
+    /// Its process id.
     pub pid: u32,
-    /// When it said so, in milliseconds since 1970.
+    /// When it reported, in milliseconds since 1970.
     pub at_ms: u64,
     /// Entries in its first tier.
     pub first_tier_entries: u64,
     /// Bytes of its first tier.
     pub first_tier_bytes: u64,
-    /// Whether news of other processes arrives.
+    /// Whether messages of other processes arrive.
     pub trusted: bool,
-    /// Whether it asks the database.
+    /// The state of its breaker.
     pub breaker: BreakerState,
-    /// Removals it has not delivered yet.
+    /// Its undelivered removals.
     pub pending_removals: u64,
 }
 
-/// Figures of the whole that only grow, by their fields' names.
+/// Counters of the whole cache, by field name.
 pub(crate) type Whole = [(&'static str, u64); 4];
 
 pub(crate) fn whole(metrics: &CacheMetrics) -> Whole {
@@ -76,14 +75,14 @@ impl Inner {
         let name = self.database.name();
         let totals_key = TOTALS.key(&[name])?;
         let minute_key = MINUTE.key(&[name, &minute_of(at).to_string()])?;
-        // First what may be repeated: a database that is away is noticed before anything is added.
+        // Repeatable requests first: an unavailable database is noticed before anything is added.
         self.say_state(metrics, &self.figures(), at).await?;
         if self.published.said().is_none() {
             let value = at.as_millis().to_string().into();
             let (store, expiry) = (metrics.hash(), Expiry::After(TOTALS_TTL));
             store.set_field_if_absent(totals_key.as_str(), SINCE, value, expiry).await?;
         }
-        // What fails from here on is lost rather than counted twice. Nobody waits with this lock.
+        // A failure from here on loses counts rather than counting them twice. The lock is not held across an await.
         let (totals, minute) = {
             let mut said = self.published.said();
             let now = self.figures();
@@ -121,14 +120,14 @@ impl Inner {
     }
 }
 
-/// The minute that a moment is in.
+/// The minute of a moment, counted since 1970.
 pub(crate) fn minute_of(at: Timestamp) -> u64 {
     at.as_millis() / 60_000
 }
 
 type Additions = Vec<(String, i64)>;
 
-/// What has come since `before`: for the totals, and for the minute.
+/// The changes since `before`, for the totals and for the minute.
 fn additions(before: Option<&CacheMetrics>, now: &CacheMetrics) -> (Additions, Additions) {
     let (mut totals, mut minute) = (Vec::new(), Vec::new());
     let note = |list: &mut Additions, field: String, grown: u64| {
@@ -162,7 +161,7 @@ async fn add_all(metrics: &Database, key: &str, fields: Additions, ttl: Duration
     try_join_all(each).await.map(drop)
 }
 
-/// Publishes now and then until the cache is dropped.
+/// Publishes at the configured interval until the cache is dropped.
 pub(crate) async fn publish_regularly(inner: Weak<Inner>) {
     loop {
         let Some(strong) = inner.upgrade() else { return };
@@ -176,7 +175,7 @@ pub(crate) async fn publish_regularly(inner: Weak<Inner>) {
     }
 }
 
-/// Starts publishing where there is somewhere to publish to.
+/// Starts publishing if there is a metrics database.
 pub(crate) fn start(inner: &Arc<Inner>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     if inner.options.metrics.is_some() {

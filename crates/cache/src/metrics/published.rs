@@ -1,10 +1,10 @@
-//! The figures of a process that have been added to those of all.
+//! The metrics of a process that have been added to those of all processes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::metrics::figures::CacheMetrics;
 
-/// What has been added already.
+/// The metrics at the last addition.
 #[derive(Debug)]
 pub(crate) struct Published {
     said: Mutex<Option<CacheMetrics>>,

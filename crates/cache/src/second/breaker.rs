@@ -1,20 +1,20 @@
-//! A breaker: after failures in a row a database is left alone for a while, then tried by one.
+//! A circuit breaker: after failures in a row requests stop for a while, then one is tried.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use compartment_core::MonotonicInstant;
 
-/// Whether a database is asked.
+/// Whether the database is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BreakerState {
-    /// It is asked.
+    /// Requests are made.
     Closed,
-    /// It is left alone: requests fail at once.
+    /// Requests fail at once.
     Open,
-    /// One request tries it; the others fail at once.
+    /// One request is a trial; the others fail at once.
     HalfOpen,
 }
 
@@ -36,12 +36,12 @@ pub(crate) struct Breaker {
     open_for: Duration,
     state: AtomicU8,
     failures: AtomicU32,
-    /// Microseconds of the monotonic clock; from then on one may try it.
+    /// When the next trial is allowed, in microseconds of the monotonic clock.
     until: AtomicU64,
     opened: AtomicU64,
 }
 
-/// A request that was let through. Dropped without an answer it counts as no news.
+/// A request that was let through. If it is dropped without an answer, it counts neither as success nor as failure.
 #[derive(Debug)]
 pub(crate) struct Permit<'a> {
     breaker: &'a Breaker,
@@ -61,7 +61,7 @@ impl Breaker {
         }
     }
 
-    /// Lets a request through, or not.
+    /// Lets a request through, or returns `None`.
     pub(crate) fn permit(&self, now: MonotonicInstant) -> Option<Permit<'_>> {
         let permit = |is_trial| Some(Permit { breaker: self, is_trial, answered: false });
         if self.is_closed() {
@@ -71,15 +71,15 @@ impl Breaker {
         if micros(now) < until {
             return None;
         }
-        // Of many that come now one wins: whoever moves `until`. A trial that never answers is
-        // followed by another after the same time.
+        // Among concurrent callers the one that changes `until` wins. A trial that never answers is followed by
+        // another after the same time.
         let next = micros(now.after(self.open_for));
         self.until.compare_exchange(until, next, Ordering::AcqRel, Ordering::Relaxed).ok()?;
         self.state.store(HALF_OPEN, Ordering::Release);
         permit(true)
     }
 
-    /// Whether it lets everything through.
+    /// Whether it lets every request through.
     pub(crate) fn is_closed(&self) -> bool {
         self.state.load(Ordering::Acquire) == CLOSED
     }
@@ -115,7 +115,7 @@ impl Permit<'_> {
     pub(crate) fn succeeded(mut self) {
         self.answered = true;
         let breaker = self.breaker;
-        // A late success of a request from before the opening does not close it.
+        // A late success of a request from before the opening does not close the breaker.
         if self.is_trial || breaker.state.load(Ordering::Acquire) == CLOSED {
             if breaker.failures.load(Ordering::Relaxed) != 0 {
                 breaker.failures.store(0, Ordering::Relaxed);
@@ -126,7 +126,7 @@ impl Permit<'_> {
         }
     }
 
-    /// It did not; so many requests stood behind this one.
+    /// The database did not answer this request, which replaced `requests` requests.
     pub(crate) fn failed(mut self, now: MonotonicInstant, requests: usize) {
         self.answered = true;
         let breaker = self.breaker;
@@ -142,7 +142,7 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        // A trial that was given up may be made again at once.
+        // A cancelled trial may be repeated at once.
         if self.is_trial && !self.answered {
             self.breaker.until.store(0, Ordering::Release);
         }

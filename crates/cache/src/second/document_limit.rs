@@ -1,8 +1,8 @@
 //! The size limit of a document's entries: a hash of their sizes, shared by all processes.
 //!
-//! A size is noted before its entry is stored and taken back when the sum is too much, so that
-//! values loaded at the same time may all be refused, but do not pass the limit together. The hash
-//! belongs to the document's stamp: an invalidation begins another.
+//! A size is recorded before its entry is stored and removed if the sum is too large. So values loaded at the same
+//! time may all be refused, but cannot exceed the limit together. The hash belongs to the document's stamp: an
+//! invalidation begins a new one.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::inner::Inner;
 use crate::second::envelope::StampSeen;
 use crate::stamps::is_document;
 
-/// What the keys of these hashes begin with.
+/// The prefix of the keys of these hashes.
 const PREFIX: &str = "compartment:sizes:";
 
 /// An entry that asks for room.
@@ -22,13 +22,13 @@ const PREFIX: &str = "compartment:sizes:";
 pub(crate) struct Asking<'a> {
     pub(crate) key: &'a str,
     pub(crate) bytes: usize,
-    /// How long it is going to be kept.
+    /// The TTL of the entry.
     pub(crate) ttl: Duration,
 }
 
 impl Inner {
-    /// Whether the documents among `stamps` have room for an entry, which is noted then. A database
-    /// that does not answer refuses nothing: it will not store the entry either.
+    /// Whether the documents among `stamps` have room for an entry; its size is then recorded. If the database does
+    /// not answer, the entry is not refused: it cannot be stored there either.
     pub(crate) async fn has_room(
         &self,
         stamps: &[StampSeen],
@@ -61,7 +61,7 @@ impl Inner {
         };
         let mut total: u64 = sizes.values().map(size).sum();
         if total > limit {
-            // Entries that ended or were removed by key are still in the sum.
+            // The sum may include entries that expired or were removed by key.
             let others: Vec<&String> = sizes.keys().filter(|key| **key != asking.key).collect();
             let gone = self.gone(&others).await;
             total -= gone.iter().filter_map(|key| sizes.get(*key)).map(size).sum::<u64>();
@@ -76,7 +76,7 @@ impl Inner {
         Ok(total <= limit)
     }
 
-    /// Which of these keys are not there any more.
+    /// The keys among these that no longer exist.
     async fn gone<'a>(&self, keys: &[&'a String]) -> Vec<&'a String> {
         let store = self.database.key_value();
         let each = join_all(keys.iter().map(|key| async move {

@@ -1,8 +1,8 @@
 //! The stored form of an entry: a header of times, stamps and lease, then the value.
 //!
-//! Two marks, a kind, the times and the lease as little-endian microseconds, the stamps as names and
-//! numbers, then the bytes of the codec. Bytes of another form were written by another program or
-//! version and count as missing.
+//! Two marker bytes, a kind, the times and the lease as little-endian microseconds, the stamps as names and numbers,
+//! then the bytes of the codec. Bytes in another form were written by another program or version and count as
+//! missing.
 
 use std::sync::Arc;
 
@@ -11,45 +11,44 @@ use compartment_core::{Codec, Timestamp};
 
 use crate::life::Times;
 
-/// No JSON, MessagePack or compressed value of the codec begins so.
+/// No JSON, MessagePack or compressed value of the codec begins with this byte.
 const MARK: u8 = 0xC1;
-/// The version: whoever changes the layout takes the next.
+/// The version of the layout; every change of the layout takes the next.
 const VERSION: u8 = Codec::CACHE_ENTRY;
-/// More stamps than any entry has.
+/// Above the number of stamps that any entry has.
 pub(crate) const MAX_STAMPS: usize = 255;
 
 const VALUE: u8 = 0;
 const ABSENT: u8 = 1;
 const NOTHING: u8 = 2;
 
-/// Whether these bytes were not written by a cache of any version, and so are somebody's value.
+/// Whether no version of the cache wrote these bytes, so that they are another program's value.
 pub(crate) fn is_foreign(bytes: &[u8]) -> bool {
     !matches!(bytes, [MARK, form, ..] if form >> 4 == VERSION >> 4)
 }
 
-/// What an entry was derived from, and in which state that was: the entry holds while the state
-/// is the same.
+/// A document or tag of an entry, with the number of its stamp: the entry is valid while the number is current.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StampSeen {
     pub(crate) name: Arc<str>,
     pub(crate) token: u64,
 }
 
-/// What an entry holds.
+/// The content of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Payload {
     /// The codec's bytes.
     Value(Bytes),
-    /// It is known that there is no value.
+    /// A known absence.
     Absent,
-    /// Nothing yet: somebody loads it.
+    /// Nothing yet: a load is in progress.
     Nothing,
 }
 
-/// Somebody's right to store the next value.
+/// A lease: the right to store the next value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeaseMark {
-    /// Unlike any other lease's.
+    /// Unique to this lease.
     pub(crate) token: u64,
     pub(crate) until: Timestamp,
 }
@@ -59,13 +58,13 @@ pub(crate) struct LeaseMark {
 pub(crate) struct Envelope {
     pub(crate) payload: Payload,
     pub(crate) times: Times,
-    /// Of whoever loads the next value; its stamps are its own.
+    /// The lease of the loader of the next value, with that load's stamps.
     pub(crate) lease: Option<(LeaseMark, Vec<StampSeen>)>,
     pub(crate) stamps: Vec<StampSeen>,
 }
 
 impl Envelope {
-    /// A place held for a load; beside what is there, which stays to be served stale.
+    /// A lease entry. It keeps the old value, which may be served stale.
     pub(crate) fn held(before: Option<&Self>, lease: LeaseMark, stamps: &[StampSeen]) -> Self {
         let lease = Some((lease, stamps.to_vec()));
         match before {
@@ -100,13 +99,13 @@ impl Envelope {
         bytes.freeze()
     }
 
-    /// The entry of these bytes; nothing for what this version does not read.
+    /// Decodes an entry; `None` if this version cannot read it.
     pub(crate) fn read(bytes: &Bytes) -> Option<Self> {
         View::read(bytes).map(|view| view.to_envelope(bytes))
     }
 }
 
-/// An entry as it stands in its bytes: what a hit needs, with nothing copied.
+/// An entry in its encoded bytes: enough for a hit, without copying.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
     kind: u8,
@@ -116,7 +115,7 @@ pub(crate) struct View<'a> {
     value: &'a [u8],
 }
 
-/// What a view holds.
+/// The content of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PayloadView<'a> {
     Value(&'a [u8]),
@@ -156,17 +155,17 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Names and numbers.
+    /// The stamps' names and numbers.
     pub(crate) fn stamps(&self) -> impl Iterator<Item = (&'a str, u64)> {
         self.stamps.iter()
     }
 
-    /// Names and numbers as owned values.
+    /// The stamps' names and numbers, owned.
     pub(crate) fn stamps_seen(&self) -> Vec<StampSeen> {
         self.stamps.seen()
     }
 
-    /// The entry; its value shares `bytes`, of which this is the view.
+    /// Converts the view to an entry. The value shares `bytes`, which must be the view's.
     pub(crate) fn to_envelope(self, bytes: &Bytes) -> Envelope {
         let payload = match self.payload() {
             PayloadView::Value(value) => Payload::Value(bytes.slice_ref(value)),
@@ -178,7 +177,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Stamps that were found to add up.
+/// Stamps whose encoding was checked.
 #[derive(Clone, Copy, Debug)]
 struct StampsView<'a> {
     count: u8,
@@ -200,14 +199,14 @@ fn put_stamps(bytes: &mut BytesMut, stamps: &[StampSeen]) {
     let count = stamps.len().min(MAX_STAMPS);
     bytes.put_u8(count as u8);
     for stamp in stamps.iter().take(count) {
-        // Names are at most this long: labels are checked where they are given.
+        // Names fit: labels are checked when a handle uses them.
         bytes.put_u16_le(stamp.name.len() as u16);
         bytes.put_slice(stamp.name.as_bytes());
         bytes.put_u64_le(stamp.token);
     }
 }
 
-/// What has not been read yet.
+/// The bytes that are not decoded yet.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {

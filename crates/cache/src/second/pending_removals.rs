@@ -12,8 +12,8 @@ use tokio::sync::futures::Notified;
 
 use crate::stamps::{Stamp, WHOLE};
 
-/// What is to be delivered. Where there is more than is kept, everything in the database is
-/// invalidated instead: the stamp of the whole.
+/// The removals to deliver. If there are more than the limit, they are replaced by an invalidation of everything in
+/// the database: the stamp of the whole.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pending {
     removals: u64,
@@ -21,21 +21,21 @@ pub(crate) struct Pending {
     pub(crate) stamps: HashMap<Arc<str>, NewStamp>,
 }
 
-/// A key that others are to forget.
+/// A key that other processes must forget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PendingKey {
-    /// Which of its removals it is.
+    /// The number of its latest removal.
     number: u64,
-    /// Whether it is to be removed from the database too. A value that was set stays; others were
-    /// not told of it.
+    /// Whether it must also be deleted from the database. A value that was set stays there; only the message to other
+    /// processes is missing.
     pub(crate) removes: bool,
 }
 
-/// A stamp that is to be another.
+/// A stamp to be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NewStamp {
     pub(crate) stamp: Stamp,
-    /// It could not be asked whether the document is marked: what the database says holds.
+    /// Whether the document's mark could not be read: then the mark in the database is kept.
     pub(crate) keeps_mark: bool,
 }
 
@@ -46,11 +46,11 @@ pub(crate) struct PendingRemovals {
     kept: Mutex<Kept>,
     turn: Mutex<Option<Turn>>,
     turns: AtomicU64,
-    /// Deliveries that failed.
+    /// Failed deliveries.
     failures: AtomicU64,
-    /// Whoever waits for a delivery is told of its end.
+    /// Notified when a delivery ends.
     ended: Notify,
-    /// Which courier delivers in the background; 0 where none does.
+    /// The number of the courier that delivers in the background; 0 if there is none.
     courier: AtomicU64,
     couriers: AtomicU64,
     unfinished: Unfinished,
@@ -59,18 +59,18 @@ pub(crate) struct PendingRemovals {
 #[derive(Debug, Default)]
 struct Kept {
     pending: Pending,
-    /// Held while there is anything.
+    /// Held while there are pending removals.
     work: Option<UnfinishedWork>,
 }
 
-/// Who delivers, and when it last gave a sign of life.
+/// The caller that delivers, and its last heartbeat.
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     number: u64,
     since: MonotonicInstant,
 }
 
-/// The right to deliver: one at a time.
+/// The right to deliver, held by one caller at a time.
 #[derive(Debug)]
 pub(crate) struct Delivery<'a> {
     of: &'a PendingRemovals,
@@ -94,10 +94,10 @@ impl PendingRemovals {
         }
     }
 
-    /// Whether there is something to deliver: as cheap as it can be.
+    /// Whether there is something to deliver. This must be cheap.
     pub(crate) fn any(&self) -> bool {
-        // In one order with the courier: either the one that goes sees what has come, or who brings
-        // it sees that the place is free.
+        // Sequentially consistent with `courier`: either the ending courier sees a new removal, or its sender sees
+        // that the courier has gone.
         self.any.load(Ordering::SeqCst)
     }
 
@@ -106,7 +106,8 @@ impl PendingRemovals {
         kept.pending.keys.len() + kept.pending.stamps.len()
     }
 
-    /// Keeps removals until they are delivered; `resume` has that go on where somebody waits for it.
+    /// Keeps removals until they are delivered; `resume` continues the delivery in the runtime of a caller that waits
+    /// for it.
     pub(crate) fn add(
         &self,
         keys: impl IntoIterator<Item = String>,
@@ -119,7 +120,7 @@ impl PendingRemovals {
         self.begin_work(&mut kept, resume);
     }
 
-    /// Others are to be told that a key was written.
+    /// Keeps the message that a key was written.
     pub(crate) fn add_news(&self, key: &str, resume: impl Fn() + Send + Sync + 'static) {
         let mut kept = self.lock();
         kept.pending.add_key(key.to_owned(), false);
@@ -134,13 +135,13 @@ impl PendingRemovals {
         self.any.store(kept.pending.is_any(), Ordering::SeqCst);
     }
 
-    /// What is to be delivered now.
+    /// A copy of the removals to deliver now.
     pub(crate) fn take_copy(&self) -> Pending {
         self.lock().pending.clone()
     }
 
-    /// Forgets what was delivered. What was removed again meanwhile is delivered again: the first
-    /// delivery may have come before the second removal.
+    /// Forgets delivered removals. A removal that was repeated meanwhile is kept, because the delivery may have come
+    /// before it.
     pub(crate) fn delivered(&self, delivered: &Pending) {
         let mut kept = self.lock();
         let is_new = |name: &Arc<str>, new: &NewStamp| {
@@ -152,11 +153,11 @@ impl PendingRemovals {
         self.any.store(any, Ordering::SeqCst);
         let done = if any { None } else { kept.work.take() };
         drop(kept);
-        // Without the lock: it owns the cache, and wakes who waits.
+        // After the lock is released: the work owns the cache, and its drop wakes waiters.
         drop(done);
     }
 
-    /// The right to deliver, if nobody has it who has given a sign of life within `silence`.
+    /// The right to deliver, unless another caller holds it and has had a heartbeat within `silence`.
     pub(crate) fn begin(&self, now: MonotonicInstant, silence: Duration) -> Option<Delivery<'_>> {
         let mut turn = self.turn();
         if turn.is_some_and(|turn| now < turn.since.after(silence)) {
@@ -171,19 +172,19 @@ impl PendingRemovals {
         self.failures.load(Ordering::Acquire)
     }
 
-    /// Ready when a delivery ends that ends after this call.
+    /// Resolves when a delivery ends after this call.
     pub(crate) fn ended(&self) -> Notified<'_> {
         self.ended.notified()
     }
 
-    /// The right to deliver in the background, where nobody has it.
+    /// The right to deliver in the background, if no courier has it.
     pub(crate) fn takes_courier(&self) -> Option<u64> {
         let number = self.next_courier();
         let taken = self.courier.compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst);
         taken.is_ok().then_some(number)
     }
 
-    /// Takes the courier's place even if another has it, whose runtime may be blocked or about to end.
+    /// Replaces the courier even if there is one, since its runtime may be blocked or about to end.
     pub(crate) fn replaces_courier(&self) -> u64 {
         let number = self.next_courier();
         self.courier.store(number, Ordering::SeqCst);
@@ -194,7 +195,7 @@ impl PendingRemovals {
         self.courier.load(Ordering::SeqCst) == number
     }
 
-    /// It delivers no more. Whoever waits for what it leaves takes that up.
+    /// The courier has ended. A caller that waits for pending removals takes them over.
     pub(crate) fn courier_has_gone(&self, number: u64) {
         let gone = self.courier.compare_exchange(number, 0, Ordering::SeqCst, Ordering::SeqCst);
         if gone.is_ok() && self.any() {
@@ -202,7 +203,7 @@ impl PendingRemovals {
         }
     }
 
-    /// Nobody delivers, as there is no runtime here.
+    /// Nobody delivers, because there is no runtime here.
     pub(crate) fn waits_for_courier(&self) {
         self.unfinished.stalled();
     }
@@ -221,7 +222,7 @@ impl PendingRemovals {
 }
 
 impl Delivery<'_> {
-    /// It goes on, since `now`.
+    /// Records a heartbeat at `now`.
     pub(crate) fn lives(&self, now: MonotonicInstant) {
         if let Some(turn) = self.of.turn().as_mut().filter(|turn| turn.number == self.number) {
             turn.since = now;
@@ -239,7 +240,7 @@ impl Drop for Delivery<'_> {
             self.of.failures.fetch_add(1, Ordering::AcqRel);
         }
         let mut turn = self.of.turn();
-        // Somebody else may have it, where this one stood still.
+        // Another caller may have taken over if this one had no heartbeat.
         if turn.is_some_and(|turn| turn.number == self.number) {
             *turn = None;
         }
@@ -262,7 +263,7 @@ impl Pending {
 
     fn bound(&mut self, max: usize) {
         if self.keys.len() + self.stamps.len() > max {
-            // Marks of documents are kept: they say more than that something has changed.
+            // Marks of documents are kept: the stamp of the whole does not replace them.
             self.stamps.retain(|_, new| new.stamp.no_cache);
             self.keys.clear();
             let whole = NewStamp { stamp: Stamp::new(false), keeps_mark: false };

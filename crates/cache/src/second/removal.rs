@@ -1,8 +1,7 @@
 //! A running removal: if its caller gives up, it is kept as pending and delivered in the background.
 //!
-//! A removal takes several requests, and a future may be dropped between any two of them. What has
-//! been begun is noted in the process before its first request, so nothing is left half done that
-//! another process would go on serving.
+//! A removal takes several requests, and a future may be dropped between any two of them. A removal is recorded in
+//! the process before its first request, so that other processes do not keep serving a value after half a removal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +19,10 @@ use crate::stamps::{Stamp, key_of};
 
 /// Keys that are deleted in one request.
 pub(crate) const PAGE: usize = 500;
-/// The pauses before a delivery in the background, or listening, is tried again.
+/// The pauses before a background delivery, or listening, is retried.
 pub(crate) const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
-/// Keys and stamps that are being removed. Dropped before they are done, they become pending.
+/// Keys and stamps that are being removed. If this is dropped before they are done, they become pending.
 #[derive(Debug)]
 pub(crate) struct Removal<'a> {
     inner: &'a Arc<Inner>,
@@ -40,17 +39,17 @@ impl<'a> Removal<'a> {
         Self { inner, keys: Vec::new(), stamp: Some((name.into(), stamp)) }
     }
 
-    /// It has reached the database and the other processes.
+    /// The removal has reached the database and the other processes.
     pub(crate) fn done(mut self) {
         (self.keys, self.stamp) = (Vec::new(), None);
     }
 
-    /// It is to be delivered beside; what this process has put in its first tier since stays.
+    /// The removal is delivered in the background; values that this process has stored in its first tier since stay.
     pub(crate) fn keep_pending(mut self) {
         self.keep();
     }
 
-    /// It is done, and only the other processes are not told yet.
+    /// The removal is done, and only the messages to other processes are kept as pending.
     pub(crate) fn keep_news(self, key: &str) {
         let inner = self.inner;
         self.done();
@@ -69,7 +68,7 @@ impl<'a> Removal<'a> {
 
 impl Drop for Removal<'_> {
     fn drop(&mut self) {
-        // What was read since it began may be from before.
+        // Values that were read since the start may be outdated.
         for key in &self.keys {
             self.inner.first.written(key);
         }
@@ -81,7 +80,7 @@ impl Drop for Removal<'_> {
 }
 
 impl Inner {
-    /// Removes keys here, in the database and in the other processes.
+    /// Removes keys in this process, in the database and in the other processes.
     pub(crate) async fn remove_names(self: &Arc<Self>, names: Vec<String>) -> Delivery {
         if !self.options.enabled || names.is_empty() {
             return Delivery::Delivered;
@@ -96,7 +95,7 @@ impl Inner {
             if self.call(self.database.key_value().delete(&page)).await.is_err() {
                 return Delivery::Pending;
             }
-            // And again: somebody may have read the old one before it was deleted.
+            // Once more: the old value may have been read before it was deleted.
             for name in &page {
                 self.first.written(name);
             }
@@ -108,20 +107,20 @@ impl Inner {
         Delivery::Delivered
     }
 
-    /// Gives a stamp a new number: whatever hangs on it does not hold any more.
+    /// Gives a stamp a new number, which invalidates all entries with the old one.
     pub(crate) async fn renew_stamp(self: &Arc<Self>, name: &str, new: NewStamp) -> Delivery {
         add(&self.metrics.invalidations, 1);
-        // Here first, so that whoever reads here from now on finds nothing old.
+        // This process first, so that its reads find no outdated value from now on.
         self.book.note(name, new.stamp);
         let removal = Removal::of_stamp(self, name, new);
         if new.keeps_mark {
-            // The database is away, or it would have said what the mark is.
+            // The database did not answer when the mark was read.
             return Delivery::Pending;
         }
         let (key, options) = (key_of(name), SetOptions::expiring(STAMP_TTL));
         let request = self.database.key_value().set(&key, new.stamp.to_bytes(), options);
         let set = self.call(request).await.is_ok();
-        // And again: somebody may have read the old one meanwhile.
+        // Once more: the old stamp may have been read meanwhile.
         self.book.note(name, new.stamp);
         if set && self.tell(vec![News::Stamp(name.into(), new.stamp)]).await {
             removal.done();
@@ -130,8 +129,7 @@ impl Inner {
         Delivery::Pending
     }
 
-    /// Delivers what could not be removed before. One does, and others wait for it for no longer
-    /// than for a request.
+    /// Delivers the pending removals. One caller delivers; others wait for it at most for the duration of a request.
     pub(crate) async fn deliver(&self) -> Result<()> {
         let clock = &self.options.clock;
         let limit = self.options.database_timeout;
@@ -189,7 +187,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Keeps what is to be removed until it is delivered in the background.
+    /// Keeps removals as pending and delivers them in the background.
     pub(crate) fn deliver_later(
         self: &Arc<Self>,
         keys: impl IntoIterator<Item = String>,
@@ -199,8 +197,8 @@ impl Inner {
         self.deliver_in_background();
     }
 
-    /// Has the delivery go on where somebody waits for it. It owns the cache: what is pending
-    /// outlives every handle and every runtime.
+    /// Returns a closure that resumes the delivery in the runtime of its caller. It owns the cache: pending removals
+    /// outlive every handle and every runtime.
     fn resumption(self: &Arc<Self>) -> impl Fn() + Send + Sync + 'static {
         let inner = Arc::clone(self);
         move || {
@@ -211,8 +209,8 @@ impl Inner {
         }
     }
 
-    /// Delivers as soon as the database can be reached, and does not keep anybody waiting. Outside
-    /// of a runtime, or where that ends, the next use of the cache delivers, or who waits for it.
+    /// Delivers in the background as soon as the database is available. Without a runtime, or after it has ended, the
+    /// next use of the cache delivers, or a caller that waits for the delivery.
     fn deliver_in_background(self: &Arc<Self>) {
         let Ok(runtime) = Handle::try_current() else { return self.pending.waits_for_courier() };
         if let Some(number) = self.pending.takes_courier() {
@@ -221,8 +219,8 @@ impl Inner {
     }
 }
 
-/// What delivers in the background, until another takes its place; that is free when it is dropped,
-/// with its runtime perhaps.
+/// The task that delivers in the background, until another replaces it. Dropping it, for example with its runtime,
+/// lets another start.
 struct Courier {
     inner: Arc<Inner>,
     number: u64,
@@ -239,7 +237,7 @@ impl Courier {
                 }
             }
             drop(self);
-            // One that came while this one was going.
+            // Another removal may have become pending meanwhile.
             if inner.pending.any() {
                 inner.deliver_in_background();
             }

@@ -1,5 +1,4 @@
-//! The database behind: every request bounded in time, counted by the breaker, and never before
-//! the removals that are still to be delivered.
+//! Requests to the database: limited in time, counted by the breaker, and made after pending removals.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,21 +11,21 @@ use crate::message::{Message, News};
 use crate::second::envelope::StampSeen;
 use crate::stamps::{Stamp, WHOLE, key_of};
 
-/// Stamps are kept far longer than anything that was made under them.
+/// The TTL of stamps, far longer than that of any entry.
 pub(crate) const STAMP_TTL: Duration = Duration::from_secs(366 * 86_400);
 
-/// The stamps that a load goes by.
+/// The stamps of a load.
 #[derive(Clone, Debug)]
 pub(crate) struct LoadStamps {
     pub(crate) seen: Vec<StampSeen>,
-    /// Nothing of this is to be kept.
+    /// Whether nothing derived from them may be stored.
     pub(crate) no_cache: bool,
-    /// The database could not be asked: they hold in this process only.
+    /// Whether the database did not answer, so that the stamps are only valid in this process.
     pub(crate) blind: bool,
 }
 
 impl Inner {
-    /// Runs a request, once what was to be removed is removed.
+    /// Runs a request after the pending removals are delivered.
     pub(crate) async fn call<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
         if self.pending.any() {
             self.deliver().await?;
@@ -34,7 +33,7 @@ impl Inner {
         self.guarded(request).await
     }
 
-    /// Makes a request that stands for several, and gives it up at `until`.
+    /// Runs a request that replaces several, with the time limit `until`.
     pub(crate) async fn call_for_many<T>(
         &self,
         requests: usize,
@@ -48,7 +47,7 @@ impl Inner {
         self.guarded_for(requests, limit, request).await
     }
 
-    /// Runs a request, bounded and counted.
+    /// Runs a request within the time limit, counted by the breaker.
     pub(crate) async fn guarded<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
         self.guarded_for(1, self.options.database_timeout, request).await
     }
@@ -69,7 +68,7 @@ impl Inner {
             () = clock.sleep(limit) => Err(Error::new(
                 ErrorKind::Timeout,
                 "ask the cache",
-                format!("no answer within {:?}", self.options.database_timeout),
+                format!("no answer within {limit:?}"),
             )
             .in_database(self.database.name())),
         };
@@ -84,7 +83,7 @@ impl Inner {
         Error::new(ErrorKind::Unavailable, "ask the cache", why).in_database(self.database.name())
     }
 
-    /// Puts `replacement` in the place of exactly `expected`.
+    /// Replaces the value of `key` if it is exactly `expected`.
     pub(crate) async fn swap(
         &self,
         key: &str,
@@ -92,22 +91,22 @@ impl Inner {
         replacement: Option<Bytes>,
         ttl: Duration,
     ) -> Result<bool> {
-        // Less than a millisecond would be refused as none.
+        // A TTL below a millisecond would be rejected as zero.
         let expiry = Expiry::After(ttl.max(Duration::from_millis(1)));
         let store = self.database.key_value();
         self.call(store.compare_and_set(key, expected, replacement, expiry)).await
     }
 
-    /// How long the database keeps a key yet; nothing for one that is gone.
+    /// The remaining TTL of a key in the database; `None` if it does not exist.
     pub(crate) async fn rest_of(&self, key: &str) -> Result<Option<Duration>> {
         Ok(match self.call(self.database.key_value().ttl(key)).await? {
             Ttl::Remaining(rest) => Some(rest),
-            // No cache writes one without an end.
+            // The cache writes no key without a TTL.
             Ttl::Missing | Ttl::Unlimited => None,
         })
     }
 
-    /// Whether an entry's stamps hold, by what is known here or else in the database.
+    /// Whether an entry's stamps are valid, from the known stamps or from the database.
     pub(crate) async fn holds(&self, seen: &[StampSeen]) -> Result<bool> {
         let known = seen.iter().map(|seen| (&*seen.name, seen.token));
         if self.first.is_trusted() && self.book.is_certain(known) {
@@ -135,7 +134,7 @@ impl Inner {
         Ok(stamps)
     }
 
-    /// The stamps of `labels` and of the whole, made where there are none yet.
+    /// The stamps of `labels` and of the whole database; missing ones are created.
     pub(crate) async fn stamps(&self, labels: &[Arc<str>]) -> LoadStamps {
         let mut names = Vec::with_capacity(labels.len() + 1);
         names.push(Arc::from(WHOLE));
@@ -150,8 +149,8 @@ impl Inner {
         LoadStamps { seen, no_cache, blind }
     }
 
-    /// A stamp that holds in this process until the database can be asked: enough to tell whether
-    /// this process has invalidated it.
+    /// A stamp that is valid in this process until the database answers: enough to detect invalidations by this
+    /// process.
     fn provisional(&self, name: &str) -> Stamp {
         let stamp = self.book.last(name).unwrap_or_else(|| Stamp::new(false));
         self.book.note_provisional(name, stamp);
@@ -176,7 +175,7 @@ impl Inner {
         Ok(stamps)
     }
 
-    /// Makes a stamp where there is none; that of another process if it was quicker.
+    /// Creates a missing stamp, or returns that of a process that was faster.
     async fn make_stamp(&self, name: &str) -> Result<Stamp> {
         let store = self.database.key_value();
         loop {
@@ -190,15 +189,15 @@ impl Inner {
             if let Some(stamp) = found.into_iter().next().flatten() {
                 return Ok(stamp);
             }
-            // What stands there is no stamp, or ended in between.
+            // The value there is not a stamp, or its TTL ended in between.
             let options = SetOptions::expiring(STAMP_TTL).if_present();
             self.call(store.set(&key_of(name), stamp.to_bytes(), options)).await?;
         }
     }
 
-    /// Tells the other processes; whether it was sent.
+    /// Sends messages to the other processes; `false` if they could not be sent.
     pub(crate) async fn tell(&self, news: Vec<News>) -> bool {
-        // Loads of this process may wait as well, for a set or for a load from before a loss.
+        // Loads of this process may wait too, for a set or for a load from before the connection was lost.
         for one in &news {
             if let News::Key(key) = one {
                 self.first.done(key);
@@ -217,7 +216,7 @@ impl Inner {
     }
 }
 
-/// Whether an error says that the database is away, and not that a request is wrong.
+/// Whether an error means an unavailable database, and not an invalid request.
 fn is_away(kind: ErrorKind) -> bool {
     matches!(
         kind,

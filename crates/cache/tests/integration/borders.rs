@@ -1,4 +1,4 @@
-//! Settings, names, types and policies at their borders: what is taken works, the rest is refused.
+//! Settings, names, types and policies at their limits: valid ones work, the others are rejected.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -91,13 +91,13 @@ fn the_map_and_the_options_go_by_the_same_bounds() {
     };
     for (wrong, says) in [
         ("breaker_failures = 0", "breaker_failures = 0 is not allowed: it must be between 1 and"),
-        ("database_timeout = \"0s\"", "database_timeout = 0ns is not allowed"),
-        ("first_tier = \"10KiB\"", "first_tier = 10240 is not allowed"),
-        ("policy = { lease = \"0s\" }", "lease = 0ns is not allowed"),
+        ("database_timeout = \"0s\"", "database_timeout = 0s is not allowed"),
+        ("first_tier = \"10KiB\"", "first_tier = 10KiB is not allowed"),
+        ("policy = { lease = \"0s\" }", "lease = 0s is not allowed"),
         ("policy = { lease = { production = \"1ms\" } }", "lease = 1ms is not allowed"),
         ("policy = { stale_on_error = \"200y\" }", "stale_on_error = "),
         ("policy = { jitter = nan }", "jitter = NaN is not allowed"),
-        ("policy = { max_entry = \"0B\" }", "max_entry = 0 is not allowed"),
+        ("policy = { max_entry = \"0B\" }", "max_entry = 0B is not allowed"),
     ] {
         let error = read(wrong).unwrap_err().to_string();
         assert!(error.contains(says) && error.contains("line"), "{wrong}: {error}");
@@ -137,7 +137,7 @@ async fn keys_of_several_templates_in_one_call_keep_each_its_own_policy() {
         assert_eq!(ttl(&fleet, &short).await, Ttl::Remaining(Duration::from_secs(2)), "{swap}");
         assert_eq!(ttl(&fleet, &long).await, Ttl::Remaining(Duration::from_secs(86_400)), "{swap}");
     }
-    // A short patience ends for its own key, and the other has its value.
+    // The key with the short time-out fails alone; the other key gets its value.
     let source = Source::closed();
     let (short, long) = (SHORT.key(&["slow"]).unwrap(), LONG.key(&["slow"]).unwrap());
     let both = tokio::spawn({
@@ -180,7 +180,7 @@ async fn what_no_cache_wrote_is_an_error_and_stays() {
         let loaded = read(&cache, "a", &Source::open()).await;
         assert!(matches!(loaded, Err(LoadError::Misuse(_))), "{loaded:?}");
         assert_eq!(store.get("doc:a").await.unwrap(), Some(value));
-        // Removed, the key is the cache's.
+        // After a removal the cache can use the key.
         assert_eq!(cache.remove(&key("a")).await.unwrap(), Delivery::Delivered);
         assert_eq!(read(&cache, "a", &Source::open()).await.unwrap(), "value 1");
         let read = Codec::decode::<String>(&store.get("doc:a").await.unwrap().unwrap());
@@ -201,7 +201,7 @@ async fn two_types_for_one_key_are_an_error_that_says_so() {
     let loaded = cache.get_or_load(&number, || async { Ok::<_, LoadError>(7) }).await;
     assert!(loaded.unwrap_err().to_string().contains("another type"));
     assert_eq!(*cache.get(&key("a")).await.unwrap().unwrap(), "text", "it stays");
-    // Both at once: one loads, and the other is told.
+    // Both at once: one loads, and the other gets an error.
     let source = Source::closed();
     let text = tokio::spawn({
         let (cache, source) = (cache.clone(), source.clone());
@@ -271,7 +271,7 @@ async fn a_loader_that_waits_for_its_own_key_is_an_error() {
             Ok::<_, LoadError>(found[0].as_deref().cloned().unwrap_or_default())
         });
     assert!(circle.await.unwrap_err().to_string().contains("would wait for itself"));
-    // One that reads others is none.
+    // A chain of loads is not a circle.
     let inner = cache.clone();
     let chain =
         cache.get_or_load(&d, move || async move { read(&inner, "e", &Source::open()).await });

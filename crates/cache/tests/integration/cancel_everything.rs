@@ -1,5 +1,4 @@
-//! Ten thousand operations, each given up at a random moment: nothing old is served after a removal
-//! that was acknowledged, no load waits for a lease, and nothing is left to do in the end.
+//! Ten thousand operations, dropped at random moments: no old value is served, no load waits for a lease.
 
 #![expect(
     clippy::unwrap_used,
@@ -24,16 +23,16 @@ use crate::harness::model::Random;
 use crate::harness::policy;
 
 const OPERATIONS: usize = 10_000;
-/// Operations between two looks at everything.
+/// Operations between two checks.
 const ROUND: usize = 500;
 const KEYS: usize = 16;
 const DOCUMENTS: usize = 4;
-/// So long that whoever waits for one is noticed.
+/// Long enough that waiting for a lease is noticed.
 const LEASE: Duration = Duration::from_secs(60);
-/// What a busy machine may take for a read.
+/// Time limit of a read on a busy machine.
 const SLACK: Duration = Duration::from_secs(20);
 
-/// The version of a value that was set.
+/// The version of values written by `set`.
 const SET: u64 = u64::MAX;
 
 const VERSION: KeyTemplate<u64> = KeyTemplate::new("version", "version:{id}", "cache");
@@ -42,12 +41,12 @@ fn key(id: usize) -> TypedKey<u64> {
     VERSION.key(&[&id.to_string()]).unwrap()
 }
 
-/// Two processes over one database, and what they are in front of.
+/// Two processes with one database, and the source they cache.
 struct World {
     databases: Vec<Database>,
     caches: Vec<Cache>,
     source: Arc<Vec<AtomicU64>>,
-    /// For each key the version at which a removal was last acknowledged.
+    /// For each key, the version at its last acknowledged removal.
     floors: Arc<Vec<AtomicU64>>,
 }
 
@@ -76,12 +75,12 @@ impl World {
         }
     }
 
-    /// Everything that hangs on a document changes.
+    /// Changes every key of a document.
     fn change(&self, ids: &[usize]) -> Vec<(usize, u64)> {
         ids.iter().map(|id| (*id, self.source[*id].fetch_add(1, Ordering::SeqCst) + 1)).collect()
     }
 
-    /// One operation, to its end unless it is given up.
+    /// One operation; it runs to its end unless it is dropped.
     fn operation(
         &self,
         number: usize,
@@ -146,8 +145,8 @@ impl World {
                 })
             }
             10 => Box::pin(async move {
-                // A program that sets while another removes may set what is old already, by no
-                // fault of the cache: this value is told apart, and is never old.
+                // A `set` concurrent with a removal may write an old value, which is not a fault of the cache. This
+                // version marks such values, and is never old.
                 drop(cache.set(&key(id), SET).await);
             }),
             _ => {
@@ -155,7 +154,7 @@ impl World {
                 Box::pin(async move {
                     if cache.remove_matching("version:*", 1_000).await.is_ok_and(|count| count > 0)
                     {
-                        // What was not there may have been loaded meanwhile: nothing is promised.
+                        // Keys that were not in the cache may have been loaded since, so nothing is promised.
                         drop(changes);
                     }
                 })
@@ -163,7 +162,7 @@ impl World {
         }
     }
 
-    /// All is quiet: nothing is left to do, nothing old is served, no key is somebody's.
+    /// Checks that no background work is left, no old value is served, and no key is leased.
     async fn check(&self) {
         eventually("nothing is left to do", || async {
             self.databases.iter().all(|database| database.unfinished().count() == 0)
@@ -185,7 +184,7 @@ impl World {
                 assert!(*found >= floor, "process {process}, key {id}: older than {floor}");
             }
         }
-        // Each load that this began is over as well.
+        // The loads started here have ended too.
         eventually("nothing is left to do", || async {
             self.databases.iter().all(|database| database.unfinished().count() == 0)
         })

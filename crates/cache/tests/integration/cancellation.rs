@@ -1,4 +1,4 @@
-//! Futures of the cache that are dropped half-way: what was begun is done, and nobody waits for it.
+//! Dropped futures of the cache: work already begun is finished, and others need not wait for it.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -13,9 +13,9 @@ use futures_util::future::BoxFuture;
 use crate::harness::faults::Cut;
 use crate::harness::{Fleet, Source, key, policy, polled, read, until};
 
-/// More often than any of these futures is polled.
+/// More polls than any of these futures needs.
 const POLLS: usize = 60;
-/// Real time: the clock stands still, so that who waits for a lease waits for ever.
+/// Real time: the test's clock does not move, so waiting for a lease never ends.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 struct World {
@@ -25,7 +25,7 @@ struct World {
     other: Cache,
 }
 
-/// A process whose requests can be given up before and after they are executed, and another.
+/// Two processes; requests of the first can be dropped before and after they are executed.
 async fn world() -> World {
     let fleet = Fleet::new().await;
     let (database, cut) = Cut::of(&fleet.database);
@@ -41,7 +41,7 @@ impl World {
             self.database.unfinished().count() == 0 && self.one.metrics().pending_removals == 0
         })
         .await;
-        // And what was told is heard.
+        // Published invalidations arrive.
         for _ in 0..20 {
             tokio::task::yield_now().await;
         }
@@ -54,7 +54,7 @@ async fn value(cache: &Cache, id: &str) -> Option<String> {
 
 type Write = fn(Cache, String) -> BoxFuture<'static, ()>;
 
-/// Every way to take a key's value away.
+/// Every operation that removes or replaces a key's value.
 fn writes() -> Vec<(&'static str, Write)> {
     vec![
         ("remove", |cache, id| async move { drop(cache.remove(&key(&id)).await) }.boxed()),
@@ -106,7 +106,7 @@ async fn a_write_that_is_dropped_at_any_await_is_done_all_the_same() {
                 let found = value(cache, &id).await;
                 assert_ne!(found.as_deref(), Some("old"), "{name}, {polls} polls");
             }
-            // The key is nobody's: a load begins at once, though the clock stands still.
+            // The key has no lease: a load begins at once, although the clock does not move.
             let source = Source::open();
             let loads = read(&document, &id, &source);
             let loaded = tokio::time::timeout(PATIENCE, loads).await;
@@ -191,7 +191,7 @@ async fn removals_of_a_server_that_was_away_are_delivered_when_nobody_asks() {
     let _ = fleet.database.key_value().keys("*").await.unwrap();
 }
 
-/// A load's runtime ends: its lease goes with the next use of the cache in another runtime.
+/// When a load's runtime ends, its lease is given back by the next use of the cache in another runtime.
 #[tokio::test]
 async fn a_load_whose_runtime_ends_gives_its_lease_back_and_who_waits_loads_anew() {
     let world = Arc::new(world().await);

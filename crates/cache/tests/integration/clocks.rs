@@ -1,4 +1,4 @@
-//! Clocks that differ, and clocks that are set: no value lives longer for it, and nobody waits longer.
+//! Clocks that differ or are set: no value lives longer because of them, and no wait takes longer.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -14,7 +14,7 @@ use crate::harness::{Fleet, Source, TTL, key, policy, read, read_failing, until}
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A moment as far before or after `clock`'s.
+/// A time before or after `clock`'s, by this duration.
 fn shifted(clock: &ManualClock, by: Duration, ahead: bool) -> Timestamp {
     let now = clock.now();
     if ahead {
@@ -24,7 +24,7 @@ fn shifted(clock: &ManualClock, by: Duration, ahead: bool) -> Timestamp {
     }
 }
 
-/// A process whose wall clock is a day away; its time goes on by itself only.
+/// A process with a wall clock that is off by a day; its time passes only when advanced.
 async fn process_of_another_day(fleet: &Fleet, policy: CachePolicy, ahead: bool) -> Cache {
     let clock = ManualClock::starting_at(shifted(&fleet.clock, DAY, ahead));
     let options = fleet.options().clock(Arc::new(clock)).policy(policy);
@@ -73,13 +73,13 @@ async fn a_wall_clock_that_is_set_changes_no_life_in_the_process() {
     }
 }
 
-/// The memory database goes by the wall clock, as a server by its own; set back, it keeps the entry.
+/// The memory database uses the wall clock, as a server uses its own; if set back, it keeps the entry.
 #[tokio::test]
 async fn a_wall_clock_that_is_set_back_lets_no_value_be_read_again_after_its_life() {
     let fleet = Fleet::new().await;
     let (cache, source) = (fleet.cache(policy()).await, Source::open());
     read(&cache, "a", &source).await.unwrap();
-    // By the reader's clock the entry is from the future; the server says what it has left.
+    // By the reader's clock the entry is from the future; the server reports the time left.
     let reader = process_of_another_day(&fleet, policy(), false).await;
     assert_eq!(read(&reader, "a", &source).await.unwrap(), "value 1");
     fleet.clock.advance(TTL);
@@ -94,13 +94,13 @@ async fn the_lease_of_another_clock_is_waited_for_no_longer_than_a_lease() {
     let policy = policy().lease(lease);
     let other = process_of_another_day(&fleet, policy.clone(), true).await;
     let stuck = Source::closed();
-    // Its clock stands still: it does not renew its lease, which ends tomorrow by what it says.
+    // Its clock does not move, so it does not renew its lease, which by its own account ends tomorrow.
     let loading = tokio::spawn({
         let stuck = stuck.clone();
         async move { read(&other, "a", &stuck).await }
     });
     until("it loads", || stuck.calls() == 1).await;
-    // The place lives as long as its lease on the server; this keeps it there.
+    // The entry lives as long as its lease on the server; this keeps it longer.
     let store = fleet.database.key_value();
     store.expire("doc:a", DAY.into()).await.unwrap();
     let (cache, source) = (fleet.cache(policy).await, Source::open());
@@ -145,7 +145,7 @@ async fn waits_end_by_the_monotonic_clock_though_the_wall_clock_is_set_back() {
     back();
     fleet.clock.advance(Duration::from_secs(2));
     assert!(hangs.await.unwrap().unwrap_err().to_string().contains("hard time-out"));
-    // The soft one.
+    // The soft time-out.
     let source = Source::open();
     read(&cache, "a", &source).await.unwrap();
     fleet.clock.advance(TTL);
@@ -154,7 +154,7 @@ async fn waits_end_by_the_monotonic_clock_though_the_wall_clock_is_set_back() {
     back();
     fleet.clock.advance(Duration::from_millis(200));
     assert_eq!(stale.await.unwrap().unwrap(), "value 1");
-    // What has ended is served for its limit, and no longer.
+    // An expired value is served up to its limit, not longer.
     fleet.clock.advance(HOUR - TTL);
     let _ = read_failing(&cache, "a", &source).await;
     fleet.clock.advance(TTL * 2);

@@ -1,4 +1,4 @@
-//! What a cache has left to do when a runtime ends is done when the databases are closed in another.
+//! Work left by an ended runtime is done when the databases are closed in another runtime.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -18,12 +18,12 @@ use tokio::runtime::{Builder, Runtime};
 use crate::harness::faults::Cut;
 use crate::harness::{Source, key, policy, read, until};
 
-/// So long that whoever waits for one is noticed.
+/// Long enough that waiting for a lease is noticed.
 const LEASE: Duration = Duration::from_secs(3_600);
-/// Of the close, and of what must not wait for a lease.
+/// Time limit of the close, and of work that must not wait for a lease.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A backend of one database, which has been opened before.
+/// A backend with one database, opened before.
 #[derive(Debug)]
 struct Opened(Database);
 
@@ -42,12 +42,12 @@ impl Backend for Opened {
     }
 }
 
-/// A process that uses its cache in a runtime, and ends in another.
+/// A process that uses its cache in one runtime, and closes in another.
 struct World {
     databases: Databases,
     cut: Cut,
     cache: Option<Cache>,
-    /// Of another process.
+    /// The cache of another process.
     other: Cache,
     used: Option<Runtime>,
 }
@@ -69,7 +69,7 @@ impl World {
         let backend: Arc<dyn Backend> = Arc::new(Opened(database.clone()));
         let backends = BTreeMap::from([("primary".to_owned(), backend)]);
         let databases = Databases::open(map, &backends).await.unwrap();
-        // No breaker leaves the database alone for a moment once it is back.
+        // The breaker stays closed, so the database is used as soon as it is available again.
         let options =
             || CacheOptions::default().policy(policy().lease(LEASE)).breaker(1_000, LIMIT);
         let cache = Some(Cache::open(&database, options()).await.unwrap());
@@ -81,7 +81,7 @@ impl World {
         self.cache.clone().unwrap()
     }
 
-    /// Runs in the first runtime.
+    /// Runs `work` in the first runtime.
     async fn uses<F: Future<Output = ()> + Send + 'static>(&mut self, work: F) {
         let runtime = self.used.take().unwrap();
         let used = tokio::task::spawn_blocking(move || {
@@ -100,7 +100,7 @@ impl World {
         self.databases.get("cache").unwrap().unfinished().count()
     }
 
-    /// A removal that its runtime could not deliver.
+    /// A removal that cannot be delivered in its runtime.
     async fn removes_while_it_is_away(&mut self) {
         let (cache, cut) = (self.cache(), self.cut.clone());
         self.uses(async move {
@@ -123,7 +123,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // A failed test drops it in its own runtime, which must not block.
+        // After a failed test the drop happens in its runtime, and must not block.
         self.used.take().into_iter().for_each(Runtime::shutdown_background);
     }
 }
@@ -136,7 +136,7 @@ async fn a_removal_whose_runtime_has_ended_is_delivered_by_the_close() {
     world.closes().await;
 }
 
-/// The cache is the last that knows of the removal, and nobody has it any more.
+/// Only the cache knew of the removal, and all of its handles have been dropped.
 #[tokio::test]
 async fn a_removal_outlives_its_runtime_and_every_handle_of_its_cache() {
     let mut world = World::new().await;
@@ -160,7 +160,7 @@ async fn a_runtime_that_ends_while_the_databases_are_closed_hands_its_removal_ov
     world.removes_while_it_is_away().await;
     let databases = world.databases.clone();
     let closing = tokio::spawn(async move { databases.close(LIMIT).await });
-    // It is taken up here, and given up here as well.
+    // The removal is picked up here, and given up again.
     let elsewhere = world.databases.clone();
     world.uses(async move { drop(elsewhere.close(Duration::from_millis(100)).await) }).await;
     world.ends().await;
@@ -169,7 +169,7 @@ async fn a_runtime_that_ends_while_the_databases_are_closed_hands_its_removal_ov
     assert_eq!(world.left(), 0);
 }
 
-/// Given up where there is no runtime, it waits for one.
+/// A removal dropped without a runtime waits for one.
 #[tokio::test]
 async fn a_removal_that_is_dropped_outside_of_a_runtime_is_delivered_by_the_close() {
     let world = World::new().await;

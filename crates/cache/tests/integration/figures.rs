@@ -1,4 +1,4 @@
-//! Figures of several processes add up in the metrics database, and are read as one.
+//! Counters of several processes add up in the metrics database, and are read as one.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -61,7 +61,7 @@ async fn two_processes_are_counted_together() {
     load(&other, "large", 5_000).await;
     one.publish_metrics().await.unwrap();
     other.publish_metrics().await.unwrap();
-    // Nothing is added twice.
+    // A second publication adds nothing.
     other.publish_metrics().await.unwrap();
     let fleet = pair.read(Duration::from_secs(300)).await;
     let page = fleet.templates["page"];
@@ -100,7 +100,7 @@ async fn the_hit_rate_is_over_the_window_and_totals_over_all_time() {
     let longer = pair.read(Duration::from_secs(3_600)).await;
     assert_eq!(longer.hit_rate(), Some(0.75));
     assert_eq!(longer.total().misses, 1);
-    // A process that says nothing is not shown any more; what it counted stays.
+    // A process that stops publishing is not shown any more; its counts remain.
     pair.clock.advance(Duration::from_secs(120));
     drop(cache);
     let later = pair.read(Duration::from_secs(60)).await;

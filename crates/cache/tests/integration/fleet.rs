@@ -1,4 +1,4 @@
-//! Several processes over one database: one load, coherent first tiers, invalidation.
+//! Several processes with one database: a single load, coherent first tiers, invalidation.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -31,7 +31,7 @@ async fn a_thousand_misses_in_four_processes_are_one_load() {
         until("a load has begun", || source.calls() == 1).await;
         source.let_go(1);
         for task in tasks {
-            // The clock stands still: who waits was told, and did not wait for the lease's end.
+            // The clock does not move, so the waiters were notified and did not wait for the lease to expire.
             assert_eq!(task.await.unwrap().unwrap(), "value 1");
         }
         assert_eq!(source.calls(), 1);
@@ -44,7 +44,7 @@ async fn when_a_loader_dies_the_next_loads_after_its_lease_and_the_dead_one_chan
     let lease = Duration::from_secs(3);
     let (first, second) =
         (fleet.cache(policy().lease(lease)).await, fleet.cache(policy().lease(lease)).await);
-    // A process that dies while it loads leaves its place in the database.
+    // A process that dies while loading leaves its lease in the database.
     let dead = Source::closed();
     let runtime = std::thread::spawn({
         let (first, dead) = (first.clone(), dead.clone());
@@ -114,7 +114,7 @@ async fn a_failed_load_is_tried_by_the_next_at_once() {
     assert_eq!(source.calls(), 1);
 }
 
-/// Whatever happens to the key while it is loaded, what was loaded before is not kept.
+/// A value loaded before an invalidation is not kept, whichever invalidation happens during the load.
 #[tokio::test]
 async fn a_load_from_before_an_invalidation_is_not_kept() {
     for (round, by_other) in (0..10).map(|n| (n / 2, n % 2 == 1)) {
@@ -135,7 +135,7 @@ async fn a_load_from_before_an_invalidation_is_not_kept() {
                 compartment_cache::Delivery::Delivered
             }
         };
-        // Who comes after does not get what was loaded before either.
+        // Later callers do not get the earlier value either.
         let after = {
             let (loader, source) = (loader.clone(), source.clone());
             tokio::spawn(async move { read(&loader, "a", &source).await })
@@ -181,7 +181,7 @@ async fn first_tiers_follow_what_the_others_write() {
     let (first, second) = (fleet.cache(policy()).await, fleet.cache(policy()).await);
     for round in 0..100 {
         let _ = first.set(&key("a"), format!("{round}")).await.unwrap();
-        // The message is on its way when the set returns.
+        // The message may still be on its way when `set` returns.
         compartment_testkit::eventually("the other follows", || async {
             value(&second, "a").await == Some(format!("{round}"))
         })

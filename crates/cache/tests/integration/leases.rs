@@ -1,4 +1,4 @@
-//! Leases whose requests have an outcome that is not known: kept while they are needed, then given back.
+//! Leases whose requests have an unknown outcome: kept while needed, then given back.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -11,14 +11,14 @@ use crate::harness::faults::Cut;
 use crate::harness::{Fleet, Source, key, policy, read, read_failing, until};
 
 const LEASE: Duration = Duration::from_secs(3);
-/// Longer than anything here takes, so that nobody gets on by waiting for its end.
+/// Longer than any test here takes, so that waiting for it would be noticed.
 const LONG_LEASE: Duration = Duration::from_secs(3_600);
-/// After which the cache gives a request up.
+/// Time-out of a request to the database.
 const TIMEOUT: Duration = Duration::from_millis(500);
-/// Real time, of what must not wait for the clock.
+/// Real time limit for work that must not depend on the clock.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A process whose way to the database has faults, and another's.
+/// Two processes; the first has a connection with faults.
 struct World {
     fleet: Fleet,
     one: Cache,
@@ -43,14 +43,14 @@ impl World {
         }
     }
 
-    /// So many swaps are executed, and the answer of the last does not come.
+    /// Waits for this many swaps; the answer of the last is lost.
     async fn lose_an_answer(&self, swaps: u64) {
         until("it is executed", || self.cut.swaps() == swaps).await;
         self.pass(TIMEOUT).await;
         self.cut.hold_answers_of_swaps(false);
     }
 
-    /// Whatever is left to do is done soon, and the other process loads without waiting.
+    /// Checks that background work ends soon, and that the other process loads without waiting.
     async fn nobody_waits(&self) {
         compartment_testkit::eventually("nothing is left to do", || {
             self.fleet.clock.advance(Duration::from_millis(100));
@@ -70,7 +70,7 @@ fn reading(cache: &Cache, source: &Source) -> JoinHandle<Result<String, LoadErro
     tokio::spawn(async move { read(&cache, "a", &source).await })
 }
 
-/// Renewed while it loads, though the outcome of one renewal is not known.
+/// The lease is renewed during the load, although the outcome of one renewal is unknown.
 async fn a_lease_outlives_a_lost_renewal(executed: bool) {
     let world = World::new(policy().lease(LEASE)).await;
     let (source, none) = (Source::closed(), Source::open());

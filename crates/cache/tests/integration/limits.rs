@@ -1,4 +1,4 @@
-//! What a document may have in the cache, which documents have nothing, and when warming stops.
+//! Limits for documents, documents that must not be cached, and the end of warming.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -43,19 +43,19 @@ async fn a_document_has_no_more_than_its_share_in_the_whole_fleet() {
         let keys: Vec<_> = (0..8).map(|number| part("7f3a", number)).collect();
         cache.get_many(&keys).await.unwrap().iter().flatten().count()
     };
-    // Each takes a little more than 1,020 bytes.
+    // Each value takes slightly more than 1,020 bytes.
     assert_eq!(kept(one.clone()).await, 4);
     let refused = |cache: &Cache| cache.metrics().templates["part"].refused_document;
     assert_eq!(refused(&one) + refused(&other), 4);
-    // Another document has its own share, and so has what belongs to none.
+    // Another document has its own share; keys without a document are not limited.
     load(&one.of_document("81c0"), &part("81c0", 0)).await;
     load(&one, &part("none", 0)).await;
     assert!(other.get(&part("81c0", 0)).await.unwrap().is_some());
     assert!(other.get(&part("none", 0)).await.unwrap().is_some());
-    // What is written again is counted once.
+    // A key that is written again counts once.
     let again = one.of_document("7f3a").set(&part("7f3a", 0), text()).await.unwrap();
     assert_eq!(again, Stored::Stored);
-    // Removed, it leaves room for another.
+    // A removed key leaves room for another.
     let _ = other.remove(&part("7f3a", 1)).await.unwrap();
     assert_eq!(
         one.of_document("7f3a").set(&part("7f3a", 9), text()).await.unwrap(),
@@ -65,7 +65,7 @@ async fn a_document_has_no_more_than_its_share_in_the_whole_fleet() {
         one.of_document("7f3a").set(&part("7f3a", 10), text()).await.unwrap(),
         Stored::Refused
     );
-    // An invalidation gives the document its whole share back.
+    // An invalidation returns the whole share of the document.
     let _ = one.invalidate_document("7f3a").await;
     for number in 0..8 {
         load(&other.of_document("7f3a"), &part("7f3a", number)).await;
@@ -120,7 +120,7 @@ async fn warming_brings_what_there_is_and_stops_when_the_first_tier_is_full() {
     assert_eq!(report.found + report.missing + report.failed + report.left_out, 300);
     assert_eq!(watched, 300 - report.left_out);
     assert!(max.load(Ordering::Relaxed) <= 4, "{max:?}");
-    // What was warmed needs no database any more.
+    // Warmed values are read without the database.
     let before = cache.metrics().templates["part"].first_tier_hits;
     for number in 0..50 {
         cache.get(&part("7f3a", number)).await.unwrap();

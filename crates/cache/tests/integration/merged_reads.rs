@@ -1,4 +1,4 @@
-//! Single reads that come while others are under way leave together.
+//! Single reads that arrive while others are in progress are sent together.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -11,10 +11,10 @@ use tokio::task::JoinHandle;
 use crate::harness::faults::Cut;
 use crate::harness::{Fleet, key, policy, until};
 
-/// What a request to the database may take, unless told.
+/// Default time-out of a request to the database.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Values at `0` to `19`, and a process that keeps none of them.
+/// Values at `0` to `19`, and a process without a first tier.
 async fn begin() -> (Fleet, Cache, Cut) {
     let fleet = Fleet::new().await;
     let other = fleet.cache(policy()).await;
@@ -24,7 +24,7 @@ async fn begin() -> (Fleet, Cache, Cut) {
     let (database, cut) = Cut::of(&fleet.database);
     let options = fleet.options().policy(policy().first_tier(false));
     let cache = Cache::open(&database, options).await.unwrap();
-    // With the stamps known, a read is one request.
+    // Once the stamps are known, a read is one request.
     assert!(cache.get(&key("0")).await.unwrap().is_some());
     (fleet, cache, cut)
 }
@@ -35,7 +35,7 @@ fn value(id: usize) -> String {
 
 type Read = JoinHandle<Option<String>>;
 
-/// Begins to read each of these, in their order.
+/// Starts reading each of these, in order.
 async fn read(cache: &Cache, ids: std::ops::Range<usize>) -> Vec<Read> {
     let mut reads = Vec::new();
     for id in ids {
@@ -44,7 +44,7 @@ async fn read(cache: &Cache, ids: std::ops::Range<usize>) -> Vec<Read> {
             let found = cache.get(&key(&id.to_string())).await.unwrap();
             found.map(|value| (*value).clone())
         }));
-        // Far enough that it waits for something.
+        // The read gets far enough to wait for something.
         tokio::task::yield_now().await;
     }
     reads
@@ -103,7 +103,7 @@ async fn who_gives_up_makes_room() {
         given_up.abort();
         assert!(given_up.await.unwrap_err().is_cancelled());
     }
-    // One of those who wait gives up as well, which changes nothing for the other.
+    // A waiting read is dropped too, which does not affect the other one.
     reads.remove(0).abort();
     until("the others have left", || cut.requests() == before + 3).await;
     cut.hold_reads(false);

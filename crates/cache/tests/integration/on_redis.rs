@@ -1,4 +1,4 @@
-//! On real servers: paused, killed, restarted empty, slow; and a fleet of clients.
+//! Tests on real servers: paused, killed, restarted empty, slow; and with many clients.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -12,7 +12,7 @@ use compartment_testkit::{FaultProxy, TestRedis, eventually, run_test};
 
 use crate::harness::{Source, key, policy, read, until};
 
-/// A process of its own: a backend, its connections, and a cache.
+/// Stands for a process: a backend, its connections, and a cache.
 async fn process(url: &str, options: CacheOptions) -> Cache {
     let mut config = RedisConfig::for_instance(&Instance::new(url).unwrap(), 1);
     config.connect_timeout = Duration::from_millis(300);
@@ -84,8 +84,8 @@ fn an_invalidation_reaches_the_other_first_tiers() {
     });
 }
 
-/// Every read with a loader gives a value, none takes much longer than the database's time-out,
-/// and what was removed meanwhile is not served after recovery.
+/// Every read with a loader returns a value, none takes much longer than the database's time-out, and keys removed in
+/// the meantime are not served after recovery.
 async fn survives(cache: &Cache, source: &Source) {
     let longest = Duration::from_millis(1_500);
     for id in 0..200 {

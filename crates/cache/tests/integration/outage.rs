@@ -1,4 +1,4 @@
-//! The database is away, or news does not arrive: what is served, and what is delivered after.
+//! Outages of the database or of messages: values served meanwhile, and removals delivered afterwards.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -16,7 +16,7 @@ async fn value(cache: &Cache, id: &str) -> Option<String> {
     cache.get(&key(id)).await.unwrap().map(|value| (*value).clone())
 }
 
-/// A process that can be cut off.
+/// A process that can be disconnected.
 async fn process(fleet: &Fleet, policy: CachePolicy) -> (Cache, Cut) {
     let (database, cut): (Database, Cut) = Cut::of(&fleet.database);
     let options = fleet.options().policy(policy).breaker(3, OPEN_FOR).pending_removals(20);
@@ -49,7 +49,7 @@ async fn a_dead_database_is_left_alone_and_no_read_with_a_loader_fails() {
         assert!(read(&cache, &format!("{id}"), &source).await.is_ok());
     }
     assert_eq!(cut.requests(), requests, "not one of them asked");
-    // After its time one request tries it.
+    // After the pause a single request tests the database.
     fleet.clock.advance(OPEN_FOR);
     for id in 0..10 {
         assert_eq!(value(&cache, &format!("x{id}")).await, None);
@@ -64,7 +64,7 @@ async fn a_dead_database_is_left_alone_and_no_read_with_a_loader_fails() {
     assert_eq!(source.calls(), before + 1, "kept in the database again");
 }
 
-/// While nothing would tell that a value is old, it is served for a second at most.
+/// Without messages a value is served for a second at most, since it could be old.
 #[tokio::test]
 async fn the_first_tier_is_distrusted_until_news_arrives_again() {
     let fleet = Fleet::new().await;
@@ -74,7 +74,7 @@ async fn the_first_tier_is_distrusted_until_news_arrives_again() {
     read(&first, "a", &source).await.unwrap();
     cut_off(&first, &cut).await;
     assert_eq!(second.set(&key("a"), "new".to_owned()).await.unwrap(), Stored::Stored);
-    // It cannot ask, and loads for itself: what it had from before the loss is not served.
+    // The database is unreachable, so it loads: values from before the loss are not served.
     assert_eq!(read(&first, "a", &source).await.unwrap(), "value 2");
     fleet.clock.advance(Duration::from_millis(999));
     assert_eq!(read(&first, "a", &source).await.unwrap(), "value 2", "within the blind TTL");
@@ -96,7 +96,7 @@ async fn what_may_be_old_is_served_when_nothing_better_can_be_had() {
     cut_off(&none.0, &none.1).await;
     assert_eq!(value(&cache, "a").await.as_deref(), Some("value 1"));
     assert_eq!(read_failing(&cache, "a", &source).await.unwrap(), "value 1");
-    // What this process itself has invalidated is never served.
+    // A process never serves keys that it has invalidated.
     read(&cache, "b", &source).await.unwrap();
     assert_eq!(cache.remove(&key("a")).await.unwrap(), Delivery::Pending);
     assert_eq!(value(&cache, "a").await, None);

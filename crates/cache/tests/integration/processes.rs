@@ -1,4 +1,4 @@
-//! Caches in processes of their own: one load for all of them, and none is waited for that died.
+//! Caches in separate processes: they share one load, and do not wait for a dead process.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -16,22 +16,22 @@ use compartment_testkit::{Reply, RespConnection, TestRedis, eventually, run_test
 use crate::harness::{key, policy};
 
 const PROCESSES: usize = 4;
-/// Reads of each process that begin at once.
+/// Concurrent reads of each process.
 const READS: usize = 250;
 const ROUNDS: usize = 5;
-/// How long others wait for a loader that does not answer any more.
+/// How long others wait for a loader that stopped responding.
 const LEASE: Duration = Duration::from_secs(2);
-/// What a busy machine may take besides.
+/// Additional time for a busy machine.
 const SLACK: Duration = Duration::from_secs(5);
-/// Where processes tell the test how far they are: beside the cache's database.
+/// The database in which processes report to the test, beside the cache's.
 const WITNESS: &str = "3";
 
-/// What a process is told.
+/// Environment variables with instructions for a process.
 const ROLE: &str = "TEST_ROLE";
 const PORT: &str = "TEST_PORT";
 const ID: &str = "TEST_ID";
 
-/// A process of the fleet; killed with its handle.
+/// A process of the fleet; killed when dropped.
 struct Process(Child);
 
 impl Process {
@@ -57,7 +57,7 @@ impl Process {
         .await;
     }
 
-    /// As `kill -9` does.
+    /// Kills the process, like `kill -9`.
     fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
@@ -66,7 +66,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -77,7 +77,7 @@ async fn told(server: &TestRedis, name: &str) -> i64 {
     count.text().parse().unwrap_or(0)
 }
 
-/// What a process does: not a test by itself.
+/// The body of a process, not a test.
 #[test]
 #[ignore = "started by the tests below as a process of its own"]
 fn process() {
@@ -104,12 +104,12 @@ async fn open(port: u16) -> Cache {
     let config = RedisConfig::for_instance(&Instance::new(&url).unwrap(), 1);
     let backend = RedisBackend::connect(config, &[2]).await.unwrap();
     let contract = Contract::new("cache", DatabaseKind::Cache).with_index(2);
-    // No time-out is to be met here, however busy the machine is.
+    // No time-out may occur here, even on a busy machine.
     let options = CacheOptions::default().database_timeout(SLACK).policy(policy().lease(LEASE));
     Cache::open(&backend.open(contract).await.unwrap(), options).await.unwrap()
 }
 
-/// A load that is counted, and ends when the test says so.
+/// A load that is counted, and ends when the test permits it.
 async fn counted(port: u16, id: String) -> Result<String, std::io::Error> {
     let count = tell(port, &["INCR", &format!("loads:{id}")]).await.text();
     eventually("the test lets the load end", || async {

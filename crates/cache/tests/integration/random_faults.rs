@@ -1,5 +1,4 @@
-//! Random programs with random faults, held against a model: after recovery no value is served
-//! that is older than its last invalidation.
+//! Random programs with random faults: after recovery no value older than its last invalidation is served.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -56,7 +55,7 @@ impl World {
         }
     }
 
-    /// Everybody is joined again, has delivered what was pending, and has heard the news.
+    /// Connects all processes, waits until pending removals are delivered and messages have arrived, and checks.
     async fn check(&mut self) {
         self.cuts.iter().for_each(|cut| cut.set(false));
         for process in 0..PROCESSES {

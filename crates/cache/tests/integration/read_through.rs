@@ -1,4 +1,4 @@
-//! One process reads through: both tiers, staleness, time-outs, many keys, limits.
+//! Reading through in one process: both tiers, staleness, time-outs, many keys, limits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -134,9 +134,9 @@ async fn that_there_is_no_value_is_remembered_for_its_own_time() {
     assert!(matches!(cache.lookup(&key("a")).await.unwrap(), Lookup::Unknown));
     assert_eq!(ask().await.unwrap(), None);
     assert_eq!(calls.load(Ordering::SeqCst), 2);
-    // Who always has a value does not believe it.
+    // A loader that always has a value ignores the cached absence.
     assert_eq!(read(&cache, "a", &Source::open()).await.unwrap(), "value 1");
-    // Not asked to remember, it does not.
+    // By default absence is not cached.
     let cache = fleet.cache(policy()).await;
     let nothing = || async { Ok::<Option<String>, LoadError>(None) };
     assert_eq!(cache.get_or_load_optional(&key("b"), nothing).await.unwrap(), None);
@@ -174,7 +174,7 @@ async fn many_keys_take_one_load_of_those_that_are_missing() {
     let values = other.get_many(&keys).await.unwrap();
     assert_eq!(values.iter().flatten().count(), 3);
     let reads = fleet.database.traffic().snapshot();
-    // Four keys and the stamp of the whole.
+    // Four keys and the stamp of the whole cache.
     assert_eq!(reads.hits - before.hits, 5, "{reads:?}");
     let keys = [key("x"), key("y")];
     let wrong = other.get_or_load_many(&keys, |_| async { Ok::<_, LoadError>(vec![None]) });
@@ -270,7 +270,7 @@ async fn a_hard_time_out_gives_the_load_up() {
         tokio::spawn(async move { read(&cache, "a", &source).await })
     };
     until("the load has begun", || source.calls() == 1).await;
-    // The load and its limit begin in one step of its task.
+    // The load and its time limit begin in one step of its task.
     tokio::task::yield_now().await;
     fleet.clock.advance(Duration::from_secs(2));
     let error = reading.await.unwrap().unwrap_err();
@@ -324,7 +324,7 @@ async fn an_entry_of_another_version_and_another_type_are_misses() {
     store.set("doc:a", newer, SetOptions::expiring(TTL)).await.unwrap();
     assert_eq!(cache.get(&key("a")).await.unwrap(), None);
     assert_eq!(read(&cache, "a", &Source::open()).await.unwrap(), "value 1");
-    // A key of another type is one that has nothing to be read, and is left alone.
+    // A key of another type counts as a miss, and is not changed.
     fleet.database.counter().increment("doc:b", 1, TTL.into()).await.unwrap();
     assert!(store.remove("doc:b").await.unwrap());
     fleet

@@ -1,5 +1,4 @@
-//! The programs of `random_faults` on a real server with real faults: connections that break
-//! or are refused, a server that is slow, stopped, or killed and started again empty.
+//! The programs of `random_faults` on a real server that is slow, paused, killed or disconnected.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -14,13 +13,13 @@ use compartment_testkit::{FaultProxy, TestRedis, eventually};
 use crate::harness::model::{Model, PROCESSES, for_seeds};
 use crate::harness::policy;
 
-/// What a request may take: less than the longer of the proxy's delays.
+/// Time-out of a request, shorter than the longer delay of the proxy.
 const TIMEOUT: Duration = Duration::from_millis(80);
 const OPEN_FOR: Duration = Duration::from_millis(200);
-/// Of so many steps one is a fault, or the end of one.
+/// One in this many steps begins or ends a fault.
 const FAULT_EVERY: usize = 80;
 
-/// What is wrong with the server.
+/// The state of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Fine,
@@ -28,7 +27,7 @@ enum State {
     Killed,
 }
 
-/// What is wrong with one process's way to it.
+/// The state of one process's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Fine,
@@ -82,7 +81,7 @@ impl World {
         let random = &mut self.model.random;
         let (proxy, way) = &mut self.ways[random.below(PROCESSES)];
         match (random.below(6), *way, self.state) {
-            // What was sent may or may not have arrived.
+            // Data sent before may or may not have arrived.
             (0 | 1, ..) => proxy.cut(),
             (2, Way::Fine, _) => {
                 proxy.refuse().await;

@@ -1,4 +1,4 @@
-//! One cache, opened once and used from many runtimes that come and go.
+//! A cache that is opened once and used from many short-lived runtimes.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -15,11 +15,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::harness::{Source, key, policy, read};
 
-/// Runtimes at once, as a test binary has that runs its tests in threads.
+/// Concurrent runtimes, as in a test binary that runs its tests in threads.
 const RUNTIMES: usize = 50;
 const ROUNDS: usize = 5;
 const READS: usize = 40;
-/// No read takes longer, or the test hangs.
+/// Time limit of a read; a longer one hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn runtime() -> Runtime {
@@ -39,7 +39,7 @@ async fn on_redis(server: &TestRedis) -> Database {
     RedisBackend::connect(config, &[2]).await.unwrap().open(contract()).await.unwrap()
 }
 
-/// Without a first tier, so that every read asks the database.
+/// No first tier, so that every read uses the database.
 fn options() -> CacheOptions {
     CacheOptions::default().policy(policy().first_tier(false))
 }
@@ -55,7 +55,7 @@ fn begin_reads(cache: &Cache) -> Vec<tokio::task::JoinHandle<()>> {
         .map(|id| {
             let cache = cache.clone();
             tokio::spawn(async move {
-                // A miss of a database that was too slow is no fault here; a wait without an end is.
+                // A miss from a slow database is acceptable here; a wait without end is not.
                 let load = move || async move { Ok::<_, std::io::Error>(format!("value {id}")) };
                 let value = cache.get_or_load(&key(&id.to_string()), load).await.unwrap();
                 assert_eq!(*value, format!("value {id}"));
@@ -80,7 +80,7 @@ async fn fifty_runtimes(cache: Cache) {
                     if at % 3 > 0 {
                         return tokio::time::timeout(PATIENCE, read_all(cache)).await.unwrap();
                     }
-                    // It ends in the middle of its reads, those that ask for others too.
+                    // The runtime ends during its reads, including those that read for others.
                     let _reads = begin_reads(&cache);
                     for _ in 0..at % 7 {
                         tokio::task::yield_now().await;
@@ -113,7 +113,7 @@ fn fifty_runtimes_share_a_cache_on_redis_and_none_hangs() {
     });
 }
 
-/// A load in a runtime that stands still gives no sign of life: others load anew after a lease.
+/// A load in a stalled runtime does not renew its lease, so others load after it has expired.
 #[test]
 fn a_runtime_that_stands_still_holds_no_load_and_no_read_for_ever() {
     run_test(async {
@@ -143,7 +143,7 @@ fn a_runtime_that_stands_still_holds_no_load_and_no_read_for_ever() {
     });
 }
 
-/// Where the runtime has ended that listened, another does: until then nothing is trusted.
+/// If the listening runtime has ended, another one listens; until then the first tier is not trusted.
 #[test]
 fn news_is_heard_although_the_runtime_that_opened_the_cache_has_ended() {
     let database = runtime().block_on(in_memory());

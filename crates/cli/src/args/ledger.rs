@@ -6,7 +6,7 @@ use compartment::database_map::LedgerAddress;
 
 use crate::exit_code::CliError;
 
-/// Where it is unless anybody says.
+/// The ledger that is used unless an argument, the environment or the configuration names one.
 const DEFAULT: &str = "sqlite://compartment-ledger.sqlite3";
 
 /// Which ledger.
@@ -19,7 +19,7 @@ pub(crate) struct LedgerArgument {
 }
 
 impl LedgerArgument {
-    /// Where it is, unless there is to be none: what was said, or else what the configuration says.
+    /// The ledger's address; `None` if the ledger is off. The argument comes before the configuration.
     pub(crate) fn address(&self, map: &DatabaseMap) -> Result<Option<LedgerAddress>, CliError> {
         let is_off = self.ledger.is_none() && map.ledger().enabled == Some(false);
         if is_off || self.ledger.as_deref() == Some("none") {
@@ -28,7 +28,7 @@ impl LedgerArgument {
         Ok(Some(self.configured(map)?.map_or_else(|| DEFAULT.parse(), Ok)?))
     }
 
-    /// Where it is, if anybody said so: here, in the environment or in the configuration.
+    /// The ledger's address, if the argument, the environment or the configuration names one.
     pub(crate) fn configured(&self, map: &DatabaseMap) -> Result<Option<LedgerAddress>, CliError> {
         let settings = map.ledger();
         match self.ledger.as_deref() {

@@ -1,12 +1,14 @@
-//! The arguments of every command, with their help; one file a command that has many.
+//! The arguments of every command, with their help; a command with many has a file.
 
 mod analyze;
 mod backup;
 mod batch;
 mod cache;
+mod cleanup;
 mod health;
 mod ingest;
 mod ledger;
+mod limit;
 mod migrate;
 mod stats;
 mod tasks;
@@ -25,9 +27,11 @@ pub(crate) use batch::{
     BatchSubmit, BatchWatch,
 };
 pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
+pub(crate) use cleanup::{Cleanup, Expire};
 pub(crate) use health::{FailOn, Health};
 pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
+pub(crate) use limit::Limit;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
 pub(crate) use stats::{StateFolder, Stats};
 pub(crate) use tasks::{
@@ -168,6 +172,12 @@ pub(crate) enum Command {
     Restore(Restore),
     /// Remove the keys of one database; without --yes only show them
     Flush(Flush),
+    /// Remove old keys; without --apply only count them
+    Cleanup(Cleanup),
+    /// Shorten the TTLs of keys; without --apply only count them
+    Expire(Expire),
+    /// Set the memory limit and the eviction policy of a server; without --apply only check them
+    Limit(Limit),
     /// Write, show, check or export the configuration
     #[command(subcommand)]
     Config(Config),

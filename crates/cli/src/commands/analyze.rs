@@ -1,4 +1,4 @@
-//! `compartment analyze`: what is in a database, who writes it and what it costs.
+//! `compartment analyze`: the contents of a database, the programs that write them, and their memory.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::settings::Settings;
 use crate::singles::Singles;
 use crate::{places, screen, settings};
 
-/// Groups that the table has; the JSON has all.
+/// Groups shown in the table; the JSON has all of them.
 const SHOWN_GROUPS: usize = 30;
 
 pub(crate) async fn run(general: &General, command: args::Analyze) -> Result<ExitCode, CliError> {
@@ -70,7 +70,7 @@ async fn of_servers(
     Ok(found)
 }
 
-/// Each numbered database of the primary server that has keys.
+/// Every numbered database of the primary server that has keys.
 async fn all_places(settings: &Settings) -> Result<Vec<Place>, CliError> {
     let server = places::connect(&places::primary(settings)?).await?;
     let first = Place::new("index 0", server.clone(), 0);
@@ -115,8 +115,8 @@ fn show(analysis: &Analysis) {
         server_line(analysis)
     ));
     screen::say(format!(
-        "{} keys, {}, {} with a TTL",
-        screen::count(analysis.keys),
+        "{}, {}, {} with a TTL",
+        screen::counted(analysis.keys, "key"),
         memory_line(&analysis.memory, analysis.measure),
         screen::percent(share(analysis.ttl.with, analysis.keys))
     ));
@@ -141,8 +141,8 @@ fn show(analysis: &Analysis) {
     }
     if analysis.vanished > 0 {
         screen::say(format!(
-            "{} keys expired or were deleted meanwhile",
-            screen::count(analysis.vanished)
+            "{} expired or were deleted meanwhile",
+            screen::counted(analysis.vanished, "key")
         ));
     }
     let rate = (analysis.keys as f64 / analysis.seconds.max(0.001)) as u64;
@@ -221,7 +221,7 @@ fn line(name: &str, text: &str) {
     if text.is_empty() {
         return;
     }
-    // Wrapped by hand at the commas, so that it reads at 80 columns.
+    // Wrapped at the commas here, so that the text fits 80 columns.
     let mut out = format!("{name:<11}");
     let mut width = out.len();
     for (at, part) in text.split(", ").enumerate() {

@@ -1,4 +1,4 @@
-//! `compartment backup`: one database into a file.
+//! `compartment backup`: writes one database to a file.
 
 use compartment_admin::backup::{
     BackupOptions, BackupReport, Via, backup, is_standard_output, is_stream, settled,
@@ -50,7 +50,7 @@ pub(crate) async fn run(general: &General, command: args::Backup) -> Result<Exit
             false => error,
         }
     })?;
-    // Where the file itself goes to standard output nothing else may.
+    // If the backup itself goes to standard output, the report must not go there.
     let say: fn(String) = match is_standard_output(&command.output) {
         true => |line| screen::remark(line),
         false => |line| screen::say(line),

@@ -1,4 +1,4 @@
-//! `compartment cache`: what may not be served any more, and which documents are not to be kept.
+//! `compartment cache`: invalidates entries, and marks documents that must not be cached.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub(crate) async fn run(general: &General, command: args::Cache) -> Result<ExitC
     }
 }
 
-/// A document's id: of a file it is made from the content, anything else is one.
+/// The id of a document: hashed from the content if it names a file, otherwise the text as given.
 async fn id_of(document: &str) -> Result<String, CliError> {
     let path = Path::new(document).to_owned();
     let read = tokio::task::spawn_blocking(move || {
@@ -42,14 +42,14 @@ async fn invalidate(databases: &Databases, what: &Invalidate) -> Result<ExitCode
     let cache = open(databases, &what.which.database).await?;
     if let Some(pattern) = &what.pattern {
         let count = cache.count_matching(pattern).await?;
-        let keys = screen::count(count);
         if !what.yes {
-            screen::say(format!("{keys} keys match {pattern:?}; --yes removes them"));
+            let keys = screen::counted(count, "key");
+            screen::say(format!("{pattern:?} matches {keys}; add --yes to remove"));
             return Ok(ExitCode::Success);
         }
-        // Keys that come meanwhile are not removed unseen.
+        // At most the counted keys are removed, so that keys written since are not removed unseen.
         let removed = cache.remove_matching(pattern, count).await?;
-        screen::say(format!("{} keys removed", screen::count(removed)));
+        screen::say(format!("{} removed", screen::counted(removed, "key")));
         return Ok(ExitCode::Success);
     }
     let mut done = Vec::new();
@@ -86,7 +86,7 @@ enum Target {
     All,
 }
 
-/// A program that ends now cannot deliver later.
+/// A pending invalidation is an error here: this process ends, so it cannot deliver it later.
 fn delivered(delivery: Delivery) -> Result<(), CliError> {
     match delivery {
         Delivery::Delivered => Ok(()),

@@ -1,4 +1,4 @@
-//! `compartment cache stats`: the figures of every process, as a table, JSON or Prometheus's text.
+//! `compartment cache stats`: the metrics of every process, as a table, JSON or Prometheus text.
 
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ fn templates(fleet: &FleetMetrics) -> Table {
     table
 }
 
-/// Loads from another cache take microseconds, OCR takes seconds.
+/// The time of a load in µs or longer units: another cache answers in microseconds, OCR in seconds.
 fn load_time(time: Duration) -> String {
     if time < Duration::from_millis(1) {
         format!("{} µs", time.as_micros())
@@ -115,7 +115,7 @@ fn processes(list: &[ProcessMetrics]) -> Table {
     table
 }
 
-/// What is seldom other than nothing.
+/// Prints the counters that are usually zero.
 fn tail(fleet: &FleetMetrics, marked: &[String]) {
     let total = fleet.total();
     let figures = [

@@ -1,4 +1,4 @@
-//! `compartment config`: write, show, check, export.
+//! `compartment config`: writes, shows, checks and exports the configuration.
 
 use std::io::Write;
 use std::path::Path;
@@ -53,7 +53,7 @@ fn init(general: &General, preset: &str, force: bool) -> Result<ExitCode, CliErr
     let text = format!("{INTRODUCTION}\n{}{keys}", map.to_toml());
     let mut options = std::fs::OpenOptions::new();
     options.write(true);
-    // Whoever else creates the file in this moment wins, too.
+    // `create_new` also fails if another process creates the file at this moment.
     let opened = match force {
         true => options.create(true).truncate(true).open(path),
         false => options.create_new(true).open(path),
@@ -100,7 +100,7 @@ fn check(general: &General, offline: bool) -> Result<ExitCode, CliError> {
                 "{GOOD}ok{GOOD:#}  {STRONG}{name}{STRONG:#}: {location}, its databases are isolated"
             ));
         }
-        // A map in memory has no servers.
+        // An in-memory map has no servers.
         if settings.map.instances().values().all(|one| one.url.scheme() != Scheme::Memory) {
             keeping::tell_of_databases(&settings).await?;
         }

@@ -1,4 +1,4 @@
-//! `compartment databases`: the map, its contracts, and what is in each.
+//! `compartment databases`: the database map, its contracts and its contents.
 
 use compartment::usage::Usage;
 use compartment::{Database, ErrorKind, Placement};
@@ -28,7 +28,7 @@ pub(crate) async fn run(
     for database in shown {
         match database.usage().usage().await {
             Ok(usage) => rows.push((database, Some(usage))),
-            // A user who may use some keys only is told the rest all the same.
+            // A user without rights to one database still sees the others.
             Err(error) if error.kind() == ErrorKind::Permission => {
                 screen::remark(format!("{STRONG}note:{STRONG:#} failed to {error}"));
                 rows.push((database, None));
@@ -68,7 +68,7 @@ pub(crate) async fn run(
     Ok(ExitCode::Success)
 }
 
-/// Bytes, marked where they are an estimate.
+/// A size in bytes, marked with `~` if it is an estimate.
 pub(crate) fn size(usage: Usage) -> String {
     let mark = if usage.is_exact || usage.keys == 0 { "" } else { "~" };
     format!("{mark}{}", compartment_admin::size(usage.bytes))

@@ -1,4 +1,4 @@
-//! `compartment flush`: removes the keys of one database, after showing what would go.
+//! `compartment flush`: shows the keys of one database and removes them.
 
 use compartment_admin::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};
 
@@ -39,8 +39,8 @@ fn done(report: &FlushReport, json: bool) -> ExitCode {
         screen::say(serde_json::to_string_pretty(report).unwrap_or_default());
     } else {
         screen::say(format!(
-            "{} keys removed from {} in {}",
-            screen::count(report.removed),
+            "{} removed from {} in {}",
+            screen::counted(report.removed, "key"),
             report.database,
             screen::time(std::time::Duration::from_secs_f64(report.seconds))
         ));
@@ -56,12 +56,12 @@ fn show(preview: &FlushPreview) {
     let index = format!("index {}", preview.index);
     let place = if preview.database == index { String::new() } else { format!(" {index}") };
     screen::say(format!(
-        "{}{}{:#} of {}{place}: {} keys would be removed by {way}",
+        "{}{}{:#} of {}{place}: {} would be removed by {way}",
         screen::STRONG,
         preview.database,
         screen::STRONG,
         screen::url(&preview.server, preview.index),
-        screen::count(preview.keys)
+        screen::counted(preview.keys, "key")
     ));
     if !preview.patterns.is_empty() {
         let mut table = screen::table(&["names", "keys"], &[1]);

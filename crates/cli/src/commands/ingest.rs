@@ -1,4 +1,4 @@
-//! `compartment ingest`: documents through the stages, then a summary.
+//! `compartment ingest`: takes documents through the stages and prints a summary.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
         screen::remark(format!("{STRONG}note:{STRONG:#} {note}"));
     }
     if let Some(out) = &command.out {
-        // Now, not after an hour of work.
+        // Created first, so that a failure does not come after an hour of work.
         std::fs::create_dir_all(out).map_err(|error| CliError::files("write to", out, &error))?;
     }
     let databases = compartment::open(settings.map).await?;
@@ -46,7 +46,7 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
         () = interrupted() => {
             bars.clear();
             if let (Some(recorder), Some(ledger)) = (&options.recorder, &ledger) {
-                // What is done has its rows; a ledger that is away is not waited for at the end.
+                // Finished documents have their rows; an unavailable ledger is not waited for.
                 let _ = tokio::time::timeout(LAST_ROWS, recorder.finish(false)).await;
                 ledger.close().await;
             }
@@ -69,7 +69,7 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
     Ok(if report.failures.is_empty() { ExitCode::Success } else { ExitCode::SomeFailed })
 }
 
-/// How long the last rows of a run that was stopped may take.
+/// Time limit for the last ledger rows of an interrupted run.
 const LAST_ROWS: Duration = Duration::from_secs(5);
 
 fn options(command: &Ingest) -> IngestOptions {
@@ -83,7 +83,7 @@ fn options(command: &Ingest) -> IngestOptions {
     options
 }
 
-/// Who keeps the run's rows in the ledger: under the project's name, apart from batches of that name.
+/// Records the run in the ledger under the project's name, apart from batches of that name.
 async fn recorder(
     databases: &Databases,
     ledger: &Ledger,
@@ -96,13 +96,13 @@ async fn recorder(
     Ok(LedgerRun::begin(ledger.clone(), &name, &pipeline, worker, patience).await?)
 }
 
-/// How documents are read, in whatever command.
+/// Applies the reading options shared by several commands.
 pub(super) fn reading(options: &mut IngestOptions, reading: &ReadingOptions) {
     options.extract.ocr_program.clone_from(&reading.ocr);
     options.extract.max_bytes = reading.max_mib.saturating_mul(1024 * 1024);
 }
 
-/// As a batch of the project's name.
+/// Submits the documents as a batch named after the project.
 async fn submit(databases: &Databases, command: &Ingest) -> Result<ExitCode, CliError> {
     let submission = BatchSubmit {
         batch: BatchName { name: command.project.clone() },
@@ -120,7 +120,7 @@ fn stopped(progress: &Progress) -> CliError {
     let (finished, total) = (documents.finished, documents.total);
     CliError::new(
         ExitCode::Interrupted,
-        format!("stopped: {finished} of {total} documents were processed"),
+        format!("stopped with {finished} of {total} documents processed"),
     )
     .hint("run the same command again: cached results are reused")
 }
@@ -129,7 +129,7 @@ fn failed(error: IngestError) -> CliError {
     match error {
         IngestError::Store { error, done, total } => CliError::new(
             code_of(error.kind()),
-            format!("failed to {error}; {done} of {total} documents are done"),
+            format!("failed to {error}; documents done: {done} of {total}"),
         )
         .hint("run the same command again to process the rest"),
         IngestError::Output { path, error } => CliError::files("write", &path, &error),
@@ -139,7 +139,7 @@ fn failed(error: IngestError) -> CliError {
 
 async fn print(databases: &Databases, report: &IngestReport) -> Result<(), CliError> {
     let documents = &report.documents;
-    let mut line = format!("{GOOD}{}{GOOD:#} documents done", screen::count(documents.done));
+    let mut line = format!("{GOOD}{}{GOOD:#} done", screen::counted(documents.done, "document"));
     if documents.failed > 0 {
         line += &format!(", {BAD}{} failed{BAD:#}", screen::count(documents.failed));
     }
@@ -151,7 +151,7 @@ async fn print(databases: &Databases, report: &IngestReport) -> Result<(), CliEr
         screen::time(report.elapsed()),
         report.documents_per_second,
         ProcessMemory::now()
-            .map(|memory| memory.peak)
+            .and_then(|memory| memory.peak)
             .map_or_else(|| "unknown".into(), compartment_admin::size)
     );
     screen::say(line);
@@ -174,7 +174,7 @@ async fn print(databases: &Databases, report: &IngestReport) -> Result<(), CliEr
     print_databases(databases).await
 }
 
-/// More than these would scroll everything else away; `--json` has them all.
+/// Failures shown; more would scroll everything else away. `--json` has all of them.
 const SHOWN_FAILURES: usize = 20;
 
 fn print_failures(report: &IngestReport) {
@@ -300,7 +300,7 @@ async fn as_json(databases: &Databases, report: &IngestReport) -> serde_json::Va
     let mut list = Vec::new();
     for contract in databases.map().databases() {
         let Ok(database) = databases.get(&contract.name) else { continue };
-        // The report is of value even if the server went away after the run.
+        // The report is still useful if the server has become unavailable after the run.
         let usage = database.usage().usage().await.ok();
         let traffic = database.traffic().snapshot();
         list.push(json!({
@@ -315,7 +315,7 @@ async fn as_json(databases: &Databases, report: &IngestReport) -> serde_json::Va
     }
     let mut value = serde_json::to_value(report).unwrap_or_default();
     value["databases"] = list.into();
-    value["peak_memory_bytes"] = json!(ProcessMemory::now().map(|memory| memory.peak));
+    value["peak_memory_bytes"] = json!(ProcessMemory::now().and_then(|memory| memory.peak));
     value["answered_from_cache"] = json!(report.answered_from_cache());
     value
 }

@@ -1,4 +1,4 @@
-//! Notes on the servers that keep the databases, shown before any key is moved there.
+//! Notes on the servers of the databases, shown before any key is moved there.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use crate::exit_code::CliError;
 use crate::settings::Settings;
 use crate::{places, screen};
 
-/// Tells how the servers of the map keep what their databases promise.
+/// Shows problems of the map's servers with the contracts of their databases.
 pub(super) async fn tell_of_databases(settings: &Settings) -> Result<(), CliError> {
     for contract in settings.map.databases() {
         let place = places::resolve_in(settings, &contract.name).await?;
         let mut incoming = Incoming::default();
-        // What a cache holds may be evicted, and can be made again after a restart.
+        // Entries of a cache may be evicted, and can be computed again after a restart.
         incoming.is_cache = contract.kind == DatabaseKind::Cache;
         incoming.lasts = contract.kind == DatabaseKind::Durable;
         tell(None, &place, incoming).await?;
@@ -22,7 +22,7 @@ pub(super) async fn tell_of_databases(settings: &Settings) -> Result<(), CliErro
     Ok(())
 }
 
-/// Tells how the servers of a plan's targets would keep what goes there.
+/// Shows problems of the servers that a plan's targets are on.
 pub(super) async fn tell_of_targets(
     plan: &Plan,
     source: &Place,

@@ -1,17 +1,20 @@
-//! One file a command, and the dispatch.
+//! The commands, one file each, and the dispatch.
 
 mod analyze;
 mod backup;
 mod batch;
 mod cache;
 mod cache_stats;
+mod cleanup;
 mod config;
 mod databases;
+mod expire;
 mod export;
 mod flush;
 mod health;
 mod ingest;
 mod keeping;
+mod limit;
 mod migrate;
 mod open_cache;
 mod plan;
@@ -60,13 +63,16 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Verify(command) => on_runtime(verify::run(general, command)),
         Command::Backup(command) => on_runtime(backup::run(general, command)),
         Command::Restore(command) => on_runtime(restore::run(general, command)),
+        Command::Cleanup(command) => on_runtime(cleanup::run(general, command)),
+        Command::Expire(command) => on_runtime(expire::run(general, command)),
+        Command::Limit(command) => on_runtime(limit::run(general, command)),
         Command::Config(command) => config::run(general, command),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::manual(),
     }
 }
 
-/// Runs async work on a runtime of its own.
+/// Runs async work on a new runtime.
 pub(crate) fn on_runtime(
     work: impl Future<Output = Result<ExitCode, CliError>>,
 ) -> Result<ExitCode, CliError> {
@@ -75,7 +81,7 @@ pub(crate) fn on_runtime(
             CliError::new(ExitCode::Other, format!("the async runtime did not start: {error}"))
         })?;
     let result = runtime.block_on(work);
-    // A stage that still runs on a blocking thread must not keep the process from ending.
+    // A stage still running on a blocking thread must not delay the end of the process.
     runtime.shutdown_background();
     result
 }

@@ -1,12 +1,11 @@
-//! Opens the cache that a command is about.
+//! Opens the cache named by a command.
 
 use compartment::Databases;
 use compartment::cache::{Cache, CacheOptions};
 
 use crate::exit_code::CliError;
 
-/// The cache, on whatever the configuration says: an invalidation counts while programs run with
-/// it off, too.
+/// Opens the cache even if the configuration turns it off: other programs may use it, and need the invalidation.
 pub(super) async fn open(databases: &Databases, name: &str) -> Result<Cache, CliError> {
     let options = CacheOptions::for_map(databases.map()).enabled(true);
     Ok(Cache::open(databases.get(name)?, options).await?)

@@ -1,4 +1,4 @@
-//! `compartment plan`: which keys go to which database, as a file to review and change.
+//! `compartment plan`: proposes a database for each group of keys, as a file to review and edit.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -40,7 +40,7 @@ pub(crate) async fn run(
     let result = work.await;
     progress.clear();
     let plan = result?;
-    let text = plan.to_toml()?;
+    let text = plan.to_toml().map_err(|error| CliError::new(ExitCode::Other, error.to_string()))?;
     write(path, &text, command.force)?;
     if command.json {
         screen::say(serde_json::to_string_pretty(&plan).unwrap_or_default());
@@ -58,7 +58,7 @@ pub(crate) async fn run(
     Ok(ExitCode::Success)
 }
 
-/// The databases of the map that can be reached; of the others it is said.
+/// The databases of the map that can be reached; reports the others.
 async fn targets(settings: &Settings) -> BTreeMap<String, Place> {
     let mut targets = BTreeMap::new();
     for contract in settings.map.databases() {
@@ -72,7 +72,7 @@ async fn targets(settings: &Settings) -> BTreeMap<String, Place> {
     targets
 }
 
-/// A file that appeared meanwhile is not replaced either.
+/// Writes the plan. Without `force`, a file created in the meantime is not replaced either.
 fn write(path: &std::path::Path, text: &str, force: bool) -> Result<(), CliError> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(!force).create(true).truncate(force);
@@ -120,7 +120,7 @@ fn show_notes(plan: &Plan) {
             screen::BAD
         ));
     }
-    // A group without a place to go to is worth a line here; the file has every other reason.
+    // A known program without a database is worth a line here; other reasons are in the file.
     let homeless = |group: &&Group| {
         group.verdict == Verdict::Stay && !group.producer.is_empty() && group.database.is_empty()
     };
@@ -137,14 +137,14 @@ fn show_notes(plan: &Plan) {
         })
         .collect();
     for note in plan.notes.iter().chain(&homes) {
-        // Wrapped before it is coloured: colours take no columns.
+        // Wrapped before it is coloured, since colour codes take no columns.
         let text = screen::wrapped(&format!("note: {note}"));
         let text = text.trim_start_matches("note:");
         screen::say(format!("\n{}note:{:#}{text}", screen::STRONG, screen::STRONG));
     }
 }
 
-/// How the application's own keys get a place, which no program is known by.
+/// Shows how to assign the application's own keys, which no known program writes.
 fn say_rules(plan: &Plan) {
     let is_unknown = |group: &&Group| {
         group.verdict == Verdict::Stay && group.producer.is_empty() && group.database.is_empty()
@@ -168,7 +168,7 @@ fn say_rules(plan: &Plan) {
     ));
 }
 
-/// A group's name as a template: each placeholder of it has a name of its own there.
+/// A group's name as a template, with its placeholders numbered so that their names are unique.
 fn template(name: &str) -> String {
     let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
     let mut text = String::new();

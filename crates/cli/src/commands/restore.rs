@@ -1,4 +1,4 @@
-//! `compartment restore`: the keys of a file into one database.
+//! `compartment restore`: restores the keys of a file into one database.
 
 use compartment_admin::read_glob;
 use compartment_admin::restore::{OnConflict, RestoreOptions, RestoreReport, restore};

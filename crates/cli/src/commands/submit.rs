@@ -1,4 +1,4 @@
-//! `compartment submit`: a single task.
+//! `compartment submit`: submits a single task.
 
 use compartment::database_map::Role;
 use compartment::pipeline::TaskData;
@@ -39,7 +39,7 @@ pub(crate) async fn run(general: &General, command: Submit) -> Result<ExitCode, 
     Ok(ExitCode::Success)
 }
 
-/// The document that is submitted: a file's, or what was given.
+/// The document to submit: a file, or the data given on the command line.
 async fn entry(command: &Submit) -> Result<DocumentEntry, CliError> {
     let (file, data) = (command.file.clone(), command.data.clone().unwrap_or_default());
     let read = tokio::task::spawn_blocking(move || match file {

@@ -13,7 +13,7 @@ use crate::args::{self, LedgerArgument};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, FAINT};
 
-/// The ledger, unless there is to be none.
+/// The ledger; `None` if it is off.
 pub(super) fn ledger(
     databases: &Databases,
     argument: &LedgerArgument,
@@ -21,7 +21,7 @@ pub(super) fn ledger(
     Ok(argument.address(databases.map())?.map(Ledger::new))
 }
 
-/// The ledger to read from: none where its file is not there, which is said.
+/// The ledger for reading; `None`, with a remark, if its file does not exist.
 pub(super) fn readable(
     databases: &Databases,
     argument: &LedgerArgument,
@@ -34,8 +34,7 @@ pub(super) fn readable(
     Ok(ledger)
 }
 
-/// The ledger, which has to be there: what waits would else be brought to a new one, in whatever folder
-/// this is.
+/// The ledger, which must exist. Otherwise waiting rows would go to a new file in the working folder.
 pub(super) fn existing(
     databases: &Databases,
     argument: &LedgerArgument,
@@ -50,7 +49,7 @@ pub(super) fn existing(
     }
 }
 
-/// The file of a ledger that is not there.
+/// The path of a ledger whose file does not exist.
 fn missing(ledger: &Ledger) -> Option<String> {
     match ledger.address() {
         LedgerAddress::Sqlite(path) if !path.exists() => Some(path.display().to_string()),
@@ -58,17 +57,17 @@ fn missing(ledger: &Ledger) -> Option<String> {
     }
 }
 
-/// A mirror from the databases' batches to the ledger.
+/// A mirror from the batches to the ledger.
 pub(super) fn mirror(databases: &Databases, ledger: Ledger) -> Result<LedgerMirror, CliError> {
     let mirror = LedgerMirror::new(databases.role(Role::Batch)?.clone(), ledger);
-    // A map without such a database has no figures.
+    // A map without a metrics database gets no metrics.
     Ok(match databases.role(Role::Metrics) {
         Ok(metrics) => mirror.metrics(metrics.clone()),
         Err(_) => mirror,
     })
 }
 
-/// A mirror and a sweeper that run until they are told to end.
+/// A mirror and a sweeper that run until they are stopped.
 pub(super) struct Upkeep {
     stop: watch::Sender<bool>,
     running: Vec<JoinHandle<()>>,
@@ -80,7 +79,7 @@ impl Upkeep {
         let batch = databases.role(Role::Batch)?;
         let (stop, told) = watch::channel(false);
         let until = |mut told: watch::Receiver<bool>| async move {
-            // Whoever would tell is gone: then this ends too.
+            // Also ends if the sender is gone.
             let _ = told.wait_for(|stop| *stop).await;
         };
         let mut running = Vec::new();
@@ -100,11 +99,11 @@ impl Upkeep {
         Ok(Self { stop, running, ledger })
     }
 
-    /// Brings what still waits to the ledger, and ends.
+    /// Mirrors the remaining rows, then ends.
     pub(super) async fn end(self) {
         self.stop.send_replace(true);
         for running in self.running {
-            // One that panicked has said so.
+            // A panic has already been reported.
             let _ = running.await;
         }
         if let Some(ledger) = self.ledger {

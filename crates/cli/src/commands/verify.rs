@@ -1,4 +1,4 @@
-//! `compartment verify`: what two databases, or a dump and a database, do not have in common.
+//! `compartment verify`: shows the differences between two databases, or a dump and a database.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `compartment warm`: recent documents into the cache, before anybody asks for them.
+//! `compartment warm`: loads recent documents into the cache before they are needed.
 
 use std::time::Duration;
 
@@ -59,8 +59,8 @@ fn show(warmed: &WarmedDocuments, hours: u64) {
     }
     let count = screen::count;
     let mut line = format!(
-        "{GOOD}{}{GOOD:#} documents: {} were in the cache, {} computed again",
-        count(warmed.documents),
+        "{GOOD}{}{GOOD:#}: {} in the cache, {} computed again",
+        screen::counted(warmed.documents, "document"),
         count(warmed.found),
         count(warmed.made)
     );

@@ -21,9 +21,9 @@ use crate::interrupt::interrupted;
 use crate::screen::{self, BAD, FAINT, GOOD};
 use crate::settings;
 
-/// How often a server that is not there at the start is asked again.
+/// How often an unavailable server is tried again at the start.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-/// How often the line on the terminal is written anew.
+/// How often the status line is updated.
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(general: &General, command: args::Worker) -> Result<ExitCode, CliError> {
@@ -64,7 +64,7 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
     }
 }
 
-/// The databases, once there is a server: it may be started after its workers.
+/// Opens the databases, waiting for the server: it may be started after its workers.
 async fn open(general: &General, wait: Duration) -> Result<Databases, CliError> {
     let started = Instant::now();
     loop {
@@ -119,25 +119,25 @@ fn announce(worker: &Worker, databases: &Databases) {
     let stages: Vec<&str> =
         state.serves.iter().filter_map(|one| one.split(['/', ' ']).nth(1)).collect();
     screen::remark(format!(
-        "worker {GOOD}{}{GOOD:#} serves {} with {} places",
+        "worker {GOOD}{}{GOOD:#} serves {} with {}",
         state.id,
         stages.join(", "),
-        state.concurrency
+        screen::counted(u64::try_from(state.concurrency).unwrap_or(u64::MAX), "slot")
     ));
     for (name, location) in databases.locations() {
         screen::remark(format!("{FAINT}{name}  {location}; Ctrl-C stops it gracefully{FAINT:#}"));
     }
 }
 
-/// Once it was asked to end a second time.
+/// Waits for a second request to end.
 async fn told_twice() {
     interrupted().await;
-    // The same signal told the worker as well.
+    // The first signal reaches both this task and the worker.
     tokio::time::sleep(Duration::from_millis(100)).await;
     interrupted().await;
 }
 
-/// A line on the terminal, for ever.
+/// Updates the status line, forever.
 async fn tell(worker: &Worker) {
     let line = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
@@ -179,18 +179,18 @@ fn say(command: &args::Worker, worker: &Worker, report: &WorkerReport) {
         );
         return;
     }
-    let mut line = format!("{GOOD}{}{GOOD:#} stages done", screen::count(report.done));
+    let mut line = format!("{GOOD}{}{GOOD:#} done", screen::counted(report.done, "stage"));
     if report.failed > 0 {
-        line += &format!(", {BAD}{} attempts failed{BAD:#}", screen::count(report.failed));
+        line += &format!(", {BAD}{} failed{BAD:#}", screen::counted(report.failed, "attempt"));
     }
     if report.handed_back > 0 {
-        line += &format!(", {} documents handed back", screen::count(report.handed_back));
+        line += &format!(", {} handed back", screen::counted(report.handed_back, "document"));
     }
     screen::say(format!("{line}; stopped because {why}"));
 }
 
-/// Takes the place of this process with a new one of the same arguments: what fills the memory, or hangs,
-/// ends with it. Returns only where that fails.
+/// Replaces this process with a new one with the same arguments, which releases its memory and ends hanging stages.
+/// Returns only if that fails.
 fn start_anew() -> CliError {
     screen::remark("restarting");
     let program = std::env::current_exe();

@@ -1,4 +1,4 @@
-//! `compartment workers`: who works, on what, and who is gone.
+//! `compartment workers`: lists the workers, their documents in progress, and those that are gone.
 
 use anstyle::Style;
 use compartment::clock::{Clock, SystemClock};
@@ -31,7 +31,7 @@ pub(crate) async fn run(general: &General, command: args::Workers) -> Result<Exi
         screen::say("there are no workers; `compartment worker` starts one");
         return Ok(ExitCode::Success);
     }
-    let header = ["worker", "up", "seen", "places", "done", "failed", "memory", "works on"];
+    let header = ["worker", "up", "seen", "slots", "done", "failed", "memory", "works on"];
     let mut table = screen::table(&header, &[1, 2, 3, 4, 5, 6]);
     for state in &states {
         let seen = screen::time(now.since(state.seen_at));

@@ -1,4 +1,4 @@
-//! One server under many addresses, and every way to write a URL: nothing is lost or goes elsewhere.
+//! One server under many addresses, and every form of URL: no key is lost or goes elsewhere.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -19,7 +19,7 @@ async fn filled() -> TestRedis {
         .acl_user("pages", "s3cret", "~page:* &* +@all -@dangerous")
         .start()
         .await;
-    // The socket stands as long as the server does.
+    // The socket exists as long as the server.
     let _ = folder.keep();
     fill(&server).await;
     server
@@ -48,7 +48,7 @@ async fn socket_of(server: &TestRedis) -> String {
     answer.array()[1].text()
 }
 
-/// One plain sentence, its exit code, and no secret.
+/// Checks for one plain sentence, its exit code, and no secret.
 fn is_refused(run: &Run, code: i32, says: &str) {
     assert_eq!(run.code, code, "{run:?}");
     assert!(run.err.contains(says), "{says:?} is not in {run:?}");
@@ -115,7 +115,7 @@ fn another_index_of_one_server_is_reached_by_move_whatever_the_address() {
             let moved = migrate(folder.path(), &from, to, &["--journal", &journal, "--verify"]);
             assert!(moved.code == 0 && moved.out.contains("by MOVE"), "{to}: {moved:?}");
             assert_eq!((keys_of(&server, 0).await, keys_of(&server, 3).await), (0, KEYS));
-            // The journal keeps no password: the configuration has it.
+            // The journal contains no password: it comes from the configuration.
             let url = to.trim_end_matches("/3").trim_end_matches("?db=3");
             let back = run(folder.path(), &["migrate", "--undo", &journal, "--backend", url]);
             assert_eq!(back.code, 0, "{to}: {back:?}");
@@ -367,7 +367,7 @@ fn a_journal_is_taken_back_on_the_server_that_it_names() {
         let url = format!("redis://127.0.0.1:{}", server.port());
         let words = ["migrate", "--backend", &url, "--from", "0", "--to", "1", "--journal", "j"];
         assert_eq!(run(path, &words).code, 0);
-        // Nobody is at that address, though it is this machine's too.
+        // No server listens at that address, although it belongs to this machine.
         let text = std::fs::read_to_string(path.join("j")).unwrap();
         std::fs::write(path.join("j"), text.replace("127.0.0.1", "127.0.0.2")).unwrap();
         let back = run(path, &["migrate", "--undo", "j", "--backend", &url]);

@@ -1,4 +1,4 @@
-//! `compartment backup` and `restore` as they stand on the screen, and their exit codes.
+//! Screen output and exit codes of `compartment backup` and `restore`.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use compartment_testkit::{TestRedis, run_test};
 
 use crate::program::{self, Run, json, run};
 
-/// What was printed, without what differs from run to run.
+/// The output without parts that differ between runs.
 fn lasting(run: &Run) -> String {
     let lines = run.out.lines().map(|line| if line.starts_with("in ") { "in […]" } else { line });
     let lines: Vec<&str> = lines.map(str::trim_end).collect();
@@ -20,7 +20,7 @@ fn done(folder: &Path, arguments: &[&str]) -> Run {
     run
 }
 
-/// One line, perhaps a second with what to do, and the exit code.
+/// Checks for one line, at most a second with a hint, and the exit code.
 fn refused(folder: &Path, arguments: &[&str], code: i32, says: &str) {
     let run = run(folder, arguments);
     assert_eq!(run.code, code, "{run:?}");
@@ -118,7 +118,7 @@ fn what_cannot_be_done_is_one_line_and_its_exit_code() {
 fn a_full_disk_is_said_and_what_is_written_is_kept() {
     run_test(async {
         let server = TestRedis::start().await;
-        // Hardly to be compressed, as a server would do with long strings.
+        // Values that hardly compress, since a backup compresses long strings like a server.
         let script = "for i = 1, 3000 do
             local parts = {}
             for j = 1, 50 do parts[j] = redis.sha1hex(i .. ':' .. j) end
@@ -126,7 +126,7 @@ fn a_full_disk_is_said_and_what_is_written_is_kept() {
         end";
         server.command(&["EVAL", script, "0"]).await;
         let folder = tempfile::tempdir().unwrap();
-        // A limit to the size of files is as near to a full disk as a test gets.
+        // A limit on file sizes simulates a full disk.
         let program = env!("CARGO_BIN_EXE_compartment");
         let line = format!(
             "trap '' XFSZ; ulimit -f 1000; exec {program} backup -d {}/0 -o out.rdb",
@@ -159,7 +159,7 @@ fn a_killed_backup_is_gone_on_with() {
         let here = folder.path();
         let url = format!("{}/0", server.url());
         let slowly = ["backup", "-d", &url, "-o", "out.rdb", "--limit-ops", "30000"];
-        // Asked to end, it says how to go on.
+        // After a request to end, it says how to resume.
         let child = program::start(here, &slowly);
         compartment_testkit::eventually("the backup has begun", || async {
             here.join("out.rdb.partial").exists()
@@ -171,7 +171,7 @@ fn a_killed_backup_is_gone_on_with() {
         );
         let ended = program::finish(child);
         assert!(ended.code == 130 && ended.err.contains("resume"), "{ended:?}");
-        // Killed, it leaves what was safe.
+        // After a kill, the completed part remains.
         let _ = std::fs::remove_file(here.join("out.rdb.partial.state"));
         let mut child = program::start(here, &slowly);
         compartment_testkit::eventually("the backup has come some way", || async {

@@ -1,4 +1,4 @@
-//! The commands around batches, as a user runs them on a real server.
+//! The commands for batches on a real server.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn a_batch_is_submitted_watched_steered_and_removed() {
         assert_eq!(refused.code, 12, "{}", refused.err);
 
         let worked = fleet.run(&["worker", "--batch", "b", "--until-finished", "--json"]);
-        // One paper cannot be read.
+        // One paper is unreadable.
         assert_eq!((worked.code, &json(&worked)["failed"]), (3, &1.into()), "{}", worked.err);
         let watched = fleet.run(&["batch", "watch", "b"]);
         assert_eq!(watched.code, 3);
@@ -54,7 +54,7 @@ fn a_batch_is_submitted_watched_steered_and_removed() {
         assert_eq!(unknown.code, 4, "{}", unknown.err);
         let retried =
             fleet.run(&["batch", "retry", "b", "--stage", "extract", "--error", "damaged"]);
-        assert!(retried.out.contains("1 documents will be retried"), "{}", retried.out);
+        assert!(retried.out.contains("1 document will be retried"), "{}", retried.out);
         let cancelled = json(&fleet.run(&["batch", "cancel", "b", "--json"]));
         assert_eq!(cancelled["status"], "cancelled");
         assert_eq!(fleet.run(&["batch", "remove", "b"]).code, 0);
@@ -77,12 +77,12 @@ fn what_ingest_submits_is_what_a_worker_does() {
         let worker = fleet.worker(&[]);
         let databases = fleet.databases().await;
         fleet.completed(databases.get("batch").unwrap(), PATIENCE).await;
-        // Run directly, it finds what the worker has made.
+        // A direct run finds the worker's results.
         let ingested = json(&fleet.run(&["ingest", "papers", "--json"]));
         for stage in ["extract", "chunk", "entities", "resolve", "relate"] {
             assert_eq!(ingested["stages"][stage]["computed"], 0, "{stage}");
         }
-        // The summary over all documents says the same.
+        // The summary of all documents agrees.
         let key = compartment_documents::batch::BATCH_SUMMARY.key(&["b"]).unwrap();
         let mut summary = None;
         for _ in 0..200 {

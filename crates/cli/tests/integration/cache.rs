@@ -1,5 +1,4 @@
-//! `compartment cache` and `compartment warm` over a server that `ingest` has filled, and the
-//! switch that turns caching off.
+//! `compartment cache` and `compartment warm` on a server filled by `ingest`, and the setting that turns caching off.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -9,7 +8,7 @@ use compartment_testkit::{TestRedis, run_test};
 
 use crate::program::{Run, command, json, paper, run};
 
-/// A folder of papers and a server that has their results.
+/// A folder of papers, and a server with their results.
 struct Filled {
     folder: tempfile::TempDir,
     server: TestRedis,
@@ -43,12 +42,12 @@ fn write(folder: &Path, papers: usize) {
     }
 }
 
-/// Without what differs from run to run.
+/// The output without parts that differ between runs.
 fn lasting(text: &str) -> String {
     let mut lasting = String::new();
     for line in text.lines().map(str::trim_end) {
         let line = match line.rsplit_once("  ") {
-            // How long a load takes is the machine's.
+            // The time of a load depends on the machine.
             Some((before, time)) if [" ms", " µs", " s"].iter().any(|end| time.ends_with(end)) => {
                 before
             }
@@ -110,7 +109,7 @@ fn what_is_lost_is_warmed_newest_first_and_from_its_files() {
         filled.server.command_in(2, &["FLUSHDB"]).await;
         let read = warm(&["--no-load", "--limit", "4"]);
         assert_eq!((&read["documents"], &read["missing"]), (&4.into(), &4.into()), "{read:#}");
-        // One paper is another now: what it was cannot be made.
+        // One paper has changed, so its former results cannot be computed.
         std::fs::write(filled.folder.path().join("papers/0002.txt"), "Another paper.").unwrap();
         let made = warm(&[]);
         assert_eq!((&made["made"], &made["missing"]), (&5.into(), &1.into()), "{made:#}");
@@ -141,11 +140,11 @@ fn documents_are_invalidated_and_marked_by_their_files() {
         assert_eq!(done.code, 0, "{}", done.err);
         assert_eq!(computed(), 1);
         let counted = filled.run(&["cache", "invalidate", "--pattern", "doc:chunks:*"]);
-        assert_eq!(counted.out, "3 keys match \"doc:chunks:*\"; --yes removes them\n");
+        assert_eq!(counted.out, "\"doc:chunks:*\" matches 3 keys; add --yes to remove\n");
         let before = filled.keys(2).await;
         filled.run(&["cache", "invalidate", "--pattern", "doc:chunks:*", "--yes"]);
         assert_eq!(filled.keys(2).await, before - 3);
-        // Of a marked document nothing is kept, until the mark is taken back.
+        // Results of a marked document are not cached until the mark is removed.
         let marked = json(&filled.run(&["cache", "mark", "papers/0000.txt", "--json"]));
         assert_eq!(marked["marked"].as_array().unwrap().len(), 1);
         assert_eq!((computed(), computed()), (1, 1));

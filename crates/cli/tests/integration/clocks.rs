@@ -1,4 +1,4 @@
-//! Servers whose clocks differ: keys live as long in their new place as they would have in their old one.
+//! Servers with different clocks: keys keep their remaining time to live in the target.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -16,7 +16,7 @@ fn done(folder: &Path, arguments: &[&str]) -> Run {
     run
 }
 
-/// Keys that live for half an hour, for ten hours and for ever, a hundred of each.
+/// A hundred keys each with half an hour, ten hours and no TTL.
 async fn fill(server: &TestRedis) {
     const FILL: &str = "for i = 1, 100 do
         redis.call('SET', 'short:' .. i, i, 'EX', 1800)
@@ -32,7 +32,7 @@ async fn life(server: &TestRedis, key: &str) -> i64 {
     server.command(&["TTL", key]).await.integer().unwrap()
 }
 
-/// All keys are there and live as long as they should, within a minute.
+/// Checks that all keys exist with their TTLs, within a minute.
 async fn lives_are_kept(server: &TestRedis) {
     assert_eq!(server.command(&["DBSIZE"]).await.integer(), Some(300));
     for i in [1, 50, 100] {
@@ -85,7 +85,7 @@ fn verify_compares_by_the_time_that_is_left() {
         let verify = ["verify", "--from", &from, "--to", &to, "--both-ways"];
         let same = done(folder.path(), &verify);
         assert!(same.out.contains("300 the same") && same.err.contains("2 h ahead"), "{same:?}");
-        // Who goes by the moments that the servers name finds a difference of two hours.
+        // By the servers' expiry times the difference would be two hours.
         other.command(&["EXPIRE", "long:1", "28800"]).await;
         let different = run(folder.path(), &[&verify[..], &["--json"]].concat());
         assert_eq!(different.code, 10, "{different:?}");
@@ -108,7 +108,7 @@ fn a_feed_carries_changes_by_the_time_that_is_left() {
             folder.path(),
             &["migrate", "--from", &from, "--to", &to, "--live", "--feed", "--quiet", "500ms"],
         );
-        // Told again and again, or the feed would be over before it is told.
+        // Repeated, since the feed could end before the change arrives.
         compartment_testkit::eventually("a change is there", || async {
             one.command(&["SET", "short:1", "new", "EX", "1800"]).await;
             other.command(&["GET", "short:1"]).await.text() == "new"
@@ -170,10 +170,10 @@ fn a_restore_says_how_far_the_clock_of_the_server_is_off() {
 #[ignore = "needs redis-server"]
 fn keys_that_end_while_under_way_count_as_expired() {
     run_test(async {
-        // The source's own keys end between the look and the removal: its reads are late.
+        // Keys of the source expire between read and removal.
         let (one, other) = (TestRedis::start().await, TestRedis::start().await);
         let proxy = FaultProxy::start(one.port()).await;
-        // What is watched ends at once, as a life does that was about to.
+        // Keys expire as soon as they are read, as if they had been about to.
         proxy.answer_by(
             "PEXPIRETIME",
             "local at = redis.call('PEXPIRETIME', ARGV[1])

@@ -1,4 +1,4 @@
-//! Help, configuration and errors, as they stand on the screen.
+//! Help, configuration and errors as shown on the screen.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -68,7 +68,7 @@ fn completions_and_the_manual_are_printed() {
     assert!(manual.starts_with(".ie") || manual.contains(".TH compartment"), "{manual}");
 }
 
-/// One clear line, the promised exit code, and no secret.
+/// Checks for one clear line, the documented exit code, and no secret.
 fn refused(folder: &Path, arguments: &[&str], code: i32, says: &str) {
     let run = run(folder, arguments);
     assert_eq!(run.code, code, "{run:?}");

@@ -1,4 +1,4 @@
-//! The units of `deploy/` as systemd and the binary read them.
+//! The units of `deploy/`, as read by systemd and the program.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
@@ -15,7 +15,7 @@ fn setting(name: &str) -> &'static str {
     value.unwrap_or_else(|| panic!("the unit has no {name}"))
 }
 
-/// The arguments of `ExecStart`, without the program and the options of one worker.
+/// The arguments of `ExecStart`, without the program and the options of single workers.
 fn arguments() -> Vec<&'static str> {
     let words = setting("ExecStart").strip_prefix(INSTALLED).unwrap().split_whitespace();
     words.filter(|word| !word.starts_with('$')).collect()
@@ -36,7 +36,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
     assert!(broken.len() == 1 && broken[0].contains("ProtectClok"), "{broken:#?}");
 }
 
-/// Everything that systemd says about the unit when the program is installed.
+/// All messages of systemd about the unit when the program is installed.
 fn complaints(unit: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let text = unit.replace(INSTALLED, env!("CARGO_BIN_EXE_compartment"));
@@ -44,7 +44,7 @@ fn complaints(unit: &str) -> Vec<String> {
     std::fs::write(&file, text).unwrap();
     let verified = Command::new("systemd-analyze").arg("verify").arg(&file).output().unwrap();
     let said = String::from_utf8_lossy(&verified.stderr).into_owned();
-    // Lines about other units of this machine do not count.
+    // Lines about other units of this machine are ignored.
     said.lines().filter(|line| line.contains("compartment-worker")).map(str::to_owned).collect()
 }
 
@@ -68,6 +68,6 @@ fn a_worker_is_killed_after_its_drain_only() {
     );
     assert_eq!(setting("KillSignal"), "SIGTERM");
     assert_eq!(setting("KillMode"), "mixed");
-    // The exit code of a worker that was told to end: docs/exit-codes.md.
+    // The exit code of a worker that was asked to end: docs/exit-codes.md.
     assert_eq!(setting("SuccessExitStatus"), "130");
 }

@@ -1,4 +1,4 @@
-//! The client modules of other languages, run in their languages.
+//! Runs the exported client modules in their languages.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 #![expect(clippy::print_stderr, reason = "a test says that it is skipped")]
@@ -10,7 +10,7 @@ use compartment_testkit::{TestRedis, run_test};
 
 use crate::program::run;
 
-/// A map whose databases show an index, a prefix and a TTL each.
+/// A map whose databases include an index, a prefix and a TTL.
 fn write_map(folder: &Path, url: &str) {
     let text = format!(
         "[instances.primary]\nurl = \"{url}\"\n\
@@ -31,7 +31,7 @@ fn export(folder: &Path, format: &str, file: &str) {
     std::fs::write(folder.join(file), exported.out).unwrap();
 }
 
-/// Whether `program` starts with these arguments, said where it does not.
+/// Whether `program` starts with these arguments; prints a note if not.
 fn starts(program: &str, arguments: &[&str]) -> bool {
     let answer = Command::new(program).args(arguments).output();
     let starts = answer.is_ok_and(|answer| answer.status.success());
@@ -41,7 +41,7 @@ fn starts(program: &str, arguments: &[&str]) -> bool {
     starts
 }
 
-/// Runs a program of a language in `folder`; it has to end well.
+/// Runs a program of a language in `folder`; it has to succeed.
 fn succeeds(folder: &Path, program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)
@@ -98,7 +98,7 @@ fn the_python_module_knows_names_prefixes_and_ttls() {
     write_map(folder.path(), "rediss://app:s3cret@db.example:7000");
     export(folder.path(), "python", "redis_databases.py");
     succeeds(folder.path(), "python3", &["-m", "py_compile", "redis_databases.py"]);
-    // In place of redis-py: it keeps what it is given.
+    // Replaces redis-py and records its arguments.
     std::fs::create_dir(folder.path().join("redis")).unwrap();
     for file in ["redis/__init__.py", "redis/asyncio.py"] {
         std::fs::write(folder.path().join(file), PYTHON_STUB).unwrap();
@@ -163,7 +163,7 @@ fn the_node_module_knows_names_prefixes_and_ttls() {
     let folder = tempfile::tempdir().unwrap();
     write_map(folder.path(), "rediss://app:s3cret@db.example:7000");
     export(folder.path(), "node", "redis-databases.js");
-    // In place of ioredis: it keeps what it is given.
+    // Replaces ioredis and records its arguments.
     std::fs::create_dir_all(folder.path().join("node_modules/ioredis")).unwrap();
     std::fs::write(folder.path().join("node_modules/ioredis/index.js"), NODE_STUB).unwrap();
     let script = format!(

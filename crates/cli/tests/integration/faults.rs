@@ -1,5 +1,4 @@
-//! Workers and servers that die, hang and lose each other: whatever happens, every document of a batch
-//! ends once.
+//! Workers and servers that die, hang and lose their connections: every document of a batch still ends once.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +7,10 @@ use compartment_testkit::{FaultProxy, TestPostgres, TestRedis, eventually, run_t
 
 use crate::fleet::{Fleet, LEASE, WorkerProcess, random};
 
-/// For all of a batch, on a machine that is busy with other tests.
+/// Time limit of a batch, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How far the batch is, in stages of documents.
+/// The number of finished stages, over all documents.
 async fn finished(batch: &compartment::Database) -> u64 {
     let progress = batch.batch().progress("b").await.ok().flatten();
     progress.map_or(0, |progress| {
@@ -73,7 +72,7 @@ fn a_worker_sleeps_past_its_lease_and_wakes() {
         for _ in 0..3 {
             sleeper.signal("STOP");
             let before = finished(batch).await;
-            // What the sleeper had is done by another one, and told again when it wakes.
+            // Another worker does the sleeper's documents, which the sleeper reports again when it wakes.
             let other = fleet.worker(&[]);
             tokio::time::sleep(LEASE * 3 / 2).await;
             let is_over = finished(batch).await == 5 * 600 - 4 * 6;
@@ -102,7 +101,7 @@ fn the_network_is_cut_again_and_again() {
         for round in 0..25 {
             tokio::time::sleep(Duration::from_millis(random(150))).await;
             if round % 8 == 7 {
-                // For longer than a lease.
+                // Longer than a lease.
                 proxy.refuse().await;
                 tokio::time::sleep(LEASE * 3 / 2).await;
                 proxy.heal().await;
@@ -115,8 +114,8 @@ fn the_network_is_cut_again_and_again() {
     });
 }
 
-/// From the kill of a worker to the end of all it had, another one being there. What else there is to do
-/// takes less than a lease.
+/// Measures the time from the kill of a worker until another has finished its documents. The other work takes less
+/// than a lease.
 #[test]
 #[ignore = "needs redis-server"]
 fn what_a_killed_worker_had_is_done_within_two_leases() {
@@ -135,7 +134,7 @@ fn what_a_killed_worker_had_is_done_within_two_leases() {
             finished(batch).await > 20 && claimed().await > 0
         })
         .await;
-        // So that it settles nothing between the look and the kill.
+        // Stopped, so that it settles nothing between the count and the kill.
         doomed.signal("STOP");
         let had = claimed().await;
         doomed.kill();
@@ -179,7 +178,7 @@ fn a_worker_that_is_told_to_end_leaves_nothing_to_a_lease() {
     });
 }
 
-/// Work goes on meanwhile, and not a row is missing afterwards.
+/// Work continues in the meantime, and afterwards no row is missing.
 #[test]
 #[ignore = "needs redis-server"]
 fn the_ledger_is_stopped_for_a_minute() {

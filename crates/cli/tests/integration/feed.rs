@@ -1,5 +1,4 @@
-//! A feed writes over, and removes, what it has copied itself and nothing else; interrupted, it goes on
-//! with what was written and deleted meanwhile.
+//! A feed overwrites and removes only keys it has copied, and resumes after an interruption.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -22,19 +21,19 @@ async fn size(server: &TestRedis, index: u32) -> i64 {
     server.command_in(index, &["DBSIZE"]).await.integer().unwrap()
 }
 
-/// The feed from index 0 of `one` into index 2 of `other`.
+/// The arguments of a feed from index 0 of `one` to index 2 of `other`.
 fn words(one: &TestRedis, other: &TestRedis, besides: &[&str]) -> Vec<String> {
     let (from, to) = (format!("{}/0", one.url()), format!("{}/2", other.url()));
     let words = ["migrate", "--from", &from, "--to", &to, "--live", "--feed", "--journal", "j"];
     words.iter().chain(besides).map(|word| (*word).to_owned()).collect()
 }
 
-/// The feed under way: the first copy is over, and changes are followed.
+/// A feed that has finished its first copy and follows changes.
 async fn under_way(folder: &Path, one: &TestRedis, other: &TestRedis, besides: &[&str]) -> Child {
     let words = words(one, other, besides);
     let child = start(folder, &words.iter().map(String::as_str).collect::<Vec<_>>());
     let (mut count, mut first) = (0, String::new());
-    // Copied with all others it has one value; a second one was followed.
+    // The first copy has one value; a second value means that changes are followed.
     loop {
         count += 1;
         one.command(&["SET", "is:followed", &count.to_string()]).await;
@@ -50,7 +49,7 @@ async fn under_way(folder: &Path, one: &TestRedis, other: &TestRedis, besides: &
     child
 }
 
-/// Waits until what was written in the source before has been followed.
+/// Waits until earlier writes in the source have been followed.
 async fn followed(one: &TestRedis, other: &TestRedis, mark: &str) {
     one.command(&["SET", "is:mark", mark]).await;
     eventually("the mark is there", || async { get(other, 2, "is:mark").await == mark }).await;
@@ -126,13 +125,13 @@ fn what_the_new_place_renewed_outlives_its_old_form() {
         }
         let child = under_way(folder.path(), &one, &other, &QUIET).await;
         other.command_in(2, &["SET", "s1", "newer", "EX", "1000"]).await;
-        // The same value with a longer life, and without an end.
+        // An unchanged value with a longer TTL, and one without a TTL.
         other.command_in(2, &["EXPIRE", "s2", "1000"]).await;
         other.command_in(2, &["PERSIST", "s3"]).await;
         for key in ["s1", "s2", "s3", "s4"] {
             one.command(&["PEXPIRE", key, "1"]).await;
         }
-        // Touched, so that the server sees that they have ended.
+        // Read, so that the server notices that they have expired.
         eventually("they have ended", || async {
             one.command(&["EXISTS", "s1", "s2", "s3", "s4"]).await.integer() == Some(0)
         })
@@ -184,7 +183,7 @@ fn what_the_source_evicts_is_not_taken_for_deleted() {
         eventually("it evicts", || async { size(&one, 0).await < 900 }).await;
         ends(child, 12, "has evicted");
         assert_eq!(size(&other, 2).await, before);
-        // Going on, the copies stay as well.
+        // After resuming, the copies remain too.
         one.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
         let words = words(&one, &other, &["--quiet", "300ms"]);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -209,7 +208,7 @@ fn interrupted_it_goes_on_with_what_was_written_and_deleted_meanwhile() {
             let at_most = if kill { "60s" } else { "2s" };
             let besides = ["--quiet", "30s", "--at-most", at_most];
             let mut child = under_way(folder.path(), &one, &other, &besides).await;
-            // Copied a second time, which no page of the journal names.
+            // Copied a second time, without a page in the journal.
             one.command(&["SET", "s3", "33"]).await;
             followed(&one, &other, "before").await;
             one.command(&["SET", "s3", "333"]).await;

@@ -1,4 +1,4 @@
-//! The main job on real files, on memory and on a real server that is killed while it runs.
+//! The main job on real files, in memory and on a real server that is killed during the run.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -48,7 +48,7 @@ fn documents_are_read_resolved_and_written() {
         .unwrap();
     let id = citation["entity"].as_str().unwrap();
     assert!(file["entities"].as_array().unwrap().iter().any(|entity| entity["id"] == id));
-    // Without the cache the result is the same.
+    // Results are equal without the cache.
     let uncached = json(&run(folder.path(), &["ingest", "papers", "--no-cache", "--json"]));
     assert_eq!(uncached["entities"], report["entities"]);
     assert_eq!(uncached["relationships"], report["relationships"]);
@@ -112,7 +112,7 @@ fn a_second_run_is_answered_from_the_cache() {
         let ingest = || run(folder.path(), &["ingest", "papers", "--json", "--backend", &url]);
         let first = json(&ingest());
         assert_eq!(first["answered_from_cache"], 0.0);
-        // The metrics agree with the report, however often they were told while it ran.
+        // The metrics agree with the report, however often they were published during the run.
         let counted =
             server.command_in(5, &["GET", "compartment:stage:extract:computed"]).await.text();
         assert_eq!(counted, "20");
@@ -120,7 +120,7 @@ fn a_second_run_is_answered_from_the_cache() {
         assert_eq!(second["answered_from_cache"], 1.0, "{:#}", second["stages"]);
         assert_eq!(second["entities"], first["entities"]);
         assert_eq!(second["relationships"], first["relationships"]);
-        // Each purpose in its own database.
+        // Each purpose uses its own database.
         for (index, some) in [(0, false), (2, true), (3, false), (4, true), (5, true)] {
             let keys = server.command_in(index, &["DBSIZE"]).await.integer().unwrap();
             assert_eq!(keys > 0, some, "index {index} holds {keys}");
@@ -128,7 +128,7 @@ fn a_second_run_is_answered_from_the_cache() {
     });
 }
 
-/// A run of many papers on a slow pace, killed server and all.
+/// The number of documents with a stored state.
 async fn documents_done(server: &TestRedis) -> usize {
     let reply = server.command_in(4, &["KEYS", "doc:state:*"]).await;
     reply.array().len()
@@ -172,7 +172,11 @@ fn a_server_that_stays_away_ends_the_run_and_the_next_one_does_the_rest() {
         server.kill();
         let ended = tokio::task::spawn_blocking(move || finish(child)).await.unwrap();
         assert_eq!(ended.code, 5, "{}", ended.err);
-        assert!(ended.err.contains("of 400 documents are done"), "{}", ended.err);
+        assert!(
+            ended.err.contains("of 400") && ended.err.contains("documents done: "),
+            "{}",
+            ended.err
+        );
         assert!(ended.err.contains("hint: run the same command again"), "{}", ended.err);
         server.restart().await;
         let rest = json(&run(folder.path(), &arguments));

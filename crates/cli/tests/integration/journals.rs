@@ -1,4 +1,4 @@
-//! Journals that are full, cut off, empty, or gone on with.
+//! Journals that are full, truncated, empty, or resumed.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -35,7 +35,7 @@ fn a_full_disk_under_the_journal_is_told_and_the_same_command_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let words = ["migrate", "--backend", &server.url(), "--from", "0", "--to", "3"];
         let words = [&words[..], &["--journal", "j"]].concat();
-        // A limit to the size of files is as near to a full disk as a test gets.
+        // A limit on file sizes simulates a full disk.
         let program = env!("CARGO_BIN_EXE_compartment");
         let line = format!("trap '' XFSZ; ulimit -f 150; exec {program} {}", words.join(" "));
         let output = std::process::Command::new("bash")
@@ -74,12 +74,12 @@ fn a_journal_that_is_cut_off_is_told_and_nothing_is_changed() {
             let undo = ["migrate", "--undo", "j"];
             let run = ends(folder.path(), &undo, 9, "j: ");
             assert!(run.out.is_empty() && run.err.lines().count() <= 2, "{cut}: {run:?}");
-            // Going on would lose what the rest of it has named.
+            // Resuming would lose the keys named in the missing part.
             ends(folder.path(), &words, 9, "j: ");
             assert_eq!(sizes(&server).await, (0, 10_000), "{cut}");
             assert_eq!(std::fs::read(&journal).unwrap(), &whole[..cut]);
         }
-        // A page that was being written when the work was interrupted has moved nothing.
+        // A page whose write was interrupted has moved nothing.
         let torn = [&whole[..], b"> 3 00000000 0:page:never 0:pa"].concat();
         std::fs::write(&journal, torn).unwrap();
         ends(folder.path(), &["migrate", "--undo", "j"], 0, "");
@@ -131,7 +131,7 @@ fn runs_of_one_journal_count_each_key_once() {
                 words.push("--keep");
             }
             assert_eq!(json(&ends(folder.path(), &words, 0, ""))["moved"], 100);
-            // Others come, and one is back after it was deleted there.
+            // New keys arrive, and one exists again after it was deleted in the target.
             fill(&server, 120).await;
             server.command_in(3, &["DEL", "page:7"]).await;
             if !keep {
@@ -164,7 +164,7 @@ fn two_runs_at_once_do_not_share_a_journal() {
         eventually("keys move", || async { sizes(&server).await.1 > 0 }).await;
         ends(folder.path(), &words, 12, "another run uses j");
         ends(folder.path(), &["migrate", "--undo", "j"], 12, "another run uses j");
-        // Each with a journal of its own may move what the other has not.
+        // Each with its own journal may move keys that the other has not moved.
         let other = [&base[..], &["--journal", "k", "--json"]].concat();
         let by_other = json(&ends(folder.path(), &other, 0, ""))["moved"].as_u64().unwrap();
         let first = program::finish(first);
@@ -233,7 +233,7 @@ fn where_a_password_is_hidden_it_is_said_where_it_stands() {
             all.contains("*** stands for the password, which comes from compartment.toml"),
             "{all}"
         );
-        // The journal finds its server again by the configuration.
+        // The configuration resolves the server in the journal.
         ends(folder.path(), &["migrate", "--undo", "plan.journal"], 0, "");
         assert_eq!(sizes(&server).await, (20, 0));
     });

@@ -1,4 +1,4 @@
-//! Every key that the program writes is in `docs/keys.md`.
+//! Checks that `docs/keys.md` lists every key that the program writes.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 

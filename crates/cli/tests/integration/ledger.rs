@@ -1,4 +1,4 @@
-//! What became of every document, from the command line: tasks, audits, a lost database made anew.
+//! The outcome of every document on the command line: tasks, audits, rebuilding a lost database.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -50,14 +50,14 @@ impl Place {
         connection.send(command).await.unwrap();
     }
 
-    /// Submits the papers and works on them to the end.
+    /// Submits the papers and processes them to the end.
     fn worked_on(&self) {
         self.done(&["batch", "submit", "papers", "papers"]);
         self.done(&["worker", "--batch", "papers", "--until-finished"]);
     }
 }
 
-/// Every line fits 80 columns.
+/// Checks that every line fits 80 columns.
 fn fits(run: &program::Run) {
     for line in run.out.lines() {
         assert!(line.chars().count() <= 80, "{line}");
@@ -116,7 +116,7 @@ fn an_audit_finds_what_was_lost_and_repairs_it() {
         place.worked_on();
         let run = place.done(&["batch", "audit"]);
         assert!(run.out.contains("agree"), "{}", run.out);
-        // The second document's first stage.
+        // The first stage of the second document.
         let stages = json(&place.done(&["batch", "show", "papers", "--json"]));
         let stages = stages["stages"].as_array().unwrap().len();
         place.on_server(&["SETBIT", "{batch:papers}:done", &stages.to_string(), "0"]).await;
@@ -130,7 +130,7 @@ fn an_audit_finds_what_was_lost_and_repairs_it() {
         let run = place.done(&["batch", "audit", "papers", "--repair"]);
         assert!(run.out.contains("repaired"), "{}", run.out);
         place.done(&["batch", "audit", "papers"]);
-        // With no ledger it is compared with itself.
+        // Without a ledger the batch is compared with itself.
         let run = place.done(&["batch", "audit", "papers", "--ledger", "none"]);
         assert!(run.out.contains("no ledger"), "{}", run.out);
         let report = json(&place.done(&["batch", "audit", "--ledger", "none", "--json"]));
@@ -171,9 +171,9 @@ fn a_worker_removes_finished_batches_that_are_old() {
     run_test(async {
         let place = Place::new(2).await;
         place.worked_on();
-        // Long over, by what the batch noted.
+        // Ended long ago, according to the batch.
         place.on_server(&["HSET", "{batch:papers}", "ended", "1000"]).await;
-        // The first worker has swept a moment ago.
+        // The first worker has swept just before.
         place.on_server(&["DEL", "compartment:batches:sweeper"]).await;
         place.done(&["batch", "submit", "more", "papers"]);
         let url = place.redis.url();
@@ -191,7 +191,7 @@ fn a_worker_removes_finished_batches_that_are_old() {
     });
 }
 
-/// Waits for what a worker does now and then.
+/// Waits for periodic work of a worker.
 async fn until(max: Duration, condition: impl Fn() -> bool) {
     let give_up = Instant::now() + max;
     while !condition() {
@@ -367,7 +367,7 @@ fn a_run_in_one_process_has_rows_where_a_ledger_is_configured() {
         let (done, dead) = (list("done"), list("dead"));
         assert_eq!(done.len(), 3 * 5, "five stages of three papers: {done:?}");
         assert_eq!((dead.len(), &dead[0]["task_type"]), (1, &"extract".into()), "{dead:?}");
-        // It is no batch that a lost database had.
+        // A direct run is not a batch that could be rebuilt.
         let rebuilt = place.done(&["batch", "rebuild", "--all", "--ledger", url, "--json"]);
         assert_eq!(json(&rebuilt), serde_json::json!([]));
         let named = place.run(&["batch", "rebuild", "ingest:smith", "--ledger", url]);

@@ -1,4 +1,4 @@
-//! Workers that are killed while they work, again and again: no row is missing, and none is wrong.
+//! Workers that are killed repeatedly: no row is missing or wrong.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -11,7 +11,7 @@ use crate::program::{json, paper, run, start};
 const PAPERS: usize = 120;
 const KILLS: u64 = 8;
 
-/// Works on a batch with workers that are killed, then to its end, and compares it with its ledger.
+/// Processes a batch with workers that are killed, then to its end, and compares it with its ledger.
 async fn killed_again_and_again(ledger: &str) {
     let (redis, folder) = (TestRedis::start().await, tempfile::tempdir().unwrap());
     let (path, url) = (folder.path(), redis.url());
@@ -31,7 +31,7 @@ async fn killed_again_and_again(ledger: &str) {
     let work = [&work[..], &common].concat();
     for kill in 0..KILLS {
         let mut worker = start(path, &work);
-        // Somewhere between its start and its end, each time elsewhere.
+        // At another moment of the worker's life in each round.
         tokio::time::sleep(Duration::from_millis(60 + 37 * kill)).await;
         worker.kill().unwrap();
         worker.wait().unwrap();
@@ -76,7 +76,7 @@ fn a_ledger_that_does_not_answer_keeps_no_worker_from_its_work() {
             run(path, &[arguments, &["--backend", &url, "--ledger", &ledger]].concat())
         };
         assert_eq!(with(&["batch", "submit", "papers", "a.txt", "b.txt"]).code, 0);
-        // The ledger is there and stops in the middle.
+        // The ledger is available and then stops responding.
         assert_eq!(with(&["batch", "audit"]).code, 0);
         server.freeze();
         let worker = with(&["worker", "--batch", "papers", "--until-finished"]);
@@ -86,7 +86,7 @@ fn a_ledger_that_does_not_answer_keeps_no_worker_from_its_work() {
         assert_eq!(audit.code, 0, "{}{}", audit.out, audit.err);
         let tasks = json(&with(&["tasks", "list", "--batch", "papers", "--json"]));
         assert_eq!(tasks["tasks"].as_array().unwrap().len(), 10);
-        // One that is not there is said to be away, in one line, and is its exit code.
+        // An unavailable ledger is reported in one line, with its own exit code.
         drop(server);
         let audit = with(&["batch", "audit"]);
         assert_eq!(audit.code, 5, "{}", audit.err);

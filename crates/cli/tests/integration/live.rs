@@ -1,4 +1,4 @@
-//! Database 0 is separated into five while eight processes read and write, and put together again.
+//! Separates database 0 into five while eight processes read and write, and merges them again.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -15,11 +15,11 @@ use crate::program;
 const NAMES: [&str; 5] = ["broker", "results", "sessions", "limits", "batch"];
 const WRITERS: usize = 4;
 const READERS: usize = 4;
-/// Keys of each database that each writer writes.
+/// Keys of each database written by each writer.
 const KEYS: u64 = 40;
-/// What a worker is told.
+/// Environment variable with the role of a worker process.
 const ROLE: &str = "TEST_ROLE";
-/// Expiry of the keys that nobody writes again, in milliseconds since 1970.
+/// Expiry of the keys that are not written again, in milliseconds since 1970.
 const EXPIRES: &str = "4102444800123";
 
 /// Which of the two places of each database is the new one.
@@ -81,7 +81,7 @@ impl Fleet {
         }
     }
 
-    /// One process after the other is killed and started with the other configuration.
+    /// Kills each process in turn and starts it with the other configuration.
     async fn change_over(&mut self, phase: Phase, witness: &TestRedis) {
         for at in 0..self.workers.len() {
             self.stop(at);
@@ -113,7 +113,7 @@ async fn all_operations(witness: &TestRedis) -> i64 {
     all.array().iter().map(|count| count.text().parse::<i64>().unwrap_or(0)).sum()
 }
 
-/// What a worker process does: not a test by itself.
+/// The body of a worker process, not a test.
 #[test]
 #[ignore = "started by the test below as a process of its own"]
 fn worker() {
@@ -154,7 +154,7 @@ async fn work(role: &str) {
         };
         let key = format!("{name}:{writer}:{}", (generator >> 45) % KEYS);
         if role == "writer" {
-            // Now and then a key is deleted, and written anew.
+            // Sometimes a key is deleted and written again.
             let last: u64 = match acknowledged.get(&key).await.unwrap() {
                 Some(value) => std::str::from_utf8(&value).unwrap().parse().unwrap(),
                 None => 0,
@@ -211,7 +211,7 @@ fn nothing_acknowledged_is_missed_while_database_0_is_separated_and_put_together
             |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
         write("together.toml", configuration(&server.url(), Phase::Together));
         write("apart.toml", configuration(&server.url(), Phase::Apart));
-        // Keys that nobody writes: their expiry may not change.
+        // Keys that are not written during the test: their expiry must not change.
         let mut c = server.connect().await;
         for name in NAMES {
             for i in 0..500 {
@@ -240,7 +240,7 @@ fn nothing_acknowledged_is_missed_while_database_0_is_separated_and_put_together
         let began = Instant::now();
         let before = all_operations(&witness).await;
 
-        // Apart: process by process, then whatever nobody has asked for.
+        // Separated: first each process, then the keys that nobody has requested.
         fleet.change_over(Phase::Apart, &witness).await;
         let folder = folder.path();
         for name in NAMES {
@@ -252,7 +252,7 @@ fn nothing_acknowledged_is_missed_while_database_0_is_separated_and_put_together
         }
         assert_eq!(server.command(&["KEYS", "*"]).await.text(), "of-nobody");
 
-        // And together again.
+        // Merged again.
         fleet.change_over(Phase::Together, &witness).await;
         for (at, name) in NAMES.iter().enumerate() {
             let from = (at + 1).to_string();
@@ -268,7 +268,7 @@ fn nothing_acknowledged_is_missed_while_database_0_is_separated_and_put_together
 
         let violations = witness.command(&["HKEYS", "violations"]).await;
         assert_eq!(violations.text(), "", "reads that missed a write");
-        // On a machine that is busy with other tests the rate is what it is; see docs/benchmarks.md.
+        // The rate depends on the machine, which may be busy with other tests; see docs/benchmarks.md.
         assert!(rate > 200.0, "the workers did {rate:.0} operations a second");
         println!("{rate:.0} operations/s while it went on");
         for name in NAMES {

@@ -4,6 +4,7 @@ mod addresses;
 mod backup;
 mod batches;
 mod cache;
+mod cleanup;
 mod clocks;
 mod commands;
 mod deploy;

@@ -1,4 +1,4 @@
-//! `compartment migrate` and `verify` as people run them: killed, continued, taken back, refused.
+//! `compartment migrate` and `verify`: killed, resumed, undone, refused.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a failure here is a failed test")]
 
@@ -15,7 +15,7 @@ async fn connection(server: &TestRedis, index: u32) -> RespConnection {
     connection
 }
 
-/// So many keys of several types, some with an expiry, made by one script.
+/// Creates keys of several types, some with an expiry, in one script.
 async fn fill(server: &TestRedis, count: u32) {
     const FILL: &str = "for i = 1, tonumber(ARGV[1]) do
         local kind = i % 5
@@ -35,7 +35,7 @@ async fn size(server: &TestRedis, index: u32) -> i64 {
     server.command_in(index, &["DBSIZE"]).await.integer().unwrap()
 }
 
-/// All keys, values and expiries of a database in one number.
+/// A digest of all keys, values and expiry times of a database.
 async fn digest(server: &TestRedis, index: u32) -> String {
     const DIGEST: &str = "local all = {}
         for _, key in ipairs(redis.call('KEYS', '*')) do
@@ -48,7 +48,7 @@ async fn digest(server: &TestRedis, index: u32) -> String {
     answer.text()
 }
 
-/// Numbers that differ from run to run, and are printed with a failure.
+/// Numbers that differ between runs, and are printed with a failure.
 struct Chance(u64);
 
 impl Chance {
@@ -66,8 +66,7 @@ impl Chance {
     }
 }
 
-/// Runs the command again and again, killing it at random moments, until it comes to its end; how
-/// often it was killed.
+/// Runs the command repeatedly, killing it at random moments, until it succeeds; returns the number of kills.
 async fn kill_until_done(folder: &Path, arguments: &[&str], max: u32, chance: &mut Chance) -> u32 {
     let mut kills = 0;
     loop {
@@ -152,8 +151,7 @@ fn a_server_that_restarts_or_is_flushed_meanwhile_is_told_and_the_same_command_g
             "--limit-ops",
             "10000",
         ];
-        // The target goes away without having saved anything: what it had is lost by itself, what
-        // the source has stays.
+        // The target is killed without having saved anything: its keys are lost, but the keys in the source remain.
         let child = start(folder.path(), &arguments);
         eventually("keys move", || async { size(&other, 0).await > 0 }).await;
         other.kill();
@@ -168,7 +166,7 @@ fn a_server_that_restarts_or_is_flushed_meanwhile_is_told_and_the_same_command_g
         assert_eq!(run_ok(folder.path(), &arguments), 0);
         assert_eq!(digest(&other, 0).await, original);
 
-        // Somebody empties the source meanwhile: there is nothing left to move, and no error.
+        // The source is emptied in the meantime: no keys are left to move, which is not an error.
         let arguments = [
             "migrate",
             "--backend",
@@ -215,7 +213,7 @@ fn interrupted_it_says_how_to_go_on() {
         let run = finish(child);
         assert_eq!(run.code, 130, "{} {}", run.out, run.err);
         assert!(run.err.contains("--undo compartment-0-to-3.journal"), "{}", run.err);
-        // The same command finds its journal, and does not back up half of it again.
+        // The command finds its journal, and does not replace the backup by half of the keys.
         let backed_up =
             std::fs::metadata(folder.path().join("before.rdb")).unwrap().modified().unwrap();
         let run = program::run(folder.path(), &arguments);
@@ -279,7 +277,7 @@ keys = 200
         );
         std::fs::write(folder.path().join("plan.toml"), &plan).unwrap();
         let base = ["migrate", "--backend", &server.url(), "--plan", "plan.toml"];
-        // The plan has the broker at 5; the map, at 0.
+        // The plan has the broker at 5, the map at 0.
         let refused = run(folder.path(), &base);
         assert_eq!(refused.code, 12, "{} {}", refused.out, refused.err);
         assert!(refused.err.contains("does not fit"), "{}", refused.err);

@@ -1,4 +1,4 @@
-//! Migrations while servers change: a cluster that reshards, a failover, a feed by replication.
+//! Migrations during changes of servers: resharding of a cluster, failover, a feed by replication.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
@@ -26,7 +26,7 @@ fn done(child: Child) -> Run {
     run
 }
 
-/// Runs the same command until it comes to its end: a server that is away is no reason to give up.
+/// Repeats the command until it succeeds: an unavailable server is not a reason to give up.
 async fn until_done(folder: &Path, first: Child, arguments: &[&str]) {
     let mut result = finish(first);
     for _ in 0..100 {
@@ -40,7 +40,7 @@ async fn until_done(folder: &Path, first: Child, arguments: &[&str]) {
     panic!("it never comes to its end: {}", result.err);
 }
 
-/// Moves slots of one master to another, keys and all, as `redis-cli --cluster reshard` does.
+/// Moves slots with their keys from one master to another, like `redis-cli --cluster reshard`.
 async fn reshard(cluster: &TestCluster, slots: std::ops::Range<u32>) {
     let own = cluster.command(0, &["CLUSTER", "MYID"]).await.text();
     let other = cluster.command(1, &["CLUSTER", "MYID"]).await.text();
@@ -125,8 +125,8 @@ fn a_failover_is_told_and_the_same_command_goes_on_at_the_new_master() {
         tokio::time::sleep(Duration::from_millis(400)).await;
         servers.fail_over().await;
         until_done(folder.path(), child, &arguments).await;
-        // What the old master did last, the new one may not know of: those keys are where they
-        // were, and the same command moves them.
+        // The new master may lack the last writes of the old one: those keys are in the source again, and another run
+        // moves them.
         until_done(folder.path(), start(folder.path(), &arguments), &arguments).await;
         let keyspace = servers.command(&["INFO", "keyspace"]).await.text();
         assert!(keyspace.contains("db3:keys=4000") && !keyspace.contains("db0:"), "{keyspace}");

@@ -1,4 +1,4 @@
-//! Keys that do not go as others do: too large for the target, of a module, named twice, in the way.
+//! Unusual keys: too large for the target, of a module, returned twice, already in the target.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fn ends(folder: &Path, arguments: &[&str], code: i32, says: &str) -> Run {
     run
 }
 
-/// A list and a hash of more than a megabyte in parts, which hardly compress.
+/// A list and a hash of more than a megabyte in parts that hardly compress.
 async fn fill_large(server: &TestRedis) {
     const FILL: &str = "for i = 1, 200 do
         local part = {}
@@ -54,7 +54,7 @@ fn a_value_that_the_target_does_not_take_in_one_piece_goes_in_parts() {
         ends(here, &["backup", "-d", &to, "-o", "out.rdb"], 0, "");
         ends(here, &["migrate", "--undo", "j"], 0, "3 keys moved back");
         ends(here, &["verify", "--rdb", "out.rdb", "--to", &from, "--both-ways"], 0, "3 the same");
-        // From a file as well, whatever stands there.
+        // Restoring from a file works too, with and without existing keys.
         let restore = ["restore", "out.rdb", "-d", &to, "--verify", "--json"];
         assert_eq!(json(&ends(here, &restore, 0, ""))["restored"], 3);
         assert_eq!(json(&ends(here, &restore, 0, ""))["already_there"], 3);
@@ -62,12 +62,12 @@ fn a_value_that_the_target_does_not_take_in_one_piece_goes_in_parts() {
         ends(here, &restore, 11, "list");
         let replace = [&restore[..], &["--on-conflict", "replace"]].concat();
         ends(here, &replace, 0, "");
-        // And when a feed copies a change.
+        // A feed copies such changes too.
         other.command(&["FLUSHALL"]).await;
         let feed =
             ["migrate", "--from", &from, "--to", &to, "--live", "--feed", "--quiet", "500ms"];
         let child = start(here, &feed);
-        // Told again and again, or the feed would be over before it is told.
+        // Repeated, since the feed could end before the change arrives.
         eventually("a change is there", || async {
             one.command(&["LSET", "list", "0", "late"]).await;
             other.command(&["LINDEX", "list", "0"]).await.text() == "late"
@@ -120,7 +120,7 @@ fn keys_of_search_indexes_stay_and_those_of_other_modules_are_told() {
         let folder = tempfile::tempdir().unwrap();
         let words = ["migrate", "--backend", &proxy.url(), "--from", "0", "--to", "3"];
         let run = ends(folder.path(), &words, 11, "belongs to a search index (ft_invidx)");
-        assert!(run.out.contains("1 keys have the module type ReJSON-RL"), "{}", run.out);
+        assert!(run.out.contains("1 key of the module type ReJSON-RL"), "{}", run.out);
         assert!(run.out.contains("3 keys moved"), "{}", run.out);
         assert_eq!(server.command(&["KEYS", "*"]).await.text(), "ft:words");
     });
@@ -167,7 +167,7 @@ fn keys_that_their_server_evicts_meanwhile_are_called_so() {
             one.command(&["SET", &format!("key:{i}"), "x"]).await;
         }
         let proxy = FaultProxy::start(one.port()).await;
-        // Of the names that are given each time, ten are evicted before their turn.
+        // Of the names returned each time, ten are evicted before their turn.
         proxy.answer_by(
             "SCAN",
             "local page = redis.call('SCAN', unpack(ARGV))

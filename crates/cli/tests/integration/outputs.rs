@@ -1,4 +1,4 @@
-//! Where a backup goes: links are followed, streams are written to, a good file is replaced by a whole one.
+//! Outputs of a backup: links are followed, streams are written to, and a file is replaced only when complete.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -23,7 +23,7 @@ async fn filled() -> TestRedis {
     server
 }
 
-/// The file holds all that the server does.
+/// Checks that the file has all keys of the server.
 fn is_whole(folder: &Path, file: &str, url: &str) {
     ends(folder, &["verify", "--rdb", file, "--to", url, "--both-ways"], 0, "");
 }
@@ -62,7 +62,7 @@ fn devices_and_pipes_are_written_to_and_stay_what_they_are() {
         let (here, url) = (folder.path(), server.url());
         ends(here, &["backup", "-d", &url, "-o", "/dev/null"], 0, "");
         assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
-        // A full disk, as a device has it: by a link as well.
+        // A device that reports a full disk, also through a link.
         symlink("/dev/full", here.join("full")).unwrap();
         for name in ["/dev/full", "full"] {
             ends(here, &["backup", "-d", &url, "-o", name], 9, "No space left on device");
@@ -87,7 +87,7 @@ fn links_are_followed_and_a_good_file_keeps_who_may_read_it() {
         std::fs::create_dir(here.join("store")).unwrap();
         symlink("store/real.rdb", here.join("link.rdb")).unwrap();
         let words = ["backup", "-d", &url, "-o", "link.rdb"];
-        // The link leads to nothing yet; what is new is its owner's.
+        // The link's target does not exist yet; a new file is readable by its owner only.
         ends(here, &words, 0, "");
         assert_eq!(mode(&here.join("store/real.rdb")), 0o600);
         let readable = std::fs::Permissions::from_mode(0o644);
@@ -98,7 +98,7 @@ fn links_are_followed_and_a_good_file_keeps_who_may_read_it() {
         assert_eq!(mode(&here.join("store/real.rdb")), 0o644);
         is_whole(here, "link.rdb", &url);
         ends(here, &["backup", "-d", &url, "-o", "store"], 9, "directory");
-        // A link where the unfinished file is to be is somebody's trap.
+        // A link in place of the unfinished file could be a trap.
         std::fs::write(here.join("precious"), "precious").unwrap();
         symlink("precious", here.join("trap.rdb.partial")).unwrap();
         ends(here, &["backup", "-d", &url, "-o", "trap.rdb"], 9, "not a regular file");
@@ -156,7 +156,7 @@ fn a_run_that_goes_on_is_backed_up_too() {
         let again = run(here, &[&base[..], &["--backup", "b.rdb"]].concat());
         assert_eq!(again.code, 11, "{again:?}");
         assert!(here.join("b.rdb").is_file(), "{again:?}");
-        // The advice can be pasted, and takes that key only.
+        // The command in the advice can be pasted, and removes only that key.
         assert!(first.out.contains("--pattern 'page:1'"), "{first:?}");
     });
 }

@@ -1,4 +1,4 @@
-//! Plans as people meet them: what a flush keeps by them, what their tables say, what can be pasted.
+//! Plans in use: keys protected from a flush, the text of their tables, commands to paste.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -19,7 +19,7 @@ fn configure(folder: &Path, url: &str) {
     std::fs::write(folder.join("compartment.toml"), text).unwrap();
 }
 
-/// A server and a folder with a configuration for it.
+/// A server, and a folder with a configuration for it.
 async fn there() -> (TestRedis, TempDir) {
     let (server, folder) = (TestRedis::start().await, tempfile::tempdir().unwrap());
     configure(folder.path(), &server.url());
@@ -32,7 +32,7 @@ async fn tell(connection: &mut RespConnection, line: &str) {
     assert!(!reply.is_error(), "{line}: {reply:?}");
 }
 
-/// Results and a queue of Celery's, pages of Django's, and keys of the application's own.
+/// Results and a queue of Celery, pages of Django, and the application's own keys.
 async fn fill(server: &TestRedis) {
     let mut connection = server.connect().await;
     for n in 0..20 {
@@ -85,7 +85,7 @@ fn a_flush_keeps_what_stays_by_a_plan() {
             assert!(refused.err.contains("order:{int}:state (20)"), "{refused:?}");
             assert!(refused.err.contains("celery-broker (2, not moved yet)"), "{refused:?}");
         }
-        // From another folder it is found beside the configuration, or named.
+        // From another folder the plan is found beside the configuration, or named.
         let elsewhere = tempfile::tempdir().unwrap();
         let config = folder.path().join("compartment.toml");
         let config = ["--config", config.to_str().unwrap()];
@@ -95,7 +95,7 @@ fn a_flush_keeps_what_stays_by_a_plan() {
         let plan = folder.path().join("move.toml");
         let plan = ["--plan", plan.to_str().unwrap()];
         assert_eq!(run(elsewhere.path(), &[&all[..], &backend, &plan].concat()).code, 12);
-        // Shown in the preview too; keys of the moved groups may go, others not.
+        // Also refused in the preview; keys of moved groups may be removed, others not.
         let shown = run(folder.path(), &["flush", "--database", "0"]);
         assert!(shown.code == 12 && shown.out.contains("refused:"), "{shown:?}");
         let part = |pattern| [&all[..], &["--pattern", pattern]].concat();
@@ -103,9 +103,9 @@ fn a_flush_keeps_what_stays_by_a_plan() {
         server.command(&["SET", ":1:views.decorators.cache.left", "x"]).await;
         let moved = run(folder.path(), &part(":[0-9]*:*"));
         assert_eq!((moved.code, size(&server, 0).await), (0, before), "{moved:?}");
-        // Another index is no business of the plan's.
+        // The plan does not apply to another index.
         assert_eq!(run(folder.path(), &["flush", "--database", "cache", "--yes"]).code, 0);
-        // A plan that can no longer be read says nothing about what stays.
+        // A damaged plan does not say which keys to leave in place.
         let text = std::fs::read_to_string(folder.path().join("move.toml")).unwrap();
         std::fs::write(folder.path().join("move.toml"), text.replace("[source]", "[sauce]"))
             .unwrap();
@@ -137,7 +137,7 @@ fn a_plan_proposes_what_names_suggest_and_says_how_the_rest_gets_a_place() {
         assert!(planned.out.contains("5 groups of one key"), "{}", planned.out);
         let told = "    [keys.NAME]\n    template = \"order:{int}:state\"\n";
         assert!(planned.out.contains(told), "{}", planned.out);
-        // With the rule that it tells of, the keys move.
+        // With the suggested rule, the keys move.
         let path = folder.path().join("compartment.toml");
         let text = std::fs::read_to_string(&path).unwrap();
         let rule = "orders = { index = 8, kind = \"durable\" }\n[keys.orders]\n\
@@ -310,13 +310,13 @@ fn a_plan_is_found_by_any_name_for_any_address_and_keeps_what_came_after_it() {
             assert!(refused.err.contains("keys in no group (1)"), "{refused:?}");
             assert!(!refused.err.contains("s3cret"), "{refused:?}");
         }
-        // A plan that is named has to be about this database.
+        // A named plan has to be about this database.
         let other = TestRedis::start().await;
         let at = format!("{}/0", other.url());
         let wrong = ["flush", "--database", &at, "--yes-really", "index 0", "--plan", "plan.txt"];
         let wrong = run(here, &wrong);
         assert!(wrong.code == 4 || wrong.code == 12, "{wrong:?}");
-        // Whoever names the keys means them.
+        // Keys selected by a pattern are removed.
         let at = format!("{}/0", url("localhost"));
         let meant =
             ["flush", "--database", &at, "--yes-really", "index 0", "--pattern", "invoice:*"];

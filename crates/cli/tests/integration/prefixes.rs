@@ -1,4 +1,4 @@
-//! A target that is a part of the source, by a prefix in the same index: no key is met twice.
+//! A target within the source, by a prefix in the same index: no key is moved twice.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -41,7 +41,7 @@ fn keys_go_behind_a_prefix_of_their_own_index_once() {
         let moving = ["migrate", "--from", "0", "--to", "app", "--journal", "j"];
         succeeds(here, &moving);
         assert_eq!((named(&server, "app:page:*").await, named(&server, "*").await), (3_000, 3_000));
-        // Again there is nothing to do.
+        // A second run has nothing to do.
         let again = ["migrate", "--from", "0", "--to", "app", "--journal", "k"];
         succeeds(here, &again);
         assert_eq!(named(&server, "app:page:*").await, 3_000);

@@ -1,4 +1,4 @@
-//! A move by a pattern, or of all keys, is held against the queues that it may take apart.
+//! A move by a pattern, or of all keys, is checked for queues that it would split.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -49,7 +49,7 @@ fn a_queue_does_not_move_without_its_bindings_nor_from_under_its_workers() {
             let refused = ends(here, &[&part[..], extra].concat(), 12, "would stay behind");
             assert!(refused.err.contains("celery-broker"), "{}", refused.err);
         }
-        // A worker waits, and whoever moves the queue leaves it waiting for ever.
+        // A worker is blocked on a queue; moving that queue would leave it blocked forever.
         let mut worker = server.connect().await;
         let waiting =
             tokio::spawn(async move { worker.send(&["BRPOP", "other-queue", "0"]).await });
@@ -63,7 +63,7 @@ fn a_queue_does_not_move_without_its_bindings_nor_from_under_its_workers() {
         }
         assert_eq!((size(&server, 0).await, size(&server, 3).await), (55, 0));
         assert_eq!(std::fs::read_dir(here).unwrap().count(), 0, "no journal");
-        // What has nothing to do with it goes, and so does what is meant.
+        // Unrelated keys move, and so do queues if the user insists.
         ends(here, &[&base[..], &["--pattern", "page:*"]].concat(), 0, "50 keys moved");
         let anyway = [&all_of_it[..], &["--drained-anyway"]].concat();
         ends(here, &anyway, 0, "5 keys moved");
@@ -101,6 +101,6 @@ fn who_may_not_look_at_other_keys_is_told_what_names_and_clients_say() {
         ends(here, &part, 12, "_kombu.binding.celery would stay behind");
         ends(here, &[&base[..], &["--pattern", "page:*"]].concat(), 0, "50 keys moved");
         assert_eq!((size(&server, 0).await, size(&server, 3).await), (5, 50));
-        ends(here, &[&part[..], &["--drained-anyway"]].concat(), 0, "1 keys moved");
+        ends(here, &[&part[..], &["--drained-anyway"]].concat(), 0, "1 key moved");
     });
 }

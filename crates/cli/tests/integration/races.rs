@@ -1,4 +1,4 @@
-//! What two programs do to one batch at the same moment, by connections of their own to a real server.
+//! Concurrent operations of two programs on one batch, with separate connections to a real server.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -87,7 +87,7 @@ fn every_completion_is_delivered_twice() {
         assert_eq!((progress.done, progress.stages[0].done), (1_000, 1_000));
         assert_eq!(progress.status, BatchStatus::Completed);
         assert!(a.batch_upkeep().audit("b").await.unwrap().is_clean());
-        // What did not count is not in the outbox either.
+        // Settlements that did not count are not in the outbox.
         assert_eq!(a.batch_upkeep().outbox_len("b").await.unwrap(), 20);
     });
 }

@@ -1,4 +1,4 @@
-//! Servers that hide commands, keys or themselves: work goes on, or their own words are shown.
+//! Servers that hide commands, keys or themselves: commands still work, or show the server's error.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -34,7 +34,7 @@ async fn keys_of(server: &TestRedis, index: u32) -> i64 {
     server.command(&["EVAL", COUNT, "0", &index.to_string()]).await.integer().unwrap()
 }
 
-/// Everything that an operator does with some keys, as this user.
+/// All commands that an operator runs on some keys, as this user.
 async fn separate(server: &TestRedis, url: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
@@ -53,7 +53,7 @@ async fn separate(server: &TestRedis, url: &str) {
     succeeds(&moving, &[&pages[..], &["--keep"]].concat());
     succeeds(&["verify", "--from", "0", "--to", "5"], &pages);
     succeeds(&["backup", "-d", "0", "-o", "pages.rdb"], &pages);
-    // FLUSHDB may be refused: the keys go one by one then.
+    // FLUSHDB may be refused: then the keys are removed one by one.
     succeeds(&["flush", "--database", "5"], &["--yes-really", "index 5"]);
     assert_eq!((keys_of(server, 0).await, keys_of(server, 5).await), (31, 0));
     server.command(&["FLUSHALL"]).await;
@@ -94,7 +94,7 @@ fn a_server_without_hello_is_spoken_to_in_the_older_protocol() {
     run_test(async {
         let server = TestRedis::builder().config("rename-command", "HELLO \"\"").start().await;
         separate(&server, &server.url()).await;
-        // All that a managed server hides.
+        // Everything that a managed server hides.
         let mut hidden = TestRedis::builder().acl_user("guest", "pw", "~* &* +@all -info -client");
         for command in ["HELLO", "CONFIG", "FLUSHDB"] {
             hidden = hidden.config("rename-command", &format!("{command} \"\""));
@@ -124,7 +124,7 @@ fn a_server_that_is_full_says_so_itself() {
 #[test]
 fn protected_mode_is_told_in_the_servers_words() {
     run_test(async {
-        // As a server answers that is reached from another machine.
+        // Answers like a server that is reached from another machine.
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("redis://{}", listener.local_addr().unwrap());
         let answering = tokio::spawn(async move {

@@ -1,10 +1,10 @@
-//! Looking into an overloaded database, planning its separation, and flushing what may go.
+//! Analyzes an overloaded database, plans its separation, and flushes it.
 
 use compartment_testkit::{TestRedis, run_test};
 
 use crate::program::{Run, json, run};
 
-/// A database 0 that Celery, Django and an application of its own share.
+/// A database 0 shared by Celery, Django and another application.
 const SEED: &str = r#"
 local function uuid(n) return string.format('%08x-98ab-4c5d-8e6f-%012x', n, n * 7919) end
 local body = '{"body": "W10=", "headers": {"lang": "py"}, "properties": {}}'
@@ -29,14 +29,13 @@ async fn overloaded() -> TestRedis {
     server
 }
 
-/// Runs a command against a server, in a folder.
+/// Runs a command on a server, in a folder.
 fn at(server: &TestRedis, folder: &tempfile::TempDir, words: &[&str]) -> Run {
     let url = server.url();
     run(folder.path(), &[words, &["--backend", &url]].concat())
 }
 
-/// The text without what differs from run to run: the port, the digits of sizes, and what another
-/// version of the server does otherwise.
+/// The text without parts that differ between runs or server versions: port, version, encodings, and digits of sizes.
 fn stable(server: &TestRedis, text: &str) -> String {
     let text = text.replace(&server.port().to_string(), "PORT");
     let mut out = Vec::new();
@@ -127,7 +126,7 @@ fn a_plan_is_executed_group_by_group_while_the_programs_change_over() {
         );
         std::fs::write(folder.path().join("compartment.toml"), file).unwrap();
         assert_eq!(run(folder.path(), &["plan"]).code, 0);
-        // A program writes to the new place before its keys come, and a name is there anew.
+        // A program writes to the target before its keys move, so that a key exists there.
         let mut connection = server.connect().await;
         connection.send(&["SELECT", "1"]).await.unwrap();
         let name = "celery-task-meta-00000001-98ab-4c5d-8e6f-000000001eef";
@@ -142,7 +141,7 @@ fn a_plan_is_executed_group_by_group_while_the_programs_change_over() {
         assert!(moved.out.contains("broker_url") && moved.out.contains("plan-2.journal"));
         let size = async |index| server.command_in(index, &["DBSIZE"]).await.integer().unwrap();
         assert_eq!((size(1).await, size(4).await), (40, 5));
-        // Both can be taken back, the last first.
+        // Both can be undone, the last one first.
         for (journal, code) in [("plan-2.journal", 0), ("plan.journal", 0)] {
             let back = run(folder.path(), &["migrate", "--undo", journal]);
             assert_eq!(back.code, code, "{back:?}");

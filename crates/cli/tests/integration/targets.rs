@@ -1,4 +1,4 @@
-//! Targets that may lose what they are given, and sources that do not have what they should.
+//! Targets that may lose keys, and sources that lack keys.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -17,7 +17,7 @@ fn ends(folder: &Path, arguments: &[&str], code: i32, says: &str) -> Run {
     run
 }
 
-/// Keys of a kilobyte each, all with a life.
+/// Keys of a kilobyte each, all with a TTL.
 async fn fill(server: &TestRedis) {
     const FILL: &str = "for i = 1, tonumber(ARGV[1]) do
         redis.call('SET', 'page:' .. i, string.rep('x', 1000) .. i, 'EX', 100000)
@@ -30,7 +30,7 @@ async fn size(server: &TestRedis) -> i64 {
     server.command(&["DBSIZE"]).await.integer().unwrap()
 }
 
-/// How many of the keys are nowhere.
+/// The number of keys that are on neither server.
 async fn lost(one: &TestRedis, other: &TestRedis) -> usize {
     let mut lost = 0;
     for i in 1..=KEYS {
@@ -69,7 +69,7 @@ fn a_target_that_would_evict_the_keys_is_refused_before_any_moves() {
             }
             assert_eq!((size(&one).await, size(&other).await), (KEYS, 0));
         }
-        // One that refuses writes loses nothing: it is said, and the work stops there.
+        // A target that refuses writes loses nothing: the work stops with an error.
         let other = small("noeviction").await;
         let words = ["migrate", "--from", &from, "--to", &other.url(), "--journal", "j"];
         let full = ends(here, &words, 8, "at its limit it refuses writes");
@@ -85,7 +85,7 @@ fn evictions_meanwhile_stop_the_work_and_lose_no_key() {
         let (one, other) = (TestRedis::start().await, small("allkeys-lru").await);
         fill(&one).await;
         let folder = tempfile::tempdir().unwrap();
-        // The sample tells of little, as it does where a few keys are large.
+        // The sample underestimates the memory, as it does if a few keys are large.
         let proxy = FaultProxy::start(one.port()).await;
         proxy.answer_by("MEMORY", "return 60");
         let (from, to) = (proxy.url(), other.url());
@@ -94,7 +94,7 @@ fn evictions_meanwhile_stop_the_work_and_lose_no_key() {
         assert!(stopped.err.contains("--undo j"), "{}", stopped.err);
         assert!(size(&other).await > 0 && size(&one).await > 0);
         assert_eq!(lost(&one, &other).await, 0);
-        // Given room, the same command does the rest.
+        // With more memory, the next run moves the rest.
         other.command(&["CONFIG", "SET", "maxmemory", "100mb"]).await;
         ends(folder.path(), &words, 0, "resuming");
         assert_eq!((size(&one).await, size(&other).await), (0, KEYS));
@@ -110,7 +110,7 @@ fn a_restore_stops_before_the_server_evicts_and_the_same_command_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let here = folder.path();
         ends(here, &["backup", "-d", &one.url(), "-o", "out.rdb"], 0, "");
-        // What the server says of its memory is out of date: another program fills it meanwhile.
+        // The reported memory is outdated, because another program fills the server in the meantime.
         let proxy = FaultProxy::start(other.port()).await;
         proxy.answer_by(
             "INFO",
@@ -168,7 +168,7 @@ fn a_replica_without_its_master_is_not_read() {
         let (of_master, url) = (master.url(), replica.url());
         ends(here, &["backup", "-d", &of_master, "-o", "out.rdb"], 0, "");
         let good = std::fs::read(here.join("out.rdb")).unwrap();
-        // It never had a link: there is nothing of its master's in it.
+        // The replica never had a link, so it has no keys of its master.
         replica.command(&["REPLICAOF", "127.0.0.1", "1"]).await;
         let refused = |says: &str| {
             for words in [
@@ -183,7 +183,7 @@ fn a_replica_without_its_master_is_not_read() {
             assert_eq!(std::fs::read(here.join("out.rdb")).unwrap(), good);
         };
         refused("never had a link");
-        // In step it is read.
+        // A replica in sync can be read.
         replica.command(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]).await;
         eventually("the replica is in step", || async {
             let info = replica.command(&["INFO", "replication"]).await.text();
@@ -194,7 +194,7 @@ fn a_replica_without_its_master_is_not_read() {
         ends(here, &["verify", "--rdb", "two.rdb", "--to", &of_master, "--both-ways"], 0, "");
         let moved = ["migrate", "--from", &url, "--to", &other.url()];
         ends(here, &moved, 8, "keys can be removed only on its master");
-        // And not when it has lost its master, unless that is what is wanted.
+        // A replica without its master is refused, unless the user insists.
         master.kill();
         eventually("the replica knows", || async {
             let info = replica.command(&["INFO", "replication"]).await.text();
@@ -214,7 +214,7 @@ fn what_arrives_otherwise_is_seen_before_it_is_removed() {
         let (one, other) = (TestRedis::start().await, TestRedis::start().await);
         fill(&one).await;
         let proxy = FaultProxy::start(other.port()).await;
-        // A target that answers OK and keeps nothing of some keys.
+        // A target that answers OK but drops some keys.
         proxy.answer_by(
             "RESTORE",
             "if string.find(ARGV[1], '7') then return redis.status_reply('OK') end
@@ -226,7 +226,7 @@ fn what_arrives_otherwise_is_seen_before_it_is_removed() {
         assert_eq!(run.code, 10, "{run:?}");
         assert!(run.out.contains("it is not in the target"), "{}", run.out);
         assert_eq!(lost(&one, &other).await, 0);
-        // And one that says so of copies within it.
+        // A server that does so for copies within it.
         let server = TestRedis::start().await;
         fill(&server).await;
         let proxy = FaultProxy::start(server.port()).await;

@@ -1,4 +1,4 @@
-//! Taking back what was followed: the new place has what is newer, and what was deleted there stays deleted.
+//! Undoing a feed: newer values in the target are kept, and keys deleted there stay deleted.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -28,8 +28,8 @@ async fn size(server: &TestRedis, index: u32) -> i64 {
     server.command_in(index, &["DBSIZE"]).await.integer().unwrap()
 }
 
-/// Follows index 0 of `one` into index 2 of `other` until nobody writes any more; `late` is written
-/// meanwhile.
+/// Follows index 0 of `one` to index 2 of `other` until nothing is written any more; `late` is written in the
+/// meantime.
 async fn follow(folder: &Path, one: &TestRedis, other: &TestRedis, late: &str) -> Run {
     for i in 0..50 {
         one.command(&["SET", &format!("session:{i}"), &format!("old-{i}")]).await;
@@ -38,7 +38,7 @@ async fn follow(folder: &Path, one: &TestRedis, other: &TestRedis, late: &str) -
     let words = ["migrate", "--from", &from, "--to", &to, "--live", "--feed"];
     let words = [&words[..], &["--quiet", "500ms", "--journal", "j"]].concat();
     let child = start(folder, &words);
-    // Told again and again, or the feed would be over before it is told.
+    // Repeated, since the feed could end before the change arrives.
     eventually("a change is there", || async {
         one.command(&["SET", late, "late"]).await;
         get(other, 2, late).await == "late" && size(other, 2).await > 50
@@ -139,7 +139,7 @@ fn what_was_not_followed_to_the_end_writes_over_nothing() {
         writer.abort();
         let _ = writer.await;
         one.command(&["SET", "counter", "newest"]).await;
-        // The old place has the newest: it stays, and no advice is against it.
+        // The source has the newest value: it stays, and the advice does not suggest removing it.
         let undo = ends(folder.path(), &["migrate", "--undo", "j"], 11, "either may be the newer");
         assert!(!undo.out.contains("flush"), "{}", undo.out);
         assert_eq!(get(&one, 0, "counter").await, "newest");
@@ -157,7 +157,7 @@ fn the_old_key_is_called_old_only_where_it_is() {
         one.command(&["SET", "a", "old"]).await;
         one.command_in(2, &["SET", "a", "new"]).await;
         ends(folder.path(), &base, 11, "compartment flush --database OLD");
-        // Programs write to the old place while this goes on: it may have the newer.
+        // Programs may write to the source during a live run, so it may have the newer value.
         let live = ["--live", "--quiet", "200ms", "--at-most", "400ms"];
         let run = ends(folder.path(), &[&base[..], &live].concat(), 11, "may be the newer");
         assert!(!run.out.contains("flush"), "{}", run.out);
@@ -187,7 +187,7 @@ fn what_the_new_place_evicted_was_not_deleted() {
         other.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-random"]).await;
         other.command(&["CONFIG", "SET", "maxmemory", "1mb"]).await;
         eventually("it evicts", || async { size(&other, 2).await < 45 }).await;
-        // As if it never had.
+        // Without the limit, only the server's counter shows the evictions.
         other.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
         ends(folder.path(), &["migrate", "--undo", "j"], 0, "has evicted keys since");
         assert_eq!((size(&one, 0).await, size(&other, 2).await), (51, 0));
@@ -205,7 +205,7 @@ fn what_the_old_place_got_since_is_neither_written_over_nor_removed() {
         other.command_in(2, &["DEL", "session:1", "session:5"]).await;
         other.command_in(2, &["SET", "session:2", "v2"]).await;
         other.command_in(2, &["SET", "session:3", "v2"]).await;
-        // Programs that went back before.
+        // Programs that already use the source again.
         one.command(&["SET", "session:1", "v3"]).await;
         one.command(&["SET", "session:2", "v3"]).await;
         one.command(&["EXPIRE", "session:4", "1000"]).await;
@@ -220,7 +220,7 @@ fn what_the_old_place_got_since_is_neither_written_over_nor_removed() {
         );
         assert!(one.command(&["TTL", "session:4"]).await.integer().unwrap() > 900);
         assert_eq!((get(&other, 2, "session:2").await, size(&other, 2).await), ("v2".into(), 2));
-        // Who has removed what is not wanted comes to the end.
+        // Once the unwanted keys are removed, the undo completes.
         other.command_in(2, &["DEL", "session:2", "session:4"]).await;
         ends(folder.path(), &undo, 0, "");
         assert_eq!((here("session:1").await, here("session:2").await), ("v3".into(), "v3".into()));

@@ -38,7 +38,7 @@ pub fn open(map: DatabaseMap) -> Result<Databases> {
     Ok(Databases { inner, waiter })
 }
 
-/// Every database of a map, open, by name. Cheap to clone.
+/// All open databases of a map, by name. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Databases {
     inner: crate::Databases,
@@ -70,7 +70,7 @@ impl Databases {
         self.waiter.wait(self.inner.write(key, value))
     }
 
-    /// Deletes a typed key; whether there was one.
+    /// Deletes a typed key; `false` if it did not exist.
     ///
     /// # Errors
     /// As [`crate::Databases::remove`].
@@ -78,7 +78,7 @@ impl Databases {
         self.waiter.wait(self.inner.remove(key))
     }
 
-    /// Waits until nothing is left to do that nobody else waits for: see [`crate::Databases::close`].
+    /// Waits for background work: see [`crate::Databases::close`].
     ///
     /// # Errors
     /// As [`crate::Databases::close`].
@@ -86,7 +86,7 @@ impl Databases {
         self.waiter.wait(self.inner.close(limit))
     }
 
-    /// The async form of the same databases.
+    /// The async form of these databases.
     #[must_use]
     pub fn as_async(&self) -> &crate::Databases {
         &self.inner

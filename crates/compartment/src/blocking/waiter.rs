@@ -1,4 +1,4 @@
-//! Runs futures to their end on the caller's thread, over a runtime that serves the connections.
+//! Runs futures to completion on the caller's thread, with a runtime that serves the connections.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub(crate) struct Waiter {
     runtime: Arc<OwnRuntime>,
 }
 
-/// A runtime that may be dropped anywhere: one of tokio's panics where it is dropped in async code.
+/// A runtime that may be dropped anywhere; tokio's panics if it is dropped in async code.
 #[derive(Debug)]
 struct OwnRuntime(Option<Runtime>);
 
@@ -45,7 +45,7 @@ impl Waiter {
 
     pub(crate) fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         refuse_in_async_code()?;
-        // Timers and tasks are those of the own runtime, wherever the caller's thread belongs.
+        // Timers and tasks use this runtime, whatever runtime the caller's thread belongs to.
         let _entered = self.runtime.0.as_ref().map(Runtime::enter);
         let mut work = pin!(work);
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
@@ -66,7 +66,7 @@ impl Wake for Unpark {
     }
 }
 
-/// A thread of `spawn_blocking` may wait; one that drives async code may not.
+/// Rejects waiting on a thread that drives async code; a thread of `spawn_blocking` may wait.
 fn refuse_in_async_code() -> Result<()> {
     if Handle::try_current().is_err() || !drives_a_task() {
         return Ok(());
@@ -79,8 +79,8 @@ fn refuse_in_async_code() -> Result<()> {
     ))
 }
 
-/// Whether this thread polls a task just now. Each poll of a task has a budget of some steps, and a
-/// thread that may block has none: so many steps are taken as no budget has, and then given back.
+/// Whether this thread is polling a task. Each poll of a task has a budget of some steps, and a thread that may block
+/// has none. So this takes more steps than any budget has, and then gives them back.
 fn drives_a_task() -> bool {
     const MORE_THAN_A_BUDGET: usize = 256;
     let mut context = Context::from_waker(Waker::noop());
@@ -92,7 +92,7 @@ fn drives_a_task() -> bool {
         }
         Poll::Pending => true,
     });
-    // Each gives back what there was before it, so the first one comes last.
+    // Each step restores the budget from before it, so the first one is dropped last.
     while steps.pop().is_some() {}
     is_limited
 }
@@ -115,7 +115,7 @@ mod tests {
         });
         let waiter = waiter.await.unwrap();
         for _ in 0..3 {
-            // The budget of this task is as it was.
+            // The budget of this task is unchanged.
             assert!(coop::has_budget_remaining());
             let refused = waiter.wait(async { Ok(()) }).unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::Unsupported);

@@ -2,32 +2,31 @@
 
 /// The abilities of a backend.
 ///
-/// Every backend has keys and values, hashes, counters, locks, rate limits and usage. It may lack the
-/// stores that have a field here; it then leaves them out of its [`Stores`](super::Stores), and the
-/// conformance suite demands that they answer
-/// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported). Each backend's tests pin its
-/// capabilities, so that a suite that shrank by itself is noticed.
+/// Every backend has keys and values, hashes, counters, locks, rate limits and usage. It may lack the stores that
+/// have a field here; it then leaves them out of its [`Stores`](super::Stores), and the conformance suite requires
+/// that they return [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported). Each backend's tests pin its
+/// capabilities, so that a smaller suite is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
     /// Written data outlives the process.
     pub outlives_process: bool,
-    /// Other processes see it.
+    /// Other processes see the data.
     pub shared_between_processes: bool,
-    /// A `cache` database stays within its `memory_budget` by itself.
+    /// The backend keeps a `cache` database within its `memory_budget`.
     pub holds_budget: bool,
-    /// Time is the injected clock for every store, not only for locks and limits.
+    /// All stores use the injected clock, not only locks and limits.
     pub injected_clock: bool,
-    /// It has queues.
+    /// The backend has queues.
     pub queues: bool,
-    /// It has batches, their upkeep and their events.
+    /// The backend has batches, their upkeep and their events.
     pub batches: bool,
-    /// It has channels.
+    /// The backend has channels.
     pub channels: bool,
 }
 
 impl Capabilities {
-    /// No capability at all: set the fields that apply.
+    /// No capabilities: set the fields that apply.
     #[must_use]
     pub const fn none() -> Self {
         Self {

@@ -1,8 +1,8 @@
 //! For authors of backends, and of wrappers around open databases.
 //!
-//! A backend implements [`Backend`] and the store traits; a program that only uses databases needs
-//! nothing of this module. Besides the traits it holds the rules that every backend keeps alike: the
-//! checks before a write, the texts that are stored, the counters of a database.
+//! A backend implements [`Backend`] and the store traits; a program that only uses databases does not need this
+//! module. It also has the rules that all backends share: the checks before a write, the stored texts, the counters
+//! of a database.
 
 mod capabilities;
 mod stores;
@@ -35,9 +35,9 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Opens the database of this contract.
     async fn open(&self, contract: Contract) -> Result<Database>;
 
-    /// What it can do.
+    /// The backend's capabilities.
     fn capabilities(&self) -> Capabilities;
 
-    /// Where it is, for people: no secrets.
+    /// The backend's location, for people and without secrets.
     fn location(&self) -> String;
 }

@@ -1,4 +1,4 @@
-//! The stores that a backend hands out for one database.
+//! The stores that a backend provides for one database.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::{
     KeyValueStore, LockStore, QueueStore, RateLimitStore, UsageStore,
 };
 
-/// Declares the stores once: the fields, an accessor and a setter each.
+/// Declares the stores once: their fields, accessors and setters.
 macro_rules! stores {
     ($($(#[$about:meta])* $name:ident: $trait:ident, $text:literal;)+) => {
         /// The stores of one database. Cheap to clone.
@@ -30,9 +30,8 @@ macro_rules! stores {
         }
 
         impl Stores {
-            /// Begins with the store that every backend has. Each call to a store that is not set
-            /// answers [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), and names the store
-            /// and `backend`.
+            /// Begins with the store that every backend has. Each call to a store that is not set returns
+            /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), naming the store and `backend`.
             #[must_use]
             pub fn builder(backend: &str, key_value: Arc<dyn KeyValueStore>) -> StoresBuilder {
                 let stores = Self {
@@ -42,7 +41,7 @@ macro_rules! stores {
                 StoresBuilder { stores }
             }
 
-            /// These stores again, for a wrapper to set those that it changes.
+            /// A builder with these stores, for a wrapper that replaces some of them.
             #[must_use]
             pub fn into_builder(self) -> StoresBuilder {
                 StoresBuilder { stores: self }
@@ -109,7 +108,7 @@ pub struct StoresBuilder {
 }
 
 impl StoresBuilder {
-    /// The stores.
+    /// Builds the stores.
     #[must_use]
     pub fn build(self) -> Stores {
         self.stores

@@ -1,4 +1,4 @@
-//! The store of a backend that does not have it: every call says so.
+//! A store that a backend does not have: every call returns an error.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::{
     Subscription, TaskId, Usage, UsageStore,
 };
 
-/// Any store, of a backend that does not have it.
+/// Any store that a backend does not have.
 #[derive(Clone, Debug)]
 pub(super) struct Unsupported {
     backend: String,
@@ -39,7 +39,7 @@ impl Unsupported {
     }
 }
 
-/// Implements a store by its signatures.
+/// Implements a store from its signatures.
 macro_rules! unsupported {
     ($trait:ident { $(fn $method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)* } $($besides:item)*) => {
         #[async_trait]
@@ -79,7 +79,7 @@ unsupported!(LockStore {
     fn release(key: &str, token: FencingToken) -> bool;
     fn holder(key: &str) -> Option<Holder>;
 }
-// Nobody can hold a lock here.
+// No lock can be held here.
 fn release_in_background(&self, _key: &str, _token: FencingToken) {}
 );
 

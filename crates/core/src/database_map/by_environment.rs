@@ -1,4 +1,4 @@
-//! A setting that may differ by environment: a value, or one a name, `default` among them.
+//! A setting that may differ by environment: a single value, or a table with one for each name.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,17 +8,17 @@ use std::time::Duration;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 
-/// A value per environment: `default` and, say, a shorter TTL in `production`.
+/// A value for each environment, for example a `default` and a shorter TTL in `production`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ByEnvironment<T> {
     default: Option<T>,
     by_environment: BTreeMap<String, T>,
 }
 
-/// A TTL per environment.
+/// A TTL for each environment.
 pub type TtlByEnvironment = ByEnvironment<Duration>;
 
-// By hand: a derive would ask the same of `T`.
+// By hand, because a derive would require `T: Default`.
 impl<T> Default for ByEnvironment<T> {
     fn default() -> Self {
         Self { default: None, by_environment: BTreeMap::new() }
@@ -26,20 +26,20 @@ impl<T> Default for ByEnvironment<T> {
 }
 
 impl<T> ByEnvironment<T> {
-    /// One value for all environments.
+    /// A single value for all environments.
     #[must_use]
     pub fn everywhere(value: T) -> Self {
         Self { default: Some(value), by_environment: BTreeMap::new() }
     }
 
-    /// With another value in one environment.
+    /// Sets the value for one environment.
     #[must_use]
     pub fn in_environment(mut self, environment: impl Into<String>, value: T) -> Self {
         self.by_environment.insert(environment.into(), value);
         self
     }
 
-    /// The value in `environment`; that of `default` where it has none of its own.
+    /// The value in `environment`, or that of `default` if it has none.
     #[must_use]
     pub fn get(&self, environment: &str) -> Option<T>
     where
@@ -48,7 +48,7 @@ impl<T> ByEnvironment<T> {
         self.by_environment.get(environment).copied().or(self.default)
     }
 
-    /// Every value, of whichever environment.
+    /// Every value, of any environment.
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {
         self.default.iter().chain(self.by_environment.values())
     }
@@ -61,7 +61,7 @@ impl<T> ByEnvironment<T> {
         }
     }
 
-    /// As it stands in the file; nothing where there is none.
+    /// The value as it is written in the file; `None` if there is none.
     pub(super) fn to_field(&self, write: impl Fn(&T) -> String) -> Option<String> {
         if self.by_environment.is_empty() {
             return self.default.as_ref().map(write);
@@ -78,7 +78,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for ByEnvironment<T> {
     }
 }
 
-/// Tells a value from a table of them, so that what is wrong with a value is said as it is.
+/// Distinguishes a value from a table of values, so that an error about a value is reported unchanged.
 struct OneOrEach<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> OneOrEach<T> {

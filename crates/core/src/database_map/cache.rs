@@ -1,7 +1,6 @@
 //! Cache settings of the configuration: `[cache]` for all caches, `policy` for a template.
 
 use std::cell::RefCell;
-use std::fmt::Debug;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -11,17 +10,18 @@ use super::quantity::{Size, Span, size, span};
 use crate::{MAX_TTL, Result};
 
 /// The allowed range of a setting, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Bounds<T> {
     name: &'static str,
     least: T,
     max: T,
+    show: fn(T) -> String,
 }
 
 /// The allowed ranges of cache settings, for the configuration and for `CacheOptions`.
 ///
-/// Beyond a bound a setting would not work as it reads: a time-out of zero fails every request, and a
-/// lease shorter than a few round trips expires before its load is stored.
+/// A setting out of bounds would not work as expected: a time-out of zero fails every request, and a lease shorter
+/// than a few round trips expires before its load is stored.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct CacheBounds;
@@ -31,19 +31,23 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl CacheBounds {
-    /// One request to the database.
+    /// For one request to the database.
     pub const DATABASE_TIMEOUT: Bounds<Duration> = times("database_timeout", MILLISECOND, HOUR);
     /// Zero is allowed: then no value is served while invalidations cannot arrive.
     pub const BLIND_TTL: Bounds<Duration> = times("blind_ttl", Duration::ZERO, MAX_TTL);
     /// Failures in a row.
-    pub const BREAKER_FAILURES: Bounds<u32> =
-        Bounds { name: "breaker_failures", least: 1, max: u32::MAX };
-    /// How long the database is left alone.
+    pub const BREAKER_FAILURES: Bounds<u32> = Bounds {
+        name: "breaker_failures",
+        least: 1,
+        max: u32::MAX,
+        show: |count| count.to_string(),
+    };
+    /// How long the database is not asked.
     pub const BREAKER_OPEN_FOR: Bounds<Duration> = times("breaker_open_for", MILLISECOND, DAY);
-    /// Bytes: room for an entry or two in each of the parts that the tier consists of. Nothing (0)
-    /// is taken as well: no value is kept in the process.
+    /// Bytes: room for an entry or two in each shard of the tier. Zero is accepted too: no value is kept in the
+    /// process.
     pub const FIRST_TIER: Bounds<u64> = sizes("first_tier", 64 * 1_024, 1 << 50);
-    /// How often figures are published.
+    /// How often metrics are published.
     pub const METRICS_EVERY: Bounds<Duration> =
         times("metrics_every", Duration::from_millis(100), DAY);
     /// How long a value is fresh.
@@ -57,44 +61,58 @@ impl CacheBounds {
         times("stale_while_revalidate", Duration::ZERO, MAX_TTL);
     /// After a TTL.
     pub const STALE_ON_ERROR: Bounds<Duration> = times("stale_on_error", Duration::ZERO, MAX_TTL);
-    /// Nothing: a caller that can be given a stale value does not wait.
+    /// With zero, a caller that can get a stale value does not wait.
     pub const SOFT_TIMEOUT: Bounds<Duration> = times("soft_timeout", Duration::ZERO, MAX_TTL);
-    /// A load.
+    /// For one load.
     pub const HARD_TIMEOUT: Bounds<Duration> = times("hard_timeout", MILLISECOND, MAX_TTL);
     /// A share of a TTL.
     pub const JITTER: Bounds<f64> = shares("jitter");
-    /// Bytes, a header of about a hundred included.
+    /// Bytes, including a header of about a hundred.
     pub const MAX_ENTRY: Bounds<u64> = sizes("max_entry", 256, u64::MAX);
     /// Bytes of one document.
     pub const MAX_DOCUMENT: Bounds<u64> = sizes("max_document", 256, u64::MAX);
-    /// A few round trips to a server that is far away, at least.
+    /// At least a few round trips to a distant server.
     pub const LEASE: Bounds<Duration> = times("lease", Duration::from_millis(100), HOUR);
 }
 
 pub(super) const fn times(name: &'static str, least: Duration, max: Duration) -> Bounds<Duration> {
-    Bounds { name, least, max }
+    Bounds { name, least, max, show: show_time }
 }
 
 const fn sizes(name: &'static str, least: u64, max: u64) -> Bounds<u64> {
-    Bounds { name, least, max }
+    Bounds { name, least, max, show: show_size }
 }
 
 pub(super) const fn shares(name: &'static str) -> Bounds<f64> {
-    Bounds { name, least: 0.0, max: 1.0 }
+    Bounds { name, least: 0.0, max: 1.0, show: |share| share.to_string() }
 }
 
-impl<T: Copy + PartialOrd + Debug> Bounds<T> {
-    /// Whether a value is within.
+fn show_time(time: Duration) -> String {
+    if time == MAX_TTL { "a hundred years".to_owned() } else { unquoted(&span(time)) }
+}
+
+fn show_size(bytes: u64) -> String {
+    if bytes == u64::MAX { "any size".to_owned() } else { unquoted(&size(bytes)) }
+}
+
+/// A value as the file has it, without its quotes.
+fn unquoted(value: &str) -> String {
+    value.trim_matches('"').to_owned()
+}
+
+impl<T: Copy + PartialOrd> Bounds<T> {
+    /// Checks whether a value is within the bounds.
     ///
     /// # Errors
     /// One line with the setting, the value and the bounds.
     pub fn check(&self, value: T) -> Result<(), String> {
-        // A number that is none is within no bounds.
+        // NaN is not within any bounds.
         if self.least <= value && value <= self.max {
             return Ok(());
         }
-        let Self { name, least, max } = self;
-        Err(format!("{name} = {value:?} is not allowed: it must be between {least:?} and {max:?}"))
+        let Self { name, show, .. } = self;
+        let (value, least, max) = (show(value), show(self.least), show(self.max));
+        Err(format!("{name} = {value} is not allowed: it must be between {least} and {max}"))
     }
 
     /// Checks the value of each environment.
@@ -124,19 +142,19 @@ impl CacheBounds {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CacheSettings {
-    /// Off: nothing is read from a cache or kept in one, and every load runs.
+    /// If `false`, nothing is read from a cache or stored in one, and every load runs.
     pub enabled: Option<bool>,
-    /// The most bytes of the tier in the process.
+    /// The maximum size of the tier in the process, in bytes.
     pub first_tier: Option<u64>,
-    /// How long one request to the database may take before the cache goes on without it.
+    /// How long one request to the database may take before the cache continues without it.
     pub database_timeout: Option<Duration>,
     /// How long after its load a value is served while invalidations cannot arrive.
     pub blind_ttl: Option<Duration>,
-    /// After this many failed requests in a row the database is not asked,
+    /// The number of failed requests in a row after which the database is not asked for a while.
     pub breaker_failures: Option<u32>,
-    /// for this long.
+    /// How long the database is not asked after that many failures.
     pub breaker_open_for: Option<Duration>,
-    /// Removals that are kept while they cannot be delivered.
+    /// How many undelivered removals are kept.
     pub pending_removals: Option<u32>,
     /// The policy of templates without their own.
     pub policy: PolicyRule,
@@ -153,21 +171,21 @@ pub struct PolicyRule {
     pub eager_refresh: ByEnvironment<f64>,
     /// How long after its TTL a value is served while it reloads.
     pub stale_while_revalidate: ByEnvironment<Duration>,
-    /// For how long after its TTL a value is served when its load fails.
+    /// How long after its TTL a value is served if its load fails.
     pub stale_on_error: ByEnvironment<Duration>,
-    /// How long a caller that could be given a stale value waits for a load.
+    /// How long a caller that can get a stale value waits for a load.
     pub soft_timeout: ByEnvironment<Duration>,
-    /// After how long a load is given up.
+    /// How long a load may take before it is cancelled.
     pub hard_timeout: ByEnvironment<Duration>,
-    /// By which share TTLs are shortened at random at most, 0 to 1.
+    /// The maximum share by which TTLs are shortened at random, 0 to 1.
     pub jitter: ByEnvironment<f64>,
-    /// The largest entry that is kept, in bytes.
+    /// The maximum size of a stored entry, in bytes.
     pub max_entry: ByEnvironment<u64>,
-    /// The most bytes that are kept of one document.
+    /// The maximum total size of a document's entries, in bytes.
     pub max_document: ByEnvironment<u64>,
-    /// How long others wait for a loader that does not answer any more.
+    /// How long others wait for a loader that has stopped answering.
     pub lease: ByEnvironment<Duration>,
-    /// Whether values are kept in the process as well.
+    /// Whether values are also kept in the process.
     pub first_tier: ByEnvironment<bool>,
 }
 
@@ -300,7 +318,7 @@ impl PolicyRule {
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
         let time = |each: &ByEnvironment<Duration>| each.to_field(|time| span(*time));
         let bytes = |each: &ByEnvironment<u64>| each.to_field(|bytes| size(*bytes));
-        // With its point: 1 would be read back as a whole number.
+        // With a decimal point: `1` would be read back as an integer.
         let share = |each: &ByEnvironment<f64>| each.to_field(|share| format!("{share:?}"));
         let fields = [
             ("negative_ttl", time(&self.negative_ttl)),

@@ -1,4 +1,4 @@
-//! Environment variables over a map: those that existing deployments already set.
+//! Environment variables that override a map, with names that existing deployments use.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -90,7 +90,7 @@ impl DatabaseMapBuilder {
             ));
             return Ok(());
         }
-        // Memory has no address to change: only a host moves it to a server.
+        // Memory has no address to change; only a host changes the backend to a server.
         if url.scheme() == Scheme::Memory && host.is_none() {
             self.notes.push(
                 "REDIS_PORT and REDIS_PASSWORD are not used without REDIS_HOST: the backend is memory"
@@ -167,14 +167,14 @@ pub(super) fn policy(setting: &str, value: &str) -> Result<String> {
     )))
 }
 
-/// A host's name or address alone, as `REDIS_HOST` holds it.
+/// A host's name or address alone, as in `REDIS_HOST`.
 fn host_name(value: &str) -> Result<String> {
     let value = value.trim();
     let address = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(value);
     let host = Host::parse(&bracketed(address));
     match host {
         Ok(Host { name, port: None }) if !name.contains(['/', '@', '?', ',']) => Ok(name),
-        // It may hold a URL with a password, and is not shown.
+        // It may contain a URL with a password, so it is not shown.
         _ => Err(wrong(
             "REDIS_HOST must be the name or address of one host; the port belongs in REDIS_PORT, the \
              password in REDIS_PASSWORD, and a whole URL in COMPARTMENT_BACKEND",
@@ -182,7 +182,7 @@ fn host_name(value: &str) -> Result<String> {
     }
 }
 
-/// User or password as they stand in a URL.
+/// A user or password in the encoding of a URL.
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }

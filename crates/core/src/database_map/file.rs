@@ -1,4 +1,4 @@
-//! `compartment.toml` read into a map; an unknown key names the nearest known one.
+//! Reads `compartment.toml` into a map; an error about an unknown key names the nearest known one.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -148,7 +148,7 @@ impl DatabaseSection {
         let instance = match (self.instance, only_instance) {
             (Some(instance), _) => instance,
             (None, Some(only)) => only.to_owned(),
-            // With no instance at all the caller gives `primary`; the whole is checked at the end.
+            // Without any instance the caller adds `primary`; the whole map is checked at the end.
             (None, None) => "primary".to_owned(),
         };
         let place = |what: &str, index: Option<u32>, prefix: Option<String>| match (index, prefix) {

@@ -1,4 +1,4 @@
-//! One host of a URL: a name or an address, and perhaps a port.
+//! One host of a URL: a name or an address, and an optional port.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -10,9 +10,9 @@ use crate::Result;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Host {
-    /// A name or an IP address, an IPv6 address without its brackets.
+    /// A name or an IP address; an IPv6 address is without its brackets.
     pub name: String,
-    /// The port, where the URL says one.
+    /// The port, if the URL has one.
     pub port: Option<u16>,
 }
 
@@ -20,7 +20,7 @@ impl Host {
     /// Reads `name`, `name:port`, `[address]` or `[address]:port`.
     ///
     /// # Errors
-    /// Nothing of the text is quoted: a password that was not encoded may be read as a host.
+    /// The text is not quoted: an unencoded password may be parsed as a host.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let (name, port) = match text.strip_prefix('[') {
             Some(rest) => {
@@ -72,8 +72,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// Whether two names of hosts are written for one: in any case of letters, and `localhost` for the
-/// loopback address.
+/// Whether two host names are equal as written: letters in any case, and `localhost` for the loopback address.
 pub(super) fn is_spelled_like(name: &str, other: &str) -> bool {
     let is_loopback = |name: &str| {
         let address = name.parse::<std::net::IpAddr>();
@@ -82,7 +81,7 @@ pub(super) fn is_spelled_like(name: &str, other: &str) -> bool {
     name.eq_ignore_ascii_case(other) || is_loopback(name) && is_loopback(other)
 }
 
-/// A host's name as a URL writes it: an IPv6 address stands in brackets.
+/// A host's name in a URL: an IPv6 address in brackets.
 pub(super) fn bracketed(name: &str) -> String {
     if name.contains(':') { format!("[{name}]") } else { name.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! One server (or memory), and how to talk to it.
+//! One server (or memory), and the settings of its connections.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use super::tls_files::TlsFiles;
 use super::url::InstanceUrl;
 use crate::Result;
 
-/// One server (or memory) that databases live on, and how to talk to it.
+/// One server (or memory) that hosts databases, and the settings of its connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Instance {
-    /// Where it is.
+    /// The instance's address.
     pub url: InstanceUrl,
     /// The maximum number of connections of this process to the instance, over all its databases;
     /// default 50.
@@ -32,7 +32,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// An instance at `url` with the settings that suit most.
+    /// An instance at `url` with default settings.
     ///
     /// # Errors
     /// As [`InstanceUrl::parse`].
@@ -51,12 +51,12 @@ impl Instance {
     }
 }
 
-/// The bounds of a time-out: a day, as nobody waits for longer.
+/// The longest time-out: a day, since nobody waits longer.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
 const MAX_RETRIES: u32 = 1_000;
 
 impl Instance {
-    /// Whether the settings can be used.
+    /// Checks the settings.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Configuration`] with the setting and its bounds.

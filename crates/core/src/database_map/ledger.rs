@@ -1,4 +1,4 @@
-//! Where the ledger is, an SQLite file or a PostgreSQL server, and whether there is one.
+//! The settings of the ledger: its address, an SQLite file or a PostgreSQL server, and whether it is enabled.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,9 @@ use crate::{Error, ErrorKind, Result};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LedgerSettings {
-    /// Whether there is one, if that is said.
+    /// Whether the ledger is enabled; `None` if not configured.
     pub enabled: Option<bool>,
-    /// Where it is.
+    /// The ledger's address.
     pub address: Option<LedgerAddress>,
 }
 
@@ -33,7 +33,7 @@ impl LedgerSettings {
     }
 }
 
-/// `[ledger]` of a file.
+/// The section `[ledger]` of a file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LedgerSection {
@@ -52,7 +52,7 @@ impl LedgerSection {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LedgerAddress {
-    /// An SQLite file, made when it is not there.
+    /// An SQLite file, created if it does not exist.
     Sqlite(PathBuf),
     /// A PostgreSQL database, by its URL.
     Postgres(String),
@@ -67,7 +67,7 @@ impl LedgerAddress {
         match self {
             Self::Postgres(url) => Ok(url.clone()),
             Self::Sqlite(path) => {
-                // The client takes the first part of a relative path for a host.
+                // The client treats the first part of a relative path as a host.
                 let path = std::path::absolute(path).map_err(|error| {
                     wrong(format!("the ledger's file {}: {error}", path.display()))
                 })?;
@@ -101,7 +101,7 @@ fn wrong_path<T>(path: &Path) -> Result<T> {
 impl FromStr for LedgerAddress {
     type Err = Error;
 
-    /// `sqlite://path`, `sqlite:path` or a path; `postgres://` or `postgresql://`.
+    /// Parses `sqlite://path`, `sqlite:path` or a path; `postgres://` or `postgresql://`.
     fn from_str(text: &str) -> Result<Self> {
         let text = text.trim();
         let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
@@ -123,7 +123,7 @@ impl FromStr for LedgerAddress {
     }
 }
 
-/// The keys behind `?` that the PostgreSQL client knows. (It ignores others.)
+/// The query keys that the PostgreSQL client knows. (It ignores others.)
 const POSTGRES_KEYS: [&str; 13] = [
     "sslmode",
     "sslrootcert",
@@ -140,7 +140,7 @@ const POSTGRES_KEYS: [&str; 13] = [
     "statement-cache-capacity",
 ];
 
-/// All behind `postgres:`, checked.
+/// The part after `postgres:`, checked.
 fn postgres(rest: &str) -> Result<&str> {
     let Some(rest) = rest.strip_prefix("//") else {
         return Err(wrong("a ledger's URL is postgres://HOST/DATABASE".to_owned()));
@@ -156,7 +156,7 @@ fn postgres(rest: &str) -> Result<&str> {
     Ok(rest)
 }
 
-/// The path behind `sqlite:`; a `?` ends it, as the SQL clients read it.
+/// The path after `sqlite:`; a `?` ends it, as for the SQL clients.
 fn sqlite(rest: &str) -> Result<&str> {
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -182,7 +182,7 @@ impl fmt::Display for LedgerAddress {
                 let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
                 let (login, place) = login::split(rest);
                 write!(f, "{scheme}://{}", login::shown(login))?;
-                // What follows a `?` may hold a secret too, and is left out.
+                // The part after a `?` may hold a secret too, and is left out.
                 let place = place.split(['?', '#']).next().unwrap_or_default();
                 f.write_str(place)
             }

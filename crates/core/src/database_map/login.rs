@@ -1,16 +1,16 @@
-//! The login in a URL: where it ends, whether it can be read, and how it is shown.
+//! The login in a URL: where it ends, whether it can be parsed, and how it is shown.
 
 use percent_encoding::percent_decode_str;
 
 use super::problem::wrong;
 use crate::Result;
 
-/// Parts what follows `://` into the login, if there is one, and the rest.
+/// Splits the text after `://` into the login, if there is one, and the rest.
 ///
-/// The last `@` ends a login, wherever it stands: a password that was not encoded may hold anything, and
-/// no part of it may be taken for a host and shown.
+/// The last `@` ends the login, wherever it is: an unencoded password may contain any character, and no part of it
+/// may be taken for a host and shown.
 pub(super) fn split(rest: &str) -> (Option<&str>, &str) {
-    // A path to a file may hold an `@`, and has no login before it.
+    // A path to a file may contain an `@`, and has no login before it.
     if rest.starts_with('/') {
         return (None, rest);
     }
@@ -20,7 +20,7 @@ pub(super) fn split(rest: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// As [`split`], where the path of a socket follows: its last `@` may belong to the path.
+/// As [`split`], if the path of a socket follows: its last `@` may belong to the path.
 pub(super) fn split_before_path(rest: &str) -> (Option<&str>, &str) {
     match rest.rfind("@/") {
         Some(at) if !rest.starts_with('/') => (Some(&rest[..at]), &rest[at + 1..]),
@@ -28,10 +28,10 @@ pub(super) fn split_before_path(rest: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Refuses a login that ends a URL's host where it stands, as every client reads it.
+/// Rejects a login with an unencoded character that would end the host of the URL for any client.
 ///
 /// # Errors
-/// [`crate::ErrorKind::Configuration`], with how to write it; nothing of the login is quoted.
+/// [`crate::ErrorKind::Configuration`], with how to write it; the login is not quoted.
 pub(super) fn check(login: Option<&str>) -> Result<()> {
     let login = login.unwrap_or_default();
     let Some(found) = login.chars().find(|letter| "/?#".contains(*letter)) else { return Ok(()) };
@@ -41,10 +41,10 @@ pub(super) fn check(login: Option<&str>) -> Result<()> {
     )))
 }
 
-/// User and password of a login, decoded; `None` for what is empty or not there.
+/// User and password of a login, decoded; `None` if empty or missing.
 ///
 /// # Errors
-/// When they are no UTF-8. Nothing of them is quoted.
+/// If they are not UTF-8. The login is not quoted.
 pub(super) fn read(login: &str) -> Result<(Option<String>, Option<String>)> {
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
     let decode = |text: &str| match percent_decode_str(text).decode_utf8() {
@@ -55,8 +55,8 @@ pub(super) fn read(login: &str) -> Result<(Option<String>, Option<String>)> {
     Ok((decode(user)?, decode(password)?))
 }
 
-/// The login as it may be shown, with its `@`: a user's name where a password follows it. A name that stands
-/// alone, with or without a colon, may be a password.
+/// The login as it may be shown, with its `@`: the user name if a password follows it. A name alone, with or without
+/// a colon, may be a password.
 pub(super) fn shown(login: Option<&str>) -> String {
     match login.map(|login| login.split_once(':')) {
         None => String::new(),

@@ -1,4 +1,4 @@
-//! Which databases there are, where they live, and the rules a map has to keep.
+//! The map of databases: their placements, and the rules that a map must meet.
 
 mod by_environment;
 mod cache;
@@ -44,13 +44,13 @@ use crate::{Contract, Result, Template};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct KeyRule {
-    /// The keys' template.
+    /// The template of the keys.
     pub template: Template,
-    /// The database they belong in.
+    /// The database of the keys.
     pub database: String,
-    /// How long they live.
+    /// The lifetime of the keys.
     pub ttl: TtlByEnvironment,
-    /// How they are cached.
+    /// How the values are cached.
     pub policy: PolicyRule,
 }
 
@@ -88,7 +88,7 @@ pub struct DatabaseMap {
 }
 
 impl DatabaseMap {
-    /// Starts an empty map.
+    /// A builder for an empty map.
     #[must_use]
     pub fn builder() -> DatabaseMapBuilder {
         DatabaseMapBuilder::default()
@@ -132,7 +132,7 @@ impl DatabaseMap {
         &self.cache
     }
 
-    /// Which database serves which purpose.
+    /// The databases by role.
     #[must_use]
     pub fn roles(&self) -> &Roles {
         &self.roles
@@ -162,20 +162,20 @@ impl DatabaseMap {
         &self.notes
     }
 
-    /// How long keys of the template `name` live in this environment, if `[keys]` says.
+    /// The TTL of the template `name` in this environment, if `[keys]` sets one.
     #[must_use]
     pub fn ttl_of(&self, name: &str) -> Option<Duration> {
         self.keys.get(name).and_then(|rule| rule.ttl.get(&self.environment))
     }
 
-    /// Whether two databases would hold keys in common if both were on one server, and do not both say
-    /// `shared = true`. The instances' names do not count: two of them may lead to one server.
+    /// Whether two databases would share keys if both were on one server, without both declaring `shared = true`. The
+    /// instances' names are ignored, because two of them may lead to one server.
     #[must_use]
     pub fn would_overlap(first: &Contract, second: &Contract) -> bool {
         rules::overlap(first, second)
     }
 
-    /// The names of the other databases that live where `contract` does.
+    /// The names of the other databases with the placement of `contract`.
     #[must_use]
     pub fn sharing_with(&self, contract: &Contract) -> Vec<&str> {
         self.databases
@@ -186,8 +186,7 @@ impl DatabaseMap {
     }
 }
 
-/// Builds a [`DatabaseMap`], from code, a preset, a file or the environment, in that order: what
-/// comes later wins.
+/// Builds a [`DatabaseMap`], from code, a preset, a file or the environment, in that order: later values win.
 #[derive(Clone, Debug, Default)]
 pub struct DatabaseMapBuilder {
     instances: BTreeMap<String, Instance>,
@@ -233,10 +232,10 @@ impl DatabaseMapBuilder {
         Ok(self)
     }
 
-    /// Says how the keys of the template `name` are cached.
+    /// Sets how the keys of the template `name` are cached.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Configuration`] where [`DatabaseMapBuilder::key`] has not named the template.
+    /// [`crate::ErrorKind::Configuration`] if [`DatabaseMapBuilder::key`] has not added the template.
     pub fn policy(mut self, name: &str, policy: PolicyRule) -> Result<Self> {
         let Some(rule) = self.keys.get_mut(name) else {
             let known: Vec<&str> = self.keys.keys().map(String::as_str).collect();
@@ -246,14 +245,14 @@ impl DatabaseMapBuilder {
         Ok(self)
     }
 
-    /// Settles what holds for every cache.
+    /// Sets the settings of every cache.
     #[must_use]
     pub fn cache(mut self, settings: CacheSettings) -> Self {
         self.cache = settings;
         self
     }
 
-    /// Says where the ledger is.
+    /// Sets the settings of the ledger.
     #[must_use]
     pub fn ledger(mut self, settings: LedgerSettings) -> Self {
         self.ledger = settings;
@@ -267,21 +266,21 @@ impl DatabaseMapBuilder {
         self
     }
 
-    /// Says which database serves which purpose.
+    /// Sets the databases by role.
     #[must_use]
     pub fn roles(mut self, roles: Roles) -> Self {
         self.roles = roles;
         self
     }
 
-    /// Names the environment whose TTLs count.
+    /// Sets the environment whose TTLs and policies apply.
     #[must_use]
     pub fn environment(mut self, name: impl Into<String>) -> Self {
         self.environment = Some(name.into());
         self
     }
 
-    /// Points the primary instance elsewhere, keeping its other settings.
+    /// Changes the URL of the primary instance, keeping its other settings.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Configuration`] for an invalid URL.
@@ -304,7 +303,7 @@ impl DatabaseMapBuilder {
         Ok(self)
     }
 
-    /// The instance that the environment and `url` mean: `primary`, or the only one.
+    /// The instance that the environment and `url` refer to: `primary`, or the only one.
     fn primary_name(&self) -> Option<String> {
         if self.instances.contains_key("primary") {
             return Some("primary".into());
@@ -318,8 +317,8 @@ impl DatabaseMapBuilder {
     /// Checks the configuration and builds the map.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Configuration`] naming what is wrong: no databases, an unknown instance or
-    /// database, two databases in one place that do not both say so, a prefix inside another.
+    /// [`crate::ErrorKind::Configuration`] naming the problem: no databases, an unknown instance or database, two
+    /// databases with one placement that do not both declare it, a prefix inside another.
     pub fn build(self) -> Result<DatabaseMap> {
         if self.databases.is_empty() {
             return Err(wrong("there are no databases: add [databases], or use a preset"));

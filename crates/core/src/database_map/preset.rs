@@ -11,10 +11,10 @@ use crate::{Contract, DatabaseKind, Error, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preset {
-    /// Broker, results, cache, rate limits, batches and metrics of a document pipeline: 0 to 5.
+    /// The broker, results, cache, rate limits, batches and metrics of a document pipeline: indexes 0 to 5.
     #[default]
     Pipeline,
-    /// An assistant's conversations, knowledge, prompts and analytics: 0 to 3.
+    /// The conversations, knowledge, prompts and analytics of an assistant: indexes 0 to 3.
     Assistant,
 }
 
@@ -43,7 +43,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const MIB: u64 = 1024 * 1024;
 
 impl DatabaseMapBuilder {
-    /// The databases of a preset on the instance `primary`, which is still to be given.
+    /// The databases of a preset on the instance `primary`, which must still be added.
     #[must_use]
     pub fn preset(preset: Preset) -> Self {
         use DatabaseKind::{Cache, Coordination, Durable};

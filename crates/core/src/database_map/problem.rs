@@ -1,4 +1,4 @@
-//! Errors of a configuration, and the known name that was perhaps meant.
+//! Errors of a configuration, with the nearest known name as a hint.
 
 use crate::{Error, ErrorKind};
 
@@ -14,7 +14,7 @@ pub(crate) fn unknown(what: &str, name: &str, known: &[&str], used_by: &str) -> 
     ))
 }
 
-/// The known name that is most like `name`, if any is like it at all.
+/// The known name that is most similar to `name`, if one is similar at all.
 pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let likeness = |other: &str| strsim::jaro_winkler(name, other);
     known

@@ -1,4 +1,4 @@
-//! Durations and sizes as a file has them: read and written.
+//! Reads and writes durations and sizes in the form of the file.
 
 use std::time::Duration;
 
@@ -31,12 +31,12 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// A duration as [`Span`] reads it, in quotes.
+/// A duration in the form that [`Span`] reads, in quotes.
 pub(super) fn span(duration: Duration) -> String {
     format!("\"{}\"", humantime::format_duration(duration)).replace("days", "d").replace("day", "d")
 }
 
-/// A size as [`Size`] reads it, in quotes.
+/// A size in the form that [`Size`] reads, in quotes.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     for (unit, name) in UNITS {

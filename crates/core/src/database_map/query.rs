@@ -1,14 +1,14 @@
-//! The parameters after the `?` of a URL: unknown ones are refused by name.
+//! The query parameters of a URL: unknown ones are rejected by name.
 
 use percent_encoding::percent_decode_str;
 
 use super::problem::wrong;
 use crate::Result;
 
-/// The pairs of `query`, decoded. Each key is one of `known`, and stands once.
+/// The pairs of `query`, decoded. Each key must be one of `known`, and occur once.
 ///
 /// # Errors
-/// [`crate::ErrorKind::Configuration`] with the key. No value is quoted: it may be a secret.
+/// [`crate::ErrorKind::Configuration`] with the key. Values are not quoted, since they may be secret.
 pub(super) fn pairs(query: &str, known: &[&'static str]) -> Result<Vec<(&'static str, String)>> {
     let mut pairs: Vec<(&'static str, String)> = Vec::new();
     for part in query.split('&').filter(|part| !part.is_empty()) {

@@ -1,24 +1,24 @@
-//! Which database serves which purpose of the pipeline and of the command line.
+//! Which database serves which role of the pipeline and the command line.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
 
-/// A purpose that the pipeline and the command line have a database for.
+/// A role of a database for the pipeline and the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Role {
-    /// Results of stages, cached.
+    /// Cached results of stages.
     Cache,
     /// Batches, queues of single tasks, workers and the states of documents.
     Batch,
-    /// Figures for people.
+    /// Metrics.
     Metrics,
-    /// Limits of the fleet, and locks on documents.
+    /// Rate limits of the fleet, and locks on documents.
     RateLimit,
-    /// Results that are kept.
+    /// Permanent results.
     Results,
 }
 
@@ -27,7 +27,7 @@ impl Role {
     pub const ALL: [Self; 5] =
         [Self::Cache, Self::Batch, Self::Metrics, Self::RateLimit, Self::Results];
 
-    /// Its name in `[roles]`, and the name of its database unless told.
+    /// The role's name in `[roles]`, and by default the name of its database.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -46,14 +46,14 @@ impl fmt::Display for Role {
     }
 }
 
-/// Which database serves which [`Role`]; the one of the role's own name unless told.
+/// The database for each [`Role`]; by default the one with the role's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roles {
     told: BTreeMap<Role, String>,
 }
 
 impl Roles {
-    /// Has the database `database` serve `role`.
+    /// Sets the database that serves `role`.
     #[must_use]
     pub fn serve(mut self, role: Role, database: impl Into<String>) -> Self {
         self.told.insert(role, database.into());
@@ -66,15 +66,15 @@ impl Roles {
         self.told.get(&role).map_or(role.name(), String::as_str)
     }
 
-    /// The database that a key template means by `name`: where `name` is the name of a role that another
-    /// database serves, that database.
+    /// The database that a key template refers to with `name`: if `name` is a role, the database that serves it,
+    /// otherwise the database of that name.
     #[must_use]
     pub fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
         let role = Role::ALL.into_iter().find(|role| role.name() == name);
         role.map_or(name, |role| self.database(role))
     }
 
-    /// The roles that were told, with their databases.
+    /// The explicitly assigned roles, with their databases.
     pub(super) fn told(&self) -> impl Iterator<Item = (Role, &str)> {
         self.told.iter().map(|(role, database)| (*role, database.as_str()))
     }

@@ -1,4 +1,4 @@
-//! The rules a map has to keep: names, and places that do not overlap.
+//! The rules of a map: valid names, and placements that do not overlap.
 
 use super::instance::Instance;
 use super::problem::wrong;
@@ -14,8 +14,8 @@ pub(super) fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// An instance is a whole server, so its URL names no index. (Index 0 is what programs write that
-/// use one database only; it says nothing.)
+/// An instance is a whole server, so its URL must not have an index. (Index 0 is allowed, because programs that use
+/// one database often write it.)
 pub(super) fn check_whole(name: &str, instance: &Instance) -> Result<()> {
     let Some(index) = instance.url.index().filter(|index| *index > 0) else { return Ok(()) };
     Err(wrong(format!(
@@ -26,7 +26,7 @@ pub(super) fn check_whole(name: &str, instance: &Instance) -> Result<()> {
     )))
 }
 
-/// A database moves from another place on the same instance.
+/// A database can only move within one instance.
 pub(super) fn check_previous(contract: &Contract) -> Result<()> {
     let Some(previous) = &contract.previous else { return Ok(()) };
     let name = &contract.name;
@@ -44,8 +44,8 @@ pub(super) fn check_previous(contract: &Contract) -> Result<()> {
     Ok(())
 }
 
-/// The shared-index rule: two databases live in one place only when both say so, and prefixes on
-/// one index must not contain each other.
+/// The shared-index rule: two databases may have one placement only if both declare it, and prefixes on one index
+/// must not contain each other.
 pub(super) fn check_apart(first: &Contract, second: &Contract) -> Result<()> {
     let (a, b) = (&first.placement, &second.placement);
     if a.instance() != b.instance() || a.index() != b.index() {
@@ -69,7 +69,7 @@ pub(super) fn check_apart(first: &Contract, second: &Contract) -> Result<()> {
     }))
 }
 
-/// Whether the two would hold keys in common on one server, and do not both say so.
+/// Whether the two would share keys on one server, without both declaring it.
 pub(super) fn overlap(first: &Contract, second: &Contract) -> bool {
     let (a, b) = (&first.placement, &second.placement);
     if a.index() != b.index() || first.is_shared && second.is_shared {
@@ -79,7 +79,7 @@ pub(super) fn overlap(first: &Contract, second: &Contract) -> bool {
         (Placement::Prefix { prefix: p, .. }, Placement::Prefix { prefix: q, .. }) => {
             p.starts_with(q.as_str()) || q.starts_with(p.as_str())
         }
-        // A whole index beside a prefix in it sees the other's keys.
+        // A database with a whole index sees the keys of a prefix in it.
         _ => true,
     }
 }

@@ -1,4 +1,4 @@
-//! A map written as the `compartment.toml` that would make it, passwords left out.
+//! Writes a map as the `compartment.toml` that would build it, without passwords.
 
 use std::fmt::Write;
 
@@ -48,7 +48,7 @@ fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{arguments}");
 }
 
-/// As a TOML string.
+/// Quotes the text as a TOML string.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
@@ -114,7 +114,7 @@ fn database_fields(contract: &Contract, several: bool) -> String {
     fields.join(", ")
 }
 
-/// A section that says something.
+/// Writes a section that has fields.
 fn write_section(text: &mut String, name: &str, fields: Vec<(&'static str, String)>) {
     if fields.is_empty() {
         return;

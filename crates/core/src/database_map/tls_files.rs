@@ -1,4 +1,4 @@
-//! The files that a connection with TLS needs.
+//! The files of a TLS connection.
 
 use std::path::PathBuf;
 
@@ -6,10 +6,10 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsFiles {
-    /// The authority that signed the server's certificate; the system's unless given.
+    /// The certificate of the authority that signed the server's certificate; by default the system's.
     pub ca: Option<PathBuf>,
-    /// This client's certificate, where the server asks for one.
+    /// This client's certificate, for servers that require one.
     pub certificate: Option<PathBuf>,
-    /// The key of `certificate`.
+    /// The private key of `certificate`.
     pub key: Option<PathBuf>,
 }

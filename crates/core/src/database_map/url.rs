@@ -1,4 +1,4 @@
-//! The one reader of the URLs that name a server, and how they are shown.
+//! Parses and shows the URLs of servers.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use super::tls_files::TlsFiles;
 use super::{login, query};
 use crate::Result;
 
-/// The kind of instance that a URL names.
+/// The kind of instance in a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -19,15 +19,15 @@ pub enum Scheme {
     Memory,
     /// `redis://`, or `rediss://` with TLS: one server.
     Standalone,
-    /// `redis+unix://`: one server, by a socket file.
+    /// `redis+unix://`: one server, through a socket file.
     Unix,
-    /// `redis+sentinel://host,host/service`: whichever server Sentinel says is the master.
+    /// `redis+sentinel://host,host/service`: the master that Sentinel names.
     Sentinel,
     /// `redis+cluster://host,host`: a cluster.
     Cluster,
 }
 
-/// An instance's URL. `Display` and `Debug` show it without its password and without an index.
+/// The URL of an instance. `Display` and `Debug` show it without its password and without an index.
 ///
 /// | form | names |
 /// |---|---|
@@ -37,10 +37,9 @@ pub enum Scheme {
 /// | `redis+sentinel://host,host/service/3`, `rediss+sentinel://…` | the master of a service |
 /// | `redis+cluster://host,host`, `rediss+cluster://…` | a cluster |
 ///
-/// `valkey` and `valkeys` mean `redis` and `rediss`. Schemes are case-insensitive. The index is in the
-/// path, or after `?` as `db`, `virtual_host` or `database`; a login may stand there as `username` and
-/// `password`, and files for TLS as `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`. Any other key is
-/// refused.
+/// `valkey` and `valkeys` mean `redis` and `rediss`. Schemes are case-insensitive. The index is in the path, or a
+/// query parameter `db`, `virtual_host` or `database`; a login may be in the parameters `username` and `password`,
+/// and files for TLS in `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`. Other parameters are rejected.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct InstanceUrl {
     scheme: Scheme,
@@ -49,7 +48,7 @@ pub struct InstanceUrl {
     user: Option<String>,
     password: Option<String>,
     hosts: Vec<Host>,
-    /// Sentinel's service, or a socket's path.
+    /// Sentinel's service, or the path of a socket.
     name: String,
     index: Option<u32>,
     files: [Option<PathBuf>; 3],
@@ -71,23 +70,23 @@ const SCHEMES: [(&str, Scheme, bool); 13] = [
     ("rediss+cluster", Scheme::Cluster, true),
 ];
 
-/// The names of an index behind `?`: redis-py's, kombu's and Lettuce's.
+/// Query parameters for the index: of redis-py, kombu and Lettuce.
 const INDEX_KEYS: [&str; 3] = ["db", "virtual_host", "database"];
 const LOGIN_KEYS: [&str; 2] = ["username", "password"];
 const FILE_KEYS: [&str; 3] = ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"];
-/// Whether the server's certificate is checked; there is no other way than that it is.
+/// Parameters about checking the server's certificate, which is always checked.
 const CHECK_KEYS: [&str; 2] = ["ssl_cert_reqs", "ssl_check_hostname"];
 
-/// The port of a server, and of a Sentinel, unless a URL says another.
+/// The default ports of a server and of a Sentinel.
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 
 impl InstanceUrl {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Configuration`], with the part that cannot be read. The URL is not
-    /// quoted: it may hold a password.
+    /// [`crate::ErrorKind::Configuration`], with the part that cannot be parsed. The URL is not quoted, since it may
+    /// contain a password.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         let known = || SCHEMES.map(|(name, ..)| format!("{name}://")).join(", ");
@@ -99,7 +98,7 @@ impl InstanceUrl {
         };
         let found = SCHEMES.iter().find(|(name, ..)| name.eq_ignore_ascii_case(written));
         let Some((_, scheme, tls)) = found else {
-            // What stands there instead of a scheme may be a part of a password.
+            // The text in place of a scheme may be part of a password.
             return Err(wrong(format!(
                 "the URL has an unknown scheme; it must begin with one of {}",
                 known()
@@ -169,7 +168,7 @@ impl InstanceUrl {
             ));
         }
         let path = path.strip_prefix('/').unwrap_or_default();
-        // A slash at the end says nothing, to redis-py and ioredis too.
+        // A trailing slash is ignored, as by redis-py and ioredis.
         let path = path.strip_suffix('/').unwrap_or(path);
         let index = match self.scheme {
             Scheme::Sentinel => {
@@ -197,7 +196,7 @@ impl InstanceUrl {
             Scheme::Memory => Vec::new(),
             Scheme::Unix => [&INDEX_KEYS[..], &LOGIN_KEYS].concat(),
             _ if self.tls => [&INDEX_KEYS[..], &LOGIN_KEYS, &FILE_KEYS, &CHECK_KEYS].concat(),
-            // Without TLS there is no certificate to check, and programs leave the key there.
+            // Without TLS there is no certificate to check, but programs leave the parameter in the URL.
             _ => [&INDEX_KEYS[..], &LOGIN_KEYS, &CHECK_KEYS].concat(),
         };
         for (key, value) in query::pairs(query, &known)? {
@@ -239,7 +238,7 @@ impl InstanceUrl {
         )))
     }
 
-    /// The kind of instance that it names.
+    /// The kind of instance.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
@@ -251,28 +250,27 @@ impl InstanceUrl {
         self.tls
     }
 
-    /// The URL with its password, for whoever connects. Do not show it.
+    /// The URL with its password, for connecting. Do not show it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.text
     }
 
-    /// The hosts as they are written; none for memory and for a socket.
+    /// The hosts as written; empty for memory and for a socket.
     #[must_use]
     pub fn hosts(&self) -> &[Host] {
         &self.hosts
     }
 
-    /// Name and port of each host, the port that is usual where the URL says none.
+    /// The name and port of each host, with the default port if the URL has none.
     pub fn addresses(&self) -> impl Iterator<Item = (&str, u16)> {
         let usual = if self.scheme == Scheme::Sentinel { SENTINEL_PORT } else { PORT };
         self.hosts.iter().map(move |host| (host.name.as_str(), host.port.unwrap_or(usual)))
     }
 
-    /// Whether both are written with an address in common: the host and port of one are among the
-    /// other's, or both name one socket. Login, index and TLS do not count, and `localhost` is the
-    /// loopback address. Use it to find the settings for a URL, but not to decide whether two servers
-    /// are one: a server has many addresses.
+    /// Whether both are written with a common address: the host and port of one are among the other's, or both name
+    /// one socket. Login, index and TLS are ignored, and `localhost` is the loopback address. Use it to find the
+    /// settings for a URL, but not to decide whether two servers are one: a server has many addresses.
     #[must_use]
     pub fn has_address_of(&self, other: &Self) -> bool {
         let same_kind = (self.scheme == Scheme::Sentinel) == (other.scheme == Scheme::Sentinel);
@@ -286,19 +284,19 @@ impl InstanceUrl {
         }
     }
 
-    /// The user, decoded, where the URL has one.
+    /// The user, decoded, if the URL has one.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// The password, decoded, where the URL has one. Do not show it.
+    /// The password, decoded, if the URL has one. Do not show it.
     #[must_use]
     pub fn password(&self) -> Option<&str> {
         self.password.as_deref()
     }
 
-    /// Sentinel's name of the service; empty for the other kinds.
+    /// The name of Sentinel's service; empty for the other kinds.
     #[must_use]
     pub fn service(&self) -> &str {
         if self.scheme == Scheme::Sentinel { &self.name } else { "" }
@@ -310,13 +308,13 @@ impl InstanceUrl {
         if self.scheme == Scheme::Unix { &self.name } else { "" }
     }
 
-    /// Redis's number of a database, where the URL names one.
+    /// The index of a database, if the URL has one.
     #[must_use]
     pub fn index(&self) -> Option<u32> {
         self.index
     }
 
-    /// The URL without its password and with an index, as it can be typed again.
+    /// The URL without its password and with an index, in a form that can be parsed again.
     #[must_use]
     pub fn with_index(&self, index: u32) -> String {
         match self.scheme {
@@ -347,7 +345,7 @@ impl InstanceUrl {
         Self { user, password, text, ..self.clone() }
     }
 
-    /// The files for TLS that the URL names.
+    /// The files for TLS in the URL.
     #[must_use]
     pub fn tls_files(&self) -> TlsFiles {
         let [ca, certificate, key] = self.files.clone();
@@ -375,7 +373,7 @@ impl fmt::Display for InstanceUrl {
         match self.scheme {
             Scheme::Sentinel => write!(f, "/{}", self.name),
             Scheme::Unix => f.write_str(&self.name),
-            // The part behind `?` may hold a secret too, and is left out.
+            // The query may hold a secret too, and is left out.
             _ => Ok(()),
         }
     }

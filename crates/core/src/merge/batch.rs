@@ -1,20 +1,20 @@
-//! A batch of reads: who sits in it, who leads it, what is asked for and the answers.
+//! A batch of reads: its readers, its leader, its keys and the answers.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
 use crate::MonotonicInstant;
 
-/// Reads that leave together.
+/// Reads that are sent in one request.
 #[derive(Debug)]
 pub(crate) struct Batch<V, E> {
     joined: Mutex<Joined>,
-    /// The keys that are asked for and whose they are, once they have left.
+    /// The requested keys and their readers, once the request was sent.
     asked: OnceLock<Asked>,
     answers: OnceLock<Result<Vec<Mutex<Option<V>>>, E>>,
 }
 
-/// The keys of a request, and the seats of those who asked for them.
+/// The keys of a request, and the seats of their readers.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) keys: Vec<String>,
@@ -29,21 +29,21 @@ pub(crate) struct Joined {
 
 #[derive(Debug)]
 pub(crate) struct Reader {
-    /// Empty once it is asked for.
+    /// Empty once it was requested.
     key: String,
     pub(crate) waker: Option<Waker>,
     pub(crate) has_left: bool,
 }
 
-/// Who makes a batch's request.
+/// The reader that makes a batch's request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LeadOf {
-    /// Nobody yet: no place is free.
+    /// Nobody yet, because no place is free.
     #[default]
     Nobody,
-    /// Whoever is polled first; the place is held for it.
+    /// The first reader that is polled; a place is reserved for it.
     WhoComesFirst(u64),
-    /// A reader, since then.
+    /// A reader, since this instant.
     Reader(u64, MonotonicInstant),
 }
 
@@ -54,17 +54,17 @@ impl Reader {
 }
 
 impl Joined {
-    /// Whether nobody waits any more.
+    /// Whether no reader waits any more.
     pub(crate) fn is_left(&self) -> bool {
         self.readers.iter().all(|reader| reader.has_left)
     }
 
-    /// The waker of one who waits. Who has left none is going to be polled.
+    /// The waker of one waiting reader. A reader without a waker is about to be polled.
     pub(crate) fn one_waker(&self) -> Option<Waker> {
         self.readers.iter().find_map(|reader| reader.waker.clone())
     }
 
-    /// What is to be asked for: who gave up need not be.
+    /// The keys to request; readers that gave up are left out.
     fn ask(&mut self) -> Asked {
         let living = self.readers.iter_mut().enumerate().filter(|(_, reader)| !reader.has_left);
         let (keys, seats) =
@@ -74,16 +74,16 @@ impl Joined {
 }
 
 impl<V, E> Batch<V, E> {
-    /// A batch of one.
+    /// A batch with one reader.
     pub(crate) fn of(key: String) -> Self {
         let joined = Joined { readers: vec![Reader::of(key)], lead: LeadOf::Nobody };
         Self { joined: Mutex::new(joined), asked: OnceLock::new(), answers: OnceLock::new() }
     }
 
-    /// Takes one more in, if it is not full; its number.
+    /// Adds a reader and returns its number, unless the batch is full.
     pub(crate) fn take_in(&self, key: &mut String, max: usize) -> Option<usize> {
         let mut joined = self.lock();
-        // One that has left before, and waits for another leader, takes nobody more.
+        // A batch that was sent before and waits for another leader accepts no more readers.
         if joined.readers.len() >= max || self.asked.get().is_some() {
             return None;
         }
@@ -91,27 +91,27 @@ impl<V, E> Batch<V, E> {
         Some(joined.readers.len() - 1)
     }
 
-    /// Whether its request has come back, and nobody is to make it again.
+    /// Whether it was answered, so that nobody needs to request it again.
     pub(crate) fn is_answered(&self) -> bool {
         self.answers.get().is_some()
     }
 
-    /// Each reader's answer, once they have come.
+    /// The answer for each reader, once they have arrived.
     pub(crate) fn answers(&self) -> Option<&Result<Vec<Mutex<Option<V>>>, E>> {
         self.answers.get()
     }
 
-    /// Answered once: whoever took over has said no more.
+    /// Sets the answers once. A second leader's answers are not used.
     pub(crate) fn set_answers(&self, answers: Result<Vec<Mutex<Option<V>>>, E>) {
         let _ = self.answers.set(answers);
     }
 
-    /// What is asked for, once it has left.
+    /// The requested keys, once the request was sent.
     pub(crate) fn asked(&self) -> Option<&Asked> {
         self.asked.get()
     }
 
-    /// Settles what is asked for. Whoever led before has asked for the same.
+    /// Fixes the keys to request. An earlier leader has requested the same keys.
     pub(crate) fn ask_once(&self, joined: &mut Joined) {
         self.asked.get_or_init(|| joined.ask());
     }

@@ -1,13 +1,13 @@
-//! Single reads that come while others are under way wait, and leave together in one request.
+//! Merges single reads that arrive while others are in progress into one request.
 //!
-//! A lone read goes straight out. Those that come while enough are under way form a batch, which
-//! leaves as soon as a place is free; so a batch grows with the load, and no timer holds it back.
+//! A lone read is sent at once. Reads that arrive while enough others are in progress form a batch, which is sent as
+//! soon as a place is free. So a batch grows with the load, and no timer delays it.
 //!
-//! Nothing here is a task of its own, since a task ends with its runtime. Whoever waits drives: one
-//! of a batch's readers leads, which is to make the request for all within its own future. When it
-//! is dropped in the middle, another takes over, as a read may be made twice. A reader whose runtime
-//! stands still is neither polled nor dropped, so no wait relies on another reader alone: after a
-//! part of its patience a reader takes the lead of its own batch, and with all of it gone it fails.
+//! Nothing here is a separate task, since a task ends with its runtime. The waiting readers drive the work: one
+//! reader of a batch leads and makes the request for all within its own future. If it is dropped meanwhile, another
+//! reader takes over, since a read may be repeated. A reader whose runtime is blocked is neither polled nor dropped,
+//! so no reader waits for another one only: after a part of its patience a reader takes the lead of its own batch,
+//! and after all of it the read fails.
 
 pub(crate) mod batch;
 pub(crate) mod places;
@@ -33,15 +33,15 @@ impl<V, E> Default for ReadMerger<V, E> {
 }
 
 impl<V: Send + Sync, E: Clone + Send + Sync> ReadMerger<V, E> {
-    /// Reads `key`, alone or together with others that come at the time.
+    /// Reads `key`, alone or together with concurrent reads.
     ///
     /// # Errors
-    /// The source's. A request that fails has failed for all who are in it.
+    /// The source's. An error of a request fails all its readers.
     pub async fn read<S>(&self, key: &str, source: &S) -> Result<V, E>
     where
         S: ReadSource<Value = V, Error = E>,
     {
-        // Made before the lock, which others wait for.
+        // Allocated before the lock, because others wait for it.
         let name = key.to_owned();
         let (begun, patience) = (source.now(), source.patience());
         let seat = match self.places.enter(source, name, begun) {

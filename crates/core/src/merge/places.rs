@@ -1,4 +1,4 @@
-//! How many requests of merged reads are under way, and the batches that wait for a place.
+//! Limits the requests of merged reads in progress, and queues the batches that wait for a place.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,49 +8,47 @@ use std::time::Duration;
 use crate::MonotonicInstant;
 use crate::merge::batch::{Batch, LeadOf};
 
-/// The most keys in one request: beyond, a server answers other clients noticeably later.
+/// The maximum number of keys in one request: with more, other clients notice the delay.
 const MAX_KEYS: usize = 256;
-/// Requests under way before others wait. A second one keeps the server busy while an answer
-/// travels; more make the batches smaller. (Measured at 64 and 1,024 tasks: two reach 1.1 to 1.2
-/// times the throughput of four, four 1.1 times that of eight; one is as fast as two on loopback,
-/// and a read that comes behind it waits longer.)
+/// Requests in progress before others wait. A second one keeps the server busy while an answer travels; more make the
+/// batches smaller. (Measured at 64 and 1,024 tasks: two reach 1.1 to 1.2 times the throughput of four, four 1.1
+/// times that of eight. One is as fast as two on loopback, and a read that arrives behind it waits longer.)
 const MAX_UNDER_WAY: usize = 2;
-/// A reader waits for others for this part of its patience, then it makes the request itself; a
-/// place that is held for longer counts as free.
+/// A reader waits for others for this fraction of its patience, then makes the request itself; a place that is held
+/// longer counts as free.
 pub(crate) const PARTS_OF_PATIENCE: u32 = 2;
 
-/// Where merged reads are made.
+/// The source of merged reads.
 pub trait ReadSource: Sync {
-    /// What one key has.
+    /// The value of a key.
     type Value: Send + Sync;
-    /// Why a request failed; each reader of a batch has its own copy.
+    /// The error of a request; each reader of a batch gets a clone.
     type Error: Clone + Send + Sync;
 
     /// Reads one key.
     fn one(&self, key: &str) -> impl Future<Output = Result<Self::Value, Self::Error>> + Send;
 
-    /// Reads several keys in one request, which is given up at `until`; as many answers, in their
-    /// order.
+    /// Reads several keys in one request, which is given up at `until`; returns the answers in the order of the keys.
     fn many(
         &self,
         keys: &[String],
         until: MonotonicInstant,
     ) -> impl Future<Output = Result<Vec<Self::Value>, Self::Error>> + Send;
 
-    /// How long one read may take in all.
+    /// The total time that one read may take.
     fn patience(&self) -> Duration;
 
-    /// The present reading of the clock that [`ReadSource::sleep`] goes by.
+    /// The current reading of the clock that [`ReadSource::sleep`] uses.
     fn now(&self) -> MonotonicInstant;
 
-    /// Ready after `duration`.
+    /// Resolves after `duration`.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
 
-    /// The error of a read that had no answer in its time.
+    /// The error of a read that was not answered in time.
     fn timed_out(&self, key: &str) -> Self::Error;
 }
 
-/// The places of one database's reads.
+/// The places for requests of one database.
 #[derive(Debug)]
 pub(crate) struct ReadPlaces<V, E> {
     state: Mutex<State<V, E>>,
@@ -58,7 +56,7 @@ pub(crate) struct ReadPlaces<V, E> {
 
 #[derive(Debug)]
 pub(crate) struct State<V, E> {
-    /// The places that are taken, and since when.
+    /// The taken places, and since when.
     under_way: Vec<(u64, MonotonicInstant)>,
     last_place: u64,
     pub(crate) waiting: VecDeque<Arc<Batch<V, E>>>,
@@ -71,11 +69,11 @@ impl<V, E> Default for ReadPlaces<V, E> {
     }
 }
 
-/// How a read begins.
+/// The way a read begins.
 pub(crate) enum Entered<'a, S: ReadSource> {
-    /// It goes straight out, and has a place until that is dropped.
+    /// It is sent at once, and holds a place until that is dropped.
     Alone(Place<'a, S>),
-    /// It is one of a batch, under this number.
+    /// It waits in a batch, with this number.
     Waits(Arc<Batch<S::Value, S::Error>>, usize),
 }
 
@@ -91,7 +89,7 @@ impl<V: Send + Sync, E: Clone + Send + Sync> ReadPlaces<V, E> {
     {
         let mut state = self.lock();
         if state.under_way.len() >= MAX_UNDER_WAY {
-            // Whoever has held a place for so long stands still, or fails.
+            // A reader that has held a place this long is blocked, or its request fails.
             let limit = source.patience() / PARTS_OF_PATIENCE;
             state.under_way.retain(|(_, since)| now < since.after(limit));
         }
@@ -129,20 +127,19 @@ impl<V, E> State<V, E> {
         self.last_place
     }
 
-    /// Gives the place of one that stands still to another, for whom its time begins anew.
+    /// Gives the place of a blocked request to another one, whose time starts now.
     pub(crate) fn exchange_place(&mut self, number: u64, now: MonotonicInstant) -> u64 {
         self.under_way.retain(|(place, _)| *place != number);
         self.take_place(now)
     }
 
-    /// Gives each place that is free to the next batch that somebody still waits for; who is to be
-    /// woken.
+    /// Gives each free place to the next batch that still has waiting readers; returns the wakers to call.
     fn call_all(&mut self, now: MonotonicInstant) -> Vec<Waker> {
         let mut called = Vec::new();
         while self.under_way.len() < MAX_UNDER_WAY {
             let Some(batch) = self.waiting.pop_front() else { break };
             let mut joined = batch.lock();
-            // One may be answered by a leader that was replaced.
+            // A replaced leader may have answered the batch.
             if !joined.is_left() && !batch.is_answered() {
                 joined.lead = LeadOf::WhoComesFirst(self.take_place(now));
                 called.extend(joined.one_waker());
@@ -164,8 +161,8 @@ impl<V, E> State<V, E> {
     }
 }
 
-/// One of the places that requests under way take. Dropped when its request has come back, or when
-/// its caller gave up: in both cases those who wait may go.
+/// A place for a request in progress. It is dropped when the request has returned or its caller gave up; in both
+/// cases the waiting batches may continue.
 pub(crate) struct Place<'a, S: ReadSource> {
     pub(crate) places: &'a ReadPlaces<S::Value, S::Error>,
     pub(crate) source: &'a S,

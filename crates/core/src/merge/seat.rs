@@ -1,4 +1,4 @@
-//! A reader's seat in a batch of reads: its answer, or its turn to make the request for all.
+//! A reader's seat in a batch of reads: it gets an answer, or makes the request for all readers.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use crate::MonotonicInstant;
 use crate::merge::batch::{Batch, Joined, LeadOf};
 use crate::merge::places::{PARTS_OF_PATIENCE, Place, ReadPlaces, ReadSource};
 
-/// A reader's part in a batch.
+/// A reader's role in a batch.
 pub(crate) struct Seat<'a, S: ReadSource> {
     pub(crate) places: &'a ReadPlaces<S::Value, S::Error>,
     pub(crate) source: &'a S,
@@ -16,15 +16,15 @@ pub(crate) struct Seat<'a, S: ReadSource> {
     pub(crate) number: usize,
 }
 
-/// What a reader has waited for.
+/// The result of a reader's wait.
 pub(crate) enum Turn<'a, S: ReadSource> {
     Answered(Result<S::Value, S::Error>),
-    /// It makes the request for all.
+    /// It makes the request for all readers.
     Leads(Lead<'a, S>),
 }
 
 impl<'a, S: ReadSource> Seat<'a, S> {
-    /// Ready with the answer, or when this reader is to make the request.
+    /// Resolves with the answer, or when this reader has to make the request.
     pub(crate) async fn turn(&self) -> Turn<'a, S> {
         poll_fn(|context| self.poll_turn(context)).await
     }
@@ -34,7 +34,7 @@ impl<'a, S: ReadSource> Seat<'a, S> {
             return Poll::Ready(Turn::Answered(answer));
         }
         let mut joined = self.batch.lock();
-        // Again, since the answer may have come before the lock.
+        // Check again, because the answer may have arrived before the lock.
         if let Some(answer) = self.answer() {
             return Poll::Ready(Turn::Answered(answer));
         }
@@ -53,7 +53,7 @@ impl<'a, S: ReadSource> Seat<'a, S> {
     fn answer(&self) -> Option<Result<S::Value, S::Error>> {
         match self.batch.answers()? {
             Ok(answers) => {
-                // Its own: nobody else takes it.
+                // Only this reader takes its answer.
                 let mut answer =
                     answers.get(self.number)?.lock().unwrap_or_else(PoisonError::into_inner);
                 answer.take().map(Ok)
@@ -62,8 +62,8 @@ impl<'a, S: ReadSource> Seat<'a, S> {
         }
     }
 
-    /// Leads although no place is free, or although another does who has had its time; or says
-    /// when to ask again.
+    /// Takes the lead although no place is free, or although another leader has used up its time. The error is when
+    /// to try again.
     pub(crate) fn takes_the_lead(
         &self,
         now: MonotonicInstant,
@@ -84,7 +84,7 @@ impl<'a, S: ReadSource> Seat<'a, S> {
                 if now < enough {
                     return Err(enough);
                 }
-                // Another number, by which the one that led before is told apart from this one.
+                // A new number distinguishes this leader from the previous one.
                 state.exchange_place(place, now)
             }
         };
@@ -108,7 +108,7 @@ impl<S: ReadSource> Drop for Seat<'_, S> {
         if let Some(reader) = joined.readers.get_mut(self.number) {
             (reader.has_left, reader.waker) = (true, None);
         }
-        // It may have been the one that was woken.
+        // This reader may have been the one that was woken.
         let LeadOf::WhoComesFirst(place) = joined.lead else { return };
         let is_left = joined.is_left();
         let next = joined.one_waker();
@@ -120,11 +120,11 @@ impl<S: ReadSource> Drop for Seat<'_, S> {
     }
 }
 
-/// The duty to make a batch's request. Dropped without an answer, it passes to another reader.
+/// The duty to make a batch's request. If it is dropped without an answer, it passes to another reader.
 pub(crate) struct Lead<'a, S: ReadSource> {
     batch: Arc<Batch<S::Value, S::Error>>,
-    /// Left last: the next leader is then the last that is woken, and so the first to run on the
-    /// runtimes that prefer it.
+    /// Dropped last: the next leader is then woken last, and so runs first on runtimes that prefer the task woken
+    /// last.
     place: Place<'a, S>,
 }
 
@@ -152,10 +152,10 @@ impl<S: ReadSource> Drop for Lead<'_, S> {
     fn drop(&mut self) {
         let mut joined = self.batch.lock();
         if self.batch.is_answered() {
-            // After the answer: who looked before it has left its waker.
+            // After the answer: a reader that checked before it has left its waker.
             let wakers: Vec<Waker> =
                 joined.readers.iter_mut().filter_map(|reader| reader.waker.take()).collect();
-            // It was to be asked for again, after a leader that has gone. Nobody takes that place.
+            // The batch was to be requested again because its leader had gone. That place is not needed now.
             let held = match std::mem::take(&mut joined.lead) {
                 LeadOf::WhoComesFirst(place) => Some(place),
                 LeadOf::Nobody | LeadOf::Reader(..) => None,
@@ -167,10 +167,10 @@ impl<S: ReadSource> Drop for Lead<'_, S> {
             wakers.into_iter().for_each(Waker::wake);
             return;
         }
-        // One that was replaced passes nothing on.
+        // A replaced leader passes nothing on.
         let leads = matches!(joined.lead, LeadOf::Reader(place, _) if place == self.place.number);
         if leads && !joined.is_left() {
-            // With a place of its own: this one is left.
+            // The next leader needs a new place, because this one is given up.
             joined.lead = LeadOf::Nobody;
             drop(joined);
             self.place.places.lock().waiting.push_front(Arc::clone(&self.batch));

@@ -8,9 +8,9 @@ use crate::random::random;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Backoff {
-    /// Before the second attempt.
+    /// The pause before the second attempt.
     pub first: Duration,
-    /// None is longer.
+    /// The longest pause.
     pub longest: Duration,
 }
 
@@ -21,18 +21,18 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// From `first`, doubling up to `longest`.
+    /// Pauses from `first`, doubling up to `longest`.
     #[must_use]
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest }
     }
 
-    /// The pause after the `attempt`th attempt (from 1) failed: between half of the doubled pause
-    /// and all of it, so that what failed together does not come back together.
+    /// The pause after attempt number `attempt` (from 1) failed: between half of the doubled pause and all of it, so
+    /// that attempts which failed together are not repeated together.
     #[must_use]
     pub fn after(&self, attempt: u32) -> Duration {
         let pause = self.longest_after(attempt);
-        // A float may round the longest there is up, beyond what there is.
+        // Integer arithmetic: a float may round the longest pause up beyond the maximum.
         let half = pause / 2;
         half.saturating_add(half / 1_000 * (random() % 1_001) as u32).min(pause)
     }

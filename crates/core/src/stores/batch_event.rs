@@ -1,4 +1,4 @@
-//! Events of a batch, for others to follow.
+//! Events of a batch, for followers.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub enum BatchEventKind {
     StageDone,
     /// Documents are dead.
     Failed,
-    /// Every document is done or dead, and none comes any more.
+    /// Every document is done or dead, and the batch is sealed.
     Completed,
 }
 
@@ -27,7 +27,7 @@ impl BatchEventKind {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Submitted, Self::StageDone, Self::Failed, Self::Completed];
 
-    /// Its name in the stream's field `event`.
+    /// The kind's name in the stream's field `event`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -39,15 +39,15 @@ impl BatchEventKind {
     }
 }
 
-/// One event: what happened to documents in one step.
+/// One event about the documents of one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BatchEvent {
-    /// Names the event in its batch; later ones sort behind it.
+    /// The id of the event in its batch; ids of later events are greater.
     pub id: String,
     /// The kind of the event.
     pub kind: BatchEventKind,
-    /// The name of the stage, of those that have one.
+    /// The name of the stage, for kinds that have one.
     pub stage: Option<String>,
     /// The documents.
     pub ordinals: Vec<u32>,
@@ -56,7 +56,7 @@ pub struct BatchEvent {
 }
 
 impl BatchEvent {
-    /// An event as a backend keeps it.
+    /// An event; for backends.
     #[must_use]
     pub fn new(id: String, kind: BatchEventKind) -> Self {
         Self { id, kind, stage: None, ordinals: Vec::new(), error: None }
@@ -65,28 +65,27 @@ impl BatchEvent {
 
 /// Events of the batches of one database.
 ///
-/// On Redis each batch has a stream under `{batch:NAME}:events`, which any client may read. An entry has
-/// the fields `event`, `documents` (ordinals and ranges, as in `0-99,104`), and where they apply `stage`
-/// and `error`.
+/// On Redis each batch has a stream under `{batch:NAME}:events`, which any client may read. An entry has the fields
+/// `event` and `documents` (ordinals and ranges, for example `0-99,104`), and if they apply `stage` and `error`.
 ///
 /// # Contract
-/// - `events_tell_what_counted`, in the step that counts it, in order, and once: one event for each kind,
-///   stage and error of a request. A document that is to be tried again is none.
-/// - `events_are_kept_to_their_bytes`: [`crate::BatchPlan::event_bytes`] bounds names and values of the
-///   fields; the oldest events go.
+/// - `events_tell_what_counted`, written by the request that counts it, in order and once: one event for each kind,
+///   stage and error of a request. A document that will be retried causes no event.
+/// - `events_are_kept_to_their_bytes`: [`crate::BatchPlan::event_bytes`] bounds names and values of the fields; the
+///   oldest events are removed.
 /// - `a_group_shares_events_among_its_consumers`: each event is handed to one of them.
-/// - `what_is_not_acknowledged_is_taken_over` by a consumer that asks for what has been idle.
+/// - `what_is_not_acknowledged_is_taken_over` by a consumer that asks for idle events.
 /// - `events_end_with_their_batch`.
 ///
 /// # Cancellation
-/// Events that a dropped [`BatchEventStore::next`] or [`BatchEventStore::take_over`] was handed are the
-/// consumer's, who named itself: it takes them over from itself, with an `idle` of zero. Everything else
-/// says the same when it is told twice.
+/// Events delivered to a dropped [`BatchEventStore::next`] or [`BatchEventStore::take_over`] belong to the named
+/// consumer, which can take them over from itself with an `idle` of zero. Any other request may be repeated without
+/// harm.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait BatchEventStore: fmt::Debug + Send + Sync + 'static {
-    /// Events behind the one of the id `after`, or from the oldest that is kept on, at most
-    /// [`crate::MAX_AT_ONCE`] as in all that follows.
+    /// Events after the one with the id `after`, or from the oldest kept one; at most [`crate::MAX_AT_ONCE`], as in
+    /// all methods below.
     async fn events(
         &self,
         batch: &str,
@@ -94,12 +93,10 @@ pub trait BatchEventStore: fmt::Debug + Send + Sync + 'static {
         max: usize,
     ) -> Result<Vec<BatchEvent>>;
 
-    /// Makes a group of consumers that gets every event that is kept, and all to come; `false` if there is
-    /// one of that name.
+    /// Creates a group of consumers that gets every kept event and all later ones; `false` if the name exists.
     async fn join(&self, batch: &str, group: &str) -> Result<bool>;
 
-    /// Events that no consumer of the group was handed yet. A group that is not there is unknown, here
-    /// and below.
+    /// Events that no consumer of the group has received yet. Here and below, a group that does not exist is unknown.
     async fn next(
         &self,
         batch: &str,
@@ -108,10 +105,10 @@ pub trait BatchEventStore: fmt::Debug + Send + Sync + 'static {
         max: usize,
     ) -> Result<Vec<BatchEvent>>;
 
-    /// Says that events are done with; how many of them were the group's.
+    /// Acknowledges events; returns how many of them the group had pending.
     async fn acknowledge(&self, batch: &str, group: &str, ids: &[String]) -> Result<u64>;
 
-    /// Takes over events that were handed to a consumer at least `idle` ago and not acknowledged since.
+    /// Takes over events that were delivered to a consumer at least `idle` ago and not acknowledged since.
     async fn take_over(
         &self,
         batch: &str,

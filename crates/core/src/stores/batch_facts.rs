@@ -1,4 +1,4 @@
-//! A batch compared with itself: its counts with its bits, and what is open with what is waited for.
+//! Compares a batch with itself: its counts with its bits, and its open documents with those that can be claimed.
 
 use std::collections::BTreeMap;
 
@@ -13,28 +13,28 @@ use crate::FencingToken;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BatchFacts<'a> {
-    /// The token it was born with.
+    /// The token the batch was born with.
     pub born: FencingToken,
     /// The plan of the batch.
     pub plan: &'a BatchPlan,
-    /// Where it is in its life.
+    /// The batch's state.
     pub status: BatchStatus,
     /// How often it was repaired.
     pub repairs: u64,
-    /// For each document a bit a stage, the first stage's the lowest: the stage is done with it.
+    /// For each document one bit for each stage that is done; the first stage has the lowest bit.
     pub done: Vec<u16>,
     /// For each document the stages in which it died, as bits.
     pub dead: Vec<u16>,
     /// The stored counts.
     pub counted: BTreeMap<String, i64>,
-    /// For each stage the documents that are ready or delayed, but for those that were never handed out.
+    /// For each stage the documents that are ready or delayed, except those that were never claimed.
     pub waiting: Vec<Vec<u32>>,
     /// For each stage the claimed documents.
     pub held: Vec<Vec<u32>>,
 }
 
 impl<'a> BatchFacts<'a> {
-    /// Of a batch without documents.
+    /// The facts of a batch without documents.
     #[must_use]
     pub fn new(plan: &'a BatchPlan, status: BatchStatus) -> Self {
         let none = vec![Vec::new(); plan.stages.len()];
@@ -51,7 +51,7 @@ impl<'a> BatchFacts<'a> {
         }
     }
 
-    /// Compares them.
+    /// Compares the counts with the bits, and finds stranded documents and a missed completion.
     #[must_use]
     pub fn audit(&self) -> BatchAudit {
         let mut audit = BatchAudit { total: self.done.len() as u64, ..BatchAudit::default() };
@@ -79,7 +79,7 @@ impl<'a> BatchFacts<'a> {
         audit
     }
 
-    /// Compares what is known of documents that were never handed out, and finds the stranded ones.
+    /// Compares the counts of documents that were never claimed, and finds the stranded documents.
     fn look_ahead(&self, audit: &mut BatchAudit, stage: usize) {
         let (total, bit) = (self.done.len(), self.bits([stage]));
         let after = &self.plan.stages[stage].after;
@@ -126,7 +126,7 @@ impl<'a> BatchFacts<'a> {
     }
 }
 
-/// One stage's bits, the first document's the highest of the first byte, and how many are set.
+/// One stage's bits, with the first document as the highest bit of the first byte, and how many are set.
 fn pack(all: &[u16], bit: u16) -> (Vec<u8>, usize) {
     let mut packed = vec![0_u8; all.len().div_ceil(8)];
     let mut set = 0;
@@ -141,7 +141,7 @@ fn pack(all: &[u16], bit: u16) -> (Vec<u8>, usize) {
 mod tests {
     use super::*;
 
-    /// Three documents of two stages: done, claimed for the second stage, and never handed out.
+    /// Three documents of two stages: done, claimed for the second stage, and never claimed.
     fn facts(plan: &BatchPlan) -> BatchFacts<'_> {
         let mut facts = BatchFacts::new(plan, BatchStatus::Sealed);
         facts.done = vec![0b11, 0b01, 0];

@@ -1,4 +1,4 @@
-//! Plans of batches, and the reasons for which a batch refuses a request.
+//! Plans of batches, and the reasons why a batch rejects a request.
 
 use std::fmt;
 
@@ -8,25 +8,24 @@ use serde::{Deserialize, Serialize};
 use super::batch_settlement::Outcome;
 use crate::{Contract, DatabaseKind, Error, ErrorKind, MAX_TTL, Result};
 
-/// The most stages of a plan.
+/// The maximum number of stages in a plan.
 pub const MAX_STAGES: usize = 16;
-/// The most attempts that are counted.
+/// The maximum number of attempts that can be counted.
 pub const MAX_ATTEMPTS: u8 = 15;
 /// The longest name of a batch, in bytes.
 pub const MAX_BATCH_NAME: usize = 255;
-/// The longest entry, in bytes: a document is named here, and kept elsewhere.
+/// The longest entry, in bytes. An entry names a document that is stored elsewhere.
 pub const MAX_ENTRY: usize = 4_096;
-/// The most documents that are submitted, claimed or settled in one request.
+/// The maximum number of documents submitted, claimed or settled in one request.
 pub const MAX_AT_ONCE: usize = 1_000;
 
-/// A stage of a batch, and the stages whose results it works on.
+/// A stage of a batch, and the stages it depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BatchStage {
-    /// Its name.
+    /// The stage's name.
     pub name: String,
-    /// The stages that have to be done with a document before this one, by their places in the
-    /// plan: all of them before its own.
+    /// The indexes of the stages that must be done with a document before this one; all are lower than its own.
     pub after: Vec<usize>,
 }
 
@@ -34,30 +33,28 @@ pub struct BatchStage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BatchPlan {
-    /// The stages, each behind those it comes after.
+    /// The stages, each after those it depends on.
     pub stages: Vec<BatchStage>,
-    /// How often a stage is tried with a document before the document is dead, 1 to
-    /// [`MAX_ATTEMPTS`].
+    /// The number of attempts of a stage before a document is dead, 1 to [`MAX_ATTEMPTS`].
     pub max_attempts: u8,
     /// How many leases of a document may expire before it is dead, 1 to [`MAX_ATTEMPTS`]. Allow more of
     /// these than attempts: a killed worker loses its whole claim, including documents that it had not
     /// started.
     #[serde(default = "max_counted")]
     pub max_lost: u8,
-    /// The most bytes of entries; beyond, a submission is refused. Nothing that settles ever is.
+    /// The maximum total size of entries, in bytes; a larger submission is refused. Settlements are never refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u64>,
-    /// Whether what counts is kept in an outbox until it is written elsewhere
-    /// ([`crate::BatchUpkeepStore::outbox`]).
+    /// Whether outcomes are kept in an outbox until they are written elsewhere ([`crate::BatchUpkeepStore::outbox`]).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outbox: bool,
-    /// The most bytes of events that are kept for others to follow; none at 0.
+    /// The maximum size of the events kept for followers, in bytes; 0 means no events.
     #[serde(default)]
     pub event_bytes: u64,
 }
 
 impl BatchPlan {
-    /// A plan without stages, of three attempts.
+    /// A plan without stages, with three attempts.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -70,7 +67,7 @@ impl BatchPlan {
         }
     }
 
-    /// Stages one after the other.
+    /// A plan of stages that run one after the other.
     #[must_use]
     pub fn chain(names: &[&str]) -> Self {
         names.iter().enumerate().fold(Self::new(), |plan, (at, name)| {
@@ -79,14 +76,14 @@ impl BatchPlan {
         })
     }
 
-    /// With one more stage, after those at the places `after`.
+    /// Adds a stage that depends on the stages with the indexes `after`.
     #[must_use]
     pub fn stage(mut self, name: impl Into<String>, after: &[usize]) -> Self {
         self.stages.push(BatchStage { name: name.into(), after: after.to_vec() });
         self
     }
 
-    /// Trying each stage so often.
+    /// Sets the number of attempts of each stage.
     #[must_use]
     pub fn max_attempts(mut self, attempts: u8) -> Self {
         self.max_attempts = attempts;
@@ -107,7 +104,7 @@ impl BatchPlan {
         self
     }
 
-    /// Sets whether each settlement is kept in an outbox, for a ledger.
+    /// Enables the outbox.
     #[must_use]
     pub fn outbox(mut self, outbox: bool) -> Self {
         self.outbox = outbox;
@@ -121,7 +118,7 @@ impl BatchPlan {
         self
     }
 
-    /// Says what is wrong with a plan, if anything is.
+    /// Checks the plan.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`].
@@ -164,7 +161,7 @@ impl BatchPlan {
         Ok(())
     }
 
-    /// The place of a stage in the plan.
+    /// The index of a stage in the plan.
     #[must_use]
     pub fn index_of(&self, stage: &str) -> Option<usize> {
         self.stages.iter().position(|known| known.name == stage)
@@ -181,38 +178,38 @@ impl Default for BatchPlan {
     }
 }
 
-/// Why a batch refuses a request: in the same words on every backend.
+/// Why a batch rejects a request, with one wording for all backends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BatchRefusal {
     /// The batch does not exist.
     Missing,
-    /// The claim is of a former batch of that name.
+    /// The claim belongs to an earlier batch of that name.
     Former,
-    /// It takes no more documents.
+    /// The batch accepts no more documents.
     Sealed,
-    /// Its entries take as many bytes as they may.
+    /// Its entries take as many bytes as the plan allows.
     Full,
-    /// More documents, entries or events than one request may name.
+    /// The request has too many documents, entries or events, or none.
     TooMany,
     /// An entry is too long.
     EntryTooLong,
-    /// A document is to be tried again later than any time there is.
+    /// A retry is further in the future than [`MAX_TTL`].
     TooLate,
-    /// Its plan has no such stage.
+    /// The plan does not have this stage.
     NoStage,
-    /// Nobody joined its events under that name.
+    /// Its events have no group of this name.
     NoGroup,
-    /// It does not name an event.
+    /// The id is not that of an event.
     NoEventId,
-    /// The key of the batch holds something else.
+    /// The key of the batch holds another type.
     OtherType,
-    /// The database is of a kind whose keys end, or are evicted.
+    /// The database is of a kind whose keys expire or are evicted.
     NotDurable,
 }
 
 impl BatchRefusal {
-    /// The error.
+    /// The error for this reason.
     #[must_use]
     pub fn error(self, contract: &Contract, operation: &'static str, batch: &str) -> Error {
         let kind = match self {
@@ -229,7 +226,7 @@ impl BatchRefusal {
         contract.error(kind, operation, batch, self.to_string())
     }
 
-    /// Refuses more documents than one request may name.
+    /// Rejects more documents than one request may have.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`].
@@ -245,7 +242,7 @@ impl BatchRefusal {
         Err(Self::TooMany.error(contract, operation, batch))
     }
 
-    /// Refuses a submission of none or too many documents, or of too long an entry.
+    /// Rejects a submission without documents, with too many, or with an entry that is too long.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`].
@@ -265,7 +262,7 @@ impl BatchRefusal {
         Err(refusal.error(contract, operation, batch))
     }
 
-    /// Refuses a name that no batch can have.
+    /// Rejects an invalid name.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`].
@@ -282,8 +279,8 @@ impl BatchRefusal {
         Err(contract.error(ErrorKind::InvalidArgument, operation, batch, what))
     }
 
-    /// Refuses outcomes of more documents than one request may name, or that are to be tried again later
-    /// than [`MAX_TTL`] from now.
+    /// Rejects outcomes for more documents than one request may have, or with a retry later than [`MAX_TTL`] from
+    /// now.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`].
@@ -302,7 +299,7 @@ impl BatchRefusal {
         Ok(())
     }
 
-    /// Refuses batches in databases whose keys have to end.
+    /// Rejects batches in databases whose keys must expire.
     ///
     /// # Errors
     /// [`ErrorKind::Contract`].

@@ -1,4 +1,4 @@
-//! How a worker left the documents of a claim.
+//! Outcomes of the documents of a claim.
 
 use std::time::Duration;
 
@@ -6,50 +6,50 @@ use bytes::Bytes;
 
 use crate::FencingToken;
 
-/// How a stage left a document.
+/// The outcome of a stage for a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It is done with it.
+    /// The stage is done with the document.
     Done,
-    /// It failed, and is tried again after a while, unless it has been tried too often.
+    /// It failed and will be retried, unless it has reached the maximum number of attempts.
     Retry {
-        /// Why, in words.
+        /// The error message.
         error: String,
-        /// Not before this time has passed.
+        /// The pause before the retry.
         after: Duration,
     },
-    /// It failed for good: the document is dead.
+    /// It failed permanently: the document is dead.
     Dead {
-        /// Why, in words.
+        /// The error message.
         error: String,
     },
-    /// It did not look at it: the attempt does not count.
+    /// The worker has not processed it; the attempt does not count.
     HandedBack,
 }
 
-/// How a worker left documents of a claim.
+/// Outcomes of documents of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settlement {
-    /// The place of the stage in the plan.
+    /// The index of the stage in the plan.
     pub stage: usize,
-    /// The claim.
+    /// The token of the claim.
     pub token: FencingToken,
-    /// How each document was left, at most [`crate::MAX_AT_ONCE`].
+    /// The outcome of each document, at most [`crate::MAX_AT_ONCE`].
     pub outcomes: Vec<(u32, Outcome)>,
     /// The note that the outbox keeps about them, if the plan has an outbox.
     pub note: Bytes,
 }
 
 impl Settlement {
-    /// Without a note.
+    /// A settlement without a note.
     #[must_use]
     pub fn new(stage: usize, token: FencingToken, outcomes: Vec<(u32, Outcome)>) -> Self {
         Self { stage, token, outcomes, note: Bytes::new() }
     }
 
-    /// With a note for the outbox.
+    /// Sets the note for the outbox.
     #[must_use]
     pub fn note(mut self, note: impl Into<Bytes>) -> Self {
         self.note = note.into();

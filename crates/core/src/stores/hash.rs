@@ -8,27 +8,26 @@ use bytes::Bytes;
 
 use crate::{Expiry, Result};
 
-/// Hashes of one database. Delete, expire and TTL of a whole hash are those of
-/// [`crate::KeyValueStore`].
+/// Hashes of one database. [`crate::KeyValueStore`] deletes and expires a whole hash, and reads its TTL.
 ///
 /// # Contract
 /// - `fields_read_back`: each field holds the bytes of its last acknowledged set.
-/// - `set_fields_counts_new_fields`: how many were not there before.
-/// - `a_hash_without_fields_does_not_exist`: it goes with its last field.
+/// - `set_fields_counts_new_fields`: it returns how many did not exist before.
+/// - `a_hash_without_fields_does_not_exist`: the hash is removed with its last field.
 /// - `hash_operations_on_another_type_are_wrong_type`.
 /// - `increment_field_starts_at_zero`, and `increment_of_a_text_is_not_a_number`.
 ///
 /// # Atomicity
 /// - `set_fields_is_atomic`: a reader sees all fields of one call or none. One call takes at most
 ///   [`MAX_FIELDS_AT_ONCE`](crate::MAX_FIELDS_AT_ONCE) fields.
-/// - Reading and deleting fields is atomic for each thousand of them.
+/// - Reads and deletions are atomic for each thousand fields.
 /// - `set_field_if_absent_has_one_winner`, `increments_of_a_field_add_up` among concurrent callers.
 ///
 /// # Cancellation
-/// A dropped future may or may not have written; it never leaves half of a call's fields set.
+/// A dropped future may or may not have written; it never writes only some fields of a call.
 ///
 /// # Expiry
-/// - `a_write_to_a_hash_keeps_its_ttl` unless it gives one; a new hash gets the database's default.
+/// - `a_write_to_a_hash_keeps_its_ttl` unless it sets one; a new hash gets the database's default.
 /// - A write that the contract refuses changes nothing.
 ///
 /// # Example
@@ -49,15 +48,15 @@ pub trait HashStore: fmt::Debug + Send + Sync + 'static {
     /// The value of one field.
     async fn get_field(&self, key: &str, field: &str) -> Result<Option<Bytes>>;
 
-    /// The values of `fields`, in their order.
+    /// The values of `fields`, in order.
     async fn get_fields(&self, key: &str, fields: &[String]) -> Result<Vec<Option<Bytes>>>;
 
-    /// Every field and its value; empty if there is no such hash. A field name that is not UTF-8
-    /// is an error of kind [`crate::ErrorKind::Decode`].
+    /// Every field and its value; empty if the hash does not exist. A field name that is not UTF-8 is an error of
+    /// kind [`crate::ErrorKind::Decode`].
     async fn get_all(&self, key: &str) -> Result<BTreeMap<String, Bytes>>;
 
-    /// Sets fields; how many are new (after a retry perhaps too few). Setting none is refused as
-    /// an invalid argument.
+    /// Sets fields; returns how many are new (after a retry perhaps too few). A call without fields is an invalid
+    /// argument.
     async fn set_fields(
         &self,
         key: &str,
@@ -65,7 +64,7 @@ pub trait HashStore: fmt::Debug + Send + Sync + 'static {
         expiry: Expiry,
     ) -> Result<u64>;
 
-    /// Sets a field if it is not there; whether it was set. If not, the TTL stays too.
+    /// Sets a field if it does not exist; `false` if it does, and then the TTL stays too.
     async fn set_field_if_absent(
         &self,
         key: &str,
@@ -74,21 +73,21 @@ pub trait HashStore: fmt::Debug + Send + Sync + 'static {
         expiry: Expiry,
     ) -> Result<bool>;
 
-    /// Deletes fields; how many there were. After a retry the count may be too low.
+    /// Deletes fields; returns how many there were. After a retry the count may be too low.
     async fn delete_fields(&self, key: &str, fields: &[String]) -> Result<u64>;
 
-    /// Adds `by` to a field that holds a whole number; the sum.
+    /// Adds `by` to a field that holds a whole number; returns the sum.
     async fn increment_field(&self, key: &str, field: &str, by: i64, expiry: Expiry)
     -> Result<i64>;
 
-    /// How many fields there are.
+    /// The number of fields.
     async fn len(&self, key: &str) -> Result<u64>;
 }
 
-/// Short forms over any [`HashStore`].
+/// Shorthand methods for any [`HashStore`].
 #[async_trait]
 pub trait HashStoreExt: HashStore {
-    /// Sets one field with the database's default expiry; whether it is new.
+    /// Sets one field with the database's default expiry; `true` if it is new.
     ///
     /// # Errors
     /// As [`HashStore::set_fields`].

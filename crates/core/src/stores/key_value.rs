@@ -26,18 +26,18 @@ pub enum Condition {
     IfPresent,
 }
 
-/// How a value is set.
+/// Options of a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SetOptions {
-    /// How long it lives.
+    /// The lifetime of the value.
     pub expiry: Expiry,
     /// When the set takes effect.
     pub condition: Condition,
 }
 
 impl SetOptions {
-    /// A plain set that lives as `expiry` says.
+    /// An unconditional set with this expiry.
     #[must_use]
     pub fn expiring(expiry: impl Into<Expiry>) -> Self {
         Self { expiry: expiry.into(), condition: Condition::Always }
@@ -56,14 +56,14 @@ impl SetOptions {
     }
 }
 
-/// How long a key still lives.
+/// The remaining lifetime of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ttl {
     /// The key does not exist.
     Missing,
-    /// It lives for ever.
+    /// The key has no TTL.
     Unlimited,
-    /// It lives this long, in milliseconds' precision.
+    /// The remaining time, with a precision of a millisecond.
     Remaining(Duration),
 }
 
@@ -72,29 +72,29 @@ pub enum Ttl {
 /// # Contract
 /// - `get_returns_what_was_set`: the bytes of the last acknowledged set, or nothing.
 /// - `keys_are_separate_between_databases`: a key of one database is not seen in another.
-/// - `set_replaces_any_type`: a set takes the place of a hash, counter, lock or window.
+/// - `set_replaces_any_type`: a set replaces a hash, counter, lock or window.
 /// - `get_of_another_type_is_wrong_type`: `get` and `get_many` of a hash, lock or window fail.
-/// - `set_if_absent_and_if_present`: a conditional set says whether it took effect.
-/// - `delete_counts_what_existed`: of any type; a name given twice counts once.
-/// - `scan_returns_every_key_present_throughout`: at least once, perhaps more often; names that
-///   are not UTF-8 (written by other programs) are left out, the administration commands see them.
-/// - `cache_and_coordination_keys_always_have_a_ttl`: a write that would leave none is refused.
+/// - `set_if_absent_and_if_present`: a conditional set returns whether it took effect.
+/// - `delete_counts_what_existed`, keys of any type; a name given twice counts once.
+/// - `scan_returns_every_key_present_throughout` at least once, perhaps more often. Names that are not UTF-8 (written
+///   by other programs) are left out; the administration commands see them.
+/// - `cache_and_coordination_keys_always_have_a_ttl`: a write that would leave a key without one is refused.
 ///
 /// # Atomicity
-/// - `compare_and_set_is_atomic`: among any number of callers one wins per expected value.
-/// - Each entry of `set_many`, `get_many` and `delete` is atomic, the whole is not.
+/// - `compare_and_set_is_atomic`: among any number of callers one succeeds for each expected value.
+/// - Each entry of `set_many`, `get_many` and `delete` is atomic, but not all together.
 ///
 /// # Expiry
-/// - `a_key_is_gone_when_its_ttl_has_passed`: for every operation, to the millisecond.
+/// - `a_key_is_gone_when_its_ttl_has_passed`, for every operation and to the millisecond.
 /// - `a_set_replaces_the_ttl`, except with [`Expiry::Keep`].
 /// - `expire_and_ttl_work_on_every_type`.
 ///
 /// # Cancellation
-/// A dropped future may or may not have written; it never leaves half an entry.
+/// A dropped future may or may not have written; it never writes half an entry.
 ///
 /// # Errors
-/// Reads are sent again after a passing failure, writes only where that changes nothing; see
-/// [`crate::ErrorKind`] for what comes back in the end.
+/// Reads are retried after a transient failure, writes only if that is safe; see [`crate::ErrorKind`] for the errors
+/// that remain.
 ///
 /// # Example
 /// ```
@@ -117,30 +117,29 @@ pub trait KeyValueStore: fmt::Debug + Send + Sync + 'static {
     /// The value of `key`.
     async fn get(&self, key: &str) -> Result<Option<Bytes>>;
 
-    /// The values of `keys`, in their order.
+    /// The values of `keys`, in order.
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>>;
 
-    /// Sets `key`; whether the set took effect, which an unconditional one always does.
+    /// Sets `key`; returns whether the set took effect, which an unconditional set always does.
     async fn set(&self, key: &str, value: Bytes, options: SetOptions) -> Result<bool>;
 
     /// Sets every entry.
     async fn set_many(&self, entries: Vec<(String, Bytes)>, expiry: Expiry) -> Result<()>;
 
-    /// Deletes `keys` of any type; how many there were. After a retry the count may be too low.
+    /// Deletes `keys` of any type; returns how many there were. After a retry the count may be too low.
     async fn delete(&self, keys: &[String]) -> Result<u64>;
 
-    /// Whether there is a key of any type.
+    /// Whether a key of any type exists.
     async fn exists(&self, key: &str) -> Result<bool>;
 
-    /// Gives an existing key of any type another TTL; whether there was one.
-    /// [`Expiry::Keep`] changes nothing.
+    /// Changes the TTL of a key of any type; `false` if the key does not exist. [`Expiry::Keep`] changes nothing.
     async fn expire(&self, key: &str, expiry: Expiry) -> Result<bool>;
 
-    /// How long a key of any type still lives.
+    /// The remaining lifetime of a key of any type.
     async fn ttl(&self, key: &str) -> Result<Ttl>;
 
-    /// Sets `key` to `replacement` (`None` deletes it) if it now holds `expected` (`None`: if it
-    /// does not exist); whether it did.
+    /// Sets `key` to `replacement` (`None` deletes it) if it holds `expected` (`None`: if it does not exist); returns
+    /// whether it did.
     async fn compare_and_set(
         &self,
         key: &str,
@@ -153,13 +152,13 @@ pub trait KeyValueStore: fmt::Debug + Send + Sync + 'static {
     fn scan(&self, pattern: &str) -> KeyStream;
 }
 
-/// Typed and short forms over any [`KeyValueStore`].
+/// Typed and shorthand methods for any [`KeyValueStore`].
 #[async_trait]
 pub trait KeyValueStoreExt: KeyValueStore {
     /// The decoded value of `key`.
     ///
     /// # Errors
-    /// Also [`crate::ErrorKind::Decode`] when the bytes are no `T`.
+    /// Also [`crate::ErrorKind::Decode`] if the bytes are not a `T`.
     async fn get_as<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         match self.get(key).await? {
             Some(bytes) => Codec::decode(&bytes).map(Some).map_err(|error| error.at_key(key)),
@@ -167,7 +166,7 @@ pub trait KeyValueStoreExt: KeyValueStore {
         }
     }
 
-    /// Sets `key` to `value` as `codec` writes it.
+    /// Sets `key` to `value`, encoded with `codec`.
     ///
     /// # Errors
     /// Also [`crate::ErrorKind::Encode`].
@@ -190,7 +189,7 @@ pub trait KeyValueStoreExt: KeyValueStore {
         self.set(key, value.into(), SetOptions::default()).await.map(drop)
     }
 
-    /// Deletes one key; whether there was one.
+    /// Deletes one key; `false` if it did not exist.
     ///
     /// # Errors
     /// As [`KeyValueStore::delete`].
@@ -198,7 +197,7 @@ pub trait KeyValueStoreExt: KeyValueStore {
         Ok(self.delete(&[key.to_owned()]).await? > 0)
     }
 
-    /// Every key that matches, each once, sorted: for small databases and tests.
+    /// Every matching key, once and sorted: for small databases and tests.
     ///
     /// # Errors
     /// As [`KeyValueStore::scan`].

@@ -7,21 +7,20 @@ use async_trait::async_trait;
 
 use crate::Result;
 
-/// A number that grows with every acquisition of a lock. A resource that remembers the greatest
-/// token it has seen can refuse a holder whose lease ran out while it was not looking
-/// (Kleppmann, "How to do distributed locking", 2016).
+/// A number that grows with every acquisition of a lock. A resource that remembers the greatest token it has seen can
+/// reject a holder whose lease expired without its noticing (Kleppmann, "How to do distributed locking", 2016).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FencingToken(u64);
 
 impl FencingToken {
-    /// A token of this number: for backends, and for reading one back from where it was stored.
+    /// A token with this number: for backends, and to restore a stored token.
     #[must_use]
     pub const fn from_number(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number, to be stored beside what the lock protects. Stays below 2^53, so that
-    /// programs which keep numbers as doubles compare it exactly.
+    /// The number, to be stored with the data that the lock protects. It stays below 2^53, so that programs that use
+    /// doubles compare it exactly.
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0
@@ -34,15 +33,15 @@ impl fmt::Display for FencingToken {
     }
 }
 
-/// How long a free lock's last token is remembered (ten minutes), so that tokens grow even when
-/// the server's clock is set back by less.
+/// How long the last token of a free lock is remembered (ten minutes), so that tokens grow even if the server's clock
+/// is set back by less.
 pub const FENCE_RETENTION: Duration = Duration::from_secs(600);
 
 /// The holder of a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {
-    /// The name it gave itself.
+    /// The name it chose.
     pub owner: String,
     /// Its token.
     pub token: FencingToken,
@@ -51,7 +50,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// A holder as a backend read it.
+    /// A holder; for backends.
     #[must_use]
     pub fn new(owner: String, token: FencingToken, remaining: Duration) -> Self {
         Self { owner, token, remaining }
@@ -62,9 +61,9 @@ impl Holder {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a lock that was acquired is held until its lease ends or it is released"]
 pub enum LockAttempt {
-    /// The lock is the caller's until its lease ends.
+    /// The caller holds the lock until its lease expires.
     Acquired(FencingToken),
-    /// Somebody holds it.
+    /// Another holder has the lock.
     Held(Holder),
 }
 
@@ -72,36 +71,36 @@ pub enum LockAttempt {
 ///
 /// # Contract
 /// - `a_lock_has_one_holder` at a time by the server's clock, among any number of callers.
-/// - `tokens_only_grow`: over expiry, release and a flush of the database, and while the clock is
-///   set back by less than [`FENCE_RETENTION`]. A token is at least the microseconds since 1970.
-/// - `a_lock_is_not_reentrant`: its holder's second attempt is told that it is held.
-/// - `only_the_token_renews_and_releases`: a late holder changes nothing of its successor's.
-/// - `an_expired_lease_cannot_be_renewed`, even if nobody has taken the lock since.
+/// - `tokens_only_grow`, across expiry, release and a flush of the database, and while the clock is set back by less
+///   than [`FENCE_RETENTION`]. A token is at least the microseconds since 1970.
+/// - `a_lock_is_not_reentrant`: a second attempt of the holder fails as held.
+/// - `only_the_token_renews_and_releases`: a late holder cannot change its successor's lock.
+/// - `an_expired_lease_cannot_be_renewed`, even if nobody has acquired the lock since.
 /// - `a_lock_on_another_type_is_wrong_type`.
 ///
 /// # Cancellation
 /// - `a_dropped_attempt_leaves_no_lock`: an attempt whose future is dropped, or that ends with
-///   [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) or
-///   [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted), holds nothing: it is taken back in the
-///   background, one round trip after the server answers again, and takes nothing if it comes later.
-/// - A dropped renewal or release may have been done or not; both can be repeated.
+///   [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) or [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted),
+///   is taken back in the background, one round trip after the server answers again. If it is executed later, it
+///   acquires nothing.
+/// - A dropped renewal or release may or may not have been executed; both can be repeated.
 ///
 /// # Expiry
-/// - `a_lock_is_free_when_its_lease_has_passed`. Its token is remembered for
-///   [`FENCE_RETENTION`] longer, so the key outlives the lease.
+/// - `a_lock_is_free_when_its_lease_has_passed`. Its token is remembered for [`FENCE_RETENTION`] longer, so the key
+///   outlives the lease.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait LockStore: fmt::Debug + Send + Sync + 'static {
-    /// Tries once to take the lock for `lease`, under the name `owner`.
+    /// Tries once to acquire the lock for `lease`, with the name `owner`.
     async fn try_acquire(&self, key: &str, owner: &str, lease: Duration) -> Result<LockAttempt>;
 
-    /// Makes the lease last for `lease` from now; `false` if the lock is no longer the token's.
+    /// Extends the lease to `lease` from now; `false` if the token no longer holds the lock.
     async fn renew(&self, key: &str, token: FencingToken, lease: Duration) -> Result<bool>;
 
-    /// Frees the lock; `false` if it was no longer the token's.
+    /// Releases the lock; `false` if the token no longer held it.
     async fn release(&self, key: &str, token: FencingToken) -> Result<bool>;
 
-    /// Frees the lock without waiting for the answer; [`crate::Databases::close`] does. Works on any
+    /// Releases the lock without waiting for the answer; [`crate::Databases::close`] waits for it. It works on any
     /// thread, inside and outside of a runtime.
     fn release_in_background(&self, key: &str, token: FencingToken);
 

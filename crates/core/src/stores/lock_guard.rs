@@ -1,4 +1,4 @@
-//! The guard of a lock: it renews the lease while it lives, and signals when the lock is lost.
+//! The guard of a lock: it renews the lease until it is dropped, and signals the loss of the lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +10,15 @@ use tokio::task::JoinHandle;
 use super::lock::{FencingToken, Holder, LockAttempt, LockStore};
 use crate::{Backoff, Clock, Error, ErrorKind, MonotonicInstant, Result, SystemClock};
 
-/// How a lock is taken and kept.
+/// How a lock is acquired and kept.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LockOptions {
-    /// How long the lock outlives a holder that died; default 30 s. It is renewed after every third of
-    /// this time.
+    /// How long the lock outlives a holder that died; default 30 s. It is renewed after every third of this time.
     pub lease: Duration,
     /// How long to wait for a held lock; default zero.
     pub wait: Duration,
-    /// The name of the holder, shown to other callers; by default the `<pid>` of this process.
+    /// The name of the holder, shown to other callers; by default `process <pid>`.
     pub owner: String,
     /// The clock of waits and renewals; by default the system's.
     pub clock: Arc<dyn Clock>,
@@ -37,28 +36,28 @@ impl Default for LockOptions {
 }
 
 impl LockOptions {
-    /// With another lease.
+    /// Sets the lease.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// Waiting this long for a held lock.
+    /// Sets how long to wait for a held lock.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
         self
     }
 
-    /// Under another name.
+    /// Sets the name of the holder.
     #[must_use]
     pub fn owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = owner.into();
         self
     }
 
-    /// By another clock.
+    /// Sets the clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -69,12 +68,11 @@ impl LockOptions {
 /// The pauses between two attempts of a waiter.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(100));
 
-/// Locks as handles, over any [`LockStore`].
+/// Locks as guards, for any [`LockStore`].
 ///
 /// # Cancellation
-/// A call that is dropped, at whatever moment, leaves no lock held: an attempt that is under way is
-/// taken back in the background (see [`LockStore`]). So is one that ended with
-/// [`ErrorKind::Timeout`] or [`ErrorKind::Interrupted`].
+/// A call that is dropped at any time leaves no lock held: an attempt in progress is taken back in the background
+/// (see [`LockStore`]). So is one that ended with [`ErrorKind::Timeout`] or [`ErrorKind::Interrupted`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -89,14 +87,14 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(2), Duration::from_m
 /// ```
 #[async_trait]
 pub trait LockStoreExt {
-    /// Takes the lock, waiting up to `options.wait`; `None` if somebody still holds it then.
+    /// Acquires the lock, waiting up to `options.wait`; `None` if it is still held then.
     ///
     /// # Errors
-    /// As [`LockStore::try_acquire`]; [`ErrorKind::Timeout`] when the store has not answered
-    /// within `options.wait`, if there is one, and a tenth of a second more.
+    /// As [`LockStore::try_acquire`]; [`ErrorKind::Timeout`] if `options.wait` is not zero and the store has not
+    /// answered within that time plus a tenth of a second.
     async fn lock(&self, key: &str, options: LockOptions) -> Result<Option<LockGuard>>;
 
-    /// Takes the lock as [`LockStoreExt::lock`] does, and fails where somebody still holds it.
+    /// Acquires the lock as [`LockStoreExt::lock`] does, and fails if it is still held.
     ///
     /// # Errors
     /// [`ErrorKind::Held`], naming the holder; as [`LockStoreExt::lock`].
@@ -121,7 +119,7 @@ impl LockStoreExt for Arc<dyn LockStore> {
     }
 }
 
-/// The lock, or who still holds it when the time to wait is over.
+/// The lock, or its holder at the end of the wait.
 async fn wait_for(
     store: &Arc<dyn LockStore>,
     key: &str,
@@ -132,13 +130,13 @@ async fn wait_for(
     let left = || options.wait.saturating_sub(clock.monotonic().since(began));
     let mut pauses = BACKOFF.pauses();
     loop {
-        // The lease counts from before the request: the answer may be slow.
+        // The lease counts from before the request, because the answer may be slow.
         let asked = clock.monotonic();
         let attempt = store.try_acquire(key, &options.owner, options.lease);
         let attempt = if options.wait.is_zero() {
             attempt.await?
         } else {
-            // A wait that is almost over still gives the store the time to answer.
+            // Even at the end of the wait the store gets some time to answer.
             let limit = left().saturating_add(BACKOFF.longest);
             tokio::select! {
                 biased;
@@ -165,12 +163,11 @@ async fn wait_for(
     }
 }
 
-/// A held lock. While it lives, a task renews its lease every third of the lease. Dropping it
-/// frees the lock in the background, on whichever thread it is dropped;
-/// [`LockGuard::release`] frees it and says whether it was still held.
+/// A held lock. A task renews its lease every third of the lease. Dropping the guard, on any thread, releases the
+/// lock in the background; [`LockGuard::release`] releases it and returns whether it was still held.
 ///
-/// A guard that is dropped at the end of `main` frees its lock only if the process lives long enough:
-/// release it, or call [`crate::Databases::close`].
+/// A guard that is dropped at the end of `main` releases its lock only if the process lives long enough: call
+/// `release`, or [`crate::Databases::close`].
 #[derive(Debug)]
 #[must_use = "the lock is freed when its guard is dropped"]
 pub struct LockGuard {
@@ -205,23 +202,24 @@ impl LockGuard {
         Self { store, key: key.to_owned(), token, clock, lease, renewal, is_released: false }
     }
 
-    /// The token to store beside whatever the lock protects.
+    /// The token, to be stored with the data that the lock protects.
     #[must_use]
     pub fn token(&self) -> FencingToken {
         self.token
     }
 
-    /// Whether this guard still holds the lock, as far as is known. A lease that has expired by the
-    /// monotonic clock is over, even if the task that renews it has not noticed yet.
+    /// Whether this guard still holds the lock, as far as is known. A lease that has expired by the monotonic clock
+    /// is over, even if the renewing task has not noticed yet.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        // Nobody renews a lease once the runtime of its task has ended: it is not relied on any more.
+        // Once the runtime of the renewing task has ended, the lease is not renewed any more and must not be relied
+        // on.
         let is_renewed = self.lease.has_changed().is_ok();
         is_renewed && self.lease.borrow().is_some_and(|ends| self.clock.monotonic() < ends)
     }
 
-    /// Ready the moment the lock is lost: its lease was taken over, or could not be renewed in
-    /// time. Never ready while it is held.
+    /// Resolves when the lock is lost: its lease expired, was taken over, or could not be renewed in time. It never
+    /// resolves while the lock is held.
     pub async fn lost(&self) {
         let mut lease = self.lease.clone();
         loop {
@@ -231,17 +229,17 @@ impl LockGuard {
                 return;
             }
             tokio::select! {
-                // An error means that the task which renews it has ended, by itself or with its runtime.
+                // An error means that the renewing task has ended, on its own or with its runtime.
                 changed = lease.changed() => if changed.is_err() { return },
                 () = self.clock.sleep(left) => {}
             }
         }
     }
 
-    /// Runs `work` for as long as the lock is held.
+    /// Runs `work` while the lock is held.
     ///
     /// # Errors
-    /// [`ErrorKind::Interrupted`] if the lock was lost first; `work` is dropped then.
+    /// [`ErrorKind::Interrupted`] if the lock was lost first; `work` is then dropped.
     pub async fn run<T>(&self, work: impl Future<Output = T>) -> Result<T> {
         tokio::select! {
             result = work => Ok(result),
@@ -253,11 +251,11 @@ impl LockGuard {
         }
     }
 
-    /// Frees the lock; whether it was still held. Dropped before the answer, it is freed in the
-    /// background.
+    /// Releases the lock; returns whether it was still held. If this future is dropped before the answer, the lock is
+    /// released in the background.
     ///
     /// # Errors
-    /// As [`LockStore::release`]; the lock is then freed in the background, or ends with its lease.
+    /// As [`LockStore::release`]; the lock is then released in the background, or ends with its lease.
     pub async fn release(mut self) -> Result<bool> {
         self.renewal.abort();
         let was_held = self.store.release(&self.key, self.token).await?;
@@ -269,7 +267,7 @@ impl LockGuard {
 impl Drop for LockGuard {
     fn drop(&mut self) {
         self.renewal.abort();
-        // A lease that is over by this clock may still stand on a server whose clock is slower.
+        // A lease that has expired by this clock may still be valid on a server whose clock is slower.
         if !self.is_released {
             self.store.release_in_background(&self.key, self.token);
         }
@@ -293,8 +291,8 @@ async fn renew_until_lost(
         loop {
             let asked = clock.monotonic();
             let left = ends.since(asked);
-            // Whatever the store would say, the lease is over by this clock; and a store that
-            // does not answer must not keep the signal back.
+            // Independently of the answer, the lease is over by this clock; and a store that does not answer must not
+            // delay the signal.
             let answer = tokio::select! {
                 biased;
                 answer = store.renew(&key, token, options.lease) => Some(answer),

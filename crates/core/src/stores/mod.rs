@@ -1,4 +1,4 @@
-//! The store traits: for each store a small trait to implement and a blanket `…Ext` to use.
+//! The store traits: for each store a small trait to implement, and an `…Ext` trait of shorthand methods.
 //!
 //! Every trait is used as `Arc<dyn …>`.
 

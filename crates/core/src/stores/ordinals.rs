@@ -1,13 +1,13 @@
-//! Ordinals as text: `0-99,104`, the form that events have them in.
+//! Ordinals as text, for example `0-99,104`, as events store them.
 
 use std::fmt::Write as _;
 
 use crate::{Error, ErrorKind, Result};
 
-/// More than any one fact is about; a text that names more was not written by a backend.
+/// More than any fact can have; a text with more was not written by a backend.
 const MOST: usize = 100_000;
 
-/// Ordinals as text, in their order: neighbours that count up become a range.
+/// Ordinals as text, in the given order; consecutive ones become a range.
 #[must_use]
 pub fn ordinals_to_text(ordinals: &[u32]) -> String {
     let mut text = String::new();
@@ -27,10 +27,10 @@ pub fn ordinals_to_text(ordinals: &[u32]) -> String {
     text
 }
 
-/// Ordinals from their text.
+/// Parses ordinals from text.
 ///
 /// # Errors
-/// [`ErrorKind::Decode`] for text of another form, or with more ordinals than one fact can have.
+/// [`ErrorKind::Decode`] for text in another form, or with more ordinals than a fact can have.
 pub fn ordinals_from_text(text: &str) -> Result<Vec<u32>> {
     let mut ordinals = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {

@@ -13,7 +13,7 @@ use crate::{Clock, Error, ErrorKind, Result};
 pub struct RateLimit {
     /// Permits within a window.
     pub permits: u32,
-    /// The window's length; milliseconds count.
+    /// The window's length, with a precision of a millisecond.
     pub window: Duration,
 }
 
@@ -25,21 +25,21 @@ impl RateLimit {
     }
 }
 
-/// The answer of a limiter.
+/// The answer of a rate limiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "whether the permits were given is in the decision"]
 #[non_exhaustive]
 pub struct RateDecision {
-    /// Whether the permits were given.
+    /// Whether the permits were granted.
     pub is_allowed: bool,
     /// Permits left in the window after this answer.
     pub remaining: u32,
-    /// How long until the same request would be allowed, if nobody else asks; zero if it was.
+    /// How long until this request would be allowed if nobody else asks; zero if it was.
     pub retry_after: Duration,
 }
 
 impl RateDecision {
-    /// A decision as a backend made it.
+    /// A decision; for backends.
     pub const fn new(is_allowed: bool, remaining: u32, retry_after: Duration) -> Self {
         Self { is_allowed, remaining, retry_after }
     }
@@ -47,34 +47,31 @@ impl RateDecision {
 
 /// Sliding-window limits of one database: an exact log of granted permits, not an estimate.
 ///
-/// Each acquisition is one entry, however many permits it takes: about 150 bytes on Redis (by `MEMORY
-/// USAGE` of a log of a million), and 24 in memory. An answer takes time by the logarithm of the
-/// number of entries.
+/// Each acquisition is one entry, for any number of permits: about 150 bytes on Redis (by `MEMORY USAGE` of a log of
+/// a million), and 24 in memory. The time of an answer grows with the logarithm of the number of entries.
 ///
 /// # Contract
-/// - `a_window_never_holds_more_than_its_permits`: at no moment, not even across its edge.
+/// - `a_window_never_holds_more_than_its_permits`, at any time, also across the window's edge.
 /// - `a_permit_comes_back_when_its_window_has_passed`, to the millisecond.
-/// - `a_refused_request_takes_nothing`, and says when the same would be allowed.
-/// - `more_permits_than_the_limit_is_an_invalid_argument`: it could never be allowed.
+/// - `a_refused_request_takes_nothing`, and the answer says when it would be allowed.
+/// - `more_permits_than_the_limit_is_an_invalid_argument`, because they could never be granted.
 /// - `a_limit_on_another_type_is_wrong_type`.
-/// - `callers_of_one_key_share_its_log`: each counts what all were given within its own window, so one
-///   with another limit or another window loosens nobody's promise.
-/// - `no_permit_stays_away_longer_than_its_window`: `retry_after` is at most the window, wherever the
-///   server's clock was when the permits were given. When the clock is set back, the log's time goes
-///   on from where it was.
+/// - `callers_of_one_key_share_its_log`: each counts all permits within its own window. A caller with another limit
+///   or window does not weaken the limit of others.
+/// - `no_permit_stays_away_longer_than_its_window`: `retry_after` is at most the window, whatever the server's clock
+///   was when the permits were granted. If the clock is set back, the log's time continues from its last value.
 ///
 /// # Atomicity
 /// - `concurrent_requests_never_exceed_the_limit`.
 ///
 /// # Cancellation
 /// - `a_dropped_request_takes_no_permits`: a request whose future is dropped, or that ends with
-///   [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) or
-///   [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted), is taken back in the background, one
-///   round trip after the server answers again. Where more than a thousand others have acquired
-///   since, its permits come back with their window.
+///   [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) or [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted),
+///   is taken back in the background, one round trip after the server answers again. If there have been more than a
+///   thousand acquisitions since, its permits come back with their window.
 ///
 /// # Expiry
-/// - `a_window_without_permits_is_gone`: its key lives as long as its youngest permit.
+/// - `a_window_without_permits_is_gone`: the key lives as long as its youngest permit.
 ///
 /// # Example
 /// ```
@@ -93,21 +90,21 @@ impl RateDecision {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait RateLimitStore: fmt::Debug + Send + Sync + 'static {
-    /// Asks for `permits` at once; 0 asks only what is left.
+    /// Requests `permits`; 0 only reads how many are left.
     async fn acquire(&self, key: &str, limit: RateLimit, permits: u32) -> Result<RateDecision>;
 }
 
-/// How much longer than the caller waits the store has for an answer.
+/// How much longer than the caller's wait the store has for an answer.
 const LEAST_PATIENCE: Duration = Duration::from_millis(100);
 
-/// Short forms over any [`RateLimitStore`].
+/// Shorthand methods for any [`RateLimitStore`].
 #[async_trait]
 pub trait RateLimitStoreExt: RateLimitStore {
-    /// Waits on `clock` until `permits` are given, at most `wait`; the last decision.
+    /// Waits on `clock` until `permits` are granted, at most for `wait`; returns the last decision.
     ///
     /// # Errors
-    /// As [`RateLimitStore::acquire`]; [`ErrorKind::Timeout`] when the store has not answered
-    /// within `wait`, if there is one, and a tenth of a second more.
+    /// As [`RateLimitStore::acquire`]; [`ErrorKind::Timeout`] if `wait` is not zero and the store has not answered
+    /// within it plus a tenth of a second.
     async fn acquire_within(
         &self,
         key: &str,
@@ -118,13 +115,13 @@ pub trait RateLimitStoreExt: RateLimitStore {
     ) -> Result<RateDecision> {
         let give_up = clock.monotonic().after(wait);
         loop {
-            // The answer is about the moment of the question; time may pass before it is here.
+            // The answer refers to the time of the request; it may arrive later.
             let asked = clock.monotonic();
             let acquire = self.acquire(key, limit, permits);
             let decision = if wait.is_zero() {
                 acquire.await?
             } else {
-                // A wait that is almost over still gives the store the time to answer.
+                // Even at the end of the wait the store gets some time to answer.
                 let left = give_up.since(asked).saturating_add(LEAST_PATIENCE);
                 match select(acquire, clock.sleep(left)).await {
                     Either::Left((decision, _)) => decision?,

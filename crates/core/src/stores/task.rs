@@ -10,14 +10,14 @@ use crate::{Contract, DatabaseKind, ErrorKind, Result};
 
 /// The longest name of a queue, group or deduplication key, in bytes.
 pub const MAX_QUEUE_NAME: usize = 255;
-/// The most tasks of one claim.
+/// The maximum number of tasks in one claim.
 pub const MAX_CLAIM: u32 = 1_000;
 /// The error of a task that died because its leases expired; for backends.
 pub const LEASES_ENDED_ERROR: &str = "its worker did not renew its lease";
 /// The maximum size of an error stored with a task, in bytes.
 const MAX_OF_AN_ERROR: usize = 1_024;
 
-/// Names a task in its queue. Later tasks have greater ids, over a flush of the database too.
+/// The id of a task in its queue. Later tasks have greater ids, even across a flush of the database.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -25,13 +25,13 @@ const MAX_OF_AN_ERROR: usize = 1_024;
 pub struct TaskId(u64);
 
 impl TaskId {
-    /// The id of this number.
+    /// The id with this number.
     #[must_use]
     pub const fn from_number(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number; stays below 2^53.
+    /// The number; it stays below 2^53.
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0
@@ -44,18 +44,18 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// How soon a task is wanted: its deadline is its submission plus the slack of its class.
+/// The priority class of a task: its deadline is its submission plus the slack of its class.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum TaskClass {
-    /// Somebody waits for it.
+    /// A person or program waits for it.
     High,
-    /// The usual.
+    /// The default.
     #[default]
     Normal,
-    /// Whenever there is time.
+    /// It can wait.
     Low,
 }
 
@@ -63,7 +63,7 @@ impl TaskClass {
     /// Every class, most urgent first.
     pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
 
-    /// How long such a task lets younger ones of a more urgent class pass.
+    /// How long such a task lets younger tasks of a more urgent class go first.
     #[must_use]
     pub const fn slack(self) -> Duration {
         match self {
@@ -73,7 +73,7 @@ impl TaskClass {
         }
     }
 
-    /// Its place in [`TaskClass::ALL`]: for backends.
+    /// The index in [`TaskClass::ALL`]; for backends.
     #[must_use]
     pub const fn place(self) -> usize {
         match self {
@@ -90,18 +90,18 @@ impl TaskClass {
 pub struct NewTask {
     /// The data for the worker.
     pub payload: Bytes,
-    /// How soon it is wanted.
+    /// The priority class.
     pub class: TaskClass,
-    /// How long it waits before it may be claimed; it counts as submitted then.
+    /// The delay before it may be claimed; it counts as submitted after the delay.
     pub delay: Duration,
     /// The group of the task, for example a batch. Groups take turns; `""` is a group too.
     pub group: String,
-    /// While a task of this key waits or is claimed, another of the same key is not taken.
+    /// While a task with this key waits or is claimed, another one with the key is not accepted.
     pub deduplication_key: Option<String>,
 }
 
 impl NewTask {
-    /// A task of class normal in the group `""`.
+    /// A task of the class normal in the group `""`.
     #[must_use]
     pub fn new(payload: impl Into<Bytes>) -> Self {
         Self {
@@ -113,39 +113,38 @@ impl NewTask {
         }
     }
 
-    /// Sets the class.
+    /// Sets the priority class.
     #[must_use]
     pub fn class(mut self, class: TaskClass) -> Self {
         self.class = class;
         self
     }
 
-    /// Sets how long the task waits before it can be claimed, in whole milliseconds.
+    /// Sets the delay, with a precision of a millisecond.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// Sets the group; tasks of one class take turns by group.
+    /// Sets the group.
     #[must_use]
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.group = group.into();
         self
     }
 
-    /// Sets the deduplication key: while a task of this key waits or is claimed, another is not added.
+    /// Sets the deduplication key: the task is not accepted while another with the key waits or is claimed.
     #[must_use]
     pub fn deduplication_key(mut self, deduplication_key: impl Into<String>) -> Self {
         self.deduplication_key = Some(deduplication_key.into());
         self
     }
 
-    /// The delays of tasks in milliseconds, once everything about all of them is found to be allowed: for
-    /// backends.
+    /// Checks all tasks and returns their delays in milliseconds; for backends.
     ///
     /// # Errors
-    /// As [`NewTask::check`], with the place of the task among them, from 0.
+    /// As [`NewTask::check`], with the index of the task, from 0.
     pub fn check_all(tasks: &[Self], contract: &Contract, queue: &str) -> Result<Vec<u64>> {
         let place = |(place, task): (usize, &Self)| {
             task.check(contract, queue).map_err(|error| {
@@ -156,12 +155,11 @@ impl NewTask {
         tasks.iter().enumerate().map(place).collect()
     }
 
-    /// The delay in milliseconds, once everything about the task is found to be allowed: for
-    /// backends.
+    /// Checks the task and returns its delay in milliseconds; for backends.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for names that are too long, an empty deduplication key, and a
-    /// delay above [`crate::MAX_TTL`].
+    /// [`ErrorKind::InvalidArgument`] for names that are too long, an empty deduplication key, and a delay above
+    /// [`crate::MAX_TTL`].
     pub fn check(&self, contract: &Contract, queue: &str) -> Result<u64> {
         let wrong = |what: String| {
             Err(contract.error(ErrorKind::InvalidArgument, "submit task", queue, what))
@@ -186,12 +184,12 @@ impl NewTask {
 pub struct Submitted {
     /// Its id, or that of the task that has its deduplication key.
     pub id: TaskId,
-    /// Whether it was taken; `false` when there is one of its deduplication key already.
+    /// Whether it was accepted; `false` if another task has its deduplication key.
     pub is_new: bool,
 }
 
 impl Submitted {
-    /// As a backend found it.
+    /// The result of submitting; for backends.
     #[must_use]
     pub const fn new(id: TaskId, is_new: bool) -> Self {
         Self { id, is_new }
@@ -211,27 +209,27 @@ pub enum AfterFailure {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueCounts {
-    /// To be claimed.
+    /// Tasks that can be claimed.
     pub waiting: u64,
-    /// Submitted or failed, and to be claimed later.
+    /// Submitted or failed tasks that can be claimed later.
     pub delayed: u64,
-    /// Claimed, those included whose lease has ended and which nobody has claimed since.
+    /// Claimed tasks, including those with an expired lease that have not been claimed since.
     pub claimed: u64,
-    /// Dead.
+    /// Dead tasks.
     pub dead: u64,
-    /// Whether nothing is handed out.
+    /// Whether claims return nothing.
     pub is_paused: bool,
 }
 
 impl QueueCounts {
-    /// Counts as a backend found them.
+    /// Counts of a queue; for backends.
     #[must_use]
     pub const fn new(waiting: u64, delayed: u64, claimed: u64, dead: u64, is_paused: bool) -> Self {
         Self { waiting, delayed, claimed, dead, is_paused }
     }
 }
 
-/// Whether a database may hold the queue: for backends.
+/// Checks whether a database may hold the queue; for backends.
 ///
 /// # Errors
 /// [`ErrorKind::Contract`] in a database that is not durable; [`ErrorKind::InvalidArgument`] for an

@@ -8,7 +8,7 @@ use super::batch_plan::MAX_ATTEMPTS;
 use super::task::{MAX_CLAIM, TaskClass, TaskId};
 use crate::{Contract, ErrorKind, FencingToken, Result, Timestamp};
 
-/// How to claim.
+/// Options of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClaimOptions {
@@ -22,17 +22,17 @@ pub struct ClaimOptions {
 }
 
 impl ClaimOptions {
-    /// `max_tasks` tasks for `lease`, each lost up to fifteen times, as a document of a batch.
+    /// Claims up to `max_tasks` tasks for `lease`; a task is dead after fifteen expired leases, as a document of a batch.
     #[must_use]
     pub const fn new(max_tasks: u32, lease: Duration) -> Self {
         Self { max_tasks, lease, max_lost: MAX_ATTEMPTS as u32 }
     }
 
-    /// The lease in milliseconds, once all is found to be allowed: for backends.
+    /// Checks the options and returns the lease in milliseconds; for backends.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for no tasks, more than [`MAX_CLAIM`], no lease to lose, or a lease
-    /// of zero or above [`crate::MAX_TTL`].
+    /// [`ErrorKind::InvalidArgument`] if `max_tasks` is zero or above [`MAX_CLAIM`], if `max_lost` is zero, or if the
+    /// lease is zero or above [`crate::MAX_TTL`].
     pub fn check(&self, contract: &Contract, queue: &str) -> Result<u64> {
         if self.max_tasks == 0 || self.max_tasks > MAX_CLAIM || self.max_lost == 0 {
             let what =
@@ -54,7 +54,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The claim of a task under a token.
+    /// A claim on a task with a token.
     #[must_use]
     pub const fn new(id: TaskId, token: FencingToken) -> Self {
         Self { id, token }
@@ -66,17 +66,17 @@ impl Claim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClaimedTask {
-    /// To be handed back with what became of it.
+    /// The claim; pass it to [`crate::QueueStore`] to report the outcome.
     pub claim: Claim,
-    /// 1 the first time: one more than the attempts that failed.
+    /// The number of this attempt, from 1: one more than the failed attempts.
     pub attempt: u32,
-    /// How many leases of it expired before; these claims do not count as attempts.
+    /// How many leases of the task expired before; these claims do not count as attempts.
     pub lost: u32,
     /// Its class.
     pub class: TaskClass,
     /// Its group.
     pub group: String,
-    /// When it was submitted, its delay added; the same in every attempt.
+    /// When it was submitted, including its delay; equal in every attempt.
     pub submitted_at: Timestamp,
     /// The data of the task.
     pub payload: Bytes,
@@ -90,13 +90,13 @@ pub struct DeadTask {
     pub id: TaskId,
     /// Attempts that failed.
     pub attempts: u32,
-    /// How often a lease ended over it.
+    /// How many leases of the task expired.
     pub lost: u32,
     /// Its class.
     pub class: TaskClass,
     /// Its group.
     pub group: String,
-    /// When it was submitted, its delay added.
+    /// When it was submitted, including its delay.
     pub submitted_at: Timestamp,
     /// When it died.
     pub died_at: Timestamp,
@@ -112,7 +112,7 @@ pub struct DeadTask {
 pub struct TaskEnds {
     /// How often its workers reported a failure.
     pub failed: u32,
-    /// So many times the lease ended first.
+    /// How often the lease expired first.
     pub lost: u32,
 }
 
@@ -131,14 +131,14 @@ pub struct TaskRecord {
 }
 
 impl TaskRecord {
-    /// The task as it is claimed.
+    /// The task when it is claimed.
     pub fn claimed(self, claim: Claim, ended: TaskEnds) -> ClaimedTask {
         let Self { class, group, submitted_at, payload } = self;
         let (attempt, lost) = (ended.failed.saturating_add(1), ended.lost);
         ClaimedTask { claim, attempt, lost, class, group, submitted_at, payload }
     }
 
-    /// The task as it is listed once it is dead.
+    /// The task when it is listed as dead.
     #[must_use]
     pub fn dead(self, id: TaskId, ended: TaskEnds, died_at: Timestamp, error: String) -> DeadTask {
         let Self { class, group, submitted_at, payload } = self;

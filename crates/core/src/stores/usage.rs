@@ -10,26 +10,26 @@ use crate::Result;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// Keys, those expired but not yet removed included.
+    /// Keys, including those that expired and are not removed yet.
     pub keys: u64,
-    /// Bytes that keys and values take in memory, the store's own overhead included.
+    /// Memory of keys and values in bytes, including the store's overhead.
     pub bytes: u64,
-    /// Whether `bytes` was counted; else it is an estimate from a sample of keys.
+    /// Whether `bytes` was counted; otherwise it is an estimate from a sample of keys.
     pub is_exact: bool,
 }
 
 impl Usage {
-    /// A usage as a backend found it.
+    /// A usage; for backends.
     #[must_use]
     pub const fn new(keys: u64, bytes: u64, is_exact: bool) -> Self {
         Self { keys, bytes, is_exact }
     }
 }
 
-/// Looks at one database as a whole, without touching its keys' idle time.
+/// Measures one database as a whole, without changing its keys' idle time.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait UsageStore: fmt::Debug + Send + Sync + 'static {
-    /// Keys and bytes; on Redis the bytes are a sample's mean times the keys.
+    /// Keys and bytes; on Redis the bytes are the mean of a sample times the number of keys.
     async fn usage(&self) -> Result<Usage>;
 }

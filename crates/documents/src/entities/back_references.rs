@@ -19,7 +19,7 @@ static_regex!(
 );
 
 /// Every `Id.`, `supra` and named reference. `citations` are the document's other citations: a named
-/// reference counts only where a citation bears the name.
+/// reference counts only if a citation has the name.
 pub(super) fn back_references(text: &str, citations: &[Mention]) -> Vec<Mention> {
     let mut found: Vec<Mention> = Vec::new();
     for captures in id_regex().captures_iter(text) {
@@ -32,7 +32,7 @@ pub(super) fn back_references(text: &str, citations: &[Mention]) -> Vec<Mention>
     let spans = short_spans(citations);
     for captures in supra_regex().captures_iter(text) {
         let Some(whole) = captures.get(0) else { continue };
-        // `Doe, supra, 316 F. Supp. at 884` is a short citation with a word in it.
+        // `Doe, supra, 316 F. Supp. at 884` is a short citation, not a `supra`.
         if spans.iter().any(|(start, end)| *start < whole.end() && whole.end() <= *end) {
             continue;
         }
@@ -60,7 +60,7 @@ fn short_spans(citations: &[Mention]) -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// `In Doe at 62`, where a full citation of the document names Doe.
+/// References such as `In Doe at 62`, if a full citation of the document names Doe.
 fn named_references(text: &str, citations: &[Mention]) -> Vec<Mention> {
     let names: HashSet<&str> = citations
         .iter()

@@ -1,12 +1,12 @@
-//! Where a caption's two sides lie around its `v.`, and what of them is its left column.
+//! Finds the two sides of a caption around its `v.`, and their left column.
 
 use crate::static_regex::static_regex;
 
-/// What parties are called.
+/// Words for roles of parties.
 pub(super) const ROLE_WORD: &str = r"(?:plaintiff|defendant|appellant|appellee|petitioner|respondent|claimant|debtor|intervenor|applicant|movant|relator|revisionist|complainant|accused|garnishee|creditor|opposite\s+part(?:y|ies)|interested\s+party|cross-\w+|third[- ]party\s+\w+|realtor|objector|amicus\s+curiae)";
 
 static_regex!(
-    /// What ends a caption above or below the parties.
+    /// Lines that end a caption above or below the parties.
     border_regex,
     r"(?ix)^\W*(?:[^\n]{0,60}\bnos?\.?\s?-?\s?\d|(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|(?:(?:northern|southern|eastern|western|central|middle)\s+)?district\s+of\b|(?:northern|southern|eastern|western|central|middle)\s+(?:district|division)\W*$|division\b|[^\n]{1,40}\bdivision\W*$|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|status\s*:|title\s*:\s*$|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
 );
@@ -21,10 +21,10 @@ static_regex!(
     )
 );
 
-/// Longest reach of a caption from its `v.`, in lines and bytes.
+/// Maximum extent of a caption from its `v.`, in lines and bytes.
 const MAX_LINES: usize = 40;
 
-/// The places of every `v.` that stands on a line of its own.
+/// Every `v.` on a separate line.
 pub(super) fn versus_lines(text: &str) -> impl Iterator<Item = regex::Match<'_>> {
     versus_line_regex().find_iter(text)
 }
@@ -34,12 +34,12 @@ pub(super) fn is_border(line: &str) -> bool {
     border_regex().is_match(line)
 }
 
-/// Whether a line is nothing but a role.
+/// Whether a line consists only of a role.
 pub(super) fn is_role_line(line: &str) -> bool {
     role_line_regex().is_match(line)
 }
 
-/// The role, where a line is nothing but one.
+/// The role in a line that consists only of a role.
 pub(super) fn role_of_line(line: &str) -> Option<&str> {
     role_line_regex().captures(line)?.name("role").map(|role| role.as_str())
 }
@@ -54,7 +54,7 @@ pub(super) fn block_above(text: &str, versus: usize) -> (usize, usize) {
         let line = text[line_start..start].trim();
         if line.is_empty() {
             blanks += 1;
-            // Three empty lines part a caption from what is above it.
+            // Three empty lines separate a caption from the text above it.
             if blanks > 3 {
                 break;
             }
@@ -121,14 +121,15 @@ fn is_rule(line: &str) -> bool {
 static_regex!(column_regex, r"[ \t]{3,}|[ \t][)\]:|](?:[ \t]|$)|^[)\]:|][ \t]");
 static_regex!(right_role_regex, format!(r"(?i)^[\s.…\])|:-]*(?:{ROLE_WORD})"));
 
-/// The caption with its right column blanked, so that offsets stay: `ROE,   )   No. 7` keeps `ROE,`.
+/// The caption with its right column replaced by blanks, so that offsets stay valid: `ROE,   )   No.
+/// 7` keeps `ROE,`.
 pub(super) fn left_column(block: &str) -> String {
     let mut out = String::with_capacity(block.len());
     for line in block.split_inclusive('\n') {
         let lead = line.len() - line.trim_start().len();
         let cut = column_regex().find(&line[lead..]).map(|m| lead + m.start());
         match cut {
-            // A role may stand at the right edge: `Roe        …Petitioner`.
+            // A role may be at the right edge: `Roe        …Petitioner`.
             Some(cut) if !right_role_regex().is_match(&line[cut..]) => {
                 out.push_str(&line[..cut]);
                 for c in line[cut..].chars() {
@@ -145,7 +146,7 @@ pub(super) fn left_column(block: &str) -> String {
     out
 }
 
-/// The left column of one line, which alone tells whether a caption ends there.
+/// The left column of a line, which decides whether the caption ends there.
 fn left_part(line: &str) -> &str {
     match column_regex().find(line).map(|m| m.start()) {
         Some(cut) if cut > 0 => line[..cut].trim_end(),

@@ -1,4 +1,4 @@
-//! Case citations with their surroundings: name before, pin pages and parenthesis after, parallel citations.
+//! Case citations with their context: name before, pin pages and parenthesis after, parallel citations.
 
 use super::case_names::{CaseName, bare_names, name_before};
 use super::citations::core_citations;
@@ -22,7 +22,7 @@ static_regex!(
     r"^\s{0,90}[\[(](?P<court>[^()\[\]]{0,80}?)\s*(?:[A-Z][a-z]{2,8}\.?\s\d{1,2},\s*|\d{1,2}/\d{1,2}/(?P<short>\d\d)\b)?(?P<year>1[6-9]\d\d|20\d\d)?(?:[-–]\d{2,4})?\s*[\])]"
 );
 static_regex!(
-    /// What may stand between parallel citations of one case.
+    /// Text between parallel citations of one case.
     parallel_regex,
     r"^[\s,;:\[(]*$"
 );
@@ -70,7 +70,7 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
                             [text.floor_char_boundary(core.start.saturating_sub(12))..core.start];
                         if let Some(found) = year_before_regex().captures(head) {
                             parts.year = found["year"].parse().ok();
-                            // `(1969) 2 SCC 262`: the year is a part of the reference.
+                            // `(1969) 2 SCC 262`: the year is part of the reference.
                             let length = found.get(0).map_or(0, |m| m.len());
                             parts.full_start = parts.full_start.min(core.start - length);
                         }
@@ -96,7 +96,8 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
 /// Reads pin pages, court and year after the citation, up to the next one.
 fn read_after(text: &str, next: usize, core: &CoreCitation, parts: &mut CitationParts) {
     let mut end = core.end;
-    // Court papers pad line breaks widely, but a parenthesis farther off belongs to something else.
+    // Court papers pad line breaks widely, but a more distant parenthesis belongs to something
+    // else.
     let limit = text.floor_char_boundary(next.min(end + 400));
     let Some(rest) = text.get(end..limit) else { return };
     if core.form == CitationForm::ShortCase {
@@ -112,7 +113,7 @@ fn read_after(text: &str, next: usize, core: &CoreCitation, parts: &mut Citation
         } else {
             matched.len()
         };
-        // `1 U.S. 1 1982`: a number without a comma is no pin page.
+        // `1 U.S. 1 1982`: a number without a comma is not a pin page.
         let separated = rest.trim_start().starts_with([',', 'a']) || core.page.is_none();
         if cut > 0 && separated {
             let pages = matched[..cut].trim_end();
@@ -138,14 +139,14 @@ fn read_after(text: &str, next: usize, core: &CoreCitation, parts: &mut Citation
 fn year(digits: &str) -> Option<u16> {
     let year: u16 = digits.parse().ok()?;
     match year {
-        // `12/15/95`: two digits are of the last century from 30 on.
+        // `12/15/95`: two digits from 30 on are years of the last century.
         30..=99 => Some(1900 + year),
         0..=29 => Some(2000 + year),
         year => Some(year),
     }
 }
 
-/// Citations of one case stand side by side: what one of them knows, all know.
+/// Parallel citations of one case share the facts that any of them has.
 fn share_with_previous(mentions: &mut [Mention], chain_start: usize, parts: &mut CitationParts) {
     for mention in &mut mentions[chain_start..] {
         if let Some(previous) = mention.attributes.citation.as_deref_mut() {

@@ -1,4 +1,4 @@
-//! Names of cases: what stands on both sides of a `v.`, or after `In re`.
+//! Names of cases: the parties around a `v.`, or the subject after `In re`.
 
 use super::initials::Initials;
 use super::tables::words::{CONNECTORS, SIGNALS, is_abbreviation};
@@ -22,10 +22,10 @@ static_regex!(
     r"\b(?:In\s+re:?|IN\s+RE:?|In\s+the\s+Matter\s+of|Matter\s+of|Ex\s+parte|EX\s+PARTE|Estate\s+of|In\s+the\s+Interest\s+of|Application\s+of|Petition\s+of)\s+"
 );
 
-/// Farthest a case's name reaches before its citation, in bytes.
+/// Maximum distance of a case's name before its citation, in bytes.
 const WINDOW: usize = 300;
 
-/// The case name that ends where a citation starts, if there is one; `floor` is the end of the citation before.
+/// The case name that ends where a citation starts, if any; `floor` is the end of the previous citation.
 pub(super) fn name_before(
     text: &str,
     citation: usize,
@@ -70,7 +70,7 @@ pub(super) fn name_before(
     }
 }
 
-/// Case names that no citation follows: `Roe v. Doe` in running text. `taken` are spans already read.
+/// Case names without a citation: `Roe v. Doe` in running text. `taken` are spans already used.
 pub(super) fn bare_names(
     text: &str,
     taken: &[(usize, usize)],
@@ -115,12 +115,12 @@ pub(super) fn bare_names(
 }
 
 static_regex!(
-    /// A year in parentheses or a star page that stands between a name and its citation.
+    /// A year in parentheses or a star page between a name and its citation.
     between_regex,
     r"(?:[\[(][^()\[\]]{0,40}?(?:1[6-9]\d\d|20\d\d)\s?[\])]|\*\s?\d{1,5}|,\s*supra|[-_—]{2,}\s+[A-Z][A-Za-z.\s]{0,12}?\s*[-_—]{2,}|\d{2,4}-\d{3,5},\s*(?:p\.|pp\.)\s*\d+\s*\([^)]{0,40}\))[\s,]*$"
 );
 
-/// Takes what may stand between a name and its citation off the end.
+/// Removes from the end text that may be between a name and its citation.
 fn strip_before_citation(window: &str) -> &str {
     let edge = |c: char| {
         c.is_whitespace() || matches!(c, ',' | '_' | '*' | '[' | '(' | '\u{200b}' | '"' | '”' | '’')
@@ -161,18 +161,18 @@ fn is_name(text: &str) -> bool {
     lower <= 1
 }
 
-/// Where the plaintiff's name starts in the text before a `v.`; `None` where no name stands there.
+/// Where the plaintiff's name starts in the text before a `v.`; `None` if there is no name.
 fn plaintiff_start(before: &str) -> Option<usize> {
     let trimmed =
         before.trim_end_matches(|c: char| c.is_whitespace() || c == ',' || c == '\u{200b}');
-    // Words from the back, as long as they can belong to a name.
+    // Goes back word by word while the words can belong to a name.
     let mut start = None;
     let mut edge = trimmed.len();
     let mut count = 0;
     while edge > 0 && count < 24 {
         let head = trimmed[..edge].trim_end();
         let gap = &trimmed[head.len()..edge];
-        // An empty line ends a name, except in typescript that is set in double space.
+        // An empty line ends a name, except in double-spaced typescript.
         if gap.matches('\n').count() > 1 && count > 0 && !head.ends_with([',', '&']) {
             break;
         }
@@ -216,7 +216,7 @@ fn plaintiff_start(before: &str) -> Option<usize> {
     start
 }
 
-/// How many bytes of `after` are the defendant's name.
+/// Length of the defendant's name at the start of `after`, in bytes.
 fn defendant_length(after: &str) -> usize {
     let mut length = 0;
     let mut position = 0;
@@ -259,7 +259,7 @@ fn defendant_length(after: &str) -> usize {
         previous_comma = bare.ends_with(',');
     }
     let name = after[..length].trim_end();
-    // The dot of a sentence's end is not the name's.
+    // A full stop is not part of the name.
     match name.strip_suffix('.') {
         Some(cut) if !is_abbreviation(name.rsplit(char::is_whitespace).next().unwrap_or(name)) => {
             cut.len()
@@ -268,7 +268,7 @@ fn defendant_length(after: &str) -> usize {
     }
 }
 
-/// A name on one line, without quotes and commas at its edges.
+/// A name on one line, without quotes and commas at its ends.
 fn clean(name: &str) -> String {
     let joined = name.split_whitespace().collect::<Vec<_>>().join(" ");
     joined.trim_matches([' ', ',', ';', '“', '”', '"', '(', '[', '_', '*', '\u{200b}']).to_owned()

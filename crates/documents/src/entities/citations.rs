@@ -1,8 +1,8 @@
 //! Case and journal citations: volume, reporter, page, and the short form `495 U.S. at 602`.
 //!
-//! A scan looks at every number and asks the reporter table what follows it. That is one bounded look-up a
-//! number, so the cost grows with the text and with nothing else, and spacing, line breaks and missing dots
-//! inside an abbreviation (`556\n\nF.3d 351`) need no patterns of their own.
+//! A scan looks up the text after every number in the reporter table. That is one bounded look-up per
+//! number, so the cost grows only with the text; and spacing, line breaks and missing dots inside an
+//! abbreviation (`556\n\nF.3d 351`) need no additional patterns.
 
 use super::core_citation::CoreCitation;
 use super::tables::reporter_key::{LONGEST_KEY, reporter_key};
@@ -17,7 +17,7 @@ static_regex!(
 );
 
 static_regex!(
-    /// What stands between a reporter and its page.
+    /// Text between a reporter and its page.
     gap_regex,
     r"(?x)^,?\s{0,90}
       (?:[\(\[](?:\d\s)?(?P<nominative>[A-Z][A-Za-z.'’&\s]{1,24}|N\.\s?S\.|CCH|BNA|P-H|RIA)[\)\]]\s*)?
@@ -85,7 +85,7 @@ fn numbered(text: &str) -> Vec<CoreCitation> {
 /// Reads a citation whose volume starts at byte `start`.
 fn citation_at(text: &str, start: usize) -> Option<CoreCitation> {
     let rest = &text[start..];
-    // A volume left blank, `--- U.S. ---`, is a citation only of a decision not yet printed: not kept.
+    // A blank volume, `--- U.S. ---`, belongs to a decision that is not yet printed, and is ignored.
     let volume_match = volume_regex().find(rest)?;
     let raw = volume_match.as_str();
     let joined = raw.ends_with(['-', '–']) || raw.trim_end().ends_with('-');
@@ -107,7 +107,7 @@ fn citation_at(text: &str, start: usize) -> Option<CoreCitation> {
     None
 }
 
-/// A reporter found at a place, and where its abbreviation ends.
+/// A reporter found in the text, and where its abbreviation ends.
 struct Candidate {
     reporter: Reporter,
     end: usize,
@@ -120,7 +120,7 @@ impl Candidate {
     }
 }
 
-/// Most words of a law journal's abbreviation.
+/// Maximum number of words of a law journal's abbreviation.
 const MAX_JOURNAL_WORDS: usize = 9;
 
 /// The reporters whose abbreviation starts at `start`, the longest first.
@@ -137,7 +137,7 @@ fn reporters_at(text: &str, start: usize) -> Vec<Candidate> {
     while let Some((offset, c)) = chars.next() {
         if c.is_whitespace() {
             blank += 1;
-            // Line-wrapped typescript pads with a hundred spaces; more is another column.
+            // Line-wrapped typescript pads with a hundred spaces; more means another column.
             if blank > 120 {
                 break;
             }
@@ -157,7 +157,8 @@ fn reporters_at(text: &str, start: usize) -> Vec<Candidate> {
         }
         let next = chars.peek().map(|(_, next)| *next);
         let boundary = next.is_none_or(|next| !next.is_alphanumeric() || next == '\u{b6}');
-        // `F.2d` may run into what follows only where letters meet digits: `Misc1211` is no reporter.
+        // `F.2d` may touch the following text only between letters and digits: `Misc1211` is not a
+        // reporter.
         if !boundary || !(c.is_alphanumeric() || matches!(c, '.' | ')' | ']' | '\'' | '’')) {
             continue;
         }
@@ -172,7 +173,7 @@ fn reporters_at(text: &str, start: usize) -> Vec<Candidate> {
     found
 }
 
-/// Law journals are too many to list; their names end alike.
+/// Law journals are too many to list, so they are recognised by their usual endings.
 fn journal(key: &str, words: usize, raw: &str) -> Option<Reporter> {
     const ENDINGS: [&str; 16] = [
         "lrev",
@@ -215,14 +216,14 @@ fn read_page(text: &str, start: usize, volume: &str, found: &Candidate) -> Optio
         && !rest[..matched.end()].starts_with(['_', '-', '—'])
         && !text[..found.end].ends_with(['.', ')'])
     {
-        // `U.S.1` is a slip of the typist; `Ala1` is not a citation.
+        // `U.S.1` is a typing error; `Ala1` is not a citation.
         return None;
     }
     if let Some(page) = &value {
         let following = &text[end..];
         // `111 S.W. 12th St.`: an ordinal is an address.
         let ordinal = ["th ", "st ", "nd ", "rd "].iter().any(|o| following.starts_with(o));
-        // `1 Cal. 2 Cal.` and `5 F. 3d`: the number belongs to what follows.
+        // `1 Cal. 2 Cal.` and `5 F. 3d`: the number belongs to the following text.
         let unit = following.starts_with('%') || (page.len() == 1 && following.starts_with("d "));
         if ordinal || unit {
             return None;
@@ -232,7 +233,7 @@ fn read_page(text: &str, start: usize, volume: &str, found: &Candidate) -> Optio
         (CitationForm::FullCase, true) => CitationForm::ShortCase,
         (form, _) => form,
     };
-    // A blank page means something only where a page is to come.
+    // A blank page counts only if a page is expected.
     if value.is_none() && form != CitationForm::FullCase {
         return None;
     }
@@ -248,7 +249,7 @@ fn read_page(text: &str, start: usize, volume: &str, found: &Candidate) -> Optio
     })
 }
 
-/// Keys of a citation for joining: the same volume, reporter and page however they are spaced.
+/// The key of a citation for joining: equal for all spacings of volume, reporter and page.
 pub(crate) fn citation_key(volume: Option<&str>, reporter: &str, page: Option<&str>) -> String {
     format!(
         "{}|{}|{}",

@@ -11,7 +11,7 @@ pub(super) struct CoreCitation {
     pub(super) reporter: String,
     pub(super) form: CitationForm,
     pub(super) court: Option<&'static str>,
-    /// `None` where the text leaves the page blank.
+    /// `None` if the text leaves the page blank.
     pub(super) page: Option<String>,
     /// Year given between reporter and page: `126 S. Ct. (2006) 1910`.
     pub(super) year: Option<u16>,

@@ -1,4 +1,4 @@
-//! The people in a list of counsel, told from firms and cities.
+//! Finds the people in a list of counsel, as opposed to firms and cities.
 
 use super::persons::{PERSON, apart, is_person};
 use super::tables::states::STATES;
@@ -6,7 +6,7 @@ use crate::static_regex::static_regex;
 
 static_regex!(person_regex, PERSON);
 
-/// What follows a firm's name.
+/// Words that follow a firm's name.
 const FIRM_MARKS: [&str; 15] = [
     "LLP",
     "LLC",
@@ -32,12 +32,12 @@ pub(super) fn names_in(segment: &str) -> Vec<(usize, &str)> {
         apart(found.as_str()).into_iter().map(move |(at, name)| (found.start() + at, name))
     });
     for (start, raw) in matches {
-        // The tail of a word that is broken or lower case is no part of a name: `Steele Ann Roe`.
+        // The tail of a broken or lower-case word is not part of a name: `Steele Ann Roe`.
         let inside = segment[..start].ends_with(char::is_alphanumeric);
         let cut = if inside { raw.find(char::is_uppercase).unwrap_or(0) } else { 0 };
         let (start, raw) = (start + cut, &raw[cut..]);
         let name = raw.trim_end_matches([',', ' ']);
-        // A firm is named by what follows: `Roe Doe LLP`, `Roe & Doe`.
+        // A firm is recognised by the text around the name: `Roe Doe LLP`, `Roe & Doe`.
         let rest = &segment[start + raw.len()..];
         let (after, before) = (rest.trim_start(), segment[..start].trim_end());
         let firm = FIRM_MARKS.iter().any(|mark| after.starts_with(mark));
@@ -58,7 +58,7 @@ pub(super) fn names_in(segment: &str) -> Vec<(usize, &str)> {
     names
 }
 
-/// Whether what follows a name makes it a city's: `, California 94104`.
+/// Whether the text after a name makes it a city: `, California 94104`.
 fn is_city(after: &str) -> bool {
     let after = after.trim_start();
     let Some(after) = after.strip_prefix(',').map(str::trim_start) else { return false };

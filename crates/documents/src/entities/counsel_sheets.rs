@@ -1,4 +1,4 @@
-//! Lawyers in docket sheets: on lines of their own under a party, told by what follows them.
+//! Lawyers in docket sheets: on separate lines under a party, recognised by the following lines.
 
 use super::lawyer_mention::push;
 use super::persons::is_person;
@@ -15,7 +15,7 @@ static_regex!(
     r"^(?i:(?:third[- ]party\s+|cross[- ]?|counter[- ]?|intervenor\s+|interested\s+|consolidated\s+)?(?:plaintiffs?|defendants?|appellants?|appellees?|petitioners?|respondents?|debtors?|part(?:y|ies)|claimants?|intervenors?|movants?|creditors?|trustees?|amicus|applicants?)(?:\s*[-–\u{a0}/]\s*\w+)?[,.]?)$"
 );
 
-/// Names on lines of their own in a docket sheet, told by what follows them.
+/// Names on separate lines of a docket sheet, recognised by the following lines.
 pub(super) fn docket_sheet(text: &str, found: &mut Vec<Mention>) {
     let sheet = represented_regex().is_match(text)
         || text.contains("[COR ")
@@ -27,7 +27,7 @@ pub(super) fn docket_sheet(text: &str, found: &mut Vec<Mention>) {
     let mut lines: Vec<(usize, &str)> = Vec::new();
     let mut offset = 0;
     for raw in text.split('\n') {
-        // `represented by` shares its line with the first lawyer; a cell's tab parts name and address.
+        // `represented by` shares its line with the first lawyer; a tab separates name and address.
         let mut at = offset;
         for piece in raw.split('\t') {
             let trimmed = piece.trim();
@@ -57,7 +57,7 @@ pub(super) fn docket_sheet(text: &str, found: &mut Vec<Mention>) {
         }
         if role_line_regex().is_match(line) {
             expects_name = false;
-            // The party's name stands before the role in some sheets and after it in others.
+            // The party's name is before the role in some sheets and after it in others.
             let before = at.checked_sub(1).map_or("", |i| lines[i].1);
             party = Some(if role_first || before.is_empty() {
                 next.to_owned()

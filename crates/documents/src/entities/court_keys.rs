@@ -1,17 +1,18 @@
-//! Names of courts to keys that are equal for the same court: `us/appeals/1`, `us/district/ca/n`, `pa/superior`.
+//! Turns names of courts into keys, equal for one court: `us/appeals/1`, `us/district/ca/n`.
 //!
-//! A key is `sovereign/type[/place]`. The sovereign is `us`, a state's code, `in` for India, or `-` where the
-//! text does not tell.
+//! A key is `sovereign/type[/place]`. The sovereign is `us`, a state's code, `in` for India, or `-` if
+//! unknown.
 
 use super::tables::courts::{EMPTY_WORDS, FEDERAL_ONLY, ORDINALS, TYPES};
 use super::tables::states::STATES;
 
-/// The key of the court that `name` names; `None` where it names no court.
+/// The key of the court `name`; `None` if it is not the name of a court.
 pub fn court_key(name: &str) -> Option<String> {
     let mut words = words(name);
     let sovereign = take_sovereign(&mut words);
     let direction = take_direction(&mut words);
-    // The connecting words go first: `Court of Appeals` and `Appeals Court` differ only in them.
+    // Connecting words are removed first: `Court of Appeals` and `Appeals Court` differ only in
+    // them.
     let kept: Vec<&str> = words
         .iter()
         .map(String::as_str)
@@ -81,7 +82,7 @@ pub fn court_key(name: &str) -> Option<String> {
         ("supreme", false, None) if words.iter().any(|word| word == "county") => {
             format!("ny/supreme/{}", place(&rest, None))
         }
-        // Which supreme court is meant, the text around it tells, not the name.
+        // The name alone does not say which supreme court is meant; the text around it does.
         ("supreme", false, None) if rest.is_empty() => "-/supreme".to_owned(),
         ("supreme", false, Some("ny")) => {
             let place = place(&rest, state);
@@ -122,7 +123,7 @@ struct Sovereign {
     state: Option<&'static str>,
 }
 
-/// Lower-case words without punctuation, abbreviations spelled out.
+/// Lower-case words without punctuation, with abbreviations spelled out.
 fn words(name: &str) -> Vec<String> {
     let flat = name.replace(['’', '\''], "'");
     flat.split(|c: char| !(c.is_alphanumeric() || c == '\'' || c == '.' || c == '&'))
@@ -168,7 +169,7 @@ fn take_sovereign(words: &mut Vec<String>) -> Sovereign {
         words.remove(at);
         return Sovereign { federal: false, state: Some("india") };
     }
-    // The last state named is the court's: `Superior Court of Washington County, Oregon`.
+    // The last state in the name is the court's: `Superior Court of Washington County, Oregon`.
     let mut best: Option<(usize, usize, &'static str)> = None;
     for candidate in &STATES {
         let name: Vec<String> =
@@ -180,7 +181,7 @@ fn take_sovereign(words: &mut Vec<String>) -> Sovereign {
             .filter(|part| !part.is_empty())
             .map(str::to_owned)
             .collect();
-        // A lone letter pair such as `n d` is a direction; whole abbreviations of three letters tell a state.
+        // A letter pair such as `n d` is a direction; only abbreviations of three letters identify a state.
         if short.iter().any(|part| part.len() >= 3)
             || matches!(candidate.code, "pa" | "va" | "ga" | "ny" | "nj")
         {
@@ -190,7 +191,7 @@ fn take_sovereign(words: &mut Vec<String>) -> Sovereign {
             let at = words.windows(form.len()).rposition(|window| window == form.as_slice());
             let Some(at) = at else { continue };
             let after = words.get(at + form.len()).map(String::as_str);
-            // `Washington County` names a county, unless nothing else is left to name a state.
+            // `Washington County` names a county, unless no other word names a state.
             let weak = matches!(after, Some("county" | "city" | "village"));
             let rank = if weak { 0 } else { at + 1 };
             let better = best.is_none_or(|(r, length, _)| (rank, form.len()) > (r, length));
@@ -207,7 +208,7 @@ fn take_sovereign(words: &mut Vec<String>) -> Sovereign {
     Sovereign { federal, state }
 }
 
-/// Takes `northern district`, `n d` and the like out of the words.
+/// Removes `northern district`, `n d` and the like from the words.
 fn take_direction(words: &mut Vec<String>) -> Option<char> {
     const DIRECTIONS: [(&str, char); 6] = [
         ("north", 'n'),
@@ -245,7 +246,7 @@ fn take_direction(words: &mut Vec<String>) -> Option<char> {
     found
 }
 
-/// Finds the type of court and gives the remaining words.
+/// Finds the type of court and returns the remaining words.
 fn take_type<'w>(words: &[&'w str]) -> Option<(&'static str, bool, Vec<&'w str>)> {
     for (pattern, kind, local) in &TYPES {
         let parts: Vec<&str> = pattern.split(' ').collect();

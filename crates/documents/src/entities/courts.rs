@@ -1,4 +1,4 @@
-//! Mentions of courts: the longest run of words around a type of court that names one court.
+//! Finds courts: the longest run of words around a type of court that names one court.
 
 use super::court_abbreviations::abbreviated_court;
 use super::court_keys::court_key;
@@ -17,7 +17,7 @@ static_regex!(
     )"
 );
 
-/// Words that begin a sentence or refer, and belong to no court's name.
+/// Words that begin a sentence or refer to something, and are not part of a court's name.
 const NOT_LEFT: [&str; 40] = [
     "the",
     "this",
@@ -61,10 +61,10 @@ const NOT_LEFT: [&str; 40] = [
     "docket",
 ];
 
-/// Most words a court's name takes on either side of its type.
+/// Maximum number of words of a court's name on either side of its type.
 const MAX_WORDS: usize = 12;
 
-/// Every mention of a court that tells which court it is.
+/// Every mention that identifies a court.
 pub(super) fn courts(text: &str) -> Vec<Mention> {
     let mut found: Vec<Mention> = Vec::new();
     for head in head_regex().find_iter(text) {
@@ -87,7 +87,7 @@ pub(super) fn courts(text: &str) -> Vec<Mention> {
     found
 }
 
-/// The court of a citation's parenthesis, or the one its reporter reports.
+/// The court in a citation's parenthesis, or the one court of its reporter.
 pub(super) fn court_in_parenthesis(text: &str, reporter: Option<&str>) -> Option<String> {
     let text = text.trim();
     if text.is_empty() {
@@ -138,7 +138,7 @@ fn is_court_word(text: &str) -> bool {
     )
 }
 
-/// A word after which no name goes on.
+/// Whether a name ends after this word.
 fn ends_name(word: &str) -> bool {
     word.ends_with([':', ';', ')', '?', '"', '”'])
         || word.ends_with(',')
@@ -174,7 +174,7 @@ fn extend_right(text: &str, head_end: usize) -> usize {
         }
         let lower = word.trim_end_matches('.').to_lowercase();
         let connector = matches!(lower.as_str(), "of" | "for" | "the" | "and" | "at" | "in" | "&");
-        // A caption sets `FOR THE FIRST CIRCUIT` on a line of its own, with an empty one between.
+        // A caption has `FOR THE FIRST CIRCUIT` on a separate line after an empty one.
         if connector && matches!(lower.as_str(), "for" | "of" | "at") {
             lines = lines.saturating_sub(2);
         }
@@ -193,7 +193,7 @@ fn extend_right(text: &str, head_end: usize) -> usize {
                     || lower.ends_with("rd"));
         let word_end = text.len() - trimmed.len() + length;
         if connector && !after_comma {
-            // `in` goes on with a name only as `in and for`.
+            // `in` continues a name only as `in and for`.
             if lower == "in" && !text[word_end..].trim_start().starts_with("and ") {
                 break;
             }
@@ -218,7 +218,7 @@ fn extend_right(text: &str, head_end: usize) -> usize {
             end -= word.chars().next_back().map_or(0, char::len_utf8);
             break;
         }
-        // What follows a place without a connector is another sentence or line.
+        // Text after a place without a connector is another sentence or line.
         after_connector = after_connector && !ends_name(word) || continues_name(trimmed);
         if word.ends_with('.') && !super::tables::words::is_abbreviation(word) {
             end -= 1;
@@ -226,7 +226,7 @@ fn extend_right(text: &str, head_end: usize) -> usize {
         }
     }
     let name = text[..end].trim_end_matches(['.', ',', ' ']);
-    // The dot of `N.Y.` stays, the dot of a sentence goes.
+    // The dot of `N.Y.` is kept, a full stop is removed.
     if text[..end].ends_with('.')
         && name.rsplit(char::is_whitespace).next().is_some_and(|w| w.contains('.') || w.len() <= 4)
     {
@@ -236,7 +236,7 @@ fn extend_right(text: &str, head_end: usize) -> usize {
     }
 }
 
-/// After a comma only a place, a district, a division or a bench goes on with the name.
+/// Whether the text after a comma continues the name: a place, a district, a division or a bench.
 fn place_like(text: &str) -> bool {
     let first: String = text.chars().take(48).collect();
     direction_follows(text) || place_regex().is_match(&first)
@@ -256,7 +256,7 @@ static_regex!(
     r"^(?i:northern|southern|eastern|western|middle|central|district)\s+(?i:district|of)\b"
 );
 
-/// Words that go on with a court's name without a connector.
+/// Whether the text continues a court's name without a connector.
 fn continues_name(text: &str) -> bool {
     direction_follows(text) || continue_regex().is_match(text)
 }

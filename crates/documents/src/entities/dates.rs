@@ -54,7 +54,7 @@ pub(super) fn dates(text: &str) -> Vec<Mention> {
             Some((c.get(0)?.range(), c["y"].to_owned(), number(&c["a"]), number(&c["b"])))
         })
         .collect();
-    // American papers put the month first; a paper with a 25th "month" and no 25th "day" does not.
+    // American papers put the month first, unless a paper has a 25th "month" and no 25th "day".
     let day_first =
         slashes.iter().any(|(_, _, a, _)| *a > 12) && !slashes.iter().any(|(_, _, _, b)| *b > 12);
     for (range, year, a, b) in slashes {
@@ -63,7 +63,7 @@ pub(super) fn dates(text: &str) -> Vec<Mention> {
     }
     for captures in dot_regex().captures_iter(text) {
         let Some(whole) = captures.get(0) else { continue };
-        // `1.2.19` numbers a heading; hyphened pairs of digits are docket numbers.
+        // `1.2.19` numbers a heading; hyphenated pairs of digits are docket numbers.
         if captures["y"].len() == 2
             && (&captures["s"] == "-" || captures["a"].len() < 2 && captures["b"].len() < 2)
         {

@@ -4,7 +4,8 @@ use super::windows::windows;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
 
-/// One number as courts write it: `92-1549`, `16A982`, `S-07-138`, `3:08-cv-00284-TMB`, `ED108783`, `CV17-00016-CAS(JCx)`.
+/// One docket number in courts' notations: `92-1549`, `16A982`, `S-07-138`, `3:08-cv-00284-TMB`, `ED108783`,
+/// `CV17-00016-CAS(JCx)`.
 const NUMBER: &str = r"(?:\d:\d{2}-[A-Za-z]{2,4}-\d{2,6}(?:-[A-Za-z0-9]{1,5})*(?:\s?\([A-Za-z]{2,4}\))?|[A-Z]{0,5}-?\d{1,7}(?:[-–][A-Z0-9]{1,7}){0,4}[A-Z]{0,5}\d{0,6}(?:-[A-Z0-9]{1,5}){0,3}(?:\s?(?:DOC\s)?\([A-Za-z]{2,5}\))?)";
 
 static_regex!(
@@ -118,7 +119,7 @@ fn skip_connectors(text: &str) -> usize {
     at
 }
 
-/// A docket number has a few digits, and more than a footnote's number.
+/// Whether it has enough digits for a docket number, and more than a footnote's number.
 fn is_docket_number(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
     digits >= 3
@@ -128,7 +129,7 @@ fn is_docket_number(text: &str) -> bool {
             || digits >= 4)
 }
 
-/// Without spaces and with plain hyphens, upper case, so that spellings of one number are equal.
+/// Normalises a number: no spaces, plain hyphens, upper case, so that all spellings are equal.
 fn normal(number: &str) -> String {
     number
         .chars()

@@ -1,4 +1,4 @@
-//! Where a `V.` is a person's initial and no versus: on lines that counsel and witnesses sign.
+//! Recognises a `V.` that is a person's initial and not "versus", by signatures and counsel lists.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ static_regex!(
     r"(?i)/s/|\b(?:sbn|bar\s+no|esq|attorneys?|counsel|ll[pc]|declarant)\b|@"
 );
 
-/// How far from a name the signs of a signature reach, in bytes.
+/// Maximum distance between a name and the signs of a signature, in bytes.
 const NEAR: usize = 120;
 
 /// The people of a document whose middle initial is V, as given name and family name in lower case.
@@ -19,14 +19,14 @@ const NEAR: usize = 120;
 pub(super) struct Initials(HashSet<(String, String)>);
 
 impl Initials {
-    /// Reads them from the lines on which people sign or are listed as counsel.
+    /// Reads these people from lines on which people sign or are listed as counsel.
     pub(super) fn read(text: &str) -> Self {
         let mut people = HashSet::new();
         for captures in initial_regex().captures_iter(text) {
             let Some(whole) = captures.get(0) else { continue };
             let line = text[..whole.start()].rfind('\n').map_or(0, |at| at + 1);
             let end = text[whole.end()..].find('\n').map_or(text.len(), |at| whole.end() + at);
-            // A case's name has words on both sides that belong to it.
+            // In a case's name, words on both sides belong to the name.
             let before = text[line..whole.start()]
                 .rsplit([',', '/', ':', '_', '(', ')', '|', '\t'])
                 .next()
@@ -43,7 +43,7 @@ impl Initials {
         Self(people)
     }
 
-    /// Whether the `V.` between the two texts is one of these people's initial.
+    /// Whether the `V.` between the two texts is the initial of one of these people.
     pub(super) fn has(&self, before: &str, after: &str) -> bool {
         if self.0.is_empty() {
             return false;

@@ -1,4 +1,4 @@
-//! Judges: by title, by the panel that heard the case, by the line that opens an opinion, by a docket's fields.
+//! Finds judges by title, by panel, by the first line of an opinion, and by a docket's fields.
 
 use super::persons::{PERSON, apart, is_office_word, normal_name};
 use super::windows::windows;
@@ -43,7 +43,7 @@ static_regex!(panel_trigger, r"Before|BEFORE|Present|PRESENT|Panel|PANEL|Coram|C
 /// Every mention of a judge.
 pub(super) fn judges(text: &str) -> Vec<Mention> {
     let mut found = Vec::new();
-    // A list of eight names and their titles fits in the stretch before a rank.
+    // The window before a rank has room for eight names with titles.
     for range in windows(text, rank_trigger(), 300, 24) {
         let at = range.start;
         for captures in after_name_regex().captures_iter(&text[range]) {
@@ -63,7 +63,7 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
         let at = range.start;
         for captures in before_name_regex().captures_iter(&text[range]) {
             let Some(name) = captures.name("name") else { continue };
-            // The next line of a list of judges begins with a title of its own.
+            // The next line of a list of judges begins with another title.
             let lines: Vec<&str> = name.as_str().split('\n').collect();
             let first = lines[0].trim_end();
             let length = if first.split_whitespace().count() >= 2 || first.contains('.') {
@@ -88,7 +88,7 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
     found
 }
 
-/// The panel that heard the case, as its heading lists it.
+/// The panel that heard the case, from its heading.
 fn panels(text: &str, found: &mut Vec<Mention>) {
     for range in windows(text, panel_trigger(), 2, 420) {
         let at = range.start;
@@ -96,7 +96,7 @@ fn panels(text: &str, found: &mut Vec<Mention>) {
             let (Some(whole), Some(names)) = (captures.get(0), captures.name("names")) else {
                 continue;
             };
-            // Only a heading names the panel: `Before Smith could answer` does not.
+            // Only a heading names a panel; `Before Smith could answer` is not one.
             let end = at + whole.end();
             let after = &text[end..text.floor_char_boundary((end + 90).min(text.len()))];
             let list = [",", " and ", " AND "].iter().any(|mark| names.as_str().contains(mark));
@@ -115,7 +115,7 @@ fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
     for name in person_regex().find_iter(&text[start..end]) {
         let mut from = start + name.start();
         let to = start + name.end();
-        // Titles in front of the name are not the name.
+        // Titles before the name are not part of it.
         loop {
             let rest = &text[from..to];
             let word = rest.split_whitespace().next().unwrap_or_default();
@@ -163,7 +163,7 @@ fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
             from += skipped + (rest[skipped..].len() - rest[skipped..].trim_start().len());
         }
         let Some(mut raw) = text.get(from..to) else { continue };
-        // Two empty lines apart are two things.
+        // An empty line separates two names.
         if let Some(cut) = raw.find("\n\n") {
             raw = &raw[..cut];
         }
@@ -180,7 +180,7 @@ fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
     }
 }
 
-/// A dot at the end belongs to an abbreviation or to the sentence; only the first stays.
+/// Removes a full stop at the end, but keeps the dot of an abbreviation.
 fn trim_stray_end(name: &str) -> &str {
     match name.strip_suffix('.') {
         Some(cut)

@@ -1,9 +1,9 @@
-//! A lawyer as a mention, with the client where the text names one.
+//! Mentions of lawyers, with the client if the text names one.
 
 use super::persons::normal_name;
 use crate::model::{EntityKind, Mention};
 
-/// Adds a lawyer with the client, if one is told.
+/// Adds a lawyer, with the client if known.
 pub(super) fn push(
     text: &str,
     start: usize,

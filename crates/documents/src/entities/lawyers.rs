@@ -1,4 +1,4 @@
-//! Lawyers and whom they represent: counsel paragraphs, docket sheets, Indian appearances.
+//! Finds lawyers and their clients in counsel paragraphs, docket sheets and Indian appearances.
 
 use super::counsel_names::names_in;
 use super::lawyer_mention::push;
@@ -7,7 +7,7 @@ use super::windows::windows;
 use crate::model::Mention;
 use crate::static_regex::static_regex;
 
-/// Words for whom a lawyer appears.
+/// Words for clients of lawyers.
 const CLIENT: &str = r"(?:(?:the\s+)?(?:plaintiffs?|defendants?|appellants?|appellees?|petitioners?|respondents?|claimants?|intervenors?|debtors?|government|state|people|commonwealth|united\s+states|applicants?|movants?|complainants?|revisionists?|opposite\s+part(?:y|ies)|assessee|revenue|amic(?:us|i)(?:\s+curiae)?|cross-\w+|employer|employee|insurer|trustee|accused|r-?\d+)(?:[-/\s(),]*(?:plaintiffs?|defendants?|appellants?|appellees?|petitioners?|respondents?|s\b|cross-\w+|nos?\.?|\d+))*)";
 
 static_regex!(
@@ -27,7 +27,7 @@ static_regex!(
     r"(?i)\b(?:counsel|advocates?|attorneys?)\s+for\s+(?:the\s+)?(?P<client>[A-Za-z/() ]{4,40}?)\s*(?:\(s\))?\s*:-?\s*(?P<names>[^\n]{3,600})"
 );
 
-/// Every lawyer, with the client where the text tells it.
+/// Every lawyer, with the client if the text names one.
 pub(super) fn lawyers(text: &str) -> Vec<Mention> {
     let mut found = Vec::new();
     counsel_paragraphs(text, &mut found);
@@ -50,7 +50,7 @@ pub(super) fn lawyers(text: &str) -> Vec<Mention> {
     found
 }
 
-/// Longest stretch of names before `for appellant`, in bytes.
+/// Maximum length of a list of names before `for appellant`, in bytes.
 const COUNSEL_WINDOW: usize = 700;
 
 /// `Jane Doe, with whom John Roe was on brief, for appellant.`
@@ -65,7 +65,7 @@ fn counsel_paragraphs(text: &str, found: &mut Vec<Mention>) {
         let window = &text[from..whole.start()];
         let start = from + counsel_start(window);
         let segment = &text[start..whole.start()];
-        // Running prose also says `for the defendant`; counsel are listed without a verb of their own.
+        // Running prose also contains `for the defendant`; lists of counsel have no verb.
         if !is_counsel_list(segment) {
             continue;
         }
@@ -97,7 +97,7 @@ fn counsel_start(window: &str) -> usize {
     if let Some(last) = heading_regex().find_iter(&window[start..]).last() {
         start += last.end();
     }
-    // Star pages and rules stand before the first name: `*274James Roe`.
+    // Star pages and rules may precede the first name: `*274James Roe`.
     let head = window[start..].len()
         - window[start..].trim_start_matches(|c: char| !c.is_alphabetic()).len();
     start + head
@@ -227,7 +227,7 @@ static_regex!(
 
 static_regex!(honorific_trigger, r"\b(?i:mr|mrs|ms|miss|shri|sri|smt|dr|advocate|adv|learned)\b");
 
-/// `Mr. A.K. Roe, Sr. Advocate, for the petitioner`: a title and, close by, a word of advocacy.
+/// `Mr. A.K. Roe, Sr. Advocate, for the petitioner`: a title near a word for a lawyer.
 fn honorifics(text: &str, found: &mut Vec<Mention>) {
     let spots: Vec<(usize, usize)> =
         advocacy_regex().find_iter(text).map(|m| (m.start(), m.end())).collect();

@@ -1,4 +1,4 @@
-//! Finds what a document names: citations, courts, parties, judges, lawyers, docket numbers, dates, money.
+//! Finds mentions: citations, courts, parties, judges, lawyers, docket numbers, dates, money.
 
 mod back_references;
 mod captions;
@@ -33,7 +33,7 @@ pub use court_keys::court_key;
 pub(crate) use persons::normal_name;
 pub(crate) use preparation::prepare;
 
-/// Every mention in the text, by place. The cost grows with the length of the text and with nothing else.
+/// Every mention, in text order. The cost grows only with the length of the text.
 pub fn mentions(text: &str) -> Vec<Mention> {
     prepare();
     let mut found = case_citations::case_citations(text);

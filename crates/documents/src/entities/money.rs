@@ -32,7 +32,7 @@ pub(super) fn money(text: &str) -> Vec<Mention> {
     found
 }
 
-/// ISO 4217 code, and how many minor units one of the named unit has.
+/// ISO 4217 code, and the number of minor units in one of the named unit.
 fn currency(symbol: &str) -> (&'static str, u128) {
     let lower = symbol.trim().to_lowercase();
     match lower.as_str() {
@@ -46,7 +46,7 @@ fn currency(symbol: &str) -> (&'static str, u128) {
     }
 }
 
-/// The amount in minor units; `None` where it is too large to be money.
+/// The amount in minor units; `None` if it is too large to be money.
 fn minor_units(number: &str, scale: Option<&str>, unit: u128) -> Option<u128> {
     let plain = number.replace(',', "");
     let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));

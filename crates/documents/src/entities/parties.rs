@@ -1,4 +1,4 @@
-//! Parties and their roles, read from captions: around a `v.`, beside a role, under a role's heading.
+//! Reads parties and their roles from captions: around a `v.`, beside a role, under a role's heading.
 
 use super::captions::{
     ROLE_WORD, block_above, block_below, is_border, is_role_line, left_column, role_of_line,
@@ -22,11 +22,11 @@ static_regex!(
     format!(r"(?im)^[ \t]*(?P<role>{ROLE_WORD}s?)[ \t]*:-?[ \t]*(?P<name>[A-Z][^\n]{{2,200}})$")
 );
 
-/// Every party the captions of the text name.
+/// Every party named in the captions of the text.
 pub(super) fn parties(text: &str) -> Vec<Mention> {
     let mut found = Vec::new();
     let usual = usual_roles(text);
-    // `Between … And …` is how some Indian courts say versus.
+    // Some Indian courts write `Between … And …` instead of "versus".
     let between = between_regex().is_match(text);
     for versus in versus_lines(text).take(60) {
         let and = versus.as_str().trim().to_lowercase().starts_with("and");
@@ -64,7 +64,7 @@ static_regex!(
     )
 );
 
-/// How far into a text its title may stand, in bytes.
+/// Maximum offset of a text's title, in bytes.
 const TITLE_REACH: usize = 6000;
 
 /// The parties of one-line titles, `Roe v. Doe`, and of lines such as `Roe ..... Appellant`.
@@ -74,14 +74,14 @@ fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) 
     let initials = Initials::read(text);
     for captures in title_regex().captures_iter(head) {
         let (Some(a), Some(b)) = (captures.name("a"), captures.name("b")) else { continue };
-        // A citation names cases that are not this one; an initial names a person.
+        // A citation names other cases, and an initial belongs to a person.
         if initials.has(a.as_str(), b.as_str())
             || captures[0].contains('(')
             || captures["b"].contains(|c: char| c.is_ascii_digit())
         {
             continue;
         }
-        // A line of prose has more words in lower case than a title.
+        // A line of prose has more lower-case words than a title.
         let lower =
             captures[0].split_whitespace().filter(|w| w.starts_with(char::is_lowercase)).count();
         if lower <= 5 {
@@ -101,7 +101,7 @@ fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) 
     found.append(&mut more);
 }
 
-/// What this paper calls its parties: the pair of words it uses most.
+/// The paper's words for its parties: the most frequent pair of roles.
 fn usual_roles(text: &str) -> (&'static str, &'static str) {
     let head = text[..text.floor_char_boundary(text.len().min(20_000))].to_lowercase();
     let pairs =
@@ -152,7 +152,7 @@ fn role_name(role: &str) -> String {
         .to_owned()
 }
 
-/// Reads the names and roles of one side; gives the first role.
+/// Reads the names and roles of one side; returns the first role.
 fn read_block(
     text: &str,
     block: (usize, usize),
@@ -195,14 +195,14 @@ fn read_block(
 
 static_regex!(number_regex, r"(?m)(?:^|\n|\s{2,}|\()[ \t]*(?:\d{1,3}|\d/\d{1,2})[.)][ \t]*");
 static_regex!(
-    /// What follows a party's name and describes it.
+    /// A description after a party's name.
     description_regex,
     r"(?x)(?:\s*(?:&|\b(?i:and)\b)\s*(?i:ors|anr|\d+|others|another)\b|,?\s*\b(?i:et\s+al\b|individually|in\s+(?:his|her|their|its)\s|as\s+(?:trustee|representative|next|guardian|executor|administrator|personal|successor|the\s|an?\s|assignee|receiver)|on\s+behalf|by\s+and\s+through|d/b/a|f/k/a|a/k/a|formerly|an?\s+(?:\w+\s+){1,3}(?:corporation|company|partnership|llc)|aged?\b|age\s*:|s/o|w/o|d/o|c/o|r/o|son\s+of|wife\s+of|daughter\s+of|resident|residing|rep(?:resented)?\s*\.?\s*by|reptd|through|having|occupation|lead\s+(?:petitioner|attorney)|dba\b|applicants?\b|petitioners?\b|respondents?\b|since\s+deceased)|\(\s*(?:since|deceased|individually)|\s[)\]:|]|[\ \t]{3,}\S|\n\s*\(|\(now\b|\s@@|\(By\b|\(Rep)"
 );
 static_regex!(blank_line_regex, r"\n[ \t]*\n");
 static_regex!(split_regex, r",\s+and\s+|;\s*(?:and\s+)?|,\s+(?:AND\s+)|\s+AND\s+|\n\s*and\s+");
 
-/// Adds the names in `start..end`, cut from numbers, descriptions and the caption's right column.
+/// Adds the names in `start..end`, without numbers, descriptions and the caption's right column.
 fn add_names(text: &str, start: usize, end: usize, role: &str, found: &mut Vec<Mention>) {
     let Some(block) = text.get(start..end) else { return };
     let mut pieces: Vec<(usize, usize)> = Vec::new();
@@ -262,7 +262,7 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
     for tail in [" and", " AND"] {
         trimmed = trimmed.strip_suffix(tail).map_or(trimmed, |head| head.trim_end_matches(edge));
     }
-    // A name has a line or two; a paragraph is something else.
+    // A name takes one or two lines; a paragraph is not a name.
     let words = trimmed.split_whitespace().count();
     let letters = trimmed.chars().filter(|c| c.is_alphabetic()).count();
     if letters < 2
@@ -282,12 +282,12 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
     if lower * 2 > words {
         return;
     }
-    // The dot of a sentence is not the name's; that of `Ltd.` and `U.P.` is.
+    // A full stop is not part of the name, but the dot of `Ltd.` and `U.P.` is.
     let last = trimmed.rsplit(char::is_whitespace).next().unwrap_or(trimmed);
     if trimmed.ends_with('.') && !super::tables::words::is_abbreviation(last) {
         trimmed = &trimmed[..trimmed.len() - 1];
     }
-    // A line that ends without a comma goes on; after a comma the address begins.
+    // A name continues after a line without a comma at its end; after a comma the address begins.
     if let Some(cut) = trimmed.find(",\n").or_else(|| trimmed.find(", \n")) {
         let rest = trimmed[cut + 1..].trim_start();
         if !rest.starts_with(|c: char| c.is_lowercase()) && !is_suffix(rest) {
@@ -301,14 +301,14 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
     }
 }
 
-/// `Inc.`, `LLC` and the like go on with a name after a comma.
+/// Whether a suffix such as `Inc.` or `LLC` continues a name after a comma.
 fn is_suffix(text: &str) -> bool {
     const SUFFIXES: &str = " inc llc ltd llp l.l.c p.c p.a n.a jr sr ii iii co corp corporation ";
     let word = text.split_whitespace().next().unwrap_or_default().to_lowercase();
     SUFFIXES.contains(&format!(" {} ", word.trim_end_matches([',', '.'])))
 }
 
-/// Docket sheets: a role on a line of its own, with the name on the next line or on the one before.
+/// Docket sheets: a role on a separate line, with the name on the next or the previous line.
 fn sheet(text: &str, found: &mut Vec<Mention>) {
     let lines: Vec<(usize, &str)> = {
         let mut offset = 0;
@@ -321,7 +321,7 @@ fn sheet(text: &str, found: &mut Vec<Mention>) {
             })
             .collect()
     };
-    // CM/ECF sheets of district courts say the role first; those of appellate courts say it last.
+    // CM/ECF sheets of district courts have the role first; those of appellate courts have it last.
     let role_first = text.to_lowercase().contains("represented by");
     let listed = lines.iter().filter(|(_, line)| is_role_line(line)).count();
     if listed == 0 {

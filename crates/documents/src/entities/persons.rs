@@ -1,12 +1,12 @@
-//! What a person's name looks like, and what only looks like one.
+//! Recognises names of people, and words that only look like them.
 
 use super::tables::states::STATES;
 use crate::static_regex::static_regex;
 
-/// A person's name in ordinary or capital letters: given names or initials, a family name, a suffix.
+/// A person's name in mixed case or capitals: given names or initials, a family name, a suffix.
 pub(super) const PERSON: &str = r"(?:(?:[A-Z]\.(?:\s?[A-Z]\.){0,3}\s?|[A-Z][\w'’‘-]*\.?\s+|(?:de|la|del|van|von|der|di|da|le|bin|al)\s+){0,5}(?:[A-Z]\.)?(?:[A-Z][\w'’‘-]{1,}(?:\s[A-Z]\b)?|[A-Z]\.?))(?:,?\s+(?:Jr|Sr|JR|SR|II|III|IV|Junior)\b\.?)?";
 
-/// Words that stand in titles, offices, firms and places, and in no person's name.
+/// Words of titles, offices, firms and places that do not occur in names of people.
 const NOT_A_NAME: &str = "
 attorney attorneys general assistant deputy chief senior junior special associate united states state states' office law
 offices llp llc pllc p.c pc p.a pa inc ltd co corp company counsel court department dep't division county district city
@@ -33,7 +33,7 @@ query utilities logout calendar opinions orders reporters journal courthouse bui
 
 static_regex!(whole_person_regex, format!("^{PERSON}$"));
 
-/// Whether all of `text` can be one person's name: two to six words, none of them an office or a place.
+/// Whether all of `text` can be one person's name: two to six words, none of an office or a place.
 pub(super) fn is_person(text: &str) -> bool {
     let text = text.trim();
     if text.len() < 4 || text.len() > 60 || !whole_person_regex().is_match(text) {
@@ -56,13 +56,13 @@ pub(super) fn is_person(text: &str) -> bool {
     !STATES.iter().any(|state| state.name.eq_ignore_ascii_case(text))
 }
 
-/// The names in a stretch that reads as one: a signature stands above the same name in type, and people are
-/// listed one below the other. A name broken over two lines stays whole.
+/// Splits a text that looks like one name: a signature is above the same name in print, and people are
+/// listed below each other. A name broken over two lines stays one.
 pub(super) fn apart(raw: &str) -> Vec<(usize, &str)> {
     let mut names = Vec::new();
     let mut start = 0;
     for (at, _) in raw.match_indices('\n') {
-        // Lines that were passed with the blank ones before a name are behind.
+        // Skips line breaks before the current name.
         if at >= start && is_person(&raw[start..at]) && is_person(&raw[at..]) {
             names.push((start, raw[start..at].trim_end()));
             start = raw.len() - raw[at..].trim_start().len();
@@ -82,7 +82,7 @@ pub(super) fn apart(raw: &str) -> Vec<(usize, &str)> {
 
 /// Whether a word belongs to an office, a firm or a place.
 pub(super) fn is_office_word(word: &str) -> bool {
-    // An initial is no article.
+    // An initial `A.` is not the article `a`.
     if word.ends_with('.') && word.chars().count() <= 2 {
         return false;
     }
@@ -97,7 +97,8 @@ fn office_words() -> &'static std::collections::HashSet<&'static str> {
     &WORDS
 }
 
-/// A name in normal form: one space between words, no commas, title case where it was all capitals.
+/// A name in normal form: one space between words, no commas, and title case instead of all
+/// capitals.
 pub(crate) fn normal_name(name: &str) -> String {
     let words: Vec<String> = name
         .split(|c: char| c.is_whitespace() || c == ',')

@@ -1,4 +1,4 @@
-//! Compiles the expressions before and beside the first document rather than one after the other in it.
+//! Compiles the expressions on a thread while the first document is read.
 
 use std::sync::Once;
 
@@ -7,7 +7,7 @@ use super::{
     parties, statutes,
 };
 
-/// A paper in which every expression is tried.
+/// A made-up paper for trying every expression.
 const PAPER: &str = "\
 UNITED STATES DISTRICT COURT
 NORTHERN DISTRICT OF OHIO
@@ -28,14 +28,14 @@ Roe v. Mills, 410 U.S. 113, 115 (1973); 42 U.S.C. § 1983; Ohio Rev. Code § 230
 Doe, supra. Section 5 of the Clean Air Act. He paid $5,000 on 3 May 2020.
 ";
 
-/// Begins to compile the expressions on a thread of their own; a second call does nothing.
+/// Starts compiling the expressions on a separate thread; a second call does nothing.
 ///
-/// The order is opposite to that of [`mentions`](super::mentions), so that a first document that is read at the
-/// same time compiles the one half and finds the other half done.
+/// The order is the reverse of [`mentions`](super::mentions), so that a document read at the same time compiles
+/// one half and finds the other half done.
 pub(crate) fn prepare() {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| {
-        // Without a thread the first document compiles all of them itself.
+        // Without the thread, the first document compiles all of them.
         let _ = std::thread::Builder::new().name("expressions".into()).spawn(try_all);
     });
 }

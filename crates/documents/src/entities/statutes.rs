@@ -1,4 +1,4 @@
-//! Statutes, regulations, constitutions and rules: codes with their sections, sections alone, acts by name.
+//! Finds statutes, regulations, constitutions and rules, with their sections.
 
 use std::sync::LazyLock;
 
@@ -72,11 +72,11 @@ static_regex!(
     r"\b(?:Act|Code|Ordinance|Bill|Sanhita|Adhiniyam|Rules|Regulations|Constitution|I\.?P\.?C|Cr\.?\s?P\.?\s?C|C\.?P\.?C|N\.?D\.?P\.?S)\b"
 );
 
-/// Every statute, regulation and constitution the text cites.
+/// Every statute, regulation and constitution cited in the text.
 pub(super) fn statutes(text: &str) -> Vec<Mention> {
     let mut found = Vec::new();
     let mut taken: Vec<(usize, usize)> = Vec::new();
-    // The special forms come first and keep their place from the general ones.
+    // The special forms come first, so that the general ones do not match their text.
     usc(text, &mut found);
     cfr(text, &mut found);
     public_laws(text, &mut found);
@@ -97,7 +97,7 @@ pub(super) fn statutes(text: &str) -> Vec<Mention> {
     found
 }
 
-/// Whether `start..end` meets one of the sorted spans.
+/// Whether `start..end` overlaps one of the sorted spans.
 fn is_taken(taken: &[(usize, usize)], start: usize, end: usize) -> bool {
     let after = taken.partition_point(|(_, taken_end)| *taken_end <= start);
     taken.get(after).is_some_and(|(taken_start, _)| *taken_start < end)
@@ -231,10 +231,11 @@ fn state_code(
     let name = one_line(code.as_str());
     let name = name.trim_end_matches([',', ' ']);
     let lower = name.to_lowercase();
-    // Without a sign, only a word for a code or for rules tells that the number is a section.
+    // Without a section sign, only a word for a code or for rules shows that the number is a
+    // section.
     let tells =
         ["code", "stat", "law", "regs", "pub. l", "comp"].iter().any(|word| lower.contains(word));
-    // A reporter's name may be all that was found: `Pa. Super. 77`.
+    // The text may just be a reporter's name: `Pa. Super. 77`.
     if is_taken(taken, start, section.end) || !(signed || tells) || !lower.contains([' ', '.']) {
         return;
     }

@@ -1,4 +1,4 @@
-//! Citations without a volume: old reporters named after one reporter, loose-leaf services, tax memoranda.
+//! Finds citations without a volume: old reporters, loose-leaf services, tax memoranda.
 
 use super::core_citation::CoreCitation;
 use super::tables::reporter_key::reporter_key;
@@ -12,12 +12,12 @@ static_regex!(
     r"\b(?P<name>Abb\.\s?Adm\.|Baldw\.|Bee|Blatchf\.\s?Pr\.\s?Cas\.|Brunn\.\s?Col(?:l)?\.\s?Cas?\.|Burnett|Cooke|Coxe|Crabbe|Cranch,?\s?Pat\.\s?Dec\.|Dallam|Deady|Dudl\.(?:\s?\(Ga\.\))?|Gilmer|Gilp\.|Hask\.|Hempst\.|Hoff\.\s?Dec\.|Hoff\.\s?Land\s?Cas\.|Hoff\.\s?Op\.|Jeff\.|Kirby|Litt\.\s?Sel\.\s?Cas\.|McAll\.|McCahon|Minor|Myrick|Newb\.\s?Adm\.|Olc\.|Olcott|Peck|Penning\.|Pet\.\s?C\.\s?C\.|Robards|R\.M\.\s?Charlt\.|T\.U\.P\.\s?Charlt\.|Smith\s?\(N\.\s?H\.\)|Taney|Thompson\s?Unrep\.|Van\s?Ness|Walk\.\s?Ch\.|Wall\.\s?Jr\.|Whart\.\s?St\.\s?Tr\.|Woolw\.|Car\.\s?Law\s?Repos\.|Bankr\.\s?Reg\.\s?Supp\.|Mass\.\s?App\.\s?Div\.\s?Adv\.\s?Sh\.)(?:\s?\([A-Z][a-z]+\.\))?,?\s+(?:\((?:Ed\.\s)?1[6-9]\d\d\)\s+)?(?P<page>\d{1,4})\b"
 );
 static_regex!(
-    /// Loose-leaf services number their paragraphs.
+    /// Loose-leaf services, cited by paragraph.
     service_regex,
     r"\b(?P<name>(?:CCH\s)?(?:Bankr\.\s?L\.\s?Rep\.|Blue\s?Sky\s?L\.\s?Rep\.|Copyright\s?L\.\s?(?:Rep\.|Dec\.)|Energy\s?Mg(?:m)?t\.|Fed\.\s?Sec\.\s?L\.\s?Rep\.|Fed\.\s?Carr\.\s?Cas\.|Ins\.\s?L\.\s?Rep\.|Lab\.\s?L\.\s?Rep\.|NLRB\s?Dec\.|Nuclear\s?Reg\.\s?Rep\.|OSHD|O\.S\.H\.\s?Dec\.|Pension\s?Plan\s?Guide|Prod\.\s?Liab\.\s?Rep\.|Prods?\.\s?Safety\s?&\s?Liab\.\s?Rep\.|RICO\s?Bus\.\s?Disp\.\s?Guide|Stand\.\s?Fed\.\s?Tax\s?Rep\.|Trade\s?Reg\.\s?Rep\.|Unempl(?:oyment)?\.?\s?Ins\.\s?Rep\.))(?:\s?\((?:CCH|BNA|P-H|RIA)\))?,?\s*(?:¶{1,2}\s?|P\.?\s?|par(?:a)?\.\s?)?(?P<page>\d{1,3}(?:,\d{3})+|\d{4,6})\b"
 );
 static_regex!(
-    /// Judges' notebooks of Delaware and the like are cited by owner and page.
+    /// Judges' notebooks, of Delaware and elsewhere, cited by owner and page.
     notebook_regex,
     r"\b(?P<volume>\d{1,2}\s)?(?P<name>[A-Z][a-z]+['’]s\s(?:Notebook|Notes|Red\sBook|Forms|Trial\sof(?:\s[A-Z][a-z]+){1,3}))(?:\s(?P<roman>[IVX]+))?(?:\s\(Ed\.\s1[6-9]\d\d\))?[,.]?\s(?P<page>\d{1,4})\b"
 );
@@ -52,7 +52,7 @@ pub(super) fn all_india(text: &str) -> Vec<CoreCitation> {
         .collect()
 }
 
-/// The citations without a volume that do not lie inside one with a volume.
+/// The citations without a volume that are not part of a citation with a volume.
 pub(super) fn unnumbered(text: &str, taken: &[CoreCitation]) -> Vec<CoreCitation> {
     let mut found: Vec<CoreCitation> = Vec::new();
     for regex in [nominative_regex(), service_regex(), notebook_regex(), memorandum_regex()] {

@@ -1,11 +1,11 @@
-//! Stretches of text around trigger words, so that costly patterns run only where they can match.
+//! Windows of text around trigger words, so that costly patterns run only where they can match.
 
 use std::ops::Range;
 
 use regex::Regex;
 
-/// The stretches that reach `before` bytes in front of a trigger and `after` bytes behind it, joined where they
-/// meet. A stretch starts at the start of a word.
+/// The windows from `before` bytes before a trigger to `after` bytes after it; touching windows are joined. A
+/// window starts at the start of a word.
 pub(super) fn windows(
     text: &str,
     trigger: &Regex,
@@ -15,7 +15,7 @@ pub(super) fn windows(
     let mut found: Vec<Range<usize>> = Vec::new();
     for hit in trigger.find_iter(text) {
         let mut start = text.floor_char_boundary(hit.start().saturating_sub(before));
-        // A stretch that began inside a word would see half a name as a whole one.
+        // A window that began inside a word would take half a name for a whole one.
         if start > 0 {
             start +=
                 text[start..hit.start()].find(char::is_whitespace).unwrap_or(hit.start() - start);

@@ -1,6 +1,6 @@
-//! Bytes of a text file to characters: byte order marks, UTF-8, else Windows-1252.
+//! Decodes text files: by byte order mark, as UTF-8, otherwise as Windows-1252.
 
-/// Decoded text and what went wrong on the way.
+/// Decoded text with warnings.
 pub(super) struct Decoded {
     pub(super) text: String,
     pub(super) warnings: Vec<String>,
@@ -12,7 +12,7 @@ const WINDOWS_1252_HIGH: [char; 32] = [
     '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
-/// Names the binary format that the bytes look like, or `None` where they may be text.
+/// The binary format that the bytes look like; `None` if they may be text.
 pub(super) fn binary_format(bytes: &[u8]) -> Option<String> {
     const SIGNATURES: [(&[u8], &str); 13] = [
         (b"\x7fELF", "a program (ELF)"),
@@ -30,7 +30,7 @@ pub(super) fn binary_format(bytes: &[u8]) -> Option<String> {
         (b"{\\rtf", "a rich text (RTF) document"),
     ];
     if let Some((_, name)) = SIGNATURES.iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        // Two letters alone may also begin a sentence.
+        // The two letters of this signature may also begin a sentence.
         if *name != "a program (Windows)" || bytes.iter().take(512).any(|&byte| byte == 0) {
             return Some((*name).to_owned());
         }
@@ -43,7 +43,7 @@ pub(super) fn binary_format(bytes: &[u8]) -> Option<String> {
         .iter()
         .filter(|&&byte| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b))
         .count();
-    // A stray control byte is a scanner's slip; one in fifty is no text.
+    // A stray control byte may come from a scanner; one in fifty means that it is not text.
     if sample.contains(&0) || control * 50 > sample.len() {
         return Some("binary data".to_owned());
     }

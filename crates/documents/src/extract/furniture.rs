@@ -1,10 +1,10 @@
-//! Takes page furniture out of laid-out pages: pleading line numbers, running heads, page numbers.
+//! Removes page furniture from laid-out pages: line numbers, running heads, page numbers.
 
 use std::collections::HashMap;
 
 use super::layout::Line;
 
-/// Fewest numbered lines that make a page pleading paper or a transcript.
+/// Minimum number of numbered lines on a page of pleading paper or a transcript.
 const MIN_NUMBERED_LINES: usize = 8;
 
 /// Drops the line numbers that pleading paper and transcripts print in the margin.
@@ -17,7 +17,7 @@ pub(super) fn drop_margin_numbers(lines: &mut Vec<Line>) {
         .iter()
         .filter_map(|line| Some((line.segments.first()?.end_x, number(line)?)))
         .collect();
-    // The numbers are set flush right in one column: the most frequent right edge is its place.
+    // The numbers are right-aligned in one column, which is at the most frequent right edge.
     let column = numbered
         .iter()
         .map(|(edge, _)| (numbered.iter().filter(|(e, _)| (e - edge).abs() < 8.0).count(), *edge))
@@ -26,7 +26,7 @@ pub(super) fn drop_margin_numbers(lines: &mut Vec<Line>) {
     let in_column: Vec<u32> =
         numbered.iter().filter(|(e, _)| (e - edge).abs() < 8.0).map(|(_, n)| *n).collect();
     let rising = in_column.windows(2).filter(|pair| pair[1] == pair[0] + 1).count();
-    // Nearly all other lines begin to the right of the numbers; a footer may not.
+    // Nearly all other lines begin to the right of the numbers; a footer may be an exception.
     let joined = |line: &Line| {
         let first = line.segments.first().and_then(|segment| segment.text.split_once(' '));
         first.is_some_and(|(head, _)| head.len() <= 2 && head.bytes().all(|b| b.is_ascii_digit()))
@@ -60,11 +60,11 @@ pub(super) fn drop_margin_numbers(lines: &mut Vec<Line>) {
     lines.retain(|line| !line.segments.is_empty());
 }
 
-/// Lines at the top and the bottom of a page that may be running heads or feet.
+/// Number of lines at the top and bottom of a page that may be running heads or feet.
 const EDGE_LINES: usize = 3;
 
-/// Drops running heads and feet: lines at the edge of a page that three pages repeat, numbers aside. The
-/// first is kept, since a running head often carries the docket number.
+/// Drops running heads and feet: lines at the edge of a page that occur on three pages, ignoring
+/// numbers. The first occurrence is kept, since a running head often has the docket number.
 pub(super) fn drop_running_heads(pages: &mut [Vec<Line>]) {
     if pages.len() < 3 {
         return;

@@ -1,4 +1,4 @@
-//! Collects the glyphs of a PDF page with their places: a drawing device that draws nothing.
+//! Collects the glyphs of a PDF page with their positions, as a drawing device that draws nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,24 +18,24 @@ pub(super) struct PlacedGlyph {
     pub(super) y: f64,
     /// Where the next glyph would start.
     pub(super) end_x: f64,
-    /// The baseline there: another one than `y` only for turned text.
+    /// The baseline there; it differs from `y` only for rotated text.
     pub(super) end_y: f64,
     pub(super) size: f64,
     /// Quarter turns clockwise from upright; `None` for a slanted glyph (a watermark).
     pub(super) quarter: Option<u8>,
 }
 
-/// Marks the unwinding with which an abandoned reading leaves the PDF interpreter.
+/// The panic payload by which an abandoned reading leaves the PDF interpreter.
 pub(super) struct Abandoned;
 
-/// Where a page's glyphs are collected.
+/// The device that collects a page's glyphs.
 pub(super) struct GlyphCollector<'c> {
     pub(super) glyphs: Vec<PlacedGlyph>,
-    /// Area of the page covered by images, in square points (overlaps counted twice).
+    /// Area of the page covered by images, in square points; overlaps count twice.
     pub(super) image_area: f64,
-    /// Shapes drawn: some producers turn letters into outlines.
+    /// Number of shapes drawn, since some producers turn letters into outlines.
     pub(super) paths: usize,
-    /// Glyphs whose character is not known from the file.
+    /// Number of glyphs whose character the file does not define.
     pub(super) unknown: usize,
     cancelled: &'c AtomicBool,
 }
@@ -43,7 +43,7 @@ pub(super) struct GlyphCollector<'c> {
 /// Glyph outlines and widths are given in thousandths of the font size.
 const UNITS_PER_EM: f64 = 1000.0;
 
-/// More glyphs than any page of a document holds; a page that draws more is not read further.
+/// More glyphs than any real page has; a page with more is not read further.
 const MAX_GLYPHS: usize = 400_000;
 
 impl<'c> GlyphCollector<'c> {
@@ -53,7 +53,8 @@ impl<'c> GlyphCollector<'c> {
 
     fn check(&self) {
         if self.cancelled.load(Ordering::Relaxed) {
-            // The interpreter has no way to stop early; unwinding without the panic hook is one.
+            // The interpreter cannot be stopped early except by unwinding, which here bypasses the
+            // panic hook.
             std::panic::resume_unwind(Box::new(Abandoned));
         }
     }
@@ -99,7 +100,7 @@ impl<'c> GlyphCollector<'c> {
     }
 }
 
-/// Ligatures and odd spaces as the letters they stand for.
+/// Replaces ligatures and unusual spaces by plain letters.
 fn plain_letters(c: char) -> String {
     match c {
         'ﬀ' => "ff".to_owned(),

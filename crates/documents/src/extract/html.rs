@@ -1,7 +1,7 @@
 //! The visible text of an HTML page, without scripts, styles and marked navigation.
 //!
-//! A tokeniser is enough for that: which tags hide text and which break lines is known without a tree, and
-//! court sites' markup is too broken for a tree to mean much.
+//! A tokeniser is enough: no tree is needed to know which tags hide text and which break lines, and the
+//! markup of court sites is too broken for a reliable tree.
 
 use html5gum::{DefaultEmitter, Token, Tokenizer};
 
@@ -25,7 +25,7 @@ pub(super) fn looks_like_html(text: &str) -> bool {
     head.starts_with('<') && tags.iter().filter(|tag| head.contains(**tag)).count() >= 2
 }
 
-/// Elements whose content a reader never sees.
+/// Elements whose content is never visible.
 const HIDDEN: [&str; 8] =
     ["script", "style", "noscript", "template", "iframe", "object", "svg", "select"];
 
@@ -69,10 +69,10 @@ const BLOCKS: [&str; 36] = [
     "ul",
 ];
 
-/// The text a reader of the page sees; block elements become lines, table cells stay apart.
+/// The visible text of the page; block elements become lines, table cells stay separate.
 pub(super) fn visible_text(html: &str) -> String {
     let text = render(html, true);
-    // An unclosed <nav> would hide the rest of the page: then nothing is dropped but scripts.
+    // An unclosed <nav> would hide the rest of the page, so in that case only scripts are dropped.
     text.unwrap_or_else(|| render(html, false).unwrap_or_default())
 }
 
@@ -148,7 +148,7 @@ fn is_navigation(name: &str, tag: &html5gum::StartTag<()>) -> bool {
     })
 }
 
-/// Collects words into lines the way a browser collapses white space.
+/// Collects words into lines, collapsing white space as browsers do.
 #[derive(Default)]
 struct Lines {
     text: String,

@@ -1,4 +1,4 @@
-//! Glyphs with places to lines in reading order: words, lines, columns.
+//! Arranges positioned glyphs into words, lines and columns in reading order.
 
 use super::glyphs::PlacedGlyph;
 
@@ -12,7 +12,7 @@ pub(super) struct Segment {
     pub(super) text: String,
 }
 
-/// One line of a page, its segments from left to right.
+/// One line of a page, with its segments from left to right.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     pub(super) y: f64,
@@ -25,7 +25,7 @@ impl Line {
         self.segments.first().map_or(0.0, |segment| segment.x)
     }
 
-    /// The text of the line; a wide gap stays visible as three spaces, as captions need.
+    /// The text of the line; a wide gap becomes three spaces, which captions need.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         for segment in &self.segments {
@@ -38,10 +38,10 @@ impl Line {
     }
 }
 
-/// A gap of this share of the font size parts two words (typefaces set spaces of 0.2 to 0.33).
+/// A gap of this share of the font size separates two words (spaces of typefaces are 0.2 to 0.33).
 const WORD_GAP: f64 = 0.17;
 
-/// A gap of this share of the font size parts two segments.
+/// A gap of this share of the font size separates two segments.
 const SEGMENT_GAP: f64 = 1.2;
 
 /// Lays out a page: lines in reading order, columns one after the other.
@@ -75,9 +75,10 @@ fn upright(glyphs: Vec<PlacedGlyph>) -> Vec<PlacedGlyph> {
         .collect()
 }
 
-/// Glyphs on one baseline, from left to right, cut where the gap is wide.
+/// Groups glyphs on one baseline from left to right, split at wide gaps.
 fn segments(mut glyphs: Vec<PlacedGlyph>) -> Vec<Segment> {
-    // Baselines within a third of a point are one: producers round differently within a line.
+    // Baselines within a third of a point count as equal, since producers round differently within
+    // a line.
     glyphs.sort_by(|a, b| {
         let row = |glyph: &PlacedGlyph| (glyph.y * 3.0).round();
         row(a).total_cmp(&row(b)).then(a.x.total_cmp(&b.x))
@@ -124,7 +125,7 @@ fn segments(mut glyphs: Vec<PlacedGlyph>) -> Vec<Segment> {
     segments
 }
 
-/// Segments whose baselines are close become a line; raised footnote marks join the line they stand in.
+/// Joins segments with close baselines into lines; raised footnote marks join their line.
 fn rows(mut segments: Vec<Segment>) -> Vec<Line> {
     segments.sort_by(|a, b| a.y.total_cmp(&b.y));
     let mut lines: Vec<Line> = Vec::new();
@@ -160,7 +161,7 @@ fn overlap(a: &Segment, b: &Segment) -> bool {
     a.x.max(b.x) + 0.3 * a.size.min(b.size) < a.end_x.min(b.end_x)
 }
 
-/// Joins neighbours that were apart only because their baselines differed.
+/// Joins neighbours that were separate only because their baselines differed.
 fn join_touching(line: &mut Line) {
     let mut joined: Vec<Segment> = Vec::with_capacity(line.segments.len());
     for segment in line.segments.drain(..) {
@@ -180,7 +181,7 @@ fn join_touching(line: &mut Line) {
     line.segments = joined;
 }
 
-/// Fewest lines that make two columns: fewer are a caption or a table.
+/// Minimum number of lines of two columns: fewer are a caption or a table.
 const MIN_COLUMN_LINES: usize = 12;
 
 /// Puts the left column of a two-column region before the right one.
@@ -203,7 +204,7 @@ fn read_columns(lines: Vec<Line>) -> Vec<Line> {
     ordered
 }
 
-/// Finds the first stretch of lines that a vertical gutter parts into two columns of prose.
+/// Finds the first run of lines that a vertical gutter separates into two columns of prose.
 fn two_columns(lines: &[Line]) -> Option<(usize, usize, f64)> {
     if lines.len() < MIN_COLUMN_LINES {
         return None;
@@ -236,7 +237,7 @@ fn two_columns(lines: &[Line]) -> Option<(usize, usize, f64)> {
     best
 }
 
-/// Columns of prose fill both sides on most lines; a caption or a table does not.
+/// Whether both sides are filled on most lines, unlike in a caption or a table.
 fn is_prose(lines: &[Line], gutter: f64) -> bool {
     let (mut left_lines, mut right_lines) = (0, 0);
     let (mut left_chars, mut right_chars) = (0, 0);
@@ -254,7 +255,7 @@ fn is_prose(lines: &[Line], gutter: f64) -> bool {
         left_lines += usize::from(l > 0);
         right_lines += usize::from(r > 0);
     }
-    // The columns need not share their baselines: each is counted by its own lines.
+    // The columns may have different baselines, so each is counted by its own lines.
     let (fewer, more) = (left_lines.min(right_lines), left_lines.max(right_lines));
     fewer * 10 >= more * 6
         && fewer >= MIN_COLUMN_LINES * 6 / 10

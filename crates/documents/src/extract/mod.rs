@@ -1,4 +1,4 @@
-//! Bytes to text: finds the format from the content and reads it within limits.
+//! Extracts text: recognises the format from the content and reads it within limits.
 
 mod encoding;
 mod furniture;
@@ -13,29 +13,29 @@ use std::time::Duration;
 use crate::error::DocumentError;
 use crate::model::{ExtractedText, PageSpan, TextSource};
 
-/// What reading a document may cost, and with which program pages are read by OCR.
+/// Limits of reading a document, and options of OCR.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExtractOptions {
-    /// Largest file accepted, in bytes.
+    /// Maximum size of a file, in bytes.
     pub max_bytes: u64,
-    /// Most pages accepted.
+    /// Maximum number of pages.
     pub max_pages: usize,
-    /// Most bytes the page contents of a PDF may expand to.
+    /// Maximum expanded size of a PDF's page contents, in bytes.
     pub max_expanded_bytes: u64,
-    /// Longest time for one document, OCR included.
+    /// Time-out for one document, including OCR.
     pub document_timeout: Duration,
-    /// Longest time to parse, lay out and rasterise one page.
+    /// Time-out for parsing, laying out and rasterising one page.
     pub page_timeout: Duration,
-    /// Whether pages without text are read by OCR; when not, they are left out with a warning.
+    /// Whether pages without text are read by OCR; otherwise they are skipped with a warning.
     pub ocr: bool,
     /// The tesseract program: a name on the path, or a path.
     pub ocr_program: String,
-    /// The language data OCR uses, as tesseract names it.
+    /// The language data of OCR, by tesseract's name.
     pub ocr_language: String,
     /// Resolution at which pages are rasterised for OCR, in dots per inch.
     pub ocr_dpi: u32,
-    /// Longest time for OCR of one page.
+    /// Time-out for OCR of one page.
     pub ocr_page_timeout: Duration,
 }
 
@@ -57,7 +57,7 @@ impl Default for ExtractOptions {
 }
 
 impl ExtractOptions {
-    /// Refuses a size before a byte is read; [`extract`] checks the same.
+    /// Checks a size before reading; [`extract`] makes the same check.
     ///
     /// # Errors
     /// [`DocumentError::Empty`] and [`DocumentError::TooLarge`].
@@ -72,15 +72,16 @@ impl ExtractOptions {
     }
 }
 
-/// How far into a file a PDF may start; readers accept a header within the first kilobyte.
+/// Maximum offset of a PDF's header: readers accept a header within the first kilobyte.
 const PDF_HEADER_WINDOW: usize = 1024;
 
-/// Reads the text of a document. The format is found from the content; `name` only words warnings.
+/// Reads the text of a document. The format is recognised from the content; `name` is only used in
+/// warnings.
 ///
-/// Blocks for as long as OCR takes: on an async runtime, call it where blocking is allowed.
+/// Blocks, for as long as OCR takes: on an async runtime, call it where blocking is allowed.
 ///
 /// # Errors
-/// Every [`DocumentError`]; none of them concerns more than this document.
+/// Any [`DocumentError`]; all of them concern only this document.
 pub fn extract(
     bytes: &[u8],
     name: &str,
@@ -114,7 +115,7 @@ pub fn extract(
     Ok(ExtractedText { text, pages, source, warnings })
 }
 
-/// Pages of plain text: court systems put a form feed between them.
+/// The pages of plain text, which court systems separate by form feeds.
 fn form_feed_pages(text: &str) -> Vec<PageSpan> {
     let mut pages = Vec::new();
     let mut start = 0;

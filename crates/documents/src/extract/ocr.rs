@@ -1,4 +1,4 @@
-//! Reads a page image with the tesseract program, which is given a time limit and killed when it passes it.
+//! Reads a page image with the tesseract program, which is killed when it exceeds its time limit.
 
 use std::io::{ErrorKind, Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::ExtractOptions;
 use crate::error::DocumentError;
 
-/// A grayscale image, one byte a pixel, rows from the top.
+/// A grayscale image, one byte per pixel, rows from the top.
 pub(super) struct GrayImage {
     pub(super) width: usize,
     pub(super) height: usize,
@@ -23,10 +23,10 @@ impl GrayImage {
     }
 }
 
-/// How often a running OCR process is looked at.
+/// Interval for polling a running OCR process.
 const POLL: Duration = Duration::from_millis(5);
 
-/// The text tesseract reads in the image of page `page` (from 1).
+/// The text that tesseract reads from the image of page `page` (from 1).
 pub(super) fn read_page(
     image: &GrayImage,
     page: usize,
@@ -36,7 +36,7 @@ pub(super) fn read_page(
     let spawned = Command::new(&options.ocr_program)
         .args(["stdin", "stdout", "--dpi", &options.ocr_dpi.to_string()])
         .args(["-l", &options.ocr_language])
-        // One thread each: a worker pool runs many pages at once, and OpenMP's threads would fight.
+        // One thread per process: many pages run concurrently, and OpenMP's threads would compete.
         .env("OMP_THREAD_LIMIT", "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -52,10 +52,10 @@ pub(super) fn read_page(
     let pgm = image.to_pgm();
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
-        // The three pipes are served at once, or a full one would block the program for ever.
+        // The three pipes are served concurrently, or a full one would block the program for ever.
         scope.spawn(move || {
             if let Some(mut stdin) = stdin {
-                // A program that exits early closes its end; its exit status tells more than the broken pipe.
+                // A program that exits early closes its end; its exit status says more than the broken pipe.
                 let _ = stdin.write_all(&pgm);
             }
         });
@@ -80,13 +80,13 @@ pub(super) fn read_page(
 fn drain(pipe: Option<impl Read>) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Some(mut pipe) = pipe {
-        // What was read before an error is still the text.
+        // Text read before an error is still used.
         let _ = pipe.read_to_end(&mut bytes);
     }
     bytes
 }
 
-/// Waits for the process to end; after `limit` it is killed and the answer is `None`.
+/// Waits for the process to end; after `limit` it is killed, and `None` is returned.
 fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<std::process::ExitStatus>> {
     let started = Instant::now();
     loop {

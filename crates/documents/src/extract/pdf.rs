@@ -1,4 +1,4 @@
-//! The text of a PDF, page by page: its text layer, or OCR where a page has none.
+//! Reads the text of a PDF page by page: its text layer, or OCR for a page without one.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -20,18 +20,19 @@ use super::{ExtractOptions, furniture, layout, ocr};
 use crate::error::DocumentError;
 use crate::model::{ExtractedText, PageSpan, TextSource};
 
-/// Parsers recurse over nested objects; a main thread's stack would overflow before their own limits do.
+/// Stack size of the reading thread: parsers recurse over nested objects, and a main thread's stack
+/// would overflow before their own limits apply.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
-/// What reading one page gave.
+/// The result of reading one page.
 enum PageText {
     Layer(Vec<Line>),
     Ocr(String),
-    /// Needs OCR, which is switched off; the lines are the stamp, if there is one.
+    /// Needs OCR, which is disabled; the lines are the stamp, if any.
     Skipped(Vec<Line>),
 }
 
-/// What the reading thread reports.
+/// Messages from the reading thread.
 enum Progress {
     Pages(usize),
     Page(PageText),
@@ -50,13 +51,13 @@ pub(super) fn extract(
                 .to_owned(),
         });
     }
-    // Offsets in the file count from its header.
+    // Offsets in a PDF count from its header.
     let data = bytes[header..].to_vec();
     let (sender, receiver) = channel();
     let cancelled = Arc::new(AtomicBool::new(false));
     let worker = Worker { sender, cancelled: Arc::clone(&cancelled), options: options.clone() };
-    // A thread of its own: deep recursion gets a big stack, a panic is this document's failure, and a reader
-    // that never returns can be left behind.
+    // A separate thread gives deep recursion a big stack, turns a panic into this document's failure, and
+    // lets a reader that never returns be abandoned.
     std::thread::Builder::new()
         .name("pdf-reader".to_owned())
         .stack_size(STACK_BYTES)
@@ -88,11 +89,12 @@ pub(super) fn extract(
     assemble(pages)
 }
 
-/// How far before the end of a file its end mark may stand: some producers and servers append to it.
+/// Maximum distance of the end mark from the end of the file: some producers and servers append
+/// data.
 const END_WINDOW: usize = 2048;
 
-/// Whether a PDF lacks its end: the place of its table of objects, within the file, and the mark `%%EOF`.
-/// A reader could rebuild such a file from what is left of it, and nobody would know what is missing.
+/// Whether a PDF is truncated: it lacks a valid offset of its object table, or the mark `%%EOF`. A reader
+/// could rebuild such a file from its remaining parts, and nobody would notice the missing ones.
 fn ends_early(bytes: &[u8]) -> bool {
     let tail = &bytes[bytes.len().saturating_sub(END_WINDOW)..];
     let last = |needle: &[u8]| tail.windows(needle.len()).rposition(|window| window == needle);
@@ -119,12 +121,13 @@ impl Worker {
             .unwrap_or_else(|panic| {
                 Err(DocumentError::ReaderFailed { reason: panic_text(&*panic) })
             });
-        // The other end is gone only after a time-out, and then nobody waits for the outcome.
+        // The receiver is gone only after a time-out, and then nobody waits for the outcome.
         let _ = self.sender.send(Progress::Done(outcome));
     }
 
     fn read(&self, data: Vec<u8>) -> Result<(), DocumentError> {
-        // A rebuilt table of objects loses what the encryption needs; then the keyword is all there is.
+        // A rebuilt object table loses the encryption's data, so only the keyword shows that the file
+        // is encrypted.
         let locked = data.windows(8).any(|window| window == b"/Encrypt");
         let pdf = Pdf::new(data).map_err(|error| match error {
             LoadPdfError::Invalid if locked => DocumentError::Encrypted,
@@ -200,22 +203,22 @@ fn letters(text: &str) -> usize {
     text.chars().filter(|c| c.is_alphanumeric()).count()
 }
 
-/// Fewer letters than this on a scanned page are a court's stamp, not its text.
+/// Fewer letters than this on a scanned page are a court's stamp, not the page's text.
 const STAMP_LETTERS: usize = 300;
 
-/// What a page shows beside its text.
+/// The pictures on a page.
 struct Pictures {
     /// Share of the page that images cover.
     share: f64,
-    /// Shapes drawn.
+    /// Number of shapes drawn.
     paths: usize,
 }
 
-/// Fewer letters than this say nothing: a page number, a bar code's caption.
+/// Fewer letters than this do not count as text: a page number, a bar code's caption.
 const NO_LETTERS: usize = 12;
 
-/// A page is read by OCR when it has pictures and no text, when an image covers much of it and the text is a
-/// stamp at most, or when its letters cannot be told from the file.
+/// A page is read by OCR if it has pictures and no text, if an image covers much of it and the text is at
+/// most a stamp, or if the file does not define its characters.
 fn needs_ocr(letters: usize, unknown: usize, pictures: &Pictures) -> bool {
     (letters < NO_LETTERS && (pictures.share > 0.02 || pictures.paths > 100))
         || (letters < STAMP_LETTERS && pictures.share > 0.4)
@@ -303,7 +306,8 @@ fn assemble(pages: Vec<PageText>) -> Result<ExtractedText, DocumentError> {
     Ok(ExtractedText { text, pages: spans, source, warnings })
 }
 
-/// Lines to text: words hyphenated at a line's end are joined, wider spacing becomes a blank line.
+/// Appends lines as text: words hyphenated at a line's end are joined, and wider spacing becomes a
+/// blank line.
 fn push_lines(text: &mut String, lines: &[Line]) {
     let mut gaps: Vec<f64> =
         lines.windows(2).map(|pair| pair[1].y - pair[0].y).filter(|gap| *gap > 0.0).collect();

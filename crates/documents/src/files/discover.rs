@@ -1,17 +1,16 @@
-//! Finds the documents below the paths that were given.
+//! Finds the documents below the given paths.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use compartment_pipeline::StageError;
-use walkdir::{DirEntry, WalkDir};
 
-/// A file to read, and the name it goes by.
+/// A file to read, with its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
-    /// The name in reports: its path below what was given.
+    /// The name in reports: its path below the given one.
     pub name: String,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
@@ -24,35 +23,37 @@ impl Found {
     }
 }
 
-/// What is below the paths.
+/// The result of a search.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Discovery {
-    /// The files to read, by name.
+    /// The files to read, sorted by name.
     pub files: Vec<Found>,
-    /// What could not be looked at: each is a document that failed.
+    /// Files and folders that could not be read; each counts as a failed document.
     pub failures: Vec<(String, StageError)>,
-    /// Files whose ending says that they are no documents.
+    /// Number of files whose extension is not that of a document.
     pub skipped: u64,
 }
 
-/// Endings of documents; a file without one is looked into. A file that is named itself is taken
-/// whatever its ending.
+/// Extensions of documents. A file without an extension is examined; a file that is given
+/// explicitly is always taken.
 const ENDINGS: [&str; 6] = ["pdf", "txt", "text", "html", "htm", "xhtml"];
 
-/// Walks `paths`. Follows links, notices loops, leaves hidden files out.
+/// Walks `paths`. Follows links, detects loops, and skips hidden files.
 #[must_use]
 pub fn discover(paths: &[PathBuf]) -> Discovery {
     let mut discovery = Discovery::default();
     for path in paths {
         match std::fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => walk(path, &mut discovery),
+            Ok(metadata) if metadata.is_dir() => {
+                walk(path, "", &mut Vec::new(), &mut discovery);
+            }
             Ok(_) => discovery.files.push(Found::at(path.clone())),
             Err(error) => discovery.fail(path.display().to_string(), &error),
         }
     }
     discovery.files.sort();
-    // A file reached by two ways is one file.
+    // A file reached by two paths counts once.
     let mut seen = BTreeSet::new();
     discovery
         .files
@@ -66,48 +67,46 @@ impl Discovery {
     }
 }
 
-/// A file or folder that the system does not let us read.
+/// The error for a file or folder that cannot be read.
 pub(crate) fn unreadable(error: &std::io::Error) -> StageError {
     StageError::new("unreadable", format!("it cannot be read: {error}")).transient()
 }
 
-/// Walks one folder; names are paths below it.
-fn walk(folder: &Path, discovery: &mut Discovery) {
-    let is_shown = |entry: &DirEntry| {
-        entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".")
+/// Walks a folder. `above` has the canonical paths of its parents.
+fn walk(folder: &Path, name: &str, above: &mut Vec<PathBuf>, discovery: &mut Discovery) {
+    let shown = || if name.is_empty() { folder.display().to_string() } else { name.to_owned() };
+    let real = match folder.canonicalize() {
+        Ok(real) => real,
+        Err(error) => return discovery.fail(shown(), &error),
     };
-    for entry in WalkDir::new(folder).follow_links(true).into_iter().filter_entry(is_shown) {
-        match entry {
-            Ok(entry) if entry.file_type().is_dir() => {}
-            Ok(entry) if is_document(entry.path()) => {
-                let name = name_below(folder, entry.path());
-                discovery.files.push(Found { name, path: entry.into_path() });
-            }
+    if above.contains(&real) {
+        let message = "the folder links back to a parent folder: the loop is not followed";
+        discovery.failures.push((shown(), StageError::new("folder_loop", message)));
+        return;
+    }
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return discovery.fail(shown(), &error),
+    };
+    above.push(real);
+    let mut entries: Vec<_> = entries.filter_map(Result::ok).collect();
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let file_name = entry.file_name().to_string_lossy().into_owned();
+        if file_name.starts_with('.') {
+            continue;
+        }
+        let name = if name.is_empty() { file_name } else { format!("{name}/{file_name}") };
+        let path = entry.path();
+        match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => walk(&path, &name, above, discovery),
+            Ok(_) if is_document(&path) => discovery.files.push(Found { name, path }),
             Ok(_) => discovery.skipped += 1,
-            Err(error) => {
-                let name = name_below(folder, error.path().unwrap_or(folder));
-                // A name that begins with a dot is left out, whatever it is.
-                if !name.rsplit('/').next().is_some_and(|last| last.starts_with('.')) {
-                    discovery.failures.push((name, not_walked(error)));
-                }
-            }
+            // A dangling link or a loop of links.
+            Err(error) => discovery.fail(name, &error),
         }
     }
-}
-
-/// The path below `folder`, with `/` between its parts; the folder itself by its own path.
-fn name_below(folder: &Path, path: &Path) -> String {
-    let below = path.strip_prefix(folder).unwrap_or(path);
-    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-    if parts.is_empty() { folder.display().to_string() } else { parts.join("/") }
-}
-
-fn not_walked(error: walkdir::Error) -> StageError {
-    if error.loop_ancestor().is_some() {
-        let message = "the folder links back to a parent folder: the loop is not followed";
-        return StageError::new("folder_loop", message);
-    }
-    unreadable(&error.into())
+    above.pop();
 }
 
 fn is_document(path: &Path) -> bool {

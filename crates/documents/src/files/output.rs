@@ -1,4 +1,4 @@
-//! One JSON file a document: what `--out` writes.
+//! The JSON file of a document, written by `--out`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,42 +15,42 @@ use crate::stages::TextSummary;
 pub struct DocumentFile {
     /// The document's name.
     pub document: String,
-    /// SHA-256 of its content, 32 hex digits: the first half.
+    /// The first half of its content's SHA-256: 32 hex digits.
     pub content_hash: String,
-    /// About its text.
+    /// Facts about its text.
     pub text: TextSummary,
     /// Id of the case that it belongs to.
     pub case: Option<String>,
-    /// The things it names.
+    /// Its entities.
     pub entities: Vec<CanonicalEntity>,
-    /// The places that name them.
+    /// Its mentions.
     pub mentions: Vec<ResolvedMention>,
-    /// How the things belong together.
+    /// The relationships between its entities.
     pub relationships: Vec<Relationship>,
 }
 
-/// A mention and what it names.
+/// A mention with its entity.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ResolvedMention {
     /// The mention.
     #[serde(flatten)]
     pub mention: Mention,
-    /// Id of the thing it names, where that can be told.
+    /// Id of its entity, if it could be resolved.
     pub entity: Option<String>,
 }
 
-/// Where each document's file goes. Of several documents of one name all but the first get part of their
-/// hash.
+/// Assigns the path of each document's file. Of several documents with one name, all but the first get
+/// part of their hash.
 #[derive(Debug, Default)]
 pub(crate) struct FilePaths {
     taken: BTreeSet<PathBuf>,
 }
 
 impl FilePaths {
-    /// `folder/name.json`, or with part of the hash where a document before has that name.
+    /// `folder/name.json`, with part of the hash if an earlier document has that name.
     pub(crate) fn claim(&mut self, folder: &Path, name: &str, hash: &str) -> PathBuf {
-        // Names come from below a folder and have no `..`; a name that was given may.
+        // Names found below a folder have no `..`; a given name may.
         let safe: PathBuf = Path::new(name)
             .components()
             .filter(|part| matches!(part, std::path::Component::Normal(_)))
@@ -64,7 +64,7 @@ impl FilePaths {
 }
 
 impl DocumentFile {
-    /// The file before the things of all documents are known: ids are the document's own.
+    /// The file before resolving across documents, with the document's own ids.
     pub(crate) fn draft(
         name: &str,
         text: TextSummary,
@@ -86,8 +86,8 @@ impl DocumentFile {
         }
     }
 
-    /// Puts the ids of the whole set in place of the document's own. `at` is the document's place
-    /// among those that were resolved.
+    /// Replaces the document's own ids by those of the whole set. `at` is the document's index in
+    /// the resolution.
     pub(crate) fn finish(&mut self, resolution: &Resolution, at: usize) {
         let Some(links) = resolution.links.get(at) else { return };
         let global: std::collections::HashMap<String, &CanonicalEntity> = self
@@ -112,7 +112,7 @@ impl DocumentFile {
         }
     }
 
-    /// Writes the file beside its place and moves it there, so that no reader sees half of it.
+    /// Writes a temporary file and renames it, so that no reader sees half of it.
     pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;

@@ -1,4 +1,4 @@
-//! A document's file: read once it is known not to be too large, and named by its content.
+//! Reads a document's file after checking its size, and names it by its content.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,7 +11,7 @@ use super::discover::{Found, unreadable};
 use crate::extract::ExtractOptions;
 use crate::stages::{SourceFile, stage_error};
 
-/// The file's content and its hash. Blocks.
+/// Reads the file's content and its hash. Blocks.
 pub(crate) fn read_source(
     file: &Found,
     options: &ExtractOptions,
@@ -21,13 +21,13 @@ pub(crate) fn read_source(
     Ok((hex_of(Sha256::new_with_prefix(&bytes)), SourceFile { name: file.name.clone(), bytes }))
 }
 
-/// The hash of the file's content, of a file no larger than `options` allow. Blocks.
+/// The hash of the file's content, if it is no larger than `options` allow. Blocks.
 pub(crate) fn hash_of(path: &Path, options: Option<&ExtractOptions>) -> Result<String, StageError> {
     check(path, options)?;
     document_id(path).map_err(|error| unreadable(&error))
 }
 
-/// Checks that it is a file that can be taken, before a byte is read: it may be larger than the memory.
+/// Checks type and size before reading, since the file may be larger than memory.
 fn check(path: &Path, options: Option<&ExtractOptions>) -> Result<(), StageError> {
     let metadata = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
     if !metadata.is_file() {
@@ -37,7 +37,7 @@ fn check(path: &Path, options: Option<&ExtractOptions>) -> Result<(), StageError
     size.map_err(|error| stage_error(&error))
 }
 
-/// Bytes that are hashed at a time.
+/// Bytes hashed at a time.
 const BLOCK: usize = 64 * 1024;
 
 /// The id of the document in a file: equal for equal content. Blocks.
@@ -56,7 +56,7 @@ pub fn document_id(path: &Path) -> std::io::Result<String> {
     }
 }
 
-/// The first half of the content's SHA-256, in hex: 128 bits keep any two documents apart.
+/// The first half of the content's SHA-256, in hex: 128 bits distinguish all documents.
 fn hex_of(hash: Sha256) -> String {
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! The last step of a run: things resolved across the documents, counted, and written to their files.
+//! The last step of a run: resolves entities across documents, counts them, updates the files.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -72,7 +72,7 @@ pub(super) async fn across(
     }
 }
 
-/// Names the set: the same documents resolve in the same way.
+/// Identifies the set of documents, which determines the resolution.
 fn set_version(documents: &[DocumentEntities]) -> String {
     let mut hashes: Vec<&str> = documents.iter().map(|d| d.document.as_str()).collect();
     hashes.sort_unstable();
@@ -81,7 +81,7 @@ fn set_version(documents: &[DocumentEntities]) -> String {
     format!("1-{hex}")
 }
 
-/// Caches the ids of a document's things over the set; a cache that fails keeps nothing.
+/// Caches the set's ids of a document's entities; does nothing if the cache fails.
 async fn keep(
     run: &Run<'_>,
     resolution: &Resolution,
@@ -108,7 +108,7 @@ async fn keep(
     Origin::Computed
 }
 
-/// Puts the ids of the whole set into the documents' files.
+/// Writes the ids of the whole set into the documents' files.
 fn finish_files(
     resolution: &Resolution,
     files: &[Option<PathBuf>],

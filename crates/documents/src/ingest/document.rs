@@ -1,4 +1,4 @@
-//! The documents of a run: each file named by its content, taken through the stages, and kept.
+//! Processes the documents of a run: identifies each by its content, and runs the stages.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use crate::stages::{ExtractedMentions, ResolvedMentions};
 /// How a document ended.
 pub(super) enum Outcome {
     Done(Box<Processed>),
-    /// Its content is another document's of the run.
+    /// Another document of the run has equal content.
     Duplicate,
     Failed {
         name: String,
@@ -38,17 +38,17 @@ impl Outcome {
     }
 }
 
-/// What is kept of a document until all are done: not its text, chunks or mentions.
+/// The part of a document that is kept until all are done: not its text, chunks or mentions.
 pub(super) struct Processed {
     pub(super) name: String,
-    /// Its things, without the mentions.
+    /// Its entities, without the mentions.
     pub(super) entities: DocumentEntities,
     pub(super) relationships: Vec<Relationship>,
-    /// Where its file is, if files are written.
+    /// The path of its file, if files are written.
     pub(super) file: Option<PathBuf>,
 }
 
-/// The stages whose results a run wants: their values are three small ones.
+/// The stages whose results a run needs: three small values.
 type Wanted = (Node<ExtractedMentions>, Node<ResolvedMentions>, Node<Vec<Relationship>>);
 type Results = (Arc<ExtractedMentions>, Arc<ResolvedMentions>, Arc<Vec<Relationship>>);
 
@@ -62,7 +62,7 @@ pub(super) struct Documents {
     out: Option<PathBuf>,
 }
 
-/// A file as it turned out when it was read.
+/// The result of reading a file.
 enum Read {
     Document(DocumentEntry, Option<PathBuf>),
     Duplicate,
@@ -80,14 +80,14 @@ impl Documents {
         Self { run, batch, patience, extract, out }
     }
 
-    /// Takes the files through the stages, several at a time; outcomes as documents end.
+    /// Takes the files through the stages, several at a time; yields outcomes as documents end.
     pub(super) fn all(&self, files: Vec<Found>) -> BoxStream<'static, Result<Outcome>> {
         let documents = self.clone();
         let extract = self.extract.clone();
         let entries =
             futures_util::stream::iter(files).map(move |file| entry_of(file, extract.clone()));
-        // In the order of the files, so that which of two equal ones is the duplicate does not depend on
-        // the run.
+        // In the order of the files, so that it does not depend on the run which of two equal files is
+        // the duplicate.
         let (mut seen, mut paths) = (HashSet::new(), FilePaths::default());
         let out = self.out.clone();
         let read = entries.buffered(self.run.documents_at_once()).map(move |entry| match entry {
@@ -146,13 +146,13 @@ impl Documents {
     async fn keep(&self, entry: &DocumentEntry, state: DocumentState) -> Result<()> {
         let key = state_key(&entry.hash)?;
         state.save(&self.batch, &key, &SystemClock, &self.patience).await?;
-        // A copy that somebody reads is old now; one that cannot be removed yet is kept in mind.
+        // The cached copy is outdated now; if it cannot be removed yet, the removal stays pending.
         let _ = self.run.engine().cache().remove(&state_copy(&entry.hash)?).await?;
         Ok(())
     }
 }
 
-/// Names the file by its content, off the runtime.
+/// Identifies the file by its content, on a blocking thread.
 async fn entry_of(
     file: Found,
     extract: ExtractOptions,
@@ -165,7 +165,7 @@ async fn entry_of(
     entry.map_err(|error| (file, error))
 }
 
-/// What is kept of a document's results, once its file is written.
+/// The part of a document's results that is kept once its file is written.
 async fn processed(
     name: String,
     hash: &str,
@@ -185,7 +185,7 @@ async fn processed(
     Ok(Processed { name, entities: without_links(entities), relationships, file })
 }
 
-/// Mentions and their links are most of the memory, and are in the cache and the file.
+/// Drops mentions and their links, which take most of the memory and are in the cache and the file.
 fn without_links(mut entities: DocumentEntities) -> DocumentEntities {
     entities.mentions = Vec::new();
     entities.links = Vec::new();

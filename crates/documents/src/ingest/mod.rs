@@ -1,4 +1,4 @@
-//! The whole job: files in, entities and relationships over all of them out.
+//! Processes files into entities and relationships over all of them.
 
 mod across;
 mod document;
@@ -28,18 +28,18 @@ use crate::result_cache::open_cache;
 use crate::stages::ACROSS;
 use document::{Documents, Outcome, Processed};
 
-/// Why a run ended before its end. What was done is kept; the same run again does the rest.
+/// Why a run ended early. Its results are kept, and another run continues from them.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum IngestError {
-    /// A store failed for good, or was away for longer than the run waits.
+    /// A store failed permanently, or was unreachable for longer than the run waits.
     #[error("{error}")]
     Store {
-        /// What the store said.
+        /// The store's error.
         error: Error,
-        /// Documents that are done.
+        /// Number of documents done.
         done: u64,
-        /// Documents in all.
+        /// Total number of documents.
         total: u64,
     },
     /// A file of results could not be written.
@@ -47,28 +47,28 @@ pub enum IngestError {
     Output {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
 }
 
-// Its own words, causes included: a `main` that returns a `Result` shows them.
+// `Display` with all causes, since a `main` that returns a `Result` prints `Debug`.
 impl std::fmt::Debug for IngestError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
     }
 }
 
-/// How often the progress is copied into the batch database.
+/// Interval at which the progress is copied into the batch database.
 const SAVE_EVERY: Duration = Duration::from_millis(250);
 
-/// Processes the documents at `paths` over `databases`, with figures in `progress`.
+/// Processes the documents at `paths` over `databases`, and counts in `progress`.
 ///
-/// Needs the databases `cache`, `batch` and `metrics`. One document's failure is in the report and
-/// ends nothing.
+/// Needs the databases `cache`, `batch` and `metrics`. A failed document is listed in the report
+/// and does not stop the run.
 ///
 /// # Errors
-/// [`IngestError`], saying how far it has come.
+/// [`IngestError`], with the number of documents done.
 pub async fn ingest(
     databases: &Databases,
     paths: &[PathBuf],
@@ -77,7 +77,7 @@ pub async fn ingest(
 ) -> Result<IngestReport, IngestError> {
     let started = Instant::now();
     let own_paths = paths.to_vec();
-    // Walking a large tree blocks.
+    // Walking a large folder tree blocks.
     let discovery =
         tokio::task::spawn_blocking(move || discover(&own_paths)).await.unwrap_or_default();
     let total = (discovery.files.len() + discovery.failures.len()) as u64;
@@ -106,7 +106,7 @@ struct Run<'a> {
     progress: &'a Progress,
     patience: Patience,
     total: u64,
-    /// What the metrics have been told already; nothing is counted twice.
+    /// The counts already added to the metrics, so that nothing is counted twice.
     counted: tokio::sync::Mutex<BTreeMap<&'static str, StageFigures>>,
 }
 
@@ -158,7 +158,7 @@ impl Run<'_> {
         Ok(outcomes)
     }
 
-    /// The cache's figures, added to those of all processes as well.
+    /// The cache's metrics of this run, which are also added to those of all processes.
     async fn cached(&self) -> TemplateMetrics {
         if let Err(error) = self.cache.close().await {
             tracing::warn!(%error, "the cache's figures could not be added to the metrics");
@@ -166,7 +166,7 @@ impl Run<'_> {
         self.cache.metrics().total()
     }
 
-    /// Copies the progress until the store fails for good.
+    /// Copies the progress until the store fails permanently.
     async fn save_progress(&self) -> Error {
         loop {
             tokio::time::sleep(SAVE_EVERY).await;
@@ -185,7 +185,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Resolves over all documents, finishes the files, and writes down how it went.
+    /// Resolves over all documents, completes the files, and records the outcome.
     async fn finish(&self, outcomes: Vec<Outcome>) -> Result<IngestReport, IngestError> {
         let mut processed: Vec<Processed> = Vec::new();
         let mut report =
@@ -198,7 +198,7 @@ impl Run<'_> {
                 Outcome::Failed { name, error } => report.failures.push(failure(name, error)),
             }
         }
-        // Documents end in any order; what is made of them does not depend on it.
+        // Documents end in any order, so they are sorted for a deterministic result.
         processed.sort_by(|a, b| a.name.cmp(&b.name));
         report.failures.sort();
         report.documents.failed = report.failures.len() as u64;

@@ -1,4 +1,4 @@
-//! A project in the batch database: its documents and its last run.
+//! The data of a project in the batch database: its documents and its last run.
 
 use bytes::Bytes;
 use compartment_core::{Clock, Database, Expiry, KeyTemplate, Result, SystemClock, TypedKey};
@@ -7,34 +7,34 @@ use compartment_pipeline::{DocumentState, Patience};
 use super::report::IngestReport;
 use crate::files::Found;
 
-/// The state of a document: a hash with a field a stage.
+/// The state of a document: a hash with a field per stage.
 const STATE: KeyTemplate<()> = KeyTemplate::new("doc_state", "doc:state:{content_hash}", "batch");
-/// A copy of a document's state in the cache, for those who read it often.
+/// A copy of a document's state in the cache, for programs that read it often.
 const STATE_COPY: KeyTemplate<DocumentState> =
     KeyTemplate::new("doc_state_copy", "doc:state:{content_hash}", "cache");
-/// About a project: a hash.
+/// Metadata of a project: a hash.
 const METADATA: KeyTemplate<()> =
     KeyTemplate::new("project_metadata", "project:metadata:{project}", "batch");
 /// The documents of a project: a hash of name and path.
 const DOCUMENTS: KeyTemplate<()> =
     KeyTemplate::new("project_documents", "project:documents:{project}", "batch");
-/// How far the run is: a hash with a field for each of a stage's figures.
+/// The progress of the run: a hash with a field for each count of each stage.
 const PROGRESS: KeyTemplate<()> =
     KeyTemplate::new("batch_progress", "batch:progress:{project}", "batch");
 
-/// Fields written at a time: a million documents in one request would block the server.
+/// Fields per request: a million documents in one request would block the server.
 const FIELDS_AT_ONCE: usize = 1_000;
 
 pub(super) fn state_key(hash: &str) -> Result<String> {
     Ok(STATE.key(&[hash])?.as_str().to_owned())
 }
 
-/// The copy's key.
+/// The key of the cached copy.
 pub(super) fn state_copy(hash: &str) -> Result<TypedKey<DocumentState>> {
     STATE_COPY.key(&[hash])
 }
 
-/// The names of all documents' states.
+/// The glob that matches the states of all documents.
 pub(super) fn states() -> Result<String> {
     Ok(compartment_core::Template::parse(STATE.template())?.glob())
 }
@@ -49,7 +49,7 @@ pub(super) fn progress_key(project: &str) -> Result<String> {
     Ok(PROGRESS.key(&[project])?.as_str().to_owned())
 }
 
-/// Notes the documents of the run.
+/// Records the documents of the run.
 pub(super) async fn start(
     batch: &Database,
     project: &str,
@@ -74,7 +74,7 @@ pub(super) async fn start(
     set(batch, metadata.as_str(), fields, patience).await
 }
 
-/// Notes how the run ended.
+/// Records the end of the run.
 pub(super) async fn finish(
     batch: &Database,
     report: &IngestReport,

@@ -20,22 +20,22 @@ pub struct IngestReport {
     pub documents: DocumentCounts,
     /// Every document that failed, with its reason, by name.
     pub failures: Vec<Failure>,
-    /// Things found over all documents, by kind.
+    /// Number of entities over all documents, by kind.
     pub entities: BTreeMap<EntityKind, u64>,
-    /// Relationships found over all documents, by kind.
+    /// Number of relationships over all documents, by kind.
     pub relationships: BTreeMap<RelationshipKind, u64>,
-    /// The things named in the most documents.
+    /// The entities named in the most documents.
     pub foremost: Vec<Foremost>,
-    /// Each stage's figures.
+    /// Each stage's counts.
     pub stages: BTreeMap<&'static str, StageFigures>,
     /// The stages in the order in which they run.
     #[serde(skip)]
     pub(super) order: Vec<&'static str>,
-    /// What this process read from the cache and kept in it.
+    /// This process's cache metrics.
     pub cache: TemplateMetrics,
-    /// How long the run took, in milliseconds.
+    /// Duration of the run in milliseconds.
     pub elapsed_ms: u64,
-    /// Documents done or failed, a second.
+    /// Documents done or failed per second.
     pub documents_per_second: f64,
 }
 
@@ -45,13 +45,13 @@ pub struct IngestReport {
 pub struct DocumentCounts {
     /// Documents found.
     pub total: u64,
-    /// Done, in this run or an earlier one.
+    /// Documents done, in this run or an earlier one.
     pub done: u64,
-    /// Failed.
+    /// Documents failed.
     pub failed: u64,
-    /// Of the same content as another document of the run, and counted as done with it.
+    /// Documents with the content of another document of the run, counted as done with it.
     pub duplicates: u64,
-    /// Files that are no documents by their ending, and were not looked at.
+    /// Files skipped because their extension is not that of a document.
     pub skipped: u64,
 }
 
@@ -61,27 +61,27 @@ pub struct DocumentCounts {
 pub struct Failure {
     /// The document's name.
     pub document: String,
-    /// The reason's stable name.
+    /// The stable code of the reason.
     pub code: String,
-    /// The reason in words.
+    /// The reason as text.
     pub reason: String,
-    /// Whether the same document may succeed later without being changed.
+    /// Whether the document may succeed later without being changed.
     pub may_succeed_later: bool,
 }
 
 impl IngestReport {
-    /// How long the run took.
+    /// The duration of the run.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         Duration::from_millis(self.elapsed_ms)
     }
 
-    /// Each stage's figures, in the order in which the stages run.
+    /// Each stage's counts, in the order in which the stages run.
     pub fn stages_in_order(&self) -> impl Iterator<Item = (&'static str, StageFigures)> {
         self.order.iter().filter_map(|stage| Some((*stage, *self.stages.get(stage)?)))
     }
 
-    /// Results found in the cache among all results, 0 to 1; `None` if there were none.
+    /// The share of results found in the cache, 0 to 1; `None` without results.
     #[must_use]
     pub fn answered_from_cache(&self) -> Option<f64> {
         let cached: u64 = self.stages.values().map(|figures| figures.cached).sum();

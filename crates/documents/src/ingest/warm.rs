@@ -1,4 +1,4 @@
-//! Warming: the text, state and results of recent documents, before anybody asks for them.
+//! Warms the cache: reads text, state and results of recent documents in advance.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,20 +21,19 @@ use crate::legal::Legal;
 use crate::options::IngestOptions;
 use crate::result_cache::open_cache;
 
-/// Which documents are warmed, and how.
+/// Options of warming.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WarmDocuments {
     /// Documents whose state was written within this time.
     pub within: Duration,
-    /// The newest so many.
+    /// Maximum number of documents, the newest first.
     pub limit: usize,
-    /// Whether results that the cache lacks are made from the document's file, where it still is
-    /// what it was.
+    /// Whether missing results are made from the document's file, if its content is unchanged.
     pub make: bool,
-    /// How the reads are made, and when they stop.
+    /// Options of the reads, with their limits.
     pub reads: WarmOptions,
-    /// How documents are worked on where that is needed.
+    /// Options for processing documents.
     pub ingest: IngestOptions,
 }
 
@@ -50,36 +49,36 @@ impl Default for WarmDocuments {
     }
 }
 
-/// How warming went.
+/// The result of warming.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct WarmedDocuments {
-    /// Recent documents, at most as many as the limit.
+    /// Number of recent documents, up to the limit.
     pub documents: u64,
-    /// Documents that the cache had whole.
+    /// Documents whose results were all in the cache.
     pub found: u64,
-    /// Documents of which something was made anew.
+    /// Documents with results that were made again.
     pub made: u64,
-    /// Documents of which the cache lacks something, and that were not made.
+    /// Documents with missing results that were not made.
     pub missing: u64,
-    /// Documents that failed when they were made.
+    /// Documents whose processing failed.
     pub failed: u64,
-    /// Documents that were left out, since a budget was reached.
+    /// Documents skipped because a limit was reached.
     pub left_out: u64,
     /// Entries of the first tier afterwards.
     pub first_tier_entries: u64,
     /// Bytes of the first tier afterwards.
     pub first_tier_bytes: u64,
-    /// What it took, in milliseconds.
+    /// Duration in milliseconds.
     pub elapsed_ms: u64,
 }
 
-/// Reads what the cache has of recent documents into this process, newest first, and makes what it
-/// lacks; `watch` is told how many documents there are, and after each. Needs the databases
+/// Reads cached results of recent documents into this process, newest first, and makes missing
+/// ones. Calls `watch` with the number of documents, and after each document. Needs the databases
 /// `cache`, `batch` and `metrics`.
 ///
 /// # Errors
-/// The batch database's: it knows which documents are recent. A cache that is away is no error.
+/// The batch database's, which lists the recent documents. An unreachable cache is not an error.
 pub async fn warm(
     databases: &Databases,
     options: &WarmDocuments,
@@ -110,7 +109,7 @@ pub async fn warm_cache(
     let engine = EngineOptions::default().concurrency(options.ingest.concurrency);
     let nodes = legal.nodes;
     let engine = Engine::new(legal.pipeline, databases, cache.clone(), engine);
-    // Every result, the text and chunks too.
+    // All results, including text and chunks.
     let every = ((nodes.text, nodes.chunks), (nodes.mentions, nodes.resolved, nodes.related));
     let (run, batch) = (LocalRun::new(engine, every), batch.clone());
     let made = Arc::new(AtomicU64::new(0));
@@ -146,10 +145,10 @@ pub async fn warm_cache(
     })
 }
 
-/// States that are looked at together.
+/// States read together.
 const AT_ONCE: usize = 256;
 
-/// The content hashes of the newest documents, newest first; no more than the limit are held.
+/// The content hashes of the newest documents, newest first; at most the limit is kept in memory.
 async fn recent(batch: &Database, options: &WarmDocuments, now: Timestamp) -> Result<Vec<String>> {
     let oldest = Timestamp::from_millis(
         now.as_millis()
@@ -174,14 +173,14 @@ async fn recent(batch: &Database, options: &WarmDocuments, now: Timestamp) -> Re
     Ok(newest.into_iter().rev().map(|(_, hash)| hash).collect())
 }
 
-/// What the cache has of a document.
+/// The cached part of a document.
 enum Held {
     Whole,
-    /// Not all; the file it was read from, if that is known.
+    /// Results are missing; has the document's file, if known.
     Lacking(Option<Found>),
 }
 
-/// Reads all there is of a document.
+/// Reads all cached results of a document.
 async fn look(engine: &Engine, batch: &Database, hash: &str) -> Result<Held, PipelineError> {
     let (batch, key) = (batch.clone(), state_key(hash)?);
     let cache = engine.cache().of_document(hash);
@@ -198,7 +197,7 @@ async fn look(engine: &Engine, batch: &Database, hash: &str) -> Result<Held, Pip
     Ok(Held::Lacking(file))
 }
 
-/// Makes what lacks from the document's file; whether that still is the same document.
+/// Makes missing results from the document's file; `false` if its content has changed.
 async fn remake<D: Needs>(
     run: &LocalRun<D>,
     hash: &str,

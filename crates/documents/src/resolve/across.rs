@@ -6,19 +6,19 @@ use super::names::{PersonName, is_organisation, is_shouted, person};
 use super::{DocumentEntities, Groups, entity_id};
 use crate::model::{CanonicalEntity, EntityKind, Relationship};
 
-/// The things a set of documents names.
+/// The entities of a set of documents.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Resolution {
-    /// Every thing, by kind and key.
+    /// The entities, by kind and key.
     pub entities: Vec<CanonicalEntity>,
-    /// For each document, in the order given, the index into `entities` of each of its own entities.
+    /// For each document, in the given order, the indexes in `entities` of its own entities.
     pub links: Vec<Vec<usize>>,
     by_local_id: HashMap<String, usize>,
 }
 
 impl Resolution {
-    /// What a mention of a document names; `document` and `mention` are indices into what was resolved.
+    /// The entity of a mention; `document` and `mention` are indexes into the resolved documents.
     pub fn entity_of(
         &self,
         documents: &[DocumentEntities],
@@ -29,7 +29,7 @@ impl Resolution {
         self.entities.get(*self.links.get(document)?.get(local)?)
     }
 
-    /// Replaces the ids of single documents in relationships by those of the whole set.
+    /// Replaces the documents' own ids in relationships by those of the whole set.
     pub fn rename(&self, relationships: &mut [Relationship]) {
         for relationship in relationships {
             for id in [&mut relationship.from, &mut relationship.to] {
@@ -43,9 +43,9 @@ impl Resolution {
 
 /// Joins the entities of many documents.
 ///
-/// Does not depend on the order of the documents. Entities with equal keys are one. Beyond that, people are
-/// joined within a family name, companies within a first word, and only where nothing else fits, so the cost
-/// is that of sorting the distinct keys.
+/// The result does not depend on the order of the documents. Entities with equal keys are one. In addition,
+/// people are joined within a family name and companies within a first word, if nothing else matches. The
+/// cost is that of sorting the distinct keys.
 pub fn resolve_across(documents: &[DocumentEntities]) -> Resolution {
     let mut distinct: BTreeMap<(EntityKind, &str), Vec<(usize, usize)>> = BTreeMap::new();
     for (document, entities) in documents.iter().enumerate() {
@@ -60,7 +60,7 @@ pub fn resolve_across(documents: &[DocumentEntities]) -> Resolution {
     build(documents, &distinct.into_values().collect::<Vec<_>>(), &keys, &mut groups)
 }
 
-/// `F. Roe` and `Frank A. Roe` are one where only one person of the set fits the short form.
+/// Joins `F. Roe` and `Frank A. Roe` if only one person of the set matches the short form.
 fn join_people(keys: &[(EntityKind, &str)], groups: &mut Groups) {
     let mut families: BTreeMap<(EntityKind, String), Vec<(usize, PersonName)>> = BTreeMap::new();
     for (at, (kind, key)) in keys.iter().enumerate() {
@@ -70,12 +70,12 @@ fn join_people(keys: &[(EntityKind, &str)], groups: &mut Groups) {
         }
     }
     for members in families.into_values() {
-        // A family name so frequent in one set tells nobody apart.
+        // A family name that is so frequent in the set does not identify anyone.
         if members.len() > 64 {
             continue;
         }
         for (at, name) in &members {
-            // A family name alone is too little to join across documents.
+            // A family name alone is not enough to join across documents.
             if name.given.is_empty() {
                 continue;
             }
@@ -98,7 +98,7 @@ fn join_people(keys: &[(EntityKind, &str)], groups: &mut Groups) {
     }
 }
 
-/// A person's key, `roe frank a,jr`, taken apart again.
+/// Parses a person's key, `roe frank a,jr`.
 fn from_key(key: &str) -> PersonName {
     let (names, suffix) =
         key.split_once(',').map_or((key, None), |(names, suffix)| (names, Some(suffix)));
@@ -110,16 +110,16 @@ fn from_key(key: &str) -> PersonName {
     name
 }
 
-/// Most slips of a typist (optimal string alignment distance) in two spellings of one name: one in twelve
-/// letters, two in a long name.
+/// Maximum number of typing errors (optimal string alignment distance) between two spellings of one name:
+/// one per twelve letters, at most two.
 fn slips(length: usize) -> usize {
     (length / 12).min(2)
 }
 
-/// Neighbours in the sorted list that a name is compared with.
+/// Number of neighbours in the sorted list that a name is compared with.
 const NEIGHBOURS: usize = 6;
 
-/// Slips of spelling in names of companies; names of people are too short for that.
+/// Joins misspelt names of companies; names of people are too short for this.
 fn join_spellings(keys: &[(EntityKind, &str)], groups: &mut Groups) {
     for (at, (kind, key)) in keys.iter().enumerate() {
         if *kind != EntityKind::Party || key.len() < 12 || !is_organisation(key) {
@@ -132,7 +132,7 @@ fn join_spellings(keys: &[(EntityKind, &str)], groups: &mut Groups) {
                 break;
             }
             let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-            // Fund III is not Fund II, and District 5 is not District 6.
+            // Fund III is not Fund II, and District 5 is not District 6, so numbers must match.
             let last = |text: &str| text.rsplit(' ').next().unwrap_or_default().to_owned();
             if digits(key) == digits(other_key)
                 && (last(key) == last(other_key))
@@ -184,7 +184,8 @@ fn build(
                 by_local_id.insert(entity.id.clone(), index);
             }
         }
-        // A case goes by the name most documents know it by, all else by its fullest; capitals come last.
+        // A case gets the name that most documents use, other entities their fullest one; names in
+        // capitals rank last.
         let rank = |name: &str| {
             let votes = if kind == EntityKind::Case { chosen.get(name).copied() } else { None };
             (!is_shouted(name), votes, name.chars().count())
@@ -236,7 +237,7 @@ mod tests {
         assert_eq!(find(&resolution, EntityKind::Party, "Acme").documents, ["d0", "d1", "d2"]);
         assert_eq!(find(&resolution, EntityKind::Judge, "Frank").documents, ["d0", "d1"]);
         assert_eq!(find(&resolution, EntityKind::Case, "1 U.S. 1").documents, ["d0", "d1"]);
-        // The same family name is not the same person.
+        // Equal family names do not mean one person.
         assert!(
             resolution
                 .entities

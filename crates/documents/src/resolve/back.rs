@@ -1,4 +1,4 @@
-//! Citations to their sources within a document: full ones by key, short, `Id.` and `supra` by what they repeat.
+//! Resolves citations, short and back references included, to their sources within a document.
 
 use std::collections::HashMap;
 
@@ -7,11 +7,11 @@ use super::names::party_key;
 use crate::entities::citation_key;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 
-/// For each mention, the index of the full citation (or statute, or named case) it means; citations only.
+/// For each citation, the index of the full citation (or statute, or named case) that it refers to.
 ///
-/// A short citation means the full one of its volume and reporter, told apart by name and page; `Id.` means
-/// what the citation before it means, unless its pin page lies before that case begins; what fits two sources
-/// fits none (Bluebook rules 4.1 and 10.9).
+/// A short citation refers to the full one with its volume and reporter; name and page decide between
+/// several. `Id.` refers to the source of the previous citation, unless its pin page lies before that case
+/// begins. A citation that matches two sources stays unresolved (Bluebook rules 4.1 and 10.9).
 pub(super) fn sources(mentions: &[Mention]) -> Vec<Option<usize>> {
     let mut order: Vec<usize> = (0..mentions.len())
         .filter(|at| {
@@ -22,7 +22,7 @@ pub(super) fn sources(mentions: &[Mention]) -> Vec<Option<usize>> {
     order.sort_by_key(|at| (mentions[*at].start, mentions[*at].end));
     let full = FullCitations::read(mentions, &order);
     let mut sources: Vec<Option<usize>> = vec![None; mentions.len()];
-    // Whether something stands before an `Id.` whose source is not known.
+    // The source of the previous citation: `Some(None)` if it is unresolved.
     let mut last: Option<Option<usize>> = None;
     for &at in &order {
         let Some(parts) = mentions[at].citation() else { continue };
@@ -53,7 +53,7 @@ pub(super) fn sources(mentions: &[Mention]) -> Vec<Option<usize>> {
     sources
 }
 
-/// Whether a pin page can lie in the case: not before its first page.
+/// Whether a pin page can lie in the case, i.e. not before its first page.
 fn pin_fits(source: Option<&CitationParts>, pin: Option<&str>) -> bool {
     let (Some(source), Some(pin)) = (source, pin) else { return true };
     if source.form != CitationForm::FullCase {
@@ -67,7 +67,8 @@ fn pin_fits(source: Option<&CitationParts>, pin: Option<&str>) -> bool {
             .collect();
         digits.parse().ok()
     };
-    // Pages of parallel citations differ, and databases number screens: only a printed page speaks against.
+    // Pages of parallel citations differ, and databases number screens, so only a printed page rules a case
+    // out.
     match (source.page.as_deref().and_then(number), number(pin)) {
         (Some(page), Some(pin_page))
             if !pin.contains('*') && !pin.contains('¶') && !pin.contains('§') =>
@@ -78,13 +79,13 @@ fn pin_fits(source: Option<&CitationParts>, pin: Option<&str>) -> bool {
     }
 }
 
-/// The document's full citations, indexed by what back references repeat of them.
+/// The document's full citations, indexed by the parts that back references repeat.
 struct FullCitations {
     /// For each full citation, the first of its group.
     own: HashMap<usize, usize>,
-    /// Volume and reporter to the groups cited there, with each one's first page.
+    /// Full citations by volume and reporter.
     by_volume: HashMap<String, Vec<usize>>,
-    /// Words of party names to the groups that bear them.
+    /// Groups by words of party names.
     by_name: HashMap<String, Vec<usize>>,
 }
 
@@ -98,7 +99,7 @@ impl FullCitations {
             let Some(parts) = mentions[at].citation() else { continue };
             let key = match (parts.form, mentions[at].kind) {
                 (CitationForm::FullCase | CitationForm::Journal, _) => {
-                    // Two blank pages are not one case.
+                    // Two citations with blank pages are not one case.
                     let page = parts
                         .page
                         .as_deref()
@@ -113,7 +114,7 @@ impl FullCitations {
                     CitationForm::Statute | CitationForm::Regulation | CitationForm::Constitution,
                     _,
                 ) => {
-                    // `§ 2` alone may be of any code: it is not joined, and means nothing by itself.
+                    // `§ 2` alone may belong to any code, so it is neither joined nor a source.
                     if parts.reporter.is_none() {
                         continue;
                     }
@@ -137,7 +138,7 @@ impl FullCitations {
                         chain_of.insert(parts.full_start, at);
                     }
                 }
-                // A case named in full elsewhere without citation is the same case.
+                // A case named in full elsewhere without a citation is the same case.
                 if parts.plaintiff.is_some()
                     && let Some(&named) = first_of.get(&format!("name|{}", name_key(parts)))
                 {
@@ -198,7 +199,7 @@ impl FullCitations {
         roots.dedup();
         if roots.len() > 1 {
             let named = self.by_name.get(&party_key(parts.antecedent.as_deref()?))?;
-            // A case in the same volume whose name is not known could be the one named.
+            // A case in the same volume with an unknown name could be the named one.
             let nameless = before
                 .iter()
                 .any(|full| mentions[*full].citation().is_some_and(|p| p.defendant.is_none()));

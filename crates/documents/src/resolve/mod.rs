@@ -1,4 +1,4 @@
-//! Mentions to things: within a document, then across documents, the same in every order and every run.
+//! Resolves mentions to entities, within a document and across documents; deterministic in any order.
 
 mod across;
 mod back;
@@ -10,26 +10,26 @@ pub use within::resolve;
 
 use crate::model::{CanonicalEntity, EntityKind, Mention};
 
-/// A document's mentions and the things they name.
+/// A document's mentions and their entities.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct DocumentEntities {
     /// The document's id, as given to [`resolve`].
     pub document: String,
-    /// The mentions, by place.
+    /// The mentions in text order.
     pub mentions: Vec<Mention>,
-    /// The things they name, by kind and name.
+    /// Their entities, by kind and name.
     pub entities: Vec<CanonicalEntity>,
-    /// For each mention, the index of its entity; `None` where it names nothing that can be told.
+    /// For each mention, the index of its entity; `None` if it is unresolved.
     pub links: Vec<Option<usize>>,
-    /// For each entity, the key under which it was joined and is joined across documents.
+    /// For each entity, the key by which it is joined within and across documents.
     pub keys: Vec<String>,
     /// The case this document belongs to, as an index into `entities`.
     pub case: Option<usize>,
 }
 
-/// The id of an entity: a 128-bit FNV-1a hash of kind and key, so that it needs no registry to be the same
-/// everywhere (Fowler, Noll, Vo; constants from the FNV specification, draft-eastlake-fnv).
+/// The id of an entity: a 128-bit FNV-1a hash of kind and key, so that it is equal everywhere without a
+/// registry (Fowler, Noll, Vo; constants from the FNV specification, draft-eastlake-fnv).
 pub(crate) fn entity_id(kind: EntityKind, key: &str) -> String {
     const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
@@ -39,7 +39,7 @@ pub(crate) fn entity_id(kind: EntityKind, key: &str) -> String {
     format!("{name}-{hash:032x}")
 }
 
-/// The kind's name in ids; part of every stored id, so it never changes.
+/// The kind's name in ids. It is part of every stored id, so it must not change.
 fn kind_name(kind: EntityKind) -> &'static str {
     match kind {
         EntityKind::Citation => "citation",
@@ -54,8 +54,8 @@ fn kind_name(kind: EntityKind) -> &'static str {
     }
 }
 
-/// Disjoint sets with union by index: the smaller index is the root, so the outcome does not depend on the
-/// order of the unions.
+/// Disjoint sets with union by index: the smaller index becomes the root, so the result does not depend on
+/// the order of unions.
 #[derive(Debug)]
 pub(crate) struct Groups {
     parent: Vec<usize>,
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn ids_are_pinned() {
-        // Stored ids depend on this: a change of the hash is a change of the data.
+        // Stored ids depend on this hash, so it must not change.
         assert_eq!(
             entity_id(EntityKind::Court, "us/supreme"),
             entity_id(EntityKind::Court, "us/supreme")

@@ -1,17 +1,17 @@
-//! Names to keys: what may differ in spelling is folded, what tells two things apart is kept.
+//! Turns names into keys: differences in spelling are folded, distinguishing parts are kept.
 
-/// A person's name taken apart.
+/// The parts of a person's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PersonName {
     /// Family name in lower case letters.
     pub(super) family: String,
     /// Given names and initials in lower case letters.
     pub(super) given: Vec<String>,
-    /// `jr`, `sr`, `ii` and so on; it tells father from son.
+    /// `jr`, `sr`, `ii` and so on; it distinguishes father and son.
     pub(super) suffix: Option<String>,
 }
 
-/// Takes a person's name apart.
+/// Splits a person's name.
 pub(super) fn person(name: &str) -> PersonName {
     let mut words: Vec<String> = name
         .split(|c: char| c.is_whitespace() || matches!(c, ',' | '.'))
@@ -31,7 +31,7 @@ fn is_suffix(word: &str) -> bool {
 }
 
 impl PersonName {
-    /// Whether both can be one person: the same family name, and no given name that speaks against it.
+    /// Whether both can be one person: equal family names, and no conflicting given names.
     pub(super) fn is_compatible(&self, other: &Self) -> bool {
         let suffixes = match (&self.suffix, &other.suffix) {
             (Some(a), Some(b)) => a == b,
@@ -46,7 +46,7 @@ impl PersonName {
                 .all(|(a, b)| a.starts_with(b.as_str()) || b.starts_with(a.as_str()))
     }
 
-    /// How much the name tells: letters of given names count.
+    /// How complete the name is: the number of letters of given names, plus one for a suffix.
     pub(super) fn fullness(&self) -> usize {
         self.given.iter().map(String::len).sum::<usize>() + usize::from(self.suffix.is_some())
     }
@@ -66,7 +66,7 @@ impl PersonName {
     }
 }
 
-/// Lower case letters, digits; apostrophes and hyphens inside a word go.
+/// Keeps lower-case letters and digits; apostrophes and hyphens inside a word are removed.
 fn fold(word: &str) -> String {
     word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
@@ -98,14 +98,15 @@ pub(super) fn party_key(name: &str) -> String {
     for tail in [" et al", " and others", " and another", " and ors", " and anr"] {
         key = key.split(tail).next().unwrap_or(key);
     }
-    // The sovereign is named with and without its tail.
+    // The United States are named with and without `of America`.
     match key {
         "us" | "u s" | "united states of america" => "united states".to_owned(),
         key => key.trim_end().to_owned(),
     }
 }
 
-/// Whether a name is set in capitals, wholly or in part; an abbreviation has four letters at most.
+/// Whether a name is written in capitals, wholly or partly; abbreviations of up to four letters do
+/// not count.
 pub(super) fn is_shouted(name: &str) -> bool {
     name.split_whitespace().any(|word| {
         let letters = word.chars().filter(|c| c.is_alphabetic()).count();
@@ -113,7 +114,7 @@ pub(super) fn is_shouted(name: &str) -> bool {
     })
 }
 
-/// Words of a company, an office or a state: such a name is not taken apart as a person's.
+/// Whether a name has words of a company, an office or a state, so that it is not a person's.
 pub(super) fn is_organisation(key: &str) -> bool {
     const WORDS: [&str; 44] = [
         "inc",

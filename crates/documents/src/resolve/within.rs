@@ -1,4 +1,4 @@
-//! The things one document names.
+//! Resolves the mentions of one document.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,7 +7,7 @@ use super::{DocumentEntities, back, entity_id};
 use crate::entities::normal_name;
 use crate::model::{CanonicalEntity, CitationForm, EntityKind, Mention};
 
-/// Joins a document's mentions into the things they name.
+/// Joins a document's mentions into entities.
 ///
 /// The result does not depend on the order of the mentions.
 pub fn resolve(document: &str, mut mentions: Vec<Mention>) -> DocumentEntities {
@@ -47,7 +47,8 @@ fn plain(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-/// Judges and lawyers: a family name alone means the one person of the document who bears it.
+/// Judges and lawyers: a family name alone refers to the only person of the document with that
+/// name.
 fn people(mentions: &[Mention], kind: EntityKind, keys: &mut [Option<(EntityKind, String)>]) {
     let mut by_family: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, mention) in mentions.iter().enumerate().filter(|(_, mention)| mention.kind == kind) {
@@ -60,7 +61,7 @@ fn people(mentions: &[Mention], kind: EntityKind, keys: &mut [Option<(EntityKind
             let mut fullest: Vec<_> =
                 names.iter().filter(|other| name.is_compatible(other)).collect();
             fullest.sort_by(|a, b| b.fullness().cmp(&a.fullness()).then(a.key().cmp(&b.key())));
-            // Two people fit the short name: it stays by itself.
+            // If two people match the short name, it stays separate.
             let best = fullest.first().copied().unwrap_or(name);
             let clear = fullest.iter().all(|other| other.is_compatible(best));
             keys[at] = Some((kind, if clear { best.key() } else { name.key() }));
@@ -78,7 +79,7 @@ fn parties(mentions: &[Mention], keys: &mut [Option<(EntityKind, String)>]) {
     let mut distinct: Vec<&str> = all.iter().map(|(_, key)| key.as_str()).collect();
     distinct.sort_unstable();
     distinct.dedup();
-    // The last word and the first tell where a longer form of the name may be.
+    // Longer forms of a name are found by its last and its first word.
     let mut by_word: HashMap<&str, Vec<&str>> = HashMap::new();
     for key in &distinct {
         for word in [key.split(' ').next(), key.split(' ').next_back()].into_iter().flatten() {
@@ -102,7 +103,7 @@ fn parties(mentions: &[Mention], keys: &mut [Option<(EntityKind, String)>]) {
             }
         }
         longer.sort_by_key(|candidate| std::cmp::Reverse(candidate.len()));
-        // One long form that contains the others, or the name stays by itself.
+        // There must be one long form that contains the others, or the name stays separate.
         let best =
             longer.first().copied().filter(|best| longer.iter().all(|other| best.contains(other)));
         keys[*at] = Some((EntityKind::Party, best.unwrap_or(key).to_owned()));
@@ -162,7 +163,7 @@ fn build(
     }
 }
 
-/// The fullest form a thing was named by, and the others.
+/// The fullest name of an entity, and its other names.
 fn names(
     kind: EntityKind,
     key: &str,
@@ -172,7 +173,7 @@ fn names(
     let form = |at: usize| -> Option<String> {
         let mention = &mentions[at];
         match mention.citation() {
-            // Back references name nothing by themselves.
+            // Back references have no name.
             Some(parts) => match parts.form {
                 CitationForm::FullCase if kind == EntityKind::Case => {
                     match (&parts.plaintiff, &parts.defendant) {
@@ -195,7 +196,7 @@ fn names(
             None => Some(mention.normal.clone()),
         }
     };
-    // Parallel citations are one case: it goes by its name and the reporter cited first.
+    // Parallel citations are one case, labelled by its name and the reporter cited first.
     let first = members.iter().copied().filter(|at| {
         kind == EntityKind::Case
             && plain(&mentions[*at].normal) == key
@@ -217,7 +218,7 @@ fn longest(forms: impl Iterator<Item = String>) -> Option<String> {
     forms.max_by(|a, b| a.chars().count().cmp(&b.chars().count()).then(b.cmp(a)))
 }
 
-/// How far into a document its own caption reaches, in bytes.
+/// Maximum extent of a document's own caption, in bytes.
 const CAPTION_REACH: usize = 6000;
 
 /// The document's own case: its first docket number with its first court, or the names of its parties.

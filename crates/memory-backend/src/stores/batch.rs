@@ -1,4 +1,4 @@
-//! Batches in memory: one value a batch, changed under its key's lock.
+//! Batches in memory: one value for each batch, changed under its key's lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,14 +32,14 @@ fn batch_of(entry: Option<&Entry>) -> Result<Shared<Batch>, Refusal> {
 }
 
 impl MemoryStores {
-    /// The batch of an entry, if it is the one that this store is for.
+    /// The batch of an entry, if this store may see it.
     fn own_batch_of(&self, entry: Option<&Entry>) -> Result<Shared<Batch>, Refusal> {
         let batch = batch_of(entry)?;
         let is_own = self.born.is_none_or(|born| batch.lock().born() == born);
         if is_own { Ok(batch) } else { Err(Refusal::Batch(BatchRefusal::Missing)) }
     }
 
-    /// Changes a batch while nobody else does.
+    /// Changes a batch while no other caller does.
     pub(crate) fn change<T>(
         &self,
         operation: &'static str,
@@ -50,13 +50,13 @@ impl MemoryStores {
         let done = self.keyspace.update(&self.name(&key_of(batch)), |old, now| {
             let held = self.own_batch_of(old.as_ref())?;
             let answer = change(&mut held.lock(), now).map_err(Refusal::Batch)?;
-            // Put again, so that its bytes are counted anew.
+            // Stored again, so that its size is measured again.
             Ok((Change::Put(Value::Batch(held), None), answer))
         });
         done.map_err(self.refused(operation, batch))
     }
 
-    /// Looks at a batch; nothing where there is none.
+    /// Reads a batch; `None` if it does not exist.
     pub(crate) fn look_at<T>(
         &self,
         operation: &'static str,
@@ -81,7 +81,7 @@ impl MemoryStores {
 }
 
 impl MemoryStores {
-    /// Removes a batch that `may_go`: `None` where there is none, else whether it went.
+    /// Removes a batch if `may_go` allows it: `None` if it does not exist, else whether it was removed.
     pub(crate) fn remove_if(
         &self,
         operation: &'static str,

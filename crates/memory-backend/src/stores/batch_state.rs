@@ -1,4 +1,4 @@
-//! A batch as it is kept in memory: facts as bits, counts that move only with them.
+//! The state of a batch in memory: facts as bits, and counts that only change with them.
 
 mod events;
 mod leases;
@@ -18,34 +18,34 @@ use compartment_core::{
 use events::Events;
 use outbox::Outbox;
 
-/// What is counted for a document besides its entry.
+/// The bytes counted for a document besides its entry.
 const DOCUMENT_OVERHEAD: u64 = 32;
 
-/// One stage's part of the state.
+/// The state of one stage.
 #[derive(Debug, Default)]
 struct Stage {
-    /// The first document that was never handed out, of a stage that comes after no other.
+    /// For a stage without dependencies: the first document that was never claimed.
     next: u32,
     /// Documents from there on that were restored as done or dead.
     restored: u32,
-    /// Documents to be handed out before that one.
+    /// Ready documents, claimed before those from `next` on.
     ready: VecDeque<u32>,
-    /// Documents to be tried again, by the millisecond from which on.
+    /// Documents to retry, with the millisecond from which on.
     delayed: BTreeSet<(u64, u32)>,
-    /// Attempts that failed, by ordinal.
+    /// Failed attempts, by ordinal.
     tries: HashMap<u32, u8>,
-    /// Leases that ended, by ordinal.
+    /// Expired leases, by ordinal.
     lost: HashMap<u32, u8>,
     done: u64,
     dead: u64,
     claimed: u64,
 }
 
-/// Documents that are somebody's.
+/// The documents of a claim.
 #[derive(Debug)]
 struct Held {
     stage: usize,
-    /// In the order in which they were handed out.
+    /// In the order in which they were claimed.
     documents: VecDeque<u32>,
     /// Milliseconds since 1970.
     lease_ends: u64,
@@ -61,14 +61,14 @@ enum Completion {
 /// One batch.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// The token it was born with: every claim's is above it.
+    /// The token the batch was born with; tokens of claims are greater.
     born: u64,
     plan: BatchPlan,
     status: BatchStatus,
     paused: bool,
     entries: Vec<Bytes>,
     bytes: u64,
-    /// A bit a stage, by ordinal.
+    /// One bit for each stage, by ordinal.
     done: Vec<u16>,
     dead: Vec<u16>,
     stages: Vec<Stage>,
@@ -80,11 +80,11 @@ pub(crate) struct Batch {
     documents_dead: u64,
     last_token: u64,
     completion: Completion,
-    /// The millisecond in which it was over.
+    /// The millisecond in which the batch ended.
     ended: Option<u64>,
     outbox: Outbox,
     events: Events,
-    /// Documents that died in the request that is under way.
+    /// Documents that died in the current request.
     died: Vec<Died>,
     repairs: u64,
 }
@@ -93,14 +93,14 @@ fn bit(stage: usize) -> u16 {
     1 << stage
 }
 
-/// Counts one more for a document; how many by now.
+/// Increments a document's count; returns the new value.
 fn count(counts: &mut HashMap<u32, u8>, ordinal: u32) -> u8 {
     let count = counts.entry(ordinal).or_default();
     *count = (*count + 1).min(MAX_ATTEMPTS);
     *count
 }
 
-/// Documents that died of one stage with one error.
+/// Documents that died in one stage with one error.
 #[derive(Debug)]
 pub(super) struct Died {
     pub(super) stage: usize,
@@ -140,7 +140,7 @@ impl Batch {
         self.born
     }
 
-    /// Whether a claim's token is of this batch, and of no former one of its name.
+    /// Whether a claim's token was issued by this batch, and not by an earlier one of its name.
     pub(crate) fn gave(&self, token: u64) -> bool {
         self.born < token && token <= self.last_token
     }
@@ -179,7 +179,7 @@ impl Batch {
         self.plan.max_bytes.is_none_or(|max| self.bytes + more <= max)
     }
 
-    /// Adds documents; the first one's ordinal.
+    /// Adds documents; returns the ordinal of the first.
     pub(crate) fn add(&mut self, entries: Vec<Bytes>) -> u32 {
         let first = self.total();
         for entry in entries {
@@ -216,7 +216,7 @@ impl Batch {
         self.status
     }
 
-    /// Completes a sealed batch whose documents are all settled; whether it was this that did.
+    /// Completes a sealed batch if all its documents are settled; `true` if this call did.
     fn complete(&mut self, now: u64) -> bool {
         let settled = self.documents_done + self.documents_dead == self.entries.len() as u64;
         if self.status != BatchStatus::Sealed || !settled {

@@ -14,7 +14,7 @@ use crate::stores::batch::check_stage;
 use crate::stores::batch_state::Batch;
 
 impl MemoryStores {
-    /// Looks at a batch that has to be there.
+    /// Reads a batch; an error if it does not exist.
     pub(crate) fn look_into<T>(
         &self,
         operation: &'static str,

@@ -19,7 +19,7 @@ impl ChannelStore for MemoryStores {
 
     async fn subscribe(&self, channel: &str) -> Result<Subscription> {
         let receiver = self.hub.subscribe(&self.contract.name, channel);
-        // The hub is kept alive: without it the stream would end with the backend.
+        // Keep the hub alive, because the stream would otherwise end with the backend.
         let state = (receiver, false, Arc::clone(&self.hub));
         Ok(stream::unfold(state, |(mut receiver, behind, hub)| async move {
             if behind {

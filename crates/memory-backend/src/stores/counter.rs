@@ -1,4 +1,4 @@
-//! Counters in memory: plain values of decimal digits, by the rule that Redis has for them.
+//! Counters in memory: plain values of decimal digits, with Redis's rules.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use crate::stores::key_value::bytes_of;
 use crate::stores::keyspace::Change;
 use crate::stores::value::Value;
 
-/// The number that `bytes` spell as Redis would write it: no sign but `-`, no leading zero.
+/// Parses a number in the form in which Redis writes it: no sign except `-`, no leading zero.
 pub(crate) fn number(bytes: &[u8]) -> Result<i64, Refusal> {
     std::str::from_utf8(bytes)
         .ok()
@@ -19,7 +19,7 @@ pub(crate) fn number(bytes: &[u8]) -> Result<i64, Refusal> {
         .ok_or(Refusal::NotANumber)
 }
 
-/// The sum, and how it is written.
+/// The sum, and its text.
 pub(crate) fn add(old: Option<&[u8]>, by: i64) -> Result<(i64, Bytes), Refusal> {
     let sum = old.map_or(Ok(0), number)?.checked_add(by).ok_or(Refusal::OutOfRange)?;
     Ok((sum, sum.to_string().into()))
@@ -50,7 +50,7 @@ impl CounterStore for MemoryStores {
             return Ok(Vec::new());
         };
         let rule = self.contract.on_update("increment many", first, expiry)?;
-        // One that fails does not keep the others from being counted, as in a pipeline.
+        // A failure does not prevent the other additions, as in a pipeline.
         let sums: Vec<Result<i64>> =
             entries.iter().map(|(key, by)| self.add("increment many", key, *by, rule)).collect();
         sums.into_iter().collect()
@@ -63,7 +63,7 @@ impl CounterStore for MemoryStores {
     }
 
     async fn count_many(&self, keys: &[String]) -> Result<Vec<Option<i64>>> {
-        // All are read before any is taken for a number, as one request to a server does.
+        // All values are read before any is parsed, as in one request to a server.
         let values = keys
             .iter()
             .map(|key| bytes_of(self.read(key)).map_err(self.refused("count many", key)))

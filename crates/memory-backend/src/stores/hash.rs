@@ -1,4 +1,4 @@
-//! Hashes in memory, written in place.
+//! Hashes in memory, changed in place.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::stores::counter;
 use crate::stores::keyspace::Change;
 use crate::stores::value::{Entry, Fields, Shared, Value};
 
-/// The fields of an entry that has to be a hash.
+/// The fields of an entry; an error if it is not a hash.
 pub(crate) fn fields_of(entry: Option<&Entry>) -> Result<Option<Shared<Fields>>, Refusal> {
     match entry.map(|entry| &entry.value) {
         Some(Value::Hash(fields)) => Ok(Some(fields.clone())),
@@ -25,7 +25,7 @@ pub(crate) fn fields_of(entry: Option<&Entry>) -> Result<Option<Shared<Fields>>,
 /// Whether a write to a hash changed it.
 enum Wrote {
     Yes,
-    /// Then its TTL stays as well.
+    /// The TTL then stays too.
     No,
 }
 
@@ -129,7 +129,7 @@ impl HashStore for MemoryStores {
         if fields.is_empty() {
             return Ok(0);
         }
-        // Deleting neither needs nor changes a TTL.
+        // A deletion neither needs nor changes a TTL.
         let rule = TtlRule::Keep { new_key: None };
         self.write("delete fields of", key, rule, |all| {
             let deleted: u64 = fields.iter().map(|field| u64::from(all.remove(field))).sum();

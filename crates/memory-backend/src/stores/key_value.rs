@@ -15,7 +15,7 @@ use crate::error::Refusal;
 use crate::stores::keyspace::Change;
 use crate::stores::value::{Entry, Value};
 
-/// The bytes of an entry that has to be a plain value.
+/// The bytes of an entry; an error if it is not a plain value.
 pub(crate) fn bytes_of(entry: Option<Entry>) -> Result<Option<Bytes>, Refusal> {
     match entry.map(|entry| entry.value) {
         Some(Value::Bytes(bytes)) => Ok(Some(bytes)),
@@ -114,7 +114,7 @@ impl KeyValueStore for MemoryStores {
             None => Ttl::Missing,
             Some(None) => Ttl::Unlimited,
             Some(Some(end)) => {
-                // Rounded up: what still lives never has nothing left.
+                // Rounded up, so that a live key never has a remaining time of zero.
                 let millis = end.since(now).as_micros().div_ceil(1_000);
                 Ttl::Remaining(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
             }
@@ -150,7 +150,7 @@ impl KeyValueStore for MemoryStores {
     fn scan(&self, pattern: &str) -> KeyStream {
         let (keyspace, contract) = (Arc::clone(&self.keyspace), Arc::clone(&self.contract));
         let pattern = pattern.to_owned();
-        // The names are taken when the stream is first asked, not when it is made.
+        // The names are read when the stream is first polled, not when it is created.
         stream::once(async move {
             let prefix = contract.placement.prefix();
             let names = keyspace.names(|name| {

@@ -1,4 +1,4 @@
-//! The keys of one numbered database: what lives, what has ended, and who may write.
+//! The keys of one numbered database: expiry, eviction and locks for writers.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -16,16 +16,14 @@ use crate::steady_time::SteadyTime;
 use crate::stores::queue_state::Queue;
 use crate::stores::value::{ENTRY_OVERHEAD, Entry, Value};
 
-/// Writers of one key take turns by one of so many locks; more than any number of writers that
-/// run at one moment. Measured, a set takes 1.3 times a bare insert into moka; moka's own per-key
-/// compute alone takes 1.5 times.
+/// Writers of one key are serialised by one of these locks; there are more locks than concurrent writers. Measured, a
+/// set takes 1.3 times as long as a bare insert into moka; moka's own per-key compute takes 1.5 times.
 const WRITE_LOCKS: usize = 256;
 
-/// moka drops an ended entry by itself this much later than the injected clock would, so that it
-/// is never moka's clock that decides.
+/// moka drops an expired entry this much later than the injected clock would, so that moka's clock never decides.
 const HOUSEKEEPING_GRACE: Duration = Duration::from_secs(1);
 
-/// What a writer wants done with the key that it was shown.
+/// A writer's decision about a key.
 pub(crate) enum Change {
     Nothing,
     Remove,
@@ -44,7 +42,7 @@ pub(crate) struct Keyspace {
 }
 
 impl Keyspace {
-    /// An empty keyspace; with a budget it evicts what was used least recently beyond it.
+    /// An empty keyspace. With a budget it evicts the least recently used entries.
     pub(crate) fn new(clock: Arc<dyn Clock>, budget: Option<u64>) -> Self {
         let time = SteadyTime::of(Arc::clone(&clock));
         let mut builder = Cache::builder()
@@ -66,7 +64,7 @@ impl Keyspace {
         }
     }
 
-    /// Lets `change` have the queue `name` for itself.
+    /// Lets `change` use the queue `name` exclusively.
     pub(crate) fn in_queue<T>(
         &self,
         name: &str,
@@ -91,12 +89,11 @@ impl Keyspace {
     /// The live entry of `name`.
     pub(crate) fn read(&self, name: &str) -> Option<Entry> {
         let entry = self.entries.get(name)?;
-        // Most keys of a durable database never end: no look at the clock for those.
+        // Most keys of a durable database have no TTL: do not read the clock for those.
         (entry.expires_at.is_none() || entry.is_live(self.time.now())).then_some(entry)
     }
 
-    /// Shows `decide` the live entry of `name` and does what it says, while no other writer
-    /// touches that key.
+    /// Passes the live entry of `name` to `decide` and applies its decision, while no other writer changes that key.
     pub(crate) fn update<T>(
         &self,
         name: &str,
@@ -123,7 +120,7 @@ impl Keyspace {
         Ok(answer)
     }
 
-    /// The names of the live keys that `wanted` picks.
+    /// The names of the live keys that `wanted` selects.
     pub(crate) fn names(&self, wanted: impl Fn(&str) -> bool) -> Vec<Arc<String>> {
         let now = self.time.now();
         self.entries
@@ -133,9 +130,9 @@ impl Keyspace {
             .collect()
     }
 
-    /// Keys and bytes of the names that begin with `prefix`.
+    /// The number and bytes of the keys whose names begin with `prefix`.
     pub(crate) fn keys_and_bytes(&self, prefix: &str) -> (u64, u64) {
-        // moka counts late and evicts late: this is where it catches up.
+        // moka counts and evicts with a delay; this makes it catch up.
         self.entries.run_pending_tasks();
         if prefix.is_empty() {
             return (self.entries.entry_count(), self.entries.weighted_size());
@@ -147,7 +144,7 @@ impl Keyspace {
     }
 }
 
-/// Tells moka when it may drop an entry that nobody asks for again.
+/// Tells moka when it may drop an entry.
 struct Housekeeping {
     time: SteadyTime,
 }

@@ -1,4 +1,4 @@
-//! Locks in memory: a hash of owner, token and the end of the lease, as on Redis.
+//! Locks in memory: a hash with owner, token and the end of the lease, as on Redis.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::stores::value::{Entry, Fields, Shared, Value};
 
 const OWNER: &str = "owner";
 const TOKEN: &str = "token";
-/// The attempt that took the lock. A server takes one back by it whose caller has gone; here each is over
-/// before its caller can go.
+/// The attempt that acquired the lock. On a server an attempt is taken back by this name after its caller is gone;
+/// here an attempt ends before its caller can be dropped.
 const ATTEMPT: &str = "attempt";
 /// Milliseconds since the epoch; 0 when the lock is free.
 const LEASE_ENDS: &str = "lease_ends_ms";
@@ -30,7 +30,7 @@ struct Stored {
 }
 
 impl Stored {
-    /// The lock of an entry; nothing for a hash that is none.
+    /// The lock of an entry; `None` for a hash that is not a lock.
     fn read(entry: Option<&Entry>) -> Result<Option<Self>, Refusal> {
         let Some(fields) = fields_of(entry)? else {
             return Ok(None);
@@ -63,7 +63,7 @@ impl Stored {
     }
 }
 
-/// When a lease from `now` on ends: the millisecond of now counts as begun, as on Redis.
+/// The end of a lease that begins at `now`; the current millisecond counts as begun, as on Redis.
 fn lease_end(now: Timestamp, lease_millis: u64) -> u64 {
     now.as_millis().saturating_add(lease_millis)
 }

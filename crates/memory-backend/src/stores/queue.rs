@@ -1,4 +1,4 @@
-//! Queues in memory, beside the keys of their index: no key names one.
+//! Queues in memory, stored beside the keys of their index and not as keys.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::backend::MemoryStores;
 use crate::stores::queue_state::Queue;
 
 impl MemoryStores {
-    /// Lets `change` have the queue for itself, once it is found that there may be one.
+    /// Lets `change` use the queue exclusively, after checking that the database may have queues.
     fn in_queue<T>(
         &self,
         operation: &'static str,

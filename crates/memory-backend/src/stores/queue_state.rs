@@ -1,4 +1,4 @@
-//! The tasks of one queue, and whose turn it is.
+//! The tasks of one queue, and their order.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -20,14 +20,14 @@ struct Task {
     ended: TaskEnds,
     error: String,
     died: Millis,
-    /// Its own while it stands in `taken_keys`, so not while it is dead.
+    /// Also in `taken_keys`, except while the task is dead.
     deduplication_key: Option<String>,
 }
 
 /// The waiting tasks of one group in one class.
 #[derive(Debug)]
 struct Line {
-    /// When it is served: the lowest first.
+    /// The position of the line: the lowest turn is served first.
     turn: u64,
     tasks: BTreeSet<(Millis, Id)>,
 }
@@ -38,10 +38,10 @@ impl Line {
     }
 }
 
-/// One queue. Every set is in the order in which its tasks are taken, ties by id, as on Redis.
+/// One queue. Every set is in the order in which its tasks are claimed, with ties by id, as on Redis.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    /// The greatest number given, to a task or a claim.
+    /// The greatest number issued to a task or a claim.
     last: u64,
     turn: u64,
     is_paused: bool,
@@ -57,7 +57,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// The next number: above the last one, and above any from before the queue was emptied.
+    /// The next number: greater than the last one, and than any from before the queue was emptied.
     fn number(&mut self, now: Timestamp) -> u64 {
         self.last = (self.last + 1).max(now.as_micros());
         self.last
@@ -97,7 +97,7 @@ impl Queue {
         Submitted::new(TaskId::from_number(id), true)
     }
 
-    /// Puts a task among those that wait, in its place by its submission.
+    /// Makes a task ready, at its position by submission time.
     fn wait(&mut self, id: Id) {
         let Some(task) = self.tasks.get(&id) else { return };
         let place = (task.record.submitted_at.as_millis(), id);
@@ -150,7 +150,7 @@ impl Queue {
         }
     }
 
-    /// Takes tasks back whose leases have ended.
+    /// Takes back tasks with expired leases.
     fn reclaim(&mut self, max: usize, max_lost: u32, now: Millis) {
         let ended: Vec<Id> =
             self.leases.iter().take_while(|(end, _)| *end <= now).take(max).map(|l| l.1).collect();
@@ -167,7 +167,7 @@ impl Queue {
         }
     }
 
-    /// The ids of up to `max` tasks by deadline and turn, which wait no more.
+    /// Removes up to `max` ready tasks, by deadline and turn; returns their ids.
     fn take(&mut self, max: usize) -> Vec<Id> {
         let mut taken = Vec::new();
         while taken.len() < max {
@@ -178,7 +178,7 @@ impl Queue {
             }
             deadlines.sort_by_key(|(deadline, class)| (*deadline, class.place()));
             let Some(&(_, class)) = deadlines.first() else { break };
-            // Tasks of this class go on until another class has an earlier deadline.
+            // Tasks of this class are taken until another class has an earlier deadline.
             let until = deadlines.get(1).map_or(Millis::MAX, |(deadline, _)| *deadline);
             let lines = &mut self.lines[class.place()];
             let share = (max / lines.len().max(1)).max(1).min(max - taken.len());
@@ -246,7 +246,7 @@ impl Queue {
         counts
     }
 
-    /// `pause` in milliseconds; none to bury it.
+    /// `pause` is in milliseconds; `None` buries the task.
     pub(crate) fn fail(
         &mut self,
         claim: &Claim,
@@ -296,7 +296,7 @@ impl Queue {
         listed.collect()
     }
 
-    /// Takes a task from the dead.
+    /// Removes a task from the dead ones.
     fn exhume(&mut self, id: TaskId) -> bool {
         let died = self.tasks.get(&id.number()).map(|task| task.died);
         died.is_some_and(|died| self.dead.remove(&(died, id.number())))
@@ -327,7 +327,7 @@ impl Queue {
         was_dead
     }
 
-    /// Removes every task; how many there were.
+    /// Removes every task; returns how many there were.
     pub(crate) fn purge(&mut self) -> u64 {
         let kept =
             Self { last: self.last, turn: self.turn, is_paused: self.is_paused, ..Self::default() };

@@ -1,4 +1,4 @@
-//! Rate limits in memory: an exact log of the permits given.
+//! Rate limits in memory: an exact log of the granted permits.
 
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ impl RateLimitStore for MemoryStores {
         let (limit, permits) = (u64::from(limit.permits), u64::from(permits));
         self.update(OPERATION, key, |old, now| {
             let now_ms = now.as_millis();
-            // An entry at the edge or before no longer counts. A clock within the first window after
-            // 1970 has no edge yet.
+            // An entry at the edge or before it no longer counts. A clock within the first window after 1970 has no
+            // edge yet.
             let edge = now_ms.saturating_sub(millis);
             let window = window_of(old)?;
             let used = window.as_ref().map_or(0, |window| window.lock().used_after(edge));

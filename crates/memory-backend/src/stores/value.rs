@@ -9,22 +9,22 @@ use compartment_core::Timestamp;
 use crate::stores::batch_state::Batch;
 use crate::stores::window::Window;
 
-/// Bytes that are counted for each key in addition to its name and value: moka's records of an entry,
-/// and the allocator's overhead. Measured on a million small keys as the growth of the process less
-/// names and values: 433 bytes without TTLs, 481 with.
+/// Bytes counted for each key in addition to its name and value: moka's records of an entry, and the allocator's
+/// overhead. Measured with a million small keys as the growth of the process minus names and values: 433 bytes
+/// without TTLs, 481 with.
 pub const ENTRY_OVERHEAD: u64 = 480;
-/// What is counted for each field of a hash besides its name and value; measured likewise: 143.
+/// Bytes counted for each field of a hash besides its name and value; measured likewise: 143.
 const FIELD_OVERHEAD: u64 = 144;
-/// What is counted for each entry of a rate limit's log.
+/// Bytes counted for each entry of a rate limit's log.
 const GIVEN_OVERHEAD: u64 = 24;
 
-/// A key's value and when it ends.
+/// A key's value and its expiry.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) value: Value,
     pub(crate) expires_at: Option<Timestamp>,
-    /// Name, value and overhead when it was last written. Kept here because moka weighs an entry
-    /// while the value may be locked by its writer.
+    /// The bytes of name, value and overhead at the last write. Stored here because moka weighs an entry while its
+    /// writer may have the value locked.
     pub(crate) weight: u64,
 }
 
@@ -34,15 +34,15 @@ impl Entry {
     }
 }
 
-/// What a key holds. Cheap to clone: moka clones a value with every read.
+/// The value of a key. Cheap to clone, because moka clones a value on every read.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
-    /// Bytes; a counter is its decimal digits.
+    /// Bytes; a counter is stored as its decimal digits.
     Bytes(Bytes),
-    /// A hash, or a lock, which is a hash of four fields. Written in place under the write lock
-    /// of its key, so that a field of a large hash costs no copy of the whole.
+    /// A hash, or a lock, which is a hash of four fields. It is changed in place under the write lock of its key, so
+    /// that a change of one field does not copy a large hash.
     Hash(Shared<Fields>),
-    /// The permits given within a rate limit's window.
+    /// The granted permits within a rate limit's window.
     Window(Shared<Window>),
     /// A batch.
     Batch(Shared<Batch>),
@@ -68,7 +68,7 @@ impl Value {
     }
 }
 
-/// A value that its readers and its one writer share.
+/// A value shared by its readers and its one writer.
 #[derive(Debug, Default)]
 pub(crate) struct Shared<T>(Arc<Mutex<T>>);
 
@@ -78,7 +78,7 @@ impl<T> Shared<T> {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        // A writer checks before it changes, so a panic leaves nothing half done.
+        // A writer checks before it changes, so a panic leaves no partial change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -89,7 +89,7 @@ impl<T> Clone for Shared<T> {
     }
 }
 
-/// The fields of a hash, and their bytes, counted as they change.
+/// The fields of a hash and their total size, updated with every change.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     map: BTreeMap<String, Bytes>,
@@ -109,7 +109,7 @@ impl Fields {
         self.map.get(field).and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 
-    /// Sets a field; whether it is new.
+    /// Sets a field; returns whether it is new.
     pub(crate) fn set(&mut self, field: String, value: Bytes) -> bool {
         let name = field.len() as u64;
         self.bytes += value.len() as u64;
@@ -125,7 +125,7 @@ impl Fields {
         }
     }
 
-    /// Removes a field; whether it was there.
+    /// Removes a field; returns whether it existed.
     pub(crate) fn remove(&mut self, field: &str) -> bool {
         let Some(old) = self.map.remove(field) else {
             return false;

@@ -1,14 +1,14 @@
-//! The log of a rate limit: one entry an acquisition, with running totals, so that no answer walks it.
+//! The log of a rate limit: one entry for each acquisition, with running totals, so that no answer needs to walk it.
 
 use std::collections::VecDeque;
 
-/// Permits given, oldest first.
+/// Granted permits, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     entries: VecDeque<Given>,
-    /// All permits that were ever given.
+    /// The total of all permits granted so far.
     total: u64,
-    /// The longest window, in milliseconds, that anybody has asked with: entries are kept for it.
+    /// The longest window used so far, in milliseconds: entries are kept for it.
     kept: u64,
 }
 
@@ -16,20 +16,20 @@ pub(crate) struct Window {
 struct Given {
     /// Milliseconds since the epoch.
     at: u64,
-    /// All permits that had been given before it.
+    /// The total before this entry.
     before: u64,
-    /// Those given up to its end.
+    /// The total after this entry.
     after: u64,
 }
 
 impl Window {
-    /// How many permits were given after `edge`.
+    /// The number of permits granted after `edge`.
     pub(crate) fn used_after(&self, edge: u64) -> u64 {
         let first = self.entries.partition_point(|given| given.at <= edge);
         self.entries.get(first).map_or(0, |given| self.total - given.before)
     }
 
-    /// When the `nth` (from 1) oldest permit after `edge` was given.
+    /// When the `nth` (from 1) oldest permit after `edge` was granted.
     pub(crate) fn nth_after(&self, edge: u64, nth: u64) -> Option<u64> {
         let first = self.entries.partition_point(|given| given.at <= edge);
         let wanted = self.entries.get(first)?.before + nth;
@@ -37,8 +37,7 @@ impl Window {
         self.entries.get(place).map(|given| given.at)
     }
 
-    /// Notes that somebody asks with a window of `millis`, and forgets what no window holds any more;
-    /// how long entries are kept.
+    /// Records a window of `millis`, and removes entries that no window needs; returns how long entries are kept.
     pub(crate) fn keep_for(&mut self, millis: u64, now: u64) -> u64 {
         self.kept = self.kept.max(millis);
         let edge = now.saturating_sub(self.kept);
@@ -48,7 +47,7 @@ impl Window {
         self.kept
     }
 
-    /// Notes `permits` given at `now`.
+    /// Records `permits` granted at `now`.
     pub(crate) fn give(&mut self, now: u64, permits: u64) {
         let before = self.total;
         self.total += permits;
@@ -58,8 +57,8 @@ impl Window {
         }
     }
 
-    /// Notes that somebody asks with a window of `millis` and is given nothing; until when the entries are
-    /// kept from now on, if that is longer than before.
+    /// Records a window of `millis` of a refused request. Returns until when the entries are kept now, if that is
+    /// longer than before.
     pub(crate) fn asked_with(&mut self, millis: u64, now: u64) -> Option<u64> {
         if millis <= self.kept {
             return None;
@@ -68,7 +67,7 @@ impl Window {
         self.entries.back().map(|given| given.at.saturating_add(kept))
     }
 
-    /// How many entries it has.
+    /// The number of entries.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -1,4 +1,4 @@
-//! A budget is kept by evicting what was used least recently; nothing else is ever evicted.
+//! A budget evicts the least recently used keys; nothing else is ever evicted.
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use std::time::Duration;
@@ -87,7 +87,7 @@ async fn what_was_used_least_recently_goes_first() {
 #[tokio::test]
 async fn a_durable_database_never_evicts() {
     let backend = MemoryBackend::default();
-    // A budget is a cache's: on a durable database it is for whoever watches it.
+    // Only a cache enforces a budget; on a durable database it is for monitoring.
     let durable = backend.open(durable("results").memory_budget(MIB)).await.unwrap();
     let entries = |from: usize| {
         (from..from + 10_000).map(|i| (format!("key {i}"), vec![0; 100].into())).collect()
@@ -110,7 +110,7 @@ async fn a_shared_keyspace_has_no_budget() {
     cache.is_shared = true;
     let mut durable = durable("results").with_index(2);
     durable.is_shared = true;
-    // The cache is opened first: it must not bring its bound along.
+    // The cache is opened first: its budget must not apply to the shared keyspace.
     let cache = backend.open(cache).await.unwrap();
     let durable = backend.open(durable).await.unwrap();
     durable.key_value().put("kept", "1").await.unwrap();

@@ -1,4 +1,4 @@
-//! Threads at once: a key has one writer at a time, whatever the stores are that write to it.
+//! Concurrent threads: a key has one writer at a time, across all stores.
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use std::sync::Arc;
@@ -95,7 +95,7 @@ async fn a_scan_beside_writers_names_each_key_that_stays() {
             tokio::spawn(async move {
                 let mut i = 0_u64;
                 while !stop.load(Ordering::Relaxed) {
-                    // What stays is written anew as well, and the table grows beneath the scan.
+                    // Remaining keys are rewritten too, and the table grows during the scan.
                     database.key_value().put(&format!("stays {}", i % 2_000), "y").await.unwrap();
                     let options = SetOptions::expiring(Duration::from_secs(60));
                     let key = format!("new {writer} {}", i % 5_000);

@@ -1,4 +1,4 @@
-//! The suite that every backend passes, and this one's capabilities.
+//! The suite for every backend, and the capabilities of this one.
 
 use compartment_core::backend::{Backend, Capabilities};
 use compartment_memory::MemoryBackend;
@@ -7,7 +7,7 @@ use crate::harness::MemoryHarness;
 
 compartment_testkit::conformance_suite!(MemoryHarness::new());
 
-/// A capability that is lost, or gained, changes which tests mean anything.
+/// A changed capability changes which tests are meaningful.
 #[test]
 fn the_capabilities_are_these() {
     let mut wanted = Capabilities::none();

@@ -1,4 +1,4 @@
-//! Random programs on two memory backends: what compares two backends has to find none here.
+//! Random programs on two memory backends, where a comparison has to find no difference.
 
 use compartment_testkit::differential::{operations, run_differential};
 use compartment_testkit::run_test;

@@ -1,4 +1,4 @@
-//! A backend without queues, batches and channels passes the suite in part.
+//! A backend without queues, batches and channels passes its part of the suite.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use compartment_testkit::Harness;
 
 use crate::harness::MemoryHarness;
 
-/// Memory, with the stores that every backend has.
+/// Memory, with only the stores that every backend has.
 struct PartialHarness(MemoryHarness);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! Compares what a batch counts, what its bits say and what the ledger's rows say, and sets it right.
+//! Compares a batch's counts, its bits and the ledger's rows, and repairs differences.
 
 use std::sync::Arc;
 
@@ -17,21 +17,21 @@ use super::{Ledger, LedgerMirror, LedgerStatus};
 
 /// The worker's name in rows that were written from bits.
 pub const AUDIT_WORKER: &str = "audit";
-/// Rows that are read in one request.
+/// Rows read in one request.
 const PAGE: u64 = 5_000;
 
-/// What the last audit of a batch found: fields by what does not agree, and `at_ms`.
+/// The findings of a batch's last audit: a count for each kind of difference, and `at_ms`.
 pub(crate) const AUDITED: KeyTemplate<()> =
     KeyTemplate::new("batch_audit", "compartment:batch:audit:{database}:{batch}", "metrics");
-/// For so long figures of an audit are kept.
+/// How long the figures of an audit are kept.
 const TTL: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 
 /// The result of a repair.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Repaired {
-    /// Whether counts, stranded documents and the completion were repaired; `false` if another process
-    /// has repaired the batch since the audit.
+    /// Whether counts, stranded documents and the completion were repaired; `false` if another process has repaired
+    /// the batch since the audit.
     pub batch: bool,
     /// Rows written from bits.
     pub rows: u64,
@@ -39,7 +39,7 @@ pub struct Repaired {
     pub bits: u64,
 }
 
-/// Done and dead documents of one stage.
+/// Done and dead documents of one stage, according to its rows.
 #[derive(Debug, Default)]
 struct Said {
     done: Bits,
@@ -47,12 +47,11 @@ struct Said {
 }
 
 impl LedgerMirror {
-    /// Compares a batch with itself and with the ledger, after writing waiting rows. Workers can
-    /// continue meanwhile: bits are read before and after the rows, and changes in between are not
-    /// drift.
+    /// Compares a batch with itself and with the ledger, after writing waiting rows. Workers can continue meanwhile:
+    /// bits are read before and after the rows, and changes in between are not drift.
     ///
     /// # Errors
-    /// The store's and the ledger's; [`compartment_core::ErrorKind::Unknown`] where there is no such batch.
+    /// The store's and the ledger's; [`compartment_core::ErrorKind::Unknown`] if the batch does not exist.
     pub async fn audit(&self, batch: &str) -> Result<AuditReport> {
         let own = self.own(batch).await?;
         let upkeep = &own.upkeep;
@@ -79,7 +78,7 @@ impl LedgerMirror {
         (report.unreadable, report.row) = (row.unreadable, Some(row.id));
         let mut drift = self.compare(&own, &row, &report.audit).await?;
         if !drift.is_empty() {
-            // Somebody may have died and been retried between two looks: what stays, differs.
+            // A document may have died and been retried between two reads: only a lasting difference is drift.
             let again = upkeep.audit(batch).await?;
             self.mirror_whole(&own).await?;
             let still = self.compare(&own, &row, &again).await?;
@@ -89,7 +88,7 @@ impl LedgerMirror {
         Ok(report)
     }
 
-    /// The rows of the present beside the bits of before and of after.
+    /// Compares the current rows with the bits read before and after them.
     async fn compare(
         &self,
         own: &Own,
@@ -143,9 +142,9 @@ impl LedgerMirror {
     pub async fn repair(&self, report: &AuditReport) -> Result<Repaired> {
         let mut repaired = Repaired::default();
         let own = self.born_as(&report.batch, FencingToken::from_number(report.audit.born));
-        // Rows are written only for the batch that was audited.
+        // This fails if the batch was replaced: rows are written only for the audited batch.
         own.batch.plan(&report.batch).await?;
-        // Later stages first: then nothing is queued for a stage that is known to be done.
+        // Later stages first, so that no document is queued for a stage that it has completed.
         for drift in report.ledger.iter().rev() {
             match drift.kind {
                 DriftKind::DoneWithoutRow | DriftKind::DeadWithoutRow => {
@@ -156,7 +155,7 @@ impl LedgerMirror {
                 }
             }
         }
-        // Restoring moves counts by itself; the audit of before holds for the differences it found.
+        // Restoring bits corrects the counts too; the earlier audit still describes the other differences.
         let audit = &report.audit;
         repaired.batch = audit.is_clean() || own.upkeep.repair(&report.batch, audit).await?;
         Ok(repaired)
@@ -220,7 +219,7 @@ impl LedgerMirror {
         Ok(restored)
     }
 
-    /// Shows what an audit found in the `metrics` database, as a hash for each batch.
+    /// Writes the findings of an audit to the `metrics` database, as a hash for each batch.
     ///
     /// # Errors
     /// The metrics database's.
@@ -248,7 +247,7 @@ impl LedgerMirror {
     }
 }
 
-/// What differs in both of two looks.
+/// The differences that both comparisons found.
 fn in_both(first: Vec<LedgerDrift>, second: &[LedgerDrift]) -> Vec<LedgerDrift> {
     let again = |drift: &LedgerDrift| {
         second.iter().find(|other| other.index == drift.index && other.kind == drift.kind)
@@ -262,7 +261,7 @@ fn in_both(first: Vec<LedgerDrift>, second: &[LedgerDrift]) -> Vec<LedgerDrift> 
 }
 
 impl Ledger {
-    /// What the rows of a stage say.
+    /// The done and dead documents of a stage, according to its rows.
     async fn said(&self, batch: &LedgerBatch, stage: &str) -> Result<Said> {
         let mut said = Said::default();
         let mut from = 0;
@@ -279,7 +278,7 @@ impl Ledger {
         }
     }
 
-    /// Documents of a stage from `from` on that are done, or dead of an error.
+    /// Documents of a stage from `from` on that are done, or dead with an error.
     pub(super) async fn ended(
         &self,
         batch: &LedgerBatch,

@@ -1,4 +1,4 @@
-//! The ledger's row of a batch: its plan, its record, how far it was copied.
+//! The ledger's row of a batch: its plan, its record, its state, and how much was copied.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,18 +13,18 @@ use super::Ledger;
 use super::session::{LedgerRow, Parameters, Session};
 use crate::{BatchRecord, RemovalWitness};
 
-/// Where a batch was in its life when the ledger last saw it.
+/// The state of a batch when the ledger last read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum BatchState {
-    /// Documents could be added.
+    /// Documents can be added.
     Open,
-    /// None could any more.
+    /// No more documents can be added.
     Sealed,
-    /// Every document was done or dead.
+    /// Every document is done or dead.
     Completed,
-    /// Nothing of it was worked on any more.
+    /// It was cancelled: nothing of it is processed any more.
     Cancelled,
 }
 
@@ -32,7 +32,7 @@ impl BatchState {
     /// Every state.
     pub const ALL: [Self; 4] = [Self::Open, Self::Sealed, Self::Completed, Self::Cancelled];
 
-    /// Its name in the ledger.
+    /// The state's name in the ledger.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl From<BatchStatus> for BatchState {
             BatchStatus::Sealed => Self::Sealed,
             BatchStatus::Completed => Self::Completed,
             BatchStatus::Cancelled => Self::Cancelled,
-            // A status that is new to this code is taken for the one that promises least.
+            // An unknown status is treated as open, which promises least.
             _ => Self::Open,
         }
     }
@@ -75,28 +75,28 @@ impl FromStr for BatchState {
     }
 }
 
-/// A batch, as the ledger has it.
+/// A batch in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LedgerBatch {
-    /// Its number in the ledger.
+    /// The batch's number in the ledger.
     #[serde(skip)]
     pub(super) id: i64,
-    /// Its record among the batches of its database.
+    /// The batch's record in the list of batches.
     pub record: BatchRecord,
     /// The plan of the batch.
     pub plan: BatchPlan,
-    /// Where it was in its life.
+    /// The batch's state.
     pub state: BatchState,
-    /// Whether it was removed on purpose, and is not to come back with all others.
+    /// Whether it was removed on purpose: a rebuild of all batches leaves it out.
     pub removed: bool,
     /// Whether it was paused.
     pub paused: bool,
-    /// Documents submitted, as last seen.
+    /// Documents submitted when its state was last written.
     pub total: u64,
     /// Documents copied to the ledger: all below this ordinal.
     pub documents: u64,
-    /// Moves with everything that is written of its outbox.
+    /// Incremented by every write from its outbox.
     #[serde(skip)]
     pub(super) step: i64,
     /// Entries of its outbox that could not be read.
@@ -111,8 +111,8 @@ const COLUMNS: &str = "id, record, plan, state, paused, total, documents, step, 
                        rebuilding, seen, removed";
 
 impl LedgerBatch {
-    /// Whether it was a run in one process ([`super::LedgerRun`]), from which nobody claimed: it has no
-    /// stages to claim for, as every batch of a database has.
+    /// Whether this is a run in one process ([`super::LedgerRun`]). Its plan has no stages; the plan of a batch in a
+    /// database has at least one.
     pub(super) fn is_run(&self) -> bool {
         self.plan.stages.is_empty()
     }
@@ -140,7 +140,7 @@ impl LedgerBatch {
 }
 
 impl Ledger {
-    /// The batches that the ledger knows, the newest of each name, by the time they were made.
+    /// The newest batch of each name, sorted by creation time.
     ///
     /// # Errors
     /// The ledger's.
@@ -163,7 +163,7 @@ impl Ledger {
         newest(&mut session, name).await
     }
 
-    /// The newest batch of this name, or an error that says that there is none.
+    /// The newest batch of this name; an error if there is none.
     pub(super) async fn known(&self, operation: &'static str, name: &str) -> Result<LedgerBatch> {
         self.batch(name).await?.ok_or_else(|| {
             let what = format!(
@@ -174,7 +174,7 @@ impl Ledger {
         })
     }
 
-    /// The row of a batch, made where there is none. One that was made at another time is another batch.
+    /// The row of a batch, created if it is missing. A different creation time means a different batch.
     pub(super) async fn note_batch(
         &self,
         record: &BatchRecord,
@@ -206,7 +206,7 @@ impl Ledger {
         )
     }
 
-    /// Notes how far a batch is.
+    /// Records the state of a batch.
     pub(super) async fn note_state(
         &self,
         batch: &mut LedgerBatch,
@@ -233,8 +233,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Notes that a batch was removed on purpose, so that a rebuilding of all batches leaves it out; whether
-    /// the ledger knew it. Its rows stay.
+    /// Records that a batch was removed on purpose, so that a rebuild of all batches leaves it out. Returns `false`
+    /// if the ledger does not have it. Its rows stay.
     ///
     /// # Errors
     /// The ledger's.
@@ -245,7 +245,7 @@ impl Ledger {
         Ok(session.execute(sql, Parameters::none().with(batch.id)).await? > 0)
     }
 
-    /// Notes whether this very batch was removed.
+    /// Records whether exactly this batch was removed.
     pub(super) async fn note_gone(&self, record: &BatchRecord, is_gone: bool) -> Result<()> {
         let mut session = self.session("note removal in ledger").await?;
         let sql = "UPDATE batches SET removed = $3 WHERE name = $1 AND created = $2";
@@ -256,7 +256,7 @@ impl Ledger {
         session.execute(sql, parameters).await.map(drop)
     }
 
-    /// Notes that a batch is being made anew, or is there again.
+    /// Records that a rebuild of a batch begins or has ended.
     pub(super) async fn note_rebuilding(
         &self,
         batch: &LedgerBatch,

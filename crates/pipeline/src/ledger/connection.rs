@@ -1,4 +1,4 @@
-//! The ledger: a SQL database that is opened when it is first needed, and outlives being away.
+//! The ledger: a SQL database that is opened on first use and may be unavailable at times.
 
 use std::fmt;
 use std::sync::{Arc, Once};
@@ -14,26 +14,26 @@ use super::schema::migrator;
 use super::session::{Session, within};
 use super::terms::Terms;
 
-/// How long an answer is waited for, unless told.
+/// The default time limit for an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How long SQLite waits for another writer before it says that the file is busy.
+/// How long SQLite waits for another writer before it reports that the file is busy.
 const BUSY_MILLIS: u64 = 5_000;
-/// How long one that refuses connections is asked again, before it is said to be away.
+/// How long a connection is attempted before the ledger counts as unavailable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often tables are begun to be made that others may be making, and the first pause between.
+/// How often migrations are attempted while other processes may be running them, and the pauses between attempts.
 const MIGRATION_ATTEMPTS: u32 = 10;
 const MIGRATION_BACKOFF: Backoff =
     Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
-/// Connections of one process: one mirrors, others read.
+/// Connections of one process: one for the mirror, the others for readers.
 const CONNECTIONS: u32 = 4;
 
 /// The outcome of every document of every batch, in SQL: an SQLite file or a PostgreSQL database.
 ///
-/// Cheap to clone. The first request opens it and creates its tables: work continues while a ledger is
+/// Cheap to clone. The first request opens the database and creates its tables, so work continues while the ledger is
 /// unavailable.
 ///
-/// In SQLite a commit is on the disk before it counts (`synchronous = FULL`, in a write-ahead log): what
-/// has been written here is removed from the batch's outbox, and is nowhere else then.
+/// In SQLite a commit is on disk before it counts (`synchronous = FULL`, with a write-ahead log), because committed
+/// rows are removed from the batch's outbox and then exist only here.
 #[derive(Clone)]
 pub struct Ledger {
     inner: Arc<Inner>,
@@ -53,7 +53,7 @@ impl Ledger {
         Ok(Self::new(address.parse()?))
     }
 
-    /// The ledger at an address that was read already. Nothing is opened yet.
+    /// The ledger at a parsed address. Nothing is opened yet.
     #[must_use]
     pub fn new(address: LedgerAddress) -> Self {
         Self::of(address, TIMEOUT)
@@ -70,25 +70,25 @@ impl Ledger {
         Self { inner: Arc::new(Inner { terms, open: OnceCell::new() }) }
     }
 
-    /// Where it is.
+    /// The address of the ledger.
     #[must_use]
     pub fn address(&self) -> &LedgerAddress {
         &self.inner.terms.address
     }
 
-    /// Opens it now, and makes or renews its tables.
+    /// Opens the ledger now, and creates or migrates its tables.
     ///
     /// # Errors
-    /// [`compartment_core::ErrorKind::Unavailable`] where it cannot be reached, and others by what is
-    /// wrong; the next request tries again.
+    /// [`compartment_core::ErrorKind::Unavailable`] if it cannot be reached, or the kind of its error; the next
+    /// request tries again.
     pub async fn open(&self) -> Result<()> {
         self.connections("open ledger").await.map(drop)
     }
 
-    /// Closes its connections: for a program that ends.
+    /// Closes the connections, at the end of a program.
     pub async fn close(&self) {
         if let Some(open) = self.inner.open.get() {
-            // A server that does not answer is not waited for long.
+            // Do not wait long for a server that does not answer.
             within(Duration::from_secs(2), open.close()).await;
         }
     }
@@ -101,7 +101,7 @@ impl Ledger {
         self.inner.terms.timeout
     }
 
-    /// A connection for a piece of work.
+    /// A connection for one operation.
     pub(super) async fn session(&self, operation: &'static str) -> Result<Session<'_>> {
         let open = self.connections(operation).await?;
         match within(self.timeout(), open.acquire()).await {
@@ -143,7 +143,7 @@ impl Ledger {
         for attempt in 1.. {
             match migrations.run(&open).await {
                 Ok(()) => break,
-                // Another process may be making the same tables at this moment.
+                // Another process may be creating these tables at the same time.
                 Err(_) if attempt < MIGRATION_ATTEMPTS => {
                     tokio::time::sleep(MIGRATION_BACKOFF.after(attempt)).await;
                 }

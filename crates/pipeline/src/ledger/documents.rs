@@ -40,7 +40,7 @@ impl Ledger {
         session.commit().await
     }
 
-    /// What the documents from the ordinal `from` on were submitted as; empty beyond the last.
+    /// The submitted entries from the ordinal `from` on; empty after the last.
     pub(super) async fn documents(
         &self,
         batch: &LedgerBatch,
@@ -71,7 +71,7 @@ impl Ledger {
     }
 }
 
-/// Text where it is text that every SQL database takes, bytes otherwise.
+/// Text if every SQL database accepts it as text, otherwise bytes.
 fn parts(entry: &Bytes) -> (Option<String>, Option<Vec<u8>>) {
     match std::str::from_utf8(entry) {
         Ok(text) if !text.contains('\0') => (Some(text.to_owned()), None),

@@ -1,26 +1,26 @@
-//! Where bits and rows say different things.
+//! Differences between a batch and the ledger.
 
 use compartment_core::BatchAudit;
 use compartment_core::backend::ordinals_to_text;
 use serde::{Serialize, Serializer};
 
-/// The kind of a difference about documents of a stage.
+/// A kind of difference about documents of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DriftKind {
-    /// Done in the batch, and the ledger has no row that says so.
+    /// Done in the batch, without a row in the ledger that says so.
     DoneWithoutRow,
-    /// Dead in the batch, and the ledger has no row that says so.
+    /// Dead in the batch, without a row in the ledger that says so.
     DeadWithoutRow,
-    /// Done in the ledger, and the batch does not know it.
+    /// Done in the ledger, not in the batch.
     RowWithoutDone,
-    /// Dead in the ledger, and the batch does not know it.
+    /// Dead in the ledger, not in the batch.
     RowWithoutDead,
 }
 
 impl DriftKind {
-    /// In words.
+    /// A description for people.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -32,13 +32,13 @@ impl DriftKind {
     }
 }
 
-/// Documents of a stage about which batch and ledger do not agree.
+/// Documents of a stage for which batch and ledger differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LedgerDrift {
     /// The stage.
     pub stage: String,
-    /// The place of the stage in the plan.
+    /// The index of the stage in the plan.
     pub index: usize,
     /// The kind of the difference.
     pub kind: DriftKind,
@@ -57,26 +57,26 @@ fn as_text<S: Serializer>(ordinals: &[u32], serializer: S) -> Result<S::Ok, S::E
 pub struct AuditReport {
     /// The batch.
     pub batch: String,
-    /// Documents.
+    /// The number of documents.
     pub total: u64,
-    /// When it was looked at, in milliseconds since 1970 UTC.
+    /// When the batch was audited, in milliseconds since 1970 UTC.
     pub at_ms: u64,
     /// Counts of the batch that differ from its bits.
     pub counters: Vec<compartment_core::CounterDrift>,
-    /// Documents, by stage and ordinal, that could be worked on and that nobody would ever be handed.
+    /// Stages and ordinals of documents that are due and that no claim would ever return.
     pub stranded: Vec<(usize, u32)>,
-    /// Whether the batch is settled and sealed, and its completion was never due.
+    /// Whether the batch is sealed and settled but its completion never became due.
     pub completion_missed: bool,
-    /// Where bits and rows differ; empty for a batch without a ledger.
+    /// Differences between bits and rows; empty for a batch without a ledger.
     pub ledger: Vec<LedgerDrift>,
-    /// Whether rows were compared: the batch keeps an outbox, and there is a ledger.
+    /// Whether rows were compared: the batch has an outbox and a ledger.
     pub compared_with_ledger: bool,
-    /// Entries of its outbox that could not be read so far. They are kept in the ledger.
+    /// Entries of the outbox that could not be read so far. The ledger keeps them.
     pub unreadable: u64,
-    /// The row of the ledger that it was compared with.
+    /// The ledger's row of the batch.
     #[serde(skip)]
     pub(super) row: Option<i64>,
-    /// What the batch's own store found: what a repair goes by.
+    /// The findings of the batch's own store, on which the repair is based.
     #[serde(skip)]
     pub(super) audit: BatchAudit,
 }
@@ -91,7 +91,7 @@ impl AuditReport {
             && self.ledger.is_empty()
     }
 
-    /// How many documents, counts and completions do not agree with what they should.
+    /// The number of documents, counts and completions that are wrong.
     #[must_use]
     pub fn drift(&self) -> u64 {
         let documents: usize = self.ledger.iter().map(|drift| drift.ordinals.len()).sum();
@@ -100,7 +100,7 @@ impl AuditReport {
     }
 }
 
-/// A bit for each document, ordinal 0 the highest of the first byte.
+/// A bit for each document; ordinal 0 is the highest bit of the first byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bits(pub(super) Vec<u8>);
 
@@ -113,7 +113,7 @@ impl Bits {
         self.0[at] |= 0x80 >> (ordinal % 8);
     }
 
-    /// The documents that are set in every one of `all` and in none of `none`.
+    /// The documents that are set in all of `all` and in none of `none`.
     pub(super) fn ordinals(total: u32, all: &[&Self], none: &[&Self]) -> Vec<u32> {
         let byte = |bits: &Self, at: usize| bits.0.get(at).copied().unwrap_or(0);
         let mut found = Vec::new();

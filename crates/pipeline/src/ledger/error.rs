@@ -1,15 +1,15 @@
-//! Translates errors of the SQL client for users of the ledger.
+//! Converts errors of the SQL client to errors of compartment.
 
 use compartment_core::{Error, ErrorKind, LedgerAddress};
 
-/// An error of the SQL client, in the terms of stores.
+/// An error of the SQL client as an [`Error`].
 pub(super) fn ledger_error(
     address: &LedgerAddress,
     operation: &'static str,
     error: sqlx::Error,
 ) -> Error {
     let kind = kind_of(&error);
-    // What the client says of a URL may quote it.
+    // The client's message about a URL may quote its password.
     let what = match &error {
         sqlx::Error::Configuration(_) => "its address cannot be understood".to_owned(),
         sqlx::Error::PoolTimedOut => "no connection was available in time".to_owned(),
@@ -26,7 +26,7 @@ pub(super) fn ledger_error(
     if error_is_shown { told.caused_by(error) } else { told }
 }
 
-/// An answer that did not come.
+/// The error for an answer that did not arrive in time.
 pub(super) fn too_slow(
     address: &LedgerAddress,
     operation: &'static str,
@@ -58,7 +58,7 @@ fn kind_of(error: &sqlx::Error) -> ErrorKind {
     }
 }
 
-/// SQLite's codes are numbers, whose lower byte is the kind; PostgreSQL's are five letters.
+/// SQLite's codes are numbers whose lower byte is the kind; PostgreSQL's have five characters.
 fn kind_of_code(code: &str) -> ErrorKind {
     if code.len() != 5
         && let Ok(number) = code.parse::<u32>()

@@ -1,5 +1,4 @@
-//! Figures of a mirror: written rows and waiting entries, counted here and shown in the `metrics`
-//! database.
+//! Counters of a mirror: rows written and entries waiting, counted here and published in the `metrics` database.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
@@ -12,33 +11,33 @@ use serde::Serialize;
 use super::mirrored::Mirrored;
 use crate::BatchRecord;
 
-/// Sums of all processes: fields `rows`, `entries`, `documents`, `unreadable`, `failures`; and as last said
-/// `waiting`.
+/// A hash with the sums of all processes (`rows`, `entries`, `documents`, `unreadable`, `failures`) and the last
+/// number of waiting entries (`waiting`).
 pub(crate) const TOTALS: KeyTemplate<()> =
     KeyTemplate::new("ledger_totals", "compartment:ledger:totals:{database}", "metrics");
-/// What nobody adds to goes after so long.
+/// How long the counters are kept after the last change.
 pub(super) const TTL: Duration = Duration::from_secs(30 * 86_400);
 /// Fields of [`TOTALS`].
 pub(super) const NAMES: [&str; 5] = ["documents", "entries", "rows", "unreadable", "failures"];
 
-/// The work of one mirror since its start.
+/// Counters of one mirror since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MirrorStatus {
-    /// The rows that it wrote.
+    /// The rows it wrote.
     pub mirrored: Mirrored,
-    /// How often it failed.
+    /// The number of failures.
     pub failures: u64,
-    /// The last failure, in words, unless something was brought since.
+    /// The last failure, unless a later write succeeded.
     pub last_failure: Option<String>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct MirrorFigures {
     status: Mutex<MirrorStatus>,
-    /// What was added to the sums already.
+    /// The counts already added to the sums.
     pub(super) said: [AtomicU64; NAMES.len()],
-    /// Batches that are over, and of which everything was brought.
+    /// Finished batches whose outboxes were fully written.
     quiet: Mutex<BTreeSet<(String, u64)>>,
     pub(super) metrics: std::sync::OnceLock<Database>,
 }

@@ -1,26 +1,26 @@
-//! Statements of many rows, in few sizes, so that few texts are prepared and kept.
+//! Statements for many rows in a few sizes, so that few texts are prepared and cached.
 
 use std::sync::{Arc, OnceLock};
 
-/// Rows of one statement. Fewer are filled up to the next size by rows that the statement leaves out.
+/// Numbers of rows in a statement. Filler rows, which the statement skips, complete a smaller number.
 pub(super) const SIZES: [usize; 4] = [1, 8, 32, 128];
-/// The most.
+/// The largest size.
 pub(super) const MOST: usize = SIZES[SIZES.len() - 1];
-/// The ordinal of a row that only fills up.
+/// The ordinal of a filler row.
 pub(super) const FILLING: i64 = -1;
 
 /// How a statement's parameters are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// As `?`, in the order in which they are given: SQLite looks a name up by going through all of them,
-    /// so that a thousand with names take as long as fifteen thousand without.
+    /// As `?`, in order. SQLite searches a named parameter among all of them: a thousand named parameters take as
+    /// long as fifteen thousand unnamed ones.
     Sqlite,
     /// As `$1`.
     Postgres,
 }
 
 impl Dialect {
-    /// The parameter of a number, each of which is named once and in order.
+    /// The parameter of this number. Each must be used once and in order.
     pub(super) fn parameter(self, number: usize) -> String {
         match self {
             Self::Sqlite => "?".to_owned(),
@@ -32,12 +32,12 @@ impl Dialect {
 /// The texts of one statement, by dialect and size.
 pub(super) type Texts = [[OnceLock<Arc<str>>; SIZES.len()]; 2];
 
-/// None made yet.
+/// An empty set of texts.
 pub(super) const fn no_texts() -> Texts {
     [const { [const { OnceLock::new() }; SIZES.len()] }; 2]
 }
 
-/// The least size that holds so many rows.
+/// The smallest size that holds this number of rows.
 pub(super) fn size_for(rows: usize) -> usize {
     SIZES.into_iter().find(|size| *size >= rows).unwrap_or(MOST)
 }

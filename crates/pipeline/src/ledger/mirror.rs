@@ -1,4 +1,4 @@
-//! Brings what batches settled from their outboxes to the ledger.
+//! Writes settled outcomes from the outboxes of batches to the ledger.
 
 use std::sync::Arc;
 
@@ -13,17 +13,18 @@ use super::mirrored::Mirrored;
 use super::{BatchState, Ledger};
 use crate::{BatchRecord, BatchRegistry};
 
-/// Entries that are written in one transaction. Each tells of a claim's documents, a thousand at most.
+/// Entries written in one transaction. Each has the outcomes of one claim, at most a thousand.
 pub(super) const PAGE: usize = 256;
-/// How often a page is begun anew because another mirror was faster, before this one leaves it to it.
+/// How often a page is retried because another mirror was faster, before this one leaves the work to it.
 const ATTEMPTS: u32 = 5;
-/// Attempts of a caller that needs every entry.
+/// The number of attempts for a caller that needs every entry to be written.
 const PERSISTENT_ATTEMPTS: u32 = 200;
 
-/// Brings what the batches of a database settled to a ledger. Cheap to clone.
+/// Writes the outcomes of a database's batches to a ledger. Cheap to clone.
 ///
-/// Any number may do so at once, and any may be killed at any moment: a page of an outbox is written in one
-/// transaction, which fails if another mirror wrote since, and is cleared only once it is written.
+/// Any number of mirrors may run at once and may be killed at any moment. A page of an outbox is written in one
+/// transaction, which fails if another mirror has written since the page was read. The page is cleared only after the
+/// commit.
 #[derive(Clone, Debug)]
 pub struct LedgerMirror {
     pub(super) batch: Database,
@@ -36,7 +37,7 @@ pub struct LedgerMirror {
 }
 
 impl LedgerMirror {
-    /// From the batches in `batch` to `ledger`.
+    /// A mirror from the batches in `batch` to `ledger`.
     #[must_use]
     pub fn new(batch: Database, ledger: Ledger) -> Self {
         let registry = BatchRegistry::new(batch.clone());
@@ -44,7 +45,7 @@ impl LedgerMirror {
         Self { batch, registry, ledger, clock, locks: None, figures, page: PAGE }
     }
 
-    /// By another clock.
+    /// Sets the clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -67,14 +68,14 @@ impl LedgerMirror {
     /// Writes all waiting entries of one batch to the ledger.
     ///
     /// # Errors
-    /// The store's and the ledger's. Unwritten entries stay in the outbox for the next try;
-    /// [`ErrorKind::Unknown`] if there is no such batch.
+    /// The store's and the ledger's; unwritten entries stay in the outbox for the next try. [`ErrorKind::Unknown`] if
+    /// the batch does not exist.
     pub async fn mirror_once(&self, batch: &str) -> Result<Mirrored> {
         let own = self.own(batch).await?;
         self.mirror_trying(&own, ATTEMPTS).await.map(|(mirrored, _)| mirrored)
     }
 
-    /// The batch of this name that is there now.
+    /// The current batch of this name.
     pub(super) async fn own(&self, batch: &str) -> Result<Own> {
         let progress = self.batch.batch().progress(batch).await?;
         let progress = progress.ok_or_else(|| missing(batch))?;
@@ -89,10 +90,10 @@ impl LedgerMirror {
         }
     }
 
-    /// Brings everything that waits of one batch, and waits for nobody who does the same.
+    /// Writes all waiting entries of a batch, even while other mirrors write them too.
     ///
     /// # Errors
-    /// As [`LedgerMirror::mirror_once`]; [`ErrorKind::NotReady`] if others were faster again and again.
+    /// As [`LedgerMirror::mirror_once`]; [`ErrorKind::NotReady`] if other mirrors kept being faster.
     pub(super) async fn mirror_whole(&self, own: &Own) -> Result<Mirrored> {
         let (mirrored, is_whole) = self.mirror_trying(own, PERSISTENT_ATTEMPTS).await?;
         if is_whole {
@@ -102,7 +103,7 @@ impl LedgerMirror {
         Err(Error::new(ErrorKind::NotReady, "mirror batch", what))
     }
 
-    /// What was brought, and whether that is everything that waited when it began.
+    /// The counts written, and whether they include everything that waited at the start.
     async fn mirror_trying(&self, own: &Own, attempts: u32) -> Result<(Mirrored, bool)> {
         let batch = own.name.as_str();
         let mut mirrored = Mirrored::default();
@@ -110,7 +111,7 @@ impl LedgerMirror {
         let mut overtaken = 0;
         loop {
             let entries = own.upkeep.outbox(batch, self.page).await?;
-            // Looked at after the outbox: what it tells of has been submitted.
+            // Read after the outbox, so that every document in the outbox has been submitted.
             let progress = own.batch.progress(batch).await?;
             let Some(progress) = progress else { return Err(missing(batch)) };
             self.ledger.note_state(&mut row, &progress, self.clock.now()).await?;
@@ -153,7 +154,7 @@ impl LedgerMirror {
         }))
     }
 
-    /// Copies what the ledger does not have yet of the documents below `total`.
+    /// Copies the documents below `total` that the ledger does not have yet.
     async fn copy(&self, own: &Own, row: &mut LedgerBatch, total: u64) -> Result<u64> {
         let before = row.documents;
         while row.documents < total {
@@ -168,11 +169,11 @@ impl LedgerMirror {
         Ok(row.documents - before)
     }
 
-    /// The ledger's row of a batch, made where there is none.
+    /// The ledger's row of a batch, created if it is missing.
     async fn row_of(&self, own: &Own) -> Result<LedgerBatch> {
         let batch = own.name.as_str();
         let record = self.registry.get(batch).await?;
-        // Afterwards: a batch that is still there is the one that is listed.
+        // Read after the record: a batch that still exists is the listed one.
         let plan = own.batch.plan(batch).await?;
         let record = match record {
             Some(record) => record,
@@ -180,18 +181,18 @@ impl LedgerMirror {
                 Some(row) if row.plan == plan && !row.removed => {
                     return Ok(row);
                 }
-                // A batch that was never registered: nobody knows when it was made.
+                // The batch was never listed, so its creation time is unknown.
                 _ => BatchRecord::new(batch, "", Timestamp::default()),
             },
         };
         self.ledger.note_batch(&record, &plan).await
     }
 
-    /// Writes the waiting entries of single tasks and of every batch with an outbox. An unreadable
-    /// batch does not hold up the others.
+    /// Writes the waiting entries of single tasks and of every batch with an outbox. An unreadable batch does not
+    /// hold up the others.
     ///
     /// # Errors
-    /// The last error there was, once every batch was tried; at once where the ledger is away.
+    /// The last error, after every batch was tried; immediately if the ledger is unavailable.
     pub async fn mirror_all(&self) -> Result<Mirrored> {
         let mut mirrored = self.mirror_single_tasks().await?;
         let mut failed = None;
@@ -214,13 +215,13 @@ impl LedgerMirror {
         failed.map_or(Ok(mirrored), Err)
     }
 
-    /// Brings what waits of a batch, unless it is over and everything was brought before.
+    /// Writes the waiting entries of a batch, unless it is finished and was fully written before.
     async fn mirror_known(&self, record: &BatchRecord) -> Result<Mirrored> {
         if self.figures.is_quiet(record) && self.waiting_of(&record.name).await? == 0 {
             return Ok(Mirrored::default());
         }
         if !self.batch.batch().plan(&record.name).await?.outbox {
-            // Whoever made it wanted no ledger.
+            // The batch was created without an outbox.
             self.figures.note_quiet(record, true);
             return Ok(Mirrored::default());
         }
@@ -235,7 +236,7 @@ impl LedgerMirror {
         Ok(mirrored)
     }
 
-    /// How many entries wait in the outboxes of all batches.
+    /// The number of entries that wait in the outboxes of all batches.
     ///
     /// # Errors
     /// The store's.
@@ -256,7 +257,7 @@ impl LedgerMirror {
     }
 }
 
-/// A batch, and no other that may be made under its name.
+/// Handles of one batch, which do not touch a later batch of its name.
 pub(super) struct Own {
     pub(super) name: String,
     pub(super) batch: Arc<dyn BatchStore>,

@@ -1,4 +1,4 @@
-//! A mirror's figures, added to those of all processes.
+//! Publishes a mirror's counters.
 
 use std::sync::atomic::Ordering;
 
@@ -8,21 +8,21 @@ use super::figures::{MirrorStatus, NAMES, TOTALS, TTL};
 use super::mirror::LedgerMirror;
 
 impl LedgerMirror {
-    /// Adding its figures to those of all processes, in this database (`metrics`).
+    /// Adds the mirror's counters to those of all processes, in this database (`metrics`).
     #[must_use]
     pub fn metrics(self, metrics: Database) -> Self {
-        // One that was given before stays.
+        // A database that was set before is kept.
         let _ = self.figures.metrics.set(metrics);
         self
     }
 
-    /// Its work since its start.
+    /// The counters since the start.
     #[must_use]
     pub fn status(&self) -> MirrorStatus {
         self.figures.status()
     }
 
-    /// Adds what has come since. Figures may miss a little, and never keep a mirror from its work.
+    /// Publishes the changes since the last call. Counters may miss a little, and never hold up the mirror.
     pub(super) async fn publish(&self) {
         if let Err(error) = self.add_figures().await {
             tracing::debug!(%error, "the ledger's figures could not be added to the metrics");

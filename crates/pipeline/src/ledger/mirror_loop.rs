@@ -11,24 +11,23 @@ use compartment_core::{
 use super::mirror::PAGE;
 use super::{LedgerMirror, Mirrored};
 
-/// The lock that one mirror of a fleet holds.
+/// The lock that lets one mirror of a fleet run.
 const LOCK: &str = "compartment:ledger:mirror";
-/// For so long a mirror that died keeps the others waiting.
+/// How long the other mirrors wait after the running one died.
 const LEASE: Duration = Duration::from_secs(15);
-/// How long a mirror rests that found nothing to bring.
+/// The pause after a pass that found nothing.
 const REST: Duration = Duration::from_millis(500);
-/// How long one rests that found little: more is brought together then.
+/// The pause after a pass with few entries, so that the next pass writes more of them together.
 const SHORT_REST: Duration = Duration::from_millis(100);
-/// How often figures are added to the metrics.
+/// How often the counters are published.
 const PUBLISH_EVERY: Duration = Duration::from_secs(5);
-/// How long it waits after the first failure, and at most.
+/// The pause after the first failure, and the longest pause.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
-/// For so long what still waits is brought after it was asked to stop.
+/// How long waiting entries are still written after `stop`.
 const LAST_PASS: Duration = Duration::from_secs(10);
 
 impl LedgerMirror {
-    /// Only where no other mirror runs: of those that share `locks`, one does. Two would do no harm; they
-    /// would do the same work.
+    /// Runs only while no other mirror that shares `locks` runs. Two at once would do no harm, only the work twice.
     #[must_use]
     pub fn one_of_a_fleet(mut self, locks: Database) -> Self {
         self.locks = Some(locks);
@@ -82,7 +81,7 @@ impl LedgerMirror {
                 () = self.clock.sleep(rest) => {}
             }
         }
-        // Whoever holds the lock may be dead, and two at once do no harm.
+        // The holder of the lock may be dead, and two mirrors at once do no harm.
         self.end().await;
         if let Some(lock) = lock
             && let Err(error) = lock.release().await
@@ -106,7 +105,7 @@ impl LedgerMirror {
         self.publish().await;
     }
 
-    /// Whether this mirror is the one that runs.
+    /// Takes or keeps the lock; `true` if this mirror may run.
     async fn take(&self, lock: &mut Option<LockGuard>) -> Result<bool> {
         let Some(locks) = &self.locks else { return Ok(true) };
         if lock.as_ref().is_none_or(|lock| !lock.is_held()) {

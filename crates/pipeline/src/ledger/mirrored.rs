@@ -1,8 +1,8 @@
-//! How much a mirror brought to its ledger.
+//! Counts of a mirror's work.
 
 use serde::Serialize;
 
-/// Counts of the rows written to the ledger.
+/// The numbers of documents, entries and rows that a mirror wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Mirrored {
@@ -10,14 +10,14 @@ pub struct Mirrored {
     pub documents: u64,
     /// Entries of outboxes that were written and cleared.
     pub entries: u64,
-    /// Rows that were made or changed.
+    /// Rows created or changed.
     pub rows: u64,
-    /// Entries that could not be read, and were put aside.
+    /// Entries that could not be read and were set aside.
     pub unreadable: u64,
 }
 
 impl Mirrored {
-    /// Whether there was nothing to bring.
+    /// Whether there was nothing to write.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()

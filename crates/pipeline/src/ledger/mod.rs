@@ -1,8 +1,8 @@
 //! The ledger: the outcome of every document, in SQL.
 //!
-//! The step that counts an outcome also stores it in the outbox of the batch, and a mirror writes it
-//! here. So every row of `processing_tasks` is a fact that counted, only rows that still wait in the
-//! outbox are missing, and work continues while the ledger is unavailable.
+//! The request that counts an outcome also stores it in the outbox of the batch, and a mirror writes it here. So
+//! every row of `processing_tasks` is an outcome that counted, the only missing rows are those still in the outbox,
+//! and work continues while the ledger is unavailable.
 
 mod audit;
 mod batch_row;

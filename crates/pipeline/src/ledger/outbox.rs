@@ -1,4 +1,4 @@
-//! From the outbox of a batch to rows, a page in one transaction.
+//! Converts a page of a batch's outbox to rows, in one transaction.
 
 use std::sync::Arc;
 
@@ -10,24 +10,24 @@ use super::write::{NO_TOKEN, TaskWrite, Writer, clean};
 use super::{Ledger, LedgerStatus};
 use crate::{TaskNote, TaskRow, TaskStatus};
 
-/// What of a note that cannot be read is kept, in bytes.
+/// How many bytes of an unreadable note are kept.
 const MAX_OF_A_NOTE: usize = 4_096;
 
-/// What a page came to.
+/// The result of writing a page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Applied {
-    /// Rows made or changed.
+    /// Rows created or changed.
     pub(super) rows: u64,
-    /// Entries that could not be read, and that were not known to be so.
+    /// Unreadable entries that were not recorded before.
     pub(super) unreadable: u64,
 }
 
 impl Ledger {
-    /// Writes the oldest entries of a batch's outbox; `None`, and nothing is written, if somebody else has
-    /// written of it since `batch` was read. So no page that was read long ago undoes what came after it.
+    /// Writes the oldest entries of a batch's outbox. Returns `None`, and writes nothing, if another mirror has
+    /// written from it since `batch` was read; so a stale page cannot undo later rows.
     ///
-    /// A page that is written again, since nobody lived to clear it, leaves the rows as they are: done stays
-    /// done, and of what happened to a document otherwise the last is written last again.
+    /// A page may be written twice if a mirror died before it cleared it. The rows do not change: done stays done,
+    /// and of several other outcomes of a document the last one is written last again.
     pub(super) async fn apply(
         &self,
         batch: &LedgerBatch,
@@ -65,7 +65,7 @@ impl Ledger {
     }
 }
 
-/// Writes one fact; the inner error says why it cannot be read.
+/// Writes one fact; the inner error says why it is unreadable.
 async fn write(
     writer: &mut Writer<'_, '_>,
     plan: &BatchPlan,
@@ -94,7 +94,7 @@ async fn write(
             let worker = Arc::new(clean(&note.worker));
             let token = i64::try_from(token.number()).unwrap_or(i64::MAX);
             for row in &note.rows {
-                // In order, as a backend keeps them.
+                // `refused` is sorted, as backends keep it.
                 if refused.binary_search(&row.ordinal).is_ok() {
                     continue;
                 }
@@ -126,7 +126,7 @@ async fn write(
     Ok(Ok(()))
 }
 
-/// How the batch has it: what fails for the last time is dead, whatever its worker hoped.
+/// The status in the batch: a last failed attempt makes the document dead, even if the worker reported a retry.
 fn status_of(row: &TaskRow, plan: &BatchPlan) -> LedgerStatus {
     match row.status {
         TaskStatus::Failed if row.attempt >= plan.max_attempts => LedgerStatus::Dead,
@@ -157,7 +157,7 @@ fn of_row(
     }
 }
 
-/// Keeps an entry as it is, for people; 1 if it was not kept yet.
+/// Keeps an unreadable entry for inspection; returns 1 if it was not kept yet.
 async fn keep_unreadable(
     session: &mut super::session::Session<'_>,
     batch: &LedgerBatch,
@@ -188,7 +188,7 @@ async fn keep_unreadable(
     session.execute(sql, parameters).await
 }
 
-/// As the ledger has a time.
+/// A time in the ledger's unit, milliseconds since 1970 UTC.
 pub(super) fn millis(at: Timestamp) -> i64 {
     i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Questions to the ledger: tasks, counts, failures by error, the slowest documents.
+//! Queries of the ledger: tasks, counts, failures by error, the slowest documents.
 
 use compartment_core::Result;
 use serde::Serialize;
@@ -7,19 +7,19 @@ use sqlx::AssertSqlSafe;
 use super::session::{LedgerRow, Parameters};
 use super::{Ledger, LedgerStatus, LedgerTask};
 
-/// Which tasks. Everything that is given has to fit.
+/// Selects tasks. A task must meet every given condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskFilter {
-    /// Of this batch, the newest of its name; `""` for queues' tasks.
+    /// Only the newest batch of this name; `""` for tasks of queues.
     pub batch: Option<String>,
-    /// Of this stage, or queue.
+    /// Only tasks of this stage, or queue.
     pub task_type: Option<String>,
-    /// With this number in the batch.
+    /// Only the document with this number in the batch.
     pub ordinal: Option<u64>,
     /// Only tasks with this status.
     pub status: Option<LedgerStatus>,
-    /// That this worker had last.
+    /// Only tasks whose last worker was this one.
     pub worker: Option<String>,
     /// Only tasks whose error contains this text, ignoring case.
     pub error: Option<String>,
@@ -60,23 +60,23 @@ pub struct TaskCount {
     pub task_type: String,
     /// Their status.
     pub status: LedgerStatus,
-    /// How many there are.
+    /// The number of tasks.
     pub tasks: u64,
 }
 
-/// Tasks of a stage that failed alike.
+/// Tasks of a stage that failed with the same error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FailureGroup {
     /// The stage, or the queue.
     pub task_type: String,
-    /// Whether they are dead, or tried again.
+    /// Whether they are dead or will be retried.
     pub status: LedgerStatus,
     /// The error message.
     pub error: String,
-    /// How many there are.
+    /// The number of tasks.
     pub tasks: u64,
-    /// The first of them, by its number in the batch.
+    /// The lowest document number among them.
     pub first: u64,
 }
 
@@ -84,10 +84,10 @@ const COLUMNS: &str = "b.name, t.task_type, t.ordinal, t.document, t.status, t.w
                        t.claim_token, t.retry_count, t.error, t.started, t.completed";
 
 impl Ledger {
-    /// Tasks that fit, by batch, stage and document.
+    /// The selected tasks, by batch, stage and document.
     ///
     /// # Errors
-    /// The ledger's; [`compartment_core::ErrorKind::Unknown`] for a batch that it does not know.
+    /// The ledger's; [`compartment_core::ErrorKind::Unknown`] for an unknown batch.
     pub async fn tasks(&self, filter: &TaskFilter) -> Result<Vec<LedgerTask>> {
         let mut conditions = Conditions::default();
         match filter.batch.as_deref() {
@@ -201,7 +201,7 @@ impl Ledger {
     }
 }
 
-/// `WHERE … AND …`, with what is compared as parameters.
+/// `WHERE … AND …`, with the compared values as parameters.
 #[derive(Default)]
 struct Conditions {
     text: String,

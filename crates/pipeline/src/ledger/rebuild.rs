@@ -8,7 +8,7 @@ use super::batch_row::LedgerBatch;
 use super::mirror::Own;
 use super::{BatchState, LedgerMirror};
 
-/// How far the making of a batch is.
+/// The progress of a rebuild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RebuildProgress {
@@ -28,9 +28,9 @@ pub struct Rebuilt {
     pub batch: String,
     /// Documents submitted.
     pub documents: u64,
-    /// Documents and stages that are known to be done or dead.
+    /// Outcomes restored: pairs of document and stage that are done or dead.
     pub facts: u64,
-    /// Documents that the ledger knows of and never got: they have to be submitted again.
+    /// Documents submitted that were never copied to the ledger: they must be submitted again.
     pub missing: u64,
 }
 
@@ -38,24 +38,24 @@ pub struct Rebuilt {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RebuildOutcome {
-    /// It was made.
+    /// It was rebuilt.
     Rebuilt(Rebuilt),
     /// It exists already and was left unchanged.
     IsThere,
     /// It was removed on purpose.
     WasRemoved,
-    /// It could not be made.
+    /// It could not be rebuilt.
     Failed(Error),
 }
 
 impl LedgerMirror {
-    /// Rebuilds a batch from the ledger: its plan, its documents in order, the stages known to be done
-    /// or dead, and last its place among the batches, so that no worker starts on it before. Work that
-    /// had not reached the ledger is done again. An interrupted rebuild starts over.
+    /// Rebuilds a batch from the ledger: its plan, its documents in order, the stages that are done or dead, and last
+    /// its entry in the list of batches, so that no worker starts earlier. Work that had not reached the ledger is
+    /// repeated. An interrupted rebuild starts over.
     ///
     /// # Errors
-    /// [`ErrorKind::Contract`] where the batch is there; [`ErrorKind::Unknown`] where the ledger has none of
-    /// the name; the store's and the ledger's.
+    /// [`ErrorKind::Contract`] if the batch exists; [`ErrorKind::Unknown`] if the ledger does not have it; the
+    /// store's and the ledger's.
     pub async fn rebuild(
         &self,
         batch: &str,
@@ -86,7 +86,7 @@ impl LedgerMirror {
             so_far.documents += found;
             progress(so_far);
         }
-        // The last stages first: then no document is queued for one that is known to be done with it.
+        // The last stages first, so that no document is queued for a stage that it has completed.
         for index in (0..row.plan.stages.len()).rev() {
             self.restore_stage(&own, &row, index, &mut so_far, &mut progress).await?;
         }
@@ -109,11 +109,11 @@ impl LedgerMirror {
         })
     }
 
-    /// Rebuilds every batch that is in the ledger but not in the database, except those that were
-    /// removed on purpose. A failure does not hold up the others.
+    /// Rebuilds every batch that is in the ledger but not in the database, except those that were removed on purpose.
+    /// A failure does not hold up the others.
     ///
     /// # Errors
-    /// The ledger's, if it cannot say which batches there are.
+    /// The ledger's, if the batches cannot be listed.
     pub async fn rebuild_all(
         &self,
         mut progress: impl FnMut(&str, RebuildProgress) + Send,
@@ -135,7 +135,7 @@ impl LedgerMirror {
         Ok(outcomes)
     }
 
-    /// Refuses where the batch is there, and clears away what a making that was cut short has left.
+    /// Fails if the batch exists, and removes the remains of an interrupted rebuild.
     async fn make_way(&self, row: &LedgerBatch) -> Result<()> {
         let name = row.record.name.as_str();
         let is_listed = self.registry.get(name).await?.is_some();
@@ -145,7 +145,7 @@ impl LedgerMirror {
             return Ok(());
         }
         if row.rebuilding {
-            // It was all but done.
+            // The interrupted rebuild had only its last step left.
             self.ledger.note_rebuilding(row, false).await?;
         }
         Err(self.is_there(name))
@@ -184,7 +184,7 @@ impl LedgerMirror {
             let Some((last, _)) = page.last() else { return Ok(()) };
             from = u64::from(*last) + 1;
             let known = page.into_iter().filter(|(ordinal, _)| {
-                // A row may be of a document that was never copied: it is missing as a whole.
+                // A row may belong to a document that was never copied; that document counts as missing.
                 u64::from(*ordinal) < so_far.documents
             });
             let facts = known.map(|(ordinal, error)| {

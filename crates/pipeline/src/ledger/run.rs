@@ -1,4 +1,4 @@
-//! Rows of a run in one process, which no outbox waits for: written a page at a time.
+//! Writes the rows of a run in one process to the ledger, a page at a time.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use crate::{BatchRecord, Document, Patience, Pipeline, RunRecorder, StageOutcome
 /// Documents whose rows are written together.
 const PAGE: usize = 256;
 
-/// Keeps the outcomes of a [`crate::LocalRun`] in the ledger, as a batch of its own. Rebuilding all
-/// batches leaves it out, because it was never in a database.
+/// Records the outcomes of a [`crate::LocalRun`] in the ledger, as a separate batch. A rebuild of all batches leaves
+/// it out, because it was never in a database.
 ///
-/// Rows wait in memory until a page of 256 documents is full or the run is over; those of a run that is
-/// killed are lost, and the run that does the rest writes all of them.
+/// Rows wait in memory until a page of 256 documents is full or the run has ended. Waiting rows of a killed run are
+/// lost; a later run of its documents writes all of its own rows.
 #[derive(Debug)]
 pub struct LedgerRun {
     ledger: Ledger,
@@ -28,7 +28,7 @@ pub struct LedgerRun {
     waiting: Mutex<Waiting>,
 }
 
-/// The rows that are not written yet.
+/// Rows that are not written yet.
 #[derive(Debug, Default)]
 struct Waiting {
     documents: Vec<Vec<TaskWrite>>,
@@ -36,8 +36,8 @@ struct Waiting {
 }
 
 impl LedgerRun {
-    /// Begins a run under the name `name`, which other runs may have had; `worker` says who does it. A
-    /// ledger that is away is waited for with `patience`.
+    /// Begins a run with this name, which earlier runs may have had; `worker` is stored in its rows. Waits for an
+    /// unavailable ledger with `patience`.
     ///
     /// # Errors
     /// The ledger's.
@@ -50,17 +50,17 @@ impl LedgerRun {
     ) -> Result<Self> {
         let mut record = BatchRecord::new(clean(name), pipeline.name(), patience.clock().now());
         record.versions = pipeline.versions();
-        // Nobody claims from it.
+        // The plan has no stages, because nothing is claimed from it.
         let plan = BatchPlan::new();
         let noted = patience.outlast(|| ledger.note_batch(&record, &plan)).await;
         let batch = noted?;
-        // A rebuilding of all batches leaves it out.
+        // A rebuild of all batches leaves it out.
         patience.outlast(|| ledger.note_gone(&record, true)).await?;
         let worker = Arc::new(clean(&worker.into()));
         Ok(Self { ledger, batch, worker, patience, waiting: Mutex::default() })
     }
 
-    /// Writes the documents that wait. They wait on where it fails.
+    /// Writes the waiting documents. They keep waiting if it fails.
     async fn write(&self, waiting: &mut Waiting) -> Result<()> {
         if waiting.documents.is_empty() {
             return Ok(());
@@ -80,7 +80,7 @@ impl LedgerRun {
         Ok(())
     }
 
-    /// Notes how far the run is.
+    /// Records the state of the run.
     async fn note(&self, total: u64, state: BatchState) -> Result<()> {
         let noted = || async {
             let mut session = self.ledger.session("note run in ledger").await?;

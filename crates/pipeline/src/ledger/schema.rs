@@ -1,14 +1,14 @@
-//! The ledger's tables, by migrations that are built in.
+//! The ledger's tables, created by built-in migrations.
 
 use std::borrow::Cow;
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// A migration in both dialects: its number, what it is for, SQLite's text, PostgreSQL's.
+/// A migration in both dialects: its number, its description, SQLite's text, PostgreSQL's text.
 type InBoth = (i64, &'static str, &'static str, &'static str);
 
-/// In order. What is here has run somewhere: changes are further migrations.
+/// Migrations in order. Existing ledgers have run them: change tables with a further migration.
 const MIGRATIONS: [InBoth; 2] = [
     (
         1,

@@ -1,4 +1,4 @@
-//! One connection to the ledger for one piece of work, with an end to waiting.
+//! One connection to the ledger for one operation, with a time limit.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use super::error::{ledger_error, too_slow};
 use super::many::Dialect;
 use super::terms::Terms;
 
-/// A connection on loan. One whose work failed, or was given up, is closed rather than handed to others:
-/// nobody knows what it is in the middle of.
+/// A borrowed connection. If its work failed or was abandoned, it is closed and not reused, because it may be in the
+/// middle of a statement or transaction.
 pub(super) struct Session<'l> {
     terms: &'l Arc<Terms>,
     operation: &'static str,
@@ -35,9 +35,9 @@ impl<'l> Session<'l> {
         self.terms.dialect()
     }
 
-    /// Begins a transaction that writes.
+    /// Begins a write transaction.
     pub(super) async fn begin(&mut self) -> Result<()> {
-        // SQLite else begins by reading, and fails where it would have waited for another writer.
+        // SQLite otherwise begins with a read lock, and then fails where it would have waited for another writer.
         let begin = if self.terms.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" };
         self.execute(begin, Parameters::none()).await?;
         self.is_whole = false;
@@ -56,7 +56,7 @@ impl<'l> Session<'l> {
         Ok(())
     }
 
-    /// Executes a statement; how many rows it changed.
+    /// Executes a statement; returns the number of changed rows.
     pub(super) async fn execute(
         &mut self,
         sql: impl SqlSafeStr,
@@ -75,7 +75,7 @@ impl<'l> Session<'l> {
         }
     }
 
-    /// Every row of an answer, which is small.
+    /// All rows of an answer. Use it for small answers.
     pub(super) async fn rows(
         &mut self,
         sql: impl SqlSafeStr,
@@ -94,8 +94,8 @@ impl<'l> Session<'l> {
         }
     }
 
-    /// Whoever waits may be dropped in the middle of a statement: until it has ended, the connection is not
-    /// one for others.
+    /// The caller may be dropped during a statement: until the statement has ended, the connection must not be
+    /// reused.
     fn risk(&mut self) -> bool {
         std::mem::replace(&mut self.is_whole, false)
     }
@@ -121,12 +121,12 @@ impl Drop for Session<'_> {
     }
 }
 
-/// What a future comes to, unless it takes too long.
+/// The result of a future, or `None` after the time limit.
 pub(super) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(time, future).await.ok()
 }
 
-/// What a statement is given, in the order of its numbers.
+/// The parameters of a statement, in order.
 #[derive(Default)]
 pub(super) struct Parameters {
     arguments: AnyArguments,
@@ -138,7 +138,7 @@ impl Parameters {
         Self::default()
     }
 
-    /// With one more.
+    /// Adds a parameter.
     pub(super) fn with<'q, T>(mut self, value: T) -> Self
     where
         T: Encode<'q, Any> + Type<Any>,
@@ -156,7 +156,7 @@ impl Parameters {
         }
     }
 
-    /// With a number that never reaches the sign bit.
+    /// Adds a number, limited to [`i64::MAX`].
     pub(super) fn number(self, number: u64) -> Self {
         self.with(i64::try_from(number).unwrap_or(i64::MAX))
     }
@@ -176,7 +176,7 @@ pub(super) struct LedgerRow {
 }
 
 impl LedgerRow {
-    /// The column at a place.
+    /// The column at this index.
     pub(super) fn get<T>(&self, at: usize) -> Result<T>
     where
         T: for<'r> sqlx::Decode<'r, Any> + Type<Any>,
@@ -186,7 +186,7 @@ impl LedgerRow {
             .map_err(|error| ledger_error(&self.terms.address, self.operation, error))
     }
 
-    /// A number that is never below 0.
+    /// A column that is never negative.
     pub(super) fn number(&self, at: usize) -> Result<u64> {
         Ok(u64::try_from(self.get::<i64>(at)?).unwrap_or(0))
     }

@@ -1,4 +1,4 @@
-//! Rows of single tasks on their way from the batch database to the ledger.
+//! Writes rows of single tasks from the batch database to the ledger.
 
 use compartment_core::Result;
 
@@ -19,7 +19,7 @@ impl From<&SingleTaskRow> for LedgerTask {
 }
 
 impl LedgerMirror {
-    /// Brings what waits of single tasks. They are removed from where they wait once they are written.
+    /// Writes the waiting rows of single tasks, and then removes them from the task outbox.
     ///
     /// # Errors
     /// The store's and the ledger's.

@@ -13,13 +13,13 @@ use crate::TaskStatus;
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum LedgerStatus {
-    /// Done. Stays so.
+    /// Done. This is final.
     Done,
-    /// Its last attempt failed, and it is tried again.
+    /// The last attempt failed, and the task will be retried.
     Failed,
-    /// It failed for good.
+    /// It failed permanently.
     Dead,
-    /// It was dead, and is tried again.
+    /// It was dead, and is being retried.
     Retried,
 }
 
@@ -27,7 +27,7 @@ impl LedgerStatus {
     /// Every status.
     pub const ALL: [Self; 4] = [Self::Done, Self::Failed, Self::Dead, Self::Retried];
 
-    /// Its name in the ledger.
+    /// The status's name in the ledger.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -79,11 +79,11 @@ pub struct LedgerTask {
     pub ordinal: u64,
     /// The submitted entry, if it is text.
     pub document: Option<String>,
-    /// Its status.
+    /// The task's status.
     pub status: LedgerStatus,
     /// The last worker.
     pub worker: String,
-    /// The claim that it was written under; 0 where there was none.
+    /// The token of the claim that wrote the row; 0 for a row without a claim.
     pub claim_token: u64,
     /// Attempts before this one.
     pub retry_count: u32,
@@ -91,12 +91,12 @@ pub struct LedgerTask {
     pub error: Option<String>,
     /// When the attempt began, in milliseconds since 1970 UTC.
     pub started_ms: Option<u64>,
-    /// When it ended, however it ended.
+    /// When the attempt ended, with any outcome.
     pub completed_ms: Option<u64>,
 }
 
 impl LedgerTask {
-    /// A queue's task, ended just now by whoever claimed it with this token.
+    /// A queue's task whose claim with this token has ended.
     #[must_use]
     pub fn of_queue(
         queue: impl Into<String>,
@@ -127,21 +127,21 @@ impl LedgerTask {
         self
     }
 
-    /// About this document.
+    /// Sets the document.
     #[must_use]
     pub fn document(mut self, document: impl Into<String>) -> Self {
         self.document = Some(document.into());
         self
     }
 
-    /// With what went wrong.
+    /// Sets the error message.
     #[must_use]
     pub fn error(mut self, error: impl Into<String>) -> Self {
         self.error = Some(error.into());
         self
     }
 
-    /// Begun and ended then.
+    /// Sets when the attempt began and ended.
     #[must_use]
     pub fn between(mut self, started: Timestamp, completed: Timestamp) -> Self {
         self.started_ms = Some(started.as_millis());
@@ -149,7 +149,7 @@ impl LedgerTask {
         self
     }
 
-    /// How long the attempt took, in milliseconds.
+    /// The duration of the attempt, in milliseconds.
     #[must_use]
     pub fn took_ms(&self) -> Option<u64> {
         Some(self.completed_ms?.saturating_sub(self.started_ms?))

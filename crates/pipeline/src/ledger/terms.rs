@@ -1,4 +1,4 @@
-//! Which ledger it is, and how long it is waited for.
+//! The address and time limit of a ledger.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use compartment_core::LedgerAddress;
 
 use super::many::Dialect;
 
-/// What each piece of work with a ledger goes by.
+/// The settings of a ledger that each operation uses.
 #[derive(Debug)]
 pub(super) struct Terms {
     pub(super) address: LedgerAddress,

@@ -1,4 +1,4 @@
-//! Rows written many at a time, and the one rule by which a row is replaced.
+//! Writes many rows in one statement, with the rule by which a row is replaced.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ const COLUMNS: usize = 10;
 const LISTED: &str = "task_type, ordinal, document, status, worker, claim_token, retry_count, error, \
                       started, completed";
 
-/// Who writes what no claim told: what the store itself saw, and what an audit found.
+/// The token of rows without a claim: those of the store itself and of an audit.
 pub(super) const NO_TOKEN: i64 = 0;
 
-/// The rule for a row that is there: done stays done; otherwise the token may not be lower than the row's,
-/// or its writer has lost its claim to another since. A success of a batch counts whoever tells it, as its
-/// bit does; and what no claim told, the batch's own store did.
+/// The rule for an existing row. Done stays done. Otherwise a lower token than the row's is refused, because its
+/// writer has lost its claim since. Two exceptions: a success in a batch always counts, as its bit does, and so do
+/// rows without a claim, which the batch's store wrote.
 const RULE: &str = "
 ON CONFLICT (batch_id, task_type, ordinal) DO UPDATE SET
     document = COALESCE(excluded.document, processing_tasks.document),
@@ -70,12 +70,12 @@ impl From<&LedgerTask> for TaskWrite {
     }
 }
 
-/// Text that every SQL database takes: PostgreSQL has none with a zero in it.
+/// Text that every SQL database accepts: PostgreSQL rejects a zero character.
 pub(super) fn clean(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// Collects rows of one batch, and writes them in the transaction that is open.
+/// Collects rows of one batch, and writes them in the open transaction.
 pub(super) struct Writer<'s, 'l> {
     session: &'s mut Session<'l>,
     batch_id: i64,
@@ -91,7 +91,7 @@ impl<'s, 'l> Writer<'s, 'l> {
     }
 
     pub(super) async fn task(&mut self, task: TaskWrite) -> Result<()> {
-        // One statement cannot change a row twice.
+        // A statement cannot change a row twice.
         let is_new = self.keys.insert((Arc::clone(&task.task_type), task.ordinal));
         if !is_new || self.waiting.len() == many::MOST {
             self.flush().await?;
@@ -101,7 +101,7 @@ impl<'s, 'l> Writer<'s, 'l> {
         Ok(())
     }
 
-    /// Notes that dead documents will be retried.
+    /// Records that dead documents will be retried.
     pub(super) async fn retried(
         &mut self,
         task_type: &Arc<String>,
@@ -120,7 +120,7 @@ impl<'s, 'l> Writer<'s, 'l> {
         Ok(())
     }
 
-    /// Writes what waits; how many rows were made or changed by this writer.
+    /// Writes the waiting rows; returns how many rows this writer created or changed.
     pub(super) async fn finish(mut self) -> Result<u64> {
         self.flush().await?;
         Ok(self.changed)
@@ -191,11 +191,11 @@ fn retry_of(dialect: Dialect, size: usize) -> Arc<str> {
 }
 
 impl Ledger {
-    /// Writes rows of queues' tasks (whatever batch they name); how many were made or changed. One whose
-    /// token is lower than its row's is refused: its writer has lost the task to another.
+    /// Writes rows of queues' tasks, ignoring their batch names; returns how many were created or changed. A row with
+    /// a lower token than the existing one is refused: its writer has lost the task.
     ///
     /// # Errors
-    /// The ledger's; nothing is written then.
+    /// The ledger's; in that case nothing is written.
     pub async fn record_tasks(&self, tasks: &[LedgerTask]) -> Result<u64> {
         let mut session = self.session("record tasks in ledger").await?;
         session.begin().await?;
@@ -209,5 +209,5 @@ impl Ledger {
     }
 }
 
-/// The batch that queues' tasks are under.
+/// The batch id of all queues' tasks.
 const QUEUES: i64 = 0;

@@ -1,4 +1,4 @@
-//! Claims that a worker holds, kept from ending while it works.
+//! Claims of a worker, renewed while it works on them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use compartment_core::{Claim, Clock, Database, FencingToken};
 
-/// What is held.
+/// A claim on a batch or on a single task.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Claimed {
     Batch(String, FencingToken),
@@ -20,7 +20,7 @@ pub(super) struct Held {
     claims: Arc<Mutex<HashMap<Claimed, Arc<AtomicBool>>>>,
 }
 
-/// A claim that is renewed while this lives.
+/// A claim that is renewed until this is dropped.
 #[derive(Debug)]
 pub(super) struct Holding {
     held: Held,
@@ -49,8 +49,8 @@ impl Held {
         claims.iter().map(|(claimed, lost)| (claimed.clone(), Arc::clone(lost))).collect()
     }
 
-    /// Renews every claim each third of the lease, for ever. A server that is away is asked again: what
-    /// was done meanwhile counts even if the lease has ended.
+    /// Renews every claim each third of the lease, and never returns. It keeps trying while the server is
+    /// unavailable: finished work counts even if the lease has expired.
     pub(super) async fn renew(&self, batch: &Database, lease: Duration, clock: &dyn Clock) {
         loop {
             clock.sleep(lease / 3).await;
@@ -73,7 +73,7 @@ impl Held {
 }
 
 impl Holding {
-    /// Whether its lease has ended and it may be somebody else's.
+    /// Whether the lease has expired, so that another worker may have claimed the work.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }

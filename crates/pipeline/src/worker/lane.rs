@@ -1,4 +1,4 @@
-//! One lane of a worker: claims documents, takes them through a stage one by one, settles them.
+//! One lane of a worker: claims documents, runs a stage for each, reports their outcomes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use crate::attempt::Left;
 use crate::hand_back::HandBack;
 use crate::{TaskNote, TaskRow};
 
-/// A lane without work looks again after this long, doubled each time.
+/// The pauses of a lane without work.
 const IDLE: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(250));
-/// What is done is told at least so often.
+/// The longest time between two reports of outcomes.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
-/// Works until the worker takes nothing new.
+/// Works until the worker stops claiming.
 pub(super) async fn lane(shared: &Arc<Shared>) {
     let mut idle = IDLE.pauses();
     while shared.is_working() {
@@ -50,7 +50,7 @@ pub(super) async fn lane(shared: &Arc<Shared>) {
     }
 }
 
-/// Claims from the first source that has work, and does it; whether there was any.
+/// Claims from the first source that has work, and does it; `false` if no source had any.
 async fn work_once(shared: &Arc<Shared>) -> Result<bool> {
     let sources = shared.sources().in_order();
     for source in sources {
@@ -88,7 +88,7 @@ async fn from_batch(
     let claim = match view.store.claim(batch, request).await {
         Ok(claim) => claim,
         Err(error) if error.kind() == ErrorKind::Unknown => {
-            // It has been removed since it was looked at.
+            // The batch was removed after it was read.
             shared.sources().forget(batch);
             shared.look.notify_one();
             return Ok(false);
@@ -98,7 +98,7 @@ async fn from_batch(
     let now = shared.clock.monotonic();
     let Some(claim) = claim else {
         shared.sources().found_empty(batch, at, now);
-        // Leases that ended may just have left it without anything to do.
+        // Expired leases may just have made the batch's last documents dead.
         return Ok(false);
     };
     shared.sources().served(batch, at, now);
@@ -108,12 +108,12 @@ async fn from_batch(
 /// How an attempt at a document ended.
 enum Attempted {
     Told(Outcome, Option<TaskRow>),
-    /// It could not be tried, so that others cannot either.
+    /// The attempt could not be made, so the remaining documents of the claim cannot be tried either.
     Untried,
 }
 
-/// One claim on its way. What of it is not told when it is dropped is told in the background: what is done
-/// as done, and the rest as handed back.
+/// One claim in progress. On drop its unreported outcomes are reported in the background: finished documents as done,
+/// the others as handed back.
 struct Work {
     shared: Arc<Shared>,
     view: Arc<BatchView>,
@@ -121,12 +121,12 @@ struct Work {
     index: usize,
     since: Timestamp,
     token: FencingToken,
-    /// Outcomes that are not told yet, or of which it is not known.
+    /// Outcomes that are not reported, or whose report is unconfirmed.
     outcomes: Vec<(u32, Outcome)>,
     rows: Vec<TaskRow>,
-    /// What was not begun.
+    /// Documents not yet begun.
     rest: VecDeque<ClaimedDocument>,
-    /// What is worked on.
+    /// The document in progress.
     current: Option<u32>,
 }
 
@@ -169,7 +169,7 @@ impl Work {
                     biased;
                     attempted = &mut attempt => break attempted,
                     () = tokio::time::sleep(SETTLE_EVERY) => {
-                        // It takes long: others may have those behind it meanwhile.
+                        // The attempt takes long: let others claim the documents behind it.
                         self.hand_back_rest();
                         self.settle(&holding).await?;
                         told = Instant::now();
@@ -205,7 +205,7 @@ impl Work {
         self.outcomes.extend(rest);
     }
 
-    /// What is to be told, with its note.
+    /// The outcomes to report, with their note.
     fn settlement(&self) -> Result<Settlement> {
         let settlement = Settlement::new(self.at, self.token, self.outcomes.clone());
         if self.rows.is_empty() {
@@ -215,8 +215,8 @@ impl Work {
         Ok(settlement.note(TaskNote { worker, since: self.since, rows }.to_bytes()?))
     }
 
-    /// Tells what was done. A server that is away is waited for: it is harmless to tell it twice, and
-    /// what is done counts even if the lease has ended meanwhile.
+    /// Reports outcomes. It waits for an unavailable server: a repeated report is harmless, and finished work counts
+    /// even if the lease has expired.
     async fn settle(&mut self, holding: &Holding) -> Result<()> {
         if self.outcomes.is_empty() {
             return Ok(());
@@ -227,7 +227,7 @@ impl Work {
         let told = tokio::select! {
             biased;
             told = tell(shared, view, &settlement) => Some(told?),
-            // Its leases end by themselves, and others do it again.
+            // The leases expire, and others repeat the work.
             () = shared.gave_up() => None,
         };
         self.outcomes.clear();
@@ -271,8 +271,7 @@ impl Drop for Work {
     }
 }
 
-/// Tells how documents were left; nothing where the batch was removed while they were worked on, since
-/// nobody asks for the outcome.
+/// Reports outcomes. Returns `None` if the batch was removed meanwhile, since nobody needs them then.
 async fn tell(
     shared: &Shared,
     view: &BatchView,
@@ -285,7 +284,7 @@ async fn tell(
     }
 }
 
-/// Takes one document through a stage, at its places in the plan and in the pipeline.
+/// Runs one stage for a document; the stage is given by its indexes in the plan and in the pipeline.
 async fn one(
     shared: &Shared,
     view: &BatchView,
@@ -317,7 +316,7 @@ async fn one(
         Left::Untried(error) => {
             tracing::warn!(%error, batch = %view.record.name, ordinal, "handed back");
             shared.figures.handed_back.fetch_add(1, Ordering::Relaxed);
-            // Whatever it is that is away will be back later than at once.
+            // An unavailable store or limit is unlikely to recover at once.
             shared.clock.sleep(UNTRIED_PAUSE).await;
             return Attempted::Untried;
         }

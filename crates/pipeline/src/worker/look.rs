@@ -1,4 +1,4 @@
-//! Looks which batches there are, and what they need of this worker.
+//! Reads which batches exist, and which of them need this worker.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use super::shared::Shared;
 use super::sources::BatchView;
 use crate::{BatchRecord, BatchRegistry, Engine};
 
-/// How often a batch is looked at that needs nothing any more.
+/// How often a finished batch is checked again.
 const FINISHED_AGAIN: Duration = Duration::from_secs(10);
 
-/// Looks which batches there are and what they need; the completions that are due.
+/// Updates the worker's sources from the list of batches; returns the completions that are due.
 pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
     let now = shared.clock.monotonic();
     let records = BatchRegistry::new(shared.batch.clone()).list().await?;
@@ -30,7 +30,7 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
             continue;
         }
         let Some(engine) = shared.engines.get(&record.pipeline) else { continue };
-        // A batch that was just noted may not be made yet.
+        // A batch may be listed before it is created.
         let Some(progress) = shared.batch.batch().progress(&name).await? else { continue };
         let known = shared.sources().known(&name);
         let view = match known {
@@ -41,7 +41,7 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
                     Ok(plan) => {
                         Arc::new(view_of(shared, record, engine, plan, progress.born, store))
                     }
-                    // It has just been removed.
+                    // The batch has just been removed.
                     Err(error) if error.kind() == ErrorKind::Unknown => continue,
                     Err(error) => return Err(error),
                 }
@@ -52,7 +52,7 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
                 shared.sources().serve(name, view);
             }
             BatchStatus::Completed if progress.is_completing => {
-                // Others are told once it is finished.
+                // Other batches are unaffected while the completion runs.
                 shared.sources().forget(&name);
                 completions.push(view);
             }
@@ -64,7 +64,7 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
     Ok(completions)
 }
 
-/// The batches that the worker is to finish and that are neither listed nor there.
+/// The batches the worker must finish that are neither listed nor present in the store.
 async fn missing(shared: &Shared, listed: &HashSet<String>) -> Result<Vec<String>> {
     let mut missing = Vec::new();
     let wanted = shared.options.batches.as_ref().filter(|_| shared.options.until_finished);
@@ -90,7 +90,7 @@ fn view_of(
         let is_served = shared.serves(&stage.name);
         Some((at, pipeline.index_of(&stage.name)?)).filter(|_| is_served)
     });
-    // The last stages first: documents are finished before others are begun.
+    // The last stages first, so that documents are finished before others are begun.
     let mut stages: Vec<(usize, usize)> = indexes.collect();
     stages.reverse();
     let seen = shared.clock.monotonic();

@@ -1,4 +1,4 @@
-//! A worker: takes documents of batches and single tasks through the stages of its pipelines.
+//! A worker: runs the stages of its pipelines for documents of batches and for single tasks.
 
 mod held;
 mod lane;
@@ -34,7 +34,7 @@ use crate::{Engine, Patience, ProcessMemory};
 pub struct WorkerReport {
     /// Why it ended.
     pub ended: Ended,
-    /// Stages of documents it is done with.
+    /// Stages of documents it finished.
     pub done: u64,
     /// Attempts that failed.
     pub failed: u64,
@@ -44,8 +44,8 @@ pub struct WorkerReport {
 
 /// A worker over the batches and queues of one database.
 ///
-/// Documents are claimed for a lease that is renewed while they are worked on, and settled when they are
-/// done. A worker that is killed loses its leases, and others do its documents again.
+/// Documents are claimed for a lease, which is renewed during the work, and settled when they are done. When a worker
+/// is killed, its leases expire and other workers repeat its documents.
 ///
 /// # Example
 /// ```
@@ -78,9 +78,9 @@ impl std::fmt::Debug for Worker {
     }
 }
 
-/// How often it is looked which batches there are.
+/// How often the list of batches is read.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How often the memory is looked at.
+/// How often the memory is measured.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
 impl Worker {
@@ -113,23 +113,23 @@ impl Worker {
         Self { shared: Arc::new(shared), started_at }
     }
 
-    /// Its id.
+    /// The worker's id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.shared.options.id
     }
 
-    /// Works until `stop` is done, then stops gracefully: running work is finished within
+    /// Works until `stop` is ready, then stops gracefully: work in progress is finished within
     /// [`WorkerOptions::drain`], and the rest is handed back.
     ///
     /// # Cancellation
-    /// Dropped, it hands back in the background what it has claimed, and tells what is done
-    /// ([`Database::unfinished`]); what runs on a thread of its own cannot be ended.
+    /// If the future is dropped, it hands back its claims and reports finished work in the background
+    /// ([`Database::unfinished`]). Work on a thread cannot be cancelled.
     ///
     /// # Errors
-    /// None while a store is away: it is asked again. Those that no waiting helps, as a wrong password,
-    /// at the start; [`ErrorKind::InvalidArgument`] for options that cannot be; [`ErrorKind::Unknown`] where
-    /// it is to finish a batch that never was, or that was removed before it was finished.
+    /// An unavailable store is not an error: requests are repeated. Permanent errors at the start, for example a
+    /// wrong password; [`ErrorKind::InvalidArgument`] for invalid options; [`ErrorKind::Unknown`] if a batch that the
+    /// worker is to finish was never submitted, or was removed before it was finished.
     pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<WorkerReport> {
         let shared = self.shared.as_ref();
         shared.options.check()?;
@@ -143,7 +143,7 @@ impl Worker {
             );
             return Err(Error::new(ErrorKind::Configuration, "start worker", what));
         }
-        // Now, not after the first minute: what refuses the program is seen at once.
+        // Asks now, not after the first minute: a rejected program is reported at once.
         shared.patience.outlast(|| shared.batch.batch().progress("compartment:asked")).await?;
         let mut lanes = JoinSet::new();
         for _ in 0..shared.options.concurrency.max(1) {
@@ -190,7 +190,7 @@ impl Worker {
         })
     }
 
-    /// Keeps the list of batches, and does completions beside it: one may take long.
+    /// Updates the list of batches, and runs completions concurrently, because one may take long.
     async fn look(&self) {
         let shared = self.shared.as_ref();
         let (mut completing, mut names) = (FuturesUnordered::new(), HashSet::new());
@@ -240,7 +240,7 @@ impl Worker {
         }
     }
 
-    /// How it is now.
+    /// The worker's current state.
     #[must_use]
     pub fn state(&self) -> WorkerState {
         let shared = self.shared.as_ref();
@@ -269,13 +269,13 @@ impl Worker {
     }
 }
 
-/// Ends the worker when its memory, or what it has given up, is too much.
+/// Ends the worker when its memory exceeds the limit, or when too many timed-out attempts still run.
 async fn watch(shared: &Shared) {
     loop {
         tokio::time::sleep(WATCH_EVERY).await;
         let limit = shared.options.memory_limit;
         if limit.is_some_and(|limit| ProcessMemory::now().is_some_and(|now| now.resident > limit)) {
-            // What fills the memory would go on doing so: it is not waited for.
+            // The work in progress may be what fills the memory, so it is not waited for.
             shared.go_to(Phase::Draining(Ended::Memory));
             shared.go_to(Phase::Ending(Ended::Memory));
         }
@@ -286,7 +286,7 @@ async fn watch(shared: &Shared) {
     }
 }
 
-/// Ends the worker when it is told to, and what was begun when it has had its time.
+/// Starts draining when `stop` is ready, and ends unfinished work after the drain time.
 async fn end(shared: &Shared, stop: impl Future<Output = ()>) {
     tokio::select! {
         () = stop => shared.go_to(Phase::Draining(Ended::Stopped)),

@@ -1,14 +1,15 @@
-//! How a worker works, and why it ended.
+//! Options of a worker, and the reasons why it ends.
 
 use std::time::Duration;
 
-use compartment_core::{Clock, Error, ErrorKind, MAX_AT_ONCE, MAX_QUEUE_NAME, MAX_TTL, Result};
+use compartment_core::backend::random;
+use compartment_core::{Error, ErrorKind, MAX_AT_ONCE, MAX_QUEUE_NAME, MAX_TTL, Result};
 use tokio::sync::Semaphore;
 
-/// A lease that is renewed each third of it should outlast a slow answer.
+/// The shortest lease: a lease is renewed each third of it, and must outlast a slow answer.
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 
-/// How a worker works.
+/// Options of a worker.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WorkerOptions {
@@ -18,19 +19,18 @@ pub struct WorkerOptions {
     pub stages: Option<Vec<String>>,
     /// The batches it serves, without single tasks; by default all batches and tasks.
     pub batches: Option<Vec<String>>,
-    /// Whether it ends once its batches are finished.
+    /// Whether it exits once its batches are finished.
     pub until_finished: bool,
     /// The number of documents it processes at the same time; by default the number of CPUs.
     pub concurrency: usize,
-    /// The most documents of one claim, 1 to [`MAX_AT_ONCE`]. A claim is of as many as take a fifth of a
-    /// second together.
+    /// The maximum number of documents in one claim, 1 to [`MAX_AT_ONCE`]. A claim takes as many as are processed in
+    /// about 200 ms.
     pub max_at_once: usize,
     /// If it does not renew its leases for this long, others take over its documents.
     pub lease: Duration,
     /// How long running work may take once the worker is stopped; unfinished work is then handed back.
     pub drain: Duration,
-    /// Whether what becomes of single tasks is kept for a ledger. Batches have an outbox of their own or
-    /// none ([`crate::BatchOptions::outbox`]).
+    /// Whether the outcomes of single tasks are kept for a ledger. For batches, see [`crate::BatchOptions::outbox`].
     pub keep_task_rows: bool,
     /// Memory limit in bytes; above it the worker exits so that it can be restarted. At least twice its
     /// memory at the start.
@@ -41,7 +41,7 @@ impl Default for WorkerOptions {
     fn default() -> Self {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let host = if host.trim().is_empty() { "worker" } else { host.trim() };
-        let unique = compartment_core::SystemClock.now().as_millis() % 100_000;
+        let unique = random() % 100_000;
         Self {
             id: format!("{host}-{}-{unique}", std::process::id()),
             stages: None,
@@ -58,7 +58,7 @@ impl Default for WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// Serving this batch, and no others, until it needs nothing any more.
+    /// Serves only this batch, and exits once it is finished.
     #[must_use]
     pub fn until_finished(mut self, batch: impl Into<String>) -> Self {
         self.batches.get_or_insert_default().push(batch.into());
@@ -129,10 +129,10 @@ impl WorkerOptions {
         self
     }
 
-    /// Says what is wrong with the options, if anything is.
+    /// Checks the options.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`], with the bounds.
+    /// [`ErrorKind::InvalidArgument`], with the allowed bounds.
     pub fn check(&self) -> Result<()> {
         let wrong =
             |what: String| Err(Error::new(ErrorKind::InvalidArgument, "start worker", what));
@@ -167,12 +167,12 @@ impl WorkerOptions {
 pub enum Ended {
     /// It was stopped.
     Stopped,
-    /// Its batches need nothing any more.
+    /// Its batches are finished.
     Finished,
     /// Its memory exceeded the limit: restart it.
     Memory,
-    /// More timed-out attempts are still running than its concurrency: restart it.
+    /// As many timed-out attempts still run as its concurrency allows: restart it.
     Overdue,
-    /// A batch that it is to finish is not there: it never was, or it was removed.
+    /// A batch that it was to finish does not exist: it was never submitted, or it was removed.
     Missing,
 }

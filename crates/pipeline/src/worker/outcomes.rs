@@ -1,4 +1,4 @@
-//! How attempts at documents and tasks end, and what is done at the completion of a batch.
+//! Outcomes of attempts at documents and tasks, and the completion of batches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::hand_back::HandBack;
 use crate::runner::unless_panicked;
 use crate::{Engine, StageError, TaskStatus};
 
-/// How long a lane rests after what could not be tried.
+/// How long a lane pauses after an attempt that could not be made.
 pub(super) const UNTRIED_PAUSE: Duration = Duration::from_millis(200);
-/// A document that is worked on when the worker ends: what fills the memory is counted against it, since
-/// it would do so again.
+/// The outcome of a document in progress when the worker ends. If the memory limit was exceeded, it counts as a
+/// failed attempt, since the document would exceed it again.
 pub(super) fn given_up(shared: &Shared, ended: Ended) -> Left {
     let what = match ended {
         Ended::Memory => {
@@ -33,7 +33,8 @@ pub(super) fn given_up(shared: &Shared, ended: Ended) -> Left {
     Left::Failed(StageError::new("out_of_memory", what).transient())
 }
 
-/// How the ledger is told of an outcome. That a last attempt makes a document dead it knows by the plan.
+/// The status and error that the ledger records. The ledger derives from the plan that a last failed attempt makes a
+/// document dead.
 pub(super) fn noted_as(outcome: &Outcome) -> (TaskStatus, String) {
     match outcome {
         Outcome::Retry { error, .. } => (TaskStatus::Failed, error.clone()),
@@ -59,7 +60,7 @@ pub(super) fn outcome_of(
     }
 }
 
-/// Does what is due at the completion of a batch, unless somebody else is at it.
+/// Runs the completion of a batch, unless another worker has claimed it.
 pub(super) async fn complete(shared: &Shared, view: &BatchView) -> Result<()> {
     let (batch, store, lease) = (view.record.name.as_str(), &view.store, shared.options.lease);
     let Some(token) = store.claim_completion(batch, lease).await? else {
@@ -75,7 +76,8 @@ pub(super) async fn complete(shared: &Shared, view: &BatchView) -> Result<()> {
         let completed = completed.born_as(view.born);
         if let Err(error) = unless_panicked("at_completion", work(completed)).await {
             tracing::error!(%error, batch, "the work at the completion failed; it is due again");
-            // Once the lease has ended: at once it would fail in the same way.
+            // The lease is not released, so that the retry waits until it expires; an immediate retry would fail
+            // again.
             hand_back.settled();
             return Ok(());
         }

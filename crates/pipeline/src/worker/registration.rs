@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 /// The hash of all workers, by id.
 const KEY: &str = "compartment:workers";
 
-/// How often a worker writes how it is.
+/// How often a worker writes its state.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// A document, or a single task, that is worked on.
+/// A document or a single task in progress.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Running {
@@ -24,7 +24,7 @@ pub struct Running {
     pub name: String,
     /// The stage.
     pub stage: String,
-    /// Since when.
+    /// When the work began.
     pub since: Timestamp,
 }
 
@@ -40,43 +40,43 @@ impl Running {
     }
 }
 
-/// How a worker was when it last wrote.
+/// The state of a worker when it last wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WorkerState {
-    /// Its id.
+    /// The worker's id.
     pub id: String,
-    /// Its process.
+    /// The worker's process id.
     pub pid: u32,
     /// When it started.
     pub started_at: Timestamp,
-    /// When it last wrote.
+    /// When it last wrote its state.
     pub seen_at: Timestamp,
     /// The pipelines and stages it serves, each as `pipeline/stage version`.
     pub serves: Vec<String>,
-    /// Documents it works on at the same time.
+    /// Documents it processes at the same time.
     pub concurrency: usize,
     /// The work in progress.
     pub running: Vec<Running>,
-    /// Stages of documents it is done with.
+    /// Stages of documents it finished.
     pub done: u64,
     /// Attempts that failed.
     pub failed: u64,
-    /// Its memory, in bytes, where that is known.
+    /// Its memory in bytes, on systems that report it.
     pub memory: Option<u64>,
-    /// Whether it takes nothing new.
+    /// Whether it has stopped claiming.
     pub is_ending: bool,
 }
 
 impl WorkerState {
-    /// Whether it counts as gone, because it has missed three of its regular reports.
+    /// Whether it counts as gone, because it has missed three heartbeats.
     #[must_use]
     pub fn is_gone(&self, now: Timestamp) -> bool {
         now.since(self.seen_at) > HEARTBEAT * 3
     }
 }
 
-/// Every registered worker, by id. An unreadable state, perhaps of newer code, is left out.
+/// Every registered worker, by id. An unreadable state, perhaps written by newer code, is left out.
 ///
 /// # Errors
 /// The store's.
@@ -92,7 +92,7 @@ pub async fn workers(batch: &Database) -> Result<Vec<WorkerState>> {
     Ok(fields.into_iter().filter_map(read).collect())
 }
 
-/// Writes how a worker is.
+/// Writes the state of a worker.
 pub(super) async fn write(batch: &Database, state: &WorkerState) -> Result<()> {
     let bytes = serde_json::to_vec(state)
         .map_err(|error| Error::new(ErrorKind::Encode, "write worker", error.to_string()))?;
@@ -100,7 +100,7 @@ pub(super) async fn write(batch: &Database, state: &WorkerState) -> Result<()> {
     batch.hash().set_fields(KEY, fields, Expiry::Never).await.map(drop)
 }
 
-/// Removes workers; how many there were.
+/// Removes workers; returns how many there were.
 pub(super) async fn remove(batch: &Database, ids: &[String]) -> Result<u64> {
     if ids.is_empty() { Ok(0) } else { batch.hash().delete_fields(KEY, ids).await }
 }

@@ -14,13 +14,13 @@ use super::registration::Running;
 use super::sources::Sources;
 use crate::{Engine, Patience, StageError};
 
-/// How far a worker is from its end.
+/// The phases of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     Working,
-    /// Nothing new is taken; what was begun is finished.
+    /// Nothing new is claimed; work in progress is finished.
     Draining(Ended),
-    /// What is not finished now is not waited for.
+    /// Unfinished work is no longer waited for.
     Ending(Ended),
 }
 
@@ -33,9 +33,9 @@ pub(super) struct Shared {
     pub(super) engines: HashMap<String, Engine>,
     pub(super) held: Held,
     pub(super) phase: watch::Sender<Phase>,
-    /// There may be work: nobody needs to wait.
+    /// Wakes idle lanes: there may be work.
     pub(super) work: Notify,
-    /// Batches should be looked at.
+    /// Wakes the loop that reads the list of batches.
     pub(super) look: Notify,
     pub(super) figures: Figures,
     sources: Mutex<Sources>,
@@ -43,7 +43,7 @@ pub(super) struct Shared {
     permits: HashMap<(String, usize), Arc<Semaphore>>,
 }
 
-/// What a worker has done.
+/// Counters of a worker.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     pub(super) done: AtomicU64,
@@ -53,7 +53,7 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// What is worked on now, what was begun first in front.
+    /// The work in progress, earliest first.
     pub(super) fn running(&self) -> Vec<Running> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<Running> = running.iter().cloned().collect();
@@ -67,7 +67,7 @@ impl Figures {
     }
 }
 
-/// A document that is listed as worked on while this lives.
+/// A document that is listed as in progress until this is dropped.
 pub(super) struct Listed<'a> {
     figures: &'a Figures,
     running: Running,
@@ -88,16 +88,16 @@ impl Drop for Listed<'_> {
     }
 }
 
-/// How long a stage takes a document, and how many were claimed at once for it.
+/// The time that a stage takes for a document in microseconds, and the size of the last claim.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     micros: f64,
     claimed: usize,
 }
 
-/// What an ending worker has to say may take this long.
+/// How long an ending worker may take for its last reports.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// A claim is of as many documents as take about this long.
+/// The target duration of one claim.
 const CLAIM_TIME: Duration = Duration::from_millis(200);
 
 impl Shared {
@@ -146,7 +146,7 @@ impl Shared {
         *self.phase.borrow() == Phase::Working
     }
 
-    /// Goes on to a later phase, never back.
+    /// Moves to a later phase, never back.
     pub(super) fn go_to(&self, phase: Phase) {
         self.phase.send_if_modified(|now| {
             let is_later = match (*now, phase) {
@@ -162,35 +162,35 @@ impl Shared {
         self.work.notify_waiters();
     }
 
-    /// Once nothing is waited for any more: why.
+    /// Resolves with the reason once work in progress is no longer waited for.
     pub(super) async fn must_end(&self) -> Ended {
         let mut phase = self.phase.subscribe();
         match phase.wait_for(|phase| matches!(phase, Phase::Ending(_))).await.map(|phase| *phase) {
             Ok(Phase::Ending(ended)) => ended,
-            // The sender is in `self`.
+            // The sender is in `self`, so it is not dropped.
             _ => std::future::pending().await,
         }
     }
 
-    /// Once even what is done need not be told any more.
+    /// Resolves once even finished work need not be reported any more.
     pub(super) async fn gave_up(&self) {
         self.must_end().await;
         self.clock.sleep(LAST_WORDS).await;
     }
 
-    /// Once nothing new is taken.
+    /// Resolves once nothing new is claimed.
     pub(super) async fn not_working(&self) {
         let mut phase = self.phase.subscribe();
         let _ = phase.wait_for(|phase| *phase != Phase::Working).await;
     }
 
-    /// A place to work at a stage, if one is free.
+    /// A permit to work at a stage, if one is free.
     pub(super) fn permit_for(&self, pipeline: &str, index: usize) -> Option<OwnedSemaphorePermit> {
         let permits = self.permits.get(&(pipeline.to_owned(), index))?;
         Arc::clone(permits).try_acquire_owned().ok()
     }
 
-    /// How many documents to claim: few at first, then as many as take a while together.
+    /// How many documents to claim: one at first, then as many as fit in [`CLAIM_TIME`].
     pub(super) fn claim_size(&self, pipeline: &str, index: usize) -> usize {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(pace) = pace.get_mut(&(pipeline.to_owned(), index)) else { return 1 };
@@ -199,7 +199,7 @@ impl Shared {
         limit.min(pace.claimed * 8)
     }
 
-    /// Notes that so many documents took so long.
+    /// Records how long a number of documents took.
     pub(super) fn note_pace(&self, pipeline: &str, index: usize, documents: usize, took: Duration) {
         if documents == 0 {
             return;
@@ -208,7 +208,7 @@ impl Shared {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         pace.entry((pipeline.to_owned(), index))
             .and_modify(|pace| {
-                // What has become slower is believed at once.
+                // A slowdown counts more than a speed-up, so that claims shrink quickly.
                 let weight = if micros > pace.micros { 0.5 } else { 0.2 };
                 pace.micros += (micros - pace.micros) * weight;
                 pace.claimed = documents;

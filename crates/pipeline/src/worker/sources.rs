@@ -1,4 +1,4 @@
-//! Where a worker finds work: the batches of its pipelines, and the queues of their stages.
+//! The sources of a worker's work: batches of its pipelines, and queues of their stages.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,26 +11,26 @@ use compartment_core::{
 use super::turns::Turns;
 use crate::{BatchRecord, Engine};
 
-/// How long a stage is left alone that was found without work.
+/// How long a stage without work is left alone.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(400));
 
-/// A batch as this worker serves it.
+/// A batch served by this worker.
 #[derive(Clone, Debug)]
 pub(super) struct BatchView {
     pub(super) record: BatchRecord,
     /// The token that the batch was born with.
     pub(super) born: FencingToken,
-    /// For this batch, and no other that may be made under its name.
+    /// Bound to this batch: a later batch of its name is not touched.
     pub(super) store: Arc<dyn BatchStore>,
     /// When this worker first saw it.
     pub(super) seen: MonotonicInstant,
     pub(super) engine: Engine,
     pub(super) plan: Arc<BatchPlan>,
-    /// The stages that the worker serves: their places in the plan and in the pipeline.
+    /// The stages that the worker serves, by their index in the plan and in the pipeline.
     pub(super) stages: Vec<(usize, usize)>,
 }
 
-/// One place to claim from.
+/// A source to claim from.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     Batch(Arc<BatchView>),
@@ -70,13 +70,13 @@ pub(super) struct Sources {
     batches: HashMap<String, Arc<BatchView>>,
     queues: Vec<Source>,
     turns: Turns,
-    /// By source and place.
+    /// By source and stage index.
     empty: HashMap<(String, usize), Empty>,
-    /// Batches that need nothing, and when to look again.
+    /// Finished batches, and when to check each again.
     finished: HashMap<String, MonotonicInstant>,
-    /// Batches that a worker which ends with them has seen to the end: they may be removed by now.
+    /// Finished batches, for a worker that exits with its batches: they may have been removed since.
     seen_to_the_end: HashSet<String>,
-    /// Batches that such a worker is to finish, and that are not there.
+    /// Batches that such a worker must finish and that do not exist.
     missing: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ impl Sources {
         self.queues = queues;
     }
 
-    /// All of them, in the order of their turns.
+    /// All sources, in the order of their turns.
     pub(super) fn in_order(&self) -> Vec<Source> {
         let batches = self.batches.values().map(|view| Source::Batch(Arc::clone(view)));
         let all = batches.chain(self.queues.iter().cloned()).collect();
@@ -97,7 +97,7 @@ impl Sources {
         self.empty.remove(&(source.to_owned(), index));
     }
 
-    /// Stages behind one that was served may have work now.
+    /// Later stages of a served source may have work now.
     pub(super) fn wake(&mut self, source: &str) {
         self.empty.retain(|(name, _), _| name != source);
     }
@@ -119,22 +119,22 @@ impl Sources {
         self.empty.retain(|(name, _), _| name != batch);
     }
 
-    /// Whether all batches of these names need nothing any more.
+    /// Whether all batches of these names are finished.
     pub(super) fn are_finished(&self, names: &[String]) -> bool {
         names.iter().all(|name| self.seen_to_the_end.contains(name))
     }
 
-    /// The batch as it is served, if it is.
+    /// The batch, if it is served.
     pub(super) fn known(&self, batch: &str) -> Option<Arc<BatchView>> {
         self.batches.get(batch).cloned()
     }
 
-    /// Whether a batch that needs nothing any more is left alone yet.
+    /// Whether a finished batch is not yet due for another check.
     pub(super) fn rests(&self, batch: &str, now: MonotonicInstant) -> bool {
         self.finished.get(batch).is_some_and(|again| *again > now)
     }
 
-    /// Whether all of a batch was seen done.
+    /// Whether the batch was seen finished.
     pub(super) fn was_seen_to_the_end(&self, batch: &str) -> bool {
         self.seen_to_the_end.contains(batch)
     }
@@ -146,14 +146,14 @@ impl Sources {
         self.batches.insert(batch, view);
     }
 
-    /// A batch needs nothing any more, unless what is dead is retried: it is looked at again then.
+    /// Marks a batch as finished. It is checked again, because its dead documents may be retried.
     pub(super) fn finish(&mut self, batch: &str, again: MonotonicInstant) {
         self.seen_to_the_end.insert(batch.to_owned());
         self.forget(batch);
         self.finished.insert(batch.to_owned(), again);
     }
 
-    /// Forgets the batches that are not `there`; `missing` are those that were to be finished.
+    /// Forgets the batches that are not in `there`; `missing` are those the worker must finish.
     pub(super) fn keep_only(&mut self, there: &HashSet<String>, missing: Vec<String>) {
         self.missing = missing;
         let queues: HashSet<String> =
@@ -165,7 +165,7 @@ impl Sources {
         self.turns.retain(|name| is_there(&name.to_owned()) || queues.contains(name));
     }
 
-    /// One of the batches that are to be finished, which is not there: it never was, or it was removed.
+    /// A batch that the worker must finish and that does not exist, if there is one.
     pub(super) fn missing(&self) -> Option<&str> {
         self.missing.first().map(String::as_str)
     }

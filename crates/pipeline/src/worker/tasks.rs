@@ -1,4 +1,4 @@
-//! Single tasks: one stage for one document, from the queue of the stage.
+//! Single tasks: one stage for one document, claimed from the stage's queue.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::attempt::Left;
 use crate::hand_back::HandBack;
 use crate::{Engine, SingleTaskRow, StageError, TaskData, TaskOutbox};
 
-/// Claims single tasks of a stage, and does them; whether there was any.
+/// Claims single tasks of a stage and does them; `false` if there were none.
 pub(super) async fn from_queue(
     shared: &Arc<Shared>,
     queue: &str,
@@ -47,14 +47,14 @@ pub(super) async fn from_queue(
     Ok(true)
 }
 
-/// Tasks of one claim on their way. What of them is not told when it is dropped is told in the background:
-/// what was done with the one that is worked on, if that is known, and the rest as handed back.
+/// Tasks of one claim in progress. On drop, a known outcome is reported in the background, and the remaining tasks
+/// are handed back.
 struct Work {
     shared: Arc<Shared>,
     queue: String,
-    /// Claims that nothing is known of yet, the one that is worked on in front.
+    /// Claims without an outcome, the one in progress first.
     open: VecDeque<Claim>,
-    /// What is being told.
+    /// The outcome that is being reported.
     told: Option<Told>,
 }
 
@@ -114,7 +114,7 @@ impl Work {
         Ok(())
     }
 
-    /// Hands back the first of those that nothing is known of.
+    /// Hands back the first claim without an outcome.
     async fn hand_back(&mut self) -> Result<()> {
         let Some(claim) = self.open.front().copied() else { return Ok(()) };
         let (store, claims) = (self.shared.batch.queue(), [claim]);
@@ -146,7 +146,7 @@ impl Drop for Work {
     }
 }
 
-/// Tells how a task was left; whether its claim still counted.
+/// Reports the outcome of a task; `false` if the claim no longer counted.
 async fn tell(shared: &Shared, queue: &str, told: &Told) -> Result<bool> {
     let (store, claim) = (shared.batch.queue(), told.claim);
     if let Some(row) = &told.row {
@@ -169,7 +169,7 @@ async fn tell(shared: &Shared, queue: &str, told: &Told) -> Result<bool> {
     }
 }
 
-/// What the ledger is told of an attempt.
+/// The ledger's row for an attempt.
 fn row_of(
     shared: &Shared,
     queue: &str,
@@ -208,7 +208,7 @@ fn read(engine: &Engine, index: usize, task: &ClaimedTask) -> Result<crate::Docu
         None => {
             let name = pipeline.name();
             let what = format!("pipeline {name:?} of this worker has no stage {:?}", data.stage);
-            // A worker of newer code may have it.
+            // A worker with newer code may have the stage.
             return Err(StageError::new("unknown_stage", what).transient());
         }
     }

@@ -1,21 +1,21 @@
-//! The order of batches and queues: by their class and by when they were last served.
+//! The order of batches and queues, by their class and by when they were last served.
 
 use std::collections::HashMap;
 
 use compartment_core::{MonotonicInstant, TaskClass};
 
-/// When each source of work was last served by this worker.
+/// When this worker last served each source.
 ///
-/// A source's turn is due at the time it was last served plus the slack of its class, and the earliest
-/// due goes first. So a source that has work waits at most its slack behind more urgent ones, and for one
-/// claim of each other source of its class: nothing starves, however much there is of anything else.
+/// The turn of a source is due at the time it was last served plus the slack of its class, and the earliest turn is
+/// next. A source with work therefore waits at most its slack behind more urgent ones, plus one claim of each other
+/// source of its class. Nothing starves, however much work other sources have.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     served: HashMap<String, MonotonicInstant>,
 }
 
 impl Turns {
-    /// Sources in the order of their turns; `of` says a source's name, class and since when it waits.
+    /// Sorts sources by their turns. `of` returns a source's name, its class and since when it waits.
     pub(crate) fn in_order<T>(
         &self,
         mut sources: Vec<T>,
@@ -29,7 +29,7 @@ impl Turns {
         sources
     }
 
-    /// Notes that a source was served.
+    /// Records that a source was served.
     pub(crate) fn served(&mut self, name: &str, now: MonotonicInstant) {
         match self.served.get_mut(name) {
             Some(served) => *served = now,
@@ -39,7 +39,7 @@ impl Turns {
         }
     }
 
-    /// Forgets sources that are gone.
+    /// Forgets sources that no longer exist.
     pub(crate) fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
         self.served.retain(|name, _| is_there(name));
     }
@@ -51,7 +51,7 @@ mod tests {
 
     use super::*;
 
-    /// Serves whoever is first, a claim of so long each, and says who it was.
+    /// Serves the first source for one claim of 250 ms, and returns its name.
     fn serve(
         turns: &mut Turns,
         now: &mut MonotonicInstant,

@@ -1,4 +1,4 @@
-//! Ten thousand operations of queues, batches and submissions, each dropped at a random moment.
+//! Ten thousand operations on queues, batches and submissions, dropped at random moments.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -23,7 +23,7 @@ const LEASE: Duration = Duration::from_secs(600);
 const QUEUE: &str = "tasks";
 const STAGES: usize = 2;
 
-/// Numbers that are the same in each run.
+/// Random numbers that are the same in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -35,7 +35,7 @@ impl Dice {
     }
 }
 
-/// What the program was told, and so has to answer for.
+/// The answers a program has received, and therefore has to handle.
 struct Told {
     database: Database,
     dice: Dice,
@@ -75,7 +75,7 @@ impl Told {
         }
     }
 
-    /// How long the next operation has: up to about two round trips.
+    /// Time limit of the next operation: up to about two round trips.
     fn patience(&mut self) -> Duration {
         Duration::from_micros(self.dice.below(400))
     }
@@ -117,7 +117,7 @@ impl Told {
                     (all.collect(), self.database.queue().clone());
                 let submitted = give_up_after(limit, store.submit(QUEUE, all.clone())).await;
                 if self.note(submitted).is_none() {
-                    // Their keys make it harmless.
+                    // The deduplication keys make it harmless.
                     store.submit(QUEUE, all).await.unwrap();
                 }
             }
@@ -143,7 +143,7 @@ impl Told {
         }
     }
 
-    /// Settles a claim, or hands it back; what was dropped is told again.
+    /// Settles a claim, or hands it back; a dropped request is repeated.
     async fn settle(&mut self, limit: Duration) {
         if self.claims.is_empty() {
             return;
@@ -160,7 +160,7 @@ impl Told {
         }
         let retried = self.dice.below(5) == 0;
         let outcome = |ordinal: u32| match ordinal % 2 {
-            // Attempts are counted once, so no document dies of what is told twice.
+            // Attempts are counted once, so a repeated request does not kill a document.
             0 if retried => Outcome::HandedBack,
             _ => Outcome::Done,
         };
@@ -172,7 +172,7 @@ impl Told {
         }
     }
 
-    /// Completes, fails or hands back a task; what was dropped is told again.
+    /// Completes, fails or hands back a task; a dropped request is repeated.
     async fn end_a_task(&mut self, limit: Duration) {
         if self.tasks.is_empty() {
             return;
@@ -212,7 +212,7 @@ impl Told {
         }
     }
 
-    /// Nothing is held but what the program was told of; everything else is there, once.
+    /// Checks that only known claims are held, and that everything else exists once.
     async fn check(mut self) {
         self.database.unfinished().done().await;
         assert_eq!(self.submission.seal().await.unwrap(), u64::from(self.pushed));
@@ -233,7 +233,7 @@ impl Told {
         let open = u64::from(self.submitted) - self.completed.len() as u64;
         assert_eq!(counts.waiting + counts.delayed + counts.claimed, open);
 
-        // And it can be finished: each document and task once.
+        // Each document and task can be finished, once.
         while !self.claims.is_empty() {
             self.settle(Duration::from_secs(60)).await;
         }
@@ -272,7 +272,7 @@ impl Told {
     }
 }
 
-/// An answer that was waited for is none that fails.
+/// Unwraps an answer that arrived.
 trait TransposeOk {
     fn transpose_ok(self);
 }
@@ -299,7 +299,7 @@ async fn cancel_everything(database: Database) -> u32 {
 fn cancel_everything_in_memory() {
     run_test(async {
         let contract = Contract::new("batch", DatabaseKind::Durable).with_index(4);
-        // It answers in the first moment, so there is nothing to drop.
+        // It answers at once, so no operation is dropped.
         let database = MemoryBackend::default().open(contract).await.unwrap();
         cancel_everything(database).await;
     });

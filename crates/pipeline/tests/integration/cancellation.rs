@@ -1,4 +1,4 @@
-//! Callers who give up, workers that are dropped: nothing that was accepted is lost, nothing stays held.
+//! Dropped calls and workers: nothing accepted is lost, and nothing stays claimed.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -31,7 +31,7 @@ fn pipeline() -> Pipeline {
     builder.build().unwrap()
 }
 
-/// A database of a server, by a client that soon gives up.
+/// A database on a server, with short time-outs.
 async fn on(redis: &TestRedis) -> Database {
     let mut config = RedisConfig::for_instance(&Instance::new(&redis.url()).unwrap(), 1);
     config.response_timeout = Duration::from_millis(200);
@@ -48,7 +48,7 @@ fn entry(number: usize) -> String {
     format!("document {number}")
 }
 
-/// Every document is there once, in its order.
+/// Checks that every document exists once, in order.
 async fn expect_documents(batch: &Database, documents: usize) {
     let progress = batch.batch().progress("b").await.unwrap().unwrap();
     assert_eq!(progress.total, documents as u64);
@@ -73,7 +73,7 @@ fn a_dropped_flush_loses_nothing_and_adds_nothing_twice() {
             submission.push(entry(number)).await.unwrap();
         }
         redis.pause();
-        // What is dropped here is in the server's hands, and is executed once it goes on.
+        // The dropped request has reached the server, and is executed when the server continues.
         let last = tokio::time::timeout(Duration::from_millis(50), submission.push(entry(999)));
         assert!(last.await.is_err());
         for _ in 0..5 {
@@ -143,20 +143,20 @@ async fn a_submission_adds_to_no_batch_but_its_own() {
     let mut late = begin(batch, patience()).await;
     late.push(entry(0)).await.unwrap();
     assert!(batch.batch().remove("b").await.unwrap());
-    // Its name is still listed: whoever begins anew is listed in its place.
+    // The name is still listed; a new batch replaces its entry.
     tokio::time::sleep(Duration::from_millis(2)).await;
     let mut next = begin(batch, patience()).await;
     assert_eq!(late.flush().await.unwrap_err().kind(), ErrorKind::Unknown);
     assert_eq!(late.seal().await.unwrap_err().kind(), ErrorKind::Unknown);
     next.push(entry(0)).await.unwrap();
-    // And whoever removed the former one late does not take the new one off the list for good.
+    // A late removal of the former batch does not remove the new one from the list for good.
     BatchRegistry::new(batch.clone()).remove("b").await.unwrap();
     assert_eq!(next.seal().await.unwrap(), 1);
     assert_eq!(BatchRegistry::new(batch.clone()).list().await.unwrap().len(), 1);
     expect_documents(batch, 1).await;
 }
 
-/// A stage that says when it has begun, and then waits to be let go.
+/// A stage that reports its start, and then waits for permission.
 fn slow(begun: Arc<AtomicBool>, go: Arc<AtomicBool>) -> Pipeline {
     let mut builder = Pipeline::builder("words");
     let (stage, _) = made("split", move |text: &String| {
@@ -274,7 +274,7 @@ async fn a_worker_that_is_to_finish_what_is_not_there_ends_with_an_error() {
     let error = finish().await.unwrap_err();
     assert_eq!((error.kind(), error.key()), (ErrorKind::Unknown, Some("b")));
     assert!(error.to_string().contains("there is no batch \"b\" to finish"), "{error}");
-    // One that is removed while it is worked on ends it as well.
+    // A batch that is removed during work ends the worker too.
     submit(batch, &pipeline, "b", &["slow a"]).await;
     let removal = async {
         eventually("a document is worked on", || async { begun.load(Ordering::SeqCst) }).await;

@@ -1,4 +1,4 @@
-//! Pipeline logic when a store fails: staged with mocks, no server needed.
+//! Pipeline logic with failing stores, using mocks, without a server.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
@@ -22,7 +22,7 @@ use compartment_pipeline::{
     StageStatus,
 };
 
-/// Counts words; panics on one word, fails on another.
+/// Counts words; panics on one word, and fails on another.
 struct WordCount;
 
 impl Stage for WordCount {
@@ -50,7 +50,7 @@ impl Stage for WordCount {
     }
 }
 
-/// Opens every database with the same mocks.
+/// Opens every database with these mocks.
 #[derive(Debug)]
 struct MockBackend(Stores);
 
@@ -82,7 +82,7 @@ async fn databases(key_value: MockKeyValueStore, hash: MockHashStore) -> Databas
     Databases::open(map, &BTreeMap::from([("primary".to_owned(), backend)])).await.unwrap()
 }
 
-/// An engine of one stage, as one process has it.
+/// An engine with one stage, standing for a process.
 struct Process {
     engine: Engine,
     words: Node<usize>,
@@ -107,7 +107,7 @@ impl Process {
         self.engine.progress().figures().get("words").copied().unwrap_or_default()
     }
 
-    /// The words of a document, which is another text under the hash of one document.
+    /// The word count of a text; all texts have the hash of one document.
     async fn count(&self, text: &str) -> std::result::Result<(usize, Origin), PipelineError> {
         let before = self.figures();
         let words = *self.engine.value(self.words, &document(text)).await?;
@@ -127,7 +127,7 @@ async fn on_memory() -> Databases {
     Databases::open(map, &BTreeMap::from([("primary".to_owned(), backend)])).await.unwrap()
 }
 
-/// A key-value store that fails whatever is asked of it.
+/// A key-value store that always fails.
 fn failing(kind: ErrorKind) -> MockKeyValueStore {
     let mut store = MockKeyValueStore::new();
     store.expect_get().returning(move |_| Err(error(kind)));
@@ -147,12 +147,12 @@ async fn a_cached_result_is_taken_and_the_stage_not_run() {
     let process = Process::start(&databases).await;
     assert!(!process.engine.is_kept(&document("")).await.unwrap());
     assert_eq!(process.count("a b c").await.unwrap(), (3, Origin::Computed));
-    // Another process has nothing in its own memory. Run anew, the stage would panic.
+    // Another process has an empty first tier. If run again, the stage would panic.
     let other = Process::start(&databases).await;
     assert_eq!(other.count("panic").await.unwrap(), (3, Origin::Cached));
     assert!(other.engine.is_kept(&document("")).await.unwrap());
     assert_eq!((other.figures().computed, other.figures().cached), (0, 2));
-    // What was derived from a document goes with it.
+    // Results are invalidated with their document.
     let _ = other.engine.cache().invalidate_document("h4sh").await;
     assert_eq!(other.count("a b").await.unwrap(), (2, Origin::Computed));
 }
@@ -182,7 +182,7 @@ async fn a_cache_that_is_off_runs_every_stage() {
 async fn a_damaged_cache_entry_is_a_miss_and_is_replaced() {
     let databases = on_memory().await;
     let store = databases.get("cache").unwrap().key_value();
-    // It begins as an entry of a cache does.
+    // Begins like a cache entry.
     let damaged = Bytes::from_static(b"\xC1\xE1 cut off");
     store.set("doc:words:h4sh:1", damaged, SetOptions::default()).await.unwrap();
     let process = Process::start(&databases).await;

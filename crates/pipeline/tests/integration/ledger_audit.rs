@@ -1,4 +1,4 @@
-//! Audits find where batch and ledger differ, and repairs set it right.
+//! Audits find differences between batch and ledger, and repairs correct them.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -17,7 +17,7 @@ use compartment_testkit::{RespConnection, TestPostgres, TestRedis, run_test};
 use crate::ledger_fixtures::batches::{in_memory, on_redis, step, submitted, work};
 use crate::ledger_fixtures::{execute, in_a_file};
 
-/// What is found, as text: `extract done_without_row 3,9`.
+/// The findings as text: `extract done_without_row 3,9`.
 async fn found(mirror: &LedgerMirror) -> Vec<String> {
     let report = mirror.audit("papers").await.unwrap();
     assert!(report.compared_with_ledger);
@@ -34,7 +34,7 @@ async fn row(ledger: &Ledger, ordinal: u64, stage: &str) -> Option<LedgerTask> {
     rows.into_iter().find(|row| row.task_type == stage)
 }
 
-/// Rows that were lost are written from the bits.
+/// Lost rows are written again from the bits.
 async fn missing_rows_are_written(batch: Database, ledger: Ledger) {
     submitted(&batch, "papers", 1_500).await;
     let mirror = LedgerMirror::new(batch.clone(), ledger.clone());
@@ -78,7 +78,7 @@ async fn missing_rows_are_written_from_bits_on_postgresql() {
     missing_rows_are_written(in_memory().await.0, Ledger::at(&server.url()).unwrap()).await;
 }
 
-/// Executes a command in the batch database of a server, past the stores.
+/// Executes a command in the batch database of a server, without the stores.
 async fn on_server(redis: &TestRedis, command: &[&str]) {
     let mut connection = RespConnection::open(redis.port()).await.unwrap();
     connection.send(&["SELECT", "4"]).await.unwrap();
@@ -98,7 +98,7 @@ fn missing_bits_and_counts_are_restored_from_rows() {
         let sound = batch.batch().progress("papers").await.unwrap().unwrap();
         assert_eq!(sound.status, BatchStatus::Completed);
         mirror.mirror_once("papers").await.unwrap();
-        // A document and a stage have a bit each: two stages, so document 9 of the second is bit 19.
+        // Each document has a bit for each stage: with two stages, document 9 of the second is bit 19.
         for (bits, bit) in [("done", "19"), ("done", "40"), ("dead", "14")] {
             on_server(&redis, &["SETBIT", &format!("{{batch:papers}}:{bits}"), bit, "0"]).await;
         }
@@ -136,7 +136,7 @@ fn a_batch_that_is_worked_on_has_no_drift_at_any_moment() {
                 tokio::spawn(async move { work(&batch, "papers", 10).await })
             })
             .collect();
-        // Somebody else mirrors all the time, as beside a worker.
+        // Another mirror runs all the time, as beside a worker.
         let other = mirror.clone().page(5);
         let others = tokio::spawn(async move {
             loop {
@@ -166,7 +166,7 @@ async fn a_batch_without_an_outbox_is_compared_with_itself_only() {
     let mirror = LedgerMirror::new(batch, ledger.clone());
     let report = mirror.audit("papers").await.unwrap();
     assert!(report.is_clean() && !report.compared_with_ledger);
-    // Whoever made it wanted no ledger.
+    // A batch without an outbox is not mirrored.
     assert!(mirror.mirror_all().await.unwrap().is_nothing());
     assert!(ledger.batches().await.unwrap().is_empty());
 }

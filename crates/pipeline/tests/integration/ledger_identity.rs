@@ -1,4 +1,4 @@
-//! A batch that was removed and made anew under its name is another, for the ledger too.
+//! A batch that replaces a removed one of its name is another batch for the ledger too.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -13,7 +13,7 @@ use crate::ledger_fixtures::batches::{in_memory, plan, step, submitted};
 use crate::ledger_fixtures::dying::Dying;
 use crate::ledger_fixtures::in_a_file;
 
-/// Another batch of the name, with other documents, of which none is looked at yet.
+/// Replaces the batch by one with other documents, none of them processed yet.
 async fn made_anew(batch: &Database, name: &str) -> BatchRecord {
     let registry = BatchRegistry::new(batch.clone());
     assert!(batch.batch().remove(name).await.unwrap());
@@ -63,7 +63,7 @@ async fn a_repair_by_an_audit_of_a_former_batch_does_nothing() {
     let (ledger, _folder) = in_a_file();
     submitted(&batch, "papers", 5).await;
     let mirror = LedgerMirror::new(batch.clone(), ledger.clone());
-    // Bits that the ledger has no rows for.
+    // Bits without rows in the ledger.
     let done = (0..5).map(|ordinal| (ordinal, RestoredFact::Done)).collect();
     batch.batch_upkeep().restore("papers", 0, done).await.unwrap();
     let report = mirror.audit("papers").await.unwrap();
@@ -87,10 +87,10 @@ async fn the_removal_of_a_former_batch_is_noted_of_that_one() {
     clock.advance(Duration::from_secs(1));
     made_anew(&batch, "papers").await;
     mirror.mirror_once("papers").await.unwrap();
-    // A sweeper that comes late.
+    // A late sweeper.
     ledger.before_removal(&former).await.unwrap();
     assert!(!ledger.batch("papers").await.unwrap().unwrap().removed);
-    // One that was kept after all comes back with all others.
+    // A batch that was kept after all is no longer recorded as removed.
     let known = BatchRegistry::new(batch.clone()).get("papers").await.unwrap().unwrap();
     ledger.before_removal(&known).await.unwrap();
     assert!(ledger.batch("papers").await.unwrap().unwrap().removed);

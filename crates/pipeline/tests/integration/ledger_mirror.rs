@@ -1,4 +1,4 @@
-//! What batches settle arrives in the ledger, whole and once, whoever is killed or away.
+//! Settled outcomes arrive in the ledger, complete and once, despite kills and outages.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -26,7 +26,7 @@ fn count(counts: &[TaskCount], task_type: &str, status: LedgerStatus) -> u64 {
     found.map_or(0, |one| one.tasks)
 }
 
-/// The ledger has a row for every fact, and every document.
+/// Checks that the ledger has a row for every fact, and every document.
 async fn all_has_arrived(ledger: &Ledger, batch: &str, documents: u32) {
     let counts = ledger.counts(batch).await.unwrap();
     let (first, second) = rows_of(documents);
@@ -42,7 +42,7 @@ async fn all_has_arrived(ledger: &Ledger, batch: &str, documents: u32) {
 async fn everything_arrives(batch: Database, ledger: &Ledger) {
     submitted(&batch, "papers", 2_500).await;
     let mirror = LedgerMirror::new(batch.clone(), ledger.clone());
-    // Documents come before anybody works on them.
+    // Documents are mirrored before any work on them.
     let mirrored = mirror.mirror_once("papers").await.unwrap();
     assert_eq!((mirrored.documents, mirrored.rows), (2_500, 0));
     work(&batch, "papers", 100).await;
@@ -125,7 +125,7 @@ async fn a_mirror_that_dawdles_undoes_nothing_that_came_after() {
     faults.may_go_on.forget_permits(1_000_000);
     let mirror = LedgerMirror::new(dawdling, ledger.clone());
     let slow = tokio::spawn(async move { mirror.mirror_once("papers").await });
-    // It has read that document 7 is dead once it waits here.
+    // When it waits here, it has read that document 7 is dead.
     tokio::task::yield_now().await;
     while ledger.batch("papers").await.unwrap().is_none() {
         tokio::task::yield_now().await;
@@ -200,7 +200,7 @@ async fn a_note_that_cannot_be_read_is_put_aside_and_the_rest_goes_on() {
     assert_eq!(mirrored.unreadable, 2);
     assert_eq!(mirror.waiting().await.unwrap(), 0);
     assert_eq!(ledger.batch("papers").await.unwrap().unwrap().unreadable, 2);
-    // Both stages of those that were told of readably, and the second of the four others.
+    // Both stages of documents with readable notes, and the second stage of the four others.
     let counts = ledger.counts("papers").await.unwrap();
     assert_eq!(count(&counts, "extract", LedgerStatus::Done), 25);
     assert_eq!(count(&counts, "chunk", LedgerStatus::Done), 29);
@@ -280,7 +280,7 @@ async fn a_batch_made_anew_under_an_old_name_has_rows_of_its_own() {
     assert_eq!(ledger.tasks(&TaskFilter::default()).await.unwrap().len(), 10);
 }
 
-/// Work goes on while the ledger does not answer; what waited arrives once it does.
+/// Work continues while the ledger does not answer; waiting rows arrive afterwards.
 async fn rows_arrive_later(
     ledger: Ledger,
     goes_away: impl AsyncFnOnce(),
@@ -356,7 +356,7 @@ async fn one_that_ends_brings_what_waits_though_another_has_the_lock() {
     let (ledger, _folder) = in_a_file();
     submitted(&batch, "papers", 20).await;
     work(&batch, "papers", 10).await;
-    // Of a mirror that was killed.
+    // The lock of a killed mirror.
     drop(batch.lock().try_acquire("compartment:ledger:mirror", "somebody", LEASE).await.unwrap());
     let mirror = LedgerMirror::new(batch.clone(), ledger.clone()).one_of_a_fleet(batch.clone());
     mirror.run(std::future::ready(())).await;

@@ -1,4 +1,4 @@
-//! A batch database that was flushed is made anew from the ledger.
+//! A batch database that was flushed is rebuilt from the ledger.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -75,7 +75,7 @@ fn what_a_flush_took_is_rebuilt_and_the_work_goes_on() {
 async fn a_batch_comes_back(ledger: &Ledger) {
     let (batch, _clock) = in_memory().await;
     let mirror = LedgerMirror::new(batch.clone(), ledger.clone());
-    // Open, paused, and with an entry that is no text.
+    // Open, paused, and with an entry that is not text.
     batch.batch().create("open", &plan().max_attempts(5)).await.unwrap();
     let record = BatchRecord::new("open", "papers", Timestamp::from_millis(7));
     BatchRegistry::new(batch.clone()).add(&record).await.unwrap();
@@ -120,7 +120,7 @@ async fn a_batch_that_is_there_is_left_as_it_is() {
     ledger.note_removed("papers").await.unwrap();
     let outcomes = mirror.rebuild_all(|_, _| ()).await.unwrap();
     assert!(matches!(outcomes[0].1, RebuildOutcome::WasRemoved), "{outcomes:?}");
-    // Asked for by its name it comes back as it was, and counts as there from then on.
+    // Requested by name, the batch is rebuilt, and no longer recorded as removed.
     mirror.rebuild("papers", |_| ()).await.unwrap();
     assert_eq!(progress(&batch, "papers").await.status, BatchStatus::Sealed);
     forget(&batch, "papers").await;
@@ -137,7 +137,7 @@ async fn a_rebuilding_that_was_cut_short_begins_anew() {
     let mirror = LedgerMirror::new(batch.clone(), ledger.clone());
     mirror.mirror_once("papers").await.unwrap();
     forget(&batch, "papers").await;
-    // What a process has left that was killed after its first page.
+    // The state left by a process that was killed after its first page.
     execute(&ledger, "UPDATE batches SET rebuilding = 1 WHERE name = 'papers'").await;
     batch.batch().create("papers", &plan()).await.unwrap();
     batch.batch().submit("papers", vec![Bytes::from_static(b"case-0.pdf")]).await.unwrap();

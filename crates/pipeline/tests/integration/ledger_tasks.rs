@@ -1,4 +1,4 @@
-//! Rows of single tasks on their way to the ledger.
+//! Rows of single tasks in the ledger.
 
 use compartment_core::{TaskId, Timestamp};
 use compartment_pipeline::ledger::{LedgerMirror, LedgerStatus, TaskFilter};
@@ -32,7 +32,7 @@ fn single_tasks_arrive_and_a_stale_attempt_is_refused() {
         let mirror = LedgerMirror::new(batch.clone(), ledger.clone());
         assert_eq!(mirror.mirror_all().await.unwrap().rows, 2);
         assert!(mirror.mirror_all().await.unwrap().is_nothing());
-        // Told late, by whoever lost the task.
+        // A late report of a worker that lost the task.
         outbox.keep(&row(2, 11, TaskStatus::Failed)).await.unwrap();
         mirror.mirror_all().await.unwrap();
         let tasks = ledger.tasks(&TaskFilter::of_batch("")).await.unwrap();

@@ -1,4 +1,4 @@
-//! Every stage that a worker executed has its row, however it ended: no stage's code has to see to that.
+//! Every stage executed by a worker has its row, however it ended, without code in the stage.
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! Documents through all stages in one process, without a batch.
+//! Documents taken through all stages in one process, without a batch.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -19,7 +19,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 type Sum = Node<usize>;
 
-/// `split`, and of these `side`, which nothing needs, and `sum`, which fails above ten words.
+/// `split`; from its words `side`, which no stage needs, and `sum`, which fails above ten words.
 fn pipeline() -> (Pipeline, Sum) {
     let (words, _) =
         made("split", |text: &String| Ok(text.split(' ').map(str::to_owned).collect::<Vec<_>>()));
@@ -126,13 +126,13 @@ async fn a_failure_is_the_documents_and_says_where_it_was() {
     assert_eq!(error.code, "too_long");
     assert_eq!(stages_of(&outcomes[long]), [("split", true), ("side", true), ("sum", false)]);
     assert!(outcomes[long].stages[2].may_succeed_later);
-    // Nothing is made of what a stage beside the way failed on.
+    // A failure of `side` stops the document, although the result does not need it.
     assert_eq!(stages_of(&outcomes["broken"]), [("split", true), ("side", false)]);
     assert!(!outcomes["broken"].stages[1].may_succeed_later);
     assert_eq!(**outcomes["fine"].results.as_ref().unwrap(), 1);
     assert_eq!((figures(&local, "side").computed, figures(&local, "side").failed), (2, 1));
     assert_eq!((figures(&local, "sum").computed, figures(&local, "sum").failed), (1, 1));
-    // The stage that the failure kept from running was not to see the document.
+    // The document does not count for the stage that the failure prevented.
     assert_eq!((figures(&local, "sum").total, figures(&local, "sum").finished()), (2, 2));
     let state = outcomes[long].state();
     assert!(
@@ -140,7 +140,7 @@ async fn a_failure_is_the_documents_and_says_where_it_was() {
     );
 }
 
-/// Keeps how many stages each document had.
+/// Records the number of stages of each document.
 #[derive(Debug, Default)]
 struct Kept(Mutex<BTreeMap<String, usize>>);
 
@@ -244,4 +244,46 @@ async fn an_exclusive_stage_that_another_needs_holds_the_lock_of_its_document() 
     let lock = format!("compartment:lock:document:{}", outcomes["one"].document.subject());
     let locks = databases.get("rate_limit").unwrap().lock();
     assert!(locks.holder(&lock).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_holds_a_documents_lock_waits_for_no_load_that_waits_for_the_lock() {
+    let databases = databases().await;
+    let pipeline = || {
+        let (first, _) = made("split", |fence: &u64| Ok(*fence));
+        let (middle, _) = made("length", |fence: &u64| Ok(*fence));
+        let (last, _) = made("sum", |fence: &u64| Ok(*fence));
+        let exclusive = || StageOptions::default().exclusive();
+        let mut builder = Pipeline::builder("locking");
+        let first = builder.stage(first, exclusive(), (), |document, ()| {
+            Ok(document.fence().map_or(0, |fence| fence.number()))
+        });
+        let middle = builder.stage(middle, StageOptions::default(), first, |_, fence| Ok(fence));
+        let last = builder.stage(last, exclusive(), middle, |_, fence| Ok(fence));
+        (builder.build().unwrap(), middle, last)
+    };
+    let cache = compartment_cache::Cache::open(
+        databases.get("cache").unwrap(),
+        compartment_cache::CacheOptions::for_map(databases.map()),
+    );
+    let cache = cache.await.unwrap();
+    let engine = |pipeline| {
+        Engine::new(pipeline, &databases, cache.clone(), EngineOptions::default().concurrency(8))
+    };
+    let (one, middle, _) = pipeline();
+    let (other, _, last) = pipeline();
+    let (one, other) = (engine(one), engine(other));
+    let works = (0..50).map(|number| {
+        let entry = Bytes::from(format!("paper {number}"));
+        let at = |engine: &Engine| engine.document("", number, entry.clone()).unwrap();
+        let (to_middle, to_last) = (at(&one), at(&other));
+        let (one, other) = (one.clone(), other.clone());
+        async move {
+            let both = tokio::join!(one.value(middle, &to_middle), other.value(last, &to_last));
+            assert!(*both.0.unwrap() > 0 && *both.1.unwrap() > 0, "a stage ran without its lock");
+        }
+    });
+    let all = futures_util::future::join_all(works);
+    let limit = Duration::from_secs(60);
+    tokio::time::timeout(limit, all).await.expect("a load and a lock wait for each other");
 }

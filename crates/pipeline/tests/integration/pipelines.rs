@@ -1,4 +1,4 @@
-//! Pipelines over batches, on memory: what stages hand on, how they fail, what they ask others.
+//! Pipelines with batches in memory: results of stages, failures, external calls.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -65,7 +65,7 @@ async fn stages_hand_on_what_they_make_and_parts_come_together() {
     // Each text was split once, each word measured once.
     assert_eq!((splits.load(Ordering::Relaxed), lengths.load(Ordering::Relaxed)), (4, 9));
 
-    // What is kept in `results` is there; what was in the cache is made again where it is needed.
+    // Results in `results` are kept; cached ones are computed again if needed.
     let kept = databases.get("results").unwrap().key_value();
     assert!(kept.get("t:sum:three:1").await.unwrap().is_some());
 }
@@ -131,7 +131,7 @@ async fn a_stage_that_hangs_is_given_up_and_the_worker_started_anew() {
     drop(release);
 }
 
-/// Asks a service that counts.
+/// Calls a service that counts.
 struct Ask(Arc<AtomicU64>);
 
 #[async_trait]
@@ -174,7 +174,7 @@ async fn external_calls_keep_to_their_limit_and_a_repeated_run_makes_none() {
     let started = std::time::Instant::now();
     work(&databases, &pipeline, "first").await;
     assert_eq!(calls.load(Ordering::Relaxed), 9);
-    // Four at once, four in the next window, one in the third.
+    // Four in the first window, four in the second, one in the third.
     assert!(started.elapsed() >= Duration::from_millis(600), "{:?}", started.elapsed());
 
     submit(store, &pipeline, "again", &entries).await;
@@ -214,7 +214,7 @@ async fn work_at_a_completion_that_breaks_down_is_done_again_and_holds_up_no_oth
     assert_eq!(tries.load(Ordering::Relaxed), 2);
 }
 
-/// What one version made is not what another works on: each has results of its own.
+/// Results of one version are not used by another: each version has its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_of_old_and_new_code_share_a_batch_and_mix_no_results() {
     let databases = databases().await;
@@ -237,7 +237,7 @@ async fn workers_of_old_and_new_code_share_a_batch_and_mix_no_results() {
     let store = databases.get("batch").unwrap();
     submit(store, &new, "b", &["a", "b", "c"]).await;
 
-    // Old code does its stage, and leaves what it does not know to others.
+    // A worker with old code does its stage, and leaves unknown stages to others.
     let engines = vec![engine(&databases, &old).await];
     let worker = Worker::new(store, engines, options(), patience());
     let is_done = async {

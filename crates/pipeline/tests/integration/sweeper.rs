@@ -1,4 +1,4 @@
-//! What nobody looks after is looked after by the sweeper.
+//! The sweeper completes and removes batches that nobody else takes care of.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -34,7 +34,7 @@ fn sweeper(batch: &Database, clock: &ManualClock, options: SweeperOptions) -> Sw
     Sweeper::new(batch.clone(), options).clock(Arc::new(clock.clone()))
 }
 
-/// A registered, sealed batch of so many documents and one stage.
+/// A registered, sealed batch with one stage and this many documents.
 async fn submitted(batch: &Database, name: &str, documents: usize, plan: BatchPlan) {
     batch.batch().create(name, &plan).await.unwrap();
     let record = BatchRecord::new(name, "papers", ManualClock::default().now());
@@ -58,7 +58,7 @@ async fn finish(batch: &Database, name: &str) {
     complete(batch, name).await;
 }
 
-/// Does what is due at its completion, if anything is.
+/// Finishes the completion, if it is due.
 async fn complete(batch: &Database, name: &str) {
     if let Some(token) = batch.batch().claim_completion(name, LEASE).await.unwrap() {
         assert!(batch.batch().finish_completion(name, token).await.unwrap());
@@ -177,7 +177,7 @@ async fn what_a_vanished_worker_had_waits_again_and_its_loss_is_counted() {
     assert_eq!(counts.collect::<Vec<_>>(), [(1, 1), (1, 1)]);
 }
 
-/// Keeps what it is told, and may refuse.
+/// Records the batches it is told about, and may refuse.
 #[derive(Debug, Default)]
 struct Witness(Mutex<Vec<String>>);
 
@@ -223,7 +223,7 @@ fn a_missed_completion_is_made_due() {
         finish(&batch, "papers").await;
         let mut connection = RespConnection::open(redis.port()).await.unwrap();
         connection.send(&["SELECT", "4"]).await.unwrap();
-        // As a server that lost its last write would have it.
+        // The state of a server that lost its last write.
         connection.send(&["HSET", "{batch:papers}", "status", "sealed"]).await.unwrap();
         connection.send(&["HDEL", "{batch:papers}", "completion"]).await.unwrap();
         let progress = batch.batch().progress("papers").await.unwrap().unwrap();
@@ -261,7 +261,7 @@ async fn a_name_that_is_used_again_is_kept_as_long_as_any() {
     submitted(&batch, "papers", 0, BatchPlan::chain(&["extract"])).await;
     complete(&batch, "papers").await;
     sweeper.sweep_once().await.unwrap();
-    // Somebody removes it, and the sweeper does not see it.
+    // The batch is removed without the sweeper noticing.
     clock.advance(DAY * 6);
     assert!(batch.batch().remove("papers").await.unwrap());
     submitted(&batch, "papers", 0, BatchPlan::chain(&["extract"])).await;
@@ -293,7 +293,7 @@ async fn a_worker_whose_clock_is_a_week_ahead_removes_nothing_early() {
     assert_eq!(sweeper.sweep_once().await.unwrap().removed.len(), 2);
 }
 
-/// A database in which a batch is tried again in the moment before it is removed.
+/// A database in which a batch is retried just before its removal.
 #[derive(Debug)]
 struct RetriedInBetween(Database, Mutex<Vec<String>>);
 

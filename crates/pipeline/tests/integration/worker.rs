@@ -1,4 +1,4 @@
-//! Workers over batches and single tasks, on memory.
+//! Workers for batches and single tasks, in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -54,7 +54,7 @@ async fn single_tasks_are_done_or_dead_with_a_reason() {
         dead.iter().map(|task| task.error.split(':').next().unwrap()).collect();
     reasons.sort_unstable();
     assert_eq!(reasons, ["malformed", "other_version"]);
-    // Each attempt has its row, the one that is tried again too.
+    // Each attempt has its row, including one that is retried.
     let (rows, unreadable) = TaskOutbox::new(store.clone()).rows().await.unwrap();
     let mut left: Vec<(TaskStatus, u32)> =
         rows.iter().map(|row| (row.status, row.attempt)).collect();
@@ -120,7 +120,7 @@ async fn an_exclusive_stage_has_a_token_and_one_owner() {
         Ok(*fence)
     });
     let mut builder = Pipeline::builder("locking");
-    // Its results are not kept, so that the same document is worked on in each batch.
+    // Its results are not kept, so each batch processes the document.
     let stage_options = StageOptions::default().exclusive().inline();
     builder.stage(stage, stage_options, (), |document, ()| {
         Ok(document.fence().map_or(0, |fence| fence.number()))
@@ -171,7 +171,7 @@ async fn a_worker_can_be_spawned() {
     assert_eq!(running.await.unwrap().unwrap().ended, Ended::Stopped);
 }
 
-/// Written by newer code, or by nobody's.
+/// Records written by newer code, or damaged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_cannot_be_read_keeps_nobody_from_working() {
     use compartment_core::HashStoreExt;

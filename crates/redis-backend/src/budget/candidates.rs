@@ -1,12 +1,12 @@
-//! The keys that have gone unused for longest, of those that a budget's walk has met.
+//! The longest unused keys among those that a budget's walk has measured.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use compartment_core::backend::HOUSEKEEPING_PREFIX;
 
-/// More are not remembered. As in Redis's own pool of candidates, but with room for many rounds: the
-/// walk meets a key once a cycle, and what it met long ago is still the next to go.
+/// The maximum number of candidates. Redis has a similar pool, but this one serves many rounds: the walk meets a key
+/// once in a cycle, and a key met long ago may still be the next to be evicted.
 const MOST: usize = 4_096;
 
 /// A key that may be evicted.
@@ -14,16 +14,16 @@ const MOST: usize = 4_096;
 pub(crate) struct Candidate {
     pub(crate) name: Arc<[u8]>,
     pub(crate) bytes: u64,
-    /// When it was last used (seconds) or how often: what is lower goes first.
+    /// The time of its last use (seconds) or its number of uses; lower ranks are evicted first.
     pub(crate) rank: i64,
     /// The step of the walk that met it.
     pub(crate) step: u64,
 }
 
-/// Where a candidate stands: housekeeping last, then by rank, and in the order they were met.
+/// The order of eviction: housekeeping keys last, then by rank, then in the order they were met.
 type Turn = (bool, i64, u64);
 
-/// Candidates in the order in which they go.
+/// Candidates in the order of their eviction.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     by_turn: BTreeMap<Turn, Candidate>,
@@ -32,7 +32,7 @@ pub(crate) struct Candidates {
 }
 
 impl Candidates {
-    /// Takes in a key; one that is known already stands where it now belongs.
+    /// Adds a key; a known key is moved to its new position.
     pub(crate) fn add(&mut self, candidate: Candidate) {
         self.forget(&candidate.name);
         let is_housekeeping = candidate.name.starts_with(HOUSEKEEPING_PREFIX.as_bytes());
@@ -47,8 +47,7 @@ impl Candidates {
         }
     }
 
-    /// The next to go, until they make `bytes` of room; at most `max` of them. Housekeeping goes
-    /// only where `all` may.
+    /// The next candidates, until they free `bytes`; at most `max` of them. Housekeeping keys only if `all` is set.
     pub(crate) fn take(&mut self, bytes: u64, max: usize, all: bool) -> Vec<Candidate> {
         let mut taken = Vec::new();
         let mut room = 0;
@@ -65,13 +64,13 @@ impl Candidates {
         taken
     }
 
-    /// The highest rank that may be remembered, once there is no more room.
+    /// The highest rank that is still kept, if the candidates are full.
     pub(crate) fn limit(&self) -> Option<i64> {
         let (&(is_housekeeping, rank, _), _) = self.by_turn.last_key_value()?;
         (self.by_turn.len() >= MOST && !is_housekeeping).then_some(rank)
     }
 
-    /// Forgets all of them: their ranks mean something else now.
+    /// Forgets all candidates: their ranks have a new meaning.
     pub(crate) fn clear(&mut self) {
         self.by_turn.clear();
         self.turns.clear();

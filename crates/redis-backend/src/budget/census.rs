@@ -1,14 +1,14 @@
-//! The size of a database in bytes, from an endless walk over its keys.
+//! The size of a database in bytes, estimated by an endless walk over its keys.
 //!
-//! What the walk met in its last cycle over all keys is counted exactly, less what was evicted since.
-//! What it cannot have met yet is the rest of `DBSIZE`; such keys are taken to be like those that
-//! this process has written since the walk came by, or like the others where it wrote nothing.
+//! The keys of the last cycle are counted exactly, minus those evicted since. The rest of `DBSIZE` are keys that the
+//! walk cannot have met yet; they are assumed to be like the keys that this process has written since the walk
+//! passed, or like the others if it wrote none.
 
 use std::collections::VecDeque;
 
-/// Writes that are noted apart from each other; more are noted together.
+/// Writes recorded separately; further ones are merged.
 const MAX_NOTES: usize = 1_024;
-/// From so many written keys on, their mean says something.
+/// From this number of written keys on, their mean is used.
 const ENOUGH_WRITTEN: f64 = 16.0;
 
 /// One step of the walk.
@@ -21,16 +21,16 @@ struct Step {
     bytes: u64,
 }
 
-/// What this process wrote between two steps.
+/// The writes of this process between two steps.
 #[derive(Clone, Copy, Debug)]
 struct Note {
-    /// How far the walk had come.
+    /// The progress of the walk at that time.
     progress: f64,
     keys: u64,
     bytes: u64,
 }
 
-/// Means and sums of what is in a database.
+/// Sums and means of the keys in a database.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
     steps: VecDeque<Step>,
@@ -41,18 +41,18 @@ pub(crate) struct Census {
     /// Sums over `steps`.
     keys: u64,
     bytes: u64,
-    /// `DBSIZE`, as last heard.
+    /// The last known `DBSIZE`.
     database_keys: u64,
     notes: VecDeque<Note>,
 }
 
 impl Census {
-    /// Where the walk goes on.
+    /// The cursor of the next step.
     pub(crate) fn cursor(&self) -> u64 {
         self.cursor
     }
 
-    /// Takes in a step of the walk to `cursor`; its number.
+    /// Records a step of the walk to `cursor`; returns its number.
     pub(crate) fn met(&mut self, cursor: u64, keys: u64, bytes: u64, database_keys: u64) -> u64 {
         let end = if cursor == 0 { 1.0 } else { position(cursor) };
         self.steps.push_back(Step {
@@ -78,13 +78,13 @@ impl Census {
         number
     }
 
-    /// Forgets what the cycle before met in the part of the keys that this one has now gone over.
+    /// Forgets what the previous cycle measured in the part of the keys that this one has passed.
     fn forget_until(&mut self, end: f64) {
         while let Some(first) = self.steps.front_mut() {
             let (keys, bytes) = match self.cycle - first.cycle {
                 0 => return,
                 1 if first.start >= end => return,
-                // Gone over in part: so much of its keys, as if they were evenly spread.
+                // Passed in part: forget a share of its keys, assuming that they are evenly distributed.
                 1 if first.end > end => {
                     let part = (end - first.start) / (first.end - first.start);
                     first.start = end;
@@ -105,7 +105,7 @@ impl Census {
         }
     }
 
-    /// Notes what this process has written since the last step.
+    /// Records the writes of this process since the last step.
     pub(crate) fn wrote(&mut self, keys: u64, bytes: u64) {
         let progress = self.progress();
         let is_full = self.notes.len() >= MAX_NOTES;
@@ -118,7 +118,7 @@ impl Census {
         }
     }
 
-    /// Takes out a key of `bytes` that the walk had met at `step`, and is not there any more.
+    /// Removes a key of `bytes` that the walk met at `step` and that no longer exists.
     pub(crate) fn removed(&mut self, step: u64, bytes: u64) {
         let at = step.checked_sub(self.first_step).and_then(|at| usize::try_from(at).ok());
         if let Some(step) = at.and_then(|at| self.steps.get_mut(at)) {
@@ -130,52 +130,52 @@ impl Census {
         }
     }
 
-    /// Takes in how many keys there are.
+    /// Records the number of keys.
     pub(crate) fn counted(&mut self, database_keys: u64) {
         self.database_keys = database_keys;
     }
 
-    /// How many keys there are, as last heard.
+    /// The last known number of keys.
     pub(crate) fn database_keys(&self) -> u64 {
         self.database_keys
     }
 
-    /// The mean bytes of a key.
+    /// The mean size of a key in bytes.
     pub(crate) fn mean(&self) -> f64 {
         self.bytes as f64 / self.keys.max(1) as f64
     }
 
-    /// The bytes that the database takes.
+    /// The size of the database in bytes.
     pub(crate) fn used(&self) -> u64 {
         let mean = self.mean();
         if self.cycle == 0 {
             return (mean * self.database_keys as f64) as u64;
         }
         let unmet = self.database_keys as f64 - self.keys as f64;
-        // Fewer keys than were met: others deleted or evicted, or they expired; nobody knows which.
+        // Fewer keys than were met: others were deleted, evicted or expired, and it is unknown which.
         let of_each = if unmet > 0.0 { self.mean_written().unwrap_or(mean) } else { mean };
         (self.bytes as f64 + unmet * of_each + self.growth()).max(0.0) as u64
     }
 
-    /// Bytes by which keys may have grown that were written over since the walk met them.
+    /// Bytes by which overwritten keys may have grown since the walk met them.
     pub(crate) fn growth(&self) -> f64 {
         let (keys, _) = self.unmet_writes();
         let new = (self.database_keys as f64 - self.keys as f64).max(0.0);
         let mean = self.mean();
         match self.mean_written() {
-            // Below, the difference may be chance, and would only ever count upwards.
+            // A smaller difference may be chance, and would only ever add bytes.
             Some(written) if written > 1.5 * mean => (keys - new).max(0.0) * (written - mean),
             _ => 0.0,
         }
     }
 
-    /// The mean bytes of what this process wrote and the walk has not met.
+    /// The mean size of the keys that this process wrote and the walk has not met.
     fn mean_written(&self) -> Option<f64> {
         let (keys, bytes) = self.unmet_writes();
         (keys >= ENOUGH_WRITTEN).then(|| bytes / keys)
     }
 
-    /// How much of what this process wrote the walk has not come by since, on average.
+    /// The expected number and bytes of this process's writes that the walk has not passed since.
     fn unmet_writes(&self) -> (f64, f64) {
         let progress = self.progress();
         self.notes.iter().fold((0.0, 0.0), |(keys, bytes), note| {
@@ -184,14 +184,14 @@ impl Census {
         })
     }
 
-    /// Cycles and the part of one that the walk has gone.
+    /// The number of cycles, including the completed part of the current one.
     pub(crate) fn progress(&self) -> f64 {
         self.cycle as f64 + position(self.cursor)
     }
 }
 
-/// Which part of the keys lies before a cursor, 0 to 1: a server's table is walked by counting with
-/// the bits of the cursor reversed, whatever the table's size.
+/// The share of the keys before a cursor, 0 to 1. A server walks its table by counting with the bits of the cursor
+/// reversed, whatever the table's size.
 fn position(cursor: u64) -> f64 {
     cursor.reverse_bits() as f64 / u64::MAX as f64
 }

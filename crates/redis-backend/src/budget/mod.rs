@@ -1,10 +1,10 @@
 //! Keeps a `cache` database within its memory budget, since no server does that for one database.
 //!
-//! A process counts what it writes. After each [`STEP`] of the budget one writer is the keeper for a
-//! round before its write goes on: it walks on over the keys, measures them ([`Census`]), and evicts
-//! those unused for longest ([`Candidates`]) until there is room for the step that follows. Others
-//! write on meanwhile, up to [`LEAD`] steps, and then wait for the round. Processes know nothing of
-//! each other but what the server says, and each makes room for what it writes itself.
+//! A process counts what it writes. After each [`STEP`] of the budget one writer becomes the keeper for a round
+//! before its write continues: it walks on over the keys, measures them ([`Census`]), and evicts those unused for
+//! longest ([`Candidates`]) until there is room for the next step. Other writers continue meanwhile for up to
+//! [`LEAD`] steps, and then wait for the round. Processes know each other's writes only from the server's key count
+//! and sizes, and each makes room for its own writes.
 
 pub(crate) mod candidates;
 pub(crate) mod census;
@@ -27,37 +27,37 @@ use crate::script::{LuaScript, lua_script};
 static WALK: LuaScript = lua_script!("budget_rank.lua", "budget_walk.lua");
 static EVICT: LuaScript = lua_script!("budget_rank.lua", "budget_evict.lua");
 
-/// A round for each of so many parts of the budget written.
+/// The budget is divided into this many steps; each step written causes a round.
 const STEP: u64 = 256;
-/// Steps that are written ahead of the keeper before writers wait for it.
+/// Steps that may be written ahead of the keeper before writers wait.
 const LEAD: u64 = 3;
 /// A round evicts down to 98 % of the budget, minus one step or the bytes being written.
 const PERCENT: u64 = 98;
-/// Keys met for each that has to go. A key is met so many times between its writing and its end, and
-/// goes when it is met, or soon after: with two, at 0.75 to 1.25 of the time at which exact LRU would
-/// take it. Each costs the server about as much as a small write.
+/// Keys measured for each key that has to be evicted. This is how often a key is met between its writing and its
+/// eviction; it is evicted when it is met, or soon after. With two, this is at 0.75 to 1.25 of the time at which
+/// exact LRU would evict it. Measuring a key costs the server about as much as a small write.
 const MET_PER_EVICTED: u64 = 2;
-/// While less than so many hundredths of the budget are used, one in so many of them is met: enough
-/// to know the longest unused by the time that something has to go.
+/// Below this percentage of the budget, only one in [`ONE_IN`] of these keys is measured: enough to know the longest
+/// unused keys by the time that something has to be evicted.
 const FAR_BELOW: u64 = 90;
 const ONE_IN: u64 = 16;
-/// Keys in one script: some 0.2 ms of the server's time.
+/// Keys in one script: about 0.2 ms of the server's time.
 const PAGE: u64 = 200;
-/// Up to so many keys are all measured in each round.
+/// Up to this number of keys, each round measures all of them.
 const FEW: u64 = 2 * PAGE;
-/// Scripts in one round: a database that is far over its budget is brought back in several.
+/// Scripts in one round. A database far over its budget needs several rounds.
 const MAX_SCRIPTS: usize = 64;
-/// How often what other programs write is looked at.
+/// How often writes of other programs are measured.
 pub(crate) const EVERY: Duration = Duration::from_secs(10);
-/// Keys met in such a look, at least.
+/// The minimum number of keys in such a measurement.
 const LOOK: u64 = 4_000;
-/// About what the server takes for a key beside its name and value.
+/// The server's approximate overhead for a key beside its name and value, in bytes.
 const OVERHEAD: u64 = 48;
 
-/// The names that a walk meets are arguments.
+/// The names that a walk meets are arguments, not keys.
 const NO_KEYS: &[&str] = &[];
 
-/// What of a database is measured and known, by whoever makes room.
+/// The measurements of a database, used by the caller that makes room.
 #[derive(Debug, Default)]
 struct Keeper {
     census: Census,
@@ -69,19 +69,19 @@ struct Keeper {
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes: u64,
-    /// Written since the last round.
+    /// Keys written since the last round; the bytes are in the next field.
     written_keys: AtomicU64,
     written_bytes: AtomicU64,
-    /// Counted, and perhaps not written yet.
+    /// Bytes counted and perhaps not written yet.
     in_flight: AtomicU64,
     keeper: Mutex<Keeper>,
-    /// Set once the server has refused what it takes.
+    /// Set once the server has refused a necessary command.
     refused: AtomicBool,
-    /// The keeper was waited for in vain.
+    /// Set when a wait for the keeper timed out.
     stands_still: AtomicBool,
 }
 
-/// Room for a write, held until the write is done.
+/// Room for a write, reserved until the write is done.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Room<'a> {
@@ -96,7 +96,7 @@ impl Drop for Room<'_> {
 }
 
 impl Budget {
-    /// The budget of a database, where it can be held.
+    /// The budget of a database, if it can be enforced.
     pub(crate) fn of(contract: &Contract, is_cluster: bool) -> Option<Self> {
         let bytes = contract.memory_budget.filter(|_| contract.kind == DatabaseKind::Cache)?;
         let is_alone = matches!(contract.placement, Placement::Index { .. }) && !contract.is_shared;
@@ -120,8 +120,8 @@ impl Budget {
         })
     }
 
-    /// Looks at what other programs have written, unless somebody makes room just now, which is as
-    /// good. `false` once the server has refused it.
+    /// Measures the writes of other programs, unless a caller is making room, which does that too. Returns `false`
+    /// once the server has refused it.
     pub(crate) async fn look(&self, requests: &Requests) -> bool {
         if self.refused.load(Ordering::Relaxed) {
             return false;
@@ -132,8 +132,7 @@ impl Budget {
         true
     }
 
-    /// Counts what is going to be written, and makes room first when that is due. Never fails: a
-    /// write does not depend on it.
+    /// Counts a write, and makes room first if that is due. It never fails, since writes do not depend on it.
     pub(crate) async fn before_write(
         &self,
         requests: &Requests,
@@ -162,8 +161,8 @@ impl Budget {
         let mut keeper = match self.keeper.try_lock() {
             Ok(keeper) => keeper,
             Err(_) if written < self.step() * LEAD => return,
-            // A keeper whose runtime stands still keeps nobody: one writer has waited for it in vain,
-            // and those after it go on at once. A write does not depend on room.
+            // If the keeper's runtime is blocked, only one writer waits until the time-out; later writers continue at
+            // once. A write does not depend on room.
             Err(_) if self.stands_still.load(Ordering::Relaxed) => return,
             Err(_) => match tokio::time::timeout(requests.patience(), self.keeper.lock()).await {
                 Ok(keeper) => keeper,
@@ -174,7 +173,7 @@ impl Budget {
             },
         };
         self.stands_still.store(false, Ordering::Relaxed);
-        // Whoever waited finds that room was made.
+        // Room may have been made during the wait.
         if self.written_bytes.load(Ordering::Relaxed) >= self.step() {
             self.round(requests, &mut keeper, 0).await;
         }
@@ -184,28 +183,28 @@ impl Budget {
         (self.bytes / STEP).max(1)
     }
 
-    /// Makes room for a step, and looks at `least` keys at least.
+    /// Makes room for a step, and measures at least `least` keys.
     async fn round(&self, requests: &Requests, keeper: &mut Keeper, least: u64) {
         let keys = self.written_keys.swap(0, Ordering::Relaxed);
         let bytes = self.written_bytes.swap(0, Ordering::Relaxed);
         keeper.census.wrote(keys, bytes);
-        // As many come as go, unless their sizes change; then the walk keeps up with both.
+        // As many keys leave as are written, unless their sizes change: then use the larger number.
         let leaving = ((bytes as f64 / keeper.census.mean().max(1.0)) as u64).max(keys);
         let wanted = if keeper.census.used() < self.bytes / 100 * FAR_BELOW {
             leaving * MET_PER_EVICTED / ONE_IN
         } else {
-            // All of them where they are few, and each by itself weighs.
+            // If there are few keys, measure all of them, because each one matters.
             let all = Some(keeper.census.database_keys()).filter(|keys| *keys <= FEW);
             (leaving * MET_PER_EVICTED).max(all.unwrap_or(0))
         };
-        // One step of the walk at least: it also tells how many keys there are.
+        // At least one step of the walk, because it also reads the number of keys.
         let wanted = wanted.max(least).max(1);
         if let Err(error) = self.make_room(requests, keeper, wanted, bytes).await {
             self.note(requests, &error);
         }
     }
 
-    /// Meets `wanted` keys, and evicts after `written` bytes.
+    /// Measures `wanted` keys, and evicts after `written` bytes.
     async fn make_room(
         &self,
         requests: &Requests,
@@ -229,13 +228,13 @@ impl Budget {
         let leaving = if used + reserved > self.bytes {
             over
         } else {
-            // Several processes see the same excess, or one of them more than there is.
+            // Several processes see one excess, and each sees an estimate that may be too high.
             over.min(written + over / 4)
         };
         keeper.evict_bytes(requests, leaving, MAX_SCRIPTS - scripts).await
     }
 
-    /// A server that refuses is told of once, and asked no more.
+    /// Logs a refusal once and stops asking.
     fn note(&self, requests: &Requests, error: &Error) {
         let database = requests.contract.name.as_str();
         if is_hidden(error) {
@@ -253,10 +252,10 @@ impl Budget {
 }
 
 impl Keeper {
-    /// Walks on by about `names`; how many it met.
+    /// Continues the walk by about `names` keys; returns how many it measured.
     async fn walk(&mut self, requests: &Requests, names: u64) -> Result<u64> {
-        // A candidate that is met again has to be seen, in whatever second its last use falls now:
-        // it is counted where it was met last.
+        // The limit includes candidates whose last use is reported up to a second later, so that a candidate met
+        // again is counted where it was last met.
         let limit = self.candidates.limit().map(|limit| limit + 2 * self.slack());
         let limit = limit.map_or(String::new(), |limit| limit.to_string());
         let (cursor, count) = (self.census.cursor(), names.clamp(PAGE / 10, PAGE));
@@ -276,14 +275,14 @@ impl Keeper {
         Ok(keys)
     }
 
-    /// By how much a rank may seem higher by itself: the server's clock of last uses is a tenth of a
-    /// second late, and so falls into the second before.
+    /// How much higher a rank may appear without a use: the server's clock of last uses lags by a tenth of a second,
+    /// and so may fall into the previous second.
     fn slack(&self) -> i64 {
         i64::from(!self.by_frequency)
     }
 
-    /// Evicts so many bytes, if so many scripts are enough. What is written meanwhile is for the next
-    /// round: to run after it would take a script for every few keys.
+    /// Evicts this many bytes, if this many scripts suffice. Bytes written meanwhile are left for the next round,
+    /// because pursuing them would need a script for every few keys.
     async fn evict_bytes(&mut self, requests: &Requests, bytes: u64, scripts: usize) -> Result<()> {
         let (mut left, mut dry_since, mut all) = (bytes, None, false);
         for _ in 0..scripts {
@@ -296,7 +295,8 @@ impl Keeper {
                 dry_since = None;
                 continue;
             }
-            // No candidate: the walk finds more, and housekeeping goes once there is nothing else.
+            // No candidate is left: the walk finds more. Housekeeping keys are evicted only if a whole cycle finds no
+            // others.
             let since = *dry_since.get_or_insert(self.census.progress());
             if self.census.progress() - since < 1.0 {
                 self.walk(requests, PAGE).await?;
@@ -309,10 +309,11 @@ impl Keeper {
         Ok(())
     }
 
-    /// Evicts those that were not used since they were met; how many bytes are not needed any more.
+    /// Evicts the candidates that were not used since they were measured; returns the bytes that need not be evicted
+    /// any more.
     async fn evict(&mut self, requests: &Requests, leaving: Vec<Candidate>) -> Result<u64> {
         let slack = self.slack();
-        // Another process that makes room at this moment spares this one as many.
+        // If another process makes room at the same time, this one evicts fewer.
         let enough = self.census.database_keys().saturating_sub(leaving.len() as u64);
         let arguments = |command: &mut Cmd| {
             command.arg(enough);
@@ -333,7 +334,7 @@ impl Keeper {
                     self.candidates.add(candidate);
                 }
                 _ => {
-                    // One that was gone was missing in what is used already.
+                    // A key that was gone is missing in the used bytes already.
                     bytes += if freed > 0 { candidate.bytes } else { 0 };
                     self.census.removed(candidate.step, candidate.bytes);
                 }
@@ -344,20 +345,20 @@ impl Keeper {
     }
 }
 
-/// Answers of the script that evicts, beside 1 and 0 for keys that are gone now.
+/// Answers of the evicting script, beside 1 and 0 for keys that are gone now.
 const USED_SINCE: i64 = -1;
 const NOT_NEEDED: i64 = -2;
 
-/// Cursor, keys in the database, whether ranks are frequencies, keys met, their bytes, and the
-/// candidates among them.
+/// Cursor, keys in the database, whether ranks are frequencies, keys measured, their bytes, and the candidates among
+/// them.
 type Walked = (u64, u64, bool, u64, u64, Vec<(Vec<u8>, u64, i64)>);
 
-/// About the bytes that a key with such a name and value takes.
+/// The approximate bytes of a key with a name and a value of these lengths.
 pub(crate) fn about(name: usize, value: usize) -> u64 {
     allocated(name as u64 + 2) + allocated(value as u64 + 4) + OVERHEAD
 }
 
-/// What an allocation of `bytes` takes: allocators have four sizes to each doubling.
+/// The size of an allocation of `bytes`: allocators have four sizes for each doubling.
 fn allocated(bytes: u64) -> u64 {
     let unit = if bytes <= 64 { 8 } else { 1 << ((bytes - 1).ilog2() - 2) };
     bytes.next_multiple_of(unit)

@@ -1,4 +1,4 @@
-//! Looks every now and then at what other programs have written into a database with a budget.
+//! Regularly measures the writes of other programs to a database with a budget.
 
 use std::sync::Arc;
 
@@ -8,18 +8,17 @@ use crate::background;
 use crate::budget::EVERY;
 use crate::link::Link;
 
-/// Looks for as long as `link` is used.
+/// Measures as long as `link` is used.
 pub(crate) fn watch(link: &Arc<Link>, clock: Arc<dyn Clock>) {
     if link.budget.is_none() {
         return;
     }
     let link = Arc::downgrade(link);
-    // Not on the runtime that opened the database, which may end before it.
+    // Not on the runtime that opened the database, which may end earlier.
     let Some(runtime) = background::runtime() else { return };
     runtime.spawn(async move {
         loop {
-            // The first look is not at once: a command that opens a database only to show it evicts
-            // nothing.
+            // The first measurement is delayed, so that a command that only shows a database evicts nothing.
             clock.sleep(EVERY).await;
             let Some(link) = link.upgrade() else { return };
             let Some(budget) = &link.budget else { return };

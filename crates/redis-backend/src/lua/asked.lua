@@ -1,8 +1,8 @@
--- Requests that hand something out, so that what an answer that got lost has handed out can be handed back.
--- A claimant, one store of one process, keeps a hash of its own beside what it claims of: the number of a
--- slot to 'number:what' of the slot's last request. What it was handed is '' once that was withdrawn.
--- So that a claim need not look there, the field 'withdrawn' of what is claimed of says until which millisecond
--- there may be a request that was withdrawn and comes late.
+-- Named requests for claims, so that a claim whose answer was lost can be handed back. A claimant, which is one store
+-- of one process, has its own hash beside the keys it claims from: slot number to 'number:what' of the last request
+-- in that slot. 'what' is what the request was handed; it becomes '' when the request is withdrawn. The field
+-- 'withdrawn' of the batch or queue is the millisecond until which a withdrawn request may still arrive, so that most
+-- claims need not read the claimant's hash.
 local ASKED_LIVES = 86400000
 local function asked_last(key, slot)
   local noted = redis.call('HGET', key, slot)
@@ -15,11 +15,11 @@ local function was_withdrawn(until_ms, now_ms, key, slot, number)
 end
 local function note_asked(key, slot, number, what)
   local is_new = redis.call('HSET', key, slot, number .. ':' .. what) == 1
-  -- A day after its last request a claimant is gone; not every request needs to say so.
+  -- The hash expires a day after the claimant's last request; the TTL is not renewed by every request.
   if is_new or number % 256 == 0 then redis.call('PEXPIRE', key, ASKED_LIVES) end
 end
--- Notes that nobody waits for a request any more; what it was handed, '' if nothing. One that the server has
--- not executed yet is refused when it comes.
+-- Withdraws a request that nobody waits for. Returns what it was handed, or ''. If it has not been executed yet, it
+-- will be refused when it arrives.
 local function withdraw(of, now_ms, key, slot, number)
   local last, what = asked_last(key, slot)
   if last > number then return '' end

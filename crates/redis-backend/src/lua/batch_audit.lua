@@ -1,5 +1,5 @@
--- Returns {'ok', status, every field of the hash and its value, the bits of :done, those of :dead, then for
--- each stage as text the ordinals that wait, and those that are held}.
+-- Returns {'ok', status, all fields and values of the hash, the bitmap :done, the bitmap :dead}, followed for each
+-- stage by two texts: the waiting ordinals and the claimed ordinals.
 local answer = {'ok', redis.call('HGET', base, 'status'), redis.call('HGETALL', base),
   redis.call('GET', base .. ':done') or '', redis.call('GET', base .. ':dead') or ''}
 local held = {}

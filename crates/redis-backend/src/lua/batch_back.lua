@@ -1,6 +1,6 @@
--- Stands behind batch_open.lua in scripts that hand back.
--- All that a claim holds, of documents or of the completion, as if it had not been made; whether it held
--- anything.
+-- Follows batch_open.lua in scripts that hand back.
+-- Hands back everything that a claim holds, documents or the completion, as if it had not been made. Returns false if
+-- it holds nothing.
 local function give_back(token)
   local completion = redis.call('HMGET', base, 'completion', 'completion_ends')
   if completion[1] == token then

@@ -1,12 +1,12 @@
--- ARGV[2]: stage, [3]: how many at most, [4]: lease in milliseconds, [5]: claimant, [6]: slot, [7]: number of
--- the slot's request. Returns {'ok', token, ordinal, counts, entry, ordinal, …}, of which counts is 16 times the
--- leases that ended over the document, and the attempts that failed; {'ok'} where there is nothing, or {'ok', 0}
--- where there may be more behind what was looked at.
+-- ARGV[2]: stage, [3]: maximum number of documents, [4]: lease in milliseconds, [5]: claimant, [6]: slot, [7]: number
+-- of the slot's request. Returns {'ok', token, ordinal, counts, entry, ordinal, …}; counts is 16 times the number of
+-- leases that expired for the document, plus its failed attempts. Returns {'ok'} if there is nothing, and {'ok', 0}
+-- if the documents that were checked are settled but there are more.
 local stage, most = tonumber(ARGV[2]), tonumber(ARGV[3])
 if stage >= stages then return {'no stage'} end
 local asked, number = base .. ':asked:' .. ARGV[5], tonumber(ARGV[7])
 if was_withdrawn(head[4], now_ms, asked, ARGV[6], number) then return {'ok'} end
--- Leases that have ended give back what they held: a few, so that the cost is bounded.
+-- Hand back what expired leases hold; only a few, so that the cost is bounded.
 local ended = redis.call('ZRANGEBYSCORE', base .. ':leases', '-inf', now_ms, 'LIMIT', 0, 4)
 for _, token in ipairs(ended) do
   redis.call('ZREM', base .. ':leases', token)
@@ -42,8 +42,8 @@ for _, ordinal in ipairs(due) do
 end
 local total, next_one = tonumber(facts[3]), tonumber(facts[4] or '0')
 local taken, has_dead = {}, redis.call('EXISTS', base .. ':dead') == 1
--- Takes those that the stage is neither done with nor has let die, until there are enough; how many it
--- looked at, and how many of these it left.
+-- Takes the documents of a page that are neither done nor dead in this stage, until there are enough. Returns how
+-- many it checked, and how many of these were settled.
 local function take(page)
   local places, settled = places_of(stage, page), 0
   local done = many(':done', 'GET', 'u1', places)
@@ -65,8 +65,8 @@ while #taken < most do
 end
 if is_root(stage) and #taken < most and next_one < total then
   local restored, rounds = tonumber(facts[5] or '0'), 0
-  -- Some of a batch that was restored are settled before their turn. They are passed by, so many in one
-  -- claim that it stays short.
+  -- In a restored batch some documents are settled before their turn. They are skipped, a limited number in one
+  -- claim, so that it stays short.
   while restored > 0 and #taken < most and next_one < total and rounds < 10 do
     local page = {}
     for i = 1, math.min(total - next_one, 500) do page[i] = next_one + i - 1 end

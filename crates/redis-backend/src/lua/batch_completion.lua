@@ -1,6 +1,6 @@
--- ARGV[2]: a lease in milliseconds to take the completion, with [3]: claimant, [4]: slot, [5]: number of the
--- slot's request; or [2]: '' and [3]: the token that is done with it.
--- Returns {'ok', token} or {'ok', 1 or 0}; {'ok'} where there is nothing to take.
+-- To claim the completion, ARGV[2]: lease in milliseconds, [3]: claimant, [4]: slot, [5]: number of the slot's
+-- request. To finish it, [2]: '' and [3]: token. Returns {'ok', token} or {'ok', 1 or 0}; {'ok'} if there is nothing
+-- to claim.
 local held = redis.call('HMGET', base, 'completion', 'completion_ends')
 local is_held = held[1] and held[1] ~= 'due' and tonumber(held[2]) > now_ms
 if ARGV[2] == '' then

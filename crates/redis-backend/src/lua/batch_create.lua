@@ -1,5 +1,5 @@
--- KEYS[1]: the batch. ARGV[1]: the time in microseconds, or '', [2]: the plan as JSON. Returns {'ok', 1 if it
--- was made}.
+-- KEYS[1]: the batch. ARGV[1]: the time in microseconds, or '', [2]: the plan as JSON. Returns {'ok', 1 if the batch
+-- was created}.
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind == 'hash' and redis.call('HEXISTS', KEYS[1], 'plan') == 1 then return {'ok', 0} end
 if kind ~= 'none' then return {'other type'} end

@@ -1,4 +1,4 @@
--- ARGV[2]: how many at most, [3]: an id, or ''. Returns {'ok', id, fields, id, …} of the events behind it.
+-- ARGV[2]: maximum number of events, [3]: the id they follow, or ''. Returns {'ok', id, fields, id, …}.
 local from = ARGV[3] == '' and '-' or '(' .. ARGV[3]
 local answer = {'ok'}
 if ARGV[2] == '0' then return answer end

@@ -1,7 +1,7 @@
--- Stands behind batch_news.lua in scripts by which a stage is done with documents.
--- A stage's bit among all of a document's, the first stage's first.
+-- Follows batch_news.lua in scripts that mark documents as done.
+-- The value of a stage's bit in a document's word; the first stage has the highest.
 local function bit_of(one) return 2 ^ (stages - 1 - one) end
--- The stages after one: each with the bits that it needs, and with these and its own.
+-- The later stages that need a stage: each with the bits it needs, and these with its own bit added.
 local function followers_of(stage)
   local followers = {}
   for after = stage + 1, stages - 1 do
@@ -14,7 +14,7 @@ local function followers_of(stage)
   end
   return followers
 end
--- The stage is done with documents, named as text; those for which that is news.
+-- Marks documents as done in a stage; ordinals are text. Returns those that were not done before.
 local function finish(stage, ordinals)
   if redis.call('EXISTS', base .. ':dead') == 1 then
     local dead, alive = many(':dead', 'GET', 'u1', places_of(stage, ordinals)), {}
@@ -36,7 +36,7 @@ local function finish(stage, ordinals)
     for i = 1, #news do
       if masks[i] == 2 ^ stages - 1 then whole = whole + 1 end
       for n = 1, #followers do
-        -- What comes after may be known to be done already, in a batch that was restored.
+        -- In a restored batch the later stage may be done already.
         if bit.band(masks[i], followers[n][3]) == followers[n][2] then
           next_for[n] = next_for[n] or {}
           table.insert(next_for[n], news[i])

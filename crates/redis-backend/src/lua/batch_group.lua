@@ -1,6 +1,7 @@
--- ARGV[2]: a group of consumers, [3]: what to do. 'join': returns {'ok', 1 if it was made}. 'acknowledge' and
--- [4…]: ids: {'ok', how many}. 'next' or 'take', [4]: consumer, [5]: how many at most, [6]: for so many
--- milliseconds idle: {'ok', id, fields, id, …}. {'no group'} where there is none.
+-- ARGV[2]: a group of consumers, [3]: the verb. 'join' returns {'ok', 1 if the group was created}. 'acknowledge' with
+-- [4…]: ids returns {'ok', their number}. 'next' or 'take' with [4]: consumer, [5]: maximum number, and for 'take'
+-- [6]: minimum idle time in milliseconds return {'ok', id, fields, id, …}. Returns {'no group'} if the group does not
+-- exist.
 local key, group, what = base .. ':events', ARGV[2], ARGV[3]
 if what == 'join' then
   local made = redis.pcall('XGROUP', 'CREATE', key, group, '0', 'MKSTREAM')
@@ -18,7 +19,7 @@ if not is_there then return {'no group'} end
 local answer = {'ok'}
 local function add_all(events)
   for _, event in ipairs(events) do
-    -- Servers before 7.0 hand out what is gone as nothing.
+    -- Servers before 7.0 return nil for deleted events.
     if event then answer[#answer + 1], answer[#answer + 2] = event[1], event[2] end
   end
 end
@@ -33,7 +34,7 @@ if what == 'next' then
   return answer
 end
 local cursor, most = '0-0', tonumber(ARGV[5])
--- Those that are gone are passed by; a few rounds, so that the cost is bounded.
+-- Deleted events are skipped; the number of rounds bounds the cost.
 for _ = 1, 10 do
   local left = most - (#answer - 1) / 2
   if left <= 0 then break end

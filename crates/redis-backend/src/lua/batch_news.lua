@@ -1,6 +1,6 @@
--- Stands behind batch_open.lua in scripts that have news: documents that die, a batch that completes, and
--- what of it all is kept for others.
--- Ordinals as text, as in '0-99,104'.
+-- Follows batch_open.lua in scripts that may bury documents or complete the batch, and publishes events and outbox
+-- entries.
+-- Ordinals as text, for example '0-99,104'.
 local function ranges(ordinals)
   local parts, i, format = {}, 1, string.format
   while i <= #ordinals do
@@ -14,7 +14,7 @@ local function ranges(ordinals)
   end
   return table.concat(parts, ',')
 end
--- Names and values by turns.
+-- Adds an entry to the outbox. The arguments are alternating names and values.
 local function keep(...)
   if plan.outbox then redis.call('XADD', base .. ':outbox', '*', ...) end
 end
@@ -31,7 +31,7 @@ local function tell(event, ordinals, stage, message)
   if message then parts[7], parts[8] = 'error', message end
   local bytes = field('event_bytes') + bytes_of(parts)
   redis.call('XADD', key, '*', unpack(parts))
-  -- Each event is removed once, so this costs as much as adding it did.
+  -- Each event is removed once, so removal costs as much as adding did.
   while bytes > most do
     local gone = {}
     for _, oldest in ipairs(redis.call('XRANGE', key, '-', '+', 'COUNT', 10)) do
@@ -39,12 +39,12 @@ local function tell(event, ordinals, stage, message)
       bytes = bytes - bytes_of(oldest[2])
       gone[#gone + 1] = oldest[1]
     end
-    -- Somebody else removed them.
+    -- Another client removed them.
     if #gone == 0 then bytes = 0 else redis.call('XDEL', key, unpack(gone)) end
   end
   redis.call('HSET', base, 'event_bytes', text(bytes))
 end
--- Completes a sealed batch whose documents are all settled.
+-- Completes a sealed batch if all its documents are settled.
 local function complete()
   local facts = redis.call('HMGET', base, 'status', 'total', 'done', 'dead')
   if facts[1] ~= 'sealed' then return false end
@@ -54,7 +54,7 @@ local function complete()
   return true
 end
 local died = {}
--- A document is dead of a stage; whether that is news.
+-- Marks a document as dead in a stage; returns false if it already was, or is done.
 local function bury(stage, ordinal, message)
   if is_set(':done', stage, ordinal) then return false end
   local before = false
@@ -71,7 +71,8 @@ local function bury(stage, ordinal, message)
   table.insert(group.ordinals, ordinal)
   return true
 end
--- Tells of those that were buried; of those that nobody else told of, the outbox too.
+-- Publishes a 'failed' event for the buried documents. If expired leases killed them, also writes the outbox entry
+-- that no worker wrote.
 local function tell_died(was_lost)
   for _, group in ipairs(died) do
     table.sort(group.ordinals)

@@ -1,15 +1,16 @@
--- Stands in front of every script of a batch. KEYS[1] is the hash of what the batch is; its other keys
--- begin with that name, braces included, so that a cluster keeps them together:
+-- Precedes every script of a batch. KEYS[1] is the batch's hash. Its other keys begin with that name, braces
+-- included, so that a cluster stores them together:
 --   :e:<n>       list of the entries 100 n to 100 n + 99; small enough for the server to pack it
---   :done :dead  bitmaps, a bit for each document and stage
---   :tries       attempts that failed, four bits for each document and stage; not there before the first
---   :lost        leases that ended over a document, likewise
---   :ready:<s>   list of documents to hand out; :delayed:<s> those to be tried again, by time
---   :leases      claims by the end of their lease; :held what each holds; :errors the last of each
---   :outbox      stream of what is to be written elsewhere; :events stream of what others follow
---   :asked:<c>   what the claimant c asked for last: see asked.lua
--- ARGV[1] is the time in microseconds, or '', and behind a slash the token that the batch has to be born with,
--- if it has to be a certain one of its name.
+--   :done :dead  bitmaps, one bit for each document and stage
+--   :tries       failed attempts, four bits for each document and stage; missing until the first failure
+--   :lost        expired leases, in the form of :tries
+--   :ready:<s>   list of documents to claim; :delayed:<s> documents to retry, by time
+--   :leases      claims by the end of their lease; :held the documents of each; :errors the last error of each
+--                document
+--   :outbox      stream of outcomes for a ledger; :events stream of events for followers
+--   :asked:<c>   the last requests of the claimant c: see asked.lua
+-- ARGV[1] is the time in microseconds, or ''. After a slash it has the token that the batch must be born with, if the
+-- script is for one particular batch of the name.
 local base = KEYS[1]
 local now_us, birth = string.match(ARGV[1], '^(%d*)/?(%d*)$')
 now_us = tonumber(now_us)
@@ -23,7 +24,7 @@ local kind = redis.call('TYPE', base).ok
 if kind ~= 'hash' and kind ~= 'none' then return {'other type'} end
 local head = {}
 if kind == 'hash' then head = redis.call('HMGET', base, 'plan', 'born', 'token', 'withdrawn') end
--- The batch's own token, and the last one that it gave.
+-- The batch's birth token, and the last token it issued.
 local plan, born, last_token = head[1], tonumber(head[2] or '0'), tonumber(head[3] or '0')
 if kind == 'hash' and not plan then return {'other type'} end
 if not plan or (birth ~= '' and tonumber(birth) ~= born) then return {'missing'} end
@@ -36,7 +37,7 @@ local function at(stage, ordinal) return ordinal * stages + stage end
 local function is_set(bits, stage, ordinal)
   return redis.call('GETBIT', base .. bits, at(stage, ordinal)) == 1
 end
--- Reads or changes many small numbers of a bitmap in one command, in parts: Lua's unpack fails at some
+-- Reads or changes many small numbers of a bitmap with BITFIELD, in parts, because Lua's unpack fails at some
 -- thousands of values.
 local function many(bits, verb, width, places, value)
   local answers = {}
@@ -51,8 +52,8 @@ local function many(bits, verb, width, places, value)
   end
   return answers
 end
--- Where the bits of documents are, as text: a number is made text anew by every command that takes it,
--- and as a double, which costs more than the command.
+-- The bit offsets of documents, as text: every command that takes a number converts it to text again, as a double,
+-- which costs more than the command.
 local function places_of(stage, ordinals)
   local places, format = {}, string.format
   for i = 1, #ordinals do places[i] = format('%d', ordinals[i] * stages + stage) end
@@ -68,22 +69,22 @@ local function next_token()
   redis.call('HSET', base, 'token', text(last_token))
   return text(last_token)
 end
--- Whether a claim's token is of this batch, and of no former one of its name.
+-- Whether a claim's token was issued by this batch, and not by an earlier one of its name.
 local function gave(token)
   token = tonumber(token)
   return born < token and token <= last_token
 end
--- One more of what is counted in :tries or :lost; how many by now.
+-- Increments a number in :tries or :lost, and returns it.
 local function count(counts, stage, ordinal)
   local place = '#' .. at(stage, ordinal)
   return redis.call('BITFIELD', base .. counts, 'OVERFLOW', 'SAT', 'INCRBY', 'u4', place, 1)[1]
 end
--- The count of each document; nothing where there never was any.
+-- The number of each document; empty if there are none.
 local function counts_of(counts, stage, ordinals)
   if redis.call('EXISTS', base .. counts) == 0 then return {} end
   return many(counts, 'GET', 'u4', marked(places_of(stage, ordinals)))
 end
--- The entries of documents; neighbours are read together.
+-- The entries of documents; neighbouring ones are read together.
 local function entries_of(ordinals)
   local entries, from, floor = {}, 1, math.floor
   while from <= #ordinals do

@@ -1,5 +1,5 @@
--- ARGV[2]: 'read' and [3]: how many at most; 'clear' and [3…]: ids; or 'count'.
--- Returns {'ok', id, fields, id, …} or {'ok', how many}.
+-- ARGV[2]: 'read' with [3]: maximum number; 'clear' with [3…]: ids; or 'count'.
+-- Returns {'ok', id, fields, id, …} or {'ok', number}.
 local key = base .. ':outbox'
 if ARGV[2] == 'count' then return {'ok', redis.call('XLEN', key)} end
 if ARGV[2] == 'clear' then

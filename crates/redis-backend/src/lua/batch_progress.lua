@@ -1,5 +1,5 @@
--- Returns {'ok', status, born, milliseconds since it is over or '', 1 if it is paused, 1 if its completion is not finished, total, done, dead,
--- bytes, then for each stage: done, dead, claimed, ready, delayed}.
+-- Returns {'ok', status, birth token, milliseconds since the end or '', 1 if paused, 1 if the completion is
+-- unfinished, total, done, dead, bytes}, followed for each stage by done, dead, claimed, ready, delayed.
 local facts = redis.call('HMGET', base, 'status', 'paused', 'total', 'done', 'dead', 'bytes',
   'completion', 'ended')
 local ended = facts[8] and text(math.max(now_ms - facts[8], 0)) or ''

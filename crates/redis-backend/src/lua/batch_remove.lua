@@ -1,5 +1,5 @@
--- Removes a batch, its entries 1,000 lists at a time. ARGV[2]: 'ended' if it has to be over. Returns {'ok', 1
--- once nothing is left, 0 as long as there is something, and 2 if it has to stay}.
+-- Removes a batch, at most 1,000 lists of entries at a time. ARGV[2]: 'ended' to remove it only if it has ended.
+-- Returns {'ok', 1 when nothing is left, 0 while there is more, 2 if it must stay}.
 if ARGV[2] == 'ended' and field('removed') == 0 then
   local facts = redis.call('HMGET', base, 'status', 'completion')
   local is_over = (facts[1] == 'completed' or facts[1] == 'cancelled') and not facts[2]

@@ -1,4 +1,4 @@
--- ARGV[2]: token, [3]: lease in milliseconds. Returns {'ok', 1 if it is still the token's}.
+-- ARGV[2]: token, [3]: lease in milliseconds. Returns {'ok', 1 if the lease had not expired}.
 local ends = redis.call('ZSCORE', base .. ':leases', ARGV[2])
 if ends then
   if tonumber(ends) <= now_ms then return {'ok', 0} end

@@ -1,6 +1,6 @@
--- ARGV[2]: how often the batch was repaired before, [3]: the token it was born with, [4]: how many counts follow, each by its name and what is
--- added to it, then stage and ordinal of stranded documents by turns.
--- Returns {'ok', 1, or 0 if there was another repair meanwhile}.
+-- ARGV[2]: the number of earlier repairs, [3]: the birth token, [4]: the number of corrections. Each correction is
+-- the name of a count and a number to add. Then alternating stages and ordinals of stranded documents.
+-- Returns {'ok', 1, or 0 if the batch was repaired meanwhile}.
 if field('repairs') ~= tonumber(ARGV[2]) or born ~= tonumber(ARGV[3]) then return {'ok', 0} end
 add('repairs', 1)
 local first = 5 + 2 * ARGV[4]

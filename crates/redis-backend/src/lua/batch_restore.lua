@@ -1,9 +1,9 @@
--- ARGV[2]: stage, then for each document its ordinal if the stage is done with it, else 'dead', the ordinal
--- and the error. Returns {'ok', how many were news}.
+-- ARGV[2]: stage. Then for each document its ordinal if it is done, else 'dead', the ordinal and the error. Returns
+-- {'ok', the number of documents that changed}.
 local stage = tonumber(ARGV[2])
 if stage >= stages then return {'no stage'} end
 local total, news, done, beyond = field('total'), 0, {}, 0
--- From here on nobody was handed anything: what is settled there is passed by when its turn comes.
+-- Documents from here on were never claimed: claims skip those that are settled when their turn comes.
 local unseen = is_root(stage) and field('next:' .. stage) or total
 local function count(ordinal)
   news = news + 1

@@ -1,4 +1,4 @@
--- ARGV[2…]: stage and ordinal of dead documents by turns. Returns {'ok', how many were dead}.
+-- ARGV[2…]: alternating stages and ordinals of dead documents. Returns {'ok', the number that were dead}.
 local total, revived, retried = field('total'), 0, {}
 for i = 2, #ARGV, 2 do
   local stage, ordinal = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
@@ -14,7 +14,7 @@ for i = 2, #ARGV, 2 do
       end
     end
     if is_root(stage) and ordinal >= field('next:' .. stage) then
-      -- It was restored as dead, and its turn comes.
+      -- It was restored as dead, and its turn is still to come.
       add('restored:' .. stage, -1)
     else
       redis.call('RPUSH', base .. ':ready:' .. stage, ordinal)

@@ -1,6 +1,6 @@
--- ARGV[2]: stage, [3]: token, [4]: note, then for each document its ordinal if the stage is done with it,
--- else what ('retry', 'dead' or 'back'), the ordinal, the error, and the milliseconds until it is tried
--- again. Returns {'ok', how many counted, 1 if the batch is completed by this}.
+-- ARGV[2]: stage, [3]: token, [4]: note. Then for each document its ordinal if it is done, else 'retry', 'dead' or
+-- 'back', the ordinal, the error, and the milliseconds until the retry. Returns {'ok', the number that counted, 1 if
+-- this completed the batch}.
 local stage, token = tonumber(ARGV[2]), ARGV[3]
 if stage >= stages then return {'no stage'} end
 if not gave(token) then return {'former'} end
@@ -17,11 +17,11 @@ if packed then
 end
 local before, back, done, doubted, is_doubted = left, {}, {}, {}, false
 local finished, refused, counted = {}, {}, 0
--- The stage is done with those in `done`.
+-- Marks the documents in `done` as done.
 local function finish_told()
   local able = done
   if is_doubted then
-    -- Of what the claim does not hold it is believed only if somebody may have lost it.
+    -- A success for a document that the claim does not hold counts only if a lease on it expired before.
     local lost = counts_of(':lost', stage, done)
     able = {}
     for i = 1, #done do
@@ -66,7 +66,7 @@ while i <= #ARGV do
     if what == 'back' then
       back[#back + 1] = ordinal
     elseif is_set(':done', stage, ordinal) or is_set(':dead', stage, ordinal) then
-      -- Who lost it to this claim was done with it in the end.
+      -- The worker that lost the document to this claim has finished it after all.
       news = false
     elseif what == 'dead' or count(':tries', stage, ordinal) >= plan.max_attempts then
       news = bury(stage, ordinal, message)
@@ -80,7 +80,7 @@ while i <= #ARGV do
   if not news and what ~= 'back' then refused[#refused + 1] = ordinal end
 end
 if #done > 0 then finish_told() end
--- In the order in which they were told.
+-- In the order in which they were reported.
 for n = #back, 1, -1 do redis.call('LPUSH', base .. ':ready:' .. stage, back[n]) end
 if left < before then
   add('claimed:' .. stage, left - before)
@@ -95,7 +95,7 @@ if left < before then
     redis.call('HSET', base .. ':held', token, cmsgpack.pack(rest))
   end
 end
--- What was handed back nobody needs to know.
+-- Handing back needs no outbox entry.
 if counted > #back then
   keep('fact', 'settled', 'stage', stage, 'token', token, 'refused', ranges(refused), 'note', ARGV[4])
 end

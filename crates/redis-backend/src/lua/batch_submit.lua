@@ -1,5 +1,5 @@
--- ARGV[2]: the ordinal that the first has to have, or '', [3…]: entries. Returns {'ok', the first one's ordinal};
--- {'ok'} if it would be another.
+-- ARGV[2]: the required ordinal of the first entry, or '', [3…]: entries. Returns {'ok', ordinal of the first entry};
+-- {'ok'} if it would differ from the required one.
 local facts = redis.call('HMGET', base, 'status', 'total', 'bytes')
 if facts[1] ~= 'open' then return {'sealed'} end
 local first = tonumber(facts[2])

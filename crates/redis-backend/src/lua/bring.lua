@@ -1,8 +1,7 @@
--- Brings those of KEYS that are marked from the database's previous place, if they are there still,
--- before the request that follows in the same script. ARGV: index and previous index, prefix and
--- previous prefix, a mark for each key ('1' or '0'), then the request's own arguments. A key that is in
--- both places has been written to the new one since: the old one is outdated. A command that is refused
--- ends the script, and the request with it.
+-- Moves the marked KEYS from the database's previous place, if they are still there, before the request that follows
+-- in this script. ARGV: index and previous index, prefix and previous prefix, a mark for each key ('1' or '0'), then
+-- the request's own arguments. If a key is in both places, it has been written to the new one since, and the old one
+-- is outdated. A refused command ends the script, and the request with it.
 local index, old_index, prefix, old_prefix, marks = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local brought = 0
 for at, name in ipairs(KEYS) do
@@ -22,7 +21,8 @@ for at, name in ipairs(KEYS) do
         elseif index == old_index then
           redis.call('RENAME', old_name, name)
         else
-          -- Refused, the removal ends the script before there are two of the key: nothing has this name.
+          -- Delete a key that does not exist first: if deleting is refused, the script ends here, before COPY makes
+          -- two keys.
           redis.call('UNLINK', old_name .. ':compartment:none')
           redis.call('COPY', old_name, name, 'DB', index)
           redis.call('UNLINK', old_name)

@@ -1,8 +1,7 @@
--- Evicts until no more than ARGV[1] keys are left. Then name and highest rank by turns; a key with a
--- higher rank was used since and stays. The names are not KEYS: a database that moves brings what
--- stands there from its old place.
--- Returns the keys that are left in the database, then for each name 1 if it was evicted, 0 if it
--- was gone, -1 if it was used since, -2 if there was no need.
+-- Evicts keys until at most ARGV[1] are left. The other arguments alternate between a name and its highest rank: a
+-- key with a higher rank was used since and stays. The names are not KEYS, because a moving database would bring KEYS
+-- from its previous place. Returns the number of keys left in the database, then for each name 1 if it was evicted, 0
+-- if it was gone, -1 if it was used since, -2 if no eviction was needed.
 local enough, left, answer = tonumber(ARGV[1]), redis.call('DBSIZE'), {0}
 for i = 2, #ARGV, 2 do
   local done = -2

@@ -1,6 +1,6 @@
--- How recently, or how often, a key was used: what is lower is evicted first. Stands in front of the
--- budget's scripts. Which of the two a server counts depends on its `maxmemory-policy`. None of the
--- commands here counts as a use.
+-- The rank of a key: how recently or how often it was used. Lower ranks are evicted first. Precedes the budget's
+-- scripts. The server's `maxmemory-policy` determines which of the two it counts. None of these commands counts as a
+-- use.
 local now = redis.call('TIME')
 local by_frequency = false
 local function rank_of(name)

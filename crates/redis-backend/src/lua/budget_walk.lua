@@ -1,7 +1,6 @@
--- Walks on over the database's names and measures each. ARGV: cursor, about how many names, and the
--- highest rank of a candidate for eviction, or ''.
--- Returns {cursor, keys in the database, whether ranks are frequencies, keys met, their bytes,
--- {name, bytes, rank, name, …} of the candidates}.
+-- Continues the walk over the database's keys and measures each. ARGV: cursor, approximate number of keys, and the
+-- highest rank of a candidate for eviction, or ''. Returns {cursor, keys in the database, whether ranks are
+-- frequencies, keys measured, their bytes, {name, bytes, rank, name, …} of the candidates}.
 local limit = tonumber(ARGV[3])
 local page = redis.call('SCAN', ARGV[1], 'COUNT', ARGV[2])
 local keys, sum, candidates = 0, 0, {}

@@ -1,5 +1,5 @@
--- ARGV: '1' if a value is expected, it; '1' if there is a replacement, it; rule, milliseconds.
--- Returns 1 if the value was as expected and has been replaced, else 0.
+-- ARGV: '1' if a value is expected, that value; '1' if there is a replacement, that value; rule, milliseconds.
+-- Returns 1 if the value was as expected and was replaced, else 0.
 local now = redis.call('GET', KEYS[1])
 if ARGV[1] == '1' then
   if now ~= ARGV[2] then return 0 end

@@ -1,4 +1,4 @@
--- ARGV: rule, milliseconds, then field and value by turns. Returns how many fields are new.
+-- ARGV: rule, milliseconds, then alternating fields and values. Returns the number of new fields.
 local added = 0
 -- Lua's unpack fails at some thousands of values.
 for from = 3, #ARGV, 1000 do

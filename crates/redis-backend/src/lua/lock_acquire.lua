@@ -2,7 +2,7 @@
 -- Returns {1, token} or {0, token, owner, remaining milliseconds}.
 local held = redis.call('HMGET', KEYS[1], 'token', 'owner', 'lease_ends_ms', 'taken_back')
 if not held[1] and not held[4] and redis.call('EXISTS', KEYS[1]) == 1 then
-  return redis.error_reply('WRONGTYPE the hash is no lock')
+  return redis.error_reply('WRONGTYPE the hash is not a lock')
 end
 local now_us = tonumber(ARGV[4])
 if not now_us then
@@ -14,11 +14,11 @@ local ends = tonumber(held[3] or '0')
 if ends > now_ms then
   return {0, held[1], held[2], string.format('%.0f', ends - now_ms)}
 end
--- Its caller has given up, and it comes late: nobody waits for this answer.
+-- The attempt was taken back before it arrived: its caller is gone.
 if held[4] and string.find(held[4], ARGV[5], 1, true) then
   return {0, held[1] or '0', held[2] or '', '0'}
 end
--- Above the last token, and above every token given before a flush or a lost replication.
+-- Greater than the last token, and than every token issued before a flush or a lost replication.
 local token = math.max(tonumber(held[1] or '0') + 1, now_us)
 local text = string.format('%.0f', token)
 redis.call('HSET', KEYS[1], 'token', text, 'owner', ARGV[1], 'attempt', ARGV[5],

@@ -1,5 +1,5 @@
 -- Renews or releases. ARGV: token, lease in milliseconds ('0' to release), retention, time or ''.
--- Returns 1 if the lock was the token's and its lease had not ended, else 0.
+-- Returns 1 if the token holds the lock and its lease had not expired, else 0.
 local held = redis.call('HMGET', KEYS[1], 'token', 'lease_ends_ms')
 local now_us = tonumber(ARGV[4])
 if not now_us then

@@ -1,9 +1,9 @@
--- Takes back an attempt whose caller has gone: frees the lock if the attempt has it, and notes the
--- attempt where it has not come yet, so that it takes nothing when it comes.
--- ARGV: attempt, retention in milliseconds, time in microseconds or ''. Returns 1 if the lock was freed.
+-- Takes back an attempt whose caller is gone: releases the lock if the attempt acquired it; if it has not been
+-- executed yet, records it so that it acquires nothing. ARGV: attempt, retention in milliseconds, time in
+-- microseconds or ''. Returns 1 if the lock was released.
 local NOTES = 64
 local held = redis.call('HMGET', KEYS[1], 'attempt', 'lease_ends_ms', 'taken_back', 'token')
--- Somebody else's hash: the attempt finds it so when it comes, and takes nothing.
+-- Another program's hash: the attempt will be refused because of it, and acquires nothing.
 if not held[3] and not held[4] and redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 if held[1] == ARGV[1] then
   local now_us = tonumber(ARGV[3])

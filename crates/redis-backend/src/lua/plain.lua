@@ -1,7 +1,7 @@
--- A plain command as a script, after its keys were brought. ARGV: the command and its arguments.
+-- Runs a plain command in a script after its keys were moved. ARGV: the command and its arguments.
 local verb = ARGV[1]
 if verb == 'INCRBY' or verb == 'HINCRBY' then
-  -- The sum as text: a Lua number is a double.
+  -- Returns the sum as text, because a Lua number is a double.
   redis.call(unpack(ARGV))
   if verb == 'INCRBY' then return redis.call('GET', KEYS[1]) end
   return redis.call('HGET', KEYS[1], ARGV[3])

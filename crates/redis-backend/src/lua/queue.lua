@@ -1,18 +1,18 @@
--- A queue's keys, its time, and how its tasks come to wait. Stands in front of each of its scripts,
--- whose first argument is the time in microseconds or ''.
---   tasks     hash: id to record. A record is a line, 14 digits of milliseconds of its submission,
---             and the payload. A line is what stands in turn: the class (a digit), the length of the
---             group's name (3 digits) and the group's name
---   ready     sorted set of one score: line, submission and id of each waiting task
---   heads     line to the submission of its first task, CLASS added for each class
---   turns     line to its turn, TURN added for each class
---   delayed   id to the millisecond from which it may wait
+-- The keys and the time of a queue, and shared functions. Precedes each of the queue's scripts, whose first argument
+-- is the time in microseconds or ''.
+--   tasks     hash: id to record. A record is the line, 14 digits of milliseconds of its submission, and the payload.
+--             Lines take turns; a line is the class (a digit), the length of the group's name (3 digits) and
+--             the group's name
+--   ready     sorted set of one score: line, submission time and id of each waiting task
+--   heads     line to the submission time of its first task, plus CLASS times the class
+--   turns     line to its turn, plus TURN times the class
+--   delayed   id to the millisecond from which it may be claimed
 --   leases    id and token of a claim to the millisecond at which it ends
 --   dead      id to the millisecond in which it died
---   attempts  hash: id to how many of its attempts failed, where any did; errors likewise
---   lost      hash: id to how many of its leases ended, where any did
---   taken     hash: deduplication key to id, of tasks that are not dead; holds, the reverse, of dead ones too
---   asked     hash: what the claimant asked for last, for scripts that hand out or withdraw: see asked.lua
+--   attempts  hash: id to the number of failed attempts, if any; errors: id to the last error
+--   lost      hash: id to the number of expired leases, if any
+--   taken     hash: deduplication key to id, of tasks that are not dead; holds: id to key, of dead tasks too
+--   asked     hash: the last requests of the claimant, for scripts that claim or withdraw: see asked.lua
 -- Ids and tokens have 16 digits, so that they sort as text.
 local meta, tasks, ready, heads, turns, delayed, leases, dead, attempts, errors, taken, holds, lost, asked =
   unpack(KEYS)
@@ -26,8 +26,8 @@ local now = math.floor(time / 1000)
 
 local function whole(number) return string.format('%.0f', number) end
 
--- The next number for a task or a claim: above the last one, and above all from before a flush. To
--- be kept by `keep_number` once the script has taken all that it needs.
+-- The next number for a task or a claim: greater than the last one, and than all from before a flush. Call
+-- `keep_number` after the script has taken all its numbers.
 local last
 local function next_number()
   last = math.max(tonumber(last or redis.call('HGET', meta, 'last') or 0) + 1, time)
@@ -38,14 +38,14 @@ local function keep_number()
   if last then redis.call('HSET', meta, 'last', whole(last)) end
 end
 
--- A command with many values, in parts: Lua's unpack fails at some thousands.
+-- Calls a command with many values, in parts, because Lua's unpack fails at some thousands.
 local function call_many(command, key, values)
   for from = 1, #values, PART do
     redis.call(command, key, unpack(values, from, math.min(from + PART - 1, #values)))
   end
 end
 
--- The same for a command that answers for each value.
+-- Calls a command that returns an answer for each value, in parts.
 local function ask_many(command, key, values)
   local answers = {}
   for from = 1, #values, PART do
@@ -68,7 +68,7 @@ local function set_head(line, at)
   redis.call('ZADD', heads, whole(class_of(line) * CLASS + at), line)
 end
 
--- Tasks that wait from now on, written together by `settle`.
+-- Tasks that become ready in this script; `settle` writes them together.
 local waiting, first_of, in_order = {}, {}, {}
 local function wait(record, id)
   local line = line_of(record)
@@ -89,15 +89,15 @@ local function settle()
   end
 end
 
--- A dead task's key is free, and known for when it is replayed.
+-- Marks a task as dead. Its deduplication key becomes free, and is kept in `holds` for a replay.
 local function bury(id)
   local key = redis.call('HGET', holds, id)
   if key then redis.call('HDEL', taken, key) end
   redis.call('ZADD', dead, now, id)
 end
 
--- The claims among ARGV from `from` on that still count, and for each of ARGV whether it does; where
--- it `ends_them`, only the first time.
+-- The claims in ARGV from `from` on that still count, and for each argument 1 if it does. With `ends_them` a repeated
+-- claim counts only once.
 local function standing(from, ends_them)
   local claims, counting, answers, seen = {}, {}, {}, {}
   for i = from, #ARGV do claims[#claims + 1] = ARGV[i] end

@@ -1,6 +1,6 @@
--- Then: most, lease in milliseconds, most lost leases, the error of those that have had them, the slack of
--- each class in milliseconds, the slot that asks, and the number of its request. Returns the token, then id,
--- failed attempts, lost leases and record of each.
+-- ARGV[2…]: maximum number of tasks, lease in milliseconds, maximum of expired leases, the error of tasks that reach
+-- it, the slack of each class in milliseconds, the slot, the number of the slot's request. Returns the token, then
+-- id, failed attempts, expired leases and record of each task.
 local most, lease, most_lost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local slack = {[0] = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])}
 local state = redis.call('HMGET', meta, 'paused', 'last', 'withdrawn')
@@ -29,8 +29,8 @@ end
 call_many('ZREM', leases, ended)
 settle()
 
--- The line whose turn it is, of the class whose oldest task has the earliest deadline; the score of
--- that task; the next deadline of another class; and how many lines the class has.
+-- Chooses the class whose oldest task has the earliest deadline. Returns the class's next line in turn, the score of
+-- that line's first task if known, the earliest deadline of the other classes, and the number of the class's lines.
 local function next_line()
   local first = redis.call('ZRANGE', heads, 0, 1, 'WITHSCORES')
   if #first <= 2 then return first[1], first[2], nil, 1 end
@@ -65,7 +65,7 @@ while #found < most do
     count = nth
     found[#found + 1] = string.sub(members[nth], #line + 15)
   end
-  -- They are next to each other, and what stands first leaves first.
+  -- The taken members are adjacent in the set, from the first one on.
   if count > 0 then
     redis.call('ZREMRANGEBYLEX', ready, '[' .. members[1], '[' .. members[count])
   end
@@ -73,7 +73,7 @@ while #found < most do
   if next_one then
     local at = tonumber(string.sub(next_one, #line + 1, #line + 14))
     if not head or at ~= head - class * CLASS then set_head(line, at) end
-    -- A line that is alone stays in front of whichever comes.
+    -- A single line needs no turn: it stays ahead of lines that come later.
     if lines > 1 then take_turn(line) end
   else
     redis.call('ZREM', heads, line)

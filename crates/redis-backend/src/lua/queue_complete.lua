@@ -1,9 +1,9 @@
--- Then: claims. Returns for each 1 if it still counted, else 0.
+-- ARGV[2…]: claims. Returns for each 1 if it still counted, else 0.
 local counting, answers = standing(2, true)
 local ids = ids_of(counting)
 call_many('ZREM', leases, counting)
 call_many('HDEL', tasks, ids)
--- Few tasks ever failed, or have a deduplication key.
+-- Most tasks never failed and have no deduplication key.
 if redis.call('EXISTS', attempts, lost) > 0 then
   call_many('HDEL', attempts, ids)
   call_many('HDEL', lost, ids)

@@ -1,5 +1,5 @@
--- Then: how many to leave out, how many to list at most. Returns id, millisecond of its death, failed
--- attempts, lost leases, error and record of each.
+-- ARGV[2]: tasks to skip, [3]: maximum to list. Returns id, millisecond of death, failed attempts, expired leases,
+-- error and record of each.
 local from = tonumber(ARGV[2])
 local page = redis.call('ZRANGE', dead, whole(from), whole(from + ARGV[3] - 1), 'WITHSCORES')
 local answer = {}

@@ -1,4 +1,4 @@
--- Then: ids. Returns how many of them were dead.
+-- ARGV[2…]: ids. Returns how many of them were dead.
 local count = 0
 for i = 2, #ARGV do
   local id = ARGV[i]

@@ -1,4 +1,4 @@
--- Then: 1 to stop handing out tasks, 0 to go on.
+-- ARGV[2]: 1 to pause, 0 to resume.
 if ARGV[2] == '1' then
   redis.call('HSET', meta, 'paused', 1)
 else

@@ -1,4 +1,4 @@
--- Then: ids. Returns how many of them were dead, and had no key or one that was free.
+-- ARGV[2…]: ids. Returns how many were replayed: they were dead, and their key, if any, was free.
 local count = 0
 for i = 2, #ARGV do
   local id = ARGV[i]

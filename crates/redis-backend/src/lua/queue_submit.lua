@@ -1,5 +1,5 @@
--- Then four arguments a task: its line, delay in milliseconds, deduplication key or '', payload.
--- Returns id and 1, or the id of the task that has its key and 0, of each.
+-- Four arguments for each task: its line, delay in milliseconds, deduplication key or '', payload. Returns for each
+-- the new id and 1, or the id of the task that has its key and 0.
 local answer, records = {}, {}
 for i = 2, #ARGV, 4 do
   local line, delay, key = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]

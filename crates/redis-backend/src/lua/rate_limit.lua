@@ -1,16 +1,14 @@
--- Sliding window: a sorted set with one member an acquisition, so that no answer depends on how many
--- permits it took. A member is all permits ever given up to its end (16 digits), its time in milliseconds (13,
--- its score too: a score that is read back costs as much as a command), the attempt's name (16) and how many
--- it took. One member of score -1 stands in front: how far
--- the log's time is ahead of the clock, the longest window that anybody asked with, and the names of
--- attempts that were taken back before they came.
+-- Sliding window: a sorted set with one member for each acquisition, so that the cost does not depend on the number
+-- of permits. A member is the total of all permits given up to its end (16 digits), its time in milliseconds (13
+-- digits; also its score, but reading a score costs as much as a command), the attempt's name (16) and the number of
+-- its permits. A first member of score -1 has how far the log's time is ahead of the clock, the longest window used
+-- so far, and the names of attempts that were taken back before they arrived.
 --
--- The log's time never goes back: when the clock does, it goes on from its last entry. So members are in
--- order of time and total both, sums are differences of totals, and no permit stays away for longer than
--- its window.
+-- The log's time never goes back: if the clock does, it continues from its last entry. So members are in order of
+-- both time and total, sums are differences of totals, and no permit is missing for longer than its window.
 --
 -- ARGV: limit, window in milliseconds, permits, time in microseconds or '', attempt.
--- Returns {1, remaining, 0} or {0, remaining, milliseconds until the same would be allowed}.
+-- Returns {1, remaining, 0} or {0, remaining, milliseconds until this acquisition would be allowed}.
 local key, WRAP, PAGE = KEYS[1], 9e15, 1000
 local limit, window, permits = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local format, sub = string.format, string.sub
@@ -27,11 +25,11 @@ local ahead, kept, taken_back, old_front, old_ahead, old_kept = 0, window, '', n
 if first[1] then
   old_front = first[1]
   if old_front == '0:' .. ARGV[2] .. ':' then
-    -- As it is as a rule.
+    -- The usual case.
     old_ahead, old_kept = 0, window
   else
     ahead, kept, taken_back = string.match(old_front, '^(%d+):(%d+):(.*)$')
-    if not ahead then return redis.error_reply('WRONGTYPE the sorted set is no limit') end
+    if not ahead then return redis.error_reply('WRONGTYPE the sorted set is not a limit') end
     ahead, kept = tonumber(ahead), tonumber(kept)
     old_ahead, old_kept = ahead, kept
     if kept < window then kept = window end
@@ -47,7 +45,7 @@ end
 if last_at and last_at > now + ahead then ahead = last_at - now end
 local at = now + ahead
 
--- The rank of the oldest entry that the window holds, and what had been given before it.
+-- The rank of the oldest entry in the window, and the total before it.
 local edge, rank, before = at - window, nil, total
 if last_at and last_at > edge then
   if oldest_at > edge then
@@ -60,15 +58,15 @@ if last_at and last_at > edge then
 end
 local used = (total - before) % WRAP
 local remaining = math.max(limit - used, 0)
--- Every answer keeps the log's time going, and the longest window: refused again and again after the clock
--- was set back, a caller would otherwise stand at one moment for as long as it was set back.
+-- Every answer records the log's time and the longest window. Otherwise a caller that is refused repeatedly after the
+-- clock was set back would see no time pass until the clock has caught up.
 local function note_front()
   if old_front then redis.call('ZREM', key, old_front) end
   redis.call('ZADD', key, -1, whole(ahead) .. ':' .. whole(kept) .. ':' .. taken_back)
   old_ahead, old_kept = ahead, kept
 end
 if old_front and (ahead ~= old_ahead or kept ~= old_kept) then
-  -- What is there is kept for the longer window, from its youngest entry on.
+  -- Keep the entries for the longer window, counted from the youngest.
   if kept ~= old_kept and last_at and last_at + kept > at then
     redis.call('PEXPIRE', key, whole(last_at + kept - at))
   end
@@ -79,8 +77,8 @@ if taken_back ~= '' and string.find(taken_back, ARGV[5], 1, true) then return {0
 
 
 if used + permits > limit then
-  -- The first entry with whose return there is room for all that are asked for: entries are in order of
-  -- their totals, so it is searched by halves.
+  -- Finds the first entry whose return makes room for all requested permits, by binary search, since entries are in
+  -- order of their totals.
   local most = limit - permits
   local low, high = rank, redis.call('ZCARD', key) - 1
   while low < high do
@@ -91,14 +89,14 @@ if used + permits > limit then
   local back = sub(redis.call('ZRANGE', key, low, low)[1], 17, 29)
   return {0, remaining, whole(back + window - at)}
 end
--- What no window holds any more goes, so many at a time that no answer is slow.
+-- Removes entries that no window needs, a limited number at a time so that no call is slow.
 if oldest_at and oldest_at <= at - kept then
   local past = redis.call('ZCOUNT', key, 0, whole(at - kept))
   redis.call('ZREMRANGEBYRANK', key, 1, math.min(past, PAGE))
 end
 total = total + permits
 if total >= WRAP then
-  -- Totals begin anew, at a moment of their own: members of one moment sort by their totals.
+  -- Totals start again at 0, in a new millisecond, because members of one millisecond sort by total.
   total = total - WRAP
   if last_at == at then at, ahead = at + 1, ahead + 1 end
 end

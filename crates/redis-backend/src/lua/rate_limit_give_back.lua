@@ -1,14 +1,14 @@
--- Takes back an acquisition whose caller has gone, as if it had never been: those after it give its
--- permits back from their totals. Where it has not come yet, it is noted, and takes nothing when it comes.
--- ARGV: attempt, how long such a note is kept in milliseconds. Returns 1 if permits were given back.
--- The layout of members is that of rate_limit.lua.
+-- Takes back an acquisition whose caller is gone, as if it had never been: its permits are subtracted from the totals
+-- of later members. If it has not been executed yet, it is recorded and will take nothing. ARGV: attempt, how long
+-- such a record is kept in milliseconds. Returns 1 if permits were given back. The layout of members is described in
+-- rate_limit.lua.
 local key, WRAP, LOOK, NOTES = KEYS[1], 9e15, 1000, 64
 local sub = string.sub
 local front = redis.call('ZRANGE', key, 0, 0)[1]
 local ahead, kept, taken_back = '0', '0', ''
 if front then
   ahead, kept, taken_back = string.match(front, '^(%d+):(%d+):(.*)$')
-  -- Somebody else's sorted set: the attempt finds it so when it comes, and takes nothing.
+  -- Another program's sorted set: the attempt will be refused because of it, and takes nothing.
   if not ahead then return 0 end
 end
 local recent = redis.call('ZREVRANGE', key, 0, LOOK - 1)

@@ -1,4 +1,4 @@
--- Sets a value and keeps the key's TTL, or that it has none; a new key gets ARGV[2] milliseconds.
+-- Sets a value and keeps the key's TTL or its lack of one; a new key gets a TTL of ARGV[2] milliseconds.
 if redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('SET', KEYS[1], ARGV[1], 'KEEPTTL')
 else

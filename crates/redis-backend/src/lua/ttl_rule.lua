@@ -1,5 +1,5 @@
--- What a write that adds to a value does to the key's TTL. Stands in front of each such script,
--- whose first two arguments are the rule and milliseconds or ''.
+-- The effect of an update on the key's TTL. Precedes each script that updates a value; the first two arguments of
+-- such a script are the rule and milliseconds or ''.
 local is_new = redis.call('EXISTS', KEYS[1]) == 0
 local function apply_ttl_rule()
   if ARGV[1] == 'set' then

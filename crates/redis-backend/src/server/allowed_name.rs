@@ -1,4 +1,4 @@
-//! A name for a key of our own that the users of some connections may use.
+//! Finds a name for a temporary key that the users of some connections may access.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use compartment_core::{Error, ErrorKind, Result};
 
 use crate::server::Connection;
 
-/// Names of keys that are tried, as the server picks them.
+/// How many existing keys are tried, as picked by the server.
 const RANDOM_KEYS: usize = 16;
 
 /// A name that no other process uses, for a temporary key.
@@ -16,11 +16,11 @@ pub fn mark(purpose: &str) -> String {
     format!("compartment:{purpose}:{}:{:x}", std::process::id(), now.as_nanos())
 }
 
-/// `mark` itself, or `mark` with the prefix of an existing key or of one of `near`: the first that the
-/// users of all `connections` may use. An ACL such as `~page:*` allows only names of its patterns.
+/// Returns `mark`, or `mark` with an existing key or one of `near` as prefix: the first name that the users of all
+/// `connections` may access. An ACL such as `~page:*` allows only names that match its patterns.
 ///
 /// # Errors
-/// [`ErrorKind::Permission`] when none is allowed; the servers'.
+/// [`ErrorKind::Permission`] if no name is allowed; the servers'.
 pub async fn allowed_name(
     connections: &mut [&mut Connection],
     mark: &str,
@@ -51,7 +51,7 @@ pub async fn allowed_name(
     }))
 }
 
-/// Why a key of this name may not be looked at; `None` when it may.
+/// The error of accessing a key of this name; `None` if it is allowed.
 async fn is_allowed(connections: &mut [&mut Connection], name: &[u8]) -> Result<Option<Error>> {
     let mut look = redis::cmd("EXISTS");
     look.arg(name);

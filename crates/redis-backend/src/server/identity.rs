@@ -1,5 +1,4 @@
-//! Decides whether two addresses lead to one server, by the server's answers and never by their
-//! spelling.
+//! Decides whether two addresses lead to one server, from the server's answers and not from their spelling.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,13 +10,13 @@ use crate::backend::RedisBackend;
 use crate::server::allowed_name::{allowed_name, mark};
 use crate::server::{Connection, Server};
 
-/// How long a mark may stand, in milliseconds, should this process die before it removes it.
+/// The TTL of the temporary key in milliseconds, in case this process dies before it deletes it.
 const MARK_MS: u32 = 10_000;
 
 /// A connection's name in `CLIENT LIST`.
 const CLIENT: &str = "compartment:identity";
 
-/// What is known without asking again.
+/// The result, if the probes' answers suffice.
 fn known(here: &Server, there: &Server) -> Option<bool> {
     let (a, b) = (&here.info().identity, &there.info().identity);
     if a.is_empty() || b.is_empty() {
@@ -26,20 +25,20 @@ fn known(here: &Server, there: &Server) -> Option<bool> {
     if a.iter().any(|name| b.contains(name)) {
         return Some(true);
     }
-    // One address with two run ids is a server that was started anew in between.
+    // One address with two run ids is a server that was restarted in between.
     (!here.url().has_address_of(there.url())).then_some(false)
 }
 
 impl Server {
-    /// Whether `other` is this server, however both are addressed: by the run id, by the ids of a
-    /// cluster's nodes, or where a server hides these by a key that is written into numbered database
-    /// `index` here, looked for there, and removed.
+    /// Whether `other` is this server, however both are addressed. It compares the run ids or the ids of a cluster's
+    /// nodes. If a server hides these, it writes a key into numbered database `index` here, looks for it there, and
+    /// removes it.
     ///
-    /// `near` gives names, or beginnings of names, that the users may write, where an ACL lets them
-    /// write some keys only; it is asked where a key has to tell.
+    /// `near` yields names, or beginnings of names, that the users may write if an ACL restricts them; it is only
+    /// awaited if a key is needed.
     ///
     /// # Errors
-    /// The servers'. [`ErrorKind::Permission`] where neither an id nor a key can be had.
+    /// The servers'. [`ErrorKind::Permission`] if neither an id nor a key is available.
     pub async fn is_same(
         &self,
         other: &Self,
@@ -48,7 +47,7 @@ impl Server {
     ) -> Result<bool> {
         match known(self, other) {
             Some(known) => Ok(known),
-            // Seldom needed, so that the callers' futures do not have to hold it.
+            // Boxed because it is rare, to keep the callers' futures small.
             None => {
                 let work = async { self.is_same_by_a_key(other, index, &near.await).await };
                 work.boxed().await
@@ -59,20 +58,20 @@ impl Server {
     async fn is_same_by_a_key(&self, other: &Self, index: u32, near: &[Vec<u8>]) -> Result<bool> {
         let mut there = match other.open(index, CLIENT).await {
             Ok(connection) => connection,
-            // One server would have the index that the other has.
+            // If both were one server, it would have this index.
             Err(error) if error.kind() == ErrorKind::Configuration => return Ok(false),
             Err(error) => return Err(error),
         };
         let mut here = self.open(index, CLIENT).await?;
         match is_seen(&mut here, &mut there, near).await {
-            // A replica takes no mark; its master would, if that is the other.
+            // A replica rejects the write; if the other is its master, the master accepts it.
             Err(error) if error.kind() == ErrorKind::ReadOnly => {
                 is_seen(&mut there, &mut here, near).await
             }
             answer => answer,
         }
         .or_else(|error| match error.kind() {
-            // Nothing but the address is left to go by, and that is the same letter for letter.
+            // Only the addresses are left to compare, and they are equal.
             ErrorKind::Permission if self.url() == other.url() => Ok(true),
             _ => Err(error),
         })
@@ -92,7 +91,7 @@ impl Server {
     }
 }
 
-/// Whether a key that is written by `here` is seen by `there`.
+/// Whether a key written with `here` is seen with `there`.
 async fn is_seen(here: &mut Connection, there: &mut Connection, near: &[Vec<u8>]) -> Result<bool> {
     let name = allowed_name(&mut [&mut *here, &mut *there], &mark("canary"), near).await?;
     let mut write = redis::cmd("SET");
@@ -107,7 +106,7 @@ async fn is_seen(here: &mut Connection, there: &mut Connection, near: &[Vec<u8>]
     Ok(seen? > 0)
 }
 
-/// Refuses two databases of different instances that lead to one server and one place there.
+/// Rejects two databases of different instances that share a server and a placement.
 ///
 /// # Errors
 /// [`ErrorKind::Configuration`] with both databases and both instances; the servers'.

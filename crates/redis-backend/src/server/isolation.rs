@@ -1,4 +1,4 @@
-//! Proves that the numbered databases of a server are apart.
+//! Checks that the numbered databases of a server are isolated from each other.
 
 use compartment_core::{Error, ErrorKind, Result};
 
@@ -8,11 +8,11 @@ use crate::server::{Connection, Server};
 /// A connection's name in `CLIENT LIST`.
 const CLIENT: &str = "compartment:probe";
 
-/// Writes a canary into the first of `indexes` that is not 0, and looks for it in 0: some servers
-/// accept `SELECT` and ignore it, and every purpose then shares one keyspace silently.
+/// Writes a canary key into the first of `indexes` that is not 0, and looks for it in 0. Some servers accept `SELECT`
+/// and ignore it, so that all databases silently share one keyspace.
 ///
-/// Where the user may write no name that can be thought of, the server's own word has to do: which
-/// index it says that a connection uses.
+/// If the user may not write any key name that can be found, the index that the server reports for the connection has
+/// to be trusted.
 pub(crate) async fn prove_isolation(server: &Server, indexes: &[u32]) -> Result<()> {
     let Some(index) = indexes.iter().copied().find(|index| *index != 0) else { return Ok(()) };
     let mut there = server.open(index, CLIENT).await?;
@@ -43,7 +43,7 @@ async fn is_apart_by_a_key(
     index: u32,
 ) -> Result<bool> {
     let canary = allowed_name(&mut [&mut *there, &mut *zero], &mark("canary"), &[]).await?;
-    // It expires by itself should this process die in between.
+    // The key expires if this process dies before it deletes it.
     let mut write = redis::cmd("SET");
     write.arg(&canary).arg(index).arg("PX").arg(10_000);
     there.ask::<redis::Value>("connect", &write).await?;
@@ -56,7 +56,7 @@ async fn is_apart_by_a_key(
     Ok(seen? == 0)
 }
 
-/// Whether the server says that this connection uses `index`; `None` where it does not say.
+/// Whether the server reports that this connection uses `index`; `None` if it does not report it.
 async fn says_its_index(connection: &mut Connection, index: u32) -> Option<bool> {
     let mut about = redis::cmd("CLIENT");
     about.arg("INFO");

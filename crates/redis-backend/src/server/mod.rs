@@ -1,4 +1,4 @@
-//! A server as an administrator sees it: raw names, any command, each numbered database and node.
+//! A server for administration: raw names, any command, each numbered database and node.
 
 pub(crate) mod allowed_name;
 pub(crate) mod identity;
@@ -15,7 +15,7 @@ use crate::server::probe::{ServerInfo, Topology, probe};
 use crate::wire::connector::{Connector, NodeConnector, Wire};
 use crate::wire::slots::Slots;
 
-/// A server or cluster that has been looked at, for commands that no store has.
+/// A probed server or cluster, for commands that no store has.
 #[derive(Clone, Debug)]
 pub struct Server {
     config: RedisConfig,
@@ -26,14 +26,14 @@ impl Server {
     /// Connects and probes the server. Writes nothing.
     ///
     /// # Errors
-    /// The server is unavailable, refuses the login, or is not a Redis server; the error has its
-    /// address and what to do.
+    /// The server is unavailable, rejects the login, or is not a Redis server; the error has its address and what to
+    /// do.
     pub async fn connect(config: RedisConfig) -> Result<Self> {
         let info = probe(&config).await?;
         Ok(Self { config, info })
     }
 
-    /// A server that has been looked at before.
+    /// A server that was probed before.
     pub(crate) fn known(config: RedisConfig, info: ServerInfo) -> Self {
         Self { config, info }
     }
@@ -44,13 +44,13 @@ impl Server {
         &self.info
     }
 
-    /// How it is reached.
+    /// The settings of its connections.
     #[must_use]
     pub fn config(&self) -> &RedisConfig {
         &self.config
     }
 
-    /// The address, its password hidden.
+    /// The address, with its password hidden.
     #[must_use]
     pub fn url(&self) -> &InstanceUrl {
         &self.config.url
@@ -65,7 +65,7 @@ impl Server {
     /// Opens a connection to numbered database `index`, which `CLIENT LIST` shows as `name`.
     ///
     /// # Errors
-    /// When the server cannot be reached, or has no such database.
+    /// If the server cannot be reached or does not have this database.
     pub async fn open(&self, index: u32, name: &str) -> Result<Connection> {
         let location = self.config.url.to_string();
         if self.is_cluster() {
@@ -83,7 +83,7 @@ impl Server {
         }
     }
 
-    /// Opens a connection to each node that holds keys: one, or the masters of a cluster.
+    /// Opens a connection to each node with keys: one, or the masters of a cluster.
     ///
     /// # Errors
     /// As [`Server::open`].
@@ -104,7 +104,7 @@ impl Server {
         opened.map_err(|error| self.at(&convert("connect", Phase::Connect, &error)))
     }
 
-    /// The error, saying which server it is about.
+    /// The error with the server's address.
     pub(crate) fn at(&self, error: &Error) -> Error {
         Error::new(error.kind(), "connect", format!("{}: {}", self.config.url, error.message()))
     }
@@ -133,16 +133,16 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Which server or node it goes to, any password hidden.
+    /// The server or node of the connection, with any password hidden.
     #[must_use]
     pub fn location(&self) -> &str {
         &self.location
     }
 
-    /// Sends one command, once.
+    /// Sends one command once.
     ///
     /// # Errors
-    /// The server's or the connection's, in Compartment's terms.
+    /// The server's or the connection's, as Compartment errors.
     pub async fn ask<T: FromRedisValue>(
         &mut self,
         operation: &'static str,
@@ -161,11 +161,11 @@ impl Connection {
             .map_err(|error| convert(operation, Phase::Request, &error))
     }
 
-    /// Sends many commands in one round trip; an answer for each, in order, which may be
+    /// Sends many commands in one round trip; returns an answer for each, in order, which may be
     /// [`Value::ServerError`]: see [`answer_error`].
     ///
     /// # Errors
-    /// The connection's: then it is not known which of them were executed.
+    /// The connection's; it is then unknown which commands were executed.
     pub async fn ask_each(
         &mut self,
         operation: &'static str,
@@ -184,17 +184,17 @@ impl Connection {
     }
 }
 
-/// The error that a server gave as its answer to one of many commands, if it gave one.
+/// The error in the answer to one of many commands, if it is one.
 #[must_use]
 pub fn answer_error(operation: &'static str, answer: &Value) -> Option<Error> {
     let Value::ServerError(error) = answer else { return None };
     Some(convert(operation, Phase::Request, &error.clone().into()))
 }
 
-/// The answer to one of many commands as a `T`.
+/// Converts the answer to one of many commands to a `T`.
 ///
 /// # Errors
-/// The server's, or that the answer is of another type.
+/// The server's; an answer of another type.
 pub fn read_answer<T: FromRedisValue>(operation: &'static str, answer: Value) -> Result<T> {
     answer
         .extract_error()

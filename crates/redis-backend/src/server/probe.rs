@@ -1,4 +1,4 @@
-//! Looks at a server before it is used: its kind, version, name for itself, and how many databases.
+//! Probes a server before it is used: its kind, version, identity and number of databases.
 
 use compartment_core::{Contract, Error, Placement, Result};
 use redis::{Cmd, RedisError, Value};
@@ -9,7 +9,7 @@ use crate::wire::connector::{Connector, Wire};
 use crate::wire::diagnosis::about_tls;
 use crate::wire::login::wrong;
 
-/// How a server is set up.
+/// The set-up of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Topology {
@@ -27,24 +27,23 @@ pub enum Topology {
 pub struct ServerInfo {
     /// The program, `redis` or `valkey`.
     pub server: String,
-    /// Its version; empty if it hides it.
+    /// The version; empty if the server hides it.
     pub version: String,
-    /// Its names for itself, which no other server has: the run id, or the ids of a cluster's nodes.
-    /// Empty if it hides them.
+    /// Unique identifiers of the server: the run id, or the ids of a cluster's nodes. Empty if it hides them.
     pub identity: Vec<String>,
-    /// How it is set up.
+    /// The server's set-up.
     pub topology: Topology,
-    /// How many numbered databases it has, if it says.
+    /// The number of numbered databases, if the server reports it.
     pub databases: Option<u32>,
-    /// Its `maxmemory-policy`, if it says.
+    /// The `maxmemory-policy`, if the server reports it.
     pub eviction_policy: Option<String>,
-    /// The most bytes of one value that it takes (`proto-max-bulk-len`), if it says.
+    /// The maximum size of one value in bytes (`proto-max-bulk-len`), if the server reports it.
     pub max_value_bytes: Option<u64>,
 }
 
 impl ServerInfo {
-    /// The contract as it is placed on this server. With index 0 only, as on most clusters, a database
-    /// is placed by its name as a prefix.
+    /// The contract with its placement on this server. If the server has index 0 only, as most clusters do, the
+    /// database's name becomes a prefix.
     #[must_use]
     pub fn place(&self, contract: Contract) -> Contract {
         match &contract.placement {
@@ -58,10 +57,10 @@ impl ServerInfo {
     }
 }
 
-/// The oldest version whose commands and scripts are all used here.
+/// The oldest version that has all commands and script features used here.
 const OLDEST: (u32, u32) = (6, 2);
 
-/// Asks the server what it is.
+/// Probes the server.
 pub(crate) async fn probe(config: &RedisConfig) -> Result<ServerInfo> {
     let connector = Connector::new(config, 0, "compartment:probe".into())?;
     let mut wire = match connector.open().await {
@@ -90,7 +89,7 @@ pub(crate) async fn probe(config: &RedisConfig) -> Result<ServerInfo> {
     };
     let setting = if topology == Topology::Cluster { "cluster-databases" } else { "databases" };
     let databases = setting_of(&mut wire, setting).await.and_then(|n| n.parse().ok());
-    // A cluster that does not know the setting has database 0 only.
+    // A cluster without this setting has database 0 only.
     let databases = if topology == Topology::Cluster { databases.or(Some(1)) } else { databases };
     Ok(ServerInfo {
         server: about.program().into(),
@@ -115,11 +114,11 @@ async fn ask<T: redis::FromRedisValue>(wire: &mut Wire, command: &Cmd) -> Result
         .map_err(|error| convert("connect", Phase::Request, &error))
 }
 
-/// The server's words about itself.
+/// The server's description of itself.
 struct About {
-    /// `INFO server`, empty where the user may not ask or the server has no such command.
+    /// `INFO server`; empty if the user may not call it or the server does not have it.
     info: String,
-    /// The answer to `HELLO`, which says less and is seldom hidden; asked where `INFO` is.
+    /// The answer to `HELLO`, which has less and is seldom hidden; only requested if `INFO` is hidden.
     hello: Vec<(String, String)>,
 }
 
@@ -134,7 +133,7 @@ impl About {
                 Ok(Self { info, hello: Vec::new() })
             }
             Err(error) if is_hidden(&error) => {
-                // A server that hides this too is used as it is.
+                // A server that hides this too is used without it.
                 let hello = ask::<Value>(wire, &redis::cmd("HELLO")).await.unwrap_or(Value::Nil);
                 Ok(Self { info: String::new(), hello: texts(of_one_node(hello)) })
             }
@@ -184,7 +183,7 @@ fn texts(answer: Value) -> Vec<(String, String)> {
     flat.into_iter().filter_map(|(key, value)| Some((text(key)?, text(value)?))).collect()
 }
 
-/// The ids of a cluster's nodes; none where they are hidden.
+/// The ids of a cluster's nodes; empty if they are hidden.
 async fn nodes_of(wire: &mut Wire) -> Vec<String> {
     let mut command = redis::cmd("CLUSTER");
     command.arg("NODES");
@@ -193,7 +192,7 @@ async fn nodes_of(wire: &mut Wire) -> Vec<String> {
     nodes.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
-/// A cluster's nodes are all asked, and answer in a map by address: one of them will do.
+/// A command to all nodes of a cluster returns a map by address: take one node's answer.
 fn of_one_node(answer: Value) -> Value {
     match answer {
         Value::Map(mut nodes) if nodes.iter().all(|(_, answer)| !is_plain(answer)) => {
@@ -207,7 +206,7 @@ fn is_plain(value: &Value) -> bool {
     matches!(value, Value::BulkString(_) | Value::SimpleString(_) | Value::Int(_))
 }
 
-/// A setting, where the server lets one ask: managed ones do not.
+/// A setting, if the server allows reading it; managed servers do not.
 async fn setting_of(wire: &mut Wire, name: &str) -> Option<String> {
     let mut command = redis::cmd("CONFIG");
     command.arg("GET").arg(name);
@@ -218,7 +217,7 @@ async fn setting_of(wire: &mut Wire, name: &str) -> Option<String> {
 
 fn check_version(config: &RedisConfig, version: &str) -> Result<()> {
     let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    // A server that hides its version is not for us to judge.
+    // A server that hides its version cannot be checked.
     if version.is_empty() {
         return Ok(());
     }

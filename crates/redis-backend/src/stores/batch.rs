@@ -1,4 +1,4 @@
-//! Batches on Redis: bits, lists and counts under one hash tag, changed by scripts of one purpose each.
+//! Batches on Redis: bitmaps, lists and counts under one hash tag, changed by one script for each operation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ static COMPLETION: LuaScript = lua_script!("batch_open.lua", "asked.lua", "batch
 static PROGRESS: LuaScript = lua_script!("batch_open.lua", "batch_progress.lua");
 static REMOVE: LuaScript = lua_script!("batch_open.lua", "batch_remove.lua");
 
-/// Failures that are read in one request.
+/// Failures read in one request.
 const FAILURES_AT_ONCE: usize = 500;
 
 impl RedisBatch {
@@ -79,7 +79,7 @@ impl RedisBatch {
         let (next, fields): (u64, Vec<(String, String)>) =
             self.link.query(Repeat::Idempotent, operation, &key, &command).await?;
         if self.born.is_some() {
-            // A batch that is there afterwards was there when this was read.
+            // If the batch exists now, it existed during the read.
             self.plan(batch).await?;
         }
         let failure = |(field, error): (String, String)| {
@@ -89,7 +89,7 @@ impl RedisBatch {
         Ok((next, fields.into_iter().filter_map(failure).collect()))
     }
 
-    /// Removes a batch: what the script said in the end, nothing where there is none.
+    /// Removes a batch; returns the script's last answer, or `None` if the batch does not exist.
     pub(crate) async fn remove_all(
         &self,
         operation: &'static str,
@@ -97,7 +97,7 @@ impl RedisBatch {
         only: &str,
     ) -> Result<Option<u8>> {
         if self.born.is_none() {
-            // In parts, or sent again, it must not go on with the next batch of the name.
+            // Removal takes several requests; it must not continue with a later batch of the name.
             let Some(progress) = self.progress(batch).await? else { return Ok(None) };
             let own = self.of_birth(progress.born);
             return Box::pin(own.remove_all(operation, batch, only)).await;
@@ -110,7 +110,7 @@ impl RedisBatch {
         loop {
             let removed = self.run(&REMOVE, Repeat::Idempotent, operation, batch, argument).await;
             match removed {
-                // Somebody else may have removed the rest.
+                // Another caller may have removed the rest.
                 Err(error) if error.kind() == ErrorKind::Unknown => return Ok(began.then_some(1)),
                 other => match other?.next()? {
                     0 => began = true,
@@ -121,11 +121,11 @@ impl RedisBatch {
     }
 }
 
-/// How a plan is kept: scripts read it.
+/// The codec of a plan; scripts read it as JSON.
 const PLAN: Codec = Codec::JSON.compress_from(None);
 
 fn millis(time: Duration) -> u64 {
-    // A script reckons in doubles, which are exact up to here.
+    // Scripts calculate with doubles, which are exact up to this value.
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).min(1 << 52)
 }
 
@@ -159,7 +159,7 @@ impl BatchStore for RedisBatch {
     }
 
     async fn submit_at(&self, batch: &str, first: u32, entries: Vec<Bytes>) -> Result<bool> {
-        // Sent twice by the link, the second says that it was in vain: so only the caller repeats it.
+        // If the connection repeated it, the second answer would report a failure: only the caller repeats it.
         let repeat = Repeat::OnlyIfNotSent;
         Ok(self.add(batch, repeat, &first.to_string(), &entries).await?.is_some())
     }
@@ -180,14 +180,14 @@ impl BatchStore for RedisBatch {
                 command.arg(request.stage).arg(request.max_documents).arg(lease);
                 named(command, asked);
             };
-            // Sent twice, the second would hand out what nobody gets.
+            // A repeated request would claim documents for nobody.
             let repeat = Repeat::OnlyIfNotSent;
             loop {
                 let mut answer = self.run(&CLAIM, repeat, operation, batch, arguments).await?;
                 if answer.is_empty() {
                     return Ok(None);
                 }
-                // 0: what it looked at is settled already, and there is more.
+                // 0: the documents it checked are already settled, and there are more.
                 let token: u64 = answer.next()?;
                 if token != 0 {
                     return Ok(Some((FencingToken::from_number(token), answer)));
@@ -246,7 +246,7 @@ impl BatchStore for RedisBatch {
                 command.arg(what).arg(ordinal).arg(error).arg(millis(after));
             }
         };
-        // Told twice, it is known the second time: only the count is then too low.
+        // A repeated settlement is harmless; only its count is too low.
         let repeat = Repeat::Idempotent;
         let mut answer = self.run(&SETTLE, repeat, operation, batch, arguments).await?;
         let mut settled = Settled::default();

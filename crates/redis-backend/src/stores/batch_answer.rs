@@ -5,7 +5,7 @@ use redis::{FromRedisValue, Value};
 
 use crate::link::Link;
 
-/// What a script said after the word that tells how it went.
+/// The parts of a script's answer after the status word.
 pub(crate) struct Answer<'a> {
     parts: std::vec::IntoIter<Value>,
     link: &'a Link,
@@ -39,7 +39,7 @@ impl<'a> Answer<'a> {
         self.parts.len() == 0
     }
 
-    /// The error for an answer of another form than the script's.
+    /// The error for an answer that does not have the script's form.
     pub(crate) fn unexpected(&self, what: &str) -> Error {
         self.link.unexpected(self.operation, self.batch, what)
     }

@@ -1,4 +1,4 @@
-//! Events of batches on Redis: one stream a batch, read through scripts that know whether there is one.
+//! Events of batches on Redis: one stream for each batch, read by scripts that check whether it exists.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::stores::batch_upkeep::{Fields, is_stream_id, text_of};
 static EVENTS: LuaScript = lua_script!("batch_open.lua", "batch_events.lua");
 static GROUP: LuaScript = lua_script!("batch_open.lua", "batch_group.lua");
 
-/// What is left of an answer.
+/// The events in the rest of an answer.
 fn events_of(mut answer: Answer<'_>) -> Result<Vec<BatchEvent>> {
     let mut events = Vec::with_capacity(answer.len() / 2);
     while !answer.is_empty() {
@@ -36,7 +36,7 @@ fn events_of(mut answer: Answer<'_>) -> Result<Vec<BatchEvent>> {
 }
 
 impl RedisBatch {
-    /// Hands events to a consumer of a group.
+    /// Delivers events to a consumer of a group.
     async fn hand_out(
         &self,
         operation: &'static str,
@@ -46,7 +46,8 @@ impl RedisBatch {
     ) -> Result<Vec<BatchEvent>> {
         BatchRefusal::unless_few(max, &self.link.contract, operation, batch)?;
         self.link.traffic.wrote(1);
-        // Sent twice, those of the first would be nobody's until somebody takes them over.
+        // If it were repeated, the events of the first request would be delivered to nobody until they are taken
+        // over.
         events_of(self.run(&GROUP, Repeat::OnlyIfNotSent, operation, batch, arguments).await?)
     }
 }

@@ -1,4 +1,4 @@
-//! How scripts of batches are run on Redis, for all batches of a database or for one of them.
+//! Runs the scripts of batches, for all batches of a database or for one birth token.
 
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ static WITHDRAW: LuaScript =
 pub(crate) struct RedisBatch {
     pub(crate) link: Arc<Link>,
     claimant: Arc<Claimant>,
-    /// Batches of any other birth are not seen.
+    /// If set, only the batch with this birth token is visible.
     pub(crate) born: Option<u64>,
 }
 
-/// The key of what a batch is; its other keys begin with it. The tag is not empty whatever the name
-/// is, so all of them are in one slot.
+/// The key of a batch's hash; its other keys begin with it. The tag is never empty, whatever the name, so all keys
+/// are in one slot.
 pub(crate) fn key_of(batch: &str) -> String {
     format!("{{batch:{batch}}}")
 }
@@ -81,7 +81,7 @@ impl RedisBatch {
         Err(self.refuse(refusal, operation, batch))
     }
 
-    /// A batch has more keys than a request could name, so none could be brought from another place.
+    /// A batch has more keys than a request can name, so its keys cannot be moved from another place.
     pub(crate) fn check_place(&self, operation: &'static str, batch: &str) -> Result<()> {
         let arrives = self.link.arrival().is_some_and(|arrival| arrival.concerns(&key_of(batch)));
         if !arrives {
@@ -106,8 +106,7 @@ impl RedisBatch {
         refusal.error(&self.link.contract, operation, batch)
     }
 
-    /// Sends a request that hands something out: what it hands out while nobody waits for its answer is
-    /// handed back.
+    /// Sends a claim. If its answer is lost, the claimed items are handed back.
     pub(crate) async fn ask<T>(
         &self,
         batch: &str,
@@ -128,14 +127,14 @@ impl RedisBatch {
         let operation = "withdraw claim of batch";
         let arguments = |command: &mut Cmd| named(command, asked);
         match self.run(&WITHDRAW, Repeat::Idempotent, operation, batch, arguments).await {
-            // The batch is gone, and whatever was held of it.
+            // The batch and all its claims are gone.
             Err(error) if error.kind() == ErrorKind::Unknown => Ok(()),
             withdrawn => withdrawn.map(drop),
         }
     }
 }
 
-/// Names a request that hands something out.
+/// Adds the name of a claiming request to its arguments.
 pub(crate) fn named(command: &mut Cmd, asked: &Asked) {
     command.arg(asked.claimant.name()).arg(asked.slot).arg(asked.number);
 }

@@ -1,4 +1,4 @@
-//! The entries, the outboxes and the audits of batches on Redis.
+//! The entries, outboxes and audits of batches on Redis.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -38,17 +38,17 @@ impl RedisBatch {
     }
 }
 
-/// Whether the server takes it for an id of its streams.
+/// Whether the text is a valid stream id.
 pub(crate) fn is_stream_id(id: &str) -> bool {
     let is_number =
         |part: &str| part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u64>().is_ok();
     id.split_once('-').is_some_and(|(time, number)| is_number(time) && is_number(number))
 }
 
-/// The fields of an entry of a stream.
+/// The fields of a stream entry.
 pub(crate) type Fields = HashMap<String, Vec<u8>>;
 
-/// A field's value as text; empty where there is none.
+/// A field's value as text; empty if it is missing.
 pub(crate) fn text_of(fields: &Fields, name: &str) -> String {
     fields.get(name).map_or(String::new(), |value| String::from_utf8_lossy(value).into_owned())
 }
@@ -162,7 +162,7 @@ impl BatchUpkeepStore for RedisBatch {
         while !answer.is_empty() {
             lists.push(answer.next()?);
         }
-        // A million documents take a while to compare.
+        // Comparing a million documents takes a while, so it runs on a blocking thread.
         let compare = move || {
             let mut facts = BatchFacts::new(&plan, status);
             let count = |(name, value): (String, Vec<u8>)| {
@@ -213,7 +213,7 @@ impl BatchUpkeepStore for RedisBatch {
             if pages.len() == 0 {
                 return Ok(true);
             }
-            // What follows is a repair of its own.
+            // Each further page is a separate repair.
             (repairs, drift) = (repairs + 1, Vec::new());
         }
     }
@@ -237,7 +237,7 @@ fn by_document(bits: &[u8], total: usize, stages: usize) -> Vec<u16> {
     (0..total).map(of).collect()
 }
 
-/// Ordinals that stand in a list.
+/// The ordinals in a list.
 fn listed(text: &str) -> Vec<u32> {
     text.split(',').filter_map(|ordinal| ordinal.parse().ok()).collect()
 }

@@ -1,4 +1,4 @@
-//! Channels on Redis: published over the database's connections, heard over one of their own.
+//! Channels on Redis: published over the database's connections, received over a separate one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,19 +16,19 @@ use crate::wire::allowance::{Allowance, ConnectionAllowance};
 use crate::wire::connector::{Connector, NodeConnector};
 use crate::wire::handshake::Hearing;
 
-/// A lost connection that nobody told of is noticed within this and the response time-out.
+/// A silently lost connection is detected within this time plus the response time-out.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Where a connection that listens goes to.
+/// The destination of a listening connection.
 #[derive(Debug)]
 pub(crate) enum Ear {
     Server(Box<Connector>),
-    /// Any node: a cluster passes a message on to all of them.
+    /// Any node, because a cluster forwards a message to all of them.
     Nodes(Box<NodeConnector>),
 }
 
 impl Ear {
-    /// A connection that hears `name` from now on, and what it hears.
+    /// A connection that is subscribed to `name`, and its messages.
     async fn open(&self, name: &str) -> Result<(Hearing, UnboundedReceiver<PushInfo>)> {
         let (sender, pushes) = mpsc::unbounded_channel();
         let mut connection = match self {
@@ -54,7 +54,7 @@ impl RedisChannel {
         Self { link, ear: Arc::new(ear), connections }
     }
 
-    /// The channel as the server knows it.
+    /// The channel's name on the server.
     fn name(&self, channel: &str) -> String {
         format!("compartment:{}:{channel}", self.link.contract.name)
     }
@@ -66,7 +66,7 @@ impl ChannelStore for RedisChannel {
         let mut command = redis::cmd("PUBLISH");
         command.arg(self.name(channel)).arg(&message[..]);
         let heard: i64 = self.link.query(Repeat::OnlyIfNotSent, "publish", "", &command).await?;
-        // On a cluster this counts one node's subscribers only, so it is told to nobody.
+        // On a cluster this counts one node's subscribers only, so it is not returned.
         let _ = heard;
         Ok(())
     }
@@ -88,7 +88,7 @@ impl ChannelStore for RedisChannel {
     }
 }
 
-/// One subscription; ends when nobody reads its events any more.
+/// One subscription; it ends when its events are no longer read.
 struct Listening {
     ear: Arc<Ear>,
     name: String,
@@ -105,7 +105,7 @@ impl Listening {
                 () = self.pass_on(&mut pushes) => {}
                 () = until_silent(&mut connection) => {}
             }
-            // What came before the loss was noticed still counts.
+            // Messages received before the loss was noticed still count.
             while let Ok(push) = pushes.try_recv() {
                 self.pass(push);
             }
@@ -123,7 +123,7 @@ impl Listening {
         }
     }
 
-    /// Passes messages on until the connection says that it ended.
+    /// Forwards messages until the connection reports its end.
     async fn pass_on(&self, pushes: &mut UnboundedReceiver<PushInfo>) {
         while let Some(push) = pushes.recv().await {
             if push.kind == PushKind::Disconnection {
@@ -138,7 +138,7 @@ impl Listening {
             return;
         }
         if let Some(Value::BulkString(message)) = push.data.into_iter().nth(1) {
-            // Nobody listens any more: the next turn ends this task.
+            // If the subscriber is gone, the next iteration ends this task.
             let _ = self.sender.send(ChannelEvent::Message(message.into()));
         }
     }
@@ -158,7 +158,7 @@ impl Listening {
     }
 }
 
-/// Ready once the server does not answer any more.
+/// Resolves when the server no longer answers.
 async fn until_silent(connection: &mut Hearing) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;

@@ -1,4 +1,4 @@
-//! Requests that hand something out, and what becomes of those whose answer nobody gets.
+//! Requests that claim, and the withdrawal of those whose answer is lost.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,31 +9,31 @@ use compartment_core::{Result, Retry};
 
 use crate::link::Link;
 
-/// One store of one process, as the scripts that hand something out know it.
+/// One store of one process, as the claiming scripts know it.
 ///
-/// A request that claims has no name for what it will be handed. So it says who asks, in which slot, and
-/// its number in that slot; the script notes what it handed out there. When the answer is lost, or the
-/// caller gives up before it comes, the request is withdrawn by that name: what it was handed is handed
-/// back, and if it has not come yet it is refused when it does.
+/// A claim does not know in advance what it will be handed. So its request has the claimant, a slot, and its number
+/// in that slot, and the script records what it handed out. If the answer is lost, or the caller gives up before it
+/// arrives, the request is withdrawn by that name: its items are handed back, and if it has not been executed yet it
+/// will be refused.
 #[derive(Debug)]
 pub(crate) struct Claimant {
-    /// Differs from that of any other store of any process.
+    /// Unique among all stores of all processes.
     name: String,
     slots: Mutex<Slots>,
 }
 
 #[derive(Debug, Default)]
 struct Slots {
-    /// Slots that no request is in.
+    /// Slots without a request.
     free: Vec<Slot>,
     made: u32,
 }
 
-/// One request at a time is in a slot.
+/// A slot has one request at a time.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     place: u32,
-    /// The number of its last request.
+    /// The number of the last request.
     number: u64,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Asked {
     pub(crate) number: u64,
 }
 
-/// A withdrawal on its way.
+/// A withdrawal in progress.
 pub(crate) type Withdrawal = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// Sends the withdrawal of a request.
@@ -53,10 +53,10 @@ pub(crate) trait Withdraw: Fn(Arc<Link>, Asked) -> Withdrawal + Send + 'static {
 
 impl<F: Fn(Arc<Link>, Asked) -> Withdrawal + Send + 'static> Withdraw for F {}
 
-/// A request on its way. Dropped before it is answered, it is withdrawn.
+/// A request in progress. If it is dropped before it is answered, it is withdrawn.
 pub(crate) struct Asking<W: Withdraw> {
     asked: Asked,
-    /// How it is withdrawn, until it is answered.
+    /// The withdrawal, until the request is answered.
     withdraw: Option<W>,
     link: Arc<Link>,
 }
@@ -71,7 +71,7 @@ impl Claimant {
         &self.name
     }
 
-    /// Names a request for something that is held; `withdraw` sends its withdrawal.
+    /// Names a claiming request; `withdraw` sends its withdrawal.
     pub(crate) fn ask<W: Withdraw>(self: &Arc<Self>, link: &Arc<Link>, withdraw: W) -> Asking<W> {
         let slot = {
             let mut slots = self.lock();
@@ -91,7 +91,7 @@ impl Claimant {
 }
 
 impl Asked {
-    /// Lets another request have the slot.
+    /// Frees the slot for another request.
     fn free(&self) {
         let slot = Slot { place: self.slot, number: self.number };
         self.claimant.lock().free.push(slot);
@@ -103,7 +103,7 @@ impl<W: Withdraw> Asking<W> {
         &self.asked
     }
 
-    /// Takes the answer. One that does not tell whether the request was executed is none.
+    /// Ends the request, unless the error leaves open whether it was executed; then it is withdrawn.
     pub(crate) fn answered<T>(mut self, answer: Result<T>) -> Result<T> {
         if answer.as_ref().err().is_none_or(|error| error.retry() != Retry::IfIdempotent) {
             self.withdraw = None;
@@ -120,7 +120,7 @@ impl<W: Withdraw> Drop for Asking<W> {
         self.link.in_background(move |link| {
             let (asked, withdrawal) = (asked.clone(), withdraw(link, asked.clone()));
             async move {
-                // Not before it is withdrawn: another request of the slot would say that this one is over.
+                // Only after the withdrawal: a further request in the slot would overwrite the record of this one.
                 withdrawal.await?;
                 asked.free();
                 Ok(())

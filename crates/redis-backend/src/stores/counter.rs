@@ -28,7 +28,7 @@ impl RedisCounter {
     }
 
     fn parse(&self, operation: &'static str, key: &str, digits: &[u8]) -> Result<i64> {
-        // Redis writes a number in one way only: what reads back differently is a text.
+        // Redis writes a number in one form only: if it reads back differently, the value is text.
         std::str::from_utf8(digits)
             .ok()
             .and_then(|text| text.parse::<i64>().ok().filter(|n| n.to_string() == text))

@@ -18,7 +18,7 @@ static SET: LuaScript = lua_script!("ttl_rule.lua", "hash_set.lua");
 static SET_IF_ABSENT: LuaScript = lua_script!("ttl_rule.lua", "hash_set_if_absent.lua");
 static INCREMENT: LuaScript = lua_script!("ttl_rule.lua", "hash_increment.lua");
 
-/// The most fields that one command reads or deletes.
+/// The maximum number of fields that one command reads or deletes.
 const MAX_AT_ONCE: usize = 1_000;
 
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl HashStore for RedisHash {
                 command.arg(field).arg(value.as_ref());
             }
         };
-        // Repeated, the fields are the same; only the count is that of the second time.
+        // A repeated request sets the same fields; only its count differs.
         let repeat = Repeat::Idempotent;
         if rule == (TtlRule::Keep { new_key: None }) {
             let mut command = self.command("HSET", key);

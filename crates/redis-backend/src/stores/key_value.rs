@@ -18,7 +18,7 @@ use crate::stores::scan::scan;
 static SET_KEEP_TTL: LuaScript = lua_script!("set_keep_ttl.lua");
 static COMPARE_AND_SET: LuaScript = lua_script!("compare_and_set.lua");
 
-/// The most keys that one command deletes, so that none keeps the server from others for long.
+/// The maximum number of keys that one command deletes, so that it does not block the server for long.
 const MAX_AT_ONCE: usize = 1_000;
 
 #[derive(Debug)]
@@ -77,8 +77,8 @@ impl KeyValueStore for RedisKeyValue {
         let rule = self.link.contract.on_replace("set", key, options.expiry)?;
         self.link.traffic.wrote(1);
         let _room = self.link.make_room(key, value.len()).await;
-        // What the key has is kept, and what has nothing gets something: a question and an
-        // answer, which only a script asks in one step. A key set if absent has nothing to keep.
+        // Keeping an existing TTL or else setting one needs a read and a write, which only a script does atomically.
+        // A key that is set if absent has no TTL to keep.
         if let (TtlRule::Keep { new_key: Some(millis) }, Condition::Always) =
             (rule, options.condition)
         {
@@ -89,7 +89,7 @@ impl KeyValueStore for RedisKeyValue {
             return Ok(true);
         }
         let rule = match (rule, options.condition) {
-            // The key of a conditional set that is present has its TTL already.
+            // A key that is present already has its TTL.
             (TtlRule::Keep { .. }, Condition::IfPresent) => TtlRule::Keep { new_key: None },
             (TtlRule::Keep { new_key }, Condition::IfAbsent) => {
                 new_key.map_or(TtlRule::Clear, TtlRule::Set)
@@ -98,7 +98,7 @@ impl KeyValueStore for RedisKeyValue {
         };
         let repeat = match options.condition {
             Condition::Always => Repeat::Idempotent,
-            // Sent twice, the second answer would be about the first.
+            // A repeated request would answer for the first one.
             Condition::IfAbsent | Condition::IfPresent => Repeat::OnlyIfNotSent,
         };
         let command = self.set_command(key, &value, options.condition, rule);
@@ -167,7 +167,7 @@ impl KeyValueStore for RedisKeyValue {
                 self.link.query(Repeat::Idempotent, "expire", key, &command).await
             }
             TtlRule::Clear | TtlRule::Keep { new_key: None } => {
-                // PERSIST answers 0 both for no key and for no TTL.
+                // PERSIST returns 0 both for a missing key and for a key without a TTL.
                 let mut persist = redis::cmd("PERSIST");
                 persist.arg(name.as_bytes());
                 let mut exists = redis::cmd("EXISTS");

@@ -60,7 +60,7 @@ impl RedisLock {
     }
 }
 
-/// Takes an attempt back whose answer nobody has.
+/// Takes back an attempt whose answer was lost.
 fn take_back(link: &Arc<Link>, key: &str, attempt: String) {
     let key = key.to_owned();
     link.in_background(move |link| {
@@ -90,7 +90,7 @@ impl LockStore for RedisLock {
         let arguments = |command: &mut Cmd| {
             command.arg(owner).arg(lease).arg(retention_millis()).arg(&time).arg(attempt.name());
         };
-        // Repeated, an attempt that had succeeded would find the lock held, by itself.
+        // A repeated attempt would find the lock held by itself.
         let answer: Result<Vec<redis::Value>> =
             ACQUIRE.run(&self.link, Repeat::OnlyIfNotSent, "lock", key, arguments).await;
         attempt.answered(&answer);

@@ -31,14 +31,14 @@ static PURGE: LuaScript = lua_script!("queue.lua", "queue_purge.lua");
 static PAUSE: LuaScript = lua_script!("queue.lua", "queue_pause.lua");
 static COUNT: LuaScript = lua_script!("queue.lua", "queue_count.lua");
 
-/// The keys of a queue, in the order in which `queue.lua` names them.
+/// The keys of a queue, in the order of `queue.lua`.
 const KEYS: [&str; 13] = [
     "meta", "tasks", "ready", "heads", "turns", "delayed", "leases", "dead", "attempts", "errors",
     "taken", "holds", "lost",
 ];
-/// Tasks or claims of one script: some milliseconds of the server's time.
+/// Tasks or claims in one script: some milliseconds of the server's time.
 const PART: usize = 1_000;
-/// Digits of the millisecond of a task's submission in its record.
+/// Digits of the submission time in a task's record.
 const MILLIS_DIGITS: usize = 14;
 
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl RedisQueue {
         self.run_with(script, repeat, operation, queue, None, arguments).await
     }
 
-    /// Runs a script that also gets the key of the claimant's last request.
+    /// Runs a script that also gets the key of the claimant's last requests.
     async fn run_with<T: FromRedisValue + Send>(
         &self,
         script: &LuaScript,
@@ -74,7 +74,7 @@ impl RedisQueue {
         asked: Option<&Asked>,
         arguments: impl Fn(&mut Cmd),
     ) -> Result<T> {
-        // The tag is not empty whatever the name is, so all keys are in one slot.
+        // The tag is never empty, whatever the name, so all keys are in one slot.
         let name = |key: &str| self.link.name(&format!("{{queue:{queue}}}:{key}")).into_owned();
         let mut names: Vec<String> = KEYS.iter().map(|key| name(key)).collect();
         names.extend(asked.map(|asked| name(&format!("asked:{}", asked.claimant.name()))));
@@ -96,7 +96,7 @@ impl RedisQueue {
         handed_back.map(drop)
     }
 
-    /// Runs a script that answers for each claim whether it still counted.
+    /// Runs a script that returns for each claim whether it still counted.
     async fn each(
         &self,
         script: &LuaScript,
@@ -130,7 +130,7 @@ impl RedisQueue {
         Ok(all)
     }
 
-    /// Runs a script on dead tasks; how many there were.
+    /// Runs a script on dead tasks; returns their number.
     async fn count_each(
         &self,
         script: &LuaScript,
@@ -152,7 +152,7 @@ impl RedisQueue {
         Ok(count)
     }
 
-    /// Reads the parts of an answer one after the other.
+    /// Reads the parts of an answer in order.
     fn parts(&self, operation: &'static str, queue: &str, answer: Vec<Value>) -> Parts<'_> {
         Parts { link: &self.link, operation, queue: queue.to_owned(), rest: answer.into_iter() }
     }
@@ -203,7 +203,7 @@ impl QueueStore for RedisQueue {
             }
             command.arg(asked.slot).arg(asked.number);
         };
-        // Sent twice, the second would hand out what nobody gets.
+        // A repeated request would claim tasks for nobody.
         let repeat = Repeat::OnlyIfNotSent;
         let answer = self.run_with(&CLAIM, repeat, OPERATION, queue, Some(asked), arguments).await;
         let answer = asking.answered(answer)?;
@@ -264,7 +264,7 @@ impl QueueStore for RedisQueue {
         const OPERATION: &str = "list dead tasks";
         check_queue(&self.link.contract, OPERATION, queue)?;
         let mut dead = Vec::new();
-        // No script goes through more than a part, whatever its caller asks for.
+        // No script handles more than a part, however many tasks its caller requests.
         while dead.len() < max as usize {
             let from = skip.saturating_add(dead.len() as u64).min(u64::from(u32::MAX));
             let part = PART.min(max as usize - dead.len());
@@ -346,7 +346,7 @@ impl Parts<'_> {
     }
 }
 
-/// What stands in turn: class, length of the group's name, the name.
+/// The line of a task: class, length of the group's name, the name. See `queue.lua`.
 fn line(task: &NewTask) -> String {
     format!("{}{:03}{}", task.class.place(), task.group.len(), task.group)
 }

@@ -1,4 +1,4 @@
-//! Rate limits on Redis: one sorted set a window.
+//! Rate limits on Redis: one sorted set for each window.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::script::{LuaScript, lua_script};
 static ACQUIRE: LuaScript = lua_script!("rate_limit.lua");
 static GIVE_BACK: LuaScript = lua_script!("rate_limit_give_back.lua");
 
-/// How long an attempt that was taken back before it came is remembered: ten minutes, in milliseconds.
+/// How long an attempt that was taken back before it arrived is remembered, in milliseconds.
 const NOTED_FOR: u64 = 600_000;
 
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl RateLimitStore for RedisRateLimit {
     }
 }
 
-/// Gives the permits of an attempt back whose answer nobody has.
+/// Gives back the permits of an attempt whose answer was lost.
 fn give_back(link: &Arc<Link>, key: &str, attempt: String) {
     let key = key.to_owned();
     link.in_background(move |link| {
@@ -68,7 +68,7 @@ fn give_back(link: &Arc<Link>, key: &str, attempt: String) {
             let arguments = |command: &mut Cmd| {
                 command.arg(&attempt).arg(NOTED_FOR);
             };
-            // Once given back, the attempt is noted, and nothing more happens.
+            // The attempt is recorded when it is given back, so a repeated request does nothing.
             let repeat = Repeat::Idempotent;
             GIVE_BACK
                 .run::<i64>(&link, repeat, "give permits back", &key, arguments)

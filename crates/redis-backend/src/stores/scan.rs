@@ -14,28 +14,28 @@ use crate::requests::Requests;
 use crate::wire::cluster_slots::slot_ranges;
 use crate::wire::connector::Wire;
 
-/// Names asked for at a time: enough to be quick, few enough to keep the server answering others.
+/// Keys requested at a time: enough to be fast, few enough to keep the server responsive.
 const PAGE: usize = 1_000;
 
-/// One node and how far its walk has come.
+/// The state of the walk on one node.
 struct Walk {
     requests: Arc<Requests>,
     node: Option<(String, u16)>,
     pattern: String,
-    /// `None` once the server has said that it was all.
+    /// `None` after the last page.
     cursor: Option<u64>,
 }
 
-/// The names that match `pattern`, without the database's prefix; those of its previous place as
-/// well while it moves, each once. Keys move one way, so that the old place is looked at first: one
-/// that moves meanwhile is met in the new one.
+/// The names that match `pattern`, without the database's prefix. While the database moves, this includes the names
+/// of its previous place, each once. Keys move in one direction, so the previous place is read first: a key that
+/// moves meanwhile is met in the new one.
 pub(crate) fn scan(link: Arc<Link>, pattern: &str) -> KeyStream {
     let Some(arrival) = link.arrival() else {
         return scan_place(Arc::clone(link.requests()), pattern);
     };
     let before = scan_place(Arc::clone(&arrival.old), pattern);
     let now = scan_place(Arc::clone(link.requests()), pattern);
-    // Only names of the old place can come twice.
+    // Only names of the previous place can occur twice.
     let seen = Arc::new(std::sync::Mutex::new(HashSet::new()));
     let known = Arc::clone(&seen);
     let before = before.try_filter_map(move |name| {
@@ -76,7 +76,7 @@ fn scan_place(requests: Arc<Requests>, pattern: &str) -> KeyStream {
         .boxed()
 }
 
-/// A walk for each node that holds keys.
+/// A walk for each node with keys.
 async fn start(requests: Arc<Requests>, pattern: String) -> Result<Vec<Walk>> {
     let nodes = match requests.is_cluster {
         false => vec![None],
@@ -122,7 +122,7 @@ async fn on_node<T: redis::FromRedisValue>(
 ) -> Result<T> {
     let fail = |error| convert("scan", Phase::Request, &error).in_database(&requests.contract.name);
     let Wire::Cluster(cluster) = requests.wire().await? else {
-        return Err(requests.unexpected("scan", "", "the connection is to no cluster"));
+        return Err(requests.unexpected("scan", "", "the server is not a cluster"));
     };
     let answer = cluster.send_to_node(command, host, port).await.map_err(fail)?;
     redis::from_redis_value(answer).map_err(|error| fail(error.into()))

@@ -11,10 +11,10 @@ use crate::link::Link;
 use crate::repeat::Repeat;
 use crate::stores::scan::scan;
 
-/// Keys whose memory is asked for. Redis counts no bytes per database, so this is the portable
-/// way; the mean of 200 keys is a figure for a table, not for a budget.
+/// The number of keys whose memory is measured. Redis does not count bytes by database, so this is the portable way;
+/// the mean of 200 keys suffices for a table, not for a budget.
 const SAMPLE: usize = 200;
-/// Elements of one large value that the server looks at for `MEMORY USAGE`: its own default.
+/// Elements of one large value that `MEMORY USAGE` samples: the server's default.
 const ELEMENTS: usize = 5;
 
 #[derive(Debug)]
@@ -27,12 +27,12 @@ impl RedisUsage {
         Self { link }
     }
 
-    /// How many keys, and some of their names.
+    /// The number of keys, and some of their names.
     async fn keys(&self) -> Result<(u64, Vec<String>)> {
         let mut names = Vec::new();
         let mut walk = scan(Arc::clone(&self.link), "*");
         if !self.link.contract.placement.prefix().is_empty() {
-            // Nothing but a walk tells how many keys begin with a prefix.
+            // The keys with a prefix can only be counted by a walk.
             let mut count = 0;
             while let Some(name) = walk.next().await {
                 count += 1;
@@ -45,7 +45,7 @@ impl RedisUsage {
         }
         let count =
             self.link.query(Repeat::Idempotent, "count keys", "", &redis::cmd("DBSIZE")).await?;
-        // SCAN goes by hash, so its first keys are as good as drawn by lot.
+        // SCAN follows hash order, so its first keys are as good as a random sample.
         while names.len() < SAMPLE {
             let Some(name) = walk.next().await else { break };
             names.push(name?);

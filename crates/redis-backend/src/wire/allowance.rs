@@ -1,18 +1,18 @@
-//! How many connections an instance may open, over all its databases.
+//! Limits the connections of an instance, over all its databases.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use compartment_core::{Contract, Error, ErrorKind, Result};
 
-/// The connections that an instance may open, and those that are.
+/// The number of connections that an instance may open, and that are open.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionAllowance {
     taken: Arc<AtomicU32>,
     max: u32,
 }
 
-/// Connections that a database has taken of those its instance may open; given back on drop.
+/// Connections that a database has taken from its instance's limit; given back on drop.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     taken: Arc<AtomicU32>,
@@ -30,7 +30,7 @@ impl ConnectionAllowance {
         Self { taken: Arc::default(), max }
     }
 
-    /// Takes `count` connections from those that the instance may open.
+    /// Takes `count` connections from the instance's limit.
     pub(crate) fn take(&self, contract: &Contract, count: u32) -> Result<Allowance> {
         let taken = self.taken.fetch_add(count, Ordering::Relaxed) + count;
         let allowance = Allowance { taken: Arc::clone(&self.taken), count };

@@ -1,9 +1,8 @@
-//! A cluster's connections, whose client repeats nothing by itself.
+//! A cluster's connections. Its client does not retry on its own.
 //!
-//! redis-rs's cluster client sends a command again after a broken connection, whether or not it may
-//! have been executed, and by a count of its own that would multiply ours. So its repetitions are
-//! turned off: redirections are followed here, and everything else is repeated, or not, as on one
-//! server.
+//! redis-rs's cluster client repeats a command after a broken connection even if it may have been executed, and its
+//! count of retries would multiply ours. So its retries are turned off: redirections are followed here, and all other
+//! retries are decided as for a single server.
 
 use compartment_core::Result;
 use redis::aio::ConnectionLike;
@@ -67,8 +66,8 @@ fn by_address(host: &str, port: u16) -> SingleNodeRoutingInfo {
     SingleNodeRoutingInfo::ByAddress { host: host.to_owned(), port }
 }
 
-/// Redirections of one request that are followed: a slot on its way gives two, and a node that has
-/// not heard of its new place yet some more.
+/// The maximum number of redirections of one request. A slot that is moving causes two; a node that does not know its
+/// new place yet causes some more.
 const MAX_REDIRECTIONS: usize = 5;
 
 /// The connections to every node.
@@ -82,7 +81,7 @@ impl ClusterWire {
         let answer = self.nodes.clone().req_packed_command(command).await;
         match answer.and_then(Value::extract_error) {
             Err(error) if is_redirection(&error) => match keys_of_several(command) {
-                // Its keys are of several slots, of which one has moved or is on its way.
+                // Its keys are in several slots, and one of these has moved or is moving.
                 Some((verb, keys)) => Box::pin(self.send_by_key(verb, keys)).await,
                 None => self.follow(command, error).await,
             },
@@ -90,7 +89,7 @@ impl ClusterWire {
         }
     }
 
-    /// Sends a command about many keys key by key, and puts its answer together.
+    /// Sends a command about many keys separately for each key, and combines the answers.
     async fn send_by_key(&self, verb: &[u8], keys: Vec<&[u8]>) -> RedisResult<Value> {
         let (mut found, mut sum) = (Vec::with_capacity(keys.len()), 0);
         for key in keys {
@@ -105,12 +104,12 @@ impl ClusterWire {
         Ok(if verb == b"MGET" { Value::Array(found) } else { Value::Int(sum) })
     }
 
-    /// Sends many commands, to their nodes at once; those of one node keep their order on its
-    /// connection. (A pipeline would go to one node.)
+    /// Sends many commands to their nodes concurrently; those of one node keep their order on its connection. (A
+    /// pipeline would be sent to one node.)
     pub(crate) async fn send_many(&self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
         let sent = commands.iter().map(|command| async move {
             match self.send(command).await {
-                // A server's own answer to one command says nothing against the others.
+                // A server's error for one command does not affect the others.
                 Err(error) => match error.clone().into_server_errors() {
                     Some(errors) if errors.len() == 1 => {
                         Ok(Value::ServerError(errors[0].1.clone()))
@@ -123,7 +122,7 @@ impl ClusterWire {
         futures_util::future::join_all(sent).await.into_iter().collect()
     }
 
-    /// Sends a command to one node, whatever its keys are.
+    /// Sends a command to one node, independently of its keys.
     pub(crate) async fn send_to_node(
         &self,
         command: Cmd,
@@ -134,8 +133,8 @@ impl ClusterWire {
         self.nodes.clone().route_command(command, route).await
     }
 
-    /// Follows redirections, of a slot that has moved or is on its way. The node that redirects has
-    /// executed nothing. (The client looks at the slots anew by itself after `MOVED`.)
+    /// Follows redirections for a slot that has moved or is moving. A node that redirects has executed nothing.
+    /// (After `MOVED` the client refreshes its slots.)
     async fn follow(&self, command: &Cmd, mut error: RedisError) -> RedisResult<Value> {
         for _ in 0..MAX_REDIRECTIONS {
             if !is_redirection(&error) {
@@ -172,7 +171,7 @@ fn is_redirection(error: &RedisError) -> bool {
     )
 }
 
-/// The verb and the keys of a command about several keys, which the client sends to several nodes.
+/// The verb and the keys of a command about several keys, which the client splits between nodes.
 fn keys_of_several(command: &Cmd) -> Option<(&[u8], Vec<&[u8]>)> {
     let mut arguments = command.args_iter().filter_map(|argument| match argument {
         Arg::Simple(bytes) => Some(bytes),

@@ -1,4 +1,4 @@
-//! Opens connections: from a URL to one server, to Sentinel's master, or to a cluster.
+//! Opens connections from a URL: to one server, to Sentinel's master, or to a cluster.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    /// Sends a command, once.
+    /// Sends a command once.
     pub(crate) async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
         match self {
             Self::Single(connection) => connection.send_packed_command(command).await,
@@ -34,8 +34,7 @@ impl Wire {
         }
     }
 
-    /// Sends many commands in one round trip, in order; an answer for each, which may be an error
-    /// of its own.
+    /// Sends many commands in one round trip, in order; returns an answer for each, which may be an error.
     pub(crate) async fn send_many(&mut self, commands: &[Cmd]) -> RedisResult<Vec<Value>> {
         match self {
             Self::Single(connection) => {
@@ -60,7 +59,7 @@ pub(crate) struct Connector {
 
 enum Target {
     Server(Box<Client>),
-    // Sentinel's client learns of new sentinels while it asks, and so needs to be owned.
+    // Owned, because Sentinel's client learns about new sentinels while it asks.
     Sentinel(Box<Mutex<SentinelClient>>),
     Cluster(Box<ClusterConnector>),
 }
@@ -90,8 +89,8 @@ impl Connector {
         Ok(Self { target, handshake, connect_timeout: config.connect_timeout })
     }
 
-    /// How long opening a connection may take. The search for a master or for the nodes of a cluster
-    /// comes before the connection itself.
+    /// How long opening a connection may take. The search for a master or for the nodes of a cluster precedes the
+    /// connection itself.
     pub(crate) fn limit(&self) -> Duration {
         match self.target {
             Target::Server(_) => self.connect_timeout,
@@ -108,7 +107,7 @@ impl Connector {
         .await
     }
 
-    /// Opens a connection whose messages go to `sender`: of one server, never of a cluster.
+    /// Opens a connection to one server, not to a cluster. Its messages go to `sender`.
     pub(crate) async fn open_listening(
         &self,
         sender: UnboundedSender<PushInfo>,
@@ -145,7 +144,7 @@ impl Connector {
         })
     }
 
-    /// Where the server is that [`Connector::open`] connects to, and how to log in.
+    /// The address of the server that [`Connector::open`] connects to, and the login.
     pub(crate) async fn locate(&self) -> Result<ConnectionInfo> {
         self.within_limit(self.locate_unbounded()).await
     }
@@ -213,7 +212,7 @@ impl NodeConnector {
         Err(last.unwrap_or_else(|| wrong(&self.config, "there is no host in it")))
     }
 
-    /// The addresses in the URL, as `host:port`, as nodes name each other.
+    /// The addresses in the URL as `host:port`, the form in which nodes name each other.
     pub(crate) fn hosts(&self) -> Vec<String> {
         self.config.url.addresses().map(|(name, port)| format!("{name}:{port}")).collect()
     }
@@ -229,8 +228,7 @@ impl NodeConnector {
     }
 }
 
-/// The parts of `host:port`, as nodes of a cluster name each other: an IPv6 address has brackets or
-/// none.
+/// Splits `host:port`, the form in which nodes of a cluster name each other. An IPv6 address may be in brackets.
 fn host_and_port(address: &str) -> Option<(&str, u16)> {
     let (host, port) = address.rsplit_once(':')?;
     let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));

@@ -1,4 +1,4 @@
-//! Why no connection comes about, where the error of the attempt does not say it.
+//! Finds out why a connection fails if its error does not say so.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use tokio::net::TcpStream;
 
 use crate::RedisConfig;
 
-/// How long a server may take to say why it hangs up, or what it speaks. It is asked for the sake of
-/// a better message only.
+/// How long a server may take to say why it closes connections, or which protocol it uses. This only improves the
+/// message.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// As much of it as is read. Protected mode takes more than a thousand bytes to explain itself.
+/// The maximum number of bytes to read. Protected mode sends more than a thousand bytes of explanation.
 const MAX_BYTES: usize = 8 * 1024;
 
-/// The server's own words, where it hung up: one with too many clients, or in protected mode, speaks
-/// first and closes, and whoever writes to it meanwhile sees a broken connection only.
+/// The server's own message, if it closed the connection. A server with too many clients or in protected mode sends a
+/// message and closes; a client that writes meanwhile sees only a broken connection.
 pub(crate) async fn words_of(client: &Client) -> Option<RedisError> {
     let words = match client.get_connection_info().addr() {
         ConnectionAddr::Tcp(host, port) => {
@@ -31,8 +31,8 @@ pub(crate) async fn words_of(client: &Client) -> Option<RedisError> {
     redis::parse_redis_value(&words).ok()?.extract_error().err()
 }
 
-/// The error of a first connection, or that the server speaks TLS where the URL does not, or the
-/// other way round.
+/// Returns the error of a first connection, or a better one if the server uses TLS and the URL does not, or the other
+/// way round.
 pub(crate) async fn about_tls(config: &RedisConfig, error: Error) -> Error {
     let may_be = matches!(
         error.kind(),
@@ -70,7 +70,7 @@ async fn speaks_tls(config: &RedisConfig, address: (&str, u16)) -> bool {
     let opened = tokio::time::timeout(limit, client.get_multiplexed_async_connection()).await;
     match opened {
         Ok(Ok(_)) => true,
-        // It shows a certificate, or asks for a login: either way TLS is spoken.
+        // It showed a certificate or asked for a login, so it uses TLS.
         Ok(Err(error)) => {
             error.to_string().to_ascii_lowercase().contains("certificate") || !error.is_io_error()
         }
@@ -78,14 +78,14 @@ async fn speaks_tls(config: &RedisConfig, address: (&str, u16)) -> bool {
     }
 }
 
-/// A client with TLS that only finds out whether it is spoken at an address.
+/// A TLS client that only checks whether an address uses TLS.
 fn client_without_login((host, port): (&str, u16)) -> Option<Client> {
     let address =
         ConnectionAddr::TcpTls { host: host.to_owned(), port, insecure: false, tls_params: None };
     Client::open(address.into_connection_info().ok()?).ok()
 }
 
-/// The first line that comes, once `asked` was written.
+/// The first line that the server sends after `asked` was written.
 async fn first_words<S: AsyncRead + AsyncWrite + Unpin>(
     connect: impl Future<Output = std::io::Result<S>>,
     asked: &[u8],

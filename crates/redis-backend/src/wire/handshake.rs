@@ -1,4 +1,4 @@
-//! Opens one connection to one server: in RESP3, or in RESP2 where the server hides `HELLO`.
+//! Opens one connection to one server: in RESP3, or in RESP2 if the server hides `HELLO`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,22 +13,22 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::wire::diagnosis::words_of;
 
-/// How connections to one place are opened, and which protocol they turned out to need.
+/// How connections to one address are opened, and the protocol they need.
 pub(crate) struct Handshake {
     options: AsyncConnectionConfig,
     connect_timeout: Duration,
     response_timeout: Duration,
-    /// Shown by the server's `CLIENT LIST`.
+    /// The name in the server's `CLIENT LIST`.
     client_name: String,
-    /// Whether `HELLO` was refused: proxies do not know it, and it can be renamed or forbidden.
+    /// Whether `HELLO` was rejected: some proxies do not know it, and it can be renamed or forbidden.
     without_hello: AtomicBool,
 }
 
-/// A connection that hears what is published.
+/// A connection that receives published messages.
 pub(crate) enum Hearing {
-    /// Messages are pushed beside answers.
+    /// Messages are pushed between answers.
     Pushed(MultiplexedConnection),
-    /// In RESP2 a connection that has subscribed does nothing else.
+    /// In RESP2 a subscribed connection can do nothing else.
     Subscribed(PubSubSink, Duration),
 }
 
@@ -40,10 +40,10 @@ impl Hearing {
         }
     }
 
-    /// Asks for a sign of life.
+    /// Checks that the server answers.
     pub(crate) async fn ping(&mut self) -> RedisResult<()> {
         match self {
-            // The response time-out is the connection's own.
+            // The connection itself applies the response time-out.
             Self::Pushed(connection) => {
                 connection.send_packed_command(&redis::cmd("PING")).await.map(|_| ())
             }
@@ -105,7 +105,7 @@ impl Handshake {
         Ok(Hearing::Subscribed(sink, self.response_timeout))
     }
 
-    /// A connection in RESP3, or why there is none; `None` where `HELLO` is hidden.
+    /// A connection in RESP3, or the error; `None` if `HELLO` is hidden.
     async fn in_resp3(
         &self,
         client: &Client,
@@ -123,7 +123,7 @@ impl Handshake {
         }
     }
 
-    /// A name for `CLIENT LIST` is a courtesy: not every server or user may set one.
+    /// Sets the name for `CLIENT LIST`. Errors are ignored: not every server or user may set one.
     async fn set_name(&self, connection: &mut MultiplexedConnection) {
         let mut name = redis::cmd("CLIENT");
         name.arg("SETNAME").arg(&self.client_name);
@@ -131,7 +131,7 @@ impl Handshake {
     }
 }
 
-/// Whether the server refused `HELLO`, not the login that it carries.
+/// Whether the server rejected `HELLO` itself, not the login that it carries.
 pub(crate) fn hides_hello(error: &RedisError) -> bool {
     if error.kind() == ErrorKind::RESP3NotSupported {
         return true;
@@ -162,7 +162,7 @@ async fn within<T>(limit: Duration, work: impl Future<Output = RedisResult<T>>) 
     })
 }
 
-/// Passes messages on as they would be pushed in RESP3.
+/// Forwards messages in the form in which RESP3 would push them.
 async fn pass_on(mut messages: PubSubStream, sender: UnboundedSender<PushInfo>) {
     while let Some(message) = messages.next().await {
         let data = vec![

@@ -1,4 +1,4 @@
-//! One connection that comes back by itself after it broke, whichever runtimes use it.
+//! One connection that is reopened after it broke, shared by all runtimes that use it.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard, Weak};
 use std::time::Duration;
@@ -11,14 +11,13 @@ use tokio::task::AbortHandle;
 use crate::background;
 use crate::wire::connector::{Connector, Wire};
 
-/// A connection, opened when first needed and again after it broke. Whoever finds it broken forgets
-/// it; the next request opens a new one. All who want it meanwhile share that attempt's outcome,
-/// its error too, so that a server that is away costs each of them one attempt and not a queue of
-/// them.
+/// A connection that is opened on first use and again after it broke. A caller that finds it broken calls
+/// [`Line::forget`], and the next request opens a new one. All callers that need it meanwhile share the outcome of
+/// that attempt, including its error, so that an unavailable server costs each caller one attempt and not a queue of
+/// attempts.
 ///
-/// A connection is driven by a task on a runtime, and ends with it. The first runtime that asks
-/// drives it itself, which is quickest. Once a second one asks, the connection is driven by the
-/// library's own thread.
+/// A connection is driven by a task on a runtime and ends with it. The first runtime that uses the connection drives
+/// it, which is fastest. Once a second runtime uses it, the library's own thread drives it.
 #[derive(Debug)]
 pub(crate) struct Line {
     connector: Arc<Connector>,
@@ -28,12 +27,12 @@ pub(crate) struct Line {
 #[derive(Default)]
 struct State {
     open: Option<Open>,
-    /// Counts connections, so that a late failure of an old one does not close its successor.
+    /// The number of the connection, so that a late failure of an old one does not close its successor.
     generation: u64,
-    /// The attempt that is under way.
+    /// The attempt in progress.
     attempt: Option<Attempt>,
     attempts: u64,
-    /// Several runtimes use it.
+    /// Whether several runtimes use it.
     is_shared: bool,
 }
 
@@ -42,10 +41,10 @@ struct Open {
     driver: Driver,
 }
 
-/// The runtime that drives a connection, and whether it still does.
+/// The runtime that drives a connection, and whether it is still running.
 struct Driver {
     runtime: Id,
-    /// Gone once the runtime has ended.
+    /// Dropped when the runtime ends.
     alive: Weak<()>,
     task: AbortHandle,
 }
@@ -91,11 +90,11 @@ impl std::fmt::Debug for State {
 }
 
 impl State {
-    /// The connection, if whoever asks on the runtime `here` may use it.
+    /// The connection, if a caller on the runtime `here` may use it.
     fn usable(&self, here: Option<Id>) -> Option<(Wire, u64)> {
         let open = self.open.as_ref()?;
         let (own, driver) = (background::id(), Some(open.driver.runtime));
-        // The library's own thread never ends, and works for callers of any runtime.
+        // The library's own thread never ends, and drives connections for callers of any runtime.
         let may_use = driver == here
             || (own.is_some() && (driver == own || (here == own && open.driver.is_alive())));
         may_use.then(|| (open.wire.clone(), self.generation))
@@ -115,7 +114,7 @@ impl Line {
     /// The connection and its generation.
     ///
     /// # Errors
-    /// That of the attempt to open one, which takes no longer than [`Connector::limit`].
+    /// The error of the attempt to open a connection, which takes at most [`Connector::limit`].
     pub(crate) async fn wire(&self) -> Result<(Wire, u64)> {
         let here = Handle::try_current().ok().map(|runtime| runtime.id());
         if let Some(found) = self.state.read().unwrap_or_else(PoisonError::into_inner).usable(here)
@@ -127,8 +126,8 @@ impl Line {
 
     async fn open(&self, here: Option<Id>) -> Result<(Wire, u64)> {
         let limit = self.connector.limit();
-        // An attempt whose runtime ended, or stands still, is made once more: on the library's own
-        // thread, where neither happens. So is one that opened the connection for another runtime.
+        // An attempt whose runtime ended or is blocked is repeated on the library's own thread, where neither
+        // happens; so is an attempt that opened the connection for another runtime.
         for _ in 0..3 {
             let mut attempt = {
                 let mut state = self.lock();
@@ -136,7 +135,7 @@ impl Line {
                     return Ok(found);
                 }
                 if state.open.take().is_some() {
-                    // Requests under way keep their clones of it.
+                    // Requests in progress keep their clones of the old connection.
                     state.is_shared = true;
                 }
                 match &state.attempt {
@@ -144,7 +143,7 @@ impl Line {
                     None => self.begin(&mut state)?,
                 }
             };
-            // A little longer than the attempt itself may take: its own error says more.
+            // Wait a little longer than the attempt may take, because its own error is more precise.
             let landed = attempt.outcome.wait_for(Option::is_some);
             let landed = tokio::time::timeout(limit + SLACK, landed).await;
             if let Ok(Ok(outcome)) = landed {
@@ -169,7 +168,7 @@ impl Line {
         ))
     }
 
-    /// Begins an attempt as a task, so that no caller who gives up ends it for the others.
+    /// Begins an attempt in a separate task, so that a caller that gives up does not end it for the others.
     fn begin(&self, state: &mut State) -> Result<Attempt> {
         let runtime = match state.is_shared {
             true => background::runtime(),
@@ -211,7 +210,7 @@ impl Line {
         Ok(attempt)
     }
 
-    /// Drops the connection of this generation, if it is still the one in use.
+    /// Drops the connection of this generation if it is still in use.
     pub(crate) fn forget(&self, generation: u64) {
         let mut state = self.lock();
         if state.generation == generation {
@@ -224,5 +223,5 @@ impl Line {
     }
 }
 
-/// How much longer than an attempt may take its outcome is waited for.
+/// How much longer than an attempt may take its outcome is awaited.
 const SLACK: Duration = Duration::from_millis(250);

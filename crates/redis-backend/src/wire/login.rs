@@ -1,4 +1,4 @@
-//! An instance's address, login and certificates as redis-rs wants them.
+//! An instance's address, login and certificates in the form that redis-rs needs.
 
 use compartment_core::{Error, ErrorKind, Result, Scheme};
 use redis::{
@@ -9,12 +9,12 @@ use redis::{
 use crate::RedisConfig;
 use crate::error::{Phase, convert};
 
-/// That the configuration cannot be used.
+/// The error for a configuration that cannot be used.
 pub(crate) fn wrong(config: &RedisConfig, what: &str) -> Error {
     Error::new(ErrorKind::Configuration, "connect", format!("{}: {what}", config.url))
 }
 
-/// The login and the address, as redis-rs wants them: of `host:port`, or of the URL's socket.
+/// The address and the login in the form that redis-rs needs: of `host:port`, or of the URL's socket.
 pub(crate) fn connection_info(
     config: &RedisConfig,
     address: Option<(&str, u16)>,
@@ -48,7 +48,7 @@ pub(crate) fn connection_info(
     Ok(info.set_redis_settings(settings))
 }
 
-/// A client of the server at `host:port`, or of the URL's socket.
+/// A client for the server at `host:port`, or at the URL's socket.
 pub(crate) fn client_at(
     config: &RedisConfig,
     address: Option<(&str, u16)>,

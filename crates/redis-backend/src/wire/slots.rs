@@ -1,8 +1,8 @@
-//! Many commands to a cluster at once: a pipeline to each node, by the slots of their keys.
+//! Sends many commands to a cluster at once: a pipeline to each node, by the slots of their keys.
 //!
-//! redis-rs's cluster client sends a pipeline to one node, and single commands of many tasks can hang
-//! while slots move. Administration sends thousands of commands about single keys, so they are split by
-//! slot here, and redirections are followed.
+//! redis-rs's cluster client sends a pipeline to one node, and single commands of many tasks can hang while slots
+//! move. Administration sends thousands of commands about single keys, so they are split by slot here, and
+//! redirections are followed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use tokio::sync::Mutex;
 use crate::wire::cluster_slots::slot_ranges;
 use crate::wire::connector::NodeConnector;
 
-/// How often a command is sent again because its slot has moved.
+/// How often a command is repeated because its slot has moved.
 const REDIRECTIONS: usize = 16;
-/// The pause before a command is sent again about a slot that is between two nodes.
+/// The pause before a command is repeated whose slot is between two nodes.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 const CRC: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
 const SLOTS: u16 = 16_384;
 
-/// A way to every node of a cluster. Clones share it.
+/// Connections to every node of a cluster. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Slots {
     shared: Arc<Mutex<Shared>>,
@@ -36,10 +36,10 @@ struct Shared {
     ranges: Vec<(u16, u16, String)>,
 }
 
-/// Where a command goes next.
+/// The next destination of a command.
 enum Next {
     Slot(u16),
-    /// To a node that is taking the slot over, or that has just been said to have it.
+    /// A node that is taking the slot over, or that was just named as its owner.
     Node {
         address: String,
         asking: bool,
@@ -68,8 +68,8 @@ impl Slots {
         Ok(masters)
     }
 
-    /// Sends each command to the node of its key; the answers in the order of the commands. The
-    /// order in which they are executed is kept for commands about one slot.
+    /// Sends each command to the node of its key; returns the answers in the order of the commands. Commands about
+    /// one slot are executed in order.
     pub(crate) async fn send(&self, commands: &[&Cmd]) -> RedisResult<Vec<Value>> {
         let mut answers = vec![Value::Nil; commands.len()];
         let mut open: Vec<(usize, Next)> =
@@ -86,7 +86,7 @@ impl Slots {
         Ok(answers)
     }
 
-    /// Sends what is open; what has to be sent again.
+    /// Sends the open commands; returns those to repeat.
     async fn round(
         &self,
         commands: &[&Cmd],
@@ -145,7 +145,7 @@ impl Slots {
             }
         }
         if moved {
-            // Not to look is to be redirected again, no more.
+            // If this fails, the next commands are redirected again.
             let _ = shared.look().await;
         }
         again.sort_by_key(|(at, _)| *at);
@@ -154,7 +154,7 @@ impl Slots {
 }
 
 impl Shared {
-    /// Asks any node which slots are where.
+    /// Reads the slots of all masters from any node.
     async fn look(&mut self) -> RedisResult<()> {
         let mut addresses: Vec<String> = self.nodes.keys().cloned().collect();
         addresses.extend(self.connector.hosts());
@@ -193,7 +193,7 @@ impl Shared {
     fn master(&self, slot: u16) -> RedisResult<String> {
         let range = self.ranges.iter().find(|(first, last, _)| (*first..=*last).contains(&slot));
         range.map(|(_, _, address)| address.clone()).ok_or_else(|| {
-            // As a node says it that knows of no other.
+            // The error that a node returns that knows of no other.
             let what = "Hash slot not served".to_owned();
             (ErrorKind::Server(ServerErrorKind::ClusterDown), "CLUSTERDOWN", what).into()
         })
@@ -203,14 +203,14 @@ impl Shared {
 enum Redirection {
     Moved(String),
     Ask(String),
-    /// The slot is being moved, or the node is not ready.
+    /// The slot is moving, or the node is not ready.
     Later,
 }
 
-/// Where the node at `from` says that a command belongs.
+/// The redirection in an answer of the node at `from`.
 fn redirection(answer: &Value, from: &str) -> Option<Redirection> {
     let Value::ServerError(error) = answer else { return None };
-    // `MOVED 3999 127.0.0.1:6381`; without a host it is that of the node that answers.
+    // `MOVED 3999 127.0.0.1:6381`; if the host is missing, it is that of the answering node.
     let address = || {
         let to = error.details()?.split(' ').next_back()?;
         match to.strip_prefix(':') {
@@ -226,7 +226,7 @@ fn redirection(answer: &Value, from: &str) -> Option<Redirection> {
     }
 }
 
-/// The slot of a command's first key; that of nothing for one without keys, which any node takes.
+/// The slot of a command's first key. A command without keys gets the slot of the empty key; any node accepts it.
 fn slot_of(command: &Cmd) -> u16 {
     let mut arguments = command.args_iter().filter_map(|argument| match argument {
         Arg::Simple(bytes) => Some(bytes),
@@ -240,7 +240,7 @@ fn slot_of(command: &Cmd) -> u16 {
     CRC.checksum(hash_tag(key.unwrap_or_default())) % SLOTS
 }
 
-/// What of a key decides its slot: the part in the first braces, if it is not empty.
+/// The part of a key that determines its slot: the text in the first braces, if it is not empty.
 fn hash_tag(key: &[u8]) -> &[u8] {
     let open = key.iter().position(|byte| *byte == b'{');
     let tag = open.and_then(|open| {

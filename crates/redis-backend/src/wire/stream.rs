@@ -22,8 +22,7 @@ trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// An open connection to a server, logged in, in database 0, speaking RESP2. Nothing of it is
-/// interpreted.
+/// An open connection to a server, logged in, in database 0, with RESP2. Its bytes are not interpreted.
 pub struct ServerStream(Box<dyn Duplex>);
 
 impl fmt::Debug for ServerStream {
@@ -33,10 +32,10 @@ impl fmt::Debug for ServerStream {
 }
 
 impl Server {
-    /// Opens a connection of bare bytes: to the server, or to the master that Sentinel names.
+    /// Opens a connection of raw bytes: to the server, or to the master that Sentinel names.
     ///
     /// # Errors
-    /// When the server cannot be reached or refuses the login; always for a cluster.
+    /// If the server cannot be reached or rejects the login; always for a cluster.
     pub async fn open_stream(&self) -> Result<ServerStream> {
         let config = self.config();
         let limit = config.connect_timeout * 4;
@@ -57,7 +56,7 @@ async fn open(config: &RedisConfig) -> Result<ServerStream> {
         ConnectionAddr::TcpTls { host, port, .. } => {
             let tls = TlsConnector::from(Arc::new(client_config(&config.tls)?));
             let name = ServerName::try_from(host.clone())
-                .map_err(|_| wrong(format!("{host:?} is no name to check a certificate by")))?;
+                .map_err(|_| wrong(format!("{host:?} is not a valid host name for TLS")))?;
             let plain = tcp(host, *port).await?;
             let stream = tls.connect(name, plain).await.map_err(|error| {
                 let what = format!("TLS is refused: {error}; check port and certificates");
@@ -81,7 +80,7 @@ async fn open(config: &RedisConfig) -> Result<ServerStream> {
 
 async fn tcp(host: &str, port: u16) -> Result<TcpStream> {
     let stream = TcpStream::connect((host, port)).await.map_err(unreachable)?;
-    // What is sent is small and waited for.
+    // Messages are small, and the peer waits for them.
     stream.set_nodelay(true).map_err(unreachable)?;
     Ok(stream)
 }
@@ -102,7 +101,7 @@ fn client_config(files: &TlsFiles) -> Result<ClientConfig> {
             roots.add(certificate).map_err(|error| bad_file(path, &error))?;
         }
     } else {
-        // One bad certificate of the system's is no reason to do without the others.
+        // One invalid certificate of the system must not prevent the use of the others.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -155,10 +154,10 @@ impl ServerStream {
         ))
     }
 
-    /// Sends a command and reads an answer of one line, and nothing behind it.
+    /// Sends a command and reads an answer of exactly one line.
     ///
     /// # Errors
-    /// When the connection breaks, or the line is not text of less than a kilobyte.
+    /// If the connection breaks, or the line is not text of less than a kilobyte.
     pub async fn ask_line(&mut self, command: &[u8]) -> io::Result<String> {
         const LONGEST: usize = 1024;
         self.write_all(command).await?;
@@ -166,7 +165,7 @@ impl ServerStream {
         let mut line = Vec::new();
         loop {
             match self.read_u8().await? {
-                // A server that makes its client wait sends empty lines to show that it lives.
+                // A server that delays its answer sends empty lines as a sign of life.
                 b'\n' if line.is_empty() => {}
                 b'\n' => break,
                 byte => line.push(byte),

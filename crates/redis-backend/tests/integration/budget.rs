@@ -1,4 +1,4 @@
-//! A cache stays within its memory budget on a server that durable databases share.
+//! A cache stays within its memory budget on a server shared with durable databases.
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::harness::config;
 const MIB: u64 = 1 << 20;
 const INDEX: u32 = 2;
 
-/// The sum of `MEMORY USAGE` over the keys, at one moment; and how many there are.
+/// The sum of `MEMORY USAGE` over all keys at one moment, and their number.
 const SUM: &str = "
 local cursor, sum, seen, count = '0', 0, {}, 0
 repeat
@@ -41,10 +41,10 @@ fn contract(bytes: u64) -> Contract {
         .memory_budget(bytes)
 }
 
-/// A cache as another process would open it: with a backend and connections of its own.
+/// A cache as opened by another process, with its own backend and connections.
 async fn open(server: &TestRedis, contract: Contract) -> Database {
     let mut config = config(&server.url());
-    // The server is busy with measuring now and then.
+    // The server is busy with measuring at times.
     config.response_timeout = Duration::from_secs(30);
     RedisBackend::connect(config, &[0, INDEX]).await.unwrap().open(contract).await.unwrap()
 }
@@ -55,7 +55,7 @@ async fn used(server: &TestRedis) -> (u64, u64) {
     (number(0), number(1))
 }
 
-/// Numbers that are the same in each run.
+/// Random numbers that are the same in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -64,26 +64,26 @@ impl Dice {
         self.0 >> 33
     }
 
-    /// From 100 bytes to 64 KiB, every doubling as likely as the next.
+    /// From 100 bytes to 64 KiB, with equal probability for every doubling.
     fn mixed(&mut self) -> usize {
         let doublings = (self.roll() % 9_400) as f64 / 1_000.0;
         (100.0 * doublings.exp2()).min(65_536.0) as usize
     }
 
-    /// Small, and one in a hundred large.
+    /// Small, with one in a hundred large.
     fn rarely_large(&mut self) -> usize {
         if self.roll().is_multiple_of(100) { 65_000 } else { 100 }
     }
 }
 
-/// What a flood did to a budget.
+/// The measurements during a flood.
 struct Flood {
-    /// The most bytes at any moment that was looked at.
+    /// The most bytes in any measurement.
     highest: u64,
     looks: u32,
 }
 
-/// Writes `bytes` of values from several tasks in each of `caches`; one in eight over another.
+/// Writes `bytes` of values from several tasks in each of `caches`; one in eight overwrites a key.
 async fn flood(
     server: &Arc<TestRedis>,
     caches: &[Database],
@@ -100,7 +100,7 @@ async fn flood(
                 let started = Instant::now();
                 flood.highest = flood.highest.max(used(&server).await.0);
                 flood.looks += 1;
-                // Nobody is answered while the server adds up.
+                // The server answers nobody while it measures.
                 tokio::time::sleep(started.elapsed() * 5).await;
             }
             flood
@@ -131,7 +131,7 @@ async fn flood(
     watcher.await.unwrap()
 }
 
-/// Floods a new server's cache of `budget` from so many processes, once with each of `sizes`.
+/// Floods the cache of a new server with `budget` from this many processes, once for each of `sizes`.
 async fn stays_within(budget: u64, processes: usize, sizes: &[fn(&mut Dice) -> usize]) {
     let server = Arc::new(TestRedis::start().await);
     let mut caches = Vec::new();
@@ -140,13 +140,13 @@ async fn stays_within(budget: u64, processes: usize, sizes: &[fn(&mut Dice) -> u
     }
     for (n, size) in sizes.iter().enumerate() {
         let seen = flood(&server, &caches, 2 * budget, *size).await;
-        // Where sizes change from one moment to the next, some large keys more or less weigh much.
+        // After a sudden change of sizes, a few large keys more or less have a strong effect.
         let max = if n == 0 { STEADY } else { SUDDEN };
         check(&server, budget, processes, &seen, max).await;
     }
 }
 
-/// The most that may be used, in thousandths of the budget.
+/// The most memory that may be used, in thousandths of the budget.
 const STEADY: u64 = 1_050;
 const SUDDEN: u64 = 1_100;
 
@@ -155,7 +155,7 @@ async fn check(server: &TestRedis, budget: u64, processes: usize, seen: &Flood, 
     let permille = |bytes: u64| bytes * 1_000 / budget;
     let (highest, left) = (permille(seen.highest), permille(left));
     assert!(highest <= max, "{highest} ‰ of the budget");
-    // Several evict for each other, above all where few keys are all there is to go by.
+    // Several processes evict too much together, above all if they have few keys to estimate from.
     let least = if processes == 1 { 900 } else { 850 };
     assert!((least..=STEADY).contains(&left), "{left} ‰ of the budget at the end, {keys} keys");
     assert!(seen.looks > 0);
@@ -261,7 +261,7 @@ fn counters_and_hashes_count_too_and_counting_on_evicts_nothing() {
     });
 }
 
-/// Writes keys that were last used so many seconds ago.
+/// Writes keys that were last used this many seconds ago.
 async fn write_idle(server: &TestRedis, prefix: &str, count: u32, idle: u32) {
     let mut connection = server.connect().await;
     connection.send(&["SELECT", &INDEX.to_string()]).await.unwrap();
@@ -304,7 +304,7 @@ fn what_was_used_least_recently_is_evicted_first_and_stamps_last() {
         for n in 0..500 {
             assert!(cache.key_value().get(&format!("hot:{n}")).await.unwrap().is_some());
         }
-        // 2,020 keys are there, and there is room for some 2,240: the oldest have to make room.
+        // 2,020 keys exist, with room for about 2,240: the oldest ones have to be evicted.
         for n in 0..700 {
             cache.key_value().put(&format!("new:{n}"), vec![1; 1_000]).await.unwrap();
         }

@@ -1,4 +1,4 @@
-//! Callers who go before the answer: whatever they had asked for is not held by nobody.
+//! Calls dropped before the answer: locks and permits they requested do not stay taken.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -86,7 +86,7 @@ fn what_a_stopped_server_executes_late_takes_nothing() {
         assert!(database.unfinished().count() > 0);
         server.resume();
         database.unfinished().done().await;
-        // By another connection the late ones may come after all.
+        // Late requests may still arrive on another connection.
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(held(&database, 20).await, 0);
         assert_eq!(database.rate_limit().acquire("limit", limit, 0).await.unwrap().remaining, 90);
@@ -133,7 +133,7 @@ fn a_guard_dropped_outside_of_any_runtime_frees_its_lock() {
         let guard = database.lock().lock("a", options).await.unwrap().unwrap();
         (server, database, guard)
     });
-    // Nothing renews it any more.
+    // The lease is not renewed any more.
     assert!(!guard.is_held());
     drop(guard);
     run_test(async {

@@ -1,4 +1,4 @@
-//! A subscription whose connection breaks, or goes silent, says so and comes back.
+//! A subscription whose connection breaks or goes silent reports it and recovers.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 

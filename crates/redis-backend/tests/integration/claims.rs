@@ -1,4 +1,4 @@
-//! Claims of a server that hangs: nothing that nobody was told of is held once it answers again.
+//! Claims on a server that hangs: claims without an answer are not held once it responds again.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -31,7 +31,7 @@ async fn open(redis: &TestRedis) -> Database {
     store.seal("empty").await.unwrap();
     let tasks = (0..1_000).map(|n| NewTask::new(n.to_string())).collect();
     database.queue().submit(QUEUE, tasks).await.unwrap();
-    // Every script is known to the server.
+    // Loads every script into the server.
     let first = store.claim("b", ClaimRequest::new(0, 1, LEASE)).await.unwrap().unwrap();
     assert!(store.release("b", first.token).await.unwrap());
     let first = database.queue().claim(QUEUE, ClaimOptions::new(1, LEASE)).await.unwrap();
@@ -39,7 +39,7 @@ async fn open(redis: &TestRedis) -> Database {
     database
 }
 
-/// Nothing is held, and nothing has an attempt that nobody made.
+/// Checks that nothing is claimed, and no attempt is counted that no worker made.
 async fn expect_all_free(database: &Database) {
     database.unfinished().done().await;
     let progress = database.batch().progress("b").await.unwrap().unwrap();
@@ -117,7 +117,7 @@ fn what_a_claimant_asked_for_ends_by_itself() {
             database.queue().release(QUEUE, &[claimed.unwrap()[0].claim]).await.unwrap();
         }
         let keys = redis.command(&["KEYS", "*:asked:*"]).await.text();
-        // One a queue or batch, and not one a request.
+        // One for each queue or batch, not one for each request.
         assert_eq!(keys.lines().count(), 2, "{keys}");
         for key in keys.lines() {
             let ends_in = redis.command(&["TTL", key]).await;

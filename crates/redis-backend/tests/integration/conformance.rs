@@ -1,4 +1,4 @@
-//! The suite that every backend passes, on one server; and this backend's capabilities.
+//! The suite for every backend on a single server, and the capabilities of this one.
 
 use compartment_core::backend::Capabilities;
 use compartment_testkit::{Harness, run_test};
@@ -10,7 +10,7 @@ compartment_testkit::conformance_suite!(
     => RedisHarness::start().await
 );
 
-/// A capability that is lost, or gained, changes which tests mean anything.
+/// A changed capability changes which tests are meaningful.
 #[test]
 #[ignore = "needs redis-server"]
 fn the_capabilities_are_these() {

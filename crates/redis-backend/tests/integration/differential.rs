@@ -1,4 +1,4 @@
-//! Random programs on memory and on a real server: every answer and every TTL the same.
+//! Random programs in memory and on a real server: every answer and every TTL agree.
 
 use compartment_testkit::differential::{
     batch_operations, operations, queue_operations, run_batch_differential, run_differential,
@@ -10,8 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::harness::RedisHarness;
 use crate::memory_harness::MemoryHarness;
 
-/// Runs random programs on both. A failure is shrunk and printed; nothing is written beside the
-/// sources.
+/// Runs random programs on both. A failure is shrunk and printed; no file is written.
 async fn compare(subject: &RedisHarness, cases: u32) {
     let outcome = tokio::task::block_in_place(|| {
         TestRunner::new(settings(cases)).run(&operations(), |program| {

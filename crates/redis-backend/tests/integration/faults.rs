@@ -1,4 +1,4 @@
-//! Real servers that are killed, paused and cut off, and what callers then see.
+//! Real servers that are killed, paused and disconnected, and the errors that callers get.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -55,7 +55,7 @@ fn a_cut_connection_is_not_seen_by_readers() {
             proxy.cut();
             assert_eq!(database.key_value().get("a").await.unwrap(), Some("1".into()));
             proxy.cut();
-            // A plain set may be repeated: the second time changes nothing.
+            // A plain set may be repeated: the second execution changes nothing.
             database.key_value().put("b", "2").await.unwrap();
         }
         assert!(database.traffic().snapshot().retries > 0);
@@ -141,7 +141,7 @@ fn readers_who_give_up_leave_the_others_their_turn() {
                 tokio::spawn(async move { store.get(&format!("k{}", n % 50)).await })
             });
             let reads: Vec<_> = reads.collect();
-            // Some are dropped before, some while, some after they are on their way.
+            // Some are dropped before, some during, and some after sending.
             if round % 5 == 0 {
                 tokio::task::yield_now().await;
             }

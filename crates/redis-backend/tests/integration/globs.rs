@@ -1,10 +1,10 @@
-//! Globs match by the rules of the server's own `KEYS`, whatever pattern and name.
+//! Globs match like the server's own `KEYS`, for any pattern and name.
 
 use compartment_core::backend::glob_matches;
 use compartment_testkit::{TestRedis, run_test};
 use redis::Commands;
 
-/// A generator of numbers that are always the same.
+/// A generator of numbers that are the same in each run.
 struct Numbers(u64);
 
 impl Numbers {

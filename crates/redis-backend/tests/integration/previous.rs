@@ -1,4 +1,4 @@
-//! A database that moves from another place keeps every promise, whoever moves its keys meanwhile.
+//! A database with a previous place fulfils every contract, even if another process moves its keys meanwhile.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use crate::harness::{RedisHarness, Servers};
 use crate::memory_harness::MemoryHarness;
 
-/// How far the previous place of each database is from its own.
+/// Difference between the index of each database and that of its previous place.
 const APART: u32 = 8;
 
 fn at(index: u32) -> Placement {
@@ -32,10 +32,10 @@ fn arriving(contract: Contract) -> Contract {
     contract.previous(Previous::all(at(before)))
 }
 
-/// Every database moves from eight further on.
+/// Every database has a previous place eight indexes further on.
 struct ArrivingHarness {
     inner: RedisHarness,
-    /// Held while time passes, which is not one step on a server.
+    /// Held while time advances, which takes several steps on a server.
     still: Arc<Mutex<()>>,
 }
 
@@ -44,8 +44,7 @@ impl ArrivingHarness {
         Self { inner: RedisHarness::start().await, still: Arc::default() }
     }
 
-    /// Somebody who keeps moving every key back to where it was, as a process does that takes the
-    /// other place for the new one.
+    /// Keeps moving every key back to its previous place, like a process that takes that place for the new one.
     async fn somebody_moves_them_back(&self) -> tokio::task::JoinHandle<()> {
         const BACK: &str = "for index = 0, 7 do
             redis.call('SELECT', index)
@@ -83,7 +82,7 @@ impl Harness for ArrivingHarness {
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = self.inner.capabilities();
-        // A batch is one unit, and stays where it was born.
+        // A batch stays in the place where it was created.
         capabilities.batches = false;
         capabilities
     }
@@ -114,7 +113,7 @@ fn batches_wait_until_it_has_arrived() {
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         let error = database.batch_events().join("b", "search").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        // Batches are not what moves here.
+        // The patterns of the previous place do not include batches.
         let patterns = vec!["page:*".to_owned()];
         let contract = contract.previous(Previous::all(at(12)).matching(patterns));
         let store = harness.inner.open(contract).await.batch().clone();
@@ -132,7 +131,7 @@ fn it_answers_as_memory_does_while_somebody_moves_its_keys_back() {
         config.failure_persistence = None;
         let outcome = tokio::task::block_in_place(|| {
             TestRunner::new(config).run(&operations(), |mut program| {
-                // A walk is no single step: it may miss what is moved back behind it.
+                // A scan takes several steps, and may miss keys that are moved back behind its position.
                 program.retain(|op| !matches!(op, Op::In(_, Step::KeyValue(KeyValueOp::Scan(_)))));
                 tokio::runtime::Handle::current().block_on(async {
                     subject.inner.flush().await;
@@ -170,7 +169,7 @@ fn keys_are_found_in_the_old_place_brought_and_counted() {
         let mut names: Vec<String> = database.key_value().scan("*").try_collect().await.unwrap();
         names.sort();
         assert_eq!(names, ["hits", "other", "page"]);
-        // What is deleted is gone from both.
+        // A deletion removes the key from both places.
         assert_eq!(database.key_value().delete(&["other".into()]).await.unwrap(), 1);
         assert_eq!(server.command_in(9, &["DBSIZE"]).await.integer(), Some(0));
     });
@@ -230,8 +229,8 @@ fn a_cluster_is_told_that_it_cannot() {
     });
 }
 
-/// A user who may not move keys, once the database is open: each request ends before it does anything,
-/// and with rights again every old value is where it was.
+/// A user who loses the right to move keys after the database was opened: each request fails before it does anything,
+/// and once the right is back every old value is in its place.
 #[test]
 #[ignore = "needs redis-server"]
 fn without_the_right_to_move_nothing_runs_on_the_empty_new_place() {
@@ -310,7 +309,7 @@ fn kind<T>(outcome: compartment_core::Result<T>) -> Option<ErrorKind> {
     outcome.err().map(|error| error.kind())
 }
 
-/// Each right that bringing takes, on the way with a prefix: nothing is in two places, and nothing runs.
+/// Every right needed to bring a key, with a prefix: without it no key is in two places, and no operation runs.
 #[test]
 #[ignore = "needs redis-server"]
 fn without_any_one_right_a_prefixed_key_stays_where_it_was() {
@@ -324,7 +323,7 @@ fn without_any_one_right_a_prefixed_key_stays_where_it_was() {
             server.command_in(index, &["SET", "app:hits", "1000"]).await;
             let contract = Contract::new("x", DatabaseKind::Durable).with_index(2);
             let database = harness.open(contract.previous(Previous::all(old(index)))).await;
-            // Connections are open, and in their index.
+            // Opens the connections and selects their index.
             database.key_value().get("other").await.unwrap();
             server.command(&["ACL", "SETUSER", "default", &format!("-{right}")]).await;
             let outcome = database.counter().increment("hits", 1, Expiry::Never).await;

@@ -1,4 +1,4 @@
-//! One database, opened once and used from many runtimes that come and go: no read waits for ever.
+//! A database opened once and used from many short-lived runtimes: no read waits forever.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -11,11 +11,11 @@ use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{TestRedis, run_test};
 use tokio::runtime::{Builder, Runtime};
 
-/// Runtimes at once, as a test binary has that runs its tests in threads.
+/// Concurrent runtimes, as in a test binary that runs its tests in threads.
 const RUNTIMES: usize = 50;
 const ROUNDS: usize = 5;
 const READS: usize = 40;
-/// No read takes longer, or the test hangs.
+/// Time limit of a read; a longer one hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn runtime() -> Runtime {
@@ -55,7 +55,7 @@ async fn read_all(database: Arc<Database>) {
     }
 }
 
-/// Begins reads on a runtime that ends after so many of its turns.
+/// Starts reads on a runtime that ends after this many of its turns.
 fn read_and_leave(database: &Arc<Database>, turns: usize) {
     let runtime = runtime();
     for id in 0..READS {
@@ -81,7 +81,7 @@ fn fifty_runtimes_share_a_database_and_none_hangs() {
                 let database = Arc::clone(&database);
                 std::thread::spawn(move || {
                     if at % 3 == 0 {
-                        // Its reads are dropped in the middle, those that ask for others too.
+                        // Its reads are dropped midway, including those that read for others.
                         read_and_leave(&database, at % 7);
                         return;
                     }
@@ -107,7 +107,7 @@ fn a_runtime_that_stands_still_holds_no_read_of_another_for_ever() {
         let server = TestRedis::start().await;
         let database = Arc::new(open(&server).await);
         fill(&database).await;
-        // Polled once and kept: neither are the requests made to their end nor given up.
+        // Polled once and kept: the requests neither complete nor are they dropped.
         let still = tokio::task::spawn_blocking({
             let database = Arc::clone(&database);
             move || {
@@ -124,7 +124,7 @@ fn a_runtime_that_stands_still_holds_no_read_of_another_for_ever() {
         });
         let still = still.await.unwrap();
         tokio::time::timeout(PATIENCE, read_all(Arc::clone(&database))).await.unwrap();
-        // The places that were held are free again: a read waits no more.
+        // The places are free again, so that reads do not wait.
         let begun = Instant::now();
         tokio::time::timeout(PATIENCE, read_all(Arc::clone(&database))).await.unwrap();
         assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
@@ -132,7 +132,7 @@ fn a_runtime_that_stands_still_holds_no_read_of_another_for_ever() {
     });
 }
 
-/// Every caller has its answer within one request's own bound, however many there are.
+/// Every caller gets its answer within the time limit of one request, however many there are.
 #[test]
 #[ignore = "needs redis-server"]
 fn callers_of_a_server_that_hangs_share_one_failure() {
@@ -169,7 +169,7 @@ fn callers_of_a_server_that_hangs_share_one_failure() {
     });
 }
 
-/// One key of another type fails itself, and takes nothing from those that are read with it.
+/// A key of another type fails alone, without affecting the keys that are read with it.
 #[test]
 #[ignore = "needs redis-server"]
 fn a_wrong_type_among_merged_reads_is_its_own() {

@@ -1,4 +1,4 @@
-//! One static database behind many runtimes, as a test binary has it: each `#[tokio::test]` is one.
+//! One static database used by many runtimes, as in a test binary where each `#[tokio::test]` has one.
 
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
@@ -15,7 +15,7 @@ use compartment_testkit::TestRedis;
 
 use crate::harness::config;
 
-/// As `#[tokio::test]` runs a test, on a thread of its own.
+/// Runs a test like `#[tokio::test]`, on a new thread.
 fn run<T: Send + 'static>(
     test: impl Future<Output = T> + Send + 'static,
 ) -> std::thread::JoinHandle<T> {
@@ -52,14 +52,14 @@ fn fifty_tests_share_a_database_and_every_write_is_certain() {
                 for value in futures_util::future::join_all(reads).await {
                     assert_eq!(value.unwrap(), Some("1".into()));
                 }
-                // Not repeated where it may have been executed: an error would show here.
+                // Not repeated if it may have been executed, so an error would show here.
                 database.counter().increment("n", 1, Expiry::Never).await.unwrap();
                 added.fetch_add(1, Ordering::Relaxed);
                 let key = format!("lock {n}");
                 let options = LockOptions::default();
                 let guard = database.lock().lock(&key, options).await.unwrap().unwrap();
                 assert!(guard.release().await.unwrap());
-                // Some end with requests on their way.
+                // Some end while requests are in progress.
                 if n % 3 == 0 {
                     for _ in 0..10 {
                         let store = database.key_value().clone();
@@ -85,7 +85,7 @@ fn fifty_tests_share_a_database_and_every_write_is_certain() {
 #[ignore = "needs redis-server"]
 fn a_runtime_that_stands_still_keeps_nobody_waiting() {
     let (server, database) = opened();
-    // It begins reads, and is never driven again; nor is it dropped.
+    // This runtime starts reads, and is then neither driven nor dropped.
     let still = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let store = database.key_value().clone();
     still.block_on(async {

@@ -27,7 +27,7 @@ fn durable(name: &str, index: u32) -> Contract {
     Contract::new(name, DatabaseKind::Durable).with_index(index)
 }
 
-/// Something of every store, with a connection each.
+/// Uses every store, with a connection each.
 async fn try_every_store(backend: &RedisBackend) {
     let database = backend.open(durable("things", 1)).await.unwrap();
     database.key_value().put("a", "1").await.unwrap();
@@ -93,7 +93,7 @@ fn sentinels_master_is_used_and_its_successor_found() {
         database.key_value().put("before", "1").await.unwrap();
         let Servers::Sentinel(servers) = &harness.servers else { unreachable!() };
         servers.fail_over().await;
-        // The old master has become a replica: a write must not be lost there.
+        // The old master is a replica now, where a write must not be lost.
         compartment_testkit::eventually("a write reaches the new master", || async {
             database.key_value().put("after", "2").await.is_ok()
         })
@@ -142,7 +142,7 @@ fn an_acl_user_may_do_what_it_may_and_no_more() {
     });
 }
 
-/// Each wrong server is one clear error that never shows the password.
+/// Checks that a wrong server causes one clear error that never shows the password.
 async fn refused(url: &str, kind: ErrorKind, says: &str) {
     let error = connect(url).await.unwrap_err();
     assert_eq!(error.kind(), kind, "{error}");
@@ -192,7 +192,7 @@ fn a_server_that_ignores_select_is_found_out() {
         proxy.rewrite_select();
         refused(&proxy.url(), ErrorKind::NotIsolated, "ignores it").await;
         assert_eq!(server.command(&["DBSIZE"]).await.integer(), Some(0), "the canary was left");
-        // Prefixes need no SELECT.
+        // Prefixes do not need SELECT.
         RedisBackend::connect(config(&proxy.url()), &[0]).await.unwrap();
     });
 }
@@ -232,7 +232,7 @@ fn a_slot_on_its_way_to_another_master_is_followed() {
         let (from_id, to_id) = (id(from).await, id(to).await);
         servers.command(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]).await;
         servers.command(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]).await;
-        // The key is not here any more, and not yet said to be there: ASK.
+        // The key has left this master, but the slot has not: ASK.
         for sum in 1..=5 {
             let counted = database.counter().increment("n", 1, Default::default()).await;
             assert_eq!(counted.unwrap(), sum);
@@ -241,13 +241,13 @@ fn a_slot_on_its_way_to_another_master_is_followed() {
         let many = vec![("n".to_owned(), 2), ("n".to_owned(), 3)];
         let sums = database.counter().increment_many(many, Default::default()).await.unwrap();
         assert_eq!(sums, [7, 10]);
-        // A request about keys of several slots, of which one is on its way.
+        // A request with keys of several slots, one of them being moved.
         let store = database.key_value();
         store.put("a", "1").await.unwrap();
         let names = || ["a", "n", "none"].map(str::to_owned);
         let values = store.get_many(&names()).await.unwrap();
         assert_eq!(values, [Some("1".into()), Some("10".into()), None]);
-        // The slot has arrived: MOVED.
+        // The slot has moved: MOVED.
         for master in [to, from, (to + 1) % 3] {
             servers.command(master, &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]).await;
         }
@@ -258,7 +258,7 @@ fn a_slot_on_its_way_to_another_master_is_followed() {
         let values = store.get_many(&names()).await.unwrap();
         assert_eq!(values, [Some("1".into()), Some("15".into()), None]);
         assert_eq!(store.delete(&names()).await.unwrap(), 2);
-        // Back again, for the tests that share this cluster.
+        // Moves the slot back, for the tests that share this cluster.
         for master in 0..3 {
             servers.command(master, &["CLUSTER", "SETSLOT", &slot, "NODE", &from_id]).await;
         }

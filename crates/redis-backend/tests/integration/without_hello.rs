@@ -1,4 +1,4 @@
-//! The suite on a server that hides `HELLO`, as many proxies do: it is spoken to in RESP2.
+//! The suite on a server without `HELLO`, like behind many proxies: the backend uses RESP2.
 
 use compartment_testkit::TestRedis;
 

@@ -1,4 +1,4 @@
-//! What a database answers to a step, in a form that compares.
+//! Runs a step on a database and returns the answer as text that can be compared.
 
 use std::fmt::Debug;
 
@@ -18,7 +18,7 @@ pub(super) async fn of(database: &Database, step: &Step) -> String {
     }
 }
 
-/// Values in full; of an error its kind, and that it names the database.
+/// The value as text; for an error its kind and the database it names.
 pub(super) fn text<T: Debug>(result: Result<T>) -> String {
     match result {
         Ok(answer) => format!("{answer:?}"),
@@ -55,7 +55,7 @@ async fn hash(database: &Database, key: &str, op: HashOp) -> String {
         HashOp::GetAll => {
             let mut all = store.get_all(key).await;
             if let Ok(fields) = &mut all {
-                // The attempt that took a lock has a name of its own.
+                // The name of the attempt is random, so it is not compared.
                 fields.entry("attempt".to_owned()).and_modify(|name| *name = Default::default());
             }
             text(all)
@@ -87,7 +87,7 @@ async fn counter(database: &Database, op: CounterOp) -> String {
 
 async fn lock(database: &Database, key: &str, op: &LockOp) -> String {
     let store = database.lock();
-    // Each side's own holder: an answer before has shown that they are the same.
+    // The token of this side's holder; earlier answers have shown that both sides have the same one.
     let token = |is_holders: bool| async move {
         let holder = database.lock().holder(key).await.ok().flatten();
         let held = holder.map_or(FencingToken::from_number(1), |holder| holder.token);

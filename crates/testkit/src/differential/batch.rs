@@ -1,4 +1,4 @@
-//! Random programs over batches: every answer of the two backends is compared, tokens too.
+//! Random programs over batches; compares every answer of two backends, including tokens.
 
 use std::time::Duration;
 
@@ -17,27 +17,27 @@ use super::batch_upkeep::{UpkeepOp, upkeep_answer, upkeep_op};
 use super::in_step::{Side, in_step};
 use crate::Harness;
 
-/// Few, so that operations meet; one with what a cluster's hash tags are made of.
+/// Few names, so that operations meet; one has the characters of a cluster's hash tags.
 const BATCHES: [&str; 2] = ["smith v. jones", "}{:"];
 const ENTRIES: [&[u8]; 3] = [b"", b"\0\xff\r\n", b"7f3a"];
-/// What time passes by: leases and pauses are of the same sizes, so that ends meet.
+/// Steps of time in milliseconds. Leases and pauses use them too, so that they end at the same moments.
 const TIMES: [u64; 6] = [0, 1, 1_000, 30_000, 60_000, 600_000];
-/// One more than any plan has.
+/// One more than any plan has, so that some stages do not exist.
 const STAGES: usize = 5;
-/// Documents that a program names: some are not there.
+/// Ordinals are below this; some of these documents do not exist.
 const ORDINALS: u32 = 24;
 
 /// One operation of a program.
 #[derive(Clone, Debug)]
 pub enum BatchStep {
-    /// Of one batch, by its place among those there are.
+    /// An operation on one batch, given by its index.
     In(usize, BatchOp),
-    /// Lets so many milliseconds pass.
+    /// Advances the clock by this many milliseconds.
     Advance(u64),
 }
 
-/// An operation of one batch. Claims are named by their place among those that the program has seen,
-/// documents that are settled by theirs in the claim, and some by their ordinal.
+/// An operation on one batch. Claims are given by their index among those the program has seen, settled documents by
+/// their index in the claim, and some documents by their ordinal.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the store's operation of that name")]
 pub enum BatchOp {
@@ -55,7 +55,7 @@ pub enum BatchOp {
     Retry(Vec<(usize, u32)>),
     ClaimCompletion(Duration),
     FinishCompletion,
-    /// Of the completion that was claimed last.
+    /// Releases the completion that was claimed last.
     ReleaseCompletion,
     Progress,
     Failures,
@@ -63,13 +63,13 @@ pub enum BatchOp {
     Upkeep(UpkeepOp),
 }
 
-/// Programs of up to 150 operations.
+/// Generates programs of up to 150 operations.
 pub fn batch_operations() -> impl Strategy<Value = Vec<BatchStep>> {
     let step = prop_oneof![
         8 => (0..BATCHES.len(), op()).prop_map(|(batch, op)| BatchStep::In(batch, op)),
         1 => select(TIMES.to_vec()).prop_map(BatchStep::Advance),
     ];
-    // A program over batches that are not there would say little.
+    // Batches are created first; most operations on missing batches would only fail.
     (vec(plan(), BATCHES.len()), vec(step, 1..150)).prop_map(|(plans, steps)| {
         let made = plans.into_iter().enumerate();
         let made = made.map(|(batch, plan)| BatchStep::In(batch, BatchOp::Create(plan)));
@@ -93,7 +93,7 @@ fn op() -> impl Strategy<Value = BatchOp> {
         2 => (0..12_usize, 0..STAGES, vec((0..ORDINALS, outcome()), 0..4))
             .prop_map(|(claim, stage, settled)| SettleUnclaimed(claim, stage, settled)),
         1 => any::<bool>().prop_map(Pause),
-        // Seldom: it ends what the program does with the batch.
+        // Rare, because they end the work on a batch.
         1 => prop_oneof![9 => Just(Progress), 1 => Just(Cancel), 1 => Just(Remove)],
         3 => vec((0..STAGES, 0..ORDINALS), 0..6).prop_map(Retry),
         2 => time().prop_map(ClaimCompletion),
@@ -142,10 +142,10 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
-/// Runs `program` on both, both empty, and compares each answer.
+/// Runs `program` on both backends, which must be empty, and compares each answer.
 ///
 /// # Panics
-/// Where they differ, with the program up to there.
+/// If an answer differs, with the program up to that step.
 pub async fn run_batch_differential(
     model: &dyn Harness,
     subject: &dyn Harness,
@@ -154,14 +154,14 @@ pub async fn run_batch_differential(
     in_step::<BatchStep, OneSide<'_>>(model, subject, &program).await;
 }
 
-/// One that was handed out: the stage, the token, and the documents.
+/// A claim: stage, token and documents.
 type Known = (usize, FencingToken, Vec<u32>);
 
-/// One of the two, and what it has handed out.
+/// One backend, with the claims it has returned.
 struct OneSide<'a> {
     harness: &'a dyn Harness,
     database: Database,
-    /// Of every batch, latest first: a program mostly goes on with what it just claimed.
+    /// Claims of all batches, latest first: a program mostly uses its last claims.
     claims: Vec<Known>,
     completion: FencingToken,
 }
@@ -243,14 +243,14 @@ impl OneSide<'_> {
         }
     }
 
-    /// A claim that the program has seen, or one that nobody has.
+    /// A claim the program has seen, or one that does not exist.
     fn claim(&self, place: usize) -> Known {
         let unknown = || (0, FencingToken::from_number(1), Vec::new());
         self.claims.get(place).cloned().unwrap_or_else(unknown)
     }
 }
 
-/// In an order of their own.
+/// Sorted, since the order of failures is not part of the contract.
 async fn failures(store: &dyn BatchStore, batch: &str) -> Result<Vec<BatchFailure>> {
     let mut failures: Vec<BatchFailure> = store.failures(batch).try_collect().await?;
     failures.sort();

@@ -1,4 +1,4 @@
-//! What programs over batches do besides claiming and settling: outbox, events, restoring, audits.
+//! Operations of batch programs other than claiming and settling: outbox, events, restoring, audits.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -10,32 +10,32 @@ use proptest::sample::select;
 
 use super::answer::text;
 
-/// One more than any plan has.
+/// One more than any plan has, so that some stages do not exist.
 const STAGES: usize = 5;
 const ORDINALS: u32 = 24;
 const GROUPS: [&str; 2] = ["search", "}{ \r\n"];
 const CONSUMERS: [&str; 2] = ["one", ""];
 
-/// An operation of what a batch keeps besides its progress.
+/// An operation of the upkeep store or the event store.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the stores' operation of that name")]
 pub enum UpkeepOp {
     Entries(u32, usize),
     Outbox(usize),
-    /// Of what is read first, so many.
+    /// Clears this many entries, the oldest first.
     ClearOutbox(usize),
     Restore(usize, Vec<(u32, RestoredFact)>),
     Audit,
-    /// By an audit that is made up to do harm: a first stage's documents are passed by.
+    /// Repairs with a fabricated audit that strands documents of a first stage.
     Damage(usize, u8),
-    /// By an audit of that moment, and again.
+    /// Repairs twice with one audit, then audits again.
     Repair,
     RemoveEnded,
-    /// Behind the first so many.
+    /// Reads events behind this many of the first ones.
     Events(usize, usize),
     Join(usize),
     Next(usize, usize, usize),
-    /// Of what is kept, those from one place to another.
+    /// Acknowledges the events between two positions.
     Acknowledge(usize, usize, usize),
     TakeOver(usize, usize, Duration, usize),
 }
@@ -69,7 +69,7 @@ pub(super) fn upkeep_op() -> impl Strategy<Value = UpkeepOp> {
     ]
 }
 
-/// The answer in a form that compares: ids are each backend's own.
+/// The answer as comparable text, without ids, which differ between backends.
 pub(super) async fn upkeep_answer(database: &Database, batch: &str, op: &UpkeepOp) -> String {
     let (store, events) = (database.batch_upkeep(), database.batch_events());
     match op {
@@ -133,7 +133,7 @@ pub(super) async fn upkeep_answer(database: &Database, batch: &str, op: &UpkeepO
     }
 }
 
-/// The id of an event by its place among those that are kept; none at 0, and beyond the last.
+/// The id of an event by its position among those kept; `None` at 0 and beyond the last.
 async fn id_at(database: &Database, batch: &str, place: usize) -> Result<Option<String>> {
     let kept = database.batch_events().events(batch, None, place).await?;
     Ok(place.checked_sub(1).and_then(|last| kept.get(last)).map(|event| event.id.clone()))

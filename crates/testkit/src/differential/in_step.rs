@@ -1,4 +1,4 @@
-//! Runs a program on two sides in step, and stops where an answer differs.
+//! Runs a program on two backends step by step, until an answer differs.
 
 use std::fmt::Debug;
 
@@ -6,24 +6,24 @@ use compartment_core::Clock;
 
 use crate::Harness;
 
-/// A backend under a program, and what the program has seen of it.
+/// A backend on which a program runs, with the answers seen so far.
 pub(super) trait Side<'a, Step> {
     async fn open(harness: &'a dyn Harness) -> Self;
 
-    /// The answer to a step, in a form that compares.
+    /// Runs a step and returns the answer as comparable text.
     async fn run(&mut self, step: &Step) -> String;
 }
 
-/// Runs `program` on both, both empty.
+/// Runs `program` on both backends, which must be empty.
 ///
 /// # Panics
-/// Where an answer differs, with the program up to there.
+/// If an answer differs, with the program up to that step.
 pub(super) async fn in_step<'a, Step: Debug, S: Side<'a, Step>>(
     model: &'a dyn Harness,
     subject: &'a dyn Harness,
     program: &[Step],
 ) {
-    // Ids and tokens are made of the clock's time.
+    // Ids and tokens contain the clock's time, so both clocks must agree.
     let now = model.clock().now().max(subject.clock().now());
     for clock in [model.clock(), subject.clock()] {
         clock.advance(now.since(clock.now()));

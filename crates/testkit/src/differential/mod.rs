@@ -1,9 +1,9 @@
-//! Random programs, run on two backends and compared answer by answer.
+//! Random programs, run on two backends whose answers are compared.
 //!
-//! [`operations`] makes programs over all five stores of three databases, on few keys, with
-//! awkward names, values and numbers, TTLs, leases, windows and time that passes.
-//! [`run_differential`] runs one on a model (the memory backend) and a subject, and panics where
-//! an answer, the kind of an error, or what a key has left differs.
+//! [`operations`] generates programs over all five stores of three databases, on few keys, with awkward names, values
+//! and numbers, TTLs, leases, windows, and time that advances.
+//! [`run_differential`] runs one on a model (the memory backend) and a subject. It panics if an answer, the kind of
+//! an error, or the remaining TTL of a key differs.
 //!
 //! ```text
 //! #[test]
@@ -28,9 +28,9 @@
 //! ```
 //!
 //! # Time
-//! Every TTL, lease, window and step is a multiple of [`GRID`], so that a key either has much
-//! left or nothing. A subject's key may have less left than the model's by the real time that has
-//! passed since the program began, at most half of [`GRID`], and never more.
+//! Every TTL, lease, window and step is a multiple of [`GRID`], so that a key has either much time left or none. The
+//! remaining TTL of a subject's key may be shorter than the model's by the real time since the program began, which
+//! is at most half of [`GRID`]. It must never be longer.
 
 mod answer;
 mod batch;
@@ -52,10 +52,10 @@ pub use strategy::operations;
 
 use crate::Harness;
 
-/// What every time of a program is a multiple of.
+/// Every duration in a program is a multiple of this.
 pub const GRID: Duration = Duration::from_secs(50);
 
-/// The databases of a program.
+/// The databases used by a program.
 fn contracts() -> [Contract; 3] {
     [
         Contract::new("results", DatabaseKind::Durable).with_index(1),
@@ -64,13 +64,13 @@ fn contracts() -> [Contract; 3] {
     ]
 }
 
-/// Runs `program` on both, both empty, and compares each answer and what each key has left.
+/// Runs `program` on both backends, which must be empty, and compares each answer and each remaining TTL.
 ///
 /// # Panics
-/// Where they differ, with the program up to there.
+/// If the two differ, with the program up to that step.
 pub async fn run_differential(model: &dyn Harness, subject: &dyn Harness, program: Vec<Op>) {
     let began = Instant::now();
-    // Tokens and leases are told in the clock's time.
+    // Tokens and lease ends contain the clock's time, so both clocks must agree.
     let now = model.clock().now().max(subject.clock().now());
     for clock in [model.clock(), subject.clock()] {
         clock.advance(now.since(clock.now()));
@@ -98,7 +98,7 @@ pub async fn run_differential(model: &dyn Harness, subject: &dyn Harness, progra
     }
 }
 
-/// Whether the subject has what the model has, less the real time that has passed.
+/// Whether the subject's TTL equals the model's, less the real time that has passed.
 fn agree(model: Ttl, subject: Ttl, passed: Duration) -> bool {
     match (model, subject) {
         (Ttl::Remaining(model), Ttl::Remaining(subject)) => {
@@ -109,7 +109,7 @@ fn agree(model: Ttl, subject: Ttl, passed: Duration) -> bool {
     }
 }
 
-/// One of the two, with its databases.
+/// One backend, with its databases.
 struct Side<'a> {
     harness: &'a dyn Harness,
     databases: Vec<Database>,

@@ -4,33 +4,33 @@ use bytes::Bytes;
 use compartment_core::{Condition, Expiry, RateLimit};
 use std::time::Duration;
 
-/// Few, so that operations of different stores meet on one key.
+/// Few keys, so that operations of different stores meet on one key.
 pub(super) const KEYS: [&str; 5] = ["a", "", "{b}: c", "ключ\r\n", "[*?]"];
 /// One operation of a program.
 #[derive(Clone, Debug)]
 pub enum Op {
     /// A step in one of the databases.
     In(usize, Step),
-    /// Lets so many [`super::GRID`]s pass.
+    /// Advances the clock by this many [`super::GRID`]s.
     Advance(u32),
 }
 
 /// A step in one database.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Of keys and values.
+    /// On keys and values.
     KeyValue(KeyValueOp),
-    /// Of a hash, by its key.
+    /// On the hash at a key.
     Hash(String, HashOp),
-    /// Of counters.
+    /// On counters.
     Counter(CounterOp),
-    /// Of a lock, by its key.
+    /// On the lock at a key.
     Lock(String, LockOp),
-    /// Asks for so many permits.
+    /// Requests this many permits.
     Acquire(String, RateLimit, u32),
 }
 
-/// A step of keys and values.
+/// A step on keys and values.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the store's operation of that name")]
 pub enum KeyValueOp {
@@ -45,7 +45,7 @@ pub enum KeyValueOp {
     Scan(String),
 }
 
-/// A step of a hash.
+/// A step on a hash.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the store's operation of that name")]
 pub enum HashOp {
@@ -59,7 +59,7 @@ pub enum HashOp {
     Len,
 }
 
-/// A step of counters.
+/// A step on counters.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the store's operation of that name")]
 pub enum CounterOp {
@@ -70,7 +70,7 @@ pub enum CounterOp {
     Take(String),
 }
 
-/// A step of a lock. `true` for the token of its present holder, `false` for one too low.
+/// A step on a lock. `true` stands for the current holder's token, `false` for one that is too low.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the store's operation of that name")]
 pub enum LockOp {
@@ -81,7 +81,7 @@ pub enum LockOp {
 }
 
 impl Op {
-    /// The keys whose TTL is compared afterwards; every key when time has passed.
+    /// The keys whose TTLs are compared afterwards; every key if time has advanced.
     pub(super) fn touches(&self) -> Vec<(usize, String)> {
         match self {
             Self::In(database, step) => {

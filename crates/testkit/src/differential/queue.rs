@@ -1,4 +1,4 @@
-//! Random programs over queues: every answer of the two backends is compared, ids and tokens too.
+//! Random programs over queues; compares every answer of two backends, including ids and tokens.
 
 use std::time::Duration;
 
@@ -15,25 +15,24 @@ use super::answer::text;
 use super::in_step::{Side, in_step};
 use crate::Harness;
 
-/// Few, so that tasks meet; one with what a cluster's hash tags are made of.
+/// Few names, so that tasks meet; one has the characters of a cluster's hash tags.
 const QUEUES: [&str; 2] = ["extract", "}{:"];
 const GROUPS: [&str; 5] = ["", "a", "b", "a\0:9", "группа 99"];
 const PAYLOADS: [&[u8]; 3] = [b"", b"\0\xff\r\n", b"0003a00000000000000"];
 const KEYS: [&str; 2] = ["doc:1", "{}"];
-/// What time passes by: leases and pauses are of the same sizes, so that ends meet.
+/// Steps of time in milliseconds. Leases and pauses use them too, so that they end at the same moments.
 const TIMES: [u64; 7] = [0, 1, 999, 1_000, 30_000, 60_000, 600_000];
 
 /// One operation of a program.
 #[derive(Clone, Debug)]
 pub enum QueueStep {
-    /// Of one queue, by its place among those there are.
+    /// An operation on one queue, given by its index.
     In(usize, QueueOp),
-    /// Lets so many milliseconds pass.
+    /// Advances the clock by this many milliseconds.
     Advance(u64),
 }
 
-/// An operation of one queue. Claims and dead tasks are named by their place among those that the
-/// program has seen.
+/// An operation on one queue. Claims and dead tasks are given by their index among those the program has seen.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the store's operation of that name")]
 pub enum QueueOp {
@@ -51,7 +50,7 @@ pub enum QueueOp {
     Counts,
 }
 
-/// Programs of up to 150 operations.
+/// Generates programs of up to 150 operations.
 pub fn queue_operations() -> impl Strategy<Value = Vec<QueueStep>> {
     let step = prop_oneof![
         8 => (0..QUEUES.len(), op()).prop_map(|(queue, op)| QueueStep::In(queue, op)),
@@ -111,10 +110,10 @@ fn claim() -> impl Strategy<Value = ClaimOptions> {
     })
 }
 
-/// Runs `program` on both, both empty, and compares each answer.
+/// Runs `program` on both backends, which must be empty, and compares each answer.
 ///
 /// # Panics
-/// Where they differ, with the program up to there.
+/// If an answer differs, with the program up to that step.
 pub async fn run_queue_differential(
     model: &dyn Harness,
     subject: &dyn Harness,
@@ -123,11 +122,11 @@ pub async fn run_queue_differential(
     in_step::<QueueStep, OneSide<'_>>(model, subject, &program).await;
 }
 
-/// One of the two, and what it has handed out.
+/// One backend, with the claims and dead tasks it has returned.
 struct OneSide<'a> {
     harness: &'a dyn Harness,
     database: Database,
-    /// Of every queue, latest first: a program mostly goes on with what it just claimed.
+    /// Claims of all queues, latest first: a program mostly uses its last claims.
     claims: Vec<Claim>,
     dead: Vec<TaskId>,
 }
@@ -183,7 +182,7 @@ impl OneSide<'_> {
         }
     }
 
-    /// A claim that the program has seen, or one that nobody has.
+    /// A claim the program has seen, or one that does not exist.
     fn claim(&self, place: usize) -> Claim {
         let unknown = Claim::new(TaskId::from_number(1), FencingToken::from_number(1));
         self.claims.get(place).copied().unwrap_or(unknown)

@@ -1,4 +1,4 @@
-//! Programs drawn at random, with what is awkward drawn often.
+//! Random programs, with awkward values drawn often.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use proptest::sample::select;
 use super::GRID;
 use super::op::{CounterOp, HashOp, KEYS, KeyValueOp, LockOp, Op, Step};
 
-/// None is a field of a lock: a hash that poses as one is nobody's promise.
+/// None is a field of a lock: the contract does not cover a hash that imitates a lock.
 const FIELDS: [&str; 4] = ["f", "", "поле", "a\0b"];
 const VALUES: [&[u8]; 12] = [
     b"",
@@ -31,7 +31,7 @@ const VALUES: [&[u8]; 12] = [
 const NUMBERS: [i64; 8] = [0, 1, -1, 2, 41, i64::MAX, i64::MIN, -i64::MAX];
 const PATTERNS: [&str; 8] = ["*", "", "?", "a", "*c", "\\[\\*\\?\\]", "[^a]", "ключ*"];
 
-/// Programs of up to 200 operations. They shrink by leaving operations out.
+/// Generates programs of up to 200 operations. They shrink by omitting operations.
 pub fn operations() -> impl Strategy<Value = Vec<Op>> {
     vec(op(), 1..200)
 }

@@ -1,4 +1,4 @@
-//! A cluster of three masters of a test's own.
+//! A cluster of three masters for a single test.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use crate::{Reply, eventually};
 const MASTERS: usize = 3;
 const SLOTS: usize = 16_384;
 
-/// Three masters without replicas; killed on drop.
+/// Three masters without replicas; killed when dropped.
 #[derive(Debug)]
 pub struct TestCluster {
     masters: Vec<Process>,
 }
 
 impl TestCluster {
-    /// Starts the masters and waits until each says that the cluster is whole.
+    /// Starts the masters and waits until each reports a complete cluster.
     ///
     /// # Panics
-    /// When there is no redis-server, or they do not come together.
+    /// If there is no redis-server, or the cluster does not form.
     pub async fn start() -> Self {
         let mut masters = Vec::with_capacity(MASTERS);
         for number in 0..MASTERS {
-            // The bus port has to be told: ten thousand above a high port is none.
+            // The bus port has to be set: its default, the port plus 10,000, can be out of range.
             let process = Process::start(false, None, |_| {
                 format!(
                     "save \"\"\nappendonly no\ncluster-enabled yes\ncluster-port {}\n\
@@ -36,7 +36,7 @@ impl TestCluster {
             let slots = [first.to_string(), last.to_string()];
             let added = process.command(&["CLUSTER", "ADDSLOTSRANGE", &slots[0], &slots[1]]).await;
             assert!(!added.is_error(), "{added:?}");
-            // Told apart, or each would have to yield to the others first.
+            // Without different epochs, the masters would first have to resolve the conflict.
             let epoch = (number + 1).to_string();
             let set = process.command(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).await;
             assert!(!set.is_error(), "{set:?}");
@@ -68,7 +68,7 @@ impl TestCluster {
         }
     }
 
-    /// The URL that names every master.
+    /// The URL with every master.
     #[must_use]
     pub fn url(&self) -> String {
         let hosts: Vec<String> =
@@ -76,24 +76,24 @@ impl TestCluster {
         format!("redis+cluster://{}", hosts.join(","))
     }
 
-    /// The masters' ports.
+    /// The ports of the masters.
     #[must_use]
     pub fn ports(&self) -> Vec<u16> {
         self.masters.iter().map(|master| master.port).collect()
     }
 
-    /// The answer of one master, from 0, to one command.
+    /// Sends a command to one master, counted from 0, and returns its answer.
     ///
     /// # Panics
-    /// When there is no such master, or it does not answer.
+    /// If there is no such master, or it does not answer.
     pub async fn command<A: AsRef<[u8]>>(&self, master: usize, command: &[A]) -> Reply {
         self.masters[master].command(command).await
     }
 
-    /// Lets `by` pass for every key, as [`crate::TestRedis::pass_time`].
+    /// Lets `by` pass for every key, like [`crate::TestRedis::pass_time`].
     ///
     /// # Panics
-    /// When a master does not answer.
+    /// If a master does not answer.
     pub async fn pass_time(&self, by: Duration) {
         for master in &self.masters {
             let mut connection = master.connect().await.expect("the master takes connections");
@@ -101,18 +101,18 @@ impl TestCluster {
         }
     }
 
-    /// Kills one master, from 0, as a crash does.
+    /// Kills one master, counted from 0, like a crash.
     ///
     /// # Panics
-    /// When there is no such master.
+    /// If there is no such master.
     pub fn kill(&mut self, master: usize) {
         self.masters[master].kill();
     }
 
-    /// Starts a master again, with the slots it had and no keys.
+    /// Restarts a master, with its slots and without its keys.
     ///
     /// # Panics
-    /// When there is no such master, or it does not start.
+    /// If there is no such master, or it does not start.
     pub async fn restart(&mut self, master: usize) {
         self.masters[master].restart().await;
     }

@@ -1,4 +1,4 @@
-//! Servers of one test's own: Redis standalone, as a cluster and as a Sentinel group; PostgreSQL.
+//! Servers for a single test: Redis standalone, as a cluster and with Sentinel; PostgreSQL.
 
 mod cluster;
 mod postgres;

@@ -1,4 +1,4 @@
-//! One PostgreSQL server of a test's own, in a folder of its own, killed with its handle.
+//! A PostgreSQL server for a single test, in its own folder, killed when dropped.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -8,14 +8,14 @@ use tempfile::TempDir;
 
 use super::process::free_port;
 
-/// A machine that is busy with other tests starts a server slowly.
+/// Time limit of a start, which is slow if other tests keep the machine busy.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Another process may take a port between its choice and its use.
+/// Attempts to start; another process may take the port before the server does.
 const ATTEMPTS: u32 = 10;
-/// The password of [`TestPostgres::url`]'s user.
+/// The password of the user in [`TestPostgres::url`].
 const PASSWORD: &str = "p@ss-of-the-test";
 
-/// A PostgreSQL server of a test's own; killed on drop.
+/// A PostgreSQL server for a single test; killed when dropped.
 #[derive(Debug)]
 pub struct TestPostgres {
     programs: PathBuf,
@@ -25,13 +25,13 @@ pub struct TestPostgres {
 }
 
 impl TestPostgres {
-    /// Starts a server; `None`, with a word on why, where PostgreSQL is not installed.
+    /// Starts a server; `None`, with a note on the reason, if PostgreSQL is not installed.
     ///
     /// # Panics
-    /// When it is installed and does not start.
+    /// If PostgreSQL is installed and does not start.
     pub async fn start() -> Option<Self> {
         let Some(programs) = programs() else {
-            // What a test says is shown where it was asked for.
+            // Output of a test is shown if it was asked for.
             #[expect(clippy::print_stderr, reason = "a test that did not run has to say so")]
             {
                 eprintln!("skipped: no initdb of PostgreSQL is installed");
@@ -53,7 +53,7 @@ impl TestPostgres {
         panic!("no PostgreSQL server could be started in {ATTEMPTS} attempts:\n{}", server.log());
     }
 
-    /// The URL of its database, with the password in it.
+    /// The URL of its database, including the password.
     #[must_use]
     pub fn url(&self) -> String {
         format!(
@@ -63,16 +63,16 @@ impl TestPostgres {
         )
     }
 
-    /// The password that is in the URL, as it is.
+    /// The password in the URL, unencoded.
     #[must_use]
     pub fn password(&self) -> &'static str {
         PASSWORD
     }
 
-    /// Executes statements past whatever is tested, and gives what is selected, a line a row.
+    /// Executes statements without the client under test, and returns selected rows, one per line.
     ///
     /// # Panics
-    /// When the server refuses them.
+    /// If the server rejects them.
     #[must_use]
     pub fn sql(&self, statements: &str) -> String {
         let beside = self.programs.join("psql");
@@ -87,29 +87,29 @@ impl TestPostgres {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// Stops every process of the server where it is (SIGSTOP): it takes connections, and answers nothing.
+    /// Stops every process of the server (SIGSTOP): it accepts connections and answers nothing.
     pub fn freeze(&self) {
         self.signal("STOP");
     }
 
-    /// Lets it go on.
+    /// Resumes the stopped processes.
     pub fn thaw(&self) {
         self.signal("CONT");
     }
 
-    /// Kills the server as a crash does.
+    /// Kills the server, like a crash.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // Stopped first, so that it starts no process in the place of one that is killed.
+            // Stopped first, so that it does not replace its killed processes.
             send("STOP", child.id());
             let children = children_of(child.id());
             for pid in &children {
                 send("KILL", *pid);
             }
-            // It may have ended by itself; either way it is gone and reaped.
+            // The process may have ended already; it is reaped in both cases.
             let _ = child.kill();
             let _ = child.wait();
-            // Its processes share its memory, and while one is left no other server starts on its data.
+            // The processes share its memory; until all have ended, no server can start on its data.
             let give_up = Instant::now() + PATIENCE;
             while children.iter().any(|pid| runs(*pid)) && Instant::now() < give_up {
                 std::thread::sleep(Duration::from_millis(2));
@@ -117,10 +117,10 @@ impl TestPostgres {
         }
     }
 
-    /// Starts a server that was killed again, on what it had.
+    /// Restarts a killed server on its data.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     pub async fn restart(&mut self) {
         self.kill();
         assert!(self.run().await, "the server did not come back:\n{}", self.log());
@@ -130,7 +130,7 @@ impl TestPostgres {
         let password = self.folder.path().join("password");
         std::fs::write(&password, PASSWORD).expect("the folder is ours");
         if is_root() {
-            // The server refuses to run as root.
+            // PostgreSQL refuses to run as root.
             let owned = Command::new("chown")
                 .args(["-R", "postgres"])
                 .arg(self.folder.path())
@@ -149,7 +149,7 @@ impl TestPostgres {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Runs the server and waits until it answers; `false` if it ended, its port being taken.
+    /// Runs the server and waits until it answers; `false` if it ended because its port was taken.
     async fn run(&mut self) -> bool {
         let log =
             std::fs::File::create(self.folder.path().join("log")).expect("the folder is ours");
@@ -182,13 +182,13 @@ impl TestPostgres {
         }
     }
 
-    /// One of PostgreSQL's programs, by a user that it runs as.
+    /// A command for one of PostgreSQL's programs, run as a user it accepts.
     fn program(&self, name: &str) -> Command {
         let program = self.programs.join(name);
         if !is_root() {
             return Command::new(program);
         }
-        // Executes it in its own place, so that our child is the server.
+        // `setpriv` replaces itself with the program, so that the server is our child.
         let mut command = Command::new("setpriv");
         command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]).arg(program);
         command.current_dir(self.folder.path());
@@ -205,7 +205,7 @@ impl TestPostgres {
 
     fn signal(&self, name: &str) {
         let server = self.child.as_ref().expect("the server runs").id();
-        // Its processes answer by themselves: each has to be told.
+        // A signal reaches only one process, so each one gets it.
         for pid in std::iter::once(server).chain(children_of(server)) {
             send(name, pid);
         }
@@ -218,7 +218,7 @@ impl Drop for TestPostgres {
     }
 }
 
-/// Where the newest installed server's programs are.
+/// The folder with the programs of the newest installed version.
 fn programs() -> Option<PathBuf> {
     let in_path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&in_path).collect();
@@ -234,14 +234,14 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-/// The processes that a process has started and that run.
+/// The child processes of a process.
 fn children_of(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
     pids.filter(|pid| parent_of(*pid) == Some(parent)).collect()
 }
 
-/// Whether there is such a process, and not only what is left of one.
+/// Whether the process exists and is not a zombie.
 fn runs(pid: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let state = status.lines().find_map(|line| line.strip_prefix("State:"));
@@ -253,7 +253,7 @@ fn parent_of(pid: u32) -> Option<u32> {
     status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
-/// Sends a signal to a process that may be gone by now.
+/// Sends a signal to a process, which may have ended already.
 fn send(signal: &str, pid: u32) {
     let _ = Command::new("kill")
         .args([format!("-{signal}"), pid.to_string()])

@@ -1,4 +1,4 @@
-//! One redis-server process on a free port, in a folder of its own, killed with its handle.
+//! A redis-server process on a free port, in its own folder, killed when dropped.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use tempfile::TempDir;
 
 use crate::{Reply, RespConnection};
 
-/// A machine that is busy with other tests starts a server slowly.
+/// Time limit of a start, which is slow if other tests keep the machine busy.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Another process may take a port between its choice and its use.
+/// Attempts to start; another process may take the port before the server does.
 const ATTEMPTS: u32 = 10;
 
-/// A port that was free a moment ago.
+/// A port that is free at this moment.
 pub(super) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())
@@ -22,19 +22,19 @@ pub(super) fn free_port() -> u16 {
         .port()
 }
 
-/// A running server, or one that was killed and can be started again.
+/// A running server, or a killed one that can be restarted.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) port: u16,
     folder: TempDir,
     sentinel: bool,
-    /// `AUTH` for the one who looks at the server past the client under test.
+    /// The password of the inspecting connection.
     password: Option<String>,
     child: Option<Child>,
 }
 
 impl Process {
-    /// Starts a server; `configuration` writes the lines of its file for the port it is given.
+    /// Starts a server; `configuration` returns the lines of its file for a port.
     pub(super) async fn start(
         sentinel: bool,
         password: Option<String>,
@@ -74,7 +74,7 @@ impl Process {
         panic!("no redis-server could be started in {ATTEMPTS} attempts");
     }
 
-    /// Runs the server and waits until it answers; `false` if it ended, its port being taken.
+    /// Runs the server and waits until it answers; `false` if it ended because its port was taken.
     async fn run(&mut self) -> bool {
         let mut command = Command::new("redis-server");
         command.arg(self.folder.path().join("redis.conf"));
@@ -104,7 +104,7 @@ impl Process {
         }
     }
 
-    /// Whether the server on the port is ours, not one that took the port before us, and ready.
+    /// Whether the server on the port is ready and is ours, not one that took the port first.
     async fn answers_as(&self, pid: u32) -> bool {
         let Ok(mut connection) = self.connect().await else {
             return false;
@@ -134,10 +134,10 @@ impl Process {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Kills the server as a crash does: nothing is saved, nobody is told.
+    /// Kills the server, like a crash: nothing is saved, and clients are not notified.
     pub(super) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // It may have ended by itself; either way it is gone and reaped.
+            // The process may have ended already; it is reaped in both cases.
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -153,7 +153,7 @@ impl Process {
         }
     }
 
-    /// Sends the server a signal by name.
+    /// Sends the server a signal, given by name.
     pub(super) fn signal(&self, name: &str) {
         let pid = self.child.as_ref().expect("the server runs").id();
         let sent = Command::new("kill")

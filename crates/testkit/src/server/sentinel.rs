@@ -1,4 +1,4 @@
-//! A master, its replica and a Sentinel that watches them.
+//! A master, its replica, and a Sentinel that monitors them.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use super::process::Process;
 use super::test_redis::pass_time;
 use crate::{Reply, RespConnection, eventually};
 
-/// The name that Sentinel knows the group by.
+/// The name of the group in Sentinel.
 const SERVICE: &str = "main";
 
-/// One master, one replica, one Sentinel whose word is enough; killed on drop.
+/// One master, one replica and one Sentinel with a quorum of one; killed when dropped.
 #[derive(Debug)]
 pub struct TestSentinel {
     sentinel: Process,
@@ -17,10 +17,10 @@ pub struct TestSentinel {
 }
 
 impl TestSentinel {
-    /// Starts the three and waits until Sentinel knows the replica.
+    /// Starts the three processes and waits until Sentinel knows the replica.
     ///
     /// # Panics
-    /// When there is no redis-server, or they do not come together.
+    /// If there is no redis-server, or the group does not form.
     pub async fn start() -> Self {
         let plain = "save \"\"\nappendonly no\nrepl-diskless-sync-delay 0\n";
         let master = Process::start(false, None, |_| plain.to_owned()).await;
@@ -51,31 +51,31 @@ impl TestSentinel {
         group
     }
 
-    /// The URL by Sentinel.
+    /// The URL with Sentinel's address.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis+sentinel://127.0.0.1:{}/{SERVICE}", self.sentinel.port)
     }
 
-    /// Sentinel's port.
+    /// The port of Sentinel.
     #[must_use]
     pub fn sentinel_port(&self) -> u16 {
         self.sentinel.port
     }
 
-    /// The port of the server that Sentinel says is the master.
+    /// The port of the current master, as reported by Sentinel.
     ///
     /// # Panics
-    /// When Sentinel does not answer.
+    /// If Sentinel does not answer.
     pub async fn master_port(&self) -> u16 {
         let address = self.ask("GET-MASTER-ADDR-BY-NAME").await;
         address.array()[1].text().parse().expect("a port is a number")
     }
 
-    /// The answer of the present master to one command.
+    /// Sends a command to the current master and returns its answer.
     ///
     /// # Panics
-    /// When it does not answer.
+    /// If the master does not answer.
     pub async fn command<A: AsRef<[u8]>>(&self, command: &[A]) -> Reply {
         self.connect().await.send(command).await.expect("the master answers")
     }
@@ -85,19 +85,19 @@ impl TestSentinel {
         RespConnection::open(port).await.expect("the master takes connections")
     }
 
-    /// Lets `by` pass for every key, as [`crate::TestRedis::pass_time`].
+    /// Lets `by` pass for every key, like [`crate::TestRedis::pass_time`].
     ///
     /// # Panics
-    /// When the master does not answer.
+    /// If the master does not answer.
     pub async fn pass_time(&self, by: Duration) {
         pass_time(&mut self.connect().await, by).await;
     }
 
-    /// Makes the replica the master, as an operator does, and waits until Sentinel says so and
-    /// the old master follows it.
+    /// Promotes the replica, as an operator would, and waits until Sentinel reports it and the old master replicates
+    /// from it.
     ///
     /// # Panics
-    /// When it does not come about.
+    /// If the failover does not complete.
     pub async fn fail_over(&self) {
         let before = self.master_port().await;
         eventually("the replica has all that the master has", || async {
@@ -112,7 +112,7 @@ impl TestSentinel {
         self.until_another_than(before).await;
         let old = self.servers.iter().find(|server| server.port == before);
         let old = old.expect("one of two is the master");
-        // Sentinel does the same, some ten seconds later.
+        // Sentinel would do this itself after some ten seconds.
         let now = self.master_port().await.to_string();
         let follows = old.command(&["REPLICAOF", "127.0.0.1", &now]).await;
         assert!(!follows.is_error(), "{follows:?}");
@@ -122,10 +122,10 @@ impl TestSentinel {
         .await;
     }
 
-    /// Kills the master as a crash does, and waits until the replica has taken its place.
+    /// Kills the master, like a crash, and waits until the replica is promoted.
     ///
     /// # Panics
-    /// When it does not come about.
+    /// If the failover does not complete.
     pub async fn kill_master(&mut self) {
         let before = self.master_port().await;
         for server in self.servers.iter_mut().filter(|server| server.port == before) {
@@ -142,7 +142,7 @@ impl TestSentinel {
         .await;
     }
 
-    /// How far a server is in the stream of writes.
+    /// The replication offset of a server.
     async fn offset(&self, server: usize) -> Option<String> {
         let info = self.servers[server].command(&["INFO", "replication"]).await.text();
         info.lines().find_map(|line| line.strip_prefix("master_repl_offset:")).map(str::to_owned)

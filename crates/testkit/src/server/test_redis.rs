@@ -1,4 +1,4 @@
-//! One standalone server of a test's own.
+//! A standalone server for a single test.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub struct TestRedisBuilder {
 }
 
 impl TestRedisBuilder {
-    /// With a line of redis.conf: `.config("maxmemory", "20mb")`.
+    /// Adds a line to redis.conf: `.config("maxmemory", "20mb")`.
     #[must_use]
     pub fn config(mut self, name: &str, value: &str) -> Self {
         self.lines.push(format!("{name} {value}"));
@@ -33,46 +33,46 @@ impl TestRedisBuilder {
         self.config("databases", &count.to_string())
     }
 
-    /// With another user, `rules` as in `ACL SETUSER`: `.acl_user("bob", "pw", "~* +@read")`.
+    /// Adds a user, with `rules` as in `ACL SETUSER`: `.acl_user("bob", "pw", "~* +@read")`.
     #[must_use]
     pub fn acl_user(self, name: &str, password: &str, rules: &str) -> Self {
         self.config("user", &format!("{name} on >{password} {rules}"))
     }
 
-    /// Starts with a copy of an RDB file.
+    /// Starts on a copy of an RDB file.
     #[must_use]
     pub fn rdb(mut self, file: &Path) -> Self {
         self.rdb = Some(file.to_owned());
         self
     }
 
-    /// With a password for the default user.
+    /// Sets a password for the default user.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
         self.config("requirepass", password)
     }
 
-    /// With TLS on the port of [`TestRedis::url`]. [`TestRedis::command`] goes by a plain one.
+    /// Enables TLS on the port of [`TestRedis::url`]. [`TestRedis::command`] uses a port without TLS.
     #[must_use]
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
     }
 
-    /// With TLS, for clients only that show a certificate.
+    /// Enables TLS for clients that present a certificate.
     #[must_use]
     pub fn tls_with_client_certificates(mut self) -> Self {
         self.asks_for_client_certificate = true;
         self.tls()
     }
 
-    /// Starts it and waits until it answers.
+    /// Starts the server and waits until it answers.
     ///
     /// # Panics
-    /// When there is no redis-server, or it does not start.
+    /// If there is no redis-server, or it does not start.
     pub async fn start(self) -> TestRedis {
-        // The certificates outlive each attempt to find a port.
+        // The certificates are used by each attempt to find a port.
         let tls = self.tls.then(|| {
             let folder = tempfile::tempdir().expect("a temporary folder can be made");
             let certificates = TlsCertificates::make_in(folder.path());
@@ -113,7 +113,7 @@ impl Tls {
     }
 }
 
-/// A redis-server of a test's own, without persistence, in a temporary folder; killed on drop.
+/// A redis-server for a single test, without persistence, in a temporary folder; killed when dropped.
 #[derive(Debug)]
 pub struct TestRedis {
     process: Process,
@@ -122,21 +122,21 @@ pub struct TestRedis {
 }
 
 impl TestRedis {
-    /// Starts a server with no settings but those a test needs.
+    /// Starts a server with the settings that every test needs.
     ///
     /// # Panics
-    /// When there is no redis-server, or it does not start.
+    /// If there is no redis-server, or it does not start.
     pub async fn start() -> Self {
         Self::builder().start().await
     }
 
-    /// For a server with settings.
+    /// Builds a server with further settings.
     #[must_use]
     pub fn builder() -> TestRedisBuilder {
         TestRedisBuilder::default()
     }
 
-    /// The port for clients: the encrypted one of a server with TLS.
+    /// The port for clients: with TLS, the encrypted one.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.tls.as_ref().map_or(self.process.port, |tls| tls.port)
@@ -148,7 +148,7 @@ impl TestRedis {
         self.process.port
     }
 
-    /// The URL for the default user, its password included.
+    /// The URL of the default user, including its password.
     #[must_use]
     pub fn url(&self) -> String {
         match &self.password {
@@ -157,7 +157,7 @@ impl TestRedis {
         }
     }
 
-    /// The URL for another user.
+    /// The URL of another user.
     #[must_use]
     pub fn url_with_user(&self, user: &str, password: &str) -> String {
         format!("{}://{user}:{password}@{}:{}", self.scheme(), self.host(), self.port())
@@ -168,17 +168,17 @@ impl TestRedis {
     }
 
     fn host(&self) -> &'static str {
-        // Certificates are checked against a name more often than against an address.
+        // Clients check a certificate against a host name more often than against an address.
         if self.tls.is_some() { "localhost" } else { "127.0.0.1" }
     }
 
-    /// The certificates of a server with TLS.
+    /// The certificates, if the server has TLS.
     #[must_use]
     pub fn certificates(&self) -> Option<&TlsCertificates> {
         self.tls.as_ref().map(|tls| &tls.certificates)
     }
 
-    /// The server's folder, where it would write its files.
+    /// The folder in which the server writes its files.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         self.process.folder()
@@ -190,26 +190,26 @@ impl TestRedis {
         self.process.log()
     }
 
-    /// A connection of the default user, past the client under test.
+    /// Opens a connection of the default user, without the client under test.
     ///
     /// # Panics
-    /// When the server takes none.
+    /// If the server does not accept it.
     pub async fn connect(&self) -> RespConnection {
         self.process.connect().await.expect("the server takes connections")
     }
 
-    /// The answer to one command in database 0.
+    /// Sends a command to database 0 and returns its answer.
     ///
     /// # Panics
-    /// When the server does not answer.
+    /// If the server does not answer.
     pub async fn command<A: AsRef<[u8]>>(&self, command: &[A]) -> Reply {
         self.process.command(command).await
     }
 
-    /// The answer to one command in another database.
+    /// Sends a command to another database and returns its answer.
     ///
     /// # Panics
-    /// When the server does not answer.
+    /// If the server does not answer.
     pub async fn command_in<A: AsRef<[u8]>>(&self, index: u32, command: &[A]) -> Reply {
         let mut connection = self.connect().await;
         let selected = connection.send(&["SELECT", &index.to_string()]).await;
@@ -217,47 +217,46 @@ impl TestRedis {
         connection.send(command).await.expect("the server answers")
     }
 
-    /// Lets `by` pass for every key of every database: takes it off their TTLs, and removes those
-    /// that had no more.
+    /// Lets `by` pass for every key of every database: shortens their TTLs, and removes keys whose TTL has passed.
     ///
     /// # Panics
-    /// When the server does not answer.
+    /// If the server does not answer.
     pub async fn pass_time(&self, by: Duration) {
         pass_time(&mut self.connect().await, by).await;
     }
 
-    /// Kills the server as a crash does.
+    /// Kills the server, like a crash.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Starts it again, on its port and in its folder, killing it first if it runs.
+    /// Restarts the server on its port and in its folder; kills it first if it runs.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     pub async fn restart(&mut self) {
         self.process.restart().await;
     }
 
-    /// Stops the server's process without ending it: connections stay and nothing answers.
+    /// Pauses the server's process: connections stay open, and nothing answers.
     ///
     /// # Panics
-    /// When it does not run.
+    /// If it does not run.
     pub fn pause(&self) {
         self.process.signal("STOP");
     }
 
-    /// Lets a paused server go on.
+    /// Resumes a paused server.
     ///
     /// # Panics
-    /// When it does not run.
+    /// If it does not run.
     pub fn resume(&self) {
         self.process.signal("CONT");
     }
 }
 
-/// Atomic, so that no client sees half the keys aged. SCAN may name a key twice. What a consumer of a
-/// stream was handed is as old as its key.
+/// A script, so that no client sees only some keys aged. SCAN may return a key twice. Pending entries of a stream age
+/// with its key.
 const PASS_TIME: &str = "
 local cursor, seen = '0', {}
 repeat

@@ -1,4 +1,4 @@
-//! Certificates made for one test: an authority, a server's and a client's.
+//! Certificates for a single test: of an authority, a server and a client.
 
 use std::path::{Path, PathBuf};
 
@@ -7,27 +7,27 @@ use rcgen::{
     Issuer, KeyPair,
 };
 
-/// The files of a server with TLS, and of its clients, in PEM form.
+/// The PEM files of a server with TLS and of its clients.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TlsCertificates {
     /// The authority that signed both.
     pub ca: PathBuf,
-    /// The server's, for `localhost` and `127.0.0.1`.
+    /// The server's certificate, for `localhost` and `127.0.0.1`.
     pub server_certificate: PathBuf,
-    /// The key of the server's.
+    /// The server's key.
     pub server_key: PathBuf,
-    /// A client's.
+    /// The client's certificate.
     pub client_certificate: PathBuf,
-    /// The key of the client's.
+    /// The client's key.
     pub client_key: PathBuf,
 }
 
 impl TlsCertificates {
-    /// Makes new ones in `folder`.
+    /// Creates new certificates in `folder`.
     ///
     /// # Panics
-    /// When the folder cannot be written to.
+    /// If the folder is not writable.
     #[must_use]
     pub fn make_in(folder: &Path) -> Self {
         let file = |name: &str| folder.join(name);

@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::BatchStore`].
+//! The contract of [`compartment_core::BatchStore`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::Harness;
 
 pub(super) type Store = Arc<dyn BatchStore>;
 
-/// Checks the error's kind, and that it names a database and a batch.
+/// Checks the kind of an error, and that it names a database and a batch.
 #[track_caller]
 pub(super) fn expect_error<T>(result: Result<T>, kind: ErrorKind) {
     let error = result.err().expect("an error was expected");
@@ -31,7 +31,7 @@ async fn store(harness: &dyn Harness) -> Store {
     durable(harness).await.batch().clone()
 }
 
-/// A batch `b` of so many documents.
+/// A batch `b` of this many documents.
 pub(super) async fn batch(harness: &dyn Harness, plan: BatchPlan, documents: u32) -> Store {
     let store = store(harness).await;
     assert!(store.create("b", &plan).await.unwrap());
@@ -116,9 +116,9 @@ pub async fn ordinals_count_up(harness: &dyn Harness) {
     assert_eq!(progress(&store).await.total, 152);
 }
 
-/// A document is handed out for a stage once every stage before it is done with it, and once.
+/// A document can be claimed for a stage once every stage before it is done with it, and by one claim.
 pub async fn a_stage_is_claimed_after_those_before_it(harness: &dyn Harness) {
-    // Two branches that meet again.
+    // Two branches that join again.
     let plan = BatchPlan::new()
         .stage("extract", &[])
         .stage("entities", &[0])
@@ -145,7 +145,7 @@ pub async fn a_stage_is_claimed_after_those_before_it(harness: &dyn Harness) {
     expect_error(store.claim("b", ClaimRequest::new(0, 1, Duration::ZERO)).await, InvalidArgument);
 }
 
-/// A document that is settled twice, by whomever, counts once.
+/// A document that is settled twice, by any workers, counts once.
 pub async fn progress_moves_only_with_a_fact(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract", "chunk"]), 3).await;
     let extract = claim_some(&store, 0, 2).await;
@@ -154,7 +154,7 @@ pub async fn progress_moves_only_with_a_fact(harness: &dyn Harness) {
     assert_eq!(done(&store, 0, &extract).await.counted, 2);
     assert_eq!(done(&store, 0, &extract).await.counted, 0);
     assert_eq!(settle(&store, 0, &extract, dead()).await.counted, 0);
-    // Of what nobody has claimed nothing is believed.
+    // Outcomes of documents that nobody has claimed are ignored.
     let unclaimed = vec![(2, Outcome::Done), (99, Outcome::Done)];
     let settled = store.settle("b", Settlement::new(0, extract.token, unclaimed)).await.unwrap();
     assert_eq!(settled.counted, 0);
@@ -167,7 +167,7 @@ pub async fn progress_moves_only_with_a_fact(harness: &dyn Harness) {
     assert!(!progress.is_settled());
 }
 
-/// It counts once however many of its stages fail, and stages after the failed one do not see it.
+/// A dead document counts once, however many of its stages fail, and later stages do not get it.
 pub async fn a_dead_document_goes_no_further(harness: &dyn Harness) {
     let plan = BatchPlan::new().stage("a", &[]).stage("b", &[]).stage("c", &[0, 1]);
     let store = batch(harness, plan, 1).await;
@@ -184,7 +184,7 @@ pub async fn a_dead_document_goes_no_further(harness: &dyn Harness) {
     assert_eq!(failures[0].error, "the file is empty");
 }
 
-/// And is told so by the request that did it; its completion can be claimed until it is finished.
+/// The request that completes a batch reports it; the completion can be claimed until it is finished.
 pub async fn a_batch_completes_once_sealed_and_settled(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 2).await;
     let first = claim_some(&store, 0, 1).await;
@@ -207,7 +207,7 @@ pub async fn a_batch_completes_once_sealed_and_settled(harness: &dyn Harness) {
     assert!(!store.finish_completion("b", again).await.unwrap());
 }
 
-/// At once, with its completion due.
+/// An empty batch completes when it is sealed, and its completion is due.
 pub async fn an_empty_batch_completes_when_it_is_sealed(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 0).await;
     assert_eq!(store.seal("b").await.unwrap(), BatchStatus::Completed);
@@ -215,7 +215,7 @@ pub async fn an_empty_batch_completes_when_it_is_sealed(harness: &dyn Harness) {
     assert!(store.claim_completion("b", MINUTE).await.unwrap().is_some());
 }
 
-/// A contract error, and it changes nothing.
+/// An attempt is a contract error and changes nothing.
 pub async fn nothing_is_added_to_a_sealed_batch(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 1).await;
     store.seal("b").await.unwrap();
@@ -223,7 +223,7 @@ pub async fn nothing_is_added_to_a_sealed_batch(harness: &dyn Harness) {
     assert_eq!(progress(&store).await.total, 1);
 }
 
-/// Beyond the plan's bytes a submission is out of memory, and adds nothing; settling goes on.
+/// A submission beyond the plan's bytes is out of memory and adds nothing; settling still works.
 pub async fn a_full_batch_refuses_documents_and_settles_on(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]).max_bytes(30), 2).await;
     expect_error(store.submit("b", vec![Bytes::from_static(b"x"); 11]).await, OutOfMemory);
@@ -233,7 +233,7 @@ pub async fn a_full_batch_refuses_documents_and_settles_on(harness: &dyn Harness
     assert_eq!(done(&store, 0, &all).await.counted, 12);
 }
 
-/// Nor does a cancelled one, for good; both take what is settled.
+/// A paused batch hands out nothing, a cancelled one never again; both accept outcomes.
 pub async fn a_paused_batch_hands_out_nothing(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 3).await;
     let first = claim_some(&store, 0, 1).await;
@@ -251,7 +251,7 @@ pub async fn a_paused_batch_hands_out_nothing(harness: &dyn Harness) {
     assert_eq!(store.claim_completion("b", MINUTE).await.unwrap(), None);
 }
 
-/// It counts as open again, and a completed batch completes anew.
+/// A retried document counts as open again, and a completed batch completes again.
 pub async fn what_is_dead_can_be_retried(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 2).await;
     store.seal("b").await.unwrap();
@@ -264,7 +264,7 @@ pub async fn what_is_dead_can_be_retried(harness: &dyn Harness) {
     assert_eq!((reopened.status, reopened.dead), (BatchStatus::Sealed, 1));
     assert_eq!(failures(&store).await.len(), 1);
     assert_eq!(store.claim_completion("b", MINUTE).await.unwrap(), None);
-    // All that is dead with an error that begins so, of a stage or of any.
+    // Retries all dead documents whose error begins with this text, of one stage or of any.
     assert_eq!(store.retry_failed("b", Some(1), None).await.unwrap(), 0);
     assert_eq!(store.retry_failed("b", None, Some("no such")).await.unwrap(), 0);
     let again = claim_some(&store, 0, 2).await;
@@ -277,7 +277,7 @@ pub async fn what_is_dead_can_be_retried(harness: &dyn Harness) {
     assert_eq!(progress(&store).await.dead, 0);
 }
 
-/// Whatever is asked of it, but its progress, its failures and its removal.
+/// Every operation on a missing batch is unknown, except progress, failures and removal.
 pub async fn a_batch_that_is_not_there_is_unknown(harness: &dyn Harness) {
     let store = store(harness).await;
     let token = FencingToken::from_number(1);
@@ -304,7 +304,7 @@ pub async fn a_batch_that_is_not_there_is_unknown(harness: &dyn Harness) {
     expect_error(evicts.create("b", &BatchPlan::chain(&["a"])).await, Contract);
 }
 
-/// On a key that holds a value or a hash.
+/// Tested on a key that holds a value and on one that holds a hash.
 pub async fn batch_operations_on_another_type_are_wrong_type(harness: &dyn Harness) {
     let database = durable(harness).await;
     let store = database.batch();
@@ -318,7 +318,7 @@ pub async fn batch_operations_on_another_type_are_wrong_type(harness: &dyn Harne
     }
 }
 
-/// At a time among any number of workers.
+/// A document has one owner at a time among any number of workers.
 pub async fn a_document_has_one_owner(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract", "chunk"]), 500).await;
     store.seal("b").await.unwrap();
@@ -351,7 +351,7 @@ pub async fn a_document_has_one_owner(harness: &dyn Harness) {
     assert_eq!(store.progress("b").await.unwrap(), None);
 }
 
-/// However they come, and when the last of them races the seal.
+/// The last two settlements complete the batch once, even if one of them races the seal.
 pub async fn the_last_two_to_settle_complete_once(harness: &dyn Harness) {
     let store = store(harness).await;
     for round in 0..20 {

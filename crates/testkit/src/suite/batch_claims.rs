@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::BatchStore`] about claims whose caller gives up.
+//! The contract of [`compartment_core::BatchStore`] about claims whose future is dropped.
 
 use bytes::Bytes;
 use compartment_core::{BatchPlan, ClaimRequest};
@@ -7,7 +7,7 @@ use super::databases::{MINUTE, durable};
 use super::queue_claims::{DROPPED, cut_short, one_round_trip_later};
 use crate::Harness;
 
-/// Of documents or of the completion, beyond one round trip.
+/// A dropped claim holds neither documents nor the completion beyond one round trip.
 pub async fn a_dropped_claim_holds_nothing(harness: &dyn Harness) {
     let database = durable(harness).await;
     let store = database.batch();

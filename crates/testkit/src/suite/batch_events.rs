@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::BatchEventStore`].
+//! The contract of [`compartment_core::BatchEventStore`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ async fn read(events: &Events) -> Vec<BatchEvent> {
     events.events("b", None, MAX_AT_ONCE).await.unwrap()
 }
 
-/// An event but for its id: kind, documents, stage and error.
+/// An event without its id: kind, documents, stage and error.
 fn told(event: &BatchEvent) -> (BatchEventKind, String, Option<&str>, Option<&str>) {
     let (stage, error) = (event.stage.as_deref(), event.error.as_deref());
     (event.kind, ordinals_to_text(&event.ordinals), stage, error)
@@ -40,7 +40,7 @@ fn ids(events: &[BatchEvent]) -> Vec<String> {
     events.iter().map(|event| event.id.clone()).collect()
 }
 
-/// Submits a document and has it done by the first stage, so often: two events each.
+/// Submits a document and settles its first stage, this many times; each causes two events.
 async fn work(store: &Store, times: u32) {
     for _ in 0..times {
         store.submit("b", vec!["x".into()]).await.unwrap();
@@ -49,7 +49,7 @@ async fn work(store: &Store, times: u32) {
     }
 }
 
-/// In the step that counts it, in order, and once: one event for each kind, stage and error of a request.
+/// Events are written by the request that counts, in order and once: one for each kind, stage and error.
 pub async fn events_tell_what_counted(harness: &dyn Harness) {
     let store = batch(harness, plan(10_000), 6).await;
     let events = events(harness).await;
@@ -97,9 +97,9 @@ pub async fn events_tell_what_counted(harness: &dyn Harness) {
     assert_eq!(read(&events).await, [], "it has none at 0 bytes");
 }
 
-/// Names and values of the fields count; the oldest events go.
+/// Names and values of the fields count; the oldest events are removed.
 pub async fn events_are_kept_to_their_bytes(harness: &dyn Harness) {
-    // Each document adds "event" "submitted" "documents" "0", and as much for the stage and its name.
+    // Each document adds "event" "submitted" "documents" "0", and a similar event for its stage.
     let (submitted, stage_done) = (5 + 9 + 9 + 1, 5 + 10 + 9 + 1 + 5 + 7);
     let store = batch(harness, plan(3 * (submitted + stage_done)), 0).await;
     let events = events(harness).await;
@@ -115,7 +115,7 @@ pub async fn events_are_kept_to_their_bytes(harness: &dyn Harness) {
     assert_eq!(kept, ["60", "62", "61", "63", "62"], "longer numbers leave room for fewer");
 }
 
-/// Each is handed to one of them, and every group gets them all.
+/// Each event is handed to one consumer of a group, and every group gets all events.
 pub async fn a_group_shares_events_among_its_consumers(harness: &dyn Harness) {
     let store = batch(harness, plan(100_000), 0).await;
     let events = events(harness).await;
@@ -153,7 +153,7 @@ pub async fn a_group_shares_events_among_its_consumers(harness: &dyn Harness) {
     expect_error(events.next("b", "late", "one", MAX_AT_ONCE + 1).await, InvalidArgument);
 }
 
-/// By a consumer that asks for what has been idle.
+/// A consumer that asks for idle events takes over unacknowledged ones.
 pub async fn what_is_not_acknowledged_is_taken_over(harness: &dyn Harness) {
     let store = batch(harness, plan(200), 0).await;
     let events = events(harness).await;
@@ -170,7 +170,7 @@ pub async fn what_is_not_acknowledged_is_taken_over(harness: &dyn Harness) {
     assert_eq!(events.take_over("b", "search", "two", MINUTE, 1).await.unwrap(), first[1..2]);
     assert_eq!(events.take_over("b", "search", "two", MINUTE, 9).await.unwrap(), first[2..]);
     assert_eq!(events.take_over("b", "search", "one", MINUTE, 9).await.unwrap(), []);
-    // What is gone by then is nobody's.
+    // Events removed in the meantime are not taken over.
     harness.advance(MINUTE * 2).await;
     work(&store, 2).await;
     let kept = read(&events).await;
@@ -180,7 +180,7 @@ pub async fn what_is_not_acknowledged_is_taken_over(harness: &dyn Harness) {
     assert_eq!(events.acknowledge("b", "search", &ids(&taken)).await.unwrap(), 2);
 }
 
-/// They are there while it is, cancelled too, and a batch of the same name begins without any.
+/// Events exist as long as their batch, even cancelled; a new batch of that name has none.
 pub async fn events_end_with_their_batch(harness: &dyn Harness) {
     let store = batch(harness, plan(10_000), 3).await;
     let events = events(harness).await;

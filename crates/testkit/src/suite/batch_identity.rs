@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::BatchStore`] about reused names and refused arguments.
+//! The contract of [`compartment_core::BatchStore`] about reused names and rejected arguments.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn entries(from: u32, to: u32) -> Vec<Bytes> {
     (from..to).map(|number| Bytes::from(format!("document {number}"))).collect()
 }
 
-/// A claim of the former one is told that the batch is unknown, and changes nothing.
+/// A claim of an earlier batch of that name gets "unknown", and changes nothing.
 pub async fn a_batch_made_anew_is_another(harness: &dyn Harness) {
     let plan = || BatchPlan::chain(&["extract"]).max_lost(2);
     let store = batch(harness, plan(), 2).await;
@@ -32,7 +32,7 @@ pub async fn a_batch_made_anew_is_another(harness: &dyn Harness) {
     assert!(progress(&store).await.born > late.token);
     store.submit("b", entries(0, 3)).await.unwrap();
     store.seal("b").await.unwrap();
-    // One of them was lost, so a success of whoever lost it would be believed.
+    // One document lost a lease, so a late success of its former worker would be accepted.
     drop(claim_some(&store, 0, 3).await);
     harness.advance(MINUTE).await;
     let outcomes = vec![(0, Outcome::Done), (1, Outcome::Done), (2, Outcome::Done)];
@@ -50,7 +50,7 @@ pub async fn a_batch_made_anew_is_another(harness: &dyn Harness) {
     assert!(progress(&store).await.is_completing);
 }
 
-/// Once the batch is gone its name is unknown to that store, whatever has been made under it.
+/// Once the batch is gone, its name is unknown to that store, even if a new batch has the name.
 pub async fn whoever_saw_a_batch_born_changes_no_other(harness: &dyn Harness) {
     let database = durable(harness).await;
     let store = batch(harness, BatchPlan::chain(&["extract"]).outbox(true), 2).await;
@@ -94,14 +94,14 @@ pub async fn whoever_saw_a_batch_born_changes_no_other(harness: &dyn Harness) {
     expect_error(upkeep.audit("b").await, Unknown);
     expect_error(upkeep.repair("b", &audit).await, Unknown);
     expect_error(upkeep.remove_ended("b").await, Unknown);
-    // By name alone, what was read of the former one does nothing either.
+    // Ids read from the earlier batch have no effect through a store without `born_as` either.
     assert!(!database.batch_upkeep().repair("b", &audit).await.unwrap());
     assert_eq!(database.batch_upkeep().clear_outbox("b", &ids).await.unwrap(), 0);
     assert_eq!(progress(&store).await, before);
     assert_eq!(database.batch_upkeep().outbox_len("b").await.unwrap(), 1);
 }
 
-/// Told as often as it takes, and late, it adds once.
+/// A submission may be repeated, and executed late; it adds once.
 pub async fn documents_are_added_where_they_belong_or_not_at_all(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 0).await;
     let told = [(0, 3, true), (0, 3, false), (3, 4, true), (0, 3, false), (5, 6, false)];
@@ -121,7 +121,7 @@ pub async fn documents_are_added_where_they_belong_or_not_at_all(harness: &dyn H
     assert_eq!(progress(&store).await.total, 4);
 }
 
-/// By the clock that its leases go by; one that is tried again is not over.
+/// The end is measured by the clock of the leases; a batch with a retried document has not ended.
 pub async fn a_batch_tells_since_when_it_is_over(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 1).await;
     store.seal("b").await.unwrap();
@@ -143,7 +143,7 @@ pub async fn a_batch_tells_since_when_it_is_over(harness: &dyn Harness) {
     assert_eq!(progress(&store).await.ended, Some(MINUTE), "it was over before");
 }
 
-/// Completed with its completion finished, or cancelled with nothing claimed; and its outbox is empty.
+/// A batch is removed if its completion is finished, or it is cancelled without claims, and its outbox is empty.
 pub async fn only_a_batch_that_is_over_goes(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]).outbox(true), 1).await;
     let upkeep = durable(harness).await.batch_upkeep().clone();
@@ -178,7 +178,7 @@ pub async fn only_a_batch_that_is_over_goes(harness: &dyn Harness) {
     assert!(upkeep.remove_ended("b").await.unwrap(), "the lease has ended");
 }
 
-/// A name, a plan, and what a request asks for; what is at the border of what can be works.
+/// Invalid names, plans and arguments are rejected; values at the limits are accepted.
 pub async fn what_no_batch_can_be_is_refused(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 0).await;
     let plan = || BatchPlan::chain(&["extract"]);

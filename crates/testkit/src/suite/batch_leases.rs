@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::BatchStore`] about claimed documents.
+//! The contract of [`compartment_core::BatchStore`] about claimed documents.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::batch::{
 use super::databases::MINUTE;
 use crate::Harness;
 
-/// By anybody who claims, as another attempt.
+/// A document whose lease expired can be claimed by any worker, as another attempt.
 pub async fn what_is_not_settled_in_its_lease_is_claimed_again(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 5).await;
     let lost = claim_some(&store, 0, 3).await;
@@ -22,7 +22,7 @@ pub async fn what_is_not_settled_in_its_lease_is_claimed_again(harness: &dyn Har
     assert_eq!(ordinals(&claim_some(&store, 0, 1).await), [3]);
     harness.advance(MINUTE).await;
     let again = claim_some(&store, 0, 10).await;
-    // What comes back comes first.
+    // Documents that come back are handed out first.
     assert_eq!(ordinals(&again), [3, 0, 2, 4]);
     let counts = again.documents.iter().map(|document| (document.attempt, document.lost));
     assert_eq!(counts.collect::<Vec<_>>(), [(1, 1), (1, 1), (1, 1), (1, 0)]);
@@ -30,7 +30,7 @@ pub async fn what_is_not_settled_in_its_lease_is_claimed_again(harness: &dyn Har
     assert_eq!(progress(&store).await.stages[0].claimed, 4);
 }
 
-/// One that has ended cannot be renewed.
+/// An expired lease cannot be renewed.
 pub async fn a_renewed_lease_keeps_its_documents(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 1).await;
     let held = claim_some(&store, 0, 1).await;
@@ -44,7 +44,7 @@ pub async fn a_renewed_lease_keeps_its_documents(harness: &dyn Harness) {
     assert!(!store.renew("b", held.token, MINUTE).await.unwrap());
 }
 
-/// Whoever lost a claim may have done the work; what went wrong is the new owner's to tell.
+/// A worker that lost its claim may have finished the work, but only the new owner reports failures.
 pub async fn a_late_success_counts_and_a_late_failure_does_not(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract", "chunk"]), 2).await;
     let late = claim_some(&store, 0, 2).await;
@@ -56,7 +56,7 @@ pub async fn a_late_success_counts_and_a_late_failure_does_not(harness: &dyn Har
     let one = vec![(0, Outcome::Done)];
     assert_eq!(store.settle("b", Settlement::new(0, late.token, one)).await.unwrap().counted, 1);
     assert_eq!(ordinals(&claim_some(&store, 1, 2).await), [0]);
-    // A success is never taken back, nor does what it lost to fail.
+    // A later failure does not undo a success.
     let first = vec![(0, retry(MINUTE))];
     assert_eq!(store.settle("b", Settlement::new(0, owner.token, first)).await.unwrap().counted, 0);
     assert!(failures(&store).await.is_empty());
@@ -66,8 +66,8 @@ pub async fn a_late_success_counts_and_a_late_failure_does_not(harness: &dyn Har
     assert_eq!(progress.stages[0].claimed, 0);
 }
 
-/// By its owner's word or because its workers vanish; that too may complete the batch. What is counted
-/// for the one does not count for the other.
+/// A document dies of reported failures or of expired leases, which may also complete the batch. The two are counted
+/// separately.
 pub async fn what_fails_too_often_is_dead(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]).max_attempts(2).max_lost(2), 2).await;
     store.seal("b").await.unwrap();
@@ -76,7 +76,7 @@ pub async fn what_fails_too_often_is_dead(harness: &dyn Harness) {
         assert_eq!((ordinals(&first), first.documents[0].attempt), (vec![0], attempt));
         assert_eq!(settle(&store, 0, &first, retry(Duration::ZERO)).await.counted, 1);
         if attempt == 1 {
-            // The other one waits its turn behind what is tried again at once.
+            // The other document waits behind one that is retried at once.
             let second = claim_some(&store, 0, 2).await;
             assert_eq!(ordinals(&second), [0, 1]);
             settle(&store, 0, &second, Outcome::HandedBack).await;
@@ -87,7 +87,7 @@ pub async fn what_fails_too_often_is_dead(harness: &dyn Harness) {
         let second = claim_some(&store, 0, 1).await;
         assert_eq!((second.documents[0].attempt, second.documents[0].lost), (lost + 1, lost));
         if lost == 0 {
-            // Nor does a lease that ended make a failed attempt the last one.
+            // An expired lease does not make a failed attempt the last one.
             harness.advance(MINUTE).await;
             let again = claim_some(&store, 0, 1).await;
             assert_eq!((again.documents[0].attempt, again.documents[0].lost), (1, 1));
@@ -105,7 +105,7 @@ pub async fn what_fails_too_often_is_dead(harness: &dyn Harness) {
     assert!(failures[1].error.contains("within its lease, 2 times"), "{failures:?}");
 }
 
-/// At once, and that attempt does not count.
+/// A document that is handed back can be claimed at once, and the attempt does not count.
 pub async fn what_is_handed_back_is_claimed_again(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 2).await;
     for _ in 0..4 {
@@ -115,7 +115,7 @@ pub async fn what_is_handed_back_is_claimed_again(harness: &dyn Harness) {
     }
 }
 
-/// As if it had never been, of documents and of the completion; what was settled stays so.
+/// A claim of documents or of the completion is undone; settled documents stay settled.
 pub async fn a_claim_is_handed_back_by_its_token(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 4).await;
     let first = claim_some(&store, 0, 3).await;
@@ -141,7 +141,7 @@ pub async fn a_claim_is_handed_back_by_its_token(harness: &dyn Harness) {
     assert!(!store.release("b", next).await.unwrap());
 }
 
-/// It is not handed out before, and is an attempt of its own.
+/// A retried document is not handed out before its time, and counts as another attempt.
 pub async fn a_retry_waits_for_its_time(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 1).await;
     let first = claim_some(&store, 0, 1).await;
@@ -158,7 +158,7 @@ pub async fn a_retry_waits_for_its_time(harness: &dyn Harness) {
     assert!(failures(&store).await.is_empty(), "it is done after all");
 }
 
-/// As long as it is renewed; then anybody's, until it is finished.
+/// A completion stays with its worker while it is renewed; afterwards any worker can claim it.
 pub async fn a_renewed_completion_stays_with_its_worker(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 0).await;
     assert_eq!(store.seal("b").await.unwrap(), BatchStatus::Completed);

@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::BatchUpkeepStore`].
+//! The contract of [`compartment_core::BatchUpkeepStore`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ async fn upkeep(harness: &dyn Harness) -> Upkeep {
     durable(harness).await.batch_upkeep().clone()
 }
 
-/// What the outbox holds, in order.
+/// The facts in the outbox, in order.
 async fn facts(upkeep: &Upkeep) -> Vec<OutboxFact> {
     let entries = upkeep.outbox("b", MAX_AT_ONCE).await.unwrap();
     entries.into_iter().map(|entry| entry.fact).collect()
@@ -43,7 +43,7 @@ async fn tell(
     store.settle("b", Settlement::new(0, token, outcomes).note(note)).await.unwrap();
 }
 
-/// From any ordinal on, at most a thousand in one request.
+/// Entries can be read from any ordinal on, at most a thousand in one request.
 pub async fn entries_read_back_in_order(harness: &dyn Harness) {
     let _store = batch(harness, BatchPlan::chain(&["extract"]), 2_150).await;
     let upkeep = upkeep(harness).await;
@@ -66,8 +66,8 @@ pub async fn entries_read_back_in_order(harness: &dyn Harness) {
     expect_error(upkeep.restore("c", 0, Vec::new()).await, Unknown);
 }
 
-/// Each settling with what did not count, what dies of leases that end, and what is retried; nothing
-/// of it without an outbox.
+/// The outbox records each settlement with the documents that did not count, deaths by expired leases, and retries.
+/// Without an outbox nothing is recorded.
 pub async fn what_counted_is_in_the_outbox(harness: &dyn Harness) {
     let plan = BatchPlan::chain(&["extract"]).max_attempts(1).max_lost(1);
     let store = batch(harness, plan.clone().outbox(true), 8).await;
@@ -76,13 +76,13 @@ pub async fn what_counted_is_in_the_outbox(harness: &dyn Harness) {
     let outcomes =
         vec![(0, Outcome::Done), (1, retry(MINUTE)), (2, dead()), (3, Outcome::HandedBack)];
     tell(&store, first.token, outcomes.clone(), "first").await;
-    // All of it is known: there is no news.
+    // All of it is known, so nothing is recorded.
     tell(&store, first.token, outcomes, "again").await;
     let second = claim_some(&store, 0, 2).await;
     assert_eq!(ordinals(&second), [3, 4]);
     let outcomes = vec![(5, Outcome::Done), (9, Outcome::Done), (3, Outcome::Done), (0, dead())];
     tell(&store, second.token, outcomes, "second").await;
-    // Nobody needs to know that nothing was looked at.
+    // Handing back is not recorded.
     tell(&store, second.token, vec![(4, Outcome::HandedBack)], "back").await;
     let lost = claim_some(&store, 0, 3).await;
     assert_eq!(ordinals(&lost), [4, 5, 6]);
@@ -107,7 +107,7 @@ pub async fn what_counted_is_in_the_outbox(harness: &dyn Harness) {
     assert_eq!(upkeep.outbox_len("b").await.unwrap(), 0);
 }
 
-/// Oldest first, as often as it is asked for; of a cancelled batch too.
+/// The outbox can be read repeatedly, oldest first, also of a cancelled batch.
 pub async fn an_outbox_is_read_until_it_is_cleared(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]).outbox(true), 3).await;
     let upkeep = upkeep(harness).await;
@@ -135,14 +135,14 @@ pub async fn an_outbox_is_read_until_it_is_cleared(harness: &dyn Harness) {
     expect_error(upkeep.clear_outbox("b", &too_many).await, InvalidArgument);
 }
 
-/// What is restored as done or dead is not handed out again; what is dead can be retried.
+/// Documents restored as done or dead are not handed out again; dead ones can be retried.
 pub async fn restored_facts_count_once(harness: &dyn Harness) {
     let plan = BatchPlan::chain(&["extract", "chunk"]).outbox(true).event_bytes(1 << 20);
     let store = batch(harness, plan, 7_000).await;
     let upkeep = upkeep(harness).await;
     let fact = |ordinal: u32| (ordinal, RestoredFact::Done);
     let empty = |ordinal| (ordinal, RestoredFact::Dead { error: "the file is empty".into() });
-    // The last stage first, of documents in the middle of what the first stage is done with.
+    // The last stage first, for documents between those that the first stage is done with.
     assert_eq!(upkeep.restore("b", 1, vec![fact(1), empty(2), fact(1)]).await.unwrap(), 2);
     let known: Vec<u32> = (1..6_990).filter(|ordinal| *ordinal != 1_250).collect();
     for page in known.chunks(MAX_AT_ONCE) {
@@ -156,13 +156,13 @@ pub async fn restored_facts_count_once(harness: &dyn Harness) {
     assert_eq!((found.done, found.dead, found.stages[0].done), (1, 3, 6_988));
     assert_eq!((found.stages[0].ready, found.stages[1].ready), (10, 6_987));
     assert!(upkeep.audit("b").await.unwrap().is_clean());
-    // The one that is retried is handed out in its turn, and not twice.
+    // The retried document is handed out in its turn, and once.
     assert_eq!(store.retry("b", vec![(0, 6_995)]).await.unwrap(), 1);
     let open = [0, 1_250, 6_990, 6_991, 6_992, 6_993, 6_994, 6_995, 6_996, 6_997, 6_999];
     assert_eq!(ordinals(&claim_some(&store, 0, 1).await), open[..1]);
     assert!(upkeep.audit("b").await.unwrap().is_clean());
     let mut rest = Vec::new();
-    // It may hand out a few only, where it has passed by many.
+    // A claim may return few documents if it skipped many.
     while let Some(some) = claim(&store, 0, 1_000).await {
         rest.extend(ordinals(&some));
         done(&store, 0, &some).await;
@@ -183,14 +183,14 @@ pub async fn restored_facts_count_once(harness: &dyn Harness) {
     assert!(events[7..].iter().all(|event| event.ordinals.iter().all(|one| open.contains(one))));
 }
 
-/// An audit that found nothing, to be filled in: by it a repair makes what the next audit finds.
+/// An audit without findings. A test adds findings, so that a repair by it causes drift.
 async fn clean(upkeep: &Upkeep) -> BatchAudit {
     let audit = upkeep.audit("b").await.unwrap();
     assert!(audit.is_clean(), "{audit:?}");
     audit
 }
 
-/// And a repair sets them right while others work, once.
+/// A repair corrects the counts once, while workers continue.
 pub async fn an_audit_finds_counts_that_drifted(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 6).await;
     let upkeep = upkeep(harness).await;
@@ -213,7 +213,7 @@ pub async fn an_audit_finds_counts_that_drifted(harness: &dyn Harness) {
     let found = upkeep.audit("b").await.unwrap();
     assert_eq!(found.drift, wanted);
     assert!(found.stranded.is_empty() && !found.completion_missed);
-    // Meanwhile others work.
+    // Other workers continue in the meantime.
     let second = claim_some(&store, 0, 3).await;
     settle(&store, 0, &second, dead()).await;
     let third = claim_some(&store, 0, 1).await;
@@ -226,12 +226,12 @@ pub async fn an_audit_finds_counts_that_drifted(harness: &dyn Harness) {
     done(&store, 0, &third).await;
 }
 
-/// And a repair hands them out again.
+/// A repair makes stranded documents ready again.
 pub async fn an_audit_finds_stranded_documents(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 4).await;
     let upkeep = upkeep(harness).await;
     let mut wrong = clean(&upkeep).await;
-    // As if the first two had been handed out and forgotten.
+    // As if the first two had been handed out without a record of the claim.
     wrong.drift = vec![CounterDrift::new("next:0", 0, 2)];
     assert!(upkeep.repair("b", &wrong).await.unwrap());
     let rest = claim_some(&store, 0, 4).await;
@@ -245,7 +245,7 @@ pub async fn an_audit_finds_stranded_documents(harness: &dyn Harness) {
     clean(&upkeep).await;
 }
 
-/// At any moment of its life.
+/// An audit is clean at any time of a batch's life.
 pub async fn an_audit_of_a_sound_batch_is_clean(harness: &dyn Harness) {
     let plan =
         BatchPlan::new().stage("a", &[]).stage("b", &[0]).stage("c", &[0]).stage("d", &[1, 2]);
@@ -282,7 +282,7 @@ pub async fn an_audit_of_a_sound_batch_is_clean(harness: &dyn Harness) {
     clean(&upkeep).await;
 }
 
-/// By the repair that sets its counts right.
+/// The repair that corrects the counts also makes the completion due.
 pub async fn a_missed_completion_is_made_due(harness: &dyn Harness) {
     let store = batch(harness, BatchPlan::chain(&["extract"]), 2).await;
     let upkeep = upkeep(harness).await;

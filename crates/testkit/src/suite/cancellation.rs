@@ -1,4 +1,4 @@
-//! Callers who are dropped at random moments, over every store whose answers can be lost.
+//! Calls that are dropped at random moments, for every store whose answers can be lost.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const CALLS: u64 = 1_000;
 const LOCKS: u64 = 16;
 const LIMIT: RateLimit = RateLimit::new(1_000_000, Duration::from_secs(3_600));
 
-/// Numbers that are the same in each run.
+/// Random numbers that are the same in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -23,23 +23,23 @@ impl Dice {
         (self.0 >> 33) % below
     }
 
-    /// From at once to a little more than a round trip; now and then as long as it takes.
+    /// From zero to slightly more than a round trip; sometimes as long as the call takes.
     fn patience(&mut self) -> Duration {
         if self.roll(4) == 0 { MINUTE } else { Duration::from_micros(self.roll(400)) }
     }
 }
 
-/// A caller who often goes before the answer, and knows what may be there then.
+/// A caller that often drops its calls, and keeps track of the possible results.
 struct Caller {
     name: u64,
     dice: Dice,
     values: Database,
     locks: Database,
-    /// What its key may hold.
+    /// The values its key may hold.
     possible: HashSet<Option<Bytes>>,
-    /// Increments that were acknowledged, and all.
+    /// Acknowledged increments, and all increments.
     counted: (i64, i64),
-    /// Permits that it was given.
+    /// The permits it was granted.
     permits: u32,
 }
 
@@ -95,7 +95,7 @@ impl Caller {
                 let locked = self.locks.lock().lock(&lock, options);
                 let Some(locked) = give_up_after(patience, locked).await else { return };
                 if let (Some(guard), 0) = (locked.unwrap(), self.dice.roll(2)) {
-                    // A release that is dropped frees it as well.
+                    // A dropped release frees the lock too.
                     let _ = give_up_after(self.dice.patience(), guard.release()).await;
                 }
             }
@@ -110,8 +110,8 @@ impl Caller {
     }
 }
 
-/// Ten thousand calls, most of them dropped: afterwards no lock is held and no permit taken by nobody,
-/// and every read is of what was acknowledged, or of what was asked for since.
+/// Ten thousand calls, most of them dropped. Afterwards no lock is held, no permit is taken without a caller, and
+/// every read returns an acknowledged value or one requested since.
 pub async fn cancel_everything(harness: &dyn Harness) {
     let (values, locks) = (durable(harness).await, coordination(harness).await);
     let callers = (0..CALLERS).map(|name| {

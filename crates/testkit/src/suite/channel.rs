@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::ChannelStore`].
+//! The contract of [`compartment_core::ChannelStore`].
 
 use bytes::Bytes;
 use compartment_core::{ChannelEvent, Database, Subscription};
@@ -15,7 +15,7 @@ async fn publish(database: &Database, channel: &str, message: impl Into<Bytes>) 
     database.channel().publish(channel, message.into()).await.unwrap();
 }
 
-/// The next message; whatever else is told is a broken promise here.
+/// The next message; other events fail the test.
 async fn next(subscription: &mut Subscription) -> Bytes {
     match subscription.next().await.expect("a subscription does not end") {
         ChannelEvent::Message(message) => message,
@@ -23,7 +23,7 @@ async fn next(subscription: &mut Subscription) -> Bytes {
     }
 }
 
-/// The sender's own included, once.
+/// Every subscriber gets a message once, including those of the sender's process.
 pub async fn a_message_reaches_every_subscriber(harness: &dyn Harness) {
     let database = cache(harness).await;
     let same = cache(harness).await;
@@ -41,7 +41,7 @@ pub async fn a_message_reaches_every_subscriber(harness: &dyn Harness) {
     }
 }
 
-/// When each was sent after the one before was done.
+/// The order holds if each message was sent after the previous call returned.
 pub async fn messages_of_one_sender_arrive_in_order(harness: &dyn Harness) {
     let database = cache(harness).await;
     let mut subscription = subscribe(&database, "news").await;
@@ -53,7 +53,7 @@ pub async fn messages_of_one_sender_arrive_in_order(harness: &dyn Harness) {
     }
 }
 
-/// Whatever bytes the names have in common; a name is no pattern.
+/// A subscriber gets its channel only, even if names share bytes; a name is not a pattern.
 pub async fn a_subscriber_hears_its_channel_only(harness: &dyn Harness) {
     let database = cache(harness).await;
     let mut star = subscribe(&database, "n*").await;
@@ -65,7 +65,7 @@ pub async fn a_subscriber_hears_its_channel_only(harness: &dyn Harness) {
     assert_eq!(next(&mut empty).await, "empty");
 }
 
-/// A server's own channels ignore its databases.
+/// Channels of different databases are separate, although a server's channels ignore its databases.
 pub async fn channels_are_separate_between_databases(harness: &dyn Harness) {
     let (cache, durable) = (cache(harness).await, durable(harness).await);
     let mut subscription = subscribe(&cache, "news").await;
@@ -74,7 +74,7 @@ pub async fn channels_are_separate_between_databases(harness: &dyn Harness) {
     assert_eq!(next(&mut subscription).await, "its own");
 }
 
-/// It is complete when the call returns; what was sent before is not heard.
+/// A subscription is active when the call returns; earlier messages are not received.
 pub async fn a_subscription_hears_what_is_sent_once_it_is_made(harness: &dyn Harness) {
     let database = cache(harness).await;
     for number in 0..20 {

@@ -1,4 +1,4 @@
-//! The contract of a database holds for every store.
+//! Rules of a database's contract that hold for every store.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use super::databases::{
 };
 use crate::Harness;
 
-/// A write that would leave a key without one is refused, and changes nothing.
+/// A write that would leave a key without a TTL is rejected and changes nothing.
 pub async fn cache_and_coordination_keys_always_have_a_ttl(harness: &dyn Harness) {
-    // The cache has a default, so only `Never` leaves a key without a TTL there.
+    // The cache has a default TTL, so only `Never` leaves a key without one there.
     let (cache, locks) = (cache(harness).await, coordination(harness).await);
     let without_default = [Expiry::Never, Expiry::DatabaseDefault, Expiry::Keep];
     for (database, refused) in [(&cache, &without_default[..1]), (&locks, &without_default[..])] {
@@ -62,7 +62,7 @@ pub async fn cache_and_coordination_keys_always_have_a_ttl(harness: &dyn Harness
     }
 }
 
-/// Locks and windows have TTLs by themselves.
+/// Locks and windows set their own TTLs.
 pub async fn locks_and_windows_need_no_ttl(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let _ = database.lock().try_acquire("lock", "me", MINUTE).await.unwrap();
@@ -74,7 +74,7 @@ pub async fn locks_and_windows_need_no_ttl(harness: &dyn Harness) {
     }
 }
 
-/// Whatever store a key is written by.
+/// A key written without a TTL gets the default, through every store.
 pub async fn a_key_without_a_ttl_of_its_own_gets_the_default(harness: &dyn Harness) {
     for database in [cache(harness).await, durable_for_a_minute(harness).await] {
         let store = database.key_value();
@@ -98,7 +98,7 @@ pub async fn a_key_without_a_ttl_of_its_own_gets_the_default(harness: &dyn Harne
     }
 }
 
-/// Zero and more than a hundred years are refused; less than a millisecond is one.
+/// Zero and more than a hundred years are rejected; less than a millisecond counts as one.
 pub async fn a_ttl_that_cannot_be_is_an_invalid_argument(harness: &dyn Harness) {
     let database = durable(harness).await;
     let (store, hash) = (database.key_value(), database.hash());
@@ -129,7 +129,7 @@ pub async fn a_ttl_that_cannot_be_is_an_invalid_argument(harness: &dyn Harness) 
     assert_eq!(store.delete(&names(&["a"])).await.unwrap(), 0);
 }
 
-/// A key's name and a value may be anything: nothing, a newline, what a glob or a cluster reads, long.
+/// Keys and values may be empty or long, and contain line breaks and the characters of globs and hash tags.
 pub async fn names_and_values_may_be_anything(harness: &dyn Harness) {
     let (values, locks) = (durable(harness).await, coordination(harness).await);
     let long = "x".repeat(10_000);
@@ -148,7 +148,7 @@ pub async fn names_and_values_may_be_anything(harness: &dyn Harness) {
         assert_eq!(holder.owner, name);
         assert!(guard.release().await.unwrap(), "{name:?}");
         values.key_value().delete(&[name.to_owned()]).await.unwrap();
-        // The lock's own hash goes first: a key is of one type.
+        // The lock's hash is removed first, since a key has one type.
         locks.key_value().delete(&[name.to_owned()]).await.unwrap();
         let clock = harness.clock();
         let store = locks.rate_limit();

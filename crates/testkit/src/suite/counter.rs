@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::CounterStore`].
+//! The contract of [`compartment_core::CounterStore`].
 
 use compartment_core::ErrorKind::{NotANumber, WrongType};
 use compartment_core::{CounterStoreExt, Expiry, KeyValueStoreExt, Ttl};
@@ -10,11 +10,11 @@ use crate::Harness;
 
 const KEEP: Expiry = Expiry::DatabaseDefault;
 
-/// What Redis takes for no number, though some languages do.
+/// Texts that Redis does not accept as integers, though some languages do.
 pub(super) const NOT_NUMBERS: [&str; 11] =
     ["", "text", " 1", "1 ", "+1", "01", "-0", "1.0", "1e3", "9223372036854775808", "٣"];
 
-/// A counter that is not there counts as zero.
+/// A missing counter counts as zero.
 pub async fn a_counter_starts_at_zero(harness: &dyn Harness) {
     let counter = durable(harness).await.counter().clone();
     assert_eq!(counter.count("a").await.unwrap(), None);
@@ -28,7 +28,7 @@ pub async fn a_counter_starts_at_zero(harness: &dyn Harness) {
     assert_eq!(counter.count_many(&[]).await.unwrap(), []);
 }
 
-/// Through the key/value store, and the reverse.
+/// A counter can be read through the key/value store, and a decimal text as a counter.
 pub async fn a_counter_reads_as_decimal_text(harness: &dyn Harness) {
     let database = durable(harness).await;
     let (counter, store) = (database.counter(), database.key_value());
@@ -44,7 +44,7 @@ pub async fn a_counter_reads_as_decimal_text(harness: &dyn Harness) {
     }
 }
 
-/// Neither a text nor a sum outside `i64` is changed.
+/// Texts, and sums outside `i64`, are errors that change nothing.
 pub async fn increment_of_a_text_is_not_a_number(harness: &dyn Harness) {
     let database = durable(harness).await;
     let (counter, store) = (database.counter(), database.key_value());
@@ -83,7 +83,7 @@ pub async fn counter_operations_on_another_type_are_wrong_type(harness: &dyn Har
     }
 }
 
-/// Many counters at once, in order; one given twice moves twice.
+/// Several counters are incremented in order; one that is given twice is incremented twice.
 pub async fn increment_many_answers_in_order(harness: &dyn Harness) {
     let database = durable(harness).await;
     let counter = database.counter();
@@ -97,7 +97,7 @@ pub async fn increment_many_answers_in_order(harness: &dyn Harness) {
     expect_ttl(harness, &database, "c", MINUTE).await;
 }
 
-/// Among any number of callers.
+/// Increments add up among any number of callers.
 pub async fn increments_add_up(harness: &dyn Harness) {
     let counter = durable(harness).await.counter().clone();
     let tasks = (0..64)
@@ -117,7 +117,7 @@ pub async fn increments_add_up(harness: &dyn Harness) {
     assert_eq!(counter.count("b").await.unwrap(), Some(64 * 25));
 }
 
-/// What is taken and what is left are what was added.
+/// The amounts taken and the rest add up to the increments.
 pub async fn take_loses_no_increment(harness: &dyn Harness) {
     let counter = durable(harness).await.counter().clone();
     let tasks = (0..32)
@@ -140,7 +140,7 @@ pub async fn take_loses_no_increment(harness: &dyn Harness) {
     assert_eq!(taken + counter.take("a").await.unwrap(), 24 * 50);
 }
 
-/// Unless it gives one; a new counter gets the database's default.
+/// An increment keeps the TTL unless it sets one; a new counter gets the database's default.
 pub async fn an_increment_keeps_the_ttl(harness: &dyn Harness) {
     let database = cache(harness).await;
     let counter = database.counter();

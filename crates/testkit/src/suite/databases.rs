@@ -1,4 +1,4 @@
-//! The databases that the suite opens, and what it expects of their keys.
+//! The databases opened by the suite, and checks on their keys.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use compartment_core::{
 
 use crate::Harness;
 
-/// The TTL that most tests use: a server's own clock goes on while a test runs, so whatever is
-/// not meant to end has far more than a test takes.
+/// The TTL of most tests. A server's clock continues while a test runs, so keys that must not expire get far more
+/// time than a test takes.
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
-/// A server's key may have this much less left than was given: the test took some time.
+/// A key on a server may have this much less time left than was set, since the test takes time.
 const SLACK: Duration = Duration::from_secs(10);
 
 /// A database that needs no TTLs.
@@ -20,27 +20,27 @@ pub(super) async fn durable(harness: &dyn Harness) -> Database {
     harness.open(Contract::new("results", DatabaseKind::Durable).with_index(1)).await
 }
 
-/// A database whose keys live a minute unless their writer says otherwise.
+/// A database with a default TTL of one minute.
 pub(super) async fn durable_for_a_minute(harness: &dyn Harness) -> Database {
     let contract = Contract::new("reports", DatabaseKind::Durable).with_index(4);
     harness.open(contract.default_ttl(MINUTE)).await
 }
 
-/// A cache whose keys live a minute unless their writer says otherwise.
+/// A cache with a default TTL of one minute.
 pub(super) async fn cache(harness: &dyn Harness) -> Database {
     let contract = Contract::new("cache", DatabaseKind::Cache).with_index(2);
     harness.open(contract.default_ttl(MINUTE)).await
 }
 
-/// A database of locks and limits.
+/// A database for locks and limits.
 pub(super) async fn coordination(harness: &dyn Harness) -> Database {
     harness.open(Contract::new("locks", DatabaseKind::Coordination).with_index(3)).await
 }
 
-/// The names of the keys that [`one_of_each_type`] makes.
+/// The names of the keys created by [`one_of_each_type`].
 pub(super) const EACH_TYPE: [&str; 5] = ["value", "counter", "hash", "lock", "window"];
 
-/// Makes one key of each type.
+/// Creates one key of each type.
 pub(super) async fn one_of_each_type(database: &Database) {
     database.key_value().put("value", "text").await.unwrap();
     database.counter().increment_one("counter").await.unwrap();
@@ -50,7 +50,7 @@ pub(super) async fn one_of_each_type(database: &Database) {
     let _ = database.rate_limit().acquire("window", limit, 1).await.unwrap();
 }
 
-/// Checks the error's kind, and that it names the database and the key.
+/// Checks the kind of an error, and that it names the database and the key.
 #[track_caller]
 pub(super) fn expect_error<T>(result: Result<T>, kind: ErrorKind, database: &Database, key: &str) {
     let error: Error = result.err().expect("an error was expected");
@@ -60,7 +60,7 @@ pub(super) fn expect_error<T>(result: Result<T>, kind: ErrorKind, database: &Dat
     assert!(!error.operation().is_empty() && !error.message().is_empty(), "{error:?}");
 }
 
-/// Checks what a key has left: exactly by an injected clock, nearly by a server's.
+/// Checks the remaining TTL of a key: exactly with an injected clock, approximately with a server's.
 pub(super) async fn expect_ttl(
     harness: &dyn Harness,
     database: &Database,
@@ -75,7 +75,7 @@ pub(super) async fn expect_ttl(
     assert!(least <= left && left <= wanted, "{key:?} has {left:?} left, wanted {wanted:?}");
 }
 
-/// Checks that `key` still is a moment before `ttl` has passed, and is gone when it has.
+/// Checks that `key` exists just before `ttl` has passed, and not afterwards.
 pub(super) async fn expect_end(
     harness: &dyn Harness,
     database: &Database,
@@ -91,7 +91,7 @@ pub(super) async fn expect_end(
     assert_eq!(database.key_value().ttl(key).await.unwrap(), Ttl::Missing);
 }
 
-/// Names as a list that the stores take.
+/// Names in the form that the stores take.
 pub(super) fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }

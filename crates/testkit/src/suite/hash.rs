@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::HashStore`].
+//! The contract of [`compartment_core::HashStore`].
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub async fn fields_read_back(harness: &dyn Harness) {
     assert_eq!(hash.get_text("h", "").await.unwrap().as_deref(), Some("no name"));
 }
 
-/// How many fields were not there before; one given twice is new once and holds the later value.
+/// Returns the number of new fields; a field that is given twice counts once and gets the later value.
 pub async fn set_fields_counts_new_fields(harness: &dyn Harness) {
     let hash = durable(harness).await.hash().clone();
     assert_eq!(hash.set_fields("h", fields(&[("a", "1"), ("b", "1")]), KEEP).await.unwrap(), 2);
@@ -51,7 +51,7 @@ pub async fn set_fields_counts_new_fields(harness: &dyn Harness) {
     assert!(!hash.set_field("h", "d", "5").await.unwrap());
 }
 
-/// Setting no fields is refused.
+/// Setting no fields is rejected.
 pub async fn setting_no_fields_is_an_invalid_argument(harness: &dyn Harness) {
     let database = durable(harness).await;
     let set = database.hash().set_fields("h", Vec::new(), KEEP).await;
@@ -61,7 +61,7 @@ pub async fn setting_no_fields_is_an_invalid_argument(harness: &dyn Harness) {
     expect_error(set, InvalidArgument, &database, "h");
 }
 
-/// More fields than one command of a server takes well.
+/// A hash can have more fields than one command of a server should carry.
 pub async fn a_hash_of_many_fields_reads_back(harness: &dyn Harness) {
     let hash = durable(harness).await.hash().clone();
     let many: Vec<(String, Bytes)> =
@@ -75,7 +75,7 @@ pub async fn a_hash_of_many_fields_reads_back(harness: &dyn Harness) {
     assert_eq!(hash.delete_fields("h", &some).await.unwrap(), 10_000);
 }
 
-/// A hash goes with its last field.
+/// A hash is removed with its last field.
 pub async fn a_hash_without_fields_does_not_exist(harness: &dyn Harness) {
     let database = durable(harness).await;
     let hash = database.hash();
@@ -109,7 +109,7 @@ pub async fn hash_operations_on_another_type_are_wrong_type(harness: &dyn Harnes
     assert_eq!(database.key_value().get("value").await.unwrap(), Some("text".into()));
 }
 
-/// A field that is not there counts as zero.
+/// A missing field counts as zero.
 pub async fn increment_field_starts_at_zero(harness: &dyn Harness) {
     let hash = durable(harness).await.hash().clone();
     assert_eq!(hash.increment_field("h", "a", 5, KEEP).await.unwrap(), 5);
@@ -120,7 +120,7 @@ pub async fn increment_field_starts_at_zero(harness: &dyn Harness) {
     assert_eq!(hash.increment_field("h", "c", 0, KEEP).await.unwrap(), i64::MAX);
 }
 
-/// A field that is no whole number, or a sum outside `i64`: refused, nothing changes.
+/// A field that is not an integer, or a sum outside `i64`, is an error that changes nothing.
 pub async fn increment_of_a_text_is_not_a_number(harness: &dyn Harness) {
     let database = durable(harness).await;
     let hash = database.hash();
@@ -169,7 +169,7 @@ pub async fn set_fields_is_atomic(harness: &dyn Harness) {
     all(writers).await;
 }
 
-/// Of many callers that set a field if it is absent, one does.
+/// Among many callers that set a field if it is absent, one succeeds.
 pub async fn set_field_if_absent_has_one_winner(harness: &dyn Harness) {
     let hash = durable(harness).await.hash().clone();
     let tasks = (0..64)
@@ -206,7 +206,7 @@ pub async fn increments_of_a_field_add_up(harness: &dyn Harness) {
     assert_eq!(hash.len("h").await.unwrap(), 33);
 }
 
-/// Unless it gives one; a new hash gets the database's default.
+/// A write keeps the TTL unless it sets one; a new hash gets the database's default.
 pub async fn a_write_to_a_hash_keeps_its_ttl(harness: &dyn Harness) {
     let database = cache(harness).await;
     let hash = database.hash();
@@ -229,7 +229,7 @@ pub async fn a_write_to_a_hash_keeps_its_ttl(harness: &dyn Harness) {
     expect_end(harness, &database, "h", MINUTE * 9).await;
 }
 
-/// A key that lives for ever goes on doing so, whatever the default is.
+/// A key without a TTL stays without one, whatever the default is.
 pub async fn a_write_does_not_give_a_ttl_to_what_lives_for_ever(harness: &dyn Harness) {
     let database = durable_for_a_minute(harness).await;
     database.hash().set_fields("h", fields(&[("a", "1")]), Expiry::Never).await.unwrap();

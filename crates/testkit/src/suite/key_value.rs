@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::KeyValueStore`].
+//! The contract of [`compartment_core::KeyValueStore`].
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use super::databases::{
 };
 use crate::Harness;
 
-/// Names that a store must not stumble over.
+/// Names with characters that are special to globs, clusters and protocols.
 const AWKWARD: [&str; 9] =
     ["", " ", "a\r\nb", "*", "[x]", "\\", "{tag}:1", "ключ:日本", "a:b:c:\u{0}:d"];
 
-/// The bytes of the last acknowledged set, or nothing.
+/// A read returns the bytes of the last acknowledged set, or nothing.
 pub async fn get_returns_what_was_set(harness: &dyn Harness) {
     let store = durable(harness).await.key_value().clone();
     assert_eq!(store.get("a").await.unwrap(), None);
@@ -38,7 +38,7 @@ pub async fn get_returns_what_was_set(harness: &dyn Harness) {
     }
 }
 
-/// Values come in the order of their keys, a key asked for twice comes twice.
+/// Values are returned in the order of their keys; a key that is given twice is returned twice.
 pub async fn many_are_set_and_read_in_order(harness: &dyn Harness) {
     let store = durable(harness).await.key_value().clone();
     let entries: Vec<(String, Bytes)> =
@@ -72,14 +72,14 @@ pub async fn keys_are_separate_between_databases(harness: &dyn Harness) {
     assert_eq!(first.key_value().keys("*").await.unwrap().len(), EACH_TYPE.len());
 }
 
-/// A database that is opened again is the same one.
+/// Opening a database twice gives access to one database.
 pub async fn a_database_opened_twice_is_one(harness: &dyn Harness) {
     let (first, again) = (durable(harness).await, durable(harness).await);
     first.key_value().put("a", "1").await.unwrap();
     assert_eq!(again.key_value().get("a").await.unwrap(), Some("1".into()));
 }
 
-/// A set takes the place of a hash, counter, lock or window.
+/// A set replaces a hash, counter, lock or window.
 pub async fn set_replaces_any_type(harness: &dyn Harness) {
     let database = durable(harness).await;
     let store = database.key_value();
@@ -111,7 +111,7 @@ pub async fn get_of_another_type_is_wrong_type(harness: &dyn Harness) {
     }
 }
 
-/// A conditional set says whether it took effect.
+/// A conditional set returns whether it took effect.
 pub async fn set_if_absent_and_if_present(harness: &dyn Harness) {
     let store = durable(harness).await.key_value().clone();
     let absent = SetOptions::default().if_absent();
@@ -126,7 +126,7 @@ pub async fn set_if_absent_and_if_present(harness: &dyn Harness) {
     assert_eq!(store.get("a").await.unwrap(), Some("4".into()));
 }
 
-/// What does not take effect leaves the TTL as well.
+/// A set without effect leaves the TTL unchanged too.
 pub async fn a_set_without_effect_keeps_the_ttl(harness: &dyn Harness) {
     let database = cache(harness).await;
     let store = database.key_value();
@@ -156,7 +156,7 @@ pub async fn delete_counts_what_existed(harness: &dyn Harness) {
     assert!(!store.remove("value").await.unwrap());
 }
 
-/// Every key that is there throughout comes at least once, whatever is written meanwhile.
+/// Every key that exists throughout is returned at least once, whatever is written meanwhile.
 pub async fn scan_returns_every_key_present_throughout(harness: &dyn Harness) {
     let store = durable(harness).await.key_value().clone();
     let entries = (0..3_000).map(|i| (format!("stays:{i}"), Bytes::from_static(b"x"))).collect();
@@ -178,7 +178,7 @@ pub async fn scan_returns_every_key_present_throughout(harness: &dyn Harness) {
     assert_eq!(store.keys("*").await.unwrap().len(), 3_000);
 }
 
-/// Names match as Redis matches them, of keys of any type.
+/// Names match as in Redis, for keys of any type.
 pub async fn scan_goes_by_globs(harness: &dyn Harness) {
     let database = durable(harness).await;
     let store = database.key_value();
@@ -197,7 +197,7 @@ pub async fn scan_goes_by_globs(harness: &dyn Harness) {
     assert_eq!(store.keys("h*").await.unwrap(), ["hash"]);
 }
 
-/// A scan does not name what has ended.
+/// A scan does not return expired keys.
 pub async fn scan_leaves_out_what_has_ended(harness: &dyn Harness) {
     let store = durable(harness).await.key_value().clone();
     store.set("short", "x".into(), SetOptions::expiring(MINUTE)).await.unwrap();
@@ -206,7 +206,7 @@ pub async fn scan_leaves_out_what_has_ended(harness: &dyn Harness) {
     assert_eq!(store.keys("*").await.unwrap(), ["long"]);
 }
 
-/// A value is replaced or deleted only if it is what was expected.
+/// A value is replaced or deleted only if it equals the expected one.
 pub async fn compare_and_set_goes_by_the_expected_value(harness: &dyn Harness) {
     let store = durable(harness).await.key_value().clone();
     let text = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
@@ -222,7 +222,7 @@ pub async fn compare_and_set_goes_by_the_expected_value(harness: &dyn Harness) {
     assert!(!store.exists("a").await.unwrap());
 }
 
-/// Among any number of callers one wins per expected value.
+/// Among any number of callers, one succeeds for each expected value.
 pub async fn compare_and_set_is_atomic(harness: &dyn Harness) {
     const CALLERS: u64 = 16;
     const EACH: u64 = 20;
@@ -249,7 +249,7 @@ pub async fn compare_and_set_is_atomic(harness: &dyn Harness) {
     assert_eq!(store.get("a").await.unwrap(), Some(Bytes::from(sum)));
 }
 
-/// Of many callers that set a key if it is absent, one does.
+/// Among many callers that set a key if it is absent, one succeeds.
 pub async fn set_if_absent_has_one_winner(harness: &dyn Harness) {
     let store = durable(harness).await.key_value().clone();
     for round in 0..20 {
@@ -266,7 +266,7 @@ pub async fn set_if_absent_has_one_winner(harness: &dyn Harness) {
     }
 }
 
-/// Gone for every operation.
+/// An expired key is gone for every operation.
 pub async fn a_key_is_gone_when_its_ttl_has_passed(harness: &dyn Harness) {
     let database = durable(harness).await;
     let store = database.key_value();
@@ -289,13 +289,13 @@ pub async fn a_key_is_gone_when_its_ttl_has_passed(harness: &dyn Harness) {
     assert_eq!(database.counter().increment("c", 1, Expiry::Keep).await.unwrap(), 1);
     assert!(database.hash().set_field("h", "g", "2").await.unwrap());
     assert_eq!(database.hash().len("h").await.unwrap(), 1);
-    // Of another type than what ended there.
+    // The new key has another type than the expired one.
     store.set("d", "6".into(), minute).await.unwrap();
     harness.advance(MINUTE).await;
     assert!(database.hash().set_field("d", "f", "7").await.unwrap());
 }
 
-/// A set gives its own TTL, or none, or keeps the one there is.
+/// A set replaces the TTL, removes it, or keeps it.
 pub async fn a_set_replaces_the_ttl(harness: &dyn Harness) {
     let database = durable(harness).await;
     let store = database.key_value();
@@ -319,7 +319,7 @@ pub async fn a_set_replaces_the_ttl(harness: &dyn Harness) {
     assert_eq!(store.ttl("a").await.unwrap(), Ttl::Unlimited);
 }
 
-/// A key of any type is given a TTL, shows it, ends by it, and can be kept from it.
+/// The TTL of a key of any type can be set, read and removed, and ends the key.
 pub async fn expire_and_ttl_work_on_every_type(harness: &dyn Harness) {
     let database = durable(harness).await;
     let store = database.key_value();
@@ -345,7 +345,7 @@ pub async fn expire_and_ttl_work_on_every_type(harness: &dyn Harness) {
     }
 }
 
-/// Reads count as hits and misses, writes as writes.
+/// Reads count as hits or misses, writes as writes.
 pub async fn traffic_is_counted(harness: &dyn Harness) {
     let database = durable(harness).await;
     let store = database.key_value();
@@ -358,7 +358,7 @@ pub async fn traffic_is_counted(harness: &dyn Harness) {
     assert_eq!((traffic.hits, traffic.misses, traffic.retries), (2, 3, 0));
 }
 
-/// Keys of every type are counted, and take bytes.
+/// Keys of every type are counted, with their bytes.
 pub async fn usage_counts_keys_and_bytes(harness: &dyn Harness) {
     let database = durable(harness).await;
     let empty = database.usage().usage().await.unwrap();

@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::LockStore`].
+//! The contract of [`compartment_core::LockStore`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use crate::{Harness, eventually, give_up_after};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// Takes a lock that is free.
+/// Acquires a lock that is free.
 pub(super) async fn acquire(database: &Database, key: &str, lease: Duration) -> FencingToken {
     match database.lock().try_acquire(key, "me", lease).await.unwrap() {
         LockAttempt::Acquired(token) => token,
@@ -29,7 +29,7 @@ async fn is_held(lock: &Arc<dyn LockStore>, key: &str) -> bool {
     holder.is_some()
 }
 
-/// At a time, among any number of callers.
+/// A lock has one holder at a time among any number of callers.
 pub async fn a_lock_has_one_holder(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let (inside, last) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
@@ -59,7 +59,7 @@ pub async fn a_lock_has_one_holder(harness: &dyn Harness) {
     assert_eq!(database.lock().holder("a").await.unwrap(), None);
 }
 
-/// Whoever asks is told owner, token and what is left of the lease.
+/// A caller gets the owner, the token and the time left of the lease.
 pub async fn a_lock_tells_who_holds_it(harness: &dyn Harness) {
     let lock = coordination(harness).await.lock().clone();
     assert_eq!(lock.holder("a").await.unwrap(), None);
@@ -73,7 +73,7 @@ pub async fn a_lock_tells_who_holds_it(harness: &dyn Harness) {
     assert_eq!(lock.holder("b").await.unwrap(), None);
 }
 
-/// Over expiry, release and a flush of the database, and while the clock is set back.
+/// Tokens grow across expiry, release and a flush of the database, and while the clock is set back.
 pub async fn tokens_only_grow(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let (lock, clock) = (database.lock(), harness.clock());
@@ -86,7 +86,7 @@ pub async fn tokens_only_grow(harness: &dyn Harness) {
     tokens.push(acquire(&database, "a", MINUTE).await);
     harness.advance(MINUTE).await;
     tokens.push(acquire(&database, "a", MINUTE).await);
-    // As FLUSHDB does it; a token is at least the microseconds of its time.
+    // Has the effect of FLUSHDB. A token is at least the current time in microseconds.
     harness.advance(MILLISECOND).await;
     database.key_value().delete(&names(&["a"])).await.unwrap();
     let token = acquire(&database, "a", MINUTE).await;
@@ -103,7 +103,7 @@ pub async fn tokens_only_grow(harness: &dyn Harness) {
     assert!(tokens.is_sorted_by(|a, b| a < b), "{tokens:?}");
 }
 
-/// Its holder's second attempt is told that it is held.
+/// A second attempt of the holder fails as held.
 pub async fn a_lock_is_not_reentrant(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let token = acquire(&database, "a", MINUTE).await;
@@ -111,7 +111,7 @@ pub async fn a_lock_is_not_reentrant(harness: &dyn Harness) {
     assert!(matches!(attempt, LockAttempt::Held(holder) if holder.token == token));
 }
 
-/// A late holder changes nothing of its successor's.
+/// A late holder cannot change its successor's lock.
 pub async fn only_the_token_renews_and_releases(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let lock = database.lock();
@@ -136,7 +136,7 @@ pub async fn only_the_token_renews_and_releases(harness: &dyn Harness) {
     assert!(!lock.renew("none", token, MINUTE).await.unwrap());
 }
 
-/// Even if nobody has taken the lock since.
+/// An expired lease cannot be renewed, even if nobody has acquired the lock since.
 pub async fn an_expired_lease_cannot_be_renewed(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let lock = database.lock();
@@ -160,14 +160,14 @@ pub async fn a_lock_on_another_type_is_wrong_type(harness: &dyn Harness) {
         expect_error(lock.release(key, token).await, WrongType, &database, key);
         expect_error(lock.holder(key).await, WrongType, &database, key);
     }
-    // A hash that is no lock is held by nobody.
+    // A hash of another kind is not held.
     assert!(!lock.renew("hash", token, MINUTE).await.unwrap());
     assert!(!lock.release("hash", token).await.unwrap());
     assert_eq!(lock.holder("hash").await.unwrap(), None);
     assert_eq!(database.hash().len("hash").await.unwrap(), 1);
 }
 
-/// To the millisecond. The key outlives the lease by the time that its token is remembered.
+/// A lock is free to the millisecond; its key outlives the lease, to remember the token.
 pub async fn a_lock_is_free_when_its_lease_has_passed(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let (lock, store) = (database.lock(), database.key_value());
@@ -187,7 +187,7 @@ pub async fn a_lock_is_free_when_its_lease_has_passed(harness: &dyn Harness) {
     assert!(!store.exists("b").await.unwrap());
 }
 
-/// However early or late its future is dropped: nobody else has to wait for the lease's end.
+/// The lock is free whenever the future is dropped: others need not wait until the lease expires.
 pub async fn a_dropped_attempt_leaves_no_lock(harness: &dyn Harness) {
     let database = coordination(harness).await;
     for round in 0..200_u64 {
@@ -208,12 +208,12 @@ pub async fn a_dropped_attempt_leaves_no_lock(harness: &dyn Harness) {
         true
     })
     .await;
-    // Nor does an attempt that comes late hinder the next.
+    // An attempt that is executed late does not block the next one.
     acquire(&database, "lock 0", MINUTE).await;
 }
 
-/// Owner, token and the lease's end, for whoever looks at the database, and the name of the attempt
-/// that took it.
+/// The fields are owner, token, end of the lease, and the name of the attempt that acquired the lock, readable by
+/// other programs.
 pub async fn a_lock_is_a_hash_of_four_fields(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let token = acquire(&database, "a", MINUTE).await;
@@ -233,7 +233,7 @@ pub async fn a_lock_is_a_hash_of_four_fields(harness: &dyn Harness) {
     assert!(shown().await.into_iter().eq(fields(0)));
 }
 
-/// Deleting its key frees a lock; giving it a TTL shortens it.
+/// Deleting the key frees the lock; a TTL on the key shortens it.
 pub async fn a_lock_ends_with_its_key(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let lock = database.lock();

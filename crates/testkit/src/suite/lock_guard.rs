@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::LockGuard`], over the backend's locks.
+//! The contract of [`compartment_core::LockGuard`], tested on the backend's locks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ async fn is_free(database: &Database) -> bool {
     database.lock().holder("a").await.unwrap().is_none()
 }
 
-/// Renewed every third of its lease, for as long as it lives.
+/// A guard renews its lease every third of the lease while the guard lives.
 pub async fn a_guard_renews_its_lease(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let guard = take(harness, &database).await;
@@ -44,7 +44,7 @@ pub async fn a_guard_renews_its_lease(harness: &dyn Harness) {
     assert!(is_free(&database).await);
 }
 
-/// At the renewal that finds another holder.
+/// A guard reports the loss at the renewal that finds another holder.
 pub async fn a_guard_tells_when_its_lock_was_taken(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let guard = take(harness, &database).await;
@@ -61,7 +61,7 @@ pub async fn a_guard_tells_when_its_lock_was_taken(harness: &dyn Harness) {
     assert_eq!(holder.token, token);
 }
 
-/// A process that was stopped for longer than its lease has lost the lock, taken or not.
+/// A process that was stopped for longer than its lease has lost the lock, even if nobody acquired it.
 pub async fn a_guard_is_lost_when_its_lease_has_passed(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let guard = take(harness, &database).await;
@@ -70,7 +70,7 @@ pub async fn a_guard_is_lost_when_its_lease_has_passed(harness: &dyn Harness) {
     assert!(!guard.release().await.unwrap());
 }
 
-/// Work stops with the lock.
+/// `run` stops the work when the lock is lost.
 pub async fn run_ends_when_the_lock_is_lost(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let guard = take(harness, &database).await;
@@ -82,7 +82,7 @@ pub async fn run_ends_when_the_lock_is_lost(harness: &dyn Harness) {
     assert_eq!((error.kind(), error.key()), (ErrorKind::Interrupted, Some("a")));
 }
 
-/// Without waiting for the lease to end.
+/// Dropping a guard frees the lock without waiting for the lease to expire.
 pub async fn a_dropped_guard_frees_its_lock(harness: &dyn Harness) {
     let database = coordination(harness).await;
     drop(take(harness, &database).await);
@@ -90,7 +90,7 @@ pub async fn a_dropped_guard_frees_its_lock(harness: &dyn Harness) {
     assert!(take(harness, &database).await.is_held());
 }
 
-/// A release says whether the lock was still the guard's.
+/// A release returns whether the guard still held the lock.
 pub async fn release_says_whether_it_was_held(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let guard = take(harness, &database).await;
@@ -100,7 +100,7 @@ pub async fn release_says_whether_it_was_held(harness: &dyn Harness) {
     assert!(!guard.release().await.unwrap());
 }
 
-/// Moves the time on in small steps until `task` ends.
+/// Advances time in small steps until `task` ends.
 async fn advance_until_done<T: Send + 'static>(
     harness: &dyn Harness,
     task: tokio::task::JoinHandle<T>,
@@ -112,7 +112,7 @@ async fn advance_until_done<T: Send + 'static>(
     all(vec![task]).await.pop().expect("one task, one answer")
 }
 
-/// Soon after it is freed, and while its time to wait lasts.
+/// A waiter gets the lock soon after it is free, within its time limit.
 pub async fn a_waiter_gets_the_lock_when_it_is_free(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let token = acquire(&database, "a", MINUTE * 10).await;
@@ -129,7 +129,7 @@ pub async fn a_waiter_gets_the_lock_when_it_is_free(harness: &dyn Harness) {
     assert!(guard.is_held());
 }
 
-/// Having waited as long as it was told, and not much longer.
+/// A waiter gives up after its time limit, and not much later.
 pub async fn a_waiter_gives_up(harness: &dyn Harness) {
     let database = coordination(harness).await;
     acquire(&database, "a", MINUTE * 10).await;
@@ -142,7 +142,7 @@ pub async fn a_waiter_gives_up(harness: &dyn Harness) {
     assert!(waited >= SECOND * 3, "it gave up after {waited:?}");
 }
 
-/// For those who do not go on without it.
+/// An error for callers that cannot continue without the lock.
 pub async fn a_held_lock_can_be_an_error(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let guard = database.lock().lock_or_fail("a", options(harness)).await.unwrap();
@@ -152,7 +152,7 @@ pub async fn a_held_lock_can_be_an_error(harness: &dyn Harness) {
     assert!(guard.release().await.unwrap());
 }
 
-/// Setting the wall clock back or forward neither lengthens a lease nor ends it.
+/// Setting the wall clock back or forward neither extends a lease nor ends it.
 pub async fn a_lease_ends_by_the_monotonic_clock(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let guard = take(harness, &database).await;
@@ -168,7 +168,7 @@ pub async fn a_lease_ends_by_the_monotonic_clock(harness: &dyn Harness) {
     guard.lost().await;
 }
 
-/// Many waiters get the lock one after the other.
+/// Many waiters get the lock in turn.
 pub async fn waiters_take_turns(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let first = take(harness, &database).await;

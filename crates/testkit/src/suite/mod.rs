@@ -1,10 +1,10 @@
-//! One test for each sentence of the store traits' contracts.
+//! One test for each item of the store traits' contracts.
 //!
-//! Each function takes a harness, opens databases of its own and panics where a promise is
-//! broken; [`conformance_suite!`](crate::conformance_suite) makes tests of all of them. A file of the
-//! suite ends with the list of its tests, and says which capability they need.
+//! Each function takes a harness, opens its own databases and panics if the contract is broken;
+//! [`conformance_suite!`](crate::conformance_suite) makes tests of all of them. A file of the suite ends with the
+//! list of its tests and the capability they need.
 
-/// Lists the tests of a file once, as a macro that hands them to `conformance_suite!`.
+/// Lists the tests of a file, in a macro that passes them to `conformance_suite!`.
 macro_rules! suite {
     ($store:ident as $list:ident, needs $need:ident: $($name:ident)+) => {
         suite!(@define ($) $store $list $need $($name)+);
@@ -49,15 +49,15 @@ pub mod typed;
 
 pub use need::Need;
 
-/// Expands to one `#[test]` for each promise of the store traits, in a module for each store.
+/// Expands to one `#[test]` for each item of the store traits' contracts, in a module for each store.
 ///
-/// The expression makes a [`Harness`](crate::Harness) and may await; it is evaluated anew for
-/// each test, in a module inside the one that the macro is used in. Attributes before it are put on
-/// every test. Each test runs on a runtime of its own and fails when it hangs.
+/// The expression creates a [`Harness`](crate::Harness) and may await. It is evaluated for each test, in a module
+/// inside the one that uses the macro. Attributes before it are applied to every test. Each test has its own runtime
+/// and fails if it hangs.
 ///
-/// A backend whose [`Capabilities`](compartment_core::backend::Capabilities) lack queues, batches or
-/// channels passes the suite in part: each test of such a store holds it to
-/// [`ErrorKind::Unsupported`](compartment_core::ErrorKind::Unsupported) instead.
+/// A backend whose [`Capabilities`](compartment_core::backend::Capabilities) lack queues, batches or channels can
+/// still pass: each test of such a store then expects
+/// [`ErrorKind::Unsupported`](compartment_core::ErrorKind::Unsupported).
 ///
 /// ```text
 /// compartment_testkit::conformance_suite!(MemoryHarness::new());
@@ -69,7 +69,7 @@ pub use need::Need;
 /// ```
 #[macro_export]
 macro_rules! conformance_suite {
-    // The attributes are passed on as one, since they repeat by themselves and not by test.
+    // Passed on as one group, since the attributes do not repeat with the tests.
     ($(#[$attribute:meta])* => $harness:expr) => {
         $crate::key_value_suite!([$(#[$attribute])*] $harness);
         $crate::hash_suite!([$(#[$attribute])*] $harness);
@@ -123,7 +123,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    /// A promise that no backend is held to would be none.
+    /// A test that is not listed would never run.
     #[test]
     fn every_function_of_the_suite_is_listed_and_every_list_is_used() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/suite");

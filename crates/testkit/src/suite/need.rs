@@ -1,4 +1,4 @@
-//! Capabilities that tests of the suite need, and the test of a backend that lacks one.
+//! Capabilities that tests of the suite need, and the test for a backend without one.
 
 use std::fmt::Debug;
 
@@ -7,7 +7,7 @@ use compartment_core::{BatchPlan, ErrorKind, Result};
 use super::databases::durable;
 use crate::Harness;
 
-/// The capability that the tests of a store need.
+/// The capability needed by the tests of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// Every backend has the store.
@@ -21,7 +21,7 @@ pub enum Need {
 }
 
 impl Need {
-    /// Whether the backend under test has it.
+    /// Whether the backend under test has the capability.
     pub fn is_met(self, harness: &dyn Harness) -> bool {
         let capabilities = harness.capabilities();
         match self {
@@ -32,7 +32,7 @@ impl Need {
         }
     }
 
-    /// A store that the backend lacks says so, and does nothing.
+    /// Checks that a store the backend lacks returns "unsupported" and does nothing.
     pub async fn expect_unsupported(self, harness: &dyn Harness) {
         let database = durable(harness).await;
         match self {

@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::QueueStore`].
+//! The contract of [`compartment_core::QueueStore`].
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ async fn counts(store: &Arc<dyn QueueStore>) -> [u64; 4] {
     [waiting, delayed, claimed, dead]
 }
 
-/// At a time, among any number of callers; and gone once it is completed.
+/// A task has one worker at a time among any number of callers, and is gone once it is completed.
 pub async fn a_task_is_claimed_by_one_worker(harness: &dyn Harness) {
     let store = queue(harness).await;
     let tasks = (0..2_500).map(|n| NewTask::new(n.to_string())).collect();
@@ -80,7 +80,7 @@ pub async fn a_task_is_claimed_by_one_worker(harness: &dyn Harness) {
     assert_eq!(counts(&store).await, [0; 4]);
 }
 
-/// With its place by its first submission, and the number of its attempt.
+/// A failed task keeps its place by its first submission, and has the number of its attempt.
 pub async fn a_failed_task_comes_back_after_its_pause(harness: &dyn Harness) {
     let store = queue(harness).await;
     let first = submit(&store, NewTask::new("first")).await;
@@ -107,7 +107,7 @@ pub async fn a_failed_task_comes_back_after_its_pause(harness: &dyn Harness) {
     assert!(pause >= SECOND * 2 && pause <= SECOND * 4, "{pause:?}");
 }
 
-/// And is not claimed any more.
+/// A buried task is not claimed any more.
 pub async fn a_buried_task_is_listed_with_its_error(harness: &dyn Harness) {
     let store = queue(harness).await;
     let task = NewTask::new(Bytes::from_static(b"\0\xff")).class(TaskClass::Low).group("b: 1");
@@ -128,7 +128,7 @@ pub async fn a_buried_task_is_listed_with_its_error(harness: &dyn Harness) {
     assert_eq!(store.dead(QUEUE, 1, 10).await.unwrap(), []);
 }
 
-/// So that what kills its workers does not for ever; apart from its failed attempts.
+/// A task that crashes workers cannot do so forever; expired leases are counted apart from failures.
 pub async fn a_task_whose_leases_end_is_dead_in_the_end(harness: &dyn Harness) {
     let store = queue(harness).await;
     submit(&store, NewTask::new("deadly").deduplication_key("only one")).await;
@@ -150,7 +150,7 @@ pub async fn a_task_whose_leases_end_is_dead_in_the_end(harness: &dyn Harness) {
     submit(&store, NewTask::new("again").deduplication_key("only one")).await;
 }
 
-/// A worker whose task was claimed by another changes nothing, and is told so.
+/// A worker whose task was claimed by another changes nothing, and the answer says so.
 pub async fn only_the_last_claim_counts(harness: &dyn Harness) {
     let store = queue(harness).await;
     submit(&store, NewTask::new("a")).await;
@@ -174,7 +174,7 @@ pub async fn only_the_last_claim_counts(harness: &dyn Harness) {
     assert_eq!(counts(&store).await, [0; 4]);
 }
 
-/// They wait again in their old place.
+/// Tasks that are handed back wait in their former place.
 pub async fn claims_that_are_handed_back_are_no_attempts(harness: &dyn Harness) {
     let store = queue(harness).await;
     for name in ["a", "b", "c"] {
@@ -189,7 +189,7 @@ pub async fn claims_that_are_handed_back_are_no_attempts(harness: &dyn Harness) 
     assert!(three.iter().all(|task| task.attempt == 1));
 }
 
-/// And so do ids, over purges too.
+/// Tokens and ids grow, also over purges.
 pub async fn tokens_of_claims_only_grow(harness: &dyn Harness) {
     let store = queue(harness).await;
     let (mut ids, mut tokens) = (Vec::new(), Vec::new());
@@ -208,7 +208,7 @@ pub async fn tokens_of_claims_only_grow(harness: &dyn Harness) {
     assert!(tokens[0] >= 1_000_000_000_000_000, "since 1970: over a flush of the database");
 }
 
-/// Until its task is complete or dead.
+/// A key is taken until its task is complete or dead.
 pub async fn a_deduplication_key_is_taken_once(harness: &dyn Harness) {
     let store = queue(harness).await;
     let task = || NewTask::new("a").deduplication_key("doc:1");
@@ -234,7 +234,7 @@ pub async fn a_deduplication_key_is_taken_once(harness: &dyn Harness) {
     assert!(!store.submit_one(QUEUE, later).await.unwrap().is_new, "delayed");
 }
 
-/// And counts as submitted then.
+/// A delayed task counts as submitted at its time.
 pub async fn a_delayed_task_waits_for_its_time(harness: &dyn Harness) {
     let store = queue(harness).await;
     submit(&store, NewTask::new("later").delay(SECOND * 10)).await;
@@ -249,7 +249,7 @@ pub async fn a_delayed_task_waits_for_its_time(harness: &dyn Harness) {
     assert_eq!(task.payload, "later");
 }
 
-/// Replayed ones count as submitted now, and have no attempts.
+/// A replayed task counts as submitted at the replay, with no attempts.
 pub async fn dead_tasks_are_replayed_or_discarded(harness: &dyn Harness) {
     let store = queue(harness).await;
     for n in 0..30 {
@@ -279,7 +279,7 @@ pub async fn dead_tasks_are_replayed_or_discarded(harness: &dyn Harness) {
     assert_eq!(counts(&store).await, [26, 0, 3, 0]);
 }
 
-/// Claimed and dead tasks neither.
+/// A purge removes waiting, claimed and dead tasks.
 pub async fn a_purge_leaves_nothing(harness: &dyn Harness) {
     let store = queue(harness).await;
     for name in ["dead", "claimed", "waiting"] {
@@ -298,7 +298,7 @@ pub async fn a_purge_leaves_nothing(harness: &dyn Harness) {
     assert_eq!(payloads(&claim(&store, max(5)).await), ["waiting"]);
 }
 
-/// And takes and completes tasks as ever.
+/// A paused queue still accepts and completes tasks.
 pub async fn a_paused_queue_hands_out_nothing(harness: &dyn Harness) {
     let store = queue(harness).await;
     submit(&store, NewTask::new("a")).await;
@@ -312,7 +312,7 @@ pub async fn a_paused_queue_hands_out_nothing(harness: &dyn Harness) {
     assert_eq!(payloads(&claim(&store, max(5)).await), ["b"]);
 }
 
-/// Others refuse them; and so does any what cannot be.
+/// Databases of other kinds reject queues; every database rejects invalid arguments.
 pub async fn queues_belong_in_durable_databases(harness: &dyn Harness) {
     for database in [cache(harness).await, coordination(harness).await] {
         let submitted = database.queue().submit_one(QUEUE, NewTask::new("a")).await;
@@ -331,7 +331,7 @@ pub async fn queues_belong_in_durable_databases(harness: &dyn Harness) {
         task.clone().deduplication_key(long),
         task.deduplication_key(""),
     ] {
-        // The first would be allowed: all or none of a request.
+        // The first task is valid: a request submits all its tasks or none.
         let submitted = store.submit(QUEUE, vec![NewTask::new("b"), task]).await;
         expect_error(submitted, InvalidArgument, &database, QUEUE);
     }
@@ -342,7 +342,7 @@ pub async fn queues_belong_in_durable_databases(harness: &dyn Harness) {
     assert!(store.complete(QUEUE, &[]).await.unwrap().is_empty());
 }
 
-/// As part of their claims; a renewed one has not ended.
+/// Expired leases are detected by claims; a renewed lease has not expired.
 pub async fn a_lease_that_has_ended_is_claimed_by_anybody(harness: &dyn Harness) {
     let store = queue(harness).await;
     for name in ["a", "b"] {
@@ -361,7 +361,7 @@ pub async fn a_lease_that_has_ended_is_claimed_by_anybody(harness: &dyn Harness)
     assert_eq!(payloads(&claim(&store, max(5)).await), ["b"]);
 }
 
-/// Of one name, in two databases.
+/// Queues with one name in two databases are separate.
 pub async fn queues_are_separate_between_databases(harness: &dyn Harness) {
     let store = queue(harness).await;
     let other = super::databases::durable_for_a_minute(harness).await;

@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::QueueStore`] about claims whose caller gives up.
+//! The contract of [`compartment_core::QueueStore`] about claims whose future is dropped.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use super::databases::{MINUTE, durable};
 use super::queue::QUEUE;
 use crate::{Harness, give_up_after};
 
-/// Futures that are dropped in each test.
+/// Number of futures dropped by each test.
 pub(super) const DROPPED: u32 = 200;
 
-/// Drops a future after a while that differs by its number, up to about a round trip; what it said if it was
+/// Drops a future after a time that depends on `number`, at most about a round trip; returns its result if it was
 /// faster.
 pub(super) async fn cut_short<T>(number: u32, work: impl Future<Output = T>) -> Option<T> {
     give_up_after(Duration::from_micros(u64::from(number) * 2), work).await
 }
 
-/// Waits for what was left to do when nobody waited any more: one round trip each.
+/// Waits for the work left by dropped futures: one round trip each.
 pub(super) async fn one_round_trip_later(database: &Database) {
     database.unfinished().done().await;
 }
 
-/// Beyond one round trip; they wait in their old places.
+/// A dropped claim holds no tasks beyond one round trip; they wait in their former places.
 pub async fn a_dropped_claim_of_tasks_holds_none(harness: &dyn Harness) {
     let database = durable(harness).await;
     let store = Arc::clone(database.queue());

@@ -1,4 +1,4 @@
-//! In what order [`compartment_core::QueueStore`] promises to hand out tasks.
+//! The contract of [`compartment_core::QueueStore`] about the order of tasks.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::queue::{
 };
 use crate::Harness;
 
-/// Among classes, by the oldest task of each.
+/// Among classes, the oldest task of each decides.
 pub async fn the_earliest_deadline_goes_first(harness: &dyn Harness) {
     let store = queue(harness).await;
     let new = |name: &str, class| NewTask::new(name.to_owned()).class(class);
@@ -29,7 +29,7 @@ pub async fn the_earliest_deadline_goes_first(harness: &dyn Harness) {
     for wanted in order {
         assert_eq!(payloads(&claim(&store, max(1)).await), [wanted], "one by one likewise");
     }
-    // With somebody always in a hurry, a low task waits for its slack and no longer.
+    // Even if urgent tasks always wait, a low task waits for its slack and no longer.
     store.purge(QUEUE).await.unwrap();
     submit(&store, new("low", TaskClass::Low)).await;
     let mut waited = 0;
@@ -49,7 +49,7 @@ pub async fn the_earliest_deadline_goes_first(harness: &dyn Harness) {
     assert_eq!(waited, 620, "at 600 seconds the older of the two is still the high one");
 }
 
-/// A claim is shared out evenly, and who had a turn goes behind those that wait.
+/// A claim is divided evenly, and a group that has had its turn goes behind the waiting ones.
 pub async fn groups_take_turns(harness: &dyn Harness) {
     let store = queue(harness).await;
     for (group, tasks) in [("a", 100), ("b", 10), ("c", 100)] {
@@ -68,7 +68,7 @@ pub async fn groups_take_turns(harness: &dyn Harness) {
     assert!(of("a").abs_diff(of("c")) <= 20 && of("a") + of("c") == 53, "{taken:?}");
 }
 
-/// Between two turns of a group each other group of its class has one.
+/// Between two turns of a group, every other group of its class has one.
 pub async fn a_large_group_starves_nobody(harness: &dyn Harness) {
     let store = queue(harness).await;
     let large = (0..900).map(|n| NewTask::new(n.to_string()).group("large")).collect();
@@ -80,7 +80,7 @@ pub async fn a_large_group_starves_nobody(harness: &dyn Harness) {
         let new = |n: usize| NewTask::new(format!("{group}:{n}")).group(format!("small {group}"));
         store.submit(QUEUE, (0..4).map(new).collect()).await.unwrap();
     }
-    // The bound: the nth task of a group is taken at the latest when each group has had n turns.
+    // The bound: the nth task of a group is taken once each group has had at most n turns.
     for before in 0..(groups + 1) * 4 {
         let task = claim_one(&store).await.unwrap();
         let nth: &mut usize = of_group.entry(task.group.clone()).or_default();
@@ -92,7 +92,7 @@ pub async fn a_large_group_starves_nobody(harness: &dyn Harness) {
     assert!(of_group.values().all(|taken| *taken == 4), "{of_group:?}");
 }
 
-/// By the time of submission, however many are claimed at a time.
+/// Tasks of a group are taken by time of submission, however many are claimed at a time.
 pub async fn a_group_is_first_in_first_out(harness: &dyn Harness) {
     let store = queue(harness).await;
     for n in 0..300 {

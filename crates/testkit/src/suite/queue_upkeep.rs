@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::QueueStore`] about the upkeep of tasks.
+//! The contract of [`compartment_core::QueueStore`] about the upkeep of tasks.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::databases::{MINUTE, durable, expect_error};
 use super::queue::{MILLISECOND, QUEUE, claim, claim_one, max, payloads, queue, submit};
 use crate::Harness;
 
-/// And its class and group are what they were; one whose key another task has by now stays dead.
+/// A replayed task keeps its class and group; if another task has its key by then, it stays dead.
 pub async fn a_replayed_task_takes_its_deduplication_key_again(harness: &dyn Harness) {
     let store = queue(harness).await;
     let task = |name: &str| {
@@ -25,7 +25,7 @@ pub async fn a_replayed_task_takes_its_deduplication_key_again(harness: &dyn Har
         assert!(store.fail(QUEUE, claimed, "blank", AfterFailure::Bury).await.unwrap());
         harness.advance(MILLISECOND).await;
     }
-    // Of two that had the key one gets it back.
+    // Of two tasks that had the key, one gets it back.
     assert_eq!(store.replay(QUEUE, &dead).await.unwrap(), 1);
     assert_eq!(store.replay(QUEUE, &dead).await.unwrap(), 0);
     let refused = store.submit_one(QUEUE, task("third")).await.unwrap();
@@ -36,7 +36,7 @@ pub async fn a_replayed_task_takes_its_deduplication_key_again(harness: &dyn Har
     assert_eq!((replayed.group.as_str(), replayed.attempt, replayed.lost), ("smith", 1, 0));
     assert!(!store.submit_one(QUEUE, task("third")).await.unwrap().is_new, "it is claimed");
     assert_eq!(store.complete(QUEUE, &[replayed.claim]).await.unwrap(), [true]);
-    // What is done with no longer has it, and what is discarded never will.
+    // A completed task frees its key; a discarded task has none.
     assert_eq!(store.replay_dead(QUEUE, None).await.unwrap(), 1);
     let again = claim_one(&store).await.unwrap();
     assert_eq!(&again.payload[..], b"second");
@@ -46,12 +46,12 @@ pub async fn a_replayed_task_takes_its_deduplication_key_again(harness: &dyn Har
     assert_eq!(store.replay(QUEUE, &[dead[1]]).await.unwrap(), 0);
     let refused = store.submit_one(QUEUE, task("fifth")).await.unwrap();
     assert_eq!((refused.is_new, refused.id), (false, fourth));
-    // Nor does a purge leave one behind.
+    // A purge frees the keys.
     assert_eq!(store.purge(QUEUE).await.unwrap(), 1);
     assert!(store.submit_one(QUEUE, task("sixth")).await.unwrap().is_new);
 }
 
-/// And says which it is; what is at the border of what can be is taken.
+/// The error names the bad task; values at the limits are accepted.
 pub async fn a_submission_with_a_bad_task_takes_none(harness: &dyn Harness) {
     let database = durable(harness).await;
     let store = database.queue();

@@ -1,4 +1,4 @@
-//! The promises of [`compartment_core::RateLimitStore`].
+//! The contract of [`compartment_core::RateLimitStore`].
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{Harness, eventually, give_up_after};
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// At no moment, not even across its edge: the grants of a long run are counted again by hand.
+/// The limit holds at any time, also across the window's edge: the test counts the grants of a long run.
 pub async fn a_window_never_holds_more_than_its_permits(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
     let limit = RateLimit::new(10, MINUTE);
@@ -42,7 +42,7 @@ pub async fn a_window_never_holds_more_than_its_permits(harness: &dyn Harness) {
     assert!(refused > 20 && given.len() > 20, "{refused} refused, {} given", given.len());
 }
 
-/// To the millisecond.
+/// A permit comes back to the millisecond.
 pub async fn a_permit_comes_back_when_its_window_has_passed(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
     let limit = RateLimit::new(3, MINUTE);
@@ -59,7 +59,7 @@ pub async fn a_permit_comes_back_when_its_window_has_passed(harness: &dyn Harnes
     assert!(store.acquire("a", limit, 2).await.unwrap().is_allowed);
 }
 
-/// And says when the same would be allowed, which it then is, and not a millisecond before.
+/// A refusal says when the request would be allowed, exactly to the millisecond.
 pub async fn a_refused_request_takes_nothing(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
     let limit = RateLimit::new(4, MINUTE);
@@ -69,7 +69,7 @@ pub async fn a_refused_request_takes_nothing(harness: &dyn Harness) {
         assert!(decision.is_allowed);
         assert_eq!(decision.retry_after, Duration::ZERO);
     }
-    // Given at 0, 5, 15 and 22 seconds; now is 22.
+    // Granted at 0, 5, 15 and 22 seconds; it is now 22 seconds.
     for (permits, seconds) in [(1, 38), (2, 43), (3, 53), (4, 60)] {
         let decision = store.acquire("a", limit, permits).await.unwrap();
         assert!(!decision.is_allowed);
@@ -83,7 +83,7 @@ pub async fn a_refused_request_takes_nothing(harness: &dyn Harness) {
     assert!(store.acquire("a", limit, 3).await.unwrap().is_allowed);
 }
 
-/// Asking for none says what is left and writes nothing.
+/// A request for no permits returns the remaining ones and writes nothing.
 pub async fn asking_for_no_permits_changes_nothing(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let (store, limit) = (database.rate_limit(), RateLimit::new(3, MINUTE));
@@ -99,7 +99,7 @@ pub async fn asking_for_no_permits_changes_nothing(harness: &dyn Harness) {
     expect_ttl(harness, &database, "a", MINUTE - SECOND).await;
 }
 
-/// It could never be allowed.
+/// More permits than the limit could never be granted.
 pub async fn more_permits_than_the_limit_is_an_invalid_argument(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let store = database.rate_limit();
@@ -111,7 +111,7 @@ pub async fn more_permits_than_the_limit_is_an_invalid_argument(harness: &dyn Ha
     assert!(store.acquire("a", RateLimit::new(3, MINUTE), 3).await.unwrap().is_allowed);
 }
 
-/// Values, counters, hashes and locks are no windows.
+/// Values, counters, hashes and locks are not windows.
 pub async fn a_limit_on_another_type_is_wrong_type(harness: &dyn Harness) {
     let database = durable(harness).await;
     one_of_each_type(&database).await;
@@ -125,7 +125,7 @@ pub async fn a_limit_on_another_type_is_wrong_type(harness: &dyn Harness) {
     assert_eq!(database.key_value().get("value").await.unwrap(), Some("text".into()));
 }
 
-/// Among any number of callers.
+/// The limit holds among any number of callers.
 pub async fn concurrent_requests_never_exceed_the_limit(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
     let limit = RateLimit::new(100, MINUTE);
@@ -144,13 +144,13 @@ pub async fn concurrent_requests_never_exceed_the_limit(harness: &dyn Harness) {
                 })
             })
             .collect();
-        // Whoever asks for one takes the last.
+        // Requests for one permit take those that are left.
         assert_eq!(all(tasks).await.into_iter().sum::<u32>(), 100, "round {round}");
         harness.advance(MINUTE).await;
     }
 }
 
-/// Its key lives as long as its youngest permit.
+/// The key lives as long as its youngest permit.
 pub async fn a_window_without_permits_is_gone(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let (store, limit) = (database.rate_limit(), RateLimit::new(5, MINUTE));
@@ -165,7 +165,7 @@ pub async fn a_window_without_permits_is_gone(harness: &dyn Harness) {
     expect_end(harness, &database, "a", SECOND * 40).await;
 }
 
-/// A limit that was lowered counts what was given under the old one.
+/// A lowered limit counts permits granted under the old one.
 pub async fn a_lowered_limit_counts_what_was_given(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
     let (high, low) = (RateLimit::new(5, MINUTE), RateLimit::new(2, MINUTE));
@@ -173,14 +173,14 @@ pub async fn a_lowered_limit_counts_what_was_given(harness: &dyn Harness) {
         assert!(store.acquire("a", high, 1).await.unwrap().is_allowed);
         harness.advance(SECOND).await;
     }
-    // Given at 0 to 4 seconds; now is 5. One of two is free when four of five have come back.
+    // Granted at 0 to 4 seconds; it is now 5. One of two permits is free when four of five are back.
     let decision = store.acquire("a", low, 1).await.unwrap();
     assert!(!decision.is_allowed);
     assert_eq!((decision.remaining, decision.retry_after), (0, SECOND * 58));
     assert_eq!(store.acquire("a", low, 0).await.unwrap().remaining, 0);
 }
 
-/// The clock of a server may be set back; what was given later than now still counts.
+/// If a server's clock is set back, permits with later times still count.
 pub async fn permits_count_when_the_clock_is_set_back(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
     let (limit, clock) = (RateLimit::new(3, MINUTE), harness.clock());
@@ -198,8 +198,8 @@ pub async fn permits_count_when_the_clock_is_set_back(harness: &dyn Harness) {
     }
 }
 
-/// Each counts what all were given within its own window; the entries of one with a short window are
-/// kept for the one with a long window.
+/// Each caller counts all permits within its own window; entries of a caller with a short window are kept for one
+/// with a long window.
 pub async fn callers_of_one_key_share_its_log(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
     let (hourly, quick) = (RateLimit::new(10, MINUTE * 60), RateLimit::new(8, SECOND));
@@ -213,12 +213,12 @@ pub async fn callers_of_one_key_share_its_log(harness: &dyn Harness) {
     harness.advance(MINUTE * 30).await;
     assert!(store.acquire("a", quick, 1).await.unwrap().is_allowed);
     assert_eq!(store.acquire("a", hourly, 0).await.unwrap().remaining, 0);
-    // The four of the beginning have come back; six of the short window and one more have not.
+    // The first four are back; the six of the short window and one more are not.
     harness.advance(MINUTE * 30 - SECOND * 3).await;
     assert_eq!(store.acquire("a", hourly, 0).await.unwrap().remaining, 3);
 }
 
-/// Wherever the clock was when the permits were given: a server's that was ahead by an hour.
+/// The bound holds even if the clock was ahead when the permits were granted, such as a server's by an hour.
 pub async fn no_permit_stays_away_longer_than_its_window(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
     let (limit, clock) = (RateLimit::new(4, MINUTE), harness.clock());
@@ -242,7 +242,7 @@ pub async fn no_permit_stays_away_longer_than_its_window(harness: &dyn Harness) 
     assert_eq!(store.acquire("a", limit, 0).await.unwrap().remaining, 4);
 }
 
-/// A limit that is full when the clock is set back, and asked again and again: its time goes on.
+/// If the clock is set back while the limit is full, the log's time continues with each request.
 pub async fn a_full_limit_outlasts_a_clock_that_is_set_back(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
     let (limit, clock) = (RateLimit::new(2, MINUTE), harness.clock());
@@ -272,7 +272,7 @@ pub async fn a_million_permits_cost_as_much_as_one(harness: &dyn Harness) {
     assert!(store.acquire("a", limit, 1_000_000).await.unwrap().is_allowed);
 }
 
-/// However early or late its future is dropped.
+/// A dropped request takes no permits, whenever its future is dropped.
 pub async fn a_dropped_request_takes_no_permits(harness: &dyn Harness) {
     let store = coordination(harness).await.rate_limit().clone();
     let limit = RateLimit::new(1_000_000, MINUTE * 60);
@@ -292,7 +292,7 @@ pub async fn a_dropped_request_takes_no_permits(harness: &dyn Harness) {
     .await;
 }
 
-/// Waits by the clock that it is given, until the permits are given or the time is up.
+/// Waits by the given clock until the permits are granted or the time is up.
 pub async fn acquire_within_waits_for_the_permits(harness: &dyn Harness) {
     let database = coordination(harness).await;
     let (store, clock) = (database.rate_limit().clone(), harness.clock());

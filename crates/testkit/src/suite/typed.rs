@@ -1,4 +1,4 @@
-//! Typed keys through [`compartment_core::Databases`], over the backend's databases.
+//! Typed keys through [`compartment_core::Databases`], on the backend's databases.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ const PACKED: KeyTemplate<Page> =
     KeyTemplate::new("packed", "doc:{document}:packed", "results").with_codec(Codec::MESSAGE_PACK);
 const STRAY: KeyTemplate<Page> = KeyTemplate::new("stray", "stray:{id}", "caches");
 
-/// Hands out the databases that the harness opened before.
+/// Returns the databases that the harness opened before.
 #[derive(Debug)]
 struct OpenAlready {
     databases: BTreeMap<String, Database>,
@@ -73,7 +73,7 @@ fn page(length: usize) -> Page {
     Page { number: 7, text: "überall ".repeat(length) }
 }
 
-/// In the database of its template, by its codec, small and large.
+/// A value is written to its template's database with its codec, small or large.
 pub async fn a_typed_value_reads_back(harness: &dyn Harness) {
     let databases = open(harness, map().build().unwrap()).await;
     for length in [0, 1, 10_000] {
@@ -96,7 +96,7 @@ pub async fn a_typed_value_reads_back(harness: &dyn Harness) {
     assert_eq!(databases.read(&key).await.unwrap(), None);
 }
 
-/// That of `[keys]` in this environment, else the template's own, else the database's default.
+/// The TTL of `[keys]` for this environment comes first, then the template's, then the database's default.
 pub async fn a_typed_key_gets_its_ttl(harness: &dyn Harness) {
     let key = PAGE.key(&["a", "1"]).unwrap();
     let ttl = TtlByEnvironment::everywhere(MINUTE * 7).in_environment("production", MINUTE * 3);
@@ -117,7 +117,7 @@ pub async fn a_typed_key_gets_its_ttl(harness: &dyn Harness) {
     assert_eq!(databases.read(&key).await.unwrap(), None);
 }
 
-/// The error says which value it was.
+/// The error names the database and the key.
 pub async fn a_value_of_another_type_is_a_decode_error(harness: &dyn Harness) {
     let databases = open(harness, map().build().unwrap()).await;
     let key = PAGE.key(&["a", "1"]).unwrap();
@@ -127,7 +127,7 @@ pub async fn a_value_of_another_type_is_a_decode_error(harness: &dyn Harness) {
     assert_eq!((error.database(), error.key()), (Some("cache"), Some(key.as_str())));
 }
 
-/// A template of a database that the map lacks is an error which names those it has.
+/// An unknown database is an error that suggests the nearest name of the map.
 pub async fn a_key_of_an_unknown_database_names_the_nearest(harness: &dyn Harness) {
     let databases = open(harness, map().build().unwrap()).await;
     let error = databases.read(&STRAY.key(&["1"]).unwrap()).await.unwrap_err();

@@ -1,9 +1,9 @@
-//! Which programs are seen in a few names and types.
+//! Programs recognised from a few names and types.
 
 use super::*;
 use crate::patterns::Selector;
 
-/// The group that each name falls into, given the keys' types.
+/// The group of each name, given the keys' types.
 fn groups(keys: &[(&str, KeyType)]) -> Vec<String> {
     let mut evidence = Evidence::default();
     for (name, _) in keys {
@@ -168,7 +168,7 @@ fn a_cache_behind_a_prefix_is_guessed_by_its_version() {
     let names: Vec<String> = (0..12).map(|n| format!("shop:1:product:{n}")).collect();
     let mut keys: Vec<(&str, KeyType)> = names.iter().map(|name| (name.as_str(), Text)).collect();
     assert_eq!(guesses(&keys), ["django-cache?"; 12]);
-    // Ids are not versions, and a prefix with other names is no cache's.
+    // Ids are not versions, and a prefix with other names is not a cache.
     keys.push(("shop:name", Text));
     assert_eq!(guesses(&keys), ["-"; 13]);
     let names: Vec<String> = (0..12).map(|n| format!("user:{n}:cart")).collect();

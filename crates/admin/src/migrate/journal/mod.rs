@@ -1,6 +1,6 @@
-//! The journal of a migration: names are in it before they move, what became of them after.
+//! The journal of a migration: it has the names before they move, and the outcomes afterwards.
 //!
-//! A line of text each. The first is the header, as JSON; then what people have to do besides, behind
+//! It consists of lines of text. The first is the header as JSON; then steps for the operator after
 //! `#`; then, for each page of keys:
 //!
 //! ```text
@@ -8,15 +8,15 @@
 //! < 17 1-conflict 2-gone                       done, but for the second and third
 //! ```
 //!
-//! and at the end `= {…}`, the report as JSON, or `u {…}` when all was taken back. Names are written as
-//! [`crate::escape`] does. A page without its second line was under way when the work was interrupted; a
-//! last line without its end was being written, and none of its keys has been touched.
+//! and at the end `= {…}`, the report as JSON, or `u {…}` after an undo. Names are written by
+//! [`crate::escape`]. A page without its second line was in progress when the run was interrupted. A
+//! last line without a newline was being written, and none of its keys has been touched.
 //!
-//! `s` has the life of the source's server (run id, keys that it has evicted) where the targets are
-//! followed; `m` the keys that are in step with a mark of each (its digest and expiry; `-` for one that the
-//! source has no more), the last of which counts; `r` with the lives of the targets' servers stands where
-//! they were followed until nobody wrote to the source;
-//! `d` where what was deleted in them since has been removed from the source, on the way back.
+//! With a feed, there are further lines. `s` has the `Life` of the source's server (run id, number of
+//! evicted keys). `m` has copied keys with a mark of each (its digest and expiry; `-` for a key that the
+//! source no longer has); the last mark of a key counts. `r`, with the `Life` of each target's server, says
+//! that the feed ended after the last write to the source. `d` says that an undo has removed from the
+//! source the keys that were deleted in the targets.
 
 mod past;
 mod writer;
@@ -33,27 +33,27 @@ use crate::{AdminError, Place, Result, escape, private_file};
 pub(crate) use past::{Past, PastPage};
 pub(crate) use writer::{Outcomes, Writer};
 
-/// What a migration was about: enough to go on with it and to take it back.
+/// Describes a migration, so that it can be resumed and undone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
     /// The version of this format: 1.
     pub compartment_journal: u32,
-    /// Where the keys were.
+    /// The source.
     pub source: JournalPlace,
-    /// Where they go, numbered as the rules number them.
+    /// The targets, in the order of the rules' indexes.
     pub targets: Vec<JournalPlace>,
-    /// The groups by the number of their rule, each with the number of its target.
+    /// The groups by the index of their rule, each with the index of its target.
     pub groups: Vec<(String, usize)>,
     /// Both forms of a renaming.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rename: Option<(String, String)>,
-    /// Whether the keys stay in their old place as well.
+    /// Whether the keys also stay in their old place.
     pub keep: bool,
 }
 
 impl Header {
-    /// That of the migration.
+    /// The header of a migration.
     pub(crate) fn of(migration: &Migration) -> Self {
         let place = |place: &Place| JournalPlace {
             label: place.label().to_owned(),
@@ -76,48 +76,48 @@ impl Header {
     }
 }
 
-/// A place, so that it can be found again.
+/// The identification of a place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JournalPlace {
-    /// What people call it.
+    /// Its label.
     pub label: String,
     /// The server, any password hidden.
     pub server: String,
-    /// Its number there.
+    /// Its index.
     pub index: u32,
-    /// What its keys begin with, escaped.
+    /// Prefix of its keys, escaped.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
 }
 
-/// Keys that were written down together.
+/// Keys that are written to the journal together.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) number: u64,
     pub(crate) items: Vec<Item>,
-    /// Whether they are copied over what stands in the targets.
+    /// Whether they are copied over the targets' values.
     pub(crate) over: bool,
 }
 
-/// FNV-1a: enough to know a line that was not written whole.
+/// FNV-1a: sufficient to detect an incomplete line.
 fn checksum(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-/// A journal's file, open for writing, and what it held.
+/// A journal file, open for writing.
 #[derive(Debug)]
 pub(crate) struct Journal {
     pub(super) path: PathBuf,
     pub(super) file: File,
-    /// The number of the next page.
+    /// Number of the next page.
     pub(crate) next_page: u64,
-    /// Whether the file was there: the work goes on.
+    /// Whether the file existed, so that the run resumes.
     pub(crate) resumed: bool,
 }
 
 impl Journal {
-    /// Creates the journal, or opens it to go on with the same migration.
+    /// Creates the journal, or opens it to resume the same migration.
     pub(crate) fn open(path: &Path, header: &Header, instructions: &[String]) -> Result<Self> {
         if path.exists() {
             let past = Past::open(path)?;
@@ -132,7 +132,7 @@ impl Journal {
             if state.undone || state.deletions_done {
                 return Err(bad(path, "this migration was undone: start a new journal"));
             }
-            // A line that was being written when the work was interrupted is no part of it.
+            // Discards a line that was being written when the run was interrupted.
             file.set_len(state.whole).map_err(AdminError::file("write", path))?;
             let next_page = state.next_page;
             return Ok(Self { path: path.to_owned(), file, next_page, resumed: true });
@@ -266,7 +266,7 @@ mod tests {
             let error = Past::open(&path).unwrap().for_each_page(|_| Ok(())).unwrap_err();
             assert!(error.to_string().contains(&format!("page {number} is missing")), "{error}");
         }
-        // In the middle of a page: what of it is whole can be looked at.
+        // Within a page: its complete names can be examined.
         let cut = text.find(" 0:two").unwrap() + 4;
         std::fs::write(&path, &text[..cut]).unwrap();
         let torn = Past::open(&path).unwrap().torn_page().unwrap().unwrap();

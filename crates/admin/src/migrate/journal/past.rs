@@ -11,39 +11,40 @@ use crate::migrate::Item;
 use crate::migrate::mark::{Copied, Mark};
 use crate::{AdminError, Result, private_file, unescape};
 
-/// A page as it is read back.
+/// A page read from a journal.
 #[derive(Debug)]
 pub(crate) struct PastPage {
     pub(crate) number: u64,
     pub(crate) items: Vec<Item>,
-    /// What became of those that did not simply move, by their place in the page; `None` when the
-    /// work was interrupted before it was known.
+    /// Outcomes of keys that did not simply move, by position in the page; `None` if the run was
+    /// interrupted before they were known.
     pub(crate) exceptions: Option<Vec<(usize, String)>>,
 }
 
-/// A journal that is read.
+/// An existing journal.
 #[derive(Debug)]
 pub(crate) struct Past {
     path: PathBuf,
     pub(crate) header: Header,
 }
 
-/// How far a journal has come.
+/// The state of a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct State {
-    /// The number of the next page.
+    /// Number of the next page.
     pub(crate) next_page: u64,
-    /// Bytes of the file that are whole lines.
+    /// Length of the complete lines in bytes.
     pub(crate) whole: u64,
-    /// The migration came to its end.
+    /// The migration is complete.
     pub(crate) ended: bool,
-    /// It was taken back.
+    /// It was undone.
     pub(crate) undone: bool,
-    /// It is being taken back, and what was deleted in the targets has gone from the source.
+    /// An undo is in progress, and keys deleted in the targets were removed from the source.
     pub(crate) deletions_done: bool,
-    /// The targets were followed until nobody wrote to the source: their servers' lives.
+    /// Set if the feed ended after the last write to the source: the `Life` of the targets'
+    /// servers.
     pub(crate) followed: Option<Vec<Life>>,
-    /// The life of the source's server while its targets were followed.
+    /// The `Life` of the source's server during the feed.
     pub(crate) source: Option<Life>,
 }
 
@@ -62,15 +63,15 @@ impl Past {
             return Err(bad(path, "the journal is of a newer version of this program"));
         }
         if !line.ends_with('\n') {
-            return Err(bad(path, "the journal is cut off behind its first line"));
+            return Err(bad(path, "the journal is cut off after its first line"));
         }
         Ok(Self { path: path.to_owned(), header })
     }
 
-    /// The file for this run alone, to be written to.
+    /// Opens the file for appending and locks it for this run.
     ///
     /// # Errors
-    /// When another run has it.
+    /// When another run has the lock.
     pub(crate) fn take(&self) -> Result<File> {
         let file = File::options().append(true).open(&self.path);
         let file = file.map_err(AdminError::file("open", &self.path))?;
@@ -83,7 +84,7 @@ impl Past {
         }
     }
 
-    /// The lines of the file, each with where it ends in it. The last one may lack its end.
+    /// The lines of the file, each with its end offset. The last one may lack its newline.
     fn lines(&self) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>)>>> {
         let file = File::open(&self.path).map_err(AdminError::file("read", &self.path))?;
         let path = self.path.clone();
@@ -102,11 +103,11 @@ impl Past {
         }))
     }
 
-    /// The lines that are whole, as text.
+    /// The complete lines as text.
     fn whole_lines(&self) -> Result<impl Iterator<Item = Result<(u64, String)>>> {
         let path = self.path.clone();
         let whole = self.lines()?.take_while(|line| {
-            // Without its end it was being written.
+            // Without its newline it was being written.
             line.as_ref().map_or(true, |(_, line)| line.ends_with(b"\n"))
         });
         Ok(whole.map(move |line| {
@@ -117,7 +118,7 @@ impl Past {
         }))
     }
 
-    /// How far it has come.
+    /// Reads the state of the journal.
     pub(crate) fn state(&self) -> Result<State> {
         let mut state = State { next_page: 1, ..State::default() };
         for line in self.whole_lines()? {
@@ -133,7 +134,7 @@ impl Past {
                 "=" => state.ended = true,
                 "u" => state.undone = true,
                 "d" => state.deletions_done = true,
-                // It was followed on.
+                // The feed continued.
                 "m" => (state.ended, state.followed) = (false, None),
                 "s" => state.source = Some(Life::read(rest)),
                 "r" => state.followed = Some(rest.split(' ').map(Life::read).collect()),
@@ -143,8 +144,9 @@ impl Past {
         Ok(state)
     }
 
-    /// The page that the file breaks off in, as far as its names are whole. Where the work was
-    /// interrupted none of its keys has been touched; where some have, the file was cut off later.
+    /// The incomplete page at the end of the file, with its complete names. If the run was
+    /// interrupted, none of its keys has been touched; if some have moved, the file was truncated
+    /// later.
     pub(crate) fn torn_page(&self) -> Result<Option<PastPage>> {
         let Some(line) = self.lines()?.last() else { return Ok(None) };
         let (_, line) = line?;
@@ -154,7 +156,7 @@ impl Past {
         let text = String::from_utf8_lossy(&line);
         let Some(text) = text.strip_prefix("> ") else { return Ok(None) };
         let mut words: Vec<&str> = text.split(' ').collect();
-        // The last name may lack some of its letters.
+        // The last name may be incomplete.
         words.pop();
         let mut words = words.into_iter();
         let number = words.next().and_then(|number| number.parse().ok()).unwrap_or(0);
@@ -162,8 +164,8 @@ impl Past {
         Ok(Some(PastPage { number, items, exceptions: None }))
     }
 
-    /// Hands out each page with what became of it. Pages are finished out of order by a few, so
-    /// that few are held at a time.
+    /// Calls `each` with each page and its outcomes. Pages finish slightly out of order, so only
+    /// few are held at a time.
     pub(crate) fn for_each_page(&self, mut each: impl FnMut(PastPage) -> Result<()>) -> Result<()> {
         let mut open: BTreeMap<u64, Vec<Item>> = BTreeMap::new();
         let mut expected = 1;
@@ -193,7 +195,7 @@ impl Past {
         Ok(())
     }
 
-    /// The keys that were kept in step, as each was last.
+    /// The copied keys with their latest marks.
     pub(crate) fn copied(&self) -> Result<HashMap<Vec<u8>, Copied>> {
         let mut found = HashMap::new();
         for line in self.whole_lines()?.skip(1) {
@@ -231,12 +233,12 @@ impl Past {
         )
     }
 
-    /// Writes that what was deleted in the targets has gone from the source.
+    /// Records that keys deleted in the targets were removed from the source.
     pub(crate) fn mark_deletions_done(&self) -> Result<()> {
         self.append("d")
     }
 
-    /// Writes that the migration was taken back, so that it is not taken back twice.
+    /// Records the undo, so that it is not repeated.
     pub(crate) fn mark_undone(&self, report: &str) -> Result<()> {
         self.append(&format!("u {report}"))
     }

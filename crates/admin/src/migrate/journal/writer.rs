@@ -1,4 +1,4 @@
-//! The thread that writes a journal: a page goes on only when it is on the disk.
+//! The thread that writes a journal and passes a page on only when it is on disk.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -14,7 +14,7 @@ use crate::migrate::mark::{Copied, Mark};
 use crate::name::escape_into;
 use crate::{AdminError, Result};
 
-/// What is written after a page.
+/// Entries other than pages.
 #[derive(Debug)]
 enum Entry {
     Outcome { page: u64, outcomes: Vec<Outcome> },
@@ -24,7 +24,7 @@ enum Entry {
     End(String),
 }
 
-/// Takes what became of pages. Clones write to the same journal.
+/// Sends outcomes to the journal. Clones write to the same journal.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcomes {
     entries: mpsc::UnboundedSender<Entry>,
@@ -32,21 +32,21 @@ pub(crate) struct Outcomes {
 
 impl Outcomes {
     pub(crate) fn done(&self, page: u64, outcomes: Vec<Outcome>) {
-        // Nobody listens after a failure to write, which the writer reports itself.
+        // The receiver is gone only after a write error, which the writer reports.
         let _ = self.entries.send(Entry::Outcome { page, outcomes });
     }
 
-    /// The source's server has this life.
+    /// Records the `Life` of the source's server.
     pub(crate) fn source(&self, life: String) {
         let _ = self.entries.send(Entry::Source(life));
     }
 
-    /// These keys are in step.
+    /// Records copied keys.
     pub(crate) fn copied(&self, copied: Vec<Copied>) {
         let _ = self.entries.send(Entry::Copied(copied));
     }
 
-    /// The targets, on servers of these lives, were followed to the end.
+    /// Records that the feed ended, with the `Life` of the targets' servers.
     pub(crate) fn followed(&self, lives: Vec<String>) {
         let _ = self.entries.send(Entry::Followed(lives));
     }
@@ -56,7 +56,7 @@ impl Outcomes {
     }
 }
 
-/// A journal that is being written, by a thread of its own.
+/// A journal that a separate thread writes.
 #[derive(Debug)]
 pub(crate) struct Writer {
     path: PathBuf,
@@ -66,8 +66,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread: pages that come in by `pages` are written down and made durable, and
-    /// only then go on by `written`.
+    /// Starts the thread: pages from `pages` are written and synchronised, and only then sent to
+    /// `written`.
     pub(crate) fn start(
         journal: Journal,
         mut pages: mpsc::Receiver<Page>,
@@ -84,7 +84,7 @@ impl Writer {
             };
             let mut out = BufWriter::with_capacity(1 << 20, &journal.file);
             let all = write_pages(&journal.file, &mut out, &mut pages, &mut incoming, &written);
-            // A failure is noted before the lanes are let go: whoever sees them end finds the reason.
+            // The failure is stored before the lanes end, so that the caller finds the reason.
             let all = all.map_err(&note);
             drop(written);
             if all.is_ok() {
@@ -94,7 +94,7 @@ impl Writer {
         Self { path, outcomes: Outcomes { entries }, thread, failure }
     }
 
-    /// Why it has ended before its time, once: a full disk, most often.
+    /// The error that ended it early, returned once; usually a full disk.
     pub(crate) fn failure(&self) -> Option<AdminError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -103,7 +103,8 @@ impl Writer {
         self.outcomes.clone()
     }
 
-    /// Waits until all is on the disk. Every other [`Outcomes`] has to be gone, or the end written.
+    /// Waits until everything is on disk. Every other [`Outcomes`] has to be dropped, or the end
+    /// written.
     pub(crate) async fn finish(self) -> Result<()> {
         let Self { path, outcomes, thread, failure } = self;
         drop(outcomes);
@@ -113,13 +114,13 @@ impl Writer {
     }
 }
 
-/// What is written next.
+/// The next thing to write.
 enum Next {
     Page(Option<Page>),
     Entry(Entry),
 }
 
-/// Writes pages, and what became of others meanwhile, until there are no more.
+/// Writes pages and incoming outcomes until there are no more pages.
 fn write_pages(
     file: &File,
     out: &mut BufWriter<&File>,
@@ -151,7 +152,8 @@ fn write_pages(
         if let Some(page) = &page {
             write_page(out, &mut line, page)?;
         }
-        // What is told outlives this program from here on; a page has to outlive the machine.
+        // From here on the entries survive a crash of this program; a page has to survive one of
+        // the machine.
         out.flush()?;
         if let Some(page) = page {
             file.sync_data()?;
@@ -162,7 +164,7 @@ fn write_pages(
     }
 }
 
-/// Writes what became of pages until all is told.
+/// Writes the remaining outcomes.
 fn write_rest(
     file: &File,
     out: &mut BufWriter<&File>,

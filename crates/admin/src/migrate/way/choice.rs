@@ -1,4 +1,4 @@
-//! Which of the ways a pair of places and a user's rights allow.
+//! Chooses a way of moving keys that a pair of places and the user's rights allow.
 
 use compartment_core::{Error, ErrorKind};
 use compartment_redis::{Connection, allowed_name, mark};
@@ -7,16 +7,16 @@ use redis::{Cmd, Value};
 use super::{Course, Way};
 use crate::{AdminError, Place, Result};
 
-/// The best way that the servers and the user's rights allow.
+/// The fastest way that the servers and the user's rights allow.
 ///
 /// # Errors
-/// When none does: names each command that was refused, and why.
+/// When none works, with each refused command and the reason.
 pub(crate) async fn choose(course: &Course) -> Result<Way> {
     let mut refused = Vec::new();
     for way in [Way::Move, Way::Copy, Way::Dump] {
         match try_out(course, way).await? {
             None => return Ok(way),
-            // What speaks against every way is said once.
+            // A reason against several ways is listed once.
             Some(why) if refused.contains(&why) => {}
             Some(why) => refused.push(why),
         }
@@ -32,10 +32,10 @@ pub(crate) async fn choose(course: &Course) -> Result<Way> {
     )))
 }
 
-/// Why this way cannot be taken; `None` when it can.
+/// The reason against this way; `None` if it works.
 ///
 /// # Errors
-/// The connection's, and those that no other way mends.
+/// The connection's, and those that affect every way.
 pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>> {
     let cluster = course.source.server().is_cluster();
     let Some(target) = course.targets.first() else {
@@ -47,7 +47,7 @@ pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>>
     }
     let mut source = course.source.open("migrate").await?;
     let missing = missing_name(course, &mut source).await?;
-    // A key that stands in both places is looked at under a watch, whichever way the others go.
+    // A key that exists in both places is compared under `WATCH`, whichever way is used.
     if !cluster {
         let mut watch = redis::cmd("WATCH");
         watch.arg(&missing);
@@ -89,7 +89,7 @@ pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>>
                 let clusters = course.targets.iter().any(|target| target.server().is_cluster());
                 return Ok(clusters.then(|| format!("a {way} into a cluster is not possible")));
             }
-            // An empty payload is refused as such by whoever may restore at all.
+            // If `RESTORE` is allowed, the server refuses the empty payload itself.
             let mut command = redis::cmd("RESTORE");
             command.arg(&missing).arg(0).arg("");
             refusal(&mut target.open("migrate").await?, "RESTORE", &command).await
@@ -97,7 +97,7 @@ pub(crate) async fn try_out(course: &Course, way: Way) -> Result<Option<String>>
     }
 }
 
-/// What the server says against a command, when it is something that another way may get round.
+/// The server's objection to a command, if another way may avoid it.
 async fn refusal(connection: &mut Connection, name: &str, command: &Cmd) -> Result<Option<String>> {
     match connection.ask::<Value>("choose a strategy", command).await {
         Ok(_) => Ok(None),
@@ -114,23 +114,23 @@ async fn refusal(connection: &mut Connection, name: &str, command: &Cmd) -> Resu
     }
 }
 
-/// A name of no key, by which commands are tried that a user may not be allowed. An ACL may allow
-/// names like those of the keys only.
+/// An unused key name for trying commands. An ACL may allow only names like those of the moving
+/// keys.
 async fn missing_name(course: &Course, source: &mut Connection) -> Result<Vec<u8>> {
     let prefix = course.source.prefix();
     let near: Vec<Vec<u8>> =
         course.routes.beginnings().map(|beginning| [prefix, beginning].concat()).collect();
     let mark = mark("missing");
     let found = allowed_name(&mut [source], &mark, &near).await;
-    // Then the ways say themselves that they are refused.
+    // Without an allowed name, trying each way reports the refusal.
     found.or_else(|error| match error.kind() {
         ErrorKind::Permission => Ok(mark.into_bytes()),
         _ => Err(error.into()),
     })
 }
 
-/// Whether the target is on the source's server. Within one database nothing moves, unless the
-/// names change.
+/// Whether the target is on the source's server. An error if both are one database and no name
+/// changes.
 async fn is_within(course: &Course, target: &Place) -> Result<bool> {
     let source = &course.source;
     let is_within = target.is_on_server_of(source).await?;

@@ -1,4 +1,4 @@
-//! By `COPY`: within one server, where `MOVE` is not allowed or the old place keeps its keys.
+//! Moves by `COPY`: within one server, if `MOVE` is not allowed or the old place keeps its keys.
 
 use redis::{Pipeline, Value};
 
@@ -8,7 +8,7 @@ use crate::migrate::{Item, Outcome};
 use crate::snapshot::Snapshot;
 
 const COPY_AWAY: &str = include_str!("../../lua/copy_away.lua");
-/// Keys in one script call: all that others wait for, besides the size of one key.
+/// Keys per script call: other clients wait for this many keys.
 const AT_ONCE: usize = 50;
 
 impl Lane {
@@ -26,7 +26,7 @@ impl Lane {
         Ok(outcomes)
     }
 
-    /// Copies what was read, to be compared before it is removed.
+    /// Copies the keys that were read, to be compared before they are removed.
     pub(super) async fn copy_over(
         &mut self,
         items: &[Item],

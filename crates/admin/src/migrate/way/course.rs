@@ -1,11 +1,11 @@
-//! From where to where keys go, and what is known of both servers.
+//! The course of a migration: source, targets, and facts about their servers.
 
 use crate::clocks::{ClockShift, told};
 use crate::migrate::copies::Copies;
 use crate::migrate::{Item, Migration, Routes};
 use crate::{Place, Result};
 
-/// What a lane needs to know about the migration.
+/// The migration from the view of a lane.
 #[derive(Clone, Debug)]
 pub(crate) struct Course {
     pub(crate) source: Place,
@@ -13,16 +13,16 @@ pub(crate) struct Course {
     pub(crate) routes: Routes,
     pub(crate) keep: bool,
     pub(crate) verify: bool,
-    /// Whether a key that cannot go as the others do may go another way.
+    /// Whether a key that cannot move like the others may use another way.
     pub(crate) any_way: bool,
-    /// Whether it is stopped when a target evicts keys.
+    /// Whether the run stops when a target evicts keys.
     pub(crate) watches_evictions: bool,
-    /// Of each target, whether it is on another server than the source; see
+    /// For each target, whether it is on another server than the source; see
     /// [`Course::look_at_servers`].
     pub(crate) elsewhere: Vec<bool>,
     /// How far the clock of each target is ahead of the source's.
     pub(crate) shifts: Vec<ClockShift>,
-    /// The keys that were copied, where the targets are kept in step with the source.
+    /// The keys copied so far, if the run follows the source.
     pub(crate) copies: Option<Copies>,
 }
 
@@ -42,11 +42,11 @@ impl Course {
         }
     }
 
-    /// Compares the servers of the targets with the source's, and their clocks; what people should know
-    /// of them.
+    /// Compares the servers of the targets with the source's, and their clocks. Returns remarks for the
+    /// operator.
     ///
     /// # Errors
-    /// Where they cannot be compared.
+    /// When they cannot be compared.
     pub(crate) async fn look_at_servers(&mut self) -> Result<Vec<String>> {
         let mut notes = Vec::new();
         (self.elsewhere, self.shifts) = (Vec::new(), Vec::new());
@@ -61,23 +61,23 @@ impl Course {
         Ok(notes)
     }
 
-    /// How far the clock of the numbered target is ahead.
+    /// How far the clock of target `number` is ahead.
     pub(crate) fn shift(&self, number: usize) -> ClockShift {
         self.shifts.get(number).copied().unwrap_or_default()
     }
 
-    /// How far apart two tellings of one expiry may be.
+    /// Tolerance when two values of one expiry are compared.
     pub(crate) fn slack_ms(&self) -> u64 {
         let slacks = self.shifts.iter().map(|shift| shift.slack_ms());
         slacks.max().unwrap_or_else(|| ClockShift::default().slack_ms())
     }
 
-    /// The item's name as it stands on the source's server.
+    /// The item's name on the source's server.
     pub(crate) fn source_name(&self, item: &Item) -> Vec<u8> {
         self.source.on_server(&item.name).into_owned()
     }
 
-    /// The number of the item's target, and its name on that server.
+    /// The index of the item's target, and its name on that server.
     pub(crate) fn destination(&self, item: &Item) -> (usize, Vec<u8>) {
         let number = self.routes.target(item.rule);
         let name = self.routes.new_name(item.rule, &item.name);

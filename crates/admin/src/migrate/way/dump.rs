@@ -1,5 +1,7 @@
-//! By `DUMP` and `RESTORE`: between servers. A key is removed from the source only if nothing has
-//! changed it since it was read, and after it was compared where that is asked for.
+//! Moves by `DUMP` and `RESTORE`, between servers.
+//!
+//! A key is removed from the source only if it has not changed since it was read, and with `verify`
+//! after it was compared.
 
 use compartment_core::ErrorKind;
 use compartment_redis::answer_error;
@@ -10,17 +12,17 @@ use crate::migrate::{Item, Outcome};
 use crate::snapshot::Snapshot;
 use crate::{AdminError, Result};
 
-/// How many keys go at once, so that their values stay within [`BYTES_AT_ONCE`].
+/// Number of keys per round trip, so that their values stay within [`BYTES_AT_ONCE`].
 #[derive(Debug)]
 pub(super) struct Sizing {
     keys: usize,
 }
 
-/// Values in memory at a time, on each lane.
+/// Bytes of values in memory per lane.
 const BYTES_AT_ONCE: usize = 4 << 20;
-/// The most keys in one round trip: enough to be quick, few enough to share the server.
+/// Maximum keys per round trip: enough to be fast, and few enough to share the server.
 const MAX_KEYS: usize = 256;
-/// To begin with, before the size of the values is known.
+/// First number of keys, before the size of the values is known.
 const FIRST_KEYS: usize = 16;
 
 impl Sizing {
@@ -34,7 +36,7 @@ impl Sizing {
 
     pub(super) fn learn(&mut self, keys: usize, bytes: usize) {
         let fit = BYTES_AT_ONCE / (bytes / keys.max(1)).max(1);
-        // Larger by steps, smaller at once.
+        // Grows step by step and shrinks at once.
         self.keys = fit.clamp(1, (self.keys * 2).min(MAX_KEYS));
     }
 }
@@ -75,7 +77,7 @@ impl Lane {
         Ok(outcomes)
     }
 
-    /// Writes what was read; a name that stands already is left as it is.
+    /// Writes the keys that were read; existing names are left unchanged.
     async fn restore(
         &mut self,
         items: &[Item],
@@ -85,7 +87,7 @@ impl Lane {
         let mut at = Vec::new();
         let mut ends = Vec::new();
         let mut outcomes = vec![Outcome::Gone; items.len()];
-        // What the target does not take as it is, it is told in commands that it knows.
+        // Keys whose dump the target does not accept are written type by type.
         let mut untaken = Vec::new();
         for (place, (item, snapshot)) in items.iter().zip(snapshots).enumerate() {
             let Some(snapshot) = snapshot else { continue };
@@ -98,7 +100,7 @@ impl Lane {
             }
             let mut command = redis::cmd("RESTORE");
             command.arg(&name).arg(self.expiry_there(number, snapshot)).arg(&snapshot.payload);
-            // Zero means no expiry either way.
+            // 0 means no expiry with `ABSTTL` too.
             command.arg("ABSTTL");
             commands.push((number, command));
             at.push(place);
@@ -134,7 +136,7 @@ impl Lane {
         Ok(outcomes)
     }
 
-    /// A name that stands in the target may be this very key, from an earlier run.
+    /// Compares names that exist in the target, which may be copies from an earlier run.
     async fn look_at_standing(
         &mut self,
         items: &[Item],
@@ -162,10 +164,10 @@ pub(super) fn is_too_new(error: &redis::ServerError) -> bool {
     error.details().is_some_and(|text| text.contains(TOO_NEW))
 }
 
-/// What a server answers to a payload of a version that it does not know.
+/// A server's error for a payload with an unknown version.
 const TOO_NEW: &str = "DUMP payload version";
 
-/// A payload that the target does not know is no fault of the key.
+/// Explains that the target does not know the payload's version.
 fn explain_refusal(error: AdminError) -> AdminError {
     let AdminError::Server(server) = &error else { return error };
     let text = server.message();

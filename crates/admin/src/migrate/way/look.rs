@@ -1,4 +1,4 @@
-//! Keys as they are in the source and in their targets, by the source's clock.
+//! Reads keys in the source and in their targets, by the source's clock.
 
 use super::Lane;
 use crate::Result;
@@ -6,7 +6,7 @@ use crate::migrate::{Item, Outcome};
 use crate::snapshot::{ExpiryCommand, Snapshot, server_time, take};
 
 impl Lane {
-    /// Each key on both sides, at about the same moment.
+    /// Reads each key on both sides, at about the same moment.
     pub(crate) async fn both_sides(
         &mut self,
         items: &[Item],
@@ -17,7 +17,7 @@ impl Lane {
         Ok((here, self.fingerprints_in_targets(items).await?))
     }
 
-    /// The keys as they are in the source.
+    /// Reads the keys in the source.
     pub(super) async fn fingerprints_in_source(
         &mut self,
         items: &[Item],
@@ -27,7 +27,7 @@ impl Lane {
         take(&mut self.source, expiry, &names).await
     }
 
-    /// The keys as they are in their targets, their expiry by the source's clock.
+    /// Reads the keys in their targets, with expiries converted to the source's clock.
     pub(super) async fn fingerprints_in_targets(
         &mut self,
         items: &[Item],
@@ -59,12 +59,12 @@ impl Lane {
         Ok(snapshots)
     }
 
-    /// When the key expires by its target's clock; 0 for never.
+    /// The key's expiry by its target's clock; 0 for never.
     pub(super) fn expiry_there(&self, number: usize, snapshot: &Snapshot) -> u64 {
         snapshot.expires_at.map_or(0, |at| self.course.shift(number).forth(at))
     }
 
-    /// Compares keys that have arrived with what they were before.
+    /// Compares keys that have arrived with their snapshots from before.
     pub(super) async fn compare_arrived(
         &mut self,
         items: &[Item],
@@ -74,7 +74,7 @@ impl Lane {
         let after = self.fingerprints_in_targets(items).await?;
         let slack = self.course.slack_ms();
         for ((outcome, before), after) in outcomes.iter_mut().zip(before).zip(&after) {
-            // What was not there before was written between the look and the move.
+            // A key without a snapshot was written between the look and the move.
             let (Outcome::Done, Some(before)) = (&*outcome, before) else { continue };
             match after {
                 Some(after) => {
@@ -89,7 +89,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Whether the key has come to the end of its life, by the source's clock.
+    /// Whether the key has expired by the source's clock.
     async fn is_over(&mut self, snapshot: &Snapshot) -> Result<bool> {
         if snapshot.expires_at.is_none() {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! The ways that keys can go, and which of them a pair of places and a user's rights allow.
+//! The ways of moving keys.
 
 mod choice;
 mod copy;
@@ -29,17 +29,18 @@ use crate::snapshot::Snapshot;
 use crate::weight::weight_of_payload;
 use crate::{AdminError, Place, Result, escape};
 
-/// How keys go from one place to another.
+/// A way of moving keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Way {
-    /// `MOVE`, within one server: at once whatever the size; keeps everything.
+    /// `MOVE`, within one server: takes constant time for any size.
     Move,
-    /// `COPY` and then removed, within one server: takes memory twice and time by size.
+    /// `COPY` and removal, within one server: takes twice the memory, and time in proportion to the
+    /// size.
     Copy,
     /// `DUMP` and `RESTORE`, between servers.
     Dump,
-    /// Read and written type by type, to a server that does not know the source's encodings.
+    /// Writing by commands of each type, for a server that does not know the source's encodings.
     Typed,
 }
 
@@ -54,7 +55,7 @@ impl std::fmt::Display for Way {
     }
 }
 
-/// Connections of one worker, which carries one page at a time.
+/// The connections of one worker, which moves one page at a time.
 #[derive(Debug)]
 pub(crate) struct Lane {
     course: Course,
@@ -63,7 +64,7 @@ pub(crate) struct Lane {
     targets: Vec<Connection>,
     keys_at_once: dump::Sizing,
     watches: Vec<EvictionWatch>,
-    /// What the source evicts must not be taken for deleted.
+    /// Keys that the source evicts must not count as deleted.
     source_watch: Option<EvictionWatch>,
     modules: modules::Modules,
 }
@@ -77,7 +78,7 @@ impl Lane {
         }
         let mut watches = Vec::new();
         for (place, elsewhere) in course.targets.iter().zip(&course.elsewhere) {
-            // Within a server too a key that stays takes its memory twice.
+            // Even within a server, a key that also stays takes twice the memory.
             if course.watches_evictions && (*elsewhere || course.keep) {
                 watches.push(EvictionWatch::start(place).await?);
             }
@@ -98,22 +99,23 @@ impl Lane {
         })
     }
 
-    /// Whether a target evicts keys when it is full: then nothing may be written to it unseen.
+    /// Whether a target evicts keys when it is full, so that its memory has to be checked before
+    /// writes.
     pub(crate) fn has_to_watch(&self) -> bool {
         self.watches.iter().any(EvictionWatch::is_needed)
     }
 
-    /// Whether the targets are kept in step with the source.
+    /// Whether the run follows the source.
     pub(crate) fn follows(&self) -> bool {
         self.course.copies.is_some()
     }
 
-    /// How many keys of each module's type it has met.
+    /// Takes the number of keys seen of each module type.
     pub(crate) fn take_modules(&mut self) -> std::collections::BTreeMap<String, u64> {
         self.modules.take()
     }
 
-    /// How many keys go in one round trip at most.
+    /// Maximum number of keys per round trip.
     pub(crate) fn capacity(&self) -> usize {
         match self.way {
             Way::Move => 1_000,
@@ -122,7 +124,7 @@ impl Lane {
         }
     }
 
-    /// About how many commands a key costs the servers.
+    /// Approximate number of commands per key.
     pub(crate) fn commands_per_key(&self) -> usize {
         match self.way {
             Way::Move => 1,
@@ -131,7 +133,7 @@ impl Lane {
         }
     }
 
-    /// Carries the keys; what became of each.
+    /// Moves the keys; returns their outcomes.
     pub(crate) async fn carry(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
         if self.modules.are_loaded() {
             return self.carry_by_type(items).await;
@@ -139,10 +141,10 @@ impl Lane {
         self.carry_any(items).await
     }
 
-    /// Carries the items and retries: a cluster that reshards answers for a moment that a key is
+    /// Moves the items with retries, because a resharding cluster briefly refuses keys that are
     /// moving.
     pub(crate) async fn carry_patiently(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
-        const ATTEMPTS: u32 = 6;
+        const ATTEMPTS: u32 = 7;
         let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         for attempt in 1..ATTEMPTS {
             match self.carry(items).await {
@@ -173,8 +175,8 @@ impl Lane {
         Ok(outcomes)
     }
 
-    /// A key that the source has no more may be in its target: `SCAN` may name a key twice, and a
-    /// program that knows both places brings what it asks for.
+    /// Marks keys missing from the source that are in their target: `SCAN` may return a key twice,
+    /// and a program that knows both places brings the keys that it uses.
     async fn tell_those_there(&mut self, items: &[Item], outcomes: &mut [Outcome]) -> Result<()> {
         let gone: Vec<usize> =
             (0..items.len()).filter(|at| outcomes[*at] == Outcome::Gone).collect();
@@ -194,7 +196,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Whether there is room for these values where they go.
+    /// Checks that these values fit into the targets.
     fn room_for(&self, snapshots: &[Option<Snapshot>]) -> Result<()> {
         if !self.has_to_watch() {
             return Ok(());
@@ -210,7 +212,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Of each key of `items`, whether the source has it.
+    /// Whether the source has each key of `items`.
     async fn in_source(&mut self, items: &[&Item]) -> Result<Vec<bool>> {
         let mut pipeline = Pipeline::with_capacity(items.len());
         for item in items {
@@ -223,7 +225,7 @@ impl Lane {
             .collect()
     }
 
-    /// Sends a command for each of some items to their targets; the answers in the items' order.
+    /// Sends the commands to their targets; returns the answers in the order of the commands.
     async fn ask_targets(
         &mut self,
         operation: &'static str,
@@ -250,7 +252,7 @@ impl Lane {
     }
 }
 
-/// An answer that has to be a number; the server's error otherwise.
+/// Reads a numeric answer; otherwise the server's error.
 pub(crate) fn as_int(course: &Course, operation: &'static str, answer: &Value) -> Result<i64> {
     match answer {
         Value::Int(number) => Ok(*number),
@@ -259,7 +261,7 @@ pub(crate) fn as_int(course: &Course, operation: &'static str, answer: &Value) -
     }
 }
 
-/// The error that an answer is, when it is none of those expected.
+/// The error for an unexpected answer.
 pub(crate) fn unexpected(course: &Course, operation: &'static str, answer: &Value) -> AdminError {
     let error = answer_error(operation, answer).unwrap_or_else(|| {
         Error::new(ErrorKind::Protocol, operation, "the answer is not what a Redis server gives")
@@ -267,7 +269,7 @@ pub(crate) fn unexpected(course: &Course, operation: &'static str, answer: &Valu
     error.in_database(course.source.label()).into()
 }
 
-/// The error for a key that the server would not take.
+/// The error for a key that the server refused.
 pub(crate) fn key_error(course: &Course, error: Error, number: usize, name: &[u8]) -> AdminError {
     let label = course.targets.get(number).map_or("", Place::label);
     AdminError::Server(error.in_database(label).at_key(escape(name)))

@@ -1,5 +1,6 @@
-//! Keys of modules: those of a search index stay, since it sees one database of its server only; of the
-//! others it is told that there are such.
+//! Handles keys of modules: keys of a search index stay, the others are counted.
+//!
+//! A search index covers only one database of its server.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use super::Lane;
 use crate::migrate::{Item, Outcome};
 use crate::{KeyType, Place, Result};
 
-/// What a source's modules have among its keys.
+/// The module keys of a source.
 #[derive(Debug, Default)]
 pub(super) struct Modules {
     are_loaded: bool,
@@ -17,7 +18,7 @@ pub(super) struct Modules {
 }
 
 impl Modules {
-    /// Asks for the modules of a server. One that does not tell may have some.
+    /// Asks for the modules of a server. If it refuses to list them, it may have some.
     pub(super) async fn of(source: &Place) -> Result<Self> {
         let mut command = redis::cmd("MODULE");
         command.arg("LIST");
@@ -35,7 +36,7 @@ impl Modules {
     }
 }
 
-/// The types in which a search module keeps its indexes, besides those that begin with `ft_`.
+/// Types of a search module's indexes, besides those that begin with `ft_`.
 const OF_INDEXES: &[&str] = &["numericdx", "trietype0", "geoidx"];
 
 fn is_of_index(kind: &str) -> bool {
@@ -43,7 +44,7 @@ fn is_of_index(kind: &str) -> bool {
 }
 
 impl Lane {
-    /// Carries the keys but those of search indexes.
+    /// Moves all keys except those of search indexes.
     pub(super) async fn carry_by_type(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
         let mut pipeline = Pipeline::with_capacity(items.len());
         for item in items {

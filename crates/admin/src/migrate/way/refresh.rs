@@ -1,4 +1,4 @@
-//! Makes keys in the targets what they are in the source now, where the targets' own are copies still.
+//! Updates keys in the targets to the source's current values, if they are still copies.
 
 use compartment_redis::answer_error;
 use redis::{Cmd, Value};
@@ -11,7 +11,7 @@ use crate::migrate::{Item, Outcome};
 use crate::snapshot::Snapshot;
 use crate::{AdminError, Result};
 
-/// Writes KEYS[1] anew if it still dumps to what ARGV[1] is the hash of.
+/// Replaces KEYS[1] if the hash of its dump is still ARGV[1].
 const REPLACE_UNCHANGED: &str = "local now = redis.call('DUMP', KEYS[1])
 if not now then return 0 end
 if redis.sha1hex(now) ~= ARGV[1] then return 0 end
@@ -19,11 +19,11 @@ redis.call('RESTORE', KEYS[1], ARGV[2], ARGV[3], 'REPLACE', 'ABSTTL')
 return 1";
 
 impl Lane {
-    /// Brings copies in step with the source; what became of each key. One that its target holds
-    /// otherwise than it was copied is the target's own, and stays.
+    /// Updates copies from the source; returns the outcome of each key. A key that has changed in
+    /// its target since it was copied belongs to the target and stays.
     ///
     /// # Errors
-    /// [`AdminError::Unsafe`] where the source may have evicted what it has no more.
+    /// [`AdminError::Unsafe`] if the source may have evicted the keys that it lacks.
     pub(crate) async fn refresh(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::with_capacity(items.len());
         while outcomes.len() < items.len() {
@@ -45,7 +45,7 @@ impl Lane {
         Ok(outcomes)
     }
 
-    /// Of keys that stand in their targets with another value: brings those in step that are copies.
+    /// Updates those keys with another value in their targets that are copies.
     pub(super) async fn renew_copies(
         &mut self,
         items: &[Item],
@@ -67,7 +67,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Notes which keys are copies now, where the targets are kept in step.
+    /// Records which keys are copies now, if the run follows the source.
     pub(super) fn note_copies(
         &self,
         items: &[Item],
@@ -105,8 +105,8 @@ impl Lane {
         }
     }
 
-    /// Makes the keys in the targets what the snapshots say, where they lack them or hold what is `ours`;
-    /// done is also what was removed there.
+    /// Writes the snapshots over keys in the targets that are missing or still `ours`. Removals also
+    /// count as done.
     async fn put_over(
         &mut self,
         items: &[Item],
@@ -115,7 +115,7 @@ impl Lane {
     ) -> Result<Vec<Outcome>> {
         let mut outcomes = self.put_once(items, here, ours).await?;
         for (at, outcome) in outcomes.iter_mut().enumerate() {
-            // It was changed between the look and the write, or has ended.
+            // It was changed between the look and the write, or has expired.
             if *outcome == Outcome::Changed {
                 let one = at..=at;
                 let again =
@@ -175,8 +175,8 @@ impl Lane {
         Ok(outcomes)
     }
 
-    /// The command that makes a key what it is `here`, where it is as it was `there` still; none where it
-    /// had to be written type by type, and was.
+    /// The command that writes the value from `here` if the target still has the value in `there`; `None`
+    /// if the key was written type by type instead.
     async fn write_over(
         &mut self,
         item: &Item,
@@ -210,7 +210,7 @@ impl Lane {
         Ok(Some(command))
     }
 
-    /// Whether the answer says that the key was written.
+    /// Whether the key was written, according to the answer.
     fn has_written(&mut self, item: &Item, answer: &Value) -> Result<bool> {
         match answer {
             Value::Okay | Value::SimpleString(_) | Value::Int(1) => Ok(true),
@@ -230,14 +230,14 @@ impl Lane {
         }
     }
 
-    /// Those of the keys that the source does not have.
+    /// Positions of keys that the source does not have.
     pub(crate) async fn gone_from_source(&mut self, items: &[Item]) -> Result<Vec<usize>> {
         let there = self.in_source(&items.iter().collect::<Vec<_>>()).await?;
         Ok((0..items.len()).filter(|at| !there[*at]).collect())
     }
 
-    /// Removes from the targets keys that the source has no more, where they are as `ours` say; the
-    /// outcome of a removed one is done, that of another one there.
+    /// Removes from the targets keys that the source no longer has, if they still match `ours`. The
+    /// outcome is `Done` for a removed key, and `There` for one with another value.
     pub(crate) async fn remove_deleted(
         &mut self,
         items: &[Item],
@@ -247,14 +247,14 @@ impl Lane {
         self.put_over(items, &vec![None; items.len()], &ours).await
     }
 
-    /// Marks that were made by the clock of the only target, by the source's.
+    /// Converts marks from the only target's clock to the source's.
     fn by_this_clock(&self, marks: &[Option<Mark>]) -> Vec<Option<Mark>> {
         let shift = self.course.shift(0);
         marks.iter().map(|mark| mark.clone().map(|mark| mark.back(shift))).collect()
     }
 
-    /// Takes the keys to the only target as they are in the source now, where it lacks them or they are
-    /// as `ours` say, and removes them from the source.
+    /// Moves the keys with their current values to the only target, where they are missing or still
+    /// match `ours`, and removes them from the source.
     pub(crate) async fn bring(
         &mut self,
         items: &[Item],
@@ -263,7 +263,8 @@ impl Lane {
         let mut ours = self.by_this_clock(ours);
         let mut outcomes = self.bring_some(items, &mut ours).await?;
         if items.len() > 1 {
-            // One that is being written to holds up all that were watched with it.
+            // One key that is being written makes the transaction fail for all keys watched with
+            // it.
             for (at, outcome) in outcomes.iter_mut().enumerate() {
                 if *outcome == Outcome::Changed {
                     let one = self.bring_some(&items[at..=at], &mut ours[at..=at]).await?;
@@ -293,7 +294,7 @@ impl Lane {
         let of_ours: Vec<_> = there.iter().map(|at| ours[*at].clone()).collect();
         let put = self.put_over(&some, &of_some, &of_ours).await?;
         self.look_for_evictions().await?;
-        // What is not there was brought before, or has ended.
+        // A missing key was brought before, or has expired.
         let mut outcomes = vec![Outcome::There; items.len()];
         let mut arrived = Vec::new();
         for (at, became) in there.into_iter().zip(put) {

@@ -1,4 +1,4 @@
-//! By `MOVE`: within one server, at once whatever the size.
+//! Moves by `MOVE`: within one server, in constant time for any size.
 
 use redis::{Cmd, Pipeline};
 
@@ -6,7 +6,7 @@ use super::{Lane, as_int};
 use crate::Result;
 use crate::migrate::{Item, Outcome};
 
-/// Moves under another name, or not at all: `MOVE` itself cannot rename.
+/// Moves and renames in one step, since `MOVE` cannot rename.
 const MOVE_RENAMED: &str = include_str!("../../lua/move_renamed.lua");
 
 impl Lane {
@@ -22,7 +22,7 @@ impl Lane {
             if as_int(&self.course, "move", answer)? == 1 {
                 outcomes.push(Outcome::Done);
             } else {
-                // The source has it no more, or the target has one of that name.
+                // The source no longer has it, or the target has a key of that name.
                 outcomes.push(Outcome::Gone);
                 refused.push(at);
             }
@@ -51,6 +51,6 @@ impl Lane {
     }
 }
 
-/// `RENAMENX` gives an error for a name that is not there.
+/// `RENAMENX` fails for a missing name, so that case is checked first.
 const RENAME_IF_FREE: &str = "if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 return redis.call('RENAMENX', KEYS[1], KEYS[2])";

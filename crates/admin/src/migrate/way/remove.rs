@@ -1,5 +1,4 @@
-//! Removes from the source what has arrived, if nothing has changed it since it was read; from the
-//! target what has become out of date on its way.
+//! Removes unchanged keys from the source after they arrived, and outdated copies from the target.
 
 use redis::{Pipeline, Value};
 
@@ -8,8 +7,8 @@ use crate::Result;
 use crate::migrate::{Item, Outcome};
 use crate::snapshot::Snapshot;
 
-/// Removes KEYS[1] if it still dumps to what ARGV[1] is the hash of, for clusters, where keys of
-/// several slots cannot be watched together; 0 when it does not, or is not there any more.
+/// Removes KEYS[1] if the hash of its dump is still ARGV[1]; otherwise, or if it is missing,
+/// returns 0. Used in clusters, where keys of several slots cannot be watched together.
 pub(super) const REMOVE_UNCHANGED: &str = "local now = redis.call('DUMP', KEYS[1])
 if not now then return 0 end
 if redis.sha1hex(now) ~= ARGV[1] then return 0 end
@@ -26,8 +25,8 @@ impl Lane {
         Ok(())
     }
 
-    /// Removes the keys from the source if none of those watched has changed; else tells which
-    /// were removed: none.
+    /// Removes the keys from the source if none of the watched keys has changed; returns which were
+    /// removed, all or none.
     pub(super) async fn remove_watched(
         &mut self,
         items: &[Item],
@@ -49,7 +48,7 @@ impl Lane {
             Some(Value::Nil) => Ok(vec![false; at.len()]),
             Some(Value::Array(_)) => Ok(vec![true; at.len()]),
             Some(other) => {
-                // What the transaction was refused for is in the answers before its end.
+                // The reason for the refusal is among the answers before `EXEC`.
                 let cause = answers.iter().find(|a| matches!(a, Value::ServerError(_)));
                 Err(unexpected(&self.course, "remove moved keys", cause.unwrap_or(other)))
             }
@@ -75,8 +74,8 @@ impl Lane {
             .collect()
     }
 
-    /// Of a page in which something was changed: keys that are still the same are removed from the
-    /// source one by one, the others from the target, since what is there is out of date.
+    /// Handles a page in which keys were changed: unchanged keys are removed from the source one by
+    /// one; copies of changed keys are outdated and removed from the target.
     pub(super) async fn take_back(
         &mut self,
         items: &[Item],
@@ -115,7 +114,7 @@ impl Lane {
         self.tell_gone(items, outcomes).await
     }
 
-    /// What seemed to have changed may have come to the end of its life, or been deleted.
+    /// Corrects outcomes of keys that seemed changed, but have expired or been deleted.
     pub(super) async fn tell_gone(
         &mut self,
         items: &[Item],
@@ -132,12 +131,12 @@ impl Lane {
         Ok(())
     }
 
-    /// Removes what this run has just written, if it is still that.
+    /// Removes a key that this run has just written, if it is unchanged.
     async fn remove_from_target(&mut self, item: &Item, then: Option<&Snapshot>) -> Result<()> {
         let (number, name) = self.course.destination(item);
         let Some(then) = then else { return Ok(()) };
         let mut command = redis::cmd("EVAL");
-        // A payload is written by the target's own version of the format.
+        // The target writes payloads in its own version of the format, so values are compared.
         let now = self.fingerprints_in_targets(std::slice::from_ref(item)).await?;
         let Some(now) = now.into_iter().next().flatten() else { return Ok(()) };
         if now.difference(then, self.course.slack_ms()).is_some() {

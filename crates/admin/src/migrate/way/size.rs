@@ -1,5 +1,4 @@
-//! Values that a target does not take as they are: larger than it takes in one piece, or with times
-//! inside them of another clock.
+//! Handles values that a target refuses: too large, or with expiries of fields by another clock.
 
 use compartment_core::{Error, ErrorKind};
 
@@ -11,15 +10,15 @@ use crate::typed::max_bytes;
 use crate::{AdminError, Result, escape};
 
 impl Lane {
-    /// Whether the target would close the connection over the payload.
+    /// Whether the payload exceeds the target's limit, so that it would close the connection.
     pub(super) fn is_too_large(&self, number: usize, snapshot: &Snapshot) -> bool {
         let max =
             self.course.targets.get(number).map_or(u64::MAX, |place| max_bytes(place.server()));
         snapshot.payload.len() as u64 > max
     }
 
-    /// Refuses a hash whose fields have lives of their own, where the clocks differ: those times are
-    /// inside its value.
+    /// Refuses a hash whose fields expire if the clocks differ, because those expiries are inside
+    /// its value.
     pub(super) fn refuse_field_lives(
         &self,
         number: usize,
@@ -38,7 +37,7 @@ impl Lane {
         )))
     }
 
-    /// Why a payload that is too large cannot go in parts, if it cannot.
+    /// The error for an oversized payload that cannot be moved in parts.
     pub(super) fn explain_size(
         &self,
         number: usize,

@@ -1,4 +1,4 @@
-//! Keys that stand in both places: the same one from an earlier run, or another one in the way.
+//! Handles keys that exist in both places: identical ones from an earlier run, or conflicts.
 
 use super::Lane;
 use crate::Result;
@@ -8,9 +8,9 @@ use crate::migrate::{Item, Outcome};
 const AT_ONCE: usize = 100;
 
 impl Lane {
-    /// For keys that did not move within a server: which of them are gone from the source, which
-    /// have another value in their way, and which are there already, the same. Those last are
-    /// removed from the source unless it keeps its keys.
+    /// Finds out why keys did not move within a server: they are gone from the source, conflict
+    /// with another value, or are identical in the target. Identical ones are removed from the
+    /// source unless it keeps its keys.
     pub(super) async fn settle_standing(
         &mut self,
         items: &[Item],
@@ -35,12 +35,13 @@ impl Lane {
         Ok(())
     }
 
-    /// Looks at keys in both places, and removes those that are the same from the source unless it
-    /// keeps its keys.
+    /// Compares keys in both places, and removes identical ones from the source unless it keeps its
+    /// keys.
     pub(crate) async fn compare_standing(&mut self, items: &[Item]) -> Result<Vec<Outcome>> {
         let mut outcomes = self.compare_and_remove(items).await?;
         if items.len() > 1 {
-            // One that is being written to holds up all that were watched with it.
+            // One key that is being written makes the transaction fail for all keys watched with
+            // it.
             for (at, outcome) in outcomes.iter_mut().enumerate() {
                 if *outcome == Outcome::Changed {
                     let one = &items[at..=at];
@@ -66,7 +67,7 @@ impl Lane {
             .zip(&after)
             .map(|(before, after)| match (before, after) {
                 (None, _) => Outcome::Gone,
-                // The name has become free meanwhile; the next pass moves it.
+                // The name has become free in the target; the next pass moves the key.
                 (Some(_), None) => Outcome::Changed,
                 (Some(here), Some(there)) if here.difference(there, slack).is_none() => {
                     Outcome::Same

@@ -1,4 +1,4 @@
-//! Read and written type by type: to a server that does not know the source's encodings.
+//! Writes keys by commands of their type, for a server that does not know the source's encodings.
 
 use compartment_core::{Error, ErrorKind};
 
@@ -10,8 +10,8 @@ use crate::snapshot::Snapshot;
 use crate::typed;
 
 impl Lane {
-    /// Writes what was read, key by key: each appears whole or not at all, and a name that stands
-    /// already is left as it is.
+    /// Writes the keys that were read one by one: each appears completely or not at all, and
+    /// existing names are left unchanged.
     pub(super) async fn write_typed(
         &mut self,
         items: &[Item],
@@ -27,7 +27,7 @@ impl Lane {
         Ok(outcomes)
     }
 
-    /// Writes one key, over what stands there if it is to `replace` that.
+    /// Writes one key, over an existing one only with `replace`.
     pub(super) async fn write_one(
         &mut self,
         item: &Item,

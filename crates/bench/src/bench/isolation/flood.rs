@@ -1,5 +1,4 @@
-//! The batch that floods: many writers of a few kilobytes, pipelines, scans over everything, and now
-//! and then a value of several megabytes.
+//! The flood: many small writes, pipelines, scans over everything, and sometimes a big value.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,23 +13,23 @@ use crate::measure::Failure;
 const WRITERS: usize = 64;
 /// Tasks that send pipelines.
 const PIPELINES: usize = 4;
-/// Commands in each.
+/// Commands per pipeline.
 const PIPELINE: usize = 200;
-/// Keys that a scan looks at in each step.
+/// Keys that a scan inspects per step.
 const PAGE: usize = 1_000;
-/// Bytes of the big values, which are written and read again.
+/// Size of the big values, which are written and read back, in bytes.
 const BIG: usize = 8 << 20;
 
 /// A flood on one connection, and so on one numbered database.
 pub(crate) struct Flood(RedisRs);
 
-/// One that runs.
+/// A running flood.
 pub(crate) struct Running {
     stop: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<Result<usize, Failure>>>,
 }
 
-/// Small keys, for the scans to go over.
+/// Writes small keys for the scans.
 pub(crate) async fn fill(client: &RedisRs, keys: usize) -> Result<(), Failure> {
     let mut connection = client.0.clone();
     for from in (0..keys).step_by(5_000) {
@@ -66,7 +65,7 @@ impl Flood {
 }
 
 impl Running {
-    /// Stops it; how many commands it got done.
+    /// Stops the flood; returns its number of commands.
     pub(crate) async fn end(self) -> Result<usize, Failure> {
         self.stop.store(true, Ordering::Relaxed);
         let mut done = 0;

@@ -1,5 +1,6 @@
-//! `bench isolation`: what a cache's reads cost while another purpose floods the server, with both
-//! in one database, in databases of their own, and on servers of their own.
+//! `bench isolation`: latency of a cache's reads while another purpose floods the server.
+//!
+//! Both are in one database, in separate databases, or on separate servers.
 
 pub(crate) mod flood;
 mod reader;
@@ -22,17 +23,17 @@ use reader::{Cache, Latencies};
 /// Keys that the flood scans over.
 const BATCH_KEYS: usize = 200_000;
 
-/// How the two purposes are kept apart.
+/// How the two purposes are separated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Side {
-    /// No flood: what there is to lose.
+    /// Without a flood, for comparison.
     Idle,
-    /// One connection, one index, as most programs begin.
+    /// One connection and one index, as in most programs at first.
     OneConnection,
-    /// An index and connections for each, by Compartment: one server.
+    /// Separate indexes and connections by Compartment, on one server.
     OwnDatabase,
-    /// A server for each.
+    /// Separate servers.
     OwnInstance,
 }
 
@@ -56,13 +57,13 @@ pub(super) struct Isolation {
     reads_per_second: u32,
     rounds: usize,
     round_seconds: f64,
-    /// Beside a flood of values of a few kilobytes.
+    /// During a flood of values of a few kilobytes.
     small_values: Vec<Measured>,
-    /// Beside the same flood with values of 8 MB among them.
+    /// During a flood that also has values of 8 MB.
     big_values: Vec<Measured>,
 }
 
-/// One side's part.
+/// The figures of one side.
 #[derive(Debug, Serialize)]
 struct Measured {
     side: Side,
@@ -75,7 +76,7 @@ struct Measured {
     worst: f64,
     /// The 99th percentile of each round.
     p99_by_round: Vec<f64>,
-    /// What the flood got done meanwhile, in commands per second.
+    /// Throughput of the flood, in commands per second.
     flood_per_second: f64,
 }
 
@@ -99,7 +100,7 @@ impl Stage {
         flood::fill(&batch, BATCH_KEYS).await?;
         let own_database = open_cache(&urls[0], 2).await?;
         let own_instance = open_cache(&urls[1], 0).await?;
-        // The same keys at index 0, for the side that shares it.
+        // Equal keys at index 0, for the side that shares it.
         open_cache(&urls[0], 0).await?;
         Ok(Self {
             cache_shared: Cache::Shared(shared.clone()),
@@ -111,7 +112,7 @@ impl Stage {
         })
     }
 
-    /// Every side in turn, each first as often as last.
+    /// Measures the sides in turn; each is first as often as last.
     async fn measure(
         &self,
         big_values: bool,
@@ -141,13 +142,13 @@ impl Stage {
             Side::Idle => (&self.cache_own_database, None),
             Side::OneConnection => (&self.cache_shared, Some(&self.flood_shared)),
             Side::OwnDatabase => (&self.cache_own_database, Some(&self.flood_own_database)),
-            // The flood is where it was; only the cache has moved away.
+            // The flood stays where it was; only the cache is elsewhere.
             Side::OwnInstance => (&self.cache_own_instance, Some(&self.flood_own_database)),
         }
     }
 }
 
-/// A cache of ours with its keys, at `index`.
+/// Opens a cache at `index` and fills it.
 async fn open_cache(url: &str, index: u32) -> Result<Cache, Failure> {
     let mut config = RedisConfig::for_instance(&Instance::new(url)?, 1);
     config.response_timeout = reader::PATIENCE;

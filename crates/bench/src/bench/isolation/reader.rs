@@ -1,4 +1,4 @@
-//! The cache's client: reads at a steady rate, whatever the last one took.
+//! The cache's client, which reads at a steady rate, independent of the latency.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::measure::steady::steadily;
 /// Keys of the cache, each with 100 bytes.
 pub(super) const CACHE_KEYS: usize = 10_000;
 
-/// Reads that begin each second.
+/// Reads per second.
 pub(super) const RATE: u32 = 2_000;
-/// How long a read may take.
+/// Time-out of a read.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where the cache is.
@@ -22,11 +22,11 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) enum Cache {
     /// On the connection that the flood uses as well.
     Shared(RedisRs),
-    /// In a database of ours.
+    /// In a database of Compartment.
     Ours(Database),
 }
 
-/// What the reads took.
+/// The latencies of the reads.
 #[derive(Debug)]
 pub(super) struct Latencies {
     pub(super) millis: Vec<f64>,
@@ -49,7 +49,7 @@ impl Cache {
     }
 }
 
-/// Reads the keys in turn at the rate, for so long.
+/// Reads the keys in turn at [`RATE`] for `duration`.
 pub(super) async fn read_steadily(cache: &Cache, duration: Duration) -> Result<Latencies, Failure> {
     let cache = cache.clone();
     let read = move |number: u32| {

@@ -1,4 +1,4 @@
-//! A process's way to its database, that can be cut or held up.
+//! A process's connection to its database that can be cut or delayed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use compartment_core::{
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
 
-/// Cuts one process off and joins it again.
+/// Disconnects and reconnects one process.
 #[derive(Clone)]
 pub(crate) struct Cut {
     is_cut: Arc<watch::Sender<bool>>,
@@ -26,7 +26,7 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// The database as this process reaches it.
+    /// The database as seen by this process.
     pub(crate) fn of(database: &Database) -> (Database, Self) {
         let cut = Self {
             is_cut: Arc::new(watch::Sender::new(false)),
@@ -51,30 +51,30 @@ impl Cut {
         *self.is_cut.borrow()
     }
 
-    /// Holds reads up until it is called with `false`.
+    /// With `true`, delays reads until a call with `false`.
     pub(crate) fn hold_reads(&self, hold: bool) {
         self.holds_reads.send_replace(hold);
     }
 
-    /// Holds up the answers of swaps, which are executed, until it is called with `false`.
+    /// With `true`, delays the answers of executed swaps until a call with `false`.
     pub(crate) fn hold_answers_of_swaps(&self, hold: bool) {
         self.holds_swaps.send_replace(hold);
     }
 
-    /// Swaps that were executed.
+    /// The number of executed swaps.
     pub(crate) fn swaps(&self) -> u64 {
         self.swaps.load(Ordering::SeqCst)
     }
 
     async fn pass_read(&self) -> Result<()> {
         self.pass()?;
-        // The sender is held here.
+        // `self` holds the sender, so waiting cannot fail.
         let _ = self.holds_reads.subscribe().wait_for(|holds| !holds).await;
         Ok(())
     }
 
-    /// Each request takes a turn of the runtime before it is executed and one after, as over a
-    /// network: it may be given up in either.
+    /// Makes each request yield before and after it is executed, as over a network, so that it can be dropped at both
+    /// points.
     pub(crate) fn take_turns(&self) {
         self.takes_turns.store(true, Ordering::SeqCst);
     }
@@ -85,7 +85,7 @@ impl Cut {
         }
     }
 
-    /// Requests that were tried.
+    /// The number of attempted requests.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::SeqCst)
     }
@@ -172,7 +172,7 @@ impl KeyValueStore for Behind {
         let swap = self.stores.key_value().compare_and_set(key, expected, replacement, expiry);
         let answer = self.executed(swap).await;
         self.cut.swaps.fetch_add(1, Ordering::SeqCst);
-        // The sender is held here.
+        // `self.cut` holds the sender, so waiting cannot fail.
         let _ = self.cut.holds_swaps.subscribe().wait_for(|holds| !holds).await;
         answer
     }
@@ -206,7 +206,7 @@ impl ChannelStore for Behind {
                     changed = cut.changed() => if changed.is_err() { return None },
                     event = events.next() => {
                         let event = event?;
-                        // What is sent while the way is cut is missed.
+                        // Messages sent while the connection is cut are lost.
                         if !is_cut && !*cut.borrow() {
                             return Some((event, (events, cut, was_cut)));
                         }

@@ -1,4 +1,4 @@
-//! Caches over databases in memory, and loaders that count.
+//! Caches on databases in memory, and loaders that count.
 
 #![expect(
     clippy::unwrap_used,
@@ -32,7 +32,7 @@ pub(crate) fn policy() -> CachePolicy {
     CachePolicy::default().ttl(TTL).jitter(0.0)
 }
 
-/// A database in memory, that several caches may be over, as several processes are.
+/// A database in memory, shared by several caches that stand for processes.
 pub(crate) struct Fleet {
     pub(crate) database: Database,
     pub(crate) clock: ManualClock,
@@ -55,7 +55,7 @@ impl Fleet {
     }
 }
 
-/// Counts its calls; each gives another value, and waits to be let go where that is wanted.
+/// Counts its calls. Each returns another value, and can be made to wait.
 #[derive(Clone)]
 pub(crate) struct Source {
     calls: Arc<AtomicU32>,
@@ -67,7 +67,7 @@ impl Source {
         Self { calls: Arc::default(), gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)) }
     }
 
-    /// Every call waits for [`Source::let_go`].
+    /// A source whose calls wait for [`Source::let_go`].
     pub(crate) fn closed() -> Self {
         Self { calls: Arc::default(), gate: Arc::new(Semaphore::new(0)) }
     }
@@ -80,7 +80,7 @@ impl Source {
         self.calls.load(Ordering::SeqCst)
     }
 
-    /// `value 1`, `value 2` and so on.
+    /// Returns `value 1`, `value 2` and so on.
     pub(crate) async fn load(self) -> Result<String, std::io::Error> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         self.gate.acquire().await.unwrap().forget();
@@ -94,14 +94,14 @@ impl Source {
     }
 }
 
-/// Reads through, and what came of it.
+/// Reads through the cache and returns the result.
 pub(crate) async fn read(cache: &Cache, id: &str, source: &Source) -> Result<String, LoadError> {
     let source = source.clone();
     let value = cache.get_or_load(&key(id), move || source.load()).await?;
     Ok((*value).clone())
 }
 
-/// Reads as [`read`] does, with a loader that fails.
+/// Reads like [`read`], with a loader that fails.
 pub(crate) async fn read_failing(
     cache: &Cache,
     id: &str,
@@ -117,7 +117,7 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     compartment_testkit::eventually(what, || async { condition() }).await;
 }
 
-/// Polls a future so many times at most, and drops it if it has not come to its end by then.
+/// Polls a future at most this many times, and drops it if it has not ended by then.
 pub(crate) async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
     let mut future = Box::pin(future);
     for _ in 0..times {

@@ -1,5 +1,4 @@
-//! What caches are in front of, and what they may serve of it: a version for each key, and for each
-//! process the version at which it last invalidated a key.
+//! A model of the source and its caches: key versions, and the version of each process's last invalidation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,14 +9,14 @@ use compartment_core::{KeyTemplate, TypedKey};
 const VERSION: KeyTemplate<u64> = KeyTemplate::new("version", "version:{id}", "cache");
 const KEYS: usize = 12;
 const DOCUMENTS: usize = 3;
-/// Caches over the same database.
+/// Number of caches on the shared database.
 pub(crate) const PROCESSES: usize = 3;
 
 fn key(id: usize) -> TypedKey<u64> {
     VERSION.key(&[&id.to_string()]).unwrap()
 }
 
-/// A generator that gives the same numbers for the same seed.
+/// A generator that returns the same numbers for the same seed.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -41,7 +40,7 @@ struct Process {
     floor: [u64; KEYS],
 }
 
-/// Processes and what they are in front of.
+/// The processes and their source.
 pub(crate) struct Model {
     source: Arc<[AtomicU64; KEYS]>,
     processes: Vec<Process>,
@@ -60,12 +59,12 @@ impl Model {
         }
     }
 
-    /// Reads through, with a loader that fails now and then where that is wanted.
+    /// Reads through the cache, with a loader that fails at times if `may_fail`.
     async fn read(&mut self, process: usize, id: usize, may_fail: bool) -> Option<u64> {
         let fails = may_fail && self.random.below(10) == 0;
         let source = Arc::clone(&self.source);
         let load = move || async move {
-            // Others may do something between the read of the source and its return.
+            // Other tasks may run between the read of the source and its return.
             let version = source[id].load(Ordering::SeqCst);
             tokio::task::yield_now().await;
             if fails { Err(std::io::Error::other("staged")) } else { Ok(version) }
@@ -73,13 +72,13 @@ impl Model {
         let document = self.processes[process].cache.of_document(&(id % DOCUMENTS).to_string());
         match document.get_or_load(&key(id), load).await {
             Ok(version) => Some(*version),
-            // Its own failure, or that of a load it joined.
+            // The failure of its own load, or of one it joined.
             Err(LoadError::Failed(_)) if may_fail => None,
             Err(error) => panic!("a read with a loader failed: {error}"),
         }
     }
 
-    /// One random thing that a program does with its cache.
+    /// One random operation of a program on its cache.
     pub(crate) async fn step(&mut self) {
         let process = self.random.below(PROCESSES);
         let id = self.random.below(KEYS);
@@ -114,7 +113,7 @@ impl Model {
                 let document = self.processes[process].cache.of_document(&(id % 3).to_string());
                 match document.set(&key(id), version).await.unwrap() {
                     Stored::Superseded => {
-                        // Somebody wrote at the same time: a removal settles it.
+                        // A concurrent write: a removal settles it.
                         let _ = self.processes[process].cache.remove(&key(id)).await.unwrap();
                     }
                     Stored::Stored | Stored::Pending | Stored::Refused => {}
@@ -133,14 +132,14 @@ impl Model {
                     let versions = keys.iter().map(version).collect();
                     async move { Ok::<_, std::io::Error>(versions) }
                 };
-                // Of another set of labels, as a program with a mistake would have it: by key
-                // they are invalidated all the same, so by key they are here.
+                // Loaded without their documents, like a mistake in a program. Only invalidations by key apply to
+                // them.
                 let all = self.processes[process].cache.get_or_load_many(&ids, load).await.unwrap();
                 for (id, version) in all.into_iter().enumerate() {
                     let floor = self.processes[process].floor[id];
                     assert!(*version.unwrap() >= floor);
                 }
-                // They hang on no document: taken out again, so that the model need not know.
+                // Removed again, since an invalidation of a document would not reach them.
                 for id in ids {
                     let _ = self.processes[process].cache.remove(&id).await.unwrap();
                 }
@@ -148,7 +147,7 @@ impl Model {
         }
     }
 
-    /// The source changes.
+    /// Changes the source.
     fn change(&self, id: usize) -> u64 {
         self.source[id].fetch_add(1, Ordering::SeqCst) + 1
     }
@@ -157,7 +156,7 @@ impl Model {
         self.processes[process].floor[id] = self.source[id].load(Ordering::SeqCst);
     }
 
-    /// A load, and a change with its removal while the load is under way.
+    /// A load, with a change and its removal during the load.
     async fn overlap(&mut self, process: usize, id: usize) {
         let other = self.random.below(PROCESSES);
         let source = Arc::clone(&self.source);
@@ -181,7 +180,7 @@ impl Model {
         assert!(reading.await.unwrap().is_ok());
     }
 
-    /// Whether this process hears the others and has delivered what was pending.
+    /// Whether this process receives messages and has delivered its pending removals.
     pub(crate) async fn has_recovered(&self, process: usize) -> bool {
         let cache = &self.processes[process].cache;
         let _ = cache.get(&key(0)).await.unwrap();
@@ -190,9 +189,9 @@ impl Model {
         metrics.trusted && metrics.pending_removals == 0
     }
 
-    /// News arrives in order: who has heard of the probe has heard of all before it. The first of a
-    /// sender's two may be read from the database; with it in the first tier the second is seen
-    /// only by whoever has heard of it.
+    /// Messages arrive in order, so a process that got the probe has got all earlier ones. Each sender sends two: the
+    /// first may be read from the database, which puts it into the first tier, so the second is seen only after its
+    /// message.
     pub(crate) async fn all_hear_all(&mut self) {
         for sender in (0..PROCESSES).flat_map(|sender| [sender, sender]) {
             self.probes += 1;
@@ -212,7 +211,7 @@ impl Model {
         }
     }
 
-    /// After recovery: nothing is older than its last invalidation, and every read has a value.
+    /// Checks after recovery that no value is older than its last invalidation, and every read returns a value.
     pub(crate) async fn check(&mut self) {
         for process in 0..PROCESSES {
             for id in 0..KEYS {
@@ -230,7 +229,7 @@ impl Model {
     }
 }
 
-/// Runs a program for each seed, or for that of `COMPARTMENT_SEED`; says which one failed.
+/// Runs a program for each seed, or for `COMPARTMENT_SEED`, and reports the seed that failed.
 pub(crate) fn for_seeds<F: Future<Output = ()>>(
     seeds: std::ops::Range<u64>,
     program: impl Fn(u64) -> F,

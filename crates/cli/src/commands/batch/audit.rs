@@ -1,4 +1,4 @@
-//! `compartment batch audit`: counts, bits and rows beside each other.
+//! `compartment batch audit`: compares counts, bits and ledger rows.
 
 use compartment::backend::ordinals_to_text;
 use compartment::database_map::Role;
@@ -12,7 +12,7 @@ use crate::commands::upkeep;
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, BAD, FAINT, GOOD, STRONG};
 
-/// Of more documents than this many characters name, the first are shown.
+/// Longest list of documents, in characters; a longer one is cut.
 const SHOWN: usize = 40;
 
 pub(super) async fn run(databases: &Databases, command: &BatchAudit) -> Result<ExitCode, CliError> {
@@ -28,7 +28,7 @@ pub(super) async fn run(databases: &Databases, command: &BatchAudit) -> Result<E
     let (mut reports, mut is_clean) = (Vec::new(), true);
     for name in &names {
         let report = match mirror.audit(name).await {
-            // Removed since it was listed.
+            // The batch was removed after it was listed.
             Err(error) if error.kind() == ErrorKind::Unknown && command.name.is_none() => continue,
             report => report?,
         };
@@ -60,7 +60,7 @@ async fn names(registry: &BatchRegistry) -> Result<Vec<String>, CliError> {
     Ok(registry.list().await?.into_iter().map(|record| record.name).collect())
 }
 
-/// Whether a repair left nothing that differs.
+/// Whether the batch is free of differences after a repair.
 async fn settled(
     mirror: &LedgerMirror,
     repaired: Option<Repaired>,
@@ -72,7 +72,7 @@ async fn settled(
     }
 }
 
-/// Compares each batch with itself.
+/// Compares each batch's counts and bits, without a ledger.
 async fn audit_without_ledger(
     databases: &Databases,
     command: &BatchAudit,
@@ -187,7 +187,7 @@ fn shown(ordinals: &[u32]) -> String {
     if text.len() <= SHOWN {
         return text;
     }
-    // Digits, commas and dashes only: every byte is a character.
+    // The text has only digits, commas and dashes, so every byte is a character.
     let cut = text[..SHOWN].rfind(',').unwrap_or(SHOWN);
     format!("{}…", &text[..cut])
 }

@@ -13,7 +13,7 @@ use crate::commands::upkeep;
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, GOOD};
 
-/// Says what was done, for people or for programs.
+/// Prints the result of a command, as text or as JSON.
 fn say(as_json: bool, text: &str, value: &Value) -> Result<ExitCode, CliError> {
     screen::say(if as_json { value.to_string() } else { text.to_owned() });
     Ok(ExitCode::Success)
@@ -77,15 +77,14 @@ pub(super) async fn retry(
         while let Some(failure) = failures.try_next().await? {
             documents += u64::from(is_meant(&failure));
         }
-        let shown = screen::count(documents);
-        let text = format!(
-            "{shown} documents would be retried, including those that already wait for a retry"
-        );
+        let shown = screen::counted(documents, "document");
+        let text =
+            format!("{shown} would be retried, including those that already wait for a retry");
         let value = json!({"batch": name, "would_retry": documents});
         return say(command.json, &text, &value);
     }
     let retried = store.retry_failed(name, stage, error).await?;
-    let text = format!("{GOOD}{}{GOOD:#} documents will be retried", screen::count(retried));
+    let text = format!("{GOOD}{}{GOOD:#} will be retried", screen::counted(retried, "document"));
     say(command.json, &text, &json!({"batch": name, "retried": retried}))
 }
 
@@ -108,7 +107,8 @@ pub(super) async fn remove(
         .hint("cancel it first, or use --force"));
     }
     if progress.is_some() && database.batch().plan(name).await?.outbox && !command.force {
-        // What waits would go with the batch; and it is not to come back by a rebuilding of all.
+        // Rows that wait would be lost with the batch. The removal is recorded, so that `batch rebuild --all` does
+        // not bring the batch back.
         match upkeep::existing(databases, &command.ledger)? {
             Some(ledger) => {
                 upkeep::mirror(databases, ledger.clone())?.mirror_once(name).await?;
@@ -117,7 +117,7 @@ pub(super) async fn remove(
             None => unless_waiting(databases, name).await?,
         }
     }
-    // Of the batch that was looked at, and of none that somebody makes under its name meanwhile.
+    // Removes only the batch that was read above, not one created under its name since then.
     let was_there = match &progress {
         Some(progress) => database.batch().born_as(progress.born).remove(name).await?,
         None => false,
@@ -135,7 +135,7 @@ pub(super) async fn remove(
     say(command.json, &text, &json!({"batch": name, "removed": is_removed}))
 }
 
-/// Refuses where rows would be lost that no ledger has.
+/// Refuses if rows would be lost that are not in any ledger.
 async fn unless_waiting(databases: &Databases, name: &str) -> Result<(), CliError> {
     let waiting = databases.role(Role::Batch)?.batch_upkeep().outbox_len(name).await?;
     if waiting == 0 {

@@ -1,4 +1,4 @@
-//! `compartment batch list`: every batch in one line.
+//! `compartment batch list`: one line for each batch.
 
 use compartment::Databases;
 use compartment::batch::BatchStatus;
@@ -60,7 +60,7 @@ pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode
     Ok(ExitCode::Success)
 }
 
-/// Where a batch is in its life, in a word.
+/// The status of a batch, in one word.
 pub(super) fn status(status: BatchStatus, paused: bool) -> &'static str {
     match status {
         BatchStatus::Completed => "completed",

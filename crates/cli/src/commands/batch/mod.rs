@@ -1,4 +1,4 @@
-//! `compartment batch`: one file for each thing that is done with batches.
+//! `compartment batch`: one file for each subcommand.
 
 mod audit;
 mod change;
@@ -38,7 +38,7 @@ pub(crate) async fn run(general: &General, command: args::Batch) -> Result<ExitC
     }
 }
 
-/// The databases, on a server: in memory there is nothing that another command has left.
+/// Opens the databases, which must be on a server: memory holds nothing from other commands.
 pub(super) async fn open(map: compartment::DatabaseMap) -> Result<Databases, CliError> {
     let databases = compartment::open(map).await?;
     let placement = &databases.role(Role::Batch)?.contract().placement;

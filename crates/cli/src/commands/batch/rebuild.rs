@@ -136,15 +136,15 @@ fn print(name: &str, outcome: &RebuildOutcome) {
     match outcome {
         RebuildOutcome::Rebuilt(rebuilt) => {
             screen::say(format!(
-                "batch {GOOD}{name}{GOOD:#} is rebuilt: {} documents, {} facts",
-                screen::count(rebuilt.documents),
-                screen::count(rebuilt.facts)
+                "batch {GOOD}{name}{GOOD:#} is rebuilt: {}, {}",
+                screen::counted(rebuilt.documents, "document"),
+                screen::counted(rebuilt.facts, "fact")
             ));
             if rebuilt.missing > 0 {
                 screen::say(screen::wrapped(&format!(
-                    "{BAD}{} documents{BAD:#} never reached the ledger: submit them again, in a new \
-                     batch if this one is sealed",
-                    screen::count(rebuilt.missing)
+                    "{BAD}{}{BAD:#} never reached the ledger: to be submitted again, in a \
+                     new batch if this one is sealed",
+                    screen::counted(rebuilt.missing, "document")
                 )));
             }
         }

@@ -1,4 +1,4 @@
-//! `compartment batch show`: how far a batch is, what failed, and what takes long.
+//! `compartment batch show`: progress, failures and slow documents of a batch.
 
 use compartment::pipeline::ledger::{Ledger, LedgerTask};
 use compartment::{Databases, ErrorKind};
@@ -8,7 +8,7 @@ use crate::commands::tasks::{name_of, task_as_json, took};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, BAD, FAINT, GOOD, STRONG};
 
-/// More rows would scroll the stages away; `--json` has them all.
+/// Rows of each table. More would scroll the stages off the screen; `--json` has all of them.
 const SHOWN: usize = 8;
 
 pub(super) async fn run(
@@ -33,7 +33,7 @@ pub(super) async fn run(
     Ok(ExitCode::Success)
 }
 
-/// What took longest so far, as far as the ledger has it.
+/// The slowest documents so far, from the ledger.
 async fn slowest(ledger: &Ledger, name: &str) -> Result<Vec<LedgerTask>, CliError> {
     match ledger.slowest(name, SHOWN as u64).await {
         Err(error) if error.kind() == ErrorKind::Unknown => Ok(Vec::new()),
@@ -105,7 +105,7 @@ fn failures(view: &View) {
 }
 
 fn running(view: &View) {
-    // Workers tell what they work on now and then: what is over may still be listed.
+    // Workers publish their running documents at intervals, so finished ones may still be listed.
     if view.running.is_empty() || view.is_over() {
         return;
     }

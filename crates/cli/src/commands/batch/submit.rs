@@ -1,4 +1,4 @@
-//! `compartment batch submit` and `compartment ingest --submit`: documents as a batch, for workers.
+//! `compartment batch submit` and `compartment ingest --submit`: submit documents as a batch.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
 use crate::screen::{self, BAD, FAINT, GOOD};
 
-/// How long a server that goes away is waited for.
+/// How long to wait for a server that becomes unavailable.
 const WAIT: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(
@@ -29,8 +29,8 @@ pub(crate) async fn run(
     let files = discovery.files.len() as u64;
     if command.dry_run {
         screen::say(format!(
-            "{} files would be submitted as batch {name}; {} skipped: not a document type",
-            screen::count(files),
+            "{} would be submitted as batch {name}; {} skipped: not a document type",
+            screen::counted(files, "file"),
             screen::count(discovery.skipped)
         ));
         return Ok(ExitCode::Success);
@@ -103,8 +103,10 @@ fn print(
     refused: &[(String, String)],
 ) {
     let (name, count) = (&command.batch.name, screen::count);
-    let mut line =
-        format!("{GOOD}{}{GOOD:#} documents submitted as batch {name}", count(submitted.submitted));
+    let mut line = format!(
+        "{GOOD}{}{GOOD:#} submitted as batch {name}",
+        screen::counted(submitted.submitted, "document")
+    );
     if total != submitted.submitted {
         line += &format!(", which has {} now", count(total));
     }

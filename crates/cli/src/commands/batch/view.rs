@@ -1,4 +1,4 @@
-//! How far a batch is, as `batch show` and `batch watch` tell it.
+//! The progress of a batch, as `batch show` and `batch watch` show it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,37 +14,37 @@ use serde_json::{Value, json};
 use super::list::status;
 use crate::exit_code::CliError;
 
-/// Failures that are looked at: of more, those beyond are only counted.
+/// Failures read to form the groups; those beyond are only counted.
 const LOOKED_AT: usize = 20_000;
-/// What is worked on for longer is taken for stuck.
+/// A document that has been processed for longer than this is taken to be stuck.
 pub(super) const STUCK_AFTER: Duration = Duration::from_secs(120);
 
-/// A batch at one moment.
+/// The state of a batch at one moment.
 pub(super) struct View {
     pub(super) record: BatchRecord,
     pub(super) plan: BatchPlan,
     pub(super) progress: BatchProgress,
-    /// How many documents failed with what, by stage; the most frequent first.
+    /// Failed documents grouped by stage and error code, the largest group first.
     pub(super) failures: Vec<FailureGroup>,
-    /// What is worked on, longest first.
+    /// Documents in progress with their worker, the longest-running first.
     pub(super) running: Vec<(String, Running)>,
-    /// Stages that no worker serves now.
+    /// Stages that no live worker serves.
     pub(super) unserved: Vec<String>,
     pub(super) now: Timestamp,
 }
 
-/// Documents that failed in the same way.
+/// Documents that failed at the same stage with the same code.
 #[derive(Clone)]
 pub(super) struct FailureGroup {
     pub(super) stage: String,
-    /// The error up to its first colon is its code; this is one of the whole texts.
+    /// The code is the part of the error before the first colon; `example` is one full error.
     pub(super) code: String,
     pub(super) example: String,
     pub(super) documents: u64,
 }
 
 impl View {
-    /// Reads it; failures only `with_failures`, since there may be many.
+    /// Reads the state; the failures only `with_failures`, since there may be many.
     pub(super) async fn read(
         databases: &Databases,
         name: &str,
@@ -85,12 +85,12 @@ impl View {
         matches!(self.progress.status, BatchStatus::Completed | BatchStatus::Cancelled)
     }
 
-    /// What has been worked on for long.
+    /// Documents in progress for longer than [`STUCK_AFTER`].
     pub(super) fn stuck(&self) -> impl Iterator<Item = &(String, Running)> {
         self.running.iter().filter(|(_, running)| self.now.since(running.since) > STUCK_AFTER)
     }
 
-    /// Where it is in its life, in a word.
+    /// The status of the batch, in one word.
     pub(super) fn status(&self) -> &'static str {
         status(self.progress.status, self.progress.is_paused)
     }

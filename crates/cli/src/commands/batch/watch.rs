@@ -1,4 +1,4 @@
-//! `compartment batch watch`: a bar a stage, until the batch is completed.
+//! `compartment batch watch`: a bar for each stage, until the batch is completed.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -14,15 +14,15 @@ use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
 use crate::screen;
 
-/// How often failures are gone through: there may be many.
+/// How often the failures are read: there may be many.
 const FAILURES_EVERY: Duration = Duration::from_secs(3);
-/// A server that is away is asked again after this.
+/// Shortest wait before an unavailable server is asked again.
 const AWAY_AGAIN: Duration = Duration::from_secs(1);
-/// What is worked on for longer is told.
+/// Documents in progress for longer than this are shown.
 const SLOW: Duration = Duration::from_secs(5);
-/// Lines of what failed, and of what takes long.
+/// Lines for failures, and for long-running documents.
 const LINES: usize = 3;
-/// The rate is that of the last so long.
+/// The rate is an average over this time.
 const RATE_OVER: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(databases: &Databases, command: &BatchWatch) -> Result<ExitCode, CliError> {
@@ -34,7 +34,7 @@ pub(super) async fn run(databases: &Databases, command: &BatchWatch) -> Result<E
         let is_due = looked.is_none_or(|looked| looked.elapsed() > FAILURES_EVERY);
         let mut view = match View::read(databases, &command.batch.name, is_due).await {
             Ok(view) => view,
-            // It is back soon, or somebody ends this.
+            // The server may be back soon; otherwise the user ends the command.
             Err(error) if error.code() == ExitCode::Unavailable => {
                 bars.away(&error);
                 tokio::select! {
@@ -79,13 +79,13 @@ pub(super) async fn run(databases: &Databases, command: &BatchWatch) -> Result<E
     }
 }
 
-/// The bars, and what they are made of.
+/// The bars, and the data they show.
 struct Bars {
     screen: MultiProgress,
     stages: Vec<ProgressBar>,
-    /// The summary, what failed, what takes long, and troubles.
+    /// The lines below the bars: summary, failures, long-running documents, problems.
     lines: Vec<ProgressBar>,
-    /// Stages of documents done or dead, at moments of the last while.
+    /// Number of finished stage steps at recent moments.
     past: VecDeque<(Instant, u64)>,
     said: Option<Instant>,
 }
@@ -105,7 +105,7 @@ impl Bars {
         let finished: u64 = progress.stages.iter().map(|stage| stage.done + stage.dead).sum();
         let rate = self.rate(finished);
         if self.screen.is_hidden() {
-            // A line now and then, for those who read a log.
+            // Without a terminal, prints a line at intervals for a log.
             if self.said.is_none_or(|said| said.elapsed() > Duration::from_secs(10)) {
                 self.said = Some(Instant::now());
                 screen::remark(format!(
@@ -154,7 +154,7 @@ impl Bars {
         self.tell(&texts);
     }
 
-    /// Writes so many lines below the bars, and no others.
+    /// Shows exactly these lines below the bars.
     fn tell(&mut self, texts: &[String]) {
         while self.lines.len() < texts.len() {
             let line = self.screen.add(ProgressBar::new_spinner());
@@ -180,7 +180,7 @@ impl Bars {
         }
     }
 
-    /// Stages of documents a second.
+    /// Finished stage steps per second.
     fn rate(&mut self, finished: u64) -> f64 {
         let now = Instant::now();
         self.past.push_back((now, finished));
@@ -196,7 +196,7 @@ impl Bars {
 fn summary(view: &View, finished: u64, rate: f64) -> String {
     let progress = &view.progress;
     let stages = view.plan.stages.len().max(1) as u64;
-    // What is dead goes no further, so this is the most there is left.
+    // A dead document skips its later stages, so this is the most that can be left.
     let left = (progress.total * stages).saturating_sub(finished + progress.dead * (stages - 1));
     let eta = if rate > 0.0 {
         screen::time(Duration::from_secs_f64(left as f64 / rate))

@@ -1,4 +1,4 @@
-//! Where a database's server is, as other programs' settings name it.
+//! The address of a database's server, as settings of other programs need it.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::exit_code::{CliError, ExitCode};
 
-/// Encoded in a URL: everything but what RFC 3986 calls unreserved, and the slashes of a path.
+/// Characters encoded in a URL: all but the unreserved ones of RFC 3986 and the slashes of a path.
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// Everything that a client has to know of a database's server but its password.
+/// Everything a client needs to connect to a database's server, except the password.
 pub(super) struct Address<'a> {
     pub(super) is_tls: bool,
     pub(super) user: &'a str,
-    /// The environment variable that holds the password, where there is a login.
+    /// The environment variable that holds the password, if the server has a login.
     pub(super) password_variable: Option<String>,
     pub(super) host: &'a str,
     pub(super) port: u16,
@@ -61,17 +61,17 @@ impl<'a> Address<'a> {
         if self.is_tls { "rediss" } else { "redis" }
     }
 
-    /// The host as it stands in a URL.
+    /// The host as written in a URL.
     pub(super) fn host_in_url(&self) -> String {
         if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_owned() }
     }
 
-    /// The user as it stands in a URL.
+    /// The user as written in a URL.
     pub(super) fn user_in_url(&self) -> String {
         utf8_percent_encode(self.user, ENCODED).to_string().replace('/', "%2F")
     }
 
-    /// The files for TLS under the names that a client has for authority, certificate and key.
+    /// The TLS files under the client's names for authority, certificate and key.
     pub(super) fn files_as(&self, names: [&'static str; 3]) -> Vec<(&'static str, String)> {
         let files = [&self.files.ca, &self.files.certificate, &self.files.key];
         let named = names.into_iter().zip(files);
@@ -81,7 +81,7 @@ impl<'a> Address<'a> {
     }
 }
 
-/// A file's path as it stands in the query of a URL.
+/// A file's path as written in the query of a URL.
 pub(super) fn path_in_url(path: &str) -> String {
     utf8_percent_encode(path, ENCODED).to_string()
 }
@@ -91,7 +91,7 @@ pub(super) fn instance<'a>(map: &'a DatabaseMap, name: &str) -> Result<&'a Insta
     found.ok_or_else(|| CliError::new(ExitCode::Other, format!("there is no instance {name:?}")))
 }
 
-/// The names of the instances that hold databases, each once, in order.
+/// The names of the instances that hold databases, without duplicates, in order.
 pub(super) fn instances_in_use(map: &DatabaseMap) -> Vec<&str> {
     let is_used = |name: &str| map.databases().iter().any(|one| one.placement.instance() == name);
     map.instances().keys().map(String::as_str).filter(|name| is_used(name)).collect()
@@ -101,7 +101,7 @@ fn has_login(instance: &Instance) -> bool {
     instance.url.user().is_some() || instance.url.password().is_some()
 }
 
-/// `REDIS_PASSWORD`, or where several servers have a login one variable for each.
+/// `REDIS_PASSWORD`; if several servers have a login, one variable for each.
 pub(super) fn password_variable(map: &DatabaseMap, name: &str) -> String {
     let used = instances_in_use(map);
     let logins = used.iter().filter(|name| map.instances().get(**name).is_some_and(has_login));
@@ -112,7 +112,7 @@ pub(super) fn password_variable(map: &DatabaseMap, name: &str) -> String {
     }
 }
 
-/// The name as part of an environment variable's.
+/// The name in the form used inside an environment variable.
 pub(super) fn variable(name: &str) -> String {
     let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     name.chars().map(letter).collect()
@@ -123,12 +123,12 @@ pub(super) fn seconds(ttl: Duration) -> u64 {
     ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0)
 }
 
-/// The database for a purpose, by one of its usual names.
+/// The database for a purpose, found by one of its usual names.
 pub(super) fn named<'a>(map: &'a DatabaseMap, names: &[&str]) -> Option<&'a Contract> {
     names.iter().find_map(|name| map.database(name))
 }
 
-/// The database that a client gets without naming one: `main`, else the map's first.
+/// The default database of a client: `main`, otherwise the first in the map.
 pub(super) fn usual(map: &DatabaseMap) -> Result<&Contract, CliError> {
     let found = map.database("main").or_else(|| map.databases().first());
     found.ok_or_else(|| CliError::new(ExitCode::Configuration, "there are no databases to export"))

@@ -73,7 +73,7 @@ fn connection(name: &str, at: &Address<'_>, contract: &Contract) -> String {
     fields.push(("database", contract.placement.index().to_string()));
     let prefix = contract.placement.prefix();
     if !prefix.is_empty() {
-        // The connection's own prefix replaces the one of 'options', which the keys have as well.
+        // The connection's prefix replaces the one in 'options', so it has to repeat that one.
         fields.push(("prefix", format!("{}.env('REDIS_PREFIX', '')", single(prefix))));
     }
     let mut text = format!("    {} => [\n", single(name));
@@ -83,7 +83,7 @@ fn connection(name: &str, at: &Address<'_>, contract: &Contract) -> String {
     text + "    ],\n"
 }
 
-/// Where else Laravel names a connection.
+/// Comments on other settings of Laravel that name a connection.
 fn uses(map: &DatabaseMap) -> String {
     let mut text = String::new();
     for (setting, names) in [

@@ -1,16 +1,16 @@
-//! Texts as literals of other languages, and templates that are filled with them.
+//! String literals of other languages, and templates filled with them.
 
-/// A literal in double quotes with JSON's escapes, which Python, JavaScript and Java read alike.
+/// A literal in double quotes with JSON's escapes, which are valid in Python, JavaScript and Java.
 pub(super) fn double(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// A literal in single quotes, in which Ruby and PHP replace nothing.
+/// A literal in single quotes, where Ruby and PHP interpolate nothing.
 pub(super) fn single(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-/// The template with each `@@NAME@@` replaced, in one pass: a value is never taken for a marker.
+/// Replaces each `@@NAME@@` of the template in one pass, so that values are not searched for markers.
 pub(super) fn fill(template: &str, values: &[(&str, String)]) -> String {
     let value = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, text)| text);
     template
@@ -23,7 +23,7 @@ pub(super) fn fill(template: &str, values: &[(&str, String)]) -> String {
         .collect()
 }
 
-/// A number, or the language's word for none.
+/// A number, or the language's literal for its absence.
 pub(super) fn number_or(none: &str, number: Option<u64>) -> String {
     number.map_or_else(|| none.to_owned(), |number| number.to_string())
 }

@@ -1,4 +1,4 @@
-//! The settings of other programs for the same databases, and small client modules of other languages.
+//! Settings of other programs for the same databases, and client modules for other languages.
 
 mod address;
 mod celery;
@@ -19,8 +19,8 @@ use crate::args::ExportFormat;
 use crate::exit_code::{CliError, ExitCode};
 use address::Address;
 
-/// The settings in the program's own language. Passwords are never in them: they are read from the
-/// environment where the program runs.
+/// Renders the settings in the program's language. They never contain passwords: the program reads those from its
+/// environment.
 pub(crate) fn render(map: &DatabaseMap, format: ExportFormat) -> Result<String, CliError> {
     let knows_prefixes = match format {
         ExportFormat::Env | ExportFormat::Celery | ExportFormat::Django | ExportFormat::Rails => {
@@ -93,7 +93,7 @@ mod tests {
         place("SESSION_CACHE_ALIAS = \"sessions\"");
     }
 
-    /// A map with everything that a client module can be told.
+    /// A map that uses every setting of a client module.
     const FULL: &str = r#"
         [instances.primary]
         url = "rediss://app%40eu:s3cret@[::1]:7000"

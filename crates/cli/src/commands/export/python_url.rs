@@ -1,11 +1,11 @@
-//! A database's URL as a Python expression, for settings modules.
+//! The URL of a database as a Python expression, for settings modules.
 
 use compartment::{Contract, DatabaseMap};
 
 use super::address::{Address, instances_in_use, path_in_url};
 use crate::exit_code::CliError;
 
-/// The URL; the password is a variable that [`passwords`] declares.
+/// The URL; the password is a variable declared by [`passwords`].
 pub(super) fn url(map: &DatabaseMap, contract: &Contract) -> Result<String, CliError> {
     let at = Address::of(map, contract)?;
     let (mark, login) = match &at.password_variable {
@@ -17,7 +17,7 @@ pub(super) fn url(map: &DatabaseMap, contract: &Contract) -> Result<String, CliE
     Ok(format!("{mark}\"{scheme}://{login}{host}:{port}/{index}{query}\""))
 }
 
-/// Celery refuses a URL with TLS that does not say whether the certificate is checked.
+/// The query of the URL. Celery refuses a TLS URL that does not say whether to check the certificate.
 fn query(at: &Address<'_>) -> String {
     if !at.is_tls {
         return String::new();
@@ -27,7 +27,7 @@ fn query(at: &Address<'_>) -> String {
     format!("?ssl_cert_reqs=required{}", files.collect::<String>())
 }
 
-/// The lines that read the passwords from the environment; none where no server has a login.
+/// The lines that read the passwords from the environment; empty if no server has a login.
 pub(super) fn passwords(map: &DatabaseMap) -> Result<String, CliError> {
     let mut lines = String::new();
     for name in instances_in_use(map) {

@@ -1,4 +1,4 @@
-//! A Rails initializer, Sidekiq included.
+//! A Rails initializer, including Sidekiq.
 
 use compartment::{Contract, DatabaseKind, DatabaseMap};
 
@@ -20,7 +20,7 @@ fn ruby_url(map: &DatabaseMap, contract: &Contract) -> Result<String, CliError> 
     Ok(format!("\"{scheme}://{login}{host}:{port}/{}\"", contract.placement.index()))
 }
 
-/// The files for TLS as a further option; nothing where there are none.
+/// The TLS files as an additional option; empty if there are none.
 fn tls(at: &Address<'_>) -> String {
     let files = at.files_as(["ca_file", "cert", "key"]);
     let files: Vec<_> =

@@ -77,7 +77,7 @@ fn keys(map: &DatabaseMap) -> String {
     lines
 }
 
-/// Sidekiq has no prefixes: a broker that is placed by one is left out.
+/// The usage example for Sidekiq. Sidekiq has no prefixes, so a broker with a prefix is left out.
 fn sidekiq(map: &DatabaseMap) -> String {
     let broker = named(map, &["broker", "queue", "main"]);
     let Some(broker) = broker.filter(|broker| broker.placement.prefix().is_empty()) else {

@@ -1,4 +1,4 @@
-//! `compartment migrate`: by a plan or from one place to another, and back again.
+//! `compartment migrate`: moves keys by a plan or from one place to another, and undoes a move.
 
 mod options;
 mod plan;
@@ -73,21 +73,21 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
         screen::remark(ABOUT_LIVE);
     }
     let result = tokio::select! {
-        // A journal that cannot be read has nothing to go on with.
+        // With an unreadable journal the run cannot be resumed.
         result = carry_out(&command, migration, &progress) => result.map_err(|error| {
             (!matches!(error, AdminError::BadFile { .. }), CliError::from(error))
         }),
         () = interrupted() => Err((true, CliError::new(ExitCode::Interrupted, "interrupted"))),
     };
     progress.clear();
-    // Before there is a journal nothing has begun.
+    // Without a journal the migration has not begun.
     let begun = journal.exists();
     let (report, live) = result.map_err(|(goes_on, error)| match begun && goes_on {
         true => error.hint(hint),
         false => error,
     })?;
     let code = finish(&command, &report, "moved")?;
-    // A run that found no key leaves no journal, and nothing to do.
+    // A run that found no key leaves no journal, and needs no instructions.
     if journal.exists() {
         show_instructions(&settings, &command, &instructions);
         advise(&command, &report, live.as_ref());
@@ -98,8 +98,8 @@ pub(crate) async fn run(general: &General, command: args::Migrate) -> Result<Exi
     })
 }
 
-/// How all is taken back. After a feed the new place has what is newer: written in both places, a key
-/// could not be brought back.
+/// How to undo the migration. After a feed the target has the newer values; programs must not write to both places
+/// meanwhile, or the undo could not bring a key back.
 fn way_back(command: &args::Migrate, journal: &Path) -> String {
     let undo = format!("compartment migrate --undo {}", journal.display());
     match command.feed {
@@ -110,8 +110,8 @@ fn way_back(command: &args::Migrate, journal: &Path) -> String {
     }
 }
 
-/// A move by names alone is held against the queues that it may take apart, as a plan is: each time, since
-/// workers may have been started meanwhile.
+/// Checks a move without a plan for queues that it would split, as for a plan. Repeated on every run, since workers
+/// may have started in between.
 async fn guard_queues(
     settings: &Settings,
     command: &args::Migrate,
@@ -124,7 +124,7 @@ async fn guard_queues(
     Ok(checked?)
 }
 
-/// Moves the keys, once or until nobody writes to the old place any more.
+/// Moves the keys: once, or until nothing writes to the source any more.
 async fn carry_out(
     command: &args::Migrate,
     migration: Migration,
@@ -142,7 +142,7 @@ async fn carry_out(
     Ok((live.migration.clone(), Some(live)))
 }
 
-/// Writes the keys that are about to move into a file, unless the run that goes on has done so.
+/// Backs up the keys to be moved, unless the run that is resumed has done so.
 async fn back_up(
     command: &args::Migrate,
     migration: &Migration,
@@ -155,7 +155,7 @@ async fn back_up(
             "--backup needs a file, because the report goes to standard output",
         ));
     }
-    // The run that goes on has what it moved in there; a second backup would have less.
+    // The backup of the resumed run has the keys moved so far; a second one would lack them.
     if migration.options.journal.exists() && file.is_file() {
         screen::remark(format!("{} is the backup of the run that goes on", file.display()));
         return Ok(());
@@ -172,7 +172,11 @@ async fn back_up(
     let written = backup(&migration.source, pattern, file, &options, progress).await;
     progress.clear();
     let written = written?;
-    screen::remark(format!("{} keys backed up to {}", screen::count(written.keys), file.display()));
+    screen::remark(format!(
+        "{} backed up to {}",
+        screen::counted(written.keys, "key"),
+        file.display()
+    ));
     Ok(())
 }
 
@@ -216,7 +220,7 @@ async fn take_back(
         if found.server().url().to_string() == place.server && found.index() == place.index {
             return Ok(found.with_prefix(prefix));
         }
-        // The map has changed since; the journal knows where the keys are.
+        // The map has changed since the migration; the journal's address is used.
         let there = places::of_server(settings, &place.server, place.index).await?;
         Ok::<_, CliError>(there.with_prefix(prefix))
     };

@@ -1,4 +1,4 @@
-//! The options of a migration from its arguments, and its journal.
+//! The options of a migration from its arguments, and the choice of its journal.
 
 use std::path::PathBuf;
 
@@ -24,8 +24,7 @@ pub(super) fn options(command: &args::Migrate) -> MigrateOptions {
     options
 }
 
-/// With the journal of this very migration where one was interrupted or left keys, to go on with
-/// it; a new one otherwise.
+/// Uses the journal of the same migration if an earlier run was interrupted or left keys; otherwise a new one.
 pub(super) fn with_journal(
     mut migration: Migration,
     command: &args::Migrate,
@@ -49,7 +48,7 @@ pub(super) fn with_journal(
 
 pub(super) fn file_part(place: &str) -> String {
     let place = place.split_once("://").map_or(place, |(_, rest)| rest);
-    // A password must not end up in a file's name.
+    // A file name must not contain a password.
     let place = place.rsplit_once('@').map_or(place, |(_, host)| host);
     place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }

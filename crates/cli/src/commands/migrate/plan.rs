@@ -1,4 +1,4 @@
-//! From a plan, or a journal, to a migration: the file holds names, the map knows the places.
+//! Builds a migration from a plan or a journal; the configuration resolves the names in the file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::key_progress::KeyProgress;
 use crate::settings::Settings;
 use crate::{places, plans, screen};
 
-/// The migration that a plan asks for, as far as its groups are chosen and drained.
+/// The migration of a plan, limited to the groups that are chosen and, where required, drained.
 pub(super) async fn of_plan(
     settings: &Settings,
     command: &args::Migrate,
@@ -48,7 +48,8 @@ pub(super) async fn of_plan(
     held.goes_on = migration.options.journal.exists();
     held.limits = command.load.into();
     check(&plan, &migration.source, &by_name, &held, progress).await?;
-    // A setting that is changed before its keys move is a queue that nobody reads.
+    // Instructions only for the groups that move: a program whose setting changes before its keys move would use an
+    // empty queue.
     let mut moving = plan;
     moving.groups.retain(takes_part);
     for one in advice(&moving, &settings.map) {
@@ -59,20 +60,20 @@ pub(super) async fn of_plan(
     Ok(migration)
 }
 
-/// A group moves when it is chosen, and can move at any time or has been drained.
+/// Whether a group moves: it is chosen, and can move at any time or has been drained.
 fn takes_part(command: &args::Migrate, group: &Group) -> bool {
-    // What takes every name that no other group has moves only if it is called by its name.
+    // The catch-all group moves only if it is named.
     let is_for_all = takes_everything(group);
     let chosen = command.group.is_empty() && !is_for_all || command.group.contains(&group.name);
     chosen && (group.verdict == Verdict::Move || command.drained.contains(&group.name))
 }
 
-/// Whether it is the group of everything that no other has.
+/// Whether the group is the catch-all, with a pattern that matches every key.
 fn takes_everything(group: &Group) -> bool {
     group.patterns.iter().any(|pattern| pattern.bytes().all(|byte| byte == b'*'))
 }
 
-/// Groups that are named have to be there; those that belong together have to be chosen together.
+/// Checks that named groups exist, and that groups that belong together are chosen together.
 fn check_choice(command: &args::Migrate, plan: &Plan) -> Result<(), CliError> {
     for name in command.group.iter().chain(&command.drained) {
         if !plan.groups.iter().any(|group| group.name == *name) {

@@ -8,7 +8,7 @@ use crate::exit_code::{CliError, ExitCode};
 use crate::screen;
 use crate::settings::Settings;
 
-/// Says whether the old place can be given up, and who still uses it.
+/// Reports whether the source can be given up, and the clients that still use it.
 pub(super) fn conclude(command: &args::Migrate, live: &LiveReport) -> Option<ExitCode> {
     if command.json {
         return (!live.quiet).then_some(ExitCode::Conflict);
@@ -52,8 +52,8 @@ pub(super) fn show_preview(command: &args::Migrate, found: &Preview) -> Result<E
     screen::say(table.to_string());
     let all: u64 = found.groups.iter().map(|group| group.keys).sum();
     screen::say(format!(
-        "would move {} keys by {}; {} would stay; nothing was changed",
-        screen::count(all),
+        "would move {} by {}; {} would stay; nothing was changed",
+        screen::counted(all, "key"),
         found.way,
         screen::count(found.staying)
     ));
@@ -89,11 +89,11 @@ pub(super) fn finish(
     }
     for (kind, keys) in &report.modules {
         screen::say(format!(
-            "{} keys have the module type {kind}: the target needs that module",
-            screen::count(*keys)
+            "{} of the module type {kind}: the target needs that module",
+            screen::counted(*keys, "key")
         ));
     }
-    // A live run waits most of its time: keys a second would say nothing of it.
+    // A live run mostly waits, so a rate in keys per second would be meaningless.
     let rate = match command.live {
         true => String::new(),
         false => {
@@ -107,25 +107,25 @@ pub(super) fn finish(
         evicted => format!(", up to {} were evicted by their server", screen::count(evicted)),
     };
     screen::say(format!(
-        "{} keys {verb}{way} in {}{rate}, {} expired or were deleted meanwhile{evicted}",
-        screen::count(report.moved + report.same),
+        "{} {verb}{way} in {}{rate}, {} expired or were deleted meanwhile{evicted}",
+        screen::counted(report.moved + report.same, "key"),
         screen::time(std::time::Duration::from_secs_f64(report.seconds)),
         screen::count(report.gone.saturating_sub(report.evicted))
     ));
     Ok(code)
 }
 
-/// Said before keys move that programs may look for.
+/// Shown before a live run moves keys that programs may look for.
 pub(super) const ABOUT_LIVE: &str = "note: --live is for programs that read both databases (`previous`). \
     Other programs miss keys as soon as these have moved: use --live --feed for them";
 
-/// Said after an undo that has left keys.
+/// Shown after an undo that left keys.
 pub(super) const ADVICE_AFTER_UNDO: &str = "The keys that are left exist in both databases, unchanged, \
     and either may be the newer one. Compare them, remove those that are not wanted, and run the same \
     command again to undo the rest";
 
-/// What to do about keys that were left. Which of two is the newer is known only where nobody wrote to the
-/// old place meanwhile.
+/// Advises on keys that were left. The newer of two values is only known if nothing wrote to the source during the
+/// migration.
 pub(super) fn advise(command: &args::Migrate, report: &MigrationReport, live: Option<&LiveReport>) {
     if command.json || report.conflicts == 0 {
         return;
@@ -145,7 +145,7 @@ pub(super) fn advise(command: &args::Migrate, report: &MigrationReport, live: Op
     });
 }
 
-/// What the programs have to be told now, and the way back; it stands in the journal too.
+/// Prints the settings to change in the programs and the way back, which are also in the journal.
 pub(super) fn show_instructions(
     settings: &Settings,
     command: &args::Migrate,

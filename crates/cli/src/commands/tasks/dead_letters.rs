@@ -1,4 +1,4 @@
-//! Dead letters: listed, replayed, purged.
+//! Lists, replays and purges dead letters.
 
 use compartment::database_map::Role;
 use compartment::queue::{DeadTask, TaskId};
@@ -10,7 +10,7 @@ use crate::args::{TasksPurge, TasksReplay, WhichDead};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, GOOD};
 
-/// Dead letters that are looked at in one request.
+/// Dead letters read in one request.
 const PAGE: u32 = 500;
 
 /// A dead letter, its stage and its queue.
@@ -38,7 +38,7 @@ impl DeadLetter {
     }
 }
 
-/// Dead letters of the queues, at most `max`, those that died first in front of each queue.
+/// Reads at most `max` dead letters of the queues; within a queue the earliest first.
 pub(super) async fn read(
     databases: &Databases,
     stage: Option<&str>,
@@ -51,7 +51,7 @@ pub(super) async fn read(
         let mut skip = 0;
         while (letters.len() as u64) < max {
             let page = match store.dead(&queue, skip, PAGE).await {
-                // Nobody ever submitted to it.
+                // Nothing was ever submitted to this queue.
                 Err(error) if error.kind() == ErrorKind::Unknown => break,
                 page => page?,
             };
@@ -69,7 +69,7 @@ pub(super) async fn read(
     Ok(letters)
 }
 
-/// Those that a command means.
+/// The dead letters that the command's arguments select.
 async fn meant(databases: &Databases, which: &WhichDead) -> Result<Vec<DeadLetter>, CliError> {
     let is_wanted = |task: &DeadTask| {
         let is_named = which.ids.is_empty() || which.ids.contains(&task.id.number());
@@ -78,7 +78,7 @@ async fn meant(databases: &Databases, which: &WhichDead) -> Result<Vec<DeadLette
     read(databases, which.stage.as_deref(), is_wanted, u64::MAX).await
 }
 
-/// By queue, in pages that one request takes.
+/// Groups the ids by queue, in pages of one request.
 fn by_queue(letters: &[DeadLetter]) -> Vec<(&str, Vec<TaskId>)> {
     let mut all: Vec<(&str, Vec<TaskId>)> = Vec::new();
     for letter in letters {
@@ -140,7 +140,7 @@ pub(super) async fn purge(
     told(command.json, "purged", purged, "were removed")
 }
 
-/// Everything in the queue of a stage.
+/// Purges everything in the queue of a stage.
 async fn everything(databases: &Databases, command: &TasksPurge) -> Result<ExitCode, CliError> {
     let store = databases.role(Role::Batch)?.queue();
     let (mut purged, mut there) = (0, 0);
@@ -161,7 +161,7 @@ async fn everything(databases: &Databases, command: &TasksPurge) -> Result<ExitC
     Ok(ExitCode::Success)
 }
 
-/// Says that ids that were named are not there.
+/// Fails if none of the named ids was found.
 fn missing(which: &WhichDead, found: u64) -> Result<(), CliError> {
     if which.ids.is_empty() || found > 0 {
         return Ok(());

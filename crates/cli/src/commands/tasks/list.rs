@@ -60,7 +60,7 @@ fn filter(command: &TasksList) -> TaskFilter {
     filter
 }
 
-/// Dead letters that fit, where a batch or a worker or another status is not asked for.
+/// Matching dead letters; none if a batch, a worker or another status is asked for.
 async fn letters(databases: &Databases, command: &TasksList) -> Result<Vec<DeadLetter>, CliError> {
     let is_dead = command.status.is_none_or(|status| status == crate::args::StatusArgument::Dead);
     if command.batch.is_some() || command.worker.is_some() || !is_dead {
@@ -70,7 +70,7 @@ async fn letters(databases: &Databases, command: &TasksList) -> Result<Vec<DeadL
     let fits = |task: &DeadTask| {
         error.as_ref().is_none_or(|error| task.error.to_lowercase().contains(error.as_str()))
     };
-    // The stages of other pipelines have no queue here; the ledger may know them.
+    // Stages of other pipelines have no queue here, but may have rows in the ledger.
     let stage = command.stage.as_deref();
     match dead_letters::read(databases, stage, fits, command.limit).await {
         Err(error) if error.code() == ExitCode::Configuration && !command.dead_letters => {
@@ -116,7 +116,7 @@ fn print_tasks(tasks: &[LedgerTask]) {
     screen::say(table.to_string());
 }
 
-/// What people call the document.
+/// The name of the document.
 pub(crate) fn name_of(task: &LedgerTask) -> Option<String> {
     let document = task.document.as_ref()?;
     let entry: Option<DocumentEntry> = serde_json::from_str(document).ok();
@@ -128,7 +128,7 @@ pub(crate) fn took(task: &LedgerTask) -> String {
     took.map_or_else(|| "–".into(), screen::time)
 }
 
-/// How long ago a task ended.
+/// Time since the task ended.
 pub(super) fn ended(task: &LedgerTask) -> String {
     let Some(at) = task.completed_ms else { return "–".into() };
     screen::time(SystemClock.now().since(Timestamp::from_millis(at)))

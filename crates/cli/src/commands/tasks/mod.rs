@@ -25,7 +25,7 @@ pub(crate) async fn run(general: &General, command: args::Tasks) -> Result<ExitC
     }
 }
 
-/// The queues of the stages, or of one, each with its stage.
+/// The queue of one stage, or of every stage, each with its stage.
 fn queues(databases: &Databases, stage: Option<&str>) -> Result<Vec<(String, String)>, CliError> {
     let pipeline = pipeline(databases, &IngestOptions::default())?;
     let stages: Vec<String> = pipeline.stages().map(str::to_owned).collect();

@@ -1,4 +1,4 @@
-//! `compartment tasks show`: what became of one document, or of one single task.
+//! `compartment tasks show`: the outcome of one document or one single task.
 
 use compartment::pipeline::ledger::{LedgerTask, TaskFilter};
 use compartment::{Databases, Error, ErrorKind};
@@ -90,7 +90,7 @@ fn print(place: &str, tasks: &[LedgerTask]) {
     }
 }
 
-/// The text in lines of 80 columns: paths have no spaces to break at.
+/// Breaks the text into lines of 80 columns: paths have no spaces to break at.
 fn folded(text: &str) -> String {
     let letters: Vec<char> = text.chars().collect();
     let lines = letters.chunks(80).map(|line| line.iter().collect::<String>());

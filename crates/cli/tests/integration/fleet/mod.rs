@@ -1,4 +1,4 @@
-//! Workers as processes of their own over a real server, and what has to hold of a batch in the end.
+//! Workers as separate processes with a real server, and checks on a finished batch.
 
 #![expect(clippy::unwrap_used, reason = "test support: a failure here is a failed test")]
 
@@ -17,25 +17,25 @@ use futures_util::TryStreamExt;
 
 use crate::program::{command, paper, run};
 
-/// After so long without a sign of a worker its documents are others'.
+/// Documents of a worker that is silent for this long are taken over.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
-/// Every document of this place in its hundred is one that cannot be read.
+/// In every hundred documents, the one at this position is unreadable.
 const BROKEN: usize = 37;
 
 /// A folder of papers, and a server.
 pub(crate) struct Fleet {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) server: TestRedis,
-    /// Where programs find the server: perhaps through a proxy.
+    /// The URL for programs, perhaps of a proxy.
     pub(crate) url: String,
     papers: usize,
 }
 
-/// A worker's process; killed with its handle.
+/// A worker's process; killed when dropped.
 pub(crate) struct WorkerProcess(Child);
 
 impl WorkerProcess {
-    /// As `kill -9` does.
+    /// Kills the process, like `kill -9`.
     pub(crate) fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
@@ -47,7 +47,7 @@ impl WorkerProcess {
         assert!(sent.unwrap().success());
     }
 
-    /// Whether it ended, and with what.
+    /// The exit code, if the process has ended.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.0.try_wait().unwrap().map(|status| status.code().unwrap_or(-1))
     }
@@ -66,7 +66,7 @@ impl Fleet {
         std::fs::create_dir_all(folder.path().join("papers")).unwrap();
         for number in 0..papers {
             let text = if number % 100 == BROKEN {
-                // It says that it is a PDF, and is none.
+                // Claims to be a PDF but is not.
                 format!("%PDF-1.7\nnot one, number {number}")
             } else {
                 paper(number)
@@ -92,7 +92,7 @@ impl Fleet {
         assert_eq!(submitted.code, 0, "{}{}", submitted.out, submitted.err);
     }
 
-    /// Starts a worker that keeps no ledger: what it would write stays in the outbox.
+    /// Starts a worker without a ledger: its rows stay in the outbox.
     pub(crate) fn worker(&self, more: &[&str]) -> WorkerProcess {
         let lease = format!("{}ms", LEASE.as_millis());
         let mut all = vec!["worker", "--backend", &self.url];
@@ -114,18 +114,18 @@ impl Fleet {
             let map = DatabaseMap::preset(Preset::Pipeline, &self.server.url()).unwrap();
             match compartment::open(map).await {
                 Ok(databases) => return databases,
-                // It may be reading its data still.
+                // The server may still be loading its data.
                 Err(error) => assert!(Instant::now() < give_up, "{error}"),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Waits until the batch is completed; how far it is then.
+    /// Waits until the batch is completed, and returns its progress.
     pub(crate) async fn completed(&self, batch: &Database, within: Duration) -> BatchProgress {
         let give_up = Instant::now() + within;
         loop {
-            // The server may be away just now.
+            // The server may be unavailable at this moment.
             if let Ok(Some(progress)) = batch.batch().progress("b").await {
                 if progress.status == BatchStatus::Completed {
                     return progress;
@@ -137,8 +137,8 @@ impl Fleet {
         }
     }
 
-    /// Every document ended once in effect: counts agree with bits, what is dead has its reason, the
-    /// completion was told once, and each fact is in the outbox once.
+    /// Checks that every document ended once: counts agree with bits, dead documents have a reason, the completion
+    /// was reported once, and each fact is in the outbox once.
     pub(crate) async fn assert_exact(&self, batch: &Database) {
         let progress = batch.batch().progress("b").await.unwrap().unwrap();
         assert_eq!(progress.status, BatchStatus::Completed);
@@ -170,7 +170,7 @@ impl Fleet {
         self.assert_rows(batch, &progress).await;
     }
 
-    /// Each document has a row for each stage that it was done with, or that it died of, and no two.
+    /// Checks that each document has exactly one row for each stage it finished or died at.
     async fn assert_rows(&self, batch: &Database, progress: &BatchProgress) {
         let store = batch.batch_upkeep();
         let (mut done, mut dead) = (BTreeSet::new(), BTreeSet::new());
@@ -214,14 +214,14 @@ impl Fleet {
     }
 }
 
-/// A number that no other call gets.
+/// A number that is returned only once.
 fn unique() -> usize {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// A number below `max`, different each time.
+/// A random number below `max`.
 pub(crate) fn random(max: u64) -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish() % max

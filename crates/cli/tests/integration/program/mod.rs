@@ -1,4 +1,4 @@
-//! The binary as a user runs it.
+//! Runs the program like a user.
 
 #![expect(clippy::unwrap_used, reason = "test support: a failure here is a failed test")]
 
@@ -13,7 +13,7 @@ pub(crate) struct Run {
     pub(crate) err: String,
 }
 
-/// The binary in `folder`, with no environment that changes what it does.
+/// The program in `folder`, without environment variables that change its behaviour.
 pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_compartment"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
@@ -49,12 +49,12 @@ pub(crate) fn finish(child: Child) -> Run {
     }
 }
 
-/// The program's JSON.
+/// The JSON output of a run.
 pub(crate) fn json(run: &Run) -> serde_json::Value {
     serde_json::from_str(&run.out).unwrap()
 }
 
-/// A small paper of its own content.
+/// A small paper with unique content.
 pub(crate) fn paper(number: usize) -> String {
     format!(
         "UNITED STATES DISTRICT COURT\nNORTHERN DISTRICT OF CALIFORNIA\n\n\

@@ -1,11 +1,11 @@
-//! The words that names of codes are made of, from which their patterns are built.
+//! Words in names of codes, for building their patterns.
 
 use super::states::STATES;
 
-/// Words that stand between a state's abbreviation and the section of one of its codes.
+/// Words between a state's abbreviation and the section of one of its codes.
 pub(crate) const CODE_WORDS: &str = r"(?:Admin|Adm|Code|Codes|Codified|Ann|Anno|Annotated|Rev|Revised|Stat|Stats|Statutes|Gen|General|Comp|Compiled|Laws?|Cent|Century|Regs?|R|Rules?|Consol|Mun|Evid|Const|Bus|Business|Prof|Professions|Corps?|Act|Acts|Civ|Civil|Crim|Criminal|Cr|Proc|Procedure|Penal|Pen|Veh|Vehicle|Fam|Family|Prob|Probate|Educ|Lab|Labor|Health|Safety|Ins|Insurance|Gov't|Govt|Gov|Government|Welf|Inst|Tax|Prop|Property|Transp|Water|Nat|Res|Parks|Wild|Agric|Alco|Bev|Occ|Util|Fin|Loc|Local|Elec|Election|Empl|Employ|Envtl|Com|Comm|Cts|Ct|Jud|Estates|Trusts|Real|Pers|Pub|Public|Serv|Servs|Exec|Exch|Mil|Vet|Unempl|Unconsol|Workers'|Work|Banking|Banks|Domestic|Dom|Rel|Rels|Gen|Oblig|Judiciary|Highway|High|Insurance|Lien|Multiple|Navigation|Not-for-Profit|Partnership|Personal|Racing|Railroad|Religious|Social|Town|Village|Vill|Sess|Spec|Uniform|Cmty|Aff|State|Cit|Purdon's|Vernon's|West's|McKinney's|Mason's|Supp|Ch|L|Prac|Indus|Rem|Rem\.|Sup|App|Juv|Child|Sec|Trade|Ord|Charter|S)";
 
-/// An alternation of every state's abbreviations and name, letters spaced loosely (`N. Y.`, `N.Y.`, `NY`).
+/// An alternation of all states' abbreviations and names, with optional spaces (`N. Y.`, `N.Y.`, `NY`).
 pub(crate) fn state_pattern() -> String {
     let mut forms: Vec<String> = Vec::new();
     for state in &STATES {
@@ -15,13 +15,13 @@ pub(crate) fn state_pattern() -> String {
         let postal = state.code.to_uppercase();
         forms.push(postal);
     }
-    // Longer forms first, or `Ind.` would be taken from `Indiana`.
+    // Longer forms come first, or `Indiana` would match as `Ind.`.
     forms.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
     forms.dedup();
     format!("(?:{})", forms.join("|"))
 }
 
-/// Allows white space where an abbreviation may have some, and dots to be missing.
+/// Makes white space and dots of an abbreviation optional.
 fn loose(form: &str) -> String {
     let mut pattern = String::new();
     for c in form.chars() {

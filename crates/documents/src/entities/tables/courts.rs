@@ -1,6 +1,6 @@
-//! Types of court and the words their names are made of.
+//! Types of court, and words in their names.
 
-/// Types of court by the words of their names; the first that fits counts, so the special come first. The
+/// Types of court by the words of their names; the first match counts, so special types come first. The
 /// flag says whether the place is part of the identity (`local`).
 pub(crate) static TYPES: [(&str, &str, bool); 80] = [
     ("appellate division supreme court", "appellate-division", false),
@@ -85,7 +85,7 @@ pub(crate) static TYPES: [(&str, &str, bool); 80] = [
     ("administrative tribunal", "tribunal", true),
 ];
 
-/// Types of court that only the federation has.
+/// Types of court that only exist at the federal level.
 pub(crate) const FEDERAL_ONLY: [&str; 13] = [
     "fisa",
     "fisa-review",
@@ -102,7 +102,7 @@ pub(crate) const FEDERAL_ONLY: [&str; 13] = [
     "military-review",
 ];
 
-/// Words that tell nothing about which court is meant.
+/// Words that do not help to identify a court.
 pub(crate) const EMPTY_WORDS: [&str; 30] = [
     "the",
     "of",

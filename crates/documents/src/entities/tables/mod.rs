@@ -1,4 +1,4 @@
-//! Facts about American and Indian law that rules look up: states, reporters, codes, courts, words.
+//! Tables of American and Indian law: states, reporters, codes, courts, words.
 
 pub(crate) mod codes;
 pub(crate) mod courts;

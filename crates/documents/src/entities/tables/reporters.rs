@@ -1,4 +1,4 @@
-//! Which abbreviations are reporters: the fixed lists, and what every state's reporters are called.
+//! Finds reporters by their abbreviation, in fixed lists and among the states' reporters.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -12,9 +12,9 @@ use crate::model::CitationForm;
 pub(crate) struct Reporter {
     /// The usual abbreviation.
     pub(crate) name: String,
-    /// What a citation of it is.
+    /// The form of its citations.
     pub(crate) form: CitationForm,
-    /// Key of the one court it reports, if there is one.
+    /// Key of its court, if it reports only one.
     pub(crate) court: Option<&'static str>,
     /// Whether its volumes are years, as in neutral citations.
     pub(crate) by_year: bool,
@@ -33,7 +33,8 @@ pub(crate) fn reporter(key: &str) -> Option<Reporter> {
     LISTED.get(key).cloned().or_else(of_state).or_else(|| NEUTRALS.get(key).cloned())
 }
 
-/// Federal courts' reporters, regional and specialised ones. `|` parts the usual form from other spellings.
+/// Reporters of federal courts, regional and specialised ones. `|` separates the usual form from other
+/// spellings.
 const CASE_REPORTERS: &str = "
 U.S.|United States Reports;S. Ct.|Sup. Ct.;L. Ed.;L. Ed. 2d;U.S.L.W.;U.S. App. D.C.;App. D.C.;D.C. App.
 F.|Fed. Rep.|Fed.;F.2d|Fed. 2d|F.2nd;F.3d|Fed. 3d|F.3rd;F.4th;F. App'x|Fed. App'x|Fed. Appx.|F. Appx.;F. Cas.|Fed. Cas.
@@ -74,7 +75,8 @@ IL;IL App (1st);IL App (2d);IL App (3d);IL App (4th);IL App (5th);CO;COA;ME;MT;N
 EWCA Civ;EWCA Crim;EWHC;UKSC;UKHL;UKPC;ONCA;BCCA;ABCA;FCA;FC;HCA;FCAFC;INSC;DHC;SCC OnLine Del;SCC OnLine Bom;SCC OnLine Cal;SCC OnLine Mad;SCC OnLine Kar;SCC OnLine All
 ";
 
-/// The listed reporters, and after the states' own those of neutral citations.
+/// The listed reporters, and those of neutral citations, which are tried after the states'
+/// reporters.
 static LISTED: LazyLock<HashMap<String, Reporter>> = LazyLock::new(listed);
 static NEUTRALS: LazyLock<HashMap<String, Reporter>> = LazyLock::new(|| {
     let mut table = HashMap::new();
@@ -91,7 +93,8 @@ fn listed() -> HashMap<String, Reporter> {
     table
 }
 
-/// Adds a list: entries apart by `;` or lines, spellings by `|`, the usual one first. The first of a key stays.
+/// Adds a list: entries are separated by `;` or lines, spellings by `|`, the usual one first. The first entry
+/// of a key is kept.
 fn add(table: &mut HashMap<String, Reporter>, list: &str, form: CitationForm, by_year: bool) {
     for entry in list.split([';', '\n']).filter(|entry| !entry.is_empty()) {
         let name = entry.split('|').next().unwrap_or(entry);
@@ -109,7 +112,7 @@ fn add(table: &mut HashMap<String, Reporter>, list: &str, form: CitationForm, by
     }
 }
 
-/// Reporters that report one court only tell the court of what they report.
+/// The court of a reporter that reports only one court.
 fn one_court(name: &str) -> Option<&'static str> {
     match name {
         "U.S." | "S. Ct." | "L. Ed." | "L. Ed. 2d" | "U.S. LEXIS" | "U.S.L.W." | "Cranch"

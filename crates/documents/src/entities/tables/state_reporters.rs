@@ -1,7 +1,7 @@
 //! The reporters that every state has: its abbreviation, an ending, a series.
 //!
-//! Read from the key rather than listed: all spellings together are some 80,000, and a table of them takes a
-//! tenth of a second to make.
+//! The key is parsed and not looked up: all spellings together are some 80,000, and a table of them takes a
+//! tenth of a second to build.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -22,14 +22,14 @@ const STATE_REGISTER_ENDINGS: &str = "Reg.;Reg. Regs.;Regs.;Admin. Reg.;Admin. W
 /// Series numbers that follow a reporter's name.
 const SERIES: [&str; 8] = ["", " 2d", " 3d", " 4th", " 5th", " 6th", " (2d)", " (1st)"];
 
-/// What follows a state's abbreviation.
+/// Text after a state's abbreviation.
 struct Ending {
-    /// With a space in front, if it is not empty.
+    /// Begins with a space, unless it is empty.
     written: String,
     form: CitationForm,
 }
 
-/// Endings by their keys; the first of a key stays.
+/// Endings by their keys; the first ending of a key is kept.
 static ENDINGS: LazyLock<HashMap<String, Ending>> = LazyLock::new(|| {
     let mut table = HashMap::with_capacity(1_500);
     let mut add = |written: String, form| {
@@ -50,7 +50,7 @@ static ENDINGS: LazyLock<HashMap<String, Ending>> = LazyLock::new(|| {
     table
 });
 
-/// A way to write a state's name: its key and the state's usual abbreviation.
+/// A spelling of a state's name: its key and the state's usual abbreviation.
 type Spelling = (String, &'static str);
 
 /// Spellings by their first byte, each list in the order of the states.
@@ -67,7 +67,7 @@ static SPELLINGS: LazyLock<HashMap<u8, Vec<Spelling>>> = LazyLock::new(|| {
     table
 });
 
-/// The usual abbreviation of the state's reporter with this key, and what a citation of it is.
+/// The usual abbreviation of the state's reporter with this key, and the form of its citations.
 pub(super) fn named(key: &str) -> Option<(String, CitationForm)> {
     SPELLINGS.get(&key.bytes().next()?)?.iter().find_map(|(spelling, usual)| {
         let ending = ENDINGS.get(key.strip_prefix(spelling.as_str())?)?;

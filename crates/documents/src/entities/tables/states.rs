@@ -1,6 +1,6 @@
 //! The states and territories: names, legal abbreviations, postal codes.
 
-/// A state or territory as law texts name it.
+/// A state or territory, with its names in legal texts.
 #[derive(Debug)]
 pub(crate) struct State {
     /// Two-letter code in lower case; also the state's part of a court key.
@@ -22,7 +22,8 @@ const fn state(
     State { code, name, abbreviations, districts }
 }
 
-/// All of them. Districts are the initials of the federal judicial districts (28 U.S.C. §§ 81–131).
+/// All states and territories. Districts are the initials of the federal judicial districts (28
+/// U.S.C. §§ 81–131).
 pub(crate) static STATES: [State; 57] = [
     state("al", "Alabama", &["Ala."], "nms"),
     state("ak", "Alaska", &["Alaska", "Alas."], ""),

@@ -1,6 +1,6 @@
-//! Words that rules look up: abbreviations that end in a dot, signals before a citation, name connectors.
+//! Word lists: abbreviations that end in a dot, signals before a citation, name connectors.
 
-/// Whether a word that ends in a dot is an abbreviation, so that the dot ends no sentence.
+/// Whether a word that ends in a dot is an abbreviation, so that the dot does not end a sentence.
 pub(crate) fn is_abbreviation(word: &str) -> bool {
     let bare = word.trim_start_matches(['(', '"', '“', '‘', '[']).trim_end_matches(['.', ',']);
     if bare.chars().count() <= 1 || bare.contains('.') {
@@ -77,7 +77,7 @@ pub(crate) static SIGNALS: [&str; 34] = [
     "whether",
 ];
 
-/// Lower-case words that may stand inside a case's name.
+/// Lower-case words that may occur inside a case's name.
 pub(crate) static CONNECTORS: [&str; 31] = [
     "of", "the", "and", "&", "for", "ex", "rel", "et", "al", "de", "la", "las", "los", "del",
     "der", "den", "da", "di", "du", "van", "von", "le", "y", "on", "at", "a", "an", "d/b/a",

@@ -1,4 +1,4 @@
-//! Events of a batch in memory: the latest, within their bytes, and what groups of consumers were handed.
+//! Events of a batch in memory: the latest ones within the size limit, and the deliveries to groups of consumers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -16,16 +16,16 @@ pub(crate) struct Events {
     groups: HashMap<String, Group>,
 }
 
-/// Consumers that share events.
+/// A group of consumers that share events.
 #[derive(Debug, Default)]
 struct Group {
-    /// The last that one of them was handed.
+    /// The last event delivered to one of them.
     handed_out: u64,
-    /// What was not acknowledged, and since which millisecond.
+    /// Unacknowledged events, with the millisecond of their delivery.
     pending: BTreeMap<u64, u64>,
 }
 
-/// Names and values of the fields, as a stream has them.
+/// The size of the names and values of the fields, as in a stream on Redis.
 fn weight(event: &BatchEvent) -> u64 {
     let documents = ordinals_to_text(&event.ordinals);
     let field = |name: &str, value: &str| (name.len() + value.len()) as u64;
@@ -38,12 +38,12 @@ fn weight(event: &BatchEvent) -> u64 {
 }
 
 impl Events {
-    /// None yet, with ids above those of any former batch of its name.
+    /// No events, with ids above those of any earlier batch of the name.
     pub(super) fn numbered_from(last: u64) -> Self {
         Self { last, ..Self::default() }
     }
 
-    /// Adds an event, and removes the oldest beyond `max` bytes.
+    /// Adds an event, and removes the oldest ones beyond `max` bytes.
     pub(super) fn add(&mut self, mut event: BatchEvent, max: u64) {
         self.last += 1;
         event.id = name(self.last);
@@ -110,7 +110,7 @@ impl Events {
         now: u64,
     ) -> Result<Vec<BatchEvent>, BatchRefusal> {
         let group = self.groups.get_mut(group).ok_or(BatchRefusal::NoGroup)?;
-        // Nobody can be handed what is gone.
+        // Removed events cannot be delivered.
         group.pending.retain(|id, _| self.kept.contains_key(id));
         let idle =
             group.pending.iter_mut().filter(|(_, since)| now.saturating_sub(**since) >= idle);
@@ -126,7 +126,7 @@ impl Events {
     }
 }
 
-/// An event of documents, and of a stage and an error where there are.
+/// An event of documents, with a stage and an error if there are any.
 pub(super) fn event(
     kind: BatchEventKind,
     ordinals: Vec<u32>,

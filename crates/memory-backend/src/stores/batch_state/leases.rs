@@ -1,14 +1,14 @@
-//! Leases of a batch in memory: renewed, handed back, and taken up once they have ended.
+//! Leases of a batch in memory: renewed, handed back, and reclaimed after they have expired.
 
 use compartment_core::Timestamp;
 
 use super::{Batch, Completion, count};
 
-/// Leases that have ended and are taken up in one claim.
+/// The maximum number of expired leases that one claim reclaims.
 const RECLAIMED_AT_ONCE: usize = 4;
 
 impl Batch {
-    /// Gives back what the leases held that have ended.
+    /// Hands back the documents of expired leases.
     pub(super) fn take_up(&mut self, now: u64) {
         let ended: Vec<(u64, u64)> = self
             .leases
@@ -42,7 +42,7 @@ impl Batch {
         self.complete(now);
     }
 
-    /// Hands back what a claim holds, of documents or of the completion.
+    /// Hands back the documents or the completion of a claim.
     pub(crate) fn release(&mut self, token: u64, now: u64) -> bool {
         if matches!(
             self.completion,

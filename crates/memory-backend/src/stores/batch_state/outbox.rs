@@ -1,10 +1,10 @@
-//! The outbox of a batch in memory: facts in their order, until they are cleared.
+//! The outbox of a batch in memory: facts in order, until they are cleared.
 
 use std::collections::BTreeMap;
 
 use compartment_core::{OutboxEntry, OutboxFact};
 
-/// What is counted for a fact besides its text and ordinals.
+/// The bytes counted for a fact besides its text and ordinals.
 const FACT_OVERHEAD: u64 = 96;
 
 #[derive(Debug, Default)]
@@ -14,12 +14,12 @@ pub(crate) struct Outbox {
     bytes: u64,
 }
 
-/// An id as text that sorts.
+/// An id as text that sorts by number.
 pub(super) fn name(number: u64) -> String {
     format!("{number:020}")
 }
 
-/// The number of an id; `None` for what is none.
+/// The number of an id; `None` for an invalid id.
 pub(super) fn number(id: &str) -> Option<u64> {
     id.bytes().all(|b| b.is_ascii_digit()).then(|| id.parse().ok()).flatten()
 }
@@ -35,7 +35,7 @@ fn weight(fact: &OutboxFact) -> u64 {
 }
 
 impl Outbox {
-    /// Empty, with ids above those of any former batch of its name.
+    /// An empty outbox, with ids above those of any earlier batch of the name.
     pub(super) fn numbered_from(last: u64) -> Self {
         Self { last, ..Self::default() }
     }
@@ -51,7 +51,7 @@ impl Outbox {
         self.kept.iter().take(max).map(entry).collect()
     }
 
-    /// Removes entries; how many there were.
+    /// Removes entries; returns how many there were.
     pub(crate) fn clear(&mut self, ids: &[String]) -> u64 {
         let mut cleared = 0;
         for fact in ids.iter().filter_map(|id| self.kept.remove(&number(id)?)) {

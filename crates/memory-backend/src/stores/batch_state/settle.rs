@@ -1,4 +1,4 @@
-//! How documents of a batch in memory become done or dead, and what follows from it.
+//! Settlements of a batch in memory: documents become done or dead, and later stages become ready.
 
 use compartment_core::{BatchEventKind, BatchStatus, OutboxFact, Outcome, Settled, Settlement};
 
@@ -30,7 +30,7 @@ impl Batch {
                     handed_back.push(ordinal);
                     true
                 }
-                // Who lost it to this claim was done with it in the end.
+                // The worker that lost the document to this claim has finished it after all.
                 _ if self.is_settled(at, ordinal) => false,
                 Outcome::Retry { error, after } => {
                     if count(&mut self.stages[at].tries, ordinal) >= self.plan.max_attempts {
@@ -50,12 +50,12 @@ impl Batch {
                 refused.push(ordinal);
             }
         }
-        // What was handed back nobody needs to know.
+        // Handing back needs no outbox entry.
         if settled.counted > handed_back.len() as u64 {
             refused.sort_unstable();
             self.keep(OutboxFact::Settled { stage: at, token, refused, note });
         }
-        // In the order in which they were told.
+        // In the order in which they were reported.
         for ordinal in handed_back.into_iter().rev() {
             self.stages[at].ready.push_front(ordinal);
         }
@@ -67,17 +67,17 @@ impl Batch {
         settled
     }
 
-    /// Of what a claim does not hold it is believed only if somebody may have lost it.
+    /// Whether a lease on the document expired before: only then does a success count that the claim does not hold.
     fn was_lost(&self, at: usize, ordinal: u32) -> bool {
         self.stages[at].lost.contains_key(&ordinal)
     }
 
-    /// Takes a document off a claim, if it may; whether it was the claim's.
+    /// Removes a document from a claim if `may` is set; returns whether the claim held it.
     fn let_go(&mut self, at: usize, token: u64, ordinal: u32, may: bool) -> bool {
         let Some(held) = self.held.get_mut(&token).filter(|held| may && held.stage == at) else {
             return false;
         };
-        // Mostly the first one.
+        // Usually the first one.
         let Some(place) = held.documents.iter().position(|held| *held == ordinal) else {
             return false;
         };
@@ -91,7 +91,7 @@ impl Batch {
         true
     }
 
-    /// A stage is done with a document; whether that is news.
+    /// Marks a document as done in a stage; returns whether it was not done before.
     pub(super) fn finish(&mut self, at: usize, ordinal: u32) -> bool {
         let index = ordinal as usize;
         if self.is_settled(at, ordinal) {
@@ -102,7 +102,7 @@ impl Batch {
         self.errors.remove(&(at, ordinal));
         let facts = self.done[index];
         for (after, stage) in self.plan.stages.iter().enumerate() {
-            // What comes after may be known to be done already, in a batch that was restored.
+            // In a restored batch the later stage may be done already.
             let is_next = stage.after.contains(&at) && facts & bit(after) == 0;
             if is_next && stage.after.iter().all(|one| facts & bit(*one) != 0) {
                 self.stages[after].ready.push_back(ordinal);
@@ -114,7 +114,7 @@ impl Batch {
         true
     }
 
-    /// A document is dead of a stage; whether that is news.
+    /// Marks a document as dead in a stage; returns whether it was not dead before.
     pub(super) fn bury(&mut self, at: usize, ordinal: u32, error: String) -> bool {
         let index = ordinal as usize;
         if (self.done[index] | self.dead[index]) & bit(at) != 0 {
@@ -152,7 +152,7 @@ impl Batch {
             stage.tries.remove(&ordinal);
             stage.lost.remove(&ordinal);
             if is_unseen {
-                // It was restored as dead, and its turn comes.
+                // It was restored as dead, and its turn is still to come.
                 stage.restored = stage.restored.saturating_sub(1);
             } else {
                 stage.ready.push_back(ordinal);
@@ -168,7 +168,7 @@ impl Batch {
             }
         }
         if revived > 0 && self.status == BatchStatus::Completed {
-            // A document may still be dead of another stage.
+            // A document may still be dead in another stage.
             self.status = BatchStatus::Sealed;
             (self.completion, self.ended) = (Completion::None, None);
             self.complete(now);

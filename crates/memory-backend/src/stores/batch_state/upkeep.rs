@@ -10,14 +10,14 @@ use super::events::event;
 use super::{Batch, Completion, Died, bit};
 
 impl Batch {
-    /// Keeps a fact in the outbox, of a batch that has one.
+    /// Records a fact in the outbox, if the batch has one.
     pub(super) fn keep(&mut self, fact: OutboxFact) {
         if self.plan.outbox {
             self.outbox.keep(fact);
         }
     }
 
-    /// Tells those that follow the batch, if there may be any.
+    /// Publishes an event, if the batch keeps events.
     pub(super) fn tell(
         &mut self,
         kind: BatchEventKind,
@@ -48,7 +48,7 @@ impl Batch {
         self.entries.iter().skip(from as usize).take(max).cloned().collect()
     }
 
-    /// Notes what was known about documents of a stage; how many were news.
+    /// Restores known outcomes of documents in a stage; returns how many were new.
     pub(crate) fn restore(&mut self, at: usize, facts: Vec<(u32, RestoredFact)>, now: u64) -> u64 {
         let mut news = 0;
         for (ordinal, fact) in facts {
@@ -65,7 +65,7 @@ impl Batch {
                 self.stages[at].restored += 1;
             }
         }
-        // Whoever restores knows.
+        // A restored death needs no event: the caller knows about it.
         self.died.clear();
         if news > 0 {
             self.complete(now);
@@ -73,7 +73,7 @@ impl Batch {
         news
     }
 
-    /// Whether the document's turn at a stage that comes after no other is still to come.
+    /// Whether the document has not been claimed yet in a stage without dependencies.
     pub(super) fn is_unseen(&self, at: usize, ordinal: u32) -> bool {
         self.plan.stages[at].after.is_empty() && ordinal >= self.stages[at].next
     }
@@ -102,7 +102,7 @@ impl Batch {
         facts.audit()
     }
 
-    /// Sets right what an audit found; `false` if there was a repair since.
+    /// Repairs the findings of an audit; `false` if the batch was repaired since.
     pub(crate) fn repair(&mut self, audit: &BatchAudit, now: u64) -> bool {
         if (audit.born, audit.repairs) != (self.born, self.repairs) {
             return false;
@@ -121,7 +121,7 @@ impl Batch {
         true
     }
 
-    /// Whether it is over and nobody needs anything of it.
+    /// Whether the batch has ended and is not needed any more.
     pub(crate) fn may_go(&self, now: u64) -> bool {
         let is_over = matches!(self.status, BatchStatus::Completed | BatchStatus::Cancelled);
         let is_finished = self.completion == Completion::None;
@@ -129,7 +129,7 @@ impl Batch {
         is_over && is_finished && !is_held && self.outbox.len() == 0
     }
 
-    /// Whether the stage is done with the document, or has let it die.
+    /// Whether the document is done or dead in the stage.
     pub(super) fn is_settled(&self, at: usize, ordinal: u32) -> bool {
         (self.done[ordinal as usize] | self.dead[ordinal as usize]) & bit(at) != 0
     }

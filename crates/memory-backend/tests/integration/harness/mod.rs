@@ -1,4 +1,4 @@
-//! The memory backend with a clock that tests move.
+//! The memory backend with a clock moved by tests.
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Batches that are worked on, on memory or on a server.
+//! Batches in memory or on a server, and the work on them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use compartment_redis::{RedisBackend, RedisConfig};
 
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
-/// A database `batch` in memory, by a clock that stands.
+/// A database `batch` in memory, with a manual clock.
 pub(crate) async fn in_memory() -> (Database, ManualClock) {
     let clock = ManualClock::default();
     let mut config = MemoryConfig::default();
@@ -24,7 +24,7 @@ pub(crate) async fn in_memory() -> (Database, ManualClock) {
     (MemoryBackend::new(config).open(contract).await.unwrap(), clock)
 }
 
-/// The database `batch` of a server.
+/// The database `batch` on a server.
 pub(crate) async fn on_redis(url: &str) -> Database {
     let mut config = RedisConfig::for_instance(&Instance::new(url).unwrap(), 1);
     config.retries = 1;
@@ -33,7 +33,7 @@ pub(crate) async fn on_redis(url: &str) -> Database {
     backend.open(contract).await.unwrap()
 }
 
-/// Two stages, three attempts and as many leases, an outbox.
+/// Two stages, three attempts, three leases, an outbox.
 pub(crate) fn plan() -> BatchPlan {
     BatchPlan::chain(&["extract", "chunk"]).max_lost(3).outbox(true)
 }
@@ -42,7 +42,7 @@ pub(crate) fn name_of(ordinal: u32) -> String {
     format!("case-{ordinal}.pdf")
 }
 
-/// A batch of so many documents, registered and sealed.
+/// A batch with this many documents, registered and sealed.
 pub(crate) async fn submitted(batch: &Database, name: &str, documents: u32) {
     batch.batch().create(name, &plan()).await.unwrap();
     let record = BatchRecord::new(name, "papers", Timestamp::from_millis(1_790_000_000_000));
@@ -55,7 +55,7 @@ pub(crate) async fn submitted(batch: &Database, name: &str, documents: u32) {
     batch.batch().seal(name).await.unwrap();
 }
 
-/// How the worker of these tests leaves a document: 7 of a thousand die, and 11 fail at first.
+/// The outcome of a document in these tests: 7 of a thousand die, and 11 fail at first.
 pub(crate) fn left(ordinal: u32, attempt: u8) -> TaskStatus {
     match ordinal % 1_000 {
         7 => TaskStatus::Dead,
@@ -64,7 +64,7 @@ pub(crate) fn left(ordinal: u32, attempt: u8) -> TaskStatus {
     }
 }
 
-/// Claims up to `max` documents of a stage and settles them with a note; `None` where there are none.
+/// Claims up to `max` documents of a stage and settles them with a note; `None` if none are ready.
 pub(crate) async fn step(
     batch: &Database,
     name: &str,
@@ -98,14 +98,14 @@ pub(crate) async fn step(
     Some(batch.batch().settle(name, settlement).await.unwrap())
 }
 
-/// Works on a batch until nothing of it is ready any more.
+/// Works on a batch until no document is ready.
 pub(crate) async fn work(batch: &Database, name: &str, max: usize) {
     for stage in 0..2 {
         while step(batch, name, stage, max).await.is_some() {}
     }
 }
 
-/// How many rows a finished batch has, by stage: those that died in the first have none in the second.
+/// The number of rows of a finished batch for each stage; documents dead at the first have none at the second.
 pub(crate) fn rows_of(documents: u32) -> (u64, u64) {
     let dead = (0..documents).filter(|ordinal| ordinal % 1_000 == 7).count() as u64;
     (u64::from(documents), u64::from(documents) - dead)

@@ -1,4 +1,4 @@
-//! A store whose mirror dies, or dawdles, at a chosen moment.
+//! A store whose mirror dies or is delayed at a chosen moment.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,13 +12,13 @@ use compartment_core::{
 };
 use tokio::sync::Semaphore;
 
-/// What goes wrong. Clones share it.
+/// The faults. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Dying {
     inner: Arc<dyn BatchUpkeepStore>,
-    /// Nothing is cleared: who would have done so is dead.
+    /// Clearing fails, as if the mirror had died before it.
     pub(crate) before_clearing: Arc<AtomicBool>,
-    /// Who has read an outbox goes on only with a permit.
+    /// A mirror that has read an outbox needs a permit to continue.
     pub(crate) may_go_on: Arc<Semaphore>,
 }
 

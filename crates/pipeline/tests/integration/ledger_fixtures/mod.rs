@@ -1,4 +1,4 @@
-//! What a ledger promises, asked of SQLite and of PostgreSQL alike.
+//! Tests of a ledger that run on both SQLite and PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 pub(crate) mod batches;
@@ -8,7 +8,7 @@ use compartment_core::{FencingToken, TaskId, Timestamp};
 use compartment_pipeline::ledger::{Ledger, LedgerStatus, LedgerTask, TaskFilter};
 use tempfile::TempDir;
 
-/// A ledger in a file of its own, that goes with the folder.
+/// A ledger in a new file, removed with the folder.
 pub(crate) fn in_a_file() -> (Ledger, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tasks with 100% odd#name?.db");
@@ -36,7 +36,7 @@ pub(crate) async fn rows_read_back(ledger: &Ledger) {
     assert_eq!(ledger.record_tasks(&written).await.unwrap(), 3);
     let read = of_queues(ledger).await;
     assert_eq!(read[..2], written[..2]);
-    // PostgreSQL has no text with a zero in it.
+    // PostgreSQL does not store zero characters in text.
     assert_eq!(read[2].error.as_deref(), Some("\u{fffd} zero"));
     assert_eq!(read[2].took_ms(), Some(250));
 }
@@ -50,7 +50,7 @@ pub(crate) async fn a_stale_owner_is_refused_by_its_token(ledger: &Ledger) {
     }
     let row = |rows: Vec<LedgerTask>| rows.into_iter().find(|row| row.ordinal == 10).unwrap();
     assert_eq!(row(of_queues(ledger).await), by("second", LedgerStatus::Failed, 200));
-    // The owner goes on, and writes again what it wrote.
+    // The owner continues, and writes its row a second time.
     for _ in 0..2 {
         ledger.record_tasks(&[by("second", LedgerStatus::Dead, 200)]).await.unwrap();
     }
@@ -112,7 +112,7 @@ pub(crate) async fn failures_are_found_and_grouped(ledger: &Ledger) {
     assert!(error.to_string().contains("has no batch \"nowhere\""), "{error}");
 }
 
-/// Everything above, in one ledger.
+/// Runs all of the above in one ledger.
 pub(crate) async fn a_ledger_keeps_its_promises(ledger: &Ledger) {
     rows_read_back(ledger).await;
     a_stale_owner_is_refused_by_its_token(ledger).await;
@@ -122,7 +122,7 @@ pub(crate) async fn a_ledger_keeps_its_promises(ledger: &Ledger) {
     failures_are_found_and_grouped(ledger).await;
 }
 
-/// Executes a statement past the ledger.
+/// Executes a statement without the ledger.
 pub(crate) async fn execute(ledger: &Ledger, statement: &'static str) {
     use compartment_pipeline::ledger::LedgerAddress;
     use sqlx::Connection;

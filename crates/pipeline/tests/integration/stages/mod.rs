@@ -1,4 +1,4 @@
-//! Pipelines of stages that are functions, over databases in memory.
+//! Pipelines of stages that are functions, with databases in memory.
 
 #![expect(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use futures_util::TryStreamExt;
 
 pub(crate) type Work<I, O> = dyn Fn(&I) -> Result<O, StageError> + Send + Sync;
 
-/// A stage made of a function, with its calls counted.
+/// A stage made of a function, which counts its calls.
 pub(crate) struct Made<I, O> {
     name: &'static str,
     version: &'static str,
@@ -40,7 +40,7 @@ pub(crate) fn made<I, O>(
 }
 
 impl<I, O> Made<I, O> {
-    /// As newer code has it.
+    /// Sets the version, as newer code would.
     pub(crate) fn version(mut self, version: &'static str) -> Self {
         self.version = version;
         self
@@ -111,7 +111,7 @@ pub(crate) fn options() -> WorkerOptions {
     options
 }
 
-/// Works until the batch needs nothing any more.
+/// Works until the batch is finished.
 pub(crate) async fn work(databases: &Databases, pipeline: &Pipeline, batch: &str) -> WorkerReport {
     let mut options = options();
     options.batches = Some(vec![batch.to_owned()]);

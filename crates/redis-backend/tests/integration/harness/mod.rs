@@ -1,4 +1,4 @@
-//! The Redis backend on servers of one test's own, with a clock that tests move.
+//! The Redis backend on servers for a single test, with a clock moved by tests.
 
 #![expect(clippy::unwrap_used, reason = "test support: a failure here is a failed test")]
 
@@ -11,15 +11,15 @@ use compartment_core::{Contract, Database, Instance, ManualClock, Result, System
 use compartment_redis::{RedisBackend, RedisConfig};
 use compartment_testkit::{Harness, TestCluster, TestRedis, TestSentinel};
 
-/// What a harness runs on.
+/// The servers of a harness.
 pub(crate) enum Servers {
     Single(TestRedis),
     Sentinel(TestSentinel),
     Cluster(SharedCluster),
 }
 
-/// A cluster takes seconds to come up, so the tests of one process use it one after the other.
-/// Those that wait keep it alive; the last one ends it.
+/// A cluster takes seconds to start, so the tests of a process use it in turn. Waiting tests keep it alive; the last
+/// one ends it.
 pub(crate) struct SharedCluster {
     cluster: Arc<TestCluster>,
     _turn: tokio::sync::OwnedMutexGuard<()>,
@@ -89,7 +89,7 @@ impl RedisHarness {
             Servers::Sentinel(servers) => servers.url(),
             Servers::Cluster(servers) => servers.url(),
         };
-        // The suite's first moments are those of the present: a lock's key is on the server's time.
+        // The suite starts at the current time, since a lock's key uses the server's time.
         let clock = ManualClock::starting_at(compartment_core::Clock::now(&SystemClock));
         let mut config = config(&url);
         config.clock = Some(Arc::new(clock.clone()));

@@ -7,7 +7,7 @@ use crate::plan::Verdict::{Drain, Move};
 const DRAIN: &str = "Stop producers and workers, let what is in flight finish, move all of it in \
                      one run, point both at the new database, start them again.";
 
-/// A checksum of 16 bytes in hexadecimal digits.
+/// Glob of an MD5 sum: 32 hexadecimal digits.
 const MD5: &str = "[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]\
                    [0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]\
                    [0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]\
@@ -44,18 +44,18 @@ pub(super) const ALL: &[Framework] = &[
                     Row::telling(&["chord-unlock-*"], &[]),
                 ],
             )
-            .note("Set result_backend first: tasks that wait for a result look in one database."),
+            .note("Set result_backend first: tasks that wait for a result look in one database only."),
             KeyGroup::new(
                 "celery-broker",
                 Purpose::Broker,
                 Drain,
                 &[
                     Row::telling(&["_kombu.binding.*"], &[Set]),
-                    // kombu 5.7: bindings that never expire, and when the others do.
+                    // kombu 5.7: bindings that never expire, and the deadlines of the others.
                     Row::telling(&["_kombu.binding_permanent.*"], &[Set]),
                     Row::telling(&["_kombu.binding_deadlines"], &[Zset]),
                     Row::telling(&["unacked_index"], &[Zset]),
-                    // Bindings of such names are sets, behind a prefix too.
+                    // Bindings with such names are sets, even with a prefix.
                     Row::weak(&["*.celery.pidbox", "celeryev.*", "*.pidbox"], &[List, Set]),
                     Row::weak(&["unacked"], &[Hash]),
                     Row::weak(&["unacked_mutex"], &[String]),
@@ -146,11 +146,11 @@ pub(super) const ALL: &[Framework] = &[
                 Move,
                 &[
                     Row::telling(&["dramatiq-results:*"], &[String, List]),
-                    // The name is a checksum over namespace, queue, actor and message.
+                    // The name is a checksum of namespace, queue, actor and message.
                     Row::hinting(&[MD5], &[List]).expiring().strictly(),
                 ],
             )
-            .note("Set the URL of the results first: who waits for one looks in one database."),
+            .note("Set the URL of the results first: programs that wait for one look in one database only."),
             KeyGroup::new(
                 "dramatiq",
                 Purpose::Broker,

@@ -7,7 +7,7 @@ use crate::plan::Verdict::{Drain, Move, Stay};
 const INDEXED: &str =
     "A search index covers these keys, and search indexes see database 0 only: they stay.";
 
-/// Known by its namespaces too: see `forms.rs`.
+/// Also recognised by its namespaces: see `forms.rs`.
 pub(super) const LLAMA_INDEX: &str = "LlamaIndex";
 /// Its group of documents.
 pub(super) const LLAMA_DOCUMENTS: &str = "llama-index-documents";
@@ -84,7 +84,7 @@ pub(super) const ALL: &[Framework] = &[
                 Move,
                 &[Row::telling(&["message_store:*"], &[List])],
             )
-            .note("Set the URL first: a conversation whose list is not yet there begins anew."),
+            .note("Set the URL first: a conversation whose list has not moved yet starts again."),
         ],
     )
     .settings(&[Setting::new(

@@ -7,10 +7,10 @@ use crate::plan::Verdict::{Drain, Move};
 const DRAIN: &str = "Stop producers and workers, let what is in flight finish, move all of it in \
                      one run, point both at the new database, start them again.";
 
-/// Sidekiq's name of a process: host, process number and twelve hexadecimal digits.
+/// Sidekiq's key of a process: host, process id and twelve hexadecimal digits.
 const PROCESS: &str = "[^:]*:[0-9]*:[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]\
                        [0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]";
-/// What it works on.
+/// The key of the jobs that it is running.
 const PROCESS_WORK: &str = "[^:]*:[0-9]*:[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]\
                             [0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]:work";
 
@@ -45,21 +45,21 @@ pub(super) const ALL: &[Framework] = &[
                 Move,
                 &[Row::telling(&["cache:gitlab*"], &[])],
             )
-            .note("GitLab has settings for one server a purpose: redis.cache.yml."),
+            .note("GitLab has one server setting per purpose: redis.cache.yml."),
             KeyGroup::new(
                 "gitlab-sessions",
                 Purpose::Sessions,
                 Drain,
                 &[Row::telling(&["session:gitlab*"], &[])],
             )
-            .note("GitLab has settings for one server a purpose: redis.sessions.yml."),
+            .note("GitLab has one server setting per purpose: redis.sessions.yml."),
             KeyGroup::new(
                 "gitlab-queues",
                 Purpose::Broker,
                 Drain,
                 &[Row::telling(&["resque:gitlab*"], &[])],
             )
-            .note("GitLab has settings for one server a purpose: redis.queues.yml. Stop Sidekiq."),
+            .note("GitLab has one server setting per purpose: redis.queues.yml. Stop Sidekiq."),
         ],
     )
     .settings(&[
@@ -128,7 +128,7 @@ pub(super) const ALL: &[Framework] = &[
         ],
     )
     .or_several(3)
-    // All that a program that only sends has written.
+    // The only keys that a program writes if it just enqueues jobs.
     .or_perhaps_by(&["queues", "queue:*"])
     .settings(&[
         Setting::new(

@@ -1,0 +1,11 @@
+//! Cleaning up one database: removing its old keys, and shortening the TTL of its keys.
+
+mod age;
+mod expire;
+mod journal;
+mod refusals;
+mod remove;
+
+pub use age::AgeBy;
+pub use expire::{ExpireOptions, ExpireReport, expire};
+pub use remove::{CleanupOptions, CleanupReport, cleanup};

@@ -1,0 +1,232 @@
+//! Removes the old keys of one database: at a bounded load, and each only if it is still old.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use compartment_core::{DatabaseKind, DatabaseMap};
+use compartment_redis::{Connection, answer_error, read_answer};
+use redis::Pipeline;
+use serde::Serialize;
+
+use super::age::{Age, AgeBy, Ages, Old};
+use super::journal::Journal;
+use super::refusals::{contract_of, is_ours, refusals};
+use crate::chosen::Chosen;
+use crate::patterns::Learner;
+use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk};
+
+const REMOVE_OLD: &str = include_str!("../lua/remove_old.lua");
+
+/// Keys of one script. `UNLINK` leaves the values to a thread of the server, so this is well below a millisecond.
+const KEYS_AT_ONCE: usize = 64;
+
+/// Patterns that are reported.
+const SHOWN: usize = 12;
+
+/// Which keys are removed, and how.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CleanupOptions {
+    /// The age from which a key is old; `None` removes keys of any age, which needs `patterns`.
+    pub older_than: Option<Duration>,
+    /// Redis globs over names, as [`crate::read_glob`] reads them; all keys if empty.
+    pub patterns: Vec<String>,
+    /// Limits of the load on the server.
+    pub limits: Limits,
+    /// Whether keys are removed. Otherwise they are counted only.
+    pub apply: bool,
+    /// A new file for the names of the removed keys.
+    pub journal: Option<PathBuf>,
+}
+
+/// The result of a cleanup.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct CleanupReport {
+    /// The database.
+    pub database: String,
+    /// Its kind, if it is in the map.
+    pub kind: Option<DatabaseKind>,
+    /// Whether old keys were removed.
+    pub applied: bool,
+    /// Chosen keys that were looked at.
+    pub seen: u64,
+    /// Old keys.
+    pub old: u64,
+    /// Of these, keys that are old by the rest of their TTL.
+    pub old_by_ttl: u64,
+    /// Of these, keys that are old by the time since their last use.
+    pub old_by_idle: u64,
+    /// Keys that were removed.
+    pub removed: u64,
+    /// Old keys that were used, renewed or deleted before they could be removed.
+    pub spared: u64,
+    /// Keys that stay because their age is not known.
+    pub age_unknown: u64,
+    /// Keys that stay because they are Compartment's own records, batches and queues.
+    pub own: u64,
+    /// Patterns of the names of old keys with counts, the largest first.
+    pub patterns: Vec<(String, u64)>,
+    /// Reasons for a refusal; empty if it would run.
+    pub refusals: Vec<String>,
+    /// Duration in seconds.
+    pub seconds: f64,
+}
+
+/// Counts the old keys of `place`, and removes them with [`CleanupOptions::apply`].
+///
+/// A key is old by its template's TTL less the TTL that is left, else by the time since its last use. A key is
+/// removed by a script that checks its age again. No question counts as a use.
+///
+/// # Errors
+/// [`AdminError::Unsafe`] when it is to apply and is refused, with every reason: nothing was removed. The
+/// server's and the journal's: some keys may be gone, and the journal has their names.
+pub async fn cleanup(
+    place: &Place,
+    map: &DatabaseMap,
+    options: &CleanupOptions,
+    progress: &dyn Progress,
+) -> Result<CleanupReport> {
+    let began = Instant::now();
+    if options.older_than.is_none() && options.patterns.is_empty() {
+        let what = "a cleanup needs an age (--older-than) or names (--pattern)";
+        return Err(AdminError::Invalid(what.to_owned()));
+    }
+    let refusals = refusals(place, map, &options.patterns).await?;
+    if options.apply && !refusals.is_empty() {
+        let why = refusals.join("; ");
+        return Err(AdminError::Unsafe(format!("{} is not cleaned up: {why}", place.label())));
+    }
+    let mut run = Run::start(place, map, options).await?;
+    run.report.refusals = refusals;
+    progress.begin("look at the keys", place.known_keys().await);
+    let chosen = Chosen::new(&options.patterns);
+    let mut walk = Walk::start(place, chosen.glob()).await?;
+    loop {
+        run.pace.admit(1).await?;
+        let Some(mut page) = walk.next_page().await? else { break };
+        let all = page.len() as u64;
+        page.retain(|name| chosen.takes(name));
+        run.page(page).await?;
+        progress.advance(all);
+    }
+    Ok(run.finish(began.elapsed()))
+}
+
+struct Run<'a> {
+    place: &'a Place,
+    connection: Connection,
+    pace: Pace,
+    ages: Ages,
+    learner: Learner,
+    apply: bool,
+    journal: Option<Journal>,
+    report: CleanupReport,
+}
+
+impl<'a> Run<'a> {
+    async fn start(
+        place: &'a Place,
+        map: &DatabaseMap,
+        options: &CleanupOptions,
+    ) -> Result<Run<'a>> {
+        let journal = options.journal.as_deref().filter(|_| options.apply);
+        Ok(Self {
+            place,
+            connection: place.open("cleanup").await?,
+            pace: Pace::new(options.limits, place).await?,
+            ages: Ages::new(place, map, options.older_than),
+            learner: Learner::default(),
+            apply: options.apply,
+            journal: journal.map(|path| Journal::create(path, place)).transpose()?,
+            report: CleanupReport {
+                database: place.label().to_owned(),
+                kind: contract_of(place, map).map(|contract| contract.kind),
+                applied: options.apply,
+                ..CleanupReport::default()
+            },
+        })
+    }
+
+    async fn page(&mut self, mut names: Vec<Vec<u8>>) -> Result<()> {
+        let all = names.len();
+        names.retain(|name| !is_ours(name));
+        self.report.own += (all - names.len()) as u64;
+        while !names.is_empty() {
+            let rest = names.split_off(self.pace.batch().min(names.len()));
+            self.batch(std::mem::replace(&mut names, rest)).await?;
+        }
+        Ok(())
+    }
+
+    async fn batch(&mut self, names: Vec<Vec<u8>>) -> Result<()> {
+        self.report.seen += names.len() as u64;
+        self.pace.admit(2 * names.len()).await?;
+        let mut old = Vec::new();
+        for age in self.ages.of(&mut self.connection, self.place, names).await? {
+            match age {
+                Age::Old(key) => old.push(key),
+                Age::Young | Age::Gone => {}
+                Age::Unknown => self.report.age_unknown += 1,
+            }
+        }
+        self.report.old += old.len() as u64;
+        for key in &old {
+            self.learner.add(&key.name);
+            match key.by {
+                AgeBy::Ttl => self.report.old_by_ttl += 1,
+                AgeBy::Idle => self.report.old_by_idle += 1,
+                AgeBy::Any => {}
+            }
+        }
+        if self.apply {
+            for keys in old.chunks(KEYS_AT_ONCE) {
+                self.pace.admit(keys.len()).await?;
+                self.remove(keys).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes those of the keys that are still old.
+    async fn remove(&mut self, keys: &[Old]) -> Result<()> {
+        // A script has the keys of one slot.
+        let in_one = if self.place.server().is_cluster() { 1 } else { keys.len() };
+        let mut pipeline = Pipeline::new();
+        for some in keys.chunks(in_one.max(1)) {
+            let command = pipeline.cmd("EVAL").arg(REMOVE_OLD).arg(some.len());
+            some.iter().for_each(|key| {
+                command.arg(self.place.on_server(&key.name).as_ref());
+            });
+            some.iter().for_each(|key| {
+                command.arg(key.by.word()).arg(key.bound);
+            });
+        }
+        const REMOVE: &str = "remove old keys";
+        let mut removed = Vec::with_capacity(keys.len());
+        for answer in self.connection.ask_each(REMOVE, &pipeline).await? {
+            if let Some(error) = answer_error(REMOVE, &answer) {
+                return Err(error.in_database(self.place.label()).into());
+            }
+            removed.extend(read_answer::<Vec<u8>>(REMOVE, answer)?);
+        }
+        let gone = || keys.iter().zip(&removed).filter(|(_, one)| **one == 1).map(|(key, _)| key);
+        if let Some(journal) = &mut self.journal {
+            journal.removed(gone())?;
+        }
+        let count = gone().count() as u64;
+        self.report.removed += count;
+        self.report.spared += keys.len() as u64 - count;
+        Ok(())
+    }
+
+    fn finish(mut self, took: Duration) -> CleanupReport {
+        let learned = self.learner.finish().into_iter();
+        let patterns = learned.map(|one| (one.pattern.to_string(), one.keys));
+        self.report.patterns = patterns.collect();
+        self.report.patterns.sort_by_key(|(_, keys)| std::cmp::Reverse(*keys));
+        self.report.patterns.truncate(SHOWN);
+        self.report.seconds = took.as_secs_f64();
+        self.report
+    }
+}
