@@ -48,6 +48,11 @@ impl ClockShift {
         Ok(Self { ms: if ms.abs() <= ALIKE_MS + clock.unsure_ms { 0 } else { ms } })
     }
 
+    /// By how much the clocks differ.
+    pub(crate) fn apart(self) -> Duration {
+        Duration::from_millis(self.ms.unsigned_abs())
+    }
+
     /// Whether both clocks count as equal.
     pub(crate) fn is_none(self) -> bool {
         self.ms == 0
@@ -73,7 +78,7 @@ impl ClockShift {
 /// As in `2 h ahead of`.
 impl std::fmt::Display for ClockShift {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let apart = Duration::from_millis(self.ms.unsigned_abs());
+        let apart = self.apart();
         // The difference is measured, so it is not exact to the second.
         let seconds = (apart.as_millis() + 500) / 1_000;
         match (seconds / 3_600, seconds / 60 % 60) {

@@ -54,9 +54,15 @@ impl Condition {
 
     /// The facts from `INFO`.
     pub(crate) async fn ask(node: &mut Connection) -> Self {
-        let mut condition = Self { location: node.location().to_owned(), ..Self::default() };
         // Those who hide it hide it from all: the work goes on without.
-        condition.read(&Info::ask(node, &[]).await.unwrap_or_default());
+        let info = Info::ask(node, &[]).await.unwrap_or_default();
+        Self::of_info(node.location().to_owned(), &info)
+    }
+
+    /// The condition of the node at `location` by its `INFO`.
+    pub(crate) fn of_info(location: String, info: &Info) -> Self {
+        let mut condition = Self { location, ..Self::default() };
+        condition.read(info);
         condition
     }
 

@@ -1,16 +1,19 @@
-//! Administration of Redis databases: analyze, plan, migrate, verify, back up, restore, flush.
+//! Administration of Redis databases: analyze, plan, migrate, verify, back up, restore, flush,
+//! examine.
 //!
 //! It works on raw names and whole values of any type, written by any program, and therefore does
 //! not use the store traits.
 
 mod analyze;
 pub mod backup;
+mod bless;
 mod chosen;
 mod cleanup;
 mod client_list;
 mod clocks;
 mod condition;
 mod deployment;
+pub mod doctor;
 mod error;
 mod eviction;
 mod fitness;

@@ -51,6 +51,12 @@ exit_codes! {
     Unsafe = 12,
     /// A check of the deployment's health is critical.
     Unhealthy = 13,
+    /// The most serious finding is a notice.
+    FoundNotice = 20,
+    /// The most serious finding is a warning.
+    FoundWarning = 21,
+    /// The most serious finding is critical.
+    FoundCritical = 22,
     /// Ended by Ctrl-C or SIGTERM; work done so far is kept.
     Interrupted = 130,
 }

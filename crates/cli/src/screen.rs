@@ -54,19 +54,27 @@ pub(crate) fn table(header: &[&str], right: &[usize]) -> Table {
 
 /// Wraps the text at 80 columns; lines after the first are indented by two.
 pub(crate) fn wrapped(text: &str) -> String {
-    let mut out = String::new();
-    let mut width = 0;
+    indented(text, "", "  ")
+}
+
+/// The text in lines of at most 80 columns, the first behind `first` and the others behind `rest`.
+pub(crate) fn indented(text: &str, first: &str, rest: &str) -> String {
+    let mut out = first.to_owned();
+    let mut width = first.chars().count();
+    let mut is_begun = false;
     for word in text.split_whitespace() {
         let length = word.chars().count();
-        if width > 0 && width + 1 + length > 80 {
-            out.push_str("\n  ");
-            width = 2;
-        } else if width > 0 {
+        if is_begun && width + 1 + length > 80 {
+            out.push('\n');
+            out.push_str(rest);
+            width = rest.chars().count();
+        } else if is_begun {
             out.push(' ');
             width += 1;
         }
         out.push_str(word);
         width += length;
+        is_begun = true;
     }
     out
 }
@@ -140,6 +148,7 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert_eq!(text.lines().count(), 3);
         assert_eq!(wrapped("short"), "short");
+        assert_eq!(indented("a b", "# ", "#   "), "# a b");
     }
 
     #[test]

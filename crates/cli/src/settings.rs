@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use compartment::database_map::Instance;
 use compartment::{DatabaseMap, DatabaseMapBuilder, Preset};
+use compartment_admin::doctor::WrittenSecret;
 
 use crate::args::General;
 use crate::exit_code::{CliError, ExitCode};
@@ -23,6 +24,23 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// The passwords that stand in the file itself.
+    pub(crate) fn written_secrets(&self) -> Vec<WrittenSecret> {
+        let Some(file) = &self.file else { return Vec::new() };
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        // Without the environment and the flags, which hold passwords where they belong.
+        let Ok(map) = DatabaseMapBuilder::toml(&text).and_then(DatabaseMapBuilder::build) else {
+            return Vec::new();
+        };
+        let with_password = map.instances().iter().filter(|(_, one)| one.url.password().is_some());
+        let secret = |(name, _): (&String, &Instance)| WrittenSecret {
+            instance: name.clone(),
+            file: file.display().to_string(),
+            others_may_read: others_may_read(file),
+        };
+        with_password.map(secret).collect()
+    }
+
     /// If `shown` contains a URL with `***`, says where its password comes from, so that the user can fill it in.
     /// `named` are the databases as typed.
     pub(crate) fn say_whose_password(&self, named: &[&str], shown: &str) {
@@ -34,6 +52,19 @@ impl Settings {
             if is_url { "the URL of the command line" } else { self.password_from.as_str() };
         screen::say(format!("*** stands for the password, which comes from {source}"));
     }
+}
+
+/// Whether other users of the machine may read a file.
+#[cfg(unix)]
+fn others_may_read(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file).is_ok_and(|about| about.permissions().mode() & 0o044 != 0)
+}
+
+/// Not known: rights are lists there.
+#[cfg(not(unix))]
+fn others_may_read(_file: &Path) -> bool {
+    false
 }
 
 /// The source of the primary server's password: `--backend` overrides the environment, which overrides the file.

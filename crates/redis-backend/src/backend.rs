@@ -174,7 +174,8 @@ impl Backend for RedisBackend {
             let proof = arrival.prove(&link).await;
             proof.map_err(|error| error.in_database(&contract.name))?;
         }
-        watch(&link, self.config.clock.clone().unwrap_or_else(|| Arc::new(SystemClock)));
+        let clock = self.config.clock.clone().unwrap_or_else(|| Arc::new(SystemClock));
+        watch(&link, clock, self.config.budget_poll);
         let batch = Arc::new(RedisBatch::new(Arc::clone(&link)));
         let stores = Stores::builder("redis", Arc::new(RedisKeyValue::new(Arc::clone(&link))))
             .hash(Arc::new(RedisHash::new(Arc::clone(&link))))

@@ -24,6 +24,10 @@ pub struct RedisConfig {
     pub retries: u32,
     /// Files for TLS.
     pub tls: TlsFiles,
+    /// How often the number of keys of a database with a memory budget is read, so that writes of other programs
+    /// are noticed before they exceed it. `None` measures such databases every ten seconds only, which suits a fleet
+    /// whose writers all use this library.
+    pub budget_poll: Option<Duration>,
     /// A clock for locks and limits instead of the server's; for tests.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -41,6 +45,7 @@ impl RedisConfig {
             response_timeout: instance.response_timeout,
             retries: instance.retries,
             tls: instance.tls.clone(),
+            budget_poll: None,
             clock: None,
         }
     }

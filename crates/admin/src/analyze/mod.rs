@@ -24,18 +24,22 @@ use compartment_redis::Connection;
 
 pub use clients::ClientUse;
 pub(crate) use clients::{clients_of, clients_of_server};
+pub(crate) use collect::KeyFacts;
+pub(crate) use definitions::{Definition, Names};
 pub use dump::analyze_dump;
+pub(crate) use fetch::{Questions, look_at, number, sizes};
 pub use report::{
     Analysis, BigKey, Bucket, KeyGroupReport, Measure, Memory, ServerState, Source, TtlCounts,
 };
+pub(crate) use server::{questions, state};
+pub(crate) use signs::leaves_no_trace;
 
 pub use server::keyspace;
 
 use crate::frameworks::Signature;
 use crate::{KeyType, Limits, Pace, Place, Progress, Result, Walk};
 use collect::Collector;
-use definitions::Names;
-use fetch::{Page, Questions};
+use fetch::Page;
 
 /// Options of an analysis.
 #[derive(Clone, Debug)]

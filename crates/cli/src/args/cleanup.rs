@@ -94,3 +94,29 @@ Examples:
   compartment expire --template doc_ocr_result --at-most 1d
   compartment expire --template doc_ocr_result --at-most 1d --apply
   compartment expire --database cache --pattern 'page:*' --at-most 2h --apply";
+
+/// Look after the databases until stopped.
+#[derive(Args, Debug)]
+#[command(after_help = HOUSEKEEPING_HELP)]
+pub(crate) struct Housekeeping {
+    /// Look for old keys and finished batches this often
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1h")]
+    pub(crate) every: Duration,
+
+    /// Remove keys of caches of this age or older; without it no key is removed for its age
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) older_than: Option<Duration>,
+
+    /// Do one round and end; budgets are not held
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+const HOUSEKEEPING_HELP: &str = "Holds each cache database below its memory_budget whatever program writes to it, by \
+evicting the keys of that database that were unused for longest. Removes batches a week after they were finished, and \
+old keys of caches as `compartment cleanup` does. One process of a fleet does it: the others wait for its lock.
+
+Examples:
+  compartment housekeeping
+  compartment housekeeping --older-than 3d
+  compartment housekeeping --once --older-than 24h";

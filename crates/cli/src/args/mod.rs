@@ -5,6 +5,7 @@ mod backup;
 mod batch;
 mod cache;
 mod cleanup;
+mod doctor;
 mod health;
 mod ingest;
 mod ledger;
@@ -27,7 +28,8 @@ pub(crate) use batch::{
     BatchSubmit, BatchWatch,
 };
 pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
-pub(crate) use cleanup::{Cleanup, Expire};
+pub(crate) use cleanup::{Cleanup, Expire, Housekeeping};
+pub(crate) use doctor::Doctor;
 pub(crate) use health::{FailOn, Health};
 pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
@@ -60,13 +62,15 @@ const EXAMPLES: &str = "Examples:
   compartment analyze --backend redis://127.0.0.1:6379
   compartment plan -o plan.toml
   compartment migrate --from 0 --to cache --pattern 'page:*' --dry-run
+  compartment doctor --backend redis://127.0.0.1:6379
   compartment backup --database knowledge -o knowledge.rdb
   compartment config init                         writes compartment.toml
   compartment config export --format celery
 
 Exit codes: 0 done, 2 wrong arguments, 3 some documents failed, 4 configuration,
 5 server unavailable, 6 refused, 7 wrong server, 8 store, 9 files, 10 different,
-11 conflict, 12 unsafe, 13 unhealthy, 130 interrupted.";
+11 conflict, 12 unsafe, 13 unhealthy, 20 notice, 21 warning, 22 critical,
+130 interrupted.";
 
 /// The heading of the flags of every command.
 const GENERAL: &str = "General options";
@@ -158,6 +162,8 @@ pub(crate) enum Command {
     Stats(Stats),
     /// Check the servers, queues and workers against thresholds, for probes and alerts
     Health(Health),
+    /// Hold the servers against the contracts of their databases, and name the cure of each fault
+    Doctor(Doctor),
     /// Show the keys of a database by pattern, with their programs, memory and TTLs
     Analyze(Analyze),
     /// Propose which keys go to which database, as a file to review
@@ -176,6 +182,8 @@ pub(crate) enum Command {
     Cleanup(Cleanup),
     /// Shorten the TTLs of keys; without --apply only count them
     Expire(Expire),
+    /// Hold budgets and remove old keys and finished batches, until stopped
+    Housekeeping(Housekeeping),
     /// Set the memory limit and the eviction policy of a server; without --apply only check them
     Limit(Limit),
     /// Write, show, check or export the configuration

@@ -8,10 +8,12 @@ mod cache_stats;
 mod cleanup;
 mod config;
 mod databases;
+mod doctor;
 mod expire;
 mod export;
 mod flush;
 mod health;
+mod housekeeping;
 mod ingest;
 mod keeping;
 mod limit;
@@ -56,6 +58,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Databases(command) => on_runtime(databases::run(general, &command)),
         Command::Health(command) => on_runtime(health::run(general, command)),
         Command::Stats(command) => on_runtime(stats::run(general, command)),
+        Command::Doctor(command) => on_runtime(doctor::run(general, command)),
         Command::Analyze(command) => on_runtime(analyze::run(general, command)),
         Command::Plan(command) => on_runtime(plan::run(general, command)),
         Command::Flush(command) => on_runtime(flush::run(general, command)),
@@ -65,6 +68,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Restore(command) => on_runtime(restore::run(general, command)),
         Command::Cleanup(command) => on_runtime(cleanup::run(general, command)),
         Command::Expire(command) => on_runtime(expire::run(general, command)),
+        Command::Housekeeping(command) => on_runtime(housekeeping::run(general, command)),
         Command::Limit(command) => on_runtime(limit::run(general, command)),
         Command::Config(command) => config::run(general, command),
         Command::Completions { shell } => shell::completions(shell),

@@ -4,10 +4,10 @@
 
 use std::path::Path;
 
-use compartment_testkit::{TestRedis, run_test};
+use compartment_testkit::{TestRedis, eventually, run_test};
 use serde_json::Value;
 
-use crate::program::{Run, json, run};
+use crate::program::{Run, finish, json, run, start};
 
 const HOUR: u64 = 3_600_000;
 
@@ -269,5 +269,61 @@ fn limits_are_set_where_the_kinds_allow_them_and_can_be_restored() {
         assert!(low["refusals"][0].as_str().unwrap().contains("--below-usage"), "{low:#}");
         assert_eq!(run(here, &["limit", "--policy", "lru"]).code, 4);
         assert_eq!(run(here, &["limit", "--instance", "none", "--policy", "noeviction"]).code, 4);
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_cache_that_other_programs_flood_is_held_below_its_budget() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "preset = \"pipeline\"\n[instances.primary]\nurl = {:?}\n\
+             [databases.cache]\nkind = \"cache\"\nindex = 2\ndefault_ttl = \"1d\"\nmemory_budget = \"8MiB\"\n",
+            server.url()
+        );
+        std::fs::write(folder.path().join("compartment.toml"), text).unwrap();
+        server.command_in(4, &["SET", "of another database", "kept"]).await;
+        let mut keeper = start(folder.path(), &["housekeeping"]);
+        // Ten times the budget, from a program that knows nothing of it.
+        const FLOOD: &str = "for i = 1, 2000 do
+            redis.call('SET', 'flood:' .. ARGV[1] .. ':' .. i, string.rep('x', 2000), 'PX', 86400000)
+        end";
+        for part in 0..20 {
+            let part = part.to_string();
+            let written = server.command_in(2, &["EVAL", FLOOD, "0", &part]).await;
+            assert!(!written.is_error(), "{written:?}");
+        }
+        // Each key takes a little more than its value.
+        eventually("the cache is within its budget", || async {
+            let keys = server.command_in(2, &["DBSIZE"]).await.integer().unwrap();
+            keys <= (8 << 20) / 2_000
+        })
+        .await;
+        let keys = server.command_in(2, &["DBSIZE"]).await.integer().unwrap();
+        assert!(keys > 1_000, "only what is above the budget goes: {keys}");
+        assert_eq!(server.command_in(4, &["GET", "of another database"]).await.text(), "kept");
+        keeper.kill().unwrap();
+        let _ = finish(keeper);
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_round_of_housekeeping_removes_old_keys_of_caches() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let folder = folder(&server.url());
+        let (here, cache) = (folder.path(), index_of(folder.path(), "cache"));
+        let batch = index_of(here, "batch");
+        for index in [cache, batch] {
+            unused(&server, index, "page:old", 90_000, "0").await;
+        }
+        let done = run(here, &["housekeeping", "--once", "--older-than", "1h"]);
+        assert_eq!(done.code, 0, "{}", done.err);
+        assert_eq!(done.out, "cache: 1 old key removed\n");
+        assert!(names(&server, cache).await.is_empty());
+        assert_eq!(names(&server, batch).await, ["page:old"]);
     });
 }

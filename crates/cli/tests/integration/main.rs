@@ -8,6 +8,7 @@ mod cleanup;
 mod clocks;
 mod commands;
 mod deploy;
+mod doctor;
 mod export;
 mod faults;
 mod feed;

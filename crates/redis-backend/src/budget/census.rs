@@ -11,6 +11,9 @@ const MAX_NOTES: usize = 1_024;
 /// From this number of written keys on, their mean is used.
 const ENOUGH_WRITTEN: f64 = 16.0;
 
+/// With fewer measured keys left, the mean of the last measurement is used.
+const ENOUGH_MEASURED: u64 = 16;
+
 /// One step of the walk.
 #[derive(Clone, Copy, Debug)]
 struct Step {
@@ -41,6 +44,8 @@ pub(crate) struct Census {
     /// Sums over `steps`.
     keys: u64,
     bytes: u64,
+    /// The mean when keys were measured last: when all of them have been evicted, the others are taken to be alike.
+    last_mean: f64,
     /// The last known `DBSIZE`.
     database_keys: u64,
     notes: VecDeque<Note>,
@@ -64,6 +69,9 @@ impl Census {
         });
         self.keys += keys;
         self.bytes += bytes;
+        if keys > 0 {
+            self.last_mean = self.bytes as f64 / self.keys as f64;
+        }
         self.database_keys = database_keys;
         let number = self.first_step + self.steps.len() as u64 - 1;
         self.forget_until(end);
@@ -142,7 +150,11 @@ impl Census {
 
     /// The mean size of a key in bytes.
     pub(crate) fn mean(&self) -> f64 {
-        self.bytes as f64 / self.keys.max(1) as f64
+        if self.keys < ENOUGH_MEASURED {
+            self.last_mean
+        } else {
+            self.bytes as f64 / self.keys as f64
+        }
     }
 
     /// The size of the database in bytes.
@@ -251,6 +263,17 @@ mod tests {
         assert_eq!(census.used(), 9_500);
         census.counted(0);
         assert_eq!(census.used(), 0, "somebody emptied the database");
+    }
+
+    #[test]
+    fn keys_that_were_not_measured_are_like_those_that_were_evicted() {
+        for cursor in [cursor(4), 0] {
+            let mut census = Census::default();
+            let step = census.met(cursor, 10, 1_000, 100);
+            (0..10).for_each(|_| census.removed(step, 100));
+            census.counted(90);
+            assert_eq!(census.used(), 9_000);
+        }
     }
 
     #[test]

@@ -10,11 +10,9 @@ pub(crate) mod candidates;
 pub(crate) mod census;
 pub(crate) mod watch;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
-
 use compartment_core::{Contract, DatabaseKind, Error, Placement, Result};
 use redis::Cmd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Mutex;
 
 use crate::budget::candidates::{Candidate, Candidates};
@@ -47,8 +45,8 @@ const PAGE: u64 = 200;
 const FEW: u64 = 2 * PAGE;
 /// Scripts in one round. A database far over its budget needs several rounds.
 const MAX_SCRIPTS: usize = 64;
-/// How often writes of other programs are measured.
-pub(crate) const EVERY: Duration = Duration::from_secs(10);
+/// Above this percentage of the budget, a look at the number of keys becomes a round.
+const NEARLY_FULL: u64 = 95;
 /// The minimum number of keys in such a measurement.
 const LOOK: u64 = 4_000;
 /// The server's approximate overhead for a key beside its name and value, in bytes.
@@ -130,6 +128,34 @@ impl Budget {
             self.round(requests, &mut keeper, LOOK).await;
         }
         true
+    }
+
+    /// Reads the number of keys, and makes room if they probably take nearly the whole budget. Returns whether a
+    /// further round is due at once; `None` once the server has refused it.
+    pub(crate) async fn glance(&self, requests: &Requests) -> Option<bool> {
+        if self.refused.load(Ordering::Relaxed) {
+            return None;
+        }
+        // A caller who makes room sees the other programs' writes as well.
+        let Ok(mut keeper) = self.keeper.try_lock() else { return Some(false) };
+        let keys = redis::cmd("DBSIZE");
+        match requests.query_plain::<u64>(Repeat::Idempotent, "count keys", "", &keys).await {
+            Ok(keys) => keeper.census.counted(keys),
+            Err(error) => {
+                self.note(requests, &error);
+                return Some(false);
+            }
+        }
+        // Without a measured key nothing is known of the sizes.
+        let is_measured = keeper.census.mean() > 0.0 || keeper.census.database_keys() == 0;
+        if is_measured && keeper.census.used() < self.bytes / 100 * NEARLY_FULL {
+            return Some(false);
+        }
+        let evicted = || requests.traffic.snapshot().evicted;
+        let before = evicted();
+        self.round(requests, &mut keeper, PAGE).await;
+        // A round that evicted nothing would not evict anything a moment later either.
+        Some(keeper.census.used() > self.bytes / 100 * PERCENT && evicted() > before)
     }
 
     /// Counts a write, and makes room first if that is due. It never fails, since writes do not depend on it.

@@ -5,6 +5,18 @@ use compartment_core::{Error, ErrorKind, Result};
 use crate::server::allowed_name::{allowed_name, mark};
 use crate::server::{Connection, Server};
 
+impl Server {
+    /// Proves that the first of `indexes` that is not 0 is apart from 0. Writes a key for a moment, which
+    /// expires within 10 s by itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotIsolated`] where both are one; [`ErrorKind::Permission`] where neither a key nor the
+    /// server's word can tell; the server's.
+    pub async fn prove_isolation(&self, indexes: &[u32]) -> Result<()> {
+        prove_isolation(self, indexes).await
+    }
+}
+
 /// A connection's name in `CLIENT LIST`.
 const CLIENT: &str = "compartment:probe";
 

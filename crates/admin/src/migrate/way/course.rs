@@ -2,6 +2,7 @@
 
 use crate::clocks::{ClockShift, told};
 use crate::migrate::copies::Copies;
+use crate::migrate::way::protection::Protection;
 use crate::migrate::{Item, Migration, Routes};
 use crate::{Place, Result};
 
@@ -53,6 +54,8 @@ impl Course {
         for target in &self.targets {
             self.elsewhere.push(!self.source.is_on_server_of(target).await?);
         }
+        let protection = Protection::of(&self.source, &self.targets).await?;
+        notes.extend(protection.notes(&self.source, &self.targets));
         for target in &self.targets {
             let shift = ClockShift::between(&self.source, target).await?;
             notes.extend(told(shift, &self.source, target));

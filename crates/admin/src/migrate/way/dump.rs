@@ -61,6 +61,9 @@ impl Lane {
         if self.course.verify {
             self.compare_arrived(items, &mut outcomes, &snapshots).await?;
         }
+        // Before it leaves the source: no DUMP has the flag.
+        let protected = self.protected_in_source(items).await?;
+        self.protect(items, &outcomes, &protected).await?;
         self.note_copies(items, &snapshots, &outcomes);
         self.look_for_evictions().await?;
         if !self.course.keep {

@@ -6,6 +6,8 @@ mod course;
 mod dump;
 mod look;
 mod modules;
+mod protect;
+mod protection;
 mod refresh;
 mod relocate;
 mod remove;
@@ -22,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use choice::{choose, try_out};
 pub(crate) use course::Course;
+use protection::Protection;
 
 use super::{Item, Outcome};
 use crate::eviction::EvictionWatch;
@@ -67,6 +70,7 @@ pub(crate) struct Lane {
     /// Keys that the source evicts must not count as deleted.
     source_watch: Option<EvictionWatch>,
     modules: modules::Modules,
+    protection: Protection,
 }
 
 impl Lane {
@@ -92,6 +96,7 @@ impl Lane {
             course: course.clone(),
             way,
             modules: modules::Modules::of(&course.source).await?,
+            protection: Protection::of(&course.source, &course.targets).await?,
             source,
             targets,
             keys_at_once: dump::Sizing::new(),
@@ -163,11 +168,17 @@ impl Lane {
             (Way::Move | Way::Copy, true) => Some(self.fingerprints_in_source(items).await?),
             _ => None,
         };
+        let protected = match self.way {
+            // After these the source has them no more.
+            Way::Move | Way::Copy => self.protected_in_source(items).await?,
+            Way::Dump | Way::Typed => Vec::new(),
+        };
         let mut outcomes = match self.way {
             Way::Move => self.relocate(items).await?,
             Way::Copy if keep || !verify => self.copy(items).await?,
             Way::Copy | Way::Dump | Way::Typed => self.dump(items).await?,
         };
+        self.protect(items, &outcomes, &protected).await?;
         if let Some(before) = before {
             self.compare_arrived(items, &mut outcomes, &before).await?;
         }

@@ -38,6 +38,8 @@ impl Lane {
                 self.refuse_evicted().await?;
             }
             let became = self.put_over(some, &here, &ours).await?;
+            let protected = self.protected_in_source(some).await?;
+            self.protect(some, &became, &protected).await?;
             self.note_copies(some, &here, &became);
             self.look_for_evictions().await?;
             outcomes.extend(became);
