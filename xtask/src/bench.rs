@@ -11,8 +11,8 @@ use crate::command::{Failure, cargo, run};
 #[command(disable_help_flag = true)]
 pub(crate) struct BenchArgs {
     /// backends, isolation or all, with --quick and --json FILE; cache, with --only SECTION too; batches, with --only
-    /// SECTION and --peers; documents, with --corpus PATH; migrate; stats, with --servers N and --keys N; or micro, with
-    /// criterion's arguments.
+    /// SECTION and --peers; documents, with --corpus PATH; migrate; stats, with --servers N and --keys N; or
+    /// micro, with criterion's arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }

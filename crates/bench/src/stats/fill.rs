@@ -4,7 +4,7 @@ use compartment_testkit::TestRedis;
 use redis::Pipeline;
 use redis::aio::MultiplexedConnection;
 
-use super::Failure;
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Bytes of a big key.
 const BIG: usize = 10 << 20;

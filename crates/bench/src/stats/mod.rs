@@ -13,9 +13,7 @@ use compartment_core::{Contract, DatabaseKind, Placement};
 use compartment_testkit::TestRedis;
 use serde::Serialize;
 
-use fill::{Filled, Scenario};
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+use fill::{Failure, Filled, Scenario};
 
 /// How much to measure.
 #[derive(Debug, Args)]

@@ -69,7 +69,8 @@ const EXAMPLES: &str = "Examples:
 
 Exit codes: 0 done, 2 wrong arguments, 3 some documents failed, 4 configuration,
 5 server unavailable, 6 refused, 7 wrong server, 8 store, 9 files, 10 different,
-11 conflict, 12 unsafe, 13 unhealthy, 20 notice, 21 warning, 22 critical, 130 interrupted.";
+11 conflict, 12 unsafe, 13 unhealthy, 20 notice, 21 warning, 22 critical,
+130 interrupted.";
 
 /// The heading of the flags of every command.
 const GENERAL: &str = "General options";
@@ -157,12 +158,12 @@ pub(crate) enum Command {
     /// Show the databases, their contracts and their contents
     #[command(visible_alias = "db")]
     Databases(Databases),
-    /// Hold the servers against the contracts of their databases, and name the cure of each fault
-    Doctor(Doctor),
     /// Show the memory and growth of each database, and the state of its servers
     Stats(Stats),
     /// Check the servers, queues and workers against thresholds, for probes and alerts
     Health(Health),
+    /// Hold the servers against the contracts of their databases, and name the cure of each fault
+    Doctor(Doctor),
     /// Show the keys of a database by pattern, with their programs, memory and TTLs
     Analyze(Analyze),
     /// Propose which keys go to which database, as a file to review

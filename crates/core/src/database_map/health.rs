@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_wrong_threshold_says_which_would_be_right() {
         for (from, to, says) in [
-            ("0.95", "1.5", "between 0.0 and 1.0"),
+            ("0.95", "1.5", "between 0 and 1"),
             ("0.95", "0.5", "the warning comes first"),
             ("\"20ms\"", "\"0s\"", "latency"),
             ("latency", "latensy", "did you mean `latency`?"),
