@@ -394,7 +394,7 @@ mod tests {
     #[test]
     fn what_is_wrong_says_what_would_be_right() {
         for (from, to, says) in [
-            ("jitter = 0.1", "jitter = 1.5", "between 0 and 1"),
+            ("jitter = 0.1", "jitter = 1.5", "between 0.0 and 1.0"),
             ("jitter = 0.1", "lease = \"1ms\"", "between 100ms and 3600s"),
             ("\"1h\"", "\"200y\"", "stale_on_error"),
             ("\"16MiB\"", "\"1KiB\"", "between 65536 and"),
