@@ -394,10 +394,10 @@ mod tests {
     #[test]
     fn what_is_wrong_says_what_would_be_right() {
         for (from, to, says) in [
-            ("jitter = 0.1", "jitter = 1.5", "between 0.0 and 1.0"),
-            ("jitter = 0.1", "lease = \"1ms\"", "between 100ms and 3600s"),
+            ("jitter = 0.1", "jitter = 1.5", "between 0 and 1"),
+            ("jitter = 0.1", "lease = \"1ms\"", "between 100ms and 1h"),
             ("\"1h\"", "\"200y\"", "stale_on_error"),
-            ("\"16MiB\"", "\"1KiB\"", "between 65536 and"),
+            ("\"16MiB\"", "\"1KiB\"", "between 64KiB and"),
             ("breaker_failures = 3", "breaker_failures = 0", "must be between 1 and"),
             ("breaker_failures = 3", "database_timeout = \"0s\"", "between 1ms and"),
             ("jitter = 0.1", "jiter = 0.1", "did you mean `jitter`?"),
