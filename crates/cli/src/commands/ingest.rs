@@ -120,7 +120,7 @@ fn stopped(progress: &Progress) -> CliError {
     let (finished, total) = (documents.finished, documents.total);
     CliError::new(
         ExitCode::Interrupted,
-        format!("stopped with {finished} of {total} documents processed"),
+        format!("stopped: {finished} of {total} documents are processed"),
     )
     .hint("run the same command again: cached results are reused")
 }
