@@ -27,6 +27,10 @@ pub async fn open_with_clock(map: DatabaseMap, clock: Arc<dyn Clock>) -> Result<
     open_all(map, Some(clock)).await
 }
 
+#[cfg_attr(
+    not(any(feature = "memory", feature = "redis")),
+    expect(unused_variables, reason = "without a backend every instance is refused")
+)]
 async fn open_all(map: DatabaseMap, clock: Option<Arc<dyn Clock>>) -> Result<Databases> {
     let mut backends: BTreeMap<String, Arc<dyn Backend>> = BTreeMap::new();
     #[cfg(feature = "redis")]
