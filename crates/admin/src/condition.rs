@@ -3,6 +3,7 @@
 use compartment_redis::Connection;
 
 use crate::info::Info;
+use crate::setting::setting;
 use crate::{Place, Result};
 
 /// The state of one server, or of one node of a cluster. Facts that it does not report are `None`.
@@ -152,11 +153,7 @@ async fn persists(node: &mut Connection, appends: Option<bool>) -> Option<bool> 
     if appends == Some(true) {
         return appends;
     }
-    let mut command = redis::cmd("CONFIG");
-    command.arg("GET").arg("save");
-    let answer = node.ask::<Vec<(String, String)>>("read how the server saves", &command).await;
-    let saves = answer.ok()?.into_iter().find(|(name, _)| name == "save");
-    saves.map(|(_, times)| !times.is_empty())
+    setting(node, "save").await.ok()?.map(|times| !times.is_empty())
 }
 
 #[cfg(test)]

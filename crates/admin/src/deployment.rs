@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compartment_core::{Contract, DatabaseMap, Error, Scheme};
+use compartment_core::{Contract, DatabaseMap, Error, Instance, Scheme};
 use compartment_redis::{RedisConfig, Server};
 
 use crate::Place;
@@ -58,14 +58,9 @@ impl Deployment {
             if instance.url.scheme() == Scheme::Memory {
                 continue;
             }
-            let mut config = RedisConfig::for_instance(instance, 1);
-            config.response_timeout = config.response_timeout.max(response_timeout);
-            let server = Server::connect(config).await;
-            instances.push(DeployedInstance {
-                name: name.clone(),
-                address: instance.url.to_string(),
-                server: server.map(|server| DeployedServer::new(map, name, server)),
-            });
+            let server = DeployedServer::connect(map, name, instance, response_timeout).await;
+            let address = instance.url.to_string();
+            instances.push(DeployedInstance { name: name.clone(), address, server });
         }
         Self { map: map.clone(), instances }
     }
@@ -77,6 +72,22 @@ impl Deployment {
 }
 
 impl DeployedServer {
+    /// Connects to one instance of the map, whose name there is `name`. A request may take `response_timeout`, or the
+    /// longer time that the instance is configured with.
+    ///
+    /// # Errors
+    /// Those of [`Server::connect`].
+    pub async fn connect(
+        map: &DatabaseMap,
+        name: &str,
+        instance: &Instance,
+        response_timeout: Duration,
+    ) -> Result<Self, Error> {
+        let mut config = RedisConfig::for_instance(instance, 1);
+        config.response_timeout = config.response_timeout.max(response_timeout);
+        Ok(Self::new(map, name, Server::connect(config).await?))
+    }
+
     fn new(map: &DatabaseMap, instance: &str, server: Server) -> Self {
         let here = map.databases().iter().filter(|one| one.placement.instance() == instance);
         let databases = here.map(|contract| {

@@ -3,6 +3,7 @@
 use compartment_core::{Error, ErrorKind};
 
 use crate::condition::{Condition, Replication};
+use crate::setting::setting;
 use crate::size::size;
 use crate::{AdminError, Place, Result};
 
@@ -81,12 +82,9 @@ async fn is_kept(source: Option<&Place>) -> Result<bool> {
 
 /// The refusal of a replica: writes to it are refused, or lost at its next synchronisation.
 async fn is_replica(target: &Place) -> Result<AdminError> {
-    let mut command = redis::cmd("CONFIG");
-    command.arg("GET").arg("replica-read-only");
     let mut connection = target.open("condition").await?;
-    let answer =
-        connection.ask::<Vec<(String, String)>>("read how a replica is set", &command).await;
-    let writable = answer.is_ok_and(|list| list.iter().any(|(_, value)| value == "no"));
+    let is_read_only = setting(&mut connection, "replica-read-only").await;
+    let writable = is_read_only.is_ok_and(|value| value.as_deref() == Some("no"));
     Ok(match writable {
         true => AdminError::Unsafe(format!(
             "{target} is a replica that accepts writes (replica-read-only no), but the next sync with \

@@ -7,6 +7,8 @@ use serde::Serialize;
 use crate::deployment::DeployedServer;
 use crate::info::Info;
 use crate::own_name::own_name;
+use crate::policy::{may_evict, unbounded_caches};
+use crate::setting::setting;
 use crate::{AdminError, Result, size};
 
 /// The policies that Redis and Valkey know.
@@ -123,10 +125,11 @@ fn check(options: &LimitOptions) -> Result<()> {
 }
 
 async fn look(connection: &mut Connection, options: &LimitOptions) -> Result<LimitedNode> {
-    let max_memory = setting(connection, "maxmemory").await?;
+    let max_memory = setting(connection, "maxmemory").await.map_err(not_permitted)?;
+    let policy = setting(connection, "maxmemory-policy").await.map_err(not_permitted)?;
     let before = MemorySettings {
-        max_memory: max_memory.parse().unwrap_or_default(),
-        policy: setting(connection, "maxmemory-policy").await?,
+        max_memory: max_memory.and_then(|bytes| bytes.parse().ok()).unwrap_or_default(),
+        policy: policy.unwrap_or_default(),
     };
     let after = MemorySettings {
         max_memory: options.max_memory.unwrap_or(before.max_memory),
@@ -141,15 +144,6 @@ async fn look(connection: &mut Connection, options: &LimitOptions) -> Result<Lim
         used_memory: info.number("used_memory"),
         machine_memory: info.number("total_system_memory").filter(|bytes| *bytes > 0),
     })
-}
-
-async fn setting(connection: &mut Connection, name: &str) -> Result<String> {
-    let mut command = redis::cmd("CONFIG");
-    command.arg("GET").arg(name);
-    match connection.ask::<Vec<(String, String)>>("read the limits", &command).await {
-        Ok(answer) => Ok(answer.into_iter().next().map_or_else(String::new, |(_, value)| value)),
-        Err(error) => Err(not_permitted(error)),
-    }
 }
 
 async fn set(connection: &mut Connection, node: &LimitedNode) -> Result<()> {
@@ -175,12 +169,6 @@ fn not_permitted(error: compartment_core::Error) -> AdminError {
         error.message()
     );
     compartment_core::Error::new(error.kind(), "set the limits", what).into()
-}
-
-/// Whether a full server with this policy may evict keys of the database.
-fn may_evict(policy: &str, contract: &Contract) -> bool {
-    let expire = contract.kind.requires_ttl() || contract.default_ttl.is_some();
-    policy.starts_with("allkeys-") || policy.starts_with("volatile-") && expire
 }
 
 fn judge(
@@ -226,11 +214,7 @@ fn judge(
     if limit == 0 && policy != "noeviction" {
         notes.push(format!("without a limit of memory, {policy} has no effect"));
     }
-    let unbounded: Vec<&str> = contracts
-        .iter()
-        .filter(|one| one.kind == DatabaseKind::Cache && one.memory_budget.is_none())
-        .map(|one| one.name.as_str())
-        .collect();
+    let unbounded = unbounded_caches(contracts);
     if policy == "noeviction" && limit > 0 && !unbounded.is_empty() {
         notes.push(format!(
             "with noeviction a full server refuses writes of every database; {} has no memory_budget that keeps it \

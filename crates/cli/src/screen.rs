@@ -96,6 +96,13 @@ pub(crate) fn producer(name: &str, perhaps: bool) -> String {
     }
 }
 
+/// The reasons of a refusal, one below the other.
+pub(crate) fn say_refusals(refusals: &[String]) {
+    for refusal in refusals {
+        say(wrapped(&format!("{BAD}refused{BAD:#}: {refusal}")));
+    }
+}
+
 /// `1,234,567`.
 pub(crate) fn count(number: u64) -> String {
     indicatif::HumanCount(number).to_string()

@@ -288,7 +288,7 @@ impl Inner {
         run: &DocumentRun,
         work: impl FnOnce(DocumentRun) -> F,
     ) -> Result<T, PipelineError> {
-        if run.is_guarded() || !self.needs_lock(index, run).await? {
+        if !self.needs_lock(index, run).await? {
             return work(run.guarded(None)).await;
         }
         let stage = self.stage(index)?;

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use compartment_core::{DatabaseKind, DatabaseMap};
-use compartment_redis::{Connection, answer_error, read_answer};
+use compartment_redis::{Connection, read_answer};
 use redis::Pipeline;
 use serde::Serialize;
 
 use super::refusals::{contract_of, is_ours, refusals};
+use super::script::{self, Answers};
 use crate::chosen::Chosen;
 use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk};
 
@@ -156,24 +157,19 @@ impl Run<'_> {
     }
 
     async fn shorten(&mut self, names: &[&Vec<u8>]) -> Result<()> {
-        const SHORTEN: &str = "shorten TTLs";
-        // A script has the keys of one slot.
-        let in_one = if self.place.server().is_cluster() { 1 } else { names.len() };
-        let mut pipeline = Pipeline::new();
-        for some in names.chunks(in_one) {
-            let command = pipeline.cmd("EVAL").arg(SHORTEN_TTL).arg(some.len());
-            some.iter().for_each(|name| {
-                command.arg(self.place.on_server(name).as_ref());
-            });
-            command.arg(self.bound).arg(u8::from(self.gives));
-        }
-        for answer in self.connection.ask_each(SHORTEN, &pipeline).await? {
-            if let Some(error) = answer_error(SHORTEN, &answer) {
-                return Err(error.in_database(self.place.label()).into());
-            }
-            let changed: Vec<u64> = read_answer(SHORTEN, answer)?;
-            self.report.changed += changed.iter().sum::<u64>();
-        }
-        Ok(())
+        let Answers { each: changed, failed } = script::run(
+            "shorten TTLs",
+            SHORTEN_TTL,
+            self.place,
+            &mut self.connection,
+            names,
+            |name| name.as_slice(),
+            |command, _| {
+                command.arg(self.bound).arg(u8::from(self.gives));
+            },
+        )
+        .await?;
+        self.report.changed += changed.iter().sum::<u64>();
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 }

@@ -5,6 +5,7 @@ mod expire;
 mod journal;
 mod refusals;
 mod remove;
+mod script;
 
 pub use age::AgeBy;
 pub use expire::{ExpireOptions, ExpireReport, expire};

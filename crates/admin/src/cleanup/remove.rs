@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use compartment_core::{DatabaseKind, DatabaseMap};
-use compartment_redis::{Connection, answer_error, read_answer};
-use redis::Pipeline;
+use compartment_redis::Connection;
 use serde::Serialize;
 
 use super::age::{Age, AgeBy, Ages, Old};
 use super::journal::Journal;
 use super::refusals::{contract_of, is_ours, refusals};
+use super::script::{self, Answers};
 use crate::chosen::Chosen;
 use crate::patterns::Learner;
 use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk};
@@ -190,34 +190,29 @@ impl<'a> Run<'a> {
 
     /// Removes those of the keys that are still old.
     async fn remove(&mut self, keys: &[Old]) -> Result<()> {
-        // A script has the keys of one slot.
-        let in_one = if self.place.server().is_cluster() { 1 } else { keys.len() };
-        let mut pipeline = Pipeline::new();
-        for some in keys.chunks(in_one.max(1)) {
-            let command = pipeline.cmd("EVAL").arg(REMOVE_OLD).arg(some.len());
-            some.iter().for_each(|key| {
-                command.arg(self.place.on_server(&key.name).as_ref());
-            });
-            some.iter().for_each(|key| {
-                command.arg(key.by.word()).arg(key.bound);
-            });
-        }
-        const REMOVE: &str = "remove old keys";
-        let mut removed = Vec::with_capacity(keys.len());
-        for answer in self.connection.ask_each(REMOVE, &pipeline).await? {
-            if let Some(error) = answer_error(REMOVE, &answer) {
-                return Err(error.in_database(self.place.label()).into());
-            }
-            removed.extend(read_answer::<Vec<u8>>(REMOVE, answer)?);
-        }
+        let Answers { each: removed, failed } = script::run(
+            "remove old keys",
+            REMOVE_OLD,
+            self.place,
+            &mut self.connection,
+            keys,
+            |key| &key.name,
+            |command, some| {
+                for key in some {
+                    command.arg(key.by.word()).arg(key.bound);
+                }
+            },
+        )
+        .await?;
         let gone = || keys.iter().zip(&removed).filter(|(_, one)| **one == 1).map(|(key, _)| key);
         if let Some(journal) = &mut self.journal {
             journal.removed(gone())?;
         }
         let count = gone().count() as u64;
         self.report.removed += count;
-        self.report.spared += keys.len() as u64 - count;
-        Ok(())
+        self.report.spared += removed.len() as u64 - count;
+        // The journal has what was removed before the error.
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     fn finish(mut self, took: Duration) -> CleanupReport {

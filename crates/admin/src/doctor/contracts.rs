@@ -101,7 +101,7 @@ fn durable_key_evictable(
                 "{} is durable: its keys may expire, and must not be evicted before",
                 contract.name
             ))
-            .cure(super::policy::cure(server.name, &server.contracts())),
+            .cure(super::cure::of_policy(server.name, &server.contracts())),
     )
 }
 

@@ -3,12 +3,13 @@
 use compartment_core::DatabaseKind;
 
 use super::code::{Code, Severity};
+use super::cure;
 use super::facts::{ServerFacts, contents, counted, names, with_contents};
 use super::finding::Finding;
 use super::limit;
 use super::node::Node;
-use super::policy::{self, right_policy};
 use crate::bless::is_known;
+use crate::policy::right_policy;
 use crate::size;
 
 /// A server that never evicts is nearly full above this share of its limit.
@@ -64,7 +65,7 @@ fn durable_evictable(server: &ServerFacts<'_>) -> Option<Finding> {
                  the server removes them",
                 with_contents(&durable)
             ))
-            .cure(format!("{}{bless}", policy::cure(server.name, &server.contracts()))),
+            .cure(format!("{}{bless}", cure::of_policy(server.name, &server.contracts()))),
     )
 }
 
@@ -85,7 +86,7 @@ fn coordination_evictable(server: &ServerFacts<'_>) -> Option<Finding> {
                  every key there has a TTL, so that volatile-* policies take them too",
                 with_contents(&databases)
             ))
-            .cure(policy::cure(server.name, &server.contracts())),
+            .cure(cure::of_policy(server.name, &server.contracts())),
     )
 }
 
@@ -103,7 +104,7 @@ fn cache_unbounded(server: &ServerFacts<'_>) -> Option<Finding> {
         "noeviction" => "set memory_budget for it in [databases]".to_owned(),
         _ => format!(
             "set memory_budget for it in [databases], or {}",
-            policy::cure(server.name, &server.contracts())
+            cure::of_policy(server.name, &server.contracts())
         ),
     };
     let (keys, bytes) = contents(&caches);

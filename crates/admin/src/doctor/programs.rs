@@ -74,7 +74,7 @@ fn evictable(
         format!("{program} keeps {subject} in {}, under maxmemory-policy {policy}", place.label());
     Some(about(code, severity, what, place, (sample, group)).why(why).cure(format!(
         "a server with maxmemory-policy noeviction for {program}; on this one: {}",
-        super::policy::cure(server.name, &server.contracts())
+        super::cure::of_policy(server.name, &server.contracts())
     )))
 }
 

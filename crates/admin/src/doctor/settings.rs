@@ -7,8 +7,8 @@ use super::facts::ServerFacts;
 use super::limit;
 use super::node::Node;
 use super::options::DoctorOptions;
-use super::policy::right_policy;
 use crate::Deployment;
+use crate::policy::right_policy;
 
 /// Numbered databases of a server that says nothing else.
 const USUAL_DATABASES: u32 = 16;

@@ -82,13 +82,7 @@ fn show(report: &CleanupReport) {
     for (keys, why) in notes.iter().filter(|(keys, _)| *keys > 0) {
         screen::say(format!("{FAINT}{} {why}{FAINT:#}", screen::counted(*keys, "key")));
     }
-    for refusal in &report.refusals {
-        screen::say(screen::wrapped(&format!(
-            "{}refused{:#}: {refusal}",
-            screen::BAD,
-            screen::BAD
-        )));
-    }
+    screen::say_refusals(&report.refusals);
     if !report.applied && report.refusals.is_empty() && report.old > 0 {
         screen::remark("nothing was changed; --apply removes them");
     }

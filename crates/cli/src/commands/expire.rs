@@ -54,13 +54,7 @@ fn show(report: &ExpireReport, at_most: &str) {
     if report.applied {
         screen::say(format!("{} changed to {at_most}", screen::counted(report.changed, "TTL")));
     }
-    for refusal in &report.refusals {
-        screen::say(screen::wrapped(&format!(
-            "{}refused{:#}: {refusal}",
-            screen::BAD,
-            screen::BAD
-        )));
-    }
+    screen::say_refusals(&report.refusals);
     if !report.applied && report.refusals.is_empty() && report.longer + report.without > 0 {
         screen::remark("nothing was changed; --apply shortens them");
     }

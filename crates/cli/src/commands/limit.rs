@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use compartment_admin::{Deployment, LimitOptions, LimitReport, MemorySettings, limit, size};
+use compartment::database_map::{Instance, Scheme};
+use compartment_admin::{DeployedServer, LimitOptions, LimitReport, MemorySettings, limit, size};
 
 use crate::args::{self, General};
-use crate::exit_code::{CliError, ExitCode, code_of};
+use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, STRONG};
-use crate::settings;
+use crate::settings::{self, Settings};
 
 /// A request takes the server longer than this only when it is in trouble.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,9 +20,9 @@ pub(crate) async fn run(general: &General, command: args::Limit) -> Result<ExitC
     options.policy.clone_from(&command.policy);
     options.apply = command.apply;
     options.below_usage = command.below_usage;
-    let deployment = Deployment::connect(&settings.map, RESPONSE_TIMEOUT).await;
-    let (name, server) = chosen(&deployment, command.instance.as_deref())?;
-    let report = limit(server, &options).await?;
+    let (name, instance) = chosen(&settings, command.instance.as_deref())?;
+    let server = DeployedServer::connect(&settings.map, name, instance, RESPONSE_TIMEOUT).await?;
+    let report = limit(&server, &options).await?;
     if command.json {
         screen::say(serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
@@ -30,23 +31,26 @@ pub(crate) async fn run(general: &General, command: args::Limit) -> Result<ExitC
     Ok(if report.refusals.is_empty() { ExitCode::Success } else { ExitCode::Unsafe })
 }
 
-/// The instance of that name; without a name `primary`, or the only one.
+/// The server of that name; without a name `primary`, or the only one.
 fn chosen<'a>(
-    deployment: &'a Deployment,
+    settings: &'a Settings,
     name: Option<&str>,
-) -> Result<(&'a str, &'a compartment_admin::DeployedServer), CliError> {
-    let all = &deployment.instances;
+) -> Result<(&'a str, &'a Instance), CliError> {
+    let all = settings.map.instances().iter();
+    let mut servers: Vec<(&str, &Instance)> = all
+        .filter(|(_, instance)| instance.url.scheme() != Scheme::Memory)
+        .map(|(name, instance)| (name.as_str(), instance))
+        .collect();
     let wanted = name.unwrap_or("primary");
-    let found = all.iter().find(|one| one.name == wanted);
-    let only = all.first().filter(|_| name.is_none() && all.len() == 1);
-    let Some(instance) = found.or(only) else {
-        let known: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
-        let what = format!("no server {wanted:?} is configured; known: {}", known.join(", "));
-        return Err(CliError::new(ExitCode::Configuration, what));
-    };
-    match &instance.server {
-        Ok(server) => Ok((&instance.name, server)),
-        Err(error) => Err(CliError::new(code_of(error.kind()), format!("failed to {error}"))),
+    let found = servers.iter().position(|(known, _)| *known == wanted);
+    let only = (name.is_none() && servers.len() == 1).then_some(0);
+    let known: Vec<&str> = servers.iter().map(|(name, _)| *name).collect();
+    match found.or(only) {
+        Some(at) => Ok(servers.swap_remove(at)),
+        None => Err(CliError::new(
+            ExitCode::Configuration,
+            format!("no server {wanted:?} is configured; known: {}", known.join(", ")),
+        )),
     }
 }
 
@@ -69,13 +73,7 @@ fn show(instance: &str, report: &LimitReport) {
     for note in &report.notes {
         screen::say(screen::wrapped(&format!("note: {note}")));
     }
-    for refusal in &report.refusals {
-        screen::say(screen::wrapped(&format!(
-            "{}refused{:#}: {refusal}",
-            screen::BAD,
-            screen::BAD
-        )));
-    }
+    screen::say_refusals(&report.refusals);
     let Some(node) = report.nodes.first().filter(|node| node.before != node.after) else { return };
     if report.applied {
         screen::remark(format!(

@@ -6,7 +6,6 @@ use std::time::Duration;
 use compartment_core::{Clock, MonotonicInstant};
 
 use crate::background;
-use crate::budget::Budget;
 use crate::link::Link;
 
 /// How often writes of other programs are measured.
@@ -23,46 +22,25 @@ pub(crate) fn watch(link: &Arc<Link>, clock: Arc<dyn Clock>, poll: Option<Durati
     let Some(runtime) = background::runtime() else { return };
     runtime.spawn(async move {
         // The first measurement is delayed, so that a command that only shows a database evicts nothing.
-        let mut pause = poll.unwrap_or(EVERY);
-        let mut measured = None;
+        let usual = poll.unwrap_or(EVERY);
+        let (mut pause, mut measured) = (usual, None::<MonotonicInstant>);
         loop {
             clock.sleep(pause).await;
             let Some(link) = link.upgrade() else { return };
             let Some(budget) = &link.budget else { return };
-            let goes_on = match poll {
-                None => budget.look(&link).await,
-                Some(poll) => {
-                    pause = poll;
-                    glance(budget, &link, clock.monotonic(), &mut measured, &mut pause).await
-                }
+            let now = clock.monotonic();
+            let is_due = poll.is_none() || measured.is_none_or(|last| now.since(last) >= EVERY);
+            let is_full = if is_due {
+                measured = Some(now);
+                budget.look(&link).await.then_some(false)
+            } else {
+                budget.glance(&link).await
             };
-            if !goes_on {
-                return;
+            // A database above its budget is looked at again at once.
+            match is_full {
+                Some(is_full) => pause = if is_full { Duration::ZERO } else { usual },
+                None => return,
             }
         }
     });
-}
-
-/// One look at the number of keys. It measures if that is due, or if the budget is nearly used; a database above its
-/// budget is looked at again at once.
-async fn glance(
-    budget: &Budget,
-    link: &Link,
-    now: MonotonicInstant,
-    measured: &mut Option<MonotonicInstant>,
-    pause: &mut Duration,
-) -> bool {
-    if measured.is_none_or(|measured| now.since(measured) >= EVERY) {
-        *measured = Some(now);
-        return budget.look(link).await;
-    }
-    match budget.glance(link).await {
-        None => false,
-        Some(is_full) => {
-            if is_full {
-                *pause = Duration::ZERO;
-            }
-            true
-        }
-    }
 }

@@ -3,42 +3,31 @@
 use compartment_core::{Contract, DatabaseKind};
 
 /// The policy under which every contract of the server can be kept.
-pub(super) fn right_policy(contracts: &[&Contract]) -> &'static str {
+pub(crate) fn right_policy(contracts: &[&Contract]) -> &'static str {
     let has = |kind: DatabaseKind| contracts.iter().any(|one| one.kind == kind);
-    let caches = || contracts.iter().filter(|one| one.kind == DatabaseKind::Cache);
-    let others_expire = contracts.iter().any(|one| {
-        one.kind == DatabaseKind::Coordination
-            || (one.kind == DatabaseKind::Durable && one.default_ttl.is_some())
-    });
-    if caches().next().is_none() {
+    if !has(DatabaseKind::Cache) {
         return "noeviction";
     }
     if !has(DatabaseKind::Durable) && !has(DatabaseKind::Coordination) {
         return "allkeys-lru";
     }
     // Under volatile-* every key with a TTL is evicted, whatever its database.
-    let are_bounded = caches().all(|one| one.memory_budget.is_some());
+    let mut others = contracts.iter().filter(|one| one.kind != DatabaseKind::Cache);
+    let others_expire = others.any(|one| may_evict("volatile-lru", one));
+    let are_bounded = unbounded_caches(contracts).is_empty();
     if others_expire || are_bounded { "noeviction" } else { "volatile-lru" }
 }
 
-/// The command that sets the policy of an instance, and the budgets that it needs.
-pub(super) fn cure(instance: &str, contracts: &[&Contract]) -> String {
-    let policy = right_policy(contracts);
-    let unbounded: Vec<&str> = contracts
-        .iter()
-        .filter(|one| one.kind == DatabaseKind::Cache && one.memory_budget.is_none())
-        .map(|one| one.name.as_str())
-        .collect();
-    let set = format!(
-        "`compartment limit --instance {instance} --policy {policy} --apply`, then CONFIG REWRITE"
-    );
-    match unbounded.is_empty() || policy != "noeviction" {
-        true => set,
-        false => format!(
-            "{set}; give {} a memory_budget, or an instance of its own",
-            super::facts::listed(unbounded)
-        ),
-    }
+/// Whether a full server with this policy may evict keys of the database.
+pub(crate) fn may_evict(policy: &str, contract: &Contract) -> bool {
+    let expire = contract.kind.requires_ttl() || contract.default_ttl.is_some();
+    policy.starts_with("allkeys-") || policy.starts_with("volatile-") && expire
+}
+
+/// The names of the caches without a budget.
+pub(crate) fn unbounded_caches<'a>(contracts: &[&'a Contract]) -> Vec<&'a str> {
+    let caches = contracts.iter().filter(|one| one.kind == DatabaseKind::Cache);
+    caches.filter(|one| one.memory_budget.is_none()).map(|one| one.name.as_str()).collect()
 }
 
 #[cfg(test)]
@@ -61,7 +50,5 @@ mod tests {
         assert_eq!(right_policy(&[&bounded, &durable]), "noeviction");
         assert_eq!(right_policy(&[&cache, &expiring]), "noeviction");
         assert_eq!(right_policy(&[&cache, &locks]), "noeviction");
-        assert!(cure("primary", &[&cache, &locks]).contains("give b a memory_budget"));
-        assert!(!cure("primary", &[&bounded, &locks]).contains("memory_budget"));
     }
 }
