@@ -123,7 +123,7 @@ impl Inner {
         for one in news {
             match one {
                 News::Key(key) => self.first.written(&key),
-                News::Stamp(name, stamp) => self.book.note(&name, stamp),
+                News::Stamp(name, stamp) => self.book.note_heard(&name, stamp),
             }
         }
     }

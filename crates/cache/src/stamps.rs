@@ -123,7 +123,14 @@ struct Known {
     is_certain: bool,
 }
 
-/// The known state of a stamp before it was read.
+impl Known {
+    /// The stamp has changed to an unknown number. The number here is nobody's, so that no entry has it.
+    fn invalid(changed: Stamp, era: u64) -> Self {
+        Self { stamp: Stamp::new(changed.no_cache), era, is_certain: false }
+    }
+}
+
+/// The known state of a stamp before it was read or given a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Before {
     changes: u64,
@@ -138,6 +145,12 @@ pub(crate) enum Standing {
     Differs,
     /// At least one is not known here.
     Unknown,
+}
+
+fn make_room(known: &mut HashMap<Arc<str>, Known, DefaultHashBuilder>) {
+    if known.len() >= MAX_KNOWN {
+        known.clear();
+    }
 }
 
 impl StampBook {
@@ -168,9 +181,7 @@ impl StampBook {
 
     fn put(&self, name: &str, stamp: Stamp, is_certain: bool) {
         let mut known = self.write();
-        if known.len() >= MAX_KNOWN {
-            known.clear();
-        }
+        make_room(&mut known);
         self.changes.fetch_add(1, Ordering::AcqRel);
         let now = Known { stamp, era: self.era(), is_certain };
         if known.insert(name.into(), now) != Some(now) {
@@ -178,7 +189,7 @@ impl StampBook {
         }
     }
 
-    /// Take it before a stamp is read.
+    /// Take it before a stamp is read, or given a number.
     pub(crate) fn before(&self, name: &str) -> Before {
         let known = self.read();
         Before { changes: self.changes.load(Ordering::Acquire), known: known.get(name).copied() }
@@ -196,6 +207,35 @@ impl StampBook {
             known.insert(name.into(), found);
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }
+    }
+
+    /// Records a stamp that this process has given, unless the stamp has changed since `before`: another process may
+    /// have given it a number after that, so it has to be read.
+    pub(crate) fn note_given(&self, name: &str, stamp: Stamp, before: Before) {
+        let mut known = self.write();
+        make_room(&mut known);
+        let changes = self.changes.fetch_add(1, Ordering::AcqRel);
+        let is_ours = before == Before { changes, known: known.get(name).copied() };
+        let era = self.era();
+        let now = if is_ours {
+            Known { stamp, era, is_certain: true }
+        } else {
+            Known::invalid(stamp, era)
+        };
+        if known.insert(name.into(), now) != Some(now) {
+            self.epoch.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Another process has given the stamp this number, so no entry known here holds. The number itself is not
+    /// trusted: messages of two processes may arrive in another order than their numbers reached the database, and a
+    /// message may arrive although the database has lost the number since. It is read when it is needed next.
+    pub(crate) fn note_heard(&self, name: &str, stamp: Stamp) {
+        let mut known = self.write();
+        make_room(&mut known);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        known.insert(name.into(), Known::invalid(stamp, self.era()));
+        self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Messages may have been missed: the known stamps no longer prove any entry valid.
@@ -282,6 +322,44 @@ mod tests {
         book.doubt_all();
         book.note_provisional("tag:a", stamp);
         assert_eq!((book.standing(&seen), is_certain()), (Standing::Holds, false));
+    }
+
+    #[test]
+    fn a_number_that_was_heard_proves_nothing_and_ends_what_is_known() {
+        let (book, old, heard) = (StampBook::default(), Stamp::new(false), Stamp::new(true));
+        book.note("tag:a", old);
+        book.note_heard("tag:a", heard);
+        for stamp in [old, heard] {
+            let seen = [StampSeen { name: "tag:a".into(), token: stamp.token }];
+            assert_eq!(book.standing(&seen), Standing::Differs);
+            assert!(!book.is_certain([("tag:a", stamp.token)]));
+        }
+        assert_eq!(book.get("tag:a"), None);
+        assert!(book.last("tag:a").is_some_and(|last| last.no_cache), "the mark is kept");
+        book.note_read("tag:a", heard, book.before("tag:a"));
+        assert_eq!(book.get("tag:a"), Some(heard));
+    }
+
+    #[test]
+    fn a_number_that_was_given_is_certain_unless_another_came_meanwhile() {
+        let (book, ours, theirs) = (StampBook::default(), Stamp::new(false), Stamp::new(false));
+        book.note("tag:a", ours);
+        let before = book.before("tag:a");
+        book.note_given("tag:a", ours, before);
+        assert_eq!(book.get("tag:a"), Some(ours));
+        type Event<'a> = &'a dyn Fn();
+        let events: [Event<'_>; 3] = [
+            &|| book.note_heard("tag:a", theirs),
+            &|| book.doubt_all(),
+            // The old stamp was read while the new one was on its way.
+            &|| book.note_read("tag:a", theirs, book.before("tag:a")),
+        ];
+        for event in events {
+            let before = book.before("tag:a");
+            event();
+            book.note_given("tag:a", ours, before);
+            assert_eq!(book.get("tag:a"), None);
+        }
     }
 
     #[test]

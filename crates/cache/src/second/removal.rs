@@ -15,7 +15,7 @@ use crate::message::News;
 use crate::metrics::counters::add;
 use crate::second::pending_removals::{NewStamp, Pending};
 use crate::second::tier::STAMP_TTL;
-use crate::stamps::{Stamp, key_of};
+use crate::stamps::{Before, Stamp, key_of};
 
 /// Keys that are deleted in one request.
 pub(crate) const PAGE: usize = 500;
@@ -28,15 +28,18 @@ pub(crate) struct Removal<'a> {
     inner: &'a Arc<Inner>,
     keys: Vec<String>,
     stamp: Option<(Arc<str>, NewStamp)>,
+    /// The state of the stamp when the removal began.
+    before: Option<Before>,
 }
 
 impl<'a> Removal<'a> {
     pub(crate) fn of_keys(inner: &'a Arc<Inner>, keys: Vec<String>) -> Self {
-        Self { inner, keys, stamp: None }
+        Self { inner, keys, stamp: None, before: None }
     }
 
     pub(crate) fn of_stamp(inner: &'a Arc<Inner>, name: &str, stamp: NewStamp) -> Self {
-        Self { inner, keys: Vec::new(), stamp: Some((name.into(), stamp)) }
+        let before = Some(inner.book.before(name));
+        Self { inner, keys: Vec::new(), stamp: Some((name.into(), stamp)), before }
     }
 
     /// The removal has reached the database and the other processes.
@@ -72,8 +75,8 @@ impl Drop for Removal<'_> {
         for key in &self.keys {
             self.inner.first.written(key);
         }
-        if let Some((name, new)) = &self.stamp {
-            self.inner.book.note(name, new.stamp);
+        if let (Some((name, new)), Some(before)) = (&self.stamp, self.before) {
+            self.inner.book.note_given(name, new.stamp, before);
         }
         self.keep();
     }
@@ -119,9 +122,10 @@ impl Inner {
         }
         let (key, options) = (key_of(name), SetOptions::expiring(STAMP_TTL));
         let request = self.database.key_value().set(&key, new.stamp.to_bytes(), options);
+        let before = self.book.before(name);
         let set = self.call(request).await.is_ok();
-        // Once more: the old stamp may have been read meanwhile.
-        self.book.note(name, new.stamp);
+        // Once more: the old stamp may have been read meanwhile, or another process may have given it a number.
+        self.book.note_given(name, new.stamp, before);
         if set && self.tell(vec![News::Stamp(name.into(), new.stamp)]).await {
             removal.done();
             return Delivery::Delivered;
@@ -168,10 +172,10 @@ impl Inner {
                 let found = found.and_then(|bytes| Stamp::read(&bytes));
                 stamp.no_cache = found.is_some_and(|found| found.no_cache);
             }
-            let options = SetOptions::expiring(STAMP_TTL);
+            let (options, before) = (SetOptions::expiring(STAMP_TTL), self.book.before(name));
             self.guarded(store.set(&key, stamp.to_bytes(), options)).await?;
             lives();
-            self.book.note(name, stamp);
+            self.book.note_given(name, stamp, before);
             news.push(News::Stamp(Arc::clone(name), stamp));
         }
         let removed = pending.keys.iter().filter(|(_, key)| key.removes);

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use compartment_cache::{Cache, LoadError, Stored};
-use compartment_core::KeyValueStoreExt;
+use compartment_core::{ChannelEvent, KeyValueStoreExt};
+use compartment_testkit::eventually;
+use futures_util::StreamExt;
 
 use crate::harness::{DOC, Fleet, Source, TTL, key, policy, read, read_failing, until};
 
@@ -262,4 +264,48 @@ async fn a_template_takes_its_own_policy_and_ttl() {
     let _ = handle.set(&own, String::new()).await.unwrap();
     fleet.clock.advance(TTL);
     assert!(cache.get(&own).await.unwrap().is_none(), "the handle's TTL");
+}
+
+/// Two processes invalidate a document one after the other, and the first one's message arrives last.
+#[tokio::test]
+async fn a_late_message_does_not_bring_an_older_stamp_back() {
+    let fleet = Fleet::new().await;
+    let mut processes = Vec::new();
+    for _ in 0..3 {
+        processes.push(fleet.cache(policy()).await);
+    }
+    let caches: Vec<Cache> = processes.iter().map(|cache| cache.of_document("7f")).collect();
+    let mut messages = fleet.database.channel().subscribe("cache").await.unwrap();
+    let _ = caches[0].invalidate_document("7f").await;
+    let late = loop {
+        if let ChannelEvent::Message(bytes) = messages.next().await.unwrap() {
+            break bytes;
+        }
+    };
+    assert_eq!(set(&caches[0], "a", "outdated").await, Stored::Stored);
+    let _ = caches[1].invalidate_document("7f").await;
+    all_see(&caches, "a", None).await;
+    assert_eq!(set(&processes[0], "marker", "before").await, Stored::Stored);
+    all_see(&processes, "marker", Some("before")).await;
+
+    fleet.database.channel().publish("cache", late).await.unwrap();
+    // Messages arrive in order: who has this one has the late one.
+    assert_eq!(set(&processes[0], "marker", "after").await, Stored::Stored);
+    all_see(&processes, "marker", Some("after")).await;
+    for cache in &caches {
+        assert_eq!(value(cache, "a").await, None, "the second process has invalidated it");
+    }
+}
+
+async fn set(cache: &Cache, id: &str, value: &str) -> Stored {
+    cache.set(&key(id), value.to_owned()).await.unwrap()
+}
+
+async fn all_see(caches: &[Cache], id: &str, wanted: Option<&str>) {
+    for cache in caches {
+        eventually("a process sees the value", || async {
+            value(cache, id).await.as_deref() == wanted
+        })
+        .await;
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use compartment_cache::{Cache, LoadError, Stored};
 use compartment_core::{KeyTemplate, TypedKey};
@@ -11,6 +12,9 @@ const KEYS: usize = 12;
 const DOCUMENTS: usize = 3;
 /// Number of caches on the shared database.
 pub(crate) const PROCESSES: usize = 3;
+
+/// How long one probe may take: long, since a busy machine is not a failure.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn key(id: usize) -> TypedKey<u64> {
     VERSION.key(&[&id.to_string()]).unwrap()
@@ -189,26 +193,47 @@ impl Model {
         metrics.trusted && metrics.pending_removals == 0
     }
 
-    /// Messages arrive in order, so a process that got the probe has got all earlier ones. Each sender sends two: the
-    /// first may be read from the database, which puts it into the first tier, so the second is seen only after its
-    /// message.
+    /// Messages arrive in order, so a process that got a probe has got all earlier ones. Each sender sends two in a
+    /// row: the first may be read from the database, which puts it into the first tier, so the second is seen only
+    /// after its message.
     pub(crate) async fn all_hear_all(&mut self) {
-        for sender in (0..PROCESSES).flat_map(|sender| [sender, sender]) {
-            self.probes += 1;
-            let (probe, number) = (VERSION.key(&["probe"]).unwrap(), self.probes);
-            let cache = &self.processes[sender].cache;
-            compartment_testkit::eventually("the probe is set", || async {
-                cache.set(&probe, number).await.unwrap() == Stored::Stored
-            })
-            .await;
-            for process in &self.processes {
-                compartment_testkit::eventually("the probe arrives", || async {
-                    tokio::task::yield_now().await;
-                    process.cache.get(&probe).await.unwrap().is_some_and(|p| *p == number)
-                })
-                .await;
+        for sender in 0..PROCESSES {
+            let give_up = Instant::now() + PATIENCE;
+            while !(self.probe_reaches_all(sender).await && self.probe_reaches_all(sender).await) {
+                assert!(
+                    Instant::now() < give_up,
+                    "for a minute, probes of process {sender} are lost"
+                );
             }
         }
+    }
+
+    /// Sets a probe in one process and waits until all have it. Returns `false` if it is lost: a cache may lose a
+    /// value, for example one whose stamps ended with the server, and then nobody would ever get this probe. A process
+    /// that keeps to an older probe has not got the message, and fails the test.
+    async fn probe_reaches_all(&mut self, sender: usize) -> bool {
+        self.probes += 1;
+        let (probe, number) = (VERSION.key(&["probe"]).unwrap(), self.probes);
+        if self.processes[sender].cache.set(&probe, number).await.unwrap() != Stored::Stored {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            return false;
+        }
+        for process in 0..PROCESSES {
+            let give_up = Instant::now() + PATIENCE;
+            loop {
+                tokio::task::yield_now().await;
+                match self.processes[process].cache.get(&probe).await.unwrap() {
+                    Some(found) if *found == number => break,
+                    Some(found) => assert!(
+                        Instant::now() < give_up,
+                        "for a minute, process {process} has probe {found} instead of {number}"
+                    ),
+                    None => return false,
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        true
     }
 
     /// Checks after recovery that no value is older than its last invalidation, and every read returns a value.
