@@ -8,6 +8,7 @@ mod key_progress;
 mod places;
 mod plans;
 mod progress_bars;
+mod reading;
 mod screen;
 mod settings;
 mod singles;
@@ -18,6 +19,10 @@ use clap::Parser;
 use exit_code::ExitCode;
 
 fn main() -> std::process::ExitCode {
+    // First of all: this process then reads documents of others and needs nothing else of the program.
+    if let Some(code) = reading::serve() {
+        return code.into();
+    }
     let arguments = match args::Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(answer) => return answered(&answer),

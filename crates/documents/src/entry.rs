@@ -114,11 +114,6 @@ impl DocumentEntry {
         let path = PathText::from(self.path.as_path());
         serde_json::json!([self.hash, self.name, path]).to_string()
     }
-
-    /// The file.
-    pub(crate) fn file(&self) -> Found {
-        Found { name: self.name.clone(), path: self.path.clone() }
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A reason for which one document fails; other documents are not affected.
-#[derive(thiserror::Error)]
+#[derive(Clone, Deserialize, Serialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
     /// The file has no bytes.
@@ -52,11 +54,45 @@ pub enum DocumentError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// The text of the document is longer than the limit.
+    #[error(
+        "the text of the document has {size} bytes, more than the limit of {limit} bytes; raise max_text_bytes to \
+         accept it"
+    )]
+    TextTooLarge {
+        /// Length of the text in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// A reader crashed on this document.
-    #[error("the PDF reader failed on this document: {reason}")]
+    #[error("the reader failed on this document: {reason}")]
     ReaderFailed {
         /// The reader's message.
         reason: String,
+    },
+    /// Another program, or the system, ended the reader of this document.
+    #[error(
+        "the process that read the document was killed (signal {signal}), as a system does that runs out of memory"
+    )]
+    ReaderKilled {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// The program that reads documents could not be started.
+    #[error("no process can read the document: {reason}")]
+    ReaderUnavailable {
+        /// The system's message, or that of the program.
+        reason: String,
+    },
+    /// Reading the document needs more memory than the limit.
+    #[error(
+        "reading the document takes more than the limit of {} MiB of memory, which is more than a real document does",
+        limit / (1024 * 1024)
+    )]
+    OutOfMemory {
+        /// The limit in bytes.
+        limit: u64,
     },
     /// The document took too long.
     #[error("reading the document took longer than {} s", limit.as_secs())]
@@ -114,7 +150,11 @@ impl DocumentError {
             Self::Encrypted => "encrypted",
             Self::Damaged { .. } => "damaged",
             Self::Expands { .. } => "expands",
-            Self::ReaderFailed { .. } => "reader_failed",
+            // As the limit of the stage's result, which is reached a few bytes earlier.
+            Self::TextTooLarge { .. } => "result_too_large",
+            Self::ReaderFailed { .. } | Self::ReaderKilled { .. } => "reader_failed",
+            Self::ReaderUnavailable { .. } => "reader_unavailable",
+            Self::OutOfMemory { .. } => "out_of_memory",
             Self::TimedOut { .. } => "timed_out",
             Self::OcrMissing { .. } => "ocr_missing",
             Self::OcrFailed { .. } => "ocr_failed",
@@ -127,6 +167,8 @@ impl DocumentError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::TimedOut { .. }
+            | Self::ReaderKilled { .. }
+            | Self::ReaderUnavailable { .. }
             | Self::OcrMissing { .. }
             | Self::OcrFailed { .. }
             | Self::OcrTimedOut { .. } => true,
@@ -137,7 +179,9 @@ impl DocumentError {
             | Self::Encrypted
             | Self::Damaged { .. }
             | Self::Expands { .. }
+            | Self::TextTooLarge { .. }
             | Self::ReaderFailed { .. }
+            | Self::OutOfMemory { .. }
             | Self::NoText => false,
         }
     }

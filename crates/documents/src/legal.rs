@@ -10,7 +10,7 @@ use compartment_pipeline::{
 
 use crate::completion::{Parts, summary};
 use crate::entry::DocumentEntry;
-use crate::files::read_source;
+use crate::files::FileContent;
 use crate::model::{Chunk, ExtractedText, Relationship};
 use crate::options::IngestOptions;
 use crate::stages::{
@@ -63,12 +63,8 @@ impl Stage for ReadStage {
     }
 
     fn run(&self, entry: &DocumentEntry) -> std::result::Result<ExtractedText, StageError> {
-        let (hash, source) = read_source(&entry.file(), &self.extract.options)?;
-        if hash != entry.hash {
-            let what = "its content has changed since it was named: submit it again, or run the command again";
-            return Err(StageError::new("changed", what));
-        }
-        self.extract.run(&source)
+        let content = FileContent::open(&entry.path, &entry.hash, &self.extract.options)?;
+        self.extract.run_on(Box::new(content), &entry.name)
     }
 }
 
@@ -91,8 +87,9 @@ fn stages(builder: &mut PipelineBuilder, options: &IngestOptions) -> Nodes {
         Ok(Identity::new(entry.hash, entry.name))
     });
     let run = StageOptions::default;
-    let extract = ReadStage { extract: ExtractStage { options: options.extract.clone() } };
-    let long = run().timeout(EXTRACT_TIMEOUT);
+    let (reader, limits) = (options.reader.clone(), options.extract.clone());
+    let extract = ReadStage { extract: ExtractStage { options: limits, reader } };
+    let long = run().timeout(EXTRACT_TIMEOUT.max(options.extract.document_timeout));
     let text =
         builder.stage(extract, long, (), |document, ()| DocumentEntry::read(document.entry()));
     let chunk = ChunkStage { options: options.chunk };

@@ -8,6 +8,7 @@ use compartment_pipeline::{EngineOptions, RunRecorder};
 
 use crate::chunk::ChunkOptions;
 use crate::extract::ExtractOptions;
+use crate::reader::Reader;
 use crate::relate::RelateOptions;
 
 /// Options for processing documents.
@@ -28,6 +29,9 @@ pub struct IngestOptions {
     pub recorder: Option<Arc<dyn RunRecorder>>,
     /// Limits of reading a document.
     pub extract: ExtractOptions,
+    /// The process in which documents are read, by default this one. Choose [`Reader::in_children`] for documents of
+    /// others.
+    pub reader: Reader,
     /// Size of chunks.
     pub chunk: ChunkOptions,
     /// When entities count as mentioned together.
@@ -44,6 +48,7 @@ impl Default for IngestOptions {
             out: None,
             recorder: None,
             extract: ExtractOptions::default(),
+            reader: Reader::in_process(),
             chunk: ChunkOptions::default(),
             relate: RelateOptions::default(),
         }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::chunk::{ChunkOptions, chunk};
 use crate::entities::{self, mentions};
 use crate::error::DocumentError;
-use crate::extract::{ExtractOptions, extract};
+use crate::extract::ExtractOptions;
 use crate::model::{CanonicalEntity, Chunk, ExtractedText, Mention, Relationship, TextSource};
+use crate::reader::{Content, ReadFailure, Reader};
 use crate::relate::{RelateOptions, relate};
 use crate::resolve::{DocumentEntities, resolve};
 
@@ -115,6 +116,24 @@ impl ResolvedMentions {
 pub struct ExtractStage {
     /// Limits of reading a document, and the OCR program.
     pub options: ExtractOptions,
+    /// The process in which documents are read.
+    pub reader: Reader,
+}
+
+impl ExtractStage {
+    /// Extracts the text of a document whose content is read in pieces.
+    pub(crate) fn run_on(
+        &self,
+        content: Box<dyn Content>,
+        name: &str,
+    ) -> Result<ExtractedText, StageError> {
+        // The stage `entities` usually follows, so its expressions are compiled meanwhile.
+        entities::prepare();
+        self.reader.read_content(content, name, &self.options).map_err(|failure| match failure {
+            ReadFailure::Document(error) => stage_error(&error),
+            ReadFailure::Content(error) => error,
+        })
+    }
 }
 
 impl Stage for ExtractStage {
@@ -135,9 +154,9 @@ impl Stage for ExtractStage {
     }
 
     fn run(&self, input: &SourceFile) -> Result<ExtractedText, StageError> {
-        // The stage `entities` usually follows, so its expressions are compiled meanwhile.
         entities::prepare();
-        extract(&input.bytes, &input.name, &self.options).map_err(|error| stage_error(&error))
+        let read = self.reader.read(&input.bytes, &input.name, &self.options);
+        read.map_err(|error| stage_error(&error))
     }
 }
 

@@ -82,7 +82,23 @@ pub(crate) struct ReadingOptions {
     /// Refuse files larger than this many MiB
     #[arg(long, value_name = "MIB", default_value_t = 100)]
     pub(crate) max_mib: u64,
+
+    /// Fail a document that takes more than this many MiB of memory to read
+    #[arg(
+        long,
+        value_name = "MIB",
+        default_value_t = 1024,
+        value_parser = clap::value_parser!(u64).range(MIN_READER_MIB..)
+    )]
+    pub(crate) reader_mib: u64,
+
+    /// Fail a document that is not read within this time
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30m")]
+    pub(crate) read_timeout: Duration,
 }
+
+/// A process that reads documents needs half of this for its stacks before it reads any.
+const MIN_READER_MIB: u64 = 128;
 
 const WORKER_HELP: &str = "Takes documents of batches (`compartment batch submit`, \
 `compartment ingest --submit`) and single tasks (`compartment submit`) through the stages. Start as \

@@ -13,12 +13,12 @@ use compartment_documents::{IngestError, IngestOptions, IngestReport, ingest};
 use serde_json::json;
 
 use super::databases::size;
-use crate::args::{BatchName, BatchSubmit, General, Ingest, ReadingOptions};
+use crate::args::{BatchName, BatchSubmit, General, Ingest};
 use crate::exit_code::{CliError, ExitCode, code_of};
 use crate::interrupt::interrupted;
 use crate::progress_bars::ProgressBars;
 use crate::screen::{self, BAD, FAINT, GOOD, STRONG};
-use crate::settings;
+use crate::{reading, settings};
 
 pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, CliError> {
     let settings = settings::load(general)?;
@@ -33,7 +33,7 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
     if command.submit {
         return submit(&databases, &command).await;
     }
-    let mut options = options(&command);
+    let mut options = options(&command)?;
     let bars = Arc::new(ProgressBars::new());
     let progress = Progress::new(bars.clone());
     let ledger = command.how.ledger.configured(databases.map())?.map(Ledger::new);
@@ -72,15 +72,15 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
 /// Time limit for the last ledger rows of an interrupted run.
 const LAST_ROWS: Duration = Duration::from_secs(5);
 
-fn options(command: &Ingest) -> IngestOptions {
+fn options(command: &Ingest) -> Result<IngestOptions, CliError> {
     let mut options = IngestOptions::default();
     options.project.clone_from(&command.project);
     options.concurrency = command.concurrency.map_or(options.concurrency, |n| n as usize);
     options.cache = !command.no_cache;
     options.wait = Duration::from_secs(command.wait);
     options.out.clone_from(&command.out);
-    reading(&mut options, &command.reading);
-    options
+    reading::apply(&mut options, &command.reading)?;
+    Ok(options)
 }
 
 /// Records the run in the ledger under the project's name, apart from batches of that name.
@@ -94,12 +94,6 @@ async fn recorder(
     let (name, worker) = (format!("ingest:{}", options.project), WorkerOptions::default().id);
     let patience = Patience::new(options.wait, Arc::new(SystemClock), progress.observer());
     Ok(LedgerRun::begin(ledger.clone(), &name, &pipeline, worker, patience).await?)
-}
-
-/// Applies the reading options shared by several commands.
-pub(super) fn reading(options: &mut IngestOptions, reading: &ReadingOptions) {
-    options.extract.ocr_program.clone_from(&reading.ocr);
-    options.extract.max_bytes = reading.max_mib.saturating_mul(1024 * 1024);
 }
 
 /// Submits the documents as a batch named after the project.

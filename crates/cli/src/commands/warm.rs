@@ -9,7 +9,7 @@ use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
 use crate::screen::{self, BAD, FAINT, GOOD};
-use crate::settings;
+use crate::{reading, settings};
 
 pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCode, CliError> {
     let settings = settings::load(general)?;
@@ -23,6 +23,7 @@ pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCo
     options.within = Duration::from_secs(command.hours.saturating_mul(3_600));
     options.limit = command.limit;
     options.make = !command.no_load;
+    reading::apply(&mut options.ingest, &command.reading)?;
     let concurrency = command.concurrency.map_or(options.ingest.concurrency, |n| n as usize);
     options.ingest.concurrency = concurrency;
     options.reads = options.reads.concurrency(concurrency * 2);

@@ -13,13 +13,13 @@ use compartment_documents::batch::engine;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::batch;
 use super::upkeep::Upkeep;
-use super::{batch, ingest};
 use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
 use crate::screen::{self, BAD, FAINT, GOOD};
-use crate::settings;
+use crate::{reading, settings};
 
 /// How often an unavailable server is tried again at the start.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -30,13 +30,13 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
     let databases = open(general, command.wait).await?;
     let mut options = options(&command);
     options.keep_task_rows = command.ledger.address(databases.map())?.is_some();
-    let mut reading = IngestOptions::default();
-    reading.concurrency = options.concurrency;
-    reading.cache = !command.no_cache;
-    ingest::reading(&mut reading, &command.reading);
+    let mut ingest = IngestOptions::default();
+    ingest.concurrency = options.concurrency;
+    ingest.cache = !command.no_cache;
+    reading::apply(&mut ingest, &command.reading)?;
     let progress = Progress::new(Arc::new(Silent));
     let patience = Patience::waiting(command.wait);
-    let engine = patience.outlast(|| engine(&databases, &reading, progress.clone())).await?;
+    let engine = patience.outlast(|| engine(&databases, &ingest, progress.clone())).await?;
     check_stages(&options, &engine)?;
     let batch = databases.role(Role::Batch)?;
     let worker = Worker::new(batch, vec![engine.clone()], options, patience);
@@ -58,7 +58,10 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
     }
     say(&command, &worker, &report);
     match report.ended {
-        Ended::Memory | Ended::Overdue => Err(start_anew()),
+        Ended::Memory | Ended::Overdue => {
+            ingest.reader.close();
+            Err(start_anew())
+        }
         Ended::Stopped => Ok(ExitCode::Interrupted),
         _ => Ok(if report.failed > 0 { ExitCode::SomeFailed } else { ExitCode::Success }),
     }

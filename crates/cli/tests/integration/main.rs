@@ -14,6 +14,8 @@ mod faults;
 mod feed;
 mod files;
 mod fleet;
+#[cfg(unix)]
+mod hostile;
 mod ingest;
 mod journals;
 mod keys;

@@ -10,11 +10,14 @@ mod pdf;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::DocumentError;
 use crate::model::{ExtractedText, PageSpan, TextSource};
+pub(crate) use ocr::OcrStarter;
 
 /// Limits of reading a document, and options of OCR.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExtractOptions {
     /// Maximum size of a file, in bytes.
@@ -23,6 +26,8 @@ pub struct ExtractOptions {
     pub max_pages: usize,
     /// Maximum expanded size of a PDF's page contents, in bytes.
     pub max_expanded_bytes: u64,
+    /// Maximum length of a document's text, in bytes.
+    pub max_text_bytes: u64,
     /// Time-out for one document, including OCR.
     pub document_timeout: Duration,
     /// Time-out for parsing, laying out and rasterising one page.
@@ -45,6 +50,7 @@ impl Default for ExtractOptions {
             max_bytes: 100 * 1024 * 1024,
             max_pages: 10_000,
             max_expanded_bytes: 1024 * 1024 * 1024,
+            max_text_bytes: 64 * 1024 * 1024,
             document_timeout: Duration::from_secs(30 * 60),
             page_timeout: Duration::from_secs(60),
             ocr: true,
@@ -80,6 +86,8 @@ const PDF_HEADER_WINDOW: usize = 1024;
 ///
 /// Blocks, for as long as OCR takes: on an async runtime, call it where blocking is allowed.
 ///
+/// A document of somebody else can end the process in which it is read; see [`crate::Reader`].
+///
 /// # Errors
 /// Any [`DocumentError`]; all of them concern only this document.
 pub fn extract(
@@ -87,10 +95,34 @@ pub fn extract(
     name: &str,
     options: &ExtractOptions,
 ) -> Result<ExtractedText, DocumentError> {
+    extract_with(bytes, name, options, &OcrStarter::Direct)
+}
+
+/// Reads the text of a document, with an OCR program that is started as `ocr` says.
+pub(crate) fn extract_with(
+    bytes: &[u8],
+    name: &str,
+    options: &ExtractOptions,
+    ocr: &OcrStarter,
+) -> Result<ExtractedText, DocumentError> {
     options.check_size(bytes.len() as u64)?;
+    let text = text_of(bytes, name, options, ocr)?;
+    let (size, limit) = (text.text.len() as u64, options.max_text_bytes);
+    if size > limit {
+        return Err(DocumentError::TextTooLarge { size, limit });
+    }
+    Ok(text)
+}
+
+fn text_of(
+    bytes: &[u8],
+    name: &str,
+    options: &ExtractOptions,
+    ocr: &OcrStarter,
+) -> Result<ExtractedText, DocumentError> {
     let head = &bytes[..bytes.len().min(PDF_HEADER_WINDOW)];
     if let Some(at) = find(head, b"%PDF-") {
-        return pdf::extract(bytes, at, options);
+        return pdf::extract(bytes, at, options, ocr);
     }
     if let Some(found) = encoding::binary_format(bytes) {
         return Err(DocumentError::UnsupportedFormat { found });

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hayro::hayro_interpret::{Context, InterpreterCache, InterpreterSettings, interpret_page};
 use hayro::hayro_syntax::page::Page;
@@ -15,7 +15,7 @@ use hayro::{PixmapSettings, RenderCache, RenderSettings};
 
 use super::glyphs::GlyphCollector;
 use super::layout::Line;
-use super::ocr::GrayImage;
+use super::ocr::{GrayImage, OcrStarter};
 use super::{ExtractOptions, furniture, layout, ocr};
 use crate::error::DocumentError;
 use crate::model::{ExtractedText, PageSpan, TextSource};
@@ -35,6 +35,8 @@ enum PageText {
 /// Messages from the reading thread.
 enum Progress {
     Pages(usize),
+    /// The page that is being read needs OCR.
+    Picture,
     Page(PageText),
     Done(Result<(), DocumentError>),
 }
@@ -44,6 +46,7 @@ pub(super) fn extract(
     bytes: &[u8],
     header: usize,
     options: &ExtractOptions,
+    ocr: &OcrStarter,
 ) -> Result<ExtractedText, DocumentError> {
     if ends_early(bytes) {
         return Err(DocumentError::Damaged {
@@ -55,7 +58,8 @@ pub(super) fn extract(
     let data = bytes[header..].to_vec();
     let (sender, receiver) = channel();
     let cancelled = Arc::new(AtomicBool::new(false));
-    let worker = Worker { sender, cancelled: Arc::clone(&cancelled), options: options.clone() };
+    let (options_of, ocr) = (options.clone(), ocr.clone());
+    let worker = Worker { sender, cancelled: Arc::clone(&cancelled), options: options_of, ocr };
     // A separate thread gives deep recursion a big stack, turns a panic into this document's failure, and
     // lets a reader that never returns be abandoned.
     std::thread::Builder::new()
@@ -64,14 +68,18 @@ pub(super) fn extract(
         .spawn(move || worker.run(data))
         .map_err(|error| DocumentError::ReaderFailed { reason: error.to_string() })?;
     let deadline = Instant::now() + options.document_timeout;
-    let step =
-        options.page_timeout + if options.ocr { options.ocr_page_timeout } else { Duration::ZERO };
+    let mut step = options.page_timeout;
     let mut pages = Vec::new();
     let outcome = loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match receiver.recv_timeout(step.min(left)) {
             Ok(Progress::Pages(count)) => pages.reserve(count.min(options.max_pages)),
-            Ok(Progress::Page(page)) => pages.push(page),
+            // A page is drawn first, which is part of its own time.
+            Ok(Progress::Picture) => step = options.page_timeout + options.ocr_page_timeout,
+            Ok(Progress::Page(page)) => {
+                pages.push(page);
+                step = options.page_timeout;
+            }
             Ok(Progress::Done(outcome)) => break outcome,
             Err(RecvTimeoutError::Timeout) => {
                 cancelled.store(true, Ordering::Relaxed);
@@ -113,6 +121,7 @@ struct Worker {
     sender: Sender<Progress>,
     cancelled: Arc<AtomicBool>,
     options: ExtractOptions,
+    ocr: OcrStarter,
 }
 
 impl Worker {
@@ -194,8 +203,10 @@ impl Worker {
         if !self.options.ocr {
             return Ok(PageText::Skipped(lines));
         }
+        // The receiver is gone only after a time-out.
+        let _ = self.sender.send(Progress::Picture);
         let image = rasterise(page, render_cache, &settings, self.options.ocr_dpi);
-        ocr::read_page(&image, index + 1, &self.options).map(PageText::Ocr)
+        ocr::read_page(image, index + 1, &self.options, &self.ocr).map(PageText::Ocr)
     }
 }
 
@@ -337,11 +348,14 @@ fn push_lines(text: &mut String, lines: &[Line]) {
     }
 }
 
+/// Characters of a panic's message that are passed on.
+const MAX_MESSAGE: usize = 300;
+
 fn panic_text(panic: &(dyn Any + Send)) -> String {
-    panic
+    let text = panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("it gave no reason")
-        .to_owned()
+        .unwrap_or("it gave no reason");
+    text.chars().take(MAX_MESSAGE).collect()
 }

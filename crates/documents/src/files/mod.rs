@@ -8,4 +8,4 @@ pub use discover::{Discovery, Found, discover};
 pub(crate) use output::FilePaths;
 pub use output::{DocumentFile, ResolvedMention};
 pub use source::document_id;
-pub(crate) use source::{hash_of, read_source};
+pub(crate) use source::{FileContent, hash_of};

@@ -1,24 +1,72 @@
-//! Reads a document's file after checking its size, and names it by its content.
+//! Reads a document's file in pieces after checking its size, and names it by its content.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use compartment_pipeline::StageError;
 use sha2::{Digest, Sha256};
 
-use super::discover::{Found, unreadable};
+use super::discover::unreadable;
 use crate::extract::ExtractOptions;
-use crate::stages::{SourceFile, stage_error};
+use crate::reader::Content;
+use crate::stages::stage_error;
 
-/// Reads the file's content and its hash. Blocks.
-pub(crate) fn read_source(
-    file: &Found,
-    options: &ExtractOptions,
-) -> Result<(String, SourceFile), StageError> {
-    check(&file.path, Some(options))?;
-    let bytes = std::fs::read(&file.path).map_err(|error| unreadable(&error))?;
-    Ok((hex_of(Sha256::new_with_prefix(&bytes)), SourceFile { name: file.name.clone(), bytes }))
+/// The content of a file, which is read in pieces. It is no larger than the options allow, and is the content that
+/// was named.
+pub(crate) struct FileContent {
+    file: File,
+    /// The hash by which the content was named.
+    hash: String,
+    options: ExtractOptions,
+    read: u64,
+    hasher: Sha256,
+}
+
+impl FileContent {
+    /// Opens the file of a document. Blocks.
+    pub(crate) fn open(
+        path: &Path,
+        hash: &str,
+        options: &ExtractOptions,
+    ) -> Result<Self, StageError> {
+        check(path, Some(options))?;
+        let file = File::open(path).map_err(|error| unreadable(&error))?;
+        let (hash, options) = (hash.to_owned(), options.clone());
+        Ok(Self { file, hash, options, read: 0, hasher: Sha256::new() })
+    }
+}
+
+impl Content for FileContent {
+    fn rewind(&mut self) -> Result<(), StageError> {
+        self.file.rewind().map_err(|error| unreadable(&error))?;
+        (self.read, self.hasher) = (0, Sha256::new());
+        Ok(())
+    }
+
+    fn next(&mut self, piece: &mut [u8]) -> Result<usize, StageError> {
+        let read = loop {
+            match self.file.read(piece) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => break read.map_err(|error| unreadable(&error))?,
+            }
+        };
+        self.read += read as u64;
+        if read > 0 {
+            // The file may grow while it is read.
+            self.options.check_size(self.read).map_err(|error| stage_error(&error))?;
+        }
+        self.hasher.update(&piece[..read]);
+        Ok(read)
+    }
+
+    fn check(&mut self) -> Result<(), StageError> {
+        if hex_of(std::mem::take(&mut self.hasher)) == self.hash {
+            return Ok(());
+        }
+        let what = "its content has changed since it was named: submit it again, or run the command again";
+        Err(StageError::new("changed", what))
+    }
 }
 
 /// The hash of the file's content, if it is no larger than `options` allow. Blocks.
