@@ -14,8 +14,6 @@ mod faults;
 mod feed;
 mod files;
 mod fleet;
-#[cfg(unix)]
-mod hostile;
 mod ingest;
 mod journals;
 mod keys;

@@ -64,7 +64,8 @@ impl Content for FileContent {
         if hex_of(std::mem::take(&mut self.hasher)) == self.hash {
             return Ok(());
         }
-        let what = "its content has changed since it was named: submit it again, or run the command again";
+        let what =
+            "its content has changed since it was named: submit it again, or run the command again";
         Err(StageError::new("changed", what))
     }
 }

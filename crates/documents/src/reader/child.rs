@@ -139,7 +139,7 @@ impl<'p> Connection<'p> {
                 Err(format!("{program} is of another version: {version}"))
             }
             _ => {
-                let status = process.end();
+                let status = process.death();
                 let message = last_message(connection.messages.take());
                 let last = message.lines().rfind(|line| !line.trim().is_empty());
                 let last = last.map(|line| format!(": {}", clipped(line))).unwrap_or_default();
@@ -209,10 +209,11 @@ impl<'p> Connection<'p> {
 
     /// Ends the process and says why it did not answer.
     fn cause(&mut self, error: &io::Error, time: Duration) -> DocumentError {
-        let status = self.process.end();
         if error.kind() == ErrorKind::InvalidData {
+            self.process.end();
             return DocumentError::ReaderFailed { reason: clipped(&error.to_string()) };
         }
+        let status = self.process.death();
         cause_of_death(status, &last_message(self.messages.take()), self.memory, time)
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn last_message(pipe: Option<ChildStderr>) -> String {
 }
 
 /// The failure of the document that a process read when it ended. `memory` is its limit in bytes, `time` that of its
-/// processor time.
+/// processor time; without a status, the process did not end by itself.
 pub(super) fn cause_of_death(
     status: Option<ExitStatus>,
     message: &str,
@@ -40,12 +40,14 @@ pub(super) fn cause_of_death(
         return DocumentError::ReaderFailed { reason };
     }
     let Some(status) = status else {
-        return DocumentError::ReaderFailed { reason: "it ended without an answer".to_owned() };
+        return DocumentError::ReaderFailed { reason: "it closed its output".to_owned() };
     };
     match signal_of(status) {
         Some(signal::CPU_TIME) => DocumentError::TimedOut { limit: time },
         Some(signal @ (signal::KILL | signal::TERMINATE)) => DocumentError::ReaderKilled { signal },
-        _ => DocumentError::ReaderFailed { reason: format!("it ended without an answer ({status})") },
+        _ => {
+            DocumentError::ReaderFailed { reason: format!("it ended without an answer ({status})") }
+        }
     }
 }
 

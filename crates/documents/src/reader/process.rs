@@ -3,7 +3,7 @@
 use std::process::{Child, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::process::kill_group;
+use crate::process::{ends_by_itself, kill_group};
 
 /// The process of a reader.
 #[derive(Debug)]
@@ -49,12 +49,27 @@ impl Process {
         }
     }
 
-    /// Kills the process if it still runs, and waits for it. An earlier end keeps its status.
-    pub(super) fn end(&self) -> Option<ExitStatus> {
-        let before = std::mem::replace(&mut *self.state(), State::Ended);
-        let State::Running(mut child) = before else { return None };
-        // Kills what the process left behind, before its number may belong to another one.
+    /// Kills the process if it still runs, and waits for it.
+    pub(super) fn end(&self) {
+        if let Some(mut child) = self.take() {
+            // Kills what the process left behind, before its number may belong to another one.
+            kill_group(&mut child);
+            let _ = child.wait();
+        }
+    }
+
+    /// Ends a process that closed its output. Its status, if it ended by itself.
+    pub(super) fn death(&self) -> Option<ExitStatus> {
+        let mut child = self.take()?;
+        let is_own = ends_by_itself(&mut child);
         kill_group(&mut child);
-        child.wait().ok()
+        child.wait().ok().filter(|_| is_own)
+    }
+
+    fn take(&self) -> Option<Child> {
+        match std::mem::replace(&mut *self.state(), State::Ended) {
+            State::Running(child) => Some(child),
+            State::NotStarted | State::Ended => None,
+        }
     }
 }

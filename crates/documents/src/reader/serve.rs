@@ -66,10 +66,8 @@ impl Server {
         let all: Vec<OsString> = std::env::args_os().skip(1).collect();
         let leading = all.len().saturating_sub(own);
         let program = ReaderProgram::running(all.into_iter().take(leading));
-        let ocr = program.map_or(OcrStarter::Direct, |program| OcrStarter::Confined {
-            program,
-            memory,
-        });
+        let ocr =
+            program.map_or(OcrStarter::Direct, |program| OcrStarter::Confined { program, memory });
         Self { memory, ocr }
     }
 

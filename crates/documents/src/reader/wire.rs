@@ -85,7 +85,10 @@ pub(super) fn write_withdrawal(to: &mut impl Write) -> Result<()> {
 ///
 /// A value takes at most 24 times its bytes in memory: the shortest element in MessagePack has one byte, the largest
 /// element of these types, a string, 24.
-pub(super) fn read_value<T: DeserializeOwned>(from: &mut impl Read, max: usize) -> Result<Option<T>> {
+pub(super) fn read_value<T: DeserializeOwned>(
+    from: &mut impl Read,
+    max: usize,
+) -> Result<Option<T>> {
     let Some(length) = read_length(from)? else { return Ok(None) };
     let mut bytes = Vec::new();
     read_in_pieces(from, u64::from(length), max as u64, &mut bytes)?;

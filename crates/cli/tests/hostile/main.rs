@@ -1,9 +1,14 @@
 //! Papers made to do harm: each fails alone, within the limits, and everything else of the run is done.
+//!
+//! A program of its own: these papers take memory and processors from tests beside them.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod ocr;
 mod papers;
+#[path = "../integration/program/mod.rs"]
+mod program;
 mod readers;
 mod runs;
 

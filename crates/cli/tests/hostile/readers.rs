@@ -42,10 +42,15 @@ fn each_end_of_a_process_is_a_failure_of_its_document() {
         ("kill -ABRT $$", "reader_failed", "signal: 6"),
         ("kill -KILL $$", "reader_failed", "signal 9"),
         ("kill -XCPU $$", "timed_out", "4 s"),
-        ("echo memory allocation of 9 bytes failed >&2; kill -ABRT $$", "out_of_memory", "1024 MiB"),
+        (
+            "echo memory allocation of 9 bytes failed >&2; kill -ABRT $$",
+            "out_of_memory",
+            "1024 MiB",
+        ),
         ("exec sleep 600", "timed_out", "4 s"),
         // Nobody reads a flood of messages while the process lives.
-        ("exec cat /dev/zero >&2", "timed_out", "4 s"),
+        ("cat /dev/zero >&2", "timed_out", "4 s"),
+        ("exec sleep 600 >&2", "reader_failed", "it closed its output"),
         // A frame of 4 GiB; then an answer with a text of 2^64 - 1 bytes.
         (r"printf '\377\377\377\377'; exec cat /dev/zero", "reader_failed", "4294967295 bytes"),
         (
@@ -93,8 +98,15 @@ fn a_process_has_nothing_of_the_environment() {
         variables.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
     // The test itself has more.
     assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
-    let given =
-        ["PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "TESSDATA_PREFIX", "MALLOC_ARENA_MAX"];
+    let given = [
+        "PATH",
+        "LD_LIBRARY_PATH",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "TESSDATA_PREFIX",
+        "MALLOC_ARENA_MAX",
+    ];
     let of_a_shell = ["PWD", "OLDPWD", "SHLVL", "_"];
     for name in names {
         assert!(given.contains(&name) || of_a_shell.contains(&name), "{name}");

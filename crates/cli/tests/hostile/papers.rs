@@ -16,8 +16,11 @@ impl Pdf {
         let page = format!(
             "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << {resources} >> >>"
         );
-        let objects =
-            ["<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Kids [3 0 R] /Count 1 >>", &page];
+        let objects = [
+            "<< /Type /Catalog /Pages 2 0 R >>",
+            "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            &page,
+        ];
         Self { objects: objects.map(|object| object.as_bytes().to_vec()).into() }
     }
 
@@ -117,9 +120,7 @@ pub(super) fn font_that_expands() -> Vec<u8> {
 /// A stream of objects that expands, in a file whose table has to be rebuilt.
 pub(super) fn object_stream_that_expands() -> Vec<u8> {
     let entries = format!("/Type /ObjStm /N 2 /First 12 {TWICE}");
-    without_table(
-        Pdf::of_one_page("").stream("", TEXT).stream(&entries, &bomb(b"1 0 2 9 ", MIB)),
-    )
+    without_table(Pdf::of_one_page("").stream("", TEXT).stream(&entries, &bomb(b"1 0 2 9 ", MIB)))
 }
 
 /// A table of objects that is a stream, and expands.
@@ -151,7 +152,8 @@ pub(super) fn forms_that_draw_nothing() -> Vec<u8> {
     const FORMS: usize = 40;
     let mut pdf = Pdf::of_one_page("/XObject << /X 5 0 R >>").stream("", b"/X Do");
     for number in 0..FORMS {
-        let next = if number + 1 < FORMS { format!("/X {} 0 R", number + 6) } else { String::new() };
+        let next =
+            if number + 1 < FORMS { format!("/X {} 0 R", number + 6) } else { String::new() };
         let entries = format!(
             "/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << {next} >> >>"
         );
@@ -163,11 +165,13 @@ pub(super) fn forms_that_draw_nothing() -> Vec<u8> {
 /// A function of 300,000 nested braces, which colours the page's text.
 pub(super) fn nested_function() -> Vec<u8> {
     let braces = [b"{".repeat(300_000), b"}".repeat(300_000)].concat();
-    Pdf::of_one_page("/Font << /F1 6 0 R >> /ColorSpace << /C [/Separation /S /DeviceGray 5 0 R] >>")
-        .stream("", &[b"/C cs 0.5 scn ".as_slice(), TEXT].concat())
-        .stream("/FunctionType 4 /Domain [0 1] /Range [0 1]", &braces)
-        .object("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
-        .file("")
+    Pdf::of_one_page(
+        "/Font << /F1 6 0 R >> /ColorSpace << /C [/Separation /S /DeviceGray 5 0 R] >>",
+    )
+    .stream("", &[b"/C cs 0.5 scn ".as_slice(), TEXT].concat())
+    .stream("/FunctionType 4 /Domain [0 1] /Range [0 1]", &braces)
+    .object("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
+    .file("")
 }
 
 /// Arrays nested 300,000 deep in the page's dictionary and in its content.
