@@ -77,6 +77,14 @@ fn bomb(piece: &[u8], mib: usize) -> Vec<u8> {
 
 const TWICE: &str = "/Filter [/FlateDecode /FlateDecode]";
 const TEXT: &[u8] = b"BT /F1 12 Tf 72 700 Td (Roe v. Doe, No. 20-1001) Tj ET";
+/// A paper without harm.
+pub(super) fn ordinary() -> Vec<u8> {
+    Pdf::of_one_page("/Font << /F1 5 0 R >>")
+        .stream("", TEXT)
+        .object("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
+        .file("")
+}
+
 /// What the bombs expand to; the processes of these tests have half of it.
 const MIB: usize = 512;
 

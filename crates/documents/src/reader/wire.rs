@@ -182,8 +182,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_breaks_a_limit_is_refused() {
-        let mut small = ExtractOptions::default();
-        small.max_text_bytes = 9;
+        let small = ExtractOptions { max_text_bytes: 9, ..ExtractOptions::default() };
         let (head, bytes) = head_of(text());
         let error = read_back(head, &bytes, &small).unwrap_err();
         assert!(error.to_string().contains("10 bytes, more than the limit of 9"), "{error}");
