@@ -2,6 +2,6 @@
 
 pub use compartment_core::{
     Bounds, ByEnvironment, CacheBounds, CacheSettings, HealthSettings, Host, Instance, InstanceUrl,
-    KeyRule, LedgerAddress, LedgerSettings, PolicyRule, Previous, Role, Roles, Scheme, TlsFiles,
-    TtlByEnvironment,
+    KeyRule, LedgerAddress, LedgerSettings, Overridden, PolicyRule, Previous, Role, Roles, Scheme,
+    TlsFiles, TtlByEnvironment, WarmingSettings, WorkerSettings,
 };
