@@ -1,5 +1,6 @@
 //! Limits the load of long work on a shared server: commands per second, the server's latency, its share of the time.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use compartment_core::Result;
@@ -57,6 +58,8 @@ const GENTLE: usize = 256;
 const SMALL: usize = 16;
 /// Names that the server inspects for a page while the share is limited: as short as that.
 const SMALL_PAGE: usize = 50;
+/// The round trips whose median counts.
+const LATELY: usize = 9;
 /// The shortest pause that a timer keeps.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// The pause between two round trips while latency is limited, in which other clients are served.
@@ -83,6 +86,9 @@ pub struct Pace {
     travel: Duration,
     /// When the last round trip was admitted, if the share is limited.
     admitted: Option<Instant>,
+    /// The times of the last round trips. Their median counts: a single one may be long because this process waited for
+    /// a processor.
+    lately: VecDeque<Duration>,
     /// How long the server is still left to others.
     owed: Duration,
 }
@@ -112,6 +118,7 @@ impl Pace {
             paid_until: now,
             travel: Duration::MAX,
             admitted: None,
+            lately: VecDeque::with_capacity(LATELY),
             owed: Duration::ZERO,
         })
     }
@@ -164,7 +171,11 @@ impl Pace {
         let (Some(share), Some(admitted)) = (self.limits.share, self.admitted.take()) else {
             return;
         };
-        let worked = admitted.elapsed().saturating_sub(self.travel);
+        if self.lately.len() == LATELY {
+            self.lately.pop_front();
+        }
+        self.lately.push_back(admitted.elapsed());
+        let worked = median(&self.lately).saturating_sub(self.travel);
         let share = share.clamp(0.001, 1.0);
         self.owed += worked.mul_f64((1.0 - share) / share);
         if self.owed < SHORTEST_PAUSE {
@@ -203,5 +214,23 @@ impl Pace {
             }
         }
         Ok(())
+    }
+}
+
+fn median(times: &VecDeque<Duration>) -> Duration {
+    let mut sorted: Vec<Duration> = times.iter().copied().collect();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_long_round_trip_does_not_count() {
+        let times = [3, 2, 900, 4, 3].map(Duration::from_millis);
+        assert_eq!(median(&VecDeque::from(times)), Duration::from_millis(3));
+        assert_eq!(median(&VecDeque::new()), Duration::ZERO);
     }
 }
