@@ -206,7 +206,8 @@ impl<'a> Run<'a> {
         .await?;
         let gone = || keys.iter().zip(&removed).filter(|(_, one)| **one == 1).map(|(key, _)| key);
         if let Some(journal) = &mut self.journal {
-            journal.removed(gone())?;
+            journal
+                .removed(gone().map(|key| (key.name.as_slice(), key.by.word(), key.age_seconds)))?;
         }
         let count = gone().count() as u64;
         self.report.removed += count;

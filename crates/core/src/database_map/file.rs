@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::cache::{CacheSection, PolicySection};
 use super::environment::policy;
 use super::health::HealthSection;
+use super::housekeeping::HousekeepingSection;
 use super::ledger::LedgerSection;
 use super::problem::{nearest, wrong};
 use super::quantity::{Size, Span};
@@ -29,6 +30,7 @@ struct File {
     cache: Option<CacheSection>,
     ledger: Option<LedgerSection>,
     health: Option<HealthSection>,
+    housekeeping: Option<HousekeepingSection>,
     #[serde(default)]
     roles: BTreeMap<Role, String>,
 }
@@ -119,6 +121,9 @@ impl DatabaseMapBuilder {
         }
         if let Some(section) = file.health {
             builder = builder.health(section.into());
+        }
+        if let Some(section) = file.housekeeping {
+            builder = builder.housekeeping(section.0);
         }
         builder = builder.roles(file.roles.into());
         Ok(builder)

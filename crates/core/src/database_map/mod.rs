@@ -6,6 +6,7 @@ mod environment;
 mod file;
 mod health;
 mod host;
+mod housekeeping;
 mod instance;
 mod ledger;
 mod login;
@@ -26,6 +27,7 @@ pub use by_environment::{ByEnvironment, TtlByEnvironment};
 pub use cache::{Bounds, CacheBounds, CacheSettings, PolicyRule};
 pub use health::HealthSettings;
 pub use host::Host;
+pub use housekeeping::HousekeepingSettings;
 pub use instance::Instance;
 pub use ledger::{LedgerAddress, LedgerSettings};
 pub use preset::Preset;
@@ -82,6 +84,7 @@ pub struct DatabaseMap {
     cache: CacheSettings,
     ledger: LedgerSettings,
     health: HealthSettings,
+    housekeeping: HousekeepingSettings,
     roles: Roles,
     environment: String,
     notes: Vec<String>,
@@ -144,6 +147,12 @@ impl DatabaseMap {
         &self.health
     }
 
+    /// The settings of `[housekeeping]`.
+    #[must_use]
+    pub fn housekeeping(&self) -> &HousekeepingSettings {
+        &self.housekeeping
+    }
+
     /// The settings of `[ledger]`.
     #[must_use]
     pub fn ledger(&self) -> &LedgerSettings {
@@ -195,6 +204,7 @@ pub struct DatabaseMapBuilder {
     cache: CacheSettings,
     ledger: LedgerSettings,
     health: HealthSettings,
+    housekeeping: HousekeepingSettings,
     roles: Roles,
     environment: Option<String>,
     notes: Vec<String>,
@@ -263,6 +273,13 @@ impl DatabaseMapBuilder {
     #[must_use]
     pub fn health(mut self, settings: HealthSettings) -> Self {
         self.health = settings;
+        self
+    }
+
+    /// Sets how house is kept.
+    #[must_use]
+    pub fn housekeeping(mut self, settings: HousekeepingSettings) -> Self {
+        self.housekeeping = settings;
         self
     }
 
@@ -368,6 +385,7 @@ impl DatabaseMapBuilder {
             cache: self.cache,
             ledger: self.ledger,
             health: self.health,
+            housekeeping: self.housekeeping,
             roles: self.roles,
             environment: self.environment.unwrap_or_else(|| "default".into()),
             notes: self.notes,

@@ -28,6 +28,7 @@ impl DatabaseMap {
         write_section(&mut text, "cache.policy", self.cache.policy.fields());
         write_section(&mut text, "ledger", self.ledger.fields());
         write_section(&mut text, "health", self.health.fields());
+        write_section(&mut text, "housekeeping", self.housekeeping.fields());
         let roles = self.roles.told().map(|(role, database)| (role.name(), quoted(database)));
         write_section(&mut text, "roles", roles.collect());
         for (name, rule) in &self.keys {

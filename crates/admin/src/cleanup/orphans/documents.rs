@@ -1,0 +1,313 @@
+//! Keys of documents that nothing knows any more: no batch, queue or project, and no ledger.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use compartment_core::{DatabaseKind, DatabaseMap, Error, Role, Template};
+use futures_util::future::BoxFuture;
+use redis::{Pipeline, Value};
+
+use super::OrphanKind;
+use super::mentions::mentions;
+use super::report::OrphanGroup;
+use super::work::{Guarded, Work};
+use crate::cleanup::age::{Age, Ages};
+use crate::{Place, Result};
+
+/// The keys of documents that Compartment writes itself, with the role of their database.
+const OWN: [(Role, &str); 8] = [
+    (Role::Batch, STATES),
+    (Role::Cache, STATES),
+    (Role::Cache, "doc:ocr_result:{content_hash}:{version}"),
+    (Role::Cache, "doc:chunks:{content_hash}:{version}"),
+    (Role::Cache, "doc:all_extracted_mentions:{content_hash}:{version}"),
+    (Role::Cache, "doc:resolved_mentions:{content_hash}:{version}"),
+    (Role::Cache, "doc:relationships:{content_hash}:{version}"),
+    (Role::Cache, "doc:canonical_entities:{content_hash}:{version}"),
+];
+/// The state of a document: a hash in the batch database, of which the cache has copies.
+pub(super) const STATES: &str = "doc:state:{content_hash}";
+/// Placeholders of `[keys]` that stand for a document; the first is that of Compartment's own documents.
+const DOCUMENT: [&str; 6] =
+    ["content_hash", "document_hash", "document_id", "document_uuid", "doc_id", "document"];
+
+/// Where documents are known.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct KnownDocuments<'a> {
+    /// The database of batches and queues.
+    pub batch: &'a Place,
+    /// The ledger, if one is configured.
+    pub ledger: Option<&'a dyn LedgerDocuments>,
+}
+
+impl<'a> KnownDocuments<'a> {
+    /// Known to the batches and queues of this place, and to the ledger.
+    #[must_use]
+    pub fn new(batch: &'a Place, ledger: Option<&'a dyn LedgerDocuments>) -> Self {
+        Self { batch, ledger }
+    }
+}
+
+impl std::fmt::Debug for KnownDocuments<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KnownDocuments({}, ledger: {})", self.batch, self.ledger.is_some())
+    }
+}
+
+/// The documents that a ledger names.
+pub trait LedgerDocuments: Send + Sync {
+    /// Calls `mention` with everything that a document was submitted as. An error means that some may be missing.
+    fn each<'a>(
+        &'a self,
+        mention: &'a mut (dyn FnMut(&[u8]) + Send),
+    ) -> BoxFuture<'a, Result<(), Error>>;
+}
+
+/// The keys of one template.
+struct Family {
+    template: Template,
+    /// The position of the document among the placeholders.
+    at: usize,
+    /// Whether the keys are hashes with the time of their last change.
+    has_time: bool,
+    /// Whether only Compartment's own documents have such keys.
+    is_own: bool,
+    /// Whether any of its documents is known.
+    is_known: bool,
+}
+
+/// The look for such keys.
+pub(super) struct Documents<'a> {
+    pub(super) group: OrphanGroup,
+    families: Vec<Family>,
+    ages: Ages,
+    unknown: Unknown,
+    place: &'a Place,
+}
+
+/// Documents that nothing has named yet, each with a bit for each family that has keys of it.
+#[derive(Default)]
+pub(super) struct Unknown {
+    ids: HashMap<Vec<u8>, u64>,
+    /// The families of which a document was named.
+    known: u64,
+}
+
+impl Unknown {
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    pub(super) fn has(&self, id: &[u8]) -> bool {
+        self.ids.contains_key(id)
+    }
+
+    /// Takes off every document that `text` names: as one of its words, or as one of its JSON strings.
+    pub(super) fn named_in(&mut self, text: &[u8]) {
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+        for word in text.split(|byte| !is_word(byte)) {
+            self.is_named(word);
+        }
+        if let Ok(value) = serde_json::from_slice::<serde_json::Value>(text) {
+            self.named_in_json(&value);
+        }
+    }
+
+    fn named_in_json(&mut self, value: &serde_json::Value) {
+        match value {
+            serde_json::Value::String(text) => {
+                // In a key, separators are escaped.
+                let escaped = Template::parse("{x}").and_then(|template| template.fill(&[text]));
+                escaped.iter().for_each(|text| self.is_named(text.as_bytes()));
+            }
+            serde_json::Value::Array(all) => all.iter().for_each(|one| self.named_in_json(one)),
+            serde_json::Value::Object(all) => all.values().for_each(|one| self.named_in_json(one)),
+            _ => {}
+        }
+    }
+
+    pub(super) fn is_named(&mut self, id: &[u8]) {
+        if let Some(families) = self.ids.remove(id) {
+            self.known |= families;
+        }
+    }
+}
+
+impl<'a> Documents<'a> {
+    pub(super) fn new(place: &'a Place, map: &DatabaseMap, min_age: Duration) -> Self {
+        let families = families(place, map);
+        let group = OrphanGroup::new(OrphanKind::UnknownDocuments);
+        let ages = Ages::new(place, map, Some(min_age));
+        Self { group, families, ages, unknown: Unknown::default(), place }
+    }
+
+    /// The family of a name and its document.
+    fn family_of<'n>(&self, name: &'n [u8]) -> Option<(usize, &'n [u8])> {
+        let name = std::str::from_utf8(name).ok()?;
+        let mut all = self.families.iter().enumerate();
+        all.find_map(|(at, family)| {
+            let id = *family.template.values(name)?.get(family.at)?;
+            // A separator is part of another form of key, which is not known here.
+            (!id.contains([':', '/', '{', '}'])).then_some((at, id.as_bytes()))
+        })
+    }
+
+    pub(super) fn see(&mut self, name: &[u8]) {
+        if let Some((family, id)) = self.family_of(name) {
+            *self.unknown.ids.entry(id.to_vec()).or_default() |= 1 << family;
+        }
+    }
+
+    /// Takes off the documents that are known; refuses all if that cannot be found out.
+    pub(super) async fn judge(
+        &mut self,
+        work: &mut Work<'_>,
+        known: Result<KnownDocuments<'_>, String>,
+    ) -> Result<()> {
+        if self.unknown.is_empty() {
+            return Ok(());
+        }
+        let read = match known {
+            Ok(known) => mentions(known, work.limits, &mut self.unknown).await,
+            Err(why) => Err(why),
+        };
+        if let Err(why) = read {
+            self.group.refusal = Some(format!("which documents are known cannot be told: {why}"));
+            self.unknown = Unknown::default();
+            return Ok(());
+        }
+        for (at, family) in self.families.iter_mut().enumerate() {
+            family.is_known = self.unknown.known & (1 << at) != 0;
+        }
+        Ok(())
+    }
+
+    pub(super) fn wants_names(&self) -> bool {
+        !self.unknown.is_empty()
+    }
+
+    /// Takes the keys of unknown documents among the names of a page.
+    pub(super) async fn page(&mut self, work: &mut Work<'_>, names: &[Vec<u8>]) -> Result<()> {
+        let (mut timed, mut aged) = (Vec::new(), Vec::new());
+        for name in names {
+            let Some((at, id)) = self.family_of(name) else { continue };
+            if !self.unknown.has(id) {
+                continue;
+            }
+            let family = &self.families[at];
+            if !family.is_own && !family.is_known {
+                self.group.unsure += 1;
+                self.group.example(name);
+                self.group.note(format!(
+                    "none of the documents of {} is known to a batch or a ledger: they may be another \
+                     program's, and are only reported",
+                    family.template
+                ));
+            } else if family.has_time {
+                timed.push(name.clone());
+            } else {
+                aged.push(name.clone());
+            }
+        }
+        for some in timed.chunks(work.pace.batch()) {
+            self.by_time(work, some).await?;
+        }
+        for some in aged.chunks(work.pace.batch()) {
+            self.by_age(work, some.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Keys whose age is the TTL that they have used up, or their idle time. A key that is used while this runs stays.
+    async fn by_age(&mut self, work: &mut Work<'_>, names: Vec<Vec<u8>>) -> Result<()> {
+        work.pace.admit(2 * names.len()).await?;
+        let mut old = Vec::new();
+        for age in self.ages.of(&mut work.connection, self.place, names).await? {
+            match age {
+                Age::Old(key) => old.push(Guarded {
+                    by: key.by.word(),
+                    bound: key.bound.to_string().into_bytes(),
+                    name: key.name,
+                    age_seconds: key.age_seconds,
+                }),
+                Age::Young => self.group.young += 1,
+                Age::Unknown => self.group.age_unknown += 1,
+                Age::Gone => {}
+            }
+        }
+        work.take(&mut self.group, old).await
+    }
+
+    /// States, which have the time of their last change.
+    async fn by_time(&mut self, work: &mut Work<'_>, names: &[Vec<u8>]) -> Result<()> {
+        let mut pipeline = Pipeline::with_capacity(names.len());
+        for name in names {
+            let key = self.place.on_server(name);
+            pipeline.cmd("HGET").arg(key.as_ref()).arg("updated_ms");
+        }
+        let answers = work.ask(&pipeline, names.len()).await?;
+        let min_age = work.min_age();
+        let mut old = Vec::new();
+        for (name, answer) in names.iter().zip(answers) {
+            match (time_of(&answer), answer) {
+                (Some(time), Value::BulkString(bound)) => match work.old_enough(time, min_age) {
+                    Some(age_seconds) => {
+                        let (name, by) = (name.clone(), "updated_ms");
+                        old.push(Guarded { name, by, bound, age_seconds });
+                    }
+                    None => self.group.young += 1,
+                },
+                _ => self.group.age_unknown += 1,
+            }
+        }
+        work.take(&mut self.group, old).await
+    }
+}
+
+fn time_of(answer: &Value) -> Option<u64> {
+    let Value::BulkString(text) = answer else { return None };
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The forms of keys of documents in a place: Compartment's own, and those of `[keys]` that name a document.
+fn families(place: &Place, map: &DatabaseMap) -> Vec<Family> {
+    let serves = |role: Role| map.roles().database(role) == place.label();
+    let is_cache = map.database(place.label()).is_some_and(|one| one.kind == DatabaseKind::Cache);
+    if !serves(Role::Batch) && !is_cache {
+        return Vec::new();
+    }
+    let own = OWN.iter().filter(|(role, _)| serves(*role));
+    let own = own.map(|(role, text)| (*text, *role == Role::Batch));
+    let rules = map.keys().values().filter(|rule| rule.database == place.label());
+    let told = rules.map(|rule| (rule.template.as_str(), false));
+    let mut seen = HashSet::new();
+    let all = own.chain(told).filter(|(text, _)| seen.insert(*text));
+    let family = |(text, has_time): (&str, bool)| {
+        let template = Template::parse(text).ok()?;
+        let at = template.placeholders().position(|name| DOCUMENT.contains(&name))?;
+        let is_own = template.placeholders().nth(at) == DOCUMENT.first().copied();
+        Some(Family { at, has_time, is_own, is_known: false, template })
+    };
+    // One bit for each.
+    all.filter_map(family).take(u64::BITS as usize).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_named_by_words_and_by_strings_of_json() {
+        let mut unknown = Unknown::default();
+        for (id, family) in [("abc1", 1), ("7f-3a", 2), ("a%2Fb", 4), ("left", 8)] {
+            unknown.ids.insert(id.into(), family);
+        }
+        unknown.named_in(br#"["abc1","complaint.pdf","/in/complaint.pdf"]"#);
+        unknown.named_in(br#"{"stage":"extract","entry":"[\"7f-3a\",\"x\",\"/x\"]"}"#);
+        unknown.named_in(br#"{"document":"a/b"}"#);
+        unknown.named_in(b"leftover right");
+        assert_eq!(unknown.ids.keys().collect::<Vec<_>>(), [b"left"]);
+        assert_eq!(unknown.known, 7);
+    }
+}
