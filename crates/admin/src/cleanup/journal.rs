@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::{AdminError, Place, Result, escape, private_file};
+use crate::{AdminError, Place, Result, private_file};
 
 /// A new file; the name, how the age was known or the kind of orphan, and the age in seconds, with tabs between them.
 pub(super) struct Journal {
@@ -24,13 +24,14 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Notes keys that were removed, each with the reason and its age in seconds, and writes them through to the file.
+    /// Notes keys that were removed, each by its escaped name with the reason and its age in seconds, and writes them
+    /// through to the file.
     pub(super) fn removed<'a>(
         &mut self,
-        keys: impl Iterator<Item = (&'a [u8], &'a str, u64)>,
+        keys: impl Iterator<Item = (String, &'a str, u64)>,
     ) -> Result<()> {
         for (name, why, age_seconds) in keys {
-            self.line(&format!("{}\t{why}\t{age_seconds}", escape(name)))?;
+            self.line(&format!("{name}\t{why}\t{age_seconds}"))?;
         }
         self.file.flush().map_err(AdminError::file("write", &self.path))
     }

@@ -58,7 +58,7 @@ key was used. Each key is removed by UNLINK in a script that checks its age agai
 meanwhile stays. Records, batches and queues of Compartment are left out.
 
 Orphans are found by the rules of the programs that wrote them, and each is removed by a script that checks its reason \
-again. Nothing younger than an hour is an orphan.
+again. Those whose age can be known are an hour old at least.
   unknown-documents    keys of documents that no batch, queue, project or ledger names
   results-without-ttl  Celery's results that have no TTL; only with --older-than
   entries-without-job  entries of queues of BullMQ, Bull and RQ whose job is gone, and data of such jobs

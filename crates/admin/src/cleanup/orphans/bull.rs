@@ -7,8 +7,8 @@ use redis::{Pipeline, Value};
 use super::OrphanKind;
 use super::members::{LONGEST, Members, existing, length, types};
 use super::report::OrphanGroup;
-use super::work::{Removal, Work};
-use crate::{KeyType, Result};
+use super::work::{Removal, Work, entry_name};
+use crate::{KeyType, Result, escape};
 
 /// The parts of a queue that a job may stand in, and their types.
 const PARTS: [(&str, KeyType); 10] = [
@@ -159,8 +159,8 @@ impl Bull {
         let there = existing(work, &jobs).await?;
         let mut removals = Vec::new();
         for ((id, job), _) in ids.iter().zip(&jobs).zip(&there).filter(|(_, there)| **there == 0) {
-            let name = [part, b" ", id].concat();
-            self.entries.example(&name);
+            let name = entry_name(part, id);
+            self.entries.shown(&name);
             if is_long {
                 self.entries.unsure += 1;
                 self.entries.note("entries of very long lists are only reported");
@@ -215,7 +215,7 @@ impl Bull {
             self.entries.example(name);
             let keys = [name.as_slice(), job.as_slice()];
             let command = work.script(REMOVE_ENTRY, keys.into_iter());
-            removals.push(Removal { name: name.clone(), command });
+            removals.push(Removal { name: escape(name), command });
         }
         work.remove(&mut self.entries, removals).await
     }
@@ -329,7 +329,7 @@ fn removal_of(work: &Work<'_>, stem: &[u8], id: &[u8]) -> Removal {
     keys.extend(DATA.iter().map(|what| data(what)));
     let mut command = work.script(REMOVE_JOB, keys.iter().map(Vec::as_slice));
     command.arg(id).arg(PARTS.len());
-    Removal { name, command }
+    Removal { name: escape(&name), command }
 }
 
 fn part_of(stem: &[u8], part: &str) -> Vec<u8> {

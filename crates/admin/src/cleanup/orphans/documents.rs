@@ -6,6 +6,7 @@ use std::time::Duration;
 use compartment_core::{DatabaseKind, DatabaseMap, Error, Role, Template};
 use futures_util::future::BoxFuture;
 use redis::{Pipeline, Value};
+use serde::Deserialize;
 
 use super::OrphanKind;
 use super::mentions::mentions;
@@ -73,8 +74,8 @@ struct Family {
     has_time: bool,
     /// Whether only Compartment's own documents have such keys.
     is_own: bool,
-    /// Whether any of its documents is known.
-    is_known: bool,
+    /// Why its keys are only reported.
+    unsure: Option<String>,
 }
 
 /// The look for such keys.
@@ -92,6 +93,14 @@ pub(super) struct Unknown {
     ids: HashMap<Vec<u8>, u64>,
     /// The families of which a document was named.
     known: u64,
+    /// Whether some are named by the path of their file alone, from which no hash of their content can be told.
+    has_paths: bool,
+}
+
+/// A single task, in the queue of its stage.
+#[derive(Deserialize)]
+struct Task {
+    entry: String,
 }
 
 impl Unknown {
@@ -103,9 +112,19 @@ impl Unknown {
         self.ids.contains_key(id)
     }
 
-    /// Takes off every document that `text` names: as one of its words, or as one of its JSON strings.
+    /// Takes off every document that an entry or a task names, as [`Unknown::named_in`] does.
+    pub(super) fn submitted(&mut self, text: &[u8]) {
+        let task: Option<Task> = serde_json::from_slice(text).ok();
+        let entry = task.as_ref().map_or(text, |task| task.entry.as_bytes());
+        self.has_paths |= entry.starts_with(b"/");
+        self.named_in(entry);
+        self.named_in(text);
+    }
+
+    /// Takes off every document that `text` names: as a whole, as one of its words, or as one of its JSON strings.
     pub(super) fn named_in(&mut self, text: &[u8]) {
-        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+        self.is_named(text);
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
         for word in text.split(|byte| !is_word(byte)) {
             self.is_named(word);
         }
@@ -147,9 +166,11 @@ impl<'a> Documents<'a> {
         let name = std::str::from_utf8(name).ok()?;
         let mut all = self.families.iter().enumerate();
         all.find_map(|(at, family)| {
-            let id = *family.template.values(name)?.get(family.at)?;
+            let values = family.template.values(name)?;
             // A separator is part of another form of key, which is not known here.
-            (!id.contains([':', '/', '{', '}'])).then_some((at, id.as_bytes()))
+            let are_plain = values.iter().all(|value| !value.contains([':', '/', '{', '}']));
+            let id = values.get(family.at).filter(|_| are_plain)?;
+            Some((at, id.as_bytes()))
         })
     }
 
@@ -178,7 +199,21 @@ impl<'a> Documents<'a> {
             return Ok(());
         }
         for (at, family) in self.families.iter_mut().enumerate() {
-            family.is_known = self.unknown.known & (1 << at) != 0;
+            let is_known = self.unknown.known & (1 << at) != 0;
+            family.unsure = match family.is_own {
+                true => self.unknown.has_paths.then(|| {
+                    "a batch or a task names a document by its path alone, from which its keys cannot be told: \
+                     keys of documents are only reported"
+                        .to_owned()
+                }),
+                false => (!is_known).then(|| {
+                    format!(
+                        "none of the documents of {} is known to a batch or a ledger: they may be another \
+                         program's, and are only reported",
+                        family.template
+                    )
+                }),
+            };
         }
         Ok(())
     }
@@ -196,14 +231,10 @@ impl<'a> Documents<'a> {
                 continue;
             }
             let family = &self.families[at];
-            if !family.is_own && !family.is_known {
+            if let Some(why) = &family.unsure {
                 self.group.unsure += 1;
                 self.group.example(name);
-                self.group.note(format!(
-                    "none of the documents of {} is known to a batch or a ledger: they may be another \
-                     program's, and are only reported",
-                    family.template
-                ));
+                self.group.note(why.as_str());
             } else if family.has_time {
                 timed.push(name.clone());
             } else {
@@ -287,7 +318,7 @@ fn families(place: &Place, map: &DatabaseMap) -> Vec<Family> {
         let template = Template::parse(text).ok()?;
         let at = template.placeholders().position(|name| DOCUMENT.contains(&name))?;
         let is_own = template.placeholders().nth(at) == DOCUMENT.first().copied();
-        Some(Family { at, has_time, is_own, is_known: false, template })
+        Some(Family { at, has_time, is_own, unsure: None, template })
     };
     // One bit for each.
     all.filter_map(family).take(u64::BITS as usize).collect()
@@ -303,11 +334,14 @@ mod tests {
         for (id, family) in [("abc1", 1), ("7f-3a", 2), ("a%2Fb", 4), ("left", 8)] {
             unknown.ids.insert(id.into(), family);
         }
-        unknown.named_in(br#"["abc1","complaint.pdf","/in/complaint.pdf"]"#);
-        unknown.named_in(br#"{"stage":"extract","entry":"[\"7f-3a\",\"x\",\"/x\"]"}"#);
+        unknown.submitted(br#"["abc1","complaint.pdf","/in/complaint.pdf"]"#);
+        unknown.submitted(br#"{"stage":"extract","entry":"[\"7f-3a\",\"x\",\"/x\"]"}"#);
         unknown.named_in(br#"{"document":"a/b"}"#);
+        assert!(!unknown.has_paths);
         unknown.named_in(b"leftover right");
         assert_eq!(unknown.ids.keys().collect::<Vec<_>>(), [b"left"]);
         assert_eq!(unknown.known, 7);
+        unknown.submitted(b"/in/left.pdf");
+        assert!(unknown.is_empty() && unknown.has_paths);
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::OrphanKind;
 use super::report::OrphanGroup;
-use super::work::{Guarded, Removal, Work};
+use super::work::{Guarded, Removal, Work, entry_name};
 use crate::Result;
 
 /// The hash of all workers, by id.
@@ -71,7 +71,7 @@ impl Leases {
                 if work.old_enough(seen.seen_at / 1_000, work.min_age()).is_some() {
                     let mut command = work.script(SCRIPT, std::iter::once(WORKERS));
                     command.arg(id.as_slice()).arg(state);
-                    let name = [WORKERS, b" ", &id].concat();
+                    let name = entry_name(WORKERS, &id);
                     gone.push(Removal { name, command });
                 }
             }
@@ -81,7 +81,7 @@ impl Leases {
             }
         }
         self.group.entries += gone.len() as u64;
-        gone.iter().for_each(|one| self.group.example(&one.name));
+        gone.iter().for_each(|one| self.group.shown(&one.name));
         work.remove(&mut self.group, gone).await
     }
 

@@ -100,7 +100,7 @@ impl<'a> Reading<'a> {
         let mut command = redis::cmd("LRANGE");
         command.arg(self.place.on_server(name).as_ref()).arg(0).arg(-1);
         let entries: Vec<Vec<u8>> = self.ask(&command).await?;
-        entries.iter().for_each(|entry| self.unknown.named_in(entry));
+        entries.iter().for_each(|entry| self.unknown.submitted(entry));
         Ok(())
     }
 
@@ -115,7 +115,7 @@ impl<'a> Reading<'a> {
             for part in parts.into_iter().skip(usize::from(!is_project)).step_by(2) {
                 match is_project {
                     true => drop(self.names.insert(part)),
-                    false => self.unknown.named_in(task_of(&part)),
+                    false => self.unknown.submitted(task_of(&part)),
                 }
             }
             cursor = next;

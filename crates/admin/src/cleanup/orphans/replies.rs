@@ -7,8 +7,8 @@ use redis::Pipeline;
 use super::OrphanKind;
 use super::report::OrphanGroup;
 use super::work::{Removal, Work};
-use crate::Result;
 use crate::analyze::number;
+use crate::{Result, escape};
 
 /// The end of the name of such a queue, and of the table that names them.
 const REPLIES: &[u8] = b".reply.celery.pidbox";
@@ -78,7 +78,7 @@ impl Replies {
                 self.group.entries += u64::from(!entry.is_empty());
                 let mut command = work.script(SCRIPT, [queue, table].into_iter());
                 command.arg(bound).arg(entry);
-                removals.push(Removal { name: queue.to_vec(), command });
+                removals.push(Removal { name: escape(queue), command });
             }
             work.remove(&mut self.group, removals).await?;
         }

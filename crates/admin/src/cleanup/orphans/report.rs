@@ -131,8 +131,13 @@ impl OrphanGroup {
     }
 
     pub(super) fn example(&mut self, name: &[u8]) {
+        self.shown(&crate::escape(name));
+    }
+
+    /// As [`OrphanGroup::example`], with a name that is escaped already.
+    pub(super) fn shown(&mut self, name: &str) {
         if self.examples.len() < EXAMPLES {
-            self.examples.push(crate::escape(name));
+            self.examples.push(name.to_owned());
         }
     }
 

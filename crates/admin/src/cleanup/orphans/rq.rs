@@ -7,7 +7,7 @@ use redis::{Pipeline, Value};
 use super::OrphanKind;
 use super::members::{LONGEST, Members, existing, length};
 use super::report::OrphanGroup;
-use super::work::{Removal, Work};
+use super::work::{Removal, Work, entry_name};
 use crate::{KeyType, Result};
 
 const QUEUE: &[u8] = b"rq:queue:";
@@ -99,8 +99,8 @@ impl Rq {
         let there = existing(work, &jobs).await?;
         let mut removals = Vec::new();
         for ((member, jobs), _) in page.iter().zip(&jobs).zip(&there).filter(|(_, n)| **n == 0) {
-            let name = [key, b" ", member].concat();
-            self.entries.example(&name);
+            let name = entry_name(key, member);
+            self.entries.shown(&name);
             if is_long {
                 self.entries.unsure += 1;
                 self.entries.note("entries of very long lists are only reported");

@@ -13,7 +13,7 @@ use crate::cleanup::journal::Journal;
 use crate::cleanup::script::{self, Answers};
 use crate::info::Info;
 use crate::snapshot::server_time;
-use crate::{Limits, Pace, Place, Result};
+use crate::{Limits, Pace, Place, Result, escape};
 
 const REMOVE_OLD: &str = include_str!("../../lua/remove_old.lua");
 
@@ -33,10 +33,15 @@ pub(super) struct Guarded {
 
 /// A removal by a script of its own.
 pub(super) struct Removal {
-    /// The name for the journal.
-    pub(super) name: Vec<u8>,
+    /// The key, or the key and the entry, for the journal.
+    pub(super) name: String,
     /// The script with its keys and arguments.
     pub(super) command: Cmd,
+}
+
+/// The name of an entry of a key: both escaped, with a blank between them.
+pub(super) fn entry_name(key: &[u8], entry: &[u8]) -> String {
+    format!("{} {}", escape(key), escape(entry))
 }
 
 /// A look for orphans in one place.
@@ -142,7 +147,7 @@ impl<'a> Work<'a> {
             let gone = || some.iter().zip(&each).filter(|(_, one)| **one == 1).map(|(key, _)| key);
             if let Some(journal) = &mut self.journal {
                 let why = group.kind.name();
-                journal.removed(gone().map(|key| (key.name.as_slice(), why, key.age_seconds)))?;
+                journal.removed(gone().map(|key| (escape(&key.name), why, key.age_seconds)))?;
             }
             let count = gone().count() as u64;
             group.removed += count;
@@ -176,7 +181,7 @@ impl<'a> Work<'a> {
                 if let Some(error) = answer_error("remove orphans", answer) {
                     failed = failed.or(Some(error.in_database(self.place.label())));
                 } else if number(answer) == Some(1) {
-                    gone.push(removal.name.as_slice());
+                    gone.push(removal.name.clone());
                 } else {
                     group.spared += 1;
                 }
