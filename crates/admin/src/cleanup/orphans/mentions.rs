@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use compartment_redis::{Connection, read_answer};
 use redis::{Cmd, Pipeline, Value};
 
-use super::documents::{KnownDocuments, STATES, Unknown};
+use super::known::{KnownDocuments, STATES, Unknown};
 use crate::analyze::leaves_no_trace;
 use crate::{Limits, Pace, Place, Walk};
 

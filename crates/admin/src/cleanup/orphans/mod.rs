@@ -3,22 +3,24 @@
 mod bull;
 mod documents;
 mod kind;
+mod known;
 mod leases;
 mod members;
 mod mentions;
+mod options;
 mod replies;
 mod report;
 mod results;
 mod rq;
 mod work;
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use compartment_core::{DatabaseKind, DatabaseMap};
 
-pub use documents::{KnownDocuments, LedgerDocuments};
 pub use kind::OrphanKind;
+pub use known::{KnownDocuments, LedgerDocuments};
+pub use options::OrphanOptions;
 pub use report::{OrphanGroup, OrphanReport};
 
 use self::bull::Bull;
@@ -29,21 +31,7 @@ use self::results::Results;
 use self::rq::Rq;
 use self::work::Work;
 use super::refusals::{contract_of, shared_index};
-use crate::{Limits, Place, Progress, Result, Walk};
-
-/// Which orphans are removed, and how.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct OrphanOptions {
-    /// The minimum age, for orphans whose age can be known. Results of Celery go by it alone.
-    pub older_than: Option<Duration>,
-    /// Limits of the load on the server.
-    pub limits: Limits,
-    /// Whether orphans are removed. Otherwise they are counted only.
-    pub apply: bool,
-    /// A new file for the names of what was removed.
-    pub journal: Option<PathBuf>,
-}
+use crate::{Place, Progress, Result, Walk};
 
 /// Looks for the orphans of `place`, and removes them with [`OrphanOptions::apply`].
 ///

@@ -6,7 +6,7 @@ use std::time::Duration;
 use compartment_redis::{Connection, answer_error, read_answer};
 use redis::{Cmd, Pipeline, Value};
 
-use super::OrphanOptions;
+use super::options::OrphanOptions;
 use super::report::OrphanGroup;
 use crate::analyze::{leaves_no_trace, number};
 use crate::cleanup::journal::Journal;
