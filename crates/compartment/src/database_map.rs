@@ -2,6 +2,6 @@
 
 pub use compartment_core::{
     Bounds, ByEnvironment, CacheBounds, CacheSettings, HealthSettings, Host, HousekeepingSettings,
-    Instance, InstanceUrl, KeyRule, LedgerAddress, LedgerSettings, PolicyRule, Previous, Role,
-    Roles, Scheme, TlsFiles, TtlByEnvironment,
+    Instance, InstanceUrl, KeyRule, LedgerAddress, LedgerSettings, Overridden, PolicyRule,
+    Previous, Role, Roles, Scheme, TlsFiles, TtlByEnvironment, WarmingSettings, WorkerSettings,
 };

@@ -45,7 +45,8 @@ pub use database::Database;
 pub use database_map::{
     Bounds, ByEnvironment, CacheBounds, CacheSettings, DatabaseMap, DatabaseMapBuilder,
     HealthSettings, Host, HousekeepingSettings, Instance, InstanceUrl, KeyRule, LedgerAddress,
-    LedgerSettings, PolicyRule, Preset, Role, Roles, Scheme, TlsFiles, TtlByEnvironment,
+    LedgerSettings, Overridden, PolicyRule, Preset, Role, Roles, Scheme, TlsFiles,
+    TtlByEnvironment, WarmingSettings, WorkerSettings,
 };
 pub use databases::Databases;
 pub use error::{Error, ErrorKind, Result, Retry, write_causes};

@@ -28,9 +28,10 @@ pub(crate) struct Worker {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) concurrency: Option<u32>,
 
-    /// If this worker does not renew its leases for this long, others take over its documents
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
-    pub(crate) lease: Duration,
+    /// If this worker does not renew its leases for this long, others take over its documents [default: `[worker]
+    /// lease`, 30s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) lease: Option<Duration>,
 
     /// On SIGTERM, finish running documents within this time, and hand back the rest
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "20s")]

@@ -13,6 +13,8 @@ use super::ledger::LedgerSection;
 use super::problem::{nearest, wrong};
 use super::quantity::{Size, Span};
 use super::tls_files::TlsFiles;
+use super::warming::WarmingSection;
+use super::worker::WorkerSection;
 use super::{ByEnvironment, DatabaseMapBuilder, Instance, Preset, Role};
 use crate::{Contract, DatabaseKind, Error, Placement, Previous, Result};
 
@@ -28,6 +30,8 @@ struct File {
     #[serde(default)]
     keys: BTreeMap<String, KeySection>,
     cache: Option<CacheSection>,
+    warming: Option<WarmingSection>,
+    worker: Option<WorkerSection>,
     ledger: Option<LedgerSection>,
     health: Option<HealthSection>,
     housekeeping: Option<HousekeepingSection>,
@@ -115,6 +119,12 @@ impl DatabaseMapBuilder {
         }
         if let Some(section) = file.cache {
             builder = builder.cache(section.into());
+        }
+        if let Some(section) = file.warming {
+            builder = builder.warming(section.0);
+        }
+        if let Some(section) = file.worker {
+            builder = builder.worker(section.0);
         }
         if let Some(section) = file.ledger {
             builder = builder.ledger(section.into_settings()?);
