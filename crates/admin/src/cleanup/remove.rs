@@ -13,7 +13,7 @@ use super::refusals::{contract_of, is_ours, refusals};
 use super::script::{self, Answers};
 use crate::chosen::Chosen;
 use crate::patterns::Learner;
-use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk};
+use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 
 const REMOVE_OLD: &str = include_str!("../lua/remove_old.lua");
 
@@ -207,7 +207,8 @@ impl<'a> Run<'a> {
         .await?;
         let gone = || keys.iter().zip(&removed).filter(|(_, one)| **one == 1).map(|(key, _)| key);
         if let Some(journal) = &mut self.journal {
-            journal.removed(gone())?;
+            journal
+                .removed(gone().map(|key| (escape(&key.name), key.by.word(), key.age_seconds)))?;
         }
         let count = gone().count() as u64;
         self.report.removed += count;

@@ -52,6 +52,10 @@ pub(crate) struct Worker {
     #[command(flatten)]
     pub(crate) ledger: LedgerArgument,
 
+    /// Do not keep house beside the work, whatever `[housekeeping]` says
+    #[arg(long)]
+    pub(crate) no_housekeeping: bool,
+
     /// Remove completed and cancelled batches after this long
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "7d")]
     pub(crate) keep_finished: Duration,
@@ -88,7 +92,8 @@ pub(crate) struct ReadingOptions {
 const WORKER_HELP: &str = "Takes documents of batches (`compartment batch submit`, \
 `compartment ingest --submit`) and single tasks (`compartment submit`) through the stages. Start as \
 many workers as you have CPUs, on any machine that can read the documents. SIGTERM or Ctrl-C stops it \
-gracefully, a second one at once. If a worker is killed, its leases expire and others take over.
+gracefully, a second one at once. If a worker is killed, its leases expire and others take over. \
+One worker of a fleet keeps house (`compartment housekeeping`).
 
 Examples:
   compartment worker --backend redis://10.0.0.5:6379 --ledger postgres://ledger/compartment

@@ -41,7 +41,7 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
     let batch = databases.role(Role::Batch)?;
     let worker = Worker::new(batch, vec![engine.clone()], options, patience);
     announce(&worker, &databases);
-    let upkeep = Upkeep::start(&databases, &command)?;
+    let upkeep = Upkeep::start(settings::load(general)?, &databases, &command)?;
     let report = tokio::select! {
         report = worker.run(interrupted()) => report?,
         () = told_twice() => {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::cache::{CacheSection, PolicySection};
 use super::environment::policy;
 use super::health::HealthSection;
+use super::housekeeping::HousekeepingSection;
 use super::ledger::LedgerSection;
 use super::problem::{nearest, wrong};
 use super::quantity::{Size, Span};
@@ -33,6 +34,7 @@ struct File {
     worker: Option<WorkerSection>,
     ledger: Option<LedgerSection>,
     health: Option<HealthSection>,
+    housekeeping: Option<HousekeepingSection>,
     #[serde(default)]
     roles: BTreeMap<Role, String>,
 }
@@ -129,6 +131,9 @@ impl DatabaseMapBuilder {
         }
         if let Some(section) = file.health {
             builder = builder.health(section.into());
+        }
+        if let Some(section) = file.housekeeping {
+            builder = builder.housekeeping(section.0);
         }
         builder = builder.roles(file.roles.into());
         Ok(builder)

@@ -1,8 +1,8 @@
 //! The sections of a map that hold settings, and not databases: each with its reader and its setter.
 
 use super::{
-    CacheSettings, DatabaseMap, DatabaseMapBuilder, HealthSettings, LedgerSettings, Roles,
-    WarmingSettings, WorkerSettings,
+    CacheSettings, DatabaseMap, DatabaseMapBuilder, HealthSettings, HousekeepingSettings,
+    LedgerSettings, Roles, WarmingSettings, WorkerSettings,
 };
 
 /// The settings of a map.
@@ -13,6 +13,7 @@ pub(super) struct Sections {
     pub(super) worker: WorkerSettings,
     pub(super) ledger: LedgerSettings,
     pub(super) health: HealthSettings,
+    pub(super) housekeeping: HousekeepingSettings,
     pub(super) roles: Roles,
 }
 
@@ -45,6 +46,12 @@ impl DatabaseMap {
     #[must_use]
     pub fn health(&self) -> &HealthSettings {
         &self.sections.health
+    }
+
+    /// The settings of `[housekeeping]`.
+    #[must_use]
+    pub fn housekeeping(&self) -> &HousekeepingSettings {
+        &self.sections.housekeeping
     }
 
     /// The settings of `[ledger]`.
@@ -87,6 +94,13 @@ impl DatabaseMapBuilder {
     #[must_use]
     pub fn health(mut self, settings: HealthSettings) -> Self {
         self.sections.health = settings;
+        self
+    }
+
+    /// Sets how house is kept.
+    #[must_use]
+    pub fn housekeeping(mut self, settings: HousekeepingSettings) -> Self {
+        self.sections.housekeeping = settings;
         self
     }
 

@@ -25,13 +25,15 @@ impl DatabaseMap {
             let fields = database_fields(contract, several);
             line(&mut text, format_args!("{:width$} = {{ {fields} }}", contract.name));
         }
-        let Sections { cache, warming, worker, ledger, health, roles } = &self.sections;
+        let Sections { cache, warming, worker, ledger, health, housekeeping, roles } =
+            &self.sections;
         write_section(&mut text, "cache", cache.fields());
         write_section(&mut text, "cache.policy", cache.policy.fields());
         write_section(&mut text, "warming", warming.fields());
         write_section(&mut text, "worker", worker.fields());
         write_section(&mut text, "ledger", ledger.fields());
         write_section(&mut text, "health", health.fields());
+        write_section(&mut text, "housekeeping", housekeeping.fields());
         let roles = roles.told().map(|(role, database)| (role.name(), quoted(database)));
         write_section(&mut text, "roles", roles.collect());
         for (name, rule) in &self.keys {
