@@ -28,6 +28,12 @@ impl Limits {
         self.operations_per_second.is_none() && self.latency.is_none() && self.share.is_none()
     }
 
+    /// The limits of work that others should not notice: a tenth of the server's time, unless they have a share.
+    pub(crate) fn unnoticed(self) -> Self {
+        const SHARE: f64 = 0.1;
+        self.share(self.share.or(Some(SHARE)))
+    }
+
     /// Sets the share of the server's time.
     #[must_use]
     pub fn share(mut self, max: Option<f64>) -> Self {

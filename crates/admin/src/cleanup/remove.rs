@@ -17,9 +17,6 @@ use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 
 const REMOVE_OLD: &str = include_str!("../lua/remove_old.lua");
 
-/// The share of the server's time that a cleanup takes, unless its limits say otherwise.
-const SHARE: f64 = 0.1;
-
 /// Patterns that are reported.
 const SHOWN: usize = 12;
 
@@ -131,11 +128,10 @@ impl<'a> Run<'a> {
         options: &CleanupOptions,
     ) -> Result<Run<'a>> {
         let journal = options.journal.as_deref().filter(|_| options.apply);
-        let limits = options.limits.share(options.limits.share.or(Some(SHARE)));
         Ok(Self {
             place,
             connection: place.open("cleanup").await?,
-            pace: Pace::new(limits, place).await?,
+            pace: Pace::new(options.limits.unnoticed(), place).await?,
             ages: Ages::new(place, map, options.older_than),
             learner: Learner::default(),
             apply: options.apply,

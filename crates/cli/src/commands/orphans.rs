@@ -136,6 +136,9 @@ pub(super) fn gentle(older_than: Option<std::time::Duration>, limits: Limits) ->
 fn show(report: &OrphanReport) {
     let name = &report.database;
     screen::say_refusals(&refusals(report));
+    for note in &report.notes {
+        screen::remark(format!("{name}: {note}"));
+    }
     if report.found.is_empty() {
         if report.refusals.is_empty() {
             let seen = screen::counted(report.seen, "key");

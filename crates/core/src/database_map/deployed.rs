@@ -38,7 +38,7 @@ impl DatabaseMapBuilder {
         Ok(())
     }
 
-    /// Everything that Compartment does beside reading and writing: caching and warming.
+    /// Everything that Compartment does beside reading and writing: caching, warming and keeping house.
     fn apply_optimization(&mut self, is_on: bool) {
         const BY: &str = "REDIS_ENABLE_OPTIMIZATION";
         if is_on {
@@ -49,6 +49,8 @@ impl DatabaseMapBuilder {
         self.note_override("cache.enabled", false, BY);
         self.sections.warming.enabled = false;
         self.note_override("warming.enabled", false, BY);
+        self.sections.housekeeping.enabled = false;
+        self.note_override("housekeeping.enabled", false, BY);
     }
 
     fn apply_warming<'a>(&mut self, get: &impl Fn(&str) -> Option<&'a str>) -> Result<()> {
@@ -180,6 +182,7 @@ mod tests {
     fn without_optimisation_nothing_is_cached_or_warmed_unless_told() {
         let off = with(&[("REDIS_ENABLE_OPTIMIZATION", "0")]).unwrap();
         assert_eq!((off.cache().enabled, off.warming().enabled), (Some(false), false));
+        assert!(!off.housekeeping().enabled);
         let both = with(&[
             ("REDIS_ENABLE_OPTIMIZATION", "false"),
             ("CACHE_ENABLED", "true"),
@@ -190,6 +193,7 @@ mod tests {
         assert_eq!(
             told(&both),
             [
+                "housekeeping.enabled = false by REDIS_ENABLE_OPTIMIZATION",
                 "warming.enabled = true by REDIS_CACHE_WARMING_ENABLED",
                 "cache.enabled = true by CACHE_ENABLED",
             ]

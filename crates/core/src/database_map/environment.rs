@@ -25,7 +25,7 @@ impl DatabaseMapBuilder {
     /// or `no`, `on` or `off`). An empty value counts as unset. [`crate::DatabaseMap::overridden`] tells which did.
     ///
     /// Switches of existing deployments: `REDIS_ENABLE_OPTIMIZATION` (`false`: nothing is cached or warmed unless
-    /// its own variable says so); `REDIS_CACHE_WARMING_ENABLED`, `REDIS_CACHE_WARMING_HOURS` and
+    /// its own variable says so, and workers do not keep house); `REDIS_CACHE_WARMING_ENABLED`, `REDIS_CACHE_WARMING_HOURS` and
     /// `REDIS_CACHE_WARMING_LIMIT` (`[warming]`); `STREAM_PREFIX` (the prefix of the keys of batches),
     /// `MAX_STREAM_RETRIES` (attempts of a stage after the first) and `STREAM_MSG_IDLE_TIMEOUT_MS` (a worker's
     /// lease, in milliseconds). `REDIS_MONITOR_ENABLED` and `REDIS_MONITOR_PORT` become a note.

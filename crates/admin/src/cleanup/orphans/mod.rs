@@ -56,6 +56,9 @@ pub async fn orphans(
         ..OrphanReport::default()
     };
     if report.refusals.is_empty() {
+        if place.server().is_cluster() {
+            report.notes.push(NOT_ON_A_CLUSTER.to_owned());
+        }
         report.applied = options.apply;
         let mut look = Look::start(place, map, options).await?;
         look.through(documents, progress).await?;
@@ -64,6 +67,10 @@ pub async fn orphans(
     report.seconds = began.elapsed().as_secs_f64();
     Ok(report)
 }
+
+/// The scripts that judge and remove these have keys in several slots.
+const NOT_ON_A_CLUSTER: &str =
+    "on a cluster, reply queues and the queues of BullMQ, Bull and RQ are not looked at";
 
 struct Look<'a> {
     work: Work<'a>,
@@ -116,10 +123,9 @@ impl<'a> Look<'a> {
         progress: &dyn Progress,
     ) -> Result<()> {
         let work = &mut self.work;
-        // Scripts of these programs have keys in several slots: they do not run on a cluster.
         let has_programs = !self.leases_only && !work.place.server().is_cluster();
         progress.begin("look for orphans", work.place.known_keys().await);
-        let mut walk = Walk::start(work.place, None).await?;
+        let mut walk = Walk::start(work.place, None).await?.page_size(work.pace.page());
         loop {
             work.pace.admit(1).await?;
             let Some(page) = walk.next_page().await? else { break };
@@ -149,7 +155,7 @@ impl<'a> Look<'a> {
             return Ok(());
         }
         progress.begin("look at their keys", None);
-        let mut walk = Walk::start(work.place, None).await?;
+        let mut walk = Walk::start(work.place, None).await?.page_size(work.pace.page());
         loop {
             work.pace.admit(1).await?;
             let Some(page) = walk.next_page().await? else { break };

@@ -22,6 +22,8 @@ pub struct OrphanReport {
     pub seen: u64,
     /// What was found, by kind; kinds of which nothing was found are left out.
     pub found: Vec<OrphanGroup>,
+    /// Remarks about the look as a whole, such as kinds that were not looked for.
+    pub notes: Vec<String>,
     /// Reasons for a refusal of the whole database; empty if it was looked through.
     pub refusals: Vec<String>,
     /// Duration in seconds.

@@ -17,9 +17,6 @@ use crate::{Limits, Pace, Place, Result, escape};
 
 const REMOVE_OLD: &str = include_str!("../../lua/remove_old.lua");
 
-/// Keys or entries that are removed in one round trip.
-const AT_ONCE: usize = 64;
-
 /// Younger things may be in the middle of something: a submission, a job between two lists.
 pub(super) const SETTLED: Duration = Duration::from_secs(3_600);
 
@@ -67,8 +64,9 @@ impl<'a> Work<'a> {
         let now = server_time(&mut connection).await?;
         let journal = options.journal.as_deref().filter(|_| options.apply);
         let journal = journal.map(|path: &Path| Journal::create(path, place)).transpose()?;
-        let pace = Pace::new(options.limits, place).await?;
-        let (apply, older_than, limits) = (options.apply, options.older_than, options.limits);
+        let limits = options.limits.unnoticed();
+        let pace = Pace::new(limits, place).await?;
+        let (apply, older_than) = (options.apply, options.older_than);
         Ok(Self { place, connection, pace, apply, older_than, limits, now, may_read, journal })
     }
 
@@ -108,7 +106,7 @@ impl<'a> Work<'a> {
         if !group.wants_weights() || names.is_empty() {
             return Ok(());
         }
-        let some = &names[..names.len().min(AT_ONCE)];
+        let some = &names[..names.len().min(self.pace.batch())];
         let mut pipeline = Pipeline::with_capacity(some.len());
         for name in some {
             pipeline.cmd("MEMORY").arg("USAGE").arg(self.place.on_server(name).as_ref());
@@ -128,7 +126,7 @@ impl<'a> Work<'a> {
         if !self.apply || group.refusal.is_some() {
             return Ok(());
         }
-        for some in keys.chunks(AT_ONCE) {
+        for some in keys.chunks(self.pace.batch()) {
             self.pace.admit(some.len()).await?;
             let Answers { each, failed } = script::run(
                 "remove orphans",
@@ -168,7 +166,7 @@ impl<'a> Work<'a> {
         if !self.apply || group.refusal.is_some() {
             return Ok(());
         }
-        for some in removals.chunks(AT_ONCE) {
+        for some in removals.chunks(self.pace.batch()) {
             self.pace.admit(some.len()).await?;
             let mut pipeline = Pipeline::with_capacity(some.len());
             for removal in some {
