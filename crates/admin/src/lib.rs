@@ -53,7 +53,9 @@ pub use analyze::{
     ServerState, Source, TtlCounts, analyze, analyze_dump, keyspace,
 };
 pub use cleanup::{
-    AgeBy, CleanupOptions, CleanupReport, ExpireOptions, ExpireReport, cleanup, expire,
+    AgeBy, CleanupOptions, CleanupReport, ExpireOptions, ExpireReport, KnownDocuments,
+    LedgerDocuments, OrphanGroup, OrphanKind, OrphanOptions, OrphanReport, cleanup, expire,
+    orphans,
 };
 pub use deployment::{DeployedInstance, DeployedServer, Deployment, NamedPlace};
 pub use error::{AdminError, Result};

@@ -1,5 +1,6 @@
-//! Limits the load of long work on a shared server: commands per second, and the server's latency.
+//! Limits the load of long work on a shared server: commands per second, the server's latency, its share of the time.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use compartment_core::Result;
@@ -15,13 +16,29 @@ pub struct Limits {
     pub operations_per_second: Option<u32>,
     /// The latency that other clients may see; the work slows down above it.
     pub latency: Option<Duration>,
+    /// The share of the server's time that the work takes at most, about: above 0, at most 1. Round trips are then
+    /// small, so that no other client waits long for one.
+    pub share: Option<f64>,
 }
 
 impl Limits {
     /// Whether nothing is limited.
     #[must_use]
     pub fn is_none(&self) -> bool {
-        self.operations_per_second.is_none() && self.latency.is_none()
+        self.operations_per_second.is_none() && self.latency.is_none() && self.share.is_none()
+    }
+
+    /// The limits of work that others should not notice: a tenth of the server's time, unless they have a share.
+    pub(crate) fn unnoticed(self) -> Self {
+        const SHARE: f64 = 0.1;
+        self.share(self.share.or(Some(SHARE)))
+    }
+
+    /// Sets the share of the server's time.
+    #[must_use]
+    pub fn share(mut self, max: Option<f64>) -> Self {
+        self.share = max;
+        self
     }
 
     /// Sets the maximum number of commands per second.
@@ -43,6 +60,14 @@ impl Limits {
 const FULL: usize = 1_000;
 /// Maximum names per round trip while latency is limited: about a millisecond of server time.
 const GENTLE: usize = 256;
+/// Names per round trip while the share is limited: less than a tenth of a millisecond of server time.
+const SMALL: usize = 16;
+/// Names that the server inspects for a page while the share is limited: as short as that.
+const SMALL_PAGE: usize = 50;
+/// The round trips whose median counts.
+const LATELY: usize = 9;
+/// The shortest pause that a timer keeps.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// The pause between two round trips while latency is limited, in which other clients are served.
 const BREATH: Duration = Duration::from_millis(1);
 /// Minimum names per round trip: with fewer, the round trips themselves are the load.
@@ -63,6 +88,15 @@ pub struct Pace {
     looked: Instant,
     /// When the rate limit has room for more than the commands admitted so far.
     paid_until: Instant,
+    /// The shortest time of a `PING` so far: the part of a round trip that is no work of the server.
+    travel: Duration,
+    /// When the last round trip was admitted, if the share is limited.
+    admitted: Option<Instant>,
+    /// The times of the last round trips. Their median counts: a single one may be long because this process waited for
+    /// a processor.
+    lately: VecDeque<Duration>,
+    /// How long the server is still left to others.
+    owed: Duration,
 }
 
 impl Pace {
@@ -71,12 +105,16 @@ impl Pace {
     /// # Errors
     /// When the connection that measures latency cannot be opened.
     pub async fn new(limits: Limits, place: &Place) -> Result<Self> {
-        let probe = match limits.latency {
-            Some(_) => Some(place.open("latency").await?),
-            None => None,
+        let probe = match limits.latency.is_some() || limits.share.is_some() {
+            true => Some(place.open("latency").await?),
+            false => None,
         };
         let now = Instant::now();
-        let start = if probe.is_some() { FEWEST } else { FULL };
+        let start = match (limits.latency, limits.share) {
+            (Some(_), _) => FEWEST,
+            (None, Some(_)) => SMALL,
+            (None, None) => FULL,
+        };
         Ok(Self {
             limits,
             probe,
@@ -84,6 +122,10 @@ impl Pace {
             pause: Duration::ZERO,
             looked: now,
             paid_until: now,
+            travel: Duration::MAX,
+            admitted: None,
+            lately: VecDeque::with_capacity(LATELY),
+            owed: Duration::ZERO,
         })
     }
 
@@ -92,9 +134,19 @@ impl Pace {
     pub fn batch(&self) -> usize {
         match self.limits.operations_per_second {
             // At most a tenth of a second's worth, so that the load is even.
-            Some(max) => self.batch.min((max as usize / 10).max(1)),
-            None => self.batch,
+            Some(max) => self.most().min((max as usize / 10).max(1)),
+            None => self.most(),
         }
+    }
+
+    fn most(&self) -> usize {
+        if self.limits.share.is_some() { self.batch.min(SMALL) } else { self.batch }
+    }
+
+    /// Maximum number of names that the server inspects for the next page of a walk.
+    #[must_use]
+    pub fn page(&self) -> usize {
+        if self.limits.share.is_some() { SMALL_PAGE } else { crate::walk::PAGE }
     }
 
     /// Waits until `commands` more may be sent.
@@ -102,10 +154,14 @@ impl Pace {
     /// # Errors
     /// When the server's latency cannot be measured.
     pub async fn admit(&mut self, commands: usize) -> Result<()> {
+        self.leave_to_others().await;
         self.heed_latency().await?;
-        if self.probe.is_some() {
+        if self.limits.latency.is_some() && self.limits.share.is_none() {
             tokio::time::sleep(self.pause.max(BREATH)).await;
+        } else if !self.pause.is_zero() {
+            tokio::time::sleep(self.pause).await;
         }
+        self.admitted = self.limits.share.map(|_| Instant::now());
         let Some(max) = self.limits.operations_per_second else { return Ok(()) };
         let now = Instant::now();
         if self.paid_until > now {
@@ -116,12 +172,30 @@ impl Pace {
         Ok(())
     }
 
+    /// Waits as long as the share demands for the work since the last call.
+    async fn leave_to_others(&mut self) {
+        let (Some(share), Some(admitted)) = (self.limits.share, self.admitted.take()) else {
+            return;
+        };
+        if self.lately.len() == LATELY {
+            self.lately.pop_front();
+        }
+        self.lately.push_back(admitted.elapsed());
+        let worked = median(&self.lately).saturating_sub(self.travel);
+        let share = share.clamp(0.001, 1.0);
+        self.owed += worked.mul_f64((1.0 - share) / share);
+        if self.owed < SHORTEST_PAUSE {
+            return;
+        }
+        let (began, pause) = (Instant::now(), self.owed.min(LONGEST_PAUSE));
+        tokio::time::sleep(pause).await;
+        self.owed = self.owed.saturating_sub(began.elapsed());
+    }
+
     /// Halves the work when the latency exceeds half of the limit, and lets it grow below a
     /// quarter, as congestion control does in networks.
     async fn heed_latency(&mut self) -> Result<()> {
-        let (Some(limit), Some(probe)) = (self.limits.latency, &mut self.probe) else {
-            return Ok(());
-        };
+        let Some(probe) = &mut self.probe else { return Ok(()) };
         if self.looked.elapsed() < LOOK_EVERY {
             return Ok(());
         }
@@ -129,6 +203,8 @@ impl Pace {
         probe.ask::<redis::Value>("measure latency", &redis::cmd("PING")).await?;
         let latency = asked.elapsed();
         self.looked = Instant::now();
+        self.travel = self.travel.min(latency);
+        let Some(limit) = self.limits.latency else { return Ok(()) };
         // Other clients wait for the work as this probe did, and some of them longer. The work
         // therefore shrinks before the limit is reached.
         if latency > limit / 2 {
@@ -144,5 +220,23 @@ impl Pace {
             }
         }
         Ok(())
+    }
+}
+
+fn median(times: &VecDeque<Duration>) -> Duration {
+    let mut sorted: Vec<Duration> = times.iter().copied().collect();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_long_round_trip_does_not_count() {
+        let times = [3, 2, 900, 4, 3].map(Duration::from_millis);
+        assert_eq!(median(&VecDeque::from(times)), Duration::from_millis(3));
+        assert_eq!(median(&VecDeque::new()), Duration::ZERO);
     }
 }

@@ -13,6 +13,9 @@ use crate::screen;
 /// The file that is read if none is named.
 pub(crate) const DEFAULT_FILE: &str = "compartment.toml";
 
+/// The variable for `--backend`.
+const BACKEND_VARIABLE: &str = "COMPARTMENT_BACKEND";
+
 /// The map and its origin.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -67,13 +70,16 @@ fn others_may_read(_file: &Path) -> bool {
     false
 }
 
+/// Whether the URL of `--backend` comes from the environment.
+fn is_in_environment(url: &str) -> bool {
+    std::env::var(BACKEND_VARIABLE).is_ok_and(|one| one == url)
+}
+
 /// The source of the primary server's password: `--backend` overrides the environment, which overrides the file.
 fn password_from(general: &General, file: Option<&Path>) -> String {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let is_backend =
-        |url: &String| std::env::var("COMPARTMENT_BACKEND").is_ok_and(|one| one == *url);
     match (&general.backend, file) {
-        (Some(url), _) if is_backend(url) => "COMPARTMENT_BACKEND".to_owned(),
+        (Some(url), _) if is_in_environment(url) => BACKEND_VARIABLE.to_owned(),
         (Some(_), _) => "--backend".to_owned(),
         (None, _) if is_set("REDIS_PASSWORD") => "REDIS_PASSWORD".to_owned(),
         (None, Some(file)) => file.display().to_string(),
@@ -103,7 +109,10 @@ pub(crate) fn load(general: &General) -> Result<Settings, CliError> {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         }))?;
     let builder = match &general.backend {
-        Some(url) => builder.url(url)?,
+        Some(url) => {
+            let by = if is_in_environment(url) { BACKEND_VARIABLE } else { "--backend" };
+            builder.url_by(url, by)?
+        }
         None => builder,
     };
     let map = builder.build().map_err(|error| match &file {

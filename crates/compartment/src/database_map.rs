@@ -1,7 +1,7 @@
 //! The parts of a [`DatabaseMap`](crate::DatabaseMap): servers, their addresses, and the settings of caches and ledgers.
 
 pub use compartment_core::{
-    Bounds, ByEnvironment, CacheBounds, CacheSettings, HealthSettings, Host, Instance, InstanceUrl,
-    KeyRule, LedgerAddress, LedgerSettings, PolicyRule, Previous, Role, Roles, Scheme, TlsFiles,
-    TtlByEnvironment,
+    Bounds, ByEnvironment, CacheBounds, CacheSettings, HealthSettings, Host, HousekeepingSettings,
+    Instance, InstanceUrl, KeyRule, LedgerAddress, LedgerSettings, Overridden, PolicyRule,
+    Previous, Role, Roles, Scheme, TlsFiles, TtlByEnvironment, WarmingSettings, WorkerSettings,
 };

@@ -119,36 +119,45 @@ impl Template {
     /// Whether `key` can be made from this template.
     #[must_use]
     pub fn matches(&self, key: &str) -> bool {
+        self.values(key).is_some()
+    }
+
+    /// The values of the placeholders in `key`, in order and as they stand there; `None` if the key cannot be made from
+    /// this template.
+    #[must_use]
+    pub fn values<'k>(&self, key: &'k str) -> Option<Vec<&'k str>> {
         // Our values contain no unescaped separators, but those of other programs may: a placeholder matches at least
         // one character, and the literals must occur in order.
-        let mut rest = key;
+        let (mut rest, mut values) = (key, Vec::new());
         let mut parts = self.parts.iter().peekable();
-        let mut open = false;
+        let mut is_open = false;
         while let Some(part) = parts.next() {
             match part {
-                Part::Placeholder(_) => open = true,
-                Part::Literal(text) if !open => match rest.strip_prefix(text.as_str()) {
-                    Some(after) => rest = after,
-                    None => return false,
-                },
+                Part::Placeholder(_) => is_open = true,
+                Part::Literal(text) if !is_open => rest = rest.strip_prefix(text.as_str())?,
                 Part::Literal(text) => {
-                    let is_last = parts.peek().is_none();
-                    let at = if is_last && rest.ends_with(text.as_str()) {
-                        Some(rest.len() - text.len())
-                    } else if is_last {
-                        None
-                    } else {
-                        rest.find(text.as_str())
+                    let at = match parts.peek() {
+                        Some(_) => rest.find(text.as_str())?,
+                        None => {
+                            rest.len() - rest.strip_suffix(text.as_str()).map(|_| text.len())?
+                        }
                     };
-                    match at {
-                        Some(at) if at > 0 => rest = &rest[at + text.len()..],
-                        _ => return false,
+                    if at == 0 {
+                        return None;
                     }
-                    open = false;
+                    values.push(&rest[..at]);
+                    rest = &rest[at + text.len()..];
+                    is_open = false;
                 }
             }
         }
-        open != rest.is_empty()
+        if is_open == rest.is_empty() {
+            return None;
+        }
+        if is_open {
+            values.push(rest);
+        }
+        Some(values)
     }
 
     /// The glob pattern of its keys, for a scan.
@@ -347,6 +356,8 @@ mod tests {
         assert!(template.matches("doc:a:of:b:c:end"));
         assert!(!template.matches("doc::of:b:end"));
         assert!(!template.matches("doc:a:of:b"));
+        assert_eq!(template.values("doc:a:of:b:c:end"), Some(vec!["a", "b:c"]));
+        assert_eq!(template.values("doc:a:of::end"), None);
         assert_eq!(template.glob(), "doc:*:of:*:end");
         assert!(Template::parse("plain").unwrap().matches("plain"));
         assert!(!Template::parse("plain").unwrap().matches("plainer"));

@@ -44,8 +44,9 @@ pub use contract::{Contract, DatabaseKind, Expiry, MAX_FIELDS_AT_ONCE, MAX_TTL};
 pub use database::Database;
 pub use database_map::{
     Bounds, ByEnvironment, CacheBounds, CacheSettings, DatabaseMap, DatabaseMapBuilder,
-    HealthSettings, Host, Instance, InstanceUrl, KeyRule, LedgerAddress, LedgerSettings,
-    PolicyRule, Preset, Role, Roles, Scheme, TlsFiles, TtlByEnvironment,
+    HealthSettings, Host, HousekeepingSettings, Instance, InstanceUrl, KeyRule, LedgerAddress,
+    LedgerSettings, Overridden, PolicyRule, Preset, Role, Roles, Scheme, TlsFiles,
+    TtlByEnvironment, WarmingSettings, WorkerSettings,
 };
 pub use databases::Databases;
 pub use error::{Error, ErrorKind, Result, Retry, write_causes};

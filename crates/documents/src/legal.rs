@@ -72,7 +72,7 @@ impl Legal {
     /// Declares the stages, and for batches the summary over all documents.
     pub(crate) fn declare(databases: &Databases, options: &IngestOptions) -> Result<Self> {
         let mut builder = Pipeline::builder(PIPELINE);
-        let nodes = stages(&mut builder, options);
+        let nodes = stages(&mut builder, options, databases.map().worker().max_attempts);
         let parts = Parts { resolved: nodes.resolved, related: nodes.related };
         let databases = databases.clone();
         builder.at_completion(move |batch| summary(databases.clone(), batch, parts));
@@ -81,12 +81,18 @@ impl Legal {
 }
 
 /// Declares the stages: extract, then chunk and entities, then resolve, then relate.
-fn stages(builder: &mut PipelineBuilder, options: &IngestOptions) -> Nodes {
+fn stages(
+    builder: &mut PipelineBuilder,
+    options: &IngestOptions,
+    max_attempts: Option<u8>,
+) -> Nodes {
     builder.identify(|entry| {
         let entry = DocumentEntry::read(entry)?;
         Ok(Identity::new(entry.hash, entry.name))
     });
-    let run = StageOptions::default;
+    let usual = StageOptions::default();
+    let max_attempts = max_attempts.unwrap_or(usual.max_attempts);
+    let run = || usual.clone().max_attempts(max_attempts);
     let (reader, limits) = (options.reader.clone(), options.extract.clone());
     let extract = ReadStage { extract: ExtractStage { options: limits, reader } };
     let long = run().timeout(EXTRACT_TIMEOUT.max(options.extract.document_timeout));

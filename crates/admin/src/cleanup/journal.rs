@@ -4,10 +4,9 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::age::Old;
-use crate::{AdminError, Place, Result, escape, private_file};
+use crate::{AdminError, Place, Result, private_file};
 
-/// A new file; the name, how the age was known, and the age in seconds, with tabs between them.
+/// A new file; the name, how the age was known or the kind of orphan, and the age in seconds, with tabs between them.
 pub(super) struct Journal {
     file: BufWriter<File>,
     path: PathBuf,
@@ -25,11 +24,14 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Notes keys that were removed, and writes them through to the file.
-    pub(super) fn removed<'a>(&mut self, keys: impl Iterator<Item = &'a Old>) -> Result<()> {
-        for key in keys {
-            let line = format!("{}\t{}\t{}", escape(&key.name), key.by.word(), key.age_seconds);
-            self.line(&line)?;
+    /// Notes keys that were removed, each by its escaped name with the reason and its age in seconds, and writes them
+    /// through to the file.
+    pub(super) fn removed<'a>(
+        &mut self,
+        keys: impl Iterator<Item = (String, &'a str, u64)>,
+    ) -> Result<()> {
+        for (name, why, age_seconds) in keys {
+            self.line(&format!("{name}\t{why}\t{age_seconds}"))?;
         }
         self.file.flush().map_err(AdminError::file("write", &self.path))
     }

@@ -51,6 +51,16 @@ pub(super) async fn refusals(
         )),
         Some(_) => {}
     }
+    refusals.extend(shared_index(place, map).await?);
+    Ok(refusals)
+}
+
+/// The reasons to refuse that follow from other databases of the place's index.
+///
+/// # Errors
+/// The server's.
+pub(super) async fn shared_index(place: &Place, map: &DatabaseMap) -> Result<Vec<String>> {
+    let mut refusals = Vec::new();
     let Neighbours { contracts, unknown } = neighbours(place, map).await?;
     let others: Vec<&str> = contracts
         .iter()

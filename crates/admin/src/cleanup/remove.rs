@@ -13,12 +13,9 @@ use super::refusals::{contract_of, is_ours, refusals};
 use super::script::{self, Answers};
 use crate::chosen::Chosen;
 use crate::patterns::Learner;
-use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk};
+use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 
 const REMOVE_OLD: &str = include_str!("../lua/remove_old.lua");
-
-/// Keys of one script. `UNLINK` leaves the values to a thread of the server, so this is well below a millisecond.
-const KEYS_AT_ONCE: usize = 64;
 
 /// Patterns that are reported.
 const SHOWN: usize = 12;
@@ -31,7 +28,7 @@ pub struct CleanupOptions {
     pub older_than: Option<Duration>,
     /// Redis globs over names, as [`crate::read_glob`] reads them; all keys if empty.
     pub patterns: Vec<String>,
-    /// Limits of the load on the server.
+    /// Limits of the load on the server. Without [`Limits::share`] it takes a tenth of the server's time.
     pub limits: Limits,
     /// Whether keys are removed. Otherwise they are counted only.
     pub apply: bool,
@@ -101,7 +98,7 @@ pub async fn cleanup(
     run.report.refusals = refusals;
     progress.begin("look at the keys", place.known_keys().await);
     let chosen = Chosen::new(&options.patterns);
-    let mut walk = Walk::start(place, chosen.glob()).await?;
+    let mut walk = Walk::start(place, chosen.glob()).await?.page_size(run.pace.page());
     loop {
         run.pace.admit(1).await?;
         let Some(mut page) = walk.next_page().await? else { break };
@@ -134,7 +131,7 @@ impl<'a> Run<'a> {
         Ok(Self {
             place,
             connection: place.open("cleanup").await?,
-            pace: Pace::new(options.limits, place).await?,
+            pace: Pace::new(options.limits.unnoticed(), place).await?,
             ages: Ages::new(place, map, options.older_than),
             learner: Learner::default(),
             apply: options.apply,
@@ -180,7 +177,7 @@ impl<'a> Run<'a> {
             }
         }
         if self.apply {
-            for keys in old.chunks(KEYS_AT_ONCE) {
+            for keys in old.chunks(self.pace.batch()) {
                 self.pace.admit(keys.len()).await?;
                 self.remove(keys).await?;
             }
@@ -206,7 +203,8 @@ impl<'a> Run<'a> {
         .await?;
         let gone = || keys.iter().zip(&removed).filter(|(_, one)| **one == 1).map(|(key, _)| key);
         if let Some(journal) = &mut self.journal {
-            journal.removed(gone())?;
+            journal
+                .removed(gone().map(|key| (escape(&key.name), key.by.word(), key.age_seconds)))?;
         }
         let count = gone().count() as u64;
         self.report.removed += count;

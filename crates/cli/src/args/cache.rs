@@ -124,13 +124,13 @@ removed, and only counted unless --yes is given.";
 #[derive(Args, Debug)]
 #[command(after_help = WARM_HELP)]
 pub(crate) struct Warm {
-    /// Warm documents that were processed within this many hours
-    #[arg(long, value_name = "HOURS", default_value_t = 24)]
-    pub(crate) hours: u64,
+    /// Warm documents that were processed within this many hours [default: `[warming] within`, 24]
+    #[arg(long, value_name = "HOURS")]
+    pub(crate) hours: Option<u64>,
 
-    /// Warm at most this many documents, newest first
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub(crate) limit: usize,
+    /// Warm at most this many documents, newest first [default: `[warming] limit`, 100]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
 
     /// Only read existing entries; compute nothing
     #[arg(long)]
@@ -150,7 +150,7 @@ pub(crate) struct Warm {
 
 const WARM_HELP: &str = "Reads text, state and results of recent documents, newest first, so that \
 they are evicted last. Results that the cache lacks are computed again if the document's file has not \
-changed. Stops when the cache's memory budget is reached.
+changed. Stops when the cache's memory budget is reached. Does nothing if `[warming] enabled` is false.
 
 Exit codes: 0 done, 3 some documents failed.
 

@@ -178,7 +178,7 @@ pub(crate) enum Command {
     Restore(Restore),
     /// Remove the keys of one database; without --yes only show them
     Flush(Flush),
-    /// Remove old keys; without --apply only count them
+    /// Remove old keys, or orphans; without --apply only count them
     Cleanup(Cleanup),
     /// Shorten the TTLs of keys; without --apply only count them
     Expire(Expire),

@@ -28,9 +28,10 @@ pub(crate) struct Worker {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) concurrency: Option<u32>,
 
-    /// If this worker does not renew its leases for this long, others take over its documents
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
-    pub(crate) lease: Duration,
+    /// If this worker does not renew its leases for this long, others take over its documents [default: `[worker]
+    /// lease`, 30s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) lease: Option<Duration>,
 
     /// On SIGTERM, finish running documents within this time, and hand back the rest
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "20s")]
@@ -50,6 +51,10 @@ pub(crate) struct Worker {
 
     #[command(flatten)]
     pub(crate) ledger: LedgerArgument,
+
+    /// Do not keep house beside the work, whatever `[housekeeping]` says
+    #[arg(long)]
+    pub(crate) no_housekeeping: bool,
 
     /// Remove completed and cancelled batches after this long
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "7d")]
@@ -103,7 +108,8 @@ const MIN_READER_MIB: u64 = 128;
 const WORKER_HELP: &str = "Takes documents of batches (`compartment batch submit`, \
 `compartment ingest --submit`) and single tasks (`compartment submit`) through the stages. Start as \
 many workers as you have CPUs, on any machine that can read the documents. SIGTERM or Ctrl-C stops it \
-gracefully, a second one at once. If a worker is killed, its leases expire and others take over.
+gracefully, a second one at once. If a worker is killed, its leases expire and others take over. \
+One worker of a fleet keeps house (`compartment housekeeping`).
 
 Examples:
   compartment worker --backend redis://10.0.0.5:6379 --ledger postgres://ledger/compartment

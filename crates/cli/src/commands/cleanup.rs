@@ -12,6 +12,9 @@ use crate::{places, settings};
 
 pub(crate) async fn run(general: &General, command: args::Cleanup) -> Result<ExitCode, CliError> {
     let settings = settings::load(general)?;
+    if command.orphans {
+        return super::orphans::run(&settings, command).await;
+    }
     let mut options = CleanupOptions::default();
     options.older_than = command.older_than;
     options.patterns.clone_from(&command.pattern);

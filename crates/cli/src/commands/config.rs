@@ -33,7 +33,8 @@ const INTRODUCTION: &str = "\
 # kind = \"coordination\"  locks and limits: every key has a TTL; never evicted
 #
 # The environment overrides this file: REDIS_HOST, REDIS_PORT, REDIS_PASSWORD,
-# REDIS_MAX_CONNECTIONS, REDIS_DB_<NAME>, REDIS_MAX_MEMORY_MB, REDIS_EVICTION_POLICY, ENVIRONMENT.
+# REDIS_MAX_CONNECTIONS, REDIS_DB_<NAME>, REDIS_MAX_MEMORY_MB, REDIS_EVICTION_POLICY, ENVIRONMENT and
+# others; `compartment config show` tells which did.
 ";
 
 const KEYS: &str = "
@@ -78,6 +79,9 @@ fn show(general: &General) -> Result<ExitCode, CliError> {
         None => "# no compartment.toml: the preset pipeline, with the environment and flags".into(),
     };
     screen::say(from);
+    for one in settings.map.overridden() {
+        screen::say(format!("# {one}"));
+    }
     screen::say(settings.map.to_toml().trim_end());
     notes(&settings);
     Ok(ExitCode::Success)

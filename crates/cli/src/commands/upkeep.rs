@@ -1,4 +1,4 @@
-//! Background work of a worker: the mirror to the ledger, and the sweeper.
+//! Background work of a worker: the mirror to the ledger, the sweeper, and keeping house.
 
 use std::sync::Arc;
 
@@ -9,9 +9,11 @@ use compartment::pipeline::{Sweeper, SweeperOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::house::{House, HouseOptions, Teller};
 use crate::args::{self, LedgerArgument};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, FAINT};
+use crate::settings::Settings;
 
 /// The ledger; `None` if it is off.
 pub(super) fn ledger(
@@ -67,7 +69,7 @@ pub(super) fn mirror(databases: &Databases, ledger: Ledger) -> Result<LedgerMirr
     })
 }
 
-/// A mirror and a sweeper that run until they are stopped.
+/// A mirror, a sweeper and one who keeps house, until they are stopped.
 pub(super) struct Upkeep {
     stop: watch::Sender<bool>,
     running: Vec<JoinHandle<()>>,
@@ -75,7 +77,11 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    pub(super) fn start(databases: &Databases, command: &args::Worker) -> Result<Self, CliError> {
+    pub(super) fn start(
+        settings: Settings,
+        databases: &Databases,
+        command: &args::Worker,
+    ) -> Result<Self, CliError> {
         let batch = databases.role(Role::Batch)?;
         let (stop, told) = watch::channel(false);
         let until = |mut told: watch::Receiver<bool>| async move {
@@ -94,6 +100,10 @@ impl Upkeep {
             let until = until(told.clone());
             running.push(tokio::spawn(async move { mirror.run(until).await }));
         }
+        if let Some(house) = house(settings, databases, command) {
+            let until = until(told.clone());
+            running.push(tokio::spawn(async move { house.keep_beside(until).await }));
+        }
         let until = until(told);
         running.push(tokio::spawn(async move { sweeper.run(until).await }));
         Ok(Self { stop, running, ledger })
@@ -110,4 +120,20 @@ impl Upkeep {
             ledger.close().await;
         }
     }
+}
+
+/// One who keeps house beside the work; `None` if this worker does not, or the map has no database for locks.
+fn house(settings: Settings, databases: &Databases, command: &args::Worker) -> Option<House> {
+    let own = settings.map.housekeeping().clone();
+    if !own.enabled || command.no_housekeeping || databases.role(Role::RateLimit).is_err() {
+        return None;
+    }
+    let options = HouseOptions {
+        settings: own,
+        ledger: command.ledger.clone(),
+        sweeps: false,
+        at_once: false,
+        teller: Teller::Log,
+    };
+    Some(House::new(settings, databases.clone(), options))
 }

@@ -13,6 +13,17 @@ use crate::{reading, settings};
 
 pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCode, CliError> {
     let settings = settings::load(general)?;
+    let warming = settings.map.warming().clone();
+    if !warming.enabled {
+        screen::remark(
+            "warming is off (`[warming] enabled = false`, REDIS_CACHE_WARMING_ENABLED or \
+             REDIS_ENABLE_OPTIMIZATION): nothing was read",
+        );
+        if command.json {
+            say_json(&WarmedDocuments::default());
+        }
+        return Ok(ExitCode::Success);
+    }
     let databases = compartment::open(settings.map).await?;
     if databases.map().cache().enabled == Some(false) {
         screen::remark(
@@ -20,8 +31,10 @@ pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCo
         );
     }
     let mut options = WarmDocuments::default();
-    options.within = Duration::from_secs(command.hours.saturating_mul(3_600));
-    options.limit = command.limit;
+    let hours = command.hours.map(|hours| Duration::from_secs(hours.saturating_mul(3_600)));
+    options.within = hours.unwrap_or(warming.within);
+    let limit = usize::try_from(warming.limit).unwrap_or(usize::MAX);
+    options.limit = command.limit.unwrap_or(limit);
     options.make = !command.no_load;
     reading::apply(&mut options.ingest, &command.reading)?;
     let concurrency = command.concurrency.map_or(options.ingest.concurrency, |n| n as usize);
@@ -46,16 +59,21 @@ pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCo
     bar.finish_and_clear();
     let warmed = warmed?;
     if command.json {
-        screen::say(serde_json::to_string_pretty(&warmed).unwrap_or_default());
+        say_json(&warmed);
     } else {
-        show(&warmed, command.hours);
+        show(&warmed, options.within);
     }
     Ok(if warmed.failed == 0 { ExitCode::Success } else { ExitCode::SomeFailed })
 }
 
-fn show(warmed: &WarmedDocuments, hours: u64) {
+fn say_json(warmed: &WarmedDocuments) {
+    screen::say(serde_json::to_string_pretty(warmed).unwrap_or_default());
+}
+
+fn show(warmed: &WarmedDocuments, within: Duration) {
     if warmed.documents == 0 {
-        screen::say(format!("no documents were processed in the last {hours} hours"));
+        let within = screen::time(within);
+        screen::say(format!("no documents were processed in the last {within}"));
         return;
     }
     let count = screen::count;

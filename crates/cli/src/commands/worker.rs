@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compartment::Databases;
-use compartment::database_map::Role;
+use compartment::database_map::{Role, WorkerSettings};
 use compartment::pipeline::{
     Ended, Engine, Patience, Progress, Silent, Worker, WorkerOptions, WorkerReport,
 };
@@ -28,7 +28,7 @@ const TELL_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(general: &General, command: args::Worker) -> Result<ExitCode, CliError> {
     let databases = open(general, command.wait).await?;
-    let mut options = options(&command);
+    let mut options = options(&command, databases.map().worker());
     options.keep_task_rows = command.ledger.address(databases.map())?.is_some();
     let mut ingest = IngestOptions::default();
     ingest.concurrency = options.concurrency;
@@ -41,7 +41,7 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
     let batch = databases.role(Role::Batch)?;
     let worker = Worker::new(batch, vec![engine.clone()], options, patience);
     announce(&worker, &databases);
-    let upkeep = Upkeep::start(&databases, &command)?;
+    let upkeep = Upkeep::start(settings::load(general)?, &databases, &command)?;
     let report = tokio::select! {
         report = worker.run(interrupted()) => report?,
         () = told_twice() => {
@@ -90,7 +90,7 @@ async fn open(general: &General, wait: Duration) -> Result<Databases, CliError> 
     }
 }
 
-fn options(command: &args::Worker) -> WorkerOptions {
+fn options(command: &args::Worker, settings: &WorkerSettings) -> WorkerOptions {
     let mut options = WorkerOptions::default();
     if let Some(id) = &command.id {
         options.id.clone_from(id);
@@ -99,7 +99,7 @@ fn options(command: &args::Worker) -> WorkerOptions {
     options.batches = Some(command.batch.clone()).filter(|batches| !batches.is_empty());
     options.until_finished = command.until_finished;
     options.concurrency = command.concurrency.map_or(options.concurrency, |n| n as usize);
-    options.lease = command.lease;
+    options.lease = command.lease.or(settings.lease).unwrap_or(options.lease);
     options.drain = command.drain;
     options.memory_limit = command.memory_mib.map(|mib| mib.saturating_mul(1024 * 1024));
     options

@@ -58,6 +58,48 @@ fn a_file_is_written_checked_shown_and_never_overwritten() {
 }
 
 #[test]
+fn switches_of_existing_deployments_are_shown_with_their_source_and_work() {
+    let folder = here();
+    let with = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = program::command(folder.path(), arguments);
+        command.envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, shown) = with(
+        &["config", "show", "--backend", "redis://:s3cret@db.example"],
+        &[
+            ("REDIS_ENABLE_OPTIMIZATION", "false"),
+            ("REDIS_CACHE_WARMING_HOURS", "48"),
+            ("STREAM_PREFIX", "docpipe"),
+            ("MAX_STREAM_RETRIES", "2"),
+            ("STREAM_MSG_IDLE_TIMEOUT_MS", "60000"),
+        ],
+    );
+    assert_eq!(code, Some(0), "{shown}");
+    for line in [
+        "# cache.enabled = false by REDIS_ENABLE_OPTIMIZATION",
+        "# warming.enabled = false by REDIS_ENABLE_OPTIMIZATION",
+        "# warming.within = 48h by REDIS_CACHE_WARMING_HOURS",
+        "# databases.batch.prefix = docpipe: by STREAM_PREFIX",
+        "# worker.max_attempts = 3 by MAX_STREAM_RETRIES",
+        "# worker.lease = 1m by STREAM_MSG_IDLE_TIMEOUT_MS",
+        "# instances.primary.url = redis://:***@db.example by --backend",
+        "prefix = \"docpipe:\"",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    assert!(!shown.contains("s3cret"), "{shown}");
+    let warmed = with(
+        &["warm", "--json", "--backend", "memory://"],
+        &[("REDIS_CACHE_WARMING_ENABLED", "0")],
+    );
+    assert!(warmed.0 == Some(0) && warmed.1.contains("\"documents\": 0"), "{warmed:?}");
+    let (code, _) = with(&["config", "show"], &[("MAX_STREAM_RETRIES", "many")]);
+    assert_eq!(code, Some(4), "a wrong value is a wrong configuration");
+}
+
+#[test]
 fn completions_and_the_manual_are_printed() {
     let folder = here();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {

@@ -14,6 +14,7 @@ mod faults;
 mod feed;
 mod files;
 mod fleet;
+mod house;
 mod ingest;
 mod journals;
 mod keys;
@@ -23,6 +24,7 @@ mod live;
 mod migrate;
 mod migrate_servers;
 mod odd_keys;
+mod orphans;
 #[cfg(unix)]
 mod outputs;
 mod plans;

@@ -337,7 +337,7 @@ impl PolicyRule {
     }
 }
 
-fn present<const N: usize>(
+pub(super) fn present<const N: usize>(
     fields: [(&'static str, Option<String>); N],
 ) -> Vec<(&'static str, String)> {
     fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()

@@ -22,7 +22,13 @@ impl DatabaseMapBuilder {
     /// Overrides settings with environment variables: `REDIS_HOST`, `REDIS_PORT`, `REDIS_PASSWORD`,
     /// `REDIS_MAX_CONNECTIONS`, `REDIS_MAX_MEMORY_MB`, `REDIS_EVICTION_POLICY`, `ENVIRONMENT`,
     /// `REDIS_DB_<NAME>` for each database, and `CACHE_ENABLED` (`true` or `false`, `1` or `0`, `yes`
-    /// or `no`, `on` or `off`). An empty value counts as unset.
+    /// or `no`, `on` or `off`). An empty value counts as unset. [`crate::DatabaseMap::overridden`] tells which did.
+    ///
+    /// Switches of existing deployments: `REDIS_ENABLE_OPTIMIZATION` (`false`: nothing is cached or warmed unless
+    /// its own variable says so, and workers do not keep house); `REDIS_CACHE_WARMING_ENABLED`, `REDIS_CACHE_WARMING_HOURS` and
+    /// `REDIS_CACHE_WARMING_LIMIT` (`[warming]`); `STREAM_PREFIX` (the prefix of the keys of batches),
+    /// `MAX_STREAM_RETRIES` (attempts of a stage after the first) and `STREAM_MSG_IDLE_TIMEOUT_MS` (a worker's
+    /// lease, in milliseconds). `REDIS_MONITOR_ENABLED` and `REDIS_MONITOR_PORT` become a note.
     ///
     /// Host, port and password belong to the instance `primary`, or the only one. A `REDIS_DB_…` for an
     /// unknown database becomes a note: it may belong to another program.
@@ -38,30 +44,51 @@ impl DatabaseMapBuilder {
         let get = |name: &str| set.get(name).map(String::as_str);
         if let Some(name) = get("ENVIRONMENT") {
             self.environment = Some(name.to_owned());
+            self.note_override("environment", name, "ENVIRONMENT");
         }
+        self.apply_deployed(&get)?;
         if let Some(value) = get("CACHE_ENABLED") {
-            self.cache.enabled = Some(switch("CACHE_ENABLED", value)?);
+            let enabled = switch("CACHE_ENABLED", value)?;
+            self.sections.cache.enabled = Some(enabled);
+            self.note_override("cache.enabled", enabled, "CACHE_ENABLED");
         }
         self.apply_address(get("REDIS_HOST"), get("REDIS_PORT"), get("REDIS_PASSWORD"))?;
-        let primary = self.primary_name();
-        if let Some(instance) = primary.and_then(|name| self.instances.get_mut(&name)) {
-            if let Some(value) = get("REDIS_MAX_CONNECTIONS") {
-                instance.max_connections = number("REDIS_MAX_CONNECTIONS", value)?;
-            }
-            if let Some(value) = get("REDIS_MAX_MEMORY_MB") {
-                let mib: u32 = number("REDIS_MAX_MEMORY_MB", value)?;
-                instance.expected_max_memory = Some(u64::from(mib) * 1024 * 1024);
-            }
-            if let Some(value) = get("REDIS_EVICTION_POLICY") {
-                instance.expected_eviction_policy = Some(policy("REDIS_EVICTION_POLICY", value)?);
-            }
-        }
+        self.apply_instance(get)?;
         for (variable, value) in &set {
             if let Some(name) = variable.strip_prefix("REDIS_DB_") {
                 self.apply_index(variable, &name.to_ascii_lowercase(), value)?;
             }
         }
         Ok(self)
+    }
+
+    /// Limits and expectations of the primary instance.
+    fn apply_instance<'a>(&mut self, get: impl Fn(&str) -> Option<&'a str>) -> Result<()> {
+        const CONNECTIONS: &str = "REDIS_MAX_CONNECTIONS";
+        const MEMORY: &str = "REDIS_MAX_MEMORY_MB";
+        const POLICY: &str = "REDIS_EVICTION_POLICY";
+        let Some(name) = self.primary_name() else { return Ok(()) };
+        let Some(instance) = self.instances.get_mut(&name) else { return Ok(()) };
+        let mut overridden = Vec::new();
+        if let Some(value) = get(CONNECTIONS) {
+            instance.max_connections = number(CONNECTIONS, value)?;
+            overridden.push(("max_connections", value, CONNECTIONS));
+        }
+        if let Some(value) = get(MEMORY) {
+            let mib: u32 = number(MEMORY, value)?;
+            instance.expected_max_memory = Some(u64::from(mib) * 1024 * 1024);
+            overridden.push(("max_memory", value, MEMORY));
+        }
+        if let Some(value) = get(POLICY) {
+            instance.expected_eviction_policy = Some(policy(POLICY, value)?);
+            overridden.push(("eviction_policy", value, POLICY));
+        }
+        for (field, value, by) in overridden {
+            let unit = if field == "max_memory" { "MiB" } else { "" };
+            let value = format!("{}{unit}", value.trim());
+            self.note_override(format!("instances.{name}.{field}"), value, by);
+        }
+        Ok(())
     }
 
     fn apply_address(
@@ -73,6 +100,11 @@ impl DatabaseMapBuilder {
         if host.is_none() && port.is_none() && password.is_none() {
             return Ok(());
         }
+        let given = [
+            ("REDIS_HOST", host.is_some()),
+            ("REDIS_PORT", port.is_some()),
+            ("REDIS_PASSWORD", password.is_some()),
+        ];
         let port: Option<u16> = port.map(|port| number("REDIS_PORT", port)).transpose()?;
         let Some(name) = self.primary_name() else {
             return Err(wrong(
@@ -114,7 +146,11 @@ impl DatabaseMapBuilder {
         let scheme = if url.is_tls() { "rediss" } else { "redis" };
         let index = url.index().map(|index| format!("/{index}")).unwrap_or_default();
         let text = format!("{scheme}://{login}{}:{port}{index}", bracketed(&host));
-        instance.url = InstanceUrl::parse(&text)?;
+        let url = InstanceUrl::parse(&text)?;
+        instance.url = url.clone();
+        let by: Vec<&str> =
+            given.into_iter().filter_map(|(name, set)| set.then_some(name)).collect();
+        self.note_override(format!("instances.{name}.url"), url, by.join(", "));
         Ok(())
     }
 
@@ -136,18 +172,19 @@ impl DatabaseMapBuilder {
                 "" => Placement::Index { instance, index },
                 prefix => Placement::Prefix { instance, index, prefix: prefix.to_owned() },
             };
+            self.note_override(format!("databases.{name}.index"), index, variable);
         }
         Ok(())
     }
 }
 
-fn number<T: std::str::FromStr>(variable: &str, value: &str) -> Result<T> {
+pub(super) fn number<T: std::str::FromStr>(variable: &str, value: &str) -> Result<T> {
     value.trim().parse().map_err(|_| {
         wrong(format!("{variable} is {value:?}, which is not a whole number in its range"))
     })
 }
 
-fn switch(variable: &str, value: &str) -> Result<bool> {
+pub(super) fn switch(variable: &str, value: &str) -> Result<bool> {
     match value.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),

@@ -8,10 +8,13 @@ use serde::Deserialize;
 use super::cache::{CacheSection, PolicySection};
 use super::environment::policy;
 use super::health::HealthSection;
+use super::housekeeping::HousekeepingSection;
 use super::ledger::LedgerSection;
 use super::problem::{nearest, wrong};
 use super::quantity::{Size, Span};
 use super::tls_files::TlsFiles;
+use super::warming::WarmingSection;
+use super::worker::WorkerSection;
 use super::{ByEnvironment, DatabaseMapBuilder, Instance, Preset, Role};
 use crate::{Contract, DatabaseKind, Error, Placement, Previous, Result};
 
@@ -27,8 +30,11 @@ struct File {
     #[serde(default)]
     keys: BTreeMap<String, KeySection>,
     cache: Option<CacheSection>,
+    warming: Option<WarmingSection>,
+    worker: Option<WorkerSection>,
     ledger: Option<LedgerSection>,
     health: Option<HealthSection>,
+    housekeeping: Option<HousekeepingSection>,
     #[serde(default)]
     roles: BTreeMap<Role, String>,
 }
@@ -114,11 +120,20 @@ impl DatabaseMapBuilder {
         if let Some(section) = file.cache {
             builder = builder.cache(section.into());
         }
+        if let Some(section) = file.warming {
+            builder = builder.warming(section.0);
+        }
+        if let Some(section) = file.worker {
+            builder = builder.worker(section.0);
+        }
         if let Some(section) = file.ledger {
             builder = builder.ledger(section.into_settings()?);
         }
         if let Some(section) = file.health {
             builder = builder.health(section.into());
+        }
+        if let Some(section) = file.housekeeping {
+            builder = builder.housekeeping(section.0);
         }
         builder = builder.roles(file.roles.into());
         Ok(builder)

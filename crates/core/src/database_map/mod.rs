@@ -2,22 +2,28 @@
 
 mod by_environment;
 mod cache;
+mod deployed;
 mod environment;
 mod file;
 mod health;
 mod host;
+mod housekeeping;
 mod instance;
 mod ledger;
 mod login;
+mod overridden;
 mod preset;
 mod problem;
 mod quantity;
 mod query;
 mod roles;
 mod rules;
+mod sections;
 mod text;
 mod tls_files;
 mod url;
+mod warming;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,16 +32,21 @@ pub use by_environment::{ByEnvironment, TtlByEnvironment};
 pub use cache::{Bounds, CacheBounds, CacheSettings, PolicyRule};
 pub use health::HealthSettings;
 pub use host::Host;
+pub use housekeeping::HousekeepingSettings;
 pub use instance::Instance;
 pub use ledger::{LedgerAddress, LedgerSettings};
+pub use overridden::Overridden;
 pub use preset::Preset;
 pub use roles::{Role, Roles};
 pub use tls_files::TlsFiles;
 pub use url::{InstanceUrl, Scheme};
+pub use warming::WarmingSettings;
+pub use worker::WorkerSettings;
 
 pub(crate) use problem::nearest;
 use problem::{unknown, wrong};
 use rules::{check_apart, check_name, check_previous, check_whole};
+use sections::Sections;
 
 use crate::contract::check_ttl;
 use crate::{Contract, Result, Template};
@@ -79,11 +90,9 @@ pub struct DatabaseMap {
     instances: BTreeMap<String, Instance>,
     databases: Vec<Contract>,
     keys: BTreeMap<String, KeyRule>,
-    cache: CacheSettings,
-    ledger: LedgerSettings,
-    health: HealthSettings,
-    roles: Roles,
+    sections: Sections,
     environment: String,
+    overridden: Vec<Overridden>,
     notes: Vec<String>,
 }
 
@@ -124,30 +133,6 @@ impl DatabaseMap {
     #[must_use]
     pub fn keys(&self) -> &BTreeMap<String, KeyRule> {
         &self.keys
-    }
-
-    /// The settings of `[cache]`, for every cache.
-    #[must_use]
-    pub fn cache(&self) -> &CacheSettings {
-        &self.cache
-    }
-
-    /// The databases by role.
-    #[must_use]
-    pub fn roles(&self) -> &Roles {
-        &self.roles
-    }
-
-    /// The thresholds of `[health]`.
-    #[must_use]
-    pub fn health(&self) -> &HealthSettings {
-        &self.health
-    }
-
-    /// The settings of `[ledger]`.
-    #[must_use]
-    pub fn ledger(&self) -> &LedgerSettings {
-        &self.ledger
     }
 
     /// The environment that selects TTLs and policies; `default` unless set.
@@ -192,11 +177,9 @@ pub struct DatabaseMapBuilder {
     instances: BTreeMap<String, Instance>,
     databases: BTreeMap<String, Contract>,
     keys: BTreeMap<String, KeyRule>,
-    cache: CacheSettings,
-    ledger: LedgerSettings,
-    health: HealthSettings,
-    roles: Roles,
+    sections: Sections,
     environment: Option<String>,
+    overridden: Vec<Overridden>,
     notes: Vec<String>,
 }
 
@@ -243,34 +226,6 @@ impl DatabaseMapBuilder {
         };
         rule.policy = policy;
         Ok(self)
-    }
-
-    /// Sets the settings of every cache.
-    #[must_use]
-    pub fn cache(mut self, settings: CacheSettings) -> Self {
-        self.cache = settings;
-        self
-    }
-
-    /// Sets the settings of the ledger.
-    #[must_use]
-    pub fn ledger(mut self, settings: LedgerSettings) -> Self {
-        self.ledger = settings;
-        self
-    }
-
-    /// Sets the thresholds of `compartment health`.
-    #[must_use]
-    pub fn health(mut self, settings: HealthSettings) -> Self {
-        self.health = settings;
-        self
-    }
-
-    /// Sets the databases by role.
-    #[must_use]
-    pub fn roles(mut self, roles: Roles) -> Self {
-        self.roles = roles;
-        self
     }
 
     /// Sets the environment whose TTLs and policies apply.
@@ -356,7 +311,7 @@ impl DatabaseMapBuilder {
                 return Err(unknown("database", &rule.database, &names, key));
             }
         }
-        for (role, database) in self.roles.told() {
+        for (role, database) in self.sections.roles.told() {
             if !names.contains(&database) {
                 return Err(unknown("database", database, &names, &format!("roles.{role}")));
             }
@@ -365,11 +320,9 @@ impl DatabaseMapBuilder {
             instances: self.instances,
             databases,
             keys: self.keys,
-            cache: self.cache,
-            ledger: self.ledger,
-            health: self.health,
-            roles: self.roles,
+            sections: self.sections,
             environment: self.environment.unwrap_or_else(|| "default".into()),
+            overridden: self.overridden,
             notes: self.notes,
         })
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::quantity::{size, span};
+use super::sections::Sections;
 use super::{DatabaseMap, Instance};
 use crate::{Contract, Placement};
 
@@ -24,11 +25,16 @@ impl DatabaseMap {
             let fields = database_fields(contract, several);
             line(&mut text, format_args!("{:width$} = {{ {fields} }}", contract.name));
         }
-        write_section(&mut text, "cache", self.cache.fields());
-        write_section(&mut text, "cache.policy", self.cache.policy.fields());
-        write_section(&mut text, "ledger", self.ledger.fields());
-        write_section(&mut text, "health", self.health.fields());
-        let roles = self.roles.told().map(|(role, database)| (role.name(), quoted(database)));
+        let Sections { cache, warming, worker, ledger, health, housekeeping, roles } =
+            &self.sections;
+        write_section(&mut text, "cache", cache.fields());
+        write_section(&mut text, "cache.policy", cache.policy.fields());
+        write_section(&mut text, "warming", warming.fields());
+        write_section(&mut text, "worker", worker.fields());
+        write_section(&mut text, "ledger", ledger.fields());
+        write_section(&mut text, "health", health.fields());
+        write_section(&mut text, "housekeeping", housekeeping.fields());
+        let roles = roles.told().map(|(role, database)| (role.name(), quoted(database)));
         write_section(&mut text, "roles", roles.collect());
         for (name, rule) in &self.keys {
             line(&mut text, format_args!("\n[keys.{name}]"));

@@ -233,6 +233,8 @@ pub type FailureStream = BoxStream<'static, Result<BatchFailure>>;
 /// # Leases
 /// - `what_is_not_settled_in_its_lease_is_claimed_again`, by any worker that claims. An expired lease is not a failed
 ///   attempt and is counted separately.
+/// - `a_document_whose_lease_expired_is_claimed_alone`: it may have ended its worker, and then only it dies of that,
+///   and not the documents that were claimed with it.
 /// - `a_claim_is_handed_back_by_its_token`, as if it had never been made.
 /// - `a_renewed_lease_keeps_its_documents`; an expired lease cannot be renewed.
 /// - `a_renewed_completion_stays_with_its_worker`.

@@ -38,8 +38,7 @@ pub struct BatchPlan {
     /// The number of attempts of a stage before a document is dead, 1 to [`MAX_ATTEMPTS`].
     pub max_attempts: u8,
     /// How many leases of a document may expire before it is dead, 1 to [`MAX_ATTEMPTS`]. Allow more of
-    /// these than attempts: a killed worker loses its whole claim, including documents that it had not
-    /// started.
+    /// these than attempts: a killed worker loses what it works on, and it may be killed for any reason.
     #[serde(default = "max_counted")]
     pub max_lost: u8,
     /// The maximum total size of entries, in bytes; a larger submission is refused. Settlements are never refused.

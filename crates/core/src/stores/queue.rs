@@ -24,6 +24,8 @@ const PAGE: u32 = 500;
 ///   `a_buried_task_is_listed_with_its_error`.
 /// - `a_task_whose_leases_end_is_dead_in_the_end`, so that a task that crashes workers cannot do so
 ///   forever. Expired leases and failed attempts are counted separately.
+/// - `a_task_whose_lease_expired_is_claimed_alone`: it may have ended its worker, and then only it dies of that, and
+///   not the tasks that were claimed with it.
 /// - `only_the_last_claim_counts`: a worker whose task was claimed by another changes nothing, and the answer says
 ///   so. Until then a worker can complete, renew and hand back even after its lease expired.
 /// - `claims_that_are_handed_back_are_no_attempts`.

@@ -1,10 +1,10 @@
 //! The JSON file of a document, written by `--out`.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::replace::replace;
 use crate::model::{CanonicalEntity, Mention, Relationship};
 use crate::resolve::{DocumentEntities, Resolution};
 use crate::stages::TextSummary;
@@ -38,29 +38,6 @@ pub struct ResolvedMention {
     pub mention: Mention,
     /// Id of its entity, if it could be resolved.
     pub entity: Option<String>,
-}
-
-/// Assigns the path of each document's file. Of several documents with one name, all but the first get
-/// part of their hash.
-#[derive(Debug, Default)]
-pub(crate) struct FilePaths {
-    taken: BTreeSet<PathBuf>,
-}
-
-impl FilePaths {
-    /// `folder/name.json`, with part of the hash if an earlier document has that name.
-    pub(crate) fn claim(&mut self, folder: &Path, name: &str, hash: &str) -> PathBuf {
-        // Names found below a folder have no `..`; a given name may.
-        let safe: PathBuf = Path::new(name)
-            .components()
-            .filter(|part| matches!(part, std::path::Component::Normal(_)))
-            .collect();
-        let plain = folder.join(format!("{}.json", safe.display()));
-        if self.taken.insert(plain.clone()) {
-            return plain;
-        }
-        folder.join(format!("{}-{}.json", safe.display(), &hash[..hash.len().min(8)]))
-    }
 }
 
 impl DocumentFile {
@@ -112,33 +89,12 @@ impl DocumentFile {
         }
     }
 
-    /// Writes a temporary file and renames it, so that no reader sees half of it.
+    /// Writes the file, so that no reader sees half of it.
     pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let file = std::io::BufWriter::new(std::fs::File::create(&partial)?);
-        serde_json::to_writer_pretty(file, self)?;
-        std::fs::rename(&partial, path)
+        replace(path, |file| Ok(serde_json::to_writer_pretty(file, self)?))
     }
 
     pub(crate) fn read(path: &Path) -> std::io::Result<Self> {
         Ok(serde_json::from_slice(&std::fs::read(path)?)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_stay_below_the_folder_and_apart() {
-        let (mut paths, folder) = (FilePaths::default(), Path::new("out"));
-        let mut claim = |name| paths.claim(folder, name, "0123456789abcdef");
-        assert_eq!(claim("a/b.pdf"), Path::new("out/a/b.pdf.json"));
-        assert_eq!(claim("a/b.pdf"), Path::new("out/a/b.pdf-01234567.json"));
-        assert_eq!(claim("../../etc/x"), Path::new("out/etc/x.json"));
     }
 }

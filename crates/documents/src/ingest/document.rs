@@ -1,6 +1,7 @@
 //! Processes the documents of a run: identifies each by its content, and runs the stages.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -197,11 +198,23 @@ async fn write(draft: DocumentFile, path: &Path) -> std::result::Result<(), Stag
     let written =
         tokio::task::spawn_blocking(move || draft.write(&path).map_err(|error| (path, error)));
     match written.await {
-        Ok(Err((path, error))) => Err(StageError::new(
-            "unwritable",
-            format!("its results cannot be written to {}: {error}", path.display()),
-        )
-        .transient()),
-        _ => Ok(()),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err((path, error))) => {
+            let what = format!("its results cannot be written to {}: {error}", path.display());
+            let unwritable = StageError::new("unwritable", what);
+            // A full disk can be emptied; a name that the file system does not take stays one.
+            let is_the_name = matches!(
+                error.kind(),
+                ErrorKind::InvalidFilename
+                    | ErrorKind::InvalidInput
+                    | ErrorKind::NotADirectory
+                    | ErrorKind::IsADirectory
+            );
+            Err(if is_the_name { unwritable } else { unwritable.transient() })
+        }
+        Err(_) => {
+            Err(StageError::new("interrupted", "the run ended while its results were written")
+                .transient())
+        }
     }
 }

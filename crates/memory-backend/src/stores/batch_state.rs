@@ -269,15 +269,24 @@ impl Batch {
                 }
                 None => break,
             };
+            let lost = stage.lost.get(&ordinal).copied().unwrap_or(0);
+            // It may have ended its worker, so it is claimed alone.
+            let is_suspect = lost > 0;
+            if is_suspect && !documents.is_empty() {
+                stage.ready.push_front(ordinal);
+                break;
+            }
             let facts = self.done[ordinal as usize] | self.dead[ordinal as usize];
             if facts & bit(at) != 0 {
                 stage.restored = stage.restored.saturating_sub(u32::from(is_first));
                 continue;
             }
             let failed = stage.tries.get(&ordinal).copied().unwrap_or(0);
-            let lost = stage.lost.get(&ordinal).copied().unwrap_or(0);
             let entry = self.entries[ordinal as usize].clone();
             documents.push(ClaimedDocument::new(ordinal, failed + 1, lost, entry));
+            if is_suspect {
+                break;
+            }
         }
         if documents.is_empty() {
             return None;

@@ -170,7 +170,8 @@ impl Queue {
     /// Removes up to `max` ready tasks, by deadline and turn; returns their ids.
     fn take(&mut self, max: usize) -> Vec<Id> {
         let mut taken = Vec::new();
-        while taken.len() < max {
+        let mut is_closed = false;
+        while taken.len() < max && !is_closed {
             let mut deadlines: Vec<(Millis, TaskClass)> = Vec::with_capacity(3);
             for class in TaskClass::ALL {
                 let heads = self.lines[class.place()].values().map(Line::head);
@@ -185,13 +186,26 @@ impl Queue {
             let next = lines.iter().min_by_key(|(_, line)| line.turn);
             let Some(group) = next.map(|(group, _)| Arc::clone(group)) else { break };
             let Some(line) = lines.get_mut(&group) else { break };
+            let had = taken.len();
             for nth in 0..share {
                 let Some(&(at, id)) = line.tasks.first() else { break };
                 if nth > 0 && at + slack(class) > until {
                     break;
                 }
+                // It may have ended its worker, so it is claimed alone.
+                is_closed = self.tasks.get(&id).is_some_and(|task| task.ended.lost > 0);
+                if is_closed && !taken.is_empty() {
+                    break;
+                }
                 line.tasks.remove(&(at, id));
                 taken.push(id);
+                if is_closed {
+                    break;
+                }
+            }
+            // The claim ends before this line.
+            if taken.len() == had {
+                break;
             }
             if line.tasks.is_empty() {
                 lines.remove(&group);

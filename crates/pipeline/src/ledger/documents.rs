@@ -11,6 +11,9 @@ use super::many::Dialect;
 use super::session::Parameters;
 use super::{Ledger, many};
 
+/// Rows that are read together.
+const PAGE: u64 = 2_000;
+
 impl Ledger {
     /// Copies the entries of the documents from the ordinal `from` on.
     pub(super) async fn copy_documents(
@@ -68,6 +71,54 @@ impl Ledger {
             entries.push(text.map_or_else(|| bytes.unwrap_or_default().into(), Bytes::from));
         }
         Ok(entries)
+    }
+
+    /// Calls `mention` with everything that a document was submitted as: in batches, also removed ones, in runs of one
+    /// process and as a single task. A document may be mentioned more than once.
+    ///
+    /// # Errors
+    /// The ledger's; then some documents were not mentioned.
+    pub async fn each_document(&self, mut mention: impl FnMut(&[u8]) + Send) -> Result<()> {
+        let mut session = self.session("read documents of ledger").await?;
+        let (mut batch, mut ordinal) = (-1, -1);
+        loop {
+            let sql = "SELECT batch_id, ordinal, document, bytes FROM batch_documents \
+                       WHERE (batch_id, ordinal) > ($1, $2) ORDER BY batch_id, ordinal LIMIT $3";
+            let parameters = Parameters::none().with(batch).with(ordinal).number(PAGE);
+            let rows = session.rows(sql, parameters).await?;
+            for row in &rows {
+                (batch, ordinal) = (row.get::<i64>(0)?, row.get::<i64>(1)?);
+                if let Some(text) = row.get::<Option<String>>(2)? {
+                    mention(text.as_bytes());
+                }
+                if let Some(bytes) = row.get::<Option<Vec<u8>>>(3)? {
+                    mention(&bytes);
+                }
+            }
+            if (rows.len() as u64) < PAGE {
+                break;
+            }
+        }
+        // Runs and single tasks have no copies of their documents, and a batch may not have all yet.
+        let (mut batch, mut stage, mut ordinal) = (-1, String::new(), -1);
+        loop {
+            let sql = "SELECT batch_id, task_type, ordinal, document FROM processing_tasks \
+                       WHERE (batch_id, task_type, ordinal) > ($1, $2, $3) AND batch_id IN \
+                       (SELECT id FROM batches WHERE documents = 0 OR documents < total) \
+                       ORDER BY batch_id, task_type, ordinal LIMIT $4";
+            let parameters =
+                Parameters::none().with(batch).with(stage.clone()).with(ordinal).number(PAGE);
+            let rows = session.rows(sql, parameters).await?;
+            for row in &rows {
+                (batch, stage, ordinal) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                if let Some(text) = row.get::<Option<String>>(3)? {
+                    mention(text.as_bytes());
+                }
+            }
+            if (rows.len() as u64) < PAGE {
+                return Ok(());
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::outcomes::{UNTRIED_PAUSE, given_up, noted_as, outcome_of};
 use super::registration::Running;
 use super::shared::Shared;
 use super::sources::{BatchView, Source};
+use super::suspects::{Beside, Turn, is_suspect};
 use super::tasks;
 use crate::attempt::Left;
 use crate::hand_back::HandBack;
@@ -83,6 +84,7 @@ async fn from_batch(
         return Ok(false);
     }
     let Some(_permit) = shared.permit_for(pipeline, index) else { return Ok(false) };
+    let Some(beside) = shared.beside().await else { return Ok(false) };
     let max = shared.claim_size(pipeline, index);
     let request = ClaimRequest::new(at, max, shared.options.lease);
     let claim = match view.store.claim(batch, request).await {
@@ -102,7 +104,20 @@ async fn from_batch(
         return Ok(false);
     };
     shared.sources().served(batch, at, now);
-    Work::new(shared, view, at, index, &claim).all(claim).await
+    let work = Work::new(shared, view, at, index, &claim);
+    if !claim.documents.iter().any(|document| is_suspect(document.lost.into())) {
+        let worked = work.all(claim).await;
+        drop(beside);
+        return worked;
+    }
+    let Some(turn) = shared.suspects.turn() else {
+        // Another suspect may end this process.
+        work.not_now(claim).await?;
+        drop(beside);
+        shared.until_suspect_is_done().await;
+        return Ok(true);
+    };
+    work.alone(claim, turn, beside).await
 }
 
 /// How an attempt at a document ended.
@@ -152,8 +167,33 @@ impl Work {
         }
     }
 
+    /// Works on a suspect once nothing else is in progress.
+    async fn alone(mut self, claim: BatchClaim, turn: Turn, own: Beside) -> Result<bool> {
+        self.rest = VecDeque::from(claim.documents);
+        let shared = Arc::clone(&self.shared);
+        // The lease is renewed while it waits.
+        let _holding = shared.held.batch(&self.view.record.name, self.token);
+        let _alone = tokio::select! {
+            alone = shared.suspects.alone(turn, own) => alone,
+            () = shared.not_working() => return Ok(false),
+        };
+        self.work_off().await
+    }
+
+    /// Hands back everything, as if it had not been claimed.
+    async fn not_now(mut self, claim: BatchClaim) -> Result<()> {
+        self.rest = VecDeque::from(claim.documents);
+        self.hand_back_rest();
+        let holding = Arc::clone(&self.shared).held.batch(&self.view.record.name, self.token);
+        self.settle(&holding).await
+    }
+
     async fn all(mut self, claim: BatchClaim) -> Result<bool> {
         self.rest = VecDeque::from(claim.documents);
+        self.work_off().await
+    }
+
+    async fn work_off(mut self) -> Result<bool> {
         let shared = Arc::clone(&self.shared);
         let holding = shared.held.batch(&self.view.record.name, self.token);
         let (mut told, started, mut worked) = (Instant::now(), Instant::now(), 0);

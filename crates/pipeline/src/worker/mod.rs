@@ -8,6 +8,7 @@ mod outcomes;
 mod registration;
 mod shared;
 mod sources;
+mod suspects;
 mod tasks;
 mod turns;
 

@@ -12,6 +12,7 @@ use super::held::Held;
 use super::options::{Ended, WorkerOptions};
 use super::registration::Running;
 use super::sources::Sources;
+use super::suspects::{Beside, Suspects};
 use crate::{Engine, Patience, StageError};
 
 /// The phases of a worker.
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     /// By the name of the pipeline.
     pub(super) engines: HashMap<String, Engine>,
     pub(super) held: Held,
+    pub(super) suspects: Suspects,
     pub(super) phase: watch::Sender<Phase>,
     /// Wakes idle lanes: there may be work.
     pub(super) work: Notify,
@@ -123,6 +125,7 @@ impl Shared {
             patience,
             engines,
             held: Held::default(),
+            suspects: Suspects::default(),
             phase: watch::Sender::new(Phase::Working),
             work: Notify::new(),
             look: Notify::new(),
@@ -182,6 +185,23 @@ impl Shared {
     pub(super) async fn not_working(&self) {
         let mut phase = self.phase.subscribe();
         let _ = phase.wait_for(|phase| *phase != Phase::Working).await;
+    }
+
+    /// The right to claim, once no suspect is worked on; `None` if nothing is claimed any more.
+    pub(super) async fn beside(&self) -> Option<Beside> {
+        tokio::select! {
+            biased;
+            beside = self.suspects.beside() => Some(beside),
+            () = self.not_working() => None,
+        }
+    }
+
+    /// Waits until another suspect is done, or nothing is claimed any more.
+    pub(super) async fn until_suspect_is_done(&self) {
+        tokio::select! {
+            () = self.suspects.until_done() => {}
+            () = self.not_working() => {}
+        }
     }
 
     /// A permit to work at a stage, if one is free.

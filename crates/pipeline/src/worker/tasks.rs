@@ -7,9 +7,11 @@ use compartment_core::{
     AfterFailure, Claim, ClaimOptions, ClaimedTask, Outcome, Result, Timestamp,
 };
 
+use super::held::Holding;
 use super::outcomes::{UNTRIED_PAUSE, given_up, noted_as, outcome_of};
 use super::registration::Running;
 use super::shared::Shared;
+use super::suspects::is_suspect;
 use crate::attempt::Left;
 use crate::hand_back::HandBack;
 use crate::{Engine, SingleTaskRow, StageError, TaskData, TaskOutbox};
@@ -26,6 +28,7 @@ pub(super) async fn from_queue(
     }
     let pipeline = engine.pipeline();
     let Some(_permit) = shared.permit_for(pipeline.name(), index) else { return Ok(false) };
+    let Some(beside) = shared.beside().await else { return Ok(false) };
     let max = u32::try_from(shared.claim_size(pipeline.name(), index)).unwrap_or(1);
     let options = ClaimOptions::new(max, shared.options.lease);
     let claimed = shared.batch.queue().claim(queue, options).await?;
@@ -41,9 +44,25 @@ pub(super) async fn from_queue(
         open: claimed.iter().map(|task| task.claim).collect(),
         told: None,
     };
-    for task in claimed {
-        work.one(engine, index, task).await?;
+    if claimed.iter().any(|task| is_suspect(task.lost)) {
+        let Some(turn) = shared.suspects.turn() else {
+            // Another suspect may end this process.
+            work.hand_back().await?;
+            drop(beside);
+            shared.until_suspect_is_done().await;
+            return Ok(true);
+        };
+        let _holdings: Vec<Holding> =
+            claimed.iter().map(|task| shared.held.task(queue, task.claim)).collect();
+        let _alone = tokio::select! {
+            alone = shared.suspects.alone(turn, beside) => alone,
+            () = shared.not_working() => return Ok(false),
+        };
+        work.all(engine, index, claimed).await?;
+        return Ok(true);
     }
+    work.all(engine, index, claimed).await?;
+    drop(beside);
     Ok(true)
 }
 
@@ -67,6 +86,18 @@ struct Told {
 }
 
 impl Work {
+    async fn all(
+        &mut self,
+        engine: &Engine,
+        index: usize,
+        claimed: Vec<ClaimedTask>,
+    ) -> Result<()> {
+        for task in claimed {
+            self.one(engine, index, task).await?;
+        }
+        Ok(())
+    }
+
     async fn one(&mut self, engine: &Engine, index: usize, task: ClaimedTask) -> Result<()> {
         let (shared, queue, claim) = (Arc::clone(&self.shared), self.queue.clone(), task.claim);
         if !shared.is_working() {

@@ -24,5 +24,6 @@ mod ledger_worker;
 mod local_run;
 mod pipelines;
 mod stages;
+mod suspects;
 mod sweeper;
 mod worker;

@@ -171,10 +171,12 @@ async fn what_a_vanished_worker_had_waits_again_and_its_loss_is_counted() {
     drop(batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap().unwrap());
     clock.advance(LEASE * 2);
     assert_eq!(sweeper.sweep_once().await.unwrap().taken_up, ["papers"]);
-    let claim = batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap();
-    let claim = claim.unwrap();
-    let counts = claim.documents.iter().map(|one| (one.attempt, one.lost));
-    assert_eq!(counts.collect::<Vec<_>>(), [(1, 1), (1, 1)]);
+    for _ in 0..2 {
+        let claim = batch.batch().claim("papers", ClaimRequest::new(0, 2, LEASE)).await.unwrap();
+        let claim = claim.unwrap();
+        let counts = claim.documents.iter().map(|one| (one.attempt, one.lost));
+        assert_eq!(counts.collect::<Vec<_>>(), [(1, 1)]);
+    }
 }
 
 /// Records the batches it is told about, and may refuse.

@@ -58,12 +58,31 @@ local function take(page)
   end
   return #page, settled
 end
-while #taken < most do
+-- A document whose lease has expired may have ended its worker. It is claimed alone, so that only it dies of this.
+local function first_suspect(page)
+  local lost = counts_of(':lost', stage, page)
+  for i = 1, #page do
+    if (lost[i] or 0) > 0 then return i end
+  end
+end
+local is_closed = false
+while #taken < most and not is_closed do
   local page = redis.call('LPOP', ready, most - #taken)
   if not page or #page == 0 then break end
+  local suspect = first_suspect(page)
+  if suspect then
+    local first = #taken == 0 and suspect == 1 and 2 or suspect
+    local back = {}
+    for i = #page, first, -1 do
+      back[#back + 1] = page[i]
+      page[i] = nil
+    end
+    if #back > 0 then redis.call('LPUSH', ready, unpack(back)) end
+  end
   take(page)
+  is_closed = suspect and #taken > 0
 end
-if is_root(stage) and #taken < most and next_one < total then
+if is_root(stage) and #taken < most and not is_closed and next_one < total then
   local restored, rounds = tonumber(facts[5] or '0'), 0
   -- In a restored batch some documents are settled before their turn. They are skipped, a limited number in one
   -- claim, so that it stays short.

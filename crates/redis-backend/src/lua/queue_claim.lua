@@ -50,21 +50,36 @@ local function next_line()
   return line, nil, other, redis.call('ZCOUNT', turns, from, to)
 end
 
+-- A task whose lease has expired may have ended its worker. It is claimed alone, so that only it dies of this.
+local has_lost, is_closed = redis.call('EXISTS', lost) == 1, false
+local function id_in(member, line) return string.sub(member, #line + 15) end
+local function losses(line, members)
+  if not has_lost then return {} end
+  local ids = {}
+  for nth = 1, #members do ids[nth] = id_in(members[nth], line) end
+  return #ids > 0 and ask_many('HMGET', lost, ids) or {}
+end
+
 local found = {}
-while #found < most do
+while #found < most and not is_closed do
   local line, head, other, lines = next_line()
   if not line then break end
   local class = class_of(line)
   local share = math.min(math.max(math.floor(most / lines), 1), most - #found)
   local members = redis.call('ZRANGEBYLEX', ready, '[' .. line, '(' .. line .. ':',
     'LIMIT', 0, share + 1)
-  local count = 0
+  local count, suspects = 0, losses(line, members)
   for nth = 1, math.min(share, #members) do
     local at = tonumber(string.sub(members[nth], #line + 1, #line + 14))
     if nth > 1 and other and at + slack[class] > other then break end
+    is_closed = suspects[nth] and true or false
+    if is_closed and #found > 0 then break end
     count = nth
-    found[#found + 1] = string.sub(members[nth], #line + 15)
+    found[#found + 1] = id_in(members[nth], line)
+    if is_closed then break end
   end
+  -- The claim ends before this line.
+  if count == 0 then break end
   -- The taken members are adjacent in the set, from the first one on.
   if count > 0 then
     redis.call('ZREMRANGEBYLEX', ready, '[' .. members[1], '[' .. members[count])

@@ -21,13 +21,39 @@ pub async fn what_is_not_settled_in_its_lease_is_claimed_again(harness: &dyn Har
     );
     assert_eq!(ordinals(&claim_some(&store, 0, 1).await), [3]);
     harness.advance(MINUTE).await;
-    let again = claim_some(&store, 0, 10).await;
+    let mut again = Vec::new();
+    for _ in 0..4 {
+        let claim = claim_some(&store, 0, 10).await;
+        assert!(claim.token > lost.token);
+        let documents = claim.documents.iter();
+        again.extend(documents.map(|one| (one.ordinal, one.attempt, one.lost)));
+    }
     // Documents that come back are handed out first.
-    assert_eq!(ordinals(&again), [3, 0, 2, 4]);
-    let counts = again.documents.iter().map(|document| (document.attempt, document.lost));
-    assert_eq!(counts.collect::<Vec<_>>(), [(1, 1), (1, 1), (1, 1), (1, 0)]);
-    assert!(again.token > lost.token);
+    assert_eq!(again, [(3, 1, 1), (0, 1, 1), (2, 1, 1), (4, 1, 0)]);
     assert_eq!(progress(&store).await.stages[0].claimed, 4);
+}
+
+/// One of the documents of a claim ends every worker that has it; the others are done, and only it is dead.
+pub async fn a_document_whose_lease_expired_is_claimed_alone(harness: &dyn Harness) {
+    const DOCUMENTS: u32 = 40;
+    const POISON: u32 = 17;
+    let plan = BatchPlan::chain(&["extract"]).max_lost(5);
+    let store = batch(harness, plan, DOCUMENTS).await;
+    assert_eq!(claim_some(&store, 0, DOCUMENTS as usize).await.documents.len(), 40);
+    harness.advance(MINUTE).await;
+    let mut ended = 1;
+    while let Some(claim) = claim(&store, 0, DOCUMENTS as usize).await {
+        assert!(claim.documents.len() == 1, "{:?}", ordinals(&claim));
+        if ordinals(&claim) == [POISON] {
+            ended += 1;
+            harness.advance(MINUTE).await;
+        } else {
+            done(&store, 0, &claim).await;
+        }
+    }
+    let progress = progress(&store).await;
+    assert_eq!((progress.done, progress.dead, ended), (39, 1, 5));
+    assert_eq!(failures(&store).await[0].ordinal, POISON);
 }
 
 /// An expired lease cannot be renewed.
@@ -50,15 +76,15 @@ pub async fn a_late_success_counts_and_a_late_failure_does_not(harness: &dyn Har
     let late = claim_some(&store, 0, 2).await;
     harness.advance(MINUTE).await;
     assert_eq!(settle(&store, 0, &late, dead()).await.counted, 0);
-    let owner = claim_some(&store, 0, 2).await;
+    let (first, owner) = (claim_some(&store, 0, 2).await, claim_some(&store, 0, 2).await);
+    assert_eq!((ordinals(&first), ordinals(&owner)), (vec![0], vec![1]));
     assert_eq!(settle(&store, 0, &late, retry(MINUTE)).await.counted, 0);
     assert_eq!(settle(&store, 0, &late, Outcome::HandedBack).await.counted, 0);
     let one = vec![(0, Outcome::Done)];
     assert_eq!(store.settle("b", Settlement::new(0, late.token, one)).await.unwrap().counted, 1);
     assert_eq!(ordinals(&claim_some(&store, 1, 2).await), [0]);
     // A later failure does not undo a success.
-    let first = vec![(0, retry(MINUTE))];
-    assert_eq!(store.settle("b", Settlement::new(0, owner.token, first)).await.unwrap().counted, 0);
+    assert_eq!(settle(&store, 0, &first, retry(MINUTE)).await.counted, 0);
     assert!(failures(&store).await.is_empty());
     assert_eq!(settle(&store, 0, &owner, dead()).await.counted, 1);
     let progress = progress(&store).await;
@@ -130,8 +156,10 @@ pub async fn a_claim_is_handed_back_by_its_token(harness: &dyn Harness) {
     assert!(again.documents.iter().all(|one| (one.attempt, one.lost) == (1, 0)));
     harness.advance(MINUTE).await;
     assert!(!store.release("b", again.token).await.unwrap(), "its lease has ended");
-    let last = claim_some(&store, 0, 9).await;
-    done(&store, 0, &last).await;
+    for _ in 0..3 {
+        let last = claim_some(&store, 0, 9).await;
+        done(&store, 0, &last).await;
+    }
     store.seal("b").await.unwrap();
     let token = store.claim_completion("b", MINUTE).await.unwrap().unwrap();
     assert!(store.release("b", token).await.unwrap());
@@ -181,6 +209,7 @@ pub async fn a_renewed_completion_stays_with_its_worker(harness: &dyn Harness) {
 
 suite! { batch_leases as batch_leases_suite, needs Batches:
     what_is_not_settled_in_its_lease_is_claimed_again
+    a_document_whose_lease_expired_is_claimed_alone
     a_renewed_lease_keeps_its_documents
     a_renewed_completion_stays_with_its_worker
     a_late_success_counts_and_a_late_failure_does_not

@@ -150,6 +150,36 @@ pub async fn a_task_whose_leases_end_is_dead_in_the_end(harness: &dyn Harness) {
     submit(&store, NewTask::new("again").deduplication_key("only one")).await;
 }
 
+/// One of the tasks of a claim ends every worker that has it; the others are done, and only it is dead.
+pub async fn a_task_whose_lease_expired_is_claimed_alone(harness: &dyn Harness) {
+    let store = queue(harness).await;
+    for number in 0..20 {
+        submit(&store, NewTask::new(format!("task {number}")).group(format!("{}", number % 3)))
+            .await;
+    }
+    let mut options = max(20);
+    options.max_lost = 4;
+    assert_eq!(claim(&store, options).await.len(), 20);
+    submit(&store, NewTask::new("later")).await;
+    harness.advance(MINUTE).await;
+    let (mut ended, mut done) = (1, 0);
+    loop {
+        let claimed = claim(&store, options).await;
+        let Some(task) = claimed.first() else { break };
+        assert!(claimed.len() == 1 || claimed.iter().all(|task| task.lost == 0), "{claimed:?}");
+        if task.payload == "task 11" {
+            ended += 1;
+            harness.advance(MINUTE).await;
+        } else {
+            let claims: Vec<Claim> = claimed.iter().map(|task| task.claim).collect();
+            done += store.complete(QUEUE, &claims).await.unwrap().len();
+        }
+    }
+    assert_eq!((done, ended), (20, 4));
+    let dead = store.dead(QUEUE, 0, 10).await.unwrap();
+    assert_eq!((dead.len(), dead[0].lost, &dead[0].payload[..]), (1, 4, &b"task 11"[..]));
+}
+
 /// A worker whose task was claimed by another changes nothing, and the answer says so.
 pub async fn only_the_last_claim_counts(harness: &dyn Harness) {
     let store = queue(harness).await;
@@ -377,6 +407,7 @@ suite! { queue as queue_suite, needs Queues:
     a_failed_task_comes_back_after_its_pause
     a_buried_task_is_listed_with_its_error
     a_task_whose_leases_end_is_dead_in_the_end
+    a_task_whose_lease_expired_is_claimed_alone
     only_the_last_claim_counts
     claims_that_are_handed_back_are_no_attempts
     tokens_of_claims_only_grow

@@ -47,6 +47,10 @@ impl WorkerProcess {
         assert!(sent.unwrap().success());
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// The exit code, if the process has ended.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.0.try_wait().unwrap().map(|status| status.code().unwrap_or(-1))

@@ -19,7 +19,16 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        let is_ours = ["REDIS_", "COMPARTMENT_", "CACHE_", "ENVIRONMENT", "CLICOLOR", "NO_COLOR"];
+        let is_ours = [
+            "REDIS_",
+            "COMPARTMENT_",
+            "CACHE_",
+            "ENVIRONMENT",
+            "CLICOLOR",
+            "NO_COLOR",
+            "STREAM_",
+            "MAX_STREAM_",
+        ];
         if is_ours.iter().any(|start| name.starts_with(start)) {
             command.env_remove(name.as_ref());
         }
