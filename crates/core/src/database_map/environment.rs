@@ -24,11 +24,12 @@ impl DatabaseMapBuilder {
     /// `REDIS_DB_<NAME>` for each database, and `CACHE_ENABLED` (`true` or `false`, `1` or `0`, `yes`
     /// or `no`, `on` or `off`). An empty value counts as unset. [`crate::DatabaseMap::overridden`] tells which did.
     ///
-    /// Switches of existing deployments: `REDIS_ENABLE_OPTIMIZATION` (`false`: nothing is cached or warmed unless
-    /// its own variable says so, and workers do not keep house); `REDIS_CACHE_WARMING_ENABLED`, `REDIS_CACHE_WARMING_HOURS` and
-    /// `REDIS_CACHE_WARMING_LIMIT` (`[warming]`); `STREAM_PREFIX` (the prefix of the keys of batches),
-    /// `MAX_STREAM_RETRIES` (attempts of a stage after the first) and `STREAM_MSG_IDLE_TIMEOUT_MS` (a worker's
-    /// lease, in milliseconds). `REDIS_MONITOR_ENABLED` and `REDIS_MONITOR_PORT` become a note.
+    /// Switches of existing deployments: `REDIS_ENABLE_OPTIMIZATION` (`false`: workers do not keep house, and nothing
+    /// is cached or warmed unless its own variable says so); `REDIS_CACHE_WARMING_ENABLED`,
+    /// `REDIS_CACHE_WARMING_HOURS` and `REDIS_CACHE_WARMING_LIMIT` (`[warming]`); `STREAM_PREFIX` (the prefix of the
+    /// keys of batches), `MAX_STREAM_RETRIES` (attempts of a stage after the first) and
+    /// `STREAM_MSG_IDLE_TIMEOUT_MS` (a worker's lease, in milliseconds). `REDIS_MONITOR_ENABLED` and
+    /// `REDIS_MONITOR_PORT` become a note.
     ///
     /// Host, port and password belong to the instance `primary`, or the only one. A `REDIS_DB_…` for an
     /// unknown database becomes a note: it may belong to another program.

@@ -18,6 +18,7 @@ mod quantity;
 mod query;
 mod roles;
 mod rules;
+mod section_access;
 mod sections;
 mod text;
 mod tls_files;
