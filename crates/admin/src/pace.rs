@@ -28,9 +28,9 @@ impl Limits {
         self.operations_per_second.is_none() && self.latency.is_none() && self.share.is_none()
     }
 
-    /// The limits of work that others should not notice: a tenth of the server's time, unless they have a share.
+    /// The limits of work that others should not notice: a fifth of the server's time, unless they have a share.
     pub(crate) fn unnoticed(self) -> Self {
-        const SHARE: f64 = 0.1;
+        const SHARE: f64 = 0.2;
         self.share(self.share.or(Some(SHARE)))
     }
 
@@ -61,9 +61,9 @@ const FULL: usize = 1_000;
 /// Maximum names per round trip while latency is limited: about a millisecond of server time.
 const GENTLE: usize = 256;
 /// Names per round trip while the share is limited: less than a tenth of a millisecond of server time.
-const SMALL: usize = 16;
+const SMALL: usize = 8;
 /// Names that the server inspects for a page while the share is limited: as short as that.
-const SMALL_PAGE: usize = 50;
+const SMALL_PAGE: usize = 32;
 /// The round trips whose median counts.
 const LATELY: usize = 9;
 /// The shortest pause that a timer keeps.
@@ -90,8 +90,10 @@ pub struct Pace {
     paid_until: Instant,
     /// The shortest time of a `PING` so far: the part of a round trip that is no work of the server.
     travel: Duration,
-    /// When the last round trip was admitted, if the share is limited.
+    /// When the last round trip was admitted, if the share is limited,
     admitted: Option<Instant>,
+    /// and how long its answer took.
+    answered: Option<Duration>,
     /// The times of the last round trips. Their median counts: a single one may be long because this process waited for
     /// a processor.
     lately: VecDeque<Duration>,
@@ -124,6 +126,7 @@ impl Pace {
             paid_until: now,
             travel: Duration::MAX,
             admitted: None,
+            answered: None,
             lately: VecDeque::with_capacity(LATELY),
             owed: Duration::ZERO,
         })
@@ -172,6 +175,12 @@ impl Pace {
         Ok(())
     }
 
+    /// Ends the time that counts for the share: the answer to what was admitted is there. Without this call the time
+    /// until the next admission counts, with the work of this process.
+    pub(crate) fn answered(&mut self) {
+        self.answered = self.admitted.map(|admitted| admitted.elapsed());
+    }
+
     /// Waits as long as the share demands for the work since the last call.
     async fn leave_to_others(&mut self) {
         let (Some(share), Some(admitted)) = (self.limits.share, self.admitted.take()) else {
@@ -180,7 +189,8 @@ impl Pace {
         if self.lately.len() == LATELY {
             self.lately.pop_front();
         }
-        self.lately.push_back(admitted.elapsed());
+        let took = self.answered.take();
+        self.lately.push_back(took.unwrap_or_else(|| admitted.elapsed()));
         let worked = median(&self.lately).saturating_sub(self.travel);
         let share = share.clamp(0.001, 1.0);
         self.owed += worked.mul_f64((1.0 - share) / share);

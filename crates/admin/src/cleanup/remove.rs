@@ -28,7 +28,7 @@ pub struct CleanupOptions {
     pub older_than: Option<Duration>,
     /// Redis globs over names, as [`crate::read_glob`] reads them; all keys if empty.
     pub patterns: Vec<String>,
-    /// Limits of the load on the server. Without [`Limits::share`] it takes a tenth of the server's time.
+    /// Limits of the load on the server. Without [`Limits::share`] it takes a fifth of the server's time.
     pub limits: Limits,
     /// Whether keys are removed. Otherwise they are counted only.
     pub apply: bool,
@@ -101,7 +101,9 @@ pub async fn cleanup(
     let mut walk = Walk::start(place, chosen.glob()).await?.page_size(run.pace.page());
     loop {
         run.pace.admit(1).await?;
-        let Some(mut page) = walk.next_page().await? else { break };
+        let page = walk.next_page().await?;
+        run.pace.answered();
+        let Some(mut page) = page else { break };
         let all = page.len() as u64;
         page.retain(|name| chosen.takes(name));
         run.page(page).await?;
@@ -201,6 +203,7 @@ impl<'a> Run<'a> {
             },
         )
         .await?;
+        self.pace.answered();
         let gone = || keys.iter().zip(&removed).filter(|(_, one)| **one == 1).map(|(key, _)| key);
         if let Some(journal) = &mut self.journal {
             journal

@@ -87,7 +87,9 @@ impl<'a> Work<'a> {
             return Ok(Vec::new());
         }
         self.pace.admit(commands).await?;
-        Ok(self.connection.ask_each("look for orphans", pipeline).await?)
+        let answers = self.connection.ask_each("look for orphans", pipeline).await?;
+        self.pace.answered();
+        Ok(answers)
     }
 
     /// One command's answer; `None` for an error that is about this key alone.
@@ -173,6 +175,7 @@ impl<'a> Work<'a> {
                 pipeline.add_command(removal.command.clone());
             }
             let answers = self.connection.ask_each("remove orphans", &pipeline).await?;
+            self.pace.answered();
             let mut failed = None;
             let mut gone = Vec::new();
             for (removal, answer) in some.iter().zip(&answers) {
