@@ -187,6 +187,41 @@ fn a_server_that_stays_away_ends_the_run_and_the_next_one_does_the_rest() {
 
 #[test]
 #[cfg(unix)]
+fn no_document_takes_the_file_of_another_and_only_their_owner_reads_them() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let long = "x".repeat(246);
+    let names = ["a", "a.json/b", "A", &long, &format!("{long}.txt")];
+    for (number, name) in names.iter().enumerate() {
+        let path = folder.path().join("papers").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, paper(number)).unwrap();
+    }
+    // Given by itself, so that two documents have one name.
+    std::fs::write(folder.path().join("a"), paper(90)).unwrap();
+    let done = run(folder.path(), &["ingest", "papers", "a", "--out", "out/new", "--json"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert_eq!(json(&done)["documents"]["done"], names.len() + 1);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let (mut folders, mut files) = (vec![folder.path().join("out")], 0);
+    while let Some(inside) = folders.pop() {
+        assert_eq!(mode(&inside), 0o700, "{}", inside.display());
+        for entry in std::fs::read_dir(inside).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+                files += 1;
+            }
+        }
+    }
+    assert_eq!(files, names.len() + 1);
+}
+
+#[test]
+#[cfg(unix)]
 fn an_interrupted_run_says_how_far_it_came() {
     let folder = tempfile::tempdir().unwrap();
     papers(folder.path(), 3_000);

@@ -9,5 +9,6 @@ mod source;
 pub use discover::{Discovery, Found, discover};
 pub(crate) use file_paths::FilePaths;
 pub use output::{DocumentFile, ResolvedMention};
+pub use replace::create_folders;
 pub use source::document_id;
 pub(crate) use source::{FileContent, hash_of};

@@ -42,8 +42,12 @@ fn create(path: &Path) -> Result<File> {
     options.open(path)
 }
 
-/// Creates missing folders, for their owner only.
-fn create_folders(folder: &Path) -> Result<()> {
+/// Creates a folder for the results of documents, and its missing parents, for their owner only. Folders that exist keep
+/// their mode.
+///
+/// # Errors
+/// The file system's.
+pub fn create_folders(folder: &Path) -> Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
