@@ -270,8 +270,7 @@ async fn count(place: &Place, options: &FlushOptions, progress: &dyn Progress) -
     let mut pace = Pace::new(options.limits, place).await?;
     let mut walk = Walk::start(place, chosen.glob()).await?;
     loop {
-        pace.admit(1).await?;
-        let Some(page) = walk.next_page().await? else { break };
+        let Some(page) = pace.next_page(&mut walk).await? else { break };
         for name in page.iter().filter(|name| chosen.takes(name)) {
             learner.add(name);
             let on_server = place.on_server(name);
@@ -301,8 +300,7 @@ async fn unlink(
     let mut removed = 0;
     progress.begin("remove the keys", Some(keys));
     loop {
-        pace.admit(1).await?;
-        let Some(mut page) = walk.next_page().await? else { return Ok(removed) };
+        let Some(mut page) = pace.next_page(&mut walk).await? else { return Ok(removed) };
         page.retain(|name| chosen.takes(name));
         for batch in page.chunks(pace.batch()) {
             pace.admit(batch.len()).await?;

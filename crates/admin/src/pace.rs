@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use compartment_core::Result;
 use compartment_redis::Connection;
 
-use crate::Place;
+use crate::{Place, Walk};
 
 /// Limits of the load on a server. Unlimited by default.
 #[derive(Clone, Copy, Debug, Default)]
@@ -146,12 +146,6 @@ impl Pace {
         if self.limits.share.is_some() { self.batch.min(SMALL) } else { self.batch }
     }
 
-    /// Maximum number of names that the server inspects for the next page of a walk.
-    #[must_use]
-    pub fn page(&self) -> usize {
-        if self.limits.share.is_some() { SMALL_PAGE } else { crate::walk::PAGE }
-    }
-
     /// Waits until `commands` more may be sent.
     ///
     /// # Errors
@@ -175,10 +169,31 @@ impl Pace {
         Ok(())
     }
 
-    /// Ends the time that counts for the share: the answer to what was admitted is there. Without this call the time
-    /// until the next admission counts, with the work of this process.
-    pub(crate) fn answered(&mut self) {
+    /// Makes a request of `commands` once it is admitted. Its time alone counts for the share; after
+    /// [`Pace::admit`] the time until the next admission counts, with the work of this process.
+    ///
+    /// # Errors
+    /// As [`Pace::admit`].
+    pub(crate) async fn during<T>(
+        &mut self,
+        commands: usize,
+        request: impl Future<Output = T>,
+    ) -> Result<T> {
+        self.admit(commands).await?;
+        let answer = request.await;
         self.answered = self.admitted.map(|admitted| admitted.elapsed());
+        Ok(answer)
+    }
+
+    /// The next page of a walk, once it is admitted.
+    ///
+    /// # Errors
+    /// As [`Pace::admit`] and [`Walk::next_page`].
+    pub(crate) async fn next_page(&mut self, walk: &mut Walk) -> Result<Option<Vec<Vec<u8>>>> {
+        if self.limits.share.is_some() {
+            walk.limit_page(SMALL_PAGE);
+        }
+        self.during(1, walk.next_page()).await?
     }
 
     /// Waits as long as the share demands for the work since the last call.

@@ -52,6 +52,11 @@ impl Walk {
         self
     }
 
+    /// Lets the server inspect at most `count` names for each page from now on.
+    pub(crate) fn limit_page(&mut self, count: usize) {
+        self.count = self.count.min(count.max(1));
+    }
+
     /// Continues at the position of another walk of this place: see [`Walk::position`].
     #[must_use]
     pub fn resume_at(mut self, (node, cursor): (usize, u64)) -> Self {

@@ -173,8 +173,7 @@ async fn read_names(
     let (send, mut pages) = tokio::sync::mpsc::channel(IN_FLIGHT);
     let reader = tokio::spawn(async move {
         loop {
-            pace.admit(1).await?;
-            let Some(page) = walk.next_page().await? else { break };
+            let Some(page) = pace.next_page(&mut walk).await? else { break };
             if send.send(page).await.is_err() {
                 break;
             }
@@ -239,8 +238,7 @@ impl Work<'_> {
         let mut under_way = VecDeque::new();
         let mut vanished = 0;
         loop {
-            pace.admit(1).await?;
-            let Some(mut page) = walk.next_page().await? else { break };
+            let Some(mut page) = pace.next_page(&mut walk).await? else { break };
             while !page.is_empty() {
                 let rest = page.split_off(pace.batch().min(page.len()));
                 pace.admit(page.len() * self.questions.commands_per_key()).await?;

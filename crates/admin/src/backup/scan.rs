@@ -152,8 +152,7 @@ struct Names<'a> {
 impl<'a> Names<'a> {
     async fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         if self.page.is_empty() {
-            self.pace.admit(1).await?;
-            let Some(page) = self.walk.next_page().await? else { return Ok(None) };
+            let Some(page) = self.pace.next_page(&mut self.walk).await? else { return Ok(None) };
             self.page = page.into();
         }
         let max = self.sizes.keys(self.pace.batch());

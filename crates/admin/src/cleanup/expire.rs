@@ -105,8 +105,7 @@ pub async fn expire(
     let mut walk = Walk::start(place, chosen.glob()).await?;
     progress.begin("look at the TTLs", place.known_keys().await);
     loop {
-        pace.admit(1).await?;
-        let Some(mut page) = walk.next_page().await? else { break };
+        let Some(mut page) = pace.next_page(&mut walk).await? else { break };
         let all = page.len() as u64;
         page.retain(|name| chosen.takes(name) && !is_ours(name));
         for names in page.chunks(pace.batch()) {

@@ -98,12 +98,9 @@ pub async fn cleanup(
     run.report.refusals = refusals;
     progress.begin("look at the keys", place.known_keys().await);
     let chosen = Chosen::new(&options.patterns);
-    let mut walk = Walk::start(place, chosen.glob()).await?.page_size(run.pace.page());
+    let mut walk = Walk::start(place, chosen.glob()).await?;
     loop {
-        run.pace.admit(1).await?;
-        let page = walk.next_page().await?;
-        run.pace.answered();
-        let Some(mut page) = page else { break };
+        let Some(mut page) = run.pace.next_page(&mut walk).await? else { break };
         let all = page.len() as u64;
         page.retain(|name| chosen.takes(name));
         run.page(page).await?;
@@ -160,9 +157,10 @@ impl<'a> Run<'a> {
 
     async fn batch(&mut self, names: Vec<Vec<u8>>) -> Result<()> {
         self.report.seen += names.len() as u64;
-        self.pace.admit(2 * names.len()).await?;
+        let commands = 2 * names.len();
+        let ages = self.ages.of(&mut self.connection, self.place, names);
         let mut old = Vec::new();
-        for age in self.ages.of(&mut self.connection, self.place, names).await? {
+        for age in self.pace.during(commands, ages).await?? {
             match age {
                 Age::Old(key) => old.push(key),
                 Age::Young | Age::Gone => {}
@@ -180,7 +178,6 @@ impl<'a> Run<'a> {
         }
         if self.apply {
             for keys in old.chunks(self.pace.batch()) {
-                self.pace.admit(keys.len()).await?;
                 self.remove(keys).await?;
             }
         }
@@ -189,7 +186,7 @@ impl<'a> Run<'a> {
 
     /// Removes those of the keys that are still old.
     async fn remove(&mut self, keys: &[Old]) -> Result<()> {
-        let Answers { each: removed, failed } = script::run(
+        let removal = script::run(
             "remove old keys",
             REMOVE_OLD,
             self.place,
@@ -201,9 +198,8 @@ impl<'a> Run<'a> {
                     command.arg(key.by.word()).arg(key.bound);
                 }
             },
-        )
-        .await?;
-        self.pace.answered();
+        );
+        let Answers { each: removed, failed } = self.pace.during(keys.len(), removal).await??;
         let gone = || keys.iter().zip(&removed).filter(|(_, one)| **one == 1).map(|(key, _)| key);
         if let Some(journal) = &mut self.journal {
             journal

@@ -18,8 +18,9 @@ use super::upkeep::Upkeep;
 use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
+use crate::reading;
 use crate::screen::{self, BAD, FAINT, GOOD};
-use crate::{reading, settings};
+use crate::settings::{self, Settings};
 
 /// How often an unavailable server is tried again at the start.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -27,7 +28,7 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(general: &General, command: args::Worker) -> Result<ExitCode, CliError> {
-    let databases = open(general, command.wait).await?;
+    let (settings, databases) = open(general, command.wait).await?;
     let mut options = options(&command, databases.map().worker());
     options.keep_task_rows = command.ledger.address(databases.map())?.is_some();
     let mut ingest = IngestOptions::default();
@@ -41,7 +42,7 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
     let batch = databases.role(Role::Batch)?;
     let worker = Worker::new(batch, vec![engine.clone()], options, patience);
     announce(&worker, &databases);
-    let upkeep = Upkeep::start(settings::load(general)?, &databases, &command)?;
+    let upkeep = Upkeep::start(settings, &databases, &command)?;
     let report = tokio::select! {
         report = worker.run(interrupted()) => report?,
         () = told_twice() => {
@@ -68,12 +69,14 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
 }
 
 /// Opens the databases, waiting for the server: it may be started after its workers.
-async fn open(general: &General, wait: Duration) -> Result<Databases, CliError> {
+async fn open(general: &General, wait: Duration) -> Result<(Settings, Databases), CliError> {
     let started = Instant::now();
     loop {
-        let error = match batch::open(settings::load(general)?.map).await {
+        let settings = settings::load(general)?;
+        let error = match batch::open(settings.map.clone()).await {
+            Ok(databases) => return Ok((settings, databases)),
             Err(error) if error.code() == ExitCode::Unavailable => error,
-            opened => return opened,
+            Err(error) => return Err(error),
         };
         if started.elapsed() >= wait {
             return Err(error);

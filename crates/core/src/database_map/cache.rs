@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::ByEnvironment;
+use super::fields::present;
 use super::quantity::{Size, Span, size, span};
 use crate::{MAX_TTL, Result};
 
@@ -335,12 +336,6 @@ impl PolicyRule {
         ];
         present(fields)
     }
-}
-
-pub(super) fn present<const N: usize>(
-    fields: [(&'static str, Option<String>); N],
-) -> Vec<(&'static str, String)> {
-    fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::cache::{shares, times};
+use super::fields::changed;
 use super::quantity::{Span, span};
 
 /// The thresholds of `compartment health`.
@@ -138,7 +139,7 @@ impl HealthSettings {
         let usual = Self::default();
         let [high, normal, low] = self.queue_age.map(span);
         // With their points: 1 would be read back as a whole number.
-        let fields = [
+        changed([
             ("latency", self.latency != usual.latency, span(self.latency)),
             (
                 "memory_warning",
@@ -172,12 +173,7 @@ impl HealthSettings {
                 self.ledger_entries != usual.ledger_entries,
                 self.ledger_entries.to_string(),
             ),
-        ];
-        fields
-            .into_iter()
-            .filter(|(_, told, _)| *told)
-            .map(|(name, _, text)| (name, text))
-            .collect()
+        ])
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::cache::{Bounds, times};
+use super::fields::changed;
 use super::quantity::{Span, span};
 
 /// The settings of `compartment housekeeping`, and of the worker of a fleet that keeps house.
@@ -67,20 +68,13 @@ impl HousekeepingSettings {
     /// The fields that are not as usual, as TOML.
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
         let usual = Self::default();
-        let mut fields = Vec::new();
-        if self.enabled != usual.enabled {
-            fields.push(("enabled", self.enabled.to_string()));
-        }
-        if self.every != usual.every {
-            fields.push(("every", span(self.every)));
-        }
-        if let Some(age) = self.older_than {
-            fields.push(("older_than", span(age)));
-        }
-        if self.orphans != usual.orphans {
-            fields.push(("orphans", self.orphans.to_string()));
-        }
-        fields
+        let age = self.older_than.map(span).unwrap_or_default();
+        changed([
+            ("enabled", self.enabled != usual.enabled, self.enabled.to_string()),
+            ("every", self.every != usual.every, span(self.every)),
+            ("older_than", self.older_than != usual.older_than, age),
+            ("orphans", self.orphans != usual.orphans, self.orphans.to_string()),
+        ])
     }
 }
 

@@ -4,6 +4,7 @@ mod by_environment;
 mod cache;
 mod deployed;
 mod environment;
+mod fields;
 mod file;
 mod health;
 mod host;

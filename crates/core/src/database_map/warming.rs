@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::cache::{Bounds, times};
+use super::fields::changed;
 use super::quantity::{Span, span};
 
 /// The settings of `compartment warm`.
@@ -61,12 +62,10 @@ impl WarmingSettings {
     /// The fields that are not as usual, as TOML.
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
         let usual = Self::default();
-        let fields = [
+        changed([
             ("enabled", self.enabled != usual.enabled, self.enabled.to_string()),
             ("within", self.within != usual.within, span(self.within)),
             ("limit", self.limit != usual.limit, self.limit.to_string()),
-        ];
-        let told = fields.into_iter().filter(|(_, is_told, _)| *is_told);
-        told.map(|(name, _, text)| (name, text)).collect()
+        ])
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::cache::{Bounds, present, times};
+use super::cache::{Bounds, times};
+use super::fields::present;
 use super::quantity::{Span, span};
 use crate::MAX_ATTEMPTS;
 

@@ -15,7 +15,7 @@ use super::outcomes::{UNTRIED_PAUSE, given_up, noted_as, outcome_of};
 use super::registration::Running;
 use super::shared::Shared;
 use super::sources::{BatchView, Source};
-use super::suspects::{Beside, Turn, is_suspect};
+use super::suspects::{Way, is_suspect};
 use super::tasks;
 use crate::attempt::Left;
 use crate::hand_back::HandBack;
@@ -104,20 +104,20 @@ async fn from_batch(
         return Ok(false);
     };
     shared.sources().served(batch, at, now);
-    let work = Work::new(shared, view, at, index, &claim);
-    if !claim.documents.iter().any(|document| is_suspect(document.lost.into())) {
-        let worked = work.all(claim).await;
-        drop(beside);
-        return worked;
+    let is_suspect = claim.documents.iter().any(|document| is_suspect(document.lost.into()));
+    // The lease is renewed while a suspect waits.
+    let holding = shared.held.batch(batch, claim.token);
+    let work = Work::new(shared, view, at, index, claim);
+    match shared.way(is_suspect, beside).await {
+        Some(Way::NotNow(beside)) => {
+            work.not_now(&holding).await?;
+            drop(beside);
+            shared.until_suspect_is_done().await;
+            Ok(true)
+        }
+        Some(_way) => work.all(&holding).await,
+        None => Ok(false),
     }
-    let Some(turn) = shared.suspects.turn() else {
-        // Another suspect may end this process.
-        work.not_now(claim).await?;
-        drop(beside);
-        shared.until_suspect_is_done().await;
-        return Ok(true);
-    };
-    work.alone(claim, turn, beside).await
 }
 
 /// How an attempt at a document ended.
@@ -151,7 +151,7 @@ impl Work {
         view: &Arc<BatchView>,
         at: usize,
         index: usize,
-        claim: &BatchClaim,
+        claim: BatchClaim,
     ) -> Self {
         Self {
             shared: Arc::clone(shared),
@@ -162,40 +162,19 @@ impl Work {
             token: claim.token,
             outcomes: Vec::new(),
             rows: Vec::new(),
-            rest: VecDeque::new(),
+            rest: VecDeque::from(claim.documents),
             current: None,
         }
     }
 
-    /// Works on a suspect once nothing else is in progress.
-    async fn alone(mut self, claim: BatchClaim, turn: Turn, own: Beside) -> Result<bool> {
-        self.rest = VecDeque::from(claim.documents);
-        let shared = Arc::clone(&self.shared);
-        // The lease is renewed while it waits.
-        let _holding = shared.held.batch(&self.view.record.name, self.token);
-        let _alone = tokio::select! {
-            alone = shared.suspects.alone(turn, own) => alone,
-            () = shared.not_working() => return Ok(false),
-        };
-        self.work_off().await
-    }
-
     /// Hands back everything, as if it had not been claimed.
-    async fn not_now(mut self, claim: BatchClaim) -> Result<()> {
-        self.rest = VecDeque::from(claim.documents);
+    async fn not_now(mut self, holding: &Holding) -> Result<()> {
         self.hand_back_rest();
-        let holding = Arc::clone(&self.shared).held.batch(&self.view.record.name, self.token);
-        self.settle(&holding).await
+        self.settle(holding).await
     }
 
-    async fn all(mut self, claim: BatchClaim) -> Result<bool> {
-        self.rest = VecDeque::from(claim.documents);
-        self.work_off().await
-    }
-
-    async fn work_off(mut self) -> Result<bool> {
+    async fn all(mut self, holding: &Holding) -> Result<bool> {
         let shared = Arc::clone(&self.shared);
-        let holding = shared.held.batch(&self.view.record.name, self.token);
         let (mut told, started, mut worked) = (Instant::now(), Instant::now(), 0);
         while shared.is_working() && !holding.is_lost() {
             let Some(document) = self.rest.pop_front() else { break };
@@ -211,7 +190,7 @@ impl Work {
                     () = tokio::time::sleep(SETTLE_EVERY) => {
                         // The attempt takes long: let others claim the documents behind it.
                         self.hand_back_rest();
-                        self.settle(&holding).await?;
+                        self.settle(holding).await?;
                         told = Instant::now();
                     }
                 }
@@ -229,14 +208,14 @@ impl Work {
                 }
             }
             if told.elapsed() > SETTLE_EVERY {
-                self.settle(&holding).await?;
+                self.settle(holding).await?;
                 told = Instant::now();
             }
         }
         shared.figures.handed_back.fetch_add(self.rest.len() as u64, Ordering::Relaxed);
         self.hand_back_rest();
         shared.note_pace(&self.view.record.pipeline, self.index, worked, started.elapsed());
-        self.settle(&holding).await?;
+        self.settle(holding).await?;
         Ok(true)
     }
 

@@ -12,7 +12,7 @@ use super::held::Held;
 use super::options::{Ended, WorkerOptions};
 use super::registration::Running;
 use super::sources::Sources;
-use super::suspects::{Beside, Suspects};
+use super::suspects::{Beside, Suspects, Way};
 use crate::{Engine, Patience, StageError};
 
 /// The phases of a worker.
@@ -192,6 +192,15 @@ impl Shared {
         tokio::select! {
             biased;
             beside = self.suspects.beside() => Some(beside),
+            () = self.not_working() => None,
+        }
+    }
+
+    /// The way for what was claimed with `own`; `None` if nothing is claimed any more.
+    pub(super) async fn way(&self, is_suspect: bool, own: Beside) -> Option<Way> {
+        tokio::select! {
+            biased;
+            way = self.suspects.way(is_suspect, own) => Some(way),
             () = self.not_working() => None,
         }
     }

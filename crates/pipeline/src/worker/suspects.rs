@@ -32,13 +32,21 @@ pub(super) struct Beside(
 #[derive(Debug)]
 #[expect(dead_code, reason = "held, never read")]
 pub(super) struct Alone {
-    turn: Turn,
+    turn: OwnedMutexGuard<()>,
     all: OwnedRwLockWriteGuard<()>,
 }
 
-/// The right to be the next suspect.
+/// How claimed work may be done.
 #[derive(Debug)]
-pub(super) struct Turn(#[expect(dead_code, reason = "held, never read")] OwnedMutexGuard<()>);
+#[expect(dead_code, reason = "what is held is never read")]
+pub(super) enum Way {
+    /// Beside other work.
+    Beside(Beside),
+    /// With nothing beside it.
+    Alone(Alone),
+    /// Another suspect may end this process: it is handed back.
+    NotNow(Beside),
+}
 
 impl Suspects {
     /// Waits until no suspect is worked on or waits. Take it before a claim: what is claimed while a suspect ends the
@@ -47,15 +55,14 @@ impl Suspects {
         Beside(Arc::clone(&self.beside).read_owned().await)
     }
 
-    /// The turn, unless another suspect has it.
-    pub(super) fn turn(&self) -> Option<Turn> {
-        Arc::clone(&self.turn).try_lock_owned().ok().map(Turn)
-    }
-
-    /// Waits until all other claims are worked off.
-    pub(super) async fn alone(&self, turn: Turn, own: Beside) -> Alone {
+    /// The way for what was claimed with `own`. A suspect waits until all other claims are worked off.
+    pub(super) async fn way(&self, is_suspect: bool, own: Beside) -> Way {
+        if !is_suspect {
+            return Way::Beside(own);
+        }
+        let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() else { return Way::NotNow(own) };
         drop(own);
-        Alone { turn, all: Arc::clone(&self.beside).write_owned().await }
+        Way::Alone(Alone { turn, all: Arc::clone(&self.beside).write_owned().await })
     }
 
     /// Waits until the suspect that has the turn is done.
@@ -72,14 +79,15 @@ mod tests {
     async fn a_suspect_waits_for_work_that_was_begun_and_nothing_begins_beside_it() {
         let suspects = Arc::new(Suspects::default());
         let (begun, own) = (suspects.beside().await, suspects.beside().await);
-        let turn = suspects.turn().unwrap();
-        assert!(suspects.turn().is_none(), "one at a time");
         let waiting = tokio::spawn({
             let suspects = Arc::clone(&suspects);
-            async move { suspects.alone(turn, own).await }
+            async move { suspects.way(true, own).await }
         });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
+        let Way::NotNow(begun) = suspects.way(true, begun).await else {
+            panic!("one at a time");
+        };
         let next = tokio::spawn({
             let suspects = Arc::clone(&suspects);
             async move { suspects.beside().await }
@@ -88,6 +96,7 @@ mod tests {
         assert!(!next.is_finished(), "nothing is claimed while a suspect waits");
         drop(begun);
         let alone = waiting.await.unwrap();
+        assert!(matches!(alone, Way::Alone(_)));
         tokio::task::yield_now().await;
         assert!(!next.is_finished());
         drop(alone);

@@ -11,7 +11,7 @@ use super::held::Holding;
 use super::outcomes::{UNTRIED_PAUSE, given_up, noted_as, outcome_of};
 use super::registration::Running;
 use super::shared::Shared;
-use super::suspects::is_suspect;
+use super::suspects::{Way, is_suspect};
 use crate::attempt::Left;
 use crate::hand_back::HandBack;
 use crate::{Engine, SingleTaskRow, StageError, TaskData, TaskOutbox};
@@ -44,26 +44,26 @@ pub(super) async fn from_queue(
         open: claimed.iter().map(|task| task.claim).collect(),
         told: None,
     };
-    if claimed.iter().any(|task| is_suspect(task.lost)) {
-        let Some(turn) = shared.suspects.turn() else {
-            // Another suspect may end this process.
+    let is_suspect = claimed.iter().any(|task| is_suspect(task.lost));
+    // The lease is renewed while a suspect waits.
+    let suspects = claimed.iter().filter(|_| is_suspect);
+    let holdings: Vec<Holding> = suspects.map(|task| shared.held.task(queue, task.claim)).collect();
+    match shared.way(is_suspect, beside).await {
+        Some(Way::NotNow(beside)) => {
             work.hand_back().await?;
             drop(beside);
             shared.until_suspect_is_done().await;
-            return Ok(true);
-        };
-        let _holdings: Vec<Holding> =
-            claimed.iter().map(|task| shared.held.task(queue, task.claim)).collect();
-        let _alone = tokio::select! {
-            alone = shared.suspects.alone(turn, beside) => alone,
-            () = shared.not_working() => return Ok(false),
-        };
-        work.all(engine, index, claimed).await?;
-        return Ok(true);
+            Ok(true)
+        }
+        Some(_way) => {
+            for task in claimed {
+                work.one(engine, index, task).await?;
+            }
+            drop(holdings);
+            Ok(true)
+        }
+        None => Ok(false),
     }
-    work.all(engine, index, claimed).await?;
-    drop(beside);
-    Ok(true)
 }
 
 /// Tasks of one claim in progress. On drop, a known outcome is reported in the background, and the remaining tasks
@@ -86,18 +86,6 @@ struct Told {
 }
 
 impl Work {
-    async fn all(
-        &mut self,
-        engine: &Engine,
-        index: usize,
-        claimed: Vec<ClaimedTask>,
-    ) -> Result<()> {
-        for task in claimed {
-            self.one(engine, index, task).await?;
-        }
-        Ok(())
-    }
-
     async fn one(&mut self, engine: &Engine, index: usize, task: ClaimedTask) -> Result<()> {
         let (shared, queue, claim) = (Arc::clone(&self.shared), self.queue.clone(), task.claim);
         if !shared.is_working() {

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use redis::{Pipeline, Value};
 
 use super::OrphanKind;
+use super::entries::{Entry, REMOVE_ENTRY, take_without_job};
 use super::members::{LONGEST, Members, existing, length, types};
 use super::report::OrphanGroup;
-use super::work::{Removal, Work, entry_name};
+use super::work::{Removal, Work};
 use crate::{KeyType, Result, escape};
 
 /// The parts of a queue that a job may stand in, and their types.
@@ -50,7 +51,6 @@ const DEFAULT_PREFIX: &[u8] = b"bull:";
 /// Parts of their types that make a queue with another prefix certain.
 const NEEDS: usize = 3;
 const MAX_QUEUES: usize = 4_096;
-const REMOVE_ENTRY: &str = include_str!("../../lua/remove_entry.lua");
 const REMOVE_JOB: &str = include_str!("../../lua/remove_job.lua");
 
 /// A queue, by the common beginning of its keys.
@@ -154,25 +154,8 @@ impl Bull {
     ) -> Result<()> {
         // BullMQ's markers begin with 0.
         let ids = page.iter().filter(|id| !id.is_empty() && !id.starts_with(b"0:") && *id != b"0");
-        let ids: Vec<&Vec<u8>> = ids.collect();
-        let jobs: Vec<Vec<Vec<u8>>> = ids.iter().map(|id| vec![job_of(stem, id)]).collect();
-        let there = existing(work, &jobs).await?;
-        let mut removals = Vec::new();
-        for ((id, job), _) in ids.iter().zip(&jobs).zip(&there).filter(|(_, there)| **there == 0) {
-            let name = entry_name(part, id);
-            self.entries.shown(&name);
-            if is_long {
-                self.entries.unsure += 1;
-                self.entries.note("entries of very long lists are only reported");
-                continue;
-            }
-            self.entries.entries += 1;
-            let keys = [part, job[0].as_slice()];
-            let mut command = work.script(REMOVE_ENTRY, keys.into_iter());
-            command.arg(id.as_slice());
-            removals.push(Removal { name, command });
-        }
-        work.remove(&mut self.entries, removals).await
+        let entries = ids.map(|id| Entry { member: id, jobs: vec![job_of(stem, id)] }).collect();
+        take_without_job(work, &mut self.entries, part, entries, is_long).await
     }
 
     /// Looks at the jobs, and their data, among the names of a page.

@@ -74,8 +74,7 @@ impl<'a> Reading<'a> {
         // States of documents that nothing else names so far.
         let mut open: Vec<Vec<u8>> = Vec::new();
         loop {
-            reading.pace.admit(1).await?;
-            let Some(page) = walk.next_page().await? else { break };
+            let Some(page) = reading.pace.next_page(&mut walk).await? else { break };
             for name in &page {
                 match Names::read(name) {
                     Some(Names::Entries) => reading.entries(name).await?,
@@ -92,8 +91,8 @@ impl<'a> Reading<'a> {
     }
 
     async fn ask<T: redis::FromRedisValue>(&mut self, command: &Cmd) -> crate::Result<T> {
-        self.pace.admit(1).await?;
-        Ok(self.connection.ask("read the documents of batches", command).await?)
+        let request = self.connection.ask("read the documents of batches", command);
+        Ok(self.pace.during(1, request).await??)
     }
 
     async fn entries(&mut self, name: &[u8]) -> crate::Result<()> {
@@ -137,8 +136,8 @@ impl<'a> Reading<'a> {
                 let key = [prefix, id].concat();
                 pipeline.cmd("HGET").arg(self.place.on_server(&key).as_ref()).arg("name");
             }
-            self.pace.admit(some.len()).await?;
-            let answers: Vec<Value> = self.connection.ask_each(READ, &pipeline).await?;
+            let request = self.connection.ask_each(READ, &pipeline);
+            let answers: Vec<Value> = self.pace.during(some.len(), request).await??;
             for (id, answer) in some.iter().zip(answers) {
                 let name: Option<Vec<u8>> = read_answer(READ, answer)?;
                 if name.is_some_and(|name| self.names.contains(&name)) {

@@ -2,6 +2,7 @@
 
 mod bull;
 mod documents;
+mod entries;
 mod kind;
 mod known;
 mod leases;
@@ -125,10 +126,9 @@ impl<'a> Look<'a> {
         let work = &mut self.work;
         let has_programs = !self.leases_only && !work.place.server().is_cluster();
         progress.begin("look for orphans", work.place.known_keys().await);
-        let mut walk = Walk::start(work.place, None).await?.page_size(work.pace.page());
+        let mut walk = Walk::start(work.place, None).await?;
         loop {
-            work.pace.admit(1).await?;
-            let Some(page) = walk.next_page().await? else { break };
+            let Some(page) = work.pace.next_page(&mut walk).await? else { break };
             self.seen += page.len() as u64;
             progress.advance(page.len() as u64);
             for name in &page {
@@ -155,10 +155,9 @@ impl<'a> Look<'a> {
             return Ok(());
         }
         progress.begin("look at their keys", None);
-        let mut walk = Walk::start(work.place, None).await?.page_size(work.pace.page());
+        let mut walk = Walk::start(work.place, None).await?;
         loop {
-            work.pace.admit(1).await?;
-            let Some(page) = walk.next_page().await? else { break };
+            let Some(page) = work.pace.next_page(&mut walk).await? else { break };
             progress.advance(page.len() as u64);
             self.documents.page(work, &page).await?;
             self.bull.page(work, &page).await?;

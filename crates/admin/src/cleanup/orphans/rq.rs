@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use redis::{Pipeline, Value};
 
 use super::OrphanKind;
-use super::members::{LONGEST, Members, existing, length};
+use super::entries::{Entry, take_without_job};
+use super::members::{LONGEST, Members, length};
 use super::report::OrphanGroup;
-use super::work::{Removal, Work, entry_name};
+use super::work::Work;
 use crate::{KeyType, Result};
 
 const QUEUE: &[u8] = b"rq:queue:";
@@ -20,7 +21,6 @@ const REGISTRIES: [&[u8]; 6] = [
     b"rq:canceled:",
 ];
 const JOB: &[u8] = b"rq:job:";
-const REMOVE_ENTRY: &str = include_str!("../../lua/remove_entry.lua");
 
 /// The look at such queues.
 pub(super) struct Rq {
@@ -95,25 +95,8 @@ impl Rq {
             let whole = std::iter::once(job(member));
             whole.chain(job_before_execution(member).map(job)).collect::<Vec<_>>()
         };
-        let jobs: Vec<Vec<Vec<u8>>> = page.iter().map(jobs_of).collect();
-        let there = existing(work, &jobs).await?;
-        let mut removals = Vec::new();
-        for ((member, jobs), _) in page.iter().zip(&jobs).zip(&there).filter(|(_, n)| **n == 0) {
-            let name = entry_name(key, member);
-            self.entries.shown(&name);
-            if is_long {
-                self.entries.unsure += 1;
-                self.entries.note("entries of very long lists are only reported");
-                continue;
-            }
-            self.entries.entries += 1;
-            let keys: Vec<&[u8]> =
-                std::iter::once(key).chain(jobs.iter().map(Vec::as_slice)).collect();
-            let mut command = work.script(REMOVE_ENTRY, keys.into_iter());
-            command.arg(member.as_slice());
-            removals.push(Removal { name, command });
-        }
-        work.remove(&mut self.entries, removals).await
+        let entries = page.iter().map(|member| Entry { member, jobs: jobs_of(member) }).collect();
+        take_without_job(work, &mut self.entries, key, entries, is_long).await
     }
 
     /// Reports the jobs of a page that nothing names and that have no TTL. RQ takes a job off its queue before a registry

@@ -86,10 +86,8 @@ impl<'a> Work<'a> {
         if commands == 0 {
             return Ok(Vec::new());
         }
-        self.pace.admit(commands).await?;
-        let answers = self.connection.ask_each("look for orphans", pipeline).await?;
-        self.pace.answered();
-        Ok(answers)
+        let request = self.connection.ask_each("look for orphans", pipeline);
+        Ok(self.pace.during(commands, request).await??)
     }
 
     /// One command's answer; `None` for an error that is about this key alone.
@@ -129,8 +127,7 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         for some in keys.chunks(self.pace.batch()) {
-            self.pace.admit(some.len()).await?;
-            let Answers { each, failed } = script::run(
+            let removal = script::run(
                 "remove orphans",
                 REMOVE_OLD,
                 self.place,
@@ -142,8 +139,8 @@ impl<'a> Work<'a> {
                         command.arg(key.by).arg(key.bound.as_slice());
                     }
                 },
-            )
-            .await?;
+            );
+            let Answers { each, failed } = self.pace.during(some.len(), removal).await??;
             let gone = || some.iter().zip(&each).filter(|(_, one)| **one == 1).map(|(key, _)| key);
             if let Some(journal) = &mut self.journal {
                 let why = group.kind.name();
@@ -169,13 +166,12 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         for some in removals.chunks(self.pace.batch()) {
-            self.pace.admit(some.len()).await?;
             let mut pipeline = Pipeline::with_capacity(some.len());
             for removal in some {
                 pipeline.add_command(removal.command.clone());
             }
-            let answers = self.connection.ask_each("remove orphans", &pipeline).await?;
-            self.pace.answered();
+            let request = self.connection.ask_each("remove orphans", &pipeline);
+            let answers = self.pace.during(some.len(), request).await??;
             let mut failed = None;
             let mut gone = Vec::new();
             for (removal, answer) in some.iter().zip(&answers) {
