@@ -29,6 +29,7 @@ mod error;
 mod glob;
 mod key;
 mod merge;
+mod names;
 mod placement;
 mod random;
 mod stores;

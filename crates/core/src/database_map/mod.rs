@@ -19,6 +19,8 @@ mod quantity;
 mod query;
 mod roles;
 mod rules;
+#[cfg(test)]
+mod secrecy;
 mod section_access;
 mod sections;
 mod text;
