@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use compartment_core::backend::is_name;
 use compartment_core::{Codec, Database, Result, Timestamp, escape_glob};
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
@@ -67,6 +68,9 @@ impl FleetMetrics {
         for fields in try_join_all(each).await? {
             for (field, value) in &fields {
                 let Some((template, what)) = field.rsplit_once('.') else { continue };
+                if !is_name(template) {
+                    continue;
+                }
                 let figures = fleet.templates.entry(template.into()).or_default();
                 match what {
                     "hits" => figures.recent_hits += number(value),
@@ -85,6 +89,10 @@ impl FleetMetrics {
             return;
         }
         let Some((template, what)) = field.rsplit_once('.') else { return };
+        if !template.is_empty() && !is_name(template) {
+            // No cache wrote it: any program with access to the database may have.
+            return;
+        }
         if template.is_empty() {
             match what {
                 "evicted" => self.evicted = value,

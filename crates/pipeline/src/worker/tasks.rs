@@ -215,8 +215,8 @@ fn row_of(
 /// The document of a task.
 fn read(engine: &Engine, index: usize, task: &ClaimedTask) -> Result<crate::Document, StageError> {
     let malformed = |what: String| StageError::new("malformed", what);
-    let data: TaskData = serde_json::from_slice(&task.payload)
-        .map_err(|error| malformed(format!("the data of the task is not valid: {error}")))?;
+    let data = TaskData::read(&task.payload)
+        .map_err(|why| malformed(format!("the data of the task is not valid: {why}")))?;
     let pipeline = engine.pipeline();
     match pipeline.index_of(&data.stage) {
         Some(known) if known == index => {}

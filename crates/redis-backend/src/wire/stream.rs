@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::secrets;
 use crate::wire::connector::Connector;
 use crate::{RedisConfig, Server};
 
@@ -150,7 +151,10 @@ impl ServerStream {
         Err(Error::new(
             ErrorKind::Authentication,
             "connect",
-            format!("the server refuses the login: {}", answer.trim_start_matches('-')),
+            format!(
+                "the server refuses the login: {}",
+                secrets::unless_in(answer.trim_start_matches('-'))
+            ),
         ))
     }
 
