@@ -11,7 +11,9 @@ mod papers;
 #[path = "../integration/program/mod.rs"]
 mod program;
 mod readers;
+mod roots;
 mod runs;
+mod terminal;
 
 use std::path::Path;
 

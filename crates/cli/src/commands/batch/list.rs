@@ -32,7 +32,7 @@ pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode
                 "dead": progress.map(|progress| progress.dead),
             })
         });
-        screen::say(format!("{:#}", json!(rows.collect::<Vec<_>>())));
+        screen::say_json(&json!(rows.collect::<Vec<_>>()));
         return Ok(ExitCode::Success);
     }
     if rows.is_empty() {
@@ -56,7 +56,7 @@ pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode
             figure(progress.map(|progress| progress.dead)),
         ]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
     Ok(ExitCode::Success)
 }
 

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use anstyle::Style;
 use compartment_admin::stats::{
     BytesEstimate, ContentStats, DatabaseStats, EstimateCost, InstanceStats, NodeStats, Stats,
 };
 use compartment_admin::{ClientUse, printable, size};
 
 use super::Fleet;
-use crate::screen::{self, BAD, FAINT, STRONG};
+use crate::screen::{self, BAD, FAINT, STRONG, Style};
 use crate::table::Cell;
 
 /// From this share of a limit on a figure is shown in red.
@@ -26,7 +25,8 @@ pub(super) fn print(found: &Stats, fleet: &Fleet) {
     found.instances.iter().for_each(instance);
     let lacking = found.missing.iter().cloned().chain(fleet.not_published());
     for line in lacking {
-        screen::say(format!("{FAINT}{}{FAINT:#}", screen::wrapped(&format!("not shown: {line}"))));
+        let text = screen::wrapped(&format!("not shown: {line}"));
+        screen::say_lines(format!("{FAINT}{text}{FAINT:#}"));
     }
 }
 
@@ -38,7 +38,7 @@ fn databases(found: &Stats) {
         let content = database.content.as_ref();
         let bytes = content.and_then(|content| content.bytes);
         let used = database.budget_used();
-        let style = if used.is_some_and(|used| used > NEAR_LIMIT) { BAD } else { Style::new() };
+        let style = if used.is_some_and(|used| used > NEAR_LIMIT) { BAD } else { Style::default() };
         table.add_row([
             Cell::from(&database.name),
             Cell::from(&content.map_or_else(dash, keys)),
@@ -50,7 +50,7 @@ fn databases(found: &Stats) {
             Cell::from(&growth(database)),
         ]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
     if let Some(seconds) = found.since_last_seconds {
         let since = screen::time(Duration::from_secs_f64(seconds));
         screen::say(format!(
@@ -121,7 +121,7 @@ fn patterns(found: &Stats) {
         }
     }
     if are_any {
-        screen::say(format!("\n{table}"));
+        screen::say_lines(format!("\n{table}"));
     }
 }
 
@@ -141,14 +141,17 @@ fn figures_of_fleet(found: &Stats, fleet: &Fleet) {
         ]);
     }
     if are_any {
-        screen::say(format!("\n{table}\n{FAINT}as the fleet counts them, over 5 minutes{FAINT:#}"));
+        screen::say_lines(format!(
+            "\n{table}\n{FAINT}as the fleet counts them, over 5 minutes{FAINT:#}"
+        ));
     }
 }
 
 fn instance(instance: &InstanceStats) {
     let problem = if instance.problem.is_some() { ": not reached" } else { "" };
+    screen::say("");
     screen::say(format!(
-        "\n{STRONG}{}{STRONG:#}  {}{BAD}{problem}{BAD:#}",
+        "{STRONG}{}{STRONG:#}  {}{BAD}{problem}{BAD:#}",
         instance.name, instance.address
     ));
     instance.nodes.iter().for_each(node);
@@ -190,7 +193,7 @@ fn client(client: &ClientUse) -> String {
 
 fn line(name: &str, text: &str) {
     let lines = screen::wrapped(&format!("{name}: {text}"));
-    screen::say(format!("  {}", lines.replace('\n', "\n  ")));
+    screen::say_lines(format!("  {}", lines.replace('\n', "\n  ")));
 }
 
 fn node(node: &NodeStats) {
