@@ -5,6 +5,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod forged;
 mod mutants;
 mod ocr;
 mod papers;

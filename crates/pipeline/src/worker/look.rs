@@ -36,7 +36,7 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
         let progress = match shared.batch.batch().progress(&name).await {
             Ok(Some(progress)) => progress,
             Ok(None) => continue,
-            Err(error) if is_about_this_batch(&error) => {
+            Err(error) if error.is_about_stored_data() => {
                 leave_out(&name, &error);
                 continue;
             }
@@ -53,7 +53,7 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
                     }
                     // The batch has just been removed.
                     Err(error) if error.kind() == ErrorKind::Unknown => continue,
-                    Err(error) if is_about_this_batch(&error) => {
+                    Err(error) if error.is_about_stored_data() => {
                         leave_out(&name, &error);
                         continue;
                     }
@@ -76,11 +76,6 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
     let missing = missing(shared, &there).await?;
     shared.sources().keep_only(&there, missing);
     Ok(completions)
-}
-
-/// Whether a batch is not what a worker writes: somebody else changed its keys. Other batches are processed.
-fn is_about_this_batch(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Decode | ErrorKind::WrongType)
 }
 
 fn leave_out(name: &str, error: &Error) {

@@ -31,8 +31,16 @@ pub(super) async fn from_queue(
     let Some(beside) = shared.beside().await else { return Ok(false) };
     let max = u32::try_from(shared.claim_size(pipeline.name(), index)).unwrap_or(1);
     let options = ClaimOptions::new(max, shared.options.lease);
-    let claimed = shared.batch.queue().claim(queue, options).await?;
+    let claimed = shared.batch.queue().claim(queue, options).await;
     let now = shared.clock.monotonic();
+    let claimed = match claimed {
+        Err(error) if error.is_about_stored_data() => {
+            tracing::warn!(queue, %error, "a queue is left alone for now");
+            shared.sources().found_empty(queue, index, now);
+            return Ok(false);
+        }
+        claimed => claimed?,
+    };
     if claimed.is_empty() {
         shared.sources().found_empty(queue, index, now);
         return Ok(false);
