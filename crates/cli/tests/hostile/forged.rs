@@ -2,6 +2,7 @@
 
 use compartment_testkit::{TestRedis, run_test};
 
+use crate::RunningWorker;
 use crate::program::{json, paper, run};
 
 /// The index of batches in the preset.
@@ -62,15 +63,13 @@ fn forged_batches_and_tasks_keep_nobody_from_working() {
 
         assert_eq!(here(&["batch", "submit", "second", "papers"]).code, 0);
         // A worker of all batches sees the forged ones too.
-        let worker = crate::program::start(folder.path(), &["worker", "--backend", &url]);
+        let worker = RunningWorker::start(folder.path(), &["worker", "--backend", &url]);
         let is_done = || async {
             let shown = here(&["batch", "show", "second"]);
             shown.code == 0 && json(&shown)["done"] == 3
         };
         compartment_testkit::eventually("the second batch is done", is_done).await;
-        let stopped = std::process::Command::new("kill").arg(worker.id().to_string()).status();
-        assert!(stopped.unwrap().success());
-        assert_eq!(crate::program::finish(worker).code, 130);
+        assert_eq!(worker.stop(), 130);
         let listed = here(&["batch", "list"]);
         let names: Vec<String> = json(&listed)
             .as_array()

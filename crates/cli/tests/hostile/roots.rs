@@ -12,6 +12,7 @@ use compartment_documents::batch::{DocumentEntry, pipeline};
 use compartment_documents::files::Found;
 use compartment_testkit::{TestRedis, run_test};
 
+use crate::RunningWorker;
 use crate::program::{Run, json, paper, run};
 
 /// `in` with papers and links that lead out, and `out` with a secret.
@@ -130,7 +131,7 @@ fn a_single_task_and_the_configuration_are_bound_to_the_folders_too() {
             let store = databases.get("batch").unwrap();
             store.queue().submit_one(&queue, task).await.unwrap();
         }
-        let worker = crate::program::start(&here, &["worker", "--config", "named.toml"]);
+        let worker = RunningWorker::start(&here, &["worker", "--config", "named.toml"]);
         let listed = || {
             let list = ["tasks", "list", "--dead-letters", "--config", "named.toml", "--json"];
             json(&run(&here, &list))["dead_letters"].as_array().cloned().unwrap_or_default()
@@ -140,9 +141,7 @@ fn a_single_task_and_the_configuration_are_bound_to_the_folders_too() {
         for letter in listed() {
             assert!(letter.to_string().contains("outside"), "{letter:#}");
         }
-        let stopped = std::process::Command::new("kill").arg(worker.id().to_string()).status();
-        assert!(stopped.unwrap().success());
-        assert_eq!(crate::program::finish(worker).code, 130);
+        assert_eq!(worker.stop(), 130);
     });
 }
 

@@ -56,11 +56,7 @@ impl DatabaseMapBuilder {
             self.note_override("cache.enabled", enabled, "CACHE_ENABLED");
         }
         self.apply_address(get("REDIS_HOST"), get("REDIS_PORT"), get("REDIS_PASSWORD"))?;
-        for (variable, value) in &set {
-            if let Some(instance) = variable.strip_prefix(PASSWORD_OF) {
-                self.apply_password(variable, instance, value)?;
-            }
-        }
+        self.apply_passwords(&set)?;
         self.apply_instance(get)?;
         for (variable, value) in &set {
             if let Some(name) = variable.strip_prefix("REDIS_DB_") {
@@ -162,29 +158,6 @@ impl DatabaseMapBuilder {
         Ok(())
     }
 
-    fn apply_password(&mut self, variable: &str, of: &str, password: &str) -> Result<()> {
-        let named = self.instances.keys().filter(|name| in_variable(name) == of);
-        let named: Vec<String> = named.cloned().collect();
-        match named.as_slice() {
-            [] => {
-                let known: Vec<&str> = self.instances.keys().map(String::as_str).collect();
-                self.notes.push(format!(
-                    "{variable} is not used: there is no instance of that name (known: {})",
-                    known.join(", ")
-                ));
-                Ok(())
-            }
-            [name] => {
-                self.set_password(name, password, variable);
-                Ok(())
-            }
-            several => Err(wrong(format!(
-                "{variable} could be meant for the instances {}: rename one of them",
-                several.join(" and ")
-            ))),
-        }
-    }
-
     fn apply_index(&mut self, variable: &str, name: &str, value: &str) -> Result<()> {
         let index: u32 = number(variable, value)?;
         let known: Vec<&str> = self.databases.keys().map(String::as_str).collect();
@@ -207,15 +180,6 @@ impl DatabaseMapBuilder {
         }
         Ok(())
     }
-}
-
-/// The start of the variables with the passwords of single instances.
-const PASSWORD_OF: &str = "REDIS_PASSWORD_";
-
-/// The name of an instance as a part of a variable's name.
-fn in_variable(name: &str) -> String {
-    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    name.chars().map(letter).collect()
 }
 
 pub(super) fn number<T: std::str::FromStr>(variable: &str, value: &str) -> Result<T> {
@@ -329,36 +293,6 @@ mod tests {
         assert_eq!(map.instances()["primary"].url.reveal(), "rediss://me:old@a:2");
         let map = with("redis://a", &[("REDIS_PASSWORD", "new")]).unwrap();
         assert_eq!(map.instances()["primary"].url.reveal(), "redis://:new@a:6379");
-    }
-
-    #[test]
-    fn an_instance_of_any_kind_has_a_password_variable() {
-        let map = |variables: &[(&str, &str)]| {
-            let variables = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
-            DatabaseMapBuilder::preset(Preset::Pipeline)
-                .instance("primary", Instance::new("redis://me@a").unwrap())
-                .instance("far-away", Instance::new("redis+cluster://:old@b,c").unwrap())
-                .environment_variables(variables)
-                .unwrap()
-                .build()
-                .unwrap()
-        };
-        let set = map(&[
-            ("REDIS_PASSWORD", "common"),
-            ("REDIS_PASSWORD_PRIMARY", "p@ss/w:rd"),
-            ("REDIS_PASSWORD_FAR_AWAY", "a b"),
-            ("REDIS_PASSWORD_NOBODY", "s3cret"),
-        ]);
-        assert_eq!(set.instances()["primary"].url.reveal(), "redis://me:p%40ss%2Fw%3Ard@a:6379");
-        assert_eq!(set.instances()["far-away"].url.reveal(), "redis+cluster://:a%20b@b,c");
-        assert_eq!(set.instances()["far-away"].url.password(), Some("a b"));
-        assert_eq!(set.notes().len(), 1);
-        assert!(set.notes()[0].contains("REDIS_PASSWORD_NOBODY"), "{:?}", set.notes());
-        assert!(!format!("{set:?}").contains("s3cret"));
-        assert!(set.overridden().iter().any(|one| one.by == "REDIS_PASSWORD_FAR_AWAY"));
-        let in_query = InstanceUrl::parse("redis://a/0?password=old&db=0").unwrap();
-        let changed = in_query.with_password("new");
-        assert_eq!(InstanceUrl::parse(changed.reveal()).unwrap().password(), Some("new"));
     }
 
     #[test]

@@ -13,14 +13,13 @@ mod instance;
 mod ledger;
 mod login;
 mod overridden;
+mod passwords;
 mod preset;
 mod problem;
 mod quantity;
 mod query;
 mod roles;
 mod rules;
-#[cfg(test)]
-mod secrecy;
 mod section_access;
 mod sections;
 mod text;

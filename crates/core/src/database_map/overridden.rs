@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::problem::wrong;
-use super::{DatabaseMap, DatabaseMapBuilder, InstanceUrl, Scheme};
+use super::{DatabaseMap, DatabaseMapBuilder, InstanceUrl};
 use crate::Result;
 
 /// A setting that an environment variable or a flag has set, over the file.
@@ -44,34 +43,6 @@ impl DatabaseMapBuilder {
             builder.note_override(format!("instances.{name}.url"), shown, by);
         }
         Ok(builder)
-    }
-
-    /// Sets the password of the primary instance, by a flag that [`DatabaseMap::overridden`] then names. An instance
-    /// in memory has none, which becomes a note.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::Configuration`] if there are several instances and none is called `primary`.
-    pub fn password_by(mut self, password: &str, by: &str) -> Result<Self> {
-        let Some(name) = self.primary_name() else {
-            return Err(wrong(format!(
-                "{by} is for the instance \"primary\", but there are several of other names: set \
-                 REDIS_PASSWORD_<INSTANCE>"
-            )));
-        };
-        self.set_password(&name, password, by);
-        Ok(self)
-    }
-
-    /// Sets the password of an instance, which exists.
-    pub(super) fn set_password(&mut self, name: &str, password: &str, by: &str) {
-        let Some(instance) = self.instances.get_mut(name) else { return };
-        if instance.url.scheme() == Scheme::Memory {
-            self.notes.push(format!("{by} is not used: {name} is memory, which has no password"));
-            return;
-        }
-        instance.url = instance.url.with_password(password);
-        let shown = instance.url.clone();
-        self.note_override(format!("instances.{name}.url"), shown, by);
     }
 
     /// Records that `by` has set a setting; the last of one setting counts. The value is shown to users, so a password

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
-use super::{DatabaseMap, DatabaseMapBuilder, Instance, InstanceUrl, LedgerAddress, Preset};
+use crate::{DatabaseMap, DatabaseMapBuilder, Instance, InstanceUrl, LedgerAddress, Preset};
 
 /// A password in the encoding of a URL, each letter of it.
 fn encoded(password: &str) -> String {
