@@ -28,7 +28,9 @@ mod databases;
 mod error;
 mod glob;
 mod key;
+mod latencies;
 mod merge;
+pub mod metrics;
 mod names;
 mod placement;
 mod random;
@@ -53,6 +55,7 @@ pub use databases::Databases;
 pub use error::{Error, ErrorKind, Result, Retry, write_causes};
 pub use glob::escape_glob;
 pub use key::{KeyTemplate, Template, TypedKey};
+pub use latencies::Latencies;
 pub use placement::{Placement, Previous};
 pub use stores::{
     AfterFailure, Backoff, BatchAudit, BatchClaim, BatchEvent, BatchEventKind, BatchEventStore,

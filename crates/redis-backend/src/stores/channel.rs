@@ -72,7 +72,7 @@ impl ChannelStore for RedisChannel {
     }
 
     async fn subscribe(&self, channel: &str) -> Result<Subscription> {
-        let allowance = self.connections.take(&self.link.contract, 1)?;
+        let allowance = self.connections.take(&self.link.contract, 1, &self.link.traffic)?;
         let name = self.name(channel);
         let in_database = |error: Error| error.in_database(&self.link.contract.name);
         let (connection, pushes) = self.ear.open(&name).await.map_err(in_database)?;
