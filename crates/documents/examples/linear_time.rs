@@ -1,7 +1,8 @@
 //! Processor time of each stage on texts that are hard to divide, at 1 and at 8 MB: eight times the text may take twelve
 //! times as long.
 //!
-//! Run it with `cargo run --release -p compartment-documents --example linear_time`.
+//! Run it with `cargo run --release -p compartment-documents --example linear_time -- [PIECE [BYTES]]`: only texts of pieces
+//! that contain PIECE, and BYTES for a megabyte.
 
 #![expect(clippy::print_stdout, reason = "an example shows what it measures")]
 
@@ -91,16 +92,17 @@ fn times(piece: &str, bytes: usize) -> [f64; 5] {
 
 fn main() {
     let only = std::env::args().nth(1);
+    let megabyte = std::env::args().nth(2).and_then(|bytes| bytes.parse().ok()).unwrap_or(MB);
     println!("{:<20} {:>10} {:>8} {:>8} {:>7}", "text", "stage", "1 MB", "8 MB", "ratio");
     for piece in PIECES {
         if only.as_ref().is_some_and(|only| !piece.contains(only.as_str())) {
             continue;
         }
-        let (small, large) = (times(piece, MB), times(piece, 8 * MB));
+        let (small, large) = (times(piece, megabyte), times(piece, 8 * megabyte));
         for (at, stage) in ["extract", "chunk", "entities", "resolve", "relate"].iter().enumerate()
         {
             // Less than a millisecond a megabyte is no time to compare.
-            if large[at] < 0.008 {
+            if large[at] < 0.02 {
                 continue;
             }
             let ratio = large[at] / small[at];

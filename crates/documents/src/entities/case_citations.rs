@@ -32,6 +32,9 @@ static_regex!(
 );
 static_regex!(year_before_regex, r"[\[(](?P<year>1[6-9]\d\d|20\d\d)[\])]\s*$");
 
+/// Maximum number of citations that stand for one case; no case is reported in so many places.
+const MAX_PARALLEL: usize = 32;
+
 /// Every case and journal citation, and every case named without one.
 pub(super) fn case_citations(text: &str) -> Vec<Mention> {
     let cores = core_citations(text);
@@ -51,6 +54,7 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
         let parallel = mentions.last().and_then(Mention::citation).is_some_and(|previous| {
             core.form == CitationForm::FullCase
                 && previous.form == CitationForm::FullCase
+                && mentions.len() - chain_start < MAX_PARALLEL
                 && text
                     .get(previous.full_end..core.start)
                     .is_some_and(|gap| parallel_regex().is_match(gap) && !gap.contains(';'))
@@ -221,6 +225,16 @@ mod tests {
         assert_eq!(parts.plaintiff.as_deref(), Some("Roe"));
         assert_eq!(parts.pin_cite.as_deref(), Some("1192-93"));
         assert_eq!((parts.year, parts.court.as_deref()), (Some(2017), Some("pa/supreme")));
+    }
+
+    #[test]
+    fn a_chain_of_citations_without_end_is_no_single_case() {
+        let text = "123 U.S. 456 ".repeat(MAX_PARALLEL * 3);
+        let all = case_citations(&text);
+        assert_eq!(all.len(), MAX_PARALLEL * 3);
+        let starts: std::collections::BTreeSet<usize> =
+            all.iter().filter_map(|one| Some(one.citation()?.full_start)).collect();
+        assert_eq!(starts.len(), 3, "each chain has one start");
     }
 
     #[test]

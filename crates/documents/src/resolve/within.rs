@@ -340,6 +340,27 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_too_many_bear_stands_for_itself() {
+        let judges = |count: usize| -> String {
+            let letter = |at: usize| char::from(b'a' + (at % 26) as u8);
+            let name = |at: usize| format!("Ba{}{}", letter(at / 26), letter(at));
+            let named: Vec<String> =
+                (0..count).map(|at| format!("Judge {} Holt dissents.", name(at))).collect();
+            named.join("\n\n")
+        };
+        let entities = |text: &str| {
+            let document = resolved(text);
+            document.entities.iter().filter(|one| one.kind == EntityKind::Judge).count()
+        };
+        let one = "\n\nJudge Baaa Quincy Holt concurs.";
+        // The fuller form is the same person,
+        assert_eq!(entities(&(judges(20) + one)), 20);
+        // unless the family name tells nobody apart.
+        let many = NAMESAKES + 10;
+        assert_eq!(entities(&(judges(many) + one)), many + 1);
+    }
+
+    #[test]
     fn the_order_of_mentions_does_not_matter() {
         let text =
             "Foo v. Bar, 1 U.S. 1 (1790). Foo, 1 U.S., at 2. Id. at 3. Judge Ann Roe. Judge Roe.";
