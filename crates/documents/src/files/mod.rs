@@ -3,12 +3,10 @@
 mod discover;
 mod file_paths;
 mod output;
-mod replace;
 mod source;
 
 pub use discover::{Discovery, Found, discover};
 pub(crate) use file_paths::FilePaths;
 pub use output::{DocumentFile, ResolvedMention};
-pub use replace::create_folders;
 pub use source::document_id;
 pub(crate) use source::{FileContent, hash_of};

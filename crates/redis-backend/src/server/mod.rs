@@ -6,12 +6,12 @@ pub(crate) mod isolation;
 pub(crate) mod probe;
 
 use compartment_core::{Error, InstanceUrl, Result};
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
 
 use crate::RedisConfig;
 use crate::error::{Phase, convert};
 use crate::server::probe::{ServerInfo, Topology, probe};
+use crate::wire::bounded::BoundedConnection;
 use crate::wire::connector::{Connector, NodeConnector, Wire};
 use crate::wire::slots::Slots;
 
@@ -121,7 +121,7 @@ pub struct Connection {
 #[derive(Clone)]
 enum Way {
     /// A server, or one node of a cluster.
-    One(MultiplexedConnection),
+    One(BoundedConnection),
     /// A cluster, by the slots of the keys.
     Slots(Slots),
 }
@@ -149,7 +149,7 @@ impl Connection {
         command: &Cmd,
     ) -> Result<T> {
         let answer = match &mut self.way {
-            Way::One(connection) => connection.send_packed_command(command).await,
+            Way::One(connection) => connection.send(command).await,
             Way::Slots(slots) => {
                 let answers = slots.send(&[command]).await;
                 answers.map(|mut answers| answers.pop().unwrap_or(Value::Nil))
@@ -175,9 +175,7 @@ impl Connection {
             return Ok(Vec::new());
         }
         let answers = match &mut self.way {
-            Way::One(connection) => {
-                connection.send_packed_commands(commands, 0, commands.len()).await
-            }
+            Way::One(connection) => connection.send_each(commands).await,
             Way::Slots(slots) => slots.send(&commands.cmd_iter().collect::<Vec<_>>()).await,
         };
         answers.map_err(|error| convert(operation, Phase::Request, &error))
