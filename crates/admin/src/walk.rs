@@ -1,7 +1,7 @@
 //! Walks the names of a place by `SCAN`, on every node of a cluster.
 
 use compartment_core::Result;
-use compartment_redis::Connection;
+use compartment_redis::{Connection, ServedTime};
 use redis::Cmd;
 
 use crate::Place;
@@ -55,6 +55,11 @@ impl Walk {
     /// Lets the server inspect at most `count` names for each page from now on.
     pub(crate) fn limit_page(&mut self, count: usize) {
         self.count = self.count.min(count.max(1));
+    }
+
+    /// Adds to `served` from now on how long the servers work on each page.
+    pub(crate) fn measure(&mut self, served: &ServedTime) {
+        self.nodes.iter_mut().for_each(|node| node.measure(served));
     }
 
     /// Continues at the position of another walk of this place: see [`Walk::position`].

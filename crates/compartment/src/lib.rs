@@ -57,6 +57,7 @@ pub mod key_value;
 pub mod lock;
 #[cfg(feature = "memory")]
 pub mod memory_backend;
+pub mod metrics;
 #[cfg(feature = "mock")]
 pub mod mock;
 mod open;

@@ -29,7 +29,9 @@ mod decoding;
 mod error;
 mod glob;
 mod key;
+mod latencies;
 mod merge;
+pub mod metrics;
 mod placement;
 mod random;
 mod stores;
@@ -54,6 +56,7 @@ pub use decoding::{DecodeLimit, MAX_NESTING};
 pub use error::{Error, ErrorKind, Result, Retry, write_causes};
 pub use glob::escape_glob;
 pub use key::{KeyTemplate, Template, TypedKey};
+pub use latencies::Latencies;
 pub use placement::{Placement, Previous};
 pub use stores::{
     AfterFailure, Backoff, BatchAudit, BatchClaim, BatchEvent, BatchEventKind, BatchEventStore,

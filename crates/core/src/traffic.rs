@@ -1,6 +1,9 @@
-//! Counters of this process's requests to a database, for hit rates.
+//! Counters of this process's requests to a database: how many, how large, how fast, and how often they found a key.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::latencies::{Latencies, LatencyCounters};
 
 /// Counters of one database, shared by its stores. They use relaxed ordering: they are metrics only.
 #[derive(Debug, Default)]
@@ -11,6 +14,13 @@ pub struct Traffic {
     retries: AtomicU64,
     brought: AtomicU64,
     evicted: AtomicU64,
+    requests: AtomicU64,
+    failures: AtomicU64,
+    sent_bytes: AtomicU64,
+    received_bytes: AtomicU64,
+    lock_timeouts: AtomicU64,
+    connections: AtomicU64,
+    latencies: LatencyCounters,
 }
 
 /// The counters at one moment.
@@ -31,6 +41,21 @@ pub struct TrafficSnapshot {
     /// Keys that this process evicted to enforce the memory budget on a server; the memory backend does not count
     /// evictions.
     pub evicted: u64,
+    /// Commands sent to a server, each attempt counted; the memory backend sends none.
+    pub requests: u64,
+    /// Commands without an answer: the connection broke or the time was over. Errors that the server returned are
+    /// answers.
+    pub failures: u64,
+    /// Bytes of the arguments of commands, without the protocol's own.
+    pub sent_bytes: u64,
+    /// Bytes of the values in answers, without the protocol's own.
+    pub received_bytes: u64,
+    /// Callers that waited for a lock as long as they wanted to, and did not get it.
+    pub lock_timeouts: u64,
+    /// Connections that the database may use now: a gauge, not a count.
+    pub connections: u64,
+    /// How long answers took. Commands sent together have one.
+    pub latencies: Latencies,
 }
 
 impl Traffic {
@@ -65,16 +90,56 @@ impl Traffic {
         self.evicted.fetch_add(count, Ordering::Relaxed);
     }
 
+    /// Counts commands that were sent together, with the bytes of their arguments.
+    pub fn sent(&self, commands: u64, bytes: u64) {
+        self.requests.fetch_add(commands, Ordering::Relaxed);
+        self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts their answer, `took` after they were sent, with the bytes of its values.
+    pub fn answered(&self, bytes: u64, took: Duration) {
+        self.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.latencies.add(took);
+    }
+
+    /// Counts commands that got no answer.
+    pub fn unanswered(&self, commands: u64) {
+        self.failures.fetch_add(commands, Ordering::Relaxed);
+    }
+
+    /// Counts a caller that waited for a lock in vain.
+    pub fn lock_timed_out(&self) {
+        self.lock_timeouts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that the database may use `count` more connections.
+    pub fn connections_taken(&self, count: u64) {
+        self.connections.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Notes that it has given `count` back.
+    pub fn connections_returned(&self, count: u64) {
+        self.connections.fetch_sub(count, Ordering::Relaxed);
+    }
+
     /// The current counters.
     #[must_use]
     pub fn snapshot(&self) -> TrafficSnapshot {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         TrafficSnapshot {
-            hits: self.hits.load(Ordering::Relaxed),
-            misses: self.misses.load(Ordering::Relaxed),
-            writes: self.writes.load(Ordering::Relaxed),
-            retries: self.retries.load(Ordering::Relaxed),
-            brought: self.brought.load(Ordering::Relaxed),
-            evicted: self.evicted.load(Ordering::Relaxed),
+            hits: read(&self.hits),
+            misses: read(&self.misses),
+            writes: read(&self.writes),
+            retries: read(&self.retries),
+            brought: read(&self.brought),
+            evicted: read(&self.evicted),
+            requests: read(&self.requests),
+            failures: read(&self.failures),
+            sent_bytes: read(&self.sent_bytes),
+            received_bytes: read(&self.received_bytes),
+            lock_timeouts: read(&self.lock_timeouts),
+            connections: read(&self.connections),
+            latencies: self.latencies.snapshot(),
         }
     }
 }
@@ -100,5 +165,19 @@ mod tests {
         traffic.read(true);
         traffic.reads(2, 1);
         assert_eq!(traffic.snapshot().hit_rate(), Some(0.75));
+    }
+
+    #[test]
+    fn commands_sent_together_have_one_answer() {
+        let traffic = Traffic::default();
+        traffic.sent(3, 120);
+        traffic.answered(40, Duration::from_micros(300));
+        traffic.sent(2, 10);
+        traffic.unanswered(2);
+        let counted = traffic.snapshot();
+        assert_eq!((counted.requests, counted.failures), (5, 2));
+        assert_eq!((counted.sent_bytes, counted.received_bytes), (130, 40));
+        assert_eq!(counted.latencies.count(), 1);
+        assert_eq!(counted.latencies.mean(), Some(Duration::from_micros(300)));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use compartment_core::backend::{Backend, Capabilities, Stores};
+use compartment_core::backend::{Backend, Capabilities, Stores, Traffic};
 use compartment_core::{Contract, Database, Error, ErrorKind, Result, SystemClock};
 
 use crate::RedisConfig;
@@ -100,8 +100,9 @@ impl RedisBackend {
 
     /// The connection to a database, and to its previous place while it moves.
     fn link(&self, contract: Contract) -> Result<Link> {
+        let traffic = Arc::new(Traffic::default());
         let Some(previous) = contract.previous.clone() else {
-            return self.requests(contract).map(Link::new);
+            return self.requests(contract, &traffic).map(Link::new);
         };
         if self.info.topology == Topology::Cluster {
             return Err(Error::new(
@@ -115,9 +116,10 @@ impl RedisBackend {
         self.check_index(previous.placement.index())?;
         let mut before = contract.clone().placement(previous.placement.clone());
         before.previous = None;
-        let old = Arc::new(self.requests(before)?);
+        let old = Arc::new(self.requests(before, &traffic)?);
         let placement = contract.placement.clone();
-        Ok(Link::new(self.requests(contract)?).arriving(Arrival::new(previous, placement, old)))
+        Ok(Link::new(self.requests(contract, &traffic)?)
+            .arriving(Arrival::new(previous, placement, old)))
     }
 
     /// The connector for the subscriptions of its channels.
@@ -131,9 +133,10 @@ impl RedisBackend {
         })
     }
 
-    fn requests(&self, contract: Contract) -> Result<Requests> {
+    /// Requests to the contract's place, counted in `traffic`.
+    fn requests(&self, contract: Contract, traffic: &Arc<Traffic>) -> Result<Requests> {
         let count = self.config.connections_per_database.max(1);
-        let allowance = self.connections.take(&contract, count)?;
+        let allowance = self.connections.take(&contract, count, traffic)?;
         let connector = Arc::new(Connector::new(
             &self.config,
             contract.placement.index(),

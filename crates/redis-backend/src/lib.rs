@@ -29,6 +29,8 @@ pub use server::allowed_name::{allowed_name, mark};
 pub use server::identity::check_apart;
 pub use server::probe::{ServerInfo, Topology};
 #[doc(hidden)]
+pub use server::served_time::ServedTime;
+#[doc(hidden)]
 pub use server::{Connection, Server, answer_error, read_answer};
 #[doc(hidden)]
 pub use wire::stream::ServerStream;

@@ -1,7 +1,7 @@
 //! The size of a request, and whether the server accepts it.
 
 use compartment_core::{Contract, Error, ErrorKind, Result};
-use redis::{Arg, Cmd};
+use redis::{Arg, Cmd, Value};
 
 /// The default limit for one value in bytes, unless the server has another: the default of `proto-max-bulk-len`.
 pub(crate) const MAX_VALUE_BYTES: u64 = 512 << 20;
@@ -9,6 +9,19 @@ pub(crate) const MAX_VALUE_BYTES: u64 = 512 << 20;
 /// The approximate size of the command in bytes.
 pub(crate) fn size(command: &Cmd) -> usize {
     command.args_iter().map(argument_size).sum()
+}
+
+/// The bytes of the values in an answer.
+pub(crate) fn answer_size(answer: &Value) -> usize {
+    match answer {
+        Value::BulkString(bytes) => bytes.len(),
+        Value::SimpleString(text) => text.len(),
+        Value::Array(parts) | Value::Set(parts) => parts.iter().map(answer_size).sum(),
+        Value::Map(pairs) => {
+            pairs.iter().map(|(key, value)| answer_size(key) + answer_size(value)).sum()
+        }
+        _ => 0,
+    }
 }
 
 fn argument_size(argument: Arg<&[u8]>) -> usize {

@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use compartment_core::backend::{Traffic, TtlRule, Unfinished};
 use compartment_core::{Clock, Contract, Error, ErrorKind, Expiry, Result};
-use redis::{Cmd, FromRedisValue, Value};
+use redis::{Cmd, FromRedisValue, RedisResult, Value};
 
 use crate::RedisConfig;
 use crate::error::{Phase, convert};
 use crate::repeat::{BACKOFF, Repeat};
-use crate::request_size::{MAX_VALUE_BYTES, check_size, size};
+use crate::request_size::{MAX_VALUE_BYTES, answer_size, check_size, size};
 use crate::script::ScriptTarget;
 use crate::server::probe::{ServerInfo, Topology};
 use crate::wire::allowance::Allowance;
@@ -55,7 +55,7 @@ impl Requests {
     ) -> Self {
         Self {
             contract,
-            traffic: Arc::new(Traffic::default()),
+            traffic: Arc::clone(allowance.traffic()),
             unfinished: Unfinished::default(),
             is_cluster: info.topology == Topology::Cluster,
             max_value_bytes: info.max_value_bytes.unwrap_or(MAX_VALUE_BYTES),
@@ -142,10 +142,13 @@ impl Requests {
         }
         let mut attempt = 0;
         loop {
-            let line = self.line(commands.iter().map(size).sum());
+            let bytes = commands.iter().map(size).sum();
+            let line = self.line(bytes);
             let sent = match line.wire().await {
-                Ok((mut wire, generation)) => wire
-                    .send_many(commands)
+                Ok((mut wire, generation)) => self
+                    .counted(commands.len(), bytes, wire.send_many(commands), |answers| {
+                        answers.iter().map(answer_size).sum()
+                    })
                     .await
                     .map_err(|error| self.note_failure(line, generation, operation, &error)),
                 Err(error) => Err(error),
@@ -188,12 +191,33 @@ impl Requests {
         operation: &'static str,
         command: &Cmd,
     ) -> Result<T> {
-        let line = self.line(size(command));
+        let bytes = size(command);
+        let line = self.line(bytes);
         let (mut wire, generation) = line.wire().await?;
-        wire.send(command)
+        self.counted(1, bytes, wire.send(command), answer_size)
             .await
             .and_then(read)
             .map_err(|error| self.note_failure(line, generation, operation, &error))
+    }
+
+    /// Sends commands of `bytes`, and counts them and their answer.
+    async fn counted<T>(
+        &self,
+        commands: usize,
+        bytes: usize,
+        sent: impl Future<Output = RedisResult<T>>,
+        answer_size: impl FnOnce(&T) -> usize,
+    ) -> RedisResult<T> {
+        self.traffic.sent(commands as u64, bytes as u64);
+        let began = Instant::now();
+        let answer = sent.await;
+        match &answer {
+            Ok(answer) => self.traffic.answered(answer_size(answer) as u64, began.elapsed()),
+            // Some answers of a server arrive as errors of the request.
+            Err(error) if error.code().is_some() => self.traffic.answered(0, began.elapsed()),
+            Err(_) => self.traffic.unanswered(commands as u64),
+        }
+        answer
     }
 
     /// Converts the failure to an error, and drops a connection that can no longer be trusted.

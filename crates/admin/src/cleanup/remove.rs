@@ -127,10 +127,13 @@ impl<'a> Run<'a> {
         options: &CleanupOptions,
     ) -> Result<Run<'a>> {
         let journal = options.journal.as_deref().filter(|_| options.apply);
+        let pace = Pace::new(options.limits.unnoticed(), place).await?;
+        let mut connection = place.open("cleanup").await?;
+        pace.measure(&mut connection);
         Ok(Self {
             place,
-            connection: place.open("cleanup").await?,
-            pace: Pace::new(options.limits.unnoticed(), place).await?,
+            connection,
+            pace,
             ages: Ages::new(place, map, options.older_than),
             learner: Learner::default(),
             apply: options.apply,

@@ -3,17 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
-use compartment_core::{Codec, Database, Result, Timestamp, escape_glob};
-use futures_util::StreamExt;
-use futures_util::future::try_join_all;
+use compartment_core::metrics::list_processes;
+use compartment_core::{Database, Result, Timestamp};
 use serde::Serialize;
 
 use crate::metrics::figures::{FIGURES, TemplateMetrics, sum};
 use crate::metrics::prometheus::Text;
-use crate::metrics::publication::{
-    LONGEST_WINDOW, MINUTE, PROCESS, ProcessMetrics, SINCE, TOTALS, minute_of,
-};
+use crate::metrics::publication::{COUNTERS, PROCESS, ProcessMetrics};
 
 /// The metrics of all processes that use a cache database.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -52,38 +48,27 @@ impl FleetMetrics {
         window: Duration,
         now: Timestamp,
     ) -> Result<Self> {
-        let minutes = window.min(LONGEST_WINDOW).as_secs().div_ceil(60).max(1);
-        let mut fleet =
-            Self { database: name.into(), window_seconds: minutes * 60, ..Self::default() };
-        let totals = metrics.hash().get_all(TOTALS.key(&[name])?.as_str()).await?;
-        for (field, value) in &totals {
-            fleet.take_total(field, number(value));
+        let counts = COUNTERS.read(metrics, name, window, now).await?;
+        let (database, since_ms) = (name.to_owned(), counts.since_ms);
+        let window_seconds = counts.minutes * 60;
+        let mut fleet = Self { database, since_ms, window_seconds, ..Self::default() };
+        for (field, value) in &counts.totals {
+            fleet.take_total(field, *value);
         }
-        let last = minute_of(now);
-        let keys = (last.saturating_sub(minutes - 1)..=last)
-            .map(|minute| MINUTE.key(&[name, &minute.to_string()]))
-            .collect::<Result<Vec<_>>>()?;
-        let each = keys.iter().map(|key| metrics.hash().get_all(key.as_str()));
-        for fields in try_join_all(each).await? {
-            for (field, value) in &fields {
-                let Some((template, what)) = field.rsplit_once('.') else { continue };
-                let figures = fleet.templates.entry(template.into()).or_default();
-                match what {
-                    "hits" => figures.recent_hits += number(value),
-                    "misses" => figures.recent_misses += number(value),
-                    _ => {}
-                }
+        for (field, value) in &counts.recent {
+            let Some((template, what)) = field.rsplit_once('.') else { continue };
+            let figures = fleet.templates.entry(template.into()).or_default();
+            match what {
+                "hits" => figures.recent_hits += value,
+                "misses" => figures.recent_misses += value,
+                _ => {}
             }
         }
-        fleet.processes = processes(metrics, name).await?;
+        fleet.processes = list_processes(metrics, &PROCESS, &[name]).await?;
         Ok(fleet)
     }
 
     fn take_total(&mut self, field: &str, value: u64) {
-        if field == SINCE {
-            self.since_ms = Some(value);
-            return;
-        }
         let Some((template, what)) = field.rsplit_once('.') else { return };
         if template.is_empty() {
             match what {
@@ -138,22 +123,4 @@ impl FleetMetrics {
         text.gauge("pending_removals", "Removals to deliver.", all(|p| p.pending_removals));
         text.finish()
     }
-}
-
-fn number(value: &Bytes) -> u64 {
-    std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
-}
-
-async fn processes(metrics: &Database, name: &str) -> Result<Vec<ProcessMetrics>> {
-    let any = PROCESS.key(&[name, "-"])?;
-    let pattern = format!("{}*", escape_glob(any.as_str().trim_end_matches('-')));
-    let mut scan = metrics.key_value().scan(&pattern);
-    let mut keys = std::collections::BTreeSet::new();
-    while let Some(key) = scan.next().await {
-        keys.insert(key?);
-    }
-    let keys: Vec<String> = keys.into_iter().collect();
-    let values = metrics.key_value().get_many(&keys).await?;
-    // Values of a newer version are left out.
-    Ok(values.iter().flatten().filter_map(|value| Codec::decode(value).ok()).collect())
 }

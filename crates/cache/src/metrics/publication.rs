@@ -1,40 +1,34 @@
 //! Adds a process's metrics to those of all processes, in the `metrics` database.
 //!
-//! Totals are a hash with a field for each template and counter, to which every process adds its changes since the
-//! last time. The hits and misses of each minute are a separate hash. State that cannot be added (bytes in process,
-//! the breaker) is a short-lived value for each process. An addition with an unknown outcome is not repeated: metrics
-//! may miss a little, but never count twice.
+//! Totals have a field for each template and counter, to which every process adds its changes since the last time; the
+//! minutes have hits and misses. State that cannot be added (bytes in process, the breaker) is a short-lived value for
+//! each process.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
-use compartment_core::{Codec, Database, Expiry, KeyTemplate, Result, SetOptions, Timestamp};
-use futures_util::future::try_join_all;
+use compartment_core::metrics::{Additions, FleetCounters};
+use compartment_core::{Codec, Database, KeyTemplate, Result, SetOptions, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::inner::Inner;
 use crate::metrics::figures::{CacheMetrics, FIGURES};
 use crate::second::breaker::BreakerState;
 
-/// How long the counts of a minute are kept: the longest window.
-pub(crate) const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 3_600);
-/// How long totals are kept after the last addition.
-const TOTALS_TTL: Duration = Duration::from_secs(30 * 86_400);
 /// After this many missed intervals a process is no longer listed.
 const MISSED: u32 = 3;
 
 /// Sums since counting began: fields `<template>.<figure>`, and `.<figure>` for the whole cache.
-pub(crate) const TOTALS: KeyTemplate<()> =
+static TOTALS: KeyTemplate<()> =
     KeyTemplate::new("cache_totals", "compartment:cache:totals:{database}", "metrics");
 /// The hits and misses of one minute: fields `<template>.hits` and `<template>.misses`.
-pub(crate) const MINUTE: KeyTemplate<()> =
+static MINUTE: KeyTemplate<()> =
     KeyTemplate::new("cache_minute", "compartment:cache:minute:{database}:{minute}", "metrics");
+/// The counters of a cache, by its database's name.
+pub(crate) const COUNTERS: FleetCounters = FleetCounters { totals: &TOTALS, minutes: &MINUTE };
 /// The state of one process.
 pub(crate) const PROCESS: KeyTemplate<ProcessMetrics> =
     KeyTemplate::new("cache_process", "compartment:cache:process:{database}:{process}", "metrics")
         .with_codec(Codec::JSON);
-/// In the totals: when counting began, in milliseconds since 1970.
-pub(crate) const SINCE: &str = ".since_ms";
 
 /// The state of a process, as it last reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,14 +67,10 @@ impl Inner {
         let Some(metrics) = self.options.metrics.as_ref() else { return Ok(()) };
         let at = self.options.clock.now();
         let name = self.database.name();
-        let totals_key = TOTALS.key(&[name])?;
-        let minute_key = MINUTE.key(&[name, &minute_of(at).to_string()])?;
         // Repeatable requests first: an unavailable database is noticed before anything is added.
         self.say_state(metrics, &self.figures(), at).await?;
         if self.published.said().is_none() {
-            let value = at.as_millis().to_string().into();
-            let (store, expiry) = (metrics.hash(), Expiry::After(TOTALS_TTL));
-            store.set_field_if_absent(totals_key.as_str(), SINCE, value, expiry).await?;
+            COUNTERS.begin(metrics, name, at).await?;
         }
         // A failure from here on loses counts rather than counting them twice. The lock is not held across an await.
         let (totals, minute) = {
@@ -90,12 +80,7 @@ impl Inner {
             *said = Some(now);
             grown
         };
-        let ttl = LONGEST_WINDOW + Duration::from_secs(3_600);
-        tokio::try_join!(
-            add_all(metrics, totals_key.as_str(), totals, TOTALS_TTL),
-            add_all(metrics, minute_key.as_str(), minute, ttl),
-        )?;
-        Ok(())
+        COUNTERS.add(metrics, name, at, totals, minute).await
     }
 
     pub(crate) fn process_key(&self) -> Result<String> {
@@ -120,19 +105,12 @@ impl Inner {
     }
 }
 
-/// The minute of a moment, counted since 1970.
-pub(crate) fn minute_of(at: Timestamp) -> u64 {
-    at.as_millis() / 60_000
-}
-
-type Additions = Vec<(String, i64)>;
-
 /// The changes since `before`, for the totals and for the minute.
 fn additions(before: Option<&CacheMetrics>, now: &CacheMetrics) -> (Additions, Additions) {
     let (mut totals, mut minute) = (Vec::new(), Vec::new());
     let note = |list: &mut Additions, field: String, grown: u64| {
         if grown > 0 {
-            list.push((field, i64::try_from(grown).unwrap_or(i64::MAX)));
+            list.push((field, grown));
         }
     };
     for (template, figures) in &now.templates {
@@ -152,13 +130,6 @@ fn additions(before: Option<&CacheMetrics>, now: &CacheMetrics) -> (Additions, A
         note(&mut totals, format!(".{name}"), value.saturating_sub(old));
     }
     (totals, minute)
-}
-
-async fn add_all(metrics: &Database, key: &str, fields: Additions, ttl: Duration) -> Result<()> {
-    let store = metrics.hash();
-    let each =
-        fields.iter().map(|(field, by)| store.increment_field(key, field, *by, Expiry::After(ttl)));
-    try_join_all(each).await.map(drop)
 }
 
 /// Publishes at the configured interval until the cache is dropped.

@@ -3,6 +3,7 @@
 use super::house::{House, HouseOptions, Teller};
 use crate::args::{self, General};
 use crate::commands::batch;
+use crate::commands::publishing::Publishing;
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
 use crate::settings;
@@ -20,11 +21,14 @@ pub(crate) async fn run(
     let teller = Teller::Screen;
     let options =
         HouseOptions { settings, ledger: command.ledger, sweeps: true, at_once: true, teller };
+    let publishing = Publishing::start(&databases);
     let house = House::new(loaded, databases, options);
     if command.once {
         house.round().await?;
+        publishing.end().await;
         return Ok(ExitCode::Success);
     }
     house.keep(interrupted()).await?;
+    publishing.end().await;
     Ok(ExitCode::Interrupted)
 }

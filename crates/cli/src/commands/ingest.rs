@@ -13,6 +13,7 @@ use compartment_documents::{IngestError, IngestOptions, IngestReport, ingest};
 use serde_json::json;
 
 use super::databases::size;
+use super::publishing::Publishing;
 use crate::args::{BatchName, BatchSubmit, General, Ingest};
 use crate::exit_code::{CliError, ExitCode, code_of};
 use crate::interrupt::interrupted;
@@ -36,6 +37,7 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
         return submit(&databases, &command).await;
     }
     let mut options = options(&command)?;
+    let publishing = Publishing::start(&databases);
     let bars = Arc::new(ProgressBars::new());
     let progress = Progress::new(bars.clone());
     let ledger = command.how.ledger.configured(databases.map())?.map(Ledger::new);
@@ -59,6 +61,7 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
     if let Some(ledger) = ledger {
         ledger.close().await;
     }
+    publishing.end().await;
     let report = outcome.map_err(failed)?;
     if command.json {
         screen::say(format!("{:#}", as_json(&databases, &report).await));

@@ -22,6 +22,7 @@ mod migrate;
 mod open_cache;
 mod orphans;
 mod plan;
+mod publishing;
 mod restore;
 mod shell;
 mod stats;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::house::{House, HouseOptions, Teller};
+use super::publishing::Publishing;
 use crate::args::{self, LedgerArgument};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, FAINT};
@@ -69,8 +70,9 @@ pub(super) fn mirror(databases: &Databases, ledger: Ledger) -> Result<LedgerMirr
     })
 }
 
-/// A mirror, a sweeper and one who keeps house, until they are stopped.
+/// A mirror, a sweeper, one who keeps house and the publisher of counts, until they are stopped.
 pub(super) struct Upkeep {
+    publishing: Publishing,
     stop: watch::Sender<bool>,
     running: Vec<JoinHandle<()>>,
     ledger: Option<Ledger>,
@@ -106,7 +108,8 @@ impl Upkeep {
         }
         let until = until(told);
         running.push(tokio::spawn(async move { sweeper.run(until).await }));
-        Ok(Self { stop, running, ledger })
+        let publishing = Publishing::start(databases);
+        Ok(Self { publishing, stop, running, ledger })
     }
 
     /// Mirrors the remaining rows, then ends.
@@ -119,6 +122,7 @@ impl Upkeep {
         if let Some(ledger) = self.ledger {
             ledger.close().await;
         }
+        self.publishing.end().await;
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use compartment_documents::{WarmDocuments, WarmedDocuments, warm};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::publishing::Publishing;
 use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
@@ -49,6 +50,7 @@ pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCo
         bar.set_length(total);
         bar.set_position(report.found + report.missing + report.failed);
     };
+    let publishing = Publishing::start(&databases);
     let warmed = tokio::select! {
         warmed = warm(&databases, &options, watch) => warmed,
         () = interrupted() => {
@@ -57,6 +59,7 @@ pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCo
         }
     };
     bar.finish_and_clear();
+    publishing.end().await;
     let warmed = warmed?;
     if command.json {
         say_json(&warmed);

@@ -146,7 +146,7 @@ fn a_healthy_deployment_ends_with_0_and_one_that_is_away_with_13() {
         for name in ["dead_letters", "workers", "stuck", "queue_age"] {
             assert_eq!(state(name), "ok", "{name}");
         }
-        for name in ["lock_timeouts", "pools"] {
+        for name in ["lock_timeouts", "pool"] {
             assert_eq!(state(name), "unknown", "{name}");
         }
         server.kill();
@@ -241,5 +241,36 @@ fn the_folder_of_the_state_may_come_from_the_environment() {
         let output = stats.env("COMPARTMENT_STATE", folder.path().join("kept")).output().unwrap();
         assert!(output.status.success());
         assert_eq!(std::fs::read_dir(folder.path().join("kept")).unwrap().count(), 1);
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_run_publishes_its_requests_and_stats_and_health_show_them() {
+    run_test(async {
+        let (folder, server) = (here(), TestRedis::start().await);
+        std::fs::write(folder.path().join("order.txt"), "Order of May 4, 2020. Granted.").unwrap();
+        let ingested = run(folder.path(), &["ingest", "order.txt", "--backend", &server.url()]);
+        assert_eq!(ingested.code, 0, "{ingested:?}");
+        let shown = on(&server, folder.path(), &["stats"]);
+        assert!(shown.out.contains("requests/s") && shown.out.contains("p99"), "{}", shown.out);
+        assert!(!shown.out.contains("no process publishes"), "{}", shown.out);
+        assert!(shown.out.lines().all(|line| line.chars().count() <= 82), "{}", shown.out);
+        let found = json(&on(&server, folder.path(), &["stats", "--json"]));
+        let databases = found["databases"].as_array().unwrap();
+        let cache = databases.iter().find(|one| one["name"] == "cache").unwrap();
+        for figure in ["requests_per_second", "sent_bytes_per_second", "mean_latency_us"] {
+            assert!(cache["clients"][figure].as_f64().unwrap() > 0.0, "{figure}: {cache:#}");
+        }
+        let text = on(&server, folder.path(), &["stats", "--prometheus"]).out;
+        let name = "compartment_database_requests_total{database=\"cache\",instance=\"primary\"}";
+        let total = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        assert!(total.trim().parse::<f64>().unwrap() > 0.0, "{total}");
+        let health = json(&on(&server, folder.path(), &["health", "--json"]));
+        for name in ["lock_timeouts", "pool"] {
+            let check = health["checks"].as_array().unwrap();
+            let check = check.iter().find(|check| check["name"] == name).unwrap();
+            assert_eq!(check["state"], "ok", "{check:#}");
+        }
     });
 }

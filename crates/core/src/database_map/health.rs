@@ -22,6 +22,10 @@ pub struct HealthSettings {
     pub hit_rate: f64,
     /// The share of a server's connections in use from which on there is a warning.
     pub connections: f64,
+    /// The share of a process's own connections in use from which on there is a warning.
+    pub pool: f64,
+    /// Callers that waited for a lock in vain within an hour above which there is a warning.
+    pub lock_timeouts: u64,
     /// Dead letters from which on there is a warning.
     pub dead_letters: u64,
     /// How long a batch may wait that nobody works on, by class: high, normal, low.
@@ -44,6 +48,8 @@ impl Default for HealthSettings {
             memory_critical: 0.9,
             hit_rate: 0.2,
             connections: 0.8,
+            pool: 0.8,
+            lock_timeouts: 5,
             dead_letters: 1,
             queue_age: [MINUTE, Duration::from_secs(600), HOUR],
             stuck_after: Duration::from_secs(120),
@@ -65,6 +71,8 @@ struct HealthFields {
     memory_critical: Option<f64>,
     hit_rate: Option<f64>,
     connections: Option<f64>,
+    pool: Option<f64>,
+    lock_timeouts: Option<u64>,
     dead_letters: Option<u64>,
     queue_age: Option<QueueAge>,
     stuck_after: Option<Span>,
@@ -114,6 +122,8 @@ impl TryFrom<HealthFields> for HealthSection {
             )?,
             hit_rate: share("hit_rate", fields.hit_rate, usual.hit_rate)?,
             connections: share("connections", fields.connections, usual.connections)?,
+            pool: share("pool", fields.pool, usual.pool)?,
+            lock_timeouts: fields.lock_timeouts.unwrap_or(usual.lock_timeouts),
             dead_letters: fields.dead_letters.unwrap_or(usual.dead_letters).max(1),
             queue_age: [
                 time("queue_age.high", high, usual_high)?,
@@ -157,6 +167,12 @@ impl HealthSettings {
                 self.connections != usual.connections,
                 format!("{:?}", self.connections),
             ),
+            ("pool", self.pool != usual.pool, format!("{:?}", self.pool)),
+            (
+                "lock_timeouts",
+                self.lock_timeouts != usual.lock_timeouts,
+                self.lock_timeouts.to_string(),
+            ),
             (
                 "dead_letters",
                 self.dead_letters != usual.dead_letters,
@@ -190,6 +206,8 @@ mod tests {
         latency = "20ms"
         memory_critical = 0.95
         dead_letters = 5
+        pool = 0.5
+        lock_timeouts = 0
         queue_age = { normal = "2h" }
     "#;
 
@@ -203,6 +221,7 @@ mod tests {
         let health = map.health();
         assert_eq!((health.latency, health.memory_critical), (Duration::from_millis(20), 0.95));
         assert_eq!((health.memory_warning, health.dead_letters), (0.8, 5));
+        assert_eq!((health.pool, health.lock_timeouts), (0.5, 0));
         assert_eq!(health.queue_age, [MINUTE, 2 * HOUR, HOUR]);
         let text = map.to_toml();
         assert_eq!(read(&text).unwrap(), map, "{text}");

@@ -88,7 +88,6 @@ pub enum LockAttempt {
 /// # Expiry
 /// - `a_lock_is_free_when_its_lease_has_passed`. Its token is remembered for [`FENCE_RETENTION`] longer, so the key
 ///   outlives the lease.
-#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait LockStore: fmt::Debug + Send + Sync + 'static {
     /// Tries once to acquire the lock for `lease`, with the name `owner`.
@@ -106,4 +105,23 @@ pub trait LockStore: fmt::Debug + Send + Sync + 'static {
 
     /// The holder, if there is one.
     async fn holder(&self, key: &str) -> Result<Option<Holder>>;
+
+    /// Notes that a caller waited for a lock as long as it wanted to and did not get it, for the database's counters.
+    fn note_timeout(&self) {}
+}
+
+#[cfg(feature = "mock")]
+mockall::mock! {
+    #[derive(Debug)]
+    /// A mock of [`LockStore`]. It ignores [`LockStore::note_timeout`].
+    pub LockStore {}
+
+    #[async_trait]
+    impl LockStore for LockStore {
+        async fn try_acquire(&self, key: &str, owner: &str, lease: Duration) -> Result<LockAttempt>;
+        async fn renew(&self, key: &str, token: FencingToken, lease: Duration) -> Result<bool>;
+        async fn release(&self, key: &str, token: FencingToken) -> Result<bool>;
+        fn release_in_background(&self, key: &str, token: FencingToken);
+        async fn holder(&self, key: &str) -> Result<Option<Holder>>;
+    }
 }

@@ -142,6 +142,7 @@ async fn wait_for(
                 biased;
                 attempt = attempt => attempt?,
                 () = clock.sleep(limit) => {
+                    store.note_timeout();
                     let what = format!("no answer within {:?}", options.wait);
                     return Err(Error::new(ErrorKind::Timeout, "lock", what).at_key(key));
                 }
@@ -154,6 +155,9 @@ async fn wait_for(
             LockAttempt::Held(holder) => {
                 let left = left();
                 if left.is_zero() {
+                    if !options.wait.is_zero() {
+                        store.note_timeout();
+                    }
                     return Ok(Err(holder));
                 }
                 let pause = pauses.next_pause();

@@ -140,4 +140,8 @@ impl LockStore for MemoryStores {
         let lock = Stored::read(self.read(key).as_ref()).map_err(self.refused("read lock", key))?;
         Ok(lock.and_then(|lock| lock.holder(now)))
     }
+
+    fn note_timeout(&self) {
+        self.traffic.lock_timed_out();
+    }
 }

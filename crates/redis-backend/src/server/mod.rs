@@ -4,6 +4,7 @@ pub(crate) mod allowed_name;
 pub(crate) mod identity;
 pub(crate) mod isolation;
 pub(crate) mod probe;
+pub(crate) mod served_time;
 
 use compartment_core::{Error, InstanceUrl, Result};
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
@@ -11,6 +12,7 @@ use redis::{Cmd, FromRedisValue, Pipeline, Value};
 use crate::RedisConfig;
 use crate::error::{Phase, convert};
 use crate::server::probe::{ServerInfo, Topology, probe};
+use crate::server::served_time::ServedTime;
 use crate::wire::bounded::BoundedConnection;
 use crate::wire::connector::{Connector, NodeConnector, Wire};
 use crate::wire::slots::Slots;
@@ -70,11 +72,13 @@ impl Server {
         let location = self.config.url.to_string();
         if self.is_cluster() {
             let slots = self.slots(index, name).await?;
-            return Ok(Connection { way: Way::Slots(slots), location });
+            return Ok(Connection { way: Way::Slots(slots), location, served: None });
         }
         let connector = Connector::new(&self.config, index, name.to_owned())?;
         match connector.open().await.map_err(|error| self.at(&error))? {
-            Wire::Single(connection) => Ok(Connection { way: Way::One(connection), location }),
+            Wire::Single(connection) => {
+                Ok(Connection { way: Way::One(connection), location, served: None })
+            }
             Wire::Cluster(_) => Err(self.at(&Error::new(
                 compartment_core::ErrorKind::Configuration,
                 "connect",
@@ -94,7 +98,8 @@ impl Server {
         let masters = self.slots(index, name).await?.masters().await;
         let masters =
             masters.map_err(|error| self.at(&convert("list nodes", Phase::Connect, &error)))?;
-        let connection = |(location, one)| Connection { way: Way::One(one), location };
+        let connection =
+            |(location, one)| Connection { way: Way::One(one), location, served: None };
         Ok(masters.into_iter().map(connection).collect())
     }
 
@@ -116,6 +121,7 @@ impl Server {
 pub struct Connection {
     way: Way,
     location: String,
+    served: Option<ServedTime>,
 }
 
 #[derive(Clone)]
@@ -139,6 +145,12 @@ impl Connection {
         &self.location
     }
 
+    /// Adds to `served` from now on how long the server works on each request. A connection to a whole cluster adds
+    /// nothing.
+    pub fn measure(&mut self, served: &ServedTime) {
+        self.served = Some(served.clone());
+    }
+
     /// Sends one command once.
     ///
     /// # Errors
@@ -148,9 +160,13 @@ impl Connection {
         operation: &'static str,
         command: &Cmd,
     ) -> Result<T> {
-        let answer = match &mut self.way {
-            Way::One(connection) => connection.send(command).await,
-            Way::Slots(slots) => {
+        let answer = match (&mut self.way, &self.served) {
+            (Way::One(connection), Some(served)) => {
+                let answers = served.during(connection, std::iter::once(command)).await;
+                answers.map(|mut answers| answers.pop().unwrap_or(Value::Nil))
+            }
+            (Way::One(connection), None) => connection.send(command).await,
+            (Way::Slots(slots), _) => {
                 let answers = slots.send(&[command]).await;
                 answers.map(|mut answers| answers.pop().unwrap_or(Value::Nil))
             }
@@ -174,9 +190,12 @@ impl Connection {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
-        let answers = match &mut self.way {
-            Way::One(connection) => connection.send_each(commands).await,
-            Way::Slots(slots) => slots.send(&commands.cmd_iter().collect::<Vec<_>>()).await,
+        let answers = match (&mut self.way, &self.served) {
+            (Way::One(connection), Some(served)) => {
+                served.during(connection, commands.cmd_iter()).await
+            }
+            (Way::One(connection), None) => connection.send_each(commands).await,
+            (Way::Slots(slots), _) => slots.send(&commands.cmd_iter().collect::<Vec<_>>()).await,
         };
         answers.map_err(|error| convert(operation, Phase::Request, &error))
     }

@@ -84,7 +84,7 @@ impl ChannelStore for RedisChannel {
     }
 
     async fn subscribe(&self, channel: &str) -> Result<Subscription> {
-        let allowance = self.connections.take(&self.link.contract, 1)?;
+        let allowance = self.connections.take(&self.link.contract, 1, &self.link.traffic)?;
         let name = self.name(channel);
         let (mailbox, ear) = (Arc::new(Mailbox::default()), Arc::clone(&self.ear));
         let open = ear.open(&name, &mailbox).await;

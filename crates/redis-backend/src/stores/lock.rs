@@ -135,6 +135,10 @@ impl LockStore for RedisLock {
             .map(|(token, owner, left)| self.holder_of(key, Some(token), Some(owner), Some(left)))
             .transpose()
     }
+
+    fn note_timeout(&self) {
+        self.link.traffic.lock_timed_out();
+    }
 }
 
 fn next<T: redis::FromRedisValue>(parts: &mut std::vec::IntoIter<redis::Value>) -> Option<T> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use compartment_core::backend::Traffic;
 use compartment_core::{Contract, Error, ErrorKind, Result};
 
 /// The number of connections that an instance may open, and that are open.
@@ -17,11 +18,20 @@ pub(crate) struct ConnectionAllowance {
 pub(crate) struct Allowance {
     taken: Arc<AtomicU32>,
     count: u32,
+    traffic: Arc<Traffic>,
+}
+
+impl Allowance {
+    /// The counters of the database that has taken them.
+    pub(crate) fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
+    }
 }
 
 impl Drop for Allowance {
     fn drop(&mut self) {
         self.taken.fetch_sub(self.count, Ordering::Relaxed);
+        self.traffic.connections_returned(self.count.into());
     }
 }
 
@@ -30,10 +40,17 @@ impl ConnectionAllowance {
         Self { taken: Arc::default(), max }
     }
 
-    /// Takes `count` connections from the instance's limit.
-    pub(crate) fn take(&self, contract: &Contract, count: u32) -> Result<Allowance> {
+    /// Takes `count` connections from the instance's limit for a database with these counters.
+    pub(crate) fn take(
+        &self,
+        contract: &Contract,
+        count: u32,
+        traffic: &Arc<Traffic>,
+    ) -> Result<Allowance> {
         let taken = self.taken.fetch_add(count, Ordering::Relaxed) + count;
-        let allowance = Allowance { taken: Arc::clone(&self.taken), count };
+        traffic.connections_taken(count.into());
+        let traffic = Arc::clone(traffic);
+        let allowance = Allowance { taken: Arc::clone(&self.taken), count, traffic };
         if taken <= self.max {
             return Ok(allowance);
         }

@@ -4,6 +4,7 @@ mod budget;
 mod cancellation;
 mod channels;
 mod claims;
+mod client_metrics;
 mod conformance;
 mod differential;
 mod faults;

@@ -68,6 +68,7 @@ impl<'a> Reading<'a> {
         let mut connection = place.open("cleanup").await?;
         leaves_no_trace(&mut connection).await;
         let pace = Pace::new(limits, place).await?;
+        pace.measure(&mut connection);
         let mut reading = Self { place, connection, pace, unknown, names: HashSet::new() };
         let states = STATES.split('{').next().unwrap_or(STATES).as_bytes();
         let mut walk = Walk::start(place, None).await?;

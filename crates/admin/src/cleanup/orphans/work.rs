@@ -66,6 +66,7 @@ impl<'a> Work<'a> {
         let journal = journal.map(|path: &Path| Journal::create(path, place)).transpose()?;
         let limits = options.limits.unnoticed();
         let pace = Pace::new(limits, place).await?;
+        pace.measure(&mut connection);
         let (apply, older_than) = (options.apply, options.older_than);
         Ok(Self { place, connection, pace, apply, older_than, limits, now, may_read, journal })
     }

@@ -1,5 +1,6 @@
 //! `compartment health`: checks for probes and alerts, as text or JSON, with an exit code.
 
+mod fleet;
 mod work;
 
 use compartment_admin::health::{Check, Health, HealthState, check_servers};

@@ -1,4 +1,4 @@
-//! The checks of what the pipeline does: batches that wait or stand still, dead letters, workers, the ledger.
+//! The checks that need open databases: the fleet, batches that wait or stand still, dead letters, workers, the ledger.
 
 use std::time::Duration;
 
@@ -14,23 +14,22 @@ use compartment_documents::IngestOptions;
 use compartment_documents::batch::pipeline;
 
 use super::super::upkeep;
+use super::fleet;
 use crate::exit_code::CliError;
 use crate::screen;
 use crate::settings::Settings;
 
 /// The checks; one that says why where the databases cannot be read.
 pub(super) async fn check(settings: &Settings, timeout: Duration) -> Vec<Check> {
-    let mut checks = vec![
-        not_told("lock_timeouts", "time-outs of locks"),
-        not_told("pools", "the use of its connection pools"),
-    ];
+    let mut checks = Vec::new();
     let work = async {
         let databases = compartment::open(settings.map.clone()).await?;
-        match databases.role(Role::Batch) {
-            Ok(_) => all(&databases).await,
-            // A map without a pipeline.
-            Err(_) => Ok(Vec::new()),
+        let mut found = fleet::check(&databases).await;
+        // A map may have no pipeline.
+        if databases.role(Role::Batch).is_ok() {
+            found.extend(all(&databases).await?);
         }
+        Ok::<_, CliError>(found)
     };
     match tokio::time::timeout(timeout, work).await {
         Ok(Ok(found)) => checks.extend(found),
@@ -44,11 +43,6 @@ pub(super) async fn check(settings: &Settings, timeout: Duration) -> Vec<Check> 
         }
     }
     checks
-}
-
-fn not_told(name: &str, what: &str) -> Check {
-    let message = format!("no process publishes {what}");
-    Check::new(name, "the fleet", HealthState::Unknown, message)
 }
 
 /// A batch and how far it is.

@@ -18,7 +18,7 @@ use crate::interrupt::interrupted;
 use crate::screen::{self, STRONG};
 use crate::settings::{self, Settings};
 
-pub(super) use fleet::Fleet;
+pub(super) use fleet::{Fleet, FleetHealth};
 pub(super) use kept::Kept;
 
 /// How long a server may take for one request.
@@ -124,7 +124,8 @@ fn json(found: &Stats, fleet: &Fleet) -> serde_json::Value {
     if let Some(databases) = value["databases"].as_array_mut() {
         for (shown, database) in databases.iter_mut().zip(&found.databases) {
             shown["budget_used"] = json!(database.budget_used());
-            shown["fleet"] = json!(fleet.of(&database.name));
+            shown["fleet"] = json!(fleet.of_cache(&database.name));
+            shown["clients"] = json!(fleet.of_clients(&database.name));
         }
     }
     value["not_published"] = json!(fleet.not_published());

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use compartment_admin::stats::{ContentStats, InstanceStats, NodeStats, Stats};
 
 use super::Fleet;
+use super::fleet::ClientFigures;
 
 /// One figure, of each database, node or unnamed database that has it.
 struct Family {
@@ -89,12 +90,12 @@ fn of_databases(found: &Stats) -> Vec<Family> {
 fn of_fleet(found: &Stats, fleet: &Fleet) -> Vec<Family> {
     let (mut reads, mut hits) = (Vec::new(), Vec::new());
     for database in &found.databases {
-        let Some(figures) = fleet.of(&database.name) else { continue };
+        let Some(figures) = fleet.of_cache(&database.name) else { continue };
         let place = labels(&[("database", &database.name), ("instance", &database.instance)]);
         reads.push((place.clone(), figures.reads_per_second));
         hits.extend(figures.hit_rate.map(|rate| (place, rate)));
     }
-    vec![
+    let mut families = vec![
         Family {
             name: "database_fleet_reads_per_second",
             form: "gauge",
@@ -107,7 +108,42 @@ fn of_fleet(found: &Stats, fleet: &Fleet) -> Vec<Family> {
             help: "Reads answered from caches, by the fleet's own count.",
             values: hits,
         },
-    ]
+    ];
+    families.extend(of_clients(found, fleet));
+    families
+}
+
+type OfClients = fn(&ClientFigures) -> Option<f64>;
+
+fn of_clients(found: &Stats, fleet: &Fleet) -> impl Iterator<Item = Family> {
+    let figures: [(&str, &str, &str, OfClients); 6] = [
+        ("database_requests_total", "counter", "Commands that clients sent.", |one| {
+            Some(one.requests_total as f64)
+        }),
+        ("database_sent_bytes_total", "counter", "Bytes of their arguments.", |one| {
+            Some(one.sent_bytes_total as f64)
+        }),
+        ("database_received_bytes_total", "counter", "Bytes of values in answers.", |one| {
+            Some(one.received_bytes_total as f64)
+        }),
+        ("database_lock_timeouts_total", "counter", "Waits for locks in vain.", |one| {
+            Some(one.lock_timeouts_total as f64)
+        }),
+        ("database_latency_mean_seconds", "gauge", "Mean time of an answer.", |one| {
+            Some(one.mean_latency_us? as f64 / 1_000_000.0)
+        }),
+        ("database_latency_p99_seconds", "gauge", "Limit of 99 of 100 answers.", |one| {
+            Some(one.p99_latency_us? as f64 / 1_000_000.0)
+        }),
+    ];
+    figures.into_iter().map(move |(name, form, help, figure)| {
+        let value = |one: &compartment_admin::stats::DatabaseStats| {
+            let place = labels(&[("database", &one.name), ("instance", &one.instance)]);
+            Some((place, figure(fleet.of_clients(&one.name)?)?))
+        };
+        let values = found.databases.iter().filter_map(value).collect();
+        Family { name, form, help, values }
+    })
 }
 
 fn of_unnamed(found: &Stats) -> Vec<Family> {

@@ -22,7 +22,8 @@ const PATTERNS: usize = 3;
 pub(super) fn print(found: &Stats, fleet: &Fleet) {
     databases(found);
     patterns(found);
-    figures_of_fleet(found, fleet);
+    clients(found, fleet);
+    caches(found, fleet);
     found.instances.iter().for_each(instance);
     let lacking = found.missing.iter().cloned().chain(fleet.not_published());
     for line in lacking {
@@ -125,12 +126,45 @@ fn patterns(found: &Stats) {
     }
 }
 
-fn figures_of_fleet(found: &Stats, fleet: &Fleet) {
+/// The requests of each database, as the processes that publish them count them.
+fn clients(found: &Stats, fleet: &Fleet) {
+    let header =
+        ["clients of", "requests/s", "sent/s", "received/s", "mean", "p99", "hit rate", "failed"];
+    let mut table = screen::table(&header, &[1, 2, 3, 4, 5, 6, 7]);
+    let mut are_any = false;
+    for database in &found.databases {
+        let Some(figures) = fleet.of_clients(&database.name) else { continue };
+        are_any = true;
+        let bytes = |figure: f64| size(figure.round() as u64);
+        table.add_row([
+            database.name.clone(),
+            format!("{:.1}", figures.requests_per_second),
+            bytes(figures.sent_bytes_per_second),
+            bytes(figures.received_bytes_per_second),
+            figures.mean_latency_us.map_or_else(dash, micros),
+            figures.p99_latency_us.map_or_else(dash, |most| format!("≤ {}", micros(most))),
+            screen::percent(figures.hit_rate),
+            screen::count(figures.failures),
+        ]);
+    }
+    if are_any {
+        screen::say(format!("\n{table}"));
+    }
+}
+
+fn micros(micros: u64) -> String {
+    match micros {
+        ..1_000 => format!("{micros} µs"),
+        _ => format!("{:.1} ms", micros as f64 / 1_000.0),
+    }
+}
+
+fn caches(found: &Stats, fleet: &Fleet) {
     let header = ["cache", "reads/s", "hit rate", "mean load", "processes"];
     let mut table = screen::table(&header, &[1, 2, 3, 4]);
     let mut are_any = false;
     for database in &found.databases {
-        let Some(figures) = fleet.of(&database.name) else { continue };
+        let Some(figures) = fleet.of_cache(&database.name) else { continue };
         are_any = true;
         table.add_row([
             database.name.clone(),
@@ -141,7 +175,10 @@ fn figures_of_fleet(found: &Stats, fleet: &Fleet) {
         ]);
     }
     if are_any {
-        screen::say(format!("\n{table}\n{FAINT}as the fleet counts them, over 5 minutes{FAINT:#}"));
+        screen::say(format!("\n{table}"));
+    }
+    if found.databases.iter().any(|one| fleet.of_clients(&one.name).is_some()) || are_any {
+        screen::say(format!("{FAINT}as the fleet counts them, over 5 minutes{FAINT:#}"));
     }
 }
 

@@ -1,0 +1,50 @@
+//! How long a server works on requests, by its own clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use redis::{Cmd, Pipeline, RedisResult, Value};
+
+use crate::wire::bounded::BoundedConnection;
+
+/// The time that servers worked on the requests of some connections, by their own clocks. The time of an answer would
+/// contain the way, and the wait for a processor on either side. Clones share the sum.
+#[derive(Clone, Debug, Default)]
+pub struct ServedTime(Arc<AtomicU64>);
+
+impl ServedTime {
+    /// The sum so far. Requests whose time the server does not tell add nothing.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Sends the commands between two `TIME`s, and returns the answers to the commands.
+    pub(crate) async fn during<'a>(
+        &self,
+        connection: &mut BoundedConnection,
+        commands: impl Iterator<Item = &'a Cmd>,
+    ) -> RedisResult<Vec<Value>> {
+        let time = redis::cmd("TIME");
+        let mut pipeline = Pipeline::new();
+        pipeline.ignore_errors();
+        pipeline.add_command(time.clone());
+        for command in commands {
+            pipeline.add_command(command.clone());
+        }
+        pipeline.add_command(time);
+        let mut answers = connection.send_each(&pipeline).await?;
+        let (ended, began) = (answers.pop(), answers.drain(..1).next());
+        if let Some((began, ended)) = micros(began).zip(micros(ended)) {
+            self.0.fetch_add(ended.saturating_sub(began), Ordering::Relaxed);
+        }
+        Ok(answers)
+    }
+}
+
+/// The answer of `TIME` in microseconds; `None` where the server refuses it.
+fn micros(answer: Option<Value>) -> Option<u64> {
+    let (seconds, micros): (u64, u64) = redis::from_redis_value(answer?).ok()?;
+    seconds.checked_mul(1_000_000)?.checked_add(micros)
+}
