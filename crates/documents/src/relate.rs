@@ -1,6 +1,6 @@
 //! Finds relationships between the entities of a document, each with its evidence.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::model::{CitationForm, EntityKind, Evidence, Mention, Relationship, RelationshipKind};
 use crate::resolve::DocumentEntities;
@@ -84,46 +84,69 @@ impl Relations {
     }
 }
 
+/// Maximum number of different names and roles of parties in which a lawyer's client is looked for: the first ones.
+const MAX_PARTIES: usize = 1_000;
+
 /// Relates lawyers to the parties that they represent, given by name or role.
 fn lawyers(document: &DocumentEntities, found: &mut Relations) {
-    let parties: Vec<(usize, &Mention)> = document
+    let mut known = HashSet::new();
+    let parties: Vec<(usize, PartyForm)> = document
         .mentions
         .iter()
         .enumerate()
         .filter(|(_, mention)| mention.kind == EntityKind::Party)
-        .filter_map(|(at, mention)| Some((document.links[at]?, mention)))
+        .filter_map(|(at, mention)| Some((document.links[at]?, PartyForm::of(mention))))
+        .filter(|party| known.insert(party.clone()))
+        .take(MAX_PARTIES)
         .collect();
+    let mut clients_of: HashMap<String, Vec<usize>> = HashMap::new();
     for (at, lawyer) in
         document.mentions.iter().enumerate().filter(|(_, m)| m.kind == EntityKind::Lawyer)
     {
         let Some(entity) = document.links[at] else { continue };
         for client in &lawyer.attributes.represents {
-            let client = client.to_lowercase();
-            let mut clients: Vec<usize> = parties
-                .iter()
-                .filter(|(_, party)| is_client(&client, party))
-                .map(|(party, _)| *party)
-                .collect();
-            clients.sort_unstable();
-            clients.dedup();
+            let clients = clients_of.entry(client.to_lowercase()).or_insert_with_key(|client| {
+                let fits = parties.iter().filter(|(_, party)| party.is_client(client));
+                let clients: BTreeSet<usize> = fits.map(|(party, _)| *party).collect();
+                clients.into_iter().collect()
+            });
             for party in clients {
-                found.add(RelationshipKind::LawyerParty, entity, party, (lawyer.start, lawyer.end));
+                found.add(
+                    RelationshipKind::LawyerParty,
+                    entity,
+                    *party,
+                    (lawyer.start, lawyer.end),
+                );
             }
         }
     }
 }
 
-/// Whether `client` is the party: `appellant` matches a role, `United States` a name.
-fn is_client(client: &str, party: &Mention) -> bool {
-    let name = party.normal.to_lowercase();
-    if name == client
-        || client.len() > 4
-            && (name.starts_with(client) || client.starts_with(&name) && name.len() > 4)
-    {
-        return true;
+/// A party's name in lower case, and its role.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct PartyForm {
+    name: String,
+    role: String,
+}
+
+impl PartyForm {
+    fn of(party: &Mention) -> Self {
+        let role = party.attributes.role.clone().unwrap_or_default();
+        Self { name: party.normal.to_lowercase(), role }
     }
-    let role = party.attributes.role.as_deref().unwrap_or_default();
-    role.split([' ', '-', ',', '/']).filter(|word| word.len() > 5).any(|word| client.contains(word))
+
+    /// Whether `client` is the party: `appellant` matches a role, `United States` a name.
+    fn is_client(&self, client: &str) -> bool {
+        let Self { name, role } = self;
+        if name == client
+            || client.len() > 4
+                && (name.starts_with(client) || client.starts_with(name) && name.len() > 4)
+        {
+            return true;
+        }
+        let mut words = role.split([' ', '-', ',', '/']).filter(|word| word.len() > 5);
+        words.any(|word| client.contains(word))
+    }
 }
 
 /// Maximum number of following mentions that are compared, so that a list of fifty names does not

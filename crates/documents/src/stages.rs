@@ -182,7 +182,7 @@ impl Stage for ChunkStage {
     }
 
     fn version(&self) -> String {
-        format!("1-{}-{}", self.options.max_chars, self.options.overlap_chars)
+        format!("2-{}-{}", self.options.max_chars, self.options.overlap_chars)
     }
 
     fn template(&self) -> KeyTemplate<Vec<Chunk>> {

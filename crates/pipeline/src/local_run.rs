@@ -244,11 +244,17 @@ impl<D: Needs> LocalRun<D> {
         self.wanted.values(run).await
     }
 
-    /// The sum of the time-outs of all stages that the document has not passed.
-    fn limit(&self, run: &DocumentRun) -> Duration {
-        let stages = self.engine.pipeline().all().iter().enumerate();
-        let left = stages.filter(|(index, _)| run.times(*index).is_none());
-        left.fold(Duration::ZERO, |sum, (_, stage)| sum.saturating_add(stage.options.timeout))
+    /// The sum of the time-outs of this stage and of those that run with it: the stages that it needs and the document
+    /// has not passed, and their side stages.
+    fn limit(&self, index: usize, run: &DocumentRun) -> Duration {
+        let stages = self.engine.pipeline().all();
+        let mut left = with_needs(stages, [index]);
+        left.retain(|index| run.times(*index).is_none());
+        let beside: Vec<usize> =
+            left.iter().filter_map(|index| self.sides.get(*index)).flatten().copied().collect();
+        left.extend(beside);
+        let limits = left.iter().map(|index| stages[*index].options.timeout);
+        limits.fold(Duration::ZERO, Duration::saturating_add)
     }
 
     async fn attempt(
@@ -257,7 +263,7 @@ impl<D: Needs> LocalRun<D> {
         run: &DocumentRun,
     ) -> std::result::Result<(), PipelineError> {
         let started = self.engine.now();
-        match self.engine.attempt_in(index, run, self.limit(run)).await {
+        match self.engine.attempt_in(index, run, self.limit(index, run)).await {
             Left::Done => Ok(()),
             Left::Failed(error) => Err(error.into()),
             Left::Untried(error) if is_denied(&error) => {

@@ -1,9 +1,9 @@
 //! Resolves citations, short and back references included, to their sources within a document.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Groups;
-use super::names::party_key;
+use super::names::{NAMESAKES, party_key};
 use crate::entities::citation_key;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 
@@ -83,10 +83,10 @@ fn pin_fits(source: Option<&CitationParts>, pin: Option<&str>) -> bool {
 struct FullCitations {
     /// For each full citation, the first of its group.
     own: HashMap<usize, usize>,
-    /// Full citations by volume and reporter.
+    /// Full citations by volume and reporter: of those that are alike, the first.
     by_volume: HashMap<String, Vec<usize>>,
     /// Groups by words of party names.
-    by_name: HashMap<String, Vec<usize>>,
+    by_name: HashMap<String, BTreeSet<usize>>,
 }
 
 impl FullCitations {
@@ -149,7 +149,8 @@ impl FullCitations {
             }
         }
         let mut by_volume: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_name: HashMap<String, BTreeSet<usize>> = HashMap::new();
+        let mut alike = HashSet::new();
         let mut own = HashMap::new();
         for &at in &full {
             let root = groups.root(at);
@@ -161,15 +162,14 @@ impl FullCitations {
                     parts.reporter.as_deref().unwrap_or_default(),
                     None,
                 );
-                by_volume.entry(key).or_default().push(at);
+                if alike.insert((root, parts.page.as_deref(), parts.defendant.is_none())) {
+                    by_volume.entry(key).or_default().push(at);
+                }
             }
             if matches!(parts.form, CitationForm::FullCase | CitationForm::Reference) {
                 for name in [&parts.plaintiff, &parts.defendant].into_iter().flatten() {
                     for key in name_forms(name) {
-                        let bearers = by_name.entry(key).or_default();
-                        if !bearers.contains(&root) {
-                            bearers.push(root);
-                        }
+                        by_name.entry(key).or_default().insert(root);
                     }
                 }
             }
@@ -183,7 +183,7 @@ impl FullCitations {
             parts.reporter.as_deref().unwrap_or_default(),
             None,
         );
-        let candidates = self.by_volume.get(&key)?;
+        let candidates = self.by_volume.get(&key).filter(|all| all.len() <= NAMESAKES)?;
         let pin = parts.pin_cite.as_deref();
         let before: Vec<usize> = candidates
             .iter()
@@ -222,7 +222,7 @@ impl FullCitations {
                 self.by_name.get(&party_key(plaintiff))?
             }
         };
-        (bearers.len() == 1).then(|| bearers[0])
+        bearers.first().copied().filter(|_| bearers.len() == 1)
     }
 }
 

@@ -1,5 +1,9 @@
 //! Turns names into keys: differences in spelling are folded, distinguishing parts are kept.
 
+/// Maximum number of different names that are compared with each other because they share a word. With more, none
+/// identifies anyone, and the time would grow with their square.
+pub(super) const NAMESAKES: usize = 256;
+
 /// The parts of a person's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PersonName {

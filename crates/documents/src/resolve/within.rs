@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::names::{is_organisation, is_shouted, party_key, person};
+use super::names::{NAMESAKES, PersonName, is_organisation, is_shouted, party_key, person};
 use super::{DocumentEntities, back, entity_id};
 use crate::entities::normal_name;
 use crate::model::{CanonicalEntity, CitationForm, EntityKind, Mention};
@@ -55,18 +55,31 @@ fn people(mentions: &[Mention], kind: EntityKind, keys: &mut [Option<(EntityKind
         by_family.entry(person(&mention.normal).family).or_default().push(at);
     }
     for group in by_family.into_values() {
-        let names: Vec<_> = group.iter().map(|at| person(&mentions[*at].normal)).collect();
-        for (position, &at) in group.iter().enumerate() {
-            let name = &names[position];
-            let mut fullest: Vec<_> =
-                names.iter().filter(|other| name.is_compatible(other)).collect();
-            fullest.sort_by(|a, b| b.fullness().cmp(&a.fullness()).then(a.key().cmp(&b.key())));
-            // If two people match the short name, it stays separate.
-            let best = fullest.first().copied().unwrap_or(name);
-            let clear = fullest.iter().all(|other| other.is_compatible(best));
-            keys[at] = Some((kind, if clear { best.key() } else { name.key() }));
+        let mut bearers: BTreeMap<String, (PersonName, Vec<usize>)> = BTreeMap::new();
+        for at in group {
+            let name = person(&mentions[at].normal);
+            let (_, places) = bearers.entry(name.key()).or_insert_with(|| (name, Vec::new()));
+            places.push(at);
+        }
+        let names: Vec<&PersonName> = bearers.values().map(|(name, _)| name).collect();
+        for (own, (name, places)) in &bearers {
+            let key = fullest_form(name, &names).unwrap_or_else(|| own.clone());
+            places.iter().for_each(|at| keys[*at] = Some((kind, key.clone())));
         }
     }
+}
+
+/// The key of the fullest of the names that can be the same person; `None` if two people match, or there are too many
+/// bearers of the family name.
+fn fullest_form(name: &PersonName, names: &[&PersonName]) -> Option<String> {
+    if names.len() > NAMESAKES {
+        return None;
+    }
+    let mut fullest: Vec<&PersonName> =
+        names.iter().copied().filter(|other| name.is_compatible(other)).collect();
+    fullest.sort_by(|a, b| b.fullness().cmp(&a.fullness()).then(a.key().cmp(&b.key())));
+    let best = fullest.first()?;
+    fullest.iter().all(|other| other.is_compatible(best)).then(|| best.key())
 }
 
 fn parties(mentions: &[Mention], keys: &mut [Option<(EntityKind, String)>]) {
@@ -89,25 +102,35 @@ fn parties(mentions: &[Mention], keys: &mut [Option<(EntityKind, String)>]) {
             }
         }
     }
+    let best: HashMap<&str, &str> =
+        distinct.iter().filter_map(|key| Some((*key, longest_form(key, &by_word)?))).collect();
     for (at, key) in &all {
-        let mut longer: Vec<&str> = Vec::new();
-        for word in [key.split(' ').next(), key.split(' ').next_back()].into_iter().flatten() {
-            for candidate in by_word.get(word).into_iter().flatten() {
-                let extends = candidate.len() > key.len()
-                    && (candidate.starts_with(&format!("{key} "))
-                        || (!is_organisation(candidate)
-                            && candidate.ends_with(&format!(" {key}"))));
-                if extends && !longer.contains(candidate) {
-                    longer.push(candidate);
-                }
+        let best = best.get(key.as_str()).copied().unwrap_or(key);
+        keys[*at] = Some((EntityKind::Party, best.to_owned()));
+    }
+}
+
+/// The longer form of a party's name that contains all other longer forms; `None` without one, or if too many names
+/// begin or end like it.
+fn longest_form<'a>(key: &str, by_word: &HashMap<&str, Vec<&'a str>>) -> Option<&'a str> {
+    let (before, behind) = (format!("{key} "), format!(" {key}"));
+    let mut longer: Vec<&str> = Vec::new();
+    for word in [key.split(' ').next(), key.split(' ').next_back()].into_iter().flatten() {
+        let candidates = by_word.get(word).map(Vec::as_slice).unwrap_or_default();
+        if candidates.len() > NAMESAKES {
+            return None;
+        }
+        for candidate in candidates {
+            let extends = candidate.starts_with(&before)
+                || (!is_organisation(candidate) && candidate.ends_with(&behind));
+            if extends && !longer.contains(candidate) {
+                longer.push(candidate);
             }
         }
-        longer.sort_by_key(|candidate| std::cmp::Reverse(candidate.len()));
-        // There must be one long form that contains the others, or the name stays separate.
-        let best =
-            longer.first().copied().filter(|best| longer.iter().all(|other| best.contains(other)));
-        keys[*at] = Some((EntityKind::Party, best.unwrap_or(key).to_owned()));
     }
+    longer.sort_by_key(|candidate| std::cmp::Reverse(candidate.len()));
+    let best = longer.first().copied()?;
+    longer.iter().all(|other| best.contains(other)).then_some(best)
 }
 
 fn build(

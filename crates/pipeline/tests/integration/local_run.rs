@@ -287,3 +287,29 @@ async fn whoever_holds_a_documents_lock_waits_for_no_load_that_waits_for_the_loc
     let limit = Duration::from_secs(60);
     tokio::time::timeout(limit, all).await.expect("a load and a lock wait for each other");
 }
+
+/// The stages behind `split` may take an hour each. If `split` had their time as well, this test would not end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stage_has_its_own_time_and_not_that_of_the_stages_behind_it() {
+    let databases = databases().await;
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let (words, _) = made("split", move |_: &String| {
+        // Until the test ends.
+        let _ = held.lock().unwrap().recv();
+        Ok(Vec::<String>::new())
+    });
+    let (sum, _) = made("sum", |words: &Vec<String>| Ok(words.len()));
+    let mut builder = Pipeline::builder("test");
+    let short = StageOptions::default().timeout(Duration::from_millis(20));
+    let long = StageOptions::default().timeout(Duration::from_secs(3_600));
+    let words = builder.stage(words, short, (), |document, ()| Ok(document.text()?.to_owned()));
+    let sum = builder.stage(sum, long, words, |_, words| Ok(words));
+    let engine = crate::stages::engine(&databases, &builder.build().unwrap()).await;
+    let local = LocalRun::new(engine, (words, sum));
+    let entries = futures_util::stream::iter([Bytes::from_static(b"to be")]);
+    let outcomes: Vec<_> = local.outcomes(entries).try_collect().await.unwrap();
+    let error = outcomes[0].results.as_ref().unwrap_err();
+    assert_eq!(error.code, "timed_out");
+    drop(hold);
+}
