@@ -1,5 +1,7 @@
 //! The figures that processes publish about their databases, added up in the database `metrics`.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
