@@ -63,7 +63,9 @@ pub use flush::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, previe
 pub use frameworks::Purpose;
 pub use key_type::KeyType;
 pub use limit::{LimitOptions, LimitReport, LimitedNode, MemorySettings, POLICIES, limit};
-pub use name::{escape, glob_of_name, glob_text, printable, read_glob, unescape};
+pub use name::{
+    escape, glob_of_name, glob_text, printable, printable_in_json, read_glob, unescape,
+};
 pub use pace::{Limits, Pace};
 pub use place::Place;
 pub use plan::{

@@ -41,6 +41,24 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
+/// The text of a JSON document, or of another format with the escapes of JSON, made safe to display: visible
+/// characters, spaces, tabs and line ends are kept, everything else becomes `\uNNNN`. The document keeps its meaning,
+/// since JSON has such characters only in strings.
+#[must_use]
+pub fn printable_in_json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, ' ' | '\n' | '\t') || is_visible(letter) {
+            shown.push(letter);
+            continue;
+        }
+        for unit in letter.encode_utf16(&mut [0; 2]) {
+            let _ = write!(shown, "\\u{unit:04x}");
+        }
+    }
+    shown
+}
+
 fn bytes_into(text: &mut String, bytes: &[u8]) {
     for byte in bytes {
         let _ = write!(text, "\\x{byte:02x}");
@@ -55,7 +73,7 @@ fn is_visible(letter: char) -> bool {
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
         // Noncharacters and private use.
-        | '\u{fffe}' | '\u{ffff}' | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..);
+        | '\u{fdd0}'..='\u{fdef}' | '\u{fffe}' | '\u{ffff}' | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..);
     !letter.is_control() && !letter.is_whitespace() && !steers
 }
 
@@ -89,7 +107,7 @@ pub fn glob_text(glob: &[u8]) -> String {
     for chunk in glob.utf8_chunks() {
         for letter in chunk.valid().chars() {
             match letter {
-                letter if letter.is_control() => {
+                letter if letter != ' ' && !is_visible(letter) => {
                     let mut bytes = [0; 4];
                     write_bytes(&mut text, letter.encode_utf8(&mut bytes).as_bytes());
                 }

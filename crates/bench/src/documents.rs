@@ -8,6 +8,7 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use compartment::pipeline::{ProcessMemory, Progress, Silent};
 use compartment::{DatabaseMap, Preset};
+use compartment_documents::files::Links;
 use compartment_documents::{IngestOptions, IngestReport, ingest};
 use compartment_testkit::TestRedis;
 use serde::{Deserialize, Serialize};
@@ -88,12 +89,8 @@ fn measure(args: &DocumentsArgs, folder: &Path) -> Result<(Vec<Outcome>, u64), F
 /// Copies the corpus with distinct content until there are `count` documents; returns their total
 /// bytes.
 pub(crate) fn repeat(corpus: &Path, folder: &Path, count: usize) -> Result<u64, Failure> {
-    let found = compartment_documents::files::discover(&[
-        corpus.join("pdf"),
-        corpus.join("scanned"),
-        corpus.join("text"),
-        corpus.join("html"),
-    ]);
+    let folders = ["pdf", "scanned", "text", "html"].map(|name| corpus.join(name));
+    let found = compartment_documents::files::discover(&folders, Links::Inside);
     if found.files.is_empty() {
         return Err(format!("no documents below {}", corpus.display()).into());
     }

@@ -57,7 +57,7 @@ impl Progress for KeyProgress {
             let style = style.with_key("done", done).with_key("all", all).with_key("rate", rate);
             bar.set_style(style.progress_chars("━╸─"));
         }
-        bar.set_prefix(what.to_owned());
+        screen::set_label(&bar, what);
         bar.enable_steady_tick(Duration::from_millis(200));
         *slot = Some(bar);
     }

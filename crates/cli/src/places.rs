@@ -37,7 +37,11 @@ pub(crate) async fn resolve_in(settings: &Settings, text: &str) -> Result<Place,
         settings.map.databases().iter().map(|contract| contract.name.as_str()).collect();
     Err(CliError::new(
         ExitCode::Configuration,
-        format!("there is no database {text:?}; known databases: {}", known.join(", ")),
+        format!(
+            "there is no database {:?}; known databases: {}",
+            InstanceUrl::hide_login(text),
+            known.join(", ")
+        ),
     )
     .hint("an index (0) or a URL (redis://host:port/0) also works"))
 }

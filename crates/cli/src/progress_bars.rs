@@ -51,7 +51,7 @@ impl ProgressBars {
                 if let Ok(style) = ProgressStyle::with_template(form) {
                     bar.set_style(style.with_key("rate", rate).progress_chars("━╸─"));
                 }
-                bar.set_prefix(stage);
+                screen::set_label(&bar, stage);
                 // The spinner keeps moving, to show that the run is alive.
                 bar.enable_steady_tick(Duration::from_millis(200));
                 bars.insert(stage, StageBar { bar, cached: 0, failed: 0 });
@@ -70,7 +70,7 @@ impl ProgressBars {
         if known.failed > 0 {
             notes.push(format!("{} failed", known.failed));
         }
-        known.bar.set_message(notes.join(", "));
+        screen::set_message(&known.bar, notes.join(", "));
         known.bar.inc(1);
     }
 
@@ -84,11 +84,8 @@ impl ProgressBars {
             }
             self.screen.add(ProgressBar::new_spinner())
         });
-        bar.set_message(format!(
-            "waiting for the server, {} of {}: {error}",
-            screen::time(away),
-            screen::time(limit)
-        ));
+        let (away, limit) = (screen::time(away), screen::time(limit));
+        screen::set_message(bar, format!("waiting for the server, {away} of {limit}: {error}"));
         bar.tick();
     }
 
@@ -100,7 +97,7 @@ impl ProgressBars {
             if self.screen.is_hidden() {
                 screen::remark(&line);
             } else {
-                let _ = self.screen.println(&line);
+                screen::say_above(&self.screen, &line);
             }
         }
     }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use compartment::database_map::WorkerSettings;
 use compartment_documents::IngestOptions;
+use compartment_documents::files::DocumentRoots;
 use compartment_documents::reader::{self, Reader, ReaderLimits, ReaderProgram};
 
-use crate::args::ReadingOptions;
+use crate::args::{DocumentFolders, ReadingOptions};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen;
 
@@ -44,6 +46,24 @@ pub(crate) fn apply(options: &mut IngestOptions, reading: &ReadingOptions) -> Re
     limits.memory = bytes(*reader_mib);
     options.reader = Reader::in_children(program, limits);
     Ok(())
+}
+
+/// From where documents are read: the folders of the argument, or those of the configuration.
+pub(crate) fn roots(
+    folders: &DocumentFolders,
+    settings: &WorkerSettings,
+) -> Result<DocumentRoots, CliError> {
+    let folders = match (&folders.documents, &settings.documents) {
+        (given, _) if !given.is_empty() => given,
+        (_, Some(configured)) => configured,
+        _ => return Ok(DocumentRoots::default()),
+    };
+    let wrong = |what: String| CliError::new(ExitCode::Configuration, what);
+    if let Some(folder) = folders.iter().find(|folder| folder.exists() && !folder.is_dir()) {
+        return Err(wrong(format!("the documents' folder {} is a file", folder.display())));
+    }
+    DocumentRoots::below(folders)
+        .map_err(|error| wrong(format!("the documents' folder cannot be read: {error}")))
 }
 
 fn bytes(mib: u64) -> u64 {

@@ -1,39 +1,16 @@
-//! Output for people: tables, sizes, colours on a terminal.
+//! Output for people: errors, wrapped texts, sizes and times. `terminal` writes it.
 
-use std::io::Write;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
 use compartment::database_map::InstanceUrl;
 
-use crate::args::Color;
 use crate::exit_code::CliError;
 use crate::table::Table;
-
-pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-pub(crate) const STRONG: Style = Style::new().bold();
-pub(crate) const FAINT: Style = Style::new().dimmed();
-
-/// Sets for the whole process whether colours are used.
-pub(crate) fn choose_colors(color: Color) {
-    let choice = match color {
-        Color::Auto => anstream::ColorChoice::Auto,
-        Color::Always => anstream::ColorChoice::Always,
-        Color::Never => anstream::ColorChoice::Never,
-    };
-    choice.write_global();
-}
-
-/// Prints a line. Errors are ignored, as when the reader has ended (`| head`).
-pub(crate) fn say(line: impl AsRef<str>) {
-    let _ = writeln!(anstream::stdout(), "{}", line.as_ref());
-}
-
-/// Prints a line for people on standard error, which scripts do not read.
-pub(crate) fn remark(line: impl AsRef<str>) {
-    let _ = writeln!(anstream::stderr(), "{}", line.as_ref());
-}
+pub(crate) use crate::terminal::{
+    BAD, FAINT, GOOD, Log, STRONG, Style, choose_colors, clear, is_terminal, print_own, remark,
+    remark_json, remark_once, remark_own, say, say_above, say_format, say_json, say_json_line,
+    say_lines, say_metrics, say_own, set_label, set_message, visible_lines, without_styles,
+};
 
 /// Prints an error with its causes in one line, and the remedy in a second.
 pub(crate) fn complain(error: &CliError) {
@@ -63,7 +40,7 @@ pub(crate) fn indented(text: &str, first: &str, rest: &str) -> String {
     let mut width = first.chars().count();
     let mut is_begun = false;
     for word in text.split_whitespace() {
-        let length = word.chars().count();
+        let length = without_styles(word).chars().count();
         if is_begun && width + 1 + length > 80 {
             out.push('\n');
             out.push_str(rest);
@@ -99,7 +76,7 @@ pub(crate) fn producer(name: &str, perhaps: bool) -> String {
 /// The reasons of a refusal, one below the other.
 pub(crate) fn say_refusals(refusals: &[String]) {
     for refusal in refusals {
-        say(wrapped(&format!("{BAD}refused{BAD:#}: {refusal}")));
+        say_lines(wrapped(&format!("{BAD}refused{BAD:#}: {refusal}")));
     }
 }
 

@@ -1,10 +1,10 @@
 //! Tables that fit the terminal: numbers stay whole, texts wrap at words, long names lose their middle.
 
 use std::fmt::{self, Display};
-use std::io::IsTerminal;
 
-use anstyle::Style;
-use console::{Term, measure_text_width};
+use console::measure_text_width;
+
+use crate::terminal::{self, Style};
 
 /// Columns if the output is not a terminal, such as a page of documentation or a mail.
 const PLAIN_WIDTH: usize = 80;
@@ -86,7 +86,7 @@ impl Cell {
 
 impl<T: AsRef<str>> From<T> for Cell {
     fn from(text: T) -> Self {
-        Self::styled(text.as_ref(), Style::new())
+        Self::styled(text.as_ref(), Style::default())
     }
 }
 
@@ -236,8 +236,8 @@ impl Display for Table {
 
 /// The available columns: of the terminal, otherwise from `COLUMNS`, or 80.
 fn available() -> usize {
-    let columns = match std::io::stdout().is_terminal() {
-        true => Term::stdout().size_checked().map(|(_, columns)| usize::from(columns)),
+    let columns = match terminal::is_terminal() {
+        true => terminal::columns(),
         false => std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()),
     };
     columns.unwrap_or(PLAIN_WIDTH).max(LEAST_WIDTH)

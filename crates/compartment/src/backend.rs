@@ -2,7 +2,7 @@
 
 pub use compartment_core::backend::{
     Backend, BatchFacts, BatchRefusal, Capabilities, HOUSEKEEPING_PREFIX, LEASES_ENDED_ERROR,
-    ReadMerger, ReadSource, Stores, StoresBuilder, TaskRecord, Traffic, TtlRule, Unfinished,
-    UnfinishedWork, check_queue, glob_matches, ordinals_from_text, ordinals_to_text,
-    shorten_task_error,
+    MAX_NAME, ReadMerger, ReadSource, Stores, StoresBuilder, TaskRecord, Traffic, TtlRule,
+    Unfinished, UnfinishedWork, check_queue, glob_matches, is_name, ordinals_from_text,
+    ordinals_to_text, random, shorten_task_error, shown_message, shown_name,
 };

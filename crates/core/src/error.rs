@@ -160,6 +160,16 @@ impl Error {
         self.0.kind.retry()
     }
 
+    /// Whether the request failed because of the data at its keys, which somebody else wrote, or a newer version: a
+    /// value of another type or form. Requests to other keys are not affected.
+    #[must_use]
+    pub fn is_about_stored_data(&self) -> bool {
+        matches!(
+            self.kind(),
+            ErrorKind::Decode | ErrorKind::WrongType | ErrorKind::NotANumber | ErrorKind::Protocol
+        )
+    }
+
     /// The operation that failed.
     #[must_use]
     pub fn operation(&self) -> &'static str {

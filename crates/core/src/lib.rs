@@ -32,6 +32,7 @@ mod key;
 mod latencies;
 mod merge;
 pub mod metrics;
+mod names;
 mod placement;
 mod random;
 mod stores;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 pub use crate::completion::BATCH_SUMMARY;
 pub use crate::entry::DocumentEntry;
-use crate::files::Found;
+use crate::files::{DocumentRoots, Found};
 pub use crate::legal::{PIPELINE, pipeline};
 use crate::options::IngestOptions;
 use crate::result_cache::open_cache;
@@ -39,20 +39,21 @@ pub struct SubmittedFiles {
     pub refused: Vec<(String, String)>,
 }
 
-/// Submits files one by one as they are read; calls `watch` with the number of files read so far.
+/// Submits files below `roots` one by one as they are read; calls `watch` with the number of files read so far.
 ///
 /// # Errors
 /// The store's.
 pub async fn submit_files(
     submission: &mut Submission,
     files: Vec<Found>,
+    roots: &DocumentRoots,
     mut watch: impl FnMut(u64),
 ) -> Result<SubmittedFiles> {
     let mut seen = std::collections::HashSet::new();
     let mut report = SubmittedFiles::default();
     for (at, file) in files.into_iter().enumerate() {
-        let name = file.name.clone();
-        let entry = tokio::task::spawn_blocking(move || DocumentEntry::of(&file)).await;
+        let (name, roots) = (file.name.clone(), roots.clone());
+        let entry = tokio::task::spawn_blocking(move || DocumentEntry::below(&file, &roots)).await;
         match entry {
             Ok(Ok(entry)) if !seen.insert(entry.hash.clone()) => report.duplicates += 1,
             Ok(Ok(entry)) => {

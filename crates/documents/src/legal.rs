@@ -10,7 +10,8 @@ use compartment_pipeline::{
 
 use crate::completion::{Parts, summary};
 use crate::entry::DocumentEntry;
-use crate::files::FileContent;
+use crate::extract::ExtractOptions;
+use crate::files::{DocumentRoots, FileContent};
 use crate::model::{Chunk, ExtractedText, Relationship};
 use crate::options::IngestOptions;
 use crate::stages::{
@@ -44,6 +45,7 @@ pub(crate) struct Nodes {
 /// The stage `extract` with reading of the file: turns a document's entry into its text.
 struct ReadStage {
     extract: ExtractStage,
+    roots: DocumentRoots,
 }
 
 impl Stage for ReadStage {
@@ -63,8 +65,22 @@ impl Stage for ReadStage {
     }
 
     fn run(&self, entry: &DocumentEntry) -> std::result::Result<ExtractedText, StageError> {
-        let content = FileContent::open(&entry.path, &entry.hash, &self.extract.options)?;
+        let options = &self.extract.options;
+        let content = FileContent::open(&entry.path, &entry.hash, &self.roots, options)?;
         self.extract.run_on(Box::new(content), &entry.name)
+    }
+}
+
+/// Reads the entries of documents.
+#[derive(Clone)]
+struct Entries {
+    roots: DocumentRoots,
+    options: ExtractOptions,
+}
+
+impl Entries {
+    fn read(&self, entry: &[u8]) -> std::result::Result<DocumentEntry, StageError> {
+        DocumentEntry::read(entry, &self.roots, &self.options)
     }
 }
 
@@ -86,18 +102,20 @@ fn stages(
     options: &IngestOptions,
     max_attempts: Option<u8>,
 ) -> Nodes {
-    builder.identify(|entry| {
-        let entry = DocumentEntry::read(entry)?;
+    let entries = Entries { roots: options.roots.clone(), options: options.extract.clone() };
+    let read = entries.clone();
+    builder.identify(move |entry| {
+        let entry = read.read(entry)?;
         Ok(Identity::new(entry.hash, entry.name))
     });
     let usual = StageOptions::default();
     let max_attempts = max_attempts.unwrap_or(usual.max_attempts);
     let run = || usual.clone().max_attempts(max_attempts);
     let (reader, limits) = (options.reader.clone(), options.extract.clone());
-    let extract = ReadStage { extract: ExtractStage { options: limits, reader } };
+    let roots = options.roots.clone();
+    let extract = ReadStage { extract: ExtractStage { options: limits, reader }, roots };
     let long = run().timeout(EXTRACT_TIMEOUT.max(options.extract.document_timeout));
-    let text =
-        builder.stage(extract, long, (), |document, ()| DocumentEntry::read(document.entry()));
+    let text = builder.stage(extract, long, (), move |document, ()| entries.read(document.entry()));
     let chunk = ChunkStage { options: options.chunk };
     let chunks = builder.stage(chunk, run(), text, |_, text| Ok(text));
     let mentions = builder.stage(EntitiesStage, run(), text, |_, text| Ok(text));

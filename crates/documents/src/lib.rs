@@ -20,6 +20,7 @@ mod result_cache;
 mod set_summary;
 pub mod stages;
 mod static_regex;
+mod visible;
 
 pub use chunk::{ChunkOptions, chunk};
 pub use entities::mentions;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::visible::visible;
+
 /// The span of one page in [`ExtractedText::text`], as byte offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageSpan {
@@ -203,7 +205,7 @@ pub struct Mention {
     pub end: usize,
     /// The bytes `start..end` of the document's text.
     pub text: String,
-    /// The name in normal form: an ISO date, `USD 125000` (minor units), a reporter's usual abbreviation, a court key.
+    /// The name in normal form, without control characters and marks of direction: an ISO date, `USD 125000` (minor units), a reporter's usual abbreviation, a court key.
     pub normal: String,
     /// Further facts from the text.
     #[serde(default)]
@@ -226,7 +228,7 @@ impl Mention {
             start,
             end,
             text: document.get(start..end).unwrap_or_default().to_owned(),
-            normal: normal.into(),
+            normal: visible(&normal.into()).into_owned(),
             attributes: Attributes::default(),
         }
     }

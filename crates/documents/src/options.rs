@@ -8,6 +8,7 @@ use compartment_pipeline::{EngineOptions, RunRecorder};
 
 use crate::chunk::ChunkOptions;
 use crate::extract::ExtractOptions;
+use crate::files::{DocumentRoots, Links};
 use crate::reader::Reader;
 use crate::relate::RelateOptions;
 
@@ -23,6 +24,10 @@ pub struct IngestOptions {
     pub cache: bool,
     /// How long to wait for a server that does not answer.
     pub wait: Duration,
+    /// From where workers and warming read documents. `ingest` reads only below the paths that it is given.
+    pub roots: DocumentRoots,
+    /// Which links `ingest` follows below the paths that it is given.
+    pub links: Links,
     /// The folder for one JSON file per document.
     pub out: Option<PathBuf>,
     /// Records the outcome of each document, as the ledger does.
@@ -45,6 +50,8 @@ impl Default for IngestOptions {
             concurrency: EngineOptions::default().concurrency,
             cache: true,
             wait: Duration::from_secs(60),
+            roots: DocumentRoots::default(),
+            links: Links::default(),
             out: None,
             recorder: None,
             extract: ExtractOptions::default(),

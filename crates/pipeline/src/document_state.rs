@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use compartment_core::backend::{is_name, shown_message, shown_name};
 use compartment_core::{Clock, Database, Expiry, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,9 @@ pub struct DocumentState {
     file: Option<PathBuf>,
     stages: BTreeMap<String, StageStatus>,
 }
+
+/// The longest path of a file that is read, in bytes; systems take shorter ones.
+const MAX_FILE: usize = 64 * 1024;
 
 const NAME: &str = "name";
 const FILE: &str = "file";
@@ -129,7 +133,8 @@ impl DocumentState {
             .map(drop)
     }
 
-    /// Reads a state; `None` if the document has never been seen.
+    /// Reads a state; `None` if the document has never been seen. Anybody with access to the database may have written
+    /// it: names have at most 255 bytes and no control characters, messages at most 64 KiB.
     ///
     /// # Errors
     /// The store's.
@@ -139,16 +144,21 @@ impl DocumentState {
             return Ok(None);
         }
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
-        let mut state = Self::new(fields.get(NAME).map(text).unwrap_or_default());
-        state.file = fields.get(FILE).map(|file| text(file).into());
+        let mut state =
+            Self::new(fields.get(NAME).map(|name| shown_name(&text(name))).unwrap_or_default());
+        let file = fields.get(FILE).filter(|file| file.len() <= MAX_FILE);
+        state.file = file.map(|file| text(file).into());
         for (field, value) in &fields {
-            let Some(stage) = field.strip_prefix("stage:") else { continue };
+            let Some(stage) = field.strip_prefix("stage:").filter(|stage| is_name(stage)) else {
+                continue;
+            };
             let value = text(value);
             let status = match value.split_once(' ') {
-                Some(("done", version)) => StageStatus::Done { version: version.to_owned() },
+                Some(("done", version)) => StageStatus::Done { version: shown_name(version) },
                 Some(("failed", rest)) => {
                     let (code, message) = rest.split_once(' ').unwrap_or((rest, ""));
-                    StageStatus::Failed { code: code.to_owned(), message: message.to_owned() }
+                    let message = shown_message(message).to_owned();
+                    StageStatus::Failed { code: shown_name(code), message }
                 }
                 _ => continue,
             };

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use compartment_core::{BatchPlan, Error, ErrorKind, MAX_QUEUE_NAME, Result};
+use compartment_core::backend::{MAX_NAME, is_name};
+use compartment_core::{BatchPlan, Error, ErrorKind, Result};
 use futures_util::future::BoxFuture;
 
 use crate::completed::Completed;
@@ -272,9 +273,9 @@ impl PipelineBuilder {
             Pipeline { inner: Arc::new(Inner { name, stages, identify, at_completion }) };
         pipeline.plan().check()?;
         for queue in (0..pipeline.inner.stages.len()).filter_map(|index| pipeline.queue_of(index)) {
-            if queue.is_empty() || queue.len() > MAX_QUEUE_NAME {
+            if !is_name(&queue) {
                 return Err(wrong(format!(
-                    "queue {queue:?}: a name has 1 to {MAX_QUEUE_NAME} bytes"
+                    "queue {queue:?}: a name has 1 to {MAX_NAME} bytes without control characters"
                 )));
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use compartment_core::backend::{is_name, shown_name};
 use compartment_core::{Database, Error, ErrorKind, Expiry, Result, TaskClass, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -125,9 +126,60 @@ fn write(record: &BatchRecord) -> Result<Bytes> {
     Ok(Bytes::from(text))
 }
 
+/// Bytes of a record that are read: many more than that of a batch with the longest names has.
+const MAX_RECORD: usize = 64 * 1024;
+
+/// Reads a record, which anybody with access to the database may have written.
 fn read(name: &str, bytes: &[u8]) -> Result<BatchRecord> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let what = format!("the record of batch {name:?} in hash {KEY:?} is invalid: {error}");
+    let invalid = |why: &str| {
+        let name = shown_name(name);
+        let what = format!("the record of batch {name:?} in hash {KEY:?} is invalid: {why}");
         Error::new(ErrorKind::Decode, "read batch record", what)
-    })
+    };
+    if bytes.len() > MAX_RECORD {
+        return Err(invalid("it is too long"));
+    }
+    let record: BatchRecord =
+        serde_json::from_slice(bytes).map_err(|error| invalid(&error.to_string()))?;
+    if record.name != name {
+        return Err(invalid("it is of a batch of another name"));
+    }
+    let versions = record.versions.iter().flat_map(|(stage, version)| [stage, version]);
+    if ![&record.name, &record.pipeline].into_iter().chain(versions).all(|name| is_name(name)) {
+        return Err(invalid("a name in it is empty, too long, or has control characters"));
+    }
+    Ok(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_others_is_checked() {
+        let at = Timestamp::from_millis(0);
+        let record =
+            |name: &str, pipeline: &str| write(&BatchRecord::new(name, pipeline, at)).unwrap();
+        assert_eq!(read("a", &record("a", "legal")).unwrap().name, "a");
+        let long = "n".repeat(256);
+        for (field, name, pipeline) in [
+            ("a", "b", "legal"),
+            ("", "", "legal"),
+            ("a\nb", "a\nb", "legal"),
+            ("\u{1b}[31m", "\u{1b}[31m", "legal"),
+            (&long, &long, "legal"),
+            ("a", "a", "le\tgal"),
+            ("a", "a", &long),
+        ] {
+            let error = read(field, &record(name, pipeline)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Decode, "{field:?}");
+            let text = error.to_string();
+            assert!(text.len() < 600 && !text.contains(char::is_control), "{text:?}");
+        }
+        let mut bad = BatchRecord::new("a", "legal", at);
+        bad.versions.insert("stage".into(), "1\n".into());
+        assert!(read("a", &write(&bad).unwrap()).is_err());
+        let padded = [record("a", "legal").to_vec(), vec![b' '; MAX_RECORD]].concat();
+        assert!(read("a", &padded).is_err());
+    }
 }

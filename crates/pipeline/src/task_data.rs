@@ -1,6 +1,7 @@
 //! A single task: one stage, with the stages it needs, for one document.
 
-use compartment_core::{Error, ErrorKind, NewTask, Result};
+use compartment_core::backend::is_name;
+use compartment_core::{Error, ErrorKind, MAX_ENTRY, NewTask, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::Pipeline;
@@ -24,7 +25,23 @@ impl TaskData {
     pub fn new(stage: impl Into<String>, entry: impl Into<String>) -> Self {
         Self { stage: stage.into(), version: None, entry: entry.into() }
     }
+
+    /// Reads the data of a task, which anybody with access to the queue may have submitted.
+    pub(crate) fn read(payload: &[u8]) -> std::result::Result<Self, String> {
+        if payload.len() > MAX_PAYLOAD {
+            return Err(format!("it has more than {MAX_PAYLOAD} bytes"));
+        }
+        let data: Self = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+        let mut names = std::iter::once(&data.stage).chain(&data.version);
+        match names.all(|name| is_name(name)) {
+            true => Ok(data),
+            false => Err("a name in it is empty, too long, or has control characters".to_owned()),
+        }
+    }
 }
+
+/// Bytes of a task's data that are read: an entry of the greatest length, whose characters JSON may escape.
+const MAX_PAYLOAD: usize = 16 * MAX_ENTRY;
 
 impl Pipeline {
     /// The queue of the stage that `data` names, and the task to submit to it.
@@ -61,5 +78,25 @@ impl Pipeline {
         let payload = serde_json::to_vec(data)
             .map_err(|error| Error::new(ErrorKind::Encode, "submit task", error.to_string()))?;
         Ok((queue, NewTask::new(payload)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_of_a_task_is_checked() {
+        let read = |data: &TaskData| TaskData::read(&serde_json::to_vec(data).unwrap());
+        let mut data = TaskData::new("resolve", "/in/a.txt");
+        data.version = Some("2".to_owned());
+        assert_eq!(read(&data).as_ref(), Ok(&data));
+        for stage in ["", "a\n", &"s".repeat(256)] {
+            assert!(read(&TaskData::new(stage, "x")).is_err(), "{stage:?}");
+        }
+        data.version = Some("\u{1b}[31m".to_owned());
+        assert!(read(&data).is_err());
+        assert!(read(&TaskData::new("resolve", "x".repeat(MAX_PAYLOAD))).is_err());
+        assert!(TaskData::read(b"{").is_err());
     }
 }

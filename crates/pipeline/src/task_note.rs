@@ -1,7 +1,8 @@
 //! Notes that workers write when they settle documents; the source of the ledger's rows.
 
 use bytes::Bytes;
-use compartment_core::{Error, ErrorKind, Result, Timestamp};
+use compartment_core::backend::{is_name, shown_message};
+use compartment_core::{Error, ErrorKind, MAX_AT_ONCE, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The outcome of a stage for a document, as the ledger records it.
@@ -71,13 +72,21 @@ impl TaskNote {
             .map_err(|error| Error::new(ErrorKind::Encode, "pack task note", error.to_string()))
     }
 
-    /// Decodes a note.
+    /// Decodes a note, which anybody with access to the batch database may have written.
     ///
     /// # Errors
     /// [`ErrorKind::Decode`] for bytes that are not a note.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        rmp_serde::from_slice(bytes)
-            .map_err(|error| Error::new(ErrorKind::Decode, "read task note", error.to_string()))
+        let wrong = |what: String| Error::new(ErrorKind::Decode, "read task note", what);
+        let mut note: Self =
+            rmp_serde::from_slice(bytes).map_err(|error| wrong(error.to_string()))?;
+        if !is_name(&note.worker) || note.rows.len() > MAX_AT_ONCE {
+            return Err(wrong("its worker has no valid name, or it has too many rows".to_owned()));
+        }
+        for row in &mut note.rows {
+            row.error.truncate(shown_message(&row.error).len());
+        }
+        Ok(note)
     }
 }
 
@@ -103,6 +112,14 @@ mod tests {
         let bytes = note.to_bytes().unwrap();
         assert!(bytes.len() < 1_700, "{} bytes for a hundred documents", bytes.len());
         assert_eq!(TaskNote::from_bytes(&bytes).unwrap(), note);
+        let mut odd = TaskNote { worker: "host\n1".into(), ..note };
+        assert!(TaskNote::from_bytes(&odd.to_bytes().unwrap()).is_err());
+        odd.worker = "host-1".into();
+        odd.rows[0].error = "\u{e9}".repeat(100_000);
+        let read = TaskNote::from_bytes(&odd.to_bytes().unwrap()).unwrap();
+        assert_eq!(read.rows[0].error.len(), 64 * 1024);
+        odd.rows = (0..=MAX_AT_ONCE as u32).map(row).collect();
+        assert!(TaskNote::from_bytes(&odd.to_bytes().unwrap()).is_err());
         assert_eq!(TaskNote::from_bytes(b"no").unwrap_err().kind(), ErrorKind::Decode);
     }
 }

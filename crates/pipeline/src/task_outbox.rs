@@ -1,6 +1,7 @@
 //! Rows of single tasks that are not in the ledger yet: a hash in the batch database.
 
 use bytes::Bytes;
+use compartment_core::backend::{is_name, shown_message};
 use compartment_core::{
     Claim, Database, Error, ErrorKind, Expiry, FencingToken, Result, TaskId, Timestamp,
 };
@@ -44,6 +45,12 @@ impl SingleTaskRow {
         Claim::new(self.task, FencingToken::from_number(self.token))
     }
 
+    /// Whether the row is that of its field, and has valid names. Anybody with access to the batch database may have
+    /// written it.
+    fn is_sound(&self, field: &str) -> bool {
+        self.field() == field && is_name(&self.queue) && is_name(&self.worker)
+    }
+
     /// Each attempt has its own field, so that a removal deletes exactly the row that was read.
     fn field(&self) -> String {
         format!("{}/{}/{}", self.queue, self.task, self.token)
@@ -82,9 +89,13 @@ impl TaskOutbox {
     pub async fn rows(&self) -> Result<(Vec<SingleTaskRow>, Vec<String>)> {
         let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
         for (field, bytes) in self.batch.hash().get_all(KEY).await? {
-            match serde_json::from_slice(&bytes) {
-                Ok(row) => rows.push(row),
-                Err(_) => unreadable.push(field),
+            match serde_json::from_slice::<SingleTaskRow>(&bytes) {
+                Ok(mut row) if row.is_sound(&field) => {
+                    row.error.truncate(shown_message(&row.error).len());
+                    row.document.truncate(shown_message(&row.document).len());
+                    rows.push(row);
+                }
+                _ => unreadable.push(field),
             }
         }
         Ok((rows, unreadable))

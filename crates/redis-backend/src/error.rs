@@ -3,6 +3,8 @@
 use compartment_core::{Error, ErrorKind};
 use redis::{ErrorKind as RedisErrorKind, RedisError, ServerErrorKind};
 
+use crate::secrets;
+
 /// The phase in which a request failed; it determines whether the request may have been executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -26,7 +28,12 @@ pub fn is_hidden(error: &Error) -> bool {
 /// The error of `operation`, with advice.
 pub(crate) fn convert(operation: &'static str, phase: Phase, error: &RedisError) -> Error {
     let kind = classify(phase, error);
-    Error::new(kind, operation, explain(kind, error)).caused_by(error.clone())
+    let all = format!("{error} {}", error.detail().unwrap_or_default());
+    if secrets::are_in(&all) {
+        return Error::new(kind, operation, explain(kind, secrets::unless_in(&all)));
+    }
+    let said = shorten(&error.detail().map_or_else(|| error.to_string(), str::to_owned));
+    Error::new(kind, operation, explain(kind, &said)).caused_by(error.clone())
 }
 
 fn classify(phase: Phase, error: &RedisError) -> ErrorKind {
@@ -153,8 +160,7 @@ fn text_of(error: &RedisError) -> String {
     format!("{} {} {error}", error.code().unwrap_or_default(), error.detail().unwrap_or_default())
 }
 
-fn explain(kind: ErrorKind, error: &RedisError) -> String {
-    let said = shorten(&error.detail().map_or_else(|| error.to_string(), str::to_owned));
+fn explain(kind: ErrorKind, said: &str) -> String {
     let what = match kind {
         ErrorKind::WrongType => return "the key holds another type of value".into(),
         ErrorKind::NotANumber => {

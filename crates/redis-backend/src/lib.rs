@@ -16,6 +16,7 @@ mod repeat;
 mod request_size;
 mod requests;
 mod script;
+mod secrets;
 mod server;
 mod stores;
 mod wire;

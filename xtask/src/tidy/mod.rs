@@ -5,6 +5,7 @@ mod contracts;
 mod exports;
 mod links;
 mod manifests;
+mod printing;
 mod prose;
 mod sources;
 mod stores;
@@ -57,6 +58,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     for file in &files {
         sources::check(file, &mut findings);
         prose::check(file, &mut findings);
+        printing::check(file, &mut findings);
     }
     circles::check(&files, &mut findings);
     stores::check(&files, &mut findings);

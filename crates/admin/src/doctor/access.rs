@@ -85,7 +85,7 @@ pub(super) fn check_secrets(options: &DoctorOptions) -> Vec<Finding> {
             .why(format!("{who} goes with the file into backups and version control"))
             .cure(format!(
                 "remove it from the URL and set REDIS_PASSWORD, or the whole URL by \
-                 COMPARTMENT_BACKEND; until then chmod 600 {}",
+                 COMPARTMENT_BACKEND (of the ledger: COMPARTMENT_LEDGER); until then chmod 600 {}",
                 secret.file
             ))
     };

@@ -29,7 +29,7 @@ impl Default for DoctorOptions {
 /// A password that stands in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrittenSecret {
-    /// The instance whose URL holds it.
+    /// The instance whose URL holds it, or `the ledger`.
     pub instance: String,
     /// The file.
     pub file: String,

@@ -12,7 +12,7 @@ use compartment::pipeline::{
 use compartment::{DatabaseMap, Databases, Preset};
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::{engine, pipeline, submit_files};
-use compartment_documents::files::discover;
+use compartment_documents::files::{Links, discover};
 use compartment_testkit::TestRedis;
 use serde::Serialize;
 
@@ -95,7 +95,8 @@ async fn turn(url: &str, folder: &Path, workers: usize) -> Result<Run, Failure> 
     let pipeline = pipeline(&databases, &IngestOptions::default())?;
     let how = BatchOptions::default();
     let mut submission = Submission::begin(batch, NAME, &pipeline, &how, patience()).await?;
-    submit_files(&mut submission, discover(&[folder.to_owned()]).files, |_| {}).await?;
+    let found = discover(&[folder.to_owned()], Links::Inside);
+    submit_files(&mut submission, found.files, &found.roots, |_| {}).await?;
     submission.seal().await?;
     let started = Instant::now();
     let mut processes =

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use compartment_core::backend::is_name;
 use compartment_core::metrics::list_processes;
 use compartment_core::{Database, Result, Timestamp};
 use serde::Serialize;
@@ -57,6 +58,9 @@ impl FleetMetrics {
         }
         for (field, value) in &counts.recent {
             let Some((template, what)) = field.rsplit_once('.') else { continue };
+            if !is_name(template) {
+                continue;
+            }
             let figures = fleet.templates.entry(template.into()).or_default();
             match what {
                 "hits" => figures.recent_hits += value,
@@ -70,6 +74,10 @@ impl FleetMetrics {
 
     fn take_total(&mut self, field: &str, value: u64) {
         let Some((template, what)) = field.rsplit_once('.') else { return };
+        if !template.is_empty() && !is_name(template) {
+            // No cache wrote it: any program with access to the database may have.
+            return;
+        }
         if template.is_empty() {
             match what {
                 "evicted" => self.evicted = value,

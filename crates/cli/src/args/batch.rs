@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use compartment::queue::TaskClass;
+use compartment_documents::files::Links;
 
 use super::{LedgerArgument, duration};
 
@@ -104,6 +105,9 @@ pub(crate) struct BatchSubmit {
     pub(crate) paths: Vec<PathBuf>,
 
     #[command(flatten)]
+    pub(crate) links: LinkOptions,
+
+    #[command(flatten)]
     pub(crate) how: SubmitOptions,
 
     /// Leave the batch open, so that the same command can add more documents
@@ -117,6 +121,20 @@ pub(crate) struct BatchSubmit {
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Which links are followed below the given paths.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct LinkOptions {
+    /// Follow links that lead out of the given paths; they are failures otherwise
+    #[arg(long)]
+    pub(crate) follow_links: bool,
+}
+
+impl From<LinkOptions> for Links {
+    fn from(options: LinkOptions) -> Self {
+        if options.follow_links { Self::Everywhere } else { Self::Inside }
+    }
 }
 
 /// How a batch is kept.

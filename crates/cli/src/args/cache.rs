@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::duration;
-use super::worker::ReadingOptions;
+use super::worker::{DocumentFolders, ReadingOptions};
 
 /// Show the hit rate of a cache, and invalidate entries.
 #[derive(Args, Debug)]
@@ -139,6 +139,9 @@ pub(crate) struct Warm {
     /// Number of documents processed at the same time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) concurrency: Option<u32>,
+
+    #[command(flatten)]
+    pub(crate) below: DocumentFolders,
 
     #[command(flatten)]
     pub(crate) reading: ReadingOptions,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::batch::SubmitOptions;
+use super::batch::{LinkOptions, SubmitOptions};
 use super::worker::ReadingOptions;
 
 /// Process legal documents.
@@ -14,6 +14,9 @@ pub(crate) struct Ingest {
     /// Files and folders; folders are walked
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) links: LinkOptions,
 
     /// Write one JSON file for each document to this folder
     #[arg(long, value_name = "DIR")]
@@ -53,7 +56,8 @@ pub(crate) struct Ingest {
 const INGEST_HELP: &str =
     "Reads PDF (text layer, or OCR through tesseract where it is installed), \
 HTML and plain text, recognized by their content. Other files in folders are skipped and counted. A \
-document that cannot be read fails alone, with its reason.
+document that cannot be read fails alone, with its reason. A link that leads out of the given paths is such \
+a failure: somebody else may have put it there.
 
 Results are cached by document content and stage version, so a second run is answered from the \
 cache. If a ledger is named or configured, it records the outcome of each document as batch \

@@ -39,7 +39,7 @@ pub(crate) use stats::{StateFolder, Stats};
 pub(crate) use tasks::{
     StatusArgument, Tasks, TasksCommand, TasksList, TasksPurge, TasksReplay, TasksShow, WhichDead,
 };
-pub(crate) use worker::{ReadingOptions, Submit, Worker, Workers, WorkersCommand};
+pub(crate) use worker::{DocumentFolders, ReadingOptions, Submit, Worker, Workers, WorkersCommand};
 
 /// Gives each purpose of a Redis a database with a name and a contract, and processes legal documents
 /// in batches.
@@ -92,6 +92,10 @@ pub(crate) struct General {
         hide_env_values = true
     )]
     pub(crate) backend: Option<String>,
+
+    /// Read the server's password from this file, whose only line it is
+    #[arg(long, global = true, help_heading = GENERAL, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
 
     /// When to use colours
     #[arg(long, global = true, help_heading = GENERAL, value_name = "WHEN", default_value = "auto")]

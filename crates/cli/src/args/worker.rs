@@ -70,11 +70,23 @@ pub(crate) struct Worker {
     pub(crate) wait: Duration,
 
     #[command(flatten)]
+    pub(crate) below: DocumentFolders,
+
+    #[command(flatten)]
     pub(crate) reading: ReadingOptions,
 
     /// Print a summary as JSON at the end
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Where documents are read.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DocumentFolders {
+    /// Read only documents below these folders; a path that leads out of them is refused [default: `[worker]
+    /// documents`, or any file that an entry names with its hash]
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    pub(crate) documents: Vec<PathBuf>,
 }
 
 /// How documents are read.
@@ -107,13 +119,14 @@ const MIN_READER_MIB: u64 = 128;
 
 const WORKER_HELP: &str = "Takes documents of batches (`compartment batch submit`, \
 `compartment ingest --submit`) and single tasks (`compartment submit`) through the stages. Start as \
-many workers as you have CPUs, on any machine that can read the documents. SIGTERM or Ctrl-C stops it \
+many workers as you have CPUs, on any machine that can read the documents. Whoever can write to the batch \
+database names the files that are read: --documents limits them to some folders. SIGTERM or Ctrl-C stops it \
 gracefully, a second one at once. If a worker is killed, its leases expire and others take over. \
 One worker of a fleet keeps house (`compartment housekeeping`).
 
 Examples:
   compartment worker --backend redis://10.0.0.5:6379 --ledger postgres://ledger/compartment
-  compartment worker --stages extract --concurrency 8 --memory-mib 4096
+  compartment worker --documents /srv/papers --stages extract --concurrency 8 --memory-mib 4096
   compartment worker --batch smith-v-jones --until-finished";
 
 /// The workers of a fleet.

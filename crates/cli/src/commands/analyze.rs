@@ -35,7 +35,7 @@ pub(crate) async fn run(general: &General, command: args::Analyze) -> Result<Exi
     let found = result?;
     if command.json {
         let whole = serde_json::json!({ "databases": found });
-        screen::say(serde_json::to_string_pretty(&whole).unwrap_or_default());
+        screen::say_json(&whole);
         return Ok(ExitCode::Success);
     }
     if found.is_empty() {
@@ -201,7 +201,7 @@ fn show_groups(analysis: &Analysis) {
         let (name, keys, bytes) = singles.cells();
         table.add_row([name, "–".to_owned(), String::new(), keys, bytes, "–".to_owned()]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
     let more = groups.len().saturating_sub(SHOWN_GROUPS);
     if more > 0 {
         screen::say(format!("and {more} smaller groups (--json lists them)"));
@@ -235,10 +235,10 @@ fn line(name: &str, text: &str) {
         } else if at > 0 {
             out.push(' ');
         }
-        out.push_str(part);
+        out.push_str(&compartment_admin::printable(part));
         width += length;
     }
-    screen::say(out);
+    screen::say_lines(out);
 }
 
 fn times(list: &[Bucket]) -> String {
@@ -277,7 +277,7 @@ fn show_biggest(analysis: &Analysis) {
             compartment_admin::size(key.bytes),
         ]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
 }
 
 fn show_clients(analysis: &Analysis) {
@@ -302,5 +302,5 @@ fn show_clients(analysis: &Analysis) {
             client.commands.iter().cloned().collect::<Vec<_>>().join(", "),
         ]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
 }

@@ -24,6 +24,11 @@ pub(crate) async fn run(general: &General, command: args::Backup) -> Result<Exit
         .stale_replica(command.stale_replica)
         .limits(command.load.into());
     let pattern = command.pattern.as_deref().map(read_glob);
+    if is_standard_output(&command.output) && screen::is_terminal() {
+        let what =
+            "a backup is not written to a terminal: redirect it, or name a file with --output";
+        return Err(CliError::new(ExitCode::Files, what));
+    }
     let progress = KeyProgress::new();
     let run = backup(&place, pattern.as_deref(), &command.output, &options, &progress);
     let result = tokio::select! {
@@ -51,13 +56,13 @@ pub(crate) async fn run(general: &General, command: args::Backup) -> Result<Exit
         }
     })?;
     // If the backup itself goes to standard output, the report must not go there.
-    let say: fn(String) = match is_standard_output(&command.output) {
-        true => |line| screen::remark(line),
-        false => |line| screen::say(line),
-    };
-    if command.json {
-        say(format!("{:#}", as_json(&report)));
+    let is_beside = is_standard_output(&command.output);
+    if command.json && is_beside {
+        screen::remark_json(&as_json(&report));
+    } else if command.json {
+        screen::say_json(&as_json(&report));
     } else {
+        let say: fn(String) = if is_beside { screen::remark } else { screen::say };
         show(&report, place.label(), say);
     }
     Ok(ExitCode::Success)
@@ -95,7 +100,7 @@ fn show(report: &BackupReport, label: &str, say: fn(String)) {
         report.rdb_version.to_string(),
         report.via.to_owned(),
     ]);
-    say(table.to_string());
+    table.to_string().split('\n').for_each(|line| say(line.to_owned()));
     let (good, file) = (screen::GOOD, report.file.display());
     say(format!("{good}backed up{good:#}: {label} into {file}"));
     if report.resumed > 0 {

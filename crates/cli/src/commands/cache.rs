@@ -106,7 +106,7 @@ async fn mark(databases: &Databases, mark: &Mark) -> Result<ExitCode, CliError> 
     }
     let marked = cache.no_cache_documents().await?;
     if mark.json {
-        screen::say(format!("{:#}", json!({ "database": mark.which.database, "marked": marked })));
+        screen::say_json(&json!({ "database": mark.which.database, "marked": marked }));
     } else if marked.is_empty() {
         screen::say("no document is marked");
     } else {

@@ -20,7 +20,7 @@ pub(crate) async fn run(databases: &Databases, what: &CacheStats) -> Result<Exit
     let (cache, metrics) = (open(databases, name).await?, databases.role(Role::Metrics)?);
     let fleet = FleetMetrics::read(metrics, name, what.window, SystemClock.now()).await?;
     if what.prometheus {
-        screen::say(fleet.to_prometheus().trim_end());
+        screen::say_metrics(fleet.to_prometheus().trim_end());
         return Ok(ExitCode::Success);
     }
     let marked = cache.no_cache_documents().await?;
@@ -28,17 +28,17 @@ pub(crate) async fn run(databases: &Databases, what: &CacheStats) -> Result<Exit
         let mut value = serde_json::to_value(&fleet).unwrap_or_default();
         value["hit_rate"] = json!(fleet.hit_rate());
         value["marked_documents"] = json!(marked);
-        screen::say(format!("{value:#}"));
+        screen::say_json(&value);
         return Ok(ExitCode::Success);
     }
     head(&fleet, cache.database()).await?;
     if fleet.templates.is_empty() {
         screen::say("no figures yet: no process has used this cache with the database `metrics`");
     } else {
-        screen::say(format!("\n{}", templates(&fleet)));
+        screen::say_lines(format!("\n{}", templates(&fleet)));
     }
     if !fleet.processes.is_empty() {
-        screen::say(format!("\n{}", processes(&fleet.processes)));
+        screen::say_lines(format!("\n{}", processes(&fleet.processes)));
     }
     tail(&fleet, &marked);
     Ok(ExitCode::Success)
@@ -138,12 +138,13 @@ fn tail(fleet: &FleetMetrics, marked: &[String]) {
         .map(|(name, count)| format!("{} {name}", screen::count(*count)))
         .collect();
     if !said.is_empty() {
-        screen::say(format!("\n{FAINT}{}{FAINT:#}", screen::wrapped(&said.join(", "))));
+        let said = screen::wrapped(&said.join(", "));
+        screen::say_lines(format!("\n{FAINT}{said}{FAINT:#}"));
     }
     if !marked.is_empty() {
         let shown = marked.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
         let more = if marked.len() > 8 { ", …" } else { "" };
         let text = format!("not cached (marked): {shown}{more}");
-        screen::say(format!("{BAD}{}{BAD:#}", screen::wrapped(&text)));
+        screen::say_lines(format!("{BAD}{}{BAD:#}", screen::wrapped(&text)));
     }
 }

@@ -30,7 +30,7 @@ pub(crate) async fn run(general: &General, command: args::Cleanup) -> Result<Exi
         reports.push(report?);
     }
     if command.json {
-        screen::say(serde_json::to_string_pretty(&reports).unwrap_or_default());
+        screen::say_json(&reports);
     } else {
         reports.iter().for_each(show);
     }
@@ -75,7 +75,7 @@ fn show(report: &CleanupReport) {
         for (pattern, keys) in &report.patterns {
             table.add_row([pattern.clone(), screen::count(*keys)]);
         }
-        screen::say(table.to_string());
+        screen::say_lines(table.to_string());
     }
     let notes = [
         (report.spared, "stayed: used, renewed or deleted meanwhile"),

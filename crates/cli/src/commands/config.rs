@@ -8,9 +8,10 @@ use compartment::{DatabaseMap, Preset};
 
 use crate::args::{Config, General};
 use crate::commands::{export, keeping, on_runtime};
+use crate::configuration_file::{ConfigurationFile, DEFAULT_FILE};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, GOOD, STRONG};
-use crate::settings::{self, DEFAULT_FILE, Settings};
+use crate::settings::{self, Settings};
 
 pub(crate) fn run(general: &General, command: Config) -> Result<ExitCode, CliError> {
     match command {
@@ -19,7 +20,7 @@ pub(crate) fn run(general: &General, command: Config) -> Result<ExitCode, CliErr
         Config::Check { offline } => check(general, offline),
         Config::Export { format } => {
             let settings = settings::load(general)?;
-            screen::say(export::render(&settings.map, format)?.trim_end());
+            screen::say_format(export::render(&settings.map, format)?.trim_end());
             Ok(ExitCode::Success)
         }
     }
@@ -54,6 +55,9 @@ fn init(general: &General, preset: &str, force: bool) -> Result<ExitCode, CliErr
     let text = format!("{INTRODUCTION}\n{}{keys}", map.to_toml());
     let mut options = std::fs::OpenOptions::new();
     options.write(true);
+    // A file that others can write to would not be read again.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o644);
     // `create_new` also fails if another process creates the file at this moment.
     let opened = match force {
         true => options.create(true).truncate(true).open(path),
@@ -67,7 +71,17 @@ fn init(general: &General, preset: &str, force: bool) -> Result<ExitCode, CliErr
     file.write_all(text.as_bytes()).map_err(|error| CliError::files("write", path, &error))?;
     screen::say(format!("wrote {} with the databases of preset {preset}", path.display()));
     if url.contains('@') {
-        screen::remark("the password is not in the file: set REDIS_PASSWORD");
+        screen::remark(format!(
+            "the password is not in the file: set REDIS_PASSWORD, which goes to the servers of a named file: \
+             --config {0}, or COMPARTMENT_CONFIG={0}",
+            path.display()
+        ));
+    }
+    if general.config.is_none()
+        && let Err(error) = ConfigurationFile::find(None)
+    {
+        screen::remark(format!("{STRONG}note:{STRONG:#} {error}"));
+        error.hint_text().into_iter().for_each(screen::remark);
     }
     Ok(ExitCode::Success)
 }
@@ -82,7 +96,7 @@ fn show(general: &General) -> Result<ExitCode, CliError> {
     for one in settings.map.overridden() {
         screen::say(format!("# {one}"));
     }
-    screen::say(settings.map.to_toml().trim_end());
+    screen::say_format(settings.map.to_toml().trim_end());
     notes(&settings);
     Ok(ExitCode::Success)
 }
@@ -90,6 +104,9 @@ fn show(general: &General) -> Result<ExitCode, CliError> {
 fn check(general: &General, offline: bool) -> Result<ExitCode, CliError> {
     let settings = settings::load(general)?;
     notes(&settings);
+    for note in in_clear_text(&settings.map) {
+        screen::remark(format!("{STRONG}note:{STRONG:#} {note}"));
+    }
     let count = settings.map.databases().len();
     screen::say(format!(
         "{GOOD}ok{GOOD:#}  {count} databases, each in its own place or shared by agreement"
@@ -110,6 +127,27 @@ fn check(general: &General, offline: bool) -> Result<ExitCode, CliError> {
         }
         Ok(ExitCode::Success)
     })
+}
+
+/// A note for each instance whose password crosses the network without TLS.
+fn in_clear_text(map: &DatabaseMap) -> Vec<String> {
+    let is_here = |host: &str| {
+        let address = host.parse::<std::net::IpAddr>();
+        host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    };
+    let mut notes = Vec::new();
+    for (name, instance) in map.instances() {
+        let url = &instance.url;
+        let beyond = url.addresses().map(|(host, _)| host).find(|host| !is_here(host));
+        let Some(host) = beyond.filter(|_| !url.is_tls() && url.password().is_some()) else {
+            continue;
+        };
+        notes.push(format!(
+            "instances.{name}: the password goes to {host} without TLS, and can be read on the way: use \
+             rediss:// if the server has TLS"
+        ));
+    }
+    notes
 }
 
 fn notes(settings: &Settings) {

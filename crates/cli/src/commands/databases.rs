@@ -39,7 +39,7 @@ pub(crate) async fn run(
     if command.json {
         let list: Vec<_> = rows.iter().map(|(database, usage)| as_json(database, *usage)).collect();
         let report = json!({ "instances": databases.locations(), "databases": list });
-        screen::say(format!("{report:#}"));
+        screen::say_json(&report);
         return Ok(ExitCode::Success);
     }
     let mut table = screen::table(
@@ -58,7 +58,7 @@ pub(crate) async fn run(
             usage.map_or_else(|| "–".into(), size),
         ]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
     for (name, location) in databases.locations() {
         screen::say(format!("{STRONG}{name}{STRONG:#}  {location}"));
     }

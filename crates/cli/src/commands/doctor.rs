@@ -34,7 +34,7 @@ pub(crate) async fn run(general: &General, command: args::Doctor) -> Result<Exit
     }
     let examination = examine(&deployment, &options(&settings, &command)).await;
     match command.json {
-        true => screen::say(pretty(&examination)?),
+        true => screen::say_json(&examination),
         false => show(&examination, command.sample),
     }
     let worst = examination.worst().filter(|severity| command.fail_on.counts(*severity));
@@ -50,13 +50,8 @@ fn options(settings: &Settings, command: &args::Doctor) -> DoctorOptions {
     let mut options = DoctorOptions::default();
     options.sample = command.sample as usize;
     options.writes_canary = command.canary;
-    options.written_secrets = settings.written_secrets();
+    options.written_secrets = settings.written_secrets.clone();
     options
-}
-
-fn pretty(report: &impl serde::Serialize) -> Result<String, CliError> {
-    serde_json::to_string_pretty(report)
-        .map_err(|error| CliError::new(ExitCode::Other, format!("cannot write JSON: {error}")))
 }
 
 fn show(examination: &Examination, sample: u32) {
@@ -100,7 +95,7 @@ fn overview(findings: &[Finding]) {
             Cell::from(one.bytes.map_or_else(dash, compartment_admin::size)),
         ]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
 }
 
 /// The instance with the first database; the details name all.
@@ -112,7 +107,7 @@ fn place(one: &Finding) -> String {
     }
 }
 
-fn style(severity: Severity) -> anstyle::Style {
+fn style(severity: Severity) -> screen::Style {
     match severity {
         Severity::Critical => BAD,
         Severity::Warning => STRONG,
@@ -127,13 +122,13 @@ fn details(one: &Finding) {
         [] => String::new(),
         databases => format!(": {}", databases.join(", ")),
     };
-    screen::say(format!("\n{style}{}{style:#} {}", one.severity, one.code));
-    screen::say(line(&format!("Where: {}{databases}", one.instance)));
-    screen::say(line(&one.what));
-    screen::say(line(&format!("Why: {}", one.why)));
-    screen::say(line(&format!("Cure: {}", one.cure)));
+    screen::say_lines(format!("\n{style}{}{style:#} {}", one.severity, one.code));
+    screen::say_lines(line(&format!("Where: {}{databases}", one.instance)));
+    screen::say_lines(line(&one.what));
+    screen::say_lines(line(&format!("Why: {}", one.why)));
+    screen::say_lines(line(&format!("Cure: {}", one.cure)));
     if !one.keys.is_empty() {
-        screen::say(line(&format!("Keys: {}", one.keys.join(", "))));
+        screen::say_lines(line(&format!("Keys: {}", one.keys.join(", "))));
     }
 }
 
@@ -171,12 +166,12 @@ fn say_lines<T: serde::Serialize>(
     read: impl Fn(&T) -> (Vec<String>, Vec<String>),
 ) -> Result<(), CliError> {
     if json {
-        screen::say(pretty(&all)?);
+        screen::say_json(&all);
         return Ok(());
     }
     for one in all {
         let (comments, lines) = read(one);
-        comments.iter().for_each(|text| screen::say(screen::indented(text, "# ", "#   ")));
+        comments.iter().for_each(|text| screen::say_lines(screen::indented(text, "# ", "#   ")));
         lines.iter().for_each(screen::say);
     }
     Ok(())

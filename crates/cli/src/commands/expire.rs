@@ -28,7 +28,7 @@ pub(crate) async fn run(general: &General, command: args::Expire) -> Result<Exit
     progress.clear();
     let report = report?;
     if command.json {
-        screen::say(serde_json::to_string_pretty(&report).unwrap_or_default());
+        screen::say_json(&report);
     } else {
         show(&report, &screen::ttl(Some(command.at_most)));
     }

@@ -26,7 +26,7 @@ pub(crate) async fn run(general: &General, command: args::Flush) -> Result<ExitC
     progress.clear();
     let preview = result?;
     if command.json {
-        screen::say(serde_json::to_string_pretty(&preview).unwrap_or_default());
+        screen::say_json(&preview);
     } else {
         show(&preview);
         settings.say_whose_password(&[&command.database], &preview.server);
@@ -36,7 +36,7 @@ pub(crate) async fn run(general: &General, command: args::Flush) -> Result<ExitC
 
 fn done(report: &FlushReport, json: bool) -> ExitCode {
     if json {
-        screen::say(serde_json::to_string_pretty(report).unwrap_or_default());
+        screen::say_json(report);
     } else {
         screen::say(format!(
             "{} removed from {} in {}",
@@ -68,7 +68,7 @@ fn show(preview: &FlushPreview) {
         for (pattern, keys) in &preview.patterns {
             table.add_row([pattern.clone(), screen::count(*keys)]);
         }
-        screen::say(format!("\n{table}"));
+        screen::say_lines(format!("\n{table}"));
         if preview.more_keys > 0 {
             screen::say(format!(
                 "and {} more, of {} other forms",
@@ -88,14 +88,14 @@ fn show(preview: &FlushPreview) {
                 client.commands.iter().cloned().collect::<Vec<_>>().join(", "),
             ]);
         }
-        screen::say(format!("\n{table}"));
+        screen::say_lines(format!("\n{table}"));
     }
     for refusal in &preview.refusals {
         let text = screen::wrapped(&format!("refused: {refusal}"));
         let text = text.trim_start_matches("refused:");
-        screen::say(format!("\n{}refused:{:#}{text}", screen::BAD, screen::BAD));
+        screen::say_lines(format!("\n{}refused:{:#}{text}", screen::BAD, screen::BAD));
     }
     if preview.refusals.is_empty() {
-        screen::say("\nnothing was changed; --yes removes them");
+        screen::say_lines("\nnothing was changed; --yes removes them");
     }
 }

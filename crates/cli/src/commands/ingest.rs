@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compartment::Databases;
+use compartment::backend::{MAX_NAME, is_name};
 use compartment::clock::SystemClock;
 use compartment::pipeline::ledger::{Ledger, LedgerRun};
 use compartment::pipeline::{Patience, ProcessMemory, Progress, WorkerOptions};
@@ -64,7 +65,7 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
     publishing.end().await;
     let report = outcome.map_err(failed)?;
     if command.json {
-        screen::say(format!("{:#}", as_json(&databases, &report).await));
+        screen::say_json(&as_json(&databases, &report).await);
     } else {
         print(&databases, &report).await?;
     }
@@ -78,12 +79,19 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
 const LAST_ROWS: Duration = Duration::from_secs(5);
 
 fn options(command: &Ingest) -> Result<IngestOptions, CliError> {
+    if !is_name(&command.project) {
+        let what = format!(
+            "the name of a project must have 1 to {MAX_NAME} bytes without control characters"
+        );
+        return Err(CliError::new(ExitCode::Configuration, what));
+    }
     let mut options = IngestOptions::default();
     options.project.clone_from(&command.project);
     options.concurrency = command.concurrency.map_or(options.concurrency, |n| n as usize);
     options.cache = !command.no_cache;
     options.wait = Duration::from_secs(command.wait);
     options.out.clone_from(&command.out);
+    options.links = command.links.into();
     reading::apply(&mut options, &command.reading)?;
     Ok(options)
 }
@@ -106,6 +114,7 @@ async fn submit(databases: &Databases, command: &Ingest) -> Result<ExitCode, Cli
     let submission = BatchSubmit {
         batch: BatchName { name: command.project.clone() },
         paths: command.paths.clone(),
+        links: command.links,
         how: command.how.clone(),
         open: false,
         dry_run: false,
@@ -184,7 +193,7 @@ fn print_failures(report: &IngestReport) {
     for failure in report.failures.iter().take(SHOWN_FAILURES) {
         table.add_row([&failure.document, &failure.reason]);
     }
-    screen::say(format!("\n{table}"));
+    screen::say_lines(format!("\n{table}"));
     if let Some(more) = report.failures.len().checked_sub(SHOWN_FAILURES).filter(|n| *n > 0) {
         screen::say(format!("and {more} more: --json lists all"));
     }
@@ -215,7 +224,7 @@ fn print_found(report: &IngestReport) {
         "all".to_owned(),
         screen::count(relationships),
     ]);
-    screen::say(format!("\n{table}"));
+    screen::say_lines(format!("\n{table}"));
     if report.foremost.is_empty() {
         return;
     }
@@ -229,7 +238,7 @@ fn print_found(report: &IngestReport) {
             screen::count(entity.mentions),
         ]);
     }
-    screen::say(format!("\n{table}"));
+    screen::say_lines(format!("\n{table}"));
 }
 
 fn print_stages(report: &IngestReport) {
@@ -244,7 +253,7 @@ fn print_stages(report: &IngestReport) {
             screen::time(Duration::from_millis(figures.busy_ms)),
         ]);
     }
-    screen::say(format!("\n{table}"));
+    screen::say_lines(format!("\n{table}"));
 }
 
 async fn print_databases(databases: &Databases) -> Result<(), CliError> {
@@ -262,7 +271,7 @@ async fn print_databases(databases: &Databases) -> Result<(), CliError> {
             screen::percent(database.traffic().snapshot().hit_rate()),
         ]);
     }
-    screen::say(format!("\n{table}"));
+    screen::say_lines(format!("\n{table}"));
     for (name, location) in databases.locations() {
         screen::say(format!("{STRONG}{name}{STRONG:#}  {location}"));
     }

@@ -24,7 +24,7 @@ pub(crate) async fn run(general: &General, command: args::Limit) -> Result<ExitC
     let server = DeployedServer::connect(&settings.map, name, instance, RESPONSE_TIMEOUT).await?;
     let report = limit(&server, &options).await?;
     if command.json {
-        screen::say(serde_json::to_string_pretty(&report).unwrap_or_default());
+        screen::say_json(&report);
     } else {
         show(name, &report);
     }
@@ -71,7 +71,7 @@ fn show(instance: &str, report: &LimitReport) {
         ));
     }
     for note in &report.notes {
-        screen::say(screen::wrapped(&format!("note: {note}")));
+        screen::say_lines(screen::wrapped(&format!("note: {note}")));
     }
     screen::say_refusals(&report.refusals);
     let Some(node) = report.nodes.first().filter(|node| node.before != node.after) else { return };

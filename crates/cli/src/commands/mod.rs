@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     screen::choose_colors(arguments.general.color);
     if arguments.general.verbose {
         tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
+            .with_writer(|| screen::Log)
             .with_max_level(tracing::Level::INFO)
             .without_time()
             .init();

@@ -33,7 +33,7 @@ pub(super) async fn run(settings: &Settings, command: args::Cleanup) -> Result<E
     }
     known.close().await;
     if command.json {
-        screen::say(serde_json::to_string_pretty(&reports).unwrap_or_default());
+        screen::say_json(&reports);
     } else {
         reports.iter().for_each(show);
         let is_left = reports.iter().any(|report| !report.applied && !report.found.is_empty());
@@ -160,7 +160,7 @@ fn show(report: &OrphanReport) {
             screen::count(if report.applied { group.removed } else { stay }),
         ]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
     report.found.iter().for_each(explain);
 }
 
@@ -181,7 +181,7 @@ fn explain(group: &OrphanGroup) {
     if !group.examples.is_empty() {
         text += &format!(", such as {}", group.examples.join(", "));
     }
-    screen::say(screen::wrapped(&text));
+    screen::say_lines(screen::wrapped(&text));
     let stays = [
         (group.spared, "stayed: the reason did not hold any more"),
         (group.young, "stay: they are younger"),
@@ -192,6 +192,6 @@ fn explain(group: &OrphanGroup) {
         screen::say(format!("{FAINT}  {} {why}{FAINT:#}", screen::count(*count)));
     }
     for note in &group.notes {
-        screen::say(screen::indented(note, "  ", "  "));
+        screen::say_lines(screen::indented(note, "  ", "  "));
     }
 }

@@ -43,15 +43,16 @@ pub(crate) async fn run(
     let text = plan.to_toml().map_err(|error| CliError::new(ExitCode::Other, error.to_string()))?;
     write(path, &text, command.force)?;
     if command.json {
-        screen::say(serde_json::to_string_pretty(&plan).unwrap_or_default());
+        screen::say_json(&plan);
         return Ok(ExitCode::Success);
     }
     show(&plan);
     keeping::tell_of_targets(&plan, &source, &targets).await?;
     show_advice(&plan, &settings);
     settings.say_whose_password(&[&command.from], &text);
+    screen::say("");
     screen::say(format!(
-        "\nwrote {}; next: compartment migrate --plan {} --dry-run",
+        "wrote {}; next: compartment migrate --plan {} --dry-run",
         path.display(),
         path.display()
     ));
@@ -105,7 +106,7 @@ fn show(plan: &Plan) {
         let (name, keys, bytes) = singles.cells();
         table.add_row([name, "–".into(), keys, bytes, "stay".into(), String::new()]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
     show_notes(plan);
     say_rules(plan);
 }
@@ -113,7 +114,7 @@ fn show(plan: &Plan) {
 fn show_notes(plan: &Plan) {
     let collisions: u64 = plan.groups.iter().map(|group| group.collisions).sum();
     if collisions > 0 {
-        screen::say(format!(
+        screen::say_lines(format!(
             "\n{}{} names exist in their target already{:#}: these keys would not be moved",
             screen::BAD,
             screen::count(collisions),
@@ -140,7 +141,7 @@ fn show_notes(plan: &Plan) {
         // Wrapped before it is coloured, since colour codes take no columns.
         let text = screen::wrapped(&format!("note: {note}"));
         let text = text.trim_start_matches("note:");
-        screen::say(format!("\n{}note:{:#}{text}", screen::STRONG, screen::STRONG));
+        screen::say_lines(format!("\n{}note:{:#}{text}", screen::STRONG, screen::STRONG));
     }
 }
 
@@ -162,8 +163,8 @@ fn say_rules(plan: &Plan) {
         screen::count(keys)
     ));
     let text = text.trim_start_matches("note:");
-    screen::say(format!("\n{}note:{:#}{text}", screen::STRONG, screen::STRONG));
-    screen::say(format!(
+    screen::say_lines(format!("\n{}note:{:#}{text}", screen::STRONG, screen::STRONG));
+    screen::say_lines(format!(
         "    [keys.NAME]\n    template = {example:?}\n    database = \"the database's name\""
     ));
 }
@@ -199,7 +200,7 @@ fn show_advice(plan: &Plan, settings: &Settings) {
     if list.is_empty() {
         return;
     }
-    screen::say("\nsettings to change when the keys move:");
+    screen::say_lines("\nsettings to change when the keys move:");
     for advice in list {
         screen::say(format!("  {}, {}:", advice.program, advice.file));
         for line in advice.lines {

@@ -36,7 +36,7 @@ pub(crate) async fn run(general: &General, command: args::Restore) -> Result<Exi
     };
     let report = result?;
     if command.json {
-        screen::say(format!("{:#}", as_json(&report)));
+        screen::say_json(&as_json(&report));
     } else {
         show(&report, place.label(), options.on_conflict);
     }
@@ -76,7 +76,7 @@ fn show(report: &RestoreReport, label: &str, on_conflict: OnConflict) {
         screen::count(report.expired),
         report.verified.map_or_else(|| "–".into(), screen::count),
     ]);
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
     let (good, file, index) = (screen::GOOD, report.file.display(), report.from_index);
     if report.dry_run {
         let way = match on_conflict {

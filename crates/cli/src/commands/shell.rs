@@ -1,12 +1,11 @@
 //! Shell completions and the manual page.
 
-use std::io::Write;
-
 use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::args::Arguments;
 use crate::exit_code::{CliError, ExitCode};
+use crate::screen;
 
 /// Prints the completions of `shell`.
 pub(crate) fn completions(shell: Shell) -> Result<ExitCode, CliError> {
@@ -30,7 +29,7 @@ pub(crate) fn manual() -> Result<ExitCode, CliError> {
 }
 
 fn print(text: &[u8]) -> Result<ExitCode, CliError> {
-    match std::io::stdout().write_all(text) {
+    match screen::print_own(text) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(CliError::new(ExitCode::Files, format!("cannot print: {error}")))
         }

@@ -27,7 +27,8 @@ pub(crate) async fn run(general: &General, command: Submit) -> Result<ExitCode, 
     let submitted = store.queue().submit_one(&queue, task).await?;
     if command.json {
         let task = submitted.id.number();
-        screen::say(json!({"queue": queue, "task": task, "is_new": submitted.is_new}).to_string());
+        let told = json!({"queue": queue, "task": task, "is_new": submitted.is_new});
+        screen::say_json_line(&told);
     } else if submitted.is_new {
         screen::say(format!("task {GOOD}{}{GOOD:#} waits in queue {queue}", submitted.id));
     } else {
@@ -44,7 +45,9 @@ async fn entry(command: &Submit) -> Result<DocumentEntry, CliError> {
     let (file, data) = (command.file.clone(), command.data.clone().unwrap_or_default());
     let read = tokio::task::spawn_blocking(move || match file {
         Some(path) => DocumentEntry::of(&Found::at(path)),
-        None => DocumentEntry::read(data.as_bytes()),
+        // The user's own path, which needs no folders of documents.
+        None if data.starts_with('/') => DocumentEntry::of(&Found::at(data.into())),
+        None => DocumentEntry::from_json(data.as_bytes()),
     });
     let read = read.await.map_err(|error| CliError::new(ExitCode::Other, error.to_string()))?;
     read.map_err(|error| {

@@ -36,7 +36,7 @@ pub(crate) async fn run(general: &General, command: args::Verify) -> Result<Exit
     progress.clear();
     let report = report?;
     match command.json {
-        true => screen::say(serde_json::to_string_pretty(&report).unwrap_or_default()),
+        true => screen::say_json(&report),
         false => show(&report, command.both_ways),
     }
     Ok(if report.all_same() { ExitCode::Success } else { ExitCode::Different })
@@ -48,7 +48,7 @@ fn show(report: &VerifyReport, both_ways: bool) {
         for (name, what) in &report.examples {
             table.add_row([name, what]);
         }
-        screen::say(table.to_string());
+        screen::say_lines(table.to_string());
         let listed = report.examples.len() as u64;
         let all = report.missing + report.different + report.extra;
         if all > listed {

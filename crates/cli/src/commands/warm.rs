@@ -38,6 +38,7 @@ pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCo
     options.limit = command.limit.unwrap_or(limit);
     options.make = !command.no_load;
     reading::apply(&mut options.ingest, &command.reading)?;
+    options.ingest.roots = reading::roots(&command.below, databases.map().worker())?;
     let concurrency = command.concurrency.map_or(options.ingest.concurrency, |n| n as usize);
     options.ingest.concurrency = concurrency;
     options.reads = options.reads.concurrency(concurrency * 2);
@@ -70,7 +71,7 @@ pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCo
 }
 
 fn say_json(warmed: &WarmedDocuments) {
-    screen::say(serde_json::to_string_pretty(warmed).unwrap_or_default());
+    screen::say_json(warmed);
 }
 
 fn show(warmed: &WarmedDocuments, within: Duration) {

@@ -10,6 +10,7 @@ use compartment::pipeline::{
 };
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::engine;
+use compartment_documents::files::DocumentRoots;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -35,13 +36,14 @@ pub(crate) async fn run(general: &General, command: args::Worker) -> Result<Exit
     ingest.concurrency = options.concurrency;
     ingest.cache = !command.no_cache;
     reading::apply(&mut ingest, &command.reading)?;
+    ingest.roots = reading::roots(&command.below, databases.map().worker())?;
     let progress = Progress::new(Arc::new(Silent));
     let patience = Patience::waiting(command.wait);
     let engine = patience.outlast(|| engine(&databases, &ingest, progress.clone())).await?;
     check_stages(&options, &engine)?;
     let batch = databases.role(Role::Batch)?;
     let worker = Worker::new(batch, vec![engine.clone()], options, patience);
-    announce(&worker, &databases);
+    announce(&worker, &databases, &ingest.roots);
     let upkeep = Upkeep::start(settings, &databases, &command)?;
     let report = tokio::select! {
         report = worker.run(interrupted()) => report?,
@@ -120,7 +122,7 @@ fn check_stages(options: &WorkerOptions, engine: &Engine) -> Result<(), CliError
     }
 }
 
-fn announce(worker: &Worker, databases: &Databases) {
+fn announce(worker: &Worker, databases: &Databases, roots: &DocumentRoots) {
     let state = worker.state();
     let stages: Vec<&str> =
         state.serves.iter().filter_map(|one| one.split(['/', ' ']).nth(1)).collect();
@@ -130,6 +132,15 @@ fn announce(worker: &Worker, databases: &Databases) {
         stages.join(", "),
         screen::counted(u64::try_from(state.concurrency).unwrap_or(u64::MAX), "slot")
     ));
+    let read = match roots.folders() {
+        None => "reads any file that a batch names; --documents sets its folders".to_owned(),
+        Some(folders) => {
+            let folders: Vec<String> =
+                folders.iter().map(|folder| folder.display().to_string()).collect();
+            format!("reads documents below {}", folders.join(", "))
+        }
+    };
+    screen::remark(format!("{FAINT}{read}{FAINT:#}"));
     for (name, location) in databases.locations() {
         screen::remark(format!("{FAINT}{name}  {location}; Ctrl-C stops it gracefully{FAINT:#}"));
     }
@@ -158,7 +169,7 @@ async fn tell(worker: &Worker) {
         for one in state.running.iter().take(3) {
             text += &format!(" · {} {}", one.stage, one.name);
         }
-        line.set_message(text);
+        screen::set_message(&line, text);
         line.tick();
         tokio::time::sleep(TELL_EVERY).await;
     }
@@ -173,16 +184,13 @@ fn say(command: &args::Worker, worker: &Worker, report: &WorkerReport) {
     };
     if command.json {
         let (done, failed, handed_back) = (report.done, report.failed, report.handed_back);
-        screen::say(
-            json!({
-                "worker": worker.id(),
-                "ended": why,
-                "done": done,
-                "failed": failed,
-                "handed_back": handed_back,
-            })
-            .to_string(),
-        );
+        screen::say_json_line(&json!({
+            "worker": worker.id(),
+            "ended": why,
+            "done": done,
+            "failed": failed,
+            "handed_back": handed_back,
+        }));
         return;
     }
     let mut line = format!("{GOOD}{}{GOOD:#} done", screen::counted(report.done, "stage"));

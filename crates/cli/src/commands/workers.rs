@@ -1,6 +1,5 @@
 //! `compartment workers`: lists the workers, their documents in progress, and those that are gone.
 
-use anstyle::Style;
 use compartment::clock::{Clock, SystemClock};
 use compartment::database_map::Role;
 use compartment::pipeline::{WorkerState, workers};
@@ -9,7 +8,7 @@ use serde_json::json;
 use super::batch;
 use crate::args::{self, General, WorkersCommand};
 use crate::exit_code::{CliError, ExitCode};
-use crate::screen::{self, BAD};
+use crate::screen::{self, BAD, Style};
 use crate::settings;
 use crate::table::Cell;
 
@@ -24,7 +23,7 @@ pub(crate) async fn run(general: &General, command: args::Workers) -> Result<Exi
             value["is_gone"] = json!(state.is_gone(now));
             value
         });
-        screen::say(format!("{:#}", json!(states.collect::<Vec<_>>())));
+        screen::say_json(&json!(states.collect::<Vec<_>>()));
         return Ok(ExitCode::Success);
     }
     if states.is_empty() {
@@ -35,7 +34,7 @@ pub(crate) async fn run(general: &General, command: args::Workers) -> Result<Exi
     let mut table = screen::table(&header, &[1, 2, 3, 4, 5, 6]);
     for state in &states {
         let seen = screen::time(now.since(state.seen_at));
-        let style = if state.is_gone(now) { BAD } else { Style::new() };
+        let style = if state.is_gone(now) { BAD } else { Style::default() };
         let figures = [
             screen::time(now.since(state.started_at)),
             seen,
@@ -52,7 +51,7 @@ pub(crate) async fn run(general: &General, command: args::Workers) -> Result<Exi
         cells.push(works_on(state).into());
         table.add_row(cells);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
     let gone = states.iter().filter(|state| state.is_gone(now)).count();
     if gone > 0 {
         screen::say(format!(

@@ -5,6 +5,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod forged;
 mod mutants;
 mod ocr;
 mod papers;
@@ -12,10 +13,13 @@ mod parsers;
 #[path = "../integration/program/mod.rs"]
 mod program;
 mod readers;
+mod roots;
 mod runs;
 mod servers;
+mod terminal;
 
 use std::path::Path;
+use std::process::{Child, Command};
 
 use compartment_testkit::{eventually, run_test};
 
@@ -33,6 +37,32 @@ fn until_written(file: &Path) -> String {
         std::fs::read_to_string(file).is_ok_and(|text| text.ends_with('\n'))
     }));
     std::fs::read_to_string(file).unwrap()
+}
+
+/// A worker in the background, which ends with the test.
+struct RunningWorker(Option<Child>);
+
+impl RunningWorker {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        Self(Some(program::start(folder, arguments)))
+    }
+
+    /// Asks it to end, and returns its exit code.
+    fn stop(mut self) -> i32 {
+        let worker = self.0.take().unwrap();
+        let asked = Command::new("kill").arg(worker.id().to_string()).status().unwrap();
+        assert!(asked.success());
+        program::finish(worker).code
+    }
+}
+
+impl Drop for RunningWorker {
+    fn drop(&mut self) {
+        if let Some(worker) = &mut self.0 {
+            // It may have ended.
+            let _ = worker.kill();
+        }
+    }
 }
 
 /// Writes an executable script.

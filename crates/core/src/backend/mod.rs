@@ -19,6 +19,7 @@ pub use crate::glob::glob_matches;
 pub use crate::key::HOUSEKEEPING_PREFIX;
 pub use crate::merge::ReadMerger;
 pub use crate::merge::places::ReadSource;
+pub use crate::names::{MAX_NAME, is_name, shown_message, shown_name};
 pub use crate::random::random;
 pub use crate::stores::{
     BatchFacts, BatchRefusal, LEASES_ENDED_ERROR, TaskRecord, check_queue, ordinals_from_text,

@@ -31,8 +31,10 @@ impl DatabaseMapBuilder {
     /// `STREAM_MSG_IDLE_TIMEOUT_MS` (a worker's lease, in milliseconds). `REDIS_MONITOR_ENABLED` and
     /// `REDIS_MONITOR_PORT` become a note.
     ///
-    /// Host, port and password belong to the instance `primary`, or the only one. A `REDIS_DB_…` for an
-    /// unknown database becomes a note: it may belong to another program.
+    /// Host, port and password belong to the instance `primary`, or the only one. `REDIS_PASSWORD_<INSTANCE>` is
+    /// the password of the instance of that name, whatever its kind; characters that a variable cannot have are `_`.
+    /// A `REDIS_DB_…` for an unknown database, or a password for an
+    /// unknown instance, becomes a note: it may belong to another program.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Configuration`] naming the variable, never a password's value.
@@ -54,6 +56,7 @@ impl DatabaseMapBuilder {
             self.note_override("cache.enabled", enabled, "CACHE_ENABLED");
         }
         self.apply_address(get("REDIS_HOST"), get("REDIS_PORT"), get("REDIS_PASSWORD"))?;
+        self.apply_passwords(&set)?;
         self.apply_instance(get)?;
         for (variable, value) in &set {
             if let Some(name) = variable.strip_prefix("REDIS_DB_") {
@@ -181,6 +184,7 @@ impl DatabaseMapBuilder {
 
 pub(super) fn number<T: std::str::FromStr>(variable: &str, value: &str) -> Result<T> {
     value.trim().parse().map_err(|_| {
+        let value = InstanceUrl::hide_login(value);
         wrong(format!("{variable} is {value:?}, which is not a whole number in its range"))
     })
 }
@@ -189,7 +193,10 @@ pub(super) fn switch(variable: &str, value: &str) -> Result<bool> {
     match value.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(wrong(format!("{variable} is {value:?}; it must be true or false"))),
+        _ => {
+            let value = InstanceUrl::hide_login(value);
+            Err(wrong(format!("{variable} is {value:?}; it must be true or false")))
+        }
     }
 }
 
@@ -198,6 +205,7 @@ pub(super) fn policy(setting: &str, value: &str) -> Result<String> {
         return Ok(value.to_owned());
     }
     let hint = nearest(value, &POLICIES).map(|n| format!("; did you mean {n:?}?"));
+    let value = InstanceUrl::hide_login(value);
     Err(wrong(format!(
         "{setting} is {value:?}; Redis knows {}{}",
         POLICIES.join(", "),

@@ -15,7 +15,7 @@ use super::quantity::{Size, Span};
 use super::tls_files::TlsFiles;
 use super::warming::WarmingSection;
 use super::worker::WorkerSection;
-use super::{ByEnvironment, DatabaseMapBuilder, Instance, Preset, Role};
+use super::{ByEnvironment, DatabaseMapBuilder, Instance, InstanceUrl, Preset, Role};
 use crate::{Contract, DatabaseKind, Error, Placement, Previous, Result};
 
 #[derive(Deserialize)]
@@ -200,7 +200,11 @@ fn explain(error: &toml::de::Error, text: &str) -> Error {
         .and_then(|span| text.get(..span.start))
         .map(|before| format!("line {}: ", before.matches('\n').count() + 1))
         .unwrap_or_default();
-    let message = error.message();
+    // A value of the wrong type is quoted, and may be a URL.
+    let message = match error.message() {
+        message if message.contains("://") => InstanceUrl::hide_login(message),
+        message => message.to_owned(),
+    };
     // serde says: unknown field `indx`, expected one of `index`, `kind`
     let mut quoted = message.split('`').skip(1).step_by(2);
     let is_choice = message.starts_with("unknown field") || message.starts_with("unknown variant");
@@ -270,6 +274,14 @@ mod tests {
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
         let error = read(&FILE.replace("redis://", "http://:s3cret@")).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
+        for (from, to) in [
+            ("max_connections = 20", "max_connections = \"redis://:s3cret@h\""),
+            ("\"1s 500ms\"", "\"redis://:s3cr\\\" et@h\""),
+            ("kind = \"durable\"", "kind = \"redis://:s3cret@h\""),
+        ] {
+            let error = read(&FILE.replace(from, to)).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3cr"), "{error}");
+        }
         let error = read(&FILE.replace("\"redis://", "5 #redis://:s3cret@")).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
     }

@@ -59,6 +59,16 @@ pub enum LedgerAddress {
 }
 
 impl LedgerAddress {
+    /// Whether the address holds a password.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        let Self::Postgres(url) = self else { return false };
+        let (login, place) = login::split(url.split_once("://").map_or(url, |(_, rest)| rest));
+        let in_login = login.is_some_and(|login| login.contains(':') && !login.ends_with(':'));
+        let query = place.split_once('?').map_or("", |(_, query)| query);
+        in_login || query.split('&').any(|pair| pair.starts_with("password="))
+    }
+
     /// The address as a URL for SQL clients, with the password. The URL creates a missing file.
     ///
     /// # Errors
@@ -260,6 +270,9 @@ mod tests {
         let raw = "postgres://anna:s3#cret@db.example/tasks".parse::<LedgerAddress>().unwrap_err();
         assert!(!format!("{raw} {raw:?}").contains("cret"), "{raw}");
         let open: LedgerAddress = "postgres://db.example/tasks".parse().unwrap();
+        let holds = |url: &str| url.parse::<LedgerAddress>().unwrap().has_password();
+        assert!(holds("postgres://anna:s3cret@h/d") && holds("postgres://h/d?user=a&password=b"));
+        assert!(!holds("postgres://anna@h/d") && !holds("tasks.db") && !open.has_password());
         assert_eq!(open.to_string(), "postgres://db.example/tasks");
     }
 }

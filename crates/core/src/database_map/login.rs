@@ -70,6 +70,54 @@ pub(super) fn shown(login: Option<&str>) -> String {
     }
 }
 
+/// A text that may be or hold a URL, without its secrets: everything before its last `@`, after a scheme if there is
+/// one, becomes `***`, and so do the parameters, and a login that no host follows.
+pub(super) fn hidden(text: &str) -> String {
+    let start = end_of_scheme(text).unwrap_or(0);
+    let (scheme, rest) = text.split_at(start);
+    let (login, place) = match rest.rsplit_once('@') {
+        // The `@` may belong to a password in a parameter.
+        Some((login, _)) if start > 0 && login.contains('?') => return format!("{scheme}***"),
+        Some((_, place)) => ("***@", place),
+        None if rest.starts_with(':') => return format!("{scheme}***"),
+        None => ("", rest),
+    };
+    match place.split_once('?') {
+        Some((place, _)) if start > 0 => format!("{scheme}{login}{place}?***"),
+        _ => format!("{scheme}{login}{place}"),
+    }
+}
+
+/// Schemes that a text may have before `://`. Another word there may be a part of a password.
+const SCHEMES: [&str; 16] = [
+    "redis",
+    "rediss",
+    "valkey",
+    "valkeys",
+    "unix",
+    "socket",
+    "redis+unix",
+    "redis+socket",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+    "postgres",
+    "postgresql",
+    "http",
+    "https",
+];
+
+/// Where the scheme of the first URL in a text ends: behind `://`. A scheme is a word of its own.
+fn end_of_scheme(text: &str) -> Option<usize> {
+    let at = text.find("://")?;
+    let before = &text[..at];
+    let is_outside = |letter: char| letter.is_whitespace() || "\"'`=(".contains(letter);
+    let word = before.rfind(is_outside).map_or(before, |end| &before[end + 1..]);
+    let is_known = SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(word));
+    is_known.then_some(at + "://".len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +146,19 @@ mod tests {
             let (login, after) = split_before_path(rest);
             assert_eq!((shown(login).as_str(), after), (wanted, place), "{rest}");
         }
+    }
+
+    #[test]
+    fn the_login_in_a_text_is_hidden() {
+        assert_eq!(hidden("redis://:s3c@r\"et@host/0"), "redis://***@host/0");
+        assert_eq!(hidden(":s3cret@host"), "***@host");
+        assert_eq!(hidden("redis://host/0?password=s3cret"), "redis://host/0?***");
+        assert_eq!(hidden("redis://host/0?password=s3c@ret"), "redis://***");
+        assert_eq!(hidden("redis://:s3cret"), "redis://***");
+        assert_eq!(hidden("--limit=redis://:s3cret@h"), "--limit=redis://***@h");
+        assert_eq!(hidden(":s3cret://s3cret@h"), "***@h");
+        assert_eq!(hidden("redis://host"), "redis://host");
+        assert_eq!(hidden("is it a name?"), "is it a name?");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod instance;
 mod ledger;
 mod login;
 mod overridden;
+mod passwords;
 mod preset;
 mod problem;
 mod quantity;

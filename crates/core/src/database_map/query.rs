@@ -16,7 +16,9 @@ pub(super) fn pairs(query: &str, known: &[&'static str]) -> Result<Vec<(&'static
             return Err(wrong("after the `?` of the URL there is something other than key=value"));
         };
         let Some(key) = known.iter().copied().find(|one| *one == key) else {
-            return Err(unknown(key, known));
+            // A `&` in a password that is not encoded ends it.
+            let is_secret = pairs.iter().any(|(known, _)| *known == "password");
+            return Err(unknown(if is_secret { "" } else { key }, known));
         };
         if pairs.iter().any(|(other, _)| *other == key) {
             return Err(wrong(format!("the URL has {key} twice after its `?`")));
@@ -27,6 +29,17 @@ pub(super) fn pairs(query: &str, known: &[&'static str]) -> Result<Vec<(&'static
         pairs.push((key, value.into_owned()));
     }
     Ok(pairs)
+}
+
+/// The part of a URL after its login, without the query parameters of these names.
+pub(super) fn without(place: &str, names: &[&str]) -> String {
+    let Some((place, query)) = place.split_once('?') else { return place.to_owned() };
+    let is_kept = |pair: &&str| !names.contains(&pair.split('=').next().unwrap_or_default());
+    let kept: Vec<&str> = query.split('&').filter(is_kept).collect();
+    match kept.join("&") {
+        none if none.is_empty() => place.to_owned(),
+        query => format!("{place}?{query}"),
+    }
 }
 
 fn unknown(key: &str, known: &[&str]) -> crate::Error {
@@ -55,12 +68,16 @@ mod tests {
             pairs("db=3&password=a%26b", &known).unwrap(),
             [("db", "3".into()), ("password", "a&b".into())]
         );
+        assert_eq!(without("h/0?db=3&password=a&x=1", &["password"]), "h/0?db=3&x=1");
+        assert_eq!(without("h?password=a", &["password"]), "h");
+        assert_eq!(without("h/0", &["password"]), "h/0");
         assert!(pairs("", &known).unwrap().is_empty());
         for (query, says) in [
             ("timeout=s3cret", "\"timeout\""),
             ("db=1&db=1", "twice"),
             ("s3cret", "key=value"),
             ("s3cret$=1", "a key"),
+            ("password=a&s3cret=1", "a key"),
             ("db=%ff", "UTF-8"),
         ] {
             let error = pairs(query, &known).unwrap_err().to_string();

@@ -327,13 +327,23 @@ impl InstanceUrl {
     /// This address with the login of `other`, for a URL that was stored without its password.
     #[must_use]
     pub fn with_login_of(&self, other: &Self) -> Self {
+        self.with_login(other.user.clone(), other.password.clone())
+    }
+
+    /// This address and user with another password, which is decoded text.
+    #[must_use]
+    pub fn with_password(&self, password: &str) -> Self {
+        self.with_login(self.user.clone(), Some(password.to_owned()))
+    }
+
+    /// This address with a login in place of its own.
+    fn with_login(&self, user: Option<String>, password: Option<String>) -> Self {
         let encoded = |text: Option<&str>| {
             utf8_percent_encode(text.unwrap_or_default(), NON_ALPHANUMERIC).to_string()
         };
-        let (user, password) = (other.user.clone(), other.password.clone());
         let mut text = self.text.clone();
         if let Some((scheme, rest)) = self.text.split_once("://") {
-            let place = self.split_login(rest).1;
+            let place = query::without(self.split_login(rest).1, &LOGIN_KEYS);
             let login = match (&user, &password) {
                 (None, None) => String::new(),
                 (user, password) => {
@@ -343,6 +353,13 @@ impl InstanceUrl {
             text = format!("{scheme}://{login}{place}");
         }
         Self { user, password, text, ..self.clone() }
+    }
+
+    /// A text that may be a URL, or hold one, without the login: for messages about an argument that is not
+    /// understood.
+    #[must_use]
+    pub fn hide_login(text: &str) -> String {
+        login::hidden(text)
     }
 
     /// The files for TLS in the URL.

@@ -1,5 +1,6 @@
 //! How workers take documents: `[worker]`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -17,6 +18,9 @@ pub struct WorkerSettings {
     pub max_attempts: Option<u8>,
     /// How long a worker may be silent before others take over its documents.
     pub lease: Option<Duration>,
+    /// The folders below which workers read documents, as absolute paths. `None` means that no folders are set: an
+    /// entry of a batch can then name any file together with the hash of its content, and no file by its path alone.
+    pub documents: Option<Vec<PathBuf>>,
 }
 
 /// For a worker's lease. It is renewed every third of it, so a shorter one would keep the server busy.
@@ -41,6 +45,20 @@ pub(super) struct WorkerSection(pub(super) WorkerSettings);
 struct WorkerFields {
     max_attempts: Option<u64>,
     lease: Option<Span>,
+    documents: Option<Vec<PathBuf>>,
+}
+
+/// Checks the folders of a file. A relative path would depend on the folder in which a worker is started.
+fn check_documents(folders: &[PathBuf]) -> Result<(), String> {
+    if folders.is_empty() {
+        return Err("documents = [] is not allowed: name the folders that workers read".to_owned());
+    }
+    match folders.iter().find(|folder| !folder.is_absolute()) {
+        None => Ok(()),
+        Some(folder) => {
+            Err(format!("documents: {} is not an absolute path of a folder", folder.display()))
+        }
+    }
 }
 
 impl TryFrom<WorkerFields> for WorkerSection {
@@ -50,16 +68,48 @@ impl TryFrom<WorkerFields> for WorkerSection {
         let lease = fields.lease.map(|span| span.0);
         lease.map_or(Ok(()), |lease| LEASE.check(lease))?;
         let max_attempts = fields.max_attempts.map(check_attempts).transpose()?;
-        Ok(Self(WorkerSettings { max_attempts, lease }))
+        let documents = fields.documents;
+        documents.as_deref().map_or(Ok(()), check_documents)?;
+        Ok(Self(WorkerSettings { max_attempts, lease, documents }))
     }
 }
 
 impl WorkerSettings {
     /// The fields that are set, as TOML.
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
+        let quoted =
+            |folder: &PathBuf| toml::Value::String(folder.display().to_string()).to_string();
+        let list = |folders: &Vec<PathBuf>| {
+            format!("[{}]", folders.iter().map(quoted).collect::<Vec<_>>().join(", "))
+        };
         present([
             ("max_attempts", self.max_attempts.map(|n| n.to_string())),
             ("lease", self.lease.map(span)),
+            ("documents", self.documents.as_ref().map(list)),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{DatabaseMap, DatabaseMapBuilder, Result};
+
+    fn read(section: &str) -> Result<DatabaseMap> {
+        let text = "preset = \"pipeline\"\n[instances.primary]\nurl = \"memory://\"\n[worker]\n";
+        DatabaseMapBuilder::toml(&format!("{text}{section}"))?.build()
+    }
+
+    #[test]
+    fn the_folders_of_documents_are_absolute_and_read_back() {
+        let map = read("documents = [\"/srv/papers\", \"/srv/it's \\\"in\\\"\"]").unwrap();
+        let folders = map.worker().documents.as_ref().unwrap();
+        assert_eq!(folders[1].to_str(), Some("/srv/it's \"in\""));
+        let back = DatabaseMapBuilder::toml(&map.to_toml()).unwrap().build().unwrap();
+        assert_eq!(back.worker(), map.worker());
+        assert_eq!(read("").unwrap().worker().documents, None);
+        for (section, says) in [("documents = []", "[]"), ("documents = [\"in\"]", "absolute")] {
+            let error = read(section).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::fleet_counters::{Additions, FleetCounters, list_processes};
+use crate::names::is_name;
 use crate::{Codec, Database, KeyTemplate, Result, Timestamp, TrafficSnapshot};
 
 static TOTALS: KeyTemplate<()> =
@@ -96,7 +97,12 @@ impl ClientMetrics {
     /// # Errors
     /// The metrics database's.
     pub async fn processes(metrics: &Database) -> Result<Vec<ClientProcess>> {
-        list_processes(metrics, &PROCESS, &[]).await
+        let mut processes = list_processes(metrics, &PROCESS, &[]).await?;
+        for process in &mut processes {
+            // Any program with access to the database may have written them.
+            process.connections.retain(|instance, _| is_name(instance));
+        }
+        Ok(processes)
     }
 
     /// A count of the window, a second.

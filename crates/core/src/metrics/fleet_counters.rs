@@ -106,7 +106,8 @@ impl FleetCounters {
             .collect::<Result<Vec<_>>>()?;
         let each = keys.iter().map(|key| metrics.hash().get_all(key.as_str()));
         for (field, value) in try_join_all(each).await?.into_iter().flatten() {
-            *counts.recent.entry(field).or_default() += number(&value);
+            let count = counts.recent.entry(field).or_default();
+            *count = count.saturating_add(number(&value));
         }
         let began = Timestamp::from_millis((first * 60_000).max(counts.since_ms.unwrap_or(0)));
         counts.counted_for = now.since(began).max(Duration::from_secs(1));
@@ -143,8 +144,13 @@ fn minute_of(at: Timestamp) -> u64 {
     at.as_millis() / 60_000
 }
 
+/// The largest count that is read: any program with access to the database may have written one, and counts are added
+/// up.
+const MAX_COUNT: u64 = 1 << 53;
+
 fn number(value: &Bytes) -> u64 {
-    std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+    let count: Option<u64> = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+    count.map_or(0, |count| count.min(MAX_COUNT))
 }
 
 async fn add_all(metrics: &Database, key: &str, fields: Additions, ttl: Duration) -> Result<()> {

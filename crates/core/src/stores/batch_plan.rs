@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::batch_settlement::Outcome;
+use crate::names::{MAX_NAME, is_name};
 use crate::{Contract, DatabaseKind, Error, ErrorKind, MAX_TTL, Result};
 
 /// The maximum number of stages in a plan.
@@ -13,7 +14,7 @@ pub const MAX_STAGES: usize = 16;
 /// The maximum number of attempts that can be counted.
 pub const MAX_ATTEMPTS: u8 = 15;
 /// The longest name of a batch, in bytes.
-pub const MAX_BATCH_NAME: usize = 255;
+pub const MAX_BATCH_NAME: usize = MAX_NAME;
 /// The longest entry, in bytes. An entry names a document that is stored elsewhere.
 pub const MAX_ENTRY: usize = 4_096;
 /// The maximum number of documents submitted, claimed or settled in one request.
@@ -266,10 +267,7 @@ impl BatchRefusal {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`].
     pub fn unless_a_name(contract: &Contract, operation: &'static str, batch: &str) -> Result<()> {
-        let is_good = !batch.is_empty()
-            && batch.len() <= MAX_BATCH_NAME
-            && !batch.chars().any(char::is_control);
-        if is_good {
+        if is_name(batch) {
             return Ok(());
         }
         let what = format!(

@@ -2,6 +2,7 @@
 
 use super::persons::normal_name;
 use crate::model::{EntityKind, Mention};
+use crate::visible::visible;
 
 /// Adds a lawyer, with the client if known.
 pub(super) fn push(
@@ -14,7 +15,7 @@ pub(super) fn push(
     let mut mention =
         Mention::new(EntityKind::Lawyer, text, start, end, normal_name(&text[start..end]));
     if let Some(client) = client {
-        mention.attributes.represents.push(client_name(client));
+        mention.attributes.represents.push(visible(&client_name(client)).into_owned());
     }
     found.push(mention);
 }

@@ -2,11 +2,15 @@
 
 mod discover;
 mod file_paths;
+mod opening;
 mod output;
+mod roots;
 mod source;
 
-pub use discover::{Discovery, Found, discover};
+pub use discover::{Discovery, Found, Links, discover};
 pub(crate) use file_paths::FilePaths;
 pub use output::{DocumentFile, ResolvedMention};
+pub use roots::DocumentRoots;
+pub(crate) use roots::OUTSIDE;
 pub use source::document_id;
 pub(crate) use source::{FileContent, hash_of};

@@ -7,7 +7,8 @@ use std::path::Path;
 use compartment_pipeline::StageError;
 use sha2::{Digest, Sha256};
 
-use super::discover::unreadable;
+use super::opening::unreadable;
+use super::roots::DocumentRoots;
 use crate::extract::ExtractOptions;
 use crate::reader::Content;
 use crate::stages::stage_error;
@@ -28,10 +29,10 @@ impl FileContent {
     pub(crate) fn open(
         path: &Path,
         hash: &str,
+        roots: &DocumentRoots,
         options: &ExtractOptions,
     ) -> Result<Self, StageError> {
-        check(path, Some(options))?;
-        let file = File::open(path).map_err(|error| unreadable(&error))?;
+        let file = open(path, roots, Some(options))?;
         let (hash, options) = (hash.to_owned(), options.clone());
         Ok(Self { file, hash, options, read: 0, hasher: Sha256::new() })
     }
@@ -70,20 +71,33 @@ impl Content for FileContent {
     }
 }
 
-/// The hash of the file's content, if it is no larger than `options` allow. Blocks.
-pub(crate) fn hash_of(path: &Path, options: Option<&ExtractOptions>) -> Result<String, StageError> {
-    check(path, options)?;
-    document_id(path).map_err(|error| unreadable(&error))
+/// The hash of a file below the roots, if it is no larger than `options` allow. Blocks.
+pub(crate) fn hash_of(
+    path: &Path,
+    roots: &DocumentRoots,
+    options: Option<&ExtractOptions>,
+) -> Result<String, StageError> {
+    let mut file = open(path, roots, options)?;
+    // The file may grow while it is read.
+    let may_have = |read: u64| check_size(read, options);
+    hash(&mut file, may_have, |error| unreadable(&error))
 }
 
-/// Checks type and size before reading, since the file may be larger than memory.
-fn check(path: &Path, options: Option<&ExtractOptions>) -> Result<(), StageError> {
-    let metadata = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
-    if !metadata.is_file() {
-        return Err(StageError::new("not_a_file", "it is a device or pipe, not a file"));
-    }
-    let size = options.map_or(Ok(()), |options| options.check_size(metadata.len()));
-    size.map_err(|error| stage_error(&error))
+/// Opens a file below the roots, and checks its size before it is read, since it may be larger than memory.
+fn open(
+    path: &Path,
+    roots: &DocumentRoots,
+    options: Option<&ExtractOptions>,
+) -> Result<File, StageError> {
+    let file = roots.open(path)?;
+    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
+    check_size(metadata.len(), options)?;
+    Ok(file)
+}
+
+fn check_size(bytes: u64, options: Option<&ExtractOptions>) -> Result<(), StageError> {
+    let checked = options.map_or(Ok(()), |options| options.check_size(bytes));
+    checked.map_err(|error| stage_error(&error))
 }
 
 /// Bytes hashed at a time.
@@ -94,13 +108,26 @@ const BLOCK: usize = 64 * 1024;
 /// # Errors
 /// The system's, when the file cannot be read.
 pub fn document_id(path: &Path) -> std::io::Result<String> {
-    let (mut file, mut hash, mut block) = (File::open(path)?, Sha256::new(), vec![0; BLOCK]);
+    hash(&mut File::open(path)?, |_| Ok(()), |error| error)
+}
+
+/// Hashes a file in pieces. `may_have` is asked with the bytes read so far.
+fn hash<E>(
+    file: &mut File,
+    may_have: impl Fn(u64) -> Result<(), E>,
+    failed: impl Fn(std::io::Error) -> E,
+) -> Result<String, E> {
+    let (mut hash, mut block, mut bytes) = (Sha256::new(), vec![0; BLOCK], 0);
     loop {
         match file.read(&mut block) {
             Ok(0) => return Ok(hex_of(hash)),
-            Ok(read) => hash.update(&block[..read]),
+            Ok(read) => {
+                bytes += read as u64;
+                may_have(bytes)?;
+                hash.update(&block[..read]);
+            }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(failed(error)),
         }
     }
 }

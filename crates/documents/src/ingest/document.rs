@@ -16,7 +16,7 @@ use futures_util::stream::BoxStream;
 use super::project::{state_copy, state_key};
 use crate::entry::DocumentEntry;
 use crate::extract::ExtractOptions;
-use crate::files::{DocumentFile, FilePaths, Found};
+use crate::files::{DocumentFile, DocumentRoots, FilePaths, Found};
 use crate::model::Relationship;
 use crate::options::IngestOptions;
 use crate::resolve::DocumentEntities;
@@ -60,6 +60,7 @@ pub(super) struct Documents {
     batch: Database,
     patience: Patience,
     extract: ExtractOptions,
+    roots: DocumentRoots,
     out: Option<PathBuf>,
 }
 
@@ -77,16 +78,16 @@ impl Documents {
         patience: Patience,
         options: &IngestOptions,
     ) -> Self {
-        let (extract, out) = (options.extract.clone(), options.out.clone());
-        Self { run, batch, patience, extract, out }
+        let (extract, roots) = (options.extract.clone(), options.roots.clone());
+        Self { run, batch, patience, extract, roots, out: options.out.clone() }
     }
 
     /// Takes the files through the stages, several at a time; yields outcomes as documents end.
     pub(super) fn all(&self, files: Vec<Found>) -> BoxStream<'static, Result<Outcome>> {
         let documents = self.clone();
-        let extract = self.extract.clone();
-        let entries =
-            futures_util::stream::iter(files).map(move |file| entry_of(file, extract.clone()));
+        let (extract, roots) = (self.extract.clone(), self.roots.clone());
+        let entries = futures_util::stream::iter(files)
+            .map(move |file| entry_of(file, roots.clone(), extract.clone()));
         // In the order of the files, so that it does not depend on the run which of two equal files is
         // the duplicate.
         let (mut seen, mut paths) = (HashSet::new(), FilePaths::default());
@@ -156,10 +157,12 @@ impl Documents {
 /// Identifies the file by its content, on a blocking thread.
 async fn entry_of(
     file: Found,
+    roots: DocumentRoots,
     extract: ExtractOptions,
 ) -> std::result::Result<DocumentEntry, (Found, StageError)> {
     let own = file.clone();
-    let read = tokio::task::spawn_blocking(move || DocumentEntry::of_readable(&own, &extract));
+    let read =
+        tokio::task::spawn_blocking(move || DocumentEntry::of_readable(&own, &roots, &extract));
     let entry = read.await.unwrap_or_else(|_| {
         Err(StageError::new("interrupted", "the run ended while the document was read").transient())
     });

@@ -76,10 +76,13 @@ pub async fn ingest(
     progress: &Progress,
 ) -> Result<IngestReport, IngestError> {
     let started = Instant::now();
-    let own_paths = paths.to_vec();
+    let (own_paths, links) = (paths.to_vec(), options.links);
     // Walking a large folder tree blocks.
     let discovery =
-        tokio::task::spawn_blocking(move || discover(&own_paths)).await.unwrap_or_default();
+        tokio::task::spawn_blocking(move || discover(&own_paths, links)).await.unwrap_or_default();
+    let mut options = options.clone();
+    options.roots = discovery.roots.clone();
+    let options = &options;
     let total = (discovery.files.len() + discovery.failures.len()) as u64;
     let patience = Patience::new(options.wait, Arc::new(SystemClock), progress.observer());
     let fail = |error| IngestError::Store { error, done: 0, total };

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::project::{hash_of, state_copy, state_key, states};
 use crate::entry::DocumentEntry;
-use crate::files::Found;
+use crate::files::{DocumentRoots, Found};
 use crate::legal::Legal;
 use crate::options::IngestOptions;
 use crate::result_cache::open_cache;
@@ -116,13 +116,14 @@ pub async fn warm_cache(
     let reads = recent.into_iter().map(|hash| {
         let (run, batch) = (run.clone(), batch.clone());
         let (made, make) = (Arc::clone(&made), options.make);
+        let roots = options.ingest.roots.clone();
         async move {
             let file = match look(run.engine(), &batch, &hash).await? {
                 Held::Whole => return Ok::<bool, PipelineError>(true),
                 Held::Lacking(file) => file.filter(|_| make),
             };
             let is_made = match file {
-                Some(file) => remake(&run, &hash, file).await?,
+                Some(file) => remake(&run, &hash, file, roots).await?,
                 None => false,
             };
             made.fetch_add(u64::from(is_made), Ordering::Relaxed);
@@ -202,8 +203,9 @@ async fn remake<D: Needs>(
     run: &LocalRun<D>,
     hash: &str,
     file: Found,
+    roots: DocumentRoots,
 ) -> Result<bool, PipelineError> {
-    let read = tokio::task::spawn_blocking(move || DocumentEntry::of(&file)).await;
+    let read = tokio::task::spawn_blocking(move || DocumentEntry::below(&file, &roots)).await;
     let Ok(Ok(entry)) = read else { return Ok(false) };
     if entry.hash != hash {
         return Ok(false);

@@ -1,11 +1,12 @@
 //! Resolves the mentions of one document.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::names::{NAMESAKES, PersonName, is_organisation, is_shouted, party_key, person};
 use super::{DocumentEntities, back, entity_id};
 use crate::entities::normal_name;
 use crate::model::{CanonicalEntity, CitationForm, EntityKind, Mention};
+use crate::visible::visible;
 
 /// Joins a document's mentions into entities.
 ///
@@ -163,6 +164,7 @@ fn build(
             (Some((_, name)), true) => (name.clone(), Vec::new()),
             _ => names(kind, &key, &mentions, &members),
         };
+        let (name, aliases) = shown(&name, &aliases);
         if is_own {
             case = Some(index);
         }
@@ -184,6 +186,17 @@ fn build(
         keys: entity_keys,
         case,
     }
+}
+
+/// The names as they are shown; several spellings may be one then.
+fn shown(name: &str, aliases: &[String]) -> (String, Vec<String>) {
+    let name = visible(name).into_owned();
+    let aliases: BTreeSet<String> = aliases
+        .iter()
+        .map(|alias| visible(alias).into_owned())
+        .filter(|one| *one != name)
+        .collect();
+    (name, aliases.into_iter().collect())
 }
 
 /// The fullest name of an entity, and its other names.

@@ -95,6 +95,11 @@ async fn from_batch(
             shared.look.notify_one();
             return Ok(false);
         }
+        Err(error) if error.is_about_stored_data() => {
+            tracing::warn!(batch, %error, "a batch is left alone for now");
+            shared.sources().found_empty(batch, at, shared.clock.monotonic());
+            return Ok(false);
+        }
         Err(error) => return Err(error),
     };
     let now = shared.clock.monotonic();

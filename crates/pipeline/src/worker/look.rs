@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compartment_core::{BatchPlan, BatchStatus, BatchStore, ErrorKind, FencingToken, Result};
+use compartment_core::{
+    BatchPlan, BatchStatus, BatchStore, Error, ErrorKind, FencingToken, Result,
+};
 
 use super::shared::Shared;
 use super::sources::BatchView;
@@ -31,7 +33,15 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
         }
         let Some(engine) = shared.engines.get(&record.pipeline) else { continue };
         // A batch may be listed before it is created.
-        let Some(progress) = shared.batch.batch().progress(&name).await? else { continue };
+        let progress = match shared.batch.batch().progress(&name).await {
+            Ok(Some(progress)) => progress,
+            Ok(None) => continue,
+            Err(error) if error.is_about_stored_data() => {
+                leave_out(&name, &error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let known = shared.sources().known(&name);
         let view = match known {
             Some(view) if view.born == progress.born => view,
@@ -43,6 +53,10 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
                     }
                     // The batch has just been removed.
                     Err(error) if error.kind() == ErrorKind::Unknown => continue,
+                    Err(error) if error.is_about_stored_data() => {
+                        leave_out(&name, &error);
+                        continue;
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -62,6 +76,10 @@ pub(super) async fn look(shared: &Shared) -> Result<Vec<Arc<BatchView>>> {
     let missing = missing(shared, &there).await?;
     shared.sources().keep_only(&there, missing);
     Ok(completions)
+}
+
+fn leave_out(name: &str, error: &Error) {
+    tracing::warn!(batch = name, %error, "a batch is left out: its keys are not those of a batch");
 }
 
 /// The batches the worker must finish that are neither listed nor present in the store.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use compartment_core::backend::random;
-use compartment_core::{Error, ErrorKind, MAX_AT_ONCE, MAX_QUEUE_NAME, MAX_TTL, Result};
+use compartment_core::backend::{MAX_NAME, is_name};
+use compartment_core::{Error, ErrorKind, MAX_AT_ONCE, MAX_TTL, Result};
 use tokio::sync::Semaphore;
 
 /// The shortest lease: a lease is renewed each third of it, and must outlast a slow answer.
@@ -136,8 +137,10 @@ impl WorkerOptions {
     pub fn check(&self) -> Result<()> {
         let wrong =
             |what: String| Err(Error::new(ErrorKind::InvalidArgument, "start worker", what));
-        if self.id.is_empty() || self.id.len() > MAX_QUEUE_NAME {
-            return wrong(format!("the id of a worker must have 1 to {MAX_QUEUE_NAME} bytes"));
+        if !is_name(&self.id) {
+            return wrong(format!(
+                "the id of a worker must have 1 to {MAX_NAME} bytes without control characters"
+            ));
         }
         if self.concurrency == 0 || self.concurrency > Semaphore::MAX_PERMITS {
             return wrong("the concurrency of a worker must be at least 1".to_owned());

@@ -31,8 +31,16 @@ pub(super) async fn from_queue(
     let Some(beside) = shared.beside().await else { return Ok(false) };
     let max = u32::try_from(shared.claim_size(pipeline.name(), index)).unwrap_or(1);
     let options = ClaimOptions::new(max, shared.options.lease);
-    let claimed = shared.batch.queue().claim(queue, options).await?;
+    let claimed = shared.batch.queue().claim(queue, options).await;
     let now = shared.clock.monotonic();
+    let claimed = match claimed {
+        Err(error) if error.is_about_stored_data() => {
+            tracing::warn!(queue, %error, "a queue is left alone for now");
+            shared.sources().found_empty(queue, index, now);
+            return Ok(false);
+        }
+        claimed => claimed?,
+    };
     if claimed.is_empty() {
         shared.sources().found_empty(queue, index, now);
         return Ok(false);
@@ -215,8 +223,8 @@ fn row_of(
 /// The document of a task.
 fn read(engine: &Engine, index: usize, task: &ClaimedTask) -> Result<crate::Document, StageError> {
     let malformed = |what: String| StageError::new("malformed", what);
-    let data: TaskData = serde_json::from_slice(&task.payload)
-        .map_err(|error| malformed(format!("the data of the task is not valid: {error}")))?;
+    let data = TaskData::read(&task.payload)
+        .map_err(|why| malformed(format!("the data of the task is not valid: {why}")))?;
     let pipeline = engine.pipeline();
     match pipeline.index_of(&data.stage) {
         Some(known) if known == index => {}

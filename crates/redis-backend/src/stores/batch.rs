@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use compartment_core::backend::BatchRefusal;
+use compartment_core::backend::{BatchRefusal, shown_message};
 use compartment_core::{
     BatchClaim, BatchFailure, BatchPlan, BatchProgress, BatchStatus, BatchStore, ClaimRequest,
     ClaimedDocument, Codec, ErrorKind, FailureStream, FencingToken, MAX_AT_ONCE, Outcome, Result,
@@ -84,6 +84,7 @@ impl RedisBatch {
         }
         let failure = |(field, error): (String, String)| {
             let (stage, ordinal) = field.split_once(':')?;
+            let error = shown_message(&error).to_owned();
             Some(BatchFailure::new(stage.parse().ok()?, ordinal.parse().ok()?, error))
         };
         Ok((next, fields.into_iter().filter_map(failure).collect()))

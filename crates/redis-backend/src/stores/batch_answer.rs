@@ -1,5 +1,6 @@
 //! Reads the answers of the batch scripts, part by part.
 
+use compartment_core::backend::shown_name;
 use compartment_core::{BatchStatus, Error, Result};
 use redis::{FromRedisValue, Value};
 
@@ -51,6 +52,7 @@ impl<'a> Answer<'a> {
             "completed" => Ok(BatchStatus::Completed),
             "cancelled" => Ok(BatchStatus::Cancelled),
             other => {
+                let other = shown_name(other);
                 let what =
                     format!("a batch has the unknown status {other:?}: a newer version wrote it");
                 Err(self.unexpected(&what))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use compartment_core::backend::{BatchRefusal, ordinals_from_text};
+use compartment_core::backend::{BatchRefusal, ordinals_from_text, shown_message, shown_name};
 use compartment_core::{BatchEvent, BatchEventKind, BatchEventStore, Result};
 use redis::Cmd;
 
@@ -23,13 +23,15 @@ fn events_of(mut answer: Answer<'_>) -> Result<Vec<BatchEvent>> {
         let (id, fields): (String, Fields) = (answer.next()?, answer.next()?);
         let name = text_of(&fields, "event");
         let Some(kind) = BatchEventKind::ALL.into_iter().find(|kind| kind.name() == name) else {
+            let name = shown_name(&name);
             let what = format!("unknown event {name:?}: a newer version wrote it");
             return Err(answer.unexpected(&what));
         };
         let mut event = BatchEvent::new(id, kind);
         event.ordinals = ordinals_from_text(&text_of(&fields, "documents"))?;
-        event.stage = fields.contains_key("stage").then(|| text_of(&fields, "stage"));
-        event.error = fields.contains_key("error").then(|| text_of(&fields, "error"));
+        let text = |name: &str| fields.contains_key(name).then(|| text_of(&fields, name));
+        event.stage = text("stage").map(|stage| shown_name(&stage));
+        event.error = text("error").map(|error| shown_message(&error).to_owned());
         events.push(event);
     }
     Ok(events)

@@ -15,6 +15,9 @@ use crate::stores::claimant::{Asked, Claimant};
 static WITHDRAW: LuaScript =
     lua_script!("batch_open.lua", "asked.lua", "batch_back.lua", "batch_withdraw.lua");
 
+/// Bytes of a plan that are read: sixteen stages with the longest names have fewer.
+const MAX_PLAN: usize = 64 * 1024;
+
 #[derive(Clone, Debug)]
 pub(crate) struct RedisBatch {
     pub(crate) link: Arc<Link>,
@@ -92,9 +95,18 @@ impl RedisBatch {
         Err(self.link.contract.error(ErrorKind::Unsupported, operation, batch, what))
     }
 
+    /// Reads a plan, which anybody with access to the database may have written.
     pub(crate) fn read_plan(&self, batch: &str, json: &[u8]) -> Result<BatchPlan> {
-        Codec::decode(json)
-            .map_err(|error| error.in_database(self.link.contract.name.as_str()).at_key(batch))
+        let unreadable = |what: String| Error::new(ErrorKind::Decode, "read plan of batch", what);
+        let read = match json.len() {
+            length if length > MAX_PLAN => Err(unreadable("it is too long".to_owned())),
+            _ => Codec::decode::<BatchPlan>(json),
+        };
+        let checked = read.and_then(|plan| match plan.check() {
+            Ok(()) => Ok(plan),
+            Err(error) => Err(unreadable(error.message().to_owned())),
+        });
+        checked.map_err(|error| error.in_database(self.link.contract.name.as_str()).at_key(batch))
     }
 
     pub(crate) fn refuse(

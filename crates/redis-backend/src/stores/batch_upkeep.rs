@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use compartment_core::backend::{BatchFacts, BatchRefusal, ordinals_from_text};
+use compartment_core::backend::{
+    BatchFacts, BatchRefusal, ordinals_from_text, shown_message, shown_name,
+};
 use compartment_core::{
     BatchAudit, BatchUpkeepStore, FencingToken, MAX_AT_ONCE, OutboxEntry, OutboxFact, RestoredFact,
     Result,
@@ -73,10 +75,12 @@ fn fact_of(mut fields: Fields, answer: &Answer<'_>) -> Result<OutboxFact> {
         }
         "lost" => {
             let ordinals = ordinals("documents")?;
-            Ok(OutboxFact::Lost { stage, ordinals, error: text_of(&fields, "error") })
+            let error = shown_message(&text_of(&fields, "error")).to_owned();
+            Ok(OutboxFact::Lost { stage, ordinals, error })
         }
         "retried" => Ok(OutboxFact::Retried { stage, ordinals: ordinals("documents")? }),
         other => {
+            let other = shown_name(other);
             Err(answer.unexpected(&format!("unknown fact {other:?}: a newer version wrote it")))
         }
     }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use compartment_core::backend::{LEASES_ENDED_ERROR, TaskRecord, check_queue, shorten_task_error};
+use compartment_core::backend::{
+    LEASES_ENDED_ERROR, TaskRecord, check_queue, shorten_task_error, shown_message,
+};
 use compartment_core::{
-    AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, FencingToken, NewTask, QueueCounts,
-    QueueStore, Result, Submitted, TaskClass, TaskEnds, TaskId, Timestamp,
+    AfterFailure, Claim, ClaimOptions, ClaimedTask, DeadTask, FencingToken, MAX_QUEUE_NAME,
+    NewTask, QueueCounts, QueueStore, Result, Submitted, TaskClass, TaskEnds, TaskId, Timestamp,
 };
 use redis::{Cmd, FromRedisValue, Value};
 
@@ -278,6 +280,7 @@ impl QueueStore for RedisQueue {
                 let died_at = Timestamp::from_millis(parts.next()?);
                 let ended = TaskEnds { failed: parts.next()?, lost: parts.next()? };
                 let error: String = parts.next()?;
+                let error = shown_message(&error).to_owned();
                 dead.push(parts.record()?.dead(id, ended, died_at, error));
             }
             if dead.len() - before < part {
@@ -356,6 +359,9 @@ fn read_record(record: &Bytes) -> Option<TaskRecord> {
     let class = *TaskClass::ALL.get(usize::from(record.first()?.checked_sub(b'0')?))?;
     let group_ends = 4 + usize::try_from(number(record.get(1..4)?)?).ok()?;
     let group = String::from_utf8(record.get(4..group_ends)?.to_vec()).ok()?;
+    if group.len() > MAX_QUEUE_NAME {
+        return None;
+    }
     let payload_begins = group_ends + MILLIS_DIGITS;
     let submitted_at = Timestamp::from_millis(number(record.get(group_ends..payload_begins)?)?);
     Some(TaskRecord { class, group, submitted_at, payload: record.slice(payload_begins..) })

@@ -8,6 +8,7 @@ use redis::{
 
 use crate::RedisConfig;
 use crate::error::{Phase, convert};
+use crate::secrets;
 
 /// The error for a configuration that cannot be used.
 pub(crate) fn wrong(config: &RedisConfig, what: &str) -> Error {
@@ -43,6 +44,7 @@ pub(crate) fn connection_info(
         settings = settings.set_username(user);
     }
     if let Some(password) = url.password() {
+        secrets::note(password);
         settings = settings.set_password(password);
     }
     Ok(info.set_redis_settings(settings))

@@ -9,6 +9,7 @@ use compartment_core::{Error, ErrorKind, Result};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::error::{Phase, convert};
+use crate::secrets;
 use crate::wire::connector::Connector;
 use crate::wire::dial::{Dialer, Socket};
 use crate::{RedisConfig, Server};
@@ -70,7 +71,10 @@ impl ServerStream {
         Err(Error::new(
             ErrorKind::Authentication,
             "connect",
-            format!("the server refuses the login: {}", answer.trim_start_matches('-')),
+            format!(
+                "the server refuses the login: {}",
+                secrets::unless_in(answer.trim_start_matches('-'))
+            ),
         ))
     }
 

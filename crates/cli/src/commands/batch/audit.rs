@@ -49,7 +49,7 @@ pub(super) async fn run(databases: &Databases, command: &BatchAudit) -> Result<E
         reports.push(as_json(&report, repaired));
     }
     if command.json {
-        screen::say(format!("{:#}", json!(reports)));
+        screen::say_json(&json!(reports));
     } else if reports.is_empty() {
         screen::say("there are no batches to audit");
     }
@@ -115,7 +115,7 @@ async fn audit_without_ledger(
         }
     }
     if command.json {
-        screen::say(format!("{:#}", json!(reports)));
+        screen::say_json(&json!(reports));
     }
     Ok(if is_clean { ExitCode::Success } else { ExitCode::Different })
 }
@@ -157,9 +157,10 @@ fn print(report: &AuditReport, repaired: Option<Repaired>) {
             table.add_row([drift.kind.words(), &drift.stage, &many, &shown(&drift.ordinals)]);
         }
         screen::say(format!(
-            "{STRONG}{name}{STRONG:#} {rows} of {} documents {BAD}differ{BAD:#}\n\n{table}",
+            "{STRONG}{name}{STRONG:#} {rows} of {} documents {BAD}differ{BAD:#}",
             screen::count(report.total)
         ));
+        screen::say_lines(format!("\n{table}"));
     }
     if report.unreadable > 0 {
         screen::say(format!(

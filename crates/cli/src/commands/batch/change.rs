@@ -15,7 +15,11 @@ use crate::screen::{self, GOOD};
 
 /// Prints the result of a command, as text or as JSON.
 fn say(as_json: bool, text: &str, value: &Value) -> Result<ExitCode, CliError> {
-    screen::say(if as_json { value.to_string() } else { text.to_owned() });
+    if as_json {
+        screen::say_json_line(value);
+    } else {
+        screen::say(text);
+    }
     Ok(ExitCode::Success)
 }
 

@@ -8,31 +8,38 @@ use compartment::pipeline::BatchRegistry;
 use serde_json::json;
 
 use crate::exit_code::{CliError, ExitCode};
-use crate::screen;
+use crate::screen::{self, STRONG};
 
 pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode, CliError> {
     let database = databases.role(Role::Batch)?;
     let now = SystemClock.now();
     let mut rows = Vec::new();
     for record in BatchRegistry::new(database.clone()).list().await? {
-        let progress = database.batch().progress(&record.name).await?;
-        rows.push((record, progress));
+        match database.batch().progress(&record.name).await {
+            Ok(progress) => rows.push((record, progress, "gone")),
+            // Its keys are not those of a batch; the others are.
+            Err(error) if error.is_about_stored_data() => {
+                screen::remark(format!("{STRONG}note:{STRONG:#} failed to {error}"));
+                rows.push((record, None, "unreadable"));
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     if as_json {
-        let rows = rows.iter().map(|(record, progress)| {
+        let rows = rows.iter().map(|(record, progress, without)| {
             let progress = progress.as_ref();
             json!({
                 "name": record.name,
                 "pipeline": record.pipeline,
                 "class": record.class,
                 "created_ms": record.created_at.as_millis(),
-                "status": progress.map_or("gone", |progress| status(progress.status, progress.is_paused)),
+                "status": progress.map_or(*without, |progress| status(progress.status, progress.is_paused)),
                 "total": progress.map(|progress| progress.total),
                 "done": progress.map(|progress| progress.done),
                 "dead": progress.map(|progress| progress.dead),
             })
         });
-        screen::say(format!("{:#}", json!(rows.collect::<Vec<_>>())));
+        screen::say_json(&json!(rows.collect::<Vec<_>>()));
         return Ok(ExitCode::Success);
     }
     if rows.is_empty() {
@@ -41,13 +48,13 @@ pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode
     }
     let header = ["batch", "status", "class", "age", "documents", "done", "dead"];
     let mut table = screen::table(&header, &[3, 4, 5, 6]);
-    for (record, progress) in &rows {
+    for (record, progress, without) in &rows {
         let progress = progress.as_ref();
         let figure = |number: Option<u64>| number.map_or_else(|| "–".into(), screen::count);
         table.add_row([
             record.name.clone(),
             progress
-                .map_or("gone", |progress| status(progress.status, progress.is_paused))
+                .map_or(*without, |progress| status(progress.status, progress.is_paused))
                 .to_owned(),
             format!("{:?}", record.class).to_lowercase(),
             screen::time(now.since(record.created_at)),
@@ -56,7 +63,7 @@ pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode
             figure(progress.map(|progress| progress.dead)),
         ]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
     Ok(ExitCode::Success)
 }
 

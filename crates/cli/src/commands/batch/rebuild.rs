@@ -31,12 +31,13 @@ pub(super) async fn run(
         bar.set_style(style);
     }
     let tell = |name: &str, so_far: RebuildProgress| {
-        bar.set_message(format!(
+        let text = format!(
             "{name}: {} of {} documents, {} facts",
             screen::count(so_far.documents),
             screen::count(so_far.total),
             screen::count(so_far.facts)
-        ));
+        );
+        screen::set_message(&bar, text);
         bar.tick();
     };
     let outcomes = match &command.name {
@@ -55,7 +56,7 @@ pub(super) async fn run(
     if command.json {
         let all: Vec<Value> =
             outcomes.iter().map(|(name, outcome)| as_json(name, outcome)).collect();
-        screen::say(format!("{:#}", json!(all)));
+        screen::say_json(&json!(all));
     } else if outcomes.is_empty() {
         screen::say("the ledger has no batch");
     } else {
@@ -96,7 +97,7 @@ async fn preview(
             let (name, missing) = (&batch.record.name, batch.total.saturating_sub(batch.documents));
             json!({"batch": name, "what": what, "documents": batch.documents, "missing": missing})
         });
-        screen::say(format!("{:#}", json!(rows.collect::<Vec<_>>())));
+        screen::say_json(&json!(rows.collect::<Vec<_>>()));
         return Ok(ExitCode::Success);
     }
     let mut table = screen::table(&["batch", "what", "documents", "state"], &[2]);
@@ -108,7 +109,7 @@ async fn preview(
             batch.state.name(),
         ]);
     }
-    screen::say(if rows.is_empty() { "not in the ledger".into() } else { table.to_string() });
+    screen::say_lines(if rows.is_empty() { "not in the ledger".into() } else { table.to_string() });
     Ok(ExitCode::Success)
 }
 
@@ -141,7 +142,7 @@ fn print(name: &str, outcome: &RebuildOutcome) {
                 screen::counted(rebuilt.facts, "fact")
             ));
             if rebuilt.missing > 0 {
-                screen::say(screen::wrapped(&format!(
+                screen::say_lines(screen::wrapped(&format!(
                     "{BAD}{}{BAD:#} never reached the ledger: to be submitted again, in a \
                      new batch if this one is sealed",
                     screen::counted(rebuilt.missing, "document")

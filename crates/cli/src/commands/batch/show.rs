@@ -25,7 +25,7 @@ pub(super) async fn run(
     if as_json {
         let mut value = view.as_json();
         value["slowest"] = slowest.iter().map(task_as_json).collect();
-        screen::say(format!("{value:#}"));
+        screen::say_json(&value);
     } else {
         print(&view);
         print_slowest(&slowest);
@@ -50,7 +50,7 @@ fn print_slowest(slowest: &[LedgerTask]) {
         let name = name_of(task).unwrap_or_default();
         table.add_row([name, task.ordinal.to_string(), task.task_type.clone(), took(task)]);
     }
-    screen::say(format!("\n{table}"));
+    screen::say_lines(format!("\n{table}"));
 }
 
 pub(super) fn print(view: &View) {
@@ -79,12 +79,13 @@ pub(super) fn print(view: &View) {
             count(figures.delayed),
         ]);
     }
-    screen::say(format!("\n{table}"));
+    screen::say_lines(format!("\n{table}"));
     failures(view);
     running(view);
     if !view.unserved.is_empty() && !view.is_over() {
+        screen::say("");
         screen::say(format!(
-            "\n{BAD}no worker serves{BAD:#} {}: start `compartment worker`",
+            "{BAD}no worker serves{BAD:#} {}: start `compartment worker`",
             view.unserved.join(", ")
         ));
     }
@@ -98,7 +99,7 @@ fn failures(view: &View) {
     for group in view.failures.iter().take(SHOWN) {
         table.add_row([&group.stage, &screen::count(group.documents), &group.example]);
     }
-    screen::say(format!("\n{table}"));
+    screen::say_lines(format!("\n{table}"));
     if let Some(more) = view.failures.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         screen::say(format!("{FAINT}and {more} more: --json lists all{FAINT:#}"));
     }
@@ -114,7 +115,7 @@ fn running(view: &View) {
         let long = screen::time(view.now.since(one.since));
         table.add_row([&one.name, &one.stage, &long, worker]);
     }
-    screen::say(format!("\n{table}"));
+    screen::say_lines(format!("\n{table}"));
     let stuck = view.stuck().count();
     if stuck > 0 {
         screen::say(format!("{BAD}{stuck} stuck{BAD:#}: in progress for more than two minutes"));

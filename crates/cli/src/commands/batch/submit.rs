@@ -24,7 +24,8 @@ pub(crate) async fn run(
     command: &BatchSubmit,
 ) -> Result<ExitCode, CliError> {
     let (name, paths) = (command.batch.name.as_str(), command.paths.clone());
-    let discovery = tokio::task::spawn_blocking(move || discover(&paths)).await;
+    let links = command.links.into();
+    let discovery = tokio::task::spawn_blocking(move || discover(&paths, links)).await;
     let discovery = discovery.map_err(|error| CliError::new(ExitCode::Other, error.to_string()))?;
     let files = discovery.files.len() as u64;
     if command.dry_run {
@@ -49,8 +50,9 @@ pub(crate) async fn run(
     if let Ok(style) = ProgressStyle::with_template(form) {
         bar.set_style(style.progress_chars("━╸─"));
     }
+    let (files, roots) = (discovery.files, discovery.roots);
     let submitted = tokio::select! {
-        submitted = submit_files(&mut submission, discovery.files, |at| bar.set_position(at)) => {
+        submitted = submit_files(&mut submission, files, &roots, |at| bar.set_position(at)) => {
             submitted?
         }
         () = interrupted() => {
@@ -72,7 +74,7 @@ pub(crate) async fn run(
     let mut refused = submitted.refused.clone();
     refused.extend(discovery.failures.into_iter().map(|(name, error)| (name, error.message)));
     if command.json {
-        screen::say(format!("{:#}", as_json(command, total, &submitted, &refused)));
+        screen::say_json(&as_json(command, total, &submitted, &refused));
     } else {
         print(command, total, &submitted, &refused);
     }
@@ -119,7 +121,7 @@ fn print(
         for (name, reason) in refused.iter().take(20) {
             table.add_row([name, reason]);
         }
-        screen::say(format!("\n{table}"));
+        screen::say_lines(format!("\n{table}"));
         if refused.len() > 20 {
             screen::say(format!("{BAD}and {} more{BAD:#}: --json lists all", refused.len() - 20));
         }

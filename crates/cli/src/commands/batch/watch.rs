@@ -52,7 +52,7 @@ pub(super) async fn run(databases: &Databases, command: &BatchWatch) -> Result<E
         if command.json {
             let now = view.as_json();
             if now != told {
-                screen::say(now.to_string());
+                screen::say_json_line(&now);
                 told = now;
             }
         } else {
@@ -125,7 +125,7 @@ impl Bars {
             ) {
                 bar.set_style(style.progress_chars("━╸─"));
             }
-            bar.set_prefix(view.plan.stages[self.stages.len()].name.clone());
+            screen::set_label(&bar, &view.plan.stages[self.stages.len()].name);
             self.stages.push(bar);
         }
         for (bar, figures) in self.stages.iter().zip(&progress.stages) {
@@ -141,7 +141,7 @@ impl Bars {
                     notes.push(format!("{} {what}", screen::count(number)));
                 }
             }
-            bar.set_message(notes.join(", "));
+            screen::set_message(bar, notes.join(", "));
             bar.tick();
         }
         let mut texts = vec![summary(view, finished, rate)];
@@ -168,7 +168,7 @@ impl Bars {
             self.screen.remove(&line);
         }
         for (line, text) in self.lines.iter().zip(texts) {
-            line.set_message(text.clone());
+            screen::set_message(line, text);
         }
     }
 

@@ -106,7 +106,7 @@ pub(super) fn password_variable(map: &DatabaseMap, name: &str) -> String {
     let used = instances_in_use(map);
     let logins = used.iter().filter(|name| map.instances().get(**name).is_some_and(has_login));
     if logins.count() > 1 {
-        format!("REDIS_PASSWORD_{}", variable(name))
+        DatabaseMap::password_variable(name)
     } else {
         "REDIS_PASSWORD".to_owned()
     }

@@ -39,7 +39,7 @@ pub(crate) async fn run(general: &General, command: args::Health) -> Result<Exit
     };
     let health = Health::of(checks);
     if command.json {
-        screen::say(format!("{:#}", json!(health)));
+        screen::say_json(&json!(health));
     } else {
         print(&health, command.quiet);
     }
@@ -69,7 +69,8 @@ fn print(health: &Health, is_quiet: bool) {
             HealthState::Critical => BAD,
         };
         let text = screen::wrapped(&format!("{name}, {subject}: {message}"));
-        screen::say(format!("{style}{state:<8}{style:#}  {}", text.replace('\n', "\n          ")));
+        let text = text.replace('\n', "\n          ");
+        screen::say_lines(format!("{style}{state:<8}{style:#}  {text}"));
     }
     if !is_quiet {
         screen::say(format!("{STRONG}{}{STRONG:#}", health.state));

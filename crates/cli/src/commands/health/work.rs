@@ -56,8 +56,17 @@ async fn all(databases: &Databases) -> Result<Vec<Check>, CliError> {
     let states = workers(database).await?;
     let mut running: Vec<Running> = Vec::new();
     let mut dead = dead_letters(databases).await?;
+    let mut unreadable = 0;
     for record in BatchRegistry::new(database.clone()).list().await? {
-        let Some(progress) = database.batch().progress(&record.name).await? else { continue };
+        let progress = match database.batch().progress(&record.name).await {
+            Ok(Some(progress)) => progress,
+            Ok(None) => continue,
+            Err(error) if error.is_about_stored_data() => {
+                unreadable += 1;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let is_over = matches!(progress.status, BatchStatus::Completed | BatchStatus::Cancelled);
         if !is_over && !progress.is_paused {
             dead += progress.dead;
@@ -69,6 +78,12 @@ async fn all(databases: &Databases) -> Result<Vec<Check>, CliError> {
         workers_check(&name, &states, now),
         stuck_check(&name, &states, now, thresholds),
     ];
+    if unreadable > 0 {
+        let batches = if unreadable == 1 { "batch" } else { "batches" };
+        let message =
+            format!("{unreadable} {batches} cannot be read; `compartment batch list` says why");
+        checks.push(Check::new("batches", &name, HealthState::Warning, message));
+    }
     checks.extend(TaskClass::ALL.map(|class| age_check(&name, class, &running, now, thresholds)));
     checks.extend(ledger_check(databases, &name, thresholds).await?);
     Ok(checks)

@@ -37,7 +37,7 @@ pub(super) fn conclude(command: &args::Migrate, live: &LiveReport) -> Option<Exi
 
 pub(super) fn show_preview(command: &args::Migrate, found: &Preview) -> Result<ExitCode, CliError> {
     if command.json {
-        screen::say(serde_json::to_string_pretty(found).unwrap_or_default());
+        screen::say_json(found);
         return Ok(ExitCode::Success);
     }
     let mut table = screen::table(&["group", "to", "keys", "collisions"], &[2, 3]);
@@ -49,7 +49,7 @@ pub(super) fn show_preview(command: &args::Migrate, found: &Preview) -> Result<E
             screen::count(group.collisions),
         ]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
     let all: u64 = found.groups.iter().map(|group| group.keys).sum();
     screen::say(format!(
         "would move {} by {}; {} would stay; nothing was changed",
@@ -71,7 +71,7 @@ pub(super) fn finish(
         _ => ExitCode::Different,
     };
     if command.json {
-        screen::say(serde_json::to_string_pretty(report).unwrap_or_default());
+        screen::say_json(report);
         return Ok(code);
     }
     let mut table = screen::table(&["group", "to", verb, "left"], &[2, 3]);
@@ -83,7 +83,7 @@ pub(super) fn finish(
             screen::count(group.left),
         ]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
     for (name, why) in &report.examples {
         screen::say(format!("{}left{:#} {name}: {why}", screen::BAD, screen::BAD));
     }
@@ -131,7 +131,7 @@ pub(super) fn advise(command: &args::Migrate, report: &MigrationReport, live: Op
         return;
     }
     let first = report.examples.first().map(|(name, _)| glob_of_name(&unescape(name)));
-    screen::say(match live {
+    screen::say_lines(match live {
         None => format!(
             "The keys that are left exist in both databases, unchanged. If the programs use the target \
              already,\nremove the old key: compartment flush --database OLD --pattern '{}'",

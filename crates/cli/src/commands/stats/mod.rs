@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use compartment_admin::Deployment;
 use compartment_admin::stats::{Past, Stats, StatsOptions, stats};
-use console::Term;
 use serde_json::json;
 
 use crate::args::{self, General};
@@ -39,7 +38,7 @@ pub(crate) async fn run(general: &General, command: args::Stats) -> Result<ExitC
         };
         if !command.json {
             // What is no terminal gets one look after the other.
-            let _ = Term::stdout().clear_screen();
+            screen::clear();
         }
         show(&found, &look.fleet, &command);
         tokio::select! {
@@ -100,11 +99,13 @@ impl<'a> Look<'a> {
 
 fn show(found: &Stats, fleet: &Fleet, command: &args::Stats) -> ExitCode {
     if command.prometheus {
-        screen::say(prometheus::render(found, fleet).trim_end());
+        screen::say_metrics(prometheus::render(found, fleet).trim_end());
     } else if command.json {
         let value = json(found, fleet);
-        let text = if command.watch { value.to_string() } else { format!("{value:#}") };
-        screen::say(text);
+        match command.watch {
+            true => screen::say_json_line(&value),
+            false => screen::say_json(&value),
+        }
     } else {
         text::print(found, fleet);
     }

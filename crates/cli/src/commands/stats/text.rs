@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use anstyle::Style;
 use compartment_admin::stats::{
     BytesEstimate, ContentStats, DatabaseStats, EstimateCost, InstanceStats, NodeStats, Stats,
 };
 use compartment_admin::{ClientUse, printable, size};
 
 use super::Fleet;
-use crate::screen::{self, BAD, FAINT, STRONG};
+use crate::screen::{self, BAD, FAINT, STRONG, Style};
 use crate::table::Cell;
 
 /// From this share of a limit on a figure is shown in red.
@@ -27,7 +26,8 @@ pub(super) fn print(found: &Stats, fleet: &Fleet) {
     found.instances.iter().for_each(instance);
     let lacking = found.missing.iter().cloned().chain(fleet.not_published());
     for line in lacking {
-        screen::say(format!("{FAINT}{}{FAINT:#}", screen::wrapped(&format!("not shown: {line}"))));
+        let text = screen::wrapped(&format!("not shown: {line}"));
+        screen::say_lines(format!("{FAINT}{text}{FAINT:#}"));
     }
 }
 
@@ -39,7 +39,7 @@ fn databases(found: &Stats) {
         let content = database.content.as_ref();
         let bytes = content.and_then(|content| content.bytes);
         let used = database.budget_used();
-        let style = if used.is_some_and(|used| used > NEAR_LIMIT) { BAD } else { Style::new() };
+        let style = if used.is_some_and(|used| used > NEAR_LIMIT) { BAD } else { Style::default() };
         table.add_row([
             Cell::from(&database.name),
             Cell::from(&content.map_or_else(dash, keys)),
@@ -51,7 +51,7 @@ fn databases(found: &Stats) {
             Cell::from(&growth(database)),
         ]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
     if let Some(seconds) = found.since_last_seconds {
         let since = screen::time(Duration::from_secs_f64(seconds));
         screen::say(format!(
@@ -122,7 +122,7 @@ fn patterns(found: &Stats) {
         }
     }
     if are_any {
-        screen::say(format!("\n{table}"));
+        screen::say_lines(format!("\n{table}"));
     }
 }
 
@@ -148,7 +148,7 @@ fn clients(found: &Stats, fleet: &Fleet) {
         ]);
     }
     if are_any {
-        screen::say(format!("\n{table}"));
+        screen::say_lines(format!("\n{table}"));
     }
 }
 
@@ -175,7 +175,7 @@ fn caches(found: &Stats, fleet: &Fleet) {
         ]);
     }
     if are_any {
-        screen::say(format!("\n{table}"));
+        screen::say_lines(format!("\n{table}"));
     }
     if found.databases.iter().any(|one| fleet.of_clients(&one.name).is_some()) || are_any {
         screen::say(format!("{FAINT}as the fleet counts them, over 5 minutes{FAINT:#}"));
@@ -184,8 +184,9 @@ fn caches(found: &Stats, fleet: &Fleet) {
 
 fn instance(instance: &InstanceStats) {
     let problem = if instance.problem.is_some() { ": not reached" } else { "" };
+    screen::say("");
     screen::say(format!(
-        "\n{STRONG}{}{STRONG:#}  {}{BAD}{problem}{BAD:#}",
+        "{STRONG}{}{STRONG:#}  {}{BAD}{problem}{BAD:#}",
         instance.name, instance.address
     ));
     instance.nodes.iter().for_each(node);
@@ -227,7 +228,7 @@ fn client(client: &ClientUse) -> String {
 
 fn line(name: &str, text: &str) {
     let lines = screen::wrapped(&format!("{name}: {text}"));
-    screen::say(format!("  {}", lines.replace('\n', "\n  ")));
+    screen::say_lines(format!("  {}", lines.replace('\n', "\n  ")));
 }
 
 fn node(node: &NodeStats) {

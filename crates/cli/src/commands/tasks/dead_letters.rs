@@ -172,11 +172,11 @@ fn missing(which: &WhichDead, found: u64) -> Result<(), CliError> {
 }
 
 fn told(as_json: bool, field: &str, tasks: u64, what: &str) -> Result<ExitCode, CliError> {
-    screen::say(if as_json {
-        json!({ field: tasks }).to_string()
+    if as_json {
+        screen::say_json_line(&json!({ field: tasks }));
     } else {
         let noun = if tasks == 1 { "dead letter" } else { "dead letters" };
-        format!("{GOOD}{}{GOOD:#} {noun} {what}", screen::count(tasks))
-    });
+        screen::say(format!("{GOOD}{}{GOOD:#} {noun} {what}", screen::count(tasks)));
+    }
     Ok(ExitCode::Success)
 }

@@ -24,7 +24,7 @@ pub(super) async fn run(databases: &Databases, command: &TasksList) -> Result<Ex
     if command.json {
         let letters = letters.iter().map(DeadLetter::as_json).collect::<Vec<_>>();
         let tasks: Vec<Value> = tasks.iter().map(task_as_json).collect();
-        screen::say(format!("{:#}", json!({"dead_letters": letters, "tasks": tasks})));
+        screen::say_json(&json!({"dead_letters": letters, "tasks": tasks}));
         return Ok(ExitCode::Success);
     }
     if letters.is_empty() && tasks.is_empty() {
@@ -93,7 +93,7 @@ fn print_letters(letters: &[DeadLetter]) {
             task.error.clone(),
         ]);
     }
-    screen::say(format!("{table}\n"));
+    screen::say_lines(format!("{table}\n"));
 }
 
 fn print_tasks(tasks: &[LedgerTask]) {
@@ -113,7 +113,7 @@ fn print_tasks(tasks: &[LedgerTask]) {
             what.unwrap_or_default(),
         ]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
 }
 
 /// The name of the document.

@@ -43,7 +43,7 @@ pub(super) async fn run(databases: &Databases, command: &TasksShow) -> Result<Ex
     if command.json {
         let letters: Vec<Value> = letters.iter().map(DeadLetter::as_json).collect();
         let tasks: Vec<Value> = tasks.iter().map(task_as_json).collect();
-        screen::say(format!("{:#}", json!({"dead_letters": letters, "tasks": tasks})));
+        screen::say_json(&json!({"dead_letters": letters, "tasks": tasks}));
         return Ok(ExitCode::Success);
     }
     for letter in &letters {
@@ -54,7 +54,7 @@ pub(super) async fn run(databases: &Databases, command: &TasksShow) -> Result<Ex
         if task.lost > 0 {
             screen::say(format!("  lost     {} times: its worker disappeared", task.lost));
         }
-        screen::say(format!("  data     {}", String::from_utf8_lossy(&task.payload)));
+        screen::say(format!("  data     {}", start_of(&task.payload)));
     }
     print(place, &tasks);
     Ok(ExitCode::Success)
@@ -64,11 +64,9 @@ fn print(place: &str, tasks: &[LedgerTask]) {
     let Some(first) = tasks.first() else { return };
     let name = name_of(first).unwrap_or_default();
     let document = first.document.as_deref().unwrap_or("binary, not text");
-    screen::say(format!(
-        "{STRONG}{place} {}{STRONG:#} {name}\n{}\n",
-        first.ordinal,
-        folded(document)
-    ));
+    screen::say(format!("{STRONG}{place} {}{STRONG:#} {name}", first.ordinal));
+    folded(document).for_each(screen::say);
+    screen::say("");
     let header = ["stage", "status", "tries", "took", "ago", "worker", "claim"];
     let mut table = screen::table(&header, &[2, 3, 4]);
     for task in tasks {
@@ -82,17 +80,27 @@ fn print(place: &str, tasks: &[LedgerTask]) {
             task.claim_token.to_string(),
         ]);
     }
-    screen::say(table.to_string());
+    screen::say_lines(table.to_string());
     for task in tasks {
         if let Some(error) = &task.error {
-            screen::say(format!("\n{STRONG}{}{STRONG:#}: {error}", task.task_type));
+            screen::say("");
+            screen::say(format!("{STRONG}{}{STRONG:#}: {error}", task.task_type));
         }
     }
 }
 
+/// Bytes of a task's data that are shown.
+const SHOWN_DATA: usize = 4_096;
+
+/// The first part of a task's data, which may be long.
+fn start_of(data: &[u8]) -> String {
+    let start = String::from_utf8_lossy(&data[..data.len().min(SHOWN_DATA)]).into_owned();
+    if data.len() > SHOWN_DATA { start + "…" } else { start }
+}
+
 /// Breaks the text into lines of 80 columns: paths have no spaces to break at.
-fn folded(text: &str) -> String {
+fn folded(text: &str) -> impl Iterator<Item = String> {
     let letters: Vec<char> = text.chars().collect();
-    let lines = letters.chunks(80).map(|line| line.iter().collect::<String>());
-    lines.collect::<Vec<_>>().join("\n")
+    let lines: Vec<String> = letters.chunks(80).map(|line| line.iter().collect()).collect();
+    lines.into_iter()
 }
