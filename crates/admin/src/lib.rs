@@ -32,7 +32,6 @@ mod patterns;
 mod place;
 mod plan;
 mod policy;
-mod private_file;
 mod progress;
 pub mod rdb;
 #[doc(hidden)]

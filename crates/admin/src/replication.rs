@@ -82,7 +82,13 @@ impl Replica {
             return Err(failed(ErrorKind::Unsupported, &location, what));
         }
         let mut stream = server.open_stream().await?;
-        let begun = tokio::time::timeout(START_LIMIT, hand_shake(&mut stream, wanted, &location));
+        let limit = server.config().response_timeout;
+        let introduced = tokio::time::timeout(limit, introduce(&mut stream, wanted, &location));
+        introduced.await.unwrap_or_else(|_| {
+            let what = format!("no answer within {limit:?}");
+            Err(failed(ErrorKind::Timeout, &location, &what))
+        })?;
+        let begun = tokio::time::timeout(START_LIMIT, request(&mut stream, &location));
         let (end, offset) = begun.await.unwrap_or_else(|_| {
             let what = format!("no copy begins within {START_LIMIT:?}");
             Err(failed(ErrorKind::Timeout, &location, &what))
@@ -164,24 +170,25 @@ async fn fill(
     }
 }
 
-/// Announces the capabilities of this replica and requests the copy. Returns how the copy ends, and
-/// the offset after it.
-async fn hand_shake(
-    stream: &mut ServerStream,
-    wanted: Wanted,
-    location: &str,
-) -> Result<(End, u64)> {
-    let mut ask = async |words: &[&str]| {
-        let command = resp::command(words);
-        stream.ask_line(&command).await.map_err(|error| broken(location, &error))
-    };
+async fn ask(stream: &mut ServerStream, words: &[&str], location: &str) -> Result<String> {
+    let command = resp::command(words);
+    stream.ask_line(&command).await.map_err(|error| broken(location, &error))
+}
+
+/// Announces the capabilities of this replica.
+async fn introduce(stream: &mut ServerStream, wanted: Wanted, location: &str) -> Result<()> {
     // Old servers answer unknown ones with errors, which are harmless.
-    ask(&["REPLCONF", "listening-port", "0"]).await?;
-    ask(&["REPLCONF", "capa", "eof", "capa", "psync2"]).await?;
+    ask(stream, &["REPLCONF", "listening-port", "0"], location).await?;
+    ask(stream, &["REPLCONF", "capa", "eof", "capa", "psync2"], location).await?;
     if wanted == Wanted::Copy {
-        ask(&["REPLCONF", "rdb-only", "1"]).await?;
+        ask(stream, &["REPLCONF", "rdb-only", "1"], location).await?;
     }
-    let mut answer = ask(&["PSYNC", "?", "-1"]).await?;
+    Ok(())
+}
+
+/// Requests the copy. Returns how the copy ends, and the offset after it.
+async fn request(stream: &mut ServerStream, location: &str) -> Result<(End, u64)> {
+    let mut answer = ask(stream, &["PSYNC", "?", "-1"], location).await?;
     if answer.starts_with("-ERR unknown command") {
         return Err(refused(location, &answer));
     }

@@ -11,6 +11,9 @@ pub(crate) fn command(words: &[&str]) -> Vec<u8> {
     bytes
 }
 
+/// The longest command in bytes: Redis takes no argument of more than 512 MiB unless it is configured to.
+const MAX_COMMAND: usize = 1 << 30;
+
 /// Takes a complete command from the front of `buffer`: its arguments and its length in bytes. If
 /// it is incomplete, the inner error is the minimum number of bytes needed.
 pub(crate) fn take_command(
@@ -21,6 +24,10 @@ pub(crate) fn take_command(
         return Ok(Err(buffer.len() + 1));
     };
     let mut spans = Vec::new();
+    const TOO_LONG: &str = "the server sent a command that is longer than any";
+    if count > MAX_COMMAND {
+        return Err(TOO_LONG);
+    }
     for _ in 0..count {
         let Some((length, start)) = header(buffer, at, b'$').map_err(|()| NONE)? else {
             return Ok(Err(buffer.len() + 1));
@@ -28,6 +35,9 @@ pub(crate) fn take_command(
         let end = start.checked_add(length).ok_or(NONE)?;
         spans.push((start, end));
         at = end.checked_add(2).ok_or(NONE)?;
+        if at > MAX_COMMAND {
+            return Err(TOO_LONG);
+        }
         if at > buffer.len() {
             return Ok(Err(at));
         }
@@ -75,9 +85,15 @@ mod tests {
 
     #[test]
     fn what_is_none_is_an_error() {
-        for bytes in
-            ["+OK\r\n", "*x\r\n", "*1\r\n+a\r\n", "*1\r\n$-1\r\n", "HTTP/1.1 400 Bad Request"]
-        {
+        for bytes in [
+            "+OK\r\n",
+            "*x\r\n",
+            "*1\r\n+a\r\n",
+            "*1\r\n$-1\r\n",
+            "HTTP/1.1 400 Bad Request",
+            "*2000000000\r\n",
+            "*1\r\n$2000000000\r\n",
+        ] {
             assert!(take_command(&mut BytesMut::from(bytes)).is_err(), "{bytes}");
         }
     }

@@ -120,11 +120,16 @@ impl Inner {
     }
 
     fn take_in(&self, news: Vec<News>) {
+        let mut forgot = false;
         for one in news {
             match one {
                 News::Key(key) => self.first.written(&key),
-                News::Stamp(name, stamp) => self.book.note_heard(&name, stamp),
+                News::Stamp(name, stamp) => forgot |= self.book.note_heard(&name, stamp),
             }
+        }
+        if forgot {
+            // Entries that were known to be invalid would only be doubtful, and served if the database is away.
+            self.first.clear();
         }
     }
 

@@ -9,6 +9,7 @@ use compartment_core::{Codec, Error, ErrorKind, MonotonicInstant, Result, Timest
 use crate::cache::{Cache, Cached, Lookup, Terms, erase, typed};
 use crate::first::tier::{Moment, NewEntry, State};
 use crate::life::{Age, Moment64};
+use crate::metrics::counters::add;
 use crate::second::envelope::{Envelope, PayloadView, View, is_foreign};
 
 /// The state of a key in both tiers. A value of `None` is a known absence.
@@ -163,7 +164,7 @@ impl Cache {
             return Ok(Seen::Lacking { ended, raw: None });
         };
         if has_other_type {
-            self.check_type::<V>(key.as_str(), raw.as_ref())?;
+            self.check_type(key, raw.as_ref())?;
         }
         self.judge(key, raw.as_ref(), moment, ended).await
     }
@@ -202,10 +203,15 @@ impl Cache {
     }
 
     /// Rejects a type that cannot be decoded, if this process also uses the key for another type.
-    pub(crate) fn check_type<V: Cached>(&self, key: &str, raw: Option<&Bytes>) -> Result<()> {
+    pub(crate) fn check_type<V: Cached>(
+        &self,
+        key: &TypedKey<V>,
+        raw: Option<&Bytes>,
+    ) -> Result<()> {
         let Some(view) = raw.and_then(|raw| View::read(raw)) else { return Ok(()) };
         let PayloadView::Value(bytes) = view.payload() else { return Ok(()) };
-        let Err(error) = Codec::decode::<V>(bytes) else { return Ok(()) };
+        let limit = self.policy_of(key).decode_limit();
+        let Err(error) = Codec::decode_within::<V>(bytes, limit) else { return Ok(()) };
         Err(Error::new(
             ErrorKind::InvalidArgument,
             "read from the cache",
@@ -215,7 +221,7 @@ impl Cache {
             ),
         )
         .in_database(self.inner.database.name())
-        .at_key(key)
+        .at_key(key.as_str())
         .caused_by(error))
     }
 
@@ -231,7 +237,7 @@ impl Cache {
         if let Some(refusal) = raw.and_then(|raw| self.foreign(key.as_str(), raw)) {
             return Err(refusal);
         }
-        let Ok(valid) = self.valid(key.as_str(), raw).await else {
+        let Ok(valid) = self.valid(key, raw).await else {
             return Ok(Seen::Lacking { ended, raw: None });
         };
         let Some((value, view, age)) = valid else {
@@ -255,7 +261,7 @@ impl Cache {
     /// The entry of these bytes, if it may be served at all; the error means that the database is unavailable.
     pub(crate) async fn held<V: Cached>(
         &self,
-        key: &str,
+        key: &TypedKey<V>,
         raw: Option<&Bytes>,
     ) -> std::result::Result<Option<Held<V>>, ()> {
         let Some((value, view, age)) = self.valid(key, raw).await? else { return Ok(None) };
@@ -267,7 +273,7 @@ impl Cache {
     /// The decoded value of these bytes, its header and its age.
     async fn valid<'a, V: Cached>(
         &self,
-        key: &str,
+        key: &TypedKey<V>,
         raw: Option<&'a Bytes>,
     ) -> std::result::Result<Option<(Option<Arc<V>>, View<'a>, Age)>, ()> {
         let Some(view) = raw.and_then(|raw| View::read(raw)) else { return Ok(None) };
@@ -278,7 +284,7 @@ impl Cache {
             Some(age) => age,
             // The entry is from the future, by the clock of its writer or of this process.
             None => {
-                let rest = self.inner.rest_of(key).await.map_err(drop)?;
+                let rest = self.inner.rest_of(key.as_str()).await.map_err(drop)?;
                 let Some(age) = rest.and_then(|rest| Age::by_rest(view.times, rest)) else {
                     return Ok(None);
                 };
@@ -289,10 +295,9 @@ impl Cache {
             return Ok(None);
         }
         let value = match view.payload() {
-            PayloadView::Value(bytes) => match Codec::decode::<V>(bytes) {
-                Ok(value) => Some(Arc::new(value)),
-                // Another version of the type wrote it.
-                Err(_) => return Ok(None),
+            PayloadView::Value(bytes) => match self.decoded(key, bytes) {
+                Some(value) => Some(Arc::new(value)),
+                None => return Ok(None),
             },
             PayloadView::Absent | PayloadView::Nothing => None,
         };
@@ -300,6 +305,19 @@ impl Cache {
         let holds = (inner.first.is_trusted() && inner.book.is_certain(view.stamps()))
             || inner.holds(&view.stamps_seen()).await.map_err(drop)?;
         Ok(holds.then_some((value, view, age)))
+    }
+
+    /// The value of an entry; `None` if another version of the type wrote it, or if it could take more memory than an
+    /// entry of this template may.
+    fn decoded<V: Cached>(&self, key: &TypedKey<V>, bytes: &[u8]) -> Option<V> {
+        match Codec::decode_within(bytes, self.policy_of(key).decode_limit()) {
+            Ok(Some(value)) => Some(value),
+            Ok(None) => {
+                add(&self.counters_of(key).oversized, 1);
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     /// Keeps an entry of the database in the first tier, for the time it has left and at most as long as this

@@ -187,7 +187,7 @@ impl Cache {
         self.inner.keep_listening();
         let Ok(values) = self.inner.read(&names).await else { return Ok(found) };
         for at in others {
-            self.check_type::<V>(&names[at], values[at].as_ref())?;
+            self.check_type(&keys[lacking[at]], values[at].as_ref())?;
         }
         let judged = lacking.iter().zip(&values).zip(moments).map(|((at, raw), moment)| {
             let ended = match &found[*at] {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::second::envelope::is_too_long;
 use crate::stamps::Stamp;
 
 /// The first byte; it changes with the layout.
@@ -64,6 +65,7 @@ impl Message {
                     news.push(News::Key(name.to_owned()));
                     after
                 }
+                STAMP if is_too_long(name) => return None,
                 STAMP => {
                     let (stamp, after) = after.split_at_checked(Stamp::BYTES)?;
                     news.push(News::Stamp(name.into(), Stamp::read(stamp)?));

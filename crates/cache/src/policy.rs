@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compartment_core::{CacheBounds, MAX_TTL, Timestamp};
+use compartment_core::{CacheBounds, DecodeLimit, MAX_TTL, Timestamp};
 
 use crate::life::{Moment64, Times, scaled};
 
@@ -41,7 +41,9 @@ pub struct CachePolicy {
     /// together.
     pub jitter: f64,
     /// The maximum size of an entry in bytes, including its header. A larger one is returned to its caller but not
-    /// stored.
+    /// stored. It also bounds the memory that decoding an entry may take: four times as much after decompression, and
+    /// eight times as much with a value's parts (32 bytes each, 320 more for a map). An entry that could take more
+    /// counts as missing, and a value is not stored that no process would decode.
     pub max_entry_bytes: usize,
     /// The maximum total size in bytes of a document's entries. An entry beyond it is returned to its caller but not
     /// stored. `None` means no limit. With a limit, a write through a document's handle costs two more requests, so
@@ -156,6 +158,11 @@ impl CachePolicy {
     pub fn first_tier(mut self, keep: bool) -> Self {
         self.first_tier = keep;
         self
+    }
+
+    /// The memory that decoding an entry may take.
+    pub(crate) fn decode_limit(&self) -> DecodeLimit {
+        DecodeLimit::of_entries(self.max_entry_bytes)
     }
 
     /// How long after its TTL an entry is kept.

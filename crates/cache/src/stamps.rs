@@ -12,14 +12,13 @@ use bytes::Bytes;
 use compartment_core::{Error, ErrorKind, Result};
 use quick_cache::DefaultHashBuilder;
 
-use crate::second::envelope::{MAX_STAMPS, StampSeen};
+use crate::second::envelope::{LONGEST_NAME, MAX_STAMPS, StampSeen, is_too_long};
 use crate::unique::unique;
 
 /// The stamp of the whole database.
 pub(crate) const WHOLE: &str = "";
 /// The maximum number of stamps in memory. Forgotten ones are read again.
 const MAX_KNOWN: usize = 100_000;
-const LONGEST_NAME: usize = 1_024;
 
 /// The state of a stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +78,6 @@ pub(crate) fn document_at(key: &str) -> Option<&str> {
 /// The name of a tag's stamp.
 pub(crate) fn tag(tag: &str) -> String {
     format!("tag:{tag}")
-}
-
-/// Whether the label is too long for an entry.
-pub(crate) fn is_too_long(label: &str) -> bool {
-    label.len() > LONGEST_NAME
 }
 
 /// Checks the number and length of labels.
@@ -147,10 +141,13 @@ pub(crate) enum Standing {
     Unknown,
 }
 
-fn make_room(known: &mut HashMap<Arc<str>, Known, DefaultHashBuilder>) {
-    if known.len() >= MAX_KNOWN {
+/// Forgets all stamps when there are too many; returns whether it did.
+fn make_room(known: &mut HashMap<Arc<str>, Known, DefaultHashBuilder>) -> bool {
+    let is_full = known.len() >= MAX_KNOWN;
+    if is_full {
         known.clear();
     }
+    is_full
 }
 
 impl StampBook {
@@ -204,6 +201,7 @@ impl StampBook {
         };
         let found = Known { stamp, era: self.era(), is_certain: true };
         if now == before && now.known != Some(found) {
+            make_room(&mut known);
             known.insert(name.into(), found);
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }
@@ -230,12 +228,15 @@ impl StampBook {
     /// Another process has given the stamp this number, so no entry known here holds. The number itself is not
     /// trusted: messages of two processes may arrive in another order than their numbers reached the database, and a
     /// message may arrive although the database has lost the number since. It is read when it is needed next.
-    pub(crate) fn note_heard(&self, name: &str, stamp: Stamp) {
+    ///
+    /// Returns whether other stamps were forgotten, among them some that said that an entry is invalid.
+    pub(crate) fn note_heard(&self, name: &str, stamp: Stamp) -> bool {
         let mut known = self.write();
-        make_room(&mut known);
+        let forgot = make_room(&mut known);
         self.changes.fetch_add(1, Ordering::AcqRel);
         known.insert(name.into(), Known::invalid(stamp, self.era()));
         self.epoch.fetch_add(1, Ordering::AcqRel);
+        forgot
     }
 
     /// Messages may have been missed: the known stamps no longer prove any entry valid.
@@ -349,7 +350,9 @@ mod tests {
         assert_eq!(book.get("tag:a"), Some(ours));
         type Event<'a> = &'a dyn Fn();
         let events: [Event<'_>; 3] = [
-            &|| book.note_heard("tag:a", theirs),
+            &|| {
+                book.note_heard("tag:a", theirs);
+            },
             &|| book.doubt_all(),
             // The old stamp was read while the new one was on its way.
             &|| book.note_read("tag:a", theirs, book.before("tag:a")),

@@ -12,11 +12,11 @@ use crate::first::written::Written;
 use crate::message::News;
 use crate::metrics::counters::{Refusal, add};
 use crate::second::document_limit::Asking;
-use crate::second::envelope::{Envelope, LeaseMark, Payload};
+use crate::second::envelope::{Envelope, LeaseMark, Payload, is_too_long};
 use crate::second::pending_removals::NewStamp;
 use crate::second::removal::{PAGE, Removal};
 use crate::second::tier::LoadStamps;
-use crate::stamps::{Stamp, document, document_at, is_too_long, key_of, tag};
+use crate::stamps::{Stamp, document, document_at, key_of, tag};
 use crate::unique::unique;
 
 impl Cache {
@@ -50,6 +50,7 @@ impl Cache {
         let stamps = inner.stamps(&self.labels).await;
         let times = terms.policy.times(inner.options.clock.now(), terms.ttl, unique());
         let (bytes, in_process) = (encoded.len(), Codec::decoded_len(&encoded));
+        let is_decodable = Codec::is_within(&encoded, terms.policy.decode_limit());
         let envelope = Envelope {
             payload: Payload::Value(encoded),
             times,
@@ -58,7 +59,7 @@ impl Cache {
         };
         let packed = envelope.to_bytes();
         let ttl = times.stale_until.since(times.created);
-        let asking = Asking { key: name, bytes: packed.len(), ttl };
+        let asking = Asking { key: name, bytes: packed.len(), is_decodable, ttl };
         if let Some(refusal) = self.refusal(&terms, &stamps, asking).await {
             terms.counters.refuse(refusal);
             return Ok(match inner.remove_names(vec![name.to_owned()]).await {
@@ -124,7 +125,7 @@ impl Cache {
         if stamps.no_cache {
             return Some(Refusal::NoCache);
         }
-        if asking.bytes > terms.policy.max_entry_bytes {
+        if asking.bytes > terms.policy.max_entry_bytes || !asking.is_decodable {
             return Some(Refusal::Entry);
         }
         if stamps.blind {

@@ -4,12 +4,15 @@
 //! with the byte `0xC1`, which begins no JSON text, UTF-8 text or MessagePack value, and a second byte that names the
 //! form.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::compression::{compress, decompress, decompressed_len};
-use crate::{Error, ErrorKind, Result};
+use crate::decoding::{DecodeLimit, MAX_NESTING};
+use crate::{Error, ErrorKind, MAX_DECODED_BYTES, Result};
 
 /// The format of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -93,23 +96,47 @@ impl Codec {
     ///
     /// # Errors
     /// [`ErrorKind::Decode`] if they are not a value of type `T`, have an unknown form, decompress to more than
-    /// [`MAX_DECODED_BYTES`](crate::MAX_DECODED_BYTES), or are compressed and the feature `zstd` is off.
+    /// [`MAX_DECODED_BYTES`], are nested deeper than [`MAX_NESTING`], or are compressed and the feature `zstd` is off.
     pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-        match bytes {
-            [MARK, MESSAGE_PACK, rest @ ..] => from_message_pack(rest),
-            [MARK, JSON_ZSTD, rest @ ..] => from_json(&decompress(rest)?),
-            [MARK, MESSAGE_PACK_ZSTD, rest @ ..] => from_message_pack(&decompress(rest)?),
-            [MARK, Self::CACHE_ENTRY..=0xEF, ..] => Err(Error::new(
+        Self::decode_within(bytes, DecodeLimit::DEFAULT)?.ok_or_else(|| {
+            Error::new(
                 ErrorKind::Decode,
                 "decode",
-                "it is an entry of a cache: read it through `Cache`, which wrote it",
-            )),
-            [MARK, form, ..] => Err(Error::new(
-                ErrorKind::Decode,
-                "decode",
-                format!("unknown form {form}: a newer version wrote it"),
-            )),
-            json => from_json(json),
+                format!("the value decompresses to more than {MAX_DECODED_BYTES} bytes"),
+            )
+        })
+    }
+
+    /// Decodes a value as [`Codec::decode`] does, if that takes no more memory than `limit` allows; `None` if it may
+    /// take more.
+    ///
+    /// # Errors
+    /// As [`Codec::decode`].
+    pub fn decode_within<T: DeserializeOwned>(
+        bytes: &[u8],
+        limit: DecodeLimit,
+    ) -> Result<Option<T>> {
+        let Some((form, plain)) = plain(bytes, limit)? else { return Ok(None) };
+        match form {
+            Format::Json if limit.allows_json(&plain) => from_json(&plain).map(Some),
+            Format::MessagePack if limit.allows_message_pack(&plain) => {
+                from_message_pack(&plain).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether [`Codec::decode_within`] decodes these bytes, which this codec has written, within the limit.
+    #[must_use]
+    pub fn is_within(bytes: &[u8], limit: DecodeLimit) -> bool {
+        let length = usize::try_from(Self::decoded_len(bytes)).unwrap_or(usize::MAX);
+        if length <= limit.bytes && limit.allows_any(length) {
+            return true;
+        }
+        match plain(bytes, limit) {
+            Ok(Some((Format::Json, plain))) => limit.allows_json(&plain),
+            Ok(Some((Format::MessagePack, plain))) => limit.allows_message_pack(&plain),
+            _ => false,
         }
     }
 
@@ -134,12 +161,43 @@ fn marked(form: u8, payload: &[u8]) -> Bytes {
     bytes.into()
 }
 
+/// The format of stored bytes, and the value without compression; `None` if it is larger than the limit.
+fn plain(bytes: &[u8], limit: DecodeLimit) -> Result<Option<(Format, Cow<'_, [u8]>)>> {
+    let (format, plain) = match bytes {
+        [MARK, MESSAGE_PACK, rest @ ..] => (Format::MessagePack, Some(Cow::Borrowed(rest))),
+        [MARK, JSON_ZSTD, rest @ ..] => {
+            (Format::Json, decompress(rest, limit.bytes)?.map(Cow::Owned))
+        }
+        [MARK, MESSAGE_PACK_ZSTD, rest @ ..] => {
+            (Format::MessagePack, decompress(rest, limit.bytes)?.map(Cow::Owned))
+        }
+        [MARK, Codec::CACHE_ENTRY..=0xEF, ..] => {
+            return Err(Error::new(
+                ErrorKind::Decode,
+                "decode",
+                "it is an entry of a cache: read it through `Cache`, which wrote it",
+            ));
+        }
+        [MARK, form, ..] => {
+            return Err(Error::new(
+                ErrorKind::Decode,
+                "decode",
+                format!("unknown form {form}: a newer version wrote it"),
+            ));
+        }
+        json => (Format::Json, Some(Cow::Borrowed(json))),
+    };
+    Ok(plain.map(|plain| (format, plain)))
+}
+
 fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
     serde_json::from_slice(json).map_err(|error| decode_error::<T>("JSON", &error))
 }
 
 fn from_message_pack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    rmp_serde::from_slice(bytes).map_err(|error| decode_error::<T>("MessagePack", &error))
+    let mut decoder = rmp_serde::Deserializer::from_read_ref(bytes);
+    decoder.set_max_depth(MAX_NESTING);
+    T::deserialize(&mut decoder).map_err(|error| decode_error::<T>("MessagePack", &error))
 }
 
 // The messages of the format crates may quote the value. That is user data, not a secret of ours; positions and
@@ -225,6 +283,52 @@ mod tests {
         let bomb = compress(&vec![b' '; crate::MAX_DECODED_BYTES + 1]).unwrap().unwrap();
         let error = Codec::decode::<Page>(&marked(JSON_ZSTD, &bomb)).unwrap_err();
         assert!(error.to_string().contains("more than"), "{error}");
+    }
+
+    #[test]
+    #[cfg(feature = "zstd")]
+    fn a_few_bytes_that_expand_keep_the_limit_of_their_reader() {
+        let limit = DecodeLimit::of_entries(1 << 20);
+        let text = compress(format!("\"{}\"", "a".repeat(4 << 20)).as_bytes()).unwrap().unwrap();
+        let list = compress(format!("[{}0]", "0,".repeat(1 << 20)).as_bytes()).unwrap().unwrap();
+        let maps =
+            compress(format!("[{}{{}}]", "{},".repeat(1 << 16)).as_bytes()).unwrap().unwrap();
+        let small = compress(format!("\"{}\"", "a".repeat(1 << 20)).as_bytes()).unwrap().unwrap();
+        for (packed, fits) in [(text, false), (list, false), (maps, false), (small, true)] {
+            let bytes = marked(JSON_ZSTD, &packed);
+            assert!(bytes.len() < 4_096, "{}", bytes.len());
+            let decoded = Codec::decode_within::<serde_json::Value>(&bytes, limit).unwrap();
+            assert_eq!(decoded.is_some(), fits);
+            assert_eq!(Codec::is_within(&bytes, limit), fits);
+            assert!(Codec::decode::<serde_json::Value>(&bytes).is_ok());
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "zstd")]
+    fn a_frame_that_hides_its_length_or_wants_a_large_window_keeps_the_limit() {
+        use std::io::Write;
+        let limit = DecodeLimit::of_entries(1 << 20);
+        for (window, length, fits) in [(27, 100_000, false), (20, 5 << 20, false), (20, 100, true)]
+        {
+            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(window).unwrap();
+            encoder.include_contentsize(false).unwrap();
+            encoder.write_all(format!("\"{}\"", "a".repeat(length)).as_bytes()).unwrap();
+            let bytes = marked(JSON_ZSTD, &encoder.finish().unwrap());
+            let decoded = Codec::decode_within::<String>(&bytes, limit);
+            assert_eq!(matches!(decoded, Ok(Some(_))), fits, "{window} {length}: {decoded:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_nested_too_deep_is_refused_in_both_formats() {
+        let json = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        assert!(Codec::decode::<serde_json::Value>(json.as_bytes()).is_err());
+        let arrays = [&[0x91].repeat(200)[..], &[0xc0]].concat();
+        assert!(Codec::decode::<serde_json::Value>(&marked(MESSAGE_PACK, &arrays)).is_err());
+        let shallow = [&[0x91].repeat(100)[..], &[0xc0]].concat();
+        assert!(Codec::decode::<serde_json::Value>(&marked(MESSAGE_PACK, &shallow)).is_ok());
     }
 
     #[test]

@@ -35,27 +35,42 @@ pub(crate) fn decompressed_len(_packed: &[u8]) -> Option<u64> {
     None
 }
 
-/// The decompressed bytes.
+/// The decompressed bytes; `None` if they are more than `max`.
 #[cfg(feature = "zstd")]
-pub(crate) fn decompress(packed: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn decompress(packed: &[u8], max: usize) -> Result<Option<Vec<u8>>> {
     use std::io::Read;
     let fail = |error: std::io::Error| wrong(format!("damaged zstd data: {error}"));
-    let mut plain = Vec::new();
-    zstd::stream::read::Decoder::with_buffer(packed)
-        .map_err(fail)?
-        .take(MAX_DECODED_BYTES as u64 + 1)
-        .read_to_end(&mut plain)
-        .map_err(fail)?;
-    if plain.len() > MAX_DECODED_BYTES {
-        return Err(wrong(format!(
-            "the value decompresses to more than {MAX_DECODED_BYTES} bytes"
-        )));
+    if decompressed_len(packed).is_some_and(|said| said > max as u64) {
+        return Ok(None);
     }
-    Ok(plain)
+    let mut plain = Vec::new();
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(fail)?;
+    decoder.window_log_max(window_log(max)).map_err(fail)?;
+    let read = decoder.take(max as u64 + 1).read_to_end(&mut plain);
+    if plain.len() > max {
+        return Ok(None);
+    }
+    read.map_err(fail)?;
+    Ok(Some(plain))
 }
 
+/// The binary logarithm of the largest window that a value of at most `max` bytes needs. The header of a few bytes may
+/// ask for a window of gigabytes.
+#[cfg(feature = "zstd")]
+fn window_log(max: usize) -> u32 {
+    max.next_power_of_two().ilog2().clamp(SMALLEST_WINDOW, LARGEST_WINDOW)
+}
+
+/// A frame for a large value has a window of its own size, up to that of zstd's level 3 (2 MiB); other writers may use
+/// other levels.
+#[cfg(feature = "zstd")]
+const SMALLEST_WINDOW: u32 = 21;
+/// zstd's own limit, 128 MiB.
+#[cfg(feature = "zstd")]
+const LARGEST_WINDOW: u32 = 27;
+
 #[cfg(not(feature = "zstd"))]
-pub(crate) fn decompress(_packed: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn decompress(_packed: &[u8], _max: usize) -> Result<Option<Vec<u8>>> {
     Err(wrong("the value is compressed: to read it, build with the feature `zstd`".to_owned()))
 }
 

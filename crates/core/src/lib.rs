@@ -25,6 +25,7 @@ mod contract;
 mod database;
 mod database_map;
 mod databases;
+mod decoding;
 mod error;
 mod glob;
 mod key;
@@ -52,6 +53,7 @@ pub use database_map::{
     TtlByEnvironment, WarmingSettings, WorkerSettings,
 };
 pub use databases::Databases;
+pub use decoding::{DecodeLimit, MAX_NESTING};
 pub use error::{Error, ErrorKind, Result, Retry, write_causes};
 pub use glob::escape_glob;
 pub use key::{KeyTemplate, Template, TypedKey};

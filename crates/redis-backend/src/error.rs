@@ -14,6 +14,10 @@ pub(crate) enum Phase {
     Request,
 }
 
+/// The message of a connection whose server passed a bound of its answers.
+pub(crate) const TOO_MUCH: &str =
+    "the server answers more than it was asked for; the connection was closed";
+
 /// Whether the server does not have a command, or refuses it to this user: then there may be another way, or less to
 /// show.
 #[must_use]
@@ -44,6 +48,8 @@ fn classify(phase: Phase, error: &RedisError) -> ErrorKind {
             ErrorKind::Unavailable
         }
         RedisErrorKind::Io if error.is_timeout() => ErrorKind::Timeout,
+        // Asked again, it would answer too much again.
+        RedisErrorKind::Io if is_too_much(error) => ErrorKind::Protocol,
         RedisErrorKind::Io if is_tls_failure(error) => ErrorKind::Protocol,
         RedisErrorKind::Io | RedisErrorKind::Client if phase == Phase::Connect => {
             ErrorKind::Unavailable
@@ -132,9 +138,16 @@ fn classify_authentication(text: &str) -> ErrorKind {
         ErrorKind::NotReady
     } else if text.contains("max number of clients") {
         ErrorKind::Unavailable
+    } else if text.contains(TOO_MUCH) {
+        ErrorKind::Protocol
     } else {
         ErrorKind::Authentication
     }
+}
+
+/// Whether the server passed a bound of its answers.
+fn is_too_much(error: &RedisError) -> bool {
+    text_of(error).contains(TOO_MUCH)
 }
 
 fn is_tls_failure(error: &RedisError) -> bool {

@@ -5,7 +5,8 @@
 //! - [`differential`]: random programs, run on two backends whose answers are compared.
 //! - [`TestRedis`], [`TestCluster`], [`TestSentinel`]: servers for a single test.
 //! - [`TestPostgres`]: a PostgreSQL server for a single test, if PostgreSQL is installed.
-//! - [`FaultProxy`], [`NotRedis`]: network faults, and a server of another protocol.
+//! - [`FaultProxy`], [`NotRedis`], [`HostileServer`]: network faults, a server of another protocol, and one that means
+//!   harm.
 //!
 //! # Stability
 //! [`Harness`], [`conformance_suite!`] and [`run_test`] follow semantic versioning. The suite grows with the
@@ -25,6 +26,7 @@
 pub mod differential;
 mod fault_proxy;
 mod harness;
+mod hostile_server;
 mod not_redis;
 mod resp;
 mod rewriting;
@@ -34,6 +36,7 @@ pub mod suite;
 
 pub use fault_proxy::FaultProxy;
 pub use harness::Harness;
+pub use hostile_server::{Attack, HostileServer};
 pub use not_redis::NotRedis;
 pub use resp::{Reply, RespConnection};
 pub use run::{eventually, give_up_after, run_test};

@@ -76,7 +76,7 @@ impl Rewriting {
 }
 
 /// The arguments of the command at `at` and the position behind it, if it is complete.
-fn parse_command(buffer: &[u8], at: usize) -> Option<(Vec<&[u8]>, usize)> {
+pub(crate) fn parse_command(buffer: &[u8], at: usize) -> Option<(Vec<&[u8]>, usize)> {
     let (count, mut at) = parse_length(buffer, at, b'*')?;
     let mut arguments = Vec::with_capacity(count);
     for _ in 0..count {

@@ -5,8 +5,6 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::private_file;
-
 /// Bytes of names that are checked together.
 const TOGETHER: usize = 8 * 1024 * 1024;
 
@@ -32,7 +30,7 @@ impl Held {
 
     fn writer(&mut self) -> io::Result<&mut BufWriter<File>> {
         if self.writer.is_none() {
-            let file = private_file::open_or_create(&self.path)?;
+            let file = compartment_files::continue_or_create(&self.path)?;
             file.set_len(self.bytes)?;
             let mut writer = BufWriter::new(file);
             writer.seek(SeekFrom::End(0))?;
@@ -67,7 +65,7 @@ impl Held {
             return Ok((names, repeated));
         }
         self.settle()?;
-        let mut file = File::open(&self.path)?;
+        let mut file = compartment_files::open_own(&self.path)?;
         file.seek(SeekFrom::Start(self.told))?;
         let mut reader = BufReader::new(file);
         let from = self.told;

@@ -1,18 +1,20 @@
 //! The file of a backup: begun or resumed, written, synchronised at intervals, renamed.
 
-use std::fs::{File, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use compartment_files::Lock;
 
 use super::held::Held;
 use super::pack::Pack;
 use super::resume::{Checkpoint, Counts, Paths, Source};
 use crate::error::{AdminError, Result};
+use crate::escape;
 use crate::rdb::{
     Item, Payload, RdbError, RdbReader, RdbWriter, WriterState, is_readable, unpacked,
 };
-use crate::{escape, private_file};
 
 /// The most that an interruption loses.
 const SAFE_EVERY: Duration = Duration::from_secs(2);
@@ -78,9 +80,18 @@ impl Output {
     ) -> Result<Self> {
         let wrong = |error| AdminError::file("write", &paths.partial)(error);
         let mut file = lock(&paths.partial)?;
-        let checkpoint = source.as_ref().and_then(|source| Checkpoint::load(&paths.state, source));
+        let checkpoint = match &source {
+            Some(source) => Checkpoint::load(&paths.state, source)?,
+            None => None,
+        };
         let length = file.metadata().map_err(wrong)?.len();
         let checkpoint = checkpoint.filter(|checkpoint| checkpoint.file_bytes <= length);
+        if checkpoint.is_none() && !is_backup(&mut file).map_err(wrong)? {
+            return Err(AdminError::Invalid(format!(
+                "{} exists and is no part of a backup; remove it, or write the backup elsewhere",
+                paths.partial.display()
+            )));
+        }
         let (end, held_bytes) =
             checkpoint.as_ref().map_or((0, 0), |c| (c.file_bytes, c.held_bytes));
         file.set_len(end).map_err(wrong)?;
@@ -231,7 +242,7 @@ impl Output {
         let settled = writer.flush().and_then(|_| Ok(writer.get_mut().settle()?));
         let length = settled.map_err(|error| self.wrong(error))?;
         let mut read = || {
-            let file = File::open(&self.paths.partial)?.take(length);
+            let file = compartment_files::open_own(&self.paths.partial)?.take(length);
             let mut reader = RdbReader::new(unpacked(file)?)?;
             loop {
                 match reader.next_item() {
@@ -275,7 +286,7 @@ impl Output {
             let length = file.metadata()?.len();
             // The new file keeps the permissions of the file that it replaces.
             if let Ok(replaced) = std::fs::metadata(&self.paths.whole) {
-                std::fs::set_permissions(&self.paths.partial, replaced.permissions())?;
+                file.set_permissions(replaced.permissions())?;
             }
             std::fs::rename(&self.paths.partial, &self.paths.whole)?;
             // The rename has to survive a power failure too.
@@ -303,28 +314,38 @@ impl Output {
     }
 }
 
+/// The first bytes of Redis's files, Valkey's files, and compressed ones.
+const BEGINNINGS: [&[u8]; 3] = [b"REDIS", b"VALKEY", b"\x28\xb5\x2f\xfd"];
+
+/// Whether a file is empty, or begins as a backup does.
+fn is_backup(file: &mut File) -> std::io::Result<bool> {
+    let mut start = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(6).read_to_end(&mut start)?;
+    // A run may have been killed while it wrote these bytes.
+    let begins = |known: &&[u8]| known.starts_with(&start) || start.starts_with(known);
+    Ok(BEGINNINGS.iter().any(begins))
+}
+
 /// Opens and locks the file for this run.
 pub(super) fn lock(path: &Path) -> Result<File> {
-    let file = private_file::open_or_create(path).map_err(AdminError::file("create", path))?;
+    let file = compartment_files::continue_or_create(path);
+    let file = file.map_err(AdminError::file("create", path))?;
     let give_up = Instant::now() + LOCK_PATIENCE;
     loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < give_up => {
+        match compartment_files::lock(&file).map_err(AdminError::file("lock", path))? {
+            // Some file systems have no locks; concurrent backups are too rare to refuse those file
+            // systems.
+            Lock::Taken | Lock::Unsupported => return Ok(file),
+            Lock::Busy if Instant::now() < give_up => {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            Err(TryLockError::WouldBlock) => {
+            Lock::Busy => {
                 return Err(AdminError::Invalid(format!(
                     "{} is being written by another backup",
                     path.display()
                 )));
             }
-            // Some file systems have no locks; concurrent backups are too rare to refuse those file
-            // systems.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                return Ok(file);
-            }
-            Err(TryLockError::Error(error)) => return Err(AdminError::file("lock", path)(error)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The state from which an interrupted backup resumes.
 
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use compartment_core::Result as ServerResult;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{AdminError, Result};
 use crate::info::Info;
-use crate::{Place, escape, private_file};
+use crate::{Place, escape};
 use compartment_redis::is_hidden;
 
 /// The files of one backup.
@@ -107,11 +107,19 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The checkpoint in the file, if it has the same source.
-    pub(super) fn load(path: &Path, source: &Source) -> Option<Self> {
-        let text = std::fs::read(path).ok()?;
-        let checkpoint: Self = serde_json::from_slice(&text).ok()?;
-        (checkpoint.source == *source).then_some(checkpoint)
+    /// The checkpoint in the file, if there is one and it has the same source.
+    ///
+    /// # Errors
+    /// For a file that is not this user's: it could make the backup go on at another place.
+    pub(super) fn load(path: &Path, source: &Source) -> Result<Option<Self>> {
+        let mut text = Vec::new();
+        match compartment_files::open_own(path) {
+            Ok(mut file) => file.read_to_end(&mut text).map_err(AdminError::file("read", path))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(AdminError::file("read", path)(error)),
+        };
+        let checkpoint: Option<Self> = serde_json::from_slice(&text).ok();
+        Ok(checkpoint.filter(|checkpoint| checkpoint.source == *source))
     }
 
     /// Replaces the file atomically.
@@ -122,7 +130,7 @@ impl Checkpoint {
             problem: error.to_string(),
         })?;
         let write = || {
-            let mut file = private_file::open_or_create(&new)?;
+            let mut file = compartment_files::continue_or_create(&new)?;
             file.set_len(0)?;
             file.write_all(&text)?;
             file.sync_data()?;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::{AdminError, Place, Result, private_file};
+use crate::{AdminError, Place, Result};
 
 /// A new file; the name, how the age was known or the kind of orphan, and the age in seconds, with tabs between them.
 pub(super) struct Journal {
@@ -16,7 +16,7 @@ impl Journal {
     /// # Errors
     /// [`AdminError::File`], if the file exists or cannot be written.
     pub(super) fn create(path: &Path, place: &Place) -> Result<Self> {
-        let file = private_file::create_new(path).map_err(AdminError::file("create", path))?;
+        let file = compartment_files::create_new(path).map_err(AdminError::file("create", path))?;
         let mut journal = Self { file: BufWriter::new(file), path: path.to_owned() };
         let server = place.server().url();
         let head = format!("# removed from {} index {} of {server}", place.label(), place.index());

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::node::Counters;
 use super::report::{BytesEstimate, ContentStats, EstimateCost, Probe, UnnamedStats};
-use crate::{AdminError, Result, private_file};
+use crate::{AdminError, Result};
 
 /// The form of [`Past`]; another one is not read.
 pub(super) const VERSION: u32 = 1;
@@ -45,7 +45,7 @@ impl Past {
     pub fn write(&self, path: &Path) -> Result<()> {
         let new = path.with_extension(format!("{:016x}.new", random()));
         let write = || {
-            private_file::create_new(&new)?.write_all(&self.to_json())?;
+            compartment_files::create_new(&new)?.write_all(&self.to_json())?;
             std::fs::rename(&new, path)
         };
         write().map_err(|error| {

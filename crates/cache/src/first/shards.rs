@@ -206,6 +206,12 @@ impl<V: Weighed> Shards<V> {
         drop(removed);
     }
 
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            shard.write().clear();
+        }
+    }
+
     pub(crate) fn len(&self) -> u64 {
         self.shards.iter().map(|shard| shard.read().len() as u64).sum()
     }

@@ -237,6 +237,11 @@ impl FirstTier {
         self.entries.remove(wanted);
     }
 
+    /// Removes all entries.
+    pub(crate) fn clear(&self) {
+        self.entries.clear();
+    }
+
     /// If only this process has written the key since `moment`, returns the moment from which its value may be
     /// stored; `None` if another caller wrote it too.
     pub(crate) fn written_since(&self, key: &str, moment: Moment) -> Option<Moment> {

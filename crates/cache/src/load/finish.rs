@@ -86,14 +86,17 @@ impl Load {
             }
         };
         let times = policy.times(inner.options.clock.now(), ttl, unique());
-        let (bytes, in_process) = match &payload {
-            Payload::Value(bytes) => (bytes.len(), Codec::decoded_len(bytes)),
-            Payload::Absent | Payload::Nothing => (0, 0),
+        let (bytes, in_process, is_decodable) = match &payload {
+            Payload::Value(bytes) => {
+                let is_decodable = Codec::is_within(bytes, policy.decode_limit());
+                (bytes.len(), Codec::decoded_len(bytes), is_decodable)
+            }
+            Payload::Absent | Payload::Nothing => (0, 0, true),
         };
         let envelope = Envelope { payload, times, lease: None, stamps: stamps.seen.clone() };
         let packed = envelope.to_bytes();
         let ttl = times.stale_until.since(times.created);
-        let asking = Asking { key, bytes: packed.len(), ttl };
+        let asking = Asking { key, bytes: packed.len(), is_decodable, ttl };
         if let Some(refusal) = cache.refusal(terms, stamps, asking).await {
             counters.refuse(refusal);
             let news = self.release::<V>(key, lease, None).await;

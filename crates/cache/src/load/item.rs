@@ -42,8 +42,17 @@ pub(crate) struct Item<V> {
     pub(crate) unlike: Option<Unlike>,
     /// The bytes in the database, if they were just read.
     pub(crate) raw: Option<(Moment, Option<Bytes>)>,
-    /// Another process's lease, and when it was first seen.
-    pub(crate) lease_seen: Option<(LeaseMark, MonotonicInstant)>,
+    pub(crate) lease_seen: Option<LeaseSeen>,
+}
+
+/// Another process's lease, as this process has seen it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LeaseSeen {
+    pub(crate) mark: LeaseMark,
+    /// When it was first seen in this form; a renewal is a new form.
+    pub(crate) at: MonotonicInstant,
+    /// When it was first seen in any form.
+    pub(crate) since: MonotonicInstant,
 }
 
 /// A value that must be replaced. It is identified by its creation time, which is only compared for equality, so that

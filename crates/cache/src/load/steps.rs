@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use crate::cache::{Cache, Cached, erase};
 use crate::first::tier::Moment;
 use crate::load::flight::Pulse;
-use crate::load::item::{Item, Loader, Ready, Unlike};
+use crate::load::item::{Item, LeaseSeen, Loader, Ready, Unlike};
 use crate::load::lease::Lease;
 use crate::load::waits;
 use crate::second::envelope::{Envelope, LeaseMark, View};
@@ -110,7 +110,7 @@ impl Load {
             item.leader.land(Err(refusal.into()));
             return Step::Landed;
         }
-        let Ok(before) = cache.held::<V>(&key, raw.as_ref()).await else {
+        let Ok(before) = cache.held(&item.key, raw.as_ref()).await else {
             return Step::Load(Box::new(Ready { item, moment, lease: None, before: None }));
         };
         let made = before.as_ref().map(|held| held.envelope.times.created);
@@ -163,19 +163,25 @@ impl Load {
     }
 
     /// Until when to wait for another process's lease: until its end by the wall clock, which may be a different
-    /// clock, but no longer than one lease after this process first saw it.
+    /// clock, but no longer than one lease after this process first saw it. Renewals prolong this, up to the time
+    /// after which the policy cancels a load: whoever writes to the database could renew a lease for ever.
     fn others_until<V>(&self, item: &mut Item<V>, lease: LeaseMark) -> Option<MonotonicInstant> {
         let clock = &self.cache.inner.options.clock;
         let now = clock.monotonic();
-        let first_seen = match item.lease_seen {
-            Some((seen, at)) if seen == lease => at,
-            _ => {
-                item.lease_seen = Some((lease, now));
-                now
+        let seen = match item.lease_seen {
+            Some(seen) if seen.mark == lease => seen,
+            Some(seen) if seen.mark.token == lease.token => {
+                LeaseSeen { mark: lease, at: now, since: seen.since }
             }
+            _ => LeaseSeen { mark: lease, at: now, since: now },
         };
+        item.lease_seen = Some(seen);
+        let policy = &item.terms.policy;
         let by_wall = now.after(lease.until.since(clock.now()));
-        let until = first_seen.after(item.terms.policy.lease).min(by_wall);
+        let mut until = seen.at.after(policy.lease).min(by_wall);
+        if let Some(longest) = policy.hard_timeout {
+            until = until.min(seen.since.after(longest.saturating_add(policy.lease)));
+        }
         (now < until).then_some(until)
     }
 

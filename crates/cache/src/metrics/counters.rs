@@ -26,6 +26,7 @@ pub(crate) struct Counters {
     pub(crate) sets: AtomicU64,
     refused: [AtomicU64; 3],
     pub(crate) superseded: AtomicU64,
+    pub(crate) oversized: AtomicU64,
     pub(crate) bytes: AtomicU64,
     stripes: [Stripe; STRIPES],
 }
@@ -138,6 +139,7 @@ impl Counters {
             refused_document: get(&self.refused[1]),
             refused_no_cache: get(&self.refused[2]),
             superseded: get(&self.superseded),
+            oversized: get(&self.oversized),
             bytes_written: get(&self.bytes),
             recent_hits: hits,
             recent_misses: misses,

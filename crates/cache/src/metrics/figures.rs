@@ -33,6 +33,8 @@ pub struct TemplateMetrics {
     pub refused_no_cache: u64,
     /// Values not stored because their key was written or invalidated while they were loaded.
     pub superseded: u64,
+    /// Entries not decoded, because that could take more memory than the policy allows; each is a miss too.
+    pub oversized: u64,
     /// Bytes of the values stored.
     pub bytes_written: u64,
     /// Recent hits, including stale ones: of the last five minutes or of the given window.
@@ -49,7 +51,7 @@ pub(crate) struct Figure {
 }
 
 /// All counters of a template except the recent ones.
-pub(crate) const FIGURES: [Figure; 13] = [
+pub(crate) const FIGURES: [Figure; 14] = [
     figure("first_hits", "Reads answered by the process.", |t| &mut t.first_tier_hits),
     figure("second_hits", "Reads answered by the database.", |t| &mut t.second_tier_hits),
     figure("stale_hits", "Reads answered stale.", |t| &mut t.stale_hits),
@@ -66,6 +68,7 @@ pub(crate) const FIGURES: [Figure; 13] = [
         &mut t.refused_no_cache
     }),
     figure("superseded", "Values superseded before they were stored.", |t| &mut t.superseded),
+    figure("oversized", "Entries that could take too much memory.", |t| &mut t.oversized),
     figure("written_bytes", "Bytes stored.", |t| &mut t.bytes_written),
 ];
 

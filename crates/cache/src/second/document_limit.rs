@@ -22,6 +22,8 @@ const PREFIX: &str = "compartment:sizes:";
 pub(crate) struct Asking<'a> {
     pub(crate) key: &'a str,
     pub(crate) bytes: usize,
+    /// Whether readers with the same policy decode it.
+    pub(crate) is_decodable: bool,
     /// The TTL of the entry.
     pub(crate) ttl: Duration,
 }

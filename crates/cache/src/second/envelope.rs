@@ -17,6 +17,13 @@ const MARK: u8 = 0xC1;
 const VERSION: u8 = Codec::CACHE_ENTRY;
 /// Above the number of stamps that any entry has.
 pub(crate) const MAX_STAMPS: usize = 255;
+/// The maximum length of a stamp's name, in bytes.
+pub(crate) const LONGEST_NAME: usize = 1_024;
+
+/// Whether a label is too long for an entry. Names of stamps are kept in memory, also those that others sent.
+pub(crate) fn is_too_long(label: &str) -> bool {
+    label.len() > LONGEST_NAME
+}
 
 const VALUE: u8 = 0;
 const ABSENT: u8 = 1;
@@ -237,7 +244,9 @@ impl<'a> Rest<'a> {
         let length = usize::from(u16::from_le_bytes(self.take()?));
         let (name, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
-        Some((std::str::from_utf8(name).ok()?, self.number()?))
+        let name = std::str::from_utf8(name).ok()?;
+        // The names are kept in memory.
+        (!is_too_long(name)).then_some((name, self.number()?))
     }
 }
 

@@ -7,6 +7,7 @@ mod clocks;
 mod close;
 mod figures;
 mod fleet;
+mod forged;
 mod harness;
 mod leases;
 mod limits;

@@ -126,6 +126,7 @@ fn tail(fleet: &FleetMetrics, marked: &[String]) {
         ("over the limit of their document", total.refused_document),
         ("of marked documents", total.refused_no_cache),
         ("superseded by newer values", total.superseded),
+        ("too large to decode", total.oversized),
         ("evicted in processes", fleet.evicted),
         ("invalidations", fleet.invalidations),
         ("losses of sync", fleet.distrusted),

@@ -9,7 +9,6 @@ use compartment::clock::SystemClock;
 use compartment::pipeline::ledger::{Ledger, LedgerRun};
 use compartment::pipeline::{Patience, ProcessMemory, Progress, WorkerOptions};
 use compartment_documents::batch::pipeline;
-use compartment_documents::files::create_folders;
 use compartment_documents::model::{EntityKind, RelationshipKind};
 use compartment_documents::{IngestError, IngestOptions, IngestReport, ingest};
 use serde_json::json;
@@ -30,7 +29,9 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
     }
     if let Some(out) = &command.out {
         // Created first, so that a failure does not come after an hour of work.
-        create_folders(out).map_err(|error| CliError::files("write to", out, &error))?;
+        let made = compartment_files::create_folders(out);
+        made.and_then(|()| compartment_files::remove_stale(out))
+            .map_err(|error| CliError::files("write to", out, &error))?;
     }
     let databases = compartment::open(settings.map).await?;
     if command.submit {

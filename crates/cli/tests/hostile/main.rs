@@ -1,6 +1,6 @@
-//! Papers made to do harm: each fails alone, within the limits, and everything else of the run is done.
+//! Papers, files and servers made to do harm: each fails alone, within the limits, and everything else is done.
 //!
-//! A program of its own: these papers take memory and processors from tests beside them.
+//! A program of its own: they take memory and processors from tests beside them.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
@@ -9,11 +9,13 @@ mod forged;
 mod mutants;
 mod ocr;
 mod papers;
+mod parsers;
 #[path = "../integration/program/mod.rs"]
 mod program;
 mod readers;
 mod roots;
 mod runs;
+mod servers;
 mod terminal;
 
 use std::path::Path;

@@ -6,12 +6,16 @@ use compartment_documents::reader::{Reader, ReaderLimits, ReaderProgram};
 use super::papers;
 
 /// Damaged copies of each paper.
-const MUTANTS: usize = 2_000;
+pub(super) const MUTANTS: usize = 2_000;
 
 /// Damages a paper: bytes that change, parts that are repeated, moved or cut. Equal in every run.
-struct Damage(u64);
+pub(super) struct Damage(u64);
 
 impl Damage {
+    pub(super) fn new() -> Self {
+        Self(0x2545_f491_4f6c_dd1d)
+    }
+
     fn below(&mut self, end: usize) -> usize {
         // xorshift64
         self.0 ^= self.0 << 13;
@@ -20,7 +24,7 @@ impl Damage {
         (self.0 >> 11) as usize % end.max(1)
     }
 
-    fn copy_of(&mut self, paper: &[u8]) -> Vec<u8> {
+    pub(super) fn copy_of(&mut self, paper: &[u8]) -> Vec<u8> {
         let mut bytes = paper.to_vec();
         for _ in 0..=self.below(5) {
             let at = self.below(bytes.len());
@@ -54,7 +58,7 @@ fn no_damaged_paper_leaves_its_process() {
     let pdf = papers::ordinary();
     for (name, paper) in [("a.txt", text.as_bytes()), ("a.html", html.as_bytes()), ("a.pdf", &pdf)]
     {
-        let mut damage = Damage(0x2545_f491_4f6c_dd1d);
+        let mut damage = Damage::new();
         let mut read = 0;
         for number in 0..MUTANTS {
             match reader.read(&damage.copy_of(paper), name, &options) {

@@ -178,3 +178,71 @@ fn the_name_in_the_advice_is_a_pattern_of_that_key_only() {
         assert!(left.out.contains("--pattern 'x\\*'"), "{left:?}");
     });
 }
+
+#[test]
+#[ignore = "needs redis-server"]
+fn an_unfinished_file_that_may_be_somebody_else_s_is_not_gone_on_with() {
+    run_test(async {
+        let server = filled().await;
+        let folder = tempfile::tempdir().unwrap();
+        let (here, url) = (folder.path(), server.url());
+        let partial = here.join("out.rdb.partial");
+        let refuses = |says: &str| {
+            let refused = run(here, &["backup", "-d", &url, "-o", "out.rdb"]);
+            assert!(refused.code != 0 && refused.err.contains(says), "{says:?}: {refused:?}");
+            assert!(!here.join("out.rdb").exists());
+        };
+        std::fs::write(&partial, "a download of another program").unwrap();
+        refuses("is no part of a backup");
+        assert_eq!(std::fs::read(&partial).unwrap(), b"a download of another program");
+        std::fs::write(&partial, "REDIS0011").unwrap();
+        std::fs::hard_link(&partial, here.join("second name")).unwrap();
+        refuses("a second name");
+        std::fs::remove_file(here.join("second name")).unwrap();
+        std::fs::set_permissions(&partial, std::fs::Permissions::from_mode(0o666)).unwrap();
+        refuses("other users can write it");
+        std::fs::set_permissions(&partial, std::fs::Permissions::from_mode(0o644)).unwrap();
+        // Whoever plants this could make the backup go on behind keys that it lacks.
+        let state = here.join("out.rdb.partial.state");
+        symlink("elsewhere", &state).unwrap();
+        refuses("it is a link");
+        std::fs::remove_file(&state).unwrap();
+        ends(here, &["backup", "-d", &url, "-o", "out.rdb"], 0, "");
+        assert_eq!(mode(&here.join("out.rdb")), 0o600, "as a new file");
+        is_whole(here, "out.rdb", &url);
+    });
+}
+
+#[test]
+fn a_run_with_a_ledger_and_results_leaves_private_files_and_no_stale_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    std::fs::write(here.join("a.txt"), crate::program::paper(1)).unwrap();
+    std::fs::create_dir_all(here.join("out/inner")).unwrap();
+    let stale = here.join("out/inner/.0123456789abcdef.partial");
+    std::fs::write(&stale, "half of a paper").unwrap();
+    let words = ["ingest", "a.txt", "--out", "out", "--ledger", "ledger.db"];
+    let mut ingest = std::process::Command::new("sh");
+    // The widest umask.
+    ingest.args(["-c", "umask 000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_compartment")]);
+    let ended = ingest.args(words).current_dir(here).env_clear().output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(!stale.exists());
+    let mut found = 0;
+    for entry in
+        std::fs::read_dir(here).unwrap().chain(std::fs::read_dir(here.join("out")).unwrap())
+    {
+        let path = entry.unwrap().path();
+        let is_ours = path.is_file() && path != here.join("a.txt");
+        if is_ours {
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+            found += 1;
+        }
+    }
+    assert!(found >= 2, "the ledger and a result");
+    // A file that exists keeps its mode.
+    let readable = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(here.join("ledger.db"), readable).unwrap();
+    assert_eq!(run(here, &words).code, 0);
+    assert_eq!(mode(&here.join("ledger.db")), 0o640);
+}

@@ -35,6 +35,8 @@ pub type Subscription = BoxStream<'static, ChannelEvent>;
 /// - `a_subscriber_hears_its_channel_only`, even if the names share bytes.
 /// - `channels_are_separate_between_databases`.
 /// - `a_subscription_hears_what_is_sent_once_it_is_made`: it is active when the call returns.
+/// - `messages_that_nobody_takes_become_a_loss`: anybody may publish, so that a subscription holds a bounded number of
+///   messages; one that falls behind gets [`ChannelEvent::Lost`], [`ChannelEvent::Resumed`] and later messages.
 ///
 /// # Cancellation
 /// A dropped `publish` may or may not have sent its message. A dropped `subscribe` leaves no

@@ -4,14 +4,12 @@ mod discover;
 mod file_paths;
 mod opening;
 mod output;
-mod replace;
 mod roots;
 mod source;
 
 pub use discover::{Discovery, Found, Links, discover};
 pub(crate) use file_paths::FilePaths;
 pub use output::{DocumentFile, ResolvedMention};
-pub use replace::create_folders;
 pub use roots::DocumentRoots;
 pub(crate) use roots::OUTSIDE;
 pub use source::document_id;

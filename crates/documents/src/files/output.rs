@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use compartment_files::replace;
 use serde::{Deserialize, Serialize};
 
-use super::replace::replace;
 use crate::model::{CanonicalEntity, Mention, Relationship};
 use crate::resolve::{DocumentEntities, Resolution};
 use crate::stages::TextSummary;

@@ -1,6 +1,8 @@
 //! The ledger: a SQL database that is opened on first use and may be unavailable at times.
 
 use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use sqlx::any::AnyPoolOptions;
 use tokio::sync::OnceCell;
 
 use super::error::{ledger_error, too_slow};
+use super::postgres::{Reached, reach};
 use super::schema::migrator;
 use super::session::{Session, within};
 use super::terms::Terms;
@@ -123,22 +126,28 @@ impl Ledger {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(sqlx::any::install_default_drivers);
         let fail = |error| ledger_error(self.address(), "open ledger", error);
+        let (url, settings) = match self.address() {
+            LedgerAddress::Sqlite(path) => {
+                create_private(path).map_err(|error| fail(error.into()))?;
+                (self.address().reveal()?, Some(sqlite_settings()))
+            }
+            _ => {
+                let reached = self.reach().await.map_err(fail)?;
+                (reached.url, reached.schema.map(|schema| format!("SET search_path = {schema}")))
+            }
+        };
         let mut options = AnyPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(self.timeout().min(CONNECT_TIMEOUT));
-        if self.is_sqlite() {
-            options = options.after_connect(|connection, _| {
+        if let Some(settings) = settings {
+            options = options.after_connect(move |connection, _| {
+                let settings = sqlx::AssertSqlSafe(settings.clone());
                 Box::pin(async move {
-                    let settings = format!(
-                        "PRAGMA busy_timeout = {BUSY_MILLIS}; PRAGMA journal_mode = WAL; \
-                         PRAGMA synchronous = FULL; PRAGMA cache_size = -16384"
-                    );
-                    let settings = sqlx::AssertSqlSafe(settings);
                     sqlx::Executor::execute(connection, sqlx::raw_sql(settings)).await.map(drop)
                 })
             });
         }
-        let open = options.connect(&self.address().reveal()?).await.map_err(fail)?;
+        let open = options.connect(&url).await.map_err(fail)?;
         let migrations = migrator(self.is_sqlite());
         for attempt in 1.. {
             match migrations.run(&open).await {
@@ -151,6 +160,48 @@ impl Ledger {
             }
         }
         Ok(open)
+    }
+}
+
+impl Ledger {
+    /// How the PostgreSQL server is reached. Another process may be creating the schema at the same time.
+    async fn reach(&self) -> sqlx::Result<Reached> {
+        let url =
+            self.address().reveal().map_err(|error| sqlx::Error::Configuration(error.into()))?;
+        let limit = self.timeout().min(CONNECT_TIMEOUT);
+        let mut attempt = 1;
+        loop {
+            match within(limit, reach(&url)).await {
+                Some(Err(sqlx::Error::Database(error)))
+                    if error.is_unique_violation() && attempt < MIGRATION_ATTEMPTS =>
+                {
+                    tokio::time::sleep(MIGRATION_BACKOFF.after(attempt)).await;
+                    attempt += 1;
+                }
+                Some(reached) => return reached,
+                None => return Err(sqlx::Error::PoolTimedOut),
+            }
+        }
+    }
+}
+
+fn sqlite_settings() -> String {
+    format!(
+        "PRAGMA busy_timeout = {BUSY_MILLIS}; PRAGMA journal_mode = WAL; \
+         PRAGMA synchronous = FULL; PRAGMA cache_size = -16384"
+    )
+}
+
+/// Creates the file of an SQLite ledger, unless it exists, for its owner only. SQLite gives the files beside it the mode
+/// of this one.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    match compartment_files::create_new(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            // The target of a link could be created where somebody else wants it.
+            std::fs::metadata(path).map(drop)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use compartment_core::{Error, ErrorKind, LedgerAddress};
 
+use super::postgres::{NOT_OURS, WANTS_PASSWORD};
+
 /// An error of the SQL client as an [`Error`].
 pub(super) fn ledger_error(
     address: &LedgerAddress,
@@ -11,11 +13,23 @@ pub(super) fn ledger_error(
     let kind = kind_of(&error);
     // The client's message about a URL may quote its password.
     let what = match &error {
-        sqlx::Error::Configuration(_) => "its address cannot be understood".to_owned(),
+        sqlx::Error::Configuration(error) => {
+            let known = [NOT_OURS, WANTS_PASSWORD].into_iter();
+            let mut known = known.filter(|known| error.to_string() == *known);
+            known.next().unwrap_or("its address cannot be understood").to_owned()
+        }
         sqlx::Error::PoolTimedOut => "no connection was available in time".to_owned(),
         other => other.to_string(),
     };
     let advice = match kind {
+        _ if is_of_tls(&error) => {
+            "; beyond this machine the server needs a certificate that can be verified: see \
+             sslrootcert and sslmode in docs/ledger.md"
+        }
+        ErrorKind::Permission if operation == "open ledger" => {
+            "; the login may not create the ledger's schema or its tables: let an administrator \
+             execute CREATE SCHEMA compartment AUTHORIZATION for it"
+        }
         ErrorKind::Unavailable | ErrorKind::NotReady => {
             "; rows wait and are written when the ledger answers"
         }
@@ -24,6 +38,15 @@ pub(super) fn ledger_error(
     let error_is_shown = !matches!(error, sqlx::Error::Configuration(_));
     let told = Error::new(kind, operation, format!("the ledger {address}: {what}{advice}"));
     if error_is_shown { told.caused_by(error) } else { told }
+}
+
+/// Whether the server has no TLS, or its certificate cannot be verified.
+fn is_of_tls(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => error.to_string().contains("certificate"),
+        _ => false,
+    }
 }
 
 /// The error for an answer that did not arrive in time.

@@ -7,13 +7,13 @@ pub(crate) mod probe;
 pub(crate) mod served_time;
 
 use compartment_core::{Error, InstanceUrl, Result};
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
 
 use crate::RedisConfig;
 use crate::error::{Phase, convert};
 use crate::server::probe::{ServerInfo, Topology, probe};
 use crate::server::served_time::ServedTime;
+use crate::wire::bounded::BoundedConnection;
 use crate::wire::connector::{Connector, NodeConnector, Wire};
 use crate::wire::slots::Slots;
 
@@ -127,7 +127,7 @@ pub struct Connection {
 #[derive(Clone)]
 enum Way {
     /// A server, or one node of a cluster.
-    One(MultiplexedConnection),
+    One(BoundedConnection),
     /// A cluster, by the slots of the keys.
     Slots(Slots),
 }
@@ -165,7 +165,7 @@ impl Connection {
                 let answers = served.during(connection, std::iter::once(command)).await;
                 answers.map(|mut answers| answers.pop().unwrap_or(Value::Nil))
             }
-            (Way::One(connection), None) => connection.send_packed_command(command).await,
+            (Way::One(connection), None) => connection.send(command).await,
             (Way::Slots(slots), _) => {
                 let answers = slots.send(&[command]).await;
                 answers.map(|mut answers| answers.pop().unwrap_or(Value::Nil))
@@ -194,9 +194,7 @@ impl Connection {
             (Way::One(connection), Some(served)) => {
                 served.during(connection, commands.cmd_iter()).await
             }
-            (Way::One(connection), None) => {
-                connection.send_packed_commands(commands, 0, commands.len()).await
-            }
+            (Way::One(connection), None) => connection.send_each(commands).await,
             (Way::Slots(slots), _) => slots.send(&commands.cmd_iter().collect::<Vec<_>>()).await,
         };
         answers.map_err(|error| convert(operation, Phase::Request, &error))

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisResult, Value};
+
+use crate::wire::bounded::BoundedConnection;
 
 /// The time that servers worked on the requests of some connections, by their own clocks. The time of an answer would
 /// contain the way, and the wait for a processor on either side. Clones share the sum.
@@ -22,7 +23,7 @@ impl ServedTime {
     /// Sends the commands between two `TIME`s, and returns the answers to the commands.
     pub(crate) async fn during<'a>(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut BoundedConnection,
         commands: impl Iterator<Item = &'a Cmd>,
     ) -> RedisResult<Vec<Value>> {
         let time = redis::cmd("TIME");
@@ -33,8 +34,7 @@ impl ServedTime {
             pipeline.add_command(command.clone());
         }
         pipeline.add_command(time);
-        let count = pipeline.len();
-        let mut answers = connection.send_packed_commands(&pipeline, 0, count).await?;
+        let mut answers = connection.send_each(&pipeline).await?;
         let (ended, began) = (answers.pop(), answers.drain(..1).next());
         if let Some((began, ended)) = micros(began).zip(micros(ended)) {
             self.0.fetch_add(ended.saturating_sub(began), Ordering::Relaxed);

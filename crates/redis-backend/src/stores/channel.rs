@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use compartment_core::{ChannelEvent, ChannelStore, Error, ErrorKind, Result, Subscription};
+use compartment_core::{ChannelStore, Error, ErrorKind, Result, Subscription};
 use futures_util::stream::{self, StreamExt};
-use redis::{PushInfo, PushKind, Value};
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{Notify, oneshot};
 
 use crate::link::Link;
 use crate::repeat::{BACKOFF, Repeat};
+use crate::stores::mailbox::Mailbox;
 use crate::wire::allowance::{Allowance, ConnectionAllowance};
 use crate::wire::connector::{Connector, NodeConnector};
-use crate::wire::handshake::Hearing;
+use crate::wire::handshake::{Heard, Hearing, Listener};
 
 /// A silently lost connection is detected within this time plus the response time-out.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -28,18 +28,30 @@ pub(crate) enum Ear {
 }
 
 impl Ear {
-    /// A connection that is subscribed to `name`, and its messages.
-    async fn open(&self, name: &str) -> Result<(Hearing, UnboundedReceiver<PushInfo>)> {
-        let (sender, pushes) = mpsc::unbounded_channel();
+    /// A connection that is subscribed to `name`, whose messages go to `mailbox`.
+    async fn open(&self, name: &str, mailbox: &Arc<Mailbox>) -> Result<Open> {
+        let ended = Arc::new(Notify::new());
+        let (end, mailbox) = (Arc::clone(&ended), Arc::clone(mailbox));
+        let listener: Listener = Arc::new(move |heard| match heard {
+            Heard::Message(message) => mailbox.message(message),
+            Heard::End => end.notify_one(),
+        });
         let mut connection = match self {
-            Self::Server(connector) => connector.open_listening(sender).await?,
-            Self::Nodes(nodes) => nodes.open_listening(sender).await?,
+            Self::Server(connector) => connector.open_listening(listener).await?,
+            Self::Nodes(nodes) => nodes.open_listening(listener).await?,
         };
         connection.subscribe(name).await.map_err(|error| {
             crate::error::convert("subscribe", crate::error::Phase::Request, &error)
         })?;
-        Ok((connection, pushes))
+        Ok(Open { connection, ended })
     }
+}
+
+/// An open connection of a subscription.
+struct Open {
+    connection: Hearing,
+    /// Notified when it has ended.
+    ended: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -74,80 +86,55 @@ impl ChannelStore for RedisChannel {
     async fn subscribe(&self, channel: &str) -> Result<Subscription> {
         let allowance = self.connections.take(&self.link.contract, 1, &self.link.traffic)?;
         let name = self.name(channel);
-        let in_database = |error: Error| error.in_database(&self.link.contract.name);
-        let (connection, pushes) = self.ear.open(&name).await.map_err(in_database)?;
-        let (sender, events) = mpsc::unbounded_channel();
+        let (mailbox, ear) = (Arc::new(Mailbox::default()), Arc::clone(&self.ear));
+        let open = ear.open(&name, &mailbox).await;
+        let open = open.map_err(|error: Error| error.in_database(&self.link.contract.name))?;
+        let (subscriber, gone) = oneshot::channel();
         let listening =
-            Listening { ear: Arc::clone(&self.ear), name, sender, _allowance: allowance };
-        tokio::spawn(listening.run(connection, pushes));
-        Ok(stream::unfold(events, |mut events| async move {
-            let event = events.recv().await?;
-            Some((event, events))
+            Listening { ear, name, mailbox: Arc::clone(&mailbox), _allowance: allowance };
+        tokio::spawn(listening.run(open, gone));
+        Ok(stream::unfold((mailbox, subscriber), |(mailbox, subscriber)| async move {
+            let event = mailbox.next().await;
+            Some((event, (mailbox, subscriber)))
         })
         .boxed())
     }
 }
 
-/// One subscription; it ends when its events are no longer read.
+/// One subscription; it ends when its subscriber is gone.
 struct Listening {
     ear: Arc<Ear>,
     name: String,
-    sender: UnboundedSender<ChannelEvent>,
+    mailbox: Arc<Mailbox>,
     _allowance: Allowance,
 }
 
 impl Listening {
-    async fn run(self, mut connection: Hearing, mut pushes: UnboundedReceiver<PushInfo>) {
+    /// Keeps a connection open until the sender of `gone` is dropped.
+    async fn run(self, mut open: Open, mut gone: oneshot::Receiver<()>) {
         loop {
             tokio::select! {
                 biased;
-                () = self.sender.closed() => return,
-                () = self.pass_on(&mut pushes) => {}
-                () = until_silent(&mut connection) => {}
+                _ = &mut gone => return,
+                () = open.ended.notified() => {}
+                () = until_silent(&mut open.connection) => {}
             }
-            // Messages received before the loss was noticed still count.
-            while let Ok(push) = pushes.try_recv() {
-                self.pass(push);
-            }
-            if self.sender.send(ChannelEvent::Lost).is_err() {
-                return;
-            }
-            let again = tokio::select! {
-                () = self.sender.closed() => return,
+            self.mailbox.lost();
+            open = tokio::select! {
+                _ = &mut gone => return,
                 again = self.open_again() => again,
             };
-            (connection, pushes) = again;
-            if self.sender.send(ChannelEvent::Resumed).is_err() {
-                return;
-            }
         }
     }
 
-    /// Forwards messages until the connection reports its end.
-    async fn pass_on(&self, pushes: &mut UnboundedReceiver<PushInfo>) {
-        while let Some(push) = pushes.recv().await {
-            if push.kind == PushKind::Disconnection {
-                return;
-            }
-            self.pass(push);
-        }
-    }
-
-    fn pass(&self, push: PushInfo) {
-        if push.kind != PushKind::Message {
-            return;
-        }
-        if let Some(Value::BulkString(message)) = push.data.into_iter().nth(1) {
-            // If the subscriber is gone, the next iteration ends this task.
-            let _ = self.sender.send(ChannelEvent::Message(message.into()));
-        }
-    }
-
-    async fn open_again(&self) -> (Hearing, UnboundedReceiver<PushInfo>) {
+    async fn open_again(&self) -> Open {
         let mut pauses = BACKOFF.pauses();
         loop {
-            match self.ear.open(&self.name).await {
-                Ok(open) => return open,
+            match self.ear.open(&self.name, &self.mailbox).await {
+                Ok(open) => {
+                    self.mailbox.resumed();
+                    return open;
+                }
                 Err(error) if error.kind() == ErrorKind::Authentication => {
                     tracing::warn!(%error, "a lost subscription is refused");
                 }

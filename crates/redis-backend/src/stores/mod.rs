@@ -11,6 +11,7 @@ pub(crate) mod counter;
 pub(crate) mod hash;
 pub(crate) mod key_value;
 pub(crate) mod lock;
+mod mailbox;
 pub(crate) mod merge;
 pub(crate) mod queue;
 pub(crate) mod rate_limit;

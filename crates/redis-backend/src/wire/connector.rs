@@ -3,25 +3,23 @@
 use std::time::Duration;
 
 use compartment_core::{Error, ErrorKind, Result, Scheme};
-use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, ProtocolVersion, PushInfo, RedisResult,
-    Value,
+    Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, ProtocolVersion, RedisResult, Value,
 };
 use tokio::sync::Mutex;
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::RedisConfig;
 use crate::error::{Phase, convert};
+use crate::wire::bounded::BoundedConnection;
 use crate::wire::cluster::{ClusterConnector, ClusterWire};
-use crate::wire::handshake::{Handshake, Hearing};
+use crate::wire::handshake::{Handshake, Hearing, Listener};
 use crate::wire::login::{certificates, client_at, connection_info, wrong};
 
 /// An open connection that many tasks share.
 #[derive(Clone)]
 pub(crate) enum Wire {
-    Single(MultiplexedConnection),
+    Single(BoundedConnection),
     Cluster(ClusterWire),
 }
 
@@ -29,7 +27,7 @@ impl Wire {
     /// Sends a command once.
     pub(crate) async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
         match self {
-            Self::Single(connection) => connection.send_packed_command(command).await,
+            Self::Single(connection) => connection.send(command).await,
             Self::Cluster(cluster) => cluster.send(command).await,
         }
     }
@@ -43,7 +41,7 @@ impl Wire {
                 for command in commands {
                     pipeline.add_command(command.clone());
                 }
-                connection.send_packed_commands(&pipeline, 0, commands.len()).await
+                connection.send_each(&pipeline).await
             }
             Self::Cluster(cluster) => cluster.send_many(commands).await,
         }
@@ -107,11 +105,8 @@ impl Connector {
         .await
     }
 
-    /// Opens a connection to one server, not to a cluster. Its messages go to `sender`.
-    pub(crate) async fn open_listening(
-        &self,
-        sender: UnboundedSender<PushInfo>,
-    ) -> Result<Hearing> {
+    /// Opens a connection to one server, not to a cluster. Its messages go to `listener`.
+    pub(crate) async fn open_listening(&self, listener: Listener) -> Result<Hearing> {
         self.within_limit(async {
             let client = match &self.target {
                 Target::Server(client) => client.as_ref().clone(),
@@ -127,7 +122,7 @@ impl Connector {
                     ));
                 }
             };
-            let heard = self.handshake.listen(&client, sender).await;
+            let heard = self.handshake.listen(&client, listener).await;
             heard.map_err(|error| convert("connect", Phase::Connect, &error))
         })
         .await
@@ -196,15 +191,12 @@ impl NodeConnector {
         Self { config: config.clone(), index, handshake: handshake(config, client_name) }
     }
 
-    /// Opens a connection to the first node that answers; its messages go to `sender`.
-    pub(crate) async fn open_listening(
-        &self,
-        sender: UnboundedSender<PushInfo>,
-    ) -> Result<Hearing> {
+    /// Opens a connection to the first node that answers; its messages go to `listener`.
+    pub(crate) async fn open_listening(&self, listener: Listener) -> Result<Hearing> {
         let mut last = None;
         for address in self.config.url.addresses() {
             let client = client_at(&self.config, Some(address), self.index)?;
-            match self.handshake.listen(&client, sender.clone()).await {
+            match self.handshake.listen(&client, Listener::clone(&listener)).await {
                 Ok(heard) => return Ok(heard),
                 Err(error) => last = Some(convert("connect", Phase::Connect, &error)),
             }
@@ -218,7 +210,7 @@ impl NodeConnector {
     }
 
     /// Connects to the node at `host:port`.
-    pub(crate) async fn open(&self, address: &str) -> RedisResult<MultiplexedConnection> {
+    pub(crate) async fn open(&self, address: &str) -> RedisResult<BoundedConnection> {
         let client = client_at(&self.config, host_and_port(address), self.index);
         let client = client.map_err(|error| {
             let what = error.message().to_owned();
@@ -236,7 +228,8 @@ fn host_and_port(address: &str) -> Option<(&str, u16)> {
 }
 
 fn handshake(config: &RedisConfig, client_name: String) -> Handshake {
-    Handshake::new(config.connect_timeout, config.response_timeout, client_name)
+    let (connect, response) = (config.connect_timeout, config.response_timeout);
+    Handshake::new(connect, response, client_name, config.tls.clone())
 }
 
 fn server(config: &RedisConfig, index: u32) -> Result<Client> {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use compartment_core::{Error, ErrorKind, Scheme};
-use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisError};
+use compartment_core::{Error, ErrorKind, Scheme, TlsFiles};
+use redis::{Client, ConnectionAddr, RedisError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::RedisConfig;
+use crate::wire::dial::Dialer;
 
 /// How long a server may take to say why it closes connections, or which protocol it uses. This only improves the
 /// message.
@@ -64,25 +65,17 @@ async fn speaks_without_tls((host, port): (&str, u16)) -> bool {
     words.is_some_and(|words| words.starts_with(b"+") || words.starts_with(b"-"))
 }
 
-async fn speaks_tls(config: &RedisConfig, address: (&str, u16)) -> bool {
-    let Some(client) = client_without_login(address) else { return false };
-    let limit = PATIENCE.min(config.connect_timeout);
-    let opened = tokio::time::timeout(limit, client.get_multiplexed_async_connection()).await;
-    match opened {
-        Ok(Ok(_)) => true,
-        // It showed a certificate or asked for a login, so it uses TLS.
-        Ok(Err(error)) => {
-            error.to_string().to_ascii_lowercase().contains("certificate") || !error.is_io_error()
-        }
-        Err(_) => false,
-    }
-}
-
-/// A TLS client that only checks whether an address uses TLS.
-fn client_without_login((host, port): (&str, u16)) -> Option<Client> {
+async fn speaks_tls(config: &RedisConfig, (host, port): (&str, u16)) -> bool {
     let address =
         ConnectionAddr::TcpTls { host: host.to_owned(), port, insecure: false, tls_params: None };
-    Client::open(address.into_connection_info().ok()?).ok()
+    let limit = PATIENCE.min(config.connect_timeout);
+    let dialer = Dialer::new(TlsFiles::default());
+    match tokio::time::timeout(limit, dialer.open(&address)).await {
+        Ok(Ok(_)) => true,
+        // It showed a certificate, so it uses TLS.
+        Ok(Err(error)) => error.to_string().to_ascii_lowercase().contains("certificate"),
+        Err(_) => false,
+    }
 }
 
 /// The first line that the server sends after `asked` was written.

@@ -1,20 +1,26 @@
 //! Opens one connection to one server: in RESP3, or in RESP2 if the server hides `HELLO`.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use compartment_core::TlsFiles;
 use futures_util::StreamExt;
-use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
+use redis::aio::{PubSubSink, PubSubStream};
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError,
-    RedisResult, Value,
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, PushKind,
+    RedisError, RedisResult, Value,
 };
-use tokio::sync::mpsc::UnboundedSender;
 
+use crate::wire::bounded::{self, BoundedConnection};
 use crate::wire::diagnosis::words_of;
+use crate::wire::dial::Dialer;
 
 /// How connections to one address are opened, and the protocol they need.
 pub(crate) struct Handshake {
+    dialer: Dialer,
     options: AsyncConnectionConfig,
     connect_timeout: Duration,
     response_timeout: Duration,
@@ -24,10 +30,20 @@ pub(crate) struct Handshake {
     without_hello: AtomicBool,
 }
 
+/// An event of a listening connection.
+pub(crate) enum Heard {
+    Message(Bytes),
+    /// The connection has ended.
+    End,
+}
+
+/// Receives the events of a listening connection, without waiting.
+pub(crate) type Listener = Arc<dyn Fn(Heard) + Send + Sync>;
+
 /// A connection that receives published messages.
 pub(crate) enum Hearing {
     /// Messages are pushed between answers.
-    Pushed(MultiplexedConnection),
+    Pushed(BoundedConnection),
     /// In RESP2 a subscribed connection can do nothing else.
     Subscribed(PubSubSink, Duration),
 }
@@ -44,9 +60,7 @@ impl Hearing {
     pub(crate) async fn ping(&mut self) -> RedisResult<()> {
         match self {
             // The connection itself applies the response time-out.
-            Self::Pushed(connection) => {
-                connection.send_packed_command(&redis::cmd("PING")).await.map(|_| ())
-            }
+            Self::Pushed(connection) => connection.send(&redis::cmd("PING")).await.map(|_| ()),
             Self::Subscribed(sink, limit) => within(*limit, sink.ping::<Value>()).await.map(|_| ()),
         }
     }
@@ -57,12 +71,13 @@ impl Handshake {
         connect_timeout: Duration,
         response_timeout: Duration,
         client_name: String,
+        tls: TlsFiles,
     ) -> Self {
         let options = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(connect_timeout))
             .set_response_timeout(Some(response_timeout));
-        let without_hello = AtomicBool::new(false);
-        Self { options, connect_timeout, response_timeout, client_name, without_hello }
+        let (dialer, without_hello) = (Dialer::new(tls), AtomicBool::new(false));
+        Self { dialer, options, connect_timeout, response_timeout, client_name, without_hello }
     }
 
     pub(crate) fn client_name(&self) -> &str {
@@ -70,13 +85,11 @@ impl Handshake {
     }
 
     /// A connection to the server of `client`.
-    pub(crate) async fn open(&self, client: &Client) -> RedisResult<MultiplexedConnection> {
+    pub(crate) async fn open(&self, client: &Client) -> RedisResult<BoundedConnection> {
         let mut connection = match self.in_resp3(client, &self.options).await {
             Some(connection) => connection?,
             None => {
-                let client = without_hello(client)?;
-                let opened =
-                    client.get_multiplexed_async_connection_with_config(&self.options).await?;
+                let opened = self.log_in(&without_hello(client), &self.options).await?;
                 self.without_hello.store(true, Ordering::Relaxed);
                 opened
             }
@@ -85,23 +98,29 @@ impl Handshake {
         Ok(connection)
     }
 
-    /// A connection to the server of `client` whose messages go to `sender`.
-    pub(crate) async fn listen(
-        &self,
-        client: &Client,
-        sender: UnboundedSender<PushInfo>,
-    ) -> RedisResult<Hearing> {
-        let options = self.options.clone().set_push_sender(sender.clone());
+    /// A connection to the server of `client` whose messages go to `listener`.
+    pub(crate) async fn listen(&self, client: &Client, listener: Listener) -> RedisResult<Hearing> {
+        let pushed = Arc::clone(&listener);
+        let options = self.options.clone().set_push_sender(move |push| {
+            if let Some(heard) = heard(push) {
+                pushed(heard);
+            }
+            Ok::<_, Infallible>(())
+        });
         if let Some(connection) = self.in_resp3(client, &options).await {
             let mut connection = connection?;
             self.set_name(&mut connection).await;
             return Ok(Hearing::Pushed(connection));
         }
-        let client = without_hello(client)?;
-        let listening = within(self.connect_timeout, client.get_async_pubsub()).await?;
+        let info = without_hello(client);
+        let listening = within(self.connect_timeout, async {
+            let socket = self.dialer.open(info.addr()).await?;
+            bounded::listen(socket, info.redis_settings()).await
+        });
+        let listening = listening.await?;
         self.without_hello.store(true, Ordering::Relaxed);
         let (sink, messages) = listening.split();
-        tokio::spawn(pass_on(messages, sender));
+        tokio::spawn(pass_on(messages, listener));
         Ok(Hearing::Subscribed(sink, self.response_timeout))
     }
 
@@ -110,11 +129,11 @@ impl Handshake {
         &self,
         client: &Client,
         options: &AsyncConnectionConfig,
-    ) -> Option<RedisResult<MultiplexedConnection>> {
+    ) -> Option<RedisResult<BoundedConnection>> {
         if self.without_hello.load(Ordering::Relaxed) {
             return None;
         }
-        match client.get_multiplexed_async_connection_with_config(options).await {
+        match self.log_in(client.get_connection_info(), options).await {
             Err(error) if hides_hello(&error) => None,
             Err(error) if error.is_connection_dropped() => {
                 Some(Err(words_of(client).await.unwrap_or(error)))
@@ -123,11 +142,36 @@ impl Handshake {
         }
     }
 
+    /// Connects and logs in, within the time for that.
+    async fn log_in(
+        &self,
+        info: &ConnectionInfo,
+        options: &AsyncConnectionConfig,
+    ) -> RedisResult<BoundedConnection> {
+        within(self.connect_timeout, async {
+            let socket = self.dialer.open(info.addr()).await?;
+            BoundedConnection::open(socket, info.redis_settings(), options.clone()).await
+        })
+        .await
+    }
+
     /// Sets the name for `CLIENT LIST`. Errors are ignored: not every server or user may set one.
-    async fn set_name(&self, connection: &mut MultiplexedConnection) {
+    async fn set_name(&self, connection: &mut BoundedConnection) {
         let mut name = redis::cmd("CLIENT");
         name.arg("SETNAME").arg(&self.client_name);
-        let _ = connection.send_packed_command(&name).await;
+        let _ = connection.send(&name).await;
+    }
+}
+
+/// The event of a push, if it is one for listeners.
+fn heard(push: PushInfo) -> Option<Heard> {
+    match push.kind {
+        PushKind::Disconnection => Some(Heard::End),
+        PushKind::Message => match push.data.into_iter().nth(1) {
+            Some(Value::BulkString(message)) => Some(Heard::Message(message.into())),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -150,10 +194,10 @@ pub(crate) fn hides_hello(error: &RedisError) -> bool {
                 .any(|words| text.contains(words))
 }
 
-fn without_hello(client: &Client) -> RedisResult<Client> {
+fn without_hello(client: &Client) -> ConnectionInfo {
     let info = client.get_connection_info().clone();
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
-    Client::open(info.set_redis_settings(settings))
+    info.set_redis_settings(settings)
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
@@ -162,18 +206,12 @@ async fn within<T>(limit: Duration, work: impl Future<Output = RedisResult<T>>) 
     })
 }
 
-/// Forwards messages in the form in which RESP3 would push them.
-async fn pass_on(mut messages: PubSubStream, sender: UnboundedSender<PushInfo>) {
+/// Forwards messages as RESP3 would push them.
+async fn pass_on(mut messages: PubSubStream, listener: Listener) {
     while let Some(message) = messages.next().await {
-        let data = vec![
-            Value::BulkString(message.get_channel_name().as_bytes().to_vec()),
-            Value::BulkString(message.get_payload_bytes().to_vec()),
-        ];
-        if sender.send(PushInfo { kind: PushKind::Message, data }).is_err() {
-            return;
-        }
+        listener(Heard::Message(Bytes::copy_from_slice(message.get_payload_bytes())));
     }
-    let _ = sender.send(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
+    listener(Heard::End);
 }
 
 #[cfg(test)]

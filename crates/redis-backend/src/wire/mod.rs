@@ -1,10 +1,13 @@
 //! Connections: how one is opened to a server, a Sentinel or a cluster, and comes back after it broke.
 
 pub(crate) mod allowance;
+mod answers;
+pub(crate) mod bounded;
 pub(crate) mod cluster;
 pub(crate) mod cluster_slots;
 pub(crate) mod connector;
 pub(crate) mod diagnosis;
+pub(crate) mod dial;
 pub(crate) mod handshake;
 pub(crate) mod line;
 pub(crate) mod login;

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crc::{CRC_16_XMODEM, Crc};
-use redis::aio::MultiplexedConnection;
 use redis::{Arg, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Mutex;
 
+use crate::wire::bounded::BoundedConnection;
 use crate::wire::cluster_slots::slot_ranges;
 use crate::wire::connector::NodeConnector;
 
@@ -31,7 +31,7 @@ pub(crate) struct Slots {
 
 struct Shared {
     connector: NodeConnector,
-    nodes: HashMap<String, MultiplexedConnection>,
+    nodes: HashMap<String, BoundedConnection>,
     /// First slot, last slot, the master's address.
     ranges: Vec<(u16, u16, String)>,
 }
@@ -54,7 +54,7 @@ impl Slots {
     }
 
     /// A connection to each master.
-    pub(crate) async fn masters(&self) -> RedisResult<Vec<(String, MultiplexedConnection)>> {
+    pub(crate) async fn masters(&self) -> RedisResult<Vec<(String, BoundedConnection)>> {
         let mut shared = self.shared.lock().await;
         shared.look().await?;
         let mut addresses: Vec<String> =
@@ -113,7 +113,7 @@ impl Slots {
         for (address, (pipeline, places)) in by_node {
             let mut node = shared.node(&address).await?;
             sent.push(async move {
-                let answers = node.send_packed_commands(&pipeline, 0, pipeline.len()).await;
+                let answers = node.send_each(&pipeline).await;
                 (address, places, answers)
             });
         }
@@ -164,7 +164,7 @@ impl Shared {
                 let mut node = self.node(&address).await?;
                 let mut command = redis::cmd("CLUSTER");
                 command.arg("SLOTS");
-                let answer = node.send_packed_command(&command).await?.extract_error()?;
+                let answer = node.send(&command).await?.extract_error()?;
                 Ok::<Vec<Vec<Value>>, RedisError>(redis::from_redis_value(answer)?)
             };
             match asked.await {
@@ -181,7 +181,7 @@ impl Shared {
         Err(failure.unwrap_or_else(|| (ErrorKind::Io, "no node of the cluster is known").into()))
     }
 
-    async fn node(&mut self, address: &str) -> RedisResult<MultiplexedConnection> {
+    async fn node(&mut self, address: &str) -> RedisResult<BoundedConnection> {
         if let Some(node) = self.nodes.get(address) {
             return Ok(node.clone());
         }

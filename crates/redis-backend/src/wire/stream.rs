@@ -3,28 +3,19 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use compartment_core::{Error, ErrorKind, Result, TlsFiles};
-use redis::ConnectionAddr;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use compartment_core::{Error, ErrorKind, Result};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
+use crate::error::{Phase, convert};
 use crate::secrets;
 use crate::wire::connector::Connector;
+use crate::wire::dial::{Dialer, Socket};
 use crate::{RedisConfig, Server};
 
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
 /// An open connection to a server, logged in, in database 0, with RESP2. Its bytes are not interpreted.
-pub struct ServerStream(Box<dyn Duplex>);
+pub struct ServerStream(Socket);
 
 impl fmt::Debug for ServerStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,85 +43,14 @@ impl Server {
 
 async fn open(config: &RedisConfig) -> Result<ServerStream> {
     let info = Connector::new(config, 0, String::new())?.locate().await?;
-    let mut stream = match info.addr() {
-        ConnectionAddr::Tcp(host, port) => ServerStream(Box::new(tcp(host, *port).await?)),
-        ConnectionAddr::TcpTls { host, port, .. } => {
-            let tls = TlsConnector::from(Arc::new(client_config(&config.tls)?));
-            let name = ServerName::try_from(host.clone())
-                .map_err(|_| wrong(format!("{host:?} is not a valid host name for TLS")))?;
-            let plain = tcp(host, *port).await?;
-            let stream = tls.connect(name, plain).await.map_err(|error| {
-                let what = format!("TLS is refused: {error}; check port and certificates");
-                Error::new(ErrorKind::Protocol, "connect", what)
-            })?;
-            ServerStream(Box::new(stream))
-        }
-        #[cfg(unix)]
-        ConnectionAddr::Unix(path) => {
-            let stream = tokio::net::UnixStream::connect(path).await;
-            ServerStream(Box::new(stream.map_err(unreachable)?))
-        }
-        _ => return Err(wrong("the address is of a kind that is not known".into())),
-    };
+    let socket = Dialer::new(config.tls.clone()).open(info.addr()).await;
+    let socket = socket.map_err(|error| convert("connect", Phase::Connect, &error))?;
+    let mut stream = ServerStream(socket);
     let settings = info.redis_settings();
     if let Some(password) = settings.password() {
         stream.log_in(settings.username(), password).await?;
     }
     Ok(stream)
-}
-
-async fn tcp(host: &str, port: u16) -> Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await.map_err(unreachable)?;
-    // Messages are small, and the peer waits for them.
-    stream.set_nodelay(true).map_err(unreachable)?;
-    Ok(stream)
-}
-
-fn unreachable(error: io::Error) -> Error {
-    let what = format!("the server cannot be reached ({error})");
-    Error::new(ErrorKind::Unavailable, "connect", what)
-}
-
-fn wrong(what: String) -> Error {
-    Error::new(ErrorKind::Configuration, "connect", what)
-}
-
-fn client_config(files: &TlsFiles) -> Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = &files.ca {
-        for certificate in certificates(path)? {
-            roots.add(certificate).map_err(|error| bad_file(path, &error))?;
-        }
-    } else {
-        // One invalid certificate of the system must not prevent the use of the others.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(format!("TLS cannot be used: {error}")))?
-        .with_root_certificates(roots);
-    match (&files.certificate, &files.key) {
-        (Some(certificate), Some(key)) => {
-            let secret =
-                PrivateKeyDer::from_pem_file(key).map_err(|error| bad_file(key, &error))?;
-            builder
-                .with_client_auth_cert(certificates(certificate)?, secret)
-                .map_err(|error| bad_file(certificate, &error))
-        }
-        (None, None) => Ok(builder.with_no_client_auth()),
-        _ => Err(wrong("tls_certificate and tls_key belong together".into())),
-    }
-}
-
-fn certificates(path: &std::path::Path) -> Result<Vec<CertificateDer<'static>>> {
-    CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| bad_file(path, &error))
-}
-
-fn bad_file(path: &std::path::Path, error: &dyn fmt::Display) -> Error {
-    wrong(format!("the TLS file {} cannot be used: {error}", path.display()))
 }
 
 impl ServerStream {

@@ -10,6 +10,7 @@ mod differential;
 mod faults;
 mod globs;
 mod harness;
+mod hostile_servers;
 #[path = "../../../memory-backend/tests/integration/harness/mod.rs"]
 mod memory_harness;
 mod previous;

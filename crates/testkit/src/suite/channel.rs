@@ -85,10 +85,35 @@ pub async fn a_subscription_hears_what_is_sent_once_it_is_made(harness: &dyn Har
     }
 }
 
+/// A subscriber that falls behind loses messages, and not the memory of its process.
+pub async fn messages_that_nobody_takes_become_a_loss(harness: &dyn Harness) {
+    let database = cache(harness).await;
+    let mut subscription = subscribe(&database, "news").await;
+    for _ in 0..20 {
+        let messages = (0..1_000).map(|_| publish(&database, "news", "flood"));
+        futures_util::future::join_all(messages).await;
+    }
+    publish(&database, "news", "end").await;
+    let (mut floods, mut losses, mut is_lost) = (0, 0, false);
+    loop {
+        match subscription.next().await.expect("a subscription does not end") {
+            ChannelEvent::Message(message) if message == "end" => break,
+            ChannelEvent::Message(_) => floods += 1,
+            ChannelEvent::Lost => (losses, is_lost) = (losses + 1, true),
+            ChannelEvent::Resumed => is_lost = false,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(losses > 0 && !is_lost && floods < 20_000, "{floods} messages, {losses} losses");
+    publish(&database, "news", "later").await;
+    assert_eq!(next(&mut subscription).await, "later");
+}
+
 suite! { channel as channel_suite, needs Channels:
     a_message_reaches_every_subscriber
     messages_of_one_sender_arrive_in_order
     a_subscriber_hears_its_channel_only
     channels_are_separate_between_databases
     a_subscription_hears_what_is_sent_once_it_is_made
+    messages_that_nobody_takes_become_a_loss
 }

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Migration};
-use crate::{AdminError, Place, Result, escape, private_file};
+use crate::{AdminError, Place, Result, escape};
 
 pub(crate) use past::{Past, PastPage};
 pub(crate) use writer::{Outcomes, Writer};
@@ -137,8 +137,9 @@ impl Journal {
             let next_page = state.next_page;
             return Ok(Self { path: path.to_owned(), file, next_page, resumed: true });
         }
-        let mut file = private_file::create_new(path).map_err(AdminError::file("create", path))?;
-        private_file::take(&file).map_err(AdminError::file("lock", path))?;
+        let mut file =
+            compartment_files::create_new(path).map_err(AdminError::file("create", path))?;
+        compartment_files::lock(&file).map_err(AdminError::file("lock", path))?;
         let mut text =
             serde_json::to_string(header).map_err(|error| bad(path, &error.to_string()))?;
         for line in instructions.iter().flat_map(|text| text.lines()) {

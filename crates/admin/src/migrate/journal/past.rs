@@ -5,11 +5,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use compartment_files::Lock;
+
 use super::{Header, bad, checksum};
 use crate::condition::Life;
 use crate::migrate::Item;
 use crate::migrate::mark::{Copied, Mark};
-use crate::{AdminError, Result, private_file, unescape};
+use crate::{AdminError, Result, unescape};
 
 /// A page read from a journal.
 #[derive(Debug)]
@@ -75,9 +77,10 @@ impl Past {
     pub(crate) fn take(&self) -> Result<File> {
         let file = File::options().append(true).open(&self.path);
         let file = file.map_err(AdminError::file("open", &self.path))?;
-        match private_file::take(&file).map_err(AdminError::file("lock", &self.path))? {
-            true => Ok(file),
-            false => Err(AdminError::Unsafe(format!(
+        match compartment_files::lock(&file).map_err(AdminError::file("lock", &self.path))? {
+            // Some file systems have no locks; concurrent runs are too rare to refuse those file systems.
+            Lock::Taken | Lock::Unsupported => Ok(file),
+            Lock::Busy => Err(AdminError::Unsafe(format!(
                 "another run uses {}: wait until it has ended",
                 self.path.display()
             ))),

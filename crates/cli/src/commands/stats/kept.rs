@@ -27,7 +27,7 @@ impl Kept {
     pub(crate) fn write(&self, past: &Past) {
         let Some(path) = &self.0 else { return };
         let folder = path.parent().unwrap_or(Path::new("."));
-        let written = std::fs::create_dir_all(folder)
+        let written = compartment_files::create_folders(folder)
             .map_err(|error| error.to_string())
             .and_then(|()| past.write(path).map_err(|error| error.to_string()));
         if let Err(error) = written {

@@ -135,6 +135,8 @@ pub(crate) async fn execute(ledger: &Ledger, statement: &'static str) {
         }
         LedgerAddress::Postgres(url) => {
             let mut connection = sqlx::postgres::PgConnection::connect(url).await.unwrap();
+            let schema = sqlx::raw_sql("SET search_path = compartment");
+            schema.execute(&mut connection).await.unwrap();
             sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
         }
         _ => {}

@@ -1,0 +1,159 @@
+//! Opens a socket to a server: TCP, TLS or a Unix socket, before anything is said.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use compartment_core::{Error, ErrorKind, Result, TlsFiles};
+use redis::{ConnectionAddr, RedisError, RedisResult};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// An open connection of raw bytes.
+pub(crate) struct Socket(Box<dyn Duplex>);
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Socket")
+    }
+}
+
+/// Opens sockets with the certificates of one instance.
+pub(crate) struct Dialer {
+    files: TlsFiles,
+    /// Read from the files, and from the system, when the first socket is opened.
+    tls: std::sync::OnceLock<Arc<ClientConfig>>,
+}
+
+impl Dialer {
+    pub(crate) fn new(files: TlsFiles) -> Self {
+        Self { files, tls: std::sync::OnceLock::new() }
+    }
+
+    /// Connects. The caller bounds the time.
+    pub(crate) async fn open(&self, address: &ConnectionAddr) -> RedisResult<Socket> {
+        Ok(match address {
+            ConnectionAddr::Tcp(host, port) => Socket(Box::new(tcp(host, *port).await?)),
+            ConnectionAddr::TcpTls { host, port, .. } => {
+                let connector = TlsConnector::from(self.tls()?);
+                let name = ServerName::try_from(host.clone())
+                    .map_err(|_| wrong("the host name is not valid for TLS", host.clone()))?;
+                let plain = tcp(host, *port).await?;
+                Socket(Box::new(connector.connect(name, plain).await?))
+            }
+            #[cfg(unix)]
+            ConnectionAddr::Unix(path) => {
+                Socket(Box::new(tokio::net::UnixStream::connect(path).await?))
+            }
+            other => return Err(wrong("an address of an unknown kind", other.to_string())),
+        })
+    }
+
+    fn tls(&self) -> RedisResult<Arc<ClientConfig>> {
+        if let Some(tls) = self.tls.get() {
+            return Ok(Arc::clone(tls));
+        }
+        let tls = client_config(&self.files).map_err(|error| {
+            wrong("the certificates cannot be used", error.message().to_owned())
+        })?;
+        Ok(Arc::clone(self.tls.get_or_init(|| Arc::new(tls))))
+    }
+}
+
+/// Connects to the first of the host's addresses that answers.
+async fn tcp(host: &str, port: u16) -> RedisResult<TcpStream> {
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+    if addresses.is_empty() {
+        return Err(wrong("No address found for host", host.to_owned()));
+    }
+    let attempts = addresses.into_iter().map(|address| Box::pin(TcpStream::connect(address)));
+    let (stream, _) = futures_util::future::select_ok(attempts).await?;
+    // Messages are small, and the peer waits for them.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn wrong(what: &'static str, detail: String) -> RedisError {
+    (redis::ErrorKind::InvalidClientConfig, what, detail).into()
+}
+
+fn unusable(what: String) -> Error {
+    Error::new(ErrorKind::Configuration, "connect", what)
+}
+
+fn client_config(files: &TlsFiles) -> Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    if let Some(path) = &files.ca {
+        for certificate in certificates(path)? {
+            roots.add(certificate).map_err(|error| bad_file(path, &error))?;
+        }
+    } else {
+        // One invalid certificate of the system must not prevent the use of the others.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(format!("TLS cannot be used: {error}")))?
+        .with_root_certificates(roots);
+    match (&files.certificate, &files.key) {
+        (Some(certificate), Some(key)) => {
+            let secret =
+                PrivateKeyDer::from_pem_file(key).map_err(|error| bad_file(key, &error))?;
+            builder
+                .with_client_auth_cert(certificates(certificate)?, secret)
+                .map_err(|error| bad_file(certificate, &error))
+        }
+        (None, None) => Ok(builder.with_no_client_auth()),
+        _ => Err(unusable("tls_certificate and tls_key belong together".into())),
+    }
+}
+
+fn certificates(path: &std::path::Path) -> Result<Vec<CertificateDer<'static>>> {
+    CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| bad_file(path, &error))
+}
+
+fn bad_file(path: &std::path::Path, error: &dyn fmt::Display) -> Error {
+    unusable(format!("the TLS file {} cannot be used: {error}", path.display()))
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
