@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::command::{self, Failure, cargo, find};
-use crate::tidy;
+use crate::command::{self, Failure, cargo};
+use crate::{dependencies, tidy};
 
 /// A check and its name.
 pub(crate) type Check = (&'static str, fn() -> Result<(), Failure>);
@@ -12,7 +12,7 @@ const CHECKS: [Check; 5] = [
     ("format", || command::run(&mut cargo(["fmt", "--all", "--check"]))),
     ("clippy", || command::run(&mut cargo(CLIPPY))),
     ("documentation", || command::run(&mut documentation())),
-    ("dependencies", dependencies),
+    ("dependencies", dependencies::check),
     ("tidy", tidy::run),
 ];
 
@@ -48,18 +48,6 @@ fn documentation() -> Command {
     let mut command = cargo(["doc", "--workspace", "--no-deps", "--all-features"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     command
-}
-
-/// Checks licences, advisories and sources of the dependencies against `deny.toml`.
-fn dependencies() -> Result<(), Failure> {
-    if find("cargo-deny").is_none() {
-        eprintln!(
-            "note: cargo-deny is not installed, so licences and advisories were left out; install \
-             it with `cargo install --locked cargo-deny`"
-        );
-        return Ok(());
-    }
-    command::run(&mut cargo(["deny", "--all-features", "check"]))
 }
 
 #[cfg(test)]

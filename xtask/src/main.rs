@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod command;
 mod demo;
+mod dependencies;
 mod install;
 mod manifest;
 mod release_check;

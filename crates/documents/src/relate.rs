@@ -171,7 +171,7 @@ fn together(document: &DocumentEntities, options: &RelateOptions, found: &mut Re
         })
         .filter_map(|(at, mention)| Some((document.links[at]?, mention)))
         .collect();
-    let mut counts: HashMap<(usize, usize), (Evidence, usize)> = HashMap::new();
+    let mut together: Vec<((usize, usize), Evidence)> = Vec::new();
     for (at, (one, first)) in spots.iter().enumerate() {
         let mut seen = Vec::with_capacity(MAX_NEIGHBOURS);
         for (other, second) in spots[at + 1..].iter().take(MAX_NEIGHBOURS) {
@@ -183,13 +183,17 @@ fn together(document: &DocumentEntities, options: &RelateOptions, found: &mut Re
             }
             seen.push(*other);
             let evidence = Evidence { start: first.start, end: second.end.max(first.end) };
-            let entry = counts.entry((*one.min(other), *one.max(other))).or_insert((evidence, 0));
-            entry.1 += 1;
+            together.push(((*one.min(other), *one.max(other)), evidence));
         }
     }
-    let mut pairs: Vec<_> =
-        counts.into_iter().filter(|(_, (_, count))| *count >= options.min_together).collect();
-    // Heaviest first, then by position, so that the cut does not depend on the hash map's order.
+    // Sorted rather than in a hash map, whose random access is slow for millions of pairs. Pairs stay in text order.
+    together.sort_by_key(|(pair, _)| *pair);
+    let groups = together.chunk_by(|(one, _), (other, _)| one == other);
+    let mut pairs: Vec<((usize, usize), (Evidence, usize))> = groups
+        .filter(|group| group.len() >= options.min_together)
+        .filter_map(|group| group.first().map(|(pair, first)| (*pair, (*first, group.len()))))
+        .collect();
+    // Heaviest first, then by position, so that the cut does not depend on anything else.
     pairs.sort_by(|(a, (ea, ca)), (b, (eb, cb))| cb.cmp(ca).then(ea.cmp(eb)).then(a.cmp(b)));
     pairs.truncate(options.max_together);
     for ((one, other), (evidence, count)) in pairs {
