@@ -43,7 +43,7 @@ use past::{PastDatabase, PastEstimate, VERSION};
 
 /// The share of a server's time that estimates may take in the long run.
 pub const SHARE: f64 = 0.002;
-/// An estimate is kept for this long at least, in seconds.
+/// An estimate is kept for this long at least, in seconds, while the number of keys is about as it was.
 const KEPT_AT_LEAST: f64 = 60.0;
 
 /// How to look.
@@ -238,7 +238,9 @@ impl Look<'_> {
                 .databases
                 .iter()
                 .all(|database| before.contents.contains_key(&database.contract.name));
-            is_of_map && age >= 0.0 && age < (cost / SHARE).max(KEPT_AT_LEAST)
+            let is_kept = age < cost / SHARE;
+            let is_young = age < KEPT_AT_LEAST && !has_changed(before, server, nodes);
+            is_of_map && age >= 0.0 && (is_kept || is_young)
         };
         if self.options.is_brief {
             return Ok(before.cloned().unwrap_or_default());
@@ -280,4 +282,15 @@ fn drop_named_elsewhere(deployment: &Deployment, instances: &mut [InstanceStats]
             .collect();
         instance.unnamed.retain(|unnamed| !others.contains(&unnamed.index));
     }
+}
+
+/// Whether a database has a tenth more or fewer keys than when it was estimated.
+fn has_changed(before: &PastEstimate, server: &DeployedServer, nodes: &[Node]) -> bool {
+    let whole = server.databases.iter().filter(|one| one.place.prefix().is_empty());
+    let mut pairs = whole.filter_map(|one| Some((one, before.contents.get(&one.contract.name)?)));
+    pairs.any(|(database, then)| {
+        let mut now = then.clone();
+        by_server(&mut now, nodes, database.place.index());
+        now.keys.abs_diff(then.keys) > then.keys / 10
+    })
 }

@@ -10,7 +10,8 @@ use tokio::task::AbortHandle;
 use super::client_metrics::{COUNTERS, ClientProcess, ConnectionUse, PROCESS, growth};
 use crate::random::random;
 use crate::{
-    Clock, Databases, Error, ErrorKind, Result, Role, SetOptions, SystemClock, TrafficSnapshot,
+    Clock, Databases, Error, ErrorKind, Result, Role, SetOptions, SystemClock, Timestamp,
+    TrafficSnapshot,
 };
 
 /// How often a process publishes.
@@ -84,6 +85,8 @@ struct Publication {
     options: PublisherOptions,
     /// The name of this process in the metrics database.
     process: String,
+    /// When this process began to count.
+    started: Timestamp,
     /// The counters at the last addition, by database. Locked for a whole publication: two would add the same growth.
     said: Mutex<BTreeMap<String, TrafficSnapshot>>,
 }
@@ -104,6 +107,7 @@ impl ClientMetricsPublisher {
             .map_err(|_| wrong("call this inside of a tokio runtime"))?;
         let publication = Arc::new(Publication {
             databases: databases.clone(),
+            started: options.clock.now(),
             options,
             process: format!("{:x}", random()),
             said: Mutex::default(),
@@ -148,7 +152,7 @@ impl Publication {
                 continue;
             }
             if before.is_none() {
-                COUNTERS.begin(metrics, name, at).await?;
+                COUNTERS.begin(metrics, name, self.started).await?;
             }
             // A failure from here on loses counts rather than counting them twice.
             said.insert(name.to_owned(), now);

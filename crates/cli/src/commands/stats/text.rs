@@ -128,8 +128,7 @@ fn patterns(found: &Stats) {
 
 /// The requests of each database, as the processes that publish them count them.
 fn clients(found: &Stats, fleet: &Fleet) {
-    let header =
-        ["clients of", "requests/s", "sent/s", "received/s", "mean", "p99", "hit rate", "failed"];
+    let header = ["clients", "requests/s", "in/s", "out/s", "mean", "p99", "hit rate", "failed"];
     let mut table = screen::table(&header, &[1, 2, 3, 4, 5, 6, 7]);
     let mut are_any = false;
     for database in &found.databases {
