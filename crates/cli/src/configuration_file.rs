@@ -86,11 +86,19 @@ fn check_own(path: &Path, file: &Metadata) -> Result<(), CliError> {
             return Err(foreign(path, &format!("{what} belongs to another user (number {owner})")));
         }
         // The rights of a link itself mean nothing.
-        if !found.is_symlink() && found.mode() & 0o022 != 0 {
+        if !found.is_symlink() && others_may_write(found.mode(), owner, found.gid()) {
             return Err(foreign(path, &format!("other users can write to {what}")));
         }
     }
     Ok(())
+}
+
+/// Whether others than the owner may write. A group with its owner's number is the owner's alone, as `useradd` makes it
+/// on systems whose umask is 002; root's group has members of its own.
+#[cfg(unix)]
+fn others_may_write(mode: u32, owner: u32, group: u32) -> bool {
+    let is_private_group = owner != 0 && group == owner;
+    mode & if is_private_group { 0o002 } else { 0o022 } != 0
 }
 
 /// Not known: rights are lists there.
@@ -120,4 +128,18 @@ pub(crate) fn others_may_read(file: &Metadata) -> bool {
 #[cfg(not(unix))]
 pub(crate) fn others_may_read(_file: &Metadata) -> bool {
     false
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_group_of_the_owner_alone_may_write() {
+        assert!(!others_may_write(0o100_644, 1_000, 100));
+        assert!(!others_may_write(0o100_664, 1_000, 1_000));
+        assert!(others_may_write(0o100_664, 1_000, 100));
+        assert!(others_may_write(0o100_666, 1_000, 1_000));
+        assert!(others_may_write(0o100_664, 0, 0), "root's group has members");
+    }
 }

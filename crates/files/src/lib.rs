@@ -9,6 +9,6 @@ mod open;
 mod owner;
 mod replace;
 
-pub use lock::{Lock, lock};
+pub use lock::{Lock, LockedFile, lock};
 pub use open::{continue_or_create, create_folders, create_new, open_own};
 pub use replace::{remove_stale, replace};

@@ -21,10 +21,10 @@
 mod past;
 mod writer;
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use compartment_files::LockedFile;
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Migration};
@@ -109,7 +109,7 @@ fn checksum(bytes: &[u8]) -> u32 {
 #[derive(Debug)]
 pub(crate) struct Journal {
     pub(super) path: PathBuf,
-    pub(super) file: File,
+    pub(super) file: LockedFile,
     /// Number of the next page.
     pub(crate) next_page: u64,
     /// Whether the file existed, so that the run resumes.
@@ -137,9 +137,9 @@ impl Journal {
             let next_page = state.next_page;
             return Ok(Self { path: path.to_owned(), file, next_page, resumed: true });
         }
-        let mut file =
-            compartment_files::create_new(path).map_err(AdminError::file("create", path))?;
+        let file = compartment_files::create_new(path).map_err(AdminError::file("create", path))?;
         compartment_files::lock(&file).map_err(AdminError::file("lock", path))?;
+        let mut file = LockedFile::new(file);
         let mut text =
             serde_json::to_string(header).map_err(|error| bad(path, &error.to_string()))?;
         for line in instructions.iter().flat_map(|text| text.lines()) {

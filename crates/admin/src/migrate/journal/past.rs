@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use compartment_files::Lock;
+use compartment_files::{Lock, LockedFile};
 
 use super::{Header, bad, checksum};
 use crate::condition::Life;
@@ -74,12 +74,12 @@ impl Past {
     ///
     /// # Errors
     /// When another run has the lock.
-    pub(crate) fn take(&self) -> Result<File> {
+    pub(crate) fn take(&self) -> Result<LockedFile> {
         let file = File::options().append(true).open(&self.path);
         let file = file.map_err(AdminError::file("open", &self.path))?;
         match compartment_files::lock(&file).map_err(AdminError::file("lock", &self.path))? {
             // Some file systems have no locks; concurrent runs are too rare to refuse those file systems.
-            Lock::Taken | Lock::Unsupported => Ok(file),
+            Lock::Taken | Lock::Unsupported => Ok(LockedFile::new(file)),
             Lock::Busy => Err(AdminError::Unsafe(format!(
                 "another run uses {}: wait until it has ended",
                 self.path.display()

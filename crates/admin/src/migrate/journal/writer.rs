@@ -82,7 +82,7 @@ impl Writer {
                 let error = AdminError::file("write", &journal.path)(error);
                 *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             };
-            let mut out = BufWriter::with_capacity(1 << 20, &journal.file);
+            let mut out = BufWriter::with_capacity(1 << 20, &*journal.file);
             let all = write_pages(&journal.file, &mut out, &mut pages, &mut incoming, &written);
             // The failure is stored before the lanes end, so that the caller finds the reason.
             let all = all.map_err(&note);
