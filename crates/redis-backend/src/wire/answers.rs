@@ -188,7 +188,10 @@ impl AnswerWatch {
             match &mut self.part {
                 Part::Start => {
                     bytes = rest;
-                    self.take(ELEMENT)?;
+                    // The elements of a list were counted when it was announced.
+                    if self.open.is_empty() {
+                        self.take(ELEMENT)?;
+                    }
                     self.part = match first {
                         b'+' | b'-' | b':' | b'_' | b',' | b'#' | b'(' | b'$' | b'!' | b'='
                         | b'*' | b'~' | b'>' | b'%' | b'|' => {
@@ -263,11 +266,11 @@ impl AnswerWatch {
             self.complete();
             return Ok(());
         }
-        let (most, _) = self.allowed.bytes();
-        let place = elements.saturating_mul(ELEMENT);
-        if self.open.len() >= DEPTH || self.answer.saturating_add(place) > most {
+        if self.open.len() >= DEPTH {
             return Err(TooMuch);
         }
+        // The parser makes room for them at once.
+        self.take(elements.saturating_mul(ELEMENT))?;
         self.open.push(elements);
         self.part = Part::Start;
         Ok(())
