@@ -41,7 +41,12 @@ pub fn shown_name(text: &str) -> String {
 /// The part of a message from others that is kept: its first 64 KiB, cut between characters.
 #[must_use]
 pub fn shown_message(text: &str) -> &str {
-    let mut end = text.len().min(MAX_MESSAGE);
+    beginning(text, MAX_MESSAGE)
+}
+
+/// The first bytes of a text, cut between characters.
+pub(crate) fn beginning(text: &str, max: usize) -> &str {
+    let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

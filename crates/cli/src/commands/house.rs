@@ -29,8 +29,6 @@ const WAIT: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_secs(10);
 /// How often the keys of a cache with a budget are counted. Other programs write 10 MB meanwhile at 100 MB/s.
 const BUDGET_POLL: Duration = Duration::from_millis(100);
-/// The latency of others that a cleanup causes at most, about.
-const GENTLE: Duration = Duration::from_millis(2);
 
 /// Whether a person reads what was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,7 +251,6 @@ impl House {
     async fn remove_old(&self, name: &str) -> Result<(), CliError> {
         let mut options = CleanupOptions::default();
         options.older_than = self.options.settings.older_than;
-        options.limits = limits();
         options.apply = true;
         let place = places::resolve_in(&self.settings, name).await?;
         let report = cleanup(&place, &self.settings.map, &options, &Silent).await?;
@@ -265,7 +262,7 @@ impl House {
     }
 
     async fn remove_orphans(&self, name: &str, known: &Known) -> Result<(), CliError> {
-        let options = orphans::gentle(self.options.settings.older_than, limits());
+        let options = orphans::gentle(self.options.settings.older_than, Limits::default());
         let place = places::resolve_in(&self.settings, name).await?;
         let report = known.look(&self.settings, &place, &options, &Silent).await?;
         for group in report.found.iter().filter(|group| group.removed > 0) {
@@ -277,8 +274,4 @@ impl House {
         }
         Ok(())
     }
-}
-
-fn limits() -> Limits {
-    Limits::default().latency(Some(GENTLE))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::names::beginning;
 use crate::{Contract, DatabaseKind, ErrorKind, Result};
 
 /// The longest name of a queue, group or deduplication key, in bytes.
@@ -252,11 +253,7 @@ pub fn check_queue(contract: &Contract, operation: &'static str, queue: &str) ->
 /// The part of an error that is stored with a task: its first kilobyte, cut between characters.
 #[must_use]
 pub fn shorten_task_error(error: &str) -> &str {
-    let mut end = error.len().min(MAX_OF_AN_ERROR);
-    while !error.is_char_boundary(end) {
-        end -= 1;
-    }
-    &error[..end]
+    beginning(error, MAX_OF_AN_ERROR)
 }
 
 #[cfg(test)]

@@ -89,7 +89,8 @@ fn carries_values(command: &Cmd) -> bool {
         _ => None,
     });
     let Some(verb) = arguments.next() else { return false };
-    !WITHOUT.iter().any(|known| verb.eq_ignore_ascii_case(known.as_bytes()))
+    let upper = || verb.iter().map(u8::to_ascii_uppercase);
+    WITHOUT.binary_search_by(|known| known.bytes().cmp(upper())).is_err()
 }
 
 /// Commands whose answers carry no values.

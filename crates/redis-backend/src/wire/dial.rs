@@ -1,33 +1,24 @@
 //! Opens a socket to a server: TCP, TLS or a Unix socket, before anything is said.
 
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use compartment_core::{Error, ErrorKind, Result, TlsFiles};
 use redis::{ConnectionAddr, RedisError, RedisResult};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// An open connection of raw bytes.
-pub(crate) struct Socket(Box<dyn Duplex>);
-
-impl fmt::Debug for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Socket")
-    }
-}
+pub(crate) type Socket = Box<dyn Duplex>;
 
 /// Opens sockets with the certificates of one instance.
 pub(crate) struct Dialer {
@@ -44,18 +35,16 @@ impl Dialer {
     /// Connects. The caller bounds the time.
     pub(crate) async fn open(&self, address: &ConnectionAddr) -> RedisResult<Socket> {
         Ok(match address {
-            ConnectionAddr::Tcp(host, port) => Socket(Box::new(tcp(host, *port).await?)),
+            ConnectionAddr::Tcp(host, port) => Box::new(tcp(host, *port).await?),
             ConnectionAddr::TcpTls { host, port, .. } => {
                 let connector = TlsConnector::from(self.tls()?);
                 let name = ServerName::try_from(host.clone())
                     .map_err(|_| wrong("the host name is not valid for TLS", host.clone()))?;
                 let plain = tcp(host, *port).await?;
-                Socket(Box::new(connector.connect(name, plain).await?))
+                Box::new(connector.connect(name, plain).await?)
             }
             #[cfg(unix)]
-            ConnectionAddr::Unix(path) => {
-                Socket(Box::new(tokio::net::UnixStream::connect(path).await?))
-            }
+            ConnectionAddr::Unix(path) => Box::new(tokio::net::UnixStream::connect(path).await?),
             other => return Err(wrong("an address of an unknown kind", other.to_string())),
         })
     }
@@ -128,32 +117,4 @@ fn certificates(path: &std::path::Path) -> Result<Vec<CertificateDer<'static>>> 
 
 fn bad_file(path: &std::path::Path, error: &dyn fmt::Display) -> Error {
     unusable(format!("the TLS file {} cannot be used: {error}", path.display()))
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
-    }
 }
