@@ -5,6 +5,7 @@ use std::fmt;
 
 use compartment::{Error, ErrorKind};
 use compartment_admin::AdminError;
+use compartment_operations::OperationsError;
 
 macro_rules! exit_codes {
     ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
@@ -173,6 +174,21 @@ impl From<AdminError> for CliError {
             // The message is already that of the server error.
             AdminError::Server(error) => told.caused_by(error),
             error => told.caused_by(error),
+        }
+    }
+}
+
+impl From<OperationsError> for CliError {
+    fn from(error: OperationsError) -> Self {
+        match error {
+            OperationsError::Store(error) => error.into(),
+            OperationsError::Admin(error) => error.into(),
+            OperationsError::Unsafe(what) => Self::new(ExitCode::Unsafe, what),
+            OperationsError::Configuration(what) if what.contains("memory://") => {
+                Self::new(ExitCode::Configuration, what)
+                    .hint("name a server with --backend redis://HOST:PORT or in compartment.toml")
+            }
+            other => Self::new(ExitCode::Configuration, other.to_string()),
         }
     }
 }

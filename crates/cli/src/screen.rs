@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use compartment::database_map::InstanceUrl;
+pub(crate) use compartment_operations::{count, counted, percent, time};
 
 use crate::exit_code::CliError;
 use crate::table::Table;
@@ -80,30 +81,6 @@ pub(crate) fn say_refusals(refusals: &[String]) {
     }
 }
 
-/// `1,234,567`.
-pub(crate) fn count(number: u64) -> String {
-    indicatif::HumanCount(number).to_string()
-}
-
-/// `1 key`, `1,234 keys`: a count with its noun, whose plural ends in `s`.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
-}
-
-/// A duration, such as `1.25 s`, `3 m 20 s` or `12 ms`.
-pub(crate) fn time(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    if seconds < 1.0 {
-        format!("{} ms", duration.as_millis())
-    } else if seconds < 60.0 {
-        format!("{seconds:.2} s")
-    } else if seconds < 3_600.0 {
-        format!("{} m {} s", duration.as_secs() / 60, duration.as_secs() % 60)
-    } else {
-        format!("{} h {} m", duration.as_secs() / 3_600, duration.as_secs() / 60 % 60)
-    }
-}
-
 /// A TTL, such as `2d` or `1h`, or a dash if there is none.
 pub(crate) fn ttl(duration: Option<Duration>) -> String {
     let Some(duration) = duration else { return "–".into() };
@@ -115,11 +92,6 @@ pub(crate) fn ttl(duration: Option<Duration>) -> String {
     }
     format!("{:.3}", duration.as_secs_f64()).trim_end_matches('0').trim_end_matches('.').to_owned()
         + "s"
-}
-
-/// A share, such as `87 %`, or a dash before the first read.
-pub(crate) fn percent(share: Option<f64>) -> String {
-    share.map_or_else(|| "–".into(), |share| format!("{:.0} %", share * 100.0))
 }
 
 #[cfg(test)]
@@ -136,16 +108,9 @@ mod tests {
     }
 
     #[test]
-    fn figures_read_well() {
-        assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!(count(123), "123");
-        assert_eq!(counted(1, "key"), "1 key");
-        assert_eq!(counted(1_234, "key"), "1,234 keys");
-        assert_eq!(time(Duration::from_millis(12)), "12 ms");
-        assert_eq!(time(Duration::from_secs(200)), "3 m 20 s");
+    fn ttls_read_well() {
         assert_eq!(ttl(Some(Duration::from_secs(172_800))), "2d");
         assert_eq!(ttl(Some(Duration::from_millis(1_500))), "1.5s");
         assert_eq!(ttl(None), "–");
-        assert_eq!(percent(Some(0.875)), "88 %");
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use analyze::{Analyze, Flush, PlanArguments};
 pub(crate) use backup::{Backup, OnConflictArgument, Restore, ViaArgument};
 pub(crate) use batch::{
     Batch, BatchAudit, BatchChange, BatchCommand, BatchName, BatchRebuild, BatchRemove, BatchRetry,
-    BatchSubmit, BatchWatch,
+    BatchShow, BatchSubmit, BatchWatch,
 };
 pub(crate) use cache::{Cache, CacheCommand, CacheStats, Invalidate, Mark, Warm};
 pub(crate) use cleanup::{Cleanup, Expire, Housekeeping};

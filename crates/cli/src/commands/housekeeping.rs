@@ -1,8 +1,8 @@
 //! `compartment housekeeping`: keeps house in a process of its own.
 
 use super::house::{House, HouseOptions, Teller};
+use super::{batch, operations};
 use crate::args::{self, General};
-use crate::commands::batch;
 use crate::commands::publishing::Publishing;
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
@@ -13,7 +13,7 @@ pub(crate) async fn run(
     command: args::Housekeeping,
 ) -> Result<ExitCode, CliError> {
     let loaded = settings::load(general)?;
-    let databases = batch::open(loaded.map.clone()).await?;
+    let databases = batch::open(&operations::of_work(&loaded, None)?).await?;
     let mut settings = loaded.map.housekeeping().clone();
     settings.every = command.every.unwrap_or(settings.every);
     settings.older_than = command.older_than.or(settings.older_than);

@@ -20,6 +20,7 @@ mod keeping;
 mod limit;
 mod migrate;
 mod open_cache;
+mod operations;
 mod orphans;
 mod plan;
 mod publishing;

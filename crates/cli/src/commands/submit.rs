@@ -8,14 +8,14 @@ use compartment_documents::batch::{DocumentEntry, pipeline};
 use compartment_documents::files::Found;
 use serde_json::json;
 
-use super::batch;
+use super::{batch, operations};
 use crate::args::{General, Submit};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, GOOD};
 use crate::settings;
 
 pub(crate) async fn run(general: &General, command: Submit) -> Result<ExitCode, CliError> {
-    let databases = batch::open(settings::load(general)?.map).await?;
+    let databases = batch::open(&operations::of_work(&settings::load(general)?, None)?).await?;
     let entry = entry(&command).await?;
     let pipeline = pipeline(&databases, &IngestOptions::default())?;
     let mut data = TaskData::new(&command.stage, entry.to_json());

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use compartment::Databases;
 use compartment::database_map::Role;
-use compartment::pipeline::ledger::{Ledger, LedgerAddress, LedgerMirror};
+use compartment::pipeline::ledger::{Ledger, LedgerMirror};
 use compartment::pipeline::{Sweeper, SweeperOptions};
+use compartment_operations::missing_ledger_file;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -13,7 +14,6 @@ use super::house::{House, HouseOptions, Teller};
 use super::publishing::Publishing;
 use crate::args::{self, LedgerArgument};
 use crate::exit_code::{CliError, ExitCode};
-use crate::screen::{self, FAINT};
 use crate::settings::Settings;
 
 /// The ledger; `None` if it is off.
@@ -22,19 +22,6 @@ pub(super) fn ledger(
     argument: &LedgerArgument,
 ) -> Result<Option<Ledger>, CliError> {
     Ok(argument.address(databases.map())?.map(Ledger::new))
-}
-
-/// The ledger for reading; `None`, with a remark, if its file does not exist.
-pub(super) fn readable(
-    databases: &Databases,
-    argument: &LedgerArgument,
-) -> Result<Option<Ledger>, CliError> {
-    let ledger = ledger(databases, argument)?;
-    if let Some(missing) = ledger.as_ref().and_then(missing) {
-        screen::remark(format!("{FAINT}no ledger found at {missing}{FAINT:#}"));
-        return Ok(None);
-    }
-    Ok(ledger)
 }
 
 /// The ledger, which must exist. Otherwise waiting rows would go to a new file in the working folder.
@@ -53,11 +40,8 @@ pub(super) fn existing(
 }
 
 /// The path of a ledger whose file does not exist.
-fn missing(ledger: &Ledger) -> Option<String> {
-    match ledger.address() {
-        LedgerAddress::Sqlite(path) if !path.exists() => Some(path.display().to_string()),
-        _ => None,
-    }
+pub(super) fn missing(ledger: &Ledger) -> Option<String> {
+    missing_ledger_file(ledger).map(|path| path.display().to_string())
 }
 
 /// A mirror from the batches to the ledger.

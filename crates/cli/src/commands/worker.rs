@@ -14,8 +14,8 @@ use compartment_documents::files::DocumentRoots;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::batch;
 use super::upkeep::Upkeep;
+use super::{batch, operations};
 use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
@@ -75,7 +75,7 @@ async fn open(general: &General, wait: Duration) -> Result<(Settings, Databases)
     let started = Instant::now();
     loop {
         let settings = settings::load(general)?;
-        let error = match batch::open(settings.map.clone()).await {
+        let error = match batch::open(&operations::of_work(&settings, None)?).await {
             Ok(databases) => return Ok((settings, databases)),
             Err(error) if error.code() == ExitCode::Unavailable => error,
             Err(error) => return Err(error),

@@ -1,11 +1,9 @@
 //! `compartment workers`: lists the workers, their documents in progress, and those that are gone.
 
 use compartment::clock::{Clock, SystemClock};
-use compartment::database_map::Role;
-use compartment::pipeline::{WorkerState, workers};
-use serde_json::json;
+use compartment::pipeline::WorkerState;
 
-use super::batch;
+use super::operations;
 use crate::args::{self, General, WorkersCommand};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, BAD, Style};
@@ -13,28 +11,24 @@ use crate::settings;
 use crate::table::Cell;
 
 pub(crate) async fn run(general: &General, command: args::Workers) -> Result<ExitCode, CliError> {
-    let databases = batch::open(settings::load(general)?.map).await?;
+    let operations = operations::of_work(&settings::load(general)?, None)?;
     let WorkersCommand::List { json } = command.command;
-    let states = workers(databases.role(Role::Batch)?).await?;
+    let workers = operations.workers().await?;
     let now = SystemClock.now();
     if json {
-        let states = states.iter().map(|state| {
-            let mut value = json!(state);
-            value["is_gone"] = json!(state.is_gone(now));
-            value
-        });
-        screen::say_json(&json!(states.collect::<Vec<_>>()));
+        screen::say_json(&workers);
         return Ok(ExitCode::Success);
     }
-    if states.is_empty() {
+    if workers.is_empty() {
         screen::say("there are no workers; `compartment worker` starts one");
         return Ok(ExitCode::Success);
     }
     let header = ["worker", "up", "seen", "slots", "done", "failed", "memory", "works on"];
     let mut table = screen::table(&header, &[1, 2, 3, 4, 5, 6]);
-    for state in &states {
+    for worker in &workers {
+        let state = &worker.state;
         let seen = screen::time(now.since(state.seen_at));
-        let style = if state.is_gone(now) { BAD } else { Style::default() };
+        let style = if worker.is_gone { BAD } else { Style::default() };
         let figures = [
             screen::time(now.since(state.started_at)),
             seen,
@@ -52,7 +46,7 @@ pub(crate) async fn run(general: &General, command: args::Workers) -> Result<Exi
         table.add_row(cells);
     }
     screen::say_lines(table.to_string());
-    let gone = states.iter().filter(|state| state.is_gone(now)).count();
+    let gone = workers.iter().filter(|worker| worker.is_gone).count();
     if gone > 0 {
         screen::say(format!(
             "{BAD}{gone} gone{BAD:#}: silent for more than 15 s; other workers take over their \

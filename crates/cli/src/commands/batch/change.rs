@@ -4,10 +4,10 @@ use compartment::Databases;
 use compartment::batch::{BatchStatus, BatchStoreExt};
 use compartment::database_map::Role;
 use compartment::pipeline::BatchRegistry;
+use compartment_operations::Operations;
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 
-use super::view::View;
 use crate::args::{BatchChange, BatchRemove, BatchRetry};
 use crate::commands::upkeep;
 use crate::exit_code::{CliError, ExitCode};
@@ -55,11 +55,11 @@ pub(super) async fn cancel(
 }
 
 pub(super) async fn retry(
-    databases: &Databases,
+    operations: &Operations,
     command: &BatchRetry,
 ) -> Result<ExitCode, CliError> {
     let name = command.batch.name.as_str();
-    let view = View::read(databases, name, false).await?;
+    let view = operations.batch_briefly(name).await?;
     let place = |stage: &String| {
         view.plan.index_of(stage).ok_or_else(|| {
             let known: Vec<&str> =
@@ -70,7 +70,8 @@ pub(super) async fn retry(
     };
     let stage = command.stage.as_ref().map(place).transpose()?;
     let error = command.error.as_deref();
-    let store = databases.role(Role::Batch)?.batch().born_as(view.progress.born);
+    let database = operations.batch_database().await?;
+    let store = database.batch().born_as(view.progress.born);
     if command.dry_run {
         let is_meant = |failure: &compartment::batch::BatchFailure| {
             stage.is_none_or(|stage| failure.stage == stage)

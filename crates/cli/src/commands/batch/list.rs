@@ -1,10 +1,10 @@
 //! `compartment batch list`: one line for each batch.
 
 use compartment::Databases;
-use compartment::batch::BatchStatus;
 use compartment::clock::{Clock, SystemClock};
 use compartment::database_map::Role;
 use compartment::pipeline::BatchRegistry;
+use compartment_operations::work::batch_status;
 use serde_json::json;
 
 use crate::exit_code::{CliError, ExitCode};
@@ -33,7 +33,7 @@ pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode
                 "pipeline": record.pipeline,
                 "class": record.class,
                 "created_ms": record.created_at.as_millis(),
-                "status": progress.map_or(*without, |progress| status(progress.status, progress.is_paused)),
+                "status": progress.map_or(*without, |progress| batch_status(progress.status, progress.is_paused)),
                 "total": progress.map(|progress| progress.total),
                 "done": progress.map(|progress| progress.done),
                 "dead": progress.map(|progress| progress.dead),
@@ -54,7 +54,7 @@ pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode
         table.add_row([
             record.name.clone(),
             progress
-                .map_or(*without, |progress| status(progress.status, progress.is_paused))
+                .map_or(*without, |progress| batch_status(progress.status, progress.is_paused))
                 .to_owned(),
             format!("{:?}", record.class).to_lowercase(),
             screen::time(now.since(record.created_at)),
@@ -65,15 +65,4 @@ pub(super) async fn run(databases: &Databases, as_json: bool) -> Result<ExitCode
     }
     screen::say_lines(table.to_string());
     Ok(ExitCode::Success)
-}
-
-/// The status of a batch, in one word.
-pub(super) fn status(status: BatchStatus, paused: bool) -> &'static str {
-    match status {
-        BatchStatus::Completed => "completed",
-        BatchStatus::Cancelled => "cancelled",
-        _ if paused => "paused",
-        BatchStatus::Open => "open",
-        _ => "running",
-    }
 }

@@ -6,32 +6,32 @@ mod list;
 mod rebuild;
 mod show;
 pub(super) mod submit;
-mod view;
 mod watch;
 
 use compartment::Databases;
-use compartment::database_map::{Role, Scheme};
+use compartment_operations::Operations;
 
-use super::upkeep;
+use super::operations;
 use crate::args::{self, BatchCommand, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::settings;
 
 pub(crate) async fn run(general: &General, command: args::Batch) -> Result<ExitCode, CliError> {
     let settings = settings::load(general)?;
-    let databases = open(settings.map).await?;
+    let operations = match &command.command {
+        BatchCommand::Show(command) => operations::of_work(&settings, Some(&command.ledger))?,
+        _ => operations::of_work(&settings, None)?,
+    };
+    let databases = open(&operations).await?;
     match command.command {
         BatchCommand::Submit(command) => submit::run(&databases, &command).await,
         BatchCommand::List(command) => list::run(&databases, command.json).await,
-        BatchCommand::Show(command) => {
-            let ledger = upkeep::readable(&databases, &command.ledger)?;
-            show::run(&databases, &command.batch.name, ledger, command.json).await
-        }
-        BatchCommand::Watch(command) => watch::run(&databases, &command).await,
+        BatchCommand::Show(command) => show::run(&operations, &command).await,
+        BatchCommand::Watch(command) => watch::run(&operations, &command).await,
         BatchCommand::Pause(command) => change::pause(&databases, &command, true).await,
         BatchCommand::Resume(command) => change::pause(&databases, &command, false).await,
         BatchCommand::Cancel(command) => change::cancel(&databases, &command).await,
-        BatchCommand::Retry(command) => change::retry(&databases, &command).await,
+        BatchCommand::Retry(command) => change::retry(&operations, &command).await,
         BatchCommand::Audit(command) => audit::run(&databases, &command).await,
         BatchCommand::Rebuild(command) => rebuild::run(&databases, &command).await,
         BatchCommand::Remove(command) => change::remove(&databases, &command).await,
@@ -39,16 +39,7 @@ pub(crate) async fn run(general: &General, command: args::Batch) -> Result<ExitC
 }
 
 /// Opens the databases, which must be on a server: memory holds nothing from other commands.
-pub(super) async fn open(map: compartment::DatabaseMap) -> Result<Databases, CliError> {
-    let databases = compartment::open(map).await?;
-    let placement = &databases.role(Role::Batch)?.contract().placement;
-    let instance = databases.map().instances().get(placement.instance());
-    if instance.is_some_and(|instance| instance.url.scheme() == Scheme::Memory) {
-        return Err(CliError::new(
-            ExitCode::Configuration,
-            "batches, workers and tasks are shared between processes, but memory:// belongs to one",
-        )
-        .hint("name a server with --backend redis://HOST:PORT or in compartment.toml"));
-    }
-    Ok(databases)
+pub(super) async fn open(operations: &Operations) -> Result<Databases, CliError> {
+    operations.batch_database().await?;
+    Ok(operations.databases().await?)
 }

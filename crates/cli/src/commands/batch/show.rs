@@ -1,10 +1,11 @@
 //! `compartment batch show`: progress, failures and slow documents of a batch.
 
-use compartment::pipeline::ledger::{Ledger, LedgerTask};
-use compartment::{Databases, ErrorKind};
+use compartment::pipeline::ledger::LedgerTask;
+use compartment_operations::Operations;
+use compartment_operations::work::{BatchView, document_name};
 
-use super::view::View;
-use crate::commands::tasks::{name_of, task_as_json, took};
+use crate::args::BatchShow;
+use crate::commands::tasks::took;
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, BAD, FAINT, GOOD, STRONG};
 
@@ -12,33 +13,17 @@ use crate::screen::{self, BAD, FAINT, GOOD, STRONG};
 const SHOWN: usize = 8;
 
 pub(super) async fn run(
-    databases: &Databases,
-    name: &str,
-    ledger: Option<Ledger>,
-    as_json: bool,
+    operations: &Operations,
+    command: &BatchShow,
 ) -> Result<ExitCode, CliError> {
-    let view = View::read(databases, name, true).await?;
-    let slowest = match ledger {
-        Some(ledger) => slowest(&ledger, name).await?,
-        None => Vec::new(),
-    };
-    if as_json {
-        let mut value = view.as_json();
-        value["slowest"] = slowest.iter().map(task_as_json).collect();
-        screen::say_json(&value);
+    let view = operations.batch(&command.batch.name).await?;
+    if command.json {
+        screen::say_json(&view);
     } else {
         print(&view);
-        print_slowest(&slowest);
+        print_slowest(&view.slowest);
     }
     Ok(ExitCode::Success)
-}
-
-/// The slowest documents so far, from the ledger.
-async fn slowest(ledger: &Ledger, name: &str) -> Result<Vec<LedgerTask>, CliError> {
-    match ledger.slowest(name, SHOWN as u64).await {
-        Err(error) if error.kind() == ErrorKind::Unknown => Ok(Vec::new()),
-        slowest => Ok(slowest?),
-    }
 }
 
 fn print_slowest(slowest: &[LedgerTask]) {
@@ -47,31 +32,31 @@ fn print_slowest(slowest: &[LedgerTask]) {
     }
     let mut table = screen::table(&["slowest", "document", "stage", "time"], &[1, 3]);
     for task in slowest {
-        let name = name_of(task).unwrap_or_default();
+        let name = document_name(task).unwrap_or_default();
         table.add_row([name, task.ordinal.to_string(), task.task_type.clone(), took(task)]);
     }
     screen::say_lines(format!("\n{table}"));
 }
 
-pub(super) fn print(view: &View) {
-    let progress = &view.progress;
+pub(super) fn print(view: &BatchView) {
+    let summary = &view.summary;
     let count = screen::count;
     let mut line = format!(
         "{STRONG}{}{STRONG:#} is {}: {GOOD}{}{GOOD:#} of {} documents done",
-        view.record.name,
-        view.status(),
-        count(progress.done),
-        count(progress.total)
+        summary.name,
+        summary.status,
+        count(summary.done),
+        count(summary.total)
     );
-    if progress.dead > 0 {
-        line += &format!(", {BAD}{} dead{BAD:#}", count(progress.dead));
+    if summary.dead > 0 {
+        line += &format!(", {BAD}{} dead{BAD:#}", count(summary.dead));
     }
     screen::say(line);
     let header = ["stage", "done", "dead", "running", "ready", "retrying"];
     let mut table = screen::table(&header, &[1, 2, 3, 4, 5]);
-    for (stage, figures) in view.plan.stages.iter().zip(&progress.stages) {
+    for figures in &summary.stages {
         table.add_row([
-            stage.name.clone(),
+            figures.stage.clone(),
             count(figures.done),
             count(figures.dead),
             count(figures.claimed),
@@ -82,16 +67,16 @@ pub(super) fn print(view: &View) {
     screen::say_lines(format!("\n{table}"));
     failures(view);
     running(view);
-    if !view.unserved.is_empty() && !view.is_over() {
+    if !summary.unserved.is_empty() && !summary.is_over() {
         screen::say("");
         screen::say(format!(
             "{BAD}no worker serves{BAD:#} {}: start `compartment worker`",
-            view.unserved.join(", ")
+            summary.unserved.join(", ")
         ));
     }
 }
 
-fn failures(view: &View) {
+fn failures(view: &BatchView) {
     if view.failures.is_empty() {
         return;
     }
@@ -105,18 +90,18 @@ fn failures(view: &View) {
     }
 }
 
-fn running(view: &View) {
+fn running(view: &BatchView) {
     // Workers publish their running documents at intervals, so finished ones may still be listed.
-    if view.running.is_empty() || view.is_over() {
+    if view.running.is_empty() || view.summary.is_over() {
         return;
     }
     let mut table = screen::table(&["running longest", "stage", "for", "worker"], &[2]);
-    for (worker, one) in view.running.iter().take(SHOWN) {
-        let long = screen::time(view.now.since(one.since));
-        table.add_row([&one.name, &one.stage, &long, worker]);
+    for one in view.running.iter().take(SHOWN) {
+        let long = screen::time(one.time());
+        table.add_row([&one.document, &one.stage, &long, &one.worker]);
     }
     screen::say_lines(format!("\n{table}"));
-    let stuck = view.stuck().count();
+    let stuck = view.stuck.len();
     if stuck > 0 {
         screen::say(format!("{BAD}{stuck} stuck{BAD:#}: in progress for more than two minutes"));
     }

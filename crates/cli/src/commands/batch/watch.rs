@@ -3,12 +3,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use compartment::Databases;
-use compartment::pipeline::Running;
+use compartment_operations::work::{BatchView, FailureGroup, RunningDocument, STUCK_AFTER};
+use compartment_operations::{Operations, OperationsError};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::show;
-use super::view::{FailureGroup, STUCK_AFTER, View};
 use crate::args::BatchWatch;
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
@@ -25,32 +24,36 @@ const LINES: usize = 3;
 /// The rate is an average over this time.
 const RATE_OVER: Duration = Duration::from_secs(20);
 
-pub(super) async fn run(databases: &Databases, command: &BatchWatch) -> Result<ExitCode, CliError> {
+pub(super) async fn run(
+    operations: &Operations,
+    command: &BatchWatch,
+) -> Result<ExitCode, CliError> {
     let mut bars = Bars::new();
     let mut told = serde_json::Value::Null;
     let mut stop = std::pin::pin!(interrupted());
     let (mut failures, mut looked): (Vec<FailureGroup>, Option<Instant>) = (Vec::new(), None);
     loop {
         let is_due = looked.is_none_or(|looked| looked.elapsed() > FAILURES_EVERY);
-        let mut view = match View::read(databases, &command.batch.name, is_due).await {
-            Ok(view) => view,
-            // The server may be back soon; otherwise the user ends the command.
-            Err(error) if error.code() == ExitCode::Unavailable => {
-                bars.away(&error);
-                tokio::select! {
-                    () = tokio::time::sleep(command.every.max(AWAY_AGAIN)) => continue,
-                    () = &mut stop => return Err(error),
+        let mut view =
+            match read(operations, &command.batch.name, is_due).await.map_err(CliError::from) {
+                Ok(view) => view,
+                // The server may be back soon; otherwise the user ends the command.
+                Err(error) if error.code() == ExitCode::Unavailable => {
+                    bars.away(&error);
+                    tokio::select! {
+                        () = tokio::time::sleep(command.every.max(AWAY_AGAIN)) => continue,
+                        () = &mut stop => return Err(error),
+                    }
                 }
-            }
-            Err(error) => return Err(error),
-        };
+                Err(error) => return Err(error),
+            };
         if is_due {
             looked = Some(Instant::now());
             failures = std::mem::take(&mut view.failures);
         }
         view.failures.clone_from(&failures);
         if command.json {
-            let now = view.as_json();
+            let now = serde_json::json!(view);
             if now != told {
                 screen::say_json_line(&now);
                 told = now;
@@ -58,12 +61,12 @@ pub(super) async fn run(databases: &Databases, command: &BatchWatch) -> Result<E
         } else {
             bars.show(&view);
         }
-        if view.is_over() {
+        if view.summary.is_over() {
             bars.clear();
             if !command.json {
-                show::print(&View::read(databases, &command.batch.name, true).await?);
+                show::print(&read(operations, &command.batch.name, true).await?);
             }
-            let failed = view.progress.dead > 0;
+            let failed = view.summary.dead > 0;
             return Ok(if failed { ExitCode::SomeFailed } else { ExitCode::Success });
         }
         tokio::select! {
@@ -77,6 +80,19 @@ pub(super) async fn run(databases: &Databases, command: &BatchWatch) -> Result<E
             }
         }
     }
+}
+
+/// The batch; with its failures if they are due.
+async fn read(
+    operations: &Operations,
+    name: &str,
+    with_failures: bool,
+) -> Result<BatchView, OperationsError> {
+    let mut view = operations.batch_briefly(name).await?;
+    if with_failures {
+        view.failures = operations.batch_failures(&view).await?;
+    }
+    Ok(view)
 }
 
 /// The bars, and the data they show.
@@ -100,9 +116,9 @@ impl Bars {
         let _ = self.screen.clear();
     }
 
-    fn show(&mut self, view: &View) {
-        let progress = &view.progress;
-        let finished: u64 = progress.stages.iter().map(|stage| stage.done + stage.dead).sum();
+    fn show(&mut self, view: &BatchView) {
+        let batch = &view.summary;
+        let finished: u64 = batch.stages.iter().map(|stage| stage.done + stage.dead).sum();
         let rate = self.rate(finished);
         if self.screen.is_hidden() {
             // Without a terminal, prints a line at intervals for a log.
@@ -110,26 +126,26 @@ impl Bars {
                 self.said = Some(Instant::now());
                 screen::remark(format!(
                     "{}: {} of {} done, {} dead",
-                    view.status(),
-                    screen::count(progress.done),
-                    screen::count(progress.total),
-                    screen::count(progress.dead)
+                    batch.status,
+                    screen::count(batch.done),
+                    screen::count(batch.total),
+                    screen::count(batch.dead)
                 ));
             }
             return;
         }
-        while self.stages.len() < view.plan.stages.len() {
+        while self.stages.len() < batch.stages.len() {
             let bar = self.screen.add(ProgressBar::new(0));
             if let Ok(style) = ProgressStyle::with_template(
                 "{prefix:>9} {bar:30.green/dim} {pos:>8}/{len:<8} {msg}",
             ) {
                 bar.set_style(style.progress_chars("━╸─"));
             }
-            screen::set_label(&bar, &view.plan.stages[self.stages.len()].name);
+            screen::set_label(&bar, &batch.stages[self.stages.len()].stage);
             self.stages.push(bar);
         }
-        for (bar, figures) in self.stages.iter().zip(&progress.stages) {
-            bar.set_length(progress.total);
+        for (bar, figures) in self.stages.iter().zip(&batch.stages) {
+            bar.set_length(batch.total);
             bar.set_position(figures.done);
             let mut notes = Vec::new();
             for (number, what) in [
@@ -146,10 +162,10 @@ impl Bars {
         }
         let mut texts = vec![summary(view, finished, rate)];
         texts.extend(view.failures.iter().take(LINES).map(failure));
-        let slow = view.running.iter().filter(|(_, one)| view.now.since(one.since) > SLOW);
-        texts.extend(slow.take(LINES).map(|(worker, one)| running(view, worker, one)));
-        if !view.unserved.is_empty() {
-            texts.push(format!("no worker serves {}", view.unserved.join(", ")));
+        let slow = view.running.iter().filter(|one| one.time() > SLOW);
+        texts.extend(slow.take(LINES).map(running));
+        if !batch.unserved.is_empty() {
+            texts.push(format!("no worker serves {}", batch.unserved.join(", ")));
         }
         self.tell(&texts);
     }
@@ -193,11 +209,11 @@ impl Bars {
     }
 }
 
-fn summary(view: &View, finished: u64, rate: f64) -> String {
-    let progress = &view.progress;
-    let stages = view.plan.stages.len().max(1) as u64;
+fn summary(view: &BatchView, finished: u64, rate: f64) -> String {
+    let batch = &view.summary;
+    let stages = batch.stages.len().max(1) as u64;
     // A dead document skips its later stages, so this is the most that can be left.
-    let left = (progress.total * stages).saturating_sub(finished + progress.dead * (stages - 1));
+    let left = (batch.total * stages).saturating_sub(finished + batch.dead * (stages - 1));
     let eta = if rate > 0.0 {
         screen::time(Duration::from_secs_f64(left as f64 / rate))
     } else {
@@ -205,10 +221,10 @@ fn summary(view: &View, finished: u64, rate: f64) -> String {
     };
     format!(
         "{}: {} of {} done, {} dead · {:.1} documents/s · {eta} left",
-        view.status(),
-        screen::count(progress.done),
-        screen::count(progress.total),
-        screen::count(progress.dead),
+        batch.status,
+        screen::count(batch.done),
+        screen::count(batch.total),
+        screen::count(batch.dead),
         rate / stages as f64
     )
 }
@@ -217,9 +233,8 @@ fn failure(group: &FailureGroup) -> String {
     format!("{} failed at {}: {}", screen::count(group.documents), group.stage, group.example)
 }
 
-fn running(view: &View, worker: &str, one: &Running) -> String {
-    let long = view.now.since(one.since);
-    let word = if long > STUCK_AFTER { "stuck" } else { "slow" };
-    let (name, stage) = (&one.name, &one.stage);
-    format!("{word}: {name} at {stage} for {} on {worker}", screen::time(long))
+fn running(one: &RunningDocument) -> String {
+    let word = if one.time() > STUCK_AFTER { "stuck" } else { "slow" };
+    let RunningDocument { document, stage, worker, .. } = one;
+    format!("{word}: {document} at {stage} for {} on {worker}", screen::time(one.time()))
 }

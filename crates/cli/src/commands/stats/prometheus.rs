@@ -4,8 +4,7 @@ use std::fmt::Write;
 
 use compartment_admin::stats::{ContentStats, InstanceStats, NodeStats, Stats};
 
-use super::Fleet;
-use super::fleet::ClientFigures;
+use compartment_operations::{ClientFigures, Fleet};
 
 /// One figure, of each database, node or unnamed database that has it.
 struct Family {
@@ -90,7 +89,7 @@ fn of_databases(found: &Stats) -> Vec<Family> {
 fn of_fleet(found: &Stats, fleet: &Fleet) -> Vec<Family> {
     let (mut reads, mut hits) = (Vec::new(), Vec::new());
     for database in &found.databases {
-        let Some(figures) = fleet.of_cache(&database.name) else { continue };
+        let Some(figures) = fleet.caches.get(&database.name) else { continue };
         let place = labels(&[("database", &database.name), ("instance", &database.instance)]);
         reads.push((place.clone(), figures.reads_per_second));
         hits.extend(figures.hit_rate.map(|rate| (place, rate)));
@@ -139,7 +138,7 @@ fn of_clients(found: &Stats, fleet: &Fleet) -> impl Iterator<Item = Family> {
     figures.into_iter().map(move |(name, form, help, figure)| {
         let value = |one: &compartment_admin::stats::DatabaseStats| {
             let place = labels(&[("database", &one.name), ("instance", &one.instance)]);
-            Some((place, figure(fleet.of_clients(&one.name)?)?))
+            Some((place, figure(fleet.clients.get(&one.name)?)?))
         };
         let values = found.databases.iter().filter_map(value).collect();
         Family { name, form, help, values }

@@ -7,7 +7,8 @@ use compartment_admin::stats::{
 };
 use compartment_admin::{ClientUse, printable, size};
 
-use super::Fleet;
+use compartment_operations::Fleet;
+
 use crate::screen::{self, BAD, FAINT, STRONG, Style};
 use crate::table::Cell;
 
@@ -132,7 +133,7 @@ fn clients(found: &Stats, fleet: &Fleet) {
     let mut table = screen::table(&header, &[1, 2, 3, 4, 5, 6, 7]);
     let mut are_any = false;
     for database in &found.databases {
-        let Some(figures) = fleet.of_clients(&database.name) else { continue };
+        let Some(figures) = fleet.clients.get(&database.name) else { continue };
         are_any = true;
         let bytes = |figure: f64| size(figure.round() as u64);
         table.add_row([
@@ -163,7 +164,7 @@ fn caches(found: &Stats, fleet: &Fleet) {
     let mut table = screen::table(&header, &[1, 2, 3, 4]);
     let mut are_any = false;
     for database in &found.databases {
-        let Some(figures) = fleet.of_cache(&database.name) else { continue };
+        let Some(figures) = fleet.caches.get(&database.name) else { continue };
         are_any = true;
         table.add_row([
             database.name.clone(),
@@ -176,7 +177,7 @@ fn caches(found: &Stats, fleet: &Fleet) {
     if are_any {
         screen::say_lines(format!("\n{table}"));
     }
-    if found.databases.iter().any(|one| fleet.of_clients(&one.name).is_some()) || are_any {
+    if found.databases.iter().any(|one| fleet.clients.contains_key(&one.name)) || are_any {
         screen::say(format!("{FAINT}as the fleet counts them, over 5 minutes{FAINT:#}"));
     }
 }

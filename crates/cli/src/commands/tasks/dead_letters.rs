@@ -1,81 +1,27 @@
-//! Lists, replays and purges dead letters.
+//! Replays and purges dead letters.
 
 use compartment::database_map::Role;
-use compartment::queue::{DeadTask, TaskId};
+use compartment::queue::TaskId;
 use compartment::{Databases, Error, ErrorKind};
-use serde_json::{Value, json};
+use compartment_operations::Operations;
+use compartment_operations::work::{DeadLetter, DeadLetterQuery, queues};
+use serde_json::json;
 
-use super::queues;
 use crate::args::{TasksPurge, TasksReplay, WhichDead};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, GOOD};
 
-/// Dead letters read in one request.
-const PAGE: u32 = 500;
-
-/// A dead letter, its stage and its queue.
-pub(super) struct DeadLetter {
-    pub(super) stage: String,
-    pub(super) queue: String,
-    pub(super) task: DeadTask,
-}
-
-impl DeadLetter {
-    pub(super) fn as_json(&self) -> Value {
-        let task = &self.task;
-        json!({
-            "stage": self.stage,
-            "queue": self.queue,
-            "task": task.id,
-            "attempts": task.attempts,
-            "lost": task.lost,
-            "class": task.class,
-            "submitted_ms": task.submitted_at.as_millis(),
-            "died_ms": task.died_at.as_millis(),
-            "error": task.error,
-            "data": String::from_utf8_lossy(&task.payload),
-        })
-    }
-}
-
-/// Reads at most `max` dead letters of the queues; within a queue the earliest first.
-pub(super) async fn read(
-    databases: &Databases,
-    stage: Option<&str>,
-    is_wanted: impl Fn(&DeadTask) -> bool,
-    max: u64,
-) -> Result<Vec<DeadLetter>, CliError> {
-    let store = databases.role(Role::Batch)?.queue();
-    let mut letters = Vec::new();
-    for (stage, queue) in queues(databases, stage)? {
-        let mut skip = 0;
-        while (letters.len() as u64) < max {
-            let page = match store.dead(&queue, skip, PAGE).await {
-                // Nothing was ever submitted to this queue.
-                Err(error) if error.kind() == ErrorKind::Unknown => break,
-                page => page?,
-            };
-            let found = page.len();
-            skip += found as u64;
-            for task in page.into_iter().filter(&is_wanted) {
-                letters.push(DeadLetter { stage: stage.clone(), queue: queue.clone(), task });
-            }
-            if found < PAGE as usize {
-                break;
-            }
-        }
-    }
-    letters.truncate(usize::try_from(max).unwrap_or(usize::MAX));
-    Ok(letters)
-}
+/// Dead letters named in one request.
+const PAGE: usize = 500;
 
 /// The dead letters that the command's arguments select.
-async fn meant(databases: &Databases, which: &WhichDead) -> Result<Vec<DeadLetter>, CliError> {
-    let is_wanted = |task: &DeadTask| {
-        let is_named = which.ids.is_empty() || which.ids.contains(&task.id.number());
-        is_named && which.error.as_ref().is_none_or(|error| task.error.starts_with(error.as_str()))
-    };
-    read(databases, which.stage.as_deref(), is_wanted, u64::MAX).await
+async fn meant(operations: &Operations, which: &WhichDead) -> Result<Vec<DeadLetter>, CliError> {
+    let mut query = DeadLetterQuery::default();
+    query.stage.clone_from(&which.stage);
+    query.error_begins.clone_from(&which.error);
+    query.ids.clone_from(&which.ids);
+    query.limit = u64::MAX;
+    Ok(operations.dead_letters(&query).await?)
 }
 
 /// Groups the ids by queue, in pages of one request.
@@ -83,20 +29,21 @@ fn by_queue(letters: &[DeadLetter]) -> Vec<(&str, Vec<TaskId>)> {
     let mut all: Vec<(&str, Vec<TaskId>)> = Vec::new();
     for letter in letters {
         match all.last_mut() {
-            Some((queue, ids)) if *queue == letter.queue && ids.len() < PAGE as usize => {
-                ids.push(letter.task.id);
+            Some((queue, ids)) if *queue == letter.queue && ids.len() < PAGE => {
+                ids.push(letter.id);
             }
-            _ => all.push((&letter.queue, vec![letter.task.id])),
+            _ => all.push((&letter.queue, vec![letter.id])),
         }
     }
     all
 }
 
 pub(super) async fn replay(
+    operations: &Operations,
     databases: &Databases,
     command: &TasksReplay,
 ) -> Result<ExitCode, CliError> {
-    let letters = meant(databases, &command.which).await?;
+    let letters = meant(operations, &command.which).await?;
     if command.dry_run {
         return told(command.json, "would_be_replayed", letters.len() as u64, "would be replayed");
     }
@@ -117,6 +64,7 @@ pub(super) async fn replay(
 }
 
 pub(super) async fn purge(
+    operations: &Operations,
     databases: &Databases,
     command: &TasksPurge,
 ) -> Result<ExitCode, CliError> {
@@ -124,7 +72,7 @@ pub(super) async fn purge(
     if command.everything {
         return everything(databases, command).await;
     }
-    let letters = meant(databases, &command.which).await?;
+    let letters = meant(operations, &command.which).await?;
     if !command.yes {
         told(command.json, "would_be_purged", letters.len() as u64, "would be removed")?;
         if !command.json {

@@ -1,32 +1,26 @@
 //! `compartment tasks list`: tasks of the ledger, and dead letters of queues.
 
-use compartment::Databases;
-use compartment::clock::{Clock, SystemClock, Timestamp};
-use compartment::pipeline::ledger::{LedgerStatus, LedgerTask, TaskFilter};
-use compartment::queue::DeadTask;
-use compartment_documents::batch::DocumentEntry;
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use super::dead_letters::{self, DeadLetter};
-use crate::args::TasksList;
-use crate::commands::upkeep;
+use compartment::clock::{Clock, SystemClock, Timestamp};
+use compartment::pipeline::ledger::{LedgerStatus, LedgerTask};
+use compartment_operations::Operations;
+use compartment_operations::work::{DeadLetter, TaskQuery, document_name};
+
+use crate::args::{StatusArgument, TasksList};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, FAINT};
 
-pub(super) async fn run(databases: &Databases, command: &TasksList) -> Result<ExitCode, CliError> {
-    let letters = letters(databases, command).await?;
-    let mut tasks = Vec::new();
-    if !command.dead_letters
-        && let Some(ledger) = upkeep::readable(databases, &command.ledger)?
-    {
-        tasks = ledger.tasks(&filter(command)).await?;
-    }
+pub(super) async fn run(
+    operations: &Operations,
+    command: &TasksList,
+) -> Result<ExitCode, CliError> {
+    let found = operations.tasks(&query(command)).await?;
     if command.json {
-        let letters = letters.iter().map(DeadLetter::as_json).collect::<Vec<_>>();
-        let tasks: Vec<Value> = tasks.iter().map(task_as_json).collect();
-        screen::say_json(&json!({"dead_letters": letters, "tasks": tasks}));
+        screen::say_json(&found);
         return Ok(ExitCode::Success);
     }
+    let (letters, tasks) = (found.dead_letters, found.tasks);
     if letters.is_empty() && tasks.is_empty() {
         screen::say("no matching tasks");
         return Ok(ExitCode::Success);
@@ -44,53 +38,34 @@ pub(super) async fn run(databases: &Databases, command: &TasksList) -> Result<Ex
     Ok(ExitCode::Success)
 }
 
-fn filter(command: &TasksList) -> TaskFilter {
-    let mut filter = TaskFilter::default();
-    filter.batch.clone_from(&command.batch);
-    filter.task_type.clone_from(&command.stage);
-    filter.status = command.status.map(|status| match status {
-        crate::args::StatusArgument::Done => LedgerStatus::Done,
-        crate::args::StatusArgument::Failed => LedgerStatus::Failed,
-        crate::args::StatusArgument::Dead => LedgerStatus::Dead,
-        crate::args::StatusArgument::Retried => LedgerStatus::Retried,
+fn query(command: &TasksList) -> TaskQuery {
+    let mut query = TaskQuery::default();
+    query.batch.clone_from(&command.batch);
+    query.stage.clone_from(&command.stage);
+    query.status = command.status.map(|status| match status {
+        StatusArgument::Done => LedgerStatus::Done,
+        StatusArgument::Failed => LedgerStatus::Failed,
+        StatusArgument::Dead => LedgerStatus::Dead,
+        StatusArgument::Retried => LedgerStatus::Retried,
     });
-    filter.worker.clone_from(&command.worker);
-    filter.error.clone_from(&command.error);
-    (filter.limit, filter.offset) = (command.limit, command.offset);
-    filter
-}
-
-/// Matching dead letters; none if a batch, a worker or another status is asked for.
-async fn letters(databases: &Databases, command: &TasksList) -> Result<Vec<DeadLetter>, CliError> {
-    let is_dead = command.status.is_none_or(|status| status == crate::args::StatusArgument::Dead);
-    if command.batch.is_some() || command.worker.is_some() || !is_dead {
-        return Ok(Vec::new());
-    }
-    let error = command.error.as_ref().map(|error| error.to_lowercase());
-    let fits = |task: &DeadTask| {
-        error.as_ref().is_none_or(|error| task.error.to_lowercase().contains(error.as_str()))
-    };
-    // Stages of other pipelines have no queue here, but may have rows in the ledger.
-    let stage = command.stage.as_deref();
-    match dead_letters::read(databases, stage, fits, command.limit).await {
-        Err(error) if error.code() == ExitCode::Configuration && !command.dead_letters => {
-            Ok(Vec::new())
-        }
-        letters => letters,
-    }
+    query.worker.clone_from(&command.worker);
+    query.error.clone_from(&command.error);
+    query.dead_letters_only = command.dead_letters;
+    (query.limit, query.offset) = (command.limit, command.offset);
+    query
 }
 
 fn print_letters(letters: &[DeadLetter]) {
     let now = SystemClock.now();
     let mut table = screen::table(&["dead letter", "stage", "attempts", "died", "error"], &[2]);
     for letter in letters {
-        let task = &letter.task;
+        let died = Timestamp::from_millis(letter.died_ms);
         table.add_row([
-            task.id.to_string(),
+            letter.id.to_string(),
             letter.stage.clone(),
-            task.attempts.to_string(),
-            format!("{} ago", screen::time(now.since(task.died_at))),
-            task.error.clone(),
+            letter.attempts.to_string(),
+            format!("{} ago", screen::time(now.since(died))),
+            letter.error.clone(),
         ]);
     }
     screen::say_lines(format!("{table}\n"));
@@ -100,7 +75,7 @@ fn print_tasks(tasks: &[LedgerTask]) {
     let header = ["batch", "task", "stage", "status", "tries", "took", "ago", "error or document"];
     let mut table = screen::table(&header, &[1, 4, 5, 6]);
     for task in tasks {
-        let what = task.error.clone().or_else(|| name_of(task));
+        let what = task.error.clone().or_else(|| document_name(task));
         let is_of_batch = !task.batch.is_empty();
         table.add_row([
             if is_of_batch { task.batch.clone() } else { "–".to_owned() },
@@ -116,15 +91,8 @@ fn print_tasks(tasks: &[LedgerTask]) {
     screen::say_lines(table.to_string());
 }
 
-/// The name of the document.
-pub(crate) fn name_of(task: &LedgerTask) -> Option<String> {
-    let document = task.document.as_ref()?;
-    let entry: Option<DocumentEntry> = serde_json::from_str(document).ok();
-    Some(entry.map_or_else(|| document.clone(), |entry| entry.name))
-}
-
 pub(crate) fn took(task: &LedgerTask) -> String {
-    let took = task.took_ms().map(std::time::Duration::from_millis);
+    let took = task.took_ms().map(Duration::from_millis);
     took.map_or_else(|| "–".into(), screen::time)
 }
 
@@ -132,10 +100,4 @@ pub(crate) fn took(task: &LedgerTask) -> String {
 pub(super) fn ended(task: &LedgerTask) -> String {
     let Some(at) = task.completed_ms else { return "–".into() };
     screen::time(SystemClock.now().since(Timestamp::from_millis(at)))
-}
-
-pub(crate) fn task_as_json(task: &LedgerTask) -> Value {
-    let mut value = json!(task);
-    value["took_ms"] = json!(task.took_ms());
-    value
 }

@@ -4,39 +4,31 @@ mod dead_letters;
 mod list;
 mod show;
 
-pub(super) use list::{name_of, task_as_json, took};
+pub(super) use list::took;
 
-use compartment::Databases;
-use compartment_documents::IngestOptions;
-use compartment_documents::batch::pipeline;
-
-use super::batch;
+use super::{batch, operations};
 use crate::args::{self, General, TasksCommand};
 use crate::exit_code::{CliError, ExitCode};
 use crate::settings;
 
 pub(crate) async fn run(general: &General, command: args::Tasks) -> Result<ExitCode, CliError> {
-    let databases = batch::open(settings::load(general)?.map).await?;
+    let settings = settings::load(general)?;
+    let ledger = match &command.command {
+        // Dead letters alone are in no ledger.
+        TasksCommand::List(command) => Some(&command.ledger).filter(|_| !command.dead_letters),
+        TasksCommand::Show(command) => Some(&command.ledger),
+        _ => None,
+    };
+    let operations = operations::of_work(&settings, ledger)?;
+    let databases = batch::open(&operations).await?;
     match command.command {
-        TasksCommand::List(command) => list::run(&databases, &command).await,
-        TasksCommand::Show(command) => show::run(&databases, &command).await,
-        TasksCommand::Replay(command) => dead_letters::replay(&databases, &command).await,
-        TasksCommand::Purge(command) => dead_letters::purge(&databases, &command).await,
+        TasksCommand::List(command) => list::run(&operations, &command).await,
+        TasksCommand::Show(command) => show::run(&operations, &command).await,
+        TasksCommand::Replay(command) => {
+            dead_letters::replay(&operations, &databases, &command).await
+        }
+        TasksCommand::Purge(command) => {
+            dead_letters::purge(&operations, &databases, &command).await
+        }
     }
-}
-
-/// The queue of one stage, or of every stage, each with its stage.
-fn queues(databases: &Databases, stage: Option<&str>) -> Result<Vec<(String, String)>, CliError> {
-    let pipeline = pipeline(databases, &IngestOptions::default())?;
-    let stages: Vec<String> = pipeline.stages().map(str::to_owned).collect();
-    if let Some(stage) = stage
-        && !stages.iter().any(|known| known == stage)
-    {
-        let what = format!("there is no stage {stage:?}; there are {}", stages.join(", "));
-        return Err(CliError::new(ExitCode::Configuration, what));
-    }
-    let all = stages.into_iter().enumerate();
-    let wanted = all.filter(|(_, known)| stage.is_none_or(|stage| stage == known));
-    let queues = wanted.filter_map(|(place, known)| Some((known, pipeline.queue_of(place)?)));
-    Ok(queues.collect())
 }

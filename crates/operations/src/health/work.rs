@@ -5,7 +5,7 @@ use std::time::Duration;
 use compartment::batch::{BatchProgress, BatchStatus};
 use compartment::clock::{Clock, SystemClock, Timestamp};
 use compartment::database_map::{HealthSettings, Role};
-use compartment::pipeline::ledger::Ledger;
+use compartment::pipeline::ledger::{Ledger, LedgerMirror};
 use compartment::pipeline::{BatchRecord, BatchRegistry, WorkerState, workers};
 use compartment::queue::TaskClass;
 use compartment::{Databases, ErrorKind};
@@ -13,23 +13,20 @@ use compartment_admin::health::{Check, HealthState};
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::pipeline;
 
-use super::super::upkeep;
 use super::fleet;
-use crate::exit_code::CliError;
-use crate::screen;
-use crate::settings::Settings;
+use crate::{Operations, Result, count, time};
 
 /// The checks; one that says why where the databases cannot be read.
-pub(super) async fn check(settings: &Settings, timeout: Duration) -> Vec<Check> {
+pub(super) async fn check(operations: &Operations, timeout: Duration) -> Vec<Check> {
     let mut checks = Vec::new();
     let work = async {
-        let databases = compartment::open(settings.map.clone()).await?;
+        let databases = operations.databases().await?;
         let mut found = fleet::check(&databases).await;
         // A map may have no pipeline.
         if databases.role(Role::Batch).is_ok() {
             found.extend(all(&databases).await?);
         }
-        Ok::<_, CliError>(found)
+        Ok::<_, crate::OperationsError>(found)
     };
     match tokio::time::timeout(timeout, work).await {
         Ok(Ok(found)) => checks.extend(found),
@@ -38,7 +35,7 @@ pub(super) async fn check(settings: &Settings, timeout: Duration) -> Vec<Check> 
             checks.push(Check::new("databases", "the map", HealthState::Critical, message));
         }
         Err(_) => {
-            let message = format!("not read within {}", screen::time(timeout));
+            let message = format!("not read within {}", time(timeout));
             checks.push(Check::new("databases", "the map", HealthState::Critical, message));
         }
     }
@@ -48,7 +45,7 @@ pub(super) async fn check(settings: &Settings, timeout: Duration) -> Vec<Check> 
 /// A batch and how far it is.
 type Running = (BatchRecord, BatchProgress);
 
-async fn all(databases: &Databases) -> Result<Vec<Check>, CliError> {
+async fn all(databases: &Databases) -> Result<Vec<Check>> {
     let thresholds = databases.map().health();
     let database = databases.role(Role::Batch)?;
     let name = database.contract().name.clone();
@@ -90,7 +87,7 @@ async fn all(databases: &Databases) -> Result<Vec<Check>, CliError> {
 }
 
 /// Dead letters of the queues of single tasks.
-async fn dead_letters(databases: &Databases) -> Result<u64, CliError> {
+async fn dead_letters(databases: &Databases) -> Result<u64> {
     let store = databases.role(Role::Batch)?.queue();
     let pipeline = pipeline(databases, &IngestOptions::default())?;
     let mut dead = 0;
@@ -110,7 +107,7 @@ fn dead_check(database: &str, dead: u64, thresholds: &HealthSettings) -> Check {
         true => (HealthState::Warning, "; `compartment tasks list` says why"),
         false => (HealthState::Ok, ""),
     };
-    let message = format!("{} dead letters{advice}", screen::count(dead));
+    let message = format!("{} dead letters{advice}", count(dead));
     Check::new("dead_letters", database, state, message)
         .figure(dead as f64, thresholds.dead_letters as f64)
 }
@@ -144,7 +141,7 @@ fn stuck_check(
         return Check::new("stuck", database, HealthState::Ok, message);
     };
     let long = now.since(one.since);
-    let what = format!("{} has been at {} for {}", one.name, one.stage, screen::time(long));
+    let what = format!("{} has been at {} for {}", one.name, one.stage, time(long));
     let (state, message) = match long > limit {
         true => (HealthState::Warning, format!("{what} on worker {worker}: look at its log")),
         false => (HealthState::Ok, what),
@@ -174,8 +171,7 @@ fn age_check(
         return Check::new("queue_age", subject, HealthState::Ok, "no batch waits for a worker");
     };
     let age = now.since(record.created_at);
-    let what =
-        format!("batch {} has waited {} and nobody works on it", record.name, screen::time(age));
+    let what = format!("batch {} has waited {} and nobody works on it", record.name, time(age));
     let (state, message) = match age > limit {
         true => (HealthState::Warning, format!("{what}: start `compartment worker`")),
         false => (HealthState::Ok, what),
@@ -188,18 +184,19 @@ async fn ledger_check(
     databases: &Databases,
     database: &str,
     thresholds: &HealthSettings,
-) -> Result<Option<Check>, CliError> {
+) -> Result<Option<Check>> {
     let settings = databases.map().ledger();
     let Some(address) = settings.address.clone().filter(|_| settings.enabled != Some(false)) else {
         return Ok(None);
     };
-    let waiting = upkeep::mirror(databases, Ledger::new(address))?.waiting().await?;
+    let database_of_batches = databases.role(Role::Batch)?.clone();
+    let waiting = LedgerMirror::new(database_of_batches, Ledger::new(address)).waiting().await?;
     let limit = thresholds.ledger_entries;
     let (state, advice) = match waiting > limit {
         true => (HealthState::Warning, ": is the ledger's server away, or is no worker running?"),
         false => (HealthState::Ok, ""),
     };
-    let message = format!("{} entries wait for the ledger{advice}", screen::count(waiting));
+    let message = format!("{} entries wait for the ledger{advice}", count(waiting));
     let check = Check::new("ledger", database, state, message);
     Ok(Some(check.figure(waiting as f64, limit as f64)))
 }

@@ -5,15 +5,12 @@ use std::path::{Path, PathBuf};
 use compartment_admin::Deployment;
 use compartment_admin::stats::Past;
 
-use crate::args::StateFolder;
-use crate::screen::{self, STRONG};
-
 /// The file; none where there is no folder for it.
+#[derive(Debug)]
 pub(crate) struct Kept(Option<PathBuf>);
 
 impl Kept {
-    pub(crate) fn of(state: &StateFolder, deployment: &Deployment) -> Self {
-        let folder = state.folder.clone().or_else(default_folder);
+    pub(crate) fn of(folder: Option<&Path>, deployment: &Deployment) -> Self {
         let addresses = deployment.instances.iter().map(|one| one.address.as_str());
         let name = format!("stats-{:016x}.json", hash(addresses));
         Self(folder.map(|folder| folder.join(name)))
@@ -23,24 +20,20 @@ impl Kept {
         Past::read(self.0.as_deref()?)
     }
 
-    /// Writes the file. A folder that cannot be written only means that the next look begins anew.
-    pub(crate) fn write(&self, past: &Past) {
-        let Some(path) = &self.0 else { return };
+    /// Writes the file; why that failed, if it did, which only means that the next look begins anew.
+    pub(crate) fn write(&self, past: &Past) -> Option<String> {
+        let path = self.0.as_ref()?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let written = compartment_files::create_folders(folder)
             .map_err(|error| error.to_string())
             .and_then(|()| past.write(path).map_err(|error| error.to_string()));
-        if let Err(error) = written {
-            screen::remark(format!(
-                "{STRONG}note:{STRONG:#} figures are not kept for the next look: {error}; --state names \
-                 another folder"
-            ));
-        }
+        written.err()
     }
 }
 
-/// As the XDG base directory specification has it.
-fn default_folder() -> Option<PathBuf> {
+/// Where figures are kept unless somebody names a folder, as the XDG base directory specification has it.
+#[must_use]
+pub fn default_state_folder() -> Option<PathBuf> {
     let folder =
         |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")))?;

@@ -1,14 +1,17 @@
 //! The checks of what the fleet's processes publish: time-outs of locks, and the use of their connections.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use compartment::Databases;
-use compartment::database_map::HealthSettings;
-use compartment::metrics::{ClientProcess, ConnectionUse};
+use compartment::clock::{Clock, SystemClock};
+use compartment::database_map::{HealthSettings, Role};
+use compartment::metrics::{ClientMetrics, ClientProcess, ConnectionUse};
 use compartment_admin::health::{Check, HealthState};
 
-use super::super::stats::FleetHealth;
-use crate::screen;
+use crate::{count, counted};
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The checks; those that nobody publishes are unknown.
 pub(super) async fn check(databases: &Databases) -> Vec<Check> {
@@ -21,6 +24,30 @@ pub(super) async fn check(databases: &Databases) -> Vec<Check> {
         }
         // A map without metrics, or a server that another check reports.
         Err(_) => vec![unknown("lock_timeouts"), unknown("pool")],
+    }
+}
+
+/// What the processes of the fleet report.
+struct FleetHealth {
+    /// The callers that waited for a lock in vain in the last hour, by database; `None` where nobody publishes.
+    lock_timeouts: Option<BTreeMap<String, u64>>,
+    /// The processes that reported recently.
+    processes: Vec<ClientProcess>,
+}
+
+impl FleetHealth {
+    async fn read(databases: &Databases) -> compartment::Result<Self> {
+        let metrics = databases.role(Role::Metrics)?;
+        let mut timeouts = BTreeMap::new();
+        for database in databases.iter() {
+            let (name, now) = (database.name(), SystemClock.now());
+            let clients = ClientMetrics::read(metrics, name, HOUR, now).await?;
+            if clients.since_ms.is_some() {
+                timeouts.insert(name.to_owned(), clients.recent.lock_timeouts);
+            }
+        }
+        let lock_timeouts = Some(timeouts).filter(|timeouts| !timeouts.is_empty());
+        Ok(Self { lock_timeouts, processes: ClientMetrics::processes(metrics).await? })
     }
 }
 
@@ -37,19 +64,19 @@ fn lock_checks(found: Option<BTreeMap<String, u64>>, thresholds: &HealthSettings
     let over: Vec<Check> = found
         .into_iter()
         .filter(|(_, count)| *count > limit)
-        .map(|(database, count)| {
+        .map(|(database, timeouts)| {
             let message = format!(
                 "{} waited in vain for a lock in the last hour: a holder is slow, or its lease long",
-                screen::counted(count, "caller")
+                counted(timeouts, "caller")
             );
             Check::new("lock_timeouts", database, HealthState::Warning, message)
-                .figure(count as f64, limit as f64)
+                .figure(timeouts as f64, limit as f64)
         })
         .collect();
     if !over.is_empty() {
         return over;
     }
-    let message = format!("{} time-outs of locks in the last hour", screen::count(all));
+    let message = format!("{} time-outs of locks in the last hour", count(all));
     let check = Check::new("lock_timeouts", "the fleet", HealthState::Ok, message);
     vec![check.figure(all as f64, limit as f64)]
 }
