@@ -131,6 +131,62 @@ const ENDPOINTS: &[Endpoint] = &[
         ],
         form: JSON,
     },
+    Endpoint {
+        path: "/api/documents",
+        changes: false,
+        summary: "Documents of a batch by name, and the entities of the whole batch once it is completed.",
+        parameters: &[
+            ("batch", In::Query, "string", "The batch; needed."),
+            ("search", In::Query, "string", "Only documents whose name contains this text."),
+            ("from", In::Query, "integer", "The number of the first document that is looked at."),
+            ("limit", In::Query, "integer", "At most so many, up to 1,000; 100 by default."),
+        ],
+        form: JSON,
+    },
+    Endpoint {
+        path: "/api/documents/{hash}",
+        changes: false,
+        summary: "The entities of a document, or with `entity` the places in its text.",
+        parameters: &[
+            ("hash", In::Path, "string", "The hash of its content."),
+            ("batch", In::Query, "string", "A batch that it is in; needed."),
+            (
+                "entity",
+                In::Query,
+                "string",
+                "The id of an entity: only where the text mentions it.",
+            ),
+        ],
+        form: JSON,
+    },
+    Endpoint {
+        path: "/api/plans",
+        changes: false,
+        summary: "The plans of separations in the server's plan folder.",
+        parameters: &[],
+        form: JSON,
+    },
+    Endpoint {
+        path: "/api/audit",
+        changes: false,
+        summary: "The log of changes, the newest first.",
+        parameters: &[("limit", In::Query, "integer", "Entries, at most 1,000; 100 by default.")],
+        form: JSON,
+    },
+    Endpoint {
+        path: "/api/changes/plan",
+        changes: true,
+        summary: "Makes a plan of a change by a dry run, which changes nothing.",
+        parameters: &[],
+        form: JSON,
+    },
+    Endpoint {
+        path: "/api/changes/act",
+        changes: true,
+        summary: "Carries out a plan by its id, once, unless anything has moved since.",
+        parameters: &[],
+        form: JSON,
+    },
 ];
 
 /// `GET /api/openapi.json`
@@ -183,11 +239,25 @@ fn operation(endpoint: &Endpoint) -> Value {
         JSON => json!({"type": "object"}),
         _ => json!({"type": "string"}),
     };
+    let body = match endpoint.path {
+        "/api/changes/plan" => Some(json!({
+            "type": "object",
+            "required": ["change"],
+            "properties": {"change": {"type": "string", "description": "pause_batch, retry_failed, …"}},
+            "description": "The change, with its own fields beside."
+        })),
+        "/api/changes/act" => Some(json!({
+            "type": "object",
+            "required": ["id"],
+            "properties": {"id": {"type": "string", "description": "The id of the plan."}}
+        })),
+        _ => None,
+    };
     let problem = json!({
         "description": "Why there is no answer.",
         "content": {JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     });
-    json!({
+    let mut described = json!({
         "summary": endpoint.summary,
         "parameters": parameters.collect::<Vec<_>>(),
         "security": if endpoint.changes { json!([{"token": []}]) } else { json!([{}, {"token": []}]) },
@@ -195,7 +265,11 @@ fn operation(endpoint: &Endpoint) -> Value {
             "200": {"description": endpoint.summary, "content": {endpoint.form: {"schema": schema}}},
             "default": problem,
         }
-    })
+    });
+    if let Some(schema) = body {
+        described["requestBody"] = json!({"required": true, "content": {JSON: {"schema": schema}}});
+    }
+    described
 }
 
 #[cfg(test)]

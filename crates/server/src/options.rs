@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -58,6 +59,8 @@ pub struct ServerOptions {
     pub allows_changes: bool,
     /// The time between looks.
     pub interval: Duration,
+    /// Where plans of separations lie, which the page then shows.
+    pub plan_folder: Option<PathBuf>,
     /// Streams of events that are held at once; those beyond are refused.
     pub max_streams: usize,
     /// Connections that are held at once; those beyond wait.
@@ -72,6 +75,7 @@ impl Default for ServerOptions {
             hosts: Vec::new(),
             allows_changes: true,
             interval: Duration::from_secs(5),
+            plan_folder: None,
             max_streams: 1_024,
             max_connections: 2_048,
         }

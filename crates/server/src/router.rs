@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 
-use crate::api::{batches, databases, figures, probes, work};
+use crate::api::{batches, changes, databases, documents, figures, plans, probes, work};
 use crate::events::events;
 use crate::guard::guard;
 use crate::openapi::openapi;
@@ -33,6 +33,12 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/batches/{name}", get(batches::batch))
         .route("/api/tasks", get(work::tasks))
         .route("/api/dead-letters", get(work::dead_letters))
+        .route("/api/documents", get(documents::documents))
+        .route("/api/documents/{hash}", get(documents::document))
+        .route("/api/plans", get(plans::plans))
+        .route("/api/audit", get(changes::audit))
+        .route("/api/changes/plan", post(changes::plan))
+        .route("/api/changes/act", post(changes::act))
         .fallback(page);
     routes
         .layer(DefaultBodyLimit::max(MOST_BODY))

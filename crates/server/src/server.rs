@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use compartment_operations::changes::{Allowed, ChangeOptions, Changes, Tier};
 use compartment_operations::history::Historian;
 use compartment_operations::{Look, Operations, WatchOptions, Watcher};
 use tokio::net::TcpListener;
@@ -38,11 +39,18 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
         let watching = WatchOptions::default().interval(options.interval);
         let watcher = Watcher::start(operations.clone(), watching);
+        let allowed = match options.allows_changes && options.token.is_some() {
+            // The page's own: everything else is for the command line, and for agents by their tiers.
+            true => Allowed::of([Tier::Batches]),
+            false => Allowed::none(),
+        };
+        let changes = Changes::new(operations.clone(), ChangeOptions::new(allowed));
         let (newest, receiver) = watch::channel(None);
         let shared = Arc::new(Shared {
             streams: Arc::new(Semaphore::new(options.max_streams)),
             operations,
             options,
+            changes,
             watcher,
             newest: receiver,
         });

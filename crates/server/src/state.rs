@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use compartment_operations::changes::Changes;
 use compartment_operations::{Look, Operations, Watcher};
 use tokio::sync::{Semaphore, watch};
 
@@ -22,6 +23,7 @@ pub(crate) struct Rendered {
 pub(crate) struct Shared {
     pub(crate) operations: Operations,
     pub(crate) options: ServerOptions,
+    pub(crate) changes: Changes,
     pub(crate) watcher: Watcher,
     /// The newest look; `None` before the first.
     pub(crate) newest: watch::Receiver<Option<Rendered>>,

@@ -11,6 +11,7 @@ mod ingest;
 mod ledger;
 mod limit;
 mod migrate;
+mod serve;
 mod stats;
 mod tasks;
 mod worker;
@@ -35,6 +36,7 @@ pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
 pub(crate) use limit::Limit;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
+pub(crate) use serve::Serve;
 pub(crate) use stats::{StateFolder, Stats};
 pub(crate) use tasks::{
     StatusArgument, Tasks, TasksCommand, TasksList, TasksPurge, TasksReplay, TasksShow, WhichDead,
@@ -62,6 +64,7 @@ const EXAMPLES: &str = "Examples:
   compartment analyze --backend redis://127.0.0.1:6379
   compartment plan -o plan.toml
   compartment migrate --from 0 --to cache --pattern 'page:*' --dry-run
+  compartment serve --backend redis://127.0.0.1:6379
   compartment doctor --backend redis://127.0.0.1:6379
   compartment backup --database knowledge -o knowledge.rdb
   compartment config init                         writes compartment.toml
@@ -164,6 +167,8 @@ pub(crate) enum Command {
     Databases(Databases),
     /// Show the memory and growth of each database, and the state of its servers
     Stats(Stats),
+    /// Serve a page with live figures, its JSON API, and metrics for Prometheus
+    Serve(Serve),
     /// Check the servers, queues and workers against thresholds, for probes and alerts
     Health(Health),
     /// Hold the servers against the contracts of their databases, and name the cure of each fault

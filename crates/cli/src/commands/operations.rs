@@ -33,6 +33,17 @@ pub(super) fn of_work(
     Ok(Operations::new(options(settings, address)))
 }
 
+/// The deployment of a command that shows everything.
+pub(super) fn of_everything(
+    settings: &Settings,
+    ledger: &LedgerArgument,
+    state: &StateFolder,
+) -> Result<Operations, CliError> {
+    let mut options = options(settings, ledger.address(&settings.map)?);
+    options.state_folder = state.folder.clone().or_else(default_state_folder);
+    Ok(Operations::new(options))
+}
+
 fn options(settings: &Settings, ledger: Option<LedgerAddress>) -> OperationsOptions {
     let mut options = OperationsOptions::new(settings.map.clone());
     options.file.clone_from(&settings.file);

@@ -1,8 +1,11 @@
 //! The handlers of the JSON API, and the form of their errors.
 
 pub(crate) mod batches;
+pub(crate) mod changes;
 pub(crate) mod databases;
+pub(crate) mod documents;
 pub(crate) mod figures;
+pub(crate) mod plans;
 pub(crate) mod probes;
 pub(crate) mod work;
 
