@@ -35,7 +35,7 @@ export function spark(values, label) {
   const all = known.map(([, value]) => value);
   const low = Math.min(...all);
   const high = Math.max(...all);
-  const line = scaled(known, 0, values.length - 1, low, high === low ? low + 1 : high, 110, 22);
+  const line = scaled(known, 0, values.length - 1, low, high === low ? low + 1 : high, 110, high === low ? 11 : 22);
   return h("svg", { class: "spark", viewBox: "0 -1 110 24", preserveAspectRatio: "none", role: "img", "aria-label": label },
     h("path", { d: path(line, 110) }));
 }

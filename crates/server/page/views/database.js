@@ -56,7 +56,7 @@ export function database(page, name) {
       return [
         h("h1", {}, name, " ", h("small", {}, "database")),
         view.problem ? h("p", { class: "note bad" }, view.problem) : null,
-        h("div", { class: "card" }, h("dl", {}, facts.map(([title, value]) => [h("dt", {}, title), h("dd", {}, value)]))),
+        h("div", { class: "card" }, h("dl", { class: "facts" }, facts.map(([title, value]) => h("div", {}, h("dt", {}, title), h("dd", {}, value))))),
         h("div", { class: "row" }, h("label", {}, "Time", h("select", { onchange: choose, value: view.hours }, PERIODS.map(([title, hours]) => h("option", { value: hours, selected: hours === view.hours }, title))))),
         courses(),
         h("h2", {}, "Patterns"),
