@@ -1,6 +1,7 @@
 //! Tests of the crate from outside, in one program.
 
 mod addresses;
+mod agents;
 mod backup;
 mod batches;
 mod cache;
