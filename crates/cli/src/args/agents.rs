@@ -12,7 +12,20 @@ use super::{LedgerArgument, StateFolder, duration};
 #[derive(Args, Debug)]
 #[command(after_help = MCP_HELP)]
 pub(crate) struct Mcp {
-    /// Offer tools that change, each by the plan of a dry run
+    #[command(flatten)]
+    pub(crate) agents: AgentChanges,
+
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgument,
+
+    #[command(flatten)]
+    pub(crate) state: StateFolder,
+}
+
+/// What agents may change.
+#[derive(Args, Debug)]
+pub(crate) struct AgentChanges {
+    /// Offer agents tools that change, each by the plan of a dry run
     #[arg(long)]
     pub(crate) allow_changes: bool,
 
@@ -23,12 +36,6 @@ pub(crate) struct Mcp {
     /// The folder that backups are written to, as new files
     #[arg(long, value_name = "FOLDER")]
     pub(crate) backup_folder: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) ledger: LedgerArgument,
-
-    #[command(flatten)]
-    pub(crate) state: StateFolder,
 }
 
 /// Show who changed what by the plan of a dry run.

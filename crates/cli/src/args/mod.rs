@@ -12,6 +12,7 @@ mod ingest;
 mod ledger;
 mod limit;
 mod migrate;
+mod serve;
 mod stats;
 mod tasks;
 mod worker;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use agents::{Audit, Mcp};
+pub(crate) use agents::{AgentChanges, Audit, Mcp};
 pub(crate) use analyze::{Analyze, Flush, PlanArguments};
 pub(crate) use backup::{Backup, OnConflictArgument, Restore, ViaArgument};
 pub(crate) use batch::{
@@ -37,6 +38,7 @@ pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
 pub(crate) use limit::Limit;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
+pub(crate) use serve::Serve;
 pub(crate) use stats::{StateFolder, Stats};
 pub(crate) use tasks::{
     StatusArgument, Tasks, TasksCommand, TasksList, TasksPurge, TasksReplay, TasksShow, WhichDead,
@@ -64,6 +66,7 @@ const EXAMPLES: &str = "Examples:
   compartment analyze --backend redis://127.0.0.1:6379
   compartment plan -o plan.toml
   compartment migrate --from 0 --to cache --pattern 'page:*' --dry-run
+  compartment serve --backend redis://127.0.0.1:6379
   compartment doctor --backend redis://127.0.0.1:6379
   compartment backup --database knowledge -o knowledge.rdb
   compartment mcp                                 for agents; reads only
@@ -167,6 +170,8 @@ pub(crate) enum Command {
     Databases(Databases),
     /// Show the memory and growth of each database, and the state of its servers
     Stats(Stats),
+    /// Serve a page with live figures, its JSON API, and metrics for Prometheus
+    Serve(Serve),
     /// Check the servers, queues and workers against thresholds, for probes and alerts
     Health(Health),
     /// Hold the servers against the contracts of their databases, and name the cure of each fault

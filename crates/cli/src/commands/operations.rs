@@ -33,8 +33,8 @@ pub(super) fn of_work(
     Ok(Operations::new(options(settings, address)))
 }
 
-/// The deployment of a command that agents use: figures and work, with the ledger where it exists.
-pub(super) fn of_agents(
+/// The deployment of a command that shows everything: figures and work, with the ledger where it exists.
+pub(super) fn of_everything(
     settings: &Settings,
     ledger: &LedgerArgument,
     state: &StateFolder,
