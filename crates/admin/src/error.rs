@@ -39,6 +39,17 @@ pub enum AdminError {
     /// Refused because data would be lost; says which, and how to continue.
     #[error("{0}")]
     Unsafe(String),
+    /// Refused because it is no longer as it was counted: nothing was changed.
+    #[error("{0}")]
+    Moved(String),
+    /// A name that leads to no database, and a hint at names that do.
+    #[error("{problem}")]
+    NoPlace {
+        /// The problem.
+        problem: String,
+        /// What to name instead; empty if there is nothing to add.
+        hint: String,
+    },
     /// A comparison found differences.
     #[error("{0}")]
     Different(String),

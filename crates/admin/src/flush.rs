@@ -1,5 +1,6 @@
 //! Empties one database, and refuses if that would remove keys of others.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use compartment_core::{Contract, DatabaseKind, DatabaseMap};
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 use crate::analyze::{ClientUse, clients_of};
 use crate::chosen::Chosen;
+use crate::counted::{CountedNames, NameCounter};
 use crate::neighbours::{Neighbours, neighbours};
 use crate::patterns::Learner;
 use crate::plan::{Plan, Stays, search_indexes};
@@ -28,6 +30,12 @@ pub struct FlushOptions {
     /// Plans, with their names, for the server and index of this database. A key that stays by any
     /// of them is not removed.
     pub plans: Vec<(String, Plan)>,
+    /// Names of keys that stay, without the prefix of the place.
+    pub except: Vec<Vec<u8>>,
+    /// Note the names of the keys that are counted, at most this many, in [`FlushPreview::names`].
+    pub note_names: Option<usize>,
+    /// Remove only keys that were counted before, one by one, and none if the keys are no longer these.
+    pub only: Option<Arc<CountedNames>>,
 }
 
 /// How keys are removed.
@@ -69,6 +77,9 @@ pub struct FlushPreview {
     pub owners: Vec<ClientUse>,
     /// Reasons for a refusal; empty if it would run.
     pub refusals: Vec<String>,
+    /// The names that were counted, with [`FlushOptions::note_names`]; `None` too if there are more.
+    #[serde(skip)]
+    pub names: Option<CountedNames>,
 }
 
 /// The result of a flush.
@@ -136,7 +147,7 @@ pub async fn preview_flush(
             client.index
         ));
     }
-    let Counted { keys, mut patterns, stays } = count(place, options, progress).await?;
+    let Counted { keys, mut patterns, stays, names } = count(place, options, progress).await?;
     refusals.extend(stays);
     let all = patterns.len();
     patterns.truncate(SHOWN);
@@ -154,26 +165,41 @@ pub async fn preview_flush(
         patterns,
         owners,
         refusals,
+        names,
     })
 }
 
 /// Empties `place`, or removes the keys of the patterns.
 ///
 /// # Errors
-/// [`AdminError::Unsafe`] when it is refused, with every reason; then nothing was removed. The
-/// server's: some keys may be gone.
+/// [`AdminError::Unsafe`] when it is refused, with every reason, and [`AdminError::Moved`] when the keys are not those of
+/// [`FlushOptions::only`]; then nothing was removed. The server's: some keys may be gone.
 pub async fn flush(
     place: &Place,
     map: &DatabaseMap,
     options: &FlushOptions,
     progress: &dyn Progress,
 ) -> Result<FlushReport> {
+    let mut options = options.clone();
+    if let Some(only) = &options.only {
+        options.note_names = Some(only.len());
+    }
+    let options = &options;
     let preview = preview_flush(place, map, options, progress).await?;
     if !preview.refusals.is_empty() {
         return Err(AdminError::Unsafe(format!(
             "{} is not flushed: {}",
             preview.database,
             preview.refusals.join("; ")
+        )));
+    }
+    if let Some(only) = &options.only
+        && preview.names.as_ref() != Some(only.as_ref())
+    {
+        return Err(AdminError::Moved(format!(
+            "{} is not flushed: its keys are no longer the {} that were counted",
+            preview.database,
+            only.len()
         )));
     }
     let began = Instant::now();
@@ -210,7 +236,10 @@ async fn flush_whole(place: &Place) -> Result<bool> {
 
 fn way(place: &Place, options: &FlushOptions) -> FlushWay {
     let limits = options.limits;
-    let whole = place.prefix().is_empty() && options.patterns.is_empty();
+    let whole = place.prefix().is_empty()
+        && options.patterns.is_empty()
+        && options.except.is_empty()
+        && options.only.is_none();
     let unlimited = limits.operations_per_second.is_none() && limits.latency.is_none();
     if whole && unlimited { FlushWay::FlushDb } else { FlushWay::Unlink }
 }
@@ -258,10 +287,12 @@ struct Counted {
     patterns: Vec<(String, u64)>,
     /// Keys that stay, each with its plan.
     stays: Vec<String>,
+    names: Option<CountedNames>,
 }
 
 async fn count(place: &Place, options: &FlushOptions, progress: &dyn Progress) -> Result<Counted> {
-    let chosen = Chosen::new(&options.patterns);
+    let chosen = Chosen::new(&options.patterns).except(&options.except);
+    let mut names = options.note_names.map(NameCounter::new);
     let mut stays: Vec<Stays<'_>> =
         options.plans.iter().map(|(name, plan)| Stays::of(name, plan, &options.patterns)).collect();
     let mut learner = Learner::default();
@@ -273,6 +304,9 @@ async fn count(place: &Place, options: &FlushOptions, progress: &dyn Progress) -
         let Some(page) = pace.next_page(&mut walk).await? else { break };
         for name in page.iter().filter(|name| chosen.takes(name)) {
             learner.add(name);
+            if let Some(names) = &mut names {
+                names.add(name);
+            }
             let on_server = place.on_server(name);
             stays.iter_mut().for_each(|one| one.add(&on_server));
             keys += 1;
@@ -284,7 +318,7 @@ async fn count(place: &Place, options: &FlushOptions, progress: &dyn Progress) -
         learned.map(|one| (one.pattern.to_string(), one.keys)).collect();
     patterns.sort_by_key(|(_, keys)| std::cmp::Reverse(*keys));
     let stays = stays.iter().filter_map(|one| one.refusal(place.label())).collect();
-    Ok(Counted { keys, patterns, stays })
+    Ok(Counted { keys, patterns, stays, names: names.and_then(NameCounter::finish) })
 }
 
 async fn unlink(
@@ -293,7 +327,7 @@ async fn unlink(
     keys: u64,
     progress: &dyn Progress,
 ) -> Result<u64> {
-    let chosen = Chosen::new(&options.patterns);
+    let chosen = Chosen::new(&options.patterns).except(&options.except).only(options.only.as_ref());
     let mut connection = place.open("flush").await?;
     let mut pace = Pace::new(options.limits, place).await?;
     let mut walk = Walk::start(place, chosen.glob()).await?;

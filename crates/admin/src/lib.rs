@@ -7,15 +7,18 @@
 mod analyze;
 pub mod backup;
 mod bless;
+mod change_log;
 mod chosen;
 mod cleanup;
 mod client_list;
 mod clocks;
 mod condition;
+mod counted;
 mod deployment;
 pub mod doctor;
 mod error;
 mod eviction;
+mod explain;
 mod fitness;
 mod flush;
 mod frameworks;
@@ -30,7 +33,9 @@ mod own_name;
 mod pace;
 mod patterns;
 mod place;
+pub mod places;
 mod plan;
+pub mod plans;
 mod policy;
 mod progress;
 pub mod rdb;
@@ -38,6 +43,7 @@ pub mod rdb;
 pub mod replication;
 mod resp;
 pub mod restore;
+mod rights;
 mod setting;
 mod size;
 mod snapshot;
@@ -51,13 +57,16 @@ pub use analyze::{
     Analysis, AnalyzeOptions, BigKey, Bucket, ClientUse, KeyGroupReport, Measure, Memory,
     ServerState, Source, TtlCounts, analyze, analyze_dump, keyspace,
 };
+pub use change_log::{CHANGE_LOG, LogEntry, append_to_log, read_log};
 pub use cleanup::{
     AgeBy, CleanupOptions, CleanupReport, ExpireOptions, ExpireReport, KnownDocuments,
     LedgerDocuments, OrphanGroup, OrphanKind, OrphanOptions, OrphanReport, cleanup, expire,
     orphans,
 };
+pub use counted::CountedNames;
 pub use deployment::{DeployedInstance, DeployedServer, Deployment, NamedPlace};
 pub use error::{AdminError, Result};
+pub use explain::{KeyFacts, explain_key};
 pub use fitness::{Fitness, Incoming, target_fitness};
 pub use flush::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};
 pub use frameworks::Purpose;
@@ -73,6 +82,7 @@ pub use plan::{
     propose,
 };
 pub use progress::{Progress, Silent};
+pub use rights::may_run;
 pub use size::size;
 pub use walk::Walk;
 

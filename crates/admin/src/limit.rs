@@ -35,6 +35,10 @@ pub struct LimitOptions {
     pub apply: bool,
     /// Whether a server may be given less memory than it uses.
     pub below_usage: bool,
+    /// Whether a policy may evict keys that the contract of their database keeps.
+    pub accept_eviction: bool,
+    /// The settings of each node as they were looked at before. If they are others by now, nothing is changed.
+    pub expected: Option<Vec<MemorySettings>>,
 }
 
 /// The two settings of a server.
@@ -82,7 +86,8 @@ pub struct LimitReport {
 ///
 /// # Errors
 /// [`AdminError::Invalid`] for an unknown policy, or if nothing is wanted. [`AdminError::Unsafe`] when it is to apply
-/// and is refused, with every reason: nothing was changed. [`AdminError::Server`] if the server does not let this user
+/// and is refused, with every reason, and [`AdminError::Moved`] when the settings are not [`LimitOptions::expected`]:
+/// nothing was changed. [`AdminError::Server`] if the server does not let this user
 /// read or change its configuration.
 pub async fn limit(server: &DeployedServer, options: &LimitOptions) -> Result<LimitReport> {
     check(options)?;
@@ -90,6 +95,12 @@ pub async fn limit(server: &DeployedServer, options: &LimitOptions) -> Result<Li
     let mut report = LimitReport { applied: options.apply, ..LimitReport::default() };
     for connection in &mut connections {
         report.nodes.push(look(connection, options).await?);
+    }
+    if let Some(expected) = &options.expected
+        && !report.nodes.iter().map(|node| &node.before).eq(expected)
+    {
+        let what = "no setting was changed: the settings are no longer those that were looked at";
+        return Err(AdminError::Moved(what.to_owned()));
     }
     let contracts: Vec<&Contract> = server.databases.iter().map(|one| &one.contract).collect();
     for node in &report.nodes {
@@ -183,11 +194,15 @@ fn judge(
         let of_kind = contracts.iter().filter(|one| one.kind == kind && may_evict(policy, one));
         let names: Vec<&str> = of_kind.map(|one| one.name.as_str()).collect();
         if !names.is_empty() {
-            refusals.push(format!(
+            let text = format!(
                 "{policy} evicts keys of {} when the server is full, which a {kind} database does not allow; use \
                  noeviction and give each cache a memory_budget, or move the caches to an instance of their own",
                 names.join(", ")
-            ));
+            );
+            match options.accept_eviction {
+                true => notes.push(text),
+                false => refusals.push(text),
+            }
         }
     }
     if let Some(used) = node.used_memory.filter(|used| limit > 0 && *used > limit) {

@@ -131,8 +131,8 @@ impl Place {
         Ok(sum)
     }
 
-    /// Number of its keys, for showing progress; `None` if only a walk could count them.
-    pub(crate) async fn known_keys(&self) -> Option<u64> {
+    /// Number of its keys; `None` if only a walk could count them, or the server does not tell.
+    pub async fn known_keys(&self) -> Option<u64> {
         match self.prefix.is_empty() {
             true => self.index_keys().await.ok(),
             false => None,

@@ -163,14 +163,16 @@ impl From<AdminError> for CliError {
         let code = match &error {
             AdminError::Server(error) => code_of(error.kind()),
             AdminError::File { .. } | AdminError::BadFile { .. } => ExitCode::Files,
-            AdminError::Invalid(_) => ExitCode::Configuration,
+            AdminError::Invalid(_) | AdminError::NoPlace { .. } => ExitCode::Configuration,
             AdminError::Conflict(_) => ExitCode::Conflict,
-            AdminError::Unsafe(_) => ExitCode::Unsafe,
+            AdminError::Unsafe(_) | AdminError::Moved(_) => ExitCode::Unsafe,
             AdminError::Different(_) => ExitCode::Different,
             _ => ExitCode::Other,
         };
         let told = Self::new(code, error.to_string());
         match error {
+            AdminError::NoPlace { hint, .. } if !hint.is_empty() => told.hint(hint),
+            AdminError::NoPlace { .. } => told,
             // The message is already that of the server error.
             AdminError::Server(error) => told.caused_by(error),
             error => told.caused_by(error),

@@ -8,7 +8,6 @@ mod interrupt;
 mod key_progress;
 mod passwords;
 mod places;
-mod plans;
 mod progress_bars;
 mod reading;
 mod screen;

@@ -2,6 +2,7 @@
 //! line, the terminal dashboard, the page, Prometheus, the MCP server.
 
 pub mod alerts;
+pub mod changes;
 mod error;
 mod figures;
 mod fleet;

@@ -194,7 +194,7 @@ fn ended_early(error: tokio::task::JoinError) -> crate::AdminError {
 }
 
 /// Type and TTL of some keys; vanished keys are left out.
-async fn signatures(
+pub(crate) async fn signatures(
     connection: &mut Connection,
     place: &Place,
     names: &[Vec<u8>],

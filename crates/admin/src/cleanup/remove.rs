@@ -1,6 +1,7 @@
 //! Removes the old keys of one database: at a bounded load, and each only if it is still old.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compartment_core::{DatabaseKind, DatabaseMap};
@@ -12,6 +13,7 @@ use super::journal::Journal;
 use super::refusals::{contract_of, is_ours, refusals};
 use super::script::{self, Answers};
 use crate::chosen::Chosen;
+use crate::counted::{CountedNames, NameCounter};
 use crate::patterns::Learner;
 use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 
@@ -34,6 +36,10 @@ pub struct CleanupOptions {
     pub apply: bool,
     /// A new file for the names of the removed keys.
     pub journal: Option<PathBuf>,
+    /// Note the names of old keys, at most this many, in [`CleanupReport::names`].
+    pub note_names: Option<usize>,
+    /// Look only at keys that were counted before.
+    pub only: Option<Arc<CountedNames>>,
 }
 
 /// The result of a cleanup.
@@ -68,6 +74,9 @@ pub struct CleanupReport {
     pub refusals: Vec<String>,
     /// Duration in seconds.
     pub seconds: f64,
+    /// The names of old keys, with [`CleanupOptions::note_names`]; `None` too if there are more.
+    #[serde(skip)]
+    pub names: Option<CountedNames>,
 }
 
 /// Counts the old keys of `place`, and removes them with [`CleanupOptions::apply`].
@@ -97,7 +106,7 @@ pub async fn cleanup(
     let mut run = Run::start(place, map, options).await?;
     run.report.refusals = refusals;
     progress.begin("look at the keys", place.known_keys().await);
-    let chosen = Chosen::new(&options.patterns);
+    let chosen = Chosen::new(&options.patterns).only(options.only.as_ref());
     let mut walk = Walk::start(place, chosen.glob()).await?;
     loop {
         let Some(mut page) = run.pace.next_page(&mut walk).await? else { break };
@@ -115,6 +124,7 @@ struct Run<'a> {
     pace: Pace,
     ages: Ages,
     learner: Learner,
+    names: Option<NameCounter>,
     apply: bool,
     journal: Option<Journal>,
     report: CleanupReport,
@@ -136,6 +146,7 @@ impl<'a> Run<'a> {
             pace,
             ages: Ages::new(place, map, options.older_than),
             learner: Learner::default(),
+            names: options.note_names.map(NameCounter::new),
             apply: options.apply,
             journal: journal.map(|path| Journal::create(path, place)).transpose()?,
             report: CleanupReport {
@@ -173,6 +184,9 @@ impl<'a> Run<'a> {
         self.report.old += old.len() as u64;
         for key in &old {
             self.learner.add(&key.name);
+            if let Some(names) = &mut self.names {
+                names.add(&key.name);
+            }
             match key.by {
                 AgeBy::Ttl => self.report.old_by_ttl += 1,
                 AgeBy::Idle => self.report.old_by_idle += 1,
@@ -222,6 +236,7 @@ impl<'a> Run<'a> {
         self.report.patterns.sort_by_key(|(_, keys)| std::cmp::Reverse(*keys));
         self.report.patterns.truncate(SHOWN);
         self.report.seconds = took.as_secs_f64();
+        self.report.names = self.names.and_then(NameCounter::finish);
         self.report
     }
 }

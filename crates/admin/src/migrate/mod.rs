@@ -25,7 +25,7 @@ pub use engine::migrate;
 pub use feed::follow;
 pub use journal::{Header, JournalPlace};
 pub use live::{LiveOptions, LiveReport, Straggler, migrate_live};
-pub use preview::{GroupPreview, Preview, preview};
+pub use preview::{GroupPreview, Preview, preview, preview_names};
 pub use queues::check_queues;
 pub use rename::Rename;
 pub use report::{GroupReport, MigrationReport};

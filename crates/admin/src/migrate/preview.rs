@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::readiness::ready;
 use super::way::as_int;
 use super::{Item, Migration, Way};
+use crate::counted::{CountedNames, NameCounter};
 use crate::{Pace, Place, Progress, Result, Walk};
 
 /// A preview of a migration.
@@ -41,6 +42,19 @@ pub struct GroupPreview {
 /// # Errors
 /// As [`super::migrate`] before it moves keys.
 pub async fn preview(migration: &Migration, progress: Arc<dyn Progress>) -> Result<Preview> {
+    Ok(preview_names(migration, 0, progress).await?.0)
+}
+
+/// [`preview`], with the names of the keys that would move; `None` if there are more than `max`.
+///
+/// # Errors
+/// As [`preview`].
+pub async fn preview_names(
+    migration: &Migration,
+    max: usize,
+    progress: Arc<dyn Progress>,
+) -> Result<(Preview, Option<CountedNames>)> {
+    let mut counter = NameCounter::new(max);
     let (course, way) = ready(migration, progress.as_ref()).await?;
     let groups = migration.routes.groups();
     let mut preview = Preview {
@@ -74,6 +88,7 @@ pub async fn preview(migration: &Migration, progress: Arc<dyn Progress>) -> Resu
                 continue;
             };
             preview.groups[rule].keys += 1;
+            counter.add(&name);
             let (number, name) = course.destination(&Item { name, rule });
             if let Some((pipeline, rules)) = asked.get_mut(number) {
                 pipeline.cmd("EXISTS").arg(name);
@@ -90,5 +105,5 @@ pub async fn preview(migration: &Migration, progress: Arc<dyn Progress>) -> Resu
         }
     }
     preview.groups.retain(|group| group.keys > 0);
-    Ok(preview)
+    Ok((preview, counter.finish()))
 }

@@ -1,9 +1,11 @@
 //! Decides the target and the new name of each key.
 
+use std::sync::Arc;
+
 use compartment_core::backend::glob_matches;
 
 use super::Rename;
-use crate::{Place, Plan, Result, Verdict, read_glob};
+use crate::{CountedNames, Place, Plan, Result, Verdict, read_glob};
 
 /// The rules of a migration, tried in order for each key.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +13,8 @@ pub struct Routes {
     rules: Vec<Rule>,
     /// Prefixes of names that stay, since they belong to a target already.
     spared: Vec<Vec<u8>>,
+    /// The names that may move; any by `None`.
+    only: Option<Arc<CountedNames>>,
 }
 
 /// One group of keys and its target.
@@ -35,7 +39,7 @@ impl Routes {
         };
         let rule =
             Rule { group: group.to_owned(), patterns, except: Vec::new(), target: Some(0), rename };
-        Self { rules: vec![rule], spared: Vec::new() }
+        Self { rules: vec![rule], ..Self::default() }
     }
 
     /// The rules of a plan. Targets have the indexes of [`Plan::targets`]. A group moves if the
@@ -54,7 +58,7 @@ impl Routes {
                 rename: None,
             }
         });
-        Self { rules: rules.collect(), spared: Vec::new() }
+        Self { rules: rules.collect(), ..Self::default() }
     }
 
     /// The rules of a journal, whose keys are listed by name with the index of their rule.
@@ -66,7 +70,14 @@ impl Routes {
             target: Some(*target),
             rename: rename.cloned(),
         });
-        Self { rules: rules.collect(), spared: Vec::new() }
+        Self { rules: rules.collect(), ..Self::default() }
+    }
+
+    /// Moves only keys that were counted before, as by [`super::preview_names`].
+    #[must_use]
+    pub fn only(mut self, names: Arc<CountedNames>) -> Self {
+        self.only = Some(names);
+        self
     }
 
     /// The literal prefixes of the globs of keys that move.
@@ -80,10 +91,11 @@ impl Routes {
 
     /// Whether every key of the source moves.
     pub(crate) fn takes_all(&self) -> bool {
-        self.rules.iter().any(|rule| {
-            let takes_all = rule.patterns.is_empty() && rule.except.is_empty();
-            takes_all && rule.rename.is_none() && rule.target.is_some()
-        })
+        self.only.is_none()
+            && self.rules.iter().any(|rule| {
+                let takes_all = rule.patterns.is_empty() && rule.except.is_empty();
+                takes_all && rule.rename.is_none() && rule.target.is_some()
+            })
     }
 
     /// Excludes names with this prefix from the move.
@@ -141,7 +153,9 @@ impl Routes {
 
     /// The index of the rule for `name`; `None` for a key that stays.
     pub(crate) fn rule_of(&self, name: &[u8]) -> Option<usize> {
-        if self.spared.iter().any(|beginning| name.starts_with(beginning)) {
+        if self.spared.iter().any(|beginning| name.starts_with(beginning))
+            || self.only.as_ref().is_some_and(|names| !names.contains(name))
+        {
             return None;
         }
         let at = self.rules.iter().position(|rule| rule.takes(name))?;
@@ -172,6 +186,7 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counted::NameCounter;
 
     #[test]
     fn the_first_group_that_matches_decides_and_the_rest_stays() {
@@ -208,5 +223,10 @@ mod tests {
         assert_eq!(routes.rule_of(b"other"), None);
         let all = Routes::of_plan(&plan, |_| true);
         assert_eq!(all.rule_of(b"celery").map(|rule| all.target(rule)), Some(1));
+        let mut counter = NameCounter::new(1);
+        counter.add(b"page:1");
+        let counted = all.only(counter.finish().map(Arc::new).unwrap());
+        assert_eq!(counted.rule_of(b"page:1"), Some(1));
+        assert_eq!(counted.rule_of(b"page:2"), None, "it was not counted");
     }
 }

@@ -1,11 +1,13 @@
 //! `compartment flush`: shows the keys of one database and removes them.
 
-use compartment_admin::{FlushOptions, FlushPreview, FlushReport, FlushWay, flush, preview_flush};
+use compartment_admin::{
+    FlushOptions, FlushPreview, FlushReport, FlushWay, flush, plans, preview_flush,
+};
 
 use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::key_progress::KeyProgress;
-use crate::{places, plans, screen, settings};
+use crate::{places, screen, settings};
 
 pub(crate) async fn run(general: &General, command: args::Flush) -> Result<ExitCode, CliError> {
     let settings = settings::load(general)?;
@@ -14,7 +16,8 @@ pub(crate) async fn run(general: &General, command: args::Flush) -> Result<ExitC
     options.patterns.clone_from(&command.pattern);
     options.limits = command.load.into();
     options.yes_really.clone_from(&command.yes_really);
-    options.plans = plans::about(&settings, &place, &command.plan).await?;
+    options.plans =
+        plans::about(&settings.map, settings.file.as_deref(), &place, &command.plan).await?;
     let progress = KeyProgress::new();
     let executes = (command.yes || command.yes_really.is_some()) && !command.dry_run;
     if executes {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use compartment::database_map::{Instance, Scheme};
-use compartment_admin::{DeployedServer, LimitOptions, LimitReport, MemorySettings, limit, size};
+use compartment_admin::{
+    DeployedServer, LimitOptions, LimitReport, MemorySettings, limit, places, size,
+};
 
 use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, STRONG};
-use crate::settings::{self, Settings};
+use crate::settings;
 
 /// A request takes the server longer than this only when it is in trouble.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,7 +21,7 @@ pub(crate) async fn run(general: &General, command: args::Limit) -> Result<ExitC
     options.policy.clone_from(&command.policy);
     options.apply = command.apply;
     options.below_usage = command.below_usage;
-    let (name, instance) = chosen(&settings, command.instance.as_deref())?;
+    let (name, instance) = places::server(&settings.map, command.instance.as_deref())?;
     let server = DeployedServer::connect(&settings.map, name, instance, RESPONSE_TIMEOUT).await?;
     let report = limit(&server, &options).await?;
     if command.json {
@@ -29,29 +30,6 @@ pub(crate) async fn run(general: &General, command: args::Limit) -> Result<ExitC
         show(name, &report);
     }
     Ok(if report.refusals.is_empty() { ExitCode::Success } else { ExitCode::Unsafe })
-}
-
-/// The server of that name; without a name `primary`, or the only one.
-fn chosen<'a>(
-    settings: &'a Settings,
-    name: Option<&str>,
-) -> Result<(&'a str, &'a Instance), CliError> {
-    let all = settings.map.instances().iter();
-    let mut servers: Vec<(&str, &Instance)> = all
-        .filter(|(_, instance)| instance.url.scheme() != Scheme::Memory)
-        .map(|(name, instance)| (name.as_str(), instance))
-        .collect();
-    let wanted = name.unwrap_or("primary");
-    let found = servers.iter().position(|(known, _)| *known == wanted);
-    let only = (name.is_none() && servers.len() == 1).then_some(0);
-    let known: Vec<&str> = servers.iter().map(|(name, _)| *name).collect();
-    match found.or(only) {
-        Some(at) => Ok(servers.swap_remove(at)),
-        None => Err(CliError::new(
-            ExitCode::Configuration,
-            format!("no server {wanted:?} is configured; known: {}", known.join(", ")),
-        )),
-    }
 }
 
 fn show(instance: &str, report: &LimitReport) {

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use compartment_admin::migrate::{Migration, Routes};
-use compartment_admin::{CheckOptions, Group, Plan, Verdict, advice, check, unescape};
+use compartment_admin::{CheckOptions, Group, Plan, Verdict, advice, check, plans, unescape};
 
 use super::options::{options, with_journal};
 use crate::args;
 use crate::exit_code::{CliError, ExitCode};
 use crate::key_progress::KeyProgress;
 use crate::settings::Settings;
-use crate::{places, plans, screen};
+use crate::{places, screen};
 
 /// The migration of a plan, limited to the groups that are chosen and, where required, drained.
 pub(super) async fn of_plan(

@@ -3,12 +3,9 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use compartment::database_map::InstanceUrl;
-use compartment_admin::{Place, Plan};
+use compartment_core::{DatabaseMap, InstanceUrl};
 
-use crate::exit_code::{CliError, ExitCode};
-use crate::places;
-use crate::settings::Settings;
+use crate::{AdminError, Place, Plan, Result, places};
 
 /// The first words of a plan file as written; an edited plan may begin differently.
 const FIRST_WORDS: &str = "# A plan of `compartment plan`";
@@ -16,29 +13,37 @@ const FIRST_WORDS: &str = "# A plan of `compartment plan`";
 const LARGEST: u64 = 64 << 20;
 
 /// Reads a plan.
-pub(crate) fn read(path: &Path) -> Result<Plan, CliError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| CliError::files("read", path, &error))?;
-    parse(path, &text)
+///
+/// # Errors
+/// The file's; [`AdminError::BadFile`] if it is no plan.
+pub fn read(path: &Path) -> Result<Plan> {
+    parse(path, &std::fs::read_to_string(path).map_err(AdminError::file("read", path))?)
 }
 
-fn parse(path: &Path, text: &str) -> Result<Plan, CliError> {
-    Plan::parse(text)
-        .map_err(|problem| CliError::new(ExitCode::Files, format!("{}: {problem}", path.display())))
+fn parse(path: &Path, text: &str) -> Result<Plan> {
+    Plan::parse(text).map_err(|problem| AdminError::BadFile {
+        path: path.to_owned(),
+        problem: problem.to_string(),
+    })
 }
 
 /// The plans for `place`'s server and index: the `named` ones, and those in the working folder and beside the
-/// configuration.
-pub(crate) async fn about(
-    settings: &Settings,
+/// configuration `file`.
+///
+/// # Errors
+/// [`AdminError::Invalid`] for a named plan of another database, [`AdminError::Unsafe`] for a plan whose server does not
+/// answer; the files'.
+pub async fn about(
+    map: &DatabaseMap,
+    file: Option<&Path>,
     place: &Place,
     named: &[PathBuf],
-) -> Result<Vec<(String, Plan)>, CliError> {
+) -> Result<Vec<(String, Plan)>> {
     let mut plans = Vec::new();
     for path in named {
         plans.push((path.clone(), read(path)?));
     }
-    for path in lying_about(settings) {
+    for path in lying_about(file) {
         if !named.contains(&path)
             && let Some(plan) = read_if_plan(&path)?
         {
@@ -47,28 +52,25 @@ pub(crate) async fn about(
     }
     let mut found = Vec::new();
     for (path, plan) in plans {
-        let is_about_it = plan.source.index == place.index()
-            && is_of_server(settings, place, &path, &plan).await?;
+        let is_about_it =
+            plan.source.index == place.index() && is_of_server(map, place, &path, &plan).await?;
         if is_about_it {
             found.push((path.display().to_string(), plan));
         } else if named.contains(&path) {
-            return Err(CliError::new(
-                ExitCode::Configuration,
-                format!(
-                    "{} is a plan for index {} of {}, but this database is {place}",
-                    path.display(),
-                    plan.source.index,
-                    plan.source.server
-                ),
-            ));
+            return Err(AdminError::Invalid(format!(
+                "{} is a plan for index {} of {}, but this database is {place}",
+                path.display(),
+                plan.source.index,
+                plan.source.server
+            )));
         }
     }
     Ok(found)
 }
 
 /// Files that may be plans, in order.
-fn lying_about(settings: &Settings) -> Vec<PathBuf> {
-    let beside = settings.file.as_ref().and_then(|file| file.parent());
+fn lying_about(file: Option<&Path>) -> Vec<PathBuf> {
+    let beside = file.and_then(Path::parent);
     let mut folders = vec![PathBuf::new()];
     folders.extend(beside.filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_owned));
     let mut paths = Vec::new();
@@ -96,7 +98,7 @@ fn begins_as_plan(path: &Path) -> bool {
 }
 
 /// Reads a plan, if the file is one. A damaged plan is an error, because the keys it leaves in place are unknown.
-fn read_if_plan(path: &Path) -> Result<Option<Plan>, CliError> {
+fn read_if_plan(path: &Path) -> Result<Option<Plan>> {
     // Files that are not text are not plans.
     let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
     match parse(path, &text) {
@@ -109,24 +111,19 @@ fn read_if_plan(path: &Path) -> Result<Option<Plan>, CliError> {
 /// Whether a plan is for the server of `place`, as identified by the server.
 ///
 /// # Errors
-/// [`ExitCode::Unsafe`] if the plan's server cannot be reached: it may be this one.
-async fn is_of_server(
-    settings: &Settings,
-    place: &Place,
-    path: &Path,
-    plan: &Plan,
-) -> Result<bool, CliError> {
+/// [`AdminError::Unsafe`] if the plan's server cannot be reached: it may be this one.
+async fn is_of_server(map: &DatabaseMap, place: &Place, path: &Path, plan: &Plan) -> Result<bool> {
     let source = &plan.source;
     if place.server().url().to_string() == source.server {
         return Ok(true);
     }
-    let planned = match places::of_server(settings, &source.server, source.index).await {
+    let planned = match places::of_server(map, &source.server, source.index).await {
         Ok(planned) => Ok(planned),
         // The plan hides its password, so the login of `place` is tried.
         Err(error) => match InstanceUrl::parse(&source.server) {
             Ok(url) => {
                 let url = url.with_login_of(place.server().url());
-                let instance = places::with_url(settings, url).await?;
+                let instance = places::with_url(map, url).await?;
                 let server = places::connect(&instance).await;
                 server.map(|server| Place::new("the plan's", server, source.index))
             }
@@ -134,18 +131,15 @@ async fn is_of_server(
         },
     };
     let is_same = match planned {
-        Ok(planned) => place.is_on_server_of(&planned).await.map_err(CliError::from),
+        Ok(planned) => place.is_on_server_of(&planned).await.map_err(AdminError::from),
         Err(error) => Err(error),
     };
     is_same.map_err(|error| {
-        CliError::new(
-            ExitCode::Unsafe,
-            format!(
-                "{} may be a plan for this database, but its server {} did not answer: {error}; move the \
-                 file away if the plan is for another database",
-                path.display(),
-                source.server
-            ),
-        )
+        AdminError::Unsafe(format!(
+            "{} may be a plan for this database, but its server {} did not answer: {error}; move the \
+             file away if the plan is for another database",
+            path.display(),
+            source.server
+        ))
     })
 }
