@@ -11,6 +11,7 @@ mod ingest;
 mod ledger;
 mod limit;
 mod migrate;
+mod monitor;
 mod stats;
 mod tasks;
 mod worker;
@@ -35,6 +36,7 @@ pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
 pub(crate) use limit::Limit;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
+pub(crate) use monitor::Monitor;
 pub(crate) use stats::{StateFolder, Stats};
 pub(crate) use tasks::{
     StatusArgument, Tasks, TasksCommand, TasksList, TasksPurge, TasksReplay, TasksShow, WhichDead,
@@ -59,6 +61,7 @@ const EXAMPLES: &str = "Examples:
   compartment cache stats --backend redis://127.0.0.1:6379
   compartment databases --backend redis://127.0.0.1:6379
   compartment stats --backend redis://127.0.0.1:6379
+  compartment monitor --backend redis://127.0.0.1:6379
   compartment analyze --backend redis://127.0.0.1:6379
   compartment plan -o plan.toml
   compartment migrate --from 0 --to cache --pattern 'page:*' --dry-run
@@ -164,6 +167,8 @@ pub(crate) enum Command {
     Databases(Databases),
     /// Show the memory and growth of each database, and the state of its servers
     Stats(Stats),
+    /// Show databases, batches, workers and findings live in the terminal, and steer batches
+    Monitor(Monitor),
     /// Check the servers, queues and workers against thresholds, for probes and alerts
     Health(Health),
     /// Hold the servers against the contracts of their databases, and name the cure of each fault

@@ -1,5 +1,6 @@
 //! The commands, one file each, and the dispatch.
 
+mod alerts;
 mod analyze;
 mod backup;
 mod batch;
@@ -19,6 +20,7 @@ mod ingest;
 mod keeping;
 mod limit;
 mod migrate;
+mod monitor;
 mod open_cache;
 mod operations;
 mod orphans;
@@ -61,6 +63,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Cache(command) => on_runtime(cache::run(general, command)),
         Command::Databases(command) => on_runtime(databases::run(general, &command)),
         Command::Health(command) => on_runtime(health::run(general, command)),
+        Command::Monitor(command) => on_runtime(monitor::run(general, command)),
         Command::Stats(command) => on_runtime(stats::run(general, command)),
         Command::Doctor(command) => on_runtime(doctor::run(general, command)),
         Command::Analyze(command) => on_runtime(analyze::run(general, command)),

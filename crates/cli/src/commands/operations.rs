@@ -17,6 +17,18 @@ pub(super) fn of(settings: &Settings, state: &StateFolder) -> Operations {
     Operations::new(options)
 }
 
+/// The deployment of a command that shows figures and work again and again. A ledger whose file does not exist is left
+/// out without a remark: it may be created meanwhile.
+pub(super) fn watched(
+    settings: &Settings,
+    ledger: &LedgerArgument,
+    state: &StateFolder,
+) -> Result<Operations, CliError> {
+    let mut options = options(settings, ledger.address(&settings.map)?);
+    options.state_folder = state.folder.clone().or_else(default_state_folder);
+    Ok(Operations::new(options))
+}
+
 /// The deployment of a command about batches, workers or tasks. The ledger is for reading: one whose file does not
 /// exist gets a remark.
 pub(super) fn of_work(

@@ -1,6 +1,8 @@
 //! Tests of the crate from outside, in one program.
 
 mod addresses;
+#[cfg(unix)]
+mod alerts;
 mod backup;
 mod batches;
 mod cache;
@@ -23,6 +25,8 @@ mod ledger_faults;
 mod live;
 mod migrate;
 mod migrate_servers;
+#[cfg(unix)]
+mod monitor;
 mod odd_keys;
 mod orphans;
 #[cfg(unix)]
