@@ -64,21 +64,27 @@ pub(crate) fn from_file(
         return Err(CliError::new(ExitCode::Configuration, what)
             .hint(format!("name it too: --config {}", file.path.display())));
     }
+    let password = secret_in(path, "password")?;
+    Ok(builder.password_by(&password, "--password-file")?)
+}
+
+/// The only line of a file that holds a secret: a `password`, a `token`.
+pub(crate) fn secret_in(path: &Path, what: &str) -> Result<String, CliError> {
     let failed = |error: std::io::Error| CliError::files("read", path, &error);
     let opened = File::open(path).map_err(failed)?;
     if others_may_read(&opened.metadata().map_err(failed)?) {
         screen::remark_once(format!(
-            "{STRONG}note:{STRONG:#} other users can read the password in {0}: chmod 600 {0}",
+            "{STRONG}note:{STRONG:#} other users can read the {what} in {0}: chmod 600 {0}",
             path.display()
         ));
     }
     let mut text = String::new();
     opened.take(MAX_PASSWORD).read_to_string(&mut text).map_err(failed)?;
-    let password = text.strip_suffix('\n').unwrap_or(&text);
-    let password = password.strip_suffix('\r').unwrap_or(password);
-    if password.is_empty() || password.contains('\n') {
-        let what = format!("{} must have the password as its only line", path.display());
+    let secret = text.strip_suffix('\n').unwrap_or(&text);
+    let secret = secret.strip_suffix('\r').unwrap_or(secret);
+    if secret.is_empty() || secret.contains('\n') {
+        let what = format!("{} must have the {what} as its only line", path.display());
         return Err(CliError::new(ExitCode::Configuration, what));
     }
-    Ok(builder.password_by(password, "--password-file")?)
+    Ok(secret.to_owned())
 }

@@ -50,6 +50,22 @@ impl Latencies {
         self.buckets.iter().sum()
     }
 
+    /// How long they took together.
+    #[must_use]
+    pub const fn sum(&self) -> Duration {
+        Duration::from_micros(self.micros)
+    }
+
+    /// The limit of each bucket and how many answers were within it, the shortest first; the last bucket has no limit
+    /// and holds all.
+    pub fn cumulative(&self) -> impl Iterator<Item = (Option<Duration>, u64)> {
+        let limit = |at| (at < BUCKETS - 1).then(|| Duration::from_micros(FIRST << at));
+        self.buckets.into_iter().enumerate().scan(0, move |seen, (at, count)| {
+            *seen += count;
+            Some((limit(at), *seen))
+        })
+    }
+
     /// How long they took on average; `None` without an answer.
     #[must_use]
     pub fn mean(&self) -> Option<Duration> {
@@ -91,6 +107,16 @@ mod tests {
         assert_eq!(latencies.at_most(0.99), Some(Duration::from_micros(128)));
         assert_eq!(latencies.at_most(1.0), Some(Duration::from_micros(8_192)));
         assert_eq!(latencies.mean(), Some(Duration::from_micros((98 * 64 + 5_065) / 100)));
+    }
+
+    #[test]
+    fn buckets_add_up_to_all_answers() {
+        let all: Vec<_> = of(&[10, 64, 65, 3_000_000]).cumulative().collect();
+        assert_eq!(all.len(), BUCKETS);
+        assert_eq!(all[0], (Some(Duration::from_micros(64)), 2));
+        assert_eq!(all[1], (Some(Duration::from_micros(128)), 3));
+        assert_eq!(all[BUCKETS - 1], (None, 4));
+        assert_eq!(of(&[10, 20]).sum(), Duration::from_micros(30));
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use compartment::DatabaseKind;
-use compartment::cache::FleetMetrics;
+use compartment::cache::{FleetMetrics, TemplateMetrics};
 use compartment::clock::{Clock, SystemClock};
-use compartment::metrics::ClientMetrics;
+use compartment::metrics::{ClientMetrics, Latencies};
 use serde::{Deserialize, Serialize};
 
 use crate::{Operations, Result};
@@ -28,6 +28,9 @@ pub struct CacheFigures {
     pub mean_load_ms: Option<f64>,
     /// Processes that reported in the last minutes.
     pub processes: usize,
+    /// The figures of each template, since counting began.
+    #[serde(default)]
+    pub templates: BTreeMap<String, TemplateMetrics>,
 }
 
 /// Requests of one database, as its clients count them.
@@ -58,6 +61,9 @@ pub struct ClientFigures {
     pub received_bytes_total: u64,
     /// Callers that waited for a lock in vain.
     pub lock_timeouts_total: u64,
+    /// How long answers took since counting began.
+    #[serde(skip)]
+    pub latencies: Latencies,
 }
 
 /// The figures of all databases, by database.
@@ -131,6 +137,7 @@ fn cache_figures(fleet: &FleetMetrics) -> CacheFigures {
         hit_rate: fleet.hit_rate(),
         mean_load_ms: total.mean_load().map(|load| load.as_secs_f64() * 1_000.0),
         processes: fleet.processes.len(),
+        templates: fleet.templates.clone(),
     }
 }
 
@@ -150,5 +157,6 @@ fn client_figures(clients: &ClientMetrics) -> ClientFigures {
         sent_bytes_total: total.sent_bytes,
         received_bytes_total: total.received_bytes,
         lock_timeouts_total: total.lock_timeouts,
+        latencies: total.latencies,
     }
 }

@@ -94,7 +94,8 @@ impl Operations {
         if let Some(deployment) = held.as_ref().filter(are_all_there) {
             return Ok(Arc::clone(deployment));
         }
-        let deployment = Arc::new(Deployment::connect(self.map(), RESPONSE_TIMEOUT).await);
+        let connect = Deployment::connect(self.map(), RESPONSE_TIMEOUT);
+        let deployment = Arc::new(Box::pin(connect).await);
         if deployment.instances.is_empty() {
             return Err(OperationsError::Configuration(
                 "the configuration has no server, only memory://, which no other process sees"
@@ -110,7 +111,8 @@ impl Operations {
     /// # Errors
     /// Those of [`compartment::open`].
     pub async fn databases(&self) -> Result<Databases> {
-        let open = || compartment::open(self.map().clone());
+        // Boxed, since the state of opening is large, and every reader of figures holds it.
+        let open = || Box::pin(compartment::open(self.map().clone()));
         Ok(self.shared.databases.get_or_try_init(open).await?.clone())
     }
 
@@ -149,7 +151,7 @@ impl Operations {
     pub async fn metrics_database(&self) -> Result<Option<Database>> {
         let open = || async {
             let Some(map) = metrics_map(self.map()) else { return Ok(None) };
-            compartment::open(map).await.map(Some)
+            Box::pin(compartment::open(map)).await.map(Some)
         };
         let opened = self.shared.metrics.get_or_try_init(open).await?;
         Ok(opened.as_ref().and_then(|opened| opened.iter().next().cloned()))
@@ -170,7 +172,7 @@ impl Operations {
         let deployment = self.deployment().await?;
         let mut options = DoctorOptions::default();
         options.written_secrets.clone_from(&self.options().written_secrets);
-        Ok(examine(&deployment, &options).await)
+        Ok(Box::pin(examine(&deployment, &options)).await)
     }
 }
 

@@ -12,6 +12,7 @@ mod ledger;
 mod limit;
 mod migrate;
 mod monitor;
+mod serve;
 mod stats;
 mod tasks;
 mod worker;
@@ -37,6 +38,7 @@ pub(crate) use ledger::LedgerArgument;
 pub(crate) use limit::Limit;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
 pub(crate) use monitor::Monitor;
+pub(crate) use serve::Serve;
 pub(crate) use stats::{StateFolder, Stats};
 pub(crate) use tasks::{
     StatusArgument, Tasks, TasksCommand, TasksList, TasksPurge, TasksReplay, TasksShow, WhichDead,
@@ -65,6 +67,7 @@ const EXAMPLES: &str = "Examples:
   compartment analyze --backend redis://127.0.0.1:6379
   compartment plan -o plan.toml
   compartment migrate --from 0 --to cache --pattern 'page:*' --dry-run
+  compartment serve --backend redis://127.0.0.1:6379
   compartment doctor --backend redis://127.0.0.1:6379
   compartment backup --database knowledge -o knowledge.rdb
   compartment config init                         writes compartment.toml
@@ -169,6 +172,8 @@ pub(crate) enum Command {
     Stats(Stats),
     /// Show databases, batches, workers and findings live in the terminal, and steer batches
     Monitor(Monitor),
+    /// Serve a page with live figures, its JSON API, and metrics for Prometheus
+    Serve(Serve),
     /// Check the servers, queues and workers against thresholds, for probes and alerts
     Health(Health),
     /// Hold the servers against the contracts of their databases, and name the cure of each fault

@@ -27,6 +27,7 @@ mod orphans;
 mod plan;
 mod publishing;
 mod restore;
+mod serve;
 mod shell;
 mod stats;
 mod submit;
@@ -65,6 +66,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Health(command) => on_runtime(health::run(general, command)),
         Command::Monitor(command) => on_runtime(monitor::run(general, command)),
         Command::Stats(command) => on_runtime(stats::run(general, command)),
+        Command::Serve(command) => on_runtime(serve::run(general, command)),
         Command::Doctor(command) => on_runtime(doctor::run(general, command)),
         Command::Analyze(command) => on_runtime(analyze::run(general, command)),
         Command::Plan(command) => on_runtime(plan::run(general, command)),

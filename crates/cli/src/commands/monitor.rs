@@ -25,7 +25,7 @@ pub(crate) async fn run(general: &General, command: args::Monitor) -> Result<Exi
             "`compartment stats --watch --json` writes the figures for programs; over ssh use ssh -t",
         ));
     }
-    let operations = operations::watched(&settings, &command.ledger, &command.state)?;
+    let operations = operations::of_everything(&settings, &command.ledger, &command.state)?;
     let mut options = MonitorOptions::new(command.interval);
     options.has_colors = match general.color {
         Color::Always => true,

@@ -17,18 +17,6 @@ pub(super) fn of(settings: &Settings, state: &StateFolder) -> Operations {
     Operations::new(options)
 }
 
-/// The deployment of a command that shows figures and work again and again. A ledger whose file does not exist is left
-/// out without a remark: it may be created meanwhile.
-pub(super) fn watched(
-    settings: &Settings,
-    ledger: &LedgerArgument,
-    state: &StateFolder,
-) -> Result<Operations, CliError> {
-    let mut options = options(settings, ledger.address(&settings.map)?);
-    options.state_folder = state.folder.clone().or_else(default_state_folder);
-    Ok(Operations::new(options))
-}
-
 /// The deployment of a command about batches, workers or tasks. The ledger is for reading: one whose file does not
 /// exist gets a remark.
 pub(super) fn of_work(
@@ -43,6 +31,18 @@ pub(super) fn of_work(
         screen::remark(format!("{FAINT}no ledger found at {missing}{FAINT:#}"));
     }
     Ok(Operations::new(options(settings, address)))
+}
+
+/// The deployment of a command that shows everything. A ledger whose file does not exist is left out without a remark: it
+/// may be created meanwhile.
+pub(super) fn of_everything(
+    settings: &Settings,
+    ledger: &LedgerArgument,
+    state: &StateFolder,
+) -> Result<Operations, CliError> {
+    let mut options = options(settings, ledger.address(&settings.map)?);
+    options.state_folder = state.folder.clone().or_else(default_state_folder);
+    Ok(Operations::new(options))
 }
 
 fn options(settings: &Settings, ledger: Option<LedgerAddress>) -> OperationsOptions {

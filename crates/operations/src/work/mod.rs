@@ -2,6 +2,7 @@
 
 mod batch;
 mod dead_letters;
+mod documents;
 mod queues;
 mod rates;
 mod reading;
@@ -10,6 +11,7 @@ mod workers;
 
 pub use batch::{BatchView, FailureGroup, RunningDocument, STUCK_AFTER};
 pub use dead_letters::{DeadLetter, DeadLetterQuery};
+pub use documents::{BatchDocument, DocumentEntity, DocumentPage, DocumentView, EntityPlace};
 pub use queues::{QueueSummary, queues};
 pub use reading::{BatchSummary, StageFigures, Work, batch_status};
 pub use tasks::{TaskList, TaskQuery, document_name};

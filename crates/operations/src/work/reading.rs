@@ -147,6 +147,14 @@ pub(crate) struct WorkReader {
 /// Ended batches are read again once in so many looks.
 const ENDED_EVERY: u64 = 60;
 
+impl Operations {
+    /// The pipeline's work now; `None` where the map has no pipeline. What cannot be read is left out, with the
+    /// reason. Rates are those of a [`crate::Watcher`].
+    pub async fn work(&self) -> Option<Work> {
+        WorkReader::default().read(self).await
+    }
+}
+
 impl WorkReader {
     /// The work now; `None` where the map has no pipeline. What cannot be read is left out, with the reason.
     pub(crate) async fn read(&mut self, operations: &Operations) -> Option<Work> {

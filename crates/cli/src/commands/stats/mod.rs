@@ -1,10 +1,9 @@
 //! `compartment stats`: databases and servers, as tables, JSON or Prometheus's text.
 
-mod prometheus;
 mod text;
 
 use compartment_admin::stats::{Stats, StatsOptions};
-use compartment_operations::{Fleet, StatsReader};
+use compartment_operations::{Fleet, StatsReader, prometheus};
 use serde_json::json;
 
 use super::operations;
@@ -24,6 +23,12 @@ pub(crate) async fn run(general: &General, command: args::Stats) -> Result<ExitC
     if !command.watch {
         let (found, fleet) = reader.next(options).await?;
         tell_not_kept(&reader);
+        if command.prometheus {
+            let work = operations.work().await;
+            let text = prometheus::render(&found, &fleet, work.as_ref());
+            screen::say_metrics(text.trim_end());
+            return Ok(ended(&found));
+        }
         return Ok(show(&found, &fleet, &command));
     }
     let mut stop = std::pin::pin!(interrupted());
@@ -56,9 +61,7 @@ fn tell_not_kept(reader: &StatsReader) {
 }
 
 fn show(found: &Stats, fleet: &Fleet, command: &args::Stats) -> ExitCode {
-    if command.prometheus {
-        screen::say_metrics(prometheus::render(found, fleet).trim_end());
-    } else if command.json {
+    if command.json {
         let value = json(found, fleet);
         match command.watch {
             true => screen::say_json_line(&value),
@@ -67,6 +70,11 @@ fn show(found: &Stats, fleet: &Fleet, command: &args::Stats) -> ExitCode {
     } else {
         text::print(found, fleet);
     }
+    ended(found)
+}
+
+/// Says which instances did not answer.
+fn ended(found: &Stats) -> ExitCode {
     for instance in &found.instances {
         if let Some(problem) = &instance.problem {
             screen::remark(format!("{STRONG}{}:{STRONG:#} failed to {problem}", instance.name));

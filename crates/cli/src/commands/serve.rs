@@ -1,0 +1,57 @@
+//! `compartment serve`: the page, its API and the metrics, until it is stopped.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use compartment_server::{Server, ServerError, ServerOptions, Token};
+
+use super::operations;
+use crate::args::{self, General};
+use crate::exit_code::{CliError, ExitCode};
+use crate::interrupt::interrupted;
+use crate::screen::{self, STRONG};
+use crate::{passwords, settings};
+
+/// The variable for the token.
+const TOKEN: &str = "COMPARTMENT_TOKEN";
+/// Looks more often would cost the server more than they tell.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(general: &General, command: args::Serve) -> Result<ExitCode, CliError> {
+    if command.interval < SHORTEST {
+        return Err(CliError::new(ExitCode::Usage, "--interval is at least 1s"));
+    }
+    let settings = settings::load(general)?;
+    let operations = operations::of_everything(&settings, &command.ledger, &command.state)?;
+    // A map without a server is told now, and not in a log.
+    operations.deployment().await?;
+    let mut options = ServerOptions::default();
+    options.listen = SocketAddr::new(command.listen, command.port);
+    options.token = token(&command)?;
+    options.hosts.clone_from(&command.hosts);
+    options.allows_changes = !command.read_only;
+    options.interval = command.interval;
+    options.plan_folder.clone_from(&command.plan_folder);
+    let can_change = options.token.is_some() && options.allows_changes;
+    let server = Server::bind(operations, options).await.map_err(failed)?;
+    screen::remark(format!("{STRONG}http://{}{STRONG:#}  Ctrl-C ends it", server.address()));
+    if !can_change {
+        screen::remark("it only shows: changes need --token-file FILE");
+    }
+    server.run(interrupted()).await;
+    Ok(ExitCode::Success)
+}
+
+fn token(command: &args::Serve) -> Result<Option<Token>, CliError> {
+    let text = match &command.token_file {
+        Some(path) => Some(passwords::secret_in(path, "token")?),
+        None => std::env::var(TOKEN).ok().filter(|text| !text.is_empty()),
+    };
+    text.map(|text| Token::new(&text)).transpose().map_err(failed)
+}
+
+fn failed(error: ServerError) -> CliError {
+    let is_taken = matches!(error, ServerError::Listen { .. });
+    let told = CliError::new(ExitCode::Configuration, error.to_string());
+    if is_taken { told.hint("--port names another, --listen another address") } else { told }
+}
