@@ -37,6 +37,7 @@ mod program;
 mod queues_by_name;
 mod races;
 mod restricted_servers;
+mod rules;
 mod secrets;
 mod separate;
 mod stats;
