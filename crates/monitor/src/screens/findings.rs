@@ -12,7 +12,7 @@ use crate::table::{Cell, Column, Row, Table};
 
 const COLUMNS: [Column; 5] = [
     Column::text("severity", 0, 8, 8),
-    Column::text("finding", 0, 22, 26),
+    Column::text("finding", 0, 22, 29),
     Column::text("databases", 1, 12, 24),
     Column::text("fault", 0, 40, 200),
     Column::text("instance", 2, 10, 20),
