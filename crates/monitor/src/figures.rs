@@ -46,7 +46,7 @@ pub(crate) fn rate(rate: f64) -> String {
 pub(crate) fn micros(micros: u64) -> String {
     match micros {
         ..1_000 => format!("{micros} µs"),
-        ..1_000_000 => format!("{:.1} ms", micros as f64 / 1_000.0),
+        1_000..1_000_000 => format!("{:.1} ms", micros as f64 / 1_000.0),
         _ => compartment_operations::time(Duration::from_micros(micros)),
     }
 }

@@ -184,7 +184,11 @@ fn points(look: &Look) -> Vec<(String, HistoryPoint)> {
     points
 }
 
-async fn write(metrics: &Database, subject: &str, point: &HistoryPoint) -> Result<()> {
+/// Writes a point.
+///
+/// # Errors
+/// The metrics database's.
+pub async fn write(metrics: &Database, subject: &str, point: &HistoryPoint) -> Result<()> {
     let hour = (point.at_ms / HOUR_MS).to_string();
     let key = HOURS.key(&[subject, hour.as_str()])?;
     let field = (point.at_ms % HOUR_MS / MINUTE_MS).to_string();

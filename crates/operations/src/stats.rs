@@ -31,7 +31,7 @@ impl StatsReader {
     pub async fn next(&mut self, options: StatsOptions) -> Result<(Stats, Fleet)> {
         let deployment = self.operations.deployment().await?;
         let found = self.servers(&deployment, options).await;
-        let fleet = Fleet::read(&self.operations).await;
+        let fleet = Box::pin(Fleet::read(&self.operations)).await;
         Ok((found, fleet))
     }
 
@@ -46,7 +46,7 @@ impl StatsReader {
             let past = kept.read();
             (kept, past)
         });
-        let (found, now) = stats(deployment, past.as_ref(), options).await;
+        let (found, now) = Box::pin(stats(deployment, past.as_ref(), options)).await;
         self.problem = kept.write(&now);
         *past = Some(now);
         found

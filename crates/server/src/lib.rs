@@ -2,6 +2,7 @@
 //!
 //! Who may ask for what is decided in `guard.rs`, before any handler sees a request.
 
+mod agents;
 mod api;
 mod connections;
 mod error;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use compartment_operations::changes::{Allowed, ChangeOptions};
 use sha2::{Digest, Sha256};
 
 use crate::ServerError;
@@ -59,6 +60,8 @@ pub struct ServerOptions {
     pub allows_changes: bool,
     /// The time between looks.
     pub interval: Duration,
+    /// What agents at `/mcp` may change; by default nothing.
+    pub agents: ChangeOptions,
     /// Where plans of separations lie, which the page then shows.
     pub plan_folder: Option<PathBuf>,
     /// Streams of events that are held at once; those beyond are refused.
@@ -75,6 +78,7 @@ impl Default for ServerOptions {
             hosts: Vec::new(),
             allows_changes: true,
             interval: Duration::from_secs(5),
+            agents: ChangeOptions::new(Allowed::none()),
             plan_folder: None,
             max_streams: 1_024,
             max_connections: 2_048,

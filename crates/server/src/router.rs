@@ -7,6 +7,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
+use crate::agents::agents;
 use crate::api::{batches, changes, databases, documents, figures, plans, probes, work};
 use crate::events::events;
 use crate::guard::guard;
@@ -39,6 +40,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/audit", get(changes::audit))
         .route("/api/changes/plan", post(changes::plan))
         .route("/api/changes/act", post(changes::act))
+        .merge(agents(&shared.operations, &shared.options))
         .fallback(page);
     routes
         .layer(DefaultBodyLimit::max(MOST_BODY))

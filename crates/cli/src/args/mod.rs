@@ -1,5 +1,6 @@
 //! The arguments of every command, with their help; a command with many has a file.
 
+mod agents;
 mod analyze;
 mod backup;
 mod batch;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use agents::{AgentChanges, Audit, Mcp};
 pub(crate) use analyze::{Analyze, Flush, PlanArguments};
 pub(crate) use backup::{Backup, OnConflictArgument, Restore, ViaArgument};
 pub(crate) use batch::{
@@ -70,6 +72,7 @@ const EXAMPLES: &str = "Examples:
   compartment serve --backend redis://127.0.0.1:6379
   compartment doctor --backend redis://127.0.0.1:6379
   compartment backup --database knowledge -o knowledge.rdb
+  compartment mcp                                 for agents; reads only
   compartment config init                         writes compartment.toml
   compartment config export --format celery
 
@@ -200,6 +203,10 @@ pub(crate) enum Command {
     Housekeeping(Housekeeping),
     /// Set the memory limit and the eviction policy of a server; without --apply only check them
     Limit(Limit),
+    /// Show who changed what by the plan of a dry run
+    Audit(Audit),
+    /// Serve agents over standard input and output (MCP)
+    Mcp(Mcp),
     /// Write, show, check or export the configuration
     #[command(subcommand)]
     Config(Config),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{LedgerArgument, StateFolder, duration};
+use super::{AgentChanges, LedgerArgument, StateFolder, duration};
 
 /// Serve a page with live figures, its JSON API, and metrics for Prometheus.
 #[derive(Args, Debug)]
@@ -41,6 +41,9 @@ pub(crate) struct Serve {
     pub(crate) plan_folder: Option<PathBuf>,
 
     #[command(flatten)]
+    pub(crate) agents: AgentChanges,
+
+    #[command(flatten)]
     pub(crate) ledger: LedgerArgument,
 
     #[command(flatten)]
@@ -53,6 +56,7 @@ answered.
 
   /                  the page
   /api/…             the data that it shows, described by /api/openapi.json
+  /mcp               for agents, with the token; --allow-changes lets them change by plan
   /metrics           for Prometheus
   /health, /ready    for probes
 

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod analyze;
+mod audit;
 mod backup;
 mod batch;
 mod cache;
@@ -19,6 +20,7 @@ mod housekeeping;
 mod ingest;
 mod keeping;
 mod limit;
+mod mcp;
 mod migrate;
 mod monitor;
 mod open_cache;
@@ -45,7 +47,8 @@ use crate::screen;
 /// Runs the command.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     screen::choose_colors(arguments.general.color);
-    if arguments.general.verbose {
+    // An agent's changes are in the log of their process, whatever else is shown.
+    if arguments.general.verbose || matches!(arguments.command, Command::Mcp(_)) {
         tracing_subscriber::fmt()
             .with_writer(|| screen::Log)
             .with_max_level(tracing::Level::INFO)
@@ -79,6 +82,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Expire(command) => on_runtime(expire::run(general, command)),
         Command::Housekeeping(command) => on_runtime(housekeeping::run(general, command)),
         Command::Limit(command) => on_runtime(limit::run(general, command)),
+        Command::Audit(command) => on_runtime(audit::run(general, command)),
+        Command::Mcp(command) => on_runtime(mcp::run(general, command)),
         Command::Config(command) => config::run(general, command),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::manual(),

@@ -33,8 +33,7 @@ pub(super) fn of_work(
     Ok(Operations::new(options(settings, address)))
 }
 
-/// The deployment of a command that shows everything. A ledger whose file does not exist is left out without a remark: it
-/// may be created meanwhile.
+/// The deployment of a command that shows everything: figures and work, with the ledger where it exists.
 pub(super) fn of_everything(
     settings: &Settings,
     ledger: &LedgerArgument,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use compartment_server::{Server, ServerError, ServerOptions, Token};
 
-use super::operations;
+use super::{mcp, operations};
 use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
@@ -31,6 +31,7 @@ pub(crate) async fn run(general: &General, command: args::Serve) -> Result<ExitC
     options.hosts.clone_from(&command.hosts);
     options.allows_changes = !command.read_only;
     options.interval = command.interval;
+    options.agents = mcp::change_options(&command.agents)?;
     options.plan_folder.clone_from(&command.plan_folder);
     let can_change = options.token.is_some() && options.allows_changes;
     let server = Server::bind(operations, options).await.map_err(failed)?;

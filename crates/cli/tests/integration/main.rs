@@ -1,6 +1,7 @@
 //! Tests of the crate from outside, in one program.
 
 mod addresses;
+mod agents;
 #[cfg(unix)]
 mod alerts;
 mod backup;

@@ -14,14 +14,16 @@ fn root() -> PathBuf {
 /// The names of metrics in a text, without the prefix.
 fn names(text: &str) -> BTreeSet<&str> {
     let parts = text.split("compartment_").skip(1);
-    let is_part = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    let is_part =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
     parts.map(|part| part.split(|letter| !is_part(letter)).next().unwrap()).collect()
 }
 
 #[test]
 fn rules_and_panels_ask_for_metrics_that_exist() {
     let folder = root().join("crates/operations/src/prometheus");
-    let sources = fs::read_dir(folder).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+    let sources =
+        fs::read_dir(folder).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
     let sources: String = sources.collect();
     for file in ["prometheus/alerts.yml", "grafana/compartment.json"] {
         let text = fs::read_to_string(root().join("deploy").join(file)).unwrap();
@@ -57,7 +59,8 @@ fn promtool_accepts_each_rule_and_each_alert_fires() {
     }
     let folder = root().join("deploy/prometheus");
     let promtool = |arguments: &[&str]| {
-        let output = Command::new("promtool").args(arguments).current_dir(&folder).output().unwrap();
+        let output =
+            Command::new("promtool").args(arguments).current_dir(&folder).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
     };

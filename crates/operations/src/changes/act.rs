@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 
 use super::audit::{AuditOutcome, End};
@@ -88,7 +89,7 @@ impl Changes {
         actor: &Actor,
     ) -> Result<ChangeDone, ChangeError> {
         let plan = &taken.plan;
-        let counted = self.count_again(taken).await;
+        let counted = self.count_again(taken).boxed().await;
         let before = counted.as_ref().map_or(Value::Null, |counted| counted.before.clone());
         if let Err(error) = counted.and_then(|counted| unmoved(plan, &counted)) {
             let detail = error.to_string();
@@ -98,7 +99,7 @@ impl Changes {
             return Err(error);
         }
         self.log_begin(plan, &before, actor).await?;
-        match self.change(taken).await {
+        match self.change(taken).boxed().await {
             Ok(done) => {
                 let outcome = AuditOutcome::Done;
                 let end = End { outcome, after: &done.after, detail: &done.text };

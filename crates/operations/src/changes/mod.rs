@@ -34,6 +34,7 @@ use std::sync::Arc;
 
 use compartment::DatabaseMap;
 use compartment::clock::{Clock, SystemClock};
+use futures_util::FutureExt;
 use tokio::sync::RwLock;
 
 pub use actor::Actor;
@@ -126,7 +127,8 @@ impl Changes {
     pub async fn plan(&self, change: Change, actor: &Actor) -> Result<PlannedChange, ChangeError> {
         change.check()?;
         self.is_allowed(&change)?;
-        let counted = self.count(&change).await?;
+        // Boxed, since callers' futures would be deep ones otherwise.
+        let counted = self.count(&change).boxed().await?;
         let made = self.shared.kept.clock().now();
         let plan = PlannedChange {
             id: String::new(),

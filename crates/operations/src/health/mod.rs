@@ -38,9 +38,10 @@ impl Operations {
         found: &Stats,
         timeout: Duration,
     ) -> Health {
-        let mut checks = check_servers(deployment, found, timeout).await;
+        // Boxed, as every reader of figures holds their state.
+        let mut checks = Box::pin(check_servers(deployment, found, timeout)).await;
         if deployment.instances.iter().all(|one| one.server.is_ok()) {
-            checks.extend(work::check(self, timeout).await);
+            checks.extend(Box::pin(work::check(self, timeout)).await);
         }
         Health::of(checks)
     }

@@ -151,7 +151,7 @@ impl Operations {
     /// The pipeline's work now; `None` where the map has no pipeline. What cannot be read is left out, with the
     /// reason. Rates are those of a [`crate::Watcher`].
     pub async fn work(&self) -> Option<Work> {
-        WorkReader::default().read(self).await
+        Box::pin(async { WorkReader::default().read(self).await }).await
     }
 }
 
