@@ -15,7 +15,7 @@ use crate::answers::{
 use crate::state::{Answer, Outcome, Plan, Request};
 
 /// Dead letters that are shown at most.
-const MAX_LETTERS: u64 = 2_000;
+const MAX_LETTERS: u64 = 1_000;
 /// Entries of the audit log that are shown at most.
 const MAX_CHANGES: usize = 500;
 /// How long the end of the program waits for a change that has begun.

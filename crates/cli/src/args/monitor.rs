@@ -38,6 +38,8 @@ UTF-8.
 The doctor examines the servers when the monitor starts and every 5 minutes. Bytes are estimated as \
 `compartment stats --watch` does it.
 
+--verbose logs to standard error, if that is no terminal.
+
 Exit codes: 0 ended by a key or a signal, 2 no terminal, 4 configuration.
 
 Examples:

@@ -47,8 +47,11 @@ use crate::screen;
 /// Runs the command.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     screen::choose_colors(arguments.general.color);
+    // A log would be written across the screen of the monitor.
+    let draws = matches!(arguments.command, Command::Monitor(_)) && screen::logs_to_terminal();
+    let is_verbose = arguments.general.verbose && !draws;
     // An agent's changes are in the log of their process, whatever else is shown.
-    if arguments.general.verbose || matches!(arguments.command, Command::Mcp(_)) {
+    if is_verbose || matches!(arguments.command, Command::Mcp(_)) {
         tracing_subscriber::fmt()
             .with_writer(|| screen::Log)
             .with_max_level(tracing::Level::INFO)

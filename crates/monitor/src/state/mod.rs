@@ -48,7 +48,12 @@ pub(crate) struct State {
     lists: [List; 9],
     /// The newest look while the screen is paused.
     waiting: Option<Arc<Look>>,
+    /// When the screen last asked for what a look does not have.
+    asked_ms: u64,
 }
+
+/// Failures and dead letters may be many: however often is looked, they are read at most this often.
+const ASKS_EVERY_MS: u64 = 5_000;
 
 impl State {
     pub(crate) fn new(interval: Duration, size: (u16, u16), now_ms: u64) -> Self {
@@ -67,6 +72,7 @@ impl State {
             size,
             lists: Default::default(),
             waiting: None,
+            asked_ms: 0,
         }
     }
 
@@ -112,7 +118,10 @@ impl State {
         }
         self.facts.look = Some(look);
         self.refresh();
-        self.needs()
+        match self.facts.now_ms.saturating_sub(self.asked_ms) >= ASKS_EVERY_MS {
+            true => self.needs(),
+            false => Vec::new(),
+        }
     }
 
     /// An answer has come.
@@ -142,7 +151,8 @@ impl State {
     }
 
     /// What the screen shows that a look does not have.
-    fn needs(&self) -> Vec<Request> {
+    fn needs(&mut self) -> Vec<Request> {
+        self.asked_ms = self.facts.now_ms;
         match (self.screen, &self.open) {
             (Screen::Batches, Some(open)) => vec![Request::Batch(open.id.clone())],
             (Screen::DeadLetters, _) => vec![Request::Letters],

@@ -73,7 +73,9 @@ fn screens_ask_for_what_a_look_does_not_have() {
     assert_eq!(press(&mut state, "9"), [Request::Changes]);
     assert_eq!(press(&mut state, "2"), []);
     assert_eq!(press(&mut state, "\n"), [Request::Batch("smith-v-jones".to_owned())]);
-    let again = state.look(looks::busy(20), Vec::new());
+    assert_eq!(state.look(looks::busy(20), Vec::new()), [], "at most every 5 s");
+    state.tick(state.facts.now_ms + 5_000);
+    let again = state.look(looks::busy(21), Vec::new());
     assert_eq!(again, [Request::Batch("smith-v-jones".to_owned())], "as long as it is open");
     assert_eq!(press(&mut state, "6r"), [Request::Look, Request::Examine]);
     assert_eq!(press(&mut state, "q"), [Request::Quit]);
