@@ -7,6 +7,7 @@ use rmcp::handler::server::common::schema_for_input;
 use rmcp::handler::server::common::schema_for_output;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
+use serde_json::Value;
 
 use crate::tools::{arguments as takes, results as gives};
 
@@ -68,11 +69,33 @@ impl Definition {
 }
 
 fn input<T: JsonSchema + 'static>() -> Arc<JsonObject> {
-    schema_for_input::<T>().unwrap_or_default()
+    without_formats(&schema_for_input::<T>().unwrap_or_default())
 }
 
 fn output<T: JsonSchema + 'static>() -> Arc<JsonObject> {
-    schema_for_output::<T>()
+    without_formats(&schema_for_output::<T>())
+}
+
+/// The schema without formats such as `uint64`: no standard has them, and clients complain.
+fn without_formats(schema: &JsonObject) -> Arc<JsonObject> {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                if fields.get("format").is_some_and(Value::is_string) {
+                    fields.remove("format");
+                }
+                fields.values_mut().for_each(strip);
+            }
+            Value::Array(items) => items.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    let mut schema = Value::Object(schema.clone());
+    strip(&mut schema);
+    match schema {
+        Value::Object(schema) => Arc::new(schema),
+        _ => Arc::default(),
+    }
 }
 
 /// How a changing tool is used; the end of its description.
@@ -269,7 +292,11 @@ mod tests {
             assert!(all.iter().all(Option::is_some), "{}", tool.name);
             assert_eq!(tool.input_schema["type"], "object", "{}", tool.name);
             assert_eq!(tool.input_schema["additionalProperties"], false, "{}", tool.name);
-            assert_eq!(tool.output_schema.unwrap()["type"], "object", "{}", tool.name);
+            let output = serde_json::to_string(&tool.output_schema).unwrap();
+            assert!(
+                output.contains(r#""type":"object""#) && !output.contains("uint64"),
+                "{output}"
+            );
         }
     }
 

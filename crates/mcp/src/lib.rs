@@ -8,10 +8,12 @@ mod caller;
 mod catalog;
 mod http_service;
 mod prompts;
+mod reports;
 mod resources;
 mod rights;
 mod secrets;
 mod server;
+mod serving;
 mod stdio;
 mod tools;
 

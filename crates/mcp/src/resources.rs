@@ -1,15 +1,12 @@
 //! What can be read without a tool: the configuration, the last reports, and the documentation.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use compartment_admin::printable_in_json;
 use rmcp::ErrorData;
 use rmcp::model::{ReadResourceResult, Resource, ResourceContents};
 use serde_json::{Value, json};
 
 use crate::answer::Problem;
-use crate::server::McpServer;
+use crate::serving::Serving;
 use crate::tools;
 
 const CONFIGURATION: &str = "compartment://configuration";
@@ -24,33 +21,17 @@ const KINDS: [(&str, &str, &str); 2] = [
 
 /// Pages of the documentation.
 const PAGES: [(&str, &str, &str); 10] = [
-    ("mcp", "Agents: the MCP server", include_str!("../pages/mcp.md")),
-    ("operate", "Operating a deployment", include_str!("../pages/operate.md")),
-    ("doctor", "The doctor's findings", include_str!("../pages/doctor.md")),
-    ("separate", "Separating a Redis", include_str!("../pages/separate.md")),
-    ("moving", "Moving keys", include_str!("../pages/moving.md")),
-    ("batches", "Batches", include_str!("../pages/batches.md")),
-    ("cache", "The cache", include_str!("../pages/cache.md")),
-    ("keys", "Keys and templates", include_str!("../pages/keys.md")),
-    ("ledger", "The ledger", include_str!("../pages/ledger.md")),
-    ("addresses", "Addresses of servers", include_str!("../pages/addresses.md")),
+    ("mcp", "Agents: the MCP server", include_str!("../pages/mcp.txt")),
+    ("operate", "Operating a deployment", include_str!("../pages/operate.txt")),
+    ("doctor", "The doctor's findings", include_str!("../pages/doctor.txt")),
+    ("separate", "Separating a Redis", include_str!("../pages/separate.txt")),
+    ("moving", "Moving keys", include_str!("../pages/moving.txt")),
+    ("batches", "Batches", include_str!("../pages/batches.txt")),
+    ("cache", "The cache", include_str!("../pages/cache.txt")),
+    ("keys", "Keys and templates", include_str!("../pages/keys.txt")),
+    ("ledger", "The ledger", include_str!("../pages/ledger.txt")),
+    ("addresses", "Addresses of servers", include_str!("../pages/addresses.txt")),
 ];
-
-/// The last reports, by kind.
-#[derive(Debug, Default)]
-pub(crate) struct Reports(Mutex<BTreeMap<&'static str, Value>>);
-
-impl Reports {
-    /// Keeps the newest report of a kind.
-    pub(crate) fn keep(&self, kind: &'static str, report: &Value) {
-        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        reports.insert(kind, report.clone());
-    }
-
-    fn last(&self, kind: &str) -> Option<Value> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(kind).cloned()
-    }
-}
 
 /// Every resource.
 pub(crate) fn list() -> Vec<Resource> {
@@ -78,7 +59,7 @@ pub(crate) fn list() -> Vec<Resource> {
 ///
 /// # Errors
 /// For an address that no resource has; a report's.
-pub(crate) async fn read(server: &McpServer, uri: &str) -> Result<ReadResourceResult, ErrorData> {
+pub(crate) async fn read(server: &Serving, uri: &str) -> Result<ReadResourceResult, ErrorData> {
     if let Some(name) = uri.strip_prefix(DOCS)
         && let Some((_, _, text)) = PAGES.iter().find(|(known, ..)| *known == name)
     {
@@ -99,7 +80,7 @@ pub(crate) async fn read(server: &McpServer, uri: &str) -> Result<ReadResourceRe
 }
 
 /// The last report of that kind, or a new one.
-async fn report(server: &McpServer, kind: &str) -> Result<Value, ErrorData> {
+async fn report(server: &Serving, kind: &str) -> Result<Value, ErrorData> {
     if let Some(last) = server.reports().last(kind) {
         return Ok(last);
     }
@@ -113,7 +94,7 @@ fn unknown() -> ErrorData {
     ErrorData::resource_not_found("there is no such resource; resources/list names them", None)
 }
 
-fn configuration(server: &McpServer) -> Value {
+fn configuration(server: &Serving) -> Value {
     let map = server.operations().map();
     let databases = map.databases().iter().map(|one| {
         json!({

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compartment::backend::random;
-use compartment_admin::stats::{Stats, StatsOptions};
 use compartment_operations::changes::Changes;
-use compartment_operations::{Fleet, Operations, StatsReader};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, GetPromptRequestParams, GetPromptResponse,
     Implementation, ListPromptsResult, ListResourcesResult, ListToolsResult,
@@ -16,14 +14,13 @@ use rmcp::model::{
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::answer::{Answer, Problem, problem};
 use crate::caller::{self, Called};
 use crate::catalog::{Definition, Effect, TOOLS, tool};
-use crate::resources::Reports;
 use crate::rights::Rights;
-use crate::secrets::Secrets;
+use crate::serving::Serving;
 use crate::{prompts, resources, tools};
 
 /// Calls that are worked on at once. A further one waits.
@@ -44,11 +41,8 @@ pub struct McpServer {
 
 #[derive(Debug)]
 struct Shared {
-    changes: Changes,
-    stats: Mutex<StatsReader>,
-    reports: Reports,
+    serving: Serving,
     rights: Rights,
-    secrets: Secrets,
     /// The session of this server's client, or the beginning of its callers' sessions.
     session: String,
     working: Semaphore,
@@ -58,15 +52,11 @@ impl McpServer {
     /// A server that offers the changes that `changes` allows. Connects to nothing yet.
     #[must_use]
     pub fn new(changes: Changes) -> Self {
-        let operations = changes.operations();
         let shared = Shared {
-            stats: Mutex::new(StatsReader::new(operations)),
-            reports: Reports::default(),
+            serving: Serving::new(changes),
             rights: Rights::default(),
-            secrets: Secrets::of(operations),
             session: format!("{:016x}{:016x}", random(), random()),
             working: Semaphore::new(AT_ONCE),
-            changes,
         };
         Self { shared: Arc::new(shared) }
     }
@@ -74,25 +64,7 @@ impl McpServer {
     /// The changes that it offers.
     #[must_use]
     pub fn changes(&self) -> &Changes {
-        &self.shared.changes
-    }
-
-    pub(crate) fn operations(&self) -> &Operations {
-        self.shared.changes.operations()
-    }
-
-    pub(crate) fn secrets(&self) -> &Secrets {
-        &self.shared.secrets
-    }
-
-    pub(crate) fn reports(&self) -> &Reports {
-        &self.shared.reports
-    }
-
-    /// A look at databases and servers; estimates are kept from look to look.
-    pub(crate) async fn look(&self) -> Answer<(Stats, Fleet)> {
-        let mut reader = self.shared.stats.lock().await;
-        Ok(reader.next(StatsOptions::default()).await?)
+        self.shared.serving.changes()
     }
 
     fn allows(&self, tool: &Definition, called: &Called) -> bool {
@@ -113,7 +85,7 @@ impl McpServer {
     }
 
     async fn forbidden(&self) -> BTreeSet<&'static str> {
-        self.shared.rights.forbidden(self.operations()).await
+        self.shared.rights.forbidden(self.changes().operations()).await
     }
 
     async fn call(
@@ -125,7 +97,8 @@ impl McpServer {
             return Err(ErrorData::invalid_params("there is no tool of this name", None));
         };
         let answer = self.work(tool, request, called).await;
-        let answer = answer.unwrap_or_else(|Problem(what)| problem(&what, self.secrets()));
+        let answer =
+            answer.unwrap_or_else(|Problem(what)| problem(&what, self.shared.serving.secrets()));
         Ok(answer.into())
     }
 
@@ -158,7 +131,7 @@ impl McpServer {
         };
         let arguments = request.arguments.unwrap_or_default();
         let acts = arguments.get("dry_run") == Some(&serde_json::Value::Bool(false));
-        let work = tools::call(self, tool.name, arguments, called);
+        let work = tools::call(&self.shared.serving, tool.name, arguments, called);
         if acts {
             // An act goes on even if nobody waits for it, so its end is waited for.
             return work.await;
@@ -220,7 +193,7 @@ impl ServerHandler for McpServer {
         request: ReadResourceRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        Ok(resources::read(self, &request.uri).await?.into())
+        Ok(resources::read(&self.shared.serving, &request.uri).await?.into())
     }
 
     async fn list_prompts(

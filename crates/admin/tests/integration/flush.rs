@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use compartment_admin::{
-    AdminError, FlushOptions, FlushWay, Limits, Place, Silent, flush, preview_flush,
+    AdminError, FlushOptions, FlushWay, Limits, Place, Progress, Silent, flush, preview_flush,
 };
 use compartment_core::{
     Contract, DatabaseKind, DatabaseMap, DatabaseMapBuilder, Instance, Placement, Preset,
@@ -181,5 +181,56 @@ fn waiting_workers_stop_a_flush() {
         let said = refusal(&place, &map(&server), &FlushOptions::default()).await;
         waiting.abort();
         assert!(said.contains("\"w1\" are blocked on keys"), "{said}");
+    });
+}
+
+/// Writes a key at the moment when the counted ones begin to be removed.
+struct WritesMeanwhile(u16);
+
+impl Progress for WritesMeanwhile {
+    fn begin(&self, what: &str, _: Option<u64>) {
+        use std::io::{Read, Write};
+
+        if what != "remove the keys" {
+            return;
+        }
+        let mut server = std::net::TcpStream::connect(("127.0.0.1", self.0)).unwrap();
+        server.write_all(b"SELECT 2\r\nSET page:new value\r\n").unwrap();
+        let mut answers = [0; 10];
+        server.read_exact(&mut answers).unwrap();
+        assert_eq!(&answers, b"+OK\r\n+OK\r\n");
+    }
+
+    fn advance(&self, _: u64) {}
+
+    fn note(&self, _: &str) {}
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_flush_of_counted_keys_spares_those_that_came_since() {
+    run_test(async {
+        let server = TestRedis::start().await;
+        let (map, place) = (map(&server), named(&server, "cache", 2, "").await);
+        for key in ["page:1", "page:2", "log"] {
+            server.command_in(2, &["SET", key, "value"]).await;
+        }
+        let mut options = FlushOptions::default();
+        options.except = vec![b"log".to_vec()];
+        options.note_names = Some(1);
+        let preview = preview_flush(&place, &map, &options, &Silent).await.unwrap();
+        assert!(preview.names.is_none(), "there are more than the maximum");
+        options.note_names = Some(2);
+        let preview = preview_flush(&place, &map, &options, &Silent).await.unwrap();
+        options.only = preview.names.map(std::sync::Arc::new);
+        let meanwhile = WritesMeanwhile(server.port());
+        let report = flush(&place, &map, &options, &meanwhile).await.unwrap();
+        assert_eq!((report.removed, report.way), (2, FlushWay::Unlink));
+        let mut left = server.command_in(2, &["KEYS", "*"]).await.text();
+        left = left.split('\n').rev().collect::<Vec<_>>().join(" ");
+        assert!(["log page:new", "page:new log"].contains(&left.as_str()), "{left}");
+        let moved = flush(&place, &map, &options, &Silent).await;
+        assert!(matches!(moved, Err(AdminError::Moved(_))), "{moved:?}");
+        assert_eq!(size(&server, 2).await, 2);
     });
 }

@@ -12,7 +12,7 @@ use crate::settings;
 pub(crate) async fn run(general: &General, command: args::Health) -> Result<ExitCode, CliError> {
     let settings = settings::load(general)?;
     if command.watch {
-        return alerts::watch(&settings, &command).await;
+        return alerts::watch_health(&settings, &command).await;
     }
     let operations = operations::of(&settings, &command.state);
     let health = operations.health(command.timeout).await?;

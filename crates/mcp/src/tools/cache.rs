@@ -11,14 +11,14 @@ use super::Said;
 use super::arguments::CacheStats;
 use super::results::{CacheFigures, TemplateLine};
 use crate::answer::{Answer, Problem, first};
-use crate::server::McpServer;
+use crate::serving::Serving;
 
 /// The time that the hit rate is over.
 const WINDOW: Duration = Duration::from_secs(3_600);
 const MAX_TEMPLATES: usize = 50;
 
 /// The cache of that name; the first one of the map without a name.
-pub(crate) fn name(server: &McpServer, named: Option<String>) -> Answer<String> {
+pub(crate) fn name(server: &Serving, named: Option<String>) -> Answer<String> {
     if let Some(name) = named {
         return Ok(name);
     }
@@ -28,7 +28,7 @@ pub(crate) fn name(server: &McpServer, named: Option<String>) -> Answer<String> 
     caches.next().map(|cache| cache.name.clone()).ok_or_else(|| Problem(what.to_owned()))
 }
 
-pub(crate) async fn figures(server: &McpServer, arguments: CacheStats) -> Answer<Said> {
+pub(crate) async fn figures(server: &Serving, arguments: CacheStats) -> Answer<Said> {
     let database = name(server, arguments.database)?;
     let (stats, _) = server.look().await?;
     let Some(found) = stats.databases.iter().find(|one| one.name == database) else {

@@ -12,7 +12,7 @@ use super::results::{ChangeResult, DoneLine, PlanLine};
 use super::{Said, cache, read};
 use crate::answer::{Answer, Problem};
 use crate::caller::Called;
-use crate::server::McpServer;
+use crate::serving::Serving;
 
 /// A change, and whether to plan it or to act.
 struct Wanted {
@@ -22,7 +22,7 @@ struct Wanted {
 }
 
 pub(crate) async fn call(
-    server: &McpServer,
+    server: &Serving,
     name: &str,
     arguments: JsonObject,
     called: &Called,
@@ -44,7 +44,7 @@ pub(crate) async fn call(
     }
 }
 
-fn wanted(server: &McpServer, name: &str, arguments: JsonObject) -> Answer<Wanted> {
+fn wanted(server: &Serving, name: &str, arguments: JsonObject) -> Answer<Wanted> {
     match name {
         "cleanup_old_cache" => {
             let CleanupOldCache { older_than_hours, database, pattern, dry_run, plan_id } =

@@ -10,7 +10,7 @@ use super::results::{
     MemoryUsage, PatternLine, ServerMemory, UnnamedLine,
 };
 use crate::answer::{Answer, Problem, first};
-use crate::server::McpServer;
+use crate::serving::Serving;
 
 /// Databases of a list. A map has fewer.
 const MAX_DATABASES: usize = 100;
@@ -19,7 +19,7 @@ const MAX_BIGGEST: usize = 10;
 /// Patterns and biggest keys of each database in a detailed answer about all of them.
 const MAX_OF_ALL: usize = 5;
 
-pub(crate) async fn list(server: &McpServer, _: Nothing) -> Answer<Said> {
+pub(crate) async fn list(server: &Serving, _: Nothing) -> Answer<Said> {
     let (stats, _) = server.look().await?;
     let map = server.operations().map();
     let line = |found: &DatabaseStats| {
@@ -70,7 +70,7 @@ fn instance_line(instance: &InstanceStats) -> InstanceLine {
     }
 }
 
-pub(crate) async fn figures(server: &McpServer, arguments: OfDatabase) -> Answer<Said> {
+pub(crate) async fn figures(server: &Serving, arguments: OfDatabase) -> Answer<Said> {
     let (stats, fleet) = server.look().await?;
     let found = database(&stats, &arguments.database)?;
     let figures = figures_of(found, &fleet, &stats);
@@ -150,7 +150,7 @@ fn biggest_of(content: Option<&ContentStats>, max: usize) -> Vec<BigKeyLine> {
     biggest.take(max).map(|one| BigKeyLine { name: one.name.clone(), bytes: one.bytes }).collect()
 }
 
-pub(crate) async fn memory(server: &McpServer, arguments: MonitorMemoryUsage) -> Answer<Said> {
+pub(crate) async fn memory(server: &Serving, arguments: MonitorMemoryUsage) -> Answer<Said> {
     let (stats, _) = server.look().await?;
     let max = if arguments.detailed { MAX_OF_ALL } else { 0 };
     let mut servers = Vec::new();

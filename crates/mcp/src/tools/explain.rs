@@ -8,7 +8,7 @@ use super::Said;
 use super::arguments::ExplainKey;
 use super::results::{KeyExplanation, KeyPlace};
 use crate::answer::{Answer, Problem, first};
-use crate::server::McpServer;
+use crate::serving::Serving;
 
 /// The longest name of a key that is looked up, in bytes.
 const MAX_KEY: usize = 4_096;
@@ -29,7 +29,7 @@ const SECRET_WORDS: [&str; 10] = [
     "private",
 ];
 
-pub(crate) async fn explain(server: &McpServer, arguments: ExplainKey) -> Answer<Said> {
+pub(crate) async fn explain(server: &Serving, arguments: ExplainKey) -> Answer<Said> {
     let name = unescape(&arguments.key);
     if name.is_empty() || name.len() > MAX_KEY {
         return Err(Problem(format!("a key has 1 to {MAX_KEY} bytes here")));
@@ -83,7 +83,7 @@ pub(crate) async fn explain(server: &McpServer, arguments: ExplainKey) -> Answer
 }
 
 async fn at(
-    server: &McpServer,
+    server: &Serving,
     place: &NamedPlace,
     name: &[u8],
     show_value: bool,

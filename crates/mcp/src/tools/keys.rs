@@ -10,7 +10,7 @@ use super::Said;
 use super::arguments::AnalyzeKeys;
 use super::results::{BigKeyLine, ClientLine, GroupLine, KeyAnalysis};
 use crate::answer::{Answer, Problem, first};
-use crate::server::McpServer;
+use crate::serving::Serving;
 
 const MAX_GROUPS: u32 = 100;
 const MAX_BIGGEST: usize = 10;
@@ -20,7 +20,7 @@ const MAX_GLOBS: usize = 5;
 const SHARE: f64 = 0.1;
 
 /// The place of a database of the map, or of an index on the primary instance. An agent names no address.
-pub(crate) async fn place(server: &McpServer, name: &str) -> Answer<Place> {
+pub(crate) async fn place(server: &Serving, name: &str) -> Answer<Place> {
     if name.contains("://") {
         let what = "name a database of list_databases, or an index of the primary server such as 0";
         return Err(Problem(what.to_owned()));
@@ -29,7 +29,7 @@ pub(crate) async fn place(server: &McpServer, name: &str) -> Answer<Place> {
 }
 
 /// Analyses a database within the load that an agent may cause.
-pub(crate) async fn analysed(server: &McpServer, place: &Place) -> Answer<Analysis> {
+pub(crate) async fn analysed(server: &Serving, place: &Place) -> Answer<Analysis> {
     let mut options = AnalyzeOptions::default();
     options.limits = limits();
     options.top = MAX_BIGGEST;
@@ -41,7 +41,7 @@ pub(crate) fn limits() -> Limits {
     Limits::default().share(Some(SHARE))
 }
 
-pub(crate) async fn analysis(server: &McpServer, arguments: AnalyzeKeys) -> Answer<Said> {
+pub(crate) async fn analysis(server: &Serving, arguments: AnalyzeKeys) -> Answer<Said> {
     let place = place(server, &arguments.database).await?;
     let found = analysed(server, &place).await?;
     let max = arguments.limit.clamp(1, MAX_GROUPS) as usize;

@@ -18,11 +18,11 @@ use serde_json::Value;
 
 use crate::answer::{Answer, Problem, complete};
 use crate::caller::Called;
-use crate::server::McpServer;
+use crate::serving::Serving;
 
 /// Calls the tool of that name, which the catalog has.
 pub(crate) async fn call(
-    server: &McpServer,
+    server: &Serving,
     name: &str,
     arguments: JsonObject,
     called: &Called,
@@ -45,7 +45,7 @@ pub(crate) async fn call(
 }
 
 /// A new report of that kind; `None` for a kind that is not there.
-pub(crate) async fn report(server: &McpServer, kind: &str) -> Option<Answer<Value>> {
+pub(crate) async fn report(server: &Serving, kind: &str) -> Option<Answer<Value>> {
     let made = match kind {
         "health" => wellness::health(server, arguments::Nothing {}).await,
         "doctor" => wellness::doctor(server, arguments::Nothing {}).await,

@@ -10,13 +10,13 @@ use super::arguments::PlanSeparation;
 use super::keys::{analysed, limits, place};
 use super::results::{PlannedGroup, SeparationPlan};
 use crate::answer::{Answer, first};
-use crate::server::McpServer;
+use crate::serving::Serving;
 
 const MAX_GROUPS: usize = 60;
 const MAX_NOTES: usize = 10;
 const MAX_SETTINGS: usize = 60;
 
-pub(crate) async fn propose(server: &McpServer, arguments: PlanSeparation) -> Answer<Said> {
+pub(crate) async fn propose(server: &Serving, arguments: PlanSeparation) -> Answer<Said> {
     let map = server.operations().map();
     let source = place(server, &arguments.from).await?;
     let analysis = analysed(server, &source).await?;

@@ -8,7 +8,7 @@ use super::Said;
 use super::arguments::Nothing;
 use super::results::{CheckLine, DoctorReport, FindingLine, HealthReport};
 use crate::answer::{Answer, first};
-use crate::server::McpServer;
+use crate::serving::Serving;
 
 /// A server that takes longer for an answer does not answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -16,7 +16,7 @@ const MAX_CHECKS: usize = 100;
 const MAX_FINDINGS: usize = 50;
 const MAX_NAMES: usize = 10;
 
-pub(crate) async fn health(server: &McpServer, _: Nothing) -> Answer<Said> {
+pub(crate) async fn health(server: &Serving, _: Nothing) -> Answer<Said> {
     let found = server.operations().health(TIMEOUT).await?;
     let line = |check: &compartment_admin::health::Check| CheckLine {
         name: check.name.clone(),
@@ -43,7 +43,7 @@ pub(crate) async fn health(server: &McpServer, _: Nothing) -> Answer<Said> {
     Ok(said)
 }
 
-pub(crate) async fn doctor(server: &McpServer, _: Nothing) -> Answer<Said> {
+pub(crate) async fn doctor(server: &Serving, _: Nothing) -> Answer<Said> {
     let found = server.operations().examine().await?;
     let line = |finding: &compartment_admin::doctor::Finding| FindingLine {
         code: word(&finding.code),

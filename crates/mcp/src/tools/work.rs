@@ -12,13 +12,13 @@ use super::results::{
     TaskLine, TaskReport,
 };
 use crate::answer::{Answer, Problem, first};
-use crate::server::McpServer;
+use crate::serving::Serving;
 
 const MAX_BATCHES: usize = 50;
 const MAX_ROWS: usize = 30;
 const MAX_TASKS: u64 = 200;
 
-pub(crate) async fn batches(server: &McpServer, arguments: BatchProgress) -> Answer<Said> {
+pub(crate) async fn batches(server: &Serving, arguments: BatchProgress) -> Answer<Said> {
     let Some(name) = arguments.batch else { return list(server).await };
     let view = server.operations().batch(&name).await?;
     let detail = detail(&view);
@@ -33,7 +33,7 @@ pub(crate) async fn batches(server: &McpServer, arguments: BatchProgress) -> Ans
     Said::new(sentence, &report)
 }
 
-async fn list(server: &McpServer) -> Answer<Said> {
+async fn list(server: &Serving) -> Answer<Said> {
     let database = server.operations().batch_database().await?;
     let mut records = BatchRegistry::new(database.clone()).list().await?;
     records.sort_by_key(|record| std::cmp::Reverse(record.created_at));
@@ -95,7 +95,7 @@ fn detail(view: &BatchView) -> BatchDetail {
     }
 }
 
-pub(crate) async fn tasks(server: &McpServer, arguments: ListTasks) -> Answer<Said> {
+pub(crate) async fn tasks(server: &Serving, arguments: ListTasks) -> Answer<Said> {
     let mut query = TaskQuery::default();
     query.status = arguments.status.as_deref().map(status).transpose()?;
     query.limit = u64::from(arguments.limit).clamp(1, MAX_TASKS);

@@ -9,8 +9,9 @@ use super::audit::{AuditOutcome, End};
 use super::batches::Steer;
 use super::counted::{Bound, Counted};
 use super::kept::KeptPlan;
+use super::limits::Wanted;
 use super::placed::bound_to;
-use super::{Actor, Change, ChangeDone, ChangeError, Changes, PlannedChange, wanted};
+use super::{Actor, Change, ChangeDone, ChangeError, Changes, PlannedChange};
 use crate::{count, counted};
 
 /// What an act did.
@@ -187,10 +188,12 @@ impl Changes {
             (Change::MigrateKeys { from, to, pattern }, Bound::Keys(names)) => {
                 Ok(self.carry_out_move(from, to, pattern.as_deref(), names).await?.into())
             }
-            (Change::SetMemoryLimit { .. }, Bound::Settings(settings)) => match wanted(change) {
-                Some(wanted) => Ok(self.set_limits(wanted, settings).await?.into()),
-                None => Err(other()),
-            },
+            (Change::SetMemoryLimit { .. }, Bound::Settings(settings)) => {
+                match Wanted::of(change) {
+                    Some(wanted) => Ok(self.set_limits(wanted, settings).await?.into()),
+                    None => Err(other()),
+                }
+            }
             (Change::BackupDatabase { database, file }, _) => {
                 Ok(self.write_backup(database, file).await?.into())
             }

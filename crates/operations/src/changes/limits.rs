@@ -8,7 +8,7 @@ use compartment_admin::{
 use serde_json::{Value, json};
 
 use super::counted::{Bound, Counted, digest};
-use super::{ChangeError, Changes};
+use super::{Change, ChangeError, Changes};
 
 /// A request takes the server longer than this only when it is in trouble.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,7 +23,19 @@ pub(super) struct Wanted<'a> {
     pub(super) force: bool,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    pub(super) fn of(change: &'a Change) -> Option<Self> {
+        let Change::SetMemoryLimit { instance, max_memory_mb, policy, force } = change else {
+            return None;
+        };
+        Some(Self {
+            instance: instance.as_deref(),
+            max_memory_mb: *max_memory_mb,
+            policy,
+            force: *force,
+        })
+    }
+
     fn options(self) -> Result<LimitOptions, ChangeError> {
         let bytes =
             self.max_memory_mb.checked_mul(MIB).filter(|bytes| i64::try_from(*bytes).is_ok());

@@ -42,7 +42,7 @@ fn a_change_needs_the_token_and_a_page_of_this_server() {
         }
         // With all of it right, the change is only wrong in itself.
         let answer = server.ask("POST", "/api/changes/plan", &[form, right], CHANGE).await;
-        assert_eq!(answer.status, 404, "{}", answer.body);
+        assert_eq!(answer.status, 400, "{}", answer.body);
         assert!(answer.body.contains("there is no batch"), "{}", answer.body);
         for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW"] {
             let answer = server.ask(method, "/api/changes/plan", &[form, right], CHANGE).await;

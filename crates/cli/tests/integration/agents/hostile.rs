@@ -255,10 +255,10 @@ fn messages_that_are_none_end_nothing() {
             assert!(client.ask("ping", json!({}))["result"].is_object());
         }
         for method in ["tools/nothing", "resources/subscribe", "", "initialize"] {
-            client.ask(method, json!({"protocolVersion": 5}));
+            client.ask_oddly(method, json!({"protocolVersion": 5}));
         }
         for params in [json!({}), json!({"name": 5}), json!({"name": "no_such_tool"}), json!([])] {
-            assert!(client.ask("tools/call", params)["error"].is_object());
+            assert!(client.ask_oddly("tools/call", params)["error"].is_object());
         }
         for uri in [
             "file:///etc/passwd",

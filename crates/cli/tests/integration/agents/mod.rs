@@ -1,11 +1,13 @@
 //! `compartment mcp` and `compartment audit`, driven as an agent's client drives them.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod honest;
 mod hostile;
 mod offered;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
@@ -61,16 +63,32 @@ impl Client {
 
     /// The answer to a request.
     fn ask(&mut self, method: &str, params: Value) -> Value {
-        self.asked += 1;
-        let id = self.asked;
-        let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        self.send(request.to_string().as_bytes());
+        let id = self.request(method, params);
         loop {
             let answer = self.line();
             if answer["id"] == id {
                 return answer;
             }
         }
+    }
+
+    /// The answer to a request that may not be read as one: then it is an error without the request's id.
+    fn ask_oddly(&mut self, method: &str, params: Value) -> Value {
+        let id = self.request(method, params);
+        loop {
+            let answer = self.line();
+            if answer["id"] == id || answer["id"].is_null() && answer["error"].is_object() {
+                return answer;
+            }
+        }
+    }
+
+    fn request(&mut self, method: &str, params: Value) -> u64 {
+        self.asked += 1;
+        let id = self.asked;
+        let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        self.send(request.to_string().as_bytes());
+        id
     }
 
     /// The next line, which is a message of the protocol.
@@ -105,9 +123,18 @@ impl Client {
     /// Closes standard input and waits for the end; returns standard error.
     fn end(mut self) -> String {
         drop(self.input.take());
-        let output = self.child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        let status = self.child.wait().unwrap();
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        assert!(status.success(), "{status} {log}");
+        log
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // A test that fails leaves no process.
+        let _ = self.child.kill();
     }
 }
 
