@@ -8,9 +8,10 @@ pub(crate) use compartment_operations::{count, counted, percent, time};
 use crate::exit_code::CliError;
 use crate::table::Table;
 pub(crate) use crate::terminal::{
-    BAD, FAINT, GOOD, Log, STRONG, Style, choose_colors, clear, is_terminal, print_own, remark,
-    remark_json, remark_once, remark_own, say, say_above, say_format, say_json, say_json_line,
-    say_lines, say_metrics, say_own, set_label, set_message, visible_lines, without_styles,
+    BAD, FAINT, GOOD, Log, STRONG, Style, choose_colors, clear, is_terminal, logs_to_terminal,
+    print_own, remark, remark_json, remark_once, remark_own, say, say_above, say_format, say_json,
+    say_json_line, say_lines, say_metrics, say_own, set_label, set_message, visible_lines,
+    without_styles,
 };
 
 /// Prints an error with its causes in one line, and the remedy in a second.

@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) file: Option<PathBuf>,
     /// The passwords that stand in the file itself.
     pub(crate) written_secrets: Vec<WrittenSecret>,
+    /// Whether somebody named the file, or there is none.
+    pub(crate) is_named: bool,
     /// The source of the primary server's password, as shown to users.
     password_from: String,
 }
@@ -95,9 +97,10 @@ pub(crate) fn load(general: &General) -> Result<Settings, CliError> {
             passwords::tell_unused(&unused, file);
         }
     }
+    let is_named = file.as_ref().is_none_or(|file| file.is_named);
     let file = file.map(|file| file.path);
     let password_from = password_from(general, file.as_deref(), &map);
-    Ok(Settings { map, file, written_secrets, password_from })
+    Ok(Settings { map, file, written_secrets, is_named, password_from })
 }
 
 /// Says which file was taken if nobody named it, and warns of passwords in it that others can read.

@@ -211,6 +211,11 @@ pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Whether the log goes to a terminal.
+pub(crate) fn logs_to_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// The columns of the terminal, if standard output is one.
 pub(crate) fn columns() -> Option<usize> {
     is_terminal().then(|| Term::stdout().size_checked().map(|(_, columns)| columns.into()))?

@@ -47,10 +47,10 @@ pub use compression::MAX_DECODED_BYTES;
 pub use contract::{Contract, DatabaseKind, Expiry, MAX_FIELDS_AT_ONCE, MAX_TTL};
 pub use database::Database;
 pub use database_map::{
-    Bounds, ByEnvironment, CacheBounds, CacheSettings, DatabaseMap, DatabaseMapBuilder,
-    HealthSettings, Host, HousekeepingSettings, Instance, InstanceUrl, KeyRule, LedgerAddress,
-    LedgerSettings, Overridden, PolicyRule, Preset, Role, Roles, Scheme, TlsFiles,
-    TtlByEnvironment, WarmingSettings, WorkerSettings,
+    AlertSettings, Bounds, ByEnvironment, CacheBounds, CacheSettings, DatabaseMap,
+    DatabaseMapBuilder, HealthSettings, Host, HousekeepingSettings, Instance, InstanceUrl, KeyRule,
+    LedgerAddress, LedgerSettings, Overridden, PolicyRule, Preset, Role, Roles, Scheme, TlsFiles,
+    TtlByEnvironment, WarmingSettings, Webhook, WorkerSettings,
 };
 pub use databases::Databases;
 pub use decoding::{DecodeLimit, MAX_NESTING};

@@ -7,7 +7,7 @@ use compartment::DatabaseKind;
 use compartment::cache::{FleetMetrics, TemplateMetrics};
 use compartment::clock::{Clock, SystemClock};
 use compartment::metrics::{ClientMetrics, Latencies};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Operations, Result};
 
@@ -15,7 +15,7 @@ use crate::{Operations, Result};
 const WINDOW: Duration = Duration::from_secs(300);
 
 /// Figures of one cache, as its processes count them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CacheFigures {
     /// The time that they are over.
@@ -29,11 +29,12 @@ pub struct CacheFigures {
     /// Processes that reported in the last minutes.
     pub processes: usize,
     /// The figures of each template, since counting began.
+    #[serde(default)]
     pub templates: BTreeMap<String, TemplateMetrics>,
 }
 
 /// Requests of one database, as its clients count them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ClientFigures {
     /// The time that they are over.
@@ -66,7 +67,7 @@ pub struct ClientFigures {
 }
 
 /// The figures of all databases, by database.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Fleet {
     /// Requests, where a process publishes them.

@@ -1,6 +1,7 @@
 //! The figures of a running deployment and its planned changes, as data for whatever shows them: the command
 //! line, the terminal dashboard, the page, Prometheus, the MCP server.
 
+pub mod alerts;
 pub mod changes;
 mod error;
 mod figures;

@@ -63,6 +63,12 @@ impl Server {
         self.address
     }
 
+    /// The looks at the deployment that it serves.
+    #[must_use]
+    pub fn looks(&self) -> watch::Receiver<Option<Arc<Look>>> {
+        self.shared.watcher.looks()
+    }
+
     /// Serves until `stop` ends.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { listener, shared, newest, .. } = self;

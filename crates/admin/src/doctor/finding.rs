@@ -1,11 +1,11 @@
 //! One finding: a fault of a deployment, why it matters there, and its cure.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::code::{Code, Severity};
 
 /// A fault of a deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Finding {
     /// Its subject.

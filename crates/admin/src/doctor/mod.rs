@@ -29,7 +29,7 @@ mod settings;
 
 use std::cmp::Reverse;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use acl::{InstanceUsers, users};
 pub use code::{Code, Severity};
@@ -41,7 +41,7 @@ use crate::Deployment;
 use facts::Facts;
 
 /// The findings, and how much was looked at for them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Examination {
     /// The findings, the most serious first.

@@ -6,14 +6,14 @@ mod servers;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Deployment;
 use crate::analyze::now;
 use crate::stats::Stats;
 
 /// What was checked, and the worst that was found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Health {
     /// The version of this form: 1.
@@ -27,7 +27,7 @@ pub struct Health {
 }
 
 /// How a check ended, the worst last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthState {
     /// All is well.
@@ -52,7 +52,7 @@ impl fmt::Display for HealthState {
 }
 
 /// One check.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Check {
     /// Its name, which never changes: `connection`, `memory`, `evictions`.

@@ -2,7 +2,7 @@
 
 use compartment_redis::Connection;
 use redis::Value;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Commands of the slow log that are shown.
 const SLOWEST: usize = 5;
@@ -10,7 +10,7 @@ const SLOWEST: usize = 5;
 const ENTRIES: usize = 128;
 
 /// The slow log. Arguments of commands are left out: they hold keys and values.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SlowLog {
     /// Entries that it has.
@@ -20,7 +20,7 @@ pub struct SlowLog {
 }
 
 /// A slow command.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SlowCommand {
     /// Its name.
@@ -34,7 +34,7 @@ pub struct SlowCommand {
 }
 
 /// The last event of one kind that took long.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LatencyEvent {
     /// Its kind: `command`, `fork`, `expire-cycle`, `eviction-cycle`.

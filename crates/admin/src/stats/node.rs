@@ -9,7 +9,7 @@ use super::events::{LatencyEvent, SlowLog};
 use crate::info::Info;
 
 /// The figures of a server. What it does not tell is `None`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NodeStats {
     /// Its address, the password hidden.
@@ -41,7 +41,7 @@ pub struct NodeStats {
 }
 
 /// Memory of a server, in bytes.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MemoryStats {
     /// In use.
@@ -68,7 +68,7 @@ impl MemoryStats {
 }
 
 /// Connections of a server.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ConnectionStats {
     /// Connected clients.
@@ -81,7 +81,7 @@ pub struct ConnectionStats {
 
 /// What a server does. Rates are of the time since the last look, and `None` at the first, unless the server
 /// gives them itself.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WorkStats {
     /// Commands, a second.
@@ -103,7 +103,7 @@ pub struct WorkStats {
 }
 
 /// How a server saves.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PersistenceStats {
     /// Whether it writes an append-only file.
@@ -119,7 +119,7 @@ pub struct PersistenceStats {
 }
 
 /// How a server replicates.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReplicationStats {
     /// Replicas that are connected.

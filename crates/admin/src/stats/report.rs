@@ -7,7 +7,7 @@ use super::node::NodeStats;
 use crate::ClientUse;
 
 /// The figures of every database and server of a map at one moment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Stats {
     /// The version of this form: 1.
@@ -25,7 +25,7 @@ pub struct Stats {
 }
 
 /// The figures of a named database.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DatabaseStats {
     /// Its name in the map.
@@ -117,7 +117,7 @@ pub struct BiggestKey {
 }
 
 /// Change since the last look.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Growth {
     /// Over how many seconds.
@@ -129,7 +129,7 @@ pub struct Growth {
 }
 
 /// The figures of an instance.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InstanceStats {
     /// Its name in the map.

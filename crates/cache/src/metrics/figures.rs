@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::second::breaker::BreakerState;
 
 /// The metrics of one template, of one process since its start or of all processes together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[non_exhaustive]
 pub struct TemplateMetrics {
     /// Reads answered by the first tier with a fresh value.

@@ -18,6 +18,14 @@ pub(crate) struct Health {
     #[arg(long, short)]
     pub(crate) quiet: bool,
 
+    /// Check again and again until stopped, and deliver alerts as [alerts] says
+    #[arg(long, conflicts_with_all = ["quiet", "fail_on"])]
+    pub(crate) watch: bool,
+
+    /// The time between two rounds of --watch
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
+    pub(crate) interval: Duration,
+
     /// End with exit code 13 from this state on
     #[arg(long, value_name = "STATE", default_value = "critical")]
     pub(crate) fail_on: FailOn,
@@ -51,6 +59,16 @@ const HELP: &str = "Thresholds are in [health] of compartment.toml:
   stuck_after = \"2m\"
   ledger_entries = 10000
 
+--watch raises an alert when a check stays bad, and clears it when it stays well. It prints each, and \
+delivers it:
+  [alerts]
+  raise_after = \"1m\"
+  clear_after = \"2m\"
+  repeat_every = \"4h\"             # while it lasts
+  webhook = \"https://…\"           # a POST of JSON; COMPARTMENT_ALERTS_TOKEN is sent as a bearer token
+  command = [\"/usr/local/bin/page\"] # gets the JSON on standard input, and COMPARTMENT_ALERT_… variables
+  timeout = \"10s\"                 # of one delivery
+
 Evictions a second are known from the second run on: figures are kept in the folder of --state.
 
 Exit codes: 0 well, 13 unhealthy.
@@ -58,4 +76,5 @@ Exit codes: 0 well, 13 unhealthy.
 Examples:
   compartment health
   compartment health --quiet --fail-on warning
-  compartment health --json --timeout 2s";
+  compartment health --json --timeout 2s
+  compartment health --watch --interval 30s --config /etc/compartment.toml";

@@ -12,6 +12,7 @@ mod ingest;
 mod ledger;
 mod limit;
 mod migrate;
+mod monitor;
 mod serve;
 mod stats;
 mod tasks;
@@ -38,6 +39,7 @@ pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
 pub(crate) use limit::Limit;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
+pub(crate) use monitor::Monitor;
 pub(crate) use serve::Serve;
 pub(crate) use stats::{StateFolder, Stats};
 pub(crate) use tasks::{
@@ -63,6 +65,7 @@ const EXAMPLES: &str = "Examples:
   compartment cache stats --backend redis://127.0.0.1:6379
   compartment databases --backend redis://127.0.0.1:6379
   compartment stats --backend redis://127.0.0.1:6379
+  compartment monitor --backend redis://127.0.0.1:6379
   compartment analyze --backend redis://127.0.0.1:6379
   compartment plan -o plan.toml
   compartment migrate --from 0 --to cache --pattern 'page:*' --dry-run
@@ -170,6 +173,8 @@ pub(crate) enum Command {
     Databases(Databases),
     /// Show the memory and growth of each database, and the state of its servers
     Stats(Stats),
+    /// Show databases, batches, workers and findings live in the terminal, and steer batches
+    Monitor(Monitor),
     /// Serve a page with live figures, its JSON API, and metrics for Prometheus
     Serve(Serve),
     /// Check the servers, queues and workers against thresholds, for probes and alerts

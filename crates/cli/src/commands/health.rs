@@ -3,7 +3,7 @@
 use compartment_admin::health::{Check, Health, HealthState};
 use serde_json::json;
 
-use super::operations;
+use super::{alerts, operations};
 use crate::args::{self, FailOn, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, BAD, FAINT, GOOD, STRONG};
@@ -11,6 +11,9 @@ use crate::settings;
 
 pub(crate) async fn run(general: &General, command: args::Health) -> Result<ExitCode, CliError> {
     let settings = settings::load(general)?;
+    if command.watch {
+        return alerts::watch_health(&settings, &command).await;
+    }
     let operations = operations::of(&settings, &command.state);
     let health = operations.health(command.timeout).await?;
     if command.json {

@@ -1,5 +1,6 @@
 //! The commands, one file each, and the dispatch.
 
+mod alerts;
 mod analyze;
 mod audit;
 mod backup;
@@ -21,6 +22,7 @@ mod keeping;
 mod limit;
 mod mcp;
 mod migrate;
+mod monitor;
 mod open_cache;
 mod operations;
 mod orphans;
@@ -45,8 +47,11 @@ use crate::screen;
 /// Runs the command.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     screen::choose_colors(arguments.general.color);
+    // A log would be written across the screen of the monitor.
+    let draws = matches!(arguments.command, Command::Monitor(_)) && screen::logs_to_terminal();
+    let is_verbose = arguments.general.verbose && !draws;
     // An agent's changes are in the log of their process, whatever else is shown.
-    if arguments.general.verbose || matches!(arguments.command, Command::Mcp(_)) {
+    if is_verbose || matches!(arguments.command, Command::Mcp(_)) {
         tracing_subscriber::fmt()
             .with_writer(|| screen::Log)
             .with_max_level(tracing::Level::INFO)
@@ -65,6 +70,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Cache(command) => on_runtime(cache::run(general, command)),
         Command::Databases(command) => on_runtime(databases::run(general, &command)),
         Command::Health(command) => on_runtime(health::run(general, command)),
+        Command::Monitor(command) => on_runtime(monitor::run(general, command)),
         Command::Stats(command) => on_runtime(stats::run(general, command)),
         Command::Serve(command) => on_runtime(serve::run(general, command)),
         Command::Doctor(command) => on_runtime(doctor::run(general, command)),

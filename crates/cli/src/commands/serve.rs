@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use compartment_server::{Server, ServerError, ServerOptions, Token};
 
+use super::alerts::Alerts;
 use super::{mcp, operations};
 use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
@@ -23,6 +24,7 @@ pub(crate) async fn run(general: &General, command: args::Serve) -> Result<ExitC
     }
     let settings = settings::load(general)?;
     let operations = operations::of_everything(&settings, &command.ledger, &command.state)?;
+    let mut alerts = Alerts::of(&settings)?;
     // A map without a server is told now, and not in a log.
     operations.deployment().await?;
     let mut options = ServerOptions::default();
@@ -39,7 +41,12 @@ pub(crate) async fn run(general: &General, command: args::Serve) -> Result<ExitC
     if !can_change {
         screen::remark("it only shows: changes need --token-file FILE");
     }
-    server.run(interrupted()).await;
+    let looks = server.looks();
+    tokio::select! {
+        () = server.run(interrupted()) => {}
+        () = alerts.follow(looks) => {}
+    }
+    alerts.finish().await;
     Ok(ExitCode::Success)
 }
 

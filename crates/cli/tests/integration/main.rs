@@ -2,6 +2,8 @@
 
 mod addresses;
 mod agents;
+#[cfg(unix)]
+mod alerts;
 mod backup;
 mod batches;
 mod cache;
@@ -24,6 +26,8 @@ mod ledger_faults;
 mod live;
 mod migrate;
 mod migrate_servers;
+#[cfg(unix)]
+mod monitor;
 mod odd_keys;
 mod orphans;
 #[cfg(unix)]
@@ -34,6 +38,7 @@ mod program;
 mod queues_by_name;
 mod races;
 mod restricted_servers;
+mod rules;
 mod secrets;
 mod separate;
 mod stats;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::alerts::AlertSection;
 use super::cache::{CacheSection, PolicySection};
 use super::environment::policy;
 use super::health::HealthSection;
@@ -34,6 +35,7 @@ struct File {
     worker: Option<WorkerSection>,
     ledger: Option<LedgerSection>,
     health: Option<HealthSection>,
+    alerts: Option<AlertSection>,
     housekeeping: Option<HousekeepingSection>,
     #[serde(default)]
     roles: BTreeMap<Role, String>,
@@ -131,6 +133,9 @@ impl DatabaseMapBuilder {
         }
         if let Some(section) = file.health {
             builder = builder.health(section.into());
+        }
+        if let Some(section) = file.alerts {
+            builder = builder.alerts(section.into());
         }
         if let Some(section) = file.housekeeping {
             builder = builder.housekeeping(section.0);

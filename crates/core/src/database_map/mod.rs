@@ -1,5 +1,6 @@
 //! The map of databases: their placements, and the rules that a map must meet.
 
+mod alerts;
 mod by_environment;
 mod cache;
 mod deployed;
@@ -31,6 +32,7 @@ mod worker;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use alerts::{AlertSettings, Webhook};
 pub use by_environment::{ByEnvironment, TtlByEnvironment};
 pub use cache::{Bounds, CacheBounds, CacheSettings, PolicyRule};
 pub use health::HealthSettings;

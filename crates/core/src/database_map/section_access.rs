@@ -1,8 +1,8 @@
 //! A reader and a setter for each section of a map that holds settings.
 
 use super::{
-    CacheSettings, DatabaseMap, DatabaseMapBuilder, HealthSettings, HousekeepingSettings,
-    LedgerSettings, Roles, WarmingSettings, WorkerSettings,
+    AlertSettings, CacheSettings, DatabaseMap, DatabaseMapBuilder, HealthSettings,
+    HousekeepingSettings, LedgerSettings, Roles, WarmingSettings, WorkerSettings,
 };
 
 impl DatabaseMap {
@@ -34,6 +34,12 @@ impl DatabaseMap {
     #[must_use]
     pub fn health(&self) -> &HealthSettings {
         &self.sections.health
+    }
+
+    /// The settings of `[alerts]`.
+    #[must_use]
+    pub fn alerts(&self) -> &AlertSettings {
+        &self.sections.alerts
     }
 
     /// The settings of `[housekeeping]`.
@@ -82,6 +88,13 @@ impl DatabaseMapBuilder {
     #[must_use]
     pub fn health(mut self, settings: HealthSettings) -> Self {
         self.sections.health = settings;
+        self
+    }
+
+    /// Sets when checks become alerts, and where alerts go.
+    #[must_use]
+    pub fn alerts(mut self, settings: AlertSettings) -> Self {
+        self.sections.alerts = settings;
         self
     }
 

@@ -1,5 +1,6 @@
 //! The sections of a map that hold settings, and not databases.
 
+use super::alerts::AlertSettings;
 use super::cache::CacheSettings;
 use super::health::HealthSettings;
 use super::housekeeping::HousekeepingSettings;
@@ -16,6 +17,7 @@ pub(super) struct Sections {
     pub(super) worker: WorkerSettings,
     pub(super) ledger: LedgerSettings,
     pub(super) health: HealthSettings,
+    pub(super) alerts: AlertSettings,
     pub(super) housekeeping: HousekeepingSettings,
     pub(super) roles: Roles,
 }

@@ -25,7 +25,7 @@ impl DatabaseMap {
             let fields = database_fields(contract, several);
             line(&mut text, format_args!("{:width$} = {{ {fields} }}", contract.name));
         }
-        let Sections { cache, warming, worker, ledger, health, housekeeping, roles } =
+        let Sections { cache, warming, worker, ledger, health, alerts, housekeeping, roles } =
             &self.sections;
         write_section(&mut text, "cache", cache.fields());
         write_section(&mut text, "cache.policy", cache.policy.fields());
@@ -33,6 +33,7 @@ impl DatabaseMap {
         write_section(&mut text, "worker", worker.fields());
         write_section(&mut text, "ledger", ledger.fields());
         write_section(&mut text, "health", health.fields());
+        write_section(&mut text, "alerts", alerts.fields());
         write_section(&mut text, "housekeeping", housekeeping.fields());
         let roles = roles.told().map(|(role, database)| (role.name(), quoted(database)));
         write_section(&mut text, "roles", roles.collect());

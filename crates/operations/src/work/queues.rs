@@ -3,12 +3,12 @@
 use compartment::{Database, Databases, ErrorKind};
 use compartment_documents::IngestOptions;
 use compartment_documents::batch::pipeline;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{OperationsError, Result};
 
 /// How many tasks of a stage are in its queue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct QueueSummary {
     /// The stage.

@@ -7,7 +7,7 @@ use compartment::batch::{BatchProgress, BatchStatus};
 use compartment::clock::{Clock, SystemClock};
 use compartment::pipeline::{BatchRecord, BatchRegistry};
 use compartment::queue::TaskClass;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::queues::{self, QueueSummary, queues};
 use super::rates::Rates;
@@ -18,7 +18,7 @@ use crate::{Operations, Result};
 const MAX_BATCHES: usize = 200;
 
 /// The pipeline's work.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Work {
     /// The database that holds it.
@@ -36,7 +36,7 @@ pub struct Work {
 }
 
 /// A batch in one line.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BatchSummary {
     /// Its name.
@@ -70,7 +70,7 @@ pub struct BatchSummary {
 }
 
 /// A stage of a batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StageFigures {
     /// Its name.

@@ -2,12 +2,12 @@
 
 use compartment::clock::{Clock, SystemClock};
 use compartment::pipeline::{WorkerState, workers};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Operations, Result};
 
 /// A worker as it last wrote its state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WorkerSummary {
     /// Its state.
