@@ -4,6 +4,10 @@ const SVG = "http://www.w3.org/2000/svg";
 const DRAWN = new Set(["svg", "path", "line", "polygon", "title"]);
 const HANDLERS = ["onclick", "oninput", "onchange", "onsubmit", "onkeydown"];
 
+// Letters that are not seen, or that turn the direction of the text around them, are shown as escapes.
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const visible = (text) => String(text).replace(UNSEEN, (letter) => "\\u{" + letter.charCodeAt(0).toString(16) + "}");
+
 // An element. Text is always text: nothing that a server sends becomes markup.
 export function h(tag, attributes = {}, ...children) {
   const element = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
@@ -14,7 +18,8 @@ export function h(tag, attributes = {}, ...children) {
     else if (name === "width-percent") element.style.width = value + "%";
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false));
+  const shown = children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false);
+  element.append(...shown.map((one) => one instanceof Node ? one : visible(one)));
   return element;
 }
 
