@@ -7,7 +7,7 @@ export function bar(share, label) {
   if (share === null || share === undefined) return h("span", { class: "soft" }, "–");
   const shown = Math.min(100, Math.max(0, share * 100));
   const text = Math.round(share * 100) + " %";
-  return h("span", {},
+  return h("span", { class: "measure" },
     h("span", { class: share > 0.9 && label === "budget" ? "bar full" : "bar", "aria-hidden": "true" }, h("span", { "width-percent": shown.toFixed(1) })),
     " ", text);
 }

@@ -59,19 +59,19 @@ export function batch(page, name) {
         table("failures", "Failures of " + name, [
           { title: "Stage", value: (row) => row.stage, cell: (row) => row.stage },
           { title: "Documents", number: true, value: (row) => row.documents, cell: (row) => count(row.documents) },
-          { title: "Example", value: (row) => row.example, cell: (row) => row.example },
+          { title: "Example", name: true, value: (row) => row.example, cell: (row) => row.example },
           { title: "Retry", cell: (row) => button("Retry these", { change: "retry_failed", batch: name, stage: row.stage, error: row.code }) },
         ], found.failures, page.redraw, "No document failed."),
         h("h2", {}, "Running longest"),
         table("running", "Documents in progress", [
-          { title: "Document", value: (row) => row.document, cell: (row) => row.document },
+          { title: "Document", name: true, value: (row) => row.document, cell: (row) => row.document },
           { title: "Stage", value: (row) => row.stage, cell: (row) => row.stage },
           { title: "For", number: true, value: (row) => row.for_ms, cell: (row) => time(row.for_ms / 1000) },
           { title: "Worker", value: (row) => row.worker, cell: (row) => row.worker },
         ], over ? [] : found.running, page.redraw, "None is in progress."),
         h("h2", {}, "Slowest so far"),
         table("slowest", "Slowest documents", [
-          { title: "Document", value: (row) => row.name, cell: (row) => row.name ?? "" },
+          { title: "Document", name: true, value: (row) => row.name, cell: (row) => row.name ?? "" },
           { title: "Number", number: true, value: (row) => row.ordinal, cell: (row) => count(row.ordinal) },
           { title: "Stage", value: (row) => row.task_type, cell: (row) => row.task_type },
           { title: "Took", number: true, value: (row) => row.took_ms, cell: (row) => time((row.took_ms ?? 0) / 1000) },

@@ -32,12 +32,12 @@ export function changes(page) {
         view.entries ? table("audit", "Changes", [
           { title: "When", value: (row) => -row.at_ms, cell: (row) => clock(row.at_ms) },
           { title: "Who", value: (row) => row.who, cell: (row) => row.who },
-          { title: "Change", value: (row) => row.change?.change, cell: (row) => row.summary },
+          { title: "Change", name: true, value: (row) => row.change?.change, cell: (row) => row.summary },
           { title: "Outcome", value: (row) => row.outcome, cell: (row) => row.outcome },
           { title: "Keys or documents", number: true, value: (row) => row.count, cell: (row) => count(row.count) },
-          { title: "Why not", cell: (row) => row.detail ?? "" },
-          { title: "Before", cell: (row) => text(row.before) },
-          { title: "After", cell: (row) => text(row.after) },
+          { title: "Why not", name: true, cell: (row) => row.detail ?? "" },
+          { title: "Before", name: true, cell: (row) => text(row.before) },
+          { title: "After", name: true, cell: (row) => text(row.after) },
         ], view.entries, page.redraw, "Nothing was changed yet.") : h("p", { class: "soft" }, "The changes are on their way."),
       ];
     },

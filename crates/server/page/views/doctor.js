@@ -51,7 +51,7 @@ export function doctor(page) {
           { title: "Check", value: (row) => row.name, cell: (row) => row.name },
           { title: "Subject", value: (row) => row.subject, cell: (row) => row.subject },
           { title: "State", value: (row) => row.state, cell: (row) => mark(row.state) },
-          { title: "Found", cell: (row) => row.message },
+          { title: "Found", name: true, cell: (row) => row.message },
         ], look.health?.checks ?? [], page.redraw),
       ];
     },

@@ -60,7 +60,7 @@ export function documents(page, name) {
         table("entities", "Entities of " + chosen.name, [
           { title: "Entity", value: (row) => row.name, cell: (row) => h("button", { type: "button", onclick: () => show(row) }, row.name) },
           { title: "Kind", value: (row) => row.kind, cell: (row) => kind(row.kind) },
-          { title: "Also as", cell: (row) => row.aliases.join("; ") },
+          { title: "Also as", name: true, cell: (row) => row.aliases.join("; ") },
           { title: "Mentions", number: true, value: (row) => row.mentions, cell: (row) => count(row.mentions) },
         ], all.filter(fits), page.redraw, "No entity of this name.")],
     ];

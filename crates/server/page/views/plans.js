@@ -31,9 +31,9 @@ export function plans(page) {
         { title: "Database", value: (row) => row.database, cell: (row) => row.database },
         { title: "Keys", number: true, value: (row) => row.keys, cell: (row) => count(row.keys) },
         { title: "Bytes", number: true, value: (row) => row.bytes, cell: (row) => bytes(row.bytes) },
-        { title: "Written by", value: (row) => row.producer, cell: (row) => [row.perhaps ? "perhaps " + row.producer : row.producer, row.purpose].filter((text) => text).join(", ") },
-        { title: "Patterns", cell: (row) => (row.patterns ?? []).map((pattern) => [h("code", {}, pattern), " "]) },
-        { title: "Notes", cell: (row) => (row.notes ?? []).join(" ") },
+        { title: "Written by", name: true, value: (row) => row.producer, cell: (row) => [row.perhaps ? "perhaps " + row.producer : row.producer, row.purpose].filter((text) => text).join(", ") },
+        { title: "Patterns", name: true, cell: (row) => (row.patterns ?? []).map((pattern) => [h("code", {}, pattern), " "]) },
+        { title: "Notes", name: true, cell: (row) => (row.notes ?? []).join(" ") },
       ], one.groups, page.redraw, "The plan has no group."),
     ];
   }

@@ -39,7 +39,7 @@ export function tasks(page) {
         { title: "Stage", value: (row) => row.stage, cell: (row) => row.stage },
         { title: "Attempts", number: true, value: (row) => row.attempts, cell: (row) => count(row.attempts) },
         { title: "Died", value: (row) => -row.died_ms, cell: (row) => ago(row.died_ms) },
-        { title: "Error", value: (row) => row.error, cell: (row) => row.error },
+        { title: "Error", name: true, value: (row) => row.error, cell: (row) => row.error },
         { title: "Data", cell: (row) => h("details", {}, h("summary", {}, "show"), h("pre", {}, row.data.slice(0, 4096))) },
       ], found.dead_letters, page.redraw),
     ];
@@ -66,7 +66,7 @@ export function tasks(page) {
             { title: "Tries", number: true, value: (row) => row.retry_count, cell: (row) => count(row.retry_count + 1) },
             { title: "Took", number: true, value: (row) => row.took_ms, cell: (row) => row.took_ms === null ? "–" : time(row.took_ms / 1000) },
             { title: "Ended", value: (row) => -(row.completed_ms ?? 0), cell: (row) => ago(row.completed_ms) },
-            { title: "Error", value: (row) => row.error, cell: (row) => row.error ?? "" },
+            { title: "Error", name: true, value: (row) => row.error, cell: (row) => row.error ?? "" },
           ], found.tasks, page.redraw, "No matching row."),
           h("div", { class: "row" },
             view.offset > 0 ? h("button", { type: "button", onclick: () => read(Math.max(0, view.offset - ROWS)) }, "Earlier rows") : null,

@@ -26,7 +26,7 @@ export function workers(page) {
           { title: "Done", number: true, value: (row) => row.done, cell: (row) => count(row.done) },
           { title: "Failed", number: true, value: (row) => row.failed, cell: (row) => count(row.failed) },
           { title: "Memory", number: true, value: (row) => row.memory, cell: (row) => bytes(row.memory) },
-          { title: "Works on", cell: works },
+          { title: "Works on", name: true, cell: works },
         ], work.workers, page.redraw, "There are no workers: compartment worker starts one."),
         h("h2", {}, "Queues of single tasks"),
         table("queues", "Queues", [
