@@ -72,6 +72,26 @@ fn a_server_that_goes_away_is_an_alert_and_its_return_clears_it() {
 }
 
 #[test]
+#[ignore = "needs redis-server"]
+fn the_server_of_the_page_delivers_alerts_too() {
+    run_test(async {
+        let mut redis = TestRedis::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        configure(folder.path(), &redis.url());
+        let mut more = vec!["serve", "--config", "compartment.toml", "--state", "state"];
+        more.extend(["--port", "0", "--ledger", "none", "--interval", "1s"]);
+        redis.kill();
+        let mut serving = start(folder.path(), &more);
+        wait_for(&mut serving, folder.path(), "raised");
+        let pid = serving.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+        let ended = finish(serving);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        assert!(ended.err.contains("raised  critical: connection of primary"), "{ended:?}");
+    });
+}
+
+#[test]
 fn a_configuration_that_was_only_found_starts_no_program() {
     let folder = tempfile::tempdir().unwrap();
     configure(folder.path(), "redis://127.0.0.1:1");

@@ -8,29 +8,26 @@ use axum::response::{IntoResponse, Response};
 use compartment_operations::prometheus::render_look;
 
 use super::problem;
-use crate::state::{Rendered, Shared};
+use crate::state::Shared;
 
-fn newest(shared: &Shared) -> Result<Rendered, Response> {
-    let not_yet = || {
-        problem(StatusCode::SERVICE_UNAVAILABLE, "no figures have been read yet").into_response()
-    };
-    shared.newest().ok_or_else(not_yet)
+fn not_yet() -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "no figures have been read yet").into_response()
 }
 
 /// `GET /api/look`
 pub(crate) async fn look(State(shared): State<Arc<Shared>>) -> Response {
-    match newest(&shared) {
-        Ok(newest) => ([(header::CONTENT_TYPE, "application/json")], newest.json).into_response(),
-        Err(response) => response,
+    match shared.newest() {
+        Some(newest) => ([(header::CONTENT_TYPE, "application/json")], newest.json).into_response(),
+        None => not_yet(),
     }
 }
 
 /// `GET /metrics`
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let form = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    match newest(&shared) {
-        Ok(newest) => (form, render_look(&newest.look)).into_response(),
-        Err(response) => response,
+    match shared.newest() {
+        Some(newest) => (form, render_look(&newest.look)).into_response(),
+        None => not_yet(),
     }
 }
 
