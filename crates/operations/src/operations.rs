@@ -7,8 +7,9 @@ use std::time::Duration;
 use compartment::database_map::{LedgerAddress, Role, Scheme};
 use compartment::pipeline::ledger::Ledger;
 use compartment::{Database, DatabaseMap, Databases};
-use compartment_admin::Deployment;
 use compartment_admin::doctor::{DoctorOptions, Examination, WrittenSecret, examine};
+use compartment_admin::{DeployedServer, Deployment};
+use futures_util::future::join_all;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::{OperationsError, Result};
@@ -94,8 +95,13 @@ impl Operations {
         if let Some(deployment) = held.as_ref().filter(are_all_there) {
             return Ok(Arc::clone(deployment));
         }
-        let connect = Deployment::connect(self.map(), RESPONSE_TIMEOUT);
-        let deployment = Arc::new(Box::pin(connect).await);
+        let deployment = match held.as_ref() {
+            Some(before) => Arc::new(self.connected_again(before).await),
+            None => {
+                let connect = Deployment::connect(self.map(), RESPONSE_TIMEOUT);
+                Arc::new(Box::pin(connect).await)
+            }
+        };
         if deployment.instances.is_empty() {
             return Err(OperationsError::Configuration(
                 "the configuration has no server, only memory://, which no other process sees"
@@ -104,6 +110,20 @@ impl Operations {
         }
         *held = Some(Arc::clone(&deployment));
         Ok(deployment)
+    }
+
+    /// The deployment with those instances connected again that were away; the others stay as they are.
+    async fn connected_again(&self, before: &Deployment) -> Deployment {
+        let mut deployment = before.clone();
+        let map = self.map();
+        let away = deployment.instances.iter_mut().filter(|one| one.server.is_err());
+        let tries = away.filter_map(|one| Some((map.instances().get(&one.name)?, one)));
+        let tries = tries.map(|(instance, one)| async move {
+            let connect = DeployedServer::connect(map, &one.name, instance, RESPONSE_TIMEOUT);
+            one.server = connect.await;
+        });
+        Box::pin(join_all(tries)).await;
+        deployment
     }
 
     /// The databases of the map, opened by the first call that reaches their servers.

@@ -47,6 +47,7 @@ impl Server {
         let changes = Changes::new(operations.clone(), ChangeOptions::new(allowed));
         let (newest, receiver) = watch::channel(None);
         let shared = Arc::new(Shared {
+            examining: Semaphore::new(1),
             streams: Arc::new(Semaphore::new(options.max_streams)),
             operations,
             options,

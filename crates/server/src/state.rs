@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) watcher: Watcher,
     /// The newest look; `None` before the first.
     pub(crate) newest: watch::Receiver<Option<Rendered>>,
+    /// One examination at a time: it samples keys of every database.
+    pub(crate) examining: Semaphore,
     /// Streams of events that may still be opened.
     pub(crate) streams: Arc<Semaphore>,
 }

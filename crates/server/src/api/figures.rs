@@ -31,8 +31,9 @@ pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
-/// `GET /api/doctor`: examines the deployment now.
+/// `GET /api/doctor`: examines the deployment now, one caller after the other.
 pub(crate) async fn doctor(State(shared): State<Arc<Shared>>) -> Response {
+    let _turn = shared.examining.acquire().await;
     match shared.operations.examine().await {
         Ok(found) => axum::Json(found).into_response(),
         Err(error) => super::Problem::from(error).into_response(),
