@@ -1,7 +1,5 @@
 //! Agents over HTTP at `/mcp`: behind the same guard as everything else.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 use compartment_operations::changes::{Allowed, ChangeOptions};
 use compartment_server::Token;
 use compartment_testkit::run_test;

@@ -1,7 +1,5 @@
 //! Who is answered: no token, wrong token, another origin, another host, tricks with paths.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 use compartment_operations::{Operations, OperationsOptions};
 use compartment_server::{Server, ServerError, ServerOptions};
 use compartment_testkit::run_test;

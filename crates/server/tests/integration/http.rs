@@ -40,12 +40,9 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic_with(&self.body, &error))
+        let read = serde_json::from_str(&self.body);
+        read.map_err(|error| format!("{error}: {}", self.body)).unwrap()
     }
-}
-
-fn panic_with(body: &str, error: &serde_json::Error) -> Value {
-    Err(format!("{error}: {body}")).unwrap()
 }
 
 pub(crate) fn map(url: &str) -> DatabaseMap {

@@ -1,7 +1,5 @@
 //! Connections that send slowly or nothing, and a server of Redis that goes away and comes back.
 
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
 use compartment_testkit::{eventually, run_test};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
