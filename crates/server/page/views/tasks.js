@@ -12,9 +12,10 @@ export function tasks(page) {
   const asked = { batch: "", stage: "", status: "", worker: "", error: "" };
   const view = { found: null, problem: null, offset: 0 };
   async function read(offset = 0) {
+    const now = { ...asked };
     try {
-      view.found = await get("/api/tasks", { ...asked, limit: ROWS, offset });
-      view.offset = offset;
+      view.found = await get("/api/tasks", { ...now, limit: ROWS, offset });
+      Object.assign(view, { offset, asked: now });
       view.problem = null;
     } catch (error) {
       view.problem = error.message;
@@ -25,15 +26,25 @@ export function tasks(page) {
   const field = (name, title) => h("label", {}, title, h("input", { type: "search", name, value: asked[name], oninput: (event) => { asked[name] = event.target.value; } }));
   const status = () => h("label", {}, "Status", h("select", { name: "status", value: asked.status, onchange: (event) => { asked.status = event.target.value; read(); } },
     ["", "done", "failed", "dead", "retried"].map((one) => h("option", { value: one, selected: one === asked.status }, one || "any"))));
-  const chosen = (what, ids) => ({ change: what, stage: asked.stage || undefined, error: asked.error || undefined, ids: ids ?? [] });
+  // The dead letters that are listed. A change chooses by how errors begin, or by numbers, which a stage gives; `null`
+  // where neither fits what was searched for.
+  function chosen(found) {
+    const { stage: named, error } = view.asked;
+    const stage = named || undefined;
+    const letters = found.dead_letters;
+    if (letters.every((one) => one.error.startsWith(error))) return { stage, error: error || undefined, ids: [] };
+    return stage && letters.length < ROWS ? { stage, ids: letters.map((one) => one.task) } : null;
+  }
   function letters(found) {
     if (found.dead_letters.length === 0) return null;
     const all = () => read(view.offset);
+    const which = chosen(found);
     return [
       h("h2", {}, "Dead letters ", h("small", {}, count(found.dead_letters.length) + (found.dead_letters.length === ROWS ? " or more" : ""))),
       h("div", { class: "row" },
-        h("button", { type: "button", onclick: () => change(chosen("replay_dead_letters"), all) }, "Replay all that match"),
-        h("button", { type: "button", class: "danger", onclick: () => change(chosen("purge_dead_letters"), all) }, "Remove all that match")),
+        h("button", { type: "button", disabled: !which, onclick: () => change({ change: "replay_dead_letters", ...which }, all) }, "Replay all that match"),
+        h("button", { type: "button", class: "danger", disabled: !which, onclick: () => change({ change: "purge_dead_letters", ...which }, all) }, "Remove all that match"),
+        which ? null : h("span", { class: "soft" }, "Name the stage too, or how the error begins: these errors only contain the text.")),
       table("letters", "Dead letters", [
         { title: "Task", value: (row) => row.task, cell: (row) => row.task },
         { title: "Stage", value: (row) => row.stage, cell: (row) => row.stage },

@@ -60,7 +60,7 @@ export const look = {
 };
 
 const points = Array.from({ length: 720 }, (_, at) => ({ at_ms: NOW - (720 - at) * 60000, keys: 1000 + 100 * Math.sin(at / 60), bytes: 1e6 + 1000 * at, bytes_low: 9e5 + 1000 * at, bytes_high: 1.1e6 + 1000 * at, hit_rate: 0.9, requests_per_second: 50, p99_latency_us: 2048 }));
-const letters = Array.from({ length: 1000 }, (_, at) => ({ stage: "extract", queue: "legal.extract", task: String(at), attempts: 5, lost: 0, class: "normal", submitted_ms: NOW - 1e6, died_ms: NOW - 1000 * at, error: "timed_out: " + (at === 0 ? EVIL : "reading took longer than 60 s"), data: EVIL }));
+const letters = Array.from({ length: 1000 }, (_, at) => ({ stage: "extract", queue: "legal.extract", task: at, attempts: 5, lost: 0, class: "normal", submitted_ms: NOW - 1e6, died_ms: NOW - 1000 * at, error: "timed_out: " + (at === 0 ? EVIL : "reading took longer than 60 s"), data: EVIL }));
 export const manyTasks = (rows) => Array.from({ length: rows }, (_, at) => ({ batch: "smith-v-jones", ordinal: at, task_type: "extract", status: "done", retry_count: 0, worker: "host-1-4711", claim_token: at, error: null, started_ms: NOW - 5000, completed_ms: NOW - 4000, took_ms: 1000 - (at % 997), name: "paper-" + at + ".pdf" }));
 
 export const answers = {
