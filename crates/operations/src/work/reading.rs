@@ -1,6 +1,7 @@
 //! Reads batches, workers and queues from look to look.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use compartment::Database;
 use compartment::batch::{BatchProgress, BatchStatus};
@@ -140,10 +141,13 @@ struct Known {
 #[derive(Debug, Default)]
 pub(crate) struct WorkReader {
     known: BTreeMap<String, Known>,
+    queues: Option<(Instant, Vec<QueueSummary>)>,
     /// The looks since ended batches were read: a batch may be retried after its end.
     looks: u64,
 }
 
+/// A count of a queue is seven commands, so queues are counted at most this often.
+const QUEUES_EVERY: Duration = Duration::from_secs(5);
 /// Ended batches are read again once in so many looks.
 const ENDED_EVERY: u64 = 60;
 
@@ -173,7 +177,14 @@ impl WorkReader {
         let database = operations.batch_database().await?;
         database.name().clone_into(&mut work.database);
         work.workers = operations.workers().await?;
-        work.queues = queues::read(&database, &queues(&databases, None)?).await?;
+        self.queues = match self.queues.take() {
+            Some((at, kept)) if at.elapsed() < QUEUES_EVERY => Some((at, kept)),
+            _ => {
+                let found = queues::read(&database, &queues(&databases, None)?).await?;
+                Some((Instant::now(), found))
+            }
+        };
+        work.queues = self.queues.iter().flat_map(|(_, kept)| kept.clone()).collect();
         self.batches(&database, work).await
     }
 
