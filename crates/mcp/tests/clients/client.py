@@ -1,7 +1,7 @@
 """Drives `compartment mcp` by the official Python SDK, which checks each answer against the tool's output schema.
 
 python client.py COMPARTMENT REDIS-URL    over standard input and output
-python client.py --http URL               over HTTP
+python client.py --http URL [TOKEN]       over HTTP
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import re
 import sys
 
 from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 
 HINTS = ("read_only_hint", "destructive_hint", "idempotent_hint", "open_world_hint")
 READING = [
@@ -28,7 +29,9 @@ READING = [
 
 def server(arguments):
     if arguments[0] == "--http":
-        return arguments[1]
+        url, *token = arguments[1:]
+        headers = {"Authorization": f"Bearer {token[0]}"} if token else {}
+        return streamable_http_client(url, http_client=create_mcp_http_client(headers=headers))
     command, url = arguments
     flags = ["mcp", "--backend", url, "--allow-changes", "--ledger", "none"]
     return StdioServerParameters(command=command, args=flags)
