@@ -15,13 +15,13 @@ use crate::{Fleet, Look, Operations, Result, StatsReader};
 
 /// How long a check of health may take.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Checks of health read more than a look does, so they are made at most this often.
-const HEALTH_EVERY: Duration = Duration::from_secs(15);
+/// Checks of health read the last hour of each database, so they are made at most this often.
+const HEALTH_EVERY: Duration = Duration::from_secs(30);
 /// The bytes of databases are estimated anew at most this often. An estimate may take 0.2 % of a server's time
 /// otherwise, and a look a second together with it more than half a percent.
-const ESTIMATES_EVERY: Duration = Duration::from_secs(120);
+const ESTIMATES_EVERY: Duration = Duration::from_secs(180);
 /// The fleet publishes its figures every 10 seconds, so they are read at most this often.
-const FLEET_EVERY: Duration = Duration::from_secs(5);
+const FLEET_EVERY: Duration = Duration::from_secs(10);
 
 /// How often to look.
 #[derive(Clone, Copy, Debug)]

@@ -22,18 +22,15 @@ impl DatabaseMapBuilder {
         }
         self.apply_warming(get)?;
         self.apply_streams(get)?;
-        for name in ["REDIS_MONITOR_ENABLED", "REDIS_MONITOR_PORT"] {
-            let Some(value) = get(name) else { continue };
-            let is_wanted = match name {
-                "REDIS_MONITOR_PORT" => number::<u16>(name, value).map(|_| true)?,
-                _ => switch(name, value)?,
-            };
-            if is_wanted {
-                self.notes.push(format!(
-                    "{name} is not used: there is no page to serve; `compartment stats --watch` and \
-                     `compartment stats --prometheus` print the figures"
-                ));
-            }
+        if let Some(value) = get("REDIS_MONITOR_PORT") {
+            // `compartment serve` listens on it.
+            number::<u16>("REDIS_MONITOR_PORT", value)?;
+        }
+        if let Some(value) = get("REDIS_MONITOR_ENABLED")
+            && switch("REDIS_MONITOR_ENABLED", value)?
+        {
+            let what = "REDIS_MONITOR_ENABLED starts nothing by itself: `compartment serve` serves the page";
+            self.notes.push(what.to_owned());
         }
         Ok(())
     }
@@ -205,7 +202,8 @@ mod tests {
     #[test]
     fn a_switch_without_an_effect_is_noted() {
         let map = with(&[("REDIS_MONITOR_ENABLED", "true"), ("REDIS_MONITOR_PORT", "8090")]);
-        assert_eq!(map.unwrap().notes().len(), 2);
+        assert_eq!(map.unwrap().notes().len(), 1);
+        assert!(with(&[("REDIS_MONITOR_PORT", "8090")]).unwrap().notes().is_empty());
         let off = with(&[("REDIS_MONITOR_ENABLED", "false")]).unwrap();
         assert!(off.notes().is_empty());
     }

@@ -28,8 +28,8 @@ impl DatabaseMapBuilder {
     /// is cached or warmed unless its own variable says so); `REDIS_CACHE_WARMING_ENABLED`,
     /// `REDIS_CACHE_WARMING_HOURS` and `REDIS_CACHE_WARMING_LIMIT` (`[warming]`); `STREAM_PREFIX` (the prefix of the
     /// keys of batches), `MAX_STREAM_RETRIES` (attempts of a stage after the first) and
-    /// `STREAM_MSG_IDLE_TIMEOUT_MS` (a worker's lease, in milliseconds). `REDIS_MONITOR_ENABLED` and
-    /// `REDIS_MONITOR_PORT` become a note.
+    /// `STREAM_MSG_IDLE_TIMEOUT_MS` (a worker's lease, in milliseconds). `REDIS_MONITOR_ENABLED`
+    /// becomes a note.
     ///
     /// Host, port and password belong to the instance `primary`, or the only one. `REDIS_PASSWORD_<INSTANCE>` is
     /// the password of the instance of that name, whatever its kind; characters that a variable cannot have are `_`.
