@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 enum In {
     Path,
     Query,
+    /// In the query, and without it there is no answer.
+    Needed,
 }
 
 /// A parameter: its name, place, type and meaning.
@@ -136,7 +138,7 @@ const ENDPOINTS: &[Endpoint] = &[
         changes: false,
         summary: "Documents of a batch by name, and the entities of the whole batch once it is completed.",
         parameters: &[
-            ("batch", In::Query, "string", "The batch; needed."),
+            ("batch", In::Needed, "string", "The batch."),
             ("search", In::Query, "string", "Only documents whose name contains this text."),
             ("from", In::Query, "integer", "The number of the first document that is looked at."),
             ("limit", In::Query, "integer", "At most so many, up to 1,000; 100 by default."),
@@ -149,7 +151,7 @@ const ENDPOINTS: &[Endpoint] = &[
         summary: "The entities of a document, or with `entity` the places in its text.",
         parameters: &[
             ("hash", In::Path, "string", "The hash of its content."),
-            ("batch", In::Query, "string", "A batch that it is in; needed."),
+            ("batch", In::Needed, "string", "A batch that it is in."),
             (
                 "entity",
                 In::Query,
@@ -223,16 +225,17 @@ fn description() -> Value {
 
 fn operation(endpoint: &Endpoint) -> Value {
     let parameters = endpoint.parameters.iter().map(|(name, place, form, meaning)| {
-        let place = match place {
-            In::Path => "path",
-            In::Query => "query",
+        let (place, is_needed) = match place {
+            In::Path => ("path", true),
+            In::Query => ("query", false),
+            In::Needed => ("query", true),
         };
         let mut schema = json!({"type": form});
         if *form == "integer" {
             schema["minimum"] = json!(0);
         }
         json!({
-            "name": name, "in": place, "required": place == "path", "schema": schema, "description": meaning,
+            "name": name, "in": place, "required": is_needed, "schema": schema, "description": meaning,
         })
     });
     let schema = match endpoint.form {
