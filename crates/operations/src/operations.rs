@@ -142,11 +142,7 @@ impl Operations {
     /// Those of [`Operations::databases`]; [`OperationsError::Configuration`] where it is in memory, or where the
     /// map has none.
     pub async fn batch_database(&self) -> Result<Database> {
-        let name = self.map().roles().database(Role::Batch);
-        let contract = self.map().database(name);
-        let instance =
-            contract.and_then(|one| self.map().instances().get(one.placement.instance()));
-        if instance.is_some_and(|instance| instance.url.scheme() == Scheme::Memory) {
+        if self.batch_scheme() == Some(Scheme::Memory) {
             return Err(OperationsError::Configuration(
                 "batches, workers and tasks are shared between processes, but memory:// belongs to one"
                     .to_owned(),
@@ -158,10 +154,14 @@ impl Operations {
     /// Whether the map has a database for batches and queues on a server.
     #[must_use]
     pub fn has_pipeline(&self) -> bool {
-        let contract = self.map().database(self.map().roles().database(Role::Batch));
-        let instance =
-            contract.and_then(|one| self.map().instances().get(one.placement.instance()));
-        instance.is_some_and(|instance| instance.url.scheme() != Scheme::Memory)
+        self.batch_scheme().is_some_and(|scheme| scheme != Scheme::Memory)
+    }
+
+    /// How the database for batches and queues is reached; `None` where the map has none.
+    fn batch_scheme(&self) -> Option<Scheme> {
+        let map = self.map();
+        let contract = map.database(map.roles().database(Role::Batch))?;
+        Some(map.instances().get(contract.placement.instance())?.url.scheme())
     }
 
     /// The database of figures; `None` where the map has none.

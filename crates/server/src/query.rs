@@ -10,7 +10,9 @@ use crate::api::{Problem, problem};
 /// The longest name or text in a request, in bytes.
 const LONGEST: usize = 512;
 /// Rows of one answer, at most.
-pub(crate) const MOST_ROWS: u64 = 1_000;
+const MOST_ROWS: u64 = 1_000;
+/// Rows of one answer unless a request says otherwise.
+const ROWS: u64 = 100;
 
 /// The parameters behind `?`. Unknown ones are refused, so that a misspelt filter does not select everything.
 pub(crate) struct Parameters<T>(pub(crate) T);
@@ -40,6 +42,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
         }
         Ok(Self(name))
     }
+}
+
+/// How many rows to answer with.
+pub(crate) fn rows(limit: Option<u64>) -> u64 {
+    limit.unwrap_or(ROWS).min(MOST_ROWS)
 }
 
 /// A filter that is too long is refused; an empty one is none.

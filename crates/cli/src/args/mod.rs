@@ -139,6 +139,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if time.is_zero() { Err("must be greater than zero".into()) } else { Ok(time) }
 }
 
+/// The time between two looks of a dashboard: more looks would cost the servers more than they tell.
+fn look_interval(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time < Duration::from_secs(1) { Err("must be at least 1s".into()) } else { Ok(time) }
+}
+
 /// When to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {

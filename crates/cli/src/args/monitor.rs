@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{LedgerArgument, StateFolder, duration};
+use super::{LedgerArgument, StateFolder, look_interval};
 
 /// Show databases, batches, workers and findings live in the terminal, and steer batches.
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
 pub(crate) struct Monitor {
     /// The time between two looks, at least 1s
-    #[arg(long, value_name = "TIME", value_parser = interval, default_value = "5s")]
+    #[arg(long, value_name = "TIME", value_parser = look_interval, default_value = "5s")]
     pub(crate) interval: Duration,
 
     #[command(flatten)]
@@ -19,12 +19,6 @@ pub(crate) struct Monitor {
 
     #[command(flatten)]
     pub(crate) state: StateFolder,
-}
-
-/// More looks would cost the servers more than they tell.
-fn interval(text: &str) -> Result<Duration, String> {
-    let time = duration(text)?;
-    if time < Duration::from_secs(1) { Err("must be at least 1s".into()) } else { Ok(time) }
 }
 
 const HELP: &str = "Keys: 1 to 9 or Tab choose a screen, Enter opens a row, / filters, s sorts, p pauses, \

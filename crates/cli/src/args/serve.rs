@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{AgentChanges, LedgerArgument, StateFolder, duration};
+use super::{AgentChanges, LedgerArgument, StateFolder, look_interval};
 
 /// Serve a page with live figures, its JSON API, and metrics for Prometheus.
 #[derive(Args, Debug)]
@@ -33,7 +33,7 @@ pub(crate) struct Serve {
     pub(crate) read_only: bool,
 
     /// The time between looks, at least 1s
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5s")]
+    #[arg(long, value_name = "TIME", value_parser = look_interval, default_value = "5s")]
     pub(crate) interval: Duration,
 
     /// Show the plans of `compartment plan` that lie in this folder

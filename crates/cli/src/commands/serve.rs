@@ -1,7 +1,6 @@
 //! `compartment serve`: the page, its API and the metrics, until it is stopped.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use compartment_server::{Server, ServerError, ServerOptions, Token};
 
@@ -15,13 +14,8 @@ use crate::{passwords, settings};
 
 /// The variable for the token.
 const TOKEN: &str = "COMPARTMENT_TOKEN";
-/// Looks more often would cost the server more than they tell.
-const SHORTEST: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(general: &General, command: args::Serve) -> Result<ExitCode, CliError> {
-    if command.interval < SHORTEST {
-        return Err(CliError::new(ExitCode::Usage, "--interval is at least 1s"));
-    }
     let settings = settings::load(general)?;
     let operations = operations::of_everything(&settings, &command.ledger, &command.state)?;
     let mut alerts = Alerts::of(&settings)?;

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
+use compartment::Databases;
 use compartment::batch::{BatchProgress, BatchStatus};
 use compartment::clock::{Clock, SystemClock, Timestamp};
 use compartment::database_map::{HealthSettings, Role};
 use compartment::pipeline::ledger::{Ledger, LedgerMirror};
 use compartment::pipeline::{BatchRecord, BatchRegistry, WorkerState, workers};
 use compartment::queue::TaskClass;
-use compartment::{Databases, ErrorKind};
 use compartment_admin::health::{Check, HealthState};
-use compartment_documents::IngestOptions;
-use compartment_documents::batch::pipeline;
 
 use super::fleet;
+use crate::work::{queues, read_queues};
 use crate::{Operations, Result, count, time};
 
 /// The checks; one that says why where the databases cannot be read.
@@ -88,18 +87,8 @@ async fn all(databases: &Databases) -> Result<Vec<Check>> {
 
 /// Dead letters of the queues of single tasks.
 async fn dead_letters(databases: &Databases) -> Result<u64> {
-    let store = databases.role(Role::Batch)?.queue();
-    let pipeline = pipeline(databases, &IngestOptions::default())?;
-    let mut dead = 0;
-    for queue in (0..pipeline.stages().count()).filter_map(|index| pipeline.queue_of(index)) {
-        match store.counts(&queue).await {
-            Ok(counts) => dead += counts.dead,
-            // Nobody ever submitted to it.
-            Err(error) if error.kind() == ErrorKind::Unknown => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(dead)
+    let counted = read_queues(databases.role(Role::Batch)?, &queues(databases, None)?).await?;
+    Ok(counted.iter().map(|queue| queue.dead).sum())
 }
 
 fn dead_check(database: &str, dead: u64, thresholds: &HealthSettings) -> Check {

@@ -17,4 +17,5 @@ pub use reading::{BatchSummary, StageFigures, Work, batch_status};
 pub use tasks::{TaskList, TaskQuery, document_name};
 pub use workers::WorkerSummary;
 
+pub(crate) use queues::read_queues;
 pub(crate) use reading::WorkReader;

@@ -47,7 +47,7 @@ pub fn queues(databases: &Databases, stage: Option<&str>) -> Result<Vec<(String,
 }
 
 /// The queues that anything was ever submitted to.
-pub(crate) async fn read(
+pub(crate) async fn read_queues(
     database: &Database,
     queues: &[(String, String)],
 ) -> Result<Vec<QueueSummary>> {

@@ -10,7 +10,7 @@ use compartment::pipeline::{BatchRecord, BatchRegistry};
 use compartment::queue::TaskClass;
 use serde::{Deserialize, Serialize};
 
-use super::queues::{self, QueueSummary, queues};
+use super::queues::{QueueSummary, queues, read_queues};
 use super::rates::Rates;
 use super::workers::WorkerSummary;
 use crate::{Operations, Result};
@@ -180,7 +180,7 @@ impl WorkReader {
         self.queues = match self.queues.take() {
             Some((at, kept)) if at.elapsed() < QUEUES_EVERY => Some((at, kept)),
             _ => {
-                let found = queues::read(&database, &queues(&databases, None)?).await?;
+                let found = read_queues(&database, &queues(&databases, None)?).await?;
                 Some((Instant::now(), found))
             }
         };

@@ -12,7 +12,7 @@ use compartment_operations::changes::{
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Problem, answer, problem};
-use crate::query::{MOST_ROWS, Parameters};
+use crate::query::{Parameters, rows};
 use crate::state::Shared;
 
 /// Whoever has the token: it is one for all, so the log knows no more than that.
@@ -85,7 +85,7 @@ pub(crate) async fn audit(
     State(shared): State<Arc<Shared>>,
     Parameters(asked): Parameters<AuditParameters>,
 ) -> Answer<Audit> {
-    let limit = asked.limit.unwrap_or(100).min(MOST_ROWS) as usize;
+    let limit = rows(asked.limit) as usize;
     let found = shared.operations.audit(None, limit).await?;
     answer(Audit { has_log: found.is_some(), entries: found.unwrap_or_default() })
 }

@@ -9,11 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, answer, problem};
-use crate::query::{MOST_ROWS, Name, Parameters, filter};
+use crate::query::{Name, Parameters, filter, rows};
 use crate::state::Shared;
-
-/// Rows of an answer unless a request says otherwise.
-const ROWS: u64 = 100;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,7 +27,7 @@ pub(crate) async fn documents(
     Parameters(asked): Parameters<DocumentParameters>,
 ) -> Answer<DocumentPage> {
     let search = filter(asked.search)?;
-    let limit = asked.limit.unwrap_or(ROWS).clamp(1, MOST_ROWS) as usize;
+    let limit = rows(asked.limit).max(1) as usize;
     let from = asked.from.unwrap_or(0);
     answer(shared.operations.documents(&asked.batch, search.as_deref(), from, limit).await?)
 }

@@ -9,11 +9,8 @@ use compartment_operations::work::{DeadLetter, DeadLetterQuery, TaskList, TaskQu
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Problem, answer, problem};
-use crate::query::{MOST_ROWS, Parameters, filter};
+use crate::query::{Parameters, filter, rows};
 use crate::state::Shared;
-
-/// Rows of an answer unless a request says otherwise.
-const ROWS: u64 = 100;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,7 +47,7 @@ pub(crate) async fn tasks(
     query.status = status(asked.status)?;
     query.worker = filter(asked.worker)?;
     query.error = filter(asked.error)?;
-    query.limit = asked.limit.unwrap_or(ROWS).min(MOST_ROWS);
+    query.limit = rows(asked.limit);
     query.offset = asked.offset.unwrap_or(0);
     answer(shared.operations.tasks(&query).await?)
 }
@@ -77,7 +74,7 @@ pub(crate) async fn dead_letters(
     let mut query = DeadLetterQuery::default();
     query.stage = filter(asked.stage)?;
     query.error = filter(asked.error)?;
-    query.limit = asked.limit.unwrap_or(ROWS).min(MOST_ROWS);
+    query.limit = rows(asked.limit);
     query.offset = asked.offset.unwrap_or(0);
     answer(DeadLetters { dead_letters: shared.operations.dead_letters(&query).await? })
 }
