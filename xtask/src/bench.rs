@@ -1,4 +1,4 @@
-//! `bench` and `score`: call the benchmark crate, built in release mode.
+//! `bench` and `score`: call the crates that measure speed and quality, built in release mode.
 
 use std::ffi::OsString;
 
@@ -21,17 +21,18 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct ScoreArgs {
-    /// --corpus PATH, and --json.
+    /// --corpus PATH; --holdout shows both halves of the gold; --only SOURCE, --verbose, --json.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
 
-const PACKAGE: &str = "compartment-bench";
+const BENCH: &str = "compartment-bench";
+const SCORE: &str = "compartment-score";
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
     match args.arguments.split_first() {
         Some((first, criterion)) if first == "micro" => {
-            run(cargo(["bench", "--package", PACKAGE, "--"]).args(criterion))
+            run(cargo(["bench", "--package", BENCH, "--"]).args(criterion))
         }
         Some((first, rest)) if first == "documents" => hand_over("documents", rest),
         Some((first, rest)) if first == "migrate" => hand_over("migrate", rest),
@@ -43,7 +44,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
 }
 
 pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
-    hand_over("score", &args.arguments)
+    hand_over_to(SCORE, &[], &args.arguments)
 }
 
 /// With `--peers`, builds other programs' queues in, to measure them beside ours.
@@ -59,8 +60,14 @@ fn hand_over(verb: &str, arguments: &[OsString]) -> Result<(), Failure> {
 }
 
 fn hand_over_with(features: &[&str], verb: &str, arguments: &[OsString]) -> Result<(), Failure> {
-    let mut command = cargo(["run", "--quiet", "--release", "--package", PACKAGE]);
-    command.args(features).args(["--", verb]);
+    let mut with_verb = vec![OsString::from(verb)];
+    with_verb.extend_from_slice(arguments);
+    hand_over_to(BENCH, features, &with_verb)
+}
+
+fn hand_over_to(package: &str, features: &[&str], arguments: &[OsString]) -> Result<(), Failure> {
+    let mut command = cargo(["run", "--quiet", "--release", "--package", package]);
+    command.args(features).arg("--");
     // Paths in the arguments are relative to the caller's folder.
     if let Ok(folder) = std::env::current_dir() {
         command.current_dir(folder);

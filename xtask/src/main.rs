@@ -1,4 +1,4 @@
-//! The only task runner: demo, check, test, release-check, bench, score. CI uses these verbs too.
+//! The only task runner: demo, check, test, release-check, bench, score, tables. CI uses these verbs too.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
@@ -9,6 +9,7 @@ mod dependencies;
 mod install;
 mod manifest;
 mod release_check;
+mod tables;
 mod test;
 mod tidy;
 
@@ -42,8 +43,10 @@ enum Verb {
     ReleaseCheck(release_check::ReleaseCheckArgs),
     /// Measures our backends beside other clients, on servers that the benchmark starts.
     Bench(bench::BenchArgs),
-    /// Scores the document stages against gold annotations: --corpus PATH [--json].
+    /// Scores the document stages against gold annotations: --corpus PATH [--holdout] [--json].
     Score(bench::ScoreArgs),
+    /// Takes facts about courts and reporters from their data packages into the files that the stages read.
+    Tables(tables::TablesArgs),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Verb::ReleaseCheck(args) => release_check::run(&args),
         Verb::Bench(args) => bench::bench(&args),
         Verb::Score(args) => bench::score(&args),
+        Verb::Tables(args) => tables::run_tables(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! Side-by-side benchmarks and scoring; run through `cargo xtask bench` and `cargo xtask score`.
+//! Side-by-side benchmarks; run through `cargo xtask bench`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod batches;
@@ -7,7 +7,6 @@ mod cache;
 mod documents;
 mod measure;
 mod migrate;
-mod score;
 mod stats;
 
 use std::process::ExitCode;
@@ -15,7 +14,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(name = "compartment-bench", about = "Benchmarks and scoring of Compartment")]
+#[command(name = "compartment-bench", about = "Benchmarks of Compartment")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -25,8 +24,6 @@ struct Cli {
 enum Command {
     /// Our backends beside moka and other Redis clients; a cache beside a flood.
     Bench(bench::BenchArgs),
-    /// Score the document stages against a folder of real documents with gold annotations.
-    Score(score::ScoreArgs),
     /// Ingest a thousand documents, on memory and on Redis.
     Documents(documents::DocumentsArgs),
     /// Started by `documents` for each run.
@@ -54,7 +51,6 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args),
-        Command::Score(args) => score::run(&args).map_err(Into::into),
         Command::Documents(args) => documents::run(&args),
         Command::DocumentsOnce(args) => documents::run_once(&args),
         Command::Migrate(args) => migrate::run(&args),

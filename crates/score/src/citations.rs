@@ -4,8 +4,8 @@ use compartment_documents::entities::mentions;
 use compartment_documents::model::{CitationForm, EntityKind, Mention};
 use serde_json::Value;
 
-use super::corpus::{CodePoints, Corpus, letters, list, offset, text};
-use super::tally::Report;
+use crate::corpus::{CodePoints, Corpus, letters, list, offset, text};
+use crate::tally::Report;
 
 /// Citations among the mentions, with their form.
 fn citations(content: &str) -> Vec<Mention> {
@@ -36,7 +36,7 @@ fn eyecite_kind(mention: &Mention) -> Option<&'static str> {
 }
 
 /// Scores `gold/eyecite-find.jsonl`: kind and the citation's parts, in order.
-pub(super) fn eyecite_find(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
+pub(crate) fn eyecite_find(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     let source = "eyecite tests";
     for line in corpus.gold("eyecite-find")? {
         let content = cleaned(&line);
@@ -198,7 +198,7 @@ fn expected_signature(expected: &Value) -> String {
 }
 
 /// Scores `gold/us-statute-citations.jsonl`: the cited provision, by position and normal form.
-pub(super) fn us_statutes(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
+pub(crate) fn us_statutes(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     let source = "unitedstates/citation";
     for line in corpus.gold("us-statute-citations")? {
         let content = text(&line, "text");
@@ -271,7 +271,7 @@ fn of_type(mention: &Mention, kinds: &str) -> bool {
 }
 
 /// Scores `gold/reporter-examples.jsonl`: the whole string is one citation of the named reporter or code.
-pub(super) fn reporter_examples(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
+pub(crate) fn reporter_examples(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     let source = "reporters-db";
     for line in corpus.gold("reporter-examples")? {
         let content = text(&line, "text");
@@ -310,10 +310,10 @@ pub(super) fn reporter_examples(corpus: &Corpus, report: &mut Report) -> std::io
 }
 
 /// Scores `gold/citation-spans.jsonl`, a machine's full case citations: recall only.
-pub(super) fn citation_spans(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
+pub(crate) fn citation_spans(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     let source = "CourtListener*";
     for line in corpus.gold("citation-spans")? {
-        let content = corpus.plain(text(&line, "doc"))?;
+        let content = corpus.extracted(text(&line, "doc"))?.text;
         let points = CodePoints::of(&content);
         let ours: Vec<Mention> = citations(&content);
         for span in list(&line, "spans") {
@@ -331,10 +331,10 @@ pub(super) fn citation_spans(corpus: &Corpus, report: &mut Report) -> std::io::R
 }
 
 /// Scores `gold/eyecite-reference.jsonl`, another program's output on the opinions: agreement, not truth.
-pub(super) fn eyecite_reference(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
+pub(crate) fn eyecite_reference(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     let source = "eyecite 2.7.8*";
     for line in corpus.gold("eyecite-reference")? {
-        let content = corpus.plain(text(&line, "doc"))?;
+        let content = corpus.extracted(text(&line, "doc"))?.text;
         let points = CodePoints::of(&content);
         let ours: Vec<(&'static str, Mention)> =
             citations(&content).into_iter().filter_map(|m| Some((eyecite_kind(&m)?, m))).collect();

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use compartment_documents::entities::court_key;
 
-use super::corpus::{Corpus, text};
-use super::tally::Report;
+use crate::corpus::{Corpus, text};
+use crate::tally::Report;
 
 /// Scores `gold/court-names.jsonl`. The catalogue is the set of court names in the gold itself.
-pub(super) fn court_names(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
+pub(crate) fn court_names(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     let gold = corpus.gold("court-names")?;
     let mut catalogue: HashMap<String, HashSet<&str>> = HashMap::new();
     for line in &gold {

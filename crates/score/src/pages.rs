@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::corpus::Corpus;
-use super::tally::Report;
+use crate::corpus::Corpus;
+use crate::tally::Report;
 
 /// Documents with a reference text: name of the row, document, reference file or folder.
 const PAGES: [(&str, &str, &str); 3] = [
@@ -21,10 +21,10 @@ const PAGES: [(&str, &str, &str); 3] = [
 ];
 
 /// Scores the pages under `gold/ocr`; pairs that the corpus lacks are skipped.
-pub(super) fn pages(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
+pub(crate) fn pages(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     for (kind, document, reference) in PAGES {
         let reference = corpus.path(reference);
-        if !corpus.path(document).exists() || !reference.exists() {
+        if !corpus.has(document) || !corpus.path(document).exists() || !reference.exists() {
             continue;
         }
         let mut expected = String::new();

@@ -5,12 +5,12 @@ use compartment_documents::model::{CitationForm, EntityKind};
 use compartment_documents::resolve;
 use serde_json::Value;
 
-use super::corpus::{Corpus, list, text};
-use super::tally::Report;
+use crate::corpus::{Corpus, list, text};
+use crate::tally::Report;
 
 /// Scores `gold/eyecite-resolve.jsonl`: an item counts if our sources group it with the gold's other
 /// items.
-pub(super) fn eyecite_resolve(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
+pub(crate) fn eyecite_resolve(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     for line in corpus.gold("eyecite-resolve")? {
         let sequence = list(&line, "sequence");
         if sequence.is_empty() {

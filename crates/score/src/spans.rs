@@ -3,8 +3,8 @@
 use compartment_documents::entities::mentions;
 use compartment_documents::model::{CitationForm, EntityKind, Mention};
 
-use super::corpus::{CodePoints, Corpus, list, offset, text};
-use super::tally::Report;
+use crate::corpus::{CodePoints, Corpus, list, offset, text};
+use crate::tally::Report;
 
 /// Labels that map to one of our kinds. GPE, ORG, WITNESS and OTHER_PERSON have no counterpart and are skipped.
 const LABELS: [&str; 9] = [
@@ -20,7 +20,7 @@ const LABELS: [&str; 9] = [
 ];
 
 /// Scores `gold/inlegalner.jsonl`.
-pub(super) fn inlegalner(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
+pub(crate) fn inlegalner(corpus: &Corpus, report: &mut Report) -> std::io::Result<()> {
     for line in corpus.gold("inlegalner")? {
         let content = text(&line, "text");
         let points = CodePoints::of(content);
