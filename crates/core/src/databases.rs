@@ -47,7 +47,10 @@ impl Databases {
                 )
                 .in_database(&contract.name)
             })?;
-            open.insert(contract.name.clone(), backend.open(contract.clone()).await?);
+            let database = backend.open(contract.clone()).await?;
+            #[cfg(feature = "trace")]
+            let database = crate::backend::traced(database, &backend.location());
+            open.insert(contract.name.clone(), database);
         }
         let locations = backends.iter().map(|(name, b)| (name.clone(), b.location())).collect();
         Ok(Self { inner: Arc::new(Inner { map, open, locations }) })

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use compartment_core::{FencingToken, Timestamp};
+use tracing::Instrument;
 
 use crate::node::{AnyResult, typed};
 use crate::runner::Runner;
-use crate::{Document, Node, PipelineError, StageError};
+use crate::{Document, Node, PipelineError, StageError, trace};
 
 /// The parts of an engine that a document's run uses.
 #[async_trait]
@@ -26,6 +27,9 @@ pub(crate) trait Stages: fmt::Debug + Send + Sync {
         index: usize,
         run: &DocumentRun,
     ) -> Result<Option<AnyResult>, PipelineError>;
+
+    /// The name of the stage.
+    fn name(&self, index: usize) -> &str;
 
     /// Whether the stage runs in the calling task and its result is not stored.
     fn is_inline(&self, index: usize) -> bool;
@@ -132,7 +136,9 @@ impl DocumentRun {
             return Ok(result);
         }
         let started = self.stages.now();
-        let produced = self.stages.produce(index, self).await;
+        let span = trace::stage(self.stages.name(index), &self.document);
+        let produced = self.stages.produce(index, self).instrument(span.clone()).await;
+        trace::stage_ended(&span, &produced);
         match &produced {
             Ok(result) => {
                 self.keep(index, started, result);

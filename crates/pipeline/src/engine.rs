@@ -13,6 +13,7 @@ use compartment_core::{
     Timestamp,
 };
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::attempt::{Left, Spawned, interrupted, is_about_the_document};
 use crate::document_run::{DocumentRun, Stages};
@@ -229,8 +230,9 @@ impl Engine {
         if stage.options.inline {
             return unless_panicked(stage.name, run.produce(index)).await.map(drop);
         }
-        let mut work =
-            Spawned(Some(tokio::spawn(async move { run.produce(index).await.map(drop) })));
+        let mut work = Spawned(Some(tokio::spawn(
+            async move { run.produce(index).await.map(drop) }.in_current_span(),
+        )));
         match tokio::time::timeout(limit, work.joined()).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(match error.try_into_panic() {
@@ -367,6 +369,10 @@ impl Stages for Inner {
 
     fn now(&self) -> Timestamp {
         self.options.clock.now()
+    }
+
+    fn name(&self, index: usize) -> &str {
+        self.stage(index).map_or("", |stage| stage.name)
     }
 
     fn is_inline(&self, index: usize) -> bool {

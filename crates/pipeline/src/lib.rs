@@ -40,6 +40,7 @@ mod sweeper;
 mod task_data;
 mod task_note;
 mod task_outbox;
+mod trace;
 mod worker;
 
 pub use completed::Completed;
@@ -65,6 +66,7 @@ pub use sweeper::{RemovalWitness, Sweeper, SweeperOptions, Swept};
 pub use task_data::TaskData;
 pub use task_note::{TaskNote, TaskRow, TaskStatus};
 pub use task_outbox::{SingleTaskRow, TaskOutbox};
+pub use trace::TraceContext;
 pub use worker::{Ended, Running, Worker, WorkerOptions, WorkerReport, WorkerState, workers};
 
 /// Compiles the README's example, and runs the parts that need no server.

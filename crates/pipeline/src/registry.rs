@@ -7,6 +7,8 @@ use compartment_core::backend::{is_name, shown_name};
 use compartment_core::{Database, Error, ErrorKind, Expiry, Result, TaskClass, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::TraceContext;
+
 /// The hash of all batches, by name.
 const KEY: &str = "compartment:batches";
 
@@ -24,6 +26,9 @@ pub struct BatchRecord {
     pub class: TaskClass,
     /// When the batch was created.
     pub created_at: Timestamp,
+    /// The trace in which the batch was created.
+    #[serde(default, skip_serializing_if = "TraceContext::is_empty")]
+    pub trace: TraceContext,
 }
 
 impl BatchRecord {
@@ -40,6 +45,7 @@ impl BatchRecord {
             versions: BTreeMap::new(),
             class: TaskClass::default(),
             created_at,
+            trace: TraceContext::current(),
         }
     }
 }

@@ -4,7 +4,7 @@ use compartment_core::backend::is_name;
 use compartment_core::{Error, ErrorKind, MAX_ENTRY, NewTask, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::Pipeline;
+use crate::{Pipeline, TraceContext};
 
 /// The data of a single task: JSON in its queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,13 +17,21 @@ pub struct TaskData {
     pub version: Option<String>,
     /// The entry of the document, as in a batch.
     pub entry: String,
+    /// The trace that the task belongs to; [`Pipeline::task`] sets that of the current span where there is none.
+    #[serde(default, skip_serializing_if = "TraceContext::is_empty")]
+    pub trace: TraceContext,
 }
 
 impl TaskData {
     /// A stage of any version for the document that `entry` names.
     #[must_use]
     pub fn new(stage: impl Into<String>, entry: impl Into<String>) -> Self {
-        Self { stage: stage.into(), version: None, entry: entry.into() }
+        Self {
+            stage: stage.into(),
+            version: None,
+            entry: entry.into(),
+            trace: TraceContext::default(),
+        }
     }
 
     /// Reads the data of a task, which anybody with access to the queue may have submitted.
@@ -75,7 +83,11 @@ impl Pipeline {
             );
             Error::new(ErrorKind::Unknown, "submit task", what)
         })?;
-        let payload = serde_json::to_vec(data)
+        let mut data = data.clone();
+        if data.trace.is_empty() {
+            data.trace = TraceContext::current();
+        }
+        let payload = serde_json::to_vec(&data)
             .map_err(|error| Error::new(ErrorKind::Encode, "submit task", error.to_string()))?;
         Ok((queue, NewTask::new(payload)))
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use compartment_core::MonotonicInstant;
 use futures_util::future::join_all;
+use tracing::Instrument;
 
 use crate::cache::{Cache, Cached, erase};
 use crate::first::tier::Moment;
@@ -36,7 +37,7 @@ impl Load {
         let clock = Arc::clone(&self.cache.inner.options.clock);
         // The task holds leases, and other processes may wait for it, even without a caller here.
         let work = self.cache.inner.database.unfinished().begin();
-        tokio::spawn(waits::within(loads, async move {
+        let work = waits::within(loads, async move {
             let run = self.run(items, loader);
             tokio::pin!(run);
             let every = pulses.iter().map(Pulse::every).min().unwrap_or_default();
@@ -48,7 +49,8 @@ impl Load {
                 }
             }
             drop(work);
-        }));
+        });
+        tokio::spawn(work.in_current_span());
     }
 
     /// Loads all items; each of them lands.

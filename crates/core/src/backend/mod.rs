@@ -5,7 +5,10 @@
 //! of a database.
 
 mod capabilities;
+mod signatures;
 mod stores;
+#[cfg(feature = "trace")]
+mod traced;
 mod unsupported;
 
 use std::fmt;
@@ -29,6 +32,8 @@ pub use crate::traffic::Traffic;
 pub use crate::unfinished::{Unfinished, UnfinishedWork};
 pub use capabilities::Capabilities;
 pub use stores::{Stores, StoresBuilder};
+#[cfg(feature = "trace")]
+pub use traced::traced;
 
 /// Opens databases on one instance.
 #[async_trait]

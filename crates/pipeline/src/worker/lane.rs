@@ -9,6 +9,7 @@ use compartment_core::{
     Backoff, BatchClaim, ClaimRequest, ClaimedDocument, ErrorKind, FencingToken, Outcome, Result,
     Retry, Settled, Settlement, Timestamp,
 };
+use tracing::Instrument;
 
 use super::held::Holding;
 use super::outcomes::{UNTRIED_PAUSE, given_up, noted_as, outcome_of};
@@ -19,7 +20,7 @@ use super::suspects::{Way, is_suspect};
 use super::tasks;
 use crate::attempt::Left;
 use crate::hand_back::HandBack;
-use crate::{TaskNote, TaskRow};
+use crate::{TaskNote, TaskRow, trace};
 
 /// The pauses of a lane without work.
 const IDLE: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(250));
@@ -319,6 +320,7 @@ async fn one(
     let ClaimedDocument { ordinal, attempt, entry, .. } = claimed;
     let engine = &view.engine;
     let (began, started) = (shared.clock.monotonic(), shared.clock.now());
+    let span = trace::batch_document(&view.record.name, ordinal, &view.record.trace);
     let left = match engine.document(&view.record.name, ordinal, entry) {
         Ok(document) => {
             let stage = &view.plan.stages[at].name;
@@ -328,12 +330,14 @@ async fn one(
             let _listed = (!is_inline).then(|| shared.figures.list(running()));
             tokio::select! {
                 biased;
-                left = engine.attempt(index, &document) => left,
+                left = engine.attempt(index, &document).instrument(span.clone()) => left,
                 ended = shared.must_end() => given_up(shared, ended),
             }
         }
         Err(error) => Left::Failed(error),
     };
+    trace::attempt_ended(&span, &left);
+    drop(span);
     let error = match left {
         Left::Done => None,
         Left::Failed(error) => Some(error),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use compartment_core::{
     AfterFailure, Claim, ClaimOptions, ClaimedTask, Outcome, Result, Timestamp,
 };
+use tracing::Instrument;
 
 use super::held::Holding;
 use super::outcomes::{UNTRIED_PAUSE, given_up, noted_as, outcome_of};
@@ -14,7 +15,7 @@ use super::shared::Shared;
 use super::suspects::{Way, is_suspect};
 use crate::attempt::Left;
 use crate::hand_back::HandBack;
-use crate::{Engine, SingleTaskRow, StageError, TaskData, TaskOutbox};
+use crate::{Engine, SingleTaskRow, StageError, TaskData, TaskOutbox, trace};
 
 /// Claims single tasks of a stage and does them; `false` if there were none.
 pub(super) async fn from_queue(
@@ -101,7 +102,10 @@ impl Work {
         }
         let holding = shared.held.task(&queue, claim);
         let (mut name, started) = (String::new(), shared.clock.now());
-        let left = match read(engine, index, &task) {
+        let data = TaskData::read(&task.payload);
+        let context = data.as_ref().map(|data| data.trace.clone()).unwrap_or_default();
+        let span = trace::task(&queue, claim.id.number(), &context);
+        let left = match document_of(engine, index, data) {
             Ok(document) => {
                 document.name().clone_into(&mut name);
                 let stage = engine.pipeline().stages().nth(index).unwrap_or_default();
@@ -110,12 +114,14 @@ impl Work {
                 let _listed = shared.figures.list(running);
                 tokio::select! {
                     biased;
-                    left = engine.attempt(index, &document) => left,
+                    left = engine.attempt(index, &document).instrument(span.clone()) => left,
                     ended = shared.must_end() => given_up(&shared, ended),
                 }
             }
             Err(error) => Left::Failed(error),
         };
+        trace::attempt_ended(&span, &left);
+        drop(span);
         let error = match left {
             Left::Done => None,
             Left::Failed(error) => Some(error),
@@ -220,11 +226,15 @@ fn row_of(
     }
 }
 
-/// The document of a task.
-fn read(engine: &Engine, index: usize, task: &ClaimedTask) -> Result<crate::Document, StageError> {
+/// The document of a task with this data.
+fn document_of(
+    engine: &Engine,
+    index: usize,
+    data: std::result::Result<TaskData, String>,
+) -> std::result::Result<crate::Document, StageError> {
     let malformed = |what: String| StageError::new("malformed", what);
-    let data = TaskData::read(&task.payload)
-        .map_err(|why| malformed(format!("the data of the task is not valid: {why}")))?;
+    let data =
+        data.map_err(|why| malformed(format!("the data of the task is not valid: {why}")))?;
     let pipeline = engine.pipeline();
     match pipeline.index_of(&data.stage) {
         Some(known) if known == index => {}

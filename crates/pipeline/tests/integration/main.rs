@@ -26,4 +26,6 @@ mod pipelines;
 mod stages;
 mod suspects;
 mod sweeper;
+#[cfg(feature = "trace")]
+mod traces;
 mod worker;
