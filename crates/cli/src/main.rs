@@ -6,6 +6,7 @@ mod configuration_file;
 mod exit_code;
 mod interrupt;
 mod key_progress;
+mod log;
 mod passwords;
 mod places;
 mod progress_bars;
@@ -15,6 +16,8 @@ mod settings;
 mod singles;
 mod table;
 mod terminal;
+#[cfg(feature = "otel")]
+mod traces;
 mod usage;
 
 use clap::Parser;

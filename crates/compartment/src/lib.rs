@@ -37,6 +37,7 @@
 //! - `cache`: the module `cache`, a typed read-through cache.
 //! - `pipeline`: the module `pipeline`; it includes `cache`.
 //! - `ledger`: the module `pipeline::ledger`, which keeps every document's outcome in SQLite or PostgreSQL.
+//! - `trace`: a span of `tracing` around every store operation and stage, for OpenTelemetry; a task carries its trace.
 //! - `zstd`: compresses large values, and reads compressed ones; it compiles C code.
 //! - `blocking`: the module `blocking`, the databases without async.
 //! - `mock`: the module `mock`, `mockall` mocks of the store traits.

@@ -13,7 +13,7 @@ const NOT_FOR_PEOPLE: [&str; 2] =
     ["crates/documents/src/reader/serve.rs", "crates/admin/src/backup/destination.rs"];
 
 /// Crates for developers, which print their own text.
-const FOR_DEVELOPERS: [&str; 2] = ["crates/bench/", "crates/testkit/"];
+const FOR_DEVELOPERS: [&str; 3] = ["crates/bench/", "crates/score/", "crates/testkit/"];
 
 /// Ways to print, of the standard library, of colours and of progress bars. Split in two, so that this file is not a
 /// finding.

@@ -42,7 +42,7 @@ mod workers;
 
 use crate::args::{Arguments, Command};
 use crate::exit_code::{CliError, ExitCode};
-use crate::screen;
+use crate::{log, screen};
 
 /// Runs the command.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
@@ -51,22 +51,20 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     let draws = matches!(arguments.command, Command::Monitor(_)) && screen::logs_to_terminal();
     let is_verbose = arguments.general.verbose && !draws;
     // An agent's changes are in the log of their process, whatever else is shown.
-    if is_verbose || matches!(arguments.command, Command::Mcp(_)) {
-        tracing_subscriber::fmt()
-            .with_writer(|| screen::Log)
-            .with_max_level(tracing::Level::INFO)
-            .without_time()
-            .init();
-    }
+    let _log = log::start(is_verbose || matches!(arguments.command, Command::Mcp(_)))?;
     let general = &arguments.general;
     match arguments.command {
-        Command::Ingest(command) => on_runtime(ingest::run(general, command)),
-        Command::Batch(command) => on_runtime(batch::run(general, command)),
+        Command::Ingest(command) => {
+            on_runtime(log::in_span("ingest", ingest::run(general, command)))
+        }
+        Command::Batch(command) => on_runtime(log::in_span("batch", batch::run(general, command))),
         Command::Worker(command) => on_runtime(worker::run(general, command)),
         Command::Workers(command) => on_runtime(workers::run(general, command)),
         Command::Tasks(command) => on_runtime(tasks::run(general, command)),
-        Command::Submit(command) => on_runtime(submit::run(general, command)),
-        Command::Warm(command) => on_runtime(warm::run(general, command)),
+        Command::Submit(command) => {
+            on_runtime(log::in_span("submit", submit::run(general, command)))
+        }
+        Command::Warm(command) => on_runtime(log::in_span("warm", warm::run(general, command))),
         Command::Cache(command) => on_runtime(cache::run(general, command)),
         Command::Databases(command) => on_runtime(databases::run(general, &command)),
         Command::Health(command) => on_runtime(health::run(general, command)),

@@ -43,5 +43,7 @@ mod secrets;
 mod separate;
 mod stats;
 mod targets;
+#[cfg(feature = "otel")]
+mod traces;
 mod trust;
 mod undo;

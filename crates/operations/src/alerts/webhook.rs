@@ -1,6 +1,5 @@
 //! Sends an alert to a webhook: one POST of JSON, without following redirects.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,13 +7,13 @@ use compartment::database_map::Webhook;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::{ClientConfig, RootCertStore};
 
 use super::Alert;
+use crate::https::https_connector;
 use crate::{OperationsError, Result};
 
 /// Why an alert did not arrive.
@@ -58,12 +57,8 @@ impl Sender {
             Ok::<_, OperationsError>(value)
         });
         let token = token.transpose()?;
-        let tls = tls().map_err(|error| wrong(&format!("TLS cannot be used: {error}")))?;
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .build();
+        let connector =
+            https_connector().map_err(|error| wrong(&format!("TLS cannot be used: {error}")))?;
         let client = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { client, address, shown, token, timeout })
     }
@@ -98,16 +93,6 @@ impl Sender {
             }),
         }
     }
-}
-
-/// The system's certificates. One that is invalid does not prevent the use of the others.
-fn tls() -> Result<ClientConfig, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The cause behind the library's own words, such as `Connection refused`.

@@ -1,5 +1,7 @@
 //! Spans and traces as an exporter of OpenTelemetry gets them.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use compartment_core::QueueStoreExt;
 use compartment_pipeline::{Pipeline, StageError, StageOptions, TaskData, Worker};
 use opentelemetry::KeyValue;

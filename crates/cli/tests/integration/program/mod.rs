@@ -24,6 +24,7 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
             "COMPARTMENT_",
             "CACHE_",
             "ENVIRONMENT",
+            "OTEL_",
             "CLICOLOR",
             "NO_COLOR",
             "STREAM_",
