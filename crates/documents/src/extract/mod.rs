@@ -7,6 +7,7 @@ mod html;
 mod layout;
 mod ocr;
 mod pdf;
+mod pdf_end;
 
 use std::time::Duration;
 
@@ -78,9 +79,6 @@ impl ExtractOptions {
     }
 }
 
-/// Maximum offset of a PDF's header: readers accept a header within the first kilobyte.
-const PDF_HEADER_WINDOW: usize = 1024;
-
 /// Reads the text of a document. The format is recognised from the content; `name` is only used in
 /// warnings.
 ///
@@ -120,8 +118,7 @@ fn text_of(
     options: &ExtractOptions,
     ocr: &OcrStarter,
 ) -> Result<ExtractedText, DocumentError> {
-    let head = &bytes[..bytes.len().min(PDF_HEADER_WINDOW)];
-    if let Some(at) = find(head, b"%PDF-") {
+    if let Some(at) = pdf_end::header(bytes) {
         return pdf::extract(bytes, at, options, ocr);
     }
     if let Some(found) = encoding::binary_format(bytes) {
@@ -157,10 +154,6 @@ fn form_feed_pages(text: &str) -> Vec<PageSpan> {
     }
     pages.push(PageSpan { start, end: text.len() });
     pages
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 #[cfg(test)]

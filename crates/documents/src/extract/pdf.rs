@@ -8,6 +8,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Instant;
 
 use hayro::hayro_interpret::{Context, InterpreterCache, InterpreterSettings, interpret_page};
+use hayro::hayro_syntax::object::Dict;
+use hayro::hayro_syntax::object::dict::keys;
 use hayro::hayro_syntax::page::Page;
 use hayro::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use hayro::vello_cpu::color::palette::css::WHITE;
@@ -16,6 +18,7 @@ use hayro::{PixmapSettings, RenderCache, RenderSettings};
 use super::glyphs::GlyphCollector;
 use super::layout::Line;
 use super::ocr::{GrayImage, OcrStarter};
+use super::pdf_end::{self, End};
 use super::{ExtractOptions, furniture, layout, ocr};
 use crate::error::DocumentError;
 use crate::model::{ExtractedText, PageSpan, TextSource};
@@ -48,18 +51,20 @@ pub(super) fn extract(
     options: &ExtractOptions,
     ocr: &OcrStarter,
 ) -> Result<ExtractedText, DocumentError> {
-    if ends_early(bytes) {
+    // Offsets in a PDF count from its header.
+    let data = bytes[header..].to_vec();
+    let end = pdf_end::end(&data);
+    if end == End::CutOff {
         return Err(DocumentError::Damaged {
             reason: "the file ends before its end mark: it was cut off, or not fully transferred"
                 .to_owned(),
         });
     }
-    // Offsets in a PDF count from its header.
-    let data = bytes[header..].to_vec();
     let (sender, receiver) = channel();
     let cancelled = Arc::new(AtomicBool::new(false));
     let (options_of, ocr) = (options.clone(), ocr.clone());
-    let worker = Worker { sender, cancelled: Arc::clone(&cancelled), options: options_of, ocr };
+    let worker =
+        Worker { sender, cancelled: Arc::clone(&cancelled), options: options_of, ocr, end };
     // A separate thread gives deep recursion a big stack, turns a panic into this document's failure, and
     // lets a reader that never returns be abandoned.
     std::thread::Builder::new()
@@ -94,27 +99,22 @@ pub(super) fn extract(
         }
     };
     outcome?;
-    assemble(pages)
+    let mut read = assemble(pages)?;
+    read.warnings.extend(warning(end).map(str::to_owned));
+    Ok(read)
 }
 
-/// Maximum distance of the end mark from the end of the file: some producers and servers append
-/// data.
-const END_WINDOW: usize = 2048;
-
-/// Whether a PDF is truncated: it lacks a valid offset of its object table, or the mark `%%EOF`. A reader
-/// could rebuild such a file from its remaining parts, and nobody would notice the missing ones.
-fn ends_early(bytes: &[u8]) -> bool {
-    let tail = &bytes[bytes.len().saturating_sub(END_WINDOW)..];
-    let last = |needle: &[u8]| tail.windows(needle.len()).rposition(|window| window == needle);
-    let (Some(table), Some(_)) = (last(b"startxref"), last(b"%%EOF")) else { return true };
-    let place = tail[table + b"startxref".len()..]
-        .iter()
-        .skip_while(|byte| byte.is_ascii_whitespace())
-        .take_while(|byte| byte.is_ascii_digit())
-        .fold(None, |place: Option<usize>, digit| {
-            Some(place.unwrap_or(0).saturating_mul(10).saturating_add(usize::from(digit - b'0')))
-        });
-    place.is_none_or(|place| place > bytes.len())
+/// The remark on a PDF that ends in this way.
+fn warning(end: End) -> Option<&'static str> {
+    match end {
+        End::Whole | End::CutOff => None,
+        End::Continued => Some(
+            "the file goes on after its end mark: a later revision may not have been transferred fully",
+        ),
+        End::Unmarked => Some(
+            "the file's table of objects was missing or wrong, and was rebuilt from its objects",
+        ),
+    }
 }
 
 struct Worker {
@@ -122,6 +122,7 @@ struct Worker {
     cancelled: Arc<AtomicBool>,
     options: ExtractOptions,
     ocr: OcrStarter,
+    end: End,
 }
 
 impl Worker {
@@ -153,6 +154,13 @@ impl Worker {
         let pages = pdf.pages();
         if pages.is_empty() {
             return Err(DocumentError::Damaged { reason: "it has no readable pages".to_owned() });
+        }
+        if self.end != End::Whole
+            && let Some(count) = page_count(&pdf)
+            && count > pages.len()
+        {
+            let reason = format!("only {} of its {count} pages can be found", pages.len());
+            return Err(DocumentError::Damaged { reason });
         }
         if pages.len() > self.options.max_pages {
             let limit = self.options.max_pages;
@@ -208,6 +216,14 @@ impl Worker {
         let image = rasterise(page, render_cache, &settings, self.options.ocr_dpi);
         ocr::read_page(image, index + 1, &self.options, &self.ocr).map(PageText::Ocr)
     }
+}
+
+/// The number of pages that the document's tree of pages says it has.
+fn page_count(pdf: &Pdf) -> Option<usize> {
+    let xref = pdf.xref();
+    let root: Dict<'_> = xref.get(xref.root_id())?;
+    let pages: Dict<'_> = root.get(keys::PAGES)?;
+    pages.get::<i32>(keys::COUNT)?.try_into().ok()
 }
 
 fn letters(text: &str) -> usize {

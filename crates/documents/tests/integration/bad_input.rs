@@ -51,14 +51,42 @@ fn junk_before_the_header_does_not_matter() {
 #[test]
 fn a_pdf_cut_off_anywhere_fails() {
     let sample = std::fs::read("../../samples/01-complaint.pdf").unwrap();
-    let keep = [3000, sample.len() / 2, sample.len() - 200];
     let small = pdf(HELLO, "", "null");
-    let cuts = keep.map(|keep| &sample[..keep]).into_iter();
-    for cut in
-        cuts.chain([9, 60, 200, small.len() / 2, small.len() - 30].map(|keep| &small[..keep]))
-    {
+    let cuts = [3000, sample.len() / 2].map(|keep| &sample[..keep]).into_iter();
+    for cut in cuts.chain([9, 60, 200, small.len() / 2].map(|keep| &small[..keep])) {
         let error = read(cut).unwrap_err();
-        assert!(error.to_string().contains("ends before its end mark"), "{}: {error}", cut.len());
+        assert_eq!(error.code(), "damaged", "{}: {error}", cut.len());
+    }
+}
+
+#[test]
+fn a_pdf_that_lost_only_its_table_is_read_and_says_so() {
+    let small = pdf(HELLO, "", "null");
+    let table = small.windows(5).rposition(|window| window == b"\nxref").unwrap();
+    for keep in [table, table + 20, small.len() - 30, small.len() - 8] {
+        let read = read(&small[..keep]).unwrap();
+        assert!(read.text.contains("so ordered"), "{keep}");
+    }
+    let read = read(&small[..table]).unwrap();
+    assert!(read.warnings[0].contains("rebuilt"), "{:?}", read.warnings);
+}
+
+#[test]
+fn pages_that_a_rebuilt_pdf_lacks_are_noticed() {
+    let small = String::from_utf8(pdf(HELLO, "", "null")).unwrap();
+    let longer = small.replace("/Count 1", "/Count 2");
+    let table = longer.rfind("\nxref").unwrap();
+    let error = read(&longer.as_bytes()[..table]).unwrap_err();
+    assert_eq!(error.code(), "damaged");
+    assert!(error.to_string().contains("only 1 of its 2 pages"), "{error}");
+}
+
+#[test]
+fn padding_and_lines_of_servers_after_the_end_do_not_matter() {
+    for padding in [vec![0; 50_000], b"\n<p>sent by a proxy</p>".repeat(500)] {
+        let mut bytes = pdf(HELLO, "", "null");
+        bytes.extend(padding);
+        assert!(read(&bytes).unwrap().text.contains("so ordered"));
     }
 }
 
