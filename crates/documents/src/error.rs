@@ -31,10 +31,10 @@ pub enum DocumentError {
         /// The limit.
         limit: usize,
     },
-    /// The content is neither text, HTML nor PDF.
-    #[error("the content is {found}, not text, HTML or PDF")]
+    /// The content is of a format that is not read.
+    #[error("the content is {found}, not text, HTML, PDF, DOCX or an e-mail")]
     UnsupportedFormat {
-        /// The recognised format.
+        /// The recognised format, and for documents what to do.
         found: String,
     },
     /// The PDF asks for a password.

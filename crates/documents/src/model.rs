@@ -24,6 +24,10 @@ pub enum TextSource {
     Html,
     /// The text layer of a PDF.
     PdfTextLayer,
+    /// A Word document (DOCX).
+    Docx,
+    /// An e-mail with its attachments.
+    Email,
     /// Every page was read by OCR.
     Ocr,
     /// Some pages had a text layer, others were read by OCR.

@@ -12,13 +12,19 @@ const WINDOWS_1252_HIGH: [char; 32] = [
     '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
+/// The way to a document in a format that is read, for errors about others.
+pub(super) const SAVE_AS: &str = "save it as DOCX or PDF and submit that file";
+
 /// The binary format that the bytes look like; `None` if they may be text.
 pub(super) fn binary_format(bytes: &[u8]) -> Option<String> {
-    const SIGNATURES: [(&[u8], &str); 13] = [
+    const DOCUMENTS: [(&[u8], &str); 3] = [
+        (b"\xd0\xcf\x11\xe0", "an old or locked Office document (DOC, XLS, PPT, MSG)"),
+        (b"\xffWPC", "a WordPerfect document (WPD)"),
+        (b"{\\rtf", "a rich text document (RTF)"),
+    ];
+    const SIGNATURES: [(&[u8], &str); 10] = [
         (b"\x7fELF", "a program (ELF)"),
         (b"MZ", "a program (Windows)"),
-        (b"PK\x03\x04", "a zip archive or an Office document"),
-        (b"\xd0\xcf\x11\xe0", "an old Office document"),
         (b"\x89PNG", "an image (PNG)"),
         (b"\xff\xd8\xff", "an image (JPEG)"),
         (b"GIF8", "an image (GIF)"),
@@ -27,8 +33,10 @@ pub(super) fn binary_format(bytes: &[u8]) -> Option<String> {
         (b"\x1f\x8b", "a gzip archive"),
         (b"BZh", "a bzip2 archive"),
         (b"7z\xbc\xaf", "a 7-zip archive"),
-        (b"{\\rtf", "a rich text (RTF) document"),
     ];
+    if let Some((_, name)) = DOCUMENTS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Some(format!("{name}: {SAVE_AS}"));
+    }
     if let Some((_, name)) = SIGNATURES.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         // The two letters of this signature may also begin a sentence.
         if *name != "a program (Windows)" || bytes.iter().take(512).any(|&byte| byte == 0) {

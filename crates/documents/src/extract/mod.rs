@@ -1,5 +1,7 @@
 //! Extracts text: recognises the format from the content and reads it within limits.
 
+mod docx;
+mod email;
 mod encoding;
 mod furniture;
 mod glyphs;
@@ -120,6 +122,12 @@ fn text_of(
 ) -> Result<ExtractedText, DocumentError> {
     if let Some(at) = pdf_end::header(bytes) {
         return pdf::extract(bytes, at, options, ocr);
+    }
+    if bytes.starts_with(docx::SIGNATURE) {
+        return docx::extract(bytes, options);
+    }
+    if email::looks_like_email(bytes) {
+        return email::extract(bytes, options, ocr);
     }
     if let Some(found) = encoding::binary_format(bytes) {
         return Err(DocumentError::UnsupportedFormat { found });

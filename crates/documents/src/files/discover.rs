@@ -54,7 +54,7 @@ pub struct Discovery {
 
 /// Extensions of documents. A file without an extension is examined; a file that is given
 /// explicitly is always taken.
-const ENDINGS: [&str; 6] = ["pdf", "txt", "text", "html", "htm", "xhtml"];
+const ENDINGS: [&str; 8] = ["pdf", "txt", "text", "html", "htm", "xhtml", "docx", "eml"];
 
 /// Walks `paths`. Follows links as `links` says, detects loops, and skips hidden files.
 #[must_use]
