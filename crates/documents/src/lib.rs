@@ -17,10 +17,12 @@ pub mod reader;
 pub mod relate;
 pub mod resolve;
 mod result_cache;
+pub mod results;
 mod set_summary;
 pub mod stages;
 mod static_regex;
 mod visible;
+mod words_around;
 
 pub use chunk::{ChunkOptions, chunk};
 pub use entities::mentions;

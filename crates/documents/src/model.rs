@@ -211,6 +211,9 @@ pub struct Mention {
     pub text: String,
     /// The name in normal form, without control characters and marks of direction: an ISO date, `USD 125000` (minor units), a reporter's usual abbreviation, a court key.
     pub normal: String,
+    /// The words around it, on one line, with the mention itself; empty until the stage `entities` sets it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub around: String,
     /// Further facts from the text.
     #[serde(default)]
     pub attributes: Attributes,
@@ -233,6 +236,7 @@ impl Mention {
             end,
             text: document.get(start..end).unwrap_or_default().to_owned(),
             normal: visible(&normal.into()).into_owned(),
+            around: String::new(),
             attributes: Attributes::default(),
         }
     }
@@ -284,6 +288,8 @@ pub enum RelationshipKind {
     LawyerParty,
     /// A judge and the case heard.
     JudgeCase,
+    /// A case and the court that hears it.
+    CaseCourt,
     /// A case and an authority it cites.
     Cites,
     /// Two entities named close to each other.
@@ -305,6 +311,9 @@ pub struct Evidence {
 pub struct Relationship {
     /// How they are related.
     pub kind: RelationshipKind,
+    /// More about it: the role of the party or of the judge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// Id of the first entity (the party, lawyer, judge or citing case).
     pub from: String,
     /// Id of the second entity (the case, party or cited authority).

@@ -32,6 +32,7 @@ pub fn relate(document: &DocumentEntities, options: &RelateOptions) -> Vec<Relat
             let Some(entity) = document.links[at].filter(|entity| *entity != case) else {
                 continue;
             };
+            let role = mention.attributes.role.as_deref();
             let (kind, from, to) = match mention.kind {
                 EntityKind::Party => (RelationshipKind::PartyCase, entity, case),
                 EntityKind::Judge => (RelationshipKind::JudgeCase, entity, case),
@@ -41,7 +42,11 @@ pub fn relate(document: &DocumentEntities, options: &RelateOptions) -> Vec<Relat
                 _ => continue,
             };
             found.add(kind, from, to, (mention.start, mention.end));
+            if let Some(role) = role.filter(|_| kind != RelationshipKind::Cites) {
+                found.details.entry((kind, from, to)).or_insert_with(|| role.to_owned());
+            }
         }
+        court(document, case, &mut found);
     }
     lawyers(document, &mut found);
     together(document, options, &mut found);
@@ -56,9 +61,28 @@ fn is_authority(mention: &Mention) -> bool {
     })
 }
 
+/// A court that is named first within this many bytes is that of the document: its caption stands there.
+const CAPTION: usize = 3_000;
+
+/// Relates the document's case to its court: the first one that is named, outside of citations, in its caption.
+fn court(document: &DocumentEntities, case: usize, found: &mut Relations) {
+    let named = document.mentions.iter().zip(&document.links).find_map(|(mention, link)| {
+        let is_first = mention.kind == EntityKind::Court && mention.start < CAPTION;
+        Some((mention, (*link)?)).filter(|_| is_first)
+    });
+    if let Some((mention, entity)) = named {
+        found.add(RelationshipKind::CaseCourt, case, entity, (mention.start, mention.end));
+    }
+}
+
+/// A kind of relationship between two entities.
+type Pair = (RelationshipKind, usize, usize);
+
 #[derive(Default)]
 struct Relations {
-    found: BTreeMap<(RelationshipKind, usize, usize), (Evidence, usize)>,
+    found: BTreeMap<Pair, (Evidence, usize)>,
+    /// The role in the first place that names one.
+    details: HashMap<Pair, String>,
 }
 
 impl Relations {
@@ -74,6 +98,7 @@ impl Relations {
             .into_iter()
             .map(|((kind, from, to), (evidence, count))| Relationship {
                 kind,
+                detail: self.details.get(&(kind, from, to)).cloned(),
                 from: document.entities[from].id.clone(),
                 to: document.entities[to].id.clone(),
                 document: document.document.clone(),
@@ -235,6 +260,23 @@ mod tests {
         assert!(has(RelationshipKind::JudgeCase, "Ann A. Poe", "92-1549"), "{found:?}");
         assert!(has(RelationshipKind::LawyerParty, "Frank Doe", "Carlos Roe"), "{found:?}");
         assert!(has(RelationshipKind::Cites, "92-1549", "1 U.S. 1"), "{found:?}");
+    }
+
+    #[test]
+    fn a_case_has_its_court_and_a_party_its_role() {
+        let text = "UNITED STATES DISTRICT COURT\nNORTHERN DISTRICT OF CALIFORNIA\n\nANN ROE,\n\n      Plaintiff,\n\n  v.\n\n\
+            BEN POE,\n\n      Defendant.\n\nCase No. 4:24-cv-00731\n\nThe Supreme Court of Ohio said so.";
+        let document = resolve("d", mentions(text));
+        let found = relate(&document, &RelateOptions::default());
+        let courts: Vec<&Relationship> =
+            found.iter().filter(|one| one.kind == RelationshipKind::CaseCourt).collect();
+        assert_eq!(courts.len(), 1, "{found:#?}");
+        let roles: BTreeSet<&str> = found
+            .iter()
+            .filter(|one| one.kind == RelationshipKind::PartyCase)
+            .filter_map(|one| one.detail.as_deref())
+            .collect();
+        assert_eq!(roles, BTreeSet::from(["defendant", "plaintiff"]));
     }
 
     #[test]

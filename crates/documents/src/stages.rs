@@ -12,6 +12,7 @@ use crate::model::{CanonicalEntity, Chunk, ExtractedText, Mention, Relationship,
 use crate::reader::{Content, ReadFailure, Reader};
 use crate::relate::{RelateOptions, relate};
 use crate::resolve::{DocumentEntities, resolve};
+use crate::words_around::words_around;
 
 /// The text of a document, from its bytes or by OCR.
 pub const OCR_RESULT: KeyTemplate<ExtractedText> =
@@ -65,6 +66,9 @@ pub struct TextSummary {
     pub source: TextSource,
     /// Number of pages.
     pub pages: usize,
+    /// The first byte of each page.
+    #[serde(default)]
+    pub page_starts: Vec<usize>,
     /// Length of the text in bytes.
     pub bytes: usize,
     /// Remarks on the quality of the text.
@@ -194,6 +198,14 @@ impl Stage for ChunkStage {
     }
 }
 
+impl TextSummary {
+    /// The page, counted from 1, that holds the byte at `offset` of the text.
+    #[must_use]
+    pub fn page_of(&self, offset: usize) -> usize {
+        self.page_starts.partition_point(|start| *start <= offset).max(1)
+    }
+}
+
 /// The stage that finds mentions in text.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EntitiesStage;
@@ -207,7 +219,7 @@ impl Stage for EntitiesStage {
     }
 
     fn version(&self) -> String {
-        "1".into()
+        "2".into()
     }
 
     fn template(&self) -> KeyTemplate<ExtractedMentions> {
@@ -218,10 +230,15 @@ impl Stage for EntitiesStage {
         let text = TextSummary {
             source: input.source,
             pages: input.pages.len(),
+            page_starts: input.pages.iter().map(|page| page.start).collect(),
             bytes: input.text.len(),
             warnings: input.warnings.clone(),
         };
-        Ok(ExtractedMentions { text, mentions: mentions(&input.text) })
+        let mut mentions = mentions(&input.text);
+        for mention in &mut mentions {
+            mention.around = words_around(&input.text, mention.start, mention.end);
+        }
+        Ok(ExtractedMentions { text, mentions })
     }
 }
 

@@ -13,6 +13,7 @@ mod ledger;
 mod limit;
 mod migrate;
 mod monitor;
+mod results;
 mod serve;
 mod stats;
 mod tasks;
@@ -40,6 +41,7 @@ pub(crate) use ledger::LedgerArgument;
 pub(crate) use limit::Limit;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
 pub(crate) use monitor::Monitor;
+pub(crate) use results::{Find, Graph, GraphFormat};
 pub(crate) use serve::Serve;
 pub(crate) use stats::{StateFolder, Stats};
 pub(crate) use tasks::{
@@ -160,6 +162,10 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Process legal documents: extract, chunk, entities, resolve, relate
     Ingest(Ingest),
+    /// Find a name in the results of documents, with its page and the words around it
+    Find(Find),
+    /// Show what a party, lawyer, judge, court or case is related to in the results
+    Graph(Graph),
     /// Submit, watch and steer batches of documents
     Batch(Batch),
     /// Process batches and single tasks until stopped

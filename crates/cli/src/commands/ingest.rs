@@ -298,6 +298,7 @@ fn relationship_name(kind: RelationshipKind) -> &'static str {
         RelationshipKind::PartyCase => "party – case",
         RelationshipKind::LawyerParty => "lawyer – party",
         RelationshipKind::JudgeCase => "judge – case",
+        RelationshipKind::CaseCourt => "case – court",
         RelationshipKind::Cites => "cites",
         RelationshipKind::MentionedTogether => "mentioned together",
         _ => "others",

@@ -13,7 +13,9 @@ mod databases;
 mod doctor;
 mod expire;
 mod export;
+mod find;
 mod flush;
+mod graph;
 mod health;
 mod house;
 mod housekeeping;
@@ -57,6 +59,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Ingest(command) => {
             on_runtime(log::in_span("ingest", ingest::run(general, command)))
         }
+        Command::Find(command) => find::run(&command),
+        Command::Graph(command) => graph::run(&command),
         Command::Batch(command) => on_runtime(log::in_span("batch", batch::run(general, command))),
         Command::Worker(command) => on_runtime(worker::run(general, command)),
         Command::Workers(command) => on_runtime(workers::run(general, command)),

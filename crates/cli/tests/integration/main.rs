@@ -38,6 +38,7 @@ mod program;
 mod queues_by_name;
 mod races;
 mod restricted_servers;
+mod results;
 mod rules;
 mod secrets;
 mod separate;

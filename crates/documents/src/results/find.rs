@@ -1,0 +1,114 @@
+//! Finds names in the results: each hit with its document, page and the words around it.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::folder::{Unreadable, walk};
+use super::words::{has_all, words};
+use crate::model::EntityKind;
+
+/// The name to find.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Query {
+    /// The words of the name, all of which a hit has, in any order. A word may end in `*`.
+    words: Vec<String>,
+    /// The only kind of entity that is looked for; `None` for all.
+    pub kind: Option<EntityKind>,
+    /// The maximum number of hits.
+    pub limit: usize,
+}
+
+impl Query {
+    /// Every kind of entity, and at most 100 hits.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { words: words(name), kind: None, limit: 100 }
+    }
+}
+
+/// One place that names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Hit {
+    /// The document's name.
+    pub document: String,
+    /// The page, counted from 1.
+    pub page: usize,
+    /// The first byte in the document's text.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+    /// The kind of entity.
+    pub kind: EntityKind,
+    /// The entity's id, if the mention was resolved.
+    pub entity: Option<String>,
+    /// The entity's name, or that of the mention if it was not resolved.
+    pub name: String,
+    /// The name as it stands in the text.
+    pub text: String,
+    /// The words around it.
+    pub around: String,
+}
+
+/// The result of a search.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Found {
+    /// The hits, by document and place.
+    pub hits: Vec<Hit>,
+    /// Whether there are more than the limit.
+    pub is_cut: bool,
+    /// Files that hold no results.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Finds the query in the results of a folder. A mention is a hit if its own words or those of its entity's name have
+/// all words of the query.
+///
+/// # Errors
+/// As [`walk`].
+pub fn find(folder: &Path, query: &Query) -> std::io::Result<Found> {
+    let mut found = Found::default();
+    let Found { hits, is_cut, .. } = &mut found;
+    let unreadable = walk(folder, |file| {
+        let names: HashMap<&str, &str> =
+            file.entities.iter().map(|entity| (entity.id.as_str(), entity.name.as_str())).collect();
+        // A document names an entity often, and its name is compared once.
+        let mut has_words: HashMap<&str, bool> = HashMap::new();
+        for resolved in &file.mentions {
+            let mention = &resolved.mention;
+            if query.kind.is_some_and(|kind| kind != mention.kind) {
+                continue;
+            }
+            let name = resolved.entity.as_deref().and_then(|id| names.get(id).copied());
+            let mut is_hit = |text| {
+                *has_words.entry(text).or_insert_with(|| has_all(&words(text), &query.words))
+            };
+            if !(is_hit(&mention.text) || name.is_some_and(is_hit)) {
+                continue;
+            }
+            if hits.len() >= query.limit {
+                *is_cut = true;
+                return ControlFlow::Break(());
+            }
+            hits.push(Hit {
+                document: file.document.clone(),
+                page: file.text.page_of(mention.start),
+                start: mention.start,
+                end: mention.end,
+                kind: mention.kind,
+                entity: resolved.entity.clone(),
+                name: name.unwrap_or(&mention.normal).to_owned(),
+                text: mention.text.split_whitespace().collect::<Vec<_>>().join(" "),
+                around: mention.around.clone(),
+            });
+        }
+        ControlFlow::Continue(())
+    })?;
+    found.unreadable = unreadable;
+    Ok(found)
+}

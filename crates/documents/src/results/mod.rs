@@ -1,0 +1,12 @@
+//! Looks into the results of `ingest --out`: finds names in their places, and shows what an entity is related to.
+
+mod find;
+mod folder;
+mod graph;
+mod graph_formats;
+mod words;
+
+pub use find::{Found, Hit, Query, find};
+pub use folder::{Unreadable, walk};
+pub use graph::{Choice, Edge, Graph, GraphOptions, graph, named};
+pub use graph_formats::{as_dot, as_graphml, as_json_lines, as_text};
