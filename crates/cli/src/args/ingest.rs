@@ -55,7 +55,7 @@ pub(crate) struct Ingest {
 
 const INGEST_HELP: &str =
     "Reads PDF (text layer, or OCR through tesseract where it is installed), \
-HTML and plain text, recognized by their content. Other files in folders are skipped and counted. A \
+HTML, Word documents (DOCX), e-mails with their attachments and plain text, recognized by their content. Other files in folders are skipped and counted. A \
 document that cannot be read fails alone, with its reason. A link that leads out of the given paths is such \
 a failure: somebody else may have put it there.
 

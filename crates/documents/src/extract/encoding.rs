@@ -1,16 +1,12 @@
 //! Decodes text files: by byte order mark, as UTF-8, otherwise as Windows-1252.
 
+use encoding_rs::WINDOWS_1252;
+
 /// Decoded text with warnings.
 pub(super) struct Decoded {
     pub(super) text: String,
     pub(super) warnings: Vec<String>,
 }
-
-/// The characters of Windows-1252 from 0x80 to 0x9f (WHATWG Encoding Standard, index windows-1252).
-const WINDOWS_1252_HIGH: [char; 32] = [
-    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
-    '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
-];
 
 /// The way to a document in a format that is read, for errors about others.
 pub(super) const SAVE_AS: &str = "save it as DOCX or PDF and submit that file";
@@ -78,13 +74,7 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
         let warning = format!("{bad} sequences were not valid UTF-8 and were replaced");
         return Decoded { text: lossy.into_owned(), warnings: vec![warning] };
     }
-    let text = bytes
-        .iter()
-        .map(|&byte| match byte {
-            0x80..=0x9f => WINDOWS_1252_HIGH[usize::from(byte - 0x80)],
-            _ => char::from(byte),
-        })
-        .collect();
+    let text = WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned();
     Decoded { text, warnings: vec!["not UTF-8; read as Windows-1252".to_owned()] }
 }
 
