@@ -1,9 +1,10 @@
 //! Joins entities across documents: equal keys first, then spellings that can only mean one entity.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::names::{PersonName, is_organisation, is_shouted, person};
-use super::{DocumentEntities, Groups, entity_id};
+use super::{DocumentEntities, Groups, cases, entity_id};
 use crate::model::{CanonicalEntity, EntityKind, Relationship};
 
 /// The entities of a set of documents.
@@ -43,28 +44,88 @@ impl Resolution {
 
 /// Joins the entities of many documents.
 ///
-/// The result does not depend on the order of the documents. Entities with equal keys are one. In addition,
-/// people are joined within a family name and companies within a first word, if nothing else matches. The
-/// cost is that of sorting the distinct keys.
+/// The result does not depend on the order of the documents. Entities with equal keys are one, but a family name alone
+/// means a person only within its case. In addition, people are joined within a family name and companies within a first
+/// word, if nothing else matches, and cases by the forms of their docket number. The cost is that of sorting the distinct
+/// keys.
 pub fn resolve_across(documents: &[DocumentEntities]) -> Resolution {
-    let mut distinct: BTreeMap<(EntityKind, &str), Vec<(usize, usize)>> = BTreeMap::new();
+    let cases = cases::joined(&documents.iter().filter_map(own_case).collect());
+    let mut distinct: BTreeMap<(EntityKind, Cow<'_, str>), Vec<(usize, usize)>> = BTreeMap::new();
     for (document, entities) in documents.iter().enumerate() {
+        let case = own_case(entities).and_then(|key| cases.get(key).copied());
         for (local, (entity, key)) in entities.entities.iter().zip(&entities.keys).enumerate() {
+            let key = match entity.kind {
+                EntityKind::Case => Cow::Borrowed(cases.get(key.as_str()).copied().unwrap_or(key)),
+                kind if is_family_name(kind, key) => {
+                    let scope = case.unwrap_or(&entities.document);
+                    Cow::Owned(format!("{key}{SCOPE}{scope}"))
+                }
+                _ => Cow::Borrowed(key.as_str()),
+            };
             distinct.entry((entity.kind, key)).or_default().push((document, local));
         }
     }
-    let keys: Vec<(EntityKind, &str)> = distinct.keys().copied().collect();
+    let keys: Vec<(EntityKind, &str)> =
+        distinct.keys().map(|(kind, key)| (*kind, key.as_ref())).collect();
+    let members: Vec<&[(usize, usize)]> = distinct.values().map(Vec::as_slice).collect();
     let mut groups = Groups::new(keys.len());
     join_people(&keys, &mut groups);
+    join_family_names(documents, &members, &keys, &cases, &mut groups);
     join_spellings(&keys, &mut groups);
-    build(documents, &distinct.into_values().collect::<Vec<_>>(), &keys, &mut groups)
+    build(documents, &members, &keys, &mut groups)
+}
+
+/// The key of the case that a document belongs to.
+fn own_case(document: &DocumentEntities) -> Option<&str> {
+    document.keys.get(document.case?).map(String::as_str)
+}
+
+/// Separates a family name from the case in which it means one person, in the key of an entity.
+const SCOPE: char = '@';
+
+/// Whether the key is that of a person who is known by a family name only.
+fn is_family_name(kind: EntityKind, key: &str) -> bool {
+    match kind {
+        EntityKind::Judge | EntityKind::Lawyer => from_key(key).given.is_empty(),
+        EntityKind::Party => !key.contains(' ') && !is_organisation(key),
+        _ => false,
+    }
+}
+
+/// Joins `Judge Roe` with `Frank A. Roe` if only one person of this name is named in the documents of the case.
+fn join_family_names(
+    documents: &[DocumentEntities],
+    members: &[&[(usize, usize)]],
+    keys: &[(EntityKind, &str)],
+    cases: &BTreeMap<&str, &str>,
+    groups: &mut Groups,
+) {
+    let case_of =
+        |document: usize| own_case(&documents[document]).and_then(|key| cases.get(key).copied());
+    let mut named: BTreeMap<(EntityKind, String, &str), BTreeSet<usize>> = BTreeMap::new();
+    for (at, (kind, key)) in keys.iter().enumerate() {
+        if !matches!(kind, EntityKind::Judge | EntityKind::Lawyer) || key.contains(SCOPE) {
+            continue;
+        }
+        for case in members[at].iter().filter_map(|(document, _)| case_of(*document)) {
+            named.entry((*kind, from_key(key).family, case)).or_default().insert(at);
+        }
+    }
+    for (at, (kind, key)) in keys.iter().enumerate() {
+        let Some((family, case)) = key.split_once(SCOPE) else { continue };
+        let Some(bearers) = named.get(&(*kind, family.to_owned(), case)) else { continue };
+        let roots: BTreeSet<usize> = bearers.iter().map(|one| groups.root(*one)).collect();
+        if let (1, Some(one)) = (roots.len(), roots.first()) {
+            groups.join(*one, at);
+        }
+    }
 }
 
 /// Joins `F. Roe` and `Frank A. Roe` if only one person of the set matches the short form.
 fn join_people(keys: &[(EntityKind, &str)], groups: &mut Groups) {
     let mut families: BTreeMap<(EntityKind, String), Vec<(usize, PersonName)>> = BTreeMap::new();
     for (at, (kind, key)) in keys.iter().enumerate() {
-        if matches!(kind, EntityKind::Judge | EntityKind::Lawyer) {
+        if matches!(kind, EntityKind::Judge | EntityKind::Lawyer) && !key.contains(SCOPE) {
             let name = from_key(key);
             families.entry((*kind, name.family.clone())).or_default().push((at, name));
         }
@@ -147,7 +208,7 @@ fn join_spellings(keys: &[(EntityKind, &str)], groups: &mut Groups) {
 
 fn build(
     documents: &[DocumentEntities],
-    members: &[Vec<(usize, usize)>],
+    members: &[&[(usize, usize)]],
     keys: &[(EntityKind, &str)],
     groups: &mut Groups,
 ) -> Resolution {
@@ -161,18 +222,18 @@ fn build(
     let mut by_local_id = HashMap::new();
     for (root, group) in grouped {
         let kind = keys[root].0;
-        // The longest key is the fullest name; the first in order among equals.
+        // The longest key is the fullest name; the first in order among equals. A family name comes last.
         let key = group
             .iter()
             .map(|at| keys[*at].1)
-            .min_by_key(|key| (std::cmp::Reverse(key.len()), *key))
+            .min_by_key(|key| (key.contains(SCOPE), std::cmp::Reverse(key.len()), *key))
             .unwrap_or_default();
         let index = entities.len();
         let mut names: BTreeSet<&str> = BTreeSet::new();
         let mut chosen: BTreeMap<&str, usize> = BTreeMap::new();
         let mut named_in: BTreeSet<&str> = BTreeSet::new();
         let mut count = 0;
-        for &(document, local) in group.iter().flat_map(|at| &members[*at]) {
+        for &(document, local) in group.iter().flat_map(|at| members[*at]) {
             let entity = &documents[document].entities[local];
             names.insert(&entity.name);
             *chosen.entry(&entity.name).or_default() += 1;
@@ -246,6 +307,37 @@ mod tests {
                 .count()
                 == 2
         );
+    }
+
+    /// A paper of the case with this number in one court, signed by a judge.
+    fn paper(docket: &str, judge: &str) -> DocumentEntities {
+        let text = format!(
+            "UNITED STATES DISTRICT COURT\nNORTHERN DISTRICT OF CALIFORNIA\n\nANN ROE,\n\nPlaintiff,\n\nv.\n\n\
+             BASALT TRADING LLC,\n\nDefendant.\n\nCase No. {docket}\n\n[Hon. {judge}, U.S. District Judge]\n"
+        );
+        resolve(&format!("{docket} {judge}"), mentions(&text))
+    }
+
+    #[test]
+    fn a_family_name_means_a_judge_only_within_the_case() {
+        let documents = [
+            paper("3:22-cv-09847-MTO", "Miriam T. Oyelaran"),
+            paper("22-cv-09847", "Oyelaran"),
+            paper("3:23-cv-00011", "Oyelaran"),
+        ];
+        let resolution = resolve_across(&documents);
+        let judges: Vec<(&str, usize)> = resolution
+            .entities
+            .iter()
+            .filter(|one| one.kind == EntityKind::Judge)
+            .map(|one| (one.name.as_str(), one.documents.len()))
+            .collect();
+        assert_eq!(judges, [("Miriam T. Oyelaran", 2), ("Oyelaran", 1)], "{judges:?}");
+        let numbered =
+            |one: &&CanonicalEntity| one.kind == EntityKind::Case && one.name.contains("-CV-");
+        let cases: Vec<&str> =
+            resolution.entities.iter().filter(numbered).map(|one| one.name.as_str()).collect();
+        assert_eq!(cases.len(), 2, "{cases:?}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod across;
 mod back;
+mod cases;
 mod names;
 mod within;
 
