@@ -279,18 +279,12 @@ pub(crate) fn reporter_examples(corpus: &Corpus, report: &mut Report) -> std::io
         let kind = text(&line, "kind");
         let ours = citations(content);
         let whole = ours.iter().find(|m| letters(&m.text).len() * 10 >= letters(content).len() * 7);
-        let reporter = whole
-            .and_then(Mention::citation)
-            .and_then(|parts| parts.reporter.as_deref())
-            .unwrap_or_default();
+        let parts = whole.and_then(Mention::citation);
+        let is_named = |name: Option<&String>| name.is_some_and(|name| letters(name) == wanted);
         // The gold gives series of one reporter (`Ill. 2d`) under the reporter's name.
-        let base = letters(
-            reporter.trim_end_matches("2d").trim_end_matches("3d").trim_end_matches("4th").trim(),
-        );
-        let right = !base.is_empty()
-            && (letters(reporter) == wanted
-                || base == wanted
-                || wanted.starts_with(&base) && wanted.len() <= base.len() + 3);
+        let right = parts.is_some_and(|parts| {
+            is_named(parts.reporter.as_ref()) || is_named(parts.series_of.as_ref())
+        });
         if !right {
             report.note(
                 source,

@@ -2,9 +2,11 @@
 
 use super::case_names::{CaseName, bare_names, name_before};
 use super::citations::core_citations;
-use super::core_citation::CoreCitation;
+use super::core_citation::{CoreCitation, year};
 use super::courts::court_in_parenthesis;
 use super::initials::Initials;
+use super::tables::reporter_key::reporter_key;
+use super::tables::reporters::{Edition, choose, spellings};
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 use crate::static_regex::static_regex;
 
@@ -47,6 +49,7 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
         let mut parts = CitationParts::new(core.form, core.start, core.end);
         parts.volume.clone_from(&core.volume);
         parts.reporter = Some(core.reporter.clone());
+        parts.series_of = series(&core.series_of, &core.reporter);
         parts.page.clone_from(&core.page);
         parts.year = core.year;
         parts.court = core.court.map(str::to_owned);
@@ -87,6 +90,9 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
         let mention = Mention::new(EntityKind::Citation, text, core.start, core.end, core.normal());
         mentions.push(mention.with_citation(parts));
     }
+    for (core, mention) in cores.iter().zip(&mut mentions) {
+        choose_again(text, core, mention);
+    }
     let taken: Vec<(usize, usize)> = mentions
         .iter()
         .filter_map(|m| m.citation().map(|parts| (parts.full_start, parts.full_end)))
@@ -95,6 +101,45 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
         mentions.push(bare_case(text, name));
     }
     mentions
+}
+
+fn series(series_of: &str, reporter: &str) -> Option<String> {
+    (series_of != reporter).then(|| series_of.to_owned())
+}
+
+/// Chooses between reporters of one spelling, now that the year and the court are known.
+fn choose_again(text: &str, core: &CoreCitation, mention: &mut Mention) {
+    let written = &text[core.written.clone()];
+    let spellings = spellings(&reporter_key(written));
+    let Some(parts) = mention.attributes.citation.as_deref_mut() else { return };
+    if written.is_empty() || spellings.len() < 2 {
+        return;
+    }
+    let place = parts.court.as_deref().and_then(|court| court.split('/').next());
+    let volume = core.volume.as_deref();
+    let fits = |edition: &Edition| match volume {
+        Some(volume) => edition.has_volume_after() || edition.may_have_volume(volume),
+        None => edition.may_lack_volume(),
+    };
+    let form = |edition: &Edition| {
+        edition.form == core.form
+            || (edition.form == CitationForm::FullCase && core.form == CitationForm::ShortCase)
+    };
+    let chosen = choose(spellings, written, parts.year, place, |edition| {
+        fits(edition) && form(edition) && !edition.is_of_docket()
+    });
+    if let Some(edition) = chosen
+        && (edition.name != core.reporter || edition.series_of != core.series_of)
+    {
+        let renamed = CoreCitation {
+            reporter: edition.name.to_owned(),
+            series_of: edition.series_of.to_owned(),
+            ..core.clone()
+        };
+        mention.normal = renamed.normal();
+        parts.series_of = series(edition.series_of, edition.name);
+        parts.reporter = Some(renamed.reporter);
+    }
 }
 
 /// Reads pin pages, court and year after the citation, up to the next one.
@@ -138,16 +183,6 @@ fn read_after(text: &str, next: usize, core: &CoreCitation, parts: &mut Citation
         end += paren.get(0).map_or(0, |m| m.end());
     }
     parts.full_end = end;
-}
-
-fn year(digits: &str) -> Option<u16> {
-    let year: u16 = digits.parse().ok()?;
-    match year {
-        // `12/15/95`: two digits from 30 on are years of the last century.
-        30..=99 => Some(1900 + year),
-        0..=29 => Some(2000 + year),
-        year => Some(year),
-    }
 }
 
 /// Parallel citations of one case share the facts that any of them has.

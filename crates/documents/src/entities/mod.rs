@@ -1,5 +1,6 @@
 //! Finds mentions: citations, courts, parties, judges, lawyers, docket numbers, dates, money.
 
+mod abbreviation_ends;
 mod back_references;
 mod captions;
 mod case_citations;
@@ -12,9 +13,11 @@ mod court_abbreviations;
 mod court_keys;
 mod courts;
 mod dates;
+mod docket_citations;
 mod docket_numbers;
 mod initials;
 mod judges;
+mod law_citations;
 mod lawyer_mention;
 mod lawyers;
 mod money;

@@ -1,8 +1,6 @@
 //! Finds statutes, regulations, constitutions and rules, with their sections.
 
-use std::sync::LazyLock;
-
-use super::tables::codes::{CODE_WORDS, state_pattern};
+use super::law_citations::{law_citations, one_line, section_end};
 use super::windows::windows;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 use crate::static_regex::static_regex;
@@ -12,12 +10,10 @@ const SECTION: &str = r"\d[\w]*(?:[.:–-]\d*[A-Za-z]{0,2}\d*[A-Za-z]{0,2})*(?:\
 
 const SIGN: &str = r"(?:§{1,2}|[Ss]ec(?:tion|s?\.|tions)|[Ss]s\.)";
 
-static STATES: LazyLock<String> = LazyLock::new(state_pattern);
-
 static_regex!(
     usc_regex,
     format!(
-        r"(?:\b(?P<title>\d{{1,2}})\s+U\.?\s?S\.?\s?C\.?(?:\s?[AUS]\.?)?(?:\s+App\.)?|\b(?P<title2>\d{{1,2}}),?\s+U(?:nited|\.)\s?S(?:tates|\.)\s+Code(?:\s+Annotated)?),?\s*(?:{SIGN}\s*){{0,2}}(?P<section>{SECTION})(?P<tail>\s+(?:note|et\s+seq\.?))?"
+        r"(?:\b(?P<title>\d{{1,2}}),?\s+U\.?\s?S\.?\s?C\.?(?:\s?[AUS]\.?)?(?:\s+App(?:\.|x\.?|endix))?|\b(?P<title2>\d{{1,2}}),?\s+U(?:nited|\.)\s?S(?:tates|\.)\s+Code(?:\s+Annotated)?),?\s*(?:{SIGN}\s*){{0,2}}(?P<section>{SECTION})(?P<tail>\s+(?:note|et\s+seq\.?))?"
     )
 );
 static_regex!(
@@ -29,20 +25,6 @@ static_regex!(
 static_regex!(
     public_law_regex,
     r"\b(?P<kind>P(?:ub(?:lic)?|vt|riv(?:ate)?)?\.?\s?L(?:aw|\.)?)\s{0,4}(?:No\.?\s?|Number\s)?(?P<number>\d{2,3}\s?[-–]\s?\d{1,3})\b"
-);
-static_regex!(
-    constitution_regex,
-    format!(
-        r"(?P<who>U\.?\s?S\.?|{})\s*Const(?:\.|itution)(?:\s+Ann\.)?,?\s+(?P<section>(?:[Aa]rt(?:icle|s?\.)?|[Aa]mend(?:ment|s?\.)?|pmbl\.|§)\s*(?:[IVXLC]+|\d+(?:\.\d+)?)\b(?:,?\s*(?:§{{1,2}}|[Ss]ec(?:tion|\.))\s*\d+[a-z]?(?:\([a-z0-9]+\))*)?(?:,?\s*(?:cl\.|[Cc]lause)\s*\d+)?)",
-        *STATES
-    )
-);
-static_regex!(
-    state_code_regex,
-    format!(
-        r"(?:\b(?P<title>\d{{1,4}}(?:-\d{{1,3}}(?:-\d{{1,3}})?)?)\s+)?\b(?P<code>{}\s*(?:{CODE_WORDS}\.?,?\s*&?\s*){{1,9}}\]?),?\s*(?:\((?:\w+\.?\s?){{1,3}}\)\s*)?(?P<sign>(?:tit\.|[Tt]itle|ch\.|[Cc]hapter)\s*\d+[A-Za-z]?,?\s*(?:pt\.\s*\d+,?\s*)?|(?:art(?:icle)?|r(?:ule)?|c|par(?:a)?)\.?\s+)?(?P<sign2>{SIGN}\s*)?(?P<section>\d[\w]*(?:\s?/\s?\d[\w-]*)?(?:[.:–,-]\d[\w]*)*(?:\([A-Za-z0-9]{{1,5}}\))*(?:,\s*{SIGN}\s*{SECTION})?)",
-        *STATES
-    )
 );
 static_regex!(
     rules_regex,
@@ -60,10 +42,6 @@ static_regex!(
 );
 
 static_regex!(
-    code_trigger,
-    r"\b(?:Code|Codes|Codified|Stats?|Statutes|Laws?|Const|Regs?|Comp|Evid|Act|Acts|Stat|Admin)\b"
-);
-static_regex!(
     section_trigger,
     r"§|ection|SECTION|rticle|[Rr]ules?\s+\d|[Cc]lauses?\s|Order\s+[IVX\d]|[Ss]ec\.|Regulations?\s+\d|Amendment\s+[\dIVX]"
 );
@@ -80,13 +58,11 @@ pub(super) fn statutes(text: &str) -> Vec<Mention> {
     usc(text, &mut found);
     cfr(text, &mut found);
     public_laws(text, &mut found);
-    constitutions(text, &mut found);
     rules(text, &mut found);
-    boards(text, &mut found);
     taken.extend(found.iter().map(|m: &Mention| (m.start, m.end)));
     taken.sort_unstable();
-    let mut codes = Vec::new();
-    state_codes(text, &taken, &mut codes);
+    let mut codes = law_citations(text);
+    codes.retain(|m| !is_taken(&taken, m.start, m.end));
     taken.extend(codes.iter().map(|m: &Mention| (m.start, m.end)));
     taken.sort_unstable();
     found.append(&mut codes);
@@ -112,15 +88,6 @@ fn push(
 ) {
     let mention = Mention::new(EntityKind::Citation, text, span.0, span.1, normal);
     found.push(mention.with_citation(parts));
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('–', "-")
-}
-
-/// The end of a section without the punctuation of the sentence around it.
-fn section_end(text: &str, start: usize, end: usize) -> usize {
-    start + text[start..end].trim_end_matches(['.', ':', '-', '–', ',', ' ', '\n']).len()
 }
 
 fn usc(text: &str, found: &mut Vec<Mention>) {
@@ -173,23 +140,6 @@ fn public_laws(text: &str, found: &mut Vec<Mention>) {
     }
 }
 
-fn constitutions(text: &str, found: &mut Vec<Mention>) {
-    for captures in constitution_regex().captures_iter(text) {
-        let Some(whole) = captures.get(0) else { continue };
-        let who = one_line(&captures["who"]);
-        let who = if who.replace(['.', ' '], "") == "US" { "U.S.".to_owned() } else { who };
-        let section = one_line(&captures["section"])
-            .replace("Article", "art.")
-            .replace("Art", "art")
-            .replace("Amend", "amend")
-            .replace("article", "art.");
-        let mut parts = CitationParts::new(CitationForm::Constitution, whole.start(), whole.end());
-        parts.reporter = Some(format!("{who} Const."));
-        parts.section = Some(section.clone());
-        push(found, text, (whole.start(), whole.end()), format!("{who} Const., {section}"), parts);
-    }
-}
-
 fn rules(text: &str, found: &mut Vec<Mention>) {
     for captures in rules_regex().captures_iter(text) {
         let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else {
@@ -202,74 +152,6 @@ fn rules(text: &str, found: &mut Vec<Mention>) {
         parts.reporter = Some(code.clone());
         parts.section = Some(number.to_owned());
         push(found, text, (whole.start(), end), format!("{code} {number}"), parts);
-    }
-}
-
-fn state_codes(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
-    for range in windows(text, code_trigger(), 100, 160) {
-        let at = range.start;
-        for captures in state_code_regex().captures_iter(&text[range]) {
-            state_code(text, at, &captures, taken, found);
-        }
-    }
-}
-
-fn state_code(
-    text: &str,
-    at: usize,
-    captures: &regex::Captures<'_>,
-    taken: &[(usize, usize)],
-    found: &mut Vec<Mention>,
-) {
-    let (Some(whole), Some(section), Some(code)) =
-        (captures.get(0), captures.name("section"), captures.name("code"))
-    else {
-        return;
-    };
-    let (start, section) = (at + whole.start(), at + section.start()..at + section.end());
-    let signed = captures.name("sign").is_some() || captures.name("sign2").is_some();
-    let name = one_line(code.as_str());
-    let name = name.trim_end_matches([',', ' ']);
-    let lower = name.to_lowercase();
-    // Without a section sign, only a word for a code or for rules shows that the number is a
-    // section.
-    let tells =
-        ["code", "stat", "law", "regs", "pub. l", "comp"].iter().any(|word| lower.contains(word));
-    // The text may just be a reporter's name: `Pa. Super. 77`.
-    if is_taken(taken, start, section.end) || !(signed || tells) || !lower.contains([' ', '.']) {
-        return;
-    }
-    let end = section_end(text, section.start, section.end);
-    let form = if ["admin", "regs", "code r.", "reg."].iter().any(|word| lower.contains(word)) {
-        CitationForm::Regulation
-    } else if lower.contains("const") {
-        CitationForm::Constitution
-    } else {
-        CitationForm::Statute
-    };
-    let mut parts = CitationParts::new(form, start, end);
-    parts.volume = captures.name("title").map(|m| m.as_str().to_owned());
-    parts.reporter = Some(name.to_owned());
-    let number = one_line(&text[section.start..end]);
-    parts.section = Some(number.clone());
-    let title = parts.volume.as_ref().map(|v| format!("{v} ")).unwrap_or_default();
-    push(found, text, (start, end), format!("{title}{name} § {number}"), parts);
-}
-
-static_regex!(
-    board_regex,
-    r"\b(?P<board>ASBCA|CBCA|GSBCA|PSBCA|VABCA|DOTBCA|AGBCA|ENGBCA|IBCA|LBCA|NASABCA|HUDBCA|EBCA|SBA|IBLA|OHA)\s+Nos?\.\s?(?P<number>[A-Z]{0,5}-?\d{2,6}(?:-[A-Z\d]{1,4})?)"
-);
-
-/// Decisions of boards of contract appeals and the like, cited by number.
-fn boards(text: &str, found: &mut Vec<Mention>) {
-    for captures in board_regex().captures_iter(text) {
-        let Some(whole) = captures.get(0) else { continue };
-        let mut parts = CitationParts::new(CitationForm::Regulation, whole.start(), whole.end());
-        parts.reporter = Some(captures["board"].to_owned());
-        parts.section = Some(captures["number"].to_owned());
-        let normal = format!("{} No. {}", &captures["board"], &captures["number"]);
-        push(found, text, (whole.start(), whole.end()), normal, parts);
     }
 }
 
