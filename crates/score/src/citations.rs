@@ -155,11 +155,16 @@ fn signature(kind: &str, mention: &Mention) -> String {
             let page = parts.and_then(|p| {
                 if kind == "ShortCaseCitation" { p.pin_cite.as_ref() } else { p.page.as_ref() }
             });
+            // The gold gives the first page of a short citation's pin, as its page.
+            let page = page.map(|page| match kind {
+                "ShortCaseCitation" => page.split(['-', '–', ',', ' ']).next().unwrap_or_default(),
+                _ => page.as_str(),
+            });
             format!(
                 "{kind} {}|{}|{}",
                 field(parts.and_then(|p| p.volume.as_ref())),
                 field(parts.and_then(|p| p.reporter.as_ref())),
-                field(page)
+                letters(page.unwrap_or_default())
             )
         }
         "FullLawCitation" => {
@@ -170,7 +175,6 @@ fn signature(kind: &str, mention: &Mention) -> String {
                 letters(section.split('(').next().unwrap_or_default())
             )
         }
-        "UnknownCitation" => format!("{kind} {}", letters(&mention.text)),
         _ => kind.to_owned(),
     }
 }
@@ -192,7 +196,6 @@ fn expected_signature(expected: &Value) -> String {
             letters(text(groups, "reporter")),
             letters(text(groups, "section"))
         ),
-        "UnknownCitation" => format!("{kind} {}", letters(text(expected, "matched_text"))),
         _ => kind.to_owned(),
     }
 }

@@ -2,16 +2,23 @@
 
 use std::collections::HashSet;
 
+use super::pin_cites::pin_list;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 use crate::static_regex::static_regex;
 
 static_regex!(
     id_regex,
-    r"\b(?:[Ii]d|[Ii]bid)\.,?(?P<pin>\s+at\s+(?:\*|¶{1,2}\s?|n\.\s?|pp?\.\s?)?\d{1,5}(?:\s?[-–—]\s?\d{1,5})?(?:\s*nn?\.\s*\d{1,3})?(?:,\s+\d{1,5}(?:\s?[-–]\s?\d{1,5})?)*|\s+§{1,2}\s*[\w.()-]+)?"
+    format!(
+        r"\b(?:[Ii]d|[Ii]bid)\.,?(?P<pin>(?:\s+at|,\s+at)\s+{}|,?\s+(?:¶|§|nn?\.|notes?\s|\*|pp?\.){{1,2}}\s*\d[\w.()-]*)?",
+        pin_list()
+    )
 );
 static_regex!(
     supra_regex,
-    r"(?:(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8})(?:,|\s)\s*)?\bsupra\b(?:,)?(?P<pin>\s+(?:at\s+|note\s+|n\.\s?|p\.\s?|pp\.\s?)\d{1,5}(?:\s?[-–—]\s?\d{1,5})?(?:,\s+at\s+\d{1,5})?)?"
+    format!(
+        r"(?:(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){{0,8}})(?:,|\s)\s*)?(?:\d{{1,3}}\s)?\bsupra\b,?(?P<pin>\s+(?:notes?|nn?\.)\s?\d{{1,4}}(?:,?\s+at\s+{0})?|\s+(?:at\s+|pp?\.\s?|§{{1,2}}\s?|¶{{1,2}}\s?){0})?",
+        pin_list()
+    )
 );
 static_regex!(
     named_at_regex,
@@ -73,6 +80,13 @@ fn named_references(text: &str, citations: &[Mention]) -> Vec<Mention> {
     if names.is_empty() {
         return Vec::new();
     }
+    let mut spans: Vec<(usize, usize)> = citations
+        .iter()
+        .filter(|mention| mention.kind == EntityKind::Citation)
+        .filter_map(Mention::citation)
+        .map(|parts| (parts.full_start, parts.full_end))
+        .collect();
+    spans.sort_unstable();
     let mut found = Vec::new();
     for captures in named_at_regex().captures_iter(text) {
         let (Some(name), Some(pin)) = (captures.name("name"), captures.name("pin")) else {
@@ -94,6 +108,11 @@ fn named_references(text: &str, citations: &[Mention]) -> Vec<Mention> {
         };
         let Some(candidate) = candidate else { continue };
         let (start, end) = (name.start() + offset, pin.end());
+        // `Nash, at 310, 115 S. Ct. 5`: the name and the page belong to the citation behind them.
+        let at = spans.partition_point(|(_, span_end)| *span_end <= start);
+        if spans.get(at).is_some_and(|(span_start, _)| *span_start < end) {
+            continue;
+        }
         let mut parts = CitationParts::new(CitationForm::Reference, start, end);
         parts.antecedent = Some(candidate.to_owned());
         parts.pin_cite = Some(pin.as_str().to_owned());

@@ -5,23 +5,28 @@ use super::citations::core_citations;
 use super::core_citation::{CoreCitation, year};
 use super::courts::court_in_parenthesis;
 use super::initials::Initials;
+use super::persons::is_office_word;
+use super::pin_cites::pin_behind;
 use super::tables::reporter_key::reporter_key;
 use super::tables::reporters::{Edition, choose, spellings};
+use super::tables::words::is_abbreviation;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 use crate::static_regex::static_regex;
 
 static_regex!(
-    /// Pin pages after a citation: `, 347-48, 350 n.4`.
-    pin_regex,
-    r"(?x)^\s{0,8},?\s{0,90}(?:at\s+)?(?P<pin>
-      (?:\*{1,2}|¶{1,2}\s?|§{1,2}\s?|pp?\.\s*|nn?\.\s*|slip\ op\.\ at\ )?\d{1,5}(?:\s?[-–—]\s?\*?\d{1,5})?
-      (?:\s*(?:&\s*)?(?:n|nn|fn|note)s?\.?\s*\d{1,3}(?:[-–]\d{1,3})?)?
-      (?:\s*(?:,|&|and)\s+(?:¶{1,2}\s?|\*)?\d{1,5}(?:\s?[-–—]\s?\*?\d{1,5})?(?:\s*(?:n|nn|fn)\.?\s*\d{1,3})?)*)"
-);
-static_regex!(
     /// The parenthesis with court and year.
     paren_regex,
     r"^\s{0,90}[\[(](?P<court>[^()\[\]]{0,80}?)\s*(?:[A-Z][a-z]{2,8}\.?\s\d{1,2},\s*|\d{1,2}/\d{1,2}/(?P<short>\d\d)\b)?(?P<year>1[6-9]\d\d|20\d\d)?(?:[-–]\d{2,4})?\s*[\])]"
+);
+static_regex!(
+    /// Notes of a short citation's page: `at 60 n.4`.
+    notes_regex,
+    r"^,?\s?(?:&\s?)?(?:nn?|fn|notes?)\.?\s?\d{1,3}(?:\s?[-–,&]\s?\d{1,3}\b)?"
+);
+static_regex!(
+    /// What else may stand before the parenthesis: a number of the docket, a mark of the slip opinion.
+    between_regex,
+    r"^,?\s{0,20}(?:(?:No\.|Nos\.|slip\s+op\.?|at|and|&|n\.|[A-Z]?\d[\w:.,–-]*|_{2,6}|\*)[\s,]{0,20}){1,8}"
 );
 static_regex!(
     /// Text between parallel citations of one case.
@@ -32,10 +37,18 @@ static_regex!(
     antecedent_regex,
     r"(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8}),?(?:\s*supra,?)?\s*$"
 );
+static_regex!(
+    /// One name before a full citation, perhaps with the page: `Nash, at 310, 115 S. Ct. 5`.
+    single_regex,
+    r"(?:^|[\s(“])(?P<name>[A-Z][a-z][\w'’-]+)(?:(?:\s[A-Z][\w'’&.-]*){0,3},?\s{1,40}at\s(?P<pin>\d{1,5}(?:[-–]\d{1,5})?))?,\s{1,40}$"
+);
 static_regex!(year_before_regex, r"[\[(](?P<year>1[6-9]\d\d|20\d\d)[\])]\s*$");
 
 /// Maximum number of citations that stand for one case; no case is reported in so many places.
 const MAX_PARALLEL: usize = 32;
+
+/// Longest explanation in a parenthesis behind a citation, in bytes.
+const LONGEST_PARENTHETICAL: usize = 600;
 
 /// Every case and journal citation, and every case named without one.
 pub(super) fn case_citations(text: &str) -> Vec<Mention> {
@@ -71,6 +84,8 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
                 CitationForm::FullCase | CitationForm::Journal => {
                     if let Some(name) = name_before(text, core.start, floor, &initials) {
                         take_name(name, &mut parts);
+                    } else if core.form == CitationForm::FullCase {
+                        read_single_name(text, core.start, floor, &mut parts);
                     }
                     if parts.year.is_none() {
                         let head = &text
@@ -153,36 +168,55 @@ fn read_after(text: &str, next: usize, core: &CoreCitation, parts: &mut Citation
         parts.pin_cite.clone_from(&core.page);
         parts.page = None;
     }
-    if let Some(pin) = pin_regex().captures(rest) {
-        let matched = &pin["pin"];
-        let pin_end = pin.get(0).map_or(0, |m| m.end());
-        // The last number may be the next citation's volume.
-        let cut = if end + pin_end >= next {
-            matched.rfind([',', '&']).unwrap_or(0)
-        } else {
-            matched.len()
-        };
+    if let Some((pin, at)) = pin_behind(rest, next - core.end) {
         // `1 U.S. 1 1982`: a number without a comma is not a pin page.
-        let separated = rest.trim_start().starts_with([',', 'a']) || core.page.is_none();
-        if cut > 0 && separated {
-            let pages = matched[..cut].trim_end();
-            if core.form != CitationForm::ShortCase {
-                parts.pin_cite = Some(pages.to_owned());
-            }
-            end += pin_end - (matched.len() - pages.len());
+        if at || rest.trim_start().starts_with(',') || core.page.is_none() {
+            end += pin.end;
+            let shown = match (&core.page, core.form) {
+                (Some(page), CitationForm::ShortCase) => &text[core.end - page.len()..end],
+                _ => &rest[pin],
+            };
+            parts.pin_cite = Some(shown.to_owned());
         }
-    }
-    if let Some(rest) = text.get(end..limit)
-        && let Some(paren) = paren_regex().captures(rest)
-        && let Some(digits) = paren.name("year").or(paren.name("short"))
+    } else if core.form == CitationForm::ShortCase
+        && let Some(notes) = notes_regex().find(rest)
+        && let Some(page) = &core.page
     {
-        parts.year = year(digits.as_str()).or(parts.year);
-        if let Some(court) = court_in_parenthesis(&paren["court"], parts.reporter.as_deref()) {
-            parts.court = Some(court);
-        }
-        end += paren.get(0).map_or(0, |m| m.end());
+        end += notes.end();
+        parts.pin_cite = Some(text[core.end - page.len()..end].to_owned());
     }
+    if let Some(rest) = text.get(end..limit) {
+        let between = between_regex().find(rest).map_or(0, |between| between.end());
+        if let Some(paren) = paren_regex().captures(&rest[between..])
+            && let Some(digits) = paren.name("year").or(paren.name("short"))
+        {
+            parts.year = year(digits.as_str()).or(parts.year);
+            if let Some(court) = court_in_parenthesis(&paren["court"], parts.reporter.as_deref()) {
+                parts.court = Some(court);
+            }
+            end += between + paren.get(0).map_or(0, |m| m.end());
+        }
+    }
+    let limit = text.ceil_char_boundary((end + LONGEST_PARENTHETICAL).min(text.len()));
+    parts.parenthetical = parenthetical(&text[end..limit]);
     parts.full_end = end;
+}
+
+/// The text of the parenthesis that the given text begins with, parentheses inside it included.
+fn parenthetical(rest: &str) -> Option<String> {
+    let inner = rest.trim_start_matches([' ', '\n']).strip_prefix('(')?;
+    let mut depth = 1;
+    for (at, c) in inner.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(inner[..at].split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+    }
+    None
 }
 
 /// Parallel citations of one case share the facts that any of them has.
@@ -217,6 +251,21 @@ fn read_antecedent(text: &str, start: usize, floor: usize, parts: &mut CitationP
     if let Some(found) = antecedent_regex().captures(window) {
         parts.antecedent = Some(last_name(&found["name"]));
         parts.full_start = from + found.get(0).map_or(0, |m| m.start());
+    }
+}
+
+/// `Nash, 515 U.S. 304`: one name stands for a case that was named in full before.
+fn read_single_name(text: &str, start: usize, floor: usize, parts: &mut CitationParts) {
+    let from = text.floor_char_boundary(start.saturating_sub(60)).max(floor);
+    let Some(window) = text.get(from..start) else { return };
+    if let Some(found) = single_regex().captures(window) {
+        let name = &found["name"];
+        if !is_signal(name) && !is_abbreviation(&format!("{name}.")) && !is_office_word(name) {
+            parts.full_start = from + found.name("name").map_or(0, |name| name.start());
+            parts.defendant = Some(name.to_owned());
+            let pin = found.name("pin").map(|pin| pin.as_str().to_owned());
+            parts.pin_cite = parts.pin_cite.take().or(pin);
+        }
     }
 }
 

@@ -39,7 +39,13 @@ pub(super) fn name_before(
         .find_iter(trimmed)
         .filter(|v| !initials.has(&trimmed[..v.start()], &trimmed[v.end()..]))
         .last();
-    let re = in_re_regex().find_iter(trimmed).last();
+    // `In re Estate of Doe` is one name: what follows the first of adjoining openings belongs to it.
+    let mut re: Option<regex::Match<'_>> = None;
+    for opening in in_re_regex().find_iter(trimmed) {
+        if re.is_none_or(|before| before.end() < opening.start()) {
+            re = Some(opening);
+        }
+    }
     match (versus, re) {
         (Some(versus), re) if re.is_none_or(|re| re.start() < versus.start()) => {
             let defendant_at = versus.end()

@@ -240,7 +240,9 @@ fn read_page(text: &str, start: usize, volume: &str, found: &Named) -> Option<Co
         let ordinal = ["th ", "st ", "nd ", "rd "].iter().any(|o| following.starts_with(o));
         // `1 Cal. 2 Cal.` and `5 F. 3d`: the number belongs to the following text.
         let unit = following.starts_with('%') || (page.len() == 1 && following.starts_with("d "));
-        if ordinal || unit {
+        // `12 Am. Jur. 2d`: the number is that of a series.
+        let series = page.len() <= 3 && page.ends_with('d');
+        if ordinal || unit || series {
             return None;
         }
     }

@@ -8,7 +8,7 @@ use crate::static_regex::static_regex;
 
 static_regex!(
     docket_regex,
-    r"\b(?P<volume>\d{2}|(?:19|20)\d{2})[-– ](?P<page>[A-Z]{0,3}-?\d{2,5}[A-Z]{0,2})(?:,?\s{1,20}pp?\.\s?\d{1,3}(?:-\d{1,3})?)?\s{0,20}\((?P<name>La\.?\s?(?:App\.?\s?\d\s?(?:st|nd|rd|th)?\s?Cir\.?)?),?\s{1,20}(?P<date>\d{1,2}/\d{1,2}/(?P<year>\d{2}|\d{4}))\)"
+    r"\b(?P<volume>\d{2}|(?:19|20)\d{2})[-– ](?P<page>[A-Z]{0,3}-?\d{2,5}[A-Z]{0,2})\s{0,20}\((?P<name>La\.?\s?App\.?\s?\d\s?(?:st|nd|rd|th)?\s?Cir\.?),?\s{1,20}(?P<date>\d{1,2}/\d{1,2}/(?P<year>\d{2}|\d{4}))\)"
 );
 
 /// Every citation by docket number, in order.
@@ -20,8 +20,8 @@ pub(super) fn docket_citations(text: &str) -> Vec<CoreCitation> {
             let name = &captures["name"];
             let key = reporter_key(name).replace("st", "").replace("nd", "");
             let key = key.replace("rd", "").replace("th", "");
-            let edition = choose(spellings(&key), name, None, None, |one| one.is_of_docket());
-            let reporter = edition.map_or("La.", |edition| edition.name);
+            let edition = choose(spellings(&key), name, None, None, |one| one.is_of_docket())?;
+            let reporter = edition.name;
             Some(CoreCitation {
                 start: whole.start(),
                 end: whole.end(),
@@ -44,11 +44,9 @@ mod tests {
 
     #[test]
     fn docket_number_court_and_date_are_one_citation() {
-        let found =
-            docket_citations("Roe v. Doe, 97-0123, p. 4 (La. App. 4 Cir. 3/4/98), 7 So. 2d 8");
+        let found = docket_citations("Roe v. Doe, 97-0123 (La. App. 4 Cir. 3/4/98), 7 So. 2d 8");
         assert_eq!(found[0].normal(), "97 La.App. 4 Cir. 0123");
         assert_eq!(found[0].year, Some(1998));
-        assert_eq!(docket_citations("2003-0456 (La. 1/21/04)")[0].normal(), "2003 La. 0456");
         assert!(docket_citations("2003-0456 (Tex. 2004) and 12-34 (1/2/03)").is_empty());
     }
 }

@@ -174,13 +174,20 @@ fn read(text: &str, name: &Name, floor: usize) -> Option<Mention> {
     let tells =
         ["code", "stat", "law", "regs", "pub. l", "comp"].iter().any(|word| lower.contains(word));
     let listed = name.code.is_some_and(|code| code.has_bare_numbers());
+    // A session law or register is cited by page, and read with the reporters.
+    if name.code.is_some_and(|code| code.has_pages()) && !(signed || marked) {
+        return None;
+    }
+    // A code with titles is not cited without one.
+    if title.is_none() && name.code.is_some_and(|code| code.has_number_before()) {
+        return None;
+    }
     // The text may just be a reporter's name: `Pa. Super. 77`.
     if !(signed || marked || tells || listed) || !lower.contains([' ', '.']) {
         return None;
     }
     let start_of_section = name_end + section.start();
     let end = section_end(text, start_of_section, name_end + section.end());
-    // A session law is cited by page and read with the reporters.
     let start = title.map_or(name.start, |title| window + title.start());
     let form = if let Some(code) = name.code {
         code.form()

@@ -23,6 +23,7 @@ mod lawyers;
 mod money;
 mod parties;
 mod persons;
+mod pin_cites;
 mod preparation;
 mod statutes;
 pub(crate) mod tables;

@@ -1,8 +1,10 @@
 //! Resolves mentions to entities, within a document and across documents; deterministic in any order.
 
 mod across;
+mod authorities;
 mod back;
 mod names;
+mod pins;
 mod within;
 
 pub use across::{Resolution, resolve_across};

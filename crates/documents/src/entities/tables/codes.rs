@@ -38,9 +38,14 @@ impl Code {
         self.shape.contains('v')
     }
 
-    /// Whether pages or numbers of rules follow without a sign.
+    /// Whether it is cited by page.
+    pub(crate) fn has_pages(&self) -> bool {
+        self.shape.contains('p')
+    }
+
+    /// Whether numbers of rules follow without a sign.
     pub(crate) fn has_bare_numbers(&self) -> bool {
-        self.shape.contains(['p', 'b'])
+        self.shape.contains('b')
     }
 
     /// Whether words for the subject may follow the name.

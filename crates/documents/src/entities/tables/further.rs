@@ -4,7 +4,7 @@
 
 /// American series of cases and annotations, and further spellings of listed ones.
 pub(super) const CASES: &str = "
-U.S.|United States Reports;F.2d|Fed. 2d|F.2nd;F.3d|Fed. 3d|F.3rd;F. Supp.|Fed. Supp.|F. Sup.;F. Supp. 2d|Fed. Supp. 2d;F. Supp. 3d|Fed. Supp. 3d;B.R.|Bankr.;P.3d|Pac. 3d;S.E.3d;T.C. Memo.|T.C.M. Memo;T.C. Summary Opinion|T.C. Summ. Op.
+U.S.|United States Reports;F.2d|Fed. 2d|F.2nd;F.3d|Fed. 3d|F.3rd;F. Supp.|Fed. Supp.|F. Sup.;F. Supp. 2d|Fed. Supp. 2d;F. Supp. 3d|Fed. Supp. 3d;P.3d|Pac. 3d;S.E.3d;T.C. Memo.|T.C.M. Memo;T.C. Summary Opinion|T.C. Summ. Op.
 A.L.R.7th;A.L.R. Fed. 3d;Am. Jur. 2d|Amer. Jur. 2d;Am. Jur. Trials;Am. Jur. Proof of Facts;C.J.;C.J.S.;Cyc.;Am. Corp. Cas.;Am. Bankr. R.;Am. Bankr. Rep. (n.s.);Am. Ann. Cas.|Ann. Cas.;Am. Cr. R.
 N.J.A.R.;Idaho App.;Tex. Crim.|Tex. Crim. App.;Ky. Dec.;Haw. Fed.;Env't Rep. Cas.;Lab. Rel. Ref. Man.;Pension Plan Guide (CCH);Radio Reg. (P & F);Radio Reg. 2d (P & F);Pat. Off. Gaz.;Off. Gaz. Pat. Office
 F.L.R.A. No.;NLRB No.;F.P.C.;S.E.C.;C.A.B.;F.M.C.;I.B.L.A.;Land Dec.;C.B.|Cum. Bull.;Comp. Dec.;U.S. Op. Off. Legal Counsel;Op. Att'y Gen.|Ops. Atty. Gen.

@@ -40,7 +40,7 @@ static ABBREVIATIONS: [&str; 308] = [
 ];
 
 /// Words that introduce a citation and are not part of a case's name.
-pub(crate) static SIGNALS: [&str; 34] = [
+pub(crate) static SIGNALS: [&str; 62] = [
     "see",
     "also",
     "cf",
@@ -75,6 +75,34 @@ pub(crate) static SIGNALS: [&str; 34] = [
     "on",
     "that",
     "whether",
+    "relying",
+    "discussing",
+    "distinguishing",
+    "applying",
+    "noting",
+    "explaining",
+    "rejecting",
+    "adopting",
+    "construing",
+    "interpreting",
+    "abrogating",
+    "superseding",
+    "collecting",
+    "unlike",
+    "because",
+    "although",
+    "though",
+    "thus",
+    "however",
+    "accordingly",
+    "moreover",
+    "furthermore",
+    "indeed",
+    "id",
+    "ibid",
+    "hereinafter",
+    "aff'd",
+    "rev'd",
 ];
 
 /// Lower-case words that may occur inside a case's name.
