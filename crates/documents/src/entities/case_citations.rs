@@ -29,9 +29,14 @@ static_regex!(
     r"^,?\s{0,20}(?:(?:No\.|Nos\.|slip\s+op\.?|at|and|&|n\.|[A-Z]?\d[\w:.,–-]*|_{2,6}|\*)[\s,]{0,20}){1,8}"
 );
 static_regex!(
+    /// A court alone in the parenthesis, as in Indian reports: `(SC)`, `(Bom)`.
+    bench_regex,
+    r"^\s?\((?:SC|FC|PC|FB|DB|[A-Z][a-z]{1,9})\)"
+);
+static_regex!(
     /// Text between parallel citations of one case.
     parallel_regex,
-    r"^[\s,;:\[(]*$"
+    r"^[\s,;:=\[(]*(?:[(\[](?:1[6-9]|20)\d\d[)\]]\s*)?$"
 );
 static_regex!(
     antecedent_regex,
@@ -108,6 +113,7 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
     for (core, mention) in cores.iter().zip(&mut mentions) {
         choose_again(text, core, mention);
     }
+    close_brackets(text, &mut mentions);
     let taken: Vec<(usize, usize)> = mentions
         .iter()
         .filter_map(|m| m.citation().map(|parts| (parts.full_start, parts.full_end)))
@@ -195,11 +201,34 @@ fn read_after(text: &str, next: usize, core: &CoreCitation, parts: &mut Citation
                 parts.court = Some(court);
             }
             end += between + paren.get(0).map_or(0, |m| m.end());
+        } else if let Some(paren) = bench_regex().find(rest)
+            && text[..core.end].ends_with(|c: char| c.is_ascii_digit())
+        {
+            end += paren.end();
         }
     }
     let limit = text.ceil_char_boundary((end + LONGEST_PARENTHETICAL).min(text.len()));
     parts.parenthetical = parenthetical(&text[end..limit]);
     parts.full_end = end;
+}
+
+/// Adds the bracket that closes behind a reference, if it opens within: `Roe v. Doe [1967 SLR 759]`.
+fn close_brackets(text: &str, mentions: &mut [Mention]) {
+    for mention in mentions {
+        let Some(parts) = mention.attributes.citation.as_deref_mut() else { continue };
+        let (Some(inside), Some(behind)) =
+            (text.get(parts.full_start..parts.full_end), text.get(parts.full_end..))
+        else {
+            continue;
+        };
+        let open = |open: char, close: char| {
+            inside.matches(open).count() > inside.matches(close).count()
+                && behind.trim_start_matches(' ').starts_with(close)
+        };
+        if inside.len() < 600 && (open('[', ']') || open('(', ')')) {
+            parts.full_end += behind.len() - behind.trim_start_matches(' ').len() + 1;
+        }
+    }
 }
 
 /// The text of the parenthesis that the given text begins with, parentheses inside it included.

@@ -15,7 +15,7 @@ pub(super) struct CaseName {
 
 static_regex!(
     versus_regex,
-    r"(?:^|[\s,\x{200b}])(?:v|vs|V|VS|Vs)\.?\s|\s(?:versus|Versus|VERSUS)\s|\bv\.(?:[A-Z])"
+    r"(?:^|[\s,\x{200b}])(?:(?:v|vs|V|VS|Vs)\.?|[Vv]/[Ss]\.?|[-–]\s?[Vv][Ss]\.?\s?[-–])\s|\s(?:versus|Versus|VERSUS)\s|\bv\.(?:[A-Z])"
 );
 static_regex!(
     in_re_regex,
@@ -107,12 +107,15 @@ pub(super) fn bare_names(
         let length = defendant_length(&text[defendant_at..to]);
         let (plaintiff, defendant) =
             (clean(&before[plaintiff_at..]), clean(&text[defendant_at..defendant_at + length]));
-        if plaintiff.is_empty() || defendant.is_empty() {
+        // `.... Appellants Versus State`: a caption, whose parties stand elsewhere.
+        let role = plaintiff.split(' ').next_back().is_some_and(is_role);
+        if plaintiff.is_empty() || defendant.is_empty() || role {
             continue;
         }
+        let others = others_regex().find(&text[defendant_at + length..]).map_or(0, |o| o.end());
         found.push(CaseName {
             start: from + plaintiff_at,
-            end: defendant_at + length,
+            end: defendant_at + length + others,
             plaintiff: Some(plaintiff),
             defendant: Some(defendant),
         });
@@ -126,17 +129,34 @@ static_regex!(
     r"(?:[\[(][^()\[\]]{0,40}?(?:1[6-9]\d\d|20\d\d)\s?[\])]|\*\s?\d{1,5}|,\s*supra|[-_—]{2,}\s+[A-Z][A-Za-z.\s]{0,12}?\s*[-_—]{2,}|\d{2,4}-\d{3,5},\s*(?:p\.|pp\.)\s*\d+\s*\([^)]{0,40}\))[\s,]*$"
 );
 
+static_regex!(
+    /// Further parties that a name does not list.
+    others_regex,
+    r"^,?\s{1,20}(?:and|&)\s{1,20}(?:[Oo]thers?|[Aa]nother|[Oo]rs|[Aa]nr)\b\.?"
+);
+
 /// Removes from the end text that may be between a name and its citation.
 fn strip_before_citation(window: &str) -> &str {
     let edge = |c: char| {
         c.is_whitespace() || matches!(c, ',' | '_' | '*' | '[' | '(' | '\u{200b}' | '"' | '”' | '’')
     };
     let mut window = window.trim_end_matches(edge);
-    for opener in ["reported in", "reported as", "reported at", "at"] {
-        window = window.strip_suffix(opener).map_or(window, |w| w.trim_end_matches(edge));
-    }
-    while let Some(found) = between_regex().find(window) {
-        window = window[..found.start()].trim_end_matches(edge);
+    // No reference has more of these than a reported place, a page and a year.
+    for _ in 0..6 {
+        let length = window.len();
+        for opener in ["reported in", "reported as", "reported at", "since reported in", "at"] {
+            if let Some(cut) = window.strip_suffix(opener)
+                && !cut.ends_with(char::is_alphanumeric)
+            {
+                window = cut.trim_end_matches(edge);
+            }
+        }
+        if let Some(found) = between_regex().find(window) {
+            window = window[..found.start()].trim_end_matches(edge);
+        }
+        if window.len() == length {
+            break;
+        }
     }
     window
 }
@@ -165,6 +185,23 @@ fn is_name(text: &str) -> bool {
         }
     }
     lower <= 1
+}
+
+/// Whether the word is the role of a party, as captions give it.
+fn is_role(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase();
+    let word = word.strip_suffix('s').unwrap_or(&word);
+    matches!(
+        word,
+        "appellant"
+            | "petitioner"
+            | "respondent"
+            | "plaintiff"
+            | "defendant"
+            | "applicant"
+            | "complainant"
+            | "appellee"
+    )
 }
 
 /// Where the plaintiff's name starts in the text before a `v.`; `None` if there is no name.
@@ -219,7 +256,10 @@ fn plaintiff_start(before: &str) -> Option<usize> {
             break;
         }
     }
-    start
+    // A name is cited without the article before it.
+    let start = start?;
+    let name = &trimmed[start..];
+    Some(start + if name.starts_with("The ") { "The ".len() } else { 0 })
 }
 
 /// Length of the defendant's name at the start of `after`, in bytes.
@@ -245,7 +285,7 @@ fn defendant_length(after: &str) -> usize {
             lower.as_str(),
             "inc" | "ltd" | "llc" | "llp" | "co" | "corp" | "jr" | "sr" | "n.a" | "l.l.c" | "et"
         );
-        if previous_comma && !suffix {
+        if (previous_comma && !suffix) || lower == "supra" {
             break;
         }
         let connects = length > 0 && CONNECTORS.contains(&lower.as_str());

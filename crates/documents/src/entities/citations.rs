@@ -38,7 +38,7 @@ static_regex!(
 /// Every volume–reporter–page in the text, in order, without overlaps.
 pub(super) fn core_citations(text: &str) -> Vec<CoreCitation> {
     let mut found = numbered(text);
-    let mut whole = super::unnumbered::all_india(text);
+    let mut whole = super::indian_citations::indian_citations(text);
     whole.extend(super::docket_citations::docket_citations(text));
     if !whole.is_empty() {
         whole.sort_by_key(|citation| citation.start);

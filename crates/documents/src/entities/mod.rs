@@ -15,6 +15,7 @@ mod courts;
 mod dates;
 mod docket_citations;
 mod docket_numbers;
+mod indian_citations;
 mod initials;
 mod judges;
 mod law_citations;

@@ -33,7 +33,7 @@ static_regex!(
 static_regex!(
     bare_section_regex,
     format!(
-        r"(?:§{{1,2}}\s*|\b(?:[Ss]ections?|[Ss]ub-?sections?|SECTIONS?|[Aa]rticles?|[Rr]ules?|[Cc]lauses?|[Oo]rder|[Ss]ec\.|Regulations?|Amendment)\s+)(?P<section>\(?(?:\d|[IVX]+\b)[\w./]*(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*(?:(?:\s*(?:,|and|&|or|to|read\s+with|r/w)\s*)+(?:[Ss]ections?\s+|[Rr]ule\s+)?(?:\d[\w./]*(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*|\([a-z0-9]{{1,4}}\)))*)"
+        r"(?:§{{1,2}}\s*|\b(?:[Ss]ections?|[Ss]ub-?sections?|SECTIONS?|[Aa]rticles?|[Rr]ules?|[Cc]lauses?|[Oo]rder|[Ss]ec\.|[Ss]ec-\s?tions?|Regulations?|Amendment)\s*|\b(?:Ss?\.|[Uu]/[Ss]s?\.?)\s?)(?P<section>(?:\((?:\d{{1,3}}|[a-z]|[ivx]{{2,4}})\)|(?:\d|[IVX]+\b)[\w./]*)(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*(?:(?:\s*(?:,|and|&|or|to|read\s+with|r/w)\s*)+(?:[Ss]ections?\s+|[Rr]ule\s+)?(?:\d[\w./]*(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*|\([a-z0-9]{{1,4}}\)))*)"
     )
 );
 static_regex!(
@@ -43,7 +43,7 @@ static_regex!(
 
 static_regex!(
     section_trigger,
-    r"§|ection|SECTION|rticle|[Rr]ules?\s+\d|[Cc]lauses?\s|Order\s+[IVX\d]|[Ss]ec\.|Regulations?\s+\d|Amendment\s+[\dIVX]"
+    r"§|ection|Sec-|\bSs?\.\s?\d|[Uu]/[Ss]|SECTION|rticle|[Rr]ules?\s+\d|[Cc]lauses?\s|Order\s+[IVX\d]|[Ss]ec\.|Regulations?\s+\d|Amendment\s+[\dIVX]"
 );
 static_regex!(
     act_trigger,
@@ -171,6 +171,11 @@ fn bare_sections(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>)
         }
         let number = one_line(&text[section..end]);
         let word = text[start..section].trim().to_lowercase();
+        // `12 S. 5`: the letter belongs to what stands before it.
+        let abbreviated = word.trim_end_matches('.').len() <= 2 && word.ends_with('.');
+        if abbreviated && !stands_alone(&text[..start]) {
+            continue;
+        }
         let sign = match word.trim_end_matches('s') {
             "article" => "art.",
             "rule" => "r.",
@@ -184,6 +189,16 @@ fn bare_sections(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>)
         parts.section = Some(number.clone());
         push(found, text, (start, end), format!("{sign} {number}"), parts);
     }
+}
+
+/// Whether a letter behind the text is no part of a name, an address or a citation.
+fn stands_alone(before: &str) -> bool {
+    let before = before.trim_end();
+    !before.ends_with(|c: char| c.is_ascii_digit() || c == '.' || c == ',')
+        && !before
+            .rsplit(char::is_whitespace)
+            .next()
+            .is_some_and(|word| word.starts_with(char::is_uppercase))
 }
 
 fn acts(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
@@ -207,16 +222,22 @@ fn acts(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
             }
             start += space + rest[space..].len() - rest[space..].trim_start().len();
         }
-        let name = one_line(&text[start..act.end]);
+        // The full stop of the sentence is no part of `IPC`, but of `I.P.C.`
+        let written = &text[start..act.end];
+        let end = match written.strip_suffix('.') {
+            Some(cut) if !cut.contains('.') => act.end - 1,
+            _ => act.end,
+        };
+        let name = one_line(&text[start..end]);
         let words = name.split(' ').count();
         let generic =
             ["Act", "Code", "Bill", "Rules", "Regulations", "Ordinance"].contains(&name.as_str());
-        if generic || words > 14 || is_taken(taken, start, act.end) {
+        if generic || words > 14 || is_taken(taken, start, end) {
             continue;
         }
-        let mut parts = CitationParts::new(CitationForm::Statute, start, act.end);
+        let mut parts = CitationParts::new(CitationForm::Statute, start, end);
         parts.reporter = Some(name.clone());
-        push(found, text, (start, act.end), name, parts);
+        push(found, text, (start, end), name, parts);
     }
 }
 

@@ -1,17 +1,11 @@
-//! Finds citations that begin with the reporter: old single volumes, loose-leaf services, tax memoranda, India's AIR.
+//! Finds citations that begin with the reporter: old single volumes, loose-leaf services, tax memoranda.
 
 use super::abbreviation_ends::abbreviation_ends;
 use super::core_citation::CoreCitation;
 use super::tables::reporters::{Edition, choose, first_word, may_begin, spellings};
 use super::tables::words::is_abbreviation;
-use crate::model::CitationForm;
 use crate::static_regex::static_regex;
 
-static_regex!(
-    /// The All India Reporter: year, court, page.
-    air_regex,
-    r"\b(?:AIR|A\.\s?I\.\s?R\.|Air),?\s?[(\[]?(?P<volume>1[89]\d\d|20\d\d)[)\]]?,?\s(?P<name>[A-Z][A-Za-z&.]{0,8}(?:\s?\([A-Z]{1,4}\))?)\s(?P<page>\d{1,5})\b"
-);
 static_regex!(
     /// A volume behind the name, and the page: `2019-23`, `1918F, 891`, `(1983) 5`.
     volume_after_regex,
@@ -22,29 +16,6 @@ static_regex!(
     page_after_regex,
     r"^(?:\s?\((?:CCH|BNA|P-H|RIA|C\.C\.H\.|Ed\.\s1[6-9]\d\d)\))?(?P<comma>[,.])?\s{1,90}(?:\((?:Ed\.\s)?1[6-9]\d\d,?\)\s+)?(?:\(?[A-Z][A-Za-z. ]{1,14}\)?\s)?(?P<sign>¶{1,2}\s?|P\.?\s?|par(?:a)?\.\s?|p\.\s)?(?P<page>\d[\d,]*(?:\.\d+)?[A-Za-z]?)"
 );
-
-/// Citations of the All India Reporter, which name the reporter first.
-pub(super) fn all_india(text: &str) -> Vec<CoreCitation> {
-    air_regex()
-        .captures_iter(text)
-        .filter_map(|captures| {
-            let whole = captures.get(0)?;
-            let name = format!("AIR {}", &captures["name"]);
-            Some(CoreCitation {
-                start: whole.start(),
-                end: whole.end(),
-                volume: Some(captures["volume"].to_owned()),
-                series_of: name.clone(),
-                reporter: name,
-                written: 0..0,
-                form: CitationForm::FullCase,
-                court: None,
-                page: Some(captures["page"].to_owned()),
-                year: captures["volume"].parse().ok(),
-            })
-        })
-        .collect()
-}
 
 /// The citations that begin with a reporter and are not part of a citation with a volume.
 pub(super) fn unnumbered(text: &str, taken: &[CoreCitation]) -> Vec<CoreCitation> {

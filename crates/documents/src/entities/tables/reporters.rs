@@ -49,6 +49,11 @@ impl Edition {
         self.shape.contains('a')
     }
 
+    /// Whether it reports courts of India or of the Commonwealth.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.shape.contains('f')
+    }
+
     /// Whether a docket number stands before it, and a date behind it in one parenthesis.
     pub(crate) fn is_of_docket(&self) -> bool {
         self.shape.contains('l')
@@ -102,7 +107,8 @@ pub(crate) struct Spelling {
 impl Spelling {
     /// How far the text is from this spelling: less than 4 if only white space differs. Odd numbers are variations.
     ///
-    /// A word of a sentence is `None`: `In` and `At` are no abbreviations without their full stop.
+    /// A word as in a sentence is `None` unless it is written so: `In` and `At` are no abbreviations without their
+    /// full stop.
     fn distance(&self, raw: &str) -> Option<u8> {
         let variation = u8::from(self.is_variation);
         if raw == self.written {
@@ -117,7 +123,7 @@ impl Spelling {
         let plain = raw.len() <= 5
             && raw.starts_with(|c: char| c.is_ascii_uppercase())
             && raw[1..].bytes().all(|b| b.is_ascii_lowercase());
-        (!plain || !self.written.contains('.')).then_some(4 + variation)
+        (!plain).then_some(4 + variation)
     }
 }
 
@@ -189,7 +195,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     table.list(further::REGISTERS, CitationForm::Regulation, "");
     table.read(include_str!("../../../data/journals.tsv"), CitationForm::Journal);
     table.list(further::JOURNALS, CitationForm::Journal, "");
-    table.list(further::FOREIGN, CitationForm::FullCase, "");
+    table.list(further::FOREIGN, CitationForm::FullCase, "f");
     table.list(further::NEUTRAL, CitationForm::FullCase, "y");
     table
 });
