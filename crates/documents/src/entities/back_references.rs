@@ -2,24 +2,47 @@
 
 use std::collections::HashSet;
 
-use super::pin_cites::pin_list;
+use super::pin_cites::pin_length;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 use crate::static_regex::static_regex;
 
-static_regex!(
-    id_regex,
-    format!(
-        r"\b(?:[Ii]d|[Ii]bid)\.,?(?P<pin>(?:\s+at|,\s+at)\s+{}|,?\s+(?:¶|§|nn?\.|notes?\s|\*|pp?\.){{1,2}}\s*\d[\w.()-]*)?",
-        pin_list()
-    )
-);
+static_regex!(id_regex, r"\b(?:[Ii]d|[Ii]bid)\.,?");
 static_regex!(
     supra_regex,
-    format!(
-        r"(?:(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){{0,8}})(?:,|\s)\s*)?(?:\d{{1,3}}\s)?\bsupra\b,?(?P<pin>\s+(?:notes?|nn?\.)\s?\d{{1,4}}(?:,?\s+at\s+{0})?|\s+(?:at\s+|pp?\.\s?|§{{1,2}}\s?|¶{{1,2}}\s?){0})?",
-        pin_list()
-    )
+    r"(?:(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8})(?:,|\s)\s*)?(?:\d{1,3}\s)?\bsupra\b,?"
 );
+static_regex!(
+    /// What stands between `Id.` or `supra` and the places of a pin cite.
+    before_pin_regex,
+    r"^\s{1,20}(?P<pin>(?P<note>(?:notes?|nn?\.)\s?\d{1,4},?\s{0,20})?(?P<at>at\s{1,20})?)"
+);
+
+/// The end of the pin cite behind `end`, and its text: `at 5`, `§ 3`, `note 6, at 5`.
+fn pin(text: &str, end: usize) -> Option<(usize, String)> {
+    let opening = before_pin_regex().captures(&text[end..])?;
+    let start = end + opening.name("pin").map_or(0, |pin| pin.start());
+    let places = end + opening.get(0).map_or(0, |whole| whole.end());
+    let marked = text[places..].starts_with(['¶', '§', '*', 'n', 'p']);
+    let length =
+        if opening.name("at").is_some() || marked { pin_length(&text[places..]) } else { None };
+    let pin_end = match (length, opening.name("note")) {
+        (Some(length), _) => places + length,
+        (None, Some(note)) => {
+            end + note.start() + note.as_str().trim_end_matches([' ', ',', '\n']).len()
+        }
+        (None, None) => return None,
+    };
+    // The letters of subsections belong to a section: `§ 3(a)`.
+    let behind = &text[pin_end..];
+    let letters = if text[places..].starts_with('§') {
+        subsections_regex().find(behind).map_or(0, |m| m.end())
+    } else {
+        0
+    };
+    Some((pin_end + letters, text[start..pin_end + letters].to_owned()))
+}
+
+static_regex!(subsections_regex, r"^(?:[-.]\w{1,6})*(?:\(\w{1,5}\))*");
 static_regex!(
     named_at_regex,
     r"(?P<name>[A-Z][\w'’&.-]*(?:\s+[A-Z][\w'’&.-]*){0,4}),?\s+at\s+(?P<pin>\d{1,5}(?:[-–]\d{1,5})?)\b"
@@ -31,9 +54,11 @@ pub(super) fn back_references(text: &str, citations: &[Mention]) -> Vec<Mention>
     let mut found: Vec<Mention> = Vec::new();
     for captures in id_regex().captures_iter(text) {
         let Some(whole) = captures.get(0) else { continue };
-        let mut parts = CitationParts::new(CitationForm::Id, whole.start(), whole.end());
-        parts.pin_cite = captures.name("pin").map(|pin| pin.as_str().trim().to_owned());
-        let mention = Mention::new(EntityKind::Citation, text, whole.start(), whole.end(), "Id.");
+        let pin = pin(text, whole.end());
+        let end = pin.as_ref().map_or(whole.end(), |(end, _)| *end);
+        let mut parts = CitationParts::new(CitationForm::Id, whole.start(), end);
+        parts.pin_cite = pin.map(|(_, pin)| pin);
+        let mention = Mention::new(EntityKind::Citation, text, whole.start(), end, "Id.");
         found.push(mention.with_citation(parts));
     }
     let spans = short_spans(citations);
@@ -44,14 +69,16 @@ pub(super) fn back_references(text: &str, citations: &[Mention]) -> Vec<Mention>
             continue;
         }
         let name = captures.name("name").map(|name| last_capitalised(name.as_str()));
-        let mut parts = CitationParts::new(CitationForm::Supra, whole.start(), whole.end());
-        parts.pin_cite = captures.name("pin").map(|pin| pin.as_str().trim().to_owned());
+        let pin = pin(text, whole.end());
+        let end = pin.as_ref().map_or(whole.end(), |(end, _)| *end);
+        let mut parts = CitationParts::new(CitationForm::Supra, whole.start(), end);
+        parts.pin_cite = pin.map(|(_, pin)| pin);
         let normal = match &name {
             Some(name) => format!("{name}, supra"),
             None => "supra".to_owned(),
         };
         parts.antecedent = name;
-        let mention = Mention::new(EntityKind::Citation, text, whole.start(), whole.end(), normal);
+        let mention = Mention::new(EntityKind::Citation, text, whole.start(), end, normal);
         found.push(mention.with_citation(parts));
     }
     found.extend(named_references(text, citations));

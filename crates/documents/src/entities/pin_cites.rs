@@ -5,57 +5,57 @@ use crate::static_regex::static_regex;
 /// A page with what may stand before it, a range, lines of a page, and notes on it.
 const PLACE: &str = r"(?:(?:&\s?)?(?:notes?|nn?\.|nn?|fn\.?)\s?|¶{1,2}\s?|§{1,2}\s?|\*{1,4}\s?|pages?\s|pg\.?\s|pp?\.\s?|slip\sop\.,?\sat\s)?(?:_{2,6}|\d{1,3}(?:,\d{3})+\b|\d{1,5}(?:\.\d{1,3})?)(?::\d{1,3}(?:\s?[-–]\s?\d{1,4}(?::\d{1,3})?)?)?(?:\s?[-–—]{1,2}\s?(?:¶{1,2}\s?|\*)?\d{1,5})?(?:,?\s?(?:&\s?)?(?:nn?|nn|fn|notes?)\.?\s?\d{1,3}(?:\s?[-–,&]\s?\d{1,3}\b)?)?";
 
-/// A list of places: `347-48, 350 n.4`.
-pub(super) fn pin_list() -> String {
-    format!(r"{PLACE}(?:(?:,\s?|\s?&\s?|,?\sand\s)(?:at\s)?{PLACE}){{0,12}}")
+static_regex!(place_regex, format!("^{PLACE}"));
+static_regex!(separator_regex, r"^(?:,\s?|\s?&\s|,?\sand\s)(?:at\s)?");
+static_regex!(opening_regex, r"^\s{0,8},?\s{0,90}(?:at\s{1,90})?");
+
+/// The most places that a list can have.
+const MOST_PLACES: usize = 12;
+
+/// The ends of the places of the list that the text begins with: `347-48, 350 n.4`; none if there is no list.
+fn place_ends(text: &str) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let mut at = 0;
+    while ends.len() < MOST_PLACES
+        && let Some(place) = place_regex().find(&text[at..])
+    {
+        at += place.end();
+        ends.push(at);
+        let Some(separator) = separator_regex().find(&text[at..]) else { break };
+        at += separator.end();
+    }
+    ends
 }
 
-static_regex!(
-    behind_regex,
-    format!(r"^\s{{0,8}},?\s{{0,90}}(?P<at>at\s+)?(?P<pin>{})", pin_list())
-);
-static_regex!(
-    /// What may follow a pin cite within its citation.
-    separator_regex,
-    r"(?:,|\s?&|,?\sand)\s?(?:at\s)?"
-);
+/// The length of the list of places that the text begins with.
+pub(super) fn pin_length(text: &str) -> Option<usize> {
+    place_ends(text).last().copied()
+}
 
 /// The pin cite at the start of `rest`, as a range of it, and whether `at` stands before it.
 ///
 /// `room` is the distance to the next citation: a last number that ends there is that citation's volume. Nor is a
 /// number part of a list when the sentence goes on behind it: `57, 12 men`.
 pub(super) fn pin_behind(rest: &str, room: usize) -> Option<(std::ops::Range<usize>, bool)> {
-    let captures = behind_regex().captures(rest)?;
-    let pin = captures.name("pin")?;
-    let mut end = pin.end();
-    let shown = pin.as_str();
-    let next_volume = |end: usize| {
-        end >= room || rest[end..room.min(rest.len())].trim().is_empty() && room < rest.len()
-    };
-    let goes_on = |end: usize| {
-        let behind = &rest[end..];
-        !(behind.is_empty()
-            || behind
-                .starts_with(['.', ',', ';', ':', ')', ']', '\\', '(', '[', '"', '”', '—', '\n'])
-            || behind.trim_start().starts_with(['(', '[', '&']))
-    };
-    let mut first = true;
-    let mut cut = shown.len();
-    for separator in separator_regex().find_iter(shown).collect::<Vec<_>>().into_iter().rev() {
-        if !(next_volume(end) || goes_on(end)) {
-            break;
+    let opening = opening_regex().find(rest)?;
+    let mut ends = place_ends(&rest[opening.end()..]);
+    while let Some(end) = ends.last() {
+        let end = opening.end() + end;
+        let next_volume = end >= room || room < rest.len() && rest[end..room].trim().is_empty();
+        if !(next_volume || ends.len() > 1 && goes_on(&rest[end..])) {
+            return Some((opening.end()..end, opening.as_str().contains("at")));
         }
-        cut = separator.start();
-        end = pin.start() + cut;
+        ends.pop();
     }
-    if separator_regex().is_match(&shown[..cut]) {
-        first = false;
-    }
-    if first && next_volume(end) {
-        return None;
-    }
-    let length = shown[..cut].trim_end().len();
-    Some((pin.start()..pin.start() + length, captures.name("at").is_some()))
+    None
+}
+
+/// Whether the sentence goes on, so that the number before belongs to it.
+fn goes_on(behind: &str) -> bool {
+    let ends = ['.', ',', ';', ':', ')', ']', '\\', '(', '[', '"', '”', '—', '\n'];
+    !(behind.is_empty()
+        || behind.starts_with(ends)
+        || behind.trim_start().starts_with(['(', '[', '&']))
 }
 
 #[cfg(test)]
