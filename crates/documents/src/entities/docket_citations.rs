@@ -13,8 +13,10 @@ static_regex!(
 
 /// Every citation by docket number, in order.
 pub(super) fn docket_citations(text: &str) -> Vec<CoreCitation> {
+    // Few papers are Louisiana's; the others need not wait for the expression.
+    let courts = if text.contains("Cir") { text } else { "" };
     docket_regex()
-        .captures_iter(text)
+        .captures_iter(courts)
         .filter_map(|captures| {
             let whole = captures.get(0)?;
             let name = &captures["name"];

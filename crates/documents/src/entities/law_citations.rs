@@ -73,6 +73,8 @@ struct Name {
     start: usize,
     end: usize,
     code: Option<Code>,
+    /// The listed code that the name begins with.
+    collection: Option<&'static str>,
 }
 
 fn citation_at(text: &str, start: usize, floor: usize) -> Option<Mention> {
@@ -86,6 +88,12 @@ fn citation_at(text: &str, start: usize, floor: usize) -> Option<Mention> {
             of_state = Some((start + length, usual));
         }
     });
+    // `Code of Virginia § 57-1`
+    if text[start..].starts_with("Code of ")
+        && let Some(end) = code_name_end(text, start)
+    {
+        return read(text, &Name { start, end, code: None, collection: None }, floor);
+    }
     if let Some((end, usual)) = of_state
         && let Some(mention) = constitution(text, start, end, usual)
     {
@@ -94,9 +102,38 @@ fn citation_at(text: &str, start: usize, floor: usize) -> Option<Mention> {
     let general = of_state
         .and_then(|(end, _)| code_words(text, end))
         .filter(|end| listed.is_none_or(|(listed_end, _)| listed_end < *end));
-    let general = general.map(|end| Name { start, end, code: None });
-    let listed = listed.map(|(end, code)| Name { start, end, code: Some(code) });
+    let collection = listed.map(|(_, code)| code.name);
+    let general = general.map(|end| Name { start, end, code: None, collection });
+    let listed = listed.map(|(end, code)| Name { start, end, code: Some(code), collection });
     [general, listed].into_iter().flatten().find_map(|name| read(text, &name, floor))
+}
+
+/// The end of the name of an American code that the text behind `start` begins with: `Florida Statutes`, `Code of
+/// Virginia`.
+pub(super) fn code_name_end(text: &str, start: usize) -> Option<usize> {
+    let rest = &text[start..];
+    let place = |at: usize| {
+        let mut end = None;
+        abbreviation_ends(&text[at..], |key, _, length| {
+            if state(key, &text[at..at + length]).is_some() {
+                end = Some(at + length);
+            }
+        });
+        end
+    };
+    if let Some(of) = rest.strip_prefix("Code of ") {
+        return place(start + rest.len() - of.len());
+    }
+    if !may_begin_code(first_word(rest)) {
+        return None;
+    }
+    let mut end = code_words(text, place(start)?)?;
+    let lower = text[start..end].to_lowercase();
+    // The full stop of the sentence.
+    if ["code.", "law.", "laws.", "statutes."].iter().any(|word| lower.ends_with(word)) {
+        end -= 1;
+    }
+    ["code", "stat", "law"].iter().any(|word| lower.contains(word)).then_some(end)
 }
 
 /// The end of the words of a code's name that begin behind a state's name.
@@ -173,9 +210,14 @@ fn read(text: &str, name: &Name, floor: usize) -> Option<Mention> {
     // Without a sign, only a word for a code or for rules shows that the number is a section.
     let tells =
         ["code", "stat", "law", "regs", "pub. l", "comp"].iter().any(|word| lower.contains(word));
-    let listed = name.code.is_some_and(|code| code.has_bare_numbers());
+    let listed = name.code.is_some_and(|code| code.has_bare_numbers() || code.is_acronym());
     // A session law or register is cited by page, and read with the reporters.
     if name.code.is_some_and(|code| code.has_pages()) && !(signed || marked) {
+        return None;
+    }
+    if name.code.is_some_and(|code| code.is_acronym())
+        && !(signed || marked || section.as_str().contains(['.', '-', ':', '/', '(']))
+    {
         return None;
     }
     // A code with titles is not cited without one.
@@ -183,7 +225,7 @@ fn read(text: &str, name: &Name, floor: usize) -> Option<Mention> {
         return None;
     }
     // The text may just be a reporter's name: `Pa. Super. 77`.
-    if !(signed || marked || tells || listed) || !lower.contains([' ', '.']) {
+    if !(signed || marked || tells || listed) || !(listed || lower.contains([' ', '.'])) {
         return None;
     }
     let start_of_section = name_end + section.start();
@@ -201,7 +243,7 @@ fn read(text: &str, name: &Name, floor: usize) -> Option<Mention> {
     let reporter = one_line(&text[name.start..name_end]);
     let reporter = reporter.trim_end_matches([',', ' ']).to_owned();
     let number = one_line(&text[start_of_section..end]);
-    parts.series_of = series_of(&reporter, name.code);
+    parts.series_of = series_of(&reporter, name.collection);
     parts.section = Some(number.clone());
     let title = parts.volume.as_ref().map(|volume| format!("{volume} ")).unwrap_or_default();
     let normal = format!("{title}{reporter} § {number}");
@@ -210,10 +252,7 @@ fn read(text: &str, name: &Name, floor: usize) -> Option<Mention> {
 }
 
 /// The collection that the code belongs to: the codes of some states are one each for a subject.
-fn series_of(reporter: &str, code: Option<Code>) -> Option<String> {
-    if let Some(code) = code {
-        return (code.name != reporter).then(|| code.name.to_owned());
-    }
+fn series_of(reporter: &str, collection: Option<&'static str>) -> Option<String> {
     let words = |start: &str, end: &str| reporter.starts_with(start) && reporter.ends_with(end);
     if words("Cal", "Code") {
         Some("Cal. Code".to_owned())
@@ -222,15 +261,16 @@ fn series_of(reporter: &str, code: Option<Code>) -> Option<String> {
     } else if words("Tex", "Code Ann.") {
         Some("Tex. Code Ann.".to_owned())
     } else {
-        None
+        collection.filter(|name| *name != reporter).map(str::to_owned)
     }
 }
 
 /// A provision of the constitution of the state whose name is `start..end`.
 fn constitution(text: &str, start: usize, end: usize, usual: &str) -> Option<Mention> {
     let rest = text[end..].trim_start();
-    let word =
-        ["Constitution", "CONSTITUTION", "Const."].into_iter().find(|w| rest.starts_with(w))?;
+    let word = ["Constitution", "CONSTITUTION", "Const.", "CONST."]
+        .into_iter()
+        .find(|w| rest.starts_with(w))?;
     let word_end = text.len() - rest.len() + word.len();
     let captures = provision_regex().captures(&text[word_end..])?;
     let whole = captures.get(0)?;

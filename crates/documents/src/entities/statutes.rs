@@ -1,6 +1,8 @@
 //! Finds statutes, regulations, constitutions and rules, with their sections.
 
+use super::court_rules::court_rules;
 use super::law_citations::{law_citations, one_line, section_end};
+use super::section_of_code::section_of_code;
 use super::windows::windows;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 use crate::static_regex::static_regex;
@@ -13,22 +15,18 @@ const SIGN: &str = r"(?:§{1,2}|[Ss]ec(?:tion|s?\.|tions)|[Ss]s\.)";
 static_regex!(
     usc_regex,
     format!(
-        r"(?:\b(?P<title>\d{{1,2}}),?\s+U\.?\s?S\.?\s?C\.?(?:\s?[AUS]\.?)?(?:\s+App(?:\.|x\.?|endix))?|\b(?P<title2>\d{{1,2}}),?\s+U(?:nited|\.)\s?S(?:tates|\.)\s+Code(?:\s+Annotated)?),?\s*(?:{SIGN}\s*){{0,2}}(?P<section>{SECTION})(?P<tail>\s+(?:note|et\s+seq\.?))?"
+        r"(?i)(?:\b(?P<title>\d{{1,2}}),?\s+U\.?\s?S\.?\s?C\.?(?:\s?[AUS]\.?)?(?:\s+App(?:\.|x\.?|endix))?|\b(?P<title2>\d{{1,2}}),?\s+U(?:nited|\.)\s?S(?:tates|\.)\s+Code(?:\s+Annotated)?|\btitle\s+(?P<title3>\d{{1,2}})(?:,?\s+of\s+the\s+United\s+States\s+Code)?,\s+sections?),?\s*(?:{SIGN}\s*){{0,2}}(?P<section>{SECTION})(?P<tail>\s+(?:note|et\s+seq\.?))?"
     )
 );
 static_regex!(
     cfr_regex,
     format!(
-        r"\b(?P<title>\d{{1,2}})\s+C\.?\s?F\.?\s?R\.?,?\s*(?:{SIGN}\s*|[Pp](?:ar)?ts?\.?\s*)?(?P<section>{SECTION})"
+        r"(?i)\b(?P<title>\d{{1,2}}),?\s+C\.?\s?F\.?\s?R\.?,?\s*(?:{SIGN}\s*|[Pp](?:ar)?ts?\.?\s*)?(?P<section>{SECTION})"
     )
 );
 static_regex!(
     public_law_regex,
-    r"\b(?P<kind>P(?:ub(?:lic)?|vt|riv(?:ate)?)?\.?\s?L(?:aw|\.)?)\s{0,4}(?:No\.?\s?|Number\s)?(?P<number>\d{2,3}\s?[-–]\s?\d{1,3})\b"
-);
-static_regex!(
-    rules_regex,
-    r"\b(?P<code>Fed\.?\s?R\.?\s?(?:Civ|Crim|App|Evid|Bankr)\.?\s?(?:P\.?)?|F\.\s?R\.\s?(?:Civ|Crim|App|Evid)\.?\s?P?\.?|U\.?S\.?S\.?G\.?)\s*(?:§{1,2}\s*)?(?P<section>\d[\w.]*(?:\([A-Za-z0-9]{1,5}\))*)"
+    r"(?i)\b(?P<kind>P(?:ub(?:lic)?|vt|riv(?:ate)?)?\.?\s?L(?:aw|\.)?)\s{0,4}(?:Nos?\.?\s{0,4}|Number\s)?(?P<number>\d{2,3}\s?[-–]\s?\d{1,4})\b(?P<part>,?\s{1,20}(?:§{1,2}|sec(?:tions?|s?\.))\s?\d[\w.-]*(?:\(\w{1,4}\))*)?"
 );
 static_regex!(
     bare_section_regex,
@@ -58,8 +56,10 @@ pub(super) fn statutes(text: &str) -> Vec<Mention> {
     usc(text, &mut found);
     cfr(text, &mut found);
     public_laws(text, &mut found);
-    rules(text, &mut found);
-    taken.extend(found.iter().map(|m: &Mention| (m.start, m.end)));
+    found.extend(court_rules(text));
+    taken.extend(found.iter().map(|m: &Mention| {
+        (m.start, m.citation().map_or(m.end, |parts| parts.full_end.max(m.end)))
+    }));
     taken.sort_unstable();
     let mut codes = law_citations(text);
     codes.retain(|m| !is_taken(&taken, m.start, m.end));
@@ -68,6 +68,8 @@ pub(super) fn statutes(text: &str) -> Vec<Mention> {
     found.append(&mut codes);
     let mut general = Vec::new();
     bare_sections(text, &taken, &mut general);
+    taken.extend(general.iter().map(|m: &Mention| (m.start, m.end)));
+    taken.sort_unstable();
     acts(text, &taken, &mut general);
     found.append(&mut general);
     found
@@ -95,7 +97,10 @@ fn usc(text: &str, found: &mut Vec<Mention>) {
         let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else {
             continue;
         };
-        let title = captures.name("title").or(captures.name("title2")).map_or("", |m| m.as_str());
+        let title = ["title", "title2", "title3"]
+            .iter()
+            .find_map(|name| captures.name(name))
+            .map_or("", |title| title.as_str());
         let end = if captures.name("tail").is_some() {
             whole.end()
         } else {
@@ -129,6 +134,8 @@ fn cfr(text: &str, found: &mut Vec<Mention>) {
 fn public_laws(text: &str, found: &mut Vec<Mention>) {
     for captures in public_law_regex().captures_iter(text) {
         let Some(whole) = captures.get(0) else { continue };
+        let part = captures.name("part");
+        let end = part.map_or(whole.end(), |part| part.start());
         let kind = &captures["kind"];
         let private = kind.to_lowercase().contains('v');
         let series = if private { "Pvt. L." } else { "Pub. L." };
@@ -136,22 +143,12 @@ fn public_laws(text: &str, found: &mut Vec<Mention>) {
         let mut parts = CitationParts::new(CitationForm::Statute, whole.start(), whole.end());
         parts.reporter = Some(series.to_owned());
         parts.section = Some(number.clone());
-        push(found, text, (whole.start(), whole.end()), format!("{series} {number}"), parts);
-    }
-}
-
-fn rules(text: &str, found: &mut Vec<Mention>) {
-    for captures in rules_regex().captures_iter(text) {
-        let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else {
-            continue;
-        };
-        let end = section_end(text, section.start(), whole.end());
-        let code = one_line(&captures["code"]);
-        let number = &text[section.start()..end];
-        let mut parts = CitationParts::new(CitationForm::Statute, whole.start(), end);
-        parts.reporter = Some(code.clone());
-        parts.section = Some(number.to_owned());
-        push(found, text, (whole.start(), end), format!("{code} {number}"), parts);
+        parts.pin_cite = part.map(|part| {
+            one_line(
+                part.as_str().trim_start_matches([',', ' ', '\n']).trim_end_matches(['.', '-']),
+            )
+        });
+        push(found, text, (whole.start(), end), format!("{series} {number}"), parts);
     }
 }
 
@@ -185,6 +182,12 @@ fn bare_sections(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>)
             "amendment" => "amend.",
             _ => "§",
         };
+        if sign == "§"
+            && let Some(mention) = section_of_code(text, start, end, &number)
+        {
+            found.push(mention);
+            continue;
+        }
         let mut parts = CitationParts::new(CitationForm::Statute, start, end);
         parts.section = Some(number.clone());
         push(found, text, (start, end), format!("{sign} {number}"), parts);

@@ -4,6 +4,7 @@ use super::abbreviation_ends::abbreviation_ends;
 use super::core_citation::CoreCitation;
 use super::tables::reporters::{Edition, choose, first_word, may_begin, spellings};
 use super::tables::words::is_abbreviation;
+use crate::model::CitationForm;
 use crate::static_regex::static_regex;
 
 static_regex!(
@@ -95,7 +96,9 @@ fn page_after(text: &str, start: usize, end: usize, edition: &Edition) -> Option
         if captures.name("sign").is_none() && digits < 4 {
             return None;
         }
-    } else if digits > 4 || captures.name("sign").is_some_and(|sign| sign.as_str() != "p. ") {
+    } else if digits > 4 && edition.form == CitationForm::FullCase
+        || captures.name("sign").is_some_and(|sign| sign.as_str() != "p. ")
+    {
         return None;
     } else if !name.contains(['.', ' ']) {
         // `Justice Holmes, 12 years` is no citation of Holmes's reports: a plain word counts only at the start of a

@@ -48,11 +48,20 @@ impl Code {
         self.shape.contains('b')
     }
 
+    /// Whether it is an acronym, which only a sign or a number with parts shows to be a code.
+    pub(crate) fn is_acronym(&self) -> bool {
+        self.shape.contains('c')
+    }
+
     /// Whether words for the subject may follow the name.
     pub(crate) fn has_subjects(&self) -> bool {
         self.shape.contains('s')
     }
 }
+
+/// Codes by the initials under which their own states cite them. `v`: a number stands before the name; `r`:
+/// regulations.
+const ACRONYMS: &str = "RSA;N.J.S.A.;N.J.S.;K.S.A.;KRS;K.R.S.;ORS;RCW;R.C.W.;MCL;MCLA;M.C.L.;M.C.L.A.;A.R.S.;NRS;N.R.S.;C.R.S.;O.C.G.A.;R.C.;CPLR;C.P.L.R.;M.G.L.;G.L.;UCC;U.C.C.;HRS;H.R.S.;SDCL;NDCC;N.D.C.C.;N.C.G.S.;T.C.A.;MCA;M.C.A.;I.C.;A.C.A.;W.S.;R.S.Mo.;RSMo;F.S.;F.S.A.;C.G.S.;C.G.S.A.;L.S.A.;W.S.A.;S.C.C.A.;V.S.A.=cv;P.S.=cv;Pa.C.S.=cv;Pa.C.S.A.=cv;Pa. C.S.=cv;ILCS=cv;M.R.S.=cv;M.R.S.A.=cv;O.S.=cv;Okla. Stat.=cv;Del. C.=cv;NYCRR=cvr;N.Y.C.R.R.=cvr;CMR=cvr;C.M.R.=cvr;CCR=cvr;IAC=cvr;COMAR=cr;OAR=cr;WAC=cr;NAC=cr;ARM=cr;UAC=cr";
 
 struct Codes {
     by_key: HashMap<String, Code>,
@@ -87,7 +96,13 @@ static CODES: LazyLock<Codes> = LazyLock::new(|| {
     }
     codes.states.insert("us".to_owned(), "U.S.");
     codes.states.insert("unitedstates".to_owned(), "U.S.");
-    codes.beginnings.insert("United");
+    codes.beginnings.extend(["United", "Code"]);
+    for entry in ACRONYMS.split([';', '\n']).filter(|entry| !entry.is_empty()) {
+        let (name, shape) = entry.split_once('=').unwrap_or((entry, "c"));
+        codes.beginnings.insert(first_word(name));
+        let kind = if shape.contains('r') { "admin_compilation" } else { "leg_statute" };
+        codes.by_key.entry(reporter_key(name)).or_insert(Code { name, kind, shape });
+    }
     codes
 });
 
