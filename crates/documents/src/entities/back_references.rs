@@ -9,7 +9,7 @@ use crate::static_regex::static_regex;
 static_regex!(id_regex, r"\b(?:[Ii]d|[Ii]bid)\.,?");
 static_regex!(
     supra_regex,
-    r"(?:(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8})(?:,|\s)\s*)?(?:\d{1,3}\s)?\bsupra\b,?"
+    r"(?:(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8})(?:,|\s)\s*)?(?:\d{1,3}\s)?\b(?:[Ss]upra|SUPRA)\b,?"
 );
 static_regex!(
     /// What stands between `Id.` or `supra` and the places of a pin cite.

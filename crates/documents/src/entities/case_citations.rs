@@ -144,7 +144,8 @@ fn choose_again(text: &str, core: &CoreCitation, mention: &mut Mention) {
     };
     let form = |edition: &Edition| {
         edition.form == core.form
-            || (edition.form == CitationForm::FullCase && core.form == CitationForm::ShortCase)
+            || (matches!(edition.form, CitationForm::FullCase | CitationForm::Journal)
+                && core.form == CitationForm::ShortCase)
     };
     let chosen = choose(spellings, written, parts.year, place, |edition| {
         fits(edition) && form(edition) && !edition.is_of_docket()

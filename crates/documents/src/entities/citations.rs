@@ -168,7 +168,7 @@ fn reporters_at(text: &str, start: usize) -> Vec<Candidate> {
     let mut found = Vec::new();
     abbreviation_ends(rest, |key, words, length| {
         let spellings = spellings(key);
-        if !spellings.is_empty() || is_journal(key, words) {
+        if !spellings.is_empty() || is_journal(key, words, &rest[..length]) {
             found.push(Candidate {
                 start,
                 end: start + length,
@@ -183,7 +183,7 @@ fn reporters_at(text: &str, start: usize) -> Vec<Candidate> {
 }
 
 /// Whether the key can be a law journal's that is not listed: there are too many, but their endings are usual.
-fn is_journal(key: &str, words: usize) -> bool {
+fn is_journal(key: &str, words: usize, raw: &str) -> bool {
     const ENDINGS: [&str; 12] = [
         "lrev",
         "lj",
@@ -200,12 +200,14 @@ fn is_journal(key: &str, words: usize) -> bool {
     ];
     words >= 2
         && key.len() >= 4
+        // Another citation may stand between: `37 Cal. 5 (1949). Roe, 8 Yale L.J.`
+        && !raw.contains(|c: char| c.is_ascii_digit() || matches!(c, ',' | '(' | ')' | '[' | ']'))
         && ENDINGS.iter().any(|ending| key.ends_with(ending) && key.len() > ending.len())
 }
 
 fn journal(key: &str, words: usize, raw: &str) -> Option<Named> {
     let name = raw.split_whitespace().collect::<Vec<_>>().join(" ");
-    is_journal(key, words).then(|| Named {
+    is_journal(key, words, raw).then(|| Named {
         series_of: name.clone(),
         name,
         form: CitationForm::Journal,
@@ -247,7 +249,7 @@ fn read_page(text: &str, start: usize, volume: &str, found: &Named) -> Option<Co
         }
     }
     let form = match (found.form, short) {
-        (CitationForm::FullCase, true) => CitationForm::ShortCase,
+        (CitationForm::FullCase | CitationForm::Journal, true) => CitationForm::ShortCase,
         (form, _) => form,
     };
     // A blank page counts only if a page is expected.
@@ -306,6 +308,8 @@ mod tests {
         assert_eq!(normals("2022-NCSC-1"), ["2022 NCSC 1"]);
         assert_eq!(normals("1 Minn. L. Rev. 1, 2-3 (2007)"), ["1 Minn. L. Rev. 1"]);
         assert_eq!(normals("2012 WL 1234567"), ["2012 WL 1234567"]);
+        let text = "61 Maine B. L. Rev. 5 (1949). Alder, 61 Maine B. L. Rev. at 22";
+        assert_eq!(normals(text), ["61 Maine B. L. Rev. 5", "61 Maine B. L. Rev. at 22"]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Authorities {
         if !known && members.len() < NAMESAKES {
             members.push(at);
         }
-        if parts.form == CitationForm::FullCase {
+        if matches!(parts.form, CitationForm::FullCase | CitationForm::Journal) {
             let cases = self.by_volume.entry(volume_key(parts)).or_default();
             if cases.last() != Some(&group) && cases.len() <= NAMESAKES && !cases.contains(&group) {
                 cases.push(group);
