@@ -6,10 +6,10 @@ use super::pin_cites::pin_length;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 use crate::static_regex::static_regex;
 
-static_regex!(id_regex, r"\b(?:[Ii]d|[Ii]bid)\.,?");
+static_regex!(id_regex, r"(?:\b|_)(?:[Ii]d|[Ii]bid)\._?,?");
 static_regex!(
     supra_regex,
-    r"(?:(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8})(?:,|\s)\s*)?(?:\d{1,3}\s)?\b(?:[Ss]upra|SUPRA)\b,?"
+    r"(?:(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8})(?:,|\s)\s*)?(?:\d{1,3}\s)?(?:\b|_)(?:[Ss]upra|SUPRA)(?:\b|_),?"
 );
 static_regex!(
     /// What stands between `Id.` or `supra` and the places of a pin cite.
