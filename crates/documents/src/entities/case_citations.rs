@@ -16,7 +16,7 @@ use crate::static_regex::static_regex;
 static_regex!(
     /// The parenthesis with court and year.
     paren_regex,
-    r"^\s{0,90}[\[(](?P<court>[^()\[\]]{0,80}?)\s*(?:[A-Z][a-z]{2,8}\.?\s\d{1,2},\s*|\d{1,2}/\d{1,2}/(?P<short>\d\d)\b)?(?P<year>1[6-9]\d\d|20\d\d)?(?:[-–]\d{2,4})?\s*[\])]"
+    r"^\s{0,90}[\[(](?P<court>[^()\[\]]{0,80}?)\s*(?:[A-Z][a-z]{2,8}\.?\s\d{1,2},\s*|\d{1,2}/\d{1,2}/(?P<short>\d\d)\b)?(?P<year>1[6-9]\d\d|20\d\d)?(?:[-–]\d{2,4})?(?:,\s[^()\[\]]{1,40})?\s*[\])]"
 );
 static_regex!(
     /// Notes of a short citation's page: `at 60 n.4`.

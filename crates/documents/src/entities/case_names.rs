@@ -135,12 +135,22 @@ static_regex!(
     r"^,?\s{1,20}(?:and|&)\s{1,20}(?:[Oo]thers?|[Aa]nother|[Oo]rs|[Aa]nr)\b\.?"
 );
 
+static_regex!(
+    /// A docket number behind a name.
+    docket_regex,
+    r"(?:,\s{1,20}\d{1,2}(?:st|nd|rd|th|d)\sDist\.(?:\s[A-Z][a-z]+)?|,)\s{1,20}(?:C(?:ase|iv(?:il)?\.?(?:\s?A(?:ction|\.))?|v\.)\s{1,20})?(?:Docket\s{1,20})?Nos?\.\s?[\w:/.–-]{2,30}(?:(?:,|\s&|\sand)\s[\w:/.–-]{2,30}){0,3}(?:\s\([A-Z]{2,4}\)){0,3},?$"
+);
+
 /// Removes from the end text that may be between a name and its citation.
 fn strip_before_citation(window: &str) -> &str {
     let edge = |c: char| {
         c.is_whitespace() || matches!(c, ',' | '_' | '*' | '[' | '(' | '\u{200b}' | '"' | '”' | '’')
     };
     let mut window = window.trim_end_matches(edge);
+    // The docket number of an unpublished decision: `, No. 12-cv-345`, `, 10th Dist. Franklin No. 12AP-34`.
+    if let Some(docket) = docket_regex().find(window) {
+        window = window[..docket.start()].trim_end_matches(edge);
+    }
     // No reference has more of these than a reported place, a page and a year.
     for _ in 0..6 {
         let length = window.len();

@@ -266,7 +266,12 @@ fn read_page(text: &str, start: usize, volume: &str, found: &Named) -> Option<Co
         form,
         court: found.court,
         page: value,
-        year: gap.name("year").and_then(|m| m.as_str().parse().ok()),
+        year: match gap.name("year") {
+            Some(year) => year.as_str().parse().ok(),
+            // The volume of a neutral citation is the year.
+            None if found.is_by_year => volume.parse().ok(),
+            None => None,
+        },
     })
 }
 

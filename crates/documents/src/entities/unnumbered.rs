@@ -76,6 +76,7 @@ fn volume_after(text: &str, start: usize, end: usize, edition: &Edition) -> Opti
     let length = captures.get(0).map_or(0, |whole| whole.end());
     let volume = captures.name("volume").or(captures.name("year"))?;
     let mut core = core(start, end + length, edition, &captures["page"]);
+    core.year = volume.as_str().get(..4).and_then(|year| year.parse().ok());
     core.volume = Some(volume.as_str().to_owned());
     core.written = start..end;
     Some(core)

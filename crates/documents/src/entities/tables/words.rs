@@ -1,13 +1,23 @@
 //! Word lists: abbreviations that end in a dot, signals before a citation, name connectors.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 /// Whether a word that ends in a dot is an abbreviation, so that the dot does not end a sentence.
 pub(crate) fn is_abbreviation(word: &str) -> bool {
     let bare = word.trim_start_matches(['(', '"', '“', '‘', '[']).trim_end_matches(['.', ',']);
     if bare.chars().count() <= 1 || bare.contains('.') {
         return true;
     }
-    ABBREVIATIONS.binary_search(&bare.to_lowercase().replace('’', "'").as_str()).is_ok()
+    let lower = bare.to_lowercase().replace('’', "'");
+    ABBREVIATIONS.binary_search(&lower.as_str()).is_ok()
+        // Some are words of a sentence too, as `all`; in names they have a capital.
+        || (bare.starts_with(char::is_uppercase) && OF_NAMES.contains(lower.as_str()))
 }
+
+/// The field's abbreviations in names of cases, from its data package.
+static OF_NAMES: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| include_str!("../../../data/abbreviations.txt").lines().collect());
 
 /// Abbreviations of case names (Bluebook table T6 and the like), sorted.
 static ABBREVIATIONS: [&str; 308] = [
