@@ -32,7 +32,7 @@ static_regex!(
 static_regex!(
     /// A page, or a blank one.
     page_regex,
-    r"^(?:(?P<page>\*?\d{1,3}(?:,\d{3})+[A-Z]?|\*?[A-DS]?\d{1,7}(?:[.-]\d{1,4})?(?:WC(?:-[A-Z])?|-?[A-Za-z]|\([A-Z]\)|\[[A-Z]\])?|[ivxlc]{2,7})(?:\b|$)|(?P<blank>_{2,8}|-{2,8}|—{1,4}|–{2,4}))"
+    r"^(?:(?P<page>\*?\d{1,3}(?:,\d{3})+[A-Z]?\b|\*?[A-DS]?\d{1,7}(?:[.-]\d{1,4})?(?:\([A-Z]\)|\[[A-Z]\]|(?:WC(?:-[A-Z])?|-?[A-Za-z])?\b)|[ivxlc]{2,7}\b)|(?P<blank>_{2,8}|-{2,8}|—{1,4}|–{2,4}))"
 );
 
 /// Every volume–reporter–page in the text, in order, without overlaps.

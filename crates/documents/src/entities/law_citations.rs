@@ -74,7 +74,18 @@ struct Name {
     end: usize,
     code: Option<Code>,
     /// The listed code that the name begins with.
-    collection: Option<&'static str>,
+    collection: Option<Code>,
+}
+
+impl Name {
+    /// The collection of a state that has a code for each subject behind its name: `Md. Code Ann.` of `Md. Code Ann.,
+    /// Crim. Law`.
+    fn without_subject<'a>(&self, written: &'a str) -> Option<&'a str> {
+        let collection = self.collection.filter(|code| code.has_subjects())?;
+        let several = collection.name.contains("Code");
+        let rest = written.strip_prefix(collection.name)?;
+        (several && !rest.is_empty()).then(|| &written[..collection.name.len()])
+    }
 }
 
 fn citation_at(text: &str, start: usize, floor: usize) -> Option<Mention> {
@@ -102,7 +113,7 @@ fn citation_at(text: &str, start: usize, floor: usize) -> Option<Mention> {
     let general = of_state
         .and_then(|(end, _)| code_words(text, end))
         .filter(|end| listed.is_none_or(|(listed_end, _)| listed_end < *end));
-    let collection = listed.map(|(_, code)| code.name);
+    let collection = listed.map(|(_, code)| code);
     let general = general.map(|end| Name { start, end, code: None, collection });
     let listed = listed.map(|(end, code)| Name { start, end, code: Some(code), collection });
     [general, listed].into_iter().flatten().find_map(|name| read(text, &name, floor))
@@ -240,13 +251,14 @@ fn read(text: &str, name: &Name, floor: usize) -> Option<Mention> {
     };
     let mut parts = CitationParts::new(form, start, end);
     parts.volume = title.map(|title| title.as_str().to_owned());
-    let reporter = one_line(&text[name.start..name_end]);
-    let reporter = reporter.trim_end_matches([',', ' ']).to_owned();
+    let written = one_line(&text[name.start..name_end]);
+    let written = written.trim_end_matches([',', ' ']);
+    let reporter = name.without_subject(written).unwrap_or(written).to_owned();
     let number = one_line(&text[start_of_section..end]);
-    parts.series_of = series_of(&reporter, name.collection);
+    parts.series_of = series_of(&reporter, name.collection.map(|code| code.name));
     parts.section = Some(number.clone());
     let title = parts.volume.as_ref().map(|volume| format!("{volume} ")).unwrap_or_default();
-    let normal = format!("{title}{reporter} § {number}");
+    let normal = format!("{title}{written} § {number}");
     parts.reporter = Some(reporter);
     Some(mention(text, (start, end), normal, parts))
 }

@@ -249,7 +249,8 @@ impl Table {
                 CitationForm::Statute
             };
             let edition: &'static Edition = Box::leak(Box::new(Edition {
-                name,
+                // The table has the register's own initials; lawyers write it out.
+                name: if name == "FR" { "Fed. Reg." } else { name },
                 series_of: name,
                 form,
                 first: 0,
