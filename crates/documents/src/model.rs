@@ -149,6 +149,9 @@ pub struct CitationParts {
     /// What the citing text says of the source in a parenthesis of its own: `quoting Roe`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parenthetical: Option<String>,
+    /// One past the last byte of that parenthesis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parenthetical_end: Option<usize>,
     /// First-named party, or `None` for `In re` names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plaintiff: Option<String>,
@@ -178,6 +181,7 @@ impl CitationParts {
             year: None,
             court: None,
             parenthetical: None,
+            parenthetical_end: None,
             plaintiff: None,
             defendant: None,
             antecedent: None,

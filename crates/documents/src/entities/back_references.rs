@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::parentheticals::read_parenthetical;
 use super::pin_cites::pin_length;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 use crate::static_regex::static_regex;
@@ -58,6 +59,7 @@ pub(super) fn back_references(text: &str, citations: &[Mention]) -> Vec<Mention>
         let end = pin.as_ref().map_or(whole.end(), |(end, _)| *end);
         let mut parts = CitationParts::new(CitationForm::Id, whole.start(), end);
         parts.pin_cite = pin.map(|(_, pin)| pin);
+        read_parenthetical(text, end, &mut parts);
         let mention = Mention::new(EntityKind::Citation, text, whole.start(), end, "Id.");
         found.push(mention.with_citation(parts));
     }
@@ -73,6 +75,7 @@ pub(super) fn back_references(text: &str, citations: &[Mention]) -> Vec<Mention>
         let end = pin.as_ref().map_or(whole.end(), |(end, _)| *end);
         let mut parts = CitationParts::new(CitationForm::Supra, whole.start(), end);
         parts.pin_cite = pin.map(|(_, pin)| pin);
+        read_parenthetical(text, end, &mut parts);
         let normal = match &name {
             Some(name) => format!("{name}, supra"),
             None => "supra".to_owned(),

@@ -5,6 +5,7 @@ use super::citations::core_citations;
 use super::core_citation::{CoreCitation, year};
 use super::courts::court_in_parenthesis;
 use super::initials::Initials;
+use super::parentheticals::read_parenthetical;
 use super::persons::is_office_word;
 use super::pin_cites::pin_behind;
 use super::tables::reporter_key::reporter_key;
@@ -51,9 +52,6 @@ static_regex!(year_before_regex, r"[\[(](?P<year>1[6-9]\d\d|20\d\d)[\])]\s*$");
 
 /// Maximum number of citations that stand for one case; no case is reported in so many places.
 const MAX_PARALLEL: usize = 32;
-
-/// Longest explanation in a parenthesis behind a citation, in bytes.
-const LONGEST_PARENTHETICAL: usize = 600;
 
 /// Every case and journal citation, and every case named without one.
 pub(super) fn case_citations(text: &str) -> Vec<Mention> {
@@ -208,8 +206,7 @@ fn read_after(text: &str, next: usize, core: &CoreCitation, parts: &mut Citation
             end += paren.end();
         }
     }
-    let limit = text.ceil_char_boundary((end + LONGEST_PARENTHETICAL).min(text.len()));
-    parts.parenthetical = parenthetical(&text[end..limit]);
+    read_parenthetical(text, end, parts);
     parts.full_end = end;
 }
 
@@ -230,23 +227,6 @@ fn close_brackets(text: &str, mentions: &mut [Mention]) {
             parts.full_end += behind.len() - behind.trim_start_matches(' ').len() + 1;
         }
     }
-}
-
-/// The text of the parenthesis that the given text begins with, parentheses inside it included.
-fn parenthetical(rest: &str) -> Option<String> {
-    let inner = rest.trim_start_matches([' ', '\n']).strip_prefix('(')?;
-    let mut depth = 1;
-    for (at, c) in inner.char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(inner[..at].split_whitespace().collect::<Vec<_>>().join(" "));
-        }
-    }
-    None
 }
 
 /// Parallel citations of one case share the facts that any of them has.

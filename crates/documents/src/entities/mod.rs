@@ -23,6 +23,7 @@ mod law_citations;
 mod lawyer_mention;
 mod lawyers;
 mod money;
+mod parentheticals;
 mod parties;
 mod persons;
 mod pin_cites;

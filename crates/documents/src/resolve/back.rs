@@ -7,7 +7,7 @@ use crate::model::{CitationForm, EntityKind, Mention};
 ///
 /// References look back. A short citation means the full one with its volume and reporter; name and page decide
 /// between several. `supra` and a name with a page mean the only case of that name. `Id.` means the authority cited
-/// just before, unless its pin cannot lie there; what cannot be resolved breaks the chain. A reference that fits two
+/// just before, but for those in the explanation of another, unless its pin cannot lie there; what cannot be resolved breaks the chain. A reference that fits two
 /// authorities stays unresolved (Bluebook rules 4.1, 4.2 and 10.9).
 pub(super) fn sources(mentions: &[Mention]) -> Vec<Option<usize>> {
     let mut order: Vec<usize> = (0..mentions.len())
@@ -24,8 +24,13 @@ pub(super) fn sources(mentions: &[Mention]) -> Vec<Option<usize>> {
     let mut sources: Vec<Option<usize>> = vec![None; mentions.len()];
     // The source of the previous citation, none if that is unresolved.
     let mut last: Option<usize> = None;
+    // Explanations that are still open, with the source of the citation that they explain.
+    let mut explained: Vec<(usize, Option<usize>)> = Vec::new();
     for &at in &order {
         let Some(parts) = mentions[at].citation() else { continue };
+        while let Some((_, source)) = explained.pop_if(|(end, _)| *end <= mentions[at].start) {
+            last = source;
+        }
         let named = || parts.antecedent.as_deref().and_then(|name| authorities.named(name));
         let source = match parts.form {
             CitationForm::ShortCase => authorities.short(mentions, parts),
@@ -44,6 +49,9 @@ pub(super) fn sources(mentions: &[Mention]) -> Vec<Option<usize>> {
         // A bare name in running text does not come between a citation and its `Id.`
         if mentions[at].kind == EntityKind::Citation {
             last = source;
+            if let Some(end) = parts.parenthetical_end {
+                explained.push((end, source));
+            }
         }
     }
     sources
@@ -123,6 +131,8 @@ mod tests {
             ("Alder, supra. Id.", None),
             ("See § 9. Id.", None),
             ("5 U.S.C. § 3. Id. at 92.", Some(2)),
+            ("Morrow, 31 F.3d at 44 (quoting Vance, 31 F.3d at 91). Id. at 45.", Some(0)),
+            ("Morrow, 31 F.3d at 44 (quoting Vance, 31 F.3d at 91; id. at 92).", Some(1)),
         ] {
             assert_eq!(*numbers(&format!("{TWO}{id}")).last().unwrap(), source, "{id}");
         }
