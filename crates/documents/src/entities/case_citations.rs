@@ -109,7 +109,8 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
         mentions.push(mention.with_citation(parts));
     }
     for (core, mention) in cores.iter().zip(&mut mentions) {
-        choose_again(text, core, mention);
+        let head = &text[text.floor_char_boundary(core.start.saturating_sub(12))..core.start];
+        choose_again(text, core, mention, year_before_regex().is_match(head));
     }
     close_brackets(text, &mut mentions);
     let taken: Vec<(usize, usize)> = mentions
@@ -126,8 +127,9 @@ fn series(series_of: &str, reporter: &str) -> Option<String> {
     (series_of != reporter).then(|| series_of.to_owned())
 }
 
-/// Chooses between reporters of one spelling, now that the year and the court are known.
-fn choose_again(text: &str, core: &CoreCitation, mention: &mut Mention) {
+/// Chooses between reporters of one spelling, now that the year and the court are known. A year before the volume is
+/// the manner of India and of the Commonwealth: `[1975] 2 S.C.R. 9`.
+fn choose_again(text: &str, core: &CoreCitation, mention: &mut Mention, year_first: bool) {
     let written = &text[core.written.clone()];
     let spellings = spellings(&reporter_key(written));
     let Some(parts) = mention.attributes.citation.as_deref_mut() else { return };
@@ -145,9 +147,12 @@ fn choose_again(text: &str, core: &CoreCitation, mention: &mut Mention) {
             || (matches!(edition.form, CitationForm::FullCase | CitationForm::Journal)
                 && core.form == CitationForm::ShortCase)
     };
-    let chosen = choose(spellings, written, parts.year, place, |edition| {
-        fits(edition) && form(edition) && !edition.is_of_docket()
-    });
+    let known = |edition: &Edition| fits(edition) && form(edition) && !edition.is_of_docket();
+    let foreign = |edition: &Edition| known(edition) && edition.is_foreign();
+    let chosen = year_first
+        .then(|| choose(spellings, written, parts.year, place, foreign))
+        .flatten()
+        .or_else(|| choose(spellings, written, parts.year, place, known));
     if let Some(edition) = chosen
         && (edition.name != core.reporter || edition.series_of != core.series_of)
     {

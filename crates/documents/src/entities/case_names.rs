@@ -130,6 +130,11 @@ static_regex!(
 );
 
 static_regex!(
+    /// Titles, forms and places in parentheses at the end of a name's head.
+    inside_regex,
+    r"\((?:Dr|Retd|India|P|Pvt|Regd|D|Dead|Smt|Mrs?|Minor|Civil|NCT\sof\sDelhi|UK|USA|U\.K\.|U\.S\.A\.|U\.S\.|Canada|Bombay|Madras|Delhi)\.?\)$"
+);
+static_regex!(
     /// Further parties that a name does not list.
     others_regex,
     r"^,?\s{1,20}(?:and|&)\s{1,20}(?:[Oo]thers?|[Aa]nother|[Oo]rs|[Aa]nr)\b\.?"
@@ -240,6 +245,12 @@ fn plaintiff_start(before: &str) -> Option<usize> {
         let lower = plain.to_lowercase();
         let bare = lower.trim_end_matches('.');
         let capital = plain.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
+        // `Alder Mills (India) Ltd.`: what stands in parentheses belongs to the name.
+        if let Some(inside) = inside_regex().find(head) {
+            edge = inside.start();
+            count += 1;
+            continue;
+        }
         if word.ends_with([';', ':', '?', '!', ')', ']', '”', '—'])
             && count > 0
             && !word.ends_with("s)")

@@ -13,7 +13,7 @@ Rob. (N.Y.);Met. (Ky.);Mart. (La.);Har. (N.J.);South. (N.J.);Dudl. (Ga.);Greenl.
 
 /// Reports of India and of the Commonwealth.
 pub(super) const FOREIGN: &str = "
-SCC|S.C.C.;SCR|S.C.R.;SCC (Cri)|SCC Cri;SCC (L&S)|SCC L&S;Supp SCC|SCC Supp;SCC OnLine SC|SCC Online SC;SCALE;JT;Cri LJ|Cri. L.J.|CrLJ|Cr. L.J.|Crl. L.J.;ITR|I.T.R.;STC;ELT;GLR;GLH;KLT;KHC;MLJ;LW;ALT|Andh LT;ALD;BomCR|Bom CR|Bom. C.R.;Mh LJ|Mah LJ|Mh.L.J.;PLR;RCR (Civil)|RCR (Criminal);DLT;LLJ;LLN;Lab IC;FLR;CLR;CTC;TMI;ACJ;Comp Cas;UPLBEC;AWC;ADJ;ALL LJ;PLJR;BLJR;CWN;CLJ;CHN;ILR|I.L.R.;Cal LJ;Guj LR;Ker LT;Raj LW;SLT;OLR;JLJ;MPLJ;Crimes;ACC;SCJ;UJ;Supreme;ECR;STR;GSTR;Taxman;ITD;TTJ
+SCC|S.C.C.;SCR|S.C.R.;SCC (Cri)|SCC Cri;SCC (L&S)|SCC L&S;Supp SCC|SCC Supp;SCC OnLine SC|SCC Online SC;SCALE;JT;Cri LJ|Cri. L.J.|CrLJ|Cr. L.J.|Crl. L.J.;ITR|I.T.R.;STC;ELT;GLR;GLH;KLT;KHC;MLJ;LW;ALT|Andh LT;ALD;BomCR|Bom CR|Bom. C.R.;Mh LJ|Mah LJ|Mh.L.J.;PLR;RCR (Civil);RCR (Criminal);DLT;LLJ;LLN;Lab IC;FLR;CLR;CTC;TMI;ACJ;Comp Cas;UPLBEC;AWC;ADJ;ALL LJ;PLJR;BLJR;CWN;CLJ;CHN;ILR|I.L.R.;Cal LJ;Guj LR;Ker LT;Raj LW;SLT;OLR;JLJ;MPLJ;Crimes;ACC;SCJ;UJ;Supreme;ECR;STR;GSTR;Taxman;ITD;TTJ
 SLR|S.L.R.;SLJ;AIR SCW|SCW;AIC;RLW;WLC;Civ CC|CivCC;DRJ;Kar LJ|Kant LJ|KarLJ;LLR;Bom LR|Bom. L.R.;Comp LJ;PTC;All LJ;ALR;MWN;APLJ;ALD (Cri)|ALD Cri;An WR|An.W.R.;Shim LC|Sim LC;JKJ;GLT|Gau LT;CLT|Cut LT;SCT;RSJ;PLJ;MhLR;UC;SRJ;KCCR;LS;Arb LR;BC;CPJ;CPR;RCC;TAC;ILR (Kar)|ILR Kar;ILR (Del)|ILR Del;ILR (Bom)|ILR Bom;ILR (Mad)|ILR Mad
 QB|Q.B.;KB|K.B.;AC|A.C.;Ch. D.;WLR|W.L.R.;All ER|All E.R.;Eng. Rep.;ER;Lloyd's Rep.;Cr. App. R.;U.C.Q.B.;D.L.R.;O.R.;C.L.R.;N.Z.L.R.
 ";
@@ -31,6 +31,9 @@ pub(super) const JOURNALS: &str = "Harv. C.R.-C.L.;Fordham Int'l;Bus. Law.;Fam. 
 
 /// Neutral citations by year: the word between year and number.
 pub(super) const NEUTRAL: &str = "
-NCSC;NCCOA;NCBC;NCWCA;MI;DE;ID;GU;DNH;D.N.H.;N.D.;S.D.;N.D. App.;Ark. App.;NH
+NCSC;NCCOA;NCBC;NCWCA;MI;DE;ID;GU;DNH;D.N.H.;N.D.;S.D.;N.D. App.;Ark. App.;NH";
+
+/// Neutral citations of India and the Commonwealth.
+pub(super) const FOREIGN_NEUTRAL: &str = "
 EWCA Civ;EWCA Crim;EWHC;UKSC;UKHL;UKPC;ONCA;BCCA;ABCA;SCC;FCA;FC;HCA;FCAFC;INSC;DHC;SCC OnLine Del;SCC OnLine Bom;SCC OnLine Cal;SCC OnLine Mad;SCC OnLine Kar;SCC OnLine All;SCC OnLine Ker;SCC OnLine Guj;SCC OnLine P&H;SCC OnLine MP;SCC OnLine Raj;SCC OnLine Ori;SCC OnLine Pat;SCC OnLine NCLAT
 ";

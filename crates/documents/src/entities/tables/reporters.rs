@@ -197,6 +197,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     table.list(further::JOURNALS, CitationForm::Journal, "");
     table.list(further::FOREIGN, CitationForm::FullCase, "f");
     table.list(further::NEUTRAL, CitationForm::FullCase, "y");
+    table.list(further::FOREIGN_NEUTRAL, CitationForm::FullCase, "fy");
     table
 });
 

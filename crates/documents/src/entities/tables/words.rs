@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 /// Whether a word that ends in a dot is an abbreviation, so that the dot does not end a sentence.
 pub(crate) fn is_abbreviation(word: &str) -> bool {
     let bare = word.trim_start_matches(['(', '"', '“', '‘', '[']).trim_end_matches(['.', ',']);
-    if bare.chars().count() <= 1 || bare.contains('.') {
+    if bare.chars().count() <= 1 || bare.contains('.') || bare.eq_ignore_ascii_case("m/s") {
         return true;
     }
     let lower = bare.to_lowercase().replace('’', "'");
