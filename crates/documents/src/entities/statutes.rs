@@ -15,13 +15,13 @@ const SIGN: &str = r"(?:§{1,2}|[Ss]ec(?:tion|s?\.|tions)|[Ss]s\.)";
 static_regex!(
     usc_regex,
     format!(
-        r"(?i)(?:\b(?P<title>\d{{1,2}}),?\s+U\.?\s?S\.?\s?C\.?(?:\s?[AUS]\.?)?(?:\s+App(?:\.|x\.?|endix))?|\b(?P<title2>\d{{1,2}}),?\s+U(?:nited|\.)\s?S(?:tates|\.)\s+Code(?:\s+Annotated)?|\btitle\s+(?P<title3>\d{{1,2}})(?:,?\s+of\s+the\s+United\s+States\s+Code)?,\s+sections?),?\s*(?:{SIGN}\s*){{0,2}}(?P<section>{SECTION})(?P<tail>\s+(?:note|et\s+seq\.?))?"
+        r"(?i)(?:\b(?P<title>\d{{1,2}}),?\s+U\.?\s?S\.?\s?C\.?(?:\s?[AUS]\.?)?(?P<appendix>\s+App(?:\.|x\.?|endix))?|\b(?P<title2>\d{{1,2}}),?\s+U(?:nited|\.)\s?S(?:tates|\.)\s+Code(?:\s+Annotated)?|\btitle\s+(?P<title3>\d{{1,2}})(?:,?\s+of\s+the\s+United\s+States\s+Code)?,\s+sections?),?\s*(?:{SIGN}\s*){{0,2}}(?P<section>{SECTION})(?P<tail>\s+(?:note|\(note\)|et\s+seq\.?))?"
     )
 );
 static_regex!(
     cfr_regex,
     format!(
-        r"(?i)\b(?P<title>\d{{1,2}}),?\s+C\.?\s?F\.?\s?R\.?,?\s*(?:{SIGN}\s*|[Pp](?:ar)?ts?\.?\s*)?(?P<section>{SECTION})"
+        r"(?i)\b(?P<title>\d{{1,2}}),?\s{{0,40}}C\.?\s?F\.?\s?R\.?,?\s*(?:{SIGN}\s*|[Pp](?:ar)?ts?\.?\s*)?(?P<section>{SECTION})"
     )
 );
 static_regex!(
@@ -31,7 +31,7 @@ static_regex!(
 static_regex!(
     bare_section_regex,
     format!(
-        r"(?:§{{1,2}}\s*|\b(?:[Ss]ections?|[Ss]ub-?sections?|SECTIONS?|[Aa]rticles?|[Rr]ules?|[Cc]lauses?|[Oo]rder|[Ss]ec\.|[Ss]ec-\s?tions?|Regulations?|Amendment)\s*|\b(?:Ss?\.|[Uu]/[Ss]s?\.?)\s?)(?P<section>(?:\((?:\d{{1,3}}|[a-z]|[ivx]{{2,4}})\)|(?:\d|[IVX]+\b)[\w./]*)(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*(?:(?:\s*(?:,|and|&|or|to|read\s+with|r/w)\s*)+(?:[Ss]ections?\s+|[Rr]ule\s+)?(?:\d[\w./]*(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*|\([a-z0-9]{{1,4}}\)))*)"
+        r"(?:§{{1,2}}\s*|\b(?:[Ss]ections?|[Ss]ub-?sections?|SECTIONS?|[Aa]rticles?|[Rr]ules?|[Cc]lauses?|[Oo]rder|[Ss]ec\.|[Ss]ec-\s?tions?|Regulations?|Amendment)\s*|\b(?:Ss?\.|[Uu]/[Ss]s?\.?)\s?)(?P<section>(?:\((?:\d{{1,3}}|[a-z]|[ivx]{{2,4}})\)|(?:\d|[IVX]+\b)[\w./]*(?:[-–:]\d[\w.]*)*)(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*(?:(?:\s*(?:,|and|&|or|to|read\s+with|r/w)\s*)+(?:[Ss]ections?\s+|[Rr]ule\s+)?(?:\d[\w./]*(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*|\([a-z0-9]{{1,4}}\)))*)"
     )
 );
 static_regex!(
@@ -107,11 +107,19 @@ fn usc(text: &str, found: &mut Vec<Mention>) {
             section_end(text, section.start(), whole.end())
         };
         let number = one_line(text[section.start()..end].trim_end());
+        // The appendix counts its sections anew.
+        let appendix = if captures.name("appendix").is_some() { " App." } else { "" };
         let mut parts = CitationParts::new(CitationForm::Statute, whole.start(), end);
         parts.volume = Some(title.to_owned());
         parts.reporter = Some("U.S.C.".to_owned());
         parts.section = Some(number.clone());
-        push(found, text, (whole.start(), end), format!("{title} U.S.C. § {number}"), parts);
+        push(
+            found,
+            text,
+            (whole.start(), end),
+            format!("{title} U.S.C.{appendix} § {number}"),
+            parts,
+        );
     }
 }
 

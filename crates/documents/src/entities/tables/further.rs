@@ -20,7 +20,7 @@ QB|Q.B.;KB|K.B.;AC|A.C.;Ch. D.;WLR|W.L.R.;All ER|All E.R.;Eng. Rep.;ER;Lloyd's R
 
 /// American series that report statutes or session laws by volume and page.
 pub(super) const LAWS: &str = "
-Stat.|Stat. at L.|Stat. at Large;U.S.C.C.A.N.|U.S. Code Cong. & Admin. News;DCSTAT|D.C. Stat.;Cong. Rec.;Cong. Globe;Weekly Comp. Pres. Doc.
+Stat.|Stat. at L.|Stat. at Large|Statutes at Large;U.S.C.C.A.N.|U.S. Code Cong. & Admin. News;DCSTAT|D.C. Stat.;Cong. Rec.;Cong. Globe;Weekly Comp. Pres. Doc.
 ";
 
 /// American registers of regulations.
