@@ -28,6 +28,7 @@ mod parties;
 mod persons;
 mod pin_cites;
 mod preparation;
+mod section_lists;
 mod section_of_code;
 mod statutes;
 pub(crate) mod tables;

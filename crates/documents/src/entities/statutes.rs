@@ -2,6 +2,7 @@
 
 use super::court_rules::court_rules;
 use super::law_citations::{law_citations, one_line, section_end};
+use super::section_lists::further_sections;
 use super::section_of_code::section_of_code;
 use super::windows::windows;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
@@ -66,6 +67,11 @@ pub(super) fn statutes(text: &str) -> Vec<Mention> {
     taken.extend(codes.iter().map(|m: &Mention| (m.start, m.end)));
     taken.sort_unstable();
     found.append(&mut codes);
+    let mut lists = further_sections(text, &found);
+    lists.retain(|m| !is_taken(&taken, m.start, m.end));
+    taken.extend(lists.iter().map(|m: &Mention| (m.start, m.end)));
+    taken.sort_unstable();
+    found.append(&mut lists);
     let mut general = Vec::new();
     bare_sections(text, &taken, &mut general);
     taken.extend(general.iter().map(|m: &Mention| (m.start, m.end)));
