@@ -1,5 +1,6 @@
 //! Case citations with their context: name before, pin pages and parenthesis after, parallel citations.
 
+use super::case_context::{close_brackets, years_of_history};
 use super::case_names::{CaseName, bare_names, name_before};
 use super::citations::core_citations;
 use super::core_citation::{CoreCitation, year};
@@ -17,7 +18,7 @@ use crate::static_regex::static_regex;
 static_regex!(
     /// The parenthesis with court and year.
     paren_regex,
-    r"^\s{0,90}[\[(](?P<court>[^()\[\]]{0,80}?)\s*(?:[A-Z][a-z]{2,8}\.?\s\d{1,2},\s*|\d{1,2}/\d{1,2}/(?P<short>\d\d)\b)?(?P<year>1[6-9]\d\d|20\d\d)?(?:[-–]\d{2,4})?(?:,\s[^()\[\]]{1,40})?\s*[\])]"
+    r"^,?\s{0,90}[\[(](?P<court>[^()\[\]]{0,110}?),?\s*(?:[A-Z][a-z]{2,8}\.?\s\d{1,2},?\s*|\d{1,2}/\d{1,2}/(?P<short>\d\d)\b)?(?:(?P<year>1[6-9]\d\d|20\d\d)(?:[-–]\d{2,4})?(?:,\s[^()\[\]]{1,40})?)?\s*[\])]"
 );
 static_regex!(
     /// Notes of a short citation's page: `at 60 n.4`.
@@ -113,6 +114,7 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
         choose_again(text, core, mention, year_before_regex().is_match(head));
     }
     close_brackets(text, &mut mentions);
+    years_of_history(text, &mut mentions);
     let taken: Vec<(usize, usize)> = mentions
         .iter()
         .filter_map(|m| m.citation().map(|parts| (parts.full_start, parts.full_end)))
@@ -205,6 +207,12 @@ fn read_after(text: &str, next: usize, core: &CoreCitation, parts: &mut Citation
                 parts.court = Some(court);
             }
             end += between + paren.get(0).map_or(0, |m| m.end());
+        } else if let Some(paren) = paren_regex().captures(rest)
+            && let Some(court) = court_in_parenthesis(&paren["court"], parts.reporter.as_deref())
+        {
+            // `(1st Cir.), cert. denied`: the year stands behind the later decision.
+            parts.court = Some(court);
+            end += paren.get(0).map_or(0, |m| m.end());
         } else if let Some(paren) = bench_regex().find(rest)
             && text[..core.end].ends_with(|c: char| c.is_ascii_digit())
         {
@@ -213,25 +221,6 @@ fn read_after(text: &str, next: usize, core: &CoreCitation, parts: &mut Citation
     }
     read_parenthetical(text, end, parts);
     parts.full_end = end;
-}
-
-/// Adds the bracket that closes behind a reference, if it opens within: `Roe v. Doe [1967 SLR 759]`.
-fn close_brackets(text: &str, mentions: &mut [Mention]) {
-    for mention in mentions {
-        let Some(parts) = mention.attributes.citation.as_deref_mut() else { continue };
-        let (Some(inside), Some(behind)) =
-            (text.get(parts.full_start..parts.full_end), text.get(parts.full_end..))
-        else {
-            continue;
-        };
-        let open = |open: char, close: char| {
-            inside.matches(open).count() > inside.matches(close).count()
-                && behind.trim_start_matches(' ').starts_with(close)
-        };
-        if inside.len() < 600 && (open('[', ']') || open('(', ')')) {
-            parts.full_end += behind.len() - behind.trim_start_matches(' ').len() + 1;
-        }
-    }
 }
 
 /// Parallel citations of one case share the facts that any of them has.

@@ -4,6 +4,7 @@ mod abbreviation_ends;
 mod back_references;
 mod captions;
 mod case_citations;
+mod case_context;
 mod case_names;
 mod citations;
 mod core_citation;
