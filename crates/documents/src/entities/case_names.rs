@@ -1,5 +1,6 @@
 //! Names of cases: the parties around a `v.`, or the subject after `In re`.
 
+use super::case_captions::{PREAMBLE, is_caption, is_role};
 use super::initials::Initials;
 use super::tables::words::{CONNECTORS, SIGNALS, is_abbreviation};
 use crate::static_regex::static_regex;
@@ -112,6 +113,9 @@ pub(super) fn bare_names(
         if plaintiff.is_empty() || defendant.is_empty() || role {
             continue;
         }
+        if from + plaintiff_at < PREAMBLE && is_caption(&text[defendant_at + length..]) {
+            continue;
+        }
         let others = others_regex().find(&text[defendant_at + length..]).map_or(0, |o| o.end());
         found.push(CaseName {
             start: from + plaintiff_at,
@@ -202,23 +206,6 @@ fn is_name(text: &str) -> bool {
     lower <= 1
 }
 
-/// Whether the word is the role of a party, as captions give it.
-fn is_role(word: &str) -> bool {
-    let word = word.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase();
-    let word = word.strip_suffix('s').unwrap_or(&word);
-    matches!(
-        word,
-        "appellant"
-            | "petitioner"
-            | "respondent"
-            | "plaintiff"
-            | "defendant"
-            | "applicant"
-            | "complainant"
-            | "appellee"
-    )
-}
-
 /// Where the plaintiff's name starts in the text before a `v.`; `None` if there is no name.
 fn plaintiff_start(before: &str) -> Option<usize> {
     let trimmed =
@@ -307,6 +294,9 @@ fn defendant_length(after: &str) -> usize {
             "inc" | "ltd" | "llc" | "llp" | "co" | "corp" | "jr" | "sr" | "n.a" | "l.l.c" | "et"
         );
         if (previous_comma && !suffix) || lower == "supra" {
+            break;
+        }
+        if capital && lower == "for" {
             break;
         }
         let connects = length > 0 && CONNECTORS.contains(&lower.as_str());

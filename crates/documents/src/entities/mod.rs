@@ -3,6 +3,7 @@
 mod abbreviation_ends;
 mod back_references;
 mod captions;
+mod case_captions;
 mod case_citations;
 mod case_context;
 mod case_names;
