@@ -131,6 +131,10 @@ pub struct CitationParts {
     /// The reporter or code by its usual abbreviation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reporter: Option<String>,
+    /// The reporter that a series belongs to, if its name is another: `Ill.` for `Ill. 2d`, `Cal. Code` for `Cal.
+    /// Penal Code`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series_of: Option<String>,
     /// First page of the case; `None` where the text leaves it blank (`576 U.S. ___`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
@@ -146,6 +150,12 @@ pub struct CitationParts {
     /// Key of the deciding court, if the parenthesis or the reporter names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub court: Option<String>,
+    /// What the citing text says of the source in a parenthesis of its own: `quoting Roe`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parenthetical: Option<String>,
+    /// One past the last byte of that parenthesis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parenthetical_end: Option<usize>,
     /// First-named party, or `None` for `In re` names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plaintiff: Option<String>,
@@ -168,11 +178,14 @@ impl CitationParts {
             form,
             volume: None,
             reporter: None,
+            series_of: None,
             page: None,
             section: None,
             pin_cite: None,
             year: None,
             court: None,
+            parenthetical: None,
+            parenthetical_end: None,
             plaintiff: None,
             defendant: None,
             antecedent: None,

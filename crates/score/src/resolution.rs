@@ -73,7 +73,11 @@ fn groups_of(content: &str) -> Vec<Option<String>> {
         .iter()
         .enumerate()
         .filter(|(_, m)| m.kind == EntityKind::Citation)
-        .filter(|(_, m)| m.citation().is_some_and(|parts| parts.form != CitationForm::Statute))
+        .filter(|(_, m)| {
+            m.citation().is_some_and(|parts| {
+                parts.form != CitationForm::Statute || parts.reporter.is_some()
+            })
+        })
         .map(|(at, _)| document.links[at].map(|at| document.keys[at].clone()))
         .collect()
 }

@@ -2,17 +2,48 @@
 
 use std::collections::HashSet;
 
+use super::parentheticals::read_parenthetical;
+use super::pin_cites::pin_length;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 use crate::static_regex::static_regex;
 
-static_regex!(
-    id_regex,
-    r"\b(?:[Ii]d|[Ii]bid)\.,?(?P<pin>\s+at\s+(?:\*|¶{1,2}\s?|n\.\s?|pp?\.\s?)?\d{1,5}(?:\s?[-–—]\s?\d{1,5})?(?:\s*nn?\.\s*\d{1,3})?(?:,\s+\d{1,5}(?:\s?[-–]\s?\d{1,5})?)*|\s+§{1,2}\s*[\w.()-]+)?"
-);
+static_regex!(id_regex, r"(?:\b|_)(?:[Ii]d|[Ii]bid)\._?,?");
 static_regex!(
     supra_regex,
-    r"(?:(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8})(?:,|\s)\s*)?\bsupra\b(?:,)?(?P<pin>\s+(?:at\s+|note\s+|n\.\s?|p\.\s?|pp\.\s?)\d{1,5}(?:\s?[-–—]\s?\d{1,5})?(?:,\s+at\s+\d{1,5})?)?"
+    r"(?:(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8})(?:,|\s)\s*)?(?:\d{1,3}\s)?(?:\b|_)(?:[Ss]upra|SUPRA)(?:\b|_),?"
 );
+static_regex!(
+    /// What stands between `Id.` or `supra` and the places of a pin cite.
+    before_pin_regex,
+    r"^\s{1,20}(?P<pin>(?P<note>(?:notes?|nn?\.)\s?\d{1,4},?\s{0,20})?(?P<at>at\s{1,20})?)"
+);
+
+/// The end of the pin cite behind `end`, and its text: `at 5`, `§ 3`, `note 6, at 5`.
+fn pin(text: &str, end: usize) -> Option<(usize, String)> {
+    let opening = before_pin_regex().captures(&text[end..])?;
+    let start = end + opening.name("pin").map_or(0, |pin| pin.start());
+    let places = end + opening.get(0).map_or(0, |whole| whole.end());
+    let marked = text[places..].starts_with(['¶', '§', '*', 'n', 'p']);
+    let length =
+        if opening.name("at").is_some() || marked { pin_length(&text[places..]) } else { None };
+    let pin_end = match (length, opening.name("note")) {
+        (Some(length), _) => places + length,
+        (None, Some(note)) => {
+            end + note.start() + note.as_str().trim_end_matches([' ', ',', '\n']).len()
+        }
+        (None, None) => return None,
+    };
+    // The letters of subsections belong to a section: `§ 3(a)`.
+    let behind = &text[pin_end..];
+    let letters = if text[places..].starts_with('§') {
+        subsections_regex().find(behind).map_or(0, |m| m.end())
+    } else {
+        0
+    };
+    Some((pin_end + letters, text[start..pin_end + letters].to_owned()))
+}
+
+static_regex!(subsections_regex, r"^(?:[-.]\w{1,6})*(?:\(\w{1,5}\))*");
 static_regex!(
     named_at_regex,
     r"(?P<name>[A-Z][\w'’&.-]*(?:\s+[A-Z][\w'’&.-]*){0,4}),?\s+at\s+(?P<pin>\d{1,5}(?:[-–]\d{1,5})?)\b"
@@ -24,9 +55,12 @@ pub(super) fn back_references(text: &str, citations: &[Mention]) -> Vec<Mention>
     let mut found: Vec<Mention> = Vec::new();
     for captures in id_regex().captures_iter(text) {
         let Some(whole) = captures.get(0) else { continue };
-        let mut parts = CitationParts::new(CitationForm::Id, whole.start(), whole.end());
-        parts.pin_cite = captures.name("pin").map(|pin| pin.as_str().trim().to_owned());
-        let mention = Mention::new(EntityKind::Citation, text, whole.start(), whole.end(), "Id.");
+        let pin = pin(text, whole.end());
+        let end = pin.as_ref().map_or(whole.end(), |(end, _)| *end);
+        let mut parts = CitationParts::new(CitationForm::Id, whole.start(), end);
+        parts.pin_cite = pin.map(|(_, pin)| pin);
+        read_parenthetical(text, end, &mut parts);
+        let mention = Mention::new(EntityKind::Citation, text, whole.start(), end, "Id.");
         found.push(mention.with_citation(parts));
     }
     let spans = short_spans(citations);
@@ -37,14 +71,17 @@ pub(super) fn back_references(text: &str, citations: &[Mention]) -> Vec<Mention>
             continue;
         }
         let name = captures.name("name").map(|name| last_capitalised(name.as_str()));
-        let mut parts = CitationParts::new(CitationForm::Supra, whole.start(), whole.end());
-        parts.pin_cite = captures.name("pin").map(|pin| pin.as_str().trim().to_owned());
+        let pin = pin(text, whole.end());
+        let end = pin.as_ref().map_or(whole.end(), |(end, _)| *end);
+        let mut parts = CitationParts::new(CitationForm::Supra, whole.start(), end);
+        parts.pin_cite = pin.map(|(_, pin)| pin);
+        read_parenthetical(text, end, &mut parts);
         let normal = match &name {
             Some(name) => format!("{name}, supra"),
             None => "supra".to_owned(),
         };
         parts.antecedent = name;
-        let mention = Mention::new(EntityKind::Citation, text, whole.start(), whole.end(), normal);
+        let mention = Mention::new(EntityKind::Citation, text, whole.start(), end, normal);
         found.push(mention.with_citation(parts));
     }
     found.extend(named_references(text, citations));
@@ -73,6 +110,13 @@ fn named_references(text: &str, citations: &[Mention]) -> Vec<Mention> {
     if names.is_empty() {
         return Vec::new();
     }
+    let mut spans: Vec<(usize, usize)> = citations
+        .iter()
+        .filter(|mention| mention.kind == EntityKind::Citation)
+        .filter_map(Mention::citation)
+        .map(|parts| (parts.full_start, parts.full_end))
+        .collect();
+    spans.sort_unstable();
     let mut found = Vec::new();
     for captures in named_at_regex().captures_iter(text) {
         let (Some(name), Some(pin)) = (captures.name("name"), captures.name("pin")) else {
@@ -94,6 +138,11 @@ fn named_references(text: &str, citations: &[Mention]) -> Vec<Mention> {
         };
         let Some(candidate) = candidate else { continue };
         let (start, end) = (name.start() + offset, pin.end());
+        // `Nash, at 310, 115 S. Ct. 5`: the name and the page belong to the citation behind them.
+        let at = spans.partition_point(|(_, span_end)| *span_end <= start);
+        if spans.get(at).is_some_and(|(span_start, _)| *span_start < end) {
+            continue;
+        }
         let mut parts = CitationParts::new(CitationForm::Reference, start, end);
         parts.antecedent = Some(candidate.to_owned());
         parts.pin_cite = Some(pin.as_str().to_owned());

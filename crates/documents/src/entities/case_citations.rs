@@ -1,34 +1,53 @@
 //! Case citations with their context: name before, pin pages and parenthesis after, parallel citations.
 
+use super::case_context::{close_brackets, years_of_history};
 use super::case_names::{CaseName, bare_names, name_before};
 use super::citations::core_citations;
-use super::core_citation::CoreCitation;
+use super::core_citation::{CoreCitation, year};
 use super::courts::court_in_parenthesis;
 use super::initials::Initials;
+use super::parentheticals::read_parenthetical;
+use super::persons::is_office_word;
+use super::pin_cites::pin_behind;
+use super::tables::reporter_key::reporter_key;
+use super::tables::reporters::{Edition, choose, spellings};
+use super::tables::words::is_abbreviation;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 use crate::static_regex::static_regex;
 
 static_regex!(
-    /// Pin pages after a citation: `, 347-48, 350 n.4`.
-    pin_regex,
-    r"(?x)^\s{0,8},?\s{0,90}(?:at\s+)?(?P<pin>
-      (?:\*{1,2}|¶{1,2}\s?|§{1,2}\s?|pp?\.\s*|nn?\.\s*|slip\ op\.\ at\ )?\d{1,5}(?:\s?[-–—]\s?\*?\d{1,5})?
-      (?:\s*(?:&\s*)?(?:n|nn|fn|note)s?\.?\s*\d{1,3}(?:[-–]\d{1,3})?)?
-      (?:\s*(?:,|&|and)\s+(?:¶{1,2}\s?|\*)?\d{1,5}(?:\s?[-–—]\s?\*?\d{1,5})?(?:\s*(?:n|nn|fn)\.?\s*\d{1,3})?)*)"
-);
-static_regex!(
     /// The parenthesis with court and year.
     paren_regex,
-    r"^\s{0,90}[\[(](?P<court>[^()\[\]]{0,80}?)\s*(?:[A-Z][a-z]{2,8}\.?\s\d{1,2},\s*|\d{1,2}/\d{1,2}/(?P<short>\d\d)\b)?(?P<year>1[6-9]\d\d|20\d\d)?(?:[-–]\d{2,4})?\s*[\])]"
+    r"^,?\s{0,90}[\[(](?P<court>[^()\[\]]{0,110}?),?\s*(?:[A-Z][a-z]{2,8}\.?\s\d{1,2},?\s*|\d{1,2}/\d{1,2}/(?P<short>\d\d)\b)?(?:(?P<year>1[6-9]\d\d|20\d\d)(?:[-–]\d{2,4})?(?:,\s[^()\[\]]{1,40})?)?\s*[\])]"
+);
+static_regex!(
+    /// Notes of a short citation's page: `at 60 n.4`.
+    notes_regex,
+    r"^,?\s?(?:&\s?)?(?:nn?|fn|notes?)\.?\s?\d{1,3}(?:\s?[-–,&]\s?\d{1,3}\b)?"
+);
+static_regex!(
+    /// What else may stand before the parenthesis: a number of the docket, a mark of the slip opinion.
+    between_regex,
+    r"^,?\s{0,20}(?:(?:No\.|Nos\.|slip\s+op\.?|at|and|&|n\.|[A-Z]?\d[\w:.,–-]*|_{2,6}|\*)[\s,]{0,20}){1,8}"
+);
+static_regex!(
+    /// A court alone in the parenthesis, as in Indian reports: `(SC)`, `(Bom)`.
+    bench_regex,
+    r"^\s?\((?:SC|FC|PC|FB|DB|[A-Z][a-z]{1,9})\)"
 );
 static_regex!(
     /// Text between parallel citations of one case.
     parallel_regex,
-    r"^[\s,;:\[(]*$"
+    r"^[\s,;:=\[(]*(?:[(\[](?:1[6-9]|20)\d\d[)\]]\s*)?$"
 );
 static_regex!(
     antecedent_regex,
     r"(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8}),?(?:\s*supra,?)?\s*$"
+);
+static_regex!(
+    /// One name before a full citation, perhaps with the page: `Nash, at 310, 115 S. Ct. 5`.
+    single_regex,
+    r"(?:^|[\s(“])(?P<name>[A-Z][a-z][\w'’-]+)(?:(?:\s[A-Z][\w'’&.-]*){0,3},?\s{1,40}at\s(?P<pin>\d{1,5}(?:[-–]\d{1,5})?))?,\s{1,40}$"
 );
 static_regex!(year_before_regex, r"[\[(](?P<year>1[6-9]\d\d|20\d\d)[\])]\s*$");
 
@@ -47,6 +66,7 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
         let mut parts = CitationParts::new(core.form, core.start, core.end);
         parts.volume.clone_from(&core.volume);
         parts.reporter = Some(core.reporter.clone());
+        parts.series_of = series(&core.series_of, &core.reporter);
         parts.page.clone_from(&core.page);
         parts.year = core.year;
         parts.court = core.court.map(str::to_owned);
@@ -68,6 +88,8 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
                 CitationForm::FullCase | CitationForm::Journal => {
                     if let Some(name) = name_before(text, core.start, floor, &initials) {
                         take_name(name, &mut parts);
+                    } else if core.form == CitationForm::FullCase {
+                        read_single_name(text, core.start, floor, &mut parts);
                     }
                     if parts.year.is_none() {
                         let head = &text
@@ -87,6 +109,12 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
         let mention = Mention::new(EntityKind::Citation, text, core.start, core.end, core.normal());
         mentions.push(mention.with_citation(parts));
     }
+    for (core, mention) in cores.iter().zip(&mut mentions) {
+        let head = &text[text.floor_char_boundary(core.start.saturating_sub(12))..core.start];
+        choose_again(text, core, mention, year_before_regex().is_match(head));
+    }
+    close_brackets(text, &mut mentions);
+    years_of_history(text, &mut mentions);
     let taken: Vec<(usize, usize)> = mentions
         .iter()
         .filter_map(|m| m.citation().map(|parts| (parts.full_start, parts.full_end)))
@@ -95,6 +123,50 @@ pub(super) fn case_citations(text: &str) -> Vec<Mention> {
         mentions.push(bare_case(text, name));
     }
     mentions
+}
+
+fn series(series_of: &str, reporter: &str) -> Option<String> {
+    (series_of != reporter).then(|| series_of.to_owned())
+}
+
+/// Chooses between reporters of one spelling, now that the year and the court are known. A year before the volume is
+/// the manner of India and of the Commonwealth: `[1975] 2 S.C.R. 9`.
+fn choose_again(text: &str, core: &CoreCitation, mention: &mut Mention, year_first: bool) {
+    let written = &text[core.written.clone()];
+    let spellings = spellings(&reporter_key(written));
+    let Some(parts) = mention.attributes.citation.as_deref_mut() else { return };
+    if written.is_empty() || spellings.len() < 2 {
+        return;
+    }
+    let place = parts.court.as_deref().and_then(|court| court.split('/').next());
+    let volume = core.volume.as_deref();
+    let fits = |edition: &Edition| match volume {
+        Some(volume) => edition.has_volume_after() || edition.may_have_volume(volume),
+        None => edition.may_lack_volume(),
+    };
+    let form = |edition: &Edition| {
+        edition.form == core.form
+            || (matches!(edition.form, CitationForm::FullCase | CitationForm::Journal)
+                && core.form == CitationForm::ShortCase)
+    };
+    let known = |edition: &Edition| fits(edition) && form(edition) && !edition.is_of_docket();
+    let foreign = |edition: &Edition| known(edition) && edition.is_foreign();
+    let chosen = year_first
+        .then(|| choose(spellings, written, parts.year, place, foreign))
+        .flatten()
+        .or_else(|| choose(spellings, written, parts.year, place, known));
+    if let Some(edition) = chosen
+        && (edition.name != core.reporter || edition.series_of != core.series_of)
+    {
+        let renamed = CoreCitation {
+            reporter: edition.name.to_owned(),
+            series_of: edition.series_of.to_owned(),
+            ..core.clone()
+        };
+        mention.normal = renamed.normal();
+        parts.series_of = series(edition.series_of, edition.name);
+        parts.reporter = Some(renamed.reporter);
+    }
 }
 
 /// Reads pin pages, court and year after the citation, up to the next one.
@@ -108,46 +180,47 @@ fn read_after(text: &str, next: usize, core: &CoreCitation, parts: &mut Citation
         parts.pin_cite.clone_from(&core.page);
         parts.page = None;
     }
-    if let Some(pin) = pin_regex().captures(rest) {
-        let matched = &pin["pin"];
-        let pin_end = pin.get(0).map_or(0, |m| m.end());
-        // The last number may be the next citation's volume.
-        let cut = if end + pin_end >= next {
-            matched.rfind([',', '&']).unwrap_or(0)
-        } else {
-            matched.len()
-        };
+    if let Some((pin, at)) = pin_behind(rest, next - core.end) {
         // `1 U.S. 1 1982`: a number without a comma is not a pin page.
-        let separated = rest.trim_start().starts_with([',', 'a']) || core.page.is_none();
-        if cut > 0 && separated {
-            let pages = matched[..cut].trim_end();
-            if core.form != CitationForm::ShortCase {
-                parts.pin_cite = Some(pages.to_owned());
-            }
-            end += pin_end - (matched.len() - pages.len());
+        if at || rest.trim_start().starts_with(',') || core.page.is_none() {
+            end += pin.end;
+            let shown = match (&core.page, core.form) {
+                (Some(page), CitationForm::ShortCase) => &text[core.end - page.len()..end],
+                _ => &rest[pin],
+            };
+            parts.pin_cite = Some(shown.to_owned());
         }
-    }
-    if let Some(rest) = text.get(end..limit)
-        && let Some(paren) = paren_regex().captures(rest)
-        && let Some(digits) = paren.name("year").or(paren.name("short"))
+    } else if core.form == CitationForm::ShortCase
+        && let Some(notes) = notes_regex().find(rest)
+        && let Some(page) = &core.page
     {
-        parts.year = year(digits.as_str()).or(parts.year);
-        if let Some(court) = court_in_parenthesis(&paren["court"], parts.reporter.as_deref()) {
+        end += notes.end();
+        parts.pin_cite = Some(text[core.end - page.len()..end].to_owned());
+    }
+    if let Some(rest) = text.get(end..limit) {
+        let between = between_regex().find(rest).map_or(0, |between| between.end());
+        if let Some(paren) = paren_regex().captures(&rest[between..])
+            && let Some(digits) = paren.name("year").or(paren.name("short"))
+        {
+            parts.year = year(digits.as_str()).or(parts.year);
+            if let Some(court) = court_in_parenthesis(&paren["court"], parts.reporter.as_deref()) {
+                parts.court = Some(court);
+            }
+            end += between + paren.get(0).map_or(0, |m| m.end());
+        } else if let Some(paren) = paren_regex().captures(rest)
+            && let Some(court) = court_in_parenthesis(&paren["court"], parts.reporter.as_deref())
+        {
+            // `(1st Cir.), cert. denied`: the year stands behind the later decision.
             parts.court = Some(court);
+            end += paren.get(0).map_or(0, |m| m.end());
+        } else if let Some(paren) = bench_regex().find(rest)
+            && text[..core.end].ends_with(|c: char| c.is_ascii_digit())
+        {
+            end += paren.end();
         }
-        end += paren.get(0).map_or(0, |m| m.end());
     }
+    read_parenthetical(text, end, parts);
     parts.full_end = end;
-}
-
-fn year(digits: &str) -> Option<u16> {
-    let year: u16 = digits.parse().ok()?;
-    match year {
-        // `12/15/95`: two digits from 30 on are years of the last century.
-        30..=99 => Some(1900 + year),
-        0..=29 => Some(2000 + year),
-        year => Some(year),
-    }
 }
 
 /// Parallel citations of one case share the facts that any of them has.
@@ -182,6 +255,21 @@ fn read_antecedent(text: &str, start: usize, floor: usize, parts: &mut CitationP
     if let Some(found) = antecedent_regex().captures(window) {
         parts.antecedent = Some(last_name(&found["name"]));
         parts.full_start = from + found.get(0).map_or(0, |m| m.start());
+    }
+}
+
+/// `Nash, 515 U.S. 304`: one name stands for a case that was named in full before.
+fn read_single_name(text: &str, start: usize, floor: usize, parts: &mut CitationParts) {
+    let from = text.floor_char_boundary(start.saturating_sub(60)).max(floor);
+    let Some(window) = text.get(from..start) else { return };
+    if let Some(found) = single_regex().captures(window) {
+        let name = &found["name"];
+        if !is_signal(name) && !is_abbreviation(&format!("{name}.")) && !is_office_word(name) {
+            parts.full_start = from + found.name("name").map_or(0, |name| name.start());
+            parts.defendant = Some(name.to_owned());
+            let pin = found.name("pin").map(|pin| pin.as_str().to_owned());
+            parts.pin_cite = parts.pin_cite.take().or(pin);
+        }
     }
 }
 

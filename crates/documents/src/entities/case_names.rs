@@ -1,5 +1,6 @@
 //! Names of cases: the parties around a `v.`, or the subject after `In re`.
 
+use super::case_captions::{PREAMBLE, is_caption, is_role};
 use super::initials::Initials;
 use super::tables::words::{CONNECTORS, SIGNALS, is_abbreviation};
 use crate::static_regex::static_regex;
@@ -15,7 +16,7 @@ pub(super) struct CaseName {
 
 static_regex!(
     versus_regex,
-    r"(?:^|[\s,\x{200b}])(?:v|vs|V|VS|Vs)\.?\s|\s(?:versus|Versus|VERSUS)\s|\bv\.(?:[A-Z])"
+    r"(?:^|[\s,\x{200b}])(?:(?:v|vs|V|VS|Vs)\.?|[Vv]/[Ss]\.?|[-–]\s?[Vv][Ss]\.?\s?[-–])\s|\s(?:versus|Versus|VERSUS)\s|\bv\.(?:[A-Z])"
 );
 static_regex!(
     in_re_regex,
@@ -39,7 +40,13 @@ pub(super) fn name_before(
         .find_iter(trimmed)
         .filter(|v| !initials.has(&trimmed[..v.start()], &trimmed[v.end()..]))
         .last();
-    let re = in_re_regex().find_iter(trimmed).last();
+    // `In re Estate of Doe` is one name: what follows the first of adjoining openings belongs to it.
+    let mut re: Option<regex::Match<'_>> = None;
+    for opening in in_re_regex().find_iter(trimmed) {
+        if re.is_none_or(|before| before.end() < opening.start()) {
+            re = Some(opening);
+        }
+    }
     match (versus, re) {
         (Some(versus), re) if re.is_none_or(|re| re.start() < versus.start()) => {
             let defendant_at = versus.end()
@@ -101,12 +108,18 @@ pub(super) fn bare_names(
         let length = defendant_length(&text[defendant_at..to]);
         let (plaintiff, defendant) =
             (clean(&before[plaintiff_at..]), clean(&text[defendant_at..defendant_at + length]));
-        if plaintiff.is_empty() || defendant.is_empty() {
+        // `.... Appellants Versus State`: a caption, whose parties stand elsewhere.
+        let role = plaintiff.split(' ').next_back().is_some_and(is_role);
+        if plaintiff.is_empty() || defendant.is_empty() || role {
             continue;
         }
+        if from + plaintiff_at < PREAMBLE && is_caption(&text[defendant_at + length..]) {
+            continue;
+        }
+        let others = others_regex().find(&text[defendant_at + length..]).map_or(0, |o| o.end());
         found.push(CaseName {
             start: from + plaintiff_at,
-            end: defendant_at + length,
+            end: defendant_at + length + others,
             plaintiff: Some(plaintiff),
             defendant: Some(defendant),
         });
@@ -120,17 +133,49 @@ static_regex!(
     r"(?:[\[(][^()\[\]]{0,40}?(?:1[6-9]\d\d|20\d\d)\s?[\])]|\*\s?\d{1,5}|,\s*supra|[-_—]{2,}\s+[A-Z][A-Za-z.\s]{0,12}?\s*[-_—]{2,}|\d{2,4}-\d{3,5},\s*(?:p\.|pp\.)\s*\d+\s*\([^)]{0,40}\))[\s,]*$"
 );
 
+static_regex!(
+    /// Titles, forms and places in parentheses at the end of a name's head.
+    inside_regex,
+    r"\((?:Dr|Retd|India|P|Pvt|Regd|D|Dead|Smt|Mrs?|Minor|Civil|NCT\sof\sDelhi|UK|USA|U\.K\.|U\.S\.A\.|U\.S\.|Canada|Bombay|Madras|Delhi)\.?\)$"
+);
+static_regex!(
+    /// Further parties that a name does not list.
+    others_regex,
+    r"^,?\s{1,20}(?:and|&)\s{1,20}(?:[Oo]thers?|[Aa]nother|[Oo]rs|[Aa]nr)\b\.?"
+);
+
+static_regex!(
+    /// A docket number behind a name.
+    docket_regex,
+    r"(?:,\s{1,20}\d{1,2}(?:st|nd|rd|th|d)\sDist\.(?:\s[A-Z][a-z]+)?|,)\s{1,20}(?:C(?:ase|iv(?:il)?\.?(?:\s?A(?:ction|\.))?|v\.)\s{1,20})?(?:Docket\s{1,20})?Nos?\.\s?[\w:/.–-]{2,30}(?:(?:,|\s&|\sand)\s[\w:/.–-]{2,30}){0,3}(?:\s\([A-Z]{2,4}\)){0,3},?$"
+);
+
 /// Removes from the end text that may be between a name and its citation.
 fn strip_before_citation(window: &str) -> &str {
     let edge = |c: char| {
         c.is_whitespace() || matches!(c, ',' | '_' | '*' | '[' | '(' | '\u{200b}' | '"' | '”' | '’')
     };
     let mut window = window.trim_end_matches(edge);
-    for opener in ["reported in", "reported as", "reported at", "at"] {
-        window = window.strip_suffix(opener).map_or(window, |w| w.trim_end_matches(edge));
+    // The docket number of an unpublished decision: `, No. 12-cv-345`, `, 10th Dist. Franklin No. 12AP-34`.
+    if let Some(docket) = docket_regex().find(window) {
+        window = window[..docket.start()].trim_end_matches(edge);
     }
-    while let Some(found) = between_regex().find(window) {
-        window = window[..found.start()].trim_end_matches(edge);
+    // No reference has more of these than a reported place, a page and a year.
+    for _ in 0..6 {
+        let length = window.len();
+        for opener in ["reported in", "reported as", "reported at", "since reported in", "at"] {
+            if let Some(cut) = window.strip_suffix(opener)
+                && !cut.ends_with(char::is_alphanumeric)
+            {
+                window = cut.trim_end_matches(edge);
+            }
+        }
+        if let Some(found) = between_regex().find(window) {
+            window = window[..found.start()].trim_end_matches(edge);
+        }
+        if window.len() == length {
+            break;
+        }
     }
     window
 }
@@ -187,6 +232,12 @@ fn plaintiff_start(before: &str) -> Option<usize> {
         let lower = plain.to_lowercase();
         let bare = lower.trim_end_matches('.');
         let capital = plain.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
+        // `Alder Mills (India) Ltd.`: what stands in parentheses belongs to the name.
+        if let Some(inside) = inside_regex().find(head) {
+            edge = inside.start();
+            count += 1;
+            continue;
+        }
         if word.ends_with([';', ':', '?', '!', ')', ']', '”', '—'])
             && count > 0
             && !word.ends_with("s)")
@@ -213,7 +264,10 @@ fn plaintiff_start(before: &str) -> Option<usize> {
             break;
         }
     }
-    start
+    // A name is cited without the article before it.
+    let start = start?;
+    let name = &trimmed[start..];
+    Some(start + if name.starts_with("The ") { "The ".len() } else { 0 })
 }
 
 /// Length of the defendant's name at the start of `after`, in bytes.
@@ -239,7 +293,10 @@ fn defendant_length(after: &str) -> usize {
             lower.as_str(),
             "inc" | "ltd" | "llc" | "llp" | "co" | "corp" | "jr" | "sr" | "n.a" | "l.l.c" | "et"
         );
-        if previous_comma && !suffix {
+        if (previous_comma && !suffix) || lower == "supra" {
+            break;
+        }
+        if capital && lower == "for" {
             break;
         }
         let connects = length > 0 && CONNECTORS.contains(&lower.as_str());

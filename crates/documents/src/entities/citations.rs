@@ -4,46 +4,50 @@
 //! number, so the cost grows only with the text; and spacing, line breaks and missing dots inside an
 //! abbreviation (`556\n\nF.3d 351`) need no additional patterns.
 
+use super::abbreviation_ends::abbreviation_ends;
 use super::core_citation::CoreCitation;
-use super::tables::reporter_key::{LONGEST_KEY, reporter_key};
-use super::tables::reporters::{Reporter, reporter};
+use super::tables::reporter_key::reporter_key;
+use super::tables::reporters::{Edition, Spelling, choose, first_word, spellings};
 use crate::model::CitationForm;
 use crate::static_regex::static_regex;
 
 static_regex!(
     /// A volume: a number, perhaps with a letter or a part, at the end of the given text's head.
     volume_regex,
-    r"^(?:\d{1,4}[A-Z]?(?:\s(?:Suppl|Spec|Supp)\.)?|\d{2,4}-\d{1,3})(?:\s?-{1,2}\s?|–|\s{1,90})"
+    r"^(?:\d{2,4}-\d{1,3}\s{1,90}|\d{1,4}[A-Z]?(?:\s(?:Suppl|Spec|Supp)\.)?(?:\s?-{1,2}\s?|–|\s{1,90})|(?:19|20)\d\d)"
 );
 
 static_regex!(
     /// Text between a reporter and its page.
     gap_regex,
     r"(?x)^,?\s{0,90}
-      (?:[\(\[](?:\d\s)?(?P<nominative>[A-Z][A-Za-z.'’&\s]{1,24}|N\.\s?S\.|CCH|BNA|P-H|RIA)[\)\]]\s*)?
+      (?:Supp\.\s{1,90})?
+      (?:[\(\[](?:\d{1,2}\s)?(?P<nominative>[A-Z][A-Za-z.'’&\s]{1,24}(?:\s\d{1,3},?)?|\d{1,3},?|N\.\s?S\.|CCH|BNA|P-H|RIA)[\)\]],?\s*)?
       (?:[\(\[]\s*(?:Ed\.\s)?(?P<year>1[6-9]\d\d|20\d\d),?\s*[\)\]],?\s*)?
       -?\s?
       (?:(?P<at>at)\s+)?
-      (?:pp?\.\s*|No\.\s*|¶+\s*|par(?:a)?\.\s*|P\s?)?"
+      (?:[Pp]ages?\s+|[Pp]p?\.\s*|No\.\s*|¶+\s*|par(?:a)?\.\s*|P\s?)?"
 );
 
 static_regex!(
     /// A page, or a blank one.
     page_regex,
-    r"^(?:(?P<page>\*?\d{1,3}(?:,\d{3})+|\*?[A-D]?\d{1,7}(?:[.-]\d{1,4})?(?:-?[A-Za-z]|\([A-Z]\))?|[ivxlc]{2,7})(?:\b|$)|(?P<blank>_{2,8}|-{2,8}|—{1,4}|–{2,4}))"
+    r"^(?:(?P<page>\*?\d{1,3}(?:,\d{3})+[A-Z]?\b|\*?[A-DS]?\d{1,7}(?:[.-]\d{1,4})?(?:\([A-Z]\)|\[[A-Z]\]|(?:WC(?:-[A-Z])?|-?[A-Za-z])?\b)|[ivxlc]{2,7}\b)|(?P<blank>_{2,8}|-{2,8}|—{1,4}|–{2,4}))"
 );
 
 /// Every volume–reporter–page in the text, in order, without overlaps.
 pub(super) fn core_citations(text: &str) -> Vec<CoreCitation> {
     let mut found = numbered(text);
-    let indian = super::unnumbered::all_india(text);
-    if !indian.is_empty() {
+    let mut whole = super::indian_citations::indian_citations(text);
+    whole.extend(super::docket_citations::docket_citations(text));
+    if !whole.is_empty() {
+        whole.sort_by_key(|citation| citation.start);
         let clash = |citation: &CoreCitation| {
-            let at = indian.partition_point(|air| air.end <= citation.start);
-            indian.get(at).is_some_and(|air| air.start < citation.end)
+            let at = whole.partition_point(|one| one.end <= citation.start);
+            whole.get(at).is_some_and(|one| one.start < citation.end)
         };
         found.retain(|citation| !clash(citation));
-        found.extend(indian);
+        found.extend(whole);
         found.sort_by_key(|citation| citation.start);
     }
     let unnumbered = super::unnumbered::unnumbered(text, &found);
@@ -91,91 +95,96 @@ fn citation_at(text: &str, start: usize) -> Option<CoreCitation> {
     let joined = raw.ends_with(['-', '–']) || raw.trim_end().ends_with('-');
     let volume = raw.trim_end_matches(|c: char| c.is_whitespace() || c == '-' || c == '–');
     let reporter_start = start + volume_match.end();
-    let by_year =
-        volume.len() == 4 && volume.parse::<u16>().is_ok_and(|year| (1750..=2100).contains(&year));
+    let touching = volume_match.end() == volume.len();
     for candidate in reporters_at(text, reporter_start) {
-        if joined && !candidate.reporter.by_year && !candidate.reporter_is_state_only() {
-            continue;
-        }
-        if candidate.reporter.by_year && !by_year {
-            continue;
-        }
-        if let Some(citation) = read_page(text, start, volume, &candidate) {
+        let fits = |edition: &Edition| {
+            edition.may_have_volume(volume)
+                && !edition.is_of_docket()
+                // `2009 -Ohio- 2951`, `2015CO12`: hyphens, or nothing, only around a word between year and number.
+                && (!(joined || touching) || edition.is_by_year())
+        };
+        let name = &text[candidate.start..candidate.end];
+        let known = choose(candidate.spellings, name, None, None, fits);
+        let found = match known {
+            Some(edition) => Named::of(edition, &candidate),
+            None if joined || touching => continue,
+            None => match journal(&candidate.key, candidate.words, name) {
+                Some(journal) => journal.at(&candidate),
+                None => continue,
+            },
+        };
+        if let Some(citation) = read_page(text, start, volume, &found) {
             return Some(citation);
         }
     }
     None
 }
 
-/// A reporter found in the text, and where its abbreviation ends.
+/// A known spelling in the text.
 struct Candidate {
-    reporter: Reporter,
+    start: usize,
     end: usize,
+    key: String,
+    words: usize,
+    spellings: &'static [Spelling],
 }
 
-impl Candidate {
-    /// `2009 -Ohio- 2951`: hyphens around a state's abbreviation make a neutral citation.
-    fn reporter_is_state_only(&self) -> bool {
-        self.reporter.name.split(' ').count() == 1
+/// A reporter or journal found in the text.
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) series_of: String,
+    pub(super) form: CitationForm,
+    pub(super) court: Option<&'static str>,
+    pub(super) is_by_year: bool,
+    pub(super) written: std::ops::Range<usize>,
+}
+
+impl Named {
+    fn of(edition: &Edition, candidate: &Candidate) -> Self {
+        Self {
+            name: edition.name.to_owned(),
+            series_of: edition.series_of.to_owned(),
+            form: edition.form,
+            court: edition.court(),
+            is_by_year: edition.is_by_year(),
+            written: candidate.start..candidate.end,
+        }
+    }
+
+    fn at(mut self, candidate: &Candidate) -> Self {
+        self.written = candidate.start..candidate.end;
+        self
     }
 }
 
-/// Maximum number of words of a law journal's abbreviation.
-const MAX_JOURNAL_WORDS: usize = 9;
-
-/// The reporters whose abbreviation starts at `start`, the longest first.
+/// The reporters whose abbreviation starts at `start`, the longest first; among them what may be a journal.
 fn reporters_at(text: &str, start: usize) -> Vec<Candidate> {
     let rest = &text[start..];
-    if !rest.starts_with(|c: char| c.is_ascii_uppercase()) {
+    // A few spellings begin with a small letter, as `wl`; none of these has a longer first word.
+    let small = rest.starts_with(|c: char| c.is_ascii_lowercase()) && first_word(rest).len() <= 3;
+    if !small && !rest.starts_with(|c: char| c.is_ascii_uppercase()) {
         return Vec::new();
     }
     let mut found = Vec::new();
-    let mut key = String::with_capacity(LONGEST_KEY);
-    let mut words = 1;
-    let mut blank = 0;
-    let mut chars = rest.char_indices().peekable();
-    while let Some((offset, c)) = chars.next() {
-        if c.is_whitespace() {
-            blank += 1;
-            // Line-wrapped typescript pads with a hundred spaces; more means another column.
-            if blank > 120 {
-                break;
-            }
-            if blank == 1 {
-                words += 1;
-            }
-            continue;
+    abbreviation_ends(rest, |key, words, length| {
+        let spellings = spellings(key);
+        if !spellings.is_empty() || is_journal(key, words, &rest[..length]) {
+            found.push(Candidate {
+                start,
+                end: start + length,
+                key: key.to_owned(),
+                words,
+                spellings,
+            });
         }
-        blank = 0;
-        if c.is_alphanumeric() || c == '&' {
-            key.extend(c.to_lowercase());
-        } else if !matches!(c, '.' | '\'' | '’' | ',' | '(' | ')' | '[' | ']' | '-') {
-            break;
-        }
-        if key.len() > 2 * LONGEST_KEY || words > MAX_JOURNAL_WORDS {
-            break;
-        }
-        let next = chars.peek().map(|(_, next)| *next);
-        let boundary = next.is_none_or(|next| !next.is_alphanumeric() || next == '\u{b6}');
-        // `F.2d` may touch the following text only between letters and digits: `Misc1211` is not a
-        // reporter.
-        if !boundary || !(c.is_alphanumeric() || matches!(c, '.' | ')' | ']' | '\'' | '’')) {
-            continue;
-        }
-        let end = start + offset + c.len_utf8();
-        if let Some(reporter) = reporter(&key) {
-            found.push(Candidate { reporter, end });
-        } else if let Some(journal) = journal(&key, words, &text[start..end]) {
-            found.push(Candidate { reporter: journal, end });
-        }
-    }
+    });
     found.reverse();
     found
 }
 
-/// Law journals are too many to list, so they are recognised by their usual endings.
-fn journal(key: &str, words: usize, raw: &str) -> Option<Reporter> {
-    const ENDINGS: [&str; 16] = [
+/// Whether the key can be a law journal's that is not listed: there are too many, but their endings are usual.
+fn is_journal(key: &str, words: usize, raw: &str) -> bool {
+    const ENDINGS: [&str; 12] = [
         "lrev",
         "lj",
         "lawrev",
@@ -185,36 +194,44 @@ fn journal(key: &str, words: usize, raw: &str) -> Option<Reporter> {
         "jl",
         "intll",
         "jintll",
-        "jlegalstud",
-        "jlegis",
-        "jltech",
         "lrevonline",
-        "forum",
-        "jlegaleduc",
+        "lrevforum",
         "jl&poly",
     ];
-    let ends = ENDINGS.iter().any(|ending| key.ends_with(ending) && key.len() > ending.len());
-    (ends && words >= 2 && key.len() >= 4).then(|| Reporter {
-        name: raw.split_whitespace().collect::<Vec<_>>().join(" "),
+    words >= 2
+        && key.len() >= 4
+        // Another citation may stand between: `37 Cal. 5 (1949). Roe, 8 Yale L.J.`
+        && !raw.contains(|c: char| c.is_ascii_digit() || matches!(c, ',' | '(' | ')' | '[' | ']'))
+        && ENDINGS.iter().any(|ending| key.ends_with(ending) && key.len() > ending.len())
+}
+
+fn journal(key: &str, words: usize, raw: &str) -> Option<Named> {
+    let name = raw.split_whitespace().collect::<Vec<_>>().join(" ");
+    is_journal(key, words, raw).then(|| Named {
+        series_of: name.clone(),
+        name,
         form: CitationForm::Journal,
         court: None,
-        by_year: false,
+        is_by_year: false,
+        written: 0..0,
     })
 }
 
-fn read_page(text: &str, start: usize, volume: &str, found: &Candidate) -> Option<CoreCitation> {
-    let rest = &text[found.end..];
+fn read_page(text: &str, start: usize, volume: &str, found: &Named) -> Option<CoreCitation> {
+    let name_end = found.written.end;
+    let rest = &text[name_end..];
     let gap = gap_regex().captures(rest)?;
     let after = gap.get(0).map_or(0, |m| m.end());
     let page = page_regex().captures(&rest[after..])?;
     let short = gap.name("at").is_some();
     let matched = page.get(0)?;
-    let end = found.end + after + matched.end();
+    let end = name_end + after + matched.end();
     let value = page.name("page").map(|m| m.as_str().to_owned());
     if after == 0
         && value.is_some()
         && !rest[..matched.end()].starts_with(['_', '-', '—'])
-        && !text[..found.end].ends_with(['.', ')'])
+        && !found.is_by_year
+        && !text[..name_end].ends_with(['.', ')'])
     {
         // `U.S.1` is a typing error; `Ala1` is not a citation.
         return None;
@@ -225,12 +242,14 @@ fn read_page(text: &str, start: usize, volume: &str, found: &Candidate) -> Optio
         let ordinal = ["th ", "st ", "nd ", "rd "].iter().any(|o| following.starts_with(o));
         // `1 Cal. 2 Cal.` and `5 F. 3d`: the number belongs to the following text.
         let unit = following.starts_with('%') || (page.len() == 1 && following.starts_with("d "));
-        if ordinal || unit {
+        // `12 Am. Jur. 2d`: the number is that of a series.
+        let series = page.len() <= 3 && page.ends_with('d');
+        if ordinal || unit || series {
             return None;
         }
     }
-    let form = match (found.reporter.form, short) {
-        (CitationForm::FullCase, true) => CitationForm::ShortCase,
+    let form = match (found.form, short) {
+        (CitationForm::FullCase | CitationForm::Journal, true) => CitationForm::ShortCase,
         (form, _) => form,
     };
     // A blank page counts only if a page is expected.
@@ -241,11 +260,18 @@ fn read_page(text: &str, start: usize, volume: &str, found: &Candidate) -> Optio
         start,
         end,
         volume: Some(volume.to_owned()),
-        reporter: found.reporter.name.clone(),
+        reporter: found.name.clone(),
+        series_of: found.series_of.clone(),
+        written: found.written.clone(),
         form,
-        court: found.reporter.court,
+        court: found.court,
         page: value,
-        year: gap.name("year").and_then(|m| m.as_str().parse().ok()),
+        year: match gap.name("year") {
+            Some(year) => year.as_str().parse().ok(),
+            // The volume of a neutral citation is the year.
+            None if found.is_by_year => volume.parse().ok(),
+            None => None,
+        },
     })
 }
 
@@ -287,6 +313,8 @@ mod tests {
         assert_eq!(normals("2022-NCSC-1"), ["2022 NCSC 1"]);
         assert_eq!(normals("1 Minn. L. Rev. 1, 2-3 (2007)"), ["1 Minn. L. Rev. 1"]);
         assert_eq!(normals("2012 WL 1234567"), ["2012 WL 1234567"]);
+        let text = "61 Maine B. L. Rev. 5 (1949). Alder, 61 Maine B. L. Rev. at 22";
+        assert_eq!(normals(text), ["61 Maine B. L. Rev. 5", "61 Maine B. L. Rev. at 22"]);
     }
 
     #[test]

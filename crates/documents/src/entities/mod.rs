@@ -1,8 +1,11 @@
 //! Finds mentions: citations, courts, parties, judges, lawyers, docket numbers, dates, money.
 
+mod abbreviation_ends;
 mod back_references;
 mod captions;
+mod case_captions;
 mod case_citations;
+mod case_context;
 mod case_names;
 mod citations;
 mod core_citation;
@@ -10,17 +13,25 @@ mod counsel_names;
 mod counsel_sheets;
 mod court_abbreviations;
 mod court_keys;
+mod court_rules;
 mod courts;
 mod dates;
+mod docket_citations;
 mod docket_numbers;
+mod indian_citations;
 mod initials;
 mod judges;
+mod law_citations;
 mod lawyer_mention;
 mod lawyers;
 mod money;
+mod parentheticals;
 mod parties;
 mod persons;
+mod pin_cites;
 mod preparation;
+mod section_lists;
+mod section_of_code;
 mod statutes;
 pub(crate) mod tables;
 mod unnumbered;

@@ -1,8 +1,9 @@
 //! Finds statutes, regulations, constitutions and rules, with their sections.
 
-use std::sync::LazyLock;
-
-use super::tables::codes::{CODE_WORDS, state_pattern};
+use super::court_rules::court_rules;
+use super::law_citations::{law_citations, one_line, section_end};
+use super::section_lists::further_sections;
+use super::section_of_code::section_of_code;
 use super::windows::windows;
 use crate::model::{CitationForm, CitationParts, EntityKind, Mention};
 use crate::static_regex::static_regex;
@@ -12,46 +13,26 @@ const SECTION: &str = r"\d[\w]*(?:[.:–-]\d*[A-Za-z]{0,2}\d*[A-Za-z]{0,2})*(?:\
 
 const SIGN: &str = r"(?:§{1,2}|[Ss]ec(?:tion|s?\.|tions)|[Ss]s\.)";
 
-static STATES: LazyLock<String> = LazyLock::new(state_pattern);
-
 static_regex!(
     usc_regex,
     format!(
-        r"(?:\b(?P<title>\d{{1,2}})\s+U\.?\s?S\.?\s?C\.?(?:\s?[AUS]\.?)?(?:\s+App\.)?|\b(?P<title2>\d{{1,2}}),?\s+U(?:nited|\.)\s?S(?:tates|\.)\s+Code(?:\s+Annotated)?),?\s*(?:{SIGN}\s*){{0,2}}(?P<section>{SECTION})(?P<tail>\s+(?:note|et\s+seq\.?))?"
+        r"(?i)(?:\b(?P<title>\d{{1,2}}),?\s+U\.?\s?S\.?\s?C\.?(?:\s?[AUS]\.?)?(?P<appendix>\s+App(?:\.|x\.?|endix))?|\b(?P<title2>\d{{1,2}}),?\s+U(?:nited|\.)\s?S(?:tates|\.)\s+Code(?:\s+Annotated)?|\btitle\s+(?P<title3>\d{{1,2}})(?:,?\s+of\s+the\s+United\s+States\s+Code)?,\s+sections?),?\s*(?:{SIGN}\s*){{0,2}}(?P<section>{SECTION})(?P<tail>\s+(?:note|\(note\)|et\s+seq\.?))?"
     )
 );
 static_regex!(
     cfr_regex,
     format!(
-        r"\b(?P<title>\d{{1,2}})\s+C\.?\s?F\.?\s?R\.?,?\s*(?:{SIGN}\s*|[Pp](?:ar)?ts?\.?\s*)?(?P<section>{SECTION})"
+        r"(?i)\b(?P<title>\d{{1,2}}),?\s{{0,40}}C\.?\s?F\.?\s?R\.?,?\s*(?:{SIGN}\s*|[Pp](?:ar)?ts?\.?\s*)?(?P<section>{SECTION})"
     )
 );
 static_regex!(
     public_law_regex,
-    r"\b(?P<kind>P(?:ub(?:lic)?|vt|riv(?:ate)?)?\.?\s?L(?:aw|\.)?)\s{0,4}(?:No\.?\s?|Number\s)?(?P<number>\d{2,3}\s?[-–]\s?\d{1,3})\b"
-);
-static_regex!(
-    constitution_regex,
-    format!(
-        r"(?P<who>U\.?\s?S\.?|{})\s*Const(?:\.|itution)(?:\s+Ann\.)?,?\s+(?P<section>(?:[Aa]rt(?:icle|s?\.)?|[Aa]mend(?:ment|s?\.)?|pmbl\.|§)\s*(?:[IVXLC]+|\d+(?:\.\d+)?)\b(?:,?\s*(?:§{{1,2}}|[Ss]ec(?:tion|\.))\s*\d+[a-z]?(?:\([a-z0-9]+\))*)?(?:,?\s*(?:cl\.|[Cc]lause)\s*\d+)?)",
-        *STATES
-    )
-);
-static_regex!(
-    state_code_regex,
-    format!(
-        r"(?:\b(?P<title>\d{{1,4}}(?:-\d{{1,3}}(?:-\d{{1,3}})?)?)\s+)?\b(?P<code>{}\s*(?:{CODE_WORDS}\.?,?\s*&?\s*){{1,9}}\]?),?\s*(?:\((?:\w+\.?\s?){{1,3}}\)\s*)?(?P<sign>(?:tit\.|[Tt]itle|ch\.|[Cc]hapter)\s*\d+[A-Za-z]?,?\s*(?:pt\.\s*\d+,?\s*)?|(?:art(?:icle)?|r(?:ule)?|c|par(?:a)?)\.?\s+)?(?P<sign2>{SIGN}\s*)?(?P<section>\d[\w]*(?:\s?/\s?\d[\w-]*)?(?:[.:–,-]\d[\w]*)*(?:\([A-Za-z0-9]{{1,5}}\))*(?:,\s*{SIGN}\s*{SECTION})?)",
-        *STATES
-    )
-);
-static_regex!(
-    rules_regex,
-    r"\b(?P<code>Fed\.?\s?R\.?\s?(?:Civ|Crim|App|Evid|Bankr)\.?\s?(?:P\.?)?|F\.\s?R\.\s?(?:Civ|Crim|App|Evid)\.?\s?P?\.?|U\.?S\.?S\.?G\.?)\s*(?:§{1,2}\s*)?(?P<section>\d[\w.]*(?:\([A-Za-z0-9]{1,5}\))*)"
+    r"(?i)\b(?P<kind>P(?:ub(?:lic)?|vt|riv(?:ate)?)?\.?\s?L(?:aw|\.)?)\s{0,4}(?:Nos?\.?\s{0,4}|Number\s)?(?P<number>\d{2,3}\s?[-–]\s?\d{1,4})\b(?P<part>,?\s{1,20}(?:§{1,2}|sec(?:tions?|s?\.))\s?\d[\w.-]*(?:\(\w{1,4}\))*)?"
 );
 static_regex!(
     bare_section_regex,
     format!(
-        r"(?:§{{1,2}}\s*|\b(?:[Ss]ections?|[Ss]ub-?sections?|SECTIONS?|[Aa]rticles?|[Rr]ules?|[Cc]lauses?|[Oo]rder|[Ss]ec\.|Regulations?|Amendment)\s+)(?P<section>\(?(?:\d|[IVX]+\b)[\w./]*(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*(?:(?:\s*(?:,|and|&|or|to|read\s+with|r/w)\s*)+(?:[Ss]ections?\s+|[Rr]ule\s+)?(?:\d[\w./]*(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*|\([a-z0-9]{{1,4}}\)))*)"
+        r"(?:§{{1,2}}\s*|\b(?:[Ss]ections?|[Ss]ub-?sections?|SECTIONS?|[Aa]rticles?|[Rr]ules?|[Cc]lauses?|[Oo]rder|[Ss]ec\.|[Ss]ec-\s?tions?|Regulations?|Amendment)\s*|\b(?:Ss?\.|[Uu]/[Ss]s?\.?)\s?)(?P<section>(?:\((?:\d{{1,3}}|[a-z]|[ivx]{{2,4}})\)|(?:\d|[IVX]+\b)[\w./]*(?:[-–:]\d[\w.]*)*)(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*(?:(?:\s*(?:,|and|&|or|to|read\s+with|r/w)\s*)+(?:[Ss]ections?\s+|[Rr]ule\s+)?(?:\d[\w./]*(?:\s?\([A-Za-z0-9]{{1,5}}\)|-[A-Z]\b)*|\([a-z0-9]{{1,4}}\)))*)"
     )
 );
 static_regex!(
@@ -60,12 +41,8 @@ static_regex!(
 );
 
 static_regex!(
-    code_trigger,
-    r"\b(?:Code|Codes|Codified|Stats?|Statutes|Laws?|Const|Regs?|Comp|Evid|Act|Acts|Stat|Admin)\b"
-);
-static_regex!(
     section_trigger,
-    r"§|ection|SECTION|rticle|[Rr]ules?\s+\d|[Cc]lauses?\s|Order\s+[IVX\d]|[Ss]ec\.|Regulations?\s+\d|Amendment\s+[\dIVX]"
+    r"§|ection|Sec-|\bSs?\.\s?\d|[Uu]/[Ss]|SECTION|rticle|[Rr]ules?\s+\d|[Cc]lauses?\s|Order\s+[IVX\d]|[Ss]ec\.|Regulations?\s+\d|Amendment\s+[\dIVX]"
 );
 static_regex!(
     act_trigger,
@@ -80,18 +57,25 @@ pub(super) fn statutes(text: &str) -> Vec<Mention> {
     usc(text, &mut found);
     cfr(text, &mut found);
     public_laws(text, &mut found);
-    constitutions(text, &mut found);
-    rules(text, &mut found);
-    boards(text, &mut found);
-    taken.extend(found.iter().map(|m: &Mention| (m.start, m.end)));
+    found.extend(court_rules(text));
+    taken.extend(found.iter().map(|m: &Mention| {
+        (m.start, m.citation().map_or(m.end, |parts| parts.full_end.max(m.end)))
+    }));
     taken.sort_unstable();
-    let mut codes = Vec::new();
-    state_codes(text, &taken, &mut codes);
+    let mut codes = law_citations(text);
+    codes.retain(|m| !is_taken(&taken, m.start, m.end));
     taken.extend(codes.iter().map(|m: &Mention| (m.start, m.end)));
     taken.sort_unstable();
     found.append(&mut codes);
+    let mut lists = further_sections(text, &found);
+    lists.retain(|m| !is_taken(&taken, m.start, m.end));
+    taken.extend(lists.iter().map(|m: &Mention| (m.start, m.end)));
+    taken.sort_unstable();
+    found.append(&mut lists);
     let mut general = Vec::new();
     bare_sections(text, &taken, &mut general);
+    taken.extend(general.iter().map(|m: &Mention| (m.start, m.end)));
+    taken.sort_unstable();
     acts(text, &taken, &mut general);
     found.append(&mut general);
     found
@@ -114,32 +98,34 @@ fn push(
     found.push(mention.with_citation(parts));
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('–', "-")
-}
-
-/// The end of a section without the punctuation of the sentence around it.
-fn section_end(text: &str, start: usize, end: usize) -> usize {
-    start + text[start..end].trim_end_matches(['.', ':', '-', '–', ',', ' ', '\n']).len()
-}
-
 fn usc(text: &str, found: &mut Vec<Mention>) {
     for captures in usc_regex().captures_iter(text) {
         let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else {
             continue;
         };
-        let title = captures.name("title").or(captures.name("title2")).map_or("", |m| m.as_str());
+        let title = ["title", "title2", "title3"]
+            .iter()
+            .find_map(|name| captures.name(name))
+            .map_or("", |title| title.as_str());
         let end = if captures.name("tail").is_some() {
             whole.end()
         } else {
             section_end(text, section.start(), whole.end())
         };
         let number = one_line(text[section.start()..end].trim_end());
+        // The appendix counts its sections anew.
+        let appendix = if captures.name("appendix").is_some() { " App." } else { "" };
         let mut parts = CitationParts::new(CitationForm::Statute, whole.start(), end);
         parts.volume = Some(title.to_owned());
         parts.reporter = Some("U.S.C.".to_owned());
         parts.section = Some(number.clone());
-        push(found, text, (whole.start(), end), format!("{title} U.S.C. § {number}"), parts);
+        push(
+            found,
+            text,
+            (whole.start(), end),
+            format!("{title} U.S.C.{appendix} § {number}"),
+            parts,
+        );
     }
 }
 
@@ -162,6 +148,8 @@ fn cfr(text: &str, found: &mut Vec<Mention>) {
 fn public_laws(text: &str, found: &mut Vec<Mention>) {
     for captures in public_law_regex().captures_iter(text) {
         let Some(whole) = captures.get(0) else { continue };
+        let part = captures.name("part");
+        let end = part.map_or(whole.end(), |part| part.start());
         let kind = &captures["kind"];
         let private = kind.to_lowercase().contains('v');
         let series = if private { "Pvt. L." } else { "Pub. L." };
@@ -169,107 +157,12 @@ fn public_laws(text: &str, found: &mut Vec<Mention>) {
         let mut parts = CitationParts::new(CitationForm::Statute, whole.start(), whole.end());
         parts.reporter = Some(series.to_owned());
         parts.section = Some(number.clone());
-        push(found, text, (whole.start(), whole.end()), format!("{series} {number}"), parts);
-    }
-}
-
-fn constitutions(text: &str, found: &mut Vec<Mention>) {
-    for captures in constitution_regex().captures_iter(text) {
-        let Some(whole) = captures.get(0) else { continue };
-        let who = one_line(&captures["who"]);
-        let who = if who.replace(['.', ' '], "") == "US" { "U.S.".to_owned() } else { who };
-        let section = one_line(&captures["section"])
-            .replace("Article", "art.")
-            .replace("Art", "art")
-            .replace("Amend", "amend")
-            .replace("article", "art.");
-        let mut parts = CitationParts::new(CitationForm::Constitution, whole.start(), whole.end());
-        parts.reporter = Some(format!("{who} Const."));
-        parts.section = Some(section.clone());
-        push(found, text, (whole.start(), whole.end()), format!("{who} Const., {section}"), parts);
-    }
-}
-
-fn rules(text: &str, found: &mut Vec<Mention>) {
-    for captures in rules_regex().captures_iter(text) {
-        let (Some(whole), Some(section)) = (captures.get(0), captures.name("section")) else {
-            continue;
-        };
-        let end = section_end(text, section.start(), whole.end());
-        let code = one_line(&captures["code"]);
-        let number = &text[section.start()..end];
-        let mut parts = CitationParts::new(CitationForm::Statute, whole.start(), end);
-        parts.reporter = Some(code.clone());
-        parts.section = Some(number.to_owned());
-        push(found, text, (whole.start(), end), format!("{code} {number}"), parts);
-    }
-}
-
-fn state_codes(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
-    for range in windows(text, code_trigger(), 100, 160) {
-        let at = range.start;
-        for captures in state_code_regex().captures_iter(&text[range]) {
-            state_code(text, at, &captures, taken, found);
-        }
-    }
-}
-
-fn state_code(
-    text: &str,
-    at: usize,
-    captures: &regex::Captures<'_>,
-    taken: &[(usize, usize)],
-    found: &mut Vec<Mention>,
-) {
-    let (Some(whole), Some(section), Some(code)) =
-        (captures.get(0), captures.name("section"), captures.name("code"))
-    else {
-        return;
-    };
-    let (start, section) = (at + whole.start(), at + section.start()..at + section.end());
-    let signed = captures.name("sign").is_some() || captures.name("sign2").is_some();
-    let name = one_line(code.as_str());
-    let name = name.trim_end_matches([',', ' ']);
-    let lower = name.to_lowercase();
-    // Without a section sign, only a word for a code or for rules shows that the number is a
-    // section.
-    let tells =
-        ["code", "stat", "law", "regs", "pub. l", "comp"].iter().any(|word| lower.contains(word));
-    // The text may just be a reporter's name: `Pa. Super. 77`.
-    if is_taken(taken, start, section.end) || !(signed || tells) || !lower.contains([' ', '.']) {
-        return;
-    }
-    let end = section_end(text, section.start, section.end);
-    let form = if ["admin", "regs", "code r.", "reg."].iter().any(|word| lower.contains(word)) {
-        CitationForm::Regulation
-    } else if lower.contains("const") {
-        CitationForm::Constitution
-    } else {
-        CitationForm::Statute
-    };
-    let mut parts = CitationParts::new(form, start, end);
-    parts.volume = captures.name("title").map(|m| m.as_str().to_owned());
-    parts.reporter = Some(name.to_owned());
-    let number = one_line(&text[section.start..end]);
-    parts.section = Some(number.clone());
-    let title = parts.volume.as_ref().map(|v| format!("{v} ")).unwrap_or_default();
-    push(found, text, (start, end), format!("{title}{name} § {number}"), parts);
-}
-
-static_regex!(
-    board_regex,
-    r"\b(?P<board>ASBCA|CBCA|GSBCA|PSBCA|VABCA|DOTBCA|AGBCA|ENGBCA|IBCA|LBCA|NASABCA|HUDBCA|EBCA|SBA|IBLA|OHA)\s+Nos?\.\s?(?P<number>[A-Z]{0,5}-?\d{2,6}(?:-[A-Z\d]{1,4})?)"
-);
-
-/// Decisions of boards of contract appeals and the like, cited by number.
-fn boards(text: &str, found: &mut Vec<Mention>) {
-    for captures in board_regex().captures_iter(text) {
-        let Some(whole) = captures.get(0) else { continue };
-        let mut parts = CitationParts::new(CitationForm::Regulation, whole.start(), whole.end());
-        parts.reporter = Some(captures["board"].to_owned());
-        parts.section = Some(captures["number"].to_owned());
-        let normal = format!("{} No. {}", &captures["board"], &captures["number"]);
-        push(found, text, (whole.start(), whole.end()), normal, parts);
+        parts.pin_cite = part.map(|part| {
+            one_line(
+                part.as_str().trim_start_matches([',', ' ', '\n']).trim_end_matches(['.', '-']),
+            )
+        });
+        push(found, text, (whole.start(), end), format!("{series} {number}"), parts);
     }
 }
 
@@ -289,6 +182,11 @@ fn bare_sections(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>)
         }
         let number = one_line(&text[section..end]);
         let word = text[start..section].trim().to_lowercase();
+        // `12 S. 5`: the letter belongs to what stands before it.
+        let abbreviated = word.trim_end_matches('.').len() <= 2 && word.ends_with('.');
+        if abbreviated && !stands_alone(&text[..start]) {
+            continue;
+        }
         let sign = match word.trim_end_matches('s') {
             "article" => "art.",
             "rule" => "r.",
@@ -298,10 +196,26 @@ fn bare_sections(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>)
             "amendment" => "amend.",
             _ => "§",
         };
+        if sign == "§"
+            && let Some(mention) = section_of_code(text, start, end, &number)
+        {
+            found.push(mention);
+            continue;
+        }
         let mut parts = CitationParts::new(CitationForm::Statute, start, end);
         parts.section = Some(number.clone());
         push(found, text, (start, end), format!("{sign} {number}"), parts);
     }
+}
+
+/// Whether a letter behind the text is no part of a name, an address or a citation.
+fn stands_alone(before: &str) -> bool {
+    let before = before.trim_end();
+    !before.ends_with(|c: char| c.is_ascii_digit() || c == '.' || c == ',')
+        && !before
+            .rsplit(char::is_whitespace)
+            .next()
+            .is_some_and(|word| word.starts_with(char::is_uppercase))
 }
 
 fn acts(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
@@ -325,16 +239,22 @@ fn acts(text: &str, taken: &[(usize, usize)], found: &mut Vec<Mention>) {
             }
             start += space + rest[space..].len() - rest[space..].trim_start().len();
         }
-        let name = one_line(&text[start..act.end]);
+        // The full stop of the sentence is no part of `IPC`, but of `I.P.C.`
+        let written = &text[start..act.end];
+        let end = match written.strip_suffix('.') {
+            Some(cut) if !cut.contains('.') => act.end - 1,
+            _ => act.end,
+        };
+        let name = one_line(&text[start..end]);
         let words = name.split(' ').count();
         let generic =
             ["Act", "Code", "Bill", "Rules", "Regulations", "Ordinance"].contains(&name.as_str());
-        if generic || words > 14 || is_taken(taken, start, act.end) {
+        if generic || words > 14 || is_taken(taken, start, end) {
             continue;
         }
-        let mut parts = CitationParts::new(CitationForm::Statute, start, act.end);
+        let mut parts = CitationParts::new(CitationForm::Statute, start, end);
         parts.reporter = Some(name.clone());
-        push(found, text, (start, act.end), name, parts);
+        push(found, text, (start, end), name, parts);
     }
 }
 

@@ -1,9 +1,11 @@
 //! Resolves mentions to entities, within a document and across documents; deterministic in any order.
 
 mod across;
+mod authorities;
 mod back;
 mod cases;
 mod names;
+mod pins;
 mod within;
 
 pub use across::{Resolution, resolve_across};

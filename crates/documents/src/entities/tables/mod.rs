@@ -2,8 +2,8 @@
 
 pub(crate) mod codes;
 pub(crate) mod courts;
+mod further;
 pub(crate) mod reporter_key;
 pub(crate) mod reporters;
-mod state_reporters;
 pub(crate) mod states;
 pub(crate) mod words;

@@ -6,4 +6,4 @@ pub(crate) fn reporter_key(text: &str) -> String {
 }
 
 /// Maximum length of a reporter's key in bytes, which bounds a scan.
-pub(crate) const LONGEST_KEY: usize = 40;
+pub(crate) const LONGEST_KEY: usize = 48;

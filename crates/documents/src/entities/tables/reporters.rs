@@ -1,149 +1,349 @@
-//! Finds reporters by their abbreviation, in fixed lists and among the states' reporters.
+//! The reporters and journals with all their spellings, and the choice between those of one spelling.
+//!
+//! The tables are read once, in milliseconds, from the compact files that `cargo xtask tables` writes.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::further;
 use super::reporter_key::{LONGEST_KEY, reporter_key};
-use super::state_reporters;
 use crate::model::CitationForm;
 
 /// A series of volumes that citations point into.
 #[derive(Clone, Debug)]
-pub(crate) struct Reporter {
+pub(crate) struct Edition {
     /// The usual abbreviation.
-    pub(crate) name: String,
+    pub(crate) name: &'static str,
+    /// The reporter that the series belongs to: `Ill.` for `Ill. 2d`.
+    pub(crate) series_of: &'static str,
     /// The form of its citations.
     pub(crate) form: CitationForm,
-    /// Key of its court, if it reports only one.
-    pub(crate) court: Option<&'static str>,
-    /// Whether its volumes are years, as in neutral citations.
-    pub(crate) by_year: bool,
+    /// The first year it reports; 0 if unknown.
+    first: u16,
+    /// The last year it reports.
+    last: u16,
+    /// The states whose courts it reports, `us` for those of the nation.
+    places: &'static str,
+    /// What its citations have besides volume, reporter and page.
+    shape: &'static str,
 }
 
-/// Finds a reporter by its key.
-pub(crate) fn reporter(key: &str) -> Option<Reporter> {
-    if key.len() > LONGEST_KEY {
-        return None;
+impl Edition {
+    /// Whether its citations may have no volume.
+    pub(crate) fn may_lack_volume(&self) -> bool {
+        self.shape.contains('n')
     }
-    let of_state = || {
-        let (name, form) = state_reporters::named(key)?;
-        let court = one_court(&name);
-        Some(Reporter { name, form, court, by_year: false })
-    };
-    LISTED.get(key).cloned().or_else(of_state).or_else(|| NEUTRALS.get(key).cloned())
+
+    /// Whether its pages are paragraphs of a loose-leaf service.
+    pub(crate) fn has_paragraphs(&self) -> bool {
+        self.shape.contains('p')
+    }
+
+    /// Whether its volumes are years, as in neutral citations.
+    pub(crate) fn is_by_year(&self) -> bool {
+        self.shape.contains('y')
+    }
+
+    /// Whether the volume follows the name: `T.C. Memo. 2019-23`.
+    pub(crate) fn has_volume_after(&self) -> bool {
+        self.shape.contains('a')
+    }
+
+    /// Whether it reports courts of India or of the Commonwealth.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.shape.contains('f')
+    }
+
+    /// Whether a docket number stands before it, and a date behind it in one parenthesis.
+    pub(crate) fn is_of_docket(&self) -> bool {
+        self.shape.contains('l')
+    }
+
+    /// Whether a volume of this many digits can be one of its volumes.
+    pub(crate) fn may_have_volume(&self, volume: &str) -> bool {
+        let digits = volume.bytes().take_while(u8::is_ascii_digit).count();
+        let year =
+            digits == 4 && volume.len() == 4 && matches!(&volume[..2], "17" | "18" | "19" | "20");
+        if self.is_by_year() { year } else { digits < 4 || !self.shape.contains('s') }
+    }
+
+    /// Key of its court, if it reports only one.
+    pub(crate) fn court(&self) -> Option<&'static str> {
+        match self.name {
+            "U.S." | "S. Ct." | "L. Ed." | "L. Ed. 2d" | "U.S. LEXIS" | "U.S.L.W." | "Cranch"
+            | "Wheat." | "Dall." => Some("us/supreme"),
+            "IL" => Some("il/supreme"),
+            "Fed. Cl." => Some("us/federal-claims"),
+            "Cal. 4th" | "Cal. 5th" | "Cal. 3d" | "Cal. 2d" => Some("ca/supreme"),
+            "N.Y.2d" | "N.Y.3d" => Some("ny/appeals"),
+            _ => None,
+        }
+    }
+
+    /// 0 if it reports this state only, 1 if among others, 2 if not.
+    fn distance_to(&self, place: &str) -> u8 {
+        match self.places {
+            only if only == place => 0,
+            places if places.split(' ').any(|one| one == place) => 1,
+            _ => 2,
+        }
+    }
+
+    fn reports(&self, year: u16) -> bool {
+        self.first <= year && year <= self.last
+    }
 }
 
-/// Reporters of federal courts, regional and specialised ones. `|` separates the usual form from other
-/// spellings.
-const CASE_REPORTERS: &str = "
-U.S.|United States Reports;S. Ct.|Sup. Ct.;L. Ed.;L. Ed. 2d;U.S.L.W.;U.S. App. D.C.;App. D.C.;D.C. App.
-F.|Fed. Rep.|Fed.;F.2d|Fed. 2d|F.2nd;F.3d|Fed. 3d|F.3rd;F.4th;F. App'x|Fed. App'x|Fed. Appx.|F. Appx.;F. Cas.|Fed. Cas.
-F. Supp.|Fed. Supp.|F. Sup.;F. Supp. 2d|Fed. Supp. 2d;F. Supp. 3d|Fed. Supp. 3d;F.R.D.;B.R.|Bankr.;Fed. Cl.;Cl. Ct.;Ct. Cl.;C.C.P.A.;Ct. Int'l Trade|C.I.T.;Cust. Ct.
-M.J.;C.M.R.;C.M.A.|U.S.C.M.A.;T.C.;T.C.M.;T.C.M. (CCH);T.C.M. (P-H);T.C. Memo.|T.C. Memo|T.C.M. Memo;T.C. Summary Opinion|T.C. Summ. Op.;B.T.A.;Vet. App.;I. & N. Dec.|I&N Dec.;U.S.P.Q.;U.S.P.Q.2d;WL;LEXIS
-U.S. LEXIS;U.S. App. LEXIS;U.S. Dist. LEXIS;Bankr. LEXIS;Tax Ct. Memo LEXIS;F. App'x. LEXIS;Wall. Jr.;Johns. Ch.;Rob.
-A.;A.2d|Atl. 2d;A.3d;Atl.;N.E.;N.E.2d;N.E.3d;N.W.;N.W.2d;N.W.3d;P.|Pac.;P.2d|Pac. 2d;P.3d|Pac. 3d;S.E.;S.E.2d;S.E.3d;S.W.;S.W.2d;S.W.3d;So.|South.;So. 2d|So.2nd;So. 3d
-Cal. Rptr.;Cal. Rptr. 2d;Cal. Rptr. 3d;N.Y.S.|N.Y. Supp.;N.Y.S.2d;N.Y.S.3d;Ill. Dec.;N.Y. Crim. R.;N.Y. St. Rep.;N.Y. Slip Op.|NY Slip Op;Misc.;Misc. 2d;Misc. 3d;A.D.|App. Div.;A.D.2d|App. Div. 2d;A.D.3d|App. Div. 3d
-Cal. Unrep.;Cal. Comp. Cases;Ohio St.;Ohio St. 2d;Ohio St. 3d;Ohio App. Unrep.;Ohio Op.;Ohio Op. 2d;Ohio Op. 3d;Ohio N.P.;Ohio N.P. (n.s.);Ohio Cir. Dec.;Ohio C.C. (n.s.);Ohio C.D.;Pa. D. & C.;Pa. D. & C.2d;Pa. D. & C.3d;Pa. D. & C.4th;Pa. D. & C.5th;Pa. Commw.|Pa. Cmwlth.;Pa. County Ct.;Pa. Dist.;Conn. L. Rptr.;Conn. Supp.;Conn. Cir. Ct.
-N.J. Misc.;N.J. Tax;N.J.A.R.;Va. Cir.;Va. Dec.;Wash. Terr.;Mass. App. Ct.;Mass. App. Dec.;Mass. App. Div.;Mass. Supp.;Mass. L. Rptr.;Md. App.;N.C. App.;Tenn. App.;Tenn. Crim. App.;Tex. Crim.|Tex. Cr. R.|Tex. Crim. App.;Tex. Civ. App.;Tex. Sup. Ct. J.;Okla. Crim.|Okl. Cr.;Kan. App. 2d;Haw. App.;La. Ann.;La. App.;Ga. App.;Ill. App.;Ill. App. 2d;Ill. App. 3d;Ill. Ct. Cl.;Ind. App.;Mo. App.;Neb. App.;Del. Ch.;Del. Cas.;Del. Super.;Idaho App.;Iowa Dec.;Ky. L. Rptr.;Ky. Op.
-Fla. Supp.;Fla. Supp. 2d;Fla. L. Weekly;Fla. L. Weekly Supp.;Fla. L. Weekly Fed.;Ga. L. Rep.;Haw. Fed.;P.R. Dec.|D.P.R.;P.R. Offic. Trans.;Guam;N. Mar. I.;Am. Samoa;Am. Samoa 2d;Navajo Rptr.;Alaska Fed.
-Cranch;Wheat.;Pet.;How.;Black;Wall.;Dall.;Gall.;Sumn.;Story;Mason;Wash. C.C.;Paine;Blatchf.;Blatchf. & H.;Ben.;Abb. U.S.;Abb. Adm.;Baldw.;Bald.;Bond;Biss.;Bee;Brock.;Curt.;Cliff.;Crabbe;Deady;Dill.;Fish. Pat. Cas.;Flip.;Gilp.;Hask.;Hempst.;Hoff.;Hoff. Land Cas.;Holmes;Hughes;Low.|Lowell;McAll.;McCrary;McLean;Newb. Adm.;Olc.|Olcott;Sawy.;Sprague;Taney;Ware;Woodb. & M.;Woods;Woolw.;Wall. Jr.;Van Ness;Pet. C.C.;Pet. Adm.;Cranch C.C.;Cranch, Pat. Dec.;Hayw. & H.;Brunn. Coll. C.;Brown Adm.|Brown, Adm.;Abbotts
-Am. Dec.;Am. Rep.;Am. St. Rep.|Am. St. R.;Am. Ann. Cas.|Ann. Cas.;Am. Cr. R.;L.R.A.;L.R.A.N.S.|L.R.A. (N.S.);A.L.R.;A.L.R.2d;A.L.R.3d;A.L.R.4th;A.L.R.5th;A.L.R.6th;A.L.R.7th;A.L.R. Fed.;A.L.R. Fed. 2d;A.L.R. Fed. 3d;Am. Jur.|Amer. Jur.;Am. Jur. 2d|Amer. Jur. 2d;Am. Jur. Trials;Am. Jur. Proof of Facts;C.J.;C.J.S.;Cyc.;Am. Law Reg.;Am. Corp. Cas.;Am. Bankr. R.;Am. Bankr. Rep. (n.s.)
-A.F.T.R.;A.F.T.R.2d;A.F.T.R. (RIA);A.F.T.R.2d (RIA);A.F.T.R. (P-H);A.M.C.;BCA|B.C.A. (CCH);Bankr. Ct. Dec. (CRR);Bankr. L. Rep.|Bankr. L. Rep. (CCH);Blue Sky L. Rep. (CCH)|Blue Sky L. Rep.;Collier Bankr. Cas.;Collier Bankr. Cas. 2d;Comp. Gen.;Comp. Dec.;Cont. Cas. Fed.;Copyright L. Rep. (CCH);Empl. Prac. Dec. (CCH)|Empl. Prac. Dec.;Energy Mgmt. (CCH)|Energy Mgt.|Energy Mgmt.;Env't Rep. Cas.|Env't Rep. Cas. (BNA)|ERC;Envtl. L. Rep.|ELR;Fair Empl. Prac. Cas.|Fair Empl. Prac. Cas. (BNA)|FEP Cas.;Fed. Carr. Cas. (CCH);Fed. R. Evid. Serv.;Fed. R. Serv.;Fed. R. Serv. 2d;Fed. R. Serv. 3d;Fed. Sec. L. Rep. (CCH)|Fed. Sec. L. Rep.;Ins. L. Rep. (CCH);L.R.R.M.|L.R.R.M. (BNA);Lab. Cas. (CCH)|Lab. Cas.;Lab. Arb. Rep. (BNA);Lab. Rel. Ref. Man.;Media L. Rep. (BNA)|Media L. Rep.;NLRB Dec. (CCH);Nuclear Reg. Rep. (CCH)|Nuclear Reg. Rep.;O.S.H. Cas. (BNA)|OSHC;OSHD (CCH)|CCH OSHD;Pension Plan Guide (CCH);Pens. Plan Guide (CCH);Prod. Liab. Rep. (CCH)|Prod. Liab. Rep.;RICO Bus. Disp. Guide (CCH)|RICO Bus. Disp. Guide;Trade Cas. (CCH)|Trade Cas.;Trade Reg. Rep. (CCH);U.C.C. Rep. Serv.|U.C.C. Rep. Serv. (CBC);U.C.C. Rep. Serv. 2d;Unemployment Ins. Rep.|Unempl. Ins. Rep. (CCH)|CCH Unemployment Ins. Rep.;U.S. Tax Cas. (CCH)|U.S.T.C.;Wage & Hour Cas. (BNA)|Wage & Hour Cas.;Av. Cas. (CCH)|Av. Cas.;Soc. Sec. Rep. Serv.;Radio Reg. (P & F);Radio Reg. 2d (P & F);Pat. Off. Gaz.;Off. Gaz. Pat. Office;Dec. Com. Pat.
-NLRB|N.L.R.B.;NLRB No.;F.L.R.A.;F.L.R.A. No.;FERC|F.E.R.C.;F.P.C.;F.C.C.;F.C.C.2d;F.C.C. Rcd.;F.T.C.;S.E.C.;S.E.C. Docket;I.C.C.;I.C.C.2d;S.T.B.;C.A.B.;F.M.C.;M.S.P.R.;N.R.C.;A.E.C.;N.T.S.B.;E.A.D.;I.B.L.A.;Interior Dec.;Pub. Lands Dec.;Land Dec.;Agric. Dec.;Cust. B. & Dec.;Treas. Dec.;C.B.|Cum. Bull.;I.R.B.;U.S. Op. Off. Legal Counsel|Op. O.L.C.;Op. Att'y Gen.|Op. Atty. Gen.|Ops. Atty. Gen.;FCDR|Fulton County D. Rep.;W.H. Cases;O.S.U.;SCDB
-Leg. Int.;Phila.;Luz. Leg. Reg.;Lanc. L. Rev.;York Leg. Rec.;Pitts. L.J.;Del. Co. Rep.;Alb. L.J.;Cent. Law J.|Cent. L.J.;Chi. Leg. News;West. Law J.|W.L.J.;West. Law Month.|W.L.M.;Law Rep.;Hall, Law J.|Hall. Law J.;Amer. Law J.|Am. Law J.;Amer. Law J. (N. S.)|Am. Law J. (N. S.);Amer. L. Rev.|Amer. Law Rev.|Am. Law Rev.;U.S. Law Int.;Int. Rev. Rec.;Niles Reg.|Niles' Reg.;Haz. Reg. Pa.;How. Pr.|How. Prac.|How. Pr. Rep.;How. Pr. (n.s.);Abb. Pr.;Abb. Pr. (n.s.);Abb. Ct. App.;Abb. N. Cas.;N.Y. Leg. Obs.;N.B.R.|Nat. Bankr. Reg.;N.B.R. (Supp.)|Bankr. Reg. Supp.;App. Com'r Pat.;Car. L. Rep.|Car. Law Repos.
-Barb.;Barb. Ch.;Wend.;Cow.;Johns.;Johns. Cas.;Hill;Hill & Den.;Denio;Den.;Edw. Ch.;Paige;Paige Ch.;Sand. Ch.;Sandf.;Duer;Bosw.;Bradf.;Daly;Demarest;Hun;Keyes;Lans.;Redf.;Rob. (N.Y.);Thomp. & Cook;Cai.;Cai. Cas.;Cole. Cas.;Cole. & Cai. Cas.;Sel. Notes;Silv. Ct. App.;Trans. App.;Tuck.;Code Rep.;E.D. Smith;Hilt.;Lock. Rev. Cas.;Clarke Ch.
-Mass.;Pick.;Met.|Metc.;Cush.;Gray;Allen;Will. Mass.;Tyng;Dane Ab.;Rawle;Serg. & Rawle|S. & R.;Binn.;Yeates;Watts;Watts & Serg.;Penr. & W.;Whart.;Grant;Walk.;Add.;Ashm.;Browne (Pa.);Brightly;Clark;Miles;Parsons;Pears.;Pennyp.;Sad.|Sadler;W.N.C.;Weekly Notes of Cas.;Just. L.R.
-Rich.;Rich. Eq.;Bail.;Bail. Eq.;Bay;Brev.;Chev.;Chev. Eq.;Des.;Dud.;Dud. Eq.;Hill Eq.;Mill;Mc Cord|McCord;McMul.;Nott & McC.;Rice;Speers;Strob.;Strob. Eq.;Tread.;Gratt.;Rand.;Leigh;Munf.;Hen. & M.|Hen. & Munf.;Call;Gilmer;Jeff.;Rob. (Va.);Pat. & Heath;Va. Col. Dec.;Hard.;Bibb;A.K. Marsh.;J.J. Marsh.;B. Mon.;Ben. Mon.;T.B. Mon.;Dana;Duv.;Met. (Ky.);Bush;Litt.;Litt. Sel. Cas.;Ky. Dec.;Sneed;Heisk.;Humph.;Head;Cold.;Baxt.;Lea;Yer.|Yerg.;Overt.;Cooke;Hayw.;Meigs;Mart. & Yer.;Peck;Swan;Tenn. Ch. App.;Tenn. Ch. R.;Shannon Cas.;Thompson|Unrep. Tenn. Cas.;Hawks;Dev.;Dev. & Bat.;Dev. Eq.;Dev. & Bat. Eq.;Ired.;Ired. Eq.;Jones;Jones Eq.;Busb.;Busb. Eq.;Phil.;Phil. Eq.;Win.;Mur.;Hayw. (N.C.);Mart. (N.C.);Tay.;Taylor
-Scam.;Gilm.;Breese;Blackf.;Smith;Wils.;Greene;G. Greene;Morris;Clarke;Cole;Bradw.;Doug.;Mann.;Walk. Ch.;Har. Ch.;Pin.|Pinn.;Chand.;Burnett;Minn. (Gil.);McCahon;Dassler;Fairf.;Greenl.;Shep.;App.;Redington;Har. & J.|H. & J.;Har. & McH.;Har. & G.;Gill;Gill & J.;Bland;Md. Ch.;Green;Green Eq.;Halst.;Halst. Ch.;Har. (N.J.);Zab.;Dutch.;Vroom;C.E. Gr.;McCart.;Stock.;Beas.;Saxt.;South. (N.J.);Penning.;Coxe;Spenc.;Gummere;Houst.;Harr.;Boyce;Marv.;Penne.;Terry;W.W. Harr.;Root;Kirby;Day;Rob. (La.);Mart. (La.);Mart. (n.s.)|Mart. N.S.;McGloin;Teiss.;Port.;Stew.;Stew. & P.;Minor;Shep. Sel. Cas.;Dallam;Posey;White & W.;Robards;Kelly;Dudl. (Ga.);R.M. Charlt.;T.U.P. Charlt.;Ga. Dec.;Cobb;Idaho;Coffey Prob. Dec.;Labatt;Myrick;Or. Tax;Or. App.;Wyo.;D. Chip.;N. Chip.;Brayt.;Aik.;Tyl.;Smith (N.H.);Bur.
-SCC|S.C.C.;SCR|S.C.R.;SCC (Cri)|SCC Cri;Supp SCC|SCC Supp;SCC OnLine SC;SCC Online SC;SCALE;JT;Cri LJ|Cri. L.J.|CrLJ;ITR|I.T.R.;STC;ELT;GLR;GLH;KLT;MLJ;LW;ALT|Andh LT;ALD;BomCR|Bom CR;Mh LJ|Mah LJ;PLR;RCR (Civil)|RCR (Criminal);DLT;LLJ;LLN;Lab IC;FLR;CLR;CTC;TMI;ACJ;Comp Cas;UPLBEC;AWC;ADJ;ALL LJ;PLJR;BLJR;CWN;CLJ;CHN;ILR;QB|Q.B.;KB|K.B.;AC|A.C.;Ch. D.;WLR|W.L.R.;All ER|All E.R.;Eng. Rep.;ER;Lloyd's Rep.;U.C.Q.B.;D.L.R.;O.R.;S.C.R.
-";
-
-/// Series that report statutes or session laws by volume and page.
-const LAW_SERIES: &str = "
-Stat.|Stat. at L.|Stat. at Large;U.S.C.C.A.N.|U.S. Code Cong. & Admin. News;DCSTAT|D.C. Stat.;Cong. Rec.;Cong. Globe;Weekly Comp. Pres. Doc.
-";
-
-/// Series that report regulations by volume and page.
-const REGISTER_SERIES: &str = "Fed. Reg.|FR|F.R.;Treas. Reg.;D.C. Reg.;N.Y. Reg.";
-
-/// Law journals whose abbreviation does not end in one of the usual words.
-const JOURNALS: &str = "F.B.I.S.;Harv. C.R.-C.L.;Fordham Int'l;A.B.A.J.|A.B.A. J.;Bus. Law.;Crim. L. Bull.;Tax Law.;Urb. Law.;Trial;Judicature;Law & Contemp. Probs.;Law & Hum. Behav.;J. Crim. L. & Criminology;Lab. Law.;Int'l Law.;Fam. Advoc.";
-
-/// Neutral citations by year: the word between year and number, and its court.
-const NEUTRAL: &str = "
-IL;IL App (1st);IL App (2d);IL App (3d);IL App (4th);IL App (5th);CO;COA;ME;MT;ND;ND App;NMSC;NMCA;NMCERT;NM;OK;OK CIV APP;OK CR;OH|-Ohio-;UT;UT App;VT;WI;WI App;WY;SD;AR;Ark. App.;NCSC;NCCOA;NCBC;NCWCA;MS;LA;PA Super|Pa. Super.;MI;NH;KY;AZ;DE;IA;ID;NV;GU|Guam;MP;VI;S.D.;N.D.;N.D. App.;SCC;DNH;D.N.H.;NY Slip Op
-EWCA Civ;EWCA Crim;EWHC;UKSC;UKHL;UKPC;ONCA;BCCA;ABCA;FCA;FC;HCA;FCAFC;INSC;DHC;SCC OnLine Del;SCC OnLine Bom;SCC OnLine Cal;SCC OnLine Mad;SCC OnLine Kar;SCC OnLine All
-";
-
-/// The listed reporters, and those of neutral citations, which are tried after the states'
-/// reporters.
-static LISTED: LazyLock<HashMap<String, Reporter>> = LazyLock::new(listed);
-static NEUTRALS: LazyLock<HashMap<String, Reporter>> = LazyLock::new(|| {
-    let mut table = HashMap::new();
-    add(&mut table, NEUTRAL, CitationForm::FullCase, true);
-    table
-});
-
-fn listed() -> HashMap<String, Reporter> {
-    let mut table = HashMap::with_capacity(2_000);
-    add(&mut table, CASE_REPORTERS, CitationForm::FullCase, false);
-    add(&mut table, LAW_SERIES, CitationForm::Statute, false);
-    add(&mut table, REGISTER_SERIES, CitationForm::Regulation, false);
-    add(&mut table, JOURNALS, CitationForm::Journal, false);
-    table
+/// A spelling of an edition's name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spelling {
+    /// The edition.
+    pub(crate) edition: &'static Edition,
+    written: &'static str,
+    /// Whether it is not the usual abbreviation.
+    is_variation: bool,
 }
 
-/// Adds a list: entries are separated by `;` or lines, spellings by `|`, the usual one first. The first entry
-/// of a key is kept.
-fn add(table: &mut HashMap<String, Reporter>, list: &str, form: CitationForm, by_year: bool) {
-    for entry in list.split([';', '\n']).filter(|entry| !entry.is_empty()) {
-        let name = entry.split('|').next().unwrap_or(entry);
-        for spelling in entry.split('|') {
-            let key = reporter_key(spelling);
-            if !key.is_empty() && key.len() <= LONGEST_KEY {
-                table.entry(key).or_insert_with(|| Reporter {
-                    name: name.to_owned(),
-                    form,
-                    court: one_court(name),
-                    by_year,
-                });
-            }
+impl Spelling {
+    /// How far the text is from this spelling: less than 4 if only white space differs. Odd numbers are variations.
+    ///
+    /// A word as in a sentence is `None` unless it is written so: `In` and `At` are no abbreviations without their
+    /// full stop.
+    fn distance(&self, raw: &str) -> Option<u8> {
+        let variation = u8::from(self.is_variation);
+        if raw == self.written {
+            return Some(variation);
+        }
+        if same_but_blanks(raw, self.written) {
+            return Some(2 + variation);
+        }
+        if raw.starts_with(char::is_lowercase) {
+            return None;
+        }
+        let plain = raw.len() <= 5
+            && raw.starts_with(|c: char| c.is_ascii_uppercase())
+            && raw[1..].bytes().all(|b| b.is_ascii_lowercase());
+        (!plain).then_some(4 + variation)
+    }
+}
+
+/// Equality without regard to white space and the form of apostrophes.
+fn same_but_blanks(a: &str, b: &str) -> bool {
+    let plain = |c: char| if c == '’' { '\'' } else { c };
+    let mut a = a.chars().filter(|c| !c.is_whitespace()).map(plain);
+    let mut b = b.chars().filter(|c| !c.is_whitespace()).map(plain);
+    loop {
+        match (a.next(), b.next()) {
+            (None, None) => return true,
+            (a, b) if a != b => return false,
+            _ => {}
         }
     }
 }
 
-/// The court of a reporter that reports only one court.
-fn one_court(name: &str) -> Option<&'static str> {
-    match name {
-        "U.S." | "S. Ct." | "L. Ed." | "L. Ed. 2d" | "U.S. LEXIS" | "U.S.L.W." | "Cranch"
-        | "Wheat." | "Dall." => Some("us/supreme"),
-        "IL" => Some("il/supreme"),
-        "Fed. Cl." => Some("us/federal-claims"),
-        "Cal. 4th" | "Cal. 5th" | "Cal. 3d" | "Cal. 2d" => Some("ca/supreme"),
-        "N.Y.2d" | "N.Y.3d" | "N.Y. 2d" | "N.Y. 3d" => Some("ny/appeals"),
-        _ => None,
+/// The spellings with this key.
+pub(crate) fn spellings(key: &str) -> &'static [Spelling] {
+    if key.len() > LONGEST_KEY {
+        return &[];
     }
+    TABLE.by_key.get(key).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Whether a citation without a volume may begin with this word.
+pub(crate) fn may_begin(word: &str) -> bool {
+    TABLE.beginnings.contains_key(word)
+}
+
+/// The edition that the text names, where its spelling is one of several editions'.
+///
+/// The closest spelling decides, then the year of the decision, then the state of the court in the parenthesis, then
+/// the order: series of the nation before those of a state, and the one with more spellings, which is the commoner.
+pub(crate) fn choose(
+    spellings: &'static [Spelling],
+    raw: &str,
+    year: Option<u16>,
+    place: Option<&str>,
+    fits: impl Fn(&Edition) -> bool,
+) -> Option<&'static Edition> {
+    spellings
+        .iter()
+        .filter(|spelling| fits(spelling.edition))
+        .filter_map(|spelling| {
+            let edition = spelling.edition;
+            let distance = spelling.distance(raw)?;
+            let wrong_year = year.is_some_and(|year| !edition.reports(year));
+            let wrong_place = place.map_or(0, |place| edition.distance_to(place));
+            Some(((wrong_year, distance, wrong_place), edition))
+        })
+        .min_by_key(|(rank, _)| *rank)
+        .map(|(_, edition)| edition)
+}
+
+struct Table {
+    by_key: HashMap<String, Vec<Spelling>>,
+    /// First words of the series whose citations may begin with the name.
+    beginnings: HashMap<String, ()>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let mut table =
+        Table { by_key: HashMap::with_capacity(5_000), beginnings: HashMap::with_capacity(200) };
+    table.read(include_str!("../../../data/reporters.tsv"), CitationForm::FullCase);
+    table.list(further::CASES, CitationForm::FullCase, "");
+    table.laws(include_str!("../../../data/laws.tsv"));
+    table.list(further::LAWS, CitationForm::Statute, "");
+    table.list(further::REGISTERS, CitationForm::Regulation, "");
+    table.read(include_str!("../../../data/journals.tsv"), CitationForm::Journal);
+    table.list(further::JOURNALS, CitationForm::Journal, "");
+    table.list(further::FOREIGN, CitationForm::FullCase, "f");
+    table.list(further::NEUTRAL, CitationForm::FullCase, "y");
+    table.list(further::FOREIGN_NEUTRAL, CitationForm::FullCase, "fy");
+    table
+});
+
+impl Table {
+    /// Reads a table of reporters or journals.
+    fn read(&mut self, lines: &'static str, form: CitationForm) {
+        for line in lines.lines() {
+            let mut fields = line.split('\t');
+            let mut field = || fields.next().unwrap_or_default();
+            let (series_of, _kind, places, editions, variations) =
+                (field(), field(), field(), field(), field());
+            let mut known: Vec<&'static Edition> = Vec::new();
+            for edition in editions.split('|') {
+                let mut parts = edition.split(';');
+                let mut part = || parts.next().unwrap_or_default();
+                let (name, first, last, shape) = (part(), part(), part(), part());
+                let edition: &'static Edition = Box::leak(Box::new(Edition {
+                    name,
+                    series_of,
+                    form,
+                    first: first.parse().unwrap_or(0),
+                    last: last.parse().unwrap_or(u16::MAX),
+                    places,
+                    shape,
+                }));
+                known.push(edition);
+                self.add(edition, name, false);
+            }
+            for variation in variations.split('|').filter(|variation| !variation.is_empty()) {
+                let (written, number) = variation.split_once(';').unwrap_or((variation, "0"));
+                let number: usize = number.parse().unwrap_or(0);
+                if let Some(edition) = known.get(number) {
+                    self.add(edition, written, true);
+                }
+            }
+        }
+    }
+
+    /// Reads the session laws and registers, whose citations have volume and page as a reporter's have.
+    fn laws(&mut self, lines: &'static str) {
+        for line in lines.lines() {
+            let fields: Vec<&'static str> = line.split('\t').collect();
+            let [name, kind, _, shape, variations] = fields[..] else { continue };
+            if !shape.contains(['v', 'p']) || !shape.contains('p') {
+                continue;
+            }
+            let form = if kind == "admin_register" {
+                CitationForm::Regulation
+            } else {
+                CitationForm::Statute
+            };
+            let edition: &'static Edition = Box::leak(Box::new(Edition {
+                // The table has the register's own initials; lawyers write it out.
+                name: if name == "FR" { "Fed. Reg." } else { name },
+                series_of: name,
+                form,
+                first: 0,
+                last: u16::MAX,
+                places: "",
+                shape: if shape.contains('v') { "" } else { "n" },
+            }));
+            self.add(edition, name, false);
+            for written in variations.split('|').filter(|written| !written.is_empty()) {
+                self.add(edition, written, true);
+            }
+        }
+    }
+
+    /// Adds a list of `further`. An entry whose series is known adds its spellings to it.
+    fn list(&mut self, list: &'static str, form: CitationForm, shape: &'static str) {
+        for entry in list.split([';', '\n']).filter(|entry| !entry.is_empty()) {
+            let name = entry.split('|').next().unwrap_or(entry);
+            let known = self.by_key.get(&reporter_key(name)).and_then(|all| {
+                all.iter().find(|one| one.edition.name == name && one.edition.form == form)
+            });
+            let edition: &'static Edition = match known {
+                Some(known) if known.edition.shape == shape => known.edition,
+                _ => Box::leak(Box::new(Edition {
+                    name,
+                    series_of: name,
+                    form,
+                    first: 0,
+                    last: u16::MAX,
+                    places: "",
+                    shape,
+                })),
+            };
+            for written in entry.split('|') {
+                self.add(edition, written, written != edition.name);
+            }
+        }
+    }
+
+    fn add(&mut self, edition: &'static Edition, written: &'static str, is_variation: bool) {
+        let key = reporter_key(written);
+        if key.is_empty() || key.len() > LONGEST_KEY {
+            return;
+        }
+        if edition.may_lack_volume() || edition.has_volume_after() {
+            self.beginnings.insert(first_word(written).to_owned(), ());
+        }
+        self.by_key.entry(key).or_default().push(Spelling { edition, written, is_variation });
+    }
+}
+
+/// The letters before the first blank, dot or other sign.
+pub(crate) fn first_word(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
+    &text[..end]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn spacing_and_dots_do_not_matter() {
-        for spelling in ["F. Supp. 2d", "F.Supp.2d", "F Supp 2d", "F. Supp.2d"] {
-            let key = reporter_key(spelling);
-            assert_eq!(reporter(&key).unwrap().name, "F. Supp. 2d", "{spelling}");
-        }
+    fn named(raw: &str, year: Option<u16>, place: Option<&str>) -> &'static str {
+        choose(spellings(&reporter_key(raw)), raw, year, place, |_| true).unwrap().name
     }
 
     #[test]
-    fn states_series_are_known() {
-        for (key, name) in
-            [("calapp4th", "Cal. App. 4th"), ("ohiost3d", "Ohio St. 3d"), ("wis2d", "Wis. 2d")]
-        {
-            assert_eq!(reporter(key).unwrap().name, name);
+    fn spacing_and_dots_do_not_matter() {
+        for spelling in ["F. Supp. 2d", "F.Supp.2d", "F Supp 2d", "F. Supp.2d"] {
+            assert_eq!(named(spelling, None, None), "F. Supp. 2d", "{spelling}");
         }
-        assert_eq!(reporter("alalaws").unwrap().form, CitationForm::Statute);
+        assert_eq!(named("Cal.App.4th", None, None), "Cal. App. 4th");
+        assert_eq!(named("Ohio St.3d", None, None), "Ohio St. 3d");
+    }
+
+    #[test]
+    fn the_year_and_then_the_court_decide_between_namesakes() {
+        let bases =
+            |year, place| choose(spellings("wash"), "Wash.", year, place, |_| true).unwrap().places;
+        assert!(bases(Some(1791), None).contains("va"));
+        assert_eq!(bases(Some(1950), None), "wa");
+        assert_eq!(bases(None, Some("wa")), "wa");
+    }
+
+    #[test]
+    fn words_of_a_sentence_are_no_abbreviations() {
+        assert!(choose(spellings("at"), "At", None, None, |_| true).is_none());
+        assert!(choose(spellings("at"), "At.", None, None, |_| true).is_some());
+    }
+
+    #[test]
+    fn the_tables_are_whole() {
+        assert!(TABLE.by_key.len() > 3_500, "{}", TABLE.by_key.len());
+        assert!(TABLE.by_key.values().flatten().all(|one| !one.edition.name.is_empty()));
     }
 }

@@ -1,13 +1,23 @@
 //! Word lists: abbreviations that end in a dot, signals before a citation, name connectors.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 /// Whether a word that ends in a dot is an abbreviation, so that the dot does not end a sentence.
 pub(crate) fn is_abbreviation(word: &str) -> bool {
     let bare = word.trim_start_matches(['(', '"', '“', '‘', '[']).trim_end_matches(['.', ',']);
-    if bare.chars().count() <= 1 || bare.contains('.') {
+    if bare.chars().count() <= 1 || bare.contains('.') || bare.eq_ignore_ascii_case("m/s") {
         return true;
     }
-    ABBREVIATIONS.binary_search(&bare.to_lowercase().replace('’', "'").as_str()).is_ok()
+    let lower = bare.to_lowercase().replace('’', "'");
+    ABBREVIATIONS.binary_search(&lower.as_str()).is_ok()
+        // Some are words of a sentence too, as `all`; in names they have a capital.
+        || (bare.starts_with(char::is_uppercase) && OF_NAMES.contains(lower.as_str()))
 }
+
+/// The field's abbreviations in names of cases, from its data package.
+static OF_NAMES: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| include_str!("../../../data/abbreviations.txt").lines().collect());
 
 /// Abbreviations of case names (Bluebook table T6 and the like), sorted.
 static ABBREVIATIONS: [&str; 308] = [
@@ -40,7 +50,7 @@ static ABBREVIATIONS: [&str; 308] = [
 ];
 
 /// Words that introduce a citation and are not part of a case's name.
-pub(crate) static SIGNALS: [&str; 34] = [
+pub(crate) static SIGNALS: [&str; 62] = [
     "see",
     "also",
     "cf",
@@ -75,6 +85,34 @@ pub(crate) static SIGNALS: [&str; 34] = [
     "on",
     "that",
     "whether",
+    "relying",
+    "discussing",
+    "distinguishing",
+    "applying",
+    "noting",
+    "explaining",
+    "rejecting",
+    "adopting",
+    "construing",
+    "interpreting",
+    "abrogating",
+    "superseding",
+    "collecting",
+    "unlike",
+    "because",
+    "although",
+    "though",
+    "thus",
+    "however",
+    "accordingly",
+    "moreover",
+    "furthermore",
+    "indeed",
+    "id",
+    "ibid",
+    "hereinafter",
+    "aff'd",
+    "rev'd",
 ];
 
 /// Lower-case words that may occur inside a case's name.
