@@ -4,9 +4,9 @@
 pub(super) fn words(text: &str) -> Vec<String> {
     text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '\'' | '’' | '*')))
         .map(|word| {
-            let word = word.trim_matches(['\'', '’']);
-            let word = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(word);
-            word.to_lowercase()
+            let word = word.trim_matches(['\'', '’']).to_lowercase();
+            let stem = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s"));
+            stem.map(str::to_owned).unwrap_or(word)
         })
         .filter(|word| !word.is_empty())
         .collect()
