@@ -1,5 +1,8 @@
 //! `tables`: takes facts about courts and reporters from the field's data packages into the files that the stages read.
 
+mod court_strings;
+mod courts;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,7 +25,7 @@ const PACKAGES: [&str; 2] = ["reporters-db==3.2.67", "courts-db==0.10.27"];
 /// A file of `crates/documents/data`, and the function that makes it from the folder of the packages.
 type Table = (&'static str, fn(&Path) -> Result<String, Failure>);
 
-const TABLES: [Table; 0] = [];
+const TABLES: [Table; 1] = [("courts.tsv", courts::courts)];
 
 /// Writes every table.
 pub(crate) fn run_tables(args: &TablesArgs) -> Result<(), Failure> {

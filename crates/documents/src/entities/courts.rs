@@ -1,7 +1,7 @@
 //! Finds courts: the longest run of words around a type of court that names one court.
 
 use super::court_abbreviations::abbreviated_court;
-use super::court_keys::court_key;
+use super::court_keys::{Forum, court_key, court_key_in, forum_of};
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
 
@@ -66,12 +66,41 @@ const MAX_WORDS: usize = 12;
 
 /// Every mention that identifies a court.
 pub(super) fn courts(text: &str) -> Vec<Mention> {
-    let mut found: Vec<Mention> = Vec::new();
+    let spans = spans(text);
+    let forum = forum(text, &spans);
+    spans
+        .into_iter()
+        .filter_map(|(start, end)| {
+            let key = key_in(&text[start..end], forum)?;
+            Some(Mention::new(EntityKind::Court, text, start, end, key))
+        })
+        .collect()
+}
+
+/// The key of a name; in a document of a federal court, the supreme court is that of the country.
+fn key_in(name: &str, forum: Option<Forum>) -> Option<String> {
+    court_key_in(name, forum).or_else(|| {
+        let bare = name.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ");
+        let supreme = matches!(bare.as_str(), "supreme court" | "the supreme court");
+        match forum {
+            Some(Forum::Federal) if supreme => Some("scotus".to_owned()),
+            // Only India's is called so.
+            _ if bare == "apex court" => Some("in/supreme".to_owned()),
+            // A text that names no other court does not say whose it is.
+            None if supreme => Some("-/supreme".to_owned()),
+            _ => None,
+        }
+    })
+}
+
+/// Where the names of courts may be, in text order and without overlap.
+fn spans(text: &str) -> Vec<(usize, usize)> {
+    let mut found: Vec<(usize, usize)> = Vec::new();
     for head in head_regex().find_iter(text) {
         if !head.as_str().starts_with(|c: char| c.is_uppercase()) {
             continue;
         }
-        let floor = found.last().map_or(0, |mention| mention.end);
+        let floor = found.last().map_or(0, |span| span.1);
         if head.start() < floor {
             continue;
         }
@@ -79,13 +108,48 @@ pub(super) fn courts(text: &str) -> Vec<Mention> {
         let head_end =
             if head.as_str().to_lowercase().ends_with("of") { head.end() - 2 } else { head.end() };
         let end = extend_right(text, head_end);
-        let Some(name) = text.get(start..end) else { continue };
-        if let Some(key) = court_key(name) {
-            found.push(Mention::new(EntityKind::Court, text, start, end, key));
+        if start < end && text.get(start..end).is_some() {
+            found.push((start, end));
         }
     }
     found
 }
+
+/// The most names that are read to find out where a document is from.
+const FORUM_NAMES: usize = 40;
+
+/// Where a document is from: the first court that its text names in full, or marks of an Indian judgment.
+fn forum(text: &str, spans: &[(usize, usize)]) -> Option<Forum> {
+    let first = spans
+        .iter()
+        .take(FORUM_NAMES)
+        .find_map(|(start, end)| court_key(&text[*start..*end]).and_then(|key| forum_of(&key)));
+    first.or_else(|| {
+        let head = &text[..text.floor_char_boundary(text.len().min(FORUM_REACH))];
+        INDIAN.iter().any(|mark| head.contains(mark)).then_some(Forum::India)
+    })
+}
+
+/// The bytes that are searched for marks of an Indian judgment.
+const FORUM_REACH: usize = 20_000;
+
+/// Words that only Indian judgments have.
+const INDIAN: [&str; 14] = [
+    "Hon'ble",
+    "Hon’ble",
+    "High Court",
+    "India",
+    "I.P.C",
+    " IPC",
+    "Cr.P.C",
+    "CrPC",
+    " Rs.",
+    "Shri ",
+    "Smt.",
+    "lakh",
+    "C.P.C",
+    "AIR ",
+];
 
 /// The court in a citation's parenthesis, or the one court of its reporter.
 pub(super) fn court_in_parenthesis(text: &str, reporter: Option<&str>) -> Option<String> {
@@ -122,7 +186,15 @@ fn extend_left(text: &str, head: usize, floor: usize) -> usize {
         }
         start = floor + word_at;
     }
-    start
+    // A connecting word joins only to a word before it.
+    let name = &text[start..head];
+    match name.split_whitespace().next() {
+        Some(word) if matches!(word, "of" | "and" | "&" | "OF" | "AND") => {
+            let after = start + name.find(word).unwrap_or(0) + word.len();
+            after + (text[after..head].len() - text[after..head].trim_start().len())
+        }
+        _ => start,
+    }
 }
 
 fn before_is_capital(before: &str) -> bool {
@@ -193,6 +265,10 @@ fn extend_right(text: &str, head_end: usize) -> usize {
                     || lower.ends_with("rd"));
         let word_end = text.len() - trimmed.len() + length;
         if connector && !after_comma {
+            // Another court may follow: `the Kerala High Court and the Madras High Court`.
+            if lower == "and" && words == 0 {
+                break;
+            }
             // `in` continues a name only as `in and for`.
             if lower == "in" && !text[word_end..].trim_start().starts_with("and ") {
                 break;
@@ -282,22 +358,32 @@ mod tests {
         let text = "UNITED STATES COURT OF APPEALS\n\n          FOR THE FIRST CIRCUIT\n\n\nNo. 1";
         assert_eq!(
             found(text),
-            [(
-                "UNITED STATES COURT OF APPEALS FOR THE FIRST CIRCUIT".into(),
-                "us/appeals/1".into()
-            )]
+            [("UNITED STATES COURT OF APPEALS FOR THE FIRST CIRCUIT".into(), "ca1".into())]
         );
         let text = "UNITED STATES DISTRICT COURT\nCENTRAL DISTRICT OF CALIFORNIA\n\nROE";
-        assert_eq!(found(text)[0].1, "us/district/ca/c");
+        assert_eq!(found(text)[0].1, "cacd");
         assert_eq!(
             found("Appeal from the Superior Court, Onslow County. The District Court erred.").len(),
             1
         );
-        assert_eq!(found("Court of Appeals of Michigan.")[0].1, "mi/appeals");
+        assert_eq!(found("Court of Appeals of Michigan.")[0].1, "michctapp");
         assert_eq!(
             found("In the High Court Of Karnataka At Bengaluru\n\n Writ")[0].0,
             "High Court Of Karnataka At Bengaluru"
         );
+    }
+
+    #[test]
+    fn the_document_says_whose_court_is_meant() {
+        let keys = |text| found(text).into_iter().map(|(_, key)| key).collect::<Vec<_>>();
+        let federal =
+            "UNITED STATES DISTRICT COURT\nDISTRICT OF UTAH\n\nThe Supreme Court held so.";
+        assert_eq!(keys(federal), ["utd", "scotus"]);
+        let state = "Superior Court of Pennsylvania.\n\nThe Orphans' Court of Berks County ruled. The Supreme Court held.";
+        let state = keys(state);
+        assert_eq!(state, ["pasuperct", "paorphctberks", "pa"]);
+        let indian = "In the High Court of Kerala at Ernakulam. The Hon'ble Supreme Court held so.";
+        assert_eq!(keys(indian)[1], "in/supreme");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod counsel_names;
 mod counsel_sheets;
 mod court_abbreviations;
 mod court_keys;
+mod court_words;
 mod courts;
 mod dates;
 mod docket_numbers;
@@ -29,7 +30,7 @@ mod windows;
 use crate::model::Mention;
 
 pub(crate) use citations::citation_key;
-pub use court_keys::court_key;
+pub use court_keys::{court_key, known_courts};
 pub(crate) use persons::normal_name;
 pub(crate) use preparation::prepare;
 
