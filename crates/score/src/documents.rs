@@ -36,6 +36,9 @@ pub(crate) fn documents(corpus: &Corpus, report: &mut Report) -> std::io::Result
         gold.judges(report);
         gold.represents(report);
         gold.dates(report);
+        if gold.source == "doc: Juriscraper" {
+            gold.precision(report);
+        }
     }
     Ok(())
 }
@@ -204,6 +207,32 @@ impl Gold<'_> {
                             .any(|word| word.len() > 5 && client.contains(word))
                     })
             })
+    }
+
+    /// Precision: a docket sheet lists everybody, so whoever else is found is wrong. Each name counts once.
+    fn precision(&self, report: &mut Report) {
+        let parties: Vec<&str> =
+            list(self.line, "parties").iter().filter_map(|pair| pair[0].as_str()).collect();
+        let lawyers: Vec<&str> =
+            list(self.line, "represents").iter().filter_map(|pair| pair[0].as_str()).collect();
+        let mut count = |kind: EntityKind, name: &str, listed: &dyn Fn(&str) -> bool| {
+            let mut ours: Vec<&Mention> = self.kind(kind).collect();
+            ours.sort_by(|a, b| a.normal.cmp(&b.normal));
+            ours.dedup_by(|a, b| a.normal == b.normal);
+            let wrong: Vec<&&Mention> =
+                ours.iter().filter(|mention| !listed(&mention.text)).collect();
+            for mention in &wrong {
+                let place = format!("{} IN {}", mention.text, self.document);
+                report.note(&self.source, name, "in vain", &place);
+            }
+            report.add(&self.source, name, 0, ours.len(), ours.len() - wrong.len());
+        };
+        count(EntityKind::Party, "party, listed", &|name| {
+            parties.iter().any(|party| same_party(party, name))
+        });
+        count(EntityKind::Lawyer, "lawyer, listed", &|name| {
+            lawyers.iter().any(|lawyer| same_person(lawyer, name))
+        });
     }
 
     fn dates(&self, report: &mut Report) {

@@ -39,11 +39,6 @@ pub(super) fn is_role_line(line: &str) -> bool {
     role_line_regex().is_match(line)
 }
 
-/// The role in a line that consists only of a role.
-pub(super) fn role_of_line(line: &str) -> Option<&str> {
-    role_line_regex().captures(line)?.name("role").map(|role| role.as_str())
-}
-
 /// The lines above a `v.` that belong to its caption.
 pub(super) fn block_above(text: &str, versus: usize) -> (usize, usize) {
     let mut start = versus;

@@ -71,10 +71,7 @@ pub(super) fn court_key_in(name: &str, forum: Option<Forum>) -> Option<String> {
     if let Some(id) = federal(&words) {
         return Some(id.to_owned());
     }
-    if words.contains(&"india")
-        || forum == Some(Forum::India)
-        || words.contains(&"high")
-    {
+    if words.contains(&"india") || forum == Some(Forum::India) || words.contains(&"high") {
         return indian(&words);
     }
     open(&words).map(str::to_owned).or_else(|| local(&words, forum))

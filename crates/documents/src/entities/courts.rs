@@ -332,9 +332,26 @@ static_regex!(
     r"^(?i:northern|southern|eastern|western|middle|central|district)\s+(?i:district|of)\b"
 );
 
+/// Whether a federal district follows in the order of docket sheets: `California Northern District`.
+fn state_district_follows(text: &str) -> bool {
+    let head: Vec<&str> = text.split_whitespace().take(4).collect();
+    (1..=2).any(|length| {
+        let (Some(state), Some(rest)) = (head.get(..length), head.get(length..)) else {
+            return false;
+        };
+        let direction = rest.first().is_some_and(|word| {
+            ["northern", "southern", "eastern", "western", "middle", "central", "district"]
+                .contains(&word.to_lowercase().as_str())
+        });
+        direction
+            && rest.iter().take(2).any(|word| word.to_lowercase().starts_with("district"))
+            && super::court_words::state_word(&state.join(" ")).is_some()
+    })
+}
+
 /// Whether the text continues a court's name without a connector.
 fn continues_name(text: &str) -> bool {
-    direction_follows(text) || continue_regex().is_match(text)
+    direction_follows(text) || continue_regex().is_match(text) || state_district_follows(text)
 }
 
 static_regex!(
@@ -371,6 +388,15 @@ mod tests {
             found("In the High Court Of Karnataka At Bengaluru\n\n Writ")[0].0,
             "High Court Of Karnataka At Bengaluru"
         );
+    }
+
+    #[test]
+    fn docket_sheets_name_the_state_first() {
+        let sheet =
+            "U.S. District Court\nCalifornia Northern District (San Francisco)\nCIVIL DOCKET";
+        assert_eq!(found(sheet)[0].1, "cand");
+        assert_eq!(found("U.S. Bankruptcy Court\nDistrict of Delaware (Delaware)\n")[0].1, "deb");
+        assert_eq!(found("US District Court for the Western District of Texas\n")[0].1, "txwd");
     }
 
     #[test]

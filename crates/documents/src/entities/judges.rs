@@ -1,6 +1,7 @@
 //! Finds judges by title, by panel, by the first line of an opinion, and by a docket's fields.
 
-use super::persons::{PERSON, apart, is_office_word, normal_name};
+use super::judge_fields::judge_fields;
+use super::persons::{PERSON, apart, name_at_head, normal_name};
 use super::windows::windows;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
@@ -24,12 +25,6 @@ static_regex!(
     panel_regex,
     format!(
         r"(?:\b(?:Before|BEFORE|Present|PRESENT|Panel|PANEL|Coram|CORAM|Quorum)\b\s*(?:the\s+)?:?\s*(?:(?:Chief\s+)?(?:Judge|Justice)s?\s+)?)(?P<names>(?:(?i:(?:chief|senior)\s+judge\s+)?{PERSON}(?:,\s+|,?\s+(?:and|AND|And)\s+|\s+&\s+|\n\s*\n)){{0,8}}(?i:mr\.?\s?justice\s+)?{PERSON})"
-    )
-);
-static_regex!(
-    field_regex,
-    format!(
-        r"\b(?:Assigned\s+to|Referred\s+to|Trial\s+Judge|Ordering\s+Judge|Civil\s+Proceeding|Secondary\s+Judge|Presiding\s+Judge|Lower\s+Court\s+Judge|Sentencing\s+Judge|Panel|Presiding|Magistrate)\s*:\s*(?:(?:Chief|Senior|Magistrate|District)\s+)?(?:Judge\s+|Justice\s+)?(?P<name>{PERSON}(?:\n\s*\n?{PERSON}(?:\n|$)){{0,8}})"
     )
 );
 static_regex!(person_regex, PERSON);
@@ -56,6 +51,12 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
             if word && !rank.contains(',') && !rank.trim().ends_with("J.") {
                 continue;
             }
+            // `Ann J. Roe`: without a comma, an initial before a family name is no rank.
+            let after = text[at + whole.end()..].trim_start_matches([' ', '\t']);
+            let initial = !rank.contains(',') && rank.trim().len() <= 2;
+            if initial && after.starts_with(char::is_uppercase) {
+                continue;
+            }
             add_names(text, at + names.start(), at + names.end(), &mut found);
         }
     }
@@ -75,13 +76,8 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
         }
     }
     panels(text, &mut found);
-    for captures in field_regex().captures_iter(text) {
-        let Some(names) = captures.name("name") else { continue };
-        let mut start = names.start();
-        for line in names.as_str().split_inclusive('\n') {
-            add_names(text, start, start + line.trim_end().len(), &mut found);
-            start += line.len();
-        }
+    for (start, end) in judge_fields(text) {
+        add_names(text, start, end, &mut found);
     }
     found.sort_by_key(|m| (m.start, std::cmp::Reverse(m.end)));
     found.dedup_by(|b, a| b.start < a.end);
@@ -167,12 +163,7 @@ fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
         if let Some(cut) = raw.find("\n\n") {
             raw = &raw[..cut];
         }
-        let raw = raw.trim_end_matches([',', ' ', '\n', '\r']);
-        let raw = trim_stray_end(raw);
-        let letters = raw.chars().filter(|c| c.is_alphabetic()).count();
-        if letters < 3 || raw.split_whitespace().any(is_office_word) {
-            continue;
-        }
+        let Some(raw) = name_at_head(raw).map(trim_stray_end) else { continue };
         for (at, name) in apart(raw) {
             let (start, normal) = (from + at, normal_name(name));
             found.push(Mention::new(EntityKind::Judge, text, start, start + name.len(), normal));

@@ -30,10 +30,15 @@ static_regex!(
 /// Every lawyer, with the client if the text names one.
 pub(super) fn lawyers(text: &str) -> Vec<Mention> {
     let mut found = Vec::new();
+    if let Some(sheet) = super::docket_sheets::docket_sheet(text) {
+        for lawyer in &sheet.lawyers {
+            push(text, lawyer.start, lawyer.end, Some(&lawyer.party), &mut found);
+        }
+        return found;
+    }
     counsel_paragraphs(text, &mut found);
     counsel_fields(text, &mut found);
     honorifics(text, &mut found);
-    super::counsel_sheets::docket_sheet(text, &mut found);
     found.sort_by_key(|m| (m.start, std::cmp::Reverse(m.end)));
     found.dedup_by(|b, a| {
         let same = b.start < a.end;

@@ -1,9 +1,9 @@
 //! Reads parties and their roles from captions: around a `v.`, beside a role, under a role's heading.
 
 use super::captions::{
-    ROLE_WORD, block_above, block_below, is_border, is_role_line, left_column, role_of_line,
-    versus_lines,
+    ROLE_WORD, block_above, block_below, is_border, is_role_line, left_column, versus_lines,
 };
+use super::docket_sheets::{Sheet, SheetParty, docket_sheet};
 use super::initials::Initials;
 use super::persons::normal_name;
 use crate::model::{EntityKind, Mention};
@@ -24,6 +24,10 @@ static_regex!(
 
 /// Every party named in the captions of the text.
 pub(super) fn parties(text: &str) -> Vec<Mention> {
+    // A sheet lists every party, and cuts the names in its title short.
+    if let Some(listed) = docket_sheet(text) {
+        return sheet(text, &listed);
+    }
     let mut found = Vec::new();
     let usual = usual_roles(text);
     // Some Indian courts write `Between … And …` instead of "versus".
@@ -46,7 +50,6 @@ pub(super) fn parties(text: &str) -> Vec<Mention> {
         };
         add_names(text, name.start(), name.end(), &role_name(role.as_str()), &mut found);
     }
-    sheet(text, &mut found);
     one_line_captions(text, usual, &mut found);
     found.sort_by_key(|m: &Mention| (m.start, std::cmp::Reverse(m.end)));
     found.dedup_by(|b, a| b.start < a.end);
@@ -308,38 +311,14 @@ fn is_suffix(text: &str) -> bool {
     SUFFIXES.contains(&format!(" {} ", word.trim_end_matches([',', '.'])))
 }
 
-/// Docket sheets: a role on a separate line, with the name on the next or the previous line.
-fn sheet(text: &str, found: &mut Vec<Mention>) {
-    let lines: Vec<(usize, &str)> = {
-        let mut offset = 0;
-        text.split('\n')
-            .filter_map(|line| {
-                let at = offset;
-                offset += line.len() + 1;
-                let trimmed = line.trim();
-                (!trimmed.is_empty()).then(|| (at + line.find(trimmed).unwrap_or(0), trimmed))
-            })
-            .collect()
+/// The parties that a docket sheet lists.
+fn sheet(text: &str, sheet: &Sheet) -> Vec<Mention> {
+    let mention = |party: &SheetParty| {
+        let name = &text[party.start..party.end];
+        Mention::new(EntityKind::Party, text, party.start, party.end, normal_name(name))
+            .with_role(party.role.clone())
     };
-    // CM/ECF sheets of district courts have the role first; those of appellate courts have it last.
-    let role_first = text.to_lowercase().contains("represented by");
-    let listed = lines.iter().filter(|(_, line)| is_role_line(line)).count();
-    if listed == 0 {
-        return;
-    }
-    for (at, (_, line)) in lines.iter().enumerate() {
-        let Some(role) = role_of_line(line) else { continue };
-        let neighbour = if role_first {
-            lines.get(at + 1)
-        } else {
-            at.checked_sub(1).and_then(|i| lines.get(i))
-        };
-        let Some((start, name)) = neighbour else { continue };
-        if name.len() > 200 || name.ends_with(':') || is_role_line(name) {
-            continue;
-        }
-        add_names(text, *start, start + name.len(), &role_name(role), found);
-    }
+    sheet.parties.iter().map(mention).collect()
 }
 
 #[cfg(test)]
@@ -384,7 +363,7 @@ mod tests {
 
     #[test]
     fn docket_sheets() {
-        let text = "Plaintiff\n\nAcme Insurance Company\n\nrepresented by\tA. B. Roe\n\nV.\n\nDefendant\n\nMatthew Doe\n\nDefendant\n\nPage, Inc.\n";
+        let text = "Plaintiff\n\nAcme Insurance Company\n\nrepresented by\tA. B. Roe\nATTORNEY TO BE NOTICED\n\nV.\n\nDefendant\n\nMatthew Doe\n\nDefendant\n\nPage, Inc.\n";
         let names: Vec<String> = pairs(text).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["Acme Insurance Company", "Matthew Doe", "Page Inc."]);
     }

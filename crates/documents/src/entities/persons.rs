@@ -28,6 +28,15 @@ conclusion affirmed reversed remanded vacated dismissed denied granted so ordere
 application petition writ certiorari response reply hearing conference distributed search home supplement docketed reports
 three single sessions divisional additional subordinate bench inspecting principal accountant judicial empowerment
 information member members full learned central fast track motor claims revenue income tax joint labour industrial chairman
+history partial dissent majority plurality statement standard standards review analysis therefore however moreover
+finally thus likewise accordingly hence furthermore additionally indeed given heard referred assigned signed entered
+responses sealed amended final draft report recommendation transcript exhibit appendix table contents authorities
+summary introduction procedural factual issue issues holding disposition mandate costs questions presented overview
+facts merits crescent boulevard blvd parkway highway terrace plaza tower lane's www com gov org every all some any most
+many each both such other others another only both lead chief's panel en banc hon'ble reporter clerk deputy's courtroom
+recorder interpreter witness examiner hearing officer officers respondent's concurs concur dissents joined joins
+delivered announced wrote writing author authored recused participated participate took part consideration decision
+submitted argued decided counsel's chambers honor honors madam sir llc's ltd's plc incorporated corporation limited
 query utilities logout calendar opinions orders reporters journal courthouse building center
 ";
 
@@ -78,6 +87,43 @@ pub(super) fn apart(raw: &str) -> Vec<(usize, &str)> {
     let end = last.and_then(|word| rest.find(word).map(|at| at + word.len())).unwrap_or(rest.len());
     names.push((start, &rest[..end]));
     names
+}
+
+/// The name of a person at the head of `raw`: up to a full stop that ends a sentence, and without words of offices
+/// at either end.
+pub(super) fn name_at_head(raw: &str) -> Option<&str> {
+    let mut end = raw.len();
+    for (at, _) in raw.match_indices('.') {
+        let word =
+            raw[..at].rsplit(|c: char| c.is_whitespace() || c == ',').next().unwrap_or_default();
+        let letters = word.chars().filter(|c| c.is_alphabetic()).count();
+        let goes_on =
+            raw[at + 1..].starts_with(char::is_whitespace) && !raw[at + 1..].trim().is_empty();
+        if goes_on && letters > 2 && !word.contains('.') && !is_given_name_cut_short(word) {
+            end = at;
+            break;
+        }
+    }
+    let mut name = raw[..end].trim_end_matches([',', ' ', '\n', '\r', '\t', '&']);
+    while let Some((head, last)) = name.rsplit_once(char::is_whitespace) {
+        if !is_office_word(last) {
+            break;
+        }
+        name = head.trim_end_matches([',', ' ', '\n', '\r', '\t', '&']);
+    }
+    let fits = !name.split_whitespace().any(is_office_word)
+        && !name.contains(|c: char| c.is_ascii_digit())
+        && name.chars().filter(|c| c.is_alphabetic()).count() >= 3;
+    fits.then_some(name)
+}
+
+/// `Wm.`, `Jr.`: a dot after one of these does not end a name.
+fn is_given_name_cut_short(word: &str) -> bool {
+    const SHORT: [&str; 14] = [
+        "jr", "sr", "wm", "geo", "chas", "thos", "jas", "jos", "robt", "edw", "benj", "saml",
+        "alex", "danl",
+    ];
+    SHORT.contains(&word.to_lowercase().as_str())
 }
 
 /// Whether a word belongs to an office, a firm or a place.
