@@ -8,7 +8,7 @@ pub(super) const ROLE_WORD: &str = r"(?:plaintiff|defendant|appellant|appellee|p
 static_regex!(
     /// Lines that end a caption above or below the parties.
     border_regex,
-    r"(?ix)^\W*(?:[^\n]{0,60}\bnos?\.?\s?-?\s?\d|(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|(?:(?:northern|southern|eastern|western|central|middle)\s+)?district\s+of\b|(?:northern|southern|eastern|western|central|middle)\s+(?:district|division)\W*$|division\b|[^\n]{1,40}\bdivision\W*$|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|status\s*:|title\s*:\s*$|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
+    r"(?ix)^\W*(?:[^\n]{0,60}\bnos?\.?\s?-?\s?\d|(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|for\s+the\s+|(?:(?:northern|southern|eastern|western|central|middle)\s+)?district\s+of\b|(?:northern|southern|eastern|western|central|middle)\s+(?:district|division)\W*$|division\b|[^\n]{1,40}\bdivision\W*$|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|status\s*:|title\s*:\s*$|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
 );
 static_regex!(
     versus_line_regex,
@@ -44,6 +44,7 @@ pub(super) fn block_above(text: &str, versus: usize) -> (usize, usize) {
     let mut start = versus;
     let mut lines = 0;
     let mut blanks = 0;
+    let mut some = false;
     while start > 0 && lines < MAX_LINES && versus - start < 4000 {
         let line_start = text[..start - 1].rfind('\n').map_or(0, |at| at + 1);
         let line = text[line_start..start].trim();
@@ -55,12 +56,13 @@ pub(super) fn block_above(text: &str, versus: usize) -> (usize, usize) {
             }
         } else {
             let line = left_part(line);
-            let border = border_regex().is_match(line)
-                || is_rule(line)
-                || versus_line_regex().is_match(line);
+            // The line next to the `v.` is a name, also if it begins as a heading: `ATTORNEY GENERAL OF …`.
+            let heading = some && border_regex().is_match(line);
+            let border = heading || is_rule(line) || versus_line_regex().is_match(line);
             if border && !role_line_regex().is_match(line) {
                 break;
             }
+            some |= !role_line_regex().is_match(line);
             blanks = 0;
         }
         start = line_start;

@@ -295,7 +295,8 @@ fn extend_right(text: &str, head_end: usize) -> usize {
             break;
         }
         // Text after a place without a connector is another sentence or line.
-        after_connector = after_connector && !ends_name(word) || continues_name(trimmed);
+        after_connector =
+            after_connector && !ends_name(word) || continues_name(trimmed) || is_direction(word);
         if word.ends_with('.') && !super::tables::words::is_abbreviation(word) {
             end -= 1;
             break;
@@ -310,6 +311,11 @@ fn extend_right(text: &str, head_end: usize) -> usize {
     } else {
         name.len()
     }
+}
+
+/// `S.D.`, `D.`: the state of the district follows.
+fn is_direction(word: &str) -> bool {
+    matches!(word, "D." | "N.D." | "S.D." | "E.D." | "W.D." | "M.D." | "C.D.")
 }
 
 /// Whether the text after a comma continues the name: a place, a district, a division or a bench.

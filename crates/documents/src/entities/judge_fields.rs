@@ -66,7 +66,10 @@ pub(super) fn judge_fields(text: &str) -> Vec<(usize, usize)> {
             if !name.trim().is_empty() {
                 push(text, from, name, &mut found);
             }
-        } else if listing > 0 && super::persons::is_person(line.trim()) && !line.contains(':') {
+        } else if listing > 0
+            && super::persons::is_person(without_titles(line).trim())
+            && !line.contains(':')
+        {
             let name = without_titles(line);
             push(text, indent + line.len() - name.len(), name, &mut found);
             listing -= 1;

@@ -164,11 +164,51 @@ fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
             raw = &raw[..cut];
         }
         let Some(raw) = name_at_head(raw).map(trim_stray_end) else { continue };
+        let raw = raw.strip_suffix("'s").or(raw.strip_suffix("’s")).unwrap_or(raw);
+        let (skipped, raw) = without_place(raw);
+        from += skipped;
+        if is_case_name(raw) || is_staff(&text[from + raw.len()..]) {
+            continue;
+        }
         for (at, name) in apart(raw) {
             let (start, normal) = (from + at, normal_name(name));
             found.push(Mention::new(EntityKind::Judge, text, start, start + name.len(), normal));
         }
     }
+}
+
+/// A judge's name without the state of the court before it: `California Ann B. Roe`.
+fn without_place(name: &str) -> (usize, &str) {
+    let words: Vec<&str> = name.split_whitespace().collect();
+    // Virginia, Georgia and Carolina are given names too.
+    let given = matches!(words[0], "Virginia" | "Georgia" | "Carolina" | "Washington");
+    for length in [2, 1] {
+        if words.len() < length + 2 || given && length == 1 {
+            continue;
+        }
+        if super::court_words::state_word(&words[..length].join(" ")).is_some()
+            && words[0].len() > 2
+        {
+            let rest = words[length];
+            let at = name.find(rest).unwrap_or(0);
+            return (at, &name[at..]);
+        }
+    }
+    (0, name)
+}
+
+/// `Acme Mills V. Roe` is a case: a person has no more than a few words around an initial V.
+fn is_case_name(name: &str) -> bool {
+    (name.contains(" V. ") || name.contains(" v. ")) && name.split_whitespace().count() > 4
+}
+
+/// Whether the words after a name are those of the court's staff.
+fn is_staff(after: &str) -> bool {
+    let head: String = after.chars().take(80).collect::<String>().to_lowercase();
+    let head = head.split("\n\n").next().unwrap_or_default();
+    ["deputy clerk", "court reporter", "courtroom deputy", ", clerk"]
+        .iter()
+        .any(|office| head.contains(office))
 }
 
 /// Removes a full stop at the end, but keeps the dot of an abbreviation.

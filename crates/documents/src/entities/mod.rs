@@ -21,6 +21,7 @@ mod lawyer_mention;
 mod lawyers;
 mod money;
 mod parties;
+mod party_names;
 mod persons;
 mod preparation;
 mod sheet_lines;

@@ -5,6 +5,7 @@ use super::captions::{
 };
 use super::docket_sheets::{Sheet, SheetParty, docket_sheet};
 use super::initials::Initials;
+use super::party_names::names_of_side;
 use super::persons::normal_name;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
@@ -51,6 +52,7 @@ pub(super) fn parties(text: &str) -> Vec<Mention> {
         add_names(text, name.start(), name.end(), &role_name(role.as_str()), &mut found);
     }
     one_line_captions(text, usual, &mut found);
+    in_re(text, &mut found);
     found.sort_by_key(|m: &Mention| (m.start, std::cmp::Reverse(m.end)));
     found.dedup_by(|b, a| b.start < a.end);
     found
@@ -102,6 +104,35 @@ fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) 
         !found.iter().any(|old: &Mention| old.start < new.end && new.start < old.end)
     });
     found.append(&mut more);
+}
+
+static_regex!(
+    in_re_regex,
+    r"(?m)^[ \t]*(?:(?i:in\s+re)\b|(?i:in\s+the\s+matters?\s+of)\b|Matter\s+of\b|MATTER\s+OF\b|(?i:ex\s+parte)\b):?[ \t]*\n?[ \t]*\n?[ \t]*(?P<name>[A-Z][^\n]{1,140})"
+);
+
+/// The subject of a case without sides: `In re: ANN ROE`, `In the Matter of …`, `Ex parte …`.
+fn in_re(text: &str, found: &mut Vec<Mention>) {
+    let head = &text[..text.floor_char_boundary(text.len().min(TITLE_REACH))];
+    for captures in in_re_regex().captures_iter(head).take(4) {
+        let Some(name) = captures.name("name") else { continue };
+        let line = left_column(name.as_str());
+        let cut = role_regex().captures(&line).and_then(|role| role.get(0)).map(|m| m.start());
+        let end = cut.filter(|cut| *cut > 0).unwrap_or(line.len());
+        // A citation or a sentence names other cases.
+        if line.contains(" v. ") || line.contains(['(', '“']) {
+            continue;
+        }
+        let role =
+            cut.and_then(|_| role_regex().captures(&line)).and_then(|role| role.name("role"));
+        let role = role.map_or("subject".to_owned(), |role| role_name(role.as_str()));
+        let mut more = Vec::new();
+        add_names(text, name.start(), name.start() + end, &role, &mut more);
+        more.retain(|new| {
+            !found.iter().any(|old: &Mention| old.start < new.end && new.start < old.end)
+        });
+        found.append(&mut more);
+    }
 }
 
 /// The paper's words for its parties: the most frequent pair of roles.
@@ -196,47 +227,11 @@ fn read_block(
     first
 }
 
-static_regex!(number_regex, r"(?m)(?:^|\n|\s{2,}|\()[ \t]*(?:\d{1,3}|\d/\d{1,2})[.)][ \t]*");
-static_regex!(
-    /// A description after a party's name.
-    description_regex,
-    r"(?x)(?:\s*(?:&|\b(?i:and)\b)\s*(?i:ors|anr|\d+|others|another)\b|,?\s*\b(?i:et\s+al\b|individually|in\s+(?:his|her|their|its)\s|as\s+(?:trustee|representative|next|guardian|executor|administrator|personal|successor|the\s|an?\s|assignee|receiver)|on\s+behalf|by\s+and\s+through|d/b/a|f/k/a|a/k/a|formerly|an?\s+(?:\w+\s+){1,3}(?:corporation|company|partnership|llc)|aged?\b|age\s*:|s/o|w/o|d/o|c/o|r/o|son\s+of|wife\s+of|daughter\s+of|resident|residing|rep(?:resented)?\s*\.?\s*by|reptd|through|having|occupation|lead\s+(?:petitioner|attorney)|dba\b|applicants?\b|petitioners?\b|respondents?\b|since\s+deceased)|\(\s*(?:since|deceased|individually)|\s[)\]:|]|[\ \t]{3,}\S|\n\s*\(|\(now\b|\s@@|\(By\b|\(Rep)"
-);
-static_regex!(blank_line_regex, r"\n[ \t]*\n");
-static_regex!(split_regex, r",\s+and\s+|;\s*(?:and\s+)?|,\s+(?:AND\s+)|\s+AND\s+|\n\s*and\s+");
-
 /// Adds the names in `start..end`, without numbers, descriptions and the caption's right column.
 fn add_names(text: &str, start: usize, end: usize, role: &str, found: &mut Vec<Mention>) {
     let Some(block) = text.get(start..end) else { return };
-    let mut pieces: Vec<(usize, usize)> = Vec::new();
-    let mut from = 0;
-    for number in number_regex().find_iter(block).chain(blank_line_regex().find_iter(block)) {
-        pieces.push((number.start(), number.end()));
-    }
-    pieces.sort_unstable();
-    let cuts = std::mem::take(&mut pieces);
-    for (cut_start, cut_end) in cuts {
-        if cut_start >= from {
-            pieces.push((from, cut_start));
-            from = cut_end;
-        }
-    }
-    pieces.push((from, block.len()));
-    for (piece_start, piece_end) in pieces {
-        let piece = &block[piece_start..piece_end];
-        let lead = piece.len()
-            - piece.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '“').len();
-        let piece = &piece[lead..];
-        let cut = description_regex().find(piece).map_or(piece.len(), |m| m.start());
-        let name = &piece[..cut];
-        let mut at = start + piece_start + lead;
-        let mut rest = name;
-        while let Some(split) = split_regex().find(rest) {
-            add_name(text, at, &rest[..split.start()], role, found);
-            at += split.end();
-            rest = &rest[split.end()..];
-        }
-        add_name(text, at, rest, role, found);
+    for (from, to) in names_of_side(block) {
+        add_name(text, start + from, &block[from..to], role, found);
     }
 }
 
@@ -248,7 +243,9 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
                 ',' | ';' | ':' | '-' | '–' | '*' | '_' | ')' | ']' | '|' | '…' | '“' | '"' | '¶'
             )
     };
-    let lead = name.len() - name.trim_start_matches(|c: char| edge(c) || c == '.').len();
+    let lead = name_start(name);
+    let lead = lead + name[lead..].len()
+        - name[lead..].trim_start_matches(|c: char| edge(c) || c == '.').len();
     let mut trimmed =
         name[lead..].trim_end_matches(edge).trim_end_matches("...").trim_end_matches(edge);
     let mut start = at + lead;
@@ -264,6 +261,12 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
     }
     for tail in [" and", " AND"] {
         trimmed = trimmed.strip_suffix(tail).map_or(trimmed, |head| head.trim_end_matches(edge));
+    }
+    // Another case is cited.
+    if [" v. ", " vs. ", " V. "].iter().any(|versus| trimmed.contains(versus))
+        && trimmed.split_whitespace().count() > 3
+    {
+        return;
     }
     // A name takes one or two lines; a paragraph is not a name.
     let words = trimmed.split_whitespace().count();
@@ -303,6 +306,31 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
         found.push(mention.with_role(role));
     }
 }
+
+/// Where the name begins: after a bracket that opens before it, a docket number, and the title of the paper.
+fn name_start(name: &str) -> usize {
+    let mut start = match (name.find([')', ']']), name.find(['(', '['])) {
+        (Some(close), open) if open.is_none_or(|open| close < open) => close + 1,
+        _ => 0,
+    };
+    loop {
+        let rest = name[start..].trim_start_matches(|c: char| !c.is_alphanumeric());
+        let from = name.len() - rest.len();
+        let word = rest.split_whitespace().next().unwrap_or_default();
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+        let number = word.contains(|c: char| c.is_ascii_digit()) && word.contains([':', '-']);
+        let title = TITLES.contains(&bare.as_str())
+            && rest[word.len()..].trim_start_matches([' ', '\t']).starts_with('\n');
+        if !number && !title || word.len() >= rest.len() {
+            return start;
+        }
+        start = from + word.len();
+    }
+}
+
+/// Titles of papers that stand above a caption.
+const TITLES: [&str; 8] =
+    ["complaint", "order", "opinion", "judgment", "memorandum", "petition", "answer", "motion"];
 
 /// Whether a suffix such as `Inc.` or `LLC` continues a name after a comma.
 fn is_suffix(text: &str) -> bool {

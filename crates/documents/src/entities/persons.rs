@@ -37,6 +37,7 @@ many each both such other others another only both lead chief's panel en banc ho
 recorder interpreter witness examiner hearing officer officers respondent's concurs concur dissents joined joins
 delivered announced wrote writing author authored recused participated participate took part consideration decision
 submitted argued decided counsel's chambers honor honors madam sir llc's ltd's plc incorporated corporation limited
+first second third fourth fifth sixth seventh eighth ninth tenth eleventh
 query utilities logout calendar opinions orders reporters journal courthouse building center
 ";
 
@@ -129,7 +130,8 @@ fn is_given_name_cut_short(word: &str) -> bool {
 /// Whether a word belongs to an office, a firm or a place.
 pub(super) fn is_office_word(word: &str) -> bool {
     // An initial `A.` is not the article `a`.
-    if word.ends_with('.') && word.chars().count() <= 2 {
+    let single = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
+    if single || word.ends_with('.') && word.chars().count() <= 2 {
         return false;
     }
     let lower =
