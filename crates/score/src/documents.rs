@@ -301,34 +301,26 @@ fn same_person(wanted: &str, ours: &str) -> bool {
 }
 
 /// The people of a publisher's judge line: `Fearing, C.J., and Korsmo, J., concur.`
+///
+/// The line is prose of a few words around the names; titles and verbs are left out.
 fn people(line: &str) -> Vec<String> {
-    const NOT_NAMES: [&str; 16] = [
-        "present",
-        "justice",
-        "judge",
-        "per",
-        "curiam",
-        "jj",
-        "j",
-        "cj",
-        "associate",
-        "delivered",
-        "concur",
-        "chief",
-        "opinion",
-        "judgment",
-        "court",
-        "with",
-    ];
+    const NOT_NAMES: &str = " present before justice justices judge judges per curiam jj j cj pj c p s associate \
+delivered concur concurs concurred concurring chief opinion judgment court with the of and senior circuit district \
+bankruptcy magistrate united states us presiding acting panel honorable hon by dissent dissents dissenting joined \
+joins all not participating did participate vice president ";
     if line.to_lowercase().contains("per curiam") {
         return Vec::new();
     }
-    if line.split_whitespace().count() <= 4 && !line.contains(',') {
-        return vec![line.to_owned()];
-    }
-    line.split([' ', ',', ':', '.'])
-        .filter(|word| word.len() > 2 && word.starts_with(|c: char| c.is_uppercase()))
-        .filter(|word| !NOT_NAMES.contains(&word.to_lowercase().as_str()))
-        .map(str::to_owned)
+    line.replace(" and ", ",")
+        .split([',', ':', ';'])
+        .map(|piece| {
+            piece
+                .split_whitespace()
+                .filter(|word| word.starts_with(|c: char| c.is_uppercase()))
+                .filter(|word| !NOT_NAMES.contains(&format!(" {} ", letters(word))))
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .filter(|name| name.chars().filter(|c| c.is_alphabetic()).count() > 2)
         .collect()
 }

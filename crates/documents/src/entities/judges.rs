@@ -18,7 +18,7 @@ static_regex!(
 static_regex!(
     before_name_regex,
     format!(
-        r"\b(?:(?:The\s+)?(?:Hon(?:ou?rable|['’,]?\s?[Bb]le|\.|\b)?|HON(?:ORABLE|OURABLE|['’]BLE|\.)?)\s*(?:(?:(?i:mr|mrs|ms|dr|smt|sri|shri|the|kumari)\.?\s*){{0,2}})(?:{RANK}{TITLE}\s+|J\.\s+)?|(?:{RANK}(?:Judge|Justice|JUDGE|JUSTICE|Chancellor|CHANCELLOR)s?\s+)(?:(?i:mr|ms|dr)\.\s*)?|(?:(?i:mr|mrs|ms|dr|smt)\.?\s?)(?:Justice|JUSTICE)\s+)(?P<name>{PERSON})"
+        r"\b(?:(?:The\s+)?(?:Hon(?:ou?rable|['’,]?\s?[Bb]le|\.|\b)?|HON(?:ORABLE|OURABLE|['’]BLE|\.)?)\s*(?:(?:(?i:mr|mrs|ms|dr|smt|sri|shri|the|kumari)\.?\s*){{0,2}})(?:{RANK}{TITLE}\s+(?:(?i:mr|mrs|ms|dr|smt)\.?\s*)?|J\.\s+)?|(?:{RANK}(?:Judge|Justice|JUDGE|JUSTICE|Chancellor|CHANCELLOR)s?\s+)(?:(?i:mr|ms|dr)\.\s*)?|(?:(?i:mr|mrs|ms|dr|smt)\.?\s?)(?:Justice|JUSTICE)\s+)(?P<name>{PERSON})"
     )
 );
 static_regex!(
@@ -28,6 +28,7 @@ static_regex!(
     )
 );
 static_regex!(person_regex, PERSON);
+static_regex!(next_name_regex, format!(r"^(?:,\s+(?:and\s+)?|\s+and\s+)(?P<name>{PERSON})"));
 static_regex!(
     rank_trigger,
     r"(?i:judge|justice|chancellor|magistrate|commissioner|referee|member)|\bJJ?\.|,\s?J\b"
@@ -73,6 +74,19 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
                 name.len()
             };
             add_names(text, at + name.start(), at + name.start() + length, &mut found);
+            // `Judges Roe, Doe and Poe`: the title is of all of them.
+            let title = captures.get(0).map_or("", |whole| whole.as_str());
+            let title = title[..title.len() - name.len()].trim_end().to_lowercase();
+            let mut from = at + name.start() + length;
+            while title.ends_with("judges") || title.ends_with("justices") {
+                let Some(next) =
+                    next_name_regex().captures(&text[from..]).and_then(|c| c.name("name"))
+                else {
+                    break;
+                };
+                add_names(text, from + next.start(), from + next.end(), &mut found);
+                from += next.end();
+            }
         }
     }
     panels(text, &mut found);
@@ -106,6 +120,47 @@ fn panels(text: &str, found: &mut Vec<Mention>) {
     }
 }
 
+/// Words before a name that are not part of it.
+const TITLES: [&str; 37] = [
+    "judge",
+    "justice",
+    "judges",
+    "justices",
+    "hon'ble",
+    "hon’ble",
+    "honble",
+    "chief",
+    "senior",
+    "circuit",
+    "district",
+    "hon",
+    "honorable",
+    "honourable",
+    "mr",
+    "mrs",
+    "ms",
+    "dr",
+    "shri",
+    "sri",
+    "smt",
+    "and",
+    "before",
+    "by",
+    "the",
+    "per",
+    "associate",
+    "magistrate",
+    "j",
+    "presiding",
+    "present",
+    "in",
+    "coram",
+    "retired",
+    "opinion",
+    "panel",
+    "sh",
+];
+
 /// Adds each name of a list such as `Torruella, Selya and Stahl`.
 fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
     for name in person_regex().find_iter(&text[start..end]) {
@@ -115,71 +170,44 @@ fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
         loop {
             let rest = &text[from..to];
             let word = rest.split_whitespace().next().unwrap_or_default();
-            let title = matches!(
-                word.trim_end_matches(['.', ',']).to_lowercase().as_str(),
-                "judge"
-                    | "justice"
-                    | "hon'ble"
-                    | "hon’ble"
-                    | "honble"
-                    | "chief"
-                    | "senior"
-                    | "circuit"
-                    | "district"
-                    | "hon"
-                    | "honorable"
-                    | "mr"
-                    | "mrs"
-                    | "ms"
-                    | "dr"
-                    | "shri"
-                    | "sri"
-                    | "smt"
-                    | "and"
-                    | "before"
-                    | "by"
-                    | "the"
-                    | "per"
-                    | "associate"
-                    | "magistrate"
-                    | "honourable"
-                    | "j"
-                    | "presiding"
-                    | "present"
-                    | "in"
-                    | "coram"
-                    | "retired"
-                    | "justices"
-                    | "judges"
-            ) && rest.len() > word.len();
+            let bare = word.trim_end_matches(['.', ',']).to_lowercase();
+            let title = TITLES.contains(&bare.as_str()) && rest.len() > word.len();
             if !title {
                 break;
             }
             let skipped = rest.find(word).unwrap_or(0) + word.len();
             from += skipped + (rest[skipped..].len() - rest[skipped..].trim_start().len());
         }
-        let Some(mut raw) = text.get(from..to) else { continue };
         // An empty line separates two names.
-        if let Some(cut) = raw.find("\n\n") {
-            raw = &raw[..cut];
+        for piece in text[from..to].split("\n\n") {
+            add_name(text, from, piece, found);
+            from += piece.len() + 2;
         }
-        let Some(raw) = name_at_head(raw).map(trim_stray_end) else { continue };
-        let raw = raw.strip_suffix("'s").or(raw.strip_suffix("’s")).unwrap_or(raw);
-        let (skipped, raw) = without_place(raw);
-        from += skipped;
-        if is_case_name(raw) || is_staff(&text[from + raw.len()..]) {
-            continue;
-        }
-        for (at, name) in apart(raw) {
-            let (start, normal) = (from + at, normal_name(name));
-            found.push(Mention::new(EntityKind::Judge, text, start, start + name.len(), normal));
-        }
+    }
+}
+
+/// Adds the names of one paragraph, if they are names of people.
+fn add_name(text: &str, start: usize, paragraph: &str, found: &mut Vec<Mention>) {
+    let lead = paragraph.len() - paragraph.trim_start().len();
+    let Some(raw) = name_at_head(&paragraph[lead..]).map(trim_stray_end) else { return };
+    let raw = raw.strip_suffix("'s").or(raw.strip_suffix("’s")).unwrap_or(raw);
+    let (skipped, raw) = without_place(raw);
+    let from = start + lead + skipped;
+    if is_case_name(raw) || is_staff(&text[from + raw.len()..]) {
+        return;
+    }
+    for (at, name) in apart(raw) {
+        let (start, normal) = (from + at, normal_name(name));
+        found.push(Mention::new(EntityKind::Judge, text, start, start + name.len(), normal));
     }
 }
 
 /// A judge's name without the state of the court before it: `California Ann B. Roe`.
 fn without_place(name: &str) -> (usize, &str) {
     let words: Vec<&str> = name.split_whitespace().collect();
+    if words.is_empty() {
+        return (0, name);
+    }
     // Virginia, Georgia and Carolina are given names too.
     let given = matches!(words[0], "Virginia" | "Georgia" | "Carolina" | "Washington");
     for length in [2, 1] {

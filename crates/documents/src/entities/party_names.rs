@@ -70,7 +70,11 @@ fn listed(block: &str, start: usize, end: usize, names: &mut Vec<(usize, usize)>
         let span = (start + from + lead, start + from + lead + trimmed.len());
         open = match open {
             None => Some(span),
-            Some(name) if is_whole(&block[name.0..name.1]) && is_whole(trimmed) => {
+            Some(name)
+                if is_whole(&block[name.0..name.1])
+                    && is_whole(trimmed)
+                    && !trimmed.split_whitespace().next().is_some_and(has_legal_form) =>
+            {
                 joined(block, name, names);
                 Some(span)
             }
@@ -88,7 +92,9 @@ fn listed(block: &str, start: usize, end: usize, names: &mut Vec<(usize, usize)>
     for piece in after[comma + 1..].split(',') {
         let trimmed = piece.trim();
         let capital = trimmed.starts_with(char::is_uppercase);
-        if capital && is_person(trimmed) || capital && has_legal_form(trimmed) && trimmed.split_whitespace().count() > 1 {
+        if capital && is_person(trimmed)
+            || capital && has_legal_form(trimmed) && trimmed.split_whitespace().count() > 1
+        {
             let from = at + (piece.len() - piece.trim_start().len());
             names.push((from, from + trimmed.len()));
         }

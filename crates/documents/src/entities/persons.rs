@@ -37,7 +37,8 @@ many each both such other others another only both lead chief's panel en banc ho
 recorder interpreter witness examiner hearing officer officers respondent's concurs concur dissents joined joins
 delivered announced wrote writing author authored recused participated participate took part consideration decision
 submitted argued decided counsel's chambers honor honors madam sir llc's ltd's plc incorporated corporation limited
-first second third fourth fifth sixth seventh eighth ninth tenth eleventh
+bankruptcy acting p.j j.s.c u.s.d.j u.s.m.j a.l.j alj reserved represented pronounced u.s us v.c c.j a.j s.j bench high apex
+coram dated date counsel's ll.b sc first second third fourth fifth sixth seventh eighth ninth tenth eleventh
 query utilities logout calendar opinions orders reporters journal courthouse building center
 ";
 
@@ -105,6 +106,15 @@ pub(super) fn name_at_head(raw: &str) -> Option<&str> {
             break;
         }
     }
+    // The next line is a title: `JANE ROE⏎UNITED STATES DISTRICT JUDGE`.
+    for (at, _) in raw[..end].match_indices('\n') {
+        let below = raw[at..end].split_whitespace().next();
+        if at > 0 && below.is_some_and(is_office_word) {
+            end = at;
+            break;
+        }
+    }
+    let whole = raw[..end].len();
     let mut name = raw[..end].trim_end_matches([',', ' ', '\n', '\r', '\t', '&']);
     while let Some((head, last)) = name.rsplit_once(char::is_whitespace) {
         if !is_office_word(last) {
@@ -112,7 +122,10 @@ pub(super) fn name_at_head(raw: &str) -> Option<&str> {
         }
         name = head.trim_end_matches([',', ' ', '\n', '\r', '\t', '&']);
     }
-    let fits = !name.split_whitespace().any(is_office_word)
+    // `High Court` is not a person named High.
+    let cut = name.len() + 2 < whole && !name.contains(char::is_whitespace);
+    let fits = !cut
+        && !name.split_whitespace().any(is_office_word)
         && !name.contains(|c: char| c.is_ascii_digit())
         && name.chars().filter(|c| c.is_alphabetic()).count() >= 3;
     fits.then_some(name)
