@@ -184,9 +184,7 @@ impl Gold<'_> {
                     sentence.split(',').next().unwrap_or_default().split_whitespace().collect();
                 let person = (2..=4).contains(&first.len())
                     && first.iter().all(|w| w.starts_with(|c: char| c.is_uppercase()))
-                    && !first
-                        .iter()
-                        .any(|w| ["LLP", "PLC", "P.C.", "General", "Law", "&"].contains(w));
+                    && !first.iter().any(|w| NOT_PEOPLE.contains(w));
                 if person {
                     let name = first.join(" ");
                     let hit = self.kind(EntityKind::Lawyer).any(|m| same_person(&name, &m.text));
@@ -299,6 +297,28 @@ fn same_person(wanted: &str, ours: &str) -> bool {
         _ => wanted[0].starts_with(&ours[0][..1]),
     }
 }
+
+/// Words of firms and offices in a publisher's text on counsel.
+const NOT_PEOPLE: [&str; 18] = [
+    "LLP",
+    "PLC",
+    "P.C.",
+    "General",
+    "Law",
+    "&",
+    "Office",
+    "Department",
+    "Service",
+    "State",
+    "United",
+    "Defender",
+    "Attorney",
+    "Attorneys",
+    "County",
+    "City",
+    "Division",
+    "Group",
+];
 
 /// The people of a publisher's judge line: `Fearing, C.J., and Korsmo, J., concur.`
 ///

@@ -29,7 +29,9 @@ const FIRM_MARKS: [&str; 15] = [
 pub(super) fn names_in(segment: &str) -> Vec<(usize, &str)> {
     let mut names = Vec::new();
     let matches = person_regex().find_iter(segment).flat_map(|found| {
-        apart(found.as_str()).into_iter().map(move |(at, name)| (found.start() + at, name))
+        paragraphs(found.start(), found.as_str()).into_iter().flat_map(|(start, part)| {
+            apart(part).into_iter().map(move |(at, name)| (start + at, name))
+        })
     });
     for (start, raw) in matches {
         // The tail of a broken or lower-case word is not part of a name: `Steele Ann Roe`.
@@ -58,8 +60,32 @@ pub(super) fn names_in(segment: &str) -> Vec<(usize, &str)> {
     names
 }
 
+/// The parts of a match: a heading stands apart from the name below it, and so do two lines that are no name
+/// together.
+fn paragraphs(start: usize, matched: &str) -> Vec<(usize, &str)> {
+    let mut parts = Vec::new();
+    let mut at = start;
+    for part in matched.split("\n\n") {
+        if part.contains('\n') && !is_person(part.trim()) {
+            let mut from = at;
+            for line in part.split('\n') {
+                parts.push((from, line));
+                from += line.len() + 1;
+            }
+        } else {
+            parts.push((at, part));
+        }
+        at += part.len() + 2;
+    }
+    parts
+        .into_iter()
+        .map(|(at, part)| (at + part.len() - part.trim_start().len(), part.trim()))
+        .filter(|(_, part)| !part.is_empty())
+        .collect()
+}
+
 /// Whether the text after a name makes it a city: `, California 94104`.
-fn is_city(after: &str) -> bool {
+pub(super) fn is_city(after: &str) -> bool {
     let after = after.trim_start();
     let Some(after) = after.strip_prefix(',').map(str::trim_start) else { return false };
     let end = |rest: &str| {

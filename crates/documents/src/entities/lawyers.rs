@@ -1,6 +1,6 @@
 //! Finds lawyers and their clients in counsel paragraphs, docket sheets and Indian appearances.
 
-use super::counsel_names::names_in;
+use super::counsel_names::{is_city, names_in};
 use super::lawyer_mention::push;
 use super::persons::PERSON;
 use super::windows::windows;
@@ -38,6 +38,7 @@ pub(super) fn lawyers(text: &str) -> Vec<Mention> {
     }
     counsel_paragraphs(text, &mut found);
     counsel_fields(text, &mut found);
+    super::counsel_blocks::counsel_blocks(text, &mut found);
     honorifics(text, &mut found);
     found.sort_by_key(|m| (m.start, std::cmp::Reverse(m.end)));
     found.dedup_by(|b, a| {
@@ -198,7 +199,8 @@ fn counsel_fields(text: &str, found: &mut Vec<Mention>) {
             continue;
         };
         let mut at = names.start();
-        for piece in names.as_str().split(',') {
+        for piece in pieces(names.as_str()) {
+            let after = &names.as_str()[(at + piece.len() - names.start()).min(names.len())..];
             let name = piece.trim().trim_end_matches('.');
             let name = name.split(" (").next().unwrap_or(name);
             let bare = name
@@ -216,13 +218,25 @@ fn counsel_fields(text: &str, found: &mut Vec<Mention>) {
                         && bare.chars().filter(|c| c.is_lowercase()).count() >= 2
                     || bare.len() > 5)
                 && !bare.split_whitespace().any(super::persons::is_office_word)
-                && !bare.chars().any(|c| c.is_ascii_digit() || c == ':');
+                && !bare.chars().any(|c| c.is_ascii_digit() || c == ':')
+                && super::court_words::state_word(bare).is_none()
+                && !is_city(after);
             if good {
                 push(text, start, start + bare.len(), Some(client.as_str()), found);
             }
-            at += piece.len() + 1;
+            at += piece.len() + separator(after);
         }
     }
+}
+
+/// The names of a list, between commas and `and`.
+fn pieces(list: &str) -> Vec<&str> {
+    list.split(',').flat_map(|piece| piece.split(" and ")).collect()
+}
+
+/// The bytes of the separator that follows a name.
+fn separator(after: &str) -> usize {
+    if after.starts_with(" and ") { 5 } else { 1 }
 }
 
 static_regex!(

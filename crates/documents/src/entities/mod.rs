@@ -6,6 +6,7 @@ mod case_citations;
 mod case_names;
 mod citations;
 mod core_citation;
+mod counsel_blocks;
 mod counsel_names;
 mod court_abbreviations;
 mod court_keys;
