@@ -49,6 +49,10 @@ pub(super) fn names_in(segment: &str) -> Vec<(usize, &str)> {
             .unwrap_or(name);
         if is_person(name)
             && !firm
+            && !(after.starts_with('(')
+                && FIRM_MARKS
+                    .iter()
+                    .any(|mark| before.trim_end_matches([',', '.']).ends_with(mark)))
             && !is_city(rest)
             && !before.ends_with('&')
             && !before.ends_with(" of")
@@ -65,7 +69,13 @@ pub(super) fn names_in(segment: &str) -> Vec<(usize, &str)> {
 fn paragraphs(start: usize, matched: &str) -> Vec<(usize, &str)> {
     let mut parts = Vec::new();
     let mut at = start;
-    for part in matched.split("\n\n") {
+    // A page of typescript may break a name after an initial.
+    let broken = matched.split("\n\n").any(|part| {
+        let word = part.split_whitespace().next_back().unwrap_or_default();
+        word.trim_end_matches('.').chars().count() == 1
+    });
+    let separator = if broken { "\n\n\n\n" } else { "\n\n" };
+    for part in matched.split(separator) {
         if part.contains('\n') && !is_person(part.trim()) {
             let mut from = at;
             for line in part.split('\n') {
@@ -75,7 +85,7 @@ fn paragraphs(start: usize, matched: &str) -> Vec<(usize, &str)> {
         } else {
             parts.push((at, part));
         }
-        at += part.len() + 2;
+        at += part.len() + separator.len();
     }
     parts
         .into_iter()

@@ -47,6 +47,22 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
             let (Some(names), Some(whole)) = (names, captures.get(0)) else { continue };
             // `Three judge bench`: one word needs a comma to be a name.
             let rank = &text[at + names.end()..at + whole.end()];
+            // A title is written with a capital: `the trial judge` names nobody.
+            let small = rank.split_whitespace().any(|word| {
+                word.starts_with(char::is_lowercase)
+                    && TITLES.contains(&word.trim_end_matches([',', '.']))
+            });
+            if small {
+                continue;
+            }
+            // A title is written with a capital: `the trial judge` names nobody.
+            let small = rank.split_whitespace().any(|word| {
+                word.starts_with(char::is_lowercase)
+                    && TITLES.contains(&word.trim_end_matches([',', '.']))
+            });
+            if small {
+                continue;
+            }
             let word =
                 !names.as_str().contains(char::is_whitespace) && !names.as_str().contains('.');
             if word && !rank.contains(',') && !rank.trim().ends_with("J.") {

@@ -265,7 +265,11 @@ fn honorifics(text: &str, found: &mut Vec<Mention>) {
         let raw = &text[name.clone()];
         let cut = raw
             .find('\n')
-            .filter(|at| raw[*at..].trim_start().starts_with("Mr") || raw[*at..].contains("\n\n"))
+            .filter(|at| {
+                raw[*at..].trim_start().starts_with("Mr")
+                    || raw[*at..].contains("\n\n")
+                    || super::persons::is_person(&raw[..*at])
+            })
             .unwrap_or(raw.len());
         let mut raw = raw[..cut].trim_end_matches([' ', ',', '\n']);
         // Titles that follow the name are not part of it.

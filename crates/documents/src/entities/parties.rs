@@ -321,7 +321,11 @@ fn name_start(name: &str) -> usize {
         let number = word.contains(|c: char| c.is_ascii_digit()) && word.contains([':', '-']);
         let title = TITLES.contains(&bare.as_str())
             && rest[word.len()..].trim_start_matches([' ', '\t']).starts_with('\n');
-        if !number && !title || word.len() >= rest.len() {
+        let next = rest[word.len()..].split_whitespace().next().unwrap_or_default();
+        let label = matches!(bare.as_str(), "case" | "no" | "nos" | "docket" | "re")
+            && (next.contains(|c: char| c.is_ascii_digit())
+                || next.to_lowercase().starts_with("no"));
+        if !number && !title && !label || word.len() >= rest.len() {
             return start;
         }
         start = from + word.len();

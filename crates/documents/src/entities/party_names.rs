@@ -10,7 +10,7 @@ static_regex!(and_regex, r"(?i)\s+and\s+");
 static_regex!(
     /// A description after a party's name.
     description_regex,
-    r"(?x)(?:\s*(?:&|\b(?i:and)\b)\s*(?i:ors|anr|\d+|others|another)\b|,?\s*\b(?i:et\s+(?:al|ux|vir)\b|individually|in\s+(?:his|her|their|its)\s|as\s+(?:trustee|representative|next|guardian|executor|administrator|personal|successor|parents?|mother|father|the\s|an?\s|assignee|receiver|subrogee)|on\s+(?:their\s+own\s+|his\s+own\s+|her\s+own\s+|its\s+own\s+)?behalf|for\s+(?:itself|himself|herself|themselves)|by\s+and\s+through|by\s+(?:his|her|their)\s+(?:next|guardian|mother|father|parent)|d/?b/?a\b|f/?k/?a\b|a/?k/?a\b|n/?k/?a\b|also\s+known|doing\s+business|formerly|an?\s+(?:\w+\s+){1,4}(?:corporation|company|partnership|llc|association|bank|individual|person|minor)|aged?\b|age\s*:|s/o|w/o|d/o|c/o|r/o|son\s+of|wife\s+of|daughter\s+of|resident|residing|rep(?:resented)?\s*\.?\s*by|reptd|through|having|occupation|lead\s+(?:petitioner|attorney)|dba\b|applicants?\b|petitioners?\b|respondents?\b|since\s+deceased|deceased\b|inclusive\b)|\(\s*(?:since|deceased|individually)|\s[)\]:|]|[\ \t]{3,}\S|\n\s*\(|\(now\b|\s@@|\(By\b|\(Rep)"
+    r"(?x)(?:\s*(?:&|\b(?i:and)\b)\s*(?i:ors|anr|\d+|others|another)\b|,?\s*\b(?i:et\s+(?:al|ux|vir)\b|individually|in\s+(?:his|her|their|its)\s|as\s+(?:trustee|representative|next|guardian|executor|administrator|personal|successor|parents?|mother|father|the\s|an?\s|assignee|receiver|subrogee)|on\s+(?:their\s+own\s+|his\s+own\s+|her\s+own\s+|its\s+own\s+)?behalf|for\s+(?:itself|himself|herself|themselves)|by\s+and\s+through|by\s+(?:his|her|their)\s+(?:next|guardian|mother|father|parent)|d/?b/?a\b|f/?k/?a\b|a/?k/?a\b|n/?k/?a\b|also\s+known|doing\s+business|formerly|an?\s+(?:\w+\s+){1,4}(?:corporation|company|partnership|llc|association|bank|individual|person|minor)|aged?\b|age\s*:|s/o|w/o|d/o|c/o|r/o|son\s+of|wife\s+of|daughter\s+of|resident|residing|rep(?:resented)?\s*\.?\s*by|reptd|through|having|occupation|lead\s+(?:petitioner|attorney)|dba\b|applicants?\b|petitioners?\b|respondents?\b|survivor\s+of|widow(?:er)?\s+of|heirs?\s+of|since\s+deceased|deceased\b|inclusive\b)|\(\s*(?:since|deceased|individually)|\s[)\]:|]|[\ \t]{3,}\S|\n\s*\(|\(now\b|\s@@|\(By\b|\(Rep)"
 );
 
 /// The names of one side, as places in `block`, without numbers and descriptions.
@@ -57,6 +57,9 @@ fn listed(block: &str, start: usize, end: usize, names: &mut Vec<(usize, usize)>
     let text = &block[start..end];
     let cut = description_regex().find(text).map_or(text.len(), |found| found.start());
     let head = &text[..cut];
+    let capacity =
+        text[cut..].trim_start_matches([',', ' ', '\n']).to_lowercase().starts_with("in ");
+    let mut people = Vec::new();
     let mut open: Option<(usize, usize)> = None;
     let mut at = 0;
     for piece in head.split_inclusive(',') {
@@ -68,6 +71,9 @@ fn listed(block: &str, start: usize, end: usize, names: &mut Vec<(usize, usize)>
         }
         let lead = piece.len() - piece.trim_start().len();
         let span = (start + from + lead, start + from + lead + trimmed.len());
+        if is_person(trimmed) && !is_place(trimmed) {
+            people.push(span);
+        }
         open = match open {
             None => Some(span),
             Some(name)
@@ -82,8 +88,11 @@ fn listed(block: &str, start: usize, end: usize, names: &mut Vec<(usize, usize)>
             Some(name) => Some((name.0, span.1)),
         };
     }
-    if let Some(name) = open {
-        joined(block, name, names);
+    match open {
+        // `SECRETARY OF STATE, ANN ROE, in her official capacity`: the person is sued, not the office beside the name.
+        Some(_) if capacity && !people.is_empty() => names.append(&mut people),
+        Some(name) => joined(block, name, names),
+        None => {}
     }
     // After a description, another name may follow: `in his official capacity, JOHN ROE, …`.
     let after = &text[cut..];
@@ -198,6 +207,12 @@ mod tests {
                 "JOHN ROE, in his official capacity as Sheriff, JANE POE, in her official capacity"
             ),
             ["JOHN ROE", "JANE POE"]
+        );
+        assert_eq!(
+            names(
+                "HEAD OF THE BUREAU, ANN ROE, in her official capacity, and BOB POE, GOVERNOR, in his official capacity"
+            ),
+            ["ANN ROE", "BOB POE"]
         );
         assert_eq!(names("STATE OF UTOPIA ex rel. ANN ROE"), ["STATE OF UTOPIA", "ANN ROE"]);
         assert_eq!(names("1. Hari Roe, aged 40\n2. Sita Poe, aged 30"), ["Hari Roe", "Sita Poe"]);
