@@ -11,6 +11,11 @@ static_regex!(
     r"(?ix)^\W*(?:[^\n]{0,60}\bnos?\.?\s?-?\s?\d|(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|for\s+the\s+|(?:(?:northern|southern|eastern|western|central|middle)\s+)?district\s+of\b|(?:northern|southern|eastern|western|central|middle)\s+(?:district|division)\W*$|division\b|[^\n]{1,40}\bdivision\W*$|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|status\s*:|title\s*:\s*$|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
 );
 static_regex!(
+    /// Words that begin a heading or go on with a name: `Secretary to the⏎Hon'ble President`.
+    soft_border_regex,
+    r"(?i)^\W*(?:hon|present|report|counsel|order|judg|opinion|appear|attorney|memorandum|before|submitted|with\b|for\s+the|in\s+the|division|district\s+of)"
+);
+static_regex!(
     versus_line_regex,
     r"(?m)^[ \t]*(?:-?\s?(?i:v|vs|versus|and)[.,:s]*-?)(?:[ \t]*[-:)\]][^\n]*|[ \t]{3,}[^\n]*)?[ \t]*$|\bVersus\b"
 );
@@ -79,10 +84,13 @@ pub(super) fn block_below(text: &str, versus: usize) -> (usize, usize) {
     let mut end = versus;
     let mut blanks = 0;
     let mut some = false;
+    // The line before goes on: it ends in a comma or a word.
+    let mut goes_on = false;
     for line in text[versus..].split_inclusive('\n').take(MAX_LINES + 1) {
         let trimmed = line.trim();
         if trimmed.is_empty() {
             blanks += usize::from(some);
+            goes_on = false;
             if blanks > 3 {
                 break;
             }
@@ -91,7 +99,10 @@ pub(super) fn block_below(text: &str, versus: usize) -> (usize, usize) {
             let border = border_regex().is_match(trimmed)
                 || is_rule(trimmed)
                 || versus_line_regex().is_match(trimmed);
-            if some && border && !role_line_regex().is_match(trimmed) {
+            let soft = goes_on && soft_border_regex().is_match(trimmed);
+            goes_on = trimmed.ends_with(|c: char| c == ',' || c.is_alphabetic())
+                && !role_line_regex().is_match(trimmed);
+            if some && border && !soft && !role_line_regex().is_match(trimmed) {
                 break;
             }
             if some && trimmed.len() > 400 {

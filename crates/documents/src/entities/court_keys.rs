@@ -71,7 +71,11 @@ pub(super) fn court_key_in(name: &str, forum: Option<Forum>) -> Option<String> {
     if let Some(id) = federal(&words) {
         return Some(id.to_owned());
     }
-    if words.contains(&"india") || forum == Some(Forum::India) || words.contains(&"high") {
+    let indian_kind = ["high", "labour", "mahila", "judge", "redressal", "munsif", "green"];
+    if words.contains(&"india")
+        || forum == Some(Forum::India)
+        || words.iter().any(|word| indian_kind.contains(word))
+    {
         return indian(&words);
     }
     open(&words).map(str::to_owned).or_else(|| local(&words, forum))

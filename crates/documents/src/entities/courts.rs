@@ -12,7 +12,9 @@ static_regex!(
       |(?i:court)\s+(?i:of)\s+(?:(?i:criminal|civil|special|military|international|federal|common|customs|first)\s+)?(?i:appeals?|pleas|claims|trade|instance|chancery|errors|sessions|common\s+pleas)
       |(?i:appeals\s+court)|(?i:supreme\s+judicial\s+court)
       |(?i:bankruptcy\s+appellate\s+panel)
-      |(?i:appellate|administrative|disputes\s+redressal|arbitral|green|company\s+law)\s+(?i:tribunal|commission|division)
+      |(?i:appellate|administrative|disputes\s+redressal|arbitral|green|company\s+law|recovery|claims|redressal)\s+(?i:tribunal|commission|division|forum)
+      |(?i:(?:labour|special|fast\s+track|magistrate|industrial|rent\s+control|consumer|mahila)\s+court)
+      |(?:(?:Principal|Additional|Addl\.?|District\s+(?:and|And|&))\s+){0,3}(?i:sessions\s+judge)
       |(?i:northern|southern|eastern|western|middle|central)\s+(?i:district)\s+(?i:of)
     )"
 );

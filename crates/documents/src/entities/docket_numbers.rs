@@ -32,6 +32,20 @@ static_regex!(
         (?:(?:\s*(?:,|&|and)\s*)(?:Nos?\.?\s*)?\d{1,6}(?:\s*(?:of|/)\s*(?:1[89]\d\d|20\d\d|\d\d)\b))*)"
 );
 
+static_regex!(
+    /// Numbers with spaces: `402 MAL 2011`, `17 BK 3283`, `05 C 1234`, `DA 09-0123`, `AG No. 11`, `98,765`.
+    spaced_regex,
+    r"(?:N[Oo]s?\.?|NOS?\.?|Number:?|\#:?)\s*(?P<a>\d{1,4}\s(?:[A-Z]{1,4}(?:-[A-Z]{2,3})?|(?:Civ|Cr|Crim|Misc|Mag)\.)\s\d{2,6}(?:-\d{2,5})?|[A-Z]{2,3}\s\d{2}-\d{3,5}|\d{2,3},\d{3})\b|\b(?P<b>\d{2}\s(?:Civ|Cr|Crim|Misc|Mag)\.\s\d{2,6})\b|\bDocket\s(?P<c>[A-Z]{2,3}\sNos?\.\s\d{1,5})\b"
+);
+static_regex!(
+    /// A number alone on a line of the heading: `SJC-10694`, `A17-1234`, `B220000`.
+    alone_regex,
+    r"(?m)^[ \t]*(?P<n>[A-Z]{1,4}\d{0,2}-\d{3,6}|[A-HS]\d{6})[ \t]*$"
+);
+
+/// The heading of a paper, in bytes.
+const HEADING: usize = 3000;
+
 static_regex!(number_trigger, r"(?:N[Oo]s?|NOS|no)\s*\.?\s*-?\s*\d");
 static_regex!(
     label_trigger,
@@ -68,6 +82,26 @@ pub(super) fn docket_numbers(text: &str) -> Vec<Mention> {
                 }
             }
         }
+    }
+    for captures in spaced_regex().captures_iter(text) {
+        for number in ["a", "b", "c"].into_iter().filter_map(|name| captures.name(name)) {
+            if !taken(number.start(), number.end()) {
+                let normal = number.as_str().split_whitespace().collect::<Vec<_>>().join(" ");
+                let (start, end) = (number.start(), number.end());
+                found.push(Mention::new(EntityKind::DocketNumber, text, start, end, normal));
+            }
+        }
+    }
+    let head = &text[..text.floor_char_boundary(text.len().min(HEADING))];
+    for number in alone_regex().captures_iter(head).filter_map(|captures| captures.name("n")) {
+        let (start, end) = (number.start(), number.end());
+        found.push(Mention::new(
+            EntityKind::DocketNumber,
+            text,
+            start,
+            end,
+            normal(number.as_str()),
+        ));
     }
     for number in federal_regex().find_iter(text) {
         if !found.iter().rev().take(64).any(|m| m.start <= number.start() && number.end() <= m.end)
@@ -154,6 +188,18 @@ mod tests {
         assert_eq!(normals("CIVIL DOCKET FOR CASE #: 3:08-cv-00284-TMB"), ["3:08-CV-00284-TMB"]);
         assert_eq!(normals("No. 12–CF–1657."), ["12-CF-1657"]);
         assert_eq!(normals("Criminal Appeal No.607 of 2011"), ["Criminal Appeal No.607 of 2011"]);
+    }
+
+    #[test]
+    fn numbers_may_have_spaces() {
+        assert_eq!(normals("No. 402 MAL 2011"), ["402 MAL 2011"]);
+        assert_eq!(
+            normals("Case No. 17 BK 3283 and 10 Civ. 4923 (ABC)"),
+            ["17 BK 3283", "10 Civ. 4923"]
+        );
+        assert_eq!(normals("Misc. Docket AG No. 11, Sept. Term"), ["AG No. 11"]);
+        assert_eq!(normals("SJC-10694\n\nROE v. DOE\n"), ["SJC-10694"]);
+        assert!(normals("45 F. 3d 123; 12 DEF 2011; 10 May 2011").is_empty());
     }
 
     #[test]

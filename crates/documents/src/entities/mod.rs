@@ -22,6 +22,8 @@ mod lawyer_mention;
 mod lawyers;
 mod money;
 mod parties;
+mod party_headings;
+mod party_mention;
 mod party_names;
 mod persons;
 mod preparation;

@@ -3,7 +3,7 @@
 use super::persons::is_person;
 use crate::static_regex::static_regex;
 
-static_regex!(number_regex, r"(?m)(?:^|\n|\s{2,}|\()[ \t]*(?:\d{1,3}|\d/\d{1,2})[.)][ \t]*");
+static_regex!(number_regex, r"(?m)(?:^|\n|\s{2,}|\s\()[ \t]*(?:\d{1,3}|\d/\d{1,2})[.)][ \t]*");
 static_regex!(blank_line_regex, r"\n[ \t]*\n");
 static_regex!(split_regex, r"(?i),\s+and\s+|;\s*(?:and\s+)?|\n\s*and\s+|,?\s+ex\.?\s+rel\.?:?\s+");
 static_regex!(and_regex, r"(?i)\s+and\s+");
@@ -45,8 +45,9 @@ fn parts(block: &str) -> Vec<(usize, usize)> {
     for (start, end) in cuts {
         if start >= from {
             parts.push((from, start));
-            from = end;
         }
+        // An empty line and the number below it overlap.
+        from = from.max(end);
     }
     parts.push((from, block.len()));
     parts

@@ -2,7 +2,7 @@
 
 /// Types of court by the words of their names; the first match counts, so special types come first. The
 /// flag says whether the place is part of the identity (`local`).
-pub(crate) static TYPES: [(&str, &str, bool); 69] = [
+pub(crate) static TYPES: [(&str, &str, bool); 83] = [
     ("appellate division supreme court", "appellate-division", false),
     ("supreme court appellate division", "appellate-division", false),
     ("superior court appellate division", "superior-appellate", false),
@@ -70,6 +70,20 @@ pub(crate) static TYPES: [(&str, &str, bool); 69] = [
     ("high court", "high", true),
     ("county court", "county", true),
     ("sessions court", "sessions", true),
+    ("sessions judge", "sessions", true),
+    ("labour court", "labour", true),
+    ("industrial court", "industrial", true),
+    ("special court", "special", true),
+    ("track court", "fast-track", true),
+    ("control court", "rent-control", true),
+    ("consumer court", "consumer", true),
+    ("mahila court", "mahila", true),
+    ("recovery tribunal", "recovery-tribunal", true),
+    ("claims tribunal", "claims-tribunal", true),
+    ("law tribunal", "company-law", true),
+    ("green tribunal", "green", true),
+    ("redressal commission", "consumer", true),
+    ("redressal forum", "consumer", true),
     ("appellate tribunal", "tribunal", true),
     ("administrative tribunal", "tribunal", true),
 ];
