@@ -10,7 +10,6 @@ use crate::command::Failure;
 
 // The stages read names in this form, so the table must be made with it.
 #[path = "../../../crates/documents/src/entities/court_words.rs"]
-#[expect(dead_code, reason = "the stages use more of it")]
 mod court_words;
 
 use court_words::{court_words, is_state, normal_form, state_word};

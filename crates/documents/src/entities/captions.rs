@@ -135,7 +135,7 @@ pub(super) fn left_column(block: &str) -> String {
     let mut out = String::with_capacity(block.len());
     for line in block.split_inclusive('\n') {
         let lead = line.len() - line.trim_start().len();
-        let cut = column_regex().find(&line[lead..]).map(|m| lead + m.start());
+        let cut = column_start(&line[lead..]).map(|cut| lead + cut);
         match cut {
             // A role may be at the right edge: `Roe        …Petitioner`.
             Some(cut) if !right_role_regex().is_match(&line[cut..]) => {
@@ -154,9 +154,18 @@ pub(super) fn left_column(block: &str) -> String {
     out
 }
 
+/// Where the right column begins; the number of an item is not a column of its own.
+fn column_start(line: &str) -> Option<usize> {
+    column_regex().find_iter(line).map(|gap| gap.start()).find(|cut| {
+        let before = line[..*cut].trim();
+        before.is_empty()
+            || !before.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ')' | '('))
+    })
+}
+
 /// The left column of a line, which decides whether the caption ends there.
 fn left_part(line: &str) -> &str {
-    match column_regex().find(line).map(|m| m.start()) {
+    match column_start(line) {
         Some(cut) if cut > 0 => line[..cut].trim_end(),
         _ => line,
     }

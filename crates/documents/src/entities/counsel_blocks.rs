@@ -122,18 +122,11 @@ fn name_in(text: &str, start: usize, end: usize) -> Option<(usize, usize)> {
         let trimmed = rest.trim_start_matches([' ', '\t', '_', '*', '|', ')', ':']);
         from += rest.len() - trimmed.len();
         let lower = trimmed.get(..4).unwrap_or(trimmed).to_lowercase();
-        let skip = if lower.starts_with("/s/") || lower.starts_with("by:") {
-            3
-        } else if lower.starts_with("s/ ")
-            || lower.starts_with("by ")
-            || lower.starts_with("mr.")
-            || lower.starts_with("ms.")
-        {
-            3
-        } else {
+        let marks = ["/s/", "by:", "s/ ", "by ", "mr.", "ms."];
+        if !marks.iter().any(|mark| lower.starts_with(mark)) {
             break;
-        };
-        from += skip;
+        }
+        from += 3;
     }
     let rest = &line[from..];
     let mut cut = rest.find(['(', '[', ';', '\t', '\n', '#']).unwrap_or(rest.len());

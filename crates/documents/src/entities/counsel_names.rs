@@ -43,16 +43,16 @@ pub(super) fn names_in(segment: &str) -> Vec<(usize, &str)> {
         let rest = &segment[start + raw.len()..];
         let (after, before) = (rest.trim_start(), segment[..start].trim_end());
         let firm = FIRM_MARKS.iter().any(|mark| after.starts_with(mark));
+        // A firm's seat stands between the firm and its lawyers: `Roe PC, Utopia (Ann Poe …)`.
+        let marked = before.trim_end_matches([',', '.']);
+        let seat = after.starts_with('(') && FIRM_MARKS.iter().any(|mark| marked.ends_with(mark));
         let name = name
             .strip_suffix('.')
             .filter(|cut| !cut.ends_with("Jr") && !cut.ends_with("Sr"))
             .unwrap_or(name);
         if is_person(name)
             && !firm
-            && !(after.starts_with('(')
-                && FIRM_MARKS
-                    .iter()
-                    .any(|mark| before.trim_end_matches([',', '.']).ends_with(mark)))
+            && !seat
             && !is_city(rest)
             && !before.ends_with('&')
             && !before.ends_with(" of")

@@ -9,6 +9,7 @@ mod core_citation;
 mod counsel_blocks;
 mod counsel_names;
 mod court_abbreviations;
+mod court_continuations;
 mod court_keys;
 mod court_words;
 mod courts;

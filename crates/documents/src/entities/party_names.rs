@@ -5,6 +5,10 @@ use crate::static_regex::static_regex;
 
 static_regex!(number_regex, r"(?m)(?:^|\n|\s{2,}|\s\()[ \t]*(?:\d{1,3}|\d/\d{1,2})[.)][ \t]*");
 static_regex!(blank_line_regex, r"\n[ \t]*\n");
+static_regex!(
+    address_regex,
+    r"(?i)\b(?:[sdw]/o\b|r/o\b|aged?\s+about|h(?:ouse)?\s+no|road\b|nagar\b|marg\b|street\b|taluk\b|village\b|floor\b|post\s+office)|\d{3}\s?\d{3}\b"
+);
 static_regex!(split_regex, r"(?i),\s+and\s+|;\s*(?:and\s+)?|\n\s*and\s+|,?\s+ex\.?\s+rel\.?:?\s+");
 static_regex!(and_regex, r"(?i)\s+and\s+");
 static_regex!(
@@ -20,6 +24,7 @@ pub(super) fn names_of_side(block: &str) -> Vec<(usize, usize)> {
         let part = &block[start..end];
         let lead =
             part.len() - part.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '“').len();
+        let before = names.len();
         let mut at = start + lead;
         let mut rest = &part[lead..];
         while let Some(split) = split_regex().find(rest) {
@@ -28,6 +33,11 @@ pub(super) fn names_of_side(block: &str) -> Vec<(usize, usize)> {
             rest = &rest[split.end()..];
         }
         listed(block, at, end, &mut names);
+        // The item of a list, or a name with an address, has one name; the commas are the address's.
+        let numbered = block[..start].trim_end().ends_with(['.', ')']) && start > 0;
+        if numbered || address_regex().is_match(part) {
+            names.truncate(before + 1);
+        }
     }
     names
 }
