@@ -215,7 +215,8 @@ fn is_court_word(text: &str) -> bool {
 
 /// Whether a name ends after this word.
 fn ends_name(word: &str) -> bool {
-    word.ends_with([':', ';', ')', '?', '"', '”'])
+    word.ends_with([':', ';', ')', '?', '"', '”', '-', '–', '—'])
+        || word.contains('/')
         || word.ends_with(',')
         || word.ends_with('.') && !super::tables::words::is_abbreviation(word)
 }

@@ -292,7 +292,9 @@ fn looks_like_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn names(text: &str) -> (Vec<(String, String)>, Vec<(String, String)>) {
+    type Pairs = Vec<(String, String)>;
+
+    fn names(text: &str) -> (Pairs, Pairs) {
         let sheet = docket_sheet(text).unwrap_or_default();
         (
             sheet
