@@ -8,7 +8,7 @@ use crate::static_regex::static_regex;
 
 static_regex!(
     heading_regex,
-    r"(?im)^[ \t]*(?:(?:co-?)?(?:lead\s+)?(?:attorneys?|counsel|solicitors?|lawyers?)(?:\s+of\s+record)?\s+for|for)[ \t]+(?:the[ \t]+)?(?P<client>(?:(?:individual|third[- ]party|cross|counter|intervenor|nominal|lead)[- \t]+)?(?:plaintiff|defendant|appell(?:ant|ee)|petitioner|respondent|claimant|intervenor|debtor|movant|applicant|trustee|amic(?:us|i)|government|state|commonwealth|people|united[ \t]+states|creditor|relator|garnishee)[^\n]{0,140}?)[ \t]*(?P<end>[:.,]?)[ \t]*$"
+    r"(?im)^[ \t]*(?:(?:co-?)?(?:lead\s+)?(?:attorneys?|counsel|solicitors?|lawyers?)(?:\s+of\s+record)?\s+for|for)[ \t]+(?:the[ \t]+)?(?P<client>(?:(?:individual|third[- ]party|cross|counter|intervenor|nominal|lead)[- \t]+)?(?:plaintiff|defendant|appell(?:ant|ee)|petitioner|respondent|claimant|intervenor|debtor|movant|applicant|trustee|amic(?:us|i)|government|state|commonwealth|people|united[ \t]+states|creditor|relator|garnishee)[^\n:]{0,140}?)[ \t]*(?:(?P<end>:)[ \t]*(?P<rest>[^\n]*)|[.,]?[ \t]*)$"
 );
 static_regex!(
     pro_se_regex,
@@ -25,7 +25,10 @@ pub(super) fn counsel_blocks(text: &str, found: &mut Vec<Mention>) {
             continue;
         };
         let client = client_of(client.as_str());
-        let below = names_below(text, whole.end());
+        // `For Plaintiff: ROE LLP`, then its address and `BY: ANN ROE`.
+        let rest = heading.name("rest").filter(|rest| !rest.as_str().trim().is_empty());
+        let mut below = names_below(text, whole.end(), rest.is_some());
+        below.extend(rest.and_then(|rest| name_in(text, rest.start(), rest.end())));
         let asks = heading.name("end").is_some_and(|end| end.as_str() == ":");
         let above = if asks { Vec::new() } else { names_above(text, whole.start()) };
         // A heading that begins a paragraph stands above its list.
@@ -92,11 +95,11 @@ fn names_above(text: &str, end: usize) -> Vec<(usize, usize)> {
 }
 
 /// The names of the list below a heading, up to an empty line after them.
-fn names_below(text: &str, start: usize) -> Vec<(usize, usize)> {
+fn names_below(text: &str, start: usize, firm: bool) -> Vec<(usize, usize)> {
     let mut names = Vec::new();
     let mut at = start + usize::from(text[start..].starts_with('\n'));
     for line in text[at..].split_inclusive('\n').take(MAX_LINES) {
-        if line.trim().is_empty() && !names.is_empty() {
+        if line.trim().is_empty() && (firm || !names.is_empty()) {
             break;
         }
         if heading_regex().is_match(line.trim_end()) {
@@ -105,7 +108,7 @@ fn names_below(text: &str, start: usize) -> Vec<(usize, usize)> {
         match name_in(text, at, at + line.len()) {
             Some(name) => names.push(name),
             // The first line names somebody, or this is no list.
-            None if names.is_empty() && !line.trim().is_empty() => break,
+            None if names.is_empty() && !firm && !line.trim().is_empty() => break,
             None => {}
         }
         at += line.len();

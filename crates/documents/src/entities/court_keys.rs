@@ -134,7 +134,9 @@ fn exact(words: &[&str], forum: Option<Forum>) -> Option<&'static str> {
     {
         let mut with = words.to_vec();
         with.push(state);
-        if let Some(id) = table.one(&form(&with)) {
+        // `District Court` in a paper of a state's court is not the federal court there.
+        let own = |id: &&str| table.get(id).is_some_and(|court| !court.federal);
+        if let Some(id) = table.one(&form(&with)).filter(own) {
             return Some(id);
         }
     }
@@ -261,11 +263,16 @@ fn local(words: &[&str], forum: Option<Forum>) -> Option<String> {
     let numbers = others.iter().any(|word| word.bytes().any(|b| b.is_ascii_digit()));
     let Some(state) = state else {
         let federal = words.contains(&"us");
-        return (local && !place.is_empty() && !federal && !numbers)
+        return (local && place.len() > 2 && !federal && !numbers)
             .then(|| format!("-/{kind}/{place}"));
     };
     let mut full = pattern;
     full.push(state);
+    let known = courts().one(&form(&full));
+    // The state has no such court, or it is not named where.
+    if known.is_none() && place.len() < 3 {
+        return None;
+    }
     let parent = courts()
         .one(&form(&full))
         .map_or_else(|| format!("{}/{kind}", state.replace('_', "-")), str::to_owned);

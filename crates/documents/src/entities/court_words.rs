@@ -242,6 +242,10 @@ fn read_word(raw: &[String], at: usize, last: Option<&str>) -> (String, usize) {
     if rest.starts_with(&["b", "a", "p"]) {
         return ("bap".to_owned(), 3);
     }
+    // A page may break between the two words.
+    if word == "states" && at == 0 {
+        return ("us".to_owned(), 1);
+    }
     if matches!(word, "usa" | "us") {
         return ("us".to_owned(), 1);
     }

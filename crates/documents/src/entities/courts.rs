@@ -21,7 +21,12 @@ static_regex!(
 );
 
 /// Words that begin a sentence or refer to something, and are not part of a court's name.
-const NOT_LEFT: [&str; 40] = [
+const NOT_LEFT: [&str; 45] = [
+    "filed",
+    "two",
+    "three",
+    "several",
+    "entered",
     "the",
     "this",
     "that",

@@ -209,7 +209,10 @@ fn add_name(text: &str, start: usize, paragraph: &str, found: &mut Vec<Mention>)
     let raw = raw.strip_suffix("'s").or(raw.strip_suffix("’s")).unwrap_or(raw);
     let (skipped, raw) = without_place(raw);
     let from = start + lead + skipped;
-    if is_case_name(raw) || is_staff(&text[from + raw.len()..]) {
+    // `Lionel P.` lost its family name.
+    let last = raw.split_whitespace().next_back().unwrap_or_default();
+    let cut_short = raw.contains(' ') && last.len() == 2 && last.ends_with('.');
+    if cut_short || is_case_name(raw) || is_staff(&text[from + raw.len()..]) {
         return;
     }
     for (at, name) in apart(raw) {

@@ -22,6 +22,7 @@ mod judges;
 mod lawyer_mention;
 mod lawyers;
 mod money;
+mod namesakes;
 mod parties;
 mod party_headings;
 mod party_mention;
@@ -55,6 +56,7 @@ pub fn mentions(text: &str) -> Vec<Mention> {
     found.extend(docket_numbers::docket_numbers(text));
     found.extend(dates::dates(text));
     found.extend(money::money(text));
+    namesakes::drop_namesakes(&mut found);
     found.sort_by_key(|mention| (mention.start, mention.end, mention.kind));
     found
 }

@@ -91,6 +91,18 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
     for tail in [" and", " AND"] {
         trimmed = trimmed.strip_suffix(tail).map_or(trimmed, |head| head.trim_end_matches(edge));
     }
+    // A heading of a paper, not a name.
+    let first =
+        trimmed.split_whitespace().next().unwrap_or_default().to_lowercase().replace('’', "'");
+    if first.starts_with("plaintiff")
+        || first.starts_with("defendant")
+        || matches!(
+            first.as_str(),
+            "slip" | "date:" | "notice" | "memorandum" | "hearing" | "time:" | "judge:"
+        )
+    {
+        return;
+    }
     // Another case is cited.
     if [" v. ", " vs. ", " V. "].iter().any(|versus| trimmed.contains(versus))
         && trimmed.split_whitespace().count() > 3

@@ -14,7 +14,7 @@ static_regex!(and_regex, r"(?i)\s+and\s+");
 static_regex!(
     /// A description after a party's name.
     description_regex,
-    r"(?x)(?:\s*(?:&|\b(?i:and)\b)\s*(?i:ors|anr|\d+|others|another)\b|,?\s*\b(?i:et\s+(?:al|ux|vir)\b|individually|in\s+(?:his|her|their|its)\s|as\s+(?:trustee|representative|next|guardian|executor|administrator|personal|successor|parents?|mother|father|the\s|an?\s|assignee|receiver|subrogee)|on\s+(?:their\s+own\s+|his\s+own\s+|her\s+own\s+|its\s+own\s+)?behalf|for\s+(?:itself|himself|herself|themselves)|by\s+and\s+through|by\s+(?:his|her|their)\s+(?:next|guardian|mother|father|parent)|d/?b/?a\b|f/?k/?a\b|a/?k/?a\b|n/?k/?a\b|also\s+known|doing\s+business|formerly|an?\s+(?:\w+\s+){1,4}(?:corporation|company|partnership|llc|association|bank|individual|person|minor)|aged?\b|age\s*:|s/o|w/o|d/o|c/o|r/o|son\s+of|wife\s+of|daughter\s+of|resident|residing|rep(?:resented)?\s*\.?\s*by|reptd|through|having|occupation|lead\s+(?:petitioner|attorney)|dba\b|applicants?\b|petitioners?\b|respondents?\b|survivor\s+of|widow(?:er)?\s+of|heirs?\s+of|since\s+deceased|deceased\b|inclusive\b)|\(\s*(?:since|deceased|individually)|\s[)\]:|]|[\ \t]{3,}\S|\n\s*\(|\(now\b|\s@@|\(By\b|\(Rep)"
+    r"(?x)(?:\s*(?:&|\b(?i:and)\b)\s*(?i:ors|anr|\d+|others|another)\b|,?\s*\b(?i:et\s+(?:al|ux|vir)\b|individually|in\s+(?:his|her|their|its)\s|as\s+(?:trustee|representative|next|guardian|executor|administrator|personal|successor|parents?|mother|father|the\s|an?\s|assignee|receiver|subrogee)|on\s+(?:their\s+own\s+|his\s+own\s+|her\s+own\s+|its\s+own\s+)?behalf|for\s+(?:itself|himself|herself|themselves)|by\s+and\s+through|by\s+(?:his|her|their)\s+(?:next|guardian|mother|father|parent)|d/?b/?a\b|f/?k/?a\b|a/?k/?a\b|n/?k/?a\b|also\s+known|doing\s+business|formerly|an?\s+(?:individual|minor|infant)\b|an?\s+(?:\w+\s+){1,4}(?:corporation|company|partnership|llc|association|bank|individual|person|minor)|aged?\b|age\s*:|s/o|w/o|d/o|c/o|r/o|son\s+of|wife\s+of|daughter\s+of|resident|residing|rep(?:resented)?\s*\.?\s*by|reptd|through|having|occupation|lead\s+(?:petitioner|attorney)|dba\b|applicants?\b|petitioners?\b|respondents?\b|survivor\s+of|widow(?:er)?\s+of|heirs?\s+of|since\s+deceased|deceased\b|inclusive\b)|\(\s*(?:since|deceased|individually)|\s[)\]:|]|[\ \t]{3,}\S|\n\s*\(|\(now\b|\s@@|\(By\b|\(Rep)"
 );
 
 /// The names of one side, as places in `block`, without numbers and descriptions.
@@ -44,17 +44,23 @@ pub(super) fn names_of_side(block: &str) -> Vec<(usize, usize)> {
 
 /// The paragraphs and numbered items of a side.
 fn parts(block: &str) -> Vec<(usize, usize)> {
-    let mut cuts: Vec<(usize, usize)> = number_regex()
-        .find_iter(block)
-        .chain(blank_line_regex().find_iter(block))
-        .map(|cut| (cut.start(), cut.end()))
-        .collect();
+    let numbers = number_regex().find_iter(block).map(|cut| (cut.start(), cut.end(), true));
+    let blanks = blank_line_regex().find_iter(block).map(|cut| (cut.start(), cut.end(), false));
+    let mut cuts: Vec<(usize, usize, bool)> = numbers.chain(blanks).collect();
     cuts.sort_unstable();
     let mut parts = Vec::new();
+    let is_list = block
+        .trim_start_matches(|c: char| !c.is_alphanumeric())
+        .starts_with(|c: char| c.is_ascii_digit());
     let mut from = 0;
-    for (start, end) in cuts {
+    for (start, end, numbered) in cuts {
         if start >= from {
             parts.push((from, start));
+        }
+        // A list of parties begins with a number; a later one is of claims: `1. Misappropriation of trade secrets`.
+        let named = parts.iter().any(|(from, to)| !block[*from..*to].trim().is_empty());
+        if numbered && named && !is_list {
+            return parts;
         }
         // An empty line and the number below it overlap.
         from = from.max(end);

@@ -37,7 +37,7 @@ many each both such other others another only both lead chief's panel en banc ho
 recorder interpreter witness examiner hearing officer officers respondent's concurs concur dissents joined joins
 delivered announced wrote writing author authored recused participated participate took part consideration decision
 submitted argued decided counsel's chambers honor honors madam sir llc's ltd's plc incorporated corporation limited
-vs versus presiding next remark remarks clause equal protection sentencing defense villages village vide taluk cit
+alley wharf quay fed civ crim evid proc vs versus presiding next remark remarks clause equal protection sentencing defense villages village vide taluk cit
 bankruptcy acting p.j j.s.c u.s.d.j u.s.m.j a.l.j alj reserved represented pronounced u.s us v.c c.j a.j s.j bench high apex
 coram dated date counsel's ll.b sc first second third fourth fifth sixth seventh eighth ninth tenth eleventh
 query utilities logout calendar opinions orders reporters journal courthouse building center
