@@ -51,7 +51,7 @@ pub(super) fn continues_name(text: &str) -> bool {
 
 static_regex!(
     continue_regex,
-    r"^(?i:(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|\d{1,2}(?:st|nd|rd|th|d)|federal|appellate)\s+(?i:circuit|district|department|division|judicial)|bench\b|circuit\b|district\b|division\b|county\b)"
+    r"^(?i:(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|\d{1,2}(?:st|nd|rd|th|d)|federal|appellate)\s+(?i:appellate\s+)?(?i:circuit|district|department|division|judicial)|bench\b|circuit\b|district\b|division\b|county\b)"
 );
 
 #[cfg(test)]

@@ -259,6 +259,8 @@ fn local(words: &[&str], forum: Option<Forum>) -> Option<String> {
         .filter(|(at, _)| Some(*at) != named)
         .map(|(_, word)| *word)
         .collect();
+    // A court of the whole state may sit anywhere; only a number or a direction makes it another court.
+    let others: Vec<&str> = others.into_iter().filter(|word| local || is_part(word)).collect();
     let place = place(&others, state);
     let numbers = others.iter().any(|word| word.bytes().any(|b| b.is_ascii_digit()));
     let Some(state) = state else {
@@ -277,6 +279,12 @@ fn local(words: &[&str], forum: Option<Forum>) -> Option<String> {
         .one(&form(&full))
         .map_or_else(|| format!("{}/{kind}", state.replace('_', "-")), str::to_owned);
     Some(if place.is_empty() { parent } else { format!("{parent}/{place}") })
+}
+
+/// Whether the word names a part of a state: `2`, `eastern`, `division_3`.
+fn is_part(word: &str) -> bool {
+    word.bytes().any(|b| b.is_ascii_digit())
+        || matches!(word, "northern" | "southern" | "eastern" | "western" | "middle" | "central")
 }
 
 /// Finds the type of court and returns the remaining words.

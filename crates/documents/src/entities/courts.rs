@@ -239,7 +239,7 @@ fn extend_right(text: &str, head_end: usize) -> usize {
         let gap = &rest[..rest.len() - trimmed.len()];
         let mut lines = gap.matches('\n').count();
         if let Some(after) = trimmed.strip_prefix(',') {
-            if after_comma || after_connector {
+            if after_comma || previous_connector {
                 break;
             }
             after_comma = true;
@@ -263,7 +263,10 @@ fn extend_right(text: &str, head_end: usize) -> usize {
             lines = lines.saturating_sub(2);
         }
         let dangling = after_connector && previous_connector;
-        if lines > 1 || (lines == 1 && !connector && !dangling && !continues_name(trimmed)) {
+        // A reporter's caption breaks after the comma: `Bankruptcy Court,⏎D. Delaware`.
+        let listed = after_comma && place_like(trimmed);
+        let continued = connector || dangling || listed || continues_name(trimmed);
+        if lines > 1 || (lines == 1 && !continued) {
             break;
         }
         let capital = word.starts_with(|c: char| c.is_uppercase() || c == '\'' || c == '‘')
