@@ -11,29 +11,8 @@ use super::tables::courts::courts;
 const MAX_WORDS: usize = 24;
 
 /// Words without which no text names a court.
-const COURT: [&str; 21] = [
-    "court",
-    "tribunal",
-    "panel",
-    "board",
-    "commission",
-    "council",
-    "circuit",
-    "district",
-    "bap",
-    "ptab",
-    "bpai",
-    "judicature",
-    "chancery",
-    "pleas",
-    "sessions",
-    "division",
-    "scotus",
-    "surrogate",
-    "terminer",
-    "litigation",
-    "term",
-];
+const COURT: &str = " court tribunal panel board commission council circuit district bap ptab bpai judicature chancery \
+pleas sessions division scotus surrogate terminer litigation term magistrate judge ";
 
 /// Where a document is from, for names that leave it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,17 +44,13 @@ pub(super) fn court_key_in(name: &str, forum: Option<Forum>) -> Option<String> {
     }
     // A name that courts of several states have is left open.
     let shared = courts().named(&form(&words)).next().is_some();
-    if shared || !words.iter().any(|word| COURT.contains(word)) {
+    if shared || !words.iter().any(|word| COURT.contains(&format!(" {word} "))) {
         return None;
     }
     if let Some(id) = federal(&words) {
         return Some(id.to_owned());
     }
-    let indian_kind = ["high", "labour", "mahila", "judge", "redressal", "munsif", "green"];
-    if words.contains(&"india")
-        || forum == Some(Forum::India)
-        || words.iter().any(|word| indian_kind.contains(word))
-    {
+    if words.contains(&"india") || forum == Some(Forum::India) || has_indian_kind(&words) {
         return indian(&words);
     }
     open(&words).map(str::to_owned).or_else(|| local(&words, forum))
@@ -223,6 +198,15 @@ fn open(words: &[&str]) -> Option<&'static str> {
     let (id, with) = courts().open(words)?;
     let other = words.iter().any(|word| OTHER.contains(word) && !with.contains(word));
     (!other).then_some(id)
+}
+
+/// Whether the name is of a kind of court that only India has.
+fn has_indian_kind(words: &[&str]) -> bool {
+    const KINDS: [&str; 6] = ["high", "labour", "mahila", "redressal", "munsif", "green"];
+    words.iter().any(|word| KINDS.contains(word))
+        || words.windows(2).any(|pair| {
+            matches!(pair, ["judicial" | "metropolitan", "magistrate"] | ["sessions", "judge"])
+        })
 }
 
 /// Courts of India: the supreme court, high courts by their place, and lower courts.

@@ -1,5 +1,7 @@
 //! Finds courts: the longest run of words around a type of court that names one court.
 
+use std::collections::HashMap;
+
 use super::court_abbreviations::abbreviated_court;
 use super::court_continuations::{continues_name, direction_follows, is_direction, place_like};
 use super::court_keys::{Forum, court_key, court_key_in, forum_of};
@@ -16,6 +18,8 @@ static_regex!(
       |(?i:appellate|administrative|disputes\s+redressal|arbitral|green|company\s+law|recovery|claims|redressal)\s+(?i:tribunal|commission|division|forum)
       |(?i:(?:labour|special|fast\s+track|magistrate|industrial|rent\s+control|consumer|mahila)\s+court)
       |(?:(?:Principal|Additional|Addl\.?|District\s+(?:and|And|&))\s+){0,3}(?i:sessions\s+judge)
+      |(?:(?:Chief|Additional|Addl\.?|Sub[- ]Divisional)\s+){0,2}(?i:(?:judicial|metropolitan)\s+magistrate(?:\s+first\s+class)?)
+      |(?:Principal|Additional|Addl\.?)\s+(?i:(?:district|civil|special)\s+judge)|(?i:munsiff?\s+(?:court|magistrate))
       |(?i:northern|southern|eastern|western|middle|central)\s+(?i:district)\s+(?i:of)
     )"
 );
@@ -76,10 +80,13 @@ const MAX_WORDS: usize = 12;
 pub(super) fn courts(text: &str) -> Vec<Mention> {
     let spans = spans(text);
     let forum = forum(text, &spans);
+    // A paper names few courts many times.
+    let mut known: HashMap<&str, Option<String>> = HashMap::new();
     spans
         .into_iter()
         .filter_map(|(start, end)| {
-            let key = key_in(&text[start..end], forum)?;
+            let name = &text[start..end];
+            let key = known.entry(name).or_insert_with(|| key_in(name, forum)).clone()?;
             Some(Mention::new(EntityKind::Court, text, start, end, key))
         })
         .collect()
@@ -115,12 +122,34 @@ fn spans(text: &str) -> Vec<(usize, usize)> {
         let start = extend_left(text, head.start(), floor);
         let head_end =
             if head.as_str().to_lowercase().ends_with("of") { head.end() - 2 } else { head.end() };
-        let end = extend_right(text, head_end);
+        let mut end = extend_right(text, head_end);
+        // A lower court of India is named by its judge and a town: `Sessions Judge, Kollam`.
+        if is_judge(head.as_str()) {
+            end = end.max(town_after(text, end));
+        }
         if start < end && text.get(start..end).is_some() {
             found.push((start, end));
         }
     }
     found
+}
+
+fn is_judge(head: &str) -> bool {
+    let lower = head.to_lowercase();
+    ["judge", "magistrate", "class"].iter().any(|word| lower.ends_with(word))
+}
+
+/// The end of the town after a comma.
+fn town_after(text: &str, end: usize) -> usize {
+    let Some(rest) = text[end..].strip_prefix(',') else { return end };
+    let town = rest.trim_start_matches([' ', '\n']);
+    let length = town.find(|c: char| !c.is_alphabetic()).unwrap_or(town.len());
+    let gap = rest.len() - town.len();
+    if gap <= 2 && length > 3 && town.starts_with(char::is_uppercase) {
+        end + 1 + gap + length
+    } else {
+        end
+    }
 }
 
 /// The most names that are read to find out where a document is from.

@@ -2,7 +2,7 @@
 
 /// Types of court by the words of their names; the first match counts, so special types come first. The
 /// flag says whether the place is part of the identity (`local`).
-pub(crate) static TYPES: [(&str, &str, bool); 83] = [
+pub(crate) static TYPES: [(&str, &str, bool); 88] = [
     ("appellate division supreme court", "appellate-division", false),
     ("supreme court appellate division", "appellate-division", false),
     ("superior court appellate division", "superior-appellate", false),
@@ -71,6 +71,11 @@ pub(crate) static TYPES: [(&str, &str, bool); 83] = [
     ("county court", "county", true),
     ("sessions court", "sessions", true),
     ("sessions judge", "sessions", true),
+    ("judicial magistrate", "judicial-magistrate", true),
+    ("metropolitan magistrate", "metropolitan-magistrate", true),
+    ("district judge", "district", true),
+    ("civil judge", "civil", true),
+    ("special judge", "special", true),
     ("labour court", "labour", true),
     ("industrial court", "industrial", true),
     ("special court", "special", true),
