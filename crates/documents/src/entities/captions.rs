@@ -3,7 +3,7 @@
 use crate::static_regex::static_regex;
 
 /// Words for roles of parties.
-pub(super) const ROLE_WORD: &str = r"(?:plaintiff|defendant|appellant|appellee|petitioner|respondent|claimant|debtor|intervenor|applicant|movant|relator|revisionist|complainant|accused|garnishee|creditor|opposite\s+part(?:y|ies)|interested\s+party|cross-\w+|third[- ]party\s+\w+|realtor|objector|amicus\s+curiae)";
+pub(super) const ROLE_WORD: &str = r"(?:plaintiff|defendant|appellant|appellee|petitioner|respondent|claimant|debtor|intervenor|applicant|movant|relator|revisionist|complainant|accused|garnishee|creditor|opposite\s+part(?:y|ies)|interested\s+party|cross-\w+|third[- ]party\s+\w+|real\s+part(?:y|ies)\s+in\s+interest|realtor|objector|amicus\s+curiae)";
 
 static_regex!(
     /// Lines that end a caption above or below the parties.
@@ -17,12 +17,12 @@ static_regex!(
 );
 static_regex!(
     versus_line_regex,
-    r"(?m)^[ \t]*(?:-?\s?(?i:v|vs|versus|and)[.,:s]*-?)(?:[ \t]*[-:)\]][^\n]*|[ \t]{3,}[^\n]*)?[ \t]*$|\bVersus\b"
+    r"(?m)^[ \t]*(?:-\s?(?i:against)\s?-|-?\s?(?i:v|vs|versus|and)[.,:s]*-?)(?:[ \t]*[-:)\]][^\n]*|[ \t]{3,}[^\n]*)?[ \t]*$|\bVersus\b"
 );
 static_regex!(
     role_line_regex,
     format!(
-        r"(?i)^(?P<role>(?:third[- ]party\s+|cross[- ]?|counter[- ]?|intervenor\s+|interested\s+|consolidated\s+)?(?:{ROLE_WORD}|party)(?:\(?s\)?)?(?:\s*[-–/\u{{a0}}]\s*{ROLE_WORD}s?)?)[,.]?$"
+        r"(?i)^(?P<role>(?:third[- ]party\s+|cross[- ]?|counter[- ]?|intervenor\s+|interested\s+|consolidated\s+)?(?:{ROLE_WORD}|party)(?:\(?s\)?)?(?:(?:\s*[-–/,\u{{a0}}]\s*|\s+and\s+)(?:(?:cross|counter|third[- ]party)[-\s]+)?{ROLE_WORD}s?){{0,3}})[,.;]?$"
     )
 );
 

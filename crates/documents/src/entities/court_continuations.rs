@@ -54,6 +54,25 @@ static_regex!(
     r"^(?i:(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|\d{1,2}(?:st|nd|rd|th|d)|federal|appellate)\s+(?i:appellate\s+)?(?i:circuit|district|department|division|judicial)|bench\b|circuit\b|district\b|division\b|county\b)"
 );
 
+/// Whether the name ends in the title of a judge.
+pub(super) fn is_judge(head: &str) -> bool {
+    let lower = head.to_lowercase();
+    ["judge", "magistrate", "class"].iter().any(|word| lower.ends_with(word))
+}
+
+/// The end of the town after a comma.
+pub(super) fn town_after(text: &str, end: usize) -> usize {
+    let Some(rest) = text[end..].strip_prefix(',') else { return end };
+    let town = rest.trim_start_matches([' ', '\n']);
+    let length = town.find(|c: char| !c.is_alphabetic()).unwrap_or(town.len());
+    let gap = rest.len() - town.len();
+    if gap <= 2 && length > 3 && town.starts_with(char::is_uppercase) {
+        end + 1 + gap + length
+    } else {
+        end
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::court_abbreviations::abbreviated_court;
-use super::court_continuations::{continues_name, direction_follows, is_direction, place_like};
+use super::court_continuations::{
+    continues_name, direction_follows, is_direction, is_judge, place_like, town_after,
+};
 use super::court_keys::{Forum, court_key, court_key_in, forum_of};
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
@@ -132,24 +134,6 @@ fn spans(text: &str) -> Vec<(usize, usize)> {
         }
     }
     found
-}
-
-fn is_judge(head: &str) -> bool {
-    let lower = head.to_lowercase();
-    ["judge", "magistrate", "class"].iter().any(|word| lower.ends_with(word))
-}
-
-/// The end of the town after a comma.
-fn town_after(text: &str, end: usize) -> usize {
-    let Some(rest) = text[end..].strip_prefix(',') else { return end };
-    let town = rest.trim_start_matches([' ', '\n']);
-    let length = town.find(|c: char| !c.is_alphabetic()).unwrap_or(town.len());
-    let gap = rest.len() - town.len();
-    if gap <= 2 && length > 3 && town.starts_with(char::is_uppercase) {
-        end + 1 + gap + length
-    } else {
-        end
-    }
 }
 
 /// The most names that are read to find out where a document is from.

@@ -298,6 +298,43 @@ mod tests {
     }
 
     #[test]
+    fn titles_stand_on_either_side() {
+        let one = [
+            ("OPINION BY ROE, J.:\n\nAppellant", "Roe"),
+            ("IT IS SO ORDERED.\n\nJANE ROE\nUNITED STATES DISTRICT JUDGE\n", "Jane Roe"),
+            ("MR. JUSTICE ROEMER delivered the opinion", "Roemer"),
+            ("HON. JANE ROE, U.S.D.J.\n", "Jane Roe"),
+            ("All the Justices concur, except ROEMER, J., who dissents.", "Roemer"),
+            ("Honorable Jane Q. Roe, Chief United States District Judge", "Jane Q. Roe"),
+        ];
+        for (text, name) in one {
+            assert_eq!(normals(text), [name], "{text}");
+        }
+        assert_eq!(
+            normals("Before Judges Roemer, Doeman and Poewell\n"),
+            ["Roemer", "Doeman", "Poewell"]
+        );
+        assert_eq!(
+            normals(
+                "Before: ROEMER, Chief Judge, DOEMAN, Circuit Judge, and POEWELL,* District Judge.\n"
+            ),
+            ["Roemer", "Doeman", "Poewell"]
+        );
+    }
+
+    #[test]
+    fn headings_and_staff_are_no_judges() {
+        for text in [
+            "HISTORY\nPARTIAL DISSENT by the Judge. The Trial Judge erred. Three Judge bench.",
+            "Therefore Natural Justice requires that the High Court, Justice said.",
+            "Catherine M. Roe, Deputy Clerk, for the Judge",
+            "PER CURIAM.\n\nThe court",
+        ] {
+            assert_eq!(normals(text), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    #[test]
     fn courts_and_sentences_name_no_judge() {
         assert!(normals("Before Smith could answer, the Supreme Court Justices left.").is_empty());
     }

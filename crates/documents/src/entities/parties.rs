@@ -67,7 +67,7 @@ fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) 
         // A citation names other cases, and an initial belongs to a person.
         if initials.has(a.as_str(), b.as_str())
             || captures[0].contains('(')
-            || captures["b"].contains(|c: char| c.is_ascii_digit())
+            || captures["b"][..docket_after(&captures["b"])].contains(|c: char| c.is_ascii_digit())
         {
             continue;
         }
@@ -75,8 +75,20 @@ fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) 
         let lower =
             captures[0].split_whitespace().filter(|w| w.starts_with(char::is_lowercase)).count();
         if lower <= 5 {
-            add_names(text, a.start(), a.end(), usual.0, &mut more);
-            add_names(text, b.start(), b.end(), usual.1, &mut more);
+            let b_end = b.start() + docket_after(b.as_str());
+            for (start, end, usual) in [(a.start(), a.end(), usual.0), (b.start(), b_end, usual.1)]
+            {
+                // A reporter's caption has the roles on the same line.
+                let side = role_regex().captures(&text[start..end]).and_then(|role| {
+                    Some((role.get(0)?.start(), role_name(role.name("role")?.as_str())))
+                });
+                match side {
+                    Some((cut, role)) if cut > 0 => {
+                        add_names(text, start, start + cut, &role, &mut more)
+                    }
+                    _ => add_names(text, start, end, usual, &mut more),
+                }
+            }
         }
     }
     for captures in dotted_regex().captures_iter(head) {
@@ -89,6 +101,15 @@ fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) 
         !found.iter().any(|old: &Mention| old.start < new.end && new.start < old.end)
     });
     found.append(&mut more);
+}
+
+/// Where a docket number after a title begins: `Roe v. Poe, No. 20-1234`.
+fn docket_after(title: &str) -> usize {
+    [", No.", ", Nos.", ", Case", ", Docket", " No. ", ", Civ"]
+        .iter()
+        .filter_map(|mark| title.find(mark))
+        .min()
+        .unwrap_or(title.len())
 }
 
 /// The paper's words for its parties: the most frequent pair of roles.
@@ -206,6 +227,35 @@ mod tests {
         assert_eq!(
             pairs(text),
             [pair("Hari Roe", "petitioner"), pair("State Of Gujarat", "respondent")]
+        );
+    }
+
+    #[test]
+    fn roles_may_be_joined_or_on_the_line_of_the_name() {
+        let california = "THE PEOPLE,\n\n    Plaintiff and Respondent,\n\n  v.\n\nBOB POE,\n\n    Defendant and Appellant.\n";
+        assert_eq!(
+            pairs(california),
+            [
+                pair("People", "plaintiff and respondent"),
+                pair("Bob Poe", "defendant and appellant")
+            ]
+        );
+        let line = "ANN ROE, Plaintiff-Appellant, v. ACME MILLS, INC., Defendant-Appellee.\nNo. 10-1234.\n";
+        assert_eq!(
+            pairs(line),
+            [pair("Ann Roe", "plaintiff-appellant"), pair("Acme Mills INC.", "defendant-appellee")]
+        );
+    }
+
+    #[test]
+    fn captions_may_have_three_sides_rulers_and_dashes() {
+        let text = "ACME MILLS, INC.,             )\n     Plaintiff,               )   No. 05-1234\n     v.                       )\nBOB POE, AKA Bobby P.,        )\n     Defendant and            )\n     Third-Party Plaintiff,   )\n     v.                       )\nCARL MOE, et al.,             )\n     Third-Party Defendants.  )\n";
+        let names: Vec<String> = pairs(text).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["Acme Mills INC.", "Bob Poe", "Carl Moe"]);
+        let york = "JANE POE, as Administratrix of the Estate of\nCarl Poe, deceased,\n      Plaintiff,\n   -against-\nTHE CITY OF UTOPIA,\n      Defendant.\n";
+        assert_eq!(
+            pairs(york),
+            [pair("Jane Poe", "plaintiff"), pair("City of Utopia", "defendant")]
         );
     }
 

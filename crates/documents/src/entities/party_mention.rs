@@ -10,7 +10,7 @@ static_regex!(
     /// A role at the end of a name: `, Appellee,` or `....Petitioner` or `---Appellants`.
     role_pattern,
     format!(
-        r"(?i)(?P<lead>,|\.{{2,}}|…+|-{{2,}}|\s{{2,}}|\n|\]|\t|^)\s*(?:(?:the|sole|cross|counter|third[- ]party|intervenor|and)[\s-]+)*(?P<role>{ROLE_WORD}(?:\(?s\)?|/s)?(?:\s*[-–/,\u{{a0}}]\s*(?:and\s+)?(?:cross-)?{ROLE_WORD}(?:\(?s\)?)?){{0,3}})(?:\s*(?:nos?\.?\s*)?\d+)?\s*(?:[.,;:)]|\n|$|\s{{2,}}|\bv\b|in\b)"
+        r"(?i)(?P<lead>,|\.{{2,}}|…+|-{{2,}}|\s{{2,}}|\n|\]|\t|^)\s*(?:(?:the|sole|and)[\s-]+)*(?P<role>(?:(?:cross|counter|third[- ]party|intervenor)[\s-]+)?{ROLE_WORD}(?:\(?s\)?|/s)?(?:(?:\s*[-–/,\u{{a0}}]\s*(?:and\s+)?|\s+and\s+)(?:(?:cross|counter|third[- ]party)[-\s]+)?{ROLE_WORD}(?:\(?s\)?)?){{0,3}})(?:\s*(?:nos?\.?\s*)?\d+)?\s*(?:[.,;:)]|\n|$|\s{{2,}}|\bv\b|in\b)"
     )
 );
 /// A role at the end of a name.

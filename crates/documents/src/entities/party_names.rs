@@ -101,6 +101,8 @@ fn listed(block: &str, start: usize, end: usize, names: &mut Vec<(usize, usize)>
                 joined(block, name, names);
                 Some(span)
             }
+            // An office or a rank after a person: `Ann Roe, Trustee`.
+            Some(name) if is_person(&block[name.0..name.1]) && !continues(trimmed) => Some(name),
             // Goes on: `Inc.`, a place, an office.
             Some(name) => Some((name.0, span.1)),
         };
@@ -113,7 +115,11 @@ fn listed(block: &str, start: usize, end: usize, names: &mut Vec<(usize, usize)>
     }
     // After a description, another name may follow: `in his official capacity, JOHN ROE, …`.
     let after = &text[cut..];
-    let Some(comma) = after.find(',').filter(|_| cut > 0) else { return };
+    let described = description_regex().find(after).map_or(0, |found| found.end());
+    let Some(comma) = after[described..].find(',').map(|at| described + at).filter(|_| cut > 0)
+    else {
+        return;
+    };
     let mut at = start + cut + comma + 1;
     for piece in after[comma + 1..].split(',') {
         let trimmed = piece.trim();
@@ -147,6 +153,16 @@ fn is_whole(text: &str) -> bool {
     let text = text.trim();
     has_legal_form(text) && text.split_whitespace().count() > 1
         || is_person(text) && !text.contains('\n') && !is_place(text)
+}
+
+/// Whether the text goes on with a name after a comma: a suffix, the form of a company.
+fn continues(text: &str) -> bool {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let suffix = matches!(
+        first.trim_end_matches('.'),
+        "Jr" | "Sr" | "JR" | "SR" | "II" | "III" | "IV" | "Esq" | "M"
+    );
+    suffix || has_legal_form(first) || has_legal_form(text) || is_place(text) || text.contains('&')
 }
 
 fn is_place(text: &str) -> bool {
