@@ -50,7 +50,9 @@ pub(super) fn docket_sheet(text: &str) -> Option<Sheet> {
 }
 
 /// What only sheets of district and bankruptcy courts have.
-const DISTRICT: [&str; 7] = [
+const DISTRICT: [&str; 9] = [
+    "Petition #:",
+    "Proceeding #:",
     "Docket Text",
     "ATTORNEY TO BE NOTICED",
     "LEAD ATTORNEY",
@@ -157,13 +159,24 @@ fn district_court(lines: &[Line<'_>]) -> Sheet {
 
 /// Whether the line after a role can be a party's name: a heading of a table is not above one.
 fn party_follows(lines: &[Line<'_>], at: usize) -> bool {
+    // `Jury Demand:` has a role as its value.
+    if at.checked_sub(1).and_then(|at| lines.get(at)).is_some_and(|line| line.text.ends_with(':')) {
+        return false;
+    }
     lines.get(at + 1).is_some_and(|next| {
         let lower = next.text.to_lowercase();
         next.text.starts_with(|c: char| c.is_alphanumeric() || c == '"' || c == '$')
             && !is_mark(&lower)
+            && !is_field(next.text)
             && lower != "represented by"
             && sheet_role(next.text).is_none()
     })
+}
+
+/// `Nature of Suit: 190 Contract`.
+fn is_field(line: &str) -> bool {
+    line.split_once(':')
+        .is_some_and(|(label, _)| label.split_whitespace().count() <= 4 && label.len() <= 24)
 }
 
 /// Name, role, and lawyers who are told by the bracket below their names.
@@ -269,6 +282,9 @@ fn name_of(text: &str) -> &str {
     let cut = [", et al", " et al"].iter().filter_map(|tail| lower.rfind(tail)).min();
     let text =
         cut.filter(|cut| lower.len() - cut <= 10).and_then(|cut| text.get(..cut)).unwrap_or(text);
+    // `ANN ROE (State Prisoner: 123)`.
+    let note = text.find('(').filter(|at| text[*at..].contains("risoner"));
+    let text = note.map_or(text, |at| &text[..at]);
     text.trim_end_matches([',', ';', ' '])
 }
 

@@ -81,6 +81,11 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
         let at = range.start;
         for captures in before_name_regex().captures_iter(&text[range]) {
             let Some(name) = captures.name("name") else { continue };
+            // A title in the paragraph above is of somebody else.
+            let title = captures.get(0).map_or("", |whole| whole.as_str());
+            if title[..title.len() - name.len()].contains("\n\n") {
+                continue;
+            }
             // The next line of a list of judges begins with another title.
             let lines: Vec<&str> = name.as_str().split('\n').collect();
             let first = lines[0].trim_end();
