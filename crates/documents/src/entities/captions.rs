@@ -17,7 +17,7 @@ static_regex!(
 );
 static_regex!(
     versus_line_regex,
-    r"(?m)^[ \t]*(?:-\s?(?i:against)\s?-|-?\s?(?i:v|vs|versus|and)[.,:s]*-?)(?:[ \t]*[-:)\]][^\n]*|[ \t]{3,}[^\n]*)?[ \t]*$|\bVersus\b"
+    r"(?m)^[ \t]*(?:-\s?(?i:against)\s?-|-?\s?(?i:v|vs|versus|and)[.,:s]*-?)(?:[ \t]*[-:)\]][^\n]*|(?:[ \t]{3,}|\t)[^\n]*)?[ \t]*$|\bVersus\b"
 );
 static_regex!(
     role_line_regex,
@@ -126,7 +126,7 @@ fn is_rule(line: &str) -> bool {
             .all(|c| matches!(c, '=' | '_' | '-' | '*' | '–' | '—' | ' ' | '.' | 'x' | 'X'))
 }
 
-static_regex!(column_regex, r"[ \t]{3,}|[ \t][)\]:|](?:[ \t]|$)|^[)\]:|][ \t]");
+static_regex!(column_regex, r"[ \t]{3,}|\t|[ \t][)\]:|](?:[ \t]|$)|^[)\]:|][ \t]");
 static_regex!(right_role_regex, format!(r"(?i)^[\s.…\])|:-]*(?:{ROLE_WORD})"));
 
 /// The caption with its right column replaced by blanks, so that offsets stay valid: `ROE,   )   No.

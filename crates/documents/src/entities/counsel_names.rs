@@ -50,7 +50,11 @@ pub(super) fn names_in(segment: &str) -> Vec<(usize, &str)> {
             .strip_suffix('.')
             .filter(|cut| !cut.ends_with("Jr") && !cut.ends_with("Sr"))
             .unwrap_or(name);
+        // `William L` lost its family name at the end of a page.
+        let last = name.split_whitespace().next_back().unwrap_or_default();
+        let cut_short = last.trim_end_matches('.').chars().count() == 1;
         if is_person(name)
+            && !cut_short
             && !firm
             && !seat
             && !is_city(rest)

@@ -39,6 +39,7 @@ pub(super) fn lawyers(text: &str) -> Vec<Mention> {
     counsel_paragraphs(text, &mut found);
     counsel_fields(text, &mut found);
     super::counsel_blocks::counsel_blocks(text, &mut found);
+    super::esquires::esquires(text, &mut found);
     honorifics(text, &mut found);
     found.sort_by_key(|m| (m.start, std::cmp::Reverse(m.end)));
     found.dedup_by(|b, a| {

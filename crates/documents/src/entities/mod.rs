@@ -16,6 +16,7 @@ mod courts;
 mod dates;
 mod docket_numbers;
 mod docket_sheets;
+mod esquires;
 mod initials;
 mod judge_fields;
 mod judges;

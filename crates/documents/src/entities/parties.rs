@@ -260,6 +260,15 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_a_table_are_apart() {
+        let text = "ANN ROE,\tCase No. 1:20-cv-00123\nPlaintiff,\tORDER GRANTING MOTION\nv.\tJudge Poe\nACME MILLS, INC.,\t[Dkt. 5]\nDefendant.\n";
+        assert_eq!(
+            pairs(text),
+            [pair("Ann Roe", "plaintiff"), pair("Acme Mills INC.", "defendant")]
+        );
+    }
+
+    #[test]
     fn docket_sheets() {
         let text = "Plaintiff\n\nAcme Insurance Company\n\nrepresented by\tA. B. Roe\nATTORNEY TO BE NOTICED\n\nV.\n\nDefendant\n\nMatthew Doe\n\nDefendant\n\nPage, Inc.\n";
         let names: Vec<String> = pairs(text).into_iter().map(|(name, _)| name).collect();

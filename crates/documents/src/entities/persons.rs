@@ -151,7 +151,13 @@ pub(super) fn is_office_word(word: &str) -> bool {
     }
     let lower =
         word.trim_matches([',', '.', ';', ':', '(', ')', '*']).to_lowercase().replace('’', "'");
-    office_words().contains(lower.as_str())
+    // `Defendant-Appellant Roe` begins with a role.
+    let first = lower.split('-').next().unwrap_or_default();
+    let role = matches!(
+        first,
+        "defendant" | "plaintiff" | "petitioner" | "respondent" | "appellant" | "appellee"
+    );
+    role || office_words().contains(lower.as_str())
 }
 
 fn office_words() -> &'static std::collections::HashSet<&'static str> {
