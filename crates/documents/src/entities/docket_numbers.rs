@@ -38,6 +38,11 @@ static_regex!(
     r"(?:N[Oo]s?\.?|NOS?\.?|Number:?|\#:?)\s*(?P<a>\d{1,4}\s(?:[A-Z]{1,4}(?:-[A-Z]{2,3})?|(?:Civ|Cr|Crim|Misc|Mag)\.)\s\d{2,6}(?:-\d{2,5})?|[A-Z]{2,3}\s\d{2}-\d{3,5}|\d{2,3},\d{3})\b|\b(?P<b>\d{2}\s(?:Civ|Cr|Crim|Misc|Mag)\.\s\d{2,6})\b|\bDocket\s(?P<c>[A-Z]{2,3}\sNos?\.\s\d{1,5})\b"
 );
 static_regex!(
+    /// Indian numbers without `No.`: `Crl.M.C.2719 of 2020`, `WP 134 of 2016`, `C/FA/3351/2017`.
+    indian_regex,
+    r"\b(?P<n>(?:(?:[A-Z][a-z]{0,3}\.){1,4}\s?|(?:WP|WA|MA|FA|CC|SC|CRA|SLP|LPA|RFA|MFA|OP|OA|MP|CMA|CRP|CWP|ITA)\s)\d{1,6}\s(?:of|Of|OF)\s(?:19|20)\d\d|[A-Z]{1,3}/[A-Z]{2,5}/\d{1,6}/(?:19|20)\d\d)\b"
+);
+static_regex!(
     /// A number alone on a line of the heading: `SJC-10694`, `A17-1234`, `B220000`.
     alone_regex,
     r"(?m)^[ \t]*(?P<n>[A-Z]{1,4}\d{0,2}-\d{3,6}|[A-HS]\d{6})[ \t]*$"
@@ -92,6 +97,12 @@ pub(super) fn docket_numbers(text: &str) -> Vec<Mention> {
             }
         }
     }
+    for number in indian_regex().captures_iter(text).filter_map(|captures| captures.name("n")) {
+        if !taken(number.start(), number.end()) {
+            let (start, end) = (number.start(), number.end());
+            found.push(Mention::new(EntityKind::DocketNumber, text, start, end, number.as_str()));
+        }
+    }
     let head = &text[..text.floor_char_boundary(text.len().min(HEADING))];
     for number in alone_regex().captures_iter(head).filter_map(|captures| captures.name("n")) {
         let (start, end) = (number.start(), number.end());
@@ -142,6 +153,7 @@ fn skip_connectors(text: &str) -> usize {
                 | "order"
                 | "case"
                 | "with"
+                | "for"
                 | "from"
                 | ""
         );
@@ -199,6 +211,11 @@ mod tests {
         );
         assert_eq!(normals("Misc. Docket AG No. 11, Sept. Term"), ["AG No. 11"]);
         assert_eq!(normals("SJC-10694\n\nROE v. DOE\n"), ["SJC-10694"]);
+        assert_eq!(
+            normals("in Crl.M.C.2719 of 2020 and C/FA/3351/2017"),
+            ["Crl.M.C.2719 of 2020", "C/FA/3351/2017"]
+        );
+        assert!(normals("Act 13 of 2005, Art. 14 to 16 of the rules").is_empty());
         assert!(normals("45 F. 3d 123; 12 DEF 2011; 10 May 2011").is_empty());
     }
 

@@ -87,6 +87,13 @@ pub(super) fn named_in_prose(text: &str, found: &mut Vec<Mention>) {
         let whole =
             name.as_str().split('\n').next().unwrap_or_default().trim_end_matches(['.', ',', ' ']);
         if is_person(whole) {
+            // `Ann Roe @ Anu` has an alias.
+            let rest = &text[name.start() + whole.len()..];
+            let alias = rest.strip_prefix(" @ ").map_or(0, |alias| {
+                let length = alias.find(|c: char| !c.is_alphabetic()).unwrap_or(alias.len());
+                if alias.starts_with(char::is_uppercase) { 3 + length } else { 0 }
+            });
+            let whole = &text[name.start()..name.start() + whole.len() + alias];
             let normal = super::persons::normal_name(whole);
             let end = name.start() + whole.len();
             found.push(
