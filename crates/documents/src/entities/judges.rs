@@ -36,6 +36,9 @@ static_regex!(
 static_regex!(title_trigger, r"Hon|HON|hon|Judge|JUDGE|Justice|JUSTICE|Chancellor|CHANCELLOR");
 static_regex!(panel_trigger, r"Before|BEFORE|Present|PRESENT|Panel|PANEL|Coram|CORAM|Quorum");
 
+/// The most names after one title.
+const PANEL: usize = 8;
+
 /// Every mention of a judge.
 pub(super) fn judges(text: &str) -> Vec<Mention> {
     let mut found = Vec::new();
@@ -99,7 +102,8 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
             let title = captures.get(0).map_or("", |whole| whole.as_str());
             let title = title[..title.len() - name.len()].trim_end().to_lowercase();
             let mut from = at + name.start() + length;
-            while title.ends_with("judges") || title.ends_with("justices") {
+            let plural = title.ends_with("judges") || title.ends_with("justices");
+            for _ in 0..if plural { PANEL } else { 0 } {
                 let Some(next) =
                     next_name_regex().captures(&text[from..]).and_then(|c| c.name("name"))
                 else {
