@@ -36,6 +36,9 @@ pub(crate) fn documents(corpus: &Corpus, report: &mut Report) -> std::io::Result
         gold.judges(report);
         gold.represents(report);
         gold.dates(report);
+        if gold.source == "doc: Juriscraper" {
+            gold.precision(report);
+        }
     }
     Ok(())
 }
@@ -181,9 +184,7 @@ impl Gold<'_> {
                     sentence.split(',').next().unwrap_or_default().split_whitespace().collect();
                 let person = (2..=4).contains(&first.len())
                     && first.iter().all(|w| w.starts_with(|c: char| c.is_uppercase()))
-                    && !first
-                        .iter()
-                        .any(|w| ["LLP", "PLC", "P.C.", "General", "Law", "&"].contains(w));
+                    && !first.iter().any(|w| NOT_PEOPLE.contains(w));
                 if person {
                     let name = first.join(" ");
                     let hit = self.kind(EntityKind::Lawyer).any(|m| same_person(&name, &m.text));
@@ -204,6 +205,32 @@ impl Gold<'_> {
                             .any(|word| word.len() > 5 && client.contains(word))
                     })
             })
+    }
+
+    /// Precision: a docket sheet lists everybody, so whoever else is found is wrong. Each name counts once.
+    fn precision(&self, report: &mut Report) {
+        let parties: Vec<&str> =
+            list(self.line, "parties").iter().filter_map(|pair| pair[0].as_str()).collect();
+        let lawyers: Vec<&str> =
+            list(self.line, "represents").iter().filter_map(|pair| pair[0].as_str()).collect();
+        let mut count = |kind: EntityKind, name: &str, listed: &dyn Fn(&str) -> bool| {
+            let mut ours: Vec<&Mention> = self.kind(kind).collect();
+            ours.sort_by(|a, b| a.normal.cmp(&b.normal));
+            ours.dedup_by(|a, b| a.normal == b.normal);
+            let wrong: Vec<&&Mention> =
+                ours.iter().filter(|mention| !listed(&mention.text)).collect();
+            for mention in &wrong {
+                let place = format!("{} IN {}", mention.text, self.document);
+                report.note(&self.source, name, "in vain", &place);
+            }
+            report.add(&self.source, name, 0, ours.len(), ours.len() - wrong.len());
+        };
+        count(EntityKind::Party, "party, listed", &|name| {
+            parties.iter().any(|party| same_party(party, name))
+        });
+        count(EntityKind::Lawyer, "lawyer, listed", &|name| {
+            lawyers.iter().any(|lawyer| same_person(lawyer, name))
+        });
     }
 
     fn dates(&self, report: &mut Report) {
@@ -271,35 +298,49 @@ fn same_person(wanted: &str, ours: &str) -> bool {
     }
 }
 
+/// Words of firms and offices in a publisher's text on counsel.
+const NOT_PEOPLE: [&str; 18] = [
+    "LLP",
+    "PLC",
+    "P.C.",
+    "General",
+    "Law",
+    "&",
+    "Office",
+    "Department",
+    "Service",
+    "State",
+    "United",
+    "Defender",
+    "Attorney",
+    "Attorneys",
+    "County",
+    "City",
+    "Division",
+    "Group",
+];
+
 /// The people of a publisher's judge line: `Fearing, C.J., and Korsmo, J., concur.`
+///
+/// The line is prose of a few words around the names; titles and verbs are left out.
 fn people(line: &str) -> Vec<String> {
-    const NOT_NAMES: [&str; 16] = [
-        "present",
-        "justice",
-        "judge",
-        "per",
-        "curiam",
-        "jj",
-        "j",
-        "cj",
-        "associate",
-        "delivered",
-        "concur",
-        "chief",
-        "opinion",
-        "judgment",
-        "court",
-        "with",
-    ];
+    const NOT_NAMES: &str = " present before justice justices judge judges per curiam jj j cj pj c p s associate \
+delivered concur concurs concurred concurring chief opinion judgment court with the of and senior circuit district \
+bankruptcy magistrate united states us presiding acting panel honorable hon by dissent dissents dissenting joined \
+joins all not participating did participate vice president ";
     if line.to_lowercase().contains("per curiam") {
         return Vec::new();
     }
-    if line.split_whitespace().count() <= 4 && !line.contains(',') {
-        return vec![line.to_owned()];
-    }
-    line.split([' ', ',', ':', '.'])
-        .filter(|word| word.len() > 2 && word.starts_with(|c: char| c.is_uppercase()))
-        .filter(|word| !NOT_NAMES.contains(&word.to_lowercase().as_str()))
-        .map(str::to_owned)
+    line.replace(" and ", ",")
+        .split([',', ':', ';'])
+        .map(|piece| {
+            piece
+                .split_whitespace()
+                .filter(|word| word.starts_with(|c: char| c.is_uppercase()))
+                .filter(|word| !NOT_NAMES.contains(&format!(" {} ", letters(word))))
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .filter(|name| name.chars().filter(|c| c.is_alphabetic()).count() > 2)
         .collect()
 }

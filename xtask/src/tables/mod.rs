@@ -1,6 +1,8 @@
 //! `tables`: takes facts about courts and reporters from the field's data packages into the files that the stages read.
 
 mod abbreviations;
+mod court_strings;
+mod courts;
 mod laws;
 mod reading;
 mod reporters;
@@ -27,8 +29,9 @@ const PACKAGES: [&str; 2] = ["reporters-db==3.2.67", "courts-db==0.10.27"];
 /// A file of `crates/documents/data`, and the function that makes it from the folder of the packages.
 type Table = (&'static str, fn(&Path) -> Result<String, Failure>);
 
-const TABLES: [Table; 4] = [
+const TABLES: [Table; 5] = [
     ("abbreviations.txt", abbreviations::abbreviations),
+    ("courts.tsv", courts::courts),
     ("journals.tsv", reporters::journals),
     ("laws.tsv", laws::laws),
     ("reporters.tsv", reporters::reporters),

@@ -3,21 +3,26 @@
 use crate::static_regex::static_regex;
 
 /// Words for roles of parties.
-pub(super) const ROLE_WORD: &str = r"(?:plaintiff|defendant|appellant|appellee|petitioner|respondent|claimant|debtor|intervenor|applicant|movant|relator|revisionist|complainant|accused|garnishee|creditor|opposite\s+part(?:y|ies)|interested\s+party|cross-\w+|third[- ]party\s+\w+|realtor|objector|amicus\s+curiae)";
+pub(super) const ROLE_WORD: &str = r"(?:plaintiff|defendant|appellant|appellee|petitioner|respondent|claimant|debtor|intervenor|applicant|movant|relator|revisionist|complainant|accused|garnishee|creditor|opposite\s+part(?:y|ies)|interested\s+party|cross-\w+|third[- ]party\s+\w+|real\s+part(?:y|ies)\s+in\s+interest|realtor|objector|amicus\s+curiae)";
 
 static_regex!(
     /// Lines that end a caption above or below the parties.
     border_regex,
-    r"(?ix)^\W*(?:[^\n]{0,60}\bnos?\.?\s?-?\s?\d|(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|(?:(?:northern|southern|eastern|western|central|middle)\s+)?district\s+of\b|(?:northern|southern|eastern|western|central|middle)\s+(?:district|division)\W*$|division\b|[^\n]{1,40}\bdivision\W*$|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|status\s*:|title\s*:\s*$|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
+    r"(?ix)^\W*(?:[^\n]{0,60}\bnos?\.?\s?-?\s?\d|(?:case|docket|civil|criminal|record|appeal|misc|cause|index)?\s*(?:action|docket|appeal)?\s*(?:nos?\b\.?|number|\#)|in\s+the\s+|for\s+the\s+|(?:(?:northern|southern|eastern|western|central|middle)\s+)?district\s+of\b|(?:northern|southern|eastern|western|central|middle)\s+(?:district|division)\W*$|division\b|[^\n]{1,40}\bdivision\W*$|before\b|between\b|and\s*$|united\s+states\s+(?:court|district|bankruptcy)|.*\bcourt\b.*|appeal\s+from|on\s+(?:appeal|writ|petition|discretionary)|certiorari|argued|decided|filed|submitted|dated?\b|coram|present|judgment|j\s?u\s?d\s?g|order|opinion|counsel|appear|attorney|memorandum|(?:january|february|march|april|may|june|july|august|september|october|november|december)\s+\d|\d{1,2}[./-]\d{1,2}[./-]|syllabus|status\s*:|title\s*:\s*$|plaintiffs?,?$|with\s*$|for\s+(?:the\s+)?(?:petitioner|appellant)|hon|lower\s+ct|docketed|appellate\s+jurisdiction|.*jurisdiction\s*$|crl?\.|w\.?p\.?|report)"
+);
+static_regex!(
+    /// Words that begin a heading or go on with a name: `Secretary to the⏎Hon'ble President`.
+    soft_border_regex,
+    r"(?i)^\W*(?:hon|present|report|counsel|order|judg|opinion|appear|attorney|memorandum|before|submitted|with\b|for\s+the|in\s+the|division|district\s+of)"
 );
 static_regex!(
     versus_line_regex,
-    r"(?m)^[ \t]*(?:-?\s?(?i:v|vs|versus|and)[.,:s]*-?)(?:[ \t]*[-:)\]][^\n]*|[ \t]{3,}[^\n]*)?[ \t]*$|\bVersus\b"
+    r"(?m)^[ \t]*(?:-\s?(?i:against)\s?-|-?\s?(?i:v|vs|versus|and)[.,:s]*-?)(?:[ \t]*[-:)\]][^\n]*|(?:[ \t]{3,}|\t)[^\n]*)?[ \t]*$|\bVersus\b"
 );
 static_regex!(
     role_line_regex,
     format!(
-        r"(?i)^(?P<role>(?:third[- ]party\s+|cross[- ]?|counter[- ]?|intervenor\s+|interested\s+|consolidated\s+)?(?:{ROLE_WORD}|party)(?:\(?s\)?)?(?:\s*[-–/\u{{a0}}]\s*{ROLE_WORD}s?)?)[,.]?$"
+        r"(?i)^(?P<role>(?:third[- ]party\s+|cross[- ]?|counter[- ]?|intervenor\s+|interested\s+|consolidated\s+)?(?:{ROLE_WORD}|party)(?:\(?s\)?)?(?:(?:\s*[-–/,\u{{a0}}]\s*|\s+and\s+)(?:(?:cross|counter|third[- ]party)[-\s]+)?{ROLE_WORD}s?){{0,3}})[,.;]?$"
     )
 );
 
@@ -39,16 +44,12 @@ pub(super) fn is_role_line(line: &str) -> bool {
     role_line_regex().is_match(line)
 }
 
-/// The role in a line that consists only of a role.
-pub(super) fn role_of_line(line: &str) -> Option<&str> {
-    role_line_regex().captures(line)?.name("role").map(|role| role.as_str())
-}
-
 /// The lines above a `v.` that belong to its caption.
 pub(super) fn block_above(text: &str, versus: usize) -> (usize, usize) {
     let mut start = versus;
     let mut lines = 0;
     let mut blanks = 0;
+    let mut some = false;
     while start > 0 && lines < MAX_LINES && versus - start < 4000 {
         let line_start = text[..start - 1].rfind('\n').map_or(0, |at| at + 1);
         let line = text[line_start..start].trim();
@@ -60,12 +61,13 @@ pub(super) fn block_above(text: &str, versus: usize) -> (usize, usize) {
             }
         } else {
             let line = left_part(line);
-            let border = border_regex().is_match(line)
-                || is_rule(line)
-                || versus_line_regex().is_match(line);
+            // The line next to the `v.` is a name, also if it begins as a heading: `ATTORNEY GENERAL OF …`.
+            let heading = some && border_regex().is_match(line);
+            let border = heading || is_rule(line) || versus_line_regex().is_match(line);
             if border && !role_line_regex().is_match(line) {
                 break;
             }
+            some |= !role_line_regex().is_match(line);
             blanks = 0;
         }
         start = line_start;
@@ -82,10 +84,13 @@ pub(super) fn block_below(text: &str, versus: usize) -> (usize, usize) {
     let mut end = versus;
     let mut blanks = 0;
     let mut some = false;
+    // The line before goes on: it ends in a comma or a word.
+    let mut goes_on = false;
     for line in text[versus..].split_inclusive('\n').take(MAX_LINES + 1) {
         let trimmed = line.trim();
         if trimmed.is_empty() {
             blanks += usize::from(some);
+            goes_on = false;
             if blanks > 3 {
                 break;
             }
@@ -94,7 +99,10 @@ pub(super) fn block_below(text: &str, versus: usize) -> (usize, usize) {
             let border = border_regex().is_match(trimmed)
                 || is_rule(trimmed)
                 || versus_line_regex().is_match(trimmed);
-            if some && border && !role_line_regex().is_match(trimmed) {
+            let soft = goes_on && soft_border_regex().is_match(trimmed);
+            goes_on = trimmed.ends_with(|c: char| c == ',' || c.is_alphabetic())
+                && !role_line_regex().is_match(trimmed);
+            if some && border && !soft && !role_line_regex().is_match(trimmed) {
                 break;
             }
             if some && trimmed.len() > 400 {
@@ -118,7 +126,7 @@ fn is_rule(line: &str) -> bool {
             .all(|c| matches!(c, '=' | '_' | '-' | '*' | '–' | '—' | ' ' | '.' | 'x' | 'X'))
 }
 
-static_regex!(column_regex, r"[ \t]{3,}|[ \t][)\]:|](?:[ \t]|$)|^[)\]:|][ \t]");
+static_regex!(column_regex, r"[ \t]{3,}|\t|[ \t][)\]:|](?:[ \t]|$)|^[)\]:|][ \t]");
 static_regex!(right_role_regex, format!(r"(?i)^[\s.…\])|:-]*(?:{ROLE_WORD})"));
 
 /// The caption with its right column replaced by blanks, so that offsets stay valid: `ROE,   )   No.
@@ -127,7 +135,7 @@ pub(super) fn left_column(block: &str) -> String {
     let mut out = String::with_capacity(block.len());
     for line in block.split_inclusive('\n') {
         let lead = line.len() - line.trim_start().len();
-        let cut = column_regex().find(&line[lead..]).map(|m| lead + m.start());
+        let cut = column_start(&line[lead..]).map(|cut| lead + cut);
         match cut {
             // A role may be at the right edge: `Roe        …Petitioner`.
             Some(cut) if !right_role_regex().is_match(&line[cut..]) => {
@@ -146,9 +154,18 @@ pub(super) fn left_column(block: &str) -> String {
     out
 }
 
+/// Where the right column begins; the number of an item is not a column of its own.
+fn column_start(line: &str) -> Option<usize> {
+    column_regex().find_iter(line).map(|gap| gap.start()).find(|cut| {
+        let before = line[..*cut].trim();
+        before.is_empty()
+            || !before.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ')' | '('))
+    })
+}
+
 /// The left column of a line, which decides whether the caption ends there.
 fn left_part(line: &str) -> &str {
-    match column_regex().find(line).map(|m| m.start()) {
+    match column_start(line) {
         Some(cut) if cut > 0 => line[..cut].trim_end(),
         _ => line,
     }

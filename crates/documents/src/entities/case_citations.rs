@@ -312,7 +312,7 @@ mod tests {
         let parts = first("See Roe v. Doe, 164 A.3d 1189, 1192-93 (Pa. 2017).");
         assert_eq!(parts.plaintiff.as_deref(), Some("Roe"));
         assert_eq!(parts.pin_cite.as_deref(), Some("1192-93"));
-        assert_eq!((parts.year, parts.court.as_deref()), (Some(2017), Some("pa/supreme")));
+        assert_eq!((parts.year, parts.court.as_deref()), (Some(2017), Some("pa")));
     }
 
     #[test]

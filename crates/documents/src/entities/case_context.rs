@@ -58,7 +58,7 @@ mod tests {
     fn the_year_of_the_history_is_that_of_the_decision() {
         let text = "Roe v. Doe, 3 F.2d 4, 6 (1st Cir.), cert. denied, 270 U.S. 9 (1926)";
         let parts = first(text);
-        assert_eq!((parts.year, parts.court.as_deref()), (Some(1926), Some("us/appeals/1")));
+        assert_eq!((parts.year, parts.court.as_deref()), (Some(1926), Some("ca1")));
         assert_eq!(first("Roe v. Doe, 3 F.2d 4 (1st Cir.); 270 U.S. 9 (1926)").year, None);
     }
 

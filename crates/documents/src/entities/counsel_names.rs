@@ -29,7 +29,9 @@ const FIRM_MARKS: [&str; 15] = [
 pub(super) fn names_in(segment: &str) -> Vec<(usize, &str)> {
     let mut names = Vec::new();
     let matches = person_regex().find_iter(segment).flat_map(|found| {
-        apart(found.as_str()).into_iter().map(move |(at, name)| (found.start() + at, name))
+        paragraphs(found.start(), found.as_str()).into_iter().flat_map(|(start, part)| {
+            apart(part).into_iter().map(move |(at, name)| (start + at, name))
+        })
     });
     for (start, raw) in matches {
         // The tail of a broken or lower-case word is not part of a name: `Steele Ann Roe`.
@@ -41,12 +43,20 @@ pub(super) fn names_in(segment: &str) -> Vec<(usize, &str)> {
         let rest = &segment[start + raw.len()..];
         let (after, before) = (rest.trim_start(), segment[..start].trim_end());
         let firm = FIRM_MARKS.iter().any(|mark| after.starts_with(mark));
+        // A firm's seat stands between the firm and its lawyers: `Roe PC, Utopia (Ann Poe …)`.
+        let marked = before.trim_end_matches([',', '.']);
+        let seat = after.starts_with('(') && FIRM_MARKS.iter().any(|mark| marked.ends_with(mark));
         let name = name
             .strip_suffix('.')
             .filter(|cut| !cut.ends_with("Jr") && !cut.ends_with("Sr"))
             .unwrap_or(name);
+        // `William L` lost its family name at the end of a page.
+        let last = name.split_whitespace().next_back().unwrap_or_default();
+        let cut_short = last.trim_end_matches('.').chars().count() == 1;
         if is_person(name)
+            && !cut_short
             && !firm
+            && !seat
             && !is_city(rest)
             && !before.ends_with('&')
             && !before.ends_with(" of")
@@ -58,8 +68,38 @@ pub(super) fn names_in(segment: &str) -> Vec<(usize, &str)> {
     names
 }
 
+/// The parts of a match: a heading stands apart from the name below it, and so do two lines that are no name
+/// together.
+fn paragraphs(start: usize, matched: &str) -> Vec<(usize, &str)> {
+    let mut parts = Vec::new();
+    let mut at = start;
+    // A page of typescript may break a name after an initial.
+    let broken = matched.split("\n\n").any(|part| {
+        let word = part.split_whitespace().next_back().unwrap_or_default();
+        word.trim_end_matches('.').chars().count() == 1
+    });
+    let separator = if broken { "\n\n\n\n" } else { "\n\n" };
+    for part in matched.split(separator) {
+        if part.contains('\n') && !is_person(part.trim()) {
+            let mut from = at;
+            for line in part.split('\n') {
+                parts.push((from, line));
+                from += line.len() + 1;
+            }
+        } else {
+            parts.push((at, part));
+        }
+        at += part.len() + separator.len();
+    }
+    parts
+        .into_iter()
+        .map(|(at, part)| (at + part.len() - part.trim_start().len(), part.trim()))
+        .filter(|(_, part)| !part.is_empty())
+        .collect()
+}
+
 /// Whether the text after a name makes it a city: `, California 94104`.
-fn is_city(after: &str) -> bool {
+pub(super) fn is_city(after: &str) -> bool {
     let after = after.trim_start();
     let Some(after) = after.strip_prefix(',').map(str::trim_start) else { return false };
     let end = |rest: &str| {

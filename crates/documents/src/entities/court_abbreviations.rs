@@ -1,7 +1,7 @@
 //! Courts abbreviated as in the parenthesis of a citation.
 
-use super::tables::reporter_key::reporter_key;
-use super::tables::states::STATES;
+use super::court_words::{court_words, is_state, normal_form};
+use super::tables::courts::courts;
 
 /// The key of a court abbreviated as in the parenthesis of a citation: `9th Cir.`, `S.D.N.Y.`, `Pa. Super.`
 pub(crate) fn abbreviated_court(text: &str) -> Option<String> {
@@ -9,62 +9,56 @@ pub(crate) fn abbreviated_court(text: &str) -> Option<String> {
     if text.is_empty() || text.len() > 60 {
         return None;
     }
-    let key = reporter_key(text);
-    if let Some(circuit) = key.strip_suffix("cir") {
-        let digits: String = circuit.chars().take_while(char::is_ascii_digit).collect();
-        if !digits.is_empty() && circuit.len() <= digits.len() + 2 {
-            return Some(format!("us/appeals/{digits}"));
+    let words = court_words(text);
+    if words.iter().any(|word| word == "bap") {
+        let number = words.iter().find(|word| word.bytes().all(|b| b.is_ascii_digit()))?;
+        return courts().id(&format!("bap{number}")).map(str::to_owned);
+    }
+    // `Tex. App.—Houston [1st Dist.]` names a seat after the court.
+    for length in (1..=words.len()).rev() {
+        let head = &words[..length];
+        // A state alone is its highest court, and only if nothing else is in the parenthesis.
+        if length == 1 && words.len() > 1 {
+            break;
         }
-        match circuit {
-            "dc" => return Some("us/appeals/dc".to_owned()),
-            "fed" => return Some("us/appeals/fed".to_owned()),
-            _ => {}
+        if !head.iter().any(|word| is_state(word) || has_level(word)) {
+            break;
+        }
+        if let Some(id) = spellings(head).iter().find_map(|words| courts().one(&normal_form(words)))
+        {
+            return Some(id.to_owned());
         }
     }
-    let states = STATES
-        .iter()
-        .flat_map(|state| state.abbreviations.iter().map(move |form| (state, reporter_key(form))));
-    let mut best: Option<(usize, String)> = None;
-    let mut offer = |length: usize, key: String| {
-        if best.as_ref().is_none_or(|(max, _)| length > *max) {
-            best = Some((length, key));
-        }
+    None
+}
+
+fn has_level(word: &str) -> bool {
+    matches!(word, "circuit" | "court" | "us" | "scotus" | "board" | "claims")
+}
+
+/// The words as they are, with and without `court`, and with the other reading of `App.`
+fn spellings(words: &[String]) -> Vec<Vec<String>> {
+    let mut all = vec![words.to_vec()];
+    let mut with = words.to_vec();
+    with.push("court".to_owned());
+    let without: Vec<String> = words.iter().filter(|word| *word != "court").cloned().collect();
+    all.push(with.clone());
+    if without.len() > 1 {
+        all.push(without);
+    }
+    let swap = |word: &String| match word.as_str() {
+        "appeals" => "appellate".to_owned(),
+        "appellate" => "appeals".to_owned(),
+        _ => word.clone(),
     };
-    for (state, form) in states {
-        let code = state.code;
-        if let Some(district) = key.strip_suffix(form.as_str()) {
-            let bankruptcy = district.strip_prefix("bankr");
-            let kind = if bankruptcy.is_some() { "bankruptcy" } else { "district" };
-            match bankruptcy.unwrap_or(district) {
-                "d" => offer(form.len(), format!("us/{kind}/{code}")),
-                d if d.len() == 2 && d.ends_with('d') && "nsewmc".contains(&d[..1]) => {
-                    offer(form.len(), format!("us/{kind}/{code}/{}", &d[..1]));
-                }
-                _ => {}
-            }
-        }
-        if let Some(rest) = key.strip_prefix(form.as_str()) {
-            let kind = match rest {
-                "" => "supreme",
-                "app" | "ctapp" | "appct" | "apps" => "appeals",
-                "super" | "superct" => "superior",
-                "commwct" | "cmwlth" | "commw" => "commonwealth",
-                "crimapp" | "cr" | "crim" | "ctcrimapp" => "criminal-appeals",
-                "civapp" => "appeals",
-                "appdiv" | "superctappdiv" => "appellate-division",
-                "supct" if code == "ny" => "supreme",
-                "supct" => "supreme",
-                "ch" | "chct" => "chancery",
-                "tax" | "taxct" => "tax",
-                "ctspecapp" | "specapp" => "special-appeals",
-                r if r.starts_with("app") || r.starts_with("ctapp") => "appeals",
-                _ => continue,
-            };
-            let kind = if code == "ny" && rest.is_empty() { "appeals" } else { kind };
-            offer(form.len(), format!("{code}/{kind}"));
-        }
+    all.push(with.iter().map(swap).collect());
+    // `D. Kan.` is a federal court, and so is `Bankr. D. Kan.`
+    for federal in [&["us", "court"][..], &["us"]] {
+        let mut words = words.to_vec();
+        words.extend(federal.iter().map(|word| (*word).to_owned()));
+        all.push(words);
     }
-    best.map(|(_, key)| key)
+    all
 }
 
 #[cfg(test)]
@@ -74,17 +68,30 @@ mod tests {
     #[test]
     fn parentheses_are_read() {
         let cases = [
-            ("9th Cir.", "us/appeals/9"),
-            ("S.D.N.Y.", "us/district/ny/s"),
-            ("D Kan", "us/district/ks"),
-            ("Pa.Super.", "pa/superior"),
-            ("Bankr. D. Del.", "us/bankruptcy/de"),
-            ("Cal. Ct. App.", "ca/appeals"),
-            ("D.C. Cir.", "us/appeals/dc"),
+            ("9th Cir.", "ca9"),
+            ("S.D.N.Y.", "nysd"),
+            ("D Kan", "ksd"),
+            ("Pa.Super.", "pasuperct"),
+            ("Bankr. D. Del.", "deb"),
+            ("Cal. Ct. App.", "calctapp"),
+            ("D.C. Cir.", "cadc"),
+            ("Fed. Cir.", "cafc"),
+            ("Tex. App.—Houston [1st Dist.]", "texapp"),
+            ("N.Y. App. Div. 2d Dep’t", "nyappdiv"),
+            ("Tex.", "tex"),
+            ("D. Or.", "ord"),
+            ("Or. Ct. App.", "orctapp"),
+            ("N.D. Ohio", "ohnd"),
+            ("N.D.", "nd"),
+            ("Del. Ch.", "delch"),
+            ("W.D. La.", "lawd"),
+            ("B.A.P. 9th Cir.", "bap9"),
         ];
         for (text, key) in cases {
             assert_eq!(abbreviated_court(text).as_deref(), Some(key), "{text}");
         }
-        assert_eq!(abbreviated_court("emphasis added"), None);
+        for text in ["emphasis added", "en banc", "Ohio law", "same"] {
+            assert_eq!(abbreviated_court(text), None, "{text}");
+        }
     }
 }

@@ -1,7 +1,12 @@
 //! Finds courts: the longest run of words around a type of court that names one court.
 
+use std::collections::HashMap;
+
 use super::court_abbreviations::abbreviated_court;
-use super::court_keys::court_key;
+use super::court_continuations::{
+    continues_name, direction_follows, is_direction, is_judge, place_like, town_after,
+};
+use super::court_keys::{Forum, court_key, court_key_in, forum_of};
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
 
@@ -12,13 +17,22 @@ static_regex!(
       |(?i:court)\s+(?i:of)\s+(?:(?i:criminal|civil|special|military|international|federal|common|customs|first)\s+)?(?i:appeals?|pleas|claims|trade|instance|chancery|errors|sessions|common\s+pleas)
       |(?i:appeals\s+court)|(?i:supreme\s+judicial\s+court)
       |(?i:bankruptcy\s+appellate\s+panel)
-      |(?i:appellate|administrative|disputes\s+redressal|arbitral|green|company\s+law)\s+(?i:tribunal|commission|division)
+      |(?i:appellate|administrative|disputes\s+redressal|arbitral|green|company\s+law|recovery|claims|redressal)\s+(?i:tribunal|commission|division|forum)
+      |(?i:(?:labour|special|fast\s+track|magistrate|industrial|rent\s+control|consumer|mahila)\s+court)
+      |(?:(?:Principal|Additional|Addl\.?|District\s+(?:and|And|&))\s+){0,3}(?i:sessions\s+judge)
+      |(?:(?:Chief|Additional|Addl\.?|Sub[- ]Divisional)\s+){0,2}(?i:(?:judicial|metropolitan)\s+magistrate(?:\s+first\s+class)?)
+      |(?:Principal|Additional|Addl\.?)\s+(?i:(?:district|civil|special)\s+judge)|(?i:munsiff?\s+(?:court|magistrate))
       |(?i:northern|southern|eastern|western|middle|central)\s+(?i:district)\s+(?i:of)
     )"
 );
 
 /// Words that begin a sentence or refer to something, and are not part of a court's name.
-const NOT_LEFT: [&str; 40] = [
+const NOT_LEFT: [&str; 45] = [
+    "filed",
+    "two",
+    "three",
+    "several",
+    "entered",
     "the",
     "this",
     "that",
@@ -66,26 +80,97 @@ const MAX_WORDS: usize = 12;
 
 /// Every mention that identifies a court.
 pub(super) fn courts(text: &str) -> Vec<Mention> {
-    let mut found: Vec<Mention> = Vec::new();
+    let spans = spans(text);
+    let forum = forum(text, &spans);
+    // A paper names few courts many times.
+    let mut known: HashMap<&str, Option<String>> = HashMap::new();
+    spans
+        .into_iter()
+        .filter_map(|(start, end)| {
+            let name = &text[start..end];
+            let key = known.entry(name).or_insert_with(|| key_in(name, forum)).clone()?;
+            Some(Mention::new(EntityKind::Court, text, start, end, key))
+        })
+        .collect()
+}
+
+/// The key of a name; in a document of a federal court, the supreme court is that of the country.
+fn key_in(name: &str, forum: Option<Forum>) -> Option<String> {
+    court_key_in(name, forum).or_else(|| {
+        let bare = name.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ");
+        let supreme = matches!(bare.as_str(), "supreme court" | "the supreme court");
+        match forum {
+            Some(Forum::Federal) if supreme => Some("scotus".to_owned()),
+            // Only India's is called so.
+            _ if bare == "apex court" => Some("in/supreme".to_owned()),
+            // A text that names no other court does not say whose it is.
+            None if supreme => Some("-/supreme".to_owned()),
+            _ => None,
+        }
+    })
+}
+
+/// Where the names of courts may be, in text order and without overlap.
+fn spans(text: &str) -> Vec<(usize, usize)> {
+    let mut found: Vec<(usize, usize)> = Vec::new();
     for head in head_regex().find_iter(text) {
         if !head.as_str().starts_with(|c: char| c.is_uppercase()) {
             continue;
         }
-        let floor = found.last().map_or(0, |mention| mention.end);
+        let floor = found.last().map_or(0, |span| span.1);
         if head.start() < floor {
             continue;
         }
         let start = extend_left(text, head.start(), floor);
         let head_end =
             if head.as_str().to_lowercase().ends_with("of") { head.end() - 2 } else { head.end() };
-        let end = extend_right(text, head_end);
-        let Some(name) = text.get(start..end) else { continue };
-        if let Some(key) = court_key(name) {
-            found.push(Mention::new(EntityKind::Court, text, start, end, key));
+        let mut end = extend_right(text, head_end);
+        // A lower court of India is named by its judge and a town: `Sessions Judge, Kollam`.
+        if is_judge(head.as_str()) {
+            end = end.max(town_after(text, end));
+        }
+        if start < end && text.get(start..end).is_some() {
+            found.push((start, end));
         }
     }
     found
 }
+
+/// The most names that are read to find out where a document is from.
+const FORUM_NAMES: usize = 40;
+
+/// Where a document is from: the first court that its text names in full, or marks of an Indian judgment.
+fn forum(text: &str, spans: &[(usize, usize)]) -> Option<Forum> {
+    let first = spans
+        .iter()
+        .take(FORUM_NAMES)
+        .find_map(|(start, end)| court_key(&text[*start..*end]).and_then(|key| forum_of(&key)));
+    first.or_else(|| {
+        let head = &text[..text.floor_char_boundary(text.len().min(FORUM_REACH))];
+        INDIAN.iter().any(|mark| head.contains(mark)).then_some(Forum::India)
+    })
+}
+
+/// The bytes that are searched for marks of an Indian judgment.
+const FORUM_REACH: usize = 20_000;
+
+/// Words that only Indian judgments have.
+const INDIAN: [&str; 14] = [
+    "Hon'ble",
+    "Hon’ble",
+    "High Court",
+    "India",
+    "I.P.C",
+    " IPC",
+    "Cr.P.C",
+    "CrPC",
+    " Rs.",
+    "Shri ",
+    "Smt.",
+    "lakh",
+    "C.P.C",
+    "AIR ",
+];
 
 /// The court in a citation's parenthesis, or the one court of its reporter.
 pub(super) fn court_in_parenthesis(text: &str, reporter: Option<&str>) -> Option<String> {
@@ -122,7 +207,15 @@ fn extend_left(text: &str, head: usize, floor: usize) -> usize {
         }
         start = floor + word_at;
     }
-    start
+    // A connecting word joins only to a word before it.
+    let name = &text[start..head];
+    match name.split_whitespace().next() {
+        Some(word) if matches!(word, "of" | "and" | "&" | "OF" | "AND") => {
+            let after = start + name.find(word).unwrap_or(0) + word.len();
+            after + (text[after..head].len() - text[after..head].trim_start().len())
+        }
+        _ => start,
+    }
 }
 
 fn before_is_capital(before: &str) -> bool {
@@ -140,7 +233,8 @@ fn is_court_word(text: &str) -> bool {
 
 /// Whether a name ends after this word.
 fn ends_name(word: &str) -> bool {
-    word.ends_with([':', ';', ')', '?', '"', '”'])
+    word.ends_with([':', ';', ')', '?', '"', '”', '-', '–', '—'])
+        || word.contains('/')
         || word.ends_with(',')
         || word.ends_with('.') && !super::tables::words::is_abbreviation(word)
 }
@@ -158,7 +252,7 @@ fn extend_right(text: &str, head_end: usize) -> usize {
         let gap = &rest[..rest.len() - trimmed.len()];
         let mut lines = gap.matches('\n').count();
         if let Some(after) = trimmed.strip_prefix(',') {
-            if after_comma || after_connector {
+            if after_comma || previous_connector {
                 break;
             }
             after_comma = true;
@@ -182,7 +276,10 @@ fn extend_right(text: &str, head_end: usize) -> usize {
             lines = lines.saturating_sub(2);
         }
         let dangling = after_connector && previous_connector;
-        if lines > 1 || (lines == 1 && !connector && !dangling && !continues_name(trimmed)) {
+        // A reporter's caption breaks after the comma: `Bankruptcy Court,⏎D. Delaware`.
+        let listed = after_comma && place_like(trimmed);
+        let continued = connector || dangling || listed || continues_name(trimmed);
+        if lines > 1 || (lines == 1 && !continued) {
             break;
         }
         let capital = word.starts_with(|c: char| c.is_uppercase() || c == '\'' || c == '‘')
@@ -193,6 +290,10 @@ fn extend_right(text: &str, head_end: usize) -> usize {
                     || lower.ends_with("rd"));
         let word_end = text.len() - trimmed.len() + length;
         if connector && !after_comma {
+            // Another court may follow: `the Kerala High Court and the Madras High Court`.
+            if lower == "and" && words == 0 {
+                break;
+            }
             // `in` continues a name only as `in and for`.
             if lower == "in" && !text[word_end..].trim_start().starts_with("and ") {
                 break;
@@ -219,7 +320,8 @@ fn extend_right(text: &str, head_end: usize) -> usize {
             break;
         }
         // Text after a place without a connector is another sentence or line.
-        after_connector = after_connector && !ends_name(word) || continues_name(trimmed);
+        after_connector =
+            after_connector && !ends_name(word) || continues_name(trimmed) || is_direction(word);
         if word.ends_with('.') && !super::tables::words::is_abbreviation(word) {
             end -= 1;
             break;
@@ -235,36 +337,6 @@ fn extend_right(text: &str, head_end: usize) -> usize {
         name.len()
     }
 }
-
-/// Whether the text after a comma continues the name: a place, a district, a division or a bench.
-fn place_like(text: &str) -> bool {
-    let first: String = text.chars().take(48).collect();
-    direction_follows(text) || place_regex().is_match(&first)
-}
-
-static_regex!(
-    place_regex,
-    r"^(?:[SNEWCMD]\.\s?D?\.?\s|(?:[A-Z][a-zA-Z.'’-]+\s+){0,3}(?i:county|district|division|department|circuit|bench|term|parish)\b|(?:Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|Idaho|Illinois|Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|Minnesota|Mississippi|Missouri|Montana|Nebraska|Nevada|New|Ohio|Oklahoma|Oregon|Pennsylvania|Rhode|North|South|Tennessee|Texas|Utah|Vermont|Virginia|Washington|West|Wisconsin|Wyoming|Jaipur|Delhi|Mumbai|Kolkata|Chennai|Bengaluru)\b)"
-);
-
-fn direction_follows(text: &str) -> bool {
-    direction_regex().is_match(text)
-}
-
-static_regex!(
-    direction_regex,
-    r"^(?i:northern|southern|eastern|western|middle|central|district)\s+(?i:district|of)\b"
-);
-
-/// Whether the text continues a court's name without a connector.
-fn continues_name(text: &str) -> bool {
-    direction_follows(text) || continue_regex().is_match(text)
-}
-
-static_regex!(
-    continue_regex,
-    r"^(?i:(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|\d{1,2}(?:st|nd|rd|th)|federal|appellate)\s+(?i:circuit|district|department|division|judicial)|bench\b|circuit\b|district\b|division\b|county\b)"
-);
 
 #[cfg(test)]
 mod tests {
@@ -282,22 +354,41 @@ mod tests {
         let text = "UNITED STATES COURT OF APPEALS\n\n          FOR THE FIRST CIRCUIT\n\n\nNo. 1";
         assert_eq!(
             found(text),
-            [(
-                "UNITED STATES COURT OF APPEALS FOR THE FIRST CIRCUIT".into(),
-                "us/appeals/1".into()
-            )]
+            [("UNITED STATES COURT OF APPEALS FOR THE FIRST CIRCUIT".into(), "ca1".into())]
         );
         let text = "UNITED STATES DISTRICT COURT\nCENTRAL DISTRICT OF CALIFORNIA\n\nROE";
-        assert_eq!(found(text)[0].1, "us/district/ca/c");
+        assert_eq!(found(text)[0].1, "cacd");
         assert_eq!(
             found("Appeal from the Superior Court, Onslow County. The District Court erred.").len(),
             1
         );
-        assert_eq!(found("Court of Appeals of Michigan.")[0].1, "mi/appeals");
+        assert_eq!(found("Court of Appeals of Michigan.")[0].1, "michctapp");
         assert_eq!(
             found("In the High Court Of Karnataka At Bengaluru\n\n Writ")[0].0,
             "High Court Of Karnataka At Bengaluru"
         );
+    }
+
+    #[test]
+    fn docket_sheets_name_the_state_first() {
+        let sheet =
+            "U.S. District Court\nCalifornia Northern District (San Francisco)\nCIVIL DOCKET";
+        assert_eq!(found(sheet)[0].1, "cand");
+        assert_eq!(found("U.S. Bankruptcy Court\nDistrict of Delaware (Delaware)\n")[0].1, "deb");
+        assert_eq!(found("US District Court for the Western District of Texas\n")[0].1, "txwd");
+    }
+
+    #[test]
+    fn the_document_says_whose_court_is_meant() {
+        let keys = |text| found(text).into_iter().map(|(_, key)| key).collect::<Vec<_>>();
+        let federal =
+            "UNITED STATES DISTRICT COURT\nDISTRICT OF UTAH\n\nThe Supreme Court held so.";
+        assert_eq!(keys(federal), ["utd", "scotus"]);
+        let state = "Superior Court of Pennsylvania.\n\nThe Orphans' Court of Berks County ruled. The Supreme Court held.";
+        let state = keys(state);
+        assert_eq!(state, ["pasuperct", "paorphctberks", "pa"]);
+        let indian = "In the High Court of Kerala at Ernakulam. The Hon'ble Supreme Court held so.";
+        assert_eq!(keys(indian)[1], "in/supreme");
     }
 
     #[test]

@@ -32,6 +32,25 @@ static_regex!(
         (?:(?:\s*(?:,|&|and)\s*)(?:Nos?\.?\s*)?\d{1,6}(?:\s*(?:of|/)\s*(?:1[89]\d\d|20\d\d|\d\d)\b))*)"
 );
 
+static_regex!(
+    /// Numbers with spaces: `402 MAL 2011`, `17 BK 3283`, `05 C 1234`, `DA 09-0123`, `AG No. 11`, `98,765`.
+    spaced_regex,
+    r"(?:N[Oo]s?\.?|NOS?\.?|Number:?|\#:?)\s*(?P<a>\d{1,4}\s(?:[A-Z]{1,4}(?:-[A-Z]{2,3})?|(?:Civ|Cr|Crim|Misc|Mag)\.)\s\d{2,6}(?:-\d{2,5})?|[A-Z]{2,3}\s\d{2}-\d{3,5}|\d{2,3},\d{3})\b|\b(?P<b>\d{2}\s(?:Civ|Cr|Crim|Misc|Mag)\.\s\d{2,6})\b|\bDocket\s(?P<c>[A-Z]{2,3}\sNos?\.\s\d{1,5})\b"
+);
+static_regex!(
+    /// Indian numbers without `No.`: `Crl.M.C.2719 of 2020`, `WP 134 of 2016`, `C/FA/3351/2017`.
+    indian_regex,
+    r"\b(?P<n>(?:(?:[A-Z][a-z]{0,3}\.){1,4}\s?|(?:WP|WA|MA|FA|CC|SC|CRA|SLP|LPA|RFA|MFA|OP|OA|MP|CMA|CRP|CWP|ITA)\s)\d{1,6}\s(?:of|Of|OF)\s(?:19|20)\d\d|[A-Z]{1,3}/[A-Z]{2,5}/\d{1,6}/(?:19|20)\d\d)\b"
+);
+static_regex!(
+    /// A number alone on a line of the heading: `SJC-10694`, `A17-1234`, `B220000`.
+    alone_regex,
+    r"(?m)^[ \t]*(?P<n>[A-Z]{1,4}\d{0,2}-\d{3,6}|[A-HS]\d{6})[ \t]*$"
+);
+
+/// The heading of a paper, in bytes.
+const HEADING: usize = 3000;
+
 static_regex!(number_trigger, r"(?:N[Oo]s?|NOS|no)\s*\.?\s*-?\s*\d");
 static_regex!(
     label_trigger,
@@ -68,6 +87,32 @@ pub(super) fn docket_numbers(text: &str) -> Vec<Mention> {
                 }
             }
         }
+    }
+    for captures in spaced_regex().captures_iter(text) {
+        for number in ["a", "b", "c"].into_iter().filter_map(|name| captures.name(name)) {
+            if !taken(number.start(), number.end()) {
+                let normal = number.as_str().split_whitespace().collect::<Vec<_>>().join(" ");
+                let (start, end) = (number.start(), number.end());
+                found.push(Mention::new(EntityKind::DocketNumber, text, start, end, normal));
+            }
+        }
+    }
+    for number in indian_regex().captures_iter(text).filter_map(|captures| captures.name("n")) {
+        if !taken(number.start(), number.end()) {
+            let (start, end) = (number.start(), number.end());
+            found.push(Mention::new(EntityKind::DocketNumber, text, start, end, number.as_str()));
+        }
+    }
+    let head = &text[..text.floor_char_boundary(text.len().min(HEADING))];
+    for number in alone_regex().captures_iter(head).filter_map(|captures| captures.name("n")) {
+        let (start, end) = (number.start(), number.end());
+        found.push(Mention::new(
+            EntityKind::DocketNumber,
+            text,
+            start,
+            end,
+            normal(number.as_str()),
+        ));
     }
     for number in federal_regex().find_iter(text) {
         if !found.iter().rev().take(64).any(|m| m.start <= number.start() && number.end() <= m.end)
@@ -108,6 +153,7 @@ fn skip_connectors(text: &str) -> usize {
                 | "order"
                 | "case"
                 | "with"
+                | "for"
                 | "from"
                 | ""
         );
@@ -154,6 +200,23 @@ mod tests {
         assert_eq!(normals("CIVIL DOCKET FOR CASE #: 3:08-cv-00284-TMB"), ["3:08-CV-00284-TMB"]);
         assert_eq!(normals("No. 12–CF–1657."), ["12-CF-1657"]);
         assert_eq!(normals("Criminal Appeal No.607 of 2011"), ["Criminal Appeal No.607 of 2011"]);
+    }
+
+    #[test]
+    fn numbers_may_have_spaces() {
+        assert_eq!(normals("No. 402 MAL 2011"), ["402 MAL 2011"]);
+        assert_eq!(
+            normals("Case No. 17 BK 3283 and 10 Civ. 4923 (ABC)"),
+            ["17 BK 3283", "10 Civ. 4923"]
+        );
+        assert_eq!(normals("Misc. Docket AG No. 11, Sept. Term"), ["AG No. 11"]);
+        assert_eq!(normals("SJC-10694\n\nROE v. DOE\n"), ["SJC-10694"]);
+        assert_eq!(
+            normals("in Crl.M.C.2719 of 2020 and C/FA/3351/2017"),
+            ["Crl.M.C.2719 of 2020", "C/FA/3351/2017"]
+        );
+        assert!(normals("Act 13 of 2005, Art. 14 to 16 of the rules").is_empty());
+        assert!(normals("45 F. 3d 123; 12 DEF 2011; 10 May 2011").is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Finds judges by title, by panel, by the first line of an opinion, and by a docket's fields.
 
-use super::persons::{PERSON, apart, is_office_word, normal_name};
+use super::judge_fields::judge_fields;
+use super::persons::{PERSON, apart, name_at_head, normal_name};
 use super::windows::windows;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
@@ -17,7 +18,7 @@ static_regex!(
 static_regex!(
     before_name_regex,
     format!(
-        r"\b(?:(?:The\s+)?(?:Hon(?:ou?rable|['’,]?\s?[Bb]le|\.|\b)?|HON(?:ORABLE|OURABLE|['’]BLE|\.)?)\s*(?:(?:(?i:mr|mrs|ms|dr|smt|sri|shri|the|kumari)\.?\s*){{0,2}})(?:{RANK}{TITLE}\s+|J\.\s+)?|(?:{RANK}(?:Judge|Justice|JUDGE|JUSTICE|Chancellor|CHANCELLOR)s?\s+)(?:(?i:mr|ms|dr)\.\s*)?|(?:(?i:mr|mrs|ms|dr|smt)\.?\s?)(?:Justice|JUSTICE)\s+)(?P<name>{PERSON})"
+        r"\b(?:(?:The\s+)?(?:Hon(?:ou?rable|['’,]?\s?[Bb]le|\.|\b)?|HON(?:ORABLE|OURABLE|['’]BLE|\.)?)\s*(?:(?:(?i:mr|mrs|ms|dr|smt|sri|shri|the|kumari)\.?\s*){{0,2}})(?:{RANK}{TITLE}\s+(?:(?i:mr|mrs|ms|dr|smt)\.?\s*)?|J\.\s+)?|(?:{RANK}(?:Judge|Justice|JUDGE|JUSTICE|Chancellor|CHANCELLOR)s?\s+)(?:(?i:mr|ms|dr)\.\s*)?|(?:(?i:mr|mrs|ms|dr|smt)\.?\s?)(?:Justice|JUSTICE)\s+)(?P<name>{PERSON})"
     )
 );
 static_regex!(
@@ -26,19 +27,17 @@ static_regex!(
         r"(?:\b(?:Before|BEFORE|Present|PRESENT|Panel|PANEL|Coram|CORAM|Quorum)\b\s*(?:the\s+)?:?\s*(?:(?:Chief\s+)?(?:Judge|Justice)s?\s+)?)(?P<names>(?:(?i:(?:chief|senior)\s+judge\s+)?{PERSON}(?:,\s+|,?\s+(?:and|AND|And)\s+|\s+&\s+|\n\s*\n)){{0,8}}(?i:mr\.?\s?justice\s+)?{PERSON})"
     )
 );
-static_regex!(
-    field_regex,
-    format!(
-        r"\b(?:Assigned\s+to|Referred\s+to|Trial\s+Judge|Ordering\s+Judge|Civil\s+Proceeding|Secondary\s+Judge|Presiding\s+Judge|Lower\s+Court\s+Judge|Sentencing\s+Judge|Panel|Presiding|Magistrate)\s*:\s*(?:(?:Chief|Senior|Magistrate|District)\s+)?(?:Judge\s+|Justice\s+)?(?P<name>{PERSON}(?:\n\s*\n?{PERSON}(?:\n|$)){{0,8}})"
-    )
-);
 static_regex!(person_regex, PERSON);
+static_regex!(next_name_regex, format!(r"^(?:,\s+(?:and\s+)?|\s+and\s+)(?P<name>{PERSON})"));
 static_regex!(
     rank_trigger,
     r"(?i:judge|justice|chancellor|magistrate|commissioner|referee|member)|\bJJ?\.|,\s?J\b"
 );
 static_regex!(title_trigger, r"Hon|HON|hon|Judge|JUDGE|Justice|JUSTICE|Chancellor|CHANCELLOR");
 static_regex!(panel_trigger, r"Before|BEFORE|Present|PRESENT|Panel|PANEL|Coram|CORAM|Quorum");
+
+/// The most names after one title.
+const PANEL: usize = 8;
 
 /// Every mention of a judge.
 pub(super) fn judges(text: &str) -> Vec<Mention> {
@@ -51,9 +50,31 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
             let (Some(names), Some(whole)) = (names, captures.get(0)) else { continue };
             // `Three judge bench`: one word needs a comma to be a name.
             let rank = &text[at + names.end()..at + whole.end()];
+            // A title is written with a capital: `the trial judge` names nobody.
+            let small = rank.split_whitespace().any(|word| {
+                word.starts_with(char::is_lowercase)
+                    && TITLES.contains(&word.trim_end_matches([',', '.']))
+            });
+            if small {
+                continue;
+            }
+            // A title is written with a capital: `the trial judge` names nobody.
+            let small = rank.split_whitespace().any(|word| {
+                word.starts_with(char::is_lowercase)
+                    && TITLES.contains(&word.trim_end_matches([',', '.']))
+            });
+            if small {
+                continue;
+            }
             let word =
                 !names.as_str().contains(char::is_whitespace) && !names.as_str().contains('.');
             if word && !rank.contains(',') && !rank.trim().ends_with("J.") {
+                continue;
+            }
+            // `Ann J. Roe`: without a comma, an initial before a family name is no rank.
+            let after = text[at + whole.end()..].trim_start_matches([' ', '\t']);
+            let initial = !rank.contains(',') && rank.trim().len() <= 2;
+            if initial && after.starts_with(char::is_uppercase) {
                 continue;
             }
             add_names(text, at + names.start(), at + names.end(), &mut found);
@@ -63,6 +84,11 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
         let at = range.start;
         for captures in before_name_regex().captures_iter(&text[range]) {
             let Some(name) = captures.name("name") else { continue };
+            // A title in the paragraph above is of somebody else.
+            let title = captures.get(0).map_or("", |whole| whole.as_str());
+            if title[..title.len() - name.len()].contains("\n\n") {
+                continue;
+            }
             // The next line of a list of judges begins with another title.
             let lines: Vec<&str> = name.as_str().split('\n').collect();
             let first = lines[0].trim_end();
@@ -72,16 +98,25 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
                 name.len()
             };
             add_names(text, at + name.start(), at + name.start() + length, &mut found);
+            // `Judges Roe, Doe and Poe`: the title is of all of them.
+            let title = captures.get(0).map_or("", |whole| whole.as_str());
+            let title = title[..title.len() - name.len()].trim_end().to_lowercase();
+            let mut from = at + name.start() + length;
+            let plural = title.ends_with("judges") || title.ends_with("justices");
+            for _ in 0..if plural { PANEL } else { 0 } {
+                let Some(next) =
+                    next_name_regex().captures(&text[from..]).and_then(|c| c.name("name"))
+                else {
+                    break;
+                };
+                add_names(text, from + next.start(), from + next.end(), &mut found);
+                from += next.end();
+            }
         }
     }
     panels(text, &mut found);
-    for captures in field_regex().captures_iter(text) {
-        let Some(names) = captures.name("name") else { continue };
-        let mut start = names.start();
-        for line in names.as_str().split_inclusive('\n') {
-            add_names(text, start, start + line.trim_end().len(), &mut found);
-            start += line.len();
-        }
+    for (start, end) in judge_fields(text) {
+        add_names(text, start, end, &mut found);
     }
     found.sort_by_key(|m| (m.start, std::cmp::Reverse(m.end)));
     found.dedup_by(|b, a| b.start < a.end);
@@ -110,6 +145,47 @@ fn panels(text: &str, found: &mut Vec<Mention>) {
     }
 }
 
+/// Words before a name that are not part of it.
+const TITLES: [&str; 37] = [
+    "judge",
+    "justice",
+    "judges",
+    "justices",
+    "hon'ble",
+    "hon’ble",
+    "honble",
+    "chief",
+    "senior",
+    "circuit",
+    "district",
+    "hon",
+    "honorable",
+    "honourable",
+    "mr",
+    "mrs",
+    "ms",
+    "dr",
+    "shri",
+    "sri",
+    "smt",
+    "and",
+    "before",
+    "by",
+    "the",
+    "per",
+    "associate",
+    "magistrate",
+    "j",
+    "presiding",
+    "present",
+    "in",
+    "coram",
+    "retired",
+    "opinion",
+    "panel",
+    "sh",
+];
+
 /// Adds each name of a list such as `Torruella, Selya and Stahl`.
 fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
     for name in person_regex().find_iter(&text[start..end]) {
@@ -119,65 +195,76 @@ fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
         loop {
             let rest = &text[from..to];
             let word = rest.split_whitespace().next().unwrap_or_default();
-            let title = matches!(
-                word.trim_end_matches(['.', ',']).to_lowercase().as_str(),
-                "judge"
-                    | "justice"
-                    | "hon'ble"
-                    | "hon’ble"
-                    | "honble"
-                    | "chief"
-                    | "senior"
-                    | "circuit"
-                    | "district"
-                    | "hon"
-                    | "honorable"
-                    | "mr"
-                    | "mrs"
-                    | "ms"
-                    | "dr"
-                    | "shri"
-                    | "sri"
-                    | "smt"
-                    | "and"
-                    | "before"
-                    | "by"
-                    | "the"
-                    | "per"
-                    | "associate"
-                    | "magistrate"
-                    | "honourable"
-                    | "j"
-                    | "presiding"
-                    | "present"
-                    | "in"
-                    | "coram"
-                    | "retired"
-                    | "justices"
-                    | "judges"
-            ) && rest.len() > word.len();
+            let bare = word.trim_end_matches(['.', ',']).to_lowercase();
+            let title = TITLES.contains(&bare.as_str()) && rest.len() > word.len();
             if !title {
                 break;
             }
             let skipped = rest.find(word).unwrap_or(0) + word.len();
             from += skipped + (rest[skipped..].len() - rest[skipped..].trim_start().len());
         }
-        let Some(mut raw) = text.get(from..to) else { continue };
         // An empty line separates two names.
-        if let Some(cut) = raw.find("\n\n") {
-            raw = &raw[..cut];
-        }
-        let raw = raw.trim_end_matches([',', ' ', '\n', '\r']);
-        let raw = trim_stray_end(raw);
-        let letters = raw.chars().filter(|c| c.is_alphabetic()).count();
-        if letters < 3 || raw.split_whitespace().any(is_office_word) {
-            continue;
-        }
-        for (at, name) in apart(raw) {
-            let (start, normal) = (from + at, normal_name(name));
-            found.push(Mention::new(EntityKind::Judge, text, start, start + name.len(), normal));
+        for piece in text[from..to].split("\n\n") {
+            add_name(text, from, piece, found);
+            from += piece.len() + 2;
         }
     }
+}
+
+/// Adds the names of one paragraph, if they are names of people.
+fn add_name(text: &str, start: usize, paragraph: &str, found: &mut Vec<Mention>) {
+    let lead = paragraph.len() - paragraph.trim_start().len();
+    let Some(raw) = name_at_head(&paragraph[lead..]).map(trim_stray_end) else { return };
+    let raw = raw.strip_suffix("'s").or(raw.strip_suffix("’s")).unwrap_or(raw);
+    let (skipped, raw) = without_place(raw);
+    let from = start + lead + skipped;
+    // `Lionel P.` lost its family name.
+    let last = raw.split_whitespace().next_back().unwrap_or_default();
+    let cut_short = raw.contains(' ') && last.len() == 2 && last.ends_with('.');
+    if cut_short || is_case_name(raw) || is_staff(&text[from + raw.len()..]) {
+        return;
+    }
+    for (at, name) in apart(raw) {
+        let (start, normal) = (from + at, normal_name(name));
+        found.push(Mention::new(EntityKind::Judge, text, start, start + name.len(), normal));
+    }
+}
+
+/// A judge's name without the state of the court before it: `California Ann B. Roe`.
+fn without_place(name: &str) -> (usize, &str) {
+    let words: Vec<&str> = name.split_whitespace().collect();
+    if words.is_empty() {
+        return (0, name);
+    }
+    // Virginia, Georgia and Carolina are given names too.
+    let given = matches!(words[0], "Virginia" | "Georgia" | "Carolina" | "Washington");
+    for length in [2, 1] {
+        if words.len() < length + 2 || given && length == 1 {
+            continue;
+        }
+        if super::court_words::state_word(&words[..length].join(" ")).is_some()
+            && words[0].len() > 2
+        {
+            let rest = words[length];
+            let at = name.find(rest).unwrap_or(0);
+            return (at, &name[at..]);
+        }
+    }
+    (0, name)
+}
+
+/// `Acme Mills V. Roe` is a case: a person has no more than a few words around an initial V.
+fn is_case_name(name: &str) -> bool {
+    (name.contains(" V. ") || name.contains(" v. ")) && name.split_whitespace().count() > 4
+}
+
+/// Whether the words after a name are those of the court's staff.
+fn is_staff(after: &str) -> bool {
+    let head: String = after.chars().take(80).collect::<String>().to_lowercase();
+    let head = head.split("\n\n").next().unwrap_or_default();
+    ["deputy clerk", "court reporter", "courtroom deputy", ", clerk"]
+        .iter()
+        .any(|office| head.contains(office))
 }
 
 /// Removes a full stop at the end, but keeps the dot of an abbreviation.
@@ -217,6 +304,43 @@ mod tests {
     fn indian_titles() {
         assert_eq!(normals("Coram: Hon'Ble Mr. Justice Amol Ratan Roe\n"), ["Amol Ratan Roe"]);
         assert_eq!(normals("The Honourable Mr.Justice B.Roe\n"), ["B.Roe"]);
+    }
+
+    #[test]
+    fn titles_stand_on_either_side() {
+        let one = [
+            ("OPINION BY ROE, J.:\n\nAppellant", "Roe"),
+            ("IT IS SO ORDERED.\n\nJANE ROE\nUNITED STATES DISTRICT JUDGE\n", "Jane Roe"),
+            ("MR. JUSTICE ROEMER delivered the opinion", "Roemer"),
+            ("HON. JANE ROE, U.S.D.J.\n", "Jane Roe"),
+            ("All the Justices concur, except ROEMER, J., who dissents.", "Roemer"),
+            ("Honorable Jane Q. Roe, Chief United States District Judge", "Jane Q. Roe"),
+        ];
+        for (text, name) in one {
+            assert_eq!(normals(text), [name], "{text}");
+        }
+        assert_eq!(
+            normals("Before Judges Roemer, Doeman and Poewell\n"),
+            ["Roemer", "Doeman", "Poewell"]
+        );
+        assert_eq!(
+            normals(
+                "Before: ROEMER, Chief Judge, DOEMAN, Circuit Judge, and POEWELL,* District Judge.\n"
+            ),
+            ["Roemer", "Doeman", "Poewell"]
+        );
+    }
+
+    #[test]
+    fn headings_and_staff_are_no_judges() {
+        for text in [
+            "HISTORY\nPARTIAL DISSENT by the Judge. The Trial Judge erred. Three Judge bench.",
+            "Therefore Natural Justice requires that the High Court, Justice said.",
+            "Catherine M. Roe, Deputy Clerk, for the Judge",
+            "PER CURIAM.\n\nThe court",
+        ] {
+            assert_eq!(normals(text), Vec::<String>::new(), "{text}");
+        }
     }
 
     #[test]

@@ -22,6 +22,15 @@ pub(super) fn push(
 
 fn client_name(client: &str) -> String {
     let joined = client.split_whitespace().collect::<Vec<_>>().join(" ");
-    let joined = joined.trim_matches([' ', ',', '.', ':', ';', '(', ')', '-', '/']);
+    let mut joined =
+        joined.trim_matches([' ', ',', ':', ';', '-', '/']).trim_start_matches(['.', ')', '(']);
+    // The mark at the end belongs to `Acme, Inc.` and to `Roe (TR)`, not to a role.
+    let last = joined.rsplit(' ').next().unwrap_or_default();
+    if joined.ends_with('.') && !super::tables::words::is_abbreviation(last) {
+        joined = joined.trim_end_matches('.');
+    }
+    if joined.ends_with(['(', ')']) && joined.matches('(').count() != joined.matches(')').count() {
+        joined = joined.trim_end_matches(['(', ')', ' ']);
+    }
     joined.strip_prefix("the ").unwrap_or(joined).to_owned()
 }

@@ -1,6 +1,6 @@
 //! Finds lawyers and their clients in counsel paragraphs, docket sheets and Indian appearances.
 
-use super::counsel_names::names_in;
+use super::counsel_names::{is_city, names_in};
 use super::lawyer_mention::push;
 use super::persons::PERSON;
 use super::windows::windows;
@@ -30,10 +30,17 @@ static_regex!(
 /// Every lawyer, with the client if the text names one.
 pub(super) fn lawyers(text: &str) -> Vec<Mention> {
     let mut found = Vec::new();
+    if let Some(sheet) = super::docket_sheets::docket_sheet(text) {
+        for lawyer in &sheet.lawyers {
+            push(text, lawyer.start, lawyer.end, Some(&lawyer.party), &mut found);
+        }
+        return found;
+    }
     counsel_paragraphs(text, &mut found);
     counsel_fields(text, &mut found);
+    super::counsel_blocks::counsel_blocks(text, &mut found);
+    super::esquires::esquires(text, &mut found);
     honorifics(text, &mut found);
-    super::counsel_sheets::docket_sheet(text, &mut found);
     found.sort_by_key(|m| (m.start, std::cmp::Reverse(m.end)));
     found.dedup_by(|b, a| {
         let same = b.start < a.end;
@@ -193,7 +200,8 @@ fn counsel_fields(text: &str, found: &mut Vec<Mention>) {
             continue;
         };
         let mut at = names.start();
-        for piece in names.as_str().split(',') {
+        for piece in pieces(names.as_str()) {
+            let after = &names.as_str()[(at + piece.len() - names.start()).min(names.len())..];
             let name = piece.trim().trim_end_matches('.');
             let name = name.split(" (").next().unwrap_or(name);
             let bare = name
@@ -211,13 +219,25 @@ fn counsel_fields(text: &str, found: &mut Vec<Mention>) {
                         && bare.chars().filter(|c| c.is_lowercase()).count() >= 2
                     || bare.len() > 5)
                 && !bare.split_whitespace().any(super::persons::is_office_word)
-                && !bare.chars().any(|c| c.is_ascii_digit() || c == ':');
+                && !bare.chars().any(|c| c.is_ascii_digit() || c == ':')
+                && super::court_words::state_word(bare).is_none()
+                && !is_city(after);
             if good {
                 push(text, start, start + bare.len(), Some(client.as_str()), found);
             }
-            at += piece.len() + 1;
+            at += piece.len() + separator(after);
         }
     }
+}
+
+/// The names of a list, between commas and `and`.
+fn pieces(list: &str) -> Vec<&str> {
+    list.split(',').flat_map(|piece| piece.split(" and ")).collect()
+}
+
+/// The bytes of the separator that follows a name.
+fn separator(after: &str) -> usize {
+    if after.starts_with(" and ") { 5 } else { 1 }
 }
 
 static_regex!(
@@ -246,7 +266,11 @@ fn honorifics(text: &str, found: &mut Vec<Mention>) {
         let raw = &text[name.clone()];
         let cut = raw
             .find('\n')
-            .filter(|at| raw[*at..].trim_start().starts_with("Mr") || raw[*at..].contains("\n\n"))
+            .filter(|at| {
+                raw[*at..].trim_start().starts_with("Mr")
+                    || raw[*at..].contains("\n\n")
+                    || super::persons::is_person(&raw[..*at])
+            })
             .unwrap_or(raw.len());
         let mut raw = raw[..cut].trim_end_matches([' ', ',', '\n']);
         // Titles that follow the name are not part of it.

@@ -9,29 +9,39 @@ mod case_context;
 mod case_names;
 mod citations;
 mod core_citation;
+mod counsel_blocks;
 mod counsel_names;
-mod counsel_sheets;
 mod court_abbreviations;
+mod court_continuations;
 mod court_keys;
 mod court_rules;
+mod court_words;
 mod courts;
 mod dates;
 mod docket_citations;
 mod docket_numbers;
+mod docket_sheets;
+mod esquires;
 mod indian_citations;
 mod initials;
+mod judge_fields;
 mod judges;
 mod law_citations;
 mod lawyer_mention;
 mod lawyers;
 mod money;
+mod namesakes;
 mod parentheticals;
 mod parties;
+mod party_headings;
+mod party_mention;
+mod party_names;
 mod persons;
 mod pin_cites;
 mod preparation;
 mod section_lists;
 mod section_of_code;
+mod sheet_lines;
 mod statutes;
 pub(crate) mod tables;
 mod unnumbered;
@@ -40,7 +50,7 @@ mod windows;
 use crate::model::Mention;
 
 pub(crate) use citations::citation_key;
-pub use court_keys::court_key;
+pub use court_keys::{court_key, known_courts};
 pub(crate) use persons::normal_name;
 pub(crate) use preparation::prepare;
 
@@ -58,6 +68,7 @@ pub fn mentions(text: &str) -> Vec<Mention> {
     found.extend(docket_numbers::docket_numbers(text));
     found.extend(dates::dates(text));
     found.extend(money::money(text));
+    namesakes::drop_namesakes(&mut found);
     found.sort_by_key(|mention| (mention.start, mention.end, mention.kind));
     found
 }

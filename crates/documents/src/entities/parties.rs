@@ -1,29 +1,22 @@
 //! Reads parties and their roles from captions: around a `v.`, beside a role, under a role's heading.
 
-use super::captions::{
-    ROLE_WORD, block_above, block_below, is_border, is_role_line, left_column, role_of_line,
-    versus_lines,
-};
+use super::captions::{ROLE_WORD, block_above, block_below, left_column, versus_lines};
+use super::docket_sheets::{Sheet, SheetParty, docket_sheet};
 use super::initials::Initials;
+use super::party_headings::{headed_parties, named_in_prose};
+use super::party_mention::{add_names, role_name, role_regex};
 use super::persons::normal_name;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
 
-static_regex!(
-    /// A role at the end of a name: `, Appellee,` or `....Petitioner` or `---Appellants`.
-    role_regex,
-    format!(
-        r"(?i)(?P<lead>,|\.{{2,}}|…+|-{{2,}}|\s{{2,}}|\n|\]|\t|^)\s*(?:(?:the|sole|cross|counter|third[- ]party|intervenor|and)[\s-]+)*(?P<role>{ROLE_WORD}(?:\(?s\)?|/s)?(?:\s*[-–/,\u{{a0}}]\s*(?:and\s+)?(?:cross-)?{ROLE_WORD}(?:\(?s\)?)?){{0,3}})(?:\s*(?:nos?\.?\s*)?\d+)?\s*(?:[.,;:)]|\n|$|\s{{2,}}|\bv\b|in\b)"
-    )
-);
 static_regex!(between_regex, r"(?m)^[ \t]*(?i:between)[ \t]*:?[ \t]*$");
-static_regex!(
-    field_regex,
-    format!(r"(?im)^[ \t]*(?P<role>{ROLE_WORD}s?)[ \t]*:-?[ \t]*(?P<name>[A-Z][^\n]{{2,200}})$")
-);
 
 /// Every party named in the captions of the text.
 pub(super) fn parties(text: &str) -> Vec<Mention> {
+    // A sheet lists every party, and cuts the names in its title short.
+    if let Some(listed) = docket_sheet(text) {
+        return sheet(text, &listed);
+    }
     let mut found = Vec::new();
     let usual = usual_roles(text);
     // Some Indian courts write `Between … And …` instead of "versus".
@@ -40,14 +33,11 @@ pub(super) fn parties(text: &str) -> Vec<Mention> {
         let opposite = opposite.or(Some(usual.1));
         read_block(text, below, opposite.unwrap_or(usual.1), false, &mut found);
     }
-    for captures in field_regex().captures_iter(text) {
-        let (Some(role), Some(name)) = (captures.name("role"), captures.name("name")) else {
-            continue;
-        };
-        add_names(text, name.start(), name.end(), &role_name(role.as_str()), &mut found);
-    }
-    sheet(text, &mut found);
+    headed_parties(text, &mut found);
     one_line_captions(text, usual, &mut found);
+    if found.is_empty() {
+        named_in_prose(text, &mut found);
+    }
     found.sort_by_key(|m: &Mention| (m.start, std::cmp::Reverse(m.end)));
     found.dedup_by(|b, a| b.start < a.end);
     found
@@ -77,7 +67,7 @@ fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) 
         // A citation names other cases, and an initial belongs to a person.
         if initials.has(a.as_str(), b.as_str())
             || captures[0].contains('(')
-            || captures["b"].contains(|c: char| c.is_ascii_digit())
+            || captures["b"][..docket_after(&captures["b"])].contains(|c: char| c.is_ascii_digit())
         {
             continue;
         }
@@ -85,8 +75,20 @@ fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) 
         let lower =
             captures[0].split_whitespace().filter(|w| w.starts_with(char::is_lowercase)).count();
         if lower <= 5 {
-            add_names(text, a.start(), a.end(), usual.0, &mut more);
-            add_names(text, b.start(), b.end(), usual.1, &mut more);
+            let b_end = b.start() + docket_after(b.as_str());
+            for (start, end, usual) in [(a.start(), a.end(), usual.0), (b.start(), b_end, usual.1)]
+            {
+                // A reporter's caption has the roles on the same line.
+                let side = role_regex().captures(&text[start..end]).and_then(|role| {
+                    Some((role.get(0)?.start(), role_name(role.name("role")?.as_str())))
+                });
+                match side {
+                    Some((cut, role)) if cut > 0 => {
+                        add_names(text, start, start + cut, &role, &mut more)
+                    }
+                    _ => add_names(text, start, end, usual, &mut more),
+                }
+            }
         }
     }
     for captures in dotted_regex().captures_iter(head) {
@@ -99,6 +101,15 @@ fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) 
         !found.iter().any(|old: &Mention| old.start < new.end && new.start < old.end)
     });
     found.append(&mut more);
+}
+
+/// Where a docket number after a title begins: `Roe v. Poe, No. 20-1234`.
+fn docket_after(title: &str) -> usize {
+    [", No.", ", Nos.", ", Case", ", Docket", " No. ", ", Civ"]
+        .iter()
+        .filter_map(|mark| title.find(mark))
+        .min()
+        .unwrap_or(title.len())
 }
 
 /// The paper's words for its parties: the most frequent pair of roles.
@@ -126,30 +137,6 @@ fn counterpart(role: &str) -> Option<&'static str> {
     .into_iter()
     .find(|(one, _)| lower.contains(one))
     .map(|(_, other)| other)
-}
-
-fn role_name(role: &str) -> String {
-    let lower = role.to_lowercase();
-    let joined = lower
-        .split(|c: char| c.is_whitespace() || c == '\u{a0}')
-        .filter(|w| !w.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    let joined = joined.replace("(s)", "").replace("/s", "");
-    joined
-        .split_inclusive(['-', '/', ',', ' '])
-        .map(|part| {
-            let end = part.trim_end_matches(['-', '/', ',', ' ']);
-            let rest = &part[end.len()..];
-            let single = end
-                .strip_suffix('s')
-                .filter(|cut| !cut.ends_with('u') && cut.len() > 3)
-                .unwrap_or(end);
-            format!("{single}{rest}")
-        })
-        .collect::<String>()
-        .trim_matches([' ', ','])
-        .to_owned()
 }
 
 /// Reads the names and roles of one side; returns the first role.
@@ -193,153 +180,14 @@ fn read_block(
     first
 }
 
-static_regex!(number_regex, r"(?m)(?:^|\n|\s{2,}|\()[ \t]*(?:\d{1,3}|\d/\d{1,2})[.)][ \t]*");
-static_regex!(
-    /// A description after a party's name.
-    description_regex,
-    r"(?x)(?:\s*(?:&|\b(?i:and)\b)\s*(?i:ors|anr|\d+|others|another)\b|,?\s*\b(?i:et\s+al\b|individually|in\s+(?:his|her|their|its)\s|as\s+(?:trustee|representative|next|guardian|executor|administrator|personal|successor|the\s|an?\s|assignee|receiver)|on\s+behalf|by\s+and\s+through|d/b/a|f/k/a|a/k/a|formerly|an?\s+(?:\w+\s+){1,3}(?:corporation|company|partnership|llc)|aged?\b|age\s*:|s/o|w/o|d/o|c/o|r/o|son\s+of|wife\s+of|daughter\s+of|resident|residing|rep(?:resented)?\s*\.?\s*by|reptd|through|having|occupation|lead\s+(?:petitioner|attorney)|dba\b|applicants?\b|petitioners?\b|respondents?\b|since\s+deceased)|\(\s*(?:since|deceased|individually)|\s[)\]:|]|[\ \t]{3,}\S|\n\s*\(|\(now\b|\s@@|\(By\b|\(Rep)"
-);
-static_regex!(blank_line_regex, r"\n[ \t]*\n");
-static_regex!(split_regex, r",\s+and\s+|;\s*(?:and\s+)?|,\s+(?:AND\s+)|\s+AND\s+|\n\s*and\s+");
-
-/// Adds the names in `start..end`, without numbers, descriptions and the caption's right column.
-fn add_names(text: &str, start: usize, end: usize, role: &str, found: &mut Vec<Mention>) {
-    let Some(block) = text.get(start..end) else { return };
-    let mut pieces: Vec<(usize, usize)> = Vec::new();
-    let mut from = 0;
-    for number in number_regex().find_iter(block).chain(blank_line_regex().find_iter(block)) {
-        pieces.push((number.start(), number.end()));
-    }
-    pieces.sort_unstable();
-    let cuts = std::mem::take(&mut pieces);
-    for (cut_start, cut_end) in cuts {
-        if cut_start >= from {
-            pieces.push((from, cut_start));
-            from = cut_end;
-        }
-    }
-    pieces.push((from, block.len()));
-    for (piece_start, piece_end) in pieces {
-        let piece = &block[piece_start..piece_end];
-        let lead = piece.len()
-            - piece.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '“').len();
-        let piece = &piece[lead..];
-        let cut = description_regex().find(piece).map_or(piece.len(), |m| m.start());
-        let name = &piece[..cut];
-        let mut at = start + piece_start + lead;
-        let mut rest = name;
-        while let Some(split) = split_regex().find(rest) {
-            add_name(text, at, &rest[..split.start()], role, found);
-            at += split.end();
-            rest = &rest[split.end()..];
-        }
-        add_name(text, at, rest, role, found);
-    }
-}
-
-fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Mention>) {
-    let edge = |c: char| {
-        c.is_whitespace()
-            || matches!(
-                c,
-                ',' | ';' | ':' | '-' | '–' | '*' | '_' | ')' | ']' | '|' | '…' | '“' | '"' | '¶'
-            )
+/// The parties that a docket sheet lists.
+fn sheet(text: &str, sheet: &Sheet) -> Vec<Mention> {
+    let mention = |party: &SheetParty| {
+        let name = &text[party.start..party.end];
+        Mention::new(EntityKind::Party, text, party.start, party.end, normal_name(name))
+            .with_role(party.role.clone())
     };
-    let lead = name.len() - name.trim_start_matches(|c: char| edge(c) || c == '.').len();
-    let mut trimmed =
-        name[lead..].trim_end_matches(edge).trim_end_matches("...").trim_end_matches(edge);
-    let mut start = at + lead;
-    for prefix in [
-        "Title:", "IN RE:", "In re:", "IN RE ", "In re ", "The ", "THE ", "M/s.", "M/s", "M/S.",
-        "Mr.", "Mrs.", "Ms.", "Smt.", "Shri ", "Sri ", "Pt. ", "Dr. ", "and ", "AND ",
-    ] {
-        if let Some(rest) = trimmed.strip_prefix(prefix) {
-            let rest_trimmed = rest.trim_start();
-            start += trimmed.len() - rest_trimmed.len();
-            trimmed = rest_trimmed;
-        }
-    }
-    for tail in [" and", " AND"] {
-        trimmed = trimmed.strip_suffix(tail).map_or(trimmed, |head| head.trim_end_matches(edge));
-    }
-    // A name takes one or two lines; a paragraph is not a name.
-    let words = trimmed.split_whitespace().count();
-    let letters = trimmed.chars().filter(|c| c.is_alphabetic()).count();
-    if letters < 2
-        || words > 26
-        || trimmed.len() > 260
-        || !trimmed.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit())
-    {
-        return;
-    }
-    if is_border(trimmed) && words < 5 || is_role_line(trimmed) {
-        return;
-    }
-    let lower = trimmed
-        .split_whitespace()
-        .filter(|w| w.starts_with(|c: char| c.is_lowercase()) && w.len() > 3)
-        .count();
-    if lower * 2 > words {
-        return;
-    }
-    // A full stop is not part of the name, but the dot of `Ltd.` and `U.P.` is.
-    let last = trimmed.rsplit(char::is_whitespace).next().unwrap_or(trimmed);
-    if trimmed.ends_with('.') && !super::tables::words::is_abbreviation(last) {
-        trimmed = &trimmed[..trimmed.len() - 1];
-    }
-    // A name continues after a line without a comma at its end; after a comma the address begins.
-    if let Some(cut) = trimmed.find(",\n").or_else(|| trimmed.find(", \n")) {
-        let rest = trimmed[cut + 1..].trim_start();
-        if !rest.starts_with(|c: char| c.is_lowercase()) && !is_suffix(rest) {
-            trimmed = &trimmed[..cut];
-        }
-    }
-    let end = start + trimmed.len();
-    if text.get(start..end).is_some() {
-        let mention = Mention::new(EntityKind::Party, text, start, end, normal_name(trimmed));
-        found.push(mention.with_role(role));
-    }
-}
-
-/// Whether a suffix such as `Inc.` or `LLC` continues a name after a comma.
-fn is_suffix(text: &str) -> bool {
-    const SUFFIXES: &str = " inc llc ltd llp l.l.c p.c p.a n.a jr sr ii iii co corp corporation ";
-    let word = text.split_whitespace().next().unwrap_or_default().to_lowercase();
-    SUFFIXES.contains(&format!(" {} ", word.trim_end_matches([',', '.'])))
-}
-
-/// Docket sheets: a role on a separate line, with the name on the next or the previous line.
-fn sheet(text: &str, found: &mut Vec<Mention>) {
-    let lines: Vec<(usize, &str)> = {
-        let mut offset = 0;
-        text.split('\n')
-            .filter_map(|line| {
-                let at = offset;
-                offset += line.len() + 1;
-                let trimmed = line.trim();
-                (!trimmed.is_empty()).then(|| (at + line.find(trimmed).unwrap_or(0), trimmed))
-            })
-            .collect()
-    };
-    // CM/ECF sheets of district courts have the role first; those of appellate courts have it last.
-    let role_first = text.to_lowercase().contains("represented by");
-    let listed = lines.iter().filter(|(_, line)| is_role_line(line)).count();
-    if listed == 0 {
-        return;
-    }
-    for (at, (_, line)) in lines.iter().enumerate() {
-        let Some(role) = role_of_line(line) else { continue };
-        let neighbour = if role_first {
-            lines.get(at + 1)
-        } else {
-            at.checked_sub(1).and_then(|i| lines.get(i))
-        };
-        let Some((start, name)) = neighbour else { continue };
-        if name.len() > 200 || name.ends_with(':') || is_role_line(name) {
-            continue;
-        }
-        add_names(text, *start, start + name.len(), &role_name(role), found);
-    }
+    sheet.parties.iter().map(mention).collect()
 }
 
 #[cfg(test)]
@@ -383,8 +231,46 @@ mod tests {
     }
 
     #[test]
+    fn roles_may_be_joined_or_on_the_line_of_the_name() {
+        let california = "THE PEOPLE,\n\n    Plaintiff and Respondent,\n\n  v.\n\nBOB POE,\n\n    Defendant and Appellant.\n";
+        assert_eq!(
+            pairs(california),
+            [
+                pair("People", "plaintiff and respondent"),
+                pair("Bob Poe", "defendant and appellant")
+            ]
+        );
+        let line = "ANN ROE, Plaintiff-Appellant, v. ACME MILLS, INC., Defendant-Appellee.\nNo. 10-1234.\n";
+        assert_eq!(
+            pairs(line),
+            [pair("Ann Roe", "plaintiff-appellant"), pair("Acme Mills INC.", "defendant-appellee")]
+        );
+    }
+
+    #[test]
+    fn captions_may_have_three_sides_rulers_and_dashes() {
+        let text = "ACME MILLS, INC.,             )\n     Plaintiff,               )   No. 05-1234\n     v.                       )\nBOB POE, AKA Bobby P.,        )\n     Defendant and            )\n     Third-Party Plaintiff,   )\n     v.                       )\nCARL MOE, et al.,             )\n     Third-Party Defendants.  )\n";
+        let names: Vec<String> = pairs(text).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["Acme Mills INC.", "Bob Poe", "Carl Moe"]);
+        let york = "JANE POE, as Administratrix of the Estate of\nCarl Poe, deceased,\n      Plaintiff,\n   -against-\nTHE CITY OF UTOPIA,\n      Defendant.\n";
+        assert_eq!(
+            pairs(york),
+            [pair("Jane Poe", "plaintiff"), pair("City of Utopia", "defendant")]
+        );
+    }
+
+    #[test]
+    fn columns_of_a_table_are_apart() {
+        let text = "ANN ROE,\tCase No. 1:20-cv-00123\nPlaintiff,\tORDER GRANTING MOTION\nv.\tJudge Poe\nACME MILLS, INC.,\t[Dkt. 5]\nDefendant.\n";
+        assert_eq!(
+            pairs(text),
+            [pair("Ann Roe", "plaintiff"), pair("Acme Mills INC.", "defendant")]
+        );
+    }
+
+    #[test]
     fn docket_sheets() {
-        let text = "Plaintiff\n\nAcme Insurance Company\n\nrepresented by\tA. B. Roe\n\nV.\n\nDefendant\n\nMatthew Doe\n\nDefendant\n\nPage, Inc.\n";
+        let text = "Plaintiff\n\nAcme Insurance Company\n\nrepresented by\tA. B. Roe\nATTORNEY TO BE NOTICED\n\nV.\n\nDefendant\n\nMatthew Doe\n\nDefendant\n\nPage, Inc.\n";
         let names: Vec<String> = pairs(text).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["Acme Insurance Company", "Matthew Doe", "Page Inc."]);
     }

@@ -28,6 +28,18 @@ conclusion affirmed reversed remanded vacated dismissed denied granted so ordere
 application petition writ certiorari response reply hearing conference distributed search home supplement docketed reports
 three single sessions divisional additional subordinate bench inspecting principal accountant judicial empowerment
 information member members full learned central fast track motor claims revenue income tax joint labour industrial chairman
+history partial dissent majority plurality statement standard standards review analysis therefore however moreover
+finally thus likewise accordingly hence furthermore additionally indeed given heard referred assigned signed entered
+responses sealed amended final draft report recommendation transcript exhibit appendix table contents authorities
+summary introduction procedural factual issue issues holding disposition mandate costs questions presented overview
+facts merits crescent boulevard blvd parkway highway terrace plaza tower lane's www com gov org every all some any most
+many each both such other others another only both lead chief's panel en banc hon'ble reporter clerk deputy's courtroom
+recorder interpreter witness examiner hearing officer officers respondent's concurs concur dissents joined joins
+delivered announced wrote writing author authored recused participated participate took part consideration decision
+submitted argued decided counsel's chambers honor honors madam sir llc's ltd's plc incorporated corporation limited
+alley wharf quay fed civ crim evid proc vs versus presiding next remark remarks clause equal protection sentencing defense villages village vide taluk cit
+bankruptcy acting p.j j.s.c u.s.d.j u.s.m.j a.l.j alj reserved represented pronounced u.s us v.c c.j a.j s.j bench high apex
+coram dated date counsel's ll.b sc first second third fourth fifth sixth seventh eighth ninth tenth eleventh
 query utilities logout calendar opinions orders reporters journal courthouse building center
 ";
 
@@ -80,15 +92,72 @@ pub(super) fn apart(raw: &str) -> Vec<(usize, &str)> {
     names
 }
 
+/// The name of a person at the head of `raw`: up to a full stop that ends a sentence, and without words of offices
+/// at either end.
+pub(super) fn name_at_head(raw: &str) -> Option<&str> {
+    let mut end = raw.len();
+    for (at, _) in raw.match_indices('.') {
+        let word =
+            raw[..at].rsplit(|c: char| c.is_whitespace() || c == ',').next().unwrap_or_default();
+        let letters = word.chars().filter(|c| c.is_alphabetic()).count();
+        let goes_on =
+            raw[at + 1..].starts_with(char::is_whitespace) && !raw[at + 1..].trim().is_empty();
+        if goes_on && letters > 2 && !word.contains('.') && !is_given_name_cut_short(word) {
+            end = at;
+            break;
+        }
+    }
+    // The next line is a title: `JANE ROE⏎UNITED STATES DISTRICT JUDGE`.
+    for (at, _) in raw[..end].match_indices('\n') {
+        let below = raw[at..end].split_whitespace().next();
+        if at > 0 && below.is_some_and(is_office_word) {
+            end = at;
+            break;
+        }
+    }
+    let whole = raw[..end].len();
+    let mut name = raw[..end].trim_end_matches([',', ' ', '\n', '\r', '\t', '&']);
+    while let Some((head, last)) = name.rsplit_once(char::is_whitespace) {
+        if !is_office_word(last) {
+            break;
+        }
+        name = head.trim_end_matches([',', ' ', '\n', '\r', '\t', '&']);
+    }
+    // `High Court` is not a person named High.
+    let cut = name.len() + 2 < whole && !name.contains(char::is_whitespace);
+    let fits = !cut
+        && super::court_words::state_word(name).is_none_or(|_| name.len() < 5)
+        && !name.split_whitespace().any(is_office_word)
+        && !name.contains(|c: char| c.is_ascii_digit())
+        && name.chars().filter(|c| c.is_alphabetic()).count() >= 3;
+    fits.then_some(name)
+}
+
+/// `Wm.`, `Jr.`: a dot after one of these does not end a name.
+fn is_given_name_cut_short(word: &str) -> bool {
+    const SHORT: [&str; 14] = [
+        "jr", "sr", "wm", "geo", "chas", "thos", "jas", "jos", "robt", "edw", "benj", "saml",
+        "alex", "danl",
+    ];
+    SHORT.contains(&word.to_lowercase().as_str())
+}
+
 /// Whether a word belongs to an office, a firm or a place.
 pub(super) fn is_office_word(word: &str) -> bool {
     // An initial `A.` is not the article `a`.
-    if word.ends_with('.') && word.chars().count() <= 2 {
+    let single = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
+    if single || word.ends_with('.') && word.chars().count() <= 2 {
         return false;
     }
     let lower =
         word.trim_matches([',', '.', ';', ':', '(', ')', '*']).to_lowercase().replace('’', "'");
-    office_words().contains(lower.as_str())
+    // `Defendant-Appellant Roe` begins with a role.
+    let first = lower.split('-').next().unwrap_or_default();
+    let role = matches!(
+        first,
+        "defendant" | "plaintiff" | "petitioner" | "respondent" | "appellant" | "appellee"
+    );
+    role || office_words().contains(lower.as_str())
 }
 
 fn office_words() -> &'static std::collections::HashSet<&'static str> {

@@ -1,154 +1,110 @@
-//! Types of court, and words in their names.
+//! The table of courts, read from `data/courts.tsv`: which court a name in normal form is.
 
-/// Types of court by the words of their names; the first match counts, so special types come first. The
-/// flag says whether the place is part of the identity (`local`).
-pub(crate) static TYPES: [(&str, &str, bool); 80] = [
-    ("appellate division supreme court", "appellate-division", false),
-    ("supreme court appellate division", "appellate-division", false),
-    ("superior court appellate division", "superior-appellate", false),
-    ("appellate department", "superior-appellate", false),
-    ("appellate division", "appellate-division", false),
-    ("appellate term", "appellate-term", false),
-    ("bankruptcy appellate panel", "bap", false),
-    ("foreign intelligence surveillance court of review", "fisa-review", false),
-    ("foreign intelligence surveillance court", "fisa", false),
-    ("judicial panel multidistrict litigation", "jpml", false),
-    ("judicial council", "judicial-council", false),
-    ("court international trade", "international-trade", false),
-    ("customs court", "customs", false),
-    ("court customs patent appeals", "customs-patent-appeals", false),
-    ("court federal claims", "federal-claims", false),
-    ("court claims", "claims", false),
-    ("court appeals armed forces", "armed-forces", false),
-    ("court military appeals", "military-appeals", false),
-    ("court veterans appeals", "veterans", false),
-    ("court appeals veterans claims", "veterans", false),
-    ("court criminal appeals", "criminal-appeals", false),
-    ("court civil appeals", "appeals", false),
-    ("court special appeals", "special-appeals", false),
-    ("court errors appeals", "errors-appeals", false),
-    ("court errors", "errors", false),
-    ("supreme judicial court", "supreme", false),
-    ("supreme court errors", "supreme", false),
-    ("supreme court", "supreme", false),
-    ("supreme courts", "supreme", false),
-    ("district courts appeals", "appeals", false),
-    ("district court appeals", "appeals", false),
-    ("courts appeals", "appeals", false),
-    ("court appeals", "appeals", false),
-    ("court of appeal", "appeals", false),
-    ("appeals court", "appeals", false),
-    ("appellate court", "appeals", false),
-    ("commonwealth court", "commonwealth", false),
-    ("bankruptcy court", "bankruptcy", false),
-    ("tax court", "tax", false),
-    ("board tax appeals", "tax-appeals", false),
-    ("court chancery", "chancery", false),
-    ("chancery court", "chancery", false),
-    ("patent trial appeals board", "ptab", false),
-    ("board patent appeals", "bpai", false),
-    ("court military review", "military-review", false),
-    ("surrogate court", "surrogate", true),
-    ("surrogates court", "surrogate", true),
-    ("orphans court", "orphans", true),
-    ("probate court", "probate", true),
-    ("family court", "family", true),
-    ("childrens court", "childrens", true),
-    ("juvenile court", "juvenile", true),
-    ("common pleas", "common-pleas", true),
-    ("quarter sessions", "quarter-sessions", true),
-    ("court sessions", "sessions", true),
-    ("oyer terminer", "oyer-terminer", true),
-    ("mayors court", "mayor", true),
-    ("mayor court", "mayor", true),
-    ("magistrates court", "magistrate", true),
-    ("magistrate court", "magistrate", true),
-    ("police court", "police", true),
-    ("justice court", "justice", true),
-    ("justices court", "justice", true),
-    ("town court", "justice", true),
-    ("village court", "justice", true),
-    ("city court", "city", true),
-    ("municipal court", "municipal", true),
-    ("municipal courts", "municipal", true),
-    ("civil court", "civil", true),
-    ("criminal court", "criminal", true),
-    ("superior court", "superior", true),
-    ("circuit courts", "circuit", true),
-    ("circuit court", "circuit", true),
-    ("district courts", "district", true),
-    ("district court", "district", true),
-    ("high court", "high", true),
-    ("county court", "county", true),
-    ("sessions court", "sessions", true),
-    ("appellate tribunal", "tribunal", true),
-    ("administrative tribunal", "tribunal", true),
-];
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
-/// Types of court that only exist at the federal level.
-pub(crate) const FEDERAL_ONLY: [&str; 13] = [
-    "fisa",
-    "fisa-review",
-    "jpml",
-    "international-trade",
-    "customs",
-    "customs-patent-appeals",
-    "federal-claims",
-    "armed-forces",
-    "military-appeals",
-    "veterans",
-    "ptab",
-    "bpai",
-    "military-review",
-];
+/// Made by `cargo xtask tables` from the package `courts-db`; its licence is beside it.
+const DATA: &str = include_str!("../../../data/courts.tsv");
 
-/// Words that do not help to identify a court.
-pub(crate) const EMPTY_WORDS: [&str; 30] = [
-    "the",
-    "of",
-    "for",
-    "in",
-    "and",
-    "at",
-    "to",
-    "a",
-    "an",
-    "state",
-    "states",
-    "commonwealth",
-    "people",
-    "county",
-    "city",
-    "town",
-    "village",
-    "borough",
-    "court",
-    "courts",
-    "ct",
-    "division",
-    "department",
-    "hon",
-    "honorable",
-    "s",
-    "territory",
-    "republic",
-    "parish",
-    "before",
-];
+/// The courts, and the forms of their names.
+#[derive(Debug)]
+pub(crate) struct Courts {
+    /// Normal forms with the ids of the courts they name, sorted by form.
+    forms: Vec<(&'static str, &'static str)>,
+    open: Vec<Open>,
+    by_id: HashMap<&'static str, Court>,
+}
 
-/// Ordinals as words.
-pub(crate) const ORDINALS: [(&str, u8); 13] = [
-    ("first", 1),
-    ("second", 2),
-    ("third", 3),
-    ("fourth", 4),
-    ("fifth", 5),
-    ("sixth", 6),
-    ("seventh", 7),
-    ("eighth", 8),
-    ("ninth", 9),
-    ("tenth", 10),
-    ("eleventh", 11),
-    ("twelfth", 12),
-    ("thirteenth", 13),
-];
+/// A court of the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Court {
+    /// Its full name.
+    pub(crate) name: &'static str,
+    /// State, country or city.
+    pub(crate) location: &'static str,
+    /// Whether it is a court of the United States.
+    pub(crate) federal: bool,
+}
+
+/// A name that has these words, any other words, and none of those.
+#[derive(Debug)]
+struct Open {
+    with: Vec<&'static str>,
+    without: Vec<Vec<&'static str>>,
+    id: &'static str,
+}
+
+/// The table.
+pub(crate) fn courts() -> &'static Courts {
+    static COURTS: LazyLock<Courts> = LazyLock::new(|| Courts::read(DATA));
+    &COURTS
+}
+
+impl Courts {
+    fn read(data: &'static str) -> Self {
+        let mut courts =
+            Self { forms: Vec::with_capacity(10_000), open: Vec::new(), by_id: HashMap::new() };
+        for line in data.lines() {
+            let mut cells = line.split('\t');
+            let kind = cells.next().unwrap_or_default();
+            let mut cell = || cells.next().unwrap_or_default();
+            match kind {
+                "C" => {
+                    let (id, name, _citation, federal) =
+                        (cell(), cell(), cell(), cell() == "federal");
+                    let (_level, _type, location) = (cell(), cell(), cell());
+                    courts.by_id.insert(id, Court { name, location, federal });
+                }
+                "F" => courts.forms.push((cell(), cell())),
+                "W" => {
+                    let (with, without, id) = (cell(), cell(), cell());
+                    let with = with.split(' ').collect();
+                    let without = without.split(',').filter(|words| !words.is_empty());
+                    let without = without.map(|words| words.split(' ').collect()).collect();
+                    courts.open.push(Open { with, without, id });
+                }
+                _ => {}
+            }
+        }
+        courts.forms.sort_unstable();
+        courts
+    }
+
+    /// The ids of the courts that a form names; more than one if the form is of courts in several states.
+    pub(crate) fn named(&self, form: &str) -> impl Iterator<Item = &'static str> + use<> {
+        let at = self.forms.binary_search_by(|(known, _)| (*known).cmp(form));
+        at.ok().map_or("", |at| self.forms[at].1).split_whitespace()
+    }
+
+    /// The one court that a form names.
+    pub(crate) fn one(&self, form: &str) -> Option<&'static str> {
+        let mut ids = self.named(form);
+        let first = ids.next()?;
+        ids.next().is_none().then_some(first)
+    }
+
+    /// The court whose name has the most of these words, among names that may have any others.
+    pub(crate) fn open(&self, words: &[&str]) -> Option<(&'static str, &[&'static str])> {
+        let has = |all: &[&str]| all.iter().all(|word| words.contains(word));
+        self.open
+            .iter()
+            .filter(|open| has(&open.with) && !open.without.iter().any(|all| has(all)))
+            .max_by_key(|open| open.with.len())
+            .map(|open| (open.id, open.with.as_slice()))
+    }
+
+    /// The id, if the table has it.
+    pub(crate) fn id(&self, id: &str) -> Option<&'static str> {
+        self.by_id.get_key_value(id).map(|(id, _)| *id)
+    }
+
+    /// The court with this id.
+    pub(crate) fn get(&self, id: &str) -> Option<Court> {
+        self.by_id.get(id).copied()
+    }
+
+    /// Every court with its id.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, Court)> + '_ {
+        self.by_id.iter().map(|(id, court)| (*id, *court))
+    }
+}

@@ -1,6 +1,7 @@
 //! Tables of American and Indian law: states, reporters, codes, courts, words.
 
 pub(crate) mod codes;
+pub(crate) mod court_types;
 pub(crate) mod courts;
 mod further;
 pub(crate) mod reporter_key;

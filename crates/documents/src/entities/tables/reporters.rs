@@ -71,11 +71,11 @@ impl Edition {
     pub(crate) fn court(&self) -> Option<&'static str> {
         match self.name {
             "U.S." | "S. Ct." | "L. Ed." | "L. Ed. 2d" | "U.S. LEXIS" | "U.S.L.W." | "Cranch"
-            | "Wheat." | "Dall." => Some("us/supreme"),
-            "IL" => Some("il/supreme"),
-            "Fed. Cl." => Some("us/federal-claims"),
-            "Cal. 4th" | "Cal. 5th" | "Cal. 3d" | "Cal. 2d" => Some("ca/supreme"),
-            "N.Y.2d" | "N.Y.3d" => Some("ny/appeals"),
+            | "Wheat." | "Dall." => Some("scotus"),
+            "IL" => Some("ill"),
+            "Fed. Cl." => Some("uscfc"),
+            "Cal. 4th" | "Cal. 5th" | "Cal. 3d" | "Cal. 2d" => Some("cal"),
+            "N.Y.2d" | "N.Y.3d" => Some("ny"),
             _ => None,
         }
     }
