@@ -127,7 +127,13 @@ fn is_rule(line: &str) -> bool {
 }
 
 static_regex!(column_regex, r"[ \t]{3,}|\t|[ \t][)\]:|](?:[ \t]|$)|^[)\]:|][ \t]");
-static_regex!(right_role_regex, format!(r"(?i)^[\s.…\])|:-]*(?:{ROLE_WORD})"));
+static_regex!(
+    /// A role that fills the rest of a line, perhaps with others: `…Defendant and Appellant.`
+    right_role_regex,
+    format!(
+        r"(?i)^[\s.…\])|:-]*(?:{ROLE_WORD})(?:[\s/,&()s-]|\d|and\b|no\.|nos\.|in\b|person\b|error\b|cross|counter|third|party|{ROLE_WORD})*[\s.;:…]*$"
+    )
+);
 
 /// The caption with its right column replaced by blanks, so that offsets stay valid: `ROE,   )   No.
 /// 7` keeps `ROE,`.

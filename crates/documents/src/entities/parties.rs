@@ -4,7 +4,7 @@ use super::captions::{ROLE_WORD, block_above, block_below, left_column, versus_l
 use super::docket_sheets::{Sheet, SheetParty, docket_sheet};
 use super::initials::Initials;
 use super::party_headings::{headed_parties, named_in_prose};
-use super::party_mention::{add_names, role_name, role_regex};
+use super::party_mention::{add_names, add_names_of, role_name, role_regex};
 use super::persons::normal_name;
 use crate::model::{EntityKind, Mention};
 use crate::static_regex::static_regex;
@@ -76,8 +76,9 @@ fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) 
             captures[0].split_whitespace().filter(|w| w.starts_with(char::is_lowercase)).count();
         if lower <= 5 {
             let b_end = b.start() + docket_after(b.as_str());
-            for (start, end, usual) in [(a.start(), a.end(), usual.0), (b.start(), b_end, usual.1)]
-            {
+            // The name of the paper may stand before the title: `Complaint, Roe v. Poe`.
+            let a_start = a.start() + paper_before_regex().find(a.as_str()).map_or(0, |m| m.end());
+            for (start, end, usual) in [(a_start, a.end(), usual.0), (b.start(), b_end, usual.1)] {
                 // A reporter's caption has the roles on the same line.
                 let side = role_regex().captures(&text[start..end]).and_then(|role| {
                     Some((role.get(0)?.start(), role_name(role.name("role")?.as_str())))
@@ -103,11 +104,22 @@ fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) 
     found.append(&mut more);
 }
 
-/// Where a docket number after a title begins: `Roe v. Poe, No. 20-1234`.
+static_regex!(
+    court_after_regex,
+    r",\s+(?:[NSEWCM]\.\s?D\.|D\.\s?[A-Z]|\d{1,2}(?:st|nd|rd|d|th)\s+Cir)"
+);
+static_regex!(
+    paper_before_regex,
+    r"(?i)^(?:complaint|answer|order|opinion|judgment|motion|petition|brief|memorandum|notice|transcript|docket|re)\s*[,:–—-]\s*"
+);
+
+/// Where a court or a docket number after a title begins: `Roe v. Poe, N.D. Cal. No. 20-1234`.
 fn docket_after(title: &str) -> usize {
+    let court = court_after_regex().find(title).map(|court| court.start());
     [", No.", ", Nos.", ", Case", ", Docket", " No. ", ", Civ"]
         .iter()
         .filter_map(|mark| title.find(mark))
+        .chain(court)
         .min()
         .unwrap_or(title.len())
 }
@@ -157,7 +169,8 @@ fn read_block(
         let role_text = role_name(role.as_str());
         let name_end = start + whole.start();
         if name_end > from {
-            add_names(text, from, name_end, &role_text, found);
+            let block = &content[from - start..name_end - start];
+            add_names_of(text, from, block, &role_text, found);
         }
         first.get_or_insert(role_text);
         from = start + role.end();
@@ -168,14 +181,15 @@ fn read_block(
         let paragraph = if above {
             let tail = content.trim_end();
             let at = tail.rfind("\n\n").or_else(|| tail.rfind("\n \n")).map_or(0, |at| at + 1);
-            (start + at, start + tail.len())
+            (at, tail.len())
         } else {
             let head = content.trim_start();
             let skipped = content.len() - head.len();
             let length = head.find("\n\n").or_else(|| head.find("\n \n")).unwrap_or(head.len());
-            (start + skipped, start + skipped + length)
+            (skipped, skipped + length)
         };
-        add_names(text, paragraph.0, paragraph.1, role, found);
+        let block = &content[paragraph.0..paragraph.1];
+        add_names_of(text, start + paragraph.0, block, role, found);
     }
     first
 }
@@ -243,7 +257,34 @@ mod tests {
         let line = "ANN ROE, Plaintiff-Appellant, v. ACME MILLS, INC., Defendant-Appellee.\nNo. 10-1234.\n";
         assert_eq!(
             pairs(line),
-            [pair("Ann Roe", "plaintiff-appellant"), pair("Acme Mills INC.", "defendant-appellee")]
+            [pair("Ann Roe", "plaintiff-appellant"), pair("Acme Mills Inc.", "defendant-appellee")]
+        );
+    }
+
+    #[test]
+    fn a_title_may_stand_between_the_name_of_a_paper_and_a_court() {
+        let text =
+            "Complaint, Quillon Mills, Inc. v. Bastian Grain, LLC, N.D. Cal. No. 3:22-cv-09847";
+        let found: Vec<String> = parties(text).into_iter().map(|party| party.normal).collect();
+        assert_eq!(found, ["Quillon Mills Inc.", "Bastian Grain LLC"], "{found:?}");
+        let sworn =
+            "ANN ROE v. BEN POE\n\nDefendants.\n\nI, Carla Moe, declare:\n1. I am of age.\n";
+        assert!(parties(sworn).iter().all(|party| !party.text.contains("declare")));
+    }
+
+    #[test]
+    fn the_right_column_is_no_part_of_a_name() {
+        let text = "QUILLON MILLS, INC.,               )\n                                   )\n\
+                    \x20              Plaintiff,         )   Case No. 3:22-cv-09847-ABC\n\
+                    \x20                                  )\n     v.                            )   DEFENDANT BASTIAN GRAIN,\n\
+                    \x20                                  )   LLC'S ANSWER TO COMPLAINT AND\n\
+                    BASTIAN GRAIN, LLC, and            )   COUNTERCLAIM\nTOMAS R. WREN,                     )\n\
+                    \x20                                  )   Judge: Hon. Ada T. Orell\n               Defendants.        )\n";
+        let found: Vec<String> = parties(text).into_iter().map(|party| party.normal).collect();
+        assert_eq!(
+            found,
+            ["Quillon Mills Inc.", "Bastian Grain LLC", "Tomas R. Wren"],
+            "{found:?}"
         );
     }
 
@@ -251,7 +292,7 @@ mod tests {
     fn captions_may_have_three_sides_rulers_and_dashes() {
         let text = "ACME MILLS, INC.,             )\n     Plaintiff,               )   No. 05-1234\n     v.                       )\nBOB POE, AKA Bobby P.,        )\n     Defendant and            )\n     Third-Party Plaintiff,   )\n     v.                       )\nCARL MOE, et al.,             )\n     Third-Party Defendants.  )\n";
         let names: Vec<String> = pairs(text).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["Acme Mills INC.", "Bob Poe", "Carl Moe"]);
+        assert_eq!(names, ["Acme Mills Inc.", "Bob Poe", "Carl Moe"]);
         let york = "JANE POE, as Administratrix of the Estate of\nCarl Poe, deceased,\n      Plaintiff,\n   -against-\nTHE CITY OF UTOPIA,\n      Defendant.\n";
         assert_eq!(
             pairs(york),
@@ -264,7 +305,7 @@ mod tests {
         let text = "ANN ROE,\tCase No. 1:20-cv-00123\nPlaintiff,\tORDER GRANTING MOTION\nv.\tJudge Poe\nACME MILLS, INC.,\t[Dkt. 5]\nDefendant.\n";
         assert_eq!(
             pairs(text),
-            [pair("Ann Roe", "plaintiff"), pair("Acme Mills INC.", "defendant")]
+            [pair("Ann Roe", "plaintiff"), pair("Acme Mills Inc.", "defendant")]
         );
     }
 

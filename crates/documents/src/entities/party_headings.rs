@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(pairs("In re: ANN V. ROE   No. 21-800\n"), [pair("Ann V. Roe", "subject")]);
         assert_eq!(
             pairs("In the Matter of\n\nACME MILLS, INC.,\n\nDebtor.\n")[0],
-            pair("Acme Mills INC.", "subject")
+            pair("Acme Mills Inc.", "subject")
         );
         assert!(pairs("In re Roe, 410 U.S. 113 (1973), held so.\n").is_empty());
     }

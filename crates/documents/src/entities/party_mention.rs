@@ -52,6 +52,17 @@ pub(super) fn add_names(
     found: &mut Vec<Mention>,
 ) {
     let Some(block) = text.get(start..end) else { return };
+    add_names_of(text, start, block, role, found);
+}
+
+/// Adds the names in a block that begins at `start` of the text, and in which blanks may stand for a part of it.
+pub(super) fn add_names_of(
+    text: &str,
+    start: usize,
+    block: &str,
+    role: &str,
+    found: &mut Vec<Mention>,
+) {
     for (from, to) in names_of_side(block) {
         add_name(text, start + from, &block[from..to], role, found);
     }
@@ -101,6 +112,10 @@ fn add_name(text: &str, at: usize, name: &str, role: &str, found: &mut Vec<Menti
             "slip" | "date:" | "notice" | "memorandum" | "hearing" | "time:" | "judge:"
         )
     {
+        return;
+    }
+    // A sworn statement begins: `I, Ann Roe, declare`.
+    if trimmed.starts_with("I, ") {
         return;
     }
     // Another case is cited.

@@ -185,7 +185,9 @@ fn title_case(word: &str) -> String {
     }
     let roman =
         matches!(word.trim_end_matches('.'), "II" | "III" | "IV" | "LLC" | "LLP" | "USA" | "N.A");
-    if !capitals || letters.len() < 3 || roman || word.contains('.') && letters.len() <= 3 {
+    let form = matches!(word, "INC." | "INC" | "LTD." | "LTD" | "CO." | "CO");
+    let initials = letters.len() < 3 || word.contains('.') && letters.len() <= 3;
+    if !capitals || roman || initials && !form {
         return word.to_owned();
     }
     let mut out = String::with_capacity(word.len());
