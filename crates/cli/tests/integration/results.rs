@@ -1,5 +1,7 @@
 //! Names are found in the results of documents, and shown with what they are related to.
 
+#![expect(clippy::expect_used, reason = "a failure here is a failed test")]
+
 use std::path::Path;
 
 use crate::program::{Run, run};

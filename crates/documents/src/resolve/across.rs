@@ -50,7 +50,7 @@ impl Resolution {
 /// keys.
 pub fn resolve_across(documents: &[DocumentEntities]) -> Resolution {
     let cases = cases::joined(&documents.iter().filter_map(own_case).collect());
-    let mut distinct: BTreeMap<(EntityKind, Cow<'_, str>), Vec<(usize, usize)>> = BTreeMap::new();
+    let mut distinct = Distinct::new();
     for (document, entities) in documents.iter().enumerate() {
         let case = own_case(entities).and_then(|key| cases.get(key).copied());
         for (local, (entity, key)) in entities.entities.iter().zip(&entities.keys).enumerate() {
@@ -79,6 +79,9 @@ pub fn resolve_across(documents: &[DocumentEntities]) -> Resolution {
 fn own_case(document: &DocumentEntities) -> Option<&str> {
     document.keys.get(document.case?).map(String::as_str)
 }
+
+/// For each key, the entities that have it: indexes of the document, and of the entity in it.
+type Distinct<'k> = BTreeMap<(EntityKind, Cow<'k, str>), Vec<(usize, usize)>>;
 
 /// Separates a family name from the case in which it means one person, in the key of an entity.
 const SCOPE: char = '@';
