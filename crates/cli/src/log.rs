@@ -44,7 +44,8 @@ pub(crate) fn start(is_shown: bool) -> Result<Log, CliError> {
     }
 }
 
-/// A command that begins work on documents, in a span: the trace that its tasks and batches belong to.
+/// A command that begins work on documents, in a span: the trace that its tasks and batches belong to. Commands that go
+/// on until they are stopped have none.
 pub(crate) async fn in_span<T>(command: &'static str, work: impl Future<Output = T>) -> T {
     let span = tracing::info_span!(
         target: "compartment::command",

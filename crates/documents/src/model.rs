@@ -210,6 +210,18 @@ pub struct Attributes {
     pub citation: Option<Box<CitationParts>>,
 }
 
+/// The words before and after a place in a text, each on one line and without control characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Around {
+    /// The words before it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub before: String,
+    /// The words after it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub after: String,
+}
+
 /// One place in a document that names something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -224,9 +236,9 @@ pub struct Mention {
     pub text: String,
     /// The name in normal form, without control characters and marks of direction: an ISO date, `USD 125000` (minor units), a reporter's usual abbreviation, a court key.
     pub normal: String,
-    /// The words around it, on one line, with the mention itself; empty until the stage `entities` sets it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub around: String,
+    /// The words around it; empty until the stage `entities` sets them.
+    #[serde(default)]
+    pub around: Around,
     /// Further facts from the text.
     #[serde(default)]
     pub attributes: Attributes,
@@ -249,7 +261,7 @@ impl Mention {
             end,
             text: document.get(start..end).unwrap_or_default().to_owned(),
             normal: visible(&normal.into()).into_owned(),
-            around: String::new(),
+            around: Around::default(),
             attributes: Attributes::default(),
         }
     }

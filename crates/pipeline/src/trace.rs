@@ -34,7 +34,8 @@ impl TraceContext {
     }
 }
 
-/// The span of a stage for a document: from the look for a stored result to the result.
+/// The span of a stage for a document: from the look for a stored result to the result. It names the document by its
+/// content: a file name may name people.
 pub(crate) fn stage(name: &str, document: &Document) -> Span {
     #[cfg(feature = "trace")]
     return tracing::info_span!(
@@ -43,7 +44,7 @@ pub(crate) fn stage(name: &str, document: &Document) -> Span {
         otel.name = format!("stage {name}"),
         otel.status_code = tracing::field::Empty,
         compartment.stage = name,
-        compartment.document = document.name(),
+        compartment.document = document.subject(),
         error.type = tracing::field::Empty,
     );
     #[cfg(not(feature = "trace"))]

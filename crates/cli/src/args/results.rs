@@ -79,7 +79,7 @@ const GRAPH_HELP: &str =
 Examples:
   compartment graph 'Harborline Freight Incorporated'
   compartment graph 'Pruitt' --kind lawyer --depth 2
-  compartment graph 'Celotex' --format dot | dot -Tsvg > celotex.svg
+  compartment graph 'Roe v. Mills' --format dot | dot -Tsvg > roe.svg
   compartment graph 'Oyelaran' --format graphml > judge.graphml";
 
 /// A kind of entity.

@@ -44,14 +44,7 @@ pub(crate) fn run(command: &args::Find) -> Result<ExitCode, CliError> {
 
 fn show(hit: &Hit) {
     let page = format!("p. {}", hit.page);
-    let around = match hit.around.find(&hit.text) {
-        Some(at) if !hit.text.is_empty() => {
-            let (before, rest) = hit.around.split_at(at);
-            let (name, after) = rest.split_at(hit.text.len());
-            format!("{before}{STRONG}{name}{STRONG:#}{after}")
-        }
-        _ => hit.around.clone(),
-    };
+    let around = format!("{}{STRONG}{}{STRONG:#}{}", hit.around.before, hit.text, hit.around.after);
     let kind = serde_json::to_value(hit.kind).unwrap_or_default();
     let entity = if hit.name == hit.text { String::new() } else { format!(": {}", hit.name) };
     let kind = kind.as_str().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `compartment graph`: what an entity is related to, in the results of documents.
+//! `compartment graph`: the neighbourhood of an entity in the results of documents.
 
 use compartment_documents::results::{
     Choice, GraphOptions, as_dot, as_graphml, as_json_lines, as_text, graph, named,

@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         }
         Command::Find(command) => find::run(&command),
         Command::Graph(command) => graph::run(&command),
-        Command::Batch(command) => on_runtime(log::in_span("batch", batch::run(general, command))),
+        Command::Batch(command) => on_runtime(batch::run(general, command)),
         Command::Worker(command) => on_runtime(worker::run(general, command)),
         Command::Workers(command) => on_runtime(workers::run(general, command)),
         Command::Tasks(command) => on_runtime(tasks::run(general, command)),

@@ -52,7 +52,7 @@ fn main_part(archive: &ZipArchive<Cursor<&[u8]>>) -> Option<String> {
     archive.file_names().flatten().find(|name| is_main(name)).map(|name| name.into_owned())
 }
 
-/// What an archive is that is no Word document.
+/// The kind of an archive that is no Word document.
 fn other_archive(archive: &ZipArchive<Cursor<&[u8]>>) -> String {
     let has = |start: &str| archive.file_names().flatten().any(|name| name.starts_with(start));
     if has("xl/") || has("ppt/") {
@@ -86,8 +86,7 @@ impl Text {
             zip::result::ZipError::UnsupportedArchive(_) => DocumentError::Encrypted,
             error => damaged(format!("{name} cannot be read ({error})")),
         })?;
-        let mut part =
-            Part { text: self, skipped: 0, is_text: false, limit: options.max_text_bytes };
+        let mut part = Part { text: self, skipped: 0, is_text: false, options };
         let mut content = BufReader::new(file.take(*left));
         part.read(&mut content, name)?;
         *left = content.get_ref().limit();
@@ -109,6 +108,10 @@ impl Text {
         if self.text.trim().is_empty() {
             return Err(DocumentError::NoText);
         }
+        // A document may end in a page break.
+        while self.pages.len() > 1 && self.pages.last().is_some_and(|page| page.start >= end) {
+            self.pages.pop();
+        }
         if let Some(last) = self.pages.last_mut() {
             // Notes belong to the last page.
             last.end = end;
@@ -125,11 +128,11 @@ impl Text {
 /// One part of the archive while it is read.
 struct Part<'t> {
     text: &'t mut Text,
-    /// Depth within an element that repeats another for older programs.
+    /// Depth within an element that repeats another: for older programs, or at the place that text was moved from.
     skipped: usize,
     /// Whether the reader is within an element of text.
     is_text: bool,
-    limit: u64,
+    options: &'t ExtractOptions,
 }
 
 impl Part<'_> {
@@ -157,8 +160,13 @@ impl Part<'_> {
                 _ => {}
             }
             let size = self.text.text.len() as u64;
-            if size > self.limit {
-                return Err(DocumentError::TextTooLarge { size, limit: self.limit });
+            let (max_bytes, max_pages) = (self.options.max_text_bytes, self.options.max_pages);
+            if size > max_bytes {
+                return Err(DocumentError::TextTooLarge { size, limit: max_bytes });
+            }
+            let pages = self.text.pages.len();
+            if pages > max_pages {
+                return Err(DocumentError::TooManyPages { pages, limit: max_pages });
             }
         }
     }
@@ -181,7 +189,7 @@ impl Part<'_> {
     }
 
     fn open(&mut self, element: &BytesStart<'_>) {
-        if self.skipped > 0 || element.local_name().as_ref() == "Fallback" {
+        if self.skipped > 0 || matches!(element.local_name().as_ref(), "Fallback" | "moveFrom") {
             self.skipped += 1;
             return;
         }

@@ -1,5 +1,7 @@
 //! Reads e-mails: who wrote to whom, the message, and its attachments as further pages.
 
+use std::time::Instant;
+
 use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType};
 
 use super::ocr::OcrStarter;
@@ -43,18 +45,30 @@ pub(super) fn looks_like_email(bytes: &[u8]) -> bool {
     is_from_program && fields > 1
 }
 
-/// The text of an e-mail: the first page is the message, and the pages of attachments follow.
+/// The text of an e-mail that is within `depth` others: the first page is the message, and the pages of attachments
+/// follow. The limits of time, pages and text hold for all of it together.
 pub(super) fn extract(
     bytes: &[u8],
     options: &ExtractOptions,
     ocr: &OcrStarter,
+    depth: usize,
 ) -> Result<ExtractedText, DocumentError> {
+    if depth >= MAX_DEPTH {
+        let found = format!("an e-mail within {MAX_DEPTH} others: submit it by itself");
+        return Err(DocumentError::UnsupportedFormat { found });
+    }
     let Some(message) = MessageParser::default().parse(bytes) else {
         return Err(DocumentError::Damaged { reason: "its header cannot be read".to_owned() });
     };
-    let mut read =
-        Mail { text: String::new(), pages: Vec::new(), warnings: Vec::new(), options, ocr };
-    read.message(&message, 0)?;
+    let mut read = Mail {
+        text: String::new(),
+        pages: Vec::new(),
+        warnings: Vec::new(),
+        options,
+        ocr,
+        deadline: Instant::now() + options.document_timeout,
+    };
+    read.message(&message, depth)?;
     if read.text.trim().is_empty() {
         return Err(DocumentError::NoText);
     }
@@ -73,6 +87,7 @@ struct Mail<'o> {
     warnings: Vec<String>,
     options: &'o ExtractOptions,
     ocr: &'o OcrStarter,
+    deadline: Instant,
 }
 
 impl Mail<'_> {
@@ -100,7 +115,7 @@ impl Mail<'_> {
             match part.message() {
                 Some(inner) if depth + 1 < MAX_DEPTH => self.message(inner, depth + 1)?,
                 Some(_) => self.left_out(name, &format!("it is {MAX_DEPTH} e-mails deep")),
-                None => self.attachment(name, part.contents())?,
+                None => self.attachment(name, part.contents(), depth + 1)?,
             }
         }
         Ok(())
@@ -113,8 +128,20 @@ impl Mail<'_> {
     }
 
     /// Adds the text of an attachment. One that cannot be read is left out with a warning, since its message can.
-    fn attachment(&mut self, name: &str, content: &[u8]) -> Result<(), DocumentError> {
-        match text_of(content, name, self.options, self.ocr) {
+    fn attachment(
+        &mut self,
+        name: &str,
+        content: &[u8],
+        depth: usize,
+    ) -> Result<(), DocumentError> {
+        let mut options = self.options.clone();
+        options.document_timeout = self.deadline.saturating_duration_since(Instant::now());
+        if options.document_timeout.is_zero() {
+            return Err(DocumentError::TimedOut { limit: self.options.document_timeout });
+        }
+        options.max_text_bytes = options.max_text_bytes.saturating_sub(self.text.len() as u64);
+        options.max_pages = options.max_pages.saturating_sub(self.pages.len());
+        match text_of(content, name, &options, self.ocr, depth) {
             Ok(read) => {
                 let start = self.begin_page();
                 self.text.push_str(&format!("Attachment: {name}\n\n"));

@@ -106,7 +106,7 @@ pub(crate) fn extract_with(
     ocr: &OcrStarter,
 ) -> Result<ExtractedText, DocumentError> {
     options.check_size(bytes.len() as u64)?;
-    let text = text_of(bytes, name, options, ocr)?;
+    let text = text_of(bytes, name, options, ocr, 0)?;
     let (size, limit) = (text.text.len() as u64, options.max_text_bytes);
     if size > limit {
         return Err(DocumentError::TextTooLarge { size, limit });
@@ -114,11 +114,13 @@ pub(crate) fn extract_with(
     Ok(text)
 }
 
+/// The text of a document that is within `depth` e-mails.
 fn text_of(
     bytes: &[u8],
     name: &str,
     options: &ExtractOptions,
     ocr: &OcrStarter,
+    depth: usize,
 ) -> Result<ExtractedText, DocumentError> {
     if let Some(at) = pdf_end::header(bytes) {
         return pdf::extract(bytes, at, options, ocr);
@@ -127,7 +129,7 @@ fn text_of(
         return docx::extract(bytes, options);
     }
     if email::looks_like_email(bytes) {
-        return email::extract(bytes, options, ocr);
+        return email::extract(bytes, options, ocr, depth);
     }
     if let Some(found) = encoding::binary_format(bytes) {
         return Err(DocumentError::UnsupportedFormat { found });

@@ -6,6 +6,9 @@ const HEADER_WINDOW: usize = 1024;
 /// before it.
 const FAR_HEADER_WINDOW: usize = 64 * 1024;
 
+/// Bytes before the word `obj` in which the numbers of an object are looked for: ten and five digits, and blanks.
+const OBJECT_NUMBERS: usize = 32;
+
 /// The byte at which a PDF begins; `None` if the file is none.
 pub(super) fn header(bytes: &[u8]) -> Option<usize> {
     let within = |window: usize| find(&bytes[..bytes.len().min(window)], b"%PDF-");
@@ -73,8 +76,9 @@ fn opens_object(text: &[u8]) -> bool {
     let mut from = 0;
     while let Some(found) = find(&text[from..], b"obj") {
         let at = from + found;
-        let mut words =
-            text[..at].rsplit(|byte| byte.is_ascii_whitespace()).filter(|w| !w.is_empty());
+        // Two numbers of an object are short.
+        let before = &text[at.saturating_sub(OBJECT_NUMBERS)..at];
+        let mut words = before.rsplit(|byte| byte.is_ascii_whitespace()).filter(|w| !w.is_empty());
         let is_number =
             |word: Option<&[u8]>| word.is_some_and(|w| w.iter().all(u8::is_ascii_digit));
         if is_number(words.next()) && is_number(words.next()) {

@@ -16,6 +16,8 @@ pub struct Resolution {
     /// For each document, in the given order, the indexes in `entities` of its own entities.
     pub links: Vec<Vec<usize>>,
     by_local_id: HashMap<String, usize>,
+    /// Entities whose name means them only within their case, by document and own id.
+    scoped: HashMap<(String, String), usize>,
 }
 
 impl Resolution {
@@ -34,7 +36,8 @@ impl Resolution {
     pub fn rename(&self, relationships: &mut [Relationship]) {
         for relationship in relationships {
             for id in [&mut relationship.from, &mut relationship.to] {
-                if let Some(at) = self.by_local_id.get(id.as_str()) {
+                let scoped = self.scoped.get(&(relationship.document.clone(), id.clone()));
+                if let Some(at) = scoped.or_else(|| self.by_local_id.get(id.as_str())) {
                     id.clone_from(&self.entities[*at].id);
                 }
             }
@@ -56,7 +59,7 @@ pub fn resolve_across(documents: &[DocumentEntities]) -> Resolution {
         for (local, (entity, key)) in entities.entities.iter().zip(&entities.keys).enumerate() {
             let key = match entity.kind {
                 EntityKind::Case => Cow::Borrowed(cases.get(key.as_str()).copied().unwrap_or(key)),
-                kind if is_family_name(kind, key) => {
+                kind if is_scoped(kind, key) => {
                     let scope = case.unwrap_or(&entities.document);
                     Cow::Owned(format!("{key}{SCOPE}{scope}"))
                 }
@@ -83,12 +86,14 @@ fn own_case(document: &DocumentEntities) -> Option<&str> {
 /// For each key, the entities that have it: indexes of the document, and of the entity in it.
 type Distinct<'k> = BTreeMap<(EntityKind, Cow<'k, str>), Vec<(usize, usize)>>;
 
-/// Separates a family name from the case in which it means one person, in the key of an entity.
+/// Separates a name from the case in which it means one entity, in the entity's key.
 const SCOPE: char = '@';
 
-/// Whether the key is that of a person who is known by a family name only.
-fn is_family_name(kind: EntityKind, key: &str) -> bool {
+/// Whether the key means one entity only within its case: that of a person who is known by a family name only, or of a
+/// court without its place.
+fn is_scoped(kind: EntityKind, key: &str) -> bool {
     match kind {
+        EntityKind::Court => key.starts_with("-/"),
         EntityKind::Judge | EntityKind::Lawyer => from_key(key).given.is_empty(),
         EntityKind::Party => !key.contains(' ') && !is_organisation(key),
         _ => false,
@@ -223,6 +228,7 @@ fn build(
     let mut links: Vec<Vec<usize>> =
         documents.iter().map(|document| vec![0; document.entities.len()]).collect();
     let mut by_local_id = HashMap::new();
+    let mut scoped = HashMap::new();
     for (root, group) in grouped {
         let kind = keys[root].0;
         // The longest key is the fullest name; the first in order among equals. A family name comes last.
@@ -244,6 +250,11 @@ fn build(
             named_in.insert(&documents[document].document);
             count += entity.mention_count;
             links[document][local] = index;
+            if is_scoped(kind, &documents[document].keys[local]) {
+                let place = (documents[document].document.clone(), entity.id.clone());
+                scoped.insert(place, index);
+                continue;
+            }
             if !by_local_id.contains_key(&entity.id) {
                 by_local_id.insert(entity.id.clone(), index);
             }
@@ -269,13 +280,15 @@ fn build(
             documents: named_in.into_iter().map(str::to_owned).collect(),
         });
     }
-    Resolution { entities, links, by_local_id }
+    Resolution { entities, links, by_local_id, scoped }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::entities::mentions;
+    use crate::model::RelationshipKind;
+    use crate::relate::{RelateOptions, relate};
     use crate::resolve::resolve;
 
     fn set() -> Vec<DocumentEntities> {
@@ -336,6 +349,17 @@ mod tests {
             .map(|one| (one.name.as_str(), one.documents.len()))
             .collect();
         assert_eq!(judges, [("Miriam T. Oyelaran", 2), ("Oyelaran", 1)], "{judges:?}");
+        // A relationship leads to the judge of its own document.
+        for (document, wanted) in
+            documents.iter().zip(["Miriam T. Oyelaran", "Miriam T. Oyelaran", "Oyelaran"])
+        {
+            let mut found = relate(document, &RelateOptions::default());
+            resolution.rename(&mut found);
+            let hears = found.iter().find(|one| one.kind == RelationshipKind::JudgeCase).unwrap();
+            let judge = resolution.entities.iter().find(|one| one.id == hears.from).unwrap();
+            assert_eq!(judge.name, wanted);
+            assert!(judge.documents.contains(&document.document));
+        }
         let numbered =
             |one: &&CanonicalEntity| one.kind == EntityKind::Case && one.name.contains("-CV-");
         let cases: Vec<&str> =

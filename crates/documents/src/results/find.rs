@@ -7,8 +7,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::folder::{Unreadable, walk};
-use super::words::{has_all, words};
-use crate::model::EntityKind;
+use super::words::{has_all, query_words, words};
+use crate::model::{Around, EntityKind};
 
 /// The name to find.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl Query {
     /// Every kind of entity, and at most 100 hits.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { words: words(name), kind: None, limit: 100 }
+        Self { words: query_words(name), kind: None, limit: 100 }
     }
 }
 
@@ -50,8 +50,9 @@ pub struct Hit {
     pub name: String,
     /// The name as it stands in the text.
     pub text: String,
-    /// The words around it.
-    pub around: String,
+    /// The words before and after it.
+    #[serde(flatten)]
+    pub around: Around,
 }
 
 /// The result of a search.

@@ -1,4 +1,4 @@
-//! What an entity is related to: its neighbourhood over all documents of a folder of results.
+//! The neighbourhood of an entity over all documents of a folder of results.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::folder::{Unreadable, walk};
-use super::words::{has_all, words};
+use super::words::{has_all, query_words, words};
 use crate::model::{EntityKind, RelationshipKind};
 
 /// The part of the graph that is shown.
@@ -87,7 +87,7 @@ pub struct Graph {
 /// # Errors
 /// As [`walk`].
 pub fn named(folder: &Path, name: &str, kind: Option<EntityKind>) -> std::io::Result<Vec<Choice>> {
-    let wanted = words(name);
+    let (wanted, plain) = (query_words(name), words(name));
     let mut found: BTreeMap<String, Choice> = BTreeMap::new();
     walk(folder, |file| {
         for entity in &file.entities {
@@ -104,7 +104,7 @@ pub fn named(folder: &Path, name: &str, kind: Option<EntityKind>) -> std::io::Re
         return Ok(vec![one]);
     }
     let mut choices: Vec<Choice> = found.into_values().collect();
-    let is_other = |choice: &Choice| words(&choice.name) != wanted;
+    let is_other = |choice: &Choice| words(&choice.name) != plain;
     choices.sort_by(|a, b| {
         let by_documents = b.documents.cmp(&a.documents).then_with(|| a.name.cmp(&b.name));
         is_other(a).cmp(&is_other(b)).then(by_documents)

@@ -141,7 +141,39 @@ fn a_message_in_html_is_read_as_a_page_and_a_memo_is_text() {
 }
 
 #[test]
+fn a_word_document_may_end_in_a_page_break() {
+    let end = "<w:p><w:r><w:br w:type=\"page\"/></w:r></w:p>";
+    let read = read(&docx(&format!("{}{end}", paragraph("The end.")))).unwrap();
+    assert_eq!(read.text, "The end.");
+    assert_eq!((read.pages.len(), read.pages[0].end), (1, read.text.len()));
+    let moved = "<w:p><w:moveFrom><w:r><w:t>moved</w:t></w:r></w:moveFrom></w:p>\
+                 <w:p><w:moveTo><w:r><w:t>moved</w:t></w:r></w:moveTo></w:p>";
+    assert_eq!(crate::office::read(&docx(moved)).unwrap().text.trim(), "moved");
+    let mut options = ExtractOptions::default();
+    options.max_pages = 3;
+    let pages = format!("{}{end}", paragraph("one")).repeat(9);
+    assert_eq!(extract(&docx(&pages), "pages", &options).unwrap_err().code(), "too_many_pages");
+}
+
+#[test]
 fn emails_within_emails_end() {
+    // As attachments without a type, which are recognised from their content.
+    let mut hidden = format!("{HEADER}Content-Type: text/plain\r\n\r\ninnermost\r\n");
+    for level in 0..30 {
+        hidden = format!(
+            "{HEADER}Content-Type: multipart/mixed; boundary=c{level}\r\n\r\n--c{level}\r\n\
+             Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=a\r\n\r\n\
+             {hidden}\r\n--c{level}--\r\n"
+        );
+    }
+    let deep = crate::office::read(hidden.as_bytes()).unwrap();
+    assert!(deep.pages.len() <= 16, "{}", deep.pages.len());
+    assert!(
+        deep.warnings.iter().any(|what| what.contains("within 8 others")),
+        "{:?}",
+        deep.warnings
+    );
+
     let mut mail = format!("{HEADER}Content-Type: text/plain\r\n\r\ninnermost\r\n");
     for level in 0..40 {
         mail = format!(

@@ -14,6 +14,7 @@ use compartment_operations::Operations;
 use super::operations;
 use crate::args::{self, BatchCommand, General};
 use crate::exit_code::{CliError, ExitCode};
+use crate::log;
 use crate::settings;
 
 pub(crate) async fn run(general: &General, command: args::Batch) -> Result<ExitCode, CliError> {
@@ -24,7 +25,9 @@ pub(crate) async fn run(general: &General, command: args::Batch) -> Result<ExitC
     };
     let databases = open(&operations).await?;
     match command.command {
-        BatchCommand::Submit(command) => submit::run(&databases, &command).await,
+        BatchCommand::Submit(command) => {
+            log::in_span("batch submit", submit::run(&databases, &command)).await
+        }
         BatchCommand::List(command) => list::run(&databases, command.json).await,
         BatchCommand::Show(command) => show::run(&operations, &command).await,
         BatchCommand::Watch(command) => watch::run(&operations, &command).await,
