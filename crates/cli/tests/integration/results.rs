@@ -38,7 +38,7 @@ fn a_name_is_found_with_its_page_and_the_words_around_it() {
     assert_eq!((&first["kind"], &first["page"]), (&"party".into(), &1.into()), "{first}");
     assert!(!found.out.contains('\u{1b}'), "{}", found.out);
 
-    let limited = run(folder.path(), &["find", "quil*", "--limit", "1"]);
+    let limited = run(folder.path(), &["find", "c*", "--limit", "1"]);
     assert!(limited.err.contains("--limit shows more"), "{}", limited.err);
     let nobody = run(folder.path(), &["find", "nobody"]);
     assert_eq!((nobody.code, nobody.out.as_str()), (10, ""));
