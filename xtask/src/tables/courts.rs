@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::court_strings::strings;
+use super::reading::{array, package, text, texts};
 use crate::command::Failure;
 
 // The stages read names in this form, so the table must be made with it.
@@ -72,19 +73,21 @@ enum Strength {
     Name,
 }
 
+/// The package with the courts.
+const PACKAGE: &str = "courts-db";
+
 /// Lines `C id name citation system level type location dates parent`, `F normal-form ids`, and
 /// `W words-it-has words-it-has-not id` for patterns without end.
 pub(super) fn courts(packages: &Path) -> Result<String, Failure> {
-    let folder = packages.join("courts-db==0.10.27/courts_db/data");
-    let variables = variables(&folder)?;
-    let given = read_json(&folder.join("courts.json"))?;
-    let courts = given.as_array().map_or(&[][..], Vec::as_slice);
+    let variables = variables(packages)?;
+    let given = package(packages, PACKAGE, "courts_db/data/courts.json")?;
+    let courts = array(&given);
     let parents: HashMap<&str, &str> =
-        courts.iter().map(|court| (field(court, "id"), field(court, "parent"))).collect();
+        courts.iter().map(|court| (text(court, "id"), text(court, "parent"))).collect();
     let mut forms: BTreeMap<String, BTreeMap<&str, Strength>> = BTreeMap::new();
     let mut open: BTreeSet<String> = BTreeSet::new();
     for court in courts {
-        let id = field(court, "id");
+        let id = text(court, "id");
         let mut add = |string: &str, strength: Strength| {
             let form = normal_form(&court_words(string));
             let words: Vec<&str> = form.split(' ').collect();
@@ -97,18 +100,18 @@ pub(super) fn courts(packages: &Path) -> Result<String, Failure> {
             let kept = forms.entry(form).or_default().entry(id).or_insert(strength);
             *kept = (*kept).max(strength);
         };
-        add(field(court, "name"), Strength::Name);
+        add(text(court, "name"), Strength::Name);
         // Names such as `Hamilton County Court` are of two states: with the state, they are of one.
-        let state = state_word(field(court, "location"));
+        let state = state_word(text(court, "location"));
         if let Some(state) =
-            state.filter(|_| !court_words(field(court, "name")).iter().any(|w| is_state(w)))
+            state.filter(|_| !court_words(text(court, "name")).iter().any(|w| is_state(w)))
         {
             add(
-                &format!("{} {}", field(court, "name"), state.replace('_', " ")),
+                &format!("{} {}", text(court, "name"), state.replace('_', " ")),
                 Strength::Citation,
             );
         }
-        add(field(court, "citation_string"), Strength::Citation);
+        add(text(court, "citation_string"), Strength::Citation);
         for pattern in court["regex"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             match strings(&fill(pattern, &variables)) {
                 Some(all) => all.iter().for_each(|string| add(string, Strength::Pattern)),
@@ -119,11 +122,11 @@ pub(super) fn courts(packages: &Path) -> Result<String, Failure> {
     let mut out = String::new();
     let bankruptcy: BTreeSet<&str> = courts
         .iter()
-        .filter(|court| field(court, "type") == "bankruptcy")
-        .map(|court| field(court, "id"))
+        .filter(|court| text(court, "type") == "bankruptcy")
+        .map(|court| text(court, "id"))
         .collect();
     let mut sorted: Vec<&Value> = courts.iter().collect();
-    sorted.sort_by_key(|court| field(court, "id"));
+    sorted.sort_by_key(|court| text(court, "id"));
     for court in sorted {
         out.push_str(&court_line(court));
     }
@@ -196,7 +199,7 @@ fn court_line(court: &Value) -> String {
         .into_iter()
         .flatten()
         .map(|span| {
-            let year = |name: &str| field(span, name).chars().take(4).collect::<String>();
+            let year = |name: &str| text(span, name).chars().take(4).collect::<String>();
             format!("{}-{}", year("start"), year("end"))
         })
         .filter(|span| span != "-")
@@ -204,29 +207,15 @@ fn court_line(court: &Value) -> String {
     let fields = ["id", "name", "citation_string", "system", "level", "type", "location"];
     let mut cells: Vec<String> = fields
         .iter()
-        .map(|name| field(court, name).split_whitespace().collect::<Vec<_>>().join(" "))
+        .map(|name| text(court, name).split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
     cells.push(dates.join(","));
-    cells.push(field(court, "parent").to_owned());
+    cells.push(text(court, "parent").to_owned());
     format!("C\t{}\n", cells.join("\t"))
 }
 
-fn field<'v>(value: &'v Value, name: &str) -> &'v str {
-    value[name].as_str().unwrap_or_default()
-}
-
-fn read_json(path: &Path) -> Result<Value, Failure> {
-    let text = read_text(path)?;
-    serde_json::from_str(&text).map_err(|error| Failure(format!("{}: {error}", path.display())))
-}
-
-fn read_text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure(format!("{} could not be read: {error}", path.display())))
-}
-
 /// The variables of the patterns: spellings by their canonical string, places by their lists.
-fn variables(folder: &Path) -> Result<HashMap<String, String>, Failure> {
+fn variables(packages: &Path) -> Result<HashMap<String, String>, Failure> {
     let mut all: HashMap<String, String> =
         VARIABLES.iter().map(|(name, string)| ((*name).to_owned(), (*string).to_owned())).collect();
     let numbers = [
@@ -236,7 +225,7 @@ fn variables(folder: &Path) -> Result<HashMap<String, String>, Failure> {
     for (at, number) in numbers.iter().enumerate() {
         all.insert(format!("n{}", at + 1), (*number).to_owned());
     }
-    if let Some(given) = read_json(&folder.join("variables.json"))?.as_object() {
+    if let Some(given) = package(packages, PACKAGE, "courts_db/data/variables.json")?.as_object() {
         // The other variables are states, named by their postal codes.
         for name in given.keys() {
             if let Some(state) = postal(name) {
@@ -244,11 +233,7 @@ fn variables(folder: &Path) -> Result<HashMap<String, String>, Failure> {
             }
         }
     }
-    let places = std::fs::read_dir(folder.join("places"))
-        .map_err(|error| Failure(format!("the places could not be listed: {error}")))?;
-    for place in places.filter_map(Result::ok) {
-        let name = place.file_name().to_string_lossy().trim_end_matches(".txt").to_owned();
-        let lines = read_text(&place.path())?;
+    for (name, lines) in texts(packages, PACKAGE, "courts_db/data/places")? {
         all.insert(name, format!("({})", lines.lines().collect::<Vec<_>>().join("|")));
     }
     Ok(all)

@@ -1,22 +1,46 @@
-//! Reads the JSON files of the packages.
+//! Reads the files of the packages.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::command::Failure;
 
-/// A file of a package; the folder of the package begins with its name.
+/// A file of JSON of a package.
 pub(super) fn package(packages: &Path, name: &str, file: &str) -> Result<Value, Failure> {
+    let path = path(packages, name, file)?;
+    serde_json::from_str(&content(&path)?)
+        .map_err(|error| Failure(format!("{} is no JSON: {error}", path.display())))
+}
+
+/// The text files of a folder of a package, by their names without `.txt`.
+pub(super) fn texts(
+    packages: &Path,
+    name: &str,
+    folder: &str,
+) -> Result<Vec<(String, String)>, Failure> {
+    let path = path(packages, name, folder)?;
+    let files = std::fs::read_dir(&path)
+        .map_err(|error| Failure(format!("{} could not be listed: {error}", path.display())))?;
+    let named = files.filter_map(Result::ok).map(|file| {
+        let name = file.file_name().to_string_lossy().trim_end_matches(".txt").to_owned();
+        Ok((name, content(&file.path())?))
+    });
+    named.collect()
+}
+
+/// A path in a package; its folder begins with its name and has its version.
+fn path(packages: &Path, name: &str, below: &str) -> Result<PathBuf, Failure> {
     let pinned = super::PACKAGES
         .iter()
         .find(|package| package.split("==").next() == Some(name))
         .ok_or_else(|| Failure(format!("no package {name}")))?;
-    let path = packages.join(pinned).join(file);
-    let content = std::fs::read_to_string(&path)
-        .map_err(|error| Failure(format!("{} could not be read: {error}", path.display())))?;
-    serde_json::from_str(&content)
-        .map_err(|error| Failure(format!("{} is no JSON: {error}", path.display())))
+    Ok(packages.join(pinned).join(below))
+}
+
+fn content(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure(format!("{} could not be read: {error}", path.display())))
 }
 
 /// Every source of a file that maps a name to the sources which bear it.
