@@ -148,7 +148,7 @@ fn named_references(text: &str, citations: &[Mention]) -> Vec<Mention> {
         };
         let Some(candidate) = candidate else { continue };
         let (start, end) = (name.start() + offset, pin.end());
-        // `Nash, at 310, 115 S. Ct. 5`: the name and the page belong to the citation behind them.
+        // `Roe, at 310, 115 S. Ct. 5`: the name and the page belong to the citation behind them.
         let at = spans.partition_point(|(_, span_end)| *span_end <= start);
         if spans.get(at).is_some_and(|(span_start, _)| *span_start < end) {
             continue;

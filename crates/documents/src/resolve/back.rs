@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_page_may_lie_in_any_of_the_parallel_reports() {
-        let text = "Morrow v. Teller, 31 Cal. 3d 40, 200 Cal. Rptr. 500 (1982). Id. at 505. Id. at 44. Id. at 300.";
+        let text = "Morrow v. Teller, 31 Cal. 3d 40, 200 Cal. Rptr. 500 (1982). Id. at 505. Id. at 44. Id. at 450.";
         assert_eq!(numbers(text), [Some(0), Some(0), Some(0), Some(0), None]);
     }
 
