@@ -13,7 +13,7 @@ static_regex!(
     r"(?:(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8})(?:,|\s)\s*)?(?:\d{1,3}\s)?(?:\b|_)(?:[Ss]upra|SUPRA)(?:\b|_),?"
 );
 static_regex!(
-    /// What stands between `Id.` or `supra` and the places of a pin cite.
+    /// The words between `Id.` or `supra` and the places of a pin cite.
     before_pin_regex,
     r"^\s{1,20}(?P<pin>(?P<note>(?:notes?|nn?\.)\s?\d{1,4},?\s{0,20})?(?P<at>at\s{1,20})?)"
 );

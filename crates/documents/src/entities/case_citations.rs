@@ -26,7 +26,7 @@ static_regex!(
     r"^,?\s?(?:&\s?)?(?:nn?|fn|notes?)\.?\s?\d{1,3}(?:\s?[-–,&]\s?\d{1,3}\b)?"
 );
 static_regex!(
-    /// What else may stand before the parenthesis: a number of the docket, a mark of the slip opinion.
+    /// Other text before the parenthesis: a number of the docket, a mark of the slip opinion.
     between_regex,
     r"^,?\s{0,20}(?:(?:No\.|Nos\.|slip\s+op\.?|at|and|&|n\.|[A-Z]?\d[\w:.,–-]*|_{2,6}|\*)[\s,]{0,20}){1,8}"
 );

@@ -1,5 +1,7 @@
 //! Tells docket sheets from other papers, and the three layouts of sheets from each other.
 
+use super::sheet_lines::lines;
+
 /// The layout of a docket sheet, by the courts that print it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
@@ -31,26 +33,17 @@ fn has_both(text: &str, marks: &[&str], signs: &[&str]) -> bool {
     let Some(mark) = marks.iter().filter_map(|mark| text.find(mark)).min() else { return false };
     let from = text.floor_char_boundary(mark.saturating_sub(NEAR));
     let to = text.floor_char_boundary(mark.saturating_add(NEAR));
-    signs.iter().any(|sign| text[from..to].contains(sign))
+    let beside = &text[from..to];
+    signs.iter().any(|sign| beside.contains(sign))
+        || lines(beside).iter().any(|line| line.text == "represented by")
 }
 
 /// The most bytes between a mark of a sheet and the other sign: the first party's block is shorter.
 const NEAR: usize = 4_000;
 
-/// Signs of the layout beside a mark of a district or bankruptcy court.
-const DISTRICT_SIGNS: [&str; 11] = [
-    "represented by",
-    "represented\u{a0}by",
-    "Represented By",
-    "Represented by",
-    "REPRESENTED BY",
-    "Date Filed",
-    "Date filed",
-    "Date Terminated",
-    "Filing Date",
-    "Docketed",
-    "Jury Demand",
-];
+/// Signs of the layout beside a mark of a district or bankruptcy court, besides a line that is `represented by`.
+const DISTRICT_SIGNS: [&str; 6] =
+    ["Date Filed", "Date filed", "Date Terminated", "Filing Date", "Docketed", "Jury Demand"];
 
 /// How lawyers take part in an appeal.
 const APPELLATE: [&str; 5] = ["[COR ", "[NTC ", "[LD ", "[COR]", "[NTC]"];
@@ -92,6 +85,8 @@ mod tests {
     #[test]
     fn a_paper_that_quotes_a_mark_is_no_sheet() {
         for text in [
+            "The plaintiff was represented by counsel.\nDefendant\nmoved to dismiss.",
+            "Ann Roe, LEAD ATTORNEY.\nThe plaintiff was represented by her.\nDefendant\nDoe moved.",
             "The clerk noted it in the Docket Text.\nDefendant\nJohn Roe moved to dismiss.",
             "Ann Roe is LEAD ATTORNEY here.\nPlaintiff\nAcme LLC\nanswers.",
             "JOHN DOE\nRespondent\nHe is listed as [LD NTC].\n",
@@ -108,6 +103,7 @@ mod tests {
     #[test]
     fn each_layout_has_its_marks() {
         for (text, expected) in [
+            ("Acme\nrepresented by\nAnn Roe\nLEAD ATTORNEY", Layout::District),
             ("DOCKET FOR CASE #: 1:31-cv-7\nDate Filed: 1/2/2031", Layout::District),
             ("Ann Roe\nDirect: 555-0100\n[COR NTC Retained]", Layout::Appellate),
             ("Attorneys for Petitioner\nAnn Roe\nParty name: Acme", Layout::Supreme),
