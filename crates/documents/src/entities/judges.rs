@@ -77,8 +77,9 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
         for captures in before_name_regex().captures_iter(&text[range]) {
             let Some(name) = captures.name("name") else { continue };
             // A title in the paragraph above is of somebody else.
-            let title = captures.get(0).map_or("", |whole| whole.as_str());
-            if title[..title.len() - name.len()].contains("\n\n") {
+            let title_start = at + captures.get(0).map_or(name.start(), |whole| whole.start());
+            let title = &text[title_start..at + name.start()];
+            if title.contains("\n\n") {
                 continue;
             }
             // The next line of a list of judges begins with another title.
@@ -91,8 +92,7 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
             };
             add_names(text, at + name.start(), at + name.start() + length, &mut found);
             // `Judges Roe, Doe and Poe`: the title is of all of them.
-            let title = captures.get(0).map_or("", |whole| whole.as_str());
-            let title = title[..title.len() - name.len()].trim_end().to_lowercase();
+            let title = title.trim_end().to_lowercase();
             let mut from = at + name.start() + length;
             let plural = title.ends_with("judges") || title.ends_with("justices");
             for _ in 0..if plural { PANEL } else { 0 } {
