@@ -150,7 +150,7 @@ pub struct CitationParts {
     /// Key of the deciding court, if the parenthesis or the reporter names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub court: Option<String>,
-    /// What the citing text says of the source in a parenthesis of its own: `quoting Roe`.
+    /// The citing text's own words on the source, from a parenthesis: `quoting Roe`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parenthetical: Option<String>,
     /// One past the last byte of that parenthesis.

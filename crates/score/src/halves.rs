@@ -1,10 +1,9 @@
 //! Splits the gold in two by a seed: one half to look at while working on the rules, one to measure them on.
 
-use clap::ValueEnum;
 use sha2::{Digest, Sha256};
 
 /// One of the two halves of the gold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Half {
     /// The half that whoever works on the rules may look at.
     Seen,

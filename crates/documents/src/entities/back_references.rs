@@ -13,7 +13,7 @@ static_regex!(
     r"(?:(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8})(?:,|\s)\s*)?(?:\d{1,3}\s)?(?:\b|_)(?:[Ss]upra|SUPRA)(?:\b|_),?"
 );
 static_regex!(
-    /// What stands between `Id.` or `supra` and the places of a pin cite.
+    /// The words between `Id.` or `supra` and the places of a pin cite.
     before_pin_regex,
     r"^\s{1,20}(?P<pin>(?P<note>(?:notes?|nn?\.)\s?\d{1,4},?\s{0,20})?(?P<at>at\s{1,20})?)"
 );
@@ -67,7 +67,9 @@ pub(super) fn back_references(text: &str, citations: &[Mention]) -> Vec<Mention>
     for captures in supra_regex().captures_iter(text) {
         let Some(whole) = captures.get(0) else { continue };
         // `Doe, supra, 316 F. Supp. at 884` is a short citation, not a `supra`.
-        if spans.iter().any(|(start, end)| *start < whole.end() && whole.end() <= *end) {
+        let before = spans.partition_point(|(start, _)| *start < whole.end());
+        let last = before.checked_sub(1).and_then(|last| spans.get(last));
+        if last.is_some_and(|(_, furthest)| whole.end() <= *furthest) {
             continue;
         }
         let name = captures.name("name").map(|name| last_capitalised(name.as_str()));
@@ -88,13 +90,21 @@ pub(super) fn back_references(text: &str, citations: &[Mention]) -> Vec<Mention>
     found
 }
 
+/// The starts of the short citations in order, each with the furthest end up to it.
 fn short_spans(citations: &[Mention]) -> Vec<(usize, usize)> {
-    citations
+    let mut spans: Vec<(usize, usize)> = citations
         .iter()
         .filter_map(Mention::citation)
         .filter(|parts| parts.form == CitationForm::ShortCase)
         .map(|parts| (parts.full_start, parts.full_end))
-        .collect()
+        .collect();
+    spans.sort_unstable();
+    let mut furthest = 0;
+    for (_, end) in &mut spans {
+        furthest = furthest.max(*end);
+        *end = furthest;
+    }
+    spans
 }
 
 /// References such as `In Doe at 62`, if a full citation of the document names Doe.
@@ -138,7 +148,7 @@ fn named_references(text: &str, citations: &[Mention]) -> Vec<Mention> {
         };
         let Some(candidate) = candidate else { continue };
         let (start, end) = (name.start() + offset, pin.end());
-        // `Nash, at 310, 115 S. Ct. 5`: the name and the page belong to the citation behind them.
+        // `Roe, at 310, 115 S. Ct. 5`: the name and the page belong to the citation behind them.
         let at = spans.partition_point(|(_, span_end)| *span_end <= start);
         if spans.get(at).is_some_and(|(span_start, _)| *span_start < end) {
             continue;
@@ -192,5 +202,11 @@ mod tests {
     #[test]
     fn names_refer_only_where_a_citation_bears_them() {
         assert_eq!(normals("Foo v. Bar, 1 U.S. 12. In Foo at 62, and Baz at 3"), ["Foo, at 62"]);
+    }
+
+    #[test]
+    fn a_supra_within_a_short_citation_is_none() {
+        let text = "Roe v. Poe, 316 F. Supp. 880 (1970). Roe, supra, 316 F. Supp. at 884. Poe, supra, at 2.";
+        assert_eq!(normals(text), ["Poe, supra"]);
     }
 }

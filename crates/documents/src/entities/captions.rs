@@ -51,7 +51,9 @@ pub(super) fn block_above(text: &str, versus: usize) -> (usize, usize) {
     let mut blanks = 0;
     let mut some = false;
     while start > 0 && lines < MAX_LINES && versus - start < 4000 {
-        let line_start = text[..start - 1].rfind('\n').map_or(0, |at| at + 1);
+        // The `v.` may stand inside a line, so the character before it need not end a line.
+        let above = text[..start].strip_suffix('\n').unwrap_or(&text[..start]);
+        let line_start = above.rfind('\n').map_or(0, |at| at + 1);
         let line = text[line_start..start].trim();
         if line.is_empty() {
             blanks += 1;
@@ -174,5 +176,20 @@ fn left_part(line: &str) -> &str {
     match column_start(line) {
         Some(cut) if cut > 0 => line[..cut].trim_end(),
         _ => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_versus_inside_a_line_may_follow_any_character() {
+        for text in ["Roe \u{2014}Versus Doe", "Roe\u{a0}Versus Doe", "Ann Roe\n\u{2014}Versus Doe"]
+        {
+            let versus: Vec<usize> = versus_lines(text).map(|found| found.start()).collect();
+            assert_eq!(versus.len(), 1, "{text}");
+            assert_eq!(block_above(text, versus[0]), (0, versus[0]), "{text}");
+        }
     }
 }

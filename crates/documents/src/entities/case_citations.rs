@@ -26,7 +26,7 @@ static_regex!(
     r"^,?\s?(?:&\s?)?(?:nn?|fn|notes?)\.?\s?\d{1,3}(?:\s?[-–,&]\s?\d{1,3}\b)?"
 );
 static_regex!(
-    /// What else may stand before the parenthesis: a number of the docket, a mark of the slip opinion.
+    /// Other text before the parenthesis: a number of the docket, a mark of the slip opinion.
     between_regex,
     r"^,?\s{0,20}(?:(?:No\.|Nos\.|slip\s+op\.?|at|and|&|n\.|[A-Z]?\d[\w:.,–-]*|_{2,6}|\*)[\s,]{0,20}){1,8}"
 );
@@ -45,7 +45,7 @@ static_regex!(
     r"(?P<name>[A-Z][\w.'’&-]*(?:\s+(?:[A-Z][\w.'’&-]*|of|the|&|and|v\.)){0,8}),?(?:\s*supra,?)?\s*$"
 );
 static_regex!(
-    /// One name before a full citation, perhaps with the page: `Nash, at 310, 115 S. Ct. 5`.
+    /// One name before a full citation, perhaps with the page: `Roe, at 310, 115 S. Ct. 5`.
     single_regex,
     r"(?:^|[\s(“])(?P<name>[A-Z][a-z][\w'’-]+)(?:(?:\s[A-Z][\w'’&.-]*){0,3},?\s{1,40}at\s(?P<pin>\d{1,5}(?:[-–]\d{1,5})?))?,\s{1,40}$"
 );
@@ -258,7 +258,7 @@ fn read_antecedent(text: &str, start: usize, floor: usize, parts: &mut CitationP
     }
 }
 
-/// `Nash, 515 U.S. 304`: one name stands for a case that was named in full before.
+/// `Roe, 515 U.S. 304`: one name stands for a case that was named in full before.
 fn read_single_name(text: &str, start: usize, floor: usize, parts: &mut CitationParts) {
     let from = text.floor_char_boundary(start.saturating_sub(60)).max(floor);
     let Some(window) = text.get(from..start) else { return };

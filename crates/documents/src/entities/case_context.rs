@@ -1,10 +1,10 @@
-//! What citations learn from the text behind them once all are read: brackets that close, years of later decisions.
+//! Completes citations from the text behind them once all are read: brackets that close, years of later decisions.
 
 use crate::model::{CitationForm, Mention};
 use crate::static_regex::static_regex;
 
 static_regex!(
-    /// What a later court did, between the citations of two decisions in one case.
+    /// The act of a later court, between the citations of two decisions in one case.
     history_regex,
     r"^,?\s{1,40}(?:cert\.|aff['’]d|rev['’]d|vacated|modified|appeal|reh['’]g|rehearing|review|leave|pet\.|petition|remanded|op\.|opinion)\b?[^()]{0,60}$"
 );

@@ -33,7 +33,7 @@ pub(super) fn name_before(
     floor: usize,
     initials: &Initials,
 ) -> Option<CaseName> {
-    let from = floor_boundary(text, citation.saturating_sub(WINDOW)).max(floor);
+    let from = text.floor_char_boundary(citation.saturating_sub(WINDOW)).max(floor);
     let window = text.get(from..citation)?;
     let trimmed = strip_before_citation(window);
     let versus = versus_regex()
@@ -99,10 +99,10 @@ pub(super) fn bare_names(
             continue;
         }
         let floor = found.last().map_or(0, |name| name.end);
-        let from = floor_boundary(text, versus.start().saturating_sub(WINDOW / 2)).max(floor);
+        let from = text.floor_char_boundary(versus.start().saturating_sub(WINDOW / 2)).max(floor);
         let Some(before) = text.get(from..versus.start()) else { continue };
         let Some(plaintiff_at) = plaintiff_start(before) else { continue };
-        let to = floor_boundary(text, (versus.end() + WINDOW / 2).min(text.len()));
+        let to = text.floor_char_boundary((versus.end() + WINDOW / 2).min(text.len()));
         let defendant_at =
             versus.end() - usize::from(text[..versus.end()].ends_with(|c: char| c.is_uppercase()));
         let length = defendant_length(&text[defendant_at..to]);
@@ -329,10 +329,6 @@ fn defendant_length(after: &str) -> usize {
 fn clean(name: &str) -> String {
     let joined = name.split_whitespace().collect::<Vec<_>>().join(" ");
     joined.trim_matches([' ', ',', ';', '“', '”', '"', '(', '[', '_', '*', '\u{200b}']).to_owned()
-}
-
-fn floor_boundary(text: &str, at: usize) -> usize {
-    text.floor_char_boundary(at)
 }
 
 #[cfg(test)]

@@ -63,7 +63,8 @@ fn names_above(text: &str, end: usize) -> Vec<(usize, usize)> {
         if at == 0 {
             break;
         }
-        let start = text[..at - 1].rfind('\n').map_or(0, |at| at + 1);
+        let above = text[..at].strip_suffix('\n').unwrap_or(&text[..at]);
+        let start = above.rfind('\n').map_or(0, |at| at + 1);
         let line = &text[start..at];
         at = start;
         if line.trim().is_empty() {

@@ -1,4 +1,4 @@
-//! What continues a court's name after its type: a district, a circuit, a division, a place.
+//! Continues a court's name after its type: a district, a circuit, a division, a place.
 
 use crate::static_regex::static_regex;
 

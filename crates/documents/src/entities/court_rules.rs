@@ -37,7 +37,7 @@ pub(super) fn court_rules(text: &str) -> Vec<Mention> {
         let number = &text[section.start()..end];
         let mut parts = CitationParts::new(CitationForm::Statute, whole.start(), end);
         parts.section = Some(number.to_owned());
-        let normal = format!("{code} {number}");
+        let normal = format!("{} {number}", canonical(&code).unwrap_or(&code));
         parts.reporter = Some(code);
         let mention = Mention::new(EntityKind::Citation, text, whole.start(), end, normal);
         found.push(mention.with_citation(parts));
@@ -56,6 +56,27 @@ pub(super) fn court_rules(text: &str) -> Vec<Mention> {
     found
 }
 
+/// The Bluebook's form of a set of federal rules: `FRE` and `Federal Rules of Evidence` are `Fed. R. Evid.`
+fn canonical(code: &str) -> Option<&'static str> {
+    let key = reporter_key(code);
+    match key.as_str() {
+        "ussg" => return Some("U.S.S.G."),
+        "supctr" => return Some("Sup. Ct. R."),
+        _ => {}
+    }
+    let subject = ["federalrulesof", "federalruleof", "fedr", "fr"]
+        .iter()
+        .find_map(|opening| key.strip_prefix(opening))?;
+    match subject {
+        "civp" | "civ" | "civproc" | "civilprocedure" | "cp" => Some("Fed. R. Civ. P."),
+        "crimp" | "crim" | "crimproc" | "crp" | "criminalprocedure" => Some("Fed. R. Crim. P."),
+        "appp" | "app" | "appproc" | "ap" | "appellateprocedure" => Some("Fed. R. App. P."),
+        "bankrp" | "bankr" | "bankrproc" | "bankruptcyprocedure" => Some("Fed. R. Bankr. P."),
+        "evid" | "e" | "evidence" => Some("Fed. R. Evid."),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,8 +85,13 @@ mod tests {
     fn rules_and_orders() {
         for (text, normal) in [
             ("Fed. R. Civ. P. 12(b)(6).", "Fed. R. Civ. P. 12(b)(6)"),
-            ("Fed.R.Evid. 801(d)(2)", "Fed.R.Evid. 801(d)(2)"),
-            ("Federal Rule of Civil Procedure 56(c)", "Federal Rule of Civil Procedure 56(c)"),
+            ("Fed.R.Evid. 801(d)(2)", "Fed. R. Evid. 801(d)(2)"),
+            ("FRE 801(d)(2)", "Fed. R. Evid. 801(d)(2)"),
+            ("Federal Rules of Evidence 801(d)(2)", "Fed. R. Evid. 801(d)(2)"),
+            ("FRCP 12(b)(6)", "Fed. R. Civ. P. 12(b)(6)"),
+            ("Fed. R. Crim. P. 11", "Fed. R. Crim. P. 11"),
+            ("F.R.A.P. 4", "Fed. R. App. P. 4"),
+            ("Federal Rule of Civil Procedure 56(c)", "Fed. R. Civ. P. 56(c)"),
             ("Ala. R. Civ. P. 56", "Ala. R. Civ. P. 56"),
             ("Cal. R. Ct. 8.204", "Cal. R. Ct. 8.204"),
             ("N.M. R. Evid. 11-401", "N.M. R. Evid. 11-401"),

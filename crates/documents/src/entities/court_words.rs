@@ -70,7 +70,8 @@ const STATES: [(&str, &[&str]); 57] = [
     ("wyoming", &["wyo"]),
 ];
 
-/// Abbreviations and spellings of words in names of courts. Plurals that vary are folded.
+/// Abbreviations and spellings of words in names of courts. Plurals that vary are folded. The misspellings `apeals`,
+/// `eigth`, `unites` and `untied` are those that courts-db lists.
 const WORDS: &str = "\
 adm:administrative admin:administrative apeals:appeals apex:supreme appeal:appeals apps:appeals bankr:bankruptcy \
 bd:board bky:bankruptcy cen:central cent:central ch:chancery childrens:children cir:circuit circ:circuit \
@@ -83,10 +84,10 @@ magis:magistrate magistrates:magistrate mayors:mayor mid:middle mt:mount mun:mun
 no:northern north:northern orphan:orphans panels:panel pl:pleas plea:pleas prob:probate probates:probate \
 saint:st session:sessions so:southern south:southern spec:special sup:supreme super:superior supp:supreme \
 supr:supreme sur:surrogate surr:surrogate surrogates:surrogate terr:territory towns:town township:town twp:town \
-unite:united unites:united vet:veterans vil:village vill:village villages:village west:western workmens:workers";
+unites:united vet:veterans vil:village vill:village villages:village west:western workmens:workers";
 
 /// Words that carry no difference between courts.
-const CONNECTING: [&str; 22] = [
+const CONNECTING: [&str; 21] = [
     "a",
     "an",
     "and",
@@ -104,7 +105,6 @@ const CONNECTING: [&str; 22] = [
     "the",
     "to",
     "within",
-    "county's",
     "s",
     "people",
     "his",
@@ -232,10 +232,7 @@ fn long_forms() -> &'static HashMap<&'static str, &'static str> {
 fn read_word(raw: &[String], at: usize, last: Option<&str>) -> (String, usize) {
     let rest: Vec<&str> = raw[at..].iter().take(4).map(String::as_str).collect();
     let (word, next) = (rest[0], rest.get(1).copied().unwrap_or_default());
-    if matches!(
-        (word, next),
-        ("u", "s") | ("united" | "unite" | "unites" | "untied", "states" | "state" | "sates")
-    ) {
+    if matches!((word, next), ("u", "s") | ("united" | "unites" | "untied", "states" | "state")) {
         let america = rest.get(2) == Some(&"of") && rest.get(3) == Some(&"america");
         return ("us".to_owned(), if america { 4 } else { 2 });
     }

@@ -199,7 +199,6 @@ fn extend_left(text: &str, head: usize, floor: usize) -> usize {
         let joins = word == "&"
             || (lower == "of" || lower == "and")
                 && before_is_capital(&trimmed[..word_at])
-                && matches!(lower.as_str(), "of" | "and")
                 && text[start..].starts_with(|c: char| c.is_uppercase())
                 && !is_court_word(&text[start..]);
         if !joins && (!capital || NOT_LEFT.contains(&lower.as_str()) || ends_name(word)) {

@@ -4,6 +4,7 @@
 //! A sheet lists a party, then the lawyers who appear for it, each with firm, address and marks such as
 //! `LEAD ATTORNEY`. One pass over its lines knows by the line before it what each line is.
 
+use super::sheet_layouts::{Layout, layout};
 use super::sheet_lines::{Line, is_address, is_contact, is_mark, lines, sheet_role};
 
 /// A party of a sheet: its name's place in the text, and its role.
@@ -31,38 +32,17 @@ pub(super) struct Sheet {
 
 /// The text as a docket sheet; `None` if it has no such layout.
 pub(super) fn docket_sheet(text: &str) -> Option<Sheet> {
-    let district = DISTRICT.iter().any(|mark| text.contains(mark));
-    let appellate =
-        ["[COR ", "[NTC ", "[LD ", "[COR]", "[NTC]"].iter().any(|mark| text.contains(mark));
-    let supreme = text.contains("Party name:");
-    if !district && !appellate && !supreme {
-        return None;
-    }
+    let layout = layout(text)?;
     let lines = lines(text);
-    let sheet = if supreme {
-        supreme_court(&lines)
-    } else if appellate {
-        appellate_court(&lines)
-    } else {
-        district_court(&lines)
+    let sheet = match layout {
+        Layout::Supreme => supreme_court(&lines),
+        Layout::Appellate => appellate_court(&lines),
+        Layout::District => district_court(&lines),
     };
     (!sheet.parties.is_empty()).then_some(sheet)
 }
 
-/// What only sheets of district and bankruptcy courts have.
-const DISTRICT: [&str; 9] = [
-    "Petition #:",
-    "Proceeding #:",
-    "Docket Text",
-    "ATTORNEY TO BE NOTICED",
-    "LEAD ATTORNEY",
-    "DOCKET FOR CASE",
-    "PETITION #",
-    "PROCEEDING #",
-    "(See above for address)",
-];
-
-/// What the lines of a district court's sheet are about.
+/// The part of a district court's sheet that the next line belongs to.
 enum Place {
     /// Before the first party, or after the last.
     Outside,
@@ -93,10 +73,12 @@ fn district_court(lines: &[Line<'_>]) -> Sheet {
         ) && !matches!(place, Place::Outside)
         {
             place = Place::Outside;
+            party.clear();
             continue;
         }
         if let Some(found) = sheet_role(text).filter(|_| party_follows(lines, at)) {
             role = found;
+            party.clear();
             place = Place::Party;
             continue;
         }
@@ -104,8 +86,15 @@ fn district_court(lines: &[Line<'_>]) -> Sheet {
             // A sheet without the role above names the party just before.
             if party.is_empty()
                 && let Some(before) = at.checked_sub(1).and_then(|at| lines.get(at))
+                && may_be_party(before.text)
             {
-                party = before.text.to_owned();
+                let name = name_of(before.text);
+                party = name.to_owned();
+                sheet.parties.push(SheetParty {
+                    start: before.start,
+                    end: before.start + name.len(),
+                    role: String::new(),
+                });
             }
             place = Place::Lawyer;
             continue;
@@ -115,6 +104,7 @@ fn district_court(lines: &[Line<'_>]) -> Sheet {
             "v." | "vs." | "v" | "pending counts" | "complaints" | "terminated counts"
         ) {
             place = Place::Outside;
+            party.clear();
             continue;
         }
         place = match place {
@@ -163,14 +153,17 @@ fn party_follows(lines: &[Line<'_>], at: usize) -> bool {
     if at.checked_sub(1).and_then(|at| lines.get(at)).is_some_and(|line| line.text.ends_with(':')) {
         return false;
     }
-    lines.get(at + 1).is_some_and(|next| {
-        let lower = next.text.to_lowercase();
-        next.text.starts_with(|c: char| c.is_alphanumeric() || c == '"' || c == '$')
-            && !is_mark(&lower)
-            && !is_field(next.text)
-            && lower != "represented by"
-            && sheet_role(next.text).is_none()
-    })
+    lines.get(at + 1).is_some_and(|next| may_be_party(next.text))
+}
+
+/// Whether the line can be a party's name.
+fn may_be_party(line: &str) -> bool {
+    let lower = line.to_lowercase();
+    line.starts_with(|c: char| c.is_alphanumeric() || c == '"' || c == '$')
+        && !is_mark(&lower)
+        && !is_field(line)
+        && !matches!(lower.as_str(), "represented by" | "v." | "vs." | "v")
+        && sheet_role(line).is_none()
 }
 
 /// `Nature of Suit: 190 Contract`.
@@ -238,6 +231,8 @@ fn supreme_court(lines: &[Line<'_>]) -> Sheet {
             role =
                 Some(named.strip_suffix('s').unwrap_or(&named).trim_end_matches("(s)").to_owned());
             first = true;
+            // Lawyers above the heading whose party is not named are not of the next one.
+            waiting.clear();
         } else if let (Some(name), Some(role)) = (text.strip_prefix("Party name:"), &role) {
             let name = name.trim();
             let start = line.start + text.len() - name.len();
@@ -326,7 +321,7 @@ mod tests {
         )
     }
 
-    fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    fn pairs(list: &[(&str, &str)]) -> Pairs {
         list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
     }
 
@@ -384,10 +379,16 @@ mod tests {
     }
 
     #[test]
-    fn prose_is_no_sheet() {
-        assert_eq!(
-            docket_sheet("The plaintiff was represented by counsel.\nDefendant\nmoved to dismiss."),
-            None
-        );
+    fn lawyers_below_a_versus_are_not_of_the_party_above_it() {
+        let text = "Date Filed: 01/02/2031\nPlaintiff\nAcme LLC\nrepresented by\nAnn Roe\n713-555-0100\nLEAD ATTORNEY\nV.\nJohn Doe\nrepresented by\nBob Poe\n713-555-0101\nLEAD ATTORNEY\n";
+        let (parties, lawyers) = names(text);
+        assert_eq!(parties, pairs(&[("Acme LLC", "plaintiff"), ("John Doe", "")]));
+        assert_eq!(lawyers, pairs(&[("Ann Roe", "Acme LLC"), ("Bob Poe", "John Doe")]));
+    }
+
+    #[test]
+    fn lawyers_whose_party_is_not_named_do_not_wait_for_the_next_heading() {
+        let text = "Attorneys for Petitioner\nAnn Roe\nAttorneys for Respondent\nBob Poe\nParty name: Utopia\n";
+        assert_eq!(names(text).1, pairs(&[("Bob Poe", "Utopia")]));
     }
 }

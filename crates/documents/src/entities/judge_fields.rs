@@ -95,7 +95,7 @@ fn push(text: &str, start: usize, name: &str, found: &mut Vec<(usize, usize)>) {
     }
 }
 
-/// What stands after a label at the head of the line.
+/// The value after a label at the head of the line.
 fn value_of(line: &str) -> Option<&str> {
     let (label, value) = line.split_once(':')?;
     if label.len() > 24 || !label.is_ascii() {

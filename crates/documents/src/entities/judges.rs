@@ -58,14 +58,6 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
             if small {
                 continue;
             }
-            // A title is written with a capital: `the trial judge` names nobody.
-            let small = rank.split_whitespace().any(|word| {
-                word.starts_with(char::is_lowercase)
-                    && TITLES.contains(&word.trim_end_matches([',', '.']))
-            });
-            if small {
-                continue;
-            }
             let word =
                 !names.as_str().contains(char::is_whitespace) && !names.as_str().contains('.');
             if word && !rank.contains(',') && !rank.trim().ends_with("J.") {
@@ -85,8 +77,9 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
         for captures in before_name_regex().captures_iter(&text[range]) {
             let Some(name) = captures.name("name") else { continue };
             // A title in the paragraph above is of somebody else.
-            let title = captures.get(0).map_or("", |whole| whole.as_str());
-            if title[..title.len() - name.len()].contains("\n\n") {
+            let title_start = at + captures.get(0).map_or(name.start(), |whole| whole.start());
+            let title = &text[title_start..at + name.start()];
+            if title.contains("\n\n") {
                 continue;
             }
             // The next line of a list of judges begins with another title.
@@ -99,8 +92,7 @@ pub(super) fn judges(text: &str) -> Vec<Mention> {
             };
             add_names(text, at + name.start(), at + name.start() + length, &mut found);
             // `Judges Roe, Doe and Poe`: the title is of all of them.
-            let title = captures.get(0).map_or("", |whole| whole.as_str());
-            let title = title[..title.len() - name.len()].trim_end().to_lowercase();
+            let title = title.trim_end().to_lowercase();
             let mut from = at + name.start() + length;
             let plural = title.ends_with("judges") || title.ends_with("justices");
             for _ in 0..if plural { PANEL } else { 0 } {
@@ -186,7 +178,7 @@ const TITLES: [&str; 37] = [
     "sh",
 ];
 
-/// Adds each name of a list such as `Torruella, Selya and Stahl`.
+/// Adds each name of a list such as `Roe, Poe and Alder`.
 fn add_names(text: &str, start: usize, end: usize, found: &mut Vec<Mention>) {
     for name in person_regex().find_iter(&text[start..end]) {
         let mut from = start + name.start();
@@ -218,7 +210,7 @@ fn add_name(text: &str, start: usize, paragraph: &str, found: &mut Vec<Mention>)
     let raw = raw.strip_suffix("'s").or(raw.strip_suffix("’s")).unwrap_or(raw);
     let (skipped, raw) = without_place(raw);
     let from = start + lead + skipped;
-    // `Lionel P.` lost its family name.
+    // `Alder P.` lost its family name.
     let last = raw.split_whitespace().next_back().unwrap_or_default();
     let cut_short = raw.contains(' ') && last.len() == 2 && last.ends_with('.');
     if cut_short || is_case_name(raw) || is_staff(&text[from + raw.len()..]) {
@@ -245,9 +237,12 @@ fn without_place(name: &str) -> (usize, &str) {
         if super::court_words::state_word(&words[..length].join(" ")).is_some()
             && words[0].len() > 2
         {
-            let rest = words[length];
-            let at = name.find(rest).unwrap_or(0);
-            return (at, &name[at..]);
+            // The offset is counted over the words of the state: a letter may also be inside another word.
+            let mut rest = name.trim_start();
+            for word in &words[..length] {
+                rest = rest[word.len()..].trim_start();
+            }
+            return (name.len() - rest.len(), rest);
         }
     }
     (0, name)
@@ -346,5 +341,12 @@ mod tests {
     #[test]
     fn courts_and_sentences_name_no_judge() {
         assert!(normals("Before Smith could answer, the Supreme Court Justices left.").is_empty());
+    }
+
+    #[test]
+    fn the_state_before_a_name_is_cut_at_the_word() {
+        assert_eq!(without_place("California A Roe"), (11, "A Roe"));
+        assert_eq!(without_place("New York N. Roe"), (9, "N. Roe"));
+        assert_eq!(without_place("Ann Roe"), (0, "Ann Roe"));
     }
 }

@@ -15,7 +15,7 @@ static_regex!(
     r"(?:^|[^\w.$-])(?P<title>\d{1,4}(?:-\d{1,3}(?:-\d{1,3})?)?),?\s{1,40}$"
 );
 static_regex!(
-    /// What stands between a code's name and the section, and the section.
+    /// The words between a code's name and the section, and the section.
     behind_regex,
     r"(?x)^,?\s{0,40}
       (?:[(\[](?:[\w'’&]+\.?\s?){1,3}[)\]],?\s{0,40})?
@@ -75,9 +75,25 @@ struct Name {
     code: Option<Code>,
     /// The listed code that the name begins with.
     collection: Option<Code>,
+    /// Where the state's name ends that the name begins with, and the state's usual abbreviation.
+    state: Option<(usize, &'static str)>,
 }
 
 impl Name {
+    /// The one form of the name: the table's, or as written behind the state's usual abbreviation.
+    fn canonical(&self, text: &str, end: usize) -> String {
+        if let Some(code) = self.code {
+            return code.name.to_owned();
+        }
+        let (place, from) = match self.state {
+            Some((state_end, usual)) if state_end <= end => (usual, state_end),
+            _ => ("", self.start),
+        };
+        let rest = one_line(text[from..end].trim_start_matches(['.', ',']));
+        let rest = rest.trim_end_matches([',', ' ']);
+        if place.is_empty() { rest.to_owned() } else { format!("{place} {rest}") }
+    }
+
     /// The collection of a state that has a code for each subject behind its name: `Md. Code Ann.` of `Md. Code Ann.,
     /// Crim. Law`.
     fn without_subject<'a>(&self, written: &'a str) -> Option<&'a str> {
@@ -103,7 +119,7 @@ fn citation_at(text: &str, start: usize, floor: usize) -> Option<Mention> {
     if text[start..].starts_with("Code of ")
         && let Some(end) = code_name_end(text, start)
     {
-        return read(text, &Name { start, end, code: None, collection: None }, floor);
+        return read(text, &Name { start, end, code: None, collection: None, state: None }, floor);
     }
     if let Some((end, usual)) = of_state
         && let Some(mention) = constitution(text, start, end, usual)
@@ -114,8 +130,9 @@ fn citation_at(text: &str, start: usize, floor: usize) -> Option<Mention> {
         .and_then(|(end, _)| code_words(text, end))
         .filter(|end| listed.is_none_or(|(listed_end, _)| listed_end < *end));
     let collection = listed.map(|(_, code)| code);
-    let general = general.map(|end| Name { start, end, code: None, collection });
-    let listed = listed.map(|(end, code)| Name { start, end, code: Some(code), collection });
+    let general = general.map(|end| Name { start, end, code: None, collection, state: of_state });
+    let listed =
+        listed.map(|(end, code)| Name { start, end, code: Some(code), collection, state: None });
     [general, listed].into_iter().flatten().find_map(|name| read(text, &name, floor))
 }
 
@@ -258,7 +275,7 @@ fn read(text: &str, name: &Name, floor: usize) -> Option<Mention> {
     parts.series_of = series_of(&reporter, name.collection.map(|code| code.name));
     parts.section = Some(number.clone());
     let title = parts.volume.as_ref().map(|volume| format!("{volume} ")).unwrap_or_default();
-    let normal = format!("{title}{written} § {number}");
+    let normal = format!("{title}{} § {number}", name.canonical(text, name_end));
     parts.reporter = Some(reporter);
     Some(mention(text, (start, end), normal, parts))
 }
@@ -277,6 +294,27 @@ fn series_of(reporter: &str, collection: Option<&'static str>) -> Option<String>
     }
 }
 
+/// The place in a constitution in the Bluebook's form: `Article V, Section 8` is `art. V, § 8`.
+fn provision(written: &str) -> String {
+    let words = written.split_whitespace().map(|word| {
+        let length = word.find(|c: char| !c.is_alphabetic()).unwrap_or(word.len());
+        let (name, rest) = word.split_at(length);
+        let short = match name.to_lowercase().as_str() {
+            "article" | "art" | "arts" => "art.",
+            "amendment" | "amend" | "amends" => "amend.",
+            "preamble" | "pmbl" => "pmbl.",
+            "section" | "sec" => "§",
+            "clause" | "cl" => "cl.",
+            "" if rest.starts_with('§') => "§",
+            _ => return word.replace('–', "-"),
+        };
+        let rest = rest.trim_start_matches(['.', '§']);
+        let blank = if rest.is_empty() || rest.starts_with(',') { "" } else { " " };
+        format!("{short}{blank}{rest}").replace('–', "-")
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// A provision of the constitution of the state whose name is `start..end`.
 fn constitution(text: &str, start: usize, end: usize, usual: &str) -> Option<Mention> {
     let rest = text[end..].trim_start();
@@ -287,11 +325,7 @@ fn constitution(text: &str, start: usize, end: usize, usual: &str) -> Option<Men
     let captures = provision_regex().captures(&text[word_end..])?;
     let whole = captures.get(0)?;
     let end = word_end + whole.as_str().trim_end_matches([' ', ',', '\n']).len();
-    let section = one_line(&captures["section"])
-        .replace("Article", "art.")
-        .replace("Art", "art")
-        .replace("Amend", "amend")
-        .replace("article", "art.");
+    let section = provision(&captures["section"]);
     let mut parts = CitationParts::new(CitationForm::Constitution, start, end);
     let annotated = whole.as_str().trim_start().starts_with("Ann.");
     parts.reporter = Some(format!("{usual} Const.{}", if annotated { " Ann." } else { "" }));
@@ -332,6 +366,13 @@ mod tests {
             ("Mont. Admin. R. 23", "Mont. Admin. R. § 23"),
             ("CFTC No. 12-R4", "CFTC No. 12-R4"),
             ("Tex. Const. art. V, § 8", "Tex. Const., art. V, § 8"),
+            ("Texas Constitution Article V, Section 8", "Tex. Const., art. V, § 8"),
+            ("Tex. Const. arts. V", "Tex. Const., art. V"),
+            ("U.S. Const. amend. XIV, § 1", "U.S. Const., amend. XIV, § 1"),
+            ("U.S. Constitution, Amendment XIV, §1", "U.S. Const., amend. XIV, § 1"),
+            ("New York Penal Law § 7.05", "N.Y. Penal Law § 7.05"),
+            ("Kan. Stat. Ann. 21-99", "Kan. Stat. Ann. § 21-99"),
+            ("Kan.Stat.Ann. § 21-99", "Kan. Stat. Ann. § 21-99"),
         ] {
             assert_eq!(normals(text), [normal], "{text}");
         }

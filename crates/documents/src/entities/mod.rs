@@ -41,6 +41,7 @@ mod pin_cites;
 mod preparation;
 mod section_lists;
 mod section_of_code;
+mod sheet_layouts;
 mod sheet_lines;
 mod statutes;
 pub(crate) mod tables;

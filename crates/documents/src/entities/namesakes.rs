@@ -1,4 +1,5 @@
-//! Drops judges and lawyers that are none: parts of a company's name, and given names of people named in full.
+//! Drops mentions of judges and lawyers that name no such person: the beginning of a company's name (`Ann Roe` of
+//! `Ann Roe Inc.`), and a single word that is the given name of a lawyer.
 
 use crate::model::{EntityKind, Mention};
 

@@ -198,8 +198,10 @@ fn read_block(
 fn sheet(text: &str, sheet: &Sheet) -> Vec<Mention> {
     let mention = |party: &SheetParty| {
         let name = &text[party.start..party.end];
-        Mention::new(EntityKind::Party, text, party.start, party.end, normal_name(name))
-            .with_role(party.role.clone())
+        let mention =
+            Mention::new(EntityKind::Party, text, party.start, party.end, normal_name(name));
+        // A sheet may name a party without its role.
+        if party.role.is_empty() { mention } else { mention.with_role(party.role.clone()) }
     };
     sheet.parties.iter().map(mention).collect()
 }

@@ -13,6 +13,9 @@ static_regex!(
         r"(?i)(?P<lead>,|\.{{2,}}|…+|-{{2,}}|\s{{2,}}|\n|\]|\t|^)\s*(?:(?:the|sole|and)[\s-]+)*(?P<role>(?:(?:cross|counter|third[- ]party|intervenor)[\s-]+)?{ROLE_WORD}(?:\(?s\)?|/s)?(?:(?:\s*[-–/,\u{{a0}}]\s*(?:and\s+)?|\s+and\s+)(?:(?:cross|counter|third[- ]party)[-\s]+)?{ROLE_WORD}(?:\(?s\)?)?){{0,3}})(?:\s*(?:nos?\.?\s*)?\d+)?\s*(?:[.,;:)]|\n|$|\s{{2,}}|\bv\b|in\b)"
     )
 );
+/// The most bytes of one side that are read. A caption's side is shorter; a longer one would cost its square.
+const LONGEST_SIDE: usize = 4_000;
+
 /// A role at the end of a name.
 pub(super) fn role_regex() -> &'static regex::Regex {
     role_pattern()
@@ -63,6 +66,7 @@ pub(super) fn add_names_of(
     role: &str,
     found: &mut Vec<Mention>,
 ) {
+    let block = &block[..block.floor_char_boundary(LONGEST_SIDE)];
     for (from, to) in names_of_side(block) {
         add_name(text, start + from, &block[from..to], role, found);
     }
@@ -207,4 +211,18 @@ fn is_suffix(text: &str) -> bool {
     const SUFFIXES: &str = " inc llc ltd llp l.l.c p.c p.a n.a jr sr ii iii co corp corporation ";
     let word = text.split_whitespace().next().unwrap_or_default().to_lowercase();
     SUFFIXES.contains(&format!(" {} ", word.trim_end_matches([',', '.'])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_of_any_length_is_read_to_a_bound() {
+        for text in ["Roe Inc and ".repeat(100_000), "R\u{f3}e Inc and ".repeat(100_000)] {
+            let mut found = Vec::new();
+            add_names(&text, 0, text.len(), "plaintiff", &mut found);
+            assert!((300..400).contains(&found.len()), "{}", found.len());
+        }
+    }
 }

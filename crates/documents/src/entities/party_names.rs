@@ -134,18 +134,18 @@ fn listed(block: &str, start: usize, end: usize, names: &mut Vec<(usize, usize)>
     }
 }
 
-/// Adds a name, or both names around an `and`.
+/// Adds a name, or the names around each `and`.
 fn joined(block: &str, name: (usize, usize), names: &mut Vec<(usize, usize)>) {
     let text = &block[name.0..name.1];
+    let mut from = 0;
     for and in and_regex().find_iter(text) {
-        let (left, right) = (&text[..and.start()], &text[and.end()..]);
+        let (left, right) = (&text[from..and.start()], &text[and.end()..]);
         if is_whole(left) && is_whole(right) || has_legal_form(left) {
-            names.push((name.0, name.0 + and.start()));
-            joined(block, (name.0 + and.end(), name.1), names);
-            return;
+            names.push((name.0 + from, name.0 + and.start()));
+            from = and.end();
         }
     }
-    names.push(name);
+    names.push((name.0 + from, name.1));
 }
 
 /// Whether the text is a name by itself: a person, or a company with its legal form.
@@ -249,5 +249,15 @@ mod tests {
         );
         assert_eq!(names("STATE OF UTOPIA ex rel. ANN ROE"), ["STATE OF UTOPIA", "ANN ROE"]);
         assert_eq!(names("1. Hari Roe, aged 40\n2. Sita Poe, aged 30"), ["Hari Roe", "Sita Poe"]);
+    }
+
+    #[test]
+    fn a_list_with_many_ands_is_read_without_recursion() {
+        let text = "Roe Inc and ".repeat(100_000);
+        let mut found = Vec::new();
+        joined(&text[..1_000], (0, 1_000), &mut found);
+        assert_eq!(found.len(), 84);
+        assert_eq!(found[0], (0, 7));
+        assert_eq!(found[1], (12, 19));
     }
 }

@@ -8,40 +8,46 @@ pub(super) const PERSON: &str = r"(?:(?:[A-Z]\.(?:\s?[A-Z]\.){0,3}\s?|[A-Z][\w'â
 
 /// Words of titles, offices, firms and places that do not occur in names of people.
 const NOT_A_NAME: &str = "
-attorney attorneys general assistant deputy chief senior junior special associate united states state states' office law
-offices llp llc pllc p.c pc p.a pa inc ltd co corp company counsel court department dep't division county district city
-street avenue suite floor road drive box bureau commission commissioner board section circuit judge judges justice
-justices magistrate solicitor public defender federal legal aid society university school college center centre bank
-insurance association national american plaintiff plaintiffs defendant defendants appellant appellants appellee
-appellees petitioner petitioners respondent respondents intervenor brief briefs argued oral argument the and of for in
-on with whom was were by from to at a an this that no nos order opinion motion rule act code section article amendment
-prosecutor prosecuting criminal civil appeals appeal appellate supreme superior trial present before case docket
-government republic minister ministry secretary director police inspector station house bar group firm partners
-association services service power trust fund union department's january february march april may june july august
-september october november december monday tuesday wednesday thursday friday saturday sunday esq hon honorable
-honourable mr mrs ms dr smt shri sri advocate advocates learned adv president vice governor mayor sheriff warden
-new north south east west per curiam concurring dissenting not available none notice pro se firm direct email fax
-phone terminated lead cause jurisdiction nature jury demand date filed related agency category product export place pending
-here there when where while although because since if as but his her their its our my your he she they we you it is are
-proposed amicus curiae amici estate matter re ex parte see also cf page id ibid supra argument discussion background facts
-conclusion affirmed reversed remanded vacated dismissed denied granted so ordered judgment minutes telephone facsimile
-application petition writ certiorari response reply hearing conference distributed search home supplement docketed reports
-three single sessions divisional additional subordinate bench inspecting principal accountant judicial empowerment
-information member members full learned central fast track motor claims revenue income tax joint labour industrial chairman
+attorney attorneys general assistant deputy chief senior junior special associate united states state states' office
+law offices llp llc pllc p.c pc p.a pa inc ltd co corp company counsel court department dep't division county district
+city street avenue suite floor road drive box bureau commission commissioner board section circuit judge judges
+justice justices magistrate solicitor public defender federal legal aid society university school college center
+centre bank insurance association national american plaintiff plaintiffs defendant defendants appellant appellants
+appellee appellees petitioner petitioners respondent respondents intervenor brief briefs argued oral argument the and
+of for in on with whom was were by from to at a an this that no nos order opinion motion rule act code article
+amendment prosecutor prosecuting criminal civil appeals appeal appellate supreme superior trial present before case
+docket government republic minister ministry secretary director police inspector station house bar group firm partners
+services service power trust fund union department's january february march april may june july august september
+october november december monday tuesday wednesday thursday friday saturday sunday esq hon honorable honourable mr mrs
+ms dr smt shri sri advocate advocates learned adv president vice governor mayor sheriff warden new north south east
+west per curiam concurring dissenting not available none notice pro se direct email fax phone terminated lead cause
+jurisdiction nature jury demand date filed related agency category product export place pending here there when where
+while although because since if as but his her their its our my your he she they we you it is are proposed amicus
+curiae amici estate matter re ex parte see vide also cf page id ibid supra discussion background facts conclusion affirmed
+reversed remanded vacated dismissed denied granted so ordered judgment minutes telephone facsimile application
+petition writ certiorari response reply hearing conference distributed search home supplement docketed reports three
+single sessions divisional additional subordinate bench inspecting principal accountant judicial empowerment
+information member members full central fast track motor claims revenue income tax joint labour industrial chairman
 history partial dissent majority plurality statement standard standards review analysis therefore however moreover
 finally thus likewise accordingly hence furthermore additionally indeed given heard referred assigned signed entered
 responses sealed amended final draft report recommendation transcript exhibit appendix table contents authorities
 summary introduction procedural factual issue issues holding disposition mandate costs questions presented overview
-facts merits crescent boulevard blvd parkway highway terrace plaza tower lane's www com gov org every all some any most
-many each both such other others another only both lead chief's panel en banc hon'ble reporter clerk deputy's courtroom
-recorder interpreter witness examiner hearing officer officers respondent's concurs concur dissents joined joins
-delivered announced wrote writing author authored recused participated participate took part consideration decision
-submitted argued decided counsel's chambers honor honors madam sir llc's ltd's plc incorporated corporation limited
-alley wharf quay fed civ crim evid proc vs versus presiding next remark remarks clause equal protection sentencing defense villages village vide taluk cit
-bankruptcy acting p.j j.s.c u.s.d.j u.s.m.j a.l.j alj reserved represented pronounced u.s us v.c c.j a.j s.j bench high apex
-coram dated date counsel's ll.b sc first second third fourth fifth sixth seventh eighth ninth tenth eleventh
-query utilities logout calendar opinions orders reporters journal courthouse building center
+merits crescent boulevard blvd parkway highway terrace plaza tower lane's www com gov org every all some any most many
+each both such other others another only chief's panel en banc hon'ble reporter clerk deputy's courtroom recorder
+interpreter witness examiner officer officers respondent's concurs concur dissents joined joins delivered announced
+wrote writing author authored recused participated participate took part consideration decision submitted decided
+counsel's chambers honor honors madam sir llc's ltd's plc incorporated corporation limited alley fed civ crim evid
+proc vs versus presiding next remark remarks bankruptcy acting p.j j.s.c u.s.d.j u.s.m.j a.l.j alj reserved
+represented pronounced u.s us v.c c.j a.j s.j high apex coram dated ll.b sc first second third fourth fifth sixth
+seventh eighth ninth tenth eleventh
 ";
+
+/// Words of the menus of CM/ECF and the Supreme Court's site, which stand beside names in saved pages.
+const MENU_WORDS: &str =
+    "query utilities logout calendar opinions orders reporters journal courthouse building";
+
+/// Words of addresses, in American and Indian papers, that stand beside a lawyer's name.
+const ADDRESS_WORDS: &str = "wharf quay village villages taluk";
 
 static_regex!(whole_person_regex, format!("^{PERSON}$"));
 
@@ -162,7 +168,13 @@ pub(super) fn is_office_word(word: &str) -> bool {
 
 fn office_words() -> &'static std::collections::HashSet<&'static str> {
     static WORDS: std::sync::LazyLock<std::collections::HashSet<&'static str>> =
-        std::sync::LazyLock::new(|| NOT_A_NAME.split_whitespace().collect());
+        std::sync::LazyLock::new(|| {
+            NOT_A_NAME
+                .split_whitespace()
+                .chain(MENU_WORDS.split_whitespace())
+                .chain(ADDRESS_WORDS.split_whitespace())
+                .collect()
+        });
     &WORDS
 }
 

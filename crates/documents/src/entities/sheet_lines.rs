@@ -57,21 +57,19 @@ fn represented(line: &str) -> Option<(usize, usize)> {
 
 /// The first words of roles in sheets.
 const ROLES: &str = " plaintiff defendant petitioner respondent appellant appellee debtor trustee creditor intervenor \
-movant claimant counterclaimant counter-claimant counter-defendant cross-claimant cross-defendant crossclaimant \
-garnishee objector amicus amici applicant receiver mediator custodian relator interpleader stakeholder taxpayer \
-witness interested miscellaneous joint third thirdparty third-party counter cross intervenor-plaintiff consol \
-consolidated special real u.s. us us-trustee 3rd fourth petitioning adversary material adr in notice liquidator \
-examiner assistant successor not nominal limited lead debtor-in-possession appellants appellees petitioners \
-respondents plaintiffs defendants debtors intervenors movants claimants service unknown respondent-appellee party \
-realtor neutral foreign conservator guardian transferee transferor assignee ";
+movant claimant counterclaimant crossclaimant garnishee objector amicus amici applicant \
+receiver mediator custodian relator interpleader stakeholder taxpayer witness interested \
+miscellaneous joint third thirdparty counter cross consol consolidated special real u.s. us 3rd \
+fourth petitioning adversary material adr in notice liquidator examiner assistant successor not \
+nominal limited lead service unknown party realtor neutral foreign conservator guardian \
+transferee transferor assignee ";
 
 /// The words that complete a role.
 const NOUNS: &str = " plaintiff defendant petitioner respondent appellant appellee debtor trustee creditor intervenor \
-movant claimant garnishee objector curiae applicant receiver mediator custodian relator party interest witness master \
-committee possession provider taxpayer stakeholder counterclaimant counter-claimant counter-defendant cross-claimant \
-cross-defendant crossclaimant cross-appellant cross-appellee debtor-in-possession interpleader amicus miscellaneous \
-examiner liquidator administrator agent counsel realtor neutral representative conservator guardian transferee \
-transferor assignee ";
+movant claimant garnishee objector curiae applicant receiver mediator custodian relator party \
+interest witness master committee possession provider taxpayer stakeholder counterclaimant \
+crossclaimant interpleader amicus miscellaneous examiner liquidator administrator agent counsel \
+realtor neutral representative conservator guardian transferee transferor assignee ";
 
 /// The role, if the line is nothing but a role: `Counter Defendant`, `Defendant (1)`, `Plaintiff - Appellant,`.
 pub(super) fn sheet_role(line: &str) -> Option<String> {
@@ -102,7 +100,7 @@ pub(super) fn sheet_role(line: &str) -> Option<String> {
         return None;
     }
     let single = |word: &str| {
-        word.strip_suffix('s').filter(|cut| !cut.ends_with('u')).unwrap_or(word).to_owned()
+        word.strip_suffix('s').filter(|cut| !cut.ends_with(['u', 's'])).unwrap_or(word).to_owned()
     };
     let parts = |word: &str| -> Vec<String> { word.split(['-', '/']).map(single).collect() };
     let first = parts(words[0])[0].clone();
@@ -116,11 +114,7 @@ pub(super) fn sheet_role(line: &str) -> Option<String> {
                 "of" | "and" | "the" | "pty" | "pro" | "claim" | "estate" | "unsecured"
             )
     });
-    let lone = words.len() == 1;
-    let fits = known(ROLES, &first)
-        && known(NOUNS, &last)
-        && all
-        && (!lone || !matches!(first.as_str(), "interest" | "counsel" | "agent"));
+    let fits = known(ROLES, &first) && known(NOUNS, &last) && all;
     let role = words
         .iter()
         .map(|word| word.split('-').map(single).collect::<Vec<_>>().join("-"))
@@ -174,7 +168,7 @@ pub(super) fn is_contact(lower: &str) -> bool {
         || digits >= 7 && letters <= 6
 }
 
-/// Whether a line is an address: it has a number, or ends in a postal code.
+/// Whether a line may be of an address: it has a digit, or begins as a post-office box or a suite.
 pub(super) fn is_address(line: &str) -> bool {
     let lower = line.to_lowercase();
     line.contains(|c: char| c.is_ascii_digit())
@@ -200,6 +194,9 @@ mod tests {
             ("Real Party in Interest", "real party in interest"),
             ("Amicus Curiae", "amicus curiae"),
             ("Respondents", "respondent"),
+            ("Material Witness", "material witness"),
+            ("Debtor-In-Possession", "debtor-in-possession"),
+            ("Cross-Appellants", "cross-appellant"),
         ] {
             assert_eq!(sheet_role(line).as_deref(), Some(role), "{line}");
         }

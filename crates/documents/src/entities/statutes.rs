@@ -1,4 +1,4 @@
-//! Finds statutes, regulations, constitutions and rules, with their sections.
+//! Finds provisions of law with their sections: gathers those of codes and court rules, and reads acts by name.
 
 use super::court_rules::court_rules;
 use super::law_citations::{law_citations, one_line, section_end};

@@ -204,14 +204,20 @@ fn groups(mentions: &[Mention], order: &[usize]) -> HashMap<usize, usize> {
             by_name.entry(name_key(parts)).or_default().push(at);
         }
     }
-    // A case named in full without a citation is the case of this name, if there is only one.
+    // A case named in full without a citation is the case of this name, if there is only one. Each list is walked once:
+    // a name may be cited and repeated thousands of times.
+    let only: HashMap<String, usize> = by_name
+        .into_iter()
+        .filter_map(|(name, bearers)| {
+            let first = *bearers.first()?;
+            let root = groups.root(first);
+            bearers.iter().all(|other| groups.root(*other) == root).then_some((name, first))
+        })
+        .collect();
     for at in bare {
         let Some(parts) = mentions[at].citation() else { continue };
-        let Some(bearers) = by_name.get(&name_key(parts)) else { continue };
-        let first = bearers[0];
-        let root = groups.root(first);
-        if bearers.iter().all(|other| groups.root(*other) == root) {
-            groups.join(first, at);
+        if let Some(first) = only.get(&name_key(parts)) {
+            groups.join(*first, at);
         }
     }
     // The first full citation stands for the group, and a name alone only where there is none.

@@ -6,9 +6,11 @@ use crate::model::{CitationForm, EntityKind, Mention};
 /// For each citation, the index of the full citation (or statute, or named case) that it refers to.
 ///
 /// References look back. A short citation means the full one with its volume and reporter; name and page decide
-/// between several. `supra` and a name with a page mean the only case of that name. `Id.` means the authority cited
-/// just before, but for those in the explanation of another, unless its pin cannot lie there; what cannot be resolved breaks the chain. A reference that fits two
+/// between several. `supra` and a name with a page mean the only case of that name. A reference that fits two
 /// authorities stays unresolved (Bluebook rules 4.1, 4.2 and 10.9).
+///
+/// `Id.` means the authority cited just before. A citation inside the parenthesis of another is passed over. `Id.` has no
+/// source if its pin cannot lie in that authority, or if the citation before it has none.
 pub(super) fn sources(mentions: &[Mention]) -> Vec<Option<usize>> {
     let mut order: Vec<usize> = (0..mentions.len())
         .filter(|at| {
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_page_may_lie_in_any_of_the_parallel_reports() {
-        let text = "Morrow v. Teller, 31 Cal. 3d 40, 200 Cal. Rptr. 500 (1982). Id. at 505. Id. at 44. Id. at 300.";
+        let text = "Morrow v. Teller, 31 Cal. 3d 40, 200 Cal. Rptr. 500 (1982). Id. at 505. Id. at 44. Id. at 450.";
         assert_eq!(numbers(text), [Some(0), Some(0), Some(0), Some(0), None]);
     }
 

@@ -2,8 +2,8 @@
 
 use crate::model::{CitationForm, CitationParts};
 
-/// No opinion is longer than this many pages of a printed reporter, but for a few in a century.
-const LONGEST_OPINION: u32 = 150;
+/// No case takes more pages of a printed reporter than this: *Buckley v. Valeo*, one of the longest, takes 294.
+const LONGEST_OPINION: u32 = 400;
 
 /// Whether the pin can lie in the cited authority.
 ///
@@ -78,6 +78,8 @@ mod tests {
         for (pin, fits) in [
             ("at 400", true),
             ("at 423-24", true),
+            // As far into a case as *Buckley v. Valeo* goes.
+            ("at 693", true),
             ("at 399", false),
             ("at 12", false),
             ("at 1,200", false),

@@ -146,11 +146,11 @@ Unempl Unconsol Workers Workers' Work Banking Banks Domestic Dom Rel Rels Relati
 Highway High Lien Multiple Navigation Not-for-Profit Partnership Racing Railroad Religious Social Town Village Vill
 Sess Spec Uniform Unif Cmty Community Aff State Cit Purdon's Vernon's West's McKinney's Mason's Supp Ch L Prac
 Practice Indus Indust Industrial Rem Remedies Sup App Appellate Juv Child Children Sec Securities Trade Ord Charter S
-Official Fish Game Food Harb Nav Sts Highways Streets Rev. Revenue Unemp Mental Hyg Hygiene Dwell Motor Streets
+Official Fish Game Food Harb Nav Sts Highways Streets Revenue Unemp Mental Hyg Hygiene Dwell Motor
 Arts Cultural Affairs Cannabis Court Claims Surr Surrogate's Rent Soldiers Sailors Second Third Class Cities County
-County' Cnty Eminent Domain Human Rights Services Services' Lottery Gaming Wagering Limited Liability Co Company
-Professional Special District Districts Dist Hum Agencies Permanent Legis Rulemaking Register Bull Laws' Prop.
-Homeland Protection Environment Correction Correct Corrections Correctional Bldg Building Pharm Estate Estates,
+Cnty Eminent Domain Human Rights Services Services' Lottery Gaming Wagering Limited Liability Co Company
+Professional Special District Districts Dist Hum Agencies Permanent Legis Rulemaking Register Bull Laws'
+Homeland Protection Environment Correction Correct Corrections Correctional Bldg Building Pharm Estate
 ";
 
 #[cfg(test)]

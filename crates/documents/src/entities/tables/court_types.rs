@@ -94,35 +94,18 @@ pub(crate) static TYPES: [(&str, &str, bool); 88] = [
 ];
 
 /// Words that do not help to identify a court.
-pub(crate) const EMPTY_WORDS: [&str; 30] = [
-    "the",
-    "of",
-    "for",
-    "in",
-    "and",
-    "at",
-    "to",
-    "a",
-    "an",
-    "state",
+pub(crate) const EMPTY_WORDS: [&str; 13] = [
     "states",
     "commonwealth",
-    "people",
     "county",
     "city",
     "town",
     "village",
     "borough",
     "court",
-    "courts",
-    "ct",
     "division",
     "department",
-    "hon",
-    "honorable",
-    "s",
     "territory",
     "republic",
     "parish",
-    "before",
 ];

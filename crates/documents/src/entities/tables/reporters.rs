@@ -2,7 +2,7 @@
 //!
 //! The tables are read once, in milliseconds, from the compact files that `cargo xtask tables` writes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::further;
@@ -24,7 +24,7 @@ pub(crate) struct Edition {
     last: u16,
     /// The states whose courts it reports, `us` for those of the nation.
     places: &'static str,
-    /// What its citations have besides volume, reporter and page.
+    /// Letters for the parts of its citations besides volume, reporter and page.
     shape: &'static str,
 }
 
@@ -151,12 +151,12 @@ pub(crate) fn spellings(key: &str) -> &'static [Spelling] {
 
 /// Whether a citation without a volume may begin with this word.
 pub(crate) fn may_begin(word: &str) -> bool {
-    TABLE.beginnings.contains_key(word)
+    TABLE.beginnings.contains(word)
 }
 
 /// The edition that the text names, where its spelling is one of several editions'.
 ///
-/// The closest spelling decides, then the year of the decision, then the state of the court in the parenthesis, then
+/// The year of the decision decides, then the closest spelling, then the state of the court in the parenthesis, then
 /// the order: series of the nation before those of a state, and the one with more spellings, which is the commoner.
 pub(crate) fn choose(
     spellings: &'static [Spelling],
@@ -182,12 +182,12 @@ pub(crate) fn choose(
 struct Table {
     by_key: HashMap<String, Vec<Spelling>>,
     /// First words of the series whose citations may begin with the name.
-    beginnings: HashMap<String, ()>,
+    beginnings: HashSet<&'static str>,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut table =
-        Table { by_key: HashMap::with_capacity(5_000), beginnings: HashMap::with_capacity(200) };
+        Table { by_key: HashMap::with_capacity(5_000), beginnings: HashSet::with_capacity(200) };
     table.read(include_str!("../../../data/reporters.tsv"), CitationForm::FullCase);
     table.list(further::CASES, CitationForm::FullCase, "");
     table.laws(include_str!("../../../data/laws.tsv"));
@@ -241,7 +241,7 @@ impl Table {
         for line in lines.lines() {
             let fields: Vec<&'static str> = line.split('\t').collect();
             let [name, kind, _, shape, variations] = fields[..] else { continue };
-            if !shape.contains(['v', 'p']) || !shape.contains('p') {
+            if !shape.contains('p') {
                 continue;
             }
             let form = if kind == "admin_register" {
@@ -297,7 +297,7 @@ impl Table {
             return;
         }
         if edition.may_lack_volume() || edition.has_volume_after() {
-            self.beginnings.insert(first_word(written).to_owned(), ());
+            self.beginnings.insert(first_word(written));
         }
         self.by_key.entry(key).or_default().push(Spelling { edition, written, is_variation });
     }

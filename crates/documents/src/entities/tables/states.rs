@@ -3,7 +3,7 @@
 /// A state or territory, with its names in legal texts.
 #[derive(Debug)]
 pub(crate) struct State {
-    /// Two-letter code in lower case; also the state's part of a court key.
+    /// Two-letter postal code in lower case. The tables of reporters name their places by it; court keys have the name.
     pub(crate) code: &'static str,
     /// Full name.
     pub(crate) name: &'static str,
