@@ -78,7 +78,7 @@ fn set_version(documents: &[DocumentEntities]) -> String {
     hashes.sort_unstable();
     let digest = Sha256::digest(hashes.join(","));
     let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("1-{hex}")
+    format!("2-{hex}")
 }
 
 /// Caches the set's ids of a document's entities; does nothing if the cache fails.

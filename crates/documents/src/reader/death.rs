@@ -14,7 +14,7 @@ const NO_MEMORY: &str = "memory allocation of";
 /// Part of Rust's message about a stack that overflowed.
 const NO_STACK: &str = "has overflowed its stack";
 
-/// What a process wrote to standard error. Call it when the process and its group have ended.
+/// The message that a process left on standard error. Call it when the process and its group have ended.
 pub(super) fn last_message(pipe: Option<ChildStderr>) -> String {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
