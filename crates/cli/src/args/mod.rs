@@ -41,7 +41,7 @@ pub(crate) use ledger::LedgerArgument;
 pub(crate) use limit::Limit;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
 pub(crate) use monitor::Monitor;
-pub(crate) use results::{Find, Graph, GraphFormat};
+pub(crate) use results::{Explain, Find, Graph, GraphFormat, WhichEntity};
 pub(crate) use serve::Serve;
 pub(crate) use stats::{StateFolder, Stats};
 pub(crate) use tasks::{
@@ -166,6 +166,8 @@ pub(crate) enum Command {
     Find(Find),
     /// Show what a party, lawyer, judge, court or case is related to in the results
     Graph(Graph),
+    /// Explain why names in the results mean one entity
+    Explain(Explain),
     /// Submit, watch and steer batches of documents
     Batch(Batch),
     /// Process batches and single tasks until stopped

@@ -1,4 +1,4 @@
-//! The arguments of `compartment find` and `compartment graph`.
+//! The arguments of `compartment find`, `graph` and `explain`.
 
 use std::path::PathBuf;
 
@@ -44,17 +44,8 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = GRAPH_HELP)]
 pub(crate) struct Graph {
-    /// The entity's name or id
-    #[arg(required = true, value_name = "NAME")]
-    pub(crate) name: String,
-
-    /// The folder that `ingest --out` wrote
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    pub(crate) results: PathBuf,
-
-    /// The kind of the entity, if the name is that of several
-    #[arg(long, value_name = "KIND")]
-    pub(crate) kind: Option<KindArgument>,
+    #[command(flatten)]
+    pub(crate) which: WhichEntity,
 
     /// How many relationships an entity may be away
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
@@ -81,6 +72,42 @@ Examples:
   compartment graph 'Pruitt' --kind lawyer --depth 2
   compartment graph 'Roe v. Mills' --format dot | dot -Tsvg > roe.svg
   compartment graph 'Oyelaran' --format graphml > judge.graphml";
+
+/// An entity of the results.
+#[derive(Args, Debug)]
+pub(crate) struct WhichEntity {
+    /// The entity's name or id
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// The folder that `ingest --out` wrote
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub(crate) results: PathBuf,
+
+    /// The kind of the entity, if the name is that of several
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<KindArgument>,
+}
+
+/// Explain why names in documents mean one entity.
+#[derive(Args, Debug)]
+#[command(after_help = EXPLAIN_HELP)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) which: WhichEntity,
+
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const EXPLAIN_HELP: &str =
+    "Each form of the name is shown with the rule that joins it, how often it stands in the \
+documents, and its first place.
+
+Examples:
+  compartment explain 'Harborline Freight Incorporated'
+  compartment explain Oyelaran --kind judge --json";
 
 /// A kind of entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -13,26 +13,13 @@ use crate::screen;
 const CHOICES: usize = 8;
 
 pub(crate) fn run(command: &args::Graph) -> Result<ExitCode, CliError> {
-    let failed = |error: std::io::Error| no_results(&command.results, &error);
-    let choices =
-        named(&command.results, &command.name, command.kind.map(Into::into)).map_err(failed)?;
-    let center = match choices.as_slice() {
-        [] => {
-            let (folder, name) = (command.results.display(), &command.name);
-            screen::remark(format!("nothing in {folder} is named {name:?}"));
-            return Ok(ExitCode::Different);
-        }
-        [one] => one,
-        [first, second, ..] if first.name != second.name && is_exactly(first, &command.name) => {
-            first
-        }
-        several => return Err(which(several, &command.name)),
-    };
+    let Some(center) = the_one(&command.which)? else { return Ok(ExitCode::Different) };
+    let folder = &command.which.results;
     let mut options = GraphOptions::default();
     options.depth = usize::from(command.depth);
     options.together = command.together;
     options.limit = usize::try_from(command.limit).unwrap_or(usize::MAX);
-    let found = graph(&command.results, &center.id, &options).map_err(failed)?;
+    let found = graph(folder, &center.id, &options).map_err(|error| no_results(folder, &error))?;
     say_unreadable(&found.unreadable);
     let text = match command.format {
         GraphFormat::Text => as_text(&found),
@@ -48,6 +35,24 @@ pub(crate) fn run(command: &args::Graph) -> Result<ExitCode, CliError> {
         ));
     }
     Ok(ExitCode::Success)
+}
+
+/// The entity that the arguments mean; `None` after saying that there is none.
+pub(super) fn the_one(which_entity: &args::WhichEntity) -> Result<Option<Choice>, CliError> {
+    let args::WhichEntity { name, results, kind } = which_entity;
+    let choices =
+        named(results, name, kind.map(Into::into)).map_err(|error| no_results(results, &error))?;
+    match choices.as_slice() {
+        [] => {
+            screen::remark(format!("nothing in {} is named {name:?}", results.display()));
+            Ok(None)
+        }
+        [one] => Ok(Some(one.clone())),
+        [first, second, ..] if first.name != second.name && is_exactly(first, name) => {
+            Ok(Some(first.clone()))
+        }
+        several => Err(which(several, name)),
+    }
 }
 
 fn is_exactly(choice: &Choice, name: &str) -> bool {

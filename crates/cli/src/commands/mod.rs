@@ -12,6 +12,7 @@ mod config;
 mod databases;
 mod doctor;
 mod expire;
+mod explain;
 mod export;
 mod find;
 mod flush;
@@ -61,6 +62,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         }
         Command::Find(command) => find::run(&command),
         Command::Graph(command) => graph::run(&command),
+        Command::Explain(command) => explain::run(&command),
         Command::Batch(command) => on_runtime(batch::run(general, command)),
         Command::Worker(command) => on_runtime(worker::run(general, command)),
         Command::Workers(command) => on_runtime(workers::run(general, command)),

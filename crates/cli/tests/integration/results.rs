@@ -72,3 +72,16 @@ fn an_entity_is_shown_with_what_it_is_related_to_in_every_format() {
     assert_eq!(several.code, 2, "{}", several.out);
     assert!(several.err.contains("party-") && several.err.contains("case-"), "{}", several.err);
 }
+
+#[test]
+fn every_form_of_a_name_is_explained() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    ingested(folder.path());
+    let done = run(folder.path(), &["explain", "quillon freight", "--kind", "party"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert!(done.out.contains("QUILLON FREIGHT, INC."), "{}", done.out);
+    assert!(done.out.contains("the same name, but for capitals"), "{}", done.out);
+    let json = run(folder.path(), &["explain", "quillon freight", "--kind", "party", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).expect("it prints JSON");
+    assert_eq!(json["forms"][0]["reason"], "same_name", "{json}");
+}

@@ -181,7 +181,7 @@ fn from_key(key: &str) -> PersonName {
 
 /// Maximum number of typing errors (optimal string alignment distance) between two spellings of one name:
 /// one per twelve letters, at most two.
-fn slips(length: usize) -> usize {
+pub(super) fn slips(length: usize) -> usize {
     (length / 12).min(2)
 }
 

@@ -51,7 +51,7 @@ type Offices = BTreeMap<String, Vec<usize>>;
 
 /// The office of a docket number, and the part that all forms of the number have: `3` and `22-cv-9847` of
 /// `3:22-CV-09847-MTO`. `None` for a number that is too short to tell cases apart.
-fn core(docket: &str) -> Option<(String, String)> {
+pub(super) fn core(docket: &str) -> Option<(String, String)> {
     let docket = docket.to_lowercase().replace(['–', '—'], "-");
     let (office, number) = match docket.split_once(':') {
         Some((office, rest)) if office.len() <= 2 => (office.to_owned(), rest),

@@ -6,9 +6,11 @@ mod back;
 mod cases;
 mod names;
 mod pins;
+mod reason;
 mod within;
 
 pub use across::{Resolution, resolve_across};
+pub use reason::{Reason, reason};
 pub use within::resolve;
 
 use crate::model::{CanonicalEntity, EntityKind, Mention};

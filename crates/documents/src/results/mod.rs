@@ -1,11 +1,14 @@
-//! Looks into the results of `ingest --out`: finds names in their places, and shows what an entity is related to.
+//! Looks into the results of `ingest --out`: finds names in their places, shows what an entity is related to, and why
+//! names mean it.
 
+mod explain;
 mod find;
 mod folder;
 mod graph;
 mod graph_formats;
 mod words;
 
+pub use explain::{Form, explain};
 pub use find::{Found, Hit, Query, find};
 pub use folder::{Unreadable, walk};
 pub use graph::{Choice, Edge, Graph, GraphOptions, graph, named};

@@ -1,0 +1,62 @@
+//! Explains an entity of the results: every form of its name, where it stands, and why it means the entity.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::folder::walk;
+use super::graph::Choice;
+use crate::resolve::{Reason, reason};
+
+/// One form of an entity's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Form {
+    /// The form, as texts write it.
+    pub form: String,
+    /// The rule that joins it with the entity's name.
+    pub reason: Reason,
+    /// The number of places that have it.
+    pub places: usize,
+    /// The number of documents that have it.
+    pub documents: usize,
+    /// The first document that has it.
+    pub document: String,
+    /// The page of the first place in that document, from 1.
+    pub page: usize,
+}
+
+/// The forms of an entity's name, the most frequent first.
+///
+/// # Errors
+/// As [`walk`].
+pub fn explain(folder: &Path, entity: &Choice) -> std::io::Result<Vec<Form>> {
+    let mut forms: BTreeMap<String, Form> = BTreeMap::new();
+    walk(folder, |file| {
+        let of_entity = file.mentions.iter().filter(|one| one.entity.as_ref() == Some(&entity.id));
+        let mut seen: Vec<String> = Vec::new();
+        for mention in of_entity.map(|one| &one.mention) {
+            let form = mention.text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let new = || Form {
+                reason: reason(entity.kind, &entity.name, &form),
+                form: form.clone(),
+                places: 0,
+                documents: 0,
+                document: file.document.clone(),
+                page: file.text.page_of(mention.start),
+            };
+            let known = forms.entry(form.clone()).or_insert_with(new);
+            known.places += 1;
+            if !seen.contains(&form) {
+                known.documents += 1;
+                seen.push(form);
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    let mut forms: Vec<Form> = forms.into_values().collect();
+    forms.sort_by(|a, b| b.places.cmp(&a.places).then_with(|| a.form.cmp(&b.form)));
+    Ok(forms)
+}
