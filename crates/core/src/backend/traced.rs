@@ -131,6 +131,9 @@ macro_rules! besides {
         fn release_in_background(&self, key: &str, token: FencingToken) {
             self.store.release_in_background(key, token);
         }
+        fn note_timeout(&self) {
+            self.store.note_timeout();
+        }
     };
     (BatchStore) => {
         fn born_as(&self, token: FencingToken) -> Arc<dyn BatchStore> {
