@@ -42,7 +42,7 @@ pub fn relate(document: &DocumentEntities, options: &RelateOptions) -> Vec<Relat
                 _ => continue,
             };
             found.add(kind, from, to, (mention.start, mention.end));
-            if let Some(role) = role.filter(|_| kind != RelationshipKind::Cites) {
+            if let Some(role) = role {
                 found.details.entry((kind, from, to)).or_insert_with(|| role.to_owned());
             }
         }

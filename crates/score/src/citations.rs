@@ -4,8 +4,11 @@ use compartment_documents::entities::mentions;
 use compartment_documents::model::{CitationForm, EntityKind, Mention};
 use serde_json::Value;
 
-use crate::corpus::{CodePoints, Corpus, letters, list, offset, text};
+use crate::corpus::{CodePoints, Corpus, context, letters, list, offset, text};
 use crate::tally::Report;
+
+/// Bytes around a citation that a note shows.
+const CONTEXT: usize = 30;
 
 /// Citations among the mentions, with their form.
 fn citations(content: &str) -> Vec<Mention> {
@@ -361,26 +364,15 @@ pub(crate) fn eyecite_reference(corpus: &Corpus, report: &mut Report) -> std::io
                 let hit = found.iter().any(|(_, m)| m.start < *end && *start < m.end);
                 correct += usize::from(hit);
                 if !hit {
-                    let from = content.floor_char_boundary(start.saturating_sub(30));
-                    let to = content.floor_char_boundary((end + 30).min(content.len()));
-                    report.note(
-                        source,
-                        kind,
-                        "missed",
-                        &format!("{} IN {}", &content[*start..*end], &content[from..to]),
-                    );
+                    let around = context(&content, (*start, *end), CONTEXT);
+                    let note = format!("{} IN {around}", &content[*start..*end]);
+                    report.note(source, kind, "missed", &note);
                 }
             }
             for (_, m) in &found {
                 if !wanted.iter().any(|(_, start, end)| m.start < *end && *start < m.end) {
-                    let from = content.floor_char_boundary(m.start.saturating_sub(30));
-                    let to = content.floor_char_boundary((m.end + 30).min(content.len()));
-                    report.note(
-                        source,
-                        kind,
-                        "in vain",
-                        &format!("{} IN {}", m.text, &content[from..to]),
-                    );
+                    let around = context(&content, (m.start, m.end), CONTEXT);
+                    report.note(source, kind, "in vain", &format!("{} IN {around}", m.text));
                 }
             }
             report.add(

@@ -84,6 +84,13 @@ impl CodePoints {
     }
 }
 
+/// The text of a span with `bytes` before and after it.
+pub(crate) fn context(content: &str, span: (usize, usize), bytes: usize) -> &str {
+    let from = content.floor_char_boundary(span.0.saturating_sub(bytes));
+    let to = content.floor_char_boundary((span.1 + bytes).min(content.len()));
+    &content[from..to]
+}
+
 /// A field as text; empty if missing.
 pub(crate) fn text<'v>(value: &'v Value, field: &str) -> &'v str {
     value[field].as_str().unwrap_or_default()

@@ -3,8 +3,11 @@
 use compartment_documents::entities::mentions;
 use compartment_documents::model::{CitationForm, EntityKind, Mention};
 
-use crate::corpus::{CodePoints, Corpus, list, offset, text};
+use crate::corpus::{CodePoints, Corpus, context, list, offset, text};
 use crate::tally::Report;
+
+/// Bytes around a span that a note shows.
+const CONTEXT: usize = 60;
 
 /// Labels that map to one of our kinds. GPE, ORG, WITNESS and OTHER_PERSON have no counterpart and are skipped.
 const LABELS: [&str; 9] = [
@@ -139,7 +142,7 @@ fn score_label(
                 source,
                 label,
                 "missed",
-                &format!("{} IN {}", &content[span.0..span.1], context(content, *span)),
+                &format!("{} IN {}", &content[span.0..span.1], context(content, *span, CONTEXT)),
             ),
         }
     }
@@ -149,16 +152,10 @@ fn score_label(
                 source,
                 label,
                 "in vain",
-                &format!("{} IN {}", &content[our.0..our.1], context(content, *our)),
+                &format!("{} IN {}", &content[our.0..our.1], context(content, *our, CONTEXT)),
             );
         }
     }
     report.add(source, &format!("{label} exact"), gold.len(), ours.len(), exact);
     report.add(source, &format!("{label} overlap"), gold.len(), ours.len(), overlapping);
-}
-
-fn context(content: &str, span: (usize, usize)) -> String {
-    let from = content.floor_char_boundary(span.0.saturating_sub(60));
-    let to = content.floor_char_boundary((span.1 + 60).min(content.len()));
-    content[from..to].to_owned()
 }

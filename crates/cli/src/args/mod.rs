@@ -41,7 +41,7 @@ pub(crate) use ledger::LedgerArgument;
 pub(crate) use limit::Limit;
 pub(crate) use migrate::{Migrate, Verify, WayArgument};
 pub(crate) use monitor::Monitor;
-pub(crate) use results::{Explain, Find, Graph, GraphFormat, WhichEntity};
+pub(crate) use results::{Explain, Find, Graph, GraphFormat, ResultsArguments, WhichEntity};
 pub(crate) use serve::Serve;
 pub(crate) use stats::{StateFolder, Stats};
 pub(crate) use tasks::{

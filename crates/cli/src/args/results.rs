@@ -13,13 +13,8 @@ pub(crate) struct Find {
     #[arg(required = true, value_name = "NAME")]
     pub(crate) name: String,
 
-    /// The folder that `ingest --out` wrote
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    pub(crate) results: PathBuf,
-
-    /// Find only this kind of entity
-    #[arg(long, value_name = "KIND")]
-    pub(crate) kind: Option<KindArgument>,
+    #[command(flatten)]
+    pub(crate) within: ResultsArguments,
 
     /// Maximum number of places
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
@@ -31,7 +26,7 @@ pub(crate) struct Find {
 }
 
 const FIND_HELP: &str = "A place is shown with its document, its page and the words around it. It is found by the words \
-that stand there, and by the name of its entity: 'Smith' also finds 'plaintiff' places that were resolved to Smith.
+that stand there, or by those of its entity's name: 'Miriam Alder' also finds a place that says only 'Judge Alder'.
 
 Exits with 10 if nothing is found.
 
@@ -80,11 +75,18 @@ pub(crate) struct WhichEntity {
     #[arg(required = true, value_name = "NAME")]
     pub(crate) name: String,
 
+    #[command(flatten)]
+    pub(crate) within: ResultsArguments,
+}
+
+/// The results that are looked into.
+#[derive(Args, Debug)]
+pub(crate) struct ResultsArguments {
     /// The folder that `ingest --out` wrote
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub(crate) results: PathBuf,
 
-    /// The kind of the entity, if the name is that of several
+    /// Only entities of this kind
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<KindArgument>,
 }

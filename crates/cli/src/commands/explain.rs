@@ -10,7 +10,7 @@ use crate::screen::{self, FAINT, STRONG};
 
 pub(crate) fn run(command: &args::Explain) -> Result<ExitCode, CliError> {
     let Some(entity) = the_one(&command.which)? else { return Ok(ExitCode::Different) };
-    let folder = &command.which.results;
+    let folder = &command.which.within.results;
     let forms = explain(folder, &entity).map_err(|error| no_results(folder, &error))?;
     if command.json {
         screen::say_json(&serde_json::json!({ "entity": entity, "forms": forms }));

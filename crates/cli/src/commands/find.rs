@@ -7,11 +7,11 @@ use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, FAINT, STRONG};
 
 pub(crate) fn run(command: &args::Find) -> Result<ExitCode, CliError> {
+    let results = &command.within.results;
     let mut query = Query::new(&command.name);
-    query.kind = command.kind.map(Into::into);
+    query.kind = command.within.kind.map(Into::into);
     query.limit = usize::try_from(command.limit).unwrap_or(usize::MAX);
-    let found =
-        find(&command.results, &query).map_err(|error| no_results(&command.results, &error))?;
+    let found = find(results, &query).map_err(|error| no_results(results, &error))?;
     say_unreadable(&found.unreadable);
     if command.json {
         found.hits.iter().for_each(screen::say_json_line);
@@ -32,11 +32,7 @@ pub(crate) fn run(command: &args::Find) -> Result<ExitCode, CliError> {
         ));
     }
     if found.hits.is_empty() {
-        screen::remark(format!(
-            "nothing in {} is named {:?}",
-            command.results.display(),
-            command.name
-        ));
+        screen::remark(format!("nothing in {} is named {:?}", results.display(), command.name));
         return Ok(ExitCode::Different);
     }
     Ok(ExitCode::Success)

@@ -14,7 +14,7 @@ const CHOICES: usize = 8;
 
 pub(crate) fn run(command: &args::Graph) -> Result<ExitCode, CliError> {
     let Some(center) = the_one(&command.which)? else { return Ok(ExitCode::Different) };
-    let folder = &command.which.results;
+    let folder = &command.which.within.results;
     let mut options = GraphOptions::default();
     options.depth = usize::from(command.depth);
     options.together = command.together;
@@ -39,7 +39,7 @@ pub(crate) fn run(command: &args::Graph) -> Result<ExitCode, CliError> {
 
 /// The entity that the arguments mean; `None` after saying that there is none.
 pub(super) fn the_one(which_entity: &args::WhichEntity) -> Result<Option<Choice>, CliError> {
-    let args::WhichEntity { name, results, kind } = which_entity;
+    let args::WhichEntity { name, within: args::ResultsArguments { results, kind } } = which_entity;
     let choices =
         named(results, name, kind.map(Into::into)).map_err(|error| no_results(results, &error))?;
     match choices.as_slice() {

@@ -1,6 +1,7 @@
 //! Finds lawyers and their clients in counsel paragraphs, docket sheets and Indian appearances.
 
 use super::counsel_names::{is_city, names_in};
+use super::docket_sheets::Sheet;
 use super::lawyer_mention::push;
 use super::persons::PERSON;
 use super::windows::windows;
@@ -27,15 +28,18 @@ static_regex!(
     r"(?i)\b(?:counsel|advocates?|attorneys?)\s+for\s+(?:the\s+)?(?P<client>[A-Za-z/() ]{4,40}?)\s*(?:\(s\))?\s*:-?\s*(?P<names>[^\n]{3,600})"
 );
 
-/// Every lawyer, with the client if the text names one.
+/// The lawyers that a docket sheet lists, with their clients.
+pub(super) fn listed(text: &str, sheet: &Sheet) -> Vec<Mention> {
+    let mut found = Vec::new();
+    for lawyer in &sheet.lawyers {
+        push(text, lawyer.start, lawyer.end, Some(&lawyer.party), &mut found);
+    }
+    found
+}
+
+/// Every lawyer of a paper that is no docket sheet, with the client if the text names one.
 pub(super) fn lawyers(text: &str) -> Vec<Mention> {
     let mut found = Vec::new();
-    if let Some(sheet) = super::docket_sheets::docket_sheet(text) {
-        for lawyer in &sheet.lawyers {
-            push(text, lawyer.start, lawyer.end, Some(&lawyer.party), &mut found);
-        }
-        return found;
-    }
     counsel_paragraphs(text, &mut found);
     counsel_fields(text, &mut found);
     super::counsel_blocks::counsel_blocks(text, &mut found);
@@ -333,9 +337,15 @@ fn honorifics(text: &str, found: &mut Vec<Mention>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entities::docket_sheets::docket_sheet;
+
+    /// As [`crate::entities::mentions`] reads a text: as a docket sheet, if it is one.
+    fn read(text: &str) -> Vec<Mention> {
+        docket_sheet(text).map_or_else(|| lawyers(text), |sheet| listed(text, &sheet))
+    }
 
     fn pairs(text: &str) -> Vec<(String, String)> {
-        lawyers(text).into_iter().map(|m| (m.normal, m.attributes.represents.join("+"))).collect()
+        read(text).into_iter().map(|m| (m.normal, m.attributes.represents.join("+"))).collect()
     }
 
     fn pair(a: &str, b: &str) -> (String, String) {

@@ -61,11 +61,16 @@ pub fn mentions(text: &str) -> Vec<Mention> {
     let mut found = case_citations::case_citations(text);
     let references = back_references::back_references(text, &found);
     found.extend(references);
-    found.extend(parties::parties(text));
+    // A sheet lists every party and lawyer, and cuts the names in its title short.
+    let (parties, lawyers) = match docket_sheets::docket_sheet(text) {
+        Some(sheet) => (parties::listed(text, &sheet), lawyers::listed(text, &sheet)),
+        None => (parties::parties(text), lawyers::lawyers(text)),
+    };
+    found.extend(parties);
     found.extend(statutes::statutes(text));
     found.extend(courts::courts(text));
     found.extend(judges::judges(text));
-    found.extend(lawyers::lawyers(text));
+    found.extend(lawyers);
     found.extend(docket_numbers::docket_numbers(text));
     found.extend(dates::dates(text));
     found.extend(money::money(text));

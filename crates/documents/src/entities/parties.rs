@@ -1,9 +1,9 @@
 //! Reads parties and their roles from captions: around a `v.`, beside a role, under a role's heading.
 
 use super::captions::{ROLE_WORD, block_above, block_below, left_column, versus_lines};
-use super::docket_sheets::{Sheet, SheetParty, docket_sheet};
+use super::docket_sheets::{Sheet, SheetParty};
 use super::initials::Initials;
-use super::party_headings::{headed_parties, named_in_prose};
+use super::party_headings::{TITLE_REACH, headed_parties, named_in_prose};
 use super::party_mention::{add_names, add_names_of, role_name, role_regex};
 use super::persons::normal_name;
 use crate::model::{EntityKind, Mention};
@@ -11,12 +11,8 @@ use crate::static_regex::static_regex;
 
 static_regex!(between_regex, r"(?m)^[ \t]*(?i:between)[ \t]*:?[ \t]*$");
 
-/// Every party named in the captions of the text.
+/// Every party named in the captions of a paper that is no docket sheet.
 pub(super) fn parties(text: &str) -> Vec<Mention> {
-    // A sheet lists every party, and cuts the names in its title short.
-    if let Some(listed) = docket_sheet(text) {
-        return sheet(text, &listed);
-    }
     let mut found = Vec::new();
     let usual = usual_roles(text);
     // Some Indian courts write `Between … And …` instead of "versus".
@@ -53,9 +49,6 @@ static_regex!(
         r"(?im)^[ \t]*(?:\d{{1,2}}[.)][ \t]*)?(?P<name>[A-Z][^\n]{{2,160}}?)[ \t]*(?:\.{{2,}}|…+|-{{3,}})[ \t]*(?P<role>{ROLE_WORD}(?:\(?s\)?|/s)?)\b"
     )
 );
-
-/// Maximum offset of a text's title, in bytes.
-const TITLE_REACH: usize = 6000;
 
 /// The parties of one-line titles, `Roe v. Doe`, and of lines such as `Roe ..... Appellant`.
 fn one_line_captions(text: &str, usual: (&str, &str), found: &mut Vec<Mention>) {
@@ -195,7 +188,7 @@ fn read_block(
 }
 
 /// The parties that a docket sheet lists.
-fn sheet(text: &str, sheet: &Sheet) -> Vec<Mention> {
+pub(super) fn listed(text: &str, sheet: &Sheet) -> Vec<Mention> {
     let mention = |party: &SheetParty| {
         let name = &text[party.start..party.end];
         let mention =
@@ -209,12 +202,15 @@ fn sheet(text: &str, sheet: &Sheet) -> Vec<Mention> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entities::docket_sheets::docket_sheet;
+
+    /// As [`crate::entities::mentions`] reads a text: as a docket sheet, if it is one.
+    fn read(text: &str) -> Vec<Mention> {
+        docket_sheet(text).map_or_else(|| parties(text), |sheet| listed(text, &sheet))
+    }
 
     fn pairs(text: &str) -> Vec<(String, String)> {
-        parties(text)
-            .into_iter()
-            .map(|m| (m.normal, m.attributes.role.unwrap_or_default()))
-            .collect()
+        read(text).into_iter().map(|m| (m.normal, m.attributes.role.unwrap_or_default())).collect()
     }
 
     fn pair(a: &str, b: &str) -> (String, String) {

@@ -24,7 +24,7 @@ static_regex!(
 );
 
 /// The bytes in which titles without sides are looked for.
-const TITLE_REACH: usize = 6000;
+pub(super) const TITLE_REACH: usize = 6000;
 
 /// The most lines of a list under a role.
 const MAX_LINES: usize = 60;

@@ -159,15 +159,8 @@ impl Part<'_> {
                 Event::Eof => return Ok(()),
                 _ => {}
             }
-            let size = self.text.text.len() as u64;
-            let (max_bytes, max_pages) = (self.options.max_text_bytes, self.options.max_pages);
-            if size > max_bytes {
-                return Err(DocumentError::TextTooLarge { size, limit: max_bytes });
-            }
-            let pages = self.text.pages.len();
-            if pages > max_pages {
-                return Err(DocumentError::TooManyPages { pages, limit: max_pages });
-            }
+            self.options.check_text(&self.text.text)?;
+            self.options.check_pages(self.text.pages.len())?;
         }
     }
 

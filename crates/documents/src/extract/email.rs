@@ -185,15 +185,8 @@ impl Mail<'_> {
     }
 
     fn within_limit(&self) -> Result<(), DocumentError> {
-        let (size, limit) = (self.text.len() as u64, self.options.max_text_bytes);
-        if size > limit {
-            return Err(DocumentError::TextTooLarge { size, limit });
-        }
-        if self.pages.len() > self.options.max_pages {
-            let (pages, limit) = (self.pages.len(), self.options.max_pages);
-            return Err(DocumentError::TooManyPages { pages, limit });
-        }
-        Ok(())
+        self.options.check_text(&self.text)?;
+        self.options.check_pages(self.pages.len())
     }
 }
 

@@ -79,6 +79,23 @@ impl ExtractOptions {
         }
         Ok(())
     }
+
+    /// Checks a number of pages.
+    fn check_pages(&self, pages: usize) -> Result<(), DocumentError> {
+        match self.max_pages {
+            limit if pages > limit => Err(DocumentError::TooManyPages { pages, limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the length of a text.
+    fn check_text(&self, text: &str) -> Result<(), DocumentError> {
+        let (size, limit) = (text.len() as u64, self.max_text_bytes);
+        if size > limit {
+            return Err(DocumentError::TextTooLarge { size, limit });
+        }
+        Ok(())
+    }
 }
 
 /// Reads the text of a document. The format is recognised from the content; `name` is only used in
@@ -107,10 +124,7 @@ pub(crate) fn extract_with(
 ) -> Result<ExtractedText, DocumentError> {
     options.check_size(bytes.len() as u64)?;
     let text = text_of(bytes, name, options, ocr, 0)?;
-    let (size, limit) = (text.text.len() as u64, options.max_text_bytes);
-    if size > limit {
-        return Err(DocumentError::TextTooLarge { size, limit });
-    }
+    options.check_text(&text.text)?;
     Ok(text)
 }
 
@@ -148,9 +162,7 @@ fn text_of(
         return Err(DocumentError::NoText);
     }
     let pages = form_feed_pages(&text);
-    if pages.len() > options.max_pages {
-        return Err(DocumentError::TooManyPages { pages: pages.len(), limit: options.max_pages });
-    }
+    options.check_pages(pages.len())?;
     Ok(ExtractedText { text, pages, source, warnings })
 }
 

@@ -162,10 +162,7 @@ impl Worker {
             let reason = format!("only {} of its {count} pages can be found", pages.len());
             return Err(DocumentError::Damaged { reason });
         }
-        if pages.len() > self.options.max_pages {
-            let limit = self.options.max_pages;
-            return Err(DocumentError::TooManyPages { pages: pages.len(), limit });
-        }
+        self.options.check_pages(pages.len())?;
         let _ = self.sender.send(Progress::Pages(pages.len()));
         let cache = InterpreterCache::new();
         let render_cache = RenderCache::new();

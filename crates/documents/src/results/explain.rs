@@ -1,6 +1,6 @@
 //! Explains an entity of the results: every form of its name, where it stands, and why it means the entity.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -36,7 +36,7 @@ pub fn explain(folder: &Path, entity: &Choice) -> std::io::Result<Vec<Form>> {
     let mut forms: BTreeMap<String, Form> = BTreeMap::new();
     walk(folder, |file| {
         let of_entity = file.mentions.iter().filter(|one| one.entity.as_ref() == Some(&entity.id));
-        let mut seen: Vec<String> = Vec::new();
+        let mut seen: BTreeSet<String> = BTreeSet::new();
         for mention in of_entity.map(|one| &one.mention) {
             let form = mention.text.split_whitespace().collect::<Vec<_>>().join(" ");
             let new = || Form {
@@ -49,10 +49,7 @@ pub fn explain(folder: &Path, entity: &Choice) -> std::io::Result<Vec<Form>> {
             };
             let known = forms.entry(form.clone()).or_insert_with(new);
             known.places += 1;
-            if !seen.contains(&form) {
-                known.documents += 1;
-                seen.push(form);
-            }
+            known.documents += usize::from(seen.insert(form));
         }
         ControlFlow::Continue(())
     })?;
