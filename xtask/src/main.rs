@@ -1,4 +1,4 @@
-//! The only task runner: demo, check, test, release-check, bench, score, tables. CI uses these verbs too.
+//! The only task runner: demo, check, test, release-check, bench, score, servers, tables. CI uses these verbs too.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
@@ -8,7 +8,9 @@ mod demo;
 mod dependencies;
 mod install;
 mod manifest;
+mod packages;
 mod release_check;
+mod servers;
 mod tables;
 mod test;
 mod tidy;
@@ -45,6 +47,8 @@ enum Verb {
     Bench(bench::BenchArgs),
     /// Scores the document stages against gold annotations: --corpus PATH [--holdout] [--json].
     Score(bench::ScoreArgs),
+    /// Fetches other versions of Redis and Valkey that tests can run on.
+    Servers(servers::ServersArgs),
     /// Takes facts about courts and reporters from their data packages into the files that the stages read.
     Tables(tables::TablesArgs),
 }
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         Verb::ReleaseCheck(args) => release_check::run(&args),
         Verb::Bench(args) => bench::bench(&args),
         Verb::Score(args) => bench::score(&args),
+        Verb::Servers(args) => servers::run_servers(&args),
         Verb::Tables(args) => tables::run_tables(&args),
     };
     match done {

@@ -83,7 +83,9 @@ impl Replica {
         }
         let mut stream = server.open_stream().await?;
         let limit = server.config().response_timeout;
-        let introduced = tokio::time::timeout(limit, introduce(&mut stream, wanted, &location));
+        let version = &server.info().version;
+        let introduced =
+            tokio::time::timeout(limit, introduce(&mut stream, wanted, version, &location));
         introduced.await.unwrap_or_else(|_| {
             let what = format!("no answer within {limit:?}");
             Err(failed(ErrorKind::Timeout, &location, &what))
@@ -176,10 +178,20 @@ async fn ask(stream: &mut ServerStream, words: &[&str], location: &str) -> Resul
 }
 
 /// Announces the capabilities of this replica.
-async fn introduce(stream: &mut ServerStream, wanted: Wanted, location: &str) -> Result<()> {
+async fn introduce(
+    stream: &mut ServerStream,
+    wanted: Wanted,
+    version: &str,
+    location: &str,
+) -> Result<()> {
     // Old servers answer unknown ones with errors, which are harmless.
     ask(stream, &["REPLCONF", "listening-port", "0"], location).await?;
     ask(stream, &["REPLCONF", "capa", "eof", "capa", "psync2"], location).await?;
+    if !version.is_empty() {
+        // Valkey since 9.0 writes the copy for a replica of this version, and for one of 8.x if it is not told. Such a
+        // copy cannot hold fields of hashes that expire, so the server would break off at the first.
+        ask(stream, &["REPLCONF", "version", version], location).await?;
+    }
     if wanted == Wanted::Copy {
         ask(stream, &["REPLCONF", "rdb-only", "1"], location).await?;
     }
@@ -260,6 +272,12 @@ impl Drop for Feed {
 }
 
 impl Feed {
+    /// The replication offset after all that has been read: compare with `master_repl_offset` in `INFO replication`.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.progress.offset.load(Ordering::Relaxed)
+    }
+
     /// Waits for the next write. Cancel-safe.
     ///
     /// # Errors

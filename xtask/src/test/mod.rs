@@ -12,8 +12,12 @@ use clap::Args;
 
 use crate::command::{Failure, announce, cargo, run as run_command};
 use crate::root;
+use crate::servers::{self, Server};
 use redis::Redis;
 use tally::Tally;
+
+/// The variable that the test kit takes the server's program from.
+const SERVER_VARIABLE: &str = "COMPARTMENT_TEST_SERVER";
 
 /// The options of `test`.
 #[derive(Debug, Args)]
@@ -24,17 +28,36 @@ pub(crate) struct TestArgs {
     /// Leave out the tests that need a redis-server, even if there is one.
     #[arg(long)]
     no_redis: bool,
+    /// Run on this server of `cargo xtask servers`, or with `all` on each of them.
+    #[arg(long, value_name = "NAME")]
+    server: Option<String>,
+    /// Only the suites that talk to servers in their own way: conformance, differential, administration.
+    #[arg(long)]
+    server_suites: bool,
     /// Arguments for `cargo test`, and after another `--` for the tests. With any of them the examples are left out.
     #[arg(last = true)]
     extra: Vec<OsString>,
 }
 
+/// Tests of these modules run on several servers at once, so once is enough.
+const VERSIONS: &str = "versions::";
+
+/// The modules of tests whose answers depend on the server's version.
+const SERVER_SUITES: [&str; 6] =
+    ["conformance::", "differential::", "migrate", "backup::", "restore::", "replication::"];
+
 pub(crate) fn run(args: &TestArgs) -> Result<(), Failure> {
+    if let Some(name) = &args.server {
+        return run_on(&chosen(name)?, args);
+    }
     let redis = redis::look(args.no_redis, args.no_install);
     if let Some(why) = redis.absence() {
         eprintln!("note: {why}: the tests that need it are left out");
     }
     let mut command = cargo(arguments(&args.extra, redis == Redis::Present));
+    if redis == Redis::Present && !has_servers(args.no_install) {
+        command.args(["--skip", VERSIONS]);
+    }
     let (tests, tally) = run_tests(&mut command)?;
     let examples = if args.extra.is_empty() { run_examples() } else { Ok(()) };
     if redis.absence().is_some() {
@@ -47,6 +70,58 @@ pub(crate) fn run(args: &TestArgs) -> Result<(), Failure> {
         Redis::Missing(why) => Err(Failure(why)),
     };
     tests.and(examples).and(server)
+}
+
+/// Whether the other servers are there; fetches them if that is allowed.
+fn has_servers(no_install: bool) -> bool {
+    let why = match servers::are_there() {
+        true => return true,
+        false if no_install => "they were not fetched, and --no-install".to_owned(),
+        false => match servers::fetch() {
+            Ok(()) => return true,
+            Err(Failure(why)) => why,
+        },
+    };
+    eprintln!(
+        "note: no other versions of Redis and Valkey ({why}): the tests of pairs are left out"
+    );
+    false
+}
+
+/// The servers that a name stands for.
+fn chosen(name: &str) -> Result<Vec<&'static Server>, Failure> {
+    let chosen: Vec<&Server> =
+        servers::SERVERS.iter().filter(|server| name == "all" || server.name == name).collect();
+    match chosen.is_empty() {
+        true => {
+            let known = servers::SERVERS.map(|server| server.name).join(", ");
+            Err(Failure(format!("there is no server {name}: choose all, {known}")))
+        }
+        false => Ok(chosen),
+    }
+}
+
+/// Runs the tests on each of these servers in turn, all of them even if some fail.
+fn run_on(chosen: &[&Server], args: &TestArgs) -> Result<(), Failure> {
+    servers::fetch()?;
+    let mut results = Vec::new();
+    for server in chosen {
+        let mut command = cargo(arguments(&args.extra, true));
+        command.args(["--skip", VERSIONS]).env(SERVER_VARIABLE, servers::program(server.name));
+        if args.server_suites {
+            command.args(SERVER_SUITES);
+        }
+        let (tests, tally) = run_tests(&mut command)?;
+        results.push((server.name, tests, tally));
+    }
+    let mut failed = Vec::new();
+    for (name, tests, tally) in results {
+        println!("{name}: {tally}");
+        if let Err(Failure(why)) = tests {
+            failed.push(format!("{name}: {why}"));
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(Failure(failed.join("; "))) }
 }
 
 /// The arguments for `cargo`. Tests that need a server are marked as ignored, so that plain `cargo test` passes
@@ -178,6 +253,14 @@ mod tests {
         assert!(!typed("--lib -p xtask", true).contains("--workspace"));
         assert!(!typed("--package=xtask", true).contains("--workspace"));
         assert!(typed("--lib -- -p", true).contains("--workspace"));
+    }
+
+    #[test]
+    fn servers_are_chosen_by_name() {
+        assert_eq!(chosen("all").unwrap().len(), servers::SERVERS.len());
+        assert_eq!(chosen("valkey-9.1").unwrap()[0].name, "valkey-9.1");
+        let refused = chosen("valkey").unwrap_err().0;
+        assert!(refused.contains("redis-6.2") && refused.contains("all"), "{refused}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::mark::Copied;
 use super::way::{Course, Lane};
 use super::{Item, Migration};
 use crate::condition::Life;
+use crate::info::Info;
 use crate::replication::{Command, Feed, Replica, Wanted};
 use crate::{AdminError, Progress, Result, Walk};
 
@@ -83,10 +84,14 @@ pub async fn follow(
         let gathered = changes.gather(&mut feed).await?;
         let copied = changes.copy(&work).await?;
         progress.advance(copied);
-        if gathered > 0 {
+        if gathered > 0 || copied > 0 {
+            // After the copy: while it went on, nothing was read of the feed.
             quiet_since = Instant::now();
         } else if quiet_since.elapsed() >= options.quiet {
-            break true;
+            if changes.has_all_of(&mut feed).await? {
+                break true;
+            }
+            quiet_since = Instant::now();
         }
         if started.elapsed() >= options.at_most {
             break false;
@@ -172,6 +177,23 @@ impl Changes {
             }
         }
         Ok(count)
+    }
+
+    /// Whether the feed has been read up to the source's last write. A server that was too busy to send its feed is
+    /// not quiet.
+    async fn has_all_of(&mut self, feed: &mut Feed) -> Result<bool> {
+        let mut source = self.course.source.open("migrate").await?;
+        let replication = Info::ask(&mut source, &["replication"]).await.unwrap_or_default();
+        let Some(offset) = replication.number("master_repl_offset") else { return Ok(true) };
+        let until = tokio::time::Instant::now() + GATHER;
+        // Pings count too, and are not commands that the feed returns.
+        while feed.offset() < offset {
+            match tokio::time::timeout_at(until, feed.next()).await {
+                Ok(command) => drop(self.note(command?).await?),
+                Err(_) => return Ok(feed.offset() >= offset && self.names.is_empty()),
+            }
+        }
+        Ok(self.names.is_empty() && !self.all)
     }
 
     /// Copies the changed keys; returns their number.

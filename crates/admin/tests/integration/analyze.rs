@@ -107,7 +107,7 @@ fn a_global_prefix_of_celery_is_recognised() {
 #[ignore = "needs redis-server"]
 fn no_idle_time_is_reset_and_nothing_is_written() {
     run_test(async {
-        let server = TestRedis::builder().config("enable-debug-command", "yes").start().await;
+        let server = TestRedis::builder().debug_command().start().await;
         let mut connection = writer(&server, 0).await;
         tell(&mut connection, &installations::own(20)).await;
         tell(&mut connection, &installations::celery("", 3)).await;

@@ -17,9 +17,7 @@ use crate::data::{self, State, fill, place, place_at, state};
 use crate::shared_files;
 
 fn builder() -> TestRedisBuilder {
-    TestRedis::builder()
-        .config("enable-debug-command", "yes")
-        .config("repl-diskless-sync-delay", "0")
+    TestRedis::builder().debug_command().config("repl-diskless-sync-delay", "0")
 }
 
 fn by(via: Via) -> BackupOptions {

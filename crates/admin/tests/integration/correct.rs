@@ -63,8 +63,7 @@ fn every_dump_of_the_set_is_migrated_within_a_server_and_between_two() {
     run_test(async {
         let other = server().await;
         for path in shared_files::files("loads") {
-            let from =
-                TestRedis::builder().config("enable-debug-command", "yes").rdb(&path).start().await;
+            let from = TestRedis::builder().debug_command().rdb(&path).start().await;
             for index in [0, 1, 2] {
                 let mut c = connection(&from, index).await;
                 for name in names(&mut c).await.iter().step_by(3) {

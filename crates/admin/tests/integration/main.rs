@@ -19,3 +19,4 @@ mod replication;
 mod restore;
 mod shared_files;
 mod stats;
+mod versions;

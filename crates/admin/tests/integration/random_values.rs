@@ -129,7 +129,7 @@ fn random_databases_come_back_the_same() {
     const RUNS: u8 = 30;
     run_test(async {
         let server = TestRedis::builder()
-            .config("enable-debug-command", "yes")
+            .debug_command()
             .config("repl-diskless-sync-delay", "0")
             .start()
             .await;

@@ -242,7 +242,7 @@ fn a_server_loads_what_is_written() {
             let check = std::process::Command::new("redis-check-rdb").arg(&file).output().unwrap();
             assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
             let digest = async |path: &Path| {
-                let builder = TestRedis::builder().config("enable-debug-command", "yes").rdb(path);
+                let builder = TestRedis::builder().debug_command().rdb(path);
                 builder.start().await.command(&["DEBUG", "DIGEST"]).await.text()
             };
             assert_eq!(digest(&file).await, digest(&path).await, "{}", name(&path));

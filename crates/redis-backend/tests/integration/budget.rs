@@ -168,7 +168,7 @@ async fn digests(server: &TestRedis, index: u32, keys: &[String]) -> Reply {
 }
 
 async fn flood_beside_durable(budget: u64, processes: usize) {
-    let server = TestRedis::builder().config("enable-debug-command", "yes").start().await;
+    let server = TestRedis::builder().debug_command().start().await;
     let server = Arc::new(server);
     let backend = RedisBackend::connect(config(&server.url()), &[0, 1, INDEX]).await.unwrap();
     let mut kept = Vec::new();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::process::{Process, free_port};
+use super::program::ServerProgram;
 use super::test_redis::pass_time;
 use crate::{Reply, eventually};
 
@@ -21,20 +22,39 @@ impl TestCluster {
     /// # Panics
     /// If there is no redis-server, or the cluster does not form.
     pub async fn start() -> Self {
+        Self::start_on(&ServerProgram::usual(), 1).await
+    }
+
+    /// Starts the masters with this program and `databases` numbered databases, which Valkey has in a cluster since
+    /// 9.0; for others it is 1.
+    ///
+    /// # Panics
+    /// As [`TestCluster::start`].
+    pub async fn start_on(program: &ServerProgram, databases: u32) -> Self {
+        let has_bus_port = program.major() >= 7;
+        let numbered = match databases {
+            1 => String::new(),
+            count => format!("cluster-databases {count}\n"),
+        };
         let mut masters = Vec::with_capacity(MASTERS);
         for number in 0..MASTERS {
-            // The bus port has to be set: its default, the port plus 10,000, can be out of range.
-            let process = Process::start(false, None, |_| {
+            let process = Process::start_on(program.clone(), false, None, None, |_| {
+                // The bus port is set where it can be: its default, the port plus 10,000, can be out of range.
+                let bus = match has_bus_port {
+                    true => format!("cluster-port {}\n", free_port()),
+                    false => String::new(),
+                };
                 format!(
-                    "save \"\"\nappendonly no\ncluster-enabled yes\ncluster-port {}\n\
-                     cluster-node-timeout 5000\n",
-                    free_port()
+                    "save \"\"\nappendonly no\ncluster-enabled yes\ncluster-node-timeout 5000\n\
+                     {bus}{numbered}"
                 )
             })
             .await;
-            let (first, last) = (number * SLOTS / MASTERS, (number + 1) * SLOTS / MASTERS - 1);
-            let slots = [first.to_string(), last.to_string()];
-            let added = process.command(&["CLUSTER", "ADDSLOTSRANGE", &slots[0], &slots[1]]).await;
+            let slots = number * SLOTS / MASTERS..(number + 1) * SLOTS / MASTERS;
+            // `ADDSLOTSRANGE` came with 7.0.
+            let mut add = vec!["CLUSTER".to_owned(), "ADDSLOTS".to_owned()];
+            add.extend(slots.map(|slot| slot.to_string()));
+            let added = process.command(&add).await;
             assert!(!added.is_error(), "{added:?}");
             // Without different epochs, the masters would first have to resolve the conflict.
             let epoch = (number + 1).to_string();
@@ -52,7 +72,8 @@ impl TestCluster {
         let mut bus_ports = Vec::new();
         for master in &self.masters {
             let reply = master.command(&["CONFIG", "GET", "cluster-port"]).await;
-            bus_ports.push(reply.array()[1].text());
+            let set = reply.array().get(1).map(Reply::text);
+            bus_ports.push(set.unwrap_or_else(|| (master.port + 10_000).to_string()));
         }
         for (master, bus_port) in self.masters.iter().zip(&bus_ports).skip(1) {
             let port = master.port.to_string();

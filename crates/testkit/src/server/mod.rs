@@ -3,12 +3,14 @@
 mod cluster;
 mod postgres;
 mod process;
+mod program;
 mod sentinel;
 mod test_redis;
 mod tls;
 
 pub use cluster::TestCluster;
 pub use postgres::TestPostgres;
+pub use program::{SERVER_VARIABLE, ServerProgram};
 pub use sentinel::TestSentinel;
 pub use test_redis::{TestRedis, TestRedisBuilder};
 pub use tls::TlsCertificates;

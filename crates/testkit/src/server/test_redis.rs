@@ -6,6 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::process::{Process, free_port};
+use super::program::ServerProgram;
 use super::tls::TlsCertificates;
 use crate::{Reply, RespConnection};
 
@@ -17,6 +18,8 @@ pub struct TestRedisBuilder {
     tls: bool,
     asks_for_client_certificate: bool,
     rdb: Option<PathBuf>,
+    program: Option<ServerProgram>,
+    debug_command: bool,
 }
 
 impl TestRedisBuilder {
@@ -46,6 +49,20 @@ impl TestRedisBuilder {
         self
     }
 
+    /// Allows `DEBUG`, which servers before 7.0 always do.
+    #[must_use]
+    pub fn debug_command(mut self) -> Self {
+        self.debug_command = true;
+        self
+    }
+
+    /// Runs this program instead of the usual one.
+    #[must_use]
+    pub fn program(mut self, program: &ServerProgram) -> Self {
+        self.program = Some(program.clone());
+        self
+    }
+
     /// Sets a password for the default user.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
@@ -53,7 +70,8 @@ impl TestRedisBuilder {
         self.config("requirepass", password)
     }
 
-    /// Enables TLS on the port of [`TestRedis::url`]. [`TestRedis::command`] uses a port without TLS.
+    /// Enables TLS on the port of [`TestRedis::url`]. [`TestRedis::command`] uses a port without TLS. The server is
+    /// the system's, unless a program is chosen, because other builds may lack TLS.
     #[must_use]
     pub fn tls(mut self) -> Self {
         self.tls = true;
@@ -78,7 +96,14 @@ impl TestRedisBuilder {
             let certificates = TlsCertificates::make_in(folder.path());
             Tls { port: free_port(), certificates, _folder: folder }
         });
+        let program = self.program.unwrap_or_else(|| match tls {
+            Some(_) => ServerProgram::system(),
+            None => ServerProgram::usual(),
+        });
         let mut lines = "save \"\"\nappendonly no\n".to_owned();
+        if self.debug_command && program.major() >= 7 {
+            lines.push_str("enable-debug-command yes\n");
+        }
         for line in &self.lines {
             lines.push_str(line);
             lines.push('\n');
@@ -87,7 +112,7 @@ impl TestRedisBuilder {
             lines.push_str(&tls.configuration(self.asks_for_client_certificate));
         }
         let (password, rdb) = (self.password.clone(), self.rdb.as_deref());
-        let process = Process::start_on(false, password, rdb, |_| lines.clone()).await;
+        let process = Process::start_on(program, false, password, rdb, |_| lines.clone()).await;
         TestRedis { process, password: self.password, tls }
     }
 }

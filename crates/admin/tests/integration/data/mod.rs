@@ -18,7 +18,7 @@ pub(crate) type State = BTreeMap<Vec<u8>, (String, String, i64)>;
 
 /// A server whose values can be compared by digest.
 pub(crate) async fn server() -> TestRedis {
-    TestRedis::builder().config("enable-debug-command", "yes").start().await
+    TestRedis::builder().debug_command().start().await
 }
 
 pub(crate) fn silent() -> Arc<Silent> {
