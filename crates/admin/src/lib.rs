@@ -18,6 +18,7 @@ mod deployment;
 pub mod doctor;
 mod error;
 mod eviction;
+mod expiry;
 mod explain;
 mod fitness;
 mod flush;

@@ -1,9 +1,10 @@
 //! Snapshots of a key's value and expiry from `DUMP`, and their comparison.
 
 use compartment_core::{Error, ErrorKind};
-use compartment_redis::{Connection, ServerInfo, answer_error};
+use compartment_redis::{Connection, answer_error};
 use redis::{Pipeline, Value};
 
+use crate::expiry::ExpiryBy;
 use crate::rdb::Payload;
 use crate::{Result, escape};
 
@@ -14,26 +15,12 @@ pub(crate) struct Snapshot {
     pub(crate) payload: Vec<u8>,
     /// When it expires, in milliseconds since 1970.
     pub(crate) expires_at: Option<u64>,
+    /// Whether expiries of hash fields do not count in comparisons, because the target knows none.
+    pub(crate) drops_field_lives: bool,
 }
 
 /// Bytes after the value in a payload: the version of its format, and a checksum.
 const FOOTER: usize = 10;
-
-/// How a server reports expiries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExpiryCommand {
-    /// `PEXPIRETIME`, to the millisecond: since 7.0.
-    Absolute,
-    /// `PTTL`, together with `TIME`.
-    Left,
-}
-
-impl ExpiryCommand {
-    pub(crate) fn of(server: &ServerInfo) -> Self {
-        let major = server.version.split('.').next().and_then(|n| n.parse::<u32>().ok());
-        if major.is_some_and(|major| major >= 7) { Self::Absolute } else { Self::Left }
-    }
-}
 
 impl Snapshot {
     /// Describes the difference; `None` if the values are equal and the expiries differ by at most
@@ -69,13 +56,17 @@ impl Snapshot {
         if self.payload[..a] == other.payload[..b] {
             return None;
         }
+        let drops = self.drops_field_lives || other.drops_field_lives;
         // Different bytes may be the same value: a hash in another order or encoding.
         let parsed =
             Payload::parse(&self.payload).and_then(|a| Ok((a, Payload::parse(&other.payload)?)));
         match parsed {
-            Ok((a, b)) if a.same_value(&b) => None,
+            Ok((a, b)) if a.same_value(&b) || drops && a.same_without_field_lives(&b) => None,
             Ok((a, b)) if a.type_name() != b.type_name() => {
                 Some(format!("one is a {}, the other a {}", a.type_name(), b.type_name()))
+            }
+            Ok((a, b)) if a.same_without_field_lives(&b) => {
+                Some("the expiries of its fields differ".to_owned())
             }
             Ok((a, _)) => Some(format!("the values differ ({})", a.type_name())),
             Err(error) => Some(format!("the values differ, as far as can be told: {error}")),
@@ -83,40 +74,22 @@ impl Snapshot {
     }
 }
 
-/// Adds the commands for one key.
-pub(crate) fn ask(pipeline: &mut Pipeline, expiry: ExpiryCommand, name: &[u8]) {
-    match expiry {
-        ExpiryCommand::Absolute => pipeline.cmd("PEXPIRETIME").arg(name),
-        ExpiryCommand::Left => pipeline.cmd("PTTL").arg(name),
-    };
-    pipeline.cmd("DUMP").arg(name);
-}
-
-/// Reads the answers to [`ask`]; `None` for a missing key. `now` is the server's clock in
-/// milliseconds, for [`ExpiryCommand::Left`].
-pub(crate) fn read(
-    expiry: ExpiryCommand,
-    now: u64,
-    name: &[u8],
-    left: &Value,
-    payload: Value,
-) -> Result<Option<Snapshot>> {
+/// Reads the answers about one key; `None` for a missing one.
+fn read(name: &[u8], expiry: &Value, payload: Value) -> Result<Option<Snapshot>> {
     let fail = |answer: &Value| {
         let error = answer_error("dump", answer).unwrap_or_else(|| {
             Error::new(ErrorKind::Protocol, "dump", "the answer is not what a Redis server gives")
         });
         crate::AdminError::Server(error.at_key(escape(name)))
     };
-    let expires_at = match left {
-        Value::Int(at) if *at >= 0 => Some(match expiry {
-            ExpiryCommand::Absolute => at.unsigned_abs(),
-            ExpiryCommand::Left => now + at.unsigned_abs(),
-        }),
-        Value::Int(_) => None,
+    let expires_at = match expiry {
+        Value::Int(at) => u64::try_from(*at).ok(),
         other => return Err(fail(other)),
     };
     match payload {
-        Value::BulkString(payload) => Ok(Some(Snapshot { payload, expires_at })),
+        Value::BulkString(payload) => {
+            Ok(Some(Snapshot { payload, expires_at, drops_field_lives: false }))
+        }
         Value::Nil => Ok(None),
         other => Err(fail(&other)),
     }
@@ -125,23 +98,20 @@ pub(crate) fn read(
 /// Takes a snapshot of each key.
 pub(crate) async fn take(
     connection: &mut Connection,
-    expiry: ExpiryCommand,
+    by: ExpiryBy,
     names: &[Vec<u8>],
 ) -> Result<Vec<Option<Snapshot>>> {
-    let now = match expiry {
-        ExpiryCommand::Absolute => 0,
-        ExpiryCommand::Left => server_time(connection).await?,
-    };
     let mut pipeline = Pipeline::with_capacity(names.len() * 2);
     for name in names {
-        ask(&mut pipeline, expiry, name);
+        by.ask(&mut pipeline, name);
+        pipeline.cmd("DUMP").arg(name);
     }
     let mut answers = connection.ask_each("dump", &pipeline).await?.into_iter();
     let mut snapshots = Vec::with_capacity(names.len());
     for name in names {
-        let (left, payload) = (answers.next(), answers.next());
-        let (Some(left), Some(payload)) = (left, payload) else { break };
-        snapshots.push(read(expiry, now, name, &left, payload)?);
+        let (expiry, payload) = (answers.next(), answers.next());
+        let (Some(expiry), Some(payload)) = (expiry, payload) else { break };
+        snapshots.push(read(name, &expiry, payload)?);
     }
     Ok(snapshots)
 }

@@ -6,9 +6,9 @@ use compartment_core::{Error, ErrorKind, Result};
 use compartment_redis::{Connection, Server, answer_error, read_answer};
 use redis::{Arg, Cmd, Pipeline, Value as Answer};
 
+use crate::expiry::ExpiryBy;
 use crate::rdb::{Group, HashField, Pending, Stream, StreamId, Value};
 use crate::size::size;
-use crate::snapshot::ExpiryCommand;
 
 /// Elements per command.
 const AT_ONCE: usize = 500;
@@ -32,7 +32,7 @@ pub(crate) async fn write(
     replace: bool,
 ) -> Result<bool> {
     const WHAT: &str = "write by type";
-    let before_7 = ExpiryCommand::of(server.info()) == ExpiryCommand::Left;
+    let before_7 = ExpiryBy::of(server.info()) == ExpiryBy::Script;
     let commands = commands(name, value, expires_at, before_7);
     check_parts(&commands, max_bytes(server))?;
     let mut look = Pipeline::new();

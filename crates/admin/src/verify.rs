@@ -11,11 +11,12 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use crate::clocks::ClockShift;
+use crate::expiry::ExpiryBy;
 use crate::fitness::refuse_stale_replica;
 use crate::migrate::{Course, Item, Lane, Routes, Way};
 use crate::rdb::{self, FileReader};
 use crate::restore::no_database;
-use crate::snapshot::{ExpiryCommand, Snapshot, server_time, take};
+use crate::snapshot::{Snapshot, server_time, take};
 use crate::{AdminError, Limits, Pace, Place, Progress, Result, Walk, escape};
 
 /// Options of a comparison.
@@ -126,18 +127,8 @@ pub async fn verify(
         refuse_stale_replica(&from).await?;
         refuse_stale_replica(&to).await?;
     }
-    let mut course = Course {
-        source: from.clone(),
-        targets: vec![to.clone()],
-        routes: Routes::single("all", &options.patterns, None),
-        keep: true,
-        verify: false,
-        any_way: true,
-        watches_evictions: false,
-        elsewhere: Vec::new(),
-        shifts: Vec::new(),
-        copies: None,
-    };
+    let routes = Routes::single("all", &options.patterns, None);
+    let mut course = Course { keep: true, ..Course::new(from.clone(), vec![to.clone()], routes) };
     course.routes.spare_shared(&from, &to).await?;
     match course.look_at_servers().await {
         Ok(notes) => notes.iter().for_each(|note| progress.note(&format!("note: {note}"))),
@@ -293,7 +284,7 @@ pub async fn verify_dump(
         tokio::task::spawn_blocking(move || read_dump(&file, (index, now), &patterns, &send));
     let mut report = VerifyReport::default();
     let slack = ClockShift::default().slack_ms();
-    let expiry = ExpiryCommand::of(to.server().info());
+    let expiry = ExpiryBy::of(to.server().info());
     while let Some(batch) = batches.recv().await {
         let names: Vec<Vec<u8>> =
             batch.iter().map(|(name, _)| to.on_server(name).into_owned()).collect();
@@ -353,8 +344,11 @@ fn read_dump(
         if !wanted || key.expires_at_ms.is_some_and(|at| at <= now) {
             continue;
         }
-        let snapshot =
-            Snapshot { payload: key.dump(reader.version()), expires_at: key.expires_at_ms };
+        let snapshot = Snapshot {
+            payload: key.dump(reader.version()),
+            expires_at: key.expires_at_ms,
+            drops_field_lives: false,
+        };
         bytes += snapshot.payload.len();
         keys += 1;
         batch.push((key.name, snapshot));

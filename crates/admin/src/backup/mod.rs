@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use compartment_redis::ServerInfo;
 
 pub use destination::{is_standard_output, is_stream};
-pub(crate) use fetch::{ExpiryBy, Sizes, fetch};
+pub(crate) use fetch::{Sizes, fetch};
 pub(crate) use scan::on_thread;
 
 use destination::Destination;

@@ -9,11 +9,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::bloom::Bloom;
-use super::fetch::{ExpiryBy, Sizes, fetch};
+use super::fetch::{Sizes, fetch};
 use super::output::{About, Output, Page};
 use super::resume::{Paths, Source};
 use super::{BackupOptions, BackupReport, may_be_read, rdb_version};
 use crate::error::{AdminError, Result};
+use crate::expiry::ExpiryBy;
 use crate::{Limits, Pace, Place, Progress, Walk, walk};
 
 /// Round trips in flight, so that the server never waits for the next.
@@ -60,7 +61,7 @@ pub(super) async fn run(
     let sizes = Sizes::new();
     let mut work = Work {
         place,
-        by: ExpiryBy::of(place),
+        by: ExpiryBy::of(place.server().info()),
         connection,
         sizes: &sizes,
         limits: options.limits,

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::copies::Copies;
 use super::journal::{Header, Journal, Outcomes, Page, Writer};
-use super::readiness::ready;
+use super::readiness::{ready, refuse_what_cannot_go};
 use super::report::{GroupReport, MigrationReport};
 use super::way::{Course, Lane};
 use super::{Item, Migration, Way, resume};
@@ -53,8 +53,9 @@ impl Run {
         let migration = migration.without_keys_of_targets().await?;
         let (course, way) = ready(&migration, progress.as_ref()).await?;
         let options = &migration.options;
-        if options.journal.is_file() {
-            resume::refuse_cut_off(&options.journal, &course).await?;
+        match options.journal.is_file() {
+            true => resume::refuse_cut_off(&options.journal, &course).await?,
+            false => refuse_what_cannot_go(&course, progress.as_ref()).await?,
         }
         let evicted = evicted_keys(&migration.source).await;
         let journal =
@@ -64,8 +65,10 @@ impl Run {
             database: migration.targets.get(target).map_or("", Place::label).to_owned(),
             ..GroupReport::default()
         });
+        let formats = course.other_formats().iter().map(ToString::to_string).collect();
         let report = MigrationReport {
             way: Some(way),
+            formats,
             groups: groups.collect(),
             ..MigrationReport::default()
         };
@@ -237,7 +240,7 @@ impl Work {
     pub(crate) fn begin_pass(&self) {
         let mut report = self.shared.report();
         (report.conflicts, report.changed, report.damaged) = (0, 0, 0);
-        report.of_indexes = 0;
+        (report.of_indexes, report.field_lives) = (0, 0);
         report.examples.clear();
         for group in &mut report.groups {
             group.left = 0;

@@ -26,7 +26,8 @@ pub(crate) struct Mark {
 
 impl Mark {
     pub(crate) fn of(snapshot: &Snapshot) -> Self {
-        Self { digest: digest(&snapshot.payload), expires_at: snapshot.expires_at }
+        let digest = digest(&snapshot.payload, snapshot.drops_field_lives);
+        Self { digest, expires_at: snapshot.expires_at }
     }
 
     /// Whether the snapshot has this value, and this expiry within `slack_ms`.
@@ -36,7 +37,7 @@ impl Mark {
             (Some(a), Some(b)) => a.abs_diff(b) <= slack_ms,
             _ => false,
         };
-        together && self.digest == digest(&snapshot.payload)
+        together && self.digest == digest(&snapshot.payload, snapshot.drops_field_lives)
     }
 
     /// Converts its expiry from the second clock to the first.
@@ -68,7 +69,7 @@ impl Mark {
     }
 }
 
-fn digest(payload: &[u8]) -> [u8; 16] {
+fn digest(payload: &[u8], drops_field_lives: bool) -> [u8; 16] {
     let value = Payload::parse_unchecked(payload).and_then(|payload| payload.value());
     let whole = match value {
         // Servers before 7.0 do not have these fields.
@@ -76,6 +77,7 @@ fn digest(payload: &[u8]) -> [u8; 16] {
             (stream.entries_added, stream.max_deleted_id) = (0, StreamId::default());
             Value::Stream(stream).digest()
         }
+        Ok(value) if drops_field_lives => value.without_field_lives().digest(),
         Ok(value) => value.digest(),
         // A module's type: equal if its bytes are equal.
         Err(_) => Sha256::digest(&payload[..payload.len().saturating_sub(10)]).into(),
@@ -91,8 +93,11 @@ mod tests {
 
     #[test]
     fn a_mark_comes_back_from_its_word_and_knows_its_key() {
-        let snapshot =
-            |payload: &[u8], expires_at| Snapshot { payload: payload.to_vec(), expires_at };
+        let snapshot = |payload: &[u8], expires_at| Snapshot {
+            payload: payload.to_vec(),
+            expires_at,
+            drops_field_lives: false,
+        };
         let one = snapshot(b"\x00\x01a\x0b\x00--------", Some(1_000));
         let mark = Mark::of(&one);
         assert_eq!(Mark::read(&mark.word()), Some(mark.clone()));

@@ -5,6 +5,7 @@ mod copies;
 mod engine;
 mod expected;
 mod feed;
+mod field_lives;
 mod journal;
 mod key_positions;
 mod live;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 
 pub use engine::migrate;
 pub use feed::follow;
+pub use field_lives::{Blocked, FieldLives};
 pub use journal::{Header, JournalPlace};
 pub use live::{LiveOptions, LiveReport, Straggler, migrate_live};
 pub use preview::{GroupPreview, Preview, preview, preview_names};
@@ -73,6 +75,8 @@ pub struct MigrateOptions {
     pub keep: bool,
     /// Whether to compare each value and expiry in the new place with the old one.
     pub verify: bool,
+    /// What becomes of hashes with expiring fields, if a target knows no such fields.
+    pub field_lives: FieldLives,
     /// Whether to continue although a target may evict moved keys.
     pub accept_eviction: bool,
     /// Whether to read from a replica without a link to its master.
@@ -93,6 +97,7 @@ impl MigrateOptions {
             way: None,
             keep: false,
             verify: false,
+            field_lives: FieldLives::Stop,
             accept_eviction: false,
             stale_replica: false,
             limits: Limits::default(),
@@ -125,6 +130,8 @@ pub(crate) enum Outcome {
     /// It stays, because it belongs to a search index, which covers one database only. Has the
     /// key's type.
     OfIndex(String),
+    /// It stays by the operator's choice, because its fields expire and the target knows no such fields.
+    Stays,
     /// The target has another value under this name; both are unchanged.
     Conflict,
     /// It was changed during the move; the source still has it for the next pass.
@@ -142,6 +149,7 @@ impl Outcome {
             Self::Gone => Some("gone"),
             Self::There => Some("there"),
             Self::OfIndex(_) => Some("index"),
+            Self::Stays => Some("stays"),
             Self::Conflict => Some("conflict"),
             Self::Changed => Some("changed"),
             Self::Damaged(_) => Some("damaged"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use redis::Pipeline;
 use serde::Serialize;
 
+use super::field_lives::{self, Blocked};
 use super::readiness::ready;
 use super::way::as_int;
 use super::{Item, Migration, Way};
@@ -19,9 +20,16 @@ pub struct Preview {
     pub way: Way,
     /// The groups that have a target.
     pub groups: Vec<GroupPreview>,
+    /// The servers in whose formats values would be written again, because a target does not read the source's.
+    pub formats: Vec<String>,
     /// Number of keys that would stay.
     pub staying: u64,
+    /// Keys that cannot go as they are.
+    pub blocked: Blocked,
 }
+
+/// Names of keys that cannot go, in a preview.
+const BLOCKED_NAMES: usize = 10_000;
 
 /// The preview of one group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -67,7 +75,9 @@ pub async fn preview_names(
                 ..GroupPreview::default()
             })
             .collect(),
+        formats: course.other_formats().iter().map(ToString::to_string).collect(),
         staying: 0,
+        blocked: field_lives::look(&course, BLOCKED_NAMES, progress.as_ref()).await?,
     };
     progress.begin("look", migration.source.known_keys().await);
     let mut pace = Pace::new(migration.options.limits, &migration.source).await?;

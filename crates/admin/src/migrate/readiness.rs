@@ -3,6 +3,7 @@
 use compartment_core::{Error, ErrorKind};
 
 use super::expected::expected_bytes;
+use super::field_lives::{self, FieldLives};
 use super::way::{Course, choose, try_out};
 use super::{Migration, Way};
 use crate::condition::Condition;
@@ -31,6 +32,23 @@ pub(super) async fn ready(migration: &Migration, progress: &dyn Progress) -> Res
     }
     Ok((course, way))
 }
+
+/// Refuses keys that cannot go as they are, unless it was chosen what becomes of them. An interrupted migration has
+/// looked already.
+///
+/// # Errors
+/// [`AdminError::Unsafe`], before any key has moved.
+pub(super) async fn refuse_what_cannot_go(course: &Course, progress: &dyn Progress) -> Result<()> {
+    match course.field_lives {
+        FieldLives::Stop => {
+            field_lives::refuse(course, &field_lives::look(course, NAMES, progress).await?)
+        }
+        FieldLives::Leave | FieldLives::Drop => Ok(()),
+    }
+}
+
+/// Names of such keys in an error.
+const NAMES: usize = 3;
 
 async fn source_may_be_read(migration: &Migration) -> Result<()> {
     let source = &migration.source;

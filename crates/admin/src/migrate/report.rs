@@ -13,6 +13,9 @@ use crate::escape;
 pub struct MigrationReport {
     /// The way in which keys moved.
     pub way: Option<Way>,
+    /// The servers in whose formats values were written again, because a target does not read the source's.
+    #[serde(default)]
+    pub formats: Vec<String>,
     /// Number of keys examined.
     pub seen: u64,
     /// Number of keys that are now in their new place.
@@ -34,6 +37,9 @@ pub struct MigrationReport {
     /// Number of keys of search indexes, which stay.
     #[serde(default)]
     pub of_indexes: u64,
+    /// Number of hashes with expiring fields that stay by choice, because their target knows no such fields.
+    #[serde(default)]
+    pub field_lives: u64,
     /// Number of keys of modules, by type.
     #[serde(default)]
     pub modules: BTreeMap<String, u64>,
@@ -78,6 +84,10 @@ impl MigrationReport {
                     );
                     (&mut self.of_indexes, Some(of_index.as_str()))
                 }
+                Outcome::Stays => (
+                    &mut self.field_lives,
+                    Some("its fields expire, and the target knows no such fields"),
+                ),
                 Outcome::Done => (&mut self.moved, None),
                 Outcome::Same => (&mut self.same, None),
                 Outcome::Gone => (&mut self.gone, None),
@@ -96,6 +106,7 @@ impl MigrationReport {
                     Outcome::Conflict
                     | Outcome::Changed
                     | Outcome::Damaged(_)
+                    | Outcome::Stays
                     | Outcome::OfIndex(_) => group.left += 1,
                 }
             }
@@ -127,7 +138,7 @@ impl MigrationReport {
         }
     }
 
-    /// Whether every key is where it belongs.
+    /// Whether every key is where it belongs. Hashes that stay by choice count as such.
     #[must_use]
     pub fn complete(&self) -> bool {
         self.conflicts + self.changed + self.damaged + self.of_indexes == 0

@@ -181,16 +181,9 @@ impl Back {
         };
         let routes = Routes::of_groups(&header.groups, rename.as_ref());
         let forward = Course {
-            source: source.clone(),
-            targets: targets.clone(),
-            routes,
             keep: header.keep,
-            verify: false,
-            any_way: true,
             watches_evictions: !options.accept_eviction,
-            elsewhere: Vec::new(),
-            shifts: Vec::new(),
-            copies: None,
+            ..Course::new(source.clone(), targets.clone(), routes)
         };
         // Kept keys are in the source already and need no room.
         let bytes = if header.keep { Some(0) } else { burden.bytes(&forward).await? };
@@ -199,17 +192,10 @@ impl Back {
         let mut way = Way::Move;
         for target in targets {
             let all = vec![("undo".to_owned(), 0); header.groups.len().max(1)];
+            let routes = Routes::of_groups(&all, rename.as_ref().map(Rename::inverse).as_ref());
             let mut course = Course {
-                source: target,
-                targets: vec![source.clone()],
-                routes: Routes::of_groups(&all, rename.as_ref().map(Rename::inverse).as_ref()),
-                keep: false,
-                verify: false,
-                any_way: true,
                 watches_evictions: !options.accept_eviction,
-                elsewhere: Vec::new(),
-                shifts: Vec::new(),
-                copies: None,
+                ..Course::new(target, vec![source.clone()], routes)
             };
             way = choose(&course).await?;
             if brings {
@@ -247,7 +233,9 @@ impl Back {
             Some(exceptions) => {
                 for (at, what) in exceptions {
                     match what.as_str() {
-                        "conflict" | "gone" | "there" | "changed" | "index" => left.insert(at),
+                        "conflict" | "gone" | "there" | "changed" | "index" | "stays" => {
+                            left.insert(at)
+                        }
                         // A copy from before the migration is not removed.
                         "same" if self.keep => left.insert(at),
                         "same" => stood.insert(at),

@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use super::crc64::Crc64;
 use super::empty::is_empty;
+use super::encode::with_footer;
 use super::error::{RdbError, RdbResult};
 use super::skip::{skip_module, skip_value};
 use super::source::Source;
@@ -87,13 +87,7 @@ impl Key {
     /// The value as the answer of `DUMP` in RDB `version`.
     #[must_use]
     pub fn dump(&self, version: u16) -> Vec<u8> {
-        let mut dump = Vec::with_capacity(self.payload.len() + 11);
-        dump.push(self.value_type);
-        dump.extend_from_slice(&self.payload);
-        dump.extend_from_slice(&version.to_le_bytes());
-        let sum = Crc64::of(&dump);
-        dump.extend_from_slice(&sum.to_le_bytes());
-        dump
+        with_footer(self.value_type, &self.payload, version)
     }
 }
 

@@ -125,6 +125,15 @@ impl Value {
         }
     }
 
+    /// The value with fields that never expire.
+    #[must_use]
+    pub fn without_field_lives(mut self) -> Self {
+        if let Self::Hash(fields) = &mut self {
+            fields.iter_mut().for_each(|field| field.expires_at_ms = None);
+        }
+        self
+    }
+
     /// A digest that is equal for equal values only: SHA-256 over the parts, with unordered parts
     /// sorted. Scores are compared by bits, except that −0 equals 0.
     #[must_use]

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::crc64::Crc64;
+use super::encode::length as encode_length;
 use super::error::RdbResult;
 use super::types::*;
 
@@ -186,19 +187,8 @@ impl<W: Write> RdbWriter<W> {
     }
 
     fn length(&mut self, length: u64) -> RdbResult<()> {
-        match length {
-            0..=0x3f => self.put(&[length as u8]),
-            0x40..=0x3fff => self.put(&[0x40 | (length >> 8) as u8, length as u8]),
-            _ => match u32::try_from(length) {
-                Ok(length) => {
-                    self.put(&[0x80])?;
-                    self.put(&length.to_be_bytes())
-                }
-                Err(_) => {
-                    self.put(&[0x81])?;
-                    self.put(&length.to_be_bytes())
-                }
-            },
-        }
+        let mut bytes = Vec::with_capacity(9);
+        encode_length(length, &mut bytes);
+        self.put(&bytes)
     }
 }

@@ -8,8 +8,9 @@ use redis::Pipeline;
 
 use super::keys::{Batch, Keys, now};
 use super::{OnConflict, RestoreReport, Work};
-use crate::backup::{ExpiryBy, Sizes, fetch};
+use crate::backup::{Sizes, fetch};
 use crate::error::{AdminError, Result};
+use crate::expiry::ExpiryBy;
 use crate::rdb::{Key, Payload};
 use crate::{Walk, escape};
 
@@ -49,7 +50,7 @@ impl Work<'_> {
         keys: &[Key],
     ) -> Result<Vec<Standing>> {
         let names = keys.iter().map(|key| key.name.clone()).collect();
-        let by = ExpiryBy::of(self.place);
+        let by = ExpiryBy::of(self.place.server().info());
         let page = fetch(connection, self.place, by, &Sizes::new(), names).await?;
         let there: HashMap<&[u8], _> =
             page.entries.iter().map(|entry| (entry.name.as_slice(), entry)).collect();

@@ -70,6 +70,11 @@ pub(crate) struct Migrate {
     #[arg(long, value_name = "WAY", default_value = "auto")]
     pub(crate) strategy: WayArgument,
 
+    /// What becomes of hashes whose fields expire, if the target knows no such fields (Redis before
+    /// 7.4, Valkey before 9.0)
+    #[arg(long, value_name = "CHOICE", default_value = "stop")]
+    pub(crate) field_lives: FieldLivesArgument,
+
     /// Show what would be done, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -106,6 +111,17 @@ pub(crate) struct Migrate {
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What becomes of hashes whose fields expire, if the target knows no such fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FieldLivesArgument {
+    /// Move nothing, and name them.
+    Stop,
+    /// They stay in the source.
+    Leave,
+    /// They move, and their fields never expire; the expiry of the key is kept.
+    Drop,
 }
 
 /// How to transfer keys.

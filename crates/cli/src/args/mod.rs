@@ -39,7 +39,7 @@ pub(crate) use health::{FailOn, Health};
 pub(crate) use ingest::Ingest;
 pub(crate) use ledger::LedgerArgument;
 pub(crate) use limit::Limit;
-pub(crate) use migrate::{Migrate, Verify, WayArgument};
+pub(crate) use migrate::{FieldLivesArgument, Migrate, Verify, WayArgument};
 pub(crate) use monitor::Monitor;
 pub(crate) use results::{Explain, Find, Graph, GraphFormat, ResultsArguments, WhichEntity};
 pub(crate) use serve::Serve;

@@ -2,8 +2,10 @@
 
 use crate::clocks::{ClockShift, told};
 use crate::migrate::copies::Copies;
+use crate::migrate::field_lives::FieldLives;
 use crate::migrate::way::protection::Protection;
 use crate::migrate::{Item, Migration, Routes};
+use crate::rdb::Format;
 use crate::{Place, Result};
 
 /// The migration from the view of a lane.
@@ -25,22 +27,71 @@ pub(crate) struct Course {
     pub(crate) shifts: Vec<ClockShift>,
     /// The keys copied so far, if the run follows the source.
     pub(crate) copies: Option<Copies>,
+    /// The format that each target reads, if its version is known.
+    pub(crate) formats: Vec<Option<Format>>,
+    /// What becomes of hashes with expiring fields where a target knows no such fields.
+    pub(crate) field_lives: FieldLives,
 }
 
 impl Course {
     pub(crate) fn of(migration: &Migration) -> Self {
+        let (source, targets) = (migration.source.clone(), migration.targets.clone());
+        let options = &migration.options;
         Self {
-            source: migration.source.clone(),
-            targets: migration.targets.clone(),
-            routes: migration.routes.clone(),
-            keep: migration.options.keep,
-            verify: migration.options.verify,
-            any_way: migration.options.way.is_none(),
-            watches_evictions: !migration.options.accept_eviction,
+            keep: options.keep,
+            verify: options.verify,
+            any_way: options.way.is_none(),
+            watches_evictions: !options.accept_eviction,
+            field_lives: options.field_lives,
+            ..Self::new(source, targets, migration.routes.clone())
+        }
+    }
+
+    /// A course by any way, without comparison of what has arrived, on which targets may evict keys.
+    pub(crate) fn new(source: Place, targets: Vec<Place>, routes: Routes) -> Self {
+        let formats = targets.iter().map(|target| Format::of(target.server().info())).collect();
+        Self {
+            source,
+            targets,
+            routes,
+            keep: false,
+            verify: false,
+            any_way: true,
+            watches_evictions: false,
             elsewhere: Vec::new(),
             shifts: Vec::new(),
             copies: None,
+            formats,
+            field_lives: FieldLives::Stop,
         }
+    }
+
+    /// Whether target `number` keeps the expiry of a hash's field. If its version is not known, it is asked by the move.
+    pub(crate) fn knows_field_lives(&self, number: usize) -> bool {
+        self.formats.get(number).copied().flatten().is_none_or(Format::has_field_lives)
+    }
+
+    /// The first target that does not, with its version.
+    pub(crate) fn unknowing_target(&self) -> String {
+        let number = (0..self.targets.len()).find(|number| !self.knows_field_lives(*number));
+        match number.and_then(|number| self.targets.get(number)) {
+            Some(place) => {
+                let info = place.server().info();
+                format!("{place} ({} {})", info.server, info.version)
+            }
+            None => "the target".to_owned(),
+        }
+    }
+
+    /// The formats in which values are written again, because a target does not read the source's.
+    pub(crate) fn other_formats(&self) -> Vec<Format> {
+        let Some(here) = Format::of(self.source.server().info()) else { return Vec::new() };
+        let unread = |format: &Format| !format.reads(here.version());
+        let mut formats: Vec<Format> =
+            self.formats.iter().copied().flatten().filter(unread).collect();
+        formats.sort();
+        formats.dedup();
+        formats
     }
 
     /// Compares the servers of the targets with the source's, and their clocks. Returns remarks for the

@@ -95,6 +95,10 @@ impl Lane {
         for (place, (item, snapshot)) in items.iter().zip(snapshots).enumerate() {
             let Some(snapshot) = snapshot else { continue };
             let (number, name) = self.course.destination(item);
+            if self.stays(number, snapshot) {
+                outcomes[place] = Outcome::Stays;
+                continue;
+            }
             self.refuse_field_lives(number, &name, snapshot)?;
             if self.is_too_large(number, snapshot) {
                 self.explain_size(number, &name, snapshot)?;
@@ -102,7 +106,8 @@ impl Lane {
                 continue;
             }
             let mut command = redis::cmd("RESTORE");
-            command.arg(&name).arg(self.expiry_there(number, snapshot)).arg(&snapshot.payload);
+            command.arg(&name).arg(self.expiry_there(number, snapshot));
+            command.arg(&*self.payload_for(number, &name, snapshot)?);
             // 0 means no expiry with `ABSTTL` too.
             command.arg("ABSTTL");
             commands.push((number, command));

@@ -2,8 +2,9 @@
 
 use super::Lane;
 use crate::Result;
+use crate::expiry::ExpiryBy;
 use crate::migrate::{Item, Outcome};
-use crate::snapshot::{ExpiryCommand, Snapshot, server_time, take};
+use crate::snapshot::{Snapshot, server_time, take};
 
 impl Lane {
     /// Reads each key on both sides, at about the same moment.
@@ -22,9 +23,16 @@ impl Lane {
         &mut self,
         items: &[Item],
     ) -> Result<Vec<Option<Snapshot>>> {
-        let expiry = ExpiryCommand::of(self.course.source.server().info());
+        let expiry = ExpiryBy::of(self.course.source.server().info());
         let names: Vec<Vec<u8>> = items.iter().map(|item| self.course.source_name(item)).collect();
-        take(&mut self.source, expiry, &names).await
+        let mut taken = take(&mut self.source, expiry, &names).await?;
+        for (item, snapshot) in items.iter().zip(&mut taken) {
+            if let Some(snapshot) = snapshot {
+                snapshot.drops_field_lives =
+                    self.drops_field_lives(self.course.routes.target(item.rule));
+            }
+        }
+        Ok(taken)
     }
 
     /// Reads the keys in their targets, with expiries converted to the source's clock.
@@ -46,7 +54,7 @@ impl Lane {
             if names.is_empty() {
                 continue;
             }
-            let expiry = ExpiryCommand::of(self.course.targets[number].server().info());
+            let expiry = ExpiryBy::of(self.course.targets[number].server().info());
             let taken = take(&mut self.targets[number], expiry, &names).await?;
             let shift = self.course.shift(number);
             for (place, mut snapshot) in at.into_iter().zip(taken) {

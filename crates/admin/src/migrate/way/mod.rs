@@ -13,6 +13,7 @@ mod relocate;
 mod remove;
 mod size;
 mod standing;
+mod translate;
 mod typed;
 
 use std::time::Duration;

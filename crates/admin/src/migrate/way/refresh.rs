@@ -155,6 +155,9 @@ impl Lane {
                 }
                 (None, Some(_)) if !may_go => Outcome::There,
                 (Some(_), Some(_)) if !may_go => Outcome::Conflict,
+                (Some(here), _) if self.stays(self.course.destination(item).0, here) => {
+                    Outcome::Stays
+                }
                 (here, there) => {
                     match self.write_over(item, here.as_ref(), there.as_ref()).await? {
                         Some(command) => {
@@ -203,10 +206,11 @@ impl Lane {
         match there {
             Some(there) => {
                 command.arg(REPLACE_UNCHANGED).arg(1).arg(&name).arg(sha1(&there.payload));
-                command.arg(expiry).arg(&here.payload);
+                command.arg(expiry).arg(&*self.payload_for(number, &name, here)?);
             }
             None => {
-                command.arg(&name).arg(expiry).arg(&here.payload).arg("ABSTTL");
+                let payload = self.payload_for(number, &name, here)?;
+                command.arg(&name).arg(expiry).arg(&*payload).arg("ABSTTL");
             }
         }
         Ok(Some(command))

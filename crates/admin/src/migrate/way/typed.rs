@@ -5,9 +5,13 @@ use compartment_core::{Error, ErrorKind};
 use super::{Lane, key_error};
 use crate::Result;
 use crate::migrate::{Item, Outcome};
-use crate::rdb::Payload;
+use crate::rdb::{Payload, Value};
 use crate::snapshot::Snapshot;
 use crate::typed;
+
+fn has_lives(value: &Value) -> bool {
+    matches!(value, Value::Hash(fields) if fields.iter().any(|field| field.expires_at_ms.is_some()))
+}
 
 impl Lane {
     /// Writes the keys that were read one by one: each appears completely or not at all, and
@@ -35,11 +39,18 @@ impl Lane {
         replace: bool,
     ) -> Result<Outcome> {
         let (number, name) = self.course.destination(item);
+        if self.stays(number, snapshot) {
+            return Ok(Outcome::Stays);
+        }
         let value = Payload::parse(&snapshot.payload).and_then(|payload| payload.value());
         let value = value.map_err(|error| {
             let error = Error::new(ErrorKind::Unsupported, "write by type", error.to_string());
             key_error(&self.course, error, number, &name)
         })?;
+        let value = self.without_unknown(number, value);
+        if !self.course.knows_field_lives(number) && has_lives(&value) {
+            return Err(self.unknown_field_lives(&name));
+        }
         let expires_at = snapshot.expires_at.map(|at| self.course.shift(number).forth(at));
         let server = self.course.targets[number].server();
         let target = &mut self.targets[number];

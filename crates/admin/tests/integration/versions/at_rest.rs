@@ -8,7 +8,7 @@ use compartment_admin::migrate::{MigrateOptions, Migration, Routes, UndoOptions,
 use compartment_testkit::{ServerProgram, run_test};
 
 use super::content::{Content, assert_same, content, fill};
-use super::{has_field_lives, shown, start};
+use super::{has_field_lives, show_rate, shown, start};
 use crate::data::{connection, place, silent, tell};
 
 /// Moves the keys of one version to another and back; prints how fast.
@@ -39,7 +39,7 @@ async fn goes_and_comes_back(from: &ServerProgram, to: &ServerProgram) {
     assert_same(&content(&other, 2, fields).await, &original, &pair);
     assert_eq!(content(&one, 0, false).await, Content::new(), "{pair}");
     let way = report.way.unwrap();
-    println!("at rest | {pair} | {way} | {} keys | {rate:.0} keys/s", report.moved);
+    show_rate(&format!("at rest | {pair} | {way} | {} keys | {rate:.0} keys/s", report.moved));
     let (source, targets) = (migration.source, migration.targets);
     let journal = folder.path().join("journal");
     let report = undo(&journal, source, targets, UndoOptions::default(), silent()).await;

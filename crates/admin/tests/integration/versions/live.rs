@@ -8,7 +8,7 @@ use compartment_admin::migrate::{LiveOptions, MigrateOptions, Migration, Routes,
 use compartment_testkit::{RespConnection, ServerProgram, TestRedis, run_test};
 
 use super::content::{assert_same, content, fill};
-use super::{has_field_lives, shown, start};
+use super::{has_field_lives, show_rate, shown, start};
 use crate::data::{connection, place, silent, tell};
 
 const WRITERS: usize = 4;
@@ -78,7 +78,11 @@ async fn is_followed(from: &ServerProgram, to: &ServerProgram) {
     assert_same(&content(&other, 2, fields).await, &here, &pair);
     let way = report.migration.way.unwrap();
     let writes = (WRITERS * WRITES) as f64;
-    println!("live | {pair} | {way} | {} keys | {:.0} writes/s", here.len(), writes / took);
+    show_rate(&format!(
+        "live | {pair} | {way} | {} keys | {:.0} writes/s",
+        here.len(),
+        writes / took
+    ));
 }
 
 fn to_all_from(name: &str) {

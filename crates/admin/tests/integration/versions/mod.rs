@@ -2,6 +2,7 @@
 
 mod at_rest;
 mod content;
+mod field_lives;
 mod live;
 
 use compartment_testkit::{ServerProgram, TestRedis};
@@ -24,4 +25,10 @@ fn has_field_lives(program: &ServerProgram) -> bool {
 fn shown(program: &ServerProgram) -> String {
     let kind = if program.is_valkey() { "valkey" } else { "redis" };
     format!("{kind} {}", program.version())
+}
+
+/// Shows how fast a pair was, with `--nocapture`: a row of docs/servers.md.
+#[expect(clippy::print_stdout, reason = "it is asked for by --nocapture")]
+fn show_rate(row: &str) {
+    println!("{row}");
 }

@@ -1,9 +1,9 @@
 //! The output of `migrate`: keys that would move or have moved, remaining clients, next steps.
 
-use compartment_admin::migrate::{LiveReport, MigrationReport, Preview};
+use compartment_admin::migrate::{Blocked, LiveReport, MigrationReport, Preview};
 use compartment_admin::{glob_of_name, unescape};
 
-use crate::args;
+use crate::args::{self, FieldLivesArgument};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen;
 use crate::settings::Settings;
@@ -36,9 +36,13 @@ pub(super) fn conclude(command: &args::Migrate, live: &LiveReport) -> Option<Exi
 }
 
 pub(super) fn show_preview(command: &args::Migrate, found: &Preview) -> Result<ExitCode, CliError> {
+    // The run itself would be refused.
+    let is_blocked =
+        found.blocked.field_lives > 0 && command.field_lives == FieldLivesArgument::Stop;
+    let code = if is_blocked { ExitCode::Unsafe } else { ExitCode::Success };
     if command.json {
         screen::say_json(found);
-        return Ok(ExitCode::Success);
+        return Ok(code);
     }
     let mut table = screen::table(&["group", "to", "keys", "collisions"], &[2, 3]);
     for group in &found.groups {
@@ -52,12 +56,49 @@ pub(super) fn show_preview(command: &args::Migrate, found: &Preview) -> Result<E
     screen::say_lines(table.to_string());
     let all: u64 = found.groups.iter().map(|group| group.keys).sum();
     screen::say(format!(
-        "would move {} by {}; {} would stay; nothing was changed",
+        "would move {} by {}{}; {} would stay; nothing was changed",
         screen::counted(all, "key"),
         found.way,
+        written_again(&found.formats),
         screen::count(found.staying)
     ));
-    Ok(ExitCode::Success)
+    show_blocked(command, &found.blocked);
+    Ok(code)
+}
+
+/// The formats in which values are written again, for a sentence.
+fn written_again(formats: &[String]) -> String {
+    match formats {
+        [] => String::new(),
+        formats => format!(" (in the format of {})", formats.join(" and of ")),
+    }
+}
+
+/// Names shown of keys that cannot go; `--json` has more.
+const BLOCKED: usize = 10;
+
+fn show_blocked(command: &args::Migrate, blocked: &Blocked) {
+    if blocked.field_lives == 0 {
+        return;
+    }
+    let what = match command.field_lives {
+        FieldLivesArgument::Stop => {
+            "the migration will not begin, unless --field-lives leave or drop"
+        }
+        FieldLivesArgument::Leave => "they will stay (--field-lives leave)",
+        FieldLivesArgument::Drop => "they will move without (--field-lives drop)",
+    };
+    screen::say(format!(
+        "{} of hashes with fields that expire, which the target does not know: {what}",
+        screen::counted(blocked.field_lives, "key"),
+    ));
+    for name in blocked.names.iter().take(BLOCKED) {
+        screen::say(format!("  {name}"));
+    }
+    let more = blocked.field_lives.saturating_sub(BLOCKED as u64);
+    if more > 0 {
+        screen::say(format!("  and {} more; --json has their names", screen::count(more)));
+    }
 }
 
 pub(super) fn finish(
@@ -102,6 +143,7 @@ pub(super) fn finish(
         }
     };
     let way = report.way.map_or(String::new(), |way| format!(" by {way}"));
+    let way = format!("{way}{}", written_again(&report.formats));
     let evicted = match report.evicted {
         0 => String::new(),
         evicted => format!(", up to {} were evicted by their server", screen::count(evicted)),

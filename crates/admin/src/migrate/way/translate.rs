@@ -1,0 +1,77 @@
+//! Writes a value again in the format of its target, if that does not read the source's.
+
+use std::borrow::Cow;
+
+use compartment_core::{Error, ErrorKind};
+
+use super::{Lane, key_error};
+use crate::migrate::field_lives::{FieldLives, expires_by_field};
+use crate::rdb::{Obstacle, Payload, RdbError, Value, has_field_lives, translated_dump};
+use crate::snapshot::Snapshot;
+use crate::{AdminError, Result, escape};
+
+impl Lane {
+    /// Whether the key stays in the source, by the operator's choice, because its fields expire and the target knows no
+    /// such fields.
+    pub(super) fn stays(&self, number: usize, snapshot: &Snapshot) -> bool {
+        self.course.field_lives == FieldLives::Leave
+            && !self.course.knows_field_lives(number)
+            && expires_by_field(&snapshot.payload)
+    }
+
+    /// The payload as target `number` reads it.
+    ///
+    /// # Errors
+    /// [`AdminError::Unsafe`] if the target cannot hold the value, and the operator has not chosen to leave it or to
+    /// drop what the target does not know.
+    pub(super) fn payload_for<'a>(
+        &self,
+        number: usize,
+        name: &[u8],
+        snapshot: &'a Snapshot,
+    ) -> Result<Cow<'a, [u8]>> {
+        let as_it_is = Cow::Borrowed(snapshot.payload.as_slice());
+        let Some(format) = self.course.formats.get(number).copied().flatten() else {
+            return Ok(as_it_is);
+        };
+        let fail = |error: RdbError| {
+            let error =
+                Error::new(ErrorKind::Unsupported, "write in another format", error.to_string());
+            key_error(&self.course, error, number, name)
+        };
+        let payload = Payload::parse_unchecked(&snapshot.payload).map_err(fail)?;
+        if format.reads(payload.version()) {
+            return Ok(as_it_is);
+        }
+        let drops = self.drops_field_lives(number) && has_field_lives(payload.value_type());
+        match translated_dump(&payload, format, drops) {
+            Ok(payload) => Ok(Cow::Owned(payload)),
+            Err(Obstacle::FieldLives) => Err(self.unknown_field_lives(name)),
+            Err(Obstacle::Unreadable(error)) => Err(fail(error)),
+        }
+    }
+
+    /// The value without what the target does not know, if the operator has chosen to drop that.
+    pub(super) fn without_unknown(&self, number: usize, value: Value) -> Value {
+        match self.drops_field_lives(number) {
+            true => value.without_field_lives(),
+            false => value,
+        }
+    }
+
+    /// Whether expiries of fields are dropped on the way to target `number`.
+    pub(super) fn drops_field_lives(&self, number: usize) -> bool {
+        self.course.field_lives == FieldLives::Drop && !self.course.knows_field_lives(number)
+    }
+
+    pub(super) fn unknown_field_lives(&self, name: &[u8]) -> AdminError {
+        AdminError::Unsafe(format!(
+            "the key \"{}\" is a hash with fields that expire, and {} knows no such fields. It stays in {}. \
+             Run the same command again with --field-lives leave (such keys stay) or --field-lives drop (they \
+             move, and their fields never expire)",
+            escape(name),
+            self.course.unknowing_target(),
+            self.course.source,
+        ))
+    }
+}

@@ -1,0 +1,63 @@
+//! A value of one line of servers in the format of another: as it is where both have the encoding, else written again.
+
+use std::borrow::Cow;
+
+use super::encode::{NoForm, encode, with_footer};
+use super::error::RdbError;
+use super::format::Format;
+use super::payload::Payload;
+use super::types::MODULE;
+
+/// Why a value cannot go to another line of servers.
+#[derive(Debug)]
+pub(crate) enum Obstacle {
+    /// The line knows no fields that expire.
+    FieldLives,
+    /// It cannot be read here.
+    Unreadable(RdbError),
+}
+
+impl From<NoForm> for Obstacle {
+    fn from(none: NoForm) -> Self {
+        match none {
+            NoForm::FieldLives => Self::FieldLives,
+        }
+    }
+}
+
+/// The type byte and the encoded value as that line reads them. With `drops_field_lives` fields never expire there.
+///
+/// # Errors
+/// If the line cannot hold the value, or it cannot be read here.
+pub(crate) fn translated<'a>(
+    payload: &Payload<'a>,
+    format: Format,
+    drops_field_lives: bool,
+) -> Result<(u8, Cow<'a, [u8]>), Obstacle> {
+    let value_type = payload.value_type();
+    // A module reads its own data, whatever server it is in.
+    let is_own = value_type == MODULE || format.has_type(value_type, payload.version());
+    if is_own && !drops_field_lives {
+        return Ok((value_type, Cow::Borrowed(payload.raw())));
+    }
+    let mut value = payload.value().map_err(Obstacle::Unreadable)?;
+    if drops_field_lives {
+        value = value.without_field_lives();
+    }
+    let mut bytes = Vec::with_capacity(payload.raw().len());
+    let value_type = encode(&value, format, &mut bytes)?;
+    Ok((value_type, Cow::Owned(bytes)))
+}
+
+/// [`translated`], as an answer of `DUMP`.
+///
+/// # Errors
+/// As [`translated`].
+pub(crate) fn translated_dump(
+    payload: &Payload<'_>,
+    format: Format,
+    drops_field_lives: bool,
+) -> Result<Vec<u8>, Obstacle> {
+    let (value_type, value) = translated(payload, format, drops_field_lives)?;
+    Ok(with_footer(value_type, &value, format.version()))
+}
