@@ -20,6 +20,7 @@ mod error;
 mod eviction;
 mod expiry;
 mod explain;
+mod field_lives;
 mod fitness;
 mod flush;
 mod frameworks;

@@ -38,26 +38,14 @@ pub(super) async fn run(
         pattern: pattern.map(<[u8]>::to_vec),
     };
     let (sender, receiver) = mpsc::channel(WAITING);
-    let (paths, about, zstd) = (Paths::of(file), about(place), options.zstd);
+    let (paths, about, zstd) = (Paths::of(file), about(place, options).await?, options.zstd);
     let counted = Arc::clone(&keys);
     let writing = tokio::spawn(on_thread(move || {
         let mut output = Output::open(paths, about, None, zstd)?;
         match filter.write(Pieces { receiver, piece: Bytes::new() }, &mut output, &counted) {
             Ok(()) => {
-                let (counts, rdb_version) = (output.counts, output.rdb_version);
-                let (file, bytes) = output.finish()?;
-                Ok(BackupReport {
-                    file,
-                    bytes,
-                    keys: counts.keys,
-                    expiring: counts.expiring,
-                    vanished: 0,
-                    repeated: 0,
-                    resumed: 0,
-                    rdb_version,
-                    via: "replication",
-                    elapsed: Default::default(),
-                })
+                let report = output.finish()?;
+                Ok(BackupReport { via: "replication", ..report })
             }
             Err(error) => {
                 // A copy of a past moment cannot be resumed.
@@ -108,7 +96,7 @@ impl Filter {
         let mut reader = RdbReader::new(pieces).map_err(wrong)?;
         let version = reader.version();
         // Written even if there is no key.
-        output.begin(version)?;
+        output.begin_in(version)?;
         while let Some(item) = reader.next_item().map_err(wrong)? {
             let Item::Key(key) = item else { continue };
             if key.database != self.index {
@@ -116,7 +104,7 @@ impl Filter {
             }
             let Some(name) = key.name.strip_prefix(self.prefix.as_slice()) else { continue };
             if self.pattern.as_ref().is_none_or(|pattern| glob_matches(pattern, name)) {
-                output.key(name, key.expires_at_ms, key.value_type, &key.payload, version)?;
+                output.key(name, key.expires_at_ms, &key.as_payload(version))?;
                 counted.fetch_add(1, Ordering::Relaxed);
             }
         }

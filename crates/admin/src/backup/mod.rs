@@ -1,4 +1,4 @@
-//! Backs up one database, or its keys that match a pattern, into a file that any Redis loads.
+//! Backs up one database, or its keys that match a pattern, into a file that a server loads.
 //!
 //! There are two ways. `SCAN` and `DUMP` work on any server, key by key: each value is consistent,
 //! and the file has every key that existed throughout. Replication, where the server allows it,
@@ -11,6 +11,8 @@ mod bloom;
 mod copy;
 mod destination;
 mod fetch;
+mod fit;
+mod functions;
 mod held;
 mod output;
 mod pack;
@@ -20,15 +22,16 @@ mod scan;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use compartment_redis::ServerInfo;
-
 pub use destination::{is_standard_output, is_stream};
 pub(crate) use fetch::{Sizes, fetch};
+pub(crate) use functions::function_libraries;
 pub(crate) use scan::on_thread;
 
 use destination::Destination;
 
+use crate::field_lives::FieldLives;
 use crate::fitness::refuse_stale_replica;
+use crate::rdb::Format;
 use crate::{Limits, Place, Progress, Result};
 
 /// How the keys are read.
@@ -57,6 +60,12 @@ pub struct BackupOptions {
     pub limits: Limits,
     /// Whether to read from a replica without a link to its master.
     pub stale_replica: bool,
+    /// The line of servers that has to load the file; `None` for those that load the source's own format.
+    pub format: Option<Format>,
+    /// What becomes of hashes with expiring fields, if those servers know no such fields.
+    pub field_lives: FieldLives,
+    /// Whether the file has the function libraries of the server, which belong to no database.
+    pub functions: bool,
 }
 
 impl BackupOptions {
@@ -78,6 +87,27 @@ impl BackupOptions {
     #[must_use]
     pub fn stale_replica(mut self, stale_replica: bool) -> Self {
         self.stale_replica = stale_replica;
+        self
+    }
+
+    /// Sets the line of servers that has to load the file.
+    #[must_use]
+    pub fn format(mut self, format: Option<Format>) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Sets what becomes of hashes with expiring fields, if those servers know no such fields.
+    #[must_use]
+    pub fn field_lives(mut self, choice: FieldLives) -> Self {
+        self.field_lives = choice;
+        self
+    }
+
+    /// Sets whether the file has the function libraries of the server.
+    #[must_use]
+    pub fn functions(mut self, functions: bool) -> Self {
+        self.functions = functions;
         self
     }
 
@@ -105,10 +135,16 @@ pub struct BackupReport {
     pub vanished: u64,
     /// Number of names that the server returned again.
     pub repeated: u64,
+    /// Number of keys left out by choice, because the servers that the file is for cannot hold them.
+    pub left_out: u64,
+    /// Number of function libraries in the file.
+    pub functions: u64,
     /// Number of keys from an earlier, interrupted run.
     pub resumed: u64,
     /// The file's RDB version; a server that knows it can load the file.
     pub rdb_version: u16,
+    /// The oldest servers of the line that load the file.
+    pub loads_in: String,
     /// `scan` or `replication`.
     pub via: &'static str,
     /// Duration of this run.
@@ -170,20 +206,4 @@ pub async fn settled(file: &Path) -> Result<()> {
         false => Ok(()),
     })
     .await
-}
-
-/// The RDB version that a server writes, and the newest that it reads, by its program and version.
-pub(crate) fn rdb_version(server: &ServerInfo) -> u16 {
-    let mut parts = server.version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    match (server.server.as_str(), version) {
-        ("valkey", (9.., 2..) | (10.., _)) => 81,
-        ("valkey", (9.., _)) => 80,
-        ("valkey", _) => 11,
-        (_, (0..=6, _)) => 9,
-        (_, (7, 0..=1)) => 10,
-        (_, (7, 2..=3)) => 11,
-        (_, (7, _) | (8, 0..=5)) => 12,
-        _ => 13,
-    }
 }

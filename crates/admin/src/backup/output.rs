@@ -2,18 +2,20 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use compartment_files::Lock;
 
+use super::BackupReport;
+use super::fit::Fit;
 use super::held::Held;
 use super::pack::Pack;
 use super::resume::{Checkpoint, Counts, Paths, Source};
 use crate::error::{AdminError, Result};
 use crate::escape;
 use crate::rdb::{
-    Item, Payload, RdbError, RdbReader, RdbWriter, WriterState, is_readable, unpacked,
+    Format, Item, Payload, RdbError, RdbReader, RdbWriter, WriterState, is_readable, unpacked,
 };
 
 /// The most that an interruption loses.
@@ -50,6 +52,10 @@ pub(super) struct About {
     pub(super) index: u32,
     /// The RDB version, in case no key implies one.
     pub(super) rdb_version: u16,
+    /// The line of servers that has to load the file.
+    pub(super) fit: Fit,
+    /// Function libraries for the file.
+    pub(super) functions: Vec<Vec<u8>>,
 }
 
 /// The file while it is being written.
@@ -135,8 +141,13 @@ impl Output {
         }
     }
 
+    /// Writes the header for a source of RDB `version`, if nothing was written yet.
+    pub(super) fn begin_in(&mut self, version: u16) -> Result<()> {
+        self.begin(self.about.fit.version_for(version))
+    }
+
     /// Writes the header, if nothing was written yet.
-    pub(super) fn begin(&mut self, rdb_version: u16) -> Result<()> {
+    fn begin(&mut self, rdb_version: u16) -> Result<()> {
         let Some(pack) = self.unbegun.take() else { return Ok(()) };
         self.rdb_version = rdb_version;
         let begin = || {
@@ -145,6 +156,9 @@ impl Output {
             writer.aux("redis-ver", &self.about.server_version)?;
             writer.aux("ctime", &now.as_secs().to_string())?;
             writer.aux("compartment", &self.about.label)?;
+            for code in &self.about.functions {
+                writer.function(code)?;
+            }
             writer.select_db(self.about.index.into())?;
             Ok(writer)
         };
@@ -153,8 +167,23 @@ impl Output {
         Ok(())
     }
 
-    /// Writes a key with its value in file format.
+    /// Writes a key with its value in file format, in the format that was asked for.
     pub(super) fn key(
+        &mut self,
+        name: &[u8],
+        expires_at_ms: Option<u64>,
+        payload: &Payload<'_>,
+    ) -> Result<()> {
+        match self.about.fit.form(name, payload) {
+            Some((kind, value, version)) => self.write(name, expires_at_ms, kind, &value, version),
+            None => {
+                self.counts.unfit += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn write(
         &mut self,
         name: &[u8],
         expires_at_ms: Option<u64>,
@@ -183,13 +212,7 @@ impl Output {
         for entry in &page.entries {
             let payload =
                 Payload::parse_unchecked(&entry.dump).map_err(|error| self.wrong(error))?;
-            self.key(
-                &entry.name,
-                entry.expires_at_ms,
-                payload.value_type(),
-                payload.raw(),
-                payload.version(),
-            )?;
+            self.key(&entry.name, entry.expires_at_ms, &payload)?;
         }
         for name in &page.held {
             let pushed = self.held.push(name);
@@ -276,10 +299,29 @@ impl Output {
         }
     }
 
-    /// Completes and renames the file; returns its name and length.
-    pub(super) fn finish(mut self) -> Result<(PathBuf, u64)> {
+    /// Completes and renames the file.
+    pub(super) fn finish(mut self) -> Result<BackupReport> {
+        if let Err(error) = self.about.fit.refuse(self.counts.unfit) {
+            self.discard();
+            return Err(error);
+        }
         self.begin(self.about.rdb_version)?;
-        let Some(writer) = self.writer.take() else { return Ok((PathBuf::new(), 0)) };
+        let mut report = BackupReport {
+            file: self.paths.whole.clone(),
+            bytes: 0,
+            keys: self.counts.keys,
+            expiring: self.counts.expiring,
+            vanished: 0,
+            repeated: 0,
+            left_out: self.counts.unfit,
+            functions: self.about.functions.len() as u64,
+            resumed: 0,
+            rdb_version: self.rdb_version,
+            loads_in: Format::readers_of(self.rdb_version),
+            via: "scan",
+            elapsed: Duration::ZERO,
+        };
+        let Some(writer) = self.writer.take() else { return Ok(report) };
         let pack = writer.finish().map_err(|error| self.wrong(error))?;
         let file = pack.finish().map_err(|error| self.wrong(error.into()))?;
         let name = || {
@@ -294,9 +336,9 @@ impl Output {
             File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
             Ok(length)
         };
-        let length = name().map_err(AdminError::file("write", &self.paths.whole))?;
+        report.bytes = name().map_err(AdminError::file("write", &self.paths.whole))?;
         self.forget();
-        Ok((self.paths.whole, length))
+        Ok(report)
     }
 
     /// Removes the files that only an interrupted run needs.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use compartment_core::Result as ServerResult;
 use serde::{Deserialize, Serialize};
 
+use super::BackupOptions;
 use crate::error::{AdminError, Result};
+use crate::field_lives::FieldLives;
 use crate::info::Info;
 use crate::{Place, escape};
 use compartment_redis::is_hidden;
@@ -47,13 +49,18 @@ pub(super) struct Source {
     prefix: String,
     pattern: Option<String>,
     zstd: bool,
+    /// The format that was asked for, and whether keys that it cannot hold are left out or changed.
+    #[serde(default)]
+    format: Option<(u16, FieldLives)>,
+    #[serde(default)]
+    functions: bool,
 }
 
 impl Source {
     pub(super) async fn of(
         place: &Place,
         pattern: Option<&[u8]>,
-        zstd: bool,
+        options: &BackupOptions,
     ) -> ServerResult<Self> {
         let mut run_ids = Vec::new();
         for mut node in place.open_nodes("backup").await? {
@@ -70,7 +77,9 @@ impl Source {
             index: place.index(),
             prefix: escape(place.prefix()),
             pattern: pattern.map(escape),
-            zstd,
+            zstd: options.zstd,
+            format: options.format.map(|format| (format.version(), options.field_lives)),
+            functions: options.functions,
         })
     }
 }
@@ -87,6 +96,9 @@ pub(super) struct Counts {
     pub(super) expiring: u64,
     pub(super) vanished: u64,
     pub(super) repeated: u64,
+    /// Number of keys that the file cannot hold, or that are left out by choice.
+    #[serde(default)]
+    pub(super) unfit: u64,
 }
 
 /// A consistent position of the file, the walk and the checksum.

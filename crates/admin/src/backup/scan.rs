@@ -10,15 +10,20 @@ use tokio::task::JoinHandle;
 
 use super::bloom::Bloom;
 use super::fetch::{Sizes, fetch};
+use super::fit::Fit;
+use super::functions::function_libraries;
 use super::output::{About, Output, Page};
 use super::resume::{Paths, Source};
-use super::{BackupOptions, BackupReport, may_be_read, rdb_version};
+use super::{BackupOptions, BackupReport, may_be_read};
 use crate::error::{AdminError, Result};
 use crate::expiry::ExpiryBy;
+use crate::rdb::Format;
 use crate::{Limits, Pace, Place, Progress, Walk, walk};
 
 /// Round trips in flight, so that the server never waits for the next.
 const IN_FLIGHT: usize = 3;
+/// The format of an empty file from a server whose version is not known.
+const OLDEST_FORMAT: u16 = 9;
 /// Results that wait to be written.
 const WAITING: usize = 3;
 
@@ -29,7 +34,7 @@ pub(super) async fn run(
     options: &BackupOptions,
     progress: &dyn Progress,
 ) -> Result<BackupReport> {
-    let source = Source::of(place, pattern, options.zstd).await?;
+    let source = Source::of(place, pattern, options).await?;
     let mut connection = place.open("backup").await?;
     // Reads of a backup should not count as uses; servers support this since 7.2.
     let mut no_touch = redis::cmd("CLIENT");
@@ -38,7 +43,7 @@ pub(super) async fn run(
     let keys = place.index_keys().await?;
     let whole = pattern.is_none() && place.prefix().is_empty();
     progress.begin("back up", whole.then_some(keys));
-    let (paths, about, zstd) = (Paths::of(file), about(place), options.zstd);
+    let (paths, about, zstd) = (Paths::of(file), about(place, options).await?, options.zstd);
     let (output, bloom) = on_thread(move || {
         let mut output = Output::open(paths, about, Some(source), zstd)?;
         let mut bloom = Bloom::for_names(keys);
@@ -93,32 +98,34 @@ pub(super) async fn run(
         return Err(error);
     }
     on_thread(move || {
-        let (counts, rdb_version) = (output.counts, output.rdb_version);
-        let (file, bytes) = output.finish()?;
-        Ok(BackupReport {
-            file,
-            bytes,
-            keys: counts.keys,
-            expiring: counts.expiring,
-            vanished: counts.vanished,
-            repeated: counts.repeated,
-            resumed,
-            rdb_version,
-            via: "scan",
-            elapsed: Default::default(),
-        })
+        let counts = output.counts;
+        let report = output.finish()?;
+        let (vanished, repeated) = (counts.vanished, counts.repeated);
+        Ok(BackupReport { vanished, repeated, resumed, via: "scan", ..report })
     })
     .await
 }
 
-pub(super) fn about(place: &Place) -> About {
+/// What the file says of its source and is made for.
+pub(super) async fn about(place: &Place, options: &BackupOptions) -> Result<About> {
+    let functions = match (options.functions, options.format) {
+        (false, _) => Vec::new(),
+        (true, Some(format)) if !format.has_functions() => {
+            let what = format!("{format} has no functions: leave --functions out");
+            return Err(AdminError::Invalid(what));
+        }
+        (true, _) => function_libraries(place).await?,
+    };
     let info = place.server().info();
-    About {
+    let own = Format::of(info).map_or(OLDEST_FORMAT, Format::version);
+    Ok(About {
         label: place.label().to_owned(),
         server_version: info.version.clone(),
         index: place.index(),
-        rdb_version: rdb_version(info),
-    }
+        rdb_version: options.format.map_or(own, Format::version),
+        fit: Fit::new(options.format, options.field_lives),
+        functions,
+    })
 }
 
 /// Runs file work on a blocking thread.

@@ -1,11 +1,11 @@
 //! Moves keys between databases while others use the server: journaled, resumable, reversible.
 
+mod blocked;
 mod bring;
 mod copies;
 mod engine;
 mod expected;
 mod feed;
-mod field_lives;
 mod journal;
 mod key_positions;
 mod live;
@@ -22,9 +22,10 @@ mod way;
 
 use std::path::PathBuf;
 
+pub use crate::field_lives::FieldLives;
+pub use blocked::Blocked;
 pub use engine::migrate;
 pub use feed::follow;
-pub use field_lives::{Blocked, FieldLives};
 pub use journal::{Header, JournalPlace};
 pub use live::{LiveOptions, LiveReport, Straggler, migrate_live};
 pub use preview::{GroupPreview, Preview, preview, preview_names};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use redis::Pipeline;
 use serde::Serialize;
 
-use super::field_lives::{self, Blocked};
+use super::blocked::{self, Blocked};
 use super::readiness::ready;
 use super::way::as_int;
 use super::{Item, Migration, Way};
@@ -77,7 +77,7 @@ pub async fn preview_names(
             .collect(),
         formats: course.other_formats().iter().map(ToString::to_string).collect(),
         staying: 0,
-        blocked: field_lives::look(&course, BLOCKED_NAMES, progress.as_ref()).await?,
+        blocked: blocked::look(&course, BLOCKED_NAMES, progress.as_ref()).await?,
     };
     progress.begin("look", migration.source.known_keys().await);
     let mut pace = Pace::new(migration.options.limits, &migration.source).await?;

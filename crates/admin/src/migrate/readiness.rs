@@ -2,11 +2,13 @@
 
 use compartment_core::{Error, ErrorKind};
 
+use super::blocked;
 use super::expected::expected_bytes;
-use super::field_lives::{self, FieldLives};
+
 use super::way::{Course, choose, try_out};
 use super::{Migration, Way};
 use crate::condition::Condition;
+use crate::field_lives::FieldLives;
 use crate::fitness::{Incoming, judge, refuse_stale_replica};
 use crate::{AdminError, Progress, Result};
 
@@ -40,9 +42,7 @@ pub(super) async fn ready(migration: &Migration, progress: &dyn Progress) -> Res
 /// [`AdminError::Unsafe`], before any key has moved.
 pub(super) async fn refuse_what_cannot_go(course: &Course, progress: &dyn Progress) -> Result<()> {
     match course.field_lives {
-        FieldLives::Stop => {
-            field_lives::refuse(course, &field_lives::look(course, NAMES, progress).await?)
-        }
+        FieldLives::Stop => blocked::refuse(course, &blocked::look(course, NAMES, progress).await?),
         FieldLives::Leave | FieldLives::Drop => Ok(()),
     }
 }

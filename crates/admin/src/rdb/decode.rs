@@ -75,7 +75,7 @@ fn decode_from(scanner: &mut Scanner<'_>, value_type: u8, version: u16) -> RdbRe
         HASH => hash(scanner)?,
         HASH_TTL_OLD if version >= FIRST_VALKEY => valkey_hash(scanner)?,
         _ if value_type >= HASH_TTL_OLD && version >= FIRST_VALKEY => {
-            return Err(RdbError::UnknownType(value_type));
+            return Err(RdbError::unknown(value_type, version));
         }
         HASH_TTL_OLD => hash_with_ttl(scanner, None)?,
         HASH_TTL => {
@@ -88,11 +88,12 @@ fn decode_from(scanner: &mut Scanner<'_>, value_type: u8, version: u16) -> RdbRe
             scanner.take(8)?;
             listpack_with_ttl(scanner)?
         }
-        STREAM | STREAM_2 | STREAM_3 => {
+        STREAM | STREAM_2 | STREAM_3 | STREAM_4 | STREAM_5 => {
             Value::Stream(Box::new(stream::decode(scanner, value_type)?))
         }
         MODULE_OLD | MODULE => return Err(RdbError::Module(module_type(scanner.count()?))),
-        other => return Err(RdbError::UnknownType(other)),
+        ARRAY => return Err(RdbError::Opaque("array")),
+        other => return Err(RdbError::unknown(other, version)),
     })
 }
 

@@ -5,6 +5,7 @@
 use super::crc64::Crc64;
 use super::encode_stream::stream;
 use super::format::Format;
+use super::length::{length, string};
 use super::types::*;
 use super::value::{HashField, Value};
 
@@ -101,30 +102,6 @@ fn redis_hash(fields: &[HashField], first: u64, to: &mut Vec<u8>) -> u8 {
 fn strings(strings: &[Vec<u8>], to: &mut Vec<u8>) {
     length(strings.len() as u64, to);
     strings.iter().for_each(|one| string(one, to));
-}
-
-/// Appends a string with its length before it.
-pub(super) fn string(bytes: &[u8], to: &mut Vec<u8>) {
-    length(bytes.len() as u64, to);
-    to.extend_from_slice(bytes);
-}
-
-/// Appends a length: 6 or 14 bits with the kind in the first two, or 32 or 64 behind a byte of its own.
-pub(super) fn length(length: u64, to: &mut Vec<u8>) {
-    match length {
-        0..=0x3f => to.push(length as u8),
-        0x40..=0x3fff => to.extend_from_slice(&[0x40 | (length >> 8) as u8, length as u8]),
-        _ => match u32::try_from(length) {
-            Ok(length) => {
-                to.push(0x80);
-                to.extend_from_slice(&length.to_be_bytes());
-            }
-            Err(_) => {
-                to.push(0x81);
-                to.extend_from_slice(&length.to_be_bytes());
-            }
-        },
-    }
 }
 
 #[cfg(test)]

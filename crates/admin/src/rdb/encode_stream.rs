@@ -1,7 +1,7 @@
 //! Encodes streams: entries in listpacks as a server makes them, groups, and pending entries.
 
-use super::encode::{length, string};
 use super::format::Format;
+use super::length::{length, string};
 use super::types::{STREAM, STREAM_2, STREAM_3};
 use super::value::{Group, Stream, StreamEntry, StreamId};
 

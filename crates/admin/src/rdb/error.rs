@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::types::written_by;
+
 /// The result of reading or writing the format.
 pub type RdbResult<T> = std::result::Result<T, RdbError>;
 
@@ -19,7 +21,7 @@ pub enum RdbError {
     #[error("it is not an RDB file: it does not begin with REDIS and a version")]
     NotRdb,
     /// An unknown version.
-    #[error("it has RDB version {0}; this program reads versions up to 13 (Redis) and 81 (Valkey)")]
+    #[error("it has RDB version {0}; this program reads versions up to 15 (Redis) and 81 (Valkey)")]
     Version(u16),
     /// Its bytes do not match its checksum.
     #[error("its checksum is wrong ({found:016x}, the bytes give {expected:016x}): it is damaged")]
@@ -35,8 +37,19 @@ pub enum RdbError {
     )]
     Module(String),
     /// An unknown type of value or record.
-    #[error("it holds a record of the unknown type {0}")]
-    UnknownType(u8),
+    #[error(
+        "it holds a record of type {number}, which {writer} wrote and this program does not know: load it into such \
+         a server, and back up from there with --for"
+    )]
+    UnknownType {
+        /// The number of the type.
+        number: u8,
+        /// The servers that write it.
+        writer: &'static str,
+    },
+    /// A value that is carried as it is, and cannot be read here.
+    #[error("it is a value of the type {0}, which is carried as it is and not read here")]
+    Opaque(&'static str),
     /// Another format; has the format and what to do.
     #[error("it is not an RDB file: {0}")]
     OtherFormat(&'static str),
@@ -77,6 +90,10 @@ impl std::fmt::Debug for RdbError {
 }
 
 impl RdbError {
+    pub(super) fn unknown(number: u8, version: u16) -> Self {
+        Self::UnknownType { number, writer: written_by(number, version) }
+    }
+
     /// Adds the key to an error about its value; errors about the whole file stay unchanged.
     pub(super) fn at_key(self, database: u64, name: &[u8]) -> Self {
         match self {

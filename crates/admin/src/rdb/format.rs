@@ -2,7 +2,10 @@
 
 use compartment_redis::ServerInfo;
 
-use super::types::{FIRST_VALKEY, HASH_LISTPACK_TTL, HASH_TTL_OLD, STREAM, STREAM_2, STREAM_3};
+use super::types::{
+    ARRAY, FIRST_VALKEY, HASH_LISTPACK_TTL, HASH_TTL_OLD, LAST_OF_8_10, STREAM, STREAM_2, STREAM_3,
+    STREAM_4,
+};
 
 /// The format of values in files and in payloads of `DUMP`, as one line of servers has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,7 +15,7 @@ pub struct Format {
 
 /// Each format by the servers that write it, in order. Source: `RDB_VERSION` in the servers' `rdb.h`; those up to 12
 /// and 80 are compared with the payloads of real servers in the suite `versions`.
-const KNOWN: [(&str, u16); 9] = [
+const KNOWN: [(&str, u16); 10] = [
     ("6.2", 9),
     ("7.0", 10),
     ("7.2", 11),
@@ -22,6 +25,7 @@ const KNOWN: [(&str, u16); 9] = [
     ("8.8", 14),
     ("8.10", 15),
     ("valkey-9", 80),
+    ("valkey-9.2", 81),
 ];
 
 /// Names for formats that have one of [`KNOWN`] already.
@@ -50,7 +54,8 @@ impl Format {
         let version = (numbers.next()??, numbers.next().flatten().unwrap_or(0));
         let version = match (server.server.as_str(), version) {
             ("valkey", (..9, _)) => 11,
-            ("valkey", _) => FIRST_VALKEY,
+            ("valkey", (9, ..2)) => FIRST_VALKEY,
+            ("valkey", _) => 81,
             (_, (..6, _)) => return None,
             (_, (6, _)) => 9,
             (_, (7, ..2)) => 10,
@@ -88,9 +93,36 @@ impl Format {
             11 => STREAM_3,
             _ if (version >= FIRST_VALKEY) != (self.version >= FIRST_VALKEY) => STREAM_3,
             FIRST_VALKEY.. => HASH_TTL_OLD,
-            _ => HASH_LISTPACK_TTL,
+            12 => HASH_LISTPACK_TTL,
+            13 => STREAM_4,
+            14 => ARRAY,
+            _ => LAST_OF_8_10,
         };
         value_type <= newest
+    }
+
+    /// Whether servers of this line have function libraries.
+    #[must_use]
+    pub fn has_functions(self) -> bool {
+        self.version >= 10
+    }
+
+    /// Whether servers of this line have the type array.
+    pub(crate) fn has_arrays(self) -> bool {
+        self.has_type(ARRAY, self.version)
+    }
+
+    /// The servers that load files and payloads of `version`, for people.
+    #[must_use]
+    pub fn readers_of(version: u16) -> String {
+        match version {
+            ..=9 => "Redis 6.2 and later, every Valkey".to_owned(),
+            10 => "Redis 7.0 and later, every Valkey".to_owned(),
+            11 => "Redis 7.2 and later, every Valkey".to_owned(),
+            FIRST_VALKEY.. => format!("{} and later", Self { version }),
+            12 => "Redis 7.4 and later, no Valkey".to_owned(),
+            _ => format!("{} and later, no Valkey", Self { version }),
+        }
     }
 
     /// Whether fields of hashes can expire.
@@ -111,7 +143,8 @@ impl std::fmt::Display for Format {
             13 => "Redis 8.6",
             14 => "Redis 8.8",
             15..FIRST_VALKEY => "Redis 8.10",
-            _ => "Valkey 9",
+            FIRST_VALKEY => "Valkey 9",
+            _ => "Valkey 9.2",
         })
     }
 }

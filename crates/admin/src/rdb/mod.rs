@@ -11,6 +11,7 @@ mod encode_stream;
 mod error;
 mod format;
 mod intset;
+mod length;
 mod listpack;
 mod lzf;
 mod payload;

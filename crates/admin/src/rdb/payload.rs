@@ -3,7 +3,9 @@
 use super::crc64::Crc64;
 use super::decode::decode;
 use super::error::{RdbError, RdbResult};
-use super::types::{STREAM, is_known, type_name};
+use super::skip::skip_key_meta;
+use super::source::Source;
+use super::types::{KEY_META, STREAM, has_field_lives, is_known, is_of_8_6, type_name};
 use super::value::{StreamId, Value};
 
 /// A digest of a value: see [`Value::digest`].
@@ -21,6 +23,20 @@ pub struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
+    /// A payload from its parts, as a file has them.
+    pub(crate) fn of(value_type: u8, value: &'a [u8], version: u16) -> Self {
+        Self { value_type, value, version }
+    }
+
+    /// Whether it is a hash with a field that expires. Redis keeps the encoding after the last such field is gone.
+    pub(crate) fn expires_by_field(&self) -> bool {
+        has_field_lives(self.value_type)
+            && match self.value() {
+                Ok(Value::Hash(fields)) => fields.iter().any(|field| field.expires_at_ms.is_some()),
+                _ => true,
+            }
+    }
+
     /// Checks the footer.
     ///
     /// # Errors
@@ -44,7 +60,16 @@ impl<'a> Payload<'a> {
         let footer = dump.len().checked_sub(FOOTER).filter(|at| *at > 1);
         let footer = footer.ok_or(RdbError::Truncated(dump.len() as u64))?;
         let version = u16::from_le_bytes([dump[footer], dump[footer + 1]]);
-        Ok(Self { value_type: dump[0], value: &dump[1..footer], version })
+        let mut body = &dump[..footer];
+        if body[0] == KEY_META && is_of_8_6(version) {
+            // Before the value, and of modules only.
+            let mut source = Source::new(&body[1..]);
+            skip_key_meta(&mut source)?;
+            let read = usize::try_from(source.offset()).unwrap_or(usize::MAX);
+            let rest = body.get(1 + read..).filter(|rest| !rest.is_empty());
+            body = rest.ok_or(RdbError::Truncated(dump.len() as u64))?;
+        }
+        Ok(Self { value_type: body[0], value: &body[1..], version })
     }
 
     /// The type byte, which includes the encoding.

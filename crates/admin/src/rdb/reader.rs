@@ -5,7 +5,8 @@ use std::io::Read;
 use super::empty::is_empty;
 use super::encode::with_footer;
 use super::error::{RdbError, RdbResult};
-use super::skip::{skip_module, skip_value};
+use super::payload::Payload;
+use super::skip::{skip_key_meta, skip_module, skip_value};
 use super::source::Source;
 use super::types::*;
 use super::written::check_written;
@@ -46,6 +47,8 @@ pub enum Item {
     OldFunction(Vec<u8>),
     /// Data of a module besides keys; has the module's type.
     ModuleAux(String),
+    /// Metadata of the next key by modules, which is skipped.
+    KeyMeta,
     /// The end; the checksum, if any, was right.
     End,
 }
@@ -77,11 +80,16 @@ impl Key {
     /// Checks for problems that a server would refuse. A right checksum does not exclude them,
     /// because other programs write files too.
     pub(crate) fn check(&self, version: u16) -> RdbResult<()> {
-        if self.module.is_some() || self.value_type == STRING {
-            // For a module's value only the end can be checked, and every string is valid.
+        if is_opaque(self.value_type) || self.value_type == STRING {
+            // Of a value that nothing here reads only the end can be checked, and every string is valid.
             return Ok(());
         }
         check_written(self.value_type, version, &self.payload)
+    }
+
+    /// The value, as a file of RDB `version` has it.
+    pub(crate) fn as_payload(&self, version: u16) -> Payload<'_> {
+        Payload::of(self.value_type, &self.payload, version)
     }
 
     /// The value as the answer of `DUMP` in RDB `version`.
@@ -191,7 +199,11 @@ impl<R: Read> RdbReader<R> {
                 }
                 IDLE => self.next.idle_seconds = Some(self.source.count()?),
                 FREQUENCY => self.next.frequency = Some(self.source.byte()?),
-                0..=242 => return self.key(kind).map(Some),
+                KEY_META if is_of_8_6(self.version) => {
+                    skip_key_meta(&mut self.source)?;
+                    return Ok(Some(Item::KeyMeta));
+                }
+                kind if kind < HASH_TEMPLATE => return self.key(kind).map(Some),
                 other => return self.record(other).map(Some),
             }
         }
@@ -258,7 +270,7 @@ impl<R: Read> RdbReader<R> {
                 }
                 Item::End
             }
-            other => return Err(RdbError::UnknownType(other)),
+            other => return Err(RdbError::unknown(other, self.version)),
         })
     }
 

@@ -37,13 +37,15 @@ pub(super) fn skip_value<R: Read>(
             source.skip_string()
         })?,
         STREAM | STREAM_2 | STREAM_3 => skip_stream(source, value_type)?,
+        STREAM_4 | STREAM_5 if is_of_8_6(version) => skip_stream(source, value_type)?,
+        ARRAY if is_of_8_6(version) => skip_array(source)?,
         HASH_TTL_OLD if version >= FIRST_VALKEY => each(source, |source| {
             source.skip_string()?;
             source.skip_string()?;
             source.skip(8)
         })?,
         _ if value_type >= HASH_TTL_OLD && version >= FIRST_VALKEY => {
-            return Err(RdbError::UnknownType(value_type));
+            return Err(RdbError::unknown(value_type, version));
         }
         HASH_TTL_OLD => skip_hash_with_ttl(source)?,
         HASH_TTL => {
@@ -61,7 +63,7 @@ pub(super) fn skip_value<R: Read>(
             return Ok(Some(name));
         }
         MODULE_OLD => return Err(RdbError::Module(module_type(source.count()?))),
-        other => return Err(RdbError::UnknownType(other)),
+        other => return Err(RdbError::unknown(other, version)),
     }
     Ok(None)
 }
@@ -109,9 +111,62 @@ fn skip_stream<R: Read>(source: &mut Source<R>, value_type: u8) -> RdbResult<()>
         })?;
         each(source, |source| {
             source.skip_string()?;
-            source.skip(if value_type == STREAM_3 { 16 } else { 8 })?;
+            source.skip(if value_type >= STREAM_3 { 16 } else { 8 })?;
             each(source, |source| source.skip(16))
+        })?;
+        if value_type == STREAM_5 {
+            // Pending entries that a consumer has given back.
+            each(source, |source| source.skip(16))?;
+        }
+        Ok(())
+    })?;
+    if value_type >= STREAM_4 {
+        skip_producers(source)?;
+    }
+    Ok(())
+}
+
+/// Skips what Redis 8.6 remembers of producers: for how long, how many, for each producer its entries with their ids,
+/// and two counters.
+fn skip_producers<R: Read>(source: &mut Source<R>) -> RdbResult<()> {
+    skip_counts(source, 2)?;
+    each(source, |source| {
+        source.skip_string()?;
+        each(source, |source| {
+            source.skip_string()?;
+            skip_counts(source, 2)
         })
+    })?;
+    skip_counts(source, 2)
+}
+
+/// Skips an array: the number of elements, a flag and the place of the next one, then each with its index and kind.
+fn skip_array<R: Read>(source: &mut Source<R>) -> RdbResult<()> {
+    const BAD: RdbError = RdbError::Corrupt("an array has an unknown encoding");
+    let count = source.count()?;
+    match source.count()? {
+        0 => {}
+        1 => skip_counts(source, 1)?,
+        _ => return Err(BAD),
+    }
+    for _ in 0..count {
+        source.count()?;
+        match source.count()? {
+            // A string, long or short.
+            0 | 3 => source.skip_string()?,
+            // An integer, or a floating-point number.
+            1 | 2 => source.skip(8)?,
+            _ => return Err(BAD),
+        }
+    }
+    Ok(())
+}
+
+/// Skips the metadata that modules keep of a key: of each module four bytes, and its data.
+pub(super) fn skip_key_meta<R: Read>(source: &mut Source<R>) -> RdbResult<()> {
+    each(source, |source| {
+        source.skip(4)?;
+        skip_module(source)
     })
 }
 

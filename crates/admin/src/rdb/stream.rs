@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::error::{RdbError, RdbResult};
 use super::listpack::Listpack;
 use super::scanner::Scanner;
-use super::types::{STREAM, STREAM_3};
+use super::types::{STREAM, STREAM_3, STREAM_4, STREAM_5};
 use super::value::{Consumer, Group, Pending, Stream, StreamEntry, StreamId};
 
 const BAD: RdbError = RdbError::Corrupt("a stream has an unknown encoding");
@@ -36,7 +36,23 @@ pub(super) fn decode(scanner: &mut Scanner<'_>, value_type: u8) -> RdbResult<Str
     for _ in 0..scanner.count()? {
         stream.groups.push(group(scanner, value_type)?);
     }
+    if value_type >= STREAM_4 {
+        skip_producers(scanner)?;
+    }
     Ok(stream)
+}
+
+/// Skips what Redis 8.6 remembers of producers, so that they add an entry only once: other servers do not know it.
+fn skip_producers(scanner: &mut Scanner<'_>) -> RdbResult<()> {
+    counted(scanner)?;
+    for _ in 0..scanner.count()? {
+        scanner.string()?;
+        for _ in 0..scanner.count()? {
+            scanner.string()?;
+            counted(scanner)?;
+        }
+    }
+    counted(scanner).map(drop)
 }
 
 /// An id as two lengths.
@@ -106,12 +122,18 @@ fn group(scanner: &mut Scanner<'_>, value_type: u8) -> RdbResult<Group> {
     for _ in 0..scanner.count()? {
         let name = scanner.string()?.into_owned();
         let seen_at_ms = scanner.u64_le()?;
-        let active_at_ms = if value_type == STREAM_3 { scanner.u64_le()? } else { seen_at_ms };
+        let active_at_ms = if value_type >= STREAM_3 { scanner.u64_le()? } else { seen_at_ms };
         for _ in 0..scanner.count()? {
             let owned = pending.get_mut(&big_endian(scanner)?).ok_or(BAD)?;
             owned.consumer.clone_from(&name);
         }
         consumers.push(Consumer { name, seen_at_ms, active_at_ms });
+    }
+    if value_type == STREAM_5 {
+        // Pending entries that no consumer has any more: they stay in the group without one.
+        for _ in 0..scanner.count()? {
+            pending.get(&big_endian(scanner)?).ok_or(BAD)?;
+        }
     }
     Ok(Group { name, last_id, entries_read, pending: pending.into_values().collect(), consumers })
 }

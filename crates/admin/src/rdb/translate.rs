@@ -6,15 +6,31 @@ use super::encode::{NoForm, encode, with_footer};
 use super::error::RdbError;
 use super::format::Format;
 use super::payload::Payload;
-use super::types::MODULE;
+use super::types::{MODULE, is_opaque, type_name};
 
 /// Why a value cannot go to another line of servers.
 #[derive(Debug)]
 pub(crate) enum Obstacle {
+    /// The line has no such type.
+    NoSuchType(&'static str),
     /// The line knows no fields that expire.
     FieldLives,
     /// It cannot be read here.
     Unreadable(RdbError),
+}
+
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoSuchType(kind) => {
+                write!(f, "it is of the type {kind}, which those servers do not have")
+            }
+            Self::FieldLives => {
+                f.write_str("it is a hash with fields that expire, which those servers do not know")
+            }
+            Self::Unreadable(error) => std::fmt::Display::fmt(error, f),
+        }
+    }
 }
 
 impl From<NoForm> for Obstacle {
@@ -39,6 +55,9 @@ pub(crate) fn translated<'a>(
     let is_own = value_type == MODULE || format.has_type(value_type, payload.version());
     if is_own && !drops_field_lives {
         return Ok((value_type, Cow::Borrowed(payload.raw())));
+    }
+    if is_opaque(value_type) {
+        return Err(Obstacle::NoSuchType(type_name(value_type)));
     }
     let mut value = payload.value().map_err(Obstacle::Unreadable)?;
     if drops_field_lives {

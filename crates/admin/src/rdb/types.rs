@@ -27,8 +27,21 @@ pub(super) const HASH_TTL_OLD: u8 = 22;
 pub(super) const HASH_LISTPACK_TTL_OLD: u8 = 23;
 pub(super) const HASH_TTL: u8 = 24;
 pub(super) const HASH_LISTPACK_TTL: u8 = 25;
+/// A stream with the producers that add entries once only: Redis 8.6.
+pub(super) const STREAM_4: u8 = 26;
+/// A stream whose pending entries may have no consumer: Redis 8.8.
+pub(super) const STREAM_5: u8 = 27;
+/// An array: Redis 8.8.
+pub(super) const ARRAY: u8 = 28;
+/// Hashes that share their field names, self-contained and by reference, and a rate limiter: Redis 8.10.
+pub(super) const FIRST_OF_8_10: u8 = 29;
+pub(super) const LAST_OF_8_10: u8 = 33;
 
 // Records other than keys.
+/// Field names that hashes share: Redis 8.10.
+pub(super) const HASH_TEMPLATE: u8 = 242;
+/// Metadata of the next key by modules: Redis 8.6. Valkey 9 uses the number for a slot that is being imported.
+pub(super) const KEY_META: u8 = 243;
 pub(super) const SLOT_INFO: u8 = 244;
 pub(super) const FUNCTION: u8 = 245;
 /// Functions in the format of 7.0's release candidates, which the release refuses.
@@ -48,13 +61,32 @@ pub(super) const FIRST_VALKEY: u16 = 80;
 
 /// Whether this reader knows the version.
 pub(super) fn is_known(version: u16) -> bool {
-    matches!(version, 1..=13 | 80..=81)
+    matches!(version, 1..=15 | 80..=81)
 }
 
 /// Whether this reader knows the type in files and payloads of this version.
 pub(crate) fn is_readable(value_type: u8, version: u16) -> bool {
-    let newest = if version >= FIRST_VALKEY { HASH_TTL_OLD } else { HASH_LISTPACK_TTL };
+    let newest = if version >= FIRST_VALKEY { HASH_TTL_OLD } else { ARRAY };
     is_known(version) && value_type <= newest && !matches!(value_type, MODULE_OLD | 8)
+}
+
+/// Whether values of this type are carried as they are, because nothing here decodes them.
+pub(crate) fn is_opaque(value_type: u8) -> bool {
+    matches!(value_type, MODULE | ARRAY)
+}
+
+/// Whether the version is one of Redis 8.6 and later.
+pub(super) fn is_of_8_6(version: u16) -> bool {
+    (13..FIRST_VALKEY).contains(&version)
+}
+
+/// The servers that introduced a type or record that this reader does not know, for an error.
+pub(super) fn written_by(number: u8, version: u16) -> &'static str {
+    match number {
+        _ if version >= FIRST_VALKEY => "Valkey 9.2 or later",
+        FIRST_OF_8_10..=LAST_OF_8_10 | HASH_TEMPLATE => "Redis 8.10",
+        _ => "a server newer than this program, or a fork",
+    }
 }
 
 /// Whether a value of this type is a hash with expiring fields.
@@ -83,7 +115,8 @@ pub fn type_name(value_type: u8) -> &'static str {
         | HASH_LISTPACK_TTL_OLD
         | HASH_TTL
         | HASH_LISTPACK_TTL => "hash",
-        STREAM | STREAM_2 | STREAM_3 => "stream",
+        STREAM | STREAM_2 | STREAM_3 | STREAM_4 | STREAM_5 => "stream",
+        ARRAY => "array",
         MODULE_OLD | MODULE => "module",
         _ => "unknown",
     }

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use super::crc64::Crc64;
-use super::encode::length as encode_length;
 use super::error::RdbResult;
+use super::length::length as encode_length;
 use super::types::*;
 
 /// Size of the buffer before it is added to the checksum and written.

@@ -62,7 +62,9 @@ impl Work<'_> {
                 return Standing::Other;
             };
             let expiry = by.is_same(key.expires_at_ms, entry.expires_at_ms);
-            if expiry && ours.same_value(&theirs) { Standing::Same } else { Standing::Other }
+            let same = ours.same_value(&theirs)
+                || self.drops_field_lives && ours.same_without_field_lives(&theirs);
+            if expiry && same { Standing::Same } else { Standing::Other }
         };
         Ok(keys.iter().map(compare).collect())
     }

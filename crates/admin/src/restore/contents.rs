@@ -42,6 +42,9 @@ pub struct DatabaseContents {
     pub types: BTreeMap<&'static str, u64>,
     /// The first matching key with a module's value, and its type.
     pub module: Option<(Vec<u8>, String)>,
+    /// Number of matching keys that are hashes with expiring fields, and some of their names.
+    pub(super) field_lives: u64,
+    pub(super) with_field_lives: Vec<String>,
     /// Number of matching keys that are skipped because they are empty collections, as in a server.
     pub empty: u64,
     /// The first problem with the matching keys.
@@ -49,6 +52,9 @@ pub struct DatabaseContents {
     /// The hashes of their names.
     names: Vec<u64>,
 }
+
+/// Names in an error.
+const SHOWN: usize = 3;
 
 /// Opens a file, decompressing it if necessary.
 pub(super) fn open(path: &Path) -> Result<FileReader> {
@@ -111,6 +117,12 @@ impl Contents {
         database.chosen += 1;
         database.bytes += key.name.len() as u64 + weight(key.value_type, &key.payload);
         *database.types.entry(type_name(key.value_type)).or_default() += 1;
+        if key.as_payload(version).expires_by_field() {
+            database.field_lives += 1;
+            if database.with_field_lives.len() < SHOWN {
+                database.with_field_lives.push(escape(&key.name));
+            }
+        }
         if key.expires_at_ms.is_none_or(|at| at > now_ms) {
             database.names.push(name_hash(&key.name));
             if database.problem.is_none() {
@@ -160,12 +172,12 @@ impl Contents {
     }
 
     /// Remarks on a file besides its keys.
-    pub(super) fn notes(&self, chosen: &DatabaseContents) -> Vec<String> {
+    pub(super) fn notes(&self, chosen: &DatabaseContents, with_functions: bool) -> Vec<String> {
         let mut notes = Vec::new();
-        if self.functions > 0 {
+        if self.functions > 0 && !with_functions {
             notes.push(format!(
                 "{} function libraries of the file belong to a server, not to a database, and are \
-                 left out",
+                 left out without --functions",
                 self.functions
             ));
         }

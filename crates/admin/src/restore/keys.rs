@@ -26,6 +26,8 @@ const MAX_KEYS: usize = 1_000;
 pub(super) struct Chosen {
     pub(super) index: u64,
     pub(super) pattern: Option<Vec<u8>>,
+    /// Whether hashes with expiring fields are left out.
+    pub(super) without_field_lives: bool,
 }
 
 /// The keys of a file that are to be restored.
@@ -96,7 +98,10 @@ impl Reading {
         let mut batch = Batch::default();
         while let Some(item) = reader.next_item().map_err(|error| wrong(path, error))? {
             let Item::Key(key) = item else { continue };
-            if !self.is_chosen(&key) {
+            if !self.is_chosen(&key)
+                || self.keys.chosen.without_field_lives
+                    && key.as_payload(reader.version()).expires_by_field()
+            {
                 continue;
             }
             if key.expires_at_ms.is_some_and(|at| at <= self.keys.now_ms) {

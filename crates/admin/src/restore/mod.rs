@@ -7,6 +7,7 @@
 
 mod check;
 mod contents;
+mod functions;
 mod keys;
 mod write;
 
@@ -17,10 +18,12 @@ pub(crate) use contents::no_database;
 pub use contents::{Contents, DatabaseContents};
 use keys::{Chosen, Keys};
 
-use crate::backup::{on_thread, rdb_version};
+use crate::backup::on_thread;
 use crate::clocks::ClockShift;
 use crate::error::{AdminError, Result};
+use crate::field_lives::FieldLives;
 use crate::fitness::{Incoming, target_fitness};
+use crate::rdb::Format;
 use crate::{Limits, Place, Progress, escape};
 
 /// How to treat an existing key.
@@ -55,6 +58,10 @@ pub struct RestoreOptions {
     pub limits: Limits,
     /// Whether to continue although the server may evict restored keys.
     pub accept_eviction: bool,
+    /// What becomes of hashes with expiring fields, if the server knows no such fields.
+    pub field_lives: FieldLives,
+    /// Whether the function libraries of the file are loaded, which belong to no database.
+    pub functions: bool,
 }
 
 impl RestoreOptions {
@@ -100,6 +107,20 @@ impl RestoreOptions {
         self
     }
 
+    /// Sets what becomes of hashes with expiring fields, if the server knows no such fields.
+    #[must_use]
+    pub fn field_lives(mut self, choice: FieldLives) -> Self {
+        self.field_lives = choice;
+        self
+    }
+
+    /// Sets whether the function libraries of the file are loaded.
+    #[must_use]
+    pub fn functions(mut self, functions: bool) -> Self {
+        self.functions = functions;
+        self
+    }
+
     /// Sets the limits of the load on the server.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -128,6 +149,12 @@ pub struct RestoreReport {
     pub standing: u64,
     /// Number of expired keys.
     pub expired: u64,
+    /// Number of hashes with expiring fields that are left out by choice.
+    pub left_out: u64,
+    /// Number of function libraries loaded; in a dry run, that would be loaded.
+    pub functions: u64,
+    /// The servers in whose format values are written again, because the server does not read the file's.
+    pub format: Option<String>,
     /// Number of keys skipped as empty collections.
     pub empty: u64,
     /// Number of keys read back without a difference; `None` without `verify`.
@@ -158,17 +185,27 @@ pub async fn restore(
     let (path, pattern) = (file.to_owned(), options.pattern.clone());
     let now_ms = keys::now(&mut place.open("restore").await?).await;
     let contents = on_thread(move || Contents::read(&path, pattern.as_deref(), now_ms)).await?;
-    can_take(file, &contents, place)?;
+    let format = format_for(place, &contents);
     let index = contents.choose(file, options.from_index)?;
     let chosen = contents.databases.get(&index).cloned().unwrap_or_default();
     can_take_modules(file, &chosen, place).await?;
-    for note in contents.notes(&chosen) {
+    let lives = format.is_some_and(|format| !format.has_field_lives());
+    can_hold(file, &chosen, (format, contents.rdb_version), place, options)?;
+    let left_out = match lives && options.field_lives == FieldLives::Leave {
+        true => chosen.field_lives,
+        false => 0,
+    };
+    for note in contents.notes(&chosen, options.functions) {
         progress.note(&note);
     }
     let connection = place.open("restore").await?;
     let keys = Keys {
         file: file.to_owned(),
-        chosen: Chosen { index, pattern: options.pattern.clone() },
+        chosen: Chosen {
+            index,
+            pattern: options.pattern.clone(),
+            without_field_lives: left_out > 0,
+        },
         now_ms,
     };
     let mut report = RestoreReport {
@@ -176,19 +213,31 @@ pub async fn restore(
         rdb_version: contents.rdb_version,
         from_index: index,
         keys: chosen.chosen,
+        left_out,
+        format: format.map(|format| format.to_string()),
         empty: chosen.empty,
         dry_run: options.dry_run,
         ..RestoreReport::default()
     };
-    let work = Work { place, options, progress, rdb_version: contents.rdb_version };
+    let work = Work {
+        place,
+        options,
+        progress,
+        rdb_version: contents.rdb_version,
+        format,
+        drops_field_lives: lives && options.field_lives == FieldLives::Drop,
+    };
     let finds_conflicts = options.on_conflict == OnConflict::Fail || options.dry_run;
     if finds_conflicts && work.holds_keys().await? {
         progress.begin("compare", Some(chosen.chosen));
         work.find_conflicts(&keys, &connection, &mut report).await?;
     }
-    let left = chosen.chosen.saturating_sub(report.already_there);
+    let left = chosen.chosen.saturating_sub(report.already_there + left_out);
     keeps_keys(place, options, expected_bytes(&chosen, left), progress).await?;
     tell_of_clock(place, progress).await;
+    if options.functions {
+        report.functions = work.load_functions(&keys).await?;
+    }
     if options.dry_run {
         report.elapsed = started.elapsed();
         return Ok(report);
@@ -250,39 +299,52 @@ struct Work<'a> {
     options: &'a RestoreOptions,
     progress: &'a dyn Progress,
     rdb_version: u16,
+    /// The format in which values are written again, if the server does not read the file's.
+    format: Option<Format>,
+    /// Whether fields of hashes do not expire in the server any more, by choice.
+    drops_field_lives: bool,
 }
 
-/// Checks that the server knows the file's RDB version.
-fn can_take(file: &Path, contents: &Contents, place: &Place) -> Result<()> {
-    /// Versions from here on are Valkey's own.
-    const VALKEY: u16 = 80;
+/// The format in which values have to be written again; `None` if the server reads the file's own, or its version is
+/// not known.
+fn format_for(place: &Place, contents: &Contents) -> Option<Format> {
+    Format::of(place.server().info()).filter(|format| !format.reads(contents.rdb_version))
+}
+
+/// Checks that the server can hold the values of the file, if they have to be written again.
+fn can_hold(
+    file: &Path,
+    chosen: &DatabaseContents,
+    (format, version): (Option<Format>, u16),
+    place: &Place,
+    options: &RestoreOptions,
+) -> Result<()> {
+    let Some(format) = format else { return Ok(()) };
     let info = place.server().info();
-    let (found, newest) = (contents.rdb_version, rdb_version(info));
-    // Valkey skips the versions that Redis introduced after the fork.
-    let taken = if info.server == "valkey" {
-        found <= 11 || (VALKEY..=newest).contains(&found)
-    } else {
-        found <= newest
-    };
-    if taken {
-        return Ok(());
+    let server = format!("{} {} at {}", info.server, info.version, place.server().url());
+    if chosen.types.contains_key("array") && !format.has_arrays() {
+        return Err(AdminError::BadFile {
+            path: file.to_owned(),
+            problem: format!(
+                "it is of RDB version {version} and has keys of the type array, which {server} does not have; leave \
+                 them out with a pattern"
+            ),
+        });
     }
-    let needed = match found {
-        ..=11 => "Redis 7.2 or Valkey 7.2",
-        12 => "Redis 7.4",
-        13..VALKEY => "Redis 8.6",
-        _ => "Valkey 9",
-    };
-    Err(AdminError::BadFile {
-        path: file.to_owned(),
-        problem: format!(
-            "it is of RDB version {found}, and {} {} at {} reads up to {newest}; restore it on \
-             {needed} or newer",
-            info.server,
-            info.version,
-            place.server().url(),
-        ),
-    })
+    let count = chosen.field_lives;
+    if count > 0 && !format.has_field_lives() && options.field_lives == FieldLives::Stop {
+        let some: Vec<String> =
+            chosen.with_field_lives.iter().map(|name| format!("\"{name}\"")).collect();
+        let more = if count > some.len() as u64 { ", …" } else { "" };
+        return Err(AdminError::Unsafe(format!(
+            "{count} keys of {} are hashes with fields that expire ({}{more}), and {server} knows no such fields. \
+             Nothing was restored. Choose: --field-lives leave (they are left out), or --field-lives drop (their \
+             fields never expire)",
+            file.display(),
+            some.join(", "),
+        )));
+    }
+    Ok(())
 }
 
 /// Checks that the server has modules if the file has values of modules. A server does not report

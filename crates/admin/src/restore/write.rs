@@ -11,7 +11,7 @@ use super::keys::{Batch, Keys};
 use super::{OnConflict, RestoreReport, Work};
 use crate::error::{AdminError, Result};
 use crate::eviction::EvictionWatch;
-use crate::rdb::{Key, Payload};
+use crate::rdb::{Key, Payload, has_field_lives, translated_dump};
 use crate::size::size;
 use crate::typed::{self, max_bytes};
 use crate::weight::weight;
@@ -144,7 +144,10 @@ impl Work<'_> {
         let large: Vec<Key> = batch.keys.extract_if(.., is_large).collect();
         let mut pipeline = Pipeline::with_capacity(batch.keys.len());
         for key in &batch.keys {
-            self.add(&mut pipeline, key);
+            if let Err(error) = self.add(&mut pipeline, key) {
+                outcome.stopped = Some(error.into());
+                return outcome;
+            }
         }
         let answers = match connection.ask_each("restore", &pipeline).await {
             Ok(answers) => answers,
@@ -204,7 +207,10 @@ impl Work<'_> {
             ));
         }
         let value = Payload::parse(&key.dump(self.rdb_version)).and_then(|payload| payload.value());
-        let value = value.map_err(|error| fail(ErrorKind::Unsupported, error.to_string()))?;
+        let mut value = value.map_err(|error| fail(ErrorKind::Unsupported, error.to_string()))?;
+        if self.drops_field_lives {
+            value = value.without_field_lives();
+        }
         // A separate connection, because `WATCH` applies to the whole connection.
         let mut connection = self.place.open("restore").await?;
         let name = self.place.on_server(&key.name);
@@ -212,16 +218,29 @@ impl Work<'_> {
         typed::write(&mut connection, server, &name, (&value, key.expires_at_ms), replace).await
     }
 
-    fn add(&self, pipeline: &mut Pipeline, key: &Key) {
+    fn add(&self, pipeline: &mut Pipeline, key: &Key) -> compartment_core::Result<()> {
+        let dump = self.dump(key)?;
         let restore = pipeline.cmd("RESTORE");
         restore
             .arg(&*self.place.on_server(&key.name))
             .arg(key.expires_at_ms.unwrap_or(0))
-            .arg(key.dump(self.rdb_version));
+            .arg(dump);
         if self.options.on_conflict == OnConflict::Replace {
             restore.arg("REPLACE");
         }
         restore.arg("ABSTTL");
+        Ok(())
+    }
+
+    /// The value as the server reads it.
+    fn dump(&self, key: &Key) -> compartment_core::Result<Vec<u8>> {
+        let Some(format) = self.format else { return Ok(key.dump(self.rdb_version)) };
+        let drops = self.drops_field_lives && has_field_lives(key.value_type);
+        let translated = translated_dump(&key.as_payload(self.rdb_version), format, drops);
+        translated.map_err(|obstacle| {
+            let error = Error::new(ErrorKind::Unsupported, "restore", obstacle.to_string());
+            error.at_key(escape(&key.name)).in_database(self.place.label())
+        })
     }
 
     /// Judges the keys that exist in the target.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use compartment_admin::rdb::{
-    Item, Key, Payload, RdbError, RdbReader, RdbResult, RdbWriter, WriterState, type_name,
+    Item, Key, Payload, RdbError, RdbReader, RdbResult, RdbWriter, Value, WriterState, type_name,
 };
 use compartment_testkit::{Reply, RespConnection, TestRedis, run_test};
 use proptest::prelude::*;
@@ -101,12 +101,51 @@ fn what_is_no_such_file_says_so() {
         (b"REDIS0010", "ends early, after 9 bytes"),
         (b"REDIS0003\xf3", "type 243"),
         (b"REDIS0003\x1a\x01k", "type 26"),
+        (b"REDIS0015\x1e\x01k\x01x", "type 30, which Redis 8.10 wrote"),
+        (b"REDIS0015\xf2", "type 242, which Redis 8.10 wrote"),
+        (b"VALKEY081\x17\x01k", "type 23, which Valkey 9.2 or later wrote"),
         (b"REDIS0003\x00\x81\xff\xff\xff\xff\xff\xff\xff\xffk", "ends early"),
         (b"REDIS0003\x00\xc3\x01\x81\xff\xff\xff\xff\xff\xff\xff\xffk", "damaged"),
     ] {
         let error = keys(bytes).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
     }
+}
+
+/// Written by their description: key metadata, a stream that knows its producers, one with an entry that no consumer
+/// has, and an array.
+#[test]
+fn the_forms_of_86_and_88_are_read() {
+    let id = |ms: u8| [&[0; 7][..], &[ms], &[0; 8]].concat();
+    // A listpack of one entry, 5-0, with the field `a` and the value `1`.
+    let elements: &[u8] = &[1, 1, 0, 1, 1, 1, 0x81, b'a', 2, 0, 1, 2, 1, 0, 1, 0, 1, 1, 1, 4, 1];
+    let listpack = [&[28, 0, 0, 0, 11, 0][..], elements, &[0xff]].concat();
+    let entries = [&[1, 16][..], &id(5), &[28], &listpack, &[1, 5, 0, 5, 0, 0, 0, 1]].concat();
+    let one_pending = [&[1, 1, b'g', 5, 0, 1, 1][..], &id(5), &[9; 8], &[1]].concat();
+    let producers: &[u8] = &[10, 20, 1, 1, b'p', 1, 2, b'i', b'd', 5, 0, 3, 4];
+    let file = |version: u16, parts: &[&[u8]]| {
+        let head = format!("REDIS{version:04}").into_bytes();
+        [&head[..], &parts.concat(), b"\xff\0\0\0\0\0\0\0\0"].concat()
+    };
+
+    let meta: &[u8] = &[0xf3, 1, 1, 2, 3, 4, 2, 7, 0];
+    let owned = [&[1, 1, b'c'][..], &[8; 16], &[1], &id(5)].concat();
+    let fourth = file(13, &[meta, &[26, 1, b'k'], &entries, &one_pending, &owned, producers]);
+    let none = [&[0][..], &[1], &id(5)].concat();
+    let fifth = file(14, &[&[27, 1, b'k'], &entries, &one_pending, &none, producers]);
+    for (file, consumer) in [(&fourth, &b"c"[..]), (&fifth, b"")] {
+        let (version, keys) = keys(file).unwrap();
+        let value = Payload::parse(&keys[0].dump(version)).unwrap().value().unwrap();
+        let Value::Stream(stream) = value else { panic!("{value:?}") };
+        assert_eq!(stream.entries[0].fields, [(b"a"[..].into(), b"1"[..].into())]);
+        assert_eq!(stream.groups[0].pending[0].consumer, consumer);
+    }
+
+    let numbers = [&[5, 1][..], &[0; 8], &[6, 2], &[0; 8]].concat();
+    let array = file(14, &[&[28, 1, b'k', 4, 1, 9, 0, 0, 1, b'x', 3, 3, 1, b'y'], &numbers]);
+    let (version, keys) = keys(&array).unwrap();
+    let error = Payload::parse(&keys[0].dump(version)).unwrap().value().unwrap_err();
+    assert!(error.to_string().contains("type array"), "{error}");
 }
 
 #[test]

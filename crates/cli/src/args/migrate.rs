@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use compartment_admin::migrate::FieldLives;
 
 use super::{Load, duration};
 
@@ -116,12 +117,22 @@ pub(crate) struct Migrate {
 /// What becomes of hashes whose fields expire, if the target knows no such fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FieldLivesArgument {
-    /// Move nothing, and name them.
+    /// Do nothing, and name them.
     Stop,
-    /// They stay in the source.
+    /// They stay where they are.
     Leave,
-    /// They move, and their fields never expire; the expiry of the key is kept.
+    /// They go, and their fields never expire; the expiry of the key is kept.
     Drop,
+}
+
+impl From<FieldLivesArgument> for FieldLives {
+    fn from(argument: FieldLivesArgument) -> Self {
+        match argument {
+            FieldLivesArgument::Stop => Self::Stop,
+            FieldLivesArgument::Leave => Self::Leave,
+            FieldLivesArgument::Drop => Self::Drop,
+        }
+    }
 }
 
 /// How to transfer keys.

@@ -203,7 +203,7 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Compare two databases key by key
     Verify(Verify),
-    /// Write one database to an RDB file that any Redis can load
+    /// Write one database to an RDB file, in the format of its server or of another line
     Backup(Backup),
     /// Restore the keys of a file into a database
     Restore(Restore),

@@ -22,6 +22,9 @@ pub(crate) async fn run(general: &General, command: args::Backup) -> Result<Exit
         })
         .zstd(command.zstd)
         .stale_replica(command.stale_replica)
+        .format(command.format)
+        .field_lives(command.field_lives.into())
+        .functions(command.functions)
         .limits(command.load.into());
     let pattern = command.pattern.as_deref().map(read_glob);
     if is_standard_output(&command.output) && screen::is_terminal() {
@@ -81,8 +84,11 @@ fn as_json(report: &BackupReport) -> serde_json::Value {
         "expiring": report.expiring,
         "vanished": report.vanished,
         "repeated": report.repeated,
+        "left_out": report.left_out,
+        "functions": report.functions,
         "resumed": report.resumed,
         "rdb_version": report.rdb_version,
+        "loads_in": report.loads_in,
         "via": report.via,
         "seconds": report.elapsed.as_secs_f64(),
         "keys_per_second": rate(report),
@@ -103,6 +109,14 @@ fn show(report: &BackupReport, label: &str, say: fn(String)) {
     table.to_string().split('\n').for_each(|line| say(line.to_owned()));
     let (good, file) = (screen::GOOD, report.file.display());
     say(format!("{good}backed up{good:#}: {label} into {file}"));
+    say(format!("loads in {}; compartment restore reads it into any", report.loads_in));
+    if report.left_out > 0 {
+        let left_out = screen::counted(report.left_out, "key");
+        say(format!("{left_out} left out: hashes with fields that expire (--field-lives leave)"));
+    }
+    if report.functions > 0 {
+        say(format!("{} function libraries are in the file", report.functions));
+    }
     if report.resumed > 0 {
         let resumed = screen::count(report.resumed);
         say(format!("{resumed} of the keys come from an interrupted run"));

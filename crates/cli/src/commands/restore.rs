@@ -23,6 +23,8 @@ pub(crate) async fn run(general: &General, command: args::Restore) -> Result<Exi
         .dry_run(command.dry_run)
         .verify(command.verify)
         .accept_eviction(command.accept_eviction)
+        .field_lives(command.field_lives.into())
+        .functions(command.functions)
         .limits(command.load.into());
     let progress = KeyProgress::new();
     let result = tokio::select! {
@@ -57,6 +59,9 @@ fn as_json(report: &RestoreReport) -> serde_json::Value {
         "already_there": report.already_there,
         "standing": report.standing,
         "expired": report.expired,
+        "left_out": report.left_out,
+        "functions": report.functions,
+        "format": report.format,
         "empty": report.empty,
         "verified": report.verified,
         "dry_run": report.dry_run,
@@ -77,6 +82,18 @@ fn show(report: &RestoreReport, label: &str, on_conflict: OnConflict) {
         report.verified.map_or_else(|| "–".into(), screen::count),
     ]);
     screen::say_lines(table.to_string());
+    if let Some(format) = &report.format {
+        screen::say(format!("values are written in the format of {format}"));
+    }
+    if report.left_out > 0 {
+        let left_out = screen::counted(report.left_out, "key");
+        screen::say(format!(
+            "{left_out} left out: hashes with fields that expire (--field-lives leave)"
+        ));
+    }
+    if report.functions > 0 {
+        screen::say(format!("{} function libraries", report.functions));
+    }
     let (good, file, index) = (screen::GOOD, report.file.display(), report.from_index);
     if report.dry_run {
         let way = match on_conflict {

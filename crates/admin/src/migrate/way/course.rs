@@ -1,8 +1,8 @@
 //! The course of a migration: source, targets, and facts about their servers.
 
 use crate::clocks::{ClockShift, told};
+use crate::field_lives::FieldLives;
 use crate::migrate::copies::Copies;
-use crate::migrate::field_lives::FieldLives;
 use crate::migrate::way::protection::Protection;
 use crate::migrate::{Item, Migration, Routes};
 use crate::rdb::Format;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use compartment_core::{Error, ErrorKind};
 
 use super::{Lane, key_error};
-use crate::migrate::field_lives::{FieldLives, expires_by_field};
-use crate::rdb::{Obstacle, Payload, RdbError, Value, has_field_lives, translated_dump};
+use crate::field_lives::{FieldLives, expires_by_field};
+use crate::rdb::{Obstacle, Payload, Value, has_field_lives, translated_dump};
 use crate::snapshot::Snapshot;
 use crate::{AdminError, Result, escape};
 
@@ -34,12 +34,12 @@ impl Lane {
         let Some(format) = self.course.formats.get(number).copied().flatten() else {
             return Ok(as_it_is);
         };
-        let fail = |error: RdbError| {
+        let fail = |error: &dyn std::fmt::Display| {
             let error =
                 Error::new(ErrorKind::Unsupported, "write in another format", error.to_string());
             key_error(&self.course, error, number, name)
         };
-        let payload = Payload::parse_unchecked(&snapshot.payload).map_err(fail)?;
+        let payload = Payload::parse_unchecked(&snapshot.payload).map_err(|error| fail(&error))?;
         if format.reads(payload.version()) {
             return Ok(as_it_is);
         }
@@ -47,7 +47,7 @@ impl Lane {
         match translated_dump(&payload, format, drops) {
             Ok(payload) => Ok(Cow::Owned(payload)),
             Err(Obstacle::FieldLives) => Err(self.unknown_field_lives(name)),
-            Err(Obstacle::Unreadable(error)) => Err(fail(error)),
+            Err(obstacle) => Err(fail(&obstacle)),
         }
     }
 

@@ -3,6 +3,7 @@
 mod at_rest;
 mod content;
 mod field_lives;
+mod files;
 mod live;
 
 use compartment_testkit::{ServerProgram, TestRedis};

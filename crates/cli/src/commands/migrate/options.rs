@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use compartment_admin::migrate::{FieldLives, MigrateOptions, Migration, Way, can_go_on};
+use compartment_admin::migrate::{MigrateOptions, Migration, Way, can_go_on};
 
-use crate::args::{self, FieldLivesArgument, WayArgument};
+use crate::args::{self, WayArgument};
 use crate::exit_code::CliError;
 
 pub(super) fn options(command: &args::Migrate) -> MigrateOptions {
@@ -16,11 +16,7 @@ pub(super) fn options(command: &args::Migrate) -> MigrateOptions {
         WayArgument::Dump => Some(Way::Dump),
         WayArgument::Typed => Some(Way::Typed),
     };
-    options.field_lives = match command.field_lives {
-        FieldLivesArgument::Stop => FieldLives::Stop,
-        FieldLivesArgument::Leave => FieldLives::Leave,
-        FieldLivesArgument::Drop => FieldLives::Drop,
-    };
+    options.field_lives = command.field_lives.into();
     options.keep = command.keep;
     options.verify = command.verify;
     options.accept_eviction = command.accept_eviction;

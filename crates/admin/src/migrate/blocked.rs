@@ -1,25 +1,13 @@
-//! Hashes whose fields expire, and targets that know no such fields: found before the first key moves.
+//! Keys that a target cannot hold, found before the first key moves: hashes whose fields expire.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::field_lives::{FieldLives, expires_by_field};
 use crate::info::Info;
 use crate::key_type::KeyType;
 use crate::migrate::way::Course;
-use crate::rdb::{Format, Payload, Value, has_field_lives};
+use crate::rdb::Format;
 use crate::{AdminError, Place, Progress, Result, Walk, escape};
-
-/// What happens to hashes whose fields expire if the target knows no such fields: Redis before 7.4, Valkey before 9.0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FieldLives {
-    /// The migration does not begin.
-    #[default]
-    Stop,
-    /// Those hashes stay in the source.
-    Leave,
-    /// They move, and their fields never expire. The expiry of the key itself is kept.
-    Drop,
-}
 
 /// Keys that cannot go to their targets as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -38,18 +26,6 @@ impl Blocked {
         if self.names.len() < max {
             self.names.push(escape(name));
         }
-    }
-}
-
-/// Whether the payload is a hash with a field that expires. Redis keeps the encoding after the last such field is gone.
-pub(crate) fn expires_by_field(payload: &[u8]) -> bool {
-    if !payload.first().is_some_and(|kind| has_field_lives(*kind)) {
-        return false;
-    }
-    let value = Payload::parse_unchecked(payload).and_then(|payload| payload.value());
-    match value {
-        Ok(Value::Hash(fields)) => fields.iter().any(|field| field.expires_at_ms.is_some()),
-        _ => true,
     }
 }
 
