@@ -1,6 +1,7 @@
 //! Every pair of server versions: keys at rest and under writers, each with its value, life, groups and pending entries.
 
 mod at_rest;
+mod cluster;
 mod content;
 mod field_lives;
 mod files;
