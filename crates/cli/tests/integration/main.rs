@@ -48,3 +48,4 @@ mod targets;
 mod traces;
 mod trust;
 mod undo;
+mod versions;

@@ -40,36 +40,6 @@ async fn until_done(folder: &Path, first: Child, arguments: &[&str]) {
     panic!("it never comes to its end: {}", result.err);
 }
 
-/// Moves slots with their keys from one master to another, like `redis-cli --cluster reshard`.
-async fn reshard(cluster: &TestCluster, slots: std::ops::Range<u32>) {
-    let own = cluster.command(0, &["CLUSTER", "MYID"]).await.text();
-    let other = cluster.command(1, &["CLUSTER", "MYID"]).await.text();
-    let port = cluster.ports()[1].to_string();
-    for slot in slots {
-        let slot = slot.to_string();
-        for (node, state, id) in [(1, "IMPORTING", &own), (0, "MIGRATING", &other)] {
-            let set = cluster.command(node, &["CLUSTER", "SETSLOT", &slot, state, id]).await;
-            assert!(!set.is_error(), "{set:?}");
-        }
-        loop {
-            let keys = cluster.command(0, &["CLUSTER", "GETKEYSINSLOT", &slot, "100"]).await;
-            if keys.array().is_empty() {
-                break;
-            }
-            for key in keys.array() {
-                let name = key.text();
-                let moved = ["MIGRATE", "127.0.0.1", &port, &name, "0", "5000", "REPLACE"];
-                let answer = cluster.command(0, &moved).await;
-                assert!(!answer.is_error(), "{answer:?}");
-            }
-        }
-        for node in [1, 0, 2] {
-            let set = cluster.command(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &other]).await;
-            assert!(!set.is_error(), "{set:?}");
-        }
-    }
-}
-
 async fn cluster_size(cluster: &TestCluster) -> i64 {
     let mut sum = 0;
     for master in 0..3 {
@@ -90,7 +60,7 @@ fn into_a_cluster_that_reshards_and_out_of_it() {
         let arguments = ["migrate", "--from", &here, "--to", &there, "--limit-ops", "8000"];
         let child = start(folder.path(), &arguments);
         eventually("keys arrive", || async { cluster_size(&cluster).await > 50 }).await;
-        reshard(&cluster, 0..300).await;
+        cluster.move_slots(0, 1, 0..=299).await;
         until_done(folder.path(), child, &arguments).await;
         assert_eq!(cluster_size(&cluster).await, KEYS as i64);
         assert_eq!(server.command(&["DBSIZE"]).await, Reply::Integer(0));
@@ -102,7 +72,7 @@ fn into_a_cluster_that_reshards_and_out_of_it() {
             server.command_in(3, &["DBSIZE"]).await.integer().unwrap() > 50
         })
         .await;
-        reshard(&cluster, 300..500).await;
+        cluster.move_slots(0, 1, 300..=499).await;
         until_done(folder.path(), child, &arguments).await;
         assert_eq!(server.command_in(3, &["DBSIZE"]).await, Reply::Integer(KEYS as i64));
         assert_eq!(cluster_size(&cluster).await, 0);

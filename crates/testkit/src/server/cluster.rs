@@ -22,20 +22,17 @@ impl TestCluster {
     /// # Panics
     /// If there is no redis-server, or the cluster does not form.
     pub async fn start() -> Self {
-        Self::start_on(&ServerProgram::usual(), 1).await
+        Self::start_on(&ServerProgram::usual(), &[]).await
     }
 
-    /// Starts the masters with this program and `databases` numbered databases, which Valkey has in a cluster since
-    /// 9.0; for others it is 1.
+    /// Starts the masters with this program and further settings, each a line of redis.conf, for example
+    /// `cluster-databases 16`.
     ///
     /// # Panics
     /// As [`TestCluster::start`].
-    pub async fn start_on(program: &ServerProgram, databases: u32) -> Self {
+    pub async fn start_on(program: &ServerProgram, settings: &[&str]) -> Self {
         let has_bus_port = program.major() >= 7;
-        let numbered = match databases {
-            1 => String::new(),
-            count => format!("cluster-databases {count}\n"),
-        };
+        let settings = settings.join("\n");
         let mut masters = Vec::with_capacity(MASTERS);
         for number in 0..MASTERS {
             let process = Process::start_on(program.clone(), false, None, None, |_| {
@@ -46,7 +43,7 @@ impl TestCluster {
                 };
                 format!(
                     "save \"\"\nappendonly no\ncluster-enabled yes\ncluster-node-timeout 5000\n\
-                     {bus}{numbered}"
+                     {bus}{settings}\n"
                 )
             })
             .await;
@@ -122,6 +119,70 @@ impl TestCluster {
         }
     }
 
+    /// The slot of a key, and the master that had it at the start.
+    ///
+    /// # Panics
+    /// If the cluster does not answer.
+    pub async fn home_of(&self, key: &str) -> (usize, u16) {
+        let slot = self.command(0, &["CLUSTER", "KEYSLOT", key]).await.integer();
+        let slot = slot.and_then(|slot| usize::try_from(slot).ok()).expect("a slot is a number");
+        let home = (0..MASTERS).rfind(|number| number * SLOTS / MASTERS <= slot).unwrap_or(0);
+        (home, u16::try_from(slot).expect("slots are few"))
+    }
+
+    /// Moves slots with their keys from one master to another: as `redis-cli --cluster reshard` does, and with
+    /// `MIGRATESLOTS` where Valkey has numbered databases, which the former way does not know.
+    ///
+    /// # Panics
+    /// If a master refuses.
+    pub async fn move_slots(&self, from: usize, to: usize, slots: std::ops::RangeInclusive<u16>) {
+        let numbered = self.command(from, &["CONFIG", "GET", "cluster-databases"]).await;
+        if numbered.array().get(1).is_some_and(|count| count.text() != "1") {
+            self.migrate_slots(from, to, slots).await;
+            return;
+        }
+        let own = self.command(from, &["CLUSTER", "MYID"]).await.text();
+        let other = self.command(to, &["CLUSTER", "MYID"]).await.text();
+        let port = self.masters[to].port.to_string();
+        for slot in slots {
+            let slot = slot.to_string();
+            for (node, state, id) in [(to, "IMPORTING", &own), (from, "MIGRATING", &other)] {
+                let set = self.command(node, &["CLUSTER", "SETSLOT", &slot, state, id]).await;
+                assert!(!set.is_error(), "{set:?}");
+            }
+            loop {
+                let keys = self.command(from, &["CLUSTER", "GETKEYSINSLOT", &slot, "100"]).await;
+                if keys.array().is_empty() {
+                    break;
+                }
+                for key in keys.array() {
+                    let name = key.text();
+                    let moved = ["MIGRATE", "127.0.0.1", &port, &name, "0", "5000", "REPLACE"];
+                    let answer = self.command(from, &moved).await;
+                    assert!(!answer.is_error(), "{answer:?}");
+                }
+            }
+            for node in std::iter::once(to).chain((0..MASTERS).filter(|node| *node != to)) {
+                let set = self.command(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &other]).await;
+                assert!(!set.is_error(), "{set:?}");
+            }
+        }
+    }
+
+    /// Moves slots at once, with the keys of every numbered database: Valkey 9.
+    async fn migrate_slots(&self, from: usize, to: usize, slots: std::ops::RangeInclusive<u16>) {
+        let other = self.command(to, &["CLUSTER", "MYID"]).await.text();
+        let (first, last) = (slots.start().to_string(), slots.end().to_string());
+        let command = ["CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", &first, &last, "NODE", &other];
+        let begun = self.command(from, &command).await;
+        assert!(!begun.is_error(), "{begun:?}");
+        eventually("the slots are at their new master", || async {
+            let state = self.command(from, &["CLUSTER", "GETSLOTMIGRATIONS"]).await.text();
+            state.contains("success")
+        })
+        .await;
+    }
+
     /// Kills one master, counted from 0, like a crash.
     ///
     /// # Panics
@@ -130,7 +191,7 @@ impl TestCluster {
         self.masters[master].kill();
     }
 
-    /// Restarts a master, with its slots and without its keys.
+    /// Restarts a master, with its slots, and without its keys unless it has `appendonly yes`.
     ///
     /// # Panics
     /// If there is no such master, or it does not start.

@@ -40,7 +40,7 @@ async fn keys(place: &Place) -> u64 {
 fn keys_go_into_a_cluster_of_every_version_and_out_of_it() {
     run_test(async {
         for program in ServerProgram::all() {
-            let cluster = TestCluster::start_on(&program, 1).await;
+            let cluster = TestCluster::start_on(&program, &[]).await;
             // A server that is older than most clusters, and one that is newer.
             for name in ["redis-6.2", "valkey-9.1"] {
                 let other = ServerProgram::named(name);
@@ -64,7 +64,7 @@ fn keys_go_into_a_cluster_of_every_version_and_out_of_it() {
 fn a_cluster_of_valkey_9_has_numbered_databases() {
     run_test(async {
         let valkey = ServerProgram::named("valkey-9.1");
-        let cluster = TestCluster::start_on(&valkey, 16).await;
+        let cluster = TestCluster::start_on(&valkey, &["cluster-databases 16"]).await;
         let server = start(&ServerProgram::named("redis-8.2")).await;
         assert!(has_field_lives(&valkey));
         fill(&server, 0).await;

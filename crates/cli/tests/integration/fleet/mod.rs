@@ -12,7 +12,7 @@ use compartment::batch::{
 };
 use compartment::pipeline::{TaskNote, TaskStatus};
 use compartment::{Database, DatabaseMap, Databases, Preset};
-use compartment_testkit::TestRedis;
+use compartment_testkit::{TestCluster, TestRedis};
 use futures_util::TryStreamExt;
 
 use crate::program::{command, paper, run};
@@ -22,10 +22,28 @@ pub(crate) const LEASE: Duration = Duration::from_secs(1);
 /// In every hundred documents, the one at this position is unreadable.
 const BROKEN: usize = 37;
 
+/// A server, or several that are used as one.
+pub(crate) trait Servers {
+    /// The URL for programs.
+    fn url(&self) -> String;
+}
+
+impl Servers for TestRedis {
+    fn url(&self) -> String {
+        self.url()
+    }
+}
+
+impl Servers for TestCluster {
+    fn url(&self) -> String {
+        self.url()
+    }
+}
+
 /// A folder of papers, and a server.
-pub(crate) struct Fleet {
+pub(crate) struct Fleet<S = TestRedis> {
     pub(crate) folder: tempfile::TempDir,
-    pub(crate) server: TestRedis,
+    pub(crate) server: S,
     /// The URL for programs, perhaps of a proxy.
     pub(crate) url: String,
     papers: usize,
@@ -64,8 +82,8 @@ impl Drop for WorkerProcess {
     }
 }
 
-impl Fleet {
-    pub(crate) fn new(server: TestRedis, papers: usize) -> Self {
+impl<S: Servers> Fleet<S> {
+    pub(crate) fn new(server: S, papers: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("papers")).unwrap();
         for number in 0..papers {
