@@ -269,6 +269,9 @@ pub(crate) enum Config {
         /// The program
         #[arg(long, value_name = "PROGRAM")]
         format: ExportFormat,
+        /// With --format acl: how the servers keep users apart, instead of asking them
+        #[arg(long, value_name = "BY")]
+        rights: Option<RightsArgument>,
     },
 }
 
@@ -293,6 +296,18 @@ pub(crate) enum ExportFormat {
     Laravel,
     /// A configuration class for Spring Data Redis.
     Spring,
+    /// A user of the server for each database, with its rights: `db=` on Valkey 9.1 and later, key patterns
+    /// elsewhere. The server is asked, unless --rights says it.
+    Acl,
+}
+
+/// How a server keeps its users apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RightsArgument {
+    /// By numbered database: Valkey 9.1 and later.
+    Database,
+    /// By key patterns.
+    Key,
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! `compartment config`: writes, shows, checks and exports the configuration.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
 use compartment::database_map::Scheme;
 use compartment::{DatabaseMap, Preset};
+use compartment_redis::{RedisConfig, Server};
 
-use crate::args::{Config, General};
-use crate::commands::{export, keeping, on_runtime};
+use crate::args::{Config, ExportFormat, General, RightsArgument};
+use crate::commands::export::{self, Rights};
+use crate::commands::{keeping, on_runtime};
 use crate::configuration_file::{ConfigurationFile, DEFAULT_FILE};
 use crate::exit_code::{CliError, ExitCode};
 use crate::screen::{self, GOOD, STRONG};
@@ -18,12 +21,41 @@ pub(crate) fn run(general: &General, command: Config) -> Result<ExitCode, CliErr
         Config::Init { preset, force } => init(general, &preset, force),
         Config::Show => show(general),
         Config::Check { offline } => check(general, offline),
-        Config::Export { format } => {
+        Config::Export { format: ExportFormat::Acl, rights } => {
+            let settings = settings::load(general)?;
+            on_runtime(async {
+                screen::say_format(users(&settings.map, rights).await?.trim_end());
+                Ok(ExitCode::Success)
+            })
+        }
+        Config::Export { format, rights: _ } => {
             let settings = settings::load(general)?;
             screen::say_format(export::render(&settings.map, format)?.trim_end());
             Ok(ExitCode::Success)
         }
     }
+}
+
+/// The users of each database's server.
+async fn users(map: &DatabaseMap, given: Option<RightsArgument>) -> Result<String, CliError> {
+    let mut known = BTreeMap::new();
+    for (name, instance) in map.instances() {
+        let rights = match given {
+            Some(RightsArgument::Database) => Rights::Database,
+            Some(RightsArgument::Key) => Rights::Key,
+            None if instance.url.scheme() == Scheme::Memory => Rights::Key,
+            None => {
+                let server = Server::connect(RedisConfig::for_instance(instance, 1)).await;
+                let server = server.map_err(|error| {
+                    CliError::from(error)
+                        .hint("--rights database or key says what the server can do")
+                })?;
+                if server.info().has_rights_by_database() { Rights::Database } else { Rights::Key }
+            }
+        };
+        known.insert(name.clone(), rights);
+    }
+    export::users(map, |name| known.get(name).copied().unwrap_or(Rights::Key))
 }
 
 const INTRODUCTION: &str = "\

@@ -39,6 +39,7 @@ mod queues_by_name;
 mod races;
 mod restricted_servers;
 mod results;
+mod rights;
 mod rules;
 mod secrets;
 mod separate;

@@ -42,6 +42,14 @@ pub struct ServerInfo {
 }
 
 impl ServerInfo {
+    /// Whether users can be kept to numbered databases (`db=` in their rules): Valkey since 9.1.
+    #[must_use]
+    pub fn has_rights_by_database(&self) -> bool {
+        let mut numbers = self.version.split('.').map_while(|number| number.parse::<u32>().ok());
+        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        self.server == "valkey" && version >= (9, 1)
+    }
+
     /// The contract with its placement on this server. If the server has index 0 only, as most clusters do, the
     /// database's name becomes a prefix.
     #[must_use]

@@ -1,5 +1,6 @@
 //! Settings of other programs for the same databases, and client modules for other languages.
 
+mod acl;
 mod address;
 mod celery;
 mod django;
@@ -17,6 +18,7 @@ use compartment::DatabaseMap;
 
 use crate::args::ExportFormat;
 use crate::exit_code::{CliError, ExitCode};
+pub(crate) use acl::{Rights, render as users};
 use address::Address;
 
 /// Renders the settings in the program's language. They never contain passwords: the program reads those from its
@@ -30,7 +32,8 @@ pub(crate) fn render(map: &DatabaseMap, format: ExportFormat) -> Result<String, 
         | ExportFormat::Node
         | ExportFormat::Ruby
         | ExportFormat::Laravel
-        | ExportFormat::Spring => true,
+        | ExportFormat::Spring
+        | ExportFormat::Acl => true,
     };
     for contract in map.databases() {
         if !knows_prefixes && !contract.placement.prefix().is_empty() {
@@ -55,6 +58,8 @@ pub(crate) fn render(map: &DatabaseMap, format: ExportFormat) -> Result<String, 
         ExportFormat::Ruby => ruby::render(map),
         ExportFormat::Laravel => laravel::render(map),
         ExportFormat::Spring => spring::render(map),
+        // Of a server that was not asked.
+        ExportFormat::Acl => acl::render(map, |_| Rights::Key),
     }
 }
 
