@@ -355,7 +355,7 @@ async fn can_take_modules(file: &Path, chosen: &DatabaseContents, place: &Place)
     let mut list = redis::cmd("MODULE");
     list.arg("LIST");
     if let Ok(redis::Value::Array(modules)) = connection.ask("list modules", &list).await
-        && !modules.is_empty()
+        && modules.iter().any(|module| !is_built_in(module))
     {
         return Ok(());
     }
@@ -368,4 +368,18 @@ async fn can_take_modules(file: &Path, chosen: &DatabaseContents, place: &Place)
             place.server().url(),
         ),
     })
+}
+
+/// Whether it is the module of vector sets, which every Redis since 8.0 lists.
+fn is_built_in(module: &redis::Value) -> bool {
+    let is_name = |part: &redis::Value| match part {
+        redis::Value::BulkString(name) => name == b"vectorset",
+        redis::Value::SimpleString(name) => name == "vectorset",
+        _ => false,
+    };
+    match module {
+        redis::Value::Array(parts) => parts.iter().any(is_name),
+        redis::Value::Map(parts) => parts.iter().any(|(_, value)| is_name(value)),
+        _ => false,
+    }
 }

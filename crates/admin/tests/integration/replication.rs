@@ -65,7 +65,8 @@ fn the_copy_comes_in_both_forms_and_the_writes_after_it() {
             assert_eq!(next().await, (3, "SETalater".into()));
             assert_eq!(next().await, (11, "LPOPb".into()));
             let (database, text) = next().await;
-            assert!(database == 0 && text.starts_with("SETc\r\nPXAT"), "{text}");
+            // Before 7.0 the time left is sent as it is.
+            assert!(database == 0 && text.starts_with("SETc\r\nPX"), "{text}");
         }
     });
 }

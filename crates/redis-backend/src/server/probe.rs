@@ -78,7 +78,9 @@ pub(crate) async fn probe(config: &RedisConfig) -> Result<ServerInfo> {
     let about = About::ask(&mut wire).await.map_err(|error| at(config, error))?;
     let version = about.version().to_owned();
     check_version(config, &version)?;
-    let topology = match (config.url.scheme(), about.get("redis_mode")) {
+    // Valkey has renamed the field.
+    let mode = about.get("redis_mode").or_else(|| about.get("server_mode"));
+    let topology = match (config.url.scheme(), mode) {
         (compartment_core::Scheme::Cluster, _) => Topology::Cluster,
         (compartment_core::Scheme::Sentinel, _) => Topology::Sentinel,
         (_, Some("cluster")) => {
