@@ -8,6 +8,7 @@ use compartment_pipeline::{EngineOptions, RunRecorder};
 
 use crate::chunk::ChunkOptions;
 use crate::extract::ExtractOptions;
+use crate::extractors::Extractors;
 use crate::files::{DocumentRoots, Links};
 use crate::reader::Reader;
 use crate::relate::RelateOptions;
@@ -39,6 +40,8 @@ pub struct IngestOptions {
     pub reader: Reader,
     /// Size of chunks.
     pub chunk: ChunkOptions,
+    /// Extractors of mentions beside the rules; by default there are none.
+    pub extractors: Extractors,
     /// When entities count as mentioned together.
     pub relate: RelateOptions,
 }
@@ -57,6 +60,7 @@ impl Default for IngestOptions {
             extract: ExtractOptions::default(),
             reader: Reader::in_process(),
             chunk: ChunkOptions::default(),
+            extractors: Extractors::default(),
             relate: RelateOptions::default(),
         }
     }

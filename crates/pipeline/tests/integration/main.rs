@@ -2,6 +2,7 @@
 
 mod cancel_everything;
 mod cancellation;
+mod external_parts;
 mod failing_stores;
 #[cfg(feature = "ledger")]
 mod ledger;
