@@ -15,6 +15,7 @@ use crate::extract::ExtractOptions;
 use crate::extractors::{AgreeStage, Beside, ExtractorStage, Extractors, Fleet, WindowStage};
 use crate::files::{DocumentRoots, FileContent};
 use crate::model::{Chunk, ExtractedText, Relationship};
+use crate::ocr_service::{OcrServiceStage, ScannedDocument};
 use crate::options::IngestOptions;
 use crate::stages::{
     ChunkStage, EntitiesStage, ExtractStage, ExtractedMentions, OCR_RESULT, RelateStage,
@@ -117,16 +118,15 @@ fn stages(
     let usual = StageOptions::default();
     let max_attempts = databases.map().worker().max_attempts.unwrap_or(usual.max_attempts);
     let run = || usual.clone().max_attempts(max_attempts);
-    let (reader, limits) = (options.reader.clone(), options.extract.clone());
-    let roots = options.roots.clone();
-    let extract = ReadStage { extract: ExtractStage { options: limits, reader }, roots };
-    let long = run().timeout(EXTRACT_TIMEOUT.max(options.extract.document_timeout));
-    let text = builder.stage(extract, long, (), move |document, ()| entries.read(document.entry()));
-    let chunk = ChunkStage { options: options.chunk };
+    let (text, of_text) = text(builder, databases, options, &run, entries);
+    let chunk = Versioned { stage: ChunkStage { options: options.chunk }, of: of_text.clone() };
+    let of_chunks = chunk.version();
     let chunks = builder.stage(chunk, run(), text, |_, text| Ok(text));
-    let rules = builder.stage(EntitiesStage, run(), text, |_, text| Ok(text));
+    let rules = Versioned { stage: EntitiesStage, of: of_text.clone() };
+    let versions = Versions { text: of_text, chunks: of_chunks, rules: rules.version() };
+    let rules = builder.stage(rules, run(), text, |_, text| Ok(text));
     let found = Found { text, chunks, rules };
-    let (mentions, of) = beside(builder, databases, options, &run, found)?;
+    let (mentions, of) = beside(builder, databases, options, &run, found, versions)?;
     let resolve = Versioned { stage: ResolveStage, of: of.clone() };
     let resolved = builder.stage(resolve, run(), mentions, |document, found| {
         Ok((document.subject().to_owned(), found.mentions.clone()))
@@ -138,6 +138,43 @@ fn stages(
             Ok(resolved.with_mentions(document.subject(), found.mentions.clone()))
         });
     Ok(Nodes { text, chunks, mentions, resolved, related })
+}
+
+/// Declares the stages that read the text: the reader, and the OCR service for the pages that it leaves. Returns the
+/// stage that has the text, and what the keys of later results end with: nothing if there is no service.
+fn text(
+    builder: &mut PipelineBuilder,
+    databases: &Databases,
+    options: &IngestOptions,
+    run: &dyn Fn() -> StageOptions,
+    entries: Entries,
+) -> (Node<ExtractedText>, String) {
+    let (reader, roots) = (options.reader.clone(), options.roots.clone());
+    let mut limits = options.extract.clone();
+    limits.ocr_service = limits.ocr && options.ocr_service.is_some();
+    let extract = ExtractStage { options: limits.clone(), reader };
+    let long = || run().timeout(EXTRACT_TIMEOUT.max(options.extract.document_timeout));
+    let read = entries.clone();
+    let stage = ReadStage { extract, roots: roots.clone() };
+    let text = builder.stage(stage, long(), (), move |document, ()| read.read(document.entry()));
+    let Some(service) = options.ocr_service.clone().filter(|_| limits.ocr_service) else {
+        return (text, String::new());
+    };
+    let (databases, clock) = (databases.clone(), Arc::new(SystemClock));
+    let stage = OcrServiceStage { service, databases, clock, roots, options: limits };
+    let version = stage.version();
+    let text = builder.external(stage, long().exclusive(), text, move |document, text| {
+        Ok(ScannedDocument { entry: entries.read(document.entry())?, text })
+    });
+    (text, version)
+}
+
+/// The versions of the results that other extractors work on.
+struct Versions {
+    /// What the keys of later results end with because of the text.
+    text: String,
+    chunks: String,
+    rules: String,
 }
 
 /// The stages that other extractors work on.
@@ -156,14 +193,14 @@ fn beside(
     options: &IngestOptions,
     run: &dyn Fn() -> StageOptions,
     found: Found,
+    versions_of: Versions,
 ) -> Result<(Node<ExtractedMentions>, String)> {
     let Extractors { beside, window, min_confidence, spending } = &options.extractors;
     if beside.is_empty() {
-        return Ok((found.rules, String::new()));
+        return Ok((found.rules, versions_of.text));
     }
     let windows = WindowStage { max_chars: *window };
-    let chunk = ChunkStage { options: options.chunk };
-    let of_windows = format!("{}-{}", windows.version(), chunk.version());
+    let of_windows = format!("{}-{}", windows.version(), versions_of.chunks);
     let needs = (found.text, found.chunks);
     let windows = builder.stage(windows, run().inline(), needs, |_, needs| Ok(needs));
     let fleet = Fleet::of(databases, Arc::new(SystemClock))?;
@@ -183,8 +220,8 @@ fn beside(
     }
     let digest = Sha256::digest(versions.join("\n"));
     let of: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let rules = EntitiesStage.version();
-    let agree = AgreeStage { min_confidence: *min_confidence, of: format!("{rules}-{of}") };
+    let of = format!("{}-{of}", versions_of.rules);
+    let agree = AgreeStage { min_confidence: *min_confidence, of };
     let version = agree.version();
     let needs = (found.text, found.rules, asked);
     let agreed = builder.stage(agree, run(), needs, move |_, (text, rules, findings)| {

@@ -12,6 +12,7 @@ pub mod files;
 pub mod ingest;
 mod legal;
 pub mod model;
+pub mod ocr_service;
 mod options;
 mod process;
 pub mod reader;

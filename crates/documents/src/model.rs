@@ -45,6 +45,9 @@ pub struct ExtractedText {
     pub source: TextSource,
     /// Remarks on the quality of the text.
     pub warnings: Vec<String>,
+    /// The pages (counted from 1) without text that are left to an OCR service, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<usize>,
 }
 
 impl ExtractedText {

@@ -10,6 +10,7 @@ use crate::chunk::ChunkOptions;
 use crate::extract::ExtractOptions;
 use crate::extractors::Extractors;
 use crate::files::{DocumentRoots, Links};
+use crate::ocr_service::OcrService;
 use crate::reader::Reader;
 use crate::relate::RelateOptions;
 
@@ -35,6 +36,8 @@ pub struct IngestOptions {
     pub recorder: Option<Arc<dyn RunRecorder>>,
     /// Limits of reading a document.
     pub extract: ExtractOptions,
+    /// The service that reads pages without text; without one the OCR program of `extract` does.
+    pub ocr_service: Option<OcrService>,
     /// The process in which documents are read, by default this one. Choose [`Reader::in_children`] for documents of
     /// others.
     pub reader: Reader,
@@ -58,6 +61,7 @@ impl Default for IngestOptions {
             out: None,
             recorder: None,
             extract: ExtractOptions::default(),
+            ocr_service: None,
             reader: Reader::in_process(),
             chunk: ChunkOptions::default(),
             extractors: Extractors::default(),

@@ -153,6 +153,9 @@ impl Stage for ExtractStage {
     }
 
     fn version(&self) -> String {
+        if self.options.ocr_service {
+            return "1-unread".to_owned();
+        }
         // The options that change the text.
         format!("1-{}-{}", self.options.ocr_language, self.options.ocr_dpi)
     }

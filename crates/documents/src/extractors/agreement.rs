@@ -264,8 +264,7 @@ mod tests {
     }
 
     fn combined(mentions_of_model: Vec<Mention>, min: u8) -> (Vec<Mention>, Agreement) {
-        let mut findings = Findings::default();
-        findings.mentions = mentions_of_model;
+        let findings = Findings { mentions: mentions_of_model, ..Findings::default() };
         agree(TEXT, mentions(TEXT), &[Beside::new("model", vec![Arc::new(findings)])], min)
     }
 
@@ -342,12 +341,10 @@ mod tests {
         let make =
             |(kind, at): &(EntityKind, usize)| Mention::new(*kind, &text, *at, 60_000 - at, "a");
         let rules = all(EntityKind::Judge).iter().map(make).collect();
-        let mut findings = Findings::default();
         // Their texts are not those of their places, so that none of them is written.
-        findings.mentions = all(EntityKind::Date)
-            .iter()
-            .map(|(kind, at)| Mention::new(*kind, "", *at, at + 1, "a"))
-            .collect();
+        let dates = all(EntityKind::Date);
+        let dates = dates.iter().map(|(kind, at)| Mention::new(*kind, "", *at, at + 1, "a"));
+        let findings = Findings { mentions: dates.collect(), ..Findings::default() };
         let started = std::time::Instant::now();
         let _ = agree(&text, rules, &[Beside::new("model", vec![Arc::new(findings)])], 0);
         assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());

@@ -77,7 +77,8 @@ mod tests {
         let text = "The motion of Ann Roe is denied. So ordered.\n\n".repeat(60);
         let pages = vec![PageSpan { start: 0, end: text.len() }];
         let source = TextSource::PlainText;
-        let document = ExtractedText { text, pages, source, warnings: Vec::new() };
+        let (warnings, unread) = (Vec::new(), Vec::new());
+        let document = ExtractedText { text, pages, source, warnings, unread };
         let mut options = ChunkOptions::default();
         (options.max_chars, options.overlap_chars) = (200, 20);
         let chunks = chunk(&document, &options);

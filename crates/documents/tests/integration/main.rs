@@ -4,6 +4,7 @@ mod bad_input;
 mod model;
 mod model_failures;
 mod model_run;
+mod ocr_jobs;
 mod office;
 mod samples;
 mod service;
