@@ -7,14 +7,16 @@ use crate::screen;
 
 pub(super) fn print(report: &IngestReport) {
     let Some(extractors) = &report.extractors else { return };
-    let Agreement { both, rules_only, beside_only, conflicts, dropped, unfounded, refused, .. } =
+    let Agreement { both, rules_only, beside_only, conflicts, of_citations, .. } =
         &extractors.agreement;
+    let Agreement { dropped, unfounded, refused, .. } = &extractors.agreement;
     let mut table = screen::table(&["mentions", ""], &[1]);
     for (what, count) in [
         ("rules and model agree", both),
         ("the rules alone", rules_only),
         ("the model alone", beside_only),
         ("the kind is disputed: that of the rules", conflicts),
+        ("left out: parts of a citation", of_citations),
         ("dropped for too little confidence", dropped),
     ] {
         table.add_row([what.to_owned(), screen::count(*count)]);

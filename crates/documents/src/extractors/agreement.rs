@@ -34,6 +34,9 @@ pub struct Agreement {
     pub beside_only: u64,
     /// Mentions of the rules whose place another extractor gave another kind. The kind of the rules stands.
     pub conflicts: u64,
+    /// Names and dates that another extractor found within a citation of the rules: they are parts of it, and no mentions
+    /// of their own.
+    pub of_citations: u64,
     /// Mentions, counted above, that were dropped for too little confidence.
     pub dropped: u64,
     /// Quotes that do not occur in the text, or have no normal form of their kind: they are no mentions.
@@ -47,13 +50,14 @@ pub struct Agreement {
 impl Agreement {
     /// Adds the figures of another document.
     pub fn add(&mut self, other: &Self) {
-        let Self { both, rules_only, beside_only, conflicts, dropped, unfounded, refused, spent } =
-            other;
+        let Self { both, rules_only, beside_only, conflicts, of_citations, .. } = other;
+        let Self { dropped, unfounded, refused, spent, .. } = other;
         for (sum, more) in [
             (&mut self.both, both),
             (&mut self.rules_only, rules_only),
             (&mut self.beside_only, beside_only),
             (&mut self.conflicts, conflicts),
+            (&mut self.of_citations, of_citations),
             (&mut self.dropped, dropped),
             (&mut self.unfounded, unfounded),
             (&mut self.refused, refused),
@@ -89,8 +93,10 @@ impl Beside {
 /// - Two mentions of one kind whose places share at least half of the shorter one are one mention, with the place and the
 ///   parts of the rules. Its `sources` name both, and its confidence is 95 %.
 /// - A mention of the rules that nobody else found has 80 %, one that only another extractor found 50 %.
-/// - If another extractor gives such a place another kind, the kind of the rules stands, with 60 %, and the other mention
-///   is left out.
+/// - If another extractor gives a place of the rules another kind, and the two share at least half of the longer one, the
+///   kind of the rules stands, with 60 %, and the other mention is left out.
+/// - A mention of another extractor within the reference of a citation, its case's name included, is a part of that and
+///   left out: a party of a case that is cited is none of this case.
 /// - Mentions of less confidence than `min_confidence` are dropped.
 #[must_use]
 pub fn agree(
@@ -116,6 +122,7 @@ pub fn agree(
                 match known.place(&all, mention) {
                     Place::Agreed(at) => all[at].found_by(name),
                     Place::Disputed(at) => all[at].dispute(),
+                    Place::OfCitation => agreement.of_citations += 1,
                     Place::New => match written(text, mention) {
                         Some(mention) => new.push(mention),
                         None => agreement.unfounded += 1,
@@ -189,6 +196,8 @@ enum Place {
     Agreed(usize),
     /// The mention at this index has it, and another kind.
     Disputed(usize),
+    /// It is within the reference of a citation.
+    OfCitation,
     New,
 }
 
@@ -223,30 +232,50 @@ impl Known {
     fn place(&self, all: &[Mention], mention: &Mention) -> Place {
         let (start, end) = mention.whole();
         let after = self.places.partition_point(|(from, _, _)| *from < end);
-        let mut disputed = None;
+        let (mut disputed, mut is_of_citation) = (None, false);
         for at in (0..after).rev().take(MAX_LOOKS) {
             if self.ends[at] <= start {
                 break;
             }
             let (from, to, index) = self.places[at];
             let known = &all[index];
-            if known.kind == mention.kind && is_one_place((from, to), (start, end)) {
+            let shared = Shared::of((from, to), (start, end));
+            if known.kind == mention.kind && 2 * shared.bytes >= shared.shorter {
                 return Place::Agreed(index);
             }
-            // A party's name within a citation's reference is no dispute about the citation.
-            if known.kind != mention.kind && is_one_place((known.start, known.end), (start, end)) {
+            if known.kind == mention.kind {
+                continue;
+            }
+            let own = Shared::of((known.start, known.end), (start, end));
+            if 2 * own.bytes >= own.longer {
                 disputed = Some(index);
             }
+            is_of_citation |= known.citation().is_some() && from <= start && end <= to;
         }
-        disputed.map_or(Place::New, Place::Disputed)
+        match disputed {
+            Some(index) => Place::Disputed(index),
+            None if is_of_citation => Place::OfCitation,
+            None => Place::New,
+        }
     }
 }
 
-/// Whether two places share at least half of the shorter one.
-fn is_one_place(a: (usize, usize), b: (usize, usize)) -> bool {
-    let shared = a.1.min(b.1).saturating_sub(a.0.max(b.0));
-    let shorter = (a.1 - a.0).min(b.1.saturating_sub(b.0));
-    shared > 0 && 2 * shared >= shorter
+/// The bytes that two places share, which is at least one, and their lengths.
+struct Shared {
+    bytes: usize,
+    shorter: usize,
+    longer: usize,
+}
+
+impl Shared {
+    fn of(a: (usize, usize), b: (usize, usize)) -> Self {
+        let length = |(start, end): (usize, usize)| end.saturating_sub(start);
+        let bytes = a.1.min(b.1).saturating_sub(a.0.max(b.0));
+        // Places that only touch share nothing, whatever their length.
+        let least = usize::from(bytes == 0);
+        let (shorter, longer) = (length(a).min(length(b)), length(a).max(length(b)));
+        Self { bytes, shorter: shorter.max(least), longer: longer.max(least) }
+    }
 }
 
 #[cfg(test)]
@@ -311,6 +340,22 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].kind, found[0].confidence), (EntityKind::Judge, Some(60)));
         assert_eq!((agreement.conflicts, agreement.beside_only), (1, 0));
+    }
+
+    #[test]
+    fn a_name_within_a_citation_is_a_part_of_it() {
+        let parts = [
+            quote(EntityKind::Party, "Poe"),
+            quote(EntityKind::Party, "Doe"),
+            quote(EntityKind::Date, "1994"),
+        ];
+        let (all, agreement) = combined(parts.to_vec(), 0);
+        assert_eq!((agreement.of_citations, agreement.conflicts, agreement.unfounded), (3, 0, 0));
+        assert_eq!(all.len(), mentions(TEXT).len());
+        // The words of the citation itself are another matter.
+        let (all, agreement) = combined(vec![quote(EntityKind::Money, "512 U.S. 100")], 0);
+        assert_eq!((agreement.of_citations, agreement.conflicts), (0, 1));
+        assert_eq!(of(&all, "512 U.S. 100").unwrap().1, 60);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use futures_util::StreamExt;
 pub use report::{DocumentCounts, ExtractorsReport, Failure, IngestReport};
 pub use warm::{WarmDocuments, WarmedDocuments, warm, warm_cache};
 
+use crate::extractors::Spent;
 use crate::files::{Found, discover};
 use crate::legal::Legal;
 use crate::options::IngestOptions;
@@ -97,7 +98,7 @@ pub async fn ingest(
     let mut report = run.finish(outcomes).await?;
     report.cache = run.cached().await;
     if let Some(extractors) = &mut report.extractors {
-        extractors.spent = options.extractors.spending.since(&spent_before);
+        extractors.spent.extend(options.extractors.spending.since(&spent_before));
     }
     report.documents.skipped = discovery.skipped;
     report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -189,6 +190,8 @@ impl Run<'_> {
             return None;
         }
         let mut report = ExtractorsReport::default();
+        let names = self.options.extractors.beside.iter().map(|extractor| extractor.name());
+        report.spent = names.map(|name| (name, Spent::default())).collect();
         for agreement in processed.iter().filter_map(|document| document.agreement.as_ref()) {
             report.agreement.add(agreement);
         }
