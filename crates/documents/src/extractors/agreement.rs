@@ -62,7 +62,7 @@ impl Agreement {
             (&mut self.unfounded, unfounded),
             (&mut self.refused, refused),
         ] {
-            *sum += more;
+            *sum = sum.saturating_add(*more);
         }
         for (name, spent) in spent {
             self.spent.entry(name.clone()).or_default().add(spent);
@@ -116,8 +116,9 @@ pub fn agree(
         let mut new: Vec<Mention> = Vec::new();
         for one in findings {
             spent.add(&one.spent);
-            agreement.unfounded += one.unfounded;
-            agreement.refused += one.refused;
+            // They come from the cache, which others may write to.
+            agreement.unfounded = agreement.unfounded.saturating_add(one.unfounded);
+            agreement.refused = agreement.refused.saturating_add(one.refused);
             for mention in &one.mentions {
                 match known.place(&all, mention) {
                     Place::Agreed(at) => all[at].found_by(name),
@@ -125,7 +126,7 @@ pub fn agree(
                     Place::OfCitation => agreement.of_citations += 1,
                     Place::New => match written(text, mention) {
                         Some(mention) => new.push(mention),
-                        None => agreement.unfounded += 1,
+                        None => agreement.unfounded = agreement.unfounded.saturating_add(1),
                     },
                 }
             }
