@@ -42,6 +42,7 @@ mod results;
 mod rules;
 mod secrets;
 mod separate;
+mod services;
 mod stats;
 mod targets;
 #[cfg(feature = "otel")]
