@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use compartment_core::{ModelSettings, ServiceUrl};
+use compartment_core::{Backoff, ModelSettings, RateLimit, ServiceUrl};
 use compartment_documents::extractors::model::ModelExtractor;
+use compartment_documents::extractors::{Asked, Extractor, Findings, Outcome, Spent, Window};
 use compartment_documents::model::{EntityKind, Mention};
 use compartment_documents::{IngestOptions, batch, ingest};
 use compartment_pipeline::{
@@ -14,6 +15,7 @@ use compartment_pipeline::{
 
 use crate::model_run::{KEY, PAPER, Run, extractor, mentions_of, text_of, usual};
 use crate::service::Service;
+use async_trait::async_trait;
 
 #[tokio::test]
 async fn the_model_is_combined_with_the_rules_and_a_second_run_asks_nothing() {
@@ -217,4 +219,58 @@ async fn two_workers_share_one_limit() {
     assert_eq!(under_way.load(Ordering::Relaxed), 8);
     // Three in the first second, three in the second, two in the third.
     assert!(started.elapsed() >= 2 * per, "{:?}", started.elapsed());
+}
+
+/// A third extractor: whatever stands in a list of parties.
+#[derive(Debug)]
+struct List(&'static [&'static str]);
+
+#[async_trait]
+impl Extractor for List {
+    fn name(&self) -> &'static str {
+        "list"
+    }
+
+    fn version(&self) -> String {
+        format!("1-{}", self.0.len())
+    }
+
+    fn rate_limit(&self) -> Option<(String, RateLimit)> {
+        None
+    }
+
+    fn pauses(&self) -> Backoff {
+        Backoff::default()
+    }
+
+    async fn find(&self, window: &Window) -> Asked {
+        let mut findings = Findings::default();
+        for name in self.0 {
+            for (at, _) in window.text.match_indices(name) {
+                let end = at + name.len();
+                let mut found = Mention::new(EntityKind::Party, &window.text, at, end, *name);
+                (found.start, found.end) = (window.start + at, window.start + end);
+                findings.mentions.push(found);
+            }
+        }
+        Asked::new(Spent::default(), Outcome::Found(findings))
+    }
+}
+
+#[tokio::test]
+async fn a_third_extractor_needs_no_change_elsewhere() {
+    let service = Service::start(usual).await;
+    let mut run = Run::with(&service, |_| {}).await;
+    run.options.extractors.beside.push(Arc::new(List(&["Harbor Works", "Quill"])));
+    let report = run.ingest().await;
+    assert_eq!(report.documents.done, 1, "{:?}", report.failures);
+    let mentions = run.mentions();
+    let of = |text: &str| mentions.iter().find(|mention| mention.text == text).unwrap();
+    assert_eq!(of("Harbor Works").sources, ["list", "model"]);
+    assert_eq!(of("Harbor Works").confidence, Some(95));
+    assert_eq!(
+        (&of("Quill").sources[..], of("Quill").confidence),
+        (&["list".to_owned()][..], Some(50))
+    );
+    assert_eq!(report.extractors.unwrap().spent["list"], Spent::default());
 }
