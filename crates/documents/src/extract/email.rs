@@ -136,10 +136,8 @@ impl Mail<'_> {
         depth: usize,
     ) -> Result<(), DocumentError> {
         let mut options = self.options.clone();
-        if options.ocr_service {
-            // The service gets the document by its pages, and an attachment is none of them.
-            (options.ocr, options.ocr_service) = (false, false);
-        }
+        // The service gets a document by its pages, and those of an attachment are none of them.
+        options.ocr &= !options.ocr_service;
         options.document_timeout = self.deadline.saturating_duration_since(Instant::now());
         if options.document_timeout.is_zero() {
             return Err(DocumentError::TimedOut { limit: self.options.document_timeout });

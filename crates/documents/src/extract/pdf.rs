@@ -101,7 +101,7 @@ pub(super) fn extract(
         }
     };
     outcome?;
-    let mut read = assemble(pages)?;
+    let mut read = assemble(pages, options.ocr_service)?;
     read.warnings.extend(warning(end).map(str::to_owned));
     Ok(read)
 }
@@ -289,8 +289,8 @@ fn rasterise<'a>(
     GrayImage { width: pixmap.width().into(), height: pixmap.height().into(), pixels }
 }
 
-/// Joins pages into one text.
-fn assemble(pages: Vec<PageText>) -> Result<ExtractedText, DocumentError> {
+/// Joins pages into one text. `is_attachment` says why pages were skipped.
+fn assemble(pages: Vec<PageText>, is_attachment: bool) -> Result<ExtractedText, DocumentError> {
     let mut warnings = Vec::new();
     let (mut by_ocr, mut skipped) = (0, 0);
     let total = pages.len();
@@ -334,8 +334,11 @@ fn assemble(pages: Vec<PageText>) -> Result<ExtractedText, DocumentError> {
         return Err(DocumentError::NoText);
     }
     if skipped > 0 {
-        warnings
-            .push(format!("{skipped} of {total} pages are images and were not read: OCR is off"));
+        let why = match is_attachment {
+            true => "the OCR service does not get attachments",
+            false => "OCR is off",
+        };
+        warnings.push(format!("{skipped} of {total} pages are images and were not read: {why}"));
     }
     if by_ocr > 0 {
         warnings.push(format!("{by_ocr} of {total} pages were read by OCR"));

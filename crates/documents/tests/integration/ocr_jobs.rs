@@ -369,3 +369,25 @@ async fn a_job_that_does_not_end_is_left_and_gone_on_with() {
     let submitted = lines(&service).iter().filter(|line| line.starts_with("post")).count();
     assert_eq!(submitted, 1);
 }
+
+#[tokio::test]
+async fn an_attachment_is_not_sent_and_its_mail_says_so() {
+    let service = usual(1).await;
+    let run = Run::with(&service).await;
+    std::fs::remove_file(run.folder.path().join("in/scan.pdf")).unwrap();
+    let scan = pdf(&[Some("The first page of the paper."), None]);
+    // A mail that shows `%PDF` would be read as a PDF with lines before it.
+    let scan = String::from_utf8(scan).unwrap().replace('=', "=3D").replace('%', "=25");
+    let mail = format!(
+        "From: a@example.com\r\nTo: b@example.com\r\nSubject: Exhibit\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/mixed; boundary=\"xyz\"\r\n\r\n--xyz\r\nContent-Type: text/plain\r\n\r\n\
+         See the exhibit.\r\n--xyz\r\nContent-Type: application/pdf; name=\"e.pdf\"\r\n\
+         Content-Transfer-Encoding: quoted-printable\r\nContent-Disposition: attachment; filename=\"e.pdf\"\r\n\r\n{scan}\r\n--xyz--\r\n"
+    );
+    std::fs::write(run.folder.path().join("in/m.eml"), mail).unwrap();
+    let report = run.ingest().await;
+    assert_eq!(report.documents.done, 1, "{:?}", report.failures);
+    assert!(service.asked().is_empty());
+    let warnings = run.output()["text"]["warnings"].to_string();
+    assert!(warnings.contains("1 of 2 pages") && warnings.contains("attachments"), "{warnings}");
+}
