@@ -12,6 +12,7 @@ mod places;
 mod progress_bars;
 mod reading;
 mod screen;
+mod services;
 mod settings;
 mod singles;
 mod table;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use compartment::DatabaseMap;
 use compartment::database_map::WorkerSettings;
 use compartment_documents::IngestOptions;
 use compartment_documents::files::DocumentRoots;
@@ -9,7 +10,8 @@ use compartment_documents::reader::{self, Reader, ReaderLimits, ReaderProgram};
 
 use crate::args::{DocumentFolders, ReadingOptions};
 use crate::exit_code::{CliError, ExitCode};
-use crate::screen;
+use crate::services::Source;
+use crate::{screen, services};
 
 /// The first argument of a process that reads documents. No command has this name: nothing is parsed before the
 /// process is limited.
@@ -31,8 +33,14 @@ pub(crate) fn serve() -> Option<ExitCode> {
 }
 
 /// Applies the reading options shared by several commands.
-pub(crate) fn apply(options: &mut IngestOptions, reading: &ReadingOptions) -> Result<(), CliError> {
-    let ReadingOptions { ocr, max_mib, reader_mib, read_timeout } = reading;
+pub(crate) fn apply(
+    options: &mut IngestOptions,
+    reading: &ReadingOptions,
+    map: &DatabaseMap,
+    source: &Source,
+) -> Result<(), CliError> {
+    let ReadingOptions { ocr, max_mib, reader_mib, read_timeout, services } = reading;
+    services::apply(options, services, map, source)?;
     options.extract.ocr_program.clone_from(ocr);
     options.extract.max_bytes = bytes(*max_mib);
     options.extract.document_timeout = *read_timeout;

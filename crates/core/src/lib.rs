@@ -48,9 +48,10 @@ pub use contract::{Contract, DatabaseKind, Expiry, MAX_FIELDS_AT_ONCE, MAX_TTL};
 pub use database::Database;
 pub use database_map::{
     AlertSettings, Bounds, ByEnvironment, CacheBounds, CacheSettings, DatabaseMap,
-    DatabaseMapBuilder, HealthSettings, Host, HousekeepingSettings, Instance, InstanceUrl, KeyRule,
-    LedgerAddress, LedgerSettings, Overridden, PolicyRule, Preset, Role, Roles, Scheme, TlsFiles,
-    TtlByEnvironment, WarmingSettings, Webhook, WorkerSettings,
+    DatabaseMapBuilder, DocumentsSettings, HealthSettings, Host, HousekeepingSettings, Instance,
+    InstanceUrl, KeyRule, LedgerAddress, LedgerSettings, ModelSettings, OcrServiceSettings,
+    Overridden, PolicyRule, Preset, Role, Roles, Scheme, ServiceUrl, TlsFiles, TtlByEnvironment,
+    WarmingSettings, Webhook, WorkerSettings,
 };
 pub use databases::Databases;
 pub use decoding::{DecodeLimit, MAX_NESTING};

@@ -52,7 +52,8 @@ fn document(piece: &str, bytes: usize) -> ExtractedText {
         count += 1;
     }
     let pages = vec![PageSpan { start: 0, end: text.len() }];
-    ExtractedText { text, pages, source: TextSource::PlainText, warnings: Vec::new() }
+    let (warnings, unread) = (Vec::new(), Vec::new());
+    ExtractedText { text, pages, source: TextSource::PlainText, warnings, unread }
 }
 
 /// The name with this number, such as `Baab`.

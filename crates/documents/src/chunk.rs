@@ -80,6 +80,7 @@ mod tests {
             pages: vec![PageSpan { start: 0, end: text.len() }],
             source: TextSource::PlainText,
             warnings: Vec::new(),
+            unread: Vec::new(),
         }
     }
 

@@ -45,6 +45,9 @@ pub struct ExtractedText {
     pub source: TextSource,
     /// Remarks on the quality of the text.
     pub warnings: Vec<String>,
+    /// The pages (counted from 1) without text that are left to an OCR service, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<usize>,
 }
 
 impl ExtractedText {
@@ -242,6 +245,12 @@ pub struct Mention {
     /// Further facts from the text.
     #[serde(default)]
     pub attributes: Attributes,
+    /// The extractors that found it, sorted; empty if the rules alone were asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// How sure it is by the agreement of the extractors, in percent; `None` if the rules alone were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<u8>,
 }
 
 impl Mention {
@@ -263,6 +272,19 @@ impl Mention {
             normal: visible(&normal.into()).into_owned(),
             around: Around::default(),
             attributes: Attributes::default(),
+            sources: Vec::new(),
+            confidence: None,
+        }
+    }
+
+    /// Moves it, and the parts of its citation, `by` bytes towards the end: its text is a part of a longer one.
+    pub(crate) fn shift(&mut self, by: usize) {
+        self.start += by;
+        self.end += by;
+        if let Some(parts) = self.attributes.citation.as_deref_mut() {
+            parts.full_start += by;
+            parts.full_end += by;
+            parts.parenthetical_end = parts.parenthetical_end.map(|end| end + by);
         }
     }
 

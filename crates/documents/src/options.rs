@@ -8,7 +8,9 @@ use compartment_pipeline::{EngineOptions, RunRecorder};
 
 use crate::chunk::ChunkOptions;
 use crate::extract::ExtractOptions;
+use crate::extractors::Extractors;
 use crate::files::{DocumentRoots, Links};
+use crate::ocr_service::OcrService;
 use crate::reader::Reader;
 use crate::relate::RelateOptions;
 
@@ -34,11 +36,15 @@ pub struct IngestOptions {
     pub recorder: Option<Arc<dyn RunRecorder>>,
     /// Limits of reading a document.
     pub extract: ExtractOptions,
+    /// The service that reads pages without text; without one the OCR program of `extract` does.
+    pub ocr_service: Option<OcrService>,
     /// The process in which documents are read, by default this one. Choose [`Reader::in_children`] for documents of
     /// others.
     pub reader: Reader,
     /// Size of chunks.
     pub chunk: ChunkOptions,
+    /// Extractors of mentions beside the rules; by default there are none.
+    pub extractors: Extractors,
     /// When entities count as mentioned together.
     pub relate: RelateOptions,
 }
@@ -55,8 +61,10 @@ impl Default for IngestOptions {
             out: None,
             recorder: None,
             extract: ExtractOptions::default(),
+            ocr_service: None,
             reader: Reader::in_process(),
             chunk: ChunkOptions::default(),
+            extractors: Extractors::default(),
             relate: RelateOptions::default(),
         }
     }

@@ -5,9 +5,10 @@ use compartment_pipeline::{Stage, StageError};
 use serde::{Deserialize, Serialize};
 
 use crate::chunk::{ChunkOptions, chunk};
-use crate::entities::{self, mentions};
+use crate::entities;
 use crate::error::DocumentError;
 use crate::extract::ExtractOptions;
+use crate::extractors::{Agreement, Rules};
 use crate::model::{CanonicalEntity, Chunk, ExtractedText, Mention, Relationship, TextSource};
 use crate::reader::{Content, ReadFailure, Reader};
 use crate::relate::{RelateOptions, relate};
@@ -83,6 +84,9 @@ pub struct ExtractedMentions {
     pub text: TextSummary,
     /// The mentions in text order.
     pub mentions: Vec<Mention>,
+    /// How the extractors agreed; `None` if the rules alone were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
 }
 
 /// The result of the stage `resolve`: [`DocumentEntities`] without the mentions, which are cached
@@ -149,6 +153,9 @@ impl Stage for ExtractStage {
     }
 
     fn version(&self) -> String {
+        if self.options.ocr_service {
+            return "1-unread".to_owned();
+        }
         // The options that change the text.
         format!("1-{}-{}", self.options.ocr_language, self.options.ocr_dpi)
     }
@@ -219,7 +226,7 @@ impl Stage for EntitiesStage {
     }
 
     fn version(&self) -> String {
-        "2".into()
+        Rules::VERSION.into()
     }
 
     fn template(&self) -> KeyTemplate<ExtractedMentions> {
@@ -234,11 +241,11 @@ impl Stage for EntitiesStage {
             bytes: input.text.len(),
             warnings: input.warnings.clone(),
         };
-        let mut mentions = mentions(&input.text);
+        let mut mentions = Rules.mentions(&input.text);
         for mention in &mut mentions {
             mention.around = words_around(&input.text, mention.start, mention.end);
         }
-        Ok(ExtractedMentions { text, mentions })
+        Ok(ExtractedMentions { text, mentions, agreement: None })
     }
 }
 

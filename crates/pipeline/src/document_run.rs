@@ -175,6 +175,20 @@ impl DocumentRun {
         Ok(found)
     }
 
+    /// Whether the results that a stage needs are stored. They are kept in the run; nothing is computed.
+    pub(crate) async fn finds_needs(&self, index: usize) -> Result<bool, PipelineError> {
+        for need in self.stages.needs(index) {
+            let is_there = match self.is_inline(*need) {
+                true => Box::pin(self.finds_needs(*need)).await?,
+                false => self.find(*need).await?.is_some(),
+            };
+            if !is_there {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn keep(&self, index: usize, started: Timestamp, result: &AnyResult) {
         let times = Times { started, completed: self.stages.now() };
         let mut results = self.lock();

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::document_run::DocumentRun;
 use crate::{Node, PipelineError};
 
-/// The stages whose results a stage needs: none `()`, one [`Node`], or a tuple of them.
+/// The stages whose results a stage needs: none `()`, one [`Node`], a tuple or a vector of them.
 #[async_trait]
 pub trait Needs: Send + Sync + 'static {
     /// Their results.
@@ -43,6 +43,23 @@ impl<T: Send + Sync + 'static> Needs for Node<T> {
 
     async fn values(&self, run: &DocumentRun) -> Result<Arc<T>, PipelineError> {
         run.value(*self).await
+    }
+}
+
+#[async_trait]
+impl<N: Needs> Needs for Vec<N> {
+    type Values = Vec<N::Values>;
+
+    fn indexes(&self) -> Vec<usize> {
+        self.iter().flat_map(Needs::indexes).collect()
+    }
+
+    async fn values(&self, run: &DocumentRun) -> Result<Self::Values, PipelineError> {
+        let mut values = Vec::with_capacity(self.len());
+        for need in self {
+            values.push(need.values(run).await?);
+        }
+        Ok(values)
     }
 }
 

@@ -9,7 +9,7 @@ use compartment_core::{BatchPlan, Error, ErrorKind, Result};
 use futures_util::future::BoxFuture;
 
 use crate::completed::Completed;
-use crate::producer::{Adapted, Each, External, Once, Producer};
+use crate::producer::{Adapted, Each, External, ExternalEach, Once, Producer};
 use crate::{
     Document, ExternalStage, Identity, Needs, Node, PipelineError, Stage, StageError, StageOptions,
 };
@@ -245,6 +245,28 @@ impl PipelineBuilder {
         let (name, version, after) = (stage.name(), stage.version(), needs.indexes());
         let (stage, index) = (Arc::new(stage), self.stages.len());
         let producer = Arc::new(External(Adapted { stage, needs, input, index }));
+        self.add(DeclaredStage { name, version, options, after, producer })
+    }
+
+    /// Adds a stage that calls another service for each part of a document, several at a time, each with a permit of
+    /// its rate limit. Stages after it get all answers, in order. If a part fails, the document fails; a retry does not
+    /// ask again for the parts that were answered.
+    pub fn external_each<S, A, F, I>(
+        &mut self,
+        stage: S,
+        options: StageOptions,
+        of: Node<Vec<A>>,
+        input: F,
+    ) -> Node<Vec<Arc<S::Output>>>
+    where
+        S: ExternalStage,
+        A: Send + Sync + 'static,
+        F: Fn(&Document, usize, &A) -> std::result::Result<I, StageError> + Send + Sync + 'static,
+        I: Into<Arc<S::Input>> + Send + 'static,
+    {
+        let (name, version, after) = (stage.name(), stage.version(), vec![of.index]);
+        let (stage, index) = (Arc::new(stage), self.stages.len());
+        let producer = Arc::new(ExternalEach { stage, of, input, index });
         self.add(DeclaredStage { name, version, options, after, producer })
     }
 

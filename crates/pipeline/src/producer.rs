@@ -130,25 +130,94 @@ where
     }
 
     async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError> {
-        // An inline stage stores nothing, and running it costs less than a lookup.
-        let parts = if run.is_inline(self.of.index) {
-            run.produce(self.of.index).await?
-        } else {
-            let Some(parts) = run.find(self.of.index).await? else { return Ok(None) };
-            parts
-        };
-        let parts = typed::<Vec<A>>(parts)?;
-        let (runner, version) = (run.runner(self.index), self.stage.version());
-        let mut results = Vec::with_capacity(parts.len());
-        for at in 0..parts.len() {
-            let subject = part_of(run.document(), at);
-            let (name, template) = (self.stage.name(), self.stage.template());
-            match runner.find(name, template, &subject, &version).await? {
-                Some(result) => results.push(result),
-                None => return Ok(None),
-            }
+        let Self { stage, of, index, .. } = self;
+        kept_parts(run, *of, *index, stage.name(), stage.template(), &stage.version()).await
+    }
+}
+
+/// The stored results of a stage for all parts of the document.
+async fn kept_parts<A: Send + Sync + 'static, T>(
+    run: &DocumentRun,
+    of: Node<Vec<A>>,
+    index: usize,
+    stage: &'static str,
+    template: KeyTemplate<T>,
+    version: &str,
+) -> Result<Option<AnyResult>, PipelineError>
+where
+    T: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    // An inline stage stores nothing, and running it costs less than a lookup, unless what it needs is to be made first.
+    let parts = if run.is_inline(of.index) {
+        if !run.finds_needs(of.index).await? {
+            return Ok(None);
         }
-        Ok(Some(Arc::new(results)))
+        run.produce(of.index).await?
+    } else {
+        let Some(parts) = run.find(of.index).await? else { return Ok(None) };
+        parts
+    };
+    let parts = typed::<Vec<A>>(parts)?;
+    let runner = run.runner(index);
+    let mut results = Vec::with_capacity(parts.len());
+    for at in 0..parts.len() {
+        let subject = part_of(run.document(), at);
+        match runner.find(stage, template, &subject, version).await? {
+            Some(result) => results.push(result),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Arc::new(results)))
+}
+
+/// A stage that calls another service for each part of a document. If a part fails, the document fails; answers that
+/// arrived are kept.
+pub(crate) struct ExternalEach<S, A, F> {
+    pub(crate) stage: Arc<S>,
+    pub(crate) of: Node<Vec<A>>,
+    pub(crate) input: F,
+    pub(crate) index: usize,
+}
+
+/// Calls for one document at the same time: services count connections too.
+const CALLS_AT_ONCE: usize = 4;
+
+#[async_trait]
+impl<S, A, F, I> Producer for ExternalEach<S, A, F>
+where
+    S: ExternalStage,
+    A: Send + Sync + 'static,
+    F: Fn(&Document, usize, &A) -> Result<I, StageError> + Send + Sync + 'static,
+    I: Into<Arc<S::Input>> + Send + 'static,
+{
+    async fn produce(self: Arc<Self>, run: &DocumentRun) -> Result<AnyResult, PipelineError> {
+        use futures_util::{StreamExt, TryStreamExt};
+
+        let parts = run.value(self.of).await?;
+        let works = (0..parts.len()).map(|at| {
+            let (node, run, parts) = (Arc::clone(&self), run.clone(), Arc::clone(&parts));
+            async move {
+                let subject = part_of(run.document(), at);
+                let (of, asked) = (run.clone(), Arc::clone(&node));
+                let answer = async move {
+                    let part = parts.get(at).ok_or_else(|| {
+                        StageError::new("interrupted", "a part of it went away").transient()
+                    })?;
+                    let input = (asked.input)(of.document(), at, part)?.into();
+                    of.permit(asked.index).await?;
+                    Ok(asked.stage.call(&input).await?)
+                };
+                run.runner(node.index).call(node.stage.as_ref(), &subject, answer).await
+            }
+        });
+        let results: Vec<Arc<S::Output>> =
+            futures_util::stream::iter(works).buffered(CALLS_AT_ONCE).try_collect().await?;
+        Ok(Arc::new(results))
+    }
+
+    async fn find(&self, run: &DocumentRun) -> Result<Option<AnyResult>, PipelineError> {
+        let Self { stage, of, index, .. } = self;
+        kept_parts(run, *of, *index, stage.name(), stage.template(), &stage.version()).await
     }
 }
 

@@ -47,7 +47,9 @@ pub(crate) use stats::{StateFolder, Stats};
 pub(crate) use tasks::{
     StatusArgument, Tasks, TasksCommand, TasksList, TasksPurge, TasksReplay, TasksShow, WhichDead,
 };
-pub(crate) use worker::{DocumentFolders, ReadingOptions, Submit, Worker, Workers, WorkersCommand};
+pub(crate) use worker::{
+    DocumentFolders, ReadingOptions, ServiceOptions, Submit, Worker, Workers, WorkersCommand,
+};
 
 /// Gives each purpose of a Redis a database with a name and a contract, and processes legal documents
 /// in batches.

@@ -112,6 +112,45 @@ pub(crate) struct ReadingOptions {
     /// Fail a document that is not read within this time
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30m")]
     pub(crate) read_timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) services: ServiceOptions,
+}
+
+/// The services that read documents beside this program.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ServiceOptions {
+    /// Have this language model look for mentions beside the rules [default: `[documents.model]`]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+
+    /// The OpenAI-compatible service of the model, such as https://api.openai.com/v1
+    #[arg(long, value_name = "URL")]
+    pub(crate) model_url: Option<String>,
+
+    /// The environment variable with the key of the model
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) model_key_env: Option<String>,
+
+    /// Instruct the model with this file instead of the built-in prompt
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model_prompt: Option<PathBuf>,
+
+    /// Ask no model, whatever `[documents.model]` says
+    #[arg(long, conflicts_with_all = ["model", "model_url", "model_prompt"])]
+    pub(crate) no_model: bool,
+
+    /// Have this service read pages without text, instead of the OCR program [default: `[documents.ocr_service]`]
+    #[arg(long, value_name = "URL")]
+    pub(crate) ocr_service: Option<String>,
+
+    /// The environment variable with the key of the OCR service
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) ocr_service_key_env: Option<String>,
+
+    /// Ask no OCR service, whatever `[documents.ocr_service]` says
+    #[arg(long, conflicts_with = "ocr_service")]
+    pub(crate) no_ocr_service: bool,
 }
 
 /// A process that reads documents needs half of this for its stacks before it reads any.

@@ -44,7 +44,10 @@ fn show(hit: &Hit) {
     let kind = serde_json::to_value(hit.kind).unwrap_or_default();
     let entity = if hit.name == hit.text { String::new() } else { format!(": {}", hit.name) };
     let kind = kind.as_str().unwrap_or_default();
-    screen::say(format!("  {page:<6} {FAINT}{kind}{entity}{FAINT:#}"));
+    // Whether the rules or a model say it matters to whoever relies on it.
+    let sure = hit.confidence.map(|percent| format!(" ({}: {percent} %)", hit.sources.join(", ")));
+    let sure = sure.unwrap_or_default();
+    screen::say(format!("  {page:<6} {FAINT}{kind}{entity}{sure}{FAINT:#}"));
     screen::say_lines(screen::indented(&around, "         ", "         "));
 }
 

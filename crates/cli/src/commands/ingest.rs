@@ -14,12 +14,14 @@ use compartment_documents::{IngestError, IngestOptions, IngestReport, ingest};
 use serde_json::json;
 
 use super::databases::size;
+use super::extractors;
 use super::publishing::Publishing;
 use crate::args::{BatchName, BatchSubmit, General, Ingest};
 use crate::exit_code::{CliError, ExitCode, code_of};
 use crate::interrupt::interrupted;
 use crate::progress_bars::ProgressBars;
 use crate::screen::{self, BAD, FAINT, GOOD, STRONG};
+use crate::services::Source;
 use crate::{reading, settings};
 
 pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, CliError> {
@@ -33,11 +35,13 @@ pub(crate) async fn run(general: &General, command: Ingest) -> Result<ExitCode, 
         made.and_then(|()| compartment_files::remove_stale(out))
             .map_err(|error| CliError::files("write to", out, &error))?;
     }
+    let source = Source::of(&settings);
     let databases = compartment::open(settings.map).await?;
     if command.submit {
         return submit(&databases, &command).await;
     }
     let mut options = options(&command)?;
+    reading::apply(&mut options, &command.reading, databases.map(), &source)?;
     let publishing = Publishing::start(&databases);
     let bars = Arc::new(ProgressBars::new());
     let progress = Progress::new(bars.clone());
@@ -92,7 +96,6 @@ fn options(command: &Ingest) -> Result<IngestOptions, CliError> {
     options.wait = Duration::from_secs(command.wait);
     options.out.clone_from(&command.out);
     options.links = command.links.into();
-    reading::apply(&mut options, &command.reading)?;
     Ok(options)
 }
 
@@ -120,7 +123,7 @@ async fn submit(databases: &Databases, command: &Ingest) -> Result<ExitCode, Cli
         dry_run: false,
         json: command.json,
     };
-    super::batch::submit::run(databases, &submission).await
+    super::batch::submit::run(databases, &submission, &command.reading.services).await
 }
 
 fn stopped(progress: &Progress) -> CliError {
@@ -178,6 +181,7 @@ async fn print(databases: &Databases, report: &IngestReport) -> Result<(), CliEr
     }
     print_failures(report);
     print_found(report);
+    extractors::print(report);
     print_stages(report);
     print_databases(databases).await
 }

@@ -14,6 +14,7 @@ mod doctor;
 mod expire;
 mod explain;
 mod export;
+mod extractors;
 mod find;
 mod flush;
 mod graph;

@@ -10,6 +10,7 @@ use crate::args::{self, General};
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
 use crate::screen::{self, BAD, FAINT, GOOD};
+use crate::services::Source;
 use crate::{reading, settings};
 
 pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCode, CliError> {
@@ -25,6 +26,7 @@ pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCo
         }
         return Ok(ExitCode::Success);
     }
+    let source = Source::of(&settings);
     let databases = compartment::open(settings.map).await?;
     if databases.map().cache().enabled == Some(false) {
         screen::remark(
@@ -37,7 +39,7 @@ pub(crate) async fn run(general: &General, command: args::Warm) -> Result<ExitCo
     let limit = usize::try_from(warming.limit).unwrap_or(usize::MAX);
     options.limit = command.limit.unwrap_or(limit);
     options.make = !command.no_load;
-    reading::apply(&mut options.ingest, &command.reading)?;
+    reading::apply(&mut options.ingest, &command.reading, databases.map(), &source)?;
     options.ingest.roots = reading::roots(&command.below, databases.map().worker())?;
     let concurrency = command.concurrency.map_or(options.ingest.concurrency, |n| n as usize);
     options.ingest.concurrency = concurrency;

@@ -21,6 +21,7 @@ use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
 use crate::reading;
 use crate::screen::{self, BAD, FAINT, GOOD};
+use crate::services::Source;
 use crate::settings::{self, Settings};
 
 /// How often an unavailable server is tried again at the start.
@@ -30,12 +31,13 @@ const TELL_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(general: &General, command: args::Worker) -> Result<ExitCode, CliError> {
     let (settings, databases) = open(general, command.wait).await?;
+    let source = Source::of(&settings);
     let mut options = options(&command, databases.map().worker());
     options.keep_task_rows = command.ledger.address(databases.map())?.is_some();
     let mut ingest = IngestOptions::default();
     ingest.concurrency = options.concurrency;
     ingest.cache = !command.no_cache;
-    reading::apply(&mut ingest, &command.reading)?;
+    reading::apply(&mut ingest, &command.reading, databases.map(), &source)?;
     ingest.roots = reading::roots(&command.below, databases.map().worker())?;
     let progress = Progress::new(Arc::new(Silent));
     let patience = Patience::waiting(command.wait);

@@ -54,7 +54,7 @@ fn each_end_of_a_process_is_a_failure_of_its_document() {
         // A frame of 4 GiB; then an answer with a text of 2^64 - 1 bytes.
         (r"printf '\377\377\377\377'; exec cat /dev/zero", "reader_failed", "4294967295 bytes"),
         (
-            r"printf '\035\0\0\0\222\201\242Ok\224\317\377\377\377\377\377\377\377\377\220\252plain_text\220\302'; exec cat /dev/zero",
+            r"printf '\036\0\0\0\222\201\242Ok\225\317\377\377\377\377\377\377\377\377\220\252plain_text\220\220\302'; exec cat /dev/zero",
             "reader_failed",
             "bytes",
         ),

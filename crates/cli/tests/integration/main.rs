@@ -43,6 +43,7 @@ mod rights;
 mod rules;
 mod secrets;
 mod separate;
+mod services;
 mod stats;
 mod targets;
 #[cfg(feature = "otel")]

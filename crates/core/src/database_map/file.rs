@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::alerts::AlertSection;
 use super::cache::{CacheSection, PolicySection};
+use super::documents::DocumentsSection;
 use super::environment::policy;
 use super::health::HealthSection;
 use super::housekeeping::HousekeepingSection;
@@ -33,6 +34,7 @@ struct File {
     cache: Option<CacheSection>,
     warming: Option<WarmingSection>,
     worker: Option<WorkerSection>,
+    documents: Option<DocumentsSection>,
     ledger: Option<LedgerSection>,
     health: Option<HealthSection>,
     alerts: Option<AlertSection>,
@@ -127,6 +129,9 @@ impl DatabaseMapBuilder {
         }
         if let Some(section) = file.worker {
             builder = builder.worker(section.0);
+        }
+        if let Some(section) = file.documents {
+            builder = builder.documents(section.into());
         }
         if let Some(section) = file.ledger {
             builder = builder.ledger(section.into_settings()?);

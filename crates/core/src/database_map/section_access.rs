@@ -1,8 +1,8 @@
 //! A reader and a setter for each section of a map that holds settings.
 
 use super::{
-    AlertSettings, CacheSettings, DatabaseMap, DatabaseMapBuilder, HealthSettings,
-    HousekeepingSettings, LedgerSettings, Roles, WarmingSettings, WorkerSettings,
+    AlertSettings, CacheSettings, DatabaseMap, DatabaseMapBuilder, DocumentsSettings,
+    HealthSettings, HousekeepingSettings, LedgerSettings, Roles, WarmingSettings, WorkerSettings,
 };
 
 impl DatabaseMap {
@@ -22,6 +22,12 @@ impl DatabaseMap {
     #[must_use]
     pub fn worker(&self) -> &WorkerSettings {
         &self.sections.worker
+    }
+
+    /// The settings of `[documents]`.
+    #[must_use]
+    pub fn documents(&self) -> &DocumentsSettings {
+        &self.sections.documents
     }
 
     /// The databases by role.
@@ -74,6 +80,13 @@ impl DatabaseMapBuilder {
     #[must_use]
     pub fn worker(mut self, settings: WorkerSettings) -> Self {
         self.sections.worker = settings;
+        self
+    }
+
+    /// Sets the services that read documents.
+    #[must_use]
+    pub fn documents(mut self, settings: DocumentsSettings) -> Self {
+        self.sections.documents = settings;
         self
     }
 

@@ -2,6 +2,7 @@
 
 use super::alerts::AlertSettings;
 use super::cache::CacheSettings;
+use super::documents::DocumentsSettings;
 use super::health::HealthSettings;
 use super::housekeeping::HousekeepingSettings;
 use super::ledger::LedgerSettings;
@@ -15,6 +16,7 @@ pub(super) struct Sections {
     pub(super) cache: CacheSettings,
     pub(super) warming: WarmingSettings,
     pub(super) worker: WorkerSettings,
+    pub(super) documents: DocumentsSettings,
     pub(super) ledger: LedgerSettings,
     pub(super) health: HealthSettings,
     pub(super) alerts: AlertSettings,

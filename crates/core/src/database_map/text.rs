@@ -25,12 +25,23 @@ impl DatabaseMap {
             let fields = database_fields(contract, several);
             line(&mut text, format_args!("{:width$} = {{ {fields} }}", contract.name));
         }
-        let Sections { cache, warming, worker, ledger, health, alerts, housekeeping, roles } =
-            &self.sections;
+        let Sections {
+            cache,
+            warming,
+            worker,
+            documents,
+            ledger,
+            health,
+            alerts,
+            housekeeping,
+            roles,
+        } = &self.sections;
         write_section(&mut text, "cache", cache.fields());
         write_section(&mut text, "cache.policy", cache.policy.fields());
         write_section(&mut text, "warming", warming.fields());
         write_section(&mut text, "worker", worker.fields());
+        write_section(&mut text, "documents.model", documents.model_fields());
+        write_section(&mut text, "documents.ocr_service", documents.ocr_service_fields());
         write_section(&mut text, "ledger", ledger.fields());
         write_section(&mut text, "health", health.fields());
         write_section(&mut text, "alerts", alerts.fields());

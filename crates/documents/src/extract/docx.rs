@@ -117,6 +117,7 @@ impl Text {
             last.end = end;
         }
         Ok(ExtractedText {
+            unread: Vec::new(),
             text: self.text,
             pages: self.pages,
             source: TextSource::Docx,

@@ -77,6 +77,7 @@ pub(super) fn extract(
         pages: read.pages,
         source: TextSource::Email,
         warnings: read.warnings,
+        unread: Vec::new(),
     })
 }
 
@@ -135,6 +136,8 @@ impl Mail<'_> {
         depth: usize,
     ) -> Result<(), DocumentError> {
         let mut options = self.options.clone();
+        // The service gets a document by its pages, and those of an attachment are none of them.
+        options.ocr &= !options.ocr_service;
         options.document_timeout = self.deadline.saturating_duration_since(Instant::now());
         if options.document_timeout.is_zero() {
             return Err(DocumentError::TimedOut { limit: self.options.document_timeout });

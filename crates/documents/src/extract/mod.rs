@@ -37,6 +37,9 @@ pub struct ExtractOptions {
     pub page_timeout: Duration,
     /// Whether pages without text are read by OCR; otherwise they are skipped with a warning.
     pub ocr: bool,
+    /// Whether the pages without text of a PDF are left to an OCR service ([`ExtractedText::unread`]), and not read by
+    /// the program. Pages of attachments are skipped with a warning then.
+    pub ocr_service: bool,
     /// The tesseract program: a name on the path, or a path.
     pub ocr_program: String,
     /// The language data of OCR, by tesseract's name.
@@ -57,6 +60,7 @@ impl Default for ExtractOptions {
             document_timeout: Duration::from_secs(30 * 60),
             page_timeout: Duration::from_secs(60),
             ocr: true,
+            ocr_service: false,
             ocr_program: "tesseract".to_owned(),
             ocr_language: "eng".to_owned(),
             ocr_dpi: 300,
@@ -163,7 +167,7 @@ fn text_of(
     }
     let pages = form_feed_pages(&text);
     options.check_pages(pages.len())?;
-    Ok(ExtractedText { text, pages, source, warnings })
+    Ok(ExtractedText { text, pages, source, warnings, unread: Vec::new() })
 }
 
 /// The pages of plain text, which court systems separate by form feeds.

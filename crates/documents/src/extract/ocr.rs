@@ -25,6 +25,41 @@ impl GrayImage {
     }
 }
 
+/// Reads pages that have no text.
+pub(super) trait OcrEngine {
+    /// The text of page `page` (from 1), whose image `draw` makes; `None` if the page is left to somebody else.
+    fn read(
+        &self,
+        page: usize,
+        draw: &dyn Fn() -> GrayImage,
+    ) -> Result<Option<String>, DocumentError>;
+}
+
+/// The OCR program, which reads each page at once.
+pub(super) struct OcrProgram<'o> {
+    pub(super) options: &'o ExtractOptions,
+    pub(super) starter: &'o OcrStarter,
+}
+
+impl OcrEngine for OcrProgram<'_> {
+    fn read(
+        &self,
+        page: usize,
+        draw: &dyn Fn() -> GrayImage,
+    ) -> Result<Option<String>, DocumentError> {
+        read_page(draw(), page, self.options, self.starter).map(Some)
+    }
+}
+
+/// A service that gets the document afterwards ([`crate::ocr_service`]): this process has no network.
+pub(super) struct LeftToService;
+
+impl OcrEngine for LeftToService {
+    fn read(&self, _: usize, _: &dyn Fn() -> GrayImage) -> Result<Option<String>, DocumentError> {
+        Ok(None)
+    }
+}
+
 /// How the OCR program is started.
 #[derive(Clone, Debug)]
 pub(crate) enum OcrStarter {
@@ -82,7 +117,7 @@ const MAX_MESSAGE: usize = 300;
 const PIPE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The text that tesseract reads from the image of page `page` (from 1).
-pub(super) fn read_page(
+fn read_page(
     image: GrayImage,
     page: usize,
     options: &ExtractOptions,

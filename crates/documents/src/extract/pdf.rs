@@ -17,9 +17,9 @@ use hayro::{PixmapSettings, RenderCache, RenderSettings};
 
 use super::glyphs::GlyphCollector;
 use super::layout::Line;
-use super::ocr::{GrayImage, OcrStarter};
+use super::ocr::{GrayImage, LeftToService, OcrEngine, OcrProgram, OcrStarter};
 use super::pdf_end::{self, End};
-use super::{ExtractOptions, furniture, layout, ocr};
+use super::{ExtractOptions, furniture, layout};
 use crate::error::DocumentError;
 use crate::model::{ExtractedText, PageSpan, TextSource};
 
@@ -33,6 +33,8 @@ enum PageText {
     Ocr(String),
     /// Needs OCR, which is disabled; the lines are the stamp, if any.
     Skipped(Vec<Line>),
+    /// Is left to an OCR service; the lines are the stamp, if any.
+    Unread(Vec<Line>),
 }
 
 /// Messages from the reading thread.
@@ -99,7 +101,7 @@ pub(super) fn extract(
         }
     };
     outcome?;
-    let mut read = assemble(pages)?;
+    let mut read = assemble(pages, options.ocr_service)?;
     read.warnings.extend(warning(end).map(str::to_owned));
     Ok(read)
 }
@@ -180,6 +182,14 @@ impl Worker {
         Ok(())
     }
 
+    /// What reads pages without text.
+    fn engine(&self) -> Box<dyn OcrEngine + '_> {
+        match self.options.ocr_service {
+            true => Box::new(LeftToService),
+            false => Box::new(OcrProgram { options: &self.options, starter: &self.ocr }),
+        }
+    }
+
     fn read_page<'a>(
         &self,
         page: &'a Page<'a>,
@@ -208,10 +218,13 @@ impl Worker {
         if !self.options.ocr {
             return Ok(PageText::Skipped(lines));
         }
-        // The receiver is gone only after a time-out.
-        let _ = self.sender.send(Progress::Picture);
-        let image = rasterise(page, render_cache, &settings, self.options.ocr_dpi);
-        ocr::read_page(image, index + 1, &self.options, &self.ocr).map(PageText::Ocr)
+        let draw = || {
+            // The receiver is gone only after a time-out.
+            let _ = self.sender.send(Progress::Picture);
+            rasterise(page, render_cache, &settings, self.options.ocr_dpi)
+        };
+        let read = self.engine().read(index + 1, &draw)?;
+        Ok(read.map_or(PageText::Unread(lines), PageText::Ocr))
     }
 }
 
@@ -276,18 +289,23 @@ fn rasterise<'a>(
     GrayImage { width: pixmap.width().into(), height: pixmap.height().into(), pixels }
 }
 
-/// Joins pages into one text.
-fn assemble(pages: Vec<PageText>) -> Result<ExtractedText, DocumentError> {
+/// Joins pages into one text. `is_attachment` says why pages were skipped.
+fn assemble(pages: Vec<PageText>, is_attachment: bool) -> Result<ExtractedText, DocumentError> {
     let mut warnings = Vec::new();
     let (mut by_ocr, mut skipped) = (0, 0);
     let total = pages.len();
     let mut layers: Vec<Vec<Line>> = Vec::new();
     let mut read: Vec<Option<String>> = Vec::new();
-    for page in pages {
+    let mut unread = Vec::new();
+    for (at, page) in pages.into_iter().enumerate() {
         let (lines, text) = match page {
             PageText::Layer(lines) => (lines, None),
             PageText::Skipped(lines) => {
                 skipped += 1;
+                (lines, None)
+            }
+            PageText::Unread(lines) => {
+                unread.push(at + 1);
                 (lines, None)
             }
             PageText::Ocr(text) => {
@@ -312,12 +330,15 @@ fn assemble(pages: Vec<PageText>) -> Result<ExtractedText, DocumentError> {
         }
         spans.push(PageSpan { start, end: text.len() });
     }
-    if text.trim().is_empty() {
+    if text.trim().is_empty() && unread.is_empty() {
         return Err(DocumentError::NoText);
     }
     if skipped > 0 {
-        warnings
-            .push(format!("{skipped} of {total} pages are images and were not read: OCR is off"));
+        let why = match is_attachment {
+            true => "the OCR service does not get attachments",
+            false => "OCR is off",
+        };
+        warnings.push(format!("{skipped} of {total} pages are images and were not read: {why}"));
     }
     if by_ocr > 0 {
         warnings.push(format!("{by_ocr} of {total} pages were read by OCR"));
@@ -327,7 +348,7 @@ fn assemble(pages: Vec<PageText>) -> Result<ExtractedText, DocumentError> {
         n if n == total => TextSource::Ocr,
         _ => TextSource::Mixed,
     };
-    Ok(ExtractedText { text, pages: spans, source, warnings })
+    Ok(ExtractedText { text, pages: spans, source, warnings, unread })
 }
 
 /// Appends lines as text: words hyphenated at a line's end are joined, and wider spacing becomes a

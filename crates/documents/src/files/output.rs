@@ -5,6 +5,7 @@ use std::path::Path;
 use compartment_files::replace;
 use serde::{Deserialize, Serialize};
 
+use crate::extractors::Agreement;
 use crate::model::{CanonicalEntity, Mention, Relationship};
 use crate::resolve::{DocumentEntities, Resolution};
 use crate::stages::TextSummary;
@@ -27,6 +28,9 @@ pub struct DocumentFile {
     pub mentions: Vec<ResolvedMention>,
     /// The relationships between its entities.
     pub relationships: Vec<Relationship>,
+    /// How the extractors agreed, and their cost; absent if the rules alone were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
 }
 
 /// A mention with its entity.
@@ -60,6 +64,7 @@ impl DocumentFile {
             mentions: mentions.collect(),
             entities: entities.entities.clone(),
             relationships,
+            agreement: None,
         }
     }
 

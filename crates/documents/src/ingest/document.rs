@@ -16,6 +16,7 @@ use futures_util::stream::BoxStream;
 use super::project::{state_copy, state_key};
 use crate::entry::DocumentEntry;
 use crate::extract::ExtractOptions;
+use crate::extractors::Agreement;
 use crate::files::{DocumentFile, DocumentRoots, FilePaths, Found};
 use crate::model::Relationship;
 use crate::options::IngestOptions;
@@ -45,6 +46,8 @@ pub(super) struct Processed {
     /// Its entities, without the mentions.
     pub(super) entities: DocumentEntities,
     pub(super) relationships: Vec<Relationship>,
+    /// How its extractors agreed.
+    pub(super) agreement: Option<Agreement>,
     /// The path of its file, if files are written.
     pub(super) file: Option<PathBuf>,
 }
@@ -178,15 +181,18 @@ async fn processed(
 ) -> std::result::Result<Processed, StageError> {
     let relationships = Arc::unwrap_or_clone(relationships);
     let resolved = Arc::unwrap_or_clone(resolved);
+    let agreement = found.agreement.clone();
     let Some(path) = &file else {
-        let entities = resolved.with_mentions(hash, Vec::new());
-        return Ok(Processed { name, entities: without_links(entities), relationships, file });
+        let entities = without_links(resolved.with_mentions(hash, Vec::new()));
+        return Ok(Processed { name, entities, relationships, agreement, file });
     };
     let entities = resolved.with_mentions(hash, found.mentions.clone());
     let text = found.text.clone();
-    let draft = DocumentFile::draft(&name, text, &entities, relationships.clone());
+    let mut draft = DocumentFile::draft(&name, text, &entities, relationships.clone());
+    draft.agreement.clone_from(&agreement);
     write(draft, path).await?;
-    Ok(Processed { name, entities: without_links(entities), relationships, file })
+    let entities = without_links(entities);
+    Ok(Processed { name, entities, relationships, agreement, file })
 }
 
 /// Drops mentions and their links, which take most of the memory and are in the cache and the file.

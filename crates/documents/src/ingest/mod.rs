@@ -18,9 +18,10 @@ use compartment_pipeline::{
 };
 use futures_util::StreamExt;
 
-pub use report::{DocumentCounts, Failure, IngestReport};
+pub use report::{DocumentCounts, ExtractorsReport, Failure, IngestReport};
 pub use warm::{WarmDocuments, WarmedDocuments, warm, warm_cache};
 
+use crate::extractors::Spent;
 use crate::files::{Found, discover};
 use crate::legal::Legal;
 use crate::options::IngestOptions;
@@ -89,12 +90,16 @@ pub async fn ingest(
     let cache = open_cache(databases, options.cache).await.map_err(fail)?;
     let counted = Default::default();
     let run = Run { databases, options, cache, progress, patience, total, counted };
+    let spent_before = options.extractors.spending.so_far();
     let mut outcomes = run.process_all(discovery.files).await?;
     for (name, error) in discovery.failures {
         outcomes.push(Outcome::Failed { name, error });
     }
     let mut report = run.finish(outcomes).await?;
     report.cache = run.cached().await;
+    if let Some(extractors) = &mut report.extractors {
+        extractors.spent.extend(options.extractors.spending.since(&spent_before));
+    }
     report.documents.skipped = discovery.skipped;
     report.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let finished = (report.documents.done + report.documents.failed) as f64;
@@ -179,6 +184,20 @@ impl Run<'_> {
         }
     }
 
+    /// The agreement of the extractors over all documents, if there are any beside the rules.
+    fn extractors(&self, processed: &[Processed]) -> Option<ExtractorsReport> {
+        if self.options.extractors.beside.is_empty() {
+            return None;
+        }
+        let mut report = ExtractorsReport::default();
+        let names = self.options.extractors.beside.iter().map(|extractor| extractor.name());
+        report.spent = names.map(|name| (name, Spent::default())).collect();
+        for agreement in processed.iter().filter_map(|document| document.agreement.as_ref()) {
+            report.agreement.add(agreement);
+        }
+        Some(report)
+    }
+
     async fn save_once(&self) -> Result<(), Error> {
         let batch = self.databases.role(Role::Batch)?;
         let key = project::progress_key(&self.options.project)?;
@@ -207,6 +226,7 @@ impl Run<'_> {
         report.documents.failed = report.failures.len() as u64;
         report.documents.done = processed.len() as u64 + report.documents.duplicates;
         let done = report.documents.done;
+        report.extractors = self.extractors(&processed);
         across::across(self, processed, &mut report).await?;
         report.stages = self.progress.figures();
         report.order = self.progress.stages();

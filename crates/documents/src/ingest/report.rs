@@ -7,6 +7,7 @@ use compartment_cache::TemplateMetrics;
 use compartment_pipeline::StageFigures;
 use serde::Serialize;
 
+use crate::extractors::{Agreement, Spent};
 use crate::model::{EntityKind, RelationshipKind};
 use crate::set_summary::Foremost;
 
@@ -26,6 +27,9 @@ pub struct IngestReport {
     pub relationships: BTreeMap<RelationshipKind, u64>,
     /// The entities named in the most documents.
     pub foremost: Vec<Foremost>,
+    /// The extractors beside the rules: their agreement and cost; `None` if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extractors: Option<ExtractorsReport>,
     /// Each stage's counts.
     pub stages: BTreeMap<&'static str, StageFigures>,
     /// The stages in the order in which they run.
@@ -37,6 +41,16 @@ pub struct IngestReport {
     pub elapsed_ms: u64,
     /// Documents done or failed per second.
     pub documents_per_second: f64,
+}
+
+/// What extractors beside the rules did in a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ExtractorsReport {
+    /// The cost of this run, by the extractor's name. Answers from the cache cost nothing, failed requests count.
+    pub spent: BTreeMap<&'static str, Spent>,
+    /// The sums over all documents. Its cost is what their answers have cost in whatever run asked for them.
+    pub agreement: Agreement,
 }
 
 /// Documents by outcome.

@@ -17,8 +17,8 @@ pub(crate) trait Content: Send {
 /// Bytes read from a content at a time.
 pub(super) const PIECE: usize = 64 * 1024;
 
-/// The whole content, for a reader in this process.
-pub(super) fn all_of(content: &mut dyn Content) -> Result<Vec<u8>, StageError> {
+/// The whole content, for a reader in this process or for a service.
+pub(crate) fn all_of(content: &mut dyn Content) -> Result<Vec<u8>, StageError> {
     let (mut bytes, mut piece) = (Vec::new(), vec![0; PIECE]);
     loop {
         match content.next(&mut piece)? {

@@ -16,8 +16,8 @@ use crate::extract::{ExtractOptions, extract};
 use crate::model::ExtractedText;
 pub use crate::process::{ReaderLimits, ReaderProgram};
 use children::Children;
-pub(crate) use content::Content;
-use content::{Memory, all_of};
+use content::Memory;
+pub(crate) use content::{Content, all_of};
 pub(crate) use failure::ReadFailure;
 pub use serve::serve;
 

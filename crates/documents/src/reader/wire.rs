@@ -48,6 +48,7 @@ pub(super) struct Head {
     pub(super) pages: Vec<PageSpan>,
     pub(super) source: TextSource,
     pub(super) warnings: Vec<String>,
+    pub(super) unread: Vec<usize>,
 }
 
 /// The length that stands for a document that is not to be read.
@@ -56,8 +57,8 @@ const WITHDRAWN: u32 = u32::MAX;
 /// Maximum size of a frame with names, options, warnings or errors.
 pub(super) const MAX_SMALL_FRAME: usize = 64 * 1024;
 
-/// A span of a page in MessagePack has at most this many bytes.
-const MAX_SPAN_BYTES: usize = 24;
+/// A span of a page, and its number, in MessagePack have at most this many bytes.
+const MAX_SPAN_BYTES: usize = 32;
 
 /// Maximum size of an answer's frame for a document of at most `pages` pages.
 pub(super) fn max_answer(pages: usize) -> usize {
@@ -111,8 +112,8 @@ pub(super) fn read_content(from: &mut impl Read) -> Result<Option<Vec<u8>>> {
 
 /// Splits a text into the frame of an answer and its bytes.
 pub(super) fn head_of(text: ExtractedText) -> (Head, String) {
-    let ExtractedText { text, pages, source, warnings } = text;
-    (Head { text_bytes: text.len() as u64, pages, source, warnings }, text)
+    let ExtractedText { text, pages, source, warnings, unread } = text;
+    (Head { text_bytes: text.len() as u64, pages, source, warnings, unread }, text)
 }
 
 /// Reads the text that belongs to an answer.
@@ -121,7 +122,7 @@ pub(super) fn read_text(
     head: Head,
     options: &ExtractOptions,
 ) -> Result<ExtractedText> {
-    let Head { text_bytes, pages, source, warnings } = head;
+    let Head { text_bytes, pages, source, warnings, unread } = head;
     let mut bytes = Vec::new();
     read_in_pieces(from, text_bytes, options.max_text_bytes, &mut bytes)?;
     let text = String::from_utf8(bytes).map_err(|_| refused("its text is not UTF-8"))?;
@@ -129,7 +130,11 @@ pub(super) fn read_text(
     if pages.len() > options.max_pages || !pages.iter().all(is_part) {
         return Err(refused("its pages are not parts of its text"));
     }
-    Ok(ExtractedText { text, pages, source, warnings })
+    let is_page = |page: &usize| (1..=pages.len()).contains(page);
+    if !unread.is_sorted_by(|one, next| one < next) || !unread.iter().all(is_page) {
+        return Err(refused("its pages without text are not pages of it"));
+    }
+    Ok(ExtractedText { text, pages, source, warnings, unread })
 }
 
 fn read_length(from: &mut impl Read) -> Result<Option<u32>> {
@@ -164,7 +169,8 @@ mod tests {
     fn text() -> ExtractedText {
         let pages = vec![PageSpan { start: 0, end: 3 }, PageSpan { start: 5, end: 10 }];
         let text = "one\n\ntwo§".to_owned();
-        ExtractedText { text, pages, source: TextSource::PlainText, warnings: vec!["w".into()] }
+        let (source, warnings, unread) = (TextSource::PlainText, vec!["w".into()], vec![2]);
+        ExtractedText { text, pages, source, warnings, unread }
     }
 
     fn read_back(head: Head, text: &str, options: &ExtractOptions) -> Result<ExtractedText> {
@@ -192,6 +198,11 @@ mod tests {
             let (mut head, _) = head_of(text());
             head.pages[1].end = end;
             assert!(read_back(head, bytes, &options).is_err(), "{end} {bytes}");
+        }
+        for unread in [vec![0], vec![3], vec![2, 1], vec![1, 1]] {
+            let (mut head, text) = head_of(text());
+            head.unread = unread;
+            assert!(read_back(head, &text, &options).is_err());
         }
         let announced = [u32::MAX.to_le_bytes().as_slice(), b"x"].concat();
         assert!(read_value::<Head>(&mut announced.as_slice(), MAX_SMALL_FRAME).is_err());

@@ -53,6 +53,12 @@ pub struct Hit {
     /// The words before and after it.
     #[serde(flatten)]
     pub around: Around,
+    /// The extractors that found it; empty if the rules alone were asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// How sure it is, in percent; `None` if the rules alone were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<u8>,
 }
 
 /// The result of a search.
@@ -106,6 +112,8 @@ pub fn find(folder: &Path, query: &Query) -> std::io::Result<Found> {
                 name: name.unwrap_or(&mention.normal).to_owned(),
                 text: mention.text.split_whitespace().collect::<Vec<_>>().join(" "),
                 around: mention.around.clone(),
+                sources: mention.sources.clone(),
+                confidence: mention.confidence,
             });
         }
         ControlFlow::Continue(())

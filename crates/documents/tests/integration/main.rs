@@ -1,5 +1,10 @@
 //! Tests of the crate from outside, in one program.
 
 mod bad_input;
+mod model;
+mod model_failures;
+mod model_run;
+mod ocr_jobs;
 mod office;
 mod samples;
+mod service;

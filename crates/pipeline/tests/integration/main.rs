@@ -3,6 +3,7 @@
 mod cancel_everything;
 mod cancellation;
 mod cluster;
+mod external_parts;
 mod failing_stores;
 #[cfg(feature = "ledger")]
 mod ledger;

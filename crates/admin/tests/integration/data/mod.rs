@@ -85,9 +85,8 @@ pub(crate) async fn fill(server: &TestRedis, index: u32) {
         tell(&mut c, &format!("XADD stream {i}-1 field value-{i}")).await;
     }
     // Counted since 7.0.
-    let created =
-        c.send(&"XGROUP CREATE stream workers 0 ENTRIESREAD 0".split(' ').collect::<Vec<_>>());
-    if created.await.unwrap().is_error() {
+    let counted = ["XGROUP", "CREATE", "stream", "workers", "0", "ENTRIESREAD", "0"];
+    if c.send(&counted).await.unwrap().is_error() {
         tell(&mut c, "XGROUP CREATE stream workers 0").await;
     }
     tell(&mut c, "XGROUP CREATE stream idle $").await;

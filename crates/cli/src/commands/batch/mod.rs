@@ -12,7 +12,7 @@ use compartment::Databases;
 use compartment_operations::Operations;
 
 use super::operations;
-use crate::args::{self, BatchCommand, General};
+use crate::args::{self, BatchCommand, General, ServiceOptions};
 use crate::exit_code::{CliError, ExitCode};
 use crate::log;
 use crate::settings;
@@ -26,7 +26,11 @@ pub(crate) async fn run(general: &General, command: args::Batch) -> Result<ExitC
     let databases = open(&operations).await?;
     match command.command {
         BatchCommand::Submit(command) => {
-            log::in_span("batch submit", submit::run(&databases, &command)).await
+            log::in_span(
+                "batch submit",
+                submit::run(&databases, &command, &ServiceOptions::default()),
+            )
+            .await
         }
         BatchCommand::List(command) => list::run(&databases, command.json).await,
         BatchCommand::Show(command) => show::run(&operations, &command).await,

@@ -11,10 +11,11 @@ use compartment_documents::files::discover;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::args::BatchSubmit;
+use crate::args::{BatchSubmit, ServiceOptions};
 use crate::exit_code::{CliError, ExitCode};
 use crate::interrupt::interrupted;
 use crate::screen::{self, BAD, FAINT, GOOD};
+use crate::services;
 
 /// How long to wait for a server that becomes unavailable.
 const WAIT: Duration = Duration::from_secs(60);
@@ -22,6 +23,7 @@ const WAIT: Duration = Duration::from_secs(60);
 pub(crate) async fn run(
     databases: &Databases,
     command: &BatchSubmit,
+    services: &ServiceOptions,
 ) -> Result<ExitCode, CliError> {
     let (name, paths) = (command.batch.name.as_str(), command.paths.clone());
     let links = command.links.into();
@@ -36,7 +38,10 @@ pub(crate) async fn run(
         ));
         return Ok(ExitCode::Success);
     }
-    let pipeline = pipeline(databases, &IngestOptions::default())?;
+    // Which stages the batch has depends on the services that its workers ask.
+    let mut ingest = IngestOptions::default();
+    services::apply_to_plan(&mut ingest, services, databases.map())?;
+    let pipeline = pipeline(databases, &ingest)?;
     let mut options = BatchOptions::default().class(command.how.class.into());
     options.event_bytes = command.how.event_kib.saturating_mul(1024);
     options.max_bytes = command.how.max_entry_mib.map(|mib| mib.saturating_mul(1024 * 1024));
